@@ -1,0 +1,15 @@
+/* Base64 (RFC 4648, 4 and 5) and hexadecimal. Decoders are strict: no white space, right padding,
+   zero spare bits; ST_INVALID otherwise. Results live in the arena. */
+#ifndef PENNYPOST_BASE_ENCODE_H
+#define PENNYPOST_BASE_ENCODE_H
+
+#include "base/arena.h"
+#include "base/status.h"
+
+slice base64_encode(slice raw, arena *a);
+slice base64url_encode(slice raw, arena *a); /* no padding */
+status base64_decode(slice coded, arena *a, slice *raw);
+slice hex_encode(slice raw, arena *a); /* lower case */
+status hex_decode(slice coded, arena *a, slice *raw);
+
+#endif

@@ -1,0 +1,80 @@
+/* A conversation: one client's talk with one service. Holds what every line protocol needs: the
+   stream, peer and service, TLS, an arena for the present command and one for the whole talk, a
+   public number for logs, and the words the house uses to count it. Protocol state lives in the
+   service's own struct, reached by `state`. */
+#ifndef PENNYPOST_NET_CONVERSATION_H
+#define PENNYPOST_NET_CONVERSATION_H
+
+#include "base/arena.h"
+#include "base/metric.h"
+#include "net/stream.h"
+
+typedef struct conversation {
+	stream *stream;
+	enum service service;
+	int64_t id;               /* id_new(); its text names the conversation in logs */
+	char name[14];            /* id as text */
+	net_address peer, local;
+	const tls_server *tls;    /* to offer STARTTLS with; NULL: none */
+	bool implicit_tls;        /* the port speaks TLS from the first byte */
+	bool trusted;             /* --stdio: no socket peer */
+	arena command;            /* of the present command; cleared by command_loop */
+	arena talk;               /* of the whole conversation */
+	unsigned bad_commands;    /* refused so far */
+	uint64_t commands;
+	usec started;             /* monotonic */
+	bool closing;             /* the loop ends after the present command */
+	void *state;              /* the service's own */
+} conversation;
+
+/* Formats, adds CRLF. Never echoes client bytes below 0x20 or above 0x7e: "%s" arguments that come
+   from clients go through conversation_safe. */
+status conversation_say(conversation *c, const char *format, ...)
+	__attribute__((format(printf, 2, 3)));
+/* A printable, shortened (64) copy of client bytes, in the command arena. */
+const char *conversation_safe(conversation *c, slice bytes);
+
+/* ---- command rows: one holds all that is known about a command; capability lists, help, checks,
+   per-command switch-off and counters derive from it. */
+struct command {
+	const char *name;                          /* upper case */
+	status (*run)(conversation *c, slice rest); /* rest: after the name and one space, trimmed right
+	                                               of nothing; empty when absent. Answers by itself */
+	unsigned states;                           /* bits of the service's states it may run in */
+	unsigned flags;                            /* COMMAND_* */
+	const char *help;                          /* one line: syntax and meaning */
+};
+#define COMMAND_NO_ARGUMENT 1u   /* an argument is a syntax error */
+#define COMMAND_ARGUMENT 2u      /* its absence is a syntax error */
+#define COMMAND_SWITCHABLE 4u    /* may be switched off by the service's setting */
+#define COMMAND_SECRET 8u        /* its argument never reaches a log */
+#define COMMAND_FREE 16u         /* does not count as work (NOOP-like counts towards idle caps) */
+
+/* What a service says around its rows; each answers by itself. */
+struct dialogue {
+	const struct command *rows;
+	int count;
+	size_t (*line_most)(const conversation *c);       /* longest command line now */
+	unsigned (*state)(const conversation *c);         /* present state, one bit */
+	bool (*switched_off)(const conversation *c, const struct command *row);
+	status (*unknown)(conversation *c, slice name);
+	status (*off)(conversation *c, const struct command *row);
+	status (*out_of_order)(conversation *c, const struct command *row);
+	status (*syntax)(conversation *c, const struct command *row); /* argument missing or too much */
+	status (*malformed)(conversation *c, enum status why); /* ST_TOO_BIG line, ST_INVALID bytes or bare LF */
+	status (*too_many)(conversation *c);              /* bad commands over the limit: say goodbye */
+	status (*timed_out)(conversation *c);             /* idle too long: say goodbye */
+	status (*stopping)(conversation *c);              /* the worker stops: say goodbye (421) */
+	unsigned (*bad_most)(const conversation *c);
+	usec (*patience)(const conversation *c);          /* for the next command line */
+};
+/* Reads lines and runs rows until c->closing, an error of the stream, or the cap of bad commands.
+   Checks before running: NUL, bare CR, bare LF, control bytes (T10), HTTP verbs (T7: closes),
+   state, switch-off, arguments. Raises metrics. A row returning anything but ST_OK ends the loop
+   with that kind; protocol errors are answered by the row and are ST_OK. */
+status command_loop(conversation *c, const struct dialogue *d);
+const struct command *command_find(const struct dialogue *d, slice name); /* any case; NULL */
+/* Counts the present command as bad (rows call it when they refuse as malformed or out of order). */
+void conversation_bad(conversation *c);
+
+#endif

@@ -1,0 +1,83 @@
+/* Streams: buffered reading and writing on a socket (or a pair of descriptors for --stdio), with or
+   without TLS, waiting by task_wait. Buffers are taken when needed and given back when the
+   stream idles, so a silent conversation costs no buffer.
+
+   Reads lend: a slice is valid until the next read on the stream. Writes gather in the buffer
+   (16 KB) and go out when it is full, at stream_flush(), and always before a read waits: so
+   replies to pipelined commands leave in one packet.
+
+   Errors: ST_CLOSED (end or reset), ST_TIMED_OUT, ST_CANCELLED, ST_TOO_BIG (line too long), ST_INVALID.
+   After any error but ST_TOO_BIG the stream is only good for closing. */
+#ifndef PENNYPOST_NET_STREAM_H
+#define PENNYPOST_NET_STREAM_H
+
+#include "base/clock.h"
+#include "net/address.h"
+#include "net/tls.h"
+
+typedef struct stream stream;
+
+/* Takes over the descriptor (in == out for a socket), made non-blocking. */
+status stream_open(int in, int out, stream **s);
+/* Connects (happy with one address) within the task's deadline; `from` NULL = any source. */
+status stream_connect(const net_address *to, const net_address *from, stream **s);
+void stream_close(stream **s); /* unsent output is dropped; call stream_flush before */
+
+/* ---- deadlines: one per request, extended by arriving or leaving bytes.
+   The following reads and writes end at `patience` from now; each `rate` bytes that pass extend it
+   by one second, up to `most` from now. rate 0 = not extended. (Slow peers: T21, R3 of style.) */
+void stream_patience(stream *s, usec patience, size_t rate, usec most);
+
+/* ---- reading */
+enum line_end {
+	LINE_CRLF, /* the normal end */
+	LINE_LF    /* a bare LF ended it: the caller decides whether that is an error */
+};
+/* One line without its end, of at most `most` bytes. A longer line is skipped up to its end and
+   gives ST_TOO_BIG; the stream stays in step. A bare CR stays inside the line. */
+status stream_line(stream *s, size_t most, slice *line, enum line_end *end);
+/* Between 1 and `most` bytes, what is there; waits only when nothing is. */
+status stream_some(stream *s, size_t most, slice *bytes);
+/* Looks at what is buffered, waiting for at least one byte; does not consume. */
+status stream_peek(stream *s, slice *bytes);
+void stream_consume(stream *s, size_t n); /* after stream_peek */
+/* Bytes already here, unread. */
+size_t stream_pending(const stream *s);
+/* Drops what is buffered and unread (RFC 3207 4.2, T4): gives the count. */
+size_t stream_discard(stream *s);
+/* Waits up to `span` for input or the peer's end without consuming: ST_OK input is there,
+   ST_TIMED_OUT nothing came. Flushes first. Early-talker checks, IDLE. */
+status stream_wait_input(stream *s, usec span);
+
+/* ---- writing */
+status stream_write(stream *s, slice bytes);
+status stream_format(stream *s, const char *format, ...) __attribute__((format(printf, 2, 3)));
+status stream_flush(stream *s);
+
+/* ---- TLS */
+/* Server or client handshake on the open stream. The caller has discarded or refused pending input
+   before (T4); stream_tls_* returns ST_INVALID when unread input is buffered. On failure the stream
+   is only good for closing. */
+status stream_tls_accept(stream *s, const tls_server *t);
+status stream_tls_connect(stream *s, const tls_client *t, const char *host, enum tls_verify v);
+bool stream_is_tls(const stream *s);
+/* Facts for Received and logs: "TLSv1.3", "TLS_AES_256_GCM_SHA384", 256, SNI name (or empty). */
+struct stream_tls {
+	slice version, cipher, sni;
+	int bits;
+	bool resumed;
+};
+void stream_tls_facts(const stream *s, arena *a, struct stream_tls *out);
+/* Channel binding for SCRAM-PLUS: "tls-exporter" (RFC 9266) or "tls-server-end-point" and
+   "tls-unique" (RFC 5929; unique only below TLS 1.3). ST_ABSENT when not to be had. */
+status stream_tls_binding(const stream *s, slice kind, arena *a, slice *data);
+
+/* ---- facts */
+const net_address *stream_peer(const stream *s);
+const net_address *stream_local(const stream *s);
+uint64_t stream_bytes_in(const stream *s);
+uint64_t stream_bytes_out(const stream *s);
+/* Tests: hand out reads of at most n bytes and write at most n at once (0 = no limit); R12. */
+void stream_trickle(size_t n);
+
+#endif

@@ -1,0 +1,37 @@
+/* TLS with OpenSSL: server contexts with one certificate per host name (SNI), client contexts.
+
+   A certificate folder holds pairs NAME.crt (chain, PEM) and NAME.key; `default.crt` answers
+   clients without SNI or with an unknown name (when missing, the first in name order does). NAME is
+   a host name or `_.example.org` for the wildcard. tls_server_reload() reads the folder
+   again: all or nothing, the old set keeps serving when the new one is broken.
+   TLS 1.2 and 1.3 only, ECDHE with AEAD for 1.2, no renegotiation, no compression, session tickets
+   with keys rotated every 12 h (24 h valid) and shared by all workers of the node (the master makes
+   the first keys before it forks), SSL_MODE_RELEASE_BUFFERS, early data off. */
+#ifndef PENNYPOST_NET_TLS_H
+#define PENNYPOST_NET_TLS_H
+
+#include "base/arena.h"
+#include "base/status.h"
+
+typedef struct tls_server tls_server;
+typedef struct tls_client tls_client;
+struct ssl_ctx_st;
+
+/* ST_ABSENT: no pair in the folder; ST_INVALID: a pair is broken. The reason is logged with file
+   name and remedy. */
+status tls_server_open(const char *folder, tls_server **out);
+status tls_server_reload(tls_server *s);
+/* Whether the folder changed since it was read (names and modification times); cheap. */
+bool tls_server_changed(const tls_server *s);
+void tls_server_close(tls_server **s);
+/* Ticket keys for all workers: call once in the master before fork. */
+void tls_share_tickets(void);
+/* PEM text of the default pair for libmicrohttpd; lives in the arena. */
+status tls_server_pem(const tls_server *s, arena *a, slice *certificate, slice *key);
+
+enum tls_verify { TLS_VERIFY_NONE, TLS_VERIFY_NAME }; /* opportunistic, or chain and host name */
+/* ca_file NULL = the system's authorities. */
+status tls_client_open(const char *ca_file, tls_client **out);
+void tls_client_close(tls_client **c);
+
+#endif
