@@ -1,0 +1,22 @@
+/* Audit: who changed what. One row per change, written in the transaction of the change itself. */
+#ifndef PENNYPOST_PROVIDER_AUDIT_H
+#define PENNYPOST_PROVIDER_AUDIT_H
+
+#include "base/arena.h"
+#include "base/clock.h"
+#include "base/status.h"
+
+struct audit_by {         /* the actor, lent */
+	slice who;        /* "root (command line)", "postmaster@demo" */
+	slice from;       /* address or empty */
+};
+
+struct audit_row {
+	usec at;
+	int64_t postoffice; /* 0 = server */
+	slice who, from, action, object, detail; /* detail: JSON text */
+};
+/* Newest first, at most `most`; postoffice 0 = all (system role). */
+status audit_list(int64_t postoffice, unsigned most, arena *a, struct audit_row **rows, int *n);
+
+#endif

@@ -1,0 +1,27 @@
+/* Blobs: raw messages, byte for byte, compressed with zstd in segments of 256 KB of compressed data
+   (store.md, reason 8). Immutable. Up to 8 KB of compressed data stands in the row itself. */
+#ifndef PENNYPOST_PROVIDER_BLOB_H
+#define PENNYPOST_PROVIDER_BLOB_H
+
+#include "base/arena.h"
+#include "base/status.h"
+
+/* ---- writing: outside any transaction. Segments beyond 4 MB are stored as they fill, under the
+   blob's id, so memory stays bounded; the blob exists for readers only when deliver_run committed
+   it. What is given up is swept by the housekeeper a day later. */
+typedef struct blob_writer blob_writer;
+status blob_writer_open(int64_t postoffice, blob_writer **w);
+status blob_write(blob_writer *w, slice bytes);  /* may wait only when a segment must be stored */
+status blob_writer_finish(blob_writer *w);       /* no more bytes; cheap to call before delivering */
+int64_t blob_writer_id(const blob_writer *w);
+uint64_t blob_writer_size(const blob_writer *w); /* raw octets so far */
+slice blob_writer_hash(const blob_writer *w);    /* SHA-256 of the raw octets, after finish */
+void blob_writer_close(blob_writer **w);         /* drops what was not delivered */
+
+/* ---- reading: streamed, one segment at a time; no connection is held while `each` runs (it may
+   wait for a slow client). Stops with each's kind when that is not ST_OK. ST_ABSENT. */
+status blob_each(int64_t postoffice, int64_t blob, status (*each)(slice bytes, void *arg), void *arg);
+/* The first `most` raw octets, or all: header fetches, TOP. */
+status blob_head(int64_t postoffice, int64_t blob, size_t most, arena *a, slice *bytes);
+
+#endif

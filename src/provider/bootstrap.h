@@ -1,0 +1,27 @@
+/* The bootstrap file: the little a process must know before it can ask the database. Lines of
+   `key = value`, `#` starts a comment line. Everything else is a setting in PostgreSQL.
+     pguri            of the run-time role (row-level security applies to it)
+     pguri_system     of the system role (routing, housekeeping); default: pguri with its user name
+                      replaced by pennypost_system
+     pguri_owner      of the schema's owner; only `pennypost schema` uses it
+     node             name of this node (default: host name); settings may be given per node
+     certificates     folder of NAME.crt / NAME.key pairs (net/tls.h)
+     user             the user to become after ports are open (only when started as root)
+     state            folder for the pid file and sockets of this node */
+#ifndef PENNYPOST_PROVIDER_BOOTSTRAP_H
+#define PENNYPOST_PROVIDER_BOOTSTRAP_H
+
+#include "base/arena.h"
+#include "base/status.h"
+
+struct bootstrap {
+	slice file; /* where it was read from */
+	slice pguri, pguri_system, pguri_owner;
+	slice node, certificates, user, state;
+};
+
+/* Reads the file; `path` NULL = $PENNYPOST_CONF or /etc/pennypost/pennypost.conf. Terminated slices in the
+   arena. ST_ABSENT no such file, ST_INVALID a line is wrong (logged with line number and remedy). */
+status bootstrap_read(const char *path, arena *a, struct bootstrap *out);
+
+#endif

@@ -1,0 +1,51 @@
+/* Delivery: one message to local recipients in one durable transaction (architecture.md 1.3).
+
+   The caller fills struct delivery and calls deliver_run from its fiber or thread. Within a worker
+   deliveries that arrive while a commit is under way share the next transaction (at most
+   delivery_batch_most); a batch that fails is split and its parts are tried alone, so one bad
+   message never fails another. ST_OK means: COMMIT returned, the message is durable and visible.
+   An unknown outcome of COMMIT is resolved by asking for the message's row on a new connection, until it
+   is known or the deadline passed (R5): ST_BUSY is given only when the message is certainly not
+   stored or the database stayed unreachable; never ST_OK on doubt. */
+#ifndef PENNYPOST_PROVIDER_DELIVER_H
+#define PENNYPOST_PROVIDER_DELIVER_H
+
+#include "provider/address_map.h"
+#include "provider/blob.h"
+
+struct delivery_part {        /* one post office's share: one blob, one message row, n entries */
+	int64_t postoffice;
+	blob_writer *body;    /* finished; still the caller's to close */
+	const struct route *recipients;
+	int n;                /* distinct mailboxes; doubled ones are merged by the caller */
+};
+
+struct delivery {
+	int64_t id;           /* id_new(): the name the 250 tells and traces carry; every part's
+	                         message row has it (the post office makes it unique) */
+	struct delivery_part *parts;
+	int n;
+	uint32_t header_size; /* octets of the header section with its empty line */
+	usec sent;            /* Date field, 0 = none */
+	slice message_id;     /* content of Message-ID, may be empty */
+	slice subject, from;  /* decoded, shortened to 200 bytes: for lists and traces */
+	slice repeat_key;     /* 16 bytes over peer, envelope and content; empty = no recognition (R6) */
+};
+
+/* ST_OK       durable and visible
+   ST_EXISTS   the same message was stored before by a conversation that broke before its answer was
+               read (R6): answer 250 with d->id, which now holds the earlier id
+   ST_FULL     a recipient has no room any more: nothing was stored
+   ST_ABSENT   a recipient's mailbox vanished or was disabled meanwhile: nothing was stored; resolve
+               again and answer what is true */
+status deliver_run(struct delivery *d);
+
+/* The client has read the answer (its next command or orderly end came): forgets the repeat key.
+   Never waits. `broken`: the conversation ended without that sign; the key stays for
+   smtp_repeat_window. */
+void deliver_confirm(slice repeat_key, bool broken);
+
+/* Puts a message made by the house itself (mail send, notices) into mailboxes: a plain call. */
+status deliver_text(const struct route *to, int n, slice raw, int64_t *id);
+
+#endif

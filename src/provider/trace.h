@@ -1,0 +1,39 @@
+/* Trace: what happened to a message, step by step. Rows are gathered in memory and written in batches
+   every second outside any mail transaction, with synchronous_commit off; a full buffer drops the
+   oldest and counts. Never waits. */
+#ifndef PENNYPOST_PROVIDER_TRACE_H
+#define PENNYPOST_PROVIDER_TRACE_H
+
+#include "base/arena.h"
+#include "base/clock.h"
+#include "base/status.h"
+
+enum trace_kind {
+	TRACE_ACCEPTED,   /* taken from a client: from, peer, size, TLS, user */
+	TRACE_DELIVERED,  /* into a mailbox */
+	TRACE_REFUSED,    /* recipient or message refused: code and reason */
+	TRACE_REPEATED,   /* recognised as a repetition */
+	TRACE_READ,       /* fetched by a reader */
+	TRACE_REMOVED,    /* expunged */
+	TRACE_KINDS
+};
+const char *trace_name(enum trace_kind k);
+
+/* postoffice 0 = of no tenant (refused before any was known). message: the delivery's id or 0.
+   fields: key=value text, escaped as log fields; stored as it is. */
+void trace_note(int64_t postoffice, int64_t message, enum trace_kind k, const char *fields, ...)
+	__attribute__((format(printf, 4, 5)));
+
+struct trace_row {
+	usec at;
+	int64_t postoffice, message;
+	enum trace_kind kind;
+	slice node, fields;
+};
+/* By delivery id, or by Message-ID header content; oldest first. System role. */
+status trace_by_message(int64_t message, arena *a, struct trace_row **rows, int *n);
+status trace_by_message_id(slice message_id, arena *a, struct trace_row **rows, int *n);
+/* Writes out what is gathered; the watch does it every second, programs before they end. */
+status trace_flush(void);
+
+#endif
