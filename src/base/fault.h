@@ -9,13 +9,14 @@
 #include <stdbool.h>
 
 #ifdef PENNYPOST_FAULT_POINTS
-bool fault_at(const char *name);
 #define FAULT(name) fault_at(name)
 #else
 #define FAULT(name) false
 #endif
 
-bool fault_arm(const char *rows);           /* false when a row is malformed; replaces all */
+bool fault_at(const char *name);            /* what FAULT asks; names have at most 47 characters */
+/* Replaces all rows and counts from zero again. False when a row is malformed; all stays then. */
+bool fault_arm(const char *rows);
 /* Every point passed so far, with its count, one "name count" line each, to the descriptor. */
 void fault_report(int fd);
 

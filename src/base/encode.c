@@ -1,0 +1,116 @@
+/* Base64 and hexadecimal. */
+#include "base/encode.h"
+
+static const char standard[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+static const char for_urls[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
+
+static slice encode_64(slice raw, const char *letters, bool padded, arena *a)
+{
+	/* Six more than 4/3: the started group, and the terminator. */
+	char *start = arena_new(a, raw.size / 3 * 4 + 6), *to = start;
+	const unsigned char *from = (const unsigned char *)raw.at;
+	size_t left = raw.size;
+
+	for (; left >= 3; left -= 3, from += 3) {
+		uint32_t group = (uint32_t)from[0] << 16 | (uint32_t)from[1] << 8 | from[2];
+		*to++ = letters[group >> 18];
+		*to++ = letters[group >> 12 & 63];
+		*to++ = letters[group >> 6 & 63];
+		*to++ = letters[group & 63];
+	}
+	if (left > 0) {
+		uint32_t group = (uint32_t)from[0] << 16 | (left > 1 ? (uint32_t)from[1] << 8 : 0);
+		*to++ = letters[group >> 18];
+		*to++ = letters[group >> 12 & 63];
+		if (left > 1)
+			*to++ = letters[group >> 6 & 63];
+		for (size_t pad = left; padded && pad < 3; pad++)
+			*to++ = '=';
+	}
+	return slice_of(start, (size_t)(to - start));
+}
+
+slice base64_encode(slice raw, arena *a)
+{
+	return encode_64(raw, standard, true, a);
+}
+
+slice base64url_encode(slice raw, arena *a)
+{
+	return encode_64(raw, for_urls, false, a);
+}
+
+/* The value of a base64 letter, or -1. */
+static int value_64(char c)
+{
+	if (c >= 'A' && c <= 'Z')
+		return c - 'A';
+	if (c >= 'a' && c <= 'z')
+		return c - 'a' + 26;
+	if (c >= '0' && c <= '9')
+		return c - '0' + 52;
+	return c == '+' ? 62 : c == '/' ? 63 : -1;
+}
+
+status base64_decode(slice coded, arena *a, slice *raw)
+{
+	if (coded.size % 4 != 0)
+		return ST_INVALID;
+	size_t letters = coded.size;
+	while (letters > 0 && coded.size - letters < 2 && coded.at[letters - 1] == '=')
+		letters--;
+	char *start = arena_new(a, coded.size / 4 * 3 + 1), *to = start;
+	uint32_t bits = 0;
+	unsigned count = 0;
+	for (size_t i = 0; i < letters; i++) {
+		int value = value_64(coded.at[i]);
+		if (value < 0)
+			return ST_INVALID;
+		bits = bits << 6 | (uint32_t)value;
+		count += 6;
+		if (count >= 8) {
+			count -= 8;
+			*to++ = (char)(bits >> count & 0xff);
+		}
+	}
+	/* Spare bits that are set would give one value two spellings. */
+	if ((bits & ((1u << count) - 1)) != 0)
+		return ST_INVALID;
+	*raw = slice_of(start, (size_t)(to - start));
+	return ST_OK;
+}
+
+slice hex_encode(slice raw, arena *a)
+{
+	char *to = arena_new_array(a, raw.size + 1, 2);
+
+	for (size_t i = 0; i < raw.size; i++) {
+		to[2 * i] = "0123456789abcdef"[(unsigned char)raw.at[i] >> 4];
+		to[2 * i + 1] = "0123456789abcdef"[raw.at[i] & 15];
+	}
+	return slice_of(to, raw.size * 2);
+}
+
+/* The value of a hexadecimal digit of any case, or -1. */
+static int value_16(char c)
+{
+	if (c >= '0' && c <= '9')
+		return c - '0';
+	c |= 0x20;
+	return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
+}
+
+status hex_decode(slice coded, arena *a, slice *raw)
+{
+	if (coded.size % 2 != 0)
+		return ST_INVALID;
+	char *to = arena_new(a, coded.size / 2 + 1);
+	for (size_t i = 0; i < coded.size; i += 2) {
+		int high = value_16(coded.at[i]), low = value_16(coded.at[i + 1]);
+		if (high < 0 || low < 0)
+			return ST_INVALID;
+		to[i / 2] = (char)(high << 4 | low);
+	}
+	*raw = slice_of(to, coded.size / 2);
+	return ST_OK;
+}

@@ -1,0 +1,132 @@
+/* Comparing, searching and cutting lent bytes. Letters are ASCII letters: what a locale thinks of
+   them must never change what a protocol says. */
+#include "base/slice.h"
+
+static unsigned char folded(char c)
+{
+	return (unsigned char)(c >= 'A' && c <= 'Z' ? c | 0x20 : c);
+}
+
+bool slice_same_nocase(slice a, slice b)
+{
+	if (a.size != b.size)
+		return false;
+	for (size_t i = 0; i < a.size; i++)
+		if (folded(a.at[i]) != folded(b.at[i]))
+			return false;
+	return true;
+}
+
+int slice_order(slice a, slice b)
+{
+	size_t common = a.size < b.size ? a.size : b.size;
+	int order = common > 0 ? memcmp(a.at, b.at, common) : 0;
+
+	return order != 0 ? order : (a.size > b.size) - (a.size < b.size);
+}
+
+bool slice_starts(slice s, slice prefix)
+{
+	return s.size >= prefix.size && slice_same(slice_until(s, prefix.size), prefix);
+}
+
+bool slice_starts_nocase(slice s, slice prefix)
+{
+	return s.size >= prefix.size && slice_same_nocase(slice_until(s, prefix.size), prefix);
+}
+
+bool slice_ends_nocase(slice s, slice suffix)
+{
+	return s.size >= suffix.size &&
+	       slice_same_nocase(slice_from(s, s.size - suffix.size), suffix);
+}
+
+size_t slice_find(slice s, char c)
+{
+	const char *found = s.size > 0 ? memchr(s.at, c, s.size) : NULL;
+
+	return found ? (size_t)(found - s.at) : s.size;
+}
+
+size_t slice_find_last(slice s, char c)
+{
+	const char *found = s.size > 0 ? memrchr(s.at, c, s.size) : NULL;
+
+	return found ? (size_t)(found - s.at) : s.size;
+}
+
+size_t slice_search(slice s, slice part)
+{
+	if (part.size == 0)
+		return 0;
+	if (part.size > s.size)
+		return s.size;
+	const char *found = memmem(s.at, s.size, part.at, part.size);
+	return found ? (size_t)(found - s.at) : s.size;
+}
+
+size_t slice_search_nocase(slice s, slice part)
+{
+	for (size_t at = 0; at + part.size <= s.size; at++)
+		if (slice_starts_nocase(slice_from(s, at), part))
+			return at;
+	return s.size;
+}
+
+slice slice_from(slice s, size_t start)
+{
+	if (start == 0)
+		return s;
+	return start < s.size ? slice_of(s.at + start, s.size - start) : slice_of(NULL, 0);
+}
+
+slice slice_until(slice s, size_t end)
+{
+	return slice_of(s.at, end < s.size ? end : s.size);
+}
+
+static bool blank(char c)
+{
+	return c == ' ' || c == '\t' || c == '\r' || c == '\n';
+}
+
+slice slice_trim(slice s)
+{
+	size_t start = 0, end = s.size;
+
+	while (start < end && blank(s.at[start]))
+		start++;
+	while (end > start && blank(s.at[end - 1]))
+		end--;
+	return slice_from(slice_until(s, end), start);
+}
+
+bool slice_take(slice *rest, char c, slice *part)
+{
+	if (!rest->at)
+		return false;
+	size_t end = slice_find(*rest, c);
+	*part = slice_until(*rest, end);
+	/* A NULL pointer, unlike an empty rest, says that no part follows the one just taken. */
+	*rest = end < rest->size ? slice_of(rest->at + end + 1, rest->size - end - 1)
+	                         : slice_of(NULL, 0);
+	return true;
+}
+
+bool slice_number(slice s, uint64_t *out)
+{
+	uint64_t value = 0;
+
+	if (s.size == 0)
+		return false;
+	for (size_t i = 0; i < s.size; i++) {
+		if (s.at[i] < '0' || s.at[i] > '9')
+			return false;
+		uint64_t digit = (uint64_t)(s.at[i] - '0');
+		if (value > ((uint64_t)INT64_MAX - digit) / 10)
+			return false;
+		value = value * 10 + digit;
+	}
+	*out = value;
+	return true;
+}
