@@ -1,0 +1,1 @@
+# Scripts and samples around the house.

@@ -1,0 +1,3 @@
+# The house's own work: housekeeper, retries, reports.
+noinst_LIBRARIES += libagent.a
+libagent_a_SOURCES =

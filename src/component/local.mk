@@ -1,0 +1,1 @@
+# libpennypost, the public C library for programs that send mail.

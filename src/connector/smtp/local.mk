@@ -1,0 +1,3 @@
+# SMTP: inbound, submission, outbound.
+noinst_LIBRARIES += libsmtp.a
+libsmtp_a_SOURCES =

@@ -1,0 +1,3 @@
+# The only road to stored facts.
+noinst_LIBRARIES += libprovider.a
+libprovider_a_SOURCES =

@@ -1,0 +1,3 @@
+# POP3.
+noinst_LIBRARIES += libpop3.a
+libpop3_a_SOURCES =

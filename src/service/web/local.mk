@@ -1,0 +1,3 @@
+# HTTP: health, metrics, the APIs.
+noinst_LIBRARIES += libweb.a
+libweb_a_SOURCES =

@@ -1,0 +1,1 @@
+# Dialog tests: conversations as plain text, played against the programs.

@@ -1,0 +1,1 @@
+# Fault tests: kills, crash points, failing calls.

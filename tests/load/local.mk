@@ -1,0 +1,1 @@
+# Load and bench programs; "make bench" runs them, "make check" only builds them.

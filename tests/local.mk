@@ -1,0 +1,20 @@
+# Everything "make check" runs. Each folder adds to TESTS.
+AM_TESTS_ENVIRONMENT = \
+	PENNYPOST_TOP_SRCDIR='$(abs_top_srcdir)'; export PENNYPOST_TOP_SRCDIR; \
+	PENNYPOST_TOP_BUILDDIR='$(abs_top_builddir)'; export PENNYPOST_TOP_BUILDDIR;
+
+if TESTS_BUILT
+include tests/unit/base/local.mk
+include tests/unit/task/local.mk
+include tests/unit/mail/local.mk
+include tests/unit/net/local.mk
+include tests/unit/provider/local.mk
+include tests/unit/connector/local.mk
+include tests/unit/service/local.mk
+include tests/unit/program/local.mk
+endif
+include tests/fuzz/local.mk
+include tests/dialog/local.mk
+include tests/fault/local.mk
+include tests/load/local.mk
+include tests/web/local.mk
