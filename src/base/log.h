@@ -1,7 +1,8 @@
 /* Log events. One call writes an event; printers render it as key=value (standard error, file,
    journald) and later as W3C extended, activity and trace rows. The table of events is
    base/events.def: name, level, sentence. Every byte below 0x20, 0x7f, `"`, `\` and, when not valid
-   UTF-8, above is escaped (T55): one record is one line of at most log_line_most bytes.
+   UTF-8 or a character that moves the terminal's cursor, above is escaped (T55): one record is one
+   line of at most LOG_LINE_MOST bytes, its line feed included.
    Writing never blocks (R18): records go through a ring of 1 MB per process, drained by a thread of
    its own; when it is full the record is dropped and counted, and the count is told later.
    Callable from any thread and fiber. Before log_open() records go straight to standard error. */
@@ -10,6 +11,9 @@
 
 #include "base/slice.h"
 #include "base/status.h"
+
+/* What a pipe takes in one piece, so that lines of several processes never mix. */
+enum { LOG_LINE_MOST = 4096 };
 
 typedef enum log_level { LOG_DEBUG_LEVEL, LOG_INFO_LEVEL, LOG_WARN_LEVEL, LOG_ERROR_LEVEL } log_level;
 
@@ -27,20 +31,21 @@ struct log_target {
 	const char *role;  /* "master", "mail/0", "web/0", "cli" */
 };
 
-/* Starts the drain thread. Call again after fork (the ring is the child's own then). */
+/* Starts the drain thread. Call again after fork: the ring is the child's own then, and empty,
+   since the parent writes what the parent said. */
 void log_open(const struct log_target *t);
 void log_level_set(log_level least);
 /* Drains what is there (at most 2 s) and stops the thread. */
 void log_close(void);
-uint64_t log_dropped(void);
+uint64_t log_dropped(void); /* records lost since the process started */
 
-/* fields: printf format giving `key=value` pairs; values with spaces are printed with LOGQ. NULL
-   for none. `errno` is preserved. */
+/* fields: printf format giving `key=value` pairs; values from outside, and all that may hold a
+   space, go through log_quote(). NULL for none. `errno` is preserved. */
 void log_event(enum event e, const char *fields, ...) __attribute__((format(printf, 2, 3)));
 /* The same, and returns `kind`, for: return log_trouble(ST_BUSY, EV_DB_REFUSED, "state=%s", s); */
 status log_trouble(status kind, enum event e, const char *fields, ...)
 	__attribute__((format(printf, 3, 4)));
-/* A quoted, escaped value, for "%s"; lives in a small per-thread wheel of 8. */
+/* A quoted, escaped value of at most 512 bytes, for "%s"; lives in a small per-thread wheel of 8. */
 const char *log_quote(slice value);
 
 #endif
