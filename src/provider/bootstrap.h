@@ -7,7 +7,10 @@
      node             name of this node (default: host name); settings may be given per node
      certificates     folder of NAME.crt / NAME.key pairs (net/tls.h)
      user             the user to become after ports are open (only when started as root)
-     state            folder for the pid file and sockets of this node */
+     state            folder for the pid file and sockets of this node
+     secret_file      32 random bytes that encrypt recoverable secrets (auth_recoverable); every node
+                      needs the same file. Default: `secret` beside the bootstrap file; made by
+                      `pennypost schema init` */
 #ifndef PENNYPOST_PROVIDER_BOOTSTRAP_H
 #define PENNYPOST_PROVIDER_BOOTSTRAP_H
 
@@ -17,7 +20,7 @@
 struct bootstrap {
 	slice file; /* where it was read from */
 	slice pguri, pguri_system, pguri_owner;
-	slice node, certificates, user, state;
+	slice node, certificates, user, state, secret_file;
 };
 
 /* Reads the file; `path` NULL = $PENNYPOST_CONF or /etc/pennypost/pennypost.conf. Terminated slices in the
