@@ -1,4 +1,26 @@
-# Migrations and named statements; both become tables inside libprovider.
+# Migrations (in their order) and named statements; both become tables inside libprovider.
 sql_schema =
 sql_statements =
-EXTRA_DIST += $(sql_schema) $(sql_statements)
+EXTRA_DIST += $(sql_schema) $(sql_statements) sql/statements.awk sql/migrations.awk
+
+statement_tables = src/provider/statement_table.h src/provider/statement_table.c \
+	src/provider/migration_table.c
+BUILT_SOURCES += $(statement_tables)
+CLEANFILES += $(statement_tables)
+
+# /dev/null, so that awk also ends when a list is empty.
+sql_awk = $(MKDIR_P) src/provider && cd $(srcdir) && $(AWK)
+sql_inputs = $(sql_statements) sql/statements.awk sql/local.mk
+
+src/provider/statement_table.h: $(sql_inputs)
+	$(AM_V_GEN)($(sql_awk) -v want=header -f sql/statements.awk $(sql_statements) /dev/null) >$@.new \
+		&& mv -f $@.new $@
+src/provider/statement_table.c: $(sql_inputs)
+	$(AM_V_GEN)($(sql_awk) -v want=table -f sql/statements.awk $(sql_statements) /dev/null) >$@.new \
+		&& mv -f $@.new $@
+src/provider/migration_table.c: $(sql_schema) sql/migrations.awk sql/local.mk
+	$(AM_V_GEN)($(sql_awk) -f sql/migrations.awk $(sql_schema) /dev/null) >$@.new && mv -f $@.new $@
+
+nodist_libprovider_a_SOURCES = $(statement_tables)
+libprovider_a_SOURCES += src/provider/statement.h
+$(libprovider_a_OBJECTS) $(unit_provider_OBJECTS): | src/provider/statement_table.h

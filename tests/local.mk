@@ -18,3 +18,6 @@ include tests/dialog/local.mk
 include tests/fault/local.mk
 include tests/load/local.mk
 include tests/web/local.mk
+
+dist_check_SCRIPTS += tests/statements.sh
+TESTS += tests/statements.sh
