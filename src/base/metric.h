@@ -38,14 +38,17 @@ const char *service_name(enum service s); /* "smtp", "submission", ... */
 void metric_share(void);                                   /* master, before the first fork */
 void metric_add(enum metric m, enum service s, int64_t n); /* counters up, gauges up or down */
 void metric_time(enum metric m, enum service s, usec took); /* latency: histogram buckets 1 ms .. 60 s */
-int64_t metric_value(enum metric m, enum service s);
+int64_t metric_value(enum metric m, enum service s); /* of a latency: how many were timed */
 enum metric_po { MPO_DELIVERED, MPO_BYTES, MPO_READ, MPO_REFUSED, MPO_COUNT };
 void metric_postoffice(int64_t postoffice, enum metric_po m, int64_t n);
 /* A gauge that dies with its owner: each process has a slot; the master clears the slot of a dead
-   child, so that gauges of a killed worker do not stay. Counters and latencies stay. */
-void metric_slot(unsigned slot);
+   child, so that gauges of a killed worker do not stay. Counters and latencies stay. A process
+   that never asks for a slot (the master) uses slot 0, which a child inherits until it asks. */
+enum { METRIC_SLOTS = 256 };
+void metric_slot(unsigned slot); /* below METRIC_SLOTS */
 void metric_slot_clear(unsigned slot);
-/* The whole table in OpenMetrics text (1.0.0), without the closing EOF line. */
+/* The whole table in OpenMetrics text (1.0.0), without the closing EOF line; post offices by their
+   number, only where something was counted. */
 void metric_print(text *to, bool by_postoffice);
 
 #endif
