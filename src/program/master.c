@@ -1,0 +1,466 @@
+/* The master process. It speaks to no client and parses nothing that comes from outside; it holds
+   the listening sockets, one per endpoint and worker, so that a crashed worker's queued
+   connections wait for its successor. Workers are children that die with it (R3). */
+#include "program/master.h"
+
+#include "base/id.h"
+#include "base/log.h"
+#include "base/memory.h"
+#include "base/shared.h"
+#include "program/privilege.h"
+#include "program/ready.h"
+#include "program/service_table.h"
+#include "program/signals.h"
+#include "program/worker.h"
+#include "provider/provider.h"
+#include "task/task.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/wait.h>
+#include <sysexits.h>
+#include <unistd.h>
+
+#define BEAT_MOST (60 * USEC_S) /* a worker silent for longer hangs: it is killed and restarted */
+#define SETTLED (10 * USEC_S)   /* a worker that lived longer starts without back-off */
+#define BACK_OFF_MOST (5 * USEC_S)
+
+struct seat { /* one worker's place; its successor takes the same sockets */
+	struct worker worker;
+	pid_t pid;      /* 0: nobody */
+	pid_t leaving;  /* a predecessor that finishes its conversations */
+	usec started, restart_at;
+	unsigned failures;
+};
+
+struct master {
+	const struct bootstrap *boot;
+	arena facts;
+	struct seat *seats;
+	int n;
+	struct worker_pulse *pulses; /* two per seat: successor and predecessor overlap */
+	int signals;
+	int pid_file;
+	bool stopping;
+	bool ready;
+	int rolling; /* seat to restart next, or -1 */
+	struct listener_spec *specs;
+	int spec_count; /* all sockets of all seats */
+};
+
+/* ---- before the first worker */
+
+static status take_pid_file(struct master *m)
+{
+	slice path = arena_format(&m->facts, "%.*s/pennypostd.pid", SLICE_ARGS(m->boot->state));
+	m->pid_file = open(path.at, O_RDWR | O_CREAT | O_CLOEXEC, 0644);
+	if (m->pid_file < 0)
+		return log_trouble(ST_DENIED, EV_PID_FILE, "file=%s error=%s", log_quote(path),
+				   log_quote(slice_z(strerror(errno))));
+	if (flock(m->pid_file, LOCK_EX | LOCK_NB) != 0)
+		return log_trouble(ST_EXISTS, EV_RUNNING_ALREADY, "file=%s", log_quote(path));
+	if (ftruncate(m->pid_file, 0) != 0 || dprintf(m->pid_file, "%d\n", (int)getpid()) < 0)
+		return log_trouble(ST_FULL, EV_PID_FILE, "file=%s error=%s", log_quote(path),
+				   log_quote(slice_z(strerror(errno))));
+	return ST_OK;
+}
+
+static unsigned mail_workers(void)
+{
+	int64_t n = setting_number(S_mail_workers, NULL);
+	if (n > 0)
+		return (unsigned)n;
+	long processors = sysconf(_SC_NPROCESSORS_ONLN);
+	return processors > 0 ? (unsigned)processors : 1;
+}
+
+/* Another process may share our port unnoticed through SO_REUSEPORT: an exclusive socket asks first. */
+static status endpoint_free(const net_address *at)
+{
+	int fd;
+	TRY(listener_socket(at, false, &fd));
+	close(fd);
+	return ST_OK;
+}
+
+static status open_endpoint(struct master *m, const struct service_row *row, slice written)
+{
+	net_address at;
+	if (net_endpoint_parse(written, &at) != ST_OK)
+		return log_trouble(ST_INVALID, EV_ENDPOINT, "setting=%s value=%s",
+				   setting_rows[row->listen].name, log_quote(written));
+	TRY(endpoint_free(&at));
+	for (int i = 0; i < m->n; i++) {
+		struct worker *w = &m->seats[i].worker;
+		if (w->role != (row->run ? WORKER_MAIL : WORKER_WEB))
+			continue;
+		struct listener_spec *spec = &m->specs[m->spec_count];
+		*spec = (struct listener_spec){row->service, at, row->tls, row->run, -1};
+		TRY(listener_socket(&at, true, &spec->fd));
+		m->spec_count++;
+	}
+	return ST_OK;
+}
+
+static int endpoints_of(const struct service_row *row)
+{
+	slice all = setting_text(row->listen, NULL), one;
+	int n = 0;
+	while (slice_take(&all, ' ', &one))
+		n += one.size > 0;
+	return n;
+}
+
+/* Sockets are opened endpoint by endpoint and then laid out seat by seat. */
+static status open_ports(struct master *m)
+{
+	int most = 0;
+	for (int i = 0; i < service_row_count; i++)
+		most += endpoints_of(&service_rows[i]) * m->n;
+	m->specs = memory_new_array((size_t)most + 1, sizeof *m->specs);
+	struct listener_spec *laid = memory_new_array((size_t)most + 1, sizeof *laid);
+	for (int i = 0; i < service_row_count; i++) {
+		const struct service_row *row = &service_rows[i];
+		if (!setting_lists(S_services, NULL, slice_z(row->word)))
+			continue;
+		slice all = setting_text(row->listen, NULL), one;
+		while (slice_take(&all, ' ', &one)) {
+			if (one.size == 0)
+				continue;
+			status kind = open_endpoint(m, row, one);
+			if (kind != ST_OK) {
+				memory_free(laid);
+				return kind;
+			}
+		}
+	}
+	int mails = 0, used = 0;
+	for (int i = 0; i < m->n; i++)
+		mails += m->seats[i].worker.role == WORKER_MAIL;
+	for (int i = 0; i < m->n; i++) {
+		struct worker *w = &m->seats[i].worker;
+		w->specs = &laid[used];
+		/* Mail sockets come in groups of one per mail worker, in seat order. */
+		int group = 0;
+		for (int k = 0; k < m->spec_count; k++) {
+			bool mail = m->specs[k].run != NULL;
+			if (w->role == WORKER_WEB && !mail)
+				laid[used++] = m->specs[k];
+			if (mail && w->role == WORKER_MAIL && group++ % mails == (int)w->index)
+				laid[used++] = m->specs[k];
+		}
+		w->n = (int)(&laid[used] - w->specs);
+	}
+	memory_free(m->specs);
+	m->specs = laid;
+	return ST_OK;
+}
+
+static void lay_seats(struct master *m)
+{
+	unsigned mails = mail_workers();
+	bool web = setting_lists(S_services, NULL, S("http"));
+	m->n = (int)mails + web + 1;
+	m->seats = memory_new_array((size_t)m->n, sizeof *m->seats);
+	m->pulses = shared_new(2 * (size_t)m->n * sizeof *m->pulses);
+	for (int i = 0; i < m->n; i++) {
+		struct worker *w = &m->seats[i].worker;
+		w->role = i < (int)mails ? WORKER_MAIL
+			: web && i == (int)mails ? WORKER_WEB : WORKER_AGENT;
+		w->index = w->role == WORKER_MAIL ? (unsigned)i : 0;
+		w->slot = 2 * (unsigned)i;
+		w->boot = m->boot;
+		w->master = (int)getpid();
+		w->pulse = &m->pulses[w->slot];
+	}
+}
+
+static status read_settings(struct master *m)
+{
+	struct provider_conf conf = {.boot = m->boot, .connections = 1, .system_connections = 1,
+				     .application = "pennypost master"};
+	TRY(provider_open(&conf));
+	lay_seats(m);
+	status kind = open_ports(m);
+	provider_close();
+	return kind;
+}
+
+/* As the user the workers will be: a key only root can read would surface at the first handshake. */
+static status check_certificates(const struct master *m)
+{
+	tls_server *tls = NULL;
+	TRY(tls_server_open(m->boot->certificates.at, &tls));
+	tls_server_close(&tls);
+	return ST_OK;
+}
+
+static status prepare(struct master *m)
+{
+	TRY(take_pid_file(m));
+	TRY(read_settings(m));
+	metric_share();
+	peer_share();
+	tls_share_tickets();
+	TRY(privilege_drop(m->boot->user.size ? m->boot->user.at : NULL));
+	TRY(check_certificates(m));
+	return signals_open(&m->signals);
+}
+
+/* ---- workers */
+
+static void close_foreign_sockets(const struct master *m, const struct worker *own)
+{
+	for (int k = 0; k < m->spec_count; k++)
+		if (&m->specs[k] < own->specs || &m->specs[k] >= own->specs + own->n)
+			close(m->specs[k].fd);
+}
+
+static void start_worker(struct master *m, struct seat *s)
+{
+	atomic_store(&s->worker.pulse->ready, 0);
+	atomic_store(&s->worker.pulse->beat, clock_now());
+	pid_t pid = fork();
+	if (pid == 0) {
+		close(m->signals);
+		close(m->pid_file);
+		close_foreign_sockets(m, &s->worker);
+		_exit(worker_run(&s->worker));
+	}
+	s->started = clock_now();
+	if (pid < 0) {
+		s->restart_at = s->started + USEC_S;
+		log_event(EV_WORKER_FORK, "error=%s", log_quote(slice_z(strerror(errno))));
+		return;
+	}
+	s->pid = pid;
+	s->restart_at = USEC_NEVER;
+}
+
+/* The successor serves from a slot of its own while its predecessor still finishes. */
+static void replace_worker(struct master *m, struct seat *s)
+{
+	s->leaving = s->pid;
+	s->pid = 0;
+	kill(s->leaving, SIGTERM);
+	s->worker.slot ^= 1;
+	s->worker.pulse = &m->pulses[s->worker.slot];
+	start_worker(m, s);
+}
+
+static void schedule_restart(struct seat *s, int how)
+{
+	usec now = clock_now();
+	if (now - s->started > SETTLED)
+		s->failures = 0;
+	usec wait = s->failures == 0 ? 0 : 100 * USEC_MS << (s->failures < 7 ? s->failures : 7);
+	s->restart_at = now + (wait < BACK_OFF_MOST ? wait : BACK_OFF_MOST);
+	s->failures++;
+	metric_add(M_workers_restarted, SERVICE_NONE, 1);
+	log_event(EV_WORKER_ENDED, "role=%s index=%u %s=%d", worker_role_name(s->worker.role),
+		  s->worker.index, WIFSIGNALED(how) ? "signal" : "code",
+		  WIFSIGNALED(how) ? WTERMSIG(how) : WEXITSTATUS(how));
+}
+
+static void clear_slot(unsigned slot)
+{
+	metric_slot_clear(slot);
+	peer_slot_clear(slot);
+}
+
+static void bury(struct master *m, pid_t pid, int how)
+{
+	for (int i = 0; i < m->n; i++) {
+		struct seat *s = &m->seats[i];
+		if (s->leaving == pid) {
+			s->leaving = 0;
+			clear_slot(s->worker.slot ^ 1);
+		} else if (s->pid == pid) {
+			s->pid = 0;
+			clear_slot(s->worker.slot);
+			if (!m->stopping)
+				schedule_restart(s, how);
+		}
+	}
+}
+
+static void bury_the_dead(struct master *m)
+{
+	int how;
+	pid_t pid;
+	while ((pid = waitpid(-1, &how, WNOHANG)) > 0)
+		bury(m, pid, how);
+}
+
+static void start_due(struct master *m)
+{
+	for (int i = 0; i < m->n; i++) {
+		struct seat *s = &m->seats[i];
+		if (s->pid == 0 && s->restart_at <= clock_now())
+			start_worker(m, s);
+	}
+}
+
+static void kill_the_hanging(struct master *m)
+{
+	for (int i = 0; i < m->n; i++) {
+		struct seat *s = &m->seats[i];
+		if (s->pid == 0 || clock_now() - atomic_load(&s->worker.pulse->beat) < BEAT_MOST)
+			continue;
+		log_event(EV_WORKER_HANGS, "role=%s index=%u pid=%d",
+			  worker_role_name(s->worker.role), s->worker.index, (int)s->pid);
+		kill(s->pid, SIGKILL);
+	}
+}
+
+/* One seat at a time; the next when its successor serves. */
+static void roll(struct master *m)
+{
+	if (m->rolling < 0)
+		return;
+	if (m->rolling > 0) {
+		const struct seat *last = &m->seats[m->rolling - 1];
+		if (!atomic_load(&last->worker.pulse->ready))
+			return;
+	}
+	if (m->rolling == m->n) {
+		m->rolling = -1;
+		log_event(EV_ROLLED, NULL);
+		return;
+	}
+	struct seat *s = &m->seats[m->rolling];
+	if (s->leaving)
+		return; /* still the one of the last round */
+	m->rolling++;
+	if (s->pid)
+		replace_worker(m, s);
+}
+
+static void tell_ready(struct master *m)
+{
+	if (m->ready)
+		return;
+	for (int i = 0; i < m->n; i++)
+		if (!atomic_load(&m->seats[i].worker.pulse->ready))
+			return;
+	m->ready = true;
+	log_event(EV_READY, "workers=%d", m->n);
+	ready_tell("serving");
+}
+
+static void signal_workers(const struct master *m, int number)
+{
+	for (int i = 0; i < m->n; i++) {
+		if (m->seats[i].pid)
+			kill(m->seats[i].pid, number);
+		if (m->seats[i].leaving)
+			kill(m->seats[i].leaving, number);
+	}
+}
+
+static bool anybody_left(const struct master *m)
+{
+	for (int i = 0; i < m->n; i++)
+		if (m->seats[i].pid || m->seats[i].leaving)
+			return true;
+	return false;
+}
+
+static usec next_moment(const struct master *m)
+{
+	usec until = clock_now() + (m->rolling >= 0 || !m->ready ? 50 * USEC_MS : USEC_S);
+	for (int i = 0; i < m->n; i++)
+		if (m->seats[i].pid == 0 && m->seats[i].restart_at < until)
+			until = m->seats[i].restart_at;
+	return until;
+}
+
+static void supervise(struct master *m)
+{
+	usec alive_at = 0, every = ready_watchdog();
+	for (;;) {
+		start_due(m);
+		kill_the_hanging(m);
+		roll(m);
+		tell_ready(m);
+		if (every && clock_now() >= alive_at) {
+			ready_alive();
+			alive_at = clock_now() + every;
+		}
+		int number = 0;
+		if (signals_next(m->signals, next_moment(m), &number) != ST_OK)
+			continue;
+		if (number == SIGTERM || number == SIGINT)
+			return;
+		if (number == SIGCHLD)
+			bury_the_dead(m);
+		if (number == SIGHUP)
+			signal_workers(m, SIGHUP);
+		if (number == SIGUSR2 && m->rolling < 0)
+			m->rolling = 0;
+	}
+}
+
+static void stop(struct master *m, usec patience)
+{
+	m->stopping = true;
+	ready_stopping();
+	log_event(EV_STOPPING, NULL);
+	signal_workers(m, SIGTERM);
+	usec until = clock_now() + patience;
+	int number;
+	bury_the_dead(m);
+	while (anybody_left(m) && clock_now() < until) {
+		usec soon = clock_now() + USEC_S;
+		signals_next(m->signals, soon < until ? soon : until, &number);
+		bury_the_dead(m);
+	}
+	signal_workers(m, SIGKILL);
+	while (anybody_left(m)) {
+		signals_next(m->signals, clock_now() + USEC_S, &number);
+		bury_the_dead(m);
+	}
+	log_event(EV_STOPPED, NULL);
+}
+
+static int exit_code_of(status kind)
+{
+	switch (kind) {
+	case ST_OK:
+		return EX_OK;
+	case ST_EXISTS:
+	case ST_BUSY:
+		return EX_UNAVAILABLE;
+	case ST_DENIED:
+		return EX_NOPERM;
+	default:
+		return EX_CONFIG;
+	}
+}
+
+int master_run(const struct bootstrap *boot, bool check_only)
+{
+	struct master m = {.boot = boot, .facts = ARENA_INIT, .pid_file = -1, .rolling = -1};
+	status kind = prepare(&m);
+	if (kind == ST_OK && !check_only) {
+		/* Set here, where settings are known: the workers' own patience, and a little more. */
+		supervise(&m);
+		stop(&m, 40 * USEC_S);
+	}
+	for (int k = 0; k < m.spec_count; k++)
+		close(m.specs[k].fd);
+	if (m.pid_file >= 0) {
+		if (kind != ST_EXISTS && ftruncate(m.pid_file, 0) != 0)
+			log_event(EV_PID_FILE, "error=%s", log_quote(slice_z(strerror(errno))));
+		close(m.pid_file);
+	}
+	memory_free(m.specs);
+	memory_free(m.seats);
+	arena_release(&m.facts);
+	return exit_code_of(kind);
+}

@@ -1,0 +1,116 @@
+/* Dropping root, and the workers' system-call filter. Written against Linux: PR_SET_PDEATHSIG,
+   no_new_privs and seccomp's classic BPF, which needs no library. */
+#include "program/privilege.h"
+
+#include "base/log.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <grp.h>
+#include <linux/audit.h>
+#include <linux/filter.h>
+#include <linux/seccomp.h>
+#include <pwd.h>
+#include <signal.h>
+#include <stddef.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+static status become(const struct passwd *who)
+{
+	if (initgroups(who->pw_name, who->pw_gid) != 0 ||
+	    setresgid(who->pw_gid, who->pw_gid, who->pw_gid) != 0 ||
+	    setresuid(who->pw_uid, who->pw_uid, who->pw_uid) != 0)
+		return log_trouble(ST_DENIED, EV_PRIVILEGE, "user=%s error=%s", who->pw_name,
+				   log_quote(slice_z(strerror(errno))));
+	uid_t real, effective, saved;
+	if (getresuid(&real, &effective, &saved) != 0 || real == 0 || effective == 0 || saved == 0 ||
+	    setuid(0) == 0)
+		return log_trouble(ST_DENIED, EV_PRIVILEGE, "user=%s error=\"root came back\"",
+				   who->pw_name);
+	return ST_OK;
+}
+
+status privilege_drop(const char *user)
+{
+	if (geteuid() == 0) {
+		if (!user || !*user)
+			return log_trouble(ST_INVALID, EV_USER_MISSING, NULL);
+		/* Before any worker and any wait: blocking name services do no harm here. */
+		const struct passwd *who = getpwnam(user);
+		if (!who || who->pw_uid == 0)
+			return log_trouble(ST_INVALID, EV_USER_UNKNOWN, "user=%s",
+					   log_quote(slice_z(user)));
+		TRY(become(who));
+	}
+	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0)
+		return log_trouble(ST_DENIED, EV_PRIVILEGE, "error=%s",
+				   log_quote(slice_z(strerror(errno))));
+	return ST_OK;
+}
+
+#if defined __x86_64__
+#define THIS_MACHINE AUDIT_ARCH_X86_64
+#elif defined __aarch64__
+#define THIS_MACHINE AUDIT_ARCH_AARCH64
+#endif
+
+#ifdef THIS_MACHINE
+#define FIELD(name) offsetof(struct seccomp_data, name)
+#define LOAD(offset) BPF_STMT(BPF_LD | BPF_W | BPF_ABS, (offset))
+#define REFUSE BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | EPERM)
+#define ALLOW BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW)
+/* When the loaded word equals k, go on with the next row; else skip `n` rows. */
+#define ELSE_SKIP(k, n) BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, (k), 0, (n))
+#define WRITING (O_WRONLY | O_RDWR | O_CREAT | O_TRUNC)
+
+static status filter_calls(void)
+{
+	static struct sock_filter rows[] = {
+		LOAD(FIELD(arch)),
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, THIS_MACHINE, 1, 0),
+		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_KILL_PROCESS),
+		LOAD(FIELD(nr)),
+		ELSE_SKIP(SYS_execve, 1),
+		REFUSE,
+		ELSE_SKIP(SYS_execveat, 1),
+		REFUSE,
+		ELSE_SKIP(SYS_ptrace, 1),
+		REFUSE,
+#ifdef SYS_open
+		ELSE_SKIP(SYS_open, 4),
+		LOAD(FIELD(args[1])),
+		BPF_JUMP(BPF_JMP | BPF_JSET | BPF_K, WRITING, 0, 1),
+		REFUSE,
+		ALLOW,
+#endif
+		ELSE_SKIP(SYS_openat, 3),
+		LOAD(FIELD(args[2])),
+		BPF_JUMP(BPF_JMP | BPF_JSET | BPF_K, WRITING, 0, 1),
+		REFUSE,
+		ALLOW,
+	};
+	struct sock_fprog filter = {sizeof rows / sizeof *rows, rows};
+	if (prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &filter, 0, 0) != 0)
+		return log_trouble(ST_DENIED, EV_PRIVILEGE, "error=%s filter=seccomp",
+				   log_quote(slice_z(strerror(errno))));
+	return ST_OK;
+}
+#else
+static status filter_calls(void)
+{
+	return ST_OK;
+}
+#endif
+
+status privilege_seal(int parent)
+{
+	if (prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0) != 0)
+		return log_trouble(ST_DENIED, EV_PRIVILEGE, "error=%s",
+				   log_quote(slice_z(strerror(errno))));
+	if (getppid() != parent)
+		return ST_CLOSED; /* it died between fork and the line above */
+	return filter_calls();
+}

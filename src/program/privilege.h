@@ -1,0 +1,17 @@
+/* Privileges: given up once and for good (T61). */
+#ifndef PENNYPOST_PROGRAM_PRIVILEGE_H
+#define PENNYPOST_PROGRAM_PRIVILEGE_H
+
+#include "base/status.h"
+
+/* Becomes `user` when started as root, checks that there is no way back, and forbids new
+   privileges. An ordinary user stays who he is. ST_INVALID: `user` is missing, unknown or root (logged with
+   the remedy); ST_DENIED: the system refused. */
+status privilege_drop(const char *user);
+
+/* For workers, after privilege_drop: dies with `parent`, no core of secrets for others, and a
+   system-call filter without execve and without opening files for writing. ST_CLOSED when the
+   parent is gone already; ST_DENIED when the kernel refused the filter. */
+status privilege_seal(int parent);
+
+#endif

@@ -1,0 +1,25 @@
+/* The table of services; see service_table.h. */
+#include "program/service_table.h"
+
+#include "connector/smtp/smtp.h"
+#include "service/pop3/pop3.h"
+
+const struct service_row service_rows[] = {
+	{"smtp", S_smtp_listen, SERVICE_SMTP, false, smtp_conversation},
+	{"submission", S_submission_listen, SERVICE_SUBMISSION, false, smtp_conversation},
+	{"submissions", S_submissions_listen, SERVICE_SUBMISSION, true, smtp_conversation},
+	{"pop3", S_pop3_listen, SERVICE_POP3, false, pop3_conversation},
+	{"pop3s", S_pop3s_listen, SERVICE_POP3, true, pop3_conversation},
+	{"http", S_http_listen, SERVICE_HTTP, false, NULL},
+};
+const int service_row_count = sizeof service_rows / sizeof *service_rows;
+
+status service_row_find(slice word, const struct service_row **out)
+{
+	for (int i = 0; i < service_row_count; i++)
+		if (slice_same_nocase(word, slice_z(service_rows[i].word))) {
+			*out = &service_rows[i];
+			return ST_OK;
+		}
+	return ST_ABSENT;
+}

@@ -1,0 +1,190 @@
+/* A worker's life: seal privileges, open the providers, serve, stop gracefully (R19). Mail workers run
+   fibers on one loop; the web worker's handlers are libmicrohttpd's threads beside that loop, which
+   then only carries the providers' watch; the agent worker runs the house's own tasks. */
+#include "program/worker.h"
+
+#include "agent/housekeeper.h"
+#include "base/log.h"
+#include "base/memory.h"
+#include "program/privilege.h"
+#include "program/signals.h"
+#include "provider/node.h"
+#include "provider/provider.h"
+#include "provider/setting.h"
+#include "provider/trace.h"
+#include "service/web/web.h"
+#include "task/task.h"
+
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#define BEAT (USEC_S)
+
+const char *worker_role_name(enum worker_role r)
+{
+	static const char *const names[] = {"mail", "web", "agent"};
+	return names[r];
+}
+
+static unsigned most_of(enum service s)
+{
+	unsigned all = (unsigned)setting_number(S_conversations_most, NULL);
+	unsigned own = (unsigned)setting_number(
+		s == SERVICE_POP3 ? S_pop3_conversations_most : S_smtp_conversations_most, NULL);
+	return own < all ? own : all;
+}
+
+static unsigned per_address_of(enum service s)
+{
+	return (unsigned)setting_number(
+		s == SERVICE_POP3 ? S_pop3_per_address_most : S_smtp_per_address_most, NULL);
+}
+
+static unsigned per_network_of(enum service s)
+{
+	return (unsigned)setting_number(
+		s == SERVICE_POP3 ? S_pop3_per_network_most : S_smtp_per_network_most, NULL);
+}
+
+static slice refusal_of(enum service s)
+{
+	return s == SERVICE_POP3
+		? S("-ERR [SYS/TEMP] too many connections, try again later\r\n")
+		: S("421 4.7.0 Too many connections, try again later\r\n");
+}
+
+static usec handshake_of(enum service s)
+{
+	return setting_number(s == SERVICE_POP3 ? S_pop3_logon_patience : S_smtp_greeting_patience,
+			      NULL);
+}
+
+const struct listener_limits worker_limits = {most_of, per_address_of, per_network_of, refusal_of,
+					      handshake_of};
+
+struct life {
+	const struct worker *w;
+	int signals;
+	tls_server *tls;
+	int *sockets; /* of the web worker */
+	int exit_code;
+};
+
+static log_level level_now(void)
+{
+	static const char *const words[] = {"debug", "info", "warn", "error"};
+	slice level = setting_text(S_log_level, NULL);
+	for (int i = 0; i < 4; i++)
+		if (slice_same(level, slice_z(words[i])))
+			return (log_level)i;
+	return LOG_INFO_LEVEL;
+}
+
+static status serve(struct life *l)
+{
+	const struct worker *w = l->w;
+	arena names = ARENA_INIT;
+	struct provider_conf conf = {.boot = w->boot, .connections = 8, .system_connections = 2, .serve = true};
+	conf.application = arena_format(&names, "pennypost %s/%u", worker_role_name(w->role), w->index).at;
+	TRY(provider_open(&conf));
+	log_level_set(level_now());
+	switch (w->role) {
+	case WORKER_MAIL:
+		TRY(tls_server_open(w->boot->certificates.at, &l->tls));
+		return listener_start(w->specs, w->n, l->tls, &worker_limits);
+	case WORKER_WEB:
+		l->sockets = memory_new_array((size_t)w->n, sizeof *l->sockets);
+		for (int i = 0; i < w->n; i++)
+			l->sockets[i] = w->specs[i].fd;
+		return web_open(l->sockets, w->n);
+	case WORKER_AGENT:
+		return task_start("housekeeper", housekeeper_run, NULL) ? ST_OK : ST_BUSY;
+	}
+	return ST_BROKEN;
+}
+
+/* Every beat: a sign of life, new certificates, the log level. */
+static void tend(struct life *l)
+{
+	atomic_store(&l->w->pulse->beat, clock_now());
+	log_level_set(level_now());
+	if (l->tls && tls_server_changed(l->tls))
+		tls_server_reload(l->tls);
+}
+
+static void stop_serving(struct life *l)
+{
+	usec patience = setting_number(S_stop_patience, NULL);
+	log_event(EV_WORKER_STOPPING, "role=%s index=%u", worker_role_name(l->w->role), l->w->index);
+	if (l->w->role == WORKER_WEB)
+		web_close((unsigned)(patience / USEC_MS));
+	listener_stop();
+	usec until = clock_now() + patience;
+	while (listener_open_count() > 0 && clock_now() < until) {
+		atomic_store(&l->w->pulse->beat, clock_now());
+		task_sleep(20 * USEC_MS);
+	}
+	task_shield(true);
+	task_cancel_all();
+	until = clock_now() + 2 * USEC_S;
+	while (listener_open_count() > 0 && clock_now() < until)
+		task_sleep(10 * USEC_MS);
+	trace_flush();
+	node_release();
+}
+
+static status life_run(void *arg)
+{
+	struct life *l = arg;
+	status kind = serve(l);
+	if (kind != ST_OK) {
+		l->exit_code = WORKER_EXIT_START;
+		task_loop_stop();
+		return kind;
+	}
+	atomic_store(&l->w->pulse->ready, 1);
+	log_event(EV_WORKER_READY, "role=%s index=%u pid=%d", worker_role_name(l->w->role),
+		  l->w->index, (int)getpid());
+	int number = 0;
+	while (number != SIGTERM && number != SIGINT) {
+		tend(l);
+		status got = signals_next(l->signals, clock_now() + BEAT, &number);
+		if (got == ST_CANCELLED || got == ST_BROKEN)
+			break;
+		if (got == ST_OK && number == SIGHUP && l->tls)
+			tls_server_reload(l->tls);
+	}
+	stop_serving(l);
+	task_loop_stop();
+	return ST_OK;
+}
+
+int worker_run(const struct worker *w)
+{
+	char role[24];
+	snprintf(role, sizeof role, "%s/%u", worker_role_name(w->role), w->index);
+	struct life l = {.w = w, .exit_code = WORKER_EXIT_OK};
+	status sealed = privilege_seal(w->master);
+	if (sealed != ST_OK)
+		return sealed == ST_CLOSED ? WORKER_EXIT_OK : WORKER_EXIT_START;
+	log_open(&(struct log_target){.fd = -1, .least = LOG_INFO_LEVEL, .role = role,
+				      .journal = getenv("JOURNAL_STREAM") != NULL});
+	metric_slot(w->slot);
+	peer_slot(w->slot);
+	struct task_limits limits = TASK_LIMITS_INIT;
+	if (signals_open(&l.signals) != ST_OK || task_loop_open(&limits) != ST_OK ||
+	    !task_start("worker", life_run, &l)) {
+		log_close();
+		return WORKER_EXIT_START;
+	}
+	task_loop_run();
+	task_loop_close();
+	provider_close();
+	tls_server_close(&l.tls);
+	memory_free(l.sockets);
+	close(l.signals);
+	log_close();
+	return l.exit_code;
+}

@@ -1,0 +1,39 @@
+/* Worker processes: what a child of the master does from its first line to its exit code. */
+#ifndef PENNYPOST_PROGRAM_WORKER_H
+#define PENNYPOST_PROGRAM_WORKER_H
+
+#include "net/listener.h"
+#include "provider/bootstrap.h"
+
+#include <stdatomic.h>
+
+enum worker_role { WORKER_MAIL, WORKER_WEB, WORKER_AGENT };
+
+struct worker_pulse { /* in memory shared with the master */
+	_Atomic int64_t beat; /* monotonic time of the last sign of life */
+	_Atomic int ready;    /* serves */
+};
+
+struct worker {
+	enum worker_role role;
+	unsigned index;              /* among its role */
+	unsigned slot;               /* of the shared tables: metrics, peers, pulse */
+	const struct bootstrap *boot;
+	const struct listener_spec *specs; /* its own sockets */
+	int n;
+	struct worker_pulse *pulse;
+	int master;                  /* process id */
+};
+
+#define WORKER_EXIT_OK 0
+#define WORKER_EXIT_START 75 /* could not start (database, certificate): try again later */
+
+/* Runs until told to stop; the return value is the exit code. Never returns to the master's code
+   with anything open. */
+int worker_run(const struct worker *w);
+
+/* Caps and words of listeners, from settings; also used by --stdio. */
+extern const struct listener_limits worker_limits;
+const char *worker_role_name(enum worker_role r);
+
+#endif
