@@ -1,0 +1,31 @@
+/* What every change of stored facts writes beside itself, in the same transaction: a row of the audit
+   and, where other processes keep copies of such facts, a new revision they will see within a second. */
+#ifndef PENNYPOST_PROVIDER_CHANGE_H
+#define PENNYPOST_PROVIDER_CHANGE_H
+
+#include "provider/audit.h"
+#include "provider/db.h"
+
+/* postoffice 0 = the server (DB_SYSTEM only). `action` is "mailbox.make", "setting.set"; `object` the
+   name of what was changed; `detail` a JSON text or empty. `by` NULL = the house itself. The slices are lent
+   until the transaction's next flush or commit. */
+void change_audit(db_tx *tx, int64_t postoffice, const struct audit_by *by, const char *action,
+		  slice object, slice detail);
+
+enum revision {
+	REVISION_SETTING, /* table setting */
+	REVISION_ROUTING, /* domains, addresses, states of mailboxes and post offices */
+	REVISION_AUTH,    /* passwords and states: remembered logons are void */
+	REVISIONS
+};
+/* Last in the transaction: the row stays locked until the commit. */
+void change_rise(db_tx *tx, enum revision r);
+
+/* Runs `seen` in the watch task of this process (and at once in the process that made the change,
+   through change_tell) whenever the revision is another than before. Registered before
+   provider_open; never removed. `seen` may wait and call providers. */
+void change_watch(enum revision r, void (*seen)(void));
+/* After the commit of a change made here: this process need not wait for the poll. */
+void change_tell(enum revision r);
+
+#endif
