@@ -7,17 +7,20 @@
    replies to pipelined commands leave in one packet.
 
    Errors: ST_CLOSED (end or reset), ST_TIMED_OUT, ST_CANCELLED, ST_TOO_BIG (line too long), ST_INVALID.
-   After any error but ST_TOO_BIG the stream is only good for closing. */
+   After any error but ST_TOO_BIG, and ST_TIMED_OUT of stream_wait_input, the stream is only good for
+   a last word and closing. */
 #ifndef PENNYPOST_NET_STREAM_H
 #define PENNYPOST_NET_STREAM_H
 
 #include "base/clock.h"
+#include "base/metric.h"
 #include "net/address.h"
 #include "net/tls.h"
 
 typedef struct stream stream;
 
-/* Takes over the descriptor (in == out for a socket), made non-blocking. */
+/* Takes over the descriptor (in == out for a socket), made non-blocking; always ST_OK. Programs that stream into
+   pipes ignore SIGPIPE; sockets raise none. */
 status stream_open(int in, int out, stream **s);
 /* Connects (happy with one address) within the task's deadline; `from` NULL = any source. */
 status stream_connect(const net_address *to, const net_address *from, stream **s);
@@ -41,17 +44,19 @@ status stream_some(stream *s, size_t most, slice *bytes);
 /* Looks at what is buffered, waiting for at least one byte; does not consume. */
 status stream_peek(stream *s, slice *bytes);
 void stream_consume(stream *s, size_t n); /* after stream_peek */
-/* Bytes already here, unread. */
+/* Bytes already here, unread (behind TLS: those decoded so far). */
 size_t stream_pending(const stream *s);
 /* Drops what is buffered and unread (RFC 3207 4.2, T4): gives the count. */
 size_t stream_discard(stream *s);
 /* Waits up to `span` for input or the peer's end without consuming: ST_OK input is there,
-   ST_TIMED_OUT nothing came. Flushes first. Early-talker checks, IDLE. */
+   ST_TIMED_OUT nothing came, ST_CLOSED the peer has ended. Flushes first. Bounded by `span` and
+   the task's deadline, not by stream_patience. Early-talker checks, IDLE. */
 status stream_wait_input(stream *s, usec span);
 
 /* ---- writing */
 status stream_write(stream *s, slice bytes);
 status stream_format(stream *s, const char *format, ...) __attribute__((format(printf, 2, 3)));
+status stream_format_v(stream *s, const char *format, va_list args);
 status stream_flush(stream *s);
 
 /* ---- TLS */
@@ -71,6 +76,10 @@ void stream_tls_facts(const stream *s, arena *a, struct stream_tls *out);
 /* Channel binding for SCRAM-PLUS: "tls-exporter" (RFC 9266) or "tls-server-end-point" and
    "tls-unique" (RFC 5929; unique only below TLS 1.3). ST_ABSENT when not to be had. */
 status stream_tls_binding(const stream *s, slice kind, arena *a, slice *data);
+
+/* Whose stream it is: the service its metrics count for and a name for logs (lent for the stream's
+   life). Before it is told: SERVICE_NONE and "-". */
+void stream_belongs(stream *s, enum service service, const char *name);
 
 /* ---- facts */
 const net_address *stream_peer(const stream *s);

@@ -1,0 +1,572 @@
+/* Streams; the contract stands in stream.h.
+
+   Input buffer:   [ consumed | unread ......... | room ]
+                   0          in_at   in_end       in_room
+                              |-seen-|             `seen` unread bytes are known to hold no LF
+
+   Reads try first and wait only when nothing is there; before they wait, output is flushed and an
+   empty buffer goes back to the free list. */
+#include "net/stream.h"
+
+#include "base/log.h"
+#include "base/memory.h"
+#include "base/text.h"
+#include "net/buffer.h"
+#include "net/tls_session.h"
+#include "net/wire.h"
+#include "task/task.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+struct stream {
+	wire wire;
+	tls_session *tls;
+	char *in;
+	size_t in_room, in_at, in_end, seen;
+	char *out;
+	size_t out_room, out_end;
+	usec until, until_most; /* of the present request */
+	size_t rate, credit;    /* bytes that extend it by a second; those passed since the last one */
+	uint64_t bytes_in, bytes_out;
+	net_address peer, local;
+	const char *name;
+	enum service service;
+	bool bulk;   /* input comes in large pieces: read it with a large buffer */
+	bool broken; /* nothing can be sent any more */
+	bool spoiled; /* TLS must not say goodbye */
+};
+
+/* ---- opening and closing */
+
+static void take_addresses(stream *s)
+{
+	struct sockaddr_storage at;
+	socklen_t size = sizeof at;
+
+	if (getpeername(s->wire.in, (struct sockaddr *)&at, &size) == 0)
+		net_address_of(&at, &s->peer);
+	size = sizeof at;
+	if (getsockname(s->wire.in, (struct sockaddr *)&at, &size) == 0)
+		net_address_of(&at, &s->local);
+}
+
+status stream_open(int in, int out, stream **made)
+{
+	stream *s = memory_new(sizeof *s);
+
+	wire_open(&s->wire, in, out);
+	if (s->wire.in_socket)
+		take_addresses(s);
+	s->until = s->until_most = USEC_NEVER;
+	s->name = "-";
+	*made = s;
+	return ST_OK;
+}
+
+static status connect_socket(int fd, const net_address *to, const net_address *from)
+{
+	struct sockaddr_storage at;
+	socklen_t size;
+	int trouble = 0;
+
+	if (from) {
+		size = net_address_to(from, &at);
+		if (bind(fd, (struct sockaddr *)&at, size) != 0)
+			return ST_INVALID;
+	}
+	size = net_address_to(to, &at);
+	if (connect(fd, (struct sockaddr *)&at, size) == 0)
+		return ST_OK;
+	if (errno != EINPROGRESS && errno != EINTR)
+		return ST_CLOSED;
+	TRY(task_wait(fd, WAIT_WRITE));
+	size = sizeof trouble;
+	if (getsockopt(fd, SOL_SOCKET, SO_ERROR, &trouble, &size) != 0)
+		return ST_CLOSED;
+	return trouble == 0 ? ST_OK : trouble == ETIMEDOUT ? ST_TIMED_OUT : ST_CLOSED;
+}
+
+status stream_connect(const net_address *to, const net_address *from, stream **made)
+{
+	int fd = socket(to->family == 4 ? AF_INET : AF_INET6,
+			SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+
+	if (fd < 0)
+		return ST_BUSY;
+	status kind = connect_socket(fd, to, from);
+	if (kind != ST_OK) {
+		task_forget(fd);
+		close(fd);
+		return kind;
+	}
+	return stream_open(fd, fd, made);
+}
+
+static void give_in(stream *s)
+{
+	buffer_give(s->in, s->in_room);
+	s->in = NULL;
+	s->in_room = s->in_at = s->in_end = s->seen = 0;
+}
+
+static void give_out(stream *s)
+{
+	buffer_give(s->out, s->out_room);
+	s->out = NULL;
+	s->out_room = s->out_end = 0;
+}
+
+void stream_close(stream **closing)
+{
+	stream *s = *closing;
+
+	if (!s)
+		return;
+	*closing = NULL;
+	tls_session_close(&s->tls, !s->spoiled && !s->broken);
+	wire_close(&s->wire);
+	give_in(s);
+	give_out(s);
+	if (s->service != SERVICE_NONE) {
+		metric_add(M_bytes_in, s->service, (int64_t)s->bytes_in);
+		metric_add(M_bytes_out, s->service, (int64_t)s->bytes_out);
+	}
+	memory_free(s);
+}
+
+void stream_belongs(stream *s, enum service service, const char *name)
+{
+	s->service = service;
+	s->name = name;
+}
+
+/* ---- deadlines */
+
+static usec later(usec now, usec span)
+{
+	return span >= USEC_NEVER - now ? USEC_NEVER : now + span;
+}
+
+void stream_patience(stream *s, usec patience, size_t rate, usec most)
+{
+	usec now = clock_now();
+
+	s->until = later(now, patience);
+	s->until_most = rate ? later(now, most) : s->until;
+	s->rate = rate;
+	s->credit = 0;
+}
+
+/* Bytes came or went: the deadline moves on. */
+static void passed(stream *s, size_t n)
+{
+	if (!s->rate || s->until >= s->until_most)
+		return;
+	s->credit += n;
+	usec span = (usec)(s->credit / s->rate) * USEC_S;
+	s->credit %= s->rate;
+	s->until = later(s->until, span);
+	if (s->until > s->until_most)
+		s->until = s->until_most;
+}
+
+static status wait_turn(const stream *s, enum turn turn)
+{
+	bool reading = turn == TURN_WAIT_READ;
+	struct wait w = {
+		.fd = reading ? s->wire.in : s->wire.out,
+		.ready = reading ? WAIT_READ : WAIT_WRITE,
+	};
+	int which;
+
+	return task_wait_any(&w, 1, s->until, &which);
+}
+
+/* A peer that always has something for us never makes us wait; its deadline counts all the same and
+   the others get their turn. */
+static status still_in_time(const stream *s)
+{
+	if (s->until != USEC_NEVER && clock_now() > s->until)
+		return ST_TIMED_OUT;
+	return task_breathe();
+}
+
+/* ---- writing */
+
+static enum turn write_now(stream *s, slice first, slice second, size_t *sent)
+{
+	if (s->tls)
+		return tls_session_write(s->tls, first.size ? first : second, sent);
+	return wire_write(&s->wire, first, second, sent);
+}
+
+/* What is buffered and then `more`, until all is out. */
+static status send_all(stream *s, slice more, bool *waited)
+{
+	slice first = slice_of(s->out, s->out_end);
+
+	*waited = false;
+	while (first.size + more.size > 0) {
+		size_t sent;
+		enum turn turn = write_now(s, first, more, &sent);
+		if (turn == TURN_DONE) {
+			s->bytes_out += sent;
+			passed(s, sent);
+			size_t of_first = sent < first.size ? sent : first.size;
+			first = slice_from(first, of_first);
+			more = slice_from(more, sent - of_first);
+			continue;
+		}
+		if (turn == TURN_END || turn == TURN_BROKEN) {
+			s->broken = true;
+			give_out(s);
+			return ST_CLOSED;
+		}
+		*waited = true;
+		status kind = wait_turn(s, turn);
+		if (kind != ST_OK) {
+			/* TLS may have to repeat a half-sent record, which nobody will: no goodbye. */
+			s->spoiled = true;
+			s->broken = true;
+			give_out(s);
+			return kind;
+		}
+	}
+	give_out(s);
+	return ST_OK;
+}
+
+status stream_write(stream *s, slice bytes)
+{
+	bool waited;
+
+	if (s->broken)
+		return ST_CLOSED;
+	if (bytes.size == 0)
+		return ST_OK;
+	if (s->out_end + bytes.size > BUFFER_MIDDLE) {
+		TRY(send_all(s, bytes, &waited));
+		return still_in_time(s);
+	}
+	if (!s->out) {
+		s->out_room = BUFFER_MIDDLE;
+		s->out = buffer_take(&s->out_room);
+	}
+	memcpy(s->out + s->out_end, bytes.at, bytes.size);
+	s->out_end += bytes.size;
+	return ST_OK;
+}
+
+status stream_format_v(stream *s, const char *format, va_list args)
+{
+	char brief[512];
+	va_list again;
+
+	va_copy(again, args);
+	int size = vsnprintf(brief, sizeof brief, format, args);
+	status kind = ST_INVALID;
+	if (size >= 0 && (size_t)size < sizeof brief) {
+		kind = stream_write(s, slice_of(brief, (size_t)size));
+	} else if (size >= 0) {
+		text all = TEXT_INIT;
+		text_format_v(&all, format, again);
+		kind = stream_write(s, text_slice(&all));
+		text_free(&all);
+	}
+	va_end(again);
+	return kind;
+}
+
+status stream_format(stream *s, const char *format, ...)
+{
+	va_list args;
+
+	va_start(args, format);
+	status kind = stream_format_v(s, format, args);
+	va_end(args);
+	return kind;
+}
+
+static status flush(stream *s, bool *waited)
+{
+	*waited = false;
+	if (s->broken)
+		return ST_CLOSED;
+	return s->out_end ? send_all(s, slice_of(NULL, 0), waited) : ST_OK;
+}
+
+status stream_flush(stream *s)
+{
+	bool waited;
+
+	return flush(s, &waited);
+}
+
+/* ---- reading */
+
+/* Room for at least one more byte behind in_end. */
+static void make_room(stream *s)
+{
+	size_t unread = s->in_end - s->in_at;
+	size_t wanted = s->bulk ? BUFFER_LARGE : BUFFER_SMALL;
+
+	if (unread == 0) {
+		s->in_at = s->in_end = s->seen = 0;
+		if (s->in_room >= wanted)
+			return;
+		give_in(s);
+		s->in_room = wanted;
+		s->in = buffer_take(&s->in_room);
+		return;
+	}
+	if (s->in_end < s->in_room)
+		return;
+	if (s->in_at > 0) {
+		memmove(s->in, s->in + s->in_at, unread);
+	} else {
+		size_t room = s->in_room < BUFFER_LARGE ? BUFFER_LARGE : s->in_room * 2;
+		char *larger = buffer_take(&room);
+		memcpy(larger, s->in, unread);
+		buffer_give(s->in, s->in_room);
+		s->in = larger;
+		s->in_room = room;
+	}
+	s->in_at = 0;
+	s->in_end = unread;
+}
+
+static enum turn read_now(stream *s, size_t *got)
+{
+	char *to = s->in + s->in_end;
+	size_t room = s->in_room - s->in_end;
+
+	return s->tls ? tls_session_read(s->tls, to, room, got) : wire_read(&s->wire, to, room, got);
+}
+
+static void filled(stream *s, size_t got)
+{
+	if (got == s->in_room - s->in_end)
+		s->bulk = true;
+	else if (got < BUFFER_SMALL / 2)
+		s->bulk = false;
+	s->in_end += got;
+	s->bytes_in += got;
+	passed(s, got);
+}
+
+/* At least one more byte, waiting when there is none. */
+static status fill(stream *s)
+{
+	bool waited;
+
+	TRY(still_in_time(s));
+	for (;;) {
+		size_t got;
+		make_room(s);
+		enum turn turn = read_now(s, &got);
+		if (turn == TURN_DONE) {
+			filled(s, got);
+			return ST_OK;
+		}
+		if (s->in_at == s->in_end)
+			give_in(s);
+		if (turn == TURN_BROKEN)
+			s->broken = s->spoiled = true;
+		/* A peer that only ended its own half still reads our last replies. */
+		status kind = flush(s, &waited);
+		if (turn == TURN_END || turn == TURN_BROKEN)
+			return ST_CLOSED;
+		if (kind != ST_OK)
+			return kind;
+		if (!waited)
+			TRY(wait_turn(s, turn));
+	}
+}
+
+void stream_consume(stream *s, size_t n)
+{
+	s->in_at += n;
+	s->seen = s->seen > n ? s->seen - n : 0;
+}
+
+static bool find_end(stream *s, size_t *at)
+{
+	const char *from = s->in + s->in_at;
+	size_t unread = s->in_end - s->in_at;
+	const char *end = unread > s->seen ? memchr(from + s->seen, '\n', unread - s->seen) : NULL;
+
+	if (!end) {
+		s->seen = unread;
+		return false;
+	}
+	*at = (size_t)(end - from);
+	return true;
+}
+
+/* The rest of an overlong line goes, piece by piece. */
+static status skip_line(stream *s)
+{
+	size_t end;
+
+	do {
+		stream_consume(s, s->in_end - s->in_at);
+		TRY(fill(s));
+	} while (!find_end(s, &end));
+	stream_consume(s, end + 1);
+	return ST_TOO_BIG;
+}
+
+status stream_line(stream *s, size_t most, slice *line, enum line_end *ended)
+{
+	size_t end;
+
+	while (s->in_at == s->in_end || !find_end(s, &end)) {
+		if (s->in_end - s->in_at > most + 1)
+			return skip_line(s);
+		TRY(fill(s));
+	}
+	const char *at = s->in + s->in_at;
+	bool crlf = end > 0 && at[end - 1] == '\r';
+	stream_consume(s, end + 1);
+	if (end - crlf > most)
+		return ST_TOO_BIG;
+	*line = slice_of(at, end - crlf);
+	*ended = crlf ? LINE_CRLF : LINE_LF;
+	return ST_OK;
+}
+
+status stream_peek(stream *s, slice *bytes)
+{
+	if (s->in_at == s->in_end)
+		TRY(fill(s));
+	*bytes = slice_of(s->in + s->in_at, s->in_end - s->in_at);
+	return ST_OK;
+}
+
+status stream_some(stream *s, size_t most, slice *bytes)
+{
+	TRY(stream_peek(s, bytes));
+	*bytes = slice_until(*bytes, most);
+	stream_consume(s, bytes->size);
+	return ST_OK;
+}
+
+size_t stream_pending(const stream *s)
+{
+	return s->in_end - s->in_at;
+}
+
+size_t stream_discard(stream *s)
+{
+	size_t dropped = stream_pending(s);
+
+	stream_consume(s, dropped);
+	return dropped;
+}
+
+status stream_wait_input(stream *s, usec span)
+{
+	usec until = s->until;
+
+	if (stream_pending(s) > 0)
+		return stream_flush(s);
+	s->until = later(clock_now(), span);
+	status kind = fill(s);
+	s->until = until;
+	return kind;
+}
+
+/* ---- TLS */
+
+static status handshake(stream *s)
+{
+	const char *why = "";
+
+	for (;;) {
+		enum turn turn = tls_session_handshake(s->tls, &why);
+		if (turn == TURN_DONE)
+			break;
+		status kind = ST_CLOSED;
+		if (turn == TURN_WAIT_READ || turn == TURN_WAIT_WRITE) {
+			kind = wait_turn(s, turn);
+			if (kind == ST_OK)
+				continue;
+			why = status_name(kind);
+		}
+		s->spoiled = s->broken = true;
+		metric_add(M_tls_failures, s->service, 1);
+		return log_trouble(kind, EV_TLS_FAILED, "conversation=%s reason=%s", s->name,
+				   log_quote(slice_z(why)));
+	}
+	metric_add(M_tls_handshakes, s->service, 1);
+	return ST_OK;
+}
+
+/* Whatever came in the clear behind the command must never be read as if it came through TLS: the
+   handshake is refused while any of it is here, and what arrives later breaks the handshake. */
+static status ready_for_tls(stream *s)
+{
+	if (s->tls)
+		return ST_INVALID;
+	if (stream_pending(s) > 0)
+		return log_trouble(ST_INVALID, EV_TLS_INJECTION, "conversation=%s bytes=%zu", s->name,
+				   stream_pending(s));
+	give_in(s);
+	return stream_flush(s);
+}
+
+status stream_tls_accept(stream *s, const tls_server *t)
+{
+	TRY(ready_for_tls(s));
+	TRY(tls_session_server(t, &s->wire, &s->tls));
+	return handshake(s);
+}
+
+status stream_tls_connect(stream *s, const tls_client *t, const char *host, enum tls_verify v)
+{
+	TRY(ready_for_tls(s));
+	TRY(tls_session_client(t, &s->wire, host, v, &s->tls));
+	return handshake(s);
+}
+
+bool stream_is_tls(const stream *s)
+{
+	return s->tls != NULL;
+}
+
+void stream_tls_facts(const stream *s, arena *a, struct stream_tls *out)
+{
+	*out = (struct stream_tls){0};
+	if (s->tls)
+		tls_session_facts(s->tls, a, out);
+}
+
+status stream_tls_binding(const stream *s, slice kind, arena *a, slice *data)
+{
+	return s->tls ? tls_session_binding(s->tls, kind, a, data) : ST_ABSENT;
+}
+
+/* ---- facts */
+
+const net_address *stream_peer(const stream *s)
+{
+	return &s->peer;
+}
+
+const net_address *stream_local(const stream *s)
+{
+	return &s->local;
+}
+
+uint64_t stream_bytes_in(const stream *s)
+{
+	return s->bytes_in;
+}
+
+uint64_t stream_bytes_out(const stream *s)
+{
+	return s->bytes_out;
+}

@@ -1,0 +1,30 @@
+/* The lowest step of a stream: moving bytes through a descriptor (or a pair) without waiting.
+   Interrupted calls are repeated, broken pipes raise no signal on sockets, and stream_trickle() cuts
+   everything into small pieces here, below TLS, for tests. */
+#ifndef PENNYPOST_NET_WIRE_H
+#define PENNYPOST_NET_WIRE_H
+
+#include "base/slice.h"
+
+typedef struct wire {
+	int in, out;
+	bool in_socket, out_socket;
+	bool ended; /* the peer sends no more */
+} wire;
+
+/* How far one attempt came. */
+enum turn {
+	TURN_DONE,       /* at least one byte moved */
+	TURN_WAIT_READ,  /* try again when there is input */
+	TURN_WAIT_WRITE, /* try again when there is room */
+	TURN_END,        /* orderly end */
+	TURN_BROKEN      /* reset, or TLS gone wrong */
+};
+
+void wire_open(wire *w, int in, int out); /* makes both non-blocking */
+void wire_close(wire *w);
+enum turn wire_read(wire *w, char *to, size_t room, size_t *got);
+/* Two pieces in one call; the second may be empty. */
+enum turn wire_write(wire *w, slice first, slice second, size_t *sent);
+
+#endif
