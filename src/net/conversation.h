@@ -8,6 +8,7 @@
 #include "base/arena.h"
 #include "base/metric.h"
 #include "net/stream.h"
+#include "task/task.h"
 
 typedef struct conversation {
 	stream *stream;
@@ -25,7 +26,19 @@ typedef struct conversation {
 	usec started;             /* monotonic */
 	bool closing;             /* the loop ends after the present command */
 	void *state;              /* the service's own */
+
+	/* For this room alone. */
+	task *task;               /* NULL on a plain thread */
+	link_t among;             /* of the conversations of this loop */
+	bool idle;                /* see conversation_idle */
+	bool told;                /* that the worker stops */
+	usec free_until;          /* COMMAND_FREE rows have used up the time until then */
 } conversation;
+
+/* Between two commands, or in one that only waits for news (IDLE): listener_stop wakes an idle
+   conversation, so that its waits give ST_CANCELLED, and leaves a busy one to finish its command.
+   command_loop does this by itself around reading a command. */
+void conversation_idle(conversation *c, bool idle);
 
 /* Formats, adds CRLF. Never echoes client bytes below 0x20 or above 0x7e: "%s" arguments that come
    from clients go through conversation_safe. */
@@ -38,8 +51,10 @@ const char *conversation_safe(conversation *c, slice bytes);
    per-command switch-off and counters derive from it. */
 struct command {
 	const char *name;                          /* upper case */
-	status (*run)(conversation *c, slice rest); /* rest: after the name and one space, trimmed right
-	                                               of nothing; empty when absent. Answers by itself */
+	status (*run)(conversation *c, slice rest); /* rest: after the name and one space, without white
+	                                               space at its end (COMMAND_SECRET: untouched);
+	                                               empty when absent; in the command arena.
+	                                               Answers by itself */
 	unsigned states;                           /* bits of the service's states it may run in */
 	unsigned flags;                            /* COMMAND_* */
 	const char *help;                          /* one line: syntax and meaning */
@@ -48,7 +63,7 @@ struct command {
 #define COMMAND_ARGUMENT 2u      /* its absence is a syntax error */
 #define COMMAND_SWITCHABLE 4u    /* may be switched off by the service's setting */
 #define COMMAND_SECRET 8u        /* its argument never reaches a log */
-#define COMMAND_FREE 16u         /* does not count as work (NOOP-like counts towards idle caps) */
+#define COMMAND_FREE 16u         /* does no work (NOOP): more than 50 and one a second count as bad */
 
 /* What a service says around its rows; each answers by itself. */
 struct dialogue {
@@ -69,9 +84,13 @@ struct dialogue {
 	usec (*patience)(const conversation *c);          /* for the next command line */
 };
 /* Reads lines and runs rows until c->closing, an error of the stream, or the cap of bad commands.
-   Checks before running: NUL, bare CR, bare LF, control bytes (T10), HTTP verbs (T7: closes),
-   state, switch-off, arguments. Raises metrics. A row returning anything but ST_OK ends the loop
-   with that kind; protocol errors are answered by the row and are ST_OK. */
+   Checks before running: NUL, bare CR, bare LF, control bytes but HTAB (T10), HTTP requests (T7:
+   too_many and the end), switch-off, state, arguments; each refusal counts as bad. Raises metrics. A
+   row returning anything but ST_OK ends the loop with that kind; protocol errors are answered by
+   the row and are ST_OK.
+   Otherwise: ST_OK after c->closing, ST_LIMITED after too_many, ST_TIMED_OUT after timed_out,
+   ST_CANCELLED after stopping, or what the stream said; goodbyes have been flushed. `switched_off`
+   and `off` may be NULL when no row is COMMAND_SWITCHABLE. */
 status command_loop(conversation *c, const struct dialogue *d);
 const struct command *command_find(const struct dialogue *d, slice name); /* any case; NULL */
 /* Counts the present command as bad (rows call it when they refuse as malformed or out of order). */

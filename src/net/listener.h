@@ -16,10 +16,12 @@ struct listener_spec {
 };
 
 /* Opens a bound, listening, non-blocking, close-on-exec socket. ST_EXISTS: the port is taken;
-   ST_DENIED: no right to bind; ST_INVALID: no such address here. Logged with the remedy. */
+   ST_DENIED: no right to bind; ST_INVALID: no such address here. Logged with the remedy.
+   A shared port lets in every process of the same user, so a second master would go unnoticed: the
+   master first opens (and closes) it unshared. Family 0 listens for IPv6 and IPv4. */
 status listener_socket(const net_address *at, bool shared, int *fd);
 
-struct listener_limits { /* read at each accept, so settings act at once */
+struct listener_limits { /* read at each accept, so settings act at once; a cap of 0 is none */
 	unsigned (*most)(enum service s);             /* conversations per service in this worker */
 	unsigned (*per_address)(enum service s);      /* per IPv4 address or IPv6 /64, whole node */
 	unsigned (*per_network)(enum service s);      /* per IPv4 /24 or IPv6 /48, whole node */
@@ -29,7 +31,8 @@ struct listener_limits { /* read at each accept, so settings act at once */
 };
 /* One table of open conversations per address for all workers of the node, in shared memory; the
    master calls this before it forks. Without it the counts are the process's own. A dead worker's
-   counts are cleared with its slot. */
+   counts are cleared with its slot (0 .. PEER_SLOTS-1). */
+#define PEER_SLOTS 128
 void peer_share(void);
 void peer_slot(unsigned slot);
 void peer_slot_clear(unsigned slot);
@@ -38,7 +41,9 @@ void peer_slot_clear(unsigned slot);
    Every accepted client becomes a task that runs spec->run and closes. */
 status listener_start(const struct listener_spec *specs, int n, const tls_server *tls,
 		      const struct listener_limits *limits);
-/* No new conversations; idle ones are told (dialogue.stopping). Graceful stop: R19. */
+/* No new conversations; idle ones are told (dialogue.stopping), the others when their present command
+   is done. The sockets stay open: who connects now waits for the successor. Graceful stop: R19.
+   On the loop's thread. */
 void listener_stop(void);
 bool listener_stopping(void);
 unsigned listener_open_count(void);

@@ -1,8 +1,25 @@
 # Streams, TLS, listeners, DNS, conversations.
 noinst_LIBRARIES += libnet.a
 libnet_a_SOURCES = \
+	src/net/address.c \
 	src/net/address.h \
+	src/net/buffer.c \
+	src/net/buffer.h \
+	src/net/command.c \
+	src/net/conversation.c \
 	src/net/conversation.h \
+	src/net/conversation_inside.h \
+	src/net/listener.c \
 	src/net/listener.h \
+	src/net/peer.c \
+	src/net/peer.h \
+	src/net/stream.c \
 	src/net/stream.h \
-	src/net/tls.h
+	src/net/tls.c \
+	src/net/tls.h \
+	src/net/tls_inside.h \
+	src/net/tls_session.c \
+	src/net/tls_session.h \
+	src/net/tls_ticket.c \
+	src/net/wire.c \
+	src/net/wire.h

@@ -1,0 +1,175 @@
+/* Reading command lines and running their rows; the contract stands in conversation.h. */
+#include "base/log.h"
+#include "net/conversation.h"
+#include "net/listener.h"
+
+#define GOODBYE_PATIENCE (5 * USEC_S)
+#define FREE_SPAN USEC_S         /* one row that does no work may run in each .. */
+#define FREE_AHEAD (50 * USEC_S) /* .. and so much may be used up at once */
+
+const struct command *command_find(const struct dialogue *d, slice name)
+{
+	for (int i = 0; i < d->count; i++)
+		if (slice_same_nocase(slice_z(d->rows[i].name), name))
+			return &d->rows[i];
+	return NULL;
+}
+
+/* The last words of a conversation; ends its loop with `why`. */
+static status goodbye(conversation *c, status (*say)(conversation *c), status why)
+{
+	task_shield(true);
+	stream_patience(c->stream, GOODBYE_PATIENCE, 0, 0);
+	if (say(c) == ST_OK)
+		(void)stream_flush(c->stream);
+	task_shield(false);
+	c->closing = true;
+	return why;
+}
+
+/* T10; bytes above 0x7f are each protocol's own matter. */
+static bool is_clean(slice line)
+{
+	for (size_t i = 0; i < line.size; i++) {
+		unsigned char byte = (unsigned char)line.at[i];
+		if ((byte < 0x20 && byte != '\t') || byte == 0x7f)
+			return false;
+	}
+	return true;
+}
+
+/* The next command line, in the command arena. Malformed: ST_INVALID or ST_TOO_BIG. */
+static status take_line(conversation *c, const struct dialogue *d, slice *line)
+{
+	enum line_end end = LINE_CRLF;
+	slice lent;
+
+	/* Nothing here yet means waiting, and who waits holds no memory. */
+	if (stream_pending(c->stream) == 0)
+		arena_release(&c->command);
+	else
+		arena_clear(&c->command);
+	stream_patience(c->stream, d->patience(c), 0, 0);
+	conversation_idle(c, true);
+	status kind = stream_line(c->stream, d->line_most(c), &lent, &end);
+	conversation_idle(c, false);
+	if (c->told)
+		return ST_CANCELLED;
+	TRY(kind);
+	c->commands++;
+	if (end != LINE_CRLF || !is_clean(lent))
+		return ST_INVALID;
+	*line = arena_copy(&c->command, lent);
+	return ST_OK;
+}
+
+static slice trim_end(slice s)
+{
+	while (s.size > 0 && (s.at[s.size - 1] == ' ' || s.at[s.size - 1] == '\t'))
+		s.size--;
+	return s;
+}
+
+/* A browser that was led to a mail port says its verb first and then what its leader wants (T7). */
+static bool is_http(slice line, slice name)
+{
+	static const char *const verb[] = {"GET",     "POST",   "PUT",   "HEAD", "OPTIONS",
+					   "CONNECT", "DELETE", "TRACE", "PATCH"};
+
+	for (size_t i = 0; i < sizeof verb / sizeof verb[0]; i++)
+		if (slice_same_nocase(name, slice_z(verb[i])))
+			return slice_search_nocase(line, S(" HTTP/1")) < line.size;
+	return false;
+}
+
+static status refuse_unknown(conversation *c, const struct dialogue *d, slice line, slice name)
+{
+	conversation_bad(c);
+	if (!is_http(line, name))
+		return d->unknown(c, name);
+	log_event(EV_CONVERSATION_HTTP, "conversation=%s service=%s", c->name,
+		  service_name(c->service));
+	return goodbye(c, d->too_many, ST_LIMITED);
+}
+
+/* Rows that do no work are free as long as they are few: now and then, or some in a row (T20). */
+static void count_free(conversation *c)
+{
+	usec now = clock_now();
+
+	if (c->free_until < now)
+		c->free_until = now;
+	c->free_until += FREE_SPAN;
+	if (c->free_until - now > FREE_AHEAD) {
+		c->free_until = now + FREE_AHEAD;
+		conversation_bad(c);
+	}
+}
+
+static status run_line(conversation *c, const struct dialogue *d, slice line)
+{
+	slice name = slice_until(line, slice_find(line, ' '));
+	slice rest = slice_from(line, name.size + 1);
+	const struct command *row = command_find(d, trim_end(name));
+
+	if (!row)
+		return refuse_unknown(c, d, line, trim_end(name));
+	if (!(row->flags & COMMAND_SECRET))
+		rest = trim_end(rest);
+	if ((row->flags & COMMAND_SWITCHABLE) && d->switched_off && d->switched_off(c, row)) {
+		conversation_bad(c);
+		return d->off(c, row);
+	}
+	if (!(row->states & d->state(c))) {
+		conversation_bad(c);
+		return d->out_of_order(c, row);
+	}
+	if (((row->flags & COMMAND_NO_ARGUMENT) && rest.size > 0) ||
+	    ((row->flags & COMMAND_ARGUMENT) && rest.size == 0)) {
+		conversation_bad(c);
+		return d->syntax(c, row);
+	}
+	if (row->flags & COMMAND_FREE)
+		count_free(c);
+	metric_add(M_commands, c->service, 1);
+	return row->run(c, rest);
+}
+
+static status refuse_malformed(conversation *c, const struct dialogue *d, status why)
+{
+	conversation_bad(c);
+	return d->malformed(c, why);
+}
+
+/* One command from its line to its answer. */
+static status next_command(conversation *c, const struct dialogue *d)
+{
+	slice line;
+	status kind = take_line(c, d, &line);
+
+	switch (kind) {
+	case ST_OK:
+		return run_line(c, d, line);
+	case ST_INVALID:
+	case ST_TOO_BIG:
+		return refuse_malformed(c, d, kind);
+	case ST_TIMED_OUT:
+		return goodbye(c, d->timed_out, kind);
+	default:
+		return kind;
+	}
+}
+
+status command_loop(conversation *c, const struct dialogue *d)
+{
+	while (!c->closing) {
+		status kind = listener_stopping() ? ST_CANCELLED : next_command(c, d);
+		if (kind == ST_CANCELLED)
+			return goodbye(c, d->stopping, kind);
+		TRY(kind);
+		if (c->bad_commands > d->bad_most(c))
+			return goodbye(c, d->too_many, ST_LIMITED);
+		TRY(task_breathe());
+	}
+	return stream_flush(c->stream);
+}

@@ -1,0 +1,121 @@
+/* Conversations: beginning, speaking, ending. Commands are read and run in command.c. */
+#include "net/conversation.h"
+
+#include "base/id.h"
+#include "base/log.h"
+#include "net/conversation_inside.h"
+#include "net/listener.h"
+
+#include <inttypes.h>
+
+#define LAST_WORD (5 * USEC_S)
+#define SAFE_MOST 64
+
+static link_t present = {&present, &present}; /* on fibers; plain threads are nobody's to stop */
+
+void conversation_begin(conversation *c, enum service service, int in, int out,
+			const tls_server *tls)
+{
+	*c = (conversation){.service = service, .tls = tls, .started = clock_now()};
+	stream_open(in, out, &c->stream);
+	c->id = id_new();
+	id_text(c->id, c->name);
+	c->peer = *stream_peer(c->stream);
+	c->local = *stream_local(c->stream);
+	c->trusted = c->peer.family == 0;
+	list_init(&c->among);
+	stream_belongs(c->stream, service, c->name);
+}
+
+void conversation_enter(conversation *c)
+{
+	c->task = task_self();
+	if (c->task)
+		list_append(&present, &c->among);
+	metric_add(M_conversations, c->service, 1);
+	metric_add(M_conversations_open, c->service, 1);
+	log_event(EV_CONVERSATION_OPENED, "conversation=%s service=%s peer=%.*s port=%u", c->name,
+		  service_name(c->service), SLICE_ARGS(net_address_text(&c->peer, &c->command)),
+		  c->peer.port);
+	arena_release(&c->command);
+}
+
+void conversation_end(conversation *c, status how)
+{
+	list_remove(&c->among);
+	if (how != ST_CLOSED) {
+		task_shield(true);
+		stream_patience(c->stream, LAST_WORD, 0, 0);
+		(void)stream_flush(c->stream);
+		task_shield(false);
+	}
+	log_event(EV_CONVERSATION_CLOSED,
+		  "conversation=%s outcome=%s commands=%" PRIu64 " in=%" PRIu64 " out=%" PRIu64
+		  " ms=%" PRId64,
+		  c->name, status_name(how), c->commands, stream_bytes_in(c->stream),
+		  stream_bytes_out(c->stream), (clock_now() - c->started) / USEC_MS);
+	metric_add(M_conversations_open, c->service, -1);
+	stream_close(&c->stream);
+	arena_release(&c->command);
+	arena_release(&c->talk);
+}
+
+status conversation_run(enum service service, int in, int out, const tls_server *tls,
+			status (*run)(conversation *c))
+{
+	conversation c;
+
+	conversation_begin(&c, service, in, out, tls);
+	conversation_enter(&c);
+	status kind = run(&c);
+	conversation_end(&c, kind);
+	return kind;
+}
+
+/* ---- stopping */
+
+void conversation_idle(conversation *c, bool idle)
+{
+	c->idle = idle;
+}
+
+void conversation_stop_idle(void)
+{
+	for (link_t *at = present.next; at != &present; at = at->next) {
+		conversation *c = LINK_OWNER(at, conversation, among);
+		if (!c->idle || c->told)
+			continue;
+		c->told = true;
+		task_cancel(c->task);
+	}
+}
+
+/* ---- speaking */
+
+status conversation_say(conversation *c, const char *format, ...)
+{
+	va_list args;
+
+	va_start(args, format);
+	status kind = stream_format_v(c->stream, format, args);
+	va_end(args);
+	return kind == ST_OK ? stream_write(c->stream, S("\r\n")) : kind;
+}
+
+const char *conversation_safe(conversation *c, slice bytes)
+{
+	slice shown = slice_until(bytes, SAFE_MOST);
+	char *z = arena_new(&c->command, SAFE_MOST + sizeof "...");
+
+	for (size_t i = 0; i < shown.size; i++)
+		z[i] = shown.at[i] >= 0x20 && shown.at[i] <= 0x7e ? shown.at[i] : '?';
+	if (shown.size < bytes.size)
+		memcpy(z + shown.size, "...", 3);
+	return z;
+}
+
+void conversation_bad(conversation *c)
+{
+	c->bad_commands++;
+	metric_add(M_commands_bad, c->service, 1);
+}

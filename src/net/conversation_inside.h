@@ -1,0 +1,17 @@
+/* A conversation's beginning and end, for the files of this room that make them. */
+#ifndef PENNYPOST_NET_CONVERSATION_INSIDE_H
+#define PENNYPOST_NET_CONVERSATION_INSIDE_H
+
+#include "net/conversation.h"
+
+/* Takes the descriptors over. */
+void conversation_begin(conversation *c, enum service service, int in, int out,
+			const tls_server *tls);
+/* On the task that will talk: it is counted from here on, and listener_stop finds it. */
+void conversation_enter(conversation *c);
+/* Sends what is still to be sent, closes and frees all but the struct; `how` is for the log. */
+void conversation_end(conversation *c, status how);
+/* Wakes every idle conversation of this loop. */
+void conversation_stop_idle(void);
+
+#endif

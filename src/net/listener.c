@@ -1,0 +1,260 @@
+/* Listening sockets and the tasks that accept on them; the contract stands in listener.h. */
+#include "net/listener.h"
+
+#include "base/log.h"
+#include "base/memory.h"
+#include "net/conversation_inside.h"
+#include "net/peer.h"
+
+#include <errno.h>
+#include <netinet/in.h>
+#include <stdatomic.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#define BACKLOG 4096
+#define PAUSE (200 * USEC_MS)
+#define DROP_MOST ((size_t)65536)
+
+/* One listening socket of this worker. */
+struct door {
+	struct listener_spec spec;
+	const tls_server *tls;
+	const struct listener_limits *limits;
+	task *task;
+};
+
+/* A client that was let in. */
+struct guest {
+	conversation c;
+	const struct door *door;
+	struct peer_stay stay;
+};
+
+static struct door *doors;
+static int door_count;
+static unsigned open_by[SERVICE_COUNT];
+static atomic_bool stopping;
+
+/* ---- sockets */
+
+static status listen_trouble(const net_address *at, int number)
+{
+	arena words = ARENA_INIT;
+	status kind = number == EADDRINUSE                     ? ST_EXISTS :
+		      number == EACCES || number == EPERM      ? ST_DENIED :
+								 ST_INVALID;
+
+	log_event(EV_LISTEN_FAILED, "address=%.*s port=%u reason=%s",
+		  SLICE_ARGS(at->family ? net_address_text(at, &words) : S("*")), at->port,
+		  log_quote(slice_z(strerror(number))));
+	arena_release(&words);
+	return kind;
+}
+
+/* 0 or errno. */
+static int listen_on(const net_address *at, bool shared, bool both_families, int *out)
+{
+	struct sockaddr_storage where;
+	socklen_t size = net_address_to(at, &where);
+	int one = 1, v6_only = !both_families;
+	int fd = socket(where.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+
+	if (fd < 0)
+		return errno;
+	setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof one);
+	setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &one, sizeof one); /* accepted ones inherit it */
+	if (where.ss_family == AF_INET6)
+		setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &v6_only, sizeof v6_only);
+	if ((shared && setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &one, sizeof one) != 0) ||
+	    bind(fd, (struct sockaddr *)&where, size) != 0 || listen(fd, BACKLOG) != 0) {
+		int number = errno;
+		close(fd);
+		return number;
+	}
+	*out = fd;
+	return 0;
+}
+
+status listener_socket(const net_address *at, bool shared, int *fd)
+{
+	net_address any = {.family = 6, .port = at->port};
+	int number = listen_on(at->family ? at : &any, shared, at->family == 0, fd);
+
+	/* A machine without IPv6 still serves everybody it can reach. */
+	if (at->family == 0 && (number == EAFNOSUPPORT || number == EADDRNOTAVAIL)) {
+		any.family = 4;
+		number = listen_on(&any, shared, false, fd);
+	}
+	return number == 0 ? ST_OK : listen_trouble(at, number);
+}
+
+/* ---- clients at the door */
+
+static status guest_talk(void *arg)
+{
+	struct guest *g = arg;
+	const struct door *d = g->door;
+	conversation *c = &g->c;
+	status kind = ST_OK;
+
+	conversation_enter(c);
+	c->implicit_tls = d->spec.tls;
+	if (d->spec.tls) {
+		stream_patience(c->stream, d->limits->handshake(c->service), 0, 0);
+		conversation_idle(c, true);
+		kind = stream_tls_accept(c->stream, d->tls);
+		conversation_idle(c, false);
+	}
+	if (kind == ST_OK)
+		kind = d->spec.run(c);
+	conversation_end(c, kind);
+	peer_leave(&g->stay);
+	open_by[c->service]--;
+	memory_free(g);
+	return kind;
+}
+
+/* A word in the client's protocol when there is one to be had without waiting, then the end. */
+static void say_refused(const struct door *d, int fd, const net_address *peer, const char *reason)
+{
+	arena words = ARENA_INIT;
+
+	metric_add(M_conversations_refused, d->spec.service, 1);
+	log_event(EV_CONVERSATION_REFUSED, "service=%s peer=%.*s reason=%s",
+		  service_name(d->spec.service), SLICE_ARGS(net_address_text(peer, &words)), reason);
+	arena_release(&words);
+	if (d->spec.tls)
+		return;
+	slice refusal = d->limits->refusal(d->spec.service);
+	(void)send(fd, refusal.at, refusal.size, MSG_DONTWAIT | MSG_NOSIGNAL);
+	/* Unread input would turn the close into a reset that eats our words. */
+	(void)recv(fd, NULL, DROP_MOST, MSG_TRUNC | MSG_DONTWAIT);
+}
+
+static void refuse(const struct door *d, int fd, const net_address *peer, const char *reason)
+{
+	say_refused(d, fd, peer, reason);
+	close(fd);
+}
+
+static void admit(const struct door *d, int fd, const net_address *peer)
+{
+	enum service s = d->spec.service;
+	unsigned most = d->limits->most(s);
+	struct peer_stay stay;
+
+	if (most && open_by[s] >= most) {
+		refuse(d, fd, peer, "service-full");
+		return;
+	}
+	if (peer_enter(s, peer, d->limits->per_address(s), d->limits->per_network(s), &stay) !=
+	    ST_OK) {
+		refuse(d, fd, peer, "peer-limit");
+		return;
+	}
+	struct guest *g = memory_new(sizeof *g);
+	g->door = d;
+	g->stay = stay;
+	conversation_begin(&g->c, s, fd, fd, d->tls);
+	if (task_start(service_name(s), guest_talk, g)) {
+		open_by[s]++;
+		return;
+	}
+	say_refused(d, fd, peer, "no-task");
+	stream_close(&g->c.stream);
+	peer_leave(&stay);
+	memory_free(g);
+}
+
+static bool is_shortage(int number)
+{
+	return number == EMFILE || number == ENFILE || number == ENOBUFS || number == ENOMEM;
+}
+
+static status accept_some(void *arg)
+{
+	const struct door *d = arg;
+	bool told = false;
+
+	while (!atomic_load(&stopping)) {
+		struct sockaddr_storage from = {0};
+		socklen_t size = sizeof from;
+		net_address peer;
+		int fd = accept4(d->spec.fd, (struct sockaddr *)&from, &size,
+				 SOCK_NONBLOCK | SOCK_CLOEXEC);
+		int number = errno;
+		if (fd >= 0) {
+			told = false;
+			net_address_of(&from, &peer);
+			admit(d, fd, &peer);
+			TRY(task_breathe());
+		} else if (number == EAGAIN) {
+			TRY(task_wait(d->spec.fd, WAIT_READ));
+		} else if (is_shortage(number)) {
+			if (!told)
+				log_event(EV_ACCEPT_PAUSED, "service=%s reason=%s",
+					  service_name(d->spec.service),
+					  log_quote(slice_z(strerror(number))));
+			told = true;
+			TRY(task_sleep(PAUSE));
+		} else if (number == EBADF || number == EINVAL || number == ENOTSOCK) {
+			return listen_trouble(&d->spec.at, number);
+		} /* else: this client gave up while it queued */
+	}
+	return ST_OK;
+}
+
+static status accept_run(void *arg)
+{
+	struct door *d = arg;
+	status kind = accept_some(d);
+
+	task_forget(d->spec.fd);
+	d->task = NULL;
+	return kind;
+}
+
+/* ---- starting and stopping */
+
+status listener_start(const struct listener_spec *specs, int n, const tls_server *tls,
+		      const struct listener_limits *limits)
+{
+	for (int i = 0; i < n; i++)
+		if (specs[i].tls && !tls)
+			return ST_INVALID;
+	atomic_store(&stopping, false);
+	/* Guests look at their door as long as they talk, so doors are never freed. */
+	doors = memory_new_array((size_t)n, sizeof *doors);
+	door_count = n;
+	for (int i = 0; i < n; i++) {
+		doors[i] = (struct door){.spec = specs[i], .tls = tls, .limits = limits};
+		doors[i].task = task_start("accept", accept_run, &doors[i]);
+		if (!doors[i].task)
+			return ST_BUSY;
+	}
+	return ST_OK;
+}
+
+void listener_stop(void)
+{
+	atomic_store(&stopping, true);
+	for (int i = 0; i < door_count; i++)
+		if (doors[i].task)
+			task_cancel(doors[i].task);
+	conversation_stop_idle();
+}
+
+bool listener_stopping(void)
+{
+	return atomic_load(&stopping);
+}
+
+unsigned listener_open_count(void)
+{
+	unsigned sum = 0;
+
+	for (int s = 0; s < SERVICE_COUNT; s++)
+		sum += open_by[s];
+	return sum;
+}
