@@ -57,6 +57,8 @@ static status take_line(conversation *c, const struct dialogue *d, slice *line)
 		return ST_CANCELLED;
 	TRY(kind);
 	c->commands++;
+	if (d->heard)
+		d->heard(c);
 	if (end != LINE_CRLF || !is_clean(lent))
 		return ST_INVALID;
 	*line = arena_copy(&c->command, lent);

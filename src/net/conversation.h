@@ -82,6 +82,7 @@ struct dialogue {
 	status (*stopping)(conversation *c);              /* the worker stops: say goodbye (421) */
 	unsigned (*bad_most)(const conversation *c);
 	usec (*patience)(const conversation *c);          /* for the next command line */
+	void (*heard)(conversation *c);                   /* a whole line came; NULL: nobody asks */
 };
 /* Reads lines and runs rows until c->closing, an error of the stream, or the cap of bad commands.
    Checks before running: NUL, bare CR, bare LF, control bytes but HTAB (T10), HTTP requests (T7:

@@ -16,6 +16,7 @@
 struct delivery_part {        /* one post office's share: one blob, one message row, n entries */
 	int64_t postoffice;
 	blob_writer *body;    /* finished; still the caller's to close */
+	uint32_t header_size; /* octets of its header section with the empty line */
 	const struct route *recipients;
 	int n;                /* distinct mailboxes; doubled ones are merged by the caller */
 };
@@ -25,7 +26,6 @@ struct delivery {
 	                         message row has it (the post office makes it unique) */
 	struct delivery_part *parts;
 	int n;
-	uint32_t header_size; /* octets of the header section with its empty line */
 	usec sent;            /* Date field, 0 = none */
 	slice message_id;     /* content of Message-ID, may be empty */
 	slice subject, from;  /* decoded, shortened to 200 bytes: for lists and traces */
