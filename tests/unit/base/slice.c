@@ -1,0 +1,138 @@
+/* Comparing, searching and cutting lent bytes. */
+#include "base/slice.h"
+
+#include <criterion/criterion.h>
+
+#define EMPTY ((slice){0})
+
+Test(slice, compares_with_and_without_case)
+{
+	static const struct {
+		slice a, b;
+		bool same, same_nocase;
+	} rows[] = {
+		{S(""), S(""), true, true},
+		{S(""), {0}, true, true},
+		{S("abc"), S("abc"), true, true},
+		{S("abc"), S("aBC"), false, true},
+		{S("abc"), S("abcd"), false, false},
+		{S("[a]"), S("{a}"), false, false}, /* differ in the case bit, are no letters */
+		{S("\xc3\xa4"), S("\xc3\x84"), false, false},
+		{S("a\0b"), S("a\0c"), false, false},
+		{S("a\0b"), S("A\0B"), false, true},
+	};
+	for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+		cr_expect_eq(slice_same(rows[i].a, rows[i].b), rows[i].same, "row %zu", i);
+		cr_expect_eq(slice_same_nocase(rows[i].a, rows[i].b), rows[i].same_nocase,
+			"row %zu", i);
+	}
+}
+
+Test(slice, orders_by_bytes_and_then_by_length)
+{
+	static const slice rising[] = {S(""), S("A"), S("a"), S("a\0"), S("ab"), S("b"), S("\xff")};
+	int n = sizeof rising / sizeof *rising;
+
+	for (int a = 0; a < n; a++) {
+		for (int b = 0; b < n; b++) {
+			int order = slice_order(rising[a], rising[b]);
+			cr_expect_eq((order > 0) - (order < 0), (a > b) - (a < b), "%d, %d", a, b);
+		}
+	}
+}
+
+Test(slice, knows_starts_and_ends)
+{
+	cr_expect(slice_starts(S("MAIL FROM:"), S("MAIL")));
+	cr_expect(slice_starts(S("MAIL"), S("")));
+	cr_expect_not(slice_starts(S("MA"), S("MAIL")));
+	cr_expect_not(slice_starts(S("mail"), S("MAIL")));
+	cr_expect(slice_starts_nocase(S("mail from:"), S("MAIL FROM")));
+	cr_expect_not(slice_starts_nocase(EMPTY, S("M")));
+	cr_expect(slice_ends_nocase(S("anna@Demo.Test"), S(".test")));
+	cr_expect(slice_ends_nocase(S("x"), EMPTY));
+	cr_expect_not(slice_ends_nocase(S("test"), S("a.test")));
+}
+
+Test(slice, finds_characters_and_parts)
+{
+	cr_expect_eq(slice_find(S("a@b@c"), '@'), 1);
+	cr_expect_eq(slice_find_last(S("a@b@c"), '@'), 3);
+	cr_expect_eq(slice_find(S("abc"), '@'), 3);
+	cr_expect_eq(slice_find_last(S("abc"), '@'), 3);
+	cr_expect_eq(slice_find(EMPTY, '@'), 0);
+	cr_expect_eq(slice_find_last(EMPTY, '@'), 0);
+	cr_expect_eq(slice_search(S("one two two"), S("two")), 4);
+	cr_expect_eq(slice_search(S("one"), S("two")), 3);
+	cr_expect_eq(slice_search(S("on"), S("one")), 2);
+	cr_expect_eq(slice_search(S("one"), S("")), 0);
+	cr_expect_eq(slice_search(EMPTY, S("one")), 0);
+	cr_expect_eq(slice_search_nocase(S("one tWo"), S("Two")), 4);
+	cr_expect_eq(slice_search_nocase(S("one tw"), S("two")), 6);
+	cr_expect_eq(slice_search_nocase(EMPTY, EMPTY), 0);
+}
+
+Test(slice, cuts_within_its_bounds)
+{
+	cr_expect(slice_same(slice_from(S("abc"), 1), S("bc")));
+	cr_expect(slice_same(slice_from(S("abc"), 3), EMPTY));
+	cr_expect(slice_same(slice_from(S("abc"), 99), EMPTY));
+	cr_expect(slice_same(slice_until(S("abc"), 2), S("ab")));
+	cr_expect(slice_same(slice_until(S("abc"), 99), S("abc")));
+	cr_expect(slice_same(slice_trim(S(" \t a b\r\n")), S("a b")));
+	cr_expect(slice_same(slice_trim(S(" \r\n")), EMPTY));
+	cr_expect(slice_same(slice_trim(EMPTY), EMPTY));
+}
+
+Test(slice, takes_part_after_part)
+{
+	static const struct {
+		slice whole;
+		slice parts[4];
+		int n;
+	} rows[] = {
+		{S("a,b"), {S("a"), S("b")}, 2},
+		{S("a,b,"), {S("a"), S("b"), S("")}, 3},
+		{S(",a"), {S(""), S("a")}, 2},
+		{S(","), {S(""), S("")}, 2},
+		{S(""), {S("")}, 1},
+		{{0}, {{0}}, 0},
+	};
+	for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+		slice rest = rows[i].whole, part;
+		int n = 0;
+		for (; slice_take(&rest, ',', &part); n++) {
+			cr_assert_lt(n, rows[i].n, "row %zu gives too many", i);
+			cr_expect(slice_same(part, rows[i].parts[n]), "row %zu part %d", i, n);
+		}
+		cr_expect_eq(n, rows[i].n, "row %zu", i);
+	}
+}
+
+Test(slice, reads_numbers_strictly)
+{
+	static const struct {
+		slice s;
+		bool valid;
+		uint64_t value;
+	} rows[] = {
+		{S("0"), true, 0},
+		{S("007"), true, 7},
+		{S("9223372036854775807"), true, INT64_MAX},
+		{S("9223372036854775808"), false, 0},
+		{S("18446744073709551616"), false, 0},
+		{S("99999999999999999999999"), false, 0},
+		{S(""), false, 0},
+		{S("-1"), false, 0},
+		{S("+1"), false, 0},
+		{S(" 1"), false, 0},
+		{S("1 "), false, 0},
+		{S("0x1"), false, 0},
+		{S("1\0"), false, 0},
+	};
+	for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+		uint64_t value = 4711;
+		cr_expect_eq(slice_number(rows[i].s, &value), rows[i].valid, "row %zu", i);
+		cr_expect_eq(value, rows[i].valid ? rows[i].value : 4711, "row %zu", i);
+	}
+}
