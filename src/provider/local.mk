@@ -1,4 +1,16 @@
 # The only road to stored facts.
 noinst_LIBRARIES += libprovider.a
-libprovider_a_SOURCES = \
-	src/provider/digest.c src/provider/digest.h
+# Needs no database: both implementations of the contracts stand on it.
+provider_shared = \
+	src/provider/auth_name.c src/provider/auth_name.h \
+	src/provider/digest.c src/provider/digest.h \
+	src/provider/sasl.c src/provider/sasl.h \
+	src/provider/saslprep.c src/provider/saslprep.h \
+	src/provider/scram.c src/provider/scram.h \
+	src/provider/setting_parse.c src/provider/setting_parse.h
+libprovider_a_SOURCES = $(provider_shared) \
+	src/provider/auth.h \
+	src/provider/auth_secret.h \
+	src/provider/bootstrap.h \
+	src/provider/setting.h \
+	src/provider/settings.def

@@ -29,4 +29,12 @@ status sasl_start(slice mechanism, const struct sasl_peer *p, arena *a, sasl **o
 status sasl_step(sasl *s, const slice *in, arena *a, slice *out, bool *done, struct identity *who);
 void sasl_abort(sasl *s); /* client sent "*": forgets what it learnt */
 
+/* XOAUTH2 asks this for an identity; as long as it is NULL the mechanism is not offered. */
+typedef status sasl_token_check(slice name, slice token, const struct auth_from *from, arena *a,
+				struct identity *who);
+void sasl_tokens(sasl_token_check *check);
+
+/* Tests: the server's part of every following SCRAM nonce (lent); empty = random again. */
+void sasl_nonce_fix(slice nonce);
+
 #endif
