@@ -23,9 +23,10 @@ Test(list, keeps_the_order_and_forgets_what_is_removed)
 	list_remove(&item[2].in);
 	list_remove(&item[2].in);
 	for (int wanted = 0; wanted < 4; wanted += wanted == 1 ? 2 : 1) {
-		struct item *first = LINK_OWNER(list_first(&head), struct item, in);
-		cr_assert_eq(first->n, wanted);
-		list_remove(&first->in);
+		link_t *first = list_first(&head);
+		cr_assert_not_null(first);
+		cr_assert_eq(LINK_OWNER(first, struct item, in)->n, wanted);
+		list_remove(first);
 	}
 	cr_expect(list_empty(&head));
 }
