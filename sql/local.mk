@@ -1,5 +1,6 @@
 # Migrations (in their order) and named statements; both become tables inside libprovider.
-sql_schema =
+sql_schema = \
+	sql/schema/0001-foundation.sql
 sql_statements =
 EXTRA_DIST += $(sql_schema) $(sql_statements) sql/statements.awk sql/migrations.awk
 
@@ -22,5 +23,4 @@ src/provider/migration_table.c: $(sql_schema) sql/migrations.awk sql/local.mk
 	$(AM_V_GEN)($(sql_awk) -f sql/migrations.awk $(sql_schema) /dev/null) >$@.new && mv -f $@.new $@
 
 nodist_libprovider_a_SOURCES = $(statement_tables)
-libprovider_a_SOURCES += src/provider/statement.h
 $(libprovider_a_OBJECTS) $(unit_provider_OBJECTS): | src/provider/statement_table.h

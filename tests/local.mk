@@ -19,5 +19,5 @@ include tests/fault/local.mk
 include tests/load/local.mk
 include tests/web/local.mk
 
-dist_check_SCRIPTS += tests/statements.sh
-TESTS += tests/statements.sh
+dist_check_SCRIPTS += tests/statements.sh tests/floors.sh
+TESTS += tests/statements.sh tests/floors.sh

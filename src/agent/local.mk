@@ -1,3 +1,4 @@
 # The house's own work: housekeeper, retries, reports.
 noinst_LIBRARIES += libagent.a
-libagent_a_SOURCES =
+libagent_a_SOURCES = \
+	src/agent/housekeeper.h

@@ -13,4 +13,21 @@ libprovider_a_SOURCES = $(provider_shared) \
 	src/provider/auth_secret.h \
 	src/provider/bootstrap.h \
 	src/provider/setting.h \
-	src/provider/settings.def
+	src/provider/settings.def \
+	src/provider/address_map.h \
+	src/provider/audit.h \
+	src/provider/blob.h \
+	src/provider/change.h \
+	src/provider/db.h \
+	src/provider/deliver.h \
+	src/provider/domain.h \
+	src/provider/folder.h \
+	src/provider/housekeep.h \
+	src/provider/mailbox.h \
+	src/provider/message.h \
+	src/provider/node.h \
+	src/provider/postoffice.h \
+	src/provider/provider.h \
+	src/provider/session.h \
+	src/provider/statement.h \
+	src/provider/trace.h
