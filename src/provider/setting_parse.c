@@ -176,7 +176,7 @@ static status check_word(const struct setting_row *r, slice written, arena *a, s
 
 static status check_length(const struct setting_row *r, slice s, arena *a, slice *why)
 {
-	int64_t least, most;
+	int64_t least = 0, most = 0;
 
 	setting_parse(SK_COUNT, slice_z(r->least), &least);
 	setting_parse(SK_COUNT, slice_z(r->most), &most);
