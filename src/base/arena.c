@@ -12,6 +12,11 @@
 
 #include <stdio.h>
 
+#ifdef __has_feature /* clang's way to say it */
+#if __has_feature(address_sanitizer)
+#define __SANITIZE_ADDRESS__ 1
+#endif
+#endif
 #ifdef __SANITIZE_ADDRESS__
 #include <sanitizer/asan_interface.h>
 #else
@@ -142,10 +147,13 @@ slice arena_format_v(arena *a, const char *format, va_list args)
 /* Frees all blocks but `kept`, which may be NULL. */
 static void free_blocks(arena *a, struct arena_block *kept)
 {
-	for (struct arena_block *b = a->block, *next; b; b = next) {
-		next = b->next;
+	struct arena_block *b = a->block;
+
+	while (b) {
+		struct arena_block *next = b->next;
 		if (b != kept)
 			memory_free(b);
+		b = next;
 	}
 	*a = (arena){.block = kept};
 }

@@ -60,7 +60,7 @@ static bool parse_row(slice s, struct row *to)
 /* Parses all rows before the armed ones are touched; counts start anew with them. */
 static bool arm(const char *rows)
 {
-	struct row parsed[ROWS_MOST];
+	struct row parsed[ROWS_MOST] = {0};
 	size_t n = 0;
 	slice rest = slice_z(rows), row;
 

@@ -32,9 +32,16 @@ uint64_t random_below(uint64_t limit)
 	return value % limit;
 }
 
-static const char lower[] = "abcdefghijkmnpqrstuvwxyz";
-static const char letters[] = "abcdefghijkmnpqrstuvwxyzABCDEFGHJKLMNPQRSTUVWXYZ23456789";
-enum { LOWER = sizeof lower - 1, LETTERS = sizeof letters - 1, DIGITS = 8 };
+#define LOWER "abcdefghijkmnpqrstuvwxyz"
+#define UPPER "ABCDEFGHJKLMNPQRSTUVWXYZ"
+#define DIGITS "23456789"
+
+static const char letters[] = LOWER UPPER DIGITS;
+enum {
+	UPPER_AT = sizeof LOWER - 1,
+	DIGITS_AT = UPPER_AT + sizeof UPPER - 1,
+	LETTERS = DIGITS_AT + sizeof DIGITS - 1,
+};
 
 slice random_password(size_t length, arena *a)
 {
@@ -49,9 +56,9 @@ slice random_password(size_t length, arena *a)
 		for (size_t i = 0; i < length; i++) {
 			uint64_t which = random_below(LETTERS);
 			to[i] = letters[which];
-			low |= which < LOWER;
-			up |= which >= LOWER && which < LETTERS - DIGITS;
-			digit |= which >= LETTERS - DIGITS;
+			low |= which < UPPER_AT;
+			up |= which >= UPPER_AT && which < DIGITS_AT;
+			digit |= which >= DIGITS_AT;
 		}
 	}
 	return slice_of(to, length);

@@ -13,3 +13,8 @@ check_PROGRAMS += $(fuzz_programs)
 if !FUZZING
 TESTS += $(fuzz_programs)
 endif
+
+EXTRA_DIST += tests/fuzz/corpus/base64
+fuzz_programs += fuzz_base64
+fuzz_base64_SOURCES = tests/fuzz/base64.c
+fuzz_base64_LDADD = $(fuzz_main) $(floor_base)
