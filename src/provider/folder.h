@@ -36,8 +36,7 @@ status folder_list(int64_t postoffice, int64_t mailbox, arena *a, folder **rows,
 status folder_entries(int64_t postoffice, int64_t folder, uint32_t after, unsigned most, arena *a,
 		      entry **rows, int *n);
 /* Removes these UIDs in one transaction: entries move to `expunged`, counts and quota fall, the change
-   log tells. UIDs that are gone already are nothing. *removed may be NULL. `flag_seen`: UIDs to mark
-   as seen in the same transaction (POP3 RETR). */
+   log tells. UIDs that are gone already are nothing. *removed may be NULL. */
 status folder_expunge(int64_t postoffice, int64_t mailbox, int64_t folder, const uint32_t *uids,
 		      int n, int64_t *removed);
 /* Removes what was received before the moment, in all folders of a mailbox (mailbox 0 = all of the

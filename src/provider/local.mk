@@ -4,7 +4,7 @@ noinst_LIBRARIES += libprovider.a
 provider_shared = \
 	src/provider/auth_name.c src/provider/auth_name.h \
 	src/provider/digest.c src/provider/digest.h \
-	src/provider/sasl.c src/provider/sasl.h \
+	src/provider/sasl.c src/provider/sasl_exchange.c src/provider/sasl.h \
 	src/provider/saslprep.c src/provider/saslprep.h \
 	src/provider/scram.c src/provider/scram.h \
 	src/provider/setting_parse.c src/provider/setting_parse.h

@@ -27,6 +27,16 @@ status sasl_start(slice mechanism, const struct sasl_peer *p, arena *a, sasl **o
    where the protocol can, else as a last challenge.
    ST_DENIED, ST_LIMITED, ST_BUSY as in auth.h; ST_INVALID: malformed (501). */
 status sasl_step(sasl *s, const slice *in, arena *a, slice *out, bool *done, struct identity *who);
+/* The whole exchange: steps until the outcome, while `ask` sends a challenge and brings the client's answer
+   (both without base64; ST_ABSENT when the client gave up, or its own trouble, which is passed up
+   after sasl_abort). `initial` NULL: the client sent none. What success wants to say goes as a last
+   challenge that the client answers with nothing. */
+struct sasl_talk {
+	status (*ask)(void *arg, slice challenge, slice *answer);
+	void *arg;
+};
+status sasl_exchange(sasl *s, const slice *initial, const struct sasl_talk *talk, arena *a,
+		     struct identity *who);
 void sasl_abort(sasl *s); /* client sent "*": forgets what it learnt */
 
 /* XOAUTH2 asks this for an identity; as long as it is NULL the mechanism is not offered. */

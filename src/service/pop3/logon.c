@@ -1,0 +1,206 @@
+/* Logons: USER and PASS, APOP (RFC 1939 7), AUTH (RFC 5034); and what follows them all: the rules
+   of the mailbox, the lock, the list of messages. */
+#include "base/encode.h"
+#include "provider/sasl.h"
+#include "provider/session.h"
+#include "service/pop3/session.h"
+
+#define LINE_MOST 12288
+
+static struct auth_from from_of(conversation *c)
+{
+	return (struct auth_from){SERVICE_POP3, net_address_text(&c->peer, &c->command),
+				  stream_is_tls(c->stream) || c->trusted};
+}
+
+/* RFC 2449 8, RFC 3206: the code tells the client's program what the words tell its user. */
+static status say_logon_trouble(conversation *c, status kind)
+{
+	switch (kind) {
+	case ST_DENIED:
+		return pop3_refuse(c, "[AUTH] Wrong name or password");
+	case ST_LIMITED:
+		return pop3_refuse(c, "[AUTH] Too many failed logons; try again later");
+	case ST_INVALID:
+		return pop3_refuse(c, "Malformed response");
+	case ST_TOO_BIG:
+		return pop3_refuse(c, "Response is too long");
+	case ST_CLOSED:
+	case ST_TIMED_OUT:
+	case ST_CANCELLED:
+		return kind;
+	default:
+		return pop3_refuse(c, "[SYS/TEMP] Logons cannot be checked now; try again later");
+	}
+}
+
+static bool network_allowed(const conversation *c, const struct setting_at *at)
+{
+	slice all = setting_text(S_pop3_access, at), one;
+	net_network network;
+	while (slice_take(&all, ' ', &one))
+		if (net_network_parse(one, &network) == ST_OK && net_network_has(&network, &c->peer))
+			return true;
+	return c->trusted;
+}
+
+static const char *rule_broken(const conversation *c)
+{
+	struct setting_at at = pop3_at(c);
+	if (!setting_on(S_pop3_enabled, &at))
+		return "[SYS/PERM] POP3 is switched off for this mailbox";
+	if (!network_allowed(c, &at))
+		return "[SYS/PERM] POP3 is not open to your network";
+	return NULL;
+}
+
+static bool is_too_soon(conversation *c)
+{
+	struct setting_at at = pop3_at(c);
+	usec since, delay = setting_number(S_pop3_login_delay, &at);
+	const struct identity *who = &pop3_of(c)->who;
+	return session_logon(who->postoffice, who->mailbox, SERVICE_POP3, &since) == ST_OK &&
+	       since < delay;
+}
+
+/* Credentials were right: opens the maildrop. */
+static status enter(conversation *c, const struct identity *who)
+{
+	struct pop3 *p = pop3_of(c);
+	p->who = *who;
+	const char *why = rule_broken(c);
+	if (why)
+		return pop3_refuse(c, why);
+	if (is_too_soon(c))
+		return pop3_refuse(c, "[LOGIN-DELAY] Too soon after the last logon; wait a little");
+	status kind = maildrop_open(&p->drop, who);
+	if (kind == ST_LIMITED)
+		return pop3_refuse(c, "[IN-USE] The mailbox is being read by another conversation");
+	if (kind == ST_CANCELLED)
+		return kind;
+	if (kind != ST_OK)
+		return pop3_refuse(c, "[SYS/TEMP] The mailbox cannot be opened now; try again later");
+	p->state = AT_TRANSACTION;
+	return conversation_say(c, "+OK %d messages", p->drop.n);
+}
+
+static bool needs_tls(conversation *c, status *said)
+{
+	if (pop3_may_log_on(c))
+		return false;
+	*said = pop3_refuse(c, "Logons need encryption: STLS first");
+	return true;
+}
+
+/* ---- USER and PASS */
+
+status pop3_user(conversation *c, slice rest)
+{
+	status said;
+	if (needs_tls(c, &said))
+		return said;
+	if (slice_same(setting_text(S_pop3_apop, NULL), S("forced")))
+		return pop3_refuse(c, "Use APOP");
+	pop3_of(c)->user = arena_copy(&c->talk, rest);
+	return conversation_say(c, "+OK Now the password");
+}
+
+status pop3_pass(conversation *c, slice rest)
+{
+	struct pop3 *p = pop3_of(c);
+	status said;
+	if (needs_tls(c, &said))
+		return said;
+	if (p->user.size == 0)
+		return pop3_refuse(c, "USER first");
+	struct auth_from from = from_of(c);
+	struct identity who;
+	status kind = auth_password(p->user, rest, &from, &c->talk, &who);
+	p->user = (slice){0};
+	return kind == ST_OK ? enter(c, &who) : say_logon_trouble(c, kind);
+}
+
+/* ---- APOP */
+
+status pop3_apop(conversation *c, slice rest)
+{
+	struct pop3 *p = pop3_of(c);
+	if (!p->stamp[0])
+		return pop3_refuse(c, "APOP is not on offer here");
+	size_t cut = slice_find_last(rest, ' ');
+	slice name = slice_until(rest, cut), digest = slice_from(rest, cut + 1);
+	if (cut == rest.size || name.size == 0 || digest.size != 32)
+		return pop3_refuse(c, "Syntax: APOP <name> <digest>");
+	struct auth_from from = from_of(c);
+	struct identity who;
+	status kind = auth_apop(name, slice_z(p->stamp), digest, &from, &c->talk, &who);
+	return kind == ST_OK ? enter(c, &who) : say_logon_trouble(c, kind);
+}
+
+/* ---- AUTH */
+
+static status binding_of(void *stream_of, slice kind, arena *a, slice *data)
+{
+	return stream_tls_binding(stream_of, kind, a, data);
+}
+
+static status ask(void *arg, slice challenge, slice *answer)
+{
+	conversation *c = arg;
+	slice line, coded = base64_encode(challenge, &c->command);
+	enum line_end end;
+	TRY(conversation_say(c, "+ %.*s", SLICE_ARGS(coded)));
+	TRY(stream_line(c->stream, LINE_MOST, &line, &end));
+	if (slice_same(line, S("*")))
+		return ST_ABSENT;
+	return base64_decode(line, &c->command, answer);
+}
+
+static status list_mechanisms(conversation *c)
+{
+	slice all = pop3_mechanisms(c), one;
+	TRY(conversation_say(c, "+OK Mechanisms follow"));
+	while (slice_take(&all, ' ', &one))
+		if (one.size)
+			TRY(conversation_say(c, "%.*s", SLICE_ARGS(one)));
+	return conversation_say(c, ".");
+}
+
+static status initial_response(conversation *c, slice word, slice *raw)
+{
+	if (slice_same(word, S("="))) {
+		*raw = (slice){"", 0};
+		return ST_OK;
+	}
+	return base64_decode(word, &c->command, raw);
+}
+
+status pop3_auth(conversation *c, slice rest)
+{
+	status said;
+	rest = slice_trim(rest);
+	if (rest.size == 0)
+		return list_mechanisms(c);
+	if (needs_tls(c, &said))
+		return said;
+	slice word, raw = {0};
+	slice_take(&rest, ' ', &word);
+	bool has_initial = rest.size > 0;
+	struct sasl_peer peer = {.from = from_of(c),
+				 .binding = stream_is_tls(c->stream) ? binding_of : NULL,
+				 .arg = c->stream};
+	peer.from.address = arena_copy(&c->talk, peer.from.address);
+	struct sasl_talk talk = {ask, c};
+	struct identity who = {0};
+	sasl *mechanism;
+	if (sasl_start(word, &peer, &c->talk, &mechanism) != ST_OK)
+		return pop3_refuse(c, "Mechanism is not on offer here");
+	if (has_initial && initial_response(c, rest, &raw) != ST_OK) {
+		sasl_abort(mechanism);
+		return say_logon_trouble(c, ST_INVALID);
+	}
+	status kind = sasl_exchange(mechanism, has_initial ? &raw : NULL, &talk, &c->talk, &who);
+	if (kind == ST_ABSENT)
+		return pop3_refuse(c, "Logon given up");
+	return kind == ST_OK ? enter(c, &who) : say_logon_trouble(c, kind);
+}

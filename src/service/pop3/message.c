@@ -1,0 +1,190 @@
+/* The messages of the maildrop: listing, fetching, marking. Bodies flow from the database to the
+   client a segment at a time; none is ever whole in memory. */
+#include "mail/dot.h"
+#include "provider/blob.h"
+#include "provider/trace.h"
+#include "service/pop3/session.h"
+
+#include <inttypes.h>
+
+/* ---- numbers */
+
+/* The message a client means; NULL with *why when it means none. */
+static struct drop_item *item_of(const conversation *c, slice number, const char **why)
+{
+	struct maildrop *d = &pop3_of(c)->drop;
+	uint64_t n;
+	*why = "No such message";
+	if (!slice_number(number, &n) || n < 1 || n > (uint64_t)d->n)
+		return NULL;
+	*why = "That message is marked as deleted";
+	return d->items[n - 1].deleted ? NULL : &d->items[n - 1];
+}
+
+static int number_of(const conversation *c, const struct drop_item *item)
+{
+	return (int)(item - pop3_of(c)->drop.items) + 1;
+}
+
+/* ---- lists */
+
+status pop3_stat(conversation *c, slice rest)
+{
+	(void)rest;
+	const struct maildrop *d = &pop3_of(c)->drop;
+	return conversation_say(c, "+OK %d %" PRId64, d->kept, d->kept_size);
+}
+
+static status say_size(conversation *c, const char *before, const struct drop_item *item)
+{
+	return conversation_say(c, "%s%d %" PRId64, before, number_of(c, item), item->size);
+}
+
+/* UIDVALIDITY and UID together are never used twice for one mailbox, whatever happens to its folders. */
+static status say_uid(conversation *c, const char *before, const struct drop_item *item)
+{
+	return conversation_say(c, "%s%d %08" PRIx32 "%08" PRIx32, before, number_of(c, item),
+				pop3_of(c)->drop.uidvalidity, item->uid);
+}
+
+static status say_list(conversation *c, slice rest,
+		       status (*say)(conversation *c, const char *before, const struct drop_item *item))
+{
+	struct maildrop *d = &pop3_of(c)->drop;
+	const char *why;
+	if (rest.size) {
+		const struct drop_item *item = item_of(c, rest, &why);
+		return item ? say(c, "+OK ", item) : pop3_refuse(c, why);
+	}
+	TRY(conversation_say(c, "+OK %d messages, %" PRId64 " octets", d->kept, d->kept_size));
+	for (int i = 0; i < d->n; i++)
+		if (!d->items[i].deleted)
+			TRY(say(c, "", &d->items[i]));
+	return conversation_say(c, ".");
+}
+
+status pop3_list(conversation *c, slice rest)
+{
+	return say_list(c, rest, say_size);
+}
+
+status pop3_uidl(conversation *c, slice rest)
+{
+	return say_list(c, rest, say_uid);
+}
+
+/* ---- bodies */
+
+struct sending {
+	conversation *c;
+	dot_writer writer;
+	dot_top top;
+	bool whole;  /* RETR */
+	text out;    /* one piece, stuffed */
+	bool begun;  /* the client has read +OK */
+	int64_t size;
+	int number;
+};
+
+/* Said with the first piece: before it, a body that cannot be read is still an honest -ERR. */
+static status begin(struct sending *s)
+{
+	if (s->begun)
+		return ST_OK;
+	s->begun = true;
+	if (s->whole)
+		return conversation_say(s->c, "+OK %" PRId64 " octets", s->size);
+	return conversation_say(s->c, "+OK Top of message %d follows", s->number);
+}
+
+static status send_piece(slice bytes, void *arg)
+{
+	struct sending *s = arg;
+	TRY(begin(s));
+	if (!s->whole)
+		bytes = slice_until(bytes, dot_top_take(&s->top, bytes));
+	dot_write(&s->writer, bytes, &s->out);
+	TRY(stream_write(s->c->stream, text_slice(&s->out)));
+	text_clear(&s->out);
+	return !s->whole && s->top.full ? ST_LIMITED : ST_OK; /* ST_LIMITED: enough has been read */
+}
+
+static status send_body(conversation *c, const struct drop_item *item, struct sending *s)
+{
+	s->c = c;
+	s->number = number_of(c, item);
+	s->size = item->size;
+	/* One deadline per request, extended by what the client takes. */
+	usec silence = setting_number(S_pop3_idle_patience, NULL);
+	stream_patience(c->stream, silence, 1024, silence);
+	status kind = blob_each(pop3_of(c)->drop.postoffice, item->blob, send_piece, s);
+	if (kind == ST_LIMITED && s->top.full)
+		kind = ST_OK;
+	if (kind == ST_OK)
+		kind = begin(s);
+	if (kind == ST_OK) {
+		dot_write_end(&s->writer, &s->out);
+		kind = stream_write(c->stream, text_slice(&s->out));
+	}
+	text_free(&s->out);
+	if (kind == ST_OK || s->begun)
+		return kind; /* in the middle of a body there is no honest way to go on but to close */
+	if (kind == ST_CANCELLED || kind == ST_CLOSED)
+		return kind;
+	return conversation_say(c, "-ERR [SYS/TEMP] The message cannot be read now; try again later");
+}
+
+static void note_read(conversation *c, const struct drop_item *item)
+{
+	metric_add(M_messages_read, SERVICE_POP3, 1);
+	metric_postoffice(pop3_of(c)->who.postoffice, MPO_READ, 1);
+	trace_note(pop3_of(c)->who.postoffice, item->message, TRACE_READ, "service=pop3 conversation=%s",
+		   c->name);
+}
+
+status pop3_retr(conversation *c, slice rest)
+{
+	const char *why;
+	const struct drop_item *item = item_of(c, rest, &why);
+	if (!item)
+		return pop3_refuse(c, why);
+	struct sending s = {.whole = true, .out = TEXT_INIT};
+	TRY(send_body(c, item, &s));
+	note_read(c, item);
+	return ST_OK;
+}
+
+status pop3_top(conversation *c, slice rest)
+{
+	const char *why;
+	slice number, lines = rest;
+	uint64_t n;
+	slice_take(&lines, ' ', &number);
+	if (!slice_number(slice_trim(lines), &n))
+		return pop3_refuse(c, "Syntax: TOP <message> <lines>");
+	const struct drop_item *item = item_of(c, number, &why);
+	if (!item)
+		return pop3_refuse(c, why);
+	struct sending s = {.top = {.lines = n}, .out = TEXT_INIT};
+	return send_body(c, item, &s);
+}
+
+/* ---- marks */
+
+status pop3_dele(conversation *c, slice rest)
+{
+	const char *why;
+	struct drop_item *item = item_of(c, rest, &why);
+	if (!item)
+		return pop3_refuse(c, why);
+	maildrop_mark(&pop3_of(c)->drop, item);
+	return conversation_say(c, "+OK Marked, removed at QUIT");
+}
+
+status pop3_rset(conversation *c, slice rest)
+{
+	(void)rest;
+	struct maildrop *d = &pop3_of(c)->drop;
+	maildrop_unmark_all(d);
+	return conversation_say(c, "+OK %d messages, %" PRId64 " octets", d->kept, d->kept_size);
+}
