@@ -1,7 +1,8 @@
 # Migrations (in their order) and named statements; both become tables inside libprovider.
 sql_schema = \
 	sql/schema/0001-foundation.sql
-sql_statements =
+sql_statements = \
+	sql/statement/core.sql
 EXTRA_DIST += $(sql_schema) $(sql_statements) sql/statements.awk sql/migrations.awk
 
 statement_tables = src/provider/statement_table.h src/provider/statement_table.c \

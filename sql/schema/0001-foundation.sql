@@ -11,6 +11,13 @@
 REVOKE ALL ON SCHEMA public FROM PUBLIC;
 GRANT USAGE ON SCHEMA public TO pennypost_run, pennypost_system;
 
+CREATE TABLE schema_version (
+	version int PRIMARY KEY,
+	name text NOT NULL,
+	at timestamptz NOT NULL DEFAULT now()
+);
+GRANT SELECT ON schema_version TO pennypost_run, pennypost_system;
+
 -- ---------------------------------------------------------------- tenants apart
 
 -- The post office of this transaction; NULL, which equals nothing, when none was set. Plain SQL and

@@ -19,7 +19,8 @@
      ST_EXISTS   23505 a unique key stands already
      ST_ABSENT   23503 the referenced row is not there
      ST_INVALID  22012 an assertion of the statement failed. Statements assert by division: an
-                 expression like `1 / (used + $3 <= quota)::int` stops the whole transaction
+                 expression like `1 / (used + $3 <= quota)::int` stops the whole transaction;
+                 22021 a text is not UTF-8 or has a NUL
      ST_BUSY     40001 40P01 55P03 57014 (serialisation, deadlock, lock or statement timeout),
                  53xxx (disk full, memory, too many connections), 57P01-05 and 08xxx (connection
                  refused or lost before anything could be committed), no connection to be had
@@ -33,7 +34,7 @@
 #include "base/arena.h"
 #include "base/clock.h"
 #include "base/status.h"
-#include "provider/statement.h" /* made from sql/statement: enum statement_id, struct statement */
+#include "provider/statement.h"
 
 /* ---- parameters: by value, the bytes behind them are lent until the call that sends them returns
    (db_run, db_flush, db_commit). The SQL types are fixed: bigint, boolean, text, bytea, timestamptz and

@@ -9,6 +9,10 @@ provider_shared = \
 	src/provider/scram.c src/provider/scram.h \
 	src/provider/setting_parse.c src/provider/setting_parse.h
 libprovider_a_SOURCES = $(provider_shared) \
+	src/provider/connection.c src/provider/connection.h \
+	src/provider/db.c \
+	src/provider/db_link.c \
+	src/provider/wire.c src/provider/wire.h \
 	src/provider/auth.h \
 	src/provider/auth_secret.h \
 	src/provider/bootstrap.h \

@@ -1,0 +1,373 @@
+/* Everything about libpq that waits. */
+#include "provider/connection.h"
+
+#include "base/list.h"
+#include "base/log.h"
+#include "base/memory.h"
+#include "base/metric.h"
+#include "base/random.h"
+#include "task/task.h"
+
+#include <poll.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdio.h>
+
+#define CONNECT_MOST (3 * USEC_S)
+/* While the database is away: how often one caller tries, and how long others hope with it. */
+#define RETRY_LEAST (50 * USEC_MS)
+#define RETRY_MOST (1 * USEC_S)
+#define HOPE (2 * USEC_S)
+#define SAY_AGAIN (10 * USEC_S)
+
+/* Limits that keep a forgotten statement or a lost client from holding locks. Values in the URI win.
+   PgBouncer needs ignore_startup_parameters = options; the roles carry the same limits. */
+static const char options[] =
+	"-c statement_timeout=30s -c lock_timeout=2s -c idle_in_transaction_session_timeout=10s"
+	" -c client_connection_check_interval=5s -c jit=off -c timezone=UTC";
+
+struct pool {
+	pthread_mutex_t lock; /* guards what follows; never held across a wait */
+	gate *gate;
+	struct connection *idle;
+	usec retry_at;   /* no attempt before it; 0 = the last attempt succeeded */
+	usec away_since; /* monotonic; 0 = not away */
+	usec said_at;
+	usec backoff;
+	char trouble[200];
+	const char *uri;
+};
+
+enum { HOME_THREADS, HOME_FIBERS, HOMES };
+static struct pool pools[DB_ROLES][HOMES];
+static char *pool_uri[DB_ROLES];
+static char *application_name;
+static _Atomic usec patience = 10 * USEC_S;
+
+/* ---- connecting */
+
+/* Bounds the waits that follow by `moment` too; gives back what task_deadline must be given after. */
+static usec deadline_also(usec moment)
+{
+	usec present = task_deadline_now();
+	return task_deadline(moment < present ? moment : present);
+}
+
+struct attempt {
+	const char *uri, *application;
+	PGconn *pg;
+	PostgresPollingStatusType next;
+};
+
+/* NOTICE and WARNING would go to standard error. */
+static void notice_unheard(void *arg, const char *words)
+{
+	(void)arg;
+	(void)words;
+}
+
+/* Both may resolve a name or hash a password: on a helper thread. */
+static status attempt_start(void *arg)
+{
+	struct attempt *t = arg;
+	const char *keys[] = {"options", "tcp_user_timeout", "keepalives_idle", "keepalives_interval",
+			      "keepalives_count", "dbname", "fallback_application_name", "client_encoding", NULL};
+	const char *values[] = {options, "10000", "30", "5", "3", t->uri, t->application, "UTF8", NULL};
+	t->pg = PQconnectStartParams(keys, values, 1);
+	t->next = PGRES_POLLING_WRITING;
+	if (t->pg)
+		PQsetNoticeProcessor(t->pg, notice_unheard, NULL);
+	return t->pg && PQstatus(t->pg) != CONNECTION_BAD ? ST_OK : ST_CLOSED;
+}
+
+static status attempt_step(void *arg)
+{
+	struct attempt *t = arg;
+	t->next = PQconnectPoll(t->pg);
+	return t->next == PGRES_POLLING_FAILED ? ST_CLOSED : ST_OK;
+}
+
+static status attempt_run(struct attempt *t)
+{
+	TRY(task_offload(attempt_start, t));
+	while (t->next != PGRES_POLLING_OK) {
+		int fd = PQsocket(t->pg);
+		status waited = task_wait(fd, t->next == PGRES_POLLING_READING ? WAIT_READ : WAIT_WRITE);
+		task_forget(fd); /* libpq may go on with another socket */
+		TRY(waited);
+		TRY(task_offload(attempt_step, t));
+	}
+	return PQsetnonblocking(t->pg, 1) == 0 ? ST_OK : ST_CLOSED;
+}
+
+status connection_open(const char *uri, const char *application, PGconn **pg, arena *a, slice *why)
+{
+	struct attempt t = {.uri = uri, .application = application};
+	usec before = deadline_also(clock_now() + CONNECT_MOST);
+	status s = attempt_run(&t);
+	task_deadline(before);
+	if (s == ST_OK) {
+		*pg = t.pg;
+		metric_add(M_db_connections, SERVICE_NONE, 1);
+		metric_add(M_db_reconnects, SERVICE_NONE, 1);
+		return ST_OK;
+	}
+	if (why)
+		*why = slice_trim(arena_copy(a, s == ST_CLOSED && t.pg ? slice_z(PQerrorMessage(t.pg)) :
+							     S("no answer in time")));
+	PQfinish(t.pg);
+	return s == ST_CANCELLED || (s == ST_TIMED_OUT && before <= clock_now()) ? s : ST_BUSY;
+}
+
+void connection_close(PGconn **pg)
+{
+	if (*pg == NULL)
+		return;
+	task_forget(PQsocket(*pg));
+	PQfinish(*pg);
+	*pg = NULL;
+	metric_add(M_db_connections, SERVICE_NONE, -1);
+}
+
+/* ---- sending and receiving */
+
+/* Readiness is told once per change: what stands in the socket already must be asked for. */
+static bool readable_now(PGconn *pg)
+{
+	struct pollfd at = {.fd = PQsocket(pg), .events = POLLIN};
+	return poll(&at, 1, 0) > 0;
+}
+
+status connection_flush(PGconn *pg)
+{
+	int left;
+	while ((left = PQflush(pg)) == 1) {
+		TRY(task_wait(PQsocket(pg), WAIT_READ | WAIT_WRITE));
+		if (readable_now(pg) && !PQconsumeInput(pg))
+			return ST_CLOSED;
+	}
+	return left == 0 ? ST_OK : ST_CLOSED;
+}
+
+status connection_result(PGconn *pg, PGresult **r)
+{
+	*r = NULL;
+	while (PQisBusy(pg)) {
+		if (!readable_now(pg))
+			TRY(task_wait(PQsocket(pg), WAIT_READ));
+		if (!PQconsumeInput(pg))
+			break;
+	}
+	*r = PQgetResult(pg);
+	return PQstatus(pg) == CONNECTION_BAD ? ST_CLOSED : ST_OK;
+}
+
+/* ---- pools */
+
+static char *kept(const char *words)
+{
+	size_t size = strlen(words) + 1;
+	return memcpy(memory_new(size), words, size);
+}
+
+status pools_open(const struct db_conf *c)
+{
+	application_name = kept(c->application);
+	for (int role = 0; role < DB_ROLES; role++) {
+		pool_uri[role] = kept(c->uri[role]);
+		for (int home = 0; home < HOMES; home++) {
+			struct pool *p = &pools[role][home];
+			*p = (struct pool){.uri = pool_uri[role], .gate = gate_open(c->connections[role])};
+			pthread_mutex_init(&p->lock, NULL);
+		}
+	}
+	return ST_OK;
+}
+
+void pools_close(void)
+{
+	for (int role = 0; role < DB_ROLES; role++) {
+		for (int home = 0; home < HOMES; home++) {
+			struct pool *p = &pools[role][home];
+			while (p->idle) {
+				struct connection *c = p->idle;
+				p->idle = c->next;
+				connection_close(&c->pg);
+				memory_free(c);
+			}
+			gate_close(&p->gate);
+			pthread_mutex_destroy(&p->lock);
+		}
+		memory_free(pool_uri[role]);
+		pool_uri[role] = NULL;
+	}
+	memory_free(application_name);
+	application_name = NULL;
+}
+
+void db_patience(usec span)
+{
+	atomic_store(&patience, span);
+}
+
+const char *db_trouble(enum db_role role)
+{
+	static _Thread_local char words[sizeof pools[0][0].trouble];
+	words[0] = 0;
+	for (int home = 0; home < HOMES; home++) {
+		struct pool *p = &pools[role][home];
+		pthread_mutex_lock(&p->lock);
+		if (p->away_since)
+			memcpy(words, p->trouble, sizeof words);
+		pthread_mutex_unlock(&p->lock);
+	}
+	return words;
+}
+
+static void away(struct pool *p, enum db_role role, slice why)
+{
+	bool say = false;
+	usec now = clock_now();
+	pthread_mutex_lock(&p->lock);
+	if (p->away_since == 0)
+		p->away_since = now;
+	p->backoff = p->backoff == 0 ? RETRY_LEAST : p->backoff * 2;
+	if (p->backoff > RETRY_MOST)
+		p->backoff = RETRY_MOST;
+	p->retry_at = now + p->backoff / 2 + (usec)random_below((uint64_t)p->backoff / 2 + 1);
+	snprintf(p->trouble, sizeof p->trouble, "%.*s", SLICE_ARGS(why));
+	if (p->said_at == 0 || now - p->said_at > SAY_AGAIN) {
+		p->said_at = now;
+		say = true;
+	}
+	pthread_mutex_unlock(&p->lock);
+	if (say)
+		log_event(EV_DB_AWAY, "role=%s why=%s", role == DB_RUN ? "run" : "system", log_quote(why));
+}
+
+static void here_again(struct pool *p, enum db_role role)
+{
+	pthread_mutex_lock(&p->lock);
+	usec since = p->away_since;
+	p->away_since = p->retry_at = p->said_at = p->backoff = 0;
+	pthread_mutex_unlock(&p->lock);
+	if (since)
+		log_event(EV_DB_BACK, "role=%s after_ms=%lld", role == DB_RUN ? "run" : "system",
+			  (long long)((clock_now() - since) / USEC_MS));
+}
+
+/* Whether an attempt may be made: now, after a pause (slept here), or not in this call. Whoever may,
+   moves the next moment on, so that one caller at a time tries. */
+static status may_try(struct pool *p)
+{
+	for (;;) {
+		usec now = clock_now();
+		pthread_mutex_lock(&p->lock);
+		usec pause = p->retry_at - now;
+		bool hopeless = p->away_since && now - p->away_since > HOPE;
+		if (pause <= 0 && p->retry_at)
+			p->retry_at = now + CONNECT_MOST;
+		pthread_mutex_unlock(&p->lock);
+		if (pause <= 0)
+			return ST_OK;
+		if (hopeless)
+			return ST_BUSY;
+		TRY(task_sleep(pause < RETRY_LEAST ? pause : RETRY_LEAST));
+	}
+}
+
+static status connect_one(struct pool *p, enum db_role role, struct connection **out)
+{
+	TRY(may_try(p));
+	PGconn *pg;
+	arena words = ARENA_INIT;
+	slice why = {0};
+	status s = connection_open(p->uri, application_name, &pg, &words, &why);
+	if (s == ST_OK && !PQenterPipelineMode(pg)) {
+		connection_close(&pg);
+		s = ST_BUSY;
+	}
+	if (s == ST_OK) {
+		here_again(p, role);
+		*out = memory_new(sizeof **out);
+		(*out)->pg = pg;
+		(*out)->pool = p;
+	} else {
+		away(p, role, why);
+	}
+	arena_release(&words);
+	return s;
+}
+
+static struct connection *idle_one(struct pool *p)
+{
+	pthread_mutex_lock(&p->lock);
+	struct connection *c = p->idle;
+	if (c)
+		p->idle = c->next;
+	pthread_mutex_unlock(&p->lock);
+	return c;
+}
+
+/* An idle connection says nothing unless it has ended, or has a notice for us. */
+static bool alive(struct connection *c)
+{
+	if (PQstatus(c->pg) != CONNECTION_OK)
+		return false;
+	if (!readable_now(c->pg))
+		return true;
+	return PQconsumeInput(c->pg) && PQstatus(c->pg) == CONNECTION_OK && !readable_now(c->pg);
+}
+
+static status enter(struct pool *p)
+{
+	if (gate_try(p->gate))
+		return ST_OK;
+	usec until = clock_now() + atomic_load(&patience);
+	usec before = deadline_also(until);
+	metric_add(M_db_waiting, SERVICE_NONE, 1);
+	status s = gate_enter(p->gate);
+	metric_add(M_db_waiting, SERVICE_NONE, -1);
+	task_deadline(before);
+	return s == ST_TIMED_OUT && before > until ? ST_BUSY : s;
+}
+
+status pool_take(enum db_role role, struct connection **c)
+{
+	struct pool *p = &pools[role][task_self() ? HOME_FIBERS : HOME_THREADS];
+	TRY(enter(p));
+	while ((*c = idle_one(p)) != NULL) {
+		if (alive(*c))
+			return ST_OK;
+		connection_close(&(*c)->pg);
+		memory_free(*c);
+	}
+	status s = connect_one(p, role, c);
+	if (s != ST_OK)
+		gate_leave(p->gate);
+	return s;
+}
+
+void pool_return(struct connection **c)
+{
+	if (*c == NULL)
+		return;
+	struct pool *p = (*c)->pool;
+	pthread_mutex_lock(&p->lock);
+	(*c)->next = p->idle;
+	p->idle = *c;
+	pthread_mutex_unlock(&p->lock);
+	*c = NULL;
+	gate_leave(p->gate);
+}
+
+void pool_drop(struct connection **c)
+{
+	if (*c == NULL)
+		return;
+	struct pool *p = (*c)->pool;
+	connection_close(&(*c)->pg);
+	memory_free(*c);
+	*c = NULL;
+	gate_leave(p->gate);
+}

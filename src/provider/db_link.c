@@ -1,0 +1,86 @@
+/* A connection of one's own, without pool and pipeline: migrations, roles, checks. */
+#include "provider/connection.h"
+#include "provider/wire.h"
+
+#include "base/log.h"
+#include "base/memory.h"
+#include "task/task.h"
+
+struct db_link {
+	PGconn *pg;
+};
+
+status db_link_open(slice uri, const char *application, arena *a, db_link **l, slice *why)
+{
+	PGconn *pg;
+	slice reason = {0};
+	status kind = connection_open(arena_z(a, uri), application, &pg, a, &reason);
+	if (why)
+		*why = reason;
+	if (kind != ST_OK)
+		return log_trouble(kind, EV_DB_AWAY, "role=own why=%s", log_quote(reason));
+	*l = memory_new(sizeof **l);
+	(*l)->pg = pg;
+	return ST_OK;
+}
+
+void db_link_close(db_link **l)
+{
+	if (*l == NULL)
+		return;
+	connection_close(&(*l)->pg);
+	memory_free(*l);
+	*l = NULL;
+}
+
+static slice words_of(PGconn *pg, const PGresult *r, arena *a)
+{
+	const char *state = PQresultErrorField(r, PG_DIAG_SQLSTATE);
+	const char *words = PQresultErrorField(r, PG_DIAG_MESSAGE_PRIMARY);
+	if (words == NULL)
+		return slice_trim(arena_copy(a, slice_z(PQerrorMessage(pg))));
+	return arena_format(a, "%s (SQLSTATE %s)", words, state ? state : "unknown");
+}
+
+/* Every result of what was sent; the first failure counts. */
+static status gather(db_link *l, const char *what, arena *a, struct rows *out, slice *why)
+{
+	status kind = ST_OK;
+	PGresult *r;
+	TRY(connection_flush(l->pg));
+	for (;;) {
+		status got = connection_result(l->pg, &r);
+		if (PQresultStatus(r) == PGRES_FATAL_ERROR && r && kind == ST_OK) {
+			kind = wire_failure(r, what);
+			if (why)
+				*why = words_of(l->pg, r, a);
+		} else if (PQresultStatus(r) == PGRES_TUPLES_OK && out) {
+			wire_rows(r, a, out);
+		}
+		PQclear(r);
+		TRY(got);
+		if (r == NULL)
+			return kind;
+	}
+}
+
+status db_link_script(db_link *l, const char *sql, arena *a, slice *why)
+{
+	if (!PQsendQuery(l->pg, sql))
+		return ST_BUSY;
+	status kind = gather(l, "script", a, NULL, why);
+	return kind == ST_CLOSED ? ST_BUSY : kind;
+}
+
+status db_link_run(db_link *l, const char *sql, const struct param *p, int n, arena *a,
+		   struct rows *out)
+{
+	struct wire w;
+	if (out)
+		*out = (struct rows){0};
+	wire_params(&w, p, n);
+	int sent = PQsendQueryParams(l->pg, sql, w.n, w.types, w.values, w.lengths, w.formats, 1);
+	text_free(&w.room);
+	status kind = sent ? gather(l, "own", a, out, NULL) : ST_CLOSED;
+	return kind == ST_CLOSED ? ST_BUSY : kind;
+}
