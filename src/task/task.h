@@ -37,6 +37,10 @@ status task_loop_open(const struct task_limits *l);
 void task_loop_run(void);      /* until task_loop_stop, or no task is left */
 void task_loop_stop(void);     /* from any thread or signal handler; running tasks are not cancelled */
 void task_loop_close(void);    /* cancels what is left, runs it to its end, frees everything */
+/* In a child after fork(): forgets the parent's loop and its tasks without running them. The caller
+   (even when it forked inside a fiber, whose stack it keeps) goes on as a plain thread and may
+   open a loop of its own. */
+void task_loop_forked(void);
 /* Cancels every task alive (graceful stop when the patience is over). */
 void task_cancel_all(void);
 unsigned task_count(void);     /* fibers alive */
@@ -47,7 +51,9 @@ unsigned task_count(void);     /* fibers alive */
    `name` is lent for the task's life (a literal). The result of run is dropped. */
 task *task_start(const char *name, status (*run)(void *), void *arg);
 task *task_self(void);                 /* NULL on a plain thread */
-void task_cancel(task *t);             /* its present and every later wait gives ST_CANCELLED */
+/* Its present and every later wait gives ST_CANCELLED. `t` is valid until its run returns; called
+   on the loop's thread only. */
+void task_cancel(task *t);
 bool task_cancelled(void);
 /* For clean-up after a cancel: until task_shield(false) waits work again (deadlines still count). */
 void task_shield(bool on);
@@ -60,13 +66,19 @@ usec task_deadline_now(void);          /* the present bound */
 /* ---- waiting */
 #define WAIT_READ 1u
 #define WAIT_WRITE 2u
-/* Until the descriptor is ready (or has an error or hang-up, which counts as ready). The descriptor
-   must be non-blocking. Registered in epoll edge-triggered on first use: call task_forget(fd)
-   before closing it. One task may read and another write, but not two the same way. */
+/* Beside one of them: the caller's read or write has just said EAGAIN, so the wait need not look
+   whether the descriptor is ready already (saves a system call; libpq and the like cannot tell). */
+#define WAIT_TRIED 4u
+/* Until the descriptor is ready (or has an error or hang-up, which counts as ready); it may also
+   return ST_OK without need, so try and wait again. The descriptor must be non-blocking. Registered in
+   epoll edge-triggered on first use: call task_forget(fd) before closing it, on the same thread.
+   One task may read and another write, but not two the same way. */
 status task_wait(int fd, unsigned ready);
 void task_forget(int fd);
+/* A span of 0 lets every other ready task run once. */
 status task_sleep(usec span);
-/* Lets others run if this task has held the loop for more than 2 ms; else nothing. */
+/* Lets others run if this task has held the loop for more than 2 ms. Does not wait, but tells a
+   cancel or a passed deadline like a wait. */
 status task_breathe(void);
 
 /* Notices: something happened. Raised from any thread or fiber of the process; remembered until a
@@ -84,7 +96,9 @@ struct wait {
 	unsigned ready;
 	notice *notice;
 };
-/* *which = index of the one that came first. `until` bounds this wait besides the deadline. */
+#define TASK_WAITS_MOST 16
+/* *which = index of the one that came first. `until` bounds this wait besides the deadline. n is
+   at most TASK_WAITS_MOST. What is ready already comes before a moment that has passed. */
 status task_wait_any(struct wait *w, int n, usec until, int *which);
 
 /* ---- gates: at most `most` at once inside, the others wait in order of arrival. Works between
@@ -97,17 +111,28 @@ bool gate_try(gate *g);
 void gate_leave(gate *g);
 unsigned gate_waiting(const gate *g);
 
-/* ---- offload: runs the function on a helper thread while this task waits. The function must not
-   use this floor's waits, providers or streams. When the task is cancelled or timed out meanwhile, the
-   call still returns only after the function has ended (its arguments live on this stack). On a
-   plain thread it simply runs the function. */
+/* ---- offload: runs the function on a helper thread while this task waits, and gives its result.
+   The function must not use this floor's waits, providers or streams. When the task is cancelled or
+   timed out before a helper was free, the function does not run; when it is meanwhile, the call
+   still returns only after the function has ended (its arguments live on this stack). Both give
+   ST_CANCELLED or ST_TIMED_OUT. On a plain thread it simply runs the function. */
 status task_offload(status (*run)(void *), void *arg);
 
 /* For the watch and for logs: the name the task was started with ("main" on a plain thread). */
 const char *task_name(void);
 
 /* Signals as descriptors for the loop's owner: blocks them in this thread, gives a notice that is
-   raised when one of them arrives, and stores its number. Master and workers use it. */
+   raised when one of them arrives, and stores its number. Master and workers use it. The next
+   signal is handed out after the notice was taken and its taker has run. The notice lives until
+   task_loop_close. Once per loop (ST_EXISTS). */
 status task_signals(const int *numbers, int n, notice **arrived, volatile int *number);
+
+/* ---- tests on a virtual clock (base/clock.h). Moments are then those of clock_now(): a wait ends
+   when the test calls clock_advance(), from a fiber followed by task_sleep(0), or from another
+   thread. After task_virtual_run(true) nobody has to: when no task is ready, no offload runs and
+   no descriptor or notice wakes anybody within 1 ms, the loop (or, when none is open, the waiting
+   plain thread) advances the clock to the next moment itself. Meant for tests whose peers are
+   fibers of the same loop. */
+void task_virtual_run(bool on);
 
 #endif
