@@ -76,7 +76,7 @@ static void *take(arena *a, size_t size)
 	size_t rounded;
 
 	if (__builtin_add_overflow(size > 0 ? size : 1, ALIGN - 1, &rounded) ||
-	    rounded > SIZE_MAX / 2)
+		rounded > SIZE_MAX / 2)
 		memory_short(size);
 	rounded &= ~(size_t)(ALIGN - 1);
 	a->total += size;

@@ -12,11 +12,11 @@ typedef int64_t usec; /* microseconds */
 #define USEC_S ((usec)1000000)
 #define USEC_NEVER INT64_MAX
 
-usec clock_now(void);            /* monotonic */
-usec clock_wall(void);           /* since 1970-01-01 UTC */
-void clock_virtual(usec wall);   /* from now on time stands still at this wall time */
-void clock_advance(usec by);     /* virtual only */
+usec clock_now(void);          /* monotonic */
+usec clock_wall(void);         /* since 1970-01-01 UTC */
+void clock_virtual(usec wall); /* from now on time stands still at this wall time */
+void clock_advance(usec by);   /* virtual only */
 bool clock_is_virtual(void);
-void clock_real(void);           /* back to the machine's clocks */
+void clock_real(void); /* back to the machine's clocks */
 
 #endif

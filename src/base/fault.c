@@ -83,7 +83,8 @@ static void read_environment(void)
 
 	/* A test that arms nothing by mistake would prove nothing. */
 	if (rows && !arm(rows)) {
-		fprintf(stderr, "PENNYPOST_FAULTS is malformed: \"%s\"; wanted name:n:action,...\n", rows);
+		fprintf(stderr, "PENNYPOST_FAULTS is malformed: \"%s\"; wanted name:n:action,...\n",
+			rows);
 		_exit(64);
 	}
 }

@@ -14,7 +14,7 @@
 #define FAULT(name) false
 #endif
 
-bool fault_at(const char *name);            /* what FAULT asks; names have at most 47 characters */
+bool fault_at(const char *name); /* what FAULT asks; names have at most 47 characters */
 /* Replaces all rows and counts from zero again. False when a row is malformed; all stays then. */
 bool fault_arm(const char *rows);
 /* Every point passed so far, with its count, one "name count" line each, to the descriptor. */

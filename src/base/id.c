@@ -36,7 +36,8 @@ int64_t id_new(void)
 	while (!atomic_compare_exchange_weak(&last, &before, next));
 	int64_t counter = next & ((1 << COUNTER_BITS) - 1);
 	int64_t node = (int64_t)atomic_load(&node_number);
-	return (next >> COUNTER_BITS) << (NODE_BITS + COUNTER_BITS) | node << COUNTER_BITS | counter;
+	return (next >> COUNTER_BITS) << (NODE_BITS + COUNTER_BITS) | node << COUNTER_BITS |
+	       counter;
 }
 
 usec id_time(int64_t id)

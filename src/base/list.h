@@ -10,7 +10,7 @@ typedef struct link {
 	struct link *prev, *next;
 } link_t;
 
-#define LINK_OWNER(link, type, member) ((type *)((char *)(link) - offsetof(type, member)))
+#define LINK_OWNER(link, type, member) ((type *)((char *)(link)-offsetof(type, member)))
 
 static inline void list_init(link_t *head)
 {

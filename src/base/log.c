@@ -72,10 +72,14 @@ static bool moves_cursor(uint32_t point)
 
 static size_t as_hex(char *to, slice bytes)
 {
+	static const char digits[] = "0123456789abcdef";
+
 	for (size_t i = 0; i < bytes.size; i++) {
 		unsigned char c = (unsigned char)bytes.at[i];
-		memcpy(to + 4 * i, (char[4]){'\\', 'x', "0123456789abcdef"[c >> 4],
-		                             "0123456789abcdef"[c & 15]}, 4);
+		*to++ = '\\';
+		*to++ = 'x';
+		*to++ = digits[c >> 4];
+		*to++ = digits[c & 15];
 	}
 	return bytes.size * 4;
 }
@@ -189,18 +193,19 @@ static size_t render(char line[LOG_LINE_MOST], enum event e, slice fields)
 	bool journal = running && target.journal;
 
 	if (journal)
-		size = (size_t)snprintf(line, LOG_LINE_MOST, "<%d>", levels[events[e].level].priority);
+		size = (size_t)snprintf(
+			line, LOG_LINE_MOST, "<%d>", levels[events[e].level].priority);
 	else
 		size = put_time(line, LOG_LINE_MOST, clock_wall());
 	size += (size_t)snprintf(line + size, LOG_LINE_MOST - size,
-		"level=%s role=%s pid=%d event=%s", levels[events[e].level].name,
-		role, (int)getpid(), events[e].name);
+		"level=%s role=%s pid=%d event=%s", levels[events[e].level].name, role,
+		(int)getpid(), events[e].name);
 	if (fields.size > 0) {
 		line[size++] = ' ';
 		size += put_fields(line + size, LOG_LINE_MOST - size - note, fields);
 	}
-	size += (size_t)snprintf(line + size, LOG_LINE_MOST - size, " note=\"%s\"\n",
-		events[e].sentence);
+	size += (size_t)snprintf(
+		line + size, LOG_LINE_MOST - size, " note=\"%s\"\n", events[e].sentence);
 	return size;
 }
 
@@ -379,8 +384,7 @@ void log_open(const struct log_target *t)
 	ending = false;
 	generation++;
 	/* Without a thread records keep going to standard error. */
-	running = alive =
-		pthread_create(&drainer, NULL, drain, (void *)(uintptr_t)generation) == 0;
+	running = alive = pthread_create(&drainer, NULL, drain, (void *)(uintptr_t)generation) == 0;
 	pthread_mutex_unlock(&lock);
 	pthread_sigmask(SIG_SETMASK, &before, NULL);
 }

@@ -15,7 +15,12 @@
 /* What a pipe takes in one piece, so that lines of several processes never mix. */
 enum { LOG_LINE_MOST = 4096 };
 
-typedef enum log_level { LOG_DEBUG_LEVEL, LOG_INFO_LEVEL, LOG_WARN_LEVEL, LOG_ERROR_LEVEL } log_level;
+typedef enum log_level {
+	LOG_DEBUG_LEVEL,
+	LOG_INFO_LEVEL,
+	LOG_WARN_LEVEL,
+	LOG_ERROR_LEVEL
+} log_level;
 
 enum event {
 #define EVENT(name, level, sentence) EV_##name,
@@ -25,10 +30,10 @@ enum event {
 };
 
 struct log_target {
-	int fd;            /* where lines go; -1 = standard error */
-	log_level least;   /* events below this level are not written */
-	bool journal;      /* prefix lines with <N> priorities for journald */
-	const char *role;  /* "master", "mail/0", "web/0", "cli" */
+	int fd;           /* where lines go; -1 = standard error */
+	log_level least;  /* events below this level are not written */
+	bool journal;     /* prefix lines with <N> priorities for journald */
+	const char *role; /* "master", "mail/0", "web/0", "cli" */
 };
 
 /* Starts the drain thread. Call again after fork: the ring is the child's own then, and empty,

@@ -63,8 +63,7 @@ static inline void sip_round(uint64_t v[4])
 
 static uint64_t sip_13(const uint64_t key[2], slice s)
 {
-	uint64_t v[4] = {
-		key[0] ^ 0x736f6d6570736575, key[1] ^ 0x646f72616e646f6d,
+	uint64_t v[4] = {key[0] ^ 0x736f6d6570736575, key[1] ^ 0x646f72616e646f6d,
 		key[0] ^ 0x6c7967656e657261, key[1] ^ 0x7465646279746573};
 	uint64_t word = 0;
 	size_t whole = s.size & ~(size_t)7;
@@ -121,8 +120,7 @@ static struct slot *find(const map *m, slice key, uint64_t hash)
 		struct slot *s = &m->slots[i];
 		if (!s->key)
 			return NULL;
-		if (s->key != GONE && s->hash == hash &&
-		    slice_same(slice_of(s->key, s->size), key))
+		if (s->key != GONE && s->hash == hash && slice_same(slice_of(s->key, s->size), key))
 			return s;
 	}
 }

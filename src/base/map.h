@@ -9,10 +9,10 @@
 typedef struct map map;
 
 map *map_open(void);
-void map_close(map **m);                          /* the values are not touched; NULL is nothing */
-void *map_get(const map *m, slice key);           /* NULL when absent */
-void *map_put(map *m, slice key, void *value);    /* the value that stood there before, or NULL */
-void *map_remove(map *m, slice key);              /* the value that stood there, or NULL */
+void map_close(map **m);                       /* the values are not touched; NULL is nothing */
+void *map_get(const map *m, slice key);        /* NULL when absent */
+void *map_put(map *m, slice key, void *value); /* the value that stood there before, or NULL */
+void *map_remove(map *m, slice key);           /* the value that stood there, or NULL */
 size_t map_size(const map *m);
 /* Walks all entries in no order: start with *cursor = 0; false at the end. Removing the entry
    just returned is allowed while walking; adding is not. */

@@ -6,10 +6,10 @@
 
 #include <stddef.h>
 
-void *memory_new(size_t size);                  /* zeroed; free with memory_free */
-void *memory_new_array(size_t n, size_t size);  /* zeroed, overflow checked */
-void *memory_grow(void *old, size_t size);      /* realloc; the new part is not zeroed */
-void memory_free(void *p);                      /* NULL is nothing */
-_Noreturn void memory_short(size_t wanted);     /* how the process ends, for other allocators */
+void *memory_new(size_t size);                 /* zeroed; free with memory_free */
+void *memory_new_array(size_t n, size_t size); /* zeroed, overflow checked */
+void *memory_grow(void *old, size_t size);     /* realloc; the new part is not zeroed */
+void memory_free(void *p);                     /* NULL is nothing */
+_Noreturn void memory_short(size_t wanted);    /* how the process ends, for other allocators */
 
 #endif

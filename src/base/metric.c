@@ -53,11 +53,21 @@ static const struct {
 	usec most;
 	const char *label;
 } buckets[] = {
-	{1 * USEC_MS, "0.001"}, {2500, "0.0025"},          {5 * USEC_MS, "0.005"},
-	{10 * USEC_MS, "0.01"}, {25 * USEC_MS, "0.025"},   {50 * USEC_MS, "0.05"},
-	{100 * USEC_MS, "0.1"}, {250 * USEC_MS, "0.25"},   {500 * USEC_MS, "0.5"},
-	{1 * USEC_S, "1.0"},    {2500 * USEC_MS, "2.5"},   {5 * USEC_S, "5.0"},
-	{10 * USEC_S, "10.0"},  {30 * USEC_S, "30.0"},     {60 * USEC_S, "60.0"},
+	{1 * USEC_MS, "0.001"},
+	{2500, "0.0025"},
+	{5 * USEC_MS, "0.005"},
+	{10 * USEC_MS, "0.01"},
+	{25 * USEC_MS, "0.025"},
+	{50 * USEC_MS, "0.05"},
+	{100 * USEC_MS, "0.1"},
+	{250 * USEC_MS, "0.25"},
+	{500 * USEC_MS, "0.5"},
+	{1 * USEC_S, "1.0"},
+	{2500 * USEC_MS, "2.5"},
+	{5 * USEC_S, "5.0"},
+	{10 * USEC_S, "10.0"},
+	{30 * USEC_S, "30.0"},
+	{60 * USEC_S, "60.0"},
 };
 enum { BUCKETS = sizeof buckets / sizeof *buckets };
 
@@ -122,7 +132,7 @@ void metric_slot(unsigned slot)
 	assert(slot < METRIC_SLOTS);
 	unsigned before = atomic_load(&table->slots_used);
 	while (before <= slot &&
-	       !atomic_compare_exchange_weak(&table->slots_used, &before, slot + 1))
+		!atomic_compare_exchange_weak(&table->slots_used, &before, slot + 1))
 		;
 	mine = &table->slot[slot];
 }
@@ -181,8 +191,8 @@ static int64_t bucket_sum(enum metric m, enum service s, size_t b)
 	int64_t whole = 0;
 
 	for (unsigned i = 0; i < n; i++)
-		whole += atomic_load_explicit(&table->slot[i].bucket[latencies[m]][s][b],
-			memory_order_relaxed);
+		whole += atomic_load_explicit(
+			&table->slot[i].bucket[latencies[m]][s][b], memory_order_relaxed);
 	return whole;
 }
 
@@ -204,7 +214,7 @@ static bool place_taken(struct postoffice *p, int64_t id)
 	int64_t there = 0;
 
 	if (atomic_fetch_add(&table->postoffices, 1) >= PO_MOST ||
-	    !atomic_compare_exchange_strong(&p->id, &there, id))
+		!atomic_compare_exchange_strong(&p->id, &there, id))
 		atomic_fetch_sub(&table->postoffices, 1);
 	return atomic_load(&p->id) == id;
 }

@@ -109,7 +109,7 @@ bool slice_take(slice *rest, char c, slice *part)
 	*part = slice_until(*rest, end);
 	/* A NULL pointer, unlike an empty rest, says that no part follows the one just taken. */
 	*rest = end < rest->size ? slice_of(rest->at + end + 1, rest->size - end - 1)
-	                         : slice_of(NULL, 0);
+				 : slice_of(NULL, 0);
 	return true;
 }
 

@@ -31,18 +31,18 @@ static inline bool slice_same(slice a, slice b)
 	return a.size == b.size && (a.size == 0 || memcmp(a.at, b.at, a.size) == 0);
 }
 
-bool slice_same_nocase(slice a, slice b);         /* ASCII letters only */
-int slice_order(slice a, slice b);                /* memcmp order, shorter first: <0, 0, >0 */
+bool slice_same_nocase(slice a, slice b); /* ASCII letters only */
+int slice_order(slice a, slice b);        /* memcmp order, shorter first: <0, 0, >0 */
 bool slice_starts(slice s, slice prefix);
-bool slice_starts_nocase(slice s, slice prefix);  /* ASCII */
-bool slice_ends_nocase(slice s, slice suffix);    /* ASCII */
-size_t slice_find(slice s, char c);               /* index of the first c, or s.size */
-size_t slice_find_last(slice s, char c);          /* index of the last c, or s.size */
-size_t slice_search(slice s, slice part);         /* index of the first part, or s.size */
-size_t slice_search_nocase(slice s, slice part);  /* ASCII; linear for the short parts we use */
-slice slice_from(slice s, size_t start);          /* the rest; empty when start >= size */
-slice slice_until(slice s, size_t end);           /* the first `end` bytes, or all */
-slice slice_trim(slice s);                        /* without SP, HTAB, CR, LF at both ends */
+bool slice_starts_nocase(slice s, slice prefix); /* ASCII */
+bool slice_ends_nocase(slice s, slice suffix);   /* ASCII */
+size_t slice_find(slice s, char c);              /* index of the first c, or s.size */
+size_t slice_find_last(slice s, char c);         /* index of the last c, or s.size */
+size_t slice_search(slice s, slice part);        /* index of the first part, or s.size */
+size_t slice_search_nocase(slice s, slice part); /* ASCII; linear for the short parts we use */
+slice slice_from(slice s, size_t start);         /* the rest; empty when start >= size */
+slice slice_until(slice s, size_t end);          /* the first `end` bytes, or all */
+slice slice_trim(slice s);                       /* without SP, HTAB, CR, LF at both ends */
 
 /* Takes the part before the first c into *part and moves *rest behind it. True while there was
    something left to take: rows of "a,b," give "a", "b", "". Behind the last part rest->at is NULL. */

@@ -6,10 +6,10 @@
 #include "base/text.h"
 
 bool utf8_valid(slice s);
-bool utf8_is_ascii(slice s);                       /* all bytes below 0x80 */
+bool utf8_is_ascii(slice s); /* all bytes below 0x80 */
 /* Decodes one character at s.at: bytes taken (1..4) or 0 when broken or empty. */
 size_t utf8_take(slice s, uint32_t *point);
-void utf8_add(text *t, uint32_t point);            /* U+FFFD for what is no scalar value */
-void utf8_add_repaired(text *t, slice s);          /* every broken byte becomes U+FFFD */
+void utf8_add(text *t, uint32_t point);   /* U+FFFD for what is no scalar value */
+void utf8_add_repaired(text *t, slice s); /* every broken byte becomes U+FFFD */
 
 #endif

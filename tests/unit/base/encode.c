@@ -35,11 +35,11 @@ Test(encode, base64_of_known_rows)
 Test(encode, base64_refuses_every_second_spelling)
 {
 	static const slice rows[] = {
-		S("Z"), S("Zg"), S("Zg="), S("Zm8"),      /* padding missing */
-		S("===="), S("Z==="), S("="), S("=="),    /* nothing but padding */
-		S("Zg==Zg=="), S("Z=g="), S("=Zg="),      /* padding within */
-		S("Zm9v===="), S("Zm9vYg==="),            /* too much of it */
-		S("Zh=="), S("Zm9="),                     /* spare bits */
+		S("Z"), S("Zg"), S("Zg="), S("Zm8"),   /* padding missing */
+		S("===="), S("Z==="), S("="), S("=="), /* nothing but padding */
+		S("Zg==Zg=="), S("Z=g="), S("=Zg="),   /* padding within */
+		S("Zm9v===="), S("Zm9vYg==="),         /* too much of it */
+		S("Zh=="), S("Zm9="),                  /* spare bits */
 		S("Zg==\n"), S("Zm 9"), S("\rZm8"), S(" Zm8=   "), S("Zm9v\r\n\r\n"), /* space */
 		S("__79"), S("Zm9-"), S("Zm9\0"), S("Zm9\xc3"), S("Zm9*"), /* other letters */
 	};
@@ -65,8 +65,8 @@ Test(encode, hexadecimal_is_lower_and_read_in_any_case)
 	cr_expect(slice_same(raw, S("\0\x7f\xab\xff")));
 	cr_assert_eq(hex_decode(S(""), &a, &raw), ST_OK);
 	cr_expect_eq(raw.size, 0);
-	static const slice broken[] = {
-		S("0"), S("0g"), S("g0"), S(" 00 "), S("0x"), S("00 "), S("@0"), S("\x10\x11"), S("0`")};
+	static const slice broken[] = {S("0"), S("0g"), S("g0"), S(" 00 "), S("0x"), S("00 "),
+		S("@0"), S("\x10\x11"), S("0`")};
 	for (size_t i = 0; i < sizeof broken / sizeof *broken; i++)
 		cr_expect_eq(hex_decode(broken[i], &a, &raw), ST_INVALID, "row %zu", i);
 	arena_release(&a);

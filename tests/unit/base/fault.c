@@ -47,8 +47,8 @@ Test(fault, counts_anew_when_armed_anew)
 
 Test(fault, refuses_malformed_rows_and_keeps_the_old)
 {
-	static const char *const rows[] = {"a", "a:", "a:1", "a:1:", "a:x:fail", ":1:fail", "a:1:explode",
-		"a:-1:fail", "a:1:fail:", "a:1:fail,,b:1:fail", "a:1:fail,b",
+	static const char *const rows[] = {"a", "a:", "a:1", "a:1:", "a:x:fail", ":1:fail",
+		"a:1:explode", "a:-1:fail", "a:1:fail:", "a:1:fail,,b:1:fail", "a:1:fail,b",
 		"a-name-of-more-than-forty-seven-characters-is-too-long:1:fail"};
 
 	cr_assert(fault_arm("kept:1:fail"));

@@ -57,7 +57,8 @@ Test(log, writes_time_level_role_event_fields_and_sentence)
 	log_event(EV_LOOP_HELD, "task=%s ms=%d", "smtp", 70);
 	snprintf(wanted, sizeof wanted,
 		"time=2024-02-29T12:34:56.123456Z level=warn role=test/0 pid=%d event=LOOP_HELD "
-		"task=smtp ms=70 note=\"a task held the loop too long\"\n", (int)getpid());
+		"task=smtp ms=70 note=\"a task held the loop too long\"\n",
+		(int)getpid());
 	slice all = written();
 	cr_expect(slice_same(all, slice_z(wanted)), "%.*s", SLICE_ARGS(all));
 }
@@ -68,10 +69,8 @@ Test(log, tells_dates_right)
 		usec at;
 		const char *wanted;
 	} rows[] = {
-		{0, "time=1970-01-01T00:00:00."},
-		{951782399, "time=2000-02-28T23:59:59."},
-		{951782400, "time=2000-02-29T00:00:00."},
-		{1735689599, "time=2024-12-31T23:59:59."},
+		{0, "time=1970-01-01T00:00:00."}, {951782399, "time=2000-02-28T23:59:59."},
+		{951782400, "time=2000-02-29T00:00:00."}, {1735689599, "time=2024-12-31T23:59:59."},
 		{1735689600, "time=2025-01-01T00:00:00."},
 		{4107542400, "time=2100-03-01T00:00:00."}, /* no leap year */
 	};
@@ -101,10 +100,16 @@ Test(log, escapes_what_values_bring_along)
 		{S("back\\slash"), "\"back\\\\slash\""},
 		{S("\\\""), "\"\\\\\\\"\""},
 		{S("nul\0tab\t\x7f"), "\"nul\\x00tab\\x09\\x7f\""},
-		{S("Gr\xc3\xbc\xc3\x9f""e"), "\"Gr\xc3\xbc\xc3\x9f""e\""},
+		{S("Gr\xc3\xbc\xc3\x9f"
+		   "e"),
+			"\"Gr\xc3\xbc\xc3\x9f"
+			"e\""},
 		{S("\xff\xc0\xaf"), "\"\\xff\\xc0\\xaf\""},
-		{S("\xc2\x9b" "31m"), "\"\\xc2\\x9b31m\""},             /* CSI in one character */
-		{S("\xe2\x80\xa8\xe2\x80\xae"), "\"\\xe2\\x80\\xa8\\xe2\\x80\\xae\""}, /* new line, right to left */
+		{S("\xc2\x9b"
+		   "31m"),
+			"\"\\xc2\\x9b31m\""}, /* CSI in one character */
+		{S("\xe2\x80\xa8\xe2\x80\xae"),
+			"\"\\xe2\\x80\\xa8\\xe2\\x80\\xae\""}, /* new line, right to left */
 		{S("x\" event=FORGED y=\""), "\"x\\\" event=FORGED y=\\\"\""},
 	};
 	size_t n = sizeof rows / sizeof *rows;
@@ -148,7 +153,7 @@ Test(log, cuts_what_is_too_long)
 		cr_expect_lt(line.size, LOG_LINE_MOST);
 		cr_expect(holds(line, S("...")));
 		cr_expect(slice_ends_nocase(line, S("\" note=\"a task held the loop too long\"")) ||
-		          slice_ends_nocase(line, S("... note=\"a task held the loop too long\"")));
+			  slice_ends_nocase(line, S("... note=\"a task held the loop too long\"")));
 	}
 }
 
@@ -158,7 +163,8 @@ Test(log, keeps_eight_quoted_values_at_once)
 	log_event(EV_LOOP_HELD, "a=%s b=%s c=%s d=%s e=%s f=%s g=%s h=%s", log_quote(S("1")),
 		log_quote(S("2")), log_quote(S("3")), log_quote(S("4")), log_quote(S("5")),
 		log_quote(S("6")), log_quote(S("7")), log_quote(S("8")));
-	cr_expect(holds(written(), S("a=\"1\" b=\"2\" c=\"3\" d=\"4\" e=\"5\" f=\"6\" g=\"7\" h=\"8\"")));
+	cr_expect(holds(
+		written(), S("a=\"1\" b=\"2\" c=\"3\" d=\"4\" e=\"5\" f=\"6\" g=\"7\" h=\"8\"")));
 }
 
 Test(log, leaves_out_what_is_below_the_least_level)
@@ -215,7 +221,8 @@ Test(log, does_not_wait_for_a_reader_that_stopped, .timeout = 30)
 		text_add(&all, slice_of(piece, (size_t)got));
 		slice rest = text_slice(&all), line;
 		while (slice_find(rest, '\n') < rest.size && slice_take(&rest, '\n', &line)) {
-			cr_assert(slice_starts(line, S("time=")) && slice_ends_nocase(line, S("\"")),
+			cr_assert(
+				slice_starts(line, S("time=")) && slice_ends_nocase(line, S("\"")),
 				"%.*s", SLICE_ARGS(line));
 			kept += holds(line, S("event=LOOP_HELD"));
 			told |= holds(line, slice_z(wanted));
@@ -271,7 +278,8 @@ Test(log, keeps_the_lines_of_threads_apart_and_in_order)
 	log_close();
 	close(ends[1]);
 	pthread_join(reader, NULL);
-	for (slice rest = text_slice(&all), line; rest.size > 0 && slice_take(&rest, '\n', &line);) {
+	for (slice rest = text_slice(&all), line;
+		rest.size > 0 && slice_take(&rest, '\n', &line);) {
 		size_t who = slice_search(line, S("who="));
 		cr_assert_lt(who, line.size);
 		int i = line.at[who + 4] - 'a';
@@ -289,7 +297,8 @@ Test(log, a_child_has_a_ring_of_its_own)
 	log_event(EV_LOOP_HELD, "before=1");
 	pid_t child = fork();
 	if (child == 0) {
-		log_open(&(struct log_target){.fd = ends[1], .least = LOG_INFO_LEVEL, .role = "child"});
+		log_open(&(struct log_target){
+			.fd = ends[1], .least = LOG_INFO_LEVEL, .role = "child"});
 		log_event(EV_LOOP_HELD, "inside=1");
 		log_close();
 		_exit(0);

@@ -93,9 +93,9 @@ Test(metric, prints_counters_and_gauges)
 	metric_add(M_tasks, SERVICE_NONE, 12);
 	metric_print(&t, false);
 	cr_expect(holds(&t, "# TYPE pennypost_conversations counter\n"
-		"# HELP pennypost_conversations Conversations accepted\n"
-		"pennypost_conversations_total{service=\"smtp\"} 5\n"
-		"pennypost_conversations_total{service=\"submission\"} 0\n"));
+			    "# HELP pennypost_conversations Conversations accepted\n"
+			    "pennypost_conversations_total{service=\"smtp\"} 5\n"
+			    "pennypost_conversations_total{service=\"submission\"} 0\n"));
 	cr_expect(holds(&t, "# TYPE pennypost_conversations_open gauge\n"));
 	cr_expect(holds(&t, "\npennypost_conversations_open{service=\"smtp\"} 1\n"));
 	cr_expect(holds(&t, "\npennypost_tasks 12\n"));
@@ -119,7 +119,8 @@ Test(metric, prints_work_of_no_service_where_there_was_some)
 
 Test(metric, prints_histograms_whose_buckets_add_up)
 {
-	static const usec took[] = {0, -5, USEC_MS, USEC_MS + 1, 40 * USEC_MS, 60 * USEC_S, 61 * USEC_S};
+	static const usec took[] = {
+		0, -5, USEC_MS, USEC_MS + 1, 40 * USEC_MS, 60 * USEC_S, 61 * USEC_S};
 	text t = TEXT_INIT;
 
 	for (size_t i = 0; i < sizeof took / sizeof *took; i++)
@@ -130,10 +131,14 @@ Test(metric, prints_histograms_whose_buckets_add_up)
 	cr_expect(holds(&t, "# TYPE pennypost_delivery_seconds histogram\n"));
 	cr_expect(holds(&t, "# UNIT pennypost_delivery_seconds seconds\n"));
 	static const char *const wanted[] = {
-		"_bucket{service=\"smtp\",le=\"0.001\"} 3\n", "_bucket{service=\"smtp\",le=\"0.0025\"} 4\n",
-		"_bucket{service=\"smtp\",le=\"0.025\"} 4\n", "_bucket{service=\"smtp\",le=\"0.05\"} 5\n",
-		"_bucket{service=\"smtp\",le=\"30.0\"} 5\n", "_bucket{service=\"smtp\",le=\"60.0\"} 6\n",
-		"_bucket{service=\"smtp\",le=\"+Inf\"} 7\n", "_count{service=\"smtp\"} 7\n",
+		"_bucket{service=\"smtp\",le=\"0.001\"} 3\n",
+		"_bucket{service=\"smtp\",le=\"0.0025\"} 4\n",
+		"_bucket{service=\"smtp\",le=\"0.025\"} 4\n",
+		"_bucket{service=\"smtp\",le=\"0.05\"} 5\n",
+		"_bucket{service=\"smtp\",le=\"30.0\"} 5\n",
+		"_bucket{service=\"smtp\",le=\"60.0\"} 6\n",
+		"_bucket{service=\"smtp\",le=\"+Inf\"} 7\n",
+		"_count{service=\"smtp\"} 7\n",
 		"_sum{service=\"smtp\"} 121.042001\n",
 	};
 	for (size_t i = 0; i < sizeof wanted / sizeof *wanted; i++) {
@@ -156,7 +161,8 @@ Test(metric, counts_post_offices_apart_and_the_late_ones_together)
 	metric_postoffice(1 << 22, MPO_BYTES, 4711);
 	metric_print(&t, true);
 	for (int64_t po = 1; po <= 4096; po++) {
-		snprintf(line, sizeof line, "\npennypost_postoffice_delivered_total{postoffice=\"%lld\"} %lld\n",
+		snprintf(line, sizeof line,
+			"\npennypost_postoffice_delivered_total{postoffice=\"%lld\"} %lld\n",
 			(long long)(po << 22), (long long)po);
 		cr_assert(holds(&t, line), "%s", line);
 	}
@@ -165,7 +171,8 @@ Test(metric, counts_post_offices_apart_and_the_late_ones_together)
 	cr_expect(holds(&t, line), "%s", line);
 	cr_expect_not(holds(&t, "{postoffice=\"17188257792\"}"), "the 4,098th has no row");
 	cr_expect(holds(&t, "# TYPE pennypost_postoffice_delivered_bytes counter\n"));
-	cr_expect(holds(&t, "\npennypost_postoffice_delivered_bytes_total{postoffice=\"4194304\"} 4711\n"));
+	cr_expect(holds(
+		&t, "\npennypost_postoffice_delivered_bytes_total{postoffice=\"4194304\"} 4711\n"));
 	text_free(&t);
 }
 
@@ -173,6 +180,7 @@ Test(metric, names_every_service)
 {
 	for (int s = 0; s < SERVICE_COUNT; s++)
 		for (int other = 0; other < s; other++)
-			cr_expect_str_neq(service_name((enum service)s), service_name((enum service)other));
+			cr_expect_str_neq(
+				service_name((enum service)s), service_name((enum service)other));
 	cr_expect_str_eq(service_name(SERVICE_SUBMISSION), "submission");
 }

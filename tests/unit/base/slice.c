@@ -23,8 +23,8 @@ Test(slice, compares_with_and_without_case)
 	};
 	for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
 		cr_expect_eq(slice_same(rows[i].a, rows[i].b), rows[i].same, "row %zu", i);
-		cr_expect_eq(slice_same_nocase(rows[i].a, rows[i].b), rows[i].same_nocase,
-			"row %zu", i);
+		cr_expect_eq(
+			slice_same_nocase(rows[i].a, rows[i].b), rows[i].same_nocase, "row %zu", i);
 	}
 }
 

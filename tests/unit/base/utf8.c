@@ -11,7 +11,9 @@ Test(utf8, tells_valid_from_broken)
 	} rows[] = {
 		{S(""), true},
 		{S("plain ascii, longer than eight"), true},
-		{S("Gr\xc3\xbc\xc3\x9f""e an alle, \xe2\x82\xac 5, \xf0\x9f\x93\xac"), true},
+		{S("Gr\xc3\xbc\xc3\x9f"
+		   "e an alle, \xe2\x82\xac 5, \xf0\x9f\x93\xac"),
+			true},
 		{S("\xc2\x80"), true},         /* U+0080, the least of two bytes */
 		{S("\xdf\xbf"), true},         /* U+07FF */
 		{S("\xe0\xa0\x80"), true},     /* U+0800 */
@@ -42,7 +44,9 @@ Test(utf8, tells_valid_from_broken)
 		{S("\xc3\x41"), false}, /* no continuation */
 		{S("\xe2\x41\xac"), false},
 		{S("12345678\xff"), false},
-		{S("12345678""12345678\xc3"), false},
+		{S("12345678"
+		   "12345678\xc3"),
+			false},
 	};
 	for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
 		cr_expect_eq(utf8_valid(rows[i].s), rows[i].valid, "row %zu", i);
@@ -88,7 +92,10 @@ Test(utf8, repairs_byte_by_byte)
 		slice broken, wanted;
 	} rows[] = {
 		{S("fine \xc3\xa4"), S("fine \xc3\xa4")},
-		{S("a\xff""b"), S("a\xef\xbf\xbd""b")},
+		{S("a\xff"
+		   "b"),
+			S("a\xef\xbf\xbd"
+			  "b")},
 		{S("\xe2\x82"), S("\xef\xbf\xbd\xef\xbf\xbd")},
 		{S("\xc0\xaf"), S("\xef\xbf\xbd\xef\xbf\xbd")},
 		{S("\xe2\x41"), S("\xef\xbf\xbd\x41")},
