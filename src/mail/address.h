@@ -85,7 +85,8 @@ typedef struct mail_list {
 
 #define MAIL_LIST_MOST 4096 /* addresses kept of one message (trust.md T27) */
 
-/* Reads the value of From, To, Cc and the like, folded or not, at most `most` addresses. Tolerates
+/* Reads the value of From, To, Cc and the like, folded or not, at most `most` entries (the end of an
+   open group comes on top). Tolerates
    what RFC 5322 4.4 lists and what real mail does: missing domains, empty members, unclosed quotes,
    comments and groups. Never fails; the cost is linear in the value. */
 void mail_list_parse(slice value, size_t most, arena *a, mail_list *out);
