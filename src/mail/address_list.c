@@ -231,7 +231,7 @@ static void at_sign(reader *r)
 {
 	switch (r->mode) {
 	case IN_PHRASE:
-		r->out->broken = r->out->broken || r->local.size == 0;
+		r->out->broken = r->out->broken || r->local.size == 0 || r->name_size > 0;
 		r->mode = IN_DOMAIN;
 		break;
 	case IN_ANGLE_LOCAL:

@@ -1,5 +1,12 @@
 # Unit tests of src/mail.
 check_PROGRAMS += unit_mail
 TESTS += unit_mail
-unit_mail_SOURCES =
+unit_mail_SOURCES = tests/unit/mail/same.h \
+	tests/unit/mail/test_address.c \
+	tests/unit/mail/test_date.c \
+	tests/unit/mail/test_dot.c \
+	tests/unit/mail/test_header.c \
+	tests/unit/mail/test_parameter.c \
+	tests/unit/mail/test_transfer.c \
+	tests/unit/mail/test_word.c
 unit_mail_LDADD = $(floor_mail) $(CRITERION_LIBS)
