@@ -101,8 +101,8 @@ FNR == 1 {
 	sub(/\/\/.*/, "", code)
 	code = " " code
 }
-code ~ /[^A-Za-z0-9_](PQexec|PQsendQuery)[ \t]*\(/ && FILENAME !~ /^src\/provider\/(schema|migrat)[a-z_]*\.c$/ {
-	complain("SQL as text only in migrations; statements come from sql/statement")
+code ~ /[^A-Za-z0-9_](PQexec|PQsendQuery)[ \t]*\(/ && FILENAME !~ /^src\/provider\/(schema|migrat|db_link)[a-z_]*\.c$/ {
+	complain("SQL as text only in migrations (schema, db_link_script); statements come from sql/statement")
 }
 code ~ /[^A-Za-z0-9_](PQexecParams|PQexecPrepared|PQprepare|PQconnectdb|PQgetCopyData)[ \t]*\(/ && floor != "provider" {
 	complain("only src/provider speaks with PostgreSQL")

@@ -19,5 +19,9 @@ include tests/fault/local.mk
 include tests/load/local.mk
 include tests/web/local.mk
 
-dist_check_SCRIPTS += tests/statements.sh tests/floors.sh
-TESTS += tests/statements.sh tests/floors.sh
+dist_check_SCRIPTS += tests/statements.sh tests/floors.sh tests/private-pg.sh tests/with-pg.sh
+TESTS += tests/statements.sh tests/floors.sh tests/private-pg.sh
+
+# A test called NAME.pg runs beside a PostgreSQL of its own.
+TEST_EXTENSIONS = .pg .sh
+PG_LOG_COMPILER = $(top_srcdir)/tests/with-pg.sh

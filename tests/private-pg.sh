@@ -1,0 +1,57 @@
+#!/bin/sh
+# contrib/private-pg: a cluster starts, keeps what was committed over kill -9, and leaves nothing
+# running. Skipped where there is no PostgreSQL server.
+set -u
+top=${PENNYPOST_TOP_SRCDIR:-$(dirname "$0")/..}
+pg=$top/contrib/private-pg
+dir=$(mktemp -d "${TMPDIR:-/tmp}/pennypost-test.XXXXXX") || exit 99
+chmod 0755 "$dir"
+trap '"$pg" kill "$dir"; rm -rf "$dir"' EXIT
+passed=0 failed=0
+
+says() { # says WHAT WANTED GOT
+	if [ "$2" = "$3" ]; then
+		passed=$((passed + 1))
+	else
+		failed=$((failed + 1))
+		echo "FAILED: $1: wanted \"$2\", got \"$3\""
+	fi
+}
+start() {
+	lines=$("$pg" start "$dir" fast) || return
+	eval "$lines"
+}
+running() {
+	ls -l /proc/[0-9]*/cwd 2>/dev/null | grep -cF -- "-> $dir/"
+}
+
+start
+case $? in
+69) exit 77 ;;
+0) ;;
+*) exit 99 ;;
+esac
+eval "$("$pg" database "$dir" pennypost)"
+says 'fsync is on' on "$(psql -XAt "$PGURI" -c 'show fsync')"
+says 'the run-time role is no superuser' 'pennypost_run|f|f' "$(psql -XAt "$PGURI" -c \
+	'select rolname, rolsuper, rolbypassrls from pg_roles where rolname = current_user')"
+says 'the database belongs to its owner role' pennypost_owner "$(psql -XAt "$PGURI_OWNER" -c \
+	'select datdba::regrole from pg_database where datname = current_database()')"
+says 'it listens on no TCP port' '' "$(psql -XAt "$PGURI" -c 'show listen_addresses')"
+says 'started again it is the same' "$PG_PID" "$("$pg" start "$dir" | sed -n 's/^PG_PID=//p')"
+says 'another password is refused' 2 "$(psql -XAt "$(echo "$PGURI" | sed 's/run:./run:z/')" -c '' \
+	>/dev/null 2>&1; echo $?)"
+psql -XAtq "$PGURI_OWNER" -c 'create table kept as select 42 as answer'
+before=$PG_PID
+"$pg" kill "$dir"
+says 'kill -9 leaves no process' 0 "$(running)"
+start
+says 'after kill -9 another one runs' yes "$([ "$PG_PID" != "$before" ] && echo yes)"
+says 'what was committed is there' 42 "$(psql -XAt "$PGURI_OWNER" -c 'select answer from kept')"
+says 'database may be repeated' "PGURI='$PGURI'" "$("$pg" database "$dir" pennypost | sed -n 1p)"
+"$pg" stop "$dir"
+says 'stop leaves no process' 0 "$(running)"
+says 'stop may be repeated' 0 "$("$pg" stop "$dir"; echo $?)"
+
+echo "$passed passed, $failed failed"
+[ $failed -eq 0 ]
