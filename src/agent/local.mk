@@ -1,4 +1,5 @@
 # The house's own work: housekeeper, retries, reports.
 noinst_LIBRARIES += libagent.a
 libagent_a_SOURCES = \
+	src/agent/housekeeper.c \
 	src/agent/housekeeper.h
