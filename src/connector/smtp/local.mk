@@ -1,4 +1,9 @@
 # SMTP: inbound, submission, outbound.
 noinst_LIBRARIES += libsmtp.a
 libsmtp_a_SOURCES = \
-	src/connector/smtp/smtp.h
+	src/connector/smtp/incoming.c \
+	src/connector/smtp/logon.c \
+	src/connector/smtp/server.c \
+	src/connector/smtp/session.h \
+	src/connector/smtp/smtp.h \
+	src/connector/smtp/transaction.c

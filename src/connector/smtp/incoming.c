@@ -1,0 +1,530 @@
+/* DATA and BDAT: the message itself. The header section is gathered in memory (up to
+   smtp_header_most), looked at once, and passed on behind the fields this house adds; the body then
+   flows through to one blob per post office. A message that is refused on its way is read to its
+   end all the same, so that the conversation stays in step. */
+#include "base/fault.h"
+#include "base/id.h"
+#include "base/log.h"
+#include "base/memory.h"
+#include "base/random.h"
+#include "connector/smtp/session.h"
+#include "mail/header.h"
+#include "mail/word.h"
+#include "provider/digest.h"
+#include "provider/trace.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#define PIECE (64 * 1024)
+
+/* ---- opening and closing */
+
+static uint64_t most_for(const conversation *c)
+{
+	const struct smtp *s = smtp_of(c);
+	uint64_t most = UINT64_MAX;
+	for (int i = 0; i < s->n; i++) {
+		struct setting_at at = {s->recipients[i].route.postoffice,
+					s->recipients[i].address.domain, 0};
+		uint64_t own = (uint64_t)setting_number(S_smtp_message_most, &at);
+		if (own < most)
+			most = own;
+	}
+	return most;
+}
+
+static bool may_normalise(const conversation *c)
+{
+	if (!slice_same(setting_text(S_smtp_bare_line_ends, NULL), S("normalise")))
+		return false;
+	slice all = setting_text(S_smtp_trusted_networks, NULL), one;
+	net_network network;
+	while (slice_take(&all, ' ', &one))
+		if (net_network_parse(one, &network) == ST_OK &&
+		    net_network_has(&network, smtp_client(c)))
+			return true;
+	return false;
+}
+
+struct incoming *incoming_open(conversation *c)
+{
+	struct smtp *s = smtp_of(c);
+	struct incoming *in = memory_new(sizeof *in);
+	s->incoming = in;
+	in->scan.repair = may_normalise(c);
+	in->most = most_for(c);
+	in->delivery.id = id_new();
+	in->content = digest_open();
+	return in;
+}
+
+void incoming_close(struct incoming **in)
+{
+	struct incoming *i = *in;
+	if (!i)
+		return;
+	for (int p = 0; p < i->delivery.n; p++)
+		blob_writer_close(&i->delivery.parts[p].body);
+	digest_close(&i->content);
+	text_free(&i->fresh);
+	text_free(&i->header);
+	memory_free(i);
+	*in = NULL;
+}
+
+/* ---- the post offices' shares */
+
+static int by_place(const void *a, const void *b)
+{
+	const struct recipient *x = a, *y = b;
+	if (x->route.postoffice != y->route.postoffice)
+		return x->route.postoffice < y->route.postoffice ? -1 : 1;
+	return (x->route.mailbox > y->route.mailbox) - (x->route.mailbox < y->route.mailbox);
+}
+
+/* Sorts recipients by post office and mailbox and makes one part per post office; several addresses of one
+   mailbox are one entry. */
+static void make_parts(struct smtp *s, struct incoming *in)
+{
+	qsort(s->recipients, (size_t)s->n, sizeof *s->recipients, by_place);
+	in->delivery.parts = arena_new_array(&s->mail, (size_t)s->n, sizeof *in->delivery.parts);
+	struct route *routes = arena_new_array(&s->mail, (size_t)s->n, sizeof *routes);
+	struct delivery_part *part = NULL;
+	for (int i = 0; i < s->n; i++) {
+		const struct route *r = &s->recipients[i].route;
+		if (!part || part->postoffice != r->postoffice) {
+			part = &in->delivery.parts[in->delivery.n++];
+			*part = (struct delivery_part){.postoffice = r->postoffice, .recipients = &routes[i]};
+		} else if (part->recipients[part->n - 1].mailbox == r->mailbox) {
+			continue;
+		}
+		((struct route *)part->recipients)[part->n++] = *r;
+	}
+}
+
+/* ---- the fields this house adds */
+
+static slice received_field(conversation *c, const struct incoming *in)
+{
+	struct smtp *s = smtp_of(c);
+	arena *a = &s->mail;
+	char id[ID_TEXT_SIZE + 1];
+	id_text(in->delivery.id, id);
+	bool hide = s->authenticated &&
+		    setting_on(S_smtp_hide_client, &(struct setting_at){.postoffice = s->who.postoffice});
+	struct received r = {
+		.helo = hide ? S("localhost") : s->helo,
+		.peer = hide ? S("127.0.0.1") : net_address_text(smtp_client(c), a),
+		.by = smtp_local_domain(),
+		.extended = s->esmtp,
+		.tls = stream_is_tls(c->stream),
+		.authenticated = s->authenticated,
+		.utf8 = s->parameters.smtputf8,
+		.id = arena_copy(a, slice_z(id)),
+		.at = {clock_wall(), 0},
+	};
+	if (r.tls) {
+		struct stream_tls facts;
+		stream_tls_facts(c->stream, a, &facts);
+		r.cipher = arena_format(a, "%.*s %.*s", SLICE_ARGS(facts.version),
+					SLICE_ARGS(facts.cipher));
+	}
+	/* Named only when alone: nobody learns of blind copies (RFC 5321 7.6). */
+	if (s->n == 1)
+		r.recipient = mail_address_text(&s->recipients[0].address, a);
+	return received_compose(&r, a);
+}
+
+/* Which of the part's recipients fell to a catch-all, under the header its owner chose (C22). */
+static void add_catch_all_fields(const struct smtp *s, const struct delivery_part *part,
+				 header_builder *b, arena *a)
+{
+	for (int i = 0; i < s->n; i++) {
+		const struct recipient *r = &s->recipients[i];
+		if (r->route.postoffice != part->postoffice || !r->route.caught)
+			continue;
+		slice name = setting_text(S_smtp_catch_all_header,
+					  &(struct setting_at){part->postoffice, r->address.domain, 0});
+		if (name.size)
+			header_build_raw(b, name, mail_address_text(&r->address, a));
+	}
+}
+
+/* Message-ID and Date that a client of our own left out (C23, RFC 6409 8). */
+static void add_missing_fields(const struct smtp *s, const struct incoming *in,
+			       const header_survey *seen, header_builder *b, arena *a)
+{
+	if (!s->authenticated ||
+	    !setting_on(S_smtp_add_missing, &(struct setting_at){.postoffice = s->who.postoffice}))
+		return;
+	if (seen->message_id == 0)
+		header_build_raw(b, S("Message-ID"),
+				 header_message_id(in->delivery.id, random_below(UINT64_MAX),
+						   smtp_local_domain(), a));
+	if (seen->date == 0)
+		header_build_date(b, S("Date"), (date){clock_wall(), 0});
+}
+
+static slice fields_for(const struct smtp *s, const struct incoming *in,
+			const struct delivery_part *part, const header_survey *seen, slice hop,
+			arena *a)
+{
+	header_builder b = {.utf8 = s->parameters.smtputf8};
+	slice sender = mail_address_text(&s->sender, a), fields = {0};
+	slice return_path = arena_format(a, "Return-Path: <%.*s>\r\n", SLICE_ARGS(sender));
+	add_catch_all_fields(s, part, &b, a);
+	add_missing_fields(s, in, seen, &b, a);
+	if (header_build_end(&b, a, &fields) != ST_OK)
+		fields = (slice){0}; /* a field name setting that is none: the mail goes without it */
+	return arena_format(a, "%.*s%.*s%.*s", SLICE_ARGS(return_path), SLICE_ARGS(hop),
+			    SLICE_ARGS(fields));
+}
+
+static slice shortened(slice value, arena *a)
+{
+	slice shown = word_decode(header_unfold(slice_until(value, 2000), a), a);
+	size_t size = shown.size < 200 ? shown.size : 200;
+	while (size < shown.size && size && ((uint8_t)shown.at[size] & 0xC0) == 0x80)
+		size--;
+	return slice_until(shown, size);
+}
+
+/* What lists and traces show of the message. */
+static void note_facts(struct smtp *s, struct incoming *in, const header_survey *seen)
+{
+	date sent;
+	if (seen->first_date.size && date_parse(seen->first_date, &sent) == ST_OK)
+		in->delivery.sent = sent.at;
+	in->delivery.subject = arena_copy(&s->mail, shortened(seen->first_subject, &s->mail));
+	in->delivery.from = arena_copy(&s->mail, shortened(seen->first_from, &s->mail));
+	in->delivery.message_id =
+		arena_copy(&s->mail, slice_until(header_unfold(seen->first_message_id, &s->mail), 998));
+}
+
+static const char *header_refusal(const struct smtp *s, const header_survey *seen)
+{
+	if (seen->received > (size_t)setting_number(S_smtp_received_most, NULL))
+		return "554 5.4.6 Too many Received fields: the message is looping";
+	if (s->authenticated && seen->from > 1)
+		return "554 5.6.0 More than one From field";
+	return NULL;
+}
+
+/* ---- passing on */
+
+static status write_all(struct incoming *in, slice bytes)
+{
+	for (int i = 0; i < in->delivery.n; i++)
+		TRY(blob_write(in->delivery.parts[i].body, bytes));
+	return ST_OK;
+}
+
+/* The header section is here (or its analysed share): judges it and starts the blobs. */
+static status pass_header(conversation *c, struct incoming *in, size_t header_size)
+{
+	struct smtp *s = smtp_of(c);
+	header_survey seen;
+	header_look(slice_until(text_slice(&in->header), header_size), &seen);
+	in->in_body = true;
+	in->refusal = header_refusal(s, &seen);
+	if (in->refusal)
+		return ST_OK;
+	note_facts(s, in, &seen);
+	make_parts(s, in);
+	slice hop = received_field(c, in);
+	for (int i = 0; i < in->delivery.n; i++) {
+		struct delivery_part *part = &in->delivery.parts[i];
+		slice fields = fields_for(s, in, part, &seen, hop, &s->mail);
+		part->header_size = (uint32_t)(fields.size + header_size);
+		TRY(blob_writer_open(part->postoffice, &part->body));
+		TRY(blob_write(part->body, fields));
+	}
+	TRY(write_all(in, text_slice(&in->header)));
+	text_free(&in->header);
+	return ST_OK;
+}
+
+static status take(conversation *c, struct incoming *in)
+{
+	if (in->refusal)
+		return ST_OK;
+	if (in->scan.size > in->most) {
+		in->refusal = "552 5.3.4 Message is too big";
+		return ST_OK;
+	}
+	digest_add(in->content, text_slice(&in->fresh));
+	if (in->in_body)
+		return write_all(in, text_slice(&in->fresh));
+	text_add(&in->header, text_slice(&in->fresh));
+	if (in->scan.header_size > 0)
+		return pass_header(c, in, (size_t)in->scan.header_size);
+	if (in->header.size > (size_t)setting_number(S_smtp_header_most, NULL))
+		return pass_header(c, in, in->header.size);
+	return ST_OK;
+}
+
+status incoming_take(conversation *c, struct incoming *in)
+{
+	status kind = take(c, in);
+	text_clear(&in->fresh);
+	if (kind == ST_CANCELLED || kind == ST_OK)
+		return kind;
+	in->refusal = smtp_delivery_reply(kind);
+	return ST_OK;
+}
+
+/* ---- the end */
+
+const char *smtp_delivery_reply(status kind)
+{
+	switch (kind) {
+	case ST_FULL:
+		return "452 4.2.2 A recipient's mailbox is full; try again later";
+	case ST_ABSENT:
+		return "451 4.2.1 A recipient changed meanwhile; try again";
+	case ST_TOO_BIG:
+		return "552 5.3.4 Message is too big";
+	case ST_CANCELLED:
+		return "421 4.3.2 The service restarts; try again at once";
+	default:
+		return "451 4.3.0 The message cannot be stored now; try again later";
+	}
+}
+
+/* Over who sends, to whom, and what (R6): the same on every worker. */
+static void repeat_key(conversation *c, struct incoming *in)
+{
+	struct smtp *s = smtp_of(c);
+	if (setting_number(S_smtp_repeat_window, NULL) == 0)
+		return;
+	digest_add(in->content, net_address_text(smtp_client(c), &c->command));
+	digest_add(in->content, mail_address_key(&s->sender, &c->command));
+	for (int i = 0; i < s->n; i++) {
+		digest_add(in->content, S("\n"));
+		digest_add(in->content, mail_address_key(&s->recipients[i].address, &c->command));
+	}
+	uint8_t whole[32];
+	digest_end(in->content, whole);
+	memcpy(s->unconfirmed, whole, sizeof s->unconfirmed);
+	in->delivery.repeat_key = slice_of(s->unconfirmed, sizeof s->unconfirmed);
+}
+
+static const char *text_refusal(const struct smtp *s, const struct incoming *in)
+{
+	if (in->refusal)
+		return in->refusal;
+	if (s->parameters.body != BODY_BINARYMIME && !in->scan.repair &&
+	    (in->scan.bare_cr || in->scan.bare_lf))
+		return "554 5.6.0 Bare CR or LF in the message; lines end with CRLF";
+	return NULL;
+}
+
+static void trace_accepted(conversation *c, const struct incoming *in, const char *id)
+{
+	struct smtp *s = smtp_of(c);
+	for (int p = 0; p < in->delivery.n; p++) {
+		const struct delivery_part *part = &in->delivery.parts[p];
+		trace_note(part->postoffice, in->delivery.id, TRACE_ACCEPTED,
+			   "conversation=%s id=%s service=%s peer=%s helo=%s tls=%s user=%s from=%s "
+			   "size=%" PRIu64 " message_id=%s",
+			   c->name, id, service_name(c->service),
+			   net_address_text(smtp_client(c), &c->command).at, log_quote(s->helo),
+			   stream_is_tls(c->stream) ? "yes" : "no",
+			   s->authenticated ? log_quote(s->who.mailbox_name) : "-",
+			   log_quote(mail_address_text(&s->sender, &c->command)),
+			   blob_writer_size(part->body), log_quote(in->delivery.message_id));
+		metric_postoffice(part->postoffice, MPO_DELIVERED, part->n);
+		metric_postoffice(part->postoffice, MPO_BYTES, (int64_t)blob_writer_size(part->body));
+	}
+	for (int i = 0; i < s->n; i++) {
+		const struct recipient *r = &s->recipients[i];
+		trace_note(r->route.postoffice, in->delivery.id, TRACE_DELIVERED,
+			   "conversation=%s recipient=%s mailbox=%s%s", c->name,
+			   log_quote(mail_address_text(&r->address, &c->command)),
+			   log_quote(r->route.mailbox_name), r->route.caught ? " catch_all=yes" : "");
+	}
+}
+
+static status accept_message(conversation *c, struct incoming *in, bool repeated)
+{
+	struct smtp *s = smtp_of(c);
+	char id[ID_TEXT_SIZE + 1];
+	id_text(in->delivery.id, id);
+	/* The answer first, written at once: every moment between commit and 250 is one in which a
+	   broken line would make the client send again (R6). */
+	TRY(conversation_say(c, "250 2.6.0 Stored as %s", id));
+	status kind = stream_flush(c->stream);
+	s->has_unconfirmed = in->delivery.repeat_key.size > 0;
+	metric_time(M_delivery_seconds, c->service, clock_now() - in->began);
+	if (repeated) {
+		metric_add(M_messages_repeated, c->service, 1);
+		trace_note(in->delivery.parts[0].postoffice, in->delivery.id, TRACE_REPEATED,
+			   "conversation=%s", c->name);
+	} else {
+		metric_add(M_messages_accepted, c->service, 1);
+		trace_accepted(c, in, id);
+	}
+	return kind;
+}
+
+status incoming_finish(conversation *c, struct incoming *in)
+{
+	struct smtp *s = smtp_of(c);
+	in->began = clock_now();
+	if (!in->in_body && !in->refusal) {
+		status passed = pass_header(c, in, in->header.size);
+		if (passed != ST_OK)
+			in->refusal = smtp_delivery_reply(passed);
+	}
+	const char *refusal = text_refusal(s, in);
+	for (int i = 0; i < in->delivery.n && !refusal; i++)
+		if (blob_writer_finish(in->delivery.parts[i].body) != ST_OK)
+			refusal = smtp_delivery_reply(ST_BUSY);
+	if (refusal)
+		return smtp_refuse(c, refusal);
+	repeat_key(c, in);
+	status kind = FAULT("smtp_before_deliver") ? ST_BUSY : deliver_run(&in->delivery);
+	if (kind == ST_OK || kind == ST_EXISTS)
+		return accept_message(c, in, kind == ST_EXISTS);
+	if (kind == ST_CANCELLED)
+		c->closing = true;
+	return smtp_refuse(c, smtp_delivery_reply(kind));
+}
+
+/* ---- DATA */
+
+static void set_patience(conversation *c)
+{
+	usec silence = setting_number(S_smtp_data_patience, NULL);
+	stream_patience(c->stream, silence, (size_t)setting_number(S_smtp_data_rate, NULL), silence);
+}
+
+/* Far over the limit nobody is served by reading on. */
+static bool hopeless(const struct incoming *in)
+{
+	return in->scan.size > in->most && in->scan.size - in->most > in->most;
+}
+
+static status receive_text(conversation *c, struct incoming *in)
+{
+	set_patience(c);
+	while (!in->scan.done) {
+		slice piece;
+		TRY(stream_peek(c->stream, &piece));
+		piece = slice_until(piece, PIECE);
+		size_t used = dot_scan_data(&in->scan, piece, &in->fresh);
+		stream_consume(c->stream, used);
+		TRY(incoming_take(c, in));
+		if (hopeless(in)) {
+			c->closing = true;
+			conversation_say(c, "552 5.3.4 Message is far too big, closing");
+			return ST_TOO_BIG;
+		}
+	}
+	return ST_OK;
+}
+
+status smtp_data(conversation *c, slice rest)
+{
+	(void)rest;
+	struct smtp *s = smtp_of(c);
+	if (s->parameters.body == BODY_BINARYMIME) {
+		conversation_bad(c);
+		return conversation_say(c, "503 5.5.1 BINARYMIME is sent by BDAT");
+	}
+	TRY(conversation_say(c, "354 End with a line holding a dot alone"));
+	struct incoming *in = incoming_open(c);
+	status kind = receive_text(c, in);
+	if (kind == ST_OK)
+		kind = incoming_finish(c, in);
+	smtp_reset(c);
+	return kind == ST_TOO_BIG ? ST_OK : kind;
+}
+
+/* ---- BDAT (RFC 3030) */
+
+struct chunk {
+	uint64_t size;
+	bool last;
+};
+
+static bool chunk_parse(slice rest, struct chunk *out)
+{
+	slice number;
+	if (!slice_take(&rest, ' ', &number) || !slice_number(number, &out->size))
+		return false;
+	rest = slice_trim(rest);
+	out->last = slice_same_nocase(rest, S("LAST"));
+	return out->last || rest.size == 0;
+}
+
+static status receive_chunk(conversation *c, struct incoming *in, uint64_t size)
+{
+	set_patience(c);
+	while (size > 0) {
+		slice piece;
+		TRY(stream_peek(c->stream, &piece));
+		piece = slice_until(piece, size < PIECE ? (size_t)size : PIECE);
+		if (in) {
+			dot_scan_chunk(&in->scan, piece, &in->fresh);
+			TRY(incoming_take(c, in));
+		}
+		stream_consume(c->stream, piece.size);
+		size -= piece.size;
+	}
+	return ST_OK;
+}
+
+/* A chunk that cannot be used: read past it, since its octets are no commands, or give up when it is longer
+   than any message may be. */
+static status skip_chunk(conversation *c, uint64_t size, const char *reply)
+{
+	conversation_bad(c);
+	if (size > 2 * (uint64_t)setting_number(S_smtp_message_most, NULL)) {
+		c->closing = true;
+		return conversation_say(c, "552 5.3.4 Chunk is far too big, closing");
+	}
+	TRY(receive_chunk(c, NULL, size));
+	return conversation_say(c, "%s", reply);
+}
+
+static status finish_chunks(conversation *c, struct incoming *in)
+{
+	dot_scan_chunk_end(&in->scan, &in->fresh);
+	TRY(incoming_take(c, in));
+	status kind = incoming_finish(c, in);
+	smtp_reset(c);
+	return kind;
+}
+
+status smtp_bdat(conversation *c, slice rest)
+{
+	struct smtp *s = smtp_of(c);
+	struct chunk chunk;
+	if (!chunk_parse(rest, &chunk)) {
+		/* Without its size the chunk's octets cannot be told from commands. */
+		conversation_bad(c);
+		c->closing = true;
+		return conversation_say(c, "501 5.5.4 Syntax: BDAT <octets> [LAST]; closing");
+	}
+	if (s->state != AT_RCPT && s->state != AT_CHUNK)
+		return skip_chunk(c, chunk.size, s->state == AT_SENDER ? "554 5.5.1 No valid recipients"
+								      : "503 5.5.1 MAIL and RCPT first");
+	struct incoming *in = s->incoming ? s->incoming : incoming_open(c);
+	s->state = AT_CHUNK;
+	if (chunk.size > in->most - (in->scan.size < in->most ? in->scan.size : in->most)) {
+		smtp_reset(c);
+		return skip_chunk(c, chunk.size, "552 5.3.4 Message is too big");
+	}
+	TRY(receive_chunk(c, in, chunk.size));
+	if (chunk.last)
+		return finish_chunks(c, in);
+	if (in->refusal) {
+		const char *refusal = in->refusal;
+		smtp_reset(c);
+		return smtp_refuse(c, refusal);
+	}
+	return conversation_say(c, "250 2.0.0 %" PRIu64 " octets taken", chunk.size);
+}

@@ -1,0 +1,118 @@
+/* AUTH (RFC 4954): moves base64 lines between the client and the SASL mechanisms. */
+#include "base/encode.h"
+#include "connector/smtp/session.h"
+#include "provider/sasl.h"
+
+#define LINE_MOST 12288 /* RFC 4954 4 */
+
+const char *smtp_auth_reply(status kind)
+{
+	switch (kind) {
+	case ST_DENIED:
+		return "535 5.7.8 Wrong name or password";
+	case ST_LIMITED:
+		return "454 4.7.0 Too many failed logons; try again later";
+	case ST_INVALID:
+		return "501 5.5.2 Malformed response";
+	case ST_TOO_BIG:
+		return "500 5.5.6 Response is too long";
+	case ST_ABSENT:
+		return "504 5.5.4 Mechanism is not on offer here";
+	default:
+		return "454 4.7.0 Logons cannot be checked now; try again later";
+	}
+}
+
+static status binding_of(void *stream_of, slice kind, arena *a, slice *data)
+{
+	return stream_tls_binding(stream_of, kind, a, data);
+}
+
+/* One line from the client; ST_ABSENT when it gives up with "*". */
+static status read_response(conversation *c, slice *raw)
+{
+	slice line;
+	enum line_end end;
+	TRY(stream_line(c->stream, LINE_MOST, &line, &end));
+	if (slice_same(line, S("*")))
+		return ST_ABSENT;
+	return base64_decode(line, &c->command, raw);
+}
+
+static status ask(void *arg, slice challenge, slice *answer)
+{
+	conversation *c = arg;
+	slice coded = base64_encode(challenge, &c->command);
+	TRY(conversation_say(c, "334 %.*s", SLICE_ARGS(coded)));
+	return read_response(c, answer);
+}
+
+static status initial_response(conversation *c, slice word, slice *raw)
+{
+	if (slice_same(word, S("="))) {
+		*raw = (slice){"", 0};
+		return ST_OK;
+	}
+	return base64_decode(word, &c->command, raw);
+}
+
+static const char *may_log_on(const conversation *c)
+{
+	const struct smtp *s = smtp_of(c);
+	if (s->authenticated)
+		return "503 5.5.1 Logged on already";
+	if (!stream_is_tls(c->stream) && !c->trusted && !setting_on(S_auth_allow_cleartext, NULL))
+		return "538 5.7.11 Logons need encryption: STARTTLS first";
+	return NULL;
+}
+
+static bool is_fatal(status kind)
+{
+	return kind == ST_CLOSED || kind == ST_TIMED_OUT || kind == ST_CANCELLED;
+}
+
+status smtp_auth(conversation *c, slice rest)
+{
+	struct smtp *s = smtp_of(c);
+	const char *reply = may_log_on(c);
+	if (reply) {
+		conversation_bad(c);
+		return conversation_say(c, "%s", reply);
+	}
+	slice word, raw = {0};
+	slice_take(&rest, ' ', &word);
+	bool has_initial = rest.size > 0;
+	bool secure = stream_is_tls(c->stream) || c->trusted;
+	struct sasl_peer peer = {
+		.from = {c->service, net_address_text(smtp_client(c), &c->talk), secure},
+		.binding = stream_is_tls(c->stream) ? binding_of : NULL,
+		.arg = c->stream,
+	};
+	sasl *mechanism;
+	struct identity who = {0};
+	/* A refused logon costs a slow answer; the patience covers the whole exchange. */
+	stream_patience(c->stream, setting_number(S_smtp_greeting_patience, NULL), 0, 0);
+	status kind = sasl_start(word, &peer, &c->command, &mechanism);
+	if (kind == ST_OK) {
+		struct sasl_talk talk = {ask, c};
+		if (has_initial)
+			kind = initial_response(c, rest, &raw);
+		if (kind == ST_OK)
+			kind = sasl_exchange(mechanism, has_initial ? &raw : NULL, &talk, &c->command, &who);
+		if (kind == ST_ABSENT) {
+			conversation_bad(c);
+			return conversation_say(c, "501 5.7.0 Logon given up");
+		}
+	}
+	if (is_fatal(kind))
+		return kind;
+	if (kind != ST_OK) {
+		conversation_bad(c);
+		return conversation_say(c, "%s", smtp_auth_reply(kind));
+	}
+	s->who = who;
+	s->who.postoffice_name = arena_copy(&c->talk, who.postoffice_name);
+	s->who.mailbox_name = arena_copy(&c->talk, who.mailbox_name);
+	s->authenticated = true;
+	return conversation_say(c, "235 2.7.0 Logged on");
+}

@@ -1,0 +1,430 @@
+/* One SMTP conversation from greeting to goodbye, and the commands that need no room of their own.
+   Mail transactions are in transaction.c and incoming.c, logons in logon.c. */
+#include "base/utf8.h"
+#include "connector/smtp/session.h"
+#include "mail/date.h"
+#include "provider/provider.h"
+#include "provider/sasl.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <unistd.h>
+
+/* ---- facts */
+
+bool smtp_submits(const conversation *c)
+{
+	return c->service == SERVICE_SUBMISSION;
+}
+
+slice smtp_local_domain(void)
+{
+	static char host[256];
+	slice named = setting_text(S_local_domain, NULL);
+	if (named.size)
+		return named;
+	if (!host[0] && (gethostname(host, sizeof host - 1) != 0 || !host[0]))
+		snprintf(host, sizeof host, "localhost");
+	return slice_z(host);
+}
+
+const net_address *smtp_client(const conversation *c)
+{
+	return &c->peer;
+}
+
+void smtp_reset(conversation *c)
+{
+	struct smtp *s = smtp_of(c);
+	incoming_close(&s->incoming);
+	arena_release(&s->mail);
+	s->sender = (mail_address){0};
+	s->parameters = (mail_parameters){0};
+	s->recipients = NULL;
+	s->n = s->room = 0;
+	if (s->state != AT_START)
+		s->state = AT_READY;
+}
+
+/* ---- greeting and capabilities */
+
+static slice greeting(conversation *c)
+{
+	slice form = setting_text(S_smtp_greeting, NULL);
+	text out = TEXT_INIT;
+	while (form.size) {
+		if (slice_starts(form, S("%LOCALDOMAIN%"))) {
+			text_add(&out, smtp_local_domain());
+			form = slice_from(form, S("%LOCALDOMAIN%").size);
+		} else if (slice_starts(form, S("%TIME%"))) {
+			text_add(&out, date_format((date){clock_wall(), 0}, &c->command));
+			form = slice_from(form, S("%TIME%").size);
+		} else {
+			text_add_char(&out, *form.at);
+			form = slice_from(form, 1);
+		}
+	}
+	slice words = arena_copy(&c->command, text_slice(&out));
+	text_free(&out);
+	return words;
+}
+
+static status tls_binding(void *stream_of, slice kind, arena *a, slice *data)
+{
+	return stream_tls_binding(stream_of, kind, a, data);
+}
+
+static slice mechanisms(conversation *c)
+{
+	bool secure = stream_is_tls(c->stream);
+	struct sasl_peer peer = {.from = {c->service, {0}, secure || c->trusted},
+				 .binding = secure ? tls_binding : NULL, .arg = c->stream};
+	return sasl_offered(&peer, &c->command);
+}
+
+static bool is_off(const conversation *c, const struct command *row)
+{
+	(void)c;
+	return setting_lists(S_smtp_commands_off, NULL, slice_z(row->name));
+}
+
+static bool word_is_off(slice name)
+{
+	return setting_lists(S_smtp_commands_off, NULL, name);
+}
+
+/* The capability lines follow from what is switched on and what the connection is (RFC 5321 4.1.1.1). */
+static status capabilities(conversation *c)
+{
+	slice auth = mechanisms(c);
+	TRY(conversation_say(c, "250-%.*s", SLICE_ARGS(smtp_local_domain())));
+	TRY(conversation_say(c, "250-PIPELINING"));
+	TRY(conversation_say(c, "250-SIZE %" PRId64, setting_number(S_smtp_message_most, NULL)));
+	if (!word_is_off(S("VRFY")))
+		TRY(conversation_say(c, "250-VRFY"));
+	if (!word_is_off(S("EXPN")))
+		TRY(conversation_say(c, "250-EXPN"));
+	if (c->tls && !stream_is_tls(c->stream) && !word_is_off(S("STARTTLS")))
+		TRY(conversation_say(c, "250-STARTTLS"));
+	if (auth.size && !word_is_off(S("AUTH")))
+		TRY(conversation_say(c, "250-AUTH %.*s", SLICE_ARGS(auth)));
+	TRY(conversation_say(c, "250-ENHANCEDSTATUSCODES"));
+	TRY(conversation_say(c, "250-8BITMIME"));
+	if (!word_is_off(S("BDAT"))) {
+		TRY(conversation_say(c, "250-CHUNKING"));
+		TRY(conversation_say(c, "250-BINARYMIME"));
+	}
+	TRY(conversation_say(c, "250-DSN"));
+	if (!word_is_off(S("HELP")))
+		TRY(conversation_say(c, "250-HELP"));
+	return conversation_say(c, "250 SMTPUTF8");
+}
+
+static status greet(conversation *c, slice rest, bool esmtp)
+{
+	struct smtp *s = smtp_of(c);
+	slice host;
+	bool literal;
+	/* Many a client has a name that is no host name; what matters is that it is a single word
+	   that can stand in a Received field. */
+	if (mail_host_parse(rest, &c->talk, &host, &literal) != ST_OK) {
+		if (slice_find(rest, ' ') < rest.size || rest.size > MAIL_DOMAIN_MOST ||
+		    !utf8_is_ascii(rest)) {
+			conversation_bad(c);
+			return conversation_say(c, "501 5.5.4 Syntax: %s hostname", esmtp ? "EHLO" : "HELO");
+		}
+		host = arena_copy(&c->talk, rest);
+	}
+	smtp_reset(c);
+	s->helo = host;
+	s->esmtp = esmtp;
+	s->state = AT_READY;
+	if (esmtp)
+		return capabilities(c);
+	return conversation_say(c, "250 %.*s", SLICE_ARGS(smtp_local_domain()));
+}
+
+static status smtp_ehlo(conversation *c, slice rest)
+{
+	return greet(c, rest, true);
+}
+
+static status smtp_helo(conversation *c, slice rest)
+{
+	return greet(c, rest, false);
+}
+
+/* ---- small commands */
+
+/* Commands that do no work may not go on for ever (T20). */
+static status idle(conversation *c, const char *reply)
+{
+	struct smtp *s = smtp_of(c);
+	if (++s->idle_commands > (unsigned)setting_number(S_smtp_idle_commands_most, NULL)) {
+		c->closing = true;
+		return conversation_say(c, "421 4.7.0 Too many commands without mail, closing");
+	}
+	return conversation_say(c, "%s", reply);
+}
+
+static status smtp_noop(conversation *c, slice rest)
+{
+	(void)rest;
+	return idle(c, "250 2.0.0 Ok");
+}
+
+static status smtp_rset(conversation *c, slice rest)
+{
+	(void)rest;
+	smtp_reset(c);
+	return idle(c, "250 2.0.0 Ok");
+}
+
+static status smtp_quit(conversation *c, slice rest)
+{
+	(void)rest;
+	c->closing = true;
+	return conversation_say(c, "221 2.0.0 Bye");
+}
+
+static status smtp_vrfy(conversation *c, slice rest)
+{
+	mail_address whom;
+	struct route route;
+	if (mail_address_parse(rest, &c->command, &whom) != ST_OK)
+		return idle(c, "252 2.5.0 Give a full address, or send mail and see");
+	status kind = address_resolve(whom.local, whom.domain, 0, &c->command, &route);
+	if (kind == ST_OK)
+		return idle(c, arena_format(&c->command, "250 2.1.5 <%s>",
+					    conversation_safe(c, mail_address_text(&whom, &c->command)))
+				   .at);
+	conversation_bad(c);
+	return smtp_say_recipient(c, kind, 0, NULL);
+}
+
+static status smtp_expn(conversation *c, slice rest)
+{
+	(void)rest;
+	conversation_bad(c);
+	return conversation_say(c, "550 5.1.1 No mailing list of that name here");
+}
+
+static status smtp_help(conversation *c, slice rest)
+{
+	if (rest.size) {
+		for (int i = 0; i < smtp_command_count; i++)
+			if (slice_same_nocase(rest, slice_z(smtp_commands[i].name)))
+				return idle(c, arena_format(&c->command, "214 2.0.0 %s",
+							    smtp_commands[i].help).at);
+		return idle(c, "504 5.5.4 No help on that; HELP alone lists the commands");
+	}
+	for (int i = 0; i < smtp_command_count; i++)
+		if (!is_off(c, &smtp_commands[i]))
+			TRY(conversation_say(c, "214-2.0.0 %s", smtp_commands[i].help));
+	return idle(c, "214 2.0.0 End of help");
+}
+
+static status smtp_starttls(conversation *c, slice rest)
+{
+	(void)rest;
+	struct smtp *s = smtp_of(c);
+	if (stream_is_tls(c->stream)) {
+		conversation_bad(c);
+		return conversation_say(c, "503 5.5.1 TLS is on already");
+	}
+	if (!c->tls)
+		return conversation_say(c, "454 4.7.0 TLS is not to be had here");
+	/* Bytes behind STARTTLS in the same packet are an injection (T4): nothing of them is read. */
+	if (stream_pending(c->stream) > 0) {
+		stream_discard(c->stream);
+		c->closing = true;
+		return conversation_say(c, "501 5.5.1 Nothing may follow STARTTLS before the handshake");
+	}
+	TRY(conversation_say(c, "220 2.0.0 Ready to start TLS"));
+	TRY(stream_flush(c->stream));
+	TRY(stream_tls_accept(c->stream, c->tls));
+	/* All that was said before counts no more (RFC 3207 4.2). */
+	smtp_reset(c);
+	s->state = AT_START;
+	s->helo = (slice){0};
+	s->authenticated = false;
+	s->who = (struct identity){0};
+	arena_clear(&c->talk);
+	return ST_OK;
+}
+
+/* ---- the table of commands */
+
+const struct command smtp_commands[] = {
+	{"EHLO", smtp_ehlo, AT_ANY, COMMAND_ARGUMENT, "EHLO <host>: greet, list what is on offer"},
+	{"HELO", smtp_helo, AT_ANY, COMMAND_ARGUMENT | COMMAND_SWITCHABLE, "HELO <host>: greet"},
+	{"MAIL", smtp_mail, AT_READY, COMMAND_ARGUMENT,
+	 "MAIL FROM:<sender> [SIZE= BODY= SMTPUTF8 RET= ENVID= AUTH=]: begin a message"},
+	{"RCPT", smtp_rcpt, AT_SENDER | AT_RCPT, COMMAND_ARGUMENT,
+	 "RCPT TO:<recipient> [NOTIFY= ORCPT=]: add a recipient"},
+	{"DATA", smtp_data, AT_RCPT, COMMAND_NO_ARGUMENT, "DATA: send the message, end with a dot line"},
+	{"BDAT", smtp_bdat, AT_ANY, COMMAND_ARGUMENT | COMMAND_SWITCHABLE,
+	 "BDAT <octets> [LAST]: send a chunk of the message"},
+	{"RSET", smtp_rset, AT_ANY, COMMAND_NO_ARGUMENT, "RSET: forget the message begun"},
+	{"NOOP", smtp_noop, AT_ANY, COMMAND_FREE, "NOOP: do nothing"},
+	{"VRFY", smtp_vrfy, AT_READY | AT_SENDER | AT_RCPT, COMMAND_ARGUMENT | COMMAND_SWITCHABLE,
+	 "VRFY <address>: ask whether an address exists"},
+	{"EXPN", smtp_expn, AT_READY | AT_SENDER | AT_RCPT, COMMAND_ARGUMENT | COMMAND_SWITCHABLE,
+	 "EXPN <list>: ask who is on a list"},
+	{"HELP", smtp_help, AT_ANY, COMMAND_SWITCHABLE, "HELP [command]: this list"},
+	{"STARTTLS", smtp_starttls, AT_READY, COMMAND_NO_ARGUMENT | COMMAND_SWITCHABLE,
+	 "STARTTLS: encrypt this conversation"},
+	{"AUTH", smtp_auth, AT_READY, COMMAND_ARGUMENT | COMMAND_SWITCHABLE | COMMAND_SECRET,
+	 "AUTH <mechanism> [initial response]: log on"},
+	{"QUIT", smtp_quit, AT_ANY, COMMAND_NO_ARGUMENT, "QUIT: say goodbye"},
+};
+const int smtp_command_count = sizeof smtp_commands / sizeof *smtp_commands;
+
+/* ---- what is said around the rows */
+
+static size_t line_most(const conversation *c)
+{
+	(void)c;
+	return (size_t)setting_number(S_smtp_line_most, NULL);
+}
+
+static unsigned state_of(const conversation *c)
+{
+	return smtp_of(c)->state;
+}
+
+/* A body that nobody waits for must not be taken for commands (T8). */
+static status after_refused_data(conversation *c)
+{
+	c->closing = true;
+	return conversation_say(c, "421 4.7.0 Message text where a command belongs, closing");
+}
+
+static status say_unknown(conversation *c, slice name)
+{
+	(void)name;
+	if (smtp_of(c)->data_refused)
+		return after_refused_data(c);
+	return conversation_say(c, "500 5.5.2 Command not recognised; try HELP");
+}
+
+static status say_off(conversation *c, const struct command *row)
+{
+	return conversation_say(c, "502 5.5.1 %s is switched off here", row->name);
+}
+
+static status say_out_of_order(conversation *c, const struct command *row)
+{
+	struct smtp *s = smtp_of(c);
+	if (row->run == smtp_data && s->state != AT_CHUNK) {
+		s->data_refused = true;
+		/* Clients that pipeline DATA wait for its answer (RFC 2920 3.1): what is here already is a body. */
+		if (stream_pending(c->stream) > 0) {
+			stream_discard(c->stream);
+			c->closing = true;
+		}
+		if (s->state == AT_SENDER)
+			return conversation_say(c, "554 5.5.1 No valid recipients");
+	}
+	if (s->state == AT_START)
+		return conversation_say(c, "503 5.5.1 Say EHLO first");
+	if (s->state == AT_CHUNK)
+		return conversation_say(c, "503 5.5.1 BDAT LAST or RSET first");
+	if (row->run == smtp_mail)
+		return conversation_say(c, "503 5.5.1 A message is begun already; RSET to forget it");
+	if (row->run == smtp_rcpt || row->run == smtp_data)
+		return conversation_say(c, "503 5.5.1 MAIL first");
+	return conversation_say(c, "503 5.5.1 Not while a message is begun");
+}
+
+static status say_syntax(conversation *c, const struct command *row)
+{
+	return conversation_say(c, "501 5.5.4 Syntax: %s", row->help);
+}
+
+static status say_malformed(conversation *c, status why)
+{
+	if (smtp_of(c)->data_refused)
+		return after_refused_data(c);
+	if (why == ST_TOO_BIG)
+		return conversation_say(c, "500 5.5.6 Line too long");
+	return conversation_say(c, "500 5.5.2 Lines end with CRLF and hold no control characters");
+}
+
+static status say_too_many(conversation *c)
+{
+	return conversation_say(c, "421 4.7.0 Too many errors, closing");
+}
+
+static status say_timed_out(conversation *c)
+{
+	return conversation_say(c, "421 4.4.2 Idle for too long, closing");
+}
+
+static status say_stopping(conversation *c)
+{
+	return conversation_say(c, "421 4.3.2 The service restarts; try again at once");
+}
+
+static unsigned bad_most(const conversation *c)
+{
+	(void)c;
+	return (unsigned)setting_number(S_smtp_bad_commands_most, NULL);
+}
+
+static usec patience(const conversation *c)
+{
+	(void)c;
+	return setting_number(S_smtp_command_patience, NULL);
+}
+
+/* The client speaks again, so it has read the answer to its last message (R6). */
+static void heard(conversation *c)
+{
+	struct smtp *s = smtp_of(c);
+	if (!s->has_unconfirmed)
+		return;
+	s->has_unconfirmed = false;
+	deliver_confirm(slice_of(s->unconfirmed, sizeof s->unconfirmed), false);
+}
+
+static const struct dialogue smtp_dialogue = {
+	.rows = smtp_commands,
+	.count = sizeof smtp_commands / sizeof *smtp_commands,
+	.line_most = line_most,
+	.state = state_of,
+	.switched_off = is_off,
+	.unknown = say_unknown,
+	.off = say_off,
+	.out_of_order = say_out_of_order,
+	.syntax = say_syntax,
+	.malformed = say_malformed,
+	.too_many = say_too_many,
+	.timed_out = say_timed_out,
+	.stopping = say_stopping,
+	.bad_most = bad_most,
+	.patience = patience,
+	.heard = heard,
+};
+
+status smtp_conversation(conversation *c)
+{
+	struct smtp s = {.state = AT_START, .mail = ARENA_INIT};
+	c->state = &s;
+	const char *why;
+	status kind;
+	if (!provider_healthy(&why)) {
+		kind = conversation_say(c, "421 4.3.0 The message store is not to be had now; try again later");
+	} else {
+		kind = conversation_say(c, "220 %s", conversation_safe(c, greeting(c)));
+		if (kind == ST_OK)
+			kind = command_loop(c, &smtp_dialogue);
+	}
+	stream_flush(c->stream);
+	if (s.has_unconfirmed)
+		deliver_confirm(slice_of(s.unconfirmed, sizeof s.unconfirmed), true);
+	smtp_reset(c);
+	arena_release(&s.mail);
+	c->state = NULL;
+	return kind;
+}

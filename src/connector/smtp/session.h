@@ -1,0 +1,94 @@
+/* What the files of this connector share: one SMTP conversation's state and its steps. */
+#ifndef PENNYPOST_CONNECTOR_SMTP_SESSION_H
+#define PENNYPOST_CONNECTOR_SMTP_SESSION_H
+
+#include "connector/smtp/smtp.h"
+#include "mail/address.h"
+#include "mail/dot.h"
+#include "mail/parameter.h"
+#include "provider/address_map.h"
+#include "provider/auth.h"
+#include "provider/deliver.h"
+#include "provider/setting.h"
+
+enum smtp_state {
+	AT_START = 1,   /* connected, no HELO yet */
+	AT_READY = 2,   /* greeted, no message begun */
+	AT_SENDER = 4,  /* MAIL given */
+	AT_RCPT = 8,    /* at least one recipient accepted */
+	AT_CHUNK = 16,  /* between two BDAT of one message */
+};
+#define AT_ANY (AT_START | AT_READY | AT_SENDER | AT_RCPT | AT_CHUNK)
+
+struct recipient {
+	mail_address address;
+	rcpt_parameters dsn; /* kept for reports */
+	struct route route;
+};
+
+/* A message on its way in; lives from DATA or the first BDAT to the answer. */
+struct incoming {
+	dot_scan scan;
+	text fresh;          /* scanned, not yet passed on */
+	text header;         /* gathered until the header section is complete */
+	bool in_body;        /* the header has been passed on */
+	const char *refusal; /* why it cannot be accepted: what still comes is read and dropped */
+	struct delivery delivery;
+	struct digest *content;
+	uint64_t most;       /* octets accepted */
+	usec began;
+};
+
+struct smtp {
+	enum smtp_state state;
+	bool esmtp;
+	slice helo;              /* in the talk arena */
+	bool authenticated;
+	struct identity who;     /* in the talk arena */
+	arena mail;              /* of the present message */
+	mail_address sender;
+	mail_parameters parameters;
+	struct recipient *recipients;
+	int n, room;
+	struct incoming *incoming;
+	unsigned messages;       /* begun in this conversation */
+	unsigned idle_commands;  /* since the last message */
+	bool data_refused;       /* body lines may follow: nothing unknown is forgiven */
+	uint8_t unconfirmed[16]; /* key of the message whose 250 the client may not have read */
+	bool has_unconfirmed;
+};
+
+static inline struct smtp *smtp_of(const conversation *c)
+{
+	return c->state;
+}
+
+/* Forgets the message begun; keeps greeting and logon. */
+void smtp_reset(conversation *c);
+bool smtp_submits(const conversation *c);      /* the submission service */
+slice smtp_local_domain(void);                 /* never empty; valid for the process's life */
+const net_address *smtp_client(const conversation *c);
+
+/* ---- replies, one place for each kind of trouble */
+status smtp_say_recipient(conversation *c, status kind, uint64_t size, const struct route *route);
+const char *smtp_delivery_reply(status kind);  /* for what deliver_run gives besides ST_OK */
+const char *smtp_auth_reply(status kind);
+/* Counts and answers a refused recipient or message, and traces it. */
+status smtp_refuse(conversation *c, const char *reply);
+
+/* ---- command families */
+status smtp_mail(conversation *c, slice rest);
+status smtp_rcpt(conversation *c, slice rest);
+status smtp_data(conversation *c, slice rest);
+status smtp_bdat(conversation *c, slice rest);
+status smtp_auth(conversation *c, slice rest);
+
+/* ---- incoming messages (incoming.c) */
+struct incoming *incoming_open(conversation *c);
+void incoming_close(struct incoming **in);
+/* Passes on what the scanner left in in->fresh. ST_OK also when the message is refused meanwhile. */
+status incoming_take(conversation *c, struct incoming *in);
+/* The text is complete: delivers and answers. */
+status incoming_finish(conversation *c, struct incoming *in);
+
+#endif

@@ -1,0 +1,209 @@
+/* MAIL and RCPT: the envelope. Every answer is the true one at its moment: unknown, disabled, over
+   quota and foreign recipients are refused here, so that no bounce is ever owed (T15). */
+#include "base/log.h"
+#include "connector/smtp/session.h"
+#include "provider/mailbox.h"
+#include "provider/postoffice.h"
+#include "provider/provider.h"
+#include "provider/trace.h"
+
+#include <inttypes.h>
+
+/* ---- answers */
+
+status smtp_say_recipient(conversation *c, status kind, uint64_t size, const struct route *route)
+{
+	switch (kind) {
+	case ST_ABSENT:
+		return conversation_say(c, "550 5.1.1 No such recipient here");
+	case ST_FOREIGN:
+		return conversation_say(c, "554 5.7.1 Relaying denied: not a domain of this system");
+	case ST_DENIED:
+		return conversation_say(c, "550 5.2.1 Recipient is disabled");
+	case ST_FULL:
+		if (route && route->quota > 0 && size > (uint64_t)route->quota)
+			return conversation_say(c, "552 5.2.2 Message is larger than the mailbox");
+		return conversation_say(c, "452 4.2.2 Mailbox is full; try again later");
+	case ST_TOO_BIG:
+		return conversation_say(c, "552 5.3.4 Message is too big for this recipient");
+	case ST_CANCELLED:
+		c->closing = true;
+		return conversation_say(c, "421 4.3.2 The service restarts; try again at once");
+	default:
+		return conversation_say(c, "451 4.3.0 Recipient cannot be checked now; try again later");
+	}
+}
+
+status smtp_refuse(conversation *c, const char *reply)
+{
+	metric_add(reply[0] == '4' ? M_messages_deferred : M_messages_refused, c->service, 1);
+	trace_note(0, 0, TRACE_REFUSED, "conversation=%s reply=%s", c->name, log_quote(slice_z(reply)));
+	return conversation_say(c, "%s", reply);
+}
+
+static status bad(conversation *c, const char *reply)
+{
+	conversation_bad(c);
+	return conversation_say(c, "%s", reply);
+}
+
+/* Takes "FROM:" or "TO:" in any case and what blanks follow it: many clients put one there, which
+   RFC 5321 forbids and every server forgives. */
+static bool take_word(slice *rest, slice word)
+{
+	if (!slice_starts_nocase(*rest, word))
+		return false;
+	*rest = slice_from(*rest, word.size);
+	while (rest->size && *rest->at == ' ')
+		*rest = slice_from(*rest, 1);
+	return true;
+}
+
+/* ---- MAIL */
+
+static const char *may_begin(const conversation *c)
+{
+	const struct smtp *s = smtp_of(c);
+	const char *why;
+	if (!provider_healthy(&why))
+		return "451 4.3.0 The message store is not to be had now; try again later";
+	if (smtp_submits(c) && !s->authenticated && setting_on(S_smtp_auth_required, NULL)) {
+		if (!stream_is_tls(c->stream) && c->tls && !setting_on(S_auth_allow_cleartext, NULL))
+			return "530 5.7.0 Say STARTTLS first, then log on";
+		return "530 5.7.0 Log on first (AUTH)";
+	}
+	return NULL;
+}
+
+static const char *parameter_trouble(conversation *c, const mail_address *sender)
+{
+	struct smtp *s = smtp_of(c);
+	if (!s->esmtp && (s->parameters.has_size || s->parameters.has_body))
+		return "555 5.5.4 Parameters need EHLO";
+	if (s->parameters.size > (uint64_t)setting_number(S_smtp_message_most, NULL))
+		return "552 5.3.4 Message is too big";
+	if (sender->utf8 && !s->parameters.smtputf8)
+		return "553 5.6.7 The address needs the SMTPUTF8 parameter";
+	if (s->parameters.body == BODY_BINARYMIME && setting_lists(S_smtp_commands_off, NULL, S("BDAT")))
+		return "555 5.5.4 BINARYMIME needs CHUNKING, which is switched off";
+	return NULL;
+}
+
+status smtp_mail(conversation *c, slice rest)
+{
+	struct smtp *s = smtp_of(c);
+	s->data_refused = false;
+	const char *reply = may_begin(c);
+	if (reply)
+		return bad(c, reply);
+	if (s->messages >= (unsigned)setting_number(S_smtp_transactions_most, NULL)) {
+		c->closing = true;
+		return conversation_say(c, "421 4.7.0 Enough messages for one conversation; connect again");
+	}
+	mail_address sender;
+	if (!take_word(&rest, S("FROM:")))
+		return bad(c, "501 5.5.4 Syntax: MAIL FROM:<sender>");
+	status kind = mail_address_path(rest, &s->mail, &sender, &rest);
+	if (kind != ST_OK || (!sender.empty && sender.domain.size == 0))
+		return bad(c, kind == ST_TOO_BIG ? "501 5.1.7 Sender address is too long"
+						 : "501 5.1.7 Bad sender address syntax");
+	kind = mail_parameters_parse(rest, &s->mail, &s->parameters);
+	if (kind != ST_OK)
+		return bad(c, kind == ST_FOREIGN ? "555 5.5.4 Unknown parameter of MAIL"
+						 : "501 5.5.4 Malformed or doubled parameter of MAIL");
+	reply = parameter_trouble(c, &sender);
+	if (reply) {
+		smtp_reset(c);
+		return smtp_refuse(c, reply);
+	}
+	s->sender = sender;
+	s->state = AT_SENDER;
+	s->messages++;
+	s->idle_commands = 0;
+	return conversation_say(c, "250 2.1.0 Ok");
+}
+
+/* ---- RCPT */
+
+/* <postmaster> without a domain must always work (RFC 5321 4.5.1): our own domain's, or the default
+   post office's. */
+static status resolve_bare_postmaster(conversation *c, struct recipient *r, uint64_t size)
+{
+	struct smtp *s = smtp_of(c);
+	status kind = address_resolve(S("postmaster"), smtp_local_domain(), size, &s->mail, &r->route);
+	if (kind != ST_FOREIGN)
+		return kind;
+	slice name = setting_text(S_auth_default_postoffice, NULL);
+	postoffice *po;
+	mailbox *mb;
+	if (name.size == 0)
+		return ST_ABSENT;
+	TRY(postoffice_find(name, &s->mail, &po));
+	TRY(mailbox_find(po->id, S("postmaster"), &s->mail, &mb));
+	r->route = (struct route){.postoffice = po->id, .mailbox = mb->id, .inbox = mb->inbox,
+				  .postoffice_name = po->name, .mailbox_name = mb->name,
+				  .postmaster = true, .quota = mb->quota, .used = mb->used};
+	return ST_OK;
+}
+
+static uint64_t most_for(const struct recipient *r)
+{
+	struct setting_at at = {r->route.postoffice, r->address.domain, 0};
+	return (uint64_t)setting_number(S_smtp_message_most, &at);
+}
+
+static status resolve(conversation *c, struct recipient *r)
+{
+	struct smtp *s = smtp_of(c);
+	uint64_t size = s->parameters.size;
+	if (r->address.domain.size == 0)
+		TRY(resolve_bare_postmaster(c, r, size));
+	else
+		TRY(address_resolve(r->address.local, r->address.domain, size, &s->mail, &r->route));
+	return size > most_for(r) ? ST_TOO_BIG : ST_OK;
+}
+
+static void add_recipient(struct smtp *s, const struct recipient *r)
+{
+	if (s->n == s->room) {
+		int room = s->room ? 2 * s->room : 4;
+		struct recipient *grown = arena_new_array(&s->mail, (size_t)room, sizeof *grown);
+		if (s->n)
+			memcpy(grown, s->recipients, (size_t)s->n * sizeof *grown);
+		s->recipients = grown;
+		s->room = room;
+	}
+	s->recipients[s->n++] = *r;
+}
+
+status smtp_rcpt(conversation *c, slice rest)
+{
+	struct smtp *s = smtp_of(c);
+	struct recipient r = {0};
+	if (!take_word(&rest, S("TO:")))
+		return bad(c, "501 5.5.4 Syntax: RCPT TO:<recipient>");
+	status kind = mail_address_path(rest, &s->mail, &r.address, &rest);
+	if (kind != ST_OK || r.address.empty)
+		return bad(c, kind == ST_TOO_BIG ? "501 5.1.3 Recipient address is too long"
+						 : "501 5.1.3 Bad recipient address syntax");
+	kind = rcpt_parameters_parse(rest, &s->mail, &r.dsn);
+	if (kind != ST_OK)
+		return bad(c, kind == ST_FOREIGN ? "555 5.5.4 Unknown parameter of RCPT"
+						 : "501 5.5.4 Malformed or doubled parameter of RCPT");
+	if (r.address.utf8 && !s->parameters.smtputf8)
+		return bad(c, "553 5.6.7 The address needs the SMTPUTF8 parameter of MAIL");
+	if (s->n >= (int)setting_number(S_smtp_recipients_most, NULL))
+		return conversation_say(c, "452 4.5.3 Too many recipients; send the rest in another message");
+	kind = resolve(c, &r);
+	if (kind != ST_OK) {
+		conversation_bad(c); /* harvesting ends like any other nonsense (T20) */
+		bool later = kind == ST_BUSY || kind == ST_FULL || kind == ST_TIMED_OUT;
+		metric_add(later ? M_messages_deferred : M_messages_refused, c->service, 1);
+		trace_note(0, 0, TRACE_REFUSED, "conversation=%s recipient=%s why=%s", c->name,
+			   log_quote(mail_address_text(&r.address, &c->command)), status_name(kind));
+		return smtp_say_recipient(c, kind, s->parameters.size, &r.route);
+	}
+	add_recipient(s, &r);
+	s->state = AT_RCPT;
+	return conversation_say(c, "250 2.1.5 Ok");
+}
