@@ -71,7 +71,7 @@ void buffer_give(char *at, size_t size)
 			spare->next = to->first;
 			to->first = spare;
 			to->count++;
-			ASAN_POISON_MEMORY_REGION(at, size);
+			ASAN_POISON_MEMORY_REGION(spare + 1, size - sizeof *spare);
 			kept = true;
 		}
 		pthread_mutex_unlock(&shelves_lock);

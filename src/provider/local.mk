@@ -2,10 +2,7 @@
 noinst_LIBRARIES += libprovider.a
 # Needs no database: both implementations of the contracts stand on it.
 provider_shared = \
-	src/provider/auth_apop.c src/provider/auth_apop.h \
 	src/provider/auth_name.c src/provider/auth_name.h \
-	src/provider/auth_rule.c src/provider/auth_weak.def \
-	src/provider/auth_throttle.c src/provider/auth_throttle.h \
 	src/provider/digest.c src/provider/digest.h \
 	src/provider/sasl.c src/provider/sasl_exchange.c src/provider/sasl.h \
 	src/provider/saslprep.c src/provider/saslprep.h \
