@@ -1,5 +1,15 @@
 # Unit tests of src/net.
 check_PROGRAMS += unit_net
 TESTS += unit_net
-unit_net_SOURCES =
+unit_net_SOURCES = \
+	tests/unit/net/address.c \
+	tests/unit/net/command.c \
+	tests/unit/net/help.c \
+	tests/unit/net/help.h \
+	tests/unit/net/listener.c \
+	tests/unit/net/peer.c \
+	tests/unit/net/stream.c \
+	tests/unit/net/talk.c \
+	tests/unit/net/talk.h \
+	tests/unit/net/tls.c
 unit_net_LDADD = $(floor_net) $(CRITERION_LIBS)

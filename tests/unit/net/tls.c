@@ -1,0 +1,499 @@
+/* TLS over socket pairs: which certificate is served to whom, what is refused, what both sides agree
+   on. Server and client are two fibers; clients that do what ours never do are OpenSSL by hand on
+   a thread. */
+#include "net/tls.h"
+
+#include "help.h"
+
+#include <openssl/pem.h>
+#include <openssl/ssl.h>
+#include <openssl/x509v3.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+static tls_server *server;
+static tls_client *client;
+static stream *near, *far; /* the server's end, the client's end */
+static const char *host = "localhost";
+static enum tls_verify verify = TLS_VERIFY_NAME;
+static status accepted, connected;
+
+static void leave(void)
+{
+	stream_close(&near);
+	stream_close(&far);
+	tls_client_close(&client);
+	tls_server_close(&server);
+}
+
+TestSuite(tls, .fini = leave);
+
+static void serve(void)
+{
+	accepted = stream_tls_accept(near, server);
+	if (accepted != ST_OK) {
+		stream_close(&near);
+		return;
+	}
+	slice line;
+	enum line_end end;
+	if (stream_line(near, 100, &line, &end) == ST_OK)
+		stream_format(near, "you said %.*s\r\n", SLICE_ARGS(line));
+	stream_flush(near);
+}
+
+static void ask(void)
+{
+	connected = stream_tls_connect(far, client, host, verify);
+	if (connected != ST_OK) {
+		stream_close(&far);
+		return;
+	}
+	slice line;
+	enum line_end end;
+	cr_expect_kind(stream_write(far, S("hello\r\n")), ST_OK);
+	cr_assert_ok(stream_line(far, 100, &line, &end));
+	cr_expect_slice(line, "you said hello");
+}
+
+static void open_both(void)
+{
+	int other;
+
+	help_pair(&near, &other);
+	cr_assert_ok(stream_open(other, other, &far));
+}
+
+static void close_both(void)
+{
+	stream_close(&near);
+	stream_close(&far);
+}
+
+/* One conversation; the client trusts `authority` alone. */
+static void meet(const char *authority)
+{
+	tls_client_close(&client);
+	cr_assert_ok(tls_client_open(authority, &client));
+	open_both();
+	on_fibers(serve, ask);
+}
+
+static void expect_served(const char *folder, const char *certificate, const char *asked)
+{
+	host = asked;
+	meet(help_path(folder, certificate));
+	cr_expect_eq(connected, ST_OK, "%s is not served %s", asked, certificate);
+	cr_expect_eq(accepted, ST_OK);
+	close_both();
+}
+
+static const char *one_certificate(void)
+{
+	const char *folder = help_folder();
+
+	help_certificate(folder, "default", "localhost");
+	cr_assert_ok(tls_server_open(folder, &server));
+	return folder;
+}
+
+Test(tls, serves_each_name_its_certificate)
+{
+	const char *folder = help_folder();
+	struct stream_tls facts;
+	arena a = ARENA_INIT;
+
+	help_certificate(folder, "default", "localhost");
+	help_certificate(folder, "mail.example.org", "mail.example.org");
+	help_certificate(folder, "_.example.net", "*.example.net");
+	cr_assert_ok(tls_server_open(folder, &server));
+	expect_served(folder, "mail.example.org.crt", "mail.example.org");
+	expect_served(folder, "mail.example.org.crt", "MAIL.Example.ORG");
+	expect_served(folder, "_.example.net.crt", "pop.example.net");
+	expect_served(folder, "default.crt", "localhost");
+	verify = TLS_VERIFY_NONE;
+	expect_served(folder, "default.crt", "unknown.example.com");
+	host = "pop.example.net";
+	meet(NULL);
+	stream_tls_facts(near, &a, &facts);
+	cr_expect_slice(facts.sni, "pop.example.net");
+	cr_expect_slice(facts.version, "TLSv1.3");
+	cr_expect(facts.cipher.size > 0);
+	cr_expect_geq(facts.bits, 128);
+	cr_expect_not(facts.resumed);
+	cr_expect(stream_is_tls(near) && stream_is_tls(far));
+	close_both();
+	arena_release(&a);
+}
+
+Test(tls, first_in_order_serves_when_there_is_no_default)
+{
+	const char *folder = help_folder();
+
+	help_certificate(folder, "b.example", "b.example");
+	help_certificate(folder, "a.example", "a.example");
+	cr_assert_ok(tls_server_open(folder, &server));
+	verify = TLS_VERIFY_NONE;
+	host = "c.example";
+	meet(NULL);
+	X509 *seen = NULL;
+	arena a = ARENA_INIT;
+	slice certificate, key;
+	cr_assert_ok(tls_server_pem(server, &a, &certificate, &key));
+	BIO *b = BIO_new_mem_buf(certificate.at, (int)certificate.size);
+	cr_assert(PEM_read_bio_X509(b, &seen, NULL, NULL));
+	cr_expect_eq(X509_check_host(seen, "a.example", 0, 0, NULL), 1);
+	cr_expect(slice_starts(key, S("-----BEGIN PRIVATE KEY-----")));
+	X509_free(seen);
+	BIO_free(b);
+	arena_release(&a);
+	close_both();
+}
+
+Test(tls, talks_byte_by_byte)
+{
+	const char *folder = one_certificate();
+
+	stream_trickle(1);
+	expect_served(folder, "default.crt", "localhost");
+}
+
+Test(tls, checks_the_servers_name_and_authority)
+{
+	const char *folder = one_certificate();
+	const char *stranger = help_folder();
+
+	help_certificate(stranger, "ca", "localhost");
+	host = "other.example";
+	meet(help_path(folder, "default.crt"));
+	cr_expect_eq(connected, ST_CLOSED);
+	cr_expect_neq(accepted, ST_OK);
+	close_both();
+	host = "localhost";
+	meet(help_path(stranger, "ca.crt"));
+	cr_expect_eq(connected, ST_CLOSED);
+	close_both();
+	meet(NULL);
+	cr_expect_eq(connected, ST_CLOSED);
+	close_both();
+	cr_expect_eq(metric_value(M_tls_failures, SERVICE_NONE), 6);
+}
+
+Test(tls, checks_an_address_as_an_address)
+{
+	const char *folder = help_folder();
+
+	help_certificate(folder, "default", "192.0.2.1");
+	cr_assert_ok(tls_server_open(folder, &server));
+	expect_served(folder, "default.crt", "192.0.2.1");
+	host = "192.0.2.2";
+	meet(help_path(folder, "default.crt"));
+	cr_expect_eq(connected, ST_CLOSED);
+	close_both();
+}
+
+Test(tls, client_needs_a_readable_authority)
+{
+	cr_expect_kind(tls_client_open("/nonexistent/ca.pem", &client), ST_INVALID);
+}
+
+static void overwrite(const char *path, const char *bytes)
+{
+	FILE *f = fopen(path, "w");
+
+	cr_assert(f && fputs(bytes, f) >= 0);
+	fclose(f);
+}
+
+Test(tls, keeps_the_old_set_when_the_new_one_is_broken)
+{
+	const char *folder = one_certificate();
+	const char *kept = help_folder();
+	char command[400];
+
+	cr_expect_not(tls_server_changed(server));
+	snprintf(command, sizeof command, "cp %s/default.crt %s/", folder, kept);
+	cr_assert_eq(system(command), 0);
+	overwrite(help_path(folder, "default.crt"), "no certificate at all\n");
+	cr_expect(tls_server_changed(server));
+	cr_expect_kind(tls_server_reload(server), ST_INVALID);
+	expect_served(kept, "default.crt", "localhost");
+
+	help_certificate(folder, "default", "localhost");
+	overwrite(help_path(folder, "second.crt"), "");
+	cr_expect_kind(tls_server_reload(server), ST_INVALID);
+	expect_served(kept, "default.crt", "localhost");
+}
+
+Test(tls, serves_the_new_set_after_a_reload)
+{
+	const char *folder = one_certificate();
+
+	help_certificate(folder, "default", "localhost");
+	help_certificate(folder, "new.example", "new.example");
+	cr_expect(tls_server_changed(server));
+	cr_assert_ok(tls_server_reload(server));
+	cr_expect_not(tls_server_changed(server));
+	expect_served(folder, "default.crt", "localhost");
+	expect_served(folder, "new.example.crt", "new.example");
+}
+
+Test(tls, names_what_is_wrong_with_a_folder)
+{
+	const char *folder = help_folder(), *other = help_folder();
+	char command[400];
+
+	cr_expect_kind(tls_server_open("/nonexistent", &server), ST_ABSENT);
+	cr_expect_kind(tls_server_open(folder, &server), ST_ABSENT);
+	help_certificate(folder, "default", "localhost");
+	help_certificate(other, "default", "localhost");
+	snprintf(command, sizeof command, "cp %s/default.key %s/", other, folder);
+	cr_assert_eq(system(command), 0);
+	cr_expect_kind(tls_server_open(folder, &server), ST_INVALID);
+	unlink(help_path(folder, "default.key"));
+	cr_expect_kind(tls_server_open(folder, &server), ST_INVALID);
+}
+
+Test(tls, binds_both_sides_to_the_same_channel)
+{
+	const char *folder = one_certificate();
+	static const char *const kinds[] = {"tls-exporter", "tls-server-end-point"};
+	arena a = ARENA_INIT;
+	slice ours, theirs;
+
+	meet(help_path(folder, "default.crt"));
+	for (int i = 0; i < 2; i++) {
+		cr_assert_ok(stream_tls_binding(near, slice_z(kinds[i]), &a, &ours));
+		cr_assert_ok(stream_tls_binding(far, slice_z(kinds[i]), &a, &theirs));
+		cr_expect_eq(ours.size, 32);
+		cr_expect(slice_same(ours, theirs), "%s", kinds[i]);
+	}
+	cr_expect_kind(stream_tls_binding(near, S("tls-unique"), &a, &ours), ST_ABSENT);
+	cr_expect_kind(stream_tls_binding(near, S("tls-imagined"), &a, &ours), ST_ABSENT);
+	close_both();
+	open_both();
+	cr_expect_kind(stream_tls_binding(near, S("tls-exporter"), &a, &ours), ST_ABSENT);
+	close_both();
+	arena_release(&a);
+}
+
+Test(tls, refuses_to_start_over_bytes_of_the_clear)
+{
+	slice line;
+	enum line_end end;
+	stream *s;
+	int other;
+
+	one_certificate();
+	help_pair(&s, &other);
+	help_send(other, "STARTTLS\r\nNOOP\r\n");
+	cr_assert_ok(stream_line(s, 100, &line, &end));
+	cr_expect_kind(stream_tls_accept(s, server), ST_INVALID);
+	cr_expect_not(stream_is_tls(s));
+	cr_expect_eq(stream_discard(s), 6);
+	stream_close(&s);
+	close(other);
+}
+
+Test(tls, bytes_of_the_clear_that_come_later_break_the_handshake)
+{
+	slice line;
+	enum line_end end;
+	stream *s;
+	int other;
+
+	one_certificate();
+	help_pair(&s, &other);
+	help_send(other, "STARTTLS\r\n");
+	cr_assert_ok(stream_line(s, 100, &line, &end));
+	help_send(other, "MAIL FROM:<evil@example.org>\r\n");
+	stream_patience(s, USEC_S, 0, 0);
+	cr_expect_kind(stream_tls_accept(s, server), ST_CLOSED);
+	stream_close(&s);
+	close(other);
+}
+
+Test(tls, does_not_wait_for_half_a_handshake)
+{
+	stream *s;
+	int other;
+
+	one_certificate();
+	help_pair(&s, &other);
+	help_send(other, "\x16\x03\x01");
+	stream_patience(s, 30 * USEC_MS, 0, 0);
+	cr_expect_kind(stream_tls_accept(s, server), ST_TIMED_OUT);
+	stream_close(&s);
+	close(other);
+}
+
+/* ---- clients by hand */
+
+struct by_hand {
+	int fd;
+	int version_most; /* 0: any */
+	slice alpn;       /* as on the wire */
+	SSL_SESSION *offered, *received;
+	bool shook, resumed;
+	unsigned char unique[64];
+	size_t unique_size;
+};
+
+static void *client_by_hand(void *arg)
+{
+	struct by_hand *h = arg;
+	SSL_CTX *context = SSL_CTX_new(TLS_client_method());
+	char answer[100];
+
+	SSL_CTX_set_security_level(context, 0);
+	SSL_CTX_set_cipher_list(context, "ALL:@SECLEVEL=0");
+	SSL_CTX_set_min_proto_version(context, TLS1_VERSION);
+	SSL_CTX_set_max_proto_version(context, h->version_most);
+	SSL *s = SSL_new(context);
+	if (h->alpn.size)
+		SSL_set_alpn_protos(s, (const unsigned char *)h->alpn.at, (unsigned)h->alpn.size);
+	if (h->offered)
+		SSL_set_session(s, h->offered);
+	SSL_set_fd(s, h->fd);
+	h->shook = SSL_connect(s) == 1 && SSL_write(s, "hello\r\n", 7) == 7 &&
+		   SSL_read(s, answer, sizeof answer) > 0;
+	if (h->shook) {
+		h->resumed = SSL_session_reused(s);
+		h->received = SSL_get1_session(s);
+		h->unique_size = h->resumed ? SSL_get_peer_finished(s, h->unique, 64) :
+					      SSL_get_finished(s, h->unique, 64);
+		SSL_shutdown(s);
+	}
+	SSL_free(s);
+	SSL_CTX_free(context);
+	close(h->fd);
+	return NULL;
+}
+
+static void meet_by_hand(struct by_hand *h)
+{
+	help_pair(&near, &h->fd);
+	help_thread(client_by_hand, h);
+	serve();
+	help_join();
+}
+
+Test(tls, refuses_versions_below_1_2)
+{
+	struct by_hand old = {.version_most = TLS1_1_VERSION};
+	struct by_hand fit = {.version_most = TLS1_2_VERSION};
+
+	one_certificate();
+	meet_by_hand(&old);
+	cr_expect_not(old.shook);
+	cr_expect_eq(accepted, ST_CLOSED);
+	stream_close(&near);
+	meet_by_hand(&fit);
+	cr_expect(fit.shook);
+	SSL_SESSION_free(fit.received);
+	cr_expect_eq(accepted, ST_OK);
+	cr_expect_eq(metric_value(M_tls_failures, SERVICE_NONE), 1);
+	cr_expect_eq(metric_value(M_tls_handshakes, SERVICE_NONE), 1);
+}
+
+static void resume(int version_most)
+{
+	const char *folder = one_certificate();
+	struct by_hand first = {.version_most = version_most};
+	struct stream_tls facts;
+	arena a = ARENA_INIT;
+	tls_server *second;
+
+	meet_by_hand(&first);
+	cr_assert(first.shook);
+	cr_expect_not(first.resumed);
+	stream_close(&near);
+	cr_assert_ok(tls_server_open(folder, &second));
+	tls_server_close(&server);
+	server = second;
+	struct by_hand again = {.version_most = version_most, .offered = first.received};
+	meet_by_hand(&again);
+	cr_expect(again.shook && again.resumed);
+	stream_tls_facts(near, &a, &facts);
+	cr_expect(facts.resumed);
+	slice unique;
+	if (version_most == TLS1_2_VERSION) {
+		cr_assert_ok(stream_tls_binding(near, S("tls-unique"), &a, &unique));
+		cr_expect(slice_same(unique, slice_of(again.unique, again.unique_size)));
+	}
+	stream_close(&near);
+	tls_server_close(&server);
+	SSL_SESSION_free(first.received);
+	SSL_SESSION_free(again.received);
+	arena_release(&a);
+}
+
+Test(tls, resumes_sessions_of_another_worker)
+{
+	tls_share_tickets();
+	resume(TLS1_2_VERSION);
+	resume(TLS1_3_VERSION);
+}
+
+Test(tls, resumes_for_a_day_with_keys_that_change)
+{
+	struct by_hand first = {0};
+
+	clock_virtual(clock_wall());
+	one_certificate();
+	meet_by_hand(&first);
+	stream_close(&near);
+	cr_assert(first.shook);
+	static const struct {
+		usec hours;
+		bool resumed;
+	} rows[] = {{11, true}, {9, true}, {5, false}};
+	for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+		struct by_hand again = {.offered = first.received};
+		clock_advance(rows[i].hours * 3600 * USEC_S);
+		meet_by_hand(&again);
+		stream_close(&near);
+		cr_expect(again.shook);
+		cr_expect_eq(again.resumed, rows[i].resumed, "row %zu", i);
+		SSL_SESSION_free(again.received);
+	}
+	SSL_SESSION_free(first.received);
+}
+
+Test(tls, turns_away_who_only_speaks_http)
+{
+	static const struct {
+		slice offered;
+		bool served;
+	} rows[] = {
+		{S("\x08http/1.1"), false},
+		{S("\x02h2\x08http/1.1"), false},
+		{S("\x02h2\x04imap"), true},
+		{S("\x04pop3"), true},
+	};
+
+	one_certificate();
+	for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+		struct by_hand h = {.alpn = rows[i].offered};
+		meet_by_hand(&h);
+		stream_close(&near);
+		cr_expect_eq(h.shook, rows[i].served, "row %zu", i);
+		SSL_SESSION_free(h.received);
+	}
+}
+
+Test(tls, binds_unique_below_1_3)
+{
+	struct by_hand h = {.version_most = TLS1_2_VERSION};
+	arena a = ARENA_INIT;
+	slice unique;
+
+	one_certificate();
+	meet_by_hand(&h);
+	cr_assert_ok(stream_tls_binding(near, S("tls-unique"), &a, &unique));
+	cr_expect(slice_same(unique, slice_of(h.unique, h.unique_size)));
+	SSL_SESSION_free(h.received);
+	arena_release(&a);
+}
