@@ -1,6 +1,6 @@
 # Scripts and samples around the house.
 
-EXTRA_DIST += .clang-format .clang-tidy .editorconfig contrib/lint contrib/check
+EXTRA_DIST += .clang-format .clang-tidy .editorconfig contrib/lint
 dist_pkglibexec_SCRIPTS = contrib/private-pg
 
 # Takes minutes, so it is not part of "make check".

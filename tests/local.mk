@@ -1,10 +1,7 @@
 # Everything "make check" runs. Each folder adds to TESTS.
 AM_TESTS_ENVIRONMENT = \
 	PENNYPOST_TOP_SRCDIR='$(abs_top_srcdir)'; export PENNYPOST_TOP_SRCDIR; \
-	PENNYPOST_TOP_BUILDDIR='$(abs_top_builddir)'; export PENNYPOST_TOP_BUILDDIR; \
-	LSAN_OPTIONS="suppressions=$(abs_top_srcdir)/tests/lsan.supp:print_suppressions=0"; \
-	export LSAN_OPTIONS;
-EXTRA_DIST += tests/lsan.supp
+	PENNYPOST_TOP_BUILDDIR='$(abs_top_builddir)'; export PENNYPOST_TOP_BUILDDIR;
 
 if TESTS_BUILT
 include tests/unit/base/local.mk
@@ -12,7 +9,6 @@ include tests/unit/task/local.mk
 include tests/unit/mail/local.mk
 include tests/unit/net/local.mk
 include tests/unit/provider/local.mk
-include tests/unit/memory/local.mk
 include tests/unit/connector/local.mk
 include tests/unit/service/local.mk
 include tests/unit/program/local.mk

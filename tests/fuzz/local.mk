@@ -18,3 +18,8 @@ EXTRA_DIST += tests/fuzz/corpus/base64
 fuzz_programs += fuzz_base64
 fuzz_base64_SOURCES = tests/fuzz/base64.c
 fuzz_base64_LDADD = $(fuzz_main) $(floor_base)
+
+EXTRA_DIST += tests/fuzz/corpus/line
+fuzz_programs += fuzz_line
+fuzz_line_SOURCES = tests/fuzz/line.c
+fuzz_line_LDADD = $(fuzz_main) $(floor_net)
