@@ -43,8 +43,8 @@ CREATE TABLE postoffice (
 	made timestamptz NOT NULL DEFAULT now()
 );
 SELECT tenant_table('postoffice');
-GRANT SELECT ON postoffice TO pennypost_run;
-GRANT SELECT, INSERT, UPDATE, DELETE ON postoffice TO pennypost_system;
+GRANT SELECT, INSERT, UPDATE, DELETE ON postoffice TO pennypost_run; -- its own row, made with its first mailbox
+GRANT SELECT ON postoffice TO pennypost_system;
 
 CREATE TABLE domain (
 	postoffice bigint NOT NULL REFERENCES postoffice ON DELETE CASCADE,
@@ -380,6 +380,7 @@ CREATE TABLE node (
 	role text NOT NULL,
 	token bigint NOT NULL,
 	schema int NOT NULL,
+	since timestamptz NOT NULL DEFAULT now(),        -- when this process took the number
 	seen timestamptz NOT NULL,
 	until timestamptz NOT NULL
 ) WITH (fillfactor = 20, autovacuum_vacuum_scale_factor = 0.01);
