@@ -1,0 +1,10 @@
+-- Bodies: segment 0 in the row, the others in blob_seg.
+
+-- statement blob_find
+select codec, rawlen, nseg, data from blob where postoffice = $1::bigint and blob = $2::bigint;
+
+-- statement blob_segment_find
+select data from blob_seg where postoffice = $1::bigint and blob = $2::bigint and seg = $3::bigint;
+
+-- statement blob_segment_store
+insert into blob_seg (postoffice, blob, seg, data) values ($1::bigint, $2::bigint, $3::bigint, $4::bytea);

@@ -1,0 +1,388 @@
+/* Bodies: raw messages packed with zstd.
+
+   raw      |<-- 128 KB -->|<-- 128 KB -->|<- rest ->|      pieces, as they were written
+   packed   | frame | frame   | frame |                     one zstd frame with checksum each
+   segment  |<- segment 0 --->|<- 1 ->|                     whole frames, closed at 128 KB or more
+
+   Every frame tells its raw size and stands alone, so packing and unpacking need no state that
+   lives across a wait: a slow client costs its buffers, never a compressor. Segment 0 is stored in
+   the blob's row (inline up to 8 KB, TOAST above), the others in blob_seg. */
+#include "provider/blob.h"
+
+#include "base/fault.h"
+#include "base/id.h"
+#include "base/log.h"
+#include "base/memory.h"
+#include "base/text.h"
+#include "provider/blob_store.h"
+#include "provider/db.h"
+
+#include <openssl/evp.h>
+#include <stdatomic.h>
+#include <zstd.h>
+
+#define PIECE ((size_t)128 * 1024)         /* raw bytes of one frame, at most */
+#define SEGMENT_CLOSES ((size_t)128 * 1024) /* packed bytes; one frame more stays below 256 KB */
+#define HELD_MOST ((size_t)4 * 1024 * 1024) /* packed bytes kept until the delivery */
+#define LEVEL 1
+#define CODEC_ZSTD 1
+
+struct blob_writer {
+	int64_t postoffice, id;
+	uint64_t size;
+	text raw;          /* the piece that is filling */
+	text filling;      /* the segment that is filling */
+	text *held;        /* closed segments 0 .. */
+	slice *held_data;  /* the same, for delivery */
+	int held_count, held_room;
+	size_t held_bytes;
+	int segments;      /* closed ones, held and stored */
+	EVP_MD_CTX *sha;
+	uint8_t hash[32];
+	bool finished;
+};
+
+/* One spare (de)compressor per process is enough for the fibers of a worker, since none waits while
+   it has one; threads that come at the same time make their own for the moment. */
+static _Atomic(ZSTD_CCtx *) spare_packer;
+static _Atomic(ZSTD_DCtx *) spare_unpacker;
+
+static ZSTD_CCtx *packer_take(void)
+{
+	ZSTD_CCtx *c = atomic_exchange(&spare_packer, NULL);
+
+	if (c)
+		return c;
+	c = ZSTD_createCCtx();
+	if (!c)
+		memory_short(0);
+	ZSTD_CCtx_setParameter(c, ZSTD_c_compressionLevel, LEVEL);
+	ZSTD_CCtx_setParameter(c, ZSTD_c_checksumFlag, 1);
+	return c;
+}
+
+static void packer_give(ZSTD_CCtx *c)
+{
+	ZSTD_freeCCtx(atomic_exchange(&spare_packer, c));
+}
+
+static ZSTD_DCtx *unpacker_take(void)
+{
+	ZSTD_DCtx *d = atomic_exchange(&spare_unpacker, NULL);
+
+	if (!d && !(d = ZSTD_createDCtx()))
+		memory_short(0);
+	return d;
+}
+
+static void unpacker_give(ZSTD_DCtx *d)
+{
+	ZSTD_freeDCtx(atomic_exchange(&spare_unpacker, d));
+}
+
+/* ---- writing */
+
+status blob_writer_open(int64_t postoffice, blob_writer **w)
+{
+	blob_writer *n = memory_new(sizeof *n);
+
+	n->postoffice = postoffice;
+	n->id = id_new();
+	n->sha = EVP_MD_CTX_new();
+	if (!n->sha || EVP_DigestInit_ex(n->sha, EVP_sha256(), NULL) != 1)
+		memory_short(0);
+	*w = n;
+	return ST_OK;
+}
+
+static status segment_store(const blob_writer *w, int number, slice data)
+{
+	struct param p[] = {p_int(w->postoffice), p_int(w->id), p_int(number), p_bytes(data)};
+	arena a = ARENA_INIT;
+	status s = FAULT("blob_segment") ? ST_BUSY : db_run(SQL_BLOB_SEGMENT_STORE, p, 4, &a, NULL);
+
+	arena_release(&a);
+	if (s == ST_UNSURE || s == ST_EXISTS) /* the segment may stand or not: this blob is given up */
+		s = ST_BUSY;
+	return s;
+}
+
+static void segment_hold(blob_writer *w)
+{
+	if (w->held_count == w->held_room) {
+		w->held_room = w->held_room ? w->held_room * 2 : 1;
+		w->held = memory_grow(w->held, (size_t)w->held_room * sizeof *w->held);
+		w->held_data = memory_grow(w->held_data, (size_t)w->held_room * sizeof *w->held_data);
+	}
+	w->held[w->held_count] = w->filling;
+	w->held_data[w->held_count] = text_slice(&w->filling);
+	w->held_count++;
+	w->held_bytes += w->filling.size;
+	w->filling = TEXT_INIT;
+}
+
+static status segment_close(blob_writer *w)
+{
+	if (w->held_bytes + w->filling.size > HELD_MOST) {
+		TRY(segment_store(w, w->segments, text_slice(&w->filling)));
+		text_clear(&w->filling);
+	} else {
+		segment_hold(w);
+	}
+	w->segments++;
+	return ST_OK;
+}
+
+static status piece_pack(blob_writer *w, slice raw)
+{
+	ZSTD_CCtx *c = packer_take();
+	size_t size;
+
+	if (EVP_DigestUpdate(w->sha, raw.at, raw.size) != 1)
+		memory_short(0);
+	text_reserve(&w->filling, ZSTD_compressBound(raw.size));
+	size = ZSTD_compress2(c, w->filling.at + w->filling.size, w->filling.room - w->filling.size,
+			      raw.at, raw.size);
+	packer_give(c);
+	if (ZSTD_isError(size)) /* the bound is kept and the parameters are ours: memory alone is left */
+		memory_short(raw.size);
+	w->filling.size += size;
+	return w->filling.size >= SEGMENT_CLOSES ? segment_close(w) : ST_OK;
+}
+
+status blob_write(blob_writer *w, slice bytes)
+{
+	while (bytes.size > 0) {
+		slice part = slice_until(bytes, PIECE - w->raw.size);
+
+		bytes = slice_from(bytes, part.size);
+		w->size += part.size;
+		if (w->raw.size == 0 && part.size == PIECE) { /* a whole piece at once: no copy */
+			TRY(piece_pack(w, part));
+			continue;
+		}
+		text_add(&w->raw, part);
+		if (w->raw.size == PIECE) {
+			status s = piece_pack(w, text_slice(&w->raw));
+
+			text_clear(&w->raw);
+			TRY(s);
+		}
+	}
+	return ST_OK;
+}
+
+status blob_writer_finish(blob_writer *w)
+{
+	if (w->finished)
+		return ST_OK;
+	/* An empty body is one empty frame. */
+	if (w->raw.size > 0 || w->size == 0)
+		TRY(piece_pack(w, text_slice(&w->raw)));
+	text_free(&w->raw);
+	if (w->filling.size > 0)
+		TRY(segment_close(w));
+	if (EVP_DigestFinal_ex(w->sha, w->hash, NULL) != 1)
+		memory_short(0);
+	w->finished = true;
+	return ST_OK;
+}
+
+int64_t blob_writer_id(const blob_writer *w)
+{
+	return w->id;
+}
+
+uint64_t blob_writer_size(const blob_writer *w)
+{
+	return w->size;
+}
+
+slice blob_writer_hash(const blob_writer *w)
+{
+	return slice_of(w->hash, sizeof w->hash);
+}
+
+void blob_packed(const blob_writer *w, struct blob_packed *out)
+{
+	*out = (struct blob_packed){
+		.id = w->id,
+		.size = w->size,
+		.hash = blob_writer_hash(w),
+		.segments = w->segments,
+		.held = w->held_count,
+		.data = w->held_data,
+		.bytes = w->held_bytes,
+	};
+}
+
+void blob_writer_close(blob_writer **w)
+{
+	if (!*w)
+		return;
+	text_free(&(*w)->raw);
+	text_free(&(*w)->filling);
+	for (int i = 0; i < (*w)->held_count; i++)
+		text_free(&(*w)->held[i]);
+	memory_free((*w)->held);
+	memory_free((*w)->held_data);
+	EVP_MD_CTX_free((*w)->sha);
+	memory_free(*w);
+	*w = NULL;
+}
+
+/* ---- reading */
+
+struct blob_row {
+	uint64_t size;
+	int segments;
+	slice first;
+};
+
+static status broken(int64_t blob, const char *what)
+{
+	char id[ID_TEXT_SIZE + 1];
+
+	id_text(blob, id);
+	return log_trouble(ST_BROKEN, EV_BLOB_BROKEN, "blob=%s reason=%s", id, what);
+}
+
+static status row_find(int64_t postoffice, int64_t blob, arena *a, struct blob_row *out)
+{
+	struct param p[] = {p_int(postoffice), p_int(blob)};
+	struct rows r;
+
+	TRY(db_one(SQL_BLOB_FIND, p, 2, a, &r));
+	if (row_int(&r, 0, 0) != CODEC_ZSTD)
+		return broken(blob, "codec");
+	out->size = (uint64_t)row_int(&r, 0, 1);
+	out->segments = (int)row_int(&r, 0, 2);
+	out->first = row_slice(&r, 0, 3);
+	return ST_OK;
+}
+
+static status segment_find(int64_t postoffice, int64_t blob, int number, arena *a, slice *data)
+{
+	struct param p[] = {p_int(postoffice), p_int(blob), p_int(number)};
+	struct rows r;
+	status s = db_one(SQL_BLOB_SEGMENT_FIND, p, 3, a, &r);
+
+	if (s == ST_ABSENT)
+		return broken(blob, "segment-missing");
+	TRY(s);
+	*data = row_slice(&r, 0, 0);
+	return ST_OK;
+}
+
+/* Takes the first frame of *packed apart: its raw size, and its bytes moved off. False when it is no
+   frame of ours or says to be bigger than a piece: the size is checked before memory is asked for. */
+static bool frame_take(slice *packed, slice *frame, size_t *raw_size)
+{
+	size_t size = ZSTD_findFrameCompressedSize(packed->at, packed->size);
+	unsigned long long raw;
+
+	if (ZSTD_isError(size))
+		return false;
+	raw = ZSTD_getFrameContentSize(packed->at, packed->size);
+	if (raw > PIECE) /* the two error values are huge */
+		return false;
+	*frame = slice_until(*packed, size);
+	*packed = slice_from(*packed, size);
+	*raw_size = (size_t)raw;
+	return true;
+}
+
+static bool frame_unpack(slice frame, char *to, size_t raw_size)
+{
+	ZSTD_DCtx *d = unpacker_take();
+	size_t size = ZSTD_decompressDCtx(d, to, raw_size, frame.at, frame.size);
+
+	unpacker_give(d);
+	return !ZSTD_isError(size) && size == raw_size;
+}
+
+struct reading {
+	int64_t blob;
+	uint64_t size, seen;
+	char *piece;      /* one unpacked frame; grows to the biggest seen */
+	size_t room;
+	status (*each)(slice bytes, void *arg);
+	void *arg;
+};
+
+static status segment_read(struct reading *r, slice packed)
+{
+	while (packed.size > 0) {
+		slice frame;
+		size_t size;
+
+		if (!frame_take(&packed, &frame, &size))
+			return broken(r->blob, "frame");
+		if (r->seen + size > r->size)
+			return broken(r->blob, "too-long");
+		if (size > r->room) {
+			r->piece = memory_grow(r->piece, size);
+			r->room = size;
+		}
+		if (!frame_unpack(frame, r->piece, size))
+			return broken(r->blob, "checksum");
+		r->seen += size;
+		if (size > 0)
+			TRY(r->each(slice_of(r->piece, size), r->arg));
+	}
+	return ST_OK;
+}
+
+static status segments_read(struct reading *r, int64_t postoffice, arena *a)
+{
+	struct blob_row row = {0};
+
+	TRY(row_find(postoffice, r->blob, a, &row));
+	r->size = row.size;
+	TRY(segment_read(r, row.first));
+	for (int i = 1; i < row.segments; i++) {
+		slice data;
+
+		arena_clear(a);
+		TRY(segment_find(postoffice, r->blob, i, a, &data));
+		TRY(segment_read(r, data));
+	}
+	return r->seen == r->size ? ST_OK : broken(r->blob, "too-short");
+}
+
+status blob_each(int64_t postoffice, int64_t blob, status (*each)(slice bytes, void *arg), void *arg)
+{
+	struct reading r = {.blob = blob, .each = each, .arg = arg};
+	arena a = ARENA_INIT;
+	status s = segments_read(&r, postoffice, &a);
+
+	memory_free(r.piece);
+	arena_release(&a);
+	return s;
+}
+
+struct head {
+	text bytes;
+	size_t most;
+};
+
+static status head_take(slice bytes, void *arg)
+{
+	struct head *h = arg;
+
+	text_add(&h->bytes, slice_until(bytes, h->most - h->bytes.size));
+	return h->bytes.size < h->most ? ST_OK : ST_LIMITED; /* enough: stops the reading */
+}
+
+status blob_head(int64_t postoffice, int64_t blob, size_t most, arena *a, slice *bytes)
+{
+	struct head h = {.most = most};
+	status s = blob_each(postoffice, blob, head_take, &h);
+
+	if (s == ST_OK || (s == ST_LIMITED && h.bytes.size == most)) {
+		*bytes = arena_copy(a, text_slice(&h.bytes));
+		s = ST_OK;
+	}
+	text_free(&h.bytes);
+	return s;
+}

@@ -1,0 +1,20 @@
+/* What delivery takes from a finished blob writer; for the files of this folder only. */
+#ifndef PENNYPOST_PROVIDER_BLOB_STORE_H
+#define PENNYPOST_PROVIDER_BLOB_STORE_H
+
+#include "provider/blob.h"
+
+/* The packed body, lent from the writer. Segment 0 goes into the blob's row, the others into
+   blob_seg; those from `held` on are stored already (number of segments kept in memory: held). */
+struct blob_packed {
+	int64_t id;
+	uint64_t size;      /* raw octets */
+	slice hash;
+	int segments;       /* in all, at least 1 */
+	int held;           /* 1 .. segments */
+	const slice *data;  /* [held] */
+	size_t bytes;       /* of all held ones together */
+};
+void blob_packed(const blob_writer *w, struct blob_packed *out);
+
+#endif
