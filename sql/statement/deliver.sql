@@ -1,0 +1,65 @@
+-- The transaction of a delivery batch, in this order for each post office in it.
+
+-- statement deliver_blobs
+-- $2 ids, $3 raw sizes, $4 numbers of segments, $5 hashes, $6 first segments
+insert into blob (postoffice, blob, codec, rawlen, nseg, hash, data)
+select $1::bigint, b.id, 1, b.size, b.segments, b.hash, b.data
+from unnest($2::bigint[], $3::bigint[], $4::bigint[], $5::bytea[], $6::bytea[])
+	as b (id, size, segments, hash, data);
+
+-- statement deliver_messages
+-- $2 ids, $3 bodies, $4 sizes, $5 sizes of headers, $6 Date fields (infinity: none), $7 subjects, $8 senders,
+-- $9 Message-IDs
+insert into message (postoffice, msg, blob, size, hdrlen, sent, subject, sender, message_id)
+select $1::bigint, m.id, m.blob, m.size, m.header, nullif(m.sent, 'infinity'), m.subject, m.sender, m.message_id
+from unnest($2::bigint[], $3::bigint[], $4::bigint[], $5::bigint[], $6::timestamptz[], $7::text[], $8::text[],
+	$9::text[]) as m (id, blob, size, header, sent, subject, sender, message_id);
+
+-- statement deliver_lock
+-- In rising order everywhere, so that no two batches wait for each other. Not `for update`: nobody
+-- changes keys, and rows that refer to the mailbox may be made meanwhile.
+select from mailbox where postoffice = $1::bigint and mailbox = any ($2::bigint[]) order by mailbox for no key update;
+
+-- statement deliver_entries
+-- Per mailbox: $2 id, $3 its INBOX, $4 messages, $5 their bytes, $6 bytes it may go over its quota.
+-- Per entry: $7 folder, $8 rank among the new ones there, $9 message, $10 size. $11 number of entries.
+-- The rows of mailbox and folder stay locked until the commit, so UIDs and MODSEQs show themselves in
+-- order. A mailbox that is gone, disabled or full drops out, and with fewer entries than asked for
+-- the division by zero stops the transaction.
+with asked as (
+	select * from unnest($2::bigint[], $3::bigint[], $4::bigint[], $5::bigint[], $6::bigint[])
+		as g (mailbox, folder, n, bytes, over)
+), counted as (
+	update mailbox m set modseq = m.modseq + 1, used = m.used + g.bytes, nmsg = m.nmsg + g.n
+	from asked g
+	where m.postoffice = $1::bigint and m.mailbox = g.mailbox and m.state = 0
+		and (m.quota = 0 or m.used + g.bytes <= m.quota + g.over)
+	returning g.folder, g.mailbox, m.modseq, g.n, g.bytes
+), numbered as (
+	update folder f set uidnext = f.uidnext + c.n, modseq = c.modseq, nmsg = f.nmsg + c.n,
+		nunseen = f.nunseen + c.n, nbytes = f.nbytes + c.bytes
+	from counted c
+	where f.postoffice = $1::bigint and f.folder = c.folder and f.mailbox = c.mailbox
+	returning f.folder, f.uidnext - c.n as first, c.n, c.modseq
+), made as (
+	insert into entry (postoffice, folder, uid, modseq, flags, msg, idate, size)
+	select $1::bigint, f.folder, f.first + e.rank, f.modseq, 0, e.msg, now(), e.size
+	from unnest($7::bigint[], $8::bigint[], $9::bigint[], $10::bigint[]) as e (folder, rank, msg, size)
+	join numbered f on f.folder = e.folder
+	returning 1
+), told as (
+	insert into change (postoffice, folder, modseq, kind, uids)
+	select $1::bigint, folder, modseq, '+', int8multirange(int8range(first, first + n)) from numbered
+)
+select 1 / (count(*) = $11::bigint)::int from made;
+
+-- statement deliver_stands
+select 1 from message where postoffice = $1::bigint and msg = $2::bigint;
+
+-- statement deliver_reason
+-- $2 mailboxes, $3 their INBOXes, $4 bytes each may go over its quota, $5 size: how many could be
+-- delivered to at all, how many of them have room.
+select count(*), count(*) filter (where m.quota = 0 or m.used + $5::bigint <= m.quota + g.over)
+from unnest($2::bigint[], $3::bigint[], $4::bigint[]) as g (mailbox, folder, over)
+join mailbox m on m.postoffice = $1::bigint and m.mailbox = g.mailbox and m.state = 0
+join folder f on f.postoffice = $1::bigint and f.folder = g.folder and f.mailbox = g.mailbox;

@@ -1,0 +1,729 @@
+/* Delivery in batches.
+
+       conversations            batch of a lane                        PostgreSQL
+   deliver_run --+--> waiting --> begin .. entries .. commit  ------>  one transaction
+   deliver_run --+       |        (in the fiber or thread of           one round trip
+   deliver_run --+       |         the first that waits)
+                         +-- whoever comes meanwhile waits for the next batch
+
+   Nobody waits for company: a batch starts at once when a lane is free, so at low load a message
+   goes alone, and while a commit is under way the next batch gathers by itself.
+
+   In a batch, post office by post office in rising order: bodies, messages, the mailboxes locked in
+   rising order, then one statement that counts (mailbox, folder), gives the UIDs and writes the
+   entries and the change log. It asserts that every entry was made; one missing (mailbox gone,
+   disabled or full) stops the whole transaction. A batch that failed is halved until the bad one
+   stands alone.
+
+   When the answer to COMMIT is lost, the same transaction is run again with the same ids (R5): the
+   key of `message` lets only one of the two commit, in whatever order the server meets them. So
+   either the second run commits, or it is told that the message stands already. Nothing has to be
+   asked of a backend that may still be at work. */
+#include "provider/deliver.h"
+
+#include "base/fault.h"
+#include "base/id.h"
+#include "base/list.h"
+#include "base/log.h"
+#include "base/memory.h"
+#include "base/metric.h"
+#include "base/text.h"
+#include "base/utf8.h"
+#include "mail/date.h"
+#include "mail/header.h"
+#include "mail/word.h"
+#include "provider/blob_store.h"
+#include "provider/db.h"
+#include "provider/repeat.h"
+#include "provider/setting.h"
+#include "task/task.h"
+
+#include <pthread.h>
+#include <stdlib.h>
+
+#define LANES 2                             /* transactions under way at once in one process */
+#define BATCH_BYTES ((size_t)4 * 1024 * 1024) /* packed bodies in one batch */
+#define RUN_MOST (10 * USEC_S)              /* one transaction */
+#define UNSURE_MOST (20 * USEC_S)           /* finding out what became of one */
+#define UNSURE_PAUSE (200 * USEC_MS)
+#define SHOWN_MOST 200                      /* bytes of subject and sender kept for lists */
+
+enum job_state { JOB_WAITS, JOB_LEADS, JOB_TAKEN, JOB_DONE };
+
+struct job {
+	struct delivery *d;
+	bool keyed;         /* its repeat key goes along */
+	size_t bytes;
+	enum job_state state;
+	status outcome;
+	notice *changed;
+	link_t link;
+};
+
+static struct {
+	pthread_mutex_t lock; /* never held across a wait */
+	link_t waiting;
+	int lanes;            /* busy ones */
+} batcher = {PTHREAD_MUTEX_INITIALIZER, {&batcher.waiting, &batcher.waiting}, 0};
+
+/* ---- the transaction of a batch */
+
+struct share { /* one part of one delivery */
+	struct job *job;
+	const struct delivery_part *part;
+	struct blob_packed body;
+};
+
+struct recipient {
+	const struct route *route;
+	const struct share *share;
+};
+
+/* Results of text columns must be text: what mail says may be anything. */
+static slice shown(slice s, size_t most, arena *a)
+{
+	text t = TEXT_INIT;
+	slice clean;
+
+	s = slice_until(s, most);
+	if (utf8_valid(s) && slice_find(s, 0) == s.size)
+		return s;
+	s = slice_until(s, slice_find(s, 0));
+	utf8_add_repaired(&t, s);
+	clean = arena_copy(a, text_slice(&t));
+	text_free(&t);
+	return clean;
+}
+
+static void bodies_add(db_tx *tx, arena *a, int64_t postoffice, const struct share *shares, int n)
+{
+	int64_t *id = arena_new_array(a, (size_t)n, sizeof *id);
+	int64_t *size = arena_new_array(a, (size_t)n, sizeof *size);
+	int64_t *segments = arena_new_array(a, (size_t)n, sizeof *segments);
+	slice *hash = arena_new_array(a, (size_t)n, sizeof *hash);
+	slice *data = arena_new_array(a, (size_t)n, sizeof *data);
+
+	for (int i = 0; i < n; i++) {
+		const struct blob_packed *b = &shares[i].body;
+
+		id[i] = b->id;
+		size[i] = (int64_t)b->size;
+		segments[i] = b->segments;
+		hash[i] = b->hash;
+		data[i] = b->data[0];
+		for (int s = 1; s < b->held; s++)
+			db_add(tx, SQL_BLOB_SEGMENT_STORE,
+			       (struct param[]){p_int(postoffice), p_int(b->id), p_int(s),
+						p_bytes(b->data[s])},
+			       4, NULL);
+	}
+	db_add(tx, SQL_DELIVER_BLOBS,
+	       (struct param[]){p_int(postoffice), p_int_array(id, n), p_int_array(size, n),
+				p_int_array(segments, n), p_bytes_array(hash, n),
+				p_bytes_array(data, n)},
+	       6, NULL);
+}
+
+static void messages_add(db_tx *tx, arena *a, int64_t postoffice, const struct share *shares, int n)
+{
+	int64_t *id = arena_new_array(a, (size_t)n, sizeof *id);
+	int64_t *blob = arena_new_array(a, (size_t)n, sizeof *blob);
+	int64_t *size = arena_new_array(a, (size_t)n, sizeof *size);
+	int64_t *header = arena_new_array(a, (size_t)n, sizeof *header);
+	usec *sent = arena_new_array(a, (size_t)n, sizeof *sent);
+	slice *subject = arena_new_array(a, (size_t)n, sizeof *subject);
+	slice *from = arena_new_array(a, (size_t)n, sizeof *from);
+	slice *message_id = arena_new_array(a, (size_t)n, sizeof *message_id);
+
+	for (int i = 0; i < n; i++) {
+		const struct delivery *d = shares[i].job->d;
+
+		id[i] = d->id;
+		blob[i] = shares[i].body.id;
+		size[i] = (int64_t)shares[i].body.size;
+		header[i] = shares[i].part->header_size;
+		sent[i] = d->sent ? d->sent : USEC_NEVER; /* an array has no room for NULL times */
+		subject[i] = shown(d->subject, SHOWN_MOST, a);
+		from[i] = shown(d->from, SHOWN_MOST, a);
+		message_id[i] = shown(d->message_id, 998, a);
+	}
+	db_add(tx, SQL_DELIVER_MESSAGES,
+	       (struct param[]){p_int(postoffice), p_int_array(id, n), p_int_array(blob, n),
+				p_int_array(size, n), p_int_array(header, n), p_time_array(sent, n),
+				p_text_array(subject, n), p_text_array(from, n),
+				p_text_array(message_id, n)},
+	       9, NULL);
+}
+
+static int recipient_order(const void *a, const void *b)
+{
+	const struct recipient *x = a, *y = b;
+
+	if (x->route->mailbox != y->route->mailbox)
+		return x->route->mailbox < y->route->mailbox ? -1 : 1;
+	if (x->share->job->d->id != y->share->job->d->id)
+		return x->share->job->d->id < y->share->job->d->id ? -1 : 1;
+	return 0;
+}
+
+static struct recipient *recipients_of(arena *a, const struct share *shares, int n, int *count)
+{
+	struct recipient *all;
+	int at = 0, total = 0;
+
+	for (int i = 0; i < n; i++)
+		total += shares[i].part->n;
+	all = arena_new_array(a, (size_t)total, sizeof *all);
+	for (int i = 0; i < n; i++)
+		for (int j = 0; j < shares[i].part->n; j++)
+			all[at++] = (struct recipient){&shares[i].part->recipients[j], &shares[i]};
+	qsort(all, (size_t)total, sizeof *all, recipient_order);
+	*count = total;
+	return all;
+}
+
+/* Per mailbox: how many messages, how many bytes, how far over its quota. Per entry: which folder,
+   its rank among this batch's entries there, which message. */
+static void entries_add(db_tx *tx, arena *a, int64_t postoffice, const struct share *shares, int n)
+{
+	int count, boxes = 0;
+	struct recipient *all = recipients_of(a, shares, n, &count);
+	int64_t *mailbox = arena_new_array(a, (size_t)count, sizeof *mailbox);
+	int64_t *inbox = arena_new_array(a, (size_t)count, sizeof *inbox);
+	int64_t *messages = arena_new_array(a, (size_t)count, sizeof *messages);
+	int64_t *bytes = arena_new_array(a, (size_t)count, sizeof *bytes);
+	int64_t *over = arena_new_array(a, (size_t)count, sizeof *over);
+	int64_t *folder = arena_new_array(a, (size_t)count, sizeof *folder);
+	int64_t *rank = arena_new_array(a, (size_t)count, sizeof *rank);
+	int64_t *message = arena_new_array(a, (size_t)count, sizeof *message);
+	int64_t *size = arena_new_array(a, (size_t)count, sizeof *size);
+
+	for (int i = 0; i < count; i++) {
+		const struct route *to = all[i].route;
+		bool same = i > 0 && to->mailbox == all[i - 1].route->mailbox;
+		int box = same ? boxes - 1 : boxes++;
+
+		if (!same) {
+			mailbox[box] = to->mailbox;
+			inbox[box] = to->inbox;
+		}
+		folder[i] = to->inbox;
+		rank[i] = messages[box]++;
+		message[i] = all[i].share->job->d->id;
+		size[i] = (int64_t)all[i].share->body.size;
+		bytes[box] += size[i];
+		if (to->postmaster)
+			over[box] = setting_number(S_mailbox_postmaster_room, NULL);
+	}
+	db_add(tx, SQL_DELIVER_LOCK,
+	       (struct param[]){p_int(postoffice), p_int_array(mailbox, boxes)}, 2, NULL);
+	db_add(tx, SQL_DELIVER_ENTRIES,
+	       (struct param[]){p_int(postoffice), p_int_array(mailbox, boxes),
+				p_int_array(inbox, boxes), p_int_array(messages, boxes),
+				p_int_array(bytes, boxes), p_int_array(over, boxes),
+				p_int_array(folder, count), p_int_array(rank, count),
+				p_int_array(message, count), p_int_array(size, count), p_int(count)},
+	       11, NULL);
+}
+
+static int share_order(const void *a, const void *b)
+{
+	const struct share *x = a, *y = b;
+
+	if (x->part->postoffice != y->part->postoffice)
+		return x->part->postoffice < y->part->postoffice ? -1 : 1;
+	return x->job->d->id < y->job->d->id ? -1 : x->job->d->id > y->job->d->id;
+}
+
+static struct share *shares_of(arena *a, struct job **jobs, int n, int *count)
+{
+	struct share *all;
+	int at = 0, total = 0;
+
+	for (int i = 0; i < n; i++)
+		total += jobs[i]->d->n;
+	all = arena_new_array(a, (size_t)total, sizeof *all);
+	for (int i = 0; i < n; i++)
+		for (int j = 0; j < jobs[i]->d->n; j++, at++) {
+			all[at].job = jobs[i];
+			all[at].part = &jobs[i]->d->parts[j];
+			blob_packed(all[at].part->body, &all[at].body);
+		}
+	qsort(all, (size_t)total, sizeof *all, share_order);
+	*count = total;
+	return all;
+}
+
+static void keys_add(db_tx *tx, arena *a, struct job **jobs, int n)
+{
+	slice *key = arena_new_array(a, (size_t)n, sizeof *key);
+	int64_t *message = arena_new_array(a, (size_t)n, sizeof *message);
+	int64_t *owner = arena_new_array(a, (size_t)n, sizeof *owner);
+	int count = 0;
+
+	for (int i = 0; i < n; i++) {
+		if (!jobs[i]->keyed)
+			continue;
+		key[count] = jobs[i]->d->repeat_key;
+		message[count] = jobs[i]->d->id;
+		owner[count++] = repeat_owner(jobs[i]->d->id);
+	}
+	if (count > 0)
+		db_add(tx, SQL_REPEAT_ADD,
+		       (struct param[]){p_bytes_array(key, count), p_int_array(message, count),
+					p_int_array(owner, count)},
+		       3, NULL);
+}
+
+/* One try. *failed as db_commit has it: -1 when the trouble is no statement's. */
+static status transaction_run(struct job **jobs, int n, int *failed)
+{
+	arena a = ARENA_INIT;
+	db_tx *tx = db_begin(DB_RUN, &a);
+	struct repeat_batch forgotten;
+	int count;
+	struct share *shares = shares_of(&a, jobs, n, &count);
+	status s;
+
+	repeat_batch_add(&forgotten, tx, &a);
+	keys_add(tx, &a, jobs, n);
+	for (int from = 0, to; from < count; from = to) {
+		int64_t postoffice = shares[from].part->postoffice;
+
+		for (to = from + 1; to < count && shares[to].part->postoffice == postoffice; to++)
+			;
+		bodies_add(tx, &a, postoffice, shares + from, to - from);
+		messages_add(tx, &a, postoffice, shares + from, to - from);
+		entries_add(tx, &a, postoffice, shares + from, to - from);
+	}
+	*failed = -1;
+	if (FAULT("deliver_flush")) {
+		db_rollback(&tx);
+		s = ST_UNSURE;
+	} else {
+		s = db_commit(&tx, failed);
+		if (s == ST_OK && FAULT("deliver_committed"))
+			s = ST_UNSURE;
+	}
+	repeat_batch_done(&forgotten, s == ST_OK);
+	arena_release(&a);
+	return s;
+}
+
+static status transaction_try(struct job **jobs, int n, int *failed)
+{
+	usec before = task_deadline(clock_now() + RUN_MOST);
+	status s = transaction_run(jobs, n, failed);
+
+	task_deadline(before);
+	return s;
+}
+
+/* Runs it until its outcome is known. The lane is free meanwhile: a lost connection of one batch
+   must not hold up the others. */
+static status transaction_settle(struct job **jobs, int n, int *failed)
+{
+	usec until = clock_now() + UNSURE_MOST;
+	status s = ST_UNSURE;
+
+	log_event(EV_DELIVER_UNSURE, "messages=%d", n);
+	while (s == ST_UNSURE || ((s == ST_BUSY || s == ST_TIMED_OUT) && *failed < 0)) {
+		if (clock_now() >= until || task_sleep(UNSURE_PAUSE) != ST_OK)
+			return ST_UNSURE;
+		s = transaction_try(jobs, n, failed);
+	}
+	log_event(EV_DELIVER_SETTLED, "messages=%d outcome=%s", n, status_name(s));
+	return s;
+}
+
+/* ---- a batch and its outcome */
+
+static void job_counted(const struct job *job)
+{
+	for (int i = 0; i < job->d->n; i++) {
+		const struct delivery_part *p = &job->d->parts[i];
+
+		metric_add(M_deliveries, SERVICE_NONE, p->n);
+		metric_postoffice(p->postoffice, MPO_DELIVERED, p->n);
+		metric_postoffice(p->postoffice, MPO_BYTES,
+				  (int64_t)blob_writer_size(p->body) * p->n);
+	}
+}
+
+static void jobs_end(struct job **jobs, int n, status outcome)
+{
+	for (int i = 0; i < n; i++) {
+		jobs[i]->outcome = outcome;
+		if (outcome == ST_OK)
+			job_counted(jobs[i]);
+		/* Stored or not, nobody knows: should it be stored, its repetition is to be known. */
+		if (outcome == ST_UNSURE && jobs[i]->keyed)
+			deliver_confirm(jobs[i]->d->repeat_key, true);
+	}
+	if (outcome == ST_OK)
+		metric_add(M_delivery_batches, SERVICE_NONE, 1);
+}
+
+/* A key stood already. ST_OK when it is the messages' own: an earlier run whose answer was lost
+   stored them, all or none. */
+static status jobs_stand(struct job **jobs, int n)
+{
+	status s = ST_OK;
+
+	for (int i = 0; i < n && s == ST_OK; i++) {
+		arena a = ARENA_INIT;
+		struct param p[] = {p_int(jobs[i]->d->parts[0].postoffice), p_int(jobs[i]->d->id)};
+
+		s = db_one(SQL_DELIVER_STANDS, p, 2, &a, NULL);
+		arena_release(&a);
+	}
+	if (s != ST_OK && s != ST_ABSENT)
+		return ST_UNSURE;
+	return s == ST_OK ? ST_OK : ST_EXISTS;
+}
+
+static void lane_leave(void);
+
+static void jobs_run(struct job **jobs, int n, bool *lane)
+{
+	int failed;
+	status s = transaction_try(jobs, n, &failed);
+
+	if (s == ST_UNSURE) {
+		if (*lane)
+			lane_leave();
+		*lane = false;
+		s = transaction_settle(jobs, n, &failed);
+	}
+	if (s == ST_EXISTS)
+		s = jobs_stand(jobs, n);
+	if (s == ST_OK || s == ST_UNSURE || failed < 0 || n == 1) {
+		jobs_end(jobs, n, s);
+		return;
+	}
+	jobs_run(jobs, n / 2, lane);
+	jobs_run(jobs + n / 2, n - n / 2, lane);
+}
+
+/* ---- the batcher */
+
+static bool job_fits(const struct job *job, int n, size_t bytes)
+{
+	return n == 0 || (n < setting_number(S_delivery_batch_most, NULL) &&
+			  bytes + job->bytes <= BATCH_BYTES);
+}
+
+/* With the lock held: the jobs of the next batch, in order of arrival. */
+static struct job **batch_take(int *n)
+{
+	int room = 16;
+	struct job **jobs = memory_new_array((size_t)room, sizeof *jobs);
+	size_t bytes = 0;
+	link_t *first;
+
+	*n = 0;
+	while ((first = list_first(&batcher.waiting))) {
+		struct job *job = LINK_OWNER(first, struct job, link);
+
+		if (!job_fits(job, *n, bytes))
+			break;
+		if (*n == room) {
+			room *= 2;
+			jobs = memory_grow(jobs, (size_t)room * sizeof *jobs);
+		}
+		list_remove(first);
+		job->state = JOB_TAKEN;
+		bytes += job->bytes;
+		jobs[(*n)++] = job;
+	}
+	return jobs;
+}
+
+/* With the lock held: gives the lane that fell free to the first that waits. */
+static void lane_pass(void)
+{
+	link_t *first = list_first(&batcher.waiting);
+
+	if (!first || batcher.lanes >= LANES)
+		return;
+	/* Taken off the list at once, so that the next lane goes to the next one; batch_take puts
+	   nothing before it, since it puts itself first. */
+	list_remove(first);
+	batcher.lanes++;
+	LINK_OWNER(first, struct job, link)->state = JOB_LEADS;
+	notice_raise(LINK_OWNER(first, struct job, link)->changed);
+}
+
+static void lane_leave(void)
+{
+	pthread_mutex_lock(&batcher.lock);
+	batcher.lanes--;
+	lane_pass();
+	pthread_mutex_unlock(&batcher.lock);
+}
+
+/* In the fiber or thread of one of its jobs: everybody else's outcome hangs on it, so it goes through
+   even when its own task is asked to end. */
+static void batch_lead(struct job *own)
+{
+	struct job **jobs;
+	bool lane = true;
+	int n;
+
+	pthread_mutex_lock(&batcher.lock);
+	list_prepend(&batcher.waiting, &own->link);
+	jobs = batch_take(&n);
+	pthread_mutex_unlock(&batcher.lock);
+
+	jobs_run(jobs, n, &lane);
+
+	pthread_mutex_lock(&batcher.lock);
+	for (int i = 0; i < n; i++) {
+		jobs[i]->state = JOB_DONE;
+		if (jobs[i] != own)
+			notice_raise(jobs[i]->changed);
+	}
+	pthread_mutex_unlock(&batcher.lock);
+	if (lane)
+		lane_leave();
+	memory_free(jobs);
+}
+
+static enum job_state job_state(struct job *job)
+{
+	enum job_state s;
+
+	pthread_mutex_lock(&batcher.lock);
+	s = job->state;
+	pthread_mutex_unlock(&batcher.lock);
+	return s;
+}
+
+/* Takes a job back that no batch took yet. */
+static bool job_withdraw(struct job *job)
+{
+	bool waits;
+
+	pthread_mutex_lock(&batcher.lock);
+	waits = job->state == JOB_WAITS;
+	if (waits)
+		list_remove(&job->link);
+	pthread_mutex_unlock(&batcher.lock);
+	return waits;
+}
+
+static status job_wait(struct job *job)
+{
+	status s = ST_OK;
+
+	while (job_state(job) == JOB_WAITS) {
+		s = notice_wait(job->changed);
+		if (s != ST_OK && job_withdraw(job))
+			return s;
+	}
+	/* From here on others hold it: it ends with them. */
+	usec before = task_deadline(USEC_NEVER);
+	task_shield(true);
+	if (job_state(job) == JOB_LEADS)
+		batch_lead(job);
+	while (job_state(job) != JOB_DONE)
+		notice_wait(job->changed);
+	task_shield(false);
+	task_deadline(before);
+	return job->outcome;
+}
+
+static size_t delivery_bytes(const struct delivery *d)
+{
+	size_t bytes = 0;
+
+	for (int i = 0; i < d->n; i++) {
+		struct blob_packed b;
+
+		blob_packed(d->parts[i].body, &b);
+		bytes += b.bytes;
+	}
+	return bytes;
+}
+
+static status job_submit(struct delivery *d, bool keyed)
+{
+	struct job job = {.d = d, .keyed = keyed, .bytes = delivery_bytes(d), .state = JOB_WAITS};
+	status s;
+
+	job.changed = notice_open();
+	list_init(&job.link);
+	pthread_mutex_lock(&batcher.lock);
+	list_append(&batcher.waiting, &job.link);
+	lane_pass();
+	pthread_mutex_unlock(&batcher.lock);
+	s = job_wait(&job);
+	notice_close(&job.changed);
+	return s;
+}
+
+/* ---- one delivery */
+
+/* Why an entry could not be made. ST_OK: there is no reason any more. */
+static status reason_find(const struct delivery *d)
+{
+	status reason = ST_OK;
+
+	for (int i = 0; i < d->n && reason != ST_ABSENT; i++) {
+		const struct delivery_part *part = &d->parts[i];
+		arena a = ARENA_INIT;
+		struct rows r;
+		int64_t size = (int64_t)blob_writer_size(part->body);
+		int64_t *mailbox = arena_new_array(&a, (size_t)part->n, sizeof *mailbox);
+		int64_t *folder = arena_new_array(&a, (size_t)part->n, sizeof *folder);
+		int64_t *over = arena_new_array(&a, (size_t)part->n, sizeof *over);
+		status s;
+
+		for (int j = 0; j < part->n; j++) {
+			mailbox[j] = part->recipients[j].mailbox;
+			folder[j] = part->recipients[j].inbox;
+			over[j] = part->recipients[j].postmaster
+					  ? setting_number(S_mailbox_postmaster_room, NULL)
+					  : 0;
+		}
+		s = db_one(SQL_DELIVER_REASON,
+			   (struct param[]){p_int(part->postoffice), p_int_array(mailbox, part->n),
+					    p_int_array(folder, part->n), p_int_array(over, part->n),
+					    p_int(size)},
+			   5, &a, &r);
+		if (s == ST_OK && row_int(&r, 0, 0) < part->n)
+			reason = ST_ABSENT;
+		else if (s == ST_OK && row_int(&r, 0, 1) < part->n)
+			reason = ST_FULL;
+		else if (s != ST_OK)
+			reason = s;
+		arena_release(&a);
+		if (s != ST_OK)
+			break;
+	}
+	return reason;
+}
+
+/* Its key stands. ST_OK: try again, with the key or, *keyed being false then, without. */
+static status repetition_judge(struct delivery *d, bool *keyed, usec patience)
+{
+	int64_t earlier;
+	status s = repeat_judge(d->repeat_key, patience, &earlier);
+
+	if (s == ST_EXISTS)
+		d->id = earlier;
+	if (s != ST_TIMED_OUT)
+		return s;
+	*keyed = false; /* better twice than not at all */
+	return ST_OK;
+}
+
+status deliver_run(struct delivery *d)
+{
+	bool keyed = d->repeat_key.size == REPEAT_KEY &&
+		     setting_number(S_smtp_repeat_window, NULL) > 0;
+	usec patience = clock_now() + REPEAT_PATIENCE;
+	bool looked = false;
+
+	if (FAULT("deliver_begin"))
+		return ST_BUSY;
+	for (;;) {
+		status s = job_submit(d, keyed);
+
+		if (s == ST_EXISTS && keyed) {
+			TRY(repetition_judge(d, &keyed, patience));
+		} else if (s == ST_EXISTS) {
+			return log_trouble(ST_BROKEN, EV_DELIVER_TWICE, NULL);
+		} else if (s == ST_INVALID && !looked) {
+			TRY(reason_find(d));
+			looked = true; /* there is room again: once more */
+		} else {
+			return s == ST_UNSURE || s == ST_INVALID ? ST_BUSY : s;
+		}
+	}
+}
+
+void deliver_confirm(slice repeat_key, bool broken)
+{
+	if (repeat_key.size != REPEAT_KEY)
+		return;
+	if (broken)
+		repeat_break(repeat_key);
+	else
+		repeat_forget(repeat_key);
+}
+
+/* ---- the house's own messages */
+
+static int route_order(const void *a, const void *b)
+{
+	const struct route *x = a, *y = b;
+
+	if (x->postoffice != y->postoffice)
+		return x->postoffice < y->postoffice ? -1 : 1;
+	return x->mailbox < y->mailbox ? -1 : x->mailbox > y->mailbox;
+}
+
+/* The recipients in order, each mailbox once, as parts without bodies. */
+static void parts_make(const struct route *to, int n, arena *a, struct delivery *d)
+{
+	struct route *all = arena_new_array(a, (size_t)n, sizeof *all);
+	int count = 0;
+
+	d->parts = arena_new_array(a, (size_t)n, sizeof *d->parts);
+	memcpy(all, to, (size_t)n * sizeof *all);
+	qsort(all, (size_t)n, sizeof *all, route_order);
+	for (int i = 0; i < n; i++) {
+		if (count > 0 && route_order(&all[i], &all[count - 1]) == 0)
+			continue;
+		all[count] = all[i];
+		if (count == 0 || all[count].postoffice != all[count - 1].postoffice)
+			d->parts[d->n++] = (struct delivery_part){
+				.postoffice = all[count].postoffice, .recipients = &all[count]};
+		d->parts[d->n - 1].n++;
+		count++;
+	}
+}
+
+static void header_read(slice raw, arena *a, struct delivery *d)
+{
+	header_survey h;
+	date sent;
+	size_t size = header_size(raw);
+
+	for (int i = 0; i < d->n; i++)
+		d->parts[i].header_size = (uint32_t)size;
+	header_look(slice_until(raw, size), &h);
+	d->subject = word_decode(h.first_subject, a);
+	d->from = word_decode(h.first_from, a);
+	d->message_id = header_unfold(h.first_message_id, a);
+	if (h.first_date.size > 0 && date_parse(h.first_date, &sent) == ST_OK)
+		d->sent = sent.at;
+}
+
+static status bodies_write(struct delivery *d, slice raw)
+{
+	for (int i = 0; i < d->n; i++) {
+		TRY(blob_writer_open(d->parts[i].postoffice, &d->parts[i].body));
+		TRY(blob_write(d->parts[i].body, raw));
+		TRY(blob_writer_finish(d->parts[i].body));
+	}
+	return deliver_run(d);
+}
+
+status deliver_text(const struct route *to, int n, slice raw, int64_t *id)
+{
+	struct delivery d = {.id = id_new()};
+	arena a = ARENA_INIT;
+	status s;
+
+	parts_make(to, n, &a, &d);
+	header_read(raw, &a, &d);
+	s = bodies_write(&d, raw);
+	for (int i = 0; i < d.n; i++)
+		blob_writer_close(&d.parts[i].body);
+	arena_release(&a);
+	if (s == ST_OK)
+		*id = d.id;
+	return s;
+}
