@@ -12,13 +12,21 @@ libprovider_a_SOURCES = $(provider_shared) \
 	src/provider/connection.c src/provider/connection.h \
 	src/provider/db.c \
 	src/provider/db_link.c \
+	src/provider/address_map.c src/provider/address_map.h src/provider/address_target.h \
+	src/provider/blob.c src/provider/blob_store.h \
+	src/provider/deliver.c \
+	src/provider/domain.c \
+	src/provider/folder.c src/provider/folder_clear.c src/provider/folder_expunge.h \
+	src/provider/mailbox.c src/provider/mailbox_fresh.h \
+	src/provider/message.c \
+	src/provider/postoffice.c \
+	src/provider/repeat.c src/provider/repeat.h \
 	src/provider/wire.c src/provider/wire.h \
 	src/provider/auth.h \
 	src/provider/auth_secret.h \
 	src/provider/bootstrap.h \
 	src/provider/setting.h \
 	src/provider/settings.def \
-	src/provider/address_map.h \
 	src/provider/audit.h \
 	src/provider/blob.h \
 	src/provider/change.h \

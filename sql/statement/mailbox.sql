@@ -1,0 +1,83 @@
+-- Mailboxes.
+
+-- statement mailbox_insert
+-- $2 ids, $3 names, $4 folded names, $5 local parts of their addresses ('' none), $6 INBOX ids,
+-- $7 hashes, $8 SCRAM verifiers, $9 recoverable secrets (empty: none), $10 kind, $11 quota.
+-- Gives how many were made; names that stand already are left alone.
+with asked as (
+	select * from unnest($2::bigint[], $3::text[], $4::text[], $5::text[], $6::bigint[], $7::text[], $8::text[], $9::bytea[])
+		as m (mailbox, name, folded, local, inbox, hash, scram, recoverable)
+), fresh as (
+	insert into mailbox (postoffice, mailbox, name, folded, kind, quota, inbox)
+	select $1::bigint, mailbox, name, folded, $10::bigint, $11::bigint, inbox from asked
+	on conflict (postoffice, folded) do nothing
+	returning mailbox
+), made as (
+	select * from asked join fresh using (mailbox)
+), secrets as (
+	insert into credential (postoffice, mailbox, hash, scram, recoverable)
+	select $1::bigint, mailbox, hash, nullif(scram, ''), nullif(recoverable, '') from made
+), inboxes as (
+	insert into folder (postoffice, folder, mailbox, name, uidvalidity)
+	select $1::bigint, inbox, mailbox, 'INBOX', extract(epoch from now())::bigint from made
+), addresses as (
+	insert into address (postoffice, addr, domain, mailbox)
+	select $1::bigint, m.local || '@' || d.name, d.name, m.mailbox
+	from made m join domain d on d.postoffice = $1::bigint
+	where m.local <> ''
+	on conflict do nothing
+)
+select count(*) from made;
+
+-- statement mailbox_find
+select m.mailbox, m.postoffice, m.name, p.name, m.kind, m.state, m.quota, m.used, m.nmsg, m.modseq, m.inbox, m.made,
+	(select max(l.at) from logon l where l.postoffice = m.postoffice and l.mailbox = m.mailbox)
+from mailbox m join postoffice p on p.postoffice = m.postoffice
+where m.postoffice = $1::bigint and m.folded = $2::text;
+
+-- statement mailbox_by_id
+select m.mailbox, m.postoffice, m.name, p.name, m.kind, m.state, m.quota, m.used, m.nmsg, m.modseq, m.inbox, m.made,
+	(select max(l.at) from logon l where l.postoffice = m.postoffice and l.mailbox = m.mailbox)
+from mailbox m join postoffice p on p.postoffice = m.postoffice
+where m.postoffice = $1::bigint and m.mailbox = $2::bigint;
+
+-- statement mailbox_list
+-- By folded name, behind $2, at most $3.
+select m.mailbox, m.postoffice, m.name, p.name, m.kind, m.state, m.quota, m.used, m.nmsg, m.modseq, m.inbox, m.made,
+	(select max(l.at) from logon l where l.postoffice = m.postoffice and l.mailbox = m.mailbox)
+from mailbox m join postoffice p on p.postoffice = m.postoffice
+where m.postoffice = $1::bigint and m.folded > $2::text
+order by m.folded limit $3::bigint;
+
+-- statement mailbox_set_state
+update mailbox set state = $3::bigint where postoffice = $1::bigint and mailbox = $2::bigint returning name;
+
+-- statement mailbox_set_kind
+update mailbox set kind = $3::bigint where postoffice = $1::bigint and mailbox = $2::bigint returning name;
+
+-- statement mailbox_set_quota
+update mailbox set quota = $3::bigint where postoffice = $1::bigint and mailbox = $2::bigint returning name;
+
+-- statement mailbox_set_password
+insert into credential (postoffice, mailbox, hash, scram, recoverable)
+values ($1::bigint, $2::bigint, $3::text, nullif($4::text, ''), nullif($5::bytea, ''))
+on conflict (postoffice, mailbox, kind) do update
+set hash = excluded.hash, scram = excluded.scram, recoverable = excluded.recoverable, changed = now();
+
+-- statement mailbox_empty
+-- All its entries become expunged ones, so that its messages go when the retention is over.
+with gone as (
+	delete from entry e using folder f
+	where f.postoffice = $1::bigint and f.mailbox = $2::bigint
+		and e.postoffice = $1::bigint and e.folder = f.folder
+	returning e.folder, e.uid, e.msg, e.flags, e.idate
+), logons as (
+	delete from logon where postoffice = $1::bigint and mailbox = $2::bigint
+), places as (
+	delete from logon_place where postoffice = $1::bigint and mailbox = $2::bigint
+)
+insert into expunged (postoffice, mailbox, folder, uid, msg, flags, idate)
+select $1::bigint, $2::bigint, folder, uid, msg, flags, idate from gone;
+
+-- statement mailbox_remove
+delete from mailbox where postoffice = $1::bigint and mailbox = $2::bigint returning name;

@@ -1,0 +1,60 @@
+-- Post offices.
+
+-- statement postoffice_insert
+insert into postoffice (postoffice, name) values ($1::bigint, $2::text);
+
+-- statement postoffice_find system
+select postoffice, name, state, made, 0, 0, 0 from postoffice where name = $1::text;
+
+-- statement postoffice_by_id
+select postoffice, name, state, made, 0, 0, 0 from postoffice where postoffice = $1::bigint;
+
+-- statement postoffice_list system
+-- By name, behind $1, at most $2, with what stands in them.
+select p.postoffice, p.name, p.state, p.made, m.n, d.n, m.bytes
+from (select * from postoffice where name > $1::text order by name limit $2::bigint) p
+cross join lateral (select count(*) as n, coalesce(sum(used), 0)::bigint as bytes
+	from mailbox where mailbox.postoffice = p.postoffice) m
+cross join lateral (select count(*) as n from domain where domain.postoffice = p.postoffice) d
+order by p.name;
+
+-- statement postoffice_set_state
+update postoffice set state = $2::bigint where postoffice = $1::bigint returning name;
+
+-- Removing: first what no key ties to the post office, a bounded number of rows at a time.
+-- statement postoffice_empty_entries
+with some as (select folder, uid from entry where postoffice = $1::bigint limit $2::bigint)
+delete from entry e using some s where e.postoffice = $1::bigint and e.folder = s.folder and e.uid = s.uid;
+
+-- statement postoffice_empty_expunged
+with some as (select msg, folder, uid, at from expunged where postoffice = $1::bigint limit $2::bigint)
+delete from expunged e using some s
+where e.postoffice = $1::bigint and e.msg = s.msg and e.folder = s.folder and e.uid = s.uid and e.at = s.at;
+
+-- statement postoffice_empty_changes
+with some as (select folder, modseq, kind, at from change where postoffice = $1::bigint limit $2::bigint)
+delete from change c using some s
+where c.postoffice = $1::bigint and c.folder = s.folder and c.modseq = s.modseq and c.kind = s.kind and c.at = s.at;
+
+-- statement postoffice_empty_messages
+with some as (select msg from message where postoffice = $1::bigint limit $2::bigint)
+delete from message m using some s where m.postoffice = $1::bigint and m.msg = s.msg;
+
+-- statement postoffice_empty_blobs
+with some as (select blob from blob where postoffice = $1::bigint limit $2::bigint)
+delete from blob b using some s where b.postoffice = $1::bigint and b.blob = s.blob;
+
+-- statement postoffice_empty_segments
+with some as (select blob, seg from blob_seg where postoffice = $1::bigint limit $2::bigint)
+delete from blob_seg b using some s where b.postoffice = $1::bigint and b.blob = s.blob and b.seg = s.seg;
+
+-- statement postoffice_empty_logons
+with l as (delete from logon where postoffice = $1::bigint), p as (delete from logon_place where postoffice = $1::bigint)
+delete from maildrop where postoffice = $1::bigint;
+
+-- statement postoffice_remove
+-- Domains, mailboxes, folders, credentials and addresses go with it.
+delete from postoffice where postoffice = $1::bigint returning name;
+
+-- statement postoffice_settings_remove system
+delete from setting where postoffice = $1::bigint;

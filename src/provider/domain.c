@@ -1,0 +1,132 @@
+/* Domains of a post office. */
+#include "provider/domain.h"
+
+#include "mail/address.h"
+#include "provider/address_target.h"
+#include "provider/change.h"
+
+static status rise_and_commit(db_tx **tx, int64_t postoffice, const struct audit_by *by,
+			      const char *action, slice name)
+{
+	change_audit(*tx, postoffice, by, action, name, S(""));
+	change_rise(*tx, REVISION_ROUTING);
+	TRY(db_commit(tx, NULL));
+	change_tell(REVISION_ROUTING);
+	return ST_OK;
+}
+
+status domain_make(int64_t postoffice, slice name, bool with_mailboxes, const struct audit_by *by,
+		   arena *a, slice *why)
+{
+	slice folded, shown;
+	db_tx *tx;
+	status s;
+
+	if (mail_domain_parse(name, a, &folded, &shown) != ST_OK) {
+		*why = S("this is no domain name");
+		return ST_INVALID;
+	}
+	tx = db_begin(DB_RUN, a);
+	db_add(tx, SQL_DOMAIN_INSERT, (struct param[]){p_int(postoffice), p_text(folded)}, 2, NULL);
+	if (with_mailboxes)
+		TRY(address_add_mailboxes(tx, postoffice, folded, a));
+	s = rise_and_commit(&tx, postoffice, by, "domain.make", folded);
+	if (s == ST_EXISTS)
+		*why = S("this domain exists, here or in another post office");
+	return s;
+}
+
+static void domain_read(const struct rows *r, int row, domain *d)
+{
+	*d = (domain){
+		.name = row_slice(r, row, 0),
+		.postoffice = row_int(r, row, 1),
+		.state = (enum domain_state)row_int(r, row, 2),
+		.abuse = row_slice(r, row, 3),
+		.postmaster = row_slice(r, row, 4),
+		.catch_all = row_slice(r, row, 5),
+	};
+}
+
+status domain_find(slice name, arena *a, domain **out)
+{
+	slice folded, shown;
+	struct rows r;
+
+	if (mail_domain_parse(name, a, &folded, &shown) != ST_OK)
+		return ST_ABSENT;
+	TRY(db_one(SQL_DOMAIN_FIND, (struct param[]){p_text(folded)}, 1, a, &r));
+	*out = arena_new(a, sizeof **out);
+	domain_read(&r, 0, *out);
+	return ST_OK;
+}
+
+status domain_list(int64_t postoffice, arena *a, domain **rows, int *n)
+{
+	struct rows r;
+
+	TRY(db_run(SQL_DOMAIN_LIST, (struct param[]){p_int(postoffice)}, 1, a, &r));
+	*rows = arena_new_array(a, (size_t)r.count, sizeof **rows);
+	for (int i = 0; i < r.count; i++)
+		domain_read(&r, i, &(*rows)[i]);
+	*n = r.count;
+	return ST_OK;
+}
+
+static status target_check(const domain *d, const char *what, slice target, arena *a, slice *why)
+{
+	struct rows r;
+	status s = target.size > 0 ? address_target(d->postoffice, target, a, &r) : ST_OK;
+
+	if (s != ST_ABSENT)
+		return s;
+	*why = arena_format(a, "the %s target is neither a mailbox nor an address of the post office", what);
+	return ST_INVALID;
+}
+
+status domain_change(const domain *d, const struct audit_by *by, arena *a, slice *why)
+{
+	slice folded, shown;
+	struct rows r;
+	db_tx *tx;
+	status s;
+
+	if (mail_domain_parse(d->name, a, &folded, &shown) != ST_OK)
+		return ST_ABSENT;
+	TRY(target_check(d, "abuse", d->abuse, a, why));
+	TRY(target_check(d, "postmaster", d->postmaster, a, why));
+	TRY(target_check(d, "catch-all", d->catch_all, a, why));
+	tx = db_begin(DB_RUN, a);
+	db_add(tx, SQL_DOMAIN_CHANGE,
+	       (struct param[]){p_int(d->postoffice), p_text(folded), p_int(d->state), p_text(d->abuse),
+				p_text(d->postmaster), p_text(d->catch_all)},
+	       6, &r);
+	s = db_flush(tx);
+	if (s == ST_OK && r.changed > 0)
+		return rise_and_commit(&tx, d->postoffice, by, "domain.change", folded);
+	db_rollback(&tx);
+	return s == ST_OK ? ST_ABSENT : s;
+}
+
+status domain_remove(int64_t postoffice, slice name, const struct audit_by *by)
+{
+	arena a = ARENA_INIT;
+	slice folded, shown;
+	status s = ST_ABSENT;
+
+	if (mail_domain_parse(name, &a, &folded, &shown) == ST_OK) {
+		db_tx *tx = db_begin(DB_RUN, &a);
+		struct rows r;
+
+		db_add(tx, SQL_DOMAIN_REMOVE, (struct param[]){p_int(postoffice), p_text(folded)}, 2, &r);
+		s = db_flush(tx);
+		if (s == ST_OK && r.changed > 0) {
+			s = rise_and_commit(&tx, postoffice, by, "domain.remove", folded);
+		} else {
+			db_rollback(&tx);
+			s = s == ST_OK ? ST_ABSENT : s;
+		}
+	}
+	arena_release(&a);
+	return s;
+}

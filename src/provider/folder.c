@@ -1,0 +1,104 @@
+/* Folders and the entries in them. */
+#include "provider/folder.h"
+
+#include "provider/db.h"
+#include "provider/folder_expunge.h"
+
+static void folder_read(const struct rows *r, int row, folder *f)
+{
+	*f = (folder){
+		.id = row_int(r, row, 0),
+		.postoffice = row_int(r, row, 1),
+		.mailbox = row_int(r, row, 2),
+		.name = row_slice(r, row, 3),
+		.uidvalidity = (uint32_t)row_int(r, row, 4),
+		.uidnext = (uint32_t)row_int(r, row, 5),
+		.modseq = row_int(r, row, 6),
+		.messages = row_int(r, row, 7),
+		.unseen = row_int(r, row, 8),
+		.bytes = row_int(r, row, 9),
+	};
+}
+
+status folder_find(int64_t postoffice, int64_t mailbox, slice name, arena *a, folder **out)
+{
+	slice stored = slice_same_nocase(name, S("INBOX")) ? S("INBOX") : name;
+	struct param p[] = {p_int(postoffice), p_int(mailbox), p_text(stored)};
+	struct rows r;
+
+	TRY(db_one(SQL_FOLDER_FIND, p, 3, a, &r));
+	*out = arena_new(a, sizeof **out);
+	folder_read(&r, 0, *out);
+	return ST_OK;
+}
+
+status folder_list(int64_t postoffice, int64_t mailbox, arena *a, folder **rows, int *n)
+{
+	struct rows r;
+
+	TRY(db_run(SQL_FOLDER_LIST, (struct param[]){p_int(postoffice), p_int(mailbox)}, 2, a, &r));
+	*rows = arena_new_array(a, (size_t)r.count, sizeof **rows);
+	for (int i = 0; i < r.count; i++)
+		folder_read(&r, i, &(*rows)[i]);
+	*n = r.count;
+	return ST_OK;
+}
+
+status folder_entries(int64_t postoffice, int64_t id, uint32_t after, unsigned most, arena *a,
+		      entry **rows, int *n)
+{
+	struct param p[] = {p_int(postoffice), p_int(id), p_int(after),
+			    most ? p_int(most) : p_null(P_INT)};
+	struct rows r;
+
+	TRY(db_run(SQL_FOLDER_ENTRIES, p, 4, a, &r));
+	*rows = arena_new_array(a, (size_t)r.count, sizeof **rows);
+	for (int i = 0; i < r.count; i++)
+		(*rows)[i] = (entry){
+			.uid = (uint32_t)row_int(&r, i, 0),
+			.modseq = row_int(&r, i, 1),
+			.flags = row_int(&r, i, 2),
+			.message = row_int(&r, i, 3),
+			.blob = row_int(&r, i, 4),
+			.size = row_int(&r, i, 5),
+			.received = row_time(&r, i, 6),
+		};
+	*n = r.count;
+	return ST_OK;
+}
+
+/* ---- removing */
+
+status folder_expunge_wide(int64_t postoffice, int64_t mailbox, int64_t id, const int64_t *uids, int n,
+			   arena *a, int64_t *removed)
+{
+	db_tx *tx = db_begin(DB_RUN, a);
+	struct rows r;
+
+	db_add(tx, SQL_DELIVER_LOCK, (struct param[]){p_int(postoffice), p_int_array(&mailbox, 1)}, 2,
+	       NULL);
+	db_add(tx, SQL_FOLDER_EXPUNGE,
+	       (struct param[]){p_int(postoffice), p_int(mailbox), p_int(id), p_int_array(uids, n)}, 4,
+	       &r);
+	TRY(db_commit(&tx, NULL));
+	*removed = row_int(&r, 0, 0);
+	return ST_OK;
+}
+
+status folder_expunge(int64_t postoffice, int64_t mailbox, int64_t id, const uint32_t *uids,
+		      int n, int64_t *removed)
+{
+	arena a = ARENA_INIT;
+	int64_t *wide = arena_new_array(&a, (size_t)n, sizeof *wide);
+	int64_t count = 0;
+	status s = ST_OK;
+
+	for (int i = 0; i < n; i++)
+		wide[i] = uids[i];
+	if (n > 0)
+		s = folder_expunge_wide(postoffice, mailbox, id, wide, n, &a, &count);
+	if (removed)
+		*removed = count;
+	arena_release(&a);
+	return s;
+}
