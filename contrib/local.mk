@@ -21,5 +21,4 @@ contrib/systemd/pennypost.conf: contrib/systemd/pennypost.sysusers
 # Takes minutes, so it is not part of "make check".
 lint: $(BUILT_SOURCES)
 	$(srcdir)/contrib/lint
-.PHONY: lint
 AM_DISTCHECK_CONFIGURE_FLAGS = --with-systemdsystemunitdir='$${prefix}/lib/systemd/system'

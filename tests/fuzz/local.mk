@@ -10,7 +10,21 @@ libreplay_a_SOURCES = tests/fuzz/replay.c
 endif
 fuzz_programs =
 check_PROGRAMS += $(fuzz_programs)
-if !FUZZING
+if FUZZING
+# make fuzz FUZZ_SECONDS=600: each target for so long. What is new goes to fuzz-corpus/, what crashes
+# to fuzz-corpus/<target>-crash-...; a file that matters moves to tests/fuzz/corpus.
+FUZZ_SECONDS = 60
+fuzz: $(fuzz_programs)
+	@passed=0; failed=0; for p in $(fuzz_programs); do \
+		name=$${p#fuzz_}; dict=$(srcdir)/tests/fuzz/$$name.dict; \
+		$(MKDIR_P) fuzz-corpus/$$p; \
+		if ./$$p -max_total_time=$(FUZZ_SECONDS) -timeout=5 -rss_limit_mb=2048 -print_final_stats=1 \
+			-artifact_prefix=fuzz-corpus/$$p- $$(test ! -f $$dict || echo -dict=$$dict) \
+			fuzz-corpus/$$p $(srcdir)/tests/fuzz/corpus/$$name >fuzz-corpus/$$p.log 2>&1; \
+		then passed=$$((passed + 1)); else failed=$$((failed + 1)); tail -n 40 fuzz-corpus/$$p.log; fi; \
+		echo "$$p: $$(sed -n 's/^stat::number_of_executed_units: */executions /p' fuzz-corpus/$$p.log)"; \
+	done; echo "$$passed passed, $$failed failed"; test $$failed -eq 0
+else
 TESTS += $(fuzz_programs)
 endif
 
