@@ -3,9 +3,12 @@ check_PROGRAMS += unit_mail
 TESTS += unit_mail
 unit_mail_SOURCES = tests/unit/mail/same.h \
 	tests/unit/mail/test_address.c \
+	tests/unit/mail/test_compose.c \
+	tests/unit/mail/test_content.c \
 	tests/unit/mail/test_date.c \
 	tests/unit/mail/test_dot.c \
 	tests/unit/mail/test_header.c \
+	tests/unit/mail/test_mime.c \
 	tests/unit/mail/test_parameter.c \
 	tests/unit/mail/test_transfer.c \
 	tests/unit/mail/test_word.c
