@@ -1,7 +1,6 @@
 /* Everything about libpq that waits. */
 #include "provider/connection.h"
 
-#include "base/list.h"
 #include "base/log.h"
 #include "base/memory.h"
 #include "base/metric.h"
@@ -131,19 +130,12 @@ void connection_close(PGconn **pg)
 
 /* ---- sending and receiving */
 
-/* Readiness is told once per change: what stands in the socket already must be asked for. */
-static bool readable_now(PGconn *pg)
-{
-	struct pollfd at = {.fd = PQsocket(pg), .events = POLLIN};
-	return poll(&at, 1, 0) > 0;
-}
-
 status connection_flush(PGconn *pg)
 {
 	int left;
 	while ((left = PQflush(pg)) == 1) {
 		TRY(task_wait(PQsocket(pg), WAIT_READ | WAIT_WRITE));
-		if (readable_now(pg) && !PQconsumeInput(pg))
+		if (!PQconsumeInput(pg))
 			return ST_CLOSED;
 	}
 	return left == 0 ? ST_OK : ST_CLOSED;
@@ -153,8 +145,7 @@ status connection_result(PGconn *pg, PGresult **r)
 {
 	*r = NULL;
 	while (PQisBusy(pg)) {
-		if (!readable_now(pg))
-			TRY(task_wait(PQsocket(pg), WAIT_READ));
+		TRY(task_wait(PQsocket(pg), WAIT_READ));
 		if (!PQconsumeInput(pg))
 			break;
 	}
@@ -307,6 +298,12 @@ static struct connection *idle_one(struct pool *p)
 		p->idle = c->next;
 	pthread_mutex_unlock(&p->lock);
 	return c;
+}
+
+static bool readable_now(PGconn *pg)
+{
+	struct pollfd at = {.fd = PQsocket(pg), .events = POLLIN};
+	return poll(&at, 1, 0) > 0;
 }
 
 /* An idle connection says nothing unless it has ended, or has a notice for us. */
