@@ -2,16 +2,21 @@
 sql_schema = \
 	sql/schema/0001-foundation.sql
 sql_statements = \
-	sql/statement/core.sql \
 	sql/statement/address_map.sql \
+	sql/statement/audit.sql \
 	sql/statement/blob.sql \
+	sql/statement/core.sql \
 	sql/statement/deliver.sql \
 	sql/statement/domain.sql \
 	sql/statement/folder.sql \
 	sql/statement/mailbox.sql \
 	sql/statement/message.sql \
+	sql/statement/node.sql \
 	sql/statement/postoffice.sql \
-	sql/statement/repeat.sql
+	sql/statement/repeat.sql \
+	sql/statement/session.sql \
+	sql/statement/setting.sql \
+	sql/statement/trace.sql
 EXTRA_DIST += $(sql_schema) $(sql_statements) sql/statements.awk sql/migrations.awk
 
 statement_tables = src/provider/statement_table.h src/provider/statement_table.c \

@@ -68,3 +68,30 @@ select count(*) from mailbox;
 -- statement isolation_probe_size system
 -- that there is something to be seen at all
 select exists (select from mailbox);
+
+-- statement schema_lock owner
+lock table schema_version in exclusive mode;
+
+-- statement schema_note owner
+insert into schema_version (version, name) values ($1, $2) on conflict do nothing;
+
+-- statement role_commands owner
+-- $1 role, $2 password or NULL: the commands that make it what it must be
+select c from (values
+	(1, case when not exists (select from pg_roles where rolname = $1::text) then format('create role %I', $1::text) end),
+	(2, format('alter role %I login nosuperuser nobypassrls nocreatedb nocreaterole noreplication', $1::text)),
+	(3, case when $2::text is not null then format('alter role %I password %L', $1::text, $2::text) end),
+	(4, case when $1::text <> 'pennypost_owner' then format('alter role %I set statement_timeout = ''30s''', $1::text) end),
+	(5, format('alter role %I set lock_timeout = ''2s''', $1::text)),
+	(6, case when $1::text <> 'pennypost_owner' then format('alter role %I set idle_in_transaction_session_timeout = ''10s''', $1::text) end),
+	(7, format('alter role %I set jit = off', $1::text))
+) as v (n, c) where c is not null order by n;
+
+-- statement database_commands owner
+-- $1 database
+select c from (values
+	(1, case when not exists (select from pg_database where datname = $1::text)
+		then format('create database %I owner pennypost_owner encoding ''UTF8'' template template0', $1::text) end),
+	(2, format('revoke all on database %I from public', $1::text)),
+	(3, format('grant connect on database %I to pennypost_run, pennypost_system', $1::text))
+) as v (n, c) where c is not null order by n;

@@ -12,6 +12,13 @@
 void change_audit(db_tx *tx, int64_t postoffice, const struct audit_by *by, const char *action,
 		  slice object, slice detail);
 
+/* {"name":"value",..} for `detail`, in the arena. Bytes that are not UTF-8 become U+FFFD. */
+struct change_fact {
+	const char *name;
+	slice value;
+};
+slice change_detail(arena *a, const struct change_fact *facts, int n);
+
 enum revision {
 	REVISION_SETTING, /* table setting */
 	REVISION_ROUTING, /* domains, addresses, states of mailboxes and post offices */

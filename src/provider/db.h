@@ -174,6 +174,10 @@ void db_patience(usec span);                /* longest wait for a free connectio
 /* Plain text of a role's last connection error, for the operator's log line. Static wheel. */
 const char *db_trouble(enum db_role role);
 
+/* Checks a connection URI (or key=value string) and gives it with another user and password. Empty `user`:
+   as it is. An empty `password` keeps the one that stands there. ST_INVALID with *why. */
+status db_uri_as(slice uri, slice user, slice password, arena *a, slice *out, slice *why);
+
 /* ---- a connection of one's own beside the pools: migrations, roles, checks. Waits like the rest. */
 typedef struct db_link db_link;
 /* ST_BUSY when it cannot be had; the reason is logged and in *why (arena, may be NULL). */

@@ -84,3 +84,41 @@ status db_link_run(db_link *l, const char *sql, const struct param *p, int n, ar
 	status kind = sent ? gather(l, "own", a, out, NULL) : ST_CLOSED;
 	return kind == ST_CLOSED ? ST_BUSY : kind;
 }
+
+/* key='value', with backslashes before quotes and backslashes. */
+static void add_pair(text *t, const char *key, slice value)
+{
+	text_format(t, "%s%s='", t->size ? " " : "", key);
+	for (size_t i = 0; i < value.size; i++) {
+		if (value.at[i] == '\'' || value.at[i] == '\\')
+			text_add_char(t, '\\');
+		text_add_char(t, value.at[i]);
+	}
+	text_add_char(t, '\'');
+}
+
+status db_uri_as(slice uri, slice user, slice password, arena *a, slice *out, slice *why)
+{
+	char *words = NULL;
+	PQconninfoOption *options = PQconninfoParse(arena_z(a, uri), &words);
+	if (options == NULL) {
+		*why = slice_trim(arena_copy(a, slice_z(words)));
+		PQfreemem(words);
+		return ST_INVALID;
+	}
+	text t = TEXT_INIT;
+	if (user.size)
+		add_pair(&t, "user", user);
+	if (password.size)
+		add_pair(&t, "password", password);
+	for (PQconninfoOption *o = options; o->keyword; o++) {
+		if (o->val == NULL || (user.size && strcmp(o->keyword, "user") == 0) ||
+		    (password.size && strcmp(o->keyword, "password") == 0))
+			continue;
+		add_pair(&t, o->keyword, slice_z(o->val));
+	}
+	*out = arena_copy(a, text_slice(&t));
+	text_free(&t);
+	PQconninfoFree(options);
+	return ST_OK;
+}

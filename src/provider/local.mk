@@ -9,6 +9,9 @@ provider_shared = \
 	src/provider/scram.c src/provider/scram.h \
 	src/provider/setting_parse.c src/provider/setting_parse.h
 libprovider_a_SOURCES = $(provider_shared) \
+	src/provider/audit.c \
+	src/provider/bootstrap.c \
+	src/provider/change.c \
 	src/provider/connection.c src/provider/connection.h \
 	src/provider/db.c \
 	src/provider/db_link.c \
@@ -21,6 +24,13 @@ libprovider_a_SOURCES = $(provider_shared) \
 	src/provider/message.c \
 	src/provider/postoffice.c \
 	src/provider/repeat.c src/provider/repeat.h \
+	src/provider/migrate.c src/provider/migrate.h \
+	src/provider/node.c \
+	src/provider/provider.c \
+	src/provider/session.c \
+	src/provider/setting.c \
+	src/provider/trace.c \
+	src/provider/watch.h \
 	src/provider/wire.c src/provider/wire.h \
 	src/provider/auth.h \
 	src/provider/auth_secret.h \

@@ -4,7 +4,8 @@
 
    Calls may wait (task/task.h), from fibers and from plain threads alike. All give, besides what
    their contract names: ST_BUSY (database unreachable, pool exhausted, lock not had; try later),
-   ST_TIMED_OUT and ST_CANCELLED of the task, ST_BROKEN (logged; an operator must look). None holds a
+   ST_TIMED_OUT and ST_CANCELLED of the task, ST_BROKEN (logged; an operator must look), and calls that
+   change facts ST_UNSURE (the connection was lost while committing: look what is true). None holds a
    database connection after it returned. Results live in the arena passed. */
 #ifndef PENNYPOST_PROVIDER_PROVIDER_H
 #define PENNYPOST_PROVIDER_PROVIDER_H
@@ -27,6 +28,7 @@ struct provider_conf {
    ST_DENIED   the role bypasses row-level security, is superuser or owner, or fsync,
                full_page_writes or synchronous_commit is off (T50, R1). */
 status provider_open(const struct provider_conf *c);
+/* Nobody may be inside any more. Settings stay readable as they were. */
 void provider_close(void);
 
 /* The database answers and is durable (checked at start and every minute, R1); for SMTP's 421 and

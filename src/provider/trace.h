@@ -20,7 +20,8 @@ enum trace_kind {
 const char *trace_name(enum trace_kind k);
 
 /* postoffice 0 = of no tenant (refused before any was known). message: the delivery's id or 0.
-   fields: key=value text, escaped as log fields; stored as it is. */
+   fields: key=value text, escaped as log fields; stored as it is. A field message_id=.. makes the row
+   findable by it. */
 void trace_note(int64_t postoffice, int64_t message, enum trace_kind k, const char *fields, ...)
 	__attribute__((format(printf, 4, 5)));
 

@@ -1,0 +1,11 @@
+-- statement setting_since system
+-- $1 the revision known so far; unset ones come with a NULL, so that they are forgotten
+select postoffice, scope, object, name, value, rev from setting where rev > $1 order by rev;
+
+-- statement setting_store system
+-- $1 post office, $2 scope, $3 object, $4 name, $5 value. The revision's row is locked until the commit: revisions
+-- appear in their order, so that nobody's `rev >` skips one.
+with risen as (update revision set rev = rev + 1 where kind = 'setting' returning rev)
+insert into setting (postoffice, scope, object, name, value, rev)
+select $1, $2, $3, $4, $5, rev from risen
+on conflict (postoffice, scope, object, name) do update set value = excluded.value, rev = excluded.rev;

@@ -1,0 +1,22 @@
+#include "provider/audit.h"
+
+#include "provider/db.h"
+
+status audit_list(int64_t postoffice, unsigned most, arena *a, struct audit_row **rows, int *n)
+{
+	struct rows r;
+	struct param p[] = {p_int(postoffice), p_int(most)};
+	if (postoffice)
+		TRY(db_run(SQL_AUDIT_OF_POSTOFFICE, p, 2, a, &r));
+	else
+		TRY(db_run(SQL_AUDIT_OF_ALL, p + 1, 1, a, &r));
+	*n = r.count;
+	*rows = arena_new_array(a, (size_t)r.count, sizeof **rows);
+	for (int i = 0; i < r.count; i++)
+		(*rows)[i] = (struct audit_row){
+			.postoffice = row_int(&r, i, 0), .at = row_time(&r, i, 1),
+			.who = row_slice(&r, i, 2), .from = row_slice(&r, i, 3),
+			.action = row_slice(&r, i, 4), .object = row_slice(&r, i, 5),
+			.detail = row_slice(&r, i, 6)};
+	return ST_OK;
+}

@@ -1,0 +1,125 @@
+#include "provider/bootstrap.h"
+
+#include "base/log.h"
+#include "base/text.h"
+#include "provider/db.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stddef.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#define FILE_MOST (64 * 1024)
+
+static const struct {
+	const char *key;
+	size_t at;
+} keys[] = {
+	{"pguri", offsetof(struct bootstrap, pguri)},
+	{"pguri_system", offsetof(struct bootstrap, pguri_system)},
+	{"pguri_owner", offsetof(struct bootstrap, pguri_owner)},
+	{"node", offsetof(struct bootstrap, node)},
+	{"certificates", offsetof(struct bootstrap, certificates)},
+	{"user", offsetof(struct bootstrap, user)},
+	{"state", offsetof(struct bootstrap, state)},
+	{"secret_file", offsetof(struct bootstrap, secret_file)},
+};
+
+static status read_all(const char *path, text *t)
+{
+	int fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (fd < 0)
+		return log_trouble(errno == ENOENT ? ST_ABSENT : ST_INVALID, EV_BOOTSTRAP_UNREAD,
+				   "file=%s why=%s", log_quote(slice_z(path)), log_quote(slice_z(strerror(errno))));
+	ssize_t got;
+	do {
+		text_reserve(t, 4096);
+		got = read(fd, t->at + t->size, 4096);
+		if (got > 0)
+			t->size += (size_t)got;
+	} while ((got > 0 && t->size < FILE_MOST) || (got < 0 && errno == EINTR));
+	close(fd);
+	if (got != 0)
+		return log_trouble(ST_INVALID, EV_BOOTSTRAP_UNREAD, "file=%s why=\"too long or unreadable\"",
+				   log_quote(slice_z(path)));
+	return ST_OK;
+}
+
+static slice *place_of(struct bootstrap *b, slice key)
+{
+	for (size_t i = 0; i < sizeof keys / sizeof *keys; i++)
+		if (slice_same(key, slice_z(keys[i].key)))
+			return (slice *)((char *)b + keys[i].at);
+	return NULL;
+}
+
+static status wrong(const struct bootstrap *b, int line, const char *why)
+{
+	return log_trouble(ST_INVALID, EV_BOOTSTRAP_LINE, "file=%s line=%d why=%s", log_quote(b->file),
+			   line, log_quote(slice_z(why)));
+}
+
+static status read_line(struct bootstrap *b, slice line, int number, arena *a)
+{
+	line = slice_trim(line);
+	if (line.size == 0 || line.at[0] == '#')
+		return ST_OK;
+	size_t equals = slice_find(line, '=');
+	if (equals == line.size)
+		return wrong(b, number, "a line is written key = value");
+	slice *place = place_of(b, slice_trim(slice_until(line, equals)));
+	if (place == NULL)
+		return wrong(b, number, "no such key; known are pguri pguri_system pguri_owner node certificates "
+					"user state secret_file");
+	if (place->at)
+		return wrong(b, number, "the key stands twice");
+	*place = arena_copy(a, slice_trim(slice_from(line, equals + 1)));
+	return ST_OK;
+}
+
+static status complete_uris(struct bootstrap *b, arena *a)
+{
+	slice why, same;
+	if (b->pguri.size == 0)
+		return wrong(b, 0, "pguri is missing: where the database is, as postgresql://pennypost_run@host/pennypost");
+	const slice given[] = {b->pguri, b->pguri_system, b->pguri_owner};
+	for (int i = 0; i < 3; i++)
+		if (given[i].size && db_uri_as(given[i], S(""), S(""), a, &same, &why) != ST_OK)
+			return wrong(b, 0, arena_format(a, "a pguri is not understood: %.*s", SLICE_ARGS(why)).at);
+	if (b->pguri_system.size == 0)
+		return db_uri_as(b->pguri, S("pennypost_system"), S(""), a, &b->pguri_system, &why);
+	return ST_OK;
+}
+
+static void complete_rest(struct bootstrap *b, arena *a)
+{
+	char host[256];
+	if (b->node.size == 0 && gethostname(host, sizeof host) == 0)
+		b->node = arena_copy(a, slice_of(host, strnlen(host, sizeof host)));
+	if (b->secret_file.size == 0) {
+		size_t slash = slice_find_last(b->file, '/');
+		slice folder = slash < b->file.size ? slice_until(b->file, slash + 1) : S("");
+		b->secret_file = arena_format(a, "%.*ssecret", SLICE_ARGS(folder));
+	}
+}
+
+status bootstrap_read(const char *path, arena *a, struct bootstrap *out)
+{
+	if (path == NULL)
+		path = getenv("PENNYPOST_CONF");
+	if (path == NULL || *path == 0)
+		path = "/etc/pennypost/pennypost.conf";
+	text t = TEXT_INIT;
+	struct bootstrap b = {.file = arena_copy(a, slice_z(path))};
+	status kind = read_all(path, &t);
+	slice rest = text_slice(&t), line;
+	for (int number = 1; kind == ST_OK && slice_take(&rest, '\n', &line); number++)
+		kind = read_line(&b, line, number, a);
+	text_free(&t);
+	TRY(kind);
+	TRY(complete_uris(&b, a));
+	complete_rest(&b, a);
+	*out = b;
+	return ST_OK;
+}

@@ -1,0 +1,283 @@
+/* Opening, and the watch: one task per process that asks every second what changed elsewhere, writes
+   out traces, renews the node's number and looks every minute whether the database is still durable. */
+#include "provider/provider.h"
+
+#include "base/log.h"
+#include "provider/change.h"
+#include "provider/migrate.h"
+#include "provider/node.h"
+#include "provider/setting.h"
+#include "provider/trace.h"
+#include "provider/watch.h"
+#include "task/task.h"
+
+#include <assert.h>
+#include <pthread.h>
+#include <stdatomic.h>
+
+#define TURN USEC_S
+#define RENEW_EVERY (10 * USEC_S)
+#define CHECK_EVERY (60 * USEC_S)
+#define SILENCE_MOST (3 * USEC_S) /* of the database, before it counts as away */
+#define HOOKS 8
+#define NO_TENANT INT64_C(1) /* no post office has this id: base/id.h starts in 2020 */
+
+static struct {
+	_Atomic(const char *) trouble; /* of the last check; NULL = none */
+	_Atomic usec answered_at;
+	atomic_bool serves;
+	_Atomic uint64_t routing;
+	int64_t seen[REVISIONS];       /* by the watch alone */
+	void (*hooks[REVISIONS][HOOKS])(void);
+	pthread_t thread;
+	bool has_thread;
+	notice *stop;                  /* of the thread */
+	atomic_bool stopping;
+} house;
+
+/* ---- revisions */
+
+void change_watch(enum revision r, void (*seen)(void))
+{
+	for (int i = 0; i < HOOKS; i++)
+		if (house.hooks[r][i] == NULL || house.hooks[r][i] == seen) {
+			house.hooks[r][i] = seen;
+			return;
+		}
+	assert(!"room for another hook");
+}
+
+void change_tell(enum revision r)
+{
+	if (r == REVISION_ROUTING)
+		atomic_fetch_add(&house.routing, 1);
+	for (int i = 0; i < HOOKS && house.hooks[r][i]; i++)
+		house.hooks[r][i]();
+}
+
+uint64_t provider_routing_revision(void)
+{
+	return atomic_load(&house.routing);
+}
+
+static status look_for_changes(void)
+{
+	static const char *const names[REVISIONS] = {"setting", "routing", "auth"};
+	arena a = ARENA_INIT;
+	struct rows r;
+	status kind = db_run(SQL_REVISIONS_NOW, NULL, 0, &a, &r);
+	for (int i = 0; kind == ST_OK && i < r.count; i++)
+		for (int k = 0; k < REVISIONS; k++) {
+			int64_t rev = row_int(&r, i, 1);
+			if (!slice_same(row_slice(&r, i, 0), slice_z(names[k])) || rev == house.seen[k])
+				continue;
+			if (k == REVISION_SETTING && setting_load() != ST_OK)
+				continue; /* again in a second */
+			house.seen[k] = rev;
+			change_tell((enum revision)k);
+		}
+	arena_release(&a);
+	return kind;
+}
+
+/* ---- checks (T50, R1) */
+
+static status check_role(enum statement_id id, const char **why)
+{
+	arena a = ARENA_INIT;
+	struct rows r;
+	status kind = db_one(id, NULL, 0, &a, &r);
+	if (kind == ST_OK && (row_bool(&r, 0, 1) || row_bool(&r, 0, 2) || row_bool(&r, 0, 3))) {
+		log_event(EV_DB_ROLE, "role=%s superuser=%d bypassrls=%d owner=%d", row_slice(&r, 0, 0).at,
+			  row_bool(&r, 0, 1), row_bool(&r, 0, 2), row_bool(&r, 0, 3));
+		*why = "the database role bypasses row-level security";
+		kind = ST_DENIED;
+	}
+	arena_release(&a);
+	return kind;
+}
+
+static status check_durable(const char **why)
+{
+	arena a = ARENA_INIT;
+	struct rows r;
+	status kind = db_one(SQL_DURABILITY, NULL, 0, &a, &r);
+	if (kind == ST_OK && !(row_bool(&r, 0, 0) && row_bool(&r, 0, 1) && row_bool(&r, 0, 2))) {
+		log_event(EV_DB_NOT_DURABLE, "fsync=%s full_page_writes=%s synchronous_commit=%s",
+			  row_bool(&r, 0, 0) ? "on" : "off", row_bool(&r, 0, 1) ? "on" : "off",
+			  row_bool(&r, 0, 2) ? "on" : "off");
+		*why = "the database is not durable: fsync, full_page_writes or synchronous_commit is off";
+		kind = ST_DENIED;
+	}
+	arena_release(&a);
+	return kind;
+}
+
+static status check_all(void)
+{
+	const char *why = NULL;
+	status kind = check_durable(&why);
+	if (kind == ST_OK)
+		kind = check_role(SQL_RUN_ROLE_FACTS, &why);
+	if (kind == ST_OK)
+		kind = check_role(SQL_SYSTEM_ROLE_FACTS, &why);
+	if (kind == ST_OK || kind == ST_DENIED)
+		atomic_store(&house.trouble, why);
+	return kind;
+}
+
+static status check_schema(void)
+{
+	arena a = ARENA_INIT;
+	struct rows r;
+	int64_t version = 0;
+	status kind = db_one(SQL_SCHEMA_PRESENT, NULL, 0, &a, &r);
+	if (kind == ST_OK && row_bool(&r, 0, 0)) {
+		kind = db_one(SQL_SCHEMA_VERSION_KNOWN, NULL, 0, &a, &r);
+		version = kind == ST_OK ? row_int(&r, 0, 0) : 0;
+	}
+	arena_release(&a);
+	TRY(kind);
+	if (version == 0)
+		return log_trouble(ST_ABSENT, EV_SCHEMA_ABSENT, NULL);
+	if (version != migrate_known())
+		return log_trouble(ST_INVALID, EV_SCHEMA_OTHER, "schema=%lld program=%d", (long long)version,
+				   migrate_known());
+	return ST_OK;
+}
+
+bool provider_healthy(const char **why)
+{
+	*why = atomic_load(&house.trouble);
+	if (*why == NULL && atomic_load(&house.serves)) {
+		if (clock_now() - atomic_load(&house.answered_at) > SILENCE_MOST)
+			*why = "the database does not answer";
+		else if (!node_is_valid())
+			*why = "this process has lost its node number";
+	}
+	return *why == NULL;
+}
+
+status provider_ping(void)
+{
+	return db_run(SQL_TX_RUN_PING, NULL, 0, NULL, NULL);
+}
+
+status provider_isolation_probe(void)
+{
+	arena a = ARENA_INIT;
+	struct rows under = {0}, unset = {0};
+	struct param nobody = p_int(NO_TENANT);
+	status kind = db_one(SQL_ISOLATION_PROBE, &nobody, 1, &a, &under);
+	if (kind == ST_OK)
+		kind = db_one(SQL_ISOLATION_PROBE_UNSET, NULL, 0, &a, &unset);
+	if (kind == ST_OK && (row_int(&under, 0, 0) || row_int(&unset, 0, 0)))
+		kind = log_trouble(ST_BROKEN, EV_DB_NOT_ISOLATED, NULL);
+	arena_release(&a);
+	return kind;
+}
+
+/* ---- the watch */
+
+static void turn(usec *renewed, usec *checked)
+{
+	usec now = clock_now();
+	usec before = task_deadline(now + 5 * USEC_S);
+	if (look_for_changes() == ST_OK)
+		atomic_store(&house.answered_at, clock_now());
+	db_patience(setting_number(S_db_patience, NULL));
+	trace_flush();
+	if (now - *renewed >= RENEW_EVERY && node_renew() != ST_BUSY)
+		*renewed = now;
+	if (now - *checked >= CHECK_EVERY && check_all() != ST_BUSY)
+		*checked = now;
+	task_deadline(before);
+}
+
+static status watch(void *arg)
+{
+	(void)arg;
+	usec renewed = clock_now(), checked = renewed;
+	while (task_sleep(TURN) == ST_OK)
+		turn(&renewed, &checked);
+	return ST_OK;
+}
+
+static void *watch_thread(void *arg)
+{
+	usec renewed = clock_now(), checked = renewed;
+	while (!atomic_load(&house.stopping)) {
+		struct wait w = {.fd = -1, .notice = house.stop};
+		int which;
+		task_wait_any(&w, 1, clock_now() + TURN, &which);
+		if (!atomic_load(&house.stopping))
+			turn(&renewed, &checked);
+	}
+	return arg;
+}
+
+static status watch_start(void)
+{
+	atomic_store(&house.answered_at, clock_now());
+	atomic_store(&house.serves, true);
+	if (task_self())
+		return task_start("watch", watch, NULL) ? ST_OK : ST_BUSY;
+	house.stop = notice_open();
+	house.has_thread = pthread_create(&house.thread, NULL, watch_thread, NULL) == 0;
+	return house.has_thread ? ST_OK : ST_BUSY;
+}
+
+static void watch_stop(void)
+{
+	atomic_store(&house.stopping, true);
+	if (house.has_thread) {
+		notice_raise(house.stop);
+		pthread_join(house.thread, NULL);
+	}
+	notice_close(&house.stop);
+	house.has_thread = false;
+	atomic_store(&house.stopping, false);
+	atomic_store(&house.serves, false);
+}
+
+/* ---- opening and closing */
+
+static status remember_revisions(void)
+{
+	for (int k = 0; k < REVISIONS; k++)
+		house.seen[k] = -1;
+	return look_for_changes(); /* loads all settings */
+}
+
+static status open_facts(const struct provider_conf *c)
+{
+	TRY(check_schema());
+	TRY(check_all());
+	setting_open();
+	TRY(remember_revisions());
+	db_patience(setting_number(S_db_patience, NULL));
+	node_role(c->application);
+	TRY(node_lease(c->boot->node));
+	return c->serve ? watch_start() : ST_OK;
+}
+
+status provider_open(const struct provider_conf *c)
+{
+	struct db_conf db = {.uri = {c->boot->pguri.at, c->boot->pguri_system.at},
+			     .connections = {c->connections, c->system_connections},
+			     .application = c->application};
+	TRY(db_open(&db));
+	status kind = open_facts(c);
+	if (kind != ST_OK)
+		provider_close();
+	return kind;
+}
+
+void provider_close(void)
+{
+	watch_stop();
+	trace_flush();
+	trace_close();
+	node_release();
+	db_close();
+}

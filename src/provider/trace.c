@@ -1,0 +1,252 @@
+/* Rows wait in a ring until the watch writes them. Who notes never waits: a full ring loses its
+   oldest row, and the loss is counted and told. */
+#include "provider/trace.h"
+
+#include "base/id.h"
+#include "base/log.h"
+#include "base/memory.h"
+#include "base/utf8.h"
+#include "provider/db.h"
+#include "provider/digest.h"
+#include "provider/watch.h"
+
+#include <pthread.h>
+#include <stdarg.h>
+
+#define ROWS_MOST 20000
+#define FIELDS_MOST 2000 /* octets kept of one row's fields */
+#define BATCH 1000
+
+struct row {
+	usec at;
+	int64_t postoffice, message, id, hash;
+	enum trace_kind kind;
+	size_t size;
+	char *fields;
+};
+
+static struct {
+	pthread_mutex_t lock; /* guards what follows; never held across a wait */
+	struct row *rows;     /* a ring of ROWS_MOST */
+	unsigned first, count;
+	uint64_t lost;
+	bool flushing;
+} ring = {.lock = PTHREAD_MUTEX_INITIALIZER};
+
+const char *trace_name(enum trace_kind k)
+{
+	static const char *const names[TRACE_KINDS] = {
+		[TRACE_ACCEPTED] = "accepted", [TRACE_DELIVERED] = "delivered", [TRACE_REFUSED] = "refused",
+		[TRACE_REPEATED] = "repeated", [TRACE_READ] = "read", [TRACE_REMOVED] = "removed"};
+	return k < TRACE_KINDS ? names[k] : "other";
+}
+
+/* ---- the Message-ID among the fields */
+
+static int64_t hash_of(slice message_id)
+{
+	uint8_t sum[32];
+	uint64_t hash = 0;
+	digest *d = digest_open();
+	message_id = slice_trim(message_id);
+	if (message_id.size > 1 && message_id.at[0] == '<' && message_id.at[message_id.size - 1] == '>')
+		message_id = slice_of(message_id.at + 1, message_id.size - 2);
+	digest_add(d, message_id);
+	digest_end(d, sum);
+	digest_close(&d);
+	for (int i = 0; i < 8; i++)
+		hash = hash << 8 | sum[i];
+	return hash ? (int64_t)hash : 1;
+}
+
+/* The value behind message_id=, without quotes: escaped as it stands, so both sides hash the same. */
+static slice message_id_among(slice fields)
+{
+	static const slice key = {"message_id=", 11};
+	size_t at = slice_search(fields, key);
+	if (at == fields.size || (at > 0 && fields.at[at - 1] != ' '))
+		return (slice){0};
+	slice value = slice_from(fields, at + key.size);
+	if (value.size == 0 || value.at[0] != '"')
+		return slice_until(value, slice_find(value, ' '));
+	size_t end = 1;
+	while (end < value.size && value.at[end] != '"')
+		end += value.at[end] == '\\' ? 2 : 1;
+	return slice_of(value.at + 1, (end < value.size ? end : value.size) - 1);
+}
+
+/* ---- noting */
+
+static void put(struct row r)
+{
+	pthread_mutex_lock(&ring.lock);
+	if (ring.rows == NULL)
+		ring.rows = memory_new_array(ROWS_MOST, sizeof *ring.rows);
+	if (ring.count == ROWS_MOST) {
+		memory_free(ring.rows[ring.first].fields);
+		ring.first = (ring.first + 1) % ROWS_MOST;
+		ring.count--;
+		ring.lost++;
+	}
+	ring.rows[(ring.first + ring.count) % ROWS_MOST] = r;
+	ring.count++;
+	pthread_mutex_unlock(&ring.lock);
+}
+
+void trace_note(int64_t postoffice, int64_t message, enum trace_kind k, const char *fields, ...)
+{
+	text t = TEXT_INIT;
+	va_list args;
+	va_start(args, fields);
+	text_format_v(&t, fields, args);
+	va_end(args);
+	struct row r = {.at = clock_wall(), .postoffice = postoffice, .message = message, .kind = k,
+			.id = id_new(), .size = t.size < FIELDS_MOST ? t.size : FIELDS_MOST};
+	slice message_id = message_id_among(text_slice(&t));
+	if (message_id.size)
+		r.hash = hash_of(message_id);
+	r.fields = memory_new(r.size + 1);
+	if (r.size)
+		memcpy(r.fields, t.at, r.size);
+	text_free(&t);
+	put(r);
+}
+
+/* ---- writing out */
+
+/* Copies up to a batch of the oldest rows; they stay in the ring until they are stored. */
+static int take(struct row *batch, uint64_t *lost)
+{
+	int n = 0;
+	pthread_mutex_lock(&ring.lock);
+	for (; n < BATCH && (unsigned)n < ring.count; n++)
+		batch[n] = ring.rows[(ring.first + (unsigned)n) % ROWS_MOST];
+	ring.first = (ring.first + (unsigned)n) % ROWS_MOST;
+	ring.count -= (unsigned)n;
+	*lost = ring.lost;
+	ring.lost = 0;
+	pthread_mutex_unlock(&ring.lock);
+	return n;
+}
+
+/* Back to the front, as many as there is room for: the oldest are lost first. */
+static void put_back(struct row *batch, int n)
+{
+	pthread_mutex_lock(&ring.lock);
+	while (n > 0 && ring.count < ROWS_MOST) {
+		ring.first = (ring.first + ROWS_MOST - 1) % ROWS_MOST;
+		ring.rows[ring.first] = batch[--n];
+		ring.count++;
+	}
+	ring.lost += (uint64_t)n;
+	pthread_mutex_unlock(&ring.lock);
+	while (n > 0)
+		memory_free(batch[--n].fields);
+}
+
+static status store(const struct row *batch, int n, arena *a)
+{
+	int64_t *numbers[6];
+	slice *fields = arena_new_array(a, (size_t)n, sizeof *fields);
+	for (int c = 0; c < 6; c++)
+		numbers[c] = arena_new_array(a, (size_t)n, sizeof **numbers);
+	for (int i = 0; i < n; i++) {
+		const struct row *r = &batch[i];
+		const int64_t values[6] = {r->postoffice, r->at, r->id, r->message, r->hash, r->kind};
+		for (int c = 0; c < 6; c++)
+			numbers[c][i] = values[c];
+		text clean = TEXT_INIT;
+		utf8_add_repaired(&clean, slice_of(r->fields, r->size));
+		fields[i] = clean.size ? arena_copy(a, text_slice(&clean)) : S("");
+		text_free(&clean);
+	}
+	struct param p[] = {p_int_array(numbers[0], n), p_time_array(numbers[1], n), p_int_array(numbers[2], n),
+			    p_int_array(numbers[3], n), p_int_array(numbers[4], n), p_int_array(numbers[5], n),
+			    p_text(node_name()), p_text_array(fields, n)};
+	db_tx *tx = db_begin(DB_SYSTEM, a);
+	db_relax(tx);
+	db_add(tx, SQL_TRACE_ADD, p, 8, NULL);
+	return db_commit(&tx, NULL);
+}
+
+/* ST_ABSENT: nothing was there. */
+static status flush_batch(struct row *batch)
+{
+	uint64_t lost;
+	int n = take(batch, &lost);
+	if (lost)
+		log_event(EV_TRACE_DROPPED, "rows=%llu", (unsigned long long)lost);
+	if (n == 0)
+		return ST_ABSENT;
+	arena a = ARENA_INIT;
+	status kind = store(batch, n, &a);
+	arena_release(&a);
+	if (kind == ST_BUSY || kind == ST_TIMED_OUT || kind == ST_CANCELLED) {
+		put_back(batch, n);
+		return kind;
+	}
+	for (int i = 0; i < n; i++)
+		memory_free(batch[i].fields);
+	return kind;
+}
+
+static bool flushing(bool begins)
+{
+	pthread_mutex_lock(&ring.lock);
+	bool was = ring.flushing;
+	ring.flushing = begins;
+	pthread_mutex_unlock(&ring.lock);
+	return was;
+}
+
+status trace_flush(void)
+{
+	if (flushing(true))
+		return ST_OK; /* somebody else does it now */
+	struct row *batch = memory_new_array(BATCH, sizeof *batch);
+	status kind;
+	do
+		kind = flush_batch(batch);
+	while (kind == ST_OK);
+	memory_free(batch);
+	flushing(false);
+	return kind == ST_ABSENT ? ST_OK : kind;
+}
+
+void trace_close(void)
+{
+	pthread_mutex_lock(&ring.lock);
+	for (; ring.count; ring.count--, ring.first = (ring.first + 1) % ROWS_MOST)
+		memory_free(ring.rows[ring.first].fields);
+	memory_free(ring.rows);
+	ring.rows = NULL;
+	pthread_mutex_unlock(&ring.lock);
+}
+
+/* ---- reading */
+
+static status list(enum statement_id id, int64_t key, arena *a, struct trace_row **rows, int *n)
+{
+	struct rows r;
+	struct param p = p_int(key);
+	TRY(db_run(id, &p, 1, a, &r));
+	*n = r.count;
+	*rows = arena_new_array(a, (size_t)r.count, sizeof **rows);
+	for (int i = 0; i < r.count; i++)
+		(*rows)[i] = (struct trace_row){
+			.postoffice = row_int(&r, i, 0), .at = row_time(&r, i, 1), .message = row_int(&r, i, 2),
+			.kind = (enum trace_kind)row_int(&r, i, 3), .node = row_slice(&r, i, 4),
+			.fields = row_slice(&r, i, 5)};
+	return ST_OK;
+}
+
+status trace_by_message(int64_t message, arena *a, struct trace_row **rows, int *n)
+{
+	return list(SQL_TRACE_OF_MESSAGE, message, a, rows, n);
+}
+
+status trace_by_message_id(slice message_id, arena *a, struct trace_row **rows, int *n)
+{
+	return list(SQL_TRACE_OF_MESSAGE_ID, hash_of(slice_until(message_id_among(
+			arena_format(a, "message_id=%s", log_quote(message_id))), FIELDS_MOST)), a, rows, n);
+}

@@ -1,0 +1,21 @@
+/* What provider.c tells its neighbours: facts of this process that no table holds. */
+#ifndef PENNYPOST_PROVIDER_WATCH_H
+#define PENNYPOST_PROVIDER_WATCH_H
+
+#include "provider/provider.h"
+
+/* setting.c: a memory of defaults; then everything set, and again what changed since. What was loaded
+   stays readable after provider_close. */
+void setting_open(void);
+status setting_load(void);
+
+/* node.c */
+status node_renew(void); /* ST_ABSENT: the number was lost; another one has been leased */
+void node_role(const char *role); /* before node_lease */
+bool node_is_valid(void);
+slice node_name(void);
+
+/* trace.c */
+void trace_close(void);
+
+#endif
