@@ -23,30 +23,30 @@ update postoffice set state = $2::bigint where postoffice = $1::bigint returning
 
 -- Removing: first what no key ties to the post office, a bounded number of rows at a time.
 -- statement postoffice_empty_entries
-with some as (select folder, uid from entry where postoffice = $1::bigint limit $2::bigint)
-delete from entry e using some s where e.postoffice = $1::bigint and e.folder = s.folder and e.uid = s.uid;
+with part as (select folder, uid from entry where postoffice = $1::bigint limit $2::bigint)
+delete from entry e using part s where e.postoffice = $1::bigint and e.folder = s.folder and e.uid = s.uid;
 
 -- statement postoffice_empty_expunged
-with some as (select msg, folder, uid, at from expunged where postoffice = $1::bigint limit $2::bigint)
-delete from expunged e using some s
+with part as (select msg, folder, uid, at from expunged where postoffice = $1::bigint limit $2::bigint)
+delete from expunged e using part s
 where e.postoffice = $1::bigint and e.msg = s.msg and e.folder = s.folder and e.uid = s.uid and e.at = s.at;
 
 -- statement postoffice_empty_changes
-with some as (select folder, modseq, kind, at from change where postoffice = $1::bigint limit $2::bigint)
-delete from change c using some s
+with part as (select folder, modseq, kind, at from change where postoffice = $1::bigint limit $2::bigint)
+delete from change c using part s
 where c.postoffice = $1::bigint and c.folder = s.folder and c.modseq = s.modseq and c.kind = s.kind and c.at = s.at;
 
 -- statement postoffice_empty_messages
-with some as (select msg from message where postoffice = $1::bigint limit $2::bigint)
-delete from message m using some s where m.postoffice = $1::bigint and m.msg = s.msg;
+with part as (select msg from message where postoffice = $1::bigint limit $2::bigint)
+delete from message m using part s where m.postoffice = $1::bigint and m.msg = s.msg;
 
 -- statement postoffice_empty_blobs
-with some as (select blob from blob where postoffice = $1::bigint limit $2::bigint)
-delete from blob b using some s where b.postoffice = $1::bigint and b.blob = s.blob;
+with part as (select blob from blob where postoffice = $1::bigint limit $2::bigint)
+delete from blob b using part s where b.postoffice = $1::bigint and b.blob = s.blob;
 
 -- statement postoffice_empty_segments
-with some as (select blob, seg from blob_seg where postoffice = $1::bigint limit $2::bigint)
-delete from blob_seg b using some s where b.postoffice = $1::bigint and b.blob = s.blob and b.seg = s.seg;
+with part as (select blob, seg from blob_seg where postoffice = $1::bigint limit $2::bigint)
+delete from blob_seg b using part s where b.postoffice = $1::bigint and b.blob = s.blob and b.seg = s.seg;
 
 -- statement postoffice_empty_logons
 with l as (delete from logon where postoffice = $1::bigint), p as (delete from logon_place where postoffice = $1::bigint)

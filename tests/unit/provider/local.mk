@@ -7,5 +7,7 @@ unit_provider_LDADD = $(floor_provider) $(CRITERION_LIBS)
 # The same with a PostgreSQL beside them (tests/with-pg.sh): URIs are in PENNYPOST_TEST_PGURI ...
 check_PROGRAMS += unit_store.pg
 TESTS += unit_store.pg
-unit_store_pg_SOURCES =
+unit_store_pg_SOURCES = \
+	tests/unit/provider/given.c tests/unit/provider/given.h \
+	tests/unit/provider/schema.c
 unit_store_pg_LDADD = $(floor_provider) $(CRITERION_LIBS)

@@ -1,0 +1,78 @@
+#include "tests/unit/provider/given.h"
+
+#include "base/id.h"
+#include "provider/audit.h"
+#include "provider/migrate.h"
+
+#include <criterion/criterion.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+static const struct audit_by by = {{"test", 4}, {"", 0}};
+const struct audit_by *const given_by = &by;
+static arena kept;
+
+static slice from_environment(const char *name)
+{
+	const char *value = getenv(name);
+	cr_assert(value, "%s is not set: run this test by tests/with-pg.sh", name);
+	return slice_z(value);
+}
+
+const struct bootstrap *given_bootstrap(void)
+{
+	static struct bootstrap b;
+	b = (struct bootstrap){.file = S("test"), .node = S("test"), .certificates = S(""), .user = S(""),
+			       .state = S(""), .secret_file = S("secret"),
+			       .pguri = from_environment("PENNYPOST_TEST_PGURI"),
+			       .pguri_system = from_environment("PENNYPOST_TEST_PGURI_SYSTEM"),
+			       .pguri_owner = from_environment("PENNYPOST_TEST_PGURI_OWNER")};
+	return &b;
+}
+
+void given_schema(void)
+{
+	int from, to;
+	slice why = S("");
+	status kind = migrate_run(given_bootstrap()->pguri_owner, &kept, &from, &to, &why);
+	cr_assert(kind == ST_OK, "%s: %.*s", status_name(kind), SLICE_ARGS(why));
+}
+
+void given_providers(void)
+{
+	given_schema();
+	struct provider_conf c = {.boot = given_bootstrap(), .connections = 4, .system_connections = 2,
+				  .application = "test"};
+	cr_assert(provider_open(&c) == ST_OK);
+}
+
+int64_t given_sql(const char *sql)
+{
+	static db_link *super;
+	struct rows r;
+	slice why = S(""), uri;
+	if (super == NULL) {
+		cr_assert(db_uri_as(from_environment("PENNYPOST_TEST_SUPERURI"), S(""), S(""), &kept, &uri, &why) == ST_OK);
+		uri = arena_format(&kept, "%.*s dbname='pennypost'", SLICE_ARGS(uri));
+		cr_assert(db_link_open(uri, "test", &kept, &super, &why) == ST_OK, "%.*s", SLICE_ARGS(why));
+	}
+	status kind = db_link_run(super, sql, NULL, 0, &kept, &r);
+	cr_assert(kind == ST_OK, "%s: %s", status_name(kind), sql);
+	return r.count && r.columns && !row_null(&r, 0, 0) ? row_int(&r, 0, 0) : r.changed;
+}
+
+struct given_tenant given_tenant(void)
+{
+	char sql[600];
+	struct given_tenant t = {id_new(), id_new(), id_new()};
+	snprintf(sql, sizeof sql, "insert into postoffice (postoffice, name) values (%lld, 'po%lld')",
+		 (long long)t.postoffice, (long long)t.postoffice);
+	given_sql(sql);
+	snprintf(sql, sizeof sql, "insert into mailbox (postoffice, mailbox, name, folded, inbox) values (%lld, %lld, 'anna', 'anna', %lld)",
+		 (long long)t.postoffice, (long long)t.mailbox, (long long)t.inbox);
+	given_sql(sql);
+	snprintf(sql, sizeof sql, "insert into folder (postoffice, folder, mailbox, name, uidvalidity) values (%lld, %lld, %lld, 'INBOX', 1)",
+		 (long long)t.postoffice, (long long)t.inbox, (long long)t.mailbox);
+	given_sql(sql);
+	return t;
+}

@@ -1,0 +1,24 @@
+/* What tests beside a PostgreSQL begin with (tests/with-pg.sh gives the URIs by the environment). */
+#ifndef PENNYPOST_TESTS_GIVEN_H
+#define PENNYPOST_TESTS_GIVEN_H
+
+#include "provider/db.h"
+#include "provider/provider.h"
+
+extern const struct audit_by *const given_by; /* "test" */
+
+/* The schema as of now; by the first test that asks, whichever process it is. */
+void given_schema(void);
+/* given_schema, and the providers opened as a command line does. Tests end with provider_close(). */
+void given_providers(void);
+const struct bootstrap *given_bootstrap(void);
+/* A statement as the superuser in the database of the test, for what no provider does; the first
+   column of its first row as a number. Literal SQL only. */
+int64_t given_sql(const char *sql);
+/* A post office with one mailbox and its INBOX, straight into the tables. Ids of their own. */
+struct given_tenant {
+	int64_t postoffice, mailbox, inbox;
+};
+struct given_tenant given_tenant(void);
+
+#endif
