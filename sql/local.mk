@@ -1,9 +1,11 @@
 # Migrations (in their order) and named statements; both become tables inside libprovider.
 sql_schema = \
-	sql/schema/0001-foundation.sql
+	sql/schema/0001-foundation.sql \
+	sql/schema/0002-logon.sql
 sql_statements = \
 	sql/statement/address_map.sql \
 	sql/statement/audit.sql \
+	sql/statement/auth.sql \
 	sql/statement/blob.sql \
 	sql/statement/core.sql \
 	sql/statement/deliver.sql \

@@ -9,6 +9,7 @@ include tests/unit/task/local.mk
 include tests/unit/mail/local.mk
 include tests/unit/net/local.mk
 include tests/unit/provider/local.mk
+include tests/unit/memory/local.mk
 include tests/unit/connector/local.mk
 include tests/unit/service/local.mk
 include tests/unit/program/local.mk

@@ -10,6 +10,7 @@
 #define PENNYPOST_PROVIDER_AUTH_H
 
 #include "base/metric.h"
+#include "provider/auth_throttle.h"
 #include "provider/mailbox.h"
 
 struct identity {
@@ -39,6 +40,10 @@ struct auth_scram {
 	uint8_t stored_key[32], server_key[32];
 	bool real;              /* false: never let in */
 	struct identity identity;
+	struct auth_counts counts; /* for auth_scram_done */
+	slice account;
+	uint64_t generation;
+	bool place_fresh;
 };
 status auth_scram_find(slice name, const struct auth_from *from, arena *a, struct auth_scram *out);
 status auth_scram_done(const struct auth_scram *s, slice name, const struct auth_from *from, bool proven);
@@ -47,6 +52,10 @@ status auth_scram_done(const struct auth_scram *s, slice name, const struct auth
    secret is kept. */
 status auth_apop(slice name, slice banner, slice digest, const struct auth_from *from, arena *a,
 		 struct identity *out);
+
+/* Remembered logons are void when a password or state changed: called by provider_open and _close. */
+void auth_open(void);
+void auth_close(void);
 
 /* Rules a new password must meet; ST_INVALID with the sentence. */
 status auth_password_check(int64_t postoffice, slice name, slice password, arena *a, slice *why);

@@ -2,13 +2,19 @@
 noinst_LIBRARIES += libprovider.a
 # Needs no database: both implementations of the contracts stand on it.
 provider_shared = \
+	src/provider/auth_apop.c src/provider/auth_apop.h \
 	src/provider/auth_name.c src/provider/auth_name.h \
+	src/provider/auth_rule.c src/provider/auth_weak.def \
+	src/provider/auth_throttle.c src/provider/auth_throttle.h \
 	src/provider/digest.c src/provider/digest.h \
 	src/provider/sasl.c src/provider/sasl_exchange.c src/provider/sasl.h \
 	src/provider/saslprep.c src/provider/saslprep.h \
 	src/provider/scram.c src/provider/scram.h \
 	src/provider/setting_parse.c src/provider/setting_parse.h
 libprovider_a_SOURCES = $(provider_shared) \
+	src/provider/auth.c \
+	src/provider/auth_cache.c src/provider/auth_cache.h \
+	src/provider/auth_secret.c src/provider/auth_secret.h \
 	src/provider/audit.c \
 	src/provider/bootstrap.c \
 	src/provider/change.c \
@@ -33,7 +39,6 @@ libprovider_a_SOURCES = $(provider_shared) \
 	src/provider/watch.h \
 	src/provider/wire.c src/provider/wire.h \
 	src/provider/auth.h \
-	src/provider/auth_secret.h \
 	src/provider/bootstrap.h \
 	src/provider/setting.h \
 	src/provider/settings.def \

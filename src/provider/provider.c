@@ -3,6 +3,8 @@
 #include "provider/provider.h"
 
 #include "base/log.h"
+#include "provider/auth.h"
+#include "provider/auth_secret.h"
 #include "provider/change.h"
 #include "provider/migrate.h"
 #include "provider/node.h"
@@ -266,6 +268,8 @@ status provider_open(const struct provider_conf *c)
 	struct db_conf db = {.uri = {c->boot->pguri.at, c->boot->pguri_system.at},
 			     .connections = {c->connections, c->system_connections},
 			     .application = c->application};
+	TRY(auth_secret_open(c->boot));
+	auth_open();
 	TRY(db_open(&db));
 	status kind = open_facts(c);
 	if (kind != ST_OK)
@@ -280,4 +284,6 @@ void provider_close(void)
 	trace_close();
 	node_release();
 	db_close();
+	auth_close();
+	auth_secret_close();
 }

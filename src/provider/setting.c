@@ -6,6 +6,7 @@
 #include "base/log.h"
 #include "base/map.h"
 #include "base/memory.h"
+#include "provider/auth_secret.h"
 #include "provider/change.h"
 #include "provider/setting_parse.h"
 #include "provider/watch.h"
@@ -330,6 +331,10 @@ status setting_set(enum setting_id id, const struct setting_at *at, const slice 
 	}
 	if (value)
 		TRY(setting_check(id, *value, a, &normal, why));
+	if (id == S_auth_recoverable && value && slice_same(normal, S("on")) && !auth_secret_has_key()) {
+		*why = S("auth_recoverable needs the secret file: make it with `pennypost schema init`");
+		return ST_INVALID;
+	}
 	TRY(store(id, &where, value ? &normal : NULL, by, a));
 	return setting_load();
 }

@@ -1,3 +1,18 @@
-# The same contracts kept in memory, for unit tests without PostgreSQL.
+# The same contracts kept in memory, for tests without PostgreSQL and for fuzzers. Programs link it instead of
+# libprovider.a: what both share is in both.
 noinst_LIBRARIES += libprovider_memory.a
-libprovider_memory_a_SOURCES =
+libprovider_memory_a_SOURCES = $(provider_shared) \
+	src/provider/memory/address_map.c \
+	src/provider/memory/auth.c \
+	src/provider/memory/blob.c \
+	src/provider/memory/deliver.c \
+	src/provider/memory/folder.c \
+	src/provider/memory/mailbox.c \
+	src/provider/memory/memory.h \
+	src/provider/memory/message.c \
+	src/provider/memory/postoffice.c \
+	src/provider/memory/provider.c \
+	src/provider/memory/session.c \
+	src/provider/memory/setting.c \
+	src/provider/memory/store.c \
+	src/provider/memory/store.h

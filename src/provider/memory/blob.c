@@ -1,0 +1,95 @@
+/* Bodies in memory: gathered by a writer, kept by the store when delivered. */
+#include "provider/blob.h"
+
+#include "base/id.h"
+#include "base/memory.h"
+#include "base/text.h"
+#include "provider/digest.h"
+#include "provider/memory/store.h"
+
+struct blob_writer {
+	int64_t id;
+	text body;
+	digest *d;
+	uint8_t hash[32];
+	bool finished;
+};
+
+status blob_writer_open(int64_t postoffice, blob_writer **w)
+{
+	(void)postoffice;
+	*w = memory_new(sizeof **w);
+	**w = (blob_writer){.id = id_new(), .d = digest_open()};
+	return ST_OK;
+}
+
+status blob_write(blob_writer *w, slice bytes)
+{
+	text_add(&w->body, bytes);
+	digest_add(w->d, bytes);
+	return ST_OK;
+}
+
+status blob_writer_finish(blob_writer *w)
+{
+	if (!w->finished)
+		digest_end(w->d, w->hash);
+	w->finished = true;
+	return ST_OK;
+}
+
+int64_t blob_writer_id(const blob_writer *w)
+{
+	return w->id;
+}
+
+uint64_t blob_writer_size(const blob_writer *w)
+{
+	return w->body.size;
+}
+
+slice blob_writer_hash(const blob_writer *w)
+{
+	return slice_of(w->hash, sizeof w->hash);
+}
+
+slice blob_writer_body(const blob_writer *w)
+{
+	return text_slice(&w->body);
+}
+
+void blob_writer_close(blob_writer **w)
+{
+	if (!*w)
+		return;
+	digest_close(&(*w)->d);
+	text_free(&(*w)->body);
+	memory_free(*w);
+	*w = NULL;
+}
+
+status blob_head(int64_t postoffice, int64_t blob, size_t most, arena *a, slice *bytes)
+{
+	struct store *s = store_take();
+	struct m_blob *b = store_blob(s, postoffice, blob);
+	status kind = s->busy ? ST_BUSY : b ? ST_OK : ST_ABSENT;
+	if (kind == ST_OK)
+		*bytes = arena_copy(a, slice_until(b->body, most));
+	store_give();
+	return kind;
+}
+
+/* Pieces are small and of odd size, so that who reads them meets every way a line can be cut. */
+#define PIECE 997
+
+status blob_each(int64_t postoffice, int64_t blob, status (*each)(slice bytes, void *arg), void *arg)
+{
+	arena a = ARENA_INIT;
+	slice body = {0};
+	status kind = blob_head(postoffice, blob, SIZE_MAX, &a, &body);
+
+	for (; kind == ST_OK && body.size > 0; body = slice_from(body, PIECE))
+		kind = each(slice_until(body, PIECE), arg);
+	arena_release(&a);
+	return kind;
+}

@@ -1,0 +1,139 @@
+/* Messages, traces and audit rows in memory. */
+#include "provider/message.h"
+
+#include "base/clock.h"
+#include "provider/memory/store.h"
+#include "provider/trace.h"
+
+static void copy(const struct m_message *m, arena *a, message *out)
+{
+	*out = m->m;
+	out->subject = arena_copy(a, m->m.subject);
+	out->from = arena_copy(a, m->m.from);
+	out->message_id = arena_copy(a, m->m.message_id);
+}
+
+static status find(int64_t postoffice, int64_t id, arena *a, message **out)
+{
+	struct store *s = store_take();
+	struct m_message *m = store_message(s, postoffice, id);
+	status kind = s->busy ? ST_BUSY : m ? ST_OK : ST_ABSENT;
+	if (kind == ST_OK) {
+		*out = arena_new(a, sizeof **out);
+		copy(m, a, *out);
+	}
+	store_give();
+	return kind;
+}
+
+status message_by_id(int64_t postoffice, int64_t id, arena *a, message **out)
+{
+	return postoffice == 0 ? ST_ABSENT : find(postoffice, id, a, out);
+}
+
+status message_anywhere(int64_t id, arena *a, message **out)
+{
+	return find(0, id, a, out);
+}
+
+status message_list(int64_t postoffice, int64_t mailbox, unsigned most, arena *a,
+		    struct message_entry **rows, int *n)
+{
+	struct m_mailbox *m = store_mailbox(store_take(), postoffice, mailbox);
+
+	*n = 0;
+	*rows = arena_new_array(a, (size_t)most + 1, sizeof **rows);
+	if (m) {
+		for (link_t *l = m->entries.prev; l != &m->entries && (unsigned)*n < most; l = l->prev) {
+			const struct m_entry *e = LINK_OWNER(l, struct m_entry, link);
+			struct message_entry *row = &(*rows)[(*n)++];
+			copy(e->message, a, &row->m);
+			row->folder = S("INBOX");
+			row->uid = e->e.uid;
+			row->flags = e->e.flags;
+			row->received = e->e.received;
+		}
+	}
+	store_give();
+	return ST_OK;
+}
+
+/* ---- traces */
+
+const char *trace_name(enum trace_kind k)
+{
+	static const char *const names[TRACE_KINDS] = {
+		[TRACE_ACCEPTED] = "accepted", [TRACE_DELIVERED] = "delivered",
+		[TRACE_REFUSED] = "refused",   [TRACE_REPEATED] = "repeated",
+		[TRACE_READ] = "read",	       [TRACE_REMOVED] = "removed"};
+	return names[k];
+}
+
+void trace_note(int64_t postoffice, int64_t message, enum trace_kind k, const char *fields, ...)
+{
+	va_list args;
+	struct store *s = store_take();
+
+	va_start(args, fields);
+	struct m_trace *t = arena_new(&s->a, sizeof *t);
+	t->row = (struct trace_row){.at = clock_wall(), .postoffice = postoffice, .message = message,
+				    .kind = k, .node = S("memory"),
+				    .fields = arena_format_v(&s->a, fields, args)};
+	list_append(&s->traces, &t->link);
+	va_end(args);
+	store_give();
+}
+
+static void give_trace(struct trace_row *to, const struct m_trace *t, arena *a)
+{
+	*to = t->row;
+	to->fields = arena_copy(a, t->row.fields);
+}
+
+status trace_by_message(int64_t message, arena *a, struct trace_row **rows, int *n)
+{
+	struct store *s = store_take();
+	int count = 0;
+
+	EACH(struct m_trace, &s->traces, t)
+		count += t->row.message == message;
+	*rows = arena_new_array(a, (size_t)count + 1, sizeof **rows);
+	*n = 0;
+	EACH(struct m_trace, &s->traces, t)
+		if (t->row.message == message)
+			give_trace(&(*rows)[(*n)++], t, a);
+	store_give();
+	return ST_OK;
+}
+
+status trace_by_message_id(slice message_id, arena *a, struct trace_row **rows, int *n)
+{
+	struct store *s = store_take();
+	int64_t id = 0;
+
+	EACH(struct m_message, &s->messages, m)
+		if (slice_same(m->m.message_id, message_id))
+			id = m->m.id;
+	store_give();
+	if (id == 0) {
+		*rows = NULL;
+		*n = 0;
+		return ST_OK;
+	}
+	return trace_by_message(id, a, rows, n);
+}
+
+status trace_flush(void)
+{
+	return ST_OK;
+}
+
+status audit_list(int64_t postoffice, unsigned most, arena *a, struct audit_row **rows, int *n)
+{
+	(void)postoffice;
+	(void)most;
+	(void)a;
+	*rows = NULL;
+	*n = 0;
+	return ST_OK;
+}

@@ -1,0 +1,144 @@
+/* What the in-memory providers keep. One lock, one arena, lists in the order of making; every file of
+   this folder takes the lock for the length of a call and never waits under it. */
+#ifndef PENNYPOST_PROVIDER_MEMORY_STORE_H
+#define PENNYPOST_PROVIDER_MEMORY_STORE_H
+
+#include "base/arena.h"
+#include "base/list.h"
+#include "base/map.h"
+#include "base/metric.h"
+#include "mail/address.h"
+#include "provider/blob.h"
+#include "provider/domain.h"
+#include "provider/folder.h"
+#include "provider/mailbox.h"
+#include "provider/message.h"
+#include "provider/postoffice.h"
+#include "provider/scram.h"
+#include "provider/setting.h"
+#include "provider/trace.h"
+
+struct m_postoffice {
+	link_t link;
+	int64_t id;
+	slice name;
+	enum postoffice_state state;
+	usec made;
+	link_t domains, mailboxes, addresses;
+};
+
+struct m_domain {
+	link_t link;
+	struct m_postoffice *postoffice;
+	slice name;
+	enum domain_state state;
+	slice abuse, postmaster, catch_all;
+};
+
+struct m_entry {
+	link_t link;
+	entry e;
+	struct m_message *message;
+};
+
+struct m_mailbox {
+	link_t link;
+	struct m_postoffice *postoffice;
+	int64_t id;
+	slice name, folded, password;
+	enum mailbox_kind kind;
+	enum mailbox_state state;
+	int64_t quota, used, modseq;
+	usec made, last_logon;
+	usec logons[SERVICE_COUNT];
+	folder inbox;       /* counts are kept in it */
+	link_t entries;
+	int64_t lock_token; /* 0 = not locked */
+	usec lock_until;
+	bool has_scram;
+	struct scram_verifier scram;
+};
+
+struct m_address {
+	link_t link;
+	slice key; /* folded local@domain */
+	struct m_mailbox *mailbox;
+};
+
+struct m_blob {
+	link_t link;
+	int64_t postoffice, id;
+	slice body;
+};
+
+struct m_message {
+	link_t link;
+	message m;
+	struct m_blob *blob;
+};
+
+struct m_value { /* a setting that was set */
+	link_t link;
+	enum setting_id id;
+	int64_t postoffice, mailbox;
+	slice domain, value;
+};
+
+struct m_repeat {
+	link_t link;
+	slice key;
+	int64_t id;
+	usec until;
+};
+
+struct m_failures { /* failed logons under one key; see auth_throttle.h */
+	link_t link;
+	slice key;
+	int64_t count;
+	usec until;
+};
+
+struct m_trace {
+	link_t link;
+	struct trace_row row;
+};
+
+struct store {
+	arena a;
+	link_t postoffices, blobs, messages, values, repeats, failures, traces;
+	uint64_t settings_revision, routing_revision;
+	status deliver_fail, deliver_lose;
+	const char *unhealthy;
+	bool busy;
+};
+
+/* The store, locked, also for who holds it already; each taking has its giving. */
+struct store *store_take(void);
+void store_give(void);
+
+struct m_postoffice *store_postoffice(struct store *s, int64_t id);
+struct m_postoffice *store_postoffice_named(struct store *s, slice folded);
+struct m_domain *store_domain(struct store *s, slice name);
+struct m_mailbox *store_mailbox(struct store *s, int64_t postoffice, int64_t id);
+struct m_mailbox *store_mailbox_named(const struct m_postoffice *po, slice folded);
+struct m_address *store_address(struct store *s, slice key);
+struct m_message *store_message(struct store *s, int64_t postoffice, int64_t id);
+struct m_blob *store_blob(struct store *s, int64_t postoffice, int64_t id);
+void store_address_add(struct store *s, struct m_mailbox *m, slice key);
+void store_entry_remove(struct m_mailbox *m, struct m_entry *e);
+
+/* The mailbox a domain's target (A15-A17) leads to, or NULL. */
+struct m_mailbox *store_target(struct store *s, const struct m_domain *d, slice target);
+
+/* What a writer gathered so far. */
+slice blob_writer_body(const blob_writer *w);
+
+/* postmaster and abuse get no address of their own: the domain's targets say where they go (A15, A16). */
+bool store_is_special(slice folded);
+
+#define EACH(type, head, name)                                                                     \
+	for (type *name = LINK_OWNER((head)->next, type, link), *name##_next;                      \
+	     &name->link != (head) && (name##_next = LINK_OWNER(name->link.next, type, link), true); \
+	     name = name##_next)
+
+#endif

@@ -1,0 +1,7 @@
+# Unit tests of the in-memory provider; sasl.c, which both providers share, is tested here too.
+check_PROGRAMS += unit_memory
+TESTS += unit_memory
+unit_memory_SOURCES = \
+	tests/unit/memory/store.c \
+	tests/unit/memory/names.c
+unit_memory_LDADD = $(floor_talk_memory) $(CRITERION_LIBS)
