@@ -3,6 +3,10 @@ AM_TESTS_ENVIRONMENT = \
 	PENNYPOST_TOP_SRCDIR='$(abs_top_srcdir)'; export PENNYPOST_TOP_SRCDIR; \
 	PENNYPOST_TOP_BUILDDIR='$(abs_top_builddir)'; export PENNYPOST_TOP_BUILDDIR;
 
+if PLAIN_RUNNER
+noinst_LIBRARIES += libplain.a
+libplain_a_SOURCES = tests/unit/plain.c
+endif
 if TESTS_BUILT
 include tests/unit/base/local.mk
 include tests/unit/task/local.mk
