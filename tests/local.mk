@@ -1,7 +1,10 @@
 # Everything "make check" runs. Each folder adds to TESTS.
 AM_TESTS_ENVIRONMENT = \
 	PENNYPOST_TOP_SRCDIR='$(abs_top_srcdir)'; export PENNYPOST_TOP_SRCDIR; \
-	PENNYPOST_TOP_BUILDDIR='$(abs_top_builddir)'; export PENNYPOST_TOP_BUILDDIR;
+	PENNYPOST_TOP_BUILDDIR='$(abs_top_builddir)'; export PENNYPOST_TOP_BUILDDIR; \
+	LSAN_OPTIONS="suppressions=$(abs_top_srcdir)/tests/lsan.supp:print_suppressions=0"; \
+	export LSAN_OPTIONS; TSAN_OPTIONS=die_after_fork=0; export TSAN_OPTIONS;
+EXTRA_DIST += tests/lsan.supp
 
 if PLAIN_RUNNER
 noinst_LIBRARIES += libplain.a
