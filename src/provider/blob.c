@@ -123,7 +123,8 @@ static void segment_hold(blob_writer *w)
 
 static status segment_close(blob_writer *w)
 {
-	if (w->held_bytes + w->filling.size > HELD_MOST) {
+	/* Once one is stored all later ones are: those held are 0 .. held_count-1. */
+	if (w->segments > w->held_count || w->held_bytes + w->filling.size > HELD_MOST) {
 		TRY(segment_store(w, w->segments, text_slice(&w->filling)));
 		text_clear(&w->filling);
 	} else {

@@ -79,13 +79,13 @@ struct recipient {
 	const struct share *share;
 };
 
-/* Results of text columns must be text: what mail says may be anything. */
+/* What goes into text columns must be text, and there; what mail says may be anything. */
 static slice shown(slice s, size_t most, arena *a)
 {
 	text t = TEXT_INIT;
 	slice clean;
 
-	s = slice_until(s, most);
+	s = s.size > 0 ? slice_until(s, most) : S("");
 	if (utf8_valid(s) && slice_find(s, 0) == s.size)
 		return s;
 	s = slice_until(s, slice_find(s, 0));
