@@ -8,6 +8,7 @@
 #include "provider/change.h"
 #include "provider/migrate.h"
 #include "provider/node.h"
+#include "provider/repeat.h"
 #include "provider/setting.h"
 #include "provider/trace.h"
 #include "provider/watch.h"
@@ -282,6 +283,7 @@ void provider_close(void)
 	watch_stop();
 	trace_flush();
 	trace_close();
+	repeat_close();
 	node_release();
 	db_close();
 	auth_close();

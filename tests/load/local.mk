@@ -1,1 +1,9 @@
 # Load and bench programs; "make bench" runs them, "make check" only builds them.
+
+if TESTS_BUILT
+# with-pg.sh deliver_bench [FIBERS [SECONDS [SIZE [MAILBOXES]]]]
+check_PROGRAMS += deliver_bench
+deliver_bench_SOURCES = tests/load/deliver-bench.c \
+	tests/unit/provider/given.c tests/unit/provider/store_fixture.c
+deliver_bench_LDADD = $(floor_provider) $(CRITERION_LIBS)
+endif

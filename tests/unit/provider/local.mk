@@ -9,5 +9,9 @@ check_PROGRAMS += unit_store.pg
 TESTS += unit_store.pg
 unit_store_pg_SOURCES = \
 	tests/unit/provider/given.c tests/unit/provider/given.h \
-	tests/unit/provider/schema.c
+	tests/unit/provider/schema.c \
+	tests/unit/provider/store_fixture.c tests/unit/provider/store_fixture.h \
+	tests/unit/provider/blob.c \
+	tests/unit/provider/deliver.c \
+	tests/unit/provider/office.c
 unit_store_pg_LDADD = $(floor_provider) $(CRITERION_LIBS)

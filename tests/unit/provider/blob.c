@@ -1,0 +1,182 @@
+/* Bodies come back byte for byte, in bounded memory, and what is damaged is told. */
+#include "provider/blob.h"
+
+#include "provider/folder.h"
+#include "tests/unit/provider/given.h"
+#include "tests/unit/provider/store_fixture.h"
+
+#include <criterion/criterion.h>
+#include <sys/resource.h>
+
+TestSuite(blob, .init = given_providers, .fini = provider_close, .timeout = 120);
+
+/* A stream of bytes that is the same each time: noise, or words. */
+struct source {
+	uint64_t state;
+	bool words;
+};
+
+static void source_fill(struct source *s, char *to, size_t n)
+{
+	for (size_t i = 0; i < n; i++) {
+		s->state = s->state * 6364136223846793005u + 1442695040888963407u;
+		unsigned char byte = (unsigned char)(s->state >> 56);
+		to[i] = s->words ? "etaoin shrdlu\r\n"[byte % 15] : (char)byte;
+	}
+}
+
+struct compare {
+	struct source source;
+	uint64_t seen;
+	bool differs;
+};
+
+static status compare_each(slice bytes, void *arg)
+{
+	struct compare *c = arg;
+	static char wanted[4096];
+
+	while (bytes.size > 0) {
+		slice part = slice_until(bytes, sizeof wanted);
+
+		source_fill(&c->source, wanted, part.size);
+		c->differs |= memcmp(wanted, part.at, part.size) != 0;
+		c->seen += part.size;
+		bytes = slice_from(bytes, part.size);
+	}
+	return ST_OK;
+}
+
+static long memory_peak(void) /* kilobytes */
+{
+	struct rusage u;
+
+	getrusage(RUSAGE_SELF, &u);
+	return u.ru_maxrss;
+}
+
+static struct delivery_part part_written(const struct route *to, struct source s, uint64_t size)
+{
+	struct delivery_part p = {.postoffice = to->postoffice, .recipients = to, .n = 1};
+	static char chunk[10007];
+
+	cr_assert_eq(blob_writer_open(p.postoffice, &p.body), ST_OK);
+	for (uint64_t left = size; left > 0;) {
+		size_t n = left < sizeof chunk ? (size_t)left : sizeof chunk;
+
+		source_fill(&s, chunk, n);
+		cr_assert_eq(blob_write(p.body, slice_of(chunk, n)), ST_OK);
+		left -= n;
+	}
+	cr_assert_eq(blob_writer_finish(p.body), ST_OK);
+	cr_assert_eq(blob_writer_size(p.body), size);
+	return p;
+}
+
+static int64_t deliver_source(const struct route *to, struct source s, uint64_t size)
+{
+	struct delivery_part p = part_written(to, s, size);
+	struct delivery d = {.id = blob_writer_id(p.body), .parts = &p, .n = 1};
+	int64_t blob = blob_writer_id(p.body);
+
+	status outcome = deliver_run(&d);
+	cr_assert_eq(outcome, ST_OK, "%s", status_name(outcome));
+	blob_writer_close(&p.body);
+	return blob;
+}
+
+static void round_trip(uint64_t size)
+{
+	struct route to = store_mailbox(store_postoffice(), "anna", 0);
+
+	for (int words = 0; words < 2; words++) {
+		struct source s = {.state = size, .words = words};
+		struct compare c = {.source = s};
+		int64_t blob = deliver_source(&to, s, size);
+
+		cr_assert_eq(blob_each(to.postoffice, blob, compare_each, &c), ST_OK);
+		cr_assert_eq(c.seen, size);
+		cr_assert_not(c.differs);
+	}
+}
+
+Test(blob, brings_small_bodies_back)
+{
+	static const uint64_t sizes[] = {0, 1, 8192, 131072, 131073, 300000, 1 << 20};
+
+	for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++)
+		round_trip(sizes[i]);
+}
+
+Test(blob, brings_big_bodies_back_in_bounded_memory)
+{
+	round_trip(1000); /* what connections and compressors take */
+	long before = memory_peak();
+
+	round_trip(50 << 20);
+	cr_assert_lt(memory_peak() - before, 40000, "%ld kB more", memory_peak() - before);
+}
+
+Test(blob, gives_the_head_alone)
+{
+	struct route to = store_mailbox(store_postoffice(), "anna", 0);
+	struct source s = {.state = 7, .words = true};
+	int64_t blob = deliver_source(&to, s, 400000);
+	arena a = ARENA_INIT;
+	char wanted[200000];
+	slice head;
+
+	source_fill(&s, wanted, sizeof wanted);
+	for (size_t most = 0; most <= sizeof wanted; most += 50000) {
+		cr_assert_eq(blob_head(to.postoffice, blob, most, &a, &head), ST_OK);
+		cr_assert(slice_same(head, slice_of(wanted, most)));
+	}
+	cr_assert_eq(blob_head(to.postoffice, blob, 1 << 30, &a, &head), ST_OK);
+	cr_assert_eq(head.size, 400000);
+	cr_assert_eq(blob_head(to.postoffice, blob + 1, 10, &a, &head), ST_ABSENT);
+	arena_release(&a);
+}
+
+static status refuse(slice bytes, void *arg)
+{
+	(void)bytes;
+	(void)arg;
+	return ST_CLOSED;
+}
+
+Test(blob, tells_what_is_damaged)
+{
+	struct route to = store_mailbox(store_postoffice(), "anna", 0);
+	struct source s = {.state = 1};
+	int64_t blob = deliver_source(&to, s, 600000);
+	long long po = to.postoffice, id = blob;
+	struct compare c = {.source = s};
+
+	cr_assert_eq(blob_each(po, id, refuse, NULL), ST_CLOSED);
+	store_sql("update blob set rawlen = rawlen + 1 where postoffice = %lld and blob = %lld", po, id);
+	cr_assert_eq(blob_each(po, id, compare_each, &c), ST_BROKEN);
+	store_sql("update blob set rawlen = 1000 where postoffice = %lld and blob = %lld", po, id);
+	c = (struct compare){.source = s};
+	cr_assert_eq(blob_each(po, id, compare_each, &c), ST_BROKEN);
+	cr_assert_eq(c.seen, 0);
+	store_sql("update blob set rawlen = 600000 where postoffice = %lld and blob = %lld", po, id);
+	store_sql("update blob_seg set data = set_byte(data, 5000, (get_byte(data, 5000) + 1) %% 256) where postoffice = %lld and blob = %lld and seg = 1", po, id);
+	c = (struct compare){.source = s};
+	cr_assert_eq(blob_each(po, id, compare_each, &c), ST_BROKEN);
+	cr_assert_not(c.differs, "damaged bytes were handed out");
+	store_sql("delete from blob_seg where postoffice = %lld and blob = %lld", po, id);
+	cr_assert_eq(blob_each(po, id, compare_each, &c), ST_BROKEN);
+	store_sql("update blob set data = '\\x0102' where postoffice = %lld and blob = %lld", po, id);
+	cr_assert_eq(blob_each(po, id, compare_each, &c), ST_BROKEN);
+}
+
+Test(blob, is_not_there_before_its_delivery)
+{
+	struct route to = store_mailbox(store_postoffice(), "anna", 0);
+	struct delivery_part p = part_written(&to, (struct source){.state = 3}, 6 << 20);
+	int64_t blob = blob_writer_id(p.body);
+
+	cr_assert_gt(store_sql("select count(*) from blob_seg where postoffice = %lld", (long long)to.postoffice), 0);
+	cr_assert_eq(blob_each(to.postoffice, blob, refuse, NULL), ST_ABSENT);
+	blob_writer_close(&p.body);
+}

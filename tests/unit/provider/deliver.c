@@ -1,0 +1,487 @@
+/* Deliveries: what is stored, what is counted, and what happens when something fails or the answer
+   to the commit is lost. */
+#include "provider/deliver.h"
+
+#include "base/fault.h"
+#include "base/id.h"
+#include "provider/folder.h"
+#include "provider/mailbox.h"
+#include "provider/message.h"
+#include "task/task.h"
+#include "tests/unit/provider/given.h"
+#include "tests/unit/provider/store_fixture.h"
+
+#include <criterion/criterion.h>
+#include <pthread.h>
+#include <stdio.h>
+
+TestSuite(deliver, .init = given_providers, .fini = provider_close, .timeout = 60);
+
+#define RAW S("Subject: hello\r\n\r\nhow are you?\r\n")
+
+static int64_t entries_in(const struct route *r)
+{
+	return store_sql("select count(*) from entry where postoffice = %lld and folder = %lld",
+			    (long long)r->postoffice, (long long)r->inbox);
+}
+
+/* UIDs rise without gaps, and every counter says what the entries say. */
+static void assert_counts(const struct route *r)
+{
+	long long po = r->postoffice, box = r->mailbox, inbox = r->inbox;
+
+	cr_assert(store_sql("select (count(*) = coalesce(max(uid), 0))::int from entry where postoffice = %lld and folder = %lld",
+			       po, inbox), "UIDs have gaps");
+	cr_assert(store_sql("select (m.used = e.bytes and m.nmsg = e.n and f.nbytes = e.bytes and f.nmsg = e.n and f.nunseen = e.unseen and f.uidnext > e.last)::int"
+			       " from mailbox m, folder f, (select coalesce(sum(size), 0) as bytes, count(*) as n, count(*) filter (where flags & 1 = 0) as unseen, coalesce(max(uid), 0) as last"
+			       " from entry where postoffice = %lld and folder = %lld) e"
+			       " where m.postoffice = %lld and m.mailbox = %lld and f.postoffice = %lld and f.folder = %lld",
+			       po, inbox, po, box, po, inbox), "the counters are wrong");
+	cr_assert(store_sql("select (coalesce(sum(upper(r) - lower(r)), 0) = (select uidnext - 1 from folder where postoffice = %lld and folder = %lld))::int"
+			       " from change c, unnest(c.uids) r where c.kind = '+' and postoffice = %lld and folder = %lld",
+			       po, inbox, po, inbox), "the change log does not tell all arrivals");
+}
+
+Test(deliver, makes_one_message_visible)
+{
+	struct route to = store_mailbox(store_postoffice(), "anna", 0);
+	struct letter l;
+	arena a = ARENA_INIT;
+	entry *e;
+	message *m;
+	int n;
+	slice raw;
+
+	letter_write(&l, &to, 1, RAW);
+	l.d.sent = 86400 * USEC_S;
+	l.parts[0].header_size = 18;
+	cr_assert_eq(letter_send(&l), ST_OK);
+	letter_close(&l);
+	cr_assert_eq(folder_entries(to.postoffice, to.inbox, 0, 0, &a, &e, &n), ST_OK);
+	cr_assert_eq(n, 1);
+	cr_assert_eq(e->uid, 1);
+	cr_assert_eq(e->size, (int64_t)RAW.size);
+	cr_assert_eq(e->message, l.d.id);
+	cr_assert_eq(message_by_id(to.postoffice, l.d.id, &a, &m), ST_OK);
+	cr_assert_eq(m->sent, 86400 * USEC_S);
+	cr_assert_eq(m->header_size, 18);
+	cr_assert(slice_same(m->subject, S("hello")));
+	cr_assert_eq(blob_head(to.postoffice, e->blob, 1000, &a, &raw), ST_OK);
+	cr_assert(slice_same(raw, RAW));
+	assert_counts(&to);
+	arena_release(&a);
+}
+
+Test(deliver, stores_one_body_for_ten_recipients)
+{
+	int64_t po = store_postoffice();
+	struct route to[10];
+
+	for (int i = 0; i < 10; i++) {
+		char name[20];
+
+		snprintf(name, sizeof name, "u%d", i);
+		to[i] = store_mailbox(po, name, 0);
+	}
+	cr_assert_eq(letter_deliver(to, 10, RAW), ST_OK);
+	for (int i = 0; i < 10; i++) {
+		cr_assert_eq(entries_in(&to[i]), 1);
+		assert_counts(&to[i]);
+	}
+	cr_assert_eq(store_sql("select count(*) from blob where postoffice = %lld", (long long)po), 1);
+	cr_assert_eq(store_sql("select count(*) from message where postoffice = %lld", (long long)po), 1);
+}
+
+Test(deliver, keeps_post_offices_apart)
+{
+	struct route to[] = {store_mailbox(store_postoffice(), "anna", 0),
+			     store_mailbox(store_postoffice(), "anna", 0)};
+	arena a = ARENA_INIT;
+	struct letter l;
+	entry *e;
+	message *m;
+	slice raw;
+	int n;
+
+	letter_write(&l, to, 2, RAW);
+	cr_assert_eq(letter_send(&l), ST_OK);
+	letter_close(&l);
+	for (int i = 0; i < 2; i++) {
+		assert_counts(&to[i]);
+		cr_assert_eq(message_by_id(to[i].postoffice, l.d.id, &a, &m), ST_OK);
+		cr_assert_eq(folder_entries(to[i].postoffice, to[i].inbox, 0, 0, &a, &e, &n), ST_OK);
+		cr_assert_eq(n, 1);
+		cr_assert_eq(blob_head(to[i].postoffice, e->blob, 9, &a, &raw), ST_OK);
+		cr_assert_eq(blob_head(to[1 - i].postoffice, e->blob, 9, &a, &raw), ST_ABSENT,
+			     "a body of another post office was read");
+		cr_assert_eq(folder_entries(to[1 - i].postoffice, to[i].inbox, 0, 0, &a, &e, &n), ST_OK);
+		cr_assert_eq(n, 0);
+	}
+	arena_release(&a);
+}
+
+/* ---- many at once */
+
+static struct {
+	struct route boxes[5];
+	struct route small; /* has room for three */
+	int next, full, stored;
+} crowd;
+
+static status crowd_member(void *arg)
+{
+	int i = crowd.next++;
+	const struct route *to = i % 10 == 3 ? &crowd.small : &crowd.boxes[i % 5];
+	status s = letter_deliver(to, 1, RAW);
+
+	(void)arg;
+	crowd.full += s == ST_FULL;
+	crowd.stored += s == ST_OK;
+	return ST_OK;
+}
+
+Test(deliver, shares_transactions_and_refuses_only_the_full)
+{
+	int64_t po = store_postoffice();
+	int64_t batches = metric_value(M_delivery_batches, SERVICE_NONE);
+	int64_t sum = 0;
+
+	for (int i = 0; i < 5; i++) {
+		char name[20];
+
+		snprintf(name, sizeof name, "u%d", i);
+		crowd.boxes[i] = store_mailbox(po, name, 0);
+	}
+	crowd.small = store_mailbox(po, "small", 3 * (int64_t)RAW.size + 5);
+	store_fibers(200, crowd_member, NULL);
+	cr_assert_eq(crowd.full, 17);
+	cr_assert_eq(crowd.stored, 183);
+	cr_assert_eq(entries_in(&crowd.small), 3);
+	for (int i = 0; i < 5; i++) {
+		sum += entries_in(&crowd.boxes[i]);
+		assert_counts(&crowd.boxes[i]);
+	}
+	assert_counts(&crowd.small);
+	cr_assert_eq(sum, 180);
+	batches = metric_value(M_delivery_batches, SERVICE_NONE) - batches;
+	cr_assert_lt(batches, 120, "%lld transactions", (long long)batches);
+}
+
+static void *sender_thread(void *to)
+{
+	size_t stored = 0;
+
+	for (int i = 0; i < 10; i++)
+		stored += letter_deliver(to, 1, RAW) == ST_OK;
+	return (void *)stored;
+}
+
+Test(deliver, works_from_plain_threads)
+{
+	pthread_t t[4];
+	struct route to = store_mailbox(store_postoffice(), "anna", 0);
+
+	for (int i = 0; i < 4; i++)
+		pthread_create(&t[i], NULL, sender_thread, &to);
+	for (int i = 0; i < 4; i++) {
+		void *stored;
+
+		pthread_join(t[i], &stored);
+		cr_assert_eq((size_t)stored, 10);
+	}
+	cr_assert_eq(entries_in(&to), 40);
+	assert_counts(&to);
+}
+
+/* ---- refusals */
+
+Test(deliver, stores_nothing_when_one_recipient_is_gone)
+{
+	int64_t po = store_postoffice();
+	struct route to[] = {store_mailbox(po, "anna", 0), store_mailbox(po, "ben", 0)};
+
+	mailbox_set_state(po, to[1].mailbox, MAILBOX_DISABLED, &store_by);
+	cr_assert_eq(letter_deliver(to, 2, RAW), ST_ABSENT);
+	cr_assert_eq(mailbox_remove(po, to[1].mailbox, &store_by), ST_OK);
+	cr_assert_eq(letter_deliver(to, 2, RAW), ST_ABSENT);
+	cr_assert_eq(entries_in(&to[0]), 0);
+	cr_assert_eq(store_sql("select count(*) from blob where postoffice = %lld", (long long)po), 0);
+	assert_counts(&to[0]);
+	cr_assert_eq(letter_deliver(to, 1, RAW), ST_OK);
+}
+
+Test(deliver, lets_postmasters_exceed_their_quota)
+{
+	struct route to = store_mailbox(store_postoffice(), "anna", 10);
+
+	cr_assert_eq(letter_deliver(&to, 1, RAW), ST_FULL);
+	to.postmaster = true;
+	cr_assert_eq(letter_deliver(&to, 1, RAW), ST_OK);
+}
+
+Test(deliver, takes_any_bytes_for_lists)
+{
+	struct route to = store_mailbox(store_postoffice(), "anna", 0);
+	struct letter l;
+
+	letter_write(&l, &to, 1, RAW);
+	l.d.subject = slice_of("a\xff\0b", 4);
+	l.d.from = S("\xc3");
+	cr_assert_eq(letter_send(&l), ST_OK);
+	letter_close(&l);
+}
+
+Test(deliver, delivers_texts_of_the_house)
+{
+	int64_t po = store_postoffice(), id;
+	struct route anna = store_mailbox(po, "anna", 0), ben = store_mailbox(po, "ben", 0);
+	struct route to[] = {ben, anna, ben};
+	arena a = ARENA_INIT;
+	message *m;
+
+	cr_assert_eq(deliver_text(to, 3, S("Subject: =?utf-8?q?gr=C3=BC=C3=9Fe?=\r\nMessage-ID: <7@x>\r\n"
+					   "Date: Thu, 01 Jan 1970 00:00:07 +0000\r\n\r\nx\r\n"), &id), ST_OK);
+	cr_assert_eq(entries_in(&anna), 1);
+	cr_assert_eq(entries_in(&ben), 1);
+	cr_assert_eq(message_anywhere(id, &a, &m), ST_OK);
+	cr_assert(slice_same(m->subject, S("grüße")));
+	cr_assert(slice_same(m->message_id, S("<7@x>")));
+	cr_assert_eq(m->sent, 7 * USEC_S);
+	arena_release(&a);
+}
+
+/* ---- the same twice */
+
+static struct {
+	struct letter letters[2];
+	int next, stored;
+} twins;
+
+static status twin(void *arg)
+{
+	(void)arg;
+	twins.stored += letter_send(&twins.letters[twins.next++]) == ST_OK;
+	return ST_OK;
+}
+
+/* What happens when a commit's answer is lost and the transaction runs again while the first one may
+   still be at work: one of them stores it, both know that it is stored. */
+Test(deliver, stores_once_when_the_same_id_comes_twice)
+{
+	struct route to = store_mailbox(store_postoffice(), "anna", 0);
+
+	letter_write(&twins.letters[0], &to, 1, RAW);
+	letter_write(&twins.letters[1], &to, 1, RAW);
+	twins.letters[1].d.id = twins.letters[0].d.id;
+	store_fibers(2, twin, NULL);
+	cr_assert_eq(twins.stored, 2);
+	cr_assert_eq(entries_in(&to), 1);
+	assert_counts(&to);
+}
+
+#ifdef PENNYPOST_FAULT_POINTS
+static void lost_answer(const char *fault)
+{
+	struct route to = store_mailbox(store_postoffice(), "anna", 0);
+
+	cr_assert(fault_arm(fault));
+	cr_assert_eq(letter_deliver(&to, 1, RAW), ST_OK);
+	cr_assert_eq(entries_in(&to), 1, "%s", fault);
+	assert_counts(&to);
+}
+
+Test(deliver, settles_a_commit_that_was_lost_on_its_way)
+{
+	lost_answer("deliver_flush:1:fail");
+	lost_answer("db_commit_send:1:fail");
+}
+
+Test(deliver, settles_a_commit_whose_answer_was_lost)
+{
+	lost_answer("deliver_committed:1:fail");
+	lost_answer("db_commit_sent:1:fail");
+	lost_answer("db_commit_done:1:fail");
+}
+
+Test(deliver, fails_before_anything_is_stored)
+{
+	struct route to = store_mailbox(store_postoffice(), "anna", 0);
+
+	cr_assert(fault_arm("deliver_begin:1:fail"));
+	cr_assert_eq(letter_deliver(&to, 1, RAW), ST_BUSY);
+	cr_assert_eq(entries_in(&to), 0);
+}
+#endif
+
+/* ---- repetitions (R6) */
+
+static int keys_standing(slice key)
+{
+	char hex[33];
+
+	for (int i = 0; i < 16; i++)
+		snprintf(hex + 2 * i, 3, "%02x", (unsigned char)key.at[i]);
+	return (int)store_sql("select count(*) from repeat where key = '\\x%s'", hex);
+}
+
+static status keyed(const struct route *to, slice key, int64_t *id)
+{
+	struct letter l;
+
+	letter_write(&l, to, 1, RAW);
+	l.d.repeat_key = key;
+	status s = letter_send(&l);
+	letter_close(&l);
+	*id = l.d.id;
+	return s;
+}
+
+static void key_make(char key[16])
+{
+	int64_t id[2] = {id_new(), id_new()};
+
+	memcpy(key, id, 16);
+}
+
+/* This process's node number is held by a living process, whose lease began a minute ago. */
+static void owner_lives(void)
+{
+	store_sql("insert into node (node, name, role, token, schema, since, seen, until)"
+		 " values (%d, 'test', 'test', 1, 1, now() - interval '1 minute', now(), now() + interval '1 minute')"
+		 " on conflict (node) do update set since = excluded.since, until = excluded.until",
+		 (int)((id_new() >> 12) & ID_NODE_MOST));
+}
+
+static struct {
+	struct route to;
+	char key[16];
+	status outcome;
+	int64_t first, second;
+	usec took;
+	int standing;
+} repeat;
+
+static slice repeat_key(void)
+{
+	return slice_of(repeat.key, 16);
+}
+
+static status repeat_confirmed(void *arg)
+{
+	(void)arg;
+	repeat.outcome = keyed(&repeat.to, repeat_key(), &repeat.first);
+	repeat.standing = keys_standing(repeat_key());
+	deliver_confirm(repeat_key(), false);
+	return task_sleep(200 * USEC_MS);
+}
+
+Test(deliver, forgets_the_key_of_an_answer_that_was_read)
+{
+	repeat.to = store_mailbox(store_postoffice(), "anna", 0);
+	key_make(repeat.key);
+	store_fibers(1, repeat_confirmed, NULL);
+	cr_assert_eq(repeat.outcome, ST_OK);
+	cr_assert_eq(repeat.standing, 1);
+	cr_assert_eq(keys_standing(repeat_key()), 0);
+}
+
+static status repeat_broken(void *arg)
+{
+	(void)arg;
+	repeat.outcome = keyed(&repeat.to, repeat_key(), &repeat.first);
+	deliver_confirm(repeat_key(), true);
+	repeat.outcome = keyed(&repeat.to, repeat_key(), &repeat.second);
+	return ST_OK;
+}
+
+Test(deliver, recognises_what_a_broken_conversation_stored)
+{
+	repeat.to = store_mailbox(store_postoffice(), "anna", 0);
+	key_make(repeat.key);
+	owner_lives();
+	store_fibers(1, repeat_broken, NULL);
+	cr_assert_eq(repeat.outcome, ST_EXISTS);
+	cr_assert_eq(repeat.second, repeat.first);
+	cr_assert_eq(entries_in(&repeat.to), 1);
+}
+
+Test(deliver, recognises_what_a_dead_worker_stored)
+{
+	struct route to = store_mailbox(store_postoffice(), "anna", 0);
+	char key[16];
+	int64_t first, second;
+
+	key_make(key);
+	store_sql("delete from node where node = %d", (int)((id_new() >> 12) & ID_NODE_MOST));
+	cr_assert_eq(keyed(&to, slice_of(key, 16), &first), ST_OK);
+	cr_assert_eq(keyed(&to, slice_of(key, 16), &second), ST_EXISTS);
+	cr_assert_eq(second, first);
+	/* Its successor has the number since a moment ago. */
+	owner_lives();
+	store_sql("update node set since = now() + interval '1 second' where node = %d", (int)((id_new() >> 12) & ID_NODE_MOST));
+	cr_assert_eq(keyed(&to, slice_of(key, 16), &second), ST_EXISTS);
+	cr_assert_eq(entries_in(&to), 1);
+}
+
+static status repeat_waits(void *arg)
+{
+	usec start = clock_now();
+
+	(void)arg;
+	repeat.outcome = keyed(&repeat.to, repeat_key(), &repeat.second);
+	repeat.took = clock_now() - start;
+	return ST_OK;
+}
+
+static status repeat_forgets_soon(void *arg)
+{
+	(void)arg;
+	task_sleep(300 * USEC_MS);
+	deliver_confirm(repeat_key(), false);
+	return task_sleep(200 * USEC_MS);
+}
+
+static status repeat_both(void *arg)
+{
+	task_start("forget", repeat_forgets_soon, NULL);
+	return repeat_waits(arg);
+}
+
+Test(deliver, waits_for_a_living_conversation)
+{
+	repeat.to = store_mailbox(store_postoffice(), "anna", 0);
+	key_make(repeat.key);
+	owner_lives();
+	cr_assert_eq(keyed(&repeat.to, repeat_key(), &repeat.first), ST_OK);
+	store_fibers(1, repeat_both, NULL);
+	cr_assert_eq(repeat.outcome, ST_OK);
+	cr_assert_gt(repeat.took, 250 * USEC_MS);
+	cr_assert_lt(repeat.took, 2 * USEC_S);
+	cr_assert_eq(entries_in(&repeat.to), 2);
+	cr_assert_eq(keys_standing(repeat_key()), 1);
+}
+
+Test(deliver, never_loses_mail_to_a_key)
+{
+	repeat.to = store_mailbox(store_postoffice(), "anna", 0);
+	key_make(repeat.key);
+	owner_lives();
+	cr_assert_eq(keyed(&repeat.to, repeat_key(), &repeat.first), ST_OK);
+	store_fibers(1, repeat_waits, NULL);
+	cr_assert_eq(repeat.outcome, ST_OK);
+	cr_assert_gt(repeat.took, 2500 * USEC_MS);
+	cr_assert_eq(entries_in(&repeat.to), 2);
+}
+
+Test(deliver, ignores_keys_past_their_window)
+{
+	struct route to = store_mailbox(store_postoffice(), "anna", 0);
+	char key[16];
+	int64_t first, second;
+
+	key_make(key);
+	cr_assert_eq(keyed(&to, slice_of(key, 16), &first), ST_OK);
+	store_sql("update repeat set broken = true, at = now() - interval '2 hours' where message = %lld", (long long)first);
+	cr_assert_eq(keyed(&to, slice_of(key, 16), &second), ST_OK);
+	cr_assert_eq(entries_in(&to), 2);
+}

@@ -1,0 +1,119 @@
+#include "tests/unit/provider/store_fixture.h"
+
+#include "base/id.h"
+#include "provider/domain.h"
+#include "provider/mailbox.h"
+#include "provider/postoffice.h"
+#include "task/task.h"
+#include "tests/unit/provider/given.h"
+
+#include <stdio.h>
+#include <unistd.h>
+
+const struct audit_by store_by = {{"test", 4}, {"", 0}};
+
+static void need(bool good, slice what)
+{
+	if (good)
+		return;
+	fprintf(stderr, "test fixture: %.*s\n", SLICE_ARGS(what));
+	_exit(1);
+}
+
+int64_t store_sql(const char *sql, ...)
+{
+	arena a = ARENA_INIT;
+	va_list args;
+
+	va_start(args, sql);
+	int64_t number = given_sql(arena_format_v(&a, sql, args).at);
+	va_end(args);
+	arena_release(&a);
+	return number;
+}
+
+int64_t store_postoffice(void)
+{
+	arena a = ARENA_INIT;
+	postoffice *p;
+	slice why = S("");
+	slice name = arena_format(&a, "po%lld", (long long)id_new());
+
+	need(postoffice_make(name, S("Secret-Word-1"), &store_by, &a, &p, &why) == ST_OK, why);
+	int64_t id = p->id;
+	arena_release(&a);
+	return id;
+}
+
+struct route store_mailbox(int64_t office, const char *name, int64_t quota)
+{
+	struct mailbox_new n = {.name = slice_z(name), .password = S("Secret-Word-1"), .quota = quota};
+	arena a = ARENA_INIT;
+	slice why = S("");
+	mailbox *m;
+
+	need(mailbox_make(office, &n, &store_by, &a, &m, &why) == ST_OK, why);
+	struct route r = {.postoffice = office, .mailbox = m->id, .inbox = m->inbox, .quota = quota};
+	arena_release(&a);
+	return r;
+}
+
+void store_domain(int64_t office, const char *name)
+{
+	arena a = ARENA_INIT;
+	slice why = S("");
+
+	need(domain_make(office, slice_z(name), true, &store_by, &a, &why) == ST_OK, why);
+	arena_release(&a);
+}
+
+void store_fibers(int n, status (*run)(void *), void *arg)
+{
+	need(task_loop_open(&TASK_LIMITS_INIT) == ST_OK, S("no loop"));
+	for (int i = 0; i < n; i++)
+		need(task_start("test", run, arg) != NULL, S("no fiber"));
+	task_loop_run();
+	task_loop_close();
+}
+
+/* ---- letters */
+
+void letter_write(struct letter *l, const struct route *to, int n, slice raw)
+{
+	*l = (struct letter){.d = {.id = id_new(), .subject = S("hello"), .from = S("anna"),
+				   .message_id = S("<1@test>")}};
+	l->d.parts = l->parts;
+	for (int i = 0; i < n; i++) {
+		if (i == 0 || to[i].postoffice != to[i - 1].postoffice) {
+			l->parts[l->d.n++] = (struct delivery_part){.postoffice = to[i].postoffice,
+								    .recipients = &to[i]};
+			struct delivery_part *p = &l->parts[l->d.n - 1];
+			need(blob_writer_open(p->postoffice, &p->body) == ST_OK &&
+				     blob_write(p->body, raw) == ST_OK &&
+				     blob_writer_finish(p->body) == ST_OK,
+			     S("no body"));
+		}
+		l->parts[l->d.n - 1].n++;
+	}
+}
+
+status letter_send(struct letter *l)
+{
+	return deliver_run(&l->d);
+}
+
+void letter_close(struct letter *l)
+{
+	for (int i = 0; i < l->d.n; i++)
+		blob_writer_close(&l->parts[i].body);
+}
+
+status letter_deliver(const struct route *to, int n, slice raw)
+{
+	struct letter l;
+
+	letter_write(&l, to, n, raw);
+	status s = letter_send(&l);
+	letter_close(&l);
+	return s;
+}

@@ -1,0 +1,33 @@
+/* What tests of stored mail begin with, beside given.h: post offices, mailboxes, messages to deliver,
+   made by the providers themselves. */
+#ifndef PENNYPOST_TESTS_STORE_FIXTURE_H
+#define PENNYPOST_TESTS_STORE_FIXTURE_H
+
+#include "provider/audit.h"
+#include "provider/deliver.h"
+
+extern const struct audit_by store_by;
+
+/* All of these end the program with a sentence when they cannot. */
+/* A new post office with a name nobody else has. */
+int64_t store_postoffice(void);
+/* A new mailbox (quota 0: none); the way to it. */
+struct route store_mailbox(int64_t postoffice, const char *name, int64_t quota);
+void store_domain(int64_t postoffice, const char *name);
+/* given_sql with a format: the first number it gives. */
+int64_t store_sql(const char *sql, ...) __attribute__((format(printf, 1, 2)));
+/* Starts n fibers and runs the loop until all have ended. */
+void store_fibers(int n, status (*run)(void *), void *arg);
+
+/* One message to deliver: as many parts as there are post offices among the routes. */
+struct letter {
+	struct delivery d;
+	struct delivery_part parts[4];
+};
+void letter_write(struct letter *l, const struct route *to, int n, slice raw);
+status letter_send(struct letter *l);
+void letter_close(struct letter *l);
+/* Writes, sends, closes. */
+status letter_deliver(const struct route *to, int n, slice raw);
+
+#endif
