@@ -11,6 +11,7 @@ sql_statements = \
 	sql/statement/deliver.sql \
 	sql/statement/domain.sql \
 	sql/statement/folder.sql \
+	sql/statement/housekeep.sql \
 	sql/statement/mailbox.sql \
 	sql/statement/message.sql \
 	sql/statement/node.sql \

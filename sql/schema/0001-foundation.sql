@@ -485,6 +485,7 @@ CREATE TABLE audit_rest PARTITION OF audit DEFAULT;
 CREATE TABLE change_rest PARTITION OF change DEFAULT;
 CREATE TABLE expunged_rest PARTITION OF expunged DEFAULT;
 SELECT tenant_table('trace_rest'), tenant_table('audit_rest'), tenant_table('change_rest'), tenant_table('expunged_rest');
+GRANT SELECT ON trace_rest, audit_rest, change_rest, expunged_rest TO pennypost_system;
 SELECT partition_make('trace', current_date + n), partition_make('expunged', current_date + n) FROM generate_series(-1, 7) n;
 SELECT partition_make('change', (current_date + n * interval '1 month')::date),
        partition_make('audit', (current_date + n * interval '1 month')::date) FROM generate_series(0, 1) n;

@@ -30,6 +30,7 @@ libprovider_a_SOURCES = $(provider_shared) \
 	src/provider/message.c \
 	src/provider/postoffice.c \
 	src/provider/repeat.c src/provider/repeat.h \
+	src/provider/housekeep.c \
 	src/provider/migrate.c src/provider/migrate.h \
 	src/provider/node.c \
 	src/provider/provider.c \

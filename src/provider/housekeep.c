@@ -1,0 +1,205 @@
+/* Each step stands alone and may be cut off anywhere; the next run goes on where facts say so. */
+#include "provider/housekeep.h"
+
+#include "base/id.h"
+#include "base/random.h"
+#include "provider/db.h"
+#include "provider/setting.h"
+#include "task/task.h"
+
+#define LEASE (10 * 60 * USEC_S)
+#define HOUR (3600 * USEC_S)
+#define DAY (24 * HOUR)
+#define BATCH 1000
+#define DAYS_AHEAD 7
+#define MONTHS_AHEAD 1
+
+static const slice lease_name = {"housekeeper", 11};
+
+static status changed(enum statement_id id, const struct param *p, int n, int64_t *count)
+{
+	arena a = ARENA_INIT;
+	struct rows r = {0};
+	status kind = db_run(id, p, n, &a, &r);
+	if (kind == ST_OK)
+		*count += r.changed;
+	arena_release(&a);
+	return kind;
+}
+
+static status lease_take(int64_t token)
+{
+	int64_t taken = 0;
+	struct param p[] = {p_text(lease_name), p_int(token), p_int(LEASE)};
+	TRY(changed(SQL_LEASE_TAKE, p, 3, &taken));
+	return taken ? ST_OK : ST_LIMITED;
+}
+
+static void lease_give_back(int64_t token)
+{
+	struct param p[] = {p_text(lease_name), p_int(token)};
+	db_run(SQL_LEASE_GIVE_BACK, p, 2, NULL, NULL);
+}
+
+/* ---- partitions */
+
+/* One number from one row; *none when it is NULL. A lock not had in time is no failure: there is a
+   default partition, and the next run comes. */
+static status number(enum statement_id id, const struct param *p, int n, int64_t *value, bool *none)
+{
+	arena a = ARENA_INIT;
+	struct rows r = {0};
+	*value = 0;
+	*none = true;
+	status kind = db_one(id, p, n, &a, &r);
+	if (kind == ST_OK) {
+		*none = row_null(&r, 0, 0);
+		*value = row_int(&r, 0, 0);
+	}
+	arena_release(&a);
+	return kind == ST_BUSY ? ST_OK : kind;
+}
+
+static status make_ahead(const char *table, int day, int month, struct housekeep_result *r)
+{
+	bool none;
+	int64_t made;
+	struct param p[] = {p_text(slice_z(table)), p_int(day), p_int(month)};
+	TRY(number(SQL_PARTITION_AHEAD, p, 3, &made, &none));
+	r->partitions_made += made;
+	return ST_OK;
+}
+
+static status make_strays(struct housekeep_result *r)
+{
+	arena a = ARENA_INIT;
+	struct rows strays;
+	status kind = db_run(SQL_PARTITION_STRAYS, NULL, 0, &a, &strays);
+	for (int i = 0; kind == ST_OK && i < strays.count; i++) {
+		bool none;
+		int64_t made;
+		struct param p[] = {p_text(row_slice(&strays, i, 0)), p_int(row_int(&strays, i, 1))};
+		kind = number(SQL_PARTITION_FOR_STRAY, p, 2, &made, &none);
+		r->partitions_made += made;
+	}
+	arena_release(&a);
+	return kind;
+}
+
+static status make_partitions(struct housekeep_result *r)
+{
+	for (int day = 0; day <= DAYS_AHEAD; day++) {
+		TRY(make_ahead("trace", day, 0, r));
+		TRY(make_ahead("expunged", day, 0, r));
+	}
+	for (int month = 0; month <= MONTHS_AHEAD; month++) {
+		TRY(make_ahead("change", 0, month, r));
+		TRY(make_ahead("audit", 0, month, r));
+	}
+	return make_strays(r);
+}
+
+static status drop_partitions(const char *table, usec before, struct housekeep_result *r)
+{
+	for (;;) {
+		bool none;
+		int64_t day;
+		struct param p[] = {p_text(slice_z(table)), p_time(before)};
+		TRY(number(SQL_PARTITION_END, p, 2, &day, &none));
+		if (none)
+			return ST_OK;
+		r->partitions_dropped++;
+	}
+}
+
+/* ---- what retention releases */
+
+struct ends {
+	usec expunged, trace, audit, change;
+};
+
+static status retention_ends(struct ends *e)
+{
+	arena a = ARENA_INIT;
+	struct rows r;
+	int64_t spans[] = {setting_number(S_expunged_retention, NULL), setting_number(S_trace_retention, NULL),
+			   setting_number(S_audit_retention, NULL), setting_number(S_change_retention, NULL)};
+	if (spans[0] < HOUR)
+		spans[0] = HOUR; /* a transaction that began before midnight may still bring a row */
+	struct param p = p_int_array(spans, 4);
+	status kind = db_run(SQL_RETENTION_ENDS, &p, 1, &a, &r);
+	if (kind == ST_OK && r.count == 4)
+		*e = (struct ends){row_time(&r, 0, 0), row_time(&r, 1, 0), row_time(&r, 2, 0), row_time(&r, 3, 0)};
+	arena_release(&a);
+	return kind;
+}
+
+/* Messages and bodies, a batch at a time, and then the partitions that named them. */
+static status release_expunged(usec before, int64_t token, struct housekeep_result *r)
+{
+	int64_t postoffice = 0, message = 0;
+	for (;;) {
+		arena a = ARENA_INIT;
+		struct rows rows;
+		struct param p[] = {p_time(before), p_int(postoffice), p_int(message), p_int(BATCH)};
+		status kind = db_run(SQL_EXPUNGED_RELEASE, p, 4, &a, &rows);
+		int64_t seen = kind == ST_OK && rows.count ? row_int(&rows, 0, 0) : 0;
+		if (seen) {
+			postoffice = row_int(&rows, 0, 1);
+			message = row_int(&rows, 0, 2);
+			r->messages += row_int(&rows, 0, 3);
+			r->blobs += row_int(&rows, 0, 4);
+			r->segments += row_int(&rows, 0, 5);
+		}
+		arena_release(&a);
+		TRY(kind);
+		if (seen < BATCH)
+			break;
+		TRY(lease_take(token));
+		TRY(task_breathe());
+	}
+	return drop_partitions("expunged", before, r);
+}
+
+static status release_changes(usec before, struct housekeep_result *r)
+{
+	int64_t folders = 0;
+	struct param p = p_time(before);
+	TRY(changed(SQL_CHANGE_FLOOR, &p, 1, &folders));
+	return drop_partitions("change", before, r);
+}
+
+static status sweep(struct housekeep_result *r)
+{
+	int64_t locks = 0;
+	struct param ids[] = {p_int(id_at(clock_wall() - 8 * DAY)), p_int(id_at(clock_wall() - DAY))};
+	struct param day = p_int(DAY);
+	struct param window = p_int(setting_number(S_smtp_repeat_window, NULL) + HOUR);
+	TRY(changed(SQL_SEGMENTS_ORPHANED, ids, 2, &r->segments));
+	TRY(changed(SQL_REPEAT_SWEEP, &window, 1, &r->keys));
+	struct param failures = p_int(setting_number(S_auth_failure_span, NULL) + DAY);
+	TRY(changed(SQL_THROTTLE_SWEEP, &failures, 1, &r->keys));
+	return changed(SQL_MAILDROP_SWEEP, &day, 1, &locks);
+}
+
+static status keep_house(int64_t token, struct housekeep_result *r)
+{
+	struct ends ends = {0};
+	TRY(make_partitions(r));
+	TRY(retention_ends(&ends));
+	TRY(release_expunged(ends.expunged, token, r));
+	TRY(release_changes(ends.change, r));
+	TRY(drop_partitions("trace", ends.trace, r));
+	TRY(drop_partitions("audit", ends.audit, r));
+	return sweep(r);
+}
+
+status housekeep_run(struct housekeep_result *r)
+{
+	int64_t token = (int64_t)random_below(INT64_MAX) + 1;
+	*r = (struct housekeep_result){0};
+	TRY(lease_take(token));
+	status kind = keep_house(token, r);
+	lease_give_back(token);
+	return kind;
+}
