@@ -10,6 +10,7 @@ TESTS += unit_store.pg
 unit_store_pg_SOURCES = \
 	tests/unit/provider/given.c tests/unit/provider/given.h \
 	tests/unit/provider/schema.c \
+	tests/unit/provider/store_db.c \
 	tests/unit/provider/store_fixture.c tests/unit/provider/store_fixture.h \
 	tests/unit/provider/blob.c \
 	tests/unit/provider/deliver.c \
