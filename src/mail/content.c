@@ -294,12 +294,11 @@ static slice join(const struct piece *p, size_t n, arena *a)
 	}
 	if (!encoded)
 		made = word_decode(text_slice(&bytes), a);
-	else if (charset_to_utf8(charset, text_slice(&bytes), a, &made) == ST_OK)
-		made = without_controls(made, a);
-	else /* unknown: what is ASCII in it can still be read */
+	else if (charset_to_utf8(charset, text_slice(&bytes), a, &made) != ST_OK)
+		/* unknown: what is ASCII in it can still be read */
 		charset_to_utf8(S("utf-8"), text_slice(&bytes), a, &made);
 	text_free(&bytes);
-	return made;
+	return encoded ? without_controls(made, a) : made;
 }
 
 /* How many of the n pieces of one name make its value: one whole one, or *0, *1, ... */

@@ -93,7 +93,7 @@ static bool take_word(slice *rest, size_t *blanks, slice *word)
 	for (end = n; end < rest->size && !is_blank(rest->at[end]);)
 		end++;
 	*blanks = n < BLANKS_MOST ? n : BLANKS_MOST;
-	*word = slice_of(rest->at + n, end - n);
+	*word = slice_from(slice_until(*rest, end), n);
 	*rest = slice_from(*rest, end);
 	return word->size > 0;
 }
@@ -294,7 +294,7 @@ static void add_extended(struct line *l, slice name, slice value)
 {
 	text coded = TEXT_INIT;
 	size_t at = 0;
-	bool split = value.size * 3 > PARAMETER_GOOD;
+	bool split = name.size + sizeof "*=UTF-8''" + value.size * 3 > PARAMETER_GOOD;
 
 	for (unsigned piece = 0; at < value.size; piece++) {
 		text_clear(&coded);

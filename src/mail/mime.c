@@ -46,6 +46,7 @@ struct mime_walk {
 	uint64_t lines;      /* line ends fed */
 	char last;           /* the last byte fed */
 	uint8_t end_size;    /* of the line end before the current line: 0, 1 or 2 */
+	uint64_t inner_end;  /* where the part that was closed last ended */
 };
 
 /* --- Parts ------------------------------------------------------------------------------------- */
@@ -80,9 +81,14 @@ static void part_open(mime_walk *w, size_t depth, uint64_t at)
 	text_clear(&w->header);
 }
 
+/* A copy, cut between two characters where it is too long. */
 static slice keep(mime_walk *w, slice s)
 {
-	return arena_copy(w->a, slice_until(s, MIME_WORD_MOST));
+	size_t size = s.size < MIME_WORD_MOST ? s.size : MIME_WORD_MOST;
+
+	while (size < s.size && size > 0 && ((uint8_t)s.at[size] & 0xc0) == 0x80)
+		size--;
+	return arena_copy(w->a, slice_until(s, size));
 }
 
 static slice keep_lower(mime_walk *w, slice s)
@@ -254,16 +260,20 @@ static void header_cut(mime_walk *w, uint64_t at, uint8_t end_size)
 		header_end(w, end);
 }
 
-/* Ends the innermost part likewise. */
+/* Ends the innermost part likewise, but not before the part within it that ended last: that one may
+   have an empty body right before the boundary. */
 static void part_close(mime_walk *w, uint64_t at, uint8_t end_size)
 {
 	struct open_part *o = &w->stack[w->depth];
 	mime_part *p = top_part(w);
-	bool ends_with_line = at > p->body_at && end_size > 0;
+	uint64_t end = at > p->body_at ? at - end_size : at;
 
-	p->body_size = at - p->body_at - (ends_with_line ? end_size : 0);
+	if (end < w->inner_end)
+		end = w->inner_end;
+	w->inner_end = end;
+	p->body_size = end - p->body_at;
 	p->lines = w->lines - o->lines_before;
-	if (ends_with_line && p->lines > 0)
+	if (end < at && p->lines > 0)
 		p->lines--;
 	if (o->boundary.size > 0 && !o->closed) {
 		p->broken = true;

@@ -37,3 +37,48 @@ EXTRA_DIST += tests/fuzz/corpus/line
 fuzz_programs += fuzz_line
 fuzz_line_SOURCES = tests/fuzz/line.c
 fuzz_line_LDADD = $(fuzz_main) $(floor_net)
+
+EXTRA_DIST += tests/fuzz/corpus/address
+fuzz_programs += fuzz_address
+fuzz_address_SOURCES = tests/fuzz/address.c
+fuzz_address_LDADD = $(fuzz_main) $(floor_mail)
+
+EXTRA_DIST += tests/fuzz/corpus/date
+fuzz_programs += fuzz_date
+fuzz_date_SOURCES = tests/fuzz/date.c
+fuzz_date_LDADD = $(fuzz_main) $(floor_mail)
+
+EXTRA_DIST += tests/fuzz/corpus/dot
+fuzz_programs += fuzz_dot
+fuzz_dot_SOURCES = tests/fuzz/dot.c
+fuzz_dot_LDADD = $(fuzz_main) $(floor_mail)
+
+EXTRA_DIST += tests/fuzz/corpus/esmtp_param
+fuzz_programs += fuzz_esmtp_param
+fuzz_esmtp_param_SOURCES = tests/fuzz/esmtp_param.c
+fuzz_esmtp_param_LDADD = $(fuzz_main) $(floor_mail)
+
+EXTRA_DIST += tests/fuzz/corpus/header
+fuzz_programs += fuzz_header
+fuzz_header_SOURCES = tests/fuzz/header.c
+fuzz_header_LDADD = $(fuzz_main) $(floor_mail)
+
+EXTRA_DIST += tests/fuzz/corpus/mime
+fuzz_programs += fuzz_mime
+fuzz_mime_SOURCES = tests/fuzz/mime.c
+fuzz_mime_LDADD = $(fuzz_main) $(floor_mail)
+
+EXTRA_DIST += tests/fuzz/corpus/param2231
+fuzz_programs += fuzz_param2231
+fuzz_param2231_SOURCES = tests/fuzz/param2231.c
+fuzz_param2231_LDADD = $(fuzz_main) $(floor_mail)
+
+EXTRA_DIST += tests/fuzz/corpus/transfer
+fuzz_programs += fuzz_transfer
+fuzz_transfer_SOURCES = tests/fuzz/transfer.c
+fuzz_transfer_LDADD = $(fuzz_main) $(floor_mail)
+
+EXTRA_DIST += tests/fuzz/corpus/word
+fuzz_programs += fuzz_word
+fuzz_word_SOURCES = tests/fuzz/word.c
+fuzz_word_LDADD = $(fuzz_main) $(floor_mail)

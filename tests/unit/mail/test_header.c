@@ -236,6 +236,9 @@ Test(header, parameters_are_quoted_or_split)
 		{S("a\"b"), S("C: x/y; name=\"a\\\"b\"\r\n")},
 		{S(""), S("C: x/y; name=\"\"\r\n")},
 		{S("b\xc3\xa4r.txt"), S("C: x/y; name*=UTF-8''b%C3%A4r.txt\r\n")},
+		{S("b\xc3\xa4r=============="), /* grows over the length of a line when encoded */
+	         S("C: x/y; name*0*=UTF-8''b%C3%A4r%3D%3D%3D%3D%3D%3D%3D%3D%3D%3D%3D%3D%3D;\r\n"
+	           " name*1*=%3D\r\n")},
 		{S(X100), S("C: x/y; name*0*=UTF-8''xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx;\r\n"
 	                    " name*1*=xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx; name*2*=xxx\r\n")},
 	};

@@ -89,6 +89,11 @@ Test(mime, walks_structures)
 	           "Content-Type: multipart/mixed; boundary=b\n\n--b\n\nx\n--b--\n--b--\n"),
 	         S("-1:multipart/mixed 0+43 43+66/8 | 0:multipart/mixed 47+43 90+12/3 | "
 	           "1:text/plain 94+1 95+1/0")},
+		/* an empty body right before the outer boundary */
+		{S("Content-Type: multipart/mixed; boundary=b\n\n--b\n"
+	           "Content-Type: multipart/mixed; boundary=c\n\n--c\n\n--b--\n"),
+	         S("-1:multipart/mixed 0+43 43+58/6 | 0:multipart/mixed 47+43 90+5/2 broken | "
+	           "1:text/plain 94+1 95+0/0")},
 		/* what looks like a boundary is none */
 		{S("Content-Type: multipart/mixed; boundary=b\n\n--bx\n-- b\n --b\n--b-\n--b--x\n"),
 	         S("-1:multipart/mixed 0+43 43+27/5 broken")},
