@@ -169,7 +169,7 @@ fiber *fiber_open(size_t stack, void (*body)(void *arg), void *arg)
 	size_t page = page_size();
 	size_t size = (stack * STACK_TIMES + page - 1) / page * page;
 	char *map = mmap(NULL, page + size, PROT_READ | PROT_WRITE,
-			 MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_STACK, -1, 0);
+		MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_STACK, -1, 0);
 	if (map == MAP_FAILED)
 		return NULL;
 	if (mprotect(map, page, PROT_NONE) != 0) {

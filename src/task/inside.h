@@ -46,14 +46,14 @@ struct task {
 	fiber *fiber;
 	sleeper sleep;
 	usec deadline;
-	usec since;      /* when it fell asleep */
-	usec until;      /* when its present sleep ends; USEC_NEVER */
-	size_t timer;    /* place in the timer heap, from 1; 0 = none */
+	usec since;   /* when it fell asleep */
+	usec until;   /* when its present sleep ends; USEC_NEVER */
+	size_t timer; /* place in the timer heap, from 1; 0 = none */
 	const struct wait *waits;
 	int wait_count;
 	bool cancelled;
 	bool shielded;
-	bool firm;       /* sleeps through a cancel */
+	bool firm; /* sleeps through a cancel */
 	bool ended;
 };
 
@@ -98,7 +98,7 @@ bool loop_take_ready(const struct wait *w);
 void timer_set(task *t, usec until);
 void timer_unset(task *t);
 void timer_drop(task *t);
-usec timer_next(void);    /* USEC_NEVER when there is none */
+usec timer_next(void);     /* USEC_NEVER when there is none */
 task *timer_due(usec now); /* takes one whose moment has come; NULL when there is none */
 void timer_close(void);
 

@@ -47,7 +47,7 @@ static struct {
 	link_t alive, ready, resting, spare;
 	link_t inbox; /* tasks woken by other threads; meeting lock */
 	unsigned count, spares;
-	usec now;     /* of the present turn */
+	usec now;        /* of the present turn */
 	usec held_since; /* machine's clock: when the running task got the loop */
 } loop;
 
@@ -112,7 +112,7 @@ status task_loop_open(const struct task_limits *l)
 	loop.bell = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
 	struct epoll_event e = {.events = EPOLLIN, .data.fd = loop.bell};
 	if (loop.epoll < 0 || loop.bell < 0 ||
-	    epoll_ctl(loop.epoll, EPOLL_CTL_ADD, loop.bell, &e) != 0) {
+		epoll_ctl(loop.epoll, EPOLL_CTL_ADD, loop.bell, &e) != 0) {
 		status s = log_trouble(ST_BUSY, EV_LOOP_REFUSED, "errno=%d", errno);
 		if (loop.epoll >= 0)
 			close(loop.epoll);
@@ -294,8 +294,8 @@ static struct watch *watch_of(int fd)
 static bool is_ready(const struct wait *w)
 {
 	bool in = w->ready & WAIT_READ, out = w->ready & WAIT_WRITE;
-	struct pollfd at = {.fd = w->fd,
-			    .events = (short)((in ? POLLIN : 0) | (out ? POLLOUT : 0))};
+	struct pollfd at = {
+		.fd = w->fd, .events = (short)((in ? POLLIN : 0) | (out ? POLLOUT : 0))};
 	return poll(&at, 1, 0) > 0;
 }
 
@@ -303,8 +303,8 @@ bool loop_take_ready(const struct wait *w)
 {
 	struct watch *at = watch_of(w->fd);
 	if (!at->registered) {
-		struct epoll_event e = {.events = EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET,
-					.data.fd = w->fd};
+		struct epoll_event e = {
+			.events = EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET, .data.fd = w->fd};
 		/* Plain files have no edges and are always ready. When the kernel has no room for one
 		   more, loop_park looks from time to time. */
 		at->registered = epoll_ctl(loop.epoll, EPOLL_CTL_ADD, w->fd, &e) == 0;
@@ -561,7 +561,7 @@ static void advance(void)
 {
 	usec next = timer_next();
 	if (virtual_runs() && list_empty(&loop.ready) && !offload_busy() && next != USEC_NEVER &&
-	    next > clock_now())
+		next > clock_now())
 		clock_advance(next - clock_now());
 }
 

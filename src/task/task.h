@@ -23,34 +23,33 @@
 typedef struct task task;
 
 struct task_limits {
-	unsigned most;          /* fibers alive at once (10,000) */
-	size_t stack;           /* bytes of stack each (128 KB) */
-	usec idle_after;        /* give stack pages back after waiting this long (1 s) */
-	usec held_most;         /* report a task that held the loop longer than this (50 ms) */
-	unsigned helpers;       /* offload threads (2) */
+	unsigned most;    /* fibers alive at once (10,000) */
+	size_t stack;     /* bytes of stack each (128 KB) */
+	usec idle_after;  /* give stack pages back after waiting this long (1 s) */
+	usec held_most;   /* report a task that held the loop longer than this (50 ms) */
+	unsigned helpers; /* offload threads (2) */
 };
-#define TASK_LIMITS_INIT                                                                           \
-	((struct task_limits){10000, 128 * 1024, USEC_S, 50 * USEC_MS, 2})
+#define TASK_LIMITS_INIT ((struct task_limits){10000, 128 * 1024, USEC_S, 50 * USEC_MS, 2})
 
 /* ---- the loop: one per process, run by the thread that called task_loop_open */
 status task_loop_open(const struct task_limits *l);
-void task_loop_run(void);      /* until task_loop_stop, or no task is left */
-void task_loop_stop(void);     /* from any thread or signal handler; running tasks are not cancelled */
-void task_loop_close(void);    /* cancels what is left, runs it to its end, frees everything */
+void task_loop_run(void);   /* until task_loop_stop, or no task is left */
+void task_loop_stop(void);  /* from any thread or signal handler; running tasks are not cancelled */
+void task_loop_close(void); /* cancels what is left, runs it to its end, frees everything */
 /* In a child after fork(): forgets the parent's loop and its tasks without running them. The caller
    (even when it forked inside a fiber, whose stack it keeps) goes on as a plain thread and may
    open a loop of its own. */
 void task_loop_forked(void);
 /* Cancels every task alive (graceful stop when the patience is over). */
 void task_cancel_all(void);
-unsigned task_count(void);     /* fibers alive */
+unsigned task_count(void); /* fibers alive */
 
 /* ---- tasks */
 /* Starts a fiber (runs at the next turn of the loop). From outside fibers too, before and while
    the loop runs on this thread. NULL when task_limits.most are alive or no stack can be mapped.
    `name` is lent for the task's life (a literal). The result of run is dropped. */
 task *task_start(const char *name, status (*run)(void *), void *arg);
-task *task_self(void);                 /* NULL on a plain thread */
+task *task_self(void); /* NULL on a plain thread */
 /* Its present and every later wait gives ST_CANCELLED. `t` is valid until its run returns; called
    on the loop's thread only. */
 void task_cancel(task *t);
@@ -61,7 +60,7 @@ void task_shield(bool on);
 /* Bounds every wait that follows in this task (monotonic moment; USEC_NEVER = none). Gives back
    the bound that stood before. On a plain thread the bound belongs to the thread. */
 usec task_deadline(usec at);
-usec task_deadline_now(void);          /* the present bound */
+usec task_deadline_now(void); /* the present bound */
 
 /* ---- waiting */
 #define WAIT_READ 1u
@@ -92,7 +91,7 @@ status notice_wait(notice *n);
 
 /* Waiting for the first of several. */
 struct wait {
-	int fd;          /* -1 when a notice is meant */
+	int fd; /* -1 when a notice is meant */
 	unsigned ready;
 	notice *notice;
 };
@@ -106,7 +105,7 @@ status task_wait_any(struct wait *w, int n, usec until, int *which);
 typedef struct gate gate;
 gate *gate_open(unsigned most);
 void gate_close(gate **g);
-status gate_enter(gate *g);      /* ST_OK: inside; else not inside */
+status gate_enter(gate *g); /* ST_OK: inside; else not inside */
 bool gate_try(gate *g);
 void gate_leave(gate *g);
 unsigned gate_waiting(const gate *g);

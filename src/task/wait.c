@@ -199,8 +199,8 @@ static int thread_look(sleeper *me, const struct wait *w, int n, int patience)
 	struct pollfd at[TASK_WAITS_MOST + 1];
 	for (int i = 0; i < n; i++) {
 		bool in = w[i].ready & WAIT_READ, out = w[i].ready & WAIT_WRITE;
-		at[i] = (struct pollfd){.fd = w[i].fd,
-					.events = (short)((in ? POLLIN : 0) | (out ? POLLOUT : 0))};
+		at[i] = (struct pollfd){
+			.fd = w[i].fd, .events = (short)((in ? POLLIN : 0) | (out ? POLLOUT : 0))};
 	}
 	at[n] = (struct pollfd){.fd = me->bell, .events = POLLIN};
 	if (me->bell == BELL_REFUSED && (patience < 0 || patience > NO_BELL_MS))
@@ -268,11 +268,13 @@ usec task_deadline_now(void)
 static int came_before(const sleeper *me, const struct wait *w, int n)
 {
 	for (int i = 0; i < n; i++) {
-		if (w[i].fd >= 0 ? me->task && loop_take_ready(&w[i]) : w[i].notice->raised) {
-			if (w[i].fd < 0)
-				w[i].notice->raised = false;
+		notice *wanted = w[i].notice;
+		if (wanted && wanted->raised) {
+			wanted->raised = false;
 			return i;
 		}
+		if (!wanted && me->task && loop_take_ready(&w[i]))
+			return i;
 	}
 	return SLEEPING;
 }
@@ -280,7 +282,7 @@ static int came_before(const sleeper *me, const struct wait *w, int n)
 static void join_queues(sleeper *me, const struct wait *w, int n, struct waiter *places)
 {
 	for (int i = 0; i < n; i++) {
-		if (w[i].fd >= 0)
+		if (w[i].notice == NULL)
 			continue;
 		places[i] = (struct waiter){.who = me, .index = i};
 		list_append(&w[i].notice->queue, &places[i].in);
@@ -291,7 +293,7 @@ static void leave_queues(const struct wait *w, int n, struct waiter *places)
 {
 	meeting_begin();
 	for (int i = 0; i < n; i++)
-		if (w[i].fd < 0)
+		if (w[i].notice)
 			list_remove(&places[i].in);
 	meeting_end();
 }
@@ -333,10 +335,12 @@ status task_wait_any(struct wait *w, int n, usec until, int *which)
 	if (until > deadline)
 		until = deadline;
 	bool notices = false;
-	for (int i = 0; i < n; i++)
-		notices |= w[i].fd < 0;
-	int came = notices ? wait_with_notices(me, w, n, until) :
-			     wait_without_notices(me, w, n, until);
+	for (int i = 0; i < n; i++) {
+		assert(w[i].notice ? w[i].fd < 0 : w[i].fd >= 0);
+		notices |= w[i].notice != NULL;
+	}
+	int came = notices ? wait_with_notices(me, w, n, until)
+			   : wait_without_notices(me, w, n, until);
 	if (came >= 0)
 		*which = came;
 	return sleeper_outcome(came);
@@ -355,7 +359,8 @@ status task_sleep(usec span)
 	if (span <= 0 && t)
 		loop_yield(t);
 	usec until = usec_add(clock_now(), span);
-	status s = task_wait_any(NULL, 0, until, NULL);
+	int which;
+	status s = task_wait_any(NULL, 0, until, &which);
 	bool slept = s == ST_TIMED_OUT && until <= task_deadline_now();
 	return slept ? ST_OK : s;
 }

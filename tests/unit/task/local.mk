@@ -8,6 +8,7 @@ unit_task_SOURCES = \
 	tests/unit/task/offloading.c \
 	tests/unit/task/room.c \
 	tests/unit/task/room.h \
+	tests/unit/task/timers.c \
 	tests/unit/task/virtual.c \
 	tests/unit/task/waiting.c
 unit_task_LDADD = $(floor_task) $(CRITERION_LIBS)

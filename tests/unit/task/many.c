@@ -145,9 +145,9 @@ static status listens(void *arg)
 			return ST_OK;
 		if (n < 0) {
 			cr_assert_eq(errno, EAGAIN);
-			cr_assert_eq(task_wait(t->fd, chance(t, 2) ? WAIT_READ :
-								     WAIT_READ | WAIT_TRIED),
-				     ST_OK);
+			cr_assert_eq(
+				task_wait(t->fd, chance(t, 2) ? WAIT_READ : WAIT_READ | WAIT_TRIED),
+				ST_OK);
 			continue;
 		}
 		t->received += (unsigned)n;

@@ -6,20 +6,31 @@
 #include <stdatomic.h>
 #include <unistd.h>
 
-static pthread_t loop_thread;
-static atomic_int together, most_together, done;
+#define HELPERS 2
 
+static pthread_t loop_thread;
+static atomic_int running, most_running, done;
+static atomic_bool released;
+
+/* Goes on until it is released. */
 static status works(void *arg)
 {
 	(void)arg;
 	cr_assert(!pthread_equal(pthread_self(), loop_thread));
-	int now = atomic_fetch_add(&together, 1) + 1;
-	if (now > atomic_load(&most_together))
-		atomic_store(&most_together, now);
-	usleep(30000);
-	atomic_fetch_sub(&together, 1);
+	int now = atomic_fetch_add(&running, 1) + 1;
+	if (now > atomic_load(&most_running))
+		atomic_store(&most_running, now);
+	while (!atomic_load(&released))
+		usleep(500);
+	atomic_fetch_sub(&running, 1);
 	atomic_fetch_add(&done, 1);
 	return ST_ABSENT;
+}
+
+static void wait_until_running(int wanted)
+{
+	while (atomic_load(&running) < wanted)
+		cr_assert_eq(task_sleep(USEC_MS), ST_OK);
 }
 
 static status has_it_done(void *arg)
@@ -28,13 +39,12 @@ static status has_it_done(void *arg)
 	return ST_OK;
 }
 
-static bool loop_went_on;
-
-static status notices_time_passing(void *arg)
+static status releases_all(void *arg)
 {
 	(void)arg;
-	cr_assert_eq(task_sleep(5 * USEC_MS), ST_OK);
-	loop_went_on = atomic_load(&done) == 0;
+	wait_until_running(HELPERS);
+	cr_assert_eq(atomic_load(&done), 0, "the loop goes on meanwhile");
+	atomic_store(&released, true);
 	return ST_OK;
 }
 
@@ -44,11 +54,10 @@ Test(offloading, runs_beside_the_loop_and_in_parallel, .timeout = 20)
 	room_open();
 	for (int i = 0; i < 6; i++)
 		room_start("worker", has_it_done, NULL);
-	room_start("other", notices_time_passing, NULL);
+	room_start("other", releases_all, NULL);
 	room_run();
 	cr_assert_eq(atomic_load(&done), 6);
-	cr_assert_eq(atomic_load(&most_together), 2, "two helpers");
-	cr_assert(loop_went_on);
+	cr_assert_eq(atomic_load(&most_running), HELPERS);
 }
 
 static status says_where(void *thread)
@@ -82,23 +91,33 @@ Test(offloading, runs_in_place_without_helpers)
 	room_run();
 }
 
-/* Holds a helper until the deadline of its task is long over. */
 static status outlives_its_deadline(void *arg)
 {
 	(void)arg;
-	int before = atomic_load(&done);
-	task_deadline(clock_now() + 5 * USEC_MS);
+	task_deadline(clock_now() + 20 * USEC_MS);
 	cr_assert_eq(task_offload(works, NULL), ST_TIMED_OUT);
-	cr_assert_gt(atomic_load(&done), before, "it comes back only after the function has ended");
-	cr_assert_eq(task_offload(works, NULL), ST_TIMED_OUT, "and runs nothing after the deadline");
+	cr_assert_eq(atomic_load(&done), 1, "it comes back only after the function has ended");
+	cr_assert_eq(task_offload(works, NULL), ST_TIMED_OUT);
+	cr_assert_eq(atomic_load(&done), 1, "and runs nothing after the deadline");
+	return ST_OK;
+}
+
+static status releases_late(void *arg)
+{
+	(void)arg;
+	wait_until_running(1);
+	cr_assert_eq(task_sleep(60 * USEC_MS), ST_OK);
+	atomic_store(&released, true);
 	return ST_OK;
 }
 
 Test(offloading, deadline_while_the_function_runs, .timeout = 20)
 {
 	loop_thread = pthread_self();
-	room_run_one(outlives_its_deadline, NULL);
-	cr_assert_eq(atomic_load(&done), 1);
+	room_open();
+	room_start("worker", outlives_its_deadline, NULL);
+	room_start("releaser", releases_late, NULL);
+	room_run();
 }
 
 static status is_cancelled_meanwhile(void *arg)
@@ -109,11 +128,14 @@ static status is_cancelled_meanwhile(void *arg)
 	return ST_OK;
 }
 
-static status cancels(void *victim)
+static status cancels_twice(void *victim)
 {
-	cr_assert_eq(task_sleep(5 * USEC_MS), ST_OK);
-	cr_assert_eq(atomic_load(&together), 1);
+	wait_until_running(1);
 	task_cancel(victim);
+	cr_assert_eq(task_sleep(0), ST_OK);
+	task_cancel(victim);
+	cr_assert_eq(task_sleep(10 * USEC_MS), ST_OK);
+	atomic_store(&released, true);
 	return ST_OK;
 }
 
@@ -122,17 +144,17 @@ Test(offloading, cancel_while_the_function_runs, .timeout = 20)
 	loop_thread = pthread_self();
 	room_open();
 	task *t = room_start("victim", is_cancelled_meanwhile, NULL);
-	room_start("canceller", cancels, t);
+	room_start("canceller", cancels_twice, t);
 	room_run();
 }
 
 static status gives_up_in_the_queue(void *arg)
 {
 	(void)arg;
-	cr_assert_eq(task_sleep(0), ST_OK);
+	wait_until_running(HELPERS);
 	task_deadline(clock_now() + 5 * USEC_MS);
 	cr_assert_eq(task_offload(works, NULL), ST_TIMED_OUT);
-	cr_assert_eq(atomic_load(&done), 0, "it did not wait for a helper");
+	atomic_store(&released, true);
 	return ST_OK;
 }
 
@@ -140,11 +162,11 @@ Test(offloading, deadline_before_a_helper_is_free, .timeout = 20)
 {
 	loop_thread = pthread_self();
 	room_open();
-	room_start("worker", has_it_done, NULL);
-	room_start("worker", has_it_done, NULL);
+	for (int i = 0; i < HELPERS; i++)
+		room_start("worker", has_it_done, NULL);
 	room_start("late", gives_up_in_the_queue, NULL);
 	room_run();
-	cr_assert_eq(atomic_load(&done), 2);
+	cr_assert_eq(atomic_load(&done), HELPERS, "what was withdrawn never ran");
 }
 
 /* ---- signals */
