@@ -82,3 +82,8 @@ EXTRA_DIST += tests/fuzz/corpus/word
 fuzz_programs += fuzz_word
 fuzz_word_SOURCES = tests/fuzz/word.c
 fuzz_word_LDADD = $(fuzz_main) $(floor_mail)
+
+EXTRA_DIST += tests/fuzz/corpus/sasl
+fuzz_programs += fuzz_sasl
+fuzz_sasl_SOURCES = tests/fuzz/sasl.c
+fuzz_sasl_LDADD = $(fuzz_main) $(floor_talk_memory)

@@ -170,8 +170,10 @@ status auth_scram_find(slice name, const struct auth_from *from, arena *a, struc
 		if (!m->has_scram) {
 			slice prepared = m->password;
 			saslprep(m->password, a, &prepared);
-			scram_verifier_make(prepared, arena_format(&s->a, "%016" PRIx64, (uint64_t)m->id),
-					    SCRAM_ITERATIONS, &m->scram);
+			slice salt = s->scram_salt.size
+					     ? arena_copy(&s->a, s->scram_salt)
+					     : arena_format(&s->a, "%016" PRIx64, (uint64_t)m->id);
+			scram_verifier_make(prepared, salt, SCRAM_ITERATIONS, &m->scram);
 			m->has_scram = true;
 		}
 		out->real = true;

@@ -28,6 +28,8 @@ void memory_deliver_fail_next(status kind);
 void memory_deliver_lose_next(status kind);
 /* provider_healthy() and provider_ping() tell this trouble until NULL; `why` is lent. */
 void memory_unhealthy(const char *why);
+/* SCRAM verifiers made from now on have this salt (lent); empty = one of their own. */
+void memory_scram_salt(slice salt);
 /* Every provider call that would ask the database gives ST_BUSY while on. */
 void memory_busy(bool on);
 

@@ -88,6 +88,12 @@ void memory_unhealthy(const char *why)
 	store_give();
 }
 
+void memory_scram_salt(slice salt)
+{
+	store_take()->scram_salt = salt;
+	store_give();
+}
+
 void memory_busy(bool on)
 {
 	store_take()->busy = on;

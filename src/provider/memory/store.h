@@ -109,6 +109,7 @@ struct store {
 	uint64_t settings_revision, routing_revision;
 	status deliver_fail, deliver_lose;
 	const char *unhealthy;
+	slice scram_salt;
 	bool busy;
 };
 

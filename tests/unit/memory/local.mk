@@ -3,5 +3,6 @@ check_PROGRAMS += unit_memory
 TESTS += unit_memory
 unit_memory_SOURCES = \
 	tests/unit/memory/store.c \
-	tests/unit/memory/names.c
+	tests/unit/memory/names.c \
+	tests/unit/memory/sasl.c
 unit_memory_LDADD = $(floor_talk_memory) $(CRITERION_LIBS)
