@@ -140,7 +140,8 @@ static status parse_stars(slice s, net_network *out)
 		if (count == 4)
 			return ST_INVALID;
 		if (!slice_same(octet, S("*"))) {
-			if (known != count || octet.size > 3 || !slice_number(octet, &value) || value > 255)
+			if (known != count || octet.size > 3 || !slice_number(octet, &value) ||
+				value > 255)
 				return ST_INVALID;
 			n.base.ip[known++] = (uint8_t)value;
 		}
@@ -173,7 +174,7 @@ status net_network_parse(slice s, net_network *out)
 		unsigned hidden = v4_written_as_v6 ? V4_INSIDE_BITS : 0;
 		uint64_t bits;
 		if (!slice_number(slice_from(s, slash + 1), &bits) || bits < hidden ||
-		    bits > most + hidden)
+			bits > most + hidden)
 			return ST_INVALID;
 		n.bits = (uint8_t)(bits - hidden);
 		clear_host_bits(&n);

@@ -10,9 +10,9 @@
 #include <sys/socket.h>
 
 typedef struct net_address {
-	uint8_t family;    /* 4, 6, or 0 for none (unix socket, standard input) */
+	uint8_t family; /* 4, 6, or 0 for none (unix socket, standard input) */
 	uint16_t port;
-	uint8_t ip[16];    /* the first 4 bytes for family 4 */
+	uint8_t ip[16]; /* the first 4 bytes for family 4 */
 } net_address;
 
 typedef struct net_network {

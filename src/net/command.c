@@ -75,8 +75,8 @@ static slice trim_end(slice s)
 /* A browser that was led to a mail port says its verb first and then what its leader wants (T7). */
 static bool is_http(slice line, slice name)
 {
-	static const char *const verb[] = {"GET",     "POST",   "PUT",   "HEAD", "OPTIONS",
-					   "CONNECT", "DELETE", "TRACE", "PATCH"};
+	static const char *const verb[] = {
+		"GET", "POST", "PUT", "HEAD", "OPTIONS", "CONNECT", "DELETE", "TRACE", "PATCH"};
 
 	for (size_t i = 0; i < sizeof verb / sizeof verb[0]; i++)
 		if (slice_same_nocase(name, slice_z(verb[i])))
@@ -90,7 +90,7 @@ static status refuse_unknown(conversation *c, const struct dialogue *d, slice li
 	if (!is_http(line, name))
 		return d->unknown(c, name);
 	log_event(EV_CONVERSATION_HTTP, "conversation=%s service=%s", c->name,
-		  service_name(c->service));
+		service_name(c->service));
 	return goodbye(c, d->too_many, ST_LIMITED);
 }
 
@@ -127,7 +127,7 @@ static status run_line(conversation *c, const struct dialogue *d, slice line)
 		return d->out_of_order(c, row);
 	}
 	if (((row->flags & COMMAND_NO_ARGUMENT) && rest.size > 0) ||
-	    ((row->flags & COMMAND_ARGUMENT) && rest.size == 0)) {
+		((row->flags & COMMAND_ARGUMENT) && rest.size == 0)) {
 		conversation_bad(c);
 		return d->syntax(c, row);
 	}

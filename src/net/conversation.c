@@ -13,8 +13,8 @@
 
 static link_t present = {&present, &present}; /* on fibers; plain threads are nobody's to stop */
 
-void conversation_begin(conversation *c, enum service service, int in, int out,
-			const tls_server *tls)
+void conversation_begin(
+	conversation *c, enum service service, int in, int out, const tls_server *tls)
 {
 	*c = (conversation){.service = service, .tls = tls, .started = clock_now()};
 	stream_open(in, out, &c->stream);
@@ -35,8 +35,8 @@ void conversation_enter(conversation *c)
 	metric_add(M_conversations, c->service, 1);
 	metric_add(M_conversations_open, c->service, 1);
 	log_event(EV_CONVERSATION_OPENED, "conversation=%s service=%s peer=%.*s port=%u", c->name,
-		  service_name(c->service), SLICE_ARGS(net_address_text(&c->peer, &c->command)),
-		  c->peer.port);
+		service_name(c->service), SLICE_ARGS(net_address_text(&c->peer, &c->command)),
+		c->peer.port);
 	arena_release(&c->command);
 }
 
@@ -50,10 +50,10 @@ void conversation_end(conversation *c, status how)
 		task_shield(false);
 	}
 	log_event(EV_CONVERSATION_CLOSED,
-		  "conversation=%s outcome=%s commands=%" PRIu64 " in=%" PRIu64 " out=%" PRIu64
-		  " ms=%" PRId64,
-		  c->name, status_name(how), c->commands, stream_bytes_in(c->stream),
-		  stream_bytes_out(c->stream), (clock_now() - c->started) / USEC_MS);
+		"conversation=%s outcome=%s commands=%" PRIu64 " in=%" PRIu64 " out=%" PRIu64
+		" ms=%" PRId64,
+		c->name, status_name(how), c->commands, stream_bytes_in(c->stream),
+		stream_bytes_out(c->stream), (clock_now() - c->started) / USEC_MS);
 	metric_add(M_conversations_open, c->service, -1);
 	stream_close(&c->stream);
 	arena_release(&c->command);
@@ -61,7 +61,7 @@ void conversation_end(conversation *c, status how)
 }
 
 status conversation_run(enum service service, int in, int out, const tls_server *tls,
-			status (*run)(conversation *c))
+	status (*run)(conversation *c))
 {
 	conversation c;
 

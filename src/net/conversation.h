@@ -13,26 +13,26 @@
 typedef struct conversation {
 	stream *stream;
 	enum service service;
-	int64_t id;               /* id_new(); its text names the conversation in logs */
-	char name[14];            /* id as text */
+	int64_t id;    /* id_new(); its text names the conversation in logs */
+	char name[14]; /* id as text */
 	net_address peer, local;
-	const tls_server *tls;    /* to offer STARTTLS with; NULL: none */
-	bool implicit_tls;        /* the port speaks TLS from the first byte */
-	bool trusted;             /* --stdio: no socket peer */
-	arena command;            /* of the present command; cleared by command_loop */
-	arena talk;               /* of the whole conversation */
-	unsigned bad_commands;    /* refused so far */
+	const tls_server *tls; /* to offer STARTTLS with; NULL: none */
+	bool implicit_tls;     /* the port speaks TLS from the first byte */
+	bool trusted;          /* --stdio: no socket peer */
+	arena command;         /* of the present command; cleared by command_loop */
+	arena talk;            /* of the whole conversation */
+	unsigned bad_commands; /* refused so far */
 	uint64_t commands;
-	usec started;             /* monotonic */
-	bool closing;             /* the loop ends after the present command */
-	void *state;              /* the service's own */
+	usec started; /* monotonic */
+	bool closing; /* the loop ends after the present command */
+	void *state;  /* the service's own */
 
 	/* For this room alone. */
-	task *task;               /* NULL on a plain thread */
-	link_t among;             /* of the conversations of this loop */
-	bool idle;                /* see conversation_idle */
-	bool told;                /* that the worker stops */
-	usec free_until;          /* COMMAND_FREE rows have used up the time until then */
+	task *task;      /* NULL on a plain thread */
+	link_t among;    /* of the conversations of this loop */
+	bool idle;       /* see conversation_idle */
+	bool told;       /* that the worker stops */
+	usec free_until; /* COMMAND_FREE rows have used up the time until then */
 } conversation;
 
 /* Between two commands, or in one that only waits for news (IDLE): listener_stop wakes an idle
@@ -50,39 +50,42 @@ const char *conversation_safe(conversation *c, slice bytes);
 /* ---- command rows: one holds all that is known about a command; capability lists, help, checks,
    per-command switch-off and counters derive from it. */
 struct command {
-	const char *name;                          /* upper case */
-	status (*run)(conversation *c, slice rest); /* rest: after the name and one space, without white
+	const char *name; /* upper case */
+	status (*run)(
+		conversation *c, slice rest); /* rest: after the name and one space, without white
 	                                               space at its end (COMMAND_SECRET: untouched);
 	                                               empty when absent; in the command arena.
 	                                               Answers by itself */
-	unsigned states;                           /* bits of the service's states it may run in */
-	unsigned flags;                            /* COMMAND_* */
-	const char *help;                          /* one line: syntax and meaning */
+	unsigned states;                      /* bits of the service's states it may run in */
+	unsigned flags;                       /* COMMAND_* */
+	const char *help;                     /* one line: syntax and meaning */
 };
-#define COMMAND_NO_ARGUMENT 1u   /* an argument is a syntax error */
-#define COMMAND_ARGUMENT 2u      /* its absence is a syntax error */
-#define COMMAND_SWITCHABLE 4u    /* may be switched off by the service's setting */
-#define COMMAND_SECRET 8u        /* its argument never reaches a log */
-#define COMMAND_FREE 16u         /* does no work (NOOP): more than 50 and one a second count as bad */
+#define COMMAND_NO_ARGUMENT 1u /* an argument is a syntax error */
+#define COMMAND_ARGUMENT 2u    /* its absence is a syntax error */
+#define COMMAND_SWITCHABLE 4u  /* may be switched off by the service's setting */
+#define COMMAND_SECRET 8u      /* its argument never reaches a log */
+#define COMMAND_FREE 16u       /* does no work (NOOP): more than 50 and one a second count as bad */
 
 /* What a service says around its rows; each answers by itself. */
 struct dialogue {
 	const struct command *rows;
 	int count;
-	size_t (*line_most)(const conversation *c);       /* longest command line now */
-	unsigned (*state)(const conversation *c);         /* present state, one bit */
+	size_t (*line_most)(const conversation *c); /* longest command line now */
+	unsigned (*state)(const conversation *c);   /* present state, one bit */
 	bool (*switched_off)(const conversation *c, const struct command *row);
 	status (*unknown)(conversation *c, slice name);
 	status (*off)(conversation *c, const struct command *row);
 	status (*out_of_order)(conversation *c, const struct command *row);
-	status (*syntax)(conversation *c, const struct command *row); /* argument missing or too much */
-	status (*malformed)(conversation *c, enum status why); /* ST_TOO_BIG line, ST_INVALID bytes or bare LF */
-	status (*too_many)(conversation *c);              /* bad commands over the limit: say goodbye */
-	status (*timed_out)(conversation *c);             /* idle too long: say goodbye */
-	status (*stopping)(conversation *c);              /* the worker stops: say goodbye (421) */
+	status (*syntax)(
+		conversation *c, const struct command *row); /* argument missing or too much */
+	status (*malformed)(conversation *c,
+		enum status why);             /* ST_TOO_BIG line, ST_INVALID bytes or bare LF */
+	status (*too_many)(conversation *c);  /* bad commands over the limit: say goodbye */
+	status (*timed_out)(conversation *c); /* idle too long: say goodbye */
+	status (*stopping)(conversation *c);  /* the worker stops: say goodbye (421) */
 	unsigned (*bad_most)(const conversation *c);
-	usec (*patience)(const conversation *c);          /* for the next command line */
-	void (*heard)(conversation *c);                   /* a whole line came; NULL: nobody asks */
+	usec (*patience)(const conversation *c); /* for the next command line */
+	void (*heard)(conversation *c);          /* a whole line came; NULL: nobody asks */
 };
 /* Reads lines and runs rows until c->closing, an error of the stream, or the cap of bad commands.
    Checks before running: NUL, bare CR, bare LF, control bytes but HTAB (T10), HTTP requests (T7:

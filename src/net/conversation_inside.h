@@ -5,8 +5,8 @@
 #include "net/conversation.h"
 
 /* Takes the descriptors over. */
-void conversation_begin(conversation *c, enum service service, int in, int out,
-			const tls_server *tls);
+void conversation_begin(
+	conversation *c, enum service service, int in, int out, const tls_server *tls);
 /* On the task that will talk: it is counted from here on, and listener_stop finds it. */
 void conversation_enter(conversation *c);
 /* Sends what is still to be sent, closes and frees all but the struct; `how` is for the log. */

@@ -41,13 +41,13 @@ static atomic_bool stopping;
 static status listen_trouble(const net_address *at, int number)
 {
 	arena words = ARENA_INIT;
-	status kind = number == EADDRINUSE                     ? ST_EXISTS :
-		      number == EACCES || number == EPERM      ? ST_DENIED :
-								 ST_INVALID;
+	status kind = number == EADDRINUSE                  ? ST_EXISTS
+		      : number == EACCES || number == EPERM ? ST_DENIED
+							    : ST_INVALID;
 
 	log_event(EV_LISTEN_FAILED, "address=%.*s port=%u reason=%s",
-		  SLICE_ARGS(at->family ? net_address_text(at, &words) : S("*")), at->port,
-		  log_quote(slice_z(strerror(number))));
+		SLICE_ARGS(at->family ? net_address_text(at, &words) : S("*")), at->port,
+		log_quote(slice_z(strerror(number))));
 	arena_release(&words);
 	return kind;
 }
@@ -67,7 +67,7 @@ static int listen_on(const net_address *at, bool shared, bool both_families, int
 	if (where.ss_family == AF_INET6)
 		setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &v6_only, sizeof v6_only);
 	if ((shared && setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &one, sizeof one) != 0) ||
-	    bind(fd, (struct sockaddr *)&where, size) != 0 || listen(fd, BACKLOG) != 0) {
+		bind(fd, (struct sockaddr *)&where, size) != 0 || listen(fd, BACKLOG) != 0) {
 		int number = errno;
 		close(fd);
 		return number;
@@ -122,7 +122,7 @@ static void say_refused(const struct door *d, int fd, const net_address *peer, c
 
 	metric_add(M_conversations_refused, d->spec.service, 1);
 	log_event(EV_CONVERSATION_REFUSED, "service=%s peer=%.*s reason=%s",
-		  service_name(d->spec.service), SLICE_ARGS(net_address_text(peer, &words)), reason);
+		service_name(d->spec.service), SLICE_ARGS(net_address_text(peer, &words)), reason);
 	arena_release(&words);
 	if (d->spec.tls)
 		return;
@@ -149,7 +149,7 @@ static void admit(const struct door *d, int fd, const net_address *peer)
 		return;
 	}
 	if (peer_enter(s, peer, d->limits->per_address(s), d->limits->per_network(s), &stay) !=
-	    ST_OK) {
+		ST_OK) {
 		refuse(d, fd, peer, "peer-limit");
 		return;
 	}
@@ -181,8 +181,8 @@ static status accept_some(void *arg)
 		struct sockaddr_storage from = {0};
 		socklen_t size = sizeof from;
 		net_address peer;
-		int fd = accept4(d->spec.fd, (struct sockaddr *)&from, &size,
-				 SOCK_NONBLOCK | SOCK_CLOEXEC);
+		int fd = accept4(
+			d->spec.fd, (struct sockaddr *)&from, &size, SOCK_NONBLOCK | SOCK_CLOEXEC);
 		int number = errno;
 		if (fd >= 0) {
 			told = false;
@@ -194,8 +194,8 @@ static status accept_some(void *arg)
 		} else if (is_shortage(number)) {
 			if (!told)
 				log_event(EV_ACCEPT_PAUSED, "service=%s reason=%s",
-					  service_name(d->spec.service),
-					  log_quote(slice_z(strerror(number))));
+					service_name(d->spec.service),
+					log_quote(slice_z(strerror(number))));
 			told = true;
 			TRY(task_sleep(PAUSE));
 		} else if (number == EBADF || number == EINVAL || number == ENOTSOCK) {
@@ -218,7 +218,7 @@ static status accept_run(void *arg)
 /* ---- starting and stopping */
 
 status listener_start(const struct listener_spec *specs, int n, const tls_server *tls,
-		      const struct listener_limits *limits)
+	const struct listener_limits *limits)
 {
 	for (int i = 0; i < n; i++)
 		if (specs[i].tls && !tls)

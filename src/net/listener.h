@@ -10,9 +10,9 @@
 struct listener_spec {
 	enum service service;
 	net_address at;
-	bool tls;               /* implicit TLS */
+	bool tls;                       /* implicit TLS */
 	status (*run)(conversation *c); /* the service's whole talk */
-	int fd;                 /* open socket of this worker */
+	int fd;                         /* open socket of this worker */
 };
 
 /* Opens a bound, listening, non-blocking, close-on-exec socket. ST_EXISTS: the port is taken;
@@ -22,12 +22,12 @@ struct listener_spec {
 status listener_socket(const net_address *at, bool shared, int *fd);
 
 struct listener_limits { /* read at each accept, so settings act at once; a cap of 0 is none */
-	unsigned (*most)(enum service s);             /* conversations per service in this worker */
-	unsigned (*per_address)(enum service s);      /* per IPv4 address or IPv6 /64, whole node */
-	unsigned (*per_network)(enum service s);      /* per IPv4 /24 or IPv6 /48, whole node */
+	unsigned (*most)(enum service s);        /* conversations per service in this worker */
+	unsigned (*per_address)(enum service s); /* per IPv4 address or IPv6 /64, whole node */
+	unsigned (*per_network)(enum service s); /* per IPv4 /24 or IPv6 /48, whole node */
 	/* Answers a refused client in its protocol ("421 ..."); one write, no waiting. */
 	slice (*refusal)(enum service s);
-	usec (*handshake)(enum service s);            /* patience for the TLS handshake */
+	usec (*handshake)(enum service s); /* patience for the TLS handshake */
 };
 /* One table of open conversations per address for all workers of the node, in shared memory; the
    master calls this before it forks. Without it the counts are the process's own. A dead worker's
@@ -40,7 +40,7 @@ void peer_slot_clear(unsigned slot);
 /* Starts one accept task per spec. tls may be NULL (specs with tls are an error then: ST_INVALID).
    Every accepted client becomes a task that runs spec->run and closes. */
 status listener_start(const struct listener_spec *specs, int n, const tls_server *tls,
-		      const struct listener_limits *limits);
+	const struct listener_limits *limits);
 /* No new conversations; idle ones are told (dialogue.stopping), the others when their present command
    is done. The sockets stay open: who connects now waits for the successor. Graceful stop: R19.
    On the loop's thread. */
@@ -50,6 +50,6 @@ unsigned listener_open_count(void);
 
 /* One conversation on two descriptors (--stdio, tests), on the calling thread or task. */
 status conversation_run(enum service service, int in, int out, const tls_server *tls,
-			status (*run)(conversation *c));
+	status (*run)(conversation *c));
 
 #endif

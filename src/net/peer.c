@@ -19,8 +19,8 @@
 typedef _Atomic uint64_t cell;
 
 struct peers {
-	uint64_t key[2];          /* so that nobody chooses who shares a cell with whom */
-	_Atomic unsigned used;    /* slots below this one have been in use */
+	uint64_t key[2];       /* so that nobody chooses who shares a cell with whom */
+	_Atomic unsigned used; /* slots below this one have been in use */
 	cell part[PEER_SLOTS][CELLS];
 };
 
@@ -30,7 +30,7 @@ static unsigned own;
 static void map_peers(int how)
 {
 	void *at = mmap(NULL, sizeof *peers, PROT_READ | PROT_WRITE,
-			how | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+		how | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
 
 	if (at == MAP_FAILED)
 		return; /* without a table nobody is limited by address */
@@ -115,11 +115,11 @@ static cell *count_up(uint64_t hash)
 		for (unsigned i = 0; i < WINDOW; i++) {
 			uint64_t value = atomic_load(&window[i]);
 			bool fits = pass == 0 ? (value & ~COUNT_MASK) == tag &&
-							(value & COUNT_MASK) < COUNT_MASK :
-						value == 0;
+							(value & COUNT_MASK) < COUNT_MASK
+					      : value == 0;
 			while (fits) {
-				if (atomic_compare_exchange_weak(&window[i], &value,
-								 tag | ((value & COUNT_MASK) + 1)))
+				if (atomic_compare_exchange_weak(
+					    &window[i], &value, tag | ((value & COUNT_MASK) + 1)))
 					return &window[i];
 				fits = value == 0 || (value & ~COUNT_MASK) == tag;
 				fits = fits && (value & COUNT_MASK) < COUNT_MASK;
@@ -152,7 +152,7 @@ static bool has_room(uint64_t hash, unsigned most, cell **at)
 }
 
 status peer_enter(enum service s, const net_address *a, unsigned per_address, unsigned per_network,
-		  struct peer_stay *stay)
+	struct peer_stay *stay)
 {
 	*stay = (struct peer_stay){0};
 	if (!peers)

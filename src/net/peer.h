@@ -15,7 +15,7 @@ struct peer_stay {
 /* Counts the client. ST_LIMITED: one cap is reached (0 = no cap), and nothing is counted. Clients
    without an address are neither counted nor limited. */
 status peer_enter(enum service s, const net_address *a, unsigned per_address, unsigned per_network,
-		  struct peer_stay *stay);
+	struct peer_stay *stay);
 void peer_leave(struct peer_stay *stay);
 
 #endif

@@ -29,13 +29,13 @@ struct stream {
 	char *out;
 	size_t out_room, out_end;
 	usec until, until_most; /* of the present request */
-	size_t rate, credit;    /* bytes that extend it by a second; those passed since the last one */
+	size_t rate, credit; /* bytes that extend it by a second; those passed since the last one */
 	uint64_t bytes_in, bytes_out;
 	net_address peer, local;
 	const char *name;
 	enum service service;
-	bool bulk;   /* input comes in large pieces: read it with a large buffer */
-	bool broken; /* nothing can be sent any more */
+	bool bulk;    /* input comes in large pieces: read it with a large buffer */
+	bool broken;  /* nothing can be sent any more */
 	bool spoiled; /* TLS must not say goodbye */
 };
 
@@ -92,7 +92,7 @@ static status connect_socket(int fd, const net_address *to, const net_address *f
 status stream_connect(const net_address *to, const net_address *from, stream **made)
 {
 	int fd = socket(to->family == 4 ? AF_INET : AF_INET6,
-			SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+		SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
 
 	if (fd < 0)
 		return ST_BUSY;
@@ -343,7 +343,8 @@ static enum turn read_now(stream *s, size_t *got)
 	char *to = s->in + s->in_end;
 	size_t room = s->in_room - s->in_end;
 
-	return s->tls ? tls_session_read(s->tls, to, room, got) : wire_read(&s->wire, to, room, got);
+	return s->tls ? tls_session_read(s->tls, to, room, got)
+		      : wire_read(&s->wire, to, room, got);
 }
 
 static void filled(stream *s, size_t got)
@@ -499,7 +500,7 @@ static status handshake(stream *s)
 		s->spoiled = s->broken = true;
 		metric_add(M_tls_failures, s->service, 1);
 		return log_trouble(kind, EV_TLS_FAILED, "conversation=%s reason=%s", s->name,
-				   log_quote(slice_z(why)));
+			log_quote(slice_z(why)));
 	}
 	metric_add(M_tls_handshakes, s->service, 1);
 	return ST_OK;
@@ -512,8 +513,8 @@ static status ready_for_tls(stream *s)
 	if (s->tls)
 		return ST_INVALID;
 	if (stream_pending(s) > 0)
-		return log_trouble(ST_INVALID, EV_TLS_INJECTION, "conversation=%s bytes=%zu", s->name,
-				   stream_pending(s));
+		return log_trouble(ST_INVALID, EV_TLS_INJECTION, "conversation=%s bytes=%zu",
+			s->name, stream_pending(s));
 	give_in(s);
 	return stream_flush(s);
 }

@@ -57,8 +57,8 @@ static SSL_CTX *context_open(const SSL_METHOD *side)
 		return NULL;
 	SSL_CTX_set_min_proto_version(c, TLS1_2_VERSION);
 	SSL_CTX_set_cipher_list(c, "ECDHE+AESGCM:ECDHE+CHACHA20");
-	SSL_CTX_set_options(c, SSL_OP_NO_COMPRESSION | SSL_OP_NO_RENEGOTIATION |
-				       SSL_OP_IGNORE_UNEXPECTED_EOF);
+	SSL_CTX_set_options(
+		c, SSL_OP_NO_COMPRESSION | SSL_OP_NO_RENEGOTIATION | SSL_OP_IGNORE_UNEXPECTED_EOF);
 	SSL_CTX_set_mode(c, SSL_MODE_RELEASE_BUFFERS | SSL_MODE_ENABLE_PARTIAL_WRITE |
 				    SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER);
 	SSL_CTX_set_read_ahead(c, 1);
@@ -100,7 +100,7 @@ static int choose_certificate(SSL *s, int *alert, void *server)
 /* A client that came to speak HTTP and nothing else was led here by somebody (ALPACA); one that
    offers anything else, or nothing, is served. */
 static int refuse_http(SSL *s, const unsigned char **chosen, unsigned char *size,
-		       const unsigned char *offered, unsigned offered_size, void *arg)
+	const unsigned char *offered, unsigned offered_size, void *arg)
 {
 	slice rest = slice_of(offered, offered_size);
 
@@ -146,12 +146,13 @@ static status pair_trouble(const char *file)
 	int number = errno;
 	unsigned long code = ERR_peek_error();
 	/* A file that cannot be opened shows as a system error of its own kind. */
-	const char *reason = ERR_SYSTEM_ERROR(code) ? strerror(ERR_GET_REASON(code)) :
-			     code ? tls_reason() : strerror(number);
+	const char *reason = ERR_SYSTEM_ERROR(code) ? strerror(ERR_GET_REASON(code))
+			     : code                 ? tls_reason()
+						    : strerror(number);
 
 	ERR_clear_error();
 	return log_trouble(ST_INVALID, EV_TLS_PAIR, "file=%s reason=%s", log_quote(slice_z(file)),
-			   log_quote(slice_z(reason)));
+		log_quote(slice_z(reason)));
 }
 
 static status pair_load(tls_server *t, slice name, SSL_CTX **out)
@@ -206,7 +207,7 @@ static uint64_t look_at(const char *folder)
 	while (d && (e = readdir(d))) {
 		struct stat about;
 		if (!(ends_in(e, ".crt") || ends_in(e, ".key")) ||
-		    fstatat(dirfd(d), e->d_name, &about, 0) != 0)
+			fstatat(dirfd(d), e->d_name, &about, 0) != 0)
 			continue;
 		uint64_t one = UINT64_C(0xcbf29ce484222325);
 		look_add(&one, e->d_name, strlen(e->d_name));
@@ -256,8 +257,8 @@ static status set_open(tls_server *t, struct pair_set **out)
 
 	if (n <= 0) {
 		free(file);
-		return log_trouble(ST_ABSENT, EV_TLS_NO_PAIR, "folder=%s",
-				   log_quote(slice_z(t->folder)));
+		return log_trouble(
+			ST_ABSENT, EV_TLS_NO_PAIR, "folder=%s", log_quote(slice_z(t->folder)));
 	}
 	struct pair_set *set = memory_new(sizeof *set);
 	set->outside = outside;
@@ -292,9 +293,15 @@ status tls_server_open(const char *folder, tls_server **out)
 
 status tls_server_reload(tls_server *s)
 {
-	struct pair_set *fresh;
+	uint64_t outside = look_at(s->folder);
+	struct pair_set *fresh = NULL;
+	status kind = set_open(s, &fresh);
 
-	TRY(set_open(s, &fresh));
+	if (!fresh) {
+		/* Read and found broken: told once, looked at again when it changes. */
+		s->set->outside = outside;
+		return kind;
+	}
 	set_close(s->set);
 	s->set = fresh;
 	log_event(EV_TLS_LOADED, "folder=%s pairs=%d", log_quote(slice_z(s->folder)), fresh->count);
@@ -336,12 +343,13 @@ status tls_server_pem(const tls_server *s, arena *a, slice *certificate, slice *
 	BIO *public = BIO_new(BIO_s_mem()), *secret = BIO_new(BIO_s_secmem());
 
 	ERR_clear_error();
-	bool done = public && secret && PEM_write_bio_X509(public, SSL_CTX_get0_certificate(c)) == 1;
+	bool done =
+		public && secret && PEM_write_bio_X509(public, SSL_CTX_get0_certificate(c)) == 1;
 	if (done && SSL_CTX_get0_chain_certs(c, &chain) == 1)
 		for (int i = 0; done && i < sk_X509_num(chain); i++)
 			done = PEM_write_bio_X509(public, sk_X509_value(chain, i)) == 1;
-	done = done && PEM_write_bio_PrivateKey(secret, SSL_CTX_get0_privatekey(c), NULL, NULL, 0,
-						NULL, NULL) == 1;
+	done = done && PEM_write_bio_PrivateKey(
+			       secret, SSL_CTX_get0_privatekey(c), NULL, NULL, 0, NULL, NULL) == 1;
 	if (done) {
 		*certificate = take_pem(public, a);
 		*key = take_pem(secret, a);
@@ -358,8 +366,8 @@ status tls_client_open(const char *ca_file, tls_client **out)
 {
 	ERR_clear_error();
 	SSL_CTX *c = context_open(TLS_client_method());
-	if (!c || (ca_file ? SSL_CTX_load_verify_file(c, ca_file) :
-			     SSL_CTX_set_default_verify_paths(c)) != 1) {
+	if (!c || (ca_file ? SSL_CTX_load_verify_file(c, ca_file)
+			   : SSL_CTX_set_default_verify_paths(c)) != 1) {
 		SSL_CTX_free(c);
 		return pair_trouble(ca_file ? ca_file : "(system)");
 	}

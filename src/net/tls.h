@@ -21,7 +21,8 @@ struct ssl_ctx_st;
    name and remedy. */
 status tls_server_open(const char *folder, tls_server **out);
 status tls_server_reload(tls_server *s);
-/* Whether the folder changed since it was read (names and modification times); cheap. */
+/* Whether the folder changed since it was read, well or in vain (names and modification times);
+   cheap. */
 bool tls_server_changed(const tls_server *s);
 void tls_server_close(tls_server **s);
 /* Ticket keys for all workers: call once in the master before fork. */

@@ -14,6 +14,6 @@ SSL_CTX *tls_client_context(const tls_client *c);
 const char *tls_reason(void);
 /* Session tickets: OpenSSL's callback on the keys of the node (tls_ticket.c). */
 int tls_ticket_key(SSL *s, unsigned char name[16], unsigned char *iv, EVP_CIPHER_CTX *cipher,
-		   EVP_MAC_CTX *mac, int making);
+	EVP_MAC_CTX *mac, int making);
 
 #endif

@@ -67,8 +67,8 @@ static status open_on(SSL_CTX *with, wire *w, SSL **out)
 	SSL *s = b ? SSL_new(with) : NULL;
 	if (!s) {
 		BIO_free(b);
-		return log_trouble(ST_BUSY, EV_TLS_FAILED, "reason=%s",
-				   log_quote(slice_z(tls_reason())));
+		return log_trouble(
+			ST_BUSY, EV_TLS_FAILED, "reason=%s", log_quote(slice_z(tls_reason())));
 	}
 	BIO_set_data(b, w);
 	BIO_set_init(b, 1);
@@ -100,13 +100,13 @@ static bool expect_host(SSL *s, const char *host, enum tls_verify v)
 	SSL_set_verify(s, SSL_VERIFY_PEER, NULL);
 	X509_VERIFY_PARAM_set_hostflags(wanted, X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS);
 	if (is_address)
-		return X509_VERIFY_PARAM_set1_ip(wanted, literal.ip,
-						 literal.family == 4 ? 4 : 16) == 1;
+		return X509_VERIFY_PARAM_set1_ip(
+			       wanted, literal.ip, literal.family == 4 ? 4 : 16) == 1;
 	return X509_VERIFY_PARAM_set1_host(wanted, host, 0) == 1;
 }
 
-status tls_session_client(const tls_client *t, wire *w, const char *host, enum tls_verify v,
-			  tls_session **out)
+status tls_session_client(
+	const tls_client *t, wire *w, const char *host, enum tls_verify v, tls_session **out)
 {
 	TRY(open_on(tls_client_context(t), w, out));
 	SSL_set_connect_state(*out);
@@ -203,7 +203,8 @@ static status bind_exporter(SSL *s, arena *a, slice *data)
 /* RFC 5929, 4.1: the certificate under the hash of its own signature, at least SHA-256. */
 static status bind_end_point(SSL *s, arena *a, slice *data)
 {
-	X509 *certificate = SSL_is_server(s) ? SSL_get_certificate(s) : SSL_get0_peer_certificate(s);
+	X509 *certificate =
+		SSL_is_server(s) ? SSL_get_certificate(s) : SSL_get0_peer_certificate(s);
 	unsigned char *sum = arena_new(a, EVP_MAX_MD_SIZE);
 	unsigned size;
 	int hash = NID_undef;

@@ -9,8 +9,8 @@
 typedef struct ssl_st tls_session;
 
 status tls_session_server(const tls_server *t, wire *w, tls_session **out);
-status tls_session_client(const tls_client *t, wire *w, const char *host, enum tls_verify v,
-		      tls_session **out);
+status tls_session_client(
+	const tls_client *t, wire *w, const char *host, enum tls_verify v, tls_session **out);
 /* Says goodbye when `orderly` (best effort, one attempt) and frees. */
 void tls_session_close(tls_session **s, bool orderly);
 /* TURN_BROKEN: *why is a short reason for logs, static or valid until the next session call of

@@ -66,8 +66,8 @@ static void enter(void)
 void tls_share_tickets(void)
 {
 	pthread_mutexattr_t shared;
-	struct ticket_keys *at = mmap(NULL, sizeof *at, PROT_READ | PROT_WRITE,
-				      MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	struct ticket_keys *at =
+		mmap(NULL, sizeof *at, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 
 	if (at == MAP_FAILED)
 		return; /* every worker keeps keys of its own: fewer resumptions, nothing else */
@@ -107,7 +107,7 @@ static bool start_mac(EVP_MAC_CTX *mac, struct ticket_key *k)
 
 /* OpenSSL's answers: 0 no such key (full handshake), 1 done, 2 done and give a newer ticket, -1. */
 int tls_ticket_key(SSL *s, unsigned char name[16], unsigned char *iv, EVP_CIPHER_CTX *cipher,
-		   EVP_MAC_CTX *mac, int making)
+	EVP_MAC_CTX *mac, int making)
 {
 	struct ticket_key k;
 	bool known = true, old = false;

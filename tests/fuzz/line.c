@@ -88,8 +88,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	stream *s = stream_of(slice_of(whole, filler), bytes);
 	bool more = true;
 	for (unsigned turn = 1; more; turn++)
-		more = turn % 4 == 0 && most > 0 ? same_bytes(s, &rest, most) :
-						     same_line(s, &rest, most);
+		more = turn % 4 == 0 && most > 0 ? same_bytes(s, &rest, most)
+						 : same_line(s, &rest, most);
 	stream_close(&s);
 	stream_trickle(0);
 	return 0;

@@ -34,9 +34,22 @@ Test(address, reads_and_writes_plain_and_bracketed_forms)
 Test(address, refuses_what_is_no_address)
 {
 	static const char *const rows[] = {
-		"",	     "[]",	  "[",	       "192.0.2",      "192.0.2.256", "192.0.2.1.", "0x7f.1",
-		"127.1",     "192.0.2.01", " 192.0.2.1", "2001:db8::1::2", "fe80::1%eth0", "localhost",
-		"[192.0.2.1", "192.0.2.1]", "::ffff:192.0.2.256",
+		"",
+		"[]",
+		"[",
+		"192.0.2",
+		"192.0.2.256",
+		"192.0.2.1.",
+		"0x7f.1",
+		"127.1",
+		"192.0.2.01",
+		" 192.0.2.1",
+		"2001:db8::1::2",
+		"fe80::1%eth0",
+		"localhost",
+		"[192.0.2.1",
+		"192.0.2.1]",
+		"::ffff:192.0.2.256",
 		"1111:2222:3333:4444:5555:6666:7777:8888:9999:aaaa:bbbb:cccc",
 	};
 	net_address read;
@@ -110,7 +123,7 @@ Test(endpoint, reads_address_and_port)
 	for (size_t i = 0; i < ROWS(rows); i++) {
 		net_address read = {0};
 		cr_expect_eq(net_endpoint_parse(slice_z(rows[i].in), &read), rows[i].kind, "%s",
-			     rows[i].in);
+			rows[i].in);
 		cr_expect_eq(read.family, rows[i].family, "%s", rows[i].in);
 		cr_expect_eq(read.port, rows[i].port, "%s", rows[i].in);
 	}
@@ -151,16 +164,27 @@ Test(network, knows_who_belongs_to_it)
 		cr_assert_ok(net_network_parse(slice_z(rows[i].network), &n));
 		cr_assert_ok(net_address_parse(slice_z(rows[i].address), &a));
 		cr_expect_eq(net_network_has(&n, &a), rows[i].belongs, "%s in %s", rows[i].address,
-			     rows[i].network);
+			rows[i].network);
 	}
 }
 
 Test(network, refuses_what_is_none)
 {
 	static const char *const rows[] = {
-		"",	       "/",	   "192.0.2.0/33", "192.0.2.0/",  "192.0.2.0/-1", "2001:db8::/129",
-		"*.0.2.1",     "192.*.2.*", "*.*.*.*",	 "192.0.2.1.*", "192.0.2*",	  "300.*",
-		"::ffff:1.2.3.4/95", "192.0.2.0/24/8",
+		"",
+		"/",
+		"192.0.2.0/33",
+		"192.0.2.0/",
+		"192.0.2.0/-1",
+		"2001:db8::/129",
+		"*.0.2.1",
+		"192.*.2.*",
+		"*.*.*.*",
+		"192.0.2.1.*",
+		"192.0.2*",
+		"300.*",
+		"::ffff:1.2.3.4/95",
+		"192.0.2.0/24/8",
 	};
 	net_network n;
 
@@ -174,8 +198,12 @@ Test(address, knows_its_own_machine)
 		const char *address;
 		bool loopback;
 	} rows[] = {
-		{"127.0.0.1", true},	    {"127.255.0.9", true},  {"::1", true},
-		{"::ffff:127.0.0.1", true}, {"128.0.0.1", false}, {"::2", false},
+		{"127.0.0.1", true},
+		{"127.255.0.9", true},
+		{"::1", true},
+		{"::ffff:127.0.0.1", true},
+		{"128.0.0.1", false},
+		{"::2", false},
 	};
 
 	for (size_t i = 0; i < ROWS(rows); i++) {

@@ -70,9 +70,9 @@ static void check_rows(void)
 		{S("HELLO \033[m\r\nNOOP\r\n"), "malformed invalid\r\nworked\r\n"},
 		{S("HELLO \177\r\nNOOP\r\n"), "malformed invalid\r\nworked\r\n"},
 		{S("HELLO 7890123456789012345678901234567890\r\n"),
-		 "hello 7890123456789012345678901234567890|\r\n"},
+			"hello 7890123456789012345678901234567890|\r\n"},
 		{S("HELLO 78901234567890123456789012345678901\r\nNOOP\r\n"),
-		 "malformed too-big\r\nworked\r\n"},
+			"malformed too-big\r\nworked\r\n"},
 	};
 
 	for (size_t i = 0; i < sizeof row / sizeof row[0]; i++)
@@ -105,7 +105,7 @@ Test(command, too_many_bad_ones_end_the_talk)
 {
 	talk_bad_most = 2;
 	cr_expect_str_eq(answers_to(S("A\r\nNOOP\r\nB\r\nC\r\nD\r\n"), ST_LIMITED),
-			 "unknown A\r\nworked\r\nunknown B\r\nunknown C\r\ntoo many\r\n");
+		"unknown A\r\nworked\r\nunknown B\r\nunknown C\r\ntoo many\r\n");
 }
 
 Test(command, a_closing_row_ends_the_talk)
@@ -121,8 +121,8 @@ Test(command, a_row_that_fails_ends_the_talk_with_its_kind)
 
 Test(command, http_is_turned_away)
 {
-	static const char *const verbs[] = {"GET",     "post",   "PUT",   "HEAD", "OPTIONS",
-					    "CONNECT", "DELETE", "TRACE", "PATCH"};
+	static const char *const verbs[] = {
+		"GET", "post", "PUT", "HEAD", "OPTIONS", "CONNECT", "DELETE", "TRACE", "PATCH"};
 	char said[100];
 
 	for (size_t i = 0; i < sizeof verbs / sizeof verbs[0]; i++) {
@@ -149,7 +149,8 @@ Test(command, silence_ends_the_talk)
 	cr_assert_eq(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, fd), 0);
 	talk_patience = 30 * USEC_MS;
 	help_send(fd[1], "NOOP\r\nHALF");
-	cr_expect_kind(conversation_run(SERVICE_POP3, fd[0], fd[0], NULL, run_dialogue), ST_TIMED_OUT);
+	cr_expect_kind(
+		conversation_run(SERVICE_POP3, fd[0], fd[0], NULL, run_dialogue), ST_TIMED_OUT);
 	cr_expect_str_eq(help_receive_all(fd[1]), "worked\r\ntimed out\r\n");
 	close(fd[1]);
 }

@@ -171,11 +171,14 @@ Test(listener, refuses_beyond_the_cap_of_a_network)
 static void *idle_and_busy(void *arg)
 {
 	(void)arg;
-	int idle = enter(), busy = enter();
+	int idle = enter(), busy = enter(), news = enter();
 	exchange(idle, "NOOP\r\n", "worked\r\n");
+	exchange(news, "IDLE\r\n", "idling\r\n");
 	exchange(busy, "MORE one\r\n", "more?\r\n");
 	tell_stop();
 	cr_expect_str_eq(help_receive_all(idle), "stopping\r\n");
+	cr_expect_str_eq(help_receive_all(news), "stopping\r\n");
+	close(news);
 	int late = help_connect(port);
 	exchange(busy, "two\r\n", "one and two\r\nstopping\r\n");
 	cr_expect_str_eq(help_receive_all(busy), "");
@@ -190,7 +193,7 @@ Test(listener, lets_busy_clients_finish_when_it_stops)
 {
 	serve(SERVICE_POP3, NULL, idle_and_busy);
 	cr_expect(listener_stopping());
-	cr_expect_eq(metric_value(M_conversations, SERVICE_POP3), 2);
+	cr_expect_eq(metric_value(M_conversations, SERVICE_POP3), 3);
 }
 
 static void *out_of_descriptors(void *arg)

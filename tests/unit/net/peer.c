@@ -16,7 +16,7 @@ static net_address at(const char *where)
 }
 
 static status enter(enum service s, const char *where, unsigned per_address, unsigned per_network,
-		    struct peer_stay *stay)
+	struct peer_stay *stay)
 {
 	net_address a = at(where);
 

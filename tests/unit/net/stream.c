@@ -417,7 +417,12 @@ ON_BOTH(stream, connects_and_is_refused)
 Test(buffer, comes_in_three_sizes_or_as_asked)
 {
 	static const size_t rows[][2] = {
-		{1, 4096}, {4096, 4096}, {4097, 16384}, {20000, 65536}, {65536, 65536}, {65537, 65537},
+		{1, 4096},
+		{4096, 4096},
+		{4097, 16384},
+		{20000, 65536},
+		{65536, 65536},
+		{65537, 65537},
 	};
 
 	for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {

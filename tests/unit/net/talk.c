@@ -40,6 +40,17 @@ static status run_fail(conversation *c, slice rest)
 	return talk_row_gives;
 }
 
+/* Waits for news, which never come. */
+static status run_idle(conversation *c, slice rest)
+{
+	(void)rest;
+	TRY(conversation_say(c, "idling"));
+	conversation_idle(c, true);
+	status kind = stream_wait_input(c->stream, 60 * USEC_S);
+	conversation_idle(c, false);
+	return kind;
+}
+
 static const struct command rows[] = {
 	{"HELLO", run_hello, IN_START | IN_TALK, 0, "HELLO [name]"},
 	{"PASS", run_hello, IN_START | IN_TALK, COMMAND_SECRET | COMMAND_ARGUMENT, "PASS word"},
@@ -48,6 +59,7 @@ static const struct command rows[] = {
 	{"NOOP", run_work, IN_START | IN_TALK, COMMAND_FREE, "NOOP"},
 	{"OFF", run_work, IN_START | IN_TALK, COMMAND_SWITCHABLE, "OFF"},
 	{"FAIL", run_fail, IN_START | IN_TALK, 0, "FAIL"},
+	{"IDLE", run_idle, IN_START | IN_TALK, COMMAND_NO_ARGUMENT, "IDLE"},
 	{"END", run_end, IN_START | IN_TALK, COMMAND_NO_ARGUMENT, "END"},
 };
 
