@@ -1,1 +1,2 @@
 # Documents that are shipped.
+EXTRA_DIST += doc/mail.md

@@ -149,6 +149,15 @@ static void add_word(struct decoder *d, const struct encoded *w, slice before)
 	(w->encoding == 'b' ? decode_b : decode_q)(w->inside, &d->bytes);
 }
 
+/* Most values are one line of ASCII without encoded words. */
+static bool is_simple(slice value)
+{
+	for (size_t i = 0; i < value.size; i++)
+		if ((uint8_t)value.at[i] < 0x20 || (uint8_t)value.at[i] >= 0x7f)
+			return false;
+	return slice_search(value, S("=?")) == value.size;
+}
+
 slice word_decode(slice value, arena *a)
 {
 	struct decoder d = {.a = a};
@@ -156,6 +165,8 @@ slice word_decode(slice value, arena *a)
 	size_t at = 0, plain = 0;
 
 	value = slice_trim(value);
+	if (is_simple(value))
+		return arena_copy(a, value);
 	while (at < value.size && d.changes < CHARSET_CHANGES_MOST) {
 		at += slice_find(slice_from(value, at), '=');
 		if (word_read(slice_from(value, at), &w)) {

@@ -7,3 +7,12 @@ deliver_bench_SOURCES = tests/load/deliver-bench.c \
 	tests/unit/provider/given.c tests/unit/provider/store_fixture.c
 deliver_bench_LDADD = $(floor_provider) $(CRITERION_LIBS)
 endif
+
+# What the parsers cost per byte, and whether that stays the same for big inputs.
+check_PROGRAMS += mail_cost
+mail_cost_SOURCES = tests/load/mail-cost.c
+mail_cost_LDADD = $(floor_mail)
+bench: bench-mail
+bench-mail: mail_cost$(EXEEXT)
+	./mail_cost$(EXEEXT)
+.PHONY: bench bench-mail

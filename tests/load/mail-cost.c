@@ -1,0 +1,258 @@
+/* What the parsers of the mail room cost (trust.md F5): for each its worst inputs at 10 KB, 100 KB and
+   1 MB, nanoseconds per byte, and the ratio of the last to the first, which stays near one when the
+   cost is linear. Prints one line per input; the exit code is 1 when a ratio is over 3, far from the
+   noise of a busy machine and far below what a quadratic cost gives. */
+#include "base/text.h"
+#include "mail/address.h"
+#include "mail/content.h"
+#include "mail/date.h"
+#include "mail/dot.h"
+#include "mail/header.h"
+#include "mail/mime.h"
+#include "mail/parameter.h"
+#include "mail/transfer.h"
+#include "mail/word.h"
+
+#include <stdio.h>
+#include <time.h>
+
+#define RATIO_MOST 3.0
+#define LIST_MOST (16 * MAIL_LIST_MOST) /* so that a cap hides nothing, but memory is no issue */
+#define WORK_LEAST (4 * 1024 * 1024) /* bytes per measurement */
+
+static void run_data(slice s, arena *a)
+{
+	dot_scan scan = {0};
+
+	(void)a;
+	dot_scan_data(&scan, s, NULL);
+}
+
+static void run_data_kept(slice s, arena *a)
+{
+	static text out;
+	dot_scan scan = {0};
+
+	(void)a;
+	text_clear(&out);
+	dot_scan_data(&scan, s, &out);
+}
+
+static void run_stuff(slice s, arena *a)
+{
+	static text out;
+	dot_writer w = {0};
+
+	(void)a;
+	text_clear(&out);
+	dot_write(&w, s, &out);
+	dot_write_end(&w, &out);
+}
+
+static void run_path(slice s, arena *a)
+{
+	mail_address m;
+	slice rest;
+
+	mail_address_path(s, a, &m, &rest);
+}
+
+static void run_list(slice s, arena *a)
+{
+	mail_list l;
+
+	mail_list_parse(s, LIST_MOST, a, &l);
+}
+
+static void run_parameters(slice s, arena *a)
+{
+	rcpt_parameters r;
+
+	rcpt_parameters_parse(s, a, &r);
+}
+
+static void run_header(slice s, arena *a)
+{
+	header_survey survey;
+
+	(void)a;
+	header_look(s, &survey);
+}
+
+static void run_build(slice s, arena *a)
+{
+	header_builder b = {0};
+	slice fields;
+
+	header_build_text(&b, S("Subject"), s);
+	header_build_end(&b, a, &fields);
+}
+
+static void run_date(slice s, arena *a)
+{
+	date d;
+
+	(void)a;
+	date_parse(s, &d);
+}
+
+static void run_word(slice s, arena *a)
+{
+	word_decode(s, a);
+}
+
+static void run_content(slice s, arena *a)
+{
+	content_value c;
+
+	content_parse(s, a, &c);
+}
+
+static void run_mime(slice s, arena *a)
+{
+	mime_table t;
+
+	mime_parse(s, a, &t);
+}
+
+static void decode(enum transfer_kind kind, slice s)
+{
+	static text out;
+	transfer_decoder d = {.kind = kind};
+
+	text_clear(&out);
+	transfer_decode(&d, s, &out);
+	transfer_decode_end(&d, &out);
+}
+
+static void run_base64(slice s, arena *a)
+{
+	(void)a;
+	decode(TRANSFER_BASE64, s);
+}
+
+static void run_quoted(slice s, arena *a)
+{
+	(void)a;
+	decode(TRANSFER_QUOTED_PRINTABLE, s);
+}
+
+#define LINE72 "It was a dark and stormy night; the rain fell in torrents, except at ..."
+
+/* An input is `head` and then `unit` over and over; "%d" in a unit is its number. */
+static const struct input {
+	const char *name;
+	void (*run)(slice s, arena *a);
+	const char *head, *unit;
+} inputs[] = {
+	{"data: plain lines, measured", run_data, "", LINE72 "\r\n"},
+	{"data: plain lines, kept", run_data_kept, "", LINE72 "\r\n"},
+	{"data: dots only", run_data_kept, "", "..\r\n"},
+	{"data: bare CR", run_data_kept, "", "x\r"},
+	{"data: bare LF", run_data_kept, "", "\n"},
+	{"stuffing: plain lines", run_stuff, "", LINE72 "\r\n"},
+	{"stuffing: dots only", run_stuff, "", ".\r\n"},
+	{"stuffing: bare CR", run_stuff, "", ".\r"},
+	{"path: endless", run_path, "<\"", "\\\""},
+	{"list: addresses", run_list, "", "a@b,"},
+	{"list: names", run_list, "", "\"Meier, A\" <a@b.test>, "},
+	{"list: comments", run_list, "", "("},
+	{"list: quotes", run_list, "", "\"a\"(b)"},
+	{"list: literals", run_list, "", "a@["},
+	{"list: groups", run_list, "", "g:a@b;"},
+	{"list: words", run_list, "", "a . b "},
+	{"parameters: blanks", run_parameters, " ", " "},
+	{"parameters: one long", run_parameters, " ORCPT=rfc822;", "+2B"},
+	{"header: fields", run_header, "", "A: b\r\n"},
+	{"header: folds", run_header, "A: b\r\n", " \r\n"},
+	{"header: one line", run_header, "A:", "b:"},
+	{"build: words", run_build, "", "word "},
+	{"build: encoded", run_build, "", "\xc3\xbc "},
+	{"build: one word", run_build, "", "x"},
+	{"date: comments", run_date, "", "("},
+	{"word: openings", run_word, "", "=?"},
+	{"word: unclosed", run_word, "", "=?utf-8?q?abc "},
+	{"word: words", run_word, "", "=?utf-8?q?=C3=BC?= "},
+	{"word: charsets", run_word, "", "=?utf-8?q?a?= =?koi8-r?q?b?= "},
+	{"content: pieces", run_content, "a/b", ";n*%d=x"},
+	{"content: names", run_content, "a/b", ";n%d=\"x\""},
+	{"content: comments", run_content, "a/b", ";a=\"b\"(;a("},
+	{"mime: one body", run_mime, "A: b\n\n", LINE72 "\r\n"},
+	{"mime: body in a multipart", run_mime, "Content-Type: multipart/mixed; boundary=b\n\n--b\n\n",
+         LINE72 "\r\n"},
+	{"mime: parts", run_mime, "Content-Type: multipart/mixed; boundary=b\n\n", "--b\n\n"},
+	{"mime: nested", run_mime, "", "Content-Type: multipart/mixed; boundary=b%d\n\n--b%d\n"},
+	{"mime: messages", run_mime, "", "Content-Type: message/rfc822\n\n"},
+	{"mime: near boundaries", run_mime, "Content-Type: multipart/mixed; boundary=b\n\n", "--bx\n"},
+	{"mime: one header line", run_mime, "Content-Type: a/b", ";n=x"},
+	{"base64", run_base64, "", "SXQgd2FzIGEgZGFyayBhbmQgc3Rvcm15IG5pZ2h0OyB0aGUgcmFpbiBmZWxsIGlu\r\n"},
+	{"base64: padding", run_base64, "", "="},
+	{"quoted-printable", run_quoted, "", "It was a d=C3=A4rk and stormy night; the rain =\r\n"},
+	{"quoted-printable: blanks", run_quoted, "", " "},
+	{"quoted-printable: equals", run_quoted, "", "="},
+};
+
+static void fill(text *t, const struct input *in, size_t size)
+{
+	text_clear(t);
+	text_add_z(t, in->head);
+	for (int i = 0; t->size < size; i++) {
+		slice unit = slice_z(in->unit), part;
+		bool first = true;
+		while (slice_take(&unit, '%', &part)) {
+			if (!first) {
+				text_format(t, "%d", i);
+				part = slice_from(part, 1);
+			}
+			text_add(t, part);
+			first = false;
+		}
+	}
+}
+
+static double seconds(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &now);
+	return (double)now.tv_sec + (double)now.tv_nsec / 1e9;
+}
+
+/* Nanoseconds per byte, the best of three. */
+static double cost(const struct input *in, size_t size, text *t)
+{
+	arena a = ARENA_INIT;
+	double best = 0;
+
+	fill(t, in, size);
+	for (int turn = 0; turn < 3; turn++) {
+		double start = seconds();
+		size_t done = 0;
+		for (; done < WORK_LEAST; done += t->size) {
+			in->run(text_slice(t), &a);
+			arena_release(&a);
+		}
+		double each = (seconds() - start) * 1e9 / (double)done;
+		if (turn == 0 || each < best)
+			best = each;
+	}
+	return best;
+}
+
+int main(void)
+{
+	text t = TEXT_INIT;
+	int over = 0;
+
+	printf("%-28s %10s %10s %10s %8s\n", "ns per byte", "10 KB", "100 KB", "1 MB", "ratio");
+	for (size_t i = 0; i < sizeof inputs / sizeof *inputs; i++) {
+		double small = cost(&inputs[i], 10 * 1024, &t);
+		double middle = cost(&inputs[i], 100 * 1024, &t);
+		double big = cost(&inputs[i], 1024 * 1024, &t);
+		printf("%-28s %10.3f %10.3f %10.3f %8.2f\n", inputs[i].name, small, middle, big, big / small);
+		over += big / small > RATIO_MOST;
+	}
+	printf("%zu inputs, %d over a ratio of %.1f\n", sizeof inputs / sizeof *inputs, over, RATIO_MOST);
+	text_free(&t);
+	return over > 0;
+}
