@@ -84,7 +84,8 @@ select c from (values
 	(4, case when $1::text <> 'pennypost_owner' then format('alter role %I set statement_timeout = ''30s''', $1::text) end),
 	(5, format('alter role %I set lock_timeout = ''2s''', $1::text)),
 	(6, case when $1::text <> 'pennypost_owner' then format('alter role %I set idle_in_transaction_session_timeout = ''10s''', $1::text) end),
-	(7, format('alter role %I set jit = off', $1::text))
+	(7, format('alter role %I set jit = off', $1::text)),
+	(8, case when $1::text <> 'pennypost_owner' then format('alter role %I set plan_cache_mode = force_generic_plan', $1::text) end)
 ) as v (n, c) where c is not null order by n;
 
 -- statement database_commands owner

@@ -1,22 +1,21 @@
 -- The transaction of a delivery batch, in this order for each post office in it.
 
--- statement deliver_blobs
--- $2 ids, $3 raw sizes, $4 numbers of segments, $5 hashes, $6 first segments
-insert into blob (postoffice, blob, codec, rawlen, nseg, hash, data)
-select $1::bigint, b.id, 1, b.size, b.segments, b.hash, b.data
-from unnest($2::bigint[], $3::bigint[], $4::bigint[], $5::bytea[], $6::bytea[])
-	as b (id, size, segments, hash, data);
-
 -- statement deliver_messages
--- $2 ids, $3 bodies, $4 sizes, $5 sizes of headers, $6 Date fields (infinity: none), $7 subjects, $8 senders,
--- $9 Message-IDs
+-- Bodies: $2 ids, $3 raw sizes, $4 numbers of segments, $5 hashes, $6 first segments. Their messages: $7 ids,
+-- $8 sizes of headers, $9 Date fields (infinity: none), $10 subjects, $11 senders, $12 Message-IDs.
+with bodies as (
+	insert into blob (postoffice, blob, codec, rawlen, nseg, hash, data)
+	select $1::bigint, b.id, 1, b.size, b.segments, b.hash, b.data
+	from unnest($2::bigint[], $3::bigint[], $4::bigint[], $5::bytea[], $6::bytea[])
+		as b (id, size, segments, hash, data)
+)
 insert into message (postoffice, msg, blob, size, hdrlen, sent, subject, sender, message_id)
 select $1::bigint, m.id, m.blob, m.size, m.header, nullif(m.sent, 'infinity'), m.subject, m.sender, m.message_id
-from unnest($2::bigint[], $3::bigint[], $4::bigint[], $5::bigint[], $6::timestamptz[], $7::text[], $8::text[],
-	$9::text[]) as m (id, blob, size, header, sent, subject, sender, message_id);
+from unnest($2::bigint[], $3::bigint[], $7::bigint[], $8::bigint[], $9::timestamptz[], $10::text[], $11::text[],
+	$12::text[]) as m (blob, size, id, header, sent, subject, sender, message_id);
 
 -- statement deliver_lock
--- In rising order everywhere, so that no two batches wait for each other. Not `for update`: nobody
+-- Several mailboxes, in rising order everywhere, so that no two batches wait for each other. Not `for update`: nobody
 -- changes keys, and rows that refer to the mailbox may be made meanwhile.
 select from mailbox where postoffice = $1::bigint and mailbox = any ($2::bigint[]) order by mailbox for no key update;
 

@@ -20,10 +20,12 @@
 #define SAY_AGAIN (10 * USEC_S)
 
 /* Limits that keep a forgotten statement or a lost client from holding locks. Values in the URI win.
-   PgBouncer needs ignore_startup_parameters = options; the roles carry the same limits. */
+   Plans are generic: left to itself PostgreSQL takes an array parameter for ten elements, finds the
+   plan for the one at hand cheaper and plans again at every call, at twice the cost of the work itself.
+   PgBouncer needs ignore_startup_parameters = options; the roles carry the same settings. */
 static const char options[] =
 	"-c statement_timeout=30s -c lock_timeout=2s -c idle_in_transaction_session_timeout=10s"
-	" -c client_connection_check_interval=5s -c jit=off -c timezone=UTC";
+	" -c client_connection_check_interval=5s -c jit=off -c timezone=UTC -c plan_cache_mode=force_generic_plan";
 
 struct pool {
 	pthread_mutex_t lock; /* guards what follows; never held across a wait */

@@ -3,12 +3,14 @@
 #include "provider/repeat.h"
 
 #include "base/id.h"
+#include "base/text.h"
+#include "provider/db.h"
 #include "provider/setting.h"
 #include "task/task.h"
 
 #include <pthread.h>
 
-#define PAUSE (50 * USEC_MS)         /* how long forgetting may wait for a batch to go with */
+#define PAUSE (50 * USEC_MS)         /* forgetting waits for others to go together */
 #define TROUBLE_PAUSE (1 * USEC_S)   /* after the database refused */
 #define LOOK_PAUSE (100 * USEC_MS)
 #define NOTED_MOST ((size_t)10000 * REPEAT_KEY) /* beyond, keys age away (smtp_repeat_window) */
@@ -133,7 +135,7 @@ static void key_note(text *list, slice key)
 	pthread_mutex_unlock(&noted.lock);
 	if (start && !task_start("repeat keys", noted_tend, NULL)) {
 		pthread_mutex_lock(&noted.lock);
-		noted.tended = false; /* the next key tries again, the next batch takes these along */
+		noted.tended = false; /* the next key tries again */
 		pthread_mutex_unlock(&noted.lock);
 	}
 	if (!task_self()) /* one conversation alone on its thread: nobody else would do it */
@@ -148,25 +150,6 @@ void repeat_forget(slice key)
 void repeat_break(slice key)
 {
 	key_note(&noted.broken, key);
-}
-
-void repeat_batch_add(struct repeat_batch *b, db_tx *tx, arena *a)
-{
-	int n;
-
-	b->keys = keys_take(&noted.forget);
-	if (b->keys.size == 0)
-		return;
-	const slice *apart = keys_apart(&b->keys, a, &n);
-	db_add(tx, SQL_REPEAT_FORGET, (struct param[]){p_bytes_array(apart, n)}, 1, NULL);
-}
-
-void repeat_batch_done(struct repeat_batch *b, bool stored)
-{
-	if (stored || b->keys.size == 0)
-		text_free(&b->keys);
-	else
-		keys_put_back(&noted.forget, &b->keys);
 }
 
 enum verdict { FREE, REPETITION, ALIVE };

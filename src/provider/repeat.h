@@ -6,8 +6,8 @@
 #define PENNYPOST_PROVIDER_REPEAT_H
 
 #include "base/clock.h"
-#include "base/text.h"
-#include "provider/db.h"
+#include "base/slice.h"
+#include "base/status.h"
 
 #define REPEAT_KEY 16                   /* bytes of a key */
 #define REPEAT_PATIENCE (3 * USEC_S)    /* for a conversation that may still be alive */
@@ -15,16 +15,10 @@
 /* The owner of a delivery's key: the node number its id was made with. */
 int64_t repeat_owner(int64_t delivery);
 
-/* Notes what is to become of a key; never waits. It is done with the next batch or 50 ms later. */
+/* Notes what is to become of a key; never waits. Broken ones are marked at once, read ones go together
+   within 50 ms. */
 void repeat_forget(slice key);
 void repeat_break(slice key);
-
-/* Puts the forgetting of all keys noted so far into a batch, and tells later how that went. */
-struct repeat_batch {
-	text keys;
-};
-void repeat_batch_add(struct repeat_batch *b, db_tx *tx, arena *a);
-void repeat_batch_done(struct repeat_batch *b, bool stored);
 
 /* A key stands. ST_EXISTS: it is a repetition, *earlier is the id of the one stored. ST_OK: the key is
    free now. ST_TIMED_OUT: its conversation lives on at the moment `until`. */

@@ -92,32 +92,42 @@ static status sender(void *arg)
 	return ST_OK;
 }
 
-/* Processor time in microseconds of PostgreSQL: all processes whose name begins so, with what their
-   ended children used. */
+/* Ticks of a process, with those of its ended children, and its parent; false when it is gone. */
+static bool process_look(const char *pid, unsigned long long *ticks, int *parent)
+{
+	unsigned long long user, sys, ended_user, ended_sys;
+	char path[300];
+
+	snprintf(path, sizeof path, "/proc/%s/stat", pid);
+	FILE *f = fopen(path, "r");
+	if (!f)
+		return false;
+	bool known = fscanf(f, "%*d (%*[^)]) %*c %d %*d %*d %*d %*d %*u %*u %*u %*u %*u %llu %llu %llu %llu",
+			    parent, &user, &sys, &ended_user, &ended_sys) == 5;
+	fclose(f);
+	*ticks = user + sys + ended_user + ended_sys;
+	return known;
+}
+
+/* Processor time of our PostgreSQL: the postmaster and its children. */
 static usec postgres_time(void)
 {
+	static int postmaster;
+	unsigned long long ticks, total = 0;
+	char backend[20];
+	int parent;
+
+	snprintf(backend, sizeof backend, "%d", (int)given_sql("select pg_backend_pid()"));
+	if (!postmaster)
+		process_look(backend, &ticks, &postmaster);
 	DIR *proc = opendir("/proc");
-	usec total = 0;
-	struct dirent *e;
-
-	while (proc && (e = readdir(proc))) {
-		char path[300], name[64];
-		unsigned long long user, sys;
-		FILE *f;
-
-		snprintf(path, sizeof path, "/proc/%s/stat", e->d_name);
-		f = atoi(e->d_name) > 0 ? fopen(path, "r") : NULL;
-		if (!f)
-			continue;
-		if (fscanf(f, "%*d (%63[^)]) %*c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %llu %llu", name,
-			   &user, &sys) == 3 &&
-		    strncmp(name, "postgres", 8) == 0)
-			total += (usec)((user + sys) * 1000000 / (unsigned long long)sysconf(_SC_CLK_TCK));
-		fclose(f);
-	}
+	for (struct dirent *e; proc && (e = readdir(proc));)
+		if (atoi(e->d_name) > 0 && process_look(e->d_name, &ticks, &parent) &&
+		    (parent == postmaster || atoi(e->d_name) == postmaster))
+			total += ticks;
 	if (proc)
 		closedir(proc);
-	return total;
+	return (usec)(total * 1000000 / (unsigned long long)sysconf(_SC_CLK_TCK));
 }
 
 static usec own_time(void)
