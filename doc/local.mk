@@ -1,2 +1,2 @@
 # Documents that are shipped.
-EXTRA_DIST += doc/mail.md
+EXTRA_DIST += doc/mail.md doc/net.md

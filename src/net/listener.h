@@ -32,7 +32,7 @@ struct listener_limits { /* read at each accept, so settings act at once; a cap 
 /* One table of open conversations per address for all workers of the node, in shared memory; the
    master calls this before it forks. Without it the counts are the process's own. A dead worker's
    counts are cleared with its slot (0 .. PEER_SLOTS-1). */
-#define PEER_SLOTS 128
+#define PEER_SLOTS 256
 void peer_share(void);
 void peer_slot(unsigned slot);
 void peer_slot_clear(unsigned slot);

@@ -96,12 +96,13 @@ enum turn wire_write(wire *w, slice first, slice second, size_t *sent)
 		count = 1;
 	}
 	do {
-		if (w->out_socket) {
-			struct msghdr m = {.msg_iov = from, .msg_iovlen = (size_t)count};
-			n = sendmsg(w->out, &m, MSG_NOSIGNAL);
-		} else {
+		if (!w->out_socket)
 			n = writev(w->out, from, count);
-		}
+		else if (count == 1)
+			n = send(w->out, from->iov_base, from->iov_len, MSG_NOSIGNAL);
+		else
+			n = sendmsg(w->out, &(struct msghdr){.msg_iov = from, .msg_iovlen = 2},
+				MSG_NOSIGNAL);
 	} while (n < 0 && errno == EINTR);
 	if (n < 0)
 		return errno == EAGAIN ? TURN_WAIT_WRITE : TURN_BROKEN;
