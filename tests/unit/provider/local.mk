@@ -9,10 +9,21 @@ check_PROGRAMS += unit_store.pg
 TESTS += unit_store.pg
 unit_store_pg_SOURCES = \
 	tests/unit/provider/given.c tests/unit/provider/given.h \
+	tests/unit/provider/foreign.c \
 	tests/unit/provider/schema.c \
 	tests/unit/provider/store_db.c \
+	tests/unit/provider/store_house.c \
 	tests/unit/provider/store_fixture.c tests/unit/provider/store_fixture.h \
 	tests/unit/provider/blob.c \
 	tests/unit/provider/deliver.c \
 	tests/unit/provider/office.c
 unit_store_pg_LDADD = $(floor_provider) $(CRITERION_LIBS)
+
+# What kills its PostgreSQL has one for itself; one test after the other.
+check_PROGRAMS += unit_outage.pg
+TESTS += unit_outage.pg
+unit_outage_pg_SOURCES = \
+	tests/unit/provider/given.c tests/unit/provider/given.h \
+	tests/unit/provider/outage.c \
+	tests/unit/provider/sequential.c
+unit_outage_pg_LDADD = $(floor_provider) $(CRITERION_LIBS)

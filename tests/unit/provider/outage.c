@@ -1,0 +1,173 @@
+/* What becomes of a process when its PostgreSQL dies, is badly configured, or comes back. Works on a
+   cluster of its own, because it kills it. */
+#include "tests/unit/provider/given.h"
+
+#include "base/log.h"
+#include "provider/node.h"
+#include "task/task.h"
+
+#include <criterion/criterion.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+/* contrib/private-pg VERB */
+static void postgres(const char *verb)
+{
+	char command[1000];
+	const char *top = getenv("PENNYPOST_TOP_SRCDIR"), *dir = getenv("PENNYPOST_TEST_PGDIR");
+	cr_assert(top && dir);
+	snprintf(command, sizeof command, "'%s/contrib/private-pg' %s '%s' fast >/dev/null 2>&1", top, verb, dir);
+	cr_assert(system(command) == 0, "%s", command);
+}
+
+static void configure(const char *line)
+{
+	char name[1000];
+	snprintf(name, sizeof name, "%s/extra.conf", getenv("PENNYPOST_TEST_PGDIR"));
+	FILE *f = fopen(name, "w");
+	cr_assert(f);
+	fprintf(f, "%s\n", line);
+	fclose(f);
+	postgres("restart");
+}
+
+static status open_with(const struct bootstrap *b, bool serve)
+{
+	struct provider_conf c = {.boot = b, .connections = 2, .system_connections = 1, .application = "test",
+				  .serve = serve};
+	return provider_open(&c);
+}
+
+Test(outage, a_database_killed_is_busy_at_once_and_served_again_soon, .timeout = 60)
+{
+	const char *why;
+	given_schema();
+	cr_assert(open_with(given_bootstrap(), true) == ST_OK);
+	cr_expect(provider_ping() == ST_OK);
+	postgres("kill");
+	for (int i = 0; i < 5; i++) {
+		usec start = clock_now();
+		cr_expect(provider_ping() == ST_BUSY);
+		cr_expect(clock_now() - start < 5 * USEC_S, "R4: an answer within 5 s");
+	}
+	usec start = clock_now();
+	cr_expect(provider_ping() == ST_BUSY);
+	cr_expect(clock_now() - start < USEC_S, "who comes late does not hope along");
+	task_sleep(2 * USEC_S);
+	cr_expect(!provider_healthy(&why));
+	postgres("start");
+	start = clock_now();
+	while (provider_ping() != ST_OK && clock_now() - start < 10 * USEC_S)
+		task_sleep(20 * USEC_MS);
+	cr_expect(clock_now() - start < 3 * USEC_S, "R4: %lld ms", (long long)((clock_now() - start) / 1000));
+	task_sleep(2500 * USEC_MS);
+	cr_expect(provider_healthy(&why), "%s", why);
+	provider_close();
+}
+
+static status ping_for_a_while(void *arg)
+{
+	int *worst = arg;
+	for (usec until = clock_now() + 4 * USEC_S; clock_now() < until;) {
+		usec start = clock_now();
+		status kind = provider_ping();
+		if (clock_now() - start > 5 * USEC_S || (kind != ST_OK && kind != ST_BUSY))
+			*worst = (int)kind + 100;
+		task_sleep(5 * USEC_MS);
+	}
+	return ST_OK;
+}
+
+static void *kill_and_start(void *arg)
+{
+	task_sleep(USEC_S);
+	postgres("kill");
+	task_sleep(500 * USEC_MS);
+	postgres("start");
+	return arg;
+}
+
+Test(outage, fibers_go_on_over_a_killed_database, .timeout = 60)
+{
+	int worst[8] = {0};
+	pthread_t killer;
+	struct task_limits limits = TASK_LIMITS_INIT;
+	given_schema();
+	cr_assert(open_with(given_bootstrap(), false) == ST_OK);
+	cr_assert(task_loop_open(&limits) == ST_OK);
+	pthread_create(&killer, NULL, kill_and_start, NULL);
+	for (int i = 0; i < 8; i++)
+		cr_assert(task_start("ping", ping_for_a_while, &worst[i]));
+	task_loop_run();
+	pthread_join(killer, NULL);
+	task_loop_close();
+	for (int i = 0; i < 8; i++)
+		cr_expect(worst[i] == 0, "%d", worst[i]);
+	cr_expect(provider_ping() == ST_OK);
+	provider_close();
+}
+
+Test(outage, a_database_that_is_not_there_is_told_at_once)
+{
+	struct bootstrap b = *given_bootstrap();
+	b.pguri = S("postgresql://pennypost_run@127.0.0.1:1/none");
+	usec start = clock_now();
+	cr_expect(open_with(&b, false) == ST_BUSY);
+	cr_expect(clock_now() - start < 5 * USEC_S);
+}
+
+Test(outage, a_database_without_schema_is_told)
+{
+	arena a = ARENA_INIT;
+	struct bootstrap b = *given_bootstrap();
+	slice why;
+	given_sql("create database bare");
+	cr_assert(db_uri_as(b.pguri, S(""), S(""), &a, &b.pguri, &why) == ST_OK);
+	b.pguri = arena_format(&a, "%.*s dbname='bare'", SLICE_ARGS(b.pguri));
+	cr_expect(open_with(&b, false) == ST_ABSENT);
+	given_sql("drop database bare with (force)");
+	arena_release(&a);
+}
+
+Test(outage, a_role_above_row_level_security_is_refused)
+{
+	arena a = ARENA_INIT;
+	slice super, why;
+	given_schema();
+	cr_assert(db_uri_as(slice_z(getenv("PENNYPOST_TEST_SUPERURI")), S(""), S(""), &a, &super, &why) == ST_OK);
+	super = arena_format(&a, "%.*s dbname='pennypost'", SLICE_ARGS(super));
+	const struct bootstrap good = *given_bootstrap();
+	struct bootstrap b = good;
+	b.pguri = super;
+	cr_expect(open_with(&b, false) == ST_DENIED, "a superuser");
+	b = good;
+	b.pguri_system = super;
+	cr_expect(open_with(&b, false) == ST_DENIED, "a superuser as the system role");
+	b = good;
+	b.pguri = good.pguri_owner;
+	cr_expect(open_with(&b, false) == ST_DENIED, "the owner");
+	given_sql("alter role pennypost_run bypassrls");
+	cr_expect(open_with(&good, false) == ST_DENIED, "BYPASSRLS");
+	given_sql("alter role pennypost_run nobypassrls");
+	given_sql("grant pennypost_owner to pennypost_run");
+	cr_expect(open_with(&good, false) == ST_DENIED, "a member of the owner");
+	given_sql("revoke pennypost_owner from pennypost_run");
+	cr_expect(open_with(&good, false) == ST_OK);
+	provider_close();
+	arena_release(&a);
+}
+
+Test(outage, a_database_that_may_lose_mail_is_refused, .timeout = 60)
+{
+	static const char *const lines[] = {"fsync = off", "full_page_writes = off", "synchronous_commit = off"};
+	given_schema();
+	for (int i = 0; i < 3; i++) {
+		configure(lines[i]);
+		cr_expect(open_with(given_bootstrap(), false) == ST_DENIED, "%s", lines[i]);
+	}
+	configure("");
+	cr_expect(open_with(given_bootstrap(), false) == ST_OK);
+	provider_close();
+}

@@ -1,0 +1,394 @@
+/* What the house keeps for itself: settings, audit, traces, numbers of processes, locks, retention. */
+#include "tests/unit/provider/given.h"
+
+#include "base/id.h"
+#include "base/log.h"
+#include "provider/audit.h"
+#include "provider/housekeep.h"
+#include "provider/node.h"
+#include "provider/session.h"
+#include "provider/setting.h"
+#include "provider/trace.h"
+#include "task/task.h"
+
+#include <criterion/criterion.h>
+#include <stdio.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+static bool within(usec span, bool (*holds)(void))
+{
+	for (usec until = clock_now() + span; clock_now() < until; task_sleep(20 * USEC_MS))
+		if (holds())
+			return true;
+	return holds();
+}
+
+/* ---- settings */
+
+Test(store_house, every_default_of_the_settings_table_lies_in_its_own_range)
+{
+	arena a = ARENA_INIT;
+	for (int i = 0; i < S_COUNT; i++) {
+		slice normal, why = S("");
+		slice fallback = slice_z(setting_rows[i].fallback);
+		cr_expect(setting_check((enum setting_id)i, fallback, &a, &normal, &why) == ST_OK, "%.*s", SLICE_ARGS(why));
+		cr_expect(slice_same(normal, fallback), "%s: \"%.*s\" is written \"%.*s\"", setting_rows[i].name,
+			  SLICE_ARGS(fallback), SLICE_ARGS(normal));
+	}
+	arena_release(&a);
+}
+
+Test(store_house, the_narrowest_setting_wins)
+{
+	arena a = ARENA_INIT;
+	slice why = S(""), shown;
+	unsigned scope;
+	given_providers();
+	struct given_tenant t = given_tenant();
+	struct setting_at office = {.postoffice = t.postoffice}, mailbox = {t.postoffice, S(""), t.mailbox},
+			  domain = {t.postoffice, S("a.test"), 0}, other = {.postoffice = t.postoffice + 1};
+	int64_t fallback = setting_number(S_smtp_message_most, &domain);
+	slice value = S("10 mb"), smaller = S("1 MB");
+	cr_expect(fallback == 50 << 20);
+	cr_assert(setting_set(S_smtp_message_most, &office, &value, given_by, &a, &why) == ST_OK);
+	cr_expect(setting_number(S_smtp_message_most, &office) == 10 << 20);
+	cr_expect(setting_number(S_smtp_message_most, &domain) == 10 << 20);
+	cr_expect(setting_number(S_smtp_message_most, &mailbox) == 10 << 20, "no mailbox scope: the post office's");
+	cr_expect(setting_number(S_smtp_message_most, &other) == fallback);
+	cr_expect(setting_number(S_smtp_message_most, NULL) == fallback);
+	cr_assert(setting_set(S_smtp_message_most, &domain, &smaller, given_by, &a, &why) == ST_OK);
+	cr_expect(setting_number(S_smtp_message_most, &domain) == 1 << 20);
+	cr_assert(setting_show(S_smtp_message_most, &domain, &a, &shown, &scope) == ST_OK);
+	cr_expect(slice_same(shown, S("1 MB")) && scope == SCOPE_DOMAIN);
+	cr_assert(setting_show(S_smtp_message_most, &office, &a, &shown, &scope) == ST_OK);
+	cr_expect(slice_same(shown, S("10 MB")) && scope == SCOPE_POSTOFFICE);
+	cr_assert(setting_set(S_smtp_message_most, &domain, NULL, given_by, &a, &why) == ST_OK);
+	cr_expect(setting_number(S_smtp_message_most, &domain) == 10 << 20);
+	cr_assert(setting_show(S_smtp_greeting, NULL, &a, &shown, &scope) == ST_OK);
+	cr_expect(scope == 0, "the default");
+	provider_close();
+	arena_release(&a);
+}
+
+Test(store_house, what_may_not_be_set_is_refused_with_the_reason)
+{
+	arena a = ARENA_INIT;
+	slice why = S("");
+	given_providers();
+	struct setting_at office = {.postoffice = 5};
+	slice value = S("3"), big = S("65");
+	cr_expect(setting_set(S_db_connections, &office, &value, given_by, &a, &why) == ST_DENIED);
+	cr_expect(slice_search(why, S("post office")) < why.size);
+	cr_expect(setting_set(S_db_connections, NULL, &big, given_by, &a, &why) == ST_INVALID);
+	cr_expect(slice_search(why, S("64")) < why.size, "%.*s", SLICE_ARGS(why));
+	cr_expect(setting_number(S_db_connections, NULL) == 8);
+	provider_close();
+	arena_release(&a);
+}
+
+Test(store_house, a_changed_setting_is_audited_in_the_same_transaction)
+{
+	arena a = ARENA_INIT;
+	slice why = S(""), value = S("off");
+	struct audit_row *rows;
+	int n;
+	given_providers();
+	struct given_tenant t = given_tenant();
+	struct setting_at office = {.postoffice = t.postoffice};
+	cr_assert(setting_set(S_pop3_enabled, &office, &value, given_by, &a, &why) == ST_OK);
+	cr_assert(audit_list(t.postoffice, 10, &a, &rows, &n) == ST_OK);
+	cr_assert(n == 1);
+	cr_expect(slice_same(rows[0].action, S("setting.set")) && slice_same(rows[0].who, S("test")));
+	cr_expect(slice_same(rows[0].detail, S("{\"name\":\"pop3_enabled\",\"value\":\"off\"}")), "%.*s",
+		  SLICE_ARGS(rows[0].detail));
+	cr_expect(!setting_on(S_pop3_enabled, &office));
+	cr_assert(audit_list(0, 100, &a, &rows, &n) == ST_OK);
+	cr_expect(n >= 1, "the operator sees all");
+	provider_close();
+	arena_release(&a);
+}
+
+static bool greeting_is_new(void)
+{
+	return slice_same(setting_text(S_smtp_greeting, NULL), S("hello from elsewhere"));
+}
+
+static int read_in_another_process(int ready)
+{
+	struct provider_conf c = {.boot = given_bootstrap(), .connections = 2, .system_connections = 1,
+				  .application = "watcher", .serve = true};
+	if (provider_open(&c) != ST_OK || write(ready, "r", 1) != 1)
+		return 1;
+	bool seen = within(2 * USEC_S, greeting_is_new);
+	const char *why;
+	bool healthy = provider_healthy(&why);
+	provider_close();
+	return !seen ? 2 : !healthy ? 3 : 0;
+}
+
+Test(store_house, a_setting_reaches_other_processes_within_two_seconds, .timeout = 30)
+{
+	arena a = ARENA_INIT;
+	slice why = S(""), value = S("hello from elsewhere");
+	int ready[2], result;
+	char byte;
+	given_schema();
+	cr_assert(pipe(ready) == 0);
+	fflush(NULL);
+	pid_t child = fork();
+	if (child == 0)
+		_exit(read_in_another_process(ready[1]));
+	cr_assert(read(ready[0], &byte, 1) == 1);
+	given_providers();
+	cr_assert(setting_set(S_smtp_greeting, NULL, &value, given_by, &a, &why) == ST_OK);
+	cr_expect(greeting_is_new(), "here at once");
+	cr_assert(waitpid(child, &result, 0) == child);
+	cr_expect(WIFEXITED(result) && WEXITSTATUS(result) == 0, "%d", WEXITSTATUS(result));
+	setting_set(S_smtp_greeting, NULL, NULL, given_by, &a, &why);
+	provider_close();
+	arena_release(&a);
+}
+
+/* ---- traces */
+
+Test(store_house, traces_are_found_by_message_and_by_message_id)
+{
+	arena a = ARENA_INIT;
+	struct trace_row *rows;
+	int n;
+	given_providers();
+	int64_t message = id_new();
+	slice wanted = arena_format(&a, "<%lld\"odd@x.test>", (long long)message);
+	trace_note(7, message, TRACE_ACCEPTED, "peer=%s message_id=%s", "192.0.2.1", log_quote(wanted));
+	trace_note(7, message, TRACE_DELIVERED, "mailbox=\"anna\"");
+	trace_note(0, 0, TRACE_REFUSED, "why=\"\xff broken\"");
+	cr_assert(trace_flush() == ST_OK);
+	cr_assert(trace_by_message(message, &a, &rows, &n) == ST_OK);
+	cr_assert(n == 2);
+	cr_expect(rows[0].kind == TRACE_ACCEPTED && rows[1].kind == TRACE_DELIVERED && rows[0].postoffice == 7);
+	cr_expect(slice_same(rows[1].fields, S("mailbox=\"anna\"")));
+	cr_expect(slice_same(rows[0].node, S("test")));
+	cr_assert(trace_by_message_id(wanted, &a, &rows, &n) == ST_OK);
+	cr_expect(n == 2, "%d", n);
+	cr_assert(trace_by_message_id(slice_of(wanted.at + 1, wanted.size - 2), &a, &rows, &n) == ST_OK);
+	cr_expect(n == 2, "without its brackets");
+	cr_assert(trace_by_message_id(S("<nobody@x.test>"), &a, &rows, &n) == ST_OK);
+	cr_expect(n == 0);
+	provider_close();
+	arena_release(&a);
+}
+
+Test(store_house, a_full_trace_buffer_drops_the_oldest_and_never_waits)
+{
+	arena a = ARENA_INIT;
+	struct trace_row *rows;
+	int n;
+	given_providers();
+	int64_t first = id_new(), last = 0;
+	usec start = clock_now();
+	for (int i = 0; i < 20001; i++)
+		trace_note(0, last = i ? id_new() : first, TRACE_REFUSED, "n=%d", i);
+	cr_expect(clock_now() - start < 2 * USEC_S);
+	cr_assert(trace_flush() == ST_OK);
+	cr_assert(trace_by_message(first, &a, &rows, &n) == ST_OK);
+	cr_expect(n == 0);
+	cr_assert(trace_by_message(last, &a, &rows, &n) == ST_OK);
+	cr_expect(n == 1);
+	provider_close();
+	arena_release(&a);
+}
+
+/* ---- nodes */
+
+Test(store_house, processes_alive_have_different_numbers)
+{
+	enum { PROCESSES = 6 };
+	int numbers[2], go[2];
+	given_schema();
+	cr_assert(pipe(numbers) == 0 && pipe(go) == 0);
+	fflush(NULL);
+	for (int i = 0; i < PROCESSES; i++)
+		if (fork() == 0) {
+			struct provider_conf c = {.boot = given_bootstrap(), .connections = 1,
+						  .system_connections = 1, .application = "many"};
+			char byte;
+			close(go[1]);
+			status kind = provider_open(&c);
+			int64_t id = kind == ST_OK ? id_new() : 0;
+			int node = (int)(id >> 12 & ID_NODE_MOST);
+			if (write(numbers[1], &node, sizeof node) != sizeof node || read(go[0], &byte, 1) < 0)
+				_exit(1);
+			provider_close();
+			_exit(0);
+		}
+	int seen[PROCESSES];
+	for (int i = 0; i < PROCESSES; i++) {
+		cr_assert(read(numbers[0], &seen[i], sizeof seen[i]) == sizeof seen[i]);
+		cr_expect(seen[i] > 0);
+		for (int k = 0; k < i; k++)
+			cr_expect(seen[k] != seen[i], "%d twice", seen[i]);
+	}
+	given_providers();
+	arena a = ARENA_INIT;
+	struct node_row *rows;
+	int n, many = 0;
+	cr_assert(node_list(&a, &rows, &n) == ST_OK);
+	for (int i = 0; i < n; i++)
+		many += slice_same(rows[i].role, S("many"));
+	cr_expect(many == PROCESSES, "%d", many);
+	close(go[1]);
+	for (int i = 0; i < PROCESSES; i++)
+		wait(NULL);
+	cr_assert(node_list(&a, &rows, &n) == ST_OK);
+	for (int i = 0; i < n; i++)
+		cr_expect(!slice_same(rows[i].role, S("many")), "given back at the end");
+	provider_close();
+	arena_release(&a);
+}
+
+/* ---- sessions */
+
+Test(store_house, a_maildrop_has_one_holder_until_the_lease_ends)
+{
+	int64_t mine, other;
+	given_providers();
+	struct given_tenant t = given_tenant();
+	cr_assert(session_lock(t.postoffice, t.mailbox, 300 * USEC_MS, &mine) == ST_OK);
+	cr_expect(session_lock(t.postoffice, t.mailbox, USEC_S, &other) == ST_LIMITED);
+	cr_expect(session_lock_renew(t.postoffice, t.mailbox, mine, 300 * USEC_MS) == ST_OK);
+	usleep(400000);
+	cr_expect(session_lock(t.postoffice, t.mailbox, USEC_S, &other) == ST_OK, "the lease ended");
+	cr_expect(session_lock_renew(t.postoffice, t.mailbox, mine, USEC_S) == ST_ABSENT);
+	session_unlock(t.postoffice, t.mailbox, mine);
+	cr_expect(session_lock_renew(t.postoffice, t.mailbox, other, USEC_S) == ST_OK, "not by who lost it");
+	session_unlock(t.postoffice, t.mailbox, other);
+	cr_expect(session_lock(t.postoffice, t.mailbox, USEC_S, &mine) == ST_OK);
+	provider_close();
+}
+
+Test(store_house, a_logon_knows_the_time_since_the_one_before)
+{
+	usec since;
+	given_providers();
+	struct given_tenant t = given_tenant();
+	cr_assert(session_logon(t.postoffice, t.mailbox, SERVICE_POP3, &since) == ST_OK);
+	cr_expect(since == USEC_NEVER);
+	usleep(50000);
+	cr_assert(session_logon(t.postoffice, t.mailbox, SERVICE_POP3, &since) == ST_OK);
+	cr_expect(since >= 50 * USEC_MS && since < 10 * USEC_S, "%lld", (long long)since);
+	cr_assert(session_logon(t.postoffice, t.mailbox, SERVICE_IMAP, &since) == ST_OK);
+	cr_expect(since == USEC_NEVER, "each service by itself");
+	provider_close();
+}
+
+/* ---- retention */
+
+static int64_t count(const char *table, int64_t postoffice)
+{
+	char sql[200];
+	snprintf(sql, sizeof sql, "select count(*) from %s where postoffice = %lld", table, (long long)postoffice);
+	return given_sql(sql);
+}
+
+static void add_message(const struct given_tenant *t, int64_t id)
+{
+	char sql[700];
+	snprintf(sql, sizeof sql,
+		 "with m as (insert into message (postoffice, msg, blob, size, hdrlen) values (%lld, %lld, %lld, 9, 3)),"
+		 " s as (insert into blob_seg values (%lld, %lld, 1, 'x'))"
+		 " insert into blob (postoffice, blob, codec, rawlen, nseg, data) values (%lld, %lld, 0, 9, 2, 'y')",
+		 (long long)t->postoffice, (long long)id, (long long)id, (long long)t->postoffice, (long long)id,
+		 (long long)t->postoffice, (long long)id);
+	given_sql(sql);
+}
+
+static void add_expunged(const struct given_tenant *t, int64_t id, const char *age)
+{
+	char sql[400];
+	snprintf(sql, sizeof sql,
+		 "insert into expunged (postoffice, mailbox, folder, uid, msg, flags, idate, at)"
+		 " values (%lld, %lld, %lld, 1, %lld, 0, now(), now() - interval '%s')",
+		 (long long)t->postoffice, (long long)t->mailbox, (long long)t->inbox, (long long)id, age);
+	given_sql(sql);
+}
+
+Test(store_house, the_housekeeper_drops_what_nothing_refers_to_any_more, .timeout = 60)
+{
+	struct housekeep_result r;
+	char sql[400];
+	given_providers();
+	struct given_tenant t = given_tenant();
+	int64_t gone = id_new(), younger = id_new(), in_folder = id_new(), queued = id_new(), living = id_new();
+	const int64_t all[] = {gone, younger, in_folder, queued, living};
+	for (int i = 0; i < 5; i++)
+		add_message(&t, all[i]);
+	for (int i = 0; i < 4; i++)
+		add_expunged(&t, all[i], "20 days");
+	add_expunged(&t, younger, "1 day");
+	snprintf(sql, sizeof sql, "insert into entry (postoffice, folder, uid, modseq, msg, idate, size) values"
+		 " (%lld, %lld, 1, 1, %lld, now(), 9)", (long long)t.postoffice, (long long)t.inbox, (long long)in_folder);
+	given_sql(sql);
+	snprintf(sql, sizeof sql, "insert into queue (shard, postoffice, qid, msg, sender, domain, rcpt, next_at, expires)"
+		 " values (3, %lld, %lld, %lld, '', 'x', 'x', now(), now())", (long long)t.postoffice, (long long)id_new(),
+		 (long long)queued);
+	given_sql(sql);
+	status kind;
+	while ((kind = housekeep_run(&r)) == ST_LIMITED) /* another test keeps house */
+		task_sleep(50 * USEC_MS);
+	cr_assert(kind == ST_OK, "%s", status_name(kind));
+	cr_expect(count("message", t.postoffice) == 4);
+	snprintf(sql, sizeof sql, "select count(*) from message where msg = %lld", (long long)gone);
+	cr_expect(given_sql(sql) == 0);
+	cr_expect(count("blob", t.postoffice) == 4);
+	cr_expect(count("blob_seg", t.postoffice) == 4);
+	cr_expect(count("expunged", t.postoffice) == 1,
+		  "the old partition is gone, the younger stands");
+	while ((kind = housekeep_run(&r)) == ST_LIMITED)
+		task_sleep(50 * USEC_MS);
+	cr_expect(kind == ST_OK && r.messages == 0 && r.blobs == 0);
+	cr_expect(count("message", t.postoffice) == 4, "again it is nothing");
+	provider_close();
+}
+
+Test(store_house, one_process_keeps_house_at_a_time)
+{
+	struct housekeep_result r;
+	given_providers();
+	given_sql("insert into lease values ('housekeeper', 1, now() + interval '1 minute')"
+		  " on conflict (name) do update set token = 1, until = excluded.until");
+	cr_expect(housekeep_run(&r) == ST_LIMITED);
+	given_sql("update lease set until = '-infinity' where token = 1");
+	status kind = housekeep_run(&r);
+	cr_expect(kind == ST_OK || kind == ST_LIMITED, "%s", status_name(kind));
+	provider_close();
+}
+
+Test(store_house, pieces_of_deliveries_that_never_came_are_swept, .timeout = 60)
+{
+	struct housekeep_result r;
+	char sql[300];
+	given_providers();
+	struct given_tenant t = given_tenant();
+	int64_t old = id_at(clock_wall() - 2 * 86400 * USEC_S) + 77, fresh = id_new();
+	for (int i = 0; i < 2; i++) {
+		snprintf(sql, sizeof sql, "insert into blob_seg values (%lld, %lld, 1, 'x')", (long long)t.postoffice,
+			 (long long)(i ? fresh : old));
+		given_sql(sql);
+	}
+	while (housekeep_run(&r) == ST_LIMITED)
+		task_sleep(50 * USEC_MS);
+	cr_expect(count("blob_seg", t.postoffice) == 1);
+	provider_close();
+}
+
+Test(store_house, isolation_holds)
+{
+	given_providers();
+	given_tenant();
+	cr_expect(provider_isolation_probe() == ST_OK);
+	cr_expect(provider_ping() == ST_OK);
+	const char *why;
+	cr_expect(provider_healthy(&why) && why == NULL);
+	provider_close();
+}
