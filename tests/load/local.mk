@@ -16,3 +16,13 @@ bench: bench-mail
 bench-mail: mail_cost$(EXEEXT)
 	./mail_cost$(EXEEXT)
 .PHONY: bench bench-mail
+
+# Ten thousand idle connections: `make idle` prints what one costs.
+check_PROGRAMS += idle_hold
+idle_hold_SOURCES = tests/load/idle-hold.c
+idle_hold_LDADD = $(floor_talk)
+
+EXTRA_DIST += tests/load/idle.sh
+idle: idle_hold$(EXEEXT)
+	PENNYPOST_TOP_SRCDIR='$(abs_top_srcdir)' $(srcdir)/tests/load/idle.sh
+.PHONY: idle
