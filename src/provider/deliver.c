@@ -313,13 +313,15 @@ static status transaction_try(struct job **jobs, int n, int *failed)
 static status transaction_settle(struct job **jobs, int n, int *failed)
 {
 	usec until = clock_now() + UNSURE_MOST;
-	status s = ST_UNSURE;
+	status s;
 
 	log_event(EV_DELIVER_UNSURE, "messages=%d", n);
-	while (s == ST_UNSURE || ((s == ST_BUSY || s == ST_TIMED_OUT) && *failed < 0)) {
+	for (;;) {
+		s = transaction_try(jobs, n, failed);
+		if (s != ST_UNSURE && ((s != ST_BUSY && s != ST_TIMED_OUT) || *failed >= 0))
+			break;
 		if (clock_now() >= until || task_sleep(UNSURE_PAUSE) != ST_OK)
 			return ST_UNSURE;
-		s = transaction_try(jobs, n, failed);
 	}
 	log_event(EV_DELIVER_SETTLED, "messages=%d outcome=%s", n, status_name(s));
 	return s;

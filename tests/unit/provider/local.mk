@@ -16,7 +16,8 @@ unit_store_pg_SOURCES = \
 	tests/unit/provider/store_fixture.c tests/unit/provider/store_fixture.h \
 	tests/unit/provider/blob.c \
 	tests/unit/provider/deliver.c \
-	tests/unit/provider/office.c
+	tests/unit/provider/office.c \
+	tests/unit/provider/unsure.c
 unit_store_pg_LDADD = $(floor_provider) $(CRITERION_LIBS)
 
 # What kills its PostgreSQL has one for itself; one test after the other.

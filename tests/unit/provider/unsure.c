@@ -1,0 +1,252 @@
+/* Commits whose answer is lost (trust.md R5). A proxy stands between the provider and PostgreSQL and
+   cuts the connection at any byte of the exchange, or hands a transaction over to the server only
+   after the client has given the connection up. Whatever happens: a delivery that says ST_OK stored
+   one entry, any other outcome none. */
+#include "provider/deliver.h"
+
+#include "base/text.h"
+#include "provider/db.h"
+#include "tests/unit/provider/given.h"
+#include "tests/unit/provider/store_fixture.h"
+
+#include <criterion/criterion.h>
+#include <poll.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+/* ---- the proxy: one connection at a time, in a thread of its own */
+
+enum proxy_mode { FORWARD, CUT_REQUEST, CUT_ANSWER, HAND_OVER_LATE };
+
+static struct {
+	char folder[64];
+	struct sockaddr_un server;
+	int listener;
+	pthread_mutex_t lock;
+	enum proxy_mode mode;
+	size_t left;    /* bytes until the cut */
+	size_t seen[2]; /* bytes since proxy_arm: requests, answers */
+} proxy = {.lock = PTHREAD_MUTEX_INITIALIZER};
+
+static void proxy_arm(enum proxy_mode mode, size_t left)
+{
+	pthread_mutex_lock(&proxy.lock);
+	proxy.mode = mode;
+	proxy.left = left;
+	proxy.seen[0] = proxy.seen[1] = 0;
+	pthread_mutex_unlock(&proxy.lock);
+}
+
+static bool all_sent(int fd, const char *at, size_t size)
+{
+	for (ssize_t n; size > 0; at += n, size -= (size_t)n)
+		if ((n = send(fd, at, size, MSG_NOSIGNAL)) <= 0)
+			return false;
+	return true;
+}
+
+/* The client is told nothing more; the server gets the whole request half a second later. */
+static void hand_over_late(int client, int server, const char *at, size_t size)
+{
+	text late = TEXT_INIT;
+	char more[4096];
+	struct pollfd p = {.fd = client, .events = POLLIN};
+
+	text_add(&late, slice_of(at, size));
+	while (poll(&p, 1, 50) > 0) {
+		ssize_t n = read(client, more, sizeof more);
+		if (n <= 0)
+			break;
+		text_add(&late, slice_of(more, (size_t)n));
+	}
+	shutdown(client, SHUT_RDWR);
+	usleep(500000);
+	all_sent(server, late.at, late.size);
+	text_free(&late);
+	p.fd = server;
+	while (poll(&p, 1, 1000) > 0 && read(server, more, sizeof more) > 0)
+		;
+}
+
+/* False when the connection is to end. */
+static bool pass(int client, int server, bool request)
+{
+	char bytes[16384];
+	ssize_t n = read(request ? client : server, bytes, sizeof bytes);
+	if (n <= 0)
+		return false;
+
+	pthread_mutex_lock(&proxy.lock);
+	enum proxy_mode mode = proxy.mode;
+	proxy.seen[!request] += (size_t)n;
+	bool counted = mode == (request ? CUT_REQUEST : CUT_ANSWER);
+	size_t most = counted && proxy.left < (size_t)n ? proxy.left : (size_t)n;
+	bool cut = counted && proxy.left <= (size_t)n;
+	if (counted)
+		proxy.left -= most;
+	if (cut || (mode == HAND_OVER_LATE && request))
+		proxy.mode = FORWARD;
+	pthread_mutex_unlock(&proxy.lock);
+
+	if (mode == HAND_OVER_LATE && request) {
+		hand_over_late(client, server, bytes, (size_t)n);
+		return false;
+	}
+	return all_sent(request ? server : client, bytes, most) && !cut;
+}
+
+static void *connection_carry(void *arg)
+{
+	int client = (int)(intptr_t)arg;
+	int server = socket(AF_UNIX, SOCK_STREAM, 0);
+	bool alive = connect(server, (struct sockaddr *)&proxy.server, sizeof proxy.server) == 0;
+
+	while (alive) {
+		struct pollfd p[2] = {{.fd = client, .events = POLLIN}, {.fd = server, .events = POLLIN}};
+
+		poll(p, 2, -1);
+		if (p[0].revents)
+			alive = pass(client, server, true);
+		if (alive && p[1].revents)
+			alive = pass(client, server, false);
+	}
+	close(client);
+	close(server);
+	return NULL;
+}
+
+static void *proxy_run(void *arg)
+{
+	for (int client; (client = accept(proxy.listener, NULL, NULL)) >= 0;) {
+		pthread_t t;
+
+		pthread_create(&t, NULL, connection_carry, (void *)(intptr_t)client);
+		pthread_detach(t);
+	}
+	return arg;
+}
+
+static void proxy_open(slice server)
+{
+	struct sockaddr_un own = {.sun_family = AF_UNIX};
+	pthread_t t;
+
+	proxy.server.sun_family = AF_UNIX;
+	snprintf(proxy.server.sun_path, sizeof proxy.server.sun_path, "%.*s", SLICE_ARGS(server));
+	snprintf(proxy.folder, sizeof proxy.folder, "/tmp/pennypost-proxy.XXXXXX");
+	cr_assert(mkdtemp(proxy.folder));
+	snprintf(own.sun_path, sizeof own.sun_path, "%s/.s.PGSQL.5432", proxy.folder);
+	proxy.listener = socket(AF_UNIX, SOCK_STREAM, 0);
+	cr_assert(bind(proxy.listener, (struct sockaddr *)&own, sizeof own) == 0);
+	cr_assert(listen(proxy.listener, 8) == 0);
+	pthread_create(&t, NULL, proxy_run, NULL);
+	pthread_detach(t);
+}
+
+static void proxy_close(void)
+{
+	char path[128];
+
+	provider_close();
+	snprintf(path, sizeof path, "%s/.s.PGSQL.5432", proxy.folder);
+	unlink(path);
+	rmdir(proxy.folder);
+}
+
+/* The providers, connected through the proxy. */
+static void given_proxy(void)
+{
+	static struct bootstrap b;
+	static arena a;
+	slice why, uri;
+
+	given_schema();
+	b = *given_bootstrap();
+	const char *folder = getenv("PENNYPOST_TEST_PGDIR");
+	proxy_open(arena_format(&a, "%s/socket/.s.PGSQL.5432", folder));
+	cr_assert_eq(db_uri_as(b.pguri, S(""), S(""), &a, &uri, &why), ST_OK);
+	b.pguri = arena_format(&a, "%.*s host='%s' port='5432'", SLICE_ARGS(uri), proxy.folder);
+	struct provider_conf c = {.boot = &b, .connections = 1, .system_connections = 1, .application = "test"};
+	cr_assert_eq(provider_open(&c), ST_OK);
+}
+
+TestSuite(unsure, .init = given_proxy, .fini = proxy_close, .timeout = 120);
+
+/* ---- tests */
+
+#define RAW S("Subject: hello\r\n\r\nhow are you?\r\n")
+
+static int64_t entries_in(const struct route *r)
+{
+	return store_sql("select count(*) from entry where postoffice = %lld and folder = %lld",
+			 (long long)r->postoffice, (long long)r->inbox);
+}
+
+static struct route warm_mailbox(void)
+{
+	struct route to = store_mailbox(store_postoffice(), "anna", 0);
+
+	for (int i = 0; i < 3; i++) /* everything is prepared then */
+		cr_assert_eq(letter_deliver(&to, 1, RAW), ST_OK);
+	return to;
+}
+
+static void cut_at(struct route *to, enum proxy_mode mode, size_t at, int64_t *stored)
+{
+	cr_assert_eq(letter_deliver(to, 1, RAW), ST_OK); /* a living, prepared connection */
+	++*stored;
+	proxy_arm(mode, at);
+	status s = letter_deliver(to, 1, RAW);
+	proxy_arm(FORWARD, 0);
+	*stored += s == ST_OK;
+	cr_assert(s == ST_OK || s == ST_BUSY, "cut at %zu: %s", at, status_name(s));
+	cr_assert_eq(entries_in(to), *stored, "cut at %zu: %s, but %lld entries instead of %lld", at,
+		     status_name(s), (long long)entries_in(to), (long long)*stored);
+}
+
+Test(unsure, every_byte_of_the_answer_can_be_lost)
+{
+	struct route to = warm_mailbox();
+	int64_t stored = 3;
+
+	proxy_arm(FORWARD, 0);
+	cr_assert_eq(letter_deliver(&to, 1, RAW), ST_OK);
+	stored++;
+	size_t answer = proxy.seen[1];
+	cr_assert_gt(answer, 20);
+	for (size_t at = 1; at <= answer; at += at < answer - 40 ? 5 : 1)
+		cut_at(&to, CUT_ANSWER, at, &stored);
+}
+
+Test(unsure, any_part_of_the_request_can_be_lost)
+{
+	struct route to = warm_mailbox();
+	int64_t stored = 3;
+
+	proxy_arm(FORWARD, 0);
+	cr_assert_eq(letter_deliver(&to, 1, RAW), ST_OK);
+	stored++;
+	size_t request = proxy.seen[0];
+	cr_assert_gt(request, 200);
+	for (size_t at = 1; at <= request; at += at < request - 20 ? 37 : 1)
+		cut_at(&to, CUT_REQUEST, at, &stored);
+}
+
+/* The first transaction reaches the server when the second run has stored the message already. */
+Test(unsure, a_transaction_that_comes_late_stores_nothing)
+{
+	struct route to = warm_mailbox();
+
+	proxy_arm(HAND_OVER_LATE, 0);
+	cr_assert_eq(letter_deliver(&to, 1, RAW), ST_OK);
+	cr_assert_eq(entries_in(&to), 4);
+	usleep(1200000);
+	cr_assert_eq(entries_in(&to), 4);
+	cr_assert_eq(letter_deliver(&to, 1, RAW), ST_OK);
+	cr_assert_eq(entries_in(&to), 5);
+	cr_assert_eq(store_sql("select max(uid) from entry where postoffice = %lld", (long long)to.postoffice), 5);
+}
