@@ -26,3 +26,12 @@ EXTRA_DIST += tests/load/idle.sh
 idle: idle_hold$(EXEEXT)
 	PENNYPOST_TOP_SRCDIR='$(abs_top_srcdir)' $(srcdir)/tests/load/idle.sh
 .PHONY: idle
+# The house under load, beside Postfix and Dovecot where they are installed.
+EXTRA_PROGRAMS += load
+load_SOURCES = tests/load/load.c
+load_LDADD = $(floor_net)
+EXTRA_DIST += tests/load/bench
+bench: bench-house
+bench-house: load$(EXEEXT)
+	$(srcdir)/tests/load/bench ./load$(EXEEXT)
+.PHONY: bench-house

@@ -335,8 +335,6 @@ static void trace_accepted(conversation *c, const struct incoming *in, const cha
 			   s->authenticated ? log_quote(s->who.mailbox_name) : "-",
 			   log_quote(mail_address_text(&s->sender, &c->command)),
 			   blob_writer_size(part->body), log_quote(in->delivery.message_id));
-		metric_postoffice(part->postoffice, MPO_DELIVERED, part->n);
-		metric_postoffice(part->postoffice, MPO_BYTES, (int64_t)blob_writer_size(part->body));
 	}
 	for (int i = 0; i < s->n; i++) {
 		const struct recipient *r = &s->recipients[i];

@@ -20,7 +20,7 @@ static void fill(int64_t n)
 		"insert into message (postoffice, msg, blob, size, hdrlen) values (N, N, N, 5, 1)",
 		"insert into blob (postoffice, blob, codec, rawlen, data) values (N, N, 0, 5, 'nN')",
 		"insert into blob_seg values (N, N, 1, 'nN'), (N, N, N, 'nN')",
-		"insert into entry (postoffice, folder, uid, modseq, msg, idate, size) values (N, N, N, 1, N, now(), 5)",
+		"insert into entry (postoffice, folder, uid, modseq, msg, idate, size) values (N, N, N, 1, N, '2001-01-01', 5)",
 		"insert into change (postoffice, folder, modseq, kind, uids) values (N, N, 1, '+', '{[1,2)}')",
 		"insert into expunged (postoffice, mailbox, folder, uid, msg, flags, idate) values (N, N, N, N, N, 0, now())",
 		"insert into queue (shard, postoffice, qid, msg, sender, domain, rcpt, next_at, expires) values (1, N, N, N, '', '', '', now(), now())",

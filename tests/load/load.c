@@ -1,0 +1,276 @@
+/* A load generator on the house's own runtime: one process, a fiber per conversation. It speaks SMTP
+   or POP3 to any server, so that a peer is measured by the same client with the same mail.
+
+     load smtp HOST:PORT --conversations 32 --messages 10000 --size 4096 [--recipients 10]
+          [--to u%04u@demo.test --mailboxes 100] [--per-connection 1]
+     load pop3 HOST:PORT --conversations 8 --cycles 2000 --user u%04u@demo.test --mailboxes 100
+          --password secret [--keep]
+
+   Prints one line of key=value: what was done, the rate, and how long answers took. Bounded by
+   --seconds (120) whatever happens. */
+#include "base/memory.h"
+#include "net/stream.h"
+#include "task/task.h"
+
+#include <getopt.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <time.h>
+
+static struct {
+	net_address to;
+	bool pop3, keep, tls;
+	unsigned conversations, mailboxes, recipients, per_connection;
+	uint64_t wanted;      /* messages or cycles */
+	size_t size;
+	const char *to_form, *user_form, *password;
+	usec patience;
+} job = {.conversations = 1, .mailboxes = 1, .recipients = 1, .per_connection = 1, .wanted = 1000,
+	 .size = 4096, .to_form = "u%04u@demo.test", .user_form = "u%04u@demo.test",
+	 .password = "secret", .patience = 120 * USEC_S};
+
+static struct {
+	uint64_t begun, done, failed, skipped;
+	usec *took;           /* one per success */
+	usec started, ended;
+	text body;
+	char last_trouble[200];
+	unsigned running;
+} run;
+
+/* ---- the mail: the same size and mix for everybody, text that compresses as text does */
+
+static void make_body(void)
+{
+	static const char *const words[] = {"letter", "office", "penny", "stamp", "morning", "river",
+					    "answer", "train", "under", "between", "seven", "yellow",
+					    "harbour", "promise", "kitchen", "window"};
+	unsigned state = 42;
+	size_t column = 0;
+	while (run.body.size < job.size) {
+		state = state * 1103515245 + 12345;
+		const char *word = words[state >> 16 & 15];
+		char token[32];
+		int n = state >> 20 & 1 ? snprintf(token, sizeof token, "%s ", word)
+					: snprintf(token, sizeof token, "%s%x ", word, state >> 12);
+		text_add(&run.body, slice_of(token, (size_t)n));
+		column += (size_t)n;
+		if (column > 66) {
+			text_add(&run.body, S("\r\n"));
+			column = 0;
+		}
+	}
+	text_add(&run.body, S("\r\n"));
+}
+
+/* ---- talking */
+
+static status expect(stream *s, char code)
+{
+	slice line;
+	enum line_end end;
+	do {
+		TRY(stream_line(s, 4096, &line, &end));
+	} while (!job.pop3 && line.size > 3 && line.at[3] == '-');
+	if (line.size == 0 || line.at[0] != code) {
+		snprintf(run.last_trouble, sizeof run.last_trouble, "%.*s", SLICE_ARGS(line));
+		return ST_DENIED;
+	}
+	return ST_OK;
+}
+
+static status ask(stream *s, char code, const char *format, unsigned number)
+{
+	char form[300], line[340];
+	snprintf(form, sizeof form, "%s\r\n", format);
+	/* The forms come from this program's own command line. */
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wformat-nonliteral"
+	int n = snprintf(line, sizeof line, form, number);
+#pragma GCC diagnostic pop
+	TRY(stream_write(s, slice_of(line, (size_t)n)));
+	return expect(s, code);
+}
+
+static void count(status kind, usec began)
+{
+	run.ended = clock_now();
+	if (kind == ST_OK)
+		run.took[run.done++] = run.ended - began;
+	else
+		run.failed++;
+}
+
+static status send_one(stream *s, uint64_t number)
+{
+	char to[200];
+	TRY(ask(s, '2', "MAIL FROM:<sender@load.test>", 0));
+	snprintf(to, sizeof to, "RCPT TO:<%s>", job.to_form);
+	for (unsigned i = 0; i < job.recipients; i++)
+		TRY(ask(s, '2', to, (unsigned)((number * job.recipients + i) % job.mailboxes) + 1));
+	TRY(ask(s, '3', "DATA", 0));
+	TRY(stream_format(s, "Received: from load.test by load.test; Fri, 21 Nov 2025 02:43:00 +0000\r\n"
+			     "From: Sender <sender@load.test>\r\nTo: you@load.test\r\n"
+			     "Subject: Load %" PRIu64 "\r\nDate: Fri, 21 Nov 2025 02:43:00 +0000\r\n"
+			     "Message-ID: <%" PRIu64 ".%ld@load.test>\r\n\r\n",
+			  number, number, (long)time(NULL)));
+	TRY(stream_write(s, text_slice(&run.body)));
+	TRY(stream_write(s, S(".\r\n")));
+	usec began = clock_now();
+	status kind = expect(s, '2');
+	count(kind, began);
+	return kind;
+}
+
+static status send_some(stream *s)
+{
+	TRY(expect(s, '2'));
+	TRY(ask(s, '2', "EHLO load.test", 0));
+	for (unsigned i = 0; i < job.per_connection && run.begun < job.wanted; i++)
+		TRY(send_one(s, run.begun++));
+	return ask(s, '2', "QUIT", 0);
+}
+
+static status read_text(stream *s)
+{
+	slice line;
+	enum line_end end;
+	do {
+		TRY(stream_line(s, 64 * 1024, &line, &end));
+	} while (!slice_same(line, S(".")));
+	return ST_OK;
+}
+
+/* Log on, fetch the first message, remove it: what a mail program that keeps nothing does. */
+static status fetch_one(stream *s, uint64_t number)
+{
+	char user[200], pass[200];
+	usec began = clock_now();
+	snprintf(user, sizeof user, "USER %s", job.user_form);
+	snprintf(pass, sizeof pass, "PASS %s", job.password);
+	TRY(expect(s, '+'));
+	TRY(ask(s, '+', user, (unsigned)(number % job.mailboxes) + 1));
+	TRY(ask(s, '+', pass, 0));
+	TRY(ask(s, '+', "STAT", 0));
+	status kind = ask(s, '+', "RETR 1", 0);
+	if (kind == ST_DENIED) {
+		run.skipped++; /* an empty mailbox is no failure of the server */
+		return ask(s, '+', "QUIT", 0);
+	}
+	TRY(kind);
+	TRY(read_text(s));
+	if (!job.keep)
+		TRY(ask(s, '+', "DELE 1", 0));
+	kind = ask(s, '+', "QUIT", 0);
+	count(kind, began);
+	return kind;
+}
+
+static status converse(void *unused)
+{
+	(void)unused;
+	task_deadline(run.started + job.patience);
+	while (run.begun < job.wanted && clock_now() < run.started + job.patience) {
+		stream *s = NULL;
+		uint64_t before = run.done + run.failed + run.skipped;
+		status kind = stream_connect(&job.to, NULL, &s);
+		if (kind == ST_OK) {
+			stream_patience(s, job.patience, 0, 0);
+			kind = job.pop3 ? fetch_one(s, run.begun++) : send_some(s);
+		}
+		if (kind != ST_OK && run.done + run.failed + run.skipped == before)
+			run.failed++;
+		stream_close(&s);
+		if (kind == ST_TIMED_OUT || run.failed > job.wanted)
+			break;
+	}
+	run.running--;
+	return ST_OK;
+}
+
+/* ---- the figures */
+
+static int by_time(const void *a, const void *b)
+{
+	usec x = *(const usec *)a, y = *(const usec *)b;
+	return (x > y) - (x < y);
+}
+
+static double percentile(double share)
+{
+	if (run.done == 0)
+		return 0;
+	return (double)run.took[(uint64_t)(share * (double)(run.done - 1))] / 1000.0;
+}
+
+static void report(void)
+{
+	double seconds = (double)(run.ended - run.started) / 1e6;
+	qsort(run.took, run.done, sizeof *run.took, by_time);
+	printf("done=%" PRIu64 " failed=%" PRIu64 " skipped=%" PRIu64
+	       " seconds=%.3f rate=%.1f p50_ms=%.2f p99_ms=%.2f client_cpu=%.3f trouble=\"%s\"\n",
+	       run.done, run.failed, run.skipped, seconds, seconds > 0 ? (double)run.done / seconds : 0,
+	       percentile(0.5), percentile(0.99), (double)clock() / CLOCKS_PER_SEC, run.last_trouble);
+}
+
+static status watch(void *unused)
+{
+	(void)unused;
+	while (run.running > 0)
+		TRY(task_sleep(5 * USEC_MS));
+	task_loop_stop();
+	return ST_OK;
+}
+
+static void options(int argc, char **argv)
+{
+	static const struct option known[] = {
+		{"conversations", 1, NULL, 'c'}, {"messages", 1, NULL, 'n'}, {"cycles", 1, NULL, 'n'},
+		{"size", 1, NULL, 's'},		 {"recipients", 1, NULL, 'r'}, {"to", 1, NULL, 't'},
+		{"user", 1, NULL, 'u'},		 {"mailboxes", 1, NULL, 'm'},
+		{"per-connection", 1, NULL, 'p'}, {"password", 1, NULL, 'w'}, {"keep", 0, NULL, 'k'},
+		{"seconds", 1, NULL, 'S'},	 {NULL, 0, NULL, 0}};
+	for (int o; (o = getopt_long(argc, argv, "", known, NULL)) != -1;) {
+		unsigned number = optarg ? (unsigned)strtoul(optarg, NULL, 10) : 0;
+		switch (o) {
+		case 'c': job.conversations = number; break;
+		case 'n': job.wanted = number; break;
+		case 's': job.size = number; break;
+		case 'r': job.recipients = number; break;
+		case 't': job.to_form = optarg; break;
+		case 'u': job.user_form = optarg; break;
+		case 'm': job.mailboxes = number ? number : 1; break;
+		case 'p': job.per_connection = number; break;
+		case 'w': job.password = optarg; break;
+		case 'k': job.keep = true; break;
+		case 'S': job.patience = number * USEC_S; break;
+		default: exit(64);
+		}
+	}
+	if (optind + 2 != argc || net_endpoint_parse(slice_z(argv[optind + 1]), &job.to) != ST_OK) {
+		fprintf(stderr, "usage: load smtp|pop3 ADDRESS:PORT [--options]; see the head of load.c\n");
+		exit(64);
+	}
+	job.pop3 = strcmp(argv[optind], "pop3") == 0;
+}
+
+int main(int argc, char **argv)
+{
+	options(argc, argv);
+	make_body();
+	run.took = memory_new_array(job.wanted + job.conversations, sizeof *run.took); /* each may begin one more */
+	struct task_limits limits = TASK_LIMITS_INIT;
+	if (task_loop_open(&limits) != ST_OK)
+		return 71;
+	run.started = run.ended = clock_now();
+	for (unsigned i = 0; i < job.conversations; i++)
+		run.running += task_start("conversation", converse, NULL) != NULL;
+	task_start("watch", watch, NULL);
+	task_loop_run();
+	task_loop_close();
+	report();
+	text_free(&run.body);
+	memory_free(run.took);
+	return run.failed ? 1 : 0;
+}
