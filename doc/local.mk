@@ -1,2 +1,3 @@
 # Documents that are shipped.
 EXTRA_DIST += doc/mail.md doc/net.md
+EXTRA_DIST += doc/settings.md

@@ -25,6 +25,7 @@ include tests/fuzz/local.mk
 include tests/dialog/local.mk
 include tests/fault/local.mk
 include tests/load/local.mk
+include tests/cli/local.mk
 include tests/web/local.mk
 
 dist_check_SCRIPTS += tests/statements.sh tests/floors.sh tests/private-pg.sh tests/with-pg.sh

@@ -7,21 +7,29 @@
 #include "program/worker.h"
 #include "provider/provider.h"
 
-
 #include <getopt.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sysexits.h>
 #include <unistd.h>
 
-static const char usage[] =
-	"usage: pennypostd [--config FILE] [--check | --stdio SERVICE | --foreground]\n"
-	"  --config FILE    the bootstrap file (default: $PENNYPOST_CONF, /etc/pennypost/pennypost.conf)\n"
-	"  --foreground     serve and stay in front; the default too: service managers expect it\n"
-	"  --check          tell whether a start would succeed, and end\n"
-	"  --stdio SERVICE  run one conversation (smtp, submission, pop3) on standard input and output\n"
-	"  --version        print the version\n"
-	"Signals: TERM and INT stop, HUP reads certificates again, USR2 restarts workers one by one.\n";
+static void usage(FILE *to)
+{
+	static const struct {
+		const char *name, *value, *sentence;
+	} rows[] = {
+#define SERVER_OPTION(name, letter, value, sentence) {"--" name, value, sentence},
+#include "program/server_options.def"
+#undef SERVER_OPTION
+	};
+	fputs("usage: pennypostd [--config FILE] [--check | --stdio SERVICE | --foreground]\n", to);
+	for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+		int width = (int)(17 - strlen(rows[i].name));
+		fprintf(to, "  %s %-*s %s\n", rows[i].name, width, rows[i].value, rows[i].sentence);
+	}
+	fputs("Signals: TERM and INT stop, HUP reads certificates again, USR2 restarts workers one by one.\n", to);
+}
 
 static int one_conversation(const struct bootstrap *boot, const char *word)
 {
@@ -47,9 +55,10 @@ static int one_conversation(const struct bootstrap *boot, const char *word)
 int main(int argc, char **argv)
 {
 	static const struct option options[] = {
-		{"config", required_argument, NULL, 'c'}, {"check", no_argument, NULL, 'k'},
-		{"stdio", required_argument, NULL, 's'},  {"foreground", no_argument, NULL, 'f'},
-		{"version", no_argument, NULL, 'V'},      {"help", no_argument, NULL, 'h'},
+#define SERVER_OPTION(name, letter, value, sentence)                                               \
+	{name, value[0] ? required_argument : no_argument, NULL, letter},
+#include "program/server_options.def"
+#undef SERVER_OPTION
 		{NULL, 0, NULL, 0}};
 	const char *config = NULL, *stdio = NULL;
 	bool check_only = false;
@@ -70,15 +79,15 @@ int main(int argc, char **argv)
 			puts(PACKAGE_STRING);
 			return EX_OK;
 		case 'h':
-			fputs(usage, stdout);
+			usage(stdout);
 			return EX_OK;
 		default:
-			fputs(usage, stderr);
+			usage(stderr);
 			return EX_USAGE;
 		}
 	}
 	if (optind < argc) {
-		fputs(usage, stderr);
+		usage(stderr);
 		return EX_USAGE;
 	}
 	log_open(&(struct log_target){.fd = -1, .least = LOG_INFO_LEVEL,

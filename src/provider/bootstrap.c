@@ -16,14 +16,9 @@ static const struct {
 	const char *key;
 	size_t at;
 } keys[] = {
-	{"pguri", offsetof(struct bootstrap, pguri)},
-	{"pguri_system", offsetof(struct bootstrap, pguri_system)},
-	{"pguri_owner", offsetof(struct bootstrap, pguri_owner)},
-	{"node", offsetof(struct bootstrap, node)},
-	{"certificates", offsetof(struct bootstrap, certificates)},
-	{"user", offsetof(struct bootstrap, user)},
-	{"state", offsetof(struct bootstrap, state)},
-	{"secret_file", offsetof(struct bootstrap, secret_file)},
+#define BOOTSTRAP_KEY(name, sentence) {#name, offsetof(struct bootstrap, name)},
+#include "provider/bootstrap_keys.def"
+#undef BOOTSTRAP_KEY
 };
 
 static status read_all(const char *path, text *t)
@@ -70,8 +65,11 @@ static status read_line(struct bootstrap *b, slice line, int number, arena *a)
 		return wrong(b, number, "a line is written key = value");
 	slice *place = place_of(b, slice_trim(slice_until(line, equals)));
 	if (place == NULL)
-		return wrong(b, number, "no such key; known are pguri pguri_system pguri_owner node certificates "
-					"user state secret_file");
+		return wrong(b, number, "no such key; known are"
+#define BOOTSTRAP_KEY(name, sentence) " " #name
+#include "provider/bootstrap_keys.def"
+#undef BOOTSTRAP_KEY
+		);
 	if (place->at)
 		return wrong(b, number, "the key stands twice");
 	*place = arena_copy(a, slice_trim(slice_from(line, equals + 1)));

@@ -41,6 +41,7 @@ libprovider_a_SOURCES = $(provider_shared) \
 	src/provider/wire.c src/provider/wire.h \
 	src/provider/auth.h \
 	src/provider/bootstrap.h \
+	src/provider/bootstrap_keys.def \
 	src/provider/setting.h \
 	src/provider/settings.def \
 	src/provider/audit.h \

@@ -142,3 +142,23 @@ status migrate_roles(const struct migrate_roles *r, arena *a, slice *why)
 		*why = words.size ? words : S("the database refused; is the user of the URI a superuser?");
 	return kind == ST_OK || kind == ST_BUSY ? kind : ST_BROKEN;
 }
+
+/* Of two words of one key the later counts. */
+status migrate_role_uri(slice superuser_uri, slice database, slice role, slice password, arena *a,
+			slice *out, slice *why)
+{
+	slice uri;
+	TRY(db_uri_as(superuser_uri, role, password, a, &uri, why));
+	text t = TEXT_INIT;
+	text_add(&t, uri);
+	text_add_z(&t, " dbname='");
+	for (size_t i = 0; i < database.size; i++) {
+		if (database.at[i] == '\'' || database.at[i] == '\\')
+			text_add_char(&t, '\\');
+		text_add_char(&t, database.at[i]);
+	}
+	text_add_char(&t, '\'');
+	*out = arena_copy(a, text_slice(&t));
+	text_free(&t);
+	return ST_OK;
+}

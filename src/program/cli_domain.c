@@ -1,0 +1,107 @@
+/* pennypost domain: domains of post offices, their states and targets. */
+#include "program/cli_find.h"
+#include "program/cli_run.h"
+
+static const char *state_word(enum domain_state s)
+{
+	return s == DOMAIN_ENABLED ? "enabled" : "disabled";
+}
+
+static json_t *facts_of(const domain *d, slice owner)
+{
+	return json_pack("{s:o,s:o,s:s,s:o,s:o,s:o}", "name", json_slice(d->name), "postoffice",
+		json_slice(owner), "state", state_word(d->state), "abuse", json_slice(d->abuse),
+		"postmaster", json_slice(d->postmaster), "catch_all", json_slice(d->catch_all));
+}
+
+status cli_domain_add(struct cli *c)
+{
+	postoffice *p;
+	slice name = cli_text(c, "DOMAIN"), why = S("");
+	TRY(cli_find_postoffice(c, cli_text(c, "--postoffice"), &p));
+	status kind = domain_make(p->id, name, cli_has(c, "--with-mailboxes"), &c->by, &c->a, &why);
+	if (kind == ST_EXISTS || kind == ST_INVALID)
+		return cli_fail(c, kind, "`pennypost domain show` tells whose a domain is",
+			"the domain %.*s cannot be added: %.*s", SLICE_ARGS(name), SLICE_ARGS(why));
+	TRY(kind);
+	return cli_did(c,
+		json_pack(
+			"{s:o,s:o}", "domain", json_slice(name), "postoffice", json_slice(p->name)),
+		"The domain %.*s belongs to the post office %.*s", SLICE_ARGS(name),
+		SLICE_ARGS(p->name));
+}
+
+static status add_rows(struct cli *c, const postoffice *p, void *arg)
+{
+	domain *rows;
+	int n;
+	TRY(domain_list(p->id, &c->a, &rows, &n));
+	for (int i = 0; i < n; i++)
+		json_array_append_new(arg, facts_of(&rows[i], p->name));
+	return ST_OK;
+}
+
+status cli_domain_list(struct cli *c)
+{
+	static const struct cli_column columns[] = {{"name", "DOMAIN"},
+		{"postoffice", "POST OFFICE"}, {"state", "STATE"}, {"abuse", "ABUSE"},
+		{"postmaster", "POSTMASTER"}, {"catch_all", "CATCH-ALL"}, {NULL}};
+	json_t *rows = json_array();
+	status kind = cli_each_postoffice(c, cli_text(c, "--postoffice"), add_rows, rows);
+	if (kind == ST_OK)
+		return cli_rows(
+			c, rows, columns, "There is no domain; add one by `pennypost domain add`");
+	json_decref(rows);
+	return kind;
+}
+
+static status show(struct cli *c, const domain *d)
+{
+	static const struct cli_column columns[] = {{"name", "domain"},
+		{"postoffice", "post office"}, {"state", "state"}, {"abuse", "abuse@ goes to"},
+		{"postmaster", "postmaster@ goes to"}, {"catch_all", "catch-all"}, {NULL}};
+	return cli_facts(c, facts_of(d, cli_postoffice_name(c, d->postoffice)), columns);
+}
+
+status cli_domain_show(struct cli *c)
+{
+	domain *d;
+	TRY(cli_find_domain(c, cli_text(c, "DOMAIN"), &d));
+	return show(c, d);
+}
+
+status cli_domain_set(struct cli *c)
+{
+	domain *d;
+	slice why = S("");
+	if (cli_has(c, "--enable") && cli_has(c, "--disable"))
+		return cli_misused(
+			c, "give one of them", "--enable and --disable do not go together");
+	TRY(cli_find_domain(c, cli_text(c, "DOMAIN"), &d));
+	if (cli_has(c, "--abuse"))
+		d->abuse = cli_text(c, "--abuse");
+	if (cli_has(c, "--postmaster"))
+		d->postmaster = cli_text(c, "--postmaster");
+	if (cli_has(c, "--catch-all"))
+		d->catch_all = cli_text(c, "--catch-all");
+	if (cli_has(c, "--enable") || cli_has(c, "--disable"))
+		d->state = cli_has(c, "--enable") ? DOMAIN_ENABLED : DOMAIN_DISABLED;
+	status kind = domain_change(d, &c->by, &c->a, &why);
+	if (kind == ST_INVALID)
+		return cli_fail(c, kind,
+			"targets are mailboxes or addresses of the same post office",
+			"the domain cannot be changed so: %.*s", SLICE_ARGS(why));
+	TRY(kind);
+	TRY(cli_find_domain(c, cli_text(c, "DOMAIN"), &d));
+	return show(c, d);
+}
+
+status cli_domain_remove(struct cli *c)
+{
+	domain *d;
+	TRY(cli_sure(c, "removes the domain with its addresses"));
+	TRY(cli_find_domain(c, cli_text(c, "DOMAIN"), &d));
+	TRY(domain_remove(d->postoffice, d->name, &c->by));
+	return cli_did(c, json_pack("{s:o}", "removed", json_slice(d->name)),
+		"The domain %.*s is removed", SLICE_ARGS(d->name));
+}

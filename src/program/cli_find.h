@@ -1,0 +1,30 @@
+/* What names on the command line stand for, with errors that say what to do; and the facts that
+   several commands show. */
+#ifndef PENNYPOST_PROGRAM_CLI_FIND_H
+#define PENNYPOST_PROGRAM_CLI_FIND_H
+
+#include "program/cli_answer.h"
+#include "provider/domain.h"
+#include "provider/mailbox.h"
+#include "provider/postoffice.h"
+
+status cli_find_postoffice(struct cli *c, slice name, postoffice **out);
+/* NAME@POSTOFFICE. */
+status cli_find_mailbox(struct cli *c, slice written, mailbox **out);
+status cli_find_domain(struct cli *c, slice name, domain **out);
+/* The post office's name by id; "-" when it is gone. */
+slice cli_postoffice_name(struct cli *c, int64_t id);
+
+/* Every post office in turn, in pages; or only the one called `name` when that is not empty. */
+status cli_each_postoffice(struct cli *c, slice name,
+	status (*each)(struct cli *c, const postoffice *p, void *arg), void *arg);
+/* Every mailbox of a post office, in pages. */
+status cli_each_mailbox(struct cli *c, int64_t postoffice,
+	status (*each)(struct cli *c, const mailbox *m, void *arg), void *arg);
+
+/* The password given by `option`, or a random one; *made tells which. */
+slice cli_password(struct cli *c, const char *option, int64_t postoffice, bool *made);
+/* Refuses with exit code 64 unless --yes was given. `what` = "removes anna@demo and all its mail". */
+status cli_sure(struct cli *c, const char *what);
+
+#endif

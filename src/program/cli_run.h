@@ -1,0 +1,72 @@
+/* The run functions of the table's rows, by file. */
+#ifndef PENNYPOST_PROGRAM_CLI_RUN_H
+#define PENNYPOST_PROGRAM_CLI_RUN_H
+
+#include "program/cli.h"
+
+/* cli_schema.c */
+status cli_schema_init(struct cli *c);
+status cli_schema_migrate(struct cli *c);
+status cli_schema_status(struct cli *c);
+
+/* cli_settings.c */
+status cli_settings_list(struct cli *c);
+status cli_settings_get(struct cli *c);
+status cli_settings_set(struct cli *c);
+status cli_settings_unset(struct cli *c);
+
+/* cli_postoffice.c */
+status cli_postoffice_add(struct cli *c);
+status cli_postoffice_list(struct cli *c);
+status cli_postoffice_show(struct cli *c);
+status cli_postoffice_enable(struct cli *c);
+status cli_postoffice_disable(struct cli *c);
+status cli_postoffice_remove(struct cli *c);
+
+/* cli_domain.c */
+status cli_domain_add(struct cli *c);
+status cli_domain_list(struct cli *c);
+status cli_domain_show(struct cli *c);
+status cli_domain_set(struct cli *c);
+status cli_domain_remove(struct cli *c);
+
+/* cli_mailbox.c */
+status cli_mailbox_add(struct cli *c);
+status cli_mailbox_add_many(struct cli *c);
+status cli_mailbox_list(struct cli *c);
+status cli_mailbox_show(struct cli *c);
+status cli_mailbox_password(struct cli *c);
+status cli_mailbox_enable(struct cli *c);
+status cli_mailbox_disable(struct cli *c);
+status cli_mailbox_kind(struct cli *c);
+status cli_mailbox_quota(struct cli *c);
+status cli_mailbox_remove(struct cli *c);
+status cli_mailbox_logon_test(struct cli *c);
+
+/* cli_address.c */
+status cli_address_add(struct cli *c);
+status cli_address_list(struct cli *c);
+status cli_address_remove(struct cli *c);
+status cli_address_resolve(struct cli *c);
+
+/* cli_message.c */
+status cli_message_list(struct cli *c);
+status cli_message_show(struct cli *c);
+status cli_message_delete(struct cli *c);
+
+/* cli_mail.c */
+status cli_mail_send(struct cli *c);
+
+/* cli_status.c */
+status cli_status(struct cli *c);
+status cli_trace(struct cli *c);
+status cli_audit_list(struct cli *c);
+status cli_housekeep_run(struct cli *c);
+status cli_version(struct cli *c);
+
+/* cli_help.c */
+status cli_help(struct cli *c);
+status cli_completion(struct cli *c);
+status cli_manual(struct cli *c);
+
+#endif

@@ -1,0 +1,233 @@
+/* pennypost schema: the database before anything can be asked of it. */
+#include "program/cli_answer.h"
+#include "program/cli_run.h"
+
+#include "base/random.h"
+#include "provider/auth_secret.h"
+#include "provider/migrate.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sysexits.h>
+#include <unistd.h>
+
+enum { PASSWORD_LENGTH = 24 };
+
+/* The words of migrate.h's `why` with the remedy of its kind. */
+static status refused(struct cli *c, status kind, slice why)
+{
+	switch (kind) {
+	case ST_OK:
+		return ST_OK;
+	case ST_BUSY:
+		cli_fail(c, kind,
+			"check the connection string and whether PostgreSQL runs, then run it again",
+			"the database cannot be reached: %.*s", SLICE_ARGS(why));
+		c->code = EX_UNAVAILABLE;
+		return kind;
+	case ST_INVALID:
+		return cli_fail(c, kind,
+			"correct the connection string, or install the newer program", "%.*s",
+			SLICE_ARGS(why));
+	default:
+		return cli_fail(c, kind,
+			"what came before it is done; mend the cause and run it again", "%.*s",
+			SLICE_ARGS(why));
+	}
+}
+
+static status owner_uri(struct cli *c, slice *uri)
+{
+	*uri = c->boot.pguri_owner;
+	if (uri->size > 0)
+		return ST_OK;
+	cli_fail(c, ST_INVALID, "add the line pguri_owner = CONNECTION STRING",
+		"the bootstrap file does not tell how to connect as the schema's owner");
+	c->code = EX_CONFIG;
+	return ST_INVALID;
+}
+
+static status migrate(struct cli *c, slice uri, int *from, int *to)
+{
+	slice why = S("");
+	return refused(c, migrate_run(uri, &c->a, from, to, &why), why);
+}
+
+/* ---- init */
+
+struct plan {
+	struct migrate_roles roles;
+	slice owner, run, system; /* their connection strings */
+	slice file;               /* empty: shown instead */
+	int fd;
+};
+
+/* A database with tables may serve nodes that know the present passwords. */
+static status refuse_present(struct cli *c, const struct plan *p)
+{
+	slice uri, why = S("");
+	int version = 0;
+	if (cli_has(c, "--renew-passwords"))
+		return ST_OK;
+	TRY(refused(c,
+		migrate_role_uri(
+			p->roles.superuser_uri, p->roles.database, S(""), S(""), &c->a, &uri, &why),
+		why));
+	if (migrate_version(uri, &c->a, &version, &why) == ST_OK && version > 0)
+		return cli_fail(c, ST_EXISTS,
+			"`pennypost schema migrate` brings it up to date; --renew-passwords gives its roles new passwords",
+			"the database %.*s has its tables already", SLICE_ARGS(p->roles.database));
+	return ST_OK;
+}
+
+static status plan(struct cli *c, struct plan *p)
+{
+	slice why = S("");
+	*p = (struct plan){.fd = -1, .file = cli_text(c, "--write-config")};
+	p->roles = (struct migrate_roles){.superuser_uri = cli_text(c, "--superuser-uri"),
+		.database = cli_has(c, "--database") ? cli_text(c, "--database") : S("pennypost"),
+		.owner_password = random_password(PASSWORD_LENGTH, &c->a),
+		.run_password = random_password(PASSWORD_LENGTH, &c->a),
+		.system_password = random_password(PASSWORD_LENGTH, &c->a)};
+	const struct {
+		slice role, password, *uri;
+	} rows[] = {{S("pennypost_owner"), p->roles.owner_password, &p->owner},
+		{S("pennypost_run"), p->roles.run_password, &p->run},
+		{S("pennypost_system"), p->roles.system_password, &p->system}};
+	for (int i = 0; i < 3; i++)
+		TRY(refused(c,
+			migrate_role_uri(p->roles.superuser_uri, p->roles.database, rows[i].role,
+				rows[i].password, &c->a, rows[i].uri, &why),
+			why));
+	return ST_OK;
+}
+
+/* Before anything is changed: a file that cannot be written must not cost the passwords. */
+static status open_file(struct cli *c, struct plan *p)
+{
+	if (p->file.size == 0)
+		return ST_OK;
+	p->fd = open(p->file.at, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+	if (p->fd >= 0)
+		return ST_OK;
+	if (errno == EEXIST)
+		return cli_fail(c, ST_EXISTS, "name another one, or move that one away",
+			"the file %.*s exists already", SLICE_ARGS(p->file));
+	return cli_fail(c, ST_DENIED, "make its folder, or name another file",
+		"%.*s cannot be written: %s", SLICE_ARGS(p->file), strerror(errno));
+}
+
+static slice conf_lines(struct cli *c, const struct plan *p)
+{
+	const struct {
+		const char *key;
+		slice value;
+	} rows[] = {{"pguri", p->run}, {"pguri_system", p->system}, {"pguri_owner", p->owner},
+		{"user", cli_text(c, "--user")}, {"certificates", cli_text(c, "--certificates")},
+		{"state", cli_text(c, "--state")}};
+	text t = TEXT_INIT;
+	text_add_z(&t, "# Pennypost: where the database is; see pennypost.conf(5).\n");
+	for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
+		if (rows[i].value.size > 0)
+			text_format(&t, "%s = %.*s\n", rows[i].key, SLICE_ARGS(rows[i].value));
+	slice lines = arena_copy(&c->a, text_slice(&t));
+	text_free(&t);
+	return lines;
+}
+
+static status write_file(struct cli *c, const struct plan *p, slice lines)
+{
+	if (p->fd < 0)
+		return ST_OK;
+	if (write(p->fd, lines.at, lines.size) == (ssize_t)lines.size && fsync(p->fd) == 0)
+		return ST_OK;
+	return cli_fail(c, ST_BROKEN, "make room and run it again with --renew-passwords",
+		"%.*s cannot be written: %s", SLICE_ARGS(p->file), strerror(errno));
+}
+
+static status make(struct cli *c, struct plan *p, slice lines, int *version)
+{
+	slice why = S("");
+	int from;
+	TRY(refused(c, migrate_roles(&p->roles, &c->a, &why), why));
+	TRY(write_file(c, p, lines));
+	return migrate(c, p->owner, &from, version);
+}
+
+/* The key lies beside the bootstrap file, where every process looks for it. */
+static status make_secret(struct cli *c, const struct plan *p, slice *secret)
+{
+	struct bootstrap b;
+	if (p->file.size == 0)
+		return ST_OK;
+	TRY(bootstrap_read(p->file.at, &c->a, &b));
+	*secret = b.secret_file;
+	status kind = auth_secret_file_make(&b);
+	if (kind != ST_OK)
+		return cli_fail(c, kind, "make it of 32 random bytes, mode 0600",
+			"the secret file %.*s cannot be made", SLICE_ARGS(b.secret_file));
+	return ST_OK;
+}
+
+status cli_schema_init(struct cli *c)
+{
+	struct plan p;
+	int version = 0;
+	slice secret = S("");
+	TRY(plan(c, &p));
+	TRY(refuse_present(c, &p));
+	TRY(open_file(c, &p));
+	slice lines = conf_lines(c, &p);
+	status kind = make(c, &p, lines, &version);
+	if (p.fd >= 0)
+		close(p.fd);
+	TRY(kind);
+	TRY(make_secret(c, &p, &secret));
+	json_t *facts = json_pack(
+		"{s:o,s:i}", "database", json_slice(p.roles.database), "version", version);
+	if (p.file.size == 0) {
+		json_object_set_new(facts, "bootstrap", json_slice(lines));
+		return c->json ? cli_did(c, facts, "%s", "")
+			       : (json_decref(facts), cli_says(c, lines));
+	}
+	json_object_set_new(facts, "config", json_slice(p.file));
+	json_object_set_new(facts, "secret_file", json_slice(secret));
+	return cli_did(c, facts,
+		"The database %.*s has version %d; the bootstrap file is %.*s, the secret file %.*s",
+		SLICE_ARGS(p.roles.database), version, SLICE_ARGS(p.file), SLICE_ARGS(secret));
+}
+
+/* ---- migrate and status */
+
+status cli_schema_migrate(struct cli *c)
+{
+	slice uri;
+	int from = 0, to = 0;
+	TRY(owner_uri(c, &uri));
+	TRY(migrate(c, uri, &from, &to));
+	json_t *facts = json_pack("{s:i,s:i}", "from", from, "to", to);
+	if (from == to)
+		return cli_did(c, facts, "The schema has version %d already", to);
+	return cli_did(c, facts, "The schema went from version %d to %d", from, to);
+}
+
+status cli_schema_status(struct cli *c)
+{
+	slice why = S("");
+	int version;
+	slice uri = c->boot.pguri_owner.size ? c->boot.pguri_owner : c->boot.pguri;
+	TRY(refused(c, migrate_version(uri, &c->a, &version, &why), why));
+	int known = migrate_known();
+	c->negative = version != known;
+	json_t *facts = json_pack(
+		"{s:i,s:i,s:b}", "version", version, "known", known, "current", version == known);
+	if (version == known)
+		return cli_did(
+			c, facts, "The schema has version %d, as this program wants it", version);
+	return cli_did(c, facts,
+		version < known
+			? "The schema has version %d, this program wants %d: run `pennypost schema migrate`"
+			: "The schema has version %d, this program knows %d: install the newer program",
+		version, known);
+}

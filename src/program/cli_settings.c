@@ -1,0 +1,147 @@
+/* pennypost settings: list, get, set, unset, at every scope. */
+#include "program/cli_find.h"
+#include "program/cli_run.h"
+#include "provider/setting_parse.h"
+
+static const struct {
+	unsigned bit;
+	const char *word;
+} scopes[] = {{SCOPE_SERVER, "server"}, {SCOPE_POSTOFFICE, "postoffice"}, {SCOPE_DOMAIN, "domain"},
+	{SCOPE_MAILBOX, "mailbox"}};
+static const char *const effects[] = {[EFFECT_NOW] = "now",
+	[EFFECT_CONVERSATION] = "next conversation",
+	[EFFECT_RESTART] = "next start of the worker"};
+
+static const char *scope_word(unsigned bit)
+{
+	for (size_t i = 0; i < sizeof scopes / sizeof *scopes; i++)
+		if (scopes[i].bit == bit)
+			return scopes[i].word;
+	return "default";
+}
+
+static json_t *scope_words(unsigned bits)
+{
+	json_t *words = json_array();
+	for (size_t i = 0; i < sizeof scopes / sizeof *scopes; i++)
+		if (bits & scopes[i].bit)
+			json_array_append_new(words, json_string(scopes[i].word));
+	return words;
+}
+
+/* The place meant by --postoffice, --domain and --mailbox. */
+static status scope(struct cli *c, struct setting_at *at)
+{
+	postoffice *p;
+	domain *d;
+	mailbox *m;
+	*at = (struct setting_at){0};
+	if (cli_has(c, "--postoffice") + cli_has(c, "--domain") + cli_has(c, "--mailbox") > 1)
+		return cli_misused(c,
+			"give only the narrowest: a domain or mailbox tells its post office",
+			"--postoffice, --domain and --mailbox do not go together");
+	if (cli_has(c, "--postoffice")) {
+		TRY(cli_find_postoffice(c, cli_text(c, "--postoffice"), &p));
+		at->postoffice = p->id;
+	}
+	if (cli_has(c, "--domain")) {
+		TRY(cli_find_domain(c, cli_text(c, "--domain"), &d));
+		at->postoffice = d->postoffice;
+		at->domain = d->name;
+	}
+	if (cli_has(c, "--mailbox")) {
+		TRY(cli_find_mailbox(c, cli_text(c, "--mailbox"), &m));
+		at->postoffice = m->postoffice;
+		at->mailbox = m->id;
+	}
+	return ST_OK;
+}
+
+static status facts_of(struct cli *c, enum setting_id id, const struct setting_at *at, json_t **out)
+{
+	const struct setting_row *row = &setting_rows[id];
+	slice value;
+	unsigned from;
+	TRY(setting_show(id, at, &c->a, &value, &from));
+	if (row->kind == SK_SECRET && value.size > 0)
+		value = S("(set)");
+	bool words = row->kind == SK_WORD;
+	*out = json_pack("{s:s,s:o,s:s,s:s,s:s,s:s,s:s,s:o,s:s,s:s}", "name", row->name, "value",
+		json_slice(value), "from", scope_word(from), "default", row->fallback, "least",
+		words ? "" : row->least, "most", row->most, "words", words ? row->least : "",
+		"scopes", scope_words(row->scopes), "effect", effects[row->effect], "sentence",
+		row->sentence);
+	return ST_OK;
+}
+
+status cli_settings_list(struct cli *c)
+{
+	static const struct cli_column columns[] = {{"name", "SETTING"}, {"value", "VALUE"},
+		{"from", "FROM"}, {"sentence", "WHAT IT IS"}, {NULL}};
+	struct setting_at at;
+	TRY(scope(c, &at));
+	json_t *rows = json_array();
+	for (int i = 0; i < S_COUNT; i++) {
+		json_t *facts;
+		if (slice_search(slice_z(setting_rows[i].name), cli_text(c, "--match")) ==
+			strlen(setting_rows[i].name))
+			continue;
+		status kind = facts_of(c, (enum setting_id)i, &at, &facts);
+		if (kind != ST_OK) {
+			json_decref(rows);
+			return kind;
+		}
+		if (cli_has(c, "--changed") &&
+			strcmp(json_string_value(json_object_get(facts, "from")), "default") == 0)
+			json_decref(facts);
+		else
+			json_array_append_new(rows, facts);
+	}
+	return cli_rows(c, rows, columns, "No setting is like that");
+}
+
+status cli_settings_get(struct cli *c)
+{
+	static const struct cli_column columns[] = {{"name", "setting"}, {"value", "value"},
+		{"from", "from"}, {"default", "default"}, {"least", "least"}, {"most", "most"},
+		{"words", "words"}, {"scopes", "may be set for"}, {"effect", "takes effect"},
+		{"sentence", "what it is"}, {NULL}};
+	struct setting_at at;
+	json_t *facts;
+	TRY(scope(c, &at));
+	TRY(facts_of(c, (enum setting_id)cli_number(c, "SETTING", 0), &at, &facts));
+	return cli_facts(c, facts, columns);
+}
+
+static status change(struct cli *c, const slice *value)
+{
+	enum setting_id id = (enum setting_id)cli_number(c, "SETTING", 0);
+	struct setting_at at;
+	slice why = S("");
+	TRY(scope(c, &at));
+	status kind = setting_set(id, &at, value, &c->by, &c->a, &why);
+	if (kind == ST_INVALID || kind == ST_DENIED)
+		return cli_fail(c, ST_INVALID,
+			arena_format(&c->a, "`pennypost settings get %s` tells what it may be",
+				setting_rows[id].name)
+				.at,
+			"%.*s", SLICE_ARGS(why));
+	TRY(kind);
+	json_t *facts;
+	TRY(facts_of(c, id, &at, &facts));
+	return cli_did(c, facts, "%s is %s (%s); takes effect: %s", setting_rows[id].name,
+		json_string_value(json_object_get(facts, "value")),
+		json_string_value(json_object_get(facts, "from")),
+		effects[setting_rows[id].effect]);
+}
+
+status cli_settings_set(struct cli *c)
+{
+	slice value = cli_text(c, "VALUE");
+	return change(c, &value);
+}
+
+status cli_settings_unset(struct cli *c)
+{
+	return change(c, NULL);
+}

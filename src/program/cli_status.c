@@ -1,0 +1,231 @@
+/* pennypost status, trace, audit, housekeep, version: how the house is and what happened in it. */
+#include "program/cli_find.h"
+#include "program/cli_run.h"
+
+#include "base/id.h"
+#include "provider/housekeep.h"
+#include "provider/migrate.h"
+#include "provider/node.h"
+#include "provider/provider.h"
+#include "provider/trace.h"
+
+/* ---- status */
+
+struct counts {
+	int64_t postoffices, disabled, domains, mailboxes, bytes;
+};
+
+static status count(struct cli *c, const postoffice *p, void *arg)
+{
+	struct counts *n = arg;
+	(void)c;
+	n->postoffices++;
+	n->disabled += p->state == POSTOFFICE_DISABLED;
+	n->domains += p->domains;
+	n->mailboxes += p->mailboxes;
+	n->bytes += p->bytes;
+	return ST_OK;
+}
+
+/* One line of the report; everything that is not well is gathered in `trouble`. */
+static void report(
+	json_t *facts, const char *key, status kind, const char *well, const char *trouble)
+{
+	json_object_set_new(facts, key, json_string(kind == ST_OK ? well : trouble));
+	if (kind != ST_OK)
+		json_array_append_new(json_object_get(facts, "trouble"), json_string(trouble));
+}
+
+/* By connections of its own, so that it tells even where providers refuse to open. */
+static void report_schema(struct cli *c, json_t *facts)
+{
+	slice why = S("");
+	int version = 0, known = migrate_known();
+	status kind = migrate_version(c->boot.pguri, &c->a, &version, &why);
+	report(facts, "database", kind, "reachable",
+		"cannot be reached: check pguri in the bootstrap file and whether PostgreSQL runs");
+	if (kind != ST_OK)
+		return;
+	json_object_set_new(facts, "schema_version", json_integer(version));
+	json_object_set_new(facts, "schema_known", json_integer(known));
+	report(facts, "schema", version == known ? ST_OK : ST_INVALID, "current",
+		version < known ? "is older than this program: run `pennypost schema migrate`"
+				: "is newer than this program: install the newer one");
+}
+
+static const char *role_trouble(status kind)
+{
+	switch (kind) {
+	case ST_DENIED:
+		return "is not set up as it must be: run-time roles below row-level security, fsync, "
+		       "full_page_writes and synchronous_commit on";
+	case ST_BUSY:
+		return "refuses connections of a role: check pguri and pguri_system in the bootstrap file";
+	default:
+		return "cannot be used: see the notes of any other command";
+	}
+}
+
+static status report_inside(struct cli *c, json_t *facts)
+{
+	const char *why = "";
+	struct counts n = {0};
+	struct node_row *nodes;
+	int count_of_nodes;
+	report(facts, "durability", provider_healthy(&why) ? ST_OK : ST_BROKEN,
+		"commits are durable", why);
+	status kind = provider_isolation_probe();
+	report(facts, "isolation", kind, "tenants are apart",
+		kind == ST_BROKEN
+			? "one tenant can read another's rows: row-level security is broken; stop the servers"
+			: "could not be probed: try again");
+	TRY(cli_each_postoffice(c, S(""), count, &n));
+	json_object_set_new(facts, "postoffices", json_integer(n.postoffices));
+	json_object_set_new(facts, "postoffices_disabled", json_integer(n.disabled));
+	json_object_set_new(facts, "domains", json_integer(n.domains));
+	json_object_set_new(facts, "mailboxes", json_integer(n.mailboxes));
+	json_object_set_new(facts, "bytes", json_integer(n.bytes));
+	TRY(node_list(&c->a, &nodes, &count_of_nodes));
+	json_t *rows = json_object_get(facts, "nodes");
+	for (int i = 0; i < count_of_nodes; i++)
+		json_array_append_new(
+			rows, json_pack("{s:i,s:o,s:o,s:o,s:I}", "number", nodes[i].number, "name",
+				      json_slice(nodes[i].name), "role", json_slice(nodes[i].role),
+				      "seen", json_time(nodes[i].seen), "schema",
+				      (json_int_t)nodes[i].schema));
+	return ST_OK;
+}
+
+static status inside(struct cli *c, json_t *facts)
+{
+	const struct provider_conf conf = {.boot = &c->boot,
+		.connections = 2,
+		.system_connections = 2,
+		.application = "pennypost command line"};
+	status kind = provider_open(&conf);
+	report(facts, "roles", kind, "as they must be", role_trouble(kind));
+	if (kind != ST_OK)
+		return ST_OK;
+	kind = report_inside(c, facts);
+	provider_close();
+	return kind;
+}
+
+status cli_status(struct cli *c)
+{
+	static const struct cli_column columns[] = {{"healthy", "healthy"}, {"version", "program"},
+		{"database", "database"}, {"schema", "schema"},
+		{"schema_version", "schema version"}, {"roles", "roles"},
+		{"durability", "durability"}, {"isolation", "isolation"},
+		{"postoffices", "post offices"}, {"domains", "domains"}, {"mailboxes", "mailboxes"},
+		{"bytes", "mail stored", SHOW_SIZE}, {NULL}};
+	static const struct cli_column node_columns[] = {{"number", "NUMBER", SHOW_NUMBER},
+		{"name", "NODE"}, {"role", "PROCESS"}, {"seen", "SEEN"}, {NULL}};
+	json_t *facts = json_pack("{s:b,s:s,s:[],s:[]}", "healthy", 0, "version", PACKAGE_VERSION,
+		"trouble", "nodes");
+	report_schema(c, facts);
+	json_t *trouble = json_object_get(facts, "trouble"),
+	       *nodes = json_incref(json_object_get(facts, "nodes"));
+	status kind = json_array_size(trouble) == 0 ? inside(c, facts) : ST_OK;
+	if (kind == ST_OK) {
+		c->negative = json_array_size(trouble) > 0;
+		json_object_set_new(facts, "healthy", json_boolean(!c->negative));
+		cli_facts(c, facts, columns);
+		cli_below(c, "Nodes", nodes, node_columns);
+	} else {
+		json_decref(facts);
+	}
+	json_decref(nodes);
+	return kind;
+}
+
+/* ---- trace */
+
+static status find_trace(struct cli *c, slice asked, struct trace_row **rows, int *n)
+{
+	int64_t id;
+	if (id_parse(asked, &id))
+		return trace_by_message(id, &c->a, rows, n);
+	if (slice_starts(asked, S("<")) && slice_ends_nocase(asked, S(">")))
+		asked = slice_of(asked.at + 1, asked.size - 2);
+	return trace_by_message_id(asked, &c->a, rows, n);
+}
+
+status cli_trace(struct cli *c)
+{
+	static const struct cli_column columns[] = {{"at", "TIME"}, {"kind", "WHAT"},
+		{"message", "MESSAGE"}, {"postoffice", "POST OFFICE"}, {"node", "NODE"},
+		{"fields", "HOW"}, {NULL}};
+	struct trace_row *rows;
+	int n;
+	TRY(find_trace(c, cli_text(c, "ID"), &rows, &n));
+	json_t *list = json_array();
+	for (int i = 0; i < n; i++)
+		json_array_append_new(list,
+			json_pack("{s:o,s:s,s:o,s:o,s:o,s:o}", "at", json_time(rows[i].at), "kind",
+				trace_name(rows[i].kind), "message", json_id(rows[i].message),
+				"postoffice",
+				json_slice(cli_postoffice_name(c, rows[i].postoffice)), "node",
+				json_slice(rows[i].node), "fields", json_slice(rows[i].fields)));
+	c->negative = n == 0;
+	return cli_rows(c, list, columns, "Nothing is known of that message");
+}
+
+/* ---- audit */
+
+status cli_audit_list(struct cli *c)
+{
+	static const struct cli_column columns[] = {{"at", "TIME"}, {"who", "WHO"},
+		{"from", "FROM"}, {"postoffice", "POST OFFICE"}, {"action", "ACTION"},
+		{"object", "OBJECT"}, {"detail", "DETAIL"}, {NULL}};
+	postoffice *p = NULL;
+	struct audit_row *rows;
+	int n;
+	int64_t most = cli_number(c, "--most", 100);
+	if (most < 1 || most > UINT32_MAX)
+		return cli_fail(
+			c, ST_INVALID, "give a number of 1 or more", "--most is out of range");
+	if (cli_has(c, "--postoffice"))
+		TRY(cli_find_postoffice(c, cli_text(c, "--postoffice"), &p));
+	TRY(audit_list(p ? p->id : 0, (unsigned)most, &c->a, &rows, &n));
+	json_t *list = json_array();
+	for (int i = 0; i < n; i++) {
+		json_t *detail = json_loadb(rows[i].detail.at, rows[i].detail.size, 0, NULL);
+		json_array_append_new(list,
+			json_pack("{s:o,s:o,s:o,s:o,s:o,s:o,s:o}", "at", json_time(rows[i].at),
+				"who", json_slice(rows[i].who), "from", json_slice(rows[i].from),
+				"postoffice",
+				json_slice(cli_postoffice_name(c, rows[i].postoffice)), "action",
+				json_slice(rows[i].action), "object", json_slice(rows[i].object),
+				"detail", detail ? detail : json_slice(rows[i].detail)));
+	}
+	return cli_rows(c, list, columns, "Nothing was changed yet");
+}
+
+/* ---- housekeep and version */
+
+status cli_housekeep_run(struct cli *c)
+{
+	struct housekeep_result r = {0};
+	status kind = housekeep_run(&r);
+	if (kind == ST_LIMITED)
+		return cli_fail(c, kind, "try again in a few minutes",
+			"the housekeeper of another process is at work");
+	TRY(kind);
+	return cli_did(c,
+		json_pack("{s:I,s:I,s:I,s:I,s:I,s:I}", "messages", (json_int_t)r.messages, "blobs",
+			(json_int_t)r.blobs, "segments", (json_int_t)r.segments, "partitions_made",
+			(json_int_t)r.partitions_made, "partitions_dropped",
+			(json_int_t)r.partitions_dropped, "keys", (json_int_t)r.keys),
+		"Dropped: %lld messages, %lld bodies, %lld segments, %lld partitions, %lld keys; made: %lld partitions",
+		(long long)r.messages, (long long)r.blobs, (long long)r.segments,
+		(long long)r.partitions_dropped, (long long)r.keys, (long long)r.partitions_made);
+}
+
+status cli_version(struct cli *c)
+{
+	return cli_did(c,
+		json_pack("{s:s,s:s,s:i}", "name", PACKAGE_NAME, "version", PACKAGE_VERSION,
+			"schema", migrate_known()),
+		"%s %s, schema %d", PACKAGE_NAME, PACKAGE_VERSION, migrate_known());
+}
