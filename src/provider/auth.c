@@ -192,7 +192,7 @@ static status by_password(slice name, slice password, const struct auth_from *fr
 	struct attempt t;
 	uint8_t key[AUTH_CACHE_KEY], proven[AUTH_CACHE_KEY], now[AUTH_CACHE_KEY];
 
-	auth_cache_key(name, password, key);
+	auth_cache_key(name, auth_throttle_place(from->address, a), password, key);
 	enum auth_cached cached = auth_cache_find(key, a, out, proven);
 	if (cached == AUTH_CACHED) {
 		metric_add(M_logons_cached, from->service, 1);

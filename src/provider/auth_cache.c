@@ -34,16 +34,17 @@ static void make_process_key(void)
 	random_bytes(process_key, sizeof process_key);
 }
 
-void auth_cache_key(slice name, slice password, uint8_t key[AUTH_CACHE_KEY])
+void auth_cache_key(slice name, slice place, slice password, uint8_t key[AUTH_CACHE_KEY])
 {
-	uint8_t halves[2 * SCRAM_KEY];
+	uint8_t parts[3 * SCRAM_KEY];
 	slice secret = slice_of(process_key, sizeof process_key);
 
 	/* Hashed apart first, so that "ab"+"c" is not "a"+"bc". */
 	pthread_once(&process_key_made, make_process_key);
-	scram_hmac(secret, name, halves);
-	scram_hmac(secret, password, halves + SCRAM_KEY);
-	scram_hmac(secret, slice_of(halves, sizeof halves), key);
+	scram_hmac(secret, name, parts);
+	scram_hmac(secret, place, parts + SCRAM_KEY);
+	scram_hmac(secret, password, parts + 2 * SCRAM_KEY);
+	scram_hmac(secret, slice_of(parts, sizeof parts), key);
 }
 
 uint64_t auth_cache_generation(void)

@@ -1,6 +1,7 @@
 /* Verified logons a process remembers, so that a client's next one costs no hash and no query. What is
-   remembered is an HMAC-SHA-256 over name and password under a random key of the process: the memory
-   of a worker gives no password away, nor a quick way to test one.
+   remembered is an HMAC-SHA-256 over name, place and password under a random key of the process: the
+   memory of a worker gives no password away, nor a quick way to test one. The place is part of it, or
+   a guesser who is refused elsewhere could go on guessing what somebody else's logon left here.
 
    Every entry was true as of a generation. A change of any password or state anywhere starts a new one
    (at once on this process, within 2 s elsewhere); entries of an older generation are no proof any more,
@@ -13,7 +14,7 @@
 #define AUTH_CACHE_KEY 32
 
 /* The entry's key; the only way in. */
-void auth_cache_key(slice name, slice password, uint8_t key[AUTH_CACHE_KEY]);
+void auth_cache_key(slice name, slice place, slice password, uint8_t key[AUTH_CACHE_KEY]);
 
 uint64_t auth_cache_generation(void);
 /* A new generation begins. */

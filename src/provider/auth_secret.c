@@ -3,6 +3,7 @@
 #include "provider/auth_secret.h"
 
 #include "base/clock.h"
+#include "base/encode.h"
 #include "base/log.h"
 #include "base/random.h"
 #include "base/secret.h"
@@ -20,6 +21,7 @@
 #include <pwd.h>
 #include <stdatomic.h>
 #include <stdio.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -146,17 +148,20 @@ static struct parameters wanted_parameters(void)
 		.lanes = 1};
 }
 
-/* "$argon2id$v=19$m=19456,t=2,p=1$..": what a hash would cost, before anything is computed. */
-static bool read_parameters(slice hash, struct parameters *out)
+#define HEAD "$argon2id$v=19$"
+
+/* "$argon2id$v=19$m=19456,t=2,p=1$salt$hash": what a hash would cost, before anything is computed.
+   *rest: salt and hash. */
+static bool read_parameters(slice hash, struct parameters *out, slice *rest)
 {
 	static const slice names[] = {{"m=", 2}, {"t=", 2}, {"p=", 2}};
-	slice rest = hash, part, list;
+	slice part, list;
 	uint64_t values[3];
 
-	if (!slice_starts(hash, S("$argon2id$v=19$")) || hash.size >= ENCODED_MOST)
+	if (!slice_starts(hash, S(HEAD)) || hash.size > ENCODED_MOST)
 		return false;
-	rest = slice_from(rest, sizeof "$argon2id$v=19$" - 1);
-	if (!slice_take(&rest, '$', &list) || !rest.at)
+	*rest = slice_from(hash, sizeof HEAD - 1);
+	if (!slice_take(rest, '$', &list) || !rest->at)
 		return false;
 	for (int i = 0; i < 3; i++)
 		if (!slice_take(&list, ',', &part) || !slice_starts(part, names[i]) ||
@@ -177,38 +182,77 @@ static bool bearable(const struct parameters *p)
 	       p->passes <= passes && p->lanes >= 1 && p->lanes <= LANES_MOST;
 }
 
-struct hash_job {
-	struct parameters p;
-	slice password; /* prepared */
-	uint8_t salt[SALT];
-	char encoded[ENCODED_MOST];
-	bool with_scram;
-	unsigned iterations;
-	struct scram_verifier scram;
-	bool right;
-};
-
-static status make_hash(void *arg)
+/* The base64 of this notation has no padding. */
+static status read_base64(slice bare, arena *a, slice *raw)
 {
-	struct hash_job *j = arg;
-
-	int kind = argon2id_hash_encoded(j->p.passes, j->p.memory, j->p.lanes, j->password.at,
-					 j->password.size, j->salt, SALT, HASH, j->encoded,
-					 sizeof j->encoded);
-	if (j->with_scram)
-		scram_verifier_make(j->password, slice_of(j->salt, SALT), j->iterations, &j->scram);
-	return kind == ARGON2_OK ? ST_OK : ST_BUSY;
+	slice padded = arena_format(a, "%.*s%.*s", SLICE_ARGS(bare), (int)((4 - bare.size % 4) % 4), "===");
+	return base64_decode(padded, a, raw);
 }
 
-static status verify_hash(void *arg)
+static slice write_base64(slice raw, arena *a)
+{
+	slice padded = base64_encode(raw, a);
+	return slice_until(padded, slice_find(padded, '='));
+}
+
+struct hash_job {
+	struct parameters p;
+	slice password, salt; /* the password prepared */
+	uint8_t out[HASH];
+	unsigned iterations;  /* of a SCRAM verifier to make too; 0 = none */
+	struct scram_verifier scram;
+};
+
+/* Straight from the kernel and back to it: malloc would keep such blocks, one in each of its arenas, and
+   the budget would not hold. */
+static int take_memory(uint8_t **memory, size_t size)
+{
+	void *at = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	*memory = at == MAP_FAILED ? NULL : at;
+	return at == MAP_FAILED ? ARGON2_MEMORY_ALLOCATION_ERROR : ARGON2_OK;
+}
+
+static void give_memory(uint8_t *memory, size_t size)
+{
+	munmap(memory, size);
+}
+
+static status compute(void *arg)
 {
 	struct hash_job *j = arg;
-	int kind = argon2id_verify(j->encoded, j->password.at, j->password.size);
+	argon2_context c = {.out = j->out, .outlen = HASH,
+			    .pwd = (uint8_t *)j->password.at, .pwdlen = (uint32_t)j->password.size,
+			    .salt = (uint8_t *)j->salt.at, .saltlen = (uint32_t)j->salt.size,
+			    .t_cost = j->p.passes, .m_cost = j->p.memory,
+			    .lanes = j->p.lanes, .threads = 1, .version = ARGON2_VERSION_13,
+			    .allocate_cbk = take_memory, .free_cbk = give_memory,
+			    .flags = ARGON2_DEFAULT_FLAGS};
+	int kind = argon2id_ctx(&c);
 
-	j->right = kind == ARGON2_OK;
-	return kind == ARGON2_OK || kind == ARGON2_VERIFY_MISMATCH ? ST_OK
-	       : kind == ARGON2_MEMORY_ALLOCATION_ERROR		   ? ST_BUSY
-								   : ST_BROKEN;
+	if (j->iterations > 0)
+		scram_verifier_make(j->password, j->salt, j->iterations, &j->scram);
+	return kind == ARGON2_OK			 ? ST_OK
+	       : kind == ARGON2_MEMORY_ALLOCATION_ERROR ? ST_BUSY
+							 : ST_BROKEN;
+}
+
+static slice write_hash(const struct hash_job *j, arena *a)
+{
+	slice salt = write_base64(j->salt, a), hash = write_base64(slice_of(j->out, HASH), a);
+	return arena_format(a, HEAD "m=%" PRIu32 ",t=%" PRIu32 ",p=%" PRIu32 "$%.*s$%.*s", j->p.memory,
+			    j->p.passes, j->p.lanes, SLICE_ARGS(salt), SLICE_ARGS(hash));
+}
+
+/* What a stored hash holds; ST_BROKEN when it is none of ours or too dear. */
+static status read_hash(slice stored, arena *a, struct hash_job *j, slice *hash)
+{
+	slice rest, salt;
+
+	if (!read_parameters(stored, &j->p, &rest) || !bearable(&j->p) || !slice_take(&rest, '$', &salt) ||
+	    !rest.at || read_base64(salt, a, &j->salt) != ST_OK || j->salt.size < ARGON2_MIN_SALT_LENGTH ||
+	    read_base64(rest, a, hash) != ST_OK || hash->size != HASH)
+		return log_trouble(ST_BROKEN, EV_AUTH_HASH_BROKEN, NULL);
+	return ST_OK;
 }
 
 /* The prepared form, or the bytes as they are: those fit no hash, but cost the same. */
@@ -354,57 +398,57 @@ status auth_hash_new(int64_t postoffice, slice password, arena *a, struct auth_s
 {
 	const struct setting_at at = {.postoffice = postoffice};
 	bool recoverable = setting_on(S_auth_recoverable, &at);
+	struct auth_secrets made = {0};
 	arena secret = ARENA_INIT;
+	uint8_t salt[SALT];
 
 	if (password.size > AUTH_PASSWORD_MOST)
 		return ST_TOO_BIG;
 	if (recoverable && !has_key)
 		return log_trouble(ST_BROKEN, EV_AUTH_NO_KEY, "postoffice=%" PRId64, postoffice);
+	random_bytes(salt, sizeof salt);
 	struct hash_job j = {.p = wanted_parameters(),
 			     .password = prepared_or_raw(password, &secret),
-			     .with_scram = true,
+			     .salt = slice_of(salt, sizeof salt),
 			     .iterations = (unsigned)setting_number(S_auth_scram_iterations, NULL)};
-	random_bytes(j.salt, sizeof j.salt);
-	status kind = in_turn(make_hash, &j, (int64_t)j.p.memory * 1024);
-	struct auth_secrets made = {0};
-	if (kind == ST_OK) {
-		made.hash = arena_copy(a, slice_z(j.encoded));
-		made.scram = scram_verifier_text(&j.scram, a);
-		/* As typed, not prepared: APOP clients hash the octets they were given. */
-		if (recoverable)
-			kind = seal(postoffice, password, a, &made.recoverable);
-	}
+	status kind = in_turn(compute, &j, (int64_t)j.p.memory * 1024);
 	forget(j.password, &secret);
-	if (kind == ST_OK)
-		*out = made;
-	return kind;
+	TRY(kind);
+	made.hash = write_hash(&j, a);
+	made.scram = scram_verifier_text(&j.scram, a);
+	/* As typed, not prepared: APOP clients hash the octets they were given. */
+	if (recoverable)
+		TRY(seal(postoffice, password, a, &made.recoverable));
+	*out = made;
+	return ST_OK;
 }
 
 status auth_hash_check(slice hash, slice password)
 {
-	arena secret = ARENA_INIT;
-	struct hash_job j = {.p = wanted_parameters()};
-	status kind;
+	arena secret = ARENA_INIT, parts = ARENA_INIT;
+	struct hash_job j = {.p = wanted_parameters(), .salt = S("nobody has this salt")};
+	slice wanted = {0};
+	status kind = ST_OK;
 
 	/* Nobody's password is that long: no work, and the same for every name. */
 	if (password.size > AUTH_PASSWORD_MOST)
 		return ST_DENIED;
-	if (hash.size > 0 && (!read_parameters(hash, &j.p) || !bearable(&j.p)))
-		return log_trouble(ST_BROKEN, EV_AUTH_HASH_BROKEN, NULL);
-	j.password = prepared_or_raw(password, &secret);
-	if (hash.size > 0) {
-		memcpy(j.encoded, hash.at, hash.size);
-		kind = in_turn(verify_hash, &j, (int64_t)j.p.memory * 1024);
-	} else {
-		kind = in_turn(make_hash, &j, (int64_t)j.p.memory * 1024);
+	if (hash.size > 0)
+		kind = read_hash(hash, &parts, &j, &wanted);
+	if (kind == ST_OK) {
+		j.password = prepared_or_raw(password, &secret);
+		kind = in_turn(compute, &j, (int64_t)j.p.memory * 1024);
+		forget(j.password, &secret);
 	}
-	forget(j.password, &secret);
+	bool right = kind == ST_OK && hash.size > 0 && secret_same(wanted, slice_of(j.out, HASH));
+	arena_release(&parts);
 	TRY(kind);
-	return j.right ? ST_OK : ST_DENIED;
+	return right ? ST_OK : ST_DENIED;
 }
 
 bool auth_hash_outdated(slice hash)
 {
 	struct parameters p, wanted = wanted_parameters();
-	return !read_parameters(hash, &p) || p.memory < wanted.memory || p.passes < wanted.passes;
+	slice rest;
+	return !read_parameters(hash, &p, &rest) || p.memory < wanted.memory || p.passes < wanted.passes;
 }

@@ -28,3 +28,11 @@ unit_outage_pg_SOURCES = \
 	tests/unit/provider/outage.c \
 	tests/unit/provider/sequential.c
 unit_outage_pg_LDADD = $(floor_provider) $(CRITERION_LIBS)
+# Logons have a database of their own: they change settings of the whole server.
+check_PROGRAMS += unit_auth.pg
+TESTS += unit_auth.pg
+unit_auth_pg_SOURCES = \
+	tests/unit/provider/auth.c \
+	tests/unit/provider/given.c tests/unit/provider/given.h \
+	tests/unit/provider/store_fixture.c tests/unit/provider/store_fixture.h
+unit_auth_pg_LDADD = $(floor_provider) $(CRITERION_LIBS)

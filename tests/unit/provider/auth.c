@@ -1,0 +1,597 @@
+/* Logons beside a PostgreSQL: who is let in, what it costs, who else must hear of it. Tests share the
+   database, so each has post offices and addresses of its own. */
+#include "provider/auth.h"
+
+#include "base/clock.h"
+#include "base/encode.h"
+#include "base/id.h"
+#include "base/random.h"
+#include "provider/address_map.h"
+#include "provider/auth_apop.h"
+#include "provider/auth_cache.h"
+#include "provider/auth_secret.h"
+#include "provider/change.h"
+#include "provider/postoffice.h"
+#include "provider/scram.h"
+#include "provider/setting.h"
+#include "task/task.h"
+#include "tests/unit/provider/given.h"
+#include "tests/unit/provider/store_fixture.h"
+
+#include <criterion/criterion.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#define PASSWORD "Secret-Word-1" /* of every mailbox store_fixture.h makes */
+
+static arena a;
+static slice why;
+static int64_t po;
+static struct route anna;
+static slice office; /* its name */
+static struct auth_from home;
+
+static void set(enum setting_id id, const char *value)
+{
+	slice v = slice_z(value);
+	cr_assert_eq(setting_set(id, NULL, &v, given_by, &a, &why), ST_OK, "%.*s", SLICE_ARGS(why));
+}
+
+/* An address no other test has. */
+static struct auth_from somewhere(void)
+{
+	uint64_t n = random_below(UINT64_C(1) << 48);
+	return (struct auth_from){.service = SERVICE_POP3, .secure = true,
+				  .address = arena_format(&a, "2001:db8:%x:%x::%x", (unsigned)(n >> 32),
+							  (unsigned)(n >> 16 & 0xffff), (unsigned)(n & 0xffff))};
+}
+
+static void begin(void)
+{
+	postoffice *p;
+	given_providers();
+	set(S_auth_failure_delay, "0 s");
+	po = store_postoffice();
+	anna = store_mailbox(po, "anna", 0);
+	cr_assert_eq(postoffice_by_id(po, &a, &p), ST_OK);
+	office = p->name;
+	home = somewhere();
+}
+
+TestSuite(auth, .init = begin, .fini = provider_close, .timeout = 120);
+
+static status logon_from(const struct auth_from *from, const char *name, const char *password,
+			 struct identity *who)
+{
+	return auth_password(arena_format(&a, "%s@%.*s", name, SLICE_ARGS(office)), slice_z(password), from,
+			     &a, who);
+}
+
+static status logon(const char *name, const char *password)
+{
+	struct identity who;
+	return logon_from(&home, name, password, &who);
+}
+
+/* ---- who is let in */
+
+Test(auth, names_lead_to_their_mailbox_by_row)
+{
+	slice host = arena_format(&a, "d%lld.test", (long long)id_new());
+	store_domain(po, arena_z(&a, host));
+	cr_assert_eq(address_make(po, arena_format(&a, "a.huber@%.*s", SLICE_ARGS(host)), anna.mailbox,
+				  given_by, &a, &why), ST_OK);
+	store_mailbox(po, "100%_\\", 0);
+	set(S_auth_at_signs, "#!");
+	const struct {
+		const char *form; /* P: the post office's name, D: the domain */
+		status kind;
+	} rows[] = {
+		{"anna@P", ST_OK},	 {"ANNA@P", ST_OK},    {"anna@D", ST_OK},      {"a.huber@D", ST_OK},
+		{"A.Huber@D", ST_OK},	 {"anna#P", ST_OK},    {"anna!D", ST_OK},      {"100%_\\@P", ST_OK},
+		{"ann_@P", ST_DENIED},	 {"anna%@P", ST_DENIED}, {"%@P", ST_DENIED},   {"_nna@P", ST_DENIED},
+		{"anna'--@P", ST_DENIED}, {"' or ''='@P", ST_DENIED}, {"anna\"@P", ST_DENIED},
+		{"anna@P'; drop table mailbox; --", ST_DENIED}, {"a.huber@P", ST_DENIED},
+		{"anna", ST_DENIED},	 {"@P", ST_DENIED},    {"anna@", ST_DENIED},   {"", ST_DENIED},
+		{"anna\x01@P", ST_DENIED}, {"\xff@P", ST_DENIED}, {"anna@P@P", ST_DENIED},
+	};
+	for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+		struct auth_from from = somewhere();
+		struct identity who = {0};
+		slice name = slice_z(rows[i].form), sign = S("PD");
+		for (int k = 0; k < 2; k++) {
+			size_t at = slice_find(name, sign.at[k]);
+			slice with = k ? host : office;
+			if (at < name.size)
+				name = arena_format(&a, "%.*s%.*s%.*s", SLICE_ARGS(slice_until(name, at)),
+						    SLICE_ARGS(with), SLICE_ARGS(slice_from(name, at + 1)));
+		}
+		cr_expect_eq(auth_password(name, S(PASSWORD), &from, &a, &who), rows[i].kind, "%s",
+			     rows[i].form);
+		cr_expect_eq(who.mailbox != 0, rows[i].kind == ST_OK, "%s", rows[i].form);
+	}
+}
+
+Test(auth, nobody_else_is_let_in)
+{
+	struct identity who = {0};
+	cr_assert_eq(logon("anna", PASSWORD "x"), ST_DENIED);
+	cr_assert_eq(logon("anna", ""), ST_DENIED);
+	cr_assert_eq(logon_from(&home, "anna", PASSWORD, &who), ST_OK);
+	cr_assert_eq(who.postoffice, po);
+	cr_assert_eq(who.mailbox, anna.mailbox);
+	cr_assert_eq(who.inbox, anna.inbox);
+	cr_assert(slice_same(who.mailbox_name, S("anna")));
+	cr_assert(slice_same(who.postoffice_name, office));
+}
+
+/* ---- the same work for every name (T40) */
+
+static uint64_t hashes_for(const char *name, const char *password, status wanted)
+{
+	uint64_t before = auth_hash_count();
+	cr_expect_eq(logon(name, password), wanted, "%s", name);
+	return auth_hash_count() - before;
+}
+
+Test(auth, every_refusal_costs_one_hash)
+{
+	char big[AUTH_PASSWORD_MOST + 2];
+	memset(big, 'x', sizeof big - 1);
+	big[sizeof big - 1] = '\0';
+	struct route off = store_mailbox(po, "off", 0);
+	cr_assert_eq(mailbox_set_state(po, off.mailbox, MAILBOX_DISABLED, given_by), ST_OK);
+	cr_expect_eq(hashes_for("anna", "wrong", ST_DENIED), 1);
+	cr_expect_eq(hashes_for("nobody", PASSWORD, ST_DENIED), 1);
+	cr_expect_eq(hashes_for("off", PASSWORD, ST_DENIED), 1);
+	cr_expect_eq(hashes_for("an\x01na", PASSWORD, ST_DENIED), 1);
+	cr_expect_eq(hashes_for("anna", big, ST_DENIED), 0, "too long for anybody");
+	cr_expect_eq(hashes_for("nobody", big, ST_DENIED), 0);
+	cr_assert_eq(postoffice_set_state(po, POSTOFFICE_DISABLED, given_by), ST_OK);
+	cr_expect_eq(hashes_for("anna", PASSWORD, ST_DENIED), 1);
+}
+
+static int by_size(const void *x, const void *y)
+{
+	usec p = *(const usec *)x, q = *(const usec *)y;
+	return (p > q) - (p < q);
+}
+
+static usec time_of(const char *name)
+{
+	struct auth_from from = somewhere();
+	struct identity who;
+	usec since = clock_now();
+	cr_expect_eq(logon_from(&from, name, "wrong", &who), ST_DENIED);
+	return clock_now() - since;
+}
+
+/* Printed, not judged: a busy machine is no fault of ours. That the work is the same is counted above. */
+Test(auth, tells_the_medians_of_known_and_unknown)
+{
+	usec known[9], unknown[9];
+	for (int i = 0; i < 9; i++) {
+		known[i] = time_of("anna");
+		unknown[i] = time_of("nobody");
+		store_sql("delete from throttle where position(int8send(%lld) in key) > 0", (long long)po);
+	}
+	qsort(known, 9, sizeof known[0], by_size);
+	qsort(unknown, 9, sizeof unknown[0], by_size);
+	fprintf(stderr, "bench: wrong password %lld us, unknown name %lld us (medians of 9)\n",
+		(long long)known[4], (long long)unknown[4]);
+}
+
+/* ---- remembered logons */
+
+static int64_t asked(void) /* the time spent asking the database: it rises with every question */
+{
+	return metric_value(M_db_seconds, SERVICE_NONE);
+}
+
+Test(auth, a_second_logon_asks_nobody)
+{
+	struct identity who = {0};
+	cr_assert_eq(logon("anna", PASSWORD), ST_OK);
+	int64_t before = asked();
+	uint64_t hashes = auth_hash_count();
+	cr_assert_eq(logon_from(&home, "anna", PASSWORD, &who), ST_OK);
+	cr_assert_eq(asked(), before);
+	cr_assert_eq(auth_hash_count(), hashes);
+	cr_assert_eq(who.mailbox, anna.mailbox);
+	cr_assert(slice_same(who.mailbox_name, S("anna")));
+	cr_assert_eq(logon("anna", "wrong"), ST_DENIED);
+	cr_assert_gt(asked(), before);
+}
+
+Test(auth, remembered_logons_are_void_with_the_password)
+{
+	cr_assert_eq(logon("anna", PASSWORD), ST_OK);
+	cr_assert_eq(mailbox_set_password(po, anna.mailbox, S("Another-Word-2"), given_by, &a, &why), ST_OK);
+	cr_assert_eq(logon("anna", PASSWORD), ST_DENIED);
+	cr_assert_eq(logon("anna", "Another-Word-2"), ST_OK);
+	cr_assert_eq(mailbox_set_state(po, anna.mailbox, MAILBOX_DISABLED, given_by), ST_OK);
+	cr_assert_eq(logon("anna", "Another-Word-2"), ST_DENIED);
+}
+
+Test(auth, a_change_elsewhere_costs_a_question_but_no_hash)
+{
+	struct identity who;
+	cr_assert_eq(logon("anna", PASSWORD), ST_OK);
+	cr_assert_eq(mailbox_set_kind(po, anna.mailbox, MAILBOX_ADMIN, given_by), ST_OK);
+	uint64_t hashes = auth_hash_count();
+	int64_t before = asked();
+	cr_assert_eq(logon_from(&home, "anna", PASSWORD, &who), ST_OK);
+	cr_assert_eq(who.kind, MAILBOX_ADMIN);
+	cr_assert_eq(auth_hash_count(), hashes);
+	cr_assert_gt(asked(), before);
+	before = asked();
+	cr_assert_eq(logon("anna", PASSWORD), ST_OK);
+	cr_assert_eq(asked(), before);
+}
+
+Test(auth, remembers_for_a_while_and_only_so_many)
+{
+	set(S_auth_cache_most, "2");
+	store_mailbox(po, "ben", 0);
+	store_mailbox(po, "carl", 0);
+	cr_assert_eq(logon("anna", PASSWORD), ST_OK);
+	cr_assert_eq(logon("ben", PASSWORD), ST_OK);
+	cr_assert_eq(logon("anna", PASSWORD), ST_OK);
+	cr_assert_eq(logon("carl", PASSWORD), ST_OK);
+	cr_assert_eq(auth_cache_size(), 2);
+	uint64_t hashes = auth_hash_count();
+	cr_assert_eq(logon("anna", PASSWORD), ST_OK);
+	cr_assert_eq(auth_hash_count(), hashes, "used last but one");
+	cr_assert_eq(logon("ben", PASSWORD), ST_OK);
+	cr_assert_eq(auth_hash_count(), hashes + 1, "the least recently used had to go");
+	set(S_auth_cache_span, "0 s");
+	cr_assert_eq(logon("ben", PASSWORD), ST_OK);
+	cr_assert_eq(auth_hash_count(), hashes + 2);
+	set(S_auth_cache_span, "5 min");
+	set(S_auth_cache_most, "20000");
+}
+
+/* As if another node had done it: past this process, with the revision raised. */
+Test(auth, hears_of_a_change_on_another_node_within_2_s)
+{
+	struct provider_conf serving = {.boot = given_bootstrap(), .connections = 4,
+					.system_connections = 2, .application = "test", .serve = true};
+	provider_close();
+	cr_assert_eq(provider_open(&serving), ST_OK);
+	cr_assert_eq(logon("anna", PASSWORD), ST_OK);
+	struct auth_secrets other;
+	cr_assert_eq(auth_hash_new(po, S("Another-Word-2"), &a, &other), ST_OK);
+	store_sql("update credential set hash = '%.*s' where mailbox = %lld", SLICE_ARGS(other.hash),
+		  (long long)anna.mailbox);
+	store_sql("update revision set rev = rev + 1 where kind = 'auth'");
+	usec since = clock_now();
+	while (logon("anna", PASSWORD) == ST_OK && clock_now() - since < 5 * USEC_S)
+		task_sleep(50 * USEC_MS);
+	cr_assert_lt(clock_now() - since, 2 * USEC_S);
+	cr_assert_eq(logon("anna", "Another-Word-2"), ST_OK);
+}
+
+/* ---- guessing (T41) */
+
+Test(auth, the_owner_passes_while_guessers_are_refused)
+{
+	struct auth_from guesser = somewhere(), stranger = somewhere();
+	struct identity who;
+	cr_assert_eq(logon("anna", PASSWORD), ST_OK);
+	for (int i = 0; i < 10; i++)
+		cr_assert_eq(logon_from(&guesser, "anna", "guess", &who), ST_DENIED);
+	cr_assert_eq(logon_from(&guesser, "anna", PASSWORD, &who), ST_LIMITED);
+	cr_assert_eq(logon_from(&guesser, "nobody", "guess", &who), ST_LIMITED, "one address, any name");
+	cr_assert_eq(logon_from(&stranger, "anna", PASSWORD, &who), ST_LIMITED, "one name, any address");
+	auth_cache_clear();
+	cr_assert_eq(logon("anna", PASSWORD), ST_OK, "known here");
+	uint64_t hashes = auth_hash_count();
+	cr_assert_eq(logon_from(&guesser, "anna", "guess", &who), ST_LIMITED);
+	cr_assert_eq(auth_hash_count(), hashes, "who is refused costs no hash (T34)");
+}
+
+Test(auth, all_spellings_of_a_name_are_one_account)
+{
+	slice host = arena_format(&a, "d%lld.test", (long long)id_new());
+	store_domain(po, arena_z(&a, host));
+	slice other = arena_format(&a, "anna@%.*s", SLICE_ARGS(host));
+	struct identity who;
+	for (int i = 0; i < 10; i++) {
+		struct auth_from from = somewhere();
+		cr_assert_eq(i % 2 ? logon_from(&from, "anna", "guess", &who)
+				   : auth_password(other, S("guess"), &from, &a, &who), ST_DENIED);
+	}
+	struct auth_from from = somewhere();
+	cr_assert_eq(auth_password(other, S(PASSWORD), &from, &a, &who), ST_LIMITED);
+}
+
+Test(auth, failures_are_forgotten_after_their_span)
+{
+	struct identity who;
+	for (int i = 0; i < 10; i++)
+		cr_assert_eq(logon_from(&home, "anna", "guess", &who), ST_DENIED);
+	cr_assert_eq(logon("anna", PASSWORD), ST_LIMITED);
+	uint8_t key[AUTH_KEY];
+	auth_throttle_key(AUTH_KEY_ADDRESS, home.address, key);
+	slice hex = hex_encode(slice_of(key, sizeof key), &a);
+	store_sql("update throttle set since = since - interval '11 minutes' where key = '\\x%.*s' or position(int8send(%lld) in key) > 0",
+		  SLICE_ARGS(hex), (long long)po);
+	cr_assert_eq(logon("anna", PASSWORD), ST_OK);
+}
+
+Test(auth, delays_double_up_to_eightfold)
+{
+	set(S_auth_failure_delay, "1 s");
+	const struct {
+		struct auth_counts counts;
+		usec wanted;
+	} rows[] = {
+		{{0}, USEC_S},
+		{{.address = 1}, 2 * USEC_S},
+		{{.account = 2}, 4 * USEC_S},
+		{{.address = 3, .account = 1}, 8 * USEC_S},
+		{{.address = 50}, 8 * USEC_S},
+		{{.address = 50, .account = 50, .known = true}, USEC_S},
+		{{.pair = 1, .known = true}, 2 * USEC_S},
+	};
+	for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++)
+		cr_expect_eq(auth_throttle_delay(&rows[i].counts), rows[i].wanted, "row %zu", i);
+	set(S_auth_failure_delay, "0 s");
+}
+
+/* Two processes, one count: the child guesses, the parent refuses. */
+Test(auth_shared, failures_are_shared_between_processes, .timeout = 60)
+{
+	struct auth_from guesser = {.service = SERVICE_SUBMISSION, .address = somewhere().address};
+	slice name = arena_format(&a, "nobody-%lld", (long long)random_below(1u << 30));
+	struct identity who;
+	int how;
+	pid_t child = fork();
+	if (child == 0) {
+		given_providers();
+		set(S_auth_failure_delay, "0 s");
+		for (int i = 0; i < 10; i++)
+			if (auth_password(name, S("guess"), &guesser, &a, &who) != ST_DENIED)
+				_exit(1);
+		_exit(0);
+	}
+	cr_assert_eq(waitpid(child, &how, 0), child);
+	cr_assert(WIFEXITED(how) && WEXITSTATUS(how) == 0);
+	given_providers();
+	guesser.service = SERVICE_POP3;
+	cr_assert_eq(auth_password(name, S("guess"), &guesser, &a, &who), ST_LIMITED);
+	provider_close();
+}
+
+/* ---- hashing */
+
+Test(auth, hashes_anew_when_the_parameters_rose)
+{
+	cr_assert_eq(store_sql("select count(*) from credential where mailbox = %lld and hash like '$argon2id$v=19$m=19456,t=2,p=1$%%'",
+			       (long long)anna.mailbox), 1);
+	set(S_auth_argon2_passes, "3");
+	set(S_auth_scram_iterations, "5000");
+	uint64_t before = auth_hash_count();
+	cr_assert_eq(logon("anna", PASSWORD), ST_OK);
+	cr_assert_eq(auth_hash_count(), before + 2, "checked and made");
+	cr_assert_eq(store_sql("select count(*) from credential where mailbox = %lld and hash like '%%t=3,p=1$%%' and scram like 'SCRAM-SHA-256$5000:%%'",
+			       (long long)anna.mailbox), 1);
+	auth_cache_clear();
+	before = auth_hash_count();
+	cr_assert_eq(logon("anna", PASSWORD), ST_OK);
+	cr_assert_eq(auth_hash_count(), before + 1);
+	set(S_auth_argon2_passes, "2");
+	set(S_auth_scram_iterations, "4096");
+}
+
+Test(auth, a_hash_that_costs_too_much_is_never_computed)
+{
+	static const char *const bad[] = {
+		"$argon2id$v=19$m=4194304,t=2,p=1$c29tZXNhbHRzb21lc2FsdA$AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA",
+		"$argon2id$v=19$m=19456,t=4000000000,p=1$c29tZXNhbHQ$AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA",
+		"$argon2id$v=19$m=19456,t=2,p=64$c29tZXNhbHQ$AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA",
+		"$argon2id$v=19$m=19456,t=2,p=1$c29tZXNhbHQ$AAAA", "$argon2id$v=19$m=19456,t=2,p=1$", "$2y$10$x",
+		"plain"};
+	for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
+		uint64_t before = auth_hash_count();
+		cr_expect_eq(auth_hash_check(slice_z(bad[i]), S(PASSWORD)), ST_BROKEN, "%s", bad[i]);
+		cr_expect_eq(auth_hash_count(), before, "%s", bad[i]);
+	}
+	/* In a row it lets nobody in and looks like any other refusal. */
+	store_sql("update credential set hash = '%s' where mailbox = %lld", bad[0], (long long)anna.mailbox);
+	uint64_t before = auth_hash_count();
+	cr_expect_eq(logon("anna", PASSWORD), ST_DENIED);
+	cr_expect_eq(auth_hash_count(), before + 1);
+}
+
+Test(auth, reads_hashes_made_by_the_reference)
+{
+	/* argon2id_hash_encoded(2, 32768, 1, "Secret-Word-1", 13, "somesaltsomesalt", 16, 32, ...) */
+	static const slice made = S("$argon2id$v=19$m=32768,t=2,p=1$c29tZXNhbHRzb21lc2FsdA$QQpm9GwsZRJ5kUGIJY7zOGTzbYCmrBW/M4mOZJsg9nM");
+	cr_assert_eq(auth_hash_check(made, S(PASSWORD)), ST_OK);
+	cr_assert_eq(auth_hash_check(made, S("Secret-Word-2")), ST_DENIED);
+	cr_assert_not(auth_hash_outdated(made));
+}
+
+struct crowd {
+	atomic_int denied, other;
+};
+
+static void *guess(void *arg)
+{
+	struct crowd *c = arg;
+	arena mine = ARENA_INIT;
+	char address[40];
+	struct identity who;
+	snprintf(address, sizeof address, "10.%u.%u.%u", (unsigned)random_below(256),
+		 (unsigned)random_below(256), (unsigned)random_below(256));
+	struct auth_from from = {.service = SERVICE_HTTP, .address = slice_z(address)};
+	slice name = arena_format(&mine, "nobody-%u", (unsigned)random_below(1u << 31));
+	atomic_fetch_add(auth_password(name, S("guess"), &from, &mine, &who) == ST_DENIED ? &c->denied : &c->other, 1);
+	arena_release(&mine);
+	return NULL;
+}
+
+Test(auth, two_hundred_logons_stay_within_the_budget)
+{
+	pthread_t threads[200];
+	struct crowd c = {0};
+	struct rusage before, after;
+	set(S_auth_hash_memory, "64 MB");
+	set(S_auth_hash_patience, "1 min");
+	set(S_db_patience, "1 min");
+	getrusage(RUSAGE_SELF, &before);
+	for (int i = 0; i < 200; i++)
+		cr_assert_eq(pthread_create(&threads[i], NULL, guess, &c), 0);
+	for (int i = 0; i < 200; i++)
+		pthread_join(threads[i], NULL);
+	getrusage(RUSAGE_SELF, &after);
+	long grown = after.ru_maxrss - before.ru_maxrss;
+	fprintf(stderr, "bench: 200 parallel logons grew the process by %ld KB (budget %d KB)\n", grown, 64 * 1024);
+	cr_expect_eq(c.denied, 200);
+	cr_expect_eq(c.other, 0);
+	cr_expect_leq(grown, 64 * 1024 * 11 / 10);
+	set(S_auth_hash_memory, "128 MB");
+	set(S_auth_hash_patience, "10 s");
+	set(S_db_patience, "10 s");
+}
+
+static status fiber_logon(void *arg)
+{
+	struct crowd *c = arg;
+	status kind = logon("anna", PASSWORD);
+	atomic_fetch_add(kind == ST_OK ? &c->denied : &c->other, 1);
+	return kind;
+}
+
+Test(auth, works_in_fibers_as_in_threads)
+{
+	struct crowd c = {0};
+	store_fibers(20, fiber_logon, &c);
+	cr_assert_eq(c.denied, 20, "let in");
+	cr_assert_eq(c.other, 0);
+}
+
+/* ---- SCRAM */
+
+Test(auth, scram_finds_the_verifier_and_counts_the_outcome)
+{
+	struct auth_scram s, again;
+	struct scram_verifier v;
+	slice name = arena_format(&a, "anna@%.*s", SLICE_ARGS(office));
+	cr_assert_eq(auth_scram_find(name, &home, &a, &s), ST_OK);
+	cr_assert(s.real);
+	cr_assert_eq(s.identity.mailbox, anna.mailbox);
+	scram_verifier_make(S(PASSWORD), s.salt, s.iterations, &v);
+	cr_assert_eq(memcmp(v.stored_key, s.stored_key, SCRAM_KEY), 0);
+	cr_assert_eq(memcmp(v.server_key, s.server_key, SCRAM_KEY), 0);
+	cr_assert_eq(auth_scram_done(&s, name, &home, true), ST_OK);
+	cr_assert_eq(auth_scram_find(name, &home, &a, &s), ST_OK);
+	cr_assert(s.counts.known, "the place is known from now on");
+
+	struct auth_from stranger = somewhere();
+	for (int i = 0; i < 10; i++) {
+		cr_assert_eq(auth_scram_find(name, &stranger, &a, &s), ST_OK);
+		cr_assert_eq(auth_scram_done(&s, name, &stranger, false), ST_DENIED);
+	}
+	cr_assert_eq(auth_scram_find(name, &stranger, &a, &again), ST_LIMITED);
+}
+
+Test(auth, scram_shows_unknown_names_one_steady_salt)
+{
+	struct auth_scram one, two, real;
+	slice name = arena_format(&a, "nobody@%.*s", SLICE_ARGS(office));
+	cr_assert_eq(auth_scram_find(name, &home, &a, &one), ST_OK);
+	provider_close();
+	given_providers(); /* as another process would */
+	cr_assert_eq(auth_scram_find(name, &home, &a, &two), ST_OK);
+	cr_assert_not(one.real);
+	cr_assert(slice_same(one.salt, two.salt));
+	cr_assert_eq(auth_scram_find(arena_format(&a, "anna@%.*s", SLICE_ARGS(office)), &home, &a, &real), ST_OK);
+	cr_assert_eq(real.salt.size, one.salt.size);
+	cr_assert_eq(real.iterations, one.iterations);
+	cr_assert_eq(auth_scram_done(&one, name, &home, true), ST_DENIED, "nobody is never let in");
+}
+
+Test(auth, scram_forgets_what_changed_meanwhile)
+{
+	struct auth_scram s;
+	slice name = arena_format(&a, "anna@%.*s", SLICE_ARGS(office));
+	cr_assert_eq(auth_scram_find(name, &home, &a, &s), ST_OK);
+	store_mailbox(po, "ben", 0); /* somebody else's affair */
+	change_tell(REVISION_AUTH);
+	cr_assert_eq(auth_scram_done(&s, name, &home, true), ST_OK);
+	cr_assert_eq(auth_scram_find(name, &home, &a, &s), ST_OK);
+	cr_assert_eq(mailbox_set_password(po, anna.mailbox, S("Another-Word-2"), given_by, &a, &why), ST_OK);
+	cr_assert_eq(auth_scram_done(&s, name, &home, true), ST_DENIED);
+}
+
+/* ---- APOP (E1) */
+
+Test(auth, apop_needs_the_secret_file)
+{
+	const struct setting_at at = {.postoffice = po};
+	slice on = S("on"), banner = S("<1896.697170952@acme.test>");
+	slice name = arena_format(&a, "anna@%.*s", SLICE_ARGS(office));
+	struct identity who = {0};
+	char path[] = "/tmp/pennypost-secret-XXXXXX";
+	cr_assert_not_null(mkdtemp(path));
+	struct bootstrap b = *given_bootstrap();
+	b.secret_file = arena_format(&a, "%s/secret", path);
+
+	cr_assert_eq(setting_set(S_auth_recoverable, &at, &on, given_by, &a, &why), ST_INVALID);
+	cr_assert_lt(slice_search(why, S("secret file")), why.size);
+	cr_assert_eq(auth_secret_open(&b), ST_OK);
+	cr_assert_not(auth_secret_has_key());
+	cr_assert_eq(auth_secret_file_make(&b), ST_OK);
+	cr_assert_eq(auth_secret_file_make(&b), ST_OK, "one that is there is left");
+	cr_assert_eq(auth_secret_open(&b), ST_OK);
+	cr_assert(auth_secret_has_key());
+	cr_assert_eq(setting_set(S_auth_recoverable, &at, &on, given_by, &a, &why), ST_OK);
+
+	/* Passwords set before keep no secret; the next one does. */
+	slice digest = auth_apop_digest(banner, S(PASSWORD), &a);
+	cr_assert_eq(auth_apop(name, banner, digest, &home, &a, &who), ST_DENIED);
+	cr_assert_eq(mailbox_set_password(po, anna.mailbox, S(PASSWORD), given_by, &a, &why), ST_OK);
+	cr_assert_eq(auth_apop(name, banner, digest, &home, &a, &who), ST_OK);
+	cr_assert_eq(who.mailbox, anna.mailbox);
+	cr_assert_eq(auth_apop(name, S("<other@acme.test>"), digest, &home, &a, &who), ST_DENIED);
+	cr_assert_eq(store_sql("select count(*) from credential where position('" PASSWORD "'::bytea in recoverable) > 0 or hash like '%%" PASSWORD "%%'"), 0);
+
+	/* In another post office's row the same bytes mean nothing. */
+	struct route other = store_mailbox(store_postoffice(), "otto", 0);
+	store_sql("update credential c set recoverable = o.recoverable from credential o where c.mailbox = %lld and o.mailbox = %lld",
+		  (long long)other.mailbox, (long long)anna.mailbox);
+	postoffice *p;
+	cr_assert_eq(postoffice_by_id(other.postoffice, &a, &p), ST_OK);
+	cr_assert_eq(auth_apop(arena_format(&a, "otto@%.*s", SLICE_ARGS(p->name)), banner, digest, &home, &a, &who), ST_DENIED);
+
+	/* A file others can read is none. */
+	cr_assert_eq(chmod(arena_z(&a, b.secret_file), 0640), 0);
+	cr_assert_eq(auth_secret_open(&b), ST_INVALID);
+	cr_assert_not(auth_secret_has_key());
+	cr_assert_eq(auth_apop(name, banner, digest, &home, &a, &who), ST_DENIED);
+	unlink(arena_z(&a, b.secret_file));
+	rmdir(path);
+}
+
+Test(auth, random_passwords_pass_the_rules_and_log_on)
+{
+	set(S_auth_dictionary, "on");
+	for (int i = 0; i < 200; i++) {
+		slice password = random_password(0, &a);
+		cr_assert_eq(password.size, 8);
+		cr_assert_eq(auth_password_check(po, S("anna"), password, &a, &why), ST_OK);
+	}
+	slice password = random_password(0, &a);
+	cr_assert_eq(mailbox_set_password(po, anna.mailbox, password, given_by, &a, &why), ST_OK);
+	cr_assert_eq(mailbox_set_password(po, anna.mailbox, S("password1"), given_by, &a, &why), ST_INVALID);
+	cr_assert_eq(logon("anna", arena_z(&a, password)), ST_OK);
+	set(S_auth_dictionary, "off");
+}
