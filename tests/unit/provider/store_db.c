@@ -2,7 +2,6 @@
 #include "tests/unit/provider/given.h"
 
 #include "base/fault.h"
-#include "base/id.h"
 #include "provider/audit.h"
 #include "task/task.h"
 
