@@ -24,7 +24,7 @@ typedef struct reader {
 	size_t at;
 	arena *a;
 	mail_list *out;
-	size_t room, most;
+	size_t room;
 	pen phrase, local, domain;
 	size_t name_size; /* the part of the phrase before the piece that is the local part so far */
 	slice comment;    /* the first one of this member, with its parentheses; at NULL: none */
@@ -355,7 +355,7 @@ static void bracket(reader *r)
 
 void mail_list_parse(slice value, size_t most, arena *a, mail_list *out)
 {
-	reader r = {.in = value, .a = a, .out = out, .most = most};
+	reader r = {.in = value, .a = a, .out = out};
 
 	*out = (mail_list){0};
 	r.phrase.at = arena_new(a, value.size + 2);

@@ -38,7 +38,8 @@ static void field_split(header_field *f)
 	f->broken = colon == f->raw.size || name.size == 0;
 	for (size_t i = 0; i < name.size && !f->broken; i++)
 		f->broken = name.at[i] < 33 || name.at[i] > 126;
-	f->name = f->broken ? (slice){0} : name;
+	if (!f->broken)
+		f->name = name;
 	f->value = without_end(f->broken ? f->raw : slice_from(f->raw, colon + 1));
 }
 

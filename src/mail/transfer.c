@@ -171,7 +171,7 @@ static size_t qp_escape(transfer_decoder *d, char c, text *out)
 		d->digit = c;
 		d->state = QP_DIGIT;
 	} else if (d->state == QP_DIGIT && value >= 0) {
-		text_add_char(out, (char)(hex_value(d->digit) << 4 | value));
+		text_add_char(out, (char)((unsigned)hex_value(d->digit) << 4 | (unsigned)value));
 		d->state = QP_TEXT;
 	} else if (d->state != QP_DIGIT && c == '\n') {
 		text_clear(&d->blanks);
