@@ -76,6 +76,18 @@ Test(header, finds_counts_and_unfolds)
 	arena_release(&a);
 }
 
+Test(header, long_values_are_cut)
+{
+	arena a = ARENA_INIT;
+	text value = TEXT_INIT;
+
+	while (value.size < 2 * HEADER_VALUE_MOST)
+		text_add(&value, S("0123456\r\n"));
+	cr_assert_leq(header_unfold(text_slice(&value), &a).size, HEADER_VALUE_MOST);
+	text_free(&value);
+	arena_release(&a);
+}
+
 Test(header, survey_counts_what_matters)
 {
 	header_survey s;
