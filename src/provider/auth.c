@@ -1,6 +1,7 @@
-/* Logons over PostgreSQL. One attempt costs: nothing when it is remembered; one round trip and one hash
-   else, and one more round trip when it failed or came from a place not seen today. Whatever the
-   name, the work is the same (T40): an unknown one is given an empty hash, which costs as much. */
+/* Logons over PostgreSQL. One attempt costs: nothing when it is remembered; one round trip and one
+   hash else, and one more round trip when it failed or came from a place not seen today. Whatever
+   the name, the work is the same (T40): an unknown one is given an empty hash, which costs as much.
+   */
 #include "provider/auth.h"
 
 #include "base/clock.h"
@@ -26,18 +27,18 @@
 
 /* One attempt: who is meant, what is kept of him, what is known against it. */
 struct attempt {
-	slice name;                /* one text for all its spellings */
+	slice name; /* one text for all its spellings */
 	const struct auth_from *from;
-	slice place;               /* the address, /64 for IPv6, as a key */
+	slice place; /* the address, /64 for IPv6, as a key */
 	uint8_t address[AUTH_KEY];
-	bool usable;               /* somebody of that name may log on */
+	bool usable; /* somebody of that name may log on */
 	struct identity who;
 	slice hash, scram, recoverable;
-	slice account;             /* counting key */
+	slice account; /* counting key */
 	slice pair;
 	struct auth_counts counts;
-	bool place_fresh;          /* the place is noted as known, within a day */
-	uint64_t generation;       /* of remembered logons, before the facts were read */
+	bool place_fresh;    /* the place is noted as known, within a day */
+	uint64_t generation; /* of remembered logons, before the facts were read */
 };
 
 /* ---- opening */
@@ -69,11 +70,11 @@ static void read_found(const struct rows *r, struct attempt *t)
 	t->usable = row_bool(r, 0, 6);
 	if (t->usable) {
 		t->who = (struct identity){.postoffice = row_int(r, 0, 0),
-					   .mailbox = row_int(r, 0, 1),
-					   .inbox = row_int(r, 0, 2),
-					   .postoffice_name = row_slice(r, 0, 3),
-					   .mailbox_name = row_slice(r, 0, 4),
-					   .kind = (enum mailbox_kind)row_int(r, 0, 5)};
+			.mailbox = row_int(r, 0, 1),
+			.inbox = row_int(r, 0, 2),
+			.postoffice_name = row_slice(r, 0, 3),
+			.mailbox_name = row_slice(r, 0, 4),
+			.kind = (enum mailbox_kind)row_int(r, 0, 5)};
 		t->hash = row_slice(r, 0, 7);
 		t->scram = row_slice(r, 0, 8);
 		t->recoverable = row_slice(r, 0, 9);
@@ -81,9 +82,9 @@ static void read_found(const struct rows *r, struct attempt *t)
 	t->account = row_slice(r, 0, 10);
 	t->pair = row_slice(r, 0, 11);
 	t->counts = (struct auth_counts){.address = row_int(r, 0, 12),
-					 .account = row_int(r, 0, 13),
-					 .pair = row_int(r, 0, 14),
-					 .known = row_bool(r, 0, 15)};
+		.account = row_int(r, 0, 13),
+		.pair = row_int(r, 0, 14),
+		.known = row_bool(r, 0, 15)};
 	t->place_fresh = row_bool(r, 0, 16);
 }
 
@@ -102,8 +103,8 @@ static status find(slice written, const struct auth_from *from, arena *a, struct
 	auth_throttle_key(AUTH_KEY_NAME, n.key, named);
 	t->place = auth_throttle_place(from->address, a);
 	const struct param p[] = {p_text(n.mailbox), p_text(n.realm), p_text(n.domain),
-				  p_bytes(key_slice(t->address)), p_bytes(key_slice(named)),
-				  p_text(t->place), p_int(setting_number(S_auth_failure_span, NULL))};
+		p_bytes(key_slice(t->address)), p_bytes(key_slice(named)), p_text(t->place),
+		p_int(setting_number(S_auth_failure_span, NULL))};
 	TRY(db_one(SQL_AUTH_FIND, p, 7, a, &r));
 	read_found(&r, t);
 	return ST_OK;
@@ -113,8 +114,7 @@ static status limited(const struct attempt *t)
 {
 	metric_add(M_logons_failed, t->from->service, 1);
 	return log_trouble(ST_LIMITED, EV_AUTH_LIMITED, "service=%s from=%s name=%s",
-			   service_name(t->from->service), log_quote(t->from->address),
-			   log_quote(t->name));
+		service_name(t->from->service), log_quote(t->from->address), log_quote(t->name));
 }
 
 /* ---- outcomes */
@@ -122,11 +122,12 @@ static status limited(const struct attempt *t)
 static status failed(const struct attempt *t, arena *a)
 {
 	const slice keys[] = {key_slice(t->address), t->account, t->pair};
-	const struct param p[] = {p_bytes_array(keys, 3), p_int(setting_number(S_auth_failure_span, NULL))};
+	const struct param p[] = {
+		p_bytes_array(keys, 3), p_int(setting_number(S_auth_failure_span, NULL))};
 
 	metric_add(M_logons_failed, t->from->service, 1);
 	log_event(EV_AUTH_FAILED, "service=%s from=%s name=%s", service_name(t->from->service),
-		  log_quote(t->from->address), log_quote(t->name));
+		log_quote(t->from->address), log_quote(t->name));
 	/* Not counted is not heard: a database that cannot count lets nobody guess on. */
 	TRY(db_run(SQL_AUTH_FAILED, p, 2, a, NULL));
 	status kind = task_sleep(auth_throttle_delay(&t->counts));
@@ -137,7 +138,7 @@ static status failed(const struct attempt *t, arena *a)
 static void passed(const struct attempt *t, arena *a)
 {
 	const struct param p[] = {p_int(t->who.postoffice), p_int(t->who.mailbox), p_text(t->place),
-				  p_bytes(t->pair)};
+		p_bytes(t->pair)};
 
 	metric_add(M_logons, t->from->service, 1);
 	if (t->place_fresh && t->counts.pair == 0)
@@ -163,8 +164,8 @@ static bool scram_outdated(slice kept, arena *a)
 	       v.iterations < setting_number(S_auth_scram_iterations, NULL);
 }
 
-/* Parameters rose since the password was set: now that it is known, it is hashed anew. Not a matter the
-   logon fails for. */
+/* Parameters rose since the password was set: now that it is known, it is hashed anew. Not a matter
+   the logon fails for. */
 static void rehash(struct attempt *t, slice password, arena *a)
 {
 	struct auth_secrets fresh;
@@ -174,7 +175,7 @@ static void rehash(struct attempt *t, slice password, arena *a)
 	if (auth_hash_new(t->who.postoffice, password, a, &fresh) != ST_OK)
 		return;
 	const struct param p[] = {p_int(t->who.postoffice), p_int(t->who.mailbox), p_text(t->hash),
-				  p_text(fresh.hash), p_text(fresh.scram), p_bytes(fresh.recoverable)};
+		p_text(fresh.hash), p_text(fresh.scram), p_bytes(fresh.recoverable)};
 	if (db_one(SQL_AUTH_REHASH, p, 6, a, NULL) == ST_OK)
 		t->hash = fresh.hash;
 }
@@ -186,8 +187,8 @@ static status check_hash(const struct attempt *t, slice password)
 	return kind == ST_BROKEN ? auth_hash_check(S(""), password) : kind;
 }
 
-static status by_password(slice name, slice password, const struct auth_from *from, arena *a,
-			  struct identity *out)
+static status by_password(
+	slice name, slice password, const struct auth_from *from, arena *a, struct identity *out)
 {
 	struct attempt t;
 	uint8_t key[AUTH_CACHE_KEY], proven[AUTH_CACHE_KEY], now[AUTH_CACHE_KEY];
@@ -219,8 +220,8 @@ static status by_password(slice name, slice password, const struct auth_from *fr
 	return ST_OK;
 }
 
-status auth_password(slice name, slice password, const struct auth_from *from, arena *a,
-		     struct identity *out)
+status auth_password(
+	slice name, slice password, const struct auth_from *from, arena *a, struct identity *out)
 {
 	usec since = clock_now();
 	status kind = by_password(name, password, from, a, out);
@@ -307,21 +308,27 @@ status auth_scram_find(slice name, const struct auth_from *from, arena *a, struc
 }
 
 /* The client took its time and something changed meanwhile: is what it proved still true? */
-static bool still_true(const struct auth_scram *s, slice name, const struct auth_from *from, arena *a)
+static bool still_true(
+	const struct auth_scram *s, slice name, const struct auth_from *from, arena *a)
 {
 	struct attempt t;
 	struct scram_verifier v;
 
-	return find(name, from, a, &t) == ST_OK && t.usable && t.who.mailbox == s->identity.mailbox &&
+	return find(name, from, a, &t) == ST_OK && t.usable &&
+	       t.who.mailbox == s->identity.mailbox &&
 	       scram_verifier_parse(t.scram, a, &v) == ST_OK &&
 	       secret_same(slice_of(v.stored_key, SCRAM_KEY), slice_of(s->stored_key, SCRAM_KEY));
 }
 
-static status scram_done(const struct auth_scram *s, slice name, const struct auth_from *from,
-			 bool proven, arena *a)
+static status scram_done(
+	const struct auth_scram *s, slice name, const struct auth_from *from, bool proven, arena *a)
 {
-	struct attempt t = {.name = name, .from = from, .who = s->identity, .account = s->account,
-			    .counts = s->counts, .place_fresh = s->place_fresh};
+	struct attempt t = {.name = name,
+		.from = from,
+		.who = s->identity,
+		.account = s->account,
+		.counts = s->counts,
+		.place_fresh = s->place_fresh};
 
 	auth_throttle_key(AUTH_KEY_ADDRESS, from->address, t.address);
 	t.place = auth_throttle_place(from->address, a);
@@ -334,7 +341,8 @@ static status scram_done(const struct auth_scram *s, slice name, const struct au
 	return ST_OK;
 }
 
-status auth_scram_done(const struct auth_scram *s, slice name, const struct auth_from *from, bool proven)
+status auth_scram_done(
+	const struct auth_scram *s, slice name, const struct auth_from *from, bool proven)
 {
 	arena a = ARENA_INIT;
 	status kind = scram_done(s, name, from, proven, &a);
@@ -345,7 +353,7 @@ status auth_scram_done(const struct auth_scram *s, slice name, const struct auth
 /* ---- APOP */
 
 status auth_apop(slice name, slice banner, slice digest, const struct auth_from *from, arena *a,
-		 struct identity *out)
+	struct identity *out)
 {
 	struct attempt t;
 	slice secret = S("nobody");

@@ -75,7 +75,7 @@ static bool too_old(const struct remembered *r)
 }
 
 enum auth_cached auth_cache_find(const uint8_t key[AUTH_CACHE_KEY], arena *a, struct identity *who,
-				 uint8_t hash[AUTH_CACHE_KEY])
+	uint8_t hash[AUTH_CACHE_KEY])
 {
 	enum auth_cached found = AUTH_CACHED_NOT;
 
@@ -112,7 +112,7 @@ static struct remembered *new_entry(const struct identity *who)
 }
 
 void auth_cache_put(const uint8_t key[AUTH_CACHE_KEY], const struct identity *who,
-		    const uint8_t hash[AUTH_CACHE_KEY], uint64_t as_of)
+	const uint8_t hash[AUTH_CACHE_KEY], uint64_t as_of)
 {
 	int64_t most = setting_number(S_auth_cache_most, NULL);
 

@@ -1,5 +1,5 @@
-/* The last @ divides, since local parts may hold one and realms may not. Where there is none, the last
-   character of auth_at_signs does (E8). */
+/* The last @ divides, since local parts may hold one and realms may not. Where there is none, the
+   last character of auth_at_signs does (E8). */
 #include "provider/auth_name.h"
 
 #include "base/utf8.h"
@@ -39,14 +39,14 @@ static size_t find_sign(slice s, size_t *width)
 status auth_name_parse(slice written, arena *a, struct auth_name *out)
 {
 	if (written.size == 0 || written.size > AUTH_NAME_MOST || !utf8_valid(written) ||
-	    has_control(written))
+		has_control(written))
 		return ST_INVALID;
 
 	size_t width, at = find_sign(written, &width);
 	slice realm = at < written.size ? slice_from(written, at + width)
 					: setting_text(S_auth_default_postoffice, NULL);
 	struct auth_name n = {.mailbox = mail_local_key(slice_until(written, at), a),
-			      .realm = mail_local_key(realm, a)};
+		.realm = mail_local_key(realm, a)};
 	slice shown;
 	if (at < written.size && mail_domain_parse(realm, a, &n.domain, &shown) != ST_OK)
 		n.domain = (slice){0};

@@ -15,7 +15,8 @@ struct auth_name {
 	slice key;     /* one text for all spellings of the same name: for throttle and cache */
 };
 
-/* ST_INVALID: empty, too long, no UTF-8, control characters; the logon then takes the road of an unknown name. */
+/* ST_INVALID: empty, too long, no UTF-8, control characters; the logon then takes the road of an
+   unknown name. */
 status auth_name_parse(slice written, arena *a, struct auth_name *out);
 
 #endif

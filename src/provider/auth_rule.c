@@ -1,5 +1,6 @@
-/* Rules for new passwords: length, characters, not the name, not in the dictionary (V10). The dictionary is
-   the built-in list or a file of the operator's; it is read once and again when the file changed. */
+/* Rules for new passwords: length, characters, not the name, not in the dictionary (V10). The
+   dictionary is the built-in list or a file of the operator's; it is read once and again when the
+   file changed. */
 #include "provider/auth.h"
 
 #include "base/log.h"
@@ -57,7 +58,8 @@ static map *from_file(const char *path)
 	if (!f)
 		return NULL;
 	map *m = map_open();
-	for (long left = FILE_MOST; left > 0 && fgets(line, sizeof line, f); left -= (long)strlen(line))
+	for (long left = FILE_MOST; left > 0 && fgets(line, sizeof line, f);
+		left -= (long)strlen(line))
 		add_word(m, slice_z(line));
 	fclose(f);
 	return m;
@@ -78,7 +80,7 @@ static status look(void *arg)
 
 	pthread_mutex_lock(&lock);
 	if (!words || strcmp(words_file, s->path) != 0 ||
-	    memcmp(&words_time, &st.st_mtim, sizeof words_time) != 0) {
+		memcmp(&words_time, &st.st_mtim, sizeof words_time) != 0) {
 		map *m = s->path[0] && there ? from_file(s->path) : NULL;
 		if (!m && s->path[0])
 			log_event(EV_AUTH_DICTIONARY, "file=%s", log_quote(slice_z(s->path)));
@@ -130,10 +132,11 @@ status auth_password_check(int64_t postoffice, slice name, slice password, arena
 
 	if (password.size > AUTH_PASSWORD_MOST)
 		return refuse(why, arena_format(a, "the password is longer than %d octets",
-						AUTH_PASSWORD_MOST));
+					   AUTH_PASSWORD_MOST));
 	if ((int64_t)characters(password) < least)
-		return refuse(why, arena_format(a, "the password is shorter than %" PRId64 " characters",
-						least));
+		return refuse(
+			why, arena_format(a, "the password is shorter than %" PRId64 " characters",
+				     least));
 	if (saslprep(password, &secret, &prepared) != ST_OK) {
 		arena_release(&secret);
 		return refuse(why, S("the password has characters that are not allowed (control or "

@@ -37,8 +37,8 @@ static atomic_uint_fast64_t hashed;
 
 /* ---- turns */
 
-/* The settings may change while tasks wait: they keep the gate they came to, who comes later gets one of
-   the new size. The last to leave an old gate closes it. */
+/* The settings may change while tasks wait: they keep the gate they came to, who comes later gets
+   one of the new size. The last to leave an old gate closes it. */
 struct turn {
 	gate *g;
 	unsigned slots, users;
@@ -47,7 +47,8 @@ struct turn {
 
 static pthread_mutex_t turn_lock = PTHREAD_MUTEX_INITIALIZER;
 static struct turn turns[8];
-static int64_t largest_stored; /* memory of the largest stored hash met: budgets must hold for it too */
+static int64_t
+	largest_stored; /* memory of the largest stored hash met: budgets must hold for it too */
 
 static unsigned slots_now(int64_t memory)
 {
@@ -165,7 +166,7 @@ static bool read_parameters(slice hash, struct parameters *out, slice *rest)
 		return false;
 	for (int i = 0; i < 3; i++)
 		if (!slice_take(&list, ',', &part) || !slice_starts(part, names[i]) ||
-		    !slice_number(slice_from(part, 2), &values[i]) || values[i] > UINT32_MAX)
+			!slice_number(slice_from(part, 2), &values[i]) || values[i] > UINT32_MAX)
 			return false;
 	*out = (struct parameters){(uint32_t)values[0], (uint32_t)values[1], (uint32_t)values[2]};
 	return !list.at;
@@ -185,7 +186,8 @@ static bool bearable(const struct parameters *p)
 /* The base64 of this notation has no padding. */
 static status read_base64(slice bare, arena *a, slice *raw)
 {
-	slice padded = arena_format(a, "%.*s%.*s", SLICE_ARGS(bare), (int)((4 - bare.size % 4) % 4), "===");
+	slice padded = arena_format(
+		a, "%.*s%.*s", SLICE_ARGS(bare), (int)((4 - bare.size % 4) % 4), "===");
 	return base64_decode(padded, a, raw);
 }
 
@@ -199,12 +201,12 @@ struct hash_job {
 	struct parameters p;
 	slice password, salt; /* the password prepared */
 	uint8_t out[HASH];
-	unsigned iterations;  /* of a SCRAM verifier to make too; 0 = none */
+	unsigned iterations; /* of a SCRAM verifier to make too; 0 = none */
 	struct scram_verifier scram;
 };
 
-/* Straight from the kernel and back to it: malloc would keep such blocks, one in each of its arenas, and
-   the budget would not hold. */
+/* Straight from the kernel and back to it: malloc would keep such blocks, one in each of its
+   arenas, and the budget would not hold. */
 static int take_memory(uint8_t **memory, size_t size)
 {
 	void *at = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
@@ -220,27 +222,34 @@ static void give_memory(uint8_t *memory, size_t size)
 static status compute(void *arg)
 {
 	struct hash_job *j = arg;
-	argon2_context c = {.out = j->out, .outlen = HASH,
-			    .pwd = (uint8_t *)j->password.at, .pwdlen = (uint32_t)j->password.size,
-			    .salt = (uint8_t *)j->salt.at, .saltlen = (uint32_t)j->salt.size,
-			    .t_cost = j->p.passes, .m_cost = j->p.memory,
-			    .lanes = j->p.lanes, .threads = 1, .version = ARGON2_VERSION_13,
-			    .allocate_cbk = take_memory, .free_cbk = give_memory,
-			    .flags = ARGON2_DEFAULT_FLAGS};
+	argon2_context c = {.out = j->out,
+		.outlen = HASH,
+		.pwd = (uint8_t *)j->password.at,
+		.pwdlen = (uint32_t)j->password.size,
+		.salt = (uint8_t *)j->salt.at,
+		.saltlen = (uint32_t)j->salt.size,
+		.t_cost = j->p.passes,
+		.m_cost = j->p.memory,
+		.lanes = j->p.lanes,
+		.threads = 1,
+		.version = ARGON2_VERSION_13,
+		.allocate_cbk = take_memory,
+		.free_cbk = give_memory,
+		.flags = ARGON2_DEFAULT_FLAGS};
 	int kind = argon2id_ctx(&c);
 
 	if (j->iterations > 0)
 		scram_verifier_make(j->password, j->salt, j->iterations, &j->scram);
-	return kind == ARGON2_OK			 ? ST_OK
+	return kind == ARGON2_OK                        ? ST_OK
 	       : kind == ARGON2_MEMORY_ALLOCATION_ERROR ? ST_BUSY
-							 : ST_BROKEN;
+							: ST_BROKEN;
 }
 
 static slice write_hash(const struct hash_job *j, arena *a)
 {
 	slice salt = write_base64(j->salt, a), hash = write_base64(slice_of(j->out, HASH), a);
-	return arena_format(a, HEAD "m=%" PRIu32 ",t=%" PRIu32 ",p=%" PRIu32 "$%.*s$%.*s", j->p.memory,
-			    j->p.passes, j->p.lanes, SLICE_ARGS(salt), SLICE_ARGS(hash));
+	return arena_format(a, HEAD "m=%" PRIu32 ",t=%" PRIu32 ",p=%" PRIu32 "$%.*s$%.*s",
+		j->p.memory, j->p.passes, j->p.lanes, SLICE_ARGS(salt), SLICE_ARGS(hash));
 }
 
 /* What a stored hash holds; ST_BROKEN when it is none of ours or too dear. */
@@ -248,9 +257,10 @@ static status read_hash(slice stored, arena *a, struct hash_job *j, slice *hash)
 {
 	slice rest, salt;
 
-	if (!read_parameters(stored, &j->p, &rest) || !bearable(&j->p) || !slice_take(&rest, '$', &salt) ||
-	    !rest.at || read_base64(salt, a, &j->salt) != ST_OK || j->salt.size < ARGON2_MIN_SALT_LENGTH ||
-	    read_base64(rest, a, hash) != ST_OK || hash->size != HASH)
+	if (!read_parameters(stored, &j->p, &rest) || !bearable(&j->p) ||
+		!slice_take(&rest, '$', &salt) || !rest.at ||
+		read_base64(salt, a, &j->salt) != ST_OK || j->salt.size < ARGON2_MIN_SALT_LENGTH ||
+		read_base64(rest, a, hash) != ST_OK || hash->size != HASH)
 		return log_trouble(ST_BROKEN, EV_AUTH_HASH_BROKEN, NULL);
 	return ST_OK;
 }
@@ -259,7 +269,8 @@ static status read_hash(slice stored, arena *a, struct hash_job *j, slice *hash)
 static slice prepared_or_raw(slice password, arena *secret)
 {
 	slice prepared;
-	return saslprep(password, secret, &prepared) == ST_OK ? prepared : arena_copy(secret, password);
+	return saslprep(password, secret, &prepared) == ST_OK ? prepared
+							      : arena_copy(secret, password);
 }
 
 static void forget(slice password, arena *secret)
@@ -282,12 +293,13 @@ static status seal(int64_t postoffice, slice password, arena *a, slice *sealed)
 
 	random_bytes(to, NONCE);
 	/* The post office is part of it: a secret moved to another tenant's row does not open. */
-	bool made = c && EVP_EncryptInit_ex(c, EVP_aes_256_gcm(), NULL, key, to) == 1 &&
-		    EVP_EncryptUpdate(c, NULL, &size, (void *)&postoffice, sizeof postoffice) == 1 &&
-		    EVP_EncryptUpdate(c, to + NONCE, &size, (const void *)password.at,
-				      (int)password.size) == 1 &&
-		    EVP_EncryptFinal_ex(c, to + NONCE + size, &size) == 1 &&
-		    EVP_CIPHER_CTX_ctrl(c, EVP_CTRL_GCM_GET_TAG, TAG, to + NONCE + password.size) == 1;
+	bool made =
+		c && EVP_EncryptInit_ex(c, EVP_aes_256_gcm(), NULL, key, to) == 1 &&
+		EVP_EncryptUpdate(c, NULL, &size, (void *)&postoffice, sizeof postoffice) == 1 &&
+		EVP_EncryptUpdate(
+			c, to + NONCE, &size, (const void *)password.at, (int)password.size) == 1 &&
+		EVP_EncryptFinal_ex(c, to + NONCE + size, &size) == 1 &&
+		EVP_CIPHER_CTX_ctrl(c, EVP_CTRL_GCM_GET_TAG, TAG, to + NONCE + password.size) == 1;
 	EVP_CIPHER_CTX_free(c);
 	*sealed = slice_of(to, NONCE + password.size + TAG);
 	return made ? ST_OK : ST_BROKEN;
@@ -330,12 +342,13 @@ static status read_key(const char *path)
 		return ST_OK; /* none: recoverable secrets cannot be switched on */
 	if (fd < 0)
 		return log_trouble(ST_INVALID, EV_AUTH_SECRET_FILE, "file=%s errno=%d",
-				   log_quote(slice_z(path)), errno);
+			log_quote(slice_z(path)), errno);
 	bool fine = fstat(fd, &st) == 0 && S_ISREG(st.st_mode) && (st.st_mode & 077) == 0 &&
 		    st.st_size == KEY && read(fd, key, KEY) == KEY;
 	close(fd);
 	if (!fine)
-		return log_trouble(ST_INVALID, EV_AUTH_SECRET_FILE, "file=%s", log_quote(slice_z(path)));
+		return log_trouble(
+			ST_INVALID, EV_AUTH_SECRET_FILE, "file=%s", log_quote(slice_z(path)));
 	has_key = true;
 	return ST_OK;
 }
@@ -372,7 +385,7 @@ static status make_file(const char *path, slice user, arena *a)
 		return ST_OK;
 	if (fd < 0)
 		return log_trouble(ST_DENIED, EV_AUTH_SECRET_FILE, "file=%s errno=%d",
-				   log_quote(slice_z(path)), errno);
+			log_quote(slice_z(path)), errno);
 	random_bytes(fresh, sizeof fresh);
 	bool made = write(fd, fresh, KEY) == KEY && give_to_user(fd, user, a) && fsync(fd) == 0;
 	secret_forget(fresh, sizeof fresh);
@@ -380,8 +393,8 @@ static status make_file(const char *path, slice user, arena *a)
 	if (made)
 		return ST_OK;
 	unlink(path); /* half a key is none */
-	return log_trouble(ST_DENIED, EV_AUTH_SECRET_FILE, "file=%s errno=%d", log_quote(slice_z(path)),
-			   errno);
+	return log_trouble(ST_DENIED, EV_AUTH_SECRET_FILE, "file=%s errno=%d",
+		log_quote(slice_z(path)), errno);
 }
 
 status auth_secret_file_make(const struct bootstrap *b)
@@ -408,9 +421,9 @@ status auth_hash_new(int64_t postoffice, slice password, arena *a, struct auth_s
 		return log_trouble(ST_BROKEN, EV_AUTH_NO_KEY, "postoffice=%" PRId64, postoffice);
 	random_bytes(salt, sizeof salt);
 	struct hash_job j = {.p = wanted_parameters(),
-			     .password = prepared_or_raw(password, &secret),
-			     .salt = slice_of(salt, sizeof salt),
-			     .iterations = (unsigned)setting_number(S_auth_scram_iterations, NULL)};
+		.password = prepared_or_raw(password, &secret),
+		.salt = slice_of(salt, sizeof salt),
+		.iterations = (unsigned)setting_number(S_auth_scram_iterations, NULL)};
 	status kind = in_turn(compute, &j, (int64_t)j.p.memory * 1024);
 	forget(j.password, &secret);
 	TRY(kind);
@@ -450,5 +463,6 @@ bool auth_hash_outdated(slice hash)
 {
 	struct parameters p, wanted = wanted_parameters();
 	slice rest;
-	return !read_parameters(hash, &p, &rest) || p.memory < wanted.memory || p.passes < wanted.passes;
+	return !read_parameters(hash, &p, &rest) || p.memory < wanted.memory ||
+	       p.passes < wanted.passes;
 }

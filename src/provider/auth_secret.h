@@ -1,7 +1,7 @@
-/* What is kept of a password, how it is made and checked: an argon2id hash, a SCRAM-SHA-256 verifier and,
-   where a post office asks for it, a secret that can be recovered for APOP. Hashing runs on helper
-   threads behind a gate, so that all logons of a process together stay within auth_hash_memory
-   (trust.md T34). Storing and finding is the matter of mailbox.c and auth.c. */
+/* What is kept of a password, how it is made and checked: an argon2id hash, a SCRAM-SHA-256
+   verifier and, where a post office asks for it, a secret that can be recovered for APOP. Hashing
+   runs on helper threads behind a gate, so that all logons of a process together stay within
+   auth_hash_memory (trust.md T34). Storing and finding is the matter of mailbox.c and auth.c. */
 #ifndef PENNYPOST_PROVIDER_AUTH_SECRET_H
 #define PENNYPOST_PROVIDER_AUTH_SECRET_H
 
@@ -16,7 +16,7 @@
 struct auth_secrets {      /* three columns of a credential */
 	slice hash;        /* "$argon2id$v=19$m=19456,t=2,p=1$salt$hash" */
 	slice scram;       /* "SCRAM-SHA-256$4096:salt$stored key:server key" (RFC 5803) */
-	slice recoverable; /* AES-256-GCM: 12 bytes nonce, cipher text, 16 bytes tag; empty = not kept */
+	slice recoverable; /* AES-256-GCM: 12 bytes nonce, text, 16 bytes tag; empty = not kept */
 };
 
 /* Makes all three with the present settings. Waits for its turn to hash (auth_hash_patience).
@@ -24,9 +24,9 @@ struct auth_secrets {      /* three columns of a credential */
    recoverable secrets, but there is no key. */
 status auth_hash_new(int64_t postoffice, slice password, arena *a, struct auth_secrets *out);
 
-/* Whether the password belongs to the hash: ST_OK, ST_DENIED, ST_BUSY. Hashes whose parameters are beyond what
-   the settings allow are never computed (ST_BROKEN). An empty `hash` costs the work of one with the
-   present parameters and gives ST_DENIED (T40). */
+/* Whether the password belongs to the hash: ST_OK, ST_DENIED, ST_BUSY. Hashes whose parameters are
+   beyond what the settings allow are never computed (ST_BROKEN). An empty `hash` costs the work of
+   one with the present parameters and gives ST_DENIED (T40). */
 status auth_hash_check(slice hash, slice password);
 /* The hash was made with smaller parameters than the present settings ask for. */
 bool auth_hash_outdated(slice hash);

@@ -1,5 +1,5 @@
-/* Guessing (T41): what failed logons of an address, an account and their pair mean for the next one.
-   Where the counts are kept is the store's matter; the judgement is the same everywhere. */
+/* Guessing (T41): what failed logons of an address, an account and their pair mean for the next
+   one. Where the counts are kept is the store's matter; the judgement is the same everywhere. */
 #ifndef PENNYPOST_PROVIDER_AUTH_THROTTLE_H
 #define PENNYPOST_PROVIDER_AUTH_THROTTLE_H
 
@@ -7,25 +7,26 @@
 #include "base/clock.h"
 #include "base/status.h"
 
-struct auth_counts {       /* failures within auth_failure_span */
+struct auth_counts { /* failures within auth_failure_span */
 	int64_t address, account, pair;
-	bool known;        /* this account logged on from this address before */
+	bool known; /* this account logged on from this address before */
 };
 
-/* ST_LIMITED: not to be tried now. A known pair is judged by its own failures alone, and generously, so
-   that nobody can lock an owner out. */
+/* ST_LIMITED: not to be tried now. A known pair is judged by its own failures alone, and
+   generously, so that nobody can lock an owner out. */
 status auth_throttle_judge(const struct auth_counts *c);
 /* How long the answer to a failure is held back, the present failure not yet counted. */
 usec auth_throttle_delay(const struct auth_counts *c);
 
 #define AUTH_KEY 17
-/* The counting key of a fact: its kind and a digest, so that keys have one size. Addresses of IPv6 count
-   as their /64. */
+/* The counting key of a fact: its kind and a digest, so that keys have one size. Addresses of IPv6
+   count as their /64. */
 enum auth_key_kind { AUTH_KEY_ADDRESS = 'a', AUTH_KEY_NAME = 'n' };
 void auth_throttle_key(enum auth_key_kind kind, slice value, uint8_t to[AUTH_KEY]);
 /* The key of an account coming from an address: what auth_find makes of both too. */
 slice auth_throttle_pair(const uint8_t address[AUTH_KEY], slice account, arena *a);
-/* The place a logon comes from, for people: the address, or the /64 of an IPv6 one ("2001:db8:1:2::/64"). */
+/* The place a logon comes from, for people: the address, or the /64 of an IPv6 one
+   ("2001:db8:1:2::/64"). */
 slice auth_throttle_place(slice address, arena *a);
 
 #endif

@@ -1,6 +1,6 @@
-/* SASL mechanisms, one row each. A mechanism is a step function that is called with the client's bytes
-   until it is done; what it must remember between two steps stands in struct sasl. Whoever is let in
-   goes through `let_in`, where a post office may still refuse the mechanism. */
+/* SASL mechanisms, one row each. A mechanism is a step function that is called with the client's
+   bytes until it is done; what it must remember between two steps stands in struct sasl. Whoever is
+   let in goes through `let_in`, where a post office may still refuse the mechanism. */
 #include "provider/sasl.h"
 
 #include "base/encode.h"
@@ -59,8 +59,8 @@ static bool has_nul(slice s)
 	return slice_find(s, '\0') < s.size;
 }
 
-static status by_password(sasl *s, slice name, slice password, arena *a, bool *done,
-			  struct identity *who)
+static status by_password(
+	sasl *s, slice name, slice password, arena *a, bool *done, struct identity *who)
 {
 	struct identity found = {0};
 
@@ -78,8 +78,8 @@ static status step_plain(sasl *s, slice in, arena *a, slice *out, bool *done, st
 	slice rest = in, as, name;
 
 	(void)out;
-	if (!slice_take(&rest, '\0', &as) || !rest.at || !slice_take(&rest, '\0', &name) || !rest.at ||
-	    has_nul(rest) || name.size == 0 || rest.size == 0)
+	if (!slice_take(&rest, '\0', &as) || !rest.at || !slice_take(&rest, '\0', &name) ||
+		!rest.at || has_nul(rest) || name.size == 0 || rest.size == 0)
 		return ST_INVALID;
 	/* Nobody acts for another here (T44). */
 	if (as.size > 0 && !slice_same(as, name))
@@ -115,7 +115,7 @@ static bool take_attribute(slice *rest, char letter, slice *value)
 	slice part;
 
 	if (!rest->at || !slice_take(rest, ',', &part) || part.size < 2 || part.at[0] != letter ||
-	    part.at[1] != '=')
+		part.at[1] != '=')
 		return false;
 	*value = slice_from(part, 2);
 	return true;
@@ -156,8 +156,8 @@ static status read_binding_flag(sasl *s, slice flag)
 	if (slice_starts(flag, S("p="))) {
 		if (!s->row->plus)
 			return ST_INVALID;
-		if (!s->peer->binding ||
-		    s->peer->binding(s->peer->arg, slice_from(flag, 2), s->talk, &s->binding) != ST_OK)
+		if (!s->peer->binding || s->peer->binding(s->peer->arg, slice_from(flag, 2),
+						 s->talk, &s->binding) != ST_OK)
 			return ST_DENIED;
 		return ST_OK;
 	}
@@ -165,7 +165,8 @@ static status read_binding_flag(sasl *s, slice flag)
 		return ST_INVALID;
 	if (slice_same(flag, S("n")))
 		return ST_OK;
-	/* y: "I could, but you did not offer it". We did: somebody took it out of the list on the way. */
+	/* y: "I could, but you did not offer it". We did: somebody took it out of the list on the
+	   way. */
 	if (slice_same(flag, S("y")))
 		return plus_offered(s->peer) ? ST_DENIED : ST_OK;
 	return ST_INVALID;
@@ -197,8 +198,9 @@ static status scram_first(sasl *s, slice in, arena *a, slice *out)
 	TRY(read_binding_flag(s, flag));
 
 	/* An extension the server must understand ("m=") is none we know: it fails as no name. */
-	if (!take_attribute(&rest, 'n', &coded_name) || !take_attribute(&rest, 'r', &client_nonce) ||
-	    !is_printable(client_nonce) || client_nonce.size > NONCE_MOST)
+	if (!take_attribute(&rest, 'n', &coded_name) ||
+		!take_attribute(&rest, 'r', &client_nonce) || !is_printable(client_nonce) ||
+		client_nonce.size > NONCE_MOST)
 		return ST_INVALID;
 	TRY(read_saslname(coded_name, s->talk, &s->name));
 	if (name_as.size > 0 && !slice_same(name_as, s->name))
@@ -211,7 +213,7 @@ static status scram_first(sasl *s, slice in, arena *a, slice *out)
 	s->nonce = server_nonce(client_nonce, s->talk);
 	slice salt = base64_encode(s->verifier.salt, a);
 	s->server_first = arena_format(s->talk, "r=%.*s,s=%.*s,i=%u", SLICE_ARGS(s->nonce),
-				       SLICE_ARGS(salt), s->verifier.iterations);
+		SLICE_ARGS(salt), s->verifier.iterations);
 	*out = s->server_first;
 	return ST_OK;
 }
@@ -224,8 +226,8 @@ static bool binding_right(const sasl *s, slice coded, arena *a)
 
 	text_add(&wanted, s->gs2);
 	text_add(&wanted, s->binding);
-	bool right = base64_decode(coded, a, &given) == ST_OK &&
-		     secret_same(given, text_slice(&wanted));
+	bool right =
+		base64_decode(coded, a, &given) == ST_OK && secret_same(given, text_slice(&wanted));
 	text_free(&wanted);
 	return right;
 }
@@ -236,7 +238,7 @@ static status scram_final(sasl *s, slice in, arena *a, slice *out, bool *done, s
 	size_t last = slice_find_last(in, ',');
 
 	if (!take_attribute(&rest, 'c', &binding) || !take_attribute(&rest, 'r', &nonce) ||
-	    !rest.at || !slice_starts(slice_from(in, last), S(",p=")))
+		!rest.at || !slice_starts(slice_from(in, last), S(",p=")))
 		return ST_INVALID;
 	coded = slice_from(in, last + 3);
 	if (base64_decode(coded, a, &proof) != ST_OK || proof.size != SCRAM_KEY)
@@ -244,7 +246,7 @@ static status scram_final(sasl *s, slice in, arena *a, slice *out, bool *done, s
 
 	slice without_proof = slice_until(in, last);
 	slice message = arena_format(a, "%.*s,%.*s,%.*s", SLICE_ARGS(s->first_bare),
-				     SLICE_ARGS(s->server_first), SLICE_ARGS(without_proof));
+		SLICE_ARGS(s->server_first), SLICE_ARGS(without_proof));
 	bool right = scram_proof_right(s->verifier.stored_key, message, proof);
 	right &= secret_same(nonce, s->nonce);
 	right &= binding_right(s, binding, a);
@@ -271,19 +273,22 @@ static status step_scram(sasl *s, slice in, arena *a, slice *out, bool *done, st
 
 /* ---- XOAUTH2: "user=" name ^A "auth=Bearer " token ^A ^A */
 
-static status step_xoauth2(sasl *s, slice in, arena *a, slice *out, bool *done, struct identity *who)
+static status step_xoauth2(
+	sasl *s, slice in, arena *a, slice *out, bool *done, struct identity *who)
 {
 	slice rest = in, user, bearer, last;
 
-	/* The second message answers the error we told as a challenge; it is empty and changes nothing. */
+	/* The second message answers the error we told as a challenge; it is empty and changes
+	   nothing. */
 	if (s->step > 1)
 		return ST_DENIED;
 	if (!slice_take(&rest, 1, &user) || !slice_take(&rest, 1, &bearer) ||
-	    !slice_take(&rest, 1, &last) || last.size > 0 || !rest.at || rest.size > 0 ||
-	    !slice_starts(user, S("user=")) || !slice_starts_nocase(bearer, S("auth=Bearer ")))
+		!slice_take(&rest, 1, &last) || last.size > 0 || !rest.at || rest.size > 0 ||
+		!slice_starts(user, S("user=")) || !slice_starts_nocase(bearer, S("auth=Bearer ")))
 		return ST_INVALID;
 	struct identity found = {0};
-	status kind = token_check(slice_from(user, 5), slice_from(bearer, 12), &s->peer->from, a, &found);
+	status kind =
+		token_check(slice_from(user, 5), slice_from(bearer, 12), &s->peer->from, a, &found);
 	if (kind == ST_OK)
 		kind = let_in(s, &found);
 	if (kind == ST_DENIED) {
@@ -325,7 +330,7 @@ slice sasl_offered(const struct sasl_peer *p, arena *a)
 	for (size_t i = 0; i < MECHANISMS; i++)
 		if (on_offer(&mechanisms[i], p))
 			all = arena_format(a, "%.*s%s%s", SLICE_ARGS(all), all.size ? " " : "",
-					   mechanisms[i].name);
+				mechanisms[i].name);
 	return all;
 }
 
@@ -359,7 +364,8 @@ status sasl_step(sasl *s, const slice *in, arena *a, slice *out, bool *done, str
 		return ST_OK;
 	}
 	s->step++;
-	status kind = in->size > MESSAGE_MOST ? ST_INVALID : s->row->step(s, *in, a, out, done, who);
+	status kind =
+		in->size > MESSAGE_MOST ? ST_INVALID : s->row->step(s, *in, a, out, done, who);
 	if (kind != ST_OK || *done)
 		sasl_abort(s);
 	return kind;

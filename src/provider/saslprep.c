@@ -1,5 +1,5 @@
-/* RFC 4013 over libunistring: the tables of RFC 3454 that are short stand here, the rest is asked of
-   the general and bidirectional categories. */
+/* RFC 4013 over libunistring: the tables of RFC 3454 that are short stand here, the rest is asked
+   of the general and bidirectional categories. */
 #include "provider/saslprep.h"
 
 #include "base/secret.h"
@@ -14,13 +14,13 @@ struct range {
 	uint32_t first, last;
 };
 
-static const struct range to_space[] = { /* C.1.2 */
+static const struct range to_space[] = {/* C.1.2 */
 	{0xa0, 0xa0}, {0x1680, 0x1680}, {0x2000, 0x200b}, {0x202f, 0x202f}, {0x205f, 0x205f},
 	{0x3000, 0x3000}};
-static const struct range to_nothing[] = { /* B.1 without what C.1.2 takes */
+static const struct range to_nothing[] = {/* B.1 without what C.1.2 takes */
 	{0xad, 0xad}, {0x34f, 0x34f}, {0x1806, 0x1806}, {0x180b, 0x180d}, {0x200c, 0x200d},
 	{0x2060, 0x2060}, {0xfe00, 0xfe0f}, {0xfeff, 0xfeff}};
-static const struct range forbidden[] = { /* C.2 to C.9 beyond the categories Cc, Co, Cs, Zl, Zp */
+static const struct range forbidden[] = {/* C.2 to C.9 beyond the categories Cc, Co, Cs, Zl, Zp */
 	{0x6dd, 0x6dd}, {0x70f, 0x70f}, {0x180e, 0x180e}, {0x2061, 0x2063}, {0x206a, 0x206f},
 	{0xfff9, 0xfffd}, {0x1d173, 0x1d17a}, {0x2ff0, 0x2ffb}, {0x340, 0x341}, {0x200e, 0x200f},
 	{0x202a, 0x202e}, {0xe0001, 0xe0001}, {0xe0020, 0xe007f}, {0xfdd0, 0xfdef}};
@@ -60,7 +60,8 @@ static status check(slice s)
 			first_right = last_right;
 		first = false;
 	}
-	/* RFC 3454 6: what has a right-to-left letter has no left-to-right one, and such at both ends. */
+	/* RFC 3454 6: what has a right-to-left letter has no left-to-right one, and such at both
+	   ends. */
 	if (right && (left || !first_right || !last_right))
 		return ST_INVALID;
 	return ST_OK;
@@ -85,7 +86,8 @@ status saslprep(slice raw, arena *a, slice *prepared)
 
 	text mapped = TEXT_INIT;
 	uint32_t point;
-	text_reserve(&mapped, raw.size); /* the mapping never makes longer: no copy is left behind */
+	text_reserve(
+		&mapped, raw.size); /* the mapping never makes longer: no copy is left behind */
 	for (slice s = raw; s.size > 0; s = slice_from(s, utf8_take(s, &point))) {
 		utf8_take(s, &point);
 		if (within(to_space, COUNT(to_space), point))
@@ -95,7 +97,8 @@ status saslprep(slice raw, arena *a, slice *prepared)
 	}
 
 	size_t size = 0;
-	uint8_t *normal = u8_normalize(UNINORM_NFKC, (const uint8_t *)mapped.at, mapped.size, NULL, &size);
+	uint8_t *normal =
+		u8_normalize(UNINORM_NFKC, (const uint8_t *)mapped.at, mapped.size, NULL, &size);
 	slice out = normal ? arena_copy(a, slice_of(normal, size)) : (slice){0};
 	if (normal)
 		secret_forget(normal, size);

@@ -1,5 +1,5 @@
-/* SCRAM keys over libcrypto. Its calls fail only for want of memory or of the algorithm itself; both
-   end the process, since going on would let a wrong key look like a right one. */
+/* SCRAM keys over libcrypto. Its calls fail only for want of memory or of the algorithm itself;
+   both end the process, since going on would let a wrong key look like a right one. */
 #include "provider/scram.h"
 
 #include "base/encode.h"
@@ -23,8 +23,8 @@ static slice key_slice(const uint8_t key[SCRAM_KEY])
 void scram_hmac(slice key, slice bytes, uint8_t out[SCRAM_KEY])
 {
 	unsigned size = SCRAM_KEY;
-	must(HMAC(EVP_sha256(), key.size ? key.at : "", (int)key.size, (const unsigned char *)bytes.at,
-		  bytes.size, out, &size) != NULL);
+	must(HMAC(EVP_sha256(), key.size ? key.at : "", (int)key.size,
+		     (const unsigned char *)bytes.at, bytes.size, out, &size) != NULL);
 }
 
 static void hash(slice bytes, uint8_t out[SCRAM_KEY])
@@ -32,13 +32,14 @@ static void hash(slice bytes, uint8_t out[SCRAM_KEY])
 	must(EVP_Digest(bytes.at, bytes.size, out, NULL, EVP_sha256(), NULL) == 1);
 }
 
-void scram_verifier_make(slice password, slice salt, unsigned iterations, struct scram_verifier *out)
+void scram_verifier_make(
+	slice password, slice salt, unsigned iterations, struct scram_verifier *out)
 {
 	uint8_t salted[SCRAM_KEY], client_key[SCRAM_KEY];
 
 	must(PKCS5_PBKDF2_HMAC(password.size ? password.at : "", (int)password.size,
-			       (const unsigned char *)salt.at, (int)salt.size, (int)iterations,
-			       EVP_sha256(), SCRAM_KEY, salted) == 1);
+		     (const unsigned char *)salt.at, (int)salt.size, (int)iterations, EVP_sha256(),
+		     SCRAM_KEY, salted) == 1);
 	out->iterations = iterations;
 	out->salt = salt;
 	scram_hmac(key_slice(salted), S("Client Key"), client_key);
@@ -54,7 +55,7 @@ slice scram_verifier_text(const struct scram_verifier *v, arena *a)
 	slice stored = base64_encode(key_slice(v->stored_key), a);
 	slice server = base64_encode(key_slice(v->server_key), a);
 	return arena_format(a, "SCRAM-SHA-256$%u:%.*s$%.*s:%.*s", v->iterations, SLICE_ARGS(salt),
-			    SLICE_ARGS(stored), SLICE_ARGS(server));
+		SLICE_ARGS(stored), SLICE_ARGS(server));
 }
 
 static status take_key(slice coded, arena *a, uint8_t to[SCRAM_KEY])
@@ -74,10 +75,10 @@ status scram_verifier_parse(slice text, arena *a, struct scram_verifier *out)
 	struct scram_verifier v = {0};
 
 	if (!slice_take(&rest, '$', &scheme) || !slice_same(scheme, S("SCRAM-SHA-256")) ||
-	    !slice_take(&rest, '$', &first) || !slice_take(&rest, '$', &second) || rest.at)
+		!slice_take(&rest, '$', &first) || !slice_take(&rest, '$', &second) || rest.at)
 		return ST_INVALID;
-	if (!slice_take(&first, ':', &iterations) || !slice_number(iterations, &count) || count == 0 ||
-	    count > SCRAM_ITERATIONS_MOST)
+	if (!slice_take(&first, ':', &iterations) || !slice_number(iterations, &count) ||
+		count == 0 || count > SCRAM_ITERATIONS_MOST)
 		return ST_INVALID;
 	v.iterations = (unsigned)count;
 	TRY(base64_decode(first, a, &v.salt));
@@ -103,8 +104,8 @@ bool scram_proof_right(const uint8_t stored_key[SCRAM_KEY], slice auth_message, 
 	return secret_same(key_slice(found), key_slice(stored_key));
 }
 
-void scram_server_signature(const uint8_t server_key[SCRAM_KEY], slice auth_message,
-			    uint8_t out[SCRAM_KEY])
+void scram_server_signature(
+	const uint8_t server_key[SCRAM_KEY], slice auth_message, uint8_t out[SCRAM_KEY])
 {
 	scram_hmac(key_slice(server_key), auth_message, out);
 }

@@ -18,7 +18,8 @@ struct scram_verifier {
 };
 
 /* From a prepared password (saslprep.h); the salt is lent. Takes some ms: offload it. */
-void scram_verifier_make(slice password, slice salt, unsigned iterations, struct scram_verifier *out);
+void scram_verifier_make(
+	slice password, slice salt, unsigned iterations, struct scram_verifier *out);
 /* "SCRAM-SHA-256$4096:base64 salt$base64 stored key:base64 server key" and back; ST_INVALID. */
 slice scram_verifier_text(const struct scram_verifier *v, arena *a);
 status scram_verifier_parse(slice text, arena *a, struct scram_verifier *out);
@@ -26,8 +27,8 @@ status scram_verifier_parse(slice text, arena *a, struct scram_verifier *out);
 /* Whether `proof` was made by someone who knows the password, over this AuthMessage. */
 bool scram_proof_right(const uint8_t stored_key[SCRAM_KEY], slice auth_message, slice proof);
 /* ServerSignature over the AuthMessage. */
-void scram_server_signature(const uint8_t server_key[SCRAM_KEY], slice auth_message,
-			    uint8_t out[SCRAM_KEY]);
+void scram_server_signature(
+	const uint8_t server_key[SCRAM_KEY], slice auth_message, uint8_t out[SCRAM_KEY]);
 /* HMAC-SHA-256. */
 void scram_hmac(slice key, slice bytes, uint8_t out[SCRAM_KEY]);
 

@@ -1,5 +1,5 @@
-/* settings.def as a table, and what stands in its columns. A value has one normal form ("4 KB", "5 min",
-   "on"), which is what is stored and shown; numbers are made of it on loading. */
+/* settings.def as a table, and what stands in its columns. A value has one normal form ("4 KB", "5
+   min", "on"), which is what is stored and shown; numbers are made of it on loading. */
 #include "provider/setting_parse.h"
 
 #include "base/text.h"
@@ -24,12 +24,10 @@ struct unit {
 	const char *name;
 	int64_t size;
 };
-static const struct unit size_units[] = {
-	{"PB", INT64_C(1) << 50}, {"TB", INT64_C(1) << 40}, {"GB", 1 << 30}, {"MB", 1 << 20},
-	{"KB", 1 << 10}, {"B", 1}, {"", 1}, {NULL, 0}};
-static const struct unit span_units[] = {
-	{"d", 86400 * USEC_S}, {"h", 3600 * USEC_S}, {"min", 60 * USEC_S}, {"s", USEC_S},
-	{"ms", USEC_MS}, {"us", 1}, {NULL, 0}};
+static const struct unit size_units[] = {{"PB", INT64_C(1) << 50}, {"TB", INT64_C(1) << 40},
+	{"GB", 1 << 30}, {"MB", 1 << 20}, {"KB", 1 << 10}, {"B", 1}, {"", 1}, {NULL, 0}};
+static const struct unit span_units[] = {{"d", 86400 * USEC_S}, {"h", 3600 * USEC_S},
+	{"min", 60 * USEC_S}, {"s", USEC_S}, {"ms", USEC_MS}, {"us", 1}, {NULL, 0}};
 
 status setting_find(slice name, enum setting_id *id)
 {
@@ -134,8 +132,8 @@ bool setting_list_has(slice list, slice word)
 
 /* ---- checking what somebody wrote */
 
-static status check_number(const struct setting_row *r, slice written, arena *a, slice *normal,
-			   slice *why)
+static status check_number(
+	const struct setting_row *r, slice written, arena *a, slice *normal, slice *why)
 {
 	int64_t number, least = 0, most = 1;
 
@@ -144,16 +142,17 @@ static status check_number(const struct setting_row *r, slice written, arena *a,
 		setting_parse(r->kind, slice_z(r->most), &most);
 	}
 	if (setting_parse(r->kind, written, &number) != ST_OK || number < least || number > most) {
-		*why = r->kind == SK_BOOL
-			       ? arena_format(a, "%s is on or off", r->name)
-			       : arena_format(a, "%s is between %s and %s", r->name, r->least, r->most);
+		*why = r->kind == SK_BOOL ? arena_format(a, "%s is on or off", r->name)
+					  : arena_format(a, "%s is between %s and %s", r->name,
+						    r->least, r->most);
 		return ST_INVALID;
 	}
 	*normal = setting_written(r->kind, number, a);
 	return ST_OK;
 }
 
-static status check_word(const struct setting_row *r, slice written, arena *a, slice *normal, slice *why)
+static status check_word(
+	const struct setting_row *r, slice written, arena *a, slice *normal, slice *why)
 {
 	slice rest = slice_z(r->least), word, s = slice_trim(written);
 
@@ -215,7 +214,7 @@ static bool is_network(slice s)
 		z[slash] = '\0';
 		if (!slice_number(slice_from(s, slash + 1), &bits))
 			return false;
-		return inet_pton(AF_INET, z, raw) == 1	  ? bits <= 32
+		return inet_pton(AF_INET, z, raw) == 1    ? bits <= 32
 		       : inet_pton(AF_INET6, z, raw) == 1 ? bits <= 128
 							  : false;
 	}
@@ -226,7 +225,8 @@ static bool is_network(slice s)
 }
 
 /* Words with one blank between them. */
-static status check_list(const struct setting_row *r, slice written, arena *a, slice *normal, slice *why)
+static status check_list(
+	const struct setting_row *r, slice written, arena *a, slice *normal, slice *why)
 {
 	text all = TEXT_INIT;
 	slice rest = written, word;
@@ -236,9 +236,10 @@ static status check_list(const struct setting_row *r, slice written, arena *a, s
 		if (word.size == 0)
 			continue;
 		if (r->kind == SK_NETWORKS && !is_network(word)) {
-			*why = arena_format(a, "%s is a list of networks such as 192.0.2.0/24, "
-					       "2001:db8::/32 or *: \"%.*s\" is none",
-					    r->name, SLICE_ARGS(slice_until(word, 60)));
+			*why = arena_format(a,
+				"%s is a list of networks such as 192.0.2.0/24, "
+				"2001:db8::/32 or *: \"%.*s\" is none",
+				r->name, SLICE_ARGS(slice_until(word, 60)));
 			text_free(&all);
 			return ST_INVALID;
 		}

@@ -1,9 +1,10 @@
-/* SASL exchanges (provider/sasl.h) over the in-memory provider: whatever the messages are, an exchange
-   ends in one of the kinds of its contract, lets nobody in but anna, and is over when it is over.
+/* SASL exchanges (provider/sasl.h) over the in-memory provider: whatever the messages are, an
+   exchange ends in one of the kinds of its contract, lets nobody in but anna, and is over when it
+   is over.
 
-   Input: which mechanism, which peer, then messages with their length in front (two bytes, low first);
-   a length of 0xffff stands for no initial response. The server's nonce and the salt are fixed, so that
-   a corpus can hold exchanges that succeed. */
+   Input: which mechanism, which peer, then messages with their length in front (two bytes, low
+   first); a length of 0xffff stands for no initial response. The server's nonce and the salt are
+   fixed, so that a corpus can hold exchanges that succeed. */
 #include "provider/sasl.h"
 
 #include "provider/memory/memory.h"
@@ -14,7 +15,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 #define RESET_EVERY 100 /* inputs; the rows of failed logons must not grow without end */
 
-static const char *const mechanisms[] = {"PLAIN", "LOGIN", "SCRAM-SHA-256", "SCRAM-SHA-256-PLUS", "XOAUTH2"};
+static const char *const mechanisms[] = {
+	"PLAIN", "LOGIN", "SCRAM-SHA-256", "SCRAM-SHA-256-PLUS", "XOAUTH2"};
 static int64_t anna;
 
 static void must(bool holds)
@@ -32,7 +34,8 @@ static status binding(void *arg, slice kind, arena *a, slice *data)
 	return ST_OK;
 }
 
-static status token(slice name, slice given, const struct auth_from *from, arena *a, struct identity *who)
+static status token(
+	slice name, slice given, const struct auth_from *from, arena *a, struct identity *who)
 {
 	(void)from;
 	(void)a;
@@ -48,7 +51,8 @@ static void begin(void)
 
 	if (inputs++ % RESET_EVERY == 0) {
 		memory_reset();
-		memory_setting("auth_mechanisms", "PLAIN LOGIN SCRAM-SHA-256 SCRAM-SHA-256-PLUS XOAUTH2");
+		memory_setting(
+			"auth_mechanisms", "PLAIN LOGIN SCRAM-SHA-256 SCRAM-SHA-256-PLUS XOAUTH2");
 		memory_setting("auth_default_postoffice", "acme");
 		memory_setting("auth_failures_most", "1000");
 		memory_setting("auth_at_signs", "%");
@@ -81,7 +85,8 @@ static void talk(sasl *s, slice rest, arena *a)
 
 	for (int i = 0; i < 6 && kind == ST_OK && !done && take(&rest, &message, &absent); i++) {
 		kind = sasl_step(s, absent ? NULL : &message, a, &out, &done, &who);
-		must(kind == ST_OK || kind == ST_DENIED || kind == ST_INVALID || kind == ST_LIMITED);
+		must(kind == ST_OK || kind == ST_DENIED || kind == ST_INVALID ||
+			kind == ST_LIMITED);
 		must(kind == ST_OK || !done);
 	}
 	must(who.mailbox == (done ? anna : 0));
@@ -93,7 +98,8 @@ static void talk(sasl *s, slice rest, arena *a)
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-	struct sasl_peer peer = {.from = {.service = SERVICE_SMTP, .address = S("192.0.2.1"), .secure = true}};
+	struct sasl_peer peer = {
+		.from = {.service = SERVICE_SMTP, .address = S("192.0.2.1"), .secure = true}};
 	arena a = ARENA_INIT;
 	sasl *s;
 

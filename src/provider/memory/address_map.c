@@ -11,8 +11,8 @@ static slice key_of(slice local, slice domain, arena *a)
 }
 
 /* Which mailbox, by which of the three ways. */
-static struct m_mailbox *find_target(struct store *s, struct m_domain *d, slice key, bool special,
-				     bool abuse, bool *caught)
+static struct m_mailbox *find_target(
+	struct store *s, struct m_domain *d, slice key, bool special, bool abuse, bool *caught)
 {
 	struct m_address *address = store_address(s, key);
 	struct m_mailbox *m = address ? address->mailbox : NULL;
@@ -29,8 +29,7 @@ static struct m_mailbox *find_target(struct store *s, struct m_domain *d, slice 
 	return m;
 }
 
-static status resolve(struct store *s, slice local, slice domain, arena *a,
-		      struct route *out)
+static status resolve(struct store *s, slice local, slice domain, arena *a, struct route *out)
 {
 	if (s->busy)
 		return ST_BUSY;
@@ -47,10 +46,15 @@ static status resolve(struct store *s, slice local, slice domain, arena *a,
 		return ST_ABSENT;
 	if (m->state != MAILBOX_ENABLED)
 		return ST_DENIED;
-	*out = (struct route){.postoffice = d->postoffice->id, .mailbox = m->id, .inbox = m->inbox.id,
-			      .postoffice_name = arena_copy(a, d->postoffice->name),
-			      .mailbox_name = arena_copy(a, m->name), .caught = caught,
-			      .postmaster = special, .quota = m->quota, .used = m->used};
+	*out = (struct route){.postoffice = d->postoffice->id,
+		.mailbox = m->id,
+		.inbox = m->inbox.id,
+		.postoffice_name = arena_copy(a, d->postoffice->name),
+		.mailbox_name = arena_copy(a, m->name),
+		.caught = caught,
+		.postmaster = special,
+		.quota = m->quota,
+		.used = m->used};
 	return ST_OK;
 }
 
@@ -88,8 +92,8 @@ status address_owned(int64_t postoffice, int64_t mailbox, slice local, slice dom
 	return kind;
 }
 
-static status make(struct store *s, int64_t postoffice, const mail_address *m, slice key, int64_t mailbox,
-		   slice *why)
+static status make(struct store *s, int64_t postoffice, const mail_address *m, slice key,
+	int64_t mailbox, slice *why)
 {
 	struct m_domain *d = store_domain(s, m->domain);
 	if (!d || d->postoffice->id != postoffice) {
@@ -108,7 +112,7 @@ static status make(struct store *s, int64_t postoffice, const mail_address *m, s
 }
 
 status address_make(int64_t postoffice, slice written, int64_t mailbox, const struct audit_by *by,
-		    arena *a, slice *why)
+	arena *a, slice *why)
 {
 	mail_address m;
 
@@ -143,18 +147,19 @@ status address_remove(int64_t postoffice, slice written, const struct audit_by *
 	return kind;
 }
 
-static const struct m_address *next_by_key(const struct m_postoffice *po, int64_t mailbox, slice after)
+static const struct m_address *next_by_key(
+	const struct m_postoffice *po, int64_t mailbox, slice after)
 {
 	const struct m_address *best = NULL;
 	EACH(struct m_address, &po->addresses, x)
 		if ((mailbox == 0 || x->mailbox->id == mailbox) && slice_order(x->key, after) > 0 &&
-		    (!best || slice_order(x->key, best->key) < 0))
+			(!best || slice_order(x->key, best->key) < 0))
 			best = x;
 	return best;
 }
 
 status address_list(int64_t postoffice, int64_t mailbox, slice after, unsigned most, arena *a,
-		    address **rows, int *n)
+	address **rows, int *n)
 {
 	struct m_postoffice *po = store_postoffice(store_take(), postoffice);
 	const struct m_address *x;
@@ -162,9 +167,10 @@ status address_list(int64_t postoffice, int64_t mailbox, slice after, unsigned m
 	*rows = arena_new_array(a, (size_t)most + 1, sizeof **rows);
 	*n = 0;
 	while (po && (unsigned)*n < most && (x = next_by_key(po, mailbox, after))) {
-		(*rows)[(*n)++] = (address){.key = arena_copy(a, x->key), .postoffice = postoffice,
-					    .mailbox = x->mailbox->id,
-					    .mailbox_name = arena_copy(a, x->mailbox->name)};
+		(*rows)[(*n)++] = (address){.key = arena_copy(a, x->key),
+			.postoffice = postoffice,
+			.mailbox = x->mailbox->id,
+			.mailbox_name = arena_copy(a, x->mailbox->name)};
 		after = x->key;
 	}
 	store_give();

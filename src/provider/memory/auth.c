@@ -1,5 +1,5 @@
-/* Logons in memory: passwords are compared, nothing is hashed but SCRAM keys, failures are counted in the
-   store and judged like everywhere, but not slept on. */
+/* Logons in memory: passwords are compared, nothing is hashed but SCRAM keys, failures are counted
+   in the store and judged like everywhere, but not slept on. */
 #include "provider/auth.h"
 
 #include "base/encode.h"
@@ -28,8 +28,9 @@ static struct m_mailbox *by_name(struct store *s, const struct auth_name *n, are
 
 	if (!m && n->domain.size > 0) {
 		struct m_domain *d = store_domain(s, n->domain);
-		struct m_address *x = store_address(
-			s, arena_format(a, "%.*s@%.*s", SLICE_ARGS(n->mailbox), SLICE_ARGS(n->domain)));
+		struct m_address *x =
+			store_address(s, arena_format(a, "%.*s@%.*s", SLICE_ARGS(n->mailbox),
+						 SLICE_ARGS(n->domain)));
 		m = x ? x->mailbox : d ? store_mailbox_named(d->postoffice, n->mailbox) : NULL;
 		if (d && d->state != DOMAIN_ENABLED)
 			m = NULL;
@@ -71,8 +72,8 @@ static void raise_failures(struct store *s, slice key, usec span)
 	f->until = clock_now() + span;
 }
 
-static void weigh(struct store *s, slice written, const struct auth_from *from, arena *a,
-		  struct attempt *t)
+static void weigh(
+	struct store *s, slice written, const struct auth_from *from, arena *a, struct attempt *t)
 {
 	struct auth_name n = {.key = written};
 
@@ -84,8 +85,8 @@ static void weigh(struct store *s, slice written, const struct auth_from *from, 
 	slice address = slice_of(raw, AUTH_KEY);
 	raw = arena_new(a, AUTH_KEY);
 	auth_throttle_key(AUTH_KEY_NAME,
-			  t->mailbox ? slice_of(&t->mailbox->id, sizeof t->mailbox->id) : n.key,
-			  (uint8_t *)raw);
+		t->mailbox ? slice_of(&t->mailbox->id, sizeof t->mailbox->id) : n.key,
+		(uint8_t *)raw);
 	slice account = slice_of(raw, AUTH_KEY);
 	slice pair = auth_throttle_pair((const uint8_t *)address.at, account, a);
 	char *known = arena_new(a, pair.size);
@@ -95,9 +96,10 @@ static void weigh(struct store *s, slice written, const struct auth_from *from, 
 	t->keys[1] = account;
 	t->keys[2] = pair;
 	t->keys[3] = slice_of(known, pair.size);
-	t->counts = (struct auth_counts){.address = count_of(s, address), .account = count_of(s, account),
-					 .pair = count_of(s, t->keys[2]),
-					 .known = find_failures(s, t->keys[3]) != NULL};
+	t->counts = (struct auth_counts){.address = count_of(s, address),
+		.account = count_of(s, account),
+		.pair = count_of(s, t->keys[2]),
+		.known = find_failures(s, t->keys[3]) != NULL};
 }
 
 /* What the outcome leaves behind; gives the kind to answer with. */
@@ -119,14 +121,17 @@ static status settle(struct store *s, const struct attempt *t, bool right, enum 
 
 static void identify(const struct m_mailbox *m, arena *a, struct identity *out)
 {
-	*out = (struct identity){.postoffice = m->postoffice->id, .mailbox = m->id, .inbox = m->inbox.id,
-				 .postoffice_name = arena_copy(a, m->postoffice->name),
-				 .mailbox_name = arena_copy(a, m->name), .kind = m->kind};
+	*out = (struct identity){.postoffice = m->postoffice->id,
+		.mailbox = m->id,
+		.inbox = m->inbox.id,
+		.postoffice_name = arena_copy(a, m->postoffice->name),
+		.mailbox_name = arena_copy(a, m->name),
+		.kind = m->kind};
 }
 
 /* Who it is and whether the attempt is heard at all. */
-static status begin(struct store *s, slice name, const struct auth_from *from, arena *a,
-		    struct attempt *t)
+static status begin(
+	struct store *s, slice name, const struct auth_from *from, arena *a, struct attempt *t)
 {
 	if (s->busy)
 		return ST_BUSY;
@@ -142,8 +147,8 @@ static bool same_password(slice kept, slice given, arena *a)
 	return secret_same(x, y);
 }
 
-status auth_password(slice name, slice password, const struct auth_from *from, arena *a,
-		     struct identity *out)
+status auth_password(
+	slice name, slice password, const struct auth_from *from, arena *a, struct identity *out)
 {
 	struct attempt t;
 	struct store *s = store_take();
@@ -151,7 +156,7 @@ status auth_password(slice name, slice password, const struct auth_from *from, a
 
 	if (kind == ST_OK)
 		kind = settle(s, &t, t.mailbox && same_password(t.mailbox->password, password, a),
-			      from->service);
+			from->service);
 	if (kind == ST_OK)
 		identify(t.mailbox, a, out);
 	store_give();
@@ -190,7 +195,8 @@ status auth_scram_find(slice name, const struct auth_from *from, arena *a, struc
 	return kind;
 }
 
-status auth_scram_done(const struct auth_scram *v, slice name, const struct auth_from *from, bool proven)
+status auth_scram_done(
+	const struct auth_scram *v, slice name, const struct auth_from *from, bool proven)
 {
 	arena a = ARENA_INIT;
 	struct attempt t;
@@ -205,14 +211,15 @@ status auth_scram_done(const struct auth_scram *v, slice name, const struct auth
 }
 
 status auth_apop(slice name, slice banner, slice digest, const struct auth_from *from, arena *a,
-		 struct identity *out)
+	struct identity *out)
 {
 	struct attempt t;
 	struct store *s = store_take();
 	status kind = begin(s, name, from, a, &t);
 
 	if (kind == ST_OK) {
-		const struct setting_at at = {.postoffice = t.mailbox ? t.mailbox->postoffice->id : 0};
+		const struct setting_at at = {
+			.postoffice = t.mailbox ? t.mailbox->postoffice->id : 0};
 		bool kept = t.mailbox && setting_on(S_auth_recoverable, &at);
 		slice wanted = auth_apop_digest(banner, kept ? t.mailbox->password : S(""), a);
 		kind = settle(s, &t, kept && secret_same(wanted, digest), from->service);

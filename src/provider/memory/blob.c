@@ -82,7 +82,8 @@ status blob_head(int64_t postoffice, int64_t blob, size_t most, arena *a, slice 
 /* Pieces are small and of odd size, so that who reads them meets every way a line can be cut. */
 #define PIECE 997
 
-status blob_each(int64_t postoffice, int64_t blob, status (*each)(slice bytes, void *arg), void *arg)
+status blob_each(
+	int64_t postoffice, int64_t blob, status (*each)(slice bytes, void *arg), void *arg)
 {
 	arena a = ARENA_INIT;
 	slice body = {0};

@@ -37,8 +37,12 @@ static void add_entry(struct store *s, struct m_mailbox *m, struct m_message *ke
 	struct m_entry *e = arena_new(&s->a, sizeof *e);
 	m->inbox.modseq = ++m->modseq;
 	*e = (struct m_entry){.message = kept,
-			      .e = {.uid = m->inbox.uidnext++, .modseq = m->modseq, .message = kept->m.id,
-				    .blob = kept->blob->id, .size = kept->m.size, .received = clock_wall()}};
+		.e = {.uid = m->inbox.uidnext++,
+			.modseq = m->modseq,
+			.message = kept->m.id,
+			.blob = kept->blob->id,
+			.size = kept->m.size,
+			.received = clock_wall()}};
 	m->used += kept->m.size;
 	m->inbox.messages++;
 	m->inbox.unseen++;
@@ -49,17 +53,22 @@ static void add_entry(struct store *s, struct m_mailbox *m, struct m_message *ke
 static void store_part(struct store *s, const struct delivery *d, const struct delivery_part *p)
 {
 	struct m_blob *b = arena_new(&s->a, sizeof *b);
-	*b = (struct m_blob){.postoffice = p->postoffice, .id = blob_writer_id(p->body),
-			     .body = arena_copy(&s->a, blob_writer_body(p->body))};
+	*b = (struct m_blob){.postoffice = p->postoffice,
+		.id = blob_writer_id(p->body),
+		.body = arena_copy(&s->a, blob_writer_body(p->body))};
 	list_append(&s->blobs, &b->link);
 
 	struct m_message *kept = arena_new(&s->a, sizeof *kept);
 	*kept = (struct m_message){.blob = b,
-				   .m = {.id = d->id, .postoffice = p->postoffice, .blob = b->id,
-					 .size = (int64_t)b->body.size, .header_size = p->header_size,
-					 .sent = d->sent, .subject = arena_copy(&s->a, d->subject),
-					 .from = arena_copy(&s->a, d->from),
-					 .message_id = arena_copy(&s->a, d->message_id)}};
+		.m = {.id = d->id,
+			.postoffice = p->postoffice,
+			.blob = b->id,
+			.size = (int64_t)b->body.size,
+			.header_size = p->header_size,
+			.sent = d->sent,
+			.subject = arena_copy(&s->a, d->subject),
+			.from = arena_copy(&s->a, d->from),
+			.message_id = arena_copy(&s->a, d->message_id)}};
 	list_append(&s->messages, &kept->link);
 	for (int i = 0; i < p->n; i++)
 		add_entry(s, store_mailbox(s, p->postoffice, p->recipients[i].mailbox), kept);
@@ -85,8 +94,9 @@ static status run(struct store *s, struct delivery *d, int64_t room, usec window
 		store_part(s, d, &d->parts[i]);
 	if (d->repeat_key.size && window > 0) {
 		struct m_repeat *r = arena_new(&s->a, sizeof *r);
-		*r = (struct m_repeat){.key = arena_copy(&s->a, d->repeat_key), .id = d->id,
-				       .until = clock_wall() + window};
+		*r = (struct m_repeat){.key = arena_copy(&s->a, d->repeat_key),
+			.id = d->id,
+			.until = clock_wall() + window};
 		list_append(&s->repeats, &r->link);
 	}
 	return lost;
@@ -127,8 +137,11 @@ status deliver_text(const struct route *to, int n, slice raw, int64_t *id)
 		TRY(blob_writer_open(to[i].postoffice, &w));
 		blob_write(w, raw);
 		blob_writer_finish(w);
-		struct delivery_part part = {.postoffice = to[i].postoffice, .body = w,
-					     .header_size = header_end(raw), .recipients = &to[i], .n = 1};
+		struct delivery_part part = {.postoffice = to[i].postoffice,
+			.body = w,
+			.header_size = header_end(raw),
+			.recipients = &to[i],
+			.n = 1};
 		struct delivery d = {.id = *id, .parts = &part, .n = 1};
 		kind = deliver_run(&d);
 		blob_writer_close(&w);

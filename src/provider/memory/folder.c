@@ -47,7 +47,7 @@ static struct m_mailbox *by_folder(struct store *s, int64_t postoffice, int64_t 
 }
 
 status folder_entries(int64_t postoffice, int64_t id, uint32_t after, unsigned most, arena *a,
-		      entry **rows, int *n)
+	entry **rows, int *n)
 {
 	struct store *s = store_take();
 	struct m_mailbox *m = by_folder(s, postoffice, id);
@@ -72,7 +72,7 @@ static bool has_uid(const uint32_t *uids, int n, uint32_t uid)
 }
 
 status folder_expunge(int64_t postoffice, int64_t mailbox, int64_t id, const uint32_t *uids, int n,
-		      int64_t *removed)
+	int64_t *removed)
 {
 	struct store *s = store_take();
 	struct m_mailbox *m = store_mailbox(s, postoffice, mailbox);

@@ -7,6 +7,7 @@ libprovider_memory_a_SOURCES = $(provider_shared) \
 	src/provider/memory/blob.c \
 	src/provider/memory/deliver.c \
 	src/provider/memory/folder.c \
+	src/provider/memory/housekeep.c \
 	src/provider/memory/mailbox.c \
 	src/provider/memory/memory.h \
 	src/provider/memory/message.c \

@@ -12,11 +12,19 @@
 static mailbox *copy(const struct m_mailbox *m, arena *a)
 {
 	mailbox *out = arena_new(a, sizeof *out);
-	*out = (mailbox){.id = m->id, .postoffice = m->postoffice->id, .name = arena_copy(a, m->name),
-			 .postoffice_name = arena_copy(a, m->postoffice->name), .kind = m->kind,
-			 .state = m->state, .quota = m->quota, .used = m->used,
-			 .messages = m->inbox.messages, .modseq = m->modseq, .inbox = m->inbox.id,
-			 .made = m->made, .last_logon = m->last_logon};
+	*out = (mailbox){.id = m->id,
+		.postoffice = m->postoffice->id,
+		.name = arena_copy(a, m->name),
+		.postoffice_name = arena_copy(a, m->postoffice->name),
+		.kind = m->kind,
+		.state = m->state,
+		.quota = m->quota,
+		.used = m->used,
+		.messages = m->inbox.messages,
+		.modseq = m->modseq,
+		.inbox = m->inbox.id,
+		.made = m->made,
+		.last_logon = m->last_logon};
 	return out;
 }
 
@@ -28,21 +36,32 @@ static bool name_ok(slice s)
 	if (!utf8_valid(s))
 		return false;
 	for (size_t n; (n = utf8_take(s, &point)) > 0; s = slice_from(s, n), characters++)
-		if (point <= 0x20 || point == 0x7f || (point < 0x80 && strchr("@/\"'`", (int)point)))
+		if (point <= 0x20 || point == 0x7f ||
+			(point < 0x80 && strchr("@/\"'`", (int)point)))
 			return false;
 	return characters >= 1 && characters <= 64;
 }
 
 static struct m_mailbox *add(struct store *s, struct m_postoffice *po, const struct mailbox_new *n,
-			     slice folded, int64_t quota)
+	slice folded, int64_t quota)
 {
 	struct m_mailbox *m = arena_new(&s->a, sizeof *m);
-	*m = (struct m_mailbox){.postoffice = po, .id = id_new(), .name = arena_copy(&s->a, n->name),
-				.folded = arena_copy(&s->a, folded),
-				.password = arena_copy(&s->a, n->password), .kind = n->kind,
-				.quota = quota, .modseq = 1, .made = clock_wall()};
-	m->inbox = (folder){.id = id_new(), .postoffice = po->id, .mailbox = m->id, .name = S("INBOX"),
-			    .uidvalidity = (uint32_t)(clock_wall() / USEC_S), .uidnext = 1, .modseq = 1};
+	*m = (struct m_mailbox){.postoffice = po,
+		.id = id_new(),
+		.name = arena_copy(&s->a, n->name),
+		.folded = arena_copy(&s->a, folded),
+		.password = arena_copy(&s->a, n->password),
+		.kind = n->kind,
+		.quota = quota,
+		.modseq = 1,
+		.made = clock_wall()};
+	m->inbox = (folder){.id = id_new(),
+		.postoffice = po->id,
+		.mailbox = m->id,
+		.name = S("INBOX"),
+		.uidvalidity = (uint32_t)(clock_wall() / USEC_S),
+		.uidnext = 1,
+		.modseq = 1};
 	list_init(&m->entries);
 	list_append(&po->mailboxes, &m->link);
 	s->routing_revision++;
@@ -50,7 +69,7 @@ static struct m_mailbox *add(struct store *s, struct m_postoffice *po, const str
 }
 
 static status make(struct store *s, int64_t postoffice, const struct mailbox_new *n, slice folded,
-		   int64_t quota, arena *a, mailbox **out, slice *why)
+	int64_t quota, arena *a, mailbox **out, slice *why)
 {
 	struct m_postoffice *po = store_postoffice(s, postoffice);
 	if (s->busy)
@@ -64,7 +83,8 @@ static status make(struct store *s, int64_t postoffice, const struct mailbox_new
 	struct m_mailbox *m = add(s, po, n, folded, quota);
 	if (!n->no_addresses && !store_is_special(folded))
 		EACH(struct m_domain, &po->domains, d) {
-			slice key = arena_format(a, "%.*s@%.*s", SLICE_ARGS(folded), SLICE_ARGS(d->name));
+			slice key = arena_format(
+				a, "%.*s@%.*s", SLICE_ARGS(folded), SLICE_ARGS(d->name));
 			if (!store_address(s, key))
 				store_address_add(s, m, key);
 		}
@@ -72,8 +92,8 @@ static status make(struct store *s, int64_t postoffice, const struct mailbox_new
 	return ST_OK;
 }
 
-status mailbox_make(int64_t postoffice, const struct mailbox_new *n, const struct audit_by *by, arena *a,
-		    mailbox **out, slice *why)
+status mailbox_make(int64_t postoffice, const struct mailbox_new *n, const struct audit_by *by,
+	arena *a, mailbox **out, slice *why)
 {
 	const struct setting_at at = {.postoffice = postoffice};
 
@@ -90,8 +110,8 @@ status mailbox_make(int64_t postoffice, const struct mailbox_new *n, const struc
 	return kind;
 }
 
-status mailbox_make_many(int64_t postoffice, slice prefix, unsigned first, unsigned last, slice password,
-			 bool same_hash, const struct audit_by *by, unsigned *made)
+status mailbox_make_many(int64_t postoffice, slice prefix, unsigned first, unsigned last,
+	slice password, bool same_hash, const struct audit_by *by, unsigned *made)
 {
 	(void)same_hash;
 	*made = 0;
@@ -99,8 +119,10 @@ status mailbox_make_many(int64_t postoffice, slice prefix, unsigned first, unsig
 		arena a = ARENA_INIT;
 		mailbox *m;
 		slice why;
-		const struct mailbox_new n = {.name = arena_format(&a, "%.*s%04u", SLICE_ARGS(prefix), i),
-					      .password = password, .quota = -1};
+		const struct mailbox_new n = {
+			.name = arena_format(&a, "%.*s%04u", SLICE_ARGS(prefix), i),
+			.password = password,
+			.quota = -1};
 		status kind = mailbox_make(postoffice, &n, by, &a, &m, &why);
 		arena_release(&a);
 		if (kind == ST_OK)
@@ -139,12 +161,13 @@ static const struct m_mailbox *next_by_name(const struct m_postoffice *po, slice
 	const struct m_mailbox *best = NULL;
 	EACH(struct m_mailbox, &po->mailboxes, m)
 		if (slice_order(m->folded, after) > 0 &&
-		    (!best || slice_order(m->folded, best->folded) < 0))
+			(!best || slice_order(m->folded, best->folded) < 0))
 			best = m;
 	return best;
 }
 
-status mailbox_list(int64_t postoffice, slice after, unsigned most, arena *a, mailbox **rows, int *n)
+status mailbox_list(
+	int64_t postoffice, slice after, unsigned most, arena *a, mailbox **rows, int *n)
 {
 	slice folded = mail_local_key(after, a);
 	struct m_postoffice *po = store_postoffice(store_take(), postoffice);
@@ -168,7 +191,8 @@ static struct m_mailbox *to_change(int64_t postoffice, int64_t id)
 	return store_mailbox(s, postoffice, id);
 }
 
-status mailbox_set_state(int64_t postoffice, int64_t id, enum mailbox_state state, const struct audit_by *by)
+status mailbox_set_state(
+	int64_t postoffice, int64_t id, enum mailbox_state state, const struct audit_by *by)
 {
 	struct m_mailbox *m = to_change(postoffice, id);
 	(void)by;
@@ -178,7 +202,8 @@ status mailbox_set_state(int64_t postoffice, int64_t id, enum mailbox_state stat
 	return m ? ST_OK : ST_ABSENT;
 }
 
-status mailbox_set_kind(int64_t postoffice, int64_t id, enum mailbox_kind kind, const struct audit_by *by)
+status mailbox_set_kind(
+	int64_t postoffice, int64_t id, enum mailbox_kind kind, const struct audit_by *by)
 {
 	struct m_mailbox *m = to_change(postoffice, id);
 	(void)by;
@@ -198,8 +223,8 @@ status mailbox_set_quota(int64_t postoffice, int64_t id, int64_t quota, const st
 	return m ? ST_OK : ST_ABSENT;
 }
 
-status mailbox_set_password(int64_t postoffice, int64_t id, slice password, const struct audit_by *by,
-			    arena *a, slice *why)
+status mailbox_set_password(int64_t postoffice, int64_t id, slice password,
+	const struct audit_by *by, arena *a, slice *why)
 {
 	mailbox *kept;
 
@@ -233,6 +258,6 @@ status mailbox_remove(int64_t postoffice, int64_t id, const struct audit_by *by)
 
 bool mailbox_has_room(const mailbox *m, uint64_t size)
 {
-	return m->quota == 0 ||
-	       (size <= (uint64_t)INT64_MAX && m->used <= m->quota && (int64_t)size <= m->quota - m->used);
+	return m->quota == 0 || (size <= (uint64_t)INT64_MAX && m->used <= m->quota &&
+					(int64_t)size <= m->quota - m->used);
 }

@@ -1,10 +1,10 @@
-/* The providers in memory: every header of this floor answered from one store in the process, chosen
-   at link time (libprovider_memory.a instead of libprovider.a). For unit tests, dialog tests without
-   PostgreSQL, and fuzzers. Contracts hold as written, except that nothing waits, nothing outlives the
-   process, audit rows are not kept and failed logons are not slept on.
+/* The providers in memory: every header of this floor answered from one store in the process,
+   chosen at link time (libprovider_memory.a instead of libprovider.a). For unit tests, dialog tests
+   without PostgreSQL, and fuzzers. Contracts hold as written, except that nothing waits, nothing
+   outlives the process, audit rows are not kept and failed logons are not slept on.
 
-   provider_open() is not needed. Everything may be called from any thread. What a call gave out lives
-   in the caller's arena. */
+   provider_open() is not needed. Everything may be called from any thread. What a call gave out
+   lives in the caller's arena. */
 #ifndef PENNYPOST_PROVIDER_MEMORY_MEMORY_H
 #define PENNYPOST_PROVIDER_MEMORY_MEMORY_H
 
@@ -40,10 +40,11 @@ struct memory_entry {
 	int64_t blob;
 };
 /* What stands in the INBOX, oldest first. */
-void memory_entries(int64_t postoffice, int64_t mailbox, arena *a, struct memory_entry **rows, int *n);
-int memory_messages(void);         /* message rows stored */
-int memory_blobs(void);            /* bodies stored */
-int memory_repeat_keys(void);      /* repeat keys not yet confirmed */
+void memory_entries(
+	int64_t postoffice, int64_t mailbox, arena *a, struct memory_entry **rows, int *n);
+int memory_messages(void);    /* message rows stored */
+int memory_blobs(void);       /* bodies stored */
+int memory_repeat_keys(void); /* repeat keys not yet confirmed */
 bool memory_locked(int64_t postoffice, int64_t mailbox);
 int64_t memory_used(int64_t postoffice, int64_t mailbox); /* bytes counted for the quota */
 /* Stored bytes of the mailbox's entries: equals memory_used() always. */

@@ -37,14 +37,15 @@ status message_anywhere(int64_t id, arena *a, message **out)
 }
 
 status message_list(int64_t postoffice, int64_t mailbox, unsigned most, arena *a,
-		    struct message_entry **rows, int *n)
+	struct message_entry **rows, int *n)
 {
 	struct m_mailbox *m = store_mailbox(store_take(), postoffice, mailbox);
 
 	*n = 0;
 	*rows = arena_new_array(a, (size_t)most + 1, sizeof **rows);
 	if (m) {
-		for (link_t *l = m->entries.prev; l != &m->entries && (unsigned)*n < most; l = l->prev) {
+		for (link_t *l = m->entries.prev; l != &m->entries && (unsigned)*n < most;
+			l = l->prev) {
 			const struct m_entry *e = LINK_OWNER(l, struct m_entry, link);
 			struct message_entry *row = &(*rows)[(*n)++];
 			copy(e->message, a, &row->m);
@@ -62,10 +63,12 @@ status message_list(int64_t postoffice, int64_t mailbox, unsigned most, arena *a
 
 const char *trace_name(enum trace_kind k)
 {
-	static const char *const names[TRACE_KINDS] = {
-		[TRACE_ACCEPTED] = "accepted", [TRACE_DELIVERED] = "delivered",
-		[TRACE_REFUSED] = "refused",   [TRACE_REPEATED] = "repeated",
-		[TRACE_READ] = "read",	       [TRACE_REMOVED] = "removed"};
+	static const char *const names[TRACE_KINDS] = {[TRACE_ACCEPTED] = "accepted",
+		[TRACE_DELIVERED] = "delivered",
+		[TRACE_REFUSED] = "refused",
+		[TRACE_REPEATED] = "repeated",
+		[TRACE_READ] = "read",
+		[TRACE_REMOVED] = "removed"};
 	return names[k];
 }
 
@@ -76,9 +79,12 @@ void trace_note(int64_t postoffice, int64_t message, enum trace_kind k, const ch
 
 	va_start(args, fields);
 	struct m_trace *t = arena_new(&s->a, sizeof *t);
-	t->row = (struct trace_row){.at = clock_wall(), .postoffice = postoffice, .message = message,
-				    .kind = k, .node = S("memory"),
-				    .fields = arena_format_v(&s->a, fields, args)};
+	t->row = (struct trace_row){.at = clock_wall(),
+		.postoffice = postoffice,
+		.message = message,
+		.kind = k,
+		.node = S("memory"),
+		.fields = arena_format_v(&s->a, fields, args)};
 	list_append(&s->traces, &t->link);
 	va_end(args);
 	store_give();

@@ -7,7 +7,8 @@
 static bool postoffice_name_ok(slice s)
 {
 	for (size_t i = 0; i < s.size; i++) {
-		bool plain = (s.at[i] >= 'a' && s.at[i] <= 'z') || (s.at[i] >= '0' && s.at[i] <= '9');
+		bool plain =
+			(s.at[i] >= 'a' && s.at[i] <= 'z') || (s.at[i] >= '0' && s.at[i] <= '9');
 		if (!plain && (i == 0 || !strchr("._-", s.at[i]) || s.at[i] == '\0'))
 			return false;
 	}
@@ -17,7 +18,10 @@ static bool postoffice_name_ok(slice s)
 static postoffice *copy_postoffice(const struct m_postoffice *po, arena *a)
 {
 	postoffice *out = arena_new(a, sizeof *out);
-	*out = (postoffice){.id = po->id, .name = arena_copy(a, po->name), .state = po->state, .made = po->made};
+	*out = (postoffice){.id = po->id,
+		.name = arena_copy(a, po->name),
+		.state = po->state,
+		.made = po->made};
 	EACH(struct m_domain, &po->domains, d)
 		out->domains++;
 	EACH(struct m_mailbox, &po->mailboxes, m) {
@@ -28,15 +32,18 @@ static postoffice *copy_postoffice(const struct m_postoffice *po, arena *a)
 }
 
 status postoffice_make(slice name, slice admin_password, const struct audit_by *by, arena *a,
-		       postoffice **out, slice *why)
+	postoffice **out, slice *why)
 {
 	slice folded = mail_local_key(name, a);
-	struct mailbox_new admin = {.name = S("postmaster"), .password = admin_password,
-				    .kind = MAILBOX_ADMIN, .quota = -1};
+	struct mailbox_new admin = {.name = S("postmaster"),
+		.password = admin_password,
+		.kind = MAILBOX_ADMIN,
+		.quota = -1};
 	mailbox *made;
 
 	if (!postoffice_name_ok(folded)) {
-		*why = S("a post office's name has 1 to 64 of a-z 0-9 . _ -, first a letter or digit");
+		*why = S(
+			"a post office's name has 1 to 64 of a-z 0-9 . _ -, first a letter or digit");
 		return ST_INVALID;
 	}
 	TRY(auth_password_check(0, admin.name, admin_password, a, why));
@@ -48,7 +55,8 @@ status postoffice_make(slice name, slice admin_password, const struct audit_by *
 		return kind;
 	}
 	struct m_postoffice *po = arena_new(&s->a, sizeof *po);
-	*po = (struct m_postoffice){.id = id_new(), .name = arena_copy(&s->a, folded), .made = clock_wall()};
+	*po = (struct m_postoffice){
+		.id = id_new(), .name = arena_copy(&s->a, folded), .made = clock_wall()};
 	list_init(&po->domains);
 	list_init(&po->mailboxes);
 	list_init(&po->addresses);
@@ -86,7 +94,8 @@ static const struct m_postoffice *next_by_name(struct store *s, slice after)
 {
 	const struct m_postoffice *best = NULL;
 	EACH(struct m_postoffice, &s->postoffices, po)
-		if (slice_order(po->name, after) > 0 && (!best || slice_order(po->name, best->name) < 0))
+		if (slice_order(po->name, after) > 0 &&
+			(!best || slice_order(po->name, best->name) < 0))
 			best = po;
 	return best;
 }
@@ -138,15 +147,17 @@ status postoffice_remove(int64_t id, const struct audit_by *by)
 static domain *copy_domain(const struct m_domain *d, arena *a)
 {
 	domain *out = arena_new(a, sizeof *out);
-	*out = (domain){.name = arena_copy(a, d->name), .postoffice = d->postoffice->id,
-			.state = d->state, .abuse = arena_copy(a, d->abuse),
-			.postmaster = arena_copy(a, d->postmaster),
-			.catch_all = arena_copy(a, d->catch_all)};
+	*out = (domain){.name = arena_copy(a, d->name),
+		.postoffice = d->postoffice->id,
+		.state = d->state,
+		.abuse = arena_copy(a, d->abuse),
+		.postmaster = arena_copy(a, d->postmaster),
+		.catch_all = arena_copy(a, d->catch_all)};
 	return out;
 }
 
-static status add_domain(struct store *s, int64_t postoffice, slice name, bool with_mailboxes, arena *a,
-			 slice *why)
+static status add_domain(
+	struct store *s, int64_t postoffice, slice name, bool with_mailboxes, arena *a, slice *why)
 {
 	struct m_postoffice *po = store_postoffice(s, postoffice);
 	if (!po)
@@ -161,15 +172,15 @@ static status add_domain(struct store *s, int64_t postoffice, slice name, bool w
 	if (with_mailboxes)
 		EACH(struct m_mailbox, &po->mailboxes, m)
 			if (!store_is_special(m->folded))
-				store_address_add(s, m, arena_format(a, "%.*s@%.*s",
-								     SLICE_ARGS(m->folded),
-								     SLICE_ARGS(name)));
+				store_address_add(s, m,
+					arena_format(a, "%.*s@%.*s", SLICE_ARGS(m->folded),
+						SLICE_ARGS(name)));
 	s->routing_revision++;
 	return ST_OK;
 }
 
 status domain_make(int64_t postoffice, slice name, bool with_mailboxes, const struct audit_by *by,
-		   arena *a, slice *why)
+	arena *a, slice *why)
 {
 	slice canonical, shown;
 
@@ -250,8 +261,8 @@ status domain_remove(int64_t postoffice, slice name, const struct audit_by *by)
 	if (ours) {
 		EACH(struct m_address, &d->postoffice->addresses, address)
 			if (address->key.size > name.size &&
-			    address->key.at[address->key.size - name.size - 1] == '@' &&
-			    slice_ends_nocase(address->key, name))
+				address->key.at[address->key.size - name.size - 1] == '@' &&
+				slice_ends_nocase(address->key, name))
 				list_remove(&address->link);
 		list_remove(&d->link);
 		s->routing_revision++;

@@ -63,7 +63,8 @@ void node_release(void)
 status node_list(arena *a, struct node_row **rows, int *n)
 {
 	*rows = arena_new(a, sizeof **rows);
-	**rows = (struct node_row){.number = 1, .name = S("memory"), .role = S("test"), .seen = clock_wall()};
+	**rows = (struct node_row){
+		.number = 1, .name = S("memory"), .role = S("test"), .seen = clock_wall()};
 	*n = 1;
 	return ST_OK;
 }
@@ -119,11 +120,12 @@ int64_t memory_postoffice(const char *name, const char *domain)
 	postoffice *po;
 	slice why = {0};
 
-	must(postoffice_make(slice_z(name), S("secret-1"), &tester, &a, &po, &why), "post office", name,
-	     why);
+	must(postoffice_make(slice_z(name), S("secret-1"), &tester, &a, &po, &why), "post office",
+		name, why);
 	int64_t id = po->id;
 	if (domain)
-		must(domain_make(id, slice_z(domain), true, &tester, &a, &why), "domain", domain, why);
+		must(domain_make(id, slice_z(domain), true, &tester, &a, &why), "domain", domain,
+			why);
 	arena_release(&a);
 	return id;
 }
@@ -131,7 +133,8 @@ int64_t memory_postoffice(const char *name, const char *domain)
 int64_t memory_mailbox(int64_t postoffice, const char *name, const char *password)
 {
 	arena a = ARENA_INIT;
-	const struct mailbox_new n = {.name = slice_z(name), .password = slice_z(password), .quota = -1};
+	const struct mailbox_new n = {
+		.name = slice_z(name), .password = slice_z(password), .quota = -1};
 	mailbox *m;
 	slice why = {0};
 
@@ -162,7 +165,8 @@ static int length(const link_t *head)
 	return n;
 }
 
-void memory_entries(int64_t postoffice, int64_t mailbox, arena *a, struct memory_entry **rows, int *n)
+void memory_entries(
+	int64_t postoffice, int64_t mailbox, arena *a, struct memory_entry **rows, int *n)
 {
 	struct store *s = store_take();
 	struct m_mailbox *m = store_mailbox(s, postoffice, mailbox);
@@ -171,8 +175,8 @@ void memory_entries(int64_t postoffice, int64_t mailbox, arena *a, struct memory
 	*rows = arena_new_array(a, m ? (size_t)length(&m->entries) + 1 : 1, sizeof **rows);
 	if (m)
 		EACH(struct m_entry, &m->entries, e)
-			(*rows)[(*n)++] = (struct memory_entry){
-				.e = e->e, .blob = e->e.blob,
+			(*rows)[(*n)++] = (struct memory_entry){.e = e->e,
+				.blob = e->e.blob,
 				.body = arena_copy(a, e->message->blob->body)};
 	store_give();
 }

@@ -8,13 +8,14 @@ static struct m_value *value_at(struct store *s, enum setting_id id, const struc
 {
 	EACH(struct m_value, &s->values, v)
 		if (v->id == id && v->postoffice == at->postoffice && v->mailbox == at->mailbox &&
-		    slice_same_nocase(v->domain, at->domain))
+			slice_same_nocase(v->domain, at->domain))
 			return v;
 	return NULL;
 }
 
 /* The value in force and its scope; the table's own when nothing was set. */
-static slice in_force(struct store *s, enum setting_id id, const struct setting_at *at, unsigned *scope)
+static slice in_force(
+	struct store *s, enum setting_id id, const struct setting_at *at, unsigned *scope)
 {
 	const struct setting_at all = at ? *at : (struct setting_at){0};
 	const struct {
@@ -22,8 +23,10 @@ static slice in_force(struct store *s, enum setting_id id, const struct setting_
 		unsigned scope;
 		struct setting_at at;
 	} steps[] = {
-		{all.mailbox != 0, SCOPE_MAILBOX, {.postoffice = all.postoffice, .mailbox = all.mailbox}},
-		{all.domain.size > 0, SCOPE_DOMAIN, {.postoffice = all.postoffice, .domain = all.domain}},
+		{all.mailbox != 0, SCOPE_MAILBOX,
+			{.postoffice = all.postoffice, .mailbox = all.mailbox}},
+		{all.domain.size > 0, SCOPE_DOMAIN,
+			{.postoffice = all.postoffice, .domain = all.domain}},
 		{all.postoffice != 0, SCOPE_POSTOFFICE, {.postoffice = all.postoffice}},
 		{true, SCOPE_SERVER, {0}},
 	};
@@ -79,14 +82,14 @@ uint64_t setting_revision(void)
 
 static unsigned scope_of(const struct setting_at *at)
 {
-	return at->mailbox	  ? SCOPE_MAILBOX
-	       : at->domain.size  ? SCOPE_DOMAIN
-	       : at->postoffice	  ? SCOPE_POSTOFFICE
-				  : SCOPE_SERVER;
+	return at->mailbox       ? SCOPE_MAILBOX
+	       : at->domain.size ? SCOPE_DOMAIN
+	       : at->postoffice  ? SCOPE_POSTOFFICE
+				 : SCOPE_SERVER;
 }
 
 status setting_set(enum setting_id id, const struct setting_at *at, const slice *value,
-		   const struct audit_by *by, arena *a, slice *why)
+	const struct audit_by *by, arena *a, slice *why)
 {
 	const struct setting_at where = at ? *at : (struct setting_at){0};
 	slice normal = {0};
@@ -107,9 +110,10 @@ status setting_set(enum setting_id id, const struct setting_at *at, const slice 
 	} else {
 		if (!v) {
 			v = arena_new(&s->a, sizeof *v);
-			*v = (struct m_value){.id = id, .postoffice = where.postoffice,
-					      .mailbox = where.mailbox,
-					      .domain = arena_copy(&s->a, where.domain)};
+			*v = (struct m_value){.id = id,
+				.postoffice = where.postoffice,
+				.mailbox = where.mailbox,
+				.domain = arena_copy(&s->a, where.domain)};
 			list_append(&s->values, &v->link);
 		}
 		v->value = arena_copy(&s->a, normal);
@@ -119,8 +123,8 @@ status setting_set(enum setting_id id, const struct setting_at *at, const slice 
 	return ST_OK;
 }
 
-status setting_show(enum setting_id id, const struct setting_at *at, arena *a, slice *value,
-		    unsigned *scope)
+status setting_show(
+	enum setting_id id, const struct setting_at *at, arena *a, slice *value, unsigned *scope)
 {
 	*value = arena_copy(a, in_force(store_take(), id, at, scope));
 	store_give();

@@ -1,5 +1,5 @@
-/* What the in-memory providers keep. One lock, one arena, lists in the order of making; every file of
-   this folder takes the lock for the length of a call and never waits under it. */
+/* What the in-memory providers keep. One lock, one arena, lists in the order of making; every file
+   of this folder takes the lock for the length of a call and never waits under it. */
 #ifndef PENNYPOST_PROVIDER_MEMORY_STORE_H
 #define PENNYPOST_PROVIDER_MEMORY_STORE_H
 
@@ -51,7 +51,7 @@ struct m_mailbox {
 	int64_t quota, used, modseq;
 	usec made, last_logon;
 	usec logons[SERVICE_COUNT];
-	folder inbox;       /* counts are kept in it */
+	folder inbox; /* counts are kept in it */
 	link_t entries;
 	int64_t lock_token; /* 0 = not locked */
 	usec lock_until;
@@ -134,12 +134,14 @@ struct m_mailbox *store_target(struct store *s, const struct m_domain *d, slice 
 /* What a writer gathered so far. */
 slice blob_writer_body(const blob_writer *w);
 
-/* postmaster and abuse get no address of their own: the domain's targets say where they go (A15, A16). */
+/* postmaster and abuse get no address of their own: the domain's targets say where they go (A15,
+   A16). */
 bool store_is_special(slice folded);
 
 #define EACH(type, head, name)                                                                     \
 	for (type *name = LINK_OWNER((head)->next, type, link), *name##_next;                      \
-	     &name->link != (head) && (name##_next = LINK_OWNER(name->link.next, type, link), true); \
-	     name = name##_next)
+		&name->link != (head) &&                                                           \
+		(name##_next = LINK_OWNER(name->link.next, type, link), true);                     \
+		name = name##_next)
 
 #endif

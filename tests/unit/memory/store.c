@@ -1,4 +1,5 @@
-/* The in-memory provider keeps what the contracts promise: resolving, delivering, reading, locking. */
+/* The in-memory provider keeps what the contracts promise: resolving, delivering, reading, locking.
+   */
 #include "provider/memory/memory.h"
 
 #include "base/clock.h"
@@ -8,6 +9,7 @@
 #include "provider/auth.h"
 #include "provider/deliver.h"
 #include "provider/domain.h"
+#include "provider/housekeep.h"
 #include "provider/provider.h"
 #include "provider/session.h"
 #include "provider/setting.h"
@@ -49,15 +51,20 @@ Test(store, resolves_addresses_by_row)
 		status kind;
 		const char *mailbox;
 	} rows[] = {
-		{"anna", "acme.test", ST_OK, "Anna"},	   {"ANNA", "ACME.test", ST_OK, "Anna"},
-		{"postmaster", "acme.test", ST_OK, "postmaster"}, {"abuse", "acme.test", ST_OK, "postmaster"},
-		{"nobody", "acme.test", ST_ABSENT, ""},   {"anna", "other.test", ST_FOREIGN, ""},
+		{"anna", "acme.test", ST_OK, "Anna"},
+		{"ANNA", "ACME.test", ST_OK, "Anna"},
+		{"postmaster", "acme.test", ST_OK, "postmaster"},
+		{"abuse", "acme.test", ST_OK, "postmaster"},
+		{"nobody", "acme.test", ST_ABSENT, ""},
+		{"anna", "other.test", ST_FOREIGN, ""},
 	};
 	for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
 		struct route r = {0};
-		cr_assert_eq(address_resolve(slice_z(rows[i].local), slice_z(rows[i].domain), 0, &a, &r),
-			     rows[i].kind, "%s", rows[i].local);
-		cr_assert(slice_same(r.mailbox_name, slice_z(rows[i].mailbox)), "%s", rows[i].local);
+		cr_assert_eq(
+			address_resolve(slice_z(rows[i].local), slice_z(rows[i].domain), 0, &a, &r),
+			rows[i].kind, "%s", rows[i].local);
+		cr_assert(
+			slice_same(r.mailbox_name, slice_z(rows[i].mailbox)), "%s", rows[i].local);
 	}
 }
 
@@ -93,15 +100,18 @@ Test(store, delivers_once_for_many_and_counts_the_quota)
 	cr_assert_eq(blob_writer_open(po, &w), ST_OK);
 	blob_write(w, S("Subject: x\r\n\r\nbody\r\n"));
 	blob_writer_finish(w);
-	struct delivery_part part = {.postoffice = po, .body = w, .header_size = 14, .recipients = r, .n = 2};
-	struct delivery d = {.id = id_new(), .parts = &part, .n = 1, .repeat_key = S("0123456789abcdef")};
+	struct delivery_part part = {
+		.postoffice = po, .body = w, .header_size = 14, .recipients = r, .n = 2};
+	struct delivery d = {
+		.id = id_new(), .parts = &part, .n = 1, .repeat_key = S("0123456789abcdef")};
 	cr_assert_eq(deliver_run(&d), ST_OK);
 	cr_assert_eq(memory_messages(), 1);
 	cr_assert_eq(memory_blobs(), 1);
 	cr_assert_eq(memory_used(po, anna), 20);
 	cr_assert_eq(memory_used(po, ben), memory_sum(po, ben));
 
-	/* The same again, as after a conversation that broke: told as stored, under the first id. */
+	/* The same again, as after a conversation that broke: told as stored, under the first id.
+	   */
 	int64_t first = d.id;
 	d.id = id_new();
 	cr_assert_eq(deliver_run(&d), ST_EXISTS);
@@ -211,4 +221,21 @@ Test(store, settings_have_scopes)
 	cr_assert_eq(setting_set(S_auth_at_signs, &at, &off, NULL, &a, &why), ST_DENIED);
 	cr_assert_eq(setting_set(S_smtp_add_missing, &at, NULL, NULL, &a, &why), ST_OK);
 	cr_assert(setting_on(S_smtp_add_missing, &at));
+}
+
+Test(store, keeps_house)
+{
+	struct housekeep_result r;
+	mailbox *m;
+	const uint32_t first = 1;
+	memory_message(po, anna, "A: b\r\n\r\nx\r\n");
+	memory_message(po, anna, "A: b\r\n\r\ny\r\n");
+	cr_assert_eq(housekeep_run(&r), ST_OK);
+	cr_assert_eq(r.messages, 0);
+	cr_assert_eq(mailbox_by_id(po, anna, &a, &m), ST_OK);
+	cr_assert_eq(folder_expunge(po, anna, m->inbox, &first, 1, NULL), ST_OK);
+	cr_assert_eq(housekeep_run(&r), ST_OK);
+	cr_assert_eq(r.messages, 1);
+	cr_assert_eq(memory_messages(), 1);
+	cr_assert_eq(memory_blobs(), 1);
 }

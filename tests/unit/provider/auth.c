@@ -1,5 +1,5 @@
-/* Logons beside a PostgreSQL: who is let in, what it costs, who else must hear of it. Tests share the
-   database, so each has post offices and addresses of its own. */
+/* Logons beside a PostgreSQL: who is let in, what it costs, who else must hear of it. Tests share
+   the database, so each has post offices and addresses of its own. */
 #include "provider/auth.h"
 
 #include "base/clock.h"
@@ -47,9 +47,10 @@ static void set(enum setting_id id, const char *value)
 static struct auth_from somewhere(void)
 {
 	uint64_t n = random_below(UINT64_C(1) << 48);
-	return (struct auth_from){.service = SERVICE_POP3, .secure = true,
-				  .address = arena_format(&a, "2001:db8:%x:%x::%x", (unsigned)(n >> 32),
-							  (unsigned)(n >> 16 & 0xffff), (unsigned)(n & 0xffff))};
+	return (struct auth_from){.service = SERVICE_POP3,
+		.secure = true,
+		.address = arena_format(&a, "2001:db8:%x:%x::%x", (unsigned)(n >> 32),
+			(unsigned)(n >> 16 & 0xffff), (unsigned)(n & 0xffff))};
 }
 
 static void begin(void)
@@ -66,11 +67,11 @@ static void begin(void)
 
 TestSuite(auth, .init = begin, .fini = provider_close, .timeout = 120);
 
-static status logon_from(const struct auth_from *from, const char *name, const char *password,
-			 struct identity *who)
+static status logon_from(
+	const struct auth_from *from, const char *name, const char *password, struct identity *who)
 {
-	return auth_password(arena_format(&a, "%s@%.*s", name, SLICE_ARGS(office)), slice_z(password), from,
-			     &a, who);
+	return auth_password(arena_format(&a, "%s@%.*s", name, SLICE_ARGS(office)),
+		slice_z(password), from, &a, who);
 }
 
 static status logon(const char *name, const char *password)
@@ -85,21 +86,39 @@ Test(auth, names_lead_to_their_mailbox_by_row)
 {
 	slice host = arena_format(&a, "d%lld.test", (long long)id_new());
 	store_domain(po, arena_z(&a, host));
-	cr_assert_eq(address_make(po, arena_format(&a, "a.huber@%.*s", SLICE_ARGS(host)), anna.mailbox,
-				  given_by, &a, &why), ST_OK);
+	cr_assert_eq(address_make(po, arena_format(&a, "a.huber@%.*s", SLICE_ARGS(host)),
+			     anna.mailbox, given_by, &a, &why),
+		ST_OK);
 	store_mailbox(po, "100%_\\", 0);
 	set(S_auth_at_signs, "#!");
 	const struct {
 		const char *form; /* P: the post office's name, D: the domain */
 		status kind;
 	} rows[] = {
-		{"anna@P", ST_OK},	 {"ANNA@P", ST_OK},    {"anna@D", ST_OK},      {"a.huber@D", ST_OK},
-		{"A.Huber@D", ST_OK},	 {"anna#P", ST_OK},    {"anna!D", ST_OK},      {"100%_\\@P", ST_OK},
-		{"ann_@P", ST_DENIED},	 {"anna%@P", ST_DENIED}, {"%@P", ST_DENIED},   {"_nna@P", ST_DENIED},
-		{"anna'--@P", ST_DENIED}, {"' or ''='@P", ST_DENIED}, {"anna\"@P", ST_DENIED},
-		{"anna@P'; drop table mailbox; --", ST_DENIED}, {"a.huber@P", ST_DENIED},
-		{"anna", ST_DENIED},	 {"@P", ST_DENIED},    {"anna@", ST_DENIED},   {"", ST_DENIED},
-		{"anna\x01@P", ST_DENIED}, {"\xff@P", ST_DENIED}, {"anna@P@P", ST_DENIED},
+		{"anna@P", ST_OK},
+		{"ANNA@P", ST_OK},
+		{"anna@D", ST_OK},
+		{"a.huber@D", ST_OK},
+		{"A.Huber@D", ST_OK},
+		{"anna#P", ST_OK},
+		{"anna!D", ST_OK},
+		{"100%_\\@P", ST_OK},
+		{"ann_@P", ST_DENIED},
+		{"anna%@P", ST_DENIED},
+		{"%@P", ST_DENIED},
+		{"_nna@P", ST_DENIED},
+		{"anna'--@P", ST_DENIED},
+		{"' or ''='@P", ST_DENIED},
+		{"anna\"@P", ST_DENIED},
+		{"anna@P'; drop table mailbox; --", ST_DENIED},
+		{"a.huber@P", ST_DENIED},
+		{"anna", ST_DENIED},
+		{"@P", ST_DENIED},
+		{"anna@", ST_DENIED},
+		{"", ST_DENIED},
+		{"anna\x01@P", ST_DENIED},
+		{"\xff@P", ST_DENIED},
+		{"anna@P@P", ST_DENIED},
 	};
 	for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
 		struct auth_from from = somewhere();
@@ -109,11 +128,12 @@ Test(auth, names_lead_to_their_mailbox_by_row)
 			size_t at = slice_find(name, sign.at[k]);
 			slice with = k ? host : office;
 			if (at < name.size)
-				name = arena_format(&a, "%.*s%.*s%.*s", SLICE_ARGS(slice_until(name, at)),
-						    SLICE_ARGS(with), SLICE_ARGS(slice_from(name, at + 1)));
+				name = arena_format(&a, "%.*s%.*s%.*s",
+					SLICE_ARGS(slice_until(name, at)), SLICE_ARGS(with),
+					SLICE_ARGS(slice_from(name, at + 1)));
 		}
 		cr_expect_eq(auth_password(name, S(PASSWORD), &from, &a, &who), rows[i].kind, "%s",
-			     rows[i].form);
+			rows[i].form);
 		cr_expect_eq(who.mailbox != 0, rows[i].kind == ST_OK, "%s", rows[i].form);
 	}
 }
@@ -172,14 +192,16 @@ static usec time_of(const char *name)
 	return clock_now() - since;
 }
 
-/* Printed, not judged: a busy machine is no fault of ours. That the work is the same is counted above. */
+/* Printed, not judged: a busy machine is no fault of ours. That the work is the same is counted
+   above. */
 Test(auth, tells_the_medians_of_known_and_unknown)
 {
 	usec known[9], unknown[9];
 	for (int i = 0; i < 9; i++) {
 		known[i] = time_of("anna");
 		unknown[i] = time_of("nobody");
-		store_sql("delete from throttle where position(int8send(%lld) in key) > 0", (long long)po);
+		store_sql("delete from throttle where position(int8send(%lld) in key) > 0",
+			(long long)po);
 	}
 	qsort(known, 9, sizeof known[0], by_size);
 	qsort(unknown, 9, sizeof unknown[0], by_size);
@@ -212,7 +234,9 @@ Test(auth, a_second_logon_asks_nobody)
 Test(auth, remembered_logons_are_void_with_the_password)
 {
 	cr_assert_eq(logon("anna", PASSWORD), ST_OK);
-	cr_assert_eq(mailbox_set_password(po, anna.mailbox, S("Another-Word-2"), given_by, &a, &why), ST_OK);
+	cr_assert_eq(
+		mailbox_set_password(po, anna.mailbox, S("Another-Word-2"), given_by, &a, &why),
+		ST_OK);
 	cr_assert_eq(logon("anna", PASSWORD), ST_DENIED);
 	cr_assert_eq(logon("anna", "Another-Word-2"), ST_OK);
 	cr_assert_eq(mailbox_set_state(po, anna.mailbox, MAILBOX_DISABLED, given_by), ST_OK);
@@ -260,15 +284,18 @@ Test(auth, remembers_for_a_while_and_only_so_many)
 /* As if another node had done it: past this process, with the revision raised. */
 Test(auth, hears_of_a_change_on_another_node_within_2_s)
 {
-	struct provider_conf serving = {.boot = given_bootstrap(), .connections = 4,
-					.system_connections = 2, .application = "test", .serve = true};
+	struct provider_conf serving = {.boot = given_bootstrap(),
+		.connections = 4,
+		.system_connections = 2,
+		.application = "test",
+		.serve = true};
 	provider_close();
 	cr_assert_eq(provider_open(&serving), ST_OK);
 	cr_assert_eq(logon("anna", PASSWORD), ST_OK);
 	struct auth_secrets other;
 	cr_assert_eq(auth_hash_new(po, S("Another-Word-2"), &a, &other), ST_OK);
-	store_sql("update credential set hash = '%.*s' where mailbox = %lld", SLICE_ARGS(other.hash),
-		  (long long)anna.mailbox);
+	store_sql("update credential set hash = '%.*s' where mailbox = %lld",
+		SLICE_ARGS(other.hash), (long long)anna.mailbox);
 	store_sql("update revision set rev = rev + 1 where kind = 'auth'");
 	usec since = clock_now();
 	while (logon("anna", PASSWORD) == ST_OK && clock_now() - since < 5 * USEC_S)
@@ -287,8 +314,10 @@ Test(auth, the_owner_passes_while_guessers_are_refused)
 	for (int i = 0; i < 10; i++)
 		cr_assert_eq(logon_from(&guesser, "anna", "guess", &who), ST_DENIED);
 	cr_assert_eq(logon_from(&guesser, "anna", PASSWORD, &who), ST_LIMITED);
-	cr_assert_eq(logon_from(&guesser, "nobody", "guess", &who), ST_LIMITED, "one address, any name");
-	cr_assert_eq(logon_from(&stranger, "anna", PASSWORD, &who), ST_LIMITED, "one name, any address");
+	cr_assert_eq(
+		logon_from(&guesser, "nobody", "guess", &who), ST_LIMITED, "one address, any name");
+	cr_assert_eq(
+		logon_from(&stranger, "anna", PASSWORD, &who), ST_LIMITED, "one name, any address");
 	auth_cache_clear();
 	cr_assert_eq(logon("anna", PASSWORD), ST_OK, "known here");
 	uint64_t hashes = auth_hash_count();
@@ -305,7 +334,8 @@ Test(auth, all_spellings_of_a_name_are_one_account)
 	for (int i = 0; i < 10; i++) {
 		struct auth_from from = somewhere();
 		cr_assert_eq(i % 2 ? logon_from(&from, "anna", "guess", &who)
-				   : auth_password(other, S("guess"), &from, &a, &who), ST_DENIED);
+				   : auth_password(other, S("guess"), &from, &a, &who),
+			ST_DENIED);
 	}
 	struct auth_from from = somewhere();
 	cr_assert_eq(auth_password(other, S(PASSWORD), &from, &a, &who), ST_LIMITED);
@@ -320,8 +350,9 @@ Test(auth, failures_are_forgotten_after_their_span)
 	uint8_t key[AUTH_KEY];
 	auth_throttle_key(AUTH_KEY_ADDRESS, home.address, key);
 	slice hex = hex_encode(slice_of(key, sizeof key), &a);
-	store_sql("update throttle set since = since - interval '11 minutes' where key = '\\x%.*s' or position(int8send(%lld) in key) > 0",
-		  SLICE_ARGS(hex), (long long)po);
+	store_sql(
+		"update throttle set since = since - interval '11 minutes' where key = '\\x%.*s' or position(int8send(%lld) in key) > 0",
+		SLICE_ARGS(hex), (long long)po);
 	cr_assert_eq(logon("anna", PASSWORD), ST_OK);
 }
 
@@ -373,15 +404,21 @@ Test(auth_shared, failures_are_shared_between_processes, .timeout = 60)
 
 Test(auth, hashes_anew_when_the_parameters_rose)
 {
-	cr_assert_eq(store_sql("select count(*) from credential where mailbox = %lld and hash like '$argon2id$v=19$m=19456,t=2,p=1$%%'",
-			       (long long)anna.mailbox), 1);
+	cr_assert_eq(
+		store_sql(
+			"select count(*) from credential where mailbox = %lld and hash like '$argon2id$v=19$m=19456,t=2,p=1$%%'",
+			(long long)anna.mailbox),
+		1);
 	set(S_auth_argon2_passes, "3");
 	set(S_auth_scram_iterations, "5000");
 	uint64_t before = auth_hash_count();
 	cr_assert_eq(logon("anna", PASSWORD), ST_OK);
 	cr_assert_eq(auth_hash_count(), before + 2, "checked and made");
-	cr_assert_eq(store_sql("select count(*) from credential where mailbox = %lld and hash like '%%t=3,p=1$%%' and scram like 'SCRAM-SHA-256$5000:%%'",
-			       (long long)anna.mailbox), 1);
+	cr_assert_eq(
+		store_sql(
+			"select count(*) from credential where mailbox = %lld and hash like '%%t=3,p=1$%%' and scram like 'SCRAM-SHA-256$5000:%%'",
+			(long long)anna.mailbox),
+		1);
 	auth_cache_clear();
 	before = auth_hash_count();
 	cr_assert_eq(logon("anna", PASSWORD), ST_OK);
@@ -396,15 +433,17 @@ Test(auth, a_hash_that_costs_too_much_is_never_computed)
 		"$argon2id$v=19$m=4194304,t=2,p=1$c29tZXNhbHRzb21lc2FsdA$AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA",
 		"$argon2id$v=19$m=19456,t=4000000000,p=1$c29tZXNhbHQ$AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA",
 		"$argon2id$v=19$m=19456,t=2,p=64$c29tZXNhbHQ$AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA",
-		"$argon2id$v=19$m=19456,t=2,p=1$c29tZXNhbHQ$AAAA", "$argon2id$v=19$m=19456,t=2,p=1$", "$2y$10$x",
-		"plain"};
+		"$argon2id$v=19$m=19456,t=2,p=1$c29tZXNhbHQ$AAAA",
+		"$argon2id$v=19$m=19456,t=2,p=1$", "$2y$10$x", "plain"};
 	for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
 		uint64_t before = auth_hash_count();
-		cr_expect_eq(auth_hash_check(slice_z(bad[i]), S(PASSWORD)), ST_BROKEN, "%s", bad[i]);
+		cr_expect_eq(
+			auth_hash_check(slice_z(bad[i]), S(PASSWORD)), ST_BROKEN, "%s", bad[i]);
 		cr_expect_eq(auth_hash_count(), before, "%s", bad[i]);
 	}
 	/* In a row it lets nobody in and looks like any other refusal. */
-	store_sql("update credential set hash = '%s' where mailbox = %lld", bad[0], (long long)anna.mailbox);
+	store_sql("update credential set hash = '%s' where mailbox = %lld", bad[0],
+		(long long)anna.mailbox);
 	uint64_t before = auth_hash_count();
 	cr_expect_eq(logon("anna", PASSWORD), ST_DENIED);
 	cr_expect_eq(auth_hash_count(), before + 1);
@@ -412,8 +451,10 @@ Test(auth, a_hash_that_costs_too_much_is_never_computed)
 
 Test(auth, reads_hashes_made_by_the_reference)
 {
-	/* argon2id_hash_encoded(2, 32768, 1, "Secret-Word-1", 13, "somesaltsomesalt", 16, 32, ...) */
-	static const slice made = S("$argon2id$v=19$m=32768,t=2,p=1$c29tZXNhbHRzb21lc2FsdA$QQpm9GwsZRJ5kUGIJY7zOGTzbYCmrBW/M4mOZJsg9nM");
+	/* argon2id_hash_encoded(2, 32768, 1, "Secret-Word-1", 13, "somesaltsomesalt", 16, 32, ...)
+	   */
+	static const slice made = S(
+		"$argon2id$v=19$m=32768,t=2,p=1$c29tZXNhbHRzb21lc2FsdA$QQpm9GwsZRJ5kUGIJY7zOGTzbYCmrBW/M4mOZJsg9nM");
 	cr_assert_eq(auth_hash_check(made, S(PASSWORD)), ST_OK);
 	cr_assert_eq(auth_hash_check(made, S("Secret-Word-2")), ST_DENIED);
 	cr_assert_not(auth_hash_outdated(made));
@@ -430,10 +471,13 @@ static void *guess(void *arg)
 	char address[40];
 	struct identity who;
 	snprintf(address, sizeof address, "10.%u.%u.%u", (unsigned)random_below(256),
-		 (unsigned)random_below(256), (unsigned)random_below(256));
+		(unsigned)random_below(256), (unsigned)random_below(256));
 	struct auth_from from = {.service = SERVICE_HTTP, .address = slice_z(address)};
 	slice name = arena_format(&mine, "nobody-%u", (unsigned)random_below(1u << 31));
-	atomic_fetch_add(auth_password(name, S("guess"), &from, &mine, &who) == ST_DENIED ? &c->denied : &c->other, 1);
+	atomic_fetch_add(auth_password(name, S("guess"), &from, &mine, &who) == ST_DENIED
+				 ? &c->denied
+				 : &c->other,
+		1);
 	arena_release(&mine);
 	return NULL;
 }
@@ -453,7 +497,8 @@ Test(auth, two_hundred_logons_stay_within_the_budget)
 		pthread_join(threads[i], NULL);
 	getrusage(RUSAGE_SELF, &after);
 	long grown = after.ru_maxrss - before.ru_maxrss;
-	fprintf(stderr, "bench: 200 parallel logons grew the process by %ld KB (budget %d KB)\n", grown, 64 * 1024);
+	fprintf(stderr, "bench: 200 parallel logons grew the process by %ld KB (budget %d KB)\n",
+		grown, 64 * 1024);
 	cr_expect_eq(c.denied, 200);
 	cr_expect_eq(c.other, 0);
 	cr_expect_leq(grown, 64 * 1024 * 11 / 10);
@@ -513,7 +558,9 @@ Test(auth, scram_shows_unknown_names_one_steady_salt)
 	cr_assert_eq(auth_scram_find(name, &home, &a, &two), ST_OK);
 	cr_assert_not(one.real);
 	cr_assert(slice_same(one.salt, two.salt));
-	cr_assert_eq(auth_scram_find(arena_format(&a, "anna@%.*s", SLICE_ARGS(office)), &home, &a, &real), ST_OK);
+	cr_assert_eq(auth_scram_find(
+			     arena_format(&a, "anna@%.*s", SLICE_ARGS(office)), &home, &a, &real),
+		ST_OK);
 	cr_assert_eq(real.salt.size, one.salt.size);
 	cr_assert_eq(real.iterations, one.iterations);
 	cr_assert_eq(auth_scram_done(&one, name, &home, true), ST_DENIED, "nobody is never let in");
@@ -528,7 +575,9 @@ Test(auth, scram_forgets_what_changed_meanwhile)
 	change_tell(REVISION_AUTH);
 	cr_assert_eq(auth_scram_done(&s, name, &home, true), ST_OK);
 	cr_assert_eq(auth_scram_find(name, &home, &a, &s), ST_OK);
-	cr_assert_eq(mailbox_set_password(po, anna.mailbox, S("Another-Word-2"), given_by, &a, &why), ST_OK);
+	cr_assert_eq(
+		mailbox_set_password(po, anna.mailbox, S("Another-Word-2"), given_by, &a, &why),
+		ST_OK);
 	cr_assert_eq(auth_scram_done(&s, name, &home, true), ST_DENIED);
 }
 
@@ -558,19 +607,25 @@ Test(auth, apop_needs_the_secret_file)
 	/* Passwords set before keep no secret; the next one does. */
 	slice digest = auth_apop_digest(banner, S(PASSWORD), &a);
 	cr_assert_eq(auth_apop(name, banner, digest, &home, &a, &who), ST_DENIED);
-	cr_assert_eq(mailbox_set_password(po, anna.mailbox, S(PASSWORD), given_by, &a, &why), ST_OK);
+	cr_assert_eq(
+		mailbox_set_password(po, anna.mailbox, S(PASSWORD), given_by, &a, &why), ST_OK);
 	cr_assert_eq(auth_apop(name, banner, digest, &home, &a, &who), ST_OK);
 	cr_assert_eq(who.mailbox, anna.mailbox);
 	cr_assert_eq(auth_apop(name, S("<other@acme.test>"), digest, &home, &a, &who), ST_DENIED);
-	cr_assert_eq(store_sql("select count(*) from credential where position('" PASSWORD "'::bytea in recoverable) > 0 or hash like '%%" PASSWORD "%%'"), 0);
+	cr_assert_eq(store_sql("select count(*) from credential where position('" PASSWORD
+			       "'::bytea in recoverable) > 0 or hash like '%%" PASSWORD "%%'"),
+		0);
 
 	/* In another post office's row the same bytes mean nothing. */
 	struct route other = store_mailbox(store_postoffice(), "otto", 0);
-	store_sql("update credential c set recoverable = o.recoverable from credential o where c.mailbox = %lld and o.mailbox = %lld",
-		  (long long)other.mailbox, (long long)anna.mailbox);
+	store_sql(
+		"update credential c set recoverable = o.recoverable from credential o where c.mailbox = %lld and o.mailbox = %lld",
+		(long long)other.mailbox, (long long)anna.mailbox);
 	postoffice *p;
 	cr_assert_eq(postoffice_by_id(other.postoffice, &a, &p), ST_OK);
-	cr_assert_eq(auth_apop(arena_format(&a, "otto@%.*s", SLICE_ARGS(p->name)), banner, digest, &home, &a, &who), ST_DENIED);
+	cr_assert_eq(auth_apop(arena_format(&a, "otto@%.*s", SLICE_ARGS(p->name)), banner, digest,
+			     &home, &a, &who),
+		ST_DENIED);
 
 	/* A file others can read is none. */
 	cr_assert_eq(chmod(arena_z(&a, b.secret_file), 0640), 0);
@@ -591,7 +646,8 @@ Test(auth, random_passwords_pass_the_rules_and_log_on)
 	}
 	slice password = random_password(0, &a);
 	cr_assert_eq(mailbox_set_password(po, anna.mailbox, password, given_by, &a, &why), ST_OK);
-	cr_assert_eq(mailbox_set_password(po, anna.mailbox, S("password1"), given_by, &a, &why), ST_INVALID);
+	cr_assert_eq(mailbox_set_password(po, anna.mailbox, S("password1"), given_by, &a, &why),
+		ST_INVALID);
 	cr_assert_eq(logon("anna", arena_z(&a, password)), ST_OK);
 	set(S_auth_dictionary, "off");
 }

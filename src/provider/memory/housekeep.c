@@ -1,0 +1,41 @@
+/* Keeping house in memory: messages nobody has any more go with their bodies, at once, since
+   nothing can be restored here; repeat keys past their time go too. */
+#include "provider/housekeep.h"
+
+#include "provider/memory/store.h"
+
+static bool has_entry(struct store *s, const struct m_message *m)
+{
+	EACH(struct m_postoffice, &s->postoffices, po)
+		EACH(struct m_mailbox, &po->mailboxes, mb)
+			EACH(struct m_entry, &mb->entries, e)
+				if (e->message == m)
+					return true;
+	return false;
+}
+
+status housekeep_run(struct housekeep_result *r)
+{
+	struct store *s = store_take();
+	status kind = s->busy ? ST_BUSY : ST_OK;
+
+	*r = (struct housekeep_result){0};
+	if (kind == ST_OK) {
+		EACH(struct m_message, &s->messages, m) {
+			if (has_entry(s, m))
+				continue;
+			list_remove(&m->blob->link);
+			list_remove(&m->link);
+			r->messages++;
+			r->blobs++;
+		}
+		EACH(struct m_repeat, &s->repeats, repeat) {
+			if (repeat->until > clock_wall())
+				continue;
+			list_remove(&repeat->link);
+			r->keys++;
+		}
+	}
+	store_give();
+	return kind;
+}
