@@ -13,6 +13,7 @@ sql_statements = \
 	sql/statement/folder.sql \
 	sql/statement/housekeep.sql \
 	sql/statement/mailbox.sql \
+	sql/statement/maildrop.sql \
 	sql/statement/message.sql \
 	sql/statement/node.sql \
 	sql/statement/postoffice.sql \

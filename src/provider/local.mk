@@ -27,6 +27,7 @@ libprovider_a_SOURCES = $(provider_shared) \
 	src/provider/domain.c \
 	src/provider/folder.c src/provider/folder_clear.c src/provider/folder_expunge.h \
 	src/provider/mailbox.c src/provider/mailbox_fresh.h \
+	src/provider/maildrop.c src/provider/maildrop.h \
 	src/provider/message.c \
 	src/provider/postoffice.c \
 	src/provider/repeat.c src/provider/repeat.h \

@@ -9,6 +9,7 @@ libprovider_memory_a_SOURCES = $(provider_shared) \
 	src/provider/memory/folder.c \
 	src/provider/memory/housekeep.c \
 	src/provider/memory/mailbox.c \
+	src/provider/memory/maildrop.c \
 	src/provider/memory/memory.h \
 	src/provider/memory/message.c \
 	src/provider/memory/postoffice.c \

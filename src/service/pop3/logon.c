@@ -2,7 +2,6 @@
    of the mailbox, the lock, the list of messages. */
 #include "base/encode.h"
 #include "provider/sasl.h"
-#include "provider/session.h"
 #include "service/pop3/session.h"
 
 #define LINE_MOST 12288
@@ -54,15 +53,6 @@ static const char *rule_broken(const conversation *c)
 	return NULL;
 }
 
-static bool is_too_soon(conversation *c)
-{
-	struct setting_at at = pop3_at(c);
-	usec since, delay = setting_number(S_pop3_login_delay, &at);
-	const struct identity *who = &pop3_of(c)->who;
-	return session_logon(who->postoffice, who->mailbox, SERVICE_POP3, &since) == ST_OK &&
-	       since < delay;
-}
-
 /* Credentials were right: opens the maildrop. */
 static status enter(conversation *c, const struct identity *who)
 {
@@ -71,9 +61,10 @@ static status enter(conversation *c, const struct identity *who)
 	const char *why = rule_broken(c);
 	if (why)
 		return pop3_refuse(c, why);
-	if (is_too_soon(c))
+	struct setting_at at = pop3_at(c);
+	status kind = maildrop_open(&p->drop, who, setting_number(S_pop3_login_delay, &at));
+	if (kind == ST_EXISTS)
 		return pop3_refuse(c, "[LOGIN-DELAY] Too soon after the last logon; wait a little");
-	status kind = maildrop_open(&p->drop, who);
 	if (kind == ST_LIMITED)
 		return pop3_refuse(c, "[IN-USE] The mailbox is being read by another conversation");
 	if (kind == ST_CANCELLED)

@@ -2,8 +2,7 @@
    nodes, and the update at QUIT. One task per process renews the locks of all its conversations, so
    that a silent client costs nothing more. */
 #include "base/memory.h"
-#include "provider/folder.h"
-#include "provider/session.h"
+#include "provider/maildrop.h"
 #include "provider/trace.h"
 #include "service/pop3/session.h"
 #include "task/task.h"
@@ -30,7 +29,7 @@ static status keep(void *unused)
 			list_remove(&d->keeping);
 			list_append(&keeper.drops, &d->keeping);
 			/* What is lost shows at QUIT, which asks again before it removes anything. */
-			session_lock_renew(now.postoffice, now.mailbox, now.token,
+			maildrop_renew(now.postoffice, now.mailbox, now.token,
 					   setting_number(S_pop3_lock_lease, NULL));
 		}
 	}
@@ -52,42 +51,35 @@ static void keep_lock(struct maildrop *d)
 
 /* ---- opening */
 
-static void take_entries(struct maildrop *d, const entry *rows, int n)
+static void take_entries(struct maildrop *d, const struct maildrop_taken *taken)
 {
-	d->items = n ? memory_new_array((size_t)n, sizeof *d->items) : NULL;
-	d->n = d->kept = n;
-	for (int i = 0; i < n; i++) {
-		d->items[i] = (struct drop_item){rows[i].message, rows[i].blob, rows[i].size,
-						 rows[i].uid, false};
-		d->kept_size += rows[i].size;
+	d->n = d->kept = taken->n;
+	d->items = d->n ? memory_new_array((size_t)d->n, sizeof *d->items) : NULL;
+	for (int i = 0; i < d->n; i++) {
+		const entry *e = &taken->entries[i];
+		d->items[i] = (struct drop_item){e->message, e->blob, e->size, e->uid, false};
+		d->kept_size += e->size;
 	}
 }
 
-static status load(struct maildrop *d)
+status maildrop_open(struct maildrop *d, const struct identity *who, usec delay)
 {
 	arena a = ARENA_INIT;
-	folder *inbox;
-	entry *rows;
-	int n;
-	status kind = folder_find(d->postoffice, d->mailbox, S("INBOX"), &a, &inbox);
-	if (kind == ST_OK)
-		kind = folder_entries(d->postoffice, inbox->id, 0, 0, &a, &rows, &n);
-	if (kind == ST_OK) {
-		d->inbox = inbox->id;
-		d->uidvalidity = inbox->uidvalidity;
-		take_entries(d, rows, n);
-	}
-	arena_release(&a);
-	return kind;
-}
-
-status maildrop_open(struct maildrop *d, const struct identity *who)
-{
+	struct maildrop_taken taken;
 	d->postoffice = who->postoffice;
 	d->mailbox = who->mailbox;
-	TRY(session_lock(d->postoffice, d->mailbox, setting_number(S_pop3_lock_lease, NULL), &d->token));
-	d->locked = true;
-	status kind = load(d);
+	d->inbox = who->inbox;
+	status kind = maildrop_take(d->postoffice, d->mailbox, d->inbox,
+				    setting_number(S_pop3_lock_lease, NULL), delay, &a, &taken);
+	if (kind == ST_OK) {
+		d->token = taken.token;
+		d->locked = true;
+		d->uidvalidity = taken.uidvalidity;
+		take_entries(d, &taken);
+		if (taken.since < delay)
+			kind = ST_EXISTS;
+	}
+	arena_release(&a);
 	if (kind == ST_OK)
 		keep_lock(d);
 	else
@@ -95,21 +87,23 @@ status maildrop_open(struct maildrop *d, const struct identity *who)
 	return kind;
 }
 
-void maildrop_close(struct maildrop *d)
+/* With nothing removed, or what is marked: gives the lock back. */
+static status give_back(struct maildrop *d, const uint32_t *uids, int n)
 {
 	list_remove(&d->keeping);
-	if (d->locked) {
-		bool cancelled = task_cancelled();
-		if (cancelled)
-			task_shield(true);
-		session_unlock(d->postoffice, d->mailbox, d->token);
-		if (cancelled)
-			task_shield(false);
-	}
+	if (!d->locked)
+		return ST_ABSENT;
 	d->locked = false;
+	return maildrop_give(d->postoffice, d->mailbox, d->inbox, d->token, uids, n);
+}
+
+void maildrop_close(struct maildrop *d)
+{
+	give_back(d, NULL, 0);
 	memory_free(d->items);
 	d->items = NULL;
 	d->n = d->kept = 0;
+	d->kept_size = 0;
 }
 
 /* ---- marks and the update */
@@ -134,17 +128,14 @@ void maildrop_unmark_all(struct maildrop *d)
 
 status maildrop_update(struct maildrop *d)
 {
-	if (d->kept == d->n)
-		return ST_OK;
-	TRY(session_lock_renew(d->postoffice, d->mailbox, d->token, setting_number(S_pop3_lock_lease, NULL)));
-	uint32_t *uids = memory_new_array((size_t)(d->n - d->kept), sizeof *uids);
+	uint32_t *uids = memory_new_array((size_t)(d->n - d->kept) + 1, sizeof *uids);
 	int n = 0;
 	for (int i = 0; i < d->n; i++)
 		if (d->items[i].deleted)
 			uids[n++] = d->items[i].uid;
-	status kind = folder_expunge(d->postoffice, d->mailbox, d->inbox, uids, n, NULL);
+	status kind = give_back(d, uids, n);
 	memory_free(uids);
-	for (int i = 0; i < d->n && kind == ST_OK; i++)
+	for (int i = 0; i < d->n && kind == ST_OK && n > 0; i++)
 		if (d->items[i].deleted)
 			trace_note(d->postoffice, d->items[i].message, TRACE_REMOVED, "service=pop3");
 	return kind;

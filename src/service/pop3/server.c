@@ -180,9 +180,11 @@ static status pop3_quit(conversation *c, slice rest)
 	status kind = maildrop_update(&p->drop);
 	if (kind == ST_OK)
 		return conversation_say(c, "+OK Bye, %d removed", removed);
+	if (removed == 0)
+		return conversation_say(c, "+OK Bye");
 	if (kind == ST_ABSENT)
 		return conversation_say(c, "-ERR [SYS/TEMP] The lock was lost, nothing was removed");
-	return conversation_say(c, "-ERR [SYS/TEMP] Messages could not be removed now, nothing was removed");
+	return conversation_say(c, "-ERR [SYS/TEMP] Messages could not be removed now");
 }
 
 /* ---- the table of commands */

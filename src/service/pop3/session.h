@@ -57,9 +57,10 @@ status pop3_apop(conversation *c, slice rest);
 status pop3_auth(conversation *c, slice rest);
 
 /* ---- the maildrop (maildrop.c) */
-/* Locks and lists the INBOX of the identity. ST_LIMITED: somebody else reads it. */
-status maildrop_open(struct maildrop *d, const struct identity *who);
-/* Removes what is marked, if the lock still holds. ST_ABSENT: it was lost, nothing was removed. */
+/* Locks and lists the INBOX of the identity. ST_LIMITED: somebody else reads it; ST_EXISTS: the logon
+   before is less than `delay` ago. */
+status maildrop_open(struct maildrop *d, const struct identity *who, usec delay);
+/* Removes what is marked and gives the lock back. ST_ABSENT: it was lost, nothing was removed. */
 status maildrop_update(struct maildrop *d);
 /* Gives the lock back; nothing is removed. */
 void maildrop_close(struct maildrop *d);

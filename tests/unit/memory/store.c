@@ -11,6 +11,7 @@
 #include "provider/domain.h"
 #include "provider/housekeep.h"
 #include "provider/provider.h"
+#include "provider/maildrop.h"
 #include "provider/session.h"
 #include "provider/setting.h"
 
@@ -181,18 +182,20 @@ Test(store, bodies_come_back_in_pieces)
 
 Test(store, a_lock_is_held_until_its_lease_ends)
 {
-	int64_t mine, theirs;
+	struct maildrop_taken mine, theirs;
+	mailbox *m;
 	clock_virtual(USEC_S);
-	cr_assert_eq(session_lock(po, anna, 10 * USEC_S, &mine), ST_OK);
-	cr_assert_eq(session_lock(po, anna, 10 * USEC_S, &theirs), ST_LIMITED);
+	cr_assert_eq(mailbox_by_id(po, anna, &a, &m), ST_OK);
+	cr_assert_eq(maildrop_take(po, anna, m->inbox, 10 * USEC_S, 0, &a, &mine), ST_OK);
+	cr_assert_eq(maildrop_take(po, anna, m->inbox, 10 * USEC_S, 0, &a, &theirs), ST_LIMITED);
 	clock_advance(8 * USEC_S);
-	cr_assert_eq(session_lock_renew(po, anna, mine, 10 * USEC_S), ST_OK);
+	cr_assert_eq(maildrop_renew(po, anna, mine.token, 10 * USEC_S), ST_OK);
 	clock_advance(11 * USEC_S);
-	cr_assert_eq(session_lock(po, anna, 10 * USEC_S, &theirs), ST_OK);
-	cr_assert_eq(session_lock_renew(po, anna, mine, 10 * USEC_S), ST_ABSENT);
-	session_unlock(po, anna, mine);
+	cr_assert_eq(maildrop_take(po, anna, m->inbox, 10 * USEC_S, 0, &a, &theirs), ST_OK);
+	cr_assert_eq(maildrop_renew(po, anna, mine.token, 10 * USEC_S), ST_ABSENT);
+	cr_assert_eq(maildrop_give(po, anna, m->inbox, mine.token, NULL, 0), ST_ABSENT);
 	cr_assert(memory_locked(po, anna), "only the holder gives it back");
-	session_unlock(po, anna, theirs);
+	cr_assert_eq(maildrop_give(po, anna, m->inbox, theirs.token, NULL, 0), ST_OK);
 	cr_assert_not(memory_locked(po, anna));
 }
 

@@ -5,6 +5,8 @@
 #include "base/log.h"
 #include "provider/audit.h"
 #include "provider/housekeep.h"
+#include "provider/mailbox.h"
+#include "provider/maildrop.h"
 #include "provider/node.h"
 #include "provider/session.h"
 #include "provider/setting.h"
@@ -251,20 +253,30 @@ Test(store_house, processes_alive_have_different_numbers)
 
 Test(store_house, a_maildrop_has_one_holder_until_the_lease_ends)
 {
-	int64_t mine, other;
+	arena a = ARENA_INIT;
+	struct maildrop_taken mine, other;
 	given_providers();
 	struct given_tenant t = given_tenant();
-	cr_assert(session_lock(t.postoffice, t.mailbox, 300 * USEC_MS, &mine) == ST_OK);
-	cr_expect(session_lock(t.postoffice, t.mailbox, USEC_S, &other) == ST_LIMITED);
-	cr_expect(session_lock_renew(t.postoffice, t.mailbox, mine, 300 * USEC_MS) == ST_OK);
+	mailbox *m;
+	cr_assert(mailbox_by_id(t.postoffice, t.mailbox, &a, &m) == ST_OK);
+	cr_assert(maildrop_take(t.postoffice, t.mailbox, m->inbox, 300 * USEC_MS, 0, &a, &mine) == ST_OK);
+	cr_expect(mine.n == 0 && mine.uidvalidity > 0, "an empty INBOX is one all the same");
+	cr_expect(maildrop_take(t.postoffice, t.mailbox, m->inbox, USEC_S, 0, &a, &other) == ST_LIMITED);
+	cr_expect(maildrop_renew(t.postoffice, t.mailbox, mine.token, 300 * USEC_MS) == ST_OK);
 	usleep(400000);
-	cr_expect(session_lock(t.postoffice, t.mailbox, USEC_S, &other) == ST_OK, "the lease ended");
-	cr_expect(session_lock_renew(t.postoffice, t.mailbox, mine, USEC_S) == ST_ABSENT);
-	session_unlock(t.postoffice, t.mailbox, mine);
-	cr_expect(session_lock_renew(t.postoffice, t.mailbox, other, USEC_S) == ST_OK, "not by who lost it");
-	session_unlock(t.postoffice, t.mailbox, other);
-	cr_expect(session_lock(t.postoffice, t.mailbox, USEC_S, &mine) == ST_OK);
+	cr_expect(maildrop_take(t.postoffice, t.mailbox, m->inbox, USEC_S, 0, &a, &other) == ST_OK,
+		  "the lease ended");
+	cr_expect(maildrop_renew(t.postoffice, t.mailbox, mine.token, USEC_S) == ST_ABSENT);
+	cr_expect(maildrop_give(t.postoffice, t.mailbox, m->inbox, mine.token, (uint32_t[]){1}, 1) == ST_ABSENT,
+		  "nothing is removed by who lost the lock");
+	cr_expect(maildrop_renew(t.postoffice, t.mailbox, other.token, USEC_S) == ST_OK, "nor given back");
+	cr_expect(maildrop_give(t.postoffice, t.mailbox, m->inbox, other.token, NULL, 0) == ST_OK);
+	cr_expect(maildrop_take(t.postoffice, t.mailbox, m->inbox, USEC_S, USEC_S, &a, &mine) == ST_OK);
+	cr_expect(mine.since < 10 * USEC_S, "the logon before was noted");
+	cr_expect(maildrop_give(t.postoffice, t.mailbox, m->inbox, mine.token, NULL, 0) == ST_OK);
+	cr_expect(maildrop_take(t.postoffice, t.mailbox, m->inbox + 1, USEC_S, 0, &a, &mine) == ST_ABSENT);
 	provider_close();
+	arena_release(&a);
 }
 
 Test(store_house, a_logon_knows_the_time_since_the_one_before)

@@ -1,0 +1,27 @@
+-- The maildrop: POP3's lock on a mailbox, and the entries of its INBOX.
+
+-- statement maildrop_lock
+-- $1 post office, $2 mailbox, $3 token, $4 lease in microseconds. No row changes while somebody else's lease runs.
+insert into maildrop as held (postoffice, mailbox, token, until)
+values ($1, $2, $3, clock_timestamp() + $4 * interval '1 microsecond')
+on conflict (postoffice, mailbox) do update set token = excluded.token, until = excluded.until
+where held.until < clock_timestamp();
+
+-- statement maildrop_renew
+-- $1 post office, $2 mailbox, $3 token, $4 lease. A lease that ran out is still ours if nobody took it.
+update maildrop set until = clock_timestamp() + $4 * interval '1 microsecond'
+where postoffice = $1 and mailbox = $2 and token = $3;
+
+-- statement maildrop_unlock
+-- $1 post office, $2 mailbox, $3 token. When the lock was lost, the division by zero stops the transaction.
+with ours as (delete from maildrop where postoffice = $1 and mailbox = $2 and token = $3 returning 1)
+select 1 / count(*)::int from ours;
+
+-- statement maildrop_entries
+-- $1 post office, $2 mailbox, $3 folder: a row per entry, or one without UID for an empty folder.
+select f.uidvalidity, e.uid, e.msg, m.blob, e.size
+from folder f
+left join entry e on e.postoffice = f.postoffice and e.folder = f.folder
+left join message m on m.postoffice = e.postoffice and m.msg = e.msg
+where f.postoffice = $1::bigint and f.mailbox = $2::bigint and f.folder = $3::bigint
+order by e.uid;

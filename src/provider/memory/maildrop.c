@@ -1,0 +1,66 @@
+/* The maildrop in memory; leases end by this process's clock. */
+#include "provider/maildrop.h"
+
+#include "base/id.h"
+#include "provider/memory/store.h"
+
+static status lock(struct store *s, struct m_mailbox *m, int64_t inbox, usec lease, int64_t *token)
+{
+	if (s->busy)
+		return ST_BUSY;
+	if (!m || m->inbox.id != inbox)
+		return ST_ABSENT;
+	if (m->lock_token && m->lock_until > clock_now())
+		return ST_LIMITED;
+	m->lock_token = *token = id_new();
+	m->lock_until = clock_now() + lease;
+	return ST_OK;
+}
+
+static void list(struct m_mailbox *m, arena *a, struct maildrop_taken *out)
+{
+	usec now = clock_wall(), before = m->logons[SERVICE_POP3];
+	out->since = before ? now - before : USEC_NEVER;
+	m->logons[SERVICE_POP3] = m->last_logon = now;
+	out->uidvalidity = m->inbox.uidvalidity;
+	out->n = 0;
+	out->entries = arena_new_array(a, (size_t)m->inbox.messages + 1, sizeof *out->entries);
+	EACH(struct m_entry, &m->entries, e)
+		out->entries[out->n++] = e->e;
+}
+
+status maildrop_take(int64_t postoffice, int64_t mailbox, int64_t inbox, usec lease, usec delay,
+		     arena *a, struct maildrop_taken *out)
+{
+	(void)delay; /* logons cost nothing here: `since` is always known */
+	struct store *s = store_take();
+	struct m_mailbox *m = store_mailbox(s, postoffice, mailbox);
+	status kind = lock(s, m, inbox, lease, &out->token);
+	if (kind == ST_OK)
+		list(m, a, out);
+	store_give();
+	return kind;
+}
+
+status maildrop_renew(int64_t postoffice, int64_t mailbox, int64_t token, usec lease)
+{
+	struct store *s = store_take();
+	struct m_mailbox *m = store_mailbox(s, postoffice, mailbox);
+	status kind = s->busy ? ST_BUSY : m && m->lock_token == token ? ST_OK : ST_ABSENT;
+	if (kind == ST_OK)
+		m->lock_until = clock_now() + lease;
+	store_give();
+	return kind;
+}
+
+status maildrop_give(int64_t postoffice, int64_t mailbox, int64_t inbox, int64_t token,
+		     const uint32_t *uids, int n)
+{
+	struct store *s = store_take();
+	struct m_mailbox *m = store_mailbox(s, postoffice, mailbox);
+	status kind = s->busy ? ST_BUSY : m && m->lock_token == token ? ST_OK : ST_ABSENT;
+	if (kind == ST_OK)
+		m->lock_token = 0;
+	store_give();
+	return kind == ST_OK && n > 0 ? folder_expunge(postoffice, mailbox, inbox, uids, n, NULL) : kind;
+}
