@@ -12,9 +12,12 @@ delete from repeat where key = any ($1::bytea[]);
 update repeat set broken = true where key = any ($1::bytea[]);
 
 -- statement repeat_find global
--- A key is broken too when its owner's lease ended, or began after the key was stored.
--- $2 microseconds it is good for
-select r.message, r.broken or n.node is null or n.since > r.at,
+-- A key is broken too when its owner is dead: its lease ended, or a process with the same name and role
+-- came after it, or its number has been taken since. Then nobody will tell any more.
+-- $2 microseconds a key is good for
+select r.message,
+	r.broken or n.node is null or n.since > r.at
+		or exists (select from node s where s.name = n.name and s.role = n.role and s.since > n.since),
 	r.at < now() - $2::bigint * interval '1 microsecond'
 from repeat r left join node n on n.node = r.owner and n.until > now()
 where r.key = $1::bytea;

@@ -156,10 +156,10 @@ static bool route_has_room(const struct route *r, uint64_t size)
 status address_resolve(slice local, slice domain, uint64_t size, arena *a, struct route *out)
 {
 	uint64_t revision = provider_routing_revision();
-	usec asked = clock_now();
 	slice key = key_of(local, domain, a);
 
 	if (!kept_find(key, revision, a, out)) {
+		usec asked = clock_now();
 		struct route found;
 
 		TRY(route_ask(key, slice_until(key, key.size - domain.size - 1), domain, a, &found));

@@ -305,7 +305,8 @@ static status transaction_try(struct job **jobs, int n, int *failed)
 	status s = transaction_run(jobs, n, failed);
 
 	task_deadline(before);
-	return s;
+	/* The time was this batch's, not that of the tasks that wait for it. */
+	return s == ST_TIMED_OUT || s == ST_CANCELLED ? ST_BUSY : s;
 }
 
 /* Runs it until its outcome is known. The lane is free meanwhile: a lost connection of one batch
@@ -318,7 +319,7 @@ static status transaction_settle(struct job **jobs, int n, int *failed)
 	log_event(EV_DELIVER_UNSURE, "messages=%d", n);
 	for (;;) {
 		s = transaction_try(jobs, n, failed);
-		if (s != ST_UNSURE && ((s != ST_BUSY && s != ST_TIMED_OUT) || *failed >= 0))
+		if (s != ST_UNSURE && (s != ST_BUSY || *failed >= 0))
 			break;
 		if (clock_now() >= until || task_sleep(UNSURE_PAUSE) != ST_OK)
 			return ST_UNSURE;

@@ -1,7 +1,7 @@
 /* Recognising repetitions (trust.md R6). A message's key is stored with it and forgotten when its
    client has shown that it read the answer. A key that stands when the message comes again tells
-   that the answer got lost: with its conversation (marked as broken) or with its worker (whose
-   lease of a node number ended). For deliver.c only. */
+   that the answer got lost: with its conversation (marked as broken) or with its worker (whose lease
+   of a node number ended, or whose successor is there). For deliver.c only. */
 #ifndef PENNYPOST_PROVIDER_REPEAT_H
 #define PENNYPOST_PROVIDER_REPEAT_H
 

@@ -343,13 +343,17 @@ static void key_make(char key[16])
 	memcpy(key, id, 16);
 }
 
-/* This process's node number is held by a living process, whose lease began a minute ago. */
+static int own_number(void)
+{
+	return (int)((id_new() >> 12) & ID_NODE_MOST);
+}
+
+/* This process's node number is held by a living process of a role of its own, since a minute ago. */
 static void owner_lives(void)
 {
-	store_sql("insert into node (node, name, role, token, schema, since, seen, until)"
-		 " values (%d, 'test', 'test', 1, 1, now() - interval '1 minute', now(), now() + interval '1 minute')"
-		 " on conflict (node) do update set since = excluded.since, until = excluded.until",
-		 (int)((id_new() >> 12) & ID_NODE_MOST));
+	store_sql("update node set role = 'living ' || node, since = now() - interval '1 minute',"
+		  " until = now() + interval '1 minute' where node = %d",
+		  own_number());
 }
 
 static struct {
@@ -407,20 +411,26 @@ Test(deliver, recognises_what_a_broken_conversation_stored)
 
 Test(deliver, recognises_what_a_dead_worker_stored)
 {
+	static const char *const deaths[] = {
+		"update node set until = now() - interval '1 second' where node",   /* lease over */
+		"update node set since = now() + interval '1 second' where node",   /* taken anew */
+		"insert into node (node, name, role, token, schema, since, seen, until)" /* successor */
+		" select 2000 + node, name, role, 7, schema, now(), now(), until from node where node",
+	};
 	struct route to = store_mailbox(store_postoffice(), "anna", 0);
-	char key[16];
 	int64_t first, second;
+	char key[16];
 
-	key_make(key);
-	store_sql("delete from node where node = %d", (int)((id_new() >> 12) & ID_NODE_MOST));
-	cr_assert_eq(keyed(&to, slice_of(key, 16), &first), ST_OK);
-	cr_assert_eq(keyed(&to, slice_of(key, 16), &second), ST_EXISTS);
-	cr_assert_eq(second, first);
-	/* Its successor has the number since a moment ago. */
-	owner_lives();
-	store_sql("update node set since = now() + interval '1 second' where node = %d", (int)((id_new() >> 12) & ID_NODE_MOST));
-	cr_assert_eq(keyed(&to, slice_of(key, 16), &second), ST_EXISTS);
-	cr_assert_eq(entries_in(&to), 1);
+	for (size_t i = 0; i < sizeof deaths / sizeof *deaths; i++) {
+		key_make(key);
+		owner_lives();
+		cr_assert_eq(keyed(&to, slice_of(key, 16), &first), ST_OK);
+		store_sql("%s = %d", deaths[i], own_number());
+		cr_assert_eq(keyed(&to, slice_of(key, 16), &second), ST_EXISTS, "%zu", i);
+		cr_assert_eq(second, first);
+		cr_assert_eq(entries_in(&to), (int64_t)i + 1);
+	}
+	store_sql("delete from node where node > 2000");
 }
 
 static status repeat_waits(void *arg)
