@@ -379,8 +379,8 @@ Test(office, removes_what_is_old)
 	cr_assert_eq(removed, 2);
 	cr_assert_eq(folder_remove_before(po, 0, clock_wall() - 86400 * USEC_S, &removed), ST_OK);
 	cr_assert_eq(removed, 2);
+	/* Everywhere: what other tests made at the same time may be older still. */
 	cr_assert_eq(folder_remove_before(0, 0, clock_wall() - 3650LL * 86400 * USEC_S, &removed), ST_OK);
-	cr_assert_eq(removed, 0);
 	cr_assert_eq(store_sql("select count(*) from entry where postoffice = %lld", (long long)po), 2);
 }
 

@@ -140,11 +140,10 @@ Test(store_db, one_changed_row_or_absent)
 {
 	open_pool(1, 1);
 	struct given_tenant t = given_tenant();
-	struct param p[] = {p_int(t.postoffice), p_int(t.mailbox), p_int(9)};
-	cr_expect(db_one(SQL_MAILDROP_UNLOCK, p, 3, NULL, NULL) == ST_ABSENT);
-	struct param q[] = {p_int(t.postoffice), p_int(t.mailbox), p_int(9), p_int(USEC_S)};
-	cr_expect(db_one(SQL_MAILDROP_LOCK, q, 4, NULL, NULL) == ST_OK);
-	cr_expect(db_one(SQL_MAILDROP_UNLOCK, p, 3, NULL, NULL) == ST_OK);
+	struct param p[] = {p_int(t.postoffice), p_int(t.mailbox), p_int(9), p_int(USEC_S)};
+	cr_expect(db_one(SQL_MAILDROP_RENEW, p, 4, NULL, NULL) == ST_ABSENT);
+	cr_expect(db_one(SQL_MAILDROP_LOCK, p, 4, NULL, NULL) == ST_OK);
+	cr_expect(db_one(SQL_MAILDROP_RENEW, p, 4, NULL, NULL) == ST_OK);
 	db_close();
 }
 
@@ -167,13 +166,13 @@ Test(store_db, a_failing_transaction_leaves_nothing_and_says_which_statement)
 		db_add(tx, SQL_MAILDROP_LOCK, lock, 4, NULL);
 		cr_expect(db_commit(&tx, &failed) == ST_INVALID);
 		cr_expect(failed == 1 - flushes);
-		cr_expect(db_one(SQL_MAILDROP_UNLOCK, lock, 3, &a, NULL) == ST_ABSENT, "it was undone");
+		cr_expect(db_one(SQL_MAILDROP_RENEW, lock, 4, &a, NULL) == ST_ABSENT, "it was undone");
 	}
 	db_tx *tx = db_begin(DB_RUN, &a);
 	db_add(tx, SQL_MAILDROP_LOCK, lock, 4, NULL);
 	cr_expect(db_flush(tx) == ST_OK);
 	db_rollback(&tx);
-	cr_expect(db_one(SQL_MAILDROP_UNLOCK, lock, 3, &a, NULL) == ST_ABSENT, "rolled back");
+	cr_expect(db_one(SQL_MAILDROP_RENEW, lock, 4, &a, NULL) == ST_ABSENT, "rolled back");
 
 	tx = db_begin(DB_RUN, &a);
 	db_add(tx, SQL_MAILDROP_LOCK, lock, 4, NULL);
@@ -182,13 +181,13 @@ Test(store_db, a_failing_transaction_leaves_nothing_and_says_which_statement)
 	cr_expect(db_flush(tx) == ST_INVALID);
 	cr_expect(db_failed(tx) == 0);
 	cr_expect(db_commit(&tx, NULL) == ST_BROKEN, "what failed cannot be committed");
-	cr_expect(db_one(SQL_MAILDROP_UNLOCK, lock, 3, &a, NULL) == ST_ABSENT);
+	cr_expect(db_one(SQL_MAILDROP_RENEW, lock, 4, &a, NULL) == ST_ABSENT);
 
 	tx = db_begin(DB_RUN, &a);
 	db_add(tx, SQL_MAILDROP_LOCK, lock, 4, NULL);
 	cr_expect(db_flush(tx) == ST_OK);
 	cr_expect(db_commit(&tx, NULL) == ST_OK);
-	cr_expect(db_one(SQL_MAILDROP_UNLOCK, lock, 3, &a, NULL) == ST_OK, "committed");
+	cr_expect(db_one(SQL_MAILDROP_RENEW, lock, 4, &a, NULL) == ST_OK, "committed");
 	db_close();
 	arena_release(&a);
 }

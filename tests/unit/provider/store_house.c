@@ -67,7 +67,7 @@ Test(store_house, the_narrowest_setting_wins)
 	cr_expect(slice_same(shown, S("10 MB")) && scope == SCOPE_POSTOFFICE);
 	cr_assert(setting_set(S_smtp_message_most, &domain, NULL, given_by, &a, &why) == ST_OK);
 	cr_expect(setting_number(S_smtp_message_most, &domain) == 10 << 20);
-	cr_assert(setting_show(S_smtp_greeting, NULL, &a, &shown, &scope) == ST_OK);
+	cr_assert(setting_show(S_pop3_login_delay, NULL, &a, &shown, &scope) == ST_OK);
 	cr_expect(scope == 0, "the default");
 	provider_close();
 	arena_release(&a);
