@@ -128,6 +128,7 @@ Test(address, typed_address_may_have_blanks_and_brackets_around)
 	}
 	for (size_t i = 0; i < ROWS(bad); i++)
 		cr_assert_eq(mail_address_parse(bad[i], &a, &m), ST_INVALID, "row %zu", i);
+	cr_assert_eq(mail_address_parse(S("ab@" LABELS_252), &a, &m), ST_TOO_BIG);
 	arena_release(&a);
 }
 
@@ -165,6 +166,9 @@ Test(address, parts_known_apart_make_the_same_address)
 	cr_assert_eq(mail_address_of(S(""), S("x"), &a, &m), ST_INVALID);
 	cr_assert_eq(mail_address_of(S("a"), S(""), &a, &m), ST_INVALID);
 	cr_assert_eq(mail_address_of(S("a"), S("b@c"), &a, &m), ST_INVALID);
+	cr_assert_eq(mail_address_of(S(X64 "x"), S("c"), &a, &m), ST_TOO_BIG);
+	cr_assert_eq(mail_address_of(S(X64 X64 X64 X64 X64), S("c"), &a, &m), ST_TOO_BIG);
+	cr_assert_eq(mail_address_of(S("a"), S(X64 "." X64 "." X64 "." X64 "." X64), &a, &m), ST_TOO_BIG);
 	cr_assert_eq(mail_address_of(S("a\r\nb"), S("c"), &a, &m), ST_INVALID);
 	arena_release(&a);
 }
@@ -261,6 +265,12 @@ Test(address, list_is_read_as_it_comes)
 		{S("=?utf-8?q?J=C3=BC?= <j@x>"), S("=?utf-8?q?J=C3=BC?=||j|x;")},
 		{S("[SPAM] Bob <b@c>"), S("[SPAM] Bob||b|c;")},
 		{S("a@b)"), S("||a|b;!")},
+		{S("<a b@c>"), S("||a b|c;!")},
+		{S("a@\"b\""), S("||a|b;!")},
+		{S("A <<b@c>>"), S("A||b|c;!")},
+		{S("\"a\tb\" <c@d>"), S("a b||c|d;")},
+		{S("a@b (x\\)y)"), S("x)y||a|b;")},
+		{S("@"), S("|||;!")},
 		{S("A\0B\x1b <a@b>"), S("A B||a|b;")},
 	};
 

@@ -20,6 +20,11 @@ Test(parameter, mail_takes_what_is_written)
 	cr_assert_not(m.has_size);
 	cr_assert_eq(mail_parameters_parse(S(" AUTH=<>"), &a, &m), ST_OK);
 	SAME(m.auth, S("<>"));
+	cr_assert_eq(mail_parameters_parse(S(" BODY=7bit RET=full"), &a, &m), ST_OK);
+	cr_assert_eq(m.body, BODY_7BIT);
+	cr_assert_eq(m.ret, RET_FULL);
+	cr_assert_eq(mail_parameters_parse(S(" BODY=BINARYMIME"), &a, &m), ST_OK);
+	cr_assert_eq(m.body, BODY_BINARYMIME);
 	cr_assert_eq(mail_parameters_parse(S(" SIZE=99999999999999999999"), &a, &m), ST_OK);
 	cr_assert_eq(m.size, UINT64_MAX);
 	arena_release(&a);
