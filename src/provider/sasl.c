@@ -304,11 +304,11 @@ static status step_xoauth2(
 /* ---- the table; the order is that of the announcement */
 
 static const struct mechanism mechanisms[] = {
-	{"SCRAM-SHA-256-PLUS", step_scram, "", .plus = true},
-	{"SCRAM-SHA-256", step_scram, ""},
-	{"PLAIN", step_plain, ""},
-	{"LOGIN", step_login, "Username:"},
-	{"XOAUTH2", step_xoauth2, "", .tokens = true},
+	{.name = "SCRAM-SHA-256-PLUS", .step = step_scram, .prompt = "", .plus = true},
+	{.name = "SCRAM-SHA-256", .step = step_scram, .prompt = ""},
+	{.name = "PLAIN", .step = step_plain, .prompt = ""},
+	{.name = "LOGIN", .step = step_login, .prompt = "Username:"},
+	{.name = "XOAUTH2", .step = step_xoauth2, .prompt = "", .tokens = true},
 };
 #define MECHANISMS (sizeof mechanisms / sizeof mechanisms[0])
 
