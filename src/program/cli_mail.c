@@ -3,11 +3,13 @@
 #include "program/cli_run.h"
 
 #include "base/id.h"
+#include "base/log.h"
 #include "base/random.h"
 #include "mail/address.h"
 #include "mail/compose.h"
 #include "provider/address_map.h"
 #include "provider/deliver.h"
+#include "provider/trace.h"
 
 #include <errno.h>
 #include <string.h>
@@ -55,7 +57,7 @@ static size_t how_many(const struct cli *c, const char *name)
 	return (size_t)n;
 }
 
-static status compose_from(struct cli *c, int64_t id, slice *raw)
+static status compose_from(struct cli *c, slice *raw, slice *message_id)
 {
 	slice value;
 	size_t recipients = how_many(c, "--to"), files = how_many(c, "--attach");
@@ -70,6 +72,7 @@ static status compose_from(struct cli *c, int64_t id, slice *raw)
 		return cli_fail(c, ST_INVALID, "write at most 256 MB of text to it",
 			"the text cannot be read");
 	slice domain = slice_from(from, slice_find_last(from, '@') + 1);
+	*message_id = header_message_id(id_new(), random_below(UINT64_MAX), domain, &c->a);
 	const compose message = {.from = {.name = cli_text(c, "--from-name"), .address = from},
 		.to = to,
 		.to_count = recipients,
@@ -78,7 +81,7 @@ static status compose_from(struct cli *c, int64_t id, slice *raw)
 		.file = file,
 		.file_count = files,
 		.at = {.at = clock_wall()},
-		.message_id = header_message_id(id, random_below(UINT64_MAX), domain, &c->a)};
+		.message_id = *message_id};
 	if (compose_message(&message, &c->a, raw) == ST_OK)
 		return ST_OK;
 	return cli_fail(c, ST_INVALID,
@@ -112,15 +115,35 @@ static status resolve(struct cli *c, size_t size, struct route *to, int *n)
 	return ST_OK;
 }
 
+/* The same steps as of a message that came by SMTP. */
+static void note(
+	struct cli *c, int64_t id, size_t size, slice message_id, const struct route *to, int n)
+{
+	for (int i = 0; i < n; i++) {
+		bool first = true;
+		for (int k = 0; k < i; k++)
+			first = first && to[k].postoffice != to[i].postoffice;
+		if (first)
+			trace_note(to[i].postoffice, id, TRACE_ACCEPTED,
+				"service=cli from=%s size=%zu user=%s message_id=%s",
+				log_quote(cli_text(c, "--from")), size, log_quote(c->by.who),
+				log_quote(message_id));
+	}
+	for (int i = 0; i < n; i++)
+		trace_note(to[i].postoffice, id, TRACE_DELIVERED, "mailbox=%s%s",
+			log_quote(to[i].mailbox_name), to[i].caught ? " catch_all=yes" : "");
+}
+
 status cli_mail_send(struct cli *c)
 {
-	slice raw;
+	slice raw, message_id;
 	int n;
-	int64_t id = id_new();
+	int64_t id;
 	struct route *to = arena_new_array(&c->a, how_many(c, "--to"), sizeof *to);
-	TRY(compose_from(c, id, &raw));
+	TRY(compose_from(c, &raw, &message_id));
 	TRY(resolve(c, raw.size, to, &n));
 	TRY(deliver_text(to, n, raw, &id));
+	note(c, id, raw.size, message_id, to, n);
 	char written[ID_TEXT_SIZE + 1];
 	id_text(id, written);
 	json_t *names = json_array();

@@ -150,7 +150,10 @@ static status make(struct cli *c, struct plan *p, slice lines, int *version)
 {
 	slice why = S("");
 	int from;
-	TRY(refused(c, migrate_roles(&p->roles, &c->a, &why), why));
+	status kind = refused(c, migrate_roles(&p->roles, &c->a, &why), why);
+	if (kind != ST_OK && p->fd >= 0)
+		unlink(p->file.at);
+	TRY(kind);
 	TRY(write_file(c, p, lines));
 	return migrate(c, p->owner, &from, version);
 }
