@@ -1,6 +1,7 @@
 # Scripts and samples around the house.
 
-EXTRA_DIST += .clang-format .clang-tidy .editorconfig contrib/lint contrib/check \
+EXTRA_DIST += .clang-format .clang-tidy .editorconfig contrib/lint contrib/check contrib/packages \
+	contrib/quickstart \
 	contrib/systemd/pennypost.service.in contrib/systemd/pennypost.sysusers
 dist_pkglibexec_SCRIPTS = contrib/private-pg
 dist_pkgdata_DATA = contrib/pennypost.conf.sample
