@@ -13,10 +13,12 @@ status audit_list(int64_t postoffice, unsigned most, arena *a, struct audit_row 
 	*n = r.count;
 	*rows = arena_new_array(a, (size_t)r.count, sizeof **rows);
 	for (int i = 0; i < r.count; i++)
-		(*rows)[i] = (struct audit_row){
-			.postoffice = row_int(&r, i, 0), .at = row_time(&r, i, 1),
-			.who = row_slice(&r, i, 2), .from = row_slice(&r, i, 3),
-			.action = row_slice(&r, i, 4), .object = row_slice(&r, i, 5),
+		(*rows)[i] = (struct audit_row){.postoffice = row_int(&r, i, 0),
+			.at = row_time(&r, i, 1),
+			.who = row_slice(&r, i, 2),
+			.from = row_slice(&r, i, 3),
+			.action = row_slice(&r, i, 4),
+			.object = row_slice(&r, i, 5),
 			.detail = row_slice(&r, i, 6)};
 	return ST_OK;
 }

@@ -26,7 +26,8 @@ static status read_all(const char *path, text *t)
 	int fd = open(path, O_RDONLY | O_CLOEXEC);
 	if (fd < 0)
 		return log_trouble(errno == ENOENT ? ST_ABSENT : ST_INVALID, EV_BOOTSTRAP_UNREAD,
-				   "file=%s why=%s", log_quote(slice_z(path)), log_quote(slice_z(strerror(errno))));
+			"file=%s why=%s", log_quote(slice_z(path)),
+			log_quote(slice_z(strerror(errno))));
 	ssize_t got;
 	do {
 		text_reserve(t, 4096);
@@ -36,8 +37,8 @@ static status read_all(const char *path, text *t)
 	} while ((got > 0 && t->size < FILE_MOST) || (got < 0 && errno == EINTR));
 	close(fd);
 	if (got != 0)
-		return log_trouble(ST_INVALID, EV_BOOTSTRAP_UNREAD, "file=%s why=\"too long or unreadable\"",
-				   log_quote(slice_z(path)));
+		return log_trouble(ST_INVALID, EV_BOOTSTRAP_UNREAD,
+			"file=%s why=\"too long or unreadable\"", log_quote(slice_z(path)));
 	return ST_OK;
 }
 
@@ -51,8 +52,8 @@ static slice *place_of(struct bootstrap *b, slice key)
 
 static status wrong(const struct bootstrap *b, int line, const char *why)
 {
-	return log_trouble(ST_INVALID, EV_BOOTSTRAP_LINE, "file=%s line=%d why=%s", log_quote(b->file),
-			   line, log_quote(slice_z(why)));
+	return log_trouble(ST_INVALID, EV_BOOTSTRAP_LINE, "file=%s line=%d why=%s",
+		log_quote(b->file), line, log_quote(slice_z(why)));
 }
 
 static status read_line(struct bootstrap *b, slice line, int number, arena *a)
@@ -80,11 +81,14 @@ static status complete_uris(struct bootstrap *b, arena *a)
 {
 	slice why, same;
 	if (b->pguri.size == 0)
-		return wrong(b, 0, "pguri is missing: where the database is, as postgresql://pennypost_run@host/pennypost");
+		return wrong(b, 0,
+			"pguri is missing: where the database is, as postgresql://pennypost_run@host/pennypost");
 	const slice given[] = {b->pguri, b->pguri_system, b->pguri_owner};
 	for (int i = 0; i < 3; i++)
 		if (given[i].size && db_uri_as(given[i], S(""), S(""), a, &same, &why) != ST_OK)
-			return wrong(b, 0, arena_format(a, "a pguri is not understood: %.*s", SLICE_ARGS(why)).at);
+			return wrong(b, 0,
+				arena_format(a, "a pguri is not understood: %.*s", SLICE_ARGS(why))
+					.at);
 	if (b->pguri_system.size == 0)
 		return db_uri_as(b->pguri, S("pennypost_system"), S(""), a, &b->pguri_system, &why);
 	return ST_OK;

@@ -8,13 +8,13 @@ static const char *const revision_names[REVISIONS] = {
 	[REVISION_SETTING] = "setting", [REVISION_ROUTING] = "routing", [REVISION_AUTH] = "auth"};
 
 void change_audit(db_tx *tx, int64_t postoffice, const struct audit_by *by, const char *action,
-		  slice object, slice detail)
+	slice object, slice detail)
 {
 	static const struct audit_by house = {.who = {"house", 5}};
 	if (by == NULL)
 		by = &house;
 	struct param p[] = {p_int(postoffice), p_int(id_new()), p_text(by->who), p_text(by->from),
-			    p_text(slice_z(action)), p_text(object), p_text(detail)};
+		p_text(slice_z(action)), p_text(object), p_text(detail)};
 	db_add(tx, db_role_of(tx) == DB_RUN ? SQL_AUDIT_ADD : SQL_AUDIT_ADD_SYSTEM, p, 7, NULL);
 }
 

@@ -71,9 +71,11 @@ static void notice_unheard(void *arg, const char *words)
 static status attempt_start(void *arg)
 {
 	struct attempt *t = arg;
-	const char *keys[] = {"options", "tcp_user_timeout", "keepalives_idle", "keepalives_interval",
-			      "keepalives_count", "dbname", "fallback_application_name", "client_encoding", NULL};
-	const char *values[] = {options, "10000", "30", "5", "3", t->uri, t->application, "UTF8", NULL};
+	const char *keys[] = {"options", "tcp_user_timeout", "keepalives_idle",
+		"keepalives_interval", "keepalives_count", "dbname", "fallback_application_name",
+		"client_encoding", NULL};
+	const char *values[] = {
+		options, "10000", "30", "5", "3", t->uri, t->application, "UTF8", NULL};
 	t->pg = PQconnectStartParams(keys, values, 1);
 	t->next = PGRES_POLLING_WRITING;
 	if (t->pg)
@@ -93,7 +95,8 @@ static status attempt_run(struct attempt *t)
 	TRY(task_offload(attempt_start, t));
 	while (t->next != PGRES_POLLING_OK) {
 		int fd = PQsocket(t->pg);
-		status waited = task_wait(fd, t->next == PGRES_POLLING_READING ? WAIT_READ : WAIT_WRITE);
+		status waited =
+			task_wait(fd, t->next == PGRES_POLLING_READING ? WAIT_READ : WAIT_WRITE);
 		task_forget(fd); /* libpq may go on with another socket */
 		TRY(waited);
 		TRY(task_offload(attempt_step, t));
@@ -114,8 +117,9 @@ status connection_open(const char *uri, const char *application, PGconn **pg, ar
 		return ST_OK;
 	}
 	if (why)
-		*why = slice_trim(arena_copy(a, s == ST_CLOSED && t.pg ? slice_z(PQerrorMessage(t.pg)) :
-							     S("no answer in time")));
+		*why = slice_trim(
+			arena_copy(a, s == ST_CLOSED && t.pg ? slice_z(PQerrorMessage(t.pg))
+							     : S("no answer in time")));
 	PQfinish(t.pg);
 	return s == ST_CANCELLED || (s == ST_TIMED_OUT && before <= clock_now()) ? s : ST_BUSY;
 }
@@ -170,7 +174,8 @@ status pools_open(const struct db_conf *c)
 		pool_uri[role] = kept(c->uri[role]);
 		for (int home = 0; home < HOMES; home++) {
 			struct pool *p = &pools[role][home];
-			*p = (struct pool){.uri = pool_uri[role], .gate = gate_open(c->connections[role])};
+			*p = (struct pool){
+				.uri = pool_uri[role], .gate = gate_open(c->connections[role])};
 			pthread_mutex_init(&p->lock, NULL);
 		}
 	}
@@ -235,7 +240,8 @@ static void away(struct pool *p, enum db_role role, slice why)
 	}
 	pthread_mutex_unlock(&p->lock);
 	if (say)
-		log_event(EV_DB_AWAY, "role=%s why=%s", role == DB_RUN ? "run" : "system", log_quote(why));
+		log_event(EV_DB_AWAY, "role=%s why=%s", role == DB_RUN ? "run" : "system",
+			log_quote(why));
 }
 
 static void here_again(struct pool *p, enum db_role role)
@@ -246,7 +252,7 @@ static void here_again(struct pool *p, enum db_role role)
 	pthread_mutex_unlock(&p->lock);
 	if (since)
 		log_event(EV_DB_BACK, "role=%s after_ms=%lld", role == DB_RUN ? "run" : "system",
-			  (long long)((clock_now() - since) / USEC_MS));
+			(long long)((clock_now() - since) / USEC_MS));
 }
 
 /* Whether an attempt may be made: now, after a pause (slept here), or not in this call. Whoever may,

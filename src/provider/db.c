@@ -59,8 +59,8 @@ static bool only_reads(const struct step *s)
 	return strncmp(statement_table[s->id].text, "select", 6) == 0;
 }
 
-static void step_add(db_tx *tx, enum statement_id id, const struct param *p, int n, int number,
-		     struct rows *out)
+static void step_add(
+	db_tx *tx, enum statement_id id, const struct param *p, int n, int number, struct rows *out)
 {
 	struct step *s = arena_new(tx->arena, sizeof *s);
 	struct param *copy = arena_new_array(tx->arena, (size_t)n, sizeof *copy);
@@ -114,11 +114,11 @@ static void unprepared(struct connection *c, const struct step *s)
 /* ---- one round trip */
 
 struct round {
-	status kind;       /* of the first failure */
-	int failed;        /* its number */
-	bool commits;      /* this round ends the transaction */
-	bool sent;         /* the sync may have reached the server */
-	bool committing;   /* what is awaited now is the commit's own answer */
+	status kind;     /* of the first failure */
+	int failed;      /* its number */
+	bool commits;    /* this round ends the transaction */
+	bool sent;       /* the sync may have reached the server */
+	bool committing; /* what is awaited now is the commit's own answer */
 };
 
 static status round_send(db_tx *tx, struct round *r)
@@ -167,7 +167,7 @@ static status answer(db_tx *tx, struct step *s, bool preparing, struct round *r)
 	}
 	/* COMMIT of a transaction that had failed is answered by ROLLBACK. */
 	if (s->id == SQL_TX_COMMIT && what == PGRES_COMMAND_OK && !preparing &&
-	    strcmp(PQcmdStatus(got), "COMMIT") != 0)
+		strcmp(PQcmdStatus(got), "COMMIT") != 0)
 		fail(r, ST_BROKEN, -1);
 	PQclear(got);
 	TRY(s1);
@@ -197,7 +197,8 @@ static status round_gather(db_tx *tx, struct round *r)
 		PQclear(got);
 		TRY(kind);
 		if (what == PGRES_PIPELINE_SYNC)
-			return r->commits && r->kind == ST_OK && FAULT("db_commit_done") ? ST_CLOSED : ST_OK;
+			return r->commits && r->kind == ST_OK && FAULT("db_commit_done") ? ST_CLOSED
+											 : ST_OK;
 		silences += got == NULL;
 	}
 	return ST_CLOSED;
@@ -288,7 +289,7 @@ void db_relax(db_tx *tx)
 void db_add(db_tx *tx, enum statement_id id, const struct param *p, int n, struct rows *out)
 {
 	if (statement_table[id].kind == STATEMENT_TENANT && n > 0 &&
-	    (!tx->tenant_set || tx->tenant != p[0].number))
+		(!tx->tenant_set || tx->tenant != p[0].number))
 		db_tenant(tx, p[0].number);
 	step_add(tx, id, p, n, tx->added, out);
 	tx->added++;
@@ -299,7 +300,8 @@ static status steps_check(db_tx *tx)
 	for (struct step *s = tx->first; s; s = s->next)
 		if (!fits(tx, s)) {
 			tx->failed = s->number;
-			return log_trouble(ST_BROKEN, EV_DB_MISUSED, "statement=%s params=%d", name_of(s), s->n);
+			return log_trouble(ST_BROKEN, EV_DB_MISUSED, "statement=%s params=%d",
+				name_of(s), s->n);
 		}
 	return ST_OK;
 }
@@ -382,8 +384,8 @@ void db_rollback(db_tx **at)
 status db_run(enum statement_id id, const struct param *p, int n, arena *a, struct rows *out)
 {
 	arena own = ARENA_INIT;
-	db_tx *tx = db_begin(statement_table[id].kind == STATEMENT_SYSTEM ? DB_SYSTEM : DB_RUN,
-			     a ? a : &own);
+	db_tx *tx = db_begin(
+		statement_table[id].kind == STATEMENT_SYSTEM ? DB_SYSTEM : DB_RUN, a ? a : &own);
 	db_add(tx, id, p, n, out);
 	status kind = db_commit(&tx, NULL);
 	arena_release(&own);
@@ -398,7 +400,8 @@ status db_one(enum statement_id id, const struct param *p, int n, arena *a, stru
 	if (kind == ST_OK && rows.count == 0 && (rows.columns > 0 || rows.changed == 0))
 		kind = ST_ABSENT;
 	if (kind == ST_OK && rows.count > 1)
-		kind = log_trouble(ST_BROKEN, EV_DB_MISUSED, "statement=%s rows=%d", statement_table[id].name, rows.count);
+		kind = log_trouble(ST_BROKEN, EV_DB_MISUSED, "statement=%s rows=%d",
+			statement_table[id].name, rows.count);
 	if (out)
 		*out = kind == ST_OK ? rows : (struct rows){0};
 	arena_release(&own);

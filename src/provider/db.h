@@ -131,7 +131,8 @@ status db_one(enum statement_id id, const struct param *p, int n, arena *a, stru
 
 /* ---- several statements in one transaction. db_begin, db_tenant and db_add only note what is to
    come: they never wait and cannot fail. A connection is taken at the first db_flush or at db_commit.
-   A transaction without db_flush is ONE round trip from begin to commit. */
+   A transaction without db_flush is ONE round trip from begin to commit. Between a db_flush and the
+   end it holds a connection: ask for no second one meanwhile, and wait for nobody (R15). */
 typedef struct db_tx db_tx;
 enum db_role { DB_RUN, DB_SYSTEM };
 #define DB_ROLES 2

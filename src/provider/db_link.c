@@ -72,8 +72,8 @@ status db_link_script(db_link *l, const char *sql, arena *a, slice *why)
 	return kind == ST_CLOSED ? ST_BUSY : kind;
 }
 
-status db_link_run(db_link *l, const char *sql, const struct param *p, int n, arena *a,
-		   struct rows *out)
+status db_link_run(
+	db_link *l, const char *sql, const struct param *p, int n, arena *a, struct rows *out)
 {
 	struct wire w;
 	if (out)
@@ -113,7 +113,7 @@ status db_uri_as(slice uri, slice user, slice password, arena *a, slice *out, sl
 		add_pair(&t, "password", password);
 	for (PQconninfoOption *o = options; o->keyword; o++) {
 		if (o->val == NULL || (user.size && strcmp(o->keyword, "user") == 0) ||
-		    (password.size && strcmp(o->keyword, "password") == 0))
+			(password.size && strcmp(o->keyword, "password") == 0))
 			continue;
 		add_pair(&t, o->keyword, slice_z(o->val));
 	}

@@ -78,7 +78,8 @@ static status make_strays(struct housekeep_result *r)
 	for (int i = 0; kind == ST_OK && i < strays.count; i++) {
 		bool none;
 		int64_t made;
-		struct param p[] = {p_text(row_slice(&strays, i, 0)), p_int(row_int(&strays, i, 1))};
+		struct param p[] = {
+			p_text(row_slice(&strays, i, 0)), p_int(row_int(&strays, i, 1))};
 		kind = number(SQL_PARTITION_FOR_STRAY, p, 2, &made, &none);
 		r->partitions_made += made;
 	}
@@ -122,14 +123,17 @@ static status retention_ends(struct ends *e)
 {
 	arena a = ARENA_INIT;
 	struct rows r;
-	int64_t spans[] = {setting_number(S_expunged_retention, NULL), setting_number(S_trace_retention, NULL),
-			   setting_number(S_audit_retention, NULL), setting_number(S_change_retention, NULL)};
+	int64_t spans[] = {setting_number(S_expunged_retention, NULL),
+		setting_number(S_trace_retention, NULL), setting_number(S_audit_retention, NULL),
+		setting_number(S_change_retention, NULL)};
+	/* A transaction that began before midnight may still bring a row. */
 	if (spans[0] < HOUR)
-		spans[0] = HOUR; /* a transaction that began before midnight may still bring a row */
+		spans[0] = HOUR;
 	struct param p = p_int_array(spans, 4);
 	status kind = db_run(SQL_RETENTION_ENDS, &p, 1, &a, &r);
 	if (kind == ST_OK && r.count == 4)
-		*e = (struct ends){row_time(&r, 0, 0), row_time(&r, 1, 0), row_time(&r, 2, 0), row_time(&r, 3, 0)};
+		*e = (struct ends){row_time(&r, 0, 0), row_time(&r, 1, 0), row_time(&r, 2, 0),
+			row_time(&r, 3, 0)};
 	arena_release(&a);
 	return kind;
 }
@@ -141,7 +145,8 @@ static status release_expunged(usec before, int64_t token, struct housekeep_resu
 	for (;;) {
 		arena a = ARENA_INIT;
 		struct rows rows;
-		struct param p[] = {p_time(before), p_int(postoffice), p_int(message), p_int(BATCH)};
+		struct param p[] = {
+			p_time(before), p_int(postoffice), p_int(message), p_int(BATCH)};
 		status kind = db_run(SQL_EXPUNGED_RELEASE, p, 4, &a, &rows);
 		int64_t seen = kind == ST_OK && rows.count ? row_int(&rows, 0, 0) : 0;
 		if (seen) {
@@ -172,7 +177,8 @@ static status release_changes(usec before, struct housekeep_result *r)
 static status sweep(struct housekeep_result *r)
 {
 	int64_t locks = 0;
-	struct param ids[] = {p_int(id_at(clock_wall() - 8 * DAY)), p_int(id_at(clock_wall() - DAY))};
+	struct param ids[] = {
+		p_int(id_at(clock_wall() - 8 * DAY)), p_int(id_at(clock_wall() - DAY))};
 	struct param day = p_int(DAY);
 	struct param window = p_int(setting_number(S_smtp_repeat_window, NULL) + HOUR);
 	TRY(changed(SQL_SEGMENTS_ORPHANED, ids, 2, &r->segments));

@@ -4,7 +4,8 @@
 #include "base/text.h"
 #include "provider/db.h"
 
-static status run(db_link *l, enum statement_id id, const struct param *p, int n, arena *a, struct rows *out)
+static status run(
+	db_link *l, enum statement_id id, const struct param *p, int n, arena *a, struct rows *out)
 {
 	return db_link_run(l, statement_table[id].text, p, n, a, out);
 }
@@ -63,7 +64,8 @@ static status apply_inside(db_link *l, const struct migration *m, arena *a, slic
 static status apply(db_link *l, const struct migration *m, arena *a, slice *why)
 {
 	slice words = {0};
-	status kind = db_link_script(l, "begin; set local lock_timeout = '2s'; set local statement_timeout = 0", a, &words);
+	status kind = db_link_script(l,
+		"begin; set local lock_timeout = '2s'; set local statement_timeout = 0", a, &words);
 	if (kind == ST_OK)
 		kind = apply_inside(l, m, a, &words);
 	if (kind == ST_OK)
@@ -77,7 +79,7 @@ static status apply(db_link *l, const struct migration *m, arena *a, slice *why)
 	if (version_of(l, a, &version) == ST_OK && version >= m->number)
 		return ST_OK;
 	*why = arena_format(a, "migration %04d-%s: %.*s", m->number, m->name,
-			    SLICE_ARGS(words.size ? words : S("the database did not answer")));
+		SLICE_ARGS(words.size ? words : S("the database did not answer")));
 	return kind == ST_BUSY ? ST_BUSY : ST_BROKEN;
 }
 
@@ -91,8 +93,9 @@ status migrate_run(slice owner_uri, arena *a, int *from, int *to, slice *why)
 	if (kind != ST_OK) {
 		*why = S("the database did not answer");
 	} else if (*from > migrate_known()) {
-		*why = arena_format(a, "the schema has version %d, this program knows %d: install the newer program",
-				    *from, migrate_known());
+		*why = arena_format(a,
+			"the schema has version %d, this program knows %d: install the newer program",
+			*from, migrate_known());
 		kind = ST_INVALID;
 	}
 	for (const struct migration *m = migration_table; m->text && kind == ST_OK; m++) {
@@ -109,7 +112,8 @@ status migrate_run(slice owner_uri, arena *a, int *from, int *to, slice *why)
 /* ---- roles */
 
 /* Identifiers and passwords cannot be parameters of such commands: PostgreSQL's own format() writes them. */
-static status written(db_link *l, enum statement_id id, const struct param *p, int n, arena *a, slice *why)
+static status written(
+	db_link *l, enum statement_id id, const struct param *p, int n, arena *a, slice *why)
 {
 	struct rows r;
 	status kind = run(l, id, p, n, a, &r);
@@ -120,7 +124,8 @@ static status written(db_link *l, enum statement_id id, const struct param *p, i
 
 static status make_role(db_link *l, const char *name, slice password, arena *a, slice *why)
 {
-	struct param p[] = {p_text(slice_z(name)), password.size ? p_text(password) : p_null(P_TEXT)};
+	struct param p[] = {
+		p_text(slice_z(name)), password.size ? p_text(password) : p_null(P_TEXT)};
 	return written(l, SQL_ROLE_COMMANDS, p, 2, a, why);
 }
 
@@ -139,13 +144,14 @@ status migrate_roles(const struct migrate_roles *r, arena *a, slice *why)
 		kind = written(l, SQL_DATABASE_COMMANDS, &name, 1, a, &words);
 	db_link_close(&l);
 	if (kind != ST_OK)
-		*why = words.size ? words : S("the database refused; is the user of the URI a superuser?");
+		*why = words.size ? words
+				  : S("the database refused; is the user of the URI a superuser?");
 	return kind == ST_OK || kind == ST_BUSY ? kind : ST_BROKEN;
 }
 
 /* Of two words of one key the later counts. */
 status migrate_role_uri(slice superuser_uri, slice database, slice role, slice password, arena *a,
-			slice *out, slice *why)
+	slice *out, slice *why)
 {
 	slice uri;
 	TRY(db_uri_as(superuser_uri, role, password, a, &uri, why));

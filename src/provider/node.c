@@ -18,7 +18,8 @@
 static struct {
 	char name[256], role[64];
 	int64_t number, token;
-	_Atomic usec until; /* monotonic, by this process's clock from before the statement was sent */
+	_Atomic usec
+		until; /* monotonic, by this process's clock from before the statement was sent */
 } self;
 
 slice node_name(void)
@@ -43,8 +44,8 @@ status node_lease(slice name)
 	status kind = ST_BUSY;
 	snprintf(self.name, sizeof self.name, "%.*s", SLICE_ARGS(name));
 	self.token = (int64_t)random_below(INT64_MAX) + 1;
-	struct param p[] = {p_text(node_name()), p_text(slice_z(self.role)), p_int(self.token), p_int(LEASE),
-			    p_int(migrate_known())};
+	struct param p[] = {p_text(node_name()), p_text(slice_z(self.role)), p_int(self.token),
+		p_int(LEASE), p_int(migrate_known())};
 	for (int i = 0; i < TRIES; i++) {
 		usec asked = clock_now();
 		kind = db_one(SQL_NODE_TAKE, p, 5, &a, &r);
@@ -94,8 +95,10 @@ status node_list(arena *a, struct node_row **rows, int *n)
 	*n = r.count;
 	*rows = arena_new_array(a, (size_t)r.count, sizeof **rows);
 	for (int i = 0; i < r.count; i++)
-		(*rows)[i] = (struct node_row){.number = (int)row_int(&r, i, 0), .name = row_slice(&r, i, 1),
-					       .role = row_slice(&r, i, 2), .seen = row_time(&r, i, 3),
-					       .schema = row_int(&r, i, 4)};
+		(*rows)[i] = (struct node_row){.number = (int)row_int(&r, i, 0),
+			.name = row_slice(&r, i, 1),
+			.role = row_slice(&r, i, 2),
+			.seen = row_time(&r, i, 3),
+			.schema = row_int(&r, i, 4)};
 	return ST_OK;
 }

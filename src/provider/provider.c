@@ -30,11 +30,11 @@ static struct {
 	_Atomic usec answered_at;
 	atomic_bool serves;
 	_Atomic uint64_t routing;
-	int64_t seen[REVISIONS];       /* by the watch alone */
+	int64_t seen[REVISIONS]; /* by the watch alone */
 	void (*hooks[REVISIONS][HOOKS])(void);
 	pthread_t thread;
 	bool has_thread;
-	notice *stop;                  /* of the thread */
+	notice *stop; /* of the thread */
 	atomic_bool stopping;
 } house;
 
@@ -72,7 +72,8 @@ static status look_for_changes(void)
 	for (int i = 0; kind == ST_OK && i < r.count; i++)
 		for (int k = 0; k < REVISIONS; k++) {
 			int64_t rev = row_int(&r, i, 1);
-			if (!slice_same(row_slice(&r, i, 0), slice_z(names[k])) || rev == house.seen[k])
+			if (!slice_same(row_slice(&r, i, 0), slice_z(names[k])) ||
+				rev == house.seen[k])
 				continue;
 			if (k == REVISION_SETTING && setting_load() != ST_OK)
 				continue; /* again in a second */
@@ -91,8 +92,9 @@ static status check_role(enum statement_id id, const char **why)
 	struct rows r;
 	status kind = db_one(id, NULL, 0, &a, &r);
 	if (kind == ST_OK && (row_bool(&r, 0, 1) || row_bool(&r, 0, 2) || row_bool(&r, 0, 3))) {
-		log_event(EV_DB_ROLE, "role=%s superuser=%d bypassrls=%d owner=%d", row_slice(&r, 0, 0).at,
-			  row_bool(&r, 0, 1), row_bool(&r, 0, 2), row_bool(&r, 0, 3));
+		log_event(EV_DB_ROLE, "role=%s superuser=%d bypassrls=%d owner=%d",
+			row_slice(&r, 0, 0).at, row_bool(&r, 0, 1), row_bool(&r, 0, 2),
+			row_bool(&r, 0, 3));
 		*why = "the database role bypasses row-level security";
 		kind = ST_DENIED;
 	}
@@ -107,8 +109,8 @@ static status check_durable(const char **why)
 	status kind = db_one(SQL_DURABILITY, NULL, 0, &a, &r);
 	if (kind == ST_OK && !(row_bool(&r, 0, 0) && row_bool(&r, 0, 1) && row_bool(&r, 0, 2))) {
 		log_event(EV_DB_NOT_DURABLE, "fsync=%s full_page_writes=%s synchronous_commit=%s",
-			  row_bool(&r, 0, 0) ? "on" : "off", row_bool(&r, 0, 1) ? "on" : "off",
-			  row_bool(&r, 0, 2) ? "on" : "off");
+			row_bool(&r, 0, 0) ? "on" : "off", row_bool(&r, 0, 1) ? "on" : "off",
+			row_bool(&r, 0, 2) ? "on" : "off");
 		*why = "the database is not durable: fsync, full_page_writes or synchronous_commit is off";
 		kind = ST_DENIED;
 	}
@@ -144,8 +146,8 @@ static status check_schema(void)
 	if (version == 0)
 		return log_trouble(ST_ABSENT, EV_SCHEMA_ABSENT, NULL);
 	if (version != migrate_known())
-		return log_trouble(ST_INVALID, EV_SCHEMA_OTHER, "schema=%lld program=%d", (long long)version,
-				   migrate_known());
+		return log_trouble(ST_INVALID, EV_SCHEMA_OTHER, "schema=%lld program=%d",
+			(long long)version, migrate_known());
 	return ST_OK;
 }
 
@@ -267,8 +269,8 @@ static status open_facts(const struct provider_conf *c)
 status provider_open(const struct provider_conf *c)
 {
 	struct db_conf db = {.uri = {c->boot->pguri.at, c->boot->pguri_system.at},
-			     .connections = {c->connections, c->system_connections},
-			     .application = c->application};
+		.connections = {c->connections, c->system_connections},
+		.application = c->application};
 	TRY(auth_secret_open(c->boot));
 	auth_open();
 	TRY(db_open(&db));

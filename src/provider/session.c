@@ -3,7 +3,8 @@
 #include "provider/db.h"
 
 /* Notes of logons need not survive a crash of the server: waiting for the disk would buy nothing. */
-static status run_relaxed(enum statement_id id, const struct param *p, int n, arena *a, struct rows *out)
+static status run_relaxed(
+	enum statement_id id, const struct param *p, int n, arena *a, struct rows *out)
 {
 	db_tx *tx = db_begin(DB_RUN, a);
 	db_relax(tx);

@@ -29,12 +29,13 @@ struct value {
 };
 
 static struct {
-	_Atomic(struct value *) server[S_COUNT]; /* never NULL once open: the default, or what is set */
+	/* Never NULL once open: the default, or what is set. */
+	_Atomic(struct value *) server[S_COUNT];
 	struct value *fallback[S_COUNT];
 	pthread_rwlock_t lock; /* guards `narrow` */
 	map *narrow;           /* "scope postoffice object id" to value */
 	_Atomic size_t narrow_size;
-	pthread_mutex_t load;  /* guards what follows; one load at a time changes anything */
+	pthread_mutex_t load; /* guards what follows; one load at a time changes anything */
 	struct value *replaced;
 	int64_t seen;
 	_Atomic uint64_t revision;
@@ -49,7 +50,7 @@ static struct value *value_new(enum setting_id id, slice words)
 	if (words.size)
 		memcpy(v->words, words.at, words.size);
 	if (setting_is_number(setting_rows[id].kind) &&
-	    setting_parse(setting_rows[id].kind, words, &v->number) != ST_OK)
+		setting_parse(setting_rows[id].kind, words, &v->number) != ST_OK)
 		v->number = 0;
 	return v;
 }
@@ -87,14 +88,16 @@ static const struct value *server_value(enum setting_id id)
 
 #define KEY_MOST 320
 
-static slice key_of(char room[KEY_MOST], unsigned scope, int64_t postoffice, slice object, enum setting_id id)
+static slice key_of(
+	char room[KEY_MOST], unsigned scope, int64_t postoffice, slice object, enum setting_id id)
 {
 	int size = snprintf(room, KEY_MOST, "%u %" PRId64 " %d %.*s", scope, postoffice, (int)id,
-			    SLICE_ARGS(slice_until(object, 255)));
+		SLICE_ARGS(slice_until(object, 255)));
 	return slice_of(room, (size_t)size);
 }
 
-static const struct value *narrow_value(unsigned scope, int64_t postoffice, slice object, enum setting_id id)
+static const struct value *narrow_value(
+	unsigned scope, int64_t postoffice, slice object, enum setting_id id)
 {
 	char room[KEY_MOST];
 	slice key = key_of(room, scope, postoffice, object, id);
@@ -111,7 +114,8 @@ static slice mailbox_object(char room[24], int64_t mailbox)
 }
 
 /* The narrowest value set; *scope tells where it stands, 0 = nowhere: the default. */
-static const struct value *value_at(enum setting_id id, const struct setting_at *at, unsigned *scope)
+static const struct value *value_at(
+	enum setting_id id, const struct setting_at *at, unsigned *scope)
 {
 	unsigned allowed = setting_rows[id].scopes;
 	const struct value *v = NULL;
@@ -119,7 +123,8 @@ static const struct value *value_at(enum setting_id id, const struct setting_at 
 		char room[24];
 		*scope = SCOPE_MAILBOX;
 		if ((allowed & SCOPE_MAILBOX) && at->mailbox)
-			v = narrow_value(SCOPE_MAILBOX, at->postoffice, mailbox_object(room, at->mailbox), id);
+			v = narrow_value(SCOPE_MAILBOX, at->postoffice,
+				mailbox_object(room, at->mailbox), id);
 		if (v)
 			return v;
 		*scope = SCOPE_DOMAIN;
@@ -170,7 +175,8 @@ uint64_t setting_revision(void)
 	return atomic_load(&memory.revision);
 }
 
-status setting_show(enum setting_id id, const struct setting_at *at, arena *a, slice *value, unsigned *scope)
+status setting_show(
+	enum setting_id id, const struct setting_at *at, arena *a, slice *value, unsigned *scope)
 {
 	const struct value *v = value_at(id, at, scope);
 	if (setting_rows[id].kind == SK_SECRET && v->size)
@@ -186,12 +192,14 @@ status setting_show(enum setting_id id, const struct setting_at *at, arena *a, s
 static void put_server(enum setting_id id, slice words)
 {
 	struct value *v = words.at ? value_new(id, words) : memory.fallback[id];
-	struct value *before = atomic_exchange_explicit(&memory.server[id], v, memory_order_acq_rel);
+	struct value *before =
+		atomic_exchange_explicit(&memory.server[id], v, memory_order_acq_rel);
 	if (before != memory.fallback[id])
 		bury(before);
 }
 
-static void put_narrow(unsigned scope, int64_t postoffice, slice object, enum setting_id id, slice words)
+static void put_narrow(
+	unsigned scope, int64_t postoffice, slice object, enum setting_id id, slice words)
 {
 	char room[KEY_MOST];
 	slice key = key_of(room, scope, postoffice, object, id);
@@ -211,7 +219,8 @@ static void put_row(const struct rows *r, int row, arena *a)
 	if (setting_find(name, &id) != ST_OK)
 		return; /* of another version of the program */
 	if (words.at && setting_check(id, words, a, &normal, &why) != ST_OK) {
-		log_event(EV_SETTING_IGNORED, "name=%s why=%s", setting_rows[id].name, log_quote(why));
+		log_event(EV_SETTING_IGNORED, "name=%s why=%s", setting_rows[id].name,
+			log_quote(why));
 		words = (slice){0};
 	}
 	if (scope == SCOPE_SERVER)
@@ -294,7 +303,8 @@ struct place {
 static struct place place_of(const struct setting_at *at, char room[24])
 {
 	if (at && at->mailbox)
-		return (struct place){SCOPE_MAILBOX, at->postoffice, mailbox_object(room, at->mailbox), "mailbox"};
+		return (struct place){SCOPE_MAILBOX, at->postoffice,
+			mailbox_object(room, at->mailbox), "mailbox"};
 	if (at && at->domain.size)
 		return (struct place){SCOPE_DOMAIN, at->postoffice, at->domain, "domain"};
 	if (at && at->postoffice)
@@ -303,36 +313,40 @@ static struct place place_of(const struct setting_at *at, char room[24])
 }
 
 static status store(enum setting_id id, const struct place *where, const slice *value,
-		    const struct audit_by *by, arena *a)
+	const struct audit_by *by, arena *a)
 {
 	const struct setting_row *row = &setting_rows[id];
 	struct param p[] = {p_int(where->postoffice), p_int(where->scope), p_text(where->object),
-			    p_text(slice_z(row->name)), value ? p_text(*value) : p_null(P_TEXT)};
+		p_text(slice_z(row->name)), value ? p_text(*value) : p_null(P_TEXT)};
 	struct change_fact facts[] = {{"name", slice_z(row->name)}, {"value", S("(secret)")}};
 	if (value && row->kind != SK_SECRET)
 		facts[1].value = *value;
 	slice detail = change_detail(a, facts, value ? 2 : 1);
 	slice object = where->object.size ? where->object : slice_z(where->name);
 	db_tx *tx = db_begin(DB_SYSTEM, a);
-	change_audit(tx, where->postoffice, by, value ? "setting.set" : "setting.unset", object, detail);
+	change_audit(
+		tx, where->postoffice, by, value ? "setting.set" : "setting.unset", object, detail);
 	db_add(tx, SQL_SETTING_STORE, p, 5, NULL);
 	return db_commit(&tx, NULL);
 }
 
 status setting_set(enum setting_id id, const struct setting_at *at, const slice *value,
-		   const struct audit_by *by, arena *a, slice *why)
+	const struct audit_by *by, arena *a, slice *why)
 {
 	char room[24];
 	slice normal;
 	struct place where = place_of(at, room);
 	if (!(setting_rows[id].scopes & where.scope)) {
-		*why = arena_format(a, "%s cannot be set for a %s", setting_rows[id].name, where.name);
+		*why = arena_format(
+			a, "%s cannot be set for a %s", setting_rows[id].name, where.name);
 		return ST_DENIED;
 	}
 	if (value)
 		TRY(setting_check(id, *value, a, &normal, why));
-	if (id == S_auth_recoverable && value && slice_same(normal, S("on")) && !auth_secret_has_key()) {
-		*why = S("auth_recoverable needs the secret file: make it with `pennypost schema init`");
+	if (id == S_auth_recoverable && value && slice_same(normal, S("on")) &&
+		!auth_secret_has_key()) {
+		*why = S(
+			"auth_recoverable needs the secret file: make it with `pennypost schema init`");
 		return ST_INVALID;
 	}
 	TRY(store(id, &where, value ? &normal : NULL, by, a));

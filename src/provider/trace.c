@@ -35,9 +35,12 @@ static struct {
 
 const char *trace_name(enum trace_kind k)
 {
-	static const char *const names[TRACE_KINDS] = {
-		[TRACE_ACCEPTED] = "accepted", [TRACE_DELIVERED] = "delivered", [TRACE_REFUSED] = "refused",
-		[TRACE_REPEATED] = "repeated", [TRACE_READ] = "read", [TRACE_REMOVED] = "removed"};
+	static const char *const names[TRACE_KINDS] = {[TRACE_ACCEPTED] = "accepted",
+		[TRACE_DELIVERED] = "delivered",
+		[TRACE_REFUSED] = "refused",
+		[TRACE_REPEATED] = "repeated",
+		[TRACE_READ] = "read",
+		[TRACE_REMOVED] = "removed"};
 	return k < TRACE_KINDS ? names[k] : "other";
 }
 
@@ -49,7 +52,8 @@ static int64_t hash_of(slice message_id)
 	uint64_t hash = 0;
 	digest *d = digest_open();
 	message_id = slice_trim(message_id);
-	if (message_id.size > 1 && message_id.at[0] == '<' && message_id.at[message_id.size - 1] == '>')
+	if (message_id.size > 1 && message_id.at[0] == '<' &&
+		message_id.at[message_id.size - 1] == '>')
 		message_id = slice_of(message_id.at + 1, message_id.size - 2);
 	digest_add(d, message_id);
 	digest_end(d, sum);
@@ -100,8 +104,12 @@ void trace_note(int64_t postoffice, int64_t message, enum trace_kind k, const ch
 	va_start(args, fields);
 	text_format_v(&t, fields, args);
 	va_end(args);
-	struct row r = {.at = clock_wall(), .postoffice = postoffice, .message = message, .kind = k,
-			.id = id_new(), .size = t.size < FIELDS_MOST ? t.size : FIELDS_MOST};
+	struct row r = {.at = clock_wall(),
+		.postoffice = postoffice,
+		.message = message,
+		.kind = k,
+		.id = id_new(),
+		.size = t.size < FIELDS_MOST ? t.size : FIELDS_MOST};
 	slice message_id = message_id_among(text_slice(&t));
 	if (message_id.size)
 		r.hash = hash_of(message_id);
@@ -152,7 +160,8 @@ static status store(const struct row *batch, int n, arena *a)
 		numbers[c] = arena_new_array(a, (size_t)n, sizeof **numbers);
 	for (int i = 0; i < n; i++) {
 		const struct row *r = &batch[i];
-		const int64_t values[6] = {r->postoffice, r->at, r->id, r->message, r->hash, r->kind};
+		const int64_t values[6] = {
+			r->postoffice, r->at, r->id, r->message, r->hash, r->kind};
 		for (int c = 0; c < 6; c++)
 			numbers[c][i] = values[c];
 		text clean = TEXT_INIT;
@@ -160,9 +169,9 @@ static status store(const struct row *batch, int n, arena *a)
 		fields[i] = clean.size ? arena_copy(a, text_slice(&clean)) : S("");
 		text_free(&clean);
 	}
-	struct param p[] = {p_int_array(numbers[0], n), p_time_array(numbers[1], n), p_int_array(numbers[2], n),
-			    p_int_array(numbers[3], n), p_int_array(numbers[4], n), p_int_array(numbers[5], n),
-			    p_text(node_name()), p_text_array(fields, n)};
+	struct param p[] = {p_int_array(numbers[0], n), p_time_array(numbers[1], n),
+		p_int_array(numbers[2], n), p_int_array(numbers[3], n), p_int_array(numbers[4], n),
+		p_int_array(numbers[5], n), p_text(node_name()), p_text_array(fields, n)};
 	db_tx *tx = db_begin(DB_SYSTEM, a);
 	db_relax(tx);
 	db_add(tx, SQL_TRACE_ADD, p, 8, NULL);
@@ -233,9 +242,11 @@ static status list(enum statement_id id, int64_t key, arena *a, struct trace_row
 	*n = r.count;
 	*rows = arena_new_array(a, (size_t)r.count, sizeof **rows);
 	for (int i = 0; i < r.count; i++)
-		(*rows)[i] = (struct trace_row){
-			.postoffice = row_int(&r, i, 0), .at = row_time(&r, i, 1), .message = row_int(&r, i, 2),
-			.kind = (enum trace_kind)row_int(&r, i, 3), .node = row_slice(&r, i, 4),
+		(*rows)[i] = (struct trace_row){.postoffice = row_int(&r, i, 0),
+			.at = row_time(&r, i, 1),
+			.message = row_int(&r, i, 2),
+			.kind = (enum trace_kind)row_int(&r, i, 3),
+			.node = row_slice(&r, i, 4),
 			.fields = row_slice(&r, i, 5)};
 	return ST_OK;
 }
@@ -247,6 +258,9 @@ status trace_by_message(int64_t message, arena *a, struct trace_row **rows, int 
 
 status trace_by_message_id(slice message_id, arena *a, struct trace_row **rows, int *n)
 {
-	return list(SQL_TRACE_OF_MESSAGE_ID, hash_of(slice_until(message_id_among(
-			arena_format(a, "message_id=%s", log_quote(message_id))), FIELDS_MOST)), a, rows, n);
+	return list(SQL_TRACE_OF_MESSAGE_ID,
+		hash_of(slice_until(
+			message_id_among(arena_format(a, "message_id=%s", log_quote(message_id))),
+			FIELDS_MOST)),
+		a, rows, n);
 }

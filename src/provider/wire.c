@@ -13,11 +13,21 @@
 /* ---- parameters */
 
 static const Oid oids[] = {
-	[P_INT] = 20, [P_BOOL] = 16, [P_TEXT] = 25, [P_BYTES] = 17, [P_TIME] = 1184,
-	[P_INT_ARRAY] = 1016, [P_TEXT_ARRAY] = 1009, [P_BYTES_ARRAY] = 1001, [P_TIME_ARRAY] = 1185,
+	[P_INT] = 20,
+	[P_BOOL] = 16,
+	[P_TEXT] = 25,
+	[P_BYTES] = 17,
+	[P_TIME] = 1184,
+	[P_INT_ARRAY] = 1016,
+	[P_TEXT_ARRAY] = 1009,
+	[P_BYTES_ARRAY] = 1001,
+	[P_TIME_ARRAY] = 1185,
 };
 static const Oid element_oids[] = {
-	[P_INT_ARRAY] = 20, [P_TEXT_ARRAY] = 25, [P_BYTES_ARRAY] = 17, [P_TIME_ARRAY] = 1184,
+	[P_INT_ARRAY] = 20,
+	[P_TEXT_ARRAY] = 25,
+	[P_BYTES_ARRAY] = 17,
+	[P_TIME_ARRAY] = 1184,
 };
 
 static int64_t pg_time(usec wall)
@@ -225,9 +235,18 @@ static const struct {
 	const char *state; /* the whole SQLSTATE or its class */
 	status kind;
 } kinds[] = {
-	{"23505", ST_EXISTS}, {"23503", ST_ABSENT}, {"22012", ST_INVALID},
-	{"22021", ST_INVALID}, {"40001", ST_BUSY},  	{"40P01", ST_BUSY},   {"55P03", ST_BUSY},   {"57014", ST_BUSY},    {"25P03", ST_BUSY},
-	{"53", ST_BUSY},      {"57P", ST_BUSY},     {"08", ST_BUSY},
+	{"23505", ST_EXISTS},
+	{"23503", ST_ABSENT},
+	{"22012", ST_INVALID},
+	{"22021", ST_INVALID},
+	{"40001", ST_BUSY},
+	{"40P01", ST_BUSY},
+	{"55P03", ST_BUSY},
+	{"57014", ST_BUSY},
+	{"25P03", ST_BUSY},
+	{"53", ST_BUSY},
+	{"57P", ST_BUSY},
+	{"08", ST_BUSY},
 };
 
 static status kind_of(const char *state)
@@ -251,4 +270,3 @@ status wire_failure(const PGresult *r, const char *statement)
 		log_event(EV_DB_BUSY, "statement=%s state=%s", statement, state);
 	return kind;
 }
-

@@ -20,7 +20,7 @@ static void fill(int64_t n)
 		"insert into message (postoffice, msg, blob, size, hdrlen) values (N, N, N, 5, 1)",
 		"insert into blob (postoffice, blob, codec, rawlen, data) values (N, N, 0, 5, 'nN')",
 		"insert into blob_seg values (N, N, 1, 'nN'), (N, N, N, 'nN')",
-		"insert into entry (postoffice, folder, uid, modseq, msg, idate, size) values (N, N, N, 1, N, '2001-01-01', 5)",
+		"insert into entry (postoffice, folder, uid, modseq, msg, idate, size) values (N, N, N, 1, N, now(), 5)",
 		"insert into change (postoffice, folder, modseq, kind, uids) values (N, N, 1, '+', '{[1,2)}')",
 		"insert into expunged (postoffice, mailbox, folder, uid, msg, flags, idate) values (N, N, N, N, N, 0, now())",
 		"insert into queue (shard, postoffice, qid, msg, sender, domain, rcpt, next_at, expires) values (1, N, N, N, '', '', '', now(), now())",
@@ -34,7 +34,8 @@ static void fill(int64_t n)
 	for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
 		text sql = TEXT_INIT;
 		for (const char *c = rows[i]; *c; c++)
-			if (*c == 'N' && !(c[1] >= 'A' && c[1] <= 'Z') && !(c > rows[i] && c[-1] >= 'A' && c[-1] <= 'Z'))
+			if (*c == 'N' && !(c[1] >= 'A' && c[1] <= 'Z') &&
+				!(c > rows[i] && c[-1] >= 'A' && c[-1] <= 'Z'))
 				text_format(&sql, "%lld", (long long)n);
 			else
 				text_add_char(&sql, *c);
@@ -74,10 +75,13 @@ static slice call_of(db_link *l, const struct statement *s, int64_t postoffice, 
 {
 	struct rows r;
 	slice why = S("");
-	cr_assert(db_link_script(l, arena_format(a, "prepare one as %s", s->text).at, a, &why) == ST_OK, "%s: %.*s",
-		  s->name, SLICE_ARGS(why));
-	cr_assert(db_link_run(l, "select t::text from pg_prepared_statements p, unnest(p.parameter_types)"
-				 " with ordinality as u (t, n) where p.name = 'one' order by n", NULL, 0, a, &r) == ST_OK);
+	cr_assert(db_link_script(l, arena_format(a, "prepare one as %s", s->text).at, a, &why) ==
+			  ST_OK,
+		"%s: %.*s", s->name, SLICE_ARGS(why));
+	cr_assert(db_link_run(l,
+			  "select t::text from pg_prepared_statements p, unnest(p.parameter_types)"
+			  " with ordinality as u (t, n) where p.name = 'one' order by n",
+			  NULL, 0, a, &r) == ST_OK);
 	text t = TEXT_INIT;
 	text_add_z(&t, "execute one");
 	for (int i = 0; i < r.count; i++) {
@@ -121,11 +125,16 @@ static int run_all(int64_t tenant, int64_t postoffice, arena *a)
 		if (s->kind != STATEMENT_TENANT)
 			continue;
 		slice call = call_of(l, s, postoffice, a);
-		db_link_script(l, arena_format(a, "begin; select set_config('pennypost.postoffice', '%lld', true)",
-					       (long long)tenant).at, a, NULL);
+		db_link_script(l,
+			arena_format(a,
+				"begin; select set_config('pennypost.postoffice', '%lld', true)",
+				(long long)tenant)
+				.at,
+			a, NULL);
 		int rows = telling_rows(l, call, a);
 		if (tenant == own)
-			cr_expect(rows == 0, "%s gives %d rows of another post office", s->name, rows);
+			cr_expect(rows == 0, "%s gives %d rows of another post office", s->name,
+				rows);
 		told += rows > 0;
 		db_link_script(l, "rollback; deallocate one", a, NULL);
 	}

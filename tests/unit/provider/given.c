@@ -22,11 +22,15 @@ static slice from_environment(const char *name)
 const struct bootstrap *given_bootstrap(void)
 {
 	static struct bootstrap b;
-	b = (struct bootstrap){.file = S("test"), .node = S("test"), .certificates = S(""), .user = S(""),
-			       .state = S(""), .secret_file = S("secret"),
-			       .pguri = from_environment("PENNYPOST_TEST_PGURI"),
-			       .pguri_system = from_environment("PENNYPOST_TEST_PGURI_SYSTEM"),
-			       .pguri_owner = from_environment("PENNYPOST_TEST_PGURI_OWNER")};
+	b = (struct bootstrap){.file = S("test"),
+		.node = S("test"),
+		.certificates = S(""),
+		.user = S(""),
+		.state = S(""),
+		.secret_file = S("secret"),
+		.pguri = from_environment("PENNYPOST_TEST_PGURI"),
+		.pguri_system = from_environment("PENNYPOST_TEST_PGURI_SYSTEM"),
+		.pguri_owner = from_environment("PENNYPOST_TEST_PGURI_OWNER")};
 	return &b;
 }
 
@@ -41,8 +45,10 @@ void given_schema(void)
 void given_providers(void)
 {
 	given_schema();
-	struct provider_conf c = {.boot = given_bootstrap(), .connections = 4, .system_connections = 2,
-				  .application = "test"};
+	struct provider_conf c = {.boot = given_bootstrap(),
+		.connections = 4,
+		.system_connections = 2,
+		.application = "test"};
 	cr_assert(provider_open(&c) == ST_OK);
 }
 
@@ -52,9 +58,11 @@ int64_t given_sql(const char *sql)
 	struct rows r;
 	slice why = S(""), uri;
 	if (super == NULL) {
-		cr_assert(db_uri_as(from_environment("PENNYPOST_TEST_SUPERURI"), S(""), S(""), &kept, &uri, &why) == ST_OK);
+		cr_assert(db_uri_as(from_environment("PENNYPOST_TEST_SUPERURI"), S(""), S(""),
+				  &kept, &uri, &why) == ST_OK);
 		uri = arena_format(&kept, "%.*s dbname='pennypost'", SLICE_ARGS(uri));
-		cr_assert(db_link_open(uri, "test", &kept, &super, &why) == ST_OK, "%.*s", SLICE_ARGS(why));
+		cr_assert(db_link_open(uri, "test", &kept, &super, &why) == ST_OK, "%.*s",
+			SLICE_ARGS(why));
 	}
 	status kind = db_link_run(super, sql, NULL, 0, &kept, &r);
 	cr_assert(kind == ST_OK, "%s: %s", status_name(kind), sql);
@@ -71,14 +79,17 @@ struct given_tenant given_tenant(void)
 	char sql[600];
 	/* Not id_new(): tests without providers have no number of their own. */
 	struct given_tenant t = {any_id(), any_id(), any_id()};
-	snprintf(sql, sizeof sql, "insert into postoffice (postoffice, name) values (%lld, 'po%lld')",
-		 (long long)t.postoffice, (long long)t.postoffice);
+	snprintf(sql, sizeof sql,
+		"insert into postoffice (postoffice, name) values (%lld, 'po%lld')",
+		(long long)t.postoffice, (long long)t.postoffice);
 	given_sql(sql);
-	snprintf(sql, sizeof sql, "insert into mailbox (postoffice, mailbox, name, folded, inbox) values (%lld, %lld, 'anna', 'anna', %lld)",
-		 (long long)t.postoffice, (long long)t.mailbox, (long long)t.inbox);
+	snprintf(sql, sizeof sql,
+		"insert into mailbox (postoffice, mailbox, name, folded, inbox) values (%lld, %lld, 'anna', 'anna', %lld)",
+		(long long)t.postoffice, (long long)t.mailbox, (long long)t.inbox);
 	given_sql(sql);
-	snprintf(sql, sizeof sql, "insert into folder (postoffice, folder, mailbox, name, uidvalidity) values (%lld, %lld, %lld, 'INBOX', 1)",
-		 (long long)t.postoffice, (long long)t.inbox, (long long)t.mailbox);
+	snprintf(sql, sizeof sql,
+		"insert into folder (postoffice, folder, mailbox, name, uidvalidity) values (%lld, %lld, %lld, 'INBOX', 1)",
+		(long long)t.postoffice, (long long)t.inbox, (long long)t.mailbox);
 	given_sql(sql);
 	return t;
 }

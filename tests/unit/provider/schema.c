@@ -36,7 +36,8 @@ Test(schema, of_a_newer_program_is_refused)
 
 	db_link *owner = NULL;
 	cr_assert(db_link_open(uri, "test", &a, &owner, &why) == ST_OK);
-	cr_assert(db_link_script(owner, "insert into schema_version values (9999, 'later')", &a, &why) == ST_OK);
+	cr_assert(db_link_script(owner, "insert into schema_version values (9999, 'later')", &a,
+			  &why) == ST_OK);
 	cr_expect(migrate_run(uri, &a, &from, &to, &why) == ST_INVALID);
 	cr_expect(slice_search(why, S("9999")) < why.size, "%.*s", SLICE_ARGS(why));
 	db_link_close(&owner);
@@ -47,7 +48,8 @@ Test(schema, of_a_newer_program_is_refused)
 	b.pguri = arena_format(&a, "%.*s dbname='newer'", SLICE_ARGS(b.pguri));
 	b.pguri_system = arena_format(&a, "%.*s dbname='newer'", SLICE_ARGS(b.pguri_system));
 	given_sql("grant connect on database newer to pennypost_run, pennypost_system");
-	struct provider_conf c = {.boot = &b, .connections = 1, .system_connections = 1, .application = "test"};
+	struct provider_conf c = {
+		.boot = &b, .connections = 1, .system_connections = 1, .application = "test"};
 	cr_expect(provider_open(&c) == ST_INVALID);
 	given_sql("drop database newer with (force)");
 	arena_release(&a);
@@ -58,7 +60,7 @@ Test(schema, roles_and_database_are_made_by_a_superuser)
 	arena a = ARENA_INIT;
 	slice why = S("");
 	struct migrate_roles r = {.superuser_uri = slice_z(getenv("PENNYPOST_TEST_SUPERURI")),
-				  .database = S("with \"quotes'")};
+		.database = S("with \"quotes'")};
 	cr_assert(migrate_roles(&r, &a, &why) == ST_OK, "%.*s", SLICE_ARGS(why));
 	cr_expect(migrate_roles(&r, &a, &why) == ST_OK, "again it is nothing");
 	cr_expect(given_sql("select count(*) from pg_database where datname = 'with \"quotes'''"
@@ -72,32 +74,53 @@ Test(schema, roles_and_database_are_made_by_a_superuser)
 Test(schema, holds_every_tenant_table_under_forced_row_level_security)
 {
 	given_schema();
-	cr_expect(given_sql("select count(*) from pg_class c where c.relnamespace = 'public'::regnamespace"
-			    " and c.relkind in ('r', 'p') and not (c.relrowsecurity and c.relforcerowsecurity)"
-			    " and exists (select from pg_attribute t where t.attrelid = c.oid and t.attname = 'postoffice')") == 0);
-	cr_expect(given_sql("select count(*) from pg_class where relnamespace = 'public'::regnamespace"
-			    " and relforcerowsecurity") > 15, "the query above finds tenant tables");
+	cr_expect(
+		given_sql(
+			"select count(*) from pg_class c where c.relnamespace = 'public'::regnamespace"
+			" and c.relkind in ('r', 'p') and not (c.relrowsecurity and c.relforcerowsecurity)"
+			" and exists (select from pg_attribute t where t.attrelid = c.oid and t.attname = 'postoffice')") ==
+		0);
+	cr_expect(
+		given_sql(
+			"select count(*) from pg_class where relnamespace = 'public'::regnamespace"
+			" and relforcerowsecurity") > 15,
+		"the query above finds tenant tables");
 }
 
 Test(schema, leads_every_tenant_key_by_the_post_office)
 {
 	given_schema();
 	/* The queue is led by its shard (sql/schema). */
-	cr_expect(given_sql("select count(*) from pg_index i join pg_class c on c.oid = i.indrelid"
-			    " join pg_attribute t on t.attrelid = c.oid and t.attname = 'postoffice'"
-			    " where i.indisprimary and c.relnamespace = 'public'::regnamespace"
-			    " and i.indkey[0] <> t.attnum and c.relname !~ '^queue'") == 0);
+	cr_expect(
+		given_sql("select count(*) from pg_index i join pg_class c on c.oid = i.indrelid"
+			  " join pg_attribute t on t.attrelid = c.oid and t.attname = 'postoffice'"
+			  " where i.indisprimary and c.relnamespace = 'public'::regnamespace"
+			  " and i.indkey[0] <> t.attnum and c.relname !~ '^queue'") == 0);
 }
 
 Test(schema, gives_the_serving_roles_nothing_they_could_turn_the_law_off_with)
 {
 	given_schema();
-	cr_expect(given_sql("select count(*) from pg_class c where c.relnamespace = 'public'::regnamespace and c.relkind in ('r', 'p')"
-			    " and c.relowner <> 'pennypost_owner'::regrole") == 0);
-	cr_expect(given_sql("select has_function_privilege('pennypost_run', 'partition_drop(text, timestamptz)', 'execute')::int") == 0);
-	cr_expect(given_sql("select has_table_privilege('pennypost_run', 'setting', 'select')::int") == 0);
-	cr_expect(given_sql("select has_column_privilege('pennypost_system', 'blob', 'data', 'select')::int") == 0);
-	cr_expect(given_sql("select has_schema_privilege('pennypost_run', 'public', 'create')::int") == 0);
+	cr_expect(
+		given_sql(
+			"select count(*) from pg_class c where c.relnamespace = 'public'::regnamespace and c.relkind in ('r', 'p')"
+			" and c.relowner <> 'pennypost_owner'::regrole") == 0);
+	cr_expect(
+		given_sql(
+			"select has_function_privilege('pennypost_run', 'partition_drop(text, timestamptz)', 'execute')::int") ==
+		0);
+	cr_expect(
+		given_sql(
+			"select has_table_privilege('pennypost_run', 'setting', 'select')::int") ==
+		0);
+	cr_expect(
+		given_sql(
+			"select has_column_privilege('pennypost_system', 'blob', 'data', 'select')::int") ==
+		0);
+	cr_expect(
+		given_sql(
+			"select has_schema_privilege('pennypost_run', 'public', 'create')::int") ==
+		0);
 }
 
 /* Preparing alone asks for no rights; EXPLAIN does, without running the statement. */
@@ -116,9 +139,12 @@ static void explain_all(slice uri, unsigned kinds)
 			text_add_z(&nulls, i ? ", NULL" : "(NULL");
 		if (s->params)
 			text_add_char(&nulls, ')');
-		slice sql = arena_format(&a, "begin; set local plan_cache_mode = force_generic_plan;"
-					     " prepare one as %s; explain execute one%s", s->text, s->params ? nulls.at : "");
-		cr_expect(db_link_script(l, sql.at, &a, &why) == ST_OK, "%s: %.*s", s->name, SLICE_ARGS(why));
+		slice sql = arena_format(&a,
+			"begin; set local plan_cache_mode = force_generic_plan;"
+			" prepare one as %s; explain execute one%s",
+			s->text, s->params ? nulls.at : "");
+		cr_expect(db_link_script(l, sql.at, &a, &why) == ST_OK, "%s: %.*s", s->name,
+			SLICE_ARGS(why));
 		db_link_script(l, "rollback; deallocate all", &a, NULL);
 		text_free(&nulls);
 	}
@@ -130,5 +156,6 @@ Test(schema, fits_every_statement_and_grants_what_it_needs)
 {
 	given_schema();
 	explain_all(given_bootstrap()->pguri, 1u << STATEMENT_TENANT | 1u << STATEMENT_GLOBAL);
-	explain_all(given_bootstrap()->pguri_system, 1u << STATEMENT_SYSTEM | 1u << STATEMENT_GLOBAL);
+	explain_all(
+		given_bootstrap()->pguri_system, 1u << STATEMENT_SYSTEM | 1u << STATEMENT_GLOBAL);
 }

@@ -14,8 +14,10 @@
 static void open_pool_as(unsigned run, unsigned system, const char *application)
 {
 	given_schema();
-	struct db_conf c = {.uri = {given_bootstrap()->pguri.at, given_bootstrap()->pguri_system.at},
-			    .connections = {run, system}, .application = application};
+	struct db_conf c = {
+		.uri = {given_bootstrap()->pguri.at, given_bootstrap()->pguri_system.at},
+		.connections = {run, system},
+		.application = application};
 	cr_assert(db_open(&c) == ST_OK);
 }
 
@@ -73,13 +75,16 @@ Test(store_db, carries_every_kind_of_value_there_and_back)
 	usec moments[] = {0, 1700000000123456, USEC_NEVER};
 	slice words[] = {S(""), S("\xc3\xa4 \\ {}\","), {0}};
 	slice bytes[] = {slice_of("\0\xff", 2), S("x"), {0}};
-	struct param p[] = {p_int(-5), p_bool(true), p_text(S("it's")), p_bytes(slice_of("a\0b", 3)),
-			    p_time(1700000000123456), p_time(USEC_NEVER), p_null(P_TEXT),
-			    p_int_array(numbers, 3), p_text_array(words, 3), p_bytes_array(bytes, 3),
-			    p_time_array(moments, 3), p_int_array(numbers, 0)};
-	cr_assert(db_link_run(l, "select $1, $2, $3, $4, $5, $6, $7, $8, ($8)[3], ($9)[2], ($9)[3] is null,"
-				 " ($10)[1], ($11)[2], ($11)[3], cardinality($12), $12, 7::int2, -7::int4, ($11)[1],"
-				 " array[3, null, 4]::int[]", p, 12, &a, &r) == ST_OK);
+	struct param p[] = {p_int(-5), p_bool(true), p_text(S("it's")),
+		p_bytes(slice_of("a\0b", 3)), p_time(1700000000123456), p_time(USEC_NEVER),
+		p_null(P_TEXT), p_int_array(numbers, 3), p_text_array(words, 3),
+		p_bytes_array(bytes, 3), p_time_array(moments, 3), p_int_array(numbers, 0)};
+	cr_assert(
+		db_link_run(l,
+			"select $1, $2, $3, $4, $5, $6, $7, $8, ($8)[3], ($9)[2], ($9)[3] is null,"
+			" ($10)[1], ($11)[2], ($11)[3], cardinality($12), $12, 7::int2, -7::int4, ($11)[1],"
+			" array[3, null, 4]::int[]",
+			p, 12, &a, &r) == ST_OK);
 	cr_assert(r.count == 1 && r.columns == 20);
 	cr_expect(row_int(&r, 0, 0) == -5);
 	cr_expect(row_bool(&r, 0, 1));
@@ -115,15 +120,17 @@ Test(store_db, tells_kinds_from_sqlstates)
 	open_pool(1, 1);
 	struct given_tenant t = given_tenant();
 	struct audit_by by = *given_by;
-	struct param twice[] = {p_int(t.postoffice), p_int(1), p_text(by.who), p_text(by.from), p_text(S("x")),
-				p_text(S("\xff")), p_text(S(""))};
+	struct param twice[] = {p_int(t.postoffice), p_int(1), p_text(by.who), p_text(by.from),
+		p_text(S("x")), p_text(S("\xff")), p_text(S(""))};
 	cr_expect(db_run(SQL_AUDIT_ADD, twice, 7, &a, NULL) == ST_INVALID, "not UTF-8");
 	struct param foreign[] = {p_int(t.postoffice), p_int(1), p_text(by.who)};
-	cr_expect(db_run(SQL_MAILDROP_LOCK, foreign, 3, &a, NULL) == ST_BROKEN, "a parameter is missing");
+	cr_expect(db_run(SQL_MAILDROP_LOCK, foreign, 3, &a, NULL) == ST_BROKEN,
+		"a parameter is missing");
 	struct param types[] = {p_int(t.postoffice), p_int(1), p_int(1), p_text(S("1"))};
 	struct param right[] = {p_int(t.postoffice), p_int(1), p_int(1), p_int(1)};
 	cr_expect(db_run(SQL_MAILDROP_LOCK, right, 4, &a, NULL) == ST_OK);
-	cr_expect(db_run(SQL_MAILDROP_LOCK, types, 4, &a, NULL) == ST_BROKEN, "other types than before");
+	cr_expect(db_run(SQL_MAILDROP_LOCK, types, 4, &a, NULL) == ST_BROKEN,
+		"other types than before");
 	int failed;
 	db_tx *tx = db_begin(DB_RUN, &a);
 	add_failing(tx, t.postoffice);
@@ -166,7 +173,8 @@ Test(store_db, a_failing_transaction_leaves_nothing_and_says_which_statement)
 		db_add(tx, SQL_MAILDROP_LOCK, lock, 4, NULL);
 		cr_expect(db_commit(&tx, &failed) == ST_INVALID);
 		cr_expect(failed == 1 - flushes);
-		cr_expect(db_one(SQL_MAILDROP_RENEW, lock, 4, &a, NULL) == ST_ABSENT, "it was undone");
+		cr_expect(db_one(SQL_MAILDROP_RENEW, lock, 4, &a, NULL) == ST_ABSENT,
+			"it was undone");
 	}
 	db_tx *tx = db_begin(DB_RUN, &a);
 	db_add(tx, SQL_MAILDROP_LOCK, lock, 4, NULL);
@@ -284,7 +292,8 @@ Test(store_db, who_finds_no_free_connection_in_time_is_told_busy)
 	cr_expect(db_run(SQL_TX_RUN_PING, NULL, 0, NULL, NULL) == ST_BUSY);
 	cr_expect(clock_now() - start > 150 * USEC_MS && clock_now() - start < 2 * USEC_S);
 	usec before = task_deadline(clock_now() + 50 * USEC_MS);
-	cr_expect(db_run(SQL_TX_RUN_PING, NULL, 0, NULL, NULL) == ST_TIMED_OUT, "the task's own deadline");
+	cr_expect(db_run(SQL_TX_RUN_PING, NULL, 0, NULL, NULL) == ST_TIMED_OUT,
+		"the task's own deadline");
 	task_deadline(before);
 	db_rollback(&tx);
 	cr_expect(db_run(SQL_TX_RUN_PING, NULL, 0, NULL, NULL) == ST_OK);
@@ -321,12 +330,13 @@ Test(store_db, a_deadline_within_a_statement_leaves_the_pool_whole)
 	cr_assert(db_link_open(given_bootstrap()->pguri, "test", &a, &other, &why) == ST_OK);
 	char script[400];
 	snprintf(script, sizeof script,
-		 "begin; select set_config('pennypost.postoffice', '%lld', true);"
-		 "insert into maildrop values (%lld, %lld, 1, now())",
-		 (long long)t.postoffice, (long long)t.postoffice, (long long)t.mailbox);
+		"begin; select set_config('pennypost.postoffice', '%lld', true);"
+		"insert into maildrop values (%lld, %lld, 1, now())",
+		(long long)t.postoffice, (long long)t.postoffice, (long long)t.mailbox);
 	cr_assert(db_link_script(other, script, &a, &why) == ST_OK, "%.*s", SLICE_ARGS(why));
 	usec before = task_deadline(clock_now() + 300 * USEC_MS);
-	cr_expect(db_run(SQL_MAILDROP_LOCK, lock, 4, NULL, NULL) == ST_UNSURE, "a change was on its way");
+	cr_expect(db_run(SQL_MAILDROP_LOCK, lock, 4, NULL, NULL) == ST_UNSURE,
+		"a change was on its way");
 	task_deadline(before);
 	db_link_script(other, "rollback", &a, &why);
 	db_link_close(&other);
@@ -357,7 +367,8 @@ Test(store_db, connections_ended_while_idle_are_noticed)
 static int64_t keys_of(const struct given_tenant *t)
 {
 	char sql[160];
-	snprintf(sql, sizeof sql, "select count(*) from maildrop where postoffice = %lld", (long long)t->postoffice);
+	snprintf(sql, sizeof sql, "select count(*) from maildrop where postoffice = %lld",
+		(long long)t->postoffice);
 	return given_sql(sql);
 }
 
@@ -368,7 +379,7 @@ Test(store_db, what_is_known_of_a_commit_when_the_connection_breaks)
 		status kind;
 		bool maybe; /* the row may stand */
 	} rows[] = {
-		{"db_send:1:fail", ST_OK, true},           /* nothing was sent: tried again */
+		{"db_send:1:fail", ST_OK, true}, /* nothing was sent: tried again */
 		{"db_send:0:fail", ST_BUSY, false},
 		{"db_commit_send:0:fail", ST_BUSY, false},
 		{"db_sent:0:fail", ST_UNSURE, true},
@@ -378,7 +389,8 @@ Test(store_db, what_is_known_of_a_commit_when_the_connection_breaks)
 	open_pool(1, 1);
 	for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
 		struct given_tenant t = given_tenant();
-		struct param lock[] = {p_int(t.postoffice), p_int(t.mailbox), p_int(9), p_int(60 * USEC_S)};
+		struct param lock[] = {
+			p_int(t.postoffice), p_int(t.mailbox), p_int(9), p_int(60 * USEC_S)};
 		cr_assert(fault_arm(rows[i].fault));
 		status kind = db_run(SQL_MAILDROP_LOCK, lock, 4, NULL, NULL);
 		cr_expect(kind == rows[i].kind, "%s: %s", rows[i].fault, status_name(kind));
@@ -391,7 +403,8 @@ Test(store_db, what_is_known_of_a_commit_when_the_connection_breaks)
 	arena a = ARENA_INIT;
 	struct rows r;
 	cr_assert(fault_arm("db_sent:1:fail"));
-	cr_expect(folders(t.postoffice, t.mailbox, &a, &r) == ST_OK, "what only reads is tried again");
+	cr_expect(folders(t.postoffice, t.mailbox, &a, &r) == ST_OK,
+		"what only reads is tried again");
 	cr_expect(r.count == 1);
 	cr_assert(fault_arm("db_sent:0:fail"));
 	cr_expect(folders(t.postoffice, t.mailbox, &a, &r) == ST_BUSY);

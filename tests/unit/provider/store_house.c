@@ -34,9 +34,10 @@ Test(store_house, every_default_of_the_settings_table_lies_in_its_own_range)
 	for (int i = 0; i < S_COUNT; i++) {
 		slice normal, why = S("");
 		slice fallback = slice_z(setting_rows[i].fallback);
-		cr_expect(setting_check((enum setting_id)i, fallback, &a, &normal, &why) == ST_OK, "%.*s", SLICE_ARGS(why));
-		cr_expect(slice_same(normal, fallback), "%s: \"%.*s\" is written \"%.*s\"", setting_rows[i].name,
-			  SLICE_ARGS(fallback), SLICE_ARGS(normal));
+		cr_expect(setting_check((enum setting_id)i, fallback, &a, &normal, &why) == ST_OK,
+			"%.*s", SLICE_ARGS(why));
+		cr_expect(slice_same(normal, fallback), "%s: \"%.*s\" is written \"%.*s\"",
+			setting_rows[i].name, SLICE_ARGS(fallback), SLICE_ARGS(normal));
 	}
 	arena_release(&a);
 }
@@ -48,15 +49,18 @@ Test(store_house, the_narrowest_setting_wins)
 	unsigned scope;
 	given_providers();
 	struct given_tenant t = given_tenant();
-	struct setting_at office = {.postoffice = t.postoffice}, mailbox = {t.postoffice, S(""), t.mailbox},
-			  domain = {t.postoffice, S("a.test"), 0}, other = {.postoffice = t.postoffice + 1};
+	struct setting_at office = {.postoffice = t.postoffice},
+			  mailbox = {t.postoffice, S(""), t.mailbox},
+			  domain = {t.postoffice, S("a.test"), 0},
+			  other = {.postoffice = t.postoffice + 1};
 	int64_t fallback = setting_number(S_smtp_message_most, &domain);
 	slice value = S("10 mb"), smaller = S("1 MB");
 	cr_expect(fallback == 50 << 20);
 	cr_assert(setting_set(S_smtp_message_most, &office, &value, given_by, &a, &why) == ST_OK);
 	cr_expect(setting_number(S_smtp_message_most, &office) == 10 << 20);
 	cr_expect(setting_number(S_smtp_message_most, &domain) == 10 << 20);
-	cr_expect(setting_number(S_smtp_message_most, &mailbox) == 10 << 20, "no mailbox scope: the post office's");
+	cr_expect(setting_number(S_smtp_message_most, &mailbox) == 10 << 20,
+		"no mailbox scope: the post office's");
 	cr_expect(setting_number(S_smtp_message_most, &other) == fallback);
 	cr_expect(setting_number(S_smtp_message_most, NULL) == fallback);
 	cr_assert(setting_set(S_smtp_message_most, &domain, &smaller, given_by, &a, &why) == ST_OK);
@@ -101,9 +105,10 @@ Test(store_house, a_changed_setting_is_audited_in_the_same_transaction)
 	cr_assert(setting_set(S_pop3_enabled, &office, &value, given_by, &a, &why) == ST_OK);
 	cr_assert(audit_list(t.postoffice, 10, &a, &rows, &n) == ST_OK);
 	cr_assert(n == 1);
-	cr_expect(slice_same(rows[0].action, S("setting.set")) && slice_same(rows[0].who, S("test")));
-	cr_expect(slice_same(rows[0].detail, S("{\"name\":\"pop3_enabled\",\"value\":\"off\"}")), "%.*s",
-		  SLICE_ARGS(rows[0].detail));
+	cr_expect(
+		slice_same(rows[0].action, S("setting.set")) && slice_same(rows[0].who, S("test")));
+	cr_expect(slice_same(rows[0].detail, S("{\"name\":\"pop3_enabled\",\"value\":\"off\"}")),
+		"%.*s", SLICE_ARGS(rows[0].detail));
 	cr_expect(!setting_on(S_pop3_enabled, &office));
 	cr_assert(audit_list(0, 100, &a, &rows, &n) == ST_OK);
 	cr_expect(n >= 1, "the operator sees all");
@@ -118,8 +123,11 @@ static bool greeting_is_new(void)
 
 static int read_in_another_process(int ready)
 {
-	struct provider_conf c = {.boot = given_bootstrap(), .connections = 2, .system_connections = 1,
-				  .application = "watcher", .serve = true};
+	struct provider_conf c = {.boot = given_bootstrap(),
+		.connections = 2,
+		.system_connections = 1,
+		.application = "watcher",
+		.serve = true};
 	if (provider_open(&c) != ST_OK || write(ready, "r", 1) != 1)
 		return 1;
 	bool seen = within(2 * USEC_S, greeting_is_new);
@@ -162,18 +170,21 @@ Test(store_house, traces_are_found_by_message_and_by_message_id)
 	given_providers();
 	int64_t message = id_new();
 	slice wanted = arena_format(&a, "<%lld\"odd@x.test>", (long long)message);
-	trace_note(7, message, TRACE_ACCEPTED, "peer=%s message_id=%s", "192.0.2.1", log_quote(wanted));
+	trace_note(7, message, TRACE_ACCEPTED, "peer=%s message_id=%s", "192.0.2.1",
+		log_quote(wanted));
 	trace_note(7, message, TRACE_DELIVERED, "mailbox=\"anna\"");
 	trace_note(0, 0, TRACE_REFUSED, "why=\"\xff broken\"");
 	cr_assert(trace_flush() == ST_OK);
 	cr_assert(trace_by_message(message, &a, &rows, &n) == ST_OK);
 	cr_assert(n == 2);
-	cr_expect(rows[0].kind == TRACE_ACCEPTED && rows[1].kind == TRACE_DELIVERED && rows[0].postoffice == 7);
+	cr_expect(rows[0].kind == TRACE_ACCEPTED && rows[1].kind == TRACE_DELIVERED &&
+		  rows[0].postoffice == 7);
 	cr_expect(slice_same(rows[1].fields, S("mailbox=\"anna\"")));
 	cr_expect(slice_same(rows[0].node, S("test")));
 	cr_assert(trace_by_message_id(wanted, &a, &rows, &n) == ST_OK);
 	cr_expect(n == 2, "%d", n);
-	cr_assert(trace_by_message_id(slice_of(wanted.at + 1, wanted.size - 2), &a, &rows, &n) == ST_OK);
+	cr_assert(trace_by_message_id(slice_of(wanted.at + 1, wanted.size - 2), &a, &rows, &n) ==
+		  ST_OK);
 	cr_expect(n == 2, "without its brackets");
 	cr_assert(trace_by_message_id(S("<nobody@x.test>"), &a, &rows, &n) == ST_OK);
 	cr_expect(n == 0);
@@ -212,14 +223,17 @@ Test(store_house, processes_alive_have_different_numbers)
 	fflush(NULL);
 	for (int i = 0; i < PROCESSES; i++)
 		if (fork() == 0) {
-			struct provider_conf c = {.boot = given_bootstrap(), .connections = 1,
-						  .system_connections = 1, .application = "many"};
+			struct provider_conf c = {.boot = given_bootstrap(),
+				.connections = 1,
+				.system_connections = 1,
+				.application = "many"};
 			char byte;
 			close(go[1]);
 			status kind = provider_open(&c);
 			int64_t id = kind == ST_OK ? id_new() : 0;
 			int node = (int)(id >> 12 & ID_NODE_MOST);
-			if (write(numbers[1], &node, sizeof node) != sizeof node || read(go[0], &byte, 1) < 0)
+			if (write(numbers[1], &node, sizeof node) != sizeof node ||
+				read(go[0], &byte, 1) < 0)
 				_exit(1);
 			provider_close();
 			_exit(0);
@@ -259,22 +273,28 @@ Test(store_house, a_maildrop_has_one_holder_until_the_lease_ends)
 	struct given_tenant t = given_tenant();
 	mailbox *m;
 	cr_assert(mailbox_by_id(t.postoffice, t.mailbox, &a, &m) == ST_OK);
-	cr_assert(maildrop_take(t.postoffice, t.mailbox, m->inbox, 300 * USEC_MS, 0, &a, &mine) == ST_OK);
+	cr_assert(maildrop_take(t.postoffice, t.mailbox, m->inbox, 300 * USEC_MS, 0, &a, &mine) ==
+		  ST_OK);
 	cr_expect(mine.n == 0 && mine.uidvalidity > 0, "an empty INBOX is one all the same");
-	cr_expect(maildrop_take(t.postoffice, t.mailbox, m->inbox, USEC_S, 0, &a, &other) == ST_LIMITED);
+	cr_expect(maildrop_take(t.postoffice, t.mailbox, m->inbox, USEC_S, 0, &a, &other) ==
+		  ST_LIMITED);
 	cr_expect(maildrop_renew(t.postoffice, t.mailbox, mine.token, 300 * USEC_MS) == ST_OK);
 	usleep(400000);
 	cr_expect(maildrop_take(t.postoffice, t.mailbox, m->inbox, USEC_S, 0, &a, &other) == ST_OK,
-		  "the lease ended");
+		"the lease ended");
 	cr_expect(maildrop_renew(t.postoffice, t.mailbox, mine.token, USEC_S) == ST_ABSENT);
-	cr_expect(maildrop_give(t.postoffice, t.mailbox, m->inbox, mine.token, (uint32_t[]){1}, 1) == ST_ABSENT,
-		  "nothing is removed by who lost the lock");
-	cr_expect(maildrop_renew(t.postoffice, t.mailbox, other.token, USEC_S) == ST_OK, "nor given back");
+	cr_expect(maildrop_give(t.postoffice, t.mailbox, m->inbox, mine.token, (uint32_t[]){1},
+			  1) == ST_ABSENT,
+		"nothing is removed by who lost the lock");
+	cr_expect(maildrop_renew(t.postoffice, t.mailbox, other.token, USEC_S) == ST_OK,
+		"nor given back");
 	cr_expect(maildrop_give(t.postoffice, t.mailbox, m->inbox, other.token, NULL, 0) == ST_OK);
-	cr_expect(maildrop_take(t.postoffice, t.mailbox, m->inbox, USEC_S, USEC_S, &a, &mine) == ST_OK);
+	cr_expect(maildrop_take(t.postoffice, t.mailbox, m->inbox, USEC_S, USEC_S, &a, &mine) ==
+		  ST_OK);
 	cr_expect(mine.since < 10 * USEC_S, "the logon before was noted");
 	cr_expect(maildrop_give(t.postoffice, t.mailbox, m->inbox, mine.token, NULL, 0) == ST_OK);
-	cr_expect(maildrop_take(t.postoffice, t.mailbox, m->inbox + 1, USEC_S, 0, &a, &mine) == ST_ABSENT);
+	cr_expect(maildrop_take(t.postoffice, t.mailbox, m->inbox + 1, USEC_S, 0, &a, &mine) ==
+		  ST_ABSENT);
 	provider_close();
 	arena_release(&a);
 }
@@ -299,7 +319,8 @@ Test(store_house, a_logon_knows_the_time_since_the_one_before)
 static int64_t count(const char *table, int64_t postoffice)
 {
 	char sql[200];
-	snprintf(sql, sizeof sql, "select count(*) from %s where postoffice = %lld", table, (long long)postoffice);
+	snprintf(sql, sizeof sql, "select count(*) from %s where postoffice = %lld", table,
+		(long long)postoffice);
 	return given_sql(sql);
 }
 
@@ -307,11 +328,11 @@ static void add_message(const struct given_tenant *t, int64_t id)
 {
 	char sql[700];
 	snprintf(sql, sizeof sql,
-		 "with m as (insert into message (postoffice, msg, blob, size, hdrlen) values (%lld, %lld, %lld, 9, 3)),"
-		 " s as (insert into blob_seg values (%lld, %lld, 1, 'x'))"
-		 " insert into blob (postoffice, blob, codec, rawlen, nseg, data) values (%lld, %lld, 0, 9, 2, 'y')",
-		 (long long)t->postoffice, (long long)id, (long long)id, (long long)t->postoffice, (long long)id,
-		 (long long)t->postoffice, (long long)id);
+		"with m as (insert into message (postoffice, msg, blob, size, hdrlen) values (%lld, %lld, %lld, 9, 3)),"
+		" s as (insert into blob_seg values (%lld, %lld, 1, 'x'))"
+		" insert into blob (postoffice, blob, codec, rawlen, nseg, data) values (%lld, %lld, 0, 9, 2, 'y')",
+		(long long)t->postoffice, (long long)id, (long long)id, (long long)t->postoffice,
+		(long long)id, (long long)t->postoffice, (long long)id);
 	given_sql(sql);
 }
 
@@ -319,9 +340,10 @@ static void add_expunged(const struct given_tenant *t, int64_t id, const char *a
 {
 	char sql[400];
 	snprintf(sql, sizeof sql,
-		 "insert into expunged (postoffice, mailbox, folder, uid, msg, flags, idate, at)"
-		 " values (%lld, %lld, %lld, 1, %lld, 0, now(), now() - interval '%s')",
-		 (long long)t->postoffice, (long long)t->mailbox, (long long)t->inbox, (long long)id, age);
+		"insert into expunged (postoffice, mailbox, folder, uid, msg, flags, idate, at)"
+		" values (%lld, %lld, %lld, 1, %lld, 0, now(), now() - interval '%s')",
+		(long long)t->postoffice, (long long)t->mailbox, (long long)t->inbox, (long long)id,
+		age);
 	given_sql(sql);
 }
 
@@ -331,19 +353,23 @@ Test(store_house, the_housekeeper_drops_what_nothing_refers_to_any_more, .timeou
 	char sql[400];
 	given_providers();
 	struct given_tenant t = given_tenant();
-	int64_t gone = id_new(), younger = id_new(), in_folder = id_new(), queued = id_new(), living = id_new();
+	int64_t gone = id_new(), younger = id_new(), in_folder = id_new(), queued = id_new(),
+		living = id_new();
 	const int64_t all[] = {gone, younger, in_folder, queued, living};
 	for (int i = 0; i < 5; i++)
 		add_message(&t, all[i]);
 	for (int i = 0; i < 4; i++)
 		add_expunged(&t, all[i], "20 days");
 	add_expunged(&t, younger, "1 day");
-	snprintf(sql, sizeof sql, "insert into entry (postoffice, folder, uid, modseq, msg, idate, size) values"
-		 " (%lld, %lld, 1, 1, %lld, now(), 9)", (long long)t.postoffice, (long long)t.inbox, (long long)in_folder);
+	snprintf(sql, sizeof sql,
+		"insert into entry (postoffice, folder, uid, modseq, msg, idate, size) values"
+		" (%lld, %lld, 1, 1, %lld, now(), 9)",
+		(long long)t.postoffice, (long long)t.inbox, (long long)in_folder);
 	given_sql(sql);
-	snprintf(sql, sizeof sql, "insert into queue (shard, postoffice, qid, msg, sender, domain, rcpt, next_at, expires)"
-		 " values (3, %lld, %lld, %lld, '', 'x', 'x', now(), now())", (long long)t.postoffice, (long long)id_new(),
-		 (long long)queued);
+	snprintf(sql, sizeof sql,
+		"insert into queue (shard, postoffice, qid, msg, sender, domain, rcpt, next_at, expires)"
+		" values (3, %lld, %lld, %lld, '', 'x', 'x', now(), now())",
+		(long long)t.postoffice, (long long)id_new(), (long long)queued);
 	given_sql(sql);
 	status kind;
 	while ((kind = housekeep_run(&r)) == ST_LIMITED) /* another test keeps house */
@@ -355,7 +381,7 @@ Test(store_house, the_housekeeper_drops_what_nothing_refers_to_any_more, .timeou
 	cr_expect(count("blob", t.postoffice) == 4);
 	cr_expect(count("blob_seg", t.postoffice) == 4);
 	cr_expect(count("expunged", t.postoffice) == 1,
-		  "the old partition is gone, the younger stands");
+		"the old partition is gone, the younger stands");
 	while ((kind = housekeep_run(&r)) == ST_LIMITED)
 		task_sleep(50 * USEC_MS);
 	cr_expect(kind == ST_OK && r.messages == 0 && r.blobs == 0);
@@ -384,8 +410,8 @@ Test(store_house, pieces_of_deliveries_that_never_came_are_swept, .timeout = 60)
 	struct given_tenant t = given_tenant();
 	int64_t old = id_at(clock_wall() - 2 * 86400 * USEC_S) + 77, fresh = id_new();
 	for (int i = 0; i < 2; i++) {
-		snprintf(sql, sizeof sql, "insert into blob_seg values (%lld, %lld, 1, 'x')", (long long)t.postoffice,
-			 (long long)(i ? fresh : old));
+		snprintf(sql, sizeof sql, "insert into blob_seg values (%lld, %lld, 1, 'x')",
+			(long long)t.postoffice, (long long)(i ? fresh : old));
 		given_sql(sql);
 	}
 	while (housekeep_run(&r) == ST_LIMITED)
