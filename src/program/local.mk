@@ -28,6 +28,7 @@ libprogram_a_SOURCES = \
 
 # The mains. A program is listed in sbin_PROGRAMS (pennypostd), bin_PROGRAMS (pennypost) or
 # pkglibexec_PROGRAMS (sendmail) and links $(floor_program).
+# The mains.
 sbin_PROGRAMS += pennypostd
 pennypostd_SOURCES = src/program/pennypostd.c
 pennypostd_LDADD = $(floor_program)
