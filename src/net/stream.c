@@ -17,7 +17,9 @@
 #include "task/task.h"
 
 #include <errno.h>
+#include <linux/sockios.h>
 #include <stdio.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -35,6 +37,7 @@ struct stream {
 	const char *name;
 	enum service service;
 	bool bulk;    /* input comes in large pieces: read it with a large buffer */
+	bool ended;   /* the peer's orderly end was read */
 	bool broken;  /* nothing can be sent any more */
 	bool spoiled; /* TLS must not say goodbye */
 };
@@ -376,6 +379,7 @@ static status fill(stream *s)
 			give_in(s);
 		if (turn == TURN_BROKEN)
 			s->broken = s->spoiled = true;
+		s->ended = turn == TURN_END;
 		/* A peer that only ended its own half still reads our last replies. */
 		status kind = flush(s, &waited);
 		if (turn == TURN_END || turn == TURN_BROKEN)
@@ -570,4 +574,17 @@ uint64_t stream_bytes_in(const stream *s)
 uint64_t stream_bytes_out(const stream *s)
 {
 	return s->bytes_out;
+}
+
+bool stream_was_heard(const stream *s)
+{
+	int unread = 0, trouble = 0;
+	socklen_t size = sizeof trouble;
+
+	if (!s->ended || s->broken || s->out_end > 0)
+		return false;
+	if (!s->wire.out_socket)
+		return true;
+	return ioctl(s->wire.out, SIOCOUTQ, &unread) == 0 && unread == 0 &&
+	       getsockopt(s->wire.out, SOL_SOCKET, SO_ERROR, &trouble, &size) == 0 && trouble == 0;
 }

@@ -86,6 +86,10 @@ const net_address *stream_peer(const stream *s);
 const net_address *stream_local(const stream *s);
 uint64_t stream_bytes_in(const stream *s);
 uint64_t stream_bytes_out(const stream *s);
+/* The peer has ended orderly and its system has acknowledged all that was sent. A peer that closes with
+   our words unread, or is closed already when they come, resets the connection instead: so this
+   tells that they were read, or were about to be. */
+bool stream_was_heard(const stream *s);
 /* Tests: hand out reads of at most n bytes and write at most n at once (0 = no limit); R12. */
 void stream_trickle(size_t n);
 

@@ -421,8 +421,10 @@ status smtp_conversation(conversation *c)
 			kind = command_loop(c, &smtp_dialogue);
 	}
 	stream_flush(c->stream);
+	/* Many a client hangs up on 250 without QUIT: that is an end like any other. */
 	if (s.has_unconfirmed)
-		deliver_confirm(slice_of(s.unconfirmed, sizeof s.unconfirmed), true);
+		deliver_confirm(slice_of(s.unconfirmed, sizeof s.unconfirmed),
+				!stream_was_heard(c->stream));
 	smtp_reset(c);
 	arena_release(&s.mail);
 	c->state = NULL;

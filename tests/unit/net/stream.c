@@ -4,6 +4,7 @@
 #include "help.h"
 #include "net/buffer.h"
 
+#include <netinet/in.h>
 #include <poll.h>
 #include <stdio.h>
 #include <sys/socket.h>
@@ -412,6 +413,60 @@ ON_BOTH(stream, connects_and_is_refused)
 	stream_close(&s);
 	close(door);
 	cr_expect_kind(stream_connect(&to, NULL, &s), ST_CLOSED);
+}
+
+/* A TCP connection on loopback: our stream and the other's descriptor. */
+static void tcp_pair(stream **s, int *other)
+{
+	struct sockaddr_in at = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+	socklen_t size = sizeof at;
+	int door = socket(AF_INET, SOCK_STREAM, 0);
+
+	cr_assert_eq(bind(door, (struct sockaddr *)&at, size), 0);
+	cr_assert_eq(listen(door, 1), 0);
+	getsockname(door, (struct sockaddr *)&at, &size);
+	*other = socket(AF_INET, SOCK_STREAM, 0);
+	cr_assert_eq(connect(*other, (struct sockaddr *)&at, size), 0);
+	int fd = accept(door, NULL, NULL);
+	cr_assert_ok(stream_open(fd, fd, s));
+	close(door);
+}
+
+Test(stream, knows_whether_the_peer_heard_the_last_words)
+{
+	static const struct {
+		bool reads, closes_before;
+		bool heard;
+		const char *what;
+	} rows[] = {
+		{true, false, true, "read, then closed"},
+		{false, false, false, "closed with our words unread"},
+		{false, true, false, "closed before we spoke"},
+	};
+
+	for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+		stream *s;
+		int other;
+		slice line;
+		enum line_end end;
+		char words[16];
+
+		tcp_pair(&s, &other);
+		cr_expect_not(stream_was_heard(s), "nobody has ended yet");
+		if (rows[i].closes_before)
+			close(other);
+		stream_patience(s, 2 * USEC_S, 0, 0);
+		cr_assert_ok(stream_write(s, S("250 ok\r\n")));
+		cr_assert_ok(stream_flush(s));
+		nap(50);
+		if (rows[i].reads)
+			cr_assert_eq(read(other, words, sizeof words), 8);
+		if (!rows[i].closes_before)
+			close(other);
+		cr_expect_kind(stream_line(s, 100, &line, &end), ST_CLOSED);
+		cr_expect_eq(stream_was_heard(s), rows[i].heard, "%s", rows[i].what);
+		stream_close(&s);
+	}
 }
 
 Test(buffer, comes_in_three_sizes_or_as_asked)
