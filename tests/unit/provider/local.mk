@@ -20,8 +20,11 @@ check_PROGRAMS += unit_outage.pg
 TESTS += unit_outage.pg
 unit_outage_pg_SOURCES = \
 	tests/unit/provider/given.c tests/unit/provider/given.h \
-	tests/unit/provider/outage.c \
-	tests/unit/provider/sequential.c
+	tests/unit/provider/outage.c
+# The plain runner brings its own main, and is sequential.
+if !PLAIN_RUNNER
+unit_outage_pg_SOURCES += tests/unit/provider/sequential.c
+endif
 unit_outage_pg_LDADD = $(floor_provider) $(CRITERION_LIBS)
 # Logons have a database of their own: they change settings of the whole server.
 check_PROGRAMS += unit_auth.pg
