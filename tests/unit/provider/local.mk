@@ -1,5 +1,12 @@
 # Unit tests of src/provider; what needs no database is tested in tests/unit/memory. These have a
 # PostgreSQL beside them (tests/with-pg.sh): URIs are in PENNYPOST_TEST_PGURI ...
+# Unit tests of src/provider.
+check_PROGRAMS += unit_provider
+TESTS += unit_provider
+unit_provider_SOURCES = tests/unit/provider/bootstrap.c
+unit_provider_LDADD = $(floor_provider) $(CRITERION_LIBS)
+
+# The same with a PostgreSQL beside them (tests/with-pg.sh): URIs are in PENNYPOST_TEST_PGURI ...
 check_PROGRAMS += unit_store.pg
 TESTS += unit_store.pg
 unit_store_pg_SOURCES = \
