@@ -206,7 +206,7 @@ void cli_completion_zsh(text *t)
 			text_add_z(t, ")\n\t\t_describe command commands\n\t\treturn\n\t\t;;\n");
 	}
 	text_add_z(t,
-		"\tesac\n\twords=(pennypost ${words[skip + 1,-1]})\n\t((CURRENT -= skip - 1))\n\tcase \"$given\" in\n");
+		"\tesac\n\twords=(pennypost \"${(@)words[skip + 1,-1]}\")\n\t((CURRENT -= skip - 1))\n\tcase \"$given\" in\n");
 	for (const struct cli_command *m = cli_commands; m->name; m++)
 		zsh_command(m, t);
 	text_add_z(t, "\tesac\n}\n_pennypost \"$@\"\n");

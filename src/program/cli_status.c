@@ -33,7 +33,8 @@ static void report(
 {
 	json_object_set_new(facts, key, json_string(kind == ST_OK ? well : trouble));
 	if (kind != ST_OK)
-		json_array_append_new(json_object_get(facts, "trouble"), json_string(trouble));
+		json_array_append_new(
+			json_object_get(facts, "trouble"), json_sprintf("%s %s", key, trouble));
 }
 
 /* By connections of its own, so that it tells even where providers refuse to open. */
@@ -44,8 +45,10 @@ static void report_schema(struct cli *c, json_t *facts)
 	status kind = migrate_version(c->boot.pguri, &c->a, &version, &why);
 	report(facts, "database", kind, "reachable",
 		"cannot be reached: check pguri in the bootstrap file and whether PostgreSQL runs");
-	if (kind != ST_OK)
+	if (kind != ST_OK) {
+		json_object_set_new(facts, "reason", json_slice(slice_trim(why)));
 		return;
+	}
 	json_object_set_new(facts, "schema_version", json_integer(version));
 	json_object_set_new(facts, "schema_known", json_integer(known));
 	report(facts, "schema", version == known ? ST_OK : ST_INVALID, "current",
@@ -53,11 +56,11 @@ static void report_schema(struct cli *c, json_t *facts)
 				: "is newer than this program: install the newer one");
 }
 
-static const char *role_trouble(status kind)
+static const char *setup_trouble(status kind)
 {
 	switch (kind) {
 	case ST_DENIED:
-		return "is not set up as it must be: run-time roles below row-level security, fsync, "
+		return "is not as it must be: run-time roles below row-level security, fsync, "
 		       "full_page_writes and synchronous_commit on";
 	case ST_BUSY:
 		return "refuses connections of a role: check pguri and pguri_system in the bootstrap file";
@@ -103,7 +106,7 @@ static status inside(struct cli *c, json_t *facts)
 		.system_connections = 2,
 		.application = "pennypost command line"};
 	status kind = provider_open(&conf);
-	report(facts, "roles", kind, "as they must be", role_trouble(kind));
+	report(facts, "setup", kind, "as it must be", setup_trouble(kind));
 	if (kind != ST_OK)
 		return ST_OK;
 	kind = report_inside(c, facts);
@@ -114,8 +117,8 @@ static status inside(struct cli *c, json_t *facts)
 status cli_status(struct cli *c)
 {
 	static const struct cli_column columns[] = {{"healthy", "healthy"}, {"version", "program"},
-		{"database", "database"}, {"schema", "schema"},
-		{"schema_version", "schema version"}, {"roles", "roles"},
+		{"database", "database"}, {"reason", "reason"}, {"schema", "schema"},
+		{"schema_version", "schema version"}, {"setup", "set-up"},
 		{"durability", "durability"}, {"isolation", "isolation"},
 		{"postoffices", "post offices"}, {"domains", "domains"}, {"mailboxes", "mailboxes"},
 		{"bytes", "mail stored", SHOW_SIZE}, {NULL}};

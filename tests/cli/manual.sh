@@ -55,6 +55,11 @@ fi
 if command -v zsh >/dev/null; then
 	"$pennypost" completion zsh >"$dir/_pennypost"
 	says 'zsh reads its script' '' "$(zsh -n "$dir/_pennypost" 2>&1)"
+	# With what zsh's own functions would be given.
+	says 'zsh is asked for the right words' 'words pennypost|anna@demo|--k| at 3' "$(zsh -f -c '
+		_arguments() { print -n "words "; printf "%s|" "${words[@]}"; print " at $CURRENT" }
+		words=(pennypost --json mailbox add anna@demo --k) CURRENT=6
+		source "$1"' zsh "$dir/_pennypost")"
 fi
 
 echo "$passed passed, $failed failed"
