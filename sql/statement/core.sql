@@ -85,7 +85,11 @@ select c from (values
 	(5, format('alter role %I set lock_timeout = ''2s''', $1::text)),
 	(6, case when $1::text <> 'pennypost_owner' then format('alter role %I set idle_in_transaction_session_timeout = ''10s''', $1::text) end),
 	(7, format('alter role %I set jit = off', $1::text)),
-	(8, case when $1::text <> 'pennypost_owner' then format('alter role %I set plan_cache_mode = force_generic_plan', $1::text) end)
+	(8, case when $1::text <> 'pennypost_owner' then format('alter role %I set plan_cache_mode = force_generic_plan', $1::text) end),
+	(9, case when $1::text = 'pennypost_run' then format('alter role %I set enable_seqscan = off', $1::text) end),
+	(10, case when $1::text = 'pennypost_run' then format('alter role %I set enable_bitmapscan = off', $1::text) end),
+	(11, case when $1::text = 'pennypost_run' then format('alter role %I set enable_hashjoin = off', $1::text) end),
+	(12, case when $1::text = 'pennypost_run' then format('alter role %I set enable_mergejoin = off', $1::text) end)
 ) as v (n, c) where c is not null order by n;
 
 -- statement database_commands owner

@@ -21,30 +21,33 @@ select from mailbox where postoffice = $1::bigint and mailbox = any ($2::bigint[
 
 -- statement deliver_entries
 -- Per mailbox: $2 id, $3 its INBOX, $4 messages, $5 their bytes, $6 bytes it may go over its quota.
--- Per entry: $7 folder, $8 rank among the new ones there, $9 message, $10 size. $11 number of entries.
+-- Per entry: $7 place of its mailbox in $2, from 1, $8 rank among the new ones there, $9 message, $10 size.
+-- $11 number of entries.
 -- The rows of mailbox and folder stay locked until the commit, so UIDs and MODSEQs show themselves in
--- order. A mailbox that is gone, disabled or full drops out, and with fewer entries than asked for
--- the division by zero stops the transaction.
+-- order. A mailbox that is gone, disabled or full drops out; then no entry is made, and the division
+-- by zero stops the transaction. The numbers given travel as arrays, so that entries need no join.
 with asked as (
 	select * from unnest($2::bigint[], $3::bigint[], $4::bigint[], $5::bigint[], $6::bigint[])
-		as g (mailbox, folder, n, bytes, over)
+		with ordinality as g (mailbox, folder, n, bytes, over, place)
 ), counted as (
 	update mailbox m set modseq = m.modseq + 1, used = m.used + g.bytes, nmsg = m.nmsg + g.n
 	from asked g
 	where m.postoffice = $1::bigint and m.mailbox = g.mailbox and m.state = 0
 		and (m.quota = 0 or m.used + g.bytes <= m.quota + g.over)
-	returning g.folder, g.mailbox, m.modseq, g.n, g.bytes
+	returning g.place, g.folder, g.mailbox, m.modseq, g.n, g.bytes
 ), numbered as (
 	update folder f set uidnext = f.uidnext + c.n, modseq = c.modseq, nmsg = f.nmsg + c.n,
 		nunseen = f.nunseen + c.n, nbytes = f.nbytes + c.bytes
 	from counted c
 	where f.postoffice = $1::bigint and f.folder = c.folder and f.mailbox = c.mailbox
-	returning f.folder, f.uidnext - c.n as first, c.n, c.modseq
+	returning c.place, f.folder, f.uidnext - c.n as first, c.n, c.modseq
+), given as (
+	select array_agg(first order by place) as first, array_agg(modseq order by place) as modseq from numbered
 ), made as (
 	insert into entry (postoffice, folder, uid, modseq, flags, msg, idate, size)
-	select $1::bigint, f.folder, f.first + e.rank, f.modseq, 0, e.msg, now(), e.size
-	from unnest($7::bigint[], $8::bigint[], $9::bigint[], $10::bigint[]) as e (folder, rank, msg, size)
-	join numbered f on f.folder = e.folder
+	select $1::bigint, ($3::bigint[])[e.place], g.first[e.place] + e.rank, g.modseq[e.place], 0, e.msg, now(), e.size
+	from given g, unnest($7::bigint[], $8::bigint[], $9::bigint[], $10::bigint[]) as e (place, rank, msg, size)
+	where cardinality(g.first) = cardinality($2::bigint[])
 	returning 1
 ), told as (
 	insert into change (postoffice, folder, modseq, kind, uids)

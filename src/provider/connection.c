@@ -23,9 +23,15 @@
    Plans are generic: left to itself PostgreSQL takes an array parameter for ten elements, finds the
    plan for the one at hand cheaper and plans again at every call, at twice the cost of the work itself.
    PgBouncer needs ignore_startup_parameters = options; the roles carry the same settings. */
-static const char options[] =
-	"-c statement_timeout=30s -c lock_timeout=2s -c idle_in_transaction_session_timeout=10s"
-	" -c client_connection_check_interval=5s -c jit=off -c timezone=UTC -c plan_cache_mode=force_generic_plan";
+#define LIMITS                                                                                     \
+	"-c statement_timeout=30s -c lock_timeout=2s -c idle_in_transaction_session_timeout=10s"   \
+	" -c client_connection_check_interval=5s -c jit=off -c timezone=UTC"                       \
+	" -c plan_cache_mode=force_generic_plan"
+const char connection_wide[] = LIMITS;
+/* A generic plan is made for the post office of average size, at first for one nobody has counted
+   yet. Reading all of it to join a few rows looks cheap then, and is not in a big one. */
+const char connection_keyed[] = LIMITS " -c enable_seqscan=off -c enable_bitmapscan=off"
+				       " -c enable_hashjoin=off -c enable_mergejoin=off";
 
 struct pool {
 	pthread_mutex_t lock; /* guards what follows; never held across a wait */
@@ -55,7 +61,7 @@ static usec deadline_also(usec moment)
 }
 
 struct attempt {
-	const char *uri, *application;
+	const char *uri, *application, *options;
 	PGconn *pg;
 	PostgresPollingStatusType next;
 };
@@ -75,7 +81,7 @@ static status attempt_start(void *arg)
 		"keepalives_interval", "keepalives_count", "dbname", "fallback_application_name",
 		"client_encoding", NULL};
 	const char *values[] = {
-		options, "10000", "30", "5", "3", t->uri, t->application, "UTF8", NULL};
+		t->options, "10000", "30", "5", "3", t->uri, t->application, "UTF8", NULL};
 	t->pg = PQconnectStartParams(keys, values, 1);
 	t->next = PGRES_POLLING_WRITING;
 	if (t->pg)
@@ -104,9 +110,10 @@ static status attempt_run(struct attempt *t)
 	return PQsetnonblocking(t->pg, 1) == 0 ? ST_OK : ST_CLOSED;
 }
 
-status connection_open(const char *uri, const char *application, PGconn **pg, arena *a, slice *why)
+status connection_open(const char *uri, const char *application, const char *options, PGconn **pg,
+		       arena *a, slice *why)
 {
-	struct attempt t = {.uri = uri, .application = application};
+	struct attempt t = {.uri = uri, .application = application, .options = options};
 	usec before = deadline_also(clock_now() + CONNECT_MOST);
 	status s = attempt_run(&t);
 	task_deadline(before);
@@ -281,7 +288,8 @@ static status connect_one(struct pool *p, enum db_role role, struct connection *
 	PGconn *pg;
 	arena words = ARENA_INIT;
 	slice why = {0};
-	status s = connection_open(p->uri, application_name, &pg, &words, &why);
+	status s = connection_open(p->uri, application_name,
+				   role == DB_RUN ? connection_keyed : connection_wide, &pg, &words, &why);
 	if (s == ST_OK && !PQenterPipelineMode(pg)) {
 		connection_close(&pg);
 		s = ST_BUSY;

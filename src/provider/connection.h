@@ -19,8 +19,13 @@ struct connection {
 	unsigned char prepared[STATEMENT_COUNT / 8 + 1];
 };
 
+/* Settings of a connection: for statements that look at all of a table, and for those that find
+   every row by its key (the run-time role). */
+extern const char connection_wide[], connection_keyed[];
+
 /* Connects within 3 s. ST_BUSY; *why (may be NULL) then tells the reason, in the arena. */
-status connection_open(const char *uri, const char *application, PGconn **pg, arena *a, slice *why);
+status connection_open(const char *uri, const char *application, const char *options, PGconn **pg,
+		       arena *a, slice *why);
 /* Whatever state it is in; the server ends what was running. */
 void connection_close(PGconn **pg);
 

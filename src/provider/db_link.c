@@ -14,7 +14,7 @@ status db_link_open(slice uri, const char *application, arena *a, db_link **l, s
 {
 	PGconn *pg;
 	slice reason = {0};
-	status kind = connection_open(arena_z(a, uri), application, &pg, a, &reason);
+	status kind = connection_open(arena_z(a, uri), application, connection_wide, &pg, a, &reason);
 	if (why)
 		*why = reason;
 	if (kind != ST_OK)

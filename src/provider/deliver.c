@@ -173,8 +173,8 @@ static struct recipient *recipients_of(arena *a, const struct share *shares, int
 	return all;
 }
 
-/* Per mailbox: how many messages, how many bytes, how far over its quota. Per entry: which folder,
-   its rank among this batch's entries there, which message. */
+/* Per mailbox: how many messages, how many bytes, how far over its quota. Per entry: which of those
+   mailboxes, its rank among this batch's entries there, which message. */
 static void entries_add(db_tx *tx, arena *a, int64_t postoffice, const struct share *shares, int n)
 {
 	int count, boxes = 0;
@@ -184,7 +184,7 @@ static void entries_add(db_tx *tx, arena *a, int64_t postoffice, const struct sh
 	int64_t *messages = arena_new_array(a, (size_t)count, sizeof *messages);
 	int64_t *bytes = arena_new_array(a, (size_t)count, sizeof *bytes);
 	int64_t *over = arena_new_array(a, (size_t)count, sizeof *over);
-	int64_t *folder = arena_new_array(a, (size_t)count, sizeof *folder);
+	int64_t *place = arena_new_array(a, (size_t)count, sizeof *place);
 	int64_t *rank = arena_new_array(a, (size_t)count, sizeof *rank);
 	int64_t *message = arena_new_array(a, (size_t)count, sizeof *message);
 	int64_t *size = arena_new_array(a, (size_t)count, sizeof *size);
@@ -198,7 +198,7 @@ static void entries_add(db_tx *tx, arena *a, int64_t postoffice, const struct sh
 			mailbox[box] = to->mailbox;
 			inbox[box] = to->inbox;
 		}
-		folder[i] = to->inbox;
+		place[i] = box + 1;
 		rank[i] = messages[box]++;
 		message[i] = all[i].share->job->d->id;
 		size[i] = (int64_t)all[i].share->body.size;
@@ -213,7 +213,7 @@ static void entries_add(db_tx *tx, arena *a, int64_t postoffice, const struct sh
 	       (struct param[]){p_int(postoffice), p_int_array(mailbox, boxes),
 				p_int_array(inbox, boxes), p_int_array(messages, boxes),
 				p_int_array(bytes, boxes), p_int_array(over, boxes),
-				p_int_array(folder, count), p_int_array(rank, count),
+				p_int_array(place, count), p_int_array(rank, count),
 				p_int_array(message, count), p_int_array(size, count), p_int(count)},
 	       11, NULL);
 }

@@ -11,7 +11,7 @@
 #include "provider/setting.h"
 
 #define NAME_MOST 64    /* characters */
-#define MANY_BATCH 1000 /* mailboxes in one transaction */
+#define MANY_BATCH 250 /* mailboxes in one transaction */
 
 /* ---- names */
 
