@@ -60,7 +60,7 @@ static void kept_add(slice key, uint64_t revision, usec asked, const struct rout
 {
 	pthread_mutex_lock(&kept.lock);
 	if (kept.revision == revision && asked >= kept.born &&
-	    (!kept.routes || map_size(kept.routes) < KEPT_MOST)) {
+		(!kept.routes || map_size(kept.routes) < KEPT_MOST)) {
 		struct route *copy = arena_new(&kept.memory, sizeof *copy);
 
 		*copy = *r;
@@ -93,8 +93,8 @@ status address_target(int64_t postoffice, slice target, arena *a, struct rows *o
 		key = mail_address_key(&m, a);
 	else
 		return ST_ABSENT;
-	return db_one(SQL_ADDRESS_TARGET, (struct param[]){p_int(postoffice), p_text(folded), p_text(key)},
-		      3, a, out);
+	return db_one(SQL_ADDRESS_TARGET,
+		(struct param[]){p_int(postoffice), p_text(folded), p_text(key)}, 3, a, out);
 }
 
 /* Six columns from `first` on: mailbox id, name, state, INBOX id, quota, used. */
@@ -127,7 +127,8 @@ static status fall_back(const struct rows *found, slice local, arena *a, struct 
 static status route_ask(slice key, slice local, slice domain, arena *a, struct route *out)
 {
 	struct rows r;
-	status s = db_one(SQL_ADDRESS_ROUTE, (struct param[]){p_text(key), p_text(domain)}, 2, a, &r);
+	status s =
+		db_one(SQL_ADDRESS_ROUTE, (struct param[]){p_text(key), p_text(domain)}, 2, a, &r);
 
 	if (s == ST_ABSENT)
 		return ST_FOREIGN;
@@ -162,7 +163,8 @@ status address_resolve(slice local, slice domain, uint64_t size, arena *a, struc
 		usec asked = clock_now();
 		struct route found;
 
-		TRY(route_ask(key, slice_until(key, key.size - domain.size - 1), domain, a, &found));
+		TRY(route_ask(
+			key, slice_until(key, key.size - domain.size - 1), domain, a, &found));
 		kept_add(key, revision, asked, &found);
 		*out = found;
 	}
@@ -195,7 +197,7 @@ status address_owned(int64_t postoffice, int64_t owner, slice local, slice domai
 /* ---- the addresses themselves */
 
 status address_make(int64_t postoffice, slice written, int64_t owner, const struct audit_by *by,
-		    arena *a, slice *why)
+	arena *a, slice *why)
 {
 	mail_address m;
 	struct rows r;
@@ -210,9 +212,9 @@ status address_make(int64_t postoffice, slice written, int64_t owner, const stru
 	TRY(mailbox_by_id(postoffice, owner, a, &(mailbox *){NULL}));
 	tx = db_begin(DB_RUN, a);
 	db_add(tx, SQL_ADDRESS_INSERT,
-	       (struct param[]){p_int(postoffice), p_text_array(&key, 1), p_text(m.domain),
-				p_int_array(&owner, 1)},
-	       4, &r);
+		(struct param[]){p_int(postoffice), p_text_array(&key, 1), p_text(m.domain),
+			p_int_array(&owner, 1)},
+		4, &r);
 	s = db_flush(tx);
 	if (s == ST_OK && r.changed > 0) {
 		change_audit(tx, postoffice, by, "address.make", key, S(""));
@@ -242,7 +244,8 @@ status address_remove(int64_t postoffice, slice written, const struct audit_by *
 		db_tx *tx = db_begin(DB_RUN, &a);
 		struct rows r;
 
-		db_add(tx, SQL_ADDRESS_REMOVE, (struct param[]){p_int(postoffice), p_text(key)}, 2, &r);
+		db_add(tx, SQL_ADDRESS_REMOVE, (struct param[]){p_int(postoffice), p_text(key)}, 2,
+			&r);
 		s = db_flush(tx);
 		if (s == ST_OK && r.changed > 0) {
 			change_audit(tx, postoffice, by, "address.remove", key, S(""));
@@ -260,7 +263,7 @@ status address_remove(int64_t postoffice, slice written, const struct audit_by *
 }
 
 status address_list(int64_t postoffice, int64_t owner, slice after, unsigned most, arena *a,
-		    address **rows, int *n)
+	address **rows, int *n)
 {
 	struct param p[] = {p_int(postoffice), p_int(owner), p_text(after), p_int(most)};
 	struct rows r;
@@ -297,13 +300,14 @@ status address_add_mailboxes(db_tx *tx, int64_t postoffice, slice domain, arena 
 
 			if (local.size == 0)
 				continue;
-			keys[count] = arena_format(a, "%.*s@%.*s", SLICE_ARGS(local), SLICE_ARGS(domain));
+			keys[count] =
+				arena_format(a, "%.*s@%.*s", SLICE_ARGS(local), SLICE_ARGS(domain));
 			ids[count++] = boxes[i].id;
 		}
 		db_add(tx, SQL_ADDRESS_INSERT,
-		       (struct param[]){p_int(postoffice), p_text_array(keys, count), p_text(domain),
-					p_int_array(ids, count)},
-		       4, NULL);
+			(struct param[]){p_int(postoffice), p_text_array(keys, count),
+				p_text(domain), p_int_array(ids, count)},
+			4, NULL);
 		if (n > 0)
 			after = boxes[n - 1].name;
 	} while (n == PAGE);

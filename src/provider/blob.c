@@ -21,7 +21,7 @@
 #include <stdatomic.h>
 #include <zstd.h>
 
-#define PIECE ((size_t)128 * 1024)         /* raw bytes of one frame, at most */
+#define PIECE ((size_t)128 * 1024)          /* raw bytes of one frame, at most */
 #define SEGMENT_CLOSES ((size_t)128 * 1024) /* packed bytes; one frame more stays below 256 KB */
 #define HELD_MOST ((size_t)4 * 1024 * 1024) /* packed bytes kept until the delivery */
 #define LEVEL 1
@@ -30,13 +30,13 @@
 struct blob_writer {
 	int64_t postoffice, id;
 	uint64_t size;
-	text raw;          /* the piece that is filling */
-	text filling;      /* the segment that is filling */
-	text *held;        /* closed segments 0 .. */
-	slice *held_data;  /* the same, for delivery */
+	text raw;         /* the piece that is filling */
+	text filling;     /* the segment that is filling */
+	text *held;       /* closed segments 0 .. */
+	slice *held_data; /* the same, for delivery */
 	int held_count, held_room;
 	size_t held_bytes;
-	int segments;      /* closed ones, held and stored */
+	int segments; /* closed ones, held and stored */
 	EVP_MD_CTX *sha;
 	uint8_t hash[32];
 	bool finished;
@@ -102,7 +102,8 @@ static status segment_store(const blob_writer *w, int number, slice data)
 	status s = FAULT("blob_segment") ? ST_BUSY : db_run(SQL_BLOB_SEGMENT_STORE, p, 4, &a, NULL);
 
 	arena_release(&a);
-	if (s == ST_UNSURE || s == ST_EXISTS) /* the segment may stand or not: this blob is given up */
+	if (s == ST_UNSURE ||
+		s == ST_EXISTS) /* the segment may stand or not: this blob is given up */
 		s = ST_BUSY;
 	return s;
 }
@@ -112,7 +113,8 @@ static void segment_hold(blob_writer *w)
 	if (w->held_count == w->held_room) {
 		w->held_room = w->held_room ? w->held_room * 2 : 1;
 		w->held = memory_grow(w->held, (size_t)w->held_room * sizeof *w->held);
-		w->held_data = memory_grow(w->held_data, (size_t)w->held_room * sizeof *w->held_data);
+		w->held_data =
+			memory_grow(w->held_data, (size_t)w->held_room * sizeof *w->held_data);
 	}
 	w->held[w->held_count] = w->filling;
 	w->held_data[w->held_count] = text_slice(&w->filling);
@@ -143,9 +145,10 @@ static status piece_pack(blob_writer *w, slice raw)
 		memory_short(0);
 	text_reserve(&w->filling, ZSTD_compressBound(raw.size));
 	size = ZSTD_compress2(c, w->filling.at + w->filling.size, w->filling.room - w->filling.size,
-			      raw.at, raw.size);
+		raw.at, raw.size);
 	packer_give(c);
-	if (ZSTD_isError(size)) /* the bound is kept and the parameters are ours: memory alone is left */
+	if (ZSTD_isError(
+		    size)) /* the bound is kept and the parameters are ours: memory alone is left */
 		memory_short(raw.size);
 	w->filling.size += size;
 	return w->filling.size >= SEGMENT_CLOSES ? segment_close(w) : ST_OK;
@@ -305,7 +308,7 @@ static bool frame_unpack(slice frame, char *to, size_t raw_size)
 struct reading {
 	int64_t blob;
 	uint64_t size, seen;
-	char *piece;      /* one unpacked frame; grows to the biggest seen */
+	char *piece; /* one unpacked frame; grows to the biggest seen */
 	size_t room;
 	status (*each)(slice bytes, void *arg);
 	void *arg;
@@ -351,7 +354,8 @@ static status segments_read(struct reading *r, int64_t postoffice, arena *a)
 	return r->seen == r->size ? ST_OK : broken(r->blob, "too-short");
 }
 
-status blob_each(int64_t postoffice, int64_t blob, status (*each)(slice bytes, void *arg), void *arg)
+status blob_each(
+	int64_t postoffice, int64_t blob, status (*each)(slice bytes, void *arg), void *arg)
 {
 	struct reading r = {.blob = blob, .each = each, .arg = arg};
 	arena a = ARENA_INIT;

@@ -8,12 +8,12 @@
    blob_seg; those from `held` on are stored already (number of segments kept in memory: held). */
 struct blob_packed {
 	int64_t id;
-	uint64_t size;      /* raw octets */
+	uint64_t size; /* raw octets */
 	slice hash;
-	int segments;       /* in all, at least 1 */
-	int held;           /* 1 .. segments */
-	const slice *data;  /* [held] */
-	size_t bytes;       /* of all held ones together */
+	int segments;      /* in all, at least 1 */
+	int held;          /* 1 .. segments */
+	const slice *data; /* [held] */
+	size_t bytes;      /* of all held ones together */
 };
 void blob_packed(const blob_writer *w, struct blob_packed *out);
 

@@ -44,20 +44,20 @@
 #include <pthread.h>
 #include <stdlib.h>
 
-#define LANES 2                             /* transactions under way at once in one process */
-#define CROWD 16                            /* waiting jobs that open another lane beside a busy one */
+#define LANES 2  /* transactions under way at once in one process */
+#define CROWD 16 /* waiting jobs that open another lane beside a busy one */
 #define BATCH_BYTES ((size_t)4 * 1024 * 1024) /* packed bodies in one batch */
-#define RUN_MOST (10 * USEC_S)              /* one transaction */
-#define UNSURE_MOST (20 * USEC_S)           /* finding out what became of one */
+#define RUN_MOST (10 * USEC_S)                /* one transaction */
+#define UNSURE_MOST (20 * USEC_S)             /* finding out what became of one */
 #define UNSURE_PAUSE (200 * USEC_MS)
-#define SHOWN_MOST 200                      /* bytes of subject and sender kept for lists */
+#define SHOWN_MOST 200 /* bytes of subject and sender kept for lists */
 #define MESSAGE_ID_MOST 998
 
 enum job_state { JOB_WAITS, JOB_LEADS, JOB_TAKEN, JOB_DONE };
 
 struct job {
 	struct delivery *d;
-	bool keyed;         /* its repeat key goes along */
+	bool keyed; /* its repeat key goes along */
 	size_t bytes;
 	enum job_state state;
 	status outcome;
@@ -68,8 +68,8 @@ struct job {
 static struct {
 	pthread_mutex_t lock; /* never held across a wait */
 	link_t waiting;
-	int crowd;            /* how many wait */
-	int lanes;            /* busy ones */
+	int crowd; /* how many wait */
+	int lanes; /* busy ones */
 } batcher = {PTHREAD_MUTEX_INITIALIZER, {&batcher.waiting, &batcher.waiting}, 0, 0};
 
 /* ---- the transaction of a batch */
@@ -106,10 +106,10 @@ static void segments_add(db_tx *tx, const struct share *shares, int n)
 	for (int i = 0; i < n; i++)
 		for (int s = 1; s < shares[i].body.held; s++)
 			db_add(tx, SQL_BLOB_SEGMENT_STORE,
-			       (struct param[]){p_int(shares[i].part->postoffice),
-						p_int(shares[i].body.id), p_int(s),
-						p_bytes(shares[i].body.data[s])},
-			       4, NULL);
+				(struct param[]){p_int(shares[i].part->postoffice),
+					p_int(shares[i].body.id), p_int(s),
+					p_bytes(shares[i].body.data[s])},
+				4, NULL);
 }
 
 static void messages_add(db_tx *tx, arena *a, int64_t postoffice, const struct share *shares, int n)
@@ -138,12 +138,12 @@ static void messages_add(db_tx *tx, arena *a, int64_t postoffice, const struct s
 		message_id[i] = shown(d->message_id, MESSAGE_ID_MOST, a);
 	}
 	db_add(tx, SQL_DELIVER_MESSAGES,
-	       (struct param[]){p_int(postoffice), p_int_array(blob, n), p_int_array(size, n),
-				p_int_array(segments, n), p_bytes_array(hash, n),
-				p_bytes_array(data, n), p_int_array(id, n), p_int_array(header, n),
-				p_time_array(sent, n), p_text_array(subject, n), p_text_array(from, n),
-				p_text_array(message_id, n)},
-	       12, NULL);
+		(struct param[]){p_int(postoffice), p_int_array(blob, n), p_int_array(size, n),
+			p_int_array(segments, n), p_bytes_array(hash, n), p_bytes_array(data, n),
+			p_int_array(id, n), p_int_array(header, n), p_time_array(sent, n),
+			p_text_array(subject, n), p_text_array(from, n),
+			p_text_array(message_id, n)},
+		12, NULL);
 }
 
 static int recipient_order(const void *a, const void *b)
@@ -208,14 +208,14 @@ static void entries_add(db_tx *tx, arena *a, int64_t postoffice, const struct sh
 	}
 	if (boxes > 1) /* one alone is locked by its update */
 		db_add(tx, SQL_DELIVER_LOCK,
-		       (struct param[]){p_int(postoffice), p_int_array(mailbox, boxes)}, 2, NULL);
+			(struct param[]){p_int(postoffice), p_int_array(mailbox, boxes)}, 2, NULL);
 	db_add(tx, SQL_DELIVER_ENTRIES,
-	       (struct param[]){p_int(postoffice), p_int_array(mailbox, boxes),
-				p_int_array(inbox, boxes), p_int_array(messages, boxes),
-				p_int_array(bytes, boxes), p_int_array(over, boxes),
-				p_int_array(place, count), p_int_array(rank, count),
-				p_int_array(message, count), p_int_array(size, count), p_int(count)},
-	       11, NULL);
+		(struct param[]){p_int(postoffice), p_int_array(mailbox, boxes),
+			p_int_array(inbox, boxes), p_int_array(messages, boxes),
+			p_int_array(bytes, boxes), p_int_array(over, boxes),
+			p_int_array(place, count), p_int_array(rank, count),
+			p_int_array(message, count), p_int_array(size, count), p_int(count)},
+		11, NULL);
 }
 
 static int share_order(const void *a, const void *b)
@@ -262,9 +262,9 @@ static void keys_add(db_tx *tx, arena *a, struct job **jobs, int n)
 	}
 	if (count > 0)
 		db_add(tx, SQL_REPEAT_ADD,
-		       (struct param[]){p_bytes_array(key, count), p_int_array(message, count),
-					p_int_array(owner, count)},
-		       3, NULL);
+			(struct param[]){p_bytes_array(key, count), p_int_array(message, count),
+				p_int_array(owner, count)},
+			3, NULL);
 }
 
 /* One try. *failed as db_commit has it: -1 when the trouble is no statement's. */
@@ -337,8 +337,8 @@ static void job_counted(const struct job *job)
 
 		metric_add(M_deliveries, SERVICE_NONE, p->n);
 		metric_postoffice(p->postoffice, MPO_DELIVERED, p->n);
-		metric_postoffice(p->postoffice, MPO_BYTES,
-				  (int64_t)blob_writer_size(p->body) * p->n);
+		metric_postoffice(
+			p->postoffice, MPO_BYTES, (int64_t)blob_writer_size(p->body) * p->n);
 	}
 }
 
@@ -592,10 +592,10 @@ static status reason_find(const struct delivery *d)
 					  : 0;
 		}
 		s = db_one(SQL_DELIVER_REASON,
-			   (struct param[]){p_int(part->postoffice), p_int_array(mailbox, part->n),
-					    p_int_array(folder, part->n), p_int_array(over, part->n),
-					    p_int(size)},
-			   5, &a, &r);
+			(struct param[]){p_int(part->postoffice), p_int_array(mailbox, part->n),
+				p_int_array(folder, part->n), p_int_array(over, part->n),
+				p_int(size)},
+			5, &a, &r);
 		if (s == ST_OK && row_int(&r, 0, 0) < part->n)
 			reason = ST_ABSENT;
 		else if (s == ST_OK && row_int(&r, 0, 1) < part->n)
@@ -625,8 +625,8 @@ static status repetition_judge(struct delivery *d, bool *keyed, usec patience)
 
 status deliver_run(struct delivery *d)
 {
-	bool keyed = d->repeat_key.size == REPEAT_KEY &&
-		     setting_number(S_smtp_repeat_window, NULL) > 0;
+	bool keyed =
+		d->repeat_key.size == REPEAT_KEY && setting_number(S_smtp_repeat_window, NULL) > 0;
 	usec patience = clock_now() + REPEAT_PATIENCE;
 	bool looked = false;
 

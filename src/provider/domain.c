@@ -5,8 +5,8 @@
 #include "provider/address_target.h"
 #include "provider/change.h"
 
-static status rise_and_commit(db_tx **tx, int64_t postoffice, const struct audit_by *by,
-			      const char *action, slice name)
+static status rise_and_commit(
+	db_tx **tx, int64_t postoffice, const struct audit_by *by, const char *action, slice name)
 {
 	change_audit(*tx, postoffice, by, action, name, S(""));
 	change_rise(*tx, REVISION_ROUTING);
@@ -16,7 +16,7 @@ static status rise_and_commit(db_tx **tx, int64_t postoffice, const struct audit
 }
 
 status domain_make(int64_t postoffice, slice name, bool with_mailboxes, const struct audit_by *by,
-		   arena *a, slice *why)
+	arena *a, slice *why)
 {
 	slice folded, shown;
 	db_tx *tx;
@@ -80,7 +80,8 @@ static status target_check(const domain *d, const char *what, slice target, aren
 
 	if (s != ST_ABSENT)
 		return s;
-	*why = arena_format(a, "the %s target is neither a mailbox nor an address of the post office", what);
+	*why = arena_format(
+		a, "the %s target is neither a mailbox nor an address of the post office", what);
 	return ST_INVALID;
 }
 
@@ -98,9 +99,9 @@ status domain_change(const domain *d, const struct audit_by *by, arena *a, slice
 	TRY(target_check(d, "catch-all", d->catch_all, a, why));
 	tx = db_begin(DB_RUN, a);
 	db_add(tx, SQL_DOMAIN_CHANGE,
-	       (struct param[]){p_int(d->postoffice), p_text(folded), p_int(d->state), p_text(d->abuse),
-				p_text(d->postmaster), p_text(d->catch_all)},
-	       6, &r);
+		(struct param[]){p_int(d->postoffice), p_text(folded), p_int(d->state),
+			p_text(d->abuse), p_text(d->postmaster), p_text(d->catch_all)},
+		6, &r);
 	s = db_flush(tx);
 	if (s == ST_OK && r.changed > 0)
 		return rise_and_commit(&tx, d->postoffice, by, "domain.change", folded);
@@ -118,7 +119,8 @@ status domain_remove(int64_t postoffice, slice name, const struct audit_by *by)
 		db_tx *tx = db_begin(DB_RUN, &a);
 		struct rows r;
 
-		db_add(tx, SQL_DOMAIN_REMOVE, (struct param[]){p_int(postoffice), p_text(folded)}, 2, &r);
+		db_add(tx, SQL_DOMAIN_REMOVE, (struct param[]){p_int(postoffice), p_text(folded)},
+			2, &r);
 		s = db_flush(tx);
 		if (s == ST_OK && r.changed > 0) {
 			s = rise_and_commit(&tx, postoffice, by, "domain.remove", folded);

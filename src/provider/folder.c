@@ -45,10 +45,10 @@ status folder_list(int64_t postoffice, int64_t mailbox, arena *a, folder **rows,
 }
 
 status folder_entries(int64_t postoffice, int64_t id, uint32_t after, unsigned most, arena *a,
-		      entry **rows, int *n)
+	entry **rows, int *n)
 {
-	struct param p[] = {p_int(postoffice), p_int(id), p_int(after),
-			    most ? p_int(most) : p_null(P_INT)};
+	struct param p[] = {
+		p_int(postoffice), p_int(id), p_int(after), most ? p_int(most) : p_null(P_INT)};
 	struct rows r;
 
 	TRY(db_run(SQL_FOLDER_ENTRIES, p, 4, a, &r));
@@ -69,24 +69,25 @@ status folder_entries(int64_t postoffice, int64_t id, uint32_t after, unsigned m
 
 /* ---- removing */
 
-status folder_expunge_wide(int64_t postoffice, int64_t mailbox, int64_t id, const int64_t *uids, int n,
-			   arena *a, int64_t *removed)
+status folder_expunge_wide(int64_t postoffice, int64_t mailbox, int64_t id, const int64_t *uids,
+	int n, arena *a, int64_t *removed)
 {
 	db_tx *tx = db_begin(DB_RUN, a);
 	struct rows r;
 
-	db_add(tx, SQL_DELIVER_LOCK, (struct param[]){p_int(postoffice), p_int_array(&mailbox, 1)}, 2,
-	       NULL);
+	db_add(tx, SQL_DELIVER_LOCK, (struct param[]){p_int(postoffice), p_int_array(&mailbox, 1)},
+		2, NULL);
 	db_add(tx, SQL_FOLDER_EXPUNGE,
-	       (struct param[]){p_int(postoffice), p_int(mailbox), p_int(id), p_int_array(uids, n)}, 4,
-	       &r);
+		(struct param[]){
+			p_int(postoffice), p_int(mailbox), p_int(id), p_int_array(uids, n)},
+		4, &r);
 	TRY(db_commit(&tx, NULL));
 	*removed = row_int(&r, 0, 0);
 	return ST_OK;
 }
 
-status folder_expunge(int64_t postoffice, int64_t mailbox, int64_t id, const uint32_t *uids,
-		      int n, int64_t *removed)
+status folder_expunge(int64_t postoffice, int64_t mailbox, int64_t id, const uint32_t *uids, int n,
+	int64_t *removed)
 {
 	arena a = ARENA_INIT;
 	int64_t *wide = arena_new_array(&a, (size_t)n, sizeof *wide);

@@ -18,7 +18,7 @@ static status folder_clear(const folder *f, usec before, int64_t *removed)
 
 	do {
 		struct param p[] = {p_int(f->postoffice), p_int(f->id), p_int(last), p_time(before),
-				    p_int(REMOVE_BATCH)};
+			p_int(REMOVE_BATCH)};
 		struct rows r;
 
 		s = db_run(SQL_FOLDER_OLD_ENTRIES, p, 5, &a, &r);
@@ -30,7 +30,8 @@ static status folder_clear(const folder *f, usec before, int64_t *removed)
 			for (int i = 0; i < count; i++)
 				uids[i] = row_int(&r, i, 0);
 			last = uids[count - 1];
-			s = folder_expunge_wide(f->postoffice, f->mailbox, f->id, uids, count, &a, &gone);
+			s = folder_expunge_wide(
+				f->postoffice, f->mailbox, f->id, uids, count, &a, &gone);
 			*removed += gone;
 		}
 		arena_clear(&a);

@@ -7,6 +7,6 @@
 
 /* One transaction, mailbox before folder. Scratch memory from `a`; *removed only when ST_OK. */
 status folder_expunge_wide(int64_t postoffice, int64_t mailbox, int64_t folder, const int64_t *uids,
-			   int n, arena *a, int64_t *removed);
+	int n, arena *a, int64_t *removed);
 
 #endif

@@ -10,7 +10,7 @@
 #include "provider/mailbox_fresh.h"
 #include "provider/setting.h"
 
-#define NAME_MOST 64    /* characters */
+#define NAME_MOST 64   /* characters */
 #define MANY_BATCH 250 /* mailboxes in one transaction */
 
 /* ---- names */
@@ -48,10 +48,12 @@ slice mailbox_address_local(slice name, arena *a)
 	return local;
 }
 
-status mailbox_fresh_name(slice name, bool addresses, arena *a, struct mailbox_fresh *out, slice *why)
+status mailbox_fresh_name(
+	slice name, bool addresses, arena *a, struct mailbox_fresh *out, slice *why)
 {
 	if (!name_valid(name)) {
-		*why = S("a mailbox name has 1 to 64 characters and none of: blank, control, @ / ' \"");
+		*why = S(
+			"a mailbox name has 1 to 64 characters and none of: blank, control, @ / ' \"");
 		return ST_INVALID;
 	}
 	*out = (struct mailbox_fresh){
@@ -65,7 +67,7 @@ status mailbox_fresh_name(slice name, bool addresses, arena *a, struct mailbox_f
 }
 
 status mailbox_fresh_make(int64_t postoffice, slice name, slice password, bool addresses, arena *a,
-			  struct mailbox_fresh *out, slice *why)
+	struct mailbox_fresh *out, slice *why)
 {
 	status s;
 
@@ -81,7 +83,7 @@ status mailbox_fresh_make(int64_t postoffice, slice name, slice password, bool a
 /* ---- making */
 
 void mailbox_fresh_add(db_tx *tx, int64_t postoffice, const struct mailbox_fresh *rows, int n,
-		       enum mailbox_kind kind, int64_t quota, arena *a, struct rows *made)
+	enum mailbox_kind kind, int64_t quota, arena *a, struct rows *made)
 {
 	int64_t *id = arena_new_array(a, (size_t)n, sizeof *id);
 	int64_t *inbox = arena_new_array(a, (size_t)n, sizeof *inbox);
@@ -102,11 +104,11 @@ void mailbox_fresh_add(db_tx *tx, int64_t postoffice, const struct mailbox_fresh
 		recoverable[i] = m->secrets.recoverable;
 	}
 	db_add(tx, SQL_MAILBOX_INSERT,
-	       (struct param[]){p_int(postoffice), p_int_array(id, n), p_text_array(name, n),
-				p_text_array(folded, n), p_text_array(local, n), p_int_array(inbox, n),
-				p_text_array(hash, n), p_text_array(scram, n),
-				p_bytes_array(recoverable, n), p_int(kind), p_int(quota)},
-	       11, made);
+		(struct param[]){p_int(postoffice), p_int_array(id, n), p_text_array(name, n),
+			p_text_array(folded, n), p_text_array(local, n), p_int_array(inbox, n),
+			p_text_array(hash, n), p_text_array(scram, n),
+			p_bytes_array(recoverable, n), p_int(kind), p_int(quota)},
+		11, made);
 }
 
 static int64_t quota_of_new(int64_t postoffice, int64_t asked)
@@ -117,7 +119,7 @@ static int64_t quota_of_new(int64_t postoffice, int64_t asked)
 }
 
 status mailbox_make(int64_t postoffice, const struct mailbox_new *n, const struct audit_by *by,
-		    arena *a, mailbox **out, slice *why)
+	arena *a, mailbox **out, slice *why)
 {
 	struct mailbox_fresh fresh;
 	struct rows made;
@@ -125,8 +127,8 @@ status mailbox_make(int64_t postoffice, const struct mailbox_new *n, const struc
 
 	TRY(mailbox_fresh_make(postoffice, n->name, n->password, !n->no_addresses, a, &fresh, why));
 	tx = db_begin(DB_RUN, a);
-	mailbox_fresh_add(tx, postoffice, &fresh, 1, n->kind, quota_of_new(postoffice, n->quota), a,
-			  &made);
+	mailbox_fresh_add(
+		tx, postoffice, &fresh, 1, n->kind, quota_of_new(postoffice, n->quota), a, &made);
 	status s = db_flush(tx);
 	if (s == ST_OK && row_int(&made, 0, 0) == 0) {
 		*why = S("a mailbox of this name exists");
@@ -143,9 +145,9 @@ status mailbox_make(int64_t postoffice, const struct mailbox_new *n, const struc
 	return mailbox_by_id(postoffice, fresh.id, a, out);
 }
 
-static status batch_make(int64_t postoffice, slice prefix, unsigned first, unsigned last, slice password,
-			 const struct auth_secrets *same, const struct audit_by *by, arena *a,
-			 unsigned *made)
+static status batch_make(int64_t postoffice, slice prefix, unsigned first, unsigned last,
+	slice password, const struct auth_secrets *same, const struct audit_by *by, arena *a,
+	unsigned *made)
 {
 	int n = (int)(last - first + 1);
 	struct mailbox_fresh *fresh = arena_new_array(a, (size_t)n, sizeof *fresh);
@@ -163,9 +165,10 @@ static status batch_make(int64_t postoffice, slice prefix, unsigned first, unsig
 			TRY(auth_hash_new(postoffice, password, a, &fresh[i].secrets));
 	}
 	tx = db_begin(DB_RUN, a);
-	mailbox_fresh_add(tx, postoffice, fresh, n, MAILBOX_USER, quota_of_new(postoffice, -1), a, &r);
+	mailbox_fresh_add(
+		tx, postoffice, fresh, n, MAILBOX_USER, quota_of_new(postoffice, -1), a, &r);
 	change_audit(tx, postoffice, by, "mailbox.make-many",
-		     arena_format(a, "%.*s%04u..%04u", SLICE_ARGS(prefix), first, last), S(""));
+		arena_format(a, "%.*s%04u..%04u", SLICE_ARGS(prefix), first, last), S(""));
 	change_rise(tx, REVISION_ROUTING);
 	TRY(db_commit(&tx, NULL));
 	*made += (unsigned)row_int(&r, 0, 0);
@@ -173,7 +176,7 @@ static status batch_make(int64_t postoffice, slice prefix, unsigned first, unsig
 }
 
 status mailbox_make_many(int64_t postoffice, slice prefix, unsigned first, unsigned last,
-			 slice password, bool same_hash, const struct audit_by *by, unsigned *made)
+	slice password, bool same_hash, const struct audit_by *by, unsigned *made)
 {
 	struct auth_secrets same;
 	arena kept = ARENA_INIT, a = ARENA_INIT;
@@ -185,8 +188,8 @@ status mailbox_make_many(int64_t postoffice, slice prefix, unsigned first, unsig
 	for (unsigned from = first; s == ST_OK && from <= last; from += MANY_BATCH) {
 		unsigned to = last - from < MANY_BATCH ? last : from + MANY_BATCH - 1;
 
-		s = batch_make(postoffice, prefix, from, to, password, same_hash ? &same : NULL, by, &a,
-			       made);
+		s = batch_make(postoffice, prefix, from, to, password, same_hash ? &same : NULL, by,
+			&a, made);
 		arena_clear(&a);
 	}
 	change_tell(REVISION_ROUTING);
@@ -231,15 +234,17 @@ status mailbox_find(int64_t postoffice, slice name, arena *a, mailbox **out)
 	if (!name_valid(name))
 		return ST_ABSENT;
 	return mailbox_one(SQL_MAILBOX_FIND,
-			   (struct param[]){p_int(postoffice), p_text(mail_local_key(name, a))}, a, out);
+		(struct param[]){p_int(postoffice), p_text(mail_local_key(name, a))}, a, out);
 }
 
 status mailbox_by_id(int64_t postoffice, int64_t id, arena *a, mailbox **out)
 {
-	return mailbox_one(SQL_MAILBOX_BY_ID, (struct param[]){p_int(postoffice), p_int(id)}, a, out);
+	return mailbox_one(
+		SQL_MAILBOX_BY_ID, (struct param[]){p_int(postoffice), p_int(id)}, a, out);
 }
 
-status mailbox_list(int64_t postoffice, slice after, unsigned most, arena *a, mailbox **rows, int *n)
+status mailbox_list(
+	int64_t postoffice, slice after, unsigned most, arena *a, mailbox **rows, int *n)
 {
 	struct param p[] = {p_int(postoffice), p_text(mail_local_key(after, a)), p_int(most)};
 	struct rows r;
@@ -262,9 +267,9 @@ bool mailbox_has_room(const mailbox *m, uint64_t size)
 #define RAISES(r) (1u << (r))
 
 /* A statement that changes one mailbox and gives its name; audited, with the revisions it raises. */
-static status mailbox_change(enum statement_id change, int64_t postoffice, int64_t id, int64_t value,
-			     const char *action, const char *key, unsigned raises,
-			     const struct audit_by *by)
+static status mailbox_change(enum statement_id change, int64_t postoffice, int64_t id,
+	int64_t value, const char *action, const char *key, unsigned raises,
+	const struct audit_by *by)
 {
 	arena a = ARENA_INIT;
 	db_tx *tx = db_begin(DB_RUN, &a);
@@ -277,7 +282,7 @@ static status mailbox_change(enum statement_id change, int64_t postoffice, int64
 		s = ST_ABSENT;
 	if (s == ST_OK) {
 		change_audit(tx, postoffice, by, action, row_slice(&r, 0, 0),
-			     arena_format(&a, "{\"%s\":%lld}", key, (long long)value));
+			arena_format(&a, "{\"%s\":%lld}", key, (long long)value));
 		for (int rev = 0; rev < REVISIONS; rev++)
 			if (raises & RAISES(rev))
 				change_rise(tx, (enum revision)rev);
@@ -292,26 +297,28 @@ static status mailbox_change(enum statement_id change, int64_t postoffice, int64
 	return s;
 }
 
-status mailbox_set_state(int64_t postoffice, int64_t id, enum mailbox_state s, const struct audit_by *by)
+status mailbox_set_state(
+	int64_t postoffice, int64_t id, enum mailbox_state s, const struct audit_by *by)
 {
 	return mailbox_change(SQL_MAILBOX_SET_STATE, postoffice, id, s, "mailbox.state", "state",
-			      RAISES(REVISION_ROUTING) | RAISES(REVISION_AUTH), by);
+		RAISES(REVISION_ROUTING) | RAISES(REVISION_AUTH), by);
 }
 
-status mailbox_set_kind(int64_t postoffice, int64_t id, enum mailbox_kind k, const struct audit_by *by)
+status mailbox_set_kind(
+	int64_t postoffice, int64_t id, enum mailbox_kind k, const struct audit_by *by)
 {
 	return mailbox_change(SQL_MAILBOX_SET_KIND, postoffice, id, k, "mailbox.kind", "kind",
-			      RAISES(REVISION_AUTH), by);
+		RAISES(REVISION_AUTH), by);
 }
 
 status mailbox_set_quota(int64_t postoffice, int64_t id, int64_t quota, const struct audit_by *by)
 {
-	return mailbox_change(SQL_MAILBOX_SET_QUOTA, postoffice, id, quota, "mailbox.quota", "quota",
-			      RAISES(REVISION_ROUTING), by);
+	return mailbox_change(SQL_MAILBOX_SET_QUOTA, postoffice, id, quota, "mailbox.quota",
+		"quota", RAISES(REVISION_ROUTING), by);
 }
 
 status mailbox_set_password(int64_t postoffice, int64_t id, slice password,
-			    const struct audit_by *by, arena *a, slice *why)
+	const struct audit_by *by, arena *a, slice *why)
 {
 	struct auth_secrets secrets;
 	mailbox *m;
@@ -328,9 +335,9 @@ status mailbox_set_password(int64_t postoffice, int64_t id, slice password,
 	TRY(s);
 	tx = db_begin(DB_RUN, a);
 	db_add(tx, SQL_MAILBOX_SET_PASSWORD,
-	       (struct param[]){p_int(postoffice), p_int(id), p_text(secrets.hash), p_text(secrets.scram),
-				p_bytes(secrets.recoverable)},
-	       5, NULL);
+		(struct param[]){p_int(postoffice), p_int(id), p_text(secrets.hash),
+			p_text(secrets.scram), p_bytes(secrets.recoverable)},
+		5, NULL);
 	change_audit(tx, postoffice, by, "mailbox.password", m->name, S(""));
 	change_rise(tx, REVISION_AUTH);
 	TRY(db_commit(&tx, NULL));
@@ -348,7 +355,8 @@ status mailbox_remove(int64_t postoffice, int64_t id, const struct audit_by *by)
 	struct rows r;
 	status s;
 
-	db_add(tx, SQL_DELIVER_LOCK, (struct param[]){p_int(postoffice), p_int_array(&id, 1)}, 2, NULL);
+	db_add(tx, SQL_DELIVER_LOCK, (struct param[]){p_int(postoffice), p_int_array(&id, 1)}, 2,
+		NULL);
 	db_add(tx, SQL_MAILBOX_EMPTY, p, 2, NULL);
 	db_add(tx, SQL_MAILBOX_REMOVE, p, 2, &r);
 	s = db_flush(tx);

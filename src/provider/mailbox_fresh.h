@@ -10,7 +10,7 @@
 struct mailbox_fresh {
 	int64_t id, inbox;
 	slice name, folded;
-	slice local;                 /* canonical local part of its addresses; empty = none are made */
+	slice local; /* canonical local part of its addresses; empty = none are made */
 	struct auth_secrets secrets;
 };
 
@@ -20,12 +20,13 @@ struct mailbox_fresh {
 slice mailbox_address_local(slice name, arena *a);
 
 /* Checks and folds the name and gives the ids. ST_INVALID (*why). */
-status mailbox_fresh_name(slice name, bool addresses, arena *a, struct mailbox_fresh *out, slice *why);
+status mailbox_fresh_name(
+	slice name, bool addresses, arena *a, struct mailbox_fresh *out, slice *why);
 /* The same with a checked and hashed password: waits for its turn to hash. */
 status mailbox_fresh_make(int64_t postoffice, slice name, slice password, bool addresses, arena *a,
-			  struct mailbox_fresh *out, slice *why);
+	struct mailbox_fresh *out, slice *why);
 /* Adds the statement that makes them with INBOX, credential and addresses; made = how many were new. */
 void mailbox_fresh_add(db_tx *tx, int64_t postoffice, const struct mailbox_fresh *rows, int n,
-		       enum mailbox_kind kind, int64_t quota, arena *a, struct rows *made);
+	enum mailbox_kind kind, int64_t quota, arena *a, struct rows *made);
 
 #endif

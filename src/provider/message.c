@@ -18,7 +18,8 @@ static void message_read(const struct rows *r, int row, message *m)
 	};
 }
 
-static status message_one(enum statement_id id, const struct param *p, int n, arena *a, message **out)
+static status message_one(
+	enum statement_id id, const struct param *p, int n, arena *a, message **out)
 {
 	struct rows r;
 
@@ -30,7 +31,8 @@ static status message_one(enum statement_id id, const struct param *p, int n, ar
 
 status message_by_id(int64_t postoffice, int64_t id, arena *a, message **out)
 {
-	return message_one(SQL_MESSAGE_BY_ID, (struct param[]){p_int(postoffice), p_int(id)}, 2, a, out);
+	return message_one(
+		SQL_MESSAGE_BY_ID, (struct param[]){p_int(postoffice), p_int(id)}, 2, a, out);
 }
 
 status message_anywhere(int64_t id, arena *a, message **out)
@@ -39,7 +41,7 @@ status message_anywhere(int64_t id, arena *a, message **out)
 }
 
 status message_list(int64_t postoffice, int64_t mailbox, unsigned most, arena *a,
-		    struct message_entry **rows, int *n)
+	struct message_entry **rows, int *n)
 {
 	struct param p[] = {p_int(postoffice), p_int(mailbox), p_int(most)};
 	struct rows r;

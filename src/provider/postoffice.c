@@ -31,7 +31,7 @@ static bool name_fold(slice name, arena *a, slice *folded)
 }
 
 status postoffice_make(slice name, slice admin_password, const struct audit_by *by, arena *a,
-		       postoffice **out, slice *why)
+	postoffice **out, slice *why)
 {
 	int64_t id = id_new();
 	struct mailbox_fresh admin;
@@ -40,14 +40,15 @@ status postoffice_make(slice name, slice admin_password, const struct audit_by *
 	status s;
 
 	if (!name_fold(name, a, &folded)) {
-		*why = S("a post office name has 1 to 64 of a-z 0-9 . _ - and begins with a letter or digit");
+		*why = S(
+			"a post office name has 1 to 64 of a-z 0-9 . _ - and begins with a letter or digit");
 		return ST_INVALID;
 	}
 	TRY(mailbox_fresh_make(id, S("postmaster"), admin_password, false, a, &admin, why));
 	db_tx *tx = db_begin(DB_RUN, a);
 	db_add(tx, SQL_POSTOFFICE_INSERT, (struct param[]){p_int(id), p_text(folded)}, 2, NULL);
-	mailbox_fresh_add(tx, id, &admin, 1, MAILBOX_ADMIN, setting_number(S_mailbox_quota, NULL), a,
-			  &made);
+	mailbox_fresh_add(
+		tx, id, &admin, 1, MAILBOX_ADMIN, setting_number(S_mailbox_quota, NULL), a, &made);
 	change_audit(tx, id, by, "postoffice.make", folded, S(""));
 	change_rise(tx, REVISION_ROUTING);
 	s = db_commit(&tx, NULL);
@@ -108,8 +109,8 @@ status postoffice_list(slice after, unsigned most, arena *a, postoffice **rows, 
 }
 
 /* A statement that changes the post office and gives its name, audited. */
-static status postoffice_change(enum statement_id id, const struct param *p, int n, const char *action,
-				slice detail, const struct audit_by *by)
+static status postoffice_change(enum statement_id id, const struct param *p, int n,
+	const char *action, slice detail, const struct audit_by *by)
 {
 	arena a = ARENA_INIT;
 	db_tx *tx = db_begin(DB_RUN, &a);
@@ -139,14 +140,18 @@ static status postoffice_change(enum statement_id id, const struct param *p, int
 status postoffice_set_state(int64_t id, enum postoffice_state s, const struct audit_by *by)
 {
 	return postoffice_change(SQL_POSTOFFICE_SET_STATE, (struct param[]){p_int(id), p_int(s)}, 2,
-				 "postoffice.state",
-				 s == POSTOFFICE_ENABLED ? S("{\"state\":0}") : S("{\"state\":1}"), by);
+		"postoffice.state",
+		s == POSTOFFICE_ENABLED ? S("{\"state\":0}") : S("{\"state\":1}"), by);
 }
 
 /* What no foreign key ties to the post office. */
 static const enum statement_id emptying[] = {
-	SQL_POSTOFFICE_EMPTY_ENTRIES,  SQL_POSTOFFICE_EMPTY_EXPUNGED, SQL_POSTOFFICE_EMPTY_CHANGES,
-	SQL_POSTOFFICE_EMPTY_MESSAGES, SQL_POSTOFFICE_EMPTY_SEGMENTS, SQL_POSTOFFICE_EMPTY_BLOBS,
+	SQL_POSTOFFICE_EMPTY_ENTRIES,
+	SQL_POSTOFFICE_EMPTY_EXPUNGED,
+	SQL_POSTOFFICE_EMPTY_CHANGES,
+	SQL_POSTOFFICE_EMPTY_MESSAGES,
+	SQL_POSTOFFICE_EMPTY_SEGMENTS,
+	SQL_POSTOFFICE_EMPTY_BLOBS,
 };
 
 static status postoffice_empty(int64_t id)
@@ -177,7 +182,7 @@ status postoffice_remove(int64_t id, const struct audit_by *by)
 {
 	TRY(postoffice_set_state(id, POSTOFFICE_DISABLED, by));
 	TRY(postoffice_empty(id));
-	TRY(postoffice_change(SQL_POSTOFFICE_REMOVE, (struct param[]){p_int(id)}, 1, "postoffice.remove",
-			      S(""), by));
+	TRY(postoffice_change(SQL_POSTOFFICE_REMOVE, (struct param[]){p_int(id)}, 1,
+		"postoffice.remove", S(""), by));
 	return postoffice_empty(id);
 }

@@ -10,8 +10,8 @@
 
 #include <pthread.h>
 
-#define PAUSE (50 * USEC_MS)         /* forgetting waits for others to go together */
-#define TROUBLE_PAUSE (1 * USEC_S)   /* after the database refused */
+#define PAUSE (50 * USEC_MS)       /* forgetting waits for others to go together */
+#define TROUBLE_PAUSE (1 * USEC_S) /* after the database refused */
 #define LOOK_PAUSE (100 * USEC_MS)
 #define NOTED_MOST ((size_t)10000 * REPEAT_KEY) /* beyond, keys age away (smtp_repeat_window) */
 
@@ -167,8 +167,8 @@ static status key_look(slice key, enum verdict *v, int64_t *earlier)
 		*v = row_bool(&r, 0, 1) ? REPETITION : ALIVE;
 		if (row_bool(&r, 0, 2)) { /* too old to mean anything */
 			*v = FREE;
-			s = db_run(SQL_REPEAT_DROP,
-				   (struct param[]){p_bytes(key), p_int(*earlier)}, 2, &a, NULL);
+			s = db_run(SQL_REPEAT_DROP, (struct param[]){p_bytes(key), p_int(*earlier)},
+				2, &a, NULL);
 		}
 	}
 	arena_release(&a);

@@ -9,8 +9,8 @@
 #include "base/slice.h"
 #include "base/status.h"
 
-#define REPEAT_KEY 16                   /* bytes of a key */
-#define REPEAT_PATIENCE (3 * USEC_S)    /* for a conversation that may still be alive */
+#define REPEAT_KEY 16                /* bytes of a key */
+#define REPEAT_PATIENCE (3 * USEC_S) /* for a conversation that may still be alive */
 
 /* The owner of a delivery's key: the node number its id was made with. */
 int64_t repeat_owner(int64_t delivery);

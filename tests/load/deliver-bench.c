@@ -35,10 +35,11 @@ static struct {
 /* English-like words, so that the body shrinks as mail does. */
 static void body_make(text *t, size_t size)
 {
-	static const char *const words[] = {"the ", "letter ", "arrives ", "of ", "mailbox ", "and ",
-					    "delivered ", "in ", "evening ", "without ", "a ", "stamp "};
+	static const char *const words[] = {"the ", "letter ", "arrives ", "of ", "mailbox ",
+		"and ", "delivered ", "in ", "evening ", "without ", "a ", "stamp "};
 
-	text_add(t, S("From: Anna <anna@demo.test>\r\nTo: ben@demo.test\r\nSubject: a letter\r\n\r\n"));
+	text_add(t,
+		S("From: Anna <anna@demo.test>\r\nTo: ben@demo.test\r\nSubject: a letter\r\n\r\n"));
 	while (t->size < size) {
 		text_add_z(t, words[random_below(sizeof words / sizeof *words)]);
 		if (random_below(3) == 0)
@@ -53,8 +54,12 @@ static status deliver_one(void)
 	slice body = text_slice(&bench.body);
 	uint8_t key[16];
 	struct delivery_part part = {.postoffice = bench.routes[0].postoffice, .n = 1};
-	struct delivery d = {.id = id_new(), .parts = &part, .n = 1, .subject = S("a letter"),
-			     .from = S("Anna <anna@demo.test>"), .message_id = S("<1234567890@demo.test>")};
+	struct delivery d = {.id = id_new(),
+		.parts = &part,
+		.n = 1,
+		.subject = S("a letter"),
+		.from = S("Anna <anna@demo.test>"),
+		.message_id = S("<1234567890@demo.test>")};
 	status s;
 
 	random_bytes(key, sizeof key);
@@ -102,8 +107,10 @@ static bool process_look(const char *pid, unsigned long long *ticks, int *parent
 	FILE *f = fopen(path, "r");
 	if (!f)
 		return false;
-	bool known = fscanf(f, "%*d (%*[^)]) %*c %d %*d %*d %*d %*d %*u %*u %*u %*u %*u %llu %llu %llu %llu",
-			    parent, &user, &sys, &ended_user, &ended_sys) == 5;
+	bool known =
+		fscanf(f,
+			"%*d (%*[^)]) %*c %d %*d %*d %*d %*d %*u %*u %*u %*u %*u %llu %llu %llu %llu",
+			parent, &user, &sys, &ended_user, &ended_sys) == 5;
 	fclose(f);
 	*ticks = user + sys + ended_user + ended_sys;
 	return known;
@@ -123,7 +130,7 @@ static usec postgres_time(void)
 	DIR *proc = opendir("/proc");
 	for (struct dirent *e; proc && (e = readdir(proc));)
 		if (atoi(e->d_name) > 0 && process_look(e->d_name, &ticks, &parent) &&
-		    (parent == postmaster || atoi(e->d_name) == postmaster))
+			(parent == postmaster || atoi(e->d_name) == postmaster))
 			total += ticks;
 	if (proc)
 		closedir(proc);
@@ -135,7 +142,8 @@ static usec own_time(void)
 	struct rusage u;
 
 	getrusage(RUSAGE_SELF, &u);
-	return (u.ru_utime.tv_sec + u.ru_stime.tv_sec) * USEC_S + u.ru_utime.tv_usec + u.ru_stime.tv_usec;
+	return (u.ru_utime.tv_sec + u.ru_stime.tv_sec) * USEC_S + u.ru_utime.tv_usec +
+	       u.ru_stime.tv_usec;
 }
 
 static int64_t wal_written(void)
@@ -153,13 +161,15 @@ static void routes_make(int count)
 
 	bench.count = count;
 	bench.routes = calloc((size_t)count, sizeof *bench.routes);
-	if (mailbox_make_many(office, S("u"), 1, (unsigned)count, S("secret-word"), true, &store_by, &made) ||
-	    mailbox_list(office, S("u"), (unsigned)count, &a, &boxes, &n) || n != count) {
+	if (mailbox_make_many(
+		    office, S("u"), 1, (unsigned)count, S("secret-word"), true, &store_by, &made) ||
+		mailbox_list(office, S("u"), (unsigned)count, &a, &boxes, &n) || n != count) {
 		fprintf(stderr, "deliver-bench: no mailboxes\n");
 		exit(1);
 	}
 	for (int i = 0; i < count; i++)
-		bench.routes[i] = (struct route){.postoffice = office, .mailbox = boxes[i].id, .inbox = boxes[i].inbox};
+		bench.routes[i] = (struct route){
+			.postoffice = office, .mailbox = boxes[i].id, .inbox = boxes[i].inbox};
 	arena_release(&a);
 }
 
@@ -178,9 +188,10 @@ static status run(void *arg)
 	double n = bench.delivered ? (double)bench.delivered : 1;
 	printf("fibers %3u  size %6zu  %7.0f msg/s  failed %lld  own %5.1f us  postgres %5.1f us  WAL %6.0f B"
 	       "  mean %5.2f ms  slowest %5.1f ms\n",
-	       bench.fibers, bench.body.size, n * 1e6 / (double)took, (long long)bench.failed,
-	       (double)(own_time() - own) / n, (double)(postgres_time() - theirs) / n,
-	       (double)(wal_written() - wal) / n, (double)bench.took / n / 1e3, (double)bench.slowest / 1e3);
+		bench.fibers, bench.body.size, n * 1e6 / (double)took, (long long)bench.failed,
+		(double)(own_time() - own) / n, (double)(postgres_time() - theirs) / n,
+		(double)(wal_written() - wal) / n, (double)bench.took / n / 1e3,
+		(double)bench.slowest / 1e3);
 	return ST_OK;
 }
 

@@ -155,20 +155,25 @@ Test(blob, tells_what_is_damaged)
 	struct compare c = {.source = s};
 
 	cr_assert_eq(blob_each(po, id, refuse, NULL), ST_CLOSED);
-	store_sql("update blob set rawlen = rawlen + 1 where postoffice = %lld and blob = %lld", po, id);
+	store_sql("update blob set rawlen = rawlen + 1 where postoffice = %lld and blob = %lld", po,
+		id);
 	cr_assert_eq(blob_each(po, id, compare_each, &c), ST_BROKEN);
 	store_sql("update blob set rawlen = 1000 where postoffice = %lld and blob = %lld", po, id);
 	c = (struct compare){.source = s};
 	cr_assert_eq(blob_each(po, id, compare_each, &c), ST_BROKEN);
 	cr_assert_eq(c.seen, 0);
-	store_sql("update blob set rawlen = 600000 where postoffice = %lld and blob = %lld", po, id);
-	store_sql("update blob_seg set data = set_byte(data, 5000, (get_byte(data, 5000) + 1) %% 256) where postoffice = %lld and blob = %lld and seg = 1", po, id);
+	store_sql(
+		"update blob set rawlen = 600000 where postoffice = %lld and blob = %lld", po, id);
+	store_sql(
+		"update blob_seg set data = set_byte(data, 5000, (get_byte(data, 5000) + 1) %% 256) where postoffice = %lld and blob = %lld and seg = 1",
+		po, id);
 	c = (struct compare){.source = s};
 	cr_assert_eq(blob_each(po, id, compare_each, &c), ST_BROKEN);
 	cr_assert_not(c.differs, "damaged bytes were handed out");
 	store_sql("delete from blob_seg where postoffice = %lld and blob = %lld", po, id);
 	cr_assert_eq(blob_each(po, id, compare_each, &c), ST_BROKEN);
-	store_sql("update blob set data = '\\x0102' where postoffice = %lld and blob = %lld", po, id);
+	store_sql(
+		"update blob set data = '\\x0102' where postoffice = %lld and blob = %lld", po, id);
 	cr_assert_eq(blob_each(po, id, compare_each, &c), ST_BROKEN);
 }
 
@@ -178,7 +183,9 @@ Test(blob, is_not_there_before_its_delivery)
 	struct delivery_part p = part_written(&to, (struct source){.state = 3}, 6 << 20);
 	int64_t blob = blob_writer_id(p.body);
 
-	cr_assert_gt(store_sql("select count(*) from blob_seg where postoffice = %lld", (long long)to.postoffice), 0);
+	cr_assert_gt(store_sql("select count(*) from blob_seg where postoffice = %lld",
+			     (long long)to.postoffice),
+		0);
 	cr_assert_eq(blob_each(to.postoffice, blob, refuse, NULL), ST_ABSENT);
 	blob_writer_close(&p.body);
 }

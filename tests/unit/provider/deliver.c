@@ -22,7 +22,7 @@ TestSuite(deliver, .init = given_providers, .fini = provider_close, .timeout = 6
 static int64_t entries_in(const struct route *r)
 {
 	return store_sql("select count(*) from entry where postoffice = %lld and folder = %lld",
-			    (long long)r->postoffice, (long long)r->inbox);
+		(long long)r->postoffice, (long long)r->inbox);
 }
 
 /* UIDs rise without gaps, and every counter says what the entries say. */
@@ -30,16 +30,25 @@ static void assert_counts(const struct route *r)
 {
 	long long po = r->postoffice, box = r->mailbox, inbox = r->inbox;
 
-	cr_assert(store_sql("select (count(*) = coalesce(max(uid), 0))::int from entry where postoffice = %lld and folder = %lld",
-			       po, inbox), "UIDs have gaps");
-	cr_assert(store_sql("select (m.used = e.bytes and m.nmsg = e.n and f.nbytes = e.bytes and f.nmsg = e.n and f.nunseen = e.unseen and f.uidnext > e.last)::int"
-			       " from mailbox m, folder f, (select coalesce(sum(size), 0) as bytes, count(*) as n, count(*) filter (where flags & 1 = 0) as unseen, coalesce(max(uid), 0) as last"
-			       " from entry where postoffice = %lld and folder = %lld) e"
-			       " where m.postoffice = %lld and m.mailbox = %lld and f.postoffice = %lld and f.folder = %lld",
-			       po, inbox, po, box, po, inbox), "the counters are wrong");
-	cr_assert(store_sql("select (coalesce(sum(upper(r) - lower(r)), 0) = (select uidnext - 1 from folder where postoffice = %lld and folder = %lld))::int"
-			       " from change c, unnest(c.uids) r where c.kind = '+' and postoffice = %lld and folder = %lld",
-			       po, inbox, po, inbox), "the change log does not tell all arrivals");
+	cr_assert(
+		store_sql(
+			"select (count(*) = coalesce(max(uid), 0))::int from entry where postoffice = %lld and folder = %lld",
+			po, inbox),
+		"UIDs have gaps");
+	cr_assert(
+		store_sql(
+			"select (m.used = e.bytes and m.nmsg = e.n and f.nbytes = e.bytes and f.nmsg = e.n and f.nunseen = e.unseen and f.uidnext > e.last)::int"
+			" from mailbox m, folder f, (select coalesce(sum(size), 0) as bytes, count(*) as n, count(*) filter (where flags & 1 = 0) as unseen, coalesce(max(uid), 0) as last"
+			" from entry where postoffice = %lld and folder = %lld) e"
+			" where m.postoffice = %lld and m.mailbox = %lld and f.postoffice = %lld and f.folder = %lld",
+			po, inbox, po, box, po, inbox),
+		"the counters are wrong");
+	cr_assert(
+		store_sql(
+			"select (coalesce(sum(upper(r) - lower(r)), 0) = (select uidnext - 1 from folder where postoffice = %lld and folder = %lld))::int"
+			" from change c, unnest(c.uids) r where c.kind = '+' and postoffice = %lld and folder = %lld",
+			po, inbox, po, inbox),
+		"the change log does not tell all arrivals");
 }
 
 Test(deliver, makes_one_message_visible)
@@ -88,14 +97,17 @@ Test(deliver, stores_one_body_for_ten_recipients)
 		cr_assert_eq(entries_in(&to[i]), 1);
 		assert_counts(&to[i]);
 	}
-	cr_assert_eq(store_sql("select count(*) from blob where postoffice = %lld", (long long)po), 1);
-	cr_assert_eq(store_sql("select count(*) from message where postoffice = %lld", (long long)po), 1);
+	cr_assert_eq(
+		store_sql("select count(*) from blob where postoffice = %lld", (long long)po), 1);
+	cr_assert_eq(
+		store_sql("select count(*) from message where postoffice = %lld", (long long)po),
+		1);
 }
 
 Test(deliver, keeps_post_offices_apart)
 {
 	struct route to[] = {store_mailbox(store_postoffice(), "anna", 0),
-			     store_mailbox(store_postoffice(), "anna", 0)};
+		store_mailbox(store_postoffice(), "anna", 0)};
 	arena a = ARENA_INIT;
 	struct letter l;
 	entry *e;
@@ -109,12 +121,14 @@ Test(deliver, keeps_post_offices_apart)
 	for (int i = 0; i < 2; i++) {
 		assert_counts(&to[i]);
 		cr_assert_eq(message_by_id(to[i].postoffice, l.d.id, &a, &m), ST_OK);
-		cr_assert_eq(folder_entries(to[i].postoffice, to[i].inbox, 0, 0, &a, &e, &n), ST_OK);
+		cr_assert_eq(
+			folder_entries(to[i].postoffice, to[i].inbox, 0, 0, &a, &e, &n), ST_OK);
 		cr_assert_eq(n, 1);
 		cr_assert_eq(blob_head(to[i].postoffice, e->blob, 9, &a, &raw), ST_OK);
 		cr_assert_eq(blob_head(to[1 - i].postoffice, e->blob, 9, &a, &raw), ST_ABSENT,
-			     "a body of another post office was read");
-		cr_assert_eq(folder_entries(to[1 - i].postoffice, to[i].inbox, 0, 0, &a, &e, &n), ST_OK);
+			"a body of another post office was read");
+		cr_assert_eq(
+			folder_entries(to[1 - i].postoffice, to[i].inbox, 0, 0, &a, &e, &n), ST_OK);
 		cr_assert_eq(n, 0);
 	}
 	arena_release(&a);
@@ -205,7 +219,8 @@ Test(deliver, stores_nothing_when_one_recipient_is_gone)
 	cr_assert_eq(mailbox_remove(po, to[1].mailbox, &store_by), ST_OK);
 	cr_assert_eq(letter_deliver(to, 2, RAW), ST_ABSENT);
 	cr_assert_eq(entries_in(&to[0]), 0);
-	cr_assert_eq(store_sql("select count(*) from blob where postoffice = %lld", (long long)po), 0);
+	cr_assert_eq(
+		store_sql("select count(*) from blob where postoffice = %lld", (long long)po), 0);
 	assert_counts(&to[0]);
 	cr_assert_eq(letter_deliver(to, 1, RAW), ST_OK);
 }
@@ -239,8 +254,11 @@ Test(deliver, delivers_texts_of_the_house)
 	arena a = ARENA_INIT;
 	message *m;
 
-	cr_assert_eq(deliver_text(to, 3, S("Subject: =?utf-8?q?gr=C3=BC=C3=9Fe?=\r\nMessage-ID: <7@x>\r\n"
-					   "Date: Thu, 01 Jan 1970 00:00:07 +0000\r\n\r\nx\r\n"), &id), ST_OK);
+	cr_assert_eq(deliver_text(to, 3,
+			     S("Subject: =?utf-8?q?gr=C3=BC=C3=9Fe?=\r\nMessage-ID: <7@x>\r\n"
+			       "Date: Thu, 01 Jan 1970 00:00:07 +0000\r\n\r\nx\r\n"),
+			     &id),
+		ST_OK);
 	cr_assert_eq(entries_in(&anna), 1);
 	cr_assert_eq(entries_in(&ben), 1);
 	cr_assert_eq(message_anywhere(id, &a, &m), ST_OK);
@@ -353,7 +371,7 @@ static void owner_lives(void)
 {
 	store_sql("update node set role = 'living ' || node, since = now() - interval '1 minute',"
 		  " until = now() + interval '1 minute' where node = %d",
-		  own_number());
+		own_number());
 }
 
 static struct {
@@ -412,8 +430,8 @@ Test(deliver, recognises_what_a_broken_conversation_stored)
 Test(deliver, recognises_what_a_dead_worker_stored)
 {
 	static const char *const deaths[] = {
-		"update node set until = now() - interval '1 second' where node",   /* lease over */
-		"update node set since = now() + interval '1 second' where node",   /* taken anew */
+		"update node set until = now() - interval '1 second' where node", /* lease over */
+		"update node set since = now() + interval '1 second' where node", /* taken anew */
 		"insert into node (node, name, role, token, schema, since, seen, until)" /* successor */
 		" select 2000 + node, name, role, 7, schema, now(), now(), until from node where node",
 	};
@@ -491,7 +509,9 @@ Test(deliver, ignores_keys_past_their_window)
 
 	key_make(key);
 	cr_assert_eq(keyed(&to, slice_of(key, 16), &first), ST_OK);
-	store_sql("update repeat set broken = true, at = now() - interval '2 hours' where message = %lld", (long long)first);
+	store_sql(
+		"update repeat set broken = true, at = now() - interval '2 hours' where message = %lld",
+		(long long)first);
 	cr_assert_eq(keyed(&to, slice_of(key, 16), &second), ST_OK);
 	cr_assert_eq(entries_in(&to), 2);
 }

@@ -61,9 +61,12 @@ Test(office, is_born_with_its_administrator)
 	cr_assert_eq(found->name.at[0], 'o');
 	cr_assert_eq(box(p->id, "postmaster")->kind, MAILBOX_ADMIN);
 	cr_assert_eq(postoffice_make(name, S("Secret-Word-1"), &store_by, &a, &p, &why), ST_EXISTS);
-	cr_assert_eq(postoffice_make(S(".x"), S("Secret-Word-1"), &store_by, &a, &p, &why), ST_INVALID);
-	cr_assert_eq(postoffice_make(S("x y"), S("Secret-Word-1"), &store_by, &a, &p, &why), ST_INVALID);
-	cr_assert_eq(postoffice_make(S(""), S("Secret-Word-1"), &store_by, &a, &p, &why), ST_INVALID);
+	cr_assert_eq(
+		postoffice_make(S(".x"), S("Secret-Word-1"), &store_by, &a, &p, &why), ST_INVALID);
+	cr_assert_eq(
+		postoffice_make(S("x y"), S("Secret-Word-1"), &store_by, &a, &p, &why), ST_INVALID);
+	cr_assert_eq(
+		postoffice_make(S(""), S("Secret-Word-1"), &store_by, &a, &p, &why), ST_INVALID);
 	cr_assert_eq(postoffice_find(S("nobody"), &a, &p), ST_ABSENT);
 }
 
@@ -97,12 +100,15 @@ Test(office, leaves_nothing_when_it_is_removed)
 	letter_deliver(&to, 1, RAW);
 	folder_expunge(po, to.mailbox, to.inbox, &first, 1, NULL);
 	cr_assert_eq(postoffice_remove(po, &store_by), ST_OK);
-	cr_assert_eq(store_sql("with tenant_tables as materialized (select c.relname from pg_class c"
-			       " join pg_attribute t on t.attrelid = c.oid and t.attname = 'postoffice'"
-			       " where c.relkind = 'r' and c.relnamespace = 'public'::regnamespace and c.relname !~ '^(audit|trace)')"
-			       " select count(*) from tenant_tables where query_to_xml(format("
-			       "'select from %%I where postoffice = %lld', relname), true, true, '')::text <> ''",
-			       (long long)po), 0);
+	cr_assert_eq(
+		store_sql(
+			"with tenant_tables as materialized (select c.relname from pg_class c"
+			" join pg_attribute t on t.attrelid = c.oid and t.attname = 'postoffice'"
+			" where c.relkind = 'r' and c.relnamespace = 'public'::regnamespace and c.relname !~ '^(audit|trace)')"
+			" select count(*) from tenant_tables where query_to_xml(format("
+			"'select from %%I where postoffice = %lld', relname), true, true, '')::text <> ''",
+			(long long)po),
+		0);
 	cr_assert_eq(postoffice_remove(po, &store_by), ST_ABSENT);
 	cr_assert_str_eq(leads_to("anna", host), "foreign");
 	store_domain(store_postoffice(), arena_z(&a, host));
@@ -114,8 +120,15 @@ Test(office, audits_every_change)
 	struct route to = store_mailbox(po, "anna", 0);
 
 	mailbox_set_quota(po, to.mailbox, 5, &store_by);
-	cr_assert_eq(store_sql("select count(*) from audit where postoffice = %lld and who = 'test'", (long long)po), 3);
-	cr_assert_eq(store_sql("select count(*) from audit where postoffice = %lld and object = 'anna' and action = 'mailbox.quota' and detail::json->>'quota' = '5'", (long long)po), 1);
+	cr_assert_eq(
+		store_sql("select count(*) from audit where postoffice = %lld and who = 'test'",
+			(long long)po),
+		3);
+	cr_assert_eq(
+		store_sql(
+			"select count(*) from audit where postoffice = %lld and object = 'anna' and action = 'mailbox.quota' and detail::json->>'quota' = '5'",
+			(long long)po),
+		1);
 }
 
 /* ---- mailboxes */
@@ -123,7 +136,8 @@ Test(office, audits_every_change)
 Test(office, knows_mailboxes_by_folded_name)
 {
 	int64_t po = store_postoffice();
-	struct mailbox_new n = {.name = S("J\xc3\xbcrgen"), .password = S("Secret-Word-1"), .quota = -1};
+	struct mailbox_new n = {
+		.name = S("J\xc3\xbcrgen"), .password = S("Secret-Word-1"), .quota = -1};
 	mailbox *m;
 
 	cr_assert_eq(mailbox_make(po, &n, &store_by, &a, &m, &why), ST_OK);
@@ -136,8 +150,8 @@ Test(office, knows_mailboxes_by_folded_name)
 
 Test(office, refuses_bad_mailbox_names_and_passwords)
 {
-	static const char *const bad[] = {"", "a b", "a@b", "a/b", "a\"b", "a'b", "a\tb", "a\x7f", "\xff",
-					  "a234567890123456789012345678901234567890123456789012345678901234567"};
+	static const char *const bad[] = {"", "a b", "a@b", "a/b", "a\"b", "a'b", "a\tb", "a\x7f",
+		"\xff", "a234567890123456789012345678901234567890123456789012345678901234567"};
 	int64_t po = store_postoffice();
 	struct mailbox_new n = {.password = S("Secret-Word-1")};
 	mailbox *m;
@@ -145,7 +159,8 @@ Test(office, refuses_bad_mailbox_names_and_passwords)
 	for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
 		n.name = slice_z(bad[i]);
 		why = S("");
-		cr_assert_eq(mailbox_make(po, &n, &store_by, &a, &m, &why), ST_INVALID, "%s", bad[i]);
+		cr_assert_eq(
+			mailbox_make(po, &n, &store_by, &a, &m, &why), ST_INVALID, "%s", bad[i]);
 		cr_assert_gt(why.size, 0);
 	}
 	n.name = S("anna");
@@ -161,7 +176,8 @@ Test(office, changes_mailboxes)
 	cr_assert_eq(mailbox_set_quota(po, to.mailbox, 99, &store_by), ST_OK);
 	cr_assert_eq(mailbox_set_kind(po, to.mailbox, MAILBOX_ADMIN, &store_by), ST_OK);
 	cr_assert_eq(mailbox_set_state(po, to.mailbox, MAILBOX_DISABLED, &store_by), ST_OK);
-	cr_assert_eq(mailbox_set_password(po, to.mailbox, S("Other-Word-2"), &store_by, &a, &why), ST_OK);
+	cr_assert_eq(mailbox_set_password(po, to.mailbox, S("Other-Word-2"), &store_by, &a, &why),
+		ST_OK);
 	cr_assert_eq(mailbox_set_password(po, to.mailbox, S("x"), &store_by, &a, &why), ST_INVALID);
 	cr_assert_eq(mailbox_set_quota(po, to.mailbox + 1, 99, &store_by), ST_ABSENT);
 	mailbox *m = box(po, "anna");
@@ -180,9 +196,15 @@ Test(office, keeps_the_mail_of_a_removed_mailbox_for_the_retention)
 	letter_deliver(&to, 1, RAW);
 	cr_assert_eq(mailbox_remove(po, to.mailbox, &store_by), ST_OK);
 	cr_assert_eq(mailbox_remove(po, to.mailbox, &store_by), ST_ABSENT);
-	cr_assert_eq(store_sql("select count(*) from expunged where postoffice = %lld", (long long)po), 1);
-	cr_assert_eq(store_sql("select count(*) from entry where postoffice = %lld", (long long)po), 0);
-	cr_assert_eq(store_sql("select count(*) from folder where postoffice = %lld and mailbox = %lld", (long long)po, (long long)to.mailbox), 0);
+	cr_assert_eq(
+		store_sql("select count(*) from expunged where postoffice = %lld", (long long)po),
+		1);
+	cr_assert_eq(
+		store_sql("select count(*) from entry where postoffice = %lld", (long long)po), 0);
+	cr_assert_eq(
+		store_sql("select count(*) from folder where postoffice = %lld and mailbox = %lld",
+			(long long)po, (long long)to.mailbox),
+		0);
 }
 
 Test(office, makes_ten_thousand_mailboxes_fast)
@@ -194,14 +216,18 @@ Test(office, makes_ten_thousand_mailboxes_fast)
 	mailbox *rows;
 	int n;
 
-	cr_assert_eq(mailbox_make_many(po, S("u"), 1, 3, S("secret"), true, &store_by, &made), ST_OK);
+	cr_assert_eq(
+		mailbox_make_many(po, S("u"), 1, 3, S("secret"), true, &store_by, &made), ST_OK);
 	cr_assert_eq(made, 3);
-	cr_assert_eq(mailbox_make_many(po, S("u"), 1, 10000, S("secret"), true, &store_by, &made), ST_OK);
+	cr_assert_eq(mailbox_make_many(po, S("u"), 1, 10000, S("secret"), true, &store_by, &made),
+		ST_OK);
 	cr_assert_eq(made, 9997);
 	cr_assert_lt(clock_now() - start, 30 * USEC_S);
 	cr_assert_str_eq(leads_to("u0001", host), "u0001");
 	cr_assert_str_eq(leads_to("U10000", host), "u10000");
-	cr_assert_eq(store_sql("select count(*) from credential where postoffice = %lld", (long long)po), 10001);
+	cr_assert_eq(
+		store_sql("select count(*) from credential where postoffice = %lld", (long long)po),
+		10001);
 	cr_assert_eq(mailbox_list(po, S("u9998"), 100, &a, &rows, &n), ST_OK);
 	cr_assert_eq(n, 1);
 }
@@ -229,9 +255,13 @@ Test(office, leads_addresses_to_mailboxes)
 	slice sales = arena_format(&a, "Sales@%.*s", SLICE_ARGS(host));
 	cr_assert_eq(address_make(po, sales, anna.mailbox, &store_by, &a, &why), ST_OK);
 	cr_assert_eq(address_make(po, sales, anna.mailbox, &store_by, &a, &why), ST_EXISTS);
-	cr_assert_eq(address_make(po, S("x@example.org"), anna.mailbox, &store_by, &a, &why), ST_INVALID);
-	cr_assert_eq(address_make(po, S("nonsense"), anna.mailbox, &store_by, &a, &why), ST_INVALID);
-	cr_assert_eq(address_make(po, arena_format(&a, "y@%.*s", SLICE_ARGS(host)), 1, &store_by, &a, &why), ST_ABSENT);
+	cr_assert_eq(address_make(po, S("x@example.org"), anna.mailbox, &store_by, &a, &why),
+		ST_INVALID);
+	cr_assert_eq(
+		address_make(po, S("nonsense"), anna.mailbox, &store_by, &a, &why), ST_INVALID);
+	cr_assert_eq(address_make(po, arena_format(&a, "y@%.*s", SLICE_ARGS(host)), 1, &store_by,
+			     &a, &why),
+		ST_ABSENT);
 	cr_assert_str_eq(leads_to("sales", host), "Anna");
 	cr_assert_eq(address_list(po, anna.mailbox, S(""), 10, &a, &rows, &n), ST_OK);
 	cr_assert_eq(n, 3);
@@ -348,8 +378,15 @@ Test(office, expunges_and_counts)
 	cr_assert_eq(box(po, "anna")->used, 3 * (int64_t)RAW.size);
 	cr_assert_eq(box(po, "anna")->messages, 3);
 	cr_assert_eq(box(po, "anna")->modseq, 8);
-	cr_assert_eq(store_sql("select count(*) from change where postoffice = %lld and kind = 'v' and uids = '{[2,4),[5,6)}' and modseq = 8", (long long)po), 1);
-	cr_assert_eq(store_sql("select count(*) from expunged where postoffice = %lld and folder = %lld", (long long)po, (long long)to.inbox), 3);
+	cr_assert_eq(
+		store_sql(
+			"select count(*) from change where postoffice = %lld and kind = 'v' and uids = '{[2,4),[5,6)}' and modseq = 8",
+			(long long)po),
+		1);
+	cr_assert_eq(
+		store_sql("select count(*) from expunged where postoffice = %lld and folder = %lld",
+			(long long)po, (long long)to.inbox),
+		3);
 
 	/* Again it is nothing: no MODSEQ is used up. */
 	cr_assert_eq(folder_expunge(po, to.mailbox, to.inbox, uids, 4, &removed), ST_OK);
@@ -357,7 +394,8 @@ Test(office, expunges_and_counts)
 	cr_assert_eq(box(po, "anna")->modseq, 8);
 	/* Nor can another mailbox's folder be touched. */
 	struct route ben = store_mailbox(po, "ben", 0);
-	cr_assert_eq(folder_expunge(po, ben.mailbox, to.inbox, (uint32_t[]){1}, 1, &removed), ST_OK);
+	cr_assert_eq(
+		folder_expunge(po, ben.mailbox, to.inbox, (uint32_t[]){1}, 1, &removed), ST_OK);
 	cr_assert_eq(removed, 0);
 	cr_assert_eq(folder_entries(po, to.inbox, 1, 1, &a, &e, &n), ST_OK);
 	cr_assert_eq(n, 1);
@@ -374,14 +412,20 @@ Test(office, removes_what_is_old)
 
 	for (int i = 0; i < 3; i++)
 		letter_deliver(to, 2, RAW);
-	store_sql("update entry set idate = now() - interval '40 days' where postoffice = %lld and uid < 3", (long long)po);
-	cr_assert_eq(folder_remove_before(po, to[0].mailbox, clock_wall() - 86400 * USEC_S, &removed), ST_OK);
+	store_sql(
+		"update entry set idate = now() - interval '40 days' where postoffice = %lld and uid < 3",
+		(long long)po);
+	cr_assert_eq(
+		folder_remove_before(po, to[0].mailbox, clock_wall() - 86400 * USEC_S, &removed),
+		ST_OK);
 	cr_assert_eq(removed, 2);
 	cr_assert_eq(folder_remove_before(po, 0, clock_wall() - 86400 * USEC_S, &removed), ST_OK);
 	cr_assert_eq(removed, 2);
 	/* Everywhere: what other tests made at the same time may be older still. */
-	cr_assert_eq(folder_remove_before(0, 0, clock_wall() - 3650LL * 86400 * USEC_S, &removed), ST_OK);
-	cr_assert_eq(store_sql("select count(*) from entry where postoffice = %lld", (long long)po), 2);
+	cr_assert_eq(folder_remove_before(0, 0, clock_wall() - 3650LL * 86400 * USEC_S, &removed),
+		ST_OK);
+	cr_assert_eq(
+		store_sql("select count(*) from entry where postoffice = %lld", (long long)po), 2);
 }
 
 Test(office, lists_the_newest_messages_first)

@@ -47,13 +47,15 @@ int64_t store_postoffice(void)
 
 struct route store_mailbox(int64_t office, const char *name, int64_t quota)
 {
-	struct mailbox_new n = {.name = slice_z(name), .password = S("Secret-Word-1"), .quota = quota};
+	struct mailbox_new n = {
+		.name = slice_z(name), .password = S("Secret-Word-1"), .quota = quota};
 	arena a = ARENA_INIT;
 	slice why = S("");
 	mailbox *m;
 
 	need(mailbox_make(office, &n, &store_by, &a, &m, &why) == ST_OK, why);
-	struct route r = {.postoffice = office, .mailbox = m->id, .inbox = m->inbox, .quota = quota};
+	struct route r = {
+		.postoffice = office, .mailbox = m->id, .inbox = m->inbox, .quota = quota};
 	arena_release(&a);
 	return r;
 }
@@ -80,18 +82,20 @@ void store_fibers(int n, status (*run)(void *), void *arg)
 
 void letter_write(struct letter *l, const struct route *to, int n, slice raw)
 {
-	*l = (struct letter){.d = {.id = id_new(), .subject = S("hello"), .from = S("anna"),
-				   .message_id = S("<1@test>")}};
+	*l = (struct letter){.d = {.id = id_new(),
+				     .subject = S("hello"),
+				     .from = S("anna"),
+				     .message_id = S("<1@test>")}};
 	l->d.parts = l->parts;
 	for (int i = 0; i < n; i++) {
 		if (i == 0 || to[i].postoffice != to[i - 1].postoffice) {
-			l->parts[l->d.n++] = (struct delivery_part){.postoffice = to[i].postoffice,
-								    .recipients = &to[i]};
+			l->parts[l->d.n++] = (struct delivery_part){
+				.postoffice = to[i].postoffice, .recipients = &to[i]};
 			struct delivery_part *p = &l->parts[l->d.n - 1];
 			need(blob_writer_open(p->postoffice, &p->body) == ST_OK &&
-				     blob_write(p->body, raw) == ST_OK &&
-				     blob_writer_finish(p->body) == ST_OK,
-			     S("no body"));
+					blob_write(p->body, raw) == ST_OK &&
+					blob_writer_finish(p->body) == ST_OK,
+				S("no body"));
 		}
 		l->parts[l->d.n - 1].n++;
 	}

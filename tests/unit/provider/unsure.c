@@ -106,7 +106,8 @@ static void *connection_carry(void *arg)
 	bool alive = connect(server, (struct sockaddr *)&proxy.server, sizeof proxy.server) == 0;
 
 	while (alive) {
-		struct pollfd p[2] = {{.fd = client, .events = POLLIN}, {.fd = server, .events = POLLIN}};
+		struct pollfd p[2] = {
+			{.fd = client, .events = POLLIN}, {.fd = server, .events = POLLIN}};
 
 		poll(p, 2, -1);
 		if (p[0].revents)
@@ -170,7 +171,8 @@ static void given_proxy(void)
 	proxy_open(arena_format(&a, "%s/socket/.s.PGSQL.5432", folder));
 	cr_assert_eq(db_uri_as(b.pguri, S(""), S(""), &a, &uri, &why), ST_OK);
 	b.pguri = arena_format(&a, "%.*s host='%s' port='5432'", SLICE_ARGS(uri), proxy.folder);
-	struct provider_conf c = {.boot = &b, .connections = 1, .system_connections = 1, .application = "test"};
+	struct provider_conf c = {
+		.boot = &b, .connections = 1, .system_connections = 1, .application = "test"};
 	cr_assert_eq(provider_open(&c), ST_OK);
 }
 
@@ -183,7 +185,7 @@ TestSuite(unsure, .init = given_proxy, .fini = proxy_close, .timeout = 120);
 static int64_t entries_in(const struct route *r)
 {
 	return store_sql("select count(*) from entry where postoffice = %lld and folder = %lld",
-			 (long long)r->postoffice, (long long)r->inbox);
+		(long long)r->postoffice, (long long)r->inbox);
 }
 
 static struct route warm_mailbox(void)
@@ -204,8 +206,8 @@ static void cut_at(struct route *to, enum proxy_mode mode, size_t at, int64_t *s
 	proxy_arm(FORWARD, 0);
 	*stored += s == ST_OK;
 	cr_assert(s == ST_OK || s == ST_BUSY, "cut at %zu: %s", at, status_name(s));
-	cr_assert_eq(entries_in(to), *stored, "cut at %zu: %s, but %lld entries instead of %lld", at,
-		     status_name(s), (long long)entries_in(to), (long long)*stored);
+	cr_assert_eq(entries_in(to), *stored, "cut at %zu: %s, but %lld entries instead of %lld",
+		at, status_name(s), (long long)entries_in(to), (long long)*stored);
 }
 
 Test(unsure, every_byte_of_the_answer_can_be_lost)
@@ -248,5 +250,7 @@ Test(unsure, a_transaction_that_comes_late_stores_nothing)
 	cr_assert_eq(entries_in(&to), 4);
 	cr_assert_eq(letter_deliver(&to, 1, RAW), ST_OK);
 	cr_assert_eq(entries_in(&to), 5);
-	cr_assert_eq(store_sql("select max(uid) from entry where postoffice = %lld", (long long)to.postoffice), 5);
+	cr_assert_eq(store_sql("select max(uid) from entry where postoffice = %lld",
+			     (long long)to.postoffice),
+		5);
 }
