@@ -68,13 +68,13 @@ status node_renew(void)
 	status kind = db_one(SQL_NODE_RENEW, p, 3, NULL, NULL);
 	if (kind == ST_OK)
 		atomic_store(&self.until, asked + LEASE);
-	if (kind == ST_ABSENT) {
-		arena a = ARENA_INIT;
-		log_event(EV_NODE_LOST, "number=%d", (int)self.number);
-		TRY(node_lease(arena_copy(&a, node_name())));
-		arena_release(&a);
-	}
-	return kind;
+	if (kind != ST_ABSENT)
+		return kind;
+	arena a = ARENA_INIT;
+	log_event(EV_NODE_LOST, "number=%d", (int)self.number);
+	status leased = node_lease(arena_copy(&a, node_name()));
+	arena_release(&a);
+	return leased == ST_OK ? ST_ABSENT : leased;
 }
 
 void node_release(void)

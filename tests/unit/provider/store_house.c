@@ -11,6 +11,7 @@
 #include "provider/session.h"
 #include "provider/setting.h"
 #include "provider/trace.h"
+#include "provider/watch.h"
 #include "task/task.h"
 
 #include <criterion/criterion.h>
@@ -261,6 +262,19 @@ Test(store_house, processes_alive_have_different_numbers)
 		cr_expect(!slice_same(rows[i].role, S("many")), "given back at the end");
 	provider_close();
 	arena_release(&a);
+}
+
+Test(store_house, a_process_that_lost_its_number_takes_another)
+{
+	const char *why;
+	given_providers();
+	given_sql(
+		"update node set token = 0, until = now() + interval '1 hour' where role = 'test'");
+	cr_expect(node_renew() == ST_ABSENT);
+	cr_expect(node_renew() == ST_OK);
+	cr_expect(provider_healthy(&why));
+	given_sql("update node set until = now() where token = 0");
+	provider_close();
 }
 
 /* ---- sessions */
