@@ -2,6 +2,8 @@
 #include "program/cli_find.h"
 
 #include "base/random.h"
+#include "mail/address.h"
+#include "provider/address_map.h"
 #include "provider/setting.h"
 
 enum { PAGE = 500 };
@@ -15,6 +17,36 @@ status cli_find_postoffice(struct cli *c, slice name, postoffice **out)
 	return kind;
 }
 
+static status no_mailbox(struct cli *c, slice written, slice owner)
+{
+	return cli_fail(c, ST_ABSENT,
+		arena_format(&c->a, "`pennypost mailbox list --postoffice %.*s` shows those there are",
+			SLICE_ARGS(owner))
+			.at,
+		"there is no mailbox \"%.*s\"", SLICE_ARGS(written));
+}
+
+/* By an address of it, as people write it on envelopes and log on. */
+static status find_by_address(struct cli *c, slice written, const domain *d, mailbox **out)
+{
+	mail_address m;
+	struct route r;
+	status kind = mail_address_parse(written, &c->a, &m);
+	if (kind == ST_OK)
+		kind = address_resolve(m.local, m.domain, 0, &c->a, &r);
+	/* A full or disabled mailbox is one all the same, but who fell to the catch-all has none. */
+	bool led = kind == ST_OK || kind == ST_FULL;
+	if (led && !r.caught)
+		return mailbox_by_id(r.postoffice, r.mailbox, &c->a, out);
+	slice name, realm;
+	cli_split(written, &name, &realm);
+	if (kind == ST_DENIED && mailbox_find(d->postoffice, name, &c->a, out) == ST_OK)
+		return ST_OK;
+	if (kind == ST_BUSY)
+		return kind;
+	return no_mailbox(c, written, cli_postoffice_name(c, d->postoffice));
+}
+
 status cli_find_mailbox(struct cli *c, slice written, mailbox **out)
 {
 	slice name, realm;
@@ -22,27 +54,13 @@ status cli_find_mailbox(struct cli *c, slice written, mailbox **out)
 	domain *d;
 	cli_split(written, &name, &realm);
 	status kind = postoffice_find(realm, &c->a, &p);
-	if (kind == ST_ABSENT && domain_find(realm, &c->a, &d) == ST_OK) {
-		slice owner = cli_postoffice_name(c, d->postoffice);
-		return cli_fail(c, ST_ABSENT,
-			arena_format(&c->a, "mailboxes are named by their post office: %.*s@%.*s",
-				SLICE_ARGS(name), SLICE_ARGS(owner))
-				.at,
-			"%.*s is a domain of the post office %.*s", SLICE_ARGS(realm),
-			SLICE_ARGS(owner));
-	}
+	if (kind == ST_ABSENT && domain_find(realm, &c->a, &d) == ST_OK)
+		return find_by_address(c, written, d, out);
 	if (kind == ST_ABSENT)
 		return cli_find_postoffice(c, realm, &p);
 	TRY(kind);
 	kind = mailbox_find(p->id, name, &c->a, out);
-	if (kind == ST_ABSENT)
-		return cli_fail(c, kind,
-			arena_format(&c->a,
-				"`pennypost mailbox list --postoffice %.*s` shows those there are",
-				SLICE_ARGS(realm))
-				.at,
-			"there is no mailbox \"%.*s\"", SLICE_ARGS(written));
-	return kind;
+	return kind == ST_ABSENT ? no_mailbox(c, written, realm) : kind;
 }
 
 status cli_find_domain(struct cli *c, slice name, domain **out)

@@ -9,7 +9,7 @@
 #include "provider/postoffice.h"
 
 status cli_find_postoffice(struct cli *c, slice name, postoffice **out);
-/* NAME@POSTOFFICE. */
+/* NAME@POSTOFFICE, or any address of the mailbox. */
 status cli_find_mailbox(struct cli *c, slice written, mailbox **out);
 status cli_find_domain(struct cli *c, slice name, domain **out);
 /* The post office's name by id; "-" when it is gone. */
