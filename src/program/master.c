@@ -88,6 +88,18 @@ static status endpoint_free(const net_address *at)
 	return ST_OK;
 }
 
+/* What this node is told in its bootstrap file wins over what the house as a whole runs. */
+static bool runs_here(const struct master *m, slice service)
+{
+	slice rest = m->boot->services, word;
+	if (rest.size == 0)
+		return setting_lists(S_services, NULL, service);
+	while (slice_take(&rest, ' ', &word))
+		if (slice_same_nocase(word, service))
+			return true;
+	return false;
+}
+
 static status open_endpoint(struct master *m, const struct service_row *row, slice written)
 {
 	net_address at;
@@ -126,7 +138,7 @@ static status open_ports(struct master *m)
 	struct listener_spec *laid = memory_new_array((size_t)most + 1, sizeof *laid);
 	for (int i = 0; i < service_row_count; i++) {
 		const struct service_row *row = &service_rows[i];
-		if (!setting_lists(S_services, NULL, slice_z(row->word)))
+		if (!runs_here(m, slice_z(row->word)))
 			continue;
 		slice all = setting_text(row->listen, NULL), one;
 		while (slice_take(&all, ' ', &one)) {
@@ -164,7 +176,7 @@ static status open_ports(struct master *m)
 static void lay_seats(struct master *m)
 {
 	unsigned mails = mail_workers();
-	bool web = setting_lists(S_services, NULL, S("http"));
+	bool web = runs_here(m, S("http"));
 	m->n = (int)mails + web + 1;
 	m->seats = memory_new_array((size_t)m->n, sizeof *m->seats);
 	m->pulses = shared_new(2 * (size_t)m->n * sizeof *m->pulses);

@@ -99,6 +99,10 @@ static void complete_rest(struct bootstrap *b, arena *a)
 	char host[256];
 	if (b->node.size == 0 && gethostname(host, sizeof host) == 0)
 		b->node = arena_copy(a, slice_of(host, strnlen(host, sizeof host)));
+	if (b->certificates.size == 0)
+		b->certificates = S("/etc/pennypost/certificates");
+	if (b->state.size == 0)
+		b->state = S("/run/pennypost");
 	if (b->secret_file.size == 0) {
 		size_t slash = slice_find_last(b->file, '/');
 		slice folder = slash < b->file.size ? slice_until(b->file, slash + 1) : S("");

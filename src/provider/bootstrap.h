@@ -4,10 +4,11 @@
      pguri_system     of the system role (routing, housekeeping); default: pguri with its user name
                       replaced by pennypost_system
      pguri_owner      of the schema's owner; only `pennypost schema` uses it
-     node             name of this node (default: host name); settings may be given per node
-     certificates     folder of NAME.crt / NAME.key pairs (net/tls.h)
+     node             name of this node (default: host name)
+     certificates     folder of NAME.crt / NAME.key pairs (net/tls.h); default /etc/pennypost/certificates
      user             the user to become after ports are open (only when started as root)
-     state            folder for the pid file and sockets of this node
+     state            folder for the pid file of this node; default /run/pennypost
+     services         what this node runs, instead of the setting `services`
      secret_file      32 random bytes that encrypt recoverable secrets (auth_recoverable); every node
                       needs the same file. Default: `secret` beside the bootstrap file; made by
                       `pennypost schema init` */
@@ -20,7 +21,7 @@
 struct bootstrap {
 	slice file; /* where it was read from */
 	slice pguri, pguri_system, pguri_owner;
-	slice node, certificates, user, state, secret_file;
+	slice node, certificates, user, state, secret_file, services;
 };
 
 /* Reads the file; `path` NULL = $PENNYPOST_CONF or /etc/pennypost/pennypost.conf. Terminated slices in the

@@ -256,17 +256,20 @@ static status smtp_starttls(conversation *c, slice rest)
 /* ---- the table of commands */
 
 const struct command smtp_commands[] = {
-	{"EHLO", smtp_ehlo, AT_ANY, COMMAND_ARGUMENT, "EHLO <host>: greet, list what is on offer"},
+	{"EHLO", smtp_ehlo, AT_ANY, COMMAND_ARGUMENT | COMMAND_SWITCHABLE,
+	 "EHLO <host>: greet, list what is on offer"},
 	{"HELO", smtp_helo, AT_ANY, COMMAND_ARGUMENT | COMMAND_SWITCHABLE, "HELO <host>: greet"},
-	{"MAIL", smtp_mail, AT_READY, COMMAND_ARGUMENT,
+	{"MAIL", smtp_mail, AT_READY, COMMAND_ARGUMENT | COMMAND_SWITCHABLE,
 	 "MAIL FROM:<sender> [SIZE= BODY= SMTPUTF8 RET= ENVID= AUTH=]: begin a message"},
-	{"RCPT", smtp_rcpt, AT_SENDER | AT_RCPT, COMMAND_ARGUMENT,
+	{"RCPT", smtp_rcpt, AT_SENDER | AT_RCPT, COMMAND_ARGUMENT | COMMAND_SWITCHABLE,
 	 "RCPT TO:<recipient> [NOTIFY= ORCPT=]: add a recipient"},
-	{"DATA", smtp_data, AT_RCPT, COMMAND_NO_ARGUMENT, "DATA: send the message, end with a dot line"},
+	{"DATA", smtp_data, AT_RCPT, COMMAND_NO_ARGUMENT | COMMAND_SWITCHABLE,
+	 "DATA: send the message, end with a dot line"},
 	{"BDAT", smtp_bdat, AT_ANY, COMMAND_ARGUMENT | COMMAND_SWITCHABLE,
 	 "BDAT <octets> [LAST]: send a chunk of the message"},
-	{"RSET", smtp_rset, AT_ANY, COMMAND_NO_ARGUMENT, "RSET: forget the message begun"},
-	{"NOOP", smtp_noop, AT_ANY, COMMAND_FREE, "NOOP: do nothing"},
+	{"RSET", smtp_rset, AT_ANY, COMMAND_NO_ARGUMENT | COMMAND_SWITCHABLE,
+	 "RSET: forget the message begun"},
+	{"NOOP", smtp_noop, AT_ANY, COMMAND_FREE | COMMAND_SWITCHABLE, "NOOP: do nothing"},
 	{"VRFY", smtp_vrfy, AT_READY | AT_SENDER | AT_RCPT, COMMAND_ARGUMENT | COMMAND_SWITCHABLE,
 	 "VRFY <address>: ask whether an address exists"},
 	{"EXPN", smtp_expn, AT_READY | AT_SENDER | AT_RCPT, COMMAND_ARGUMENT | COMMAND_SWITCHABLE,
@@ -276,7 +279,7 @@ const struct command smtp_commands[] = {
 	 "STARTTLS: encrypt this conversation"},
 	{"AUTH", smtp_auth, AT_READY, COMMAND_ARGUMENT | COMMAND_SWITCHABLE | COMMAND_SECRET,
 	 "AUTH <mechanism> [initial response]: log on"},
-	{"QUIT", smtp_quit, AT_ANY, COMMAND_NO_ARGUMENT, "QUIT: say goodbye"},
+	{"QUIT", smtp_quit, AT_ANY, COMMAND_NO_ARGUMENT | COMMAND_SWITCHABLE, "QUIT: say goodbye"},
 };
 const int smtp_command_count = sizeof smtp_commands / sizeof *smtp_commands;
 
