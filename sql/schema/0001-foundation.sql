@@ -145,7 +145,6 @@ CREATE TABLE blob (
 	codec smallint NOT NULL,                         -- 0 as it is, 1 zstd
 	rawlen bigint NOT NULL,
 	nseg int NOT NULL DEFAULT 1,
-	hash bytea,                                      -- SHA-256 of the raw bytes
 	data bytea NOT NULL,
 	PRIMARY KEY (postoffice, blob)
 ) PARTITION BY HASH (postoffice, blob);

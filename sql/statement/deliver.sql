@@ -1,18 +1,17 @@
 -- The transaction of a delivery batch, in this order for each post office in it.
 
 -- statement deliver_messages
--- Bodies: $2 ids, $3 raw sizes, $4 numbers of segments, $5 hashes, $6 first segments. Their messages: $7 ids,
--- $8 sizes of headers, $9 Date fields (infinity: none), $10 subjects, $11 senders, $12 Message-IDs.
+-- Bodies: $2 ids, $3 raw sizes, $4 numbers of segments, $5 first segments. Their messages: $6 ids,
+-- $7 sizes of headers, $8 Date fields (infinity: none), $9 subjects, $10 senders, $11 Message-IDs.
 with bodies as (
-	insert into blob (postoffice, blob, codec, rawlen, nseg, hash, data)
-	select $1::bigint, b.id, 1, b.size, b.segments, b.hash, b.data
-	from unnest($2::bigint[], $3::bigint[], $4::bigint[], $5::bytea[], $6::bytea[])
-		as b (id, size, segments, hash, data)
+	insert into blob (postoffice, blob, codec, rawlen, nseg, data)
+	select $1::bigint, b.id, 1, b.size, b.segments, b.data
+	from unnest($2::bigint[], $3::bigint[], $4::bigint[], $5::bytea[]) as b (id, size, segments, data)
 )
 insert into message (postoffice, msg, blob, size, hdrlen, sent, subject, sender, message_id)
 select $1::bigint, m.id, m.blob, m.size, m.header, nullif(m.sent, 'infinity'), m.subject, m.sender, m.message_id
-from unnest($2::bigint[], $3::bigint[], $7::bigint[], $8::bigint[], $9::timestamptz[], $10::text[], $11::text[],
-	$12::text[]) as m (blob, size, id, header, sent, subject, sender, message_id);
+from unnest($2::bigint[], $3::bigint[], $6::bigint[], $7::bigint[], $8::timestamptz[], $9::text[], $10::text[],
+	$11::text[]) as m (blob, size, id, header, sent, subject, sender, message_id);
 
 -- statement deliver_lock
 -- Several mailboxes, in rising order everywhere, so that no two batches wait for each other. Not `for update`: nobody

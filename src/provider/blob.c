@@ -17,7 +17,6 @@
 #include "provider/blob_store.h"
 #include "provider/db.h"
 
-#include <openssl/evp.h>
 #include <stdatomic.h>
 #include <zstd.h>
 
@@ -37,8 +36,6 @@ struct blob_writer {
 	int held_count, held_room;
 	size_t held_bytes;
 	int segments; /* closed ones, held and stored */
-	EVP_MD_CTX *sha;
-	uint8_t hash[32];
 	bool finished;
 };
 
@@ -88,9 +85,6 @@ status blob_writer_open(int64_t postoffice, blob_writer **w)
 
 	n->postoffice = postoffice;
 	n->id = id_new();
-	n->sha = EVP_MD_CTX_new();
-	if (!n->sha || EVP_DigestInit_ex(n->sha, EVP_sha256(), NULL) != 1)
-		memory_short(0);
 	*w = n;
 	return ST_OK;
 }
@@ -141,8 +135,6 @@ static status piece_pack(blob_writer *w, slice raw)
 	ZSTD_CCtx *c = packer_take();
 	size_t size;
 
-	if (EVP_DigestUpdate(w->sha, raw.at, raw.size) != 1)
-		memory_short(0);
 	text_reserve(&w->filling, ZSTD_compressBound(raw.size));
 	size = ZSTD_compress2(c, w->filling.at + w->filling.size, w->filling.room - w->filling.size,
 		raw.at, raw.size);
@@ -186,8 +178,6 @@ status blob_writer_finish(blob_writer *w)
 	text_free(&w->raw);
 	if (w->filling.size > 0)
 		TRY(segment_close(w));
-	if (EVP_DigestFinal_ex(w->sha, w->hash, NULL) != 1)
-		memory_short(0);
 	w->finished = true;
 	return ST_OK;
 }
@@ -202,17 +192,11 @@ uint64_t blob_writer_size(const blob_writer *w)
 	return w->size;
 }
 
-slice blob_writer_hash(const blob_writer *w)
-{
-	return slice_of(w->hash, sizeof w->hash);
-}
-
 void blob_packed(const blob_writer *w, struct blob_packed *out)
 {
 	*out = (struct blob_packed){
 		.id = w->id,
 		.size = w->size,
-		.hash = blob_writer_hash(w),
 		.segments = w->segments,
 		.held = w->held_count,
 		.data = w->held_data,
@@ -230,7 +214,6 @@ void blob_writer_close(blob_writer **w)
 		text_free(&(*w)->held[i]);
 	memory_free((*w)->held);
 	memory_free((*w)->held_data);
-	EVP_MD_CTX_free((*w)->sha);
 	memory_free(*w);
 	*w = NULL;
 }

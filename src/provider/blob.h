@@ -15,7 +15,6 @@ status blob_write(blob_writer *w, slice bytes);  /* may wait only when a segment
 status blob_writer_finish(blob_writer *w);       /* no more bytes; cheap to call before delivering */
 int64_t blob_writer_id(const blob_writer *w);
 uint64_t blob_writer_size(const blob_writer *w); /* raw octets so far */
-slice blob_writer_hash(const blob_writer *w);    /* SHA-256 of the raw octets, after finish */
 void blob_writer_close(blob_writer **w);         /* drops what was not delivered */
 
 /* ---- reading: streamed, one segment at a time; no connection is held while `each` runs (it may

@@ -9,7 +9,6 @@
 struct blob_packed {
 	int64_t id;
 	uint64_t size; /* raw octets */
-	slice hash;
 	int segments;      /* in all, at least 1 */
 	int held;          /* 1 .. segments */
 	const slice *data; /* [held] */

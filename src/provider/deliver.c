@@ -117,9 +117,8 @@ static void messages_add(db_tx *tx, arena *a, int64_t postoffice, const struct s
 	int64_t *numbers = arena_new_array(a, (size_t)n * 6, sizeof *numbers);
 	int64_t *blob = numbers, *size = blob + n, *segments = size + n, *id = segments + n,
 		*header = id + n, *sent = header + n;
-	slice *bytes = arena_new_array(a, (size_t)n * 5, sizeof *bytes);
-	slice *hash = bytes, *data = hash + n, *subject = data + n, *from = subject + n,
-	      *message_id = from + n;
+	slice *bytes = arena_new_array(a, (size_t)n * 4, sizeof *bytes);
+	slice *data = bytes, *subject = data + n, *from = subject + n, *message_id = from + n;
 
 	for (int i = 0; i < n; i++) {
 		const struct blob_packed *b = &shares[i].body;
@@ -128,7 +127,6 @@ static void messages_add(db_tx *tx, arena *a, int64_t postoffice, const struct s
 		blob[i] = b->id;
 		size[i] = (int64_t)b->size;
 		segments[i] = b->segments;
-		hash[i] = b->hash;
 		data[i] = b->data[0];
 		id[i] = d->id;
 		header[i] = shares[i].part->header_size;
@@ -139,11 +137,11 @@ static void messages_add(db_tx *tx, arena *a, int64_t postoffice, const struct s
 	}
 	db_add(tx, SQL_DELIVER_MESSAGES,
 		(struct param[]){p_int(postoffice), p_int_array(blob, n), p_int_array(size, n),
-			p_int_array(segments, n), p_bytes_array(hash, n), p_bytes_array(data, n),
+			p_int_array(segments, n), p_bytes_array(data, n),
 			p_int_array(id, n), p_int_array(header, n), p_time_array(sent, n),
 			p_text_array(subject, n), p_text_array(from, n),
 			p_text_array(message_id, n)},
-		12, NULL);
+		11, NULL);
 }
 
 static int recipient_order(const void *a, const void *b)

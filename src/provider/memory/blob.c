@@ -4,37 +4,30 @@
 #include "base/id.h"
 #include "base/memory.h"
 #include "base/text.h"
-#include "provider/digest.h"
 #include "provider/memory/store.h"
 
 struct blob_writer {
 	int64_t id;
 	text body;
-	digest *d;
-	uint8_t hash[32];
-	bool finished;
 };
 
 status blob_writer_open(int64_t postoffice, blob_writer **w)
 {
 	(void)postoffice;
 	*w = memory_new(sizeof **w);
-	**w = (blob_writer){.id = id_new(), .d = digest_open()};
+	**w = (blob_writer){.id = id_new()};
 	return ST_OK;
 }
 
 status blob_write(blob_writer *w, slice bytes)
 {
 	text_add(&w->body, bytes);
-	digest_add(w->d, bytes);
 	return ST_OK;
 }
 
 status blob_writer_finish(blob_writer *w)
 {
-	if (!w->finished)
-		digest_end(w->d, w->hash);
-	w->finished = true;
+	(void)w;
 	return ST_OK;
 }
 
@@ -48,11 +41,6 @@ uint64_t blob_writer_size(const blob_writer *w)
 	return w->body.size;
 }
 
-slice blob_writer_hash(const blob_writer *w)
-{
-	return slice_of(w->hash, sizeof w->hash);
-}
-
 slice blob_writer_body(const blob_writer *w)
 {
 	return text_slice(&w->body);
@@ -62,7 +50,6 @@ void blob_writer_close(blob_writer **w)
 {
 	if (!*w)
 		return;
-	digest_close(&(*w)->d);
 	text_free(&(*w)->body);
 	memory_free(*w);
 	*w = NULL;
