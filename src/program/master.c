@@ -58,7 +58,8 @@ struct master {
 static status take_pid_file(struct master *m)
 {
 	slice path = arena_format(&m->facts, "%.*s/pennypostd.pid", SLICE_ARGS(m->boot->state));
-	m->pid_file = open(path.at, O_RDWR | O_CREAT | O_CLOEXEC, 0644);
+	/* As root in a folder that may be another user's: no link is followed to what is not ours. */
+	m->pid_file = open(path.at, O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0644);
 	if (m->pid_file < 0)
 		return log_trouble(ST_DENIED, EV_PID_FILE, "file=%s error=%s", log_quote(path),
 				   log_quote(slice_z(strerror(errno))));
@@ -70,13 +71,16 @@ static status take_pid_file(struct master *m)
 	return ST_OK;
 }
 
+/* Each worker and its successor have a slot of their own in the shared figures; two seats are for
+   the web and the agent. */
+#define MAIL_WORKERS_MOST (METRIC_SLOTS / 2 - 2)
+
 static unsigned mail_workers(void)
 {
 	int64_t n = setting_number(S_mail_workers, NULL);
-	if (n > 0)
-		return (unsigned)n;
-	long processors = sysconf(_SC_NPROCESSORS_ONLN);
-	return processors > 0 ? (unsigned)processors : 1;
+	if (n == 0)
+		n = sysconf(_SC_NPROCESSORS_ONLN);
+	return n < 1 ? 1 : n > MAIL_WORKERS_MOST ? MAIL_WORKERS_MOST : (unsigned)n;
 }
 
 /* Another process may share our port unnoticed through SO_REUSEPORT: an exclusive socket asks first. */

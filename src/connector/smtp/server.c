@@ -3,6 +3,7 @@
 #include "base/utf8.h"
 #include "connector/smtp/session.h"
 #include "mail/date.h"
+#include "net/listener.h"
 #include "provider/provider.h"
 #include "provider/sasl.h"
 
@@ -41,7 +42,7 @@ void smtp_reset(conversation *c)
 	s->sender = (mail_address){0};
 	s->parameters = (mail_parameters){0};
 	s->recipients = NULL;
-	s->n = s->room = 0;
+	s->n = s->room = s->surplus = 0;
 	if (s->state != AT_START)
 		s->state = AT_READY;
 }
@@ -120,6 +121,25 @@ static status capabilities(conversation *c)
 	return conversation_say(c, "250 SMTPUTF8");
 }
 
+/* Commands that do no work may not go on for ever (T20). */
+static bool tires(unsigned *count)
+{
+	return ++*count > (unsigned)setting_number(S_smtp_idle_commands_most, NULL);
+}
+
+static status say_tired(conversation *c)
+{
+	c->closing = true;
+	return conversation_say(c, "421 4.7.0 Too many commands without mail, closing");
+}
+
+static void keep_helo(struct smtp *s, slice host)
+{
+	host = slice_until(host, sizeof s->helo_room - 1);
+	memcpy(s->helo_room, host.at, host.size);
+	s->helo = slice_of(s->helo_room, host.size);
+}
+
 static status greet(conversation *c, slice rest, bool esmtp)
 {
 	struct smtp *s = smtp_of(c);
@@ -127,16 +147,18 @@ static status greet(conversation *c, slice rest, bool esmtp)
 	bool literal;
 	/* Many a client has a name that is no host name; what matters is that it is a single word
 	   that can stand in a Received field. */
-	if (mail_host_parse(rest, &c->talk, &host, &literal) != ST_OK) {
+	if (tires(&s->greetings))
+		return say_tired(c);
+	if (mail_host_parse(rest, &c->command, &host, &literal) != ST_OK) {
 		if (slice_find(rest, ' ') < rest.size || rest.size > MAIL_DOMAIN_MOST ||
 		    !utf8_is_ascii(rest)) {
 			conversation_bad(c);
 			return conversation_say(c, "501 5.5.4 Syntax: %s hostname", esmtp ? "EHLO" : "HELO");
 		}
-		host = arena_copy(&c->talk, rest);
+		host = rest;
 	}
 	smtp_reset(c);
-	s->helo = host;
+	keep_helo(s, host);
 	s->esmtp = esmtp;
 	s->state = AT_READY;
 	if (esmtp)
@@ -156,15 +178,9 @@ static status smtp_helo(conversation *c, slice rest)
 
 /* ---- small commands */
 
-/* Commands that do no work may not go on for ever (T20). */
 static status idle(conversation *c, const char *reply)
 {
-	struct smtp *s = smtp_of(c);
-	if (++s->idle_commands > (unsigned)setting_number(S_smtp_idle_commands_most, NULL)) {
-		c->closing = true;
-		return conversation_say(c, "421 4.7.0 Too many commands without mail, closing");
-	}
-	return conversation_say(c, "%s", reply);
+	return tires(&smtp_of(c)->idle_commands) ? say_tired(c) : conversation_say(c, "%s", reply);
 }
 
 static status smtp_noop(conversation *c, slice rest)
@@ -375,10 +391,21 @@ static unsigned bad_most(const conversation *c)
 	return (unsigned)setting_number(S_smtp_bad_commands_most, NULL);
 }
 
+/* Half of the conversations this worker may hold are there. */
+static bool is_busy(void)
+{
+	return listener_open_count() > (unsigned)setting_number(S_smtp_conversations_most, NULL) / 2;
+}
+
+/* While the worker is busy, who neither sends nor logs on has to go (T21). */
 static usec patience(const conversation *c)
 {
-	(void)c;
-	return setting_number(S_smtp_command_patience, NULL);
+	const struct smtp *s = smtp_of(c);
+	usec patience = setting_number(S_smtp_command_patience, NULL);
+	if (s->messages > 0 || s->authenticated || !is_busy())
+		return patience;
+	usec left = c->started + setting_number(S_smtp_greeting_patience, NULL) - clock_now();
+	return left < 0 ? 0 : left < patience ? left : patience;
 }
 
 /* The client speaks again, so it has read the answer to its last message (R6). */

@@ -42,7 +42,8 @@ struct incoming {
 struct smtp {
 	enum smtp_state state;
 	bool esmtp;
-	slice helo;              /* in the talk arena */
+	slice helo;              /* in helo_room: greeting again and again costs no memory */
+	char helo_room[MAIL_DOMAIN_MOST + 1];
 	bool authenticated;
 	struct identity who;     /* in the talk arena */
 	arena mail;              /* of the present message */
@@ -50,9 +51,11 @@ struct smtp {
 	mail_parameters parameters;
 	struct recipient *recipients;
 	int n, room;
+	int surplus;             /* recipients refused as too many */
 	struct incoming *incoming;
 	unsigned messages;       /* begun in this conversation */
 	unsigned idle_commands;  /* since the last message */
+	unsigned greetings;
 	bool data_refused;       /* body lines may follow: nothing unknown is forgiven */
 	uint8_t unconfirmed[16]; /* key of the message whose 250 the client may not have read */
 	bool has_unconfirmed;

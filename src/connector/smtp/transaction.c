@@ -176,10 +176,22 @@ static void add_recipient(struct smtp *s, const struct recipient *r)
 	s->recipients[s->n++] = *r;
 }
 
+/* Looked at before anything else, so that they cost no memory. As many again are forgiven, since a list
+   may be sent in one go; then they count as bad (T20). */
+static status too_many_recipients(conversation *c)
+{
+	struct smtp *s = smtp_of(c);
+	if (++s->surplus > s->n)
+		conversation_bad(c);
+	return conversation_say(c, "452 4.5.3 Too many recipients; send the rest in another message");
+}
+
 status smtp_rcpt(conversation *c, slice rest)
 {
 	struct smtp *s = smtp_of(c);
 	struct recipient r = {0};
+	if (s->n >= (int)setting_number(S_smtp_recipients_most, NULL))
+		return too_many_recipients(c);
 	if (!take_word(&rest, S("TO:")))
 		return bad(c, "501 5.5.4 Syntax: RCPT TO:<recipient>");
 	status kind = mail_address_path(rest, &s->mail, &r.address, &rest);
@@ -192,8 +204,6 @@ status smtp_rcpt(conversation *c, slice rest)
 						 : "501 5.5.4 Malformed or doubled parameter of RCPT");
 	if (r.address.utf8 && !s->parameters.smtputf8)
 		return bad(c, "553 5.6.7 The address needs the SMTPUTF8 parameter of MAIL");
-	if (s->n >= (int)setting_number(S_smtp_recipients_most, NULL))
-		return conversation_say(c, "452 4.5.3 Too many recipients; send the rest in another message");
 	kind = resolve(c, &r);
 	if (kind != ST_OK) {
 		conversation_bad(c); /* harvesting ends like any other nonsense (T20) */

@@ -92,6 +92,7 @@ status pop3_user(conversation *c, slice rest)
 		return said;
 	if (slice_same(setting_text(S_pop3_apop, NULL), S("forced")))
 		return pop3_refuse(c, "Use APOP");
+	arena_clear(&c->talk); /* of failed logons, and of the name given before */
 	pop3_of(c)->user = arena_copy(&c->talk, rest);
 	return conversation_say(c, "+OK Now the password");
 }

@@ -190,19 +190,19 @@ static status pop3_quit(conversation *c, slice rest)
 /* ---- the table of commands */
 
 const struct command pop3_commands[] = {
-	{"CAPA", pop3_capa, AT_ANY, COMMAND_NO_ARGUMENT, "CAPA: list what is on offer"},
+	{"CAPA", pop3_capa, AT_ANY, COMMAND_NO_ARGUMENT | COMMAND_FREE, "CAPA: list what is on offer"},
 	{"STLS", pop3_stls, AT_AUTHORIZATION, COMMAND_NO_ARGUMENT | COMMAND_SWITCHABLE,
 	 "STLS: encrypt this conversation"},
-	{"USER", pop3_user, AT_AUTHORIZATION, COMMAND_ARGUMENT | COMMAND_SWITCHABLE,
+	{"USER", pop3_user, AT_AUTHORIZATION, COMMAND_ARGUMENT | COMMAND_SWITCHABLE | COMMAND_FREE,
 	 "USER <name>: name of the mailbox"},
 	{"PASS", pop3_pass, AT_AUTHORIZATION, COMMAND_ARGUMENT | COMMAND_SECRET, "PASS <password>: log on"},
 	{"APOP", pop3_apop, AT_AUTHORIZATION, COMMAND_ARGUMENT | COMMAND_SWITCHABLE | COMMAND_SECRET,
 	 "APOP <name> <digest>: log on"},
 	{"AUTH", pop3_auth, AT_AUTHORIZATION, COMMAND_SWITCHABLE | COMMAND_SECRET,
 	 "AUTH [mechanism [initial response]]: log on, or list mechanisms"},
-	{"UTF8", pop3_utf8, AT_AUTHORIZATION, COMMAND_NO_ARGUMENT | COMMAND_SWITCHABLE,
+	{"UTF8", pop3_utf8, AT_AUTHORIZATION, COMMAND_NO_ARGUMENT | COMMAND_SWITCHABLE | COMMAND_FREE,
 	 "UTF8: UTF-8 in headers, names and passwords"},
-	{"LANG", pop3_lang, AT_ANY, COMMAND_SWITCHABLE, "LANG [language]: language of the answers"},
+	{"LANG", pop3_lang, AT_ANY, COMMAND_SWITCHABLE | COMMAND_FREE, "LANG [language]: language of the answers"},
 	{"STAT", pop3_stat, AT_TRANSACTION, COMMAND_NO_ARGUMENT, "STAT: count and size"},
 	{"LIST", pop3_list, AT_TRANSACTION, 0, "LIST [message]: sizes"},
 	{"UIDL", pop3_uidl, AT_TRANSACTION, 0, "UIDL [message]: lasting names"},
@@ -281,10 +281,13 @@ static unsigned bad_most(const conversation *c)
 	return (unsigned)setting_number(S_pop3_bad_commands_most, NULL);
 }
 
+/* Until the logon the time runs from the beginning, whatever the client says meanwhile (T21). */
 static usec patience(const conversation *c)
 {
-	return setting_number(pop3_of(c)->state == AT_AUTHORIZATION ? S_pop3_logon_patience
-								    : S_pop3_idle_patience, NULL);
+	if (pop3_of(c)->state == AT_TRANSACTION)
+		return setting_number(S_pop3_idle_patience, NULL);
+	usec left = c->started + setting_number(S_pop3_logon_patience, NULL) - clock_now();
+	return left > 0 ? left : 0;
 }
 
 static const struct dialogue pop3_dialogue = {

@@ -33,7 +33,6 @@ struct pop3 {
 	char stamp[80];    /* of the greeting, for APOP; empty: none */
 	slice user;        /* after USER, in the talk arena */
 	bool utf8;
-	slice language;
 	struct identity who;
 	struct maildrop drop;
 };
