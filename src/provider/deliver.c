@@ -308,7 +308,8 @@ static status transaction_try(struct job **jobs, int n, int *failed)
 }
 
 /* Runs it until its outcome is known. The lane is free meanwhile: a lost connection of one batch
-   must not hold up the others. */
+   must not hold up the others. A run that is refused for now settles nothing, even by one statement:
+   it may have waited in vain for the lost one, which is still under way. */
 static status transaction_settle(struct job **jobs, int n, int *failed)
 {
 	usec until = clock_now() + UNSURE_MOST;
@@ -317,7 +318,7 @@ static status transaction_settle(struct job **jobs, int n, int *failed)
 	log_event(EV_DELIVER_UNSURE, "messages=%d", n);
 	for (;;) {
 		s = transaction_try(jobs, n, failed);
-		if (s != ST_UNSURE && (s != ST_BUSY || *failed >= 0))
+		if (s != ST_UNSURE && s != ST_BUSY)
 			break;
 		if (clock_now() >= until || task_sleep(UNSURE_PAUSE) != ST_OK)
 			return ST_UNSURE;

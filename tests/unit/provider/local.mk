@@ -18,16 +18,17 @@ unit_store_pg_SOURCES = \
 	tests/unit/provider/store_fixture.c tests/unit/provider/store_fixture.h \
 	tests/unit/provider/blob.c \
 	tests/unit/provider/deliver.c \
-	tests/unit/provider/office.c \
-	tests/unit/provider/unsure.c
+	tests/unit/provider/office.c
 unit_store_pg_LDADD = $(floor_provider) $(CRITERION_LIBS)
 
-# What kills its PostgreSQL has one for itself; one test after the other.
+# What kills or changes its PostgreSQL has one for itself; one test after the other.
 check_PROGRAMS += unit_outage.pg
 TESTS += unit_outage.pg
 unit_outage_pg_SOURCES = \
 	tests/unit/provider/given.c tests/unit/provider/given.h \
-	tests/unit/provider/outage.c
+	tests/unit/provider/store_fixture.c tests/unit/provider/store_fixture.h \
+	tests/unit/provider/outage.c \
+	tests/unit/provider/unsure.c
 # The plain runner brings its own main, and is sequential.
 if !PLAIN_RUNNER
 unit_outage_pg_SOURCES += tests/unit/provider/sequential.c

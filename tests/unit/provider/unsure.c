@@ -1,6 +1,6 @@
 /* Commits whose answer is lost (trust.md R5). A proxy stands between the provider and PostgreSQL and
-   cuts the connection at any byte of the exchange, or hands a transaction over to the server only
-   after the client has given the connection up. Whatever happens: a delivery that says ST_OK stored
+   cuts the connection at any byte of the exchange, hands a transaction over to the server only after
+   the client has given the connection up, or leaves the server alone with it. Whatever happens: a delivery that says ST_OK stored
    one entry, any other outcome none. */
 #include "provider/deliver.h"
 
@@ -20,7 +20,7 @@
 
 /* ---- the proxy: one connection at a time, in a thread of its own */
 
-enum proxy_mode { FORWARD, CUT_REQUEST, CUT_ANSWER, HAND_OVER_LATE };
+enum proxy_mode { FORWARD, CUT_REQUEST, CUT_ANSWER, HAND_OVER_LATE, LEAVE_ALONE };
 
 static struct {
 	char folder[64];
@@ -49,8 +49,8 @@ static bool all_sent(int fd, const char *at, size_t size)
 	return true;
 }
 
-/* The client is told nothing more; the server gets the whole request half a second later. */
-static void hand_over_late(int client, int server, const char *at, size_t size)
+/* The client is told nothing more; the server gets the whole request, half a second later or at once. */
+static void hand_over_alone(int client, int server, const char *at, size_t size, useconds_t after)
 {
 	text late = TEXT_INIT;
 	char more[4096];
@@ -64,11 +64,11 @@ static void hand_over_late(int client, int server, const char *at, size_t size)
 		text_add(&late, slice_of(more, (size_t)n));
 	}
 	shutdown(client, SHUT_RDWR);
-	usleep(500000);
+	usleep(after);
 	all_sent(server, late.at, late.size);
 	text_free(&late);
 	p.fd = server;
-	while (poll(&p, 1, 1000) > 0 && read(server, more, sizeof more) > 0)
+	while (poll(&p, 1, 10000) > 0 && read(server, more, sizeof more) > 0)
 		;
 }
 
@@ -88,12 +88,13 @@ static bool pass(int client, int server, bool request)
 	bool cut = counted && proxy.left <= (size_t)n;
 	if (counted)
 		proxy.left -= most;
-	if (cut || (mode == HAND_OVER_LATE && request))
+	bool alone = request && (mode == HAND_OVER_LATE || mode == LEAVE_ALONE);
+	if (cut || alone)
 		proxy.mode = FORWARD;
 	pthread_mutex_unlock(&proxy.lock);
 
-	if (mode == HAND_OVER_LATE && request) {
-		hand_over_late(client, server, bytes, (size_t)n);
+	if (alone) {
+		hand_over_alone(client, server, bytes, (size_t)n, mode == LEAVE_ALONE ? 0 : 500000);
 		return false;
 	}
 	return all_sent(request ? server : client, bytes, most) && !cut;
@@ -253,4 +254,45 @@ Test(unsure, a_transaction_that_comes_late_stores_nothing)
 	cr_assert_eq(store_sql("select max(uid) from entry where postoffice = %lld",
 			     (long long)to.postoffice),
 		5);
+}
+
+/* ---- a commit that hangs: a synchronous standby nobody has */
+
+static void standby_wanted(const char *name)
+{
+	arena a = ARENA_INIT;
+	db_link *l;
+	slice why;
+
+	cr_assert_eq(db_link_open(slice_z(getenv("PENNYPOST_TEST_SUPERURI")), "test", &a, &l, &why),
+		ST_OK);
+	slice set = arena_format(&a, "alter system set synchronous_standby_names = '%s'", name);
+	cr_assert_eq(db_link_script(l, set.at, &a, &why), ST_OK);
+	cr_assert_eq(db_link_script(l, "select pg_reload_conf()", &a, &why), ST_OK);
+	db_link_close(&l);
+	arena_release(&a);
+}
+
+static void *standby_given_up(void *arg)
+{
+	usleep(3500000);
+	standby_wanted("");
+	return arg;
+}
+
+/* The second run only learns that somebody holds the message's key; that settles nothing. */
+Test(unsure, a_transaction_still_under_way_is_waited_for)
+{
+	struct route to = warm_mailbox();
+	pthread_t t;
+
+	standby_wanted("nobody");
+	usleep(300000);
+	pthread_create(&t, NULL, standby_given_up, NULL);
+	proxy_arm(LEAVE_ALONE, 0);
+	status s = letter_deliver(&to, 1, RAW);
+	pthread_join(t, NULL);
+	usleep(500000);
+	cr_assert_eq(s, ST_OK, "%s", status_name(s));
+	cr_assert_eq(entries_in(&to), 4);
 }
