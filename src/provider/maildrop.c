@@ -63,8 +63,10 @@ status maildrop_take(int64_t postoffice, int64_t mailbox, int64_t inbox, usec le
 	       (struct param[]){p_int(postoffice), p_int(mailbox), p_int(out->token), p_int(lease)}, 4,
 	       &locked);
 	if (delay > 0 || !is_noted(mailbox))
-		db_add(tx, SQL_LOGON_NOTE,
-		       (struct param[]){p_int(postoffice), p_int(mailbox), p_int(SERVICE_POP3)}, 3, &before);
+		db_add(tx, SQL_MAILDROP_LOGON,
+		       (struct param[]){p_int(postoffice), p_int(mailbox), p_int(SERVICE_POP3),
+					p_int(out->token), p_int(delay)},
+		       5, &before);
 	db_add(tx, SQL_MAILDROP_ENTRIES,
 	       (struct param[]){p_int(postoffice), p_int(mailbox), p_int(inbox)}, 3, &entries);
 	TRY(db_commit(&tx, NULL));

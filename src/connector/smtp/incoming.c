@@ -299,7 +299,10 @@ static void repeat_key(conversation *c, struct incoming *in)
 	struct smtp *s = smtp_of(c);
 	if (setting_number(S_smtp_repeat_window, NULL) == 0)
 		return;
+	/* Behind a line end each, so that no text with an address at its end is like another. */
+	digest_add(in->content, S("\n"));
 	digest_add(in->content, net_address_text(smtp_client(c), &c->command));
+	digest_add(in->content, S("\n"));
 	digest_add(in->content, mail_address_key(&s->sender, &c->command));
 	for (int i = 0; i < s->n; i++) {
 		digest_add(in->content, S("\n"));

@@ -17,11 +17,12 @@ static status lock(struct store *s, struct m_mailbox *m, int64_t inbox, usec lea
 	return ST_OK;
 }
 
-static void list(struct m_mailbox *m, arena *a, struct maildrop_taken *out)
+static void list(struct m_mailbox *m, usec delay, arena *a, struct maildrop_taken *out)
 {
 	usec now = clock_wall(), before = m->logons[SERVICE_POP3];
 	out->since = before ? now - before : USEC_NEVER;
-	m->logons[SERVICE_POP3] = m->last_logon = now;
+	if (out->since >= delay) /* who comes too early does not begin the delay anew */
+		m->logons[SERVICE_POP3] = m->last_logon = now;
 	out->uidvalidity = m->inbox.uidvalidity;
 	out->n = 0;
 	out->entries = arena_new_array(a, (size_t)m->inbox.messages + 1, sizeof *out->entries);
@@ -32,12 +33,11 @@ static void list(struct m_mailbox *m, arena *a, struct maildrop_taken *out)
 status maildrop_take(int64_t postoffice, int64_t mailbox, int64_t inbox, usec lease, usec delay,
 		     arena *a, struct maildrop_taken *out)
 {
-	(void)delay; /* logons cost nothing here: `since` is always known */
 	struct store *s = store_take();
 	struct m_mailbox *m = store_mailbox(s, postoffice, mailbox);
 	status kind = lock(s, m, inbox, lease, &out->token);
 	if (kind == ST_OK)
-		list(m, a, out);
+		list(m, delay, a, out);
 	store_give();
 	return kind;
 }

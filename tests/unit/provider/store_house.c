@@ -313,6 +313,42 @@ Test(store_house, a_maildrop_has_one_holder_until_the_lease_ends)
 	arena_release(&a);
 }
 
+static status take(const mailbox *m, usec delay, arena *a, struct maildrop_taken *out)
+{
+	return maildrop_take(m->postoffice, m->id, m->inbox, USEC_S, delay, a, out);
+}
+
+static status give_back(const mailbox *m, const struct maildrop_taken *taken)
+{
+	return maildrop_give(m->postoffice, m->id, m->inbox, taken->token, NULL, 0);
+}
+
+/* Else a client that asks every minute would never be let in where two are wanted. */
+Test(store_house, logons_that_were_refused_do_not_begin_the_delay_anew)
+{
+	arena a = ARENA_INIT;
+	struct maildrop_taken mine, other;
+	given_providers();
+	struct given_tenant t = given_tenant();
+	mailbox *m;
+	usec delay = 300 * USEC_MS;
+
+	cr_assert(mailbox_by_id(t.postoffice, t.mailbox, &a, &m) == ST_OK);
+	cr_assert(take(m, delay, &a, &mine) == ST_OK);
+	usleep(200000);
+	cr_assert(take(m, delay, &a, &other) == ST_LIMITED);
+	cr_assert(give_back(m, &mine) == ST_OK);
+	cr_assert(take(m, delay, &a, &other) == ST_OK);
+	cr_expect(other.since < delay, "too early");
+	cr_assert(give_back(m, &other) == ST_OK);
+	usleep(150000);
+	cr_assert(take(m, delay, &a, &mine) == ST_OK);
+	cr_expect(mine.since >= delay, "both refused ones left no trace: %lld", (long long)mine.since);
+	cr_assert(give_back(m, &mine) == ST_OK);
+	provider_close();
+	arena_release(&a);
+}
+
 Test(store_house, a_logon_knows_the_time_since_the_one_before)
 {
 	usec since;
