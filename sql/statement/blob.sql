@@ -1,7 +1,12 @@
 -- Bodies: segment 0 in the row, the others in blob_seg.
 
 -- statement blob_find
-select codec, rawlen, nseg, data from blob where postoffice = $1::bigint and blob = $2::bigint;
+select codec, rawlen, nseg, data, blob from blob where postoffice = $1::bigint and blob = $2::bigint;
+
+-- statement blob_of_message
+-- $2 a message: its body.
+select codec, rawlen, nseg, data, blob from blob
+where postoffice = $1::bigint and blob = (select blob from message where postoffice = $1::bigint and msg = $2::bigint);
 
 -- statement blob_segment_find
 select data from blob_seg where postoffice = $1::bigint and blob = $2::bigint and seg = $3::bigint;

@@ -30,10 +30,11 @@ with ours as (delete from maildrop where postoffice = $1 and mailbox = $2 and to
 select 1 / count(*)::int from ours;
 
 -- statement maildrop_entries
--- $1 post office, $2 mailbox, $3 folder: a row per entry, or one without UID for an empty folder.
-select f.uidvalidity, e.uid, e.msg, m.blob, e.size
-from folder f
-left join entry e on e.postoffice = f.postoffice and e.folder = f.folder
-left join message m on m.postoffice = e.postoffice and m.msg = e.msg
-where f.postoffice = $1::bigint and f.mailbox = $2::bigint and f.folder = $3::bigint
-order by e.uid;
+-- $1 post office, $2 mailbox, $3 folder: its UIDVALIDITY, and what is in it as three arrays in the order of UIDs
+-- (NULL when empty), which cost a fraction of as many rows.
+select f.uidvalidity, l.uids, l.messages, l.sizes
+from folder f cross join lateral (
+	select array_agg(e.uid) as uids, array_agg(e.msg) as messages, array_agg(e.size) as sizes
+	from (select uid, msg, size from entry where postoffice = $1::bigint and folder = $3::bigint order by uid) e
+) l
+where f.postoffice = $1::bigint and f.mailbox = $2::bigint and f.folder = $3::bigint;

@@ -221,6 +221,7 @@ void blob_writer_close(blob_writer **w)
 /* ---- reading */
 
 struct blob_row {
+	int64_t id;
 	uint64_t size;
 	int segments;
 	slice first;
@@ -234,14 +235,17 @@ static status broken(int64_t blob, const char *what)
 	return log_trouble(ST_BROKEN, EV_BLOB_BROKEN, "blob=%s reason=%s", id, what);
 }
 
-static status row_find(int64_t postoffice, int64_t blob, arena *a, struct blob_row *out)
+/* `find` is SQL_BLOB_FIND with the blob's id, or SQL_BLOB_OF_MESSAGE with the message's. */
+static status row_find(
+	enum statement_id find, int64_t postoffice, int64_t id, arena *a, struct blob_row *out)
 {
-	struct param p[] = {p_int(postoffice), p_int(blob)};
+	struct param p[] = {p_int(postoffice), p_int(id)};
 	struct rows r;
 
-	TRY(db_one(SQL_BLOB_FIND, p, 2, a, &r));
+	TRY(db_one(find, p, 2, a, &r));
+	out->id = row_int(&r, 0, 4);
 	if (row_int(&r, 0, 0) != CODEC_ZSTD)
-		return broken(blob, "codec");
+		return broken(out->id, "codec");
 	out->size = (uint64_t)row_int(&r, 0, 1);
 	out->segments = (int)row_int(&r, 0, 2);
 	out->first = row_slice(&r, 0, 3);
@@ -320,11 +324,13 @@ static status segment_read(struct reading *r, slice packed)
 	return ST_OK;
 }
 
-static status segments_read(struct reading *r, int64_t postoffice, arena *a)
+static status segments_read(
+	struct reading *r, enum statement_id find, int64_t postoffice, int64_t id, arena *a)
 {
 	struct blob_row row = {0};
 
-	TRY(row_find(postoffice, r->blob, a, &row));
+	TRY(row_find(find, postoffice, id, a, &row));
+	r->blob = row.id;
 	r->size = row.size;
 	TRY(segment_read(r, row.first));
 	for (int i = 1; i < row.segments; i++) {
@@ -337,16 +343,28 @@ static status segments_read(struct reading *r, int64_t postoffice, arena *a)
 	return r->seen == r->size ? ST_OK : broken(r->blob, "too-short");
 }
 
-status blob_each(
-	int64_t postoffice, int64_t blob, status (*each)(slice bytes, void *arg), void *arg)
+static status read_each(enum statement_id find, int64_t postoffice, int64_t id,
+	status (*each)(slice bytes, void *arg), void *arg)
 {
-	struct reading r = {.blob = blob, .each = each, .arg = arg};
+	struct reading r = {.each = each, .arg = arg};
 	arena a = ARENA_INIT;
-	status s = segments_read(&r, postoffice, &a);
+	status s = segments_read(&r, find, postoffice, id, &a);
 
 	memory_free(r.piece);
 	arena_release(&a);
 	return s;
+}
+
+status blob_each(
+	int64_t postoffice, int64_t blob, status (*each)(slice bytes, void *arg), void *arg)
+{
+	return read_each(SQL_BLOB_FIND, postoffice, blob, each, arg);
+}
+
+status blob_each_of(
+	int64_t postoffice, int64_t message, status (*each)(slice bytes, void *arg), void *arg)
+{
+	return read_each(SQL_BLOB_OF_MESSAGE, postoffice, message, each, arg);
 }
 
 struct head {

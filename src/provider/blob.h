@@ -20,6 +20,9 @@ void blob_writer_close(blob_writer **w);         /* drops what was not delivered
 /* ---- reading: streamed, one segment at a time; no connection is held while `each` runs (it may
    wait for a slow client). Stops with each's kind when that is not ST_OK. ST_ABSENT. */
 status blob_each(int64_t postoffice, int64_t blob, status (*each)(slice bytes, void *arg), void *arg);
+/* The same for the body of a message, in no more round trips. */
+status blob_each_of(
+	int64_t postoffice, int64_t message, status (*each)(slice bytes, void *arg), void *arg);
 /* The first `most` raw octets, or all: header fetches, TOP. */
 status blob_head(int64_t postoffice, int64_t blob, size_t most, arena *a, slice *bytes);
 

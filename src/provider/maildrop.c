@@ -39,15 +39,14 @@ static bool is_noted(int64_t mailbox)
 
 static void list(const struct rows *r, arena *a, struct maildrop_taken *out)
 {
+	int n;
+	const int64_t *uids = row_int_array(r, 0, 1, a, &out->n);
+	const int64_t *messages = row_int_array(r, 0, 2, a, &n);
+	const int64_t *sizes = row_int_array(r, 0, 3, a, &n);
 	out->uidvalidity = (uint32_t)row_int(r, 0, 0);
-	out->entries = arena_new_array(a, (size_t)r->count, sizeof *out->entries);
-	out->n = 0;
-	for (int i = 0; i < r->count; i++)
-		if (!row_null(r, i, 1))
-			out->entries[out->n++] = (entry){.uid = (uint32_t)row_int(r, i, 1),
-							 .message = row_int(r, i, 2),
-							 .blob = row_int(r, i, 3),
-							 .size = row_int(r, i, 4)};
+	out->entries = arena_new_array(a, (size_t)out->n, sizeof *out->entries);
+	for (int i = 0; i < out->n; i++)
+		out->entries[i] = (entry){.uid = (uint32_t)uids[i], .message = messages[i], .size = sizes[i]};
 }
 
 status maildrop_take(int64_t postoffice, int64_t mailbox, int64_t inbox, usec lease, usec delay,

@@ -9,7 +9,7 @@
 struct maildrop_taken {
 	int64_t token;        /* names this holder of the lock */
 	uint32_t uidvalidity;
-	entry *entries;       /* rising UIDs; only uid, message, blob and size are filled */
+	entry *entries;       /* rising UIDs; only uid, message and size are filled */
 	int n;
 	usec since;           /* time since the last POP3 logon; USEC_NEVER when it is not known */
 };

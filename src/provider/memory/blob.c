@@ -81,3 +81,16 @@ status blob_each(
 	arena_release(&a);
 	return kind;
 }
+
+status blob_each_of(
+	int64_t postoffice, int64_t message, status (*each)(slice bytes, void *arg), void *arg)
+{
+	struct store *s = store_take();
+	int64_t blob = 0;
+	struct m_message *m = store_message(s, postoffice, message);
+
+	if (m)
+		blob = m->m.blob;
+	store_give();
+	return blob_each(postoffice, blob, each, arg);
+}

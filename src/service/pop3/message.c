@@ -117,7 +117,7 @@ static status send_body(conversation *c, const struct drop_item *item, struct se
 	/* One deadline per request, extended by what the client takes. */
 	usec silence = setting_number(S_pop3_idle_patience, NULL);
 	stream_patience(c->stream, silence, 1024, silence);
-	status kind = blob_each(pop3_of(c)->drop.postoffice, item->blob, send_piece, s);
+	status kind = blob_each_of(pop3_of(c)->drop.postoffice, item->message, send_piece, s);
 	if (kind == ST_LIMITED && s->top.full)
 		kind = ST_OK;
 	if (kind == ST_OK)

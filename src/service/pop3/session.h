@@ -11,7 +11,7 @@ enum pop3_state { AT_AUTHORIZATION = 1, AT_TRANSACTION = 2 }; /* RFC 1939 3 */
 #define AT_ANY (AT_AUTHORIZATION | AT_TRANSACTION)
 
 struct drop_item { /* a message of the maildrop; its number is its place + 1 */
-	int64_t message, blob, size;
+	int64_t message, size;
 	uint32_t uid;
 	bool deleted;
 };
