@@ -29,11 +29,13 @@
 #define BEAT_MOST (60 * USEC_S) /* a worker silent for longer hangs: it is killed and restarted */
 #define SETTLED (10 * USEC_S)   /* a worker that lived longer starts without back-off */
 #define BACK_OFF_MOST (5 * USEC_S)
+#define STOP_MORE (15 * USEC_S) /* what a stopping worker may take beside its patience */
 
 struct seat { /* one worker's place; its successor takes the same sockets */
 	struct worker worker;
 	pid_t pid;      /* 0: nobody */
 	pid_t leaving;  /* a predecessor that finishes its conversations */
+	usec leaving_until;
 	usec started, restart_at;
 	unsigned failures;
 };
@@ -258,10 +260,17 @@ static void start_worker(struct master *m, struct seat *s)
 	s->restart_at = USEC_NEVER;
 }
 
+/* When a worker that is asked to stop now must have ended. */
+static usec end_of(const struct worker_pulse *p)
+{
+	return clock_now() + atomic_load(&p->patience) + STOP_MORE;
+}
+
 /* The successor serves from a slot of its own while its predecessor still finishes. */
 static void replace_worker(struct master *m, struct seat *s)
 {
 	s->leaving = s->pid;
+	s->leaving_until = end_of(s->worker.pulse);
 	s->pid = 0;
 	kill(s->leaving, SIGTERM);
 	s->worker.slot ^= 1;
@@ -322,15 +331,22 @@ static void start_due(struct master *m)
 	}
 }
 
+static void kill_hanging(const struct seat *s, pid_t pid)
+{
+	log_event(EV_WORKER_HANGS, "role=%s index=%u pid=%d", worker_role_name(s->worker.role),
+		  s->worker.index, (int)pid);
+	kill(pid, SIGKILL);
+}
+
 static void kill_the_hanging(struct master *m)
 {
+	usec now = clock_now();
 	for (int i = 0; i < m->n; i++) {
 		struct seat *s = &m->seats[i];
-		if (s->pid == 0 || clock_now() - atomic_load(&s->worker.pulse->beat) < BEAT_MOST)
-			continue;
-		log_event(EV_WORKER_HANGS, "role=%s index=%u pid=%d",
-			  worker_role_name(s->worker.role), s->worker.index, (int)s->pid);
-		kill(s->pid, SIGKILL);
+		if (s->pid && now - atomic_load(&s->worker.pulse->beat) >= BEAT_MOST)
+			kill_hanging(s, s->pid);
+		if (s->leaving && now >= s->leaving_until)
+			kill_hanging(s, s->leaving);
 	}
 }
 
@@ -422,13 +438,17 @@ static void supervise(struct master *m)
 	}
 }
 
-static void stop(struct master *m, usec patience)
+static void stop(struct master *m)
 {
+	usec until = 0;
+	for (int i = 0; i < m->n; i++) {
+		usec end = end_of(m->seats[i].worker.pulse);
+		until = end > until ? end : until;
+	}
 	m->stopping = true;
 	ready_stopping();
 	log_event(EV_STOPPING, NULL);
 	signal_workers(m, SIGTERM);
-	usec until = clock_now() + patience;
 	int number;
 	bury_the_dead(m);
 	while (anybody_left(m) && clock_now() < until) {
@@ -464,9 +484,8 @@ int master_run(const struct bootstrap *boot, bool check_only)
 	struct master m = {.boot = boot, .facts = ARENA_INIT, .pid_file = -1, .rolling = -1};
 	status kind = prepare(&m);
 	if (kind == ST_OK && !check_only) {
-		/* Set here, where settings are known: the workers' own patience, and a little more. */
 		supervise(&m);
-		stop(&m, 40 * USEC_S);
+		stop(&m);
 	}
 	for (int k = 0; k < m.spec_count; k++)
 		close(m.specs[k].fd);

@@ -86,7 +86,7 @@ static status serve(struct life *l)
 {
 	const struct worker *w = l->w;
 	arena names = ARENA_INIT;
-	struct provider_conf conf = {.boot = w->boot, .connections = 8, .system_connections = 2, .serve = true};
+	struct provider_conf conf = {.boot = w->boot, .system_connections = 2, .serve = true};
 	conf.application = arena_format(&names, "pennypost %s/%u", worker_role_name(w->role), w->index).at;
 	TRY(provider_open(&conf));
 	log_level_set(level_now());
@@ -105,10 +105,11 @@ static status serve(struct life *l)
 	return ST_BROKEN;
 }
 
-/* Every beat: a sign of life, new certificates, the log level. */
+/* Every beat: a sign of life, the patience of its end, new certificates, the log level. */
 static void tend(struct life *l)
 {
 	atomic_store(&l->w->pulse->beat, clock_now());
+	atomic_store(&l->w->pulse->patience, setting_number(S_stop_patience, NULL));
 	log_level_set(level_now());
 	if (l->tls && tls_server_changed(l->tls))
 		tls_server_reload(l->tls);

@@ -12,6 +12,7 @@ enum worker_role { WORKER_MAIL, WORKER_WEB, WORKER_AGENT };
 struct worker_pulse { /* in memory shared with the master */
 	_Atomic int64_t beat; /* monotonic time of the last sign of life */
 	_Atomic int ready;    /* serves */
+	_Atomic int64_t patience; /* how long it may take to stop, once asked to */
 };
 
 struct worker {

@@ -210,6 +210,12 @@ void pools_close(void)
 	application_name = NULL;
 }
 
+void db_width(enum db_role role, unsigned connections)
+{
+	for (int home = 0; home < HOMES; home++)
+		gate_width(pools[role][home].gate, connections);
+}
+
 void db_patience(usec span)
 {
 	atomic_store(&patience, span);

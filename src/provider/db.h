@@ -171,6 +171,8 @@ struct db_conf {
 };
 status db_open(const struct db_conf *c);    /* does not connect yet */
 void db_close(void);                        /* nobody may be inside any more */
+/* Most connections of a role from now on. */
+void db_width(enum db_role role, unsigned connections);
 void db_patience(usec span);                /* longest wait for a free connection (setting db_patience) */
 /* Plain text of a role's last connection error, for the operator's log line. Static wheel. */
 const char *db_trouble(enum db_role role);

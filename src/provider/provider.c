@@ -260,6 +260,8 @@ static status open_facts(const struct provider_conf *c)
 	TRY(check_all());
 	setting_open();
 	TRY(remember_revisions());
+	if (c->connections == 0)
+		db_width(DB_RUN, (unsigned)setting_number(S_db_connections, NULL));
 	db_patience(setting_number(S_db_patience, NULL));
 	node_role(c->application);
 	TRY(node_lease(c->boot->node));
@@ -269,7 +271,8 @@ static status open_facts(const struct provider_conf *c)
 status provider_open(const struct provider_conf *c)
 {
 	struct db_conf db = {.uri = {c->boot->pguri.at, c->boot->pguri_system.at},
-		.connections = {c->connections, c->system_connections},
+		/* The first one reads the settings. */
+		.connections = {c->connections ? c->connections : 1, c->system_connections},
 		.application = c->application};
 	TRY(auth_secret_open(c->boot));
 	auth_open();

@@ -14,7 +14,7 @@
 
 struct provider_conf {
 	const struct bootstrap *boot;
-	unsigned connections;        /* run-time role; per process (setting db_connections) */
+	unsigned connections;        /* run-time role; 0 = as many as the setting db_connections says */
 	unsigned system_connections; /* system role */
 	const char *application;     /* application_name: "pennypost mail/0" */
 	bool serve;                  /* a server process: starts the watch task (settings reload,

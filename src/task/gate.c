@@ -34,7 +34,7 @@ void gate_close(gate **g)
 /* Meeting lock held. */
 static bool steps_in(gate *g)
 {
-	if (g->inside == g->most)
+	if (g->inside >= g->most)
 		return false;
 	g->inside++;
 	return true;
@@ -76,10 +76,22 @@ void gate_leave(gate *g)
 {
 	meeting_begin();
 	assert(g->inside > 0);
-	if (sleeper_wake_first(&g->queue))
+	if (g->inside <= g->most && sleeper_wake_first(&g->queue))
 		g->waiting--;
 	else
 		g->inside--;
+	meeting_end();
+}
+
+void gate_width(gate *g, unsigned most)
+{
+	assert(most > 0);
+	meeting_begin();
+	g->most = most;
+	while (g->inside < g->most && sleeper_wake_first(&g->queue)) {
+		g->inside++;
+		g->waiting--;
+	}
 	meeting_end();
 }
 

@@ -52,7 +52,7 @@ struct task {
 	const struct wait *waits;
 	int wait_count;
 	bool cancelled;
-	bool shielded;
+	unsigned shielded; /* shields up */
 	bool firm; /* sleeps through a cancel */
 	bool ended;
 };

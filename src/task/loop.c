@@ -270,8 +270,10 @@ bool task_cancelled(void)
 
 void task_shield(bool on)
 {
-	if (current)
-		current->shielded = on;
+	if (current == NULL)
+		return;
+	assert(on || current->shielded > 0);
+	current->shielded += on ? 1u : -1u;
 }
 
 /* ---- descriptors */

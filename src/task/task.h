@@ -54,7 +54,8 @@ task *task_self(void); /* NULL on a plain thread */
    on the loop's thread only. */
 void task_cancel(task *t);
 bool task_cancelled(void);
-/* For clean-up after a cancel: until task_shield(false) waits work again (deadlines still count). */
+/* For clean-up after a cancel: until task_shield(false) waits work again (deadlines still count).
+   Shields nest: as many must go as came. */
 void task_shield(bool on);
 
 /* Bounds every wait that follows in this task (monotonic moment; USEC_NEVER = none). Gives back
@@ -108,6 +109,8 @@ void gate_close(gate **g);
 status gate_enter(gate *g); /* ST_OK: inside; else not inside */
 bool gate_try(gate *g);
 void gate_leave(gate *g);
+/* From now on `most` may be inside; who is inside already stays. */
+void gate_width(gate *g, unsigned most);
 unsigned gate_waiting(const gate *g);
 
 /* ---- offload: runs the function on a helper thread while this task waits, and gives its result.

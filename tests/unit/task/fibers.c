@@ -190,7 +190,9 @@ static status is_cancelled(void *arg)
 	cr_assert_eq(gate_enter(g), ST_CANCELLED, "even where there is room");
 	gate_close(&g);
 	task_shield(true);
-	cr_assert_eq(task_sleep(USEC_MS), ST_OK, "clean-up may wait");
+	task_shield(true);
+	task_shield(false);
+	cr_assert_eq(task_sleep(USEC_MS), ST_OK, "clean-up may wait, and have clean-up in it");
 	task_deadline(clock_now() + USEC_MS);
 	cr_assert_eq(task_sleep(USEC_S), ST_TIMED_OUT, "within its deadline");
 	task_deadline(USEC_NEVER);

@@ -164,3 +164,51 @@ Test(gates, no_place_is_lost_when_patience_ends_at_the_door, .timeout = 60)
 	cr_assert(gate_try(door) && gate_try(door) && !gate_try(door));
 	gate_close(&door);
 }
+
+static int let_in;
+
+static status enters_and_stays(void *leave)
+{
+	cr_assert_eq(gate_enter(door), ST_OK);
+	let_in++;
+	cr_assert_eq(notice_wait(leave), ST_OK);
+	gate_leave(door);
+	return ST_OK;
+}
+
+static status widens_and_narrows(void *arg)
+{
+	notice **leave = arg;
+	task_sleep(0);
+	cr_assert_eq(let_in, 1);
+	gate_width(door, 3);
+	task_sleep(0);
+	cr_assert_eq(let_in, 3, "who waits comes in at once");
+	cr_assert_eq(gate_waiting(door), 1);
+	gate_width(door, 1);
+	notice_raise(leave[0]);
+	notice_raise(leave[1]);
+	task_sleep(0);
+	task_sleep(0);
+	cr_assert_eq(let_in, 3, "nobody follows while too many are inside");
+	notice_raise(leave[2]);
+	notice_raise(leave[3]);
+	return ST_OK;
+}
+
+Test(gates, the_width_may_change, .timeout = 20)
+{
+	notice *leave[4];
+	let_in = 0;
+	door = gate_open(1);
+	room_open();
+	for (int i = 0; i < 4; i++)
+		room_start("guest", enters_and_stays, leave[i] = notice_open());
+	room_start("keeper", widens_and_narrows, leave);
+	room_run();
+	cr_assert_eq(let_in, 4);
+	cr_assert(gate_try(door) && !gate_try(door));
+	for (int i = 0; i < 4; i++)
+		notice_close(&leave[i]);
+	gate_close(&door);
+}
