@@ -219,7 +219,7 @@ CREATE TABLE change (
 ) PARTITION BY RANGE (at);
 SELECT tenant_table('change');
 GRANT SELECT, INSERT, UPDATE, DELETE ON change TO pennypost_run;
-GRANT SELECT, DELETE ON change TO pennypost_system;
+GRANT SELECT ON change TO pennypost_system;
 
 -- Removed entries, kept for the retention; a message's row and blob go when the last one is gone.
 CREATE TABLE expunged (
@@ -235,7 +235,7 @@ CREATE TABLE expunged (
 ) PARTITION BY RANGE (at);
 SELECT tenant_table('expunged');
 GRANT SELECT, INSERT, UPDATE, DELETE ON expunged TO pennypost_run;
-GRANT SELECT, INSERT, DELETE ON expunged TO pennypost_system;
+GRANT SELECT ON expunged TO pennypost_system;
 
 -- ---------------------------------------------------------------- the queue
 
@@ -383,7 +383,7 @@ CREATE TABLE node (
 	seen timestamptz NOT NULL,
 	until timestamptz NOT NULL
 ) WITH (fillfactor = 20, autovacuum_vacuum_scale_factor = 0.01);
-GRANT SELECT, INSERT, UPDATE, DELETE ON node TO pennypost_run, pennypost_system;
+GRANT SELECT, INSERT, UPDATE ON node TO pennypost_run, pennypost_system;
 
 CREATE TABLE lease (
 	name text PRIMARY KEY,
@@ -407,7 +407,7 @@ CREATE INDEX ON trace (message) WHERE message <> 0;
 CREATE INDEX ON trace (message_id_hash) WHERE message_id_hash IS NOT NULL;
 SELECT tenant_table('trace');
 GRANT SELECT ON trace TO pennypost_run;
-GRANT SELECT, INSERT, DELETE ON trace TO pennypost_system;
+GRANT SELECT, INSERT ON trace TO pennypost_system;
 
 CREATE TABLE audit (
 	postoffice bigint NOT NULL,                      -- 0 the server
@@ -422,7 +422,7 @@ CREATE TABLE audit (
 ) PARTITION BY RANGE (at);
 SELECT tenant_table('audit');
 GRANT SELECT, INSERT ON audit TO pennypost_run;
-GRANT SELECT, INSERT, DELETE ON audit TO pennypost_system;
+GRANT SELECT, INSERT ON audit TO pennypost_system; -- nobody changes or removes a row at run time
 
 -- ---------------------------------------------------------------- partitions by time
 

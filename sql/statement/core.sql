@@ -21,9 +21,6 @@ select set_config('synchronous_commit', 'off', true);
 -- statement tx_run_ping global
 select 1;
 
--- statement tx_system_ping system
-select 1;
-
 -- statement run_role_facts global
 -- the role must stand below row-level security (T50)
 select r.rolname::text, r.rolsuper, r.rolbypassrls,
@@ -65,10 +62,6 @@ select count(*) from mailbox where postoffice <> $1;
 -- no post office set: nothing may be seen
 select count(*) from mailbox;
 
--- statement isolation_probe_size system
--- that there is something to be seen at all
-select exists (select from mailbox);
-
 -- statement schema_lock owner
 lock table schema_version in exclusive mode;
 
@@ -76,7 +69,7 @@ lock table schema_version in exclusive mode;
 insert into schema_version (version, name) values ($1, $2) on conflict do nothing;
 
 -- statement role_commands owner
--- $1 role, $2 password or NULL: the commands that make it what it must be
+-- $1 role, $2 its password as the server keeps it, or NULL: the commands that make it what it must be
 select c from (values
 	(1, case when not exists (select from pg_roles where rolname = $1::text) then format('create role %I', $1::text) end),
 	(2, format('alter role %I login nosuperuser nobypassrls nocreatedb nocreaterole noreplication', $1::text)),

@@ -189,6 +189,9 @@ void db_link_close(db_link **l);
 /* Any number of statements separated by semicolons, no results. One transaction unless the text says
    otherwise. On failure *why (may be NULL) is PostgreSQL's message with its SQLSTATE. */
 status db_link_script(db_link *l, const char *sql, arena *a, slice *why);
+/* A password as the server keeps it (SCRAM), for statements: whatever PostgreSQL logs and shows of
+   them, the password is not among it. */
+status db_link_password(db_link *l, const char *role, slice password, arena *a, slice *kept);
 /* One statement with parameters and results. */
 status db_link_run(db_link *l, const char *sql, const struct param *p, int n, arena *a,
 		   struct rows *out);

@@ -72,6 +72,16 @@ status db_link_script(db_link *l, const char *sql, arena *a, slice *why)
 	return kind == ST_CLOSED ? ST_BUSY : kind;
 }
 
+status db_link_password(db_link *l, const char *role, slice password, arena *a, slice *kept)
+{
+	char *made = PQencryptPasswordConn(l->pg, arena_z(a, password), role, "scram-sha-256");
+	if (made == NULL)
+		return ST_BROKEN;
+	*kept = arena_copy(a, slice_z(made));
+	PQfreemem(made);
+	return ST_OK;
+}
+
 status db_link_run(
 	db_link *l, const char *sql, const struct param *p, int n, arena *a, struct rows *out)
 {

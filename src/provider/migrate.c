@@ -124,8 +124,10 @@ static status written(
 
 static status make_role(db_link *l, const char *name, slice password, arena *a, slice *why)
 {
-	struct param p[] = {
-		p_text(slice_z(name)), password.size ? p_text(password) : p_null(P_TEXT)};
+	slice kept = {0};
+	if (password.size)
+		TRY(db_link_password(l, name, password, a, &kept));
+	struct param p[] = {p_text(slice_z(name)), kept.size ? p_text(kept) : p_null(P_TEXT)};
 	return written(l, SQL_ROLE_COMMANDS, p, 2, a, why);
 }
 

@@ -16,7 +16,6 @@
 
 static struct { /* the daemons of this process, one per listening socket */
 	struct MHD_Daemon **daemons;
-	int *sockets;
 	int n;
 } web;
 
@@ -122,9 +121,7 @@ static struct MHD_Daemon *open_daemon(int fd)
 status web_open(const int *listening, int n)
 {
 	web.daemons = memory_new_array((size_t)n + 1, sizeof *web.daemons);
-	web.sockets = memory_new_array((size_t)n + 1, sizeof *web.sockets);
 	for (web.n = 0; web.n < n; web.n++) {
-		web.sockets[web.n] = listening[web.n];
 		web.daemons[web.n] = open_daemon(listening[web.n]);
 		if (!web.daemons[web.n]) {
 			web_close(0);
@@ -157,8 +154,6 @@ void web_close(unsigned patience_ms)
 	for (int i = 0; i < web.n; i++)
 		MHD_stop_daemon(web.daemons[i]);
 	memory_free(web.daemons);
-	memory_free(web.sockets);
 	web.daemons = NULL;
-	web.sockets = NULL;
 	web.n = 0;
 }

@@ -71,6 +71,22 @@ Test(schema, roles_and_database_are_made_by_a_superuser)
 	arena_release(&a);
 }
 
+/* PostgreSQL may log the commands that set them, and shows them to others while they run. */
+Test(schema, passwords_of_roles_travel_as_verifiers)
+{
+	arena a = ARENA_INIT;
+	db_link *l;
+	slice why, kept, other;
+	cr_assert(db_link_open(slice_z(getenv("PENNYPOST_TEST_SUPERURI")), "test", &a, &l, &why) == ST_OK);
+	cr_assert(db_link_password(l, "pennypost_run", S("secret words"), &a, &kept) == ST_OK);
+	cr_expect(slice_starts(kept, S("SCRAM-SHA-256$")), "%.*s", SLICE_ARGS(kept));
+	cr_expect(slice_search(kept, S("secret")) == kept.size);
+	cr_assert(db_link_password(l, "pennypost_run", S("secret words"), &a, &other) == ST_OK);
+	cr_expect(!slice_same(kept, other), "salted");
+	db_link_close(&l);
+	arena_release(&a);
+}
+
 Test(schema, holds_every_tenant_table_under_forced_row_level_security)
 {
 	given_schema();
@@ -121,6 +137,10 @@ Test(schema, gives_the_serving_roles_nothing_they_could_turn_the_law_off_with)
 		given_sql(
 			"select has_schema_privilege('pennypost_run', 'public', 'create')::int") ==
 		0);
+	cr_expect(given_sql("select count(*) from unnest(array['audit', 'trace', 'change', 'expunged']) t"
+			    " where has_table_privilege('pennypost_system', t, 'update')"
+			    " or has_table_privilege('pennypost_system', t, 'delete')") == 0,
+		"what was noted stays, until its partition goes");
 }
 
 /* Preparing alone asks for no rights; EXPLAIN does, without running the statement. */
