@@ -10,7 +10,7 @@
 status privilege_drop(const char *user);
 
 /* For workers, after privilege_drop: dies with `parent`, no core of secrets for others, and a
-   system-call filter without execve and without opening files for writing. ST_CLOSED when the
+   system-call filter: no programs, no writing to the file system. ST_CLOSED when the
    parent is gone already; ST_DENIED when the kernel refused the filter. */
 status privilege_seal(int parent);
 

@@ -1,0 +1,106 @@
+/* What a sealed worker can no longer do (trust.md T61). */
+#include "program/privilege.h"
+
+#include <criterion/criterion.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+static char folder[64], file[96];
+
+static bool refused(long result)
+{
+	return result < 0 && errno == EPERM;
+}
+
+static int runs_a_program(void)
+{
+	char *const nothing[] = {NULL};
+	return !refused(execve("/bin/true", nothing, nothing));
+}
+
+static int writes_a_file(void)
+{
+	return !refused(open(file, O_WRONLY)) || !refused(open(file, O_RDONLY | O_TRUNC)) ||
+	       !refused(creat(file, 0600)) || !refused(truncate(file, 0));
+}
+
+static int changes_a_folder(void)
+{
+	char other[128];
+	snprintf(other, sizeof other, "%s/other", folder);
+	return !refused(unlink(file)) || !refused(rename(file, other)) || !refused(link(file, other)) ||
+	       !refused(symlink(file, other)) || !refused(mkdir(other, 0700)) ||
+	       !refused(chmod(file, 0666));
+}
+
+static int goes_around_the_filter(void)
+{
+	struct { unsigned long flags, mode, resolve; } how = {O_WRONLY, 0, 0};
+	char *const nothing[] = {NULL};
+	bool stopped = refused(syscall(SYS_openat2, AT_FDCWD, file, &how, sizeof how)) &&
+		       refused(syscall(SYS_io_uring_setup, 1, &how));
+#ifdef __x86_64__
+	stopped &= refused(syscall(0x40000000 + 520, "/bin/true", nothing, nothing));
+#endif
+	(void)nothing;
+	return !stopped;
+}
+
+static int reads_and_lives(void)
+{
+	char byte;
+	int fd = open(file, O_RDONLY);
+	return fd < 0 || read(fd, &byte, 1) != 1 || getpid() <= 0;
+}
+
+/* The exit code of `act` in a child that was sealed before. */
+static int sealed(int (*act)(void))
+{
+	int how = 0;
+	pid_t parent = getpid(), child = fork();
+	if (child == 0) {
+		prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
+		_exit(privilege_seal(parent) == ST_OK ? act() : 100);
+	}
+	cr_assert(waitpid(child, &how, 0) == child);
+	return WIFEXITED(how) ? WEXITSTATUS(how) : 128;
+}
+
+Test(privilege, a_sealed_worker_only_reads)
+{
+	snprintf(folder, sizeof folder, "/tmp/pennypost-seal-XXXXXX");
+	cr_assert(mkdtemp(folder));
+	snprintf(file, sizeof file, "%s/file", folder);
+	int fd = open(file, O_WRONLY | O_CREAT, 0600);
+	cr_assert(write(fd, "kept", 4) == 4);
+	close(fd);
+
+	cr_expect_eq(sealed(reads_and_lives), 0);
+	cr_expect_eq(sealed(runs_a_program), 0);
+	cr_expect_eq(sealed(writes_a_file), 0);
+	cr_expect_eq(sealed(changes_a_folder), 0);
+	cr_expect_eq(sealed(goes_around_the_filter), 0);
+
+	struct stat st;
+	cr_expect(stat(file, &st) == 0 && st.st_size == 4 && (st.st_mode & 0777) == 0600);
+	unlink(file);
+	rmdir(folder);
+}
+
+static status after_its_parent(void)
+{
+	return privilege_seal(1 << 22); /* above every process id */
+}
+
+Test(privilege, a_worker_whose_master_is_gone_does_not_begin)
+{
+	cr_expect_eq(after_its_parent(), ST_CLOSED);
+}
