@@ -1,1 +1,19 @@
-# Dialog tests: conversations as plain text, played against the programs.
+# Dialog tests: conversations as plain text, played against the services over the in-memory provider;
+# once as they are, once byte by byte, once with each fault point failing.
+if TESTS_BUILT
+check_PROGRAMS += dialog
+dialog_SOURCES = \
+	tests/dialog/certificate.c \
+	tests/dialog/certificate.h \
+	tests/dialog/house.c \
+	tests/dialog/invariant.c \
+	tests/dialog/play.h \
+	tests/dialog/run.c \
+	tests/dialog/script.c \
+	tests/dialog/script.h \
+	tests/dialog/talk.c
+dialog_LDADD = libpop3.a libsmtp.a $(floor_talk_memory)
+dist_check_SCRIPTS += tests/dialog/plain.sh tests/dialog/bytes.sh tests/dialog/faults.sh
+TESTS += tests/dialog/plain.sh tests/dialog/bytes.sh tests/dialog/faults.sh
+endif
+EXTRA_DIST += tests/dialog/README.md tests/dialog/smtp tests/dialog/pop3

@@ -1,0 +1,3 @@
+#!/bin/sh
+# All dialogs, with each fault point failing in turn.
+exec "$PENNYPOST_TOP_BUILDDIR/dialog" --faults

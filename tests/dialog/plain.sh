@@ -1,0 +1,3 @@
+#!/bin/sh
+# All dialogs, as they are.
+exec "$PENNYPOST_TOP_BUILDDIR/dialog"
