@@ -225,7 +225,7 @@ status listener_start(const struct listener_spec *specs, int n, const tls_server
 			return ST_INVALID;
 	atomic_store(&stopping, false);
 	/* Guests look at their door as long as they talk, so doors are never freed. */
-	doors = memory_new_array((size_t)n, sizeof *doors);
+	doors = n > 0 ? memory_new_array((size_t)n, sizeof *doors) : NULL;
 	door_count = n;
 	for (int i = 0; i < n; i++) {
 		doors[i] = (struct door){.spec = specs[i], .tls = tls, .limits = limits};

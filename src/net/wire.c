@@ -1,6 +1,7 @@
 /* Bytes through descriptors; the contract stands in wire.h. */
 #include "net/wire.h"
 
+#include "base/fault.h"
 #include "net/stream.h"
 #include "task/task.h"
 
@@ -67,6 +68,8 @@ enum turn wire_read(wire *w, char *to, size_t room, size_t *got)
 	*got = 0;
 	if (w->ended)
 		return TURN_END;
+	if (FAULT("wire_read"))
+		return TURN_BROKEN;
 	do {
 		n = w->in_socket ? recv(w->in, to, piece(room), 0) : read(w->in, to, piece(room));
 	} while (n < 0 && errno == EINTR);
@@ -91,6 +94,8 @@ enum turn wire_write(wire *w, slice first, slice second, size_t *sent)
 	ssize_t n;
 
 	*sent = 0;
+	if (FAULT("wire_write"))
+		return TURN_BROKEN;
 	if (trickle) {
 		from->iov_len = piece(from->iov_len);
 		count = 1;

@@ -14,7 +14,7 @@
 struct client {
 	stream *s; /* NULL: not connected */
 	bool ended; /* the server has closed */
-	bool had_tls;
+	bool quits; /* has said QUIT */
 };
 
 /* A running instance that plays instead of the house in memory (--connect). */

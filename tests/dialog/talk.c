@@ -128,7 +128,6 @@ static bool arrive_there(struct play *p, const struct arrival *how, stream **s)
 static bool client_tls(struct play *p, struct client *c)
 {
 	stream_patience(c->s, ANSWER, 0, 0);
-	c->had_tls = true;
 	return stream_tls_connect(c->s, p->trust, "localhost", TLS_VERIFY_NAME) == ST_OK;
 }
 
@@ -164,7 +163,7 @@ static void verb_tls(struct play *p, struct client *c, slice rest)
 static void verb_close(struct play *p, struct client *c, slice rest)
 {
 	(void)rest;
-	p->unsure |= !c->ended;
+	p->unsure |= !c->ended || !c->quits;
 	stream_close(&c->s);
 }
 
@@ -254,6 +253,7 @@ static void say(struct play *p, struct client *c, const struct line *l)
 		stream_write(c->s, bytes);
 		if (l->kind == LINE_SAY)
 			stream_write(c->s, S("\r\n"));
+		c->quits |= slice_same_nocase(bytes, S("QUIT"));
 	}
 	/* A server that has closed is noticed when its answer is missed. */
 	if (c->s)

@@ -327,8 +327,16 @@ static status say_unknown(conversation *c, slice name)
 	return conversation_say(c, "500 5.5.2 Command not recognised; try HELP");
 }
 
+/* The octets of a chunk whose BDAT was refused unread would be taken for commands (T8). */
+static void end_when_chunk_follows(conversation *c, const struct command *row)
+{
+	if (row->run == smtp_bdat)
+		c->closing = true;
+}
+
 static status say_off(conversation *c, const struct command *row)
 {
+	end_when_chunk_follows(c, row);
 	return conversation_say(c, "502 5.5.1 %s is switched off here", row->name);
 }
 
@@ -358,6 +366,7 @@ static status say_out_of_order(conversation *c, const struct command *row)
 
 static status say_syntax(conversation *c, const struct command *row)
 {
+	end_when_chunk_follows(c, row);
 	return conversation_say(c, "501 5.5.4 Syntax: %s", row->help);
 }
 
@@ -446,7 +455,7 @@ status smtp_conversation(conversation *c)
 	if (!provider_healthy(&why)) {
 		kind = conversation_say(c, "421 4.3.0 The message store is not to be had now; try again later");
 	} else {
-		kind = conversation_say(c, "220 %s", conversation_safe(c, greeting(c)));
+		kind = conversation_say(c, "220 %.*s", SLICE_ARGS(greeting(c)));
 		if (kind == ST_OK)
 			kind = command_loop(c, &smtp_dialogue);
 	}

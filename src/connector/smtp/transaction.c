@@ -9,6 +9,8 @@
 
 #include <inttypes.h>
 
+#define NEEDS_EHLO "555 5.5.4 Parameters need EHLO" /* RFC 5321 4.1.1.11 */
+
 /* ---- answers */
 
 status smtp_say_recipient(conversation *c, status kind, uint64_t size, const struct route *route)
@@ -78,8 +80,6 @@ static const char *may_begin(const conversation *c)
 static const char *parameter_trouble(conversation *c, const mail_address *sender)
 {
 	struct smtp *s = smtp_of(c);
-	if (!s->esmtp && (s->parameters.has_size || s->parameters.has_body))
-		return "555 5.5.4 Parameters need EHLO";
 	if (s->parameters.size > (uint64_t)setting_number(S_smtp_message_most, NULL))
 		return "552 5.3.4 Message is too big";
 	if (sender->utf8 && !s->parameters.smtputf8)
@@ -107,6 +107,8 @@ status smtp_mail(conversation *c, slice rest)
 	if (kind != ST_OK || (!sender.empty && sender.domain.size == 0))
 		return bad(c, kind == ST_TOO_BIG ? "501 5.1.7 Sender address is too long"
 						 : "501 5.1.7 Bad sender address syntax");
+	if (!s->esmtp && slice_trim(rest).size > 0)
+		return bad(c, NEEDS_EHLO);
 	kind = mail_parameters_parse(rest, &s->mail, &s->parameters);
 	if (kind != ST_OK)
 		return bad(c, kind == ST_FOREIGN ? "555 5.5.4 Unknown parameter of MAIL"
@@ -198,6 +200,8 @@ status smtp_rcpt(conversation *c, slice rest)
 	if (kind != ST_OK || r.address.empty)
 		return bad(c, kind == ST_TOO_BIG ? "501 5.1.3 Recipient address is too long"
 						 : "501 5.1.3 Bad recipient address syntax");
+	if (!s->esmtp && slice_trim(rest).size > 0)
+		return bad(c, NEEDS_EHLO);
 	kind = rcpt_parameters_parse(rest, &s->mail, &r.dsn);
 	if (kind != ST_OK)
 		return bad(c, kind == ST_FOREIGN ? "555 5.5.4 Unknown parameter of RCPT"

@@ -31,7 +31,7 @@ static struct m_mailbox *find_target(
 
 static status resolve(struct store *s, slice local, slice domain, arena *a, struct route *out)
 {
-	if (s->busy)
+	if (store_refuses(s))
 		return ST_BUSY;
 	struct m_domain *d = store_domain(s, domain);
 	if (!d)
@@ -73,7 +73,7 @@ status address_resolve(slice local, slice domain, uint64_t size, arena *a, struc
 status address_domain_is_ours(slice domain)
 {
 	struct store *s = store_take();
-	status kind = s->busy ? ST_BUSY : store_domain(s, domain) ? ST_OK : ST_FOREIGN;
+	status kind = store_refuses(s) ? ST_BUSY : store_domain(s, domain) ? ST_OK : ST_FOREIGN;
 	store_give();
 	return kind;
 }
@@ -86,7 +86,7 @@ status address_owned(int64_t postoffice, int64_t mailbox, slice local, slice dom
 	struct m_address *address = store_address(s, key);
 	bool owned = address && address->mailbox->id == mailbox &&
 		     address->mailbox->postoffice->id == postoffice;
-	status kind = s->busy ? ST_BUSY : owned ? ST_OK : ST_DENIED;
+	status kind = store_refuses(s) ? ST_BUSY : owned ? ST_OK : ST_DENIED;
 	store_give();
 	arena_release(&a);
 	return kind;

@@ -133,7 +133,7 @@ static void identify(const struct m_mailbox *m, arena *a, struct identity *out)
 static status begin(
 	struct store *s, slice name, const struct auth_from *from, arena *a, struct attempt *t)
 {
-	if (s->busy)
+	if (store_refuses(s))
 		return ST_BUSY;
 	weigh(s, name, from, a, t);
 	return auth_throttle_judge(&t->counts);

@@ -1,6 +1,7 @@
 /* Bodies in memory: gathered by a writer, kept by the store when delivered. */
 #include "provider/blob.h"
 
+#include "base/fault.h"
 #include "base/id.h"
 #include "base/memory.h"
 #include "base/text.h"
@@ -21,6 +22,10 @@ status blob_writer_open(int64_t postoffice, blob_writer **w)
 
 status blob_write(blob_writer *w, slice bytes)
 {
+	bool fails = store_take()->faults && FAULT("memory_write");
+	store_give();
+	if (fails)
+		return ST_BUSY;
 	text_add(&w->body, bytes);
 	return ST_OK;
 }
@@ -59,7 +64,7 @@ status blob_head(int64_t postoffice, int64_t blob, size_t most, arena *a, slice 
 {
 	struct store *s = store_take();
 	struct m_blob *b = store_blob(s, postoffice, blob);
-	status kind = s->busy ? ST_BUSY : b ? ST_OK : ST_ABSENT;
+	status kind = store_refuses(s) ? ST_BUSY : b ? ST_OK : ST_ABSENT;
 	if (kind == ST_OK)
 		*bytes = arena_copy(a, slice_until(b->body, most));
 	store_give();
@@ -76,8 +81,10 @@ status blob_each(
 	slice body = {0};
 	status kind = blob_head(postoffice, blob, SIZE_MAX, &a, &body);
 
+	bool faults = store_take()->faults;
+	store_give();
 	for (; kind == ST_OK && body.size > 0; body = slice_from(body, PIECE))
-		kind = each(slice_until(body, PIECE), arg);
+		kind = faults && FAULT("memory_read") ? ST_BUSY : each(slice_until(body, PIECE), arg);
 	arena_release(&a);
 	return kind;
 }

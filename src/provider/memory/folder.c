@@ -14,7 +14,7 @@ static status give_inbox(int64_t postoffice, int64_t mailbox, arena *a, folder *
 {
 	struct store *s = store_take();
 	struct m_mailbox *m = store_mailbox(s, postoffice, mailbox);
-	status kind = s->busy ? ST_BUSY : m ? ST_OK : ST_ABSENT;
+	status kind = store_refuses(s) ? ST_BUSY : m ? ST_OK : ST_ABSENT;
 	if (kind == ST_OK)
 		*out = copy(m, a);
 	store_give();
@@ -51,7 +51,7 @@ status folder_entries(int64_t postoffice, int64_t id, uint32_t after, unsigned m
 {
 	struct store *s = store_take();
 	struct m_mailbox *m = by_folder(s, postoffice, id);
-	status kind = s->busy ? ST_BUSY : ST_OK;
+	status kind = store_refuses(s) ? ST_BUSY : ST_OK;
 
 	*n = 0;
 	*rows = arena_new_array(a, m ? (size_t)m->inbox.messages + 1 : 1, sizeof **rows);
@@ -76,7 +76,7 @@ status folder_expunge(int64_t postoffice, int64_t mailbox, int64_t id, const uin
 {
 	struct store *s = store_take();
 	struct m_mailbox *m = store_mailbox(s, postoffice, mailbox);
-	status kind = s->busy ? ST_BUSY : !m || m->inbox.id != id ? ST_ABSENT : ST_OK;
+	status kind = store_refuses(s) ? ST_BUSY : !m || m->inbox.id != id ? ST_ABSENT : ST_OK;
 	int64_t gone = 0;
 
 	if (kind == ST_OK) {

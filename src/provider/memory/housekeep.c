@@ -17,7 +17,7 @@ static bool has_entry(struct store *s, const struct m_message *m)
 status housekeep_run(struct housekeep_result *r)
 {
 	struct store *s = store_take();
-	status kind = s->busy ? ST_BUSY : ST_OK;
+	status kind = store_refuses(s) ? ST_BUSY : ST_OK;
 
 	*r = (struct housekeep_result){0};
 	if (kind == ST_OK) {

@@ -72,7 +72,7 @@ static status make(struct store *s, int64_t postoffice, const struct mailbox_new
 	int64_t quota, arena *a, mailbox **out, slice *why)
 {
 	struct m_postoffice *po = store_postoffice(s, postoffice);
-	if (s->busy)
+	if (store_refuses(s))
 		return ST_BUSY;
 	if (!po)
 		return ST_ABSENT;
@@ -135,7 +135,7 @@ status mailbox_make_many(int64_t postoffice, slice prefix, unsigned first, unsig
 
 static status give(struct store *s, struct m_mailbox *m, arena *a, mailbox **out)
 {
-	status kind = s->busy ? ST_BUSY : m ? ST_OK : ST_ABSENT;
+	status kind = store_refuses(s) ? ST_BUSY : m ? ST_OK : ST_ABSENT;
 	if (kind == ST_OK)
 		*out = copy(m, a);
 	store_give();

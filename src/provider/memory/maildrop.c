@@ -6,7 +6,7 @@
 
 static status lock(struct store *s, struct m_mailbox *m, int64_t inbox, usec lease, int64_t *token)
 {
-	if (s->busy)
+	if (store_refuses(s))
 		return ST_BUSY;
 	if (!m || m->inbox.id != inbox)
 		return ST_ABSENT;
@@ -46,7 +46,7 @@ status maildrop_renew(int64_t postoffice, int64_t mailbox, int64_t token, usec l
 {
 	struct store *s = store_take();
 	struct m_mailbox *m = store_mailbox(s, postoffice, mailbox);
-	status kind = s->busy ? ST_BUSY : m && m->lock_token == token ? ST_OK : ST_ABSENT;
+	status kind = store_refuses(s) ? ST_BUSY : m && m->lock_token == token ? ST_OK : ST_ABSENT;
 	if (kind == ST_OK)
 		m->lock_until = clock_now() + lease;
 	store_give();
@@ -58,7 +58,7 @@ status maildrop_give(int64_t postoffice, int64_t mailbox, int64_t inbox, int64_t
 {
 	struct store *s = store_take();
 	struct m_mailbox *m = store_mailbox(s, postoffice, mailbox);
-	status kind = s->busy ? ST_BUSY : m && m->lock_token == token ? ST_OK : ST_ABSENT;
+	status kind = store_refuses(s) ? ST_BUSY : m && m->lock_token == token ? ST_OK : ST_ABSENT;
 	if (kind == ST_OK)
 		m->lock_token = 0;
 	store_give();

@@ -33,6 +33,10 @@ void memory_scram_salt(slice salt);
 /* Every provider call that would ask the database gives ST_BUSY while on. */
 void memory_busy(bool on);
 
+/* While on, calls that would ask the database pass the fault point memory_call, and bodies the points
+   memory_write and memory_read (each gives ST_BUSY when it fails). Off at first. */
+void memory_faults(bool on);
+
 /* ---- looking in */
 struct memory_entry {
 	entry e;

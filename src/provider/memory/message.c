@@ -17,7 +17,7 @@ static status find(int64_t postoffice, int64_t id, arena *a, message **out)
 {
 	struct store *s = store_take();
 	struct m_message *m = store_message(s, postoffice, id);
-	status kind = s->busy ? ST_BUSY : m ? ST_OK : ST_ABSENT;
+	status kind = store_refuses(s) ? ST_BUSY : m ? ST_OK : ST_ABSENT;
 	if (kind == ST_OK) {
 		*out = arena_new(a, sizeof **out);
 		copy(m, a, *out);

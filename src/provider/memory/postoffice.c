@@ -49,8 +49,9 @@ status postoffice_make(slice name, slice admin_password, const struct audit_by *
 	TRY(auth_password_check(0, admin.name, admin_password, a, why));
 
 	struct store *s = store_take();
-	if (s->busy || store_postoffice_named(s, folded)) {
-		status kind = s->busy ? ST_BUSY : ST_EXISTS;
+	bool busy = store_refuses(s);
+	if (busy || store_postoffice_named(s, folded)) {
+		status kind = busy ? ST_BUSY : ST_EXISTS;
 		store_give();
 		return kind;
 	}
@@ -70,7 +71,7 @@ status postoffice_make(slice name, slice admin_password, const struct audit_by *
 
 static status give_postoffice(struct store *s, struct m_postoffice *po, arena *a, postoffice **out)
 {
-	status kind = s->busy ? ST_BUSY : po ? ST_OK : ST_ABSENT;
+	status kind = store_refuses(s) ? ST_BUSY : po ? ST_OK : ST_ABSENT;
 	if (kind == ST_OK)
 		*out = copy_postoffice(po, a);
 	store_give();
@@ -198,7 +199,7 @@ status domain_find(slice name, arena *a, domain **out)
 {
 	struct store *s = store_take();
 	struct m_domain *d = store_domain(s, name);
-	status kind = s->busy ? ST_BUSY : d ? ST_OK : ST_ABSENT;
+	status kind = store_refuses(s) ? ST_BUSY : d ? ST_OK : ST_ABSENT;
 	if (kind == ST_OK)
 		*out = copy_domain(d, a);
 	store_give();

@@ -31,7 +31,7 @@ bool provider_healthy(const char **why)
 status provider_ping(void)
 {
 	struct store *s = store_take();
-	status kind = s->unhealthy || s->busy ? ST_BUSY : ST_OK;
+	status kind = s->unhealthy || store_refuses(s) ? ST_BUSY : ST_OK;
 	store_give();
 	return kind;
 }
@@ -98,6 +98,12 @@ void memory_scram_salt(slice salt)
 void memory_busy(bool on)
 {
 	store_take()->busy = on;
+	store_give();
+}
+
+void memory_faults(bool on)
+{
+	store_take()->faults = on;
 	store_give();
 }
 

@@ -7,7 +7,7 @@ status session_logon(int64_t postoffice, int64_t mailbox, enum service service, 
 {
 	struct store *s = store_take();
 	struct m_mailbox *m = store_mailbox(s, postoffice, mailbox);
-	status kind = s->busy ? ST_BUSY : m ? ST_OK : ST_ABSENT;
+	status kind = store_refuses(s) ? ST_BUSY : m ? ST_OK : ST_ABSENT;
 
 	if (kind == ST_OK) {
 		usec now = clock_wall(), before = m->logons[service];

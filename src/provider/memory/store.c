@@ -3,6 +3,7 @@
 #include "provider/memory/store.h"
 
 #include "base/clock.h"
+#include "base/fault.h"
 #include "base/memory.h"
 #include "provider/memory/memory.h"
 #include "provider/sasl.h"
@@ -33,6 +34,11 @@ struct store *store_take(void)
 void store_give(void)
 {
 	pthread_mutex_unlock(&lock);
+}
+
+bool store_refuses(const struct store *s)
+{
+	return s->busy || (s->faults && FAULT("memory_call"));
 }
 
 void memory_reset(void)

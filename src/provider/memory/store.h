@@ -110,12 +110,14 @@ struct store {
 	status deliver_fail, deliver_lose;
 	const char *unhealthy;
 	slice scram_salt;
-	bool busy;
+	bool busy, faults;
 };
 
 /* The store, locked, also for who holds it already; each taking has its giving. */
 struct store *store_take(void);
 void store_give(void);
+/* The database would be asked now: whether it is to seem busy. */
+bool store_refuses(const struct store *s);
 
 struct m_postoffice *store_postoffice(struct store *s, int64_t id);
 struct m_postoffice *store_postoffice_named(struct store *s, slice folded);
