@@ -5,6 +5,7 @@
 #include "base/text.h"
 #include "base/utf8.h"
 
+#include <ctype.h>
 #include <arpa/inet.h>
 #include <inttypes.h>
 
@@ -252,6 +253,26 @@ static status check_list(
 	return check_length(r, *normal, a, why);
 }
 
+/* A field of one's own: mail knows the others by what they mean. */
+static status check_field_name(const struct setting_row *r, slice s, arena *a, slice *why)
+{
+	static const char *const taken[] = {"Received", "Return-Path", "From", "Sender", "Reply-To", "To",
+		"Cc", "Bcc", "Subject", "Date", "Message-ID", "In-Reply-To", "References",
+		"MIME-Version", "DKIM-Signature"};
+	bool fine = !slice_starts_nocase(s, S("Content-")) && !slice_starts_nocase(s, S("Resent-")) &&
+		    !slice_starts_nocase(s, S("ARC-"));
+
+	for (size_t i = 0; i < s.size; i++)
+		fine &= isalnum((unsigned char)s.at[i]) || s.at[i] == '-';
+	for (size_t i = 0; i < sizeof taken / sizeof *taken; i++)
+		fine &= !slice_same_nocase(s, slice_z(taken[i]));
+	if (fine)
+		return ST_OK;
+	*why = arena_format(
+		a, "%s is the name of a field of its own, such as X-Original-To", r->name);
+	return ST_INVALID;
+}
+
 status setting_check(enum setting_id id, slice written, arena *a, slice *normal, slice *why)
 {
 	const struct setting_row *r = &setting_rows[id];
@@ -265,6 +286,8 @@ status setting_check(enum setting_id id, slice written, arena *a, slice *normal,
 	case SK_TEXT:
 	case SK_SECRET:
 		TRY(check_length(r, written, a, why));
+		if (id == S_smtp_catch_all_header)
+			TRY(check_field_name(r, written, a, why));
 		*normal = arena_copy(a, written);
 		return ST_OK;
 	default:

@@ -313,6 +313,19 @@ Test(store_house, a_maildrop_has_one_holder_until_the_lease_ends)
 	arena_release(&a);
 }
 
+Test(store_house, a_catch_all_field_is_one_of_its_own)
+{
+	arena a = ARENA_INIT;
+	slice normal, why;
+	static const char *const bad[] = {"X Evil", "X-A: b", "from", "Received", "content-type", "\xc3\xa4"};
+	for (size_t i = 0; i < sizeof bad / sizeof *bad; i++)
+		cr_expect(setting_check(S_smtp_catch_all_header, slice_z(bad[i]), &a, &normal, &why) ==
+			  ST_INVALID, "%s", bad[i]);
+	cr_expect(setting_check(S_smtp_catch_all_header, S("X-Original-To"), &a, &normal, &why) == ST_OK);
+	cr_expect(setting_check(S_smtp_catch_all_header, S(""), &a, &normal, &why) == ST_OK);
+	arena_release(&a);
+}
+
 static status take(const mailbox *m, usec delay, arena *a, struct maildrop_taken *out)
 {
 	return maildrop_take(m->postoffice, m->id, m->inbox, USEC_S, delay, a, out);
