@@ -1,6 +1,7 @@
 /* pennypostd: the server. Reads its options and the bootstrap file, then either supervises workers
    (program/master.h) or runs a single conversation on standard input and output. */
 #include "base/log.h"
+#include "base/secret.h"
 #include "net/listener.h"
 #include "program/master.h"
 #include "program/service_table.h"
@@ -96,8 +97,12 @@ int main(int argc, char **argv)
 	arena facts = ARENA_INIT;
 	struct bootstrap boot;
 	int code = EX_CONFIG;
-	if (bootstrap_read(config, &facts, &boot) == ST_OK)
+	if (bootstrap_read(config, &facts, &boot) == ST_OK) {
+		/* The schema's owner is nobody's matter here: a worker that was taken over shall not find it. */
+		secret_forget((char *)(uintptr_t)boot.pguri_owner.at, boot.pguri_owner.size);
+		boot.pguri_owner = (slice){0};
 		code = stdio ? one_conversation(&boot, stdio) : master_run(&boot, check_only);
+	}
 	arena_release(&facts);
 	log_close();
 	return code;
