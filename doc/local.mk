@@ -1,9 +1,21 @@
 # Documents that are shipped; a line each, so that changes do not meet.
+EXTRA_DIST += README.md
+EXTRA_DIST += doc/architecture.md
+EXTRA_DIST += doc/base.md
 EXTRA_DIST += doc/commands.md
+EXTRA_DIST += doc/delivery.md
+EXTRA_DIST += doc/dependencies.md
 EXTRA_DIST += doc/logons.md
 EXTRA_DIST += doc/mail.md
 EXTRA_DIST += doc/net.md
-EXTRA_DIST += doc/delivery.md doc/settings.md
-EXTRA_DIST += doc/mail.md doc/net.md doc/task.md
+EXTRA_DIST += doc/operations.md
+EXTRA_DIST += doc/pop3.md
+EXTRA_DIST += doc/program.md
+EXTRA_DIST += doc/provider.md
+EXTRA_DIST += doc/scaling.md
+EXTRA_DIST += doc/settings.md
+EXTRA_DIST += doc/smtp.md
 EXTRA_DIST += doc/store.md
 EXTRA_DIST += doc/task.md
+EXTRA_DIST += doc/testing.md
+EXTRA_DIST += doc/web.md
