@@ -140,7 +140,7 @@ if [ "$refused" -ne 4 ] || [ -n "$passed" ]; then
 fi
 
 # ---- the documents
-set -- "$top"/*.md "$top"/doc/*.md
+set -- "$top"/*.md "$top"/doc/*.md "$top"/tests/*/*.md
 check "$@" >"$work/found"
 cat "$work/found"
 failed=$(cut -d: -f1 "$work/found" | sort -u | wc -l)
