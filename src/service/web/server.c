@@ -46,6 +46,8 @@ static enum MHD_Result send_answer(struct MHD_Connection *to, struct web_answer 
 	MHD_add_response_header(response, MHD_HTTP_HEADER_CACHE_CONTROL, "no-store");
 	MHD_add_response_header(response, "X-Content-Type-Options", "nosniff");
 	MHD_add_response_header(response, "Content-Security-Policy", "default-src 'none'");
+	if (answer->code == MHD_HTTP_BAD_REQUEST) /* what follows is no request either */
+		MHD_add_response_header(response, MHD_HTTP_HEADER_CONNECTION, "close");
 	if (answer->code == MHD_HTTP_METHOD_NOT_ALLOWED)
 		MHD_add_response_header(response, MHD_HTTP_HEADER_ALLOW, "GET, HEAD");
 	enum MHD_Result result = MHD_queue_response(to, answer->code, response);
@@ -66,6 +68,44 @@ static void peer_of(struct MHD_Connection *c, net_address *peer)
 	net_address_of(&from, peer);
 }
 
+/* ---- framing: what two readers could read differently is refused before any of it is used (T45) */
+
+struct framing {
+	int lengths, codings; /* Content-Length, Transfer-Encoding */
+	bool odd;             /* a coding that is not chunked alone */
+};
+
+static enum MHD_Result note_framing(void *arg, enum MHD_ValueKind kind, const char *name,
+				    const char *value)
+{
+	struct framing *f = arg;
+	(void)kind;
+	if (slice_same_nocase(slice_z(name), S(MHD_HTTP_HEADER_CONTENT_LENGTH)))
+		f->lengths++;
+	if (slice_same_nocase(slice_z(name), S(MHD_HTTP_HEADER_TRANSFER_ENCODING))) {
+		f->codings++;
+		f->odd |= !value || !slice_same_nocase(slice_z(value), S("chunked"));
+	}
+	return MHD_YES;
+}
+
+/* NULL when the head can be read in one way only. */
+static const char *framing_trouble(struct MHD_Connection *c, const char *path)
+{
+	struct framing f = {0};
+	MHD_get_connection_values(c, MHD_HEADER_KIND, note_framing, &f);
+	if (f.lengths + f.codings > 1 || f.odd)
+		return "the length of the request is told in more than one way";
+	return strstr(path, "%00") ? "the path holds a NUL" : NULL;
+}
+
+/* A decoded NUL would end the path early: such a path stays as it is and is refused. */
+static size_t unescape(void *unused, struct MHD_Connection *c, char *escaped)
+{
+	(void)unused, (void)c;
+	return strstr(escaped, "%00") ? strlen(escaped) : MHD_http_unescape(escaped);
+}
+
 /* Called by libmicrohttpd: once when the head is complete, again for each piece of a body, and at its
    end with none. Bodies have no use yet: they are read past. */
 static enum MHD_Result handle(void *unused, struct MHD_Connection *c, const char *path,
@@ -74,16 +114,20 @@ static enum MHD_Result handle(void *unused, struct MHD_Connection *c, const char
 {
 	static int begun; /* its address marks a request whose head was seen */
 	(void)unused, (void)version, (void)body;
+	struct web_answer answer = {.code = MHD_HTTP_INTERNAL_SERVER_ERROR};
 	if (!*request) {
 		*request = &begun;
-		return MHD_YES;
+		const char *why = framing_trouble(c, path);
+		if (!why)
+			return MHD_YES;
+		web_say_error(&answer, MHD_HTTP_BAD_REQUEST, why, "send each request in one plain way");
+		return send_answer(c, &answer);
 	}
 	if (*body_size) {
 		*body_size = 0;
 		return MHD_YES;
 	}
 	struct web_request q = {.path = slice_z(path)};
-	struct web_answer answer = {.code = MHD_HTTP_INTERNAL_SERVER_ERROR};
 	peer_of(c, &q.peer);
 	usec before = task_deadline(clock_now() + REQUEST_WITHIN);
 	metric_add(M_commands, SERVICE_HTTP, 1);
@@ -105,8 +149,10 @@ static void count_connection(void *unused, struct MHD_Connection *c, void **stat
 static struct MHD_Daemon *open_daemon(int fd)
 {
 	unsigned seconds = (unsigned)(setting_number(S_http_patience, NULL) / USEC_S);
+	/* Without the inter-thread channel MHD_quiesce_daemon does nothing, and stopping closes the
+	   master's socket. */
 	return MHD_start_daemon(
-		MHD_USE_EPOLL_INTERNAL_THREAD, 0, NULL, NULL, handle, NULL,
+		MHD_USE_EPOLL_INTERNAL_THREAD | MHD_USE_ITC, 0, NULL, NULL, handle, NULL,
 		MHD_OPTION_LISTEN_SOCKET, fd,
 		MHD_OPTION_THREAD_POOL_SIZE, (unsigned)setting_number(S_http_threads, NULL),
 		MHD_OPTION_CONNECTION_LIMIT, (unsigned)setting_number(S_http_connections_most, NULL),
@@ -115,6 +161,7 @@ static struct MHD_Daemon *open_daemon(int fd)
 		MHD_OPTION_CONNECTION_TIMEOUT, seconds,
 		MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)REQUEST_MEMORY,
 		MHD_OPTION_STRICT_FOR_CLIENT, 1,
+		MHD_OPTION_UNESCAPE_CALLBACK, unescape, NULL,
 		MHD_OPTION_NOTIFY_CONNECTION, count_connection, NULL, MHD_OPTION_END);
 }
 

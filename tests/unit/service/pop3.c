@@ -1,0 +1,118 @@
+/* POP3's maildrop over the in-memory provider: marks, counts and the lock. Whole talks stand in
+   tests/dialog/pop3. */
+#include "provider/memory/memory.h"
+#include "service/pop3/session.h"
+
+#include <criterion/criterion.h>
+
+static int64_t po, anna;
+static struct identity who;
+static struct maildrop drop, other;
+
+static void setup(void)
+{
+	arena a = ARENA_INIT;
+	mailbox *mb;
+
+	memory_reset();
+	po = memory_postoffice("acme", "acme.test");
+	anna = memory_mailbox(po, "anna", "anna-secret");
+	memory_message(po, anna, "A: b\r\n\r\n1\r\n");
+	memory_message(po, anna, "A: b\r\n\r\n22\r\n");
+	memory_message(po, anna, "A: b\r\n\r\n333\r\n");
+	cr_assert_eq(mailbox_by_id(po, anna, &a, &mb), ST_OK);
+	who = (struct identity){.postoffice = po, .mailbox = anna, .inbox = mb->inbox};
+	arena_release(&a);
+	list_init(&drop.keeping);
+	list_init(&other.keeping);
+}
+
+static void teardown(void)
+{
+	maildrop_close(&drop);
+	maildrop_close(&other);
+}
+
+TestSuite(maildrop, .init = setup, .fini = teardown);
+
+static void open_drop(struct maildrop *d)
+{
+	cr_assert_eq(maildrop_open(d, &who, 0), ST_OK);
+}
+
+Test(maildrop, lists_the_inbox_as_it_was)
+{
+	open_drop(&drop);
+	memory_message(po, anna, "A: b\r\n\r\n4444\r\n");
+	cr_expect_eq(drop.n, 3);
+	cr_expect_eq(drop.kept, 3);
+	cr_expect_eq(drop.kept_size, 11 + 12 + 13);
+	cr_expect_lt(drop.items[0].uid, drop.items[1].uid);
+}
+
+Test(maildrop, counts_what_is_not_marked)
+{
+	open_drop(&drop);
+	maildrop_mark(&drop, &drop.items[1]);
+	cr_expect_eq(drop.kept, 2);
+	cr_expect_eq(drop.kept_size, 11 + 13);
+	maildrop_mark(&drop, &drop.items[0]);
+	cr_expect_eq(drop.kept_size, 13);
+	maildrop_unmark_all(&drop);
+	cr_expect_eq(drop.kept, 3);
+	cr_expect_eq(drop.kept_size, 11 + 12 + 13);
+	maildrop_unmark_all(&drop);
+	cr_expect_eq(drop.kept, 3);
+}
+
+Test(maildrop, marks_are_nothing_without_the_update)
+{
+	open_drop(&drop);
+	maildrop_mark(&drop, &drop.items[0]);
+	maildrop_close(&drop);
+	open_drop(&drop);
+	cr_expect_eq(drop.n, 3);
+}
+
+Test(maildrop, the_update_removes_what_is_marked_and_nothing_else)
+{
+	open_drop(&drop);
+	uint32_t kept = drop.items[1].uid;
+	maildrop_mark(&drop, &drop.items[0]);
+	maildrop_mark(&drop, &drop.items[2]);
+	cr_expect_eq(maildrop_update(&drop), ST_OK);
+	cr_expect_not(memory_locked(po, anna));
+	maildrop_close(&drop);
+	open_drop(&drop);
+	cr_assert_eq(drop.n, 1);
+	cr_expect_eq(drop.items[0].uid, kept);
+	cr_expect_eq(memory_used(po, anna), memory_sum(po, anna));
+}
+
+Test(maildrop, one_reads_at_a_time)
+{
+	open_drop(&drop);
+	cr_expect(memory_locked(po, anna));
+	cr_expect_eq(maildrop_open(&other, &who, 0), ST_LIMITED);
+	cr_expect_eq(other.n, 0);
+	cr_expect(memory_locked(po, anna), "who is turned away takes no lock with him");
+	maildrop_close(&drop);
+	open_drop(&other);
+}
+
+Test(maildrop, the_lock_is_given_back_once)
+{
+	open_drop(&drop);
+	maildrop_close(&drop);
+	maildrop_close(&drop);
+	cr_expect_not(memory_locked(po, anna));
+	cr_expect_eq(maildrop_update(&drop), ST_ABSENT);
+}
+
+Test(maildrop, a_store_that_is_away_gives_none)
+{
+	memory_busy(true);
+	cr_expect_eq(maildrop_open(&drop, &who, 0), ST_BUSY);
+	memory_busy(false);
+	open_drop(&drop);
+}
