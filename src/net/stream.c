@@ -31,6 +31,7 @@ struct stream {
 	char *out;
 	size_t out_room, out_end;
 	usec until, until_most; /* of the present request */
+	usec silence;           /* `until` is never further ahead; 0 = it may be */
 	size_t rate, credit; /* bytes that extend it by a second; those passed since the last one */
 	uint64_t bytes_in, bytes_out;
 	net_address peer, local;
@@ -161,6 +162,13 @@ void stream_patience(stream *s, usec patience, size_t rate, usec most)
 	s->until_most = rate ? later(now, most) : s->until;
 	s->rate = rate;
 	s->credit = 0;
+	s->silence = 0;
+}
+
+void stream_pace(stream *s, usec silence, size_t rate)
+{
+	stream_patience(s, silence, rate, USEC_NEVER);
+	s->silence = silence;
 }
 
 /* Bytes came or went: the deadline moves on. */
@@ -171,9 +179,10 @@ static void passed(stream *s, size_t n)
 	s->credit += n;
 	usec span = (usec)(s->credit / s->rate) * USEC_S;
 	s->credit %= s->rate;
+	usec most = s->silence ? later(clock_now(), s->silence) : s->until_most;
 	s->until = later(s->until, span);
-	if (s->until > s->until_most)
-		s->until = s->until_most;
+	if (s->until > most)
+		s->until = most;
 }
 
 static status wait_turn(const stream *s, enum turn turn)

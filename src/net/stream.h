@@ -30,6 +30,9 @@ void stream_close(stream **s); /* unsent output is dropped; call stream_flush be
    The following reads and writes end at `patience` from now; each `rate` bytes that pass extend it
    by one second, up to `most` from now. rate 0 = not extended. (Slow peers: T21, R3 of style.) */
 void stream_patience(stream *s, usec patience, size_t rate, usec most);
+/* For texts of any length: `silence` ends it, and each `rate` bytes that pass move the end on by one
+   second, never further than `silence` ahead. Who is slower than the rate uses the silence up. */
+void stream_pace(stream *s, usec silence, size_t rate);
 
 /* ---- reading */
 enum line_end {

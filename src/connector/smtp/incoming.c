@@ -399,8 +399,8 @@ status incoming_finish(conversation *c, struct incoming *in)
 
 static void set_patience(conversation *c)
 {
-	usec silence = setting_number(S_smtp_data_patience, NULL);
-	stream_patience(c->stream, silence, (size_t)setting_number(S_smtp_data_rate, NULL), silence);
+	stream_pace(c->stream, setting_number(S_smtp_data_patience, NULL),
+		    (size_t)setting_number(S_smtp_data_rate, NULL));
 }
 
 /* Far over the limit nobody is served by reading on. */

@@ -446,6 +446,18 @@ static const struct dialogue smtp_dialogue = {
 	.heard = heard,
 };
 
+/* A message or a logon that took too long, or was cut off by the worker's end: command_loop says its
+   goodbyes between commands only. */
+static void say_broken_off(conversation *c, status kind)
+{
+	if (c->closing)
+		return;
+	if (kind == ST_TIMED_OUT)
+		say_timed_out(c);
+	else if (kind == ST_CANCELLED)
+		say_stopping(c);
+}
+
 status smtp_conversation(conversation *c)
 {
 	struct smtp s = {.state = AT_START, .mail = ARENA_INIT};
@@ -459,6 +471,7 @@ status smtp_conversation(conversation *c)
 		if (kind == ST_OK)
 			kind = command_loop(c, &smtp_dialogue);
 	}
+	say_broken_off(c, kind);
 	stream_flush(c->stream);
 	/* Many a client hangs up on 250 without QUIT: that is an end like any other. */
 	if (s.has_unconfirmed)

@@ -53,24 +53,35 @@ static const char *rule_broken(const conversation *c)
 	return NULL;
 }
 
+static const char *not_opened(status kind)
+{
+	switch (kind) {
+	case ST_EXISTS:
+		return "[LOGIN-DELAY] Too soon after the last logon; wait a little";
+	case ST_LIMITED:
+		return "[IN-USE] The mailbox is being read by another conversation";
+	default:
+		return "[SYS/TEMP] The mailbox cannot be opened now; try again later";
+	}
+}
+
 /* Credentials were right: opens the maildrop. */
 static status enter(conversation *c, const struct identity *who)
 {
 	struct pop3 *p = pop3_of(c);
 	p->who = *who;
 	const char *why = rule_broken(c);
-	if (why)
+	if (!why) {
+		struct setting_at at = pop3_at(c);
+		status kind = maildrop_open(&p->drop, who, setting_number(S_pop3_login_delay, &at));
+		if (kind == ST_CANCELLED)
+			return kind;
+		why = kind == ST_OK ? NULL : not_opened(kind);
+	}
+	if (why) {
+		p->who = (struct identity){0}; /* nobody is logged on */
 		return pop3_refuse(c, why);
-	struct setting_at at = pop3_at(c);
-	status kind = maildrop_open(&p->drop, who, setting_number(S_pop3_login_delay, &at));
-	if (kind == ST_EXISTS)
-		return pop3_refuse(c, "[LOGIN-DELAY] Too soon after the last logon; wait a little");
-	if (kind == ST_LIMITED)
-		return pop3_refuse(c, "[IN-USE] The mailbox is being read by another conversation");
-	if (kind == ST_CANCELLED)
-		return kind;
-	if (kind != ST_OK)
-		return pop3_refuse(c, "[SYS/TEMP] The mailbox cannot be opened now; try again later");
+	}
 	p->state = AT_TRANSACTION;
 	return conversation_say(c, "+OK %d messages", p->drop.n);
 }

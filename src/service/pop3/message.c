@@ -114,9 +114,8 @@ static status send_body(conversation *c, const struct drop_item *item, struct se
 	s->c = c;
 	s->number = number_of(c, item);
 	s->size = item->size;
-	/* One deadline per request, extended by what the client takes. */
-	usec silence = setting_number(S_pop3_idle_patience, NULL);
-	stream_patience(c->stream, silence, 1024, silence);
+	/* One deadline per request, moved on by what the client takes. */
+	stream_pace(c->stream, setting_number(S_pop3_idle_patience, NULL), 1024);
 	status kind = blob_each_of(pop3_of(c)->drop.postoffice, item->message, send_piece, s);
 	if (kind == ST_LIMITED && s->top.full)
 		kind = ST_OK;
