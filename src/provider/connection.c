@@ -141,28 +141,41 @@ void connection_close(PGconn **pg)
 	metric_add(M_db_connections, SERVICE_NONE, -1);
 }
 
+/* libpq closes the socket of a connection it finds lost, and its number soon is a client's. Unless
+   the loop forgets it in the same breath, that client would never be heard. */
+static void socket_look(const PGconn *pg, int was)
+{
+	if (PQsocket(pg) != was)
+		task_forget(was);
+}
+
 /* ---- sending and receiving */
 
 status connection_flush(PGconn *pg)
 {
-	int left;
+	int left, fd = PQsocket(pg);
 	while ((left = PQflush(pg)) == 1) {
-		TRY(task_wait(PQsocket(pg), WAIT_READ | WAIT_WRITE));
-		if (!PQconsumeInput(pg))
-			return ST_CLOSED;
+		TRY(task_wait(fd, WAIT_READ | WAIT_WRITE));
+		if (!PQconsumeInput(pg)) {
+			left = -1;
+			break;
+		}
 	}
+	socket_look(pg, fd);
 	return left == 0 ? ST_OK : ST_CLOSED;
 }
 
 status connection_result(PGconn *pg, PGresult **r)
 {
+	int fd = PQsocket(pg);
 	*r = NULL;
 	while (PQisBusy(pg)) {
-		TRY(task_wait(PQsocket(pg), WAIT_READ));
+		TRY(task_wait(fd, WAIT_READ));
 		if (!PQconsumeInput(pg))
 			break;
 	}
 	*r = PQgetResult(pg);
+	socket_look(pg, fd);
 	return PQstatus(pg) == CONNECTION_BAD ? ST_CLOSED : ST_OK;
 }
 
@@ -304,6 +317,7 @@ static status connect_one(struct pool *p, enum db_role role, struct connection *
 		here_again(p, role);
 		*out = memory_new(sizeof **out);
 		(*out)->pg = pg;
+		(*out)->fd = PQsocket(pg);
 		(*out)->pool = p;
 	} else {
 		away(p, role, why);
@@ -326,6 +340,14 @@ static bool readable_now(PGconn *pg)
 {
 	struct pollfd at = {.fd = PQsocket(pg), .events = POLLIN};
 	return poll(&at, 1, 0) > 0;
+}
+
+static void discard(struct connection **c)
+{
+	socket_look((*c)->pg, (*c)->fd);
+	connection_close(&(*c)->pg);
+	memory_free(*c);
+	*c = NULL;
 }
 
 /* An idle connection says nothing unless it has ended, or has a notice for us. */
@@ -358,8 +380,7 @@ status pool_take(enum db_role role, struct connection **c)
 	while ((*c = idle_one(p)) != NULL) {
 		if (alive(*c))
 			return ST_OK;
-		connection_close(&(*c)->pg);
-		memory_free(*c);
+		discard(c);
 	}
 	status s = connect_one(p, role, c);
 	if (s != ST_OK)
@@ -385,8 +406,6 @@ void pool_drop(struct connection **c)
 	if (*c == NULL)
 		return;
 	struct pool *p = (*c)->pool;
-	connection_close(&(*c)->pg);
-	memory_free(*c);
-	*c = NULL;
+	discard(c);
 	gate_leave(p->gate);
 }

@@ -14,6 +14,7 @@
 struct pool;
 struct connection {
 	PGconn *pg;
+	int fd;                        /* its socket, even after libpq closed it */
 	struct pool *pool;             /* NULL: of its own (db_link) */
 	struct connection *next;       /* idle in its pool */
 	unsigned char prepared[STATEMENT_COUNT / 8 + 1];

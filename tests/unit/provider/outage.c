@@ -10,6 +10,7 @@
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 /* contrib/private-pg VERB */
@@ -111,6 +112,66 @@ Test(outage, fibers_go_on_over_a_killed_database, .timeout = 60)
 	for (int i = 0; i < 8; i++)
 		cr_expect(worst[i] == 0, "%d", worst[i]);
 	cr_expect(provider_ping() == ST_OK);
+	provider_close();
+}
+
+/* ---- descriptors that libpq closes by itself */
+
+enum { CLIENTS = 8 };
+static int clients[CLIENTS][2];
+
+static status ping_once(void *arg)
+{
+	*(status *)arg = provider_ping();
+	return ST_OK;
+}
+
+static status speak_later(void *arg)
+{
+	(void)arg;
+	task_sleep(100 * USEC_MS);
+	for (int i = 0; i < CLIENTS; i++)
+		cr_expect(write(clients[i][1], "x", 1) == 1);
+	return ST_OK;
+}
+
+static status hear_clients(void *arg)
+{
+	status pinged[2] = {ST_BROKEN, ST_BROKEN};
+	(void)arg;
+	task_start("ping", ping_once, &pinged[0]);
+	task_start("ping", ping_once, &pinged[1]);
+	task_sleep(500 * USEC_MS);
+	cr_expect(pinged[0] == ST_OK && pinged[1] == ST_OK);
+	postgres("kill");
+	cr_expect(provider_ping() == ST_BUSY);
+	for (int i = 0; i < CLIENTS; i++)
+		cr_assert(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, clients[i]) == 0);
+	task_start("speak", speak_later, NULL);
+	task_deadline(clock_now() + 3 * USEC_S);
+	for (int i = 0; i < CLIENTS; i++) {
+		cr_expect(task_wait(clients[i][0], WAIT_READ) == ST_OK, "descriptor %d",
+			clients[i][0]);
+		task_forget(clients[i][0]);
+	}
+	task_deadline(USEC_NEVER);
+	for (int i = 0; i < CLIENTS; i++) {
+		close(clients[i][0]);
+		close(clients[i][1]);
+	}
+	return ST_OK;
+}
+
+Test(outage, clients_with_the_numbers_of_lost_connections_are_heard, .timeout = 60)
+{
+	struct task_limits limits = TASK_LIMITS_INIT;
+	given_schema();
+	cr_assert(open_with(given_bootstrap(), false) == ST_OK);
+	cr_assert(task_loop_open(&limits) == ST_OK);
+	cr_assert(task_start("hear", hear_clients, NULL));
+	task_loop_run();
+	task_loop_close();
+	postgres("start");
 	provider_close();
 }
 
