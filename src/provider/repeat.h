@@ -10,7 +10,9 @@
 #include "base/status.h"
 
 #define REPEAT_KEY 16                /* bytes of a key */
-#define REPEAT_PATIENCE (3 * USEC_S) /* for a conversation that may still be alive */
+/* For a conversation that may still be alive. A little more than a worker's successor may be kept
+   waiting for (master.c), since it is the successor that tells of the dead. */
+#define REPEAT_PATIENCE (8 * USEC_S)
 
 /* The owner of a delivery's key: the node number its id was made with. */
 int64_t repeat_owner(int64_t delivery);
