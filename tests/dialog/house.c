@@ -260,8 +260,10 @@ static void given_message(struct words *w)
 	} else {
 		bytes = must_word(w);
 	}
-	if (i >= 0)
-		memory_message(house.of[i], house.mailbox[i], arena_z(&p->a, bytes));
+	if (i < 0)
+		return;
+	memory_message(house.of[i], house.mailbox[i], arena_z(&p->a, bytes));
+	copies_keep(&p->given, i, bytes);
 }
 
 /* RFC 7677's example needs its salt and its nonce. */

@@ -16,4 +16,4 @@ dialog_LDADD = libpop3.a libsmtp.a $(floor_talk_memory)
 dist_check_SCRIPTS += tests/dialog/plain.sh tests/dialog/bytes.sh tests/dialog/faults.sh
 TESTS += tests/dialog/plain.sh tests/dialog/bytes.sh tests/dialog/faults.sh
 endif
-EXTRA_DIST += tests/dialog/README.md tests/dialog/smtp
+EXTRA_DIST += tests/dialog/README.md tests/dialog/smtp tests/dialog/pop3

@@ -37,8 +37,9 @@ struct play {
 	const struct script *script;
 	const struct line *at;
 	const struct instance *instance;
-	const struct copies *plain; /* NULL: this is the plain play */
-	struct copies copies;
+	const struct play *plain;   /* NULL: this is the plain play */
+	struct copies copies;       /* what stood there at the end */
+	struct copies given;        /* what `given` put there */
 	const tls_server *tls;
 	tls_client *trust;
 	arena a;
@@ -78,6 +79,8 @@ void talk_line(struct play *p, const struct line *l);
 void talk_end(struct play *p); /* who is still there leaves; waits until all conversations have ended */
 
 /* ---- invariant.c */
+void copies_keep(struct copies *c, int64_t mailbox, slice body);
+void copies_free(struct copies *c);
 void invariants_check(struct play *p);
 
 #endif

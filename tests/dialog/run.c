@@ -12,7 +12,6 @@
 #include "base/fault.h"
 #include "base/id.h"
 #include "base/log.h"
-#include "base/memory.h"
 #include "certificate.h"
 #include "task/task.h"
 
@@ -153,8 +152,8 @@ static status perform(void *arg)
 static void play_close(struct play *p)
 {
 	arena_release(&p->a);
-	arena_release(&p->copies.a);
-	memory_free(p->copies.rows);
+	copies_free(&p->copies);
+	copies_free(&p->given);
 	text_free(&p->transcript);
 	text_free(&p->trouble);
 }
@@ -214,7 +213,7 @@ static int points_passed(struct point *points, int most)
 	return n;
 }
 
-static bool play_with_fault(const struct script *s, const struct copies *plain, const char *name,
+static bool play_with_fault(const struct script *s, const struct play *plain, const char *name,
 			    unsigned passage)
 {
 	struct play p = {.script = s, .plain = plain, .forgiving = true};
@@ -239,7 +238,7 @@ static bool play_faults(const struct script *s)
 	int n = points_passed(points, sizeof points / sizeof *points);
 	for (int i = 0; i < n && well; i++)
 		for (unsigned k = 1; k <= points[i].passed && k <= mode.most && well; k++)
-			well = play_with_fault(s, &plain.copies, points[i].name, k);
+			well = play_with_fault(s, &plain, points[i].name, k);
 	play_close(&plain);
 	return well;
 }
