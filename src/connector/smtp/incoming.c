@@ -153,19 +153,26 @@ static void add_catch_all_fields(const struct smtp *s, const struct delivery_par
 	}
 }
 
-/* Message-ID and Date that a client of our own left out (C23, RFC 6409 8). */
-static void add_missing_fields(const struct smtp *s, const struct incoming *in,
-			       const header_survey *seen, header_builder *b, arena *a)
+/* Message-ID and Date that a client of our own left out (C23, RFC 6409 8): made once, the same for every post
+   office, and known to the trace. */
+static void make_missing(struct smtp *s, struct incoming *in, const header_survey *seen)
 {
 	if (!s->authenticated ||
 	    !setting_on(S_smtp_add_missing, &(struct setting_at){.postoffice = s->who.postoffice}))
 		return;
 	if (seen->message_id == 0)
-		header_build_raw(b, S("Message-ID"),
-				 header_message_id(in->delivery.id, random_below(UINT64_MAX),
-						   smtp_local_domain(), a));
+		in->delivery.message_id = header_message_id(in->delivery.id, random_below(UINT64_MAX),
+							    smtp_local_domain(), &s->mail);
 	if (seen->date == 0)
-		header_build_date(b, S("Date"), (date){clock_wall(), 0});
+		in->delivery.sent = clock_wall();
+}
+
+static void add_missing_fields(const struct incoming *in, const header_survey *seen, header_builder *b)
+{
+	if (seen->message_id == 0 && in->delivery.message_id.size)
+		header_build_raw(b, S("Message-ID"), in->delivery.message_id);
+	if (seen->date == 0 && in->delivery.sent)
+		header_build_date(b, S("Date"), (date){in->delivery.sent, 0});
 }
 
 static slice fields_for(const struct smtp *s, const struct incoming *in,
@@ -176,7 +183,7 @@ static slice fields_for(const struct smtp *s, const struct incoming *in,
 	slice sender = mail_address_text(&s->sender, a), fields = {0};
 	slice return_path = arena_format(a, "Return-Path: <%.*s>\r\n", SLICE_ARGS(sender));
 	add_catch_all_fields(s, part, &b, a);
-	add_missing_fields(s, in, seen, &b, a);
+	add_missing_fields(in, seen, &b);
 	if (header_build_end(&b, a, &fields) != ST_OK)
 		fields = (slice){0}; /* a field name setting that is none: the mail goes without it */
 	return arena_format(a, "%.*s%.*s%.*s", SLICE_ARGS(return_path), SLICE_ARGS(hop),
@@ -233,6 +240,7 @@ static status pass_header(conversation *c, struct incoming *in, size_t header_si
 	if (in->refusal)
 		return ST_OK;
 	note_facts(s, in, &seen);
+	make_missing(s, in, &seen);
 	make_parts(s, in);
 	slice hop = received_field(c, in);
 	for (int i = 0; i < in->delivery.n; i++) {
