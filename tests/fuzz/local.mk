@@ -87,3 +87,14 @@ EXTRA_DIST += tests/fuzz/corpus/sasl
 fuzz_programs += fuzz_sasl
 fuzz_sasl_SOURCES = tests/fuzz/sasl.c
 fuzz_sasl_LDADD = $(fuzz_main) $(floor_talk_memory)
+
+# Whole sessions.
+EXTRA_DIST += tests/fuzz/corpus/smtp tests/fuzz/smtp.dict
+fuzz_programs += fuzz_smtp
+fuzz_smtp_SOURCES = tests/fuzz/smtp.c tests/fuzz/session.c tests/fuzz/session.h
+fuzz_smtp_LDADD = libsmtp.a $(fuzz_main) $(floor_talk_memory)
+
+EXTRA_DIST += tests/fuzz/corpus/pop3 tests/fuzz/pop3.dict
+fuzz_programs += fuzz_pop3
+fuzz_pop3_SOURCES = tests/fuzz/pop3.c tests/fuzz/session.c tests/fuzz/session.h
+fuzz_pop3_LDADD = libpop3.a $(fuzz_main) $(floor_talk_memory)
