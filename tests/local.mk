@@ -26,6 +26,7 @@ include tests/dialog/local.mk
 include tests/fault/local.mk
 include tests/load/local.mk
 include tests/cli/local.mk
+EXTRA_DIST += tests/quickstart/run
 include tests/web/local.mk
 
 dist_check_SCRIPTS += tests/statements.sh tests/floors.sh tests/docs.sh tests/private-pg.sh tests/with-pg.sh
