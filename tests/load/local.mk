@@ -1,11 +1,14 @@
 # Load and bench programs; "make bench" runs them, "make check" only builds them.
 
 if TESTS_BUILT
+# The plain runner, which takes Criterion's place under the thread sanitizer, brings its own main.
+if !PLAIN_RUNNER
 # with-pg.sh deliver_bench [FIBERS [SECONDS [SIZE [MAILBOXES]]]]
 check_PROGRAMS += deliver_bench
 deliver_bench_SOURCES = tests/load/deliver-bench.c \
 	tests/unit/provider/given.c tests/unit/provider/store_fixture.c
 deliver_bench_LDADD = $(floor_provider) $(CRITERION_LIBS)
+endif
 endif
 
 # What the parsers cost per byte, and whether that stays the same for big inputs.
