@@ -29,8 +29,9 @@ include tests/cli/local.mk
 EXTRA_DIST += tests/quickstart/run
 include tests/web/local.mk
 
-dist_check_SCRIPTS += tests/statements.sh tests/floors.sh tests/docs.sh tests/private-pg.sh tests/with-pg.sh
-TESTS += tests/statements.sh tests/floors.sh tests/docs.sh tests/private-pg.sh
+dist_check_SCRIPTS += tests/statements.sh tests/floors.sh tests/docs.sh tests/private-pg.sh tests/with-pg.sh \
+	tests/systemd.sh
+TESTS += tests/systemd.sh tests/statements.sh tests/floors.sh tests/docs.sh tests/private-pg.sh
 
 # A test called NAME.pg runs beside a PostgreSQL of its own.
 TEST_EXTENSIONS = .pg .sh

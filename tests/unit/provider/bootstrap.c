@@ -1,5 +1,7 @@
 #include "provider/bootstrap.h"
 
+#include "base/text.h"
+
 #include <criterion/criterion.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -36,6 +38,32 @@ Test(bootstrap, reads_keys_and_fills_in_the_rest)
 	cr_expect(slice_search(b.pguri_system, S("sslmode='require'")) < b.pguri_system.size);
 	cr_expect(slice_same(b.secret_file, S("/tmp/secret")), "beside the file");
 	cr_expect(b.pguri_owner.size == 0 && b.user.size == 0);
+	arena_release(&a);
+}
+
+/* Every key that the sample shows is one, also those that stand behind a #. */
+Test(bootstrap, reads_the_sample)
+{
+	arena a = ARENA_INIT;
+	struct bootstrap b;
+	text words = TEXT_INIT;
+	char sample[4096], line[256];
+	const char *top = getenv("PENNYPOST_TOP_SRCDIR");
+	snprintf(sample, sizeof sample, "%s/contrib/pennypost.conf.sample", top ? top : ".");
+	cr_assert(bootstrap_read(sample, &a, &b) == ST_OK, "%s", sample);
+	cr_expect(slice_same(b.user, S("pennypost")));
+	cr_expect(b.pguri_owner.size == 0 && b.services.size == 0);
+
+	FILE *f = fopen(sample, "r");
+	cr_assert(f);
+	while (fgets(line, sizeof line, f)) {
+		bool key = line[0] == '#' && line[1] >= 'a' && line[1] <= 'z';
+		text_add_z(&words, key ? line + 1 : line);
+	}
+	fclose(f);
+	cr_assert(reading(arena_z(&a, text_slice(&words)), &a, &b) == ST_OK);
+	cr_expect(b.pguri_owner.size > 0 && b.services.size > 0 && b.node.size > 0);
+	text_free(&words);
 	arena_release(&a);
 }
 
