@@ -109,6 +109,22 @@ static bool plus_offered(const struct sasl_peer *p)
 	       setting_lists(S_auth_mechanisms, NULL, S("SCRAM-SHA-256-PLUS"));
 }
 
+/* Told to clients that ask what there is: where the older binding is to be had, or as the postmaster
+   decided. */
+static bool plus_announced(const struct sasl_peer *p)
+{
+	slice when = setting_text(S_auth_plus_announced, NULL), data;
+	arena a = ARENA_INIT;
+
+	if (!plus_offered(p) || slice_same(when, S("never")))
+		return false;
+	if (slice_same(when, S("always")))
+		return true;
+	bool older = p->binding(p->arg, S("tls-unique"), &a, &data) == ST_OK;
+	arena_release(&a);
+	return older;
+}
+
 /* Takes "x=value," off the message. */
 static bool take_attribute(slice *rest, char letter, slice *value)
 {
@@ -168,7 +184,7 @@ static status read_binding_flag(sasl *s, slice flag)
 	/* y: "I could, but you did not offer it". We did: somebody took it out of the list on the
 	   way. */
 	if (slice_same(flag, S("y")))
-		return plus_offered(s->peer) ? ST_DENIED : ST_OK;
+		return plus_announced(s->peer) ? ST_DENIED : ST_OK;
 	return ST_INVALID;
 }
 
@@ -328,7 +344,7 @@ slice sasl_offered(const struct sasl_peer *p, arena *a)
 	slice all = {0};
 
 	for (size_t i = 0; i < MECHANISMS; i++)
-		if (on_offer(&mechanisms[i], p))
+		if (on_offer(&mechanisms[i], p) && (!mechanisms[i].plus || plus_announced(p)))
 			all = arena_format(a, "%.*s%s%s", SLICE_ARGS(all), all.size ? " " : "",
 				mechanisms[i].name);
 	return all;
