@@ -23,6 +23,7 @@ include tests/unit/program/local.mk
 endif
 include tests/fuzz/local.mk
 include tests/dialog/local.mk
+include tests/clients/local.mk
 include tests/fault/local.mk
 include tests/load/local.mk
 include tests/cli/local.mk

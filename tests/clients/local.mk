@@ -1,0 +1,6 @@
+# Real mail clients against an instance of contrib/quickstart; not part of "make check", since it needs
+# the clients and ports: make check-clients.
+EXTRA_DIST += tests/clients/run
+.PHONY: check-clients
+check-clients:
+	$(top_srcdir)/tests/clients/run
