@@ -1,0 +1,303 @@
+"""A house to break: a private PostgreSQL, a bootstrap file, two post offices with mailboxes, and
+pennypostd kept running by a supervisor that starts it again the moment it dies.
+
+Everything it starts is ended by its process id; nothing is looked up by name."""
+import json
+import os
+import pathlib
+import re
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+
+TOP = pathlib.Path(os.environ.get("PENNYPOST_TOP_SRCDIR") or pathlib.Path(__file__).parents[2]).resolve()
+BUILD = pathlib.Path(os.environ.get("PENNYPOST_TOP_BUILDDIR") or os.getcwd()).resolve()
+PRIVATE_PG = TOP / "contrib/private-pg"
+PASSWORD = "secret-of-all"
+OFFICES = ("acorn", "birch")
+
+
+def run(*command, check=True, **more):
+	"""A command's standard output; what it said is shown when it fails."""
+	got = subprocess.run([str(c) for c in command], stdin=subprocess.DEVNULL, text=True,
+		stdout=subprocess.PIPE, stderr=subprocess.PIPE, **more)
+	if check and got.returncode:
+		sys.exit(f"{command[0]} {' '.join(map(str, command[1:]))}: exit {got.returncode}\n"
+			f"{got.stdout}{got.stderr}")
+	return got.stdout
+
+
+def shell_lines(said):
+	"""NAME=value lines as private-pg prints them."""
+	return {m[1]: m[2].strip("'") for m in re.finditer(r"^(\w+)=(.*)$", said, re.M)}
+
+
+def free_ports(n):
+	held = [socket.socket() for _ in range(n)]
+	for s in held:
+		s.bind(("127.0.0.1", 0))
+	ports = [s.getsockname()[1] for s in held]
+	for s in held:
+		s.close()
+	return ports
+
+
+def alive(pid):
+	try:
+		return pathlib.Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] not in "ZX"
+	except OSError:
+		return False
+
+
+def children(pid):
+	"""Living children, by /proc alone."""
+	found = []
+	for stat in pathlib.Path("/proc").glob("[0-9]*/stat"):
+		try:
+			state, parent = stat.read_text().rpartition(")")[2].split()[:2]
+		except OSError:
+			continue
+		if int(parent) == pid and state not in "ZX":
+			found.append(int(stat.parent.name))
+	return sorted(found)
+
+
+def process_status(pid):
+	lines = pathlib.Path(f"/proc/{pid}/status").read_text().splitlines()
+	return dict(line.split(":", 1) for line in lines)
+
+
+def wait_for(what, until, seconds=20.0, pause=0.02):
+	end = time.monotonic() + seconds
+	while True:
+		got = until()
+		if got:
+			return got
+		if time.monotonic() > end:
+			raise TimeoutError(what)
+		time.sleep(pause)
+
+
+class Tally:
+	"""Counts what was shown, and closes with the line every runner closes with."""
+
+	def __init__(self):
+		self.passed = self.failed = 0
+
+	def show(self, what, good, detail=""):
+		self.passed += bool(good)
+		self.failed += not good
+		print(f"{'ok  ' if good else 'FAIL'} {what}{': ' if detail != '' else ''}{detail}", flush=True)
+		return good
+
+	def close(self):
+		print(f"{self.passed} passed, {self.failed} failed", flush=True)
+		return 1 if self.failed or not self.passed else 0
+
+
+class Place:
+	def __init__(self, boxes=12, workers=2, services="smtp pop3 http", settings=()):
+		where = os.environ.get("TMPDIR") or "/tmp"
+		if os.access("/dev/shm", os.W_OK) and shutil.disk_usage("/dev/shm").free > 2 << 30:
+			where = "/dev/shm" # fsync stays on, but costs nothing
+		self.dir = pathlib.Path(tempfile.mkdtemp(prefix="pennypost-fault.", dir=where))
+		self.dir.chmod(0o755)
+		self.pg_dir = self.dir / "pg"
+		self.conf = self.dir / "pennypost.conf"
+		self.log_path = self.dir / "log"
+		self.environment = {k: v for k, v in os.environ.items() if not k.startswith("PENNYPOST_FAULT")}
+		self.environment["PENNYPOST_CONF"] = str(self.conf)
+		self.user = "nobody" if os.geteuid() == 0 else ""
+		self.boxes = [f"u{i:04}@{office}.test" for office in OFFICES for i in range(1, boxes + 1)]
+		self.master = None
+		self.supervisor = None
+		self.ending = False
+		self.ready = {} # pid: (role, index) of whoever said so in the log
+		self.read_to = 0
+		self.reading = threading.Lock()
+		self.starts = [] # moments the supervisor started a master
+		self.workers_wanted = workers
+		try:
+			self._database()
+			self._write_conf()
+			self._furnish(boxes, services, settings)
+		except BaseException:
+			self.end()
+			raise
+
+	# ---- making
+
+	def _database(self):
+		self.pg = shell_lines(run(PRIVATE_PG, "start", self.pg_dir, "fast"))
+		self.pg |= shell_lines(run(PRIVATE_PG, "database", self.pg_dir, "pennypost"))
+		self.super_uri = re.sub(r"/postgres(?=\?|$)", "/pennypost", self.pg["PG_SUPERURI"])
+
+	def _write_conf(self, **other):
+		rows = {"pguri": self.pg["PGURI"], "pguri_system": self.pg["PGURI_SYSTEM"],
+			"pguri_owner": self.pg["PGURI_OWNER"], "node": "fault",
+			"certificates": self.dir / "certificates", "secret_file": self.dir / "secret",
+			"state": self.dir / "run", "user": self.user} | other
+		(self.dir / "run").mkdir(exist_ok=True)
+		(self.dir / "certificates").mkdir(exist_ok=True)
+		self.conf.write_text("".join(f"{k} = {v}\n" for k, v in rows.items() if v != ""))
+
+	def configure(self, **other):
+		"""The bootstrap file anew, with other values."""
+		self._write_conf(**other)
+
+	def make_certificate(self):
+		folder = self.dir / "certificates"
+		run("openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1",
+			"-nodes", "-subj", "/CN=localhost", "-days", "2", "-keyout", folder / "default.key",
+			"-out", folder / "default.crt")
+		(folder / "default.key").chmod(0o644)
+
+	def _furnish(self, boxes, services, settings):
+		self.cli("schema", "migrate")
+		self.make_certificate()
+		self.smtp, self.pop3, self.http = free_ports(3)
+		rows = {"smtp_listen": f"127.0.0.1:{self.smtp}", "pop3_listen": f"127.0.0.1:{self.pop3}",
+			"http_listen": f"127.0.0.1:{self.http}", "services": services,
+			"mail_workers": self.workers_wanted, "local_domain": "fault.test",
+			"auth_allow_cleartext": "on", "smtp_per_address_most": 10000,
+			"smtp_per_network_most": 10000, "pop3_per_address_most": 10000,
+			"mailbox_quota": "0"} | dict(settings)
+		for name, value in rows.items():
+			self.cli("settings", "set", name, value)
+		for office in OFFICES:
+			self.cli("postoffice", "add", office, "--password", PASSWORD)
+			self.cli("domain", "add", f"{office}.test", "--postoffice", office)
+			self.cli("mailbox", "add-many", "u", 1, boxes, "--postoffice", office, "--password",
+				PASSWORD, "--same-hash")
+
+	def cli(self, *words, check=True):
+		return run(BUILD / "pennypost", "--config", self.conf, *words, check=check)
+
+	# ---- asking
+
+	def sql(self, query):
+		"""Rows of words, as the superuser."""
+		said = run("psql", "-XqAtF\t", "-v", "ON_ERROR_STOP=1", "-d", self.super_uri, "-c", query)
+		return [line.split("\t") for line in said.splitlines()]
+
+	def log(self):
+		return self.log_path.read_text(errors="replace") if self.log_path.exists() else ""
+
+	def workers(self, role=None):
+		"""Living workers of the present master as {pid: (role, index)}, from what they logged."""
+		if not self.master:
+			return {}
+		self._read_log()
+		return {pid: self.ready[pid] for pid in children(self.master.pid)
+			if pid in self.ready and role in (None, self.ready[pid][0])}
+
+	def _read_log(self):
+		"""Notes who said to be ready since it was read last."""
+		with self.reading, open(self.log_path, "rb") as log:
+			log.seek(self.read_to)
+			fresh = log.read()
+			fresh = fresh[: fresh.rfind(b"\n") + 1]
+			self.read_to += len(fresh)
+			for m in re.finditer(rb"WORKER_READY role=(\w+) index=(\d+) pid=(\d+)", fresh):
+				self.ready[int(m[3])] = (m[1].decode(), int(m[2]))
+
+	def serves(self):
+		for port in (self.smtp, self.pop3):
+			try:
+				with socket.create_connection(("127.0.0.1", port), 2) as s:
+					s.settimeout(5)
+					if not s.recv(100):
+						return False
+			except OSError:
+				return False
+		return True
+
+	# ---- running
+
+	def launch(self, **environment):
+		out = open(self.log_path, "ab")
+		master = subprocess.Popen([BUILD / "pennypostd", "--config", self.conf, "--foreground"],
+			stdin=subprocess.DEVNULL, stdout=out, stderr=out,
+			env=self.environment | environment)
+		out.close()
+		return master
+
+	def start(self, supervised=False, **environment):
+		self.ending = False
+		self.extra = environment
+		self.master = self.launch(**environment)
+		if supervised:
+			self.supervisor = threading.Thread(target=self._supervise, daemon=True)
+			self.supervisor.start()
+		self.await_service()
+
+	def await_service(self, seconds=20):
+		def ready():
+			if self.master.poll() is not None and not self.supervisor:
+				raise TimeoutError(f"the server ended with {self.master.returncode}:\n"
+					+ self.log()[-2000:])
+			return len(self.workers("mail")) >= self.workers_wanted and self.serves()
+		wait_for("service", ready, seconds)
+
+	def _supervise(self):
+		while not self.ending:
+			self.master.wait()
+			if self.ending:
+				return
+			self.starts.append(time.monotonic())
+			self.master = self.launch(**self.extra)
+
+	def stop(self, patience=60):
+		"""SIGTERM; how long the master took to end."""
+		self.ending = True
+		began = time.monotonic()
+		if self.master and self.master.poll() is None:
+			self.master.terminate()
+			try:
+				self.master.wait(patience)
+			except subprocess.TimeoutExpired:
+				self.kill_master()
+		if self.supervisor:
+			self.supervisor.join()
+			self.supervisor = None
+		return time.monotonic() - began
+
+	def kill_master(self):
+		os.kill(self.master.pid, signal.SIGKILL)
+		if not self.supervisor:
+			self.master.wait()
+
+	# ---- PostgreSQL
+
+	def pg_kill(self):
+		run(PRIVATE_PG, "kill", self.pg_dir)
+
+	def pg_start(self):
+		run(PRIVATE_PG, "start", self.pg_dir, "fast")
+
+	def pg_backends(self):
+		"""The postmaster and its children."""
+		pid = int((self.pg_dir / "data/postmaster.pid").read_text().split()[0])
+		return [pid] + children(pid)
+
+	# ---- leaving
+
+	def end(self):
+		self.stop()
+		subprocess.run([PRIVATE_PG, "stop", self.pg_dir], stdin=subprocess.DEVNULL,
+			stderr=subprocess.DEVNULL)
+		if os.environ.get("PENNYPOST_KEEP"):
+			print(f"kept: {self.dir}", file=sys.stderr)
+		else:
+			shutil.rmtree(self.dir, ignore_errors=True)
+
+	def __enter__(self):
+		return self
+
+	def __exit__(self, *trouble):
+		self.end()
