@@ -8,6 +8,7 @@ libmail_a_SOURCES = \
 	src/mail/date.c src/mail/date.h \
 	src/mail/dot.c src/mail/dot.h \
 	src/mail/header.c src/mail/header.h src/mail/header_build.c \
+	src/mail/lookup.h \
 	src/mail/mime.c src/mail/mime.h \
 	src/mail/parameter.c src/mail/parameter.h \
 	src/mail/transfer.c src/mail/transfer.h \
