@@ -30,7 +30,31 @@ void tls_share_tickets(void);
 /* PEM text of the default pair for libmicrohttpd; lives in the arena. */
 status tls_server_pem(const tls_server *s, arena *a, slice *certificate, slice *key);
 
-enum tls_verify { TLS_VERIFY_NONE, TLS_VERIFY_NAME }; /* opportunistic, or chain and host name */
+enum tls_verify {
+	TLS_VERIFY_NONE, /* opportunistic: any certificate, and older ciphers than elsewhere */
+	TLS_VERIFY_NAME, /* chain and host name */
+	TLS_VERIFY_DANE  /* one of the TLSA records (RFC 7672) */
+};
+/* A TLSA record (RFC 6698 2.1). Mail knows usage 2 (DANE-TA) and 3 (DANE-EE) only. */
+struct tls_tlsa {
+	uint8_t usage, selector, matching;
+	slice data;
+};
+/* What a client wants of a handshake; lent for the call. */
+struct tls_wanted {
+	const char *host; /* for SNI and looked for in the certificate; a name or an address */
+	enum tls_verify verify;
+	const slice *names; /* further names that do */
+	int name_count;
+	const struct tls_tlsa *tlsa; /* for TLS_VERIFY_DANE */
+	int tlsa_count;
+	/* Sessions are kept and offered again under this name and everything else wanted here;
+	   empty = neither. It names the host and port. */
+	slice session;
+};
+/* Whether a client can check at least one of the records (usage 2 or 3, known selector and
+   matching, data of the right size and form). */
+bool tls_tlsa_usable(const struct tls_tlsa *records, int n);
 /* ca_file NULL = the system's authorities. */
 status tls_client_open(const char *ca_file, tls_client **out);
 void tls_client_close(tls_client **c);

@@ -1,6 +1,8 @@
 # SMTP: inbound, submission, outbound.
 noinst_LIBRARIES += libsmtp.a
 libsmtp_a_SOURCES = \
+	src/connector/smtp/client.h \
+	src/connector/smtp/client_route.h \
 	src/connector/smtp/incoming.c \
 	src/connector/smtp/logon.c \
 	src/connector/smtp/server.c \
