@@ -1,4 +1,5 @@
-/* Delivery: one message to local recipients in one durable transaction (architecture.md 1.3).
+/* Delivery: one message to local recipients and into the queue for the others, in one durable
+   transaction (architecture.md 1.3).
 
    The caller fills struct delivery and calls deliver_run from its fiber or thread. Within a worker
    deliveries that arrive while a commit is under way share the next transaction (at most
@@ -14,13 +15,17 @@
 
 #include "provider/address_map.h"
 #include "provider/blob.h"
+#include "provider/queue.h"
 
-struct delivery_part {        /* one post office's share: one blob, one message row, n entries */
+struct delivery_part {        /* one post office's share: one blob, one message row, n entries,
+			         m rows of the queue */
 	int64_t postoffice;
 	blob_writer *body;    /* finished; still the caller's to close */
 	uint32_t header_size; /* octets of its header section with the empty line */
 	const struct route *recipients;
 	int n;                /* distinct mailboxes; doubled ones are merged by the caller */
+	const struct queue_recipient *remote; /* at other systems */
+	int m;                /* n + m > 0 */
 };
 
 struct delivery {
@@ -32,6 +37,11 @@ struct delivery {
 	slice message_id;     /* content of Message-ID, may be empty */
 	slice subject, from;  /* decoded, shortened to 200 bytes: for lists and traces */
 	slice repeat_key;     /* 16 bytes over peer, envelope and content; empty = no recognition (R6) */
+	const struct queue_envelope *envelope; /* when a part has remote recipients */
+	/* Reports: the results that cause this message, all of one post office, written in the
+	   same transaction. A late one (queue.h) leaves nothing stored: ST_FOREIGN. */
+	const struct queue_result *ends;
+	int end_count;
 };
 
 /* ST_OK       durable and visible
@@ -39,7 +49,8 @@ struct delivery {
                read (R6): answer 250 with d->id, which now holds the earlier id
    ST_FULL     a recipient has no room any more: nothing was stored
    ST_ABSENT   a recipient's mailbox vanished or was disabled meanwhile: nothing was stored; resolve
-               again and answer what is true */
+               again and answer what is true
+   ST_FOREIGN  one of `ends` is late: nothing was stored */
 status deliver_run(struct delivery *d);
 
 /* The client has read the answer (its next command or orderly end came): forgets the repeat key.

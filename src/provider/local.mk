@@ -47,6 +47,8 @@ libprovider_a_SOURCES = $(provider_shared) \
 	src/provider/settings.def \
 	src/provider/audit.h \
 	src/provider/blob.h \
+	src/provider/queue.h \
+	src/provider/route.h \
 	src/provider/change.h \
 	src/provider/db.h \
 	src/provider/deliver.h \

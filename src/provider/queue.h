@@ -1,0 +1,166 @@
+/* The queue of mail for other systems: one row per recipient, in shards by the hash of its domain
+   (store.md, reason 13). Rows are made by deliver_run, in the transaction of the message itself.
+   A runner leases whole shards; what it finds out is written in batches, fenced by the lease's
+   epoch, so that a runner that lost a shard changes nothing in it any more (R7).
+
+       queue ----- first 4xx -----> queue_deferred         held: an operator's word
+         |                            |                    parked: poison, or a report that
+         +--- delivered, failed ------+--> gone                    cannot be delivered
+
+   Moments and leases are those of the database's clock alone. */
+#ifndef PENNYPOST_PROVIDER_QUEUE_H
+#define PENNYPOST_PROVIDER_QUEUE_H
+
+#include "mail/parameter.h"
+#include "provider/audit.h"
+
+#define QUEUE_SHARDS 64
+#define QUEUE_TEXT_MOST 1000 /* octets of a reply that are kept */
+
+/* ---- entering: members of struct delivery and delivery_part (deliver.h) */
+
+struct queue_recipient {
+	slice address;   /* as mail_address_text() gives it: for RCPT */
+	slice domain;    /* canonical; "[192.0.2.1]" for a literal */
+	unsigned notify; /* set of parameter_notify; 0 = not given */
+	slice orcpt;     /* "rfc822;anna@example.org", decoded; empty = none */
+	bool parked;     /* never tried: a report nobody can be given (T15, R23) */
+};
+struct queue_envelope { /* what the recipients of one message share */
+	slice sender;   /* as mail_address_text() gives it; empty = the null path */
+	int64_t mailbox; /* of the sender who logged on; 0 = none */
+	enum parameter_ret ret;
+	slice envid; /* decoded; empty = none */
+	bool eight_bit, binary, utf8, require_tls;
+	int priority;  /* higher goes first among the due; 0 = usual */
+	usec lifetime; /* until undelivered mail is returned */
+};
+
+/* The shard of a domain: the same on every node. */
+int queue_shard(slice domain);
+
+/* ---- the doorbell: rows were committed. Wakes the runners of this node at once; those of other nodes
+   see them at their next poll. */
+void queue_share(void);           /* master, before the first fork; else the bell is one process's */
+void queue_ring(uint64_t shards); /* bit n = shard n; never waits */
+/* The descriptor becomes readable when a shard was rung for since the last queue_rung, which tells
+   them. `seat` = index of the outbound worker, below QUEUE_SEATS. */
+#define QUEUE_SEATS 16
+int queue_bell(unsigned seat);
+uint64_t queue_rung(unsigned seat);
+
+/* ---- running */
+
+enum queue_state {
+	QUEUE_READY = 0,
+	QUEUE_HELD = 1,  /* by an operator, until released */
+	QUEUE_PARKED = 2 /* bad mail: poison (R8), or a report that cannot be delivered (R23) */
+};
+
+typedef struct queue_entry {
+	int64_t id;    /* of the row; shown by id_text */
+	int shard;
+	int64_t epoch; /* of the lease it was claimed under; 0 in lists */
+	int64_t postoffice, message, mailbox;
+	slice sender, domain, address, orcpt, envid;
+	unsigned notify;
+	enum parameter_ret ret;
+	bool eight_bit, binary, utf8, require_tls;
+	int priority, attempts;
+	int notices; /* delay notices sent */
+	int kills;   /* workers that died while it was tried */
+	enum queue_state state;
+	usec made, next, expires; /* wall; next USEC_NEVER = not by itself */
+	int code;                 /* of the last reply; 0 = none */
+	slice host, text;         /* of the last attempt */
+	int64_t size;             /* of the message */
+} queue_entry;
+
+typedef struct queue_runner queue_runner;
+/* Announces a runner. Nothing is leased yet. */
+status queue_runner_open(queue_runner **out);
+/* Gives the shards back and forgets the runner; what was being tried is due again at once. */
+void queue_runner_close(queue_runner **r);
+/* Renews its leases (queue_lease long), takes free shards up to its share of all runners that are
+   alive, gives back what is over it as soon as nothing of it is being tried. The owner calls it at
+   a third of the lease. Rows whose runner died are noted as having killed it; at the third time
+   they are parked. ST_BUSY: not now; *lost (may be NULL) = shards that went to others. */
+status queue_runner_lease(queue_runner *r, uint64_t *lost);
+uint64_t queue_runner_shards(const queue_runner *r);
+
+/* Due rows of the shards in `shards`, at most `most` and `each` of one post office and shard; post
+   offices take turns from where the last call stopped (R22). Rows claimed and not yet finished are
+   left out, as are those of post offices in `full`. They count as begun, except suspects (kills >
+   0), which queue_begin must be called for. */
+struct queue_claim {
+	uint64_t shards;
+	unsigned most, each;
+	const int64_t *full;
+	int full_count;
+};
+status queue_claim(queue_runner *r, const struct queue_claim *c, arena *a, queue_entry **rows, int *n);
+/* Notes that a suspect is being tried now. One at a time, so that the innocent are not blamed. */
+status queue_begin(queue_runner *r, const queue_entry *e);
+
+enum queue_end {
+	QUEUE_DONE,  /* delivered, failed, or given up: the row goes */
+	QUEUE_DEFER, /* again after `wait` */
+	QUEUE_PARK
+};
+struct queue_result {
+	const queue_entry *entry;
+	enum queue_end end;
+	usec wait;
+	bool noticed; /* a delay notice goes in the same transaction */
+	int code;
+	slice host, text;
+};
+/* Writes results in one transaction. Those whose lease was lost or whose row is gone change nothing;
+   they are logged and counted in *late. The rows may be claimed again. ST_OK also then. With a report
+   in the same transaction: delivery.ends (deliver.h), then queue_settled. */
+status queue_finish(queue_runner *r, const struct queue_result *results, int n, int *late);
+/* The results were written by deliver_run: their rows are no longer being tried. */
+void queue_settled(queue_runner *r, const struct queue_result *results, int n);
+/* Rows that were claimed and will not be tried now. */
+void queue_unclaim(queue_runner *r, const queue_entry *rows, int n);
+/* Rows in the runner's shards: for the gauge. */
+status queue_runner_count(queue_runner *r, int64_t *rows);
+
+/* ---- operators */
+
+struct queue_filter {        /* all that are set must fit; empty or 0 = any */
+	int64_t id;          /* of the row, or of the message */
+	slice sender;        /* address, or part of it with * */
+	slice recipient;
+	slice domain;        /* with * as well */
+	int64_t postoffice;  /* -1 = any */
+	usec older;          /* made longer ago than this */
+	int state;           /* -1 = any, else enum queue_state */
+};
+#define QUEUE_FILTER_ANY ((struct queue_filter){.postoffice = -1, .state = -1})
+
+/* Oldest first, those behind `after` (0 = from the start). */
+status queue_list(const struct queue_filter *f, int64_t after, unsigned most, arena *a,
+		  queue_entry **rows, int *n);
+
+enum queue_order {
+	QUEUE_RETRY,   /* due now; parked and held ones too */
+	QUEUE_HOLD,    /* not until released */
+	QUEUE_RELEASE, /* held and parked ones: due now */
+	QUEUE_RETURN,  /* back to its sender, with a report, at the next turn of the runner */
+	QUEUE_DELETE   /* without a word */
+};
+/* For all that fit; *changed tells how many. Audited. */
+status queue_order(const struct queue_filter *f, enum queue_order o, const struct audit_by *by,
+		   int64_t *changed);
+
+struct queue_counts {
+	int64_t ready, deferred, held, parked;
+	usec oldest; /* wall; 0 = the queue is empty */
+};
+status queue_counts(struct queue_counts *out);
+
+/* ---- T19: recipients at other systems that a mailbox and its post office had in the last hour. */
+status queue_sent(int64_t postoffice, int64_t mailbox, int64_t *by_mailbox, int64_t *by_postoffice);
+
+#endif
