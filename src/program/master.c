@@ -12,6 +12,7 @@
 #include "program/service_table.h"
 #include "program/signals.h"
 #include "program/worker.h"
+#include "provider/auth_secret.h"
 #include "provider/provider.h"
 #include "task/task.h"
 
@@ -95,15 +96,37 @@ static status endpoint_free(const net_address *at)
 }
 
 /* What this node is told in its bootstrap file wins over what the house as a whole runs. */
+static slice services_here(const struct master *m)
+{
+	return m->boot->services.size ? m->boot->services : setting_text(S_services, NULL);
+}
+
 static bool runs_here(const struct master *m, slice service)
 {
-	slice rest = m->boot->services, word;
-	if (rest.size == 0)
-		return setting_lists(S_services, NULL, service);
+	slice rest = services_here(m), word;
 	while (slice_take(&rest, ' ', &word))
 		if (slice_same_nocase(word, service))
 			return true;
 	return false;
+}
+
+/* A misspelt service would be missed only by its clients. */
+static status check_services(const struct master *m)
+{
+	slice rest = services_here(m), word;
+	const struct service_row *row;
+	while (slice_take(&rest, ' ', &word)) {
+		if (word.size == 0 || service_row_find(word, &row) == ST_OK)
+			continue;
+		text known = TEXT_INIT;
+		for (int i = 0; i < service_row_count; i++)
+			text_format(&known, "%s%s", i ? " " : "", service_rows[i].word);
+		log_event(EV_SERVICE_UNKNOWN, "service=%s known=%s", log_quote(word),
+			  log_quote(text_slice(&known)));
+		text_free(&known);
+		return ST_INVALID;
+	}
+	return ST_OK;
 }
 
 static status open_endpoint(struct master *m, const struct service_row *row, slice written)
@@ -203,15 +226,21 @@ static status read_settings(struct master *m)
 	struct provider_conf conf = {.boot = m->boot, .connections = 1, .system_connections = 1,
 				     .application = "pennypost master"};
 	TRY(provider_open(&conf));
-	lay_seats(m);
-	status kind = open_ports(m);
+	status kind = check_services(m);
+	if (kind == ST_OK) {
+		lay_seats(m);
+		kind = open_ports(m);
+	}
 	provider_close();
 	return kind;
 }
 
-/* As the user the workers will be: a key only root can read would surface at the first handshake. */
-static status check_certificates(const struct master *m)
+/* As the user the workers will be: what only root can read would surface at the first handshake, or
+   in workers that cannot start. */
+static status check_secrets(const struct master *m)
 {
+	TRY(auth_secret_open(m->boot));
+	auth_secret_close();
 	tls_server *tls = NULL;
 	TRY(tls_server_open(m->boot->certificates.at, &tls));
 	tls_server_close(&tls);
@@ -226,7 +255,7 @@ static status prepare(struct master *m)
 	peer_share();
 	tls_share_tickets();
 	TRY(privilege_drop(m->boot->user.size ? m->boot->user.at : NULL));
-	TRY(check_certificates(m));
+	TRY(check_secrets(m));
 	return signals_open(&m->signals);
 }
 
@@ -464,7 +493,7 @@ static void stop(struct master *m)
 	log_event(EV_STOPPED, NULL);
 }
 
-static int exit_code_of(status kind)
+int master_exit_code(status kind)
 {
 	switch (kind) {
 	case ST_OK:
@@ -497,5 +526,5 @@ int master_run(const struct bootstrap *boot, bool check_only)
 	memory_free(m.specs);
 	memory_free(m.seats);
 	arena_release(&m.facts);
-	return exit_code_of(kind);
+	return master_exit_code(kind);
 }

@@ -13,4 +13,7 @@
    sentence with its remedy. */
 int master_run(const struct bootstrap *boot, bool check_only);
 
+/* The exit code of a start that gave this kind, of sysexits.h. */
+int master_exit_code(status kind);
+
 #endif

@@ -42,8 +42,9 @@ static int one_conversation(const struct bootstrap *boot, const char *word)
 	}
 	struct provider_conf conf = {.boot = boot, .connections = 2, .system_connections = 1,
 				     .application = "pennypost stdio"};
-	if (provider_open(&conf) != ST_OK)
-		return EX_UNAVAILABLE;
+	status opened = provider_open(&conf);
+	if (opened != ST_OK)
+		return master_exit_code(opened);
 	tls_server *tls = NULL;
 	if (boot->certificates.size)
 		tls_server_open(boot->certificates.at, &tls);

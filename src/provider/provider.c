@@ -102,15 +102,19 @@ static status check_role(enum statement_id id, const char **why)
 	return kind;
 }
 
-static status check_durable(const char **why)
+/* Settings of a role count for that role alone: each is asked as itself. */
+static status check_durable(enum db_role role, const char **why)
 {
 	arena a = ARENA_INIT;
 	struct rows r;
-	status kind = db_one(SQL_DURABILITY, NULL, 0, &a, &r);
+	db_tx *tx = db_begin(role, &a);
+	db_add(tx, SQL_DURABILITY, NULL, 0, &r);
+	status kind = db_commit(&tx, NULL);
 	if (kind == ST_OK && !(row_bool(&r, 0, 0) && row_bool(&r, 0, 1) && row_bool(&r, 0, 2))) {
-		log_event(EV_DB_NOT_DURABLE, "fsync=%s full_page_writes=%s synchronous_commit=%s",
-			row_bool(&r, 0, 0) ? "on" : "off", row_bool(&r, 0, 1) ? "on" : "off",
-			row_bool(&r, 0, 2) ? "on" : "off");
+		log_event(EV_DB_NOT_DURABLE,
+			"role=%s fsync=%s full_page_writes=%s synchronous_commit=%s",
+			role == DB_RUN ? "run" : "system", row_bool(&r, 0, 0) ? "on" : "off",
+			row_bool(&r, 0, 1) ? "on" : "off", row_bool(&r, 0, 2) ? "on" : "off");
 		*why = "the database is not durable: fsync, full_page_writes or synchronous_commit is off";
 		kind = ST_DENIED;
 	}
@@ -121,7 +125,9 @@ static status check_durable(const char **why)
 static status check_all(void)
 {
 	const char *why = NULL;
-	status kind = check_durable(&why);
+	status kind = check_durable(DB_RUN, &why);
+	if (kind == ST_OK)
+		kind = check_durable(DB_SYSTEM, &why);
 	if (kind == ST_OK)
 		kind = check_role(SQL_RUN_ROLE_FACTS, &why);
 	if (kind == ST_OK)

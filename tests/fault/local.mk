@@ -1,10 +1,13 @@
-# Fault tests: kills under load. They make a place of their own (place.py). contrib/check runs the short
-# version, two minutes; `make torture` runs all kills, about half an hour, and prints the figures.
+# Fault tests. They make a place of their own (place.py). contrib/check runs their short versions;
+# `make torture` runs all kills, about half an hour, `make faults` the long versions of the others, and
+# both print their figures.
 fault_modules = tests/fault/place.py tests/fault/ledger.py
-fault_scripts = tests/fault/torture
+fault_scripts = tests/fault/torture tests/fault/starts
 EXTRA_DIST += $(fault_modules) $(fault_scripts)
 
 fault_programs = pennypostd$(EXEEXT) pennypost$(EXEEXT)
 torture: $(fault_programs)
 	PENNYPOST_TOP_SRCDIR='$(abs_top_srcdir)' $(srcdir)/tests/fault/torture
-.PHONY: torture
+faults: $(fault_programs)
+	PENNYPOST_TOP_SRCDIR='$(abs_top_srcdir)' $(srcdir)/tests/fault/starts --slow
+.PHONY: torture faults
