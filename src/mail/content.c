@@ -15,6 +15,7 @@
 /* One parameter as written. */
 struct piece {
 	slice name;   /* lower-case, without marks */
+	slice marked; /* with them */
 	slice value;  /* without quotes and escapes */
 	int section;  /* of a continuation, -1 for a whole value */
 	bool encoded; /* there was a '*' at the end of the name */
@@ -137,6 +138,7 @@ static void read_marks(struct piece *p)
 	slice marks = slice_from(p->name, star + 1);
 	uint64_t number;
 
+	p->marked = p->name;
 	p->section = -1;
 	if (star == p->name.size)
 		return;
@@ -344,20 +346,37 @@ static void join_all(const struct pieces *all, arena *a, content_value *out)
 	}
 }
 
-void content_parse(slice value, arena *a, content_value *out)
+static void parse_pieces(slice value, arena *a, struct pieces *all, content_value *out)
 {
-	struct pieces all = {0};
-
 	*out = (content_value){0};
 	out->type = take_token(&value, a);
 	if (take_mark(&value, '/'))
 		out->subtype = take_token(&value, a);
 	out->broken = out->type.size == 0;
-	gather(value, a, &all, out);
+	gather(value, a, all, out);
+}
+
+void content_parse(slice value, arena *a, content_value *out)
+{
+	struct pieces all = {0};
+
+	parse_pieces(value, a, &all, out);
 	if (all.count == 0)
 		return;
 	qsort(all.at, all.count, sizeof *all.at, piece_order);
 	join_all(&all, a, out);
+}
+
+void content_parse_written(slice value, arena *a, content_value *out)
+{
+	struct pieces all = {0};
+
+	parse_pieces(value, a, &all, out);
+	out->truncated = out->truncated || all.count > CONTENT_PARAMETERS_MOST;
+	out->count = all.count < CONTENT_PARAMETERS_MOST ? all.count : CONTENT_PARAMETERS_MOST;
+	out->parameter = arena_new_array(a, out->count, sizeof *out->parameter);
+	for (size_t i = 0; i < out->count; i++)
+		out->parameter[i] = (content_parameter){all.at[i].marked, all.at[i].value};
 }
 
 slice content_parameter_of(const content_value *c, slice name)

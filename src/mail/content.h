@@ -28,6 +28,10 @@ typedef struct content_value {
    linear but for one sort of the pieces. */
 void content_parse(slice value, arena *a, content_value *out);
 
+/* The same, but parameters stay in their order and as written: names with the '*' marks, values not
+   joined and not decoded. For who passes them on to a reader that decodes (IMAP). */
+void content_parse_written(slice value, arena *a, content_value *out);
+
 /* The value of a parameter, name in lower case; empty when there is none. */
 slice content_parameter_of(const content_value *c, slice name);
 

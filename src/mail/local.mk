@@ -9,10 +9,14 @@ libmail_a_SOURCES = \
 	src/mail/date.c src/mail/date.h \
 	src/mail/dkim.h \
 	src/mail/dot.c src/mail/dot.h \
+	src/mail/envelope.c src/mail/envelope.h \
 	src/mail/header.c src/mail/header.h src/mail/header_build.c \
+	src/mail/imap_string.c src/mail/imap_string.h \
 	src/mail/lookup.h \
 	src/mail/mime.c src/mail/mime.h \
+	src/mail/pack.h \
 	src/mail/parameter.c src/mail/parameter.h \
 	src/mail/signature.h \
+	src/mail/structure.c src/mail/structure.h \
 	src/mail/transfer.c src/mail/transfer.h \
 	src/mail/word.c src/mail/word.h

@@ -36,6 +36,7 @@ struct mime_walk {
 	struct open_part stack[MIME_DEPTH_MOST + 1];
 	size_t depth;       /* of the innermost open part */
 	bool in_header;     /* its header is being read */
+	bool keep_headers;
 	size_t boundaries;  /* multiparts in the stack that are not closed */
 
 	text header;         /* of the part at hand */
@@ -232,6 +233,8 @@ static void header_end(mime_walk *w, uint64_t at)
 	p->header_size = at - p->header_at;
 	o->lines_before = w->lines;
 	w->in_header = false;
+	if (w->keep_headers)
+		p->header = arena_copy(w->a, text_slice(&w->header));
 	read_fields(w, p);
 	fill_defaults(w, p);
 	if (slice_same(p->type, S("multipart"))) {
@@ -383,6 +386,11 @@ mime_walk *mime_walk_open(arena *a)
 	w->a = a;
 	part_open(w, 0, 0);
 	return w;
+}
+
+void mime_walk_keep_headers(mime_walk *w)
+{
+	w->keep_headers = true;
 }
 
 void mime_walk_feed(mime_walk *w, slice piece)

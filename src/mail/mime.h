@@ -37,6 +37,7 @@ typedef struct mime_part {
 	slice encoding;             /* Content-Transfer-Encoding, lower-case, or empty */
 	enum transfer_kind transfer;
 	slice id, description, md5, language, location; /* unfolded, as written, or empty */
+	slice header; /* as it stands, where mime_walk_keep_headers() asked for it; cut where `truncated` */
 } mime_part;
 
 typedef struct mime_table {
@@ -50,6 +51,8 @@ typedef struct mime_walk mime_walk;
 
 /* The table and its strings will lie in `a`. */
 mime_walk *mime_walk_open(arena *a);
+/* Before anything is fed: every part's header is kept. */
+void mime_walk_keep_headers(mime_walk *w);
 /* The next bytes of the message; lines end with LF, with or without CR. Pieces may be cut anywhere. */
 void mime_walk_feed(mime_walk *w, slice piece);
 /* The message is complete. Nothing may be fed afterwards. */

@@ -68,6 +68,16 @@ fuzz_programs += fuzz_mime
 fuzz_mime_SOURCES = tests/fuzz/mime.c
 fuzz_mime_LDADD = $(fuzz_main) $(floor_mail)
 
+EXTRA_DIST += tests/fuzz/corpus/mutf7
+fuzz_programs += fuzz_mutf7
+fuzz_mutf7_SOURCES = tests/fuzz/mutf7.c
+fuzz_mutf7_LDADD = $(fuzz_main) $(floor_mail)
+
+EXTRA_DIST += tests/fuzz/corpus/structure
+fuzz_programs += fuzz_structure
+fuzz_structure_SOURCES = tests/fuzz/structure.c
+fuzz_structure_LDADD = $(fuzz_main) $(floor_mail)
+
 EXTRA_DIST += tests/fuzz/corpus/param2231
 fuzz_programs += fuzz_param2231
 fuzz_param2231_SOURCES = tests/fuzz/param2231.c

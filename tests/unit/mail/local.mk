@@ -9,6 +9,7 @@ unit_mail_SOURCES = tests/unit/mail/same.h \
 	tests/unit/mail/test_date.c \
 	tests/unit/mail/test_dot.c \
 	tests/unit/mail/test_header.c \
+	tests/unit/mail/test_imap.c \
 	tests/unit/mail/test_mime.c \
 	tests/unit/mail/test_parameter.c \
 	tests/unit/mail/test_transfer.c \

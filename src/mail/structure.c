@@ -1,0 +1,384 @@
+/* The structure. Layout when packed:
+
+       version | BODY | BODYSTRUCTURE | count | parts: parent+1 flags header_at header_size body_size
+       lines transfer type subtype charset
+
+   A body begins where its header ends, so its place is not stored. */
+#include "mail/structure.h"
+
+#include "base/text.h"
+#include "mail/content.h"
+#include "mail/envelope.h"
+#include "mail/header.h"
+#include "mail/imap_string.h"
+#include "mail/pack.h"
+
+#include <inttypes.h>
+
+#define VERSION 1
+
+/* RFC 9051 wants at least one body in a multipart, and an envelope and a body in a message, also where
+   there is nothing to tell. */
+#define NO_BODY S("(\"text\" \"plain\" (\"charset\" \"us-ascii\") NIL NIL \"7bit\" 0 0)")
+#define NO_ENVELOPE S("(NIL NIL NIL NIL NIL NIL NIL NIL NIL NIL)")
+
+/* --- The texts --------------------------------------------------------------------------------- */
+
+struct teller {
+	const mime_table *table;
+	uint32_t *first, *next; /* children of each part in order; 0 = none (part 0 is nobody's child) */
+	arena *a;
+	text *out;
+	bool extended;
+};
+
+static bool is_multipart(const mime_part *p)
+{
+	return slice_same(p->type, S("multipart"));
+}
+
+static bool is_message(const mime_part *p)
+{
+	return slice_same(p->type, S("message")) &&
+	       (slice_same(p->subtype, S("rfc822")) || slice_same(p->subtype, S("global")));
+}
+
+static void word_tell(struct teller *t, slice s)
+{
+	imap_nstring_add(t->out, s.size ? s : (slice){0});
+}
+
+/* " (name value ..)" or " NIL", as the field has them. */
+static void parameters_tell(struct teller *t, const content_value *c)
+{
+	text_add_char(t->out, ' ');
+	if (c->count == 0) {
+		text_add(t->out, S("NIL"));
+		return;
+	}
+	for (size_t i = 0; i < c->count; i++) {
+		text_add_char(t->out, i ? ' ' : '(');
+		imap_string_add(t->out, c->parameter[i].name);
+		text_add_char(t->out, ' ');
+		imap_string_add(t->out, c->parameter[i].value);
+	}
+	text_add_char(t->out, ')');
+}
+
+static void field_parse(struct teller *t, const mime_part *p, slice name, content_value *out)
+{
+	header_field f;
+
+	*out = (content_value){0};
+	if (header_find(p->header, name, &f))
+		content_parse_written(f.value, t->a, out);
+}
+
+static void type_parameters_tell(struct teller *t, const mime_part *p)
+{
+	content_value c;
+
+	field_parse(t, p, S("Content-Type"), &c);
+	if (c.type.size == 0 && slice_same(p->type, S("text"))) /* the default (RFC 2045 5.2) */
+		text_add(t->out, S(" (\"charset\" \"us-ascii\")"));
+	else
+		parameters_tell(t, &c);
+}
+
+static void disposition_tell(struct teller *t, const mime_part *p)
+{
+	content_value c;
+
+	field_parse(t, p, S("Content-Disposition"), &c);
+	text_add_char(t->out, ' ');
+	if (c.type.size == 0) {
+		text_add(t->out, S("NIL"));
+		return;
+	}
+	text_add_char(t->out, '(');
+	imap_string_add(t->out, c.type);
+	parameters_tell(t, &c);
+	text_add_char(t->out, ')');
+}
+
+/* One tag as a string, several as a list. */
+static void language_tell(struct teller *t, slice value)
+{
+	bool several = slice_find(value, ',') < value.size;
+	slice tag;
+	int n = 0;
+
+	text_add_char(t->out, ' ');
+	if (several)
+		text_add_char(t->out, '(');
+	if (!several)
+		word_tell(t, value);
+	for (slice rest = several ? value : (slice){0}; slice_take(&rest, ',', &tag);) {
+		if (slice_trim(tag).size == 0)
+			continue;
+		if (n++ > 0)
+			text_add_char(t->out, ' ');
+		imap_string_add(t->out, slice_trim(tag));
+	}
+	if (several)
+		text_add(t->out, n ? S(")") : S("\"\")"));
+}
+
+static void extension_tell(struct teller *t, const mime_part *p)
+{
+	disposition_tell(t, p);
+	language_tell(t, p->language);
+	text_add_char(t->out, ' ');
+	word_tell(t, p->location);
+}
+
+static void part_tell(struct teller *t, uint32_t index);
+
+static void multipart_tell(struct teller *t, uint32_t index)
+{
+	const mime_part *p = &t->table->part[index];
+
+	for (uint32_t child = t->first[index]; child; child = t->next[child])
+		part_tell(t, child);
+	if (!t->first[index])
+		text_add(t->out, NO_BODY);
+	text_add_char(t->out, ' ');
+	imap_string_add(t->out, p->subtype);
+	if (t->extended) {
+		content_value c;
+
+		field_parse(t, p, S("Content-Type"), &c);
+		parameters_tell(t, &c);
+		extension_tell(t, p);
+	}
+}
+
+static void message_tell(struct teller *t, uint32_t index)
+{
+	uint32_t inner = t->first[index];
+	slice envelope = NO_ENVELOPE;
+
+	if (inner)
+		envelope_unpack_text(envelope_pack(t->table->part[inner].header, t->a), &envelope);
+	text_add_char(t->out, ' ');
+	text_add(t->out, envelope);
+	text_add_char(t->out, ' ');
+	if (inner)
+		part_tell(t, inner);
+	else
+		text_add(t->out, NO_BODY);
+}
+
+static void single_tell(struct teller *t, uint32_t index)
+{
+	const mime_part *p = &t->table->part[index];
+
+	imap_string_add(t->out, p->type);
+	text_add_char(t->out, ' ');
+	imap_string_add(t->out, p->subtype);
+	type_parameters_tell(t, p);
+	text_add_char(t->out, ' ');
+	word_tell(t, p->id);
+	text_add_char(t->out, ' ');
+	word_tell(t, p->description);
+	text_add_char(t->out, ' ');
+	imap_string_add(t->out, p->encoding.size ? p->encoding : S("7bit"));
+	text_format(t->out, " %" PRIu64, p->body_size);
+	if (is_message(p))
+		message_tell(t, index);
+	if (is_message(p) || slice_same(p->type, S("text")))
+		text_format(t->out, " %" PRIu64, p->lines);
+	if (t->extended) {
+		text_add_char(t->out, ' ');
+		word_tell(t, p->md5);
+		extension_tell(t, p);
+	}
+}
+
+static void part_tell(struct teller *t, uint32_t index)
+{
+	text_add_char(t->out, '(');
+	if (is_multipart(&t->table->part[index]))
+		multipart_tell(t, index);
+	else
+		single_tell(t, index);
+	text_add_char(t->out, ')');
+}
+
+/* Children in order, walking from the last part to the first. */
+static void children_link(struct teller *t)
+{
+	t->first = arena_new_array(t->a, t->table->count, sizeof *t->first);
+	t->next = arena_new_array(t->a, t->table->count, sizeof *t->next);
+	for (uint32_t i = (uint32_t)t->table->count; i-- > 1;) {
+		uint32_t parent = t->table->part[i].parent;
+
+		t->next[i] = t->first[parent];
+		t->first[parent] = i;
+	}
+}
+
+/* --- Packing ----------------------------------------------------------------------------------- */
+
+#define PART_MULTIPART 1u
+#define PART_MESSAGE 2u
+#define PART_TEXT 4u
+
+static unsigned flags_of(const mime_part *p)
+{
+	return (is_multipart(p) && !p->opaque ? PART_MULTIPART : 0) |
+	       (is_message(p) && !p->opaque ? PART_MESSAGE : 0) |
+	       (slice_same(p->type, S("text")) ? PART_TEXT : 0);
+}
+
+static void part_pack(text *out, const mime_part *p)
+{
+	pack_number(out, p->parent == MIME_NO_PARENT ? 0 : (uint64_t)p->parent + 1);
+	pack_number(out, flags_of(p));
+	pack_number(out, p->header_at);
+	pack_number(out, p->header_size);
+	pack_number(out, p->body_size);
+	pack_number(out, p->lines);
+	pack_number(out, p->transfer);
+	pack_string(out, p->type);
+	pack_string(out, p->subtype);
+	pack_string(out, p->charset);
+}
+
+slice structure_pack(const mime_table *table, arena *a)
+{
+	arena scratch = ARENA_INIT;
+	text told = TEXT_INIT, out = TEXT_INIT;
+	struct teller t = {.table = table, .a = &scratch, .out = &told};
+	slice packed;
+
+	children_link(&t);
+	pack_number(&out, VERSION);
+	for (int extended = 0; extended < 2; extended++) {
+		t.extended = extended;
+		text_clear(&told);
+		part_tell(&t, 0);
+		pack_string(&out, text_slice(&told));
+	}
+	pack_number(&out, table->count);
+	for (size_t i = 0; i < table->count; i++)
+		part_pack(&out, &table->part[i]);
+	packed = arena_copy(a, text_slice(&out));
+	text_free(&told);
+	text_free(&out);
+	arena_release(&scratch);
+	return packed;
+}
+
+static status texts_unpack(unpack *u, slice *body, slice *bodystructure)
+{
+	bool same = unpack_number(u) == VERSION;
+	slice first = unpack_string(u), second = unpack_string(u);
+
+	if (!same || u->broken)
+		return ST_INVALID;
+	*body = first;
+	*bodystructure = second;
+	return ST_OK;
+}
+
+status structure_unpack_texts(slice packed, slice *body, slice *bodystructure)
+{
+	unpack u = {.rest = packed};
+
+	return texts_unpack(&u, body, bodystructure);
+}
+
+static status part_unpack(unpack *u, structure_part *all, size_t index)
+{
+	uint64_t parent = unpack_number(u), flags = unpack_number(u);
+	structure_part p = {
+		.parent = parent ? (uint32_t)(parent - 1) : MIME_NO_PARENT,
+		.multipart = flags & PART_MULTIPART,
+		.message = flags & PART_MESSAGE,
+		.text = flags & PART_TEXT,
+	};
+	uint64_t transfer;
+
+	p.header_at = unpack_number(u);
+	p.header_size = unpack_number(u);
+	p.body_at = p.header_at + p.header_size;
+	p.body_size = unpack_number(u);
+	p.lines = unpack_number(u);
+	transfer = unpack_number(u);
+	p.transfer = (enum transfer_kind)transfer;
+	p.type = unpack_string(u);
+	p.subtype = unpack_string(u);
+	p.charset = unpack_string(u);
+	/* A tree by construction: whoever walks it may rely on that. */
+	if (u->broken || transfer > TRANSFER_UNKNOWN || (index == 0) != (parent == 0) || parent > index)
+		return ST_INVALID;
+	all[index] = p;
+	if (parent)
+		all[parent - 1].children++;
+	return ST_OK;
+}
+
+status structure_unpack(slice packed, arena *a, structure *out)
+{
+	unpack u = {.rest = packed};
+	slice body, bodystructure;
+	structure s = {0};
+	uint64_t count;
+
+	TRY(texts_unpack(&u, &body, &bodystructure));
+	count = unpack_number(&u);
+	if (u.broken || count == 0 || count > MIME_PARTS_MOST)
+		return ST_INVALID;
+	s.part = arena_new_array(a, count, sizeof *s.part);
+	for (; s.count < count; s.count++)
+		TRY(part_unpack(&u, s.part, s.count));
+	if (u.rest.size > 0)
+		return ST_INVALID;
+	*out = s;
+	return ST_OK;
+}
+
+/* --- Sections ---------------------------------------------------------------------------------- */
+
+/* The k-th child from 1; s->count when there is none. */
+static size_t child_of(const structure *s, size_t parent, uint32_t k)
+{
+	for (size_t i = parent + 1; k > 0 && i < s->count; i++)
+		if (s->part[i].parent == parent && --k == 0)
+			return i;
+	return s->count;
+}
+
+size_t structure_inner(const structure *s, size_t index)
+{
+	return child_of(s, index, 1);
+}
+
+bool structure_find(const structure *s, const uint32_t *number, size_t n, size_t *index)
+{
+	size_t at = 0;
+	bool numbered = false; /* `at` was reached by a number; else it is a message seen as a whole */
+
+	for (size_t i = 0; i < n; i++) {
+		const structure_part *p = &s->part[at];
+
+		if (numbered && p->message) {
+			at = structure_inner(s, at);
+			if (at == s->count)
+				return false;
+			p = &s->part[at];
+		} else if (numbered && !p->multipart) {
+			return false;
+		}
+		if (p->multipart)
+			at = child_of(s, at, number[i]);
+		else if (number[i] != 1) /* a body that is no multipart is part 1 */
+			return false;
+		if (at == s->count)
+			return false;
+		numbered = true;
+	}
+	*index = at;
+	return true;
+}
