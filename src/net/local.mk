@@ -9,6 +9,10 @@ libnet_a_SOURCES = \
 	src/net/conversation.c \
 	src/net/conversation.h \
 	src/net/conversation_inside.h \
+	src/net/dns.c \
+	src/net/dns.h \
+	src/net/dns_message.c \
+	src/net/dns_message.h \
 	src/net/listener.c \
 	src/net/listener.h \
 	src/net/peer.c \

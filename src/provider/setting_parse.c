@@ -225,6 +225,54 @@ static bool is_network(slice s)
 	return inet_pton(AF_INET, z, raw) == 1 || inet_pton(AF_INET6, z, raw) == 1;
 }
 
+static bool is_address(int family, slice s)
+{
+	char z[64];
+	uint8_t raw[16];
+
+	if (s.size >= sizeof z)
+		return false;
+	memcpy(z, s.at, s.size);
+	z[s.size] = '\0';
+	return inet_pton(family, z, raw) == 1;
+}
+
+/* "192.0.2.1", "192.0.2.1:53", "2001:db8::1", "[2001:db8::1]", "[2001:db8::1]:53" */
+static bool is_server(slice s)
+{
+	size_t colon = slice_find_last(s, ':');
+	uint64_t port = 53;
+
+	if (is_address(AF_INET, s) || is_address(AF_INET6, s))
+		return true;
+	if (s.size > 0 && s.at[s.size - 1] != ']') {
+		if (!slice_number(slice_from(s, colon + 1), &port) || port == 0 || port > UINT16_MAX)
+			return false;
+		s = slice_until(s, colon);
+	}
+	if (s.size > 2 && s.at[0] == '[' && s.at[s.size - 1] == ']')
+		return is_address(AF_INET6, slice_of(s.at + 1, s.size - 2));
+	return colon == s.size && is_address(AF_INET, s);
+}
+
+/* At most so many as net/dns.h takes (DNS_SERVERS_MOST). */
+static status check_servers(const struct setting_row *r, slice list, arena *a, slice *why)
+{
+	slice word;
+	int count = 0;
+
+	while (slice_take(&list, ' ', &word)) {
+		if (word.size == 0 || (is_server(word) && ++count <= 6))
+			continue;
+		*why = arena_format(a,
+			"%s is a list of at most 6 addresses such as 192.0.2.53, 127.0.0.1:5353 or "
+			"[2001:db8::1]:53: \"%.*s\" is none of them",
+			r->name, SLICE_ARGS(slice_until(word, 60)));
+		return ST_INVALID;
+	}
+	return ST_OK;
+}
+
 /* Words with one blank between them. */
 static status check_list(
 	const struct setting_row *r, slice written, arena *a, slice *normal, slice *why)
@@ -282,6 +330,8 @@ status setting_check(enum setting_id id, slice written, arena *a, slice *normal,
 		return check_word(r, written, a, normal, why);
 	case SK_LIST:
 	case SK_NETWORKS:
+		if (id == S_dns_servers)
+			TRY(check_servers(r, written, a, why));
 		return check_list(r, written, a, normal, why);
 	case SK_TEXT:
 	case SK_SECRET:

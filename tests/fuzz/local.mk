@@ -38,6 +38,11 @@ fuzz_programs += fuzz_line
 fuzz_line_SOURCES = tests/fuzz/line.c
 fuzz_line_LDADD = $(fuzz_main) $(floor_net)
 
+EXTRA_DIST += tests/fuzz/corpus/dns
+fuzz_programs += fuzz_dns
+fuzz_dns_SOURCES = tests/fuzz/dns.c
+fuzz_dns_LDADD = $(fuzz_main) $(floor_net)
+
 EXTRA_DIST += tests/fuzz/corpus/address
 fuzz_programs += fuzz_address
 fuzz_address_SOURCES = tests/fuzz/address.c

@@ -4,6 +4,10 @@ TESTS += unit_net
 unit_net_SOURCES = \
 	tests/unit/net/address.c \
 	tests/unit/net/command.c \
+	tests/dns/zone.c \
+	tests/dns/zone.h \
+	tests/unit/net/dns.c \
+	tests/unit/net/dns_message.c \
 	tests/unit/net/help.c \
 	tests/unit/net/help.h \
 	tests/unit/net/listener.c \

@@ -326,6 +326,23 @@ Test(store_house, a_catch_all_field_is_one_of_its_own)
 	arena_release(&a);
 }
 
+Test(store_house, dns_servers_are_addresses)
+{
+	arena a = ARENA_INIT;
+	slice normal, why;
+	static const char *const bad[] = {"localhost", "53", "*:53", "192.0.2.1:", "192.0.2.1:0",
+		"192.0.2.1:65536", "[192.0.2.1]:53", "[2001:db8::1", "2001:db8::1]", "[]:53", "]", ":53",
+		"1.1.1.1 1.1.1.2 1.1.1.3 1.1.1.4 1.1.1.5 1.1.1.6 1.1.1.7"};
+	for (size_t i = 0; i < sizeof bad / sizeof *bad; i++)
+		cr_expect(setting_check(S_dns_servers, slice_z(bad[i]), &a, &normal, &why) == ST_INVALID,
+			"%s", bad[i]);
+	cr_expect(setting_check(S_dns_servers, S(" 192.0.2.1  192.0.2.1:53 2001:db8::1 [2001:db8::1] [2001:db8::1]:53 "),
+			  &a, &normal, &why) == ST_OK);
+	cr_expect(slice_same(normal, S("192.0.2.1 192.0.2.1:53 2001:db8::1 [2001:db8::1] [2001:db8::1]:53")));
+	cr_expect(setting_check(S_dns_servers, S(""), &a, &normal, &why) == ST_OK);
+	arena_release(&a);
+}
+
 static status take(const mailbox *m, usec delay, arena *a, struct maildrop_taken *out)
 {
 	return maildrop_take(m->postoffice, m->id, m->inbox, USEC_S, delay, a, out);
