@@ -256,7 +256,8 @@ static status prepare(struct master *m)
 	tls_share_tickets();
 	TRY(privilege_drop(m->boot->user.size ? m->boot->user.at : NULL));
 	TRY(check_secrets(m));
-	return signals_open(&m->signals);
+	TRY(signals_open(&m->signals));
+	return privilege_confine();
 }
 
 /* ---- workers */

@@ -9,9 +9,13 @@
    the remedy); ST_DENIED: the system refused. */
 status privilege_drop(const char *user);
 
-/* For workers, after privilege_drop: dies with `parent`, no core of secrets for others, and a
-   system-call filter: no programs, no writing to the file system. ST_CLOSED when the
-   parent is gone already; ST_DENIED when the kernel refused the filter. */
+/* For the master and all it will fork, after privilege_drop and after all files are open: a
+   system-call filter: no programs, no writing to the file system. ST_DENIED when the kernel refused
+   the filter. */
+status privilege_confine(void);
+
+/* For workers: dies with `parent`, no core of secrets for others. ST_CLOSED when the parent is gone
+   already; ST_DENIED when the kernel refused. */
 status privilege_seal(int parent);
 
 #endif

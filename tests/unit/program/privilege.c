@@ -68,7 +68,7 @@ static int sealed(int (*act)(void))
 	pid_t parent = getpid(), child = fork();
 	if (child == 0) {
 		prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
-		_exit(privilege_seal(parent) == ST_OK ? act() : 100);
+		_exit(privilege_confine() == ST_OK && privilege_seal(parent) == ST_OK ? act() : 100);
 	}
 	cr_assert(waitpid(child, &how, 0) == child);
 	return WIFEXITED(how) ? WEXITSTATUS(how) : 128;
