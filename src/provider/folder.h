@@ -1,5 +1,6 @@
 /* Folders live in a mailbox. UIDs and MODSEQ come from rows locked over commit (store.md, reason 3), so
-   readers see both rise in order. */
+   readers see both rise in order. What a reader does inside one is in view.h, putting messages into one
+   in append.h. */
 #ifndef PENNYPOST_PROVIDER_FOLDER_H
 #define PENNYPOST_PROVIDER_FOLDER_H
 
@@ -9,17 +10,39 @@
 
 typedef struct folder {
 	int64_t id, postoffice, mailbox;
-	slice name;
+	slice name;          /* canonical: UTF-8, '/' between levels, INBOX in capitals */
 	uint32_t uidvalidity, uidnext;
-	int64_t modseq;
+	int64_t modseq;      /* HIGHESTMODSEQ; rises mailbox-wide, so no two folders share one but by a move */
 	int64_t messages, unseen, bytes;
+	int64_t deleted;     /* messages with FLAG_DELETED */
+	unsigned special;    /* FOLDER_ bits */
+	uint32_t recent;     /* UIDs from here on were shown as \Recent to nobody yet */
 } folder;
+
+/* Special use (RFC 6154, RFC 8457). One folder of a mailbox has each. */
+#define FOLDER_ALL (1u << 0)
+#define FOLDER_ARCHIVE (1u << 1)
+#define FOLDER_DRAFTS (1u << 2)
+#define FOLDER_FLAGGED (1u << 3)
+#define FOLDER_JUNK (1u << 4)
+#define FOLDER_SENT (1u << 5)
+#define FOLDER_TRASH (1u << 6)
+#define FOLDER_IMPORTANT (1u << 7)
 
 #define FLAG_SEEN (1 << 0)
 #define FLAG_ANSWERED (1 << 1)
 #define FLAG_FLAGGED (1 << 2)
 #define FLAG_DELETED (1 << 3)
 #define FLAG_DRAFT (1 << 4)
+/* Keywords that have a bit of their own everywhere; those of a mailbox are in keyword.h. */
+#define FLAG_FORWARDED (1 << 5)
+#define FLAG_MDN_SENT (1 << 6)
+#define FLAG_JUNK (1 << 7)
+#define FLAG_NOT_JUNK (1 << 8)
+#define FLAG_PHISHING (1 << 9)
+#define FLAG_IMPORTANT (1 << 10)
+#define FLAG_SUBMIT_PENDING (1 << 11)
+#define FLAG_SUBMITTED (1 << 12)
 
 typedef struct entry { /* a message's place in a folder */
 	uint32_t uid;
@@ -42,5 +65,54 @@ status folder_expunge(int64_t postoffice, int64_t mailbox, int64_t folder, const
 /* Removes what was received before the moment, in all folders of a mailbox (mailbox 0 = all of the
    post office, post office 0 = everywhere), in batches of 1,000 (A12, A27). */
 status folder_remove_before(int64_t postoffice, int64_t mailbox, usec before, int64_t *removed);
+
+/* ---- names. A name is valid when it is UTF-8 without control characters, `*` and `%`, each of its
+   levels is neither empty nor "." nor "..", and it keeps to the settings folder_name_most (bytes) and
+   folder_depth_most (levels). A first level of INBOX in any case becomes INBOX; the rest is NFC.
+   ST_INVALID, ST_LIMITED (too long or too deep). Every call below takes names as clients write them and
+   does this itself. Waits for nobody. */
+status folder_name(slice given, arena *a, slice *canonical);
+
+/* ---- the tree, as LIST and STATUS need it: one round trip */
+struct folder_row {
+	folder f;          /* f.id = 0: no such folder, only a name: a level above others that no folder
+	                      has (\NonExistent or \Noselect), or a subscription that outlived its folder */
+	bool subscribed;
+	bool children;     /* folders stand below it */
+};
+/* INBOX first, then by name so that children follow their parent. */
+status folder_tree(int64_t postoffice, int64_t mailbox, arena *a, struct folder_row **rows, int *n);
+
+/* ---- changing the tree. Every call is one transaction and bumps the mailbox's modseq. An outcome that
+   was lost with its connection is found out before they return; ST_BUSY then means: nobody knows. */
+
+/* Makes the folder and the levels above that are missing, with a UIDVALIDITY no folder of this mailbox
+   had before. ST_EXISTS, ST_INVALID, ST_LIMITED (setting mailbox_folders_most, or the name), ST_DENIED
+   (another folder has this special use), ST_ABSENT (no such mailbox). */
+status folder_make(int64_t postoffice, int64_t mailbox, slice name, unsigned special, arena *a,
+		   folder **out);
+/* Children move along, levels above the new name that are missing are made, subscriptions stay as they are (RFC 9051,
+   6.3.6). Renaming INBOX moves its messages into a new folder of the other name; INBOX and what is below it
+   stay (RFC 9051). ST_ABSENT, ST_EXISTS (the new name, or that of a child), ST_INVALID (a folder below
+   itself, or INBOX as the new name), ST_LIMITED. */
+status folder_rename(int64_t postoffice, int64_t mailbox, slice from, slice to);
+/* Its messages become expunged ones; children stay, and the name with them (folder_row). ST_ABSENT; ST_DENIED:
+   INBOX, or a name that has children and no folder. */
+status folder_remove(int64_t postoffice, int64_t mailbox, slice name);
+/* Names need no folder. Twice the same is ST_OK. ST_LIMITED: more than twice mailbox_folders_most. */
+status folder_subscribe(int64_t postoffice, int64_t mailbox, slice name, bool on);
+/* Sets all FOLDER_ bits of a folder. ST_ABSENT, ST_DENIED (another one has one of them). */
+status folder_set_special(int64_t postoffice, int64_t mailbox, slice name, unsigned special);
+
+/* ---- undelete: what was expunged within expunged_retention comes back with a new UID, without
+   FLAG_DELETED, in transactions of 1,000. ST_FULL: no room for all; *restored tells how many came. */
+struct folder_lost {
+	int64_t folder;   /* only what was in this one; 0 = all */
+	usec since;       /* only what was removed at or after this wall time; 0 = all */
+	int64_t message;  /* only this one; 0 = all */
+	int64_t into;     /* where to; 0 = where it was, or INBOX when that folder is gone */
+};
+status folder_undelete(int64_t postoffice, int64_t mailbox, const struct folder_lost *which,
+		       int64_t *restored);
 
 #endif

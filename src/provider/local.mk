@@ -45,6 +45,7 @@ libprovider_a_SOURCES = $(provider_shared) \
 	src/provider/bootstrap_keys.def \
 	src/provider/setting.h \
 	src/provider/settings.def \
+	src/provider/append.h \
 	src/provider/audit.h \
 	src/provider/blob.h \
 	src/provider/queue.h \
@@ -55,11 +56,15 @@ libprovider_a_SOURCES = $(provider_shared) \
 	src/provider/domain.h \
 	src/provider/folder.h \
 	src/provider/housekeep.h \
+	src/provider/keyword.h \
 	src/provider/mailbox.h \
 	src/provider/message.h \
+	src/provider/message_fact.h \
+	src/provider/news.h \
 	src/provider/node.h \
 	src/provider/postoffice.h \
 	src/provider/provider.h \
 	src/provider/session.h \
 	src/provider/statement.h \
-	src/provider/trace.h
+	src/provider/trace.h \
+	src/provider/view.h

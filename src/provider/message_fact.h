@@ -1,0 +1,25 @@
+/* What FETCH tells of messages, in batches. A reader packs a message's envelope and part tree once, in
+   whatever form it likes, and hands them over; they stand in a side table under a version of the
+   reader's. Facts never change, so a process keeps those it saw last (setting fact_cache_most).
+   Bodies: blob_each() and blob_head() with `blob`. */
+#ifndef PENNYPOST_PROVIDER_MESSAGE_FACT_H
+#define PENNYPOST_PROVIDER_MESSAGE_FACT_H
+
+#include "base/arena.h"
+#include "base/status.h"
+
+struct message_fact {
+	int64_t message, blob;
+	uint32_t size, header_size; /* octets */
+	int version;                /* of what follows; 0 = nobody packed it yet */
+	slice envelope, structure;  /* as packed; either may be empty */
+};
+
+/* facts[i] is of messages[i] and lives in `a`; one that is gone has blob 0. One round trip at most. */
+status message_facts(int64_t postoffice, const int64_t *messages, int n, arena *a,
+		     struct message_fact **facts);
+/* Keeps version, envelope and structure; of two versions the greater one stays. Facts of messages that are
+   gone are nothing. A hint that may get lost: the answer to a client need not wait for its kind. */
+status message_facts_keep(int64_t postoffice, const struct message_fact *facts, int n);
+
+#endif
