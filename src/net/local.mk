@@ -23,6 +23,7 @@ libnet_a_SOURCES = \
 	src/net/tls.c \
 	src/net/tls.h \
 	src/net/tls_inside.h \
+	src/net/tls_resume.c \
 	src/net/tls_session.c \
 	src/net/tls_session.h \
 	src/net/tls_ticket.c \

@@ -1,8 +1,8 @@
 /* Streams; the contract stands in stream.h.
 
    Input buffer:   [ consumed | unread ......... | room ]
-                   0          in_at   in_end       in_room
-                              |-seen-|             `seen` unread bytes are known to hold no LF
+		   0          in_at   in_end       in_room
+			      |-seen-|             `seen` unread bytes are known to hold no LF
 
    Reads try first and wait only when nothing is there; before they wait, output is flushed and an
    empty buffer goes back to the free list. */
@@ -41,6 +41,7 @@ struct stream {
 	bool ended;   /* the peer's orderly end was read */
 	bool broken;  /* nothing can be sent any more */
 	bool spoiled; /* TLS must not say goodbye */
+	enum tls_trouble tls_trouble;
 };
 
 /* ---- opening and closing */
@@ -240,7 +241,8 @@ static status send_all(stream *s, slice more, bool *waited)
 		*waited = true;
 		status kind = wait_turn(s, turn);
 		if (kind != ST_OK) {
-			/* TLS may have to repeat a half-sent record, which nobody will: no goodbye. */
+			/* TLS may have to repeat a half-sent record, which nobody will: no goodbye.
+			 */
 			s->spoiled = true;
 			s->broken = true;
 			give_out(s);
@@ -493,6 +495,25 @@ status stream_wait_input(stream *s, usec span)
 	return kind;
 }
 
+bool stream_is_quiet(stream *s)
+{
+	size_t got;
+
+	if (stream_pending(s) > 0 || s->broken || s->ended)
+		return false;
+	make_room(s);
+	enum turn turn = read_now(s, &got);
+	if (turn == TURN_DONE) {
+		filled(s, got);
+		return false;
+	}
+	give_in(s);
+	s->ended = turn == TURN_END;
+	if (turn == TURN_BROKEN)
+		s->broken = s->spoiled = true;
+	return turn == TURN_WAIT_READ || turn == TURN_WAIT_WRITE;
+}
+
 /* ---- TLS */
 
 static status handshake(stream *s)
@@ -511,6 +532,7 @@ static status handshake(stream *s)
 			why = status_name(kind);
 		}
 		s->spoiled = s->broken = true;
+		s->tls_trouble = tls_session_trouble(s->tls);
 		metric_add(M_tls_failures, s->service, 1);
 		return log_trouble(kind, EV_TLS_FAILED, "conversation=%s reason=%s", s->name,
 			log_quote(slice_z(why)));
@@ -541,9 +563,19 @@ status stream_tls_accept(stream *s, const tls_server *t)
 
 status stream_tls_connect(stream *s, const tls_client *t, const char *host, enum tls_verify v)
 {
+	return stream_tls_connect_as(s, t, &(struct tls_wanted){.host = host, .verify = v});
+}
+
+status stream_tls_connect_as(stream *s, const tls_client *t, const struct tls_wanted *w)
+{
 	TRY(ready_for_tls(s));
-	TRY(tls_session_client(t, &s->wire, host, v, &s->tls));
+	TRY(tls_session_client(t, &s->wire, w, &s->tls));
 	return handshake(s);
+}
+
+enum tls_trouble stream_tls_trouble(const stream *s)
+{
+	return s->tls_trouble;
 }
 
 bool stream_is_tls(const stream *s)

@@ -6,9 +6,9 @@
    (16 KB) and go out when it is full, at stream_flush(), and always before a read waits: so
    replies to pipelined commands leave in one packet.
 
-   Errors: ST_CLOSED (end or reset), ST_TIMED_OUT, ST_CANCELLED, ST_TOO_BIG (line too long), ST_INVALID.
-   After any error but ST_TOO_BIG, and ST_TIMED_OUT of stream_wait_input, the stream is only good for
-   a last word and closing. */
+   Errors: ST_CLOSED (end or reset), ST_TIMED_OUT, ST_CANCELLED, ST_TOO_BIG (line too long),
+   ST_INVALID. After any error but ST_TOO_BIG, and ST_TIMED_OUT of stream_wait_input, the stream is
+   only good for a last word and closing. */
 #ifndef PENNYPOST_NET_STREAM_H
 #define PENNYPOST_NET_STREAM_H
 
@@ -19,8 +19,8 @@
 
 typedef struct stream stream;
 
-/* Takes over the descriptor (in == out for a socket), made non-blocking; always ST_OK. Programs that stream into
-   pipes ignore SIGPIPE; sockets raise none. */
+/* Takes over the descriptor (in == out for a socket), made non-blocking; always ST_OK. Programs
+   that stream into pipes ignore SIGPIPE; sockets raise none. */
 status stream_open(int in, int out, stream **s);
 /* Connects (happy with one address) within the task's deadline; `from` NULL = any source. */
 status stream_connect(const net_address *to, const net_address *from, stream **s);
@@ -30,8 +30,9 @@ void stream_close(stream **s); /* unsent output is dropped; call stream_flush be
    The following reads and writes end at `patience` from now; each `rate` bytes that pass extend it
    by one second, up to `most` from now. rate 0 = not extended. (Slow peers: T21, R3 of style.) */
 void stream_patience(stream *s, usec patience, size_t rate, usec most);
-/* For texts of any length: `silence` ends it, and each `rate` bytes that pass move the end on by one
-   second, never further than `silence` ahead. Who is slower than the rate uses the silence up. */
+/* For texts of any length: `silence` ends it, and each `rate` bytes that pass move the end on by
+   one second, never further than `silence` ahead. Who is slower than the rate uses the silence up.
+ */
 void stream_pace(stream *s, usec silence, size_t rate);
 
 /* ---- reading */
@@ -56,6 +57,10 @@ size_t stream_discard(stream *s);
    the task's deadline, not by stream_patience. Early-talker checks, IDLE. */
 status stream_wait_input(stream *s, usec span);
 
+/* Whether the peer is still there and has said nothing that is unread; looks once, never waits. For
+   connections kept for later. */
+bool stream_is_quiet(stream *s);
+
 /* ---- writing */
 status stream_write(stream *s, slice bytes);
 status stream_format(stream *s, const char *format, ...) __attribute__((format(printf, 2, 3)));
@@ -68,12 +73,19 @@ status stream_flush(stream *s);
    is only good for closing. */
 status stream_tls_accept(stream *s, const tls_server *t);
 status stream_tls_connect(stream *s, const tls_client *t, const char *host, enum tls_verify v);
+/* The same with all that a client may want: further names, TLSA records, a session of before.
+   ST_INVALID also when TLS_VERIFY_DANE is wanted and no record is usable. */
+status stream_tls_connect_as(stream *s, const tls_client *t, const struct tls_wanted *w);
+/* Why stream_tls_connect or stream_tls_connect_as failed. */
+enum tls_trouble stream_tls_trouble(const stream *s);
 bool stream_is_tls(const stream *s);
 /* Facts for Received and logs: "TLSv1.3", "TLS_AES_256_GCM_SHA384", 256, SNI name (or empty). */
 struct stream_tls {
 	slice version, cipher, sni;
 	int bits;
 	bool resumed;
+	bool verified; /* our side is the client and the server's certificate proves what was
+			  wanted; with TLS_VERIFY_NONE: would prove the name, had it been wanted */
 };
 void stream_tls_facts(const stream *s, arena *a, struct stream_tls *out);
 /* Channel binding for SCRAM-PLUS: "tls-exporter" (RFC 9266) or "tls-server-end-point" and
@@ -89,9 +101,9 @@ const net_address *stream_peer(const stream *s);
 const net_address *stream_local(const stream *s);
 uint64_t stream_bytes_in(const stream *s);
 uint64_t stream_bytes_out(const stream *s);
-/* The peer has ended orderly and its system has acknowledged all that was sent. A peer that closes with
-   our words unread, or is closed already when they come, resets the connection instead: so this
-   tells that they were read, or were about to be. */
+/* The peer has ended orderly and its system has acknowledged all that was sent. A peer that closes
+   with our words unread, or is closed already when they come, resets the connection instead: so
+   this tells that they were read, or were about to be. */
 bool stream_was_heard(const stream *s);
 /* Tests: hand out reads of at most n bytes and write at most n at once (0 = no limit); R12. */
 void stream_trickle(size_t n);

@@ -35,7 +35,8 @@ struct tls_server {
 };
 
 struct tls_client {
-	SSL_CTX *context;
+	SSL_CTX *strict, *lenient;
+	tls_sessions *sessions;
 };
 
 const char *tls_reason(void)
@@ -362,18 +363,35 @@ status tls_server_pem(const tls_server *s, arena *a, slice *certificate, slice *
 
 /* ---- client contexts */
 
+/* Where any certificate will do, an old cipher is better than none (RFC 7435). */
+static SSL_CTX *lenient_context(SSL_CTX *strict)
+{
+	SSL_CTX *c = context_open(TLS_client_method());
+
+	if (!c)
+		return NULL;
+	SSL_CTX_set_cipher_list(c, "DEFAULT:@SECLEVEL=0");
+	SSL_CTX_set1_cert_store(c, SSL_CTX_get_cert_store(strict));
+	return c;
+}
+
 status tls_client_open(const char *ca_file, tls_client **out)
 {
 	ERR_clear_error();
-	SSL_CTX *c = context_open(TLS_client_method());
-	if (!c || (ca_file ? SSL_CTX_load_verify_file(c, ca_file)
-			   : SSL_CTX_set_default_verify_paths(c)) != 1) {
+	SSL_CTX *c = context_open(TLS_client_method()), *lenient = NULL;
+	if (!c ||
+		(ca_file ? SSL_CTX_load_verify_file(c, ca_file)
+			 : SSL_CTX_set_default_verify_paths(c)) != 1 ||
+		SSL_CTX_dane_enable(c) != 1 || !(lenient = lenient_context(c))) {
 		SSL_CTX_free(c);
 		return pair_trouble(ca_file ? ca_file : "(system)");
 	}
-	SSL_CTX_set_session_cache_mode(c, SSL_SESS_CACHE_OFF);
 	tls_client *made = memory_new(sizeof *made);
-	made->context = c;
+	made->strict = c;
+	made->lenient = lenient;
+	made->sessions = tls_sessions_open();
+	tls_sessions_of(c, made->sessions);
+	tls_sessions_of(lenient, made->sessions);
 	*out = made;
 	return ST_OK;
 }
@@ -382,12 +400,21 @@ void tls_client_close(tls_client **c)
 {
 	if (!*c)
 		return;
-	SSL_CTX_free((*c)->context);
+	tls_sessions_of((*c)->strict, NULL);
+	tls_sessions_of((*c)->lenient, NULL);
+	tls_sessions_close(&(*c)->sessions);
+	SSL_CTX_free((*c)->strict);
+	SSL_CTX_free((*c)->lenient);
 	memory_free(*c);
 	*c = NULL;
 }
 
-SSL_CTX *tls_client_context(const tls_client *c)
+SSL_CTX *tls_client_context(const tls_client *c, enum tls_verify v)
 {
-	return c->context;
+	return v == TLS_VERIFY_NONE ? c->lenient : c->strict;
+}
+
+tls_sessions *tls_client_sessions(const tls_client *c)
+{
+	return c->sessions;
 }

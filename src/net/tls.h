@@ -55,7 +55,18 @@ struct tls_wanted {
 /* Whether a client can check at least one of the records (usage 2 or 3, known selector and
    matching, data of the right size and form). */
 bool tls_tlsa_usable(const struct tls_tlsa *records, int n);
-/* ca_file NULL = the system's authorities. */
+/* Why a handshake of ours failed, for reports (RFC 8460 4.3). */
+enum tls_trouble {
+	TLS_TROUBLE_NONE,
+	TLS_TROUBLE_HANDSHAKE, /* lost, refused, no common version or cipher, not TLS at all */
+	TLS_TROUBLE_NAME,      /* the certificate is for somebody else */
+	TLS_TROUBLE_EXPIRED,   /* or not valid yet */
+	TLS_TROUBLE_UNTRUSTED, /* no chain to an authority */
+	TLS_TROUBLE_TLSA       /* no TLSA record fits */
+};
+/* ca_file NULL = the system's authorities. Keeps the sessions of its streams, one per
+   tls_wanted.session and at most 4,096 (the oldest go), for a shorter handshake next time. From any
+   thread; its streams may outlive it. */
 status tls_client_open(const char *ca_file, tls_client **out);
 void tls_client_close(tls_client **c);
 

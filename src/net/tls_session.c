@@ -3,6 +3,7 @@
 #include "net/tls_session.h"
 
 #include "base/log.h"
+#include "base/text.h"
 #include "net/tls_inside.h"
 
 #include <openssl/bio.h>
@@ -84,36 +85,127 @@ status tls_session_server(const tls_server *t, wire *w, tls_session **out)
 	return ST_OK;
 }
 
-/* The name to ask for and to check; an address is checked as such and never asked for. */
-static bool expect_host(SSL *s, const char *host, enum tls_verify v)
-{
-	X509_VERIFY_PARAM *wanted = SSL_get0_param(s);
-	net_address literal;
-	bool is_address = net_address_parse(slice_z(host), &literal) == ST_OK;
+/* ---- what a client wants */
 
-	if (!is_address && SSL_set_tlsext_host_name(s, host) != 1)
+/* Usages 0 and 1 mean nothing to mail (RFC 7672 3.1.3). */
+static bool for_mail(const struct tls_tlsa *r)
+{
+	return r->usage == 2 || r->usage == 3;
+}
+
+static bool is_whole(const struct tls_tlsa *r)
+{
+	const unsigned char *at = (const unsigned char *)r->data.at, *end = at + r->data.size;
+	X509 *certificate = NULL;
+	EVP_PKEY *key = NULL;
+	bool whole;
+
+	if (r->data.size == 0 || r->data.size > 65535)
 		return false;
-	if (v == TLS_VERIFY_NONE) {
-		SSL_set_verify(s, SSL_VERIFY_NONE, NULL);
-		return true;
+	ERR_clear_error();
+	if (r->selector == 0)
+		certificate = d2i_X509(NULL, &at, (long)r->data.size);
+	else
+		key = d2i_PUBKEY(NULL, &at, (long)r->data.size);
+	whole = (certificate || key) && at == end;
+	X509_free(certificate);
+	EVP_PKEY_free(key);
+	ERR_clear_error();
+	return whole;
+}
+
+static bool usable(const struct tls_tlsa *r)
+{
+	if (!for_mail(r) || r->selector > 1 || r->matching > 2)
+		return false;
+	if (r->matching == 0)
+		return is_whole(r);
+	return r->data.size == (r->matching == 1 ? 32 : 64);
+}
+
+bool tls_tlsa_usable(const struct tls_tlsa *records, int n)
+{
+	for (int i = 0; i < n; i++)
+		if (usable(&records[i]))
+			return true;
+	return false;
+}
+
+/* The host by its TLSA records; a DANE-EE record says all there is to say, names and dates do not
+   count beside it (RFC 7672 3.1.1). */
+static bool expect_records(SSL *s, const struct tls_wanted *w)
+{
+	bool any = false;
+
+	if (SSL_dane_enable(s, w->host) != 1)
+		return false;
+	SSL_dane_set_flags(s, DANE_FLAG_NO_DANE_EE_NAMECHECKS);
+	for (int i = 0; i < w->tlsa_count; i++) {
+		const struct tls_tlsa *r = &w->tlsa[i];
+		if (usable(r) && SSL_dane_tlsa_add(s, r->usage, r->selector, r->matching,
+					 (const unsigned char *)r->data.at, r->data.size) > 0)
+			any = true;
 	}
-	SSL_set_verify(s, SSL_VERIFY_PEER, NULL);
-	X509_VERIFY_PARAM_set_hostflags(wanted, X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS);
-	if (is_address)
+	return any;
+}
+
+/* The host by its name; an address is checked as such and never asked for by SNI. */
+static bool expect_name(SSL *s, const struct tls_wanted *w)
+{
+	X509_VERIFY_PARAM *checked = SSL_get0_param(s);
+	net_address literal;
+
+	if (net_address_parse(slice_z(w->host), &literal) == ST_OK)
 		return X509_VERIFY_PARAM_set1_ip(
-			       wanted, literal.ip, literal.family == 4 ? 4 : 16) == 1;
-	return X509_VERIFY_PARAM_set1_host(wanted, host, 0) == 1;
+			       checked, literal.ip, literal.family == 4 ? 4 : 16) == 1;
+	return SSL_set_tlsext_host_name(s, w->host) == 1 &&
+	       X509_VERIFY_PARAM_set1_host(checked, w->host, 0) == 1;
+}
+
+static bool expect(SSL *s, const struct tls_wanted *w)
+{
+	SSL_set_verify(s, w->verify == TLS_VERIFY_NONE ? SSL_VERIFY_NONE : SSL_VERIFY_PEER, NULL);
+	if (!(w->verify == TLS_VERIFY_DANE ? expect_records(s, w) : expect_name(s, w)))
+		return false;
+	X509_VERIFY_PARAM_set_hostflags(SSL_get0_param(s), X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS);
+	for (int i = 0; i < w->name_count; i++)
+		if (X509_VERIFY_PARAM_add1_host(
+			    SSL_get0_param(s), w->names[i].at, w->names[i].size) != 1)
+			return false;
+	return true;
+}
+
+/* A resumed session stands for the check of its first handshake, so its key holds all that was
+   wanted then. */
+static void offer_session(SSL *s, const tls_client *t, const struct tls_wanted *w)
+{
+	text key = TEXT_INIT;
+
+	if (w->session.size == 0)
+		return;
+	text_format(&key, "%.*s\n%s\n%d", SLICE_ARGS(w->session), w->host, w->verify);
+	for (int i = 0; i < w->name_count; i++)
+		text_format(&key, "\n%.*s", SLICE_ARGS(w->names[i]));
+	for (int i = 0; w->verify == TLS_VERIFY_DANE && i < w->tlsa_count; i++) {
+		const struct tls_tlsa *r = &w->tlsa[i];
+		text_format(
+			&key, "\n%u %u %u %zu ", r->usage, r->selector, r->matching, r->data.size);
+		text_add(&key, r->data);
+	}
+	tls_sessions_offer(tls_client_sessions(t), s, text_slice(&key));
+	text_free(&key);
 }
 
 status tls_session_client(
-	const tls_client *t, wire *w, const char *host, enum tls_verify v, tls_session **out)
+	const tls_client *t, wire *w, const struct tls_wanted *wanted, tls_session **out)
 {
-	TRY(open_on(tls_client_context(t), w, out));
+	TRY(open_on(tls_client_context(t, wanted->verify), w, out));
 	SSL_set_connect_state(*out);
-	if (!expect_host(*out, host, v)) {
+	if (!expect(*out, wanted)) {
 		tls_session_close(out, false);
 		return ST_INVALID;
 	}
+	offer_session(*out, t, wanted);
 	return ST_OK;
 }
 
@@ -151,10 +243,31 @@ enum turn tls_session_handshake(tls_session *s, const char **why)
 	if (done == 1)
 		return TURN_DONE;
 	enum turn turn = turn_of(s, done);
-	long verdict = SSL_get_verify_result(s);
+	long verdict =
+		SSL_get_verify_mode(s) == SSL_VERIFY_NONE ? X509_V_OK : SSL_get_verify_result(s);
 	if (turn == TURN_END || turn == TURN_BROKEN)
 		*why = verdict != X509_V_OK ? X509_verify_cert_error_string(verdict) : tls_reason();
 	return turn;
+}
+
+enum tls_trouble tls_session_trouble(const tls_session *s)
+{
+	if (SSL_get_verify_mode(s) == SSL_VERIFY_NONE)
+		return TLS_TROUBLE_HANDSHAKE;
+	switch (SSL_get_verify_result(s)) {
+	case X509_V_OK:
+		return TLS_TROUBLE_HANDSHAKE;
+	case X509_V_ERR_HOSTNAME_MISMATCH:
+	case X509_V_ERR_IP_ADDRESS_MISMATCH:
+		return TLS_TROUBLE_NAME;
+	case X509_V_ERR_CERT_HAS_EXPIRED:
+	case X509_V_ERR_CERT_NOT_YET_VALID:
+		return TLS_TROUBLE_EXPIRED;
+	case X509_V_ERR_DANE_NO_MATCH:
+		return TLS_TROUBLE_TLSA;
+	default:
+		return TLS_TROUBLE_UNTRUSTED;
+	}
 }
 
 enum turn tls_session_read(tls_session *s, char *to, size_t room, size_t *got)
@@ -183,6 +296,7 @@ void tls_session_facts(const tls_session *s, arena *a, struct stream_tls *out)
 		.sni = arena_copy(a, slice_z(SSL_get_servername(s, TLSEXT_NAMETYPE_host_name))),
 		.bits = SSL_CIPHER_get_bits(cipher, NULL),
 		.resumed = SSL_session_reused(s),
+		.verified = !SSL_is_server(s) && SSL_get_verify_result(s) == X509_V_OK,
 	};
 }
 

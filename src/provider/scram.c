@@ -32,14 +32,19 @@ static void hash(slice bytes, uint8_t out[SCRAM_KEY])
 	must(EVP_Digest(bytes.at, bytes.size, out, NULL, EVP_sha256(), NULL) == 1);
 }
 
+static void salt_password(slice password, slice salt, unsigned iterations, uint8_t out[SCRAM_KEY])
+{
+	must(PKCS5_PBKDF2_HMAC(password.size ? password.at : "", (int)password.size,
+		     (const unsigned char *)salt.at, (int)salt.size, (int)iterations, EVP_sha256(),
+		     SCRAM_KEY, out) == 1);
+}
+
 void scram_verifier_make(
 	slice password, slice salt, unsigned iterations, struct scram_verifier *out)
 {
 	uint8_t salted[SCRAM_KEY], client_key[SCRAM_KEY];
 
-	must(PKCS5_PBKDF2_HMAC(password.size ? password.at : "", (int)password.size,
-		     (const unsigned char *)salt.at, (int)salt.size, (int)iterations, EVP_sha256(),
-		     SCRAM_KEY, salted) == 1);
+	salt_password(password, salt, iterations, salted);
 	out->iterations = iterations;
 	out->salt = salt;
 	scram_hmac(key_slice(salted), S("Client Key"), client_key);
@@ -108,4 +113,21 @@ void scram_server_signature(
 	const uint8_t server_key[SCRAM_KEY], slice auth_message, uint8_t out[SCRAM_KEY])
 {
 	scram_hmac(key_slice(server_key), auth_message, out);
+}
+
+void scram_client_proof(slice password, slice salt, unsigned iterations, slice auth_message,
+	uint8_t proof[SCRAM_KEY], uint8_t server_signature[SCRAM_KEY])
+{
+	uint8_t salted[SCRAM_KEY], key[SCRAM_KEY], stored[SCRAM_KEY];
+
+	salt_password(password, salt, iterations, salted);
+	scram_hmac(key_slice(salted), S("Client Key"), key);
+	hash(key_slice(key), stored);
+	scram_hmac(key_slice(stored), auth_message, proof);
+	for (int i = 0; i < SCRAM_KEY; i++)
+		proof[i] ^= key[i];
+	scram_hmac(key_slice(salted), S("Server Key"), key);
+	scram_server_signature(key, auth_message, server_signature);
+	secret_forget(salted, sizeof salted);
+	secret_forget(key, sizeof key);
 }

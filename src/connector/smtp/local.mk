@@ -1,8 +1,16 @@
 # SMTP: inbound, submission, outbound.
 noinst_LIBRARIES += libsmtp.a
 libsmtp_a_SOURCES = \
+	src/connector/smtp/client.c \
 	src/connector/smtp/client.h \
+	src/connector/smtp/client_hello.c \
+	src/connector/smtp/client_inside.h \
+	src/connector/smtp/client_logon.c \
+	src/connector/smtp/client_pool.c \
+	src/connector/smtp/client_reply.c \
 	src/connector/smtp/client_route.h \
+	src/connector/smtp/client_send.c \
+	src/connector/smtp/client_text.c \
 	src/connector/smtp/incoming.c \
 	src/connector/smtp/logon.c \
 	src/connector/smtp/server.c \
