@@ -8,29 +8,34 @@
 #define PENNYPOST_CONNECTOR_SMTP_CLIENT_ROUTE_H
 
 #include "connector/smtp/client.h"
+#include "net/dns.h"
 
 #define ROUTE_HOSTS_MOST 20     /* exchangers looked at, the most preferred ones */
 #define ROUTE_ADDRESSES_MOST 12 /* addresses of one exchanger */
 
-/* The questions a route asks; each waits by task. ST_ABSENT: the name or the type does not exist
-   (proved by the answer); other kinds: not to be known now. `secure` = proved by DNSSEC (AD from a
-   trusted resolver). */
+/* The questions a route asks; each waits by task. ST_OK: what there is, perhaps nothing (*n = 0).
+   ST_ABSENT: the name does not exist. Other kinds: not to be known now. `secure` = proved by DNSSEC
+   through a trusted resolver, the absence of records too. */
 struct route_mx {
 	unsigned preference;
 	slice host; /* without trailing dot; empty for the root */
 };
+struct route_hosts {
+	net_address *at; /* IPv4 and IPv6; the resolver's order within a family */
+	int n;
+	slice name; /* where aliases led */
+	bool secure;
+};
 struct route_dns {
 	status (*mx)(
 		void *arg, slice domain, arena *a, struct route_mx **rows, int *n, bool *secure);
-	/* IPv4 and IPv6; the resolver's order within a family. */
-	status (*addresses)(
-		void *arg, slice host, arena *a, net_address **rows, int *n, bool *secure);
+	status (*hosts)(void *arg, slice host, arena *a, struct route_hosts *out);
 	status (*tlsa)(
 		void *arg, slice name, arena *a, struct tls_tlsa **rows, int *n, bool *secure);
 	void *arg;
 };
-/* The house's resolver (net/dns.h). */
-extern const struct route_dns route_dns_house;
+/* Asks the house's resolver; valid while `d` is open. */
+struct route_dns route_dns_of(dns *d);
 
 struct route_ask {
 	slice domain;  /* ASCII; or a literal "[192.0.2.1]" */
@@ -47,20 +52,21 @@ struct route_ask {
 
 typedef struct client_route client_route;
 
-/* ST_OK: there are exchangers to try (their addresses may still be missing).
-   ST_ABSENT: no such domain (5.1.2). ST_DENIED: null MX (5.1.10). ST_FOREIGN: the most preferred
-   exchanger is we ourselves, yet the domain is not ours: 5.4.6, a loop. ST_BUSY, ST_TIMED_OUT: DNS
-   has no answer now (4.4.3). The route lies in the arena; *ask is lent for its life. */
+/* ST_OK: there are exchangers to try (their addresses may still be missing). ST_ABSENT: no such
+   domain. ST_DENIED: null MX. ST_FOREIGN: the most preferred exchanger is we ourselves, by name,
+   yet the domain is not ours: a loop. ST_INVALID: a literal that is none. Else DNS has no answer
+   now. The route lies in the arena; *ask and what it points to are lent for the route's life. */
 status client_route_open(const struct route_ask *ask, arena *a, client_route **out);
 
-/* The next address to try: host, at, and for DANE policy.tls, .tlsa and .names are set in *t, all
-   else is left alone. ST_ABSENT: no further one. ST_BUSY, ST_TIMED_OUT: the addresses or TLSA
-   records of a host cannot be known now; the walk goes on with the next call (the host must not be
-   tried without its TLSA records: 4.7.0, RFC 7672 2.2). ST_FOREIGN: what is left leads back to us;
-   the walk is over. */
+/* The next address to try: host and at, and for DANE policy.tls, .tlsa and .names are set in *t,
+   all else is left alone; policy.tls only where TLSA records were found. ST_ABSENT: no further one,
+   or what is left leads back to us. ST_FOREIGN: the most preferred exchanger is we ourselves, by
+   its address. Other kinds: the addresses or TLSA records of a host cannot be known now, so that it
+   must not be tried (RFC 7672 2.2); the walk goes on with the next call. */
 status client_route_next(client_route *r, struct client_target *t);
 
-/* The reply a kind of the two calls above stands for, as if a host had said it. */
-void client_route_result(status kind, arena *a, struct client_result *out);
+/* The outcome a kind of the two calls above stands for when nothing else is left: ST_ABSENT 5.1.2,
+   ST_DENIED 5.1.10, ST_FOREIGN 5.4.6, ST_INVALID 5.1.3, else deferred with 4.4.3. */
+void client_route_result(status kind, struct client_result *out);
 
 #endif

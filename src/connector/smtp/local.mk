@@ -8,6 +8,7 @@ libsmtp_a_SOURCES = \
 	src/connector/smtp/client_logon.c \
 	src/connector/smtp/client_pool.c \
 	src/connector/smtp/client_reply.c \
+	src/connector/smtp/client_route.c \
 	src/connector/smtp/client_route.h \
 	src/connector/smtp/client_send.c \
 	src/connector/smtp/client_text.c \
