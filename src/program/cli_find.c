@@ -30,7 +30,7 @@ static status no_mailbox(struct cli *c, slice written, slice owner)
 static status find_by_address(struct cli *c, slice written, const domain *d, mailbox **out)
 {
 	mail_address m;
-	struct route r;
+	struct route r = {0};
 	status kind = mail_address_parse(written, &c->a, &m);
 	if (kind == ST_OK)
 		kind = address_resolve(m.local, m.domain, 0, &c->a, &r);

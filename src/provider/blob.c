@@ -334,7 +334,7 @@ static status segments_read(
 	r->size = row.size;
 	TRY(segment_read(r, row.first));
 	for (int i = 1; i < row.segments; i++) {
-		slice data;
+		slice data = {0};
 
 		arena_clear(a);
 		TRY(segment_find(postoffice, r->blob, i, a, &data));

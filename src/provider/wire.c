@@ -67,7 +67,7 @@ static void add_array(text *t, const struct param *p)
 	add_32(t, (uint32_t)p->count);
 	add_32(t, 1);
 	for (int i = 0; i < p->count; i++) {
-		if (p->kind == P_INT_ARRAY || p->kind == P_TIME_ARRAY) {
+		if (!p->slices) {
 			add_32(t, 8);
 			add_64(t, p->kind == P_INT_ARRAY ? p->numbers[i] : pg_time(p->numbers[i]));
 		} else if (p->slices[i].at == NULL) {
@@ -132,7 +132,7 @@ void wire_rows(const PGresult *r, arena *a, struct rows *out)
 	for (int i = 0; i < n; i++)
 		for (int j = 0; j < m; j++)
 			room += (size_t)PQgetlength(r, i, j) + 1;
-	char *at = room ? arena_new(a, room) : NULL;
+	char *at = arena_new(a, room);
 	for (int i = 0; i < n; i++)
 		for (int j = 0; j < m; j++) {
 			struct cell *c = &cells[i * m + j];
