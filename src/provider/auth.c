@@ -187,20 +187,35 @@ static status check_hash(const struct attempt *t, slice password)
 	return kind == ST_BROKEN ? auth_hash_check(S(""), password) : kind;
 }
 
-static status by_password(
-	slice name, slice password, const struct auth_from *from, arena *a, struct identity *out)
+bool auth_mechanism_taken(slice mechanism, int64_t postoffice)
+{
+	const struct setting_at at = {.postoffice = postoffice};
+	return setting_lists(S_auth_mechanisms, &at, mechanism);
+}
+
+/* An empty mechanism is none: USER and PASS. */
+static bool is_taken(slice mechanism, const struct identity *who)
+{
+	return mechanism.size == 0 || auth_mechanism_taken(mechanism, who->postoffice);
+}
+
+static status by_password(slice mechanism, slice name, slice password, const struct auth_from *from,
+	arena *a, struct identity *out)
 {
 	struct attempt t;
+	struct identity remembered;
 	uint8_t key[AUTH_CACHE_KEY], proven[AUTH_CACHE_KEY], now[AUTH_CACHE_KEY];
 
 	auth_cache_key(name, auth_throttle_place(from->address, a), password, key);
-	enum auth_cached cached = auth_cache_find(key, a, out, proven);
-	if (cached == AUTH_CACHED) {
+	enum auth_cached cached = auth_cache_find(key, a, &remembered, proven);
+	if (cached == AUTH_CACHED && is_taken(mechanism, &remembered)) {
+		*out = remembered;
 		metric_add(M_logons_cached, from->service, 1);
 		metric_add(M_logons, from->service, 1);
 		return ST_OK;
 	}
 	TRY(find(name, from, a, &t));
+	t.usable = t.usable && is_taken(mechanism, &t.who);
 	digest_of(t.hash, now);
 	bool same = cached == AUTH_CACHED_OLD && t.usable &&
 		    secret_same(slice_of(now, sizeof now), slice_of(proven, sizeof proven));
@@ -220,14 +235,20 @@ static status by_password(
 	return ST_OK;
 }
 
-status auth_password(
-	slice name, slice password, const struct auth_from *from, arena *a, struct identity *out)
+status auth_password_by(slice mechanism, slice name, slice password, const struct auth_from *from,
+	arena *a, struct identity *out)
 {
 	usec since = clock_now();
-	status kind = by_password(name, password, from, a, out);
+	status kind = by_password(mechanism, name, password, from, a, out);
 
 	metric_time(M_logon_seconds, from->service, clock_now() - since);
 	return kind;
+}
+
+status auth_password(
+	slice name, slice password, const struct auth_from *from, arena *a, struct identity *out)
+{
+	return auth_password_by(S(""), name, password, from, a, out);
 }
 
 /* ---- SCRAM */

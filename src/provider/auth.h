@@ -32,6 +32,11 @@ struct auth_from { /* where the logon comes from */
    slept here. */
 status auth_password(
 	slice name, slice password, const struct auth_from *from, arena *a, struct identity *out);
+/* The same by a mechanism of the setting auth_mechanisms. Where the mailbox's post office does not
+   take it, the right password is a wrong one in all it costs and leaves behind. */
+status auth_password_by(slice mechanism, slice name, slice password, const struct auth_from *from,
+	arena *a, struct identity *out);
+bool auth_mechanism_taken(slice mechanism, int64_t postoffice);
 
 /* SCRAM: what the server side needs. Unknown names get a steady fake salt, so that they look alike.
    auth_scram_done tells the outcome (throttle, last logon). ST_LIMITED, ST_BUSY. */

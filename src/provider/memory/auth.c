@@ -147,15 +147,30 @@ static bool same_password(slice kept, slice given, arena *a)
 	return secret_same(x, y);
 }
 
+bool auth_mechanism_taken(slice mechanism, int64_t postoffice)
+{
+	const struct setting_at at = {.postoffice = postoffice};
+	return setting_lists(S_auth_mechanisms, &at, mechanism);
+}
+
 status auth_password(
 	slice name, slice password, const struct auth_from *from, arena *a, struct identity *out)
+{
+	return auth_password_by(S(""), name, password, from, a, out);
+}
+
+status auth_password_by(slice mechanism, slice name, slice password, const struct auth_from *from,
+	arena *a, struct identity *out)
 {
 	struct attempt t;
 	struct store *s = store_take();
 	status kind = begin(s, name, from, a, &t);
 
 	if (kind == ST_OK)
-		kind = settle(s, &t, t.mailbox && same_password(t.mailbox->password, password, a),
+		kind = settle(s, &t,
+			t.mailbox && same_password(t.mailbox->password, password, a) &&
+				(mechanism.size == 0 ||
+					auth_mechanism_taken(mechanism, t.mailbox->postoffice->id)),
 			from->service);
 	if (kind == ST_OK)
 		identify(t.mailbox, a, out);

@@ -456,9 +456,15 @@ Test(sasl, a_post_office_may_refuse_a_mechanism)
 	slice only = S("SCRAM-SHA-256"), why, out;
 	bool done;
 	cr_assert_eq(setting_set(S_auth_mechanisms, &at, &only, NULL, &a, &why), ST_OK);
+	int64_t failed = metric_value(M_logons_failed, SERVICE_SUBMISSION);
 	cr_assert_eq(step(start("PLAIN", &tls), S("\0anna\0secret"), &out, &done, &who), ST_DENIED);
 	cr_assert_not(done);
+	cr_assert_eq(metric_value(M_logons_failed, SERVICE_SUBMISSION), failed + 1);
 	cr_assert_eq(scram("SCRAM-SHA-256", &tls, "n,,", S("n,,"), "anna", "secret", &who), ST_OK);
+	only = S("PLAIN");
+	cr_assert_eq(setting_set(S_auth_mechanisms, &at, &only, NULL, &a, &why), ST_OK);
+	cr_assert_eq(scram("SCRAM-SHA-256", &tls, "n,,", S("n,,"), "anna", "secret", &who), ST_DENIED);
+	cr_assert_eq(metric_value(M_logons_failed, SERVICE_SUBMISSION), failed + 2);
 }
 
 Test(sasl, disabled_between_two_steps)

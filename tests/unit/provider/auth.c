@@ -177,6 +177,45 @@ Test(auth, every_refusal_costs_one_hash)
 	cr_expect_eq(hashes_for("anna", PASSWORD, ST_DENIED), 1);
 }
 
+/* By PLAIN, which the post office of anna may take or not. */
+static status plain(const struct auth_from *from, const char *password)
+{
+	struct identity who;
+	return auth_password_by(S("PLAIN"), arena_format(&a, "anna@%.*s", SLICE_ARGS(office)),
+		slice_z(password), from, &a, &who);
+}
+
+static int64_t failures(void)
+{
+	return metric_value(M_logons_failed, SERVICE_POP3);
+}
+
+/* T40: else the right password would be the one that is refused sooner. */
+Test(auth, a_mechanism_not_taken_costs_what_a_wrong_password_costs)
+{
+	const struct setting_at at = {.postoffice = po};
+	slice only = S("SCRAM-SHA-256");
+	cr_assert_eq(plain(&home, PASSWORD), ST_OK, "remembered from here on");
+	cr_assert_eq(setting_set(S_auth_mechanisms, &at, &only, given_by, &a, &why), ST_OK);
+	set(S_auth_failure_delay, "100 ms");
+	const char *const given[] = {PASSWORD, "wrong"};
+	for (int i = 0; i < 2; i++) {
+		struct auth_from fresh = somewhere();
+		const struct auth_from *const from[] = {&home, &fresh};
+		for (int k = 0; k < 2; k++) {
+			uint64_t hashes = auth_hash_count();
+			int64_t failed = failures();
+			usec since = clock_now();
+			cr_expect_eq(plain(from[k], given[i]), ST_DENIED, "%s", given[i]);
+			cr_expect_geq(clock_now() - since, USEC_S / 10, "%s", given[i]);
+			cr_expect_eq(auth_hash_count() - hashes, 1, "%s", given[i]);
+			cr_expect_eq(failures() - failed, 1, "%s", given[i]);
+		}
+	}
+	set(S_auth_failure_delay, "0 s");
+	cr_assert_eq(logon("anna", PASSWORD), ST_OK, "USER and PASS are no mechanism");
+}
+
 static int by_size(const void *x, const void *y)
 {
 	usec p = *(const usec *)x, q = *(const usec *)y;
