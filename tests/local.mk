@@ -21,6 +21,7 @@ include tests/unit/connector/local.mk
 include tests/unit/service/local.mk
 include tests/unit/program/local.mk
 endif
+include tests/compare/local.mk
 include tests/dns/local.mk
 include tests/fuzz/local.mk
 include tests/dialog/local.mk

@@ -18,5 +18,6 @@ libmail_a_SOURCES = \
 	src/mail/parameter.c src/mail/parameter.h \
 	src/mail/signature.h \
 	src/mail/structure.c src/mail/structure.h \
+	src/mail/spf.c src/mail/spf.h src/mail/spf_record.c src/mail/spf_record.h \
 	src/mail/transfer.c src/mail/transfer.h \
 	src/mail/word.c src/mail/word.h

@@ -88,6 +88,11 @@ fuzz_programs += fuzz_param2231
 fuzz_param2231_SOURCES = tests/fuzz/param2231.c
 fuzz_param2231_LDADD = $(fuzz_main) $(floor_mail)
 
+EXTRA_DIST += tests/fuzz/corpus/spf
+fuzz_programs += fuzz_spf
+fuzz_spf_SOURCES = tests/fuzz/spf.c
+fuzz_spf_LDADD = $(fuzz_main) $(floor_mail)
+
 EXTRA_DIST += tests/fuzz/corpus/transfer
 fuzz_programs += fuzz_transfer
 fuzz_transfer_SOURCES = tests/fuzz/transfer.c

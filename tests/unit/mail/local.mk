@@ -12,6 +12,9 @@ unit_mail_SOURCES = tests/unit/mail/same.h \
 	tests/unit/mail/test_imap.c \
 	tests/unit/mail/test_mime.c \
 	tests/unit/mail/test_parameter.c \
+	tests/unit/mail/table.c tests/unit/mail/table.h \
+	tests/unit/mail/test_spf.c \
 	tests/unit/mail/test_transfer.c \
 	tests/unit/mail/test_word.c
 unit_mail_LDADD = $(floor_mail) $(CRITERION_LIBS)
+EXTRA_DIST += tests/unit/mail/spf.vectors
