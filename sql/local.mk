@@ -1,7 +1,8 @@
 # Migrations (in their order) and named statements; both become tables inside libprovider.
 sql_schema = \
 	sql/schema/0001-foundation.sql \
-	sql/schema/0002-logon.sql
+	sql/schema/0002-logon.sql \
+	sql/schema/0003-queue.sql
 sql_statements = \
 	sql/statement/address_map.sql \
 	sql/statement/audit.sql \
@@ -17,7 +18,9 @@ sql_statements = \
 	sql/statement/message.sql \
 	sql/statement/node.sql \
 	sql/statement/postoffice.sql \
+	sql/statement/queue.sql \
 	sql/statement/repeat.sql \
+	sql/statement/route.sql \
 	sql/statement/session.sql \
 	sql/statement/setting.sql \
 	sql/statement/trace.sql
@@ -42,4 +45,4 @@ src/provider/migration_table.c: $(sql_schema) sql/migrations.awk sql/local.mk
 	$(AM_V_GEN)($(sql_awk) -f sql/migrations.awk $(sql_schema) /dev/null) >$@.new && mv -f $@.new $@
 
 nodist_libprovider_a_SOURCES = $(statement_tables)
-$(libprovider_a_OBJECTS) $(unit_store_pg_OBJECTS) $(unit_outage_pg_OBJECTS) $(unit_auth_pg_OBJECTS): | src/provider/statement_table.h
+$(libprovider_a_OBJECTS) $(unit_store_pg_OBJECTS) $(unit_outage_pg_OBJECTS) $(unit_auth_pg_OBJECTS) $(unit_queue_pg_OBJECTS): | src/provider/statement_table.h

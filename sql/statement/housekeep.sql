@@ -46,7 +46,8 @@ where f.postoffice = c.postoffice and f.folder = c.folder and f.log_floor < c.to
 
 -- statement expunged_release system
 -- $1 moment, $2 $3 the post office and message to go on behind, $4 most. Of the messages removed
--- before it, those that no folder, no younger removal and no queue refers to go with their bodies.
+-- before it, those that no folder, no younger removal and no queue refers to go with their bodies; those
+-- that the queue still refers to are carried to today.
 with candidate as materialized (
 	select distinct postoffice, msg from expunged
 	where at < $1 and (postoffice, msg) > ($2, $3) order by postoffice, msg limit $4),
@@ -62,7 +63,13 @@ gone as (
 bodies as (
 	delete from blob b using gone g where b.postoffice = g.postoffice and b.blob = g.blob returning 1),
 pieces as (
-	delete from blob_seg s using gone g where s.postoffice = g.postoffice and s.blob = g.blob returning 1)
+	delete from blob_seg s using gone g where s.postoffice = g.postoffice and s.blob = g.blob returning 1),
+carried as (
+	insert into expunged (postoffice, mailbox, folder, uid, msg, flags, idate, at)
+	select c.postoffice, 0, 0, 0, c.msg, 0, now(), now() from candidate c
+	where not exists (select from expunged x where x.postoffice = c.postoffice and x.msg = c.msg and x.at >= $1)
+	  and (exists (select from queue q where q.postoffice = c.postoffice and q.msg = c.msg)
+	    or exists (select from queue_deferred q where q.postoffice = c.postoffice and q.msg = c.msg)))
 select (select count(*) from candidate), last.postoffice, last.msg, (select count(*) from gone),
        (select count(*) from bodies), (select count(*) from pieces)
 from (select postoffice, msg from candidate order by postoffice desc, msg desc limit 1) last;

@@ -6,7 +6,7 @@ from message where postoffice = $1::bigint and msg = $2::bigint;
 
 -- statement message_anywhere system
 select m.msg, m.postoffice, m.blob, m.size, m.hdrlen, m.sent, m.subject, m.sender, m.message_id
-from postoffice p
+from (select postoffice from postoffice union all select 0) p
 join message m on m.postoffice = p.postoffice and m.msg = $1::bigint
 order by m.postoffice limit 1;
 

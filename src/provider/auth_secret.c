@@ -305,6 +305,11 @@ static status seal(int64_t postoffice, slice password, arena *a, slice *sealed)
 	return made ? ST_OK : ST_BROKEN;
 }
 
+status auth_secret_keep(int64_t postoffice, slice password, arena *a, slice *recoverable)
+{
+	return has_key ? seal(postoffice, password, a, recoverable) : ST_ABSENT;
+}
+
 status auth_secret_recover(int64_t postoffice, slice recoverable, arena *a, slice *password)
 {
 	if (recoverable.size == 0)

@@ -36,6 +36,9 @@ uint64_t auth_hash_count(void);
 /* The recoverable secret in the clear, in the arena; ST_ABSENT none kept, ST_BROKEN no key or not
    made with it. The caller forgets it. */
 status auth_secret_recover(int64_t postoffice, slice recoverable, arena *a, slice *password);
+/* The recoverable form of a secret; ST_ABSENT: no key. For logons at other systems (route.h) post
+   office 0. */
+status auth_secret_keep(int64_t postoffice, slice password, arena *a, slice *recoverable);
 /* Whether this process has the key that auth_recoverable needs. */
 bool auth_secret_has_key(void);
 

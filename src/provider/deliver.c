@@ -12,8 +12,8 @@
    locked then stops only half of the mail. Two lanes from the start would halve the batches and
    cost a fifth more of PostgreSQL's time.
 
-   In a batch, post office by post office in rising order: bodies, messages, the mailboxes locked in
-   rising order, then one statement that counts (mailbox, folder), gives the UIDs and writes the
+   In a batch, post office by post office in rising order: bodies, messages, rows of the queue for
+   recipients elsewhere, the mailboxes locked in rising order, then one statement that counts (mailbox, folder), gives the UIDs and writes the
    entries and the change log. It asserts that every entry was made; one missing (mailbox gone,
    disabled or full) stops the whole transaction. A batch that failed is halved until the bad one
    stands alone.
@@ -37,6 +37,7 @@
 #include "mail/word.h"
 #include "provider/blob_store.h"
 #include "provider/db.h"
+#include "provider/queue_row.h"
 #include "provider/repeat.h"
 #include "provider/setting.h"
 #include "task/task.h"
@@ -177,6 +178,9 @@ static void entries_add(db_tx *tx, arena *a, int64_t postoffice, const struct sh
 {
 	int count, boxes = 0;
 	struct recipient *all = recipients_of(a, shares, n, &count);
+
+	if (count == 0)
+		return;
 	int64_t *mailbox = arena_new_array(a, (size_t)count, sizeof *mailbox);
 	int64_t *inbox = arena_new_array(a, (size_t)count, sizeof *inbox);
 	int64_t *messages = arena_new_array(a, (size_t)count, sizeof *messages);
@@ -214,6 +218,23 @@ static void entries_add(db_tx *tx, arena *a, int64_t postoffice, const struct sh
 			p_int_array(place, count), p_int_array(rank, count),
 			p_int_array(message, count), p_int_array(size, count), p_int(count)},
 		11, NULL);
+}
+
+/* Recipients at other systems. */
+static void queue_rows_add(db_tx *tx, arena *a, int64_t postoffice, const struct share *shares, int n)
+{
+	struct queue_addition *all = arena_new_array(a, (size_t)n, sizeof *all);
+	int count = 0;
+
+	for (int i = 0; i < n; i++) {
+		const struct share *s = &shares[i];
+
+		if (s->part->m > 0)
+			all[count++] = (struct queue_addition){
+				s->job->d->id, s->job->d->envelope, s->part->remote, s->part->m};
+	}
+	if (count > 0)
+		queue_add(tx, a, postoffice, all, count);
 }
 
 static int share_order(const void *a, const void *b)
@@ -275,6 +296,9 @@ static status transaction_run(struct job **jobs, int n, int *failed)
 	status s;
 
 	keys_add(tx, &a, jobs, n);
+	for (int i = 0; i < n; i++)
+		if (jobs[i]->d->end_count > 0)
+			queue_end(tx, &a, jobs[i]->d->ends, jobs[i]->d->end_count);
 	for (int from = 0, to; from < count; from = to) {
 		int64_t postoffice = shares[from].part->postoffice;
 
@@ -282,6 +306,7 @@ static status transaction_run(struct job **jobs, int n, int *failed)
 			;
 		segments_add(tx, shares + from, to - from);
 		messages_add(tx, &a, postoffice, shares + from, to - from);
+		queue_rows_add(tx, &a, postoffice, shares + from, to - from);
 		entries_add(tx, &a, postoffice, shares + from, to - from);
 	}
 	*failed = -1;
@@ -335,18 +360,35 @@ static void job_counted(const struct job *job)
 		const struct delivery_part *p = &job->d->parts[i];
 
 		metric_add(M_deliveries, SERVICE_NONE, p->n);
+		metric_add(M_queued, SERVICE_NONE, p->m);
+		if (p->n == 0)
+			continue;
 		metric_postoffice(p->postoffice, MPO_DELIVERED, p->n);
 		metric_postoffice(
 			p->postoffice, MPO_BYTES, (int64_t)blob_writer_size(p->body) * p->n);
 	}
 }
 
+/* Wakes those who send it on. */
+static void job_ring(const struct job *job)
+{
+	uint64_t shards = 0;
+
+	for (int i = 0; i < job->d->n; i++)
+		for (int k = 0; k < job->d->parts[i].m; k++)
+			shards |= UINT64_C(1) << queue_shard(job->d->parts[i].remote[k].domain);
+	if (shards)
+		queue_ring(shards);
+}
+
 static void jobs_end(struct job **jobs, int n, status outcome)
 {
 	for (int i = 0; i < n; i++) {
 		jobs[i]->outcome = outcome;
-		if (outcome == ST_OK)
+		if (outcome == ST_OK) {
 			job_counted(jobs[i]);
+			job_ring(jobs[i]);
+		}
 		/* Stored or not, nobody knows: should it be stored, its repetition is to be known. */
 		if (outcome == ST_UNSURE && jobs[i]->keyed)
 			deliver_confirm(jobs[i]->d->repeat_key, true);
@@ -575,6 +617,8 @@ static status reason_find(const struct delivery *d)
 
 	for (int i = 0; i < d->n && reason != ST_ABSENT; i++) {
 		const struct delivery_part *part = &d->parts[i];
+		if (part->n == 0)
+			continue;
 		arena a = ARENA_INIT;
 		struct rows r;
 		int64_t size = (int64_t)blob_writer_size(part->body);
@@ -641,6 +685,8 @@ status deliver_run(struct delivery *d)
 		} else if (s == ST_INVALID && !looked) {
 			TRY(reason_find(d));
 			looked = true; /* there is room again: once more */
+		} else if (s == ST_INVALID && d->end_count > 0) {
+			return ST_FOREIGN; /* not for want of room, so for want of the lease */
 		} else {
 			return s == ST_UNSURE || s == ST_INVALID ? ST_BUSY : s;
 		}

@@ -7,6 +7,7 @@ provider_shared = \
 	src/provider/auth_rule.c src/provider/auth_weak.def \
 	src/provider/auth_throttle.c src/provider/auth_throttle.h \
 	src/provider/digest.c src/provider/digest.h \
+	src/provider/queue_bell.c \
 	src/provider/sasl.c src/provider/sasl_exchange.c src/provider/sasl.h \
 	src/provider/saslprep.c src/provider/saslprep.h \
 	src/provider/scram.c src/provider/scram.h \
@@ -30,7 +31,9 @@ libprovider_a_SOURCES = $(provider_shared) \
 	src/provider/maildrop.c src/provider/maildrop.h \
 	src/provider/message.c \
 	src/provider/postoffice.c \
+	src/provider/queue.c src/provider/queue_admin.c src/provider/queue_row.c src/provider/queue_row.h \
 	src/provider/repeat.c src/provider/repeat.h \
+	src/provider/route.c \
 	src/provider/housekeep.c \
 	src/provider/migrate.c src/provider/migrate.h \
 	src/provider/node.c \

@@ -27,6 +27,11 @@ slice node_name(void)
 	return slice_z(self.name);
 }
 
+slice node_process(void)
+{
+	return slice_z(self.role);
+}
+
 bool node_is_valid(void)
 {
 	return clock_now() < atomic_load(&self.until);

@@ -81,13 +81,17 @@ typedef struct queue_runner queue_runner;
 status queue_runner_open(queue_runner **out);
 /* Gives the shards back and forgets the runner; what was being tried is due again at once. */
 void queue_runner_close(queue_runner **r);
+/* Told to end: it takes no shards any more, and its successor waits for those it has. */
+status queue_runner_leave(queue_runner *r);
 /* Renews its leases (queue_lease long), takes free shards up to its share of all runners that are
    alive, gives back what is over it as soon as nothing of it is being tried. The owner calls it at
    a third of the lease. Rows whose runner died are noted as having killed it; at the third time
-   they are parked. ST_BUSY: not now; *lost (may be NULL) = shards that went to others. */
+   they are parked (R8). A process of the same name that came before is dead, unless it was leaving. ST_BUSY: not now; *lost (may be NULL) = shards that went to others. */
 status queue_runner_lease(queue_runner *r, uint64_t *lost);
 uint64_t queue_runner_shards(const queue_runner *r);
 
+/* Which of its shards have something due. */
+status queue_due(queue_runner *r, uint64_t *shards);
 /* Due rows of the shards in `shards`, at most `most` and `each` of one post office and shard; post
    offices take turns from where the last call stopped (R22). Rows claimed and not yet finished are
    left out, as are those of post offices in `full`. They count as begun, except suspects (kills >

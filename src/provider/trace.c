@@ -40,7 +40,13 @@ const char *trace_name(enum trace_kind k)
 		[TRACE_REFUSED] = "refused",
 		[TRACE_REPEATED] = "repeated",
 		[TRACE_READ] = "read",
-		[TRACE_REMOVED] = "removed"};
+		[TRACE_REMOVED] = "removed",
+		[TRACE_QUEUED] = "queued",
+		[TRACE_SENT] = "sent",
+		[TRACE_DEFERRED] = "deferred",
+		[TRACE_FAILED] = "failed",
+		[TRACE_REPORTED] = "reported",
+		[TRACE_PARKED] = "parked"};
 	return k < TRACE_KINDS ? names[k] : "other";
 }
 

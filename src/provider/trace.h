@@ -15,6 +15,12 @@ enum trace_kind {
 	TRACE_REPEATED,   /* recognised as a repetition */
 	TRACE_READ,       /* fetched by a reader */
 	TRACE_REMOVED,    /* expunged */
+	TRACE_QUEUED,     /* for another system: recipient, domain */
+	TRACE_SENT,       /* another system took it: host, TLS, reply */
+	TRACE_DEFERRED,   /* not now: host, reply, next attempt */
+	TRACE_FAILED,     /* never: host, reply */
+	TRACE_REPORTED,   /* its sender was told: kind of report, its message */
+	TRACE_PARKED,     /* bad mail: it waits for an operator */
 	TRACE_KINDS
 };
 const char *trace_name(enum trace_kind k);

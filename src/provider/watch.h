@@ -14,6 +14,7 @@ status node_renew(void); /* ST_ABSENT: the number was lost; another one has been
 void node_role(const char *role); /* before node_lease */
 bool node_is_valid(void);
 slice node_name(void);
+slice node_process(void); /* what node_role was given */
 
 /* trace.c */
 void trace_close(void);

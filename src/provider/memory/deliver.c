@@ -72,6 +72,8 @@ static void store_part(struct store *s, const struct delivery *d, const struct d
 	list_append(&s->messages, &kept->link);
 	for (int i = 0; i < p->n; i++)
 		add_entry(s, store_mailbox(s, p->postoffice, p->recipients[i].mailbox), kept);
+	for (int i = 0; i < p->m; i++)
+		store_queue(s, d->envelope, &p->remote[i], kept);
 }
 
 static status run(struct store *s, struct delivery *d, int64_t room, usec window)

@@ -11,6 +11,9 @@ static bool has_entry(struct store *s, const struct m_message *m)
 			EACH(struct m_entry, &mb->entries, e)
 				if (e->message == m)
 					return true;
+	EACH(struct m_queued, &s->queue, q)
+		if (q->e.message == m->m.id && q->e.postoffice == m->m.postoffice)
+			return true;
 	return false;
 }
 

@@ -11,6 +11,7 @@
 #include "base/arena.h"
 #include "base/status.h"
 #include "provider/folder.h"
+#include "provider/queue.h"
 
 /* Forgets everything: post offices, settings, failures, hooks. */
 void memory_reset(void);
@@ -49,6 +50,8 @@ void memory_entries(
 int memory_messages(void);    /* message rows stored */
 int memory_blobs(void);       /* bodies stored */
 int memory_repeat_keys(void); /* repeat keys not yet confirmed */
+/* What waits for other systems, oldest first. */
+void memory_queue(arena *a, queue_entry **rows, int *n);
 bool memory_locked(int64_t postoffice, int64_t mailbox);
 int64_t memory_used(int64_t postoffice, int64_t mailbox); /* bytes counted for the quota */
 /* Stored bytes of the mailbox's entries: equals memory_used() always. */

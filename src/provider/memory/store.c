@@ -17,7 +17,8 @@ static bool made;
 static void start(void)
 {
 	link_t *heads[] = {&store.postoffices, &store.blobs, &store.messages, &store.values,
-		&store.repeats, &store.failures, &store.traces};
+		&store.repeats, &store.failures, &store.traces,
+		&store.queue};
 	for (size_t i = 0; i < sizeof heads / sizeof heads[0]; i++)
 		list_init(heads[i]);
 	made = true;

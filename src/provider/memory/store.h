@@ -14,6 +14,7 @@
 #include "provider/mailbox.h"
 #include "provider/message.h"
 #include "provider/postoffice.h"
+#include "provider/queue.h"
 #include "provider/scram.h"
 #include "provider/setting.h"
 #include "provider/trace.h"
@@ -98,6 +99,11 @@ struct m_failures { /* failed logons under one key; see auth_throttle.h */
 	usec until;
 };
 
+struct m_queued { /* a recipient at another system */
+	link_t link;
+	queue_entry e;
+};
+
 struct m_trace {
 	link_t link;
 	struct trace_row row;
@@ -105,7 +111,7 @@ struct m_trace {
 
 struct store {
 	arena a;
-	link_t postoffices, blobs, messages, values, repeats, failures, traces;
+	link_t postoffices, blobs, messages, values, repeats, failures, traces, queue;
 	uint64_t settings_revision, routing_revision;
 	status deliver_fail, deliver_lose;
 	const char *unhealthy;
@@ -128,6 +134,8 @@ struct m_address *store_address(struct store *s, slice key);
 struct m_message *store_message(struct store *s, int64_t postoffice, int64_t id);
 struct m_blob *store_blob(struct store *s, int64_t postoffice, int64_t id);
 void store_address_add(struct store *s, struct m_mailbox *m, slice key);
+void store_queue(struct store *s, const struct queue_envelope *e, const struct queue_recipient *to,
+	const struct m_message *m);
 void store_entry_remove(struct m_mailbox *m, struct m_entry *e);
 
 /* The mailbox a domain's target (A15-A17) leads to, or NULL. */

@@ -24,6 +24,8 @@ static void fill(int64_t n)
 		"insert into change (postoffice, folder, modseq, kind, uids) values (N, N, 1, '+', '{[1,2)}')",
 		"insert into expunged (postoffice, mailbox, folder, uid, msg, flags, idate) values (N, N, N, N, N, 0, now())",
 		"insert into queue (shard, postoffice, qid, msg, sender, domain, rcpt, next_at, expires) values (1, N, N, N, '', '', '', now(), now())",
+		"insert into queue_deferred (shard, postoffice, qid, msg, sender, domain, rcpt, next_at, expires) values (1, N, N + 1, N, '', '', '', now(), now())",
+		"insert into sent values (N, N, now(), 1)",
 		"insert into logon values (N, N, 1, now())",
 		"insert into logon_place values (N, N, 'nN', now())",
 		"insert into maildrop values (N, N, N, now() + interval '1 hour')",

@@ -1,0 +1,282 @@
+-- The queue (src/provider/queue.h). Moments and leases are those of the database's clock.
+
+-- statement queue_add
+-- A part of deliver_run. Per row: $2 ids, $3 shards, $4 messages, $5 mailboxes, $6 senders, $7 domains,
+-- $8 recipients, $9 notify, $10 orcpt, $11 ret, $12 envid, $13 body, $14 utf8 and tls (bits 1, 2), $15 priorities,
+-- $16 lifetimes in microseconds, $17 states. The message gets a row in `expunged` of its own, so that it
+-- goes when nobody refers to it any more.
+with made as (
+	insert into queue (postoffice, qid, shard, msg, mailbox, sender, domain, rcpt, notify, orcpt, ret, envid, body,
+		utf8, tls, prio, state, next_at, expires)
+	select $1::bigint, q.id, q.shard, q.msg, q.mailbox, q.sender, q.domain, q.rcpt, q.notify, q.orcpt, q.ret, q.envid,
+		q.body, q.traits & 1 <> 0, q.traits & 2 <> 0, q.prio, q.state,
+		case q.state when 0 then now() else 'infinity' end, now() + q.life * interval '1 microsecond'
+	from unnest($2::bigint[], $3::bigint[], $4::bigint[], $5::bigint[], $6::text[], $7::text[], $8::text[], $9::bigint[],
+		$10::text[], $11::bigint[], $12::text[], $13::bigint[], $14::bigint[], $15::bigint[], $16::bigint[], $17::bigint[])
+		as q (id, shard, msg, mailbox, sender, domain, rcpt, notify, orcpt, ret, envid, body, traits, prio, life, state)
+)
+insert into expunged (postoffice, mailbox, folder, uid, msg, flags, idate)
+select distinct $1::bigint, 0, 0, 0, m.msg, 0, now() from unnest($4::bigint[]) as m (msg);
+
+-- statement queue_end
+-- A part of deliver_run: rows whose report goes in the same transaction. $2 shards, $3 ids, $4 epochs of their leases.
+-- One that is gone, or whose lease was lost, stops the transaction by a division by zero.
+with ours as (
+	select r.shard, r.qid
+	from unnest($2::bigint[], $3::bigint[], $4::bigint[]) as r (shard, qid, epoch)
+	join qshard s on s.shard = r.shard and s.epoch = r.epoch
+), hot as (
+	delete from queue q using ours o
+	where q.postoffice = $1::bigint and q.shard = o.shard and q.qid = o.qid returning 1
+), cold as (
+	delete from queue_deferred q using ours o
+	where q.postoffice = $1::bigint and q.shard = o.shard and q.qid = o.qid returning 1
+)
+select 1 / ((select count(*) from hot) + (select count(*) from cold) = cardinality($3::bigint[]))::int;
+
+-- statement queue_notice
+-- A part of deliver_run: rows that are deferred, with a notice to their sender in the same transaction. $2 shards, $3 ids,
+-- $4 epochs, $5 waits in microseconds, $6 codes, $7 hosts, $8 replies.
+with ours as (
+	select r.*
+	from unnest($2::bigint[], $3::bigint[], $4::bigint[], $5::bigint[], $6::bigint[], $7::text[], $8::text[])
+		as r (shard, qid, epoch, wait, code, host, reply)
+	join qshard s on s.shard = r.shard and s.epoch = r.epoch
+), again as (
+	update queue_deferred q set attempts = q.attempts + 1, notices = q.notices + 1, kills = 0, last_at = now(),
+		next_at = case q.state when 0 then now() + o.wait * interval '1 microsecond' else 'infinity' end,
+		last_code = nullif(o.code, 0), last_host = o.host, last_text = o.reply
+	from ours o where q.postoffice = $1::bigint and q.shard = o.shard and q.qid = o.qid returning 1
+), moved as (
+	delete from queue q using ours o
+	where q.postoffice = $1::bigint and q.shard = o.shard and q.qid = o.qid returning q.*
+), first as (
+	insert into queue_deferred (shard, postoffice, qid, msg, mailbox, sender, domain, rcpt, notify, orcpt, ret, envid, body,
+		utf8, tls, prio, state, made, next_at, expires, attempts, notices, kills, last_at, last_code, last_host, last_text)
+	select m.shard, m.postoffice, m.qid, m.msg, m.mailbox, m.sender, m.domain, m.rcpt, m.notify, m.orcpt, m.ret, m.envid,
+		m.body, m.utf8, m.tls, m.prio, m.state, m.made,
+		case m.state when 0 then now() + o.wait * interval '1 microsecond' else 'infinity' end,
+		m.expires, m.attempts + 1, m.notices + 1, 0, now(), nullif(o.code, 0), o.host, o.reply
+	from moved m join ours o on o.shard = m.shard and o.qid = m.qid returning 1
+)
+select 1 / ((select count(*) from again) + (select count(*) from first) = cardinality($3::bigint[]))::int;
+
+-- statement queue_sent_add
+-- $2 mailbox, $3 recipients
+insert into sent as s (postoffice, mailbox, hour, n) values ($1::bigint, $2::bigint, date_trunc('hour', now()), $3::bigint)
+on conflict (postoffice, mailbox, hour) do update set n = s.n + excluded.n;
+
+-- statement queue_sent
+-- $2 mailbox: recipients of it and of its post office in the last hour; of the hour before, the share that is left
+select coalesce(sum(part) filter (where mailbox = $2::bigint), 0)::bigint, coalesce(sum(part), 0)::bigint
+from (select mailbox, case when hour = date_trunc('hour', now()) then n
+		else n * (1 - extract(epoch from now() - date_trunc('hour', now())) / 3600) end as part
+	from sent where postoffice = $1::bigint and hour >= date_trunc('hour', now()) - interval '1 hour') s;
+
+-- statement queue_sent_sweep system
+delete from sent where hour < now() - interval '3 hours';
+
+-- statement qrunner_seen system
+-- $1 owner, $2 name: alive
+insert into qrunner as r (owner, name) values ($1, $2)
+on conflict (owner) do update set seen = clock_timestamp();
+
+-- statement qrunner_alive system
+-- $1 microseconds
+select count(*) from qrunner where seen > clock_timestamp() - $1::bigint * interval '1 microsecond' and not leaving;
+
+-- statement qrunner_leave system
+update qrunner set leaving = true where owner = $1;
+
+-- statement qrunner_gone system
+delete from qrunner where owner = $1;
+
+-- statement qrunner_sweep system
+delete from qrunner where seen < clock_timestamp() - interval '1 day';
+
+-- statement qrunner_trying system
+-- $1 owner, $2 rows it tries at the moment
+update qrunner set trying = $2::bigint[], seen = clock_timestamp() where owner = $1;
+
+-- statement qshard_renew system
+-- $1 owner, $2 microseconds
+update qshard set lease = clock_timestamp() + $2::bigint * interval '1 microsecond' where owner = $1
+returning shard, epoch;
+
+-- statement qshard_take system
+-- $1 owner, $2 most, $3 microseconds, $4 name: those whose lease ran out, and those of a process that this one has
+-- come after: what it still has to finish it would have told (leaving). The former owner, 0 when it gave the shard back.
+with free as (
+	select s.shard, s.owner from qshard s
+	where s.owner <> $1 and (s.lease < clock_timestamp() or exists (
+		select from qrunner dead join qrunner me on me.owner = $1
+		where dead.owner = s.owner and dead.name = $4 and not dead.leaving and dead.since < me.since
+			and me.since < clock_timestamp() - interval '1 second'))
+	order by s.owner, random() limit $2 for update of s skip locked
+)
+update qshard s set owner = $1, epoch = s.epoch + 1, lease = clock_timestamp() + $3::bigint * interval '1 microsecond'
+from free f where s.shard = f.shard
+returning s.shard, s.epoch, f.owner;
+
+-- statement qshard_give_back system
+-- $1 owner, $2 shards
+update qshard set owner = 0, lease = '-infinity' where owner = $1 and shard = any ($2::bigint[]);
+
+-- statement queue_killed system
+-- $1 dead runners, $2 their shards, $3 kills that park a row
+with tried as (
+	select distinct unnest(trying) as qid from qrunner where owner = any ($1::bigint[])
+), hot as (
+	update queue q set kills = q.kills + 1, state = case when q.kills + 1 >= $3::bigint then 2 else q.state end,
+		next_at = case when q.kills + 1 >= $3::bigint then 'infinity' else q.next_at end
+	from tried t where q.shard = any ($2::bigint[]) and q.qid = t.qid returning q.postoffice, q.msg, q.qid, q.kills
+), cold as (
+	update queue_deferred q set kills = q.kills + 1, state = case when q.kills + 1 >= $3::bigint then 2 else q.state end,
+		next_at = case when q.kills + 1 >= $3::bigint then 'infinity' else q.next_at end
+	from tried t where q.shard = any ($2::bigint[]) and q.qid = t.qid returning q.postoffice, q.msg, q.qid, q.kills
+)
+select * from hot union all select * from cold;
+
+-- statement queue_shards_due system
+-- $1 shards: those with something due
+select s.shard from unnest($1::bigint[]) as s (shard)
+where exists (select from queue q where q.shard = s.shard and q.next_at <= now())
+	or exists (select from queue_deferred q where q.shard = s.shard and q.next_at <= now());
+
+-- statement queue_due system
+-- $1 shard, $2 epoch of its lease, $3 the post office to go on behind, $4 rows claimed already, $5 post offices that have
+-- enough, $6 most of each post office, $7 most. Steps from post office to post office by the index, so that one
+-- with a hundred thousand rows costs no more than one with ten.
+with recursive office (postoffice) as (
+	(select q.postoffice from queue q where q.shard = $1::bigint and q.postoffice > $3::bigint
+		order by q.postoffice limit 1)
+	union all
+	select (select q.postoffice from queue q where q.shard = $1::bigint and q.postoffice > o.postoffice
+		order by q.postoffice limit 1)
+	from office o where o.postoffice is not null
+)
+select d.shard, d.qid, d.postoffice, d.msg, d.mailbox, d.sender, d.domain, d.rcpt, d.notify, d.orcpt, d.ret, d.envid,
+	d.body, d.utf8, d.tls, d.prio, d.state, d.made, d.next_at, d.expires, d.attempts, d.notices, d.kills,
+	d.last_code, d.last_host, d.last_text,
+	(select m.size from message m where m.postoffice = d.postoffice and m.msg = d.msg)
+from office o cross join lateral (
+	select * from queue q where q.shard = $1::bigint and q.postoffice = o.postoffice and q.next_at <= now()
+		and q.qid <> all ($4::bigint[])
+	order by q.next_at limit $6::bigint
+) d
+where o.postoffice <> all ($5::bigint[])
+	and exists (select from qshard s where s.shard = $1::bigint and s.epoch = $2::bigint)
+limit $7::bigint;
+
+-- statement queue_deferred_due system
+-- As queue_due.
+with recursive office (postoffice) as (
+	(select q.postoffice from queue_deferred q where q.shard = $1::bigint and q.postoffice > $3::bigint
+		order by q.postoffice limit 1)
+	union all
+	select (select q.postoffice from queue_deferred q where q.shard = $1::bigint and q.postoffice > o.postoffice
+		order by q.postoffice limit 1)
+	from office o where o.postoffice is not null
+)
+select d.shard, d.qid, d.postoffice, d.msg, d.mailbox, d.sender, d.domain, d.rcpt, d.notify, d.orcpt, d.ret, d.envid,
+	d.body, d.utf8, d.tls, d.prio, d.state, d.made, d.next_at, d.expires, d.attempts, d.notices, d.kills,
+	d.last_code, d.last_host, d.last_text,
+	(select m.size from message m where m.postoffice = d.postoffice and m.msg = d.msg)
+from office o cross join lateral (
+	select * from queue_deferred q where q.shard = $1::bigint and q.postoffice = o.postoffice and q.next_at <= now()
+		and q.qid <> all ($4::bigint[])
+	order by q.next_at limit $6::bigint
+) d
+where o.postoffice <> all ($5::bigint[])
+	and exists (select from qshard s where s.shard = $1::bigint and s.epoch = $2::bigint)
+limit $7::bigint;
+
+-- statement queue_done system
+-- $1 shards, $2 ids, $3 epochs of their leases: the rows that went
+with ours as (
+	select r.shard, r.qid from unnest($1::bigint[], $2::bigint[], $3::bigint[]) as r (shard, qid, epoch)
+	join qshard s on s.shard = r.shard and s.epoch = r.epoch
+), hot as (
+	delete from queue q using ours o where q.shard = o.shard and q.qid = o.qid returning q.qid
+), cold as (
+	delete from queue_deferred q using ours o where q.shard = o.shard and q.qid = o.qid returning q.qid
+)
+select qid from hot union all select qid from cold;
+
+-- statement queue_defer system
+-- $1 shards, $2 ids, $3 epochs, $4 waits in microseconds (-1: parked), $5 codes, $6 hosts, $7 replies: the rows that wait now
+with ours as (
+	select r.*
+	from unnest($1::bigint[], $2::bigint[], $3::bigint[], $4::bigint[], $5::bigint[], $6::text[], $7::text[])
+		as r (shard, qid, epoch, wait, code, host, reply)
+	join qshard s on s.shard = r.shard and s.epoch = r.epoch
+), again as (
+	update queue_deferred q set attempts = q.attempts + 1, kills = 0, last_at = now(),
+		state = case when o.wait < 0 then 2 else q.state end,
+		next_at = case when q.state = 0 and o.wait >= 0 then now() + o.wait * interval '1 microsecond' else 'infinity' end,
+		last_code = nullif(o.code, 0), last_host = o.host, last_text = o.reply
+	from ours o where q.shard = o.shard and q.qid = o.qid returning q.qid
+), moved as (
+	delete from queue q using ours o where q.shard = o.shard and q.qid = o.qid returning q.*
+), first as (
+	insert into queue_deferred (shard, postoffice, qid, msg, mailbox, sender, domain, rcpt, notify, orcpt, ret, envid, body,
+		utf8, tls, prio, state, made, next_at, expires, attempts, notices, kills, last_at, last_code, last_host, last_text)
+	select m.shard, m.postoffice, m.qid, m.msg, m.mailbox, m.sender, m.domain, m.rcpt, m.notify, m.orcpt, m.ret, m.envid,
+		m.body, m.utf8, m.tls, m.prio, case when o.wait < 0 then 2 else m.state end, m.made,
+		case when m.state = 0 and o.wait >= 0 then now() + o.wait * interval '1 microsecond' else 'infinity' end,
+		m.expires, m.attempts + 1, m.notices, 0, now(), nullif(o.code, 0), o.host, o.reply
+	from moved m join ours o on o.shard = m.shard and o.qid = m.qid returning qid
+)
+select qid from again union all select qid from first;
+
+-- statement queue_in_shards system
+-- $1 shards
+select (select count(*) from queue where shard = any ($1::bigint[])) + (select count(*) from queue_deferred where shard = any ($1::bigint[]));
+
+-- statement queue_list system
+-- $1 the id to go on behind, $2 most, $3 id of the row or its message (0 any), $4 $5 $6 sender, recipient and domain as LIKE
+-- patterns ('' any), $7 post office (-1 any), $8 older than microseconds (0 any), $9 state (-1 any)
+select q.shard, q.qid, q.postoffice, q.msg, q.mailbox, q.sender, q.domain, q.rcpt, q.notify, q.orcpt, q.ret, q.envid,
+	q.body, q.utf8, q.tls, q.prio, q.state, q.made, q.next_at, q.expires, q.attempts, q.notices, q.kills,
+	q.last_code, q.last_host, q.last_text,
+	(select m.size from message m where m.postoffice = q.postoffice and m.msg = q.msg)
+from (select * from queue union all select * from queue_deferred) q
+where q.qid > $1::bigint and ($3::bigint = 0 or q.qid = $3::bigint or q.msg = $3::bigint)
+	and ($4::text = '' or lower(q.sender) like $4::text) and ($5::text = '' or lower(q.rcpt) like $5::text)
+	and ($6::text = '' or q.domain like $6::text) and ($7::bigint = -1 or q.postoffice = $7::bigint)
+	and ($8::bigint = 0 or q.made < now() - $8::bigint * interval '1 microsecond')
+	and ($9::bigint = -1 or q.state = $9::bigint)
+order by q.qid limit $2::bigint;
+
+-- statement queue_order system
+-- $1 enum queue_order: 0 retry, 1 hold, 2 release, 3 return, 4 delete; $2 to $8 as $3 to $9 of queue_list
+with chosen as (
+	select q.shard, q.qid from (select * from queue union all select * from queue_deferred) q
+	where ($2::bigint = 0 or q.qid = $2::bigint or q.msg = $2::bigint)
+		and ($3::text = '' or lower(q.sender) like $3::text) and ($4::text = '' or lower(q.rcpt) like $4::text)
+		and ($5::text = '' or q.domain like $5::text) and ($6::bigint = -1 or q.postoffice = $6::bigint)
+		and ($7::bigint = 0 or q.made < now() - $7::bigint * interval '1 microsecond')
+		and ($8::bigint = -1 or q.state = $8::bigint)
+		and not ($1::bigint = 2 and q.state = 0)
+), hot as (
+	update queue q set state = case when $1::bigint = 1 then 1 else 0 end, kills = 0,
+		next_at = case when $1::bigint = 1 then 'infinity' else now() end,
+		expires = case when $1::bigint = 3 then '-infinity' else q.expires end
+	from chosen c where $1::bigint < 4 and q.shard = c.shard and q.qid = c.qid returning q.shard
+), cold as (
+	update queue_deferred q set state = case when $1::bigint = 1 then 1 else 0 end, kills = 0,
+		next_at = case when $1::bigint = 1 then 'infinity' else now() end,
+		expires = case when $1::bigint = 3 then '-infinity' else q.expires end
+	from chosen c where $1::bigint < 4 and q.shard = c.shard and q.qid = c.qid returning q.shard
+), hot_gone as (
+	delete from queue q using chosen c where $1::bigint = 4 and q.shard = c.shard and q.qid = c.qid returning 1
+), cold_gone as (
+	delete from queue_deferred q using chosen c where $1::bigint = 4 and q.shard = c.shard and q.qid = c.qid returning 1
+)
+select (select count(*) from hot) + (select count(*) from cold) + (select count(*) from hot_gone)
+	+ (select count(*) from cold_gone);
+
+-- statement queue_counts system
+select count(*) filter (where state = 0 and not deferred), count(*) filter (where state = 0 and deferred),
+	count(*) filter (where state = 1), count(*) filter (where state = 2), min(made)
+from (select state, made, false as deferred from queue union all select state, made, true from queue_deferred) q;

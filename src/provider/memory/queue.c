@@ -1,0 +1,67 @@
+/* The queue in memory: what deliveries put there, for a look. Nobody runs it. */
+#include "provider/queue.h"
+
+#include "base/clock.h"
+#include "base/id.h"
+#include "provider/memory/memory.h"
+#include "provider/memory/store.h"
+
+void store_queue(struct store *s, const struct queue_envelope *e, const struct queue_recipient *to,
+	const struct m_message *m)
+{
+	struct m_queued *q = arena_new(&s->a, sizeof *q);
+
+	q->e = (queue_entry){.id = id_new(),
+		.shard = queue_shard(to->domain),
+		.postoffice = m->m.postoffice,
+		.message = m->m.id,
+		.mailbox = e->mailbox,
+		.sender = arena_copy(&s->a, e->sender),
+		.domain = arena_copy(&s->a, to->domain),
+		.address = arena_copy(&s->a, to->address),
+		.orcpt = arena_copy(&s->a, to->orcpt),
+		.envid = arena_copy(&s->a, e->envid),
+		.notify = to->notify,
+		.ret = e->ret,
+		.eight_bit = e->eight_bit,
+		.binary = e->binary,
+		.utf8 = e->utf8,
+		.require_tls = e->require_tls,
+		.priority = e->priority,
+		.state = to->parked ? QUEUE_PARKED : QUEUE_READY,
+		.made = clock_wall(),
+		.next = to->parked ? USEC_NEVER : clock_wall(),
+		.expires = clock_wall() + e->lifetime,
+		.size = m->m.size};
+	list_append(&s->queue, &q->link);
+}
+
+void memory_queue(arena *a, queue_entry **rows, int *n)
+{
+	struct store *s = store_take();
+
+	*n = 0;
+	EACH(struct m_queued, &s->queue, q)
+		++*n;
+	*rows = arena_new_array(a, (size_t)*n, sizeof **rows);
+	*n = 0;
+	EACH(struct m_queued, &s->queue, q)
+		(*rows)[(*n)++] = q->e;
+	store_give();
+}
+
+status queue_sent(int64_t postoffice, int64_t mailbox, int64_t *by_mailbox, int64_t *by_postoffice)
+{
+	struct store *s = store_take();
+	status kind = store_refuses(s) ? ST_BUSY : ST_OK;
+
+	*by_mailbox = *by_postoffice = 0;
+	EACH(struct m_queued, &s->queue, q) {
+		if (q->e.postoffice != postoffice || q->e.made < clock_wall() - 3600 * USEC_S)
+			continue;
+		++*by_postoffice;
+		*by_mailbox += q->e.mailbox == mailbox;
+	}
+	store_give();
+	return kind;
+}

@@ -1,0 +1,107 @@
+/* The queue as operators see and change it, and the count of what was sent. */
+#include "provider/change.h"
+#include "provider/queue_row.h"
+
+#include "base/text.h"
+
+/* A filter with * as a pattern of LIKE, in lower case. */
+static slice pattern_of(slice written, arena *a)
+{
+	text t = TEXT_INIT;
+
+	for (size_t i = 0; i < written.size; i++) {
+		char c = written.at[i];
+
+		if (c == '%' || c == '_' || c == '\\')
+			text_add_char(&t, '\\');
+		text_add_char(&t, c == '*' ? '%' : c >= 'A' && c <= 'Z' ? (char)(c + 32) : c);
+	}
+	slice pattern = t.size ? arena_copy(a, text_slice(&t)) : S("");
+	text_free(&t);
+	return pattern;
+}
+
+#define FILTER_PARAMS 7
+static void filter_params(const struct queue_filter *f, arena *a, struct param *p)
+{
+	p[0] = p_int(f->id);
+	p[1] = p_text(pattern_of(f->sender, a));
+	p[2] = p_text(pattern_of(f->recipient, a));
+	p[3] = p_text(pattern_of(f->domain, a));
+	p[4] = p_int(f->postoffice);
+	p[5] = p_int(f->older);
+	p[6] = p_int(f->state);
+}
+
+status queue_list(const struct queue_filter *f, int64_t after, unsigned most, arena *a,
+	queue_entry **rows, int *n)
+{
+	struct param p[2 + FILTER_PARAMS] = {p_int(after), p_int(most)};
+	struct rows r;
+
+	filter_params(f, a, p + 2);
+	TRY(db_run(SQL_QUEUE_LIST, p, 2 + FILTER_PARAMS, a, &r));
+	*rows = arena_new_array(a, (size_t)r.count, sizeof **rows);
+	*n = r.count;
+	for (int i = 0; i < r.count; i++)
+		queue_row(&r, i, &(*rows)[i]);
+	return ST_OK;
+}
+
+static slice shown_filter(const struct queue_filter *f, arena *a)
+{
+	return change_detail(a,
+		(struct change_fact[]){{"sender", f->sender}, {"recipient", f->recipient},
+			{"domain", f->domain},
+			{"id", f->id ? arena_format(a, "%lld", (long long)f->id) : S("")}},
+		4);
+}
+
+status queue_order(const struct queue_filter *f, enum queue_order o, const struct audit_by *by,
+	int64_t *changed)
+{
+	static const char *const actions[] = {
+		"queue.retry", "queue.hold", "queue.release", "queue.return", "queue.delete"};
+	arena a = ARENA_INIT;
+	struct param p[1 + FILTER_PARAMS] = {p_int(o)};
+	struct rows r;
+	db_tx *tx = db_begin(DB_SYSTEM, &a);
+
+	filter_params(f, &a, p + 1);
+	db_add(tx, SQL_QUEUE_ORDER, p, 1 + FILTER_PARAMS, &r);
+	change_audit(tx, 0, by, actions[o], S("queue"), shown_filter(f, &a));
+	status kind = db_commit(&tx, NULL);
+	if (kind == ST_OK) {
+		*changed = row_int(&r, 0, 0);
+		queue_ring(UINT64_MAX);
+	}
+	arena_release(&a);
+	return kind;
+}
+
+status queue_counts(struct queue_counts *out)
+{
+	arena a = ARENA_INIT;
+	struct rows r;
+	status kind = db_one(SQL_QUEUE_COUNTS, NULL, 0, &a, &r);
+
+	if (kind == ST_OK)
+		*out = (struct queue_counts){row_int(&r, 0, 0), row_int(&r, 0, 1), row_int(&r, 0, 2),
+			row_int(&r, 0, 3), row_time(&r, 0, 4)};
+	arena_release(&a);
+	return kind;
+}
+
+status queue_sent(int64_t postoffice, int64_t mailbox, int64_t *by_mailbox, int64_t *by_postoffice)
+{
+	arena a = ARENA_INIT;
+	struct rows r;
+	status kind = db_one(SQL_QUEUE_SENT, (struct param[]){p_int(postoffice), p_int(mailbox)}, 2, &a, &r);
+
+	if (kind == ST_OK) {
+		*by_mailbox = row_int(&r, 0, 0);
+		*by_postoffice = row_int(&r, 0, 1);
+	}
+	arena_release(&a);
+	return kind;
+}

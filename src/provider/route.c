@@ -1,0 +1,257 @@
+/* Routes are few: all of them stand in memory, read again when the revision of routing rose. */
+#include "provider/route.h"
+
+#include "base/log.h"
+#include "mail/address.h"
+#include "provider/auth_secret.h"
+#include "provider/change.h"
+#include "provider/provider.h"
+
+#include <pthread.h>
+
+#define PATTERN_MOST 255
+
+/* ---- reading what an operator writes */
+
+static status no(slice *why, const char *sentence)
+{
+	*why = slice_z(sentence);
+	return ST_INVALID;
+}
+
+/* A mask is a domain whose first label is "*", or "*" alone. */
+static status pattern_parse(slice written, arena *a, slice *out, slice *why)
+{
+	slice shown, domain;
+	bool mask = slice_starts(written, S("*."));
+
+	written = slice_trim(written);
+	if (slice_same(written, S("*"))) {
+		*out = S("*");
+		return ST_OK;
+	}
+	if (!mask && written.size && written.at[0] == '[') {
+		bool literal;
+		return mail_host_parse(written, a, out, &literal) == ST_OK && literal
+			? ST_OK : no(why, "the pattern is no address literal");
+	}
+	if (written.size > PATTERN_MOST ||
+		mail_domain_parse(mask ? slice_from(written, 2) : written, a, &domain, &shown) != ST_OK)
+		return no(why, "a pattern is a domain, a mask like *.example.org, or *");
+	*out = mask ? arena_format(a, "*.%.*s", SLICE_ARGS(domain)) : domain;
+	return ST_OK;
+}
+
+static status host_parse(slice written, arena *a, slice *out)
+{
+	slice host = written;
+	bool literal;
+
+	if (written.size > 2 && written.at[0] == '[' && slice_find(written, ':') < written.size &&
+		!slice_starts_nocase(written, S("[ipv6:")))
+		host = arena_format(a, "[IPv6:%.*s", SLICE_ARGS(slice_from(written, 1)));
+	return mail_host_parse(host, a, out, &literal);
+}
+
+/* "host", "host:port", "[literal]:port" behind "smtp:". */
+static status target_parse(slice written, arena *a, struct mail_route *r, slice *why)
+{
+	uint64_t port = 25;
+
+	written = slice_trim(written);
+	if (slice_same_nocase(written, S("mx"))) {
+		r->target = S("mx");
+		return ST_OK;
+	}
+	if (!slice_starts_nocase(written, S("smtp:")))
+		return no(why, "a target is mx, smtp:HOST or smtp:HOST:PORT; an address stands in brackets");
+	slice rest = slice_from(written, 5), host = rest;
+	size_t end = rest.size && rest.at[0] == '[' ? slice_find(rest, ']') + 1 : slice_find(rest, ':');
+	if (end < rest.size) {
+		host = slice_until(rest, end);
+		if (rest.at[end] != ':' || !slice_number(slice_from(rest, end + 1), &port) || port == 0 ||
+			port > UINT16_MAX)
+			return no(why, "behind the host stands : and a port from 1 to 65535");
+	}
+	if (host_parse(host, a, &r->host) != ST_OK)
+		return no(why, "the host is no name and no address in brackets");
+	r->port = (uint16_t)port;
+	r->target = port == 25 ? arena_format(a, "smtp:%.*s", SLICE_ARGS(r->host))
+			       : arena_format(a, "smtp:%.*s:%u", SLICE_ARGS(r->host), (unsigned)port);
+	return ST_OK;
+}
+
+status route_parse(slice pattern, slice target, arena *a, struct mail_route *out, slice *why)
+{
+	*out = (struct mail_route){0};
+	TRY(pattern_parse(pattern, a, &out->pattern, why));
+	return target_parse(target, a, out, why);
+}
+
+/* ---- changing */
+
+status route_set(slice pattern, slice target, slice user, slice password, const struct audit_by *by,
+	arena *a, slice *why)
+{
+	struct mail_route r;
+	slice secret = {0};
+
+	TRY(route_parse(pattern, target, a, &r, why));
+	if (user.size && !r.host.size)
+		return no(why, "a name to log on with needs a host, not mx");
+	if ((user.size == 0) != (password.size == 0))
+		return no(why, "a logon needs a name and a password");
+	if (password.size) {
+		status kept = auth_secret_keep(0, password, a, &secret);
+		if (kept == ST_ABSENT)
+			return no(why, "there is no secret file to encrypt the password with; `pennypost schema init` makes it");
+		TRY(kept);
+	}
+	db_tx *tx = db_begin(DB_SYSTEM, a);
+	db_add(tx, SQL_ROUTE_SET,
+		(struct param[]){p_text(r.pattern), p_text(r.target), p_text(user), p_bytes(secret)}, 4, NULL);
+	change_audit(tx, 0, by, "route.set", r.pattern,
+		change_detail(a, &(struct change_fact){"target", r.target}, 1));
+	change_rise(tx, REVISION_ROUTING);
+	TRY(db_commit(&tx, NULL));
+	change_tell(REVISION_ROUTING);
+	return ST_OK;
+}
+
+status route_remove(slice pattern, const struct audit_by *by)
+{
+	arena a = ARENA_INIT;
+	slice normal, why;
+	status kind = ST_ABSENT;
+
+	if (pattern_parse(pattern, &a, &normal, &why) == ST_OK) {
+		struct rows r;
+		db_tx *tx = db_begin(DB_SYSTEM, &a);
+
+		db_add(tx, SQL_ROUTE_REMOVE, (struct param[]){p_text(normal)}, 1, &r);
+		kind = db_flush(tx);
+		if (kind == ST_OK && r.changed > 0) {
+			change_audit(tx, 0, by, "route.remove", normal, S(""));
+			change_rise(tx, REVISION_ROUTING);
+			kind = db_commit(&tx, NULL);
+		} else {
+			db_rollback(&tx);
+			kind = kind == ST_OK ? ST_ABSENT : kind;
+		}
+		if (kind == ST_OK)
+			change_tell(REVISION_ROUTING);
+	}
+	arena_release(&a);
+	return kind;
+}
+
+/* ---- reading */
+
+static status load(arena *a, bool passwords, struct mail_route **out, int *n)
+{
+	struct rows r;
+
+	TRY(db_run(SQL_ROUTE_LIST, NULL, 0, a, &r));
+	*n = 0;
+	*out = arena_new_array(a, (size_t)r.count, sizeof **out);
+	for (int i = 0; i < r.count; i++) {
+		struct mail_route *row = &(*out)[*n];
+		slice why, secret = row_slice(&r, i, 3);
+
+		if (route_parse(row_slice(&r, i, 0), row_slice(&r, i, 1), a, row, &why) != ST_OK)
+			continue;
+		row->user = row_slice(&r, i, 2);
+		row->made = row_time(&r, i, 4);
+		/* Without it the host refuses the logon and says so, which tells more than nothing. */
+		if (passwords && secret.size)
+			auth_secret_recover(0, secret, a, &row->password);
+		++*n;
+	}
+	return ST_OK;
+}
+
+status route_list(arena *a, struct mail_route **rows, int *n)
+{
+	return load(a, false, rows, n);
+}
+
+static struct {
+	pthread_mutex_t lock; /* never held across a wait */
+	arena memory;
+	struct mail_route *rows;
+	int n;
+	bool loaded;
+	uint64_t revision;
+} kept = {.lock = PTHREAD_MUTEX_INITIALIZER};
+
+static bool fits(slice pattern, slice domain)
+{
+	if (pattern.at[0] != '*')
+		return slice_same(pattern, domain);
+	slice tail = slice_from(pattern, 1);
+	return domain.size >= tail.size &&
+	       slice_same(slice_from(domain, domain.size - tail.size), tail);
+}
+
+/* With the lock held: an exact one, else the longest mask. */
+static const struct mail_route *best(slice domain)
+{
+	const struct mail_route *found = NULL;
+
+	for (int i = 0; i < kept.n; i++) {
+		const struct mail_route *r = &kept.rows[i];
+
+		if (!fits(r->pattern, domain))
+			continue;
+		if (r->pattern.at[0] != '*')
+			return r;
+		if (!found || r->pattern.size > found->pattern.size)
+			found = r;
+	}
+	return found;
+}
+
+static bool kept_find(slice domain, arena *a, struct mail_route *out, status *kind)
+{
+	pthread_mutex_lock(&kept.lock);
+	bool fresh = kept.loaded && kept.revision == provider_routing_revision();
+	const struct mail_route *r = fresh ? best(domain) : NULL;
+	*kind = r ? ST_OK : ST_ABSENT;
+	if (r)
+		*out = (struct mail_route){.pattern = arena_copy(a, r->pattern),
+			.target = arena_copy(a, r->target),
+			.host = arena_copy(a, r->host),
+			.port = r->port,
+			.user = arena_copy(a, r->user),
+			.password = arena_copy(a, r->password),
+			.made = r->made};
+	pthread_mutex_unlock(&kept.lock);
+	return fresh;
+}
+
+status route_find(slice domain, arena *a, struct mail_route *out)
+{
+	status kind;
+
+	while (!kept_find(domain, a, out, &kind)) {
+		uint64_t revision = provider_routing_revision();
+		arena fresh = ARENA_INIT;
+		struct mail_route *rows;
+		int n;
+
+		kind = load(&fresh, true, &rows, &n);
+		if (kind != ST_OK) {
+			arena_release(&fresh);
+			return kind;
+		}
+		pthread_mutex_lock(&kept.lock);
+		arena_release(&kept.memory);
+		kept.memory = fresh;
+		kept.rows = rows;
+		kept.n = n;
+		kept.loaded = true;
+		kept.revision = revision;
+		pthread_mutex_unlock(&kept.lock);
+	}
+	return kind;
+}
