@@ -10,6 +10,7 @@
 
 #define NOTE_EVERY (60 * USEC_S)
 #define NOTED_MOST 20000
+#define SETTLE_PAUSE (100 * USEC_MS)
 
 /* ---- which logons this process noted lately */
 
@@ -68,7 +69,10 @@ status maildrop_take(int64_t postoffice, int64_t mailbox, int64_t inbox, usec le
 		       5, &before);
 	db_add(tx, SQL_MAILDROP_ENTRIES,
 	       (struct param[]){p_int(postoffice), p_int(mailbox), p_int(inbox)}, 3, &entries);
-	TRY(db_commit(&tx, NULL));
+	status kind = db_commit(&tx, NULL);
+	if (kind == ST_UNSURE) /* a lock nobody knows of would stand until its lease ends */
+		maildrop_give(postoffice, mailbox, inbox, out->token, NULL, 0);
+	TRY(kind);
 	if (locked.changed == 0)
 		return ST_LIMITED;
 	if (entries.count == 0) {
@@ -122,6 +126,38 @@ static status give(int64_t postoffice, int64_t mailbox, int64_t inbox, int64_t t
 	return kind == ST_INVALID && failed == 0 ? ST_ABSENT : kind;
 }
 
+/* ST_OK when none of them is in the folder any more, else ST_ABSENT. */
+static status gone(int64_t postoffice, int64_t mailbox, int64_t inbox, const uint32_t *uids, int n,
+		   arena *a)
+{
+	struct rows r;
+	int count = 0;
+	TRY(db_one(SQL_MAILDROP_ENTRIES,
+		   (struct param[]){p_int(postoffice), p_int(mailbox), p_int(inbox)}, 3, a, &r));
+	const int64_t *left = row_int_array(&r, 0, 1, a, &count);
+	for (int i = 0; i < count; i++)
+		for (int k = 0; k < n; k++)
+			if (left[i] == uids[k])
+				return ST_ABSENT;
+	return ST_OK;
+}
+
+/* The answer to COMMIT was lost: the same again until it is known (R5). Lock and messages went
+   together, so who finds the lock gone looks whether the messages are. */
+static status settle(int64_t postoffice, int64_t mailbox, int64_t inbox, int64_t token,
+		     const uint32_t *uids, int n, arena *a)
+{
+	status kind = ST_UNSURE;
+	while (kind == ST_UNSURE || kind == ST_BUSY) {
+		if (task_sleep(SETTLE_PAUSE) != ST_OK)
+			return ST_UNSURE;
+		kind = give(postoffice, mailbox, inbox, token, uids, n, a);
+		if (kind == ST_ABSENT)
+			kind = gone(postoffice, mailbox, inbox, uids, n, a);
+	}
+	return kind;
+}
+
 /* Also for a conversation that was cancelled or ran out of time: the next client should not wait for the
    lease. */
 status maildrop_give(int64_t postoffice, int64_t mailbox, int64_t inbox, int64_t token,
@@ -131,6 +167,8 @@ status maildrop_give(int64_t postoffice, int64_t mailbox, int64_t inbox, int64_t
 	usec before = task_deadline(clock_now() + 10 * USEC_S);
 	task_shield(true);
 	status kind = give(postoffice, mailbox, inbox, token, uids, n, &a);
+	if (kind == ST_UNSURE && n > 0)
+		kind = settle(postoffice, mailbox, inbox, token, uids, n, &a);
 	task_shield(false);
 	task_deadline(before);
 	arena_release(&a);

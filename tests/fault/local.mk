@@ -2,7 +2,8 @@
 # `make torture` runs all kills, about half an hour, `make faults` the long versions of the others, and
 # both print their figures.
 fault_modules = tests/fault/place.py tests/fault/ledger.py tests/fault/client.py
-fault_scripts = tests/fault/torture tests/fault/starts tests/fault/privileges
+fault_scripts = tests/fault/torture tests/fault/starts tests/fault/privileges \
+	tests/fault/points
 EXTRA_DIST += $(fault_modules) $(fault_scripts)
 
 fault_programs = pennypostd$(EXEEXT) pennypost$(EXEEXT)
@@ -11,4 +12,5 @@ torture: $(fault_programs)
 faults: $(fault_programs)
 	PENNYPOST_TOP_SRCDIR='$(abs_top_srcdir)' $(srcdir)/tests/fault/starts --slow
 	PENNYPOST_TOP_SRCDIR='$(abs_top_srcdir)' $(srcdir)/tests/fault/privileges
+	PENNYPOST_TOP_SRCDIR='$(abs_top_srcdir)' $(srcdir)/tests/fault/points
 .PHONY: torture faults

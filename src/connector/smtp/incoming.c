@@ -365,8 +365,12 @@ static status accept_message(conversation *c, struct incoming *in, bool repeated
 	/* The answer first, written at once: every moment between commit and 250 is one in which a
 	   broken line would make the client send again (R6). */
 	s->has_unconfirmed = in->delivery.repeat_key.size > 0;
+	if (FAULT("smtp_before_250"))
+		return ST_CLOSED;
 	TRY(conversation_say(c, "250 2.6.0 Stored as %s", id));
 	status kind = stream_flush(c->stream);
+	if (FAULT("smtp_after_250"))
+		return ST_CLOSED;
 	metric_time(M_delivery_seconds, c->service, clock_now() - in->began);
 	if (repeated) {
 		metric_add(M_messages_repeated, c->service, 1);

@@ -1,4 +1,5 @@
 /* One POP3 conversation from greeting to goodbye, and the commands that touch no message. */
+#include "base/fault.h"
 #include "base/random.h"
 #include "provider/provider.h"
 #include "provider/sasl.h"
@@ -177,7 +178,11 @@ static status pop3_quit(conversation *c, slice rest)
 	if (p->state == AT_AUTHORIZATION)
 		return conversation_say(c, "+OK Bye");
 	int removed = p->drop.n - p->drop.kept;
+	if (FAULT("pop3_before_update"))
+		return ST_CLOSED;
 	status kind = maildrop_update(&p->drop);
+	if (FAULT("pop3_after_update"))
+		return ST_CLOSED;
 	if (kind == ST_OK)
 		return conversation_say(c, "+OK Bye, %d removed", removed);
 	if (removed == 0)

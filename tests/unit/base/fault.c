@@ -3,7 +3,11 @@
 
 #include <criterion/criterion.h>
 #include <signal.h>
+#include <stdatomic.h>
+#include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -105,4 +109,56 @@ Test(fault, reports_every_point_passed)
 	fault_report(ends[1]);
 	cr_assert_gt(read(ends[0], report, sizeof report - 1), 0);
 	cr_expect_str_eq(report, "one 2\ntwo 1\n");
+}
+
+static struct fault_board *board_made(char *path)
+{
+	int fd = mkstemp(path);
+
+	cr_assert_eq(ftruncate(fd, FAULT_BOARD_SIZE), 0);
+	struct fault_board *b = mmap(NULL, FAULT_BOARD_SIZE, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+	cr_assert_neq(b, MAP_FAILED);
+	close(fd);
+	setenv("PENNYPOST_FAULT_BOARD", path, 1);
+	return b;
+}
+
+Test(fault, a_board_fires_once_for_all_processes)
+{
+	char path[] = "/tmp/pennypost-board-XXXXXX";
+	struct fault_board *b = board_made(path);
+
+	cr_expect_not(fault_at("step"));
+	unlink(path);
+	strcpy(b->name, "step");
+	atomic_store(&b->left, 3);
+	for (int child = 0; child < 5; child++)
+		if (fork() == 0)
+			_exit(fault_at("other") + fault_at("step"));
+	int how, failures = 0;
+	while (wait(&how) > 0)
+		failures += WEXITSTATUS(how);
+	cr_expect_eq(failures, 1);
+	cr_expect_eq(atomic_load(&b->fired), 1);
+	cr_expect_eq(atomic_load(&b->left), 0);
+	cr_expect_str_eq(b->points[0].name, "step");
+	cr_expect_eq(atomic_load(&b->points[0].passed), 6);
+	cr_expect_eq(atomic_load(&b->points[1].passed), 5);
+}
+
+Test(fault, a_board_kills)
+{
+	char path[] = "/tmp/pennypost-board-XXXXXX";
+	struct fault_board *b = board_made(path);
+	int how;
+
+	strcpy(b->name, "step");
+	b->action = 1;
+	atomic_store(&b->left, 1);
+	pid_t child = fork();
+	if (child == 0)
+		_exit(fault_at("step"));
+	waitpid(child, &how, 0);
+	cr_expect(WIFSIGNALED(how) && WTERMSIG(how) == SIGKILL);
+	unlink(path);
 }

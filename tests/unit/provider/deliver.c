@@ -6,6 +6,7 @@
 #include "base/id.h"
 #include "provider/folder.h"
 #include "provider/mailbox.h"
+#include "provider/maildrop.h"
 #include "provider/message.h"
 #include "task/task.h"
 #include "tests/unit/provider/given.h"
@@ -319,6 +320,32 @@ Test(deliver, settles_a_commit_whose_answer_was_lost)
 	lost_answer("deliver_committed:1:fail");
 	lost_answer("db_commit_sent:1:fail");
 	lost_answer("db_commit_done:1:fail");
+}
+
+/* What a reader marked goes once, and he is told so, whatever became of the answer. */
+Test(deliver, settles_a_readers_update_whose_answer_was_lost)
+{
+	static const char *const faults[] = {
+		"db_commit_send:1:fail", "db_commit_sent:1:fail", "db_commit_done:1:fail",
+		"db_commit_sent:1:fail,db_commit_sent:2:fail"};
+
+	for (size_t i = 0; i < sizeof faults / sizeof *faults; i++) {
+		struct route to = store_mailbox(store_postoffice(), "anna", 0);
+		struct maildrop_taken taken;
+		arena a = ARENA_INIT;
+
+		for (int k = 0; k < 3; k++)
+			cr_assert_eq(letter_deliver(&to, 1, RAW), ST_OK);
+		cr_assert_eq(maildrop_take(to.postoffice, to.mailbox, to.inbox, USEC_S, 0, &a, &taken), ST_OK);
+		cr_assert(fault_arm(faults[i]));
+		cr_expect_eq(maildrop_give(to.postoffice, to.mailbox, to.inbox, taken.token,
+				     (uint32_t[]){1, 2}, 2), ST_OK, "%s", faults[i]);
+		cr_assert(fault_arm(""));
+		cr_expect_eq(entries_in(&to), 1, "%s", faults[i]);
+		cr_expect_eq(maildrop_take(to.postoffice, to.mailbox, to.inbox, USEC_S, 0, &a, &taken), ST_OK,
+			"%s: the lock went too", faults[i]);
+		arena_release(&a);
+	}
 }
 
 Test(deliver, fails_before_anything_is_stored)
