@@ -17,6 +17,7 @@ libnet_a_SOURCES = \
 	src/net/listener.h \
 	src/net/peer.c \
 	src/net/peer.h \
+	src/net/signature.c \
 	src/net/signature.h \
 	src/net/stream.c \
 	src/net/stream.h \
