@@ -7,7 +7,7 @@
 /* --- What is signed ---------------------------------------------------------------------------- */
 
 #define TIMES_MOST 20 /* of one name; who sends more loses nothing but the cover of the upper ones */
-#define CHUNK 60      /* letters between places to fold */
+#define CHUNK 46      /* letters; behind the name that passes it a line may be folded */
 
 /* RFC 6376 5.4.1, and what decides how a body is read. Names with `sealed` are signed once more than
    they are there, so that none can be added; lists may add the others. */

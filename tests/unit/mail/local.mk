@@ -3,6 +3,7 @@ check_PROGRAMS += unit_mail
 TESTS += unit_mail
 unit_mail_SOURCES = tests/unit/mail/same.h tests/unit/mail/toy.h \
 	tests/unit/mail/test_address.c \
+	tests/unit/mail/test_arc.c \
 	tests/unit/mail/test_charset.c \
 	tests/unit/mail/test_compose.c \
 	tests/unit/mail/test_content.c \

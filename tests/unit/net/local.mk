@@ -12,6 +12,7 @@ unit_net_SOURCES = \
 	tests/unit/net/help.h \
 	tests/unit/net/listener.c \
 	tests/unit/net/peer.c \
+	tests/unit/net/signature.c \
 	tests/unit/net/stream.c \
 	tests/unit/net/talk.c \
 	tests/unit/net/talk.h \
