@@ -9,6 +9,7 @@
 #include "base/arena.h"
 
 #include "base/memory.h"
+#include "base/secret.h"
 
 #include <stdio.h>
 
@@ -144,11 +145,26 @@ slice arena_format_v(arena *a, const char *format, va_list args)
 	return slice_of(at, (size_t)size);
 }
 
+void arena_secret(arena *a)
+{
+	a->secret = true;
+}
+
+static void wipe(const arena *a)
+{
+	for (struct arena_block *b = a->block; b; b = b->next) {
+		ASAN_UNPOISON_MEMORY_REGION(b->bytes, b->room);
+		secret_forget(b->bytes, b->room);
+	}
+}
+
 /* Frees all blocks but `kept`, which may be NULL. */
 static void free_blocks(arena *a, struct arena_block *kept)
 {
 	struct arena_block *b = a->block;
 
+	if (a->secret)
+		wipe(a);
 	while (b) {
 		struct arena_block *next = b->next;
 		if (b != kept)

@@ -8,12 +8,14 @@
 #include "base/slice.h"
 
 #include <stdarg.h>
+#include <stdbool.h>
 
 struct arena_block;
 typedef struct arena {
 	struct arena_block *block; /* newest first */
 	size_t used;               /* in the newest block */
 	size_t total;              /* bytes asked for since the last clear */
+	bool secret;               /* see arena_secret */
 } arena;
 
 #define ARENA_INIT ((arena){0})
@@ -26,5 +28,7 @@ slice arena_format(arena *a, const char *format, ...) __attribute__((format(prin
 slice arena_format_v(arena *a, const char *format, va_list args);
 void arena_clear(arena *a);   /* everything taken from it is gone; one block is kept */
 void arena_release(arena *a); /* the same, no block is kept; the arena may be used again */
+/* A secret is in it: the next clear or release wipes what is given back or kept. */
+void arena_secret(arena *a);
 
 #endif

@@ -116,8 +116,12 @@ static status run_line(conversation *c, const struct dialogue *d, slice line)
 
 	if (!row)
 		return refuse_unknown(c, d, line, trim_end(name));
-	if (!(row->flags & COMMAND_SECRET))
+	if (row->flags & COMMAND_SECRET) {
+		stream_forget(c->stream);
+		arena_secret(&c->command);
+	} else {
 		rest = trim_end(rest);
+	}
 	if ((row->flags & COMMAND_SWITCHABLE) && d->switched_off && d->switched_off(c, row)) {
 		conversation_bad(c);
 		return d->off(c, row);

@@ -63,7 +63,7 @@ struct command {
 #define COMMAND_NO_ARGUMENT 1u /* an argument is a syntax error */
 #define COMMAND_ARGUMENT 2u    /* its absence is a syntax error */
 #define COMMAND_SWITCHABLE 4u  /* may be switched off by the service's setting */
-#define COMMAND_SECRET 8u      /* its argument never reaches a log */
+#define COMMAND_SECRET 8u      /* its argument never reaches a log, and is wiped with the command */
 #define COMMAND_FREE 16u       /* does no work (NOOP): more than 50 and one a second count as bad */
 
 /* What a service says around its rows; each answers by itself. */

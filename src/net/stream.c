@@ -10,6 +10,7 @@
 
 #include "base/log.h"
 #include "base/memory.h"
+#include "base/secret.h"
 #include "base/text.h"
 #include "net/buffer.h"
 #include "net/tls_session.h"
@@ -452,6 +453,15 @@ status stream_line(stream *s, size_t most, slice *line, enum line_end *ended)
 	*line = slice_of(at, end - crlf);
 	*ended = crlf ? LINE_CRLF : LINE_LF;
 	return ST_OK;
+}
+
+/* Behind the unread bytes lies what was moved to the front when room was made. */
+void stream_forget(stream *s)
+{
+	if (!s->in)
+		return;
+	secret_forget(s->in, s->in_at);
+	secret_forget(s->in + s->in_end, s->in_room - s->in_end);
 }
 
 status stream_peek(stream *s, slice *bytes)

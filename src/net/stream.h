@@ -92,6 +92,10 @@ void stream_tls_facts(const stream *s, arena *a, struct stream_tls *out);
    "tls-unique" (RFC 5929; unique only below TLS 1.3). ST_ABSENT when not to be had. */
 status stream_tls_binding(const stream *s, slice kind, arena *a, slice *data);
 
+/* Wipes what has been read from its buffer: for lines that held a secret, before more is read. What
+   was lent is gone with it. */
+void stream_forget(stream *s);
+
 /* Whose stream it is: the service its metrics count for and a name for logs (lent for the stream's
    life). Before it is told: SERVICE_NONE and "-". */
 void stream_belongs(stream *s, enum service service, const char *name);

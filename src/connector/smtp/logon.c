@@ -36,7 +36,9 @@ static status read_response(conversation *c, slice *raw)
 	TRY(stream_line(c->stream, LINE_MOST, &line, &end));
 	if (slice_same(line, S("*")))
 		return ST_ABSENT;
-	return base64_decode(line, &c->command, raw);
+	status kind = base64_decode(line, &c->command, raw);
+	stream_forget(c->stream);
+	return kind;
 }
 
 static status ask(void *arg, slice challenge, slice *answer)

@@ -156,7 +156,9 @@ static status ask(void *arg, slice challenge, slice *answer)
 	TRY(stream_line(c->stream, LINE_MOST, &line, &end));
 	if (slice_same(line, S("*")))
 		return ST_ABSENT;
-	return base64_decode(line, &c->command, answer);
+	status kind = base64_decode(line, &c->command, answer);
+	stream_forget(c->stream);
+	return kind;
 }
 
 static status list_mechanisms(conversation *c)

@@ -71,6 +71,30 @@ Test(arena, keeps_using_its_block_beside_big_pieces)
 	arena_release(&a);
 }
 
+/* A small piece in the same place shows what the clear left behind it. */
+static slice left_behind(arena *a)
+{
+	arena_clear(a);
+	return slice_of(arena_z(a, S("")), 16);
+}
+
+Test(arena, wipes_what_is_secret_when_cleared)
+{
+	arena a = ARENA_INIT;
+
+	arena_copy(&a, S("Secret-Word-1.."));
+	cr_expect(slice_ends_nocase(left_behind(&a), S("ecret-Word-1..\0")), "not asked to");
+	arena_copy(&a, S("Secret-Word-1.."));
+	arena_secret(&a);
+	slice left = left_behind(&a);
+	for (size_t i = 0; i < left.size; i++)
+		cr_expect_eq(left.at[i], 0, "byte %zu", i);
+	arena_clear(&a);
+	arena_copy(&a, S("Hello to you all"));
+	cr_expect(slice_ends_nocase(left_behind(&a), S("ello to you all")), "asked for once");
+	arena_release(&a);
+}
+
 Test(arena, copies_terminate_and_may_be_empty)
 {
 	arena a = ARENA_INIT;

@@ -142,6 +142,62 @@ Test(command, a_flood_of_rows_without_work_counts_as_bad)
 	cr_expect_leq(bad_seen, 30);
 }
 
+static char left_in_buffer[64];
+
+/* Says a secret, and after it looks at what the memory it stood in still holds. */
+static status run_secret(conversation *c, slice rest)
+{
+	enum line_end end;
+	slice line;
+
+	(void)rest;
+	TRY(stream_line(c->stream, 40, &line, &end));
+	memcpy(left_in_buffer, line.at, line.size);
+	cr_expect_str_eq(left_in_buffer, "second");
+	stream_forget(c->stream);
+	memcpy(left_in_buffer, line.at, line.size);
+	return conversation_say(c, "taken");
+}
+
+/* A shorter command takes the place of the one before. */
+static status run_look(conversation *c, slice rest)
+{
+	char *z = arena_z(&c->command, S(""));
+
+	for (int i = 1; i < 16; i++)
+		cr_expect_eq(z[i], 0, "byte %d: %c", i, z[i]);
+	(void)rest;
+	return conversation_say(c, "looked");
+}
+
+static status run_secrets(conversation *c)
+{
+	static const struct command rows[] = {
+		{"AUTH", run_secret, IN_START, COMMAND_SECRET, "AUTH word"},
+		{"LOOK", run_look, IN_START, 0, "LOOK"},
+	};
+	struct dialogue d = talk_dialogue;
+	d.rows = rows;
+	d.count = 2;
+	return command_loop(c, &d);
+}
+
+Test(command, what_was_secret_is_wiped)
+{
+	slice said = S("AUTH first-0123456789012345678901234\r\nsecond\r\nLOOK\r\n");
+	int fd[2];
+
+	cr_assert_eq(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, fd), 0);
+	cr_assert_eq(send(fd[1], said.at, said.size, 0), (ssize_t)said.size);
+	shutdown(fd[1], SHUT_WR);
+	talk_state = IN_START;
+	cr_expect_kind(conversation_run(SERVICE_POP3, fd[0], fd[0], NULL, run_secrets), ST_CLOSED);
+	cr_expect_str_eq(help_receive_all(fd[1]), "taken\r\nlooked\r\n");
+	for (size_t i = 0; i < sizeof left_in_buffer; i++)
+		cr_expect_eq(left_in_buffer[i], 0);
+	close(fd[1]);
+}
+
 Test(command, silence_ends_the_talk)
 {
 	int fd[2];
