@@ -95,7 +95,7 @@ static status refuse_unknown(conversation *c, const struct dialogue *d, slice li
 }
 
 /* Rows that do no work are free as long as they are few: now and then, or some in a row (T20). */
-static void count_free(conversation *c)
+void conversation_workless(conversation *c)
 {
 	usec now = clock_now();
 
@@ -136,7 +136,7 @@ static status run_line(conversation *c, const struct dialogue *d, slice line)
 		return d->syntax(c, row);
 	}
 	if (row->flags & COMMAND_FREE)
-		count_free(c);
+		conversation_workless(c);
 	metric_add(M_commands, c->service, 1);
 	return row->run(c, rest);
 }

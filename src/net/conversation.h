@@ -99,5 +99,7 @@ status command_loop(conversation *c, const struct dialogue *d);
 const struct command *command_find(const struct dialogue *d, slice name); /* any case; NULL */
 /* Counts the present command as bad (rows call it when they refuse as malformed or out of order). */
 void conversation_bad(conversation *c);
+/* Counts it as one that does no work, as COMMAND_FREE does for all of its row. */
+void conversation_workless(conversation *c);
 
 #endif

@@ -540,5 +540,8 @@ status smtp_bdat(conversation *c, slice rest)
 		smtp_reset(c);
 		return smtp_refuse(c, refusal);
 	}
+	/* RFC 3030 wants it taken, but it brings nothing on. */
+	if (chunk.size == 0)
+		return smtp_idle(c, "250 2.0.0 0 octets taken");
 	return conversation_say(c, "250 2.0.0 %" PRIu64 " octets taken", chunk.size);
 }

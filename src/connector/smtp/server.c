@@ -107,8 +107,9 @@ static status capabilities(conversation *c)
 		TRY(conversation_say(c, "250-EXPN"));
 	if (c->tls && !stream_is_tls(c->stream) && !word_is_off(S("STARTTLS")))
 		TRY(conversation_say(c, "250-STARTTLS"));
-	if (auth.size && !word_is_off(S("AUTH")))
+	if (auth.size && !word_is_off(S("AUTH"))) {
 		TRY(conversation_say(c, "250-AUTH %.*s", SLICE_ARGS(auth)));
+	}
 	TRY(conversation_say(c, "250-ENHANCEDSTATUSCODES"));
 	TRY(conversation_say(c, "250-8BITMIME"));
 	if (!word_is_off(S("BDAT"))) {
@@ -121,7 +122,6 @@ static status capabilities(conversation *c)
 	return conversation_say(c, "250 SMTPUTF8");
 }
 
-/* Commands that do no work may not go on for ever (T20). */
 static bool tires(unsigned *count)
 {
 	return ++*count > (unsigned)setting_number(S_smtp_idle_commands_most, NULL);
@@ -178,7 +178,7 @@ static status smtp_helo(conversation *c, slice rest)
 
 /* ---- small commands */
 
-static status idle(conversation *c, const char *reply)
+status smtp_idle(conversation *c, const char *reply)
 {
 	return tires(&smtp_of(c)->idle_commands) ? say_tired(c) : conversation_say(c, "%s", reply);
 }
@@ -186,14 +186,14 @@ static status idle(conversation *c, const char *reply)
 static status smtp_noop(conversation *c, slice rest)
 {
 	(void)rest;
-	return idle(c, "250 2.0.0 Ok");
+	return smtp_idle(c, "250 2.0.0 Ok");
 }
 
 static status smtp_rset(conversation *c, slice rest)
 {
 	(void)rest;
 	smtp_reset(c);
-	return idle(c, "250 2.0.0 Ok");
+	return smtp_idle(c, "250 2.0.0 Ok");
 }
 
 static status smtp_quit(conversation *c, slice rest)
@@ -208,10 +208,10 @@ static status smtp_vrfy(conversation *c, slice rest)
 	mail_address whom;
 	struct route route;
 	if (mail_address_parse(rest, &c->command, &whom) != ST_OK)
-		return idle(c, "252 2.5.0 Give a full address, or send mail and see");
+		return smtp_idle(c, "252 2.5.0 Give a full address, or send mail and see");
 	status kind = address_resolve(whom.local, whom.domain, 0, &c->command, &route);
 	if (kind == ST_OK)
-		return idle(c, arena_format(&c->command, "250 2.1.5 <%s>",
+		return smtp_idle(c, arena_format(&c->command, "250 2.1.5 <%s>",
 					    conversation_safe(c, mail_address_text(&whom, &c->command)))
 				   .at);
 	conversation_bad(c);
@@ -230,14 +230,14 @@ static status smtp_help(conversation *c, slice rest)
 	if (rest.size) {
 		for (int i = 0; i < smtp_command_count; i++)
 			if (slice_same_nocase(rest, slice_z(smtp_commands[i].name)))
-				return idle(c, arena_format(&c->command, "214 2.0.0 %s",
+				return smtp_idle(c, arena_format(&c->command, "214 2.0.0 %s",
 							    smtp_commands[i].help).at);
-		return idle(c, "504 5.5.4 No help on that; HELP alone lists the commands");
+		return smtp_idle(c, "504 5.5.4 No help on that; HELP alone lists the commands");
 	}
 	for (int i = 0; i < smtp_command_count; i++)
 		if (!is_off(c, &smtp_commands[i]))
 			TRY(conversation_say(c, "214-2.0.0 %s", smtp_commands[i].help));
-	return idle(c, "214 2.0.0 End of help");
+	return smtp_idle(c, "214 2.0.0 End of help");
 }
 
 static status smtp_starttls(conversation *c, slice rest)

@@ -79,6 +79,9 @@ const char *smtp_auth_reply(status kind);
 /* Counts and answers a refused recipient or message, and traces it. */
 status smtp_refuse(conversation *c, const char *reply);
 
+/* Commands that do no work may not go on for ever (T20): answers with `reply`, or says goodbye. */
+status smtp_idle(conversation *c, const char *reply);
+
 /* ---- command families */
 status smtp_mail(conversation *c, slice rest);
 status smtp_rcpt(conversation *c, slice rest);

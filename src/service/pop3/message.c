@@ -47,11 +47,21 @@ static status say_uid(conversation *c, const char *before, const struct drop_ite
 				pop3_of(c)->drop.uidvalidity, item->uid);
 }
 
+/* Once in a while the whole list, and of each message its size and its name once or twice: what is
+   beyond counts like commands that do no work (T20). */
+static void count_asking(conversation *c, bool whole)
+{
+	struct pop3 *p = pop3_of(c);
+	if (whole || ++p->asked > 4 * (uint64_t)p->drop.n)
+		conversation_workless(c);
+}
+
 static status say_list(conversation *c, slice rest,
 		       status (*say)(conversation *c, const char *before, const struct drop_item *item))
 {
 	struct maildrop *d = &pop3_of(c)->drop;
 	const char *why;
+	count_asking(c, rest.size == 0);
 	if (rest.size) {
 		const struct drop_item *item = item_of(c, rest, &why);
 		return item ? say(c, "+OK ", item) : pop3_refuse(c, why);

@@ -208,7 +208,7 @@ const struct command pop3_commands[] = {
 	{"UTF8", pop3_utf8, AT_AUTHORIZATION, COMMAND_NO_ARGUMENT | COMMAND_SWITCHABLE | COMMAND_FREE,
 	 "UTF8: UTF-8 in headers, names and passwords"},
 	{"LANG", pop3_lang, AT_ANY, COMMAND_SWITCHABLE | COMMAND_FREE, "LANG [language]: language of the answers"},
-	{"STAT", pop3_stat, AT_TRANSACTION, COMMAND_NO_ARGUMENT, "STAT: count and size"},
+	{"STAT", pop3_stat, AT_TRANSACTION, COMMAND_NO_ARGUMENT | COMMAND_FREE, "STAT: count and size"},
 	{"LIST", pop3_list, AT_TRANSACTION, 0, "LIST [message]: sizes"},
 	{"UIDL", pop3_uidl, AT_TRANSACTION, 0, "UIDL [message]: lasting names"},
 	{"RETR", pop3_retr, AT_TRANSACTION, COMMAND_ARGUMENT, "RETR <message>: the whole message"},

@@ -35,6 +35,7 @@ struct pop3 {
 	bool utf8;
 	struct identity who;
 	struct maildrop drop;
+	uint64_t asked; /* LIST and UIDL of single messages */
 };
 
 static inline struct pop3 *pop3_of(const conversation *c)
