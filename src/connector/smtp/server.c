@@ -109,6 +109,8 @@ static status capabilities(conversation *c)
 		TRY(conversation_say(c, "250-STARTTLS"));
 	if (auth.size && !word_is_off(S("AUTH"))) {
 		TRY(conversation_say(c, "250-AUTH %.*s", SLICE_ARGS(auth)));
+		if (setting_on(S_smtp_auth_equals, NULL))
+			TRY(conversation_say(c, "250-AUTH=%.*s", SLICE_ARGS(auth)));
 	}
 	TRY(conversation_say(c, "250-ENHANCEDSTATUSCODES"));
 	TRY(conversation_say(c, "250-8BITMIME"));
