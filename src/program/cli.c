@@ -106,7 +106,9 @@ static void print_error(const struct cli *c, status kind, slice notes)
 	cli_shown(c->sentence, &t);
 	text_add_z(&t, "; ");
 	cli_shown(c->remedy, &t);
-	fprintf(c->err, "pennypost: %s.\n", t.at);
+	if (t.at[t.size - 1] != '?')
+		text_add_char(&t, '.');
+	fprintf(c->err, "pennypost: %s\n", t.at);
 	text_free(&t);
 	for (slice line; slice_take(&notes, '\n', &line);)
 		if (line.size > 0)

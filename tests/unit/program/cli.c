@@ -239,7 +239,7 @@ struct refusal {
 
 static const struct refusal refusals[] = {
 	{"", 64, "a command is missing", "pennypost help"},
-	{"malbox list", 64, "no command `malbox`", "did you mean `mailbox`"},
+	{"malbox list", 64, "no command `malbox`", "did you mean `mailbox`?"},
 	{"mailbox lst", 64, "no command `mailbox lst`", "did you mean `mailbox list`"},
 	{"mailbox", 64, "`mailbox` needs one more word", "pennypost help mailbox"},
 	{"xyzzyplugh", 64, "no command", "`pennypost help` lists all"},
@@ -263,7 +263,7 @@ static const struct refusal refusals[] = {
 		"a whole number"},
 	{"domain show 'demo test'", 65, "no value for DOMAIN", "such as demo.test"},
 	{"address resolve anna", 65, "no value for ADDRESS", "such as anna@demo.test"},
-	{"settings get smtp_mesage_most", 65, "for SETTING", "did you mean smtp_message_most"},
+	{"settings get smtp_mesage_most", 65, "for SETTING", "did you mean smtp_message_most?"},
 	{"settings get xyzzyplugh", 65, "for SETTING", "pennypost settings list"},
 	{"message delete --older-than soon", 65, "for --older-than", "such as 30d"},
 	{"message delete --before never", 65, "for --before", "such as 2026-01-31"},
@@ -283,6 +283,9 @@ Test(cli_refusal, tells_what_is_wrong_and_what_to_do)
 		cr_expect_str_eq(k.out, "", "%s: %s", r->line, k.out);
 		cr_expect_not_null(strstr(k.err, r->sentence), "%s: %s", r->line, k.err);
 		cr_expect_not_null(strstr(k.err, r->remedy), "%s: %s", r->line, k.err);
+		cr_expect_null(strstr(k.err, "?."), "%s: %s", r->line, k.err);
+		const char *end = strchr(k.err, '\n');
+		cr_expect(end && (end[-1] == '.' || end[-1] == '?'), "%s: %s", r->line, k.err);
 		forget(&k);
 	}
 }
