@@ -16,6 +16,7 @@
 #include "base/text.h"
 #include "provider/blob_store.h"
 #include "provider/db.h"
+#include "task/task.h"
 
 #include <stdatomic.h>
 #include <zstd.h>
@@ -143,7 +144,10 @@ static status piece_pack(blob_writer *w, slice raw)
 		    size)) /* the bound is kept and the parameters are ours: memory alone is left */
 		memory_short(raw.size);
 	w->filling.size += size;
-	return w->filling.size >= SEGMENT_CLOSES ? segment_close(w) : ST_OK;
+	if (w->filling.size >= SEGMENT_CLOSES)
+		TRY(segment_close(w));
+	/* A message for many post offices is packed once for each of them. */
+	return task_breathe();
 }
 
 status blob_write(blob_writer *w, slice bytes)

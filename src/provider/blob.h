@@ -11,7 +11,7 @@
    it. What is given up is swept by the housekeeper a day later. */
 typedef struct blob_writer blob_writer;
 status blob_writer_open(int64_t postoffice, blob_writer **w);
-status blob_write(blob_writer *w, slice bytes);  /* may wait only when a segment must be stored */
+status blob_write(blob_writer *w, slice bytes);  /* may wait when a segment must be stored; breathes */
 status blob_writer_finish(blob_writer *w);       /* no more bytes; cheap to call before delivering */
 int64_t blob_writer_id(const blob_writer *w);
 uint64_t blob_writer_size(const blob_writer *w); /* raw octets so far */

@@ -2,6 +2,7 @@
 #include "provider/blob.h"
 
 #include "provider/folder.h"
+#include "task/task.h"
 #include "tests/unit/provider/given.h"
 #include "tests/unit/provider/store_fixture.h"
 
@@ -188,4 +189,53 @@ Test(blob, is_not_there_before_its_delivery)
 		0);
 	cr_assert_eq(blob_each(to.postoffice, blob, refuse, NULL), ST_ABSENT);
 	blob_writer_close(&p.body);
+}
+
+/* ---- one message for many post offices */
+
+struct crowd {
+	int writing, turns;
+};
+
+static status write_eight(void *arg)
+{
+	enum { OFFICES = 8, PIECES = 24 };
+	static char piece[128 * 1024];
+	struct crowd *crowd = arg;
+	struct source noise = {.state = 1};
+	blob_writer *w[OFFICES];
+
+	crowd->writing++;
+	for (int i = 0; i < OFFICES; i++)
+		cr_assert_eq(blob_writer_open(1, &w[i]), ST_OK);
+	for (int n = 0; n < PIECES; n++) {
+		source_fill(&noise, piece, sizeof piece);
+		for (int i = 0; i < OFFICES; i++)
+			cr_assert_eq(blob_write(w[i], slice_of(piece, sizeof piece)), ST_OK);
+	}
+	for (int i = 0; i < OFFICES; i++)
+		blob_writer_close(&w[i]);
+	crowd->writing--;
+	return ST_OK;
+}
+
+static status count_turns(void *arg)
+{
+	struct crowd *crowd = arg;
+	do {
+		TRY(task_sleep(0));
+		crowd->turns++;
+	} while (crowd->writing > 0);
+	return ST_OK;
+}
+
+Test(blob, others_have_their_turn_while_many_are_packed)
+{
+	struct crowd crowd = {0};
+	cr_assert_eq(task_loop_open(&TASK_LIMITS_INIT), ST_OK);
+	cr_assert_not_null(task_start("writer", write_eight, &crowd));
+	cr_assert_not_null(task_start("other", count_turns, &crowd));
+	task_loop_run();
+	task_loop_close();
+	cr_expect_gt(crowd.turns, 3, "%d turns", crowd.turns);
 }
