@@ -8,6 +8,7 @@
 #include <fcntl.h>
 #include <stddef.h>
 #include <stdlib.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #define FILE_MOST (64 * 1024)
@@ -21,13 +22,16 @@ static const struct {
 #undef BOOTSTRAP_KEY
 };
 
-static status read_all(const char *path, text *t)
+static status read_all(const char *path, text *t, mode_t *mode)
 {
+	struct stat facts = {0};
 	int fd = open(path, O_RDONLY | O_CLOEXEC);
 	if (fd < 0)
 		return log_trouble(errno == ENOENT ? ST_ABSENT : ST_INVALID, EV_BOOTSTRAP_UNREAD,
 			"file=%s why=%s", log_quote(slice_z(path)),
 			log_quote(slice_z(strerror(errno))));
+	if (fstat(fd, &facts) == 0)
+		*mode = facts.st_mode;
 	ssize_t got;
 	do {
 		text_reserve(t, 4096);
@@ -77,18 +81,33 @@ static status read_line(struct bootstrap *b, slice line, int number, arena *a)
 	return ST_OK;
 }
 
-static status complete_uris(struct bootstrap *b, arena *a)
+/* The group may read it: it is how the server's user does when the file belongs to root. */
+static void warn_of_readers(const struct bootstrap *b, mode_t mode)
 {
-	slice why, same;
+	if (mode & S_IROTH)
+		log_event(EV_BOOTSTRAP_OPEN, "file=%s mode=%o", log_quote(b->file),
+			(unsigned)(mode & 07777));
+}
+
+static status complete_uris(struct bootstrap *b, mode_t mode, arena *a)
+{
+	slice why, same = {0};
+	bool has_password = false;
 	if (b->pguri.size == 0)
 		return wrong(b, 0,
 			"pguri is missing: where the database is, as postgresql://pennypost_run@host/pennypost");
 	const slice given[] = {b->pguri, b->pguri_system, b->pguri_owner};
-	for (int i = 0; i < 3; i++)
-		if (given[i].size && db_uri_as(given[i], S(""), S(""), a, &same, &why) != ST_OK)
+	for (int i = 0; i < 3; i++) {
+		if (given[i].size == 0)
+			continue;
+		if (db_uri_as(given[i], S(""), S(""), a, &same, &why) != ST_OK)
 			return wrong(b, 0,
 				arena_format(a, "a pguri is not understood: %.*s", SLICE_ARGS(why))
 					.at);
+		has_password |= slice_search(same, S("password='")) < same.size;
+	}
+	if (has_password)
+		warn_of_readers(b, mode);
 	if (b->pguri_system.size == 0)
 		return db_uri_as(b->pguri, S("pennypost_system"), S(""), a, &b->pguri_system, &why);
 	return ST_OK;
@@ -117,14 +136,15 @@ status bootstrap_read(const char *path, arena *a, struct bootstrap *out)
 	if (path == NULL || *path == 0)
 		path = "/etc/pennypost/pennypost.conf";
 	text t = TEXT_INIT;
+	mode_t mode = 0;
 	struct bootstrap b = {.file = arena_copy(a, slice_z(path))};
-	status kind = read_all(path, &t);
+	status kind = read_all(path, &t, &mode);
 	slice rest = text_slice(&t), line;
 	for (int number = 1; kind == ST_OK && slice_take(&rest, '\n', &line); number++)
 		kind = read_line(&b, line, number, a);
 	text_free(&t);
 	TRY(kind);
-	TRY(complete_uris(&b, a));
+	TRY(complete_uris(&b, mode, a));
 	complete_rest(&b, a);
 	*out = b;
 	return ST_OK;

@@ -1,10 +1,13 @@
 #include "provider/bootstrap.h"
 
+#include "base/log.h"
 #include "base/text.h"
 
 #include <criterion/criterion.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 static char path[64];
@@ -94,4 +97,39 @@ Test(bootstrap, a_file_that_is_not_there_is_absent)
 	setenv("PENNYPOST_CONF", "/nonexistent/other.conf", 1);
 	cr_expect(bootstrap_read(NULL, &a, &b) == ST_ABSENT);
 	arena_release(&a);
+}
+
+/* What reading a file of this mode and this URI writes into the log. */
+static bool warns(mode_t mode, const char *uri)
+{
+	arena a = ARENA_INIT;
+	struct bootstrap b;
+	char words[4096] = "";
+	int log = memfd_create("log", MFD_CLOEXEC);
+
+	snprintf(path, sizeof path, "/tmp/pennypost-bootstrap-%d", (int)getpid());
+	FILE *f = fopen(path, "w");
+	cr_assert(f);
+	fprintf(f, "pguri = %s\n", uri);
+	fclose(f);
+	cr_assert_eq(chmod(path, mode), 0);
+	log_open(&(struct log_target){.fd = log, .least = LOG_WARN_LEVEL, .role = "test"});
+	cr_expect_eq(bootstrap_read(path, &a, &b), ST_OK);
+	log_close();
+	unlink(path);
+	cr_assert(pread(log, words, sizeof words - 1, 0) >= 0);
+	cr_expect_null(strstr(words, "se-cret"));
+	close(log);
+	arena_release(&a);
+	return strstr(words, "BOOTSTRAP_OPEN") && strstr(words, path);
+}
+
+Test(bootstrap, warns_of_passwords_that_everybody_may_read)
+{
+	const char *with = "postgresql://pennypost_run:se-cret@db/mail";
+	cr_expect(warns(0644, with));
+	cr_expect(warns(0604, "host=db user=pennypost_run password=se-cret"));
+	cr_expect_not(warns(0640, with));
+	cr_expect_not(warns(0600, with));
+	cr_expect_not(warns(0644, "postgresql:///mail?host=/run/postgresql"));
 }
