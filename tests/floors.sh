@@ -39,6 +39,7 @@ BEGIN {
 	home[++n] = "zstd"; rooms[n] = "^provider$"
 	home[++n] = "argon2"; rooms[n] = "^provider$"
 	home[++n] = "idn2|uni(case|norm|str|ctype|conv|width|name|lbrk|gbrk|types)|pcre2"; rooms[n] = "^(mail|provider)$"
+	home[++n] = "libpsl"; rooms[n] = "^mail$"
 	home[++n] = "systemd/"; rooms[n] = "^program$"
 	libraries = n
 }
@@ -162,6 +163,7 @@ refuses src/net/x.c '#include <libpq-fe.h>' 'may not use <libpq-fe.h>'
 refuses src/service/pop3/x.c '#include <openssl/ssl.h>' 'may not use <openssl/ssl.h>'
 refuses src/provider/x.c '#include <openssl/ssl.h>' 'may not use <openssl/ssl.h>'
 refuses src/mail/x.c '#include <ares.h>' 'may not use <ares.h>'
+refuses src/net/x.c '#include <libpsl.h>' 'may not use <libpsl.h>'
 refuses src/program/x.c '#include <microhttpd.h>' 'may not use <microhttpd.h>'
 refuses src/connector/smtp/x.c '#include <jansson.h>' 'may not use <jansson.h>'
 refuses src/provider/x.c '	r = PQexec(pg, sql);' 'SQL as text'

@@ -3,11 +3,13 @@ noinst_LIBRARIES += libmail.a
 libmail_a_SOURCES = \
 	src/mail/address.c src/mail/address.h src/mail/address_list.c \
 	src/mail/arc.c src/mail/arc.h src/mail/arc_inside.h src/mail/arc_seal.c \
+	src/mail/authres.c src/mail/authres.h \
 	src/mail/charset.c src/mail/charset.h \
 	src/mail/compose.c src/mail/compose.h \
 	src/mail/content.c src/mail/content.h \
 	src/mail/date.c src/mail/date.h \
 	src/mail/dkim.c src/mail/dkim.h src/mail/dkim_record.c src/mail/dkim_sign.c \
+	src/mail/dmarc.c src/mail/dmarc.h \
 	src/mail/dot.c src/mail/dot.h \
 	src/mail/envelope.c src/mail/envelope.h \
 	src/mail/header.c src/mail/header.h src/mail/header_build.c \
@@ -16,10 +18,9 @@ libmail_a_SOURCES = \
 	src/mail/mime.c src/mail/mime.h \
 	src/mail/pack.h \
 	src/mail/parameter.c src/mail/parameter.h \
-	src/mail/signature.h \
-	src/mail/structure.c src/mail/structure.h \
-	src/mail/spf.c src/mail/spf.h src/mail/spf_record.c src/mail/spf_record.h \
 	src/mail/signature.c src/mail/signature.h src/mail/signature_field.c \
 	src/mail/signature_inside.h src/mail/signature_judge.c src/mail/signature_write.c \
+	src/mail/spf.c src/mail/spf.h src/mail/spf_record.c src/mail/spf_record.h \
+	src/mail/structure.c src/mail/structure.h \
 	src/mail/transfer.c src/mail/transfer.h \
 	src/mail/word.c src/mail/word.h

@@ -93,6 +93,16 @@ fuzz_programs += fuzz_spf
 fuzz_spf_SOURCES = tests/fuzz/spf.c
 fuzz_spf_LDADD = $(fuzz_main) $(floor_mail)
 
+EXTRA_DIST += tests/fuzz/corpus/authres
+fuzz_programs += fuzz_authres
+fuzz_authres_SOURCES = tests/fuzz/authres.c
+fuzz_authres_LDADD = $(fuzz_main) $(floor_mail)
+
+EXTRA_DIST += tests/fuzz/corpus/dmarc
+fuzz_programs += fuzz_dmarc
+fuzz_dmarc_SOURCES = tests/fuzz/dmarc.c
+fuzz_dmarc_LDADD = $(fuzz_main) $(floor_mail)
+
 EXTRA_DIST += tests/fuzz/corpus/transfer
 fuzz_programs += fuzz_transfer
 fuzz_transfer_SOURCES = tests/fuzz/transfer.c

@@ -4,11 +4,13 @@ TESTS += unit_mail
 unit_mail_SOURCES = tests/unit/mail/same.h tests/unit/mail/toy.h \
 	tests/unit/mail/test_address.c \
 	tests/unit/mail/test_arc.c \
+	tests/unit/mail/test_authres.c \
 	tests/unit/mail/test_charset.c \
 	tests/unit/mail/test_compose.c \
 	tests/unit/mail/test_content.c \
 	tests/unit/mail/test_date.c \
 	tests/unit/mail/test_dkim.c \
+	tests/unit/mail/test_dmarc.c \
 	tests/unit/mail/test_dot.c \
 	tests/unit/mail/test_header.c \
 	tests/unit/mail/test_imap.c \
