@@ -62,8 +62,10 @@ with ours as (
 select 1 / ((select count(*) from again) + (select count(*) from first) = cardinality($3::bigint[]))::int;
 
 -- statement queue_sent_add
--- $2 mailbox, $3 recipients
-insert into sent as s (postoffice, mailbox, hour, n) values ($1::bigint, $2::bigint, date_trunc('hour', now()), $3::bigint)
+-- A part of deliver_run. $2 mailboxes in rising order, $3 recipients of each
+insert into sent as s (postoffice, mailbox, hour, n)
+select $1::bigint, m.mailbox, date_trunc('hour', now()), m.n
+from unnest($2::bigint[], $3::bigint[]) as m (mailbox, n) order by m.mailbox
 on conflict (postoffice, mailbox, hour) do update set n = s.n + excluded.n;
 
 -- statement queue_sent

@@ -233,8 +233,10 @@ static void queue_rows_add(db_tx *tx, arena *a, int64_t postoffice, const struct
 			all[count++] = (struct queue_addition){
 				s->job->d->id, s->job->d->envelope, s->part->remote, s->part->m};
 	}
-	if (count > 0)
+	if (count > 0) {
 		queue_add(tx, a, postoffice, all, count);
+		queue_count(tx, a, postoffice, all, count);
+	}
 }
 
 static int share_order(const void *a, const void *b)

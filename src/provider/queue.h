@@ -29,6 +29,7 @@ struct queue_recipient {
 struct queue_envelope { /* what the recipients of one message share */
 	slice sender;   /* as mail_address_text() gives it; empty = the null path */
 	int64_t mailbox; /* of the sender who logged on; 0 = none */
+	bool counted;    /* for queue_sent: his recipients have a limit */
 	enum parameter_ret ret;
 	slice envid; /* decoded; empty = none */
 	bool eight_bit, binary, utf8, require_tls;

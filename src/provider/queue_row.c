@@ -5,6 +5,8 @@
 #include "base/text.h"
 #include "base/utf8.h"
 
+#include <stdlib.h>
+
 void queue_row(const struct rows *r, int row, queue_entry *out)
 {
 	enum { SHARD, ID, POSTOFFICE, MESSAGE, MAILBOX, SENDER, DOMAIN, ADDRESS, NOTIFY, ORCPT, RET, ENVID, BODY, UTF8,
@@ -103,6 +105,39 @@ void queue_add(db_tx *tx, arena *a, int64_t postoffice, const struct queue_addit
 			p_int_array(number[PRIORITY], rows), p_int_array(number[LIFE], rows),
 			p_int_array(number[STATE], rows)},
 		17, NULL);
+}
+
+static int by_mailbox(const void *a, const void *b)
+{
+	const struct queue_addition *x = a, *y = b;
+
+	return (x->envelope->mailbox > y->envelope->mailbox) -
+	       (x->envelope->mailbox < y->envelope->mailbox);
+}
+
+void queue_count(db_tx *tx, arena *a, int64_t postoffice, const struct queue_addition *all, int n)
+{
+	struct queue_addition *sorted = arena_new_array(a, (size_t)n, sizeof *sorted);
+	int64_t *mailbox = arena_new_array(a, (size_t)n, sizeof *mailbox);
+	int64_t *sum = arena_new_array(a, (size_t)n, sizeof *sum);
+	int counted = 0;
+
+	memcpy(sorted, all, (size_t)n * sizeof *sorted);
+	qsort(sorted, (size_t)n, sizeof *sorted, by_mailbox);
+	for (int i = 0; i < n; i++) {
+		if (!sorted[i].envelope->counted)
+			continue;
+		if (counted == 0 || mailbox[counted - 1] != sorted[i].envelope->mailbox) {
+			mailbox[counted] = sorted[i].envelope->mailbox;
+			sum[counted++] = 0;
+		}
+		sum[counted - 1] += sorted[i].n;
+	}
+	if (counted > 0)
+		db_add(tx, SQL_QUEUE_SENT_ADD,
+			(struct param[]){p_int(postoffice), p_int_array(mailbox, counted),
+				p_int_array(sum, counted)},
+			3, NULL);
 }
 
 /* The results of one kind as arrays. */

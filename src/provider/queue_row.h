@@ -15,6 +15,8 @@ struct queue_addition {
 	int n;
 };
 void queue_add(db_tx *tx, arena *a, int64_t postoffice, const struct queue_addition *all, int n);
+/* Counts the recipients of senders that have a limit (T19). */
+void queue_count(db_tx *tx, arena *a, int64_t postoffice, const struct queue_addition *all, int n);
 /* Adds what ends a report's cause. */
 void queue_end(db_tx *tx, arena *a, const struct queue_result *ends, int n);
 /* Adds what writes results of any post office; the rows that were changed come back by their ids. */

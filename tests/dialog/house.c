@@ -398,6 +398,38 @@ static void expect_body(struct words *w)
 			   SLICE_ARGS(wanted), SLICE_ARGS(body));
 }
 
+/* expect queued ben@b.test from anna@demo.test [envid X] [orcpt X] */
+static void expect_queued(struct words *w)
+{
+	struct play *p = w->p;
+	slice address = must_word(w), envid = {0}, orcpt = {0};
+	queue_entry *rows;
+	int n;
+
+	if (!word_is(w, "from"))
+		play_fails(p, "expect queued ADDRESS from SENDER");
+	slice sender = must_word(w);
+	if (word_is(w, "envid"))
+		envid = must_word(w);
+	if (word_is(w, "orcpt"))
+		orcpt = must_word(w);
+	memory_queue(&p->a, &rows, &n);
+	for (int i = 0; i < n; i++)
+		if (slice_same(rows[i].address, address) && slice_same(rows[i].sender, sender) &&
+			slice_same(rows[i].envid, envid) && slice_same(rows[i].orcpt, orcpt))
+			return;
+	play_fails(p, "nothing like that is queued, %d others are", n);
+}
+
+static int queued_count(struct play *p)
+{
+	queue_entry *rows;
+	int n;
+
+	memory_queue(&p->a, &rows, &n);
+	return n;
+}
+
 static void expect(struct words *w)
 {
 	struct play *p = w->p;
@@ -408,6 +440,10 @@ static void expect(struct words *w)
 		expect_body(w);
 	else if (word_is(w, "bodies"))
 		expect_count(p, "bodies", must_number(w), memory_blobs());
+	else if (word_is(w, "queue"))
+		expect_count(p, "queued recipients", must_number(w), queued_count(p));
+	else if (word_is(w, "queued"))
+		expect_queued(w);
 	else if (word_is(w, "keys"))
 		expect_count(p, "repeat keys", must_number(w), memory_repeat_keys());
 	else if (word_is(w, "locked") || word_is(w, "unlocked")) {

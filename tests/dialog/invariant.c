@@ -87,6 +87,25 @@ static void check_promises(struct play *p)
 			play_fails(p, "a 250 named a message that is not stored");
 }
 
+/* Who waits in the queue waits once, and his message is stored. */
+static void check_queue(struct play *p)
+{
+	queue_entry *rows;
+	message *m;
+	int n;
+
+	memory_queue(&p->a, &rows, &n);
+	for (int i = 0; i < n; i++) {
+		if (message_by_id(rows[i].postoffice, rows[i].message, &p->a, &m) != ST_OK &&
+			rows[i].postoffice != 0)
+			play_fails(p, "a queued message is not stored");
+		for (int k = 0; k < i; k++)
+			if (rows[k].message == rows[i].message &&
+				slice_same(rows[k].address, rows[i].address))
+				play_fails(p, "a recipient is queued twice");
+	}
+}
+
 static void check_against_plain(struct play *p)
 {
 	for (int i = 0; i < p->copies.n; i++) {
@@ -107,6 +126,7 @@ void invariants_check(struct play *p)
 	memory_faults(false);
 	house_each(check_mailbox, p);
 	check_promises(p);
+	check_queue(p);
 	if (p->plain)
 		check_against_plain(p);
 	if (!p->unsure && !p->forgiving && memory_repeat_keys() > 0)

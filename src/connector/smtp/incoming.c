@@ -37,15 +37,8 @@ static uint64_t most_for(const conversation *c)
 
 static bool may_normalise(const conversation *c)
 {
-	if (!slice_same(setting_text(S_smtp_bare_line_ends, NULL), S("normalise")))
-		return false;
-	slice all = setting_text(S_smtp_trusted_networks, NULL), one;
-	net_network network;
-	while (slice_take(&all, ' ', &one))
-		if (net_network_parse(one, &network) == ST_OK &&
-		    net_network_has(&network, smtp_client(c)))
-			return true;
-	return false;
+	return slice_same(setting_text(S_smtp_bare_line_ends, NULL), S("normalise")) &&
+	       smtp_in_networks(S_smtp_trusted_networks, smtp_client(c));
 }
 
 struct incoming *incoming_open(conversation *c)
@@ -76,32 +69,62 @@ void incoming_close(struct incoming **in)
 
 /* ---- the post offices' shares */
 
+/* Local ones first, then those elsewhere by domain, so that doubled ones stand together. */
 static int by_place(const void *a, const void *b)
 {
 	const struct recipient *x = a, *y = b;
 	if (x->route.postoffice != y->route.postoffice)
 		return x->route.postoffice < y->route.postoffice ? -1 : 1;
+	if (x->remote != y->remote)
+		return x->remote ? 1 : -1;
+	int order = x->remote ? slice_order(x->address.domain, y->address.domain) : 0;
+	if (x->remote)
+		return order ? order : slice_order(x->address.local, y->address.local);
 	return (x->route.mailbox > y->route.mailbox) - (x->route.mailbox < y->route.mailbox);
 }
 
-/* Sorts recipients by post office and mailbox and makes one part per post office; several addresses of one
+static slice orcpt_of(const struct recipient *r, arena *a)
+{
+	return r->dsn.has_orcpt ? arena_format(a, "%.*s;%.*s", SLICE_ARGS(r->dsn.orcpt_type),
+					       SLICE_ARGS(r->dsn.orcpt))
+				: S("");
+}
+
+static bool doubled(const struct recipient *a, const struct recipient *b)
+{
+	return a->remote == b->remote &&
+	       (a->remote ? by_place(a, b) == 0 : a->route.mailbox == b->route.mailbox);
+}
+
+/* Sorts recipients by post office and place and makes one part per post office; several addresses of one
    mailbox are one entry. */
 static void make_parts(struct smtp *s, struct incoming *in)
 {
 	qsort(s->recipients, (size_t)s->n, sizeof *s->recipients, by_place);
 	in->delivery.parts = arena_new_array(&s->mail, (size_t)s->n, sizeof *in->delivery.parts);
 	struct route *routes = arena_new_array(&s->mail, (size_t)s->n, sizeof *routes);
+	struct queue_recipient *far = arena_new_array(&s->mail, (size_t)s->n, sizeof *far);
 	struct delivery_part *part = NULL;
 	for (int i = 0; i < s->n; i++) {
-		const struct route *r = &s->recipients[i].route;
-		if (!part || part->postoffice != r->postoffice) {
+		const struct recipient *r = &s->recipients[i];
+		if (!part || part->postoffice != r->route.postoffice) {
 			part = &in->delivery.parts[in->delivery.n++];
-			*part = (struct delivery_part){.postoffice = r->postoffice, .recipients = &routes[i]};
-		} else if (part->recipients[part->n - 1].mailbox == r->mailbox) {
+			*part = (struct delivery_part){.postoffice = r->route.postoffice,
+						       .recipients = routes, .remote = far};
+		} else if (doubled(r, r - 1)) {
 			continue;
 		}
-		((struct route *)part->recipients)[part->n++] = *r;
+		if (r->remote) {
+			*far++ = (struct queue_recipient){mail_address_text(&r->address, &s->mail),
+							  r->address.domain, r->dsn.notify,
+							  orcpt_of(r, &s->mail), false};
+			part->m++;
+		} else {
+			*routes++ = r->route;
+			part->n++;
+		}
 	}
+	in->delivery.envelope = &in->envelope;
 }
 
 /* ---- the fields this house adds */
@@ -142,7 +165,7 @@ static slice received_field(conversation *c, const struct incoming *in)
 static void add_catch_all_fields(const struct smtp *s, const struct delivery_part *part,
 				 header_builder *b, arena *a)
 {
-	for (int i = 0; i < s->n && part->n == 1; i++) {
+	for (int i = 0; i < s->n && part->n == 1 && part->m == 0; i++) {
 		const struct recipient *r = &s->recipients[i];
 		if (r->route.postoffice != part->postoffice || !r->route.caught)
 			continue;
@@ -181,7 +204,9 @@ static slice fields_for(const struct smtp *s, const struct incoming *in,
 {
 	header_builder b = {.utf8 = s->parameters.smtputf8};
 	slice sender = mail_address_text(&s->sender, a), fields = {0};
-	slice return_path = arena_format(a, "Return-Path: <%.*s>\r\n", SLICE_ARGS(sender));
+	/* Mail on its way elsewhere has none (RFC 5321 4.4); where a body serves both, outbound drops it. */
+	slice return_path = part->n == 0 ? S("") :
+		arena_format(a, "Return-Path: <%.*s>\r\n", SLICE_ARGS(sender));
 	add_catch_all_fields(s, part, &b, a);
 	add_missing_fields(in, seen, &b);
 	if (header_build_end(&b, a, &fields) != ST_OK)
@@ -220,6 +245,18 @@ static const char *header_refusal(const struct smtp *s, const header_survey *see
 	return NULL;
 }
 
+static const char *author_refusal(conversation *c, const header_survey *seen)
+{
+	switch (smtp_owns_authors(c, seen->first_from)) {
+	case ST_OK:
+		return NULL;
+	case ST_DENIED:
+		return "550 5.7.1 An address in From belongs to another mailbox";
+	default:
+		return "451 4.3.0 The authors cannot be checked now; try again later";
+	}
+}
+
 /* ---- passing on */
 
 static status write_all(struct incoming *in, slice bytes)
@@ -237,6 +274,8 @@ static status pass_header(conversation *c, struct incoming *in, size_t header_si
 	header_look(slice_until(text_slice(&in->header), header_size), &seen);
 	in->in_body = true;
 	in->refusal = header_refusal(s, &seen);
+	if (!in->refusal)
+		in->refusal = author_refusal(c, &seen);
 	if (in->refusal)
 		return ST_OK;
 	note_facts(s, in, &seen);
@@ -350,6 +389,13 @@ static void trace_accepted(conversation *c, const struct incoming *in, const cha
 	}
 	for (int i = 0; i < s->n; i++) {
 		const struct recipient *r = &s->recipients[i];
+		if (r->remote) {
+			trace_note(r->route.postoffice, in->delivery.id, TRACE_QUEUED,
+				   "conversation=%s recipient=%s domain=%s", c->name,
+				   log_quote(mail_address_text(&r->address, &c->command)),
+				   log_quote(r->address.domain));
+			continue;
+		}
 		trace_note(r->route.postoffice, in->delivery.id, TRACE_DELIVERED,
 			   "conversation=%s recipient=%s mailbox=%s%s", c->name,
 			   log_quote(mail_address_text(&r->address, &c->command)),
@@ -383,6 +429,24 @@ static status accept_message(conversation *c, struct incoming *in, bool repeated
 	return kind;
 }
 
+/* What the queue has to know of the whole message. */
+static void make_envelope(struct smtp *s, struct incoming *in)
+{
+	bool binary = in->scan.nul || in->scan.bare_cr || in->scan.bare_lf || in->scan.line_longest > 998;
+	int64_t carrier = s->n > 0 ? s->recipients[s->n - 1].route.postoffice : 0;
+	in->envelope = (struct queue_envelope){
+		.sender = mail_address_text(&s->sender, &s->mail),
+		.mailbox = s->authenticated ? s->who.mailbox : 0,
+		.counted = s->counted,
+		.ret = s->parameters.ret,
+		.envid = s->parameters.envid,
+		.eight_bit = in->scan.eight_bit || s->parameters.smtputf8,
+		.binary = binary && !in->scan.repair,
+		.utf8 = s->parameters.smtputf8,
+		.lifetime = setting_number(S_queue_lifetime, &(struct setting_at){.postoffice = carrier}),
+	};
+}
+
 status incoming_finish(conversation *c, struct incoming *in)
 {
 	struct smtp *s = smtp_of(c);
@@ -399,6 +463,7 @@ status incoming_finish(conversation *c, struct incoming *in)
 	if (refusal)
 		return smtp_refuse(c, refusal);
 	repeat_key(c, in);
+	make_envelope(s, in);
 	status kind = FAULT("smtp_before_deliver") ? ST_BUSY : deliver_run(&in->delivery);
 	if (kind == ST_OK || kind == ST_EXISTS)
 		return accept_message(c, in, kind == ST_EXISTS);

@@ -14,6 +14,7 @@ libsmtp_a_SOURCES = \
 	src/connector/smtp/client_text.c \
 	src/connector/smtp/incoming.c \
 	src/connector/smtp/logon.c \
+	src/connector/smtp/relay.c \
 	src/connector/smtp/server.c \
 	src/connector/smtp/session.h \
 	src/connector/smtp/smtp.h \

@@ -42,7 +42,8 @@ void smtp_reset(conversation *c)
 	s->sender = (mail_address){0};
 	s->parameters = (mail_parameters){0};
 	s->recipients = NULL;
-	s->n = s->room = s->surplus = 0;
+	s->n = s->room = s->surplus = s->remotes = 0;
+	s->counted = false;
 	if (s->state != AT_START)
 		s->state = AT_READY;
 }

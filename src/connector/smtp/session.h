@@ -23,7 +23,8 @@ enum smtp_state {
 struct recipient {
 	mail_address address;
 	rcpt_parameters dsn; /* kept for reports */
-	struct route route;
+	struct route route;  /* of a remote one only the post office that carries it */
+	bool remote;         /* at another system */
 };
 
 /* A message on its way in; lives from DATA or the first BDAT to the answer. */
@@ -34,6 +35,7 @@ struct incoming {
 	bool in_body;        /* the header has been passed on */
 	const char *refusal; /* why it cannot be accepted: what still comes is read and dropped */
 	struct delivery delivery;
+	struct queue_envelope envelope;
 	struct digest *content;
 	uint64_t most;       /* octets accepted */
 	usec began;
@@ -51,6 +53,8 @@ struct smtp {
 	mail_parameters parameters;
 	struct recipient *recipients;
 	int n, room;
+	int remotes;             /* of them at other systems */
+	bool counted;            /* they count for the sender's hour (T19) */
 	int surplus;             /* recipients refused as too many */
 	struct incoming *incoming;
 	unsigned messages;       /* begun in this conversation */
@@ -81,6 +85,16 @@ status smtp_refuse(conversation *c, const char *reply);
 
 /* Commands that do no work may not go on for ever (T20): answers with `reply`, or says goodbye. */
 status smtp_idle(conversation *c, const char *reply);
+
+/* ---- relay (relay.c) */
+/* For a recipient that is none of ours: ST_OK when this client may have it relayed; r->route then
+   names the post office that carries it. ST_FOREIGN: he may not. ST_LIMITED: too many in this hour.
+   ST_TOO_BIG. */
+status smtp_relay(conversation *c, struct recipient *r);
+/* Whether who logged on may send as the envelope's sender, and as the From field's authors. ST_DENIED. */
+status smtp_owns_sender(conversation *c);
+status smtp_owns_authors(conversation *c, slice from);
+bool smtp_in_networks(enum setting_id id, const net_address *who);
 
 /* ---- command families */
 status smtp_mail(conversation *c, slice rest);

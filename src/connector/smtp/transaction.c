@@ -28,6 +28,8 @@ status smtp_say_recipient(conversation *c, status kind, uint64_t size, const str
 		return conversation_say(c, "452 4.2.2 Mailbox is full; try again later");
 	case ST_TOO_BIG:
 		return conversation_say(c, "552 5.3.4 Message is too big for this recipient");
+	case ST_LIMITED:
+		return conversation_say(c, "450 4.7.1 Enough recipients at other systems for one hour");
 	case ST_CANCELLED:
 		c->closing = true;
 		return conversation_say(c, "421 4.3.2 The service restarts; try again at once");
@@ -119,6 +121,13 @@ status smtp_mail(conversation *c, slice rest)
 		return smtp_refuse(c, reply);
 	}
 	s->sender = sender;
+	kind = smtp_owns_sender(c);
+	if (kind != ST_OK) {
+		smtp_reset(c);
+		return smtp_refuse(c, kind == ST_DENIED
+			? "553 5.7.1 The sender address belongs to another mailbox"
+			: "451 4.3.0 The sender cannot be checked now; try again later");
+	}
 	s->state = AT_SENDER;
 	s->messages++;
 	s->idle_commands = 0;
@@ -150,7 +159,7 @@ static status resolve_bare_postmaster(conversation *c, struct recipient *r, uint
 
 static uint64_t most_for(const struct recipient *r)
 {
-	struct setting_at at = {r->route.postoffice, r->address.domain, 0};
+	struct setting_at at = {r->route.postoffice, r->remote ? S("") : r->address.domain, 0};
 	return (uint64_t)setting_number(S_smtp_message_most, &at);
 }
 
@@ -158,10 +167,14 @@ static status resolve(conversation *c, struct recipient *r)
 {
 	struct smtp *s = smtp_of(c);
 	uint64_t size = s->parameters.size;
+	status kind = ST_OK;
 	if (r->address.domain.size == 0)
 		TRY(resolve_bare_postmaster(c, r, size));
 	else
-		TRY(address_resolve(r->address.local, r->address.domain, size, &s->mail, &r->route));
+		kind = address_resolve(r->address.local, r->address.domain, size, &s->mail, &r->route);
+	if (kind == ST_FOREIGN)
+		kind = smtp_relay(c, r);
+	TRY(kind);
 	return size > most_for(r) ? ST_TOO_BIG : ST_OK;
 }
 
@@ -211,13 +224,15 @@ status smtp_rcpt(conversation *c, slice rest)
 	kind = resolve(c, &r);
 	if (kind != ST_OK) {
 		conversation_bad(c); /* harvesting ends like any other nonsense (T20) */
-		bool later = kind == ST_BUSY || kind == ST_FULL || kind == ST_TIMED_OUT;
+		bool later = kind == ST_BUSY || kind == ST_FULL || kind == ST_TIMED_OUT ||
+			     kind == ST_LIMITED;
 		metric_add(later ? M_messages_deferred : M_messages_refused, c->service, 1);
 		trace_note(0, 0, TRACE_REFUSED, "conversation=%s recipient=%s why=%s", c->name,
 			   log_quote(mail_address_text(&r.address, &c->command)), status_name(kind));
 		return smtp_say_recipient(c, kind, s->parameters.size, &r.route);
 	}
 	add_recipient(s, &r);
+	s->remotes += r.remote;
 	s->state = AT_RCPT;
 	return conversation_say(c, "250 2.1.5 Ok");
 }

@@ -1,0 +1,149 @@
+/* Relaying: who may have mail for other systems taken, and as whom he may send. There is one road,
+   smtp_relay(), and no other (T12, T14); every rule of it is a named setting. */
+#include "base/log.h"
+#include "connector/smtp/session.h"
+#include "mail/header.h"
+#include "provider/queue.h"
+
+#include <stdatomic.h>
+
+#define AUTHORS_MOST 20 /* addresses looked at in one From field */
+
+/* ---- who */
+
+bool smtp_in_networks(enum setting_id id, const net_address *who)
+{
+	slice all = setting_text(id, NULL), one;
+	net_network network;
+
+	while (slice_take(&all, ' ', &one))
+		if (net_network_parse(one, &network) == ST_OK && net_network_has(&network, who))
+			return true;
+	return false;
+}
+
+/* The post office of the sender's domain; 0 when that is not ours. */
+static status sender_office(struct smtp *s, int64_t *postoffice, bool *exists)
+{
+	struct route route = {0};
+	status kind = s->sender.empty ? ST_FOREIGN
+		: address_resolve(s->sender.local, s->sender.domain, 0, &s->mail, &route);
+
+	*postoffice = kind == ST_OK || kind == ST_FULL ? route.postoffice : 0;
+	*exists = *postoffice != 0;
+	return kind == ST_OK || kind == ST_FULL || kind == ST_FOREIGN || kind == ST_ABSENT ||
+			kind == ST_DENIED ? ST_OK : kind;
+}
+
+static void warn_once(void)
+{
+	static atomic_flag told = ATOMIC_FLAG_INIT;
+
+	if (!atomic_flag_test_and_set(&told))
+		log_event(EV_RELAY_OPEN, NULL);
+}
+
+/* ST_OK: one of the rules lets him (D5); *postoffice carries the mail. ST_FOREIGN: none does. */
+static status relays_for(conversation *c, int64_t *postoffice)
+{
+	struct smtp *s = smtp_of(c);
+	bool exists;
+
+	if (!setting_on(S_relay, NULL))
+		return ST_FOREIGN;
+	if (s->authenticated &&
+		setting_on(S_relay_authenticated, &(struct setting_at){.postoffice = s->who.postoffice})) {
+		*postoffice = s->who.postoffice;
+		return ST_OK;
+	}
+	bool privileged = smtp_in_networks(S_relay_networks, smtp_client(c));
+	if (!privileged && !setting_on(S_relay_local_sender, NULL))
+		return ST_FOREIGN;
+	TRY(sender_office(s, postoffice, &exists));
+	if (privileged)
+		return ST_OK;
+	if (!exists)
+		return ST_FOREIGN;
+	warn_once();
+	return ST_OK;
+}
+
+/* ---- how many (T19) */
+
+static status within_limits(struct smtp *s)
+{
+	struct setting_at at = {.postoffice = s->who.postoffice, .mailbox = s->who.mailbox};
+	int64_t own = setting_number(S_sent_per_mailbox_most, &at), by_mailbox = 0,
+		office = setting_number(S_sent_per_postoffice_most, &at), by_postoffice = 0;
+
+	if (!s->authenticated || (own == 0 && office == 0))
+		return ST_OK;
+	s->counted = true;
+	TRY(queue_sent(s->who.postoffice, s->who.mailbox, &by_mailbox, &by_postoffice));
+	if ((own > 0 && by_mailbox + s->remotes >= own) ||
+		(office > 0 && by_postoffice + s->remotes >= office))
+		return ST_LIMITED;
+	return ST_OK;
+}
+
+status smtp_relay(conversation *c, struct recipient *r)
+{
+	struct smtp *s = smtp_of(c);
+	int64_t postoffice = 0;
+
+	TRY(relays_for(c, &postoffice));
+	/* An address may be anybody's inside; mail for a host's number is not sent there (T53). */
+	if (r->address.literal && !setting_on(S_relay_literals, NULL))
+		return ST_FOREIGN;
+	TRY(within_limits(s));
+	r->remote = true;
+	r->route = (struct route){.postoffice = postoffice};
+	int64_t most = setting_number(S_outbound_size_most, &(struct setting_at){.postoffice = postoffice});
+	return most > 0 && s->parameters.size > (uint64_t)most ? ST_TOO_BIG : ST_OK;
+}
+
+/* ---- as whom (T13) */
+
+static bool owning(const struct smtp *s)
+{
+	return s->authenticated &&
+	       setting_on(S_smtp_sender_owned, &(struct setting_at){.postoffice = s->who.postoffice});
+}
+
+status smtp_owns_sender(conversation *c)
+{
+	struct smtp *s = smtp_of(c);
+
+	if (!owning(s) || s->sender.empty)
+		return ST_OK;
+	return address_owned(s->who.postoffice, s->who.mailbox, s->sender.local, s->sender.domain);
+}
+
+/* The envelope's address was asked about at MAIL. */
+static status owns(struct smtp *s, const mail_list_entry *author, slice envelope)
+{
+	mail_address m;
+
+	if (mail_address_of(author->local, author->domain, &s->mail, &m) != ST_OK)
+		return ST_DENIED;
+	if (!s->sender.empty && slice_same(mail_address_key(&m, &s->mail), envelope))
+		return ST_OK;
+	return address_owned(s->who.postoffice, s->who.mailbox, m.local, m.domain);
+}
+
+status smtp_owns_authors(conversation *c, slice from)
+{
+	struct smtp *s = smtp_of(c);
+	mail_list authors;
+
+	if (!owning(s) || from.size == 0)
+		return ST_OK;
+	slice envelope = mail_address_key(&s->sender, &s->mail);
+	mail_list_parse(from, AUTHORS_MOST + 1, &s->mail, &authors);
+	if (authors.broken || authors.count == 0 || authors.count > AUTHORS_MOST)
+		return ST_DENIED;
+	for (size_t i = 0; i < authors.count; i++)
+		if (authors.entry[i].kind == MAIL_LIST_ADDRESS)
+			TRY(owns(s, &authors.entry[i], envelope));
+	return ST_OK;
+}
