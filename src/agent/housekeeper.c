@@ -10,11 +10,14 @@
 #include <inttypes.h>
 
 #define FIRST_AFTER (10 * USEC_S) /* a start under load is not the moment to clean */
+#define RUN_MOST (3600 * USEC_S)  /* nobody waits for it: statements may take what PostgreSQL allows */
 
 static void run_once(void)
 {
 	struct housekeep_result done = {0};
+	usec before = task_deadline(clock_now() + RUN_MOST);
 	status kind = housekeep_run(&done);
+	task_deadline(before);
 	if (kind == ST_OK)
 		log_event(EV_HOUSEKEPT,
 			  "messages=%" PRId64 " blobs=%" PRId64 " segments=%" PRId64 " keys=%" PRId64

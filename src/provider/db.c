@@ -13,6 +13,11 @@
 #include <assert.h>
 #include <stdatomic.h>
 
+/* How long a round trip may take whose caller has no deadline. PostgreSQL ends a statement after 30 s by
+   itself; one that is stopped, or whose machine hangs, says nothing at all. */
+#define ROUND_MOST (10 * USEC_S)       /* in a fiber: mostly a client waits for it */
+#define ROUND_MOST_ALONE (35 * USEC_S) /* on a thread of its own */
+
 struct step {
 	enum statement_id id;
 	const struct param *params;
@@ -118,6 +123,7 @@ struct round {
 	int failed;      /* its number */
 	bool commits;    /* this round ends the transaction */
 	bool sent;       /* the sync may have reached the server */
+	bool silent;     /* the server did not answer within ROUND_MOST */
 	bool committing; /* what is awaited now is the commit's own answer */
 };
 
@@ -221,7 +227,7 @@ static status lost(const db_tx *tx, const struct round *r, status how)
 
 static bool may_send_again(const db_tx *tx, const struct round *r, status how)
 {
-	return how == ST_CLOSED && !tx->begun && (r->kind == ST_OK || r->kind == ST_CLOSED) &&
+	return how == ST_CLOSED && !r->silent && !tx->begun && (r->kind == ST_OK || r->kind == ST_CLOSED) &&
 	       lost(tx, r, how) == ST_BUSY;
 }
 
@@ -230,13 +236,18 @@ static status round_once(db_tx *tx, struct round *r)
 	*r = (struct round){.commits = r->commits, .failed = -1};
 	if (tx->connection == NULL)
 		TRY(pool_take(tx->role, &tx->connection));
+	usec callers = task_deadline_now();
+	if (callers == USEC_NEVER)
+		task_deadline(clock_now() + (task_self() ? ROUND_MOST : ROUND_MOST_ALONE));
 	status how = round_send(tx, r);
 	if (how == ST_OK)
 		how = round_gather(tx, r);
+	task_deadline(callers);
 	if (how == ST_OK && r->kind != ST_CLOSED)
 		return ST_OK;
+	r->silent = how == ST_TIMED_OUT && callers == USEC_NEVER;
 	pool_drop(&tx->connection);
-	return how == ST_OK ? ST_CLOSED : how;
+	return how == ST_OK || r->silent ? ST_CLOSED : how;
 }
 
 /* Sends the steps and gathers what they gave. The connection stays with the transaction. */

@@ -23,7 +23,8 @@
                  22021 a text is not UTF-8 or has a NUL
      ST_BUSY     40001 40P01 55P03 57014 (serialisation, deadlock, lock or statement timeout),
                  53xxx (disk full, memory, too many connections), 57P01-05 and 08xxx (connection
-                 refused or lost before anything could be committed), no connection to be had
+                 refused or lost before anything could be committed), no connection to be had, no
+                 answer within 10 s (35 s on a plain thread) to a caller without a deadline
      ST_UNSURE   the connection was lost, or the task ended, after the commit was sent and before its
                  answer came: it may or may not be stored. Never given for statements that only
                  read (their text begins with `select`): those are tried once more, then ST_BUSY

@@ -48,8 +48,8 @@
 #define LANES 2  /* transactions under way at once in one process */
 #define CROWD 16 /* waiting jobs that open another lane beside a busy one */
 #define BATCH_BYTES ((size_t)4 * 1024 * 1024) /* packed bodies in one batch */
-#define RUN_MOST (10 * USEC_S)                /* one transaction */
-#define UNSURE_MOST (20 * USEC_S)             /* finding out what became of one */
+#define RUN_MOST (8 * USEC_S)                 /* one transaction */
+#define SETTLE_MOST (11 * USEC_S)             /* and finding out what became of it, if that is not known */
 #define UNSURE_PAUSE (200 * USEC_MS)
 #define SHOWN_MOST 200 /* bytes of subject and sender kept for lists */
 #define MESSAGE_ID_MOST 998
@@ -324,9 +324,10 @@ static status transaction_run(struct job **jobs, int n, int *failed)
 	return s;
 }
 
-static status transaction_try(struct job **jobs, int n, int *failed)
+static status transaction_try(struct job **jobs, int n, usec until, int *failed)
 {
-	usec before = task_deadline(clock_now() + RUN_MOST);
+	usec most = clock_now() + RUN_MOST;
+	usec before = task_deadline(most < until ? most : until);
 	status s = transaction_run(jobs, n, failed);
 
 	task_deadline(before);
@@ -337,14 +338,13 @@ static status transaction_try(struct job **jobs, int n, int *failed)
 /* Runs it until its outcome is known. The lane is free meanwhile: a lost connection of one batch
    must not hold up the others. A run that is refused for now settles nothing, even by one statement:
    it may have waited in vain for the lost one, which is still under way. */
-static status transaction_settle(struct job **jobs, int n, int *failed)
+static status transaction_settle(struct job **jobs, int n, usec until, int *failed)
 {
-	usec until = clock_now() + UNSURE_MOST;
 	status s;
 
 	log_event(EV_DELIVER_UNSURE, "messages=%d", n);
 	for (;;) {
-		s = transaction_try(jobs, n, failed);
+		s = transaction_try(jobs, n, until, failed);
 		if (s != ST_UNSURE && s != ST_BUSY)
 			break;
 		if (clock_now() >= until || task_sleep(UNSURE_PAUSE) != ST_OK)
@@ -422,13 +422,14 @@ static void lane_leave(void);
 static void jobs_run(struct job **jobs, int n, bool *lane)
 {
 	int failed;
-	status s = transaction_try(jobs, n, &failed);
+	usec until = clock_now() + SETTLE_MOST;
+	status s = transaction_try(jobs, n, until, &failed);
 
 	if (s == ST_UNSURE) {
 		if (*lane)
 			lane_leave();
 		*lane = false;
-		s = transaction_settle(jobs, n, &failed);
+		s = transaction_settle(jobs, n, until, &failed);
 	}
 	if (s == ST_EXISTS)
 		s = jobs_stand(jobs, n);

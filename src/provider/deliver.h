@@ -7,7 +7,7 @@
    message never fails another. ST_OK means: COMMIT returned, the message is durable and visible.
    An unknown outcome of COMMIT is settled by running the same transaction again on a new connection
    until it is known (R5): the key of the message lets only one of the two be stored. ST_BUSY is given
-   only when the message is certainly not stored or the database stayed unreachable for 20 s (then its
+   only when the message is certainly not stored or the database stayed unreachable for 11 s (then its
    repetition will be recognised); never ST_OK on doubt. Besides the kinds of deliver_run below it may
    give ST_TIMED_OUT and ST_CANCELLED of the caller's task, only before the message was taken up. */
 #ifndef PENNYPOST_PROVIDER_DELIVER_H

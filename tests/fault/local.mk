@@ -1,9 +1,9 @@
 # Fault tests. They make a place of their own (place.py). contrib/check runs their short versions;
 # `make torture` runs all kills, about half an hour, `make faults` the long versions of the others, and
 # both print their figures.
-fault_modules = tests/fault/place.py tests/fault/ledger.py tests/fault/client.py
+fault_modules = tests/fault/place.py tests/fault/ledger.py tests/fault/client.py tests/fault/mailing.py
 fault_scripts = tests/fault/torture tests/fault/starts tests/fault/privileges \
-	tests/fault/points
+	tests/fault/points tests/fault/cut
 EXTRA_DIST += $(fault_modules) $(fault_scripts)
 
 fault_programs = pennypostd$(EXEEXT) pennypost$(EXEEXT)
@@ -13,4 +13,5 @@ faults: $(fault_programs)
 	PENNYPOST_TOP_SRCDIR='$(abs_top_srcdir)' $(srcdir)/tests/fault/starts --slow
 	PENNYPOST_TOP_SRCDIR='$(abs_top_srcdir)' $(srcdir)/tests/fault/privileges
 	PENNYPOST_TOP_SRCDIR='$(abs_top_srcdir)' $(srcdir)/tests/fault/points
+	PENNYPOST_TOP_SRCDIR='$(abs_top_srcdir)' $(srcdir)/tests/fault/cut
 .PHONY: torture faults
