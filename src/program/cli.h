@@ -109,6 +109,8 @@ int64_t cli_number(const struct cli *c, const char *name, int64_t otherwise);
 bool cli_each(const struct cli *c, const char *name, int i, slice *text);
 /* NAME@POSTOFFICE apart. */
 void cli_split(slice mailbox, slice *name, slice *postoffice);
+/* All of a stream, for standard input and files. ST_TOO_BIG over 256 MB; ST_BROKEN. */
+status cli_read_all(FILE *f, arena *a, slice *out);
 /* How help calls a value of that kind: "SIZE". */
 const char *cli_kind_word(enum cli_kind kind);
 /* The candidate nearest to a mistyped word, or NULL: for "did you mean". A NULL closes them. */

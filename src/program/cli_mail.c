@@ -14,24 +14,6 @@
 #include <errno.h>
 #include <string.h>
 
-enum { FILE_MOST = 256 * 1024 * 1024 };
-
-/* All of a stream; *too_big when there is more than may be sent. */
-static status read_all(FILE *f, arena *a, slice *out)
-{
-	text t = TEXT_INIT;
-	size_t got;
-	do {
-		text_reserve(&t, 64 * 1024);
-		got = fread(t.at + t.size, 1, 64 * 1024, f);
-		t.size += got;
-	} while (got > 0 && t.size <= FILE_MOST);
-	status kind = ferror(f) ? ST_BROKEN : t.size > FILE_MOST ? ST_TOO_BIG : ST_OK;
-	*out = arena_copy(a, text_slice(&t));
-	text_free(&t);
-	return kind;
-}
-
 static status read_file(struct cli *c, slice path, compose_file *out)
 {
 	FILE *f = fopen(path.at, "rbe");
@@ -40,7 +22,7 @@ static status read_file(struct cli *c, slice path, compose_file *out)
 			"%.*s cannot be attached: %s", SLICE_ARGS(path), strerror(errno));
 	size_t slash = slice_find_last(path, '/');
 	out->name = slash < path.size ? slice_from(path, slash + 1) : path;
-	status kind = read_all(f, &c->a, &out->content);
+	status kind = cli_read_all(f, &c->a, &out->content);
 	fclose(f);
 	if (kind != ST_OK)
 		return cli_fail(c, ST_INVALID, "attach a file of at most 256 MB",
@@ -68,7 +50,7 @@ static status compose_from(struct cli *c, slice *raw, slice *message_id)
 	for (int i = 0; cli_each(c, "--attach", i, &value); i++)
 		TRY(read_file(c, value, &file[i]));
 	slice from = cli_text(c, "--from"), body = cli_text(c, "--body");
-	if (slice_same(body, S("-")) && read_all(c->in, &c->a, &body) != ST_OK)
+	if (slice_same(body, S("-")) && cli_read_all(c->in, &c->a, &body) != ST_OK)
 		return cli_fail(c, ST_INVALID, "write at most 256 MB of text to it",
 			"the text cannot be read");
 	slice domain = slice_from(from, slice_find_last(from, '@') + 1);

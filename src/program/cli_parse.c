@@ -468,3 +468,22 @@ status cli_parse(struct cli *c, int argc, char **argv)
 	}
 	return complete(c);
 }
+
+/* ---- streams */
+
+enum { FILE_MOST = 256 * 1024 * 1024 };
+
+status cli_read_all(FILE *f, arena *a, slice *out)
+{
+	text t = TEXT_INIT;
+	size_t got;
+	do {
+		text_reserve(&t, 64 * 1024);
+		got = fread(t.at + t.size, 1, 64 * 1024, f);
+		t.size += got;
+	} while (got > 0 && t.size <= FILE_MOST);
+	status kind = ferror(f) ? ST_BROKEN : t.size > FILE_MOST ? ST_TOO_BIG : ST_OK;
+	*out = arena_copy(a, text_slice(&t));
+	text_free(&t);
+	return kind;
+}

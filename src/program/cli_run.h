@@ -57,6 +57,12 @@ status cli_message_delete(struct cli *c);
 /* cli_mail.c */
 status cli_mail_send(struct cli *c);
 
+/* cli_test.c */
+status cli_test_spf(struct cli *c);
+status cli_test_dkim(struct cli *c);
+status cli_test_arc(struct cli *c);
+status cli_test_dmarc(struct cli *c);
+
 /* cli_status.c */
 status cli_status(struct cli *c);
 status cli_trace(struct cli *c);

@@ -21,6 +21,7 @@
 		MAY("--mailbox", MAILBOX, "the value for this mailbox")
 #define YES MAY("--yes", FLAG, "really do it")
 #define PASSWORD(sentence) MAY("--password", SECRET, sentence)
+#define DNS_SERVER MAY("--dns", TEXT, "DNS server to ask, as address or address:port (default: the system's)")
 #define RANDOM_UNLESS "the password, - to read it from standard input; without it a random one is made and shown once"
 
 const struct cli_parameter cli_globals[] = {
@@ -38,6 +39,7 @@ const struct cli_group cli_groups[] = {
 	{"address", "Mail addresses and where they lead"},
 	{"message", "Stored messages"},
 	{"mail", "Sending mail"},
+	{"test", "What SPF, DKIM, ARC and DMARC say"},
 	{"audit", "Who changed what"},
 	{"housekeep", "The housekeeper's work"},
 	{NULL, NULL}};
@@ -205,6 +207,28 @@ const struct cli_command cli_commands[] = {
 			MAY("--from-name", TEXT, "name of the sender, for people")},
 		"mail send --from postmaster@demo.test --to anna@demo.test --subject Hello --body -",
 		"All recipients get it or none: one that refuses mail is named, and nothing is sent."},
+
+	{"test spf", CLI_ALONE, cli_test_spf,
+		"Tells whether an address may send for a domain; the answer's first word is the result of SPF.",
+		{NEED("IP", TEXT, "address of the client"), NEED("HELO", TEXT, "what the client calls itself"),
+			NEED("MAILFROM", TEXT, "address of the sender; <> for none, then HELO is judged"),
+			DNS_SERVER},
+		"test spf 192.0.2.1 mail.example.org anna@example.org --dns 127.0.0.1:5353",
+		"Results are none, neutral, pass, fail, softfail, temperror and permerror (RFC 7208)."},
+	{"test dkim", CLI_ALONE, cli_test_dkim,
+		"Judges the DKIM signatures of a message on standard input; the answer's first word is the result.",
+		{DNS_SERVER}, "test dkim",
+		"Results are none, pass, fail, temperror and permerror; one signature that passes is enough."},
+	{"test arc", CLI_ALONE, cli_test_arc,
+		"Judges the ARC chain of a message on standard input; the answer's first word is the result.",
+		{DNS_SERVER}, "test arc", "Results are none, pass, fail and temperror (RFC 8617)."},
+	{"test dmarc", CLI_ALONE, cli_test_dmarc,
+		"Judges a message on standard input by its author's DMARC policy; the answer's first word is the result.",
+		{MAY("--ip", TEXT, "address of the client; without it SPF is not asked"),
+			MAY("--helo", TEXT, "what the client called itself"),
+			MAY("--mail-from", TEXT, "address of the sender; without it HELO is judged"), DNS_SERVER},
+		"test dmarc --ip 192.0.2.1 --helo mail.example.org --mail-from anna@example.org",
+		"Results are none, pass, fail, temperror and permerror (RFC 7489)."},
 
 	{"status", CLI_CONF, cli_status,
 		"Tells how the system is: database, schema, durability, tenants apart, nodes, counts; 1 when not healthy.",

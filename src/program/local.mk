@@ -18,6 +18,7 @@ libprogram_a_SOURCES = \
 	src/program/cli_settings.c \
 	src/program/cli_status.c \
 	src/program/cli_table.c \
+	src/program/cli_test.c \
 	src/program/master.c src/program/master.h \
 	src/program/privilege.c src/program/privilege.h \
 	src/program/ready.c src/program/ready.h \
