@@ -23,6 +23,7 @@ include tests/unit/program/local.mk
 endif
 include tests/compare/local.mk
 include tests/dns/local.mk
+include tests/signature/local.mk
 include tests/fuzz/local.mk
 include tests/dialog/local.mk
 include tests/clients/local.mk
