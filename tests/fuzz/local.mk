@@ -53,6 +53,21 @@ fuzz_programs += fuzz_date
 fuzz_date_SOURCES = tests/fuzz/date.c
 fuzz_date_LDADD = $(fuzz_main) $(floor_mail)
 
+EXTRA_DIST += tests/fuzz/corpus/arc
+fuzz_programs += fuzz_arc
+fuzz_arc_SOURCES = tests/fuzz/arc.c tests/unit/mail/toy.h
+fuzz_arc_LDADD = $(fuzz_main) $(floor_mail)
+
+EXTRA_DIST += tests/fuzz/corpus/dkim
+fuzz_programs += fuzz_dkim
+fuzz_dkim_SOURCES = tests/fuzz/dkim.c tests/unit/mail/toy.h
+fuzz_dkim_LDADD = $(fuzz_main) $(floor_mail)
+
+EXTRA_DIST += tests/fuzz/corpus/dkim_key
+fuzz_programs += fuzz_dkim_key
+fuzz_dkim_key_SOURCES = tests/fuzz/dkim_key.c
+fuzz_dkim_key_LDADD = $(fuzz_main) $(floor_net)
+
 EXTRA_DIST += tests/fuzz/corpus/dot
 fuzz_programs += fuzz_dot
 fuzz_dot_SOURCES = tests/fuzz/dot.c
