@@ -45,7 +45,7 @@ typedef struct arc_seal arc_seal;
 
 /* Begins to seal the message as it goes out (fields added by this house included). `signer` as in
    mail/dkim.h, its identity and expires_at are not used, canonicalisation is relaxed. Rules of
-   lending as dkim_sign_begin(). ST_INVALID: no From field, or a signer that cannot be written. */
+   lending and ST_INVALID as dkim_sign_begin(). */
 status arc_seal_begin(slice header, const dkim_signer *signer, signature_body *body, arena *a,
                       arc_seal **out);
 /* After signature_body_end(): the set's three fields, to be put before the header. `results` is the

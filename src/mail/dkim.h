@@ -119,7 +119,8 @@ typedef struct dkim_sign dkim_sign;
 /* Begins to sign the message with that header, which is lent until the end and must not change
    afterwards but for fields put before it. Signed are all fields that readers see or MIME readers
    obey, as often as they are there, and the important ones once more, so that none can be added.
-   ST_INVALID: no From field, more than one, or a signer that cannot be written into a header. */
+   ST_INVALID: no From field, more than one, a header that begins with a blank, or a signer that
+   cannot be written into a field. */
 status dkim_sign_begin(slice header, const dkim_signer *signer, size_t count, signature_body *body,
                        arena *a, dkim_sign **out);
 /* After signature_body_end(): the DKIM-Signature fields, folded, each with its CRLF, to be put before

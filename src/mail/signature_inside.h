@@ -83,7 +83,7 @@ signature_judgement signature_judge(const signature_said *said, const uint8_t di
 /* --- Signing ----------------------------------------------------------------------------------- */
 
 /* The names to sign of this header, colon-separated, with a blank here and there where lines may be
-   folded. ST_INVALID unless there is exactly one From field. */
+   folded. ST_INVALID unless there is exactly one From field, and where the header begins with a blank. */
 status signature_names(slice header, arena *a, slice *names);
 /* Whether domain and selector can be written into a field. */
 bool signature_signer_fits(const dkim_signer *signer, arena *a);

@@ -64,6 +64,9 @@ status signature_names(slice header, arena *a, slice *names)
 	size_t count[SIGNED_NAMES] = {0}, column = 0;
 	text out = TEXT_INIT;
 
+	/* A field put before a header that begins with a blank would swallow its first line. */
+	if (header.size > 0 && (header.at[0] == ' ' || header.at[0] == '\t'))
+		return ST_INVALID;
 	count_names(header, count);
 	if (count[0] != 1)
 		return ST_INVALID;

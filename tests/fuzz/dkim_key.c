@@ -24,9 +24,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		char noughts[SIGNATURE_RSA_MOST / 8] = {0};
 		unsigned bits;
 		slice text = dkim_record_text(record.algorithm, record.public_key, record.testing, &a);
-		must(dkim_record_parse(text, &a, &again) == ST_OK);
-		must(slice_same(record.public_key, again.public_key) && record.testing == again.testing);
-		must(record.algorithm == again.algorithm && again.sha256 && again.email);
+		if (text.size <= DKIM_RECORD_MOST) {
+			must(dkim_record_parse(text, &a, &again) == ST_OK);
+			must(slice_same(record.public_key, again.public_key) && record.testing == again.testing);
+			must(record.algorithm == again.algorithm && again.sha256 && again.email);
+		}
 		must(signature_openssl.verify(record.algorithm, record.public_key, digest,
 		                              slice_of(noughts, sizeof noughts), &bits) != ST_OK);
 	}

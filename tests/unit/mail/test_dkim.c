@@ -716,6 +716,7 @@ Test(dkim, signers_that_cannot_be_written_are_refused)
 	} rows[] = {
 		{S("Subject: x\r\n"), S("example.org"), S("one"), S("")},
 		{S("From: x\r\nFrom: y\r\n"), S("example.org"), S("one"), S("")},
+		{S(" a\r\nFrom: x\r\n"), S("example.org"), S("one"), S("")},
 		{S("From: x\r\n"), S("example.org; x=1"), S("one"), S("")},
 		{S("From: x\r\n"), S("example.org"), S("a\r\nb"), S("")},
 		{S("From: x\r\n"), S("example.org"), S("one"), S("a b@example.org")},
