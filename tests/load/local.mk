@@ -13,7 +13,7 @@ endif
 
 # What the parsers cost per byte, and whether that stays the same for big inputs.
 check_PROGRAMS += mail_cost
-mail_cost_SOURCES = tests/load/mail-cost.c
+mail_cost_SOURCES = tests/load/mail-cost.c tests/unit/mail/toy.h
 mail_cost_LDADD = $(floor_mail)
 bench: bench-mail
 bench-mail: mail_cost$(EXEEXT)

@@ -2,14 +2,17 @@
    1 MB, nanoseconds per byte, and the ratio of the last to the first, which stays near one when the
    cost is linear. Prints one line per input; the exit code is 1 when a ratio is over 3, far from the
    noise of a busy machine and far below what a quadratic cost gives. */
+#include "../unit/mail/toy.h"
 #include "base/text.h"
 #include "mail/address.h"
+#include "mail/arc.h"
 #include "mail/content.h"
 #include "mail/date.h"
 #include "mail/dot.h"
 #include "mail/header.h"
 #include "mail/mime.h"
 #include "mail/parameter.h"
+#include "mail/signature_inside.h"
 #include "mail/transfer.h"
 #include "mail/word.h"
 
@@ -137,6 +140,53 @@ static void run_quoted(slice s, arena *a)
 	decode(TRANSFER_QUOTED_PRINTABLE, s);
 }
 
+static struct toy_record no_keys[] = {{S(""), LOOKUP_ABSENT, {S("")}, 0}};
+static const lookup no_dns = {.with = no_keys, .ask = toy_ask};
+
+static void run_dkim(slice s, arena *a)
+{
+	dkim_report r;
+
+	dkim_check_message(s, &toy, &no_dns, 0, a, &r);
+}
+
+static void run_arc(slice s, arena *a)
+{
+	arc_report r;
+
+	arc_check_message(s, &toy, &no_dns, 0, a, &r);
+}
+
+static void run_canon(slice s, arena *a)
+{
+	signature_body *b = signature_body_open(&toy);
+	size_t which;
+
+	(void)a;
+	signature_body_want(b, CANON_SIMPLE, 0, &which);
+	signature_body_want(b, CANON_RELAXED, 0, &which);
+	signature_body_add(b, s);
+	signature_body_end(b);
+	signature_body_close(&b);
+}
+
+static void run_record(slice s, arena *a)
+{
+	tag_list tags;
+
+	(void)a;
+	tag_list_parse(s, &tags);
+}
+
+#define SIGNATURE                                                                                  \
+	"DKIM-Signature: v=1; a=rsa-sha256; c=relaxed; d=a.example; s=b; b=AAAA;"                  \
+	" bh=AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA="
+#define SET                                                                                        \
+	"ARC-Seal: i=1; cv=none; a=rsa-sha256; d=a.example; s=b; b=AAAA\r\n"                       \
+	"ARC-Authentication-Results: i=1; a\r\n"                                                   \
+	"ARC-Message-Signature: i=1; a=rsa-sha256; d=a.example; s=b; b=AAAA; h=From;"              \
+	" bh=AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA="
+
 #define LINE72 "It was a dark and stormy night; the rain fell in torrents, except at ..."
 
 /* An input is `head` and then `unit` over and over; "%d" in a unit is its number. */
@@ -185,6 +235,20 @@ static const struct input {
 	{"mime: messages", run_mime, "", "Content-Type: message/rfc822\n\n"},
 	{"mime: near boundaries", run_mime, "Content-Type: multipart/mixed; boundary=b\n\n", "--bx\n"},
 	{"mime: one header line", run_mime, "Content-Type: a/b", ";n=x"},
+	{"dkim: fields", run_dkim, SIGNATURE "; h=From:A:B:A:A\r\n", "A: b\r\n"},
+	{"dkim: folds", run_dkim, SIGNATURE "; h=From:A\r\nA: b\r\n", " c\r\n"},
+	{"dkim: names", run_dkim, SIGNATURE "; h=From", ":A%d"},
+	{"dkim: tags", run_dkim, SIGNATURE "; h=From", "; t%d=x"},
+	{"dkim: signatures", run_dkim, SIGNATURE "; h=From\r\n", SIGNATURE "; h=From:a:b:c\r\n"},
+	{"canon: lines", run_canon, "", LINE72 "\r\n"},
+	{"canon: line ends", run_canon, "", "\r\n"},
+	{"canon: blanks", run_canon, "", " \t"},
+	{"canon: CR", run_canon, "", "\r"},
+	{"canon: all in doubt", run_canon, "", " \r\n \rx"},
+	{"record: tags", run_record, "v=DKIM1", "; t%d=x"},
+	{"record: one tag", run_record, "p=", "A B"},
+	{"arc: results", run_arc, SET "\r\n", "ARC-Authentication-Results: i=%d; a\r\n"},
+	{"arc: fields", run_arc, SET "\r\n", "A: b\r\n"},
 	{"base64", run_base64, "", "SXQgd2FzIGEgZGFyayBhbmQgc3Rvcm15IG5pZ2h0OyB0aGUgcmFpbiBmZWxsIGlu\r\n"},
 	{"base64: padding", run_base64, "", "="},
 	{"quoted-printable", run_quoted, "", "It was a d=C3=A4rk and stormy night; the rain =\r\n"},
