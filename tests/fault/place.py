@@ -144,6 +144,7 @@ class Place:
 			"state": self.dir / "run", "user": self.user} | other
 		(self.dir / "run").mkdir(exist_ok=True)
 		(self.dir / "certificates").mkdir(exist_ok=True)
+		self.conf.touch(mode=0o600)
 		self.conf.write_text("".join(f"{k} = {v}\n" for k, v in rows.items() if v != ""))
 
 	def configure(self, **other):
