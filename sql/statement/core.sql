@@ -68,6 +68,11 @@ lock table schema_version in exclusive mode;
 -- statement schema_note owner
 insert into schema_version (version, name) values ($1, $2) on conflict do nothing;
 
+-- statement databases_beside owner
+-- $1 a database: the names of the server's others that are Pennypost's, or NULL
+select string_agg(d.datname, ', ' order by d.datname) from pg_database d join pg_roles r on r.oid = d.datdba
+where r.rolname = 'pennypost_owner' and d.datname <> $1::text;
+
 -- statement role_commands owner
 -- $1 role, $2 its password as the server keeps it, or NULL: the commands that make it what it must be
 select c from (values

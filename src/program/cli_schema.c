@@ -63,7 +63,8 @@ struct plan {
 	int fd;
 };
 
-/* A database with tables may serve nodes that know the present passwords. */
+/* A database with tables may serve nodes that know the present passwords; and roles belong to the
+   whole server, so another database of it may. */
 static status refuse_present(struct cli *c, const struct plan *p)
 {
 	slice uri, why = S("");
@@ -78,6 +79,14 @@ static status refuse_present(struct cli *c, const struct plan *p)
 		return cli_fail(c, ST_EXISTS,
 			"`pennypost schema migrate` brings it up to date; --renew-passwords gives its roles new passwords",
 			"the database %.*s has its tables already", SLICE_ARGS(p->roles.database));
+	slice names;
+	TRY(refused(c,
+		migrate_beside(p->roles.superuser_uri, p->roles.database, &c->a, &names, &why), why));
+	if (names.size > 0)
+		return cli_fail(c, ST_EXISTS,
+			"give this one a server of its own, or run it with --renew-passwords and write the new passwords into the bootstrap files of the others too",
+			"roles belong to the whole server, and their passwords are in use by its database %.*s",
+			SLICE_ARGS(names));
 	return ST_OK;
 }
 

@@ -151,6 +151,21 @@ status migrate_roles(const struct migrate_roles *r, arena *a, slice *why)
 	return kind == ST_OK || kind == ST_BUSY ? kind : ST_BROKEN;
 }
 
+status migrate_beside(slice superuser_uri, slice database, arena *a, slice *names, slice *why)
+{
+	db_link *l = NULL;
+	struct rows r = {0};
+	struct param p = p_text(database);
+	TRY(db_link_open(superuser_uri, "pennypost schema", a, &l, why));
+	status kind = run(l, SQL_DATABASES_BESIDE, &p, 1, a, &r);
+	db_link_close(&l);
+	if (kind == ST_OK)
+		*names = row_null(&r, 0, 0) ? S("") : row_slice(&r, 0, 0);
+	else
+		*why = S("the database did not answer");
+	return kind;
+}
+
 /* Of two words of one key the later counts. */
 status migrate_role_uri(slice superuser_uri, slice database, slice role, slice password, arena *a,
 	slice *out, slice *why)
