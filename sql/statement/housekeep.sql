@@ -82,6 +82,15 @@ delete from blob_seg s using (
 	where not exists (select from blob where blob.postoffice = p.postoffice and blob.blob = b.blob)) o
 where s.postoffice = o.postoffice and s.blob = o.blob;
 
+-- statement segments_swept system
+-- up to when pieces were looked through; no row: never. It stands beside the leases, held by nobody.
+select until from lease where name = 'segments-swept';
+
+-- statement segments_swept_note system
+-- $1 moment
+insert into lease as swept (name, token, until) values ('segments-swept', 0, $1::timestamptz)
+on conflict (name) do update set until = greatest(swept.until, excluded.until);
+
 -- statement repeat_sweep system
 -- $1 microseconds
 delete from repeat where at < clock_timestamp() - $1 * interval '1 microsecond';

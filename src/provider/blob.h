@@ -8,7 +8,7 @@
 
 /* ---- writing: outside any transaction. Segments beyond 4 MB are stored as they fill, under the
    blob's id, so memory stays bounded; the blob exists for readers only when deliver_run committed
-   it. What is given up is swept by the housekeeper a day later. */
+   it. What is given up is swept by the housekeeper a day later, or at its next turn after that. */
 typedef struct blob_writer blob_writer;
 status blob_writer_open(int64_t postoffice, blob_writer **w);
 status blob_write(blob_writer *w, slice bytes);  /* may wait when a segment must be stored; breathes */

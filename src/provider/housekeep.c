@@ -174,14 +174,36 @@ static status release_changes(usec before, struct housekeep_result *r)
 	return drop_partitions("change", before, r);
 }
 
+/* The id from which pieces have not been looked through; a day more than that, for clocks that
+   disagree. The first time, and after however long a pause, it is where it ended. */
+static status unswept(int64_t *from)
+{
+	arena a = ARENA_INIT;
+	struct rows r = {0};
+	status kind = db_one(SQL_SEGMENTS_SWEPT, NULL, 0, &a, &r);
+	*from = kind == ST_OK ? id_at(row_time(&r, 0, 0) - DAY) : 0;
+	arena_release(&a);
+	return kind == ST_ABSENT ? ST_OK : kind;
+}
+
+/* Pieces stored ahead of deliveries that never came. No delivery takes a day. */
+static status sweep_segments(struct housekeep_result *r)
+{
+	usec until = clock_wall() - DAY;
+	int64_t from, noted = 0;
+	TRY(unswept(&from));
+	struct param ids[] = {p_int(from), p_int(id_at(until))};
+	TRY(changed(SQL_SEGMENTS_ORPHANED, ids, 2, &r->segments));
+	struct param mark = p_time(until);
+	return changed(SQL_SEGMENTS_SWEPT_NOTE, &mark, 1, &noted);
+}
+
 static status sweep(struct housekeep_result *r)
 {
 	int64_t locks = 0;
-	struct param ids[] = {
-		p_int(id_at(clock_wall() - 8 * DAY)), p_int(id_at(clock_wall() - DAY))};
 	struct param day = p_int(DAY);
 	struct param window = p_int(setting_number(S_smtp_repeat_window, NULL) + HOUR);
-	TRY(changed(SQL_SEGMENTS_ORPHANED, ids, 2, &r->segments));
+	TRY(sweep_segments(r));
 	TRY(changed(SQL_REPEAT_SWEEP, &window, 1, &r->keys));
 	struct param failures = p_int(setting_number(S_auth_failure_span, NULL) + DAY);
 	TRY(changed(SQL_THROTTLE_SWEEP, &failures, 1, &r->keys));
