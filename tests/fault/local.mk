@@ -4,6 +4,7 @@
 fault_modules = tests/fault/place.py tests/fault/ledger.py tests/fault/client.py tests/fault/mailing.py
 fault_scripts = tests/fault/torture tests/fault/starts tests/fault/privileges \
 	tests/fault/points tests/fault/cut
+	tests/fault/points tests/fault/nodes
 EXTRA_DIST += $(fault_modules) $(fault_scripts)
 
 fault_programs = pennypostd$(EXEEXT) pennypost$(EXEEXT)
@@ -14,4 +15,5 @@ faults: $(fault_programs)
 	PENNYPOST_TOP_SRCDIR='$(abs_top_srcdir)' $(srcdir)/tests/fault/privileges
 	PENNYPOST_TOP_SRCDIR='$(abs_top_srcdir)' $(srcdir)/tests/fault/points
 	PENNYPOST_TOP_SRCDIR='$(abs_top_srcdir)' $(srcdir)/tests/fault/cut
+	PENNYPOST_TOP_SRCDIR='$(abs_top_srcdir)' $(srcdir)/tests/fault/nodes
 .PHONY: torture faults
