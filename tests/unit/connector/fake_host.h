@@ -1,0 +1,53 @@
+/* A host on loopback that follows a script, for tests of the outbound client. It runs on a thread
+   of its own with streams of the house, so that it can speak TLS. A script is a list of rows, NULL
+   at the end:
+
+     "> 250 words"   says a line               ">> words"    says them without a line end
+     "< MAIL*"       hears a line; * = any rest "text"        hears a text up to its dot
+     "chunk"         hears BDAT n LAST and n octets
+     "tls"           TLS handshake             "next"        hangs up and takes the next connection
+     "wait"          hears until the other side ends         "drip 250 words" a line, byte by byte
+     "flood"         says 250-.. lines for ever "garbage"     says bytes without a line end for ever
+     "pause"         says nothing for 50 ms
+
+   A row that finds something else than it wants ends the script. */
+#ifndef PENNYPOST_UNIT_CONNECTOR_FAKE_HOST_H
+#define PENNYPOST_UNIT_CONNECTOR_FAKE_HOST_H
+
+#include "net/stream.h"
+
+#define HOST_GREETS "> 220 there.test ESMTP", "< EHLO us.test"
+#define HOST_KNOWS(words) HOST_GREETS, "> 250-there.test greets you", words
+
+struct fake_host {
+	net_address at;
+	const char *const *script;
+	const tls_server *tls;
+	/* What it has seen; to be read after fake_host_end. */
+	const char *stopped; /* the row that did not go well, NULL = all did */
+	char line[1100];     /* the last line heard */
+	text texts;          /* all texts and chunks, as framed on the wire */
+	int whole;           /* how many came whole */
+	int connections;
+	int listener;
+	unsigned long thread;
+};
+
+/* A listening socket on loopback. */
+int fake_host_listen(net_address *at);
+/* Listens and follows the script. */
+void fake_host_start(struct fake_host *h, const char *const *script, const tls_server *tls);
+/* Waits until the script is over (a host that still waits for a connection is told to stop). */
+void fake_host_end(struct fake_host *h);
+
+/* FOLDER/NAME.crt and .key: self-signed, P-256, for a host name; valid from `from` to `to` hours
+ * from now. */
+void fake_certificate(const char *folder, const char *host, int from, int to);
+/* The same, signed by an authority of its own, which stands behind it in the file; the record "2 0
+   1" of that authority. */
+struct tls_tlsa fake_authority(const char *folder, const char *host, unsigned char sum[32]);
+/* The record "usage selector 1" of FOLDER/default.crt; data (32 bytes) is written to `sum`. */
+struct tls_tlsa fake_tlsa(
+	const char *folder, uint8_t usage, uint8_t selector, unsigned char sum[32]);
+
+#endif
