@@ -3,8 +3,7 @@
 # both print their figures.
 fault_modules = tests/fault/place.py tests/fault/ledger.py tests/fault/client.py tests/fault/mailing.py
 fault_scripts = tests/fault/torture tests/fault/starts tests/fault/privileges \
-	tests/fault/points tests/fault/cut
-	tests/fault/points tests/fault/nodes
+	tests/fault/points tests/fault/cut tests/fault/nodes
 EXTRA_DIST += $(fault_modules) $(fault_scripts)
 
 fault_programs = pennypostd$(EXEEXT) pennypost$(EXEEXT)
