@@ -187,12 +187,13 @@ static void passed(stream *s, size_t n)
 		s->until = most;
 }
 
+/* After a read or write that said EAGAIN. */
 static status wait_turn(const stream *s, enum turn turn)
 {
 	bool reading = turn == TURN_WAIT_READ;
 	struct wait w = {
 		.fd = reading ? s->wire.in : s->wire.out,
-		.ready = reading ? WAIT_READ : WAIT_WRITE,
+		.ready = (reading ? WAIT_READ : WAIT_WRITE) | WAIT_TRIED,
 	};
 	int which;
 

@@ -5,9 +5,10 @@
            ^                                                                  |
            +------------------------------------------------------------------+
 
-   Descriptors are registered once, edge-triggered, for reading and writing. An edge that comes
-   while nobody waits is remembered in the table of descriptors and taken by the next wait; so
-   nothing is lost between a read that said EAGAIN and the wait that follows. */
+   Descriptors are registered once, edge-triggered, for reading, and from the first wait for writing
+   on for both: else each answer that a peer takes would wake the loop, and nobody waits for it. An
+   edge that comes while nobody waits is remembered in the table of descriptors and taken by the
+   next wait; so nothing is lost between a read that said EAGAIN and the wait that follows. */
 #include "task/inside.h"
 
 #include "base/log.h"
@@ -32,7 +33,7 @@
 
 struct watch {
 	task *reader, *writer;
-	bool registered;
+	uint32_t registered;     /* edges epoll tells of; 0 = none */
 	bool readable, writable; /* edges nobody has taken yet */
 };
 
@@ -301,15 +302,23 @@ static bool is_ready(const struct wait *w)
 	return poll(&at, 1, 0) > 0;
 }
 
+/* Plain files have no edges and are always ready. When the kernel has no room for one more, loop_park
+   looks from time to time. */
+static void watch_register(struct watch *at, const struct wait *w)
+{
+	uint32_t edges = EPOLLIN | EPOLLRDHUP | EPOLLET | (w->ready & WAIT_WRITE ? EPOLLOUT : 0);
+	struct epoll_event e = {.events = edges | at->registered, .data.fd = w->fd};
+	int how = at->registered ? EPOLL_CTL_MOD : EPOLL_CTL_ADD;
+	if (epoll_ctl(loop.epoll, how, w->fd, &e) == 0)
+		at->registered = e.events;
+}
+
 bool loop_take_ready(const struct wait *w)
 {
 	struct watch *at = watch_of(w->fd);
-	if (!at->registered) {
-		struct epoll_event e = {
-			.events = EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET, .data.fd = w->fd};
-		/* Plain files have no edges and are always ready. When the kernel has no room for one
-		   more, loop_park looks from time to time. */
-		at->registered = epoll_ctl(loop.epoll, EPOLL_CTL_ADD, w->fd, &e) == 0;
+	if (!at->registered || ((w->ready & WAIT_WRITE) && !(at->registered & EPOLLOUT))) {
+		/* What is ready already is told as an edge. */
+		watch_register(at, w);
 		return !at->registered && is_ready(w);
 	}
 	if ((w->ready & WAIT_READ) && at->readable) {
@@ -358,7 +367,7 @@ static bool watches_begin(task *t, const struct wait *w, int n)
 			at->reader = t;
 		if (w[i].ready & WAIT_WRITE)
 			at->writer = t;
-		all &= at->registered;
+		all &= at->registered != 0;
 	}
 	return all;
 }
