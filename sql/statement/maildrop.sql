@@ -25,9 +25,53 @@ update maildrop set until = clock_timestamp() + $4 * interval '1 microsecond'
 where postoffice = $1 and mailbox = $2 and token = $3;
 
 -- statement maildrop_unlock
--- $1 post office, $2 mailbox, $3 token. When the lock was lost, the division by zero stops the transaction.
-with ours as (delete from maildrop where postoffice = $1 and mailbox = $2 and token = $3 returning 1)
-select 1 / count(*)::int from ours;
+-- $1 post office, $2 mailbox, $3 token. No row changes when the lock was lost.
+delete from maildrop where postoffice = $1 and mailbox = $2 and token = $3;
+
+-- statement maildrop_expunge
+-- What several conversations remove at their ends, and their locks. Per conversation: $2 mailbox,
+-- $3 token, $4 INBOX. Per removed entry: $5 place of its conversation, from 1, $6 UID. Gives the places of those
+-- that still held their locks; nothing was removed for the others. Like every statement that removes it
+-- locks the mailboxes first; that the INBOX is the mailbox's was seen by maildrop_entries.
+with held as (
+	select mailbox from mailbox where postoffice = $1::bigint and mailbox = any ($2::bigint[]) order by mailbox for no key update
+), ours as (
+	delete from maildrop d
+	using unnest($2::bigint[], $3::bigint[], $4::bigint[]) with ordinality as a (mailbox, token, folder, place)
+	where (select count(*) from held) > 0
+		and d.postoffice = $1::bigint and d.mailbox = any ($2::bigint[]) and d.mailbox = a.mailbox and d.token = a.token
+	returning a.place, a.mailbox, a.folder
+), gone as (
+	delete from entry e
+	using ours o, unnest($5::bigint[], $6::bigint[]) as u (place, uid)
+	where u.place = o.place and e.postoffice = $1::bigint and e.folder = o.folder and e.uid = u.uid
+	returning o.mailbox, o.folder, e.uid, e.msg, e.flags, e.idate, e.size
+), kept as (
+	insert into expunged (postoffice, mailbox, folder, uid, msg, flags, idate)
+	select $1::bigint, mailbox, folder, uid, msg, flags, idate from gone
+), total as (
+	select mailbox, folder, count(*) as n, sum(size)::bigint as bytes, count(*) filter (where flags & 1 = 0) as unseen,
+		range_agg(int8range(uid, uid + 1)) as uids
+	from gone group by mailbox, folder
+), counted as (
+	update mailbox m set modseq = m.modseq + 1, used = m.used - t.bytes, nmsg = m.nmsg - t.n
+	from total t
+	where m.postoffice = $1::bigint and m.mailbox = t.mailbox
+	returning m.modseq, t.folder, t.n, t.bytes, t.unseen, t.uids
+), numbered as (
+	update folder f set modseq = c.modseq, nmsg = f.nmsg - c.n, nunseen = f.nunseen - c.unseen, nbytes = f.nbytes - c.bytes
+	from counted c
+	where f.postoffice = $1::bigint and f.folder = c.folder
+	returning f.folder, f.modseq, c.uids
+), told as (
+	insert into change (postoffice, folder, modseq, kind, uids)
+	select $1::bigint, folder, modseq, 'v', uids from numbered
+)
+select place from ours;
+
+-- statement maildrop_left
+-- $2 folder, $3 UIDs: how many of them are still there.
+select count(*) from entry where postoffice = $1::bigint and folder = $2::bigint and uid = any ($3::bigint[]);
 
 -- statement maildrop_entries
 -- $1 post office, $2 mailbox, $3 folder: its UIDVALIDITY, and what is in it as three arrays in the order of UIDs

@@ -29,6 +29,7 @@ libprovider_a_SOURCES = $(provider_shared) \
 	src/provider/folder.c src/provider/folder_clear.c src/provider/folder_expunge.h \
 	src/provider/mailbox.c src/provider/mailbox_fresh.h \
 	src/provider/maildrop.c src/provider/maildrop.h \
+	src/provider/maildrop_leave.c src/provider/maildrop_leave.h \
 	src/provider/message.c \
 	src/provider/postoffice.c \
 	src/provider/queue.c src/provider/queue_admin.c src/provider/queue_row.c src/provider/queue_row.h \

@@ -1,16 +1,16 @@
-/* The maildrop's two transactions; see maildrop.h. */
+/* The maildrop's coming and staying; see maildrop.h. Going with removals is maildrop_leave.c. */
 #include "provider/maildrop.h"
 
 #include "base/map.h"
 #include "base/random.h"
 #include "provider/db.h"
+#include "provider/maildrop_leave.h"
 #include "task/task.h"
 
 #include <pthread.h>
 
 #define NOTE_EVERY (60 * USEC_S)
 #define NOTED_MOST 20000
-#define SETTLE_PAUSE (100 * USEC_MS)
 
 /* ---- which logons this process noted lately */
 
@@ -102,60 +102,15 @@ status maildrop_renew(int64_t postoffice, int64_t mailbox, int64_t token, usec l
 
 /* ---- going */
 
-static status give(int64_t postoffice, int64_t mailbox, int64_t inbox, int64_t token,
-		   const uint32_t *uids, int n, arena *a)
+static status unlock(int64_t postoffice, int64_t mailbox, int64_t token, arena *a)
 {
+	struct rows r = {0};
 	db_tx *tx = db_begin(DB_RUN, a);
-	int failed = -1;
-	if (n == 0)
-		db_relax(tx);
+	db_relax(tx);
 	db_add(tx, SQL_MAILDROP_UNLOCK,
-	       (struct param[]){p_int(postoffice), p_int(mailbox), p_int(token)}, 3, NULL);
-	if (n > 0) {
-		int64_t *wide = arena_new_array(a, (size_t)n, sizeof *wide);
-		for (int i = 0; i < n; i++)
-			wide[i] = uids[i];
-		db_add(tx, SQL_DELIVER_LOCK,
-		       (struct param[]){p_int(postoffice), p_int_array(&mailbox, 1)}, 2, NULL);
-		db_add(tx, SQL_FOLDER_EXPUNGE,
-		       (struct param[]){p_int(postoffice), p_int(mailbox), p_int(inbox),
-					p_int_array(wide, n)},
-		       4, NULL);
-	}
-	status kind = db_commit(&tx, &failed);
-	return kind == ST_INVALID && failed == 0 ? ST_ABSENT : kind;
-}
-
-/* ST_OK when none of them is in the folder any more, else ST_ABSENT. */
-static status gone(int64_t postoffice, int64_t mailbox, int64_t inbox, const uint32_t *uids, int n,
-		   arena *a)
-{
-	struct rows r;
-	int count = 0;
-	TRY(db_one(SQL_MAILDROP_ENTRIES,
-		   (struct param[]){p_int(postoffice), p_int(mailbox), p_int(inbox)}, 3, a, &r));
-	const int64_t *left = row_int_array(&r, 0, 1, a, &count);
-	for (int i = 0; i < count; i++)
-		for (int k = 0; k < n; k++)
-			if (left[i] == uids[k])
-				return ST_ABSENT;
-	return ST_OK;
-}
-
-/* The answer to COMMIT was lost: the same again until it is known (R5). Lock and messages went
-   together, so who finds the lock gone looks whether the messages are. */
-static status settle(int64_t postoffice, int64_t mailbox, int64_t inbox, int64_t token,
-		     const uint32_t *uids, int n, arena *a)
-{
-	status kind = ST_UNSURE;
-	while (kind == ST_UNSURE || kind == ST_BUSY) {
-		if (task_sleep(SETTLE_PAUSE) != ST_OK)
-			return ST_UNSURE;
-		kind = give(postoffice, mailbox, inbox, token, uids, n, a);
-		if (kind == ST_ABSENT)
-			kind = gone(postoffice, mailbox, inbox, uids, n, a);
-	}
-	return kind;
+	       (struct param[]){p_int(postoffice), p_int(mailbox), p_int(token)}, 3, &r);
+	status kind = db_commit(&tx, NULL);
+	return kind == ST_OK && r.changed == 0 ? ST_ABSENT : kind;
 }
 
 /* Also for a conversation that was cancelled or ran out of time: the next client should not wait for the
@@ -164,11 +119,11 @@ status maildrop_give(int64_t postoffice, int64_t mailbox, int64_t inbox, int64_t
 		     const uint32_t *uids, int n)
 {
 	arena a = ARENA_INIT;
+	struct maildrop_leaver own = {.postoffice = postoffice, .mailbox = mailbox, .inbox = inbox,
+				      .token = token, .uids = uids, .n = n};
 	usec before = task_deadline(clock_now() + 10 * USEC_S);
 	task_shield(true);
-	status kind = give(postoffice, mailbox, inbox, token, uids, n, &a);
-	if (kind == ST_UNSURE && n > 0)
-		kind = settle(postoffice, mailbox, inbox, token, uids, n, &a);
+	status kind = n == 0 ? unlock(postoffice, mailbox, token, &a) : maildrop_leave(&own);
 	task_shield(false);
 	task_deadline(before);
 	arena_release(&a);
