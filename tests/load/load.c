@@ -98,8 +98,6 @@ static void count(status kind, usec began)
 	run.ended = clock_now();
 	if (kind == ST_OK)
 		run.took[run.done++] = run.ended - began;
-	else
-		run.failed++;
 }
 
 static status send_one(stream *s, uint64_t number)
@@ -173,14 +171,12 @@ static status converse(void *unused)
 	task_deadline(run.started + job.patience);
 	while (run.begun < job.wanted && clock_now() < run.started + job.patience) {
 		stream *s = NULL;
-		uint64_t before = run.done + run.failed + run.skipped;
 		status kind = stream_connect(&job.to, NULL, &s);
 		if (kind == ST_OK) {
 			stream_patience(s, job.patience, 0, 0);
 			kind = job.pop3 ? fetch_one(s, run.begun++) : send_some(s);
 		}
-		if (kind != ST_OK && run.done + run.failed + run.skipped == before)
-			run.failed++;
+		run.failed += kind != ST_OK;
 		stream_close(&s);
 		if (kind == ST_TIMED_OUT || run.failed > job.wanted)
 			break;
