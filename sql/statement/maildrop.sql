@@ -75,8 +75,10 @@ select count(*) from entry where postoffice = $1::bigint and folder = $2::bigint
 
 -- statement maildrop_entries
 -- $1 post office, $2 mailbox, $3 folder: its UIDVALIDITY, and what is in it as three arrays in the order of UIDs
--- (NULL when empty), which cost a fraction of as many rows.
-select f.uidvalidity, l.uids, l.messages, l.sizes
+-- (NULL when empty), which cost a fraction of as many rows. The body of the first is told too, since most clients
+-- begin with it: with its id at hand PostgreSQL opens one partition of blob, else all of them.
+select f.uidvalidity, l.uids, l.messages, l.sizes,
+	(select m.blob from message m where m.postoffice = $1::bigint and m.msg = l.messages[1])
 from folder f cross join lateral (
 	select array_agg(e.uid) as uids, array_agg(e.msg) as messages, array_agg(e.size) as sizes
 	from (select uid, msg, size from entry where postoffice = $1::bigint and folder = $3::bigint order by uid) e

@@ -354,6 +354,9 @@ static status read_each(enum statement_id find, int64_t postoffice, int64_t id,
 	arena a = ARENA_INIT;
 	status s = segments_read(&r, find, postoffice, id, &a);
 
+	/* Whoever asks has its id from a message, or the message's from an entry: it should be there. */
+	if (s == ST_ABSENT && r.blob == 0)
+		broken(id, find == SQL_BLOB_FIND ? "missing" : "missing-of-message");
 	memory_free(r.piece);
 	arena_release(&a);
 	return s;

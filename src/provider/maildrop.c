@@ -38,6 +38,17 @@ static bool is_noted(int64_t mailbox)
 
 /* ---- coming */
 
+static status unlock(int64_t postoffice, int64_t mailbox, int64_t token, arena *a)
+{
+	struct rows r = {0};
+	db_tx *tx = db_begin(DB_RUN, a);
+	db_relax(tx);
+	db_add(tx, SQL_MAILDROP_UNLOCK,
+	       (struct param[]){p_int(postoffice), p_int(mailbox), p_int(token)}, 3, &r);
+	status kind = db_commit(&tx, NULL);
+	return kind == ST_OK && r.changed == 0 ? ST_ABSENT : kind;
+}
+
 static void list(const struct rows *r, arena *a, struct maildrop_taken *out)
 {
 	int n;
@@ -48,6 +59,8 @@ static void list(const struct rows *r, arena *a, struct maildrop_taken *out)
 	out->entries = arena_new_array(a, (size_t)out->n, sizeof *out->entries);
 	for (int i = 0; i < out->n; i++)
 		out->entries[i] = (entry){.uid = (uint32_t)uids[i], .message = messages[i], .size = sizes[i]};
+	if (out->n)
+		out->entries[0].blob = row_int(r, 0, 4);
 }
 
 status maildrop_take(int64_t postoffice, int64_t mailbox, int64_t inbox, usec lease, usec delay,
@@ -76,7 +89,7 @@ status maildrop_take(int64_t postoffice, int64_t mailbox, int64_t inbox, usec le
 	if (locked.changed == 0)
 		return ST_LIMITED;
 	if (entries.count == 0) {
-		maildrop_give(postoffice, mailbox, inbox, out->token, NULL, 0);
+		unlock(postoffice, mailbox, out->token, a);
 		return ST_ABSENT;
 	}
 	if (before.count > 0 && !row_null(&before, 0, 0))
@@ -101,17 +114,6 @@ status maildrop_renew(int64_t postoffice, int64_t mailbox, int64_t token, usec l
 }
 
 /* ---- going */
-
-static status unlock(int64_t postoffice, int64_t mailbox, int64_t token, arena *a)
-{
-	struct rows r = {0};
-	db_tx *tx = db_begin(DB_RUN, a);
-	db_relax(tx);
-	db_add(tx, SQL_MAILDROP_UNLOCK,
-	       (struct param[]){p_int(postoffice), p_int(mailbox), p_int(token)}, 3, &r);
-	status kind = db_commit(&tx, NULL);
-	return kind == ST_OK && r.changed == 0 ? ST_ABSENT : kind;
-}
 
 /* Also for a conversation that was cancelled or ran out of time: the next client should not wait for the
    lease. */

@@ -9,7 +9,7 @@
 struct maildrop_taken {
 	int64_t token;        /* names this holder of the lock */
 	uint32_t uidvalidity;
-	entry *entries;       /* rising UIDs; only uid, message and size are filled */
+	entry *entries;       /* rising UIDs; only uid, message, size and, of the first, blob */
 	int n;
 	usec since;           /* time since the last POP3 logon; USEC_NEVER when it is not known */
 };
@@ -22,10 +22,10 @@ status maildrop_take(int64_t postoffice, int64_t mailbox, int64_t inbox, usec le
 /* Once per third of the lease, by the holder: ST_ABSENT when the lock was lost. A lease that ran out is
    still the holder's if nobody took it. */
 status maildrop_renew(int64_t postoffice, int64_t mailbox, int64_t token, usec lease);
-/* Removes the UIDs (as folder_expunge does) and gives the lock back, in one transaction. ST_ABSENT: the
-   lock was lost, nothing was removed. ST_UNSURE: the answer to COMMIT was lost and the database stayed
-   away for 10 s; all or none were removed. After any other trouble nothing was removed and the lock
-   stands until its lease ends. */
+/* Removes the UIDs (as folder_expunge does) and gives the lock back, in one transaction, which
+   conversations that end at the same time share. ST_ABSENT: the lock was lost, nothing was removed.
+   ST_UNSURE: the answer to COMMIT was lost and the database stayed away for 10 s; all or none were
+   removed. After any other trouble nothing was removed and the lock stands until its lease ends. */
 status maildrop_give(int64_t postoffice, int64_t mailbox, int64_t inbox, int64_t token,
 		     const uint32_t *uids, int n);
 

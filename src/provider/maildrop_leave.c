@@ -1,7 +1,7 @@
 /* Conversations that end with removals share transactions, as deliveries do (deliver.c): nobody waits
-   for company, but who comes while a commit is under way goes with the next one, all that wait for
-   the same post office together. One more removal in a transaction costs PostgreSQL a quarter of one
-   in a transaction of its own.
+   for company, but who comes while one is under way goes with the next one, all that wait for the
+   same post office together. One more removal in a transaction costs PostgreSQL a quarter of one in a
+   transaction of its own.
 
    Each conversation's removal hangs on its own token: whose lock was lost drops out without harm to
    the others. A transaction that was refused is run again for each of its conversations alone.
@@ -29,7 +29,7 @@ static struct {
 	link_t waiting;
 	int crowd; /* how many wait */
 	int lanes; /* busy ones */
-} door = {PTHREAD_MUTEX_INITIALIZER, {&door.waiting, &door.waiting}, 0, 0};
+} door = {.lock = PTHREAD_MUTEX_INITIALIZER, .waiting = {&door.waiting, &door.waiting}};
 
 /* ---- the transaction of a batch, all of one post office */
 

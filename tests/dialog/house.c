@@ -489,6 +489,22 @@ static void database(struct words *w)
 	memory_busy(slice_same(must_word(w), S("busy")));
 }
 
+/* body anna 1 vanishes */
+static void body(struct words *w)
+{
+	struct memory_entry *rows;
+	int n, i = must_mailbox(w->p, must_word(w));
+	int64_t number = must_number(w);
+
+	if (i < 0)
+		return;
+	memory_entries(house.of[i], house.mailbox[i], &w->p->a, &rows, &n);
+	if (!word_is(w, "vanishes") || number < 1 || number > n)
+		play_fails(w->p, "body NAME NUMBER vanishes");
+	else
+		memory_body_vanish(house.of[i], rows[number - 1].e.message);
+}
+
 static void unhealthy(struct words *w)
 {
 	(void)w;
@@ -520,6 +536,7 @@ static const struct {
 	{"given", given},         {"expect", expect},       {"fail", fail},
 	{"lose", lose},           {"database", database},   {"unhealthy", unhealthy},
 	{"healthy", healthy},     {"stop", stop},           {"under", under},
+	{"body", body},
 };
 
 bool house_sentence(struct play *p, slice text)

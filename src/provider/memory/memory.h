@@ -34,6 +34,9 @@ void memory_scram_salt(slice salt);
 /* Every provider call that would ask the database gives ST_BUSY while on. */
 void memory_busy(bool on);
 
+/* From now on the message has no body any more, as after damage to the database. */
+void memory_body_vanish(int64_t postoffice, int64_t message);
+
 /* While on, calls that would ask the database pass the fault point memory_call, and bodies the points
    memory_write and memory_read (each gives ST_BUSY when it fails). Off at first. */
 void memory_faults(bool on);

@@ -57,7 +57,7 @@ static void take_entries(struct maildrop *d, const struct maildrop_taken *taken)
 	d->items = d->n ? memory_new_array((size_t)d->n, sizeof *d->items) : NULL;
 	for (int i = 0; i < d->n; i++) {
 		const entry *e = &taken->entries[i];
-		d->items[i] = (struct drop_item){e->message, e->size, e->uid, false};
+		d->items[i] = (struct drop_item){e->message, e->size, e->blob, e->uid, false};
 		d->kept_size += e->size;
 	}
 }

@@ -119,6 +119,12 @@ static status send_piece(slice bytes, void *arg)
 	return !s->whole && s->top.full ? ST_LIMITED : ST_OK; /* ST_LIMITED: enough has been read */
 }
 
+static status each_piece(int64_t postoffice, const struct drop_item *item, struct sending *s)
+{
+	return item->blob ? blob_each(postoffice, item->blob, send_piece, s)
+			  : blob_each_of(postoffice, item->message, send_piece, s);
+}
+
 static status send_body(conversation *c, const struct drop_item *item, struct sending *s)
 {
 	s->c = c;
@@ -126,7 +132,7 @@ static status send_body(conversation *c, const struct drop_item *item, struct se
 	s->size = item->size;
 	/* One deadline per request, moved on by what the client takes. */
 	stream_pace(c->stream, setting_number(S_pop3_idle_patience, NULL), 1024);
-	status kind = blob_each_of(pop3_of(c)->drop.postoffice, item->message, send_piece, s);
+	status kind = each_piece(pop3_of(c)->drop.postoffice, item, s);
 	if (kind == ST_LIMITED && s->top.full)
 		kind = ST_OK;
 	if (kind == ST_OK)
@@ -140,6 +146,8 @@ static status send_body(conversation *c, const struct drop_item *item, struct se
 		return kind; /* in the middle of a body there is no honest way to go on but to close */
 	if (kind == ST_CANCELLED || kind == ST_CLOSED)
 		return kind;
+	if (kind == ST_ABSENT || kind == ST_BROKEN)
+		return conversation_say(c, "-ERR [SYS/PERM] The text of this message is lost; tell your postmaster");
 	return conversation_say(c, "-ERR [SYS/TEMP] The message cannot be read now; try again later");
 }
 

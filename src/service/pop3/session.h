@@ -12,6 +12,7 @@ enum pop3_state { AT_AUTHORIZATION = 1, AT_TRANSACTION = 2 }; /* RFC 1939 3 */
 
 struct drop_item { /* a message of the maildrop; its number is its place + 1 */
 	int64_t message, size;
+	int64_t blob;      /* 0: not told yet */
 	uint32_t uid;
 	bool deleted;
 };
