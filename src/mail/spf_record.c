@@ -275,7 +275,7 @@ static bool ip_parse(slice s, int family, void *ip)
 {
 	char z[64];
 
-	if (s.size >= sizeof z || memchr(s.at, '\0', s.size))
+	if (s.size == 0 || s.size >= sizeof z || memchr(s.at, '\0', s.size))
 		return false;
 	memcpy(z, s.at, s.size);
 	z[s.size] = '\0';
