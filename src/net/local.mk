@@ -13,6 +13,8 @@ libnet_a_SOURCES = \
 	src/net/dns.h \
 	src/net/dns_message.c \
 	src/net/dns_message.h \
+	src/net/host.c \
+	src/net/host.h \
 	src/net/listener.c \
 	src/net/listener.h \
 	src/net/peer.c \

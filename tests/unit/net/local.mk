@@ -10,6 +10,7 @@ unit_net_SOURCES = \
 	tests/unit/net/dns_message.c \
 	tests/unit/net/help.c \
 	tests/unit/net/help.h \
+	tests/unit/net/host.c \
 	tests/unit/net/listener.c \
 	tests/unit/net/peer.c \
 	tests/unit/net/signature.c \
