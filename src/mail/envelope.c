@@ -340,8 +340,8 @@ static void keys_pack(text *out, const struct fields *f, arena *a)
 
 	pack_number(out, dated);
 	if (dated) {
-		pack_number(out, (uint64_t)sent.at << 1 ^ (uint64_t)(sent.at >> 63));
-		pack_number(out, (uint64_t)(sent.offset + 1440));
+		pack_number(out, (uint64_t)sent.at << 1 ^ (sent.at < 0 ? UINT64_MAX : 0));
+		pack_number(out, (uint64_t)sent.offset + 1440);
 	}
 	pack_number(out, reply);
 	pack_string(out, mail_local_key(subject, a));

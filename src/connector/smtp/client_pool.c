@@ -62,9 +62,10 @@ static client *lift(client_pool *p, struct shelf *s, link_t *which)
 client *client_pool_take(client_pool *p, slice name)
 {
 	struct shelf *s;
+	link_t *first;
 
-	while ((s = map_get(p->shelves, name))) {
-		client *c = lift(p, s, list_first(&s->clients));
+	while ((s = map_get(p->shelves, name)) && (first = list_first(&s->clients))) {
+		client *c = lift(p, s, first);
 		if (stream_is_quiet(c->stream))
 			return c;
 		/* Ended meanwhile, or said something nobody asked for. */
