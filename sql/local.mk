@@ -2,7 +2,8 @@
 sql_schema = \
 	sql/schema/0001-foundation.sql \
 	sql/schema/0002-logon.sql \
-	sql/schema/0003-queue.sql
+	sql/schema/0003-queue.sql \
+	sql/schema/0004-dkim.sql
 sql_statements = \
 	sql/statement/address_map.sql \
 	sql/statement/audit.sql \
@@ -10,6 +11,7 @@ sql_statements = \
 	sql/statement/blob.sql \
 	sql/statement/core.sql \
 	sql/statement/deliver.sql \
+	sql/statement/dkim_key.sql \
 	sql/statement/domain.sql \
 	sql/statement/folder.sql \
 	sql/statement/housekeep.sql \

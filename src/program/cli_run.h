@@ -30,6 +30,13 @@ status cli_domain_show(struct cli *c);
 status cli_domain_set(struct cli *c);
 status cli_domain_remove(struct cli *c);
 
+/* cli_dkim.c */
+status cli_dkim_add(struct cli *c);
+status cli_dkim_list(struct cli *c);
+status cli_dkim_show(struct cli *c);
+status cli_dkim_rotate(struct cli *c);
+status cli_dkim_delete(struct cli *c);
+
 /* cli_mailbox.c */
 status cli_mailbox_add(struct cli *c);
 status cli_mailbox_add_many(struct cli *c);

@@ -5,6 +5,7 @@ libprogram_a_SOURCES = \
 	src/program/cli_address.c \
 	src/program/cli_answer.c src/program/cli_answer.h \
 	src/program/cli_completion.c \
+	src/program/cli_dkim.c \
 	src/program/cli_domain.c \
 	src/program/cli_find.c src/program/cli_find.h \
 	src/program/cli_help.c \

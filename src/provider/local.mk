@@ -25,6 +25,7 @@ libprovider_a_SOURCES = $(provider_shared) \
 	src/provider/address_map.c src/provider/address_map.h src/provider/address_target.h \
 	src/provider/blob.c src/provider/blob_store.h \
 	src/provider/deliver.c \
+	src/provider/dkim_key.c \
 	src/provider/domain.c \
 	src/provider/folder.c src/provider/folder_clear.c src/provider/folder_expunge.h \
 	src/provider/mailbox.c src/provider/mailbox_fresh.h \
@@ -57,6 +58,7 @@ libprovider_a_SOURCES = $(provider_shared) \
 	src/provider/change.h \
 	src/provider/db.h \
 	src/provider/deliver.h \
+	src/provider/dkim_key.h \
 	src/provider/domain.h \
 	src/provider/folder.h \
 	src/provider/housekeep.h \

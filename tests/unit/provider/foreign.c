@@ -14,6 +14,7 @@ static void fill(int64_t n)
 		"insert into postoffice (postoffice, name) values (N, 'nN')",
 		"insert into domain (postoffice, name) values (N, 'nN.test')",
 		"insert into mailbox (postoffice, mailbox, name, folded, inbox, used) values (N, N, 'nN', 'nN', N, 5)",
+		"insert into dkim_key (postoffice, domain, selector, algorithm, public, secret) values (N, 'nN.test', 'nN', 0, 'x', 'x')",
 		"insert into credential (postoffice, mailbox, hash) values (N, N, 'secret')",
 		"insert into address (postoffice, addr, domain, mailbox) values (N, 'nN@nN.test', 'nN.test', N)",
 		"insert into folder (postoffice, folder, mailbox, name, uidvalidity, nmsg, nbytes) values (N, N, N, 'nN', 1, 1, 5)",

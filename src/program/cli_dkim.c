@@ -1,0 +1,175 @@
+/* pennypost dkim: keys by which domains sign, and the records to publish for them. */
+#include "program/cli_find.h"
+#include "program/cli_run.h"
+
+#include "base/secret.h"
+#include "mail/date.h"
+#include "mail/dkim.h"
+#include "net/signature.h"
+#include "provider/dkim_key.h"
+
+static const char *state_word(enum dkim_key_state s)
+{
+	static const char *const words[] = {"waits", "signs", "retired"};
+
+	return words[s];
+}
+
+static json_t *facts_of(struct cli *c, const dkim_key *k)
+{
+	slice record = dkim_record_text(k->algorithm, k->public_key, false, &c->a), name = S("");
+
+	dkim_record_name(k->selector, k->domain, &c->a, &name);
+	return json_pack("{s:o,s:o,s:s,s:s,s:o,s:o,s:o,s:o,s:o}", "domain", json_slice(k->domain),
+		"selector", json_slice(k->selector), "algorithm",
+		k->algorithm == SIGNATURE_RSA_SHA256 ? "rsa" : "ed25519", "state", state_word(k->state),
+		"made", json_time(k->made), "changed", json_time(k->changed), "name", json_slice(name),
+		"record", json_slice(record), "zone",
+		json_slice(dkim_record_zone(k->selector, k->domain, record, &c->a)));
+}
+
+static status show(struct cli *c, const dkim_key *k)
+{
+	static const struct cli_column columns[] = {{"domain", "domain"}, {"selector", "selector"},
+		{"algorithm", "algorithm"}, {"state", "state"}, {"made", "made"}, {"changed", "state since"},
+		{"name", "name of the record"}, {"record", "TXT record"}, {"zone", "in a zone file"}, {NULL}};
+	return cli_facts(c, facts_of(c, k), columns);
+}
+
+/* ---- finding */
+
+static status find_key(struct cli *c, const domain *d, slice selector, dkim_key *out)
+{
+	dkim_key *rows;
+	int n;
+
+	TRY(dkim_key_list(d->postoffice, d->name, &c->a, &rows, &n));
+	for (int i = 0; i < n; i++) {
+		if (slice_same_nocase(rows[i].selector, selector)) {
+			*out = rows[i];
+			return ST_OK;
+		}
+	}
+	return cli_fail(c, ST_ABSENT, "`pennypost dkim list` shows those there are",
+		"the domain %.*s has no key under the selector \"%.*s\"", SLICE_ARGS(d->name),
+		SLICE_ARGS(selector));
+}
+
+static status add_rows(struct cli *c, const postoffice *p, void *arg)
+{
+	dkim_key *rows;
+	int n;
+
+	TRY(dkim_key_list(p->id, S(""), &c->a, &rows, &n));
+	for (int i = 0; i < n; i++)
+		json_array_append_new(arg, facts_of(c, &rows[i]));
+	return ST_OK;
+}
+
+status cli_dkim_list(struct cli *c)
+{
+	static const struct cli_column columns[] = {{"domain", "DOMAIN"}, {"selector", "SELECTOR"},
+		{"algorithm", "ALGORITHM"}, {"state", "STATE"}, {"changed", "SINCE"}, {NULL}};
+	json_t *rows = json_array();
+	status kind = cli_each_postoffice(c, cli_text(c, "--postoffice"), add_rows, rows);
+
+	if (kind == ST_OK)
+		return cli_rows(c, rows, columns, "No domain has a key; add one by `pennypost dkim add`");
+	json_decref(rows);
+	return kind;
+}
+
+status cli_dkim_show(struct cli *c)
+{
+	domain *d;
+	dkim_key k;
+
+	TRY(cli_find_domain(c, cli_text(c, "DOMAIN"), &d));
+	TRY(find_key(c, d, cli_text(c, "SELECTOR"), &k));
+	return show(c, &k);
+}
+
+/* ---- changing */
+
+/* "rsa-20260131": tells what it is and how old. */
+static slice selector_of(struct cli *c, enum signature_algorithm algorithm)
+{
+	int year, month, day;
+
+	if (cli_has(c, "--selector"))
+		return cli_text(c, "--selector");
+	date_civil(clock_wall() / USEC_S / 86400, &year, &month, &day);
+	return arena_format(&c->a, "%s-%04d%02d%02d",
+		algorithm == SIGNATURE_RSA_SHA256 ? "rsa" : "ed25519", year, month, day);
+}
+
+static status make_pair(struct cli *c, dkim_key *k)
+{
+	signature_key *pair;
+
+	if (k->algorithm == SIGNATURE_ED25519_SHA256 && cli_has(c, "--bits"))
+		return cli_misused(c, "leave it out", "--bits is for RSA keys");
+	if (signature_key_make(k->algorithm, (unsigned)cli_number(c, "--bits", 0), &pair) != ST_OK)
+		return cli_fail(c, ST_INVALID, "2048 is what others expect", "RSA keys have %d to %d bits",
+			SIGNATURE_RSA_LEAST, SIGNATURE_RSA_MOST);
+	k->public_key = signature_key_public(pair, &c->a);
+	k->private_key = signature_key_text(pair, &c->a);
+	signature_key_close(&pair);
+	return ST_OK;
+}
+
+status cli_dkim_add(struct cli *c)
+{
+	domain *d;
+	dkim_key k = {.algorithm = slice_same(cli_text(c, "--algorithm"), S("ed25519"))
+			      ? SIGNATURE_ED25519_SHA256 : SIGNATURE_RSA_SHA256};
+	slice why = S("");
+
+	TRY(cli_find_domain(c, cli_text(c, "DOMAIN"), &d));
+	k.postoffice = d->postoffice;
+	k.domain = d->name;
+	k.selector = selector_of(c, k.algorithm);
+	TRY(make_pair(c, &k));
+	status kind = dkim_key_add(&k, &c->by, &c->a, &why);
+	secret_forget((void *)(uintptr_t)k.private_key.at, k.private_key.size);
+	if (kind == ST_EXISTS)
+		return cli_fail(c, kind, "choose another by --selector",
+			"the domain %.*s has a key under the selector \"%.*s\"", SLICE_ARGS(k.domain),
+			SLICE_ARGS(k.selector));
+	if (kind == ST_INVALID)
+		return cli_fail(c, kind, "choose another by --selector", "the key cannot be kept: %.*s",
+			SLICE_ARGS(why));
+	TRY(kind);
+	TRY(find_key(c, d, k.selector, &k));
+	return show(c, &k);
+}
+
+status cli_dkim_rotate(struct cli *c)
+{
+	domain *d;
+
+	TRY(cli_find_domain(c, cli_text(c, "DOMAIN"), &d));
+	status kind = dkim_key_rotate(d->postoffice, d->name, &c->by);
+	if (kind == ST_ABSENT)
+		return cli_fail(c, kind, "`pennypost dkim add` makes one; publish its record first",
+			"no key of the domain %.*s waits", SLICE_ARGS(d->name));
+	TRY(kind);
+	return cli_did(c, json_pack("{s:o}", "rotated", json_slice(d->name)),
+		"Mail of %.*s is signed by the keys that waited; leave the records of retired ones for a week",
+		SLICE_ARGS(d->name));
+}
+
+status cli_dkim_delete(struct cli *c)
+{
+	domain *d;
+	dkim_key k;
+
+	TRY(cli_sure(c, "deletes the private key"));
+	TRY(cli_find_domain(c, cli_text(c, "DOMAIN"), &d));
+	TRY(find_key(c, d, cli_text(c, "SELECTOR"), &k));
+	TRY(dkim_key_remove(k.postoffice, k.domain, k.selector, &c->by));
+	return cli_did(c,
+		json_pack("{s:o,s:o}", "domain", json_slice(k.domain), "deleted", json_slice(k.selector)),
+		"The key %.*s of %.*s is deleted; take its record out of the DNS", SLICE_ARGS(k.selector),
+		SLICE_ARGS(k.domain));
+}
