@@ -84,7 +84,7 @@ static json_t *spf_facts(const spf_report *r)
 status cli_test_spf(struct cli *c)
 {
 	dns *resolver;
-	spf_report r;
+	spf_report r = {0};
 
 	TRY(open_resolver(c, &resolver));
 	status kind = spf_of(c, "IP", "HELO", "MAILFROM", resolver, &r);
@@ -132,7 +132,7 @@ status cli_test_dkim(struct cli *c)
 {
 	slice message;
 	dns *resolver;
-	dkim_report r;
+	dkim_report r = {0};
 
 	TRY(open_resolver(c, &resolver));
 	status kind = read_message(c, &message);
@@ -159,7 +159,7 @@ status cli_test_arc(struct cli *c)
 		{"domain", "DOMAIN"}, {"selector", "SELECTOR"}, {"results", "WHAT IT SAW"}, {NULL}};
 	slice message;
 	dns *resolver;
-	arc_report r;
+	arc_report r = {0};
 
 	TRY(open_resolver(c, &resolver));
 	status kind = read_message(c, &message);
