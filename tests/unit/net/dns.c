@@ -27,6 +27,8 @@ static const char script[] =
 	"b.slow.test          ! delay 200\n"
 	"c.slow.test          A 192.0.2.5\n"
 	"c.slow.test          ! delay 200\n"
+	"late.test            A 192.0.2.5\n"
+	"late.test            ! delay 1000\n"
 	"dead.test            ! silent\n"
 	"ill.test             ! servfail\n"
 	"refused.test         ! refused\n"
@@ -45,14 +47,17 @@ static zone *server;
 static dns *resolver;
 static arena a;
 
-static void open_behind(const char *others, bool trusted)
+/* Longer than a busy machine makes an answer wait. */
+#define ENOUGH (5 * USEC_S)
+
+static void open_behind(const char *others, bool trusted, usec patience)
 {
 	struct dns_conf conf = DNS_CONF_INIT;
 	char list[100];
 
 	snprintf(list, sizeof list, "%s 127.0.0.1:%u", others, zone_port(server));
 	conf.servers = slice_z(list);
-	conf.patience = 300 * USEC_MS;
+	conf.patience = patience;
 	conf.trusted = trusted;
 	cr_assert_ok(dns_open(&conf, &resolver));
 }
@@ -60,7 +65,7 @@ static void open_behind(const char *others, bool trusted)
 static void begin(void)
 {
 	server = zone_serve(script, 0);
-	open_behind("", false);
+	open_behind("", false, ENOUGH);
 }
 
 static void end(void)
@@ -159,7 +164,6 @@ ON_BOTH(dns, what_is_cut_comes_by_tcp)
 ON_BOTH(dns, several_questions_travel_at_once)
 {
 	begin();
-	usec before = clock_now();
 	dns_question *q[] = {dns_ask(resolver, DNS_A, S("a.slow.test")),
 		dns_ask(resolver, DNS_A, S("b.slow.test")),
 		dns_ask(resolver, DNS_A, S("c.slow.test"))};
@@ -169,8 +173,8 @@ ON_BOTH(dns, several_questions_travel_at_once)
 		cr_assert_eq(out.count, 1);
 		cr_expect_eq(out.record[0].address.ip[3], 3 + i);
 		cr_expect_null(q[i]);
+		cr_expect_eq(zone_asked(server, NULL), 3, "all were asked before the first answer came");
 	}
-	cr_expect_lt(clock_now() - before, 550 * USEC_MS);
 	end();
 }
 
@@ -231,6 +235,7 @@ ON_BOTH(dns, the_cache_has_a_bound)
 	snprintf(list, sizeof list, "127.0.0.1:%u", zone_port(server));
 	conf.servers = slice_z(list);
 	conf.cache_most = 4096;
+	conf.patience = ENOUGH;
 	cr_assert_ok(dns_open(&conf, &resolver));
 	for (int i = 0; i < 50; i++) {
 		snprintf(name, sizeof name, "%d.absent.test", i);
@@ -253,17 +258,19 @@ ON_BOTH(dns, a_deadline_is_the_budget_of_a_question)
 	cr_expect_kind(dns_find(resolver, DNS_A, S("dead.test"), &a, &out), ST_TIMED_OUT);
 	cr_expect_eq(out.kind, DNS_TEMPORARY);
 	task_deadline(USEC_NEVER);
-	cr_expect_lt(clock_now() - before, 250 * USEC_MS);
+	cr_expect_lt(clock_now() - before, ENOUGH);
 	end();
 }
 
 ON_BOTH(dns, a_server_that_never_answers_ends_as_a_failure)
 {
 	begin();
+	dns_close(&resolver);
+	open_behind("", false, 300 * USEC_MS);
 	usec before = clock_now();
 	cr_expect_eq(ask(DNS_A, "dead.test").kind, DNS_TEMPORARY);
-	usec took = clock_now() - before;
-	cr_expect(took >= 800 * USEC_MS && took < 2 * USEC_S, "%lld", (long long)took);
+	cr_expect_geq(clock_now() - before, 800 * USEC_MS);
+	cr_expect_eq(zone_asked(server, "dead.test"), 2);
 	end();
 }
 
@@ -271,7 +278,7 @@ ON_BOTH(dns, the_next_server_is_asked)
 {
 	begin();
 	dns_close(&resolver);
-	open_behind("127.0.0.1:1", false);
+	open_behind("127.0.0.1:1", false, ENOUGH);
 	cr_expect_eq(ask(DNS_A, "mail.test").kind, DNS_FOUND);
 	end();
 }
@@ -298,7 +305,7 @@ ON_BOTH(dns, only_a_trusted_resolver_is_believed_about_dnssec)
 	cr_expect_not(ask(DNS_A, "signed.test").secure);
 	cr_expect_eq(ask(DNS_A, "forged.test").kind, DNS_TEMPORARY);
 	dns_close(&resolver);
-	open_behind("", true);
+	open_behind("", true, ENOUGH);
 	cr_expect(ask(DNS_A, "signed.test").secure);
 	cr_expect(ask(DNS_A, "signed.test").secure);
 	cr_expect_not(ask(DNS_A, "mail.test").secure);
@@ -354,7 +361,7 @@ static void first_asker(void)
 	dns_answer out;
 
 	task_deadline(clock_now() + 50 * USEC_MS);
-	cr_expect_kind(dns_find(resolver, DNS_A, S("a.slow.test"), &a, &out), ST_TIMED_OUT);
+	cr_expect_kind(dns_find(resolver, DNS_A, S("late.test"), &a, &out), ST_TIMED_OUT);
 }
 
 static void second_asker(void)
@@ -362,7 +369,7 @@ static void second_asker(void)
 	arena mine = ARENA_INIT;
 	dns_answer out;
 
-	cr_expect_kind(dns_find(resolver, DNS_A, S("a.slow.test"), &mine, &out), ST_OK);
+	cr_expect_kind(dns_find(resolver, DNS_A, S("late.test"), &mine, &out), ST_OK);
 	cr_expect_eq(out.kind, DNS_FOUND);
 	arena_release(&mine);
 }
@@ -371,7 +378,7 @@ Test(dns, fibers_share_what_travels)
 {
 	begin();
 	on_fibers(first_asker, second_asker);
-	cr_expect_eq(zone_asked(server, "a.slow.test"), 1);
+	cr_expect_eq(zone_asked(server, "late.test"), 1);
 	end();
 }
 
