@@ -4,8 +4,10 @@ sql_schema = \
 	sql/schema/0002-logon.sql \
 	sql/schema/0003-queue.sql \
 	sql/schema/0004-dkim.sql
+	sql/schema/0004-reader.sql
 sql_statements = \
 	sql/statement/address_map.sql \
+	sql/statement/append.sql \
 	sql/statement/audit.sql \
 	sql/statement/auth.sql \
 	sql/statement/blob.sql \
@@ -15,9 +17,11 @@ sql_statements = \
 	sql/statement/domain.sql \
 	sql/statement/folder.sql \
 	sql/statement/housekeep.sql \
+	sql/statement/keyword.sql \
 	sql/statement/mailbox.sql \
 	sql/statement/maildrop.sql \
 	sql/statement/message.sql \
+	sql/statement/news.sql \
 	sql/statement/node.sql \
 	sql/statement/postoffice.sql \
 	sql/statement/queue.sql \
@@ -25,7 +29,8 @@ sql_statements = \
 	sql/statement/route.sql \
 	sql/statement/session.sql \
 	sql/statement/setting.sql \
-	sql/statement/trace.sql
+	sql/statement/trace.sql \
+	sql/statement/view.sql
 EXTRA_DIST += $(sql_schema) $(sql_statements) sql/statements.awk sql/migrations.awk
 
 statement_tables = src/provider/statement_table.h src/provider/statement_table.c \

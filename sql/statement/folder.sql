@@ -1,11 +1,11 @@
 -- Folders and their entries.
 
 -- statement folder_find
-select folder, postoffice, mailbox, name, uidvalidity, uidnext, modseq, nmsg, nunseen, nbytes
+select folder, postoffice, mailbox, name, uidvalidity, uidnext, modseq, nmsg, nunseen, nbytes, ndeleted, special, recent
 from folder where postoffice = $1::bigint and mailbox = $2::bigint and name = $3::text;
 
 -- statement folder_list
-select folder, postoffice, mailbox, name, uidvalidity, uidnext, modseq, nmsg, nunseen, nbytes
+select folder, postoffice, mailbox, name, uidvalidity, uidnext, modseq, nmsg, nunseen, nbytes, ndeleted, special, recent
 from folder where postoffice = $1::bigint and mailbox = $2::bigint order by name;
 
 -- statement folder_entries
@@ -16,18 +16,19 @@ where e.postoffice = $1::bigint and e.folder = $2::bigint and e.uid > $3::bigint
 order by e.uid limit $4::bigint;
 
 -- statement folder_expunge
--- After deliver_lock. $2 mailbox, $3 folder, $4 UIDs. Gives how many went.
+-- After deliver_lock. $2 mailbox, $3 folder, $4 UIDs, $5 flags an entry must have to go. Gives how many went, the
+-- modseq given, and the folder's modseq before.
 with gone as (
 	delete from entry
-	where postoffice = $1::bigint and folder = $3::bigint and uid = any ($4::bigint[])
+	where postoffice = $1::bigint and folder = $3::bigint and uid = any ($4::bigint[]) and flags & $5::bigint = $5::bigint
 		and exists (select from folder where postoffice = $1::bigint and folder = $3::bigint and mailbox = $2::bigint)
-	returning uid, msg, flags, idate, size
+	returning uid, msg, flags, idate, size, zone
 ), kept as (
-	insert into expunged (postoffice, mailbox, folder, uid, msg, flags, idate)
-	select $1::bigint, $2::bigint, $3::bigint, uid, msg, flags, idate from gone
-), total as (
+	insert into expunged (postoffice, mailbox, folder, uid, msg, flags, idate, zone)
+	select $1::bigint, $2::bigint, $3::bigint, uid, msg, flags, idate, zone from gone
+), total as materialized (
 	select count(*) as n, coalesce(sum(size), 0)::bigint as bytes, count(*) filter (where flags & 1 = 0) as unseen,
-		range_agg(int8range(uid, uid + 1)) as uids
+		count(*) filter (where flags & 8 <> 0) as deleted, range_agg(int8range(uid, uid + 1)) as uids
 	from gone
 ), counted as (
 	update mailbox m set modseq = m.modseq + 1, used = m.used - t.bytes, nmsg = m.nmsg - t.n
@@ -35,7 +36,8 @@ with gone as (
 	where m.postoffice = $1::bigint and m.mailbox = $2::bigint and t.n > 0
 	returning m.modseq
 ), numbered as (
-	update folder f set modseq = c.modseq, nmsg = f.nmsg - t.n, nunseen = f.nunseen - t.unseen, nbytes = f.nbytes - t.bytes
+	update folder f set modseq = c.modseq, nmsg = f.nmsg - t.n, nunseen = f.nunseen - t.unseen,
+		ndeleted = f.ndeleted - t.deleted, nbytes = f.nbytes - t.bytes
 	from total t, counted c
 	where f.postoffice = $1::bigint and f.folder = $3::bigint
 	returning f.modseq
@@ -43,10 +45,162 @@ with gone as (
 	insert into change (postoffice, folder, modseq, kind, uids)
 	select $1::bigint, $3::bigint, n.modseq, 'v', t.uids from numbered n, total t
 )
-select n from total;
+select t.n, (select modseq from numbered),
+	(select modseq from folder where postoffice = $1::bigint and folder = $3::bigint and mailbox = $2::bigint)
+from total t;
 
 -- statement folder_old_entries
 -- UIDs behind $3 received before $4, at most $5.
 select uid from entry
 where postoffice = $1::bigint and folder = $2::bigint and uid > $3::bigint and idate < $4::timestamptz
 order by uid limit $5::bigint;
+
+-- ---------------------------------------------------------------- the tree
+
+-- statement folder_tree
+-- Folders with their subscriptions, and subscriptions without a folder (id 0).
+select f.folder, f.postoffice, f.mailbox, f.name, f.uidvalidity, f.uidnext, f.modseq, f.nmsg, f.nunseen, f.nbytes, f.ndeleted,
+	f.special, f.recent, s.name is not null
+from folder f
+left join subscription s on s.postoffice = f.postoffice and s.mailbox = f.mailbox and s.name = f.name
+where f.postoffice = $1::bigint and f.mailbox = $2::bigint
+union all
+select 0, s.postoffice, s.mailbox, s.name, 0, 0, 0, 0, 0, 0, 0, 0, 0, true
+from subscription s
+where s.postoffice = $1::bigint and s.mailbox = $2::bigint
+	and not exists (select from folder f where f.postoffice = $1::bigint and f.mailbox = $2::bigint and f.name = s.name);
+
+-- statement folder_stands
+-- $2 mailbox, $3 folder, $4 name: whether it is called so.
+select 1 from folder where postoffice = $1::bigint and mailbox = $2::bigint and folder = $3::bigint and name = $4::text;
+
+-- statement folder_below
+-- $2 mailbox, $3 name: how many folders stand below it.
+select count(*) from folder
+where postoffice = $1::bigint and mailbox = $2::bigint and starts_with(name, $3::text || '/');
+
+-- Changing the tree: after deliver_lock, so that names, limits and UIDVALIDITY are one after the other.
+
+-- statement folder_special_free
+-- $2 mailbox, $3 FOLDER_ bits, $4 name: stops the transaction when a folder of another name has one of them.
+select 0 / (count(*) = 0)::int from folder
+where postoffice = $1::bigint and mailbox = $2::bigint and special & $3::bigint <> 0 and name <> $4::text;
+
+-- statement folder_make
+-- $2 mailbox, $3 names, $4 their ids; the first $5 of them may exist; $6 FOLDER_ bits of the last,
+-- $7 most folders: stops the transaction when there would be more, or no mailbox.
+with numbered as (
+	update mailbox set modseq = modseq + 1,
+		uidvalidity = greatest(uidvalidity, extract(epoch from now())::bigint) + cardinality($3::text[])
+	where postoffice = $1::bigint and mailbox = $2::bigint
+	returning modseq, uidvalidity - cardinality($3::text[]) as before
+), asked as materialized (
+	select name, id, n from unnest($3::text[], $4::bigint[]) with ordinality as a (name, id, n)
+	where n > $5::bigint or not exists (select from folder f
+		where f.postoffice = $1::bigint and f.mailbox = $2::bigint and f.name = a.name)
+), made as (
+	insert into folder (postoffice, folder, mailbox, name, uidvalidity, modseq, special)
+	select $1::bigint, a.id, $2::bigint, a.name, m.before + a.n, m.modseq,
+		case when a.n = cardinality($3::text[]) then $6::bigint else 0 end
+	from asked a, numbered m
+)
+select 1 / ((select count(*) from folder where postoffice = $1::bigint and mailbox = $2::bigint)
+		+ (select count(*) from asked) <= $7::bigint
+	and exists (select from numbered))::int;
+
+-- statement folder_rename
+-- $2 mailbox, $3 folder (0: only what stands below), $4 its name, $5 the new one: with all below. Stops the transaction
+-- when there is nothing to rename.
+with moved as (
+	update folder set name = $5::text || substr(name, length($4::text) + 1)
+	where postoffice = $1::bigint and mailbox = $2::bigint
+		and (folder = $3::bigint and name = $4::text or starts_with(name, $4::text || '/'))
+	returning 1
+), told as (
+	update mailbox set modseq = modseq + 1 where postoffice = $1::bigint and mailbox = $2::bigint
+)
+select 1 / (count(*) > 0)::int from moved;
+
+-- statement folder_remove
+-- $2 mailbox, $3 folder. Its entries become expunged ones.
+with gone as (
+	delete from entry
+	where postoffice = $1::bigint and folder = $3::bigint
+		and exists (select from folder where postoffice = $1::bigint and folder = $3::bigint and mailbox = $2::bigint)
+	returning uid, msg, flags, idate, size, zone
+), kept as (
+	insert into expunged (postoffice, mailbox, folder, uid, msg, flags, idate, zone)
+	select $1::bigint, $2::bigint, $3::bigint, uid, msg, flags, idate, zone from gone
+), counted as (
+	update mailbox m set modseq = m.modseq + 1, used = m.used - t.bytes, nmsg = m.nmsg - t.n
+	from (select count(*) as n, coalesce(sum(size), 0)::bigint as bytes from gone) t
+	where m.postoffice = $1::bigint and m.mailbox = $2::bigint
+), removed as (
+	delete from folder where postoffice = $1::bigint and folder = $3::bigint and mailbox = $2::bigint returning 1
+)
+select count(*) from removed;
+
+-- statement folder_set_special
+-- $2 mailbox, $3 name, $4 FOLDER_ bits
+with told as (
+	update mailbox set modseq = modseq + 1 where postoffice = $1::bigint and mailbox = $2::bigint
+)
+update folder set special = $4::bigint where postoffice = $1::bigint and mailbox = $2::bigint and name = $3::text;
+
+-- statement folder_subscribe
+-- $2 mailbox, $3 name, $4 most subscriptions: stops the transaction when there would be more.
+with made as (
+	insert into subscription (postoffice, mailbox, name) values ($1::bigint, $2::bigint, $3::text)
+	on conflict do nothing returning 1
+)
+select 1 / ((select count(*) from subscription where postoffice = $1::bigint and mailbox = $2::bigint)
+	+ (select count(*) from made) <= $4::bigint)::int;
+
+-- statement folder_unsubscribe
+delete from subscription where postoffice = $1::bigint and mailbox = $2::bigint and name = $3::text;
+
+-- statement folder_undelete
+-- After deliver_lock. $2 mailbox; of what was expunged within $3 microseconds: $4 only from this folder (0: any), $5 only
+-- at or after this moment, $6 only this message (0: any), at most $7; into $8, or (0) where it was or INBOX.
+-- Gives how many came back; stops the transaction when there is no room.
+with lost as materialized (
+	select x.msg, x.folder, x.uid, x.at, x.flags & ~8::bigint as flags, x.idate, x.zone, m.size,
+		coalesce((select f.folder from folder f where f.postoffice = $1::bigint and f.mailbox = $2::bigint
+			and f.folder = case when $8::bigint <> 0 then $8::bigint else x.folder end), b.inbox) as target
+	from mailbox b, expunged x, message m
+	where b.postoffice = $1::bigint and b.mailbox = $2::bigint
+		and x.postoffice = $1::bigint and x.mailbox = $2::bigint
+		and x.at > now() - $3::bigint * interval '1 microsecond' and x.at >= $5::timestamptz
+		and ($4::bigint = 0 or x.folder = $4::bigint) and ($6::bigint = 0 or x.msg = $6::bigint)
+		and m.postoffice = $1::bigint and m.msg = x.msg
+	order by x.at, x.folder, x.uid limit $7::bigint
+), ranked as materialized (
+	select l.*, row_number() over (partition by target order by at, folder, uid) as rank from lost l
+), gone as (
+	delete from expunged x using lost l
+	where x.postoffice = $1::bigint and x.msg = l.msg and x.folder = l.folder and x.uid = l.uid and x.at = l.at
+), total as materialized (
+	select target, count(*) as n, sum(size)::bigint as bytes, count(*) filter (where flags & 1 = 0) as unseen
+	from lost group by target
+), counted as (
+	update mailbox m set modseq = m.modseq + 1, used = m.used + t.bytes, nmsg = m.nmsg + t.n
+	from (select coalesce(sum(bytes), 0)::bigint as bytes, coalesce(sum(n), 0)::bigint as n from total) t
+	where m.postoffice = $1::bigint and m.mailbox = $2::bigint and t.n > 0
+		and (m.quota = 0 or m.used + t.bytes <= m.quota)
+	returning m.modseq
+), numbered as (
+	update folder f set uidnext = f.uidnext + t.n, modseq = c.modseq, nmsg = f.nmsg + t.n,
+		nunseen = f.nunseen + t.unseen, nbytes = f.nbytes + t.bytes
+	from counted c, total t
+	where f.postoffice = $1::bigint and f.folder = t.target
+	returning f.folder, f.uidnext - t.n as first, t.n, c.modseq
+), made as (
+	insert into entry (postoffice, folder, uid, modseq, flags, msg, idate, size, zone, saved)
+	select $1::bigint, n.folder, n.first + r.rank - 1, n.modseq, r.flags, r.msg, r.idate, r.size, r.zone, now()
+	from ranked r, numbered n where n.folder = r.target
+	returning 1
+), told as (
+	insert into change (postoffice, folder, modseq, kind, uids)
+	select $1::bigint, folder, modseq, '+', int8multirange(int8range(first, first + n)) from numbered
+)
+select count(*), 0 / (count(*) = (select count(*) from lost))::int from made;

@@ -59,7 +59,9 @@ dead as (
 	  and not exists (select from queue_deferred q where q.postoffice = c.postoffice and q.msg = c.msg)),
 gone as (
 	delete from message m using dead d where m.postoffice = d.postoffice and m.msg = d.msg
-	returning m.postoffice, m.blob),
+	returning m.postoffice, m.msg, m.blob),
+views as (
+	delete from message_view v using gone g where v.postoffice = g.postoffice and v.msg = g.msg),
 bodies as (
 	delete from blob b using gone g where b.postoffice = g.postoffice and b.blob = g.blob returning 1),
 pieces as (
@@ -100,3 +102,7 @@ delete from throttle where last < clock_timestamp() - $1 * interval '1 microseco
 
 -- statement maildrop_sweep system
 delete from maildrop where until < clock_timestamp() - $1 * interval '1 microsecond';
+
+-- statement outcome_sweep system
+-- $1 microseconds
+delete from outcome where at < clock_timestamp() - $1 * interval '1 microsecond';

@@ -20,6 +20,8 @@ with asked as (
 ), inboxes as (
 	insert into folder (postoffice, folder, mailbox, name, uidvalidity)
 	select $1::bigint, inbox, mailbox, 'INBOX', extract(epoch from now())::bigint from made
+), subscribed as (
+	insert into subscription (postoffice, mailbox, name) select $1::bigint, mailbox, 'INBOX' from made
 ), addresses as (
 	insert into address (postoffice, addr, domain, mailbox)
 	select $1::bigint, m.local || '@' || d.name, d.name, m.mailbox
@@ -70,14 +72,14 @@ with gone as (
 	delete from entry e using folder f
 	where f.postoffice = $1::bigint and f.mailbox = $2::bigint
 		and e.postoffice = $1::bigint and e.folder = f.folder
-	returning e.folder, e.uid, e.msg, e.flags, e.idate
+	returning e.folder, e.uid, e.msg, e.flags, e.idate, e.zone
 ), logons as (
 	delete from logon where postoffice = $1::bigint and mailbox = $2::bigint
 ), places as (
 	delete from logon_place where postoffice = $1::bigint and mailbox = $2::bigint
 )
-insert into expunged (postoffice, mailbox, folder, uid, msg, flags, idate)
-select $1::bigint, $2::bigint, folder, uid, msg, flags, idate from gone;
+insert into expunged (postoffice, mailbox, folder, uid, msg, flags, idate, zone)
+select $1::bigint, $2::bigint, folder, uid, msg, flags, idate, zone from gone;
 
 -- statement mailbox_remove
 delete from mailbox where postoffice = $1::bigint and mailbox = $2::bigint returning name;

@@ -45,21 +45,22 @@ with held as (
 	delete from entry e
 	using ours o, unnest($5::bigint[], $6::bigint[]) as u (place, uid)
 	where u.place = o.place and e.postoffice = $1::bigint and e.folder = o.folder and e.uid = u.uid
-	returning o.mailbox, o.folder, e.uid, e.msg, e.flags, e.idate, e.size
+	returning o.mailbox, o.folder, e.uid, e.msg, e.flags, e.idate, e.size, e.zone
 ), kept as (
-	insert into expunged (postoffice, mailbox, folder, uid, msg, flags, idate)
-	select $1::bigint, mailbox, folder, uid, msg, flags, idate from gone
+	insert into expunged (postoffice, mailbox, folder, uid, msg, flags, idate, zone)
+	select $1::bigint, mailbox, folder, uid, msg, flags, idate, zone from gone
 ), total as (
 	select mailbox, folder, count(*) as n, sum(size)::bigint as bytes, count(*) filter (where flags & 1 = 0) as unseen,
-		range_agg(int8range(uid, uid + 1)) as uids
+		count(*) filter (where flags & 8 <> 0) as deleted, range_agg(int8range(uid, uid + 1)) as uids
 	from gone group by mailbox, folder
 ), counted as (
 	update mailbox m set modseq = m.modseq + 1, used = m.used - t.bytes, nmsg = m.nmsg - t.n
 	from total t
 	where m.postoffice = $1::bigint and m.mailbox = t.mailbox
-	returning m.modseq, t.folder, t.n, t.bytes, t.unseen, t.uids
+	returning m.modseq, t.folder, t.n, t.bytes, t.unseen, t.deleted, t.uids
 ), numbered as (
-	update folder f set modseq = c.modseq, nmsg = f.nmsg - c.n, nunseen = f.nunseen - c.unseen, nbytes = f.nbytes - c.bytes
+	update folder f set modseq = c.modseq, nmsg = f.nmsg - c.n, nunseen = f.nunseen - c.unseen,
+		ndeleted = f.ndeleted - c.deleted, nbytes = f.nbytes - c.bytes
 	from counted c
 	where f.postoffice = $1::bigint and f.folder = c.folder
 	returning f.folder, f.modseq, c.uids

@@ -21,3 +21,22 @@ cross join lateral (
 join message m on m.postoffice = e.postoffice and m.msg = e.msg
 where f.postoffice = $1::bigint and f.mailbox = $2::bigint
 order by e.idate desc, e.uid desc limit $3::bigint;
+
+-- statement message_facts
+-- $2 messages: their facts in this order, from message_view where they stand, else from message.
+select coalesce(v.blob, m.blob), coalesce(v.size, m.size), coalesce(v.hdrlen, m.hdrlen), coalesce(v.version, 0), v.envelope, v.structure
+from unnest($2::bigint[]) with ordinality as a (msg, n)
+left join message_view v on v.postoffice = $1::bigint and v.msg = a.msg
+left join message m on v.msg is null and m.postoffice = $1::bigint and m.msg = a.msg
+order by a.n;
+
+-- statement message_facts_keep
+-- $2 messages, $3 version, $4 envelopes, $5 part trees
+insert into message_view (postoffice, msg, version, blob, size, hdrlen, envelope, structure)
+select $1::bigint, m.msg, $3::bigint, m.blob, m.size, m.hdrlen, a.envelope, a.structure
+from unnest($2::bigint[], $4::bytea[], $5::bytea[]) as a (msg, envelope, structure)
+join message m on m.postoffice = $1::bigint and m.msg = a.msg
+order by a.msg -- one order for all, so that nobody waits for each other
+on conflict (postoffice, msg) do update
+set version = excluded.version, envelope = excluded.envelope, structure = excluded.structure
+where message_view.version < excluded.version;

@@ -40,6 +40,14 @@ where c.postoffice = $1::bigint and c.folder = s.folder and c.modseq = s.modseq 
 with part as (select msg from message where postoffice = $1::bigint limit $2::bigint)
 delete from message m using part s where m.postoffice = $1::bigint and m.msg = s.msg;
 
+-- statement postoffice_empty_message_views
+with part as (select msg from message_view where postoffice = $1::bigint limit $2::bigint)
+delete from message_view m using part s where m.postoffice = $1::bigint and m.msg = s.msg;
+
+-- statement postoffice_empty_outcomes
+with part as (select id from outcome where postoffice = $1::bigint limit $2::bigint)
+delete from outcome o using part s where o.postoffice = $1::bigint and o.id = s.id;
+
 -- statement postoffice_empty_blobs
 with part as (select blob from blob where postoffice = $1::bigint limit $2::bigint)
 delete from blob b using part s where b.postoffice = $1::bigint and b.blob = s.blob;

@@ -121,6 +121,8 @@ usec row_time(const struct rows *r, int row, int column);     /* wall; 0 for NUL
 bool row_null(const struct rows *r, int row, int column);
 /* bigint[] or int[]: *n values in the arena; NULL and empty give 0. Elements that are NULL become 0. */
 const int64_t *row_int_array(const struct rows *r, int row, int column, arena *a, int *n);
+/* timestamptz[], likewise, as row_time. */
+const usec *row_time_array(const struct rows *r, int row, int column, arena *a, int *n);
 
 /* ---- one statement: a transaction of its own in one round trip, on the connection its heading
    names. Tenant statements: p[0] is the post office, set for this transaction before it. `out` may be
@@ -193,6 +195,10 @@ status db_link_script(db_link *l, const char *sql, arena *a, slice *why);
 /* A password as the server keeps it (SCRAM), for statements: whatever PostgreSQL logs and shows of
    them, the password is not among it. */
 status db_link_password(db_link *l, const char *role, slice password, arena *a, slice *kept);
+/* For LISTEN: the socket to wait for, and what has come; *heard is false when nothing more is there. *own: said by this
+   connection. ST_CLOSED: the connection is lost. The payload lives in `a`. */
+int db_link_fd(const db_link *l);
+status db_link_hear(db_link *l, arena *a, bool *heard, slice *payload, bool *own);
 /* One statement with parameters and results. */
 status db_link_run(db_link *l, const char *sql, const struct param *p, int n, arena *a,
 		   struct rows *out);

@@ -82,6 +82,28 @@ status db_link_password(db_link *l, const char *role, slice password, arena *a, 
 	return ST_OK;
 }
 
+int db_link_fd(const db_link *l)
+{
+	return PQsocket(l->pg);
+}
+
+status db_link_hear(db_link *l, arena *a, bool *heard, slice *payload, bool *own)
+{
+	PGnotify *n;
+
+	*heard = false;
+	if (!PQconsumeInput(l->pg) || PQstatus(l->pg) != CONNECTION_OK)
+		return ST_CLOSED;
+	n = PQnotifies(l->pg);
+	if (n == NULL)
+		return ST_OK;
+	*heard = true;
+	*own = n->be_pid == PQbackendPID(l->pg);
+	*payload = arena_copy(a, slice_z(n->extra));
+	PQfreemem(n);
+	return ST_OK;
+}
+
 status db_link_run(
 	db_link *l, const char *sql, const struct param *p, int n, arena *a, struct rows *out)
 {

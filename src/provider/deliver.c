@@ -30,13 +30,11 @@
 #include "base/log.h"
 #include "base/memory.h"
 #include "base/metric.h"
-#include "base/text.h"
-#include "base/utf8.h"
-#include "mail/date.h"
 #include "mail/header.h"
-#include "mail/word.h"
 #include "provider/blob_store.h"
 #include "provider/db.h"
+#include "provider/header_facts.h"
+#include "provider/news.h"
 #include "provider/queue_row.h"
 #include "provider/repeat.h"
 #include "provider/setting.h"
@@ -51,8 +49,6 @@
 #define RUN_MOST (8 * USEC_S)                 /* one transaction */
 #define SETTLE_MOST (11 * USEC_S)             /* and finding out what became of it, if that is not known */
 #define UNSURE_PAUSE (200 * USEC_MS)
-#define SHOWN_MOST 200 /* bytes of subject and sender kept for lists */
-#define MESSAGE_ID_MOST 998
 
 enum job_state { JOB_WAITS, JOB_LEADS, JOB_TAKEN, JOB_DONE };
 
@@ -86,22 +82,6 @@ struct recipient {
 	const struct share *share;
 };
 
-/* What goes into text columns must be text, and there; what mail says may be anything. */
-static slice shown(slice s, size_t most, arena *a)
-{
-	text t = TEXT_INIT;
-	slice clean;
-
-	s = s.size > 0 ? slice_until(s, most) : S("");
-	if (utf8_valid(s) && slice_find(s, 0) == s.size)
-		return s;
-	s = slice_until(s, slice_find(s, 0));
-	utf8_add_repaired(&t, s);
-	clean = arena_copy(a, text_slice(&t));
-	text_free(&t);
-	return clean;
-}
-
 static void segments_add(db_tx *tx, const struct share *shares, int n)
 {
 	for (int i = 0; i < n; i++)
@@ -132,9 +112,9 @@ static void messages_add(db_tx *tx, arena *a, int64_t postoffice, const struct s
 		id[i] = d->id;
 		header[i] = shares[i].part->header_size;
 		sent[i] = d->sent ? d->sent : USEC_NEVER; /* an array has no room for NULL times */
-		subject[i] = shown(d->subject, SHOWN_MOST, a);
-		from[i] = shown(d->from, SHOWN_MOST, a);
-		message_id[i] = shown(d->message_id, MESSAGE_ID_MOST, a);
+		subject[i] = header_shown(d->subject, HEADER_SHOWN_MOST, a);
+		from[i] = header_shown(d->from, HEADER_SHOWN_MOST, a);
+		message_id[i] = header_shown(d->message_id, HEADER_ID_MOST, a);
 	}
 	db_add(tx, SQL_DELIVER_MESSAGES,
 		(struct param[]){p_int(postoffice), p_int_array(blob, n), p_int_array(size, n),
@@ -368,6 +348,8 @@ static void job_counted(const struct job *job)
 		metric_postoffice(p->postoffice, MPO_DELIVERED, p->n);
 		metric_postoffice(
 			p->postoffice, MPO_BYTES, (int64_t)blob_writer_size(p->body) * p->n);
+		for (int j = 0; j < p->n; j++)
+			news_tell(p->postoffice, p->recipients[j].mailbox, p->recipients[j].inbox);
 	}
 }
 
@@ -740,18 +722,16 @@ static void parts_make(const struct route *to, int n, arena *a, struct delivery 
 
 static void header_read(slice raw, arena *a, struct delivery *d)
 {
-	header_survey h;
-	date sent;
+	struct header_facts h;
 	size_t size = header_size(raw);
 
 	for (int i = 0; i < d->n; i++)
 		d->parts[i].header_size = (uint32_t)size;
-	header_look(slice_until(raw, size), &h);
-	d->subject = word_decode(h.first_subject, a);
-	d->from = word_decode(h.first_from, a);
-	d->message_id = header_unfold(h.first_message_id, a);
-	if (h.first_date.size > 0 && date_parse(h.first_date, &sent) == ST_OK)
-		d->sent = sent.at;
+	header_facts_read(slice_until(raw, size), a, &h);
+	d->subject = h.subject;
+	d->from = h.from;
+	d->message_id = h.message_id;
+	d->sent = h.sent;
 }
 
 static status bodies_write(struct delivery *d, slice raw)

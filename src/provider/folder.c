@@ -3,8 +3,10 @@
 
 #include "provider/db.h"
 #include "provider/folder_expunge.h"
+#include "provider/folder_row.h"
+#include "provider/news.h"
 
-static void folder_read(const struct rows *r, int row, folder *f)
+void folder_read(const struct rows *r, int row, folder *f)
 {
 	*f = (folder){
 		.id = row_int(r, row, 0),
@@ -17,15 +19,20 @@ static void folder_read(const struct rows *r, int row, folder *f)
 		.messages = row_int(r, row, 7),
 		.unseen = row_int(r, row, 8),
 		.bytes = row_int(r, row, 9),
+		.deleted = row_int(r, row, 10),
+		.special = (unsigned)row_int(r, row, 11),
+		.recent = (uint32_t)row_int(r, row, 12),
 	};
 }
 
 status folder_find(int64_t postoffice, int64_t mailbox, slice name, arena *a, folder **out)
 {
-	slice stored = slice_same_nocase(name, S("INBOX")) ? S("INBOX") : name;
-	struct param p[] = {p_int(postoffice), p_int(mailbox), p_text(stored)};
+	slice stored = S("INBOX");
 	struct rows r;
 
+	if (!slice_same_nocase(name, stored) && folder_name(name, a, &stored) != ST_OK)
+		return ST_ABSENT;
+	struct param p[] = {p_int(postoffice), p_int(mailbox), p_text(stored)};
 	TRY(db_one(SQL_FOLDER_FIND, p, 3, a, &r));
 	*out = arena_new(a, sizeof **out);
 	folder_read(&r, 0, *out);
@@ -79,10 +86,12 @@ status folder_expunge_wide(int64_t postoffice, int64_t mailbox, int64_t id, cons
 		2, NULL);
 	db_add(tx, SQL_FOLDER_EXPUNGE,
 		(struct param[]){
-			p_int(postoffice), p_int(mailbox), p_int(id), p_int_array(uids, n)},
-		4, &r);
+			p_int(postoffice), p_int(mailbox), p_int(id), p_int_array(uids, n), p_int(0)},
+		5, &r);
 	TRY(db_commit(&tx, NULL));
 	*removed = row_int(&r, 0, 0);
+	if (*removed > 0)
+		news_tell(postoffice, mailbox, id);
 	return ST_OK;
 }
 

@@ -200,13 +200,15 @@ static status sweep_segments(struct housekeep_result *r)
 
 static status sweep(struct housekeep_result *r)
 {
-	int64_t locks = 0;
+	int64_t locks = 0, outcomes = 0;
 	struct param day = p_int(DAY);
 	struct param window = p_int(setting_number(S_smtp_repeat_window, NULL) + HOUR);
 	TRY(sweep_segments(r));
 	TRY(changed(SQL_REPEAT_SWEEP, &window, 1, &r->keys));
 	struct param failures = p_int(setting_number(S_auth_failure_span, NULL) + DAY);
 	TRY(changed(SQL_THROTTLE_SWEEP, &failures, 1, &r->keys));
+	struct param hour = p_int(HOUR);
+	TRY(changed(SQL_OUTCOME_SWEEP, &hour, 1, &outcomes));
 	return changed(SQL_MAILDROP_SWEEP, &day, 1, &locks);
 }
 

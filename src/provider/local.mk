@@ -8,11 +8,19 @@ provider_shared = \
 	src/provider/auth_throttle.c src/provider/auth_throttle.h \
 	src/provider/digest.c src/provider/digest.h \
 	src/provider/queue_bell.c \
+	src/provider/folder_name.c \
+	src/provider/folder_order.c src/provider/folder_order.h \
+	src/provider/header_facts.c src/provider/header_facts.h \
+	src/provider/keyword.c \
+	src/provider/keyword_words.c src/provider/keyword_words.h \
+	src/provider/news.c src/provider/news_bell.h \
 	src/provider/sasl.c src/provider/sasl_exchange.c src/provider/sasl.h \
 	src/provider/saslprep.c src/provider/saslprep.h \
 	src/provider/scram.c src/provider/scram.h \
-	src/provider/setting_parse.c src/provider/setting_parse.h
+	src/provider/setting_parse.c src/provider/setting_parse.h \
+	src/provider/view.c src/provider/view_image.c src/provider/view_image.h
 libprovider_a_SOURCES = $(provider_shared) \
+	src/provider/append.c \
 	src/provider/auth.c \
 	src/provider/auth_cache.c src/provider/auth_cache.h \
 	src/provider/auth_secret.c src/provider/auth_secret.h \
@@ -28,10 +36,14 @@ libprovider_a_SOURCES = $(provider_shared) \
 	src/provider/dkim_key.c \
 	src/provider/domain.c \
 	src/provider/folder.c src/provider/folder_clear.c src/provider/folder_expunge.h \
+	src/provider/folder_row.h src/provider/folder_tree.c src/provider/folder_undelete.c \
+	src/provider/keyword_store.c \
 	src/provider/mailbox.c src/provider/mailbox_fresh.h \
 	src/provider/maildrop.c src/provider/maildrop.h \
 	src/provider/maildrop_leave.c src/provider/maildrop_leave.h \
 	src/provider/message.c \
+	src/provider/message.c src/provider/message_fact.c \
+	src/provider/news_bell.c \
 	src/provider/postoffice.c \
 	src/provider/queue.c src/provider/queue_admin.c src/provider/queue_row.c src/provider/queue_row.h \
 	src/provider/repeat.c src/provider/repeat.h \
@@ -42,7 +54,12 @@ libprovider_a_SOURCES = $(provider_shared) \
 	src/provider/provider.c \
 	src/provider/session.c \
 	src/provider/setting.c \
+	src/provider/settle.c src/provider/settle.h \
 	src/provider/trace.c \
+	src/provider/view_cache.c src/provider/view_cache.h \
+	src/provider/view_load.c src/provider/view_load.h \
+	src/provider/view_pack.c src/provider/view_pack.h \
+	src/provider/view_store.c \
 	src/provider/watch.h \
 	src/provider/wire.c src/provider/wire.h \
 	src/provider/auth.h \

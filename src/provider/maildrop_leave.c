@@ -13,6 +13,7 @@
 
 #include "base/memory.h"
 #include "provider/db.h"
+#include "provider/news.h"
 
 #include <pthread.h>
 
@@ -77,8 +78,12 @@ static status transaction(struct maildrop_leaver *const *all, int n, int *failed
 	if (kind == ST_OK) {
 		for (int i = 0; i < n; i++)
 			all[i]->outcome = ST_ABSENT;
-		for (int i = 0; i < r.count; i++)
+		for (int i = 0; i < r.count; i++) {
+			const struct maildrop_leaver *l = all[row_int(&r, i, 0) - 1];
+
 			all[row_int(&r, i, 0) - 1]->outcome = ST_OK;
+			news_tell(l->postoffice, l->mailbox, l->inbox);
+		}
 	}
 	arena_release(&a);
 	return kind == ST_TIMED_OUT || kind == ST_CANCELLED ? ST_BUSY : kind;

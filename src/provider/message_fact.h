@@ -18,7 +18,7 @@ struct message_fact {
 /* facts[i] is of messages[i] and lives in `a`; one that is gone has blob 0. One round trip at most. */
 status message_facts(int64_t postoffice, const int64_t *messages, int n, arena *a,
 		     struct message_fact **facts);
-/* Keeps version, envelope and structure; of two versions the greater one stays. Facts of messages that are
+/* Keeps version (one for all of them), envelope and structure; of two versions the greater one stays. Facts of messages that are
    gone are nothing. A hint that may get lost: the answer to a client need not wait for its kind. */
 status message_facts_keep(int64_t postoffice, const struct message_fact *facts, int n);
 

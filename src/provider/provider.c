@@ -7,10 +7,12 @@
 #include "provider/auth_secret.h"
 #include "provider/change.h"
 #include "provider/migrate.h"
+#include "provider/news_bell.h"
 #include "provider/node.h"
 #include "provider/repeat.h"
 #include "provider/setting.h"
 #include "provider/trace.h"
+#include "provider/view_cache.h"
 #include "provider/watch.h"
 #include "task/task.h"
 
@@ -284,7 +286,9 @@ status provider_open(const struct provider_conf *c)
 	auth_open();
 	TRY(db_open(&db));
 	status kind = open_facts(c);
-	if (kind != ST_OK)
+	if (kind == ST_OK)
+		bell_open(c->boot->pguri_system.at, c->application, c->serve);
+	else
 		provider_close();
 	return kind;
 }
@@ -292,9 +296,11 @@ status provider_open(const struct provider_conf *c)
 void provider_close(void)
 {
 	watch_stop();
+	bell_close();
 	trace_flush();
 	trace_close();
 	repeat_close();
+	view_cache_clear();
 	node_release();
 	db_close();
 	auth_close();

@@ -204,7 +204,8 @@ bool row_null(const struct rows *r, int row, int column)
 	return cell_at(r, row, column)->size < 0;
 }
 
-const int64_t *row_int_array(const struct rows *r, int row, int column, arena *a, int *n)
+static const int64_t *array_read(const struct rows *r, int row, int column, bool times, arena *a,
+				 int *n)
 {
 	slice s = row_slice(r, row, column);
 	*n = 0;
@@ -222,11 +223,22 @@ const int64_t *row_int_array(const struct rows *r, int row, int column, arena *a
 			continue;
 		if ((size_t)size > s.size - at)
 			return NULL;
-		values[i] = number_of(s.at + at, (int)size);
+		int64_t value = number_of(s.at + at, (int)size);
+		values[i] = times ? usec_of_pg(value) : value;
 		at += (size_t)size;
 	}
 	*n = (int)count;
 	return values;
+}
+
+const int64_t *row_int_array(const struct rows *r, int row, int column, arena *a, int *n)
+{
+	return array_read(r, row, column, false, a, n);
+}
+
+const usec *row_time_array(const struct rows *r, int row, int column, arena *a, int *n)
+{
+	return array_read(r, row, column, true, a, n);
 }
 
 /* ---- kinds */

@@ -48,7 +48,7 @@ static status resolve(struct store *s, slice local, slice domain, arena *a, stru
 		return ST_DENIED;
 	*out = (struct route){.postoffice = d->postoffice->id,
 		.mailbox = m->id,
-		.inbox = m->inbox.id,
+		.inbox = m->inbox->f.id,
 		.postoffice_name = arena_copy(a, d->postoffice->name),
 		.mailbox_name = arena_copy(a, m->name),
 		.caught = caught,

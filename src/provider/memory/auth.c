@@ -123,7 +123,7 @@ static void identify(const struct m_mailbox *m, arena *a, struct identity *out)
 {
 	*out = (struct identity){.postoffice = m->postoffice->id,
 		.mailbox = m->id,
-		.inbox = m->inbox.id,
+		.inbox = m->inbox->f.id,
 		.postoffice_name = arena_copy(a, m->postoffice->name),
 		.mailbox_name = arena_copy(a, m->name),
 		.kind = m->kind};

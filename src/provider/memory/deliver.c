@@ -5,6 +5,7 @@
 #include "base/metric.h"
 #include "provider/memory/memory.h"
 #include "provider/memory/store.h"
+#include "provider/news.h"
 
 static struct m_repeat *find_repeat(struct store *s, slice key)
 {
@@ -32,24 +33,6 @@ static status check_part(struct store *s, const struct delivery_part *p, int64_t
 	return ST_OK;
 }
 
-static void add_entry(struct store *s, struct m_mailbox *m, struct m_message *kept)
-{
-	struct m_entry *e = arena_new(&s->a, sizeof *e);
-	m->inbox.modseq = ++m->modseq;
-	*e = (struct m_entry){.message = kept,
-		.e = {.uid = m->inbox.uidnext++,
-			.modseq = m->modseq,
-			.message = kept->m.id,
-			.blob = kept->blob->id,
-			.size = kept->m.size,
-			.received = clock_wall()}};
-	m->used += kept->m.size;
-	m->inbox.messages++;
-	m->inbox.unseen++;
-	m->inbox.bytes += kept->m.size;
-	list_append(&m->entries, &e->link);
-}
-
 static void store_part(struct store *s, const struct delivery *d, const struct delivery_part *p)
 {
 	struct m_blob *b = arena_new(&s->a, sizeof *b);
@@ -70,8 +53,13 @@ static void store_part(struct store *s, const struct delivery *d, const struct d
 			.from = arena_copy(&s->a, d->from),
 			.message_id = arena_copy(&s->a, d->message_id)}};
 	list_append(&s->messages, &kept->link);
-	for (int i = 0; i < p->n; i++)
-		add_entry(s, store_mailbox(s, p->postoffice, p->recipients[i].mailbox), kept);
+	for (int i = 0; i < p->n; i++) {
+		struct m_mailbox *m = store_mailbox(s, p->postoffice, p->recipients[i].mailbox);
+
+		store_entry_add(
+			s, m, m->inbox, kept, store_modseq(m, m->inbox), 0, clock_wall(), 0);
+		news_tell(p->postoffice, m->id, m->inbox->f.id);
+	}
 	for (int i = 0; i < p->m; i++)
 		store_queue(s, d->envelope, &p->remote[i], kept);
 }

@@ -1,48 +1,72 @@
-/* INBOX of each mailbox in memory; other folders come with their services. */
+/* Folders of each mailbox in memory. */
 #include "provider/folder.h"
 
 #include "provider/memory/store.h"
+#include "provider/news.h"
 
-static folder *copy(const struct m_mailbox *m, arena *a)
+static void give(const struct m_folder *f, arena *a, folder *out)
 {
-	folder *f = arena_new(a, sizeof *f);
-	*f = m->inbox;
-	return f;
+	*out = f->f;
+	out->name = arena_copy(a, f->f.name);
 }
 
-static status give_inbox(int64_t postoffice, int64_t mailbox, arena *a, folder **out)
+status folder_find(int64_t postoffice, int64_t mailbox, slice given, arena *a, folder **out)
 {
+	slice name = S("INBOX");
+	struct m_folder *f;
+	status kind;
+
+	if (!slice_same_nocase(given, name) && folder_name(given, a, &name) != ST_OK)
+		return ST_ABSENT;
 	struct store *s = store_take();
 	struct m_mailbox *m = store_mailbox(s, postoffice, mailbox);
-	status kind = store_refuses(s) ? ST_BUSY : m ? ST_OK : ST_ABSENT;
-	if (kind == ST_OK)
-		*out = copy(m, a);
+	f = m ? store_folder_named(m, name) : NULL;
+	kind = store_refuses(s) ? ST_BUSY : f ? ST_OK : ST_ABSENT;
+	if (kind == ST_OK) {
+		*out = arena_new(a, sizeof **out);
+		give(f, a, *out);
+	}
 	store_give();
 	return kind;
 }
 
-status folder_find(int64_t postoffice, int64_t mailbox, slice name, arena *a, folder **out)
+static int folders_of(const struct m_mailbox *m)
 {
-	if (!slice_same_nocase(name, S("INBOX")))
-		return ST_ABSENT;
-	return give_inbox(postoffice, mailbox, a, out);
+	int n = 0;
+
+	EACH(struct m_folder, &m->folders, f)
+		n++;
+	return n;
 }
 
 status folder_list(int64_t postoffice, int64_t mailbox, arena *a, folder **rows, int *n)
 {
-	status kind = give_inbox(postoffice, mailbox, a, rows);
-	*n = kind == ST_OK;
-	return kind == ST_ABSENT ? ST_OK : kind;
+	struct store *s = store_take();
+	struct m_mailbox *m = store_mailbox(s, postoffice, mailbox);
+	status kind = store_refuses(s) ? ST_BUSY : ST_OK;
+
+	*n = 0;
+	*rows = arena_new_array(a, m ? (size_t)folders_of(m) : 1, sizeof **rows);
+	if (m && kind == ST_OK)
+		EACH(struct m_folder, &m->folders, f)
+			give(f, a, &(*rows)[(*n)++]);
+	store_give();
+	return kind;
 }
 
-static struct m_mailbox *by_folder(struct store *s, int64_t postoffice, int64_t id)
+static struct m_folder *by_folder(
+	struct store *s, int64_t postoffice, int64_t id, struct m_mailbox **owner)
 {
 	struct m_postoffice *po = store_postoffice(s, postoffice);
+	struct m_folder *f;
+
 	if (!po)
 		return NULL;
 	EACH(struct m_mailbox, &po->mailboxes, m)
-		if (m->inbox.id == id)
-			return m;
+		if ((f = store_folder(m, id))) {
+			*owner = m;
+			return f;
+		}
 	return NULL;
 }
 
@@ -50,13 +74,14 @@ status folder_entries(int64_t postoffice, int64_t id, uint32_t after, unsigned m
 	entry **rows, int *n)
 {
 	struct store *s = store_take();
-	struct m_mailbox *m = by_folder(s, postoffice, id);
+	struct m_mailbox *owner;
+	struct m_folder *f = by_folder(s, postoffice, id, &owner);
 	status kind = store_refuses(s) ? ST_BUSY : ST_OK;
 
 	*n = 0;
-	*rows = arena_new_array(a, m ? (size_t)m->inbox.messages + 1 : 1, sizeof **rows);
-	if (m && kind == ST_OK)
-		EACH(struct m_entry, &m->entries, e)
+	*rows = arena_new_array(a, f ? (size_t)f->f.messages + 1 : 1, sizeof **rows);
+	if (f && kind == ST_OK)
+		EACH(struct m_entry, &f->entries, e)
 			if (e->e.uid > after && (most == 0 || (unsigned)*n < most))
 				(*rows)[(*n)++] = e->e;
 	store_give();
@@ -76,23 +101,46 @@ status folder_expunge(int64_t postoffice, int64_t mailbox, int64_t id, const uin
 {
 	struct store *s = store_take();
 	struct m_mailbox *m = store_mailbox(s, postoffice, mailbox);
-	status kind = store_refuses(s) ? ST_BUSY : !m || m->inbox.id != id ? ST_ABSENT : ST_OK;
+	struct m_folder *f = m ? store_folder(m, id) : NULL;
+	status kind = store_refuses(s) ? ST_BUSY : !f ? ST_ABSENT : ST_OK;
 	int64_t gone = 0;
 
 	if (kind == ST_OK) {
-		EACH(struct m_entry, &m->entries, e) {
+		EACH(struct m_entry, &f->entries, e) {
 			if (!has_uid(uids, n, e->e.uid))
 				continue;
-			store_entry_remove(m, e);
+			store_entry_remove(s, m, f, e, m->modseq + 1, false);
 			gone++;
 		}
 		if (gone > 0)
-			m->inbox.modseq = ++m->modseq;
+			store_modseq(m, f);
 	}
 	store_give();
 	if (removed)
 		*removed = gone;
+	if (gone > 0)
+		news_tell(postoffice, mailbox, id);
 	return kind;
+}
+
+static int64_t mailbox_clear(struct store *s, struct m_mailbox *m, usec before)
+{
+	int64_t gone = 0;
+
+	EACH(struct m_folder, &m->folders, f) {
+		int64_t here = 0;
+
+		EACH(struct m_entry, &f->entries, e) {
+			if (e->e.received >= before)
+				continue;
+			store_entry_remove(s, m, f, e, m->modseq + 1, false);
+			here++;
+		}
+		if (here > 0)
+			store_modseq(m, f);
+		gone += here;
+	}
+	return gone;
 }
 
 status folder_remove_before(int64_t postoffice, int64_t mailbox, usec before, int64_t *removed)
@@ -100,18 +148,10 @@ status folder_remove_before(int64_t postoffice, int64_t mailbox, usec before, in
 	struct store *s = store_take();
 	int64_t gone = 0;
 
-	EACH(struct m_postoffice, &s->postoffices, po) {
-		EACH(struct m_mailbox, &po->mailboxes, m) {
-			if ((postoffice && po->id != postoffice) || (mailbox && m->id != mailbox))
-				continue;
-			EACH(struct m_entry, &m->entries, e) {
-				if (e->e.received >= before)
-					continue;
-				store_entry_remove(m, e);
-				gone++;
-			}
-		}
-	}
+	EACH(struct m_postoffice, &s->postoffices, po)
+		EACH(struct m_mailbox, &po->mailboxes, m)
+			if ((!postoffice || po->id == postoffice) && (!mailbox || m->id == mailbox))
+				gone += mailbox_clear(s, m, before);
 	store_give();
 	if (removed)
 		*removed = gone;

@@ -8,13 +8,22 @@ static bool has_entry(struct store *s, const struct m_message *m)
 {
 	EACH(struct m_postoffice, &s->postoffices, po)
 		EACH(struct m_mailbox, &po->mailboxes, mb)
-			EACH(struct m_entry, &mb->entries, e)
-				if (e->message == m)
-					return true;
+			EACH(struct m_folder, &mb->folders, f)
+				EACH(struct m_entry, &f->entries, e)
+					if (e->message == m)
+						return true;
 	EACH(struct m_queued, &s->queue, q)
 		if (q->e.message == m->m.id && q->e.postoffice == m->m.postoffice)
 			return true;
 	return false;
+}
+
+static void gone_for_good(struct store *s)
+{
+	EACH(struct m_postoffice, &s->postoffices, po)
+		EACH(struct m_mailbox, &po->mailboxes, mb)
+			EACH(struct m_gone, &mb->gone, g)
+				g->back = true;
 }
 
 status housekeep_run(struct housekeep_result *r)
@@ -24,6 +33,7 @@ status housekeep_run(struct housekeep_result *r)
 
 	*r = (struct housekeep_result){0};
 	if (kind == ST_OK) {
+		gone_for_good(s);
 		EACH(struct m_message, &s->messages, m) {
 			if (has_entry(s, m))
 				continue;

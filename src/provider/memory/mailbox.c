@@ -12,6 +12,10 @@
 static mailbox *copy(const struct m_mailbox *m, arena *a)
 {
 	mailbox *out = arena_new(a, sizeof *out);
+	int64_t messages = 0;
+
+	EACH(struct m_folder, &m->folders, f)
+		messages += f->f.messages;
 	*out = (mailbox){.id = m->id,
 		.postoffice = m->postoffice->id,
 		.name = arena_copy(a, m->name),
@@ -20,9 +24,9 @@ static mailbox *copy(const struct m_mailbox *m, arena *a)
 		.state = m->state,
 		.quota = m->quota,
 		.used = m->used,
-		.messages = m->inbox.messages,
+		.messages = messages,
 		.modseq = m->modseq,
-		.inbox = m->inbox.id,
+		.inbox = m->inbox->f.id,
 		.made = m->made,
 		.last_logon = m->last_logon};
 	return out;
@@ -55,14 +59,13 @@ static struct m_mailbox *add(struct store *s, struct m_postoffice *po, const str
 		.quota = quota,
 		.modseq = 1,
 		.made = clock_wall()};
-	m->inbox = (folder){.id = id_new(),
-		.postoffice = po->id,
-		.mailbox = m->id,
-		.name = S("INBOX"),
-		.uidvalidity = (uint32_t)(clock_wall() / USEC_S),
-		.uidnext = 1,
-		.modseq = 1};
-	list_init(&m->entries);
+	list_init(&m->folders);
+	list_init(&m->subscriptions);
+	list_init(&m->gone);
+	m->inbox = store_folder_add(s, m, S("INBOX"));
+	struct m_subscription *inbox = arena_new(&s->a, sizeof *inbox);
+	inbox->name = S("INBOX");
+	list_append(&m->subscriptions, &inbox->link);
 	list_append(&po->mailboxes, &m->link);
 	s->routing_revision++;
 	return m;

@@ -8,7 +8,7 @@ static status lock(struct store *s, struct m_mailbox *m, int64_t inbox, usec lea
 {
 	if (store_refuses(s))
 		return ST_BUSY;
-	if (!m || m->inbox.id != inbox)
+	if (!m || m->inbox->f.id != inbox)
 		return ST_ABSENT;
 	if (m->lock_token && m->lock_until > clock_now())
 		return ST_LIMITED;
@@ -23,10 +23,10 @@ static void list(struct m_mailbox *m, usec delay, arena *a, struct maildrop_take
 	out->since = before ? now - before : USEC_NEVER;
 	if (out->since >= delay) /* who comes too early does not begin the delay anew */
 		m->logons[SERVICE_POP3] = m->last_logon = now;
-	out->uidvalidity = m->inbox.uidvalidity;
+	out->uidvalidity = m->inbox->f.uidvalidity;
 	out->n = 0;
-	out->entries = arena_new_array(a, (size_t)m->inbox.messages + 1, sizeof *out->entries);
-	EACH(struct m_entry, &m->entries, e)
+	out->entries = arena_new_array(a, (size_t)m->inbox->f.messages + 1, sizeof *out->entries);
+	EACH(struct m_entry, &m->inbox->entries, e)
 		out->entries[out->n++] = e->e;
 }
 

@@ -36,6 +36,52 @@ status message_anywhere(int64_t id, arena *a, message **out)
 	return find(0, id, a, out);
 }
 
+/* ---- facts */
+
+status message_facts(
+	int64_t postoffice, const int64_t *messages, int n, arena *a, struct message_fact **facts)
+{
+	struct store *s = store_take();
+	status kind = store_refuses(s) ? ST_BUSY : ST_OK;
+
+	*facts = arena_new_array(a, (size_t)n + 1, sizeof **facts);
+	for (int i = 0; i < n && kind == ST_OK; i++) {
+		struct m_message *m = postoffice ? store_message(s, postoffice, messages[i]) : NULL;
+		struct message_fact *f = &(*facts)[i];
+
+		f->message = messages[i];
+		if (!m)
+			continue;
+		*f = m->fact;
+		f->message = messages[i];
+		f->blob = m->m.blob;
+		f->size = (uint32_t)m->m.size;
+		f->header_size = m->m.header_size;
+		f->envelope = arena_copy(a, m->fact.envelope);
+		f->structure = arena_copy(a, m->fact.structure);
+	}
+	store_give();
+	return kind;
+}
+
+status message_facts_keep(int64_t postoffice, const struct message_fact *facts, int n)
+{
+	struct store *s = store_take();
+	status kind = store_refuses(s) ? ST_BUSY : ST_OK;
+
+	for (int i = 0; i < n && kind == ST_OK; i++) {
+		struct m_message *m = store_message(s, postoffice, facts[i].message);
+
+		if (!m || facts[i].version <= m->fact.version)
+			continue;
+		m->fact = (struct message_fact){.version = facts[i].version,
+			.envelope = arena_copy(&s->a, facts[i].envelope),
+			.structure = arena_copy(&s->a, facts[i].structure)};
+	}
+	store_give();
+	return kind;
+}
+
 status message_list(int64_t postoffice, int64_t mailbox, unsigned most, arena *a,
 	struct message_entry **rows, int *n)
 {
@@ -44,7 +90,7 @@ status message_list(int64_t postoffice, int64_t mailbox, unsigned most, arena *a
 	*n = 0;
 	*rows = arena_new_array(a, (size_t)most + 1, sizeof **rows);
 	if (m) {
-		for (link_t *l = m->entries.prev; l != &m->entries && (unsigned)*n < most;
+		for (link_t *l = m->inbox->entries.prev; l != &m->inbox->entries && (unsigned)*n < most;
 			l = l->prev) {
 			const struct m_entry *e = LINK_OWNER(l, struct m_entry, link);
 			struct message_entry *row = &(*rows)[(*n)++];

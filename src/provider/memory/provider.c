@@ -186,9 +186,9 @@ void memory_entries(
 	struct m_mailbox *m = store_mailbox(s, postoffice, mailbox);
 
 	*n = 0;
-	*rows = arena_new_array(a, m ? (size_t)length(&m->entries) + 1 : 1, sizeof **rows);
+	*rows = arena_new_array(a, m ? (size_t)length(&m->inbox->entries) + 1 : 1, sizeof **rows);
 	if (m)
-		EACH(struct m_entry, &m->entries, e)
+		EACH(struct m_entry, &m->inbox->entries, e)
 			(*rows)[(*n)++] = (struct memory_entry){.e = e->e,
 				.blob = e->e.blob,
 				.body = arena_copy(a, e->message->blob->body)};
@@ -237,8 +237,9 @@ int64_t memory_sum(int64_t postoffice, int64_t mailbox)
 	struct m_mailbox *m = store_mailbox(store_take(), postoffice, mailbox);
 	int64_t sum = 0;
 	if (m)
-		EACH(struct m_entry, &m->entries, e)
-			sum += (int64_t)e->message->blob->body.size;
+		EACH(struct m_folder, &m->folders, f)
+			EACH(struct m_entry, &f->entries, e)
+				sum += (int64_t)e->message->blob->body.size;
 	store_give();
 	return sum;
 }

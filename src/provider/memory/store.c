@@ -4,6 +4,7 @@
 
 #include "base/clock.h"
 #include "base/fault.h"
+#include "base/id.h"
 #include "base/memory.h"
 #include "provider/memory/memory.h"
 #include "provider/sasl.h"
@@ -135,14 +136,94 @@ void store_address_add(struct store *s, struct m_mailbox *m, slice key)
 	s->routing_revision++;
 }
 
-void store_entry_remove(struct m_mailbox *m, struct m_entry *e)
+struct m_folder *store_folder_add(struct store *s, struct m_mailbox *m, slice name)
 {
+	struct m_folder *f = arena_new(&s->a, sizeof *f);
+	uint32_t now = (uint32_t)(clock_wall() / USEC_S);
+
+	m->uidvalidity = m->uidvalidity < now ? now : m->uidvalidity + 1;
+	f->f = (folder){.id = id_new(),
+		.postoffice = m->postoffice->id,
+		.mailbox = m->id,
+		.name = arena_copy(&s->a, name),
+		.uidvalidity = m->uidvalidity,
+		.uidnext = 1,
+		.modseq = m->modseq,
+		.recent = 1};
+	list_init(&f->entries);
+	list_append(&m->folders, &f->link);
+	return f;
+}
+
+struct m_folder *store_folder_named(const struct m_mailbox *m, slice name)
+{
+	EACH(struct m_folder, &m->folders, f)
+		if (slice_same(f->f.name, name))
+			return f;
+	return NULL;
+}
+
+struct m_folder *store_folder(const struct m_mailbox *m, int64_t id)
+{
+	EACH(struct m_folder, &m->folders, f)
+		if (f->f.id == id)
+			return f;
+	return NULL;
+}
+
+int64_t store_modseq(struct m_mailbox *m, struct m_folder *f)
+{
+	return f->f.modseq = ++m->modseq;
+}
+
+static void count(struct m_folder *f, int64_t flags, int64_t size, int sign)
+{
+	f->f.messages += sign;
+	f->f.bytes += sign * size;
+	f->f.unseen += flags & FLAG_SEEN ? 0 : sign;
+	f->f.deleted += flags & FLAG_DELETED ? sign : 0;
+}
+
+struct m_entry *store_entry_add(struct store *s, struct m_mailbox *m, struct m_folder *f,
+	struct m_message *message, int64_t modseq, int64_t flags, usec received, int zone)
+{
+	struct m_entry *e = arena_new(&s->a, sizeof *e);
+
+	*e = (struct m_entry){.message = message,
+		.zone = zone,
+		.saved = clock_wall(),
+		.e = {.uid = f->f.uidnext++,
+			.modseq = modseq,
+			.flags = flags,
+			.message = message->m.id,
+			.blob = message->blob->id,
+			.size = message->m.size,
+			.received = received}};
+	m->used += message->m.size;
+	count(f, flags, message->m.size, 1);
+	list_append(&f->entries, &e->link);
+	return e;
+}
+
+void store_entry_remove(struct store *s, struct m_mailbox *m, struct m_folder *f,
+	struct m_entry *e, int64_t modseq, bool moved)
+{
+	struct m_gone *g = arena_new(&s->a, sizeof *g);
+
+	*g = (struct m_gone){
+		.folder = f->f.id, .modseq = modseq, .at = clock_wall(), .e = *e, .back = moved};
+	list_append(&m->gone, &g->link);
 	m->used -= e->e.size;
-	m->inbox.messages--;
-	m->inbox.bytes -= e->e.size;
-	if (!(e->e.flags & FLAG_SEEN))
-		m->inbox.unseen--;
+	count(f, e->e.flags, e->e.size, -1);
 	list_remove(&e->link);
+}
+
+void store_flags(struct m_folder *f, struct m_entry *e, int64_t flags, int64_t modseq)
+{
+	count(f, e->e.flags, e->e.size, -1);
+	e->e.flags = flags;
+	e->e.modseq = modseq;
+	count(f, flags, e->e.size, 1);
 }
 
 struct m_mailbox *store_target(struct store *s, const struct m_domain *d, slice target)

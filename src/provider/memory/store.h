@@ -11,8 +11,10 @@
 #include "provider/blob.h"
 #include "provider/domain.h"
 #include "provider/folder.h"
+#include "provider/keyword.h"
 #include "provider/mailbox.h"
 #include "provider/message.h"
+#include "provider/message_fact.h"
 #include "provider/postoffice.h"
 #include "provider/queue.h"
 #include "provider/scram.h"
@@ -39,7 +41,28 @@ struct m_domain {
 struct m_entry {
 	link_t link;
 	entry e;
+	int zone;
+	usec saved;
 	struct m_message *message;
+};
+
+struct m_gone { /* an entry that was expunged */
+	link_t link;
+	int64_t folder, modseq;
+	usec at;
+	struct m_entry e;
+	bool back; /* moved, or undeleted: it cannot come back */
+};
+
+struct m_folder {
+	link_t link;
+	folder f; /* counts are kept in it */
+	link_t entries;
+};
+
+struct m_subscription {
+	link_t link;
+	slice name;
 };
 
 struct m_mailbox {
@@ -52,8 +75,10 @@ struct m_mailbox {
 	int64_t quota, used, modseq;
 	usec made, last_logon;
 	usec logons[SERVICE_COUNT];
-	folder inbox; /* counts are kept in it */
-	link_t entries;
+	struct m_folder *inbox;
+	link_t folders, subscriptions, gone;
+	uint32_t uidvalidity; /* the last one given */
+	struct keywords keywords;
 	int64_t lock_token; /* 0 = not locked */
 	usec lock_until;
 	bool has_scram;
@@ -76,6 +101,7 @@ struct m_message {
 	link_t link;
 	message m;
 	struct m_blob *blob;
+	struct message_fact fact; /* as it was kept */
 };
 
 struct m_value { /* a setting that was set */
@@ -136,7 +162,19 @@ struct m_blob *store_blob(struct store *s, int64_t postoffice, int64_t id);
 void store_address_add(struct store *s, struct m_mailbox *m, slice key);
 void store_queue(struct store *s, const struct queue_envelope *e, const struct queue_recipient *to,
 	const struct m_message *m);
-void store_entry_remove(struct m_mailbox *m, struct m_entry *e);
+/* Folders: made, found by canonical name or id (NULL). */
+struct m_folder *store_folder_add(struct store *s, struct m_mailbox *m, slice name);
+struct m_folder *store_folder_named(const struct m_mailbox *m, slice name);
+struct m_folder *store_folder(const struct m_mailbox *m, int64_t id);
+/* A change of a folder begins: gives its modseq. */
+int64_t store_modseq(struct m_mailbox *m, struct m_folder *f);
+/* The last of the folder's, with what uid, flags and dates say; counts and quota go along. */
+struct m_entry *store_entry_add(struct store *s, struct m_mailbox *m, struct m_folder *f,
+	struct m_message *message, int64_t modseq, int64_t flags, usec received, int zone);
+/* Gone at this modseq; `moved`: it is elsewhere and cannot come back. */
+void store_entry_remove(struct store *s, struct m_mailbox *m, struct m_folder *f,
+	struct m_entry *e, int64_t modseq, bool moved);
+void store_flags(struct m_folder *f, struct m_entry *e, int64_t flags, int64_t modseq);
 
 /* The mailbox a domain's target (A15-A17) leads to, or NULL. */
 struct m_mailbox *store_target(struct store *s, const struct m_domain *d, slice target);

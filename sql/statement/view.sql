@@ -1,0 +1,199 @@
+-- Views: folders as readers see them.
+
+-- statement view_load
+-- $2 mailbox, $3 name, or NULL: the folder with id $4. $4 $5 $6: a folder, its UIDVALIDITY and MODSEQ that the reader
+-- knows already. $7 folders with more messages than this may have a packed state.
+-- Gives the folder, from which MODSEQ on (base) the rest tells, a packed state when base is one, the UIDs
+-- that vanished since (ranges), and the entries changed since (all, when base is 0), as arrays,
+-- which cost a fraction of as many rows. One statement, one snapshot: all fits together.
+with f as materialized (
+	select f.folder, f.name, f.uidvalidity, f.uidnext, f.modseq, f.nmsg, f.log_floor, f.recent,
+		(f.folder = $4::bigint and f.uidvalidity = $5::bigint and $6::bigint between greatest(f.log_floor, 1) and f.modseq) as known
+	from folder f
+	where f.postoffice = $1::bigint and f.mailbox = $2::bigint and f.folder = case when $3::text is null then $4::bigint
+		else (select n.folder from folder n where n.postoffice = $1::bigint and n.mailbox = $2::bigint and n.name = $3::text) end
+), s as materialized (
+	select s.modseq, s.state from f, folder_snap s
+	where not f.known and f.nmsg > $7::bigint and s.postoffice = $1::bigint and s.folder = f.folder
+		and s.uidvalidity = f.uidvalidity and s.modseq between greatest(f.log_floor, 1) and f.modseq
+), base as materialized (
+	select case when f.known then $6::bigint else coalesce((select modseq from s), 0) end as modseq from f
+), c as materialized (
+	select c.kind = 'v' as vanished, range_agg(r) as uids
+	from f, base, change c, unnest(c.uids) as r
+	where base.modseq > 0 and base.modseq < f.modseq
+		and c.postoffice = $1::bigint and c.folder = f.folder and c.modseq > base.modseq
+	group by 1
+), e as (
+	select e.* from f, base, entry e
+	where base.modseq = 0 and e.postoffice = $1::bigint and e.folder = f.folder
+	union all
+	select e.* from f, c, unnest(c.uids) as r, entry e
+	where not c.vanished and e.postoffice = $1::bigint and e.folder = f.folder and e.uid >= lower(r) and e.uid < upper(r)
+)
+select f.folder, f.name, f.uidvalidity, f.uidnext, f.modseq, f.recent, f.log_floor,
+	(select array_to_string(m.kwnames, ' ') from mailbox m where m.postoffice = $1::bigint and m.mailbox = $2::bigint),
+	base.modseq, (select state from s), v.first, v.past,
+	l.uids, l.modseqs, l.flags, l.messages, l.sizes, l.received, l.odd, l.zones, l.saved
+from f, base,
+	(select array_agg(lower(r) order by r) as first, array_agg(upper(r) order by r) as past
+		from c, unnest(c.uids) as r where c.vanished) v,
+	(select array_agg(uid) as uids, array_agg(modseq) as modseqs, array_agg(flags) as flags, array_agg(msg) as messages,
+		array_agg(size) as sizes, array_agg(idate) as received,
+		array_agg(uid) filter (where zone is not null or saved is not null) as odd,
+		array_agg(coalesce(zone, 0)) filter (where zone is not null or saved is not null) as zones,
+		array_agg(saved) filter (where zone is not null or saved is not null) as saved
+		from e) l;
+
+-- statement view_state_keep
+-- $2 folder, $3 UIDVALIDITY, $4 MODSEQ, $5 packed state
+insert into folder_snap (postoffice, folder, uidvalidity, modseq, state)
+select $1::bigint, $2::bigint, $3::bigint, $4::bigint, $5::bytea
+where exists (select from folder where postoffice = $1::bigint and folder = $2::bigint)
+on conflict (postoffice, folder) do update
+set uidvalidity = excluded.uidvalidity, modseq = excluded.modseq, state = excluded.state
+where folder_snap.uidvalidity <> excluded.uidvalidity or folder_snap.modseq < excluded.modseq;
+
+-- statement view_recent
+-- $2 mailbox, $3 folder, $4 uidnext of the reader who was shown all below as \Recent
+update folder set recent = $4::bigint
+where postoffice = $1::bigint and mailbox = $2::bigint and folder = $3::bigint and recent < $4::bigint;
+
+-- statement view_vanished
+-- $2 folder, $3 MODSEQ: where the change log begins, and what vanished since, as ranges.
+select f.log_floor, v.first, v.past
+from folder f, (select array_agg(lower(u) order by u) as first, array_agg(upper(u) order by u) as past
+	from (select range_agg(r) as uids from change c, unnest(c.uids) as r
+		where c.postoffice = $1::bigint and c.folder = $2::bigint and c.modseq > $3::bigint and c.kind = 'v') g,
+		unnest(g.uids) as u) v
+where f.postoffice = $1::bigint and f.folder = $2::bigint;
+
+-- Changing: after deliver_lock, so that what is read here is what is changed.
+
+-- statement view_store
+-- $2 mailbox, $3 folder, $4 UIDs, $5 flags to remove, $6 to add, $7 greatest modseq an entry may have.
+-- Gives the modseq given (NULL: nothing changed), the folder's before (NULL: no such folder), and the UIDs held back.
+with asked as materialized (
+	select uid, modseq, flags, flags & ~$5::bigint | $6::bigint as due from entry
+	where postoffice = $1::bigint and folder = $3::bigint and uid = any ($4::bigint[])
+		and exists (select from folder where postoffice = $1::bigint and folder = $3::bigint and mailbox = $2::bigint)
+), total as materialized (
+	select count(*) as n, sum((due & 1 = 0)::int - (flags & 1 = 0)::int) as unseen,
+		sum((due & 8 <> 0)::int - (flags & 8 <> 0)::int) as deleted, range_agg(int8range(uid, uid + 1)) as uids
+	from asked where modseq <= $7::bigint and flags <> due
+), counted as (
+	update mailbox m set modseq = m.modseq + 1 from total t
+	where m.postoffice = $1::bigint and m.mailbox = $2::bigint and t.n > 0
+	returning m.modseq
+), numbered as (
+	update folder f set modseq = c.modseq, nunseen = f.nunseen + t.unseen, ndeleted = f.ndeleted + t.deleted
+	from total t, counted c
+	where f.postoffice = $1::bigint and f.folder = $3::bigint
+	returning f.modseq
+), stored as (
+	update entry e set flags = e.flags & ~$5::bigint | $6::bigint, modseq = n.modseq
+	from numbered n
+	where e.postoffice = $1::bigint and e.folder = $3::bigint and e.uid = any ($4::bigint[])
+		and e.modseq <= $7::bigint and e.flags <> (e.flags & ~$5::bigint | $6::bigint)
+), told as (
+	insert into change (postoffice, folder, modseq, kind, uids)
+	select $1::bigint, $3::bigint, n.modseq, 'f', t.uids from numbered n, total t
+)
+select (select modseq from numbered),
+	(select modseq from folder where postoffice = $1::bigint and folder = $3::bigint and mailbox = $2::bigint),
+	(select array_agg(uid order by uid) from asked where modseq > $7::bigint);
+
+-- statement view_copy
+-- $2 mailbox, $3 folder, $4 UIDs, $5 name of the other folder, $6 id of the outcome.
+-- Gives the other folder (NULL: there is none), its UIDVALIDITY, the first UID given and the modseq (NULL: no room, or
+-- nothing to copy), the UIDs copied, and the modseq of the folder they came from (NULL: gone).
+with target as materialized (
+	select folder, uidvalidity from folder where postoffice = $1::bigint and mailbox = $2::bigint and name = $5::text
+), asked as materialized (
+	select e.*, row_number() over (order by e.uid) as rank from entry e
+	where e.postoffice = $1::bigint and e.folder = $3::bigint and e.uid = any ($4::bigint[])
+		and exists (select from folder where postoffice = $1::bigint and folder = $3::bigint and mailbox = $2::bigint)
+), total as materialized (
+	select count(*) as n, sum(size)::bigint as bytes, count(*) filter (where flags & 1 = 0) as unseen,
+		count(*) filter (where flags & 8 <> 0) as deleted, array_agg(uid order by uid) as uids
+	from asked
+), counted as (
+	update mailbox m set modseq = m.modseq + 1, used = m.used + t.bytes, nmsg = m.nmsg + t.n
+	from total t, target
+	where m.postoffice = $1::bigint and m.mailbox = $2::bigint and t.n > 0 and (m.quota = 0 or m.used + t.bytes <= m.quota)
+	returning m.modseq
+), numbered as (
+	update folder f set uidnext = f.uidnext + t.n, modseq = c.modseq, nmsg = f.nmsg + t.n, nunseen = f.nunseen + t.unseen,
+		ndeleted = f.ndeleted + t.deleted, nbytes = f.nbytes + t.bytes
+	from total t, counted c, target g
+	where f.postoffice = $1::bigint and f.folder = g.folder
+	returning f.folder, f.uidvalidity, f.uidnext - t.n as first, t.n, f.modseq
+), made as (
+	insert into entry (postoffice, folder, uid, modseq, flags, msg, idate, size, zone, saved)
+	select $1::bigint, n.folder, n.first + a.rank - 1, n.modseq, a.flags, a.msg, a.idate, a.size, a.zone, now()
+	from numbered n, asked a
+), told as (
+	insert into change (postoffice, folder, modseq, kind, uids)
+	select $1::bigint, folder, modseq, '+', int8multirange(int8range(first, first + n)) from numbered
+), noted as (
+	insert into outcome (postoffice, id, uidvalidity, first, modseq, uids)
+	select $1::bigint, $6::bigint, n.uidvalidity, n.first, n.modseq, t.uids from numbered n, total t
+)
+select (select folder from target), (select uidvalidity from target), (select first from numbered),
+	(select modseq from numbered), t.uids,
+	(select modseq from folder where postoffice = $1::bigint and folder = $3::bigint and mailbox = $2::bigint)
+from total t;
+
+-- statement view_move
+-- The same, and the entries leave. The two folders are not one.
+with target as materialized (
+	select folder, uidvalidity from folder
+	where postoffice = $1::bigint and mailbox = $2::bigint and name = $5::text and folder <> $3::bigint
+), gone as (
+	delete from entry e
+	where e.postoffice = $1::bigint and e.folder = $3::bigint and e.uid = any ($4::bigint[])
+		and exists (select from folder where postoffice = $1::bigint and folder = $3::bigint and mailbox = $2::bigint)
+		and exists (select from target)
+	returning *
+), asked as materialized (
+	select g.*, row_number() over (order by g.uid) as rank from gone g
+), total as materialized (
+	select count(*) as n, sum(size)::bigint as bytes, count(*) filter (where flags & 1 = 0) as unseen,
+		count(*) filter (where flags & 8 <> 0) as deleted, array_agg(uid order by uid) as uids,
+		range_agg(int8range(uid, uid + 1)) as ranges
+	from asked
+), counted as (
+	update mailbox m set modseq = m.modseq + 1 from total t
+	where m.postoffice = $1::bigint and m.mailbox = $2::bigint and t.n > 0
+	returning m.modseq
+), numbered as (
+	update folder f set modseq = c.modseq,
+		uidnext = f.uidnext + case when f.folder = $3::bigint then 0 else t.n end,
+		nmsg = f.nmsg + case when f.folder = $3::bigint then -t.n else t.n end,
+		nunseen = f.nunseen + case when f.folder = $3::bigint then -t.unseen else t.unseen end,
+		ndeleted = f.ndeleted + case when f.folder = $3::bigint then -t.deleted else t.deleted end,
+		nbytes = f.nbytes + case when f.folder = $3::bigint then -t.bytes else t.bytes end
+	from total t, counted c, (select folder from target union all select $3::bigint) g
+	where f.postoffice = $1::bigint and f.folder = g.folder
+	returning f.folder, f.uidvalidity, f.uidnext - t.n as first, t.n, f.modseq
+), made as (
+	insert into entry (postoffice, folder, uid, modseq, flags, msg, idate, size, zone, saved)
+	select $1::bigint, n.folder, n.first + a.rank - 1, n.modseq, a.flags, a.msg, a.idate, a.size, a.zone, now()
+	from numbered n, asked a where n.folder <> $3::bigint
+), told as (
+	insert into change (postoffice, folder, modseq, kind, uids)
+	select $1::bigint, n.folder, n.modseq, case when n.folder = $3::bigint then 'v' else '+' end::"char",
+		case when n.folder = $3::bigint then t.ranges else int8multirange(int8range(n.first, n.first + n.n)) end
+	from numbered n, total t
+), noted as (
+	insert into outcome (postoffice, id, uidvalidity, first, modseq, uids)
+	select $1::bigint, $6::bigint, n.uidvalidity, n.first, n.modseq, t.uids
+	from numbered n, total t where n.folder <> $3::bigint
+)
+select (select folder from target), (select uidvalidity from target),
+	(select first from numbered where folder <> $3::bigint), (select modseq from numbered where folder <> $3::bigint), t.uids,
+	(select modseq from folder where postoffice = $1::bigint and folder = $3::bigint and mailbox = $2::bigint)
+from total t;
+
+-- statement view_outcome
+select uidvalidity, first, modseq, uids from outcome where postoffice = $1::bigint and id = $2::bigint;

@@ -1,0 +1,202 @@
+/* Appending: the statements of a delivery for bodies and messages, then one that gives the UIDs. Like a delivery, a
+   transaction whose answer was lost is run again with the same ids, and the key of `message` lets only
+   one of the two be stored. */
+#include "provider/append.h"
+
+#include "base/fault.h"
+#include "base/id.h"
+#include "provider/blob_store.h"
+#include "provider/header_facts.h"
+#include "provider/news.h"
+#include "provider/settle.h"
+
+struct appending {
+	struct append *x;
+	slice name;
+	int64_t folder, first;
+	int failed;       /* statement, -1 none */
+	int entries_at;   /* number of the statement append_entries */
+	struct rows r;
+	arena a;          /* of one run */
+};
+
+static void segments_add(db_tx *tx, const struct append *x, const struct blob_packed *bodies,
+			 int *statements)
+{
+	for (int i = 0; i < x->n; i++)
+		for (int s = 1; s < bodies[i].held; s++, ++*statements)
+			db_add(tx, SQL_BLOB_SEGMENT_STORE,
+				(struct param[]){p_int(x->postoffice), p_int(bodies[i].id),
+					p_int(s), p_bytes(bodies[i].data[s])},
+				4, NULL);
+}
+
+static void messages_add(db_tx *tx, const struct append *x, const struct blob_packed *bodies,
+			 arena *a)
+{
+	size_t n = (size_t)x->n;
+	int64_t *numbers = arena_new_array(a, n * 6, sizeof *numbers);
+	int64_t *blob = numbers, *size = blob + n, *segments = size + n, *id = segments + n,
+		*header = id + n, *sent = header + n;
+	slice *bytes = arena_new_array(a, n * 4, sizeof *bytes);
+	slice *data = bytes, *subject = data + n, *from = subject + n, *message_id = from + n;
+
+	for (int i = 0; i < x->n; i++) {
+		struct header_facts h;
+
+		header_facts_read(x->messages[i].header, a, &h);
+		blob[i] = bodies[i].id;
+		size[i] = (int64_t)bodies[i].size;
+		segments[i] = bodies[i].segments;
+		data[i] = bodies[i].data[0];
+		id[i] = x->messages[i].id;
+		header[i] = x->messages[i].header_size;
+		sent[i] = h.sent ? h.sent : USEC_NEVER;
+		subject[i] = header_shown(h.subject, HEADER_SHOWN_MOST, a);
+		from[i] = header_shown(h.from, HEADER_SHOWN_MOST, a);
+		message_id[i] = header_shown(h.message_id, HEADER_ID_MOST, a);
+	}
+	db_add(tx, SQL_DELIVER_MESSAGES,
+		(struct param[]){p_int(x->postoffice), p_int_array(blob, x->n),
+			p_int_array(size, x->n), p_int_array(segments, x->n),
+			p_bytes_array(data, x->n), p_int_array(id, x->n),
+			p_int_array(header, x->n), p_time_array(sent, x->n),
+			p_text_array(subject, x->n), p_text_array(from, x->n),
+			p_text_array(message_id, x->n)},
+		11, NULL);
+}
+
+static void entries_add(db_tx *tx, struct appending *p, const struct blob_packed *bodies)
+{
+	const struct append *x = p->x;
+	size_t n = (size_t)x->n;
+	int64_t *numbers = arena_new_array(&p->a, n * 5, sizeof *numbers);
+	int64_t *id = numbers, *size = id + n, *flags = size + n, *received = flags + n,
+		*zone = received + n;
+	int64_t bytes = 0, unseen = 0, deleted = 0;
+
+	for (int i = 0; i < x->n; i++) {
+		const struct append_message *m = &x->messages[i];
+
+		id[i] = m->id;
+		size[i] = (int64_t)bodies[i].size;
+		flags[i] = m->flags;
+		received[i] = m->received ? m->received : USEC_NEVER;
+		zone[i] = m->zone;
+		bytes += size[i];
+		unseen += !(m->flags & FLAG_SEEN);
+		deleted += (m->flags & FLAG_DELETED) != 0;
+	}
+	db_add(tx, SQL_APPEND_ENTRIES,
+		(struct param[]){p_int(x->postoffice), p_int(x->mailbox), p_text(p->name),
+			p_int(bytes), p_int(unseen), p_int(deleted), p_int_array(id, x->n),
+			p_int_array(size, x->n), p_int_array(flags, x->n),
+			p_time_array(received, x->n), p_int_array(zone, x->n)},
+		11, &p->r);
+}
+
+static void replaced_add(db_tx *tx, struct appending *p)
+{
+	const struct append *x = p->x;
+	int64_t *uid = arena_new(&p->a, sizeof *uid);
+
+	*uid = x->replaced_uid;
+	db_add(tx, SQL_FOLDER_EXPUNGE,
+		(struct param[]){p_int(x->postoffice), p_int(x->mailbox), p_int(x->replaced_folder),
+			p_int_array(uid, 1), p_int(0)},
+		5, NULL);
+}
+
+/* The messages stand: are they ours, from a run whose answer was lost? UIDs of one run follow one another. */
+static status stored_before(struct appending *p)
+{
+	struct rows r;
+
+	TRY(db_one(SQL_APPEND_FOUND,
+		(struct param[]){p_int(p->x->postoffice), p_int(p->x->mailbox),
+			p_int(p->x->messages[0].id)},
+		3, &p->a, &r));
+	p->folder = row_int(&r, 0, 0);
+	p->x->uidvalidity = (uint32_t)row_int(&r, 0, 1);
+	p->first = row_int(&r, 0, 2);
+	p->x->modseq = row_int(&r, 0, 3);
+	return ST_OK;
+}
+
+static status append_once(void *arg, bool again)
+{
+	struct appending *p = arg;
+	struct append *x = p->x;
+	struct blob_packed *bodies;
+	db_tx *tx;
+	status s;
+
+	arena_clear(&p->a);
+	bodies = arena_new_array(&p->a, (size_t)x->n, sizeof *bodies);
+	for (int i = 0; i < x->n; i++)
+		blob_packed(x->messages[i].body, &bodies[i]);
+	tx = db_begin(DB_RUN, &p->a);
+	p->entries_at = 1;
+	segments_add(tx, x, bodies, &p->entries_at);
+	messages_add(tx, x, bodies, &p->a);
+	if (x->replaced_folder) /* it reads and counts under the lock */
+		db_add(tx, SQL_DELIVER_LOCK,
+			(struct param[]){p_int(x->postoffice), p_int_array(&x->mailbox, 1)}, 2,
+			NULL);
+	p->entries_at += x->replaced_folder != 0;
+	entries_add(tx, p, bodies);
+	if (x->replaced_folder)
+		replaced_add(tx, p);
+	s = db_commit(&tx, &p->failed);
+	if (s == ST_OK && FAULT("append_committed"))
+		return ST_UNSURE;
+	if (s == ST_EXISTS && again)
+		return stored_before(p);
+	TRY(s);
+	p->folder = row_int(&p->r, 0, 1);
+	x->uidvalidity = (uint32_t)row_int(&p->r, 0, 2);
+	p->first = row_int(&p->r, 0, 3);
+	x->modseq = row_int(&p->r, 0, 4);
+	return ST_OK;
+}
+
+static status reason_find(const struct appending *p)
+{
+	status s = db_one(SQL_APPEND_REASON,
+		(struct param[]){
+			p_int(p->x->postoffice), p_int(p->x->mailbox), p_text(p->name)},
+		3, NULL, NULL);
+
+	return s == ST_OK ? ST_FULL : s;
+}
+
+static status append_in(struct append *x, arena *a)
+{
+	struct appending p = {.x = x};
+	status s;
+
+	if (folder_name(x->folder, a, &p.name) != ST_OK)
+		return ST_ABSENT;
+	for (int i = 0; i < x->n; i++)
+		x->messages[i].id = id_new();
+	s = settle(append_once, &p);
+	if (s == ST_INVALID && p.failed == p.entries_at)
+		s = reason_find(&p);
+	arena_release(&p.a);
+	TRY(s);
+	for (int i = 0; i < x->n; i++)
+		x->messages[i].uid = (uint32_t)(p.first + i);
+	news_tell(x->postoffice, x->mailbox, p.folder);
+	if (x->replaced_folder)
+		news_tell(x->postoffice, x->mailbox, x->replaced_folder);
+	return ST_OK;
+}
+
+status append_run(struct append *x)
+{
+	arena a = ARENA_INIT;
+	status s = FAULT("append_begin") ? ST_BUSY : append_in(x, &a);
+
+	arena_release(&a);
+	return s;
+}

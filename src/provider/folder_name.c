@@ -1,0 +1,65 @@
+/* Names of folders: one form for all ways a client may write one. Both implementations share it. */
+#include "provider/folder.h"
+
+#include "base/memory.h"
+#include "base/utf8.h"
+#include "provider/setting.h"
+
+#include <stdlib.h>
+#include <uninorm.h>
+
+static bool level_valid(slice level)
+{
+	if (level.size == 0 || slice_same(level, S(".")) || slice_same(level, S("..")))
+		return false;
+	while (level.size > 0) {
+		uint32_t point;
+		size_t taken = utf8_take(level, &point);
+
+		/* Line and paragraph separators are not in Net-Unicode either (RFC 9051, 5.1). */
+		if (taken == 0 || point < 0x20 || (point >= 0x7f && point < 0xa0) || point == '*' ||
+			point == '%' || point == 0x2028 || point == 0x2029)
+			return false;
+		level = slice_from(level, taken);
+	}
+	return true;
+}
+
+static slice normal(slice s, arena *a)
+{
+	size_t size = 0;
+	uint8_t *made;
+	slice kept;
+
+	if (utf8_is_ascii(s))
+		return arena_copy(a, s);
+	made = u8_normalize(UNINORM_NFC, (const uint8_t *)s.at, s.size, NULL, &size);
+	if (!made)
+		memory_short(s.size);
+	kept = arena_copy(a, slice_of(made, size));
+	free(made);
+	return kept;
+}
+
+status folder_name(slice given, arena *a, slice *canonical)
+{
+	slice rest = given, level;
+	int64_t levels = 0;
+
+	if ((int64_t)given.size > setting_number(S_folder_name_most, NULL))
+		return ST_LIMITED;
+	while (slice_take(&rest, '/', &level)) {
+		if (!level_valid(level))
+			return ST_INVALID;
+		levels++;
+	}
+	if (levels == 0)
+		return ST_INVALID;
+	if (levels > setting_number(S_folder_depth_most, NULL))
+		return ST_LIMITED;
+	slice name = normal(given, a);
+	if (slice_same_nocase(slice_until(name, slice_find(name, '/')), S("INBOX")))
+		memcpy((char *)name.at, "INBOX", 5); /* the arena's copy is ours */
+	*canonical = name;
+	return ST_OK;
+}

@@ -1,0 +1,93 @@
+/* Appending in memory: checked whole, then stored whole. */
+#include "provider/append.h"
+
+#include "base/id.h"
+#include "provider/header_facts.h"
+#include "provider/memory/store.h"
+#include "provider/news.h"
+
+static struct m_message *keep(struct store *s, int64_t postoffice, struct append_message *x, arena *a)
+{
+	struct m_blob *b = arena_new(&s->a, sizeof *b);
+	struct m_message *m = arena_new(&s->a, sizeof *m);
+	struct header_facts h;
+
+	header_facts_read(x->header, a, &h);
+	*b = (struct m_blob){.postoffice = postoffice,
+		.id = blob_writer_id(x->body),
+		.body = arena_copy(&s->a, blob_writer_body(x->body))};
+	*m = (struct m_message){.blob = b,
+		.m = {.id = x->id,
+			.postoffice = postoffice,
+			.blob = b->id,
+			.size = (int64_t)b->body.size,
+			.header_size = x->header_size,
+			.sent = h.sent,
+			.subject = arena_copy(&s->a, header_shown(h.subject, HEADER_SHOWN_MOST, a)),
+			.from = arena_copy(&s->a, header_shown(h.from, HEADER_SHOWN_MOST, a)),
+			.message_id = arena_copy(&s->a, header_shown(h.message_id, HEADER_ID_MOST, a))}};
+	list_append(&s->blobs, &b->link);
+	list_append(&s->messages, &m->link);
+	return m;
+}
+
+static void replace(struct store *s, struct m_mailbox *m, const struct append *x)
+{
+	struct m_folder *f = store_folder(m, x->replaced_folder);
+
+	if (!f)
+		return;
+	EACH(struct m_entry, &f->entries, e) {
+		if (e->e.uid != x->replaced_uid)
+			continue;
+		store_entry_remove(s, m, f, e, store_modseq(m, f), false);
+		break;
+	}
+}
+
+static status store_all(struct store *s, struct append *x, slice name, int64_t *folder, arena *a)
+{
+	struct m_mailbox *m = store_mailbox(s, x->postoffice, x->mailbox);
+	struct m_folder *f = m ? store_folder_named(m, name) : NULL;
+	int64_t bytes = 0;
+
+	if (store_refuses(s))
+		return ST_BUSY;
+	if (!f || m->state != MAILBOX_ENABLED)
+		return ST_ABSENT;
+	for (int i = 0; i < x->n; i++)
+		bytes += (int64_t)blob_writer_size(x->messages[i].body);
+	if (m->quota > 0 && m->used + bytes > m->quota)
+		return ST_FULL;
+	x->modseq = store_modseq(m, f);
+	x->uidvalidity = f->f.uidvalidity;
+	*folder = f->f.id;
+	for (int i = 0; i < x->n; i++) {
+		struct append_message *in = &x->messages[i];
+
+		in->id = id_new();
+		in->uid = store_entry_add(s, m, f, keep(s, x->postoffice, in, a), x->modseq,
+			in->flags, in->received ? in->received : clock_wall(), in->zone)->e.uid;
+	}
+	replace(s, m, x);
+	return ST_OK;
+}
+
+status append_run(struct append *x)
+{
+	arena a = ARENA_INIT;
+	slice name;
+	int64_t folder;
+	status kind = folder_name(x->folder, &a, &name) == ST_OK ? ST_OK : ST_ABSENT;
+
+	if (kind == ST_OK) {
+		kind = store_all(store_take(), x, name, &folder, &a);
+		store_give();
+	}
+	if (kind == ST_OK)
+		news_tell(x->postoffice, x->mailbox, folder);
+	if (kind == ST_OK && x->replaced_folder)
+		news_tell(x->postoffice, x->mailbox, x->replaced_folder);
+	arena_release(&a);
+	return kind;
+}

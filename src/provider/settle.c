@@ -1,0 +1,51 @@
+/* See settle.h. */
+#include "provider/settle.h"
+
+#include "base/log.h"
+#include "task/task.h"
+
+#define RUN_MOST (10 * USEC_S)
+#define UNSURE_MOST (20 * USEC_S)
+#define UNSURE_PAUSE (200 * USEC_MS)
+
+/* A run that is refused for now settles nothing: it may have waited in vain for the lost one. */
+static status until_known(status (*once)(void *arg, bool again), void *arg)
+{
+	usec until = clock_now() + UNSURE_MOST;
+	status s;
+
+	do {
+		usec before = task_deadline(clock_now() + RUN_MOST);
+
+		s = once(arg, true);
+		task_deadline(before);
+		if (s != ST_UNSURE && s != ST_BUSY && s != ST_TIMED_OUT)
+			return s;
+	} while (clock_now() < until && task_sleep(UNSURE_PAUSE) == ST_OK);
+	return ST_UNSURE;
+}
+
+status settle(status (*once)(void *arg, bool again), void *arg)
+{
+	status s = once(arg, false);
+
+	if (s != ST_UNSURE)
+		return s;
+	/* The client hangs on the answer, not on this task's time: also one that is to end finds out. */
+	usec before = task_deadline(USEC_NEVER);
+	task_shield(true);
+	s = until_known(once, arg);
+	task_shield(false);
+	task_deadline(before);
+	log_event(EV_CHANGE_SETTLED, "outcome=%s", status_name(s));
+	return s == ST_UNSURE ? ST_BUSY : s;
+}
+
+db_tx *settle_begin(int64_t postoffice, const int64_t *mailbox, arena *a)
+{
+	db_tx *tx = db_begin(DB_RUN, a);
+
+	db_add(tx, SQL_DELIVER_LOCK, (struct param[]){p_int(postoffice), p_int_array(mailbox, 1)},
+		2, NULL);
+	return tx;
+}

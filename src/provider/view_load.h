@@ -1,0 +1,17 @@
+/* Bringing a folder's present state: for view_store.c. */
+#ifndef PENNYPOST_PROVIDER_VIEW_LOAD_H
+#define PENNYPOST_PROVIDER_VIEW_LOAD_H
+
+#include "provider/view_image.h"
+
+struct view_loaded {
+	struct view_image *image; /* with a hold for the caller */
+	slice words;              /* keywords of the mailbox */
+	uint32_t recent;
+};
+/* By name when that is not empty, else by id; `known` (may be NULL) is what need not be asked again. One round trip.
+   ST_ABSENT. */
+status view_load(int64_t postoffice, int64_t mailbox, slice name, int64_t folder,
+		 struct view_image *known, arena *a, struct view_loaded *out);
+
+#endif

@@ -1,0 +1,465 @@
+/* Views over PostgreSQL. A change is one transaction of one round trip: the mailbox's lock, then one statement. It
+   tells at which MODSEQ the folder was before. When the view was there too, what changed is known here
+   and need not be read again; else somebody else changed it meanwhile and the view is refreshed. */
+#include "provider/view.h"
+
+#include "base/id.h"
+#include "provider/news.h"
+#include "provider/settle.h"
+#include "provider/view_cache.h"
+#include "provider/view_load.h"
+
+/* ---- opening and looking again */
+
+/* What was shown as \Recent here is so to nobody else. A hint: should it fail, two readers see it. */
+static void recent_claim(const view *v, arena *a)
+{
+	db_tx *tx = db_begin(DB_RUN, a);
+
+	db_relax(tx);
+	db_add(tx, SQL_VIEW_RECENT,
+		(struct param[]){p_int(v->postoffice), p_int(v->mailbox), p_int(v->folder),
+			p_int(v->uidnext)},
+		4, NULL);
+	db_commit(&tx, NULL);
+}
+
+static status open_in(int64_t postoffice, int64_t mailbox, slice given, unsigned flags, arena *a,
+		      view **v)
+{
+	struct view_loaded l;
+	slice name;
+
+	if (folder_name(given, a, &name) != ST_OK)
+		return ST_ABSENT;
+	struct view_image *known = view_cache_name(mailbox, name);
+	status s = view_load(postoffice, mailbox, name, 0, known, a, &l);
+	image_let(&known);
+	TRY(s);
+	*v = view_begin(l.image, flags);
+	view_words(*v, l.words);
+	if ((*v)->inside->claims) {
+		(*v)->recent = l.recent;
+		if (l.recent < (*v)->uidnext)
+			recent_claim(*v, a);
+	}
+	return ST_OK;
+}
+
+status view_open(int64_t postoffice, int64_t mailbox, slice name, unsigned flags, view **v)
+{
+	arena a = ARENA_INIT;
+	status s = open_in(postoffice, mailbox, name, flags, &a, v);
+
+	arena_release(&a);
+	return s;
+}
+
+/* The newest image this process has of the folder. */
+static struct view_image *newest(const view *v)
+{
+	struct view_image *own = v->inside->image, *kept = view_cache_folder(v->folder);
+
+	if (kept && kept->uidvalidity == own->uidvalidity && kept->modseq > own->modseq)
+		return kept;
+	image_let(&kept);
+	return image_hold(own);
+}
+
+status view_refresh(view *v, bool hold, arena *a, struct view_change *out)
+{
+	struct view_image *known = newest(v);
+	struct view_loaded l;
+	status s = view_load(v->postoffice, v->mailbox, S(""), v->folder, known, a, &l);
+
+	image_let(&known);
+	if (s == ST_ABSENT)
+		view_cache_drop(v->folder);
+	TRY(s);
+	view_words(v, l.words);
+	view_take(v, l.image, hold, a, out);
+	if (v->inside->claims && out->arrived > 0)
+		recent_claim(v, a);
+	return ST_OK;
+}
+
+status view_vanished(view *v, int64_t since, arena *a, struct view_range **ranges, int *n,
+		     bool *complete)
+{
+	struct rows r;
+
+	TRY(db_one(SQL_VIEW_VANISHED,
+		(struct param[]){p_int(v->postoffice), p_int(v->folder), p_int(since)}, 3, a, &r));
+	*complete = since >= row_int(&r, 0, 0);
+	if (!*complete) {
+		*ranges = view_absent(v, a, n);
+		return ST_OK;
+	}
+	int count;
+	const int64_t *first = row_int_array(&r, 0, 1, a, n);
+	const int64_t *past = row_int_array(&r, 0, 2, a, &count);
+	*ranges = arena_new_array(a, (size_t)*n + 1, sizeof **ranges);
+	for (int i = 0; i < *n; i++)
+		(*ranges)[i] = (struct view_range){(uint32_t)first[i], (uint32_t)(past[i] - 1)};
+	return ST_OK;
+}
+
+/* ---- changing */
+
+struct change {
+	view *v;
+	uint32_t *uids; /* rising */
+	int64_t *wide;  /* the same */
+	int n;
+	arena *a;
+	const struct view_flags *flags;
+	slice name;      /* of the other folder */
+	int64_t outcome; /* id of a copy's or move's note */
+	bool moves, again;
+	struct rows r;
+};
+
+static struct change change_of(view *v, const uint32_t *uids, int n, arena *a)
+{
+	struct change c = {.v = v, .n = n, .a = a};
+
+	c.uids = view_uids(uids, &c.n, a);
+	c.wide = arena_new_array(a, (size_t)c.n + 1, sizeof *c.wide);
+	for (int i = 0; i < c.n; i++)
+		c.wide[i] = c.uids[i];
+	return c;
+}
+
+/* The view's image with these changes, at the modseq they gave: shown, and kept for others. */
+static void change_show(view *v, int64_t modseq, const struct view_range *gone, int gone_n,
+			const struct view_entry *fresh, int fresh_n, bool hold, arena *a,
+			struct view_change *out)
+{
+	struct view_image facts = {.postoffice = v->postoffice,
+		.mailbox = v->mailbox,
+		.folder = v->folder,
+		.uidvalidity = v->uidvalidity,
+		.uidnext = v->uidnext,
+		.modseq = modseq};
+	struct view_image *base = v->inside->image;
+	struct view_image *i = image_with(&facts, base->name, base, gone, gone_n, fresh, fresh_n);
+
+	view_cache_put(i);
+	view_take(v, i, hold, a, out);
+	out->own = modseq;
+}
+
+static status refresh_own(view *v, bool hold, int64_t own, arena *a, struct view_change *out)
+{
+	TRY(view_refresh(v, hold, a, out));
+	out->own = own;
+	return ST_OK;
+}
+
+/* ---- STORE */
+
+static status store_once(void *arg, bool again)
+{
+	struct change *c = arg;
+	const view *v = c->v;
+	const struct view_flags *f = c->flags;
+	db_tx *tx = settle_begin(v->postoffice, &v->mailbox, c->a);
+
+	c->again |= again;
+	db_add(tx, SQL_VIEW_STORE,
+		(struct param[]){p_int(v->postoffice), p_int(v->mailbox), p_int(v->folder),
+			p_int_array(c->wide, c->n), p_int(f->remove), p_int(f->add),
+			p_int(f->unchanged_since < 0 ? INT64_MAX : f->unchanged_since)},
+		7, &c->r);
+	return db_commit(&tx, NULL);
+}
+
+static void store_show(struct change *c, int64_t own, bool hold, struct view_change *out)
+{
+	const struct view_flags *f = c->flags;
+	struct view_entry *fresh = arena_new_array(c->a, (size_t)c->n + 1, sizeof *fresh);
+	int n = 0;
+
+	for (int i = 0; i < c->n; i++) {
+		const struct view_entry *e = view_find(c->v, c->uids[i]);
+
+		if (!e || (f->unchanged_since >= 0 && e->modseq > f->unchanged_since))
+			continue;
+		int64_t due = (e->flags & ~f->remove) | f->add;
+		if (due == e->flags)
+			continue;
+		fresh[n] = *e;
+		fresh[n].flags = due;
+		fresh[n++].modseq = own;
+	}
+	change_show(c->v, own, NULL, 0, fresh, n, hold, c->a, out);
+}
+
+/* A second run meets what the first one stored and takes it for somebody else's. */
+static bool is_own(const struct change *c, uint32_t uid)
+{
+	const struct view_entry *e = c->again ? view_find(c->v, uid) : NULL;
+
+	return e && e->flags == ((e->flags & ~c->flags->remove) | c->flags->add);
+}
+
+static void failed_take(struct change *c, struct view_stored *out)
+{
+	int n;
+	const int64_t *uids = row_int_array(&c->r, 0, 2, c->a, &n);
+	uint32_t *failed = arena_new_array(c->a, (size_t)n + 1, sizeof *failed);
+
+	out->failed_n = 0;
+	for (int i = 0; i < n; i++)
+		if (!is_own(c, (uint32_t)uids[i]))
+			failed[out->failed_n++] = (uint32_t)uids[i];
+	out->failed = failed;
+}
+
+status view_store(view *v, const uint32_t *uids, int n, const struct view_flags *f, bool hold,
+		  arena *a, struct view_stored *out)
+{
+	struct change c = change_of(v, uids, n, a);
+
+	if (v->read_only)
+		return ST_DENIED;
+	c.flags = f;
+	TRY(settle(store_once, &c));
+	if (row_null(&c.r, 0, 1))
+		return ST_ABSENT;
+	int64_t own = row_int(&c.r, 0, 0), before = row_int(&c.r, 0, 1);
+	if (own > 0)
+		news_tell(v->postoffice, v->mailbox, v->folder);
+	if (before == v->modseq && own > 0)
+		store_show(&c, own, hold, &out->change);
+	else if (before == v->modseq)
+		view_take(v, image_hold(v->inside->image), hold, a, &out->change);
+	else
+		TRY(refresh_own(v, hold, own, a, &out->change));
+	failed_take(&c, out);
+	return ST_OK;
+}
+
+/* ---- EXPUNGE */
+
+static status expunge_once(void *arg, bool again)
+{
+	struct change *c = arg;
+	const view *v = c->v;
+	db_tx *tx = settle_begin(v->postoffice, &v->mailbox, c->a);
+
+	(void)again; /* what is gone already is nothing */
+	db_add(tx, SQL_FOLDER_EXPUNGE,
+		(struct param[]){p_int(v->postoffice), p_int(v->mailbox), p_int(v->folder),
+			p_int_array(c->wide, c->n), p_int(FLAG_DELETED)},
+		5, &c->r);
+	return db_commit(&tx, NULL);
+}
+
+/* Those of the change's UIDs that are in the view, with the flag or any. */
+static struct view_range *ranges_here(const struct change *c, int64_t flags, int *n)
+{
+	struct view_range *ranges = arena_new_array(c->a, (size_t)c->n + 1, sizeof *ranges);
+
+	*n = 0;
+	for (int i = 0; i < c->n; i++) {
+		const struct view_entry *e = view_find(c->v, c->uids[i]);
+
+		if (e && (e->flags & flags) == flags)
+			ranges[(*n)++] = (struct view_range){e->uid, e->uid};
+	}
+	return ranges;
+}
+
+static uint32_t *uids_deleted(const view *v, uint32_t below, arena *a, int *n)
+{
+	uint32_t *uids = arena_new_array(a, (size_t)v->count + 1, sizeof *uids);
+
+	*n = 0;
+	for (int i = 0; i < v->count && v->entries[i].uid < below; i++)
+		if (v->entries[i].flags & FLAG_DELETED)
+			uids[(*n)++] = v->entries[i].uid;
+	return uids;
+}
+
+static status expunge_in(view *v, const uint32_t *uids, int n, arena *a, struct view_change *out)
+{
+	struct change c = change_of(v, uids, n, a);
+
+	TRY(settle(expunge_once, &c));
+	if (row_null(&c.r, 0, 2))
+		return ST_ABSENT;
+	int64_t own = row_int(&c.r, 0, 1);
+	int gone_n;
+	struct view_range *gone = ranges_here(&c, FLAG_DELETED, &gone_n);
+	if (own > 0)
+		news_tell(v->postoffice, v->mailbox, v->folder);
+	if (row_int(&c.r, 0, 2) != v->modseq || row_int(&c.r, 0, 0) != gone_n)
+		return refresh_own(v, false, own, a, out);
+	if (own > 0)
+		change_show(v, own, gone, gone_n, NULL, 0, false, a, out);
+	else
+		view_take(v, image_hold(v->inside->image), false, a, out);
+	return ST_OK;
+}
+
+status view_expunge(view *v, const uint32_t *uids, int n, arena *a, struct view_change *out)
+{
+	struct view_change before;
+
+	if (v->read_only)
+		return ST_DENIED;
+	if (uids && n > 0)
+		return expunge_in(v, uids, n, a, out);
+	if (uids)
+		return view_refresh(v, false, a, out);
+	/* All that the reader was told of; what others removed is held, and told together with these. */
+	uint32_t below = v->uidnext;
+	TRY(view_refresh(v, true, a, &before));
+	uint32_t *deleted = uids_deleted(v, below, a, &n);
+	TRY(expunge_in(v, deleted, n, a, out));
+	view_change_join(v, &before, a, out);
+	return ST_OK;
+}
+
+/* ---- COPY and MOVE */
+
+enum copied { TARGET, TARGET_UIDVALIDITY, FIRST, COPY_MODSEQ, COPIED_UIDS, SOURCE_MODSEQ };
+
+static status copy_once(void *arg, bool again)
+{
+	struct change *c = arg;
+	const view *v = c->v;
+	db_tx *tx = settle_begin(v->postoffice, &v->mailbox, c->a);
+
+	c->again |= again;
+	db_add(tx, c->moves ? SQL_VIEW_MOVE : SQL_VIEW_COPY,
+		(struct param[]){p_int(v->postoffice), p_int(v->mailbox), p_int(v->folder),
+			p_int_array(c->wide, c->n), p_text(c->name), p_int(c->outcome)},
+		6, &c->r);
+	return db_commit(&tx, NULL);
+}
+
+static void pairs_take(const int64_t *from, int n, int64_t first, arena *a,
+		       struct view_copied *out)
+{
+	uint32_t *pairs = arena_new_array(a, (size_t)n * 2 + 1, sizeof *pairs);
+
+	for (int i = 0; i < n; i++) {
+		pairs[i] = (uint32_t)from[i];
+		pairs[n + i] = (uint32_t)(first + i);
+	}
+	out->from = pairs;
+	out->to = pairs + n;
+	out->n = n;
+}
+
+/* The note of a first run whose answer was lost. */
+static status outcome_take(struct change *c, struct view_copied *out)
+{
+	struct param p[] = {p_int(c->v->postoffice), p_int(c->outcome)};
+	struct rows r;
+	int n;
+
+	TRY(db_one(SQL_VIEW_OUTCOME, p, 2, c->a, &r));
+	out->uidvalidity = (uint32_t)row_int(&r, 0, 0);
+	out->modseq = row_int(&r, 0, 2);
+	const int64_t *uids = row_int_array(&r, 0, 3, c->a, &n);
+	pairs_take(uids, n, row_int(&r, 0, 1), c->a, out);
+	return ST_OK;
+}
+
+static status copied_take(struct change *c, struct view_copied *out)
+{
+	int n;
+	const int64_t *uids = row_int_array(&c->r, 0, COPIED_UIDS, c->a, &n);
+
+	if (row_null(&c->r, 0, TARGET) || row_null(&c->r, 0, SOURCE_MODSEQ))
+		return ST_ABSENT;
+	if (n > 0 && row_null(&c->r, 0, FIRST))
+		return ST_FULL;
+	out->uidvalidity = (uint32_t)row_int(&c->r, 0, TARGET_UIDVALIDITY);
+	out->modseq = row_int(&c->r, 0, COPY_MODSEQ);
+	pairs_take(uids, n, row_int(&c->r, 0, FIRST), c->a, out);
+	return ST_OK;
+}
+
+static status copy_run(struct change *c, struct view_copied *out, bool *fresh)
+{
+	status s;
+
+	*out = (struct view_copied){0};
+	c->outcome = id_new();
+	s = settle(copy_once, c);
+	*fresh = s == ST_OK && !c->again;
+	if (c->again && (s == ST_OK || s == ST_EXISTS)) {
+		status told = outcome_take(c, out);
+		if (told != ST_ABSENT)
+			return told;
+	}
+	TRY(s);
+	TRY(copied_take(c, out));
+	if (out->n > 0)
+		news_tell(c->v->postoffice, c->v->mailbox, row_int(&c->r, 0, TARGET));
+	return ST_OK;
+}
+
+status view_copy(view *v, const uint32_t *uids, int n, slice name, bool hold, arena *a,
+		 struct view_copied *out)
+{
+	struct change c = change_of(v, uids, n, a);
+	bool fresh;
+
+	if (folder_name(name, a, &c.name) != ST_OK)
+		return ST_ABSENT;
+	TRY(copy_run(&c, out, &fresh));
+	bool elsewhere = fresh && row_int(&c.r, 0, TARGET) != v->folder;
+	if (!elsewhere || row_int(&c.r, 0, SOURCE_MODSEQ) != v->modseq)
+		return view_refresh(v, hold, a, &out->change);
+	view_take(v, image_hold(v->inside->image), hold, a, &out->change);
+	return ST_OK;
+}
+
+/* Within one folder: copied, and what was copied is expunged. Cut off between, the messages are there twice, as
+   with a client that copies and expunges by itself. */
+static status move_within(view *v, struct change *c, arena *a, struct view_copied *out)
+{
+	struct view_stored marked;
+	struct view_flags deleted = {.add = FLAG_DELETED, .unchanged_since = -1};
+	bool fresh;
+
+	c->moves = false;
+	TRY(copy_run(c, out, &fresh));
+	TRY(view_store(v, out->from, out->n, &deleted, true, a, &marked));
+	TRY(expunge_in(v, out->from, out->n, a, &out->change));
+	view_change_join(v, &marked.change, a, &out->change);
+	return ST_OK;
+}
+
+status view_move(view *v, const uint32_t *uids, int n, slice name, arena *a,
+		 struct view_copied *out)
+{
+	struct change c = change_of(v, uids, n, a);
+	bool fresh;
+	int gone_n;
+
+	if (v->read_only)
+		return ST_DENIED;
+	if (folder_name(name, a, &c.name) != ST_OK)
+		return ST_ABSENT;
+	c.moves = true;
+	status s = copy_run(&c, out, &fresh);
+	if (s == ST_ABSENT && slice_same(c.name, v->inside->image->name))
+		return move_within(v, &c, a, out);
+	TRY(s);
+	struct view_range *gone = ranges_here(&c, 0, &gone_n);
+	if (out->n > 0)
+		news_tell(v->postoffice, v->mailbox, v->folder);
+	if (!fresh || row_int(&c.r, 0, SOURCE_MODSEQ) != v->modseq || gone_n != out->n)
+		return refresh_own(v, false, out->modseq, a, &out->change);
+	if (out->n > 0)
+		change_show(v, out->modseq, gone, gone_n, NULL, 0, false, a, &out->change);
+	else
+		view_take(v, image_hold(v->inside->image), false, a, &out->change);
+	return ST_OK;
+}
