@@ -165,11 +165,20 @@ status connection_flush(PGconn *pg)
 	return left == 0 ? ST_OK : ST_CLOSED;
 }
 
+/* libpq that had no memory for the answer to a sync notes that and waits for it on and on. Words of the
+   server begin with their severity. */
+static bool starves(const PGconn *pg)
+{
+	return slice_starts(slice_z(PQerrorMessage(pg)), S("out of memory"));
+}
+
 status connection_result(PGconn *pg, PGresult **r)
 {
 	int fd = PQsocket(pg);
 	*r = NULL;
 	while (PQisBusy(pg)) {
+		if (starves(pg))
+			memory_short(0);
 		TRY(task_wait(fd, WAIT_READ));
 		if (!PQconsumeInput(pg))
 			break;

@@ -4,7 +4,6 @@
 #include "base/memory.h"
 
 #include <openssl/evp.h>
-#include <stdlib.h>
 
 struct digest {
 	EVP_MD_CTX *hash;
@@ -15,7 +14,7 @@ digest *digest_open(void)
 	digest *d = memory_new(sizeof *d);
 	d->hash = EVP_MD_CTX_new();
 	if (!d->hash || !EVP_DigestInit_ex(d->hash, EVP_sha256(), NULL))
-		abort(); /* libcrypto without memory or SHA-256: nothing can go on */
+		memory_short(0);
 	return d;
 }
 

@@ -5,14 +5,25 @@ fault_modules = tests/fault/place.py tests/fault/ledger.py tests/fault/client.py
 fault_scripts = tests/fault/torture tests/fault/starts tests/fault/privileges \
 	tests/fault/points tests/fault/cut tests/fault/nodes
 EXTRA_DIST += $(fault_modules) $(fault_scripts)
+	tests/fault/points tests/fault/cut tests/fault/shortage
+EXTRA_DIST += $(fault_modules) $(fault_scripts) tests/fault/shim.c
+
+# Preloaded into the server by tests/fault/shortage.
+fault_shim = tests/fault/shim.so
+check_DATA += $(fault_shim)
+CLEANFILES += $(fault_shim)
+$(fault_shim): tests/fault/shim.c
+	$(AM_V_GEN)$(MKDIR_P) $(@D) && $(CC) -std=gnu17 -O2 $(WARN_CFLAGS) -shared -fPIC -o $@ \
+		$(srcdir)/tests/fault/shim.c
 
 fault_programs = pennypostd$(EXEEXT) pennypost$(EXEEXT)
 torture: $(fault_programs)
 	PENNYPOST_TOP_SRCDIR='$(abs_top_srcdir)' $(srcdir)/tests/fault/torture
-faults: $(fault_programs)
+faults: $(fault_programs) $(fault_shim)
 	PENNYPOST_TOP_SRCDIR='$(abs_top_srcdir)' $(srcdir)/tests/fault/starts --slow
 	PENNYPOST_TOP_SRCDIR='$(abs_top_srcdir)' $(srcdir)/tests/fault/privileges
 	PENNYPOST_TOP_SRCDIR='$(abs_top_srcdir)' $(srcdir)/tests/fault/points
 	PENNYPOST_TOP_SRCDIR='$(abs_top_srcdir)' $(srcdir)/tests/fault/cut
 	PENNYPOST_TOP_SRCDIR='$(abs_top_srcdir)' $(srcdir)/tests/fault/nodes
+	PENNYPOST_TOP_SRCDIR='$(abs_top_srcdir)' $(srcdir)/tests/fault/shortage
 .PHONY: torture faults
