@@ -137,7 +137,7 @@ static void *run(void *host)
 	struct fake_host *h = host;
 	stream *s = take(h);
 
-	for (const char *const *row = h->script; s && *row && !h->stopped; row++) {
+	for (const char **row = h->script; s && *row && !h->stopped; row++) {
 		if (!strcmp(*row, "next")) {
 			stream_close(&s);
 			s = take(h);
@@ -168,7 +168,12 @@ void fake_host_start(struct fake_host *h, const char *const *script, const tls_s
 {
 	pthread_t thread;
 
-	*h = (struct fake_host){.script = script, .tls = tls};
+	text_free(&h->texts);
+	*h = (struct fake_host){.tls = tls};
+	for (size_t i = 0; script[i]; i++) {
+		cr_assert_lt(i + 1, sizeof h->script / sizeof h->script[0]);
+		h->script[i] = script[i];
+	}
 	h->listener = fake_host_listen(&h->at);
 	cr_assert_eq(pthread_create(&thread, NULL, run, h), 0);
 	h->thread = thread;

@@ -21,7 +21,7 @@
 
 struct fake_host {
 	net_address at;
-	const char *const *script;
+	const char *script[80]; /* the rows, which are lent */
 	const tls_server *tls;
 	/* What it has seen; to be read after fake_host_end. */
 	const char *stopped; /* the row that did not go well, NULL = all did */
@@ -35,7 +35,8 @@ struct fake_host {
 
 /* A listening socket on loopback. */
 int fake_host_listen(net_address *at);
-/* Listens and follows the script. */
+/* Listens and follows the script, whose list of rows is copied. What *h held before is given back.
+ */
 void fake_host_start(struct fake_host *h, const char *const *script, const tls_server *tls);
 /* Waits until the script is over (a host that still waits for a connection is told to stop). */
 void fake_host_end(struct fake_host *h);
