@@ -82,7 +82,7 @@ status cli_dkim_list(struct cli *c)
 status cli_dkim_show(struct cli *c)
 {
 	domain *d;
-	dkim_key k;
+	dkim_key k = {0};
 
 	TRY(cli_find_domain(c, cli_text(c, "DOMAIN"), &d));
 	TRY(find_key(c, d, cli_text(c, "SELECTOR"), &k));
@@ -162,7 +162,7 @@ status cli_dkim_rotate(struct cli *c)
 status cli_dkim_delete(struct cli *c)
 {
 	domain *d;
-	dkim_key k;
+	dkim_key k = {0};
 
 	TRY(cli_sure(c, "deletes the private key"));
 	TRY(cli_find_domain(c, cli_text(c, "DOMAIN"), &d));

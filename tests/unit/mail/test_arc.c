@@ -175,6 +175,8 @@ Test(arc, every_field_of_a_chain_counts)
 		{S("h=From:"), S("h=ARC-Seal:From:"), S("fail: h= names ARC-Seal (2)")},
 		{S("h=From:From:"), S("h="), S("fail: From is not signed (2)")},
 		{S("c=relaxed/relaxed"), S("c=relaxed"), S("fail: body hash did not verify (2)")},
+		/* without c= it is relaxed, so that only the field itself has changed */
+		{S("c=relaxed/relaxed; h"), S("h"), S("fail: signature did not verify (2)")},
 		{S("c=relaxed/relaxed"), S("c=any"), S("fail: unknown canonicalisation (2)")},
 	};
 	arena a = ARENA_INIT;
