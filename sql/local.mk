@@ -3,8 +3,8 @@ sql_schema = \
 	sql/schema/0001-foundation.sql \
 	sql/schema/0002-logon.sql \
 	sql/schema/0003-queue.sql \
-	sql/schema/0004-dkim.sql
-	sql/schema/0004-reader.sql
+	sql/schema/0004-dkim.sql \
+	sql/schema/0005-reader.sql
 sql_statements = \
 	sql/statement/address_map.sql \
 	sql/statement/append.sql \
