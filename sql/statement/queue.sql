@@ -44,7 +44,9 @@ with ours as (
 	join qshard s on s.shard = r.shard and s.epoch = r.epoch
 ), again as (
 	update queue_deferred q set attempts = q.attempts + 1, notices = q.notices + 1, kills = 0, last_at = now(),
-		next_at = case q.state when 0 then now() + o.wait * interval '1 microsecond' else 'infinity' end,
+		next_at = case q.state when 0
+			then least(now() + o.wait * interval '1 microsecond', greatest(q.expires, now() + interval '1 second'))
+			else 'infinity' end,
 		last_code = nullif(o.code, 0), last_host = o.host, last_text = o.reply
 	from ours o where q.postoffice = $1::bigint and q.shard = o.shard and q.qid = o.qid returning 1
 ), moved as (
@@ -55,7 +57,9 @@ with ours as (
 		utf8, tls, prio, state, made, next_at, expires, attempts, notices, kills, last_at, last_code, last_host, last_text)
 	select m.shard, m.postoffice, m.qid, m.msg, m.mailbox, m.sender, m.domain, m.rcpt, m.notify, m.orcpt, m.ret, m.envid,
 		m.body, m.utf8, m.tls, m.prio, m.state, m.made,
-		case m.state when 0 then now() + o.wait * interval '1 microsecond' else 'infinity' end,
+		case m.state when 0
+			then least(now() + o.wait * interval '1 microsecond', greatest(m.expires, now() + interval '1 second'))
+			else 'infinity' end,
 		m.expires, m.attempts + 1, m.notices + 1, 0, now(), nullif(o.code, 0), o.host, o.reply
 	from moved m join ours o on o.shard = m.shard and o.qid = m.qid returning 1
 )
@@ -160,7 +164,7 @@ with recursive office (postoffice) as (
 select d.shard, d.qid, d.postoffice, d.msg, d.mailbox, d.sender, d.domain, d.rcpt, d.notify, d.orcpt, d.ret, d.envid,
 	d.body, d.utf8, d.tls, d.prio, d.state, d.made, d.next_at, d.expires, d.attempts, d.notices, d.kills,
 	d.last_code, d.last_host, d.last_text,
-	(select m.size from message m where m.postoffice = d.postoffice and m.msg = d.msg)
+	(select m.size from message m where m.postoffice = d.postoffice and m.msg = d.msg), d.expires <= now(), d.expires < d.made
 from office o cross join lateral (
 	select * from queue q where q.shard = $1::bigint and q.postoffice = o.postoffice and q.next_at <= now()
 		and q.qid <> all ($4::bigint[])
@@ -183,7 +187,7 @@ with recursive office (postoffice) as (
 select d.shard, d.qid, d.postoffice, d.msg, d.mailbox, d.sender, d.domain, d.rcpt, d.notify, d.orcpt, d.ret, d.envid,
 	d.body, d.utf8, d.tls, d.prio, d.state, d.made, d.next_at, d.expires, d.attempts, d.notices, d.kills,
 	d.last_code, d.last_host, d.last_text,
-	(select m.size from message m where m.postoffice = d.postoffice and m.msg = d.msg)
+	(select m.size from message m where m.postoffice = d.postoffice and m.msg = d.msg), d.expires <= now(), d.expires < d.made
 from office o cross join lateral (
 	select * from queue_deferred q where q.shard = $1::bigint and q.postoffice = o.postoffice and q.next_at <= now()
 		and q.qid <> all ($4::bigint[])
@@ -206,7 +210,8 @@ with ours as (
 select qid from hot union all select qid from cold;
 
 -- statement queue_defer system
--- $1 shards, $2 ids, $3 epochs, $4 waits in microseconds (-1: parked), $5 codes, $6 hosts, $7 replies: the rows that wait now
+-- $1 shards, $2 ids, $3 epochs, $4 waits in microseconds (-1: parked), $5 codes, $6 hosts, $7 replies: the rows that wait now. The
+-- last attempt is made when the row expires
 with ours as (
 	select r.*
 	from unnest($1::bigint[], $2::bigint[], $3::bigint[], $4::bigint[], $5::bigint[], $6::text[], $7::text[])
@@ -215,7 +220,9 @@ with ours as (
 ), again as (
 	update queue_deferred q set attempts = q.attempts + 1, kills = 0, last_at = now(),
 		state = case when o.wait < 0 then 2 else q.state end,
-		next_at = case when q.state = 0 and o.wait >= 0 then now() + o.wait * interval '1 microsecond' else 'infinity' end,
+		next_at = case when q.state = 0 and o.wait >= 0
+			then least(now() + o.wait * interval '1 microsecond', greatest(q.expires, now() + interval '1 second'))
+			else 'infinity' end,
 		last_code = nullif(o.code, 0), last_host = o.host, last_text = o.reply
 	from ours o where q.shard = o.shard and q.qid = o.qid returning q.qid
 ), moved as (
@@ -225,7 +232,9 @@ with ours as (
 		utf8, tls, prio, state, made, next_at, expires, attempts, notices, kills, last_at, last_code, last_host, last_text)
 	select m.shard, m.postoffice, m.qid, m.msg, m.mailbox, m.sender, m.domain, m.rcpt, m.notify, m.orcpt, m.ret, m.envid,
 		m.body, m.utf8, m.tls, m.prio, case when o.wait < 0 then 2 else m.state end, m.made,
-		case when m.state = 0 and o.wait >= 0 then now() + o.wait * interval '1 microsecond' else 'infinity' end,
+		case when m.state = 0 and o.wait >= 0
+			then least(now() + o.wait * interval '1 microsecond', greatest(m.expires, now() + interval '1 second'))
+			else 'infinity' end,
 		m.expires, m.attempts + 1, m.notices, 0, now(), nullif(o.code, 0), o.host, o.reply
 	from moved m join ours o on o.shard = m.shard and o.qid = m.qid returning qid
 )
@@ -241,7 +250,7 @@ select (select count(*) from queue where shard = any ($1::bigint[])) + (select c
 select q.shard, q.qid, q.postoffice, q.msg, q.mailbox, q.sender, q.domain, q.rcpt, q.notify, q.orcpt, q.ret, q.envid,
 	q.body, q.utf8, q.tls, q.prio, q.state, q.made, q.next_at, q.expires, q.attempts, q.notices, q.kills,
 	q.last_code, q.last_host, q.last_text,
-	(select m.size from message m where m.postoffice = q.postoffice and m.msg = q.msg)
+	(select m.size from message m where m.postoffice = q.postoffice and m.msg = q.msg), q.expires <= now(), q.expires < q.made
 from (select * from queue union all select * from queue_deferred) q
 where q.qid > $1::bigint and ($3::bigint = 0 or q.qid = $3::bigint or q.msg = $3::bigint)
 	and ($4::text = '' or lower(q.sender) like $4::text) and ($5::text = '' or lower(q.rcpt) like $5::text)

@@ -322,7 +322,10 @@ void cli_manual_server(text *t)
 	for (int i = 0; i < service_row_count; i++) {
 		text line = TEXT_INIT;
 		term(service_rows[i].word, t);
-		text_format(&line, "listens at `%s`", setting_rows[service_rows[i].listen].name);
+		if (service_rows[i].listen == S_COUNT)
+			text_add_z(&line, "sends queued mail to other systems");
+		else
+			text_format(&line, "listens at `%s`", setting_rows[service_rows[i].listen].name);
 		if (service_rows[i].tls)
 			text_add_z(&line, ", TLS from the first byte");
 		text_add_char(&line, '.');

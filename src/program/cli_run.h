@@ -70,6 +70,19 @@ status cli_test_dkim(struct cli *c);
 status cli_test_arc(struct cli *c);
 status cli_test_dmarc(struct cli *c);
 
+/* cli_queue.c */
+status cli_queue_status(struct cli *c);
+status cli_queue_list(struct cli *c);
+status cli_queue_show(struct cli *c);
+status cli_queue_retry(struct cli *c);
+status cli_queue_hold(struct cli *c);
+status cli_queue_release(struct cli *c);
+status cli_queue_return(struct cli *c);
+status cli_queue_delete(struct cli *c);
+status cli_route_list(struct cli *c);
+status cli_route_set(struct cli *c);
+status cli_route_remove(struct cli *c);
+
 /* cli_status.c */
 status cli_status(struct cli *c);
 status cli_trace(struct cli *c);

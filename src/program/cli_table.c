@@ -19,6 +19,15 @@
 	MAY("--postoffice", NAME, "the value for this post office"),                               \
 		MAY("--domain", DOMAIN, "the value for this domain"),                              \
 		MAY("--mailbox", MAILBOX, "the value for this mailbox")
+#define QUEUE_ENTRIES                                                                              \
+	MAY("--sender", TEXT, "of this sender; * stands for anything"),                            \
+		MAY("--recipient", TEXT, "to this recipient; * stands for anything"),              \
+		MAY("--domain", TEXT, "to this domain; * stands for anything"),                    \
+		MAY("--postoffice", NAME, "of this post office"),                                  \
+		MAY("--age", SPAN, "queued longer ago than this"),                                 \
+		ONE_OF("--state", 0, "ready|held|parked", "in this state")
+#define QUEUE_ID MAY("ID", TEXT, "the entry, or its message")
+#define QUEUE_ALL MAY("--all", FLAG, "all of them")
 #define YES MAY("--yes", FLAG, "really do it")
 #define PASSWORD(sentence) MAY("--password", SECRET, sentence)
 #define DNS_SERVER MAY("--dns", TEXT, "DNS server to ask, as address or address:port (default: the system's)")
@@ -41,6 +50,8 @@ const struct cli_group cli_groups[] = {
 	{"message", "Stored messages"},
 	{"mail", "Sending mail"},
 	{"test", "What SPF, DKIM, ARC and DMARC say"},
+	{"queue", "Mail on its way to other systems, and bad mail"},
+	{"route", "Where mail for other systems goes"},
 	{"audit", "Who changed what"},
 	{"housekeep", "The housekeeper's work"},
 	{NULL, NULL}};
@@ -251,6 +262,38 @@ const struct cli_command cli_commands[] = {
 			MAY("--mail-from", TEXT, "address of the sender; without it HELO is judged"), DNS_SERVER},
 		"test dmarc --ip 192.0.2.1 --helo mail.example.org --mail-from anna@example.org",
 		"Results are none, pass, fail, temperror and permerror (RFC 7489)."},
+
+	{"queue status", CLI_STORE, cli_queue_status, "Counts the queue: to be sent, to be sent again, held, parked.",
+		{{NULL}}, "queue status", NULL},
+	{"queue list", CLI_STORE, cli_queue_list, "Lists what waits, oldest first.",
+		{QUEUE_ENTRIES, MAY("--most", COUNT, "how many (default: 200)")},
+		"queue list --domain example.org --age 1h", NULL},
+	{"queue show", CLI_STORE, cli_queue_show, "Shows an entry: when it is tried again, what was said last.",
+		{NEED("ID", TEXT, "the entry, or its message")}, "queue show 0ABCDEFGHJKMN", NULL},
+	{"queue retry", CLI_STORE, cli_queue_retry, "Tries entries again now, parked and held ones too.",
+		{QUEUE_ID, QUEUE_ENTRIES, QUEUE_ALL}, "queue retry --domain example.org", NULL},
+	{"queue hold", CLI_STORE, cli_queue_hold, "Keeps entries from being tried until they are released.",
+		{QUEUE_ID, QUEUE_ENTRIES, QUEUE_ALL}, "queue hold --sender anna@demo.test", NULL},
+	{"queue release", CLI_STORE, cli_queue_release, "Lets held and parked entries go again.",
+		{QUEUE_ID, QUEUE_ENTRIES, QUEUE_ALL}, "queue release --all", NULL},
+	{"queue return", CLI_STORE, cli_queue_return, "Gives mail back to its senders with a report.",
+		{QUEUE_ID, QUEUE_ENTRIES, QUEUE_ALL}, "queue return --age 2d", NULL},
+	{"queue delete", CLI_STORE, cli_queue_delete, "Removes entries without a word to anybody.",
+		{QUEUE_ID, QUEUE_ENTRIES, QUEUE_ALL, YES}, "queue delete --sender \"spam*\" --yes",
+		"The mail is gone for its recipients; its text can be seen by `pennypost message show` during the retention."},
+
+	{"route set", CLI_STORE, cli_route_set,
+		"Sends mail for a domain to a host instead of its mail exchangers.",
+		{NEED("PATTERN", TEXT, "a domain, a mask like *.example.org, or * for all"),
+			NEED("TARGET", TEXT, "smtp:HOST, smtp:HOST:PORT, an address in brackets for HOST; or mx"),
+			MAY("--user", TEXT, "name to log on with"),
+			MAY("--password", SECRET, "its password, - to read it from standard input")},
+		"route set remote.test \"smtp:[127.0.0.1]:2999\"",
+		"An exact pattern counts before a mask, a longer mask before a shorter one. A route says where mail goes, "
+		"not whether it is taken: that is a matter of the settings relay_*."},
+	{"route list", CLI_STORE, cli_route_list, "Lists all routes.", {{NULL}}, "route list", NULL},
+	{"route remove", CLI_STORE, cli_route_remove, "Removes a route.",
+		{NEED("PATTERN", TEXT, "as the list shows it")}, "route remove remote.test", NULL},
 
 	{"status", CLI_CONF, cli_status,
 		"Tells how the system is: database, schema, durability, tenants apart, nodes, counts; 1 when not healthy.",

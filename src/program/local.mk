@@ -15,6 +15,7 @@ libprogram_a_SOURCES = \
 	src/program/cli_message.c \
 	src/program/cli_parse.c \
 	src/program/cli_postoffice.c \
+	src/program/cli_queue.c \
 	src/program/cli_schema.c \
 	src/program/cli_settings.c \
 	src/program/cli_status.c \

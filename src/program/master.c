@@ -14,6 +14,7 @@
 #include "program/worker.h"
 #include "provider/auth_secret.h"
 #include "provider/provider.h"
+#include "provider/queue.h"
 #include "task/task.h"
 
 #include <errno.h>
@@ -75,8 +76,8 @@ static status take_pid_file(struct master *m)
 }
 
 /* Each worker and its successor have a slot of their own in the shared figures; two seats are for
-   the web and the agent. */
-#define MAIL_WORKERS_MOST (METRIC_SLOTS / 2 - 2)
+   the web and the agent, the others for outbound workers. */
+#define MAIL_WORKERS_MOST (METRIC_SLOTS / 2 - 2 - QUEUE_SEATS)
 
 static unsigned mail_workers(void)
 {
@@ -150,6 +151,8 @@ static status open_endpoint(struct master *m, const struct service_row *row, sli
 
 static int endpoints_of(const struct service_row *row)
 {
+	if (row->listen == S_COUNT)
+		return 0;
 	slice all = setting_text(row->listen, NULL), one;
 	int n = 0;
 	while (slice_take(&all, ' ', &one))
@@ -167,7 +170,7 @@ static status open_ports(struct master *m)
 	struct listener_spec *laid = memory_new_array((size_t)most + 1, sizeof *laid);
 	for (int i = 0; i < service_row_count; i++) {
 		const struct service_row *row = &service_rows[i];
-		if (!runs_here(m, slice_z(row->word)))
+		if (row->listen == S_COUNT || !runs_here(m, slice_z(row->word)))
 			continue;
 		slice all = setting_text(row->listen, NULL), one;
 		while (slice_take(&all, ' ', &one)) {
@@ -206,14 +209,19 @@ static void lay_seats(struct master *m)
 {
 	unsigned mails = mail_workers();
 	bool web = runs_here(m, S("http"));
-	m->n = (int)mails + web + 1;
+	int first = (int)mails + web + 1;
+	m->n = first;
+	if (runs_here(m, S("outbound")))
+		m->n += (int)setting_number(S_outbound_workers, NULL);
 	m->seats = memory_new_array((size_t)m->n, sizeof *m->seats);
 	m->pulses = shared_new(2 * (size_t)m->n * sizeof *m->pulses);
 	for (int i = 0; i < m->n; i++) {
 		struct worker *w = &m->seats[i].worker;
 		w->role = i < (int)mails ? WORKER_MAIL
-			: web && i == (int)mails ? WORKER_WEB : WORKER_AGENT;
-		w->index = w->role == WORKER_MAIL ? (unsigned)i : 0;
+			: web && i == (int)mails ? WORKER_WEB
+			: i < first ? WORKER_AGENT : WORKER_OUTBOUND;
+		w->index = w->role == WORKER_MAIL ? (unsigned)i
+			: w->role == WORKER_OUTBOUND ? (unsigned)(i - first) : 0;
 		w->slot = 2 * (unsigned)i;
 		w->boot = m->boot;
 		w->master = (int)getpid();
@@ -253,6 +261,7 @@ static status prepare(struct master *m)
 	TRY(read_settings(m));
 	metric_share();
 	peer_share();
+	queue_share();
 	tls_share_tickets();
 	TRY(privilege_drop(m->boot->user.size ? m->boot->user.at : NULL));
 	TRY(check_secrets(m));

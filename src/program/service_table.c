@@ -8,6 +8,7 @@ const struct service_row service_rows[] = {
 	{"smtp", S_smtp_listen, SERVICE_SMTP, false, smtp_conversation},
 	{"submission", S_submission_listen, SERVICE_SUBMISSION, false, smtp_conversation},
 	{"submissions", S_submissions_listen, SERVICE_SUBMISSION, true, smtp_conversation},
+	{"outbound", S_COUNT, SERVICE_SMTP, false, NULL}, /* workers of its own, without clients */
 	{"pop3", S_pop3_listen, SERVICE_POP3, false, pop3_conversation},
 	{"pop3s", S_pop3s_listen, SERVICE_POP3, true, pop3_conversation},
 	{"http", S_http_listen, SERVICE_HTTP, false, NULL},

@@ -8,7 +8,7 @@
 
 struct service_row {
 	const char *word;               /* in the setting `services` and after --stdio */
-	enum setting_id listen;
+	enum setting_id listen;         /* S_COUNT: it has no clients */
 	enum service service;
 	bool tls;                       /* implicit */
 	status (*run)(conversation *c); /* NULL: the web worker's */

@@ -1,11 +1,13 @@
 /* A worker's life: seal privileges, open the providers, serve, stop gracefully (R19). Mail workers run
    fibers on one loop; the web worker's handlers are libmicrohttpd's threads beside that loop, which
-   then only carries the providers' watch; the agent worker runs the house's own tasks. */
+   then only carries the providers' watch; the agent worker runs the house's own tasks, an outbound worker
+   the queue. */
 #include "program/worker.h"
 
 #include "agent/housekeeper.h"
 #include "base/log.h"
 #include "base/memory.h"
+#include "connector/smtp/outbound.h"
 #include "program/privilege.h"
 #include "program/signals.h"
 #include "provider/node.h"
@@ -24,7 +26,7 @@
 
 const char *worker_role_name(enum worker_role r)
 {
-	static const char *const names[] = {"mail", "web", "agent"};
+	static const char *const names[] = {"mail", "web", "agent", "outbound"};
 	return names[r];
 }
 
@@ -69,6 +71,7 @@ struct life {
 	int signals;
 	tls_server *tls;
 	int *sockets; /* of the web worker */
+	struct outbound_conf outbound;
 	int exit_code;
 };
 
@@ -101,6 +104,10 @@ static status serve(struct life *l)
 		return web_open(l->sockets, w->n);
 	case WORKER_AGENT:
 		return task_start("housekeeper", housekeeper_run, NULL) ? ST_OK : ST_BUSY;
+	case WORKER_OUTBOUND:
+		l->outbound.seat = w->index;
+		TRY(outbound_wire_open(&l->outbound.transport));
+		return task_start("outbound", outbound_run, &l->outbound) ? ST_OK : ST_BUSY;
 	}
 	return ST_BROKEN;
 }
@@ -115,6 +122,11 @@ static void tend(struct life *l)
 		tls_server_reload(l->tls);
 }
 
+static bool serves_yet(void)
+{
+	return listener_open_count() > 0 || !outbound_over();
+}
+
 static void stop_serving(struct life *l)
 {
 	usec patience = setting_number(S_stop_patience, NULL);
@@ -122,15 +134,16 @@ static void stop_serving(struct life *l)
 	if (l->w->role == WORKER_WEB)
 		web_close((unsigned)(patience / USEC_MS));
 	listener_stop();
+	outbound_leave();
 	usec until = clock_now() + patience;
-	while (listener_open_count() > 0 && clock_now() < until) {
+	while (serves_yet() && clock_now() < until) {
 		atomic_store(&l->w->pulse->beat, clock_now());
 		task_sleep(20 * USEC_MS);
 	}
 	task_shield(true);
 	task_cancel_all();
 	until = clock_now() + 2 * USEC_S;
-	while (listener_open_count() > 0 && clock_now() < until)
+	while (serves_yet() && clock_now() < until)
 		task_sleep(10 * USEC_MS);
 	trace_flush();
 	node_release();
@@ -183,6 +196,8 @@ int worker_run(const struct worker *w)
 	task_loop_run();
 	task_loop_close();
 	provider_close();
+	if (l.outbound.transport)
+		outbound_wire_close();
 	tls_server_close(&l.tls);
 	memory_free(l.sockets);
 	close(l.signals);

@@ -7,7 +7,7 @@
 
 #include <stdatomic.h>
 
-enum worker_role { WORKER_MAIL, WORKER_WEB, WORKER_AGENT };
+enum worker_role { WORKER_MAIL, WORKER_WEB, WORKER_AGENT, WORKER_OUTBOUND };
 
 struct worker_pulse { /* in memory shared with the master */
 	_Atomic int64_t beat; /* monotonic time of the last sign of life */

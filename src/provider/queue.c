@@ -11,6 +11,7 @@
 #include "base/id.h"
 #include "base/log.h"
 #include "base/memory.h"
+#include "base/metric.h"
 #include "provider/change.h"
 #include "provider/queue_row.h"
 #include "provider/setting.h"
@@ -27,6 +28,7 @@ struct claimed {
 	int64_t id;
 	int shard;
 	bool trying;
+	bool ending; /* its result is on its way */
 };
 
 struct queue_runner {
@@ -36,6 +38,7 @@ struct queue_runner {
 	int64_t epoch[QUEUE_SHARDS];   /* 0: not leased */
 	int64_t cursor[QUEUE_SHARDS];  /* post office served last, of queue */
 	int64_t cursor2[QUEUE_SHARDS]; /* and of queue_deferred */
+	bool leaving;
 	uint64_t surplus;              /* to be given back when nothing of it is claimed */
 	struct claimed *claimed;
 	int n, room;
@@ -49,7 +52,7 @@ static void claimed_add(queue_runner *r, const queue_entry *e)
 		r->room = r->room ? 2 * r->room : 64;
 		r->claimed = memory_grow(r->claimed, (size_t)r->room * sizeof *r->claimed);
 	}
-	r->claimed[r->n++] = (struct claimed){e->id, e->shard, e->kills == 0};
+	r->claimed[r->n++] = (struct claimed){e->id, e->shard, e->kills == 0, false};
 }
 
 static void claimed_remove(queue_runner *r, int64_t id)
@@ -87,7 +90,7 @@ static void trying_add(queue_runner *r, db_tx *tx, arena *a)
 	int n = 0;
 
 	for (int i = 0; i < r->n; i++)
-		if (r->claimed[i].trying)
+		if (r->claimed[i].trying && !r->claimed[i].ending)
 			ids[n++] = r->claimed[i].id;
 	db_add(tx, SQL_QRUNNER_TRYING, (struct param[]){p_int(r->owner), p_int_array(ids, n)}, 2, NULL);
 }
@@ -125,6 +128,7 @@ status queue_runner_open(queue_runner **out)
 
 status queue_runner_leave(queue_runner *r)
 {
+	r->leaving = true;
 	return db_run(SQL_QRUNNER_LEAVE, (struct param[]){p_int(r->owner)}, 1, NULL, NULL);
 }
 
@@ -311,6 +315,8 @@ status queue_runner_lease(queue_runner *r, uint64_t *lost)
 		log_event(EV_QUEUE_LOST, "shards=%d", count_of(gone));
 	if (lost)
 		*lost = gone;
+	if (r->leaving)
+		return ST_OK;
 	int share = (int)((QUEUE_SHARDS + alive - 1) / alive), own = count_of(queue_runner_shards(r));
 	if (own < share) /* those to be given back may stay instead */
 		for (int s = 0; s < QUEUE_SHARDS && own < share && r->surplus; s++)
@@ -326,6 +332,7 @@ status queue_runner_lease(queue_runner *r, uint64_t *lost)
 
 struct ask { /* of one shard and table */
 	int shard;
+	int64_t epoch; /* it may be lost while the answer is awaited */
 	int64_t *cursor;
 	struct rows rows;
 };
@@ -337,7 +344,7 @@ static void ask_add(const queue_runner *r, db_tx *tx, const struct queue_claim *
 	const int64_t *claimed = claimed_ids(r, k->shard, a, &n);
 
 	db_add(tx, id,
-		(struct param[]){p_int(k->shard), p_int(r->epoch[k->shard]), p_int(*k->cursor),
+		(struct param[]){p_int(k->shard), p_int(k->epoch), p_int(*k->cursor),
 			p_int_array(claimed, n), p_int_array(c->full, c->full_count), p_int(c->each),
 			p_int(most)},
 		7, &k->rows);
@@ -398,7 +405,7 @@ status queue_claim(queue_runner *r, const struct queue_claim *c, arena *a, queue
 	uint64_t shards = c->shards & queue_runner_shards(r);
 	struct ask *asks = arena_new_array(a, 2 * QUEUE_SHARDS, sizeof *asks);
 	int64_t most;
-	int count = 0, kept = r->n;
+	int count = 0;
 
 	*n = 0;
 	*rows = NULL;
@@ -407,8 +414,8 @@ status queue_claim(queue_runner *r, const struct queue_claim *c, arena *a, queue
 	most = c->most / (unsigned)count_of(shards) ? c->most / (unsigned)count_of(shards) : 1;
 	for (int s = 0; s < QUEUE_SHARDS; s++)
 		if (shards >> s & 1) {
-			asks[count++] = (struct ask){s, &r->cursor[s], {0}};
-			asks[count++] = (struct ask){s, &r->cursor2[s], {0}};
+			asks[count++] = (struct ask){s, r->epoch[s], &r->cursor[s], {0}};
+			asks[count++] = (struct ask){s, r->epoch[s], &r->cursor2[s], {0}};
 		}
 	bool turned = any_cursor(asks, count);
 	TRY(asks_run(r, c, asks, count, most, a));
@@ -425,14 +432,14 @@ status queue_claim(queue_runner *r, const struct queue_claim *c, arena *a, queue
 			queue_entry *e = &(*rows)[(*n)++];
 
 			queue_row(&asks[i].rows, k, e);
-			e->epoch = r->epoch[e->shard];
+			e->epoch = asks[i].epoch;
 			claimed_add(r, e);
 		}
 	if (*n == 0)
 		return ST_OK;
 	status kind = trying_note(r, a);
 	if (kind != ST_OK)
-		r->n = kept;
+		queue_unclaim(r, *rows, *n);
 	return kind;
 }
 
@@ -470,6 +477,7 @@ static void tell_late(const struct queue_result *results, int n, const struct ro
 			continue;
 		id_text(e->id, id);
 		log_event(EV_QUEUE_LATE, "entry=%s shard=%d epoch=%" PRId64, id, e->shard, e->epoch);
+		metric_add(M_queue_late, SERVICE_NONE, 1);
 		++*late;
 	}
 }
@@ -486,21 +494,31 @@ void queue_unclaim(queue_runner *r, const queue_entry *rows, int n)
 		claimed_remove(r, rows[i].id);
 }
 
+static void ending_set(queue_runner *r, const struct queue_result *results, int n, bool ending)
+{
+	for (int i = 0; i < n; i++)
+		for (int k = 0; k < r->n; k++)
+			if (r->claimed[k].id == results[i].entry->id)
+				r->claimed[k].ending = ending;
+}
+
 status queue_finish(queue_runner *r, const struct queue_result *results, int n, int *late)
 {
 	arena a = ARENA_INIT;
 	struct rows done, later;
 	db_tx *tx = db_begin(DB_SYSTEM, &a);
 
-	queue_settled(r, results, n);
+	/* Claimed until the commit: a claim meanwhile must not see them as free. */
+	ending_set(r, results, n, true);
 	queue_results(tx, &a, results, n, &done, &later);
 	trying_add(r, tx, &a);
 	status kind = db_commit(&tx, NULL);
-	if (kind == ST_OK)
+	if (kind == ST_OK) {
+		queue_settled(r, results, n);
 		tell_late(results, n, &done, &later, late);
-	else /* still in hand: the owner tries again */
-		for (int i = 0; i < n; i++)
-			claimed_add(r, results[i].entry);
+	} else {
+		ending_set(r, results, n, false); /* still in hand: the owner tries again */
+	}
 	arena_release(&a);
 	return kind;
 }

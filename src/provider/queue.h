@@ -75,6 +75,8 @@ typedef struct queue_entry {
 	int code;                 /* of the last reply; 0 = none */
 	slice host, text;         /* of the last attempt */
 	int64_t size;             /* of the message */
+	bool expired;             /* its lifetime was over when it was asked for */
+	bool returned;            /* an operator wants it back with its sender, untried */
 } queue_entry;
 
 typedef struct queue_runner queue_runner;

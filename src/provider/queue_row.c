@@ -10,7 +10,8 @@
 void queue_row(const struct rows *r, int row, queue_entry *out)
 {
 	enum { SHARD, ID, POSTOFFICE, MESSAGE, MAILBOX, SENDER, DOMAIN, ADDRESS, NOTIFY, ORCPT, RET, ENVID, BODY, UTF8,
-		TLS, PRIORITY, STATE, MADE, NEXT, EXPIRES, ATTEMPTS, NOTICES, KILLS, CODE, HOST, TEXT, SIZE };
+		TLS, PRIORITY, STATE, MADE, NEXT, EXPIRES, ATTEMPTS, NOTICES, KILLS, CODE, HOST, TEXT, SIZE, EXPIRED,
+		RETURNED };
 	int64_t body = row_int(r, row, BODY);
 
 	*out = (queue_entry){.id = row_int(r, row, ID),
@@ -40,7 +41,9 @@ void queue_row(const struct rows *r, int row, queue_entry *out)
 		.code = (int)row_int(r, row, CODE),
 		.host = row_slice(r, row, HOST),
 		.text = row_slice(r, row, TEXT),
-		.size = row_int(r, row, SIZE)};
+		.size = row_int(r, row, SIZE),
+		.expired = row_bool(r, row, EXPIRED),
+		.returned = row_bool(r, row, RETURNED)};
 }
 
 /* What others said must be text to be kept as such. */

@@ -14,7 +14,14 @@ libsmtp_a_SOURCES = \
 	src/connector/smtp/client_text.c \
 	src/connector/smtp/incoming.c \
 	src/connector/smtp/logon.c \
+	src/connector/smtp/outbound.c \
+	src/connector/smtp/outbound.h \
+	src/connector/smtp/outbound_wire.c \
+	src/connector/smtp/plan.c \
+	src/connector/smtp/plan.h \
 	src/connector/smtp/relay.c \
+	src/connector/smtp/report.c \
+	src/connector/smtp/report.h \
 	src/connector/smtp/server.c \
 	src/connector/smtp/session.h \
 	src/connector/smtp/smtp.h \

@@ -1,0 +1,299 @@
+#include "connector/smtp/report.h"
+
+#include "base/id.h"
+#include "base/log.h"
+#include "base/random.h"
+#include "base/utf8.h"
+#include "connector/smtp/session.h"
+#include "mail/dsn.h"
+#include "mail/header.h"
+#include "provider/message.h"
+#include "provider/setting_parse.h"
+#include "provider/trace.h"
+
+#define FULL_MOST (1024 * 1024) /* a larger message comes back as its header section */
+
+usec report_wait(int attempts)
+{
+	slice all = setting_text(S_queue_retry, NULL), one;
+	int64_t span, wait = 15 * 60 * USEC_S;
+
+	for (int i = 0; i <= attempts && slice_take(&all, ' ', &one);) {
+		if (setting_parse(SK_SPAN, one, &span) != ST_OK || span <= 0)
+			continue;
+		wait = span;
+		i++;
+	}
+	return wait;
+}
+
+/* ---- verdicts */
+
+static struct setting_at place_of(const queue_entry *e)
+{
+	return (struct setting_at){.postoffice = e->postoffice};
+}
+
+static bool given_up(const queue_entry *e)
+{
+	int64_t most = setting_number(S_queue_tries_most, NULL);
+
+	return e->expired || e->returned || (most > 0 && e->attempts + 1 >= most);
+}
+
+static bool asked_for(const queue_entry *e, unsigned what, bool unless_told)
+{
+	return e->notify ? (e->notify & what) != 0 : unless_told;
+}
+
+static bool told_of_failure(const queue_entry *e)
+{
+	struct setting_at at = place_of(e);
+
+	return setting_on(S_queue_reports, &at) && asked_for(e, NOTIFY_FAILURE, true);
+}
+
+static bool told_of_delay(const queue_entry *e)
+{
+	struct setting_at at = place_of(e);
+	slice when = setting_text(S_queue_delay_notice, &at);
+
+	if (e->sender.size == 0 || !asked_for(e, NOTIFY_DELAY, true))
+		return false;
+	return slice_same(when, S("each")) || (slice_same(when, S("first")) && e->notices == 0);
+}
+
+static void judge_failure(const queue_entry *e, struct verdict *out)
+{
+	out->result.end = QUEUE_DONE;
+	if (!asked_for(e, NOTIFY_FAILURE, true))
+		return;
+	if (e->sender.size == 0)
+		out->result.end = QUEUE_PARK;
+	else if (told_of_failure(e))
+		out->report = REPORT_FAILED;
+}
+
+void report_judge(const struct attempt *t, struct verdict *out)
+{
+	const queue_entry *e = t->entry;
+
+	*out = (struct verdict){.of = t,
+		.result = {.entry = e, .code = t->result.code, .host = t->host, .text = t->result.text}};
+	if (t->result.outcome == CLIENT_DELIVERED) {
+		out->result.end = QUEUE_DONE;
+		if (e->sender.size && !t->dsn_passed && asked_for(e, NOTIFY_SUCCESS, false))
+			out->report = REPORT_RELAYED;
+	} else if (t->result.outcome == CLIENT_FAILED || given_up(e)) {
+		judge_failure(e, out);
+	} else {
+		out->result.end = QUEUE_DEFER;
+		out->result.wait = report_wait(e->attempts);
+		out->result.noticed = told_of_delay(e);
+		out->report = out->result.noticed ? REPORT_DELAYED : REPORT_NONE;
+	}
+}
+
+/* ---- the message */
+
+static enum dsn_action action_of(enum report_kind k)
+{
+	return k == REPORT_FAILED ? DSN_FAILED : k == REPORT_DELAYED ? DSN_DELAYED : DSN_RELAYED;
+}
+
+static slice without_return_path(slice original)
+{
+	return slice_starts_nocase(original, S("Return-Path:"))
+		? slice_from(original, slice_find(original, '\n') + 1)
+		: original;
+}
+
+/* The original, as far as it comes back; empty when it cannot be read any more. */
+static void original_of(const queue_entry *e, bool full, arena *a, struct dsn *d)
+{
+	message *m;
+	slice raw;
+
+	if (message_by_id(e->postoffice, e->message, a, &m) != ST_OK)
+		return;
+	d->full = full && m->size <= FULL_MOST;
+	d->arrived = e->made;
+	if (blob_head(e->postoffice, m->blob, d->full ? (size_t)m->size : m->header_size, a, &raw) == ST_OK)
+		d->original = without_return_path(raw);
+}
+
+static slice reporter_address(arena *a)
+{
+	slice set = setting_text(S_queue_report_from, NULL);
+
+	return set.size ? set : arena_format(a, "mailer-daemon@%.*s", SLICE_ARGS(smtp_local_domain()));
+}
+
+static status compose(const struct verdict *v, int n, int64_t id, arena *a, slice *raw)
+{
+	const queue_entry *e = v->of->entry;
+	struct setting_at at = place_of(e);
+	struct dsn_recipient *to = arena_new_array(a, (size_t)n, sizeof *to);
+	struct dsn d = {.action = action_of(v->report),
+		.reporter = smtp_local_domain(),
+		.from = reporter_address(a),
+		.to = e->sender,
+		.envid = e->envid,
+		.at = clock_wall(),
+		.message_id = header_message_id(id, random_below(UINT64_MAX), smtp_local_domain(), a),
+		.to_whom = to,
+		.n = n};
+	bool full = e->ret == RET_FULL ||
+		    (e->ret == RET_NONE &&
+			    slice_same(setting_text(S_queue_report_content, &at), S("full")));
+
+	original_of(e, full && v->report == REPORT_FAILED, a, &d);
+	for (int i = 0; i < n; i++) {
+		const struct attempt *t = v[i].of;
+
+		to[i] = (struct dsn_recipient){.address = t->entry->address,
+			.orcpt = t->entry->orcpt,
+			.status = t->result.enhanced,
+			.host = t->host,
+			.code = t->result.code,
+			.text = t->result.text,
+			.tried = clock_wall(),
+			.until = t->entry->expires};
+	}
+	return dsn_compose(&d, a, raw);
+}
+
+/* ---- delivering it */
+
+struct parcel {
+	struct delivery d;
+	struct delivery_part part;
+	struct route route;
+	struct queue_recipient far;
+	struct queue_envelope envelope;
+	bool parked;
+};
+
+/* To a mailbox here, to another system, or to the bad mail when the sender is nobody. */
+static status address_parcel(const queue_entry *e, arena *a, struct parcel *p)
+{
+	mail_address sender;
+	status kind = mail_address_parse(e->sender, a, &sender);
+
+	p->part = (struct delivery_part){.postoffice = e->postoffice};
+	p->far = (struct queue_recipient){.address = e->sender, .notify = NOTIFY_NEVER, .parked = true};
+	if (kind == ST_OK) {
+		p->far.domain = sender.domain;
+		kind = address_resolve(sender.local, sender.domain, 0, a, &p->route);
+	}
+	switch (kind) {
+	case ST_OK:
+		p->part.postoffice = p->route.postoffice;
+		p->part.recipients = &p->route;
+		p->part.n = 1;
+		return ST_OK;
+	case ST_FOREIGN:
+		p->far.parked = false;
+		break;
+	case ST_ABSENT:
+	case ST_DENIED:
+	case ST_FULL:
+	case ST_INVALID:
+	case ST_TOO_BIG:
+		break;
+	default:
+		return kind;
+	}
+	p->parked = p->far.parked;
+	p->part.remote = &p->far;
+	p->part.m = 1;
+	return ST_OK;
+}
+
+/* The room was there a moment ago: what cannot be delivered now is parked. */
+static void park(const queue_entry *e, struct parcel *p)
+{
+	p->part = (struct delivery_part){.postoffice = e->postoffice,
+		.body = p->part.body,
+		.header_size = p->part.header_size,
+		.remote = &p->far,
+		.m = 1};
+	p->parked = p->far.parked = true;
+}
+
+static status hand_over(struct parcel *p, slice raw)
+{
+	if (p->part.n > 0)
+		TRY(blob_write(p->part.body, S("Return-Path: <>\r\n")));
+	TRY(blob_write(p->part.body, raw));
+	TRY(blob_writer_finish(p->part.body));
+	p->part.header_size = (uint32_t)(header_size(raw) + (p->part.n > 0 ? 17 : 0));
+	return deliver_run(&p->d);
+}
+
+static void tell(const struct verdict *v, int n, const struct parcel *p)
+{
+	static const char *const words[] = {
+		[REPORT_FAILED] = "failed", [REPORT_DELAYED] = "delayed", [REPORT_RELAYED] = "relayed"};
+	const queue_entry *e = v->of->entry;
+	char id[ID_TEXT_SIZE + 1];
+
+	id_text(p->d.id, id);
+	metric_add(M_reports, SERVICE_NONE, 1);
+	trace_note(e->postoffice, e->message, TRACE_REPORTED, "report=%s kind=%s to=%s recipients=%d", id,
+		words[v->report], log_quote(e->sender), n);
+	if (p->parked) {
+		log_event(EV_QUEUE_UNREPORTED, "report=%s to=%s", id, log_quote(e->sender));
+		metric_add(M_queue_parked, SERVICE_NONE, 1);
+	}
+	trace_note(p->part.postoffice, p->d.id,
+		p->parked ? TRACE_PARKED : p->part.n ? TRACE_DELIVERED : TRACE_QUEUED,
+		"recipient=%s report_on=%s", log_quote(e->sender), id);
+}
+
+static status send_parcel(const struct verdict *v, struct parcel *p, slice raw)
+{
+	status kind = blob_writer_open(p->part.postoffice, &p->part.body);
+
+	if (kind == ST_OK)
+		kind = hand_over(p, raw);
+	blob_writer_close(&p->part.body);
+	if ((kind != ST_FULL && kind != ST_ABSENT) || p->parked)
+		return kind;
+	park(v->of->entry, p);
+	return send_parcel(v, p, raw);
+}
+
+status report_send(const struct verdict *v, int n)
+{
+	const queue_entry *e = v->of->entry;
+	arena a = ARENA_INIT;
+	struct parcel p = {.d = {.id = id_new(), .n = 1, .subject = S("Delivery status notification"),
+		.from = S("Mail Delivery System"), .sent = clock_wall(), .end_count = n}};
+	struct queue_result *ends = arena_new_array(&a, (size_t)n, sizeof *ends);
+	struct setting_at at = place_of(e);
+	slice raw = S("");
+	status kind = compose(v, n, p.d.id, &a, &raw);
+
+	for (int i = 0; i < n; i++)
+		ends[i] = v[i].result;
+	if (kind == ST_OK)
+		kind = address_parcel(e, &a, &p);
+	if (kind == ST_OK) {
+		header_field f;
+
+		p.d.parts = &p.part;
+		p.d.ends = ends;
+		p.d.envelope = &p.envelope;
+		if (header_find(raw, S("Message-ID"), &f))
+			p.d.message_id = header_unfold(f.value, &a);
+		p.envelope = (struct queue_envelope){.lifetime = setting_number(S_queue_lifetime, &at),
+			.eight_bit = !utf8_is_ascii(raw),
+			.utf8 = !utf8_is_ascii(e->sender)};
+		kind = send_parcel(v, &p, raw);
+	}
+	if (kind == ST_OK)
+		tell(v, n, &p);
+	arena_release(&a);
+	return kind;
+}

@@ -1,0 +1,235 @@
+/* pennypost queue and route: mail on its way to other systems, bad mail, and where it goes. */
+#include "program/cli_find.h"
+#include "program/cli_run.h"
+
+#include "base/id.h"
+#include "provider/queue.h"
+#include "provider/route.h"
+
+#define LIST_MOST 1000
+
+/* ---- which entries */
+
+static const char *const states[] = {"ready", "held", "parked"};
+
+static status filter_of(struct cli *c, struct queue_filter *f)
+{
+	*f = QUEUE_FILTER_ANY;
+	slice id = cli_text(c, "ID");
+	if (id.size && !id_parse(id, &f->id))
+		return cli_fail(c, ST_INVALID, "give the 13 characters that `pennypost queue list` shows",
+			"\"%.*s\" is no id", SLICE_ARGS(id));
+	f->sender = cli_text(c, "--sender");
+	f->recipient = cli_text(c, "--recipient");
+	f->domain = cli_text(c, "--domain");
+	f->older = cli_number(c, "--age", 0);
+	if (cli_has(c, "--postoffice")) {
+		postoffice *p;
+		TRY(cli_find_postoffice(c, cli_text(c, "--postoffice"), &p));
+		f->postoffice = p->id;
+	}
+	for (int i = 0; cli_has(c, "--state") && i < 3; i++)
+		if (slice_same(cli_text(c, "--state"), slice_z(states[i])))
+			f->state = i;
+	return ST_OK;
+}
+
+static bool chooses(struct cli *c)
+{
+	static const char *const names[] = {
+		"ID", "--sender", "--recipient", "--domain", "--postoffice", "--age", "--state", "--all"};
+	for (size_t i = 0; i < sizeof names / sizeof *names; i++)
+		if (cli_has(c, names[i]))
+			return true;
+	return false;
+}
+
+/* ---- list and show */
+
+static json_t *moment(usec at)
+{
+	return at == USEC_NEVER ? json_null() : json_time(at);
+}
+
+static json_t *facts_of(struct cli *c, const queue_entry *e)
+{
+	json_t *f = json_pack("{s:o,s:o,s:s,s:o,s:o,s:o,s:o,s:i,s:I,s:o,s:o,s:o,s:i,s:o,s:o}", "id",
+		json_id(e->id), "message", json_id(e->message), "state", states[e->state], "postoffice",
+		json_slice(cli_postoffice_name(c, e->postoffice)), "sender",
+		json_slice(e->sender.size ? e->sender : S("<>")), "recipient", json_slice(e->address),
+		"domain", json_slice(e->domain), "attempts", e->attempts, "size", (json_int_t)e->size,
+		"made", json_time(e->made), "next", moment(e->next), "expires", moment(e->expires), "code",
+		e->code, "host", json_slice(e->host), "reply", json_slice(e->text));
+	return f;
+}
+
+status cli_queue_list(struct cli *c)
+{
+	static const struct cli_column columns[] = {{"id", "ID"}, {"state", "STATE"},
+		{"made", "QUEUED"}, {"next", "NEXT"}, {"attempts", "TRIES", SHOW_NUMBER},
+		{"size", "SIZE", SHOW_SIZE}, {"sender", "SENDER"}, {"recipient", "RECIPIENT"},
+		{"reply", "LAST REPLY"}, {NULL}};
+	struct queue_filter f;
+	queue_entry *rows;
+	int n;
+	int64_t most = cli_number(c, "--most", 200);
+	if (most < 1 || most > INT32_MAX)
+		return cli_fail(c, ST_INVALID, "give a number of 1 or more", "--most is out of range");
+	TRY(filter_of(c, &f));
+	TRY(queue_list(&f, 0, (unsigned)most, &c->a, &rows, &n));
+	json_t *list = json_array();
+	for (int i = 0; i < n; i++)
+		json_array_append_new(list, facts_of(c, &rows[i]));
+	return cli_rows(c, list, columns, "The queue is empty");
+}
+
+static json_t *notify_words(unsigned notify)
+{
+	static const struct {
+		unsigned bit;
+		const char *word;
+	} rows[] = {{NOTIFY_NEVER, "never"}, {NOTIFY_SUCCESS, "success"}, {NOTIFY_FAILURE, "failure"},
+		{NOTIFY_DELAY, "delay"}};
+	json_t *words = json_array();
+	for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
+		if (notify & rows[i].bit)
+			json_array_append_new(words, json_string(rows[i].word));
+	return words;
+}
+
+static void add_more(const queue_entry *e, json_t *f)
+{
+	json_object_set_new(f, "shard", json_integer(e->shard));
+	json_object_set_new(f, "notify", notify_words(e->notify));
+	json_object_set_new(f, "orcpt", json_slice(e->orcpt));
+	json_object_set_new(f, "envid", json_slice(e->envid));
+	json_object_set_new(f, "notices", json_integer(e->notices));
+	json_object_set_new(f, "kills", json_integer(e->kills));
+	json_object_set_new(f, "priority", json_integer(e->priority));
+}
+
+status cli_queue_show(struct cli *c)
+{
+	static const struct cli_column columns[] = {{"id", "entry"}, {"message", "message"},
+		{"state", "state"}, {"postoffice", "post office"}, {"sender", "sender"},
+		{"recipient", "recipient"}, {"domain", "domain"}, {"size", "size", SHOW_SIZE},
+		{"made", "queued"}, {"next", "next attempt"}, {"expires", "returned after"},
+		{"attempts", "attempts"}, {"host", "last host"}, {"code", "last code"},
+		{"reply", "last reply"}, {"notices", "delay notices"}, {"kills", "ended its worker"},
+		{"envid", "ENVID"}, {"orcpt", "ORCPT"}, {"shard", "shard"}, {NULL}};
+	struct queue_filter f;
+	queue_entry *rows;
+	int n;
+	TRY(filter_of(c, &f));
+	TRY(queue_list(&f, 0, LIST_MOST, &c->a, &rows, &n));
+	if (n == 0)
+		return cli_fail(c, ST_ABSENT, "`pennypost trace` may tell what became of it",
+			"nothing in the queue is called %.*s", SLICE_ARGS(cli_text(c, "ID")));
+	if (n > 1 && rows[0].id != f.id)
+		return cli_queue_list(c); /* a message to several */
+	json_t *facts = facts_of(c, &rows[0]);
+	add_more(&rows[0], facts);
+	return cli_facts(c, facts, columns);
+}
+
+status cli_queue_status(struct cli *c)
+{
+	static const struct cli_column columns[] = {{"ready", "to be sent"},
+		{"deferred", "to be sent again"}, {"held", "held"}, {"parked", "parked (bad mail)"},
+		{"oldest", "oldest"}, {NULL}};
+	struct queue_counts n = {0};
+	TRY(queue_counts(&n));
+	return cli_facts(c,
+		json_pack("{s:I,s:I,s:I,s:I,s:o}", "ready", (json_int_t)n.ready, "deferred",
+			(json_int_t)n.deferred, "held", (json_int_t)n.held, "parked", (json_int_t)n.parked,
+			"oldest", json_time(n.oldest)),
+		columns);
+}
+
+/* ---- orders */
+
+static status order(struct cli *c, enum queue_order o, const char *done)
+{
+	struct queue_filter f;
+	int64_t changed = 0;
+	if (!chooses(c))
+		return cli_misused(c, "for example --domain example.org, or --all for everything",
+			"say which entries are meant");
+	TRY(filter_of(c, &f));
+	TRY(queue_order(&f, o, &c->by, &changed));
+	c->negative = changed == 0;
+	return cli_did(c, json_pack("{s:I}", "changed", (json_int_t)changed), "%lld entries are %s",
+		(long long)changed, done);
+}
+
+status cli_queue_retry(struct cli *c)
+{
+	return order(c, QUEUE_RETRY, "due now");
+}
+
+status cli_queue_hold(struct cli *c)
+{
+	return order(c, QUEUE_HOLD, "held");
+}
+
+status cli_queue_release(struct cli *c)
+{
+	return order(c, QUEUE_RELEASE, "released");
+}
+
+status cli_queue_return(struct cli *c)
+{
+	return order(c, QUEUE_RETURN, "going back to their senders");
+}
+
+status cli_queue_delete(struct cli *c)
+{
+	TRY(cli_sure(c, "removes mail that nobody has got yet, and tells nobody"));
+	return order(c, QUEUE_DELETE, "removed");
+}
+
+/* ---- routes */
+
+static json_t *route_facts(const struct mail_route *r)
+{
+	return json_pack("{s:o,s:o,s:o,s:o}", "pattern", json_slice(r->pattern), "target",
+		json_slice(r->target), "user", json_slice(r->user), "made", json_time(r->made));
+}
+
+status cli_route_list(struct cli *c)
+{
+	static const struct cli_column columns[] = {{"pattern", "DOMAINS"}, {"target", "GO TO"},
+		{"user", "LOGON AS"}, {"made", "SINCE"}, {NULL}};
+	struct mail_route *rows;
+	int n;
+	TRY(route_list(&c->a, &rows, &n));
+	json_t *list = json_array();
+	for (int i = 0; i < n; i++)
+		json_array_append_new(list, route_facts(&rows[i]));
+	return cli_rows(c, list, columns, "No route is set: mail goes to its domain's exchangers");
+}
+
+status cli_route_set(struct cli *c)
+{
+	slice why = S(""), pattern = cli_text(c, "PATTERN"), target = cli_text(c, "TARGET");
+	status kind = route_set(pattern, target, cli_text(c, "--user"), cli_text(c, "--password"), &c->by,
+		&c->a, &why);
+	if (kind == ST_INVALID)
+		return cli_fail(c, kind, "for example: pennypost route set example.org 'smtp:[192.0.2.1]:25'",
+			"the route cannot be set: %.*s", SLICE_ARGS(why));
+	TRY(kind);
+	return cli_did(c, json_pack("{s:o,s:o}", "pattern", json_slice(pattern), "target", json_slice(target)),
+		"Mail for %.*s goes to %.*s", SLICE_ARGS(pattern), SLICE_ARGS(target));
+}
+
+status cli_route_remove(struct cli *c)
+{
+	slice pattern = cli_text(c, "PATTERN");
+	status kind = route_remove(pattern, &c->by);
+	if (kind == ST_ABSENT)
+		return cli_fail(c, kind, "`pennypost route list` shows those there are",
+			"there is no route for %.*s", SLICE_ARGS(pattern));
+	TRY(kind);
+	return cli_did(c, json_pack("{s:o}", "removed", json_slice(pattern)),
+		"The route for %.*s is removed", SLICE_ARGS(pattern));
+}
