@@ -9,7 +9,8 @@
    policy was missed: with demanded TLS no sender, recipient or text leaves in the clear (T59).
 
    All calls wait by task and may be used from fibers and plain threads. One task at a time uses a
-   client or a pool. ST_CANCELLED travels as everywhere; results are filled all the same. */
+   client; the tasks of one thread share a pool. ST_CANCELLED travels as everywhere; results are
+   filled all the same. */
 #ifndef PENNYPOST_CONNECTOR_SMTP_CLIENT_H
 #define PENNYPOST_CONNECTOR_SMTP_CLIENT_H
 

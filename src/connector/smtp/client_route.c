@@ -26,6 +26,7 @@ struct client_route {
 	struct stop group[ROUTE_HOSTS_MOST]; /* of the present preference */
 	int group_n, group_at;
 	bool under_way; /* a group has been walked */
+	int tries;
 };
 
 /* ---- the order */
@@ -255,8 +256,9 @@ static status next_group(client_route *r)
 
 /* ---- walking */
 
-static void aim(const client_route *r, struct stop *s, struct client_target *t)
+static void aim(client_route *r, struct stop *s, struct client_target *t)
 {
+	r->tries++;
 	t->host = s->host;
 	t->at = s->hosts.at[s->at++];
 	t->at.port = r->port;
@@ -276,7 +278,7 @@ static void aim(const client_route *r, struct stop *s, struct client_target *t)
 status client_route_next(client_route *r, struct client_target *t)
 {
 	for (;;) {
-		while (r->group_at < r->group_n) {
+		while (r->group_at < r->group_n && r->tries < ROUTE_TRIES_MOST) {
 			struct stop *s = &r->group[r->group_at];
 			if (s->kind == ST_OK && s->at < s->hosts.n) {
 				aim(r, s, t);
@@ -286,7 +288,7 @@ status client_route_next(client_route *r, struct client_target *t)
 			if (s->kind != ST_OK)
 				return s->kind;
 		}
-		if (r->at == r->n)
+		if (r->at == r->n || r->tries == ROUTE_TRIES_MOST)
 			return ST_ABSENT;
 		TRY(next_group(r));
 	}

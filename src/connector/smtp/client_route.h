@@ -11,7 +11,8 @@
 #include "net/dns.h"
 
 #define ROUTE_HOSTS_MOST 20     /* exchangers looked at, the most preferred ones */
-#define ROUTE_ADDRESSES_MOST 12 /* addresses of one exchanger */
+#define ROUTE_ADDRESSES_MOST 6  /* addresses of one exchanger */
+#define ROUTE_TRIES_MOST 12     /* addresses handed out in all: what a dead destination may cost */
 
 /* The questions a route asks; each waits by task. ST_OK: what there is, perhaps nothing (*n = 0).
    ST_ABSENT: the name does not exist. Other kinds: not to be known now. `secure` = proved by DNSSEC

@@ -286,7 +286,11 @@ Test(client_route, there_is_an_end_of_exchangers_and_addresses)
 	zone = rows;
 	for (const char *at = walk(); (at = strchr(at, '@')); at++)
 		seen++;
-	cr_expect_eq(seen, ROUTE_ADDRESSES_MOST + ROUTE_HOSTS_MOST - 1);
+	cr_expect_eq(seen, ROUTE_TRIES_MOST);
+	/* The first of them has taken no more than its share. */
+	const char *second = strstr(walk(), "h1.test@");
+	cr_expect_not_null(second);
+	cr_expect_eq(asked, 2 * (1 + ROUTE_TRIES_MOST - ROUTE_ADDRESSES_MOST));
 }
 
 Test(client_route, proved_records_come_along)
