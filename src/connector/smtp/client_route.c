@@ -352,8 +352,11 @@ static status ask_mx(
 	return ST_OK;
 }
 
+/* The addresses are proved when each that is there is: a family that somebody keeps from us must
+   not make us forget the TLSA records. */
 static void add_hosts(const dns_answer *d, struct route_hosts *out)
 {
+	out->secure = out->secure && (d->count == 0 || d->secure);
 	for (size_t i = 0; i < d->count; i++)
 		out->at[out->n++] = d->record[i].address;
 	if (d->count > 0)
@@ -364,7 +367,7 @@ static void add_hosts(const dns_answer *d, struct route_hosts *out)
 static status ask_hosts(void *arg, slice host, arena *a, struct route_hosts *out)
 {
 	dns_question *four = dns_ask(arg, DNS_A, host), *six = dns_ask(arg, DNS_AAAA, host);
-	dns_answer d4, d6;
+	dns_answer d4 = {0}, d6 = {0};
 	status kind4 = dns_wait(&four, a, &d4), kind6 = dns_wait(&six, a, &d6);
 
 	kind4 = kind4 == ST_OK ? kind_of(&d4) : kind4;
@@ -374,7 +377,7 @@ static status ask_hosts(void *arg, slice host, arena *a, struct route_hosts *out
 	*out = (struct route_hosts){
 		.at = arena_new_array(a, d4.count + d6.count + 1, sizeof *out->at),
 		.name = host,
-		.secure = d4.secure && d6.secure};
+		.secure = true};
 	add_hosts(&d6, out);
 	add_hosts(&d4, out);
 	if (out->n > 0)

@@ -5,6 +5,7 @@ unit_connector_SOURCES = tests/unit/connector/smtp.c
 unit_connector_LDADD = libsmtp.a $(floor_talk_memory) $(CRITERION_LIBS)
 unit_outbound_SOURCES = \
 	tests/unit/connector/client.c \
+	tests/unit/connector/client_dns.c \
 	tests/unit/connector/client_peer.c \
 	tests/unit/connector/client_postfix.c \
 	tests/unit/connector/client_route.c \
