@@ -132,10 +132,10 @@ struct difference {
 
 static void list_add(uint32_t **list, int n, int *room, uint32_t value, arena *a)
 {
-	if (n == *room) {
+	if (!*list || n == *room) {
 		uint32_t *wider = arena_new_array(a, (size_t)*room * 2 + 16, sizeof *wider);
 
-		if (n > 0)
+		if (*list)
 			memcpy(wider, *list, (size_t)n * sizeof *wider);
 		*list = wider;
 		*room = *room * 2 + 16;
@@ -145,7 +145,7 @@ static void list_add(uint32_t **list, int n, int *room, uint32_t value, arena *a
 
 static void turn_round(uint32_t *list, int n)
 {
-	for (int i = 0; i < n / 2; i++) {
+	for (int i = 0; list && i < n / 2; i++) {
 		uint32_t kept = list[i];
 
 		list[i] = list[n - 1 - i];

@@ -155,7 +155,7 @@ static struct view_image *image_of(const struct rows *r, const struct view_image
 				   struct view_image *known, arena *a)
 {
 	int64_t base = row_int(r, 0, BASE);
-	bool is_known = base > 0 && row_null(r, 0, STATE);
+	bool is_known = known && base > 0 && row_null(r, 0, STATE);
 	struct view_image *i;
 
 	if (is_known && base == facts->modseq && slice_same(known->name, row_slice(r, 0, NAME)))

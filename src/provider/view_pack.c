@@ -19,7 +19,7 @@ static void put(struct packer *p, uint64_t v)
 /* Small numbers of either sign become small ones without. */
 static void put_signed(struct packer *p, int64_t v)
 {
-	put(p, (uint64_t)v << 1 ^ (uint64_t)(v >> 63));
+	put(p, (uint64_t)v << 1 ^ (v < 0 ? UINT64_MAX : 0));
 }
 
 struct unpacker {
