@@ -71,11 +71,12 @@ void hand_over_end(void)
 {
 	stream_trickle(0);
 	client_close(&talk);
+	if (trusting) {
+		nftw(certificate_folder, remove_one, 4, FTW_DEPTH | FTW_PHYS);
+		memset(certificate_folder + sizeof certificate_folder - 7, 'X', 6);
+	}
 	tls_client_close(&trusting);
 	tls_server_close(&served);
-	if (certificate_folder[sizeof certificate_folder - 2] != 'X')
-		nftw(certificate_folder, remove_one, 4, FTW_DEPTH | FTW_PHYS);
-	memset(certificate_folder + sizeof certificate_folder - 7, 'X', 6);
 	text_free(&host.texts);
 	arena_release(&a);
 }
