@@ -227,8 +227,8 @@ static status bring(struct here *h, const uint32_t *uids, int n, slice name, boo
 
 	if (!to)
 		return ST_ABSENT;
-	if (!moves && h->m->quota > 0 &&
-		h->m->used + asked_bytes(h->f, uids, n) > h->m->quota)
+	int64_t bytes = asked_bytes(h->f, uids, n);
+	if (!moves && h->m->quota > 0 && bytes > 0 && h->m->used + bytes > h->m->quota)
 		return ST_FULL;
 	*out = (struct view_copied){
 		.uidvalidity = to->f.uidvalidity, .from = pairs, .to = pairs + n};

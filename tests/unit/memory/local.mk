@@ -4,5 +4,7 @@ TESTS += unit_memory
 unit_memory_SOURCES = \
 	tests/unit/memory/store.c \
 	tests/unit/memory/names.c \
-	tests/unit/memory/sasl.c
+	tests/unit/memory/sasl.c \
+	tests/unit/memory/reader.c \
+	$(reader_tests)
 unit_memory_LDADD = $(floor_talk_memory) $(CRITERION_LIBS)

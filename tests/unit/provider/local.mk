@@ -55,3 +55,17 @@ if !PLAIN_RUNNER
 unit_queue_pg_SOURCES += tests/unit/provider/sequential.c
 endif
 unit_queue_pg_LDADD = $(floor_provider) $(CRITERION_LIBS)
+
+# What a reader may rely on, told once and tested against both stores (tests/unit/memory too).
+reader_tests = \
+	tests/unit/provider/reader.h \
+	tests/unit/provider/reader_folders.c \
+	tests/unit/provider/reader_steps.c \
+	tests/unit/provider/reader_views.c
+check_PROGRAMS += unit_reader.pg
+TESTS += unit_reader.pg
+unit_reader_pg_SOURCES = $(reader_tests) \
+	tests/unit/provider/given.c tests/unit/provider/given.h \
+	tests/unit/provider/reader_pg.c \
+	tests/unit/provider/store_fixture.c tests/unit/provider/store_fixture.h
+unit_reader_pg_LDADD = $(floor_provider) $(CRITERION_LIBS)

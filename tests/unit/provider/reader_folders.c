@@ -1,0 +1,283 @@
+/* Folders as their reader sees them: the tree, and changing it. Against both stores. */
+#include "provider/setting.h"
+#include "tests/unit/provider/reader.h"
+
+#include <criterion/criterion.h>
+
+TestSuite(folders, .init = reader_begin, .fini = reader_end, .timeout = 60);
+
+static struct folder_row *tree(int *n)
+{
+	struct folder_row *rows;
+
+	cr_assert_eq(folder_tree(me.postoffice, me.mailbox, &me.a, &rows, n), ST_OK);
+	return rows;
+}
+
+/* One letter a fact: f a folder, s subscribed, c has children. */
+static void assert_tree(const char *wanted)
+{
+	int n;
+	struct folder_row *rows = tree(&n);
+	slice told = S("");
+
+	for (int i = 0; i < n; i++)
+		told = arena_format(&me.a, "%.*s%s%.*s:%s%s%s", SLICE_ARGS(told), i ? " " : "",
+			SLICE_ARGS(rows[i].f.name), rows[i].f.id ? "f" : "",
+			rows[i].subscribed ? "s" : "", rows[i].children ? "c" : "");
+	cr_assert(slice_same(told, slice_z(wanted)), "%.*s", SLICE_ARGS(told));
+}
+
+static status rename_to(const char *from, const char *to)
+{
+	return folder_rename(me.postoffice, me.mailbox, slice_z(from), slice_z(to));
+}
+
+static status removed(const char *name)
+{
+	return folder_remove(me.postoffice, me.mailbox, slice_z(name));
+}
+
+static folder *found(const char *name)
+{
+	folder *f = NULL;
+
+	status s = folder_find(me.postoffice, me.mailbox, slice_z(name), &me.a, &f);
+	return s == ST_OK ? f : NULL;
+}
+
+Test(folders, names_have_one_form)
+{
+	static const struct {
+		const char *given, *canonical;
+		status kind;
+	} rows[] = {{"inbox", "INBOX", ST_OK}, {"Inbox/x", "INBOX/x", ST_OK},
+		{"work", "work", ST_OK}, {"inboxes", "inboxes", ST_OK},
+		{"A\xcc\x88rger", "\xc3\x84rger", ST_OK}, {"a b'c\\\"", "a b'c\\\"", ST_OK},
+		{"", "", ST_INVALID}, {"/a", "", ST_INVALID}, {"a/", "", ST_INVALID},
+		{"a//b", "", ST_INVALID}, {"a*", "", ST_INVALID}, {"%", "", ST_INVALID},
+		{"../bob", "", ST_INVALID}, {"a/./b", "", ST_INVALID}, {"a\x01", "", ST_INVALID},
+		{"a\xff", "", ST_INVALID}, {"a\x7f", "", ST_INVALID},
+		{"1/2/3/4/5/6/7/8/9/0/1/2/3/4/5/6/7/8/9/0/1", "", ST_LIMITED}};
+
+	for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+		slice name = S("");
+
+		cr_assert_eq(folder_name(slice_z(rows[i].given), &me.a, &name), rows[i].kind, "%s",
+			rows[i].given);
+		cr_assert(slice_same(name, slice_z(rows[i].canonical)), "%s", rows[i].given);
+	}
+	char *lengthy = arena_new(&me.a, 600);
+	slice name;
+	memset(lengthy, 'x', 513);
+	cr_assert_eq(folder_name(slice_of(lengthy, 513), &me.a, &name), ST_LIMITED);
+}
+
+Test(folders, are_made_with_the_levels_above)
+{
+	made(S("work/2024/march"));
+	made(S("work-2"));
+	made(S("Zoo"));
+	assert_tree("INBOX:fs Zoo:f work:fc work/2024:fc work/2024/march:f work-2:f");
+	folder *f;
+	cr_assert_eq(folder_make(me.postoffice, me.mailbox, S("work"), 0, &me.a, &f), ST_EXISTS);
+	cr_assert_eq(folder_make(me.postoffice, me.mailbox, S("inbox"), 0, &me.a, &f), ST_EXISTS);
+	cr_assert_eq(folder_make(me.postoffice, me.mailbox, S("a//b"), 0, &me.a, &f), ST_INVALID);
+	cr_assert_eq(folder_make(me.postoffice, me.mailbox + 1, S("a"), 0, &me.a, &f),
+		ST_ABSENT);
+	cr_assert(found("work")->uidvalidity != found("work/2024")->uidvalidity);
+}
+
+Test(folders, are_at_most_so_many)
+{
+	struct setting_at at = {.postoffice = me.postoffice, .mailbox = me.mailbox};
+	slice three = S("3"), why = S("");
+	folder *f;
+
+	cr_assert_eq(setting_set(S_mailbox_folders_most, &at, &three, NULL, &me.a, &why), ST_OK);
+	made(S("a"));
+	cr_assert_eq(folder_make(me.postoffice, me.mailbox, S("b/c"), 0, &me.a, &f), ST_LIMITED);
+	made(S("b"));
+	cr_assert_eq(folder_make(me.postoffice, me.mailbox, S("c"), 0, &me.a, &f), ST_LIMITED);
+	cr_assert_eq(rename_to("a", "x/y/z"), ST_LIMITED);
+	assert_tree("INBOX:fs a:f b:f");
+	for (int i = 0; i < 5; i++)
+		cr_assert_eq(folder_subscribe(me.postoffice, me.mailbox,
+				     arena_format(&me.a, "s%d", i), true),
+			ST_OK);
+	cr_assert_eq(folder_subscribe(me.postoffice, me.mailbox, S("s9"), true), ST_LIMITED);
+}
+
+Test(folders, have_a_special_use_once)
+{
+	folder *f;
+
+	cr_assert_eq(folder_make(me.postoffice, me.mailbox, S("Sent"), FOLDER_SENT, &me.a, &f),
+		ST_OK);
+	cr_assert_eq(f->special, FOLDER_SENT);
+	cr_assert_eq(folder_make(me.postoffice, me.mailbox, S("Sent 2"), FOLDER_SENT, &me.a, &f),
+		ST_DENIED);
+	made(S("old"));
+	cr_assert_eq(folder_set_special(me.postoffice, me.mailbox, S("old"), FOLDER_SENT),
+		ST_DENIED);
+	cr_assert_eq(
+		folder_set_special(me.postoffice, me.mailbox, S("old"), FOLDER_ARCHIVE), ST_OK);
+	cr_assert_eq(folder_set_special(me.postoffice, me.mailbox, S("none"), 0), ST_ABSENT);
+	cr_assert_eq(folder_set_special(me.postoffice, me.mailbox, S("Sent"), 0), ST_OK);
+	cr_assert_eq(found("Sent")->special, 0);
+	cr_assert_eq(found("old")->special, FOLDER_ARCHIVE);
+}
+
+Test(folders, are_subscribed_apart_from_being)
+{
+	made(S("a"));
+	cr_assert_eq(folder_subscribe(me.postoffice, me.mailbox, S("a"), true), ST_OK);
+	cr_assert_eq(folder_subscribe(me.postoffice, me.mailbox, S("a"), true), ST_OK);
+	cr_assert_eq(folder_subscribe(me.postoffice, me.mailbox, S("ghost/x"), true), ST_OK);
+	assert_tree("INBOX:fs a:fs ghost/x:s");
+	cr_assert_eq(removed("a"), ST_OK);
+	assert_tree("INBOX:fs a:s ghost/x:s");
+	cr_assert_eq(folder_subscribe(me.postoffice, me.mailbox, S("a"), false), ST_OK);
+	cr_assert_eq(folder_subscribe(me.postoffice, me.mailbox, S("inbox"), false), ST_OK);
+	cr_assert_eq(folder_subscribe(me.postoffice, me.mailbox, S("b"), false), ST_OK);
+	assert_tree("INBOX:f ghost/x:s");
+}
+
+Test(folders, are_renamed_with_their_children)
+{
+	made(S("a/b/c"));
+	made(S("ab"));
+	filled(S("a/b"), 2);
+	int64_t id = found("a/b")->id;
+
+	cr_assert_eq(rename_to("a/b", "x/y"), ST_OK);
+	assert_tree("INBOX:fs a:f ab:f x:fc x/y:fc x/y/c:f");
+	cr_assert_eq(found("x/y")->id, id);
+	cr_assert_eq(found("x/y")->messages, 2);
+	cr_assert_eq(rename_to("x/y", "x/y/z"), ST_INVALID);
+	cr_assert_eq(rename_to("x/y", "inbox"), ST_INVALID);
+	cr_assert_eq(rename_to("x/y", "a"), ST_EXISTS);
+	cr_assert_eq(rename_to("x/y", "x/y"), ST_EXISTS);
+	cr_assert_eq(rename_to("none", "new"), ST_ABSENT);
+	cr_assert_eq(removed("x"), ST_OK);
+	assert_tree("INBOX:fs a:f ab:f x:c x/y:fc x/y/c:f");
+	cr_assert_eq(rename_to("x", "z"), ST_OK);
+	assert_tree("INBOX:fs a:f ab:f z:c z/y:fc z/y/c:f");
+	assert_counted();
+}
+
+Test(folders, inbox_is_renamed_by_moving_its_messages)
+{
+	filled(S("INBOX"), 3);
+	made(S("INBOX/below"));
+	int64_t id = found("INBOX")->id;
+
+	cr_assert_eq(rename_to("inbox", "old/mail"), ST_OK);
+	assert_tree("INBOX:fsc INBOX/below:f old:fc old/mail:f");
+	cr_assert_eq(found("INBOX")->id, id);
+	cr_assert_eq(found("INBOX")->messages, 0);
+	cr_assert_eq(found("INBOX")->uidnext, 4);
+	cr_assert_eq(found("old/mail")->messages, 3);
+	cr_assert_eq(rename_to("INBOX", "old"), ST_EXISTS);
+	assert_counted();
+}
+
+Test(folders, are_removed_without_their_children)
+{
+	made(S("a/b"));
+	filled(S("a"), 2);
+	uint32_t uidvalidity = found("a")->uidvalidity;
+
+	cr_assert_eq(removed("INBOX"), ST_DENIED);
+	cr_assert_eq(removed("none"), ST_ABSENT);
+	cr_assert_eq(removed("a"), ST_OK);
+	assert_tree("INBOX:fs a:c a/b:f");
+	cr_assert_eq(removed("a"), ST_DENIED);
+	assert_counted();
+	made(S("a"));
+	cr_assert(found("a")->uidvalidity != uidvalidity);
+	cr_assert_eq(found("a")->messages, 0);
+	cr_assert_eq(removed("a"), ST_OK);
+	cr_assert_eq(removed("a/b"), ST_OK);
+	assert_tree("INBOX:fs");
+}
+
+Test(folders, come_back_from_what_was_expunged)
+{
+	struct folder_lost all = {0};
+	struct view_change c;
+	int64_t restored;
+	view *v;
+
+	made(S("a"));
+	made(S("gone"));
+	appended(S("a"), S("Subject: 1\r\n\r\n"), FLAG_DELETED | FLAG_SEEN);
+	appended(S("a"), S("Subject: 22\r\n\r\n"), FLAG_DELETED);
+	appended(S("gone"), S("Subject: 333\r\n\r\n"), 0);
+	v = opened(S("a"));
+	int64_t first = v->entries[0].message, id = v->folder;
+	cr_assert_eq(view_expunge(v, NULL, 0, &me.a, &c), ST_OK);
+	cr_assert_eq(v->n, 0);
+	cr_assert_eq(removed("gone"), ST_OK);
+
+	struct folder_lost one = {.folder = id, .message = first};
+	cr_assert_eq(folder_undelete(me.postoffice, me.mailbox, &one, &restored), ST_OK);
+	cr_assert_eq(restored, 1);
+	cr_assert_eq(view_refresh(v, false, &me.a, &c), ST_OK);
+	cr_assert_eq(v->n, 1);
+	cr_assert_eq(v->uids[0], 3);
+	cr_assert_eq(v->entries[0].flags, FLAG_SEEN);
+	struct folder_lost late = {.since = v->entries[0].received + 3600 * USEC_S};
+	cr_assert_eq(folder_undelete(me.postoffice, me.mailbox, &late, &restored), ST_OK);
+	cr_assert_eq(restored, 0);
+	cr_assert_eq(folder_undelete(me.postoffice, me.mailbox, &all, &restored), ST_OK);
+	cr_assert_eq(restored, 2, "%d", (int)restored);
+	cr_assert_eq(found("INBOX")->messages, 1);
+	cr_assert_eq(found("a")->messages, 2);
+	cr_assert_eq(folder_undelete(me.postoffice, me.mailbox, &all, &restored), ST_OK);
+	cr_assert_eq(restored, 0);
+	assert_counted();
+	view_close(&v);
+}
+
+Test(folders, come_back_as_far_as_there_is_room)
+{
+	struct folder_lost all = {0};
+	struct view_change c;
+	int64_t restored;
+	view *v;
+
+	for (int i = 0; i < 3; i++)
+		appended(S("INBOX"), S("Subject: x\r\n\r\n0123456789"), FLAG_DELETED);
+	v = opened(S("INBOX"));
+	cr_assert_eq(view_expunge(v, NULL, 0, &me.a, &c), ST_OK);
+	reader_quota(60);
+	cr_assert_eq(folder_undelete(me.postoffice, me.mailbox, &all, &restored), ST_FULL);
+	cr_assert_eq(restored, 2);
+	assert_counted();
+	view_close(&v);
+}
+
+Test(folders, of_others_are_not_to_be_had)
+{
+	struct reader other = reader_stranger();
+	struct folder_row *rows;
+	struct folder_lost all = {.into = me.inbox};
+	folder *f;
+	view *v = NULL;
+	int64_t restored;
+	int n;
+
+	made(S("a"));
+	cr_assert_eq(folder_find(other.postoffice, me.mailbox, S("a"), &me.a, &f), ST_ABSENT);
+	cr_assert_eq(folder_tree(other.postoffice, me.mailbox, &me.a, &rows, &n), ST_OK);
+	cr_assert_eq(n, 0);
+	cr_assert_eq(view_open(other.postoffice, me.mailbox, S("a"), 0, &v), ST_ABSENT);
+	cr_assert_eq(view_open(me.postoffice, other.mailbox, S("INBOX"), 0, &v), ST_ABSENT);
+	cr_assert_eq(folder_make(other.postoffice, me.mailbox, S("b"), 0, &me.a, &f), ST_ABSENT);
+	cr_assert_eq(folder_remove(other.postoffice, me.mailbox, S("a")), ST_ABSENT);
+	cr_assert_eq(folder_rename(other.postoffice, me.mailbox, S("a"), S("b")), ST_ABSENT);
+	folder_undelete(other.postoffice, me.mailbox, &all, &restored);
+	cr_assert_eq(restored, 0);
+	assert_tree("INBOX:fs a:f");
+}
