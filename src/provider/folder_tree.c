@@ -131,7 +131,10 @@ status folder_make(int64_t postoffice, int64_t mailbox, slice name, unsigned spe
 	if (slice_same(t.name, S("INBOX")))
 		return ST_EXISTS;
 	levels_of(&t, t.name, true);
-	TRY(turn_settle(&t, make_once));
+	status s = turn_settle(&t, make_once);
+	if (s == ST_LIMITED) /* of no mailbox there is no folder more either */
+		TRY(keyword_list(postoffice, mailbox, a, &(struct keywords){0}));
+	TRY(s);
 	return folder_find(postoffice, mailbox, t.name, a, out);
 }
 

@@ -103,7 +103,7 @@ static int uid_order(const void *a, const void *b)
 	return x < y ? -1 : x > y;
 }
 
-uint32_t *view_uids(const uint32_t *uids, int *n, arena *a)
+static uint32_t *in_order(const uint32_t *uids, int *n, arena *a)
 {
 	uint32_t *sorted = arena_new_array(a, (size_t)*n + 1, sizeof *sorted);
 	int kept = 0;
@@ -121,6 +121,18 @@ uint32_t *view_uids(const uint32_t *uids, int *n, arena *a)
 			sorted[kept++] = sorted[i];
 	*n = kept;
 	return sorted;
+}
+
+uint32_t *view_asked(const view *v, const uint32_t *uids, int *n, arena *a)
+{
+	uint32_t *asked = in_order(uids, n, a);
+	int kept = 0;
+
+	for (int i = 0; i < *n; i++)
+		if (view_number(v, asked[i]) > 0)
+			asked[kept++] = asked[i];
+	*n = kept;
+	return asked;
 }
 
 /* ---- the difference */
@@ -226,7 +238,7 @@ void view_change_join(const view *v, const struct view_change *before, arena *a,
 	for (int i = 0; i < out->changed_n; i++)
 		if (view_number(v, out->changed[i]) <= v->n - out->arrived)
 			all[kept++] = out->changed[i];
-	out->changed = view_uids(all, &kept, a);
+	out->changed = in_order(all, &kept, a);
 	out->changed_n = kept;
 }
 

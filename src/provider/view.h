@@ -80,7 +80,7 @@ struct view_range {
 status view_vanished(view *v, int64_t since, arena *a, struct view_range **ranges, int *n,
 		     bool *complete);
 
-/* ---- changing. UIDs in any order; those that are gone are nothing. */
+/* ---- changing. UIDs in any order; those that are gone, or not in the view yet, are nothing. */
 
 struct view_flags {
 	int64_t remove, add;      /* new = old & ~remove | add; replace: remove = VIEW_ALL_FLAGS */

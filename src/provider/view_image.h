@@ -52,7 +52,7 @@ void view_change_join(const view *v, const struct view_change *before, arena *a,
 		      struct view_change *out);
 /* All UIDs below uidnext that are not there, as ranges. */
 struct view_range *view_absent(const view *v, arena *a, int *n);
-/* The UIDs in rising order, each once. */
-uint32_t *view_uids(const uint32_t *uids, int *n, arena *a);
+/* The UIDs in rising order, each once, without those the reader was never told of. */
+uint32_t *view_asked(const view *v, const uint32_t *uids, int *n, arena *a);
 
 #endif

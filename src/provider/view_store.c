@@ -123,7 +123,7 @@ static struct change change_of(view *v, const uint32_t *uids, int n, arena *a)
 {
 	struct change c = {.v = v, .n = n, .a = a};
 
-	c.uids = view_uids(uids, &c.n, a);
+	c.uids = view_asked(v, uids, &c.n, a);
 	c.wide = arena_new_array(a, (size_t)c.n + 1, sizeof *c.wide);
 	for (int i = 0; i < c.n; i++)
 		c.wide[i] = c.uids[i];

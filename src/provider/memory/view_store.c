@@ -151,7 +151,7 @@ status view_store(view *v, const uint32_t *uids, int n, const struct view_flags 
 	arena *a, struct view_stored *out)
 {
 	struct here h;
-	uint32_t *asked = view_uids(uids, &n, a);
+	uint32_t *asked = view_asked(v, uids, &n, a);
 	uint32_t *failed = arena_new_array(a, (size_t)n + 1, sizeof *failed);
 	int64_t own = 0;
 
@@ -185,7 +185,7 @@ status view_expunge(view *v, const uint32_t *uids, int n, arena *a, struct view_
 {
 	struct here h;
 	uint32_t below = uids ? UINT32_MAX : v->uidnext;
-	uint32_t *asked = uids ? view_uids(uids, &n, a) : NULL;
+	uint32_t *asked = uids ? view_asked(v, uids, &n, a) : NULL;
 	int64_t own = 0;
 
 	if (v->read_only)
@@ -253,7 +253,7 @@ static status copy(view *v, const uint32_t *uids, int n, slice given, bool hold,
 	arena *a, struct view_copied *out)
 {
 	struct here h;
-	uint32_t *asked = view_uids(uids, &n, a);
+	uint32_t *asked = view_asked(v, uids, &n, a);
 	slice name;
 	int64_t to = 0;
 
