@@ -98,7 +98,7 @@ settings() {
 	grep -o '`[a-z][a-z0-9]*_[a-z0-9_]*`' "$1" | tr -d '`' | sort -u | while read -r name; do
 		grep -qx "$name" "$work/settings" && continue
 		case $name in
-		smtp_* | pop3_* | pop3s_* | http_* | auth_* | submission_* | submissions_* | db_* | mailbox_* | *_retention | *_listen | *_patience | *_most) ;;
+		smtp_* | pop3_* | pop3s_* | imap_* | imaps_* | http_* | auth_* | submission_* | submissions_* | db_* | mailbox_* | *_retention | *_listen | *_patience | *_most) ;;
 		*) continue ;;
 		esac
 		grep -rqw "$name" "$top/src" "$top/sql" "$top/tests/unit" --include='*.[ch]' --include='*.def' \

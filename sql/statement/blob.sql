@@ -8,6 +8,14 @@ select codec, rawlen, nseg, data, blob from blob where postoffice = $1::bigint a
 select codec, rawlen, nseg, data, blob from blob
 where postoffice = $1::bigint and blob = (select blob from message where postoffice = $1::bigint and msg = $2::bigint);
 
+-- statement blob_small
+-- $2 blobs, $3 most raw octets: those that are whole in their row, with their places in $2 from 1. The
+-- lateral join finds each one's partition by itself.
+select u.place, b.codec, b.rawlen, b.data
+from unnest($2::bigint[]) with ordinality u (blob, place)
+cross join lateral (select codec, rawlen, data from blob
+	where postoffice = $1::bigint and blob = u.blob and nseg = 1 and rawlen <= $3::bigint) b;
+
 -- statement blob_segment_find
 select data from blob_seg where postoffice = $1::bigint and blob = $2::bigint and seg = $3::bigint;
 

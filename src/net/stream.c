@@ -37,6 +37,7 @@ struct stream {
 	uint64_t bytes_in, bytes_out;
 	net_address peer, local;
 	const char *name;
+	notice *other; /* ends a wait for input too; NULL but in stream_wait_input_or */
 	enum service service;
 	bool bulk;    /* input comes in large pieces: read it with a large buffer */
 	bool ended;   /* the peer's orderly end was read */
@@ -191,13 +192,17 @@ static void passed(stream *s, size_t n)
 static status wait_turn(const stream *s, enum turn turn)
 {
 	bool reading = turn == TURN_WAIT_READ;
-	struct wait w = {
-		.fd = reading ? s->wire.in : s->wire.out,
-		.ready = (reading ? WAIT_READ : WAIT_WRITE) | WAIT_TRIED,
+	struct wait w[] = {
+		{
+			.fd = reading ? s->wire.in : s->wire.out,
+			.ready = (reading ? WAIT_READ : WAIT_WRITE) | WAIT_TRIED,
+		},
+		{.fd = -1, .notice = s->other},
 	};
 	int which;
 
-	return task_wait_any(&w, 1, s->until, &which);
+	TRY(task_wait_any(w, reading && s->other ? 2 : 1, s->until, &which));
+	return which == 1 ? ST_EXISTS : ST_OK; /* the notice came first */
 }
 
 /* A peer that always has something for us never makes us wait; its deadline counts all the same and
@@ -504,6 +509,18 @@ status stream_wait_input(stream *s, usec span)
 	status kind = fill(s);
 	s->until = until;
 	return kind;
+}
+
+status stream_wait_input_or(stream *s, notice *other, usec span, bool *noticed)
+{
+	*noticed = false;
+	s->other = other;
+	status kind = stream_wait_input(s, span);
+	s->other = NULL;
+	if (kind != ST_EXISTS)
+		return kind;
+	*noticed = true;
+	return ST_OK;
 }
 
 bool stream_is_quiet(stream *s)

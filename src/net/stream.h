@@ -16,6 +16,7 @@
 #include "base/metric.h"
 #include "net/address.h"
 #include "net/tls.h"
+#include "task/task.h"
 
 typedef struct stream stream;
 
@@ -60,6 +61,8 @@ status stream_wait_input(stream *s, usec span);
 /* Whether the peer is still there and has said nothing that is unread; looks once, never waits. For
    connections kept for later. */
 bool stream_is_quiet(stream *s);
+/* The same, or until the notice is raised, whichever comes first: IDLE. *noticed tells which. */
+status stream_wait_input_or(stream *s, notice *other, usec span, bool *noticed);
 
 /* ---- writing */
 status stream_write(stream *s, slice bytes);

@@ -36,7 +36,7 @@ static int one_conversation(const struct bootstrap *boot, const char *word)
 {
 	const struct service_row *row;
 	if (service_row_find(slice_z(word), &row) != ST_OK || !row->run) {
-		fprintf(stderr, "pennypostd: no conversation called \"%s\"; try smtp, submission or pop3\n",
+		fprintf(stderr, "pennypostd: no conversation called \"%s\"; try smtp, submission, pop3 or imap\n",
 			word);
 		return EX_USAGE;
 	}

@@ -2,6 +2,7 @@
 #include "program/service_table.h"
 
 #include "connector/smtp/smtp.h"
+#include "service/imap/imap.h"
 #include "service/pop3/pop3.h"
 
 const struct service_row service_rows[] = {
@@ -11,6 +12,8 @@ const struct service_row service_rows[] = {
 	{"outbound", S_COUNT, SERVICE_SMTP, false, NULL}, /* workers of its own, without clients */
 	{"pop3", S_pop3_listen, SERVICE_POP3, false, pop3_conversation},
 	{"pop3s", S_pop3s_listen, SERVICE_POP3, true, pop3_conversation},
+	{"imap", S_imap_listen, SERVICE_IMAP, false, imap_conversation},
+	{"imaps", S_imaps_listen, SERVICE_IMAP, true, imap_conversation},
 	{"http", S_http_listen, SERVICE_HTTP, false, NULL},
 };
 const int service_row_count = sizeof service_rows / sizeof *service_rows;

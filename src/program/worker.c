@@ -30,37 +30,47 @@ const char *worker_role_name(enum worker_role r)
 	return names[r];
 }
 
+/* What listeners ask of each service. */
+static const struct service_limits {
+	enum setting_id most, per_address, per_network, handshake;
+	slice refusal;
+} limits_of[SERVICE_COUNT] = {
+	[SERVICE_SMTP] = {S_smtp_conversations_most, S_smtp_per_address_most, S_smtp_per_network_most,
+		S_smtp_greeting_patience, S("421 4.7.0 Too many connections, try again later\r\n")},
+	[SERVICE_SUBMISSION] = {S_smtp_conversations_most, S_smtp_per_address_most,
+		S_smtp_per_network_most, S_smtp_greeting_patience,
+		S("421 4.7.0 Too many connections, try again later\r\n")},
+	[SERVICE_POP3] = {S_pop3_conversations_most, S_pop3_per_address_most, S_pop3_per_network_most,
+		S_pop3_logon_patience, S("-ERR [SYS/TEMP] too many connections, try again later\r\n")},
+	[SERVICE_IMAP] = {S_imap_conversations_most, S_imap_per_address_most, S_imap_per_network_most,
+		S_imap_logon_patience, S("* BYE [LIMIT] Too many connections, try again later\r\n")},
+};
+
 static unsigned most_of(enum service s)
 {
 	unsigned all = (unsigned)setting_number(S_conversations_most, NULL);
-	unsigned own = (unsigned)setting_number(
-		s == SERVICE_POP3 ? S_pop3_conversations_most : S_smtp_conversations_most, NULL);
+	unsigned own = (unsigned)setting_number(limits_of[s].most, NULL);
 	return own < all ? own : all;
 }
 
 static unsigned per_address_of(enum service s)
 {
-	return (unsigned)setting_number(
-		s == SERVICE_POP3 ? S_pop3_per_address_most : S_smtp_per_address_most, NULL);
+	return (unsigned)setting_number(limits_of[s].per_address, NULL);
 }
 
 static unsigned per_network_of(enum service s)
 {
-	return (unsigned)setting_number(
-		s == SERVICE_POP3 ? S_pop3_per_network_most : S_smtp_per_network_most, NULL);
+	return (unsigned)setting_number(limits_of[s].per_network, NULL);
 }
 
 static slice refusal_of(enum service s)
 {
-	return s == SERVICE_POP3
-		? S("-ERR [SYS/TEMP] too many connections, try again later\r\n")
-		: S("421 4.7.0 Too many connections, try again later\r\n");
+	return limits_of[s].refusal;
 }
 
 static usec handshake_of(enum service s)
 {
-	return setting_number(s == SERVICE_POP3 ? S_pop3_logon_patience : S_smtp_greeting_patience,
-			      NULL);
+	return setting_number(limits_of[s].handshake, NULL);
 }
 
 const struct listener_limits worker_limits = {most_of, per_address_of, per_network_of, refusal_of,

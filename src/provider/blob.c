@@ -399,3 +399,50 @@ status blob_head(int64_t postoffice, int64_t blob, size_t most, arena *a, slice 
 	text_free(&h.bytes);
 	return s;
 }
+
+/* ---- small ones, many at once */
+
+static status small_take(slice bytes, void *arg)
+{
+	text_add(arg, bytes);
+	return ST_OK;
+}
+
+static status small_read(int64_t blob, const struct rows *r, int row, text *raw)
+{
+	struct reading reading = {.blob = blob, .size = (uint64_t)row_int(r, row, 2),
+				  .each = small_take, .arg = raw};
+	status s;
+
+	text_clear(raw);
+	if (row_int(r, row, 1) != CODEC_ZSTD)
+		return broken(blob, "codec");
+	s = segment_read(&reading, row_slice(r, row, 3));
+	memory_free(reading.piece);
+	if (s == ST_OK && reading.seen != reading.size)
+		s = broken(blob, "too-short");
+	return s;
+}
+
+status blob_each_small(int64_t postoffice, const int64_t *blobs, int n, size_t most,
+	status (*each)(int which, slice raw, void *arg), void *arg)
+{
+	struct param p[] = {p_int(postoffice), p_int_array(blobs, n), p_int((int64_t)most)};
+	arena a = ARENA_INIT;
+	text raw = TEXT_INIT;
+	struct rows r;
+	status s = db_run(SQL_BLOB_SMALL, p, 3, &a, &r);
+
+	for (int row = 0; s == ST_OK && row < r.count; row++) {
+		int which = (int)row_int(&r, row, 0) - 1;
+
+		s = small_read(blobs[which], &r, row, &raw);
+		if (s == ST_OK)
+			s = each(which, text_slice(&raw), arg);
+		if (s == ST_OK)
+			s = task_breathe();
+	}
+	text_free(&raw);
+	arena_release(&a);
+	return s;
+}

@@ -529,6 +529,12 @@ static void under(struct words *w)
 	w->p->others = true;
 }
 
+/* "copies may stand": a client copies messages, so one may stand twice in a mailbox. */
+static void may_stand(struct words *w)
+{
+	w->p->copying = true;
+}
+
 static const struct {
 	const char *name;
 	void (*run)(struct words *w);
@@ -536,7 +542,7 @@ static const struct {
 	{"given", given},         {"expect", expect},       {"fail", fail},
 	{"lose", lose},           {"database", database},   {"unhealthy", unhealthy},
 	{"healthy", healthy},     {"stop", stop},           {"under", under},
-	{"body", body},
+	{"body", body},           {"copies", may_stand},
 };
 
 bool house_sentence(struct play *p, slice text)

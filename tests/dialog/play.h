@@ -20,7 +20,7 @@ struct client {
 /* A running instance that plays instead of the house in memory (--connect). */
 struct instance {
 	slice host, ca;
-	unsigned smtp, submission, submissions, pop3, pop3s;
+	unsigned smtp, submission, submissions, pop3, pop3s, imap, imaps;
 };
 
 /* What stood in the mailboxes after a play, for comparing plays under faults with the plain one. */
@@ -49,6 +49,7 @@ struct play {
 	int open;                   /* conversations that go on */
 	bool forgiving;             /* answers may be any; invariants must hold */
 	bool unsure;                /* a client left without hearing the goodbye */
+	bool copying;               /* clients copy: a message may stand twice in a mailbox */
 	bool others;                /* under faults other mail than in the plain play may be stored */
 	int acknowledged_count;
 	int64_t acknowledged[512];  /* ids that a 250 named */

@@ -390,7 +390,8 @@ static void read_instance(const char *path)
 		.host = value_of(all, "HOST"), .ca = value_of(all, "CA_FILE"),
 		.smtp = port_of(all, "SMTP_PORT"), .submission = port_of(all, "SUBMISSION_PORT"),
 		.submissions = port_of(all, "SMTPS_PORT"), .pop3 = port_of(all, "POP3_PORT"),
-		.pop3s = port_of(all, "POP3S_PORT"),
+		.pop3s = port_of(all, "POP3S_PORT"), .imap = port_of(all, "IMAP_PORT"),
+		.imaps = port_of(all, "IMAPS_PORT"),
 	};
 	if (slice_same(i.host, S("localhost")))
 		i.host = S("127.0.0.1");

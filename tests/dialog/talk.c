@@ -8,6 +8,7 @@
 #include "mail/dot.h"
 #include "net/conversation_inside.h"
 #include "provider/auth_apop.h"
+#include "service/imap/imap.h"
 #include "service/pop3/pop3.h"
 
 #include <stdio.h>
@@ -60,6 +61,8 @@ static bool read_service(slice word, struct arrival *out)
 {
 	if (slice_same(word, S("pop3")))
 		*out = (struct arrival){.service = SERVICE_POP3, .run = pop3_conversation};
+	else if (slice_same(word, S("imap")))
+		*out = (struct arrival){.service = SERVICE_IMAP, .run = imap_conversation};
 	else if (slice_same(word, S("smtp")))
 		*out = (struct arrival){.service = SERVICE_SMTP, .run = smtp_conversation};
 	else if (slice_same(word, S("submission")))
@@ -111,16 +114,17 @@ static bool arrive_here(struct play *p, const struct arrival *how, stream **s)
 static bool arrive_there(struct play *p, const struct arrival *how, stream **s)
 {
 	const struct instance *i = p->instance;
-	bool pop3 = how->service == SERVICE_POP3;
+	const unsigned port[SERVICE_COUNT][2] = {
+		[SERVICE_SMTP] = {i->smtp, i->submissions},
+		[SERVICE_SUBMISSION] = {i->submission, i->submissions},
+		[SERVICE_POP3] = {i->pop3, i->pop3s},
+		[SERVICE_IMAP] = {i->imap, i->imaps},
+	};
 	net_address to;
 
 	if (net_address_parse(i->host, &to) != ST_OK)
 		return false;
-	to.port = (uint16_t)(pop3 && how->tls                      ? i->pop3s
-			     : pop3                                ? i->pop3
-			     : how->tls                            ? i->submissions
-			     : how->service == SERVICE_SUBMISSION ? i->submission
-								   : i->smtp);
+	to.port = (uint16_t)port[how->service][how->tls];
 	return stream_connect(&to, NULL, s) == ST_OK;
 }
 
@@ -137,7 +141,7 @@ static void verb_connect(struct play *p, struct client *c, slice rest)
 	struct arrival how;
 
 	if (!read_arrival(p, rest, &how)) {
-		play_fails(p, "connect to what? (smtp, submission, pop3; tls; from ADDRESS; without tls)");
+		play_fails(p, "connect to what? (smtp, submission, pop3, imap; tls; from ADDRESS; without tls)");
 		return;
 	}
 	if (c->s)

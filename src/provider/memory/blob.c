@@ -101,3 +101,22 @@ status blob_each_of(
 	store_give();
 	return blob_each(postoffice, blob, each, arg);
 }
+
+status blob_each_small(int64_t postoffice, const int64_t *blobs, int n, size_t most,
+	status (*each)(int which, slice raw, void *arg), void *arg)
+{
+	status kind = ST_OK;
+
+	for (int i = 0; kind == ST_OK && i < n; i++) {
+		arena a = ARENA_INIT;
+		slice body = {0};
+
+		kind = blob_head(postoffice, blobs[i], SIZE_MAX, &a, &body);
+		if (kind == ST_OK && body.size <= most)
+			kind = each(i, body, arg);
+		else if (kind == ST_ABSENT)
+			kind = ST_OK;
+		arena_release(&a);
+	}
+	return kind;
+}

@@ -1,0 +1,220 @@
+/* APPEND (RFC 9051 6.3.12) of one message or several (MULTIAPPEND, RFC 3502), as text or binary (RFC 3516): a
+   message flows from the stream into the store, never whole in memory, and stands there only when all
+   of them came. */
+#include "provider/append.h"
+
+#include "service/imap/flags.h"
+#include "service/imap/names.h"
+#include "service/imap/selected.h"
+
+#define MESSAGES_MOST 100               /* in one command */
+#define HEADER_MOST ((size_t)64 * 1024) /* octets of a header that are kept to be looked at */
+
+struct appending {
+	struct append x;
+	struct append_message message[MESSAGES_MOST];
+	text header[MESSAGES_MOST];
+	struct flag_words flags[MESSAGES_MOST];
+	status stored; /* of the bodies; the client is heard to the end whatever it is */
+};
+
+/* ---- one message */
+
+struct incoming {
+	struct append_message *m;
+	text *header;
+	text fresh;         /* the piece as it will stand */
+	uint64_t size;      /* stored so far */
+	uint64_t line_size; /* octets of the present line of the header, without CR */
+	char last;          /* the octet before this piece */
+	bool binary, header_ends, nul;
+};
+
+/* Lines end with CRLF in the store: in text a bare LF becomes one. */
+static void piece_clean(struct incoming *in, slice piece)
+{
+	text_clear(&in->fresh);
+	in->nul = in->nul || (!in->binary && slice_find(piece, '\0') < piece.size);
+	for (size_t lf; !in->binary && (lf = slice_find(piece, '\n')) < piece.size;) {
+		char before = lf > 0 ? piece.at[lf - 1] : in->last;
+
+		text_add(&in->fresh, slice_until(piece, lf));
+		text_add(&in->fresh, before == '\r' ? S("\n") : S("\r\n"));
+		in->last = '\n';
+		piece = slice_from(piece, lf + 1);
+	}
+	text_add(&in->fresh, piece);
+	if (piece.size > 0)
+		in->last = piece.at[piece.size - 1];
+}
+
+/* Looks for the empty line, and keeps what stands before it. */
+static void header_scan(struct incoming *in, slice piece)
+{
+	size_t at = 0;
+
+	for (; at < piece.size && !in->header_ends; at++) {
+		if (piece.at[at] != '\n') {
+			in->line_size += piece.at[at] != '\r';
+			continue;
+		}
+		in->header_ends = in->line_size == 0;
+		in->line_size = 0;
+	}
+	text_add(in->header, slice_until(piece, at < HEADER_MOST - in->header->size
+						? at : HEADER_MOST - in->header->size));
+	if (in->header_ends)
+		in->m->header_size = (uint32_t)(in->size + at);
+}
+
+static status piece_store(struct incoming *in, slice piece)
+{
+	piece_clean(in, piece);
+	piece = text_slice(&in->fresh);
+	if (!in->header_ends)
+		header_scan(in, piece);
+	in->size += piece.size;
+	return blob_write(in->m->body, piece);
+}
+
+/* Reads the octets of a literal that was announced. *stored is the store's trouble, which ends nothing: the
+   client says all it has announced. */
+static status literal_store(conversation *c, const literal *l, struct incoming *in, status *stored)
+{
+	slice piece;
+	status s = ST_OK;
+
+	for (uint64_t left = l->size; s == ST_OK && left > 0; left -= piece.size) {
+		s = stream_some(c->stream, left < 65536 ? (size_t)left : 65536, &piece);
+		if (s == ST_OK && *stored == ST_OK)
+			*stored = piece_store(in, piece);
+		if (s == ST_OK)
+			s = task_breathe();
+	}
+	text_free(&in->fresh);
+	if (s == ST_OK && *stored == ST_OK)
+		*stored = in->nul ? ST_INVALID : blob_writer_finish(in->m->body);
+	if (!in->header_ends)
+		in->m->header_size = (uint32_t)in->size;
+	in->m->header = text_slice(in->header);
+	return s;
+}
+
+/* ---- the command */
+
+/* Every message: [SP "(" flags ")"] [SP date-time] SP literal; the words before the literal. */
+static status arg_message(args *p, struct append_message *m, struct flag_words *flags)
+{
+	date received;
+
+	TRY(arg_space(p));
+	if (arg_is(p, '(')) {
+		TRY(arg_flag_list(p, flags));
+		TRY(arg_space(p));
+	}
+	if (arg_is(p, '"')) {
+		TRY(arg_date_time(p, &received));
+		m->received = received.at;
+		m->zone = received.offset;
+		TRY(arg_space(p));
+	}
+	return ST_OK;
+}
+
+static status message_take(conversation *c, args *p, struct appending *a)
+{
+	struct append_message *m = &a->message[a->x.n];
+	struct incoming in = {.m = m, .header = &a->header[a->x.n]};
+	literal l;
+
+	TRY(arg_message(p, m, &a->flags[a->x.n]));
+	TRY(arg_literal(p, p->skip_most, &l));
+	in.binary = l.binary;
+	if (a->stored == ST_OK)
+		a->stored = blob_writer_open(a->x.postoffice, &m->body);
+	a->x.n++;
+	TRY(literal_store(c, &l, &in, &a->stored));
+	return args_continue(p);
+}
+
+/* What UTF8 (~{n}) of RFC 6855 wraps is taken off by nobody any more: RFC 9755 has the plain literal. */
+static status messages_take(conversation *c, args *p, struct appending *a)
+{
+	do {
+		if (a->x.n == MESSAGES_MOST) {
+			p->trouble = "Too many messages in one command";
+			return ST_INVALID;
+		}
+		TRY(message_take(c, p, a));
+	} while (arg_is(p, ' '));
+	return arg_end(p);
+}
+
+static status flags_give(conversation *c, args *p, struct appending *a)
+{
+	for (int k = 0; k < a->x.n; k++)
+		TRY(flags_bits(c, p, &a->flags[k], true, &a->message[k].flags));
+	return ST_OK;
+}
+
+static status say_appended(conversation *c, const struct append *x)
+{
+	uint32_t *uids = arena_new_array(&c->command, (size_t)x->n, sizeof *uids);
+	text list = TEXT_INIT;
+
+	for (int k = 0; k < x->n; k++)
+		uids[k] = x->messages[k].uid;
+	imap_numbers_text(uids, (size_t)x->n, &list);
+	status s = imap_ok(c, "[APPENDUID %u %s] Stored", x->uidvalidity, list.at);
+	text_free(&list);
+	return s;
+}
+
+static status append(conversation *c, args *p, struct appending *a)
+{
+	TRY(messages_take(c, p, a));
+	if (a->stored == ST_INVALID)
+		return imap_no(c, "[CANNOT] Messages hold no NUL; use a binary literal");
+	if (a->stored == ST_OK)
+		a->stored = flags_give(c, p, a);
+	if (a->stored == ST_INVALID)
+		return ST_INVALID;
+	if (a->stored == ST_OK)
+		a->stored = append_run(&a->x);
+	if (a->stored == ST_ABSENT)
+		return imap_no(c, "[TRYCREATE] There is no such folder; CREATE it first");
+	return a->stored == ST_OK ? say_appended(c, &a->x) : imap_trouble(c, a->stored);
+}
+
+static status imap_append(conversation *c, args *p)
+{
+	const struct imap *i = imap_of(c);
+	struct setting_at at = imap_at(c);
+	struct appending *a;
+	folder *f;
+
+	TRY(arg_space(p));
+	a = arena_new(&c->command, sizeof *a);
+	a->x = (struct append){.postoffice = i->who.postoffice, .mailbox = i->who.mailbox,
+			       .messages = a->message};
+	TRY(arg_mailbox(p, &a->x.folder));
+	p->skip_most = (uint64_t)setting_number(S_smtp_message_most, &at);
+	/* Better said before the message comes. */
+	status s = folder_find(i->who.postoffice, i->who.mailbox, a->x.folder, &c->command, &f);
+	if (s != ST_OK) {
+		TRY(args_skip(p));
+		return s == ST_ABSENT ? imap_no(c, "[TRYCREATE] There is no such folder; CREATE it first")
+				      : imap_trouble(c, s);
+	}
+	s = append(c, p, a);
+	for (int k = 0; k < a->x.n; k++) {
+		blob_writer_close(&a->message[k].body);
+		text_free(&a->header[k]);
+	}
+	return s;
+}
+
+const struct imap_row imap_append_rows[] = {
+	{"APPEND", imap_append, AT_LOGGED_ON, 0, "APPEND folder [(flags)] [\"date\"] {octets} [...]: store messages"},
+	{0},
+};

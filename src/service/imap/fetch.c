@@ -1,0 +1,547 @@
+/* FETCH and UID FETCH (RFC 9051 6.4.5), with CHANGEDSINCE and VANISHED (RFC 7162), OBJECTID (RFC 8474) and SAVEDATE
+   (RFC 8514). Messages go out in batches: what is known of a batch comes in one round trip, small bodies in
+   another; envelopes and structures that nobody has packed yet are packed and kept. */
+#include "mail/envelope.h"
+#include "mail/header.h"
+#include "provider/blob.h"
+#include "provider/trace.h"
+#include "service/imap/section.h"
+#include "service/imap/selected.h"
+
+#include <inttypes.h>
+
+#define BATCH 256
+#define BATCH_BODIES 64               /* when octets of bodies are asked for, */
+#define BODY_SMALL ((size_t)32 * 1024) /* and so big a body comes with those of its batch */
+#define SECTIONS_MOST 100 /* of one command (T24) */
+#define FACTS_VERSION 1   /* of what is packed here; to be raised with the packers' */
+#define HEADER_LOOKED_MOST ((size_t)1024 * 1024) /* octets of a header an envelope is made of */
+
+enum { F_UID = 1, F_FLAGS = 2, F_DATE = 4, F_SIZE = 8, F_ENVELOPE = 16, F_BODY = 32, F_BODYSTRUCTURE = 64,
+	F_MODSEQ = 128, F_EMAILID = 256, F_THREADID = 512, F_SAVEDATE = 1024 };
+
+struct fetch {
+	bool by_uid, vanished, conditional;
+	imap_set set;
+	unsigned items;
+	struct section *sections;
+	int sections_n;
+	uint64_t changed_since;
+};
+
+/* ---- reading */
+
+static const struct item {
+	const char *word;
+	unsigned bits;
+} items[] = {
+	{"UID", F_UID}, {"FLAGS", F_FLAGS}, {"INTERNALDATE", F_DATE}, {"RFC822.SIZE", F_SIZE},
+	{"ENVELOPE", F_ENVELOPE}, {"BODYSTRUCTURE", F_BODYSTRUCTURE}, {"MODSEQ", F_MODSEQ}, {"EMAILID", F_EMAILID},
+	{"THREADID", F_THREADID}, {"SAVEDATE", F_SAVEDATE},
+};
+static const struct item macros[] = {
+	{"ALL", F_FLAGS | F_DATE | F_SIZE | F_ENVELOPE}, {"FAST", F_FLAGS | F_DATE | F_SIZE},
+	{"FULL", F_FLAGS | F_DATE | F_SIZE | F_ENVELOPE | F_BODY},
+};
+/* Words before a "[", and those of IMAP4rev1 that stand for a section. */
+static const struct section_word {
+	const char *word;
+	const char *label;
+	struct section s;
+	bool brackets;
+} section_words[] = {
+	{"BODY", "BODY", {0}, true}, {"BODY.PEEK", "BODY", {.peek = true}, true},
+	{"BINARY", "BINARY", {.binary = true}, true}, {"BINARY.PEEK", "BINARY", {.binary = true, .peek = true}, true},
+	{"BINARY.SIZE", "BINARY.SIZE", {.binary = true, .only_size = true, .peek = true}, true},
+	{"RFC822", "RFC822", {0}, false},
+	{"RFC822.HEADER", "RFC822.HEADER", {.kind = SECTION_HEADER, .peek = true}, false},
+	{"RFC822.TEXT", "RFC822.TEXT", {.kind = SECTION_TEXT}, false},
+};
+#define ROWS(a) (sizeof(a) / sizeof *(a))
+
+static unsigned bits_of(const struct item *rows, size_t n, slice word)
+{
+	for (size_t i = 0; i < n; i++)
+		if (slice_same_nocase(word, slice_z(rows[i].word)))
+			return rows[i].bits;
+	return 0;
+}
+
+/* Letters, digits and dots: "BODY.PEEK" before its bracket. */
+static slice item_word(args *p)
+{
+	size_t n = 0;
+
+	while (n < p->rest.size && (p->rest.at[n] == '.' || (p->rest.at[n] >= '0' && p->rest.at[n] <= '9') ||
+		((p->rest.at[n] | 0x20) >= 'a' && (p->rest.at[n] | 0x20) <= 'z')))
+		n++;
+	slice word = slice_until(p->rest, n);
+	p->rest = slice_from(p->rest, n);
+	return word;
+}
+
+static status section_read(args *p, struct fetch *f, const struct section_word *row)
+{
+	struct section *s;
+
+	if (f->sections_n == SECTIONS_MOST) {
+		p->trouble = "Too many sections";
+		return ST_INVALID;
+	}
+	if (!f->sections)
+		f->sections = arena_new_array(&p->c->command, SECTIONS_MOST, sizeof *f->sections);
+	s = &f->sections[f->sections_n++];
+	*s = row->s;
+	s->label = slice_z(row->label);
+	return row->brackets ? arg_section(p, slice_z(row->label), s) : ST_OK;
+}
+
+static status item_read(args *p, struct fetch *f)
+{
+	slice word = item_word(p);
+	unsigned bits = bits_of(items, ROWS(items), word);
+
+	if (slice_same_nocase(word, S("BODY")) && !arg_is(p, '['))
+		bits = F_BODY;
+	f->items |= bits;
+	if (bits & F_MODSEQ)
+		imap_of(p->c)->condstore = true;
+	for (size_t i = 0; !bits && i < ROWS(section_words); i++)
+		if (slice_same_nocase(word, slice_z(section_words[i].word)))
+			return section_read(p, f, &section_words[i]);
+	return bits ? ST_OK : ST_INVALID;
+}
+
+static status items_read(args *p, struct fetch *f)
+{
+	args before = *p;
+
+	f->items |= bits_of(macros, ROWS(macros), item_word(p));
+	if (f->items & F_FLAGS)
+		return ST_OK;
+	*p = before;
+	if (!arg_take(p, '('))
+		return item_read(p, f);
+	do
+		TRY(item_read(p, f));
+	while (arg_take(p, ' '));
+	return arg_expect(p, ')');
+}
+
+/* "(CHANGEDSINCE n [VANISHED])" */
+static status modifiers_read(args *p, struct fetch *f)
+{
+	struct imap *i = imap_of(p->c);
+	slice word;
+
+	TRY(arg_expect(p, '('));
+	do {
+		TRY(arg_atom(p, &word));
+		if (slice_same_nocase(word, S("CHANGEDSINCE"))) {
+			TRY(arg_space(p));
+			TRY(arg_number(p, &f->changed_since));
+			f->conditional = i->condstore = true;
+			f->items |= F_MODSEQ;
+		} else if (slice_same_nocase(word, S("VANISHED")) && f->by_uid && i->qresync) {
+			f->vanished = true;
+		} else {
+			p->trouble = "FETCH knows CHANGEDSINCE; VANISHED goes with it in UID FETCH, after ENABLE QRESYNC";
+			return ST_INVALID;
+		}
+	} while (arg_take(p, ' '));
+	if (f->vanished && !f->conditional) {
+		p->trouble = "VANISHED goes with CHANGEDSINCE";
+		return ST_INVALID;
+	}
+	return arg_expect(p, ')');
+}
+
+static status arg_fetch(args *p, struct fetch *f)
+{
+	TRY(arg_space(p));
+	TRY(arg_set(p, &f->set));
+	TRY(arg_space(p));
+	TRY(items_read(p, f));
+	if (arg_take(p, ' '))
+		TRY(modifiers_read(p, f));
+	return arg_end(p);
+}
+
+/* ---- what is packed once */
+
+static bool wants_parts(const struct fetch *f)
+{
+	for (int i = 0; i < f->sections_n; i++)
+		if (f->sections[i].depth > 0)
+			return true;
+	return f->items & (F_BODY | F_BODYSTRUCTURE);
+}
+
+static bool wants_facts(const struct fetch *f)
+{
+	return f->sections_n > 0 || (f->items & (F_ENVELOPE | F_BODY | F_BODYSTRUCTURE));
+}
+
+static status walk_piece(slice octets, void *walk)
+{
+	mime_walk_feed(walk, octets);
+	return ST_OK;
+}
+
+/* One pass over the message makes both. */
+static status facts_pack(const struct fetch *f, const view *v, struct message_fact *fact, arena *a)
+{
+	arena scratch = ARENA_INIT;
+	slice header;
+	status s = ST_OK;
+
+	if (fact->version != FACTS_VERSION)
+		fact->envelope = fact->structure = (slice){0};
+	fact->version = FACTS_VERSION;
+	if (wants_parts(f) && fact->structure.size == 0) {
+		mime_walk *w = mime_walk_open(&scratch);
+		mime_table t;
+
+		mime_walk_keep_headers(w);
+		s = blob_each(v->postoffice, fact->blob, walk_piece, w);
+		mime_walk_finish(w, &t);
+		mime_walk_close(&w);
+		if (s == ST_OK) {
+			fact->structure = structure_pack(&t, a);
+			if (fact->envelope.size == 0)
+				fact->envelope = envelope_pack(t.part[0].header, a);
+		}
+	} else if (fact->envelope.size == 0) {
+		size_t most = fact->header_size < HEADER_LOOKED_MOST ? fact->header_size : HEADER_LOOKED_MOST;
+
+		s = blob_head(v->postoffice, fact->blob, most, &scratch, &header);
+		if (s == ST_OK)
+			fact->envelope = envelope_pack(header, a);
+	}
+	arena_release(&scratch);
+	return s;
+}
+
+static bool is_packed(const struct fetch *f, const struct message_fact *fact)
+{
+	return fact->version == FACTS_VERSION && (!(f->items & F_ENVELOPE) || fact->envelope.size > 0) &&
+	       (!wants_parts(f) || fact->structure.size > 0);
+}
+
+static bool wants_packed(const struct fetch *f)
+{
+	return wants_parts(f) || (f->items & F_ENVELOPE);
+}
+
+/* Facts of a batch, all packed that are asked for; a body that is gone has blob 0. */
+static status facts_gather(conversation *c, const struct fetch *f, const int64_t *messages, int n, arena *a,
+	struct message_fact **facts)
+{
+	const view *v = imap_of(c)->selected->view;
+	struct message_fact *fresh = arena_new_array(a, (size_t)n, sizeof *fresh);
+	int fresh_n = 0;
+
+	TRY(message_facts(v->postoffice, messages, n, a, facts));
+	for (int k = 0; k < n && wants_packed(f); k++) {
+		struct message_fact *fact = &(*facts)[k];
+
+		if (fact->blob == 0 || is_packed(f, fact))
+			continue;
+		status s = facts_pack(f, v, fact, a);
+		if (s == ST_ABSENT)
+			fact->blob = 0;
+		else if (s != ST_OK)
+			return s;
+		else
+			fresh[fresh_n++] = *fact;
+		TRY(task_breathe());
+	}
+	if (fresh_n > 0)
+		(void)message_facts_keep(v->postoffice, fresh, fresh_n); /* next time will do as well */
+	return ST_OK;
+}
+
+/* ---- telling one message */
+
+static void date_text(text *out, usec at, int zone, const char *name)
+{
+	arena a = ARENA_INIT;
+	slice shown = date_internal_format((date){at, zone}, &a);
+
+	text_format(out, " %s \"%.*s\"", name, SLICE_ARGS(shown));
+	arena_release(&a);
+}
+
+static void items_text(unsigned wanted, const struct selected *sel,
+	const struct view_entry *e, const struct message_fact *fact, text *out)
+{
+	slice body, extended;
+
+	if (wanted & F_UID)
+		text_format(out, " UID %u", e->uid);
+	if (wanted & F_FLAGS) {
+		text_add(out, S(" FLAGS "));
+		selected_flags_text(sel, e, out);
+	}
+	if (wanted & F_MODSEQ)
+		text_format(out, " MODSEQ (%" PRId64 ")", e->modseq);
+	if (wanted & F_DATE)
+		date_text(out, e->received, e->zone, "INTERNALDATE");
+	if (wanted & F_SIZE)
+		text_format(out, " RFC822.SIZE %u", e->size);
+	if (wanted & F_EMAILID)
+		text_format(out, " EMAILID (M%" PRId64 ")", e->message);
+	if (wanted & F_THREADID)
+		text_add(out, S(" THREADID NIL"));
+	if (wanted & F_SAVEDATE)
+		date_text(out, (usec)e->saved * USEC_S, 0, "SAVEDATE");
+	if ((wanted & F_ENVELOPE) && envelope_unpack_text(fact->envelope, &body) == ST_OK) {
+		text_add(out, S(" ENVELOPE "));
+		text_add(out, body);
+	}
+	if (!(wanted & (F_BODY | F_BODYSTRUCTURE)) ||
+		structure_unpack_texts(fact->structure, &body, &extended) != ST_OK)
+		return;
+	if (wanted & F_BODY) {
+		text_add(out, S(" BODY "));
+		text_add(out, body);
+	}
+	if (wanted & F_BODYSTRUCTURE) {
+		text_add(out, S(" BODYSTRUCTURE "));
+		text_add(out, extended);
+	}
+}
+
+struct telling { /* what one command has come to */
+	bool gone;     /* a body was not there */
+	bool unknown;  /* a part's encoding is not known */
+	bool inside;   /* a line is begun: trouble can only end the talk */
+};
+
+static status sections_tell(conversation *c, const struct fetch *f, const struct message_fact *fact, arena *a,
+	slice raw, struct telling *t)
+{
+	structure parts = {0};
+	struct source from = {.postoffice = imap_of(c)->who.postoffice, .fact = fact, .raw = raw, .parts = &parts};
+
+	if (wants_parts(f) && structure_unpack(fact->structure, a, &parts) != ST_OK)
+		return ST_ABSENT;
+	for (int i = 0; i < f->sections_n; i++) {
+		status s = section_send(c, &from, &f->sections[i]);
+
+		if (s == ST_ABSENT) {
+			t->gone = true;
+			s = stream_format(c->stream, " %.*s NIL", SLICE_ARGS(f->sections[i].label));
+		} else if (s == ST_INVALID) {
+			t->unknown = true;
+			s = ST_OK;
+		}
+		TRY(s);
+	}
+	return ST_OK;
+}
+
+static void note_read(conversation *c, int64_t message)
+{
+	const struct imap *i = imap_of(c);
+
+	metric_add(M_messages_read, SERVICE_IMAP, 1);
+	metric_postoffice(i->who.postoffice, MPO_READ, 1);
+	trace_note(i->who.postoffice, message, TRACE_READ, "service=imap conversation=%s", c->name);
+}
+
+static status message_tell(conversation *c, const struct fetch *f, uint32_t uid, const struct message_fact *fact,
+	slice raw, int64_t seen, struct telling *t, text *line)
+{
+	const struct selected *sel = imap_of(c)->selected;
+	const struct view_entry *e = view_find(sel->view, uid);
+	unsigned wanted = f->items | (f->by_uid ? F_UID : 0);
+	arena a = ARENA_INIT;
+	status s;
+
+	if (!e)
+		return ST_OK;
+	if (fact && fact->blob == 0) {
+		t->gone = true;
+		return ST_OK;
+	}
+	if (seen && e->modseq == seen) /* this command made it \Seen: the flags are news */
+		wanted |= F_FLAGS | (imap_of(c)->condstore ? F_MODSEQ : 0);
+	text_clear(line);
+	items_text(wanted, sel, e, fact, line);
+	TRY(stream_format(c->stream, "* %d FETCH (", view_number(sel->view, uid)));
+	/* What is told first has no blank before it; a section brings its own, so one is dropped. */
+	if (line->size == 0)
+		text_format(line, " UID %u", uid);
+	TRY(stream_write(c->stream, slice_from(text_slice(line), 1)));
+	t->inside = true;
+	s = f->sections_n ? sections_tell(c, f, fact, &a, raw, t) : ST_OK;
+	arena_release(&a);
+	TRY(s);
+	t->inside = false;
+	if (seen && e->modseq == seen)
+		note_read(c, e->message);
+	return stream_write(c->stream, S(")\r\n"));
+}
+
+/* ---- batches */
+
+struct bodies {
+	slice raw[BATCH];
+	arena *a;
+};
+
+static status body_take(int which, slice raw, void *arg)
+{
+	struct bodies *b = arg;
+
+	b->raw[which] = arena_copy(b->a, raw);
+	return ST_OK;
+}
+
+/* Bodies that are small come all at once. */
+static status bodies_gather(const view *v, const struct message_fact *facts, int n, struct bodies *b)
+{
+	int64_t blobs[BATCH];
+
+	for (int k = 0; k < n; k++)
+		blobs[k] = facts[k].blob;
+	return blob_each_small(v->postoffice, blobs, n, BODY_SMALL, body_take, b);
+}
+
+static status batch_tell(conversation *c, const struct fetch *f, const uint32_t *uids, int n, int64_t seen,
+	struct telling *t)
+{
+	const view *v = imap_of(c)->selected->view;
+	int64_t messages[BATCH];
+	struct message_fact *facts = NULL;
+	arena a = ARENA_INIT;
+	struct bodies *bodies = arena_new(&a, sizeof *bodies);
+	text line = TEXT_INIT;
+	status s = ST_OK;
+
+	bodies->a = &a;
+	for (int k = 0; k < n; k++) {
+		const struct view_entry *e = view_find(v, uids[k]);
+
+		messages[k] = e ? e->message : 0;
+	}
+	if (wants_facts(f))
+		s = facts_gather(c, f, messages, n, &a, &facts);
+	if (s == ST_OK && f->sections_n > 0 && n > 1)
+		s = bodies_gather(v, facts, n, bodies);
+	for (int k = 0; s == ST_OK && k < n; k++) {
+		s = message_tell(c, f, uids[k], facts ? &facts[k] : NULL, bodies->raw[k], seen, t, &line);
+		if (s == ST_OK)
+			s = task_breathe();
+	}
+	text_free(&line);
+	arena_release(&a);
+	return s;
+}
+
+static bool marks_seen(const struct fetch *f)
+{
+	for (int i = 0; i < f->sections_n; i++)
+		if (!f->sections[i].peek)
+			return true;
+	return false;
+}
+
+/* Bodies that are read become \Seen, in one change for all. *own: its MODSEQ, or 0. */
+static status seen_mark(conversation *c, const struct fetch *f, const uint32_t *uids, int n, int64_t *own)
+{
+	view *v = imap_of(c)->selected->view;
+	struct view_flags change = {.add = FLAG_SEEN, .unchanged_since = -1};
+	struct view_stored done;
+	uint32_t *unseen = arena_new_array(&c->command, (size_t)n, sizeof *unseen);
+	int unseen_n = 0;
+
+	*own = 0;
+	if (!marks_seen(f) || v->read_only)
+		return ST_OK;
+	for (int k = 0; k < n; k++) {
+		const struct view_entry *e = view_find(v, uids[k]);
+
+		if (e && !(e->flags & FLAG_SEEN))
+			unseen[unseen_n++] = uids[k];
+	}
+	if (unseen_n == 0)
+		return ST_OK;
+	TRY(view_store(v, unseen, unseen_n, &change, true, &c->command, &done));
+	*own = done.change.own;
+	return selected_tell_others(c, &done.change);
+}
+
+/* Leaves out what has not changed since. */
+static int changed_only(const view *v, const struct fetch *f, uint32_t *uids, int n)
+{
+	int kept = 0;
+
+	for (int k = 0; k < n && f->conditional; k++) {
+		const struct view_entry *e = view_find(v, uids[k]);
+
+		if (e && e->modseq > (int64_t)f->changed_since)
+			uids[kept++] = uids[k];
+	}
+	return f->conditional ? kept : n;
+}
+
+static status fetch_run(conversation *c, const struct fetch *f, const uint32_t *uids, int n, struct telling *t)
+{
+	int batch = f->sections_n > 0 ? BATCH_BODIES : BATCH;
+	int64_t seen;
+
+	TRY(seen_mark(c, f, uids, n, &seen));
+	for (int at = 0; at < n; at += batch) {
+		/* Whoever takes what is sent has time; whoever does not, has not. */
+		stream_pace(c->stream, setting_number(S_imap_literal_patience, NULL), 1024);
+		TRY(batch_tell(c, f, uids + at, n - at < batch ? n - at : batch, seen, t));
+	}
+	return ST_OK;
+}
+
+static status fetch(conversation *c, args *p, bool by_uid)
+{
+	struct fetch f = {.by_uid = by_uid};
+	view *v = imap_of(c)->selected->view;
+	struct telling t = {0};
+	uint32_t *uids;
+	int n;
+
+	TRY(arg_fetch(p, &f));
+	TRY(selected_uids(c, p, &f.set, by_uid, &uids, &n));
+	if (f.vanished) {
+		status told = selected_tell_vanished(c, (int64_t)f.changed_since, &f.set);
+
+		if (told != ST_OK)
+			return imap_trouble(c, told);
+	}
+	n = changed_only(v, &f, uids, n);
+	status s = fetch_run(c, &f, uids, n, &t);
+	if (t.inside)
+		return s == ST_BUSY ? ST_BROKEN : s;
+	if (s != ST_OK)
+		return imap_trouble(c, s);
+	if (t.unknown)
+		return imap_no(c, "[UNKNOWN-CTE] A part has an encoding that is not known here");
+	if (t.gone)
+		return imap_no(c, "[EXPUNGEISSUED] Some of the messages are gone");
+	return imap_ok(c, "That is all");
+}
+
+static status imap_fetch(conversation *c, args *p)
+{
+	return fetch(c, p, false);
+}
+
+static status imap_uid_fetch(conversation *c, args *p)
+{
+	return fetch(c, p, true);
+}
+
+const struct imap_row imap_fetch_rows[] = {
+	{"FETCH", imap_fetch, AT_SELECTED, IMAP_NO_EXPUNGE, "FETCH set items [(CHANGEDSINCE n)]: tells of messages"},
+	{"UID FETCH", imap_uid_fetch, AT_SELECTED, 0, "UID FETCH set items [(CHANGEDSINCE n [VANISHED])]"},
+	{0},
+};

@@ -1,0 +1,464 @@
+/* The tree of folders: LIST with its options (RFC 9051 6.3.9, RFC 5258, 5819, 6154), LSUB, STATUS, CREATE,
+   DELETE, RENAME, SUBSCRIBE, UNSUBSCRIBE, NAMESPACE. */
+#include "provider/folder.h"
+#include "service/imap/names.h"
+#include "service/imap/selected.h"
+
+#include <inttypes.h>
+
+#define PATTERNS_MOST 20
+
+/* ---- patterns: `*` is anything, `%` anything but "/". Linear: of each kind of star only the last one is
+   gone back to (trust.md T25). */
+static bool matches(slice pattern, slice name)
+{
+	size_t p = 0, n = 0;
+	size_t star_p = SIZE_MAX, star_n = 0, percent_p = SIZE_MAX, percent_n = 0;
+
+	while (n < name.size || p < pattern.size) {
+		if (p < pattern.size && pattern.at[p] == '*') {
+			star_p = ++p;
+			star_n = n;
+			percent_p = SIZE_MAX;
+		} else if (p < pattern.size && pattern.at[p] == '%') {
+			percent_p = ++p;
+			percent_n = n;
+		} else if (p < pattern.size && n < name.size && pattern.at[p] == name.at[n]) {
+			p++;
+			n++;
+		} else if (percent_p != SIZE_MAX && percent_n < name.size && name.at[percent_n] != '/') {
+			n = ++percent_n;
+			p = percent_p;
+		} else if (star_p != SIZE_MAX && star_n < name.size) {
+			n = ++star_n;
+			p = star_p;
+			percent_p = SIZE_MAX;
+		} else {
+			return false;
+		}
+	}
+	return true;
+}
+
+/* ---- STATUS items */
+
+enum { ITEM_MESSAGES = 1, ITEM_RECENT = 2, ITEM_UIDNEXT = 4, ITEM_UIDVALIDITY = 8, ITEM_UNSEEN = 16, ITEM_DELETED = 32,
+	ITEM_SIZE = 64, ITEM_HIGHESTMODSEQ = 128, ITEM_MAILBOXID = 256 };
+
+static const struct status_item {
+	const char *name;
+	unsigned bit;
+} status_items[] = {
+	{"MESSAGES", ITEM_MESSAGES}, {"RECENT", ITEM_RECENT}, {"UIDNEXT", ITEM_UIDNEXT},
+	{"UIDVALIDITY", ITEM_UIDVALIDITY}, {"UNSEEN", ITEM_UNSEEN}, {"DELETED", ITEM_DELETED}, {"SIZE", ITEM_SIZE},
+	{"HIGHESTMODSEQ", ITEM_HIGHESTMODSEQ}, {"MAILBOXID", ITEM_MAILBOXID},
+};
+
+static status arg_status_items(args *p, unsigned *items)
+{
+	slice word;
+
+	*items = 0;
+	TRY(arg_expect(p, '('));
+	do {
+		unsigned before = *items;
+
+		TRY(arg_atom(p, &word));
+		for (size_t k = 0; k < sizeof status_items / sizeof *status_items; k++)
+			if (slice_same_nocase(word, slice_z(status_items[k].name)))
+				*items |= status_items[k].bit;
+		if (*items == before) {
+			p->trouble = "There is no such STATUS item, or it is asked for twice";
+			return ST_INVALID;
+		}
+	} while (arg_take(p, ' '));
+	if (*items & ITEM_HIGHESTMODSEQ)
+		imap_of(p->c)->condstore = true;
+	return arg_expect(p, ')');
+}
+
+static int64_t status_value(const folder *f, unsigned bit)
+{
+	switch (bit) {
+	case ITEM_MESSAGES:
+		return f->messages;
+	case ITEM_RECENT:
+		return f->uidnext > f->recent ? f->uidnext - f->recent : 0;
+	case ITEM_UIDNEXT:
+		return f->uidnext;
+	case ITEM_UIDVALIDITY:
+		return f->uidvalidity;
+	case ITEM_UNSEEN:
+		return f->unseen;
+	case ITEM_DELETED:
+		return f->deleted;
+	case ITEM_SIZE:
+		return f->bytes;
+	default:
+		return f->modseq;
+	}
+}
+
+static status tell_status(conversation *c, const folder *f, unsigned items)
+{
+	text line = TEXT_INIT;
+	const char *gap = "";
+
+	text_add(&line, S("* STATUS "));
+	imap_name_text(c, f->name, &line);
+	text_add(&line, S(" ("));
+	for (size_t k = 0; k < sizeof status_items / sizeof *status_items; k++) {
+		if (!(items & status_items[k].bit))
+			continue;
+		if (status_items[k].bit == ITEM_MAILBOXID)
+			text_format(&line, "%sMAILBOXID (F%" PRId64 ")", gap, f->id);
+		else
+			text_format(&line, "%s%s %" PRId64, gap, status_items[k].name,
+				status_value(f, status_items[k].bit));
+		gap = " ";
+	}
+	text_add(&line, S(")\r\n"));
+	status s = stream_write(c->stream, text_slice(&line));
+	text_free(&line);
+	return s;
+}
+
+static status imap_status(conversation *c, args *p)
+{
+	const struct imap *i = imap_of(c);
+	slice name;
+	unsigned items;
+	folder *f;
+
+	TRY(arg_space(p));
+	TRY(arg_mailbox(p, &name));
+	TRY(arg_space(p));
+	TRY(arg_status_items(p, &items));
+	TRY(arg_end(p));
+	status s = folder_find(i->who.postoffice, i->who.mailbox, name, &c->command, &f);
+	if (s != ST_OK)
+		return imap_trouble(c, s);
+	TRY(tell_status(c, f, items));
+	return imap_ok(c, "That is all");
+}
+
+/* ---- LIST */
+
+struct list {
+	const char *word;          /* LIST or LSUB */
+	slice pattern[PATTERNS_MOST];
+	int n;
+	bool subscribed, recursive, special; /* only these are wanted */
+	bool tell_subscribed;
+	unsigned items;            /* STATUS of each */
+};
+
+/* A first level of INBOX is one in any case (RFC 9051 5.1). */
+static slice pattern_of(conversation *c, slice reference, slice pattern)
+{
+	slice whole = arena_format(&c->command, "%.*s%.*s", SLICE_ARGS(reference), SLICE_ARGS(pattern));
+
+	if (slice_starts_nocase(whole, S("INBOX")) && (whole.size == 5 || strchr("/%*", whole.at[5])))
+		whole = arena_format(&c->command, "INBOX%.*s", SLICE_ARGS(slice_from(whole, 5)));
+	return whole;
+}
+
+static status arg_selection(args *p, struct list *l)
+{
+	slice word;
+
+	TRY(arg_expect(p, '('));
+	if (arg_take(p, ')'))
+		return arg_space(p);
+	do {
+		TRY(arg_atom(p, &word));
+		if (slice_same_nocase(word, S("SUBSCRIBED")))
+			l->subscribed = l->tell_subscribed = true;
+		else if (slice_same_nocase(word, S("RECURSIVEMATCH")))
+			l->recursive = true;
+		else if (slice_same_nocase(word, S("SPECIAL-USE")))
+			l->special = true;
+		else if (!slice_same_nocase(word, S("REMOTE"))) {
+			p->trouble = "LIST selects by SUBSCRIBED, RECURSIVEMATCH, SPECIAL-USE and REMOTE";
+			return ST_INVALID;
+		}
+	} while (arg_take(p, ' '));
+	TRY(arg_expect(p, ')'));
+	if (l->recursive && !l->subscribed) {
+		p->trouble = "RECURSIVEMATCH wants something to match, SUBSCRIBED";
+		return ST_INVALID;
+	}
+	return arg_space(p);
+}
+
+static status arg_patterns(args *p, struct list *l)
+{
+	slice reference, pattern;
+	bool several;
+
+	TRY(arg_mailbox(p, &reference));
+	TRY(arg_space(p));
+	several = arg_take(p, '(');
+	do {
+		if (l->n == PATTERNS_MOST) {
+			p->trouble = "Too many patterns";
+			return ST_INVALID;
+		}
+		TRY(arg_mailbox_pattern(p, &pattern));
+		l->pattern[l->n++] = pattern.size == 0 && !several ? pattern : pattern_of(p->c, reference, pattern);
+	} while (several && arg_take(p, ' '));
+	return several ? arg_expect(p, ')') : ST_OK;
+}
+
+static status arg_returns(args *p, struct list *l)
+{
+	slice word;
+
+	TRY(arg_word(p, S("RETURN")));
+	TRY(arg_space(p));
+	TRY(arg_expect(p, '('));
+	if (arg_take(p, ')'))
+		return ST_OK;
+	do {
+		TRY(arg_atom(p, &word));
+		if (slice_same_nocase(word, S("SUBSCRIBED"))) {
+			l->tell_subscribed = true;
+		} else if (slice_same_nocase(word, S("STATUS"))) {
+			TRY(arg_space(p));
+			TRY(arg_status_items(p, &l->items));
+		} else if (!slice_same_nocase(word, S("CHILDREN")) &&
+			   !slice_same_nocase(word, S("SPECIAL-USE"))) {
+			p->trouble = "LIST returns SUBSCRIBED, CHILDREN, SPECIAL-USE and STATUS (..)";
+			return ST_INVALID;
+		}
+	} while (arg_take(p, ' '));
+	return arg_expect(p, ')');
+}
+
+static bool is_wanted(const struct list *l, slice name)
+{
+	for (int k = 0; k < l->n; k++)
+		if (matches(l->pattern[k], name))
+			return true;
+	return false;
+}
+
+/* Something below row `at` is subscribed to; `unmatched`: and matches no pattern itself. */
+static bool subscribed_below(const struct list *l, const struct folder_row *rows, int n, int at, bool unmatched)
+{
+	slice name = rows[at].f.name;
+
+	for (int k = at + 1; k < n; k++) {
+		if (!slice_starts(rows[k].f.name, name) || rows[k].f.name.at[name.size] != '/')
+			return false;
+		if (rows[k].subscribed && !(unmatched && is_wanted(l, rows[k].f.name)))
+			return true;
+	}
+	return false;
+}
+
+static const char *const special_names[] = {"\\All", "\\Archive", "\\Drafts", "\\Flagged", "\\Junk",
+	"\\Sent", "\\Trash", "\\Important"};
+
+static status tell_row(conversation *c, const struct list *l, const struct folder_row *row, bool below)
+{
+	text line = TEXT_INIT;
+	bool lsub = l->word[1] == 'S';
+
+	text_format(&line, "* %s (%s", l->word, row->children ? "\\HasChildren" : "\\HasNoChildren");
+	if (!row->f.id || (lsub && !row->subscribed))
+		text_add(&line, lsub ? S(" \\Noselect") : S(" \\NonExistent \\Noselect"));
+	if (l->tell_subscribed && row->subscribed && !lsub)
+		text_add(&line, S(" \\Subscribed"));
+	for (size_t k = 0; k < sizeof special_names / sizeof *special_names; k++)
+		if (row->f.special >> k & 1)
+			text_format(&line, " %s", special_names[k]);
+	text_add(&line, S(") \"/\" "));
+	imap_name_text(c, row->f.name, &line);
+	if (below)
+		text_add(&line, S(" (\"CHILDINFO\" (\"SUBSCRIBED\"))"));
+	text_add(&line, S("\r\n"));
+	status s = stream_write(c->stream, text_slice(&line));
+	text_free(&line);
+	return s;
+}
+
+static status list_row(conversation *c, const struct list *l, const struct folder_row *rows, int n, int at)
+{
+	const struct folder_row *row = &rows[at];
+	bool lsub = l->word[1] == 'S', below;
+
+	if (!is_wanted(l, row->f.name) || (l->special && !row->f.special))
+		return ST_OK;
+	below = (l->recursive || lsub) && subscribed_below(l, rows, n, at, lsub);
+	if (l->subscribed ? !row->subscribed && !below : !row->f.id && !row->children)
+		return ST_OK;
+	TRY(tell_row(c, l, row, below && l->recursive));
+	return l->items && row->f.id ? tell_status(c, &row->f, l->items) : ST_OK;
+}
+
+static status list_run(conversation *c, const struct list *l)
+{
+	const struct imap *i = imap_of(c);
+	struct folder_row *rows;
+	int n;
+
+	if (l->n == 1 && l->pattern[0].size == 0) { /* only the delimiter is asked for */
+		TRY(conversation_say(c, "* %s (\\Noselect) \"/\" \"\"", l->word));
+		return imap_ok(c, "That is all");
+	}
+	status s = folder_tree(i->who.postoffice, i->who.mailbox, &c->command, &rows, &n);
+	if (s != ST_OK)
+		return imap_trouble(c, s);
+	for (int k = 0; k < n; k++) {
+		TRY(list_row(c, l, rows, n, k));
+		TRY(task_breathe());
+	}
+	return imap_ok(c, "That is all");
+}
+
+static status imap_list(conversation *c, args *p)
+{
+	struct list l = {.word = "LIST"};
+
+	TRY(arg_space(p));
+	if (arg_is(p, '('))
+		TRY(arg_selection(p, &l));
+	TRY(arg_patterns(p, &l));
+	if (arg_take(p, ' '))
+		TRY(arg_returns(p, &l));
+	TRY(arg_end(p));
+	return list_run(c, &l);
+}
+
+static status imap_lsub(conversation *c, args *p)
+{
+	struct list l = {.word = "LSUB", .subscribed = true};
+
+	TRY(arg_space(p));
+	TRY(arg_patterns(p, &l));
+	TRY(arg_end(p));
+	return list_run(c, &l);
+}
+
+/* ---- changing the tree */
+
+/* "(USE (\Sent))" of RFC 6154 3. */
+static status arg_use(args *p, unsigned *special)
+{
+	slice word;
+
+	TRY(arg_expect(p, '('));
+	TRY(arg_word(p, S("USE")));
+	TRY(arg_space(p));
+	TRY(arg_expect(p, '('));
+	do {
+		unsigned before = *special;
+
+		TRY(arg_flag(p, &word));
+		for (size_t k = 0; k < sizeof special_names / sizeof *special_names; k++)
+			if (slice_same_nocase(word, slice_z(special_names[k])))
+				*special |= 1u << k;
+		if (*special == before) {
+			p->trouble = "There is no such special use, or it is asked for twice";
+			return ST_INVALID;
+		}
+	} while (arg_take(p, ' '));
+	TRY(arg_expect(p, ')'));
+	return arg_expect(p, ')');
+}
+
+static status imap_create(conversation *c, args *p)
+{
+	const struct imap *i = imap_of(c);
+	unsigned special = 0;
+	slice name;
+	folder *f;
+
+	TRY(arg_space(p));
+	TRY(arg_mailbox(p, &name));
+	if (arg_take(p, ' '))
+		TRY(arg_use(p, &special));
+	TRY(arg_end(p));
+	/* "a/" says that there will be folders below, which every folder may have (RFC 9051 6.3.4). */
+	if (name.size > 1 && name.at[name.size - 1] == '/')
+		name.size--;
+	status s = folder_make(i->who.postoffice, i->who.mailbox, name, special, &c->command, &f);
+	if (s == ST_DENIED)
+		return imap_no(c, "[USEATTR] Another folder has that special use");
+	if (s != ST_OK)
+		return imap_trouble(c, s);
+	return imap_ok(c, "[MAILBOXID (F%" PRId64 ")] Made", f->id);
+}
+
+static status arg_one_name(args *p, slice *name)
+{
+	TRY(arg_space(p));
+	TRY(arg_mailbox(p, name));
+	return arg_end(p);
+}
+
+static status imap_delete(conversation *c, args *p)
+{
+	const struct imap *i = imap_of(c);
+	slice name;
+
+	TRY(arg_one_name(p, &name));
+	status s = folder_remove(i->who.postoffice, i->who.mailbox, name);
+	if (s == ST_DENIED)
+		return imap_no(c, "[CANNOT] INBOX stays, and so does a name that only stands for what is below it");
+	return s == ST_OK ? imap_ok(c, "Removed") : imap_trouble(c, s);
+}
+
+static status imap_rename(conversation *c, args *p)
+{
+	const struct imap *i = imap_of(c);
+	slice from, to;
+
+	TRY(arg_space(p));
+	TRY(arg_mailbox(p, &from));
+	TRY(arg_one_name(p, &to));
+	status s = folder_rename(i->who.postoffice, i->who.mailbox, from, to);
+	return s == ST_OK ? imap_ok(c, "Renamed") : imap_trouble(c, s);
+}
+
+static status subscribe(conversation *c, args *p, bool on)
+{
+	const struct imap *i = imap_of(c);
+	slice name;
+
+	TRY(arg_one_name(p, &name));
+	status s = folder_subscribe(i->who.postoffice, i->who.mailbox, name, on);
+	return s == ST_OK ? imap_ok(c, on ? "Subscribed" : "Subscribed no more") : imap_trouble(c, s);
+}
+
+static status imap_subscribe(conversation *c, args *p)
+{
+	return subscribe(c, p, true);
+}
+
+static status imap_unsubscribe(conversation *c, args *p)
+{
+	return subscribe(c, p, false);
+}
+
+/* RFC 9051 6.3.10: one's own folders and no others. */
+static status imap_namespace(conversation *c, args *p)
+{
+	TRY(arg_end(p));
+	TRY(conversation_say(c, "* NAMESPACE ((\"\" \"/\")) NIL NIL"));
+	return imap_ok(c, "That is all");
+}
+
+const struct imap_row imap_folder_rows[] = {
+	{"LIST", imap_list, AT_LOGGED_ON, 0, "LIST [(selection)] reference pattern [RETURN (items)]: folders"},
+	{"LSUB", imap_lsub, AT_LOGGED_ON, 0, "LSUB reference pattern: folders subscribed to"},
+	{"STATUS", imap_status, AT_LOGGED_ON, 0, "STATUS folder (items): counts"},
+	{"CREATE", imap_create, AT_LOGGED_ON, 0, "CREATE folder [(USE (\\Sent ..))]"},
+	{"DELETE", imap_delete, AT_LOGGED_ON, 0, "DELETE folder"},
+	{"RENAME", imap_rename, AT_LOGGED_ON, 0, "RENAME folder name"},
+	{"SUBSCRIBE", imap_subscribe, AT_LOGGED_ON, 0, "SUBSCRIBE folder"},
+	{"UNSUBSCRIBE", imap_unsubscribe, AT_LOGGED_ON, 0, "UNSUBSCRIBE folder"},
+	{"NAMESPACE", imap_namespace, AT_LOGGED_ON, IMAP_FREE, "NAMESPACE: where folders are"},
+	{0},
+};

@@ -1,0 +1,21 @@
+# IMAP.
+noinst_LIBRARIES += libimap.a
+libimap_a_SOURCES = \
+	src/service/imap/append.c \
+	src/service/imap/args.c src/service/imap/args.h \
+	src/service/imap/capabilities.def src/service/imap/families.def \
+	src/service/imap/fetch.c \
+	src/service/imap/flags.c src/service/imap/flags.h \
+	src/service/imap/folders.c \
+	src/service/imap/imap.h \
+	src/service/imap/logon.c \
+	src/service/imap/look.c src/service/imap/look.h \
+	src/service/imap/names.c src/service/imap/names.h \
+	src/service/imap/program.c src/service/imap/program.h \
+	src/service/imap/search.c \
+	src/service/imap/section.c src/service/imap/section.h \
+	src/service/imap/select.c \
+	src/service/imap/selected.c src/service/imap/selected.h \
+	src/service/imap/server.c \
+	src/service/imap/session.h \
+	src/service/imap/store.c

@@ -1,0 +1,202 @@
+/* Logons: LOGIN, AUTHENTICATE (RFC 9051 6.2; SASL-IR of RFC 4959 is part of it), and UNAUTHENTICATE
+   (RFC 8437). */
+#include "base/encode.h"
+#include "provider/sasl.h"
+#include "service/imap/selected.h"
+#include "service/imap/session.h"
+
+#define LINE_MOST 12288
+
+static struct auth_from from_of(conversation *c)
+{
+	return (struct auth_from){SERVICE_IMAP, net_address_text(&c->peer, &c->talk),
+				  stream_is_tls(c->stream) || c->trusted};
+}
+
+static status binding_of(void *stream_of, slice kind, arena *a, slice *data)
+{
+	return stream_tls_binding(stream_of, kind, a, data);
+}
+
+slice imap_mechanisms(conversation *c)
+{
+	bool tls = stream_is_tls(c->stream);
+	struct sasl_peer peer = {.from = {SERVICE_IMAP, {0}, tls || c->trusted},
+				 .binding = tls ? binding_of : NULL, .arg = c->stream};
+	return sasl_offered(&peer, &c->command);
+}
+
+bool imap_may_log_on(const conversation *c)
+{
+	return stream_is_tls(c->stream) || c->trusted || setting_on(S_auth_allow_cleartext, NULL);
+}
+
+/* The codes of RFC 5530 tell the client's program what the words tell its user. */
+static status say_logon_trouble(conversation *c, status kind)
+{
+	switch (kind) {
+	case ST_DENIED:
+		return imap_no(c, "[AUTHENTICATIONFAILED] Wrong name or password");
+	case ST_LIMITED:
+		return imap_no(c, "[LIMIT] Too many failed logons; try again later");
+	case ST_INVALID:
+		return imap_bad(c, "Malformed response");
+	case ST_TOO_BIG:
+		return imap_bad(c, "Response is too long");
+	case ST_ABSENT:
+		return imap_bad(c, "Logon given up");
+	case ST_CLOSED:
+	case ST_TIMED_OUT:
+	case ST_CANCELLED:
+		return kind;
+	default:
+		return imap_no(c, "[UNAVAILABLE] Logons cannot be checked now; try again later");
+	}
+}
+
+static bool network_allowed(const conversation *c, const struct setting_at *at)
+{
+	slice all = setting_text(S_imap_access, at), one;
+	net_network network;
+
+	while (slice_take(&all, ' ', &one))
+		if (net_network_parse(one, &network) == ST_OK && net_network_has(&network, &c->peer))
+			return true;
+	return c->trusted;
+}
+
+static const char *rule_broken(const conversation *c)
+{
+	struct setting_at at = imap_at(c);
+
+	if (!setting_on(S_imap_enabled, &at))
+		return "[AUTHORIZATIONFAILED] IMAP is switched off for this mailbox";
+	if (!network_allowed(c, &at))
+		return "[AUTHORIZATIONFAILED] IMAP is not open to your network";
+	return NULL;
+}
+
+/* Credentials were right. */
+static status enter(conversation *c, const struct identity *who)
+{
+	struct imap *i = imap_of(c);
+	text list = TEXT_INIT;
+	const char *why;
+
+	i->who = *who;
+	why = rule_broken(c);
+	if (why) {
+		i->who = (struct identity){0};
+		return imap_no(c, "%s", why);
+	}
+	i->state = AT_AUTHENTICATED;
+	imap_capabilities(c, &list);
+	status s = imap_ok(c, "[CAPABILITY %s] Logged on", list.at);
+	text_free(&list);
+	return s;
+}
+
+static bool needs_tls(conversation *c, status *said)
+{
+	if (imap_may_log_on(c))
+		return false;
+	*said = imap_no(c, "[PRIVACYREQUIRED] Logons need encryption: STARTTLS first");
+	return true;
+}
+
+static status imap_login(conversation *c, args *p)
+{
+	slice name, password;
+	struct identity who;
+	status said;
+
+	TRY(arg_space(p));
+	TRY(arg_astring(p, &name));
+	TRY(arg_space(p));
+	TRY(arg_astring(p, &password));
+	TRY(arg_end(p));
+	if (needs_tls(c, &said))
+		return said;
+	struct auth_from from = from_of(c);
+	status kind = auth_password(name, password, &from, &c->talk, &who);
+	return kind == ST_OK ? enter(c, &who) : say_logon_trouble(c, kind);
+}
+
+/* ---- AUTHENTICATE */
+
+static status ask(void *arg, slice challenge, slice *answer)
+{
+	conversation *c = arg;
+	slice line, coded = base64_encode(challenge, &c->command);
+	enum line_end end;
+
+	TRY(conversation_say(c, "+ %.*s", SLICE_ARGS(coded)));
+	TRY(stream_line(c->stream, LINE_MOST, &line, &end));
+	if (slice_same(line, S("*")))
+		return ST_ABSENT;
+	status kind = base64_decode(line, &c->command, answer);
+	stream_forget(c->stream);
+	return kind;
+}
+
+/* "=" stands for an empty one (RFC 4959 3). */
+static status initial_response(conversation *c, slice word, slice *raw)
+{
+	if (slice_same(word, S("="))) {
+		*raw = S("");
+		return ST_OK;
+	}
+	return base64_decode(word, &c->command, raw);
+}
+
+static status imap_authenticate(conversation *c, args *p)
+{
+	slice mechanism, initial = {0}, raw = {0};
+	struct identity who = {0};
+	status said;
+	sasl *talk_of;
+
+	TRY(arg_space(p));
+	TRY(arg_atom(p, &mechanism));
+	if (arg_take(p, ' ')) {
+		initial = p->rest;
+		p->rest = (slice){0};
+	}
+	if (needs_tls(c, &said))
+		return said;
+	struct sasl_peer peer = {.from = from_of(c),
+				 .binding = stream_is_tls(c->stream) ? binding_of : NULL,
+				 .arg = c->stream};
+	struct sasl_talk talk = {ask, c};
+
+	if (sasl_start(mechanism, &peer, &c->talk, &talk_of) != ST_OK)
+		return imap_no(c, "[CANNOT] The mechanism is not on offer here");
+	if (initial.at && initial_response(c, initial, &raw) != ST_OK) {
+		sasl_abort(talk_of);
+		return say_logon_trouble(c, ST_INVALID);
+	}
+	status kind = sasl_exchange(talk_of, initial.at ? &raw : NULL, &talk, &c->talk, &who);
+	return kind == ST_OK ? enter(c, &who) : say_logon_trouble(c, kind);
+}
+
+/* RFC 8437: as if the connection were new, but for TLS. */
+static status imap_unauthenticate(conversation *c, args *p)
+{
+	struct imap *i = imap_of(c);
+
+	TRY(arg_end(p));
+	selected_close(c);
+	status s = imap_ok(c, "Nobody is logged on now");
+	*i = (struct imap){.state = AT_GREETING, .tag = i->tag, .row = i->row};
+	c->started = clock_now();
+	return s;
+}
+
+const struct imap_row imap_logon_rows[] = {
+	{"LOGIN", imap_login, AT_GREETING, IMAP_SECRET | IMAP_QUIET, "LOGIN name password: log on"},
+	{"AUTHENTICATE", imap_authenticate, AT_GREETING, IMAP_SECRET | IMAP_QUIET,
+		"AUTHENTICATE mechanism [initial response]: log on"},
+	{"UNAUTHENTICATE", imap_unauthenticate, AT_LOGGED_ON, IMAP_QUIET,
+		"UNAUTHENTICATE: log off, but stay connected"},
+	{0},
+};

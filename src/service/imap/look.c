@@ -1,0 +1,234 @@
+/* Looking into messages. Bodies of mail are mostly ASCII, and so are most strings people look for: those are searched
+   where they lie. */
+#include "service/imap/look.h"
+
+#include "base/text.h"
+#include "base/utf8.h"
+#include "mail/address.h"
+#include "mail/charset.h"
+#include "mail/header.h"
+#include "mail/mime.h"
+#include "mail/word.h"
+#include "provider/blob.h"
+#include "provider/message_fact.h"
+#include "task/task.h"
+
+#define BATCH 128
+#define SMALL ((size_t)64 * 1024)        /* comes with the others of its batch */
+#define HEADER_MOST ((size_t)1024 * 1024) /* octets of a header that are looked into */
+
+struct look {
+	slice raw;
+	arena a;          /* of this message */
+	bool parsed;
+	mime_table parts;
+};
+
+/* ---- strings */
+
+void needle_make(slice utf8, arena *a, struct needle *out)
+{
+	out->ascii = utf8_is_ascii(utf8);
+	out->folded = mail_local_key(utf8, a);
+}
+
+/* In valid UTF-8. */
+static bool contains(slice utf8, const struct needle *n, arena *a)
+{
+	if (n->folded.size == 0)
+		return true;
+	if (n->ascii)
+		return slice_search_nocase(utf8, n->folded) < utf8.size;
+	if (utf8_is_ascii(utf8))
+		return false;
+	utf8 = mail_local_key(utf8, a);
+	return slice_search(utf8, n->folded) < utf8.size;
+}
+
+/* In a header's value as it stands, folded and with encoded words. */
+static bool value_contains(slice value, const struct needle *n, arena *a)
+{
+	if (slice_search(value, S("=?")) == value.size && utf8_is_ascii(value))
+		return contains(header_unfold(value, a), n, a);
+	return contains(word_decode(value, a), n, a);
+}
+
+/* ---- headers */
+
+static slice header_of(const struct look *l)
+{
+	slice near = slice_until(l->raw, HEADER_MOST);
+
+	return slice_until(near, header_size(near));
+}
+
+bool look_header(struct look *l, slice field, const struct needle *n)
+{
+	header_walk walk = header_walk_of(header_of(l));
+	header_field f;
+
+	while (header_next_named(&walk, field, &f))
+		if (value_contains(f.value, n, &l->a))
+			return true;
+	return false;
+}
+
+bool look_sent(struct look *l, date *out)
+{
+	header_field f;
+
+	return header_find(header_of(l), S("Date"), &f) && date_parse(f.value, out) == ST_OK;
+}
+
+static bool block_contains(slice header, const struct needle *n, arena *a)
+{
+	header_walk walk = header_walk_of(header);
+	header_field f;
+
+	if (n->ascii && slice_search(header, S("=?")) == header.size && slice_search_nocase(header, n->folded) < header.size)
+		return true;
+	while (header_next(&walk, &f))
+		if (value_contains(f.raw, n, a))
+			return true;
+	return false;
+}
+
+/* ---- texts */
+
+/* Charsets in which a byte below 0x80 may mean something else than ASCII. */
+static bool holds_ascii(slice charset)
+{
+	return !slice_starts_nocase(charset, S("utf-16")) && !slice_starts_nocase(charset, S("utf-32")) &&
+	       !slice_starts_nocase(charset, S("utf-7")) && !slice_starts_nocase(charset, S("iso-2022")) &&
+	       !slice_starts_nocase(charset, S("hz-")) && !slice_starts_nocase(charset, S("ucs"));
+}
+
+static bool text_contains(slice bytes, slice charset, const struct needle *n, arena *a)
+{
+	slice utf8;
+
+	if (n->ascii && holds_ascii(charset))
+		return slice_search_nocase(bytes, n->folded) < bytes.size;
+	if (charset_to_utf8(charset, bytes, a, &utf8) != ST_OK &&
+		charset_to_utf8(S("us-ascii"), bytes, a, &utf8) != ST_OK)
+		return false;
+	return contains(utf8, n, a);
+}
+
+static bool part_contains(struct look *l, const mime_part *p, const struct needle *n)
+{
+	slice body = slice_until(slice_from(l->raw, (size_t)p->body_at), (size_t)p->body_size);
+	transfer_decoder d = {.kind = p->transfer};
+	text out = TEXT_INIT;
+	bool found;
+
+	if (p->transfer == TRANSFER_PLAIN || p->transfer == TRANSFER_UNKNOWN)
+		return text_contains(body, p->charset, n, &l->a);
+	transfer_decode(&d, body, &out);
+	transfer_decode_end(&d, &out);
+	found = text_contains(text_slice(&out), p->charset, n, &l->a);
+	text_free(&out);
+	return found;
+}
+
+bool look_body(struct look *l, const struct needle *n)
+{
+	if (n->folded.size == 0)
+		return true;
+	if (!l->parsed)
+		mime_parse(l->raw, &l->a, &l->parts);
+	l->parsed = true;
+	for (size_t i = 0; i < l->parts.count; i++) {
+		const mime_part *p = &l->parts.part[i];
+		slice header = slice_until(slice_from(l->raw, (size_t)p->header_at), (size_t)p->header_size);
+
+		if (i > 0 && block_contains(slice_until(header, HEADER_MOST), n, &l->a))
+			return true;
+		if (slice_same(p->type, S("text")) && part_contains(l, p, n))
+			return true;
+	}
+	return false;
+}
+
+bool look_text(struct look *l, const struct needle *n)
+{
+	return block_contains(header_of(l), n, &l->a) || look_body(l, n);
+}
+
+/* ---- many messages */
+
+struct looking {
+	struct look look;
+	int first; /* place of the batch's first message */
+	bool seen[BATCH];
+	status (*each)(int which, struct look *look, void *arg);
+	void *arg;
+};
+
+static status look_at(struct looking *k, int which, slice raw)
+{
+	k->look.raw = raw;
+	k->look.parsed = false;
+	status s = k->each(k->first + which, &k->look, k->arg);
+	arena_clear(&k->look.a);
+	return s;
+}
+
+static status small_look(int which, slice raw, void *arg)
+{
+	struct looking *k = arg;
+
+	k->seen[which] = true;
+	return look_at(k, which, raw);
+}
+
+/* One that is too big to come with others. */
+static status big_look(struct looking *k, int64_t postoffice, const struct message_fact *f, int which, bool bodies)
+{
+	size_t most = bodies ? LOOK_MOST : f->header_size < HEADER_MOST ? f->header_size : HEADER_MOST;
+	arena a = ARENA_INIT;
+	slice raw;
+	status s = blob_head(postoffice, f->blob, most < f->size ? most : f->size, &a, &raw);
+
+	if (s == ST_OK)
+		s = look_at(k, which, raw);
+	else if (s == ST_ABSENT)
+		s = ST_OK; /* gone meanwhile */
+	arena_release(&a);
+	return s;
+}
+
+static status batch_look(struct looking *k, int64_t postoffice, const int64_t *messages, int n, bool bodies)
+{
+	int64_t blobs[BATCH];
+	struct message_fact *facts;
+	arena a = ARENA_INIT;
+	status s = message_facts(postoffice, messages, n, &a, &facts);
+
+	for (int i = 0; s == ST_OK && i < n; i++) {
+		blobs[i] = facts[i].blob;
+		k->seen[i] = facts[i].blob == 0;
+	}
+	if (s == ST_OK)
+		s = blob_each_small(postoffice, blobs, n, SMALL, small_look, k);
+	for (int i = 0; s == ST_OK && i < n; i++)
+		if (!k->seen[i])
+			s = big_look(k, postoffice, &facts[i], i, bodies);
+	arena_release(&a);
+	return s;
+}
+
+status look_each(int64_t postoffice, const int64_t *messages, int n, bool bodies,
+	status (*each)(int which, struct look *look, void *arg), void *arg)
+{
+	struct looking k = {.each = each, .arg = arg};
+	status s = ST_OK;
+
+	for (; s == ST_OK && k.first < n; k.first += BATCH) {
+		s = batch_look(&k, postoffice, messages + k.first, n - k.first < BATCH ? n - k.first : BATCH, bodies);
+		if (s == ST_OK)
+			s = task_breathe();
+	}
+	arena_release(&k.look.a);
+	return s;
+}

@@ -1,0 +1,580 @@
+/* Reading a SEARCH program, and asking it of messages. A key may hold, not hold, or not be known from what is at
+   hand; flags, dates, sizes and sets are always at hand, so most messages are decided without being read. */
+#include "service/imap/program.h"
+
+#include "base/utf8.h"
+#include "mail/address.h"
+#include "mail/charset.h"
+#include "provider/message_fact.h"
+#include "service/imap/look.h"
+
+#define DAY ((usec)24 * 3600 * USEC_S)
+#define CHARSET_MOST 64
+
+enum kind { KEY_ALL, KEY_AND, KEY_OR, KEY_NOT, KEY_FLAGS, KEY_NUMBERS, KEY_UIDS, KEY_DAY, KEY_SENT, KEY_SAVED, KEY_AGE, KEY_SIZE,
+	KEY_MODSEQ, KEY_MESSAGE, KEY_RECENT, KEY_HEADER, KEY_BODY, KEY_TEXT };
+
+/* How a day or a number is compared. */
+enum compare { BEFORE, ON, SINCE };
+
+struct key {
+	enum kind kind;
+	struct key *first, *next;  /* keys inside; the next one beside it */
+	int64_t bits, wanted;      /* KEY_FLAGS: flags & bits == wanted */
+	enum compare compare;
+	int64_t number;            /* days since 1970, octets, MODSEQ, seconds, a message's id */
+	imap_set set;
+	slice field;               /* KEY_HEADER */
+	struct needle needle;
+};
+
+struct program {
+	struct key *top;
+	int keys;
+	bool modseq;
+};
+
+struct reading {
+	args *p;
+	program *g;
+	slice charset;
+	int depth;
+};
+
+/* ---- reading */
+
+static status key_read(struct reading *r, struct key **out);
+
+static status key_new(struct reading *r, enum kind kind, struct key **out)
+{
+	if (++r->g->keys > PROGRAM_KEYS_MOST) {
+		r->p->trouble = "The search has too many keys";
+		return ST_INVALID;
+	}
+	*out = arena_new(&r->p->c->command, sizeof **out);
+	(*out)->kind = kind;
+	return ST_OK;
+}
+
+/* A string to look for, as it is compared. */
+static status needle_read(struct reading *r, struct needle *out)
+{
+	slice s;
+
+	TRY(arg_space(r->p));
+	TRY(arg_astring(r->p, &s));
+	if (charset_to_utf8(r->charset.size ? r->charset : S("UTF-8"), s, &r->p->c->command, &s) != ST_OK)
+		return ST_INVALID;
+	needle_make(s, &r->p->c->command, out);
+	return ST_OK;
+}
+
+static status number_read(struct reading *r, int64_t *out)
+{
+	uint64_t n;
+
+	TRY(arg_space(r->p));
+	TRY(arg_number(r->p, &n));
+	*out = (int64_t)n;
+	return ST_OK;
+}
+
+static status day_read(struct reading *r, int64_t *out)
+{
+	TRY(arg_space(r->p));
+	return arg_date(r->p, out);
+}
+
+static status child_read(struct reading *r, struct key **at)
+{
+	if (++r->depth > PROGRAM_DEPTH_MOST) {
+		r->p->trouble = "The search is nested too deep";
+		return ST_INVALID;
+	}
+	status s = key_read(r, at);
+	r->depth--;
+	return s;
+}
+
+/* ---- words: one row each */
+
+struct word {
+	const char *name;
+	status (*read)(struct reading *r, const struct word *w, struct key *k);
+	enum kind kind;
+	int64_t bits, wanted;
+	enum compare compare;
+	const char *field;
+};
+
+static status read_flags(struct reading *r, const struct word *w, struct key *k)
+{
+	(void)r;
+	k->bits = w->bits;
+	k->wanted = w->wanted;
+	return ST_OK;
+}
+
+/* A keyword nobody has named is set nowhere. */
+static status read_keyword(struct reading *r, const struct word *w, struct key *k)
+{
+	const view *v = imap_of(r->p->c)->selected->view;
+	slice name;
+	int bit;
+
+	TRY(arg_space(r->p));
+	TRY(arg_flag(r->p, &name));
+	bit = keyword_bit(&v->keywords, name);
+	if (bit >= 0) {
+		k->bits = (int64_t)1 << bit;
+		k->wanted = w->wanted ? k->bits : 0;
+	} else {
+		k->bits = 0;
+		k->wanted = w->wanted ? 1 : 0;
+	}
+	return ST_OK;
+}
+
+static status read_plain(struct reading *r, const struct word *w, struct key *k)
+{
+	(void)r;
+	(void)w;
+	(void)k;
+	return ST_OK;
+}
+
+static status read_day(struct reading *r, const struct word *w, struct key *k)
+{
+	k->compare = w->compare;
+	return day_read(r, &k->number);
+}
+
+static status read_number(struct reading *r, const struct word *w, struct key *k)
+{
+	k->compare = w->compare;
+	return number_read(r, &k->number);
+}
+
+static status read_address(struct reading *r, const struct word *w, struct key *k)
+{
+	k->field = slice_z(w->field);
+	return needle_read(r, &k->needle);
+}
+
+static status read_header(struct reading *r, const struct word *w, struct key *k)
+{
+	(void)w;
+	TRY(arg_space(r->p));
+	TRY(arg_astring(r->p, &k->field));
+	return needle_read(r, &k->needle);
+}
+
+static status read_text(struct reading *r, const struct word *w, struct key *k)
+{
+	(void)w;
+	return needle_read(r, &k->needle);
+}
+
+static status read_uids(struct reading *r, const struct word *w, struct key *k)
+{
+	(void)w;
+	TRY(arg_space(r->p));
+	return arg_set(r->p, &k->set);
+}
+
+static status read_not(struct reading *r, const struct word *w, struct key *k)
+{
+	(void)w;
+	TRY(arg_space(r->p));
+	return child_read(r, &k->first);
+}
+
+static status read_or(struct reading *r, const struct word *w, struct key *k)
+{
+	TRY(read_not(r, w, k));
+	TRY(arg_space(r->p));
+	return child_read(r, &k->first->next);
+}
+
+/* "MODSEQ [entry type] n": flags have one MODSEQ here, so the entry does not matter. */
+static status read_modseq(struct reading *r, const struct word *w, struct key *k)
+{
+	slice entry, type;
+
+	r->g->modseq = true;
+	imap_of(r->p->c)->condstore = true;
+	TRY(arg_space(r->p));
+	if (arg_is(r->p, '"')) {
+		TRY(arg_string(r->p, &entry));
+		TRY(arg_space(r->p));
+		TRY(arg_atom(r->p, &type));
+		TRY(arg_space(r->p));
+	}
+	uint64_t n;
+	TRY(arg_number(r->p, &n));
+	k->number = (int64_t)n;
+	k->compare = w->compare;
+	return ST_OK;
+}
+
+/* "M123" as FETCH EMAILID says; any other is nobody's. */
+static status read_email_id(struct reading *r, const struct word *w, struct key *k)
+{
+	slice id;
+	uint64_t n = 0;
+
+	(void)w;
+	TRY(arg_space(r->p));
+	TRY(arg_astring(r->p, &id));
+	if (slice_starts(id, S("M")) && slice_number(slice_from(id, 1), &n))
+		k->number = (int64_t)n;
+	return ST_OK;
+}
+
+static const struct word words[] = {
+	{"ALL", read_plain, KEY_ALL, 0, 0, 0, NULL},
+	{"ANSWERED", read_flags, KEY_FLAGS, FLAG_ANSWERED, FLAG_ANSWERED, 0, NULL},
+	{"DELETED", read_flags, KEY_FLAGS, FLAG_DELETED, FLAG_DELETED, 0, NULL},
+	{"DRAFT", read_flags, KEY_FLAGS, FLAG_DRAFT, FLAG_DRAFT, 0, NULL},
+	{"FLAGGED", read_flags, KEY_FLAGS, FLAG_FLAGGED, FLAG_FLAGGED, 0, NULL},
+	{"SEEN", read_flags, KEY_FLAGS, FLAG_SEEN, FLAG_SEEN, 0, NULL},
+	{"UNANSWERED", read_flags, KEY_FLAGS, FLAG_ANSWERED, 0, 0, NULL},
+	{"UNDELETED", read_flags, KEY_FLAGS, FLAG_DELETED, 0, 0, NULL},
+	{"UNDRAFT", read_flags, KEY_FLAGS, FLAG_DRAFT, 0, 0, NULL},
+	{"UNFLAGGED", read_flags, KEY_FLAGS, FLAG_FLAGGED, 0, 0, NULL},
+	{"UNSEEN", read_flags, KEY_FLAGS, FLAG_SEEN, 0, 0, NULL},
+	{"KEYWORD", read_keyword, KEY_FLAGS, 0, 1, 0, NULL},
+	{"UNKEYWORD", read_keyword, KEY_FLAGS, 0, 0, 0, NULL},
+	{"RECENT", read_plain, KEY_RECENT, 0, 1, 0, NULL},
+	{"OLD", read_plain, KEY_RECENT, 0, 0, 0, NULL},
+	{"NEW", read_plain, KEY_RECENT, 0, 2, 0, NULL},
+	{"BEFORE", read_day, KEY_DAY, 0, 0, BEFORE, NULL},
+	{"ON", read_day, KEY_DAY, 0, 0, ON, NULL},
+	{"SINCE", read_day, KEY_DAY, 0, 0, SINCE, NULL},
+	{"SENTBEFORE", read_day, KEY_SENT, 0, 0, BEFORE, NULL},
+	{"SENTON", read_day, KEY_SENT, 0, 0, ON, NULL},
+	{"SENTSINCE", read_day, KEY_SENT, 0, 0, SINCE, NULL},
+	{"SAVEDBEFORE", read_day, KEY_SAVED, 0, 0, BEFORE, NULL},
+	{"SAVEDON", read_day, KEY_SAVED, 0, 0, ON, NULL},
+	{"SAVEDSINCE", read_day, KEY_SAVED, 0, 0, SINCE, NULL},
+	{"SAVEDATESUPPORTED", read_plain, KEY_ALL, 0, 0, 0, NULL},
+	{"OLDER", read_number, KEY_AGE, 0, 0, BEFORE, NULL},
+	{"YOUNGER", read_number, KEY_AGE, 0, 0, SINCE, NULL},
+	{"LARGER", read_number, KEY_SIZE, 0, 0, SINCE, NULL},
+	{"SMALLER", read_number, KEY_SIZE, 0, 0, BEFORE, NULL},
+	{"MODSEQ", read_modseq, KEY_MODSEQ, 0, 0, SINCE, NULL},
+	{"EMAILID", read_email_id, KEY_MESSAGE, 0, 0, 0, NULL},
+	{"FROM", read_address, KEY_HEADER, 0, 0, 0, "From"},
+	{"TO", read_address, KEY_HEADER, 0, 0, 0, "To"},
+	{"CC", read_address, KEY_HEADER, 0, 0, 0, "Cc"},
+	{"BCC", read_address, KEY_HEADER, 0, 0, 0, "Bcc"},
+	{"SUBJECT", read_address, KEY_HEADER, 0, 0, 0, "Subject"},
+	{"HEADER", read_header, KEY_HEADER, 0, 0, 0, NULL},
+	{"BODY", read_text, KEY_BODY, 0, 0, 0, NULL},
+	{"TEXT", read_text, KEY_TEXT, 0, 0, 0, NULL},
+	{"UID", read_uids, KEY_UIDS, 0, 0, 0, NULL},
+	{"NOT", read_not, KEY_NOT, 0, 0, 0, NULL},
+	{"OR", read_or, KEY_OR, 0, 0, 0, NULL},
+};
+
+static bool set_is_next(const args *p)
+{
+	return p->rest.size > 0 && ((p->rest.at[0] >= '0' && p->rest.at[0] <= '9') || p->rest.at[0] == '*' ||
+					   p->rest.at[0] == '$');
+}
+
+/* Keys side by side, until `)` or the end of the line. */
+static status keys_read(struct reading *r, struct key *k)
+{
+	struct key **at = &k->first;
+
+	do {
+		TRY(child_read(r, at));
+		at = &(*at)->next;
+	} while (arg_take(r->p, ' '));
+	return ST_OK;
+}
+
+static status key_read(struct reading *r, struct key **out)
+{
+	slice name;
+
+	if (arg_take(r->p, '(')) {
+		TRY(key_new(r, KEY_AND, out));
+		TRY(keys_read(r, *out));
+		return arg_expect(r->p, ')');
+	}
+	if (set_is_next(r->p)) {
+		TRY(key_new(r, KEY_NUMBERS, out));
+		return arg_set(r->p, &(*out)->set);
+	}
+	TRY(arg_atom(r->p, &name));
+	for (size_t i = 0; i < sizeof words / sizeof *words; i++)
+		if (slice_same_nocase(name, slice_z(words[i].name))) {
+			TRY(key_new(r, words[i].kind, out));
+			(*out)->wanted = words[i].wanted;
+			return words[i].read(r, &words[i], *out);
+		}
+	r->p->trouble = "There is no such search key";
+	return ST_INVALID;
+}
+
+/* What `*` and `$` mean is known now. */
+static status sets_resolve(conversation *c, args *p, struct key *k)
+{
+	for (; k; k = k->next) {
+		if (k->kind == KEY_NUMBERS || k->kind == KEY_UIDS) {
+			const struct selected *sel = imap_of(c)->selected;
+			const view *v = sel->view;
+			bool uids = k->kind == KEY_UIDS;
+
+			if (k->set.saved) {
+				selected_saved_set(c, &k->set);
+				k->kind = KEY_UIDS;
+			} else {
+				imap_set_resolve(&k->set, uids ? (v->n ? v->uids[v->n - 1] : 0) : (uint32_t)v->n);
+				if (!uids)
+					TRY(selected_numbers_check(p, &k->set, v->n));
+			}
+		}
+		TRY(sets_resolve(c, p, k->first));
+	}
+	return ST_OK;
+}
+
+status arg_program(args *p, slice charset, program **out)
+{
+	program *g = arena_new(&p->c->command, sizeof *g);
+	struct reading r = {.p = p, .g = g, .charset = charset};
+
+	TRY(key_new(&r, KEY_AND, &g->top));
+	TRY(keys_read(&r, g->top));
+	TRY(arg_end(p));
+	TRY(sets_resolve(p->c, p, g->top));
+	*out = g;
+	return ST_OK;
+}
+
+bool program_asks_modseq(const program *g)
+{
+	return g->modseq;
+}
+
+/* ---- asking */
+
+enum answer { NO, YES, UNKNOWN };
+
+struct message_at_hand {
+	const struct view *v;
+	const struct view_entry *e;
+	int number;
+	usec now;
+	struct look *look; /* NULL: not read yet */
+};
+
+static enum answer truth(bool b)
+{
+	return b ? YES : NO;
+}
+
+static enum answer compared(int64_t value, const struct key *k)
+{
+	switch (k->compare) {
+	case BEFORE:
+		return truth(value < k->number);
+	case ON:
+		return truth(value == k->number);
+	default:
+		return truth(value >= k->number);
+	}
+}
+
+/* The day a moment falls on, where it was written. */
+static int64_t day_of(usec at, int zone)
+{
+	usec there = at + (usec)zone * 60 * USEC_S;
+
+	return there / DAY - (there % DAY < 0);
+}
+
+static enum answer flags_answer(const struct key *k, const struct message_at_hand *m)
+{
+	bool recent = m->e->uid >= m->v->recent;
+
+	if (k->kind == KEY_FLAGS)
+		return truth((m->e->flags & k->bits) == k->wanted);
+	return truth(k->wanted == 2 ? recent && !(m->e->flags & FLAG_SEEN) : recent == (k->wanted == 1));
+}
+
+static enum answer number_answer(const struct key *k, const struct message_at_hand *m)
+{
+	const struct view_entry *e = m->e;
+
+	switch (k->kind) {
+	case KEY_DAY:
+		return compared(day_of(e->received, e->zone), k);
+	case KEY_SAVED:
+		return compared(day_of((usec)e->saved * USEC_S, 0), k);
+	case KEY_AGE: /* seconds before now */
+		return truth(k->compare == BEFORE ? m->now - e->received >= k->number * USEC_S
+						  : m->now - e->received < k->number * USEC_S);
+	case KEY_SIZE: /* strictly larger, strictly smaller */
+		return truth(k->compare == BEFORE ? e->size < k->number : e->size > k->number);
+	case KEY_MODSEQ:
+		return compared(e->modseq, k);
+	default:
+		return truth(e->message == k->number);
+	}
+}
+
+static enum answer text_answer(const struct key *k, struct look *look)
+{
+	date sent;
+
+	if (!look)
+		return UNKNOWN;
+	switch (k->kind) {
+	case KEY_HEADER:
+		return truth(look_header(look, k->field, &k->needle));
+	case KEY_SENT:
+		return look_sent(look, &sent) ? compared(day_of(sent.at, sent.offset), k) : NO;
+	case KEY_BODY:
+		return truth(look_body(look, &k->needle));
+	default:
+		return truth(look_text(look, &k->needle));
+	}
+}
+
+static enum answer ask(const struct key *k, struct message_at_hand *m);
+
+/* All of them; what is known to fail decides before anything is read. */
+static enum answer ask_all(const struct key *k, struct message_at_hand *m)
+{
+	enum answer all = YES;
+
+	for (; k; k = k->next) {
+		enum answer one = ask(k, m);
+
+		if (one == NO)
+			return NO;
+		if (one == UNKNOWN)
+			all = UNKNOWN;
+	}
+	return all;
+}
+
+static enum answer ask_or(const struct key *k, struct message_at_hand *m)
+{
+	enum answer one = ask(k->first, m), other;
+
+	if (one == YES)
+		return YES;
+	other = ask(k->first->next, m);
+	return other == YES || one == NO ? other : UNKNOWN;
+}
+
+static enum answer ask(const struct key *k, struct message_at_hand *m)
+{
+	enum answer inside;
+
+	switch (k->kind) {
+	case KEY_ALL:
+		return YES;
+	case KEY_AND:
+		return ask_all(k->first, m);
+	case KEY_OR:
+		return ask_or(k, m);
+	case KEY_NOT:
+		inside = ask(k->first, m);
+		return inside == UNKNOWN ? UNKNOWN : truth(inside == NO);
+	case KEY_FLAGS:
+	case KEY_RECENT:
+		return flags_answer(k, m);
+	case KEY_NUMBERS:
+		return truth(imap_set_has(&k->set, (uint32_t)m->number));
+	case KEY_UIDS:
+		return truth(imap_set_has(&k->set, m->e->uid));
+	case KEY_HEADER:
+	case KEY_SENT:
+	case KEY_BODY:
+	case KEY_TEXT:
+		return text_answer(k, m->look);
+	default:
+		return number_answer(k, m);
+	}
+}
+
+static bool asks_bodies(const struct key *k)
+{
+	for (; k; k = k->next)
+		if (k->kind == KEY_BODY || k->kind == KEY_TEXT || asks_bodies(k->first))
+			return true;
+	return false;
+}
+
+/* ---- running */
+
+struct run {
+	const program *g;
+	struct message_at_hand m;
+	int *doubt;       /* places in the view's entries that must be read */
+	int doubt_n;
+	bool *holds;      /* by place */
+};
+
+static status doubt_decide(int which, struct look *look, void *arg)
+{
+	struct run *r = arg;
+	int place = r->doubt[which];
+
+	r->m.e = &r->m.v->entries[place];
+	r->m.number = view_number(r->m.v, r->m.e->uid);
+	r->m.look = look;
+	r->holds[place] = ask(r->g->top, &r->m) == YES;
+	return ST_OK;
+}
+
+/* Without reading: decides, or notes the doubt. */
+static status first_pass(struct run *r)
+{
+	const view *v = r->m.v;
+
+	for (int place = 0; place < v->count; place++) {
+		enum answer a;
+
+		r->m.e = &v->entries[place];
+		r->m.number = v->n == v->count ? place + 1 : view_number(v, r->m.e->uid);
+		a = ask(r->g->top, &r->m);
+		r->holds[place] = a == YES;
+		if (a == UNKNOWN)
+			r->doubt[r->doubt_n++] = place;
+		if (place % 4096 == 4095)
+			TRY(task_breathe());
+	}
+	return ST_OK;
+}
+
+status program_run(conversation *c, const program *g, uint32_t **uids, int *n)
+{
+	const view *v = imap_of(c)->selected->view;
+	arena *a = &c->command;
+	struct run r = {.g = g, .m = {.v = v, .now = clock_wall()},
+			.doubt = arena_new_array(a, (size_t)v->count, sizeof(int)),
+			.holds = arena_new_array(a, (size_t)v->count, sizeof(bool))};
+	uint32_t *found = arena_new_array(a, (size_t)v->count, sizeof *found);
+	int64_t *messages;
+	int count = 0;
+
+	TRY(first_pass(&r));
+	messages = arena_new_array(a, (size_t)r.doubt_n, sizeof *messages);
+	for (int k = 0; k < r.doubt_n; k++)
+		messages[k] = v->entries[r.doubt[k]].message;
+	if (r.doubt_n > 0)
+		TRY(look_each(v->postoffice, messages, r.doubt_n, asks_bodies(g->top), doubt_decide, &r));
+	for (int place = 0; place < v->count; place++)
+		if (r.holds[place])
+			found[count++] = v->entries[place].uid;
+	*uids = found;
+	*n = count;
+	return ST_OK;
+}

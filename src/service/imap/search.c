@@ -1,0 +1,252 @@
+/* SEARCH and UID SEARCH (RFC 9051 6.4.4) with their RETURN options (ESEARCH, RFC 4731; SAVE, RFC 5182; PARTIAL, RFC 9394). */
+#include "base/memory.h"
+#include "mail/charset.h"
+#include "service/imap/program.h"
+#include "service/imap/selected.h"
+
+#include <inttypes.h>
+
+enum { RETURN_MIN = 1, RETURN_MAX = 2, RETURN_COUNT = 4, RETURN_ALL = 8, RETURN_SAVE = 16, RETURN_PARTIAL = 32 };
+
+struct search {
+	bool by_uid, extended;
+	unsigned returns;
+	int64_t partial_from, partial_to; /* from 1; negative: from the end */
+	slice charset;
+	program *what;
+};
+
+/* ---- reading */
+
+static status partial_read(args *p, struct search *s)
+{
+	bool from_end;
+	uint32_t from, to;
+
+	TRY(arg_space(p));
+	from_end = arg_take(p, '-');
+	TRY(arg_nz_number(p, &from));
+	TRY(arg_expect(p, ':'));
+	if (from_end)
+		TRY(arg_expect(p, '-'));
+	TRY(arg_nz_number(p, &to));
+	s->partial_from = from < to ? from : to;
+	s->partial_to = from < to ? to : from;
+	if (from_end) {
+		s->partial_from = -s->partial_from;
+		s->partial_to = -s->partial_to;
+	}
+	return ST_OK;
+}
+
+static status returns_read(args *p, struct search *s)
+{
+	static const struct {
+		const char *word;
+		unsigned bit;
+	} rows[] = {{"MIN", RETURN_MIN}, {"MAX", RETURN_MAX}, {"COUNT", RETURN_COUNT}, {"ALL", RETURN_ALL},
+		{"SAVE", RETURN_SAVE}, {"PARTIAL", RETURN_PARTIAL}};
+	slice word;
+
+	s->extended = true;
+	TRY(arg_space(p));
+	TRY(arg_expect(p, '('));
+	while (!arg_take(p, ')')) {
+		unsigned bit = 0;
+
+		if (s->returns)
+			TRY(arg_space(p));
+		TRY(arg_atom(p, &word));
+		for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
+			if (slice_same_nocase(word, slice_z(rows[i].word)))
+				bit = rows[i].bit;
+		if (!bit) {
+			p->trouble = "SEARCH returns MIN, MAX, COUNT, ALL, SAVE and PARTIAL";
+			return ST_INVALID;
+		}
+		if (bit == RETURN_PARTIAL)
+			TRY(partial_read(p, s));
+		s->returns |= bit;
+	}
+	if (s->returns == 0)
+		s->returns = RETURN_ALL;
+	return arg_space(p);
+}
+
+static status arg_search(args *p, struct search *s)
+{
+	args before;
+
+	TRY(arg_space(p));
+	if (arg_word(p, S("RETURN")) == ST_OK)
+		TRY(returns_read(p, s));
+	before = *p;
+	if (arg_word(p, S("CHARSET")) == ST_OK) {
+		TRY(arg_space(p));
+		TRY(arg_astring(p, &s->charset));
+		TRY(arg_space(p));
+	} else {
+		*p = before;
+	}
+	p->trouble = NULL;
+	if (s->charset.size && !charset_known(s->charset))
+		return ST_FOREIGN;
+	return arg_program(p, s->charset, &s->what);
+}
+
+/* ---- answering */
+
+struct found {
+	uint32_t *uids, *names; /* what the client calls them: numbers, or UIDs */
+	int n;
+	int64_t modseq; /* the highest of them, when it was asked for */
+};
+
+static void found_name(conversation *c, const struct search *s, struct found *f)
+{
+	const view *v = imap_of(c)->selected->view;
+
+	f->names = s->by_uid ? f->uids : arena_new_array(&c->command, (size_t)f->n, sizeof *f->names);
+	for (int i = 0; i < f->n; i++) {
+		const struct view_entry *e = view_find(v, f->uids[i]);
+
+		f->names[i] = s->by_uid ? f->uids[i] : (uint32_t)view_number(v, f->uids[i]);
+		if (program_asks_modseq(s->what) && e && e->modseq > f->modseq)
+			f->modseq = e->modseq;
+	}
+}
+
+static void plain_text(const struct found *f, text *out)
+{
+	text_add(out, S("* SEARCH"));
+	for (int i = 0; i < f->n; i++)
+		text_format(out, " %u", f->names[i]);
+	if (f->modseq)
+		text_format(out, " (MODSEQ %" PRId64 ")", f->modseq);
+	text_add(out, S("\r\n"));
+}
+
+/* The window of PARTIAL: places first .. past - 1. */
+static void window(const struct search *s, int n, int *first, int *past)
+{
+	int64_t from = s->partial_from, to = s->partial_to;
+
+	if (from < 0) { /* -1 is the last */
+		int64_t swap = n + to + 1;
+
+		to = n + from + 1;
+		from = swap > 1 ? swap : 1;
+	}
+	*first = from > n ? n : (int)from - 1;
+	*past = to > n ? n : to < 0 ? 0 : (int)to;
+	if (*past < *first)
+		*past = *first;
+}
+
+static void partial_text(const struct search *s, const struct found *f, text *out)
+{
+	int first, past;
+
+	window(s, f->n, &first, &past);
+	text_format(out, " PARTIAL (%" PRId64 ":%" PRId64 " ", s->partial_from, s->partial_to);
+	if (past > first)
+		imap_numbers_text(f->names + first, (size_t)(past - first), out);
+	else
+		text_add(out, S("NIL"));
+	text_add_char(out, ')');
+}
+
+static void extended_text(conversation *c, const struct search *s, const struct found *f, text *out)
+{
+	unsigned returns = s->extended ? s->returns : RETURN_ALL;
+
+	text_add(out, S("* ESEARCH (TAG \""));
+	text_add(out, imap_of(c)->tag);
+	text_add(out, s->by_uid ? S("\") UID") : S("\")"));
+	if ((returns & RETURN_MIN) && f->n)
+		text_format(out, " MIN %u", f->names[0]);
+	if ((returns & RETURN_MAX) && f->n)
+		text_format(out, " MAX %u", f->names[f->n - 1]);
+	if (returns & RETURN_COUNT)
+		text_format(out, " COUNT %d", f->n);
+	if ((returns & RETURN_ALL) && f->n) {
+		text_add(out, S(" ALL "));
+		imap_numbers_text(f->names, (size_t)f->n, out);
+	}
+	if (returns & RETURN_PARTIAL)
+		partial_text(s, f, out);
+	if (f->modseq)
+		text_format(out, " MODSEQ %" PRId64, f->modseq);
+	text_add(out, S("\r\n"));
+}
+
+/* RFC 5182 2.4: MIN and MAX save what they return, everything else saves all. */
+static void save(conversation *c, const struct search *s, const struct found *f)
+{
+	struct selected *sel = imap_of(c)->selected;
+	unsigned ends = s->returns & (RETURN_MIN | RETURN_MAX);
+	bool all = !ends || (s->returns & (RETURN_ALL | RETURN_COUNT | RETURN_PARTIAL));
+	const uint32_t two[] = {f->n ? f->uids[0] : 0, f->n ? f->uids[f->n - 1] : 0};
+	const uint32_t *from = all ? f->uids : ends == RETURN_MAX ? two + 1 : two;
+	size_t n = all ? (size_t)f->n : f->n == 0 ? 0 : f->n > 1 && ends == (RETURN_MIN | RETURN_MAX) ? 2 : 1;
+
+	memory_free(sel->saved);
+	sel->saved = n ? memory_new_array(n, sizeof *sel->saved) : NULL;
+	sel->saved_n = n;
+	if (n)
+		memcpy(sel->saved, from, n * sizeof *from);
+}
+
+static status say_found(conversation *c, const struct search *s, const struct found *f)
+{
+	bool extended = s->extended || imap_of(c)->rev2;
+	text out = TEXT_INIT;
+	status told;
+
+	if (s->returns & RETURN_SAVE)
+		save(c, s, f);
+	if (s->extended && s->returns == RETURN_SAVE)
+		return imap_ok(c, "Saved");
+	if (extended)
+		extended_text(c, s, f, &out);
+	else
+		plain_text(f, &out);
+	told = stream_write(c->stream, text_slice(&out));
+	text_free(&out);
+	TRY(told);
+	return imap_ok(c, "That is all");
+}
+
+static status search(conversation *c, args *p, bool by_uid)
+{
+	struct search s = {.by_uid = by_uid};
+	struct found f = {0};
+	status kind = arg_search(p, &s);
+
+	if (kind == ST_FOREIGN) {
+		TRY(args_skip(p));
+		return imap_no(c, "[BADCHARSET (UTF-8 US-ASCII)] That charset is not known here");
+	}
+	TRY(kind);
+	kind = program_run(c, s.what, &f.uids, &f.n);
+	if (kind != ST_OK)
+		return imap_trouble(c, kind);
+	found_name(c, &s, &f);
+	return say_found(c, &s, &f);
+}
+
+static status imap_search(conversation *c, args *p)
+{
+	return search(c, p, false);
+}
+
+static status imap_uid_search(conversation *c, args *p)
+{
+	return search(c, p, true);
+}
+
+const struct imap_row imap_search_rows[] = {
+	{"SEARCH", imap_search, AT_SELECTED, IMAP_NO_EXPUNGE, "SEARCH [RETURN (..)] [CHARSET name] keys"},
+	{"UID SEARCH", imap_uid_search, AT_SELECTED, 0, "UID SEARCH [RETURN (..)] [CHARSET name] keys"},
+	{0},
+};

@@ -1,0 +1,294 @@
+/* Entering and leaving folders: SELECT, EXAMINE, CLOSE, UNSELECT (RFC 9051 6.3.2, 6.4), with CONDSTORE and
+   QRESYNC (RFC 7162); waiting for news: IDLE (6.3.13). */
+#include "base/memory.h"
+#include "provider/news.h"
+#include "service/imap/names.h"
+#include "service/imap/selected.h"
+
+#include <inttypes.h>
+
+/* ---- what a folder is like */
+
+static status tell_flags(conversation *c, const view *v)
+{
+	text names = TEXT_INIT;
+	const char *more = v->keywords.n < KEYWORDS_MOST ? " \\*" : "";
+	status s;
+
+	selected_flag_names(v, &names);
+	s = conversation_say(c, "* FLAGS (%s)", names.at);
+	if (s == ST_OK)
+		s = conversation_say(c, "* OK [PERMANENTFLAGS (%s%s)] Flags that stay",
+			v->read_only ? "" : names.at, v->read_only ? "" : more);
+	text_free(&names);
+	return s;
+}
+
+static int recent_count(const view *v)
+{
+	int n = v->n;
+
+	while (n > 0 && v->uids[n - 1] >= v->recent)
+		n--;
+	return v->n - n;
+}
+
+static int first_unseen(const view *v)
+{
+	for (int n = 0; n < v->count; n++)
+		if (!(v->entries[n].flags & FLAG_SEEN))
+			return n + 1;
+	return 0;
+}
+
+static status tell_folder(conversation *c, const view *v)
+{
+	const struct imap *i = imap_of(c);
+	int unseen = first_unseen(v);
+	text name = TEXT_INIT;
+
+	TRY(tell_flags(c, v));
+	TRY(conversation_say(c, "* %d EXISTS", v->n));
+	if (!i->rev2) {
+		TRY(conversation_say(c, "* %d RECENT", recent_count(v)));
+		if (unseen)
+			TRY(conversation_say(c, "* OK [UNSEEN %d] The first not seen", unseen));
+	}
+	TRY(conversation_say(c, "* OK [UIDVALIDITY %u] UIDs are valid", v->uidvalidity));
+	TRY(conversation_say(c, "* OK [UIDNEXT %u] The next UID", v->uidnext));
+	TRY(conversation_say(c, "* OK [HIGHESTMODSEQ %" PRId64 "] The last change", v->modseq));
+	TRY(conversation_say(c, "* OK [MAILBOXID (F%" PRId64 ")] Its lasting name", v->folder));
+	if (!i->rev2)
+		return ST_OK;
+	imap_name_text(c, v->name, &name);
+	status s = conversation_say(c, "* LIST () \"/\" %s", name.at);
+	text_free(&name);
+	return s;
+}
+
+/* ---- QRESYNC (RFC 7162 3.2.5): what became of the folder since the client looked last */
+
+struct resync {
+	bool asked;
+	uint32_t uidvalidity;
+	uint64_t modseq;
+	bool some;      /* only these are known to the client */
+	imap_set known;
+};
+
+static status arg_resync(args *p, struct resync *r)
+{
+	imap_set numbers, uids;
+	uint64_t validity;
+
+	r->asked = true;
+	TRY(arg_space(p));
+	TRY(arg_expect(p, '('));
+	TRY(arg_number(p, &validity));
+	r->uidvalidity = (uint32_t)validity;
+	TRY(arg_space(p));
+	TRY(arg_number(p, &r->modseq));
+	if (arg_take(p, ' ') && !arg_is(p, '(')) {
+		TRY(arg_set(p, &r->known));
+		r->some = true;
+		if (!arg_take(p, ' '))
+			return arg_expect(p, ')');
+	}
+	/* Pairs of numbers and UIDs would only shorten what is told; telling more is allowed. */
+	if (arg_take(p, '(')) {
+		TRY(arg_set(p, &numbers));
+		TRY(arg_space(p));
+		TRY(arg_set(p, &uids));
+		TRY(arg_expect(p, ')'));
+	}
+	return arg_expect(p, ')');
+}
+
+static status tell_resync(conversation *c, view *v, struct resync *r)
+{
+	status s;
+
+	if (r->uidvalidity != v->uidvalidity || r->modseq == 0)
+		return ST_OK;
+	imap_set_resolve(&r->known, v->uidnext - 1);
+	s = selected_tell_vanished(c, (int64_t)r->modseq, r->some ? &r->known : NULL);
+	for (int k = 0; s == ST_OK && k < v->count; k++)
+		if (v->entries[k].modseq > (int64_t)r->modseq &&
+			(!r->some || imap_set_has(&r->known, v->entries[k].uid)))
+			s = selected_tell_flags(c, v->entries[k].uid);
+	return s;
+}
+
+/* ---- SELECT and EXAMINE */
+
+static status arg_select_options(args *p, struct resync *r)
+{
+	struct imap *i = imap_of(p->c);
+	slice word;
+
+	TRY(arg_expect(p, '('));
+	do {
+		TRY(arg_atom(p, &word));
+		if (slice_same_nocase(word, S("CONDSTORE"))) {
+			i->condstore = true;
+		} else if (slice_same_nocase(word, S("QRESYNC"))) {
+			if (!i->qresync) {
+				p->trouble = "ENABLE QRESYNC first";
+				return ST_INVALID;
+			}
+			TRY(arg_resync(p, r));
+		} else {
+			p->trouble = "SELECT knows the options CONDSTORE and QRESYNC";
+			return ST_INVALID;
+		}
+	} while (arg_take(p, ' '));
+	return arg_expect(p, ')');
+}
+
+static status enter(conversation *c, slice name, bool read_only, struct resync *r)
+{
+	struct imap *i = imap_of(c);
+	bool had = i->selected;
+	view *v;
+
+	selected_close(c);
+	if (had)
+		TRY(conversation_say(c, "* OK [CLOSED] The folder before is closed"));
+	status s = view_open(i->who.postoffice, i->who.mailbox, name,
+		read_only ? VIEW_READ_ONLY : VIEW_RECENT, &v);
+	if (s != ST_OK)
+		return imap_trouble(c, s);
+	i->selected = memory_new(sizeof *i->selected);
+	*i->selected = (struct selected){.view = v, .names_told = v->keywords.n};
+	i->state = AT_SELECTED;
+	s = tell_folder(c, v);
+	if (s == ST_OK && r->asked)
+		s = tell_resync(c, v, r);
+	if (s == ST_BUSY || s == ST_BROKEN) {
+		selected_close(c);
+		return imap_trouble(c, s);
+	}
+	TRY(s);
+	return imap_ok(c, read_only ? "[READ-ONLY] Open for reading" : "[READ-WRITE] Open");
+}
+
+static status enter_by(conversation *c, args *p, bool read_only)
+{
+	struct resync r = {0};
+	slice name;
+
+	TRY(arg_space(p));
+	TRY(arg_mailbox(p, &name));
+	if (arg_take(p, ' '))
+		TRY(arg_select_options(p, &r));
+	TRY(arg_end(p));
+	return enter(c, name, read_only, &r);
+}
+
+static status imap_select(conversation *c, args *p)
+{
+	return enter_by(c, p, false);
+}
+
+static status imap_examine(conversation *c, args *p)
+{
+	return enter_by(c, p, true);
+}
+
+/* ---- leaving */
+
+static status imap_close(conversation *c, args *p)
+{
+	view *v = imap_of(c)->selected->view;
+	struct view_change ch;
+
+	TRY(arg_end(p));
+	if (!v->read_only) {
+		status s = view_expunge(v, NULL, 0, &c->command, &ch);
+
+		if (s != ST_OK && s != ST_ABSENT)
+			return imap_trouble(c, s);
+	}
+	selected_close(c);
+	return imap_ok(c, "Closed");
+}
+
+static status imap_unselect(conversation *c, args *p)
+{
+	TRY(arg_end(p));
+	selected_close(c);
+	return imap_ok(c, "Closed");
+}
+
+/* ---- IDLE */
+
+/* Until the client says something, tells what changes. */
+static status idle_watch(conversation *c, notice *news)
+{
+	struct imap *i = imap_of(c);
+	usec keepalive = setting_number(S_imap_idle_keepalive, NULL), until;
+	bool noticed = true;
+
+	until = clock_now() + setting_number(S_imap_idle_patience, NULL);
+	for (;;) {
+		if (noticed && i->selected)
+			TRY(selected_tell(c, true));
+		arena_release(&c->command);
+		usec span = until - clock_now();
+		status s = stream_wait_input_or(c->stream, news, span < keepalive ? span : keepalive, &noticed);
+
+		if (s == ST_OK && !noticed)
+			return ST_OK;
+		if (s != ST_OK && (s != ST_TIMED_OUT || clock_now() >= until))
+			return s;
+		if (s == ST_TIMED_OUT) /* keeps the way open through address translators */
+			TRY(conversation_say(c, "* OK Still here"));
+	}
+}
+
+static status idle(conversation *c, args *p)
+{
+	struct imap *i = imap_of(c);
+	notice *raised = notice_open();
+	news *n = i->selected ? news_open(i->who.postoffice, i->who.mailbox, i->selected->view->folder, raised)
+			      : NULL;
+
+	conversation_idle(c, true);
+	status s = idle_watch(c, raised);
+	conversation_idle(c, false);
+	news_close(&n);
+	notice_close(&raised);
+	if (c->told)
+		return ST_CANCELLED;
+	TRY(s);
+	TRY(args_continue(p));
+	TRY(arg_word(p, S("DONE")));
+	return arg_end(p);
+}
+
+static status imap_idle(conversation *c, args *p)
+{
+	struct imap *i = imap_of(c);
+	text tag = TEXT_INIT; /* the command arena is given back while waiting */
+
+	TRY(arg_end(p));
+	text_add(&tag, i->tag);
+	status s = conversation_say(c, "+ idling");
+	if (s == ST_OK)
+		s = idle(c, p);
+	i->tag = arena_copy(&c->command, text_slice(&tag));
+	text_free(&tag);
+	if (s == ST_INVALID)
+		p->trouble = "IDLE ends with DONE";
+	TRY(s);
+	return imap_ok(c, "Idle no more");
+}
+
+const struct imap_row imap_select_rows[] = {
+	{"SELECT", imap_select, AT_LOGGED_ON, IMAP_QUIET, "SELECT folder [(CONDSTORE | QRESYNC (..))]: open a folder"},
+	{"EXAMINE", imap_examine, AT_LOGGED_ON, IMAP_QUIET, "EXAMINE folder [(options)]: open it for reading"},
+	{"CLOSE", imap_close, AT_SELECTED, IMAP_QUIET, "CLOSE: expunge and leave the folder"},
+	{"UNSELECT", imap_unselect, AT_SELECTED, IMAP_QUIET, "UNSELECT: leave the folder as it is"},
+	{"IDLE", imap_idle, AT_LOGGED_ON, 0, "IDLE: tells what changes, until DONE"},
+	{0},
+};

@@ -1,0 +1,304 @@
+/* The selected folder: leaving it, telling what changed, and the messages a set means. */
+#include "service/imap/selected.h"
+
+#include "base/memory.h"
+
+#include <inttypes.h>
+
+void selected_close(conversation *c)
+{
+	struct imap *i = imap_of(c);
+
+	if (!i->selected)
+		return;
+	view_close(&i->selected->view);
+	memory_free(i->selected->saved);
+	memory_free(i->selected);
+	i->selected = NULL;
+	if (i->state == AT_SELECTED)
+		i->state = AT_AUTHENTICATED;
+}
+
+/* ---- telling */
+
+void selected_flag_names(const view *v, text *out)
+{
+	for (int bit = 0; bit < 63; bit++) {
+		slice name = keyword_name(&v->keywords, bit);
+
+		if (name.size > 0 && out->size > 0)
+			text_add_char(out, ' ');
+		text_add(out, name);
+	}
+}
+
+void selected_flags_text(const struct selected *s, const struct view_entry *e, text *out)
+{
+	bool first = true;
+
+	text_add_char(out, '(');
+	for (int bit = 0; bit < 63; bit++) {
+		slice name = e->flags >> bit & 1 ? keyword_name(&s->view->keywords, bit) : (slice){0};
+
+		if (name.size == 0)
+			continue;
+		if (!first)
+			text_add_char(out, ' ');
+		text_add(out, name);
+		first = false;
+	}
+	if (e->uid >= s->view->recent)
+		text_add(out, first ? S("\\Recent") : S(" \\Recent"));
+	text_add_char(out, ')');
+}
+
+static status tell_gone(conversation *c, const struct view_change *ch)
+{
+	const struct imap *i = imap_of(c);
+	text list = TEXT_INIT;
+	uint32_t *rising;
+
+	if (ch->gone_n == 0)
+		return ST_OK;
+	if (!i->qresync) {
+		for (int n = 0; n < ch->gone_n; n++)
+			TRY(stream_format(c->stream, "* %u EXPUNGE\r\n", ch->gone[n]));
+		return ST_OK;
+	}
+	rising = arena_new_array(&c->command, (size_t)ch->gone_n, sizeof *rising);
+	for (int n = 0; n < ch->gone_n; n++)
+		rising[n] = ch->gone_uids[ch->gone_n - 1 - n];
+	imap_numbers_text(rising, (size_t)ch->gone_n, &list);
+	status s = conversation_say(c, "* VANISHED %s", list.at);
+	text_free(&list);
+	return s;
+}
+
+status selected_tell_flags(conversation *c, uint32_t uid)
+{
+	const struct imap *i = imap_of(c);
+	const struct selected *sel = i->selected;
+	const struct view_entry *e = view_find(sel->view, uid);
+	int number = view_number(sel->view, uid);
+	text flags = TEXT_INIT;
+	status s = ST_OK;
+
+	if (!e || number == 0)
+		return ST_OK;
+	selected_flags_text(sel, e, &flags);
+	if (i->condstore)
+		s = stream_format(c->stream, "* %d FETCH (UID %u FLAGS %s MODSEQ (%" PRId64 "))\r\n", number,
+			uid, flags.at, e->modseq);
+	else
+		s = stream_format(c->stream, "* %d FETCH (UID %u FLAGS %s)\r\n", number, uid, flags.at);
+	text_free(&flags);
+	return s;
+}
+
+/* Names come before they are used. */
+static status tell_names(conversation *c, struct selected *sel)
+{
+	text names = TEXT_INIT;
+
+	if (sel->names_told == sel->view->keywords.n)
+		return ST_OK;
+	sel->names_told = sel->view->keywords.n;
+	selected_flag_names(sel->view, &names);
+	status s = conversation_say(c, "* FLAGS (%s)", names.at);
+	text_free(&names);
+	return s;
+}
+
+status selected_tell_stored(conversation *c, const struct view_change *ch, bool silent)
+{
+	const struct imap *i = imap_of(c);
+	struct selected *sel = i->selected;
+
+	TRY(tell_gone(c, ch));
+	if (ch->arrived > 0)
+		TRY(stream_format(c->stream, "* %d EXISTS\r\n", sel->view->n));
+	TRY(tell_names(c, sel));
+	for (int n = 0; n < ch->changed_n; n++) {
+		const struct view_entry *e = view_find(sel->view, ch->changed[n]);
+		bool known = silent && e && e->modseq == ch->own;
+
+		if (!known)
+			TRY(selected_tell_flags(c, ch->changed[n]));
+		else if (i->condstore) /* the client knows the flags, but not their MODSEQ (RFC 7162 3.1.3) */
+			TRY(stream_format(c->stream, "* %d FETCH (UID %u MODSEQ (%" PRId64 "))\r\n",
+				view_number(sel->view, e->uid), e->uid, e->modseq));
+	}
+	return ST_OK;
+}
+
+status selected_tell_others(conversation *c, const struct view_change *ch)
+{
+	struct selected *sel = imap_of(c)->selected;
+
+	TRY(tell_gone(c, ch));
+	if (ch->arrived > 0)
+		TRY(stream_format(c->stream, "* %d EXISTS\r\n", sel->view->n));
+	TRY(tell_names(c, sel));
+	for (int n = 0; n < ch->changed_n; n++) {
+		const struct view_entry *e = view_find(sel->view, ch->changed[n]);
+
+		if (e && e->modseq != ch->own)
+			TRY(selected_tell_flags(c, e->uid));
+	}
+	return ST_OK;
+}
+
+status selected_tell_change(conversation *c, const struct view_change *ch)
+{
+	return selected_tell_stored(c, ch, false);
+}
+
+status selected_tell(conversation *c, bool expunge)
+{
+	struct selected *sel = imap_of(c)->selected;
+	struct view_change ch;
+	status s = view_refresh(sel->view, !expunge, &c->command, &ch);
+
+	/* A hint that cannot be had now comes with the next command. */
+	return s == ST_OK ? selected_tell_change(c, &ch) : ST_OK;
+}
+
+/* ---- what is gone since (RFC 7162 3.2.5.1, 3.2.6) */
+
+/* Adds the part of first..last that the client knows. */
+static void vanished_add(const imap_set *known, uint32_t first, uint32_t last, text *out)
+{
+	size_t i = 0;
+
+	do {
+		uint32_t low = first, high = last;
+
+		if (known) {
+			if (i == known->count)
+				return;
+			low = known->range[i].low > low ? known->range[i].low : low;
+			high = known->range[i].high < high ? known->range[i].high : high;
+		}
+		if (low < high)
+			text_format(out, "%s%u:%u", out->size ? "," : "", low, high);
+		else if (low == high)
+			text_format(out, "%s%u", out->size ? "," : "", low);
+	} while (known && ++i < known->count);
+}
+
+/* All UIDs that are not in the view. */
+static void absent_add(const imap_set *known, const view *v, text *out)
+{
+	uint32_t next = 1;
+
+	for (int n = 0; n < v->n; n++) {
+		if (v->uids[n] > next)
+			vanished_add(known, next, v->uids[n] - 1, out);
+		next = v->uids[n] + 1;
+	}
+	if (v->uidnext > next)
+		vanished_add(known, next, v->uidnext - 1, out);
+}
+
+status selected_tell_vanished(conversation *c, int64_t since, const imap_set *known)
+{
+	view *v = imap_of(c)->selected->view;
+	struct view_range *ranges;
+	bool complete;
+	int n;
+	text gone = TEXT_INIT;
+
+	TRY(view_vanished(v, since, &c->command, &ranges, &n, &complete));
+	for (int k = 0; complete && k < n; k++)
+		vanished_add(known, ranges[k].first, ranges[k].last, &gone);
+	if (!complete)
+		absent_add(known, v, &gone);
+	status s = gone.size ? conversation_say(c, "* VANISHED (EARLIER) %s", gone.at) : ST_OK;
+	text_free(&gone);
+	return s;
+}
+
+/* ---- sets */
+
+status selected_numbers_check(args *p, const imap_set *set, int n)
+{
+	if (set->count == 0 || (set->range[0].low > 0 && set->range[set->count - 1].high <= (uint32_t)n))
+		return ST_OK;
+	p->trouble = n ? "There is no message of that number" : "The folder is empty";
+	return ST_INVALID;
+}
+
+static int uids_by_number(const view *v, const imap_set *set, uint32_t *to)
+{
+	int at = 0;
+
+	for (size_t r = 0; r < set->count; r++)
+		for (uint32_t number = set->range[r].low; number <= set->range[r].high; number++)
+			to[at++] = v->uids[number - 1];
+	return at;
+}
+
+/* The first place whose UID is at least `uid`. */
+static int place_of(const view *v, uint32_t uid)
+{
+	int low = 0, high = v->n;
+
+	while (low < high) {
+		int middle = low + (high - low) / 2;
+
+		if (v->uids[middle] < uid)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	return low;
+}
+
+static int uids_by_uid(const view *v, const imap_set *set, uint32_t *to)
+{
+	int at = 0;
+
+	for (size_t r = 0; r < set->count; r++)
+		for (int i = place_of(v, set->range[r].low); i < v->n && v->uids[i] <= set->range[r].high; i++)
+			to[at++] = v->uids[i];
+	return at;
+}
+
+/* What SEARCH saved, as far as it is still there (RFC 5182 2.1). */
+static int uids_saved(const struct selected *sel, uint32_t *to)
+{
+	int at = 0;
+
+	for (size_t i = 0; i < sel->saved_n; i++)
+		if (view_number(sel->view, sel->saved[i]) > 0)
+			to[at++] = sel->saved[i];
+	return at;
+}
+
+void selected_saved_set(conversation *c, imap_set *set)
+{
+	const struct selected *sel = imap_of(c)->selected;
+	imap_range *range = arena_new_array(&c->command, sel->saved_n, sizeof *range);
+
+	for (size_t i = 0; i < sel->saved_n; i++)
+		range[i] = (imap_range){sel->saved[i], sel->saved[i]};
+	*set = (imap_set){.range = range, .count = sel->saved_n};
+	imap_set_resolve(set, IMAP_LAST);
+}
+
+status selected_uids(conversation *c, args *p, imap_set *set, bool by_uid, uint32_t **uids, int *n)
+{
+	const struct selected *sel = imap_of(c)->selected;
+	const view *v = sel->view;
+
+	*uids = arena_new_array(&c->command, (size_t)v->n + sel->saved_n, sizeof **uids);
+	if (set->saved) {
+		*n = uids_saved(sel, *uids);
+		return ST_OK;
+	}
+	imap_set_resolve(set, by_uid ? (v->n ? v->uids[v->n - 1] : 0) : (uint32_t)v->n);
+	if (!by_uid)
+		TRY(selected_numbers_check(p, set, v->n));
+	*n = by_uid ? uids_by_uid(v, set, *uids) : uids_by_number(v, set, *uids);
+	return ST_OK;
+}

@@ -1,0 +1,44 @@
+/* The folder a conversation has selected: its view, and what the client has been told of it. */
+#ifndef PENNYPOST_SERVICE_IMAP_SELECTED_H
+#define PENNYPOST_SERVICE_IMAP_SELECTED_H
+
+#include "provider/view.h"
+#include "service/imap/session.h"
+
+struct selected {
+	view *view;
+	int names_told;  /* how many keywords the client has read of in FLAGS */
+	uint32_t *saved; /* result of SEARCH RETURN (SAVE): UIDs, rising (RFC 5182); own memory */
+	size_t saved_n;
+};
+
+/* Leaves the folder without a word. Nothing when none is selected. */
+void selected_close(conversation *c);
+/* Looks what changed and tells it: EXPUNGE or VANISHED (only when `expunge`), EXISTS, FETCH of changed flags. */
+status selected_tell(conversation *c, bool expunge);
+
+/* The same of a change that a call of view.h has told. */
+status selected_tell_change(conversation *c, const struct view_change *ch);
+/* The same of a STORE; `silent`: what it changed itself is known but for its MODSEQ. */
+status selected_tell_stored(conversation *c, const struct view_change *ch, bool silent);
+/* The same, without what the command changed itself. */
+status selected_tell_others(conversation *c, const struct view_change *ch);
+/* "* VANISHED (EARLIER) set": what is gone since a MODSEQ, of the UIDs `known` (resolved; NULL: of all). A
+   store's trouble is passed up, nothing has been told then. */
+status selected_tell_vanished(conversation *c, int64_t since, const imap_set *known);
+/* "* n FETCH (UID u FLAGS (..))", with MODSEQ where the client wants it; nothing when it is gone. */
+status selected_tell_flags(conversation *c, uint32_t uid);
+/* Names of all flags there are, fixed ones and the mailbox's keywords, with blanks between. */
+void selected_flag_names(const view *v, text *out);
+/* "(\\Seen $Forwarded)" */
+void selected_flags_text(const struct selected *s, const struct view_entry *e, text *out);
+
+/* Finds the UIDs a set of a command means, rising, in the command arena. By number: ST_INVALID with
+   p->trouble when a number is not there. */
+status selected_uids(conversation *c, args *p, imap_set *set, bool by_uid, uint32_t **uids, int *n);
+/* Of a resolved set of message numbers: ST_INVALID with p->trouble when one is not there. */
+status selected_numbers_check(args *p, const imap_set *set, int n);
+/* What `$` stands for, as a resolved set of UIDs. */
+void selected_saved_set(conversation *c, imap_set *set);
+
+#endif

@@ -1,0 +1,517 @@
+/* One IMAP conversation from greeting to goodbye: the loop over commands, and those of any state. */
+#include "base/log.h"
+#include "net/listener.h"
+#include "provider/provider.h"
+#include "service/imap/selected.h"
+#include "service/imap/session.h"
+
+#include <stdio.h>
+
+#define LAST_WORD (5 * USEC_S)
+#define FREE_SPAN USEC_S         /* one command that does no work may run in each .. */
+#define ID_PAIRS_MOST 30
+#define BEFORE_LOGON_MOST 8192 /* octets of one command (T22) */
+#define FREE_AHEAD (50 * USEC_S) /* .. and so much may be used up at once */
+
+struct setting_at imap_at(const conversation *c)
+{
+	const struct imap *i = imap_of(c);
+
+	return (struct setting_at){.postoffice = i->who.postoffice, .mailbox = i->who.mailbox};
+}
+
+/* ---- answers */
+
+static status say_tagged(conversation *c, const char *word, const char *format, va_list args)
+{
+	const struct imap *i = imap_of(c);
+
+	TRY(stream_write(c->stream, i->tag.size ? i->tag : S("*")));
+	TRY(stream_format(c->stream, " %s ", word));
+	TRY(stream_format_v(c->stream, format, args));
+	return stream_write(c->stream, S("\r\n"));
+}
+
+/* What changed in the folder is told before the tagged answer, as far as the command lets it. */
+static status tell_changes(conversation *c)
+{
+	const struct imap *i = imap_of(c);
+
+	if (!i->selected || !i->row || (i->row->flags & IMAP_QUIET))
+		return ST_OK;
+	return selected_tell(c, !(i->row->flags & IMAP_NO_EXPUNGE));
+}
+
+status imap_ok(conversation *c, const char *format, ...)
+{
+	va_list args;
+
+	TRY(tell_changes(c));
+	va_start(args, format);
+	status s = say_tagged(c, "OK", format, args);
+	va_end(args);
+	return s;
+}
+
+status imap_no(conversation *c, const char *format, ...)
+{
+	va_list args;
+
+	TRY(tell_changes(c));
+	va_start(args, format);
+	status s = say_tagged(c, "NO", format, args);
+	va_end(args);
+	return s;
+}
+
+status imap_bad(conversation *c, const char *format, ...)
+{
+	va_list args;
+
+	conversation_bad(c);
+	va_start(args, format);
+	status s = say_tagged(c, "BAD", format, args);
+	va_end(args);
+	return s;
+}
+
+/* RFC 5530 and RFC 9051 7.1: one row from kind to words. */
+status imap_trouble(conversation *c, status kind)
+{
+	switch (kind) {
+	case ST_ABSENT:
+		return imap_no(c, "[NONEXISTENT] There is no such folder");
+	case ST_EXISTS:
+		return imap_no(c, "[ALREADYEXISTS] There is one of that name already");
+	case ST_DENIED:
+		return imap_no(c, "[NOPERM] That is not allowed here");
+	case ST_INVALID:
+		return imap_no(c, "[CANNOT] That cannot be done");
+	case ST_FULL:
+		return imap_no(c, "[OVERQUOTA] The mailbox has no room for it");
+	case ST_LIMITED:
+		return imap_no(c, "[LIMIT] That is more than is allowed");
+	case ST_TOO_BIG:
+		return imap_no(c, "[TOOBIG] That is larger than is taken here");
+	case ST_CLOSED:
+	case ST_TIMED_OUT:
+	case ST_CANCELLED:
+		return kind;
+	case ST_BROKEN:
+		return imap_no(c, "[SERVERBUG] Something is broken here; the operator was told");
+	default:
+		return imap_no(c, "[UNAVAILABLE] The message store is not to be had now; try again later");
+	}
+}
+
+/* ---- capabilities: one row each, with when it is on offer */
+
+static bool always(const conversation *c)
+{
+	(void)c;
+	return true;
+}
+
+static bool before_logon(const conversation *c)
+{
+	return imap_of(c)->state == AT_GREETING;
+}
+
+static bool logged_on(const conversation *c)
+{
+	return imap_of(c)->state != AT_GREETING;
+}
+
+static bool tls_to_be_had(const conversation *c)
+{
+	return before_logon(c) && c->tls && !stream_is_tls(c->stream);
+}
+
+static bool logon_refused(const conversation *c)
+{
+	return before_logon(c) && !imap_may_log_on(c);
+}
+
+static const struct capability {
+	const char *word;
+	bool (*on_offer)(const conversation *c);
+} capabilities[] = {
+#define CAPABILITY(word, when) {word, when},
+#include "service/imap/capabilities.def"
+#undef CAPABILITY
+};
+
+void imap_capabilities(conversation *c, text *out)
+{
+	slice mechanisms = before_logon(c) ? imap_mechanisms(c) : (slice){0}, one;
+
+	for (size_t i = 0; i < sizeof capabilities / sizeof *capabilities; i++)
+		if (capabilities[i].on_offer(c)) {
+			if (out->size)
+				text_add_char(out, ' ');
+			text_add_z(out, capabilities[i].word);
+		}
+	while (slice_take(&mechanisms, ' ', &one))
+		if (one.size)
+			text_format(out, " AUTH=%.*s", SLICE_ARGS(one));
+}
+
+static status imap_capability(conversation *c, args *p)
+{
+	text list = TEXT_INIT;
+
+	TRY(arg_end(p));
+	imap_capabilities(c, &list);
+	status s = conversation_say(c, "* CAPABILITY %s", list.at);
+	text_free(&list);
+	TRY(s);
+	return imap_ok(c, "That is all");
+}
+
+/* ---- small commands */
+
+static status imap_noop(conversation *c, args *p)
+{
+	TRY(arg_end(p));
+	return imap_ok(c, "Done");
+}
+
+static status imap_logout(conversation *c, args *p)
+{
+	TRY(arg_end(p));
+	c->closing = true;
+	TRY(conversation_say(c, "* BYE Good-bye"));
+	return imap_ok(c, "Logged out");
+}
+
+/* The pairs of ID, between their brackets, as "key=value key=value". */
+static status id_pairs(conversation *c, args *p, text *told)
+{
+	slice key, value;
+
+	for (int n = 0; !arg_take(p, ')'); n++) {
+		if (n > 0)
+			TRY(arg_space(p));
+		TRY(arg_string(p, &key));
+		TRY(arg_space(p));
+		TRY(arg_nstring(p, &value));
+		if (n < ID_PAIRS_MOST)
+			text_format(told, "%s%s=%s", n ? " " : "", conversation_safe(c, key),
+				conversation_safe(c, value));
+	}
+	return ST_OK;
+}
+
+/* RFC 2971: who the client says it is goes into the log; we say no more than our name. */
+static status imap_id(conversation *c, args *p)
+{
+	text told = TEXT_INIT;
+	status s = arg_space(p);
+
+	if (s == ST_OK)
+		s = arg_take(p, '(') ? id_pairs(c, p, &told) : arg_word(p, S("NIL"));
+	if (s == ST_OK)
+		s = arg_end(p);
+	if (s == ST_OK && told.size)
+		log_event(EV_IMAP_CLIENT, "conversation=%s says=%s", c->name, told.at);
+	text_free(&told);
+	TRY(s);
+	TRY(conversation_say(c, "* ID (\"name\" \"Pennypost\")"));
+	return imap_ok(c, "Pleased to meet you");
+}
+
+static status imap_starttls(conversation *c, args *p)
+{
+	TRY(arg_end(p));
+	if (stream_is_tls(c->stream))
+		return imap_bad(c, "TLS is on already");
+	if (!c->tls)
+		return imap_no(c, "[CANNOT] TLS is not to be had here");
+	/* Bytes behind STARTTLS in the same packet are an injection (T4): nothing of them is read. */
+	if (stream_pending(c->stream) > 0) {
+		stream_discard(c->stream);
+		c->closing = true;
+		return imap_bad(c, "Nothing may follow STARTTLS before the handshake");
+	}
+	TRY(imap_ok(c, "Ready to start TLS"));
+	TRY(stream_flush(c->stream));
+	TRY(stream_tls_accept(c->stream, c->tls));
+	arena_clear(&c->talk);
+	return ST_OK;
+}
+
+/* RFC 5161: words that change what is said from now on. Unknown ones are passed over. */
+static status imap_enable(conversation *c, args *p)
+{
+	struct imap *i = imap_of(c);
+	struct {
+		slice word;
+		bool *on;
+	} rows[] = {{S("IMAP4rev2"), &i->rev2}, {S("CONDSTORE"), &i->condstore}, {S("QRESYNC"), &i->qresync},
+		{S("UTF8=ACCEPT"), &i->utf8}};
+	text told = TEXT_INIT;
+	slice word;
+	status s;
+
+	do {
+		if ((s = arg_space(p)) != ST_OK || (s = arg_atom(p, &word)) != ST_OK)
+			break;
+		for (size_t r = 0; r < sizeof rows / sizeof *rows; r++)
+			if (slice_same_nocase(word, rows[r].word) && !*rows[r].on) {
+				*rows[r].on = true;
+				text_format(&told, " %.*s", SLICE_ARGS(rows[r].word));
+			}
+	} while (p->rest.size > 0);
+	i->condstore = i->condstore || i->qresync; /* RFC 7162 3.2.3 */
+	if (s == ST_OK)
+		s = conversation_say(c, "* ENABLED%s", told.size ? told.at : "");
+	text_free(&told);
+	TRY(s);
+	return imap_ok(c, "Enabled");
+}
+
+/* ---- the loop */
+
+/* The last words of a conversation; ends its loop with `why`. */
+static status goodbye(conversation *c, const char *words, status why)
+{
+	task_shield(true);
+	stream_patience(c->stream, LAST_WORD, 0, 0);
+	if (conversation_say(c, "* BYE %s", words) == ST_OK)
+		(void)stream_flush(c->stream);
+	task_shield(false);
+	c->closing = true;
+	return why;
+}
+
+static status say_stopping(conversation *c)
+{
+	return goodbye(c, "The service restarts; connect again at once", ST_CANCELLED);
+}
+
+/* A browser that was led to a mail port says its verb first and then what its leader wants (T7). */
+static bool is_http(slice line)
+{
+	return slice_search_nocase(line, S(" HTTP/1")) < line.size;
+}
+
+const struct imap_row imap_server_rows[] = {
+	{"CAPABILITY", imap_capability, AT_ANY, IMAP_FREE, "CAPABILITY: what is on offer"},
+	{"NOOP", imap_noop, AT_ANY, IMAP_FREE, "NOOP: tells what changed"},
+	{"LOGOUT", imap_logout, AT_ANY, IMAP_QUIET, "LOGOUT: good-bye"},
+	{"ID", imap_id, AT_ANY, IMAP_FREE | IMAP_QUIET, "ID NIL | (\"name\" \"value\" ...): who speaks"},
+	{"STARTTLS", imap_starttls, AT_GREETING, 0, "STARTTLS: encrypt this conversation"},
+	{"ENABLE", imap_enable, AT_AUTHENTICATED, IMAP_QUIET, "ENABLE word ...: change what is said"},
+	{0},
+};
+
+static const struct imap_row *const families[] = {
+#define FAMILY(rows) rows,
+#include "service/imap/families.def"
+#undef FAMILY
+};
+
+static const struct imap_row *row_find(slice name)
+{
+	for (size_t i = 0; i < sizeof families / sizeof *families; i++)
+		for (const struct imap_row *row = families[i]; row->name; row++)
+			if (slice_same_nocase(name, slice_z(row->name)))
+				return row;
+	return NULL;
+}
+
+/* Rows that do no work are free as long as they are few: now and then, or some in a row (T20). */
+static void count_free(conversation *c)
+{
+	usec now = clock_now();
+
+	if (c->free_until < now)
+		c->free_until = now;
+	c->free_until += FREE_SPAN;
+	if (c->free_until - now > FREE_AHEAD) {
+		c->free_until = now + FREE_AHEAD;
+		conversation_bad(c);
+	}
+}
+
+static size_t command_most(const conversation *c)
+{
+	return before_logon(c) ? BEFORE_LOGON_MOST : (size_t)setting_number(S_imap_command_most, NULL);
+}
+
+/* Until the logon the time runs from the beginning, whatever the client says meanwhile (T21). */
+static usec patience(const conversation *c)
+{
+	if (!before_logon(c))
+		return setting_number(S_imap_idle_patience, NULL);
+	usec left = c->started + setting_number(S_imap_logon_patience, NULL) - clock_now();
+	return left > 0 ? left : 0;
+}
+
+/* "tag name" and, behind UID, one word more; finds the row. */
+static status command_name(conversation *c, args *p)
+{
+	struct imap *i = imap_of(c);
+	slice name, second;
+
+	TRY(arg_tag(p, &i->tag));
+	TRY(arg_space(p));
+	TRY(arg_atom(p, &name));
+	if (slice_same_nocase(name, S("UID"))) {
+		TRY(arg_space(p));
+		TRY(arg_atom(p, &second));
+		name = arena_format(&c->command, "UID %.*s", SLICE_ARGS(second));
+	}
+	i->row = row_find(name);
+	if (i->row)
+		return ST_OK;
+	p->trouble = "Unknown command";
+	return ST_INVALID;
+}
+
+/* The row may run now; else the answer was given. */
+static bool may_run(conversation *c, status *said)
+{
+	const struct imap *i = imap_of(c);
+
+	if (setting_lists(S_imap_commands_off, NULL, slice_z(i->row->name))) {
+		conversation_bad(c);
+		*said = imap_no(c, "[CANNOT] %s is switched off here", i->row->name);
+		return false;
+	}
+	if (!(i->row->states & i->state)) {
+		*said = imap_bad(c, i->state == AT_GREETING ? "Log on first"
+			: i->row->states & AT_SELECTED      ? "Select a folder first"
+							    : "Logged on already");
+		return false;
+	}
+	return true;
+}
+
+static status run_command(conversation *c, args *p)
+{
+	struct imap *i = imap_of(c);
+	status s = command_name(c, p), said;
+
+	if (s == ST_OK && !may_run(c, &said)) {
+		TRY(said);
+		return args_skip(p);
+	}
+	if (s == ST_OK) {
+		if (i->row->flags & IMAP_FREE)
+			count_free(c);
+		if (i->row->flags & IMAP_SECRET) {
+			stream_forget(c->stream);
+			arena_secret(&c->command);
+		}
+		metric_add(M_commands, c->service, 1);
+		/* Literals come at their own pace, but they come. */
+		if (!before_logon(c))
+			stream_pace(c->stream, setting_number(S_imap_literal_patience, NULL), 100);
+		s = i->row->run(c, p);
+	}
+	if (s != ST_INVALID && s != ST_TOO_BIG)
+		return s;
+	TRY(args_skip(p));
+	if (p->out_of_step)
+		return goodbye(c, "More was announced than is taken here", ST_LIMITED);
+	if (s == ST_TOO_BIG) {
+		conversation_bad(c);
+		return imap_no(c, "[TOOBIG] %s", p->trouble ? p->trouble : "That is too much");
+	}
+	if (p->trouble || !i->row)
+		return imap_bad(c, "%s", p->trouble ? p->trouble : "A command is: tag, name, arguments");
+	return imap_bad(c, "Syntax: %s", i->row->help);
+}
+
+static status next_command(conversation *c)
+{
+	struct imap *i = imap_of(c);
+	args p;
+
+	/* Nothing here yet means waiting, and who waits holds no memory. */
+	if (stream_pending(c->stream) == 0)
+		arena_release(&c->command);
+	else
+		arena_clear(&c->command);
+	i->tag = (slice){0};
+	i->row = NULL;
+	stream_patience(c->stream, patience(c), 0, 0);
+	conversation_idle(c, true);
+	status s = args_begin(&p, c, command_most(c));
+	conversation_idle(c, false);
+	if (c->told)
+		return ST_CANCELLED;
+	switch (s) {
+	case ST_OK:
+		break;
+	case ST_INVALID:
+	case ST_TOO_BIG:
+		return imap_bad(c, "%s", p.trouble);
+	case ST_TIMED_OUT:
+		return goodbye(c, before_logon(c) ? "No logon came in time" : "Silent for too long", s);
+	default:
+		return s;
+	}
+	c->commands++;
+	if (before_logon(c) && is_http(p.rest)) {
+		log_event(EV_CONVERSATION_HTTP, "conversation=%s service=%s", c->name,
+			service_name(c->service));
+		return goodbye(c, "This is no web server", ST_LIMITED);
+	}
+	return run_command(c, &p);
+}
+
+static bool network_allowed(const conversation *c)
+{
+	slice all = setting_text(S_imap_access, NULL), one;
+	net_network network;
+
+	while (slice_take(&all, ' ', &one))
+		if (net_network_parse(one, &network) == ST_OK && net_network_has(&network, &c->peer))
+			return true;
+	return c->trusted;
+}
+
+static status greet(conversation *c)
+{
+	const char *why;
+	text list = TEXT_INIT;
+
+	if (!network_allowed(c))
+		return goodbye(c, "IMAP is not open to your network", ST_DENIED);
+	if (!provider_healthy(&why))
+		return goodbye(c, "[UNAVAILABLE] The message store is not to be had now; try again later",
+			ST_BUSY);
+	imap_capabilities(c, &list);
+	status s = conversation_say(c, "* OK [CAPABILITY %s] Pennypost IMAP ready", list.at);
+	text_free(&list);
+	return s;
+}
+
+static status talk(conversation *c)
+{
+	TRY(greet(c));
+	while (!c->closing) {
+		status s = listener_stopping() ? ST_CANCELLED : next_command(c);
+
+		if (s == ST_CANCELLED)
+			return say_stopping(c);
+		TRY(s);
+		if (c->bad_commands > setting_number(S_imap_bad_commands_most, NULL))
+			return goodbye(c, "Too many errors", ST_LIMITED);
+		TRY(task_breathe());
+	}
+	return stream_flush(c->stream);
+}
+
+status imap_conversation(conversation *c)
+{
+	struct imap i = {.state = AT_GREETING};
+
+	c->state = &i;
+	status s = talk(c);
+	selected_close(c);
+	c->state = NULL;
+	return s;
+}

@@ -1,0 +1,267 @@
+/* Changing messages of the selected folder: STORE, EXPUNGE, COPY, MOVE (RFC 9051 6.4), and their UID forms
+   (6.4.9), with UNCHANGEDSINCE (RFC 7162 3.1.3) and UIDPLUS (RFC 4315). */
+#include "service/imap/flags.h"
+#include "service/imap/names.h"
+#include "service/imap/selected.h"
+
+#include <inttypes.h>
+
+/* ---- STORE */
+
+struct store {
+	imap_set set;
+	bool by_uid, silent;
+	char sign; /* '+', '-', or 0: replace */
+	uint64_t unchanged_since;
+	bool conditional;
+	struct flag_words flags;
+};
+
+static status arg_store(args *p, struct store *s)
+{
+	slice item;
+
+	TRY(arg_space(p));
+	TRY(arg_set(p, &s->set));
+	TRY(arg_space(p));
+	if (arg_take(p, '(')) {
+		TRY(arg_word(p, S("UNCHANGEDSINCE")));
+		TRY(arg_space(p));
+		TRY(arg_number(p, &s->unchanged_since));
+		TRY(arg_expect(p, ')'));
+		TRY(arg_space(p));
+		s->conditional = true;
+	}
+	if (arg_is(p, '-') || arg_is(p, '+')) {
+		s->sign = p->rest.at[0];
+		arg_take(p, s->sign);
+	}
+	TRY(arg_atom(p, &item));
+	s->silent = slice_same_nocase(item, S("FLAGS.SILENT"));
+	if (!s->silent && !slice_same_nocase(item, S("FLAGS")))
+		return ST_INVALID;
+	TRY(arg_space(p));
+	TRY(arg_flag_list(p, &s->flags));
+	return arg_end(p);
+}
+
+/* Numbers or UIDs of the messages another one changed first. */
+static status say_stored(conversation *c, const struct store *s, const struct view_stored *done)
+{
+	const view *v = imap_of(c)->selected->view;
+	uint32_t *names = arena_new_array(&c->command, (size_t)done->failed_n, sizeof *names);
+	text list = TEXT_INIT;
+
+	if (done->failed_n == 0)
+		return imap_ok(c, "Stored");
+	for (int n = 0; n < done->failed_n; n++)
+		names[n] = s->by_uid ? done->failed[n] : (uint32_t)view_number(v, done->failed[n]);
+	imap_numbers_text(names, (size_t)done->failed_n, &list);
+	status said = imap_ok(c, "[MODIFIED %s] Some were changed by others first", list.at);
+	text_free(&list);
+	return said;
+}
+
+/* What a STORE without SILENT tells of messages whose flags were as wanted already. */
+static status tell_same(conversation *c, const struct store *s, const uint32_t *uids, int n,
+	const struct view_stored *done)
+{
+	const uint32_t *told = done->change.changed, *failed = done->failed;
+	int told_n = done->change.changed_n, failed_n = done->failed_n;
+
+	if (s->silent)
+		return ST_OK;
+	for (int k = 0; k < n; k++) {
+		for (; told_n > 0 && *told < uids[k]; told++)
+			told_n--;
+		for (; failed_n > 0 && *failed < uids[k]; failed++)
+			failed_n--;
+		if ((told_n > 0 && *told == uids[k]) || (failed_n > 0 && *failed == uids[k]))
+			continue;
+		TRY(selected_tell_flags(c, uids[k]));
+	}
+	return ST_OK;
+}
+
+static status store(conversation *c, args *p, bool by_uid)
+{
+	struct imap *i = imap_of(c);
+	struct store s = {.by_uid = by_uid};
+	struct view_flags change = {.unchanged_since = -1};
+	struct view_stored done;
+	uint32_t *uids;
+	int n;
+	int64_t bits;
+
+	TRY(arg_store(p, &s));
+	TRY(selected_uids(c, p, &s.set, by_uid, &uids, &n));
+	if (i->selected->view->read_only)
+		return imap_no(c, "[READ-ONLY] The folder is open for reading");
+	status kind = flags_bits(c, p, &s.flags, s.sign != '-', &bits);
+	if (kind == ST_LIMITED)
+		return imap_no(c, "[LIMIT] The mailbox has no room for more keywords");
+	if (kind != ST_OK)
+		return kind == ST_INVALID ? kind : imap_trouble(c, kind);
+	change.add = s.sign == '-' ? 0 : bits;
+	change.remove = s.sign == '-' ? bits : s.sign == '+' ? 0 : VIEW_ALL_FLAGS;
+	if (s.conditional) {
+		i->condstore = true;
+		change.unchanged_since = (int64_t)s.unchanged_since;
+	}
+	kind = view_store(i->selected->view, uids, n, &change, !by_uid, &c->command, &done);
+	if (kind != ST_OK)
+		return imap_trouble(c, kind);
+	TRY(selected_tell_stored(c, &done.change, s.silent));
+	TRY(tell_same(c, &s, uids, n, &done));
+	return say_stored(c, &s, &done);
+}
+
+static status imap_store(conversation *c, args *p)
+{
+	return store(c, p, false);
+}
+
+static status imap_uid_store(conversation *c, args *p)
+{
+	return store(c, p, true);
+}
+
+/* ---- EXPUNGE */
+
+static status expunge(conversation *c, const uint32_t *uids, int n)
+{
+	struct imap *i = imap_of(c);
+	view *v = i->selected->view;
+	struct view_change ch;
+
+	if (v->read_only)
+		return imap_no(c, "[READ-ONLY] The folder is open for reading");
+	status s = view_expunge(v, uids, n, &c->command, &ch);
+	if (s != ST_OK)
+		return imap_trouble(c, s);
+	TRY(selected_tell_change(c, &ch));
+	if (i->condstore)
+		return imap_ok(c, "[HIGHESTMODSEQ %" PRId64 "] Expunged", v->modseq);
+	return imap_ok(c, "Expunged");
+}
+
+static status imap_expunge(conversation *c, args *p)
+{
+	TRY(arg_end(p));
+	return expunge(c, NULL, 0);
+}
+
+static status imap_uid_expunge(conversation *c, args *p)
+{
+	imap_set set;
+	uint32_t *uids;
+	int n;
+
+	TRY(arg_space(p));
+	TRY(arg_set(p, &set));
+	TRY(arg_end(p));
+	TRY(selected_uids(c, p, &set, true, &uids, &n));
+	return n ? expunge(c, uids, n) : imap_ok(c, "Nothing to expunge");
+}
+
+/* ---- COPY and MOVE */
+
+struct copy {
+	bool by_uid, move;
+	imap_set set;
+	slice name;
+};
+
+static status arg_copy(args *p, struct copy *x)
+{
+	TRY(arg_space(p));
+	TRY(arg_set(p, &x->set));
+	TRY(arg_space(p));
+	TRY(arg_mailbox(p, &x->name));
+	return arg_end(p);
+}
+
+static void copyuid_text(const struct view_copied *done, text *out)
+{
+	text_format(out, "COPYUID %u ", done->uidvalidity);
+	imap_numbers_text(done->from, (size_t)done->n, out);
+	text_add_char(out, ' ');
+	imap_numbers_text(done->to, (size_t)done->n, out);
+}
+
+static status say_copied(conversation *c, const struct copy *x, const struct view_copied *done)
+{
+	text code = TEXT_INIT;
+	status s;
+
+	if (done->n == 0) {
+		TRY(selected_tell_change(c, &done->change));
+		return imap_ok(c, "There was nothing to %s", x->move ? "move" : "copy");
+	}
+	copyuid_text(done, &code);
+	/* Of a move the UIDs are told before the messages go (RFC 6851 4.3). */
+	s = x->move ? conversation_say(c, "* OK [%s] Moved", code.at) : ST_OK;
+	if (s == ST_OK)
+		s = selected_tell_change(c, &done->change);
+	if (s == ST_OK)
+		s = x->move ? imap_ok(c, "Moved") : imap_ok(c, "[%s] Copied", code.at);
+	text_free(&code);
+	return s;
+}
+
+static status copy(conversation *c, args *p, bool by_uid, bool move)
+{
+	struct copy x = {.by_uid = by_uid, .move = move};
+	view *v = imap_of(c)->selected->view;
+	struct view_copied done;
+	uint32_t *uids;
+	int n;
+
+	TRY(arg_copy(p, &x));
+	TRY(selected_uids(c, p, &x.set, by_uid, &uids, &n));
+	status s = move ? view_move(v, uids, n, x.name, &c->command, &done)
+			: view_copy(v, uids, n, x.name, !by_uid, &c->command, &done);
+	switch (s) {
+	case ST_OK:
+		return say_copied(c, &x, &done);
+	case ST_ABSENT:
+		return imap_no(c, "[TRYCREATE] There is no such folder; CREATE it first");
+	case ST_DENIED:
+		return imap_no(c, "[READ-ONLY] The folder is open for reading");
+	default:
+		return imap_trouble(c, s);
+	}
+}
+
+static status imap_copy(conversation *c, args *p)
+{
+	return copy(c, p, false, false);
+}
+
+static status imap_uid_copy(conversation *c, args *p)
+{
+	return copy(c, p, true, false);
+}
+
+static status imap_move(conversation *c, args *p)
+{
+	return copy(c, p, false, true);
+}
+
+static status imap_uid_move(conversation *c, args *p)
+{
+	return copy(c, p, true, true);
+}
+
+/* Each of them has looked at the folder itself, in the same round trip. */
+const struct imap_row imap_store_rows[] = {
+	{"STORE", imap_store, AT_SELECTED, IMAP_QUIET, "STORE set [(UNCHANGEDSINCE n)] [+-]FLAGS[.SILENT] (flags)"},
+	{"UID STORE", imap_uid_store, AT_SELECTED, IMAP_QUIET, "UID STORE set [(..)] [+-]FLAGS[.SILENT] (flags)"},
+	{"EXPUNGE", imap_expunge, AT_SELECTED, IMAP_QUIET, "EXPUNGE: removes what is \\Deleted"},
+	{"UID EXPUNGE", imap_uid_expunge, AT_SELECTED, IMAP_QUIET, "UID EXPUNGE set: removes what of it is \\Deleted"},
+	{"COPY", imap_copy, AT_SELECTED, IMAP_QUIET, "COPY set folder"},
+	{"UID COPY", imap_uid_copy, AT_SELECTED, IMAP_QUIET, "UID COPY set folder"},
+	{"MOVE", imap_move, AT_SELECTED, IMAP_QUIET, "MOVE set folder"},
+	{"UID MOVE", imap_uid_move, AT_SELECTED, IMAP_QUIET, "UID MOVE set folder"},
+	{0},
+};
