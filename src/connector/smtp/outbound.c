@@ -475,7 +475,7 @@ static status claim(void)
 	struct queue_claim c = {.shards = out.ask, .each = CLAIM_EACH,
 		.most = (unsigned)(room < CLAIM_MOST ? room : CLAIM_MOST)};
 	uint64_t gave = 0;
-	queue_entry *rows;
+	queue_entry *rows = NULL;
 	status kind = ST_OK;
 
 	c.full = plan_full(out.plan, rows_most() * 3 / 4, &a, &c.full_count);
