@@ -28,6 +28,7 @@ include tests/fuzz/local.mk
 include tests/dialog/local.mk
 include tests/clients/local.mk
 include tests/fault/local.mk
+include tests/outbound/local.mk
 include tests/load/local.mk
 include tests/cli/local.mk
 EXTRA_DIST += tests/quickstart/run

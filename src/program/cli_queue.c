@@ -12,13 +12,19 @@
 
 static const char *const states[] = {"ready", "held", "parked"};
 
-static status filter_of(struct cli *c, struct queue_filter *f)
+static status filter_id(struct cli *c, struct queue_filter *f)
 {
 	*f = QUEUE_FILTER_ANY;
 	slice id = cli_text(c, "ID");
 	if (id.size && !id_parse(id, &f->id))
 		return cli_fail(c, ST_INVALID, "give the 13 characters that `pennypost queue list` shows",
 			"\"%.*s\" is no id", SLICE_ARGS(id));
+	return ST_OK;
+}
+
+static status filter_of(struct cli *c, struct queue_filter *f)
+{
+	TRY(filter_id(c, f));
 	f->sender = cli_text(c, "--sender");
 	f->recipient = cli_text(c, "--recipient");
 	f->domain = cli_text(c, "--domain");
@@ -63,12 +69,20 @@ static json_t *facts_of(struct cli *c, const queue_entry *e)
 	return f;
 }
 
-status cli_queue_list(struct cli *c)
+static status show_rows(struct cli *c, const queue_entry *rows, int n)
 {
 	static const struct cli_column columns[] = {{"id", "ID"}, {"state", "STATE"},
 		{"made", "QUEUED"}, {"next", "NEXT"}, {"attempts", "TRIES", SHOW_NUMBER},
 		{"size", "SIZE", SHOW_SIZE}, {"sender", "SENDER"}, {"recipient", "RECIPIENT"},
 		{"reply", "LAST REPLY"}, {NULL}};
+	json_t *list = json_array();
+	for (int i = 0; i < n; i++)
+		json_array_append_new(list, facts_of(c, &rows[i]));
+	return cli_rows(c, list, columns, "Nothing like that is in the queue");
+}
+
+status cli_queue_list(struct cli *c)
+{
 	struct queue_filter f;
 	queue_entry *rows;
 	int n;
@@ -77,10 +91,7 @@ status cli_queue_list(struct cli *c)
 		return cli_fail(c, ST_INVALID, "give a number of 1 or more", "--most is out of range");
 	TRY(filter_of(c, &f));
 	TRY(queue_list(&f, 0, (unsigned)most, &c->a, &rows, &n));
-	json_t *list = json_array();
-	for (int i = 0; i < n; i++)
-		json_array_append_new(list, facts_of(c, &rows[i]));
-	return cli_rows(c, list, columns, "The queue is empty");
+	return show_rows(c, rows, n);
 }
 
 static json_t *notify_words(unsigned notify)
@@ -120,13 +131,13 @@ status cli_queue_show(struct cli *c)
 	struct queue_filter f;
 	queue_entry *rows;
 	int n;
-	TRY(filter_of(c, &f));
+	TRY(filter_id(c, &f));
 	TRY(queue_list(&f, 0, LIST_MOST, &c->a, &rows, &n));
 	if (n == 0)
 		return cli_fail(c, ST_ABSENT, "`pennypost trace` may tell what became of it",
 			"nothing in the queue is called %.*s", SLICE_ARGS(cli_text(c, "ID")));
 	if (n > 1 && rows[0].id != f.id)
-		return cli_queue_list(c); /* a message to several */
+		return show_rows(c, rows, n); /* a message to several */
 	json_t *facts = facts_of(c, &rows[0]);
 	add_more(&rows[0], facts);
 	return cli_facts(c, facts, columns);

@@ -266,7 +266,7 @@ const struct cli_command cli_commands[] = {
 	{"queue status", CLI_STORE, cli_queue_status, "Counts the queue: to be sent, to be sent again, held, parked.",
 		{{NULL}}, "queue status", NULL},
 	{"queue list", CLI_STORE, cli_queue_list, "Lists what waits, oldest first.",
-		{QUEUE_ENTRIES, MAY("--most", COUNT, "how many (default: 200)")},
+		{QUEUE_ID, QUEUE_ENTRIES, MAY("--most", COUNT, "how many (default: 200)")},
 		"queue list --domain example.org --age 1h", NULL},
 	{"queue show", CLI_STORE, cli_queue_show, "Shows an entry: when it is tried again, what was said last.",
 		{NEED("ID", TEXT, "the entry, or its message")}, "queue show 0ABCDEFGHJKMN", NULL},

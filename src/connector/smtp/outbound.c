@@ -32,6 +32,7 @@
 struct sending { /* a job under way, until its last result is written */
 	plan_job *job;
 	struct attempt *attempts;
+	struct outbound_word *words;
 	struct verdict *verdicts;
 	int left; /* results to be written */
 };
@@ -90,6 +91,7 @@ static void sending_end(struct sending *s)
 	plan_job *job = s->job;
 
 	memory_free(s->attempts);
+	memory_free(s->words);
 	memory_free(s->verdicts);
 	memory_free(s);
 	plan_end(out.plan, &job);
@@ -171,11 +173,15 @@ static void trace_attempt(const struct verdict *v, slice fields)
 	char id[ID_TEXT_SIZE + 1];
 
 	id_text(e->id, id);
-	trace_note(e->postoffice, e->message, kind,
-		"entry=%s recipient=%s attempt=%d outcome=%s code=%d enhanced=%.*s reply=%s%s%.*s", id,
-		log_quote(e->address), e->attempts + 1, client_outcome_name(v->of->result.outcome),
-		v->of->result.code, SLICE_ARGS(v->of->result.enhanced), log_quote(v->of->result.text),
-		fields.size ? " " : "", SLICE_ARGS(fields));
+	if (fields.size)
+		trace_note(e->postoffice, e->message, kind, "entry=%s recipient=%s attempt=%d %.*s", id,
+			log_quote(e->address), e->attempts + 1, SLICE_ARGS(fields));
+	else
+		trace_note(e->postoffice, e->message, kind,
+			"entry=%s recipient=%s attempt=%d outcome=%s enhanced=%.*s reply=%s", id,
+			log_quote(e->address), e->attempts + 1,
+			client_outcome_name(v->of->result.outcome), SLICE_ARGS(v->of->result.enhanced),
+			log_quote(v->of->result.text));
 	metric_add(delivered ? M_sent
 		   : v->result.end == QUEUE_DEFER ? M_send_deferred
 						  : M_send_failed,
@@ -249,7 +255,7 @@ static rcpt_parameters dsn_of(const queue_entry *e)
 		.orcpt = slice_from(e->orcpt, at + 1)};
 }
 
-static slice attempt_network(struct sending *s)
+static void attempt_network(struct sending *s)
 {
 	plan_job *j = s->job;
 	const queue_entry *e = &j->entries[0];
@@ -267,19 +273,17 @@ static slice attempt_network(struct sending *s)
 		.n = j->n,
 		.source = body_source,
 		.arg = j};
-	slice host = {0}, fields = {0};
 
 	for (int i = 0; i < j->n; i++) {
 		dsn[i] = dsn_of(&j->entries[i]);
 		to[i] = (struct client_recipient){.address = j->entries[i].address, .dsn = &dsn[i]};
 	}
-	out.way->send(out.way->arg, e->domain, &m, &j->a, &host, &fields);
+	out.way->send(out.way->arg, e->domain, &m, &j->a, s->words);
 	for (int i = 0; i < j->n; i++) {
 		s->attempts[i].result = to[i].result;
 		s->attempts[i].dsn_passed = to[i].dsn_passed;
-		s->attempts[i].host = host;
+		s->attempts[i].host = s->words[i].host;
 	}
-	return fields;
 }
 
 static bool too_big(const queue_entry *e)
@@ -303,12 +307,12 @@ static void avoid_when_unreachable(struct sending *s)
 		plan_avoid(out.plan, s->job, clock_now() + span, &t->result, t->host);
 }
 
-static slice attempt_made(struct sending *s)
+static void attempt_made(struct sending *s)
 {
 	plan_job *j = s->job;
 	const queue_entry *e = &j->entries[0];
 	struct client_result why;
-	slice host, fields = {0};
+	slice host;
 
 	if (e->returned) {
 		why = own_word(CLIENT_FAILED, "5.3.0", e->text.size
@@ -325,11 +329,10 @@ static slice attempt_made(struct sending *s)
 	} else {
 		usec began = clock_now();
 
-		fields = attempt_network(s);
+		attempt_network(s);
 		metric_time(M_send_seconds, SERVICE_NONE, clock_now() - began);
 		avoid_when_unreachable(s);
 	}
-	return fields;
 }
 
 /* ---- verdicts and reports */
@@ -372,14 +375,14 @@ static void report_all(struct sending *s, enum report_kind k)
 	}
 }
 
-static void verdicts_pass(struct sending *s, slice fields)
+static void verdicts_pass(struct sending *s)
 {
 	int n = s->job->n;
 
 	s->left = n + 1; /* one for us: it must not end under our hands */
 	for (int i = 0; i < n; i++) {
 		report_judge(&s->attempts[i], &s->verdicts[i]);
-		trace_attempt(&s->verdicts[i], fields);
+		trace_attempt(&s->verdicts[i], s->words[i].fields);
 		if (s->verdicts[i].report == REPORT_NONE)
 			result_queue(s, &s->verdicts[i].result);
 	}
@@ -403,11 +406,10 @@ static bool broken_off(const struct sending *s)
 static status send_run(void *arg)
 {
 	struct sending *s = arg;
-	slice fields = {0};
 	status begun = s->job->suspect ? queue_begin(out.runner, &s->job->entries[0]) : ST_OK;
 
 	if (begun == ST_OK)
-		fields = attempt_made(s);
+		attempt_made(s);
 	bool off = begun != ST_OK || broken_off(s);
 	task_shield(true);
 	plan_sent(out.plan, s->job, clock_now());
@@ -416,7 +418,7 @@ static status send_run(void *arg)
 		queue_unclaim(out.runner, s->job->entries, s->job->n);
 		sending_end(s);
 	} else {
-		verdicts_pass(s, fields);
+		verdicts_pass(s);
 	}
 	out.senders--;
 	notice_raise(out.changed);
@@ -429,6 +431,7 @@ static void sender_start(plan_job *j)
 
 	*s = (struct sending){.job = j};
 	s->attempts = memory_new_array((size_t)j->n, sizeof *s->attempts);
+	s->words = memory_new_array((size_t)j->n, sizeof *s->words);
 	s->verdicts = memory_new_array((size_t)j->n, sizeof *s->verdicts);
 	for (int i = 0; i < j->n; i++)
 		s->attempts[i].entry = &j->entries[i];

@@ -7,15 +7,19 @@
 #include "connector/smtp/client.h"
 #include "provider/queue.h"
 
+struct outbound_word { /* beside a recipient's result; in the arena of the call */
+	slice host;   /* that spoke last; empty = nobody did */
+	slice fields; /* key=value for the trace; may be empty */
+};
+
 /* How a message gets to another system. Tests have one that is no network. */
 struct outbound_transport {
 	/* The key of a domain's limits: the host of its route, or the domain. */
 	slice (*destination)(void *arg, slice domain, arena *a);
 	/* Hands the message to the domain's hosts, one after another as RFC 5321 5.1 has it. Fills every
-	   recipient's result; *host = who spoke last (empty: nobody), *fields = key=value for the trace.
-	   Both in the arena. */
-	void (*send)(void *arg, slice domain, struct client_message *m, arena *a, slice *host,
-		     slice *fields);
+	   recipient's result and word. */
+	void (*send)(void *arg, slice domain, struct client_message *m, arena *a,
+		     struct outbound_word *words);
 	void (*tend)(void *arg); /* about every second */
 	void *arg;
 };

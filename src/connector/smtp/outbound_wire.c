@@ -31,13 +31,12 @@ struct way {
 	arena *a;
 	struct client_logon logon;
 	slice key; /* of kept connections */
-	slice host;
-	slice fields;
+	struct outbound_word *words;
 };
 
-static void way_begin(struct way *w, struct client_message *m, arena *a)
+static void way_begin(struct way *w, struct client_message *m, arena *a, struct outbound_word *words)
 {
-	*w = (struct way){.m = m, .rest = *m, .a = a};
+	*w = (struct way){.m = m, .rest = *m, .a = a, .words = words};
 	w->rest.to = arena_new_array(a, (size_t)m->n, sizeof *w->rest.to);
 	w->place = arena_new_array(a, (size_t)m->n, sizeof *w->place);
 	for (int i = 0; i < m->n; i++) {
@@ -77,13 +76,15 @@ static void way_result(struct way *w, const struct client_result *r)
 
 static void remember(struct way *w, const struct client_facts *f, slice host)
 {
-	w->host = arena_copy(w->a, host);
-	w->fields = client_fields(f, &w->rest.to[0].result, w->a);
+	host = arena_copy(w->a, host);
+	for (int i = 0; i < w->rest.n; i++)
+		w->words[w->place[i]] = (struct outbound_word){
+			host, client_fields(f, &w->rest.to[i].result, w->a)};
 }
 
 /* ---- talks */
 
-/* Hands the rest over. True when the talk may go on. */
+/* Hands the rest over. */
 static void talk(struct way *w, client *c)
 {
 	const struct client_facts *f = client_facts(c);
@@ -155,9 +156,11 @@ static bool bound_for(struct way *w, struct client_target *t)
 	if (!is_ourselves(&t->at))
 		return true;
 	client_route_result(ST_FOREIGN, &loop);
-	way_result(w, &loop);
+	for (int i = 0; i < w->rest.n; i++)
+		w->rest.to[i].result = loop;
+	remember(w, NULL, t->host);
+	way_gather(w);
 	w->rest.n = 0;
-	w->host = arena_copy(w->a, t->host);
 	return false;
 }
 
@@ -193,7 +196,8 @@ static void hosts_walk(struct way *w, const struct route_ask *ask)
 	way_gather(w);
 }
 
-static void send_on(void *arg, slice domain, struct client_message *m, arena *a, slice *host, slice *fields)
+static void send_on(
+	void *arg, slice domain, struct client_message *m, arena *a, struct outbound_word *words)
 {
 	struct mail_route r = {0};
 	struct way w;
@@ -207,7 +211,7 @@ static void send_on(void *arg, slice domain, struct client_message *m, arena *a,
 		.own_name_count = 1};
 
 	(void)arg;
-	way_begin(&w, m, a);
+	way_begin(&w, m, a, words);
 	if (route_find(domain, a, &r) == ST_OK && r.host.size) {
 		ask.domain = r.host;
 		ask.port = r.port;
@@ -221,8 +225,6 @@ static void send_on(void *arg, slice domain, struct client_message *m, arena *a,
 	talk_kept(&w);
 	if (w.rest.n > 0)
 		hosts_walk(&w, &ask);
-	*host = w.host;
-	*fields = w.fields;
 }
 
 static void tend(void *arg)

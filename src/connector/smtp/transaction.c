@@ -121,6 +121,7 @@ status smtp_mail(conversation *c, slice rest)
 		return smtp_refuse(c, reply);
 	}
 	s->sender = sender;
+	s->parameters.envid = arena_copy(&s->mail, s->parameters.envid);
 	kind = smtp_owns_sender(c);
 	if (kind != ST_OK) {
 		smtp_reset(c);
@@ -188,7 +189,11 @@ static void add_recipient(struct smtp *s, const struct recipient *r)
 		s->recipients = grown;
 		s->room = room;
 	}
-	s->recipients[s->n++] = *r;
+	struct recipient *kept = &s->recipients[s->n++];
+	*kept = *r;
+	/* They may lie in the command's line. */
+	kept->dsn.orcpt_type = arena_copy(&s->mail, r->dsn.orcpt_type);
+	kept->dsn.orcpt = arena_copy(&s->mail, r->dsn.orcpt);
 }
 
 /* Looked at before anything else, so that they cost no memory. As many again are forgiven, since a list

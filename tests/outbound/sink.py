@@ -1,0 +1,104 @@
+"""Another system's mail server, as good or bad as a test wants it. What it does depends on the recipient:
+ok@, later-N@ (4xx N times, then yes), never@ (550), dies-N@ (closes behind the final dot N times, then
+yes), slow@ (two seconds before the answer to the text)."""
+import collections
+import socket
+import threading
+import time
+
+
+class Sink:
+	def __init__(self, dsn=False):
+		self.socket = socket.create_server(("127.0.0.1", 0))
+		self.port = self.socket.getsockname()[1]
+		self.dsn = dsn
+		self.lock = threading.Lock()
+		self.messages = []  # (sender, [recipients], text) answered with 250
+		self.texts = []     # the same for every text that came whole
+		self.commands = []
+		self.connections = 0
+		self.counts = collections.Counter()
+		threading.Thread(target=self._accept, daemon=True).start()
+
+	def _accept(self):
+		while True:
+			try:
+				peer, _ = self.socket.accept()
+			except OSError:
+				return
+			self.connections += 1
+			threading.Thread(target=self._talk, args=(peer,), daemon=True).start()
+
+	def _times(self, recipient, word):
+		"""Whether a recipient called WORD-N has been here no more than N times, this one included."""
+		name = recipient.partition("@")[0]
+		if not name.startswith(word + "-"):
+			return False
+		with self.lock:
+			self.counts[recipient] += 1
+			return self.counts[recipient] <= int(name.split("-")[1])
+
+	def _talk(self, peer):
+		lines = peer.makefile("rb")
+
+		def say(*words):
+			peer.sendall("".join(w + "\r\n" for w in words).encode())
+
+		try:
+			say("220 sink.test ESMTP")
+			sender, to = "", []
+			for line in lines:
+				line = line.decode().rstrip("\r\n")
+				self.commands.append(line)
+				verb = line.split(" ")[0].upper()
+				if verb == "EHLO":
+					say("250-sink.test", "250-PIPELINING", *(["250-DSN"] if self.dsn else []), "250 8BITMIME")
+				elif verb == "MAIL":
+					sender, to = line[line.index("<") + 1:line.index(">")], []
+					say("250 2.1.0 ok")
+				elif verb == "RCPT":
+					recipient = line[line.index("<") + 1:line.index(">")]
+					if recipient.startswith("never"):
+						say("550 5.1.1 nobody of that name")
+					elif self._times(recipient, "later"):
+						say("451 4.7.1 come back later")
+					else:
+						to.append(recipient)
+						say("250 2.1.5 ok")
+				elif verb == "DATA":
+					if not to:
+						say("554 5.5.1 no recipients")
+						continue
+					say("354 go on")
+					text = b""
+					for part in lines:
+						if part == b".\r\n":
+							break
+						text += part[1:] if part.startswith(b".") else part
+					self.texts.append((sender, to, text))
+					if any(self._times(r, "dies") for r in to):
+						return
+					if any(r.startswith("slow") for r in to):
+						time.sleep(2)
+					say("250 2.0.0 taken")
+					self.messages.append((sender, to, text))
+				elif verb == "QUIT":
+					say("221 2.0.0 bye")
+					return
+				else:
+					say("250 2.0.0 ok")
+		except OSError:
+			pass
+		finally:
+			# The shutdown goes out at once, whoever else still holds the socket.
+			try:
+				peer.shutdown(socket.SHUT_RDWR)
+			except OSError:
+				pass
+			peer.close()
+
+	def got(self, recipient):
+		return [m for m in self.messages if recipient in m[1]]
+
+	def close(self):
+		self.socket.close()
