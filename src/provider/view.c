@@ -3,6 +3,7 @@
 #include "provider/view_image.h"
 
 #include "base/memory.h"
+#include "base/text.h"
 #include "provider/keyword_words.h"
 
 #include <stdlib.h>
@@ -72,6 +73,20 @@ void view_words(view *v, slice words)
 		return;
 	v->inside->known = arena_copy(&v->inside->words, words);
 	keyword_words(v->inside->known, &v->keywords);
+}
+
+void view_learn(view *v, const struct keywords *k)
+{
+	text words = TEXT_INIT;
+
+	for (int i = 0; i < k->n; i++) {
+		if (i > 0)
+			text_add_char(&words, ' ');
+		text_add(&words, k->names[i]);
+	}
+	if (k->n > v->keywords.n)
+		view_words(v, text_slice(&words));
+	text_free(&words);
 }
 
 const struct view_entry *view_find(const view *v, uint32_t uid)

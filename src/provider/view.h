@@ -48,6 +48,9 @@ typedef struct view {
 status view_open(int64_t postoffice, int64_t mailbox, slice name, unsigned flags, view **v);
 void view_close(view **v); /* never waits; NULL is nothing */
 
+/* Names that keyword_add() has just given, so that the view need not be asked for them first. */
+void view_learn(view *v, const struct keywords *k);
+
 /* The entry with this UID; NULL when there is none any more. */
 const struct view_entry *view_find(const view *v, uint32_t uid);
 /* Its message number; 0 when it has none. */

@@ -47,6 +47,8 @@ status flags_bits(conversation *c, args *p, const struct flag_words *f, bool mak
 	if (n == 0 || !make)
 		return ST_OK;
 	TRY(keyword_add(i->who.postoffice, i->who.mailbox, unknown, n, &c->command, &all));
+	if (i->selected)
+		view_learn(i->selected->view, &all);
 	for (int w = 0; w < n; w++)
 		*bits |= (int64_t)1 << keyword_bit(&all, unknown[w]);
 	return ST_OK;
