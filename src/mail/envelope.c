@@ -18,20 +18,41 @@
 
 /* --- Fields ------------------------------------------------------------------------------------ */
 
-enum field { DATE, SUBJECT, FROM, SENDER, REPLY_TO, TO, CC, BCC, IN_REPLY_TO, MESSAGE_ID, REFERENCES, FIELDS };
+enum field {
+	DATE,
+	SUBJECT,
+	FROM,
+	SENDER,
+	REPLY_TO,
+	TO,
+	CC,
+	BCC,
+	IN_REPLY_TO,
+	MESSAGE_ID,
+	REFERENCES,
+	FIELDS
+};
 
 static const slice field_names[FIELDS] = {
-	[DATE] = S("Date"), [SUBJECT] = S("Subject"), [FROM] = S("From"), [SENDER] = S("Sender"),
-	[REPLY_TO] = S("Reply-To"), [TO] = S("To"), [CC] = S("Cc"), [BCC] = S("Bcc"),
-	[IN_REPLY_TO] = S("In-Reply-To"), [MESSAGE_ID] = S("Message-ID"), [REFERENCES] = S("References"),
+	[DATE] = S("Date"),
+	[SUBJECT] = S("Subject"),
+	[FROM] = S("From"),
+	[SENDER] = S("Sender"),
+	[REPLY_TO] = S("Reply-To"),
+	[TO] = S("To"),
+	[CC] = S("Cc"),
+	[BCC] = S("Bcc"),
+	[IN_REPLY_TO] = S("In-Reply-To"),
+	[MESSAGE_ID] = S("Message-ID"),
+	[REFERENCES] = S("References"),
 };
 
 struct fields {
-	slice value[FIELDS];     /* unfolded; of texts */
-	mail_list list[FIELDS];  /* of address fields */
+	slice value[FIELDS];    /* unfolded; of texts */
+	mail_list list[FIELDS]; /* of address fields */
 	size_t room[FIELDS];
 	bool there[FIELDS];
-	size_t addresses;        /* of all lists (trust.md T27) */
+	size_t addresses; /* of all lists (trust.md T27) */
 };
 
 static bool is_list(enum field f)

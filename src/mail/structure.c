@@ -26,7 +26,8 @@
 
 struct teller {
 	const mime_table *table;
-	uint32_t *first, *next; /* children of each part in order; 0 = none (part 0 is nobody's child) */
+	uint32_t *first,
+		*next; /* children of each part in order; 0 = none (part 0 is nobody's child) */
 	arena *a;
 	text *out;
 	bool extended;
@@ -311,7 +312,8 @@ static status part_unpack(unpack *u, structure_part *all, size_t index)
 	p.subtype = unpack_string(u);
 	p.charset = unpack_string(u);
 	/* A tree by construction: whoever walks it may rely on that. */
-	if (u->broken || transfer > TRANSFER_UNKNOWN || (index == 0) != (parent == 0) || parent > index)
+	if (u->broken || transfer > TRANSFER_UNKNOWN || (index == 0) != (parent == 0) ||
+		parent > index)
 		return ST_INVALID;
 	all[index] = p;
 	if (parent)
@@ -358,7 +360,8 @@ size_t structure_inner(const structure *s, size_t index)
 bool structure_find(const structure *s, const uint32_t *number, size_t n, size_t *index)
 {
 	size_t at = 0;
-	bool numbered = false; /* `at` was reached by a number; else it is a message seen as a whole */
+	bool numbered =
+		false; /* `at` was reached by a number; else it is a message seen as a whole */
 
 	for (size_t i = 0; i < n; i++) {
 		const structure_part *p = &s->part[at];

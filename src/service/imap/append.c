@@ -61,8 +61,9 @@ static void header_scan(struct incoming *in, slice piece)
 		in->header_ends = in->line_size == 0;
 		in->line_size = 0;
 	}
-	text_add(in->header, slice_until(piece, at < HEADER_MOST - in->header->size
-						? at : HEADER_MOST - in->header->size));
+	text_add(in->header,
+		slice_until(piece,
+			at < HEADER_MOST - in->header->size ? at : HEADER_MOST - in->header->size));
 	if (in->header_ends)
 		in->m->header_size = (uint32_t)(in->size + at);
 }
@@ -195,16 +196,17 @@ static status imap_append(conversation *c, args *p)
 
 	TRY(arg_space(p));
 	a = arena_new(&c->command, sizeof *a);
-	a->x = (struct append){.postoffice = i->who.postoffice, .mailbox = i->who.mailbox,
-			       .messages = a->message};
+	a->x = (struct append){
+		.postoffice = i->who.postoffice, .mailbox = i->who.mailbox, .messages = a->message};
 	TRY(arg_mailbox(p, &a->x.folder));
 	p->skip_most = (uint64_t)setting_number(S_smtp_message_most, &at);
 	/* Better said before the message comes. */
 	status s = folder_find(i->who.postoffice, i->who.mailbox, a->x.folder, &c->command, &f);
 	if (s != ST_OK) {
 		TRY(args_skip(p));
-		return s == ST_ABSENT ? imap_no(c, "[TRYCREATE] There is no such folder; CREATE it first")
-				      : imap_trouble(c, s);
+		return s == ST_ABSENT
+			       ? imap_no(c, "[TRYCREATE] There is no such folder; CREATE it first")
+			       : imap_trouble(c, s);
 	}
 	s = append(c, p, a);
 	for (int k = 0; k < a->x.n; k++) {
@@ -215,6 +217,7 @@ static status imap_append(conversation *c, args *p)
 }
 
 const struct imap_row imap_append_rows[] = {
-	{"APPEND", imap_append, AT_LOGGED_ON, 0, "APPEND folder [(flags)] [\"date\"] {octets} [...]: store messages"},
+	{"APPEND", imap_append, AT_LOGGED_ON, 0,
+		"APPEND folder [(flags)] [\"date\"] {octets} [...]: store messages"},
 	{0},
 };

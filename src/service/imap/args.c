@@ -65,7 +65,8 @@ static status octets_skip(args *p, uint64_t n)
 	slice some;
 
 	for (; n > 0; n -= some.size)
-		TRY(stream_some(p->c->stream, n < SKIP_MOST ? (size_t)n : (size_t)SKIP_MOST, &some));
+		TRY(stream_some(
+			p->c->stream, n < SKIP_MOST ? (size_t)n : (size_t)SKIP_MOST, &some));
 	return ST_OK;
 }
 

@@ -17,11 +17,11 @@
 
 typedef struct args {
 	conversation *c;
-	slice rest;         /* of the present line, unread */
-	size_t most;        /* octets of one command, lines and literals together, but for streamed ones */
-	size_t taken;       /* so far */
+	slice rest;  /* of the present line, unread */
+	size_t most; /* octets of one command, lines and literals together, but for streamed ones */
+	size_t taken;        /* so far */
 	const char *trouble; /* static: what was wrong, for the answer; NULL: nothing special */
-	uint64_t skip_most; /* octets thrown away by args_skip before it gives up */
+	uint64_t skip_most;  /* octets thrown away by args_skip before it gives up */
 	bool out_of_step;    /* more octets were announced than will be read: the end of the talk */
 } args;
 
@@ -33,11 +33,11 @@ status args_begin(args *p, conversation *c, size_t most);
 status args_skip(args *p);
 
 /* ---- one thing each; *out is untouched on failure */
-bool arg_is(const args *p, char c);  /* the next character is c */
-bool arg_take(args *p, char c);      /* and takes it */
+bool arg_is(const args *p, char c); /* the next character is c */
+bool arg_take(args *p, char c);     /* and takes it */
 status arg_expect(args *p, char c);
-status arg_space(args *p);           /* exactly one SP */
-status arg_end(args *p);             /* nothing follows */
+status arg_space(args *p); /* exactly one SP */
+status arg_end(args *p);   /* nothing follows */
 status arg_tag(args *p, slice *out);
 status arg_atom(args *p, slice *out);
 status arg_word(args *p, slice word); /* this atom, any case */

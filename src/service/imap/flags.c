@@ -38,8 +38,8 @@ status flags_bits(conversation *c, args *p, const struct flag_words *f, bool mak
 		}
 		if (f->word[w].at[0] == '\\') {
 			p->trouble = slice_same_nocase(f->word[w], S("\\Recent"))
-				? "\\Recent is the server's to set"
-				: "There is no such system flag";
+					     ? "\\Recent is the server's to set"
+					     : "There is no such system flag";
 			return ST_INVALID;
 		}
 		unknown[n++] = f->word[w];

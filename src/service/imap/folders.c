@@ -26,7 +26,8 @@ static bool matches(slice pattern, slice name)
 		} else if (p < pattern.size && n < name.size && pattern.at[p] == name.at[n]) {
 			p++;
 			n++;
-		} else if (percent_p != SIZE_MAX && percent_n < name.size && name.at[percent_n] != '/') {
+		} else if (percent_p != SIZE_MAX && percent_n < name.size &&
+			   name.at[percent_n] != '/') {
 			n = ++percent_n;
 			p = percent_p;
 		} else if (star_p != SIZE_MAX && star_n < name.size) {
@@ -42,16 +43,31 @@ static bool matches(slice pattern, slice name)
 
 /* ---- STATUS items */
 
-enum { ITEM_MESSAGES = 1, ITEM_RECENT = 2, ITEM_UIDNEXT = 4, ITEM_UIDVALIDITY = 8, ITEM_UNSEEN = 16, ITEM_DELETED = 32,
-	ITEM_SIZE = 64, ITEM_HIGHESTMODSEQ = 128, ITEM_MAILBOXID = 256 };
+enum {
+	ITEM_MESSAGES = 1,
+	ITEM_RECENT = 2,
+	ITEM_UIDNEXT = 4,
+	ITEM_UIDVALIDITY = 8,
+	ITEM_UNSEEN = 16,
+	ITEM_DELETED = 32,
+	ITEM_SIZE = 64,
+	ITEM_HIGHESTMODSEQ = 128,
+	ITEM_MAILBOXID = 256
+};
 
 static const struct status_item {
 	const char *name;
 	unsigned bit;
 } status_items[] = {
-	{"MESSAGES", ITEM_MESSAGES}, {"RECENT", ITEM_RECENT}, {"UIDNEXT", ITEM_UIDNEXT},
-	{"UIDVALIDITY", ITEM_UIDVALIDITY}, {"UNSEEN", ITEM_UNSEEN}, {"DELETED", ITEM_DELETED}, {"SIZE", ITEM_SIZE},
-	{"HIGHESTMODSEQ", ITEM_HIGHESTMODSEQ}, {"MAILBOXID", ITEM_MAILBOXID},
+	{"MESSAGES", ITEM_MESSAGES},
+	{"RECENT", ITEM_RECENT},
+	{"UIDNEXT", ITEM_UIDNEXT},
+	{"UIDVALIDITY", ITEM_UIDVALIDITY},
+	{"UNSEEN", ITEM_UNSEEN},
+	{"DELETED", ITEM_DELETED},
+	{"SIZE", ITEM_SIZE},
+	{"HIGHESTMODSEQ", ITEM_HIGHESTMODSEQ},
+	{"MAILBOXID", ITEM_MAILBOXID},
 };
 
 static status arg_status_items(args *p, unsigned *items)
@@ -145,20 +161,22 @@ static status imap_status(conversation *c, args *p)
 /* ---- LIST */
 
 struct list {
-	const char *word;          /* LIST or LSUB */
+	const char *word; /* LIST or LSUB */
 	slice pattern[PATTERNS_MOST];
 	int n;
 	bool subscribed, recursive, special; /* only these are wanted */
 	bool tell_subscribed;
-	unsigned items;            /* STATUS of each */
+	unsigned items; /* STATUS of each */
 };
 
 /* A first level of INBOX is one in any case (RFC 9051 5.1). */
 static slice pattern_of(conversation *c, slice reference, slice pattern)
 {
-	slice whole = arena_format(&c->command, "%.*s%.*s", SLICE_ARGS(reference), SLICE_ARGS(pattern));
+	slice whole =
+		arena_format(&c->command, "%.*s%.*s", SLICE_ARGS(reference), SLICE_ARGS(pattern));
 
-	if (slice_starts_nocase(whole, S("INBOX")) && (whole.size == 5 || strchr("/%*", whole.at[5])))
+	if (slice_starts_nocase(whole, S("INBOX")) &&
+		(whole.size == 5 || strchr("/%*", whole.at[5])))
 		whole = arena_format(&c->command, "INBOX%.*s", SLICE_ARGS(slice_from(whole, 5)));
 	return whole;
 }
@@ -179,7 +197,8 @@ static status arg_selection(args *p, struct list *l)
 		else if (slice_same_nocase(word, S("SPECIAL-USE")))
 			l->special = true;
 		else if (!slice_same_nocase(word, S("REMOTE"))) {
-			p->trouble = "LIST selects by SUBSCRIBED, RECURSIVEMATCH, SPECIAL-USE and REMOTE";
+			p->trouble =
+				"LIST selects by SUBSCRIBED, RECURSIVEMATCH, SPECIAL-USE and REMOTE";
 			return ST_INVALID;
 		}
 	} while (arg_take(p, ' '));
@@ -205,7 +224,9 @@ static status arg_patterns(args *p, struct list *l)
 			return ST_INVALID;
 		}
 		TRY(arg_mailbox_pattern(p, &pattern));
-		l->pattern[l->n++] = pattern.size == 0 && !several ? pattern : pattern_of(p->c, reference, pattern);
+		l->pattern[l->n++] = pattern.size == 0 && !several
+					     ? pattern
+					     : pattern_of(p->c, reference, pattern);
 	} while (several && arg_take(p, ' '));
 	return several ? arg_expect(p, ')') : ST_OK;
 }
@@ -228,7 +249,8 @@ static status arg_returns(args *p, struct list *l)
 			TRY(arg_status_items(p, &l->items));
 		} else if (!slice_same_nocase(word, S("CHILDREN")) &&
 			   !slice_same_nocase(word, S("SPECIAL-USE"))) {
-			p->trouble = "LIST returns SUBSCRIBED, CHILDREN, SPECIAL-USE and STATUS (..)";
+			p->trouble =
+				"LIST returns SUBSCRIBED, CHILDREN, SPECIAL-USE and STATUS (..)";
 			return ST_INVALID;
 		}
 	} while (arg_take(p, ' '));
@@ -244,7 +266,8 @@ static bool is_wanted(const struct list *l, slice name)
 }
 
 /* Something below row `at` is subscribed to; `unmatched`: and matches no pattern itself. */
-static bool subscribed_below(const struct list *l, const struct folder_row *rows, int n, int at, bool unmatched)
+static bool subscribed_below(
+	const struct list *l, const struct folder_row *rows, int n, int at, bool unmatched)
 {
 	slice name = rows[at].f.name;
 
@@ -260,12 +283,14 @@ static bool subscribed_below(const struct list *l, const struct folder_row *rows
 static const char *const special_names[] = {"\\All", "\\Archive", "\\Drafts", "\\Flagged", "\\Junk",
 	"\\Sent", "\\Trash", "\\Important"};
 
-static status tell_row(conversation *c, const struct list *l, const struct folder_row *row, bool below)
+static status tell_row(
+	conversation *c, const struct list *l, const struct folder_row *row, bool below)
 {
 	text line = TEXT_INIT;
 	bool lsub = l->word[1] == 'S';
 
-	text_format(&line, "* %s (%s", l->word, row->children ? "\\HasChildren" : "\\HasNoChildren");
+	text_format(
+		&line, "* %s (%s", l->word, row->children ? "\\HasChildren" : "\\HasNoChildren");
 	if (!row->f.id || (lsub && !row->subscribed))
 		text_add(&line, lsub ? S(" \\Noselect") : S(" \\NonExistent \\Noselect"));
 	if (l->tell_subscribed && row->subscribed && !lsub)
@@ -283,7 +308,8 @@ static status tell_row(conversation *c, const struct list *l, const struct folde
 	return s;
 }
 
-static status list_row(conversation *c, const struct list *l, const struct folder_row *rows, int n, int at)
+static status list_row(
+	conversation *c, const struct list *l, const struct folder_row *rows, int n, int at)
 {
 	const struct folder_row *row = &rows[at];
 	bool lsub = l->word[1] == 'S', below;
@@ -406,7 +432,8 @@ static status imap_delete(conversation *c, args *p)
 	TRY(arg_one_name(p, &name));
 	status s = folder_remove(i->who.postoffice, i->who.mailbox, name);
 	if (s == ST_DENIED)
-		return imap_no(c, "[CANNOT] INBOX stays, and so does a name that only stands for what is below it");
+		return imap_no(c,
+			"[CANNOT] INBOX stays, and so does a name that only stands for what is below it");
 	return s == ST_OK ? imap_ok(c, "Removed") : imap_trouble(c, s);
 }
 
@@ -429,7 +456,8 @@ static status subscribe(conversation *c, args *p, bool on)
 
 	TRY(arg_one_name(p, &name));
 	status s = folder_subscribe(i->who.postoffice, i->who.mailbox, name, on);
-	return s == ST_OK ? imap_ok(c, on ? "Subscribed" : "Subscribed no more") : imap_trouble(c, s);
+	return s == ST_OK ? imap_ok(c, on ? "Subscribed" : "Subscribed no more")
+			  : imap_trouble(c, s);
 }
 
 static status imap_subscribe(conversation *c, args *p)
@@ -451,7 +479,8 @@ static status imap_namespace(conversation *c, args *p)
 }
 
 const struct imap_row imap_folder_rows[] = {
-	{"LIST", imap_list, AT_LOGGED_ON, 0, "LIST [(selection)] reference pattern [RETURN (items)]: folders"},
+	{"LIST", imap_list, AT_LOGGED_ON, 0,
+		"LIST [(selection)] reference pattern [RETURN (items)]: folders"},
 	{"LSUB", imap_lsub, AT_LOGGED_ON, 0, "LSUB reference pattern: folders subscribed to"},
 	{"STATUS", imap_status, AT_LOGGED_ON, 0, "STATUS folder (items): counts"},
 	{"CREATE", imap_create, AT_LOGGED_ON, 0, "CREATE folder [(USE (\\Sent ..))]"},

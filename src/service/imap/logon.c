@@ -10,7 +10,7 @@
 static struct auth_from from_of(conversation *c)
 {
 	return (struct auth_from){SERVICE_IMAP, net_address_text(&c->peer, &c->talk),
-				  stream_is_tls(c->stream) || c->trusted};
+		stream_is_tls(c->stream) || c->trusted};
 }
 
 static status binding_of(void *stream_of, slice kind, arena *a, slice *data)
@@ -22,7 +22,8 @@ slice imap_mechanisms(conversation *c)
 {
 	bool tls = stream_is_tls(c->stream);
 	struct sasl_peer peer = {.from = {SERVICE_IMAP, {0}, tls || c->trusted},
-				 .binding = tls ? binding_of : NULL, .arg = c->stream};
+		.binding = tls ? binding_of : NULL,
+		.arg = c->stream};
 	return sasl_offered(&peer, &c->command);
 }
 
@@ -60,7 +61,8 @@ static bool network_allowed(const conversation *c, const struct setting_at *at)
 	net_network network;
 
 	while (slice_take(&all, ' ', &one))
-		if (net_network_parse(one, &network) == ST_OK && net_network_has(&network, &c->peer))
+		if (net_network_parse(one, &network) == ST_OK &&
+			net_network_has(&network, &c->peer))
 			return true;
 	return c->trusted;
 }
@@ -165,8 +167,8 @@ static status imap_authenticate(conversation *c, args *p)
 	if (needs_tls(c, &said))
 		return said;
 	struct sasl_peer peer = {.from = from_of(c),
-				 .binding = stream_is_tls(c->stream) ? binding_of : NULL,
-				 .arg = c->stream};
+		.binding = stream_is_tls(c->stream) ? binding_of : NULL,
+		.arg = c->stream};
 	struct sasl_talk talk = {ask, c};
 
 	if (sasl_start(mechanism, &peer, &c->talk, &talk_of) != ST_OK)

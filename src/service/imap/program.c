@@ -11,20 +11,38 @@
 #define DAY ((usec)24 * 3600 * USEC_S)
 #define CHARSET_MOST 64
 
-enum kind { KEY_ALL, KEY_AND, KEY_OR, KEY_NOT, KEY_FLAGS, KEY_NUMBERS, KEY_UIDS, KEY_DAY, KEY_SENT, KEY_SAVED, KEY_AGE, KEY_SIZE,
-	KEY_MODSEQ, KEY_MESSAGE, KEY_RECENT, KEY_HEADER, KEY_BODY, KEY_TEXT };
+enum kind {
+	KEY_ALL,
+	KEY_AND,
+	KEY_OR,
+	KEY_NOT,
+	KEY_FLAGS,
+	KEY_NUMBERS,
+	KEY_UIDS,
+	KEY_DAY,
+	KEY_SENT,
+	KEY_SAVED,
+	KEY_AGE,
+	KEY_SIZE,
+	KEY_MODSEQ,
+	KEY_MESSAGE,
+	KEY_RECENT,
+	KEY_HEADER,
+	KEY_BODY,
+	KEY_TEXT
+};
 
 /* How a day or a number is compared. */
 enum compare { BEFORE, ON, SINCE };
 
 struct key {
 	enum kind kind;
-	struct key *first, *next;  /* keys inside; the next one beside it */
-	int64_t bits, wanted;      /* KEY_FLAGS: flags & bits == wanted */
+	struct key *first, *next; /* keys inside; the next one beside it */
+	int64_t bits, wanted;     /* KEY_FLAGS: flags & bits == wanted */
 	enum compare compare;
-	int64_t number;            /* days since 1970, octets, MODSEQ, seconds, a message's id */
+	int64_t number; /* days since 1970, octets, MODSEQ, seconds, a message's id */
 	imap_set set;
-	slice field;               /* KEY_HEADER */
+	slice field; /* KEY_HEADER */
 	struct needle needle;
 };
 
@@ -63,7 +81,8 @@ static status needle_read(struct reading *r, struct needle *out)
 
 	TRY(arg_space(r->p));
 	TRY(arg_astring(r->p, &s));
-	if (charset_to_utf8(r->charset.size ? r->charset : S("UTF-8"), s, &r->p->c->command, &s) != ST_OK)
+	if (charset_to_utf8(r->charset.size ? r->charset : S("UTF-8"), s, &r->p->c->command, &s) !=
+		ST_OK)
 		return ST_INVALID;
 	needle_make(s, &r->p->c->command, out);
 	return ST_OK;
@@ -279,8 +298,8 @@ static const struct word words[] = {
 
 static bool set_is_next(const args *p)
 {
-	return p->rest.size > 0 && ((p->rest.at[0] >= '0' && p->rest.at[0] <= '9') || p->rest.at[0] == '*' ||
-					   p->rest.at[0] == '$');
+	return p->rest.size > 0 && ((p->rest.at[0] >= '0' && p->rest.at[0] <= '9') ||
+					   p->rest.at[0] == '*' || p->rest.at[0] == '$');
 }
 
 /* Keys side by side, until `)` or the end of the line. */
@@ -332,7 +351,8 @@ static status sets_resolve(conversation *c, args *p, struct key *k)
 				selected_saved_set(c, &k->set);
 				k->kind = KEY_UIDS;
 			} else {
-				imap_set_resolve(&k->set, uids ? (v->n ? v->uids[v->n - 1] : 0) : (uint32_t)v->n);
+				imap_set_resolve(&k->set,
+					uids ? (v->n ? v->uids[v->n - 1] : 0) : (uint32_t)v->n);
 				if (!uids)
 					TRY(selected_numbers_check(p, &k->set, v->n));
 			}
@@ -403,7 +423,8 @@ static enum answer flags_answer(const struct key *k, const struct message_at_han
 
 	if (k->kind == KEY_FLAGS)
 		return truth((m->e->flags & k->bits) == k->wanted);
-	return truth(k->wanted == 2 ? recent && !(m->e->flags & FLAG_SEEN) : recent == (k->wanted == 1));
+	return truth(
+		k->wanted == 2 ? recent && !(m->e->flags & FLAG_SEEN) : recent == (k->wanted == 1));
 }
 
 static enum answer number_answer(const struct key *k, const struct message_at_hand *m)
@@ -517,9 +538,9 @@ static bool asks_bodies(const struct key *k)
 struct run {
 	const program *g;
 	struct message_at_hand m;
-	int *doubt;       /* places in the view's entries that must be read */
+	int *doubt; /* places in the view's entries that must be read */
 	int doubt_n;
-	bool *holds;      /* by place */
+	bool *holds; /* by place */
 };
 
 static status doubt_decide(int which, struct look *look, void *arg)
@@ -558,9 +579,10 @@ status program_run(conversation *c, const program *g, uint32_t **uids, int *n)
 {
 	const view *v = imap_of(c)->selected->view;
 	arena *a = &c->command;
-	struct run r = {.g = g, .m = {.v = v, .now = clock_wall()},
-			.doubt = arena_new_array(a, (size_t)v->count, sizeof(int)),
-			.holds = arena_new_array(a, (size_t)v->count, sizeof(bool))};
+	struct run r = {.g = g,
+		.m = {.v = v, .now = clock_wall()},
+		.doubt = arena_new_array(a, (size_t)v->count, sizeof(int)),
+		.holds = arena_new_array(a, (size_t)v->count, sizeof(bool))};
 	uint32_t *found = arena_new_array(a, (size_t)v->count, sizeof *found);
 	int64_t *messages;
 	int count = 0;
@@ -570,7 +592,8 @@ status program_run(conversation *c, const program *g, uint32_t **uids, int *n)
 	for (int k = 0; k < r.doubt_n; k++)
 		messages[k] = v->entries[r.doubt[k]].message;
 	if (r.doubt_n > 0)
-		TRY(look_each(v->postoffice, messages, r.doubt_n, asks_bodies(g->top), doubt_decide, &r));
+		TRY(look_each(
+			v->postoffice, messages, r.doubt_n, asks_bodies(g->top), doubt_decide, &r));
 	for (int place = 0; place < v->count; place++)
 		if (r.holds[place])
 			found[count++] = v->entries[place].uid;

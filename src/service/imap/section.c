@@ -8,7 +8,8 @@
 
 #include <inttypes.h>
 
-#define HEADER_LOOKED_MOST ((uint64_t)4 * 1024 * 1024) /* octets of a header that fields are chosen from */
+/* Octets of a header that fields are chosen from. */
+#define HEADER_LOOKED_MOST ((uint64_t)4 * 1024 * 1024)
 
 /* ---- reading */
 
@@ -82,7 +83,8 @@ static status inside_read(args *p, struct section *s)
 
 static void label_make(args *p, slice word, struct section *s)
 {
-	static const char *const names[] = {"", "HEADER", "HEADER.FIELDS", "HEADER.FIELDS.NOT", "TEXT", "MIME"};
+	static const char *const names[] = {
+		"", "HEADER", "HEADER.FIELDS", "HEADER.FIELDS.NOT", "TEXT", "MIME"};
 	text out = TEXT_INIT;
 
 	text_add(&out, word);
@@ -134,7 +136,8 @@ static status run_piece(slice piece, void *arg)
 	uint64_t skipped = r->skip < piece.size ? r->skip : piece.size;
 
 	r->skip -= skipped;
-	piece = slice_until(slice_from(piece, (size_t)skipped), r->left < SIZE_MAX ? (size_t)r->left : SIZE_MAX);
+	piece = slice_until(slice_from(piece, (size_t)skipped),
+		r->left < SIZE_MAX ? (size_t)r->left : SIZE_MAX);
 	if (piece.size > 0)
 		TRY(r->each(piece, r->arg));
 	r->left -= piece.size;
@@ -213,8 +216,8 @@ static void partial_cut(const struct section *s, uint64_t *at, uint64_t *size)
 	*size = s->most < *size - from ? s->most : *size - from;
 }
 
-static status run_send(conversation *c, const struct source *from, const struct section *s, uint64_t at,
-	uint64_t size)
+static status run_send(conversation *c, const struct source *from, const struct section *s,
+	uint64_t at, uint64_t size)
 {
 	struct sending x = {.c = c, .s = s};
 
@@ -257,12 +260,12 @@ static void fields_choose(const struct section *s, slice header, text *out)
 	text_add(out, S("\r\n"));
 }
 
-static status fields_send(conversation *c, const struct source *from, const struct section *s, uint64_t at,
-	uint64_t size)
+static status fields_send(conversation *c, const struct source *from, const struct section *s,
+	uint64_t at, uint64_t size)
 {
 	text header = TEXT_INIT, chosen = TEXT_INIT;
-	status done = octets_each(from, at, size < HEADER_LOOKED_MOST ? size : HEADER_LOOKED_MOST, octets_add,
-		&header);
+	status done = octets_each(from, at, size < HEADER_LOOKED_MOST ? size : HEADER_LOOKED_MOST,
+		octets_add, &header);
 
 	if (done == ST_OK) {
 		fields_choose(s, text_slice(&header), &chosen);
@@ -289,7 +292,8 @@ static status decoded_pass(struct decoding *d)
 
 	d->size += got.size;
 	d->skip -= skipped;
-	got = slice_until(slice_from(got, (size_t)skipped), d->left < SIZE_MAX ? (size_t)d->left : SIZE_MAX);
+	got = slice_until(
+		slice_from(got, (size_t)skipped), d->left < SIZE_MAX ? (size_t)d->left : SIZE_MAX);
 	d->left -= got.size;
 	status s = d->x && got.size ? literal_piece(got, d->x) : ST_OK;
 	text_clear(&d->out);
@@ -328,7 +332,8 @@ static status binary_send(conversation *c, const struct source *from, const stru
 		return ST_INVALID;
 	TRY(decode_run(from, part, &measure));
 	if (s->only_size)
-		return stream_format(c->stream, " %.*s %" PRIu64, SLICE_ARGS(s->label), measure.size);
+		return stream_format(
+			c->stream, " %.*s %" PRIu64, SLICE_ARGS(s->label), measure.size);
 	x.size = measure.size;
 	partial_cut(s, &at, &x.size);
 	d.skip = at;
@@ -342,13 +347,17 @@ static status binary_send(conversation *c, const struct source *from, const stru
 /* ---- which octets */
 
 /* Of the message itself, without its parts. */
-static void whole_find(const struct section *s, const struct message_fact *f, uint64_t *at, uint64_t *size)
+static void whole_find(
+	const struct section *s, const struct message_fact *f, uint64_t *at, uint64_t *size)
 {
 	*at = s->kind == SECTION_TEXT ? f->header_size : 0;
-	*size = s->kind == SECTION_ALL ? f->size : s->kind == SECTION_TEXT ? f->size - f->header_size : f->header_size;
+	*size = s->kind == SECTION_ALL    ? f->size
+		: s->kind == SECTION_TEXT ? f->size - f->header_size
+					  : f->header_size;
 }
 
-static bool part_find(const struct section *s, const structure *parts, uint64_t *at, uint64_t *size, size_t *index)
+static bool part_find(const struct section *s, const structure *parts, uint64_t *at, uint64_t *size,
+	size_t *index)
 {
 	const structure_part *p;
 
@@ -378,11 +387,13 @@ status section_send(conversation *c, const struct source *from, const struct sec
 	if (s->depth == 0 && !s->binary)
 		whole_find(s, from->fact, &at, &size);
 	else if (!part_find(s, from->parts, &at, &size, &index))
-		return s->only_size ? stream_format(c->stream, " %.*s 0", SLICE_ARGS(s->label)) : nil_send(c, s);
+		return s->only_size ? stream_format(c->stream, " %.*s 0", SLICE_ARGS(s->label))
+				    : nil_send(c, s);
 	if (s->binary && s->depth > 0)
 		return binary_send(c, from, s, &from->parts->part[index]);
 	if (s->only_size)
-		return stream_format(c->stream, " %.*s %" PRIu32, SLICE_ARGS(s->label), from->fact->size);
+		return stream_format(
+			c->stream, " %.*s %" PRIu32, SLICE_ARGS(s->label), from->fact->size);
 	if (s->binary)
 		return run_send(c, from, s, 0, from->fact->size);
 	return is_fields(s) ? fields_send(c, from, s, at, size) : run_send(c, from, s, at, size);

@@ -7,10 +7,17 @@
 #include "provider/message_fact.h"
 #include "service/imap/session.h"
 
-#define SECTION_DEPTH_MOST 50  /* numbers of one section */
+#define SECTION_DEPTH_MOST 50   /* numbers of one section */
 #define SECTION_FIELDS_MOST 200 /* names of header fields */
 
-enum section_kind { SECTION_ALL, SECTION_HEADER, SECTION_FIELDS, SECTION_FIELDS_NOT, SECTION_TEXT, SECTION_MIME };
+enum section_kind {
+	SECTION_ALL,
+	SECTION_HEADER,
+	SECTION_FIELDS,
+	SECTION_FIELDS_NOT,
+	SECTION_TEXT,
+	SECTION_MIME
+};
 
 struct section {
 	enum section_kind kind;
@@ -18,12 +25,12 @@ struct section {
 	size_t depth;
 	slice *fields;
 	size_t fields_n;
-	bool binary;      /* decoded (RFC 3516) */
-	bool only_size;   /* BINARY.SIZE */
-	bool peek;        /* leaves \Seen alone */
+	bool binary;    /* decoded (RFC 3516) */
+	bool only_size; /* BINARY.SIZE */
+	bool peek;      /* leaves \Seen alone */
 	bool partial;
 	uint64_t from, most;
-	slice label;      /* what stands before the literal: "BODY[1.TEXT]<0>", "RFC822.HEADER" */
+	slice label; /* what stands before the literal: "BODY[1.TEXT]<0>", "RFC822.HEADER" */
 };
 
 /* Reads behind "BODY", "BODY.PEEK", "BINARY" ..: "[...]" and, where it may stand, "<from.most>". `word` names it in
@@ -34,7 +41,7 @@ status arg_section(args *p, slice word, struct section *out);
 struct source {
 	int64_t postoffice;
 	const struct message_fact *fact;
-	slice raw;        /* the whole message, when it is here already; else a NULL pointer */
+	slice raw; /* the whole message, when it is here already; else a NULL pointer */
 	const structure *parts;
 };
 

@@ -72,7 +72,7 @@ struct resync {
 	bool asked;
 	uint32_t uidvalidity;
 	uint64_t modseq;
-	bool some;      /* only these are known to the client */
+	bool some; /* only these are known to the client */
 	imap_set known;
 };
 
@@ -235,7 +235,8 @@ static status idle_watch(conversation *c, notice *news)
 			TRY(selected_tell(c, true));
 		arena_release(&c->command);
 		usec span = until - clock_now();
-		status s = stream_wait_input_or(c->stream, news, span < keepalive ? span : keepalive, &noticed);
+		status s = stream_wait_input_or(
+			c->stream, news, span < keepalive ? span : keepalive, &noticed);
 
 		if (s == ST_OK && !noticed)
 			return ST_OK;
@@ -250,7 +251,8 @@ static status idle(conversation *c, args *p)
 {
 	struct imap *i = imap_of(c);
 	notice *raised = notice_open();
-	news *n = i->selected ? news_open(i->who.postoffice, i->who.mailbox, i->selected->view->folder, raised)
+	news *n = i->selected ? news_open(i->who.postoffice, i->who.mailbox,
+					i->selected->view->folder, raised)
 			      : NULL;
 
 	conversation_idle(c, true);
@@ -285,8 +287,10 @@ static status imap_idle(conversation *c, args *p)
 }
 
 const struct imap_row imap_select_rows[] = {
-	{"SELECT", imap_select, AT_LOGGED_ON, IMAP_QUIET, "SELECT folder [(CONDSTORE | QRESYNC (..))]: open a folder"},
-	{"EXAMINE", imap_examine, AT_LOGGED_ON, IMAP_QUIET, "EXAMINE folder [(options)]: open it for reading"},
+	{"SELECT", imap_select, AT_LOGGED_ON, IMAP_QUIET,
+		"SELECT folder [(CONDSTORE | QRESYNC (..))]: open a folder"},
+	{"EXAMINE", imap_examine, AT_LOGGED_ON, IMAP_QUIET,
+		"EXAMINE folder [(options)]: open it for reading"},
 	{"CLOSE", imap_close, AT_SELECTED, IMAP_QUIET, "CLOSE: expunge and leave the folder"},
 	{"UNSELECT", imap_unselect, AT_SELECTED, IMAP_QUIET, "UNSELECT: leave the folder as it is"},
 	{"IDLE", imap_idle, AT_LOGGED_ON, 0, "IDLE: tells what changes, until DONE"},

@@ -38,7 +38,8 @@ void selected_flags_text(const struct selected *s, const struct view_entry *e, t
 
 	text_add_char(out, '(');
 	for (int bit = 0; bit < 63; bit++) {
-		slice name = e->flags >> bit & 1 ? keyword_name(&s->view->keywords, bit) : (slice){0};
+		slice name =
+			e->flags >> bit & 1 ? keyword_name(&s->view->keywords, bit) : (slice){0};
 
 		if (name.size == 0)
 			continue;
@@ -87,10 +88,12 @@ status selected_tell_flags(conversation *c, uint32_t uid)
 		return ST_OK;
 	selected_flags_text(sel, e, &flags);
 	if (i->condstore)
-		s = stream_format(c->stream, "* %d FETCH (UID %u FLAGS %s MODSEQ (%" PRId64 "))\r\n", number,
-			uid, flags.at, e->modseq);
+		s = stream_format(c->stream,
+			"* %d FETCH (UID %u FLAGS %s MODSEQ (%" PRId64 "))\r\n", number, uid,
+			flags.at, e->modseq);
 	else
-		s = stream_format(c->stream, "* %d FETCH (UID %u FLAGS %s)\r\n", number, uid, flags.at);
+		s = stream_format(
+			c->stream, "* %d FETCH (UID %u FLAGS %s)\r\n", number, uid, flags.at);
 	text_free(&flags);
 	return s;
 }
@@ -124,7 +127,8 @@ status selected_tell_stored(conversation *c, const struct view_change *ch, bool 
 
 		if (!known)
 			TRY(selected_tell_flags(c, ch->changed[n]));
-		else if (i->condstore) /* the client knows the flags, but not their MODSEQ (RFC 7162 3.1.3) */
+		else if (
+			i->condstore) /* the client knows the flags, but not their MODSEQ (RFC 7162 3.1.3) */
 			TRY(stream_format(c->stream, "* %d FETCH (UID %u MODSEQ (%" PRId64 "))\r\n",
 				view_number(sel->view, e->uid), e->uid, e->modseq));
 	}
@@ -222,7 +226,8 @@ status selected_tell_vanished(conversation *c, int64_t since, const imap_set *kn
 
 status selected_numbers_check(args *p, const imap_set *set, int n)
 {
-	if (set->count == 0 || (set->range[0].low > 0 && set->range[set->count - 1].high <= (uint32_t)n))
+	if (set->count == 0 ||
+		(set->range[0].low > 0 && set->range[set->count - 1].high <= (uint32_t)n))
 		return ST_OK;
 	p->trouble = n ? "There is no message of that number" : "The folder is empty";
 	return ST_INVALID;
@@ -259,7 +264,8 @@ static int uids_by_uid(const view *v, const imap_set *set, uint32_t *to)
 	int at = 0;
 
 	for (size_t r = 0; r < set->count; r++)
-		for (int i = place_of(v, set->range[r].low); i < v->n && v->uids[i] <= set->range[r].high; i++)
+		for (int i = place_of(v, set->range[r].low);
+			i < v->n && v->uids[i] <= set->range[r].high; i++)
 			to[at++] = v->uids[i];
 	return at;
 }

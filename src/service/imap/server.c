@@ -8,9 +8,9 @@
 #include <stdio.h>
 
 #define LAST_WORD (5 * USEC_S)
-#define FREE_SPAN USEC_S         /* one command that does no work may run in each .. */
+#define FREE_SPAN USEC_S /* one command that does no work may run in each .. */
 #define ID_PAIRS_MOST 30
-#define BEFORE_LOGON_MOST 8192 /* octets of one command (T22) */
+#define BEFORE_LOGON_MOST 8192   /* octets of one command (T22) */
 #define FREE_AHEAD (50 * USEC_S) /* .. and so much may be used up at once */
 
 struct setting_at imap_at(const conversation *c)
@@ -100,7 +100,8 @@ status imap_trouble(conversation *c, status kind)
 	case ST_BROKEN:
 		return imap_no(c, "[SERVERBUG] Something is broken here; the operator was told");
 	default:
-		return imap_no(c, "[UNAVAILABLE] The message store is not to be had now; try again later");
+		return imap_no(
+			c, "[UNAVAILABLE] The message store is not to be had now; try again later");
 	}
 }
 
@@ -247,8 +248,8 @@ static status imap_enable(conversation *c, args *p)
 	struct {
 		slice word;
 		bool *on;
-	} rows[] = {{S("IMAP4rev2"), &i->rev2}, {S("CONDSTORE"), &i->condstore}, {S("QRESYNC"), &i->qresync},
-		{S("UTF8=ACCEPT"), &i->utf8}};
+	} rows[] = {{S("IMAP4rev2"), &i->rev2}, {S("CONDSTORE"), &i->condstore},
+		{S("QRESYNC"), &i->qresync}, {S("UTF8=ACCEPT"), &i->utf8}};
 	text told = TEXT_INIT;
 	slice word;
 	status s;
@@ -299,9 +300,11 @@ const struct imap_row imap_server_rows[] = {
 	{"CAPABILITY", imap_capability, AT_ANY, IMAP_FREE, "CAPABILITY: what is on offer"},
 	{"NOOP", imap_noop, AT_ANY, IMAP_FREE, "NOOP: tells what changed"},
 	{"LOGOUT", imap_logout, AT_ANY, IMAP_QUIET, "LOGOUT: good-bye"},
-	{"ID", imap_id, AT_ANY, IMAP_FREE | IMAP_QUIET, "ID NIL | (\"name\" \"value\" ...): who speaks"},
+	{"ID", imap_id, AT_ANY, IMAP_FREE | IMAP_QUIET,
+		"ID NIL | (\"name\" \"value\" ...): who speaks"},
 	{"STARTTLS", imap_starttls, AT_GREETING, 0, "STARTTLS: encrypt this conversation"},
-	{"ENABLE", imap_enable, AT_AUTHENTICATED, IMAP_QUIET, "ENABLE word ...: change what is said"},
+	{"ENABLE", imap_enable, AT_AUTHENTICATED, IMAP_QUIET,
+		"ENABLE word ...: change what is said"},
 	{0},
 };
 
@@ -336,7 +339,8 @@ static void count_free(conversation *c)
 
 static size_t command_most(const conversation *c)
 {
-	return before_logon(c) ? BEFORE_LOGON_MOST : (size_t)setting_number(S_imap_command_most, NULL);
+	return before_logon(c) ? BEFORE_LOGON_MOST
+			       : (size_t)setting_number(S_imap_command_most, NULL);
 }
 
 /* Until the logon the time runs from the beginning, whatever the client says meanwhile (T21). */
@@ -380,9 +384,9 @@ static bool may_run(conversation *c, status *said)
 		return false;
 	}
 	if (!(i->row->states & i->state)) {
-		*said = imap_bad(c, i->state == AT_GREETING ? "Log on first"
-			: i->row->states & AT_SELECTED      ? "Select a folder first"
-							    : "Logged on already");
+		*said = imap_bad(c, i->state == AT_GREETING        ? "Log on first"
+				    : i->row->states & AT_SELECTED ? "Select a folder first"
+								   : "Logged on already");
 		return false;
 	}
 	return true;
@@ -420,7 +424,8 @@ static status run_command(conversation *c, args *p)
 		return imap_no(c, "[TOOBIG] %s", p->trouble ? p->trouble : "That is too much");
 	}
 	if (p->trouble || !i->row)
-		return imap_bad(c, "%s", p->trouble ? p->trouble : "A command is: tag, name, arguments");
+		return imap_bad(
+			c, "%s", p->trouble ? p->trouble : "A command is: tag, name, arguments");
 	return imap_bad(c, "Syntax: %s", i->row->help);
 }
 
@@ -449,7 +454,8 @@ static status next_command(conversation *c)
 	case ST_TOO_BIG:
 		return imap_bad(c, "%s", p.trouble);
 	case ST_TIMED_OUT:
-		return goodbye(c, before_logon(c) ? "No logon came in time" : "Silent for too long", s);
+		return goodbye(
+			c, before_logon(c) ? "No logon came in time" : "Silent for too long", s);
 	default:
 		return s;
 	}
@@ -468,7 +474,8 @@ static bool network_allowed(const conversation *c)
 	net_network network;
 
 	while (slice_take(&all, ' ', &one))
-		if (net_network_parse(one, &network) == ST_OK && net_network_has(&network, &c->peer))
+		if (net_network_parse(one, &network) == ST_OK &&
+			net_network_has(&network, &c->peer))
 			return true;
 	return c->trusted;
 }
@@ -481,7 +488,8 @@ static status greet(conversation *c)
 	if (!network_allowed(c))
 		return goodbye(c, "IMAP is not open to your network", ST_DENIED);
 	if (!provider_healthy(&why))
-		return goodbye(c, "[UNAVAILABLE] The message store is not to be had now; try again later",
+		return goodbye(c,
+			"[UNAVAILABLE] The message store is not to be had now; try again later",
 			ST_BUSY);
 	imap_capabilities(c, &list);
 	status s = conversation_say(c, "* OK [CAPABILITY %s] Pennypost IMAP ready", list.at);

@@ -30,11 +30,11 @@ struct imap_row {
 
 struct imap {
 	enum imap_state state;
-	slice tag;                  /* of the present command, in its arena */
-	const struct imap_row *row; /* likewise */
+	slice tag;                                    /* of the present command, in its arena */
+	const struct imap_row *row;                   /* likewise */
 	bool rev2, utf8, condstore, qresync, uidonly; /* ENABLEd (RFC 5161) */
 	struct identity who;
-	struct selected *selected;  /* AT_SELECTED (selected.h) */
+	struct selected *selected; /* AT_SELECTED (selected.h) */
 };
 
 static inline struct imap *imap_of(const conversation *c)
