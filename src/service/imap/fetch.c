@@ -2,9 +2,9 @@
    (RFC 8514). Messages go out in batches: what is known of a batch comes in one round trip, small bodies in
    another; envelopes and structures that nobody has packed yet are packed and kept. */
 #include "mail/envelope.h"
-#include "mail/header.h"
 #include "provider/blob.h"
 #include "provider/trace.h"
+#include "service/imap/packed.h"
 #include "service/imap/section.h"
 #include "service/imap/selected.h"
 
@@ -14,8 +14,6 @@
 #define BATCH_BODIES 64               /* when octets of bodies are asked for, */
 #define BODY_SMALL ((size_t)32 * 1024) /* and so big a body comes with those of its batch */
 #define SECTIONS_MOST 100 /* of one command (T24) */
-#define FACTS_VERSION 1   /* of what is packed here; to be raised with the packers' */
-#define HEADER_LOOKED_MOST ((size_t)1024 * 1024) /* octets of a header an envelope is made of */
 
 enum { F_UID = 1, F_FLAGS = 2, F_DATE = 4, F_SIZE = 8, F_ENVELOPE = 16, F_BODY = 32, F_BODYSTRUCTURE = 64,
 	F_MODSEQ = 128, F_EMAILID = 256, F_THREADID = 512, F_SAVEDATE = 1024 };
@@ -167,7 +165,7 @@ static status arg_fetch(args *p, struct fetch *f)
 	return arg_end(p);
 }
 
-/* ---- what is packed once */
+/* ---- what must be known of messages */
 
 static bool wants_parts(const struct fetch *f)
 {
@@ -182,83 +180,10 @@ static bool wants_facts(const struct fetch *f)
 	return f->sections_n > 0 || (f->items & (F_ENVELOPE | F_BODY | F_BODYSTRUCTURE));
 }
 
-static status walk_piece(slice octets, void *walk)
+/* What must be packed of them. */
+static unsigned wants_packed(const struct fetch *f)
 {
-	mime_walk_feed(walk, octets);
-	return ST_OK;
-}
-
-/* One pass over the message makes both. */
-static status facts_pack(const struct fetch *f, const view *v, struct message_fact *fact, arena *a)
-{
-	arena scratch = ARENA_INIT;
-	slice header;
-	status s = ST_OK;
-
-	if (fact->version != FACTS_VERSION)
-		fact->envelope = fact->structure = (slice){0};
-	fact->version = FACTS_VERSION;
-	if (wants_parts(f) && fact->structure.size == 0) {
-		mime_walk *w = mime_walk_open(&scratch);
-		mime_table t;
-
-		mime_walk_keep_headers(w);
-		s = blob_each(v->postoffice, fact->blob, walk_piece, w);
-		mime_walk_finish(w, &t);
-		mime_walk_close(&w);
-		if (s == ST_OK) {
-			fact->structure = structure_pack(&t, a);
-			if (fact->envelope.size == 0)
-				fact->envelope = envelope_pack(t.part[0].header, a);
-		}
-	} else if (fact->envelope.size == 0) {
-		size_t most = fact->header_size < HEADER_LOOKED_MOST ? fact->header_size : HEADER_LOOKED_MOST;
-
-		s = blob_head(v->postoffice, fact->blob, most, &scratch, &header);
-		if (s == ST_OK)
-			fact->envelope = envelope_pack(header, a);
-	}
-	arena_release(&scratch);
-	return s;
-}
-
-static bool is_packed(const struct fetch *f, const struct message_fact *fact)
-{
-	return fact->version == FACTS_VERSION && (!(f->items & F_ENVELOPE) || fact->envelope.size > 0) &&
-	       (!wants_parts(f) || fact->structure.size > 0);
-}
-
-static bool wants_packed(const struct fetch *f)
-{
-	return wants_parts(f) || (f->items & F_ENVELOPE);
-}
-
-/* Facts of a batch, all packed that are asked for; a body that is gone has blob 0. */
-static status facts_gather(conversation *c, const struct fetch *f, const int64_t *messages, int n, arena *a,
-	struct message_fact **facts)
-{
-	const view *v = imap_of(c)->selected->view;
-	struct message_fact *fresh = arena_new_array(a, (size_t)n, sizeof *fresh);
-	int fresh_n = 0;
-
-	TRY(message_facts(v->postoffice, messages, n, a, facts));
-	for (int k = 0; k < n && wants_packed(f); k++) {
-		struct message_fact *fact = &(*facts)[k];
-
-		if (fact->blob == 0 || is_packed(f, fact))
-			continue;
-		status s = facts_pack(f, v, fact, a);
-		if (s == ST_ABSENT)
-			fact->blob = 0;
-		else if (s != ST_OK)
-			return s;
-		else
-			fresh[fresh_n++] = *fact;
-		TRY(task_breathe());
-	}
-	if (fresh_n > 0)
-		(void)message_facts_keep(v->postoffice, fresh, fresh_n); /* next time will do as well */
-	return ST_OK;
+	return (f->items & F_ENVELOPE ? PACKED_ENVELOPE : 0) | (wants_parts(f) ? PACKED_STRUCTURE : 0);
 }
 
 /* ---- telling one message */
@@ -427,7 +352,7 @@ static status batch_tell(conversation *c, const struct fetch *f, const uint32_t 
 		messages[k] = e ? e->message : 0;
 	}
 	if (wants_facts(f))
-		s = facts_gather(c, f, messages, n, &a, &facts);
+		s = packed_facts(v->postoffice, messages, n, wants_packed(f), &a, &facts);
 	if (s == ST_OK && f->sections_n > 0 && n > 1)
 		s = bodies_gather(v, facts, n, bodies);
 	for (int k = 0; s == ST_OK && k < n; k++) {

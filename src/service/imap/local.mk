@@ -11,6 +11,7 @@ libimap_a_SOURCES = \
 	src/service/imap/logon.c \
 	src/service/imap/look.c src/service/imap/look.h \
 	src/service/imap/names.c src/service/imap/names.h \
+	src/service/imap/packed.c src/service/imap/packed.h \
 	src/service/imap/program.c src/service/imap/program.h \
 	src/service/imap/search.c \
 	src/service/imap/section.c src/service/imap/section.h \
