@@ -60,6 +60,10 @@ delete from blob_seg b using part s where b.postoffice = $1::bigint and b.blob =
 with l as (delete from logon where postoffice = $1::bigint), p as (delete from logon_place where postoffice = $1::bigint)
 delete from maildrop where postoffice = $1::bigint;
 
+-- statement postoffice_empty_queue
+with q as (delete from queue where postoffice = $1::bigint), d as (delete from queue_deferred where postoffice = $1::bigint)
+delete from sent where postoffice = $1::bigint;
+
 -- statement postoffice_remove
 -- Domains, mailboxes, folders, credentials and addresses go with it.
 delete from postoffice where postoffice = $1::bigint returning name;

@@ -7,6 +7,7 @@
 #include "provider/migrate.h"
 #include "provider/node.h"
 #include "provider/provider.h"
+#include "provider/queue.h"
 #include "provider/trace.h"
 
 /* ---- status */
@@ -73,6 +74,7 @@ static status report_inside(struct cli *c, json_t *facts)
 {
 	const char *why = "";
 	struct counts n = {0};
+	struct queue_counts queued = {0};
 	struct node_row *nodes;
 	int count_of_nodes;
 	report(facts, "durability", provider_healthy(&why) ? ST_OK : ST_BROKEN,
@@ -88,6 +90,9 @@ static status report_inside(struct cli *c, json_t *facts)
 	json_object_set_new(facts, "domains", json_integer(n.domains));
 	json_object_set_new(facts, "mailboxes", json_integer(n.mailboxes));
 	json_object_set_new(facts, "bytes", json_integer(n.bytes));
+	TRY(queue_counts(&queued));
+	json_object_set_new(facts, "queued", json_integer(queued.ready + queued.deferred + queued.held));
+	json_object_set_new(facts, "parked", json_integer(queued.parked));
 	TRY(node_list(&c->a, &nodes, &count_of_nodes));
 	json_t *rows = json_object_get(facts, "nodes");
 	for (int i = 0; i < count_of_nodes; i++)
@@ -121,7 +126,8 @@ status cli_status(struct cli *c)
 		{"schema_version", "schema version"}, {"setup", "set-up"},
 		{"durability", "durability"}, {"isolation", "isolation"},
 		{"postoffices", "post offices"}, {"domains", "domains"}, {"mailboxes", "mailboxes"},
-		{"bytes", "mail stored", SHOW_SIZE}, {NULL}};
+		{"bytes", "mail stored", SHOW_SIZE}, {"queued", "queued for others"},
+		{"parked", "parked (bad mail)"}, {NULL}};
 	static const struct cli_column node_columns[] = {{"number", "NUMBER", SHOW_NUMBER},
 		{"name", "NODE"}, {"role", "PROCESS"}, {"seen", "SEEN"}, {NULL}};
 	json_t *facts = json_pack("{s:b,s:s,s:[],s:[]}", "healthy", 0, "version", PACKAGE_VERSION,

@@ -207,6 +207,8 @@ static status sweep(struct housekeep_result *r)
 	TRY(changed(SQL_REPEAT_SWEEP, &window, 1, &r->keys));
 	struct param failures = p_int(setting_number(S_auth_failure_span, NULL) + DAY);
 	TRY(changed(SQL_THROTTLE_SWEEP, &failures, 1, &r->keys));
+	TRY(changed(SQL_QUEUE_SENT_SWEEP, NULL, 0, &r->keys));
+	TRY(changed(SQL_QRUNNER_SWEEP, NULL, 0, &locks));
 	struct param hour = p_int(HOUR);
 	TRY(changed(SQL_OUTCOME_SWEEP, &hour, 1, &outcomes));
 	return changed(SQL_MAILDROP_SWEEP, &day, 1, &locks);

@@ -160,7 +160,7 @@ static status postoffice_empty(int64_t id)
 {
 	struct param p[] = {p_int(id), p_int(REMOVE_BATCH)};
 	arena a = ARENA_INIT;
-	status s = ST_OK;
+	status s = db_run(SQL_POSTOFFICE_EMPTY_QUEUE, p, 1, &a, NULL);
 
 	for (size_t i = 0; i < sizeof emptying / sizeof *emptying && s == ST_OK; i++) {
 		struct rows r;

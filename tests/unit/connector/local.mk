@@ -1,7 +1,7 @@
 # Unit tests of the connectors, on the in-memory provider.
-check_PROGRAMS += unit_connector unit_outbound
-TESTS += unit_connector unit_outbound
-unit_connector_SOURCES = tests/unit/connector/smtp.c
+check_PROGRAMS += unit_connector unit_outbound unit_runner.pg
+TESTS += unit_connector unit_outbound unit_runner.pg
+unit_connector_SOURCES = tests/unit/connector/plan.c tests/unit/connector/smtp.c
 unit_connector_LDADD = libsmtp.a $(floor_talk_memory) $(CRITERION_LIBS)
 unit_outbound_SOURCES = \
 	tests/unit/connector/client.c \
@@ -15,3 +15,12 @@ unit_outbound_SOURCES = \
 	tests/unit/connector/hand_over.c \
 	tests/unit/connector/hand_over.h
 unit_outbound_LDADD = libsmtp.a $(floor_talk_memory) $(CRITERION_LIBS)
+# The runner of the queue has a PostgreSQL for itself; one test after the other.
+unit_runner_pg_SOURCES = \
+	tests/unit/connector/queue.c \
+	tests/unit/provider/given.c tests/unit/provider/given.h \
+	tests/unit/provider/store_fixture.c tests/unit/provider/store_fixture.h
+if !PLAIN_RUNNER
+unit_runner_pg_SOURCES += tests/unit/provider/sequential.c
+endif
+unit_runner_pg_LDADD = libsmtp.a $(floor_talk) $(CRITERION_LIBS)

@@ -1,0 +1,338 @@
+/* The runner of the queue beside a PostgreSQL, with a transport that is no network: turns between post
+   offices, hosts out of reach, reports and where they end, a graceful end. */
+#include "connector/smtp/outbound.h"
+
+#include "base/id.h"
+#include "provider/setting.h"
+#include "task/task.h"
+#include "tests/unit/provider/given.h"
+#include "tests/unit/provider/store_fixture.h"
+
+#include <criterion/criterion.h>
+#include <stdio.h>
+
+#define RAW S("Return-Path: <anna@acme.test>\r\nSubject: hello\r\n\r\nhow are you?\r\n")
+
+static void set(enum setting_id id, const char *value)
+{
+	arena a = ARENA_INIT;
+	slice v = slice_z(value), why = S("");
+
+	cr_assert_eq(setting_set(id, NULL, &v, &store_by, &a, &why), ST_OK, "%.*s", SLICE_ARGS(why));
+	arena_release(&a);
+}
+
+static void begin(void)
+{
+	given_providers();
+	given_sql("delete from queue");
+	given_sql("delete from queue_deferred");
+	given_sql("delete from qrunner");
+	given_sql("update qshard set owner = 0, lease = '-infinity'");
+	set(S_queue_poll, "100 ms");
+}
+
+TestSuite(outbound_queue, .init = begin, .fini = provider_close, .timeout = 60);
+
+/* ---- a transport */
+
+static struct {
+	int sent, tried, ok; /* recipients, attempts, recipients at ok.test */
+	usec pause;
+	text body;
+} net;
+
+static slice destination(void *arg, slice domain, arena *a)
+{
+	(void)arg;
+	(void)a;
+	return domain;
+}
+
+static status body_take(slice piece, void *to)
+{
+	(void)to;
+	text_add(&net.body, piece);
+	return ST_OK;
+}
+
+static struct client_result reply(enum client_outcome o, enum client_cause c, int code, const char *enhanced)
+{
+	return (struct client_result){.outcome = o, .cause = c, .code = code, .enhanced = slice_z(enhanced),
+		.text = S("so it is")};
+}
+
+static void send_fake(
+	void *arg, slice domain, struct client_message *m, arena *a, struct outbound_word *words)
+{
+	struct client_result r = reply(CLIENT_DELIVERED, CLIENT_BY_REPLY, 250, "2.0.0");
+
+	(void)arg;
+	(void)a;
+	net.tried++;
+	if (slice_starts(domain, S("slow")) && task_sleep(net.pause) != ST_OK)
+		r = reply(CLIENT_DEFERRED, CLIENT_BY_US, 0, "4.3.2");
+	else if (slice_starts(domain, S("dead")))
+		r = reply(CLIENT_DEFERRED, CLIENT_BY_HOST, 0, "4.4.1");
+	else if (slice_starts(domain, S("never")))
+		r = reply(CLIENT_FAILED, CLIENT_BY_REPLY, 550, "5.1.1");
+	else
+		net.sent += m->n;
+	net.ok += slice_starts(domain, S("ok"));
+	if (slice_starts(domain, S("body")))
+		m->source(m->arg, body_take, NULL);
+	for (int i = 0; i < m->n; i++) {
+		m->to[i].result = r;
+		words[i].host = S("mx.test");
+	}
+}
+
+static const struct outbound_transport fake = {destination, send_fake, NULL, NULL};
+static struct outbound_conf conf = {.seat = 0, .transport = &fake};
+
+/* ---- a loop with the runner and one that tests it */
+
+static status (*story)(void);
+
+static status tester(void *arg)
+{
+	status kind = story();
+
+	(void)arg;
+	outbound_leave();
+	return kind;
+}
+
+static void play(status (*run)(void))
+{
+	story = run;
+	net.sent = net.tried = net.ok = 0;
+	cr_assert_eq(task_loop_open(&TASK_LIMITS_INIT), ST_OK);
+	cr_assert_not_null(task_start("outbound", outbound_run, &conf));
+	cr_assert_not_null(task_start("test", tester, NULL));
+	task_loop_run();
+	task_loop_close();
+	cr_expect(outbound_over());
+	cr_expect_eq(store_sql("select count(*) from qshard where owner <> 0"), 0, "shards are not given back");
+	cr_expect_eq(store_sql("select count(*) from qrunner"), 0);
+}
+
+static void wait_until(bool (*good)(void))
+{
+	for (int i = 0; i < 1000 && !good(); i++)
+		task_sleep(10 * USEC_MS);
+}
+
+static void post(int64_t office, const char *sender, const char *address, const char *domain)
+{
+	struct queue_envelope e = {.sender = slice_z(sender), .lifetime = 3600 * USEC_S};
+	struct queue_recipient to = {.address = slice_z(address), .domain = slice_z(domain)};
+	struct route nobody = {.postoffice = office};
+	struct letter l;
+
+	letter_write(&l, &nobody, 1, RAW);
+	l.parts[0].n = 0;
+	l.parts[0].header_size = 49;
+	l.parts[0].remote = &to;
+	l.parts[0].m = 1;
+	l.d.envelope = &e;
+	cr_assert_eq(letter_send(&l), ST_OK);
+	letter_close(&l);
+}
+
+/* n more of the one row there is. */
+static void multiply(int n)
+{
+	store_sql("insert into queue (shard, postoffice, qid, msg, sender, domain, rcpt, next_at, expires)"
+		" select shard, postoffice, qid + g * 4096, msg + g, sender, domain, rcpt, next_at, expires"
+		" from queue, generate_series(1, %d) g returning 1", n);
+}
+
+/* ---- stories */
+
+static int64_t small;
+
+static bool small_arrived(void)
+{
+	return net.ok > 0;
+}
+
+static status a_small_one(void)
+{
+	task_sleep(300 * USEC_MS); /* the crowd has all it may have */
+	post(small, "ben@b.test", "x@ok.test", "ok.test");
+	usec before = clock_now();
+	wait_until(small_arrived);
+	usec took = clock_now() - before;
+	cr_expect_eq(net.ok, 1);
+	cr_expect_lt(took, USEC_S, "a crowd of another post office held it up for %lld ms", (long long)took / 1000);
+	return ST_OK;
+}
+
+Test(outbound_queue, a_crowd_does_not_hold_up_another_post_office)
+{
+	net.pause = 200 * USEC_MS;
+	post(store_postoffice(), "anna@acme.test", "x@slow.test", "slow.test");
+	multiply(3000);
+	small = store_postoffice();
+	play(a_small_one);
+}
+
+static bool all_deferred(void)
+{
+	return store_sql("select count(*) from queue_deferred") == 301;
+}
+
+static status the_dead(void)
+{
+	wait_until(all_deferred);
+	cr_expect(all_deferred());
+	cr_expect_leq(net.tried, setting_number(S_outbound_per_domain_most, NULL), "%d attempts", net.tried);
+	cr_expect_eq(store_sql("select count(*) from queue_deferred where attempts = 1 and next_at > now() + interval '14 minutes'"), 301);
+	return ST_OK;
+}
+
+Test(outbound_queue, hosts_out_of_reach_are_left_alone)
+{
+	post(store_postoffice(), "anna@acme.test", "x@dead.test", "dead.test");
+	multiply(300);
+	play(the_dead);
+}
+
+static bool all_sent(void)
+{
+	return net.sent == 3001;
+}
+
+static bool queue_empty(void)
+{
+	return store_sql("select (select count(*) from queue) + (select count(*) from queue_deferred)") == 0;
+}
+
+static status the_many(void)
+{
+	wait_until(all_sent);
+	wait_until(queue_empty);
+	cr_expect_eq(net.sent, 3001);
+	cr_expect(queue_empty());
+	return ST_OK;
+}
+
+Test(outbound_queue, more_than_fits_in_memory_comes_through_once)
+{
+	post(store_postoffice(), "anna@acme.test", "x@ok.test", "ok.test");
+	multiply(3000);
+	play(the_many);
+}
+
+static bool something_tried(void)
+{
+	return net.tried > 0;
+}
+
+static status the_end(void)
+{
+	wait_until(something_tried);
+	return ST_OK;
+}
+
+Test(outbound_queue, what_is_being_sent_is_finished)
+{
+	net.pause = 300 * USEC_MS;
+	post(store_postoffice(), "anna@acme.test", "x@slow.test", "slow.test");
+	multiply(100);
+	play(the_end);
+	cr_expect_gt(net.sent, 0);
+	cr_expect_eq(store_sql("select count(*) from queue"), 101 - net.sent, "%d were sent", net.sent);
+	cr_expect_eq(store_sql("select count(*) from queue where kills > 0"), 0);
+}
+
+static status the_body(void)
+{
+	wait_until(queue_empty);
+	cr_expect(slice_same(text_slice(&net.body), S("Subject: hello\r\n\r\nhow are you?\r\n")),
+		"%.*s", SLICE_ARGS(text_slice(&net.body)));
+	text_free(&net.body);
+	return ST_OK;
+}
+
+Test(outbound_queue, the_return_path_stays_here)
+{
+	post(store_postoffice(), "anna@acme.test", "x@body.test", "body.test");
+	play(the_body);
+}
+
+/* ---- reports */
+
+static struct route anna;
+
+static int64_t reports(void)
+{
+	return store_sql("select count(*) from entry where postoffice = %lld and folder = %lld",
+		(long long)anna.postoffice, (long long)anna.inbox);
+}
+
+static bool one_parked(void)
+{
+	return store_sql("select count(*) from queue where state = 2 and sender = ''") == 1;
+}
+
+static void given_anna(int64_t quota)
+{
+	char domain[40];
+
+	snprintf(domain, sizeof domain, "d%lld.test", (long long)id_new());
+	anna = store_mailbox(store_postoffice(), "anna", quota);
+	store_domain(anna.postoffice, domain);
+	char sender[60];
+	snprintf(sender, sizeof sender, "anna@%s", domain);
+	post(anna.postoffice, sender, "x@never.test", "never.test");
+}
+
+static status the_report(void)
+{
+	wait_until(queue_empty);
+	cr_expect_eq(reports(), 1);
+	return ST_OK;
+}
+
+Test(outbound_queue, who_sent_it_is_told)
+{
+	given_anna(0);
+	play(the_report);
+}
+
+static status the_parked(void)
+{
+	wait_until(one_parked);
+	cr_expect(one_parked());
+	cr_expect_eq(store_sql("select count(*) from queue where state = 0"), 0);
+	cr_expect_eq(reports(), 0);
+	return ST_OK;
+}
+
+Test(outbound_queue, a_report_without_room_is_parked)
+{
+	given_anna(10);
+	play(the_parked);
+}
+
+static bool sent_on(void)
+{
+	return net.sent == 1;
+}
+
+static status the_foreign(void)
+{
+	wait_until(sent_on);
+	wait_until(queue_empty);
+	cr_expect_eq(net.sent, 1, "the report itself");
+	cr_expect(queue_empty());
+	return ST_OK;
+}
+
+Test(outbound_queue, a_sender_elsewhere_gets_it_through_the_queue)
+{
+	post(0, "eve@elsewhere.test", "x@never.test", "never.test");
+	play(the_foreign);
+}
