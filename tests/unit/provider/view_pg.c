@@ -1,0 +1,396 @@
+/* What only PostgreSQL can show: packed states, the change log's floor, two writers at once, answers of commits
+   that got lost, news from another process. */
+#include "base/fault.h"
+#include "provider/db.h"
+#include "provider/message_fact.h"
+#include "provider/news.h"
+#include "provider/provider.h"
+#include "provider/setting.h"
+#include "provider/view_cache.h"
+#include "task/task.h"
+#include "tests/unit/provider/given.h"
+#include "tests/unit/provider/reader.h"
+#include "tests/unit/provider/store_fixture.h"
+
+#include <criterion/criterion.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+TestSuite(view_pg, .init = reader_begin, .fini = reader_end, .timeout = 120);
+
+#define BIG 2600
+
+/* Straight into the tables, which is faster; with zones and dates here and there. */
+static void filled_big(int n)
+{
+	long long po = me.postoffice, box = me.mailbox, in = me.inbox;
+
+	store_sql(
+		"insert into entry (postoffice, folder, uid, modseq, flags, msg, idate, size, zone, saved)"
+		" select %lld, %lld, u * 2, 2, u %% 2, u, timestamptz '2024-01-01 00:00:00.000123+00' + u * interval '1 min', 10 + u %% 90,"
+		" case when u %% 7 = 0 then 60 end, case when u %% 5 = 0 then timestamptz '2024-05-05+00' end from generate_series(1, %d) u",
+		po, in, n);
+	store_sql(
+		"update folder f set uidnext = %d, modseq = 2, nmsg = e.n, nunseen = e.unseen, nbytes = e.bytes from"
+		" (select count(*) n, sum(size) bytes, count(*) filter (where flags & 1 = 0) unseen from entry where postoffice = %lld and folder = %lld) e"
+		" where postoffice = %lld and folder = %lld",
+		2 * n + 1, po, in, po, in);
+	store_sql(
+		"update mailbox m set modseq = 2, nmsg = f.nmsg, used = f.nbytes from folder f"
+		" where m.postoffice = %lld and m.mailbox = %lld and f.postoffice = m.postoffice and f.folder = %lld",
+		po, box, in);
+}
+
+static int64_t states(void)
+{
+	return store_sql("select coalesce(max(modseq), 0) from folder_snap where postoffice = %lld",
+		(long long)me.postoffice);
+}
+
+static void assert_same(const view *a, const view *b)
+{
+	cr_assert_eq(a->count, b->count);
+	for (int i = 0; i < a->count; i++) {
+		const struct view_entry *x = &a->entries[i], *y = &b->entries[i];
+
+		cr_assert(x->uid == y->uid && x->flags == y->flags && x->modseq == y->modseq &&
+				  x->message == y->message && x->size == y->size &&
+				  x->received == y->received && x->saved == y->saved &&
+				  x->zone == y->zone,
+			"entry %d", i);
+	}
+}
+
+Test(view_pg, big_folders_have_a_packed_state)
+{
+	struct view_stored s;
+	struct view_change c;
+	view *v, *w;
+	uint32_t some[] = {2, 6};
+	struct view_flags f = {.add = FLAG_FLAGGED | FLAG_DELETED, .unchanged_since = -1};
+
+	filled_big(BIG);
+	v = opened(S("INBOX"));
+	cr_assert_eq(v->n, BIG);
+	cr_assert_eq(view_find(v, 14)->zone, 60);
+	cr_assert_eq(view_find(v, 10)->saved, 1714867200);
+	cr_assert_eq(view_find(v, 4)->saved, 1704067200 + 120);
+	cr_assert_eq(view_find(v, 4)->received % USEC_S, 123);
+	cr_assert_eq(states(), 2);
+	view_cache_clear();
+	w = opened(S("INBOX"));
+	assert_same(v, w);
+	view_close(&w);
+
+	/* What came since is laid over it. */
+	cr_assert_eq(view_store(v, some, 2, &f, false, &me.a, &s), ST_OK);
+	cr_assert_eq(view_expunge(v, some, 1, &me.a, &c), ST_OK);
+	filled(S("INBOX"), 2);
+	cr_assert_eq(view_refresh(v, false, &me.a, &c), ST_OK);
+	view_cache_clear();
+	w = opened(S("INBOX"));
+	assert_same(v, w);
+	cr_assert_eq(w->n, BIG + 1);
+	cr_assert_eq(states(), 2, "a state that is nearly right is made again");
+	view_close(&w);
+
+	/* More than a twentieth: made anew. */
+	uint32_t *many = arena_new_array(&me.a, 200, sizeof *many);
+	for (uint32_t i = 0; i < 200; i++)
+		many[i] = 10 + 2 * i;
+	cr_assert_eq(view_store(v, many, 200, &f, false, &me.a, &s), ST_OK);
+	cr_assert_eq(s.change.changed_n, 200);
+	view_cache_clear();
+	w = opened(S("INBOX"));
+	assert_same(v, w);
+	cr_assert_eq(states(), v->modseq);
+	view_close(&w);
+
+	/* Broken, or of another time: read from the entries. */
+	store_sql("update folder_snap set state = '\\x01ff7f' where postoffice = %lld",
+		(long long)me.postoffice);
+	view_cache_clear();
+	w = opened(S("INBOX"));
+	assert_same(v, w);
+	view_close(&w);
+	view_cache_clear();
+	store_sql("update folder_snap set uidvalidity = 1, state = '' where postoffice = %lld",
+		(long long)me.postoffice);
+	w = opened(S("INBOX"));
+	assert_same(v, w);
+	view_close(&w);
+	view_close(&v);
+}
+
+Test(view_pg, below_the_floor_of_the_log_all_is_read)
+{
+	struct view_change c;
+	struct view_range *ranges;
+	bool complete;
+	int n;
+	view *v, *w;
+
+	filled(S("INBOX"), 5);
+	v = opened(S("INBOX"));
+	w = opened(S("INBOX"));
+	uint32_t some[] = {2, 4};
+	struct view_flags f = {.add = FLAG_DELETED, .unchanged_since = -1};
+	struct view_stored s;
+	cr_assert_eq(view_store(w, some, 2, &f, false, &me.a, &s), ST_OK);
+	cr_assert_eq(view_expunge(w, some, 1, &me.a, &c), ST_OK);
+	filled(S("INBOX"), 1);
+	int64_t known = v->modseq;
+	store_sql("delete from change where postoffice = %lld", (long long)me.postoffice);
+	store_sql("update folder set log_floor = modseq where postoffice = %lld and folder = %lld",
+		(long long)me.postoffice, (long long)me.inbox);
+	view_cache_clear();
+	cr_assert_eq(view_refresh(v, false, &me.a, &c), ST_OK);
+	cr_assert_eq(c.gone_n, 1);
+	cr_assert_eq(c.gone[0], 2);
+	cr_assert_eq(c.changed_n, 1);
+	cr_assert_eq(c.changed[0], 4);
+	cr_assert_eq(c.arrived, 1);
+	cr_assert_eq(view_vanished(v, known, &me.a, &ranges, &n, &complete), ST_OK);
+	cr_assert(!complete);
+	cr_assert_eq(n, 1);
+	cr_assert_eq(ranges[0].first, 2);
+	cr_assert_eq(ranges[0].last, 2);
+	view_close(&v);
+	view_close(&w);
+}
+
+/* ---- two writers, and a reader between them */
+
+static int writers;
+
+static status write_on(void *arg)
+{
+	(void)arg;
+	filled(S("INBOX"), 15);
+	writers--;
+	return ST_OK;
+}
+
+static status flag_on(void *arg)
+{
+	view *v = opened(S("INBOX"));
+	arena a = ARENA_INIT;
+
+	(void)arg;
+	for (int i = 0; i < 20; i++) {
+		struct view_flags f = {.add = INT64_C(1) << (16 + i), .unchanged_since = -1};
+		struct view_stored s;
+		struct view_change c;
+
+		cr_assert_eq(view_store(v, v->uids, v->n, &f, true, &a, &s), ST_OK);
+		cr_assert_eq(view_refresh(v, false, &a, &c), ST_OK);
+	}
+	view_close(&v);
+	arena_release(&a);
+	writers--;
+	return ST_OK;
+}
+
+static status read_on(void *arg)
+{
+	view *v = opened(S("INBOX"));
+	arena a = ARENA_INIT;
+
+	(void)arg;
+	while (writers > 0) {
+		int64_t before = v->modseq;
+		uint32_t last = v->n ? v->uids[v->n - 1] : 0;
+		int n = v->n;
+		struct view_change c;
+
+		view_cache_clear();
+		cr_assert_eq(view_refresh(v, false, &a, &c), ST_OK);
+		cr_assert_eq(v->n, n + c.arrived, "a UID showed itself below one that was seen");
+		cr_assert(c.arrived == 0 || v->uids[n] == last + 1, "a gap that may fill later");
+		for (int i = 0; i < c.changed_n; i++)
+			cr_assert(view_find(v, c.changed[i])->modseq > before);
+		cr_assert(v->modseq >= before);
+		arena_clear(&a);
+		task_sleep(0);
+	}
+	view_close(&v);
+	arena_release(&a);
+	return ST_OK;
+}
+
+static status begin_on(void *arg)
+{
+	task_start("write", write_on, arg);
+	task_start("write", write_on, arg);
+	task_start("flag", flag_on, arg);
+	task_start("read", read_on, arg);
+	return ST_OK;
+}
+
+Test(view_pg, uids_and_modseqs_show_themselves_in_order)
+{
+	writers = 3;
+	store_fibers(1, begin_on, NULL);
+	view *v = opened(S("INBOX"));
+	cr_assert_eq(v->n, 30);
+	cr_assert_eq(v->uids[29], 30);
+	view_close(&v);
+	assert_counted();
+}
+
+/* ---- the answer to the commit is lost */
+
+static const char *const lost[] = {"db_commit_done:1:fail", "db_commit_sent:1:fail"};
+
+Test(view_pg, a_lost_answer_doubles_and_loses_nothing)
+{
+	struct view_stored s;
+	struct view_copied p;
+	struct view_change c;
+	folder *f;
+	view *v;
+
+	filled(S("INBOX"), 6);
+	made(S("a"));
+	for (size_t i = 0; i < sizeof lost / sizeof *lost; i++) {
+		uint32_t uids[] = {1, 2, 3};
+		struct view_flags seen = {.add = INT64_C(1) << (20 + i), .unchanged_since = -1};
+		int before;
+
+		v = opened(S("a"));
+		before = v->n;
+		cr_assert(fault_arm(lost[i]));
+		uint32_t uid = appended(S("a"), S("Subject: once\r\n\r\n"), 0);
+		cr_assert_eq(view_refresh(v, false, &me.a, &c), ST_OK);
+		cr_assert_eq(v->n, before + 1);
+		cr_assert_eq(v->uids[before], uid);
+		view_close(&v);
+
+		v = opened(S("INBOX"));
+		seen.unchanged_since = v->modseq;
+		cr_assert(fault_arm(lost[i]));
+		cr_assert_eq(view_store(v, uids, 2, &seen, true, &me.a, &s), ST_OK);
+		cr_assert_eq(s.failed_n, 0);
+		cr_assert(view_find(v, 1)->flags & seen.add);
+
+		cr_assert(fault_arm(lost[i]));
+		cr_assert_eq(view_copy(v, uids, 3, S("a"), true, &me.a, &p), ST_OK);
+		cr_assert_eq(p.n, 3);
+		cr_assert_eq(p.to[0], uid + 1);
+		cr_assert(p.modseq > 0);
+
+		uids[0] = v->uids[v->n - 1];
+		cr_assert(fault_arm(lost[i]));
+		cr_assert_eq(view_move(v, uids, 1, S("a"), &me.a, &p), ST_OK);
+		cr_assert_eq(p.n, 1);
+		cr_assert_eq(p.from[0], uids[0]);
+		cr_assert_eq(p.to[0], uid + 4);
+		cr_assert_eq(p.change.gone_n, 1);
+
+		uids[0] = v->uids[v->n - 1];
+		struct view_flags deleted = {.add = FLAG_DELETED, .unchanged_since = -1};
+		cr_assert_eq(view_store(v, uids, 1, &deleted, true, &me.a, &s), ST_OK);
+		cr_assert(fault_arm(lost[i]));
+		cr_assert_eq(view_expunge(v, uids, 1, &me.a, &c), ST_OK);
+		cr_assert_eq(c.gone_n, 1);
+		view_close(&v);
+
+		slice name = arena_format(&me.a, "new %d", (int)i);
+		cr_assert(fault_arm(lost[i]));
+		cr_assert_eq(folder_make(me.postoffice, me.mailbox, name, 0, &me.a, &f), ST_OK);
+		slice other = arena_format(&me.a, "other %d", (int)i);
+		cr_assert(fault_arm(lost[i]));
+		cr_assert_eq(folder_rename(me.postoffice, me.mailbox, name, other), ST_OK);
+		cr_assert_eq(folder_find(me.postoffice, me.mailbox, other, &me.a, &f), ST_OK);
+		cr_assert(fault_arm(lost[i]));
+		cr_assert_eq(folder_remove(me.postoffice, me.mailbox, other), ST_OK);
+		cr_assert(fault_arm(""));
+		assert_counted();
+	}
+}
+
+/* ---- another process */
+
+static void deliver_elsewhere(void)
+{
+	struct provider_conf conf = {.boot = given_bootstrap(),
+		.connections = 2,
+		.system_connections = 2,
+		.application = "elsewhere",
+		.serve = true};
+
+	if (provider_open(&conf) != ST_OK)
+		_exit(1);
+	usleep(300000); /* its first news are no different from later ones */
+	appended(S("INBOX"), S("Subject: from elsewhere\r\n\r\n"), 0);
+	usleep(1500000);
+	provider_close();
+	_exit(0);
+}
+
+static void serve_here(void)
+{
+	struct provider_conf conf = {.boot = given_bootstrap(),
+		.connections = 2,
+		.system_connections = 2,
+		.application = "here",
+		.serve = true};
+
+	provider_close();
+	cr_assert_eq(provider_open(&conf), ST_OK);
+}
+
+static bool heard_within(notice *n, usec span)
+{
+	struct wait w = {.fd = -1, .notice = n};
+	int which;
+
+	return task_wait_any(&w, 1, clock_now() + span, &which) == ST_OK;
+}
+
+Test(view_pg, news_come_from_other_processes)
+{
+	provider_close();
+	pid_t other = fork();
+	if (other == 0)
+		deliver_elsewhere();
+	serve_here();
+	notice *n = notice_open();
+	news *watch = news_open(me.postoffice, me.mailbox, me.inbox, n);
+	struct view_change c;
+	view *v = opened(S("INBOX"));
+	usec until = clock_now() + 5 * USEC_S;
+
+	while (v->n == 0 && clock_now() < until)
+		if (heard_within(n, USEC_S))
+			cr_assert_eq(view_refresh(v, false, &me.a, &c), ST_OK);
+	usec told = clock_now() + 5 * USEC_S - until;
+	cr_assert_eq(v->n, 1, "not heard");
+	cr_assert(told < 3 * USEC_S, "found by looking: after %lld ms", (long long)(told / 1000));
+	cr_assert(clock_wall() - v->entries[0].received < USEC_S);
+	int ended;
+	waitpid(other, &ended, 0);
+	cr_assert_eq(ended, 0);
+	news_close(&watch);
+	notice_close(&n);
+	view_close(&v);
+}
+
+Test(view_pg, what_nobody_told_is_found_by_looking)
+{
+	slice second = S("1 s"), why = S("");
+	arena a = ARENA_INIT;
+
+	cr_assert_eq(setting_set(S_news_poll, NULL, &second, NULL, &a, &why), ST_OK);
+	serve_here();
+	notice *n = notice_open();
+	news *watch = news_open(me.postoffice, me.mailbox, me.inbox, n);
+	while (heard_within(n, 1500 * USEC_MS)) /* the first look */
+		;
+	store_sql("update folder set modseq = modseq + 1 where postoffice = %lld and folder = %lld",
+		(long long)me.postoffice, (long long)me.inbox);
+	cr_assert(heard_within(n, 4 * USEC_S));
+	news_close(&watch);
+	notice_close(&n);
+	arena_release(&a);
+}
