@@ -167,12 +167,12 @@ with lost as materialized (
 	select x.msg, x.folder, x.uid, x.at, x.flags & ~8::bigint as flags, x.idate, x.zone, m.size,
 		coalesce((select f.folder from folder f where f.postoffice = $1::bigint and f.mailbox = $2::bigint
 			and f.folder = case when $8::bigint <> 0 then $8::bigint else x.folder end), b.inbox) as target
-	from mailbox b, expunged x, message m
+	from mailbox b, expunged x
+	cross join lateral (select size from message m where m.postoffice = $1::bigint and m.msg = x.msg limit 1) m
 	where b.postoffice = $1::bigint and b.mailbox = $2::bigint
 		and x.postoffice = $1::bigint and x.mailbox = $2::bigint
 		and x.at > now() - $3::bigint * interval '1 microsecond' and x.at >= $5::timestamptz
 		and ($4::bigint = 0 or x.folder = $4::bigint) and ($6::bigint = 0 or x.msg = $6::bigint)
-		and m.postoffice = $1::bigint and m.msg = x.msg
 	order by x.at, x.folder, x.uid limit $7::bigint
 ), ranked as materialized (
 	select l.*, row_number() over (partition by target order by at, folder, uid) as rank from lost l

@@ -23,11 +23,12 @@ where f.postoffice = $1::bigint and f.mailbox = $2::bigint
 order by e.idate desc, e.uid desc limit $3::bigint;
 
 -- statement message_facts
--- $2 messages: their facts in this order, from message_view where they stand, else from message.
+-- $2 messages: their facts in this order, from message_view where they stand, else from message. One look by key
+-- for each, also by a plan that was made while the tables were empty.
 select coalesce(v.blob, m.blob), coalesce(v.size, m.size), coalesce(v.hdrlen, m.hdrlen), coalesce(v.version, 0), v.envelope, v.structure
 from unnest($2::bigint[]) with ordinality as a (msg, n)
-left join message_view v on v.postoffice = $1::bigint and v.msg = a.msg
-left join message m on v.msg is null and m.postoffice = $1::bigint and m.msg = a.msg
+left join lateral (select * from message_view v where v.postoffice = $1::bigint and v.msg = a.msg limit 1) v on true
+left join lateral (select * from message m where v.msg is null and m.postoffice = $1::bigint and m.msg = a.msg limit 1) m on true
 order by a.n;
 
 -- statement message_facts_keep
@@ -35,7 +36,7 @@ order by a.n;
 insert into message_view (postoffice, msg, version, blob, size, hdrlen, envelope, structure)
 select $1::bigint, m.msg, $3::bigint, m.blob, m.size, m.hdrlen, a.envelope, a.structure
 from unnest($2::bigint[], $4::bytea[], $5::bytea[]) as a (msg, envelope, structure)
-join message m on m.postoffice = $1::bigint and m.msg = a.msg
+cross join lateral (select * from message m where m.postoffice = $1::bigint and m.msg = a.msg limit 1) m
 order by a.msg -- one order for all, so that nobody waits for each other
 on conflict (postoffice, msg) do update
 set version = excluded.version, envelope = excluded.envelope, structure = excluded.structure

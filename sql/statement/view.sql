@@ -5,7 +5,8 @@
 -- knows already. $7 folders with more messages than this may have a packed state.
 -- Gives the folder, from which MODSEQ on (base) the rest tells, a packed state when base is one, the UIDs
 -- that vanished since (ranges), and the entries changed since (all, when base is 0), as arrays,
--- which cost a fraction of as many rows. One statement, one snapshot: all fits together.
+-- which cost a fraction of as many rows. One statement, one snapshot: all fits together. Sums and conditions stand in
+-- subqueries of their own, so that what is not asked for is not read, whatever the plan.
 with f as materialized (
 	select f.folder, f.name, f.uidvalidity, f.uidnext, f.modseq, f.nmsg, f.log_floor, f.recent,
 		(f.folder = $4::bigint and f.uidvalidity = $5::bigint and $6::bigint between greatest(f.log_floor, 1) and f.modseq) as known
@@ -20,16 +21,19 @@ with f as materialized (
 	select case when f.known then $6::bigint else coalesce((select modseq from s), 0) end as modseq from f
 ), c as materialized (
 	select c.kind = 'v' as vanished, range_agg(r) as uids
-	from f, base, change c, unnest(c.uids) as r
-	where base.modseq > 0 and base.modseq < f.modseq
-		and c.postoffice = $1::bigint and c.folder = f.folder and c.modseq > base.modseq
+	from change c, unnest(c.uids) as r
+	where (select base.modseq > 0 and base.modseq < f.modseq from f, base)
+		and c.postoffice = $1::bigint and c.folder = (select folder from f) and c.modseq > (select modseq from base)
 	group by 1
 ), e as (
-	select e.* from f, base, entry e
-	where base.modseq = 0 and e.postoffice = $1::bigint and e.folder = f.folder
+	select e.* from entry e
+	where (select modseq from base) = 0 and e.postoffice = $1::bigint and e.folder = (select folder from f)
 	union all
-	select e.* from f, c, unnest(c.uids) as r, entry e
-	where not c.vanished and e.postoffice = $1::bigint and e.folder = f.folder and e.uid >= lower(r) and e.uid < upper(r)
+	select e.* from c, unnest(c.uids) as r cross join lateral (
+		select * from entry e
+		where e.postoffice = $1::bigint and e.folder = (select folder from f) and e.uid >= lower(r) and e.uid < upper(r)
+		offset 0) e
+	where not c.vanished
 )
 select f.folder, f.name, f.uidvalidity, f.uidnext, f.modseq, f.recent, f.log_floor,
 	(select array_to_string(m.kwnames, ' ') from mailbox m where m.postoffice = $1::bigint and m.mailbox = $2::bigint),

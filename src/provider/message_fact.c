@@ -175,3 +175,12 @@ status message_facts_keep(int64_t postoffice, const struct message_fact *facts, 
 	arena_release(&a);
 	return s;
 }
+
+void message_facts_forget(void)
+{
+	pthread_mutex_lock(&cache.lock);
+	while (!list_empty(&cache.kept))
+		leave(LINK_OWNER(cache.kept.next, struct kept, link));
+	map_close(&cache.messages);
+	pthread_mutex_unlock(&cache.lock);
+}

@@ -21,5 +21,7 @@ status message_facts(int64_t postoffice, const int64_t *messages, int n, arena *
 /* Keeps version (one for all of them), envelope and structure; of two versions the greater one stays. Facts of messages that are
    gone are nothing. A hint that may get lost: the answer to a client need not wait for its kind. */
 status message_facts_keep(int64_t postoffice, const struct message_fact *facts, int n);
+/* Gives back what this process keeps. */
+void message_facts_forget(void);
 
 #endif

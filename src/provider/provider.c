@@ -6,6 +6,7 @@
 #include "provider/auth.h"
 #include "provider/auth_secret.h"
 #include "provider/change.h"
+#include "provider/message_fact.h"
 #include "provider/migrate.h"
 #include "provider/news_bell.h"
 #include "provider/node.h"
@@ -301,6 +302,7 @@ void provider_close(void)
 	trace_close();
 	repeat_close();
 	view_cache_clear();
+	message_facts_forget();
 	node_release();
 	db_close();
 	auth_close();

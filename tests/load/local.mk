@@ -8,6 +8,15 @@ check_PROGRAMS += deliver_bench
 deliver_bench_SOURCES = tests/load/deliver-bench.c \
 	tests/unit/provider/given.c tests/unit/provider/store_fixture.c
 deliver_bench_LDADD = $(floor_provider) $(CRITERION_LIBS)
+# with-pg.sh view_bench [TIMES]
+check_PROGRAMS += view_bench
+view_bench_SOURCES = tests/load/view-bench.c \
+	tests/unit/provider/given.c tests/unit/provider/store_fixture.c
+view_bench_LDADD = $(floor_provider) $(CRITERION_LIBS)
+bench: bench-view
+bench-view: view_bench$(EXEEXT)
+	$(srcdir)/tests/with-pg.sh ./view_bench$(EXEEXT)
+.PHONY: bench-view
 endif
 endif
 

@@ -82,6 +82,10 @@ status message_facts_keep(int64_t postoffice, const struct message_fact *facts, 
 	return kind;
 }
 
+void message_facts_forget(void)
+{
+}
+
 status message_list(int64_t postoffice, int64_t mailbox, unsigned most, arena *a,
 	struct message_entry **rows, int *n)
 {
