@@ -61,6 +61,13 @@ status cli_message_list(struct cli *c);
 status cli_message_show(struct cli *c);
 status cli_message_delete(struct cli *c);
 
+/* cli_folder.c */
+status cli_folder_list(struct cli *c);
+status cli_folder_add(struct cli *c);
+status cli_folder_remove(struct cli *c);
+status cli_folder_rename(struct cli *c);
+status cli_message_undelete(struct cli *c);
+
 /* cli_mail.c */
 status cli_mail_send(struct cli *c);
 

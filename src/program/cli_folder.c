@@ -1,0 +1,164 @@
+/* pennypost folder: the folders of a mailbox, as IMAP shows them. */
+#include "program/cli_find.h"
+#include "program/cli_run.h"
+
+#include "base/id.h"
+#include "provider/folder.h"
+
+static const struct {
+	unsigned bit;
+	const char *word;
+} specials[] = {{FOLDER_ALL, "all"}, {FOLDER_ARCHIVE, "archive"}, {FOLDER_DRAFTS, "drafts"},
+	{FOLDER_FLAGGED, "flagged"}, {FOLDER_IMPORTANT, "important"}, {FOLDER_JUNK, "junk"},
+	{FOLDER_SENT, "sent"}, {FOLDER_TRASH, "trash"}};
+
+static json_t *special_words(unsigned bits)
+{
+	json_t *words = json_array();
+	for (size_t i = 0; i < sizeof specials / sizeof *specials; i++)
+		if (bits & specials[i].bit)
+			json_array_append_new(words, json_string(specials[i].word));
+	return words;
+}
+
+static unsigned special_bit(slice word)
+{
+	for (size_t i = 0; i < sizeof specials / sizeof *specials; i++)
+		if (slice_same(word, slice_z(specials[i].word)))
+			return specials[i].bit;
+	return 0;
+}
+
+status cli_folder_list(struct cli *c)
+{
+	static const struct cli_column columns[] = {{"name", "NAME"}, {"messages", "MESSAGES", SHOW_NUMBER},
+		{"unseen", "UNSEEN", SHOW_NUMBER}, {"bytes", "SIZE", SHOW_SIZE}, {"special", "USE"},
+		{"subscribed", "SUBSCRIBED"}, {NULL}};
+	mailbox *m;
+	struct folder_row *rows;
+	int n;
+	TRY(cli_find_mailbox(c, cli_text(c, "MAILBOX"), &m));
+	TRY(folder_tree(m->postoffice, m->id, &c->a, &rows, &n));
+	json_t *list = json_array();
+	for (int i = 0; i < n; i++) {
+		const folder *f = &rows[i].f;
+		json_array_append_new(list,
+			json_pack("{s:o,s:o,s:I,s:I,s:I,s:o,s:b,s:b,s:I,s:I,s:I}", "name",
+				json_slice(f->name), "id", f->id ? json_id(f->id) : json_null(),
+				"messages", (json_int_t)f->messages, "unseen", (json_int_t)f->unseen,
+				"bytes", (json_int_t)f->bytes, "special", special_words(f->special),
+				"subscribed", rows[i].subscribed, "children", rows[i].children,
+				"uidvalidity", (json_int_t)f->uidvalidity, "uidnext",
+				(json_int_t)f->uidnext, "modseq", (json_int_t)f->modseq));
+	}
+	return cli_rows(c, list, columns, "The mailbox has no folders");
+}
+
+/* What a provider's refusal means here. */
+static status refused(struct cli *c, status kind, slice name)
+{
+	switch (kind) {
+	case ST_ABSENT:
+		return cli_fail(c, kind, "`pennypost folder list` shows those there are",
+			"there is no folder \"%.*s\"", SLICE_ARGS(name));
+	case ST_EXISTS:
+		return cli_fail(c, kind, "`pennypost folder list` shows those there are",
+			"a folder \"%.*s\" exists", SLICE_ARGS(name));
+	case ST_INVALID:
+		return cli_fail(c, kind,
+			"levels are parted by /, and none is empty; * and % are not for names",
+			"\"%.*s\" cannot be a folder's name", SLICE_ARGS(name));
+	case ST_LIMITED:
+		return cli_fail(c, kind,
+			"see the settings mailbox_folders_most, folder_depth_most and folder_name_most",
+			"\"%.*s\" would be one folder or level too many, or its name is too long",
+			SLICE_ARGS(name));
+	default:
+		return kind;
+	}
+}
+
+status cli_folder_add(struct cli *c)
+{
+	slice name = cli_text(c, "NAME");
+	mailbox *m;
+	folder *f;
+	TRY(cli_find_mailbox(c, cli_text(c, "MAILBOX"), &m));
+	status kind = folder_make(m->postoffice, m->id, name, special_bit(cli_text(c, "--special")),
+		&c->a, &f);
+	if (kind == ST_DENIED)
+		return cli_fail(c, kind, "`pennypost folder list` shows which one",
+			"another folder is for %.*s", SLICE_ARGS(cli_text(c, "--special")));
+	if (kind != ST_OK)
+		return refused(c, kind, name);
+	if (cli_has(c, "--subscribe"))
+		TRY(folder_subscribe(m->postoffice, m->id, name, true));
+	return cli_did(c, json_pack("{s:o,s:o}", "name", json_slice(f->name), "id", json_id(f->id)),
+		"the folder %.*s is made", SLICE_ARGS(f->name));
+}
+
+status cli_folder_remove(struct cli *c)
+{
+	slice name = cli_text(c, "NAME");
+	mailbox *m;
+	TRY(cli_find_mailbox(c, cli_text(c, "MAILBOX"), &m));
+	TRY(cli_sure(c, "removes a folder with its messages"));
+	status kind = folder_remove(m->postoffice, m->id, name);
+	if (kind == ST_DENIED)
+		return cli_fail(c, kind, "name a folder below it",
+			"%.*s is INBOX or holds only other folders", SLICE_ARGS(name));
+	if (kind != ST_OK)
+		return refused(c, kind, name);
+	return cli_did(c, json_pack("{s:o}", "removed", json_slice(name)),
+		"the folder %.*s is removed", SLICE_ARGS(name));
+}
+
+status cli_folder_rename(struct cli *c)
+{
+	slice from = cli_text(c, "NAME"), to = cli_text(c, "NEW-NAME");
+	mailbox *m;
+	TRY(cli_find_mailbox(c, cli_text(c, "MAILBOX"), &m));
+	status kind = folder_rename(m->postoffice, m->id, from, to);
+	if (kind != ST_OK)
+		return refused(c, kind, kind == ST_ABSENT ? from : to);
+	return cli_did(c, json_pack("{s:o,s:o}", "from", json_slice(from), "to", json_slice(to)),
+		"the folder %.*s is now called %.*s", SLICE_ARGS(from), SLICE_ARGS(to));
+}
+
+/* ---- pennypost message undelete */
+
+static status folder_id(struct cli *c, const mailbox *m, const char *option, int64_t *id)
+{
+	folder *f;
+	if (!cli_has(c, option))
+		return ST_OK;
+	status kind = folder_find(m->postoffice, m->id, cli_text(c, option), &c->a, &f);
+	if (kind != ST_OK)
+		return refused(c, kind, cli_text(c, option));
+	*id = f->id;
+	return ST_OK;
+}
+
+status cli_message_undelete(struct cli *c)
+{
+	struct folder_lost which = {0};
+	slice id = cli_text(c, "--message");
+	int64_t restored = 0;
+	mailbox *m;
+	if (cli_has(c, "--message") && !id_parse(id, &which.message))
+		return cli_fail(c, ST_INVALID,
+			"give the 13 characters that `pennypost trace` shows",
+			"\"%.*s\" is no message id", SLICE_ARGS(id));
+	TRY(cli_find_mailbox(c, cli_text(c, "MAILBOX"), &m));
+	TRY(folder_id(c, m, "--folder", &which.folder));
+	TRY(folder_id(c, m, "--into", &which.into));
+	which.since = cli_number(c, "--since", 0);
+	status kind = folder_undelete(m->postoffice, m->id, &which, &restored);
+	if (kind == ST_FULL)
+		return cli_fail(c, kind, "raise it by `pennypost mailbox quota`, and call again",
+			"%lld messages are restored, for the others the quota has no room",
+			(long long)restored);
+	TRY(kind);
+	return cli_did(c, json_pack("{s:I}", "restored", (json_int_t)restored),
+		"%lld messages are restored", (long long)restored);
+}
