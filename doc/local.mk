@@ -13,6 +13,7 @@ EXTRA_DIST += doc/operations.md
 EXTRA_DIST += doc/pop3.md
 EXTRA_DIST += doc/program.md
 EXTRA_DIST += doc/provider.md
+EXTRA_DIST += doc/queue.md
 EXTRA_DIST += doc/scaling.md
 EXTRA_DIST += doc/settings.md
 EXTRA_DIST += doc/smtp.md
