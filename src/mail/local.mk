@@ -5,6 +5,7 @@ libmail_a_SOURCES = \
 	src/mail/arc.c src/mail/arc.h src/mail/arc_inside.h src/mail/arc_seal.c \
 	src/mail/authres.c src/mail/authres.h \
 	src/mail/charset.c src/mail/charset.h \
+	src/mail/collate.c src/mail/collate.h \
 	src/mail/compose.c src/mail/compose.h \
 	src/mail/content.c src/mail/content.h \
 	src/mail/date.c src/mail/date.h \

@@ -11,6 +11,7 @@ libimap_a_SOURCES = \
 	src/service/imap/logon.c \
 	src/service/imap/look.c src/service/imap/look.h \
 	src/service/imap/names.c src/service/imap/names.h \
+	src/service/imap/order.c src/service/imap/order.h \
 	src/service/imap/packed.c src/service/imap/packed.h \
 	src/service/imap/program.c src/service/imap/program.h \
 	src/service/imap/search.c \
@@ -19,4 +20,6 @@ libimap_a_SOURCES = \
 	src/service/imap/selected.c src/service/imap/selected.h \
 	src/service/imap/server.c \
 	src/service/imap/session.h \
-	src/service/imap/store.c
+	src/service/imap/sort.c src/service/imap/sort.h \
+	src/service/imap/store.c \
+	src/service/imap/thread.c

@@ -1,13 +1,13 @@
 /* Packing what is asked again and again, once. */
 #include "service/imap/packed.h"
 
-#include "mail/envelope.h"
 #include "mail/structure.h"
 #include "provider/blob.h"
 #include "task/task.h"
 
 #define FACTS_VERSION 1 /* of what is packed here; to be raised with the packers' */
 #define HEADER_LOOKED_MOST ((size_t)1024 * 1024) /* octets of a header an envelope is made of */
+#define BATCH 256
 
 static status walk_piece(slice octets, void *walk)
 {
@@ -91,4 +91,52 @@ status packed_facts(int64_t postoffice, const int64_t *messages, int n, unsigned
 		(void)message_facts_keep(
 			postoffice, fresh, fresh_n); /* next time will do as well */
 	return ST_OK;
+}
+
+/* ---- walking over envelopes */
+
+struct walk {
+	const view *v;
+	bool envelopes;
+	status (*each)(int which, const struct view_entry *e, const envelope *facts, void *arg);
+	void *arg;
+};
+
+static status walk_batch(const struct walk *w, const uint32_t *uids, int first, int n, arena *a)
+{
+	static const struct view_entry gone;
+	const struct view_entry *entries[BATCH];
+	int64_t messages[BATCH] = {0};
+	struct message_fact *facts = NULL;
+
+	for (int k = 0; k < n; k++) {
+		entries[k] = view_find(w->v, uids[first + k]);
+		messages[k] = entries[k] ? entries[k]->message : 0;
+	}
+	if (w->envelopes)
+		TRY(packed_facts(w->v->postoffice, messages, n, PACKED_ENVELOPE, a, &facts));
+	for (int k = 0; k < n; k++) {
+		envelope e = {0};
+
+		if (facts && facts[k].blob)
+			(void)envelope_unpack(facts[k].envelope, a, &e);
+		TRY(w->each(first + k, entries[k] ? entries[k] : &gone, &e, w->arg));
+	}
+	return task_breathe();
+}
+
+status packed_each(const view *v, const uint32_t *uids, int n, bool envelopes,
+	status (*each)(int which, const struct view_entry *e, const envelope *facts, void *arg),
+	void *arg)
+{
+	struct walk w = {.v = v, .envelopes = envelopes, .each = each, .arg = arg};
+	arena a = ARENA_INIT;
+	status s = ST_OK;
+
+	for (int first = 0; s == ST_OK && first < n; first += BATCH) {
+		s = walk_batch(&w, uids, first, n - first < BATCH ? n - first : BATCH, &a);
+		arena_clear(&a);
+	}
+	arena_release(&a);
+	return s;
 }

@@ -3,7 +3,9 @@
 #ifndef PENNYPOST_SERVICE_IMAP_PACKED_H
 #define PENNYPOST_SERVICE_IMAP_PACKED_H
 
+#include "mail/envelope.h"
 #include "provider/message_fact.h"
+#include "provider/view.h"
 
 #define PACKED_ENVELOPE 1u
 #define PACKED_STRUCTURE 2u
@@ -12,5 +14,12 @@
    round trip when all were packed before. */
 status packed_facts(int64_t postoffice, const int64_t *messages, int n, unsigned wanted, arena *a,
 	struct message_fact **facts);
+
+/* Calls `each` for the messages of a view with these UIDs, in their order, with their envelopes unpacked
+   (lent until it returns); of what is gone meanwhile both are empty. Without `envelopes` nothing is asked
+   of the store, and all envelopes are empty. What `each` gives ends the walk unless it is ST_OK. */
+status packed_each(const view *v, const uint32_t *uids, int n, bool envelopes,
+	status (*each)(int which, const struct view_entry *e, const envelope *facts, void *arg),
+	void *arg);
 
 #endif

@@ -1,12 +1,17 @@
-/* SEARCH and UID SEARCH (RFC 9051 6.4.4) with their RETURN options (ESEARCH, RFC 4731; SAVE, RFC 5182; PARTIAL, RFC 9394). */
+/* SEARCH (RFC 9051 6.4.4) and SORT (RFC 5256), with their RETURN options (ESEARCH, RFC 4731; SAVE, RFC 5182; PARTIAL,
+   RFC 9394; ESORT, RFC 5267). */
 #include "base/memory.h"
 #include "mail/charset.h"
 #include "service/imap/program.h"
 #include "service/imap/selected.h"
+#include "service/imap/sort.h"
 
 #include <inttypes.h>
+#include <stdlib.h>
 
 enum { RETURN_MIN = 1, RETURN_MAX = 2, RETURN_COUNT = 4, RETURN_ALL = 8, RETURN_SAVE = 16, RETURN_PARTIAL = 32 };
+
+#define ONE_LIST (RETURN_ALL | RETURN_PARTIAL)
 
 struct search {
 	bool by_uid, extended;
@@ -14,6 +19,7 @@ struct search {
 	int64_t partial_from, partial_to; /* from 1; negative: from the end */
 	slice charset;
 	program *what;
+	struct sort_keys *sort; /* SORT; else NULL */
 };
 
 /* ---- reading */
@@ -66,11 +72,30 @@ static status returns_read(args *p, struct search *s)
 		}
 		if (bit == RETURN_PARTIAL)
 			TRY(partial_read(p, s));
+		if ((bit & ONE_LIST) && (s->returns & ONE_LIST)) {
+			p->trouble = "ALL and PARTIAL exclude each other";
+			return ST_INVALID;
+		}
 		s->returns |= bit;
 	}
 	if (s->returns == 0)
 		s->returns = RETURN_ALL;
 	return arg_space(p);
+}
+
+/* "(keys) charset program" */
+static status arg_sort(args *p, struct search *s)
+{
+	TRY(arg_space(p));
+	if (arg_word(p, S("RETURN")) == ST_OK)
+		TRY(returns_read(p, s));
+	TRY(arg_sort_keys(p, s->sort));
+	TRY(arg_space(p));
+	TRY(arg_astring(p, &s->charset));
+	TRY(arg_space(p));
+	if (!charset_known(s->charset))
+		return ST_FOREIGN;
+	return arg_program(p, s->charset, &s->what);
 }
 
 static status arg_search(args *p, struct search *s)
@@ -116,9 +141,9 @@ static void found_name(conversation *c, const struct search *s, struct found *f)
 	}
 }
 
-static void plain_text(const struct found *f, text *out)
+static void plain_text(const struct search *s, const struct found *f, text *out)
 {
-	text_add(out, S("* SEARCH"));
+	text_add(out, s->sort ? S("* SORT") : S("* SEARCH"));
 	for (int i = 0; i < f->n; i++)
 		text_format(out, " %u", f->names[i]);
 	if (f->modseq)
@@ -180,6 +205,13 @@ static void extended_text(conversation *c, const struct search *s, const struct 
 	text_add(out, S("\r\n"));
 }
 
+static int uid_order(const void *a, const void *b)
+{
+	uint32_t x = *(const uint32_t *)a, y = *(const uint32_t *)b;
+
+	return x < y ? -1 : x > y;
+}
+
 /* RFC 5182 2.4: MIN and MAX save what they return, everything else saves all. */
 static void save(conversation *c, const struct search *s, const struct found *f)
 {
@@ -195,11 +227,13 @@ static void save(conversation *c, const struct search *s, const struct found *f)
 	sel->saved_n = n;
 	if (n)
 		memcpy(sel->saved, from, n * sizeof *from);
+	if (n && s->sort)
+		qsort(sel->saved, n, sizeof *sel->saved, uid_order);
 }
 
 static status say_found(conversation *c, const struct search *s, const struct found *f)
 {
-	bool extended = s->extended || imap_of(c)->rev2;
+	bool extended = s->extended || (imap_of(c)->rev2 && !s->sort);
 	text out = TEXT_INIT;
 	status told;
 
@@ -210,43 +244,64 @@ static status say_found(conversation *c, const struct search *s, const struct fo
 	if (extended)
 		extended_text(c, s, f, &out);
 	else
-		plain_text(f, &out);
+		plain_text(s, f, &out);
 	told = stream_write(c->stream, text_slice(&out));
 	text_free(&out);
 	TRY(told);
 	return imap_ok(c, "That is all");
 }
 
-static status search(conversation *c, args *p, bool by_uid)
+static status search(conversation *c, args *p, struct search *s)
 {
-	struct search s = {.by_uid = by_uid};
 	struct found f = {0};
-	status kind = arg_search(p, &s);
+	status kind = s->sort ? arg_sort(p, s) : arg_search(p, s);
 
 	if (kind == ST_FOREIGN) {
 		TRY(args_skip(p));
 		return imap_no(c, "[BADCHARSET (UTF-8 US-ASCII)] That charset is not known here");
 	}
 	TRY(kind);
-	kind = program_run(c, s.what, &f.uids, &f.n);
+	kind = program_run(c, s->what, &f.uids, &f.n);
+	if (kind == ST_OK && s->sort)
+		kind = sort_run(c, s->sort, f.uids, f.n);
 	if (kind != ST_OK)
 		return imap_trouble(c, kind);
-	found_name(c, &s, &f);
-	return say_found(c, &s, &f);
+	found_name(c, s, &f);
+	return say_found(c, s, &f);
 }
 
 static status imap_search(conversation *c, args *p)
 {
-	return search(c, p, false);
+	return search(c, p, &(struct search){0});
 }
 
 static status imap_uid_search(conversation *c, args *p)
 {
-	return search(c, p, true);
+	return search(c, p, &(struct search){.by_uid = true});
+}
+
+static status imap_sort(conversation *c, args *p)
+{
+	struct sort_keys keys;
+
+	return search(c, p, &(struct search){.sort = &keys});
+}
+
+static status imap_uid_sort(conversation *c, args *p)
+{
+	struct sort_keys keys;
+
+	return search(c, p, &(struct search){.by_uid = true, .sort = &keys});
 }
 
 const struct imap_row imap_search_rows[] = {
-	{"SEARCH", imap_search, AT_SELECTED, IMAP_NO_EXPUNGE, "SEARCH [RETURN (..)] [CHARSET name] keys"},
-	{"UID SEARCH", imap_uid_search, AT_SELECTED, 0, "UID SEARCH [RETURN (..)] [CHARSET name] keys"},
+	{"SEARCH", imap_search, AT_SELECTED, IMAP_NO_EXPUNGE,
+		"SEARCH [RETURN (..)] [CHARSET name] keys"},
+	{"UID SEARCH", imap_uid_search, AT_SELECTED, 0,
+		"UID SEARCH [RETURN (..)] [CHARSET name] keys"},
+	{"SORT", imap_sort, AT_SELECTED, IMAP_NO_EXPUNGE,
+		"SORT [RETURN (..)] ([REVERSE] key ..) charset keys"},
+	{"UID SORT", imap_uid_sort, AT_SELECTED, 0,
+		"UID SORT [RETURN (..)] ([REVERSE] key ..) charset keys"},
 	{0},
 };

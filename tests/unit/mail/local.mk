@@ -6,6 +6,7 @@ unit_mail_SOURCES = tests/unit/mail/same.h tests/unit/mail/toy.h \
 	tests/unit/mail/test_arc.c \
 	tests/unit/mail/test_authres.c \
 	tests/unit/mail/test_charset.c \
+	tests/unit/mail/test_collate.c \
 	tests/unit/mail/test_compose.c \
 	tests/unit/mail/test_content.c \
 	tests/unit/mail/test_date.c \

@@ -1,0 +1,11 @@
+/* i;unicode-casemap (RFC 5051), the collation of SORT and THREAD: texts are the same when their keys are,
+   and stand in the order of their keys' octets. */
+#ifndef PENNYPOST_MAIL_COLLATE_H
+#define PENNYPOST_MAIL_COLLATE_H
+
+#include "base/arena.h"
+
+/* Of UTF-8; broken UTF-8 is taken as octets, its ASCII letters without case. Never fails; linear. */
+slice collate_key(slice utf8, arena *a);
+
+#endif
