@@ -10,7 +10,7 @@ with made as (
 		utf8, tls, prio, state, next_at, expires)
 	select $1::bigint, q.id, q.shard, q.msg, q.mailbox, q.sender, q.domain, q.rcpt, q.notify, q.orcpt, q.ret, q.envid,
 		q.body, q.traits & 1 <> 0, q.traits & 2 <> 0, q.prio, q.state,
-		case q.state when 0 then now() else 'infinity' end, now() + q.life * interval '1 microsecond'
+		case q.state when 2 then 'infinity' else now() end, now() + q.life * interval '1 microsecond'
 	from unnest($2::bigint[], $3::bigint[], $4::bigint[], $5::bigint[], $6::text[], $7::text[], $8::text[], $9::bigint[],
 		$10::text[], $11::bigint[], $12::text[], $13::bigint[], $14::bigint[], $15::bigint[], $16::bigint[], $17::bigint[])
 		as q (id, shard, msg, mailbox, sender, domain, rcpt, notify, orcpt, ret, envid, body, traits, prio, life, state)
@@ -220,7 +220,7 @@ with ours as (
 ), again as (
 	update queue_deferred q set attempts = q.attempts + 1, kills = 0, last_at = now(),
 		state = case when o.wait < 0 then 2 else q.state end,
-		next_at = case when q.state = 0 and o.wait >= 0
+		next_at = case when q.state in (0, 3) and o.wait >= 0
 			then least(now() + o.wait * interval '1 microsecond', greatest(q.expires, now() + interval '1 second'))
 			else 'infinity' end,
 		last_code = nullif(o.code, 0), last_host = o.host, last_text = o.reply
@@ -232,7 +232,7 @@ with ours as (
 		utf8, tls, prio, state, made, next_at, expires, attempts, notices, kills, last_at, last_code, last_host, last_text)
 	select m.shard, m.postoffice, m.qid, m.msg, m.mailbox, m.sender, m.domain, m.rcpt, m.notify, m.orcpt, m.ret, m.envid,
 		m.body, m.utf8, m.tls, m.prio, case when o.wait < 0 then 2 else m.state end, m.made,
-		case when m.state = 0 and o.wait >= 0
+		case when m.state in (0, 3) and o.wait >= 0
 			then least(now() + o.wait * interval '1 microsecond', greatest(m.expires, now() + interval '1 second'))
 			else 'infinity' end,
 		m.expires, m.attempts + 1, m.notices, 0, now(), nullif(o.code, 0), o.host, o.reply
@@ -268,7 +268,7 @@ with chosen as (
 		and ($5::text = '' or q.domain like $5::text) and ($6::bigint = -1 or q.postoffice = $6::bigint)
 		and ($7::bigint = 0 or q.made < now() - $7::bigint * interval '1 microsecond')
 		and ($8::bigint = -1 or q.state = $8::bigint)
-		and not ($1::bigint = 2 and q.state = 0)
+		and not ($1::bigint = 2 and q.state = 0) and (q.state <> 3 or $1::bigint = 4)
 ), hot as (
 	update queue q set state = case when $1::bigint = 1 then 1 else 0 end, kills = 0,
 		next_at = case when $1::bigint = 1 then 'infinity' else now() end,
@@ -288,6 +288,6 @@ select (select count(*) from hot) + (select count(*) from cold) + (select count(
 	+ (select count(*) from cold_gone);
 
 -- statement queue_counts system
-select count(*) filter (where state = 0 and not deferred), count(*) filter (where state = 0 and deferred),
+select count(*) filter (where state in (0, 3) and not deferred), count(*) filter (where state in (0, 3) and deferred),
 	count(*) filter (where state = 1), count(*) filter (where state = 2), min(made)
 from (select state, made, false as deferred from queue union all select state, made, true from queue_deferred) q;

@@ -10,7 +10,7 @@
 
 /* ---- which entries */
 
-static const char *const states[] = {"ready", "held", "parked"};
+static const char *const states[] = {"ready", "held", "parked", "tell"};
 
 static status filter_id(struct cli *c, struct queue_filter *f)
 {
@@ -34,7 +34,7 @@ static status filter_of(struct cli *c, struct queue_filter *f)
 		TRY(cli_find_postoffice(c, cli_text(c, "--postoffice"), &p));
 		f->postoffice = p->id;
 	}
-	for (int i = 0; cli_has(c, "--state") && i < 3; i++)
+	for (int i = 0; cli_has(c, "--state") && i < 4; i++)
 		if (slice_same(cli_text(c, "--state"), slice_z(states[i])))
 			f->state = i;
 	return ST_OK;

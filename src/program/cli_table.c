@@ -25,7 +25,7 @@
 		MAY("--domain", TEXT, "to this domain; * stands for anything"),                    \
 		MAY("--postoffice", NAME, "of this post office"),                                  \
 		MAY("--age", SPAN, "queued longer ago than this"),                                 \
-		ONE_OF("--state", 0, "ready|held|parked", "in this state")
+		ONE_OF("--state", 0, "ready|held|parked|tell", "in this state; tell: delivered here, its sender is to be told")
 #define QUEUE_ID MAY("ID", TEXT, "the entry, or its message")
 #define QUEUE_ALL MAY("--all", FLAG, "all of them")
 #define YES MAY("--yes", FLAG, "really do it")

@@ -25,6 +25,8 @@ struct queue_recipient {
 	unsigned notify; /* set of parameter_notify; 0 = not given */
 	slice orcpt;     /* "rfc822;anna@example.org", decoded; empty = none */
 	bool parked;     /* never tried: a report nobody can be given (T15, R23) */
+	bool delivered;  /* into a mailbox here, by this very transaction: his sender asked to be told
+	                    (NOTIFY=SUCCESS), which the runner does */
 };
 struct queue_envelope { /* what the recipients of one message share */
 	slice sender;   /* as mail_address_text() gives it; empty = the null path */
@@ -54,8 +56,9 @@ uint64_t queue_rung(unsigned seat);
 
 enum queue_state {
 	QUEUE_READY = 0,
-	QUEUE_HELD = 1,  /* by an operator, until released */
-	QUEUE_PARKED = 2 /* bad mail: poison (R8), or a report that cannot be delivered (R23) */
+	QUEUE_HELD = 1,   /* by an operator, until released */
+	QUEUE_PARKED = 2, /* bad mail: poison (R8), or a report that cannot be delivered (R23) */
+	QUEUE_TELL = 3    /* delivered here; a report of it is due */
 };
 
 typedef struct queue_entry {

@@ -89,7 +89,7 @@ void queue_add(db_tx *tx, arena *a, int64_t postoffice, const struct queue_addit
 			number[TRAITS][at] = (e->utf8 ? 1 : 0) | (e->require_tls ? 2 : 0);
 			number[PRIORITY][at] = e->priority;
 			number[LIFE][at] = e->lifetime;
-			number[STATE][at] = to->parked ? QUEUE_PARKED : QUEUE_READY;
+			number[STATE][at] = to->parked ? QUEUE_PARKED : to->delivered ? QUEUE_TELL : QUEUE_READY;
 			word[SENDER][at] = clean(e->sender, 1000, a);
 			word[DOMAIN][at] = clean(to->domain, 300, a);
 			word[ADDRESS][at] = clean(to->address, 1000, a);
@@ -134,7 +134,8 @@ void queue_count(db_tx *tx, arena *a, int64_t postoffice, const struct queue_add
 			mailbox[counted] = sorted[i].envelope->mailbox;
 			sum[counted++] = 0;
 		}
-		sum[counted - 1] += sorted[i].n;
+		for (int k = 0; k < sorted[i].n; k++)
+			sum[counted - 1] += !sorted[i].to[k].delivered;
 	}
 	if (counted > 0)
 		db_add(tx, SQL_QUEUE_SENT_ADD,

@@ -90,6 +90,41 @@ static slice orcpt_of(const struct recipient *r, arena *a)
 				: S("");
 }
 
+static struct queue_recipient queued(struct smtp *s, const struct recipient *r)
+{
+	return (struct queue_recipient){
+		.address = mail_address_text(&r->address, &s->mail),
+		.domain = r->address.domain.size ? r->address.domain : smtp_local_domain(),
+		.notify = r->dsn.notify,
+		.orcpt = orcpt_of(r, &s->mail),
+		.delivered = !r->remote,
+	};
+}
+
+static bool wants_word(const struct smtp *s, const struct recipient *r)
+{
+	return !r->remote && (r->dsn.notify & NOTIFY_SUCCESS) && !s->sender.empty;
+}
+
+/* Recipients here whose sender wants to know that they have it (RFC 3461 5.2.3). */
+static void add_told(struct smtp *s, struct delivery_part *part)
+{
+	int n = 0;
+	for (int i = 0; i < s->n; i++)
+		n += wants_word(s, &s->recipients[i]);
+	if (n == 0)
+		return;
+	struct queue_recipient *all =
+		arena_new_array(&s->mail, (size_t)(part->m + n), sizeof *all);
+	if (part->m)
+		memcpy(all, part->remote, (size_t)part->m * sizeof *all);
+	for (int i = 0; i < s->n; i++)
+		if (wants_word(s, &s->recipients[i]) &&
+		    s->recipients[i].route.postoffice == part->postoffice)
+			all[part->m++] = queued(s, &s->recipients[i]);
+	part->remote = all;
+}
+
 static bool doubled(const struct recipient *a, const struct recipient *b)
 {
 	return a->remote == b->remote &&
@@ -115,15 +150,15 @@ static void make_parts(struct smtp *s, struct incoming *in)
 			continue;
 		}
 		if (r->remote) {
-			*far++ = (struct queue_recipient){mail_address_text(&r->address, &s->mail),
-							  r->address.domain, r->dsn.notify,
-							  orcpt_of(r, &s->mail), false};
+			*far++ = queued(s, r);
 			part->m++;
 		} else {
 			*routes++ = r->route;
 			part->n++;
 		}
 	}
+	for (int i = 0; i < in->delivery.n; i++)
+		add_told(s, &in->delivery.parts[i]);
 	in->delivery.envelope = &in->envelope;
 }
 
@@ -165,7 +200,7 @@ static slice received_field(conversation *c, const struct incoming *in)
 static void add_catch_all_fields(const struct smtp *s, const struct delivery_part *part,
 				 header_builder *b, arena *a)
 {
-	for (int i = 0; i < s->n && part->n == 1 && part->m == 0; i++) {
+	for (int i = 0; i < s->n && part->n == 1 && s->remotes == 0; i++) {
 		const struct recipient *r = &s->recipients[i];
 		if (r->route.postoffice != part->postoffice || !r->route.caught)
 			continue;

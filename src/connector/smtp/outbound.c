@@ -314,7 +314,10 @@ static void attempt_made(struct sending *s)
 	struct client_result why;
 	slice host;
 
-	if (e->returned) {
+	if (e->state == QUEUE_TELL) {
+		why = own_word(CLIENT_DELIVERED, "2.1.5", S("delivered to the mailbox"));
+		attempts_all(s, &why, S(""));
+	} else if (e->returned) {
 		why = own_word(CLIENT_FAILED, "5.3.0", e->text.size
 			? arena_format(&j->a, "returned by the postmaster; at last: %.*s", SLICE_ARGS(e->text))
 			: S("returned by the postmaster"));
@@ -382,11 +385,12 @@ static void verdicts_pass(struct sending *s)
 	s->left = n + 1; /* one for us: it must not end under our hands */
 	for (int i = 0; i < n; i++) {
 		report_judge(&s->attempts[i], &s->verdicts[i]);
-		trace_attempt(&s->verdicts[i], s->words[i].fields);
+		if (s->verdicts[i].report != REPORT_DELIVERED)
+			trace_attempt(&s->verdicts[i], s->words[i].fields);
 		if (s->verdicts[i].report == REPORT_NONE)
 			result_queue(s, &s->verdicts[i].result);
 	}
-	for (enum report_kind k = REPORT_FAILED; k <= REPORT_RELAYED; k++)
+	for (enum report_kind k = REPORT_FAILED; k <= REPORT_DELIVERED; k++)
 		report_all(s, k);
 	result_written(s);
 }

@@ -200,7 +200,8 @@ static plan_job *job_to_join(struct plan_lane *lane, const queue_entry *e, unsig
 
 	return last->message == e->message && (unsigned)last->n < most &&
 			       slice_same(last->entries[0].domain, e->domain) &&
-			       last->entries[0].returned == e->returned
+			       last->entries[0].returned == e->returned &&
+			       last->entries[0].state == e->state
 		       ? last
 		       : NULL;
 }

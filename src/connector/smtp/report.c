@@ -82,7 +82,9 @@ void report_judge(const struct attempt *t, struct verdict *out)
 		.result = {.entry = e, .code = t->result.code, .host = t->host, .text = t->result.text}};
 	if (t->result.outcome == CLIENT_DELIVERED) {
 		out->result.end = QUEUE_DONE;
-		if (e->sender.size && !t->dsn_passed && asked_for(e, NOTIFY_SUCCESS, false))
+		if (e->state == QUEUE_TELL)
+			out->report = REPORT_DELIVERED;
+		else if (e->sender.size && !t->dsn_passed && asked_for(e, NOTIFY_SUCCESS, false))
 			out->report = REPORT_RELAYED;
 	} else if (t->result.outcome == CLIENT_FAILED || given_up(e)) {
 		judge_failure(e, out);
@@ -98,7 +100,12 @@ void report_judge(const struct attempt *t, struct verdict *out)
 
 static enum dsn_action action_of(enum report_kind k)
 {
-	return k == REPORT_FAILED ? DSN_FAILED : k == REPORT_DELAYED ? DSN_DELAYED : DSN_RELAYED;
+	static const enum dsn_action actions[] = {[REPORT_FAILED] = DSN_FAILED,
+		[REPORT_DELAYED] = DSN_DELAYED,
+		[REPORT_RELAYED] = DSN_RELAYED,
+		[REPORT_DELIVERED] = DSN_DELIVERED};
+
+	return actions[k];
 }
 
 static slice without_return_path(slice original)
@@ -233,8 +240,10 @@ static status hand_over(struct parcel *p, slice raw)
 
 static void tell(const struct verdict *v, int n, const struct parcel *p)
 {
-	static const char *const words[] = {
-		[REPORT_FAILED] = "failed", [REPORT_DELAYED] = "delayed", [REPORT_RELAYED] = "relayed"};
+	static const char *const words[] = {[REPORT_FAILED] = "failed",
+		[REPORT_DELAYED] = "delayed",
+		[REPORT_RELAYED] = "relayed",
+		[REPORT_DELIVERED] = "delivered"};
 	const queue_entry *e = v->of->entry;
 	char id[ID_TEXT_SIZE + 1];
 
