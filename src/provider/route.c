@@ -2,6 +2,7 @@
 #include "provider/route.h"
 
 #include "base/log.h"
+#include "base/text.h"
 #include "mail/address.h"
 #include "provider/auth_secret.h"
 #include "provider/change.h"
@@ -53,10 +54,45 @@ static status host_parse(slice written, arena *a, slice *out)
 	return mail_host_parse(host, a, out, &literal);
 }
 
-/* "host", "host:port", "[literal]:port" behind "smtp:". */
-static status target_parse(slice written, arena *a, struct mail_route *r, slice *why)
+/* "host", "host:port", "[literal]:port". */
+static status one_host(slice written, arena *a, struct route_host *out, slice *why)
 {
 	uint64_t port = 25;
+	slice host = written;
+	size_t end = written.size && written.at[0] == '[' ? slice_find(written, ']') + 1
+							   : slice_find(written, ':');
+
+	if (end < written.size) {
+		host = slice_until(written, end);
+		if (written.at[end] != ':' || !slice_number(slice_from(written, end + 1), &port) ||
+			port == 0 || port > UINT16_MAX)
+			return no(why, "behind the host stands : and a port from 1 to 65535");
+	}
+	if (host_parse(host, a, &out->host) != ST_OK)
+		return no(why, "the host is no name and no address in brackets");
+	out->port = (uint16_t)port;
+	return ST_OK;
+}
+
+static slice hosts_text(const struct mail_route *r, arena *a)
+{
+	text t = TEXT_INIT;
+
+	text_add_z(&t, "smtp:");
+	for (int i = 0; i < r->n; i++) {
+		text_format(&t, "%s%.*s", i ? "," : "", SLICE_ARGS(r->hosts[i].host));
+		if (r->hosts[i].port != 25)
+			text_format(&t, ":%u", (unsigned)r->hosts[i].port);
+	}
+	slice written = arena_copy(a, text_slice(&t));
+	text_free(&t);
+	return written;
+}
+
+/* Hosts with commas between them behind "smtp:". */
+static status target_parse(slice written, arena *a, struct mail_route *r, slice *why)
+{
+	slice one;
 
 	written = slice_trim(written);
 	if (slice_same_nocase(written, S("mx"))) {
@@ -65,19 +101,17 @@ static status target_parse(slice written, arena *a, struct mail_route *r, slice 
 	}
 	if (!slice_starts_nocase(written, S("smtp:")))
 		return no(why, "a target is mx, smtp:HOST or smtp:HOST:PORT; an address stands in brackets");
-	slice rest = slice_from(written, 5), host = rest;
-	size_t end = rest.size && rest.at[0] == '[' ? slice_find(rest, ']') + 1 : slice_find(rest, ':');
-	if (end < rest.size) {
-		host = slice_until(rest, end);
-		if (rest.at[end] != ':' || !slice_number(slice_from(rest, end + 1), &port) || port == 0 ||
-			port > UINT16_MAX)
-			return no(why, "behind the host stands : and a port from 1 to 65535");
-	}
-	if (host_parse(host, a, &r->host) != ST_OK)
-		return no(why, "the host is no name and no address in brackets");
-	r->port = (uint16_t)port;
-	r->target = port == 25 ? arena_format(a, "smtp:%.*s", SLICE_ARGS(r->host))
-			       : arena_format(a, "smtp:%.*s:%u", SLICE_ARGS(r->host), (unsigned)port);
+	slice rest = slice_from(written, 5);
+	r->hosts = arena_new_array(a, ROUTE_TARGETS_MOST, sizeof *r->hosts);
+	do {
+		if (r->n == ROUTE_TARGETS_MOST)
+			return no(why, "a route has at most 10 hosts");
+		if (!slice_take(&rest, ',', &one))
+			one = S("");
+		TRY(one_host(slice_trim(one), a, &r->hosts[r->n], why));
+		r->n++;
+	} while (rest.at);
+	r->target = hosts_text(r, a);
 	return ST_OK;
 }
 
@@ -97,7 +131,7 @@ status route_set(slice pattern, slice target, slice user, slice password, const 
 	slice secret = {0};
 
 	TRY(route_parse(pattern, target, a, &r, why));
-	if (user.size && !r.host.size)
+	if (user.size && r.n == 0)
 		return no(why, "a name to log on with needs a host, not mx");
 	if ((user.size == 0) != (password.size == 0))
 		return no(why, "a logon needs a name and a password");
@@ -211,6 +245,15 @@ static const struct mail_route *best(slice domain)
 	return found;
 }
 
+static struct route_host *hosts_copy(const struct mail_route *r, arena *a)
+{
+	struct route_host *hosts = arena_new_array(a, (size_t)r->n, sizeof *hosts);
+
+	for (int i = 0; i < r->n; i++)
+		hosts[i] = (struct route_host){arena_copy(a, r->hosts[i].host), r->hosts[i].port};
+	return hosts;
+}
+
 static bool kept_find(slice domain, arena *a, struct mail_route *out, status *kind)
 {
 	pthread_mutex_lock(&kept.lock);
@@ -220,8 +263,8 @@ static bool kept_find(slice domain, arena *a, struct mail_route *out, status *ki
 	if (r)
 		*out = (struct mail_route){.pattern = arena_copy(a, r->pattern),
 			.target = arena_copy(a, r->target),
-			.host = arena_copy(a, r->host),
-			.port = r->port,
+			.hosts = hosts_copy(r, a),
+			.n = r->n,
 			.user = arena_copy(a, r->user),
 			.password = arena_copy(a, r->password),
 			.made = r->made};

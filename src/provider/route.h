@@ -4,6 +4,7 @@
      smtp:[127.0.0.1]:2999     this address and port
      smtp:relay.example.org    this host (no MX lookup), port 25
      smtp:relay.example.org:587
+     smtp:a.example.org,b.example.org:2525    the second where the first cannot be reached
      mx                        the domain's own exchangers: an exception from a wider route
 
    With a name and a password the talk logs on there. Exact patterns first, then the longest mask.
@@ -13,10 +14,16 @@
 
 #include "provider/audit.h"
 
+#define ROUTE_TARGETS_MOST 10 /* hosts of one route */
+
+struct route_host {
+	slice host;    /* "[127.0.0.1]" or a canonical name */
+	uint16_t port; /* 25 when the target names none */
+};
 struct mail_route {
 	slice pattern, target; /* normal forms */
-	slice host;            /* "[127.0.0.1]" or a canonical name; empty: "mx" */
-	uint16_t port;         /* 25 when the target names none */
+	struct route_host *hosts; /* in the order they are tried */
+	int n;                    /* 0: "mx" */
 	slice user, password;  /* empty = no logon; lists never tell the password */
 	usec made;
 };

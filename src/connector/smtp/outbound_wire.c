@@ -4,6 +4,7 @@
 #include "connector/smtp/outbound.h"
 #include "connector/smtp/session.h"
 #include "provider/route.h"
+#include "task/task.h"
 
 static struct {
 	client_pool *pool;
@@ -19,7 +20,7 @@ static slice destination(void *arg, slice domain, arena *a)
 	struct mail_route r;
 
 	(void)arg;
-	return route_find(domain, a, &r) == ST_OK && r.host.size ? r.target : domain;
+	return route_find(domain, a, &r) == ST_OK && r.n > 0 ? r.target : domain;
 }
 
 /* ---- one message's way */
@@ -196,6 +197,34 @@ static void hosts_walk(struct way *w, const struct route_ask *ask)
 	way_gather(w);
 }
 
+static void key_set(struct way *w, slice host, uint16_t port, slice user)
+{
+	w->key = arena_format(w->a, "%.*s %u %d %.*s", SLICE_ARGS(host), port, (int)tls_wanted(w->m),
+		SLICE_ARGS(user));
+}
+
+static void try_hosts(struct way *w, const struct route_ask *ask, slice user)
+{
+	key_set(w, ask->domain, ask->port, user);
+	talk_kept(w);
+	if (w->rest.n > 0)
+		hosts_walk(w, ask);
+}
+
+/* One host after another, as long as their trouble is theirs. */
+static void follow(struct way *w, const struct mail_route *r, struct route_ask *ask)
+{
+	ask->exact = true;
+	ask->dane = false;
+	ask->own_name_count = 0;
+	w->logon = (struct client_logon){.name = r->user, .secret = r->password};
+	for (int i = 0; i < r->n && w->rest.n > 0 && !task_cancelled(); i++) {
+		ask->domain = r->hosts[i].host;
+		ask->port = r->hosts[i].port;
+		try_hosts(w, ask, r->user);
+	}
+}
+
 static void send_on(
 	void *arg, slice domain, struct client_message *m, arena *a, struct outbound_word *words)
 {
@@ -212,19 +241,10 @@ static void send_on(
 
 	(void)arg;
 	way_begin(&w, m, a, words);
-	if (route_find(domain, a, &r) == ST_OK && r.host.size) {
-		ask.domain = r.host;
-		ask.port = r.port;
-		ask.exact = true;
-		ask.dane = false;
-		ask.own_name_count = 0;
-		w.logon = (struct client_logon){.name = r.user, .secret = r.password};
-	}
-	w.key = arena_format(a, "%.*s %u %d %.*s", SLICE_ARGS(ask.domain), ask.port, (int)tls_wanted(m),
-		SLICE_ARGS(r.user));
-	talk_kept(&w);
-	if (w.rest.n > 0)
-		hosts_walk(&w, &ask);
+	if (route_find(domain, a, &r) == ST_OK && r.n > 0)
+		follow(&w, &r, &ask);
+	else
+		try_hosts(&w, &ask, S(""));
 }
 
 static void tend(void *arg)

@@ -508,7 +508,7 @@ Test(queue, routes_are_found_exact_first_then_by_the_longest_mask)
 	static const struct {
 		const char *pattern, *target;
 	} rows[] = {{"Remote.Test", "smtp:[127.0.0.1]:2999"}, {"*.remote.test", "smtp:relay.test:587"},
-		{"*.b.remote.test", "SMTP:[::1]"}, {"x.b.remote.test", "MX"}};
+		{"*.b.remote.test", "SMTP:[::1], Two.Test:2525"}, {"x.b.remote.test", "MX"}};
 	arena a = ARENA_INIT;
 	struct mail_route *all;
 	slice why = S("");
@@ -519,7 +519,7 @@ Test(queue, routes_are_found_exact_first_then_by_the_longest_mask)
 			ST_OK, "%.*s", SLICE_ARGS(why));
 	assert_route("remote.test", "smtp:[127.0.0.1]:2999");
 	assert_route("a.remote.test", "smtp:relay.test:587");
-	assert_route("a.b.remote.test", "smtp:[IPv6:::1]");
+	assert_route("a.b.remote.test", "smtp:[IPv6:::1],two.test:2525");
 	assert_route("x.b.remote.test", "mx");
 	assert_route("test", NULL);
 	assert_route("xremote.test", NULL);
@@ -535,7 +535,7 @@ Test(queue, routes_that_are_none_are_refused)
 {
 	static const char *const patterns[] = {"", "a b", "**", "*b.test", "a.*.test", "[1.2.3]", "a..b"};
 	static const char *const targets[] = {"", "mx:", "lmtp:a", "smtp:", "smtp:a:0", "smtp:a:65536", "smtp:[1.2.3.4",
-		"smtp:[1.2.3.4]x", "smtp:a:25:25", "smtp:a b"};
+		"smtp:[1.2.3.4]x", "smtp:a:25:25", "smtp:a b", "smtp:a,", "smtp:,a", "smtp:a,b,c,d,e,f,g,h,i,j,k"};
 	arena a = ARENA_INIT;
 	struct mail_route r;
 
