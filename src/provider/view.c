@@ -66,6 +66,19 @@ void view_close(view **v)
 	*v = NULL;
 }
 
+void view_rest(view *v)
+{
+	struct view_inside *in = v->inside;
+
+	image_let(&in->image);
+	v->entries = NULL;
+	v->count = 0;
+	if (in->room > v->n && v->n > 0) {
+		in->room = v->n;
+		v->uids = in->uids = memory_grow(in->uids, (size_t)v->n * sizeof *in->uids);
+	}
+}
+
 /* Names are only ever added, so the old ones may stay where they are. */
 void view_words(view *v, slice words)
 {
@@ -91,7 +104,7 @@ void view_learn(view *v, const struct keywords *k)
 
 const struct view_entry *view_find(const view *v, uint32_t uid)
 {
-	int at = image_at(v->inside->image, uid);
+	int at = v->inside->image ? image_at(v->inside->image, uid) : 0;
 
 	return at < v->count && v->entries[at].uid == uid ? &v->entries[at] : NULL;
 }

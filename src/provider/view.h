@@ -47,6 +47,9 @@ typedef struct view {
 /* ST_ABSENT: no such folder. */
 status view_open(int64_t postoffice, int64_t mailbox, slice name, unsigned flags, view **v);
 void view_close(view **v); /* never waits; NULL is nothing */
+/* For a reader that falls idle: keeps its message numbers, four bytes each, and gives the entries back. The next call
+   that waits brings them again, and tells what changed as ever; until then there are none. Never waits. */
+void view_rest(view *v);
 
 /* Names that keyword_add() has just given, so that the view need not be asked for them first. */
 void view_learn(view *v, const struct keywords *k);

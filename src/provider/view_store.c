@@ -60,10 +60,10 @@ static struct view_image *newest(const view *v)
 {
 	struct view_image *own = v->inside->image, *kept = view_cache_folder(v->folder);
 
-	if (kept && kept->uidvalidity == own->uidvalidity && kept->modseq > own->modseq)
+	if (kept && kept->uidvalidity == v->uidvalidity && (!own || kept->modseq > own->modseq))
 		return kept;
 	image_let(&kept);
-	return image_hold(own);
+	return own ? image_hold(own) : NULL;
 }
 
 status view_refresh(view *v, bool hold, arena *a, struct view_change *out)
@@ -149,6 +149,12 @@ static void change_show(view *v, int64_t modseq, const struct view_range *gone, 
 	out->own = modseq;
 }
 
+/* Whether nobody changed the folder since the view's image. */
+static bool is_at(const view *v, int64_t modseq)
+{
+	return v->inside->image && v->modseq == modseq;
+}
+
 static status refresh_own(view *v, bool hold, int64_t own, arena *a, struct view_change *out)
 {
 	TRY(view_refresh(v, hold, a, out));
@@ -230,9 +236,9 @@ status view_store(view *v, const uint32_t *uids, int n, const struct view_flags 
 	int64_t own = row_int(&c.r, 0, 0), before = row_int(&c.r, 0, 1);
 	if (own > 0)
 		news_tell(v->postoffice, v->mailbox, v->folder);
-	if (before == v->modseq && own > 0)
+	if (is_at(v, before) && own > 0)
 		store_show(&c, own, hold, &out->change);
-	else if (before == v->modseq)
+	else if (is_at(v, before))
 		view_take(v, image_hold(v->inside->image), hold, a, &out->change);
 	else
 		TRY(refresh_own(v, hold, own, a, &out->change));
@@ -294,7 +300,7 @@ static status expunge_in(view *v, const uint32_t *uids, int n, arena *a, struct 
 	struct view_range *gone = ranges_here(&c, FLAG_DELETED, &gone_n);
 	if (own > 0)
 		news_tell(v->postoffice, v->mailbox, v->folder);
-	if (row_int(&c.r, 0, 2) != v->modseq || row_int(&c.r, 0, 0) != gone_n)
+	if (!is_at(v, row_int(&c.r, 0, 2)) || row_int(&c.r, 0, 0) != gone_n)
 		return refresh_own(v, false, own, a, out);
 	if (own > 0)
 		change_show(v, own, gone, gone_n, NULL, 0, false, a, out);
@@ -414,7 +420,7 @@ status view_copy(view *v, const uint32_t *uids, int n, slice name, bool hold, ar
 		return ST_ABSENT;
 	TRY(copy_run(&c, out, &fresh));
 	bool elsewhere = fresh && row_int(&c.r, 0, TARGET) != v->folder;
-	if (!elsewhere || row_int(&c.r, 0, SOURCE_MODSEQ) != v->modseq)
+	if (!elsewhere || !is_at(v, row_int(&c.r, 0, SOURCE_MODSEQ)))
 		return view_refresh(v, hold, a, &out->change);
 	view_take(v, image_hold(v->inside->image), hold, a, &out->change);
 	return ST_OK;
@@ -436,6 +442,12 @@ static status move_within(view *v, struct change *c, arena *a, struct view_copie
 	return ST_OK;
 }
 
+/* By the newest name that is known: it may have been renamed since the view was opened. */
+static bool own_name(const view *v, slice name)
+{
+	return slice_same(name, v->inside->image ? v->inside->image->name : v->name);
+}
+
 status view_move(view *v, const uint32_t *uids, int n, slice name, arena *a,
 		 struct view_copied *out)
 {
@@ -449,13 +461,13 @@ status view_move(view *v, const uint32_t *uids, int n, slice name, arena *a,
 		return ST_ABSENT;
 	c.moves = true;
 	status s = copy_run(&c, out, &fresh);
-	if (s == ST_ABSENT && slice_same(c.name, v->inside->image->name))
+	if (s == ST_ABSENT && own_name(v, c.name))
 		return move_within(v, &c, a, out);
 	TRY(s);
 	struct view_range *gone = ranges_here(&c, 0, &gone_n);
 	if (out->n > 0)
 		news_tell(v->postoffice, v->mailbox, v->folder);
-	if (!fresh || row_int(&c.r, 0, SOURCE_MODSEQ) != v->modseq || gone_n != out->n)
+	if (!fresh || !is_at(v, row_int(&c.r, 0, SOURCE_MODSEQ)) || gone_n != out->n)
 		return refresh_own(v, false, out->modseq, a, &out->change);
 	if (out->n > 0)
 		change_show(v, out->modseq, gone, gone_n, NULL, 0, false, a, &out->change);

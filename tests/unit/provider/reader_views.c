@@ -170,6 +170,60 @@ Test(views, number_messages_until_they_are_told_gone)
 	view_close(&w);
 }
 
+Test(views, rest_with_their_numbers_alone)
+{
+	view *v, *w;
+	struct view_change c;
+	struct view_copied p;
+	uint32_t some[] = {2, 3};
+
+	filled(S("INBOX"), 4);
+	made(S("a"));
+	v = opened(S("INBOX"));
+	w = opened(S("INBOX"));
+	view_rest(v);
+	cr_assert_eq(v->n, 4);
+	cr_assert_eq(v->count, 0);
+	cr_assert_null(view_find(v, 1));
+	cr_assert_eq(view_number(v, 4), 4);
+	c = looked(v, true);
+	cr_assert_eq(c.changed_n + c.arrived + c.held_n, 0);
+	cr_assert_eq(v->count, 4);
+
+	view_rest(v);
+	stored(w, 1, SEEN);
+	stored(w, 2, DELETED);
+	cr_assert_eq(view_expunge(w, NULL, 0, &me.a, &c), ST_OK);
+	filled(S("INBOX"), 1);
+	c = looked(v, true);
+	cr_assert_eq(c.held_n, 1);
+	cr_assert_eq(c.changed_n, 1);
+	cr_assert_eq(c.arrived, 1);
+	view_rest(v);
+	c = looked(v, false);
+	cr_assert_eq(c.gone_n, 1);
+	cr_assert_eq(c.gone[0], 2);
+
+	view_rest(v);
+	cr_assert_eq(stored(v, 3, DELETED).change.changed_n, 1);
+	view_rest(v);
+	cr_assert_eq(view_copy(v, some, 2, S("a"), true, &me.a, &p), ST_OK);
+	cr_assert_eq(p.n, 1);
+	view_rest(v);
+	cr_assert_eq(view_expunge(v, some, 2, &me.a, &c), ST_OK);
+	cr_assert_eq(c.gone_n, 1);
+	view_rest(v);
+	cr_assert_eq(view_move(v, v->uids, 1, S("a"), &me.a, &p), ST_OK);
+	cr_assert_eq(p.change.gone_n, 1);
+	view_rest(v);
+	cr_assert_eq(view_move(v, v->uids, 1, S("INBOX"), &me.a, &p), ST_OK);
+	cr_assert_eq(v->n, 2);
+	cr_assert_eq(v->count, 2);
+	assert_counted();
+	view_close(&v);
+	view_close(&w);
+}
+
 Test(views, expunge_only_what_their_reader_knows)
 {
 	view *v;
@@ -575,6 +629,8 @@ static void client_acts(struct client *k, slice other)
 	uint32_t uids[3];
 	bool hold = dice(2);
 
+	if (dice(10) == 0)
+		view_rest(k->v);
 	for (int i = 0; i < 3; i++)
 		uids[i] = k->n ? k->uids[dice(k->n)] : 1;
 	struct view_flags f = {.remove = dice(3) ? 0 : VIEW_ALL_FLAGS,
