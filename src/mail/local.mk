@@ -20,6 +20,7 @@ libmail_a_SOURCES = \
 	src/mail/mime.c src/mail/mime.h \
 	src/mail/pack.h \
 	src/mail/parameter.c src/mail/parameter.h \
+	src/mail/preview.c src/mail/preview.h \
 	src/mail/signature.c src/mail/signature.h src/mail/signature_field.c \
 	src/mail/signature_inside.h src/mail/signature_judge.c src/mail/signature_write.c \
 	src/mail/spf.c src/mail/spf.h src/mail/spf_record.c src/mail/spf_record.h \

@@ -190,7 +190,6 @@ static status append(conversation *c, args *p, struct appending *a)
 static status imap_append(conversation *c, args *p)
 {
 	const struct imap *i = imap_of(c);
-	struct setting_at at = imap_at(c);
 	struct appending *a;
 	folder *f;
 
@@ -199,7 +198,7 @@ static status imap_append(conversation *c, args *p)
 	a->x = (struct append){
 		.postoffice = i->who.postoffice, .mailbox = i->who.mailbox, .messages = a->message};
 	TRY(arg_mailbox(p, &a->x.folder));
-	p->skip_most = (uint64_t)setting_number(S_smtp_message_most, &at);
+	p->skip_most = (uint64_t)imap_append_most(c);
 	/* Better said before the message comes. */
 	status s = folder_find(i->who.postoffice, i->who.mailbox, a->x.folder, &c->command, &f);
 	if (s != ST_OK) {

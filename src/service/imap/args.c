@@ -424,6 +424,36 @@ bool imap_set_has(const imap_set *s, uint32_t n)
 	return false;
 }
 
+status arg_window(args *p, struct imap_window *out)
+{
+	bool from_end = arg_take(p, '-');
+	uint32_t from, to;
+
+	TRY(arg_nz_number(p, &from));
+	TRY(arg_expect(p, ':'));
+	if (from_end)
+		TRY(arg_expect(p, '-'));
+	TRY(arg_nz_number(p, &to));
+	out->from = from < to ? from : to;
+	out->to = from < to ? to : from;
+	if (from_end) {
+		out->from = -out->from;
+		out->to = -out->to;
+	}
+	return ST_OK;
+}
+
+int imap_window_of(const struct imap_window *w, int n, int *first)
+{
+	int64_t low = w->from > 0 ? w->from : n + w->to + 1;
+	int64_t high = w->from > 0 ? w->to : n + w->from + 1;
+
+	low = low > 1 ? low : 1;
+	high = high < n ? high : n;
+	*first = low <= n ? (int)low - 1 : 0;
+	return high >= low ? (int)(high - low + 1) : 0;
+}
+
 void imap_numbers_text(const uint32_t *numbers, size_t n, text *out)
 {
 	for (size_t from = 0, to; from < n; from = to) {

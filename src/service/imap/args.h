@@ -82,7 +82,15 @@ status arg_set(args *p, imap_set *out);
 void imap_set_resolve(imap_set *s, uint32_t last);
 /* Of a resolved set. */
 bool imap_set_has(const imap_set *s, uint32_t n);
-/* "1:3,7" of rising numbers. */
+/* A window of a list (RFC 9394): places from 1, or from -1 at its end; `from` is the one nearer to where
+   counting starts. */
+struct imap_window {
+	int64_t from, to;
+};
+status arg_window(args *p, struct imap_window *out);
+/* Its part of a list of n: how many, from *first on. */
+int imap_window_of(const struct imap_window *w, int n, int *first);
+/* "1:3,7" of numbers; those that follow one another rising become ranges. */
 void imap_numbers_text(const uint32_t *numbers, size_t n, text *out);
 
 #endif

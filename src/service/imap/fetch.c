@@ -1,7 +1,9 @@
-/* FETCH and UID FETCH (RFC 9051 6.4.5), with CHANGEDSINCE and VANISHED (RFC 7162), OBJECTID (RFC 8474) and SAVEDATE
-   (RFC 8514). Messages go out in batches: what is known of a batch comes in one round trip, small bodies in
+/* FETCH and UID FETCH (RFC 9051 6.4.5), with CHANGEDSINCE and VANISHED (RFC 7162), PARTIAL (RFC 9394), OBJECTID (RFC 8474),
+   SAVEDATE (RFC 8514) and PREVIEW (RFC 8970). Messages go out in batches: what is known of a batch comes in one round trip, small bodies in
    another; envelopes and structures that nobody has packed yet are packed and kept. */
 #include "mail/envelope.h"
+#include "mail/imap_string.h"
+#include "mail/preview.h"
 #include "provider/blob.h"
 #include "provider/trace.h"
 #include "service/imap/packed.h"
@@ -13,10 +15,11 @@
 #define BATCH 256
 #define BATCH_BODIES 64               /* when octets of bodies are asked for, */
 #define BODY_SMALL ((size_t)32 * 1024) /* and so big a body comes with those of its batch */
+#define BODY_LOOKED_MOST ((size_t)64 * 1024) /* of a bigger one, for its preview */
 #define SECTIONS_MOST 100 /* of one command (T24) */
 
 enum { F_UID = 1, F_FLAGS = 2, F_DATE = 4, F_SIZE = 8, F_ENVELOPE = 16, F_BODY = 32, F_BODYSTRUCTURE = 64,
-	F_MODSEQ = 128, F_EMAILID = 256, F_THREADID = 512, F_SAVEDATE = 1024 };
+	F_MODSEQ = 128, F_EMAILID = 256, F_THREADID = 512, F_SAVEDATE = 1024, F_PREVIEW = 2048 };
 
 struct fetch {
 	bool by_uid, vanished, conditional;
@@ -25,6 +28,8 @@ struct fetch {
 	struct section *sections;
 	int sections_n;
 	uint64_t changed_since;
+	bool partial; /* only a window of what is found */
+	struct imap_window window;
 };
 
 /* ---- reading */
@@ -35,7 +40,7 @@ static const struct item {
 } items[] = {
 	{"UID", F_UID}, {"FLAGS", F_FLAGS}, {"INTERNALDATE", F_DATE}, {"RFC822.SIZE", F_SIZE},
 	{"ENVELOPE", F_ENVELOPE}, {"BODYSTRUCTURE", F_BODYSTRUCTURE}, {"MODSEQ", F_MODSEQ}, {"EMAILID", F_EMAILID},
-	{"THREADID", F_THREADID}, {"SAVEDATE", F_SAVEDATE},
+	{"THREADID", F_THREADID}, {"SAVEDATE", F_SAVEDATE}, {"PREVIEW", F_PREVIEW},
 };
 static const struct item macros[] = {
 	{"ALL", F_FLAGS | F_DATE | F_SIZE | F_ENVELOPE}, {"FAST", F_FLAGS | F_DATE | F_SIZE},
@@ -102,6 +107,9 @@ static status item_read(args *p, struct fetch *f)
 	if (slice_same_nocase(word, S("BODY")) && !arg_is(p, '['))
 		bits = F_BODY;
 	f->items |= bits;
+	/* A preview is always made at once: to be lazy has no use here. */
+	if ((bits & F_PREVIEW) && slice_starts_nocase(p->rest, S(" (LAZY)")))
+		p->rest = slice_from(p->rest, 7);
 	if (bits & F_MODSEQ)
 		imap_of(p->c)->condstore = true;
 	for (size_t i = 0; !bits && i < ROWS(section_words); i++)
@@ -126,7 +134,7 @@ static status items_read(args *p, struct fetch *f)
 	return arg_expect(p, ')');
 }
 
-/* "(CHANGEDSINCE n [VANISHED])" */
+/* "(CHANGEDSINCE n [VANISHED])", "(PARTIAL -1:-10)" */
 static status modifiers_read(args *p, struct fetch *f)
 {
 	struct imap *i = imap_of(p->c);
@@ -142,8 +150,12 @@ static status modifiers_read(args *p, struct fetch *f)
 			f->items |= F_MODSEQ;
 		} else if (slice_same_nocase(word, S("VANISHED")) && f->by_uid && i->qresync) {
 			f->vanished = true;
+		} else if (slice_same_nocase(word, S("PARTIAL")) && f->by_uid && !f->partial) {
+			TRY(arg_space(p));
+			TRY(arg_window(p, &f->window));
+			f->partial = true;
 		} else {
-			p->trouble = "FETCH knows CHANGEDSINCE; VANISHED goes with it in UID FETCH, after ENABLE QRESYNC";
+			p->trouble = "FETCH knows CHANGEDSINCE; UID FETCH also PARTIAL and, after ENABLE QRESYNC, VANISHED";
 			return ST_INVALID;
 		}
 	} while (arg_take(p, ' '));
@@ -175,9 +187,14 @@ static bool wants_parts(const struct fetch *f)
 	return f->items & (F_BODY | F_BODYSTRUCTURE);
 }
 
+static bool wants_octets(const struct fetch *f)
+{
+	return f->sections_n > 0 || (f->items & F_PREVIEW);
+}
+
 static bool wants_facts(const struct fetch *f)
 {
-	return f->sections_n > 0 || (f->items & (F_ENVELOPE | F_BODY | F_BODYSTRUCTURE));
+	return wants_octets(f) || (f->items & (F_ENVELOPE | F_BODY | F_BODYSTRUCTURE));
 }
 
 /* What must be packed of them. */
@@ -237,6 +254,21 @@ static void items_text(unsigned wanted, const struct selected *sel,
 	}
 }
 
+/* `raw` is the message when it is here already; else its beginning is asked for. */
+static status preview_text(const view *v, const struct message_fact *fact, slice raw, text *out)
+{
+	size_t most = fact->size < BODY_LOOKED_MOST ? fact->size : BODY_LOOKED_MOST;
+	arena a = ARENA_INIT;
+	status s = raw.at ? ST_OK : blob_head(v->postoffice, fact->blob, most, &a, &raw);
+
+	if (s == ST_OK) {
+		text_add(out, S(" PREVIEW "));
+		imap_string_add(out, preview_make(raw, &a));
+	}
+	arena_release(&a);
+	return s;
+}
+
 struct telling { /* what one command has come to */
 	bool gone;     /* a body was not there */
 	bool unknown;  /* a part's encoding is not known */
@@ -294,6 +326,13 @@ static status message_tell(conversation *c, const struct fetch *f, uint32_t uid,
 		wanted |= F_FLAGS | (imap_of(c)->condstore ? F_MODSEQ : 0);
 	text_clear(line);
 	items_text(wanted, sel, e, fact, line);
+	if (wanted & F_PREVIEW) {
+		s = preview_text(sel->view, fact, raw, line);
+		if (s == ST_ABSENT)
+			t->gone = true;
+		if (s != ST_OK)
+			return s == ST_ABSENT ? ST_OK : s;
+	}
 	TRY(stream_format(c->stream, "* %d FETCH (", view_number(sel->view, uid)));
 	/* What is told first has no blank before it; a section brings its own, so one is dropped. */
 	if (line->size == 0)
@@ -353,7 +392,7 @@ static status batch_tell(conversation *c, const struct fetch *f, const uint32_t 
 	}
 	if (wants_facts(f))
 		s = packed_facts(v->postoffice, messages, n, wants_packed(f), &a, &facts);
-	if (s == ST_OK && f->sections_n > 0 && n > 1)
+	if (s == ST_OK && wants_octets(f) && n > 1)
 		s = bodies_gather(v, facts, n, bodies);
 	for (int k = 0; s == ST_OK && k < n; k++) {
 		s = message_tell(c, f, uids[k], facts ? &facts[k] : NULL, bodies->raw[k], seen, t, &line);
@@ -414,7 +453,7 @@ static int changed_only(const view *v, const struct fetch *f, uint32_t *uids, in
 
 static status fetch_run(conversation *c, const struct fetch *f, const uint32_t *uids, int n, struct telling *t)
 {
-	int batch = f->sections_n > 0 ? BATCH_BODIES : BATCH;
+	int batch = wants_octets(f) ? BATCH_BODIES : BATCH;
 	int64_t seen;
 
 	TRY(seen_mark(c, f, uids, n, &seen));
@@ -432,7 +471,7 @@ static status fetch(conversation *c, args *p, bool by_uid)
 	view *v = imap_of(c)->selected->view;
 	struct telling t = {0};
 	uint32_t *uids;
-	int n;
+	int n, first = 0;
 
 	TRY(arg_fetch(p, &f));
 	TRY(selected_uids(c, p, &f.set, by_uid, &uids, &n));
@@ -443,7 +482,9 @@ static status fetch(conversation *c, args *p, bool by_uid)
 			return imap_trouble(c, told);
 	}
 	n = changed_only(v, &f, uids, n);
-	status s = fetch_run(c, &f, uids, n, &t);
+	if (f.partial)
+		n = imap_window_of(&f.window, n, &first);
+	status s = fetch_run(c, &f, uids + first, n, &t);
 	if (t.inside)
 		return s == ST_BUSY ? ST_BROKEN : s;
 	if (s != ST_OK)
@@ -467,6 +508,6 @@ static status imap_uid_fetch(conversation *c, args *p)
 
 const struct imap_row imap_fetch_rows[] = {
 	{"FETCH", imap_fetch, AT_SELECTED, IMAP_NO_EXPUNGE, "FETCH set items [(CHANGEDSINCE n)]: tells of messages"},
-	{"UID FETCH", imap_uid_fetch, AT_SELECTED, 0, "UID FETCH set items [(CHANGEDSINCE n [VANISHED])]"},
+	{"UID FETCH", imap_uid_fetch, AT_SELECTED, 0, "UID FETCH set items [(CHANGEDSINCE n [VANISHED] PARTIAL n:m)]"},
 	{0},
 };

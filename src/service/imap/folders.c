@@ -52,7 +52,9 @@ enum {
 	ITEM_DELETED = 32,
 	ITEM_SIZE = 64,
 	ITEM_HIGHESTMODSEQ = 128,
-	ITEM_MAILBOXID = 256
+	ITEM_MAILBOXID = 256,
+	ITEM_DELETED_STORAGE = 512,
+	ITEM_APPENDLIMIT = 1024
 };
 
 static const struct status_item {
@@ -68,6 +70,8 @@ static const struct status_item {
 	{"SIZE", ITEM_SIZE},
 	{"HIGHESTMODSEQ", ITEM_HIGHESTMODSEQ},
 	{"MAILBOXID", ITEM_MAILBOXID},
+	{"DELETED-STORAGE", ITEM_DELETED_STORAGE},
+	{"APPENDLIMIT", ITEM_APPENDLIMIT},
 };
 
 static status arg_status_items(args *p, unsigned *items)
@@ -115,11 +119,29 @@ static int64_t status_value(const folder *f, unsigned bit)
 	}
 }
 
+/* Octets that EXPUNGE would give back (RFC 9208 4.1.4): asked seldom, so they are not counted all the time. */
+static status deleted_storage(const folder *f, int64_t *octets)
+{
+	view *v;
+
+	*octets = 0;
+	if (f->deleted == 0)
+		return ST_OK;
+	TRY(view_open(f->postoffice, f->mailbox, f->name, VIEW_READ_ONLY, &v));
+	for (int k = 0; k < v->count; k++)
+		*octets += v->entries[k].flags & FLAG_DELETED ? v->entries[k].size : 0;
+	view_close(&v);
+	return ST_OK;
+}
+
 static status tell_status(conversation *c, const folder *f, unsigned items)
 {
 	text line = TEXT_INIT;
 	const char *gap = "";
+	int64_t deleted = 0;
 
+	if (items & ITEM_DELETED_STORAGE)
+		TRY(deleted_storage(f, &deleted));
 	text_add(&line, S("* STATUS "));
 	imap_name_text(c, f->name, &line);
 	text_add(&line, S(" ("));
@@ -130,7 +152,10 @@ static status tell_status(conversation *c, const folder *f, unsigned items)
 			text_format(&line, "%sMAILBOXID (F%" PRId64 ")", gap, f->id);
 		else
 			text_format(&line, "%s%s %" PRId64, gap, status_items[k].name,
-				status_value(f, status_items[k].bit));
+				status_items[k].bit == ITEM_DELETED_STORAGE ? deleted
+				: status_items[k].bit == ITEM_APPENDLIMIT
+					? imap_append_most(c)
+					: status_value(f, status_items[k].bit));
 		gap = " ";
 	}
 	text_add(&line, S(")\r\n"));
@@ -154,8 +179,8 @@ static status imap_status(conversation *c, args *p)
 	status s = folder_find(i->who.postoffice, i->who.mailbox, name, &c->command, &f);
 	if (s != ST_OK)
 		return imap_trouble(c, s);
-	TRY(tell_status(c, f, items));
-	return imap_ok(c, "That is all");
+	s = tell_status(c, f, items);
+	return s == ST_OK ? imap_ok(c, "That is all") : imap_trouble(c, s);
 }
 
 /* ---- LIST */
@@ -337,7 +362,9 @@ static status list_run(conversation *c, const struct list *l)
 	if (s != ST_OK)
 		return imap_trouble(c, s);
 	for (int k = 0; k < n; k++) {
-		TRY(list_row(c, l, rows, n, k));
+		s = list_row(c, l, rows, n, k);
+		if (s != ST_OK)
+			return imap_trouble(c, s);
 		TRY(task_breathe());
 	}
 	return imap_ok(c, "That is all");

@@ -14,6 +14,7 @@ libimap_a_SOURCES = \
 	src/service/imap/order.c src/service/imap/order.h \
 	src/service/imap/packed.c src/service/imap/packed.h \
 	src/service/imap/program.c src/service/imap/program.h \
+	src/service/imap/quota.c \
 	src/service/imap/search.c \
 	src/service/imap/section.c src/service/imap/section.h \
 	src/service/imap/select.c \

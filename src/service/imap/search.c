@@ -16,34 +16,13 @@ enum { RETURN_MIN = 1, RETURN_MAX = 2, RETURN_COUNT = 4, RETURN_ALL = 8, RETURN_
 struct search {
 	bool by_uid, extended;
 	unsigned returns;
-	int64_t partial_from, partial_to; /* from 1; negative: from the end */
+	struct imap_window partial;
 	slice charset;
 	program *what;
 	struct sort_keys *sort; /* SORT; else NULL */
 };
 
 /* ---- reading */
-
-static status partial_read(args *p, struct search *s)
-{
-	bool from_end;
-	uint32_t from, to;
-
-	TRY(arg_space(p));
-	from_end = arg_take(p, '-');
-	TRY(arg_nz_number(p, &from));
-	TRY(arg_expect(p, ':'));
-	if (from_end)
-		TRY(arg_expect(p, '-'));
-	TRY(arg_nz_number(p, &to));
-	s->partial_from = from < to ? from : to;
-	s->partial_to = from < to ? to : from;
-	if (from_end) {
-		s->partial_from = -s->partial_from;
-		s->partial_to = -s->partial_to;
-	}
-	return ST_OK;
-}
 
 static status returns_read(args *p, struct search *s)
 {
@@ -70,8 +49,10 @@ static status returns_read(args *p, struct search *s)
 			p->trouble = "SEARCH returns MIN, MAX, COUNT, ALL, SAVE and PARTIAL";
 			return ST_INVALID;
 		}
-		if (bit == RETURN_PARTIAL)
-			TRY(partial_read(p, s));
+		if (bit == RETURN_PARTIAL) {
+			TRY(arg_space(p));
+			TRY(arg_window(p, &s->partial));
+		}
 		if ((bit & ONE_LIST) && (s->returns & ONE_LIST)) {
 			p->trouble = "ALL and PARTIAL exclude each other";
 			return ST_INVALID;
@@ -151,31 +132,13 @@ static void plain_text(const struct search *s, const struct found *f, text *out)
 	text_add(out, S("\r\n"));
 }
 
-/* The window of PARTIAL: places first .. past - 1. */
-static void window(const struct search *s, int n, int *first, int *past)
-{
-	int64_t from = s->partial_from, to = s->partial_to;
-
-	if (from < 0) { /* -1 is the last */
-		int64_t swap = n + to + 1;
-
-		to = n + from + 1;
-		from = swap > 1 ? swap : 1;
-	}
-	*first = from > n ? n : (int)from - 1;
-	*past = to > n ? n : to < 0 ? 0 : (int)to;
-	if (*past < *first)
-		*past = *first;
-}
-
 static void partial_text(const struct search *s, const struct found *f, text *out)
 {
-	int first, past;
+	int first, n = imap_window_of(&s->partial, f->n, &first);
 
-	window(s, f->n, &first, &past);
-	text_format(out, " PARTIAL (%" PRId64 ":%" PRId64 " ", s->partial_from, s->partial_to);
-	if (past > first)
-		imap_numbers_text(f->names + first, (size_t)(past - first), out);
+	text_format(out, " PARTIAL (%" PRId64 ":%" PRId64 " ", s->partial.from, s->partial.to);
+	if (n > 0)
+		imap_numbers_text(f->names + first, (size_t)n, out);
 	else
 		text_add(out, S("NIL"));
 	text_add_char(out, ')');

@@ -5,6 +5,7 @@
 #include "service/imap/selected.h"
 #include "service/imap/session.h"
 
+#include <inttypes.h>
 #include <stdio.h>
 
 #define LAST_WORD (5 * USEC_S)
@@ -18,6 +19,13 @@ struct setting_at imap_at(const conversation *c)
 	const struct imap *i = imap_of(c);
 
 	return (struct setting_at){.postoffice = i->who.postoffice, .mailbox = i->who.mailbox};
+}
+
+int64_t imap_append_most(const conversation *c)
+{
+	struct setting_at at = imap_at(c);
+
+	return setting_number(S_smtp_message_most, &at);
 }
 
 /* ---- answers */
@@ -152,6 +160,8 @@ void imap_capabilities(conversation *c, text *out)
 				text_add_char(out, ' ');
 			text_add_z(out, capabilities[i].word);
 		}
+	if (logged_on(c))
+		text_format(out, " APPENDLIMIT=%" PRId64, imap_append_most(c)); /* RFC 7889 */
 	while (slice_take(&mechanisms, ' ', &one))
 		if (one.size)
 			text_format(out, " AUTH=%.*s", SLICE_ARGS(one));

@@ -53,6 +53,7 @@ status imap_trouble(conversation *c, status kind);
 void imap_capabilities(conversation *c, text *out);
 
 struct setting_at imap_at(const conversation *c); /* the mailbox logged on, or the server */
+int64_t imap_append_most(const conversation *c);  /* octets of a message that is stored */
 bool imap_may_log_on(const conversation *c);      /* TLS, or allowed in the clear */
 
 /* ---- families: each file of commands has its rows, ended by one without a name, and stands in
