@@ -31,9 +31,10 @@ static unsigned special_bit(slice word)
 
 status cli_folder_list(struct cli *c)
 {
-	static const struct cli_column columns[] = {{"name", "NAME"}, {"messages", "MESSAGES", SHOW_NUMBER},
-		{"unseen", "UNSEEN", SHOW_NUMBER}, {"bytes", "SIZE", SHOW_SIZE}, {"special", "USE"},
-		{"subscribed", "SUBSCRIBED"}, {NULL}};
+	static const struct cli_column columns[] = {{"name", "NAME"},
+		{"messages", "MESSAGES", SHOW_NUMBER}, {"unseen", "UNSEEN", SHOW_NUMBER},
+		{"bytes", "SIZE", SHOW_SIZE}, {"special", "USE"}, {"subscribed", "SUBSCRIBED"},
+		{NULL}};
 	mailbox *m;
 	struct folder_row *rows;
 	int n;
@@ -45,11 +46,12 @@ status cli_folder_list(struct cli *c)
 		json_array_append_new(list,
 			json_pack("{s:o,s:o,s:I,s:I,s:I,s:o,s:b,s:b,s:I,s:I,s:I}", "name",
 				json_slice(f->name), "id", f->id ? json_id(f->id) : json_null(),
-				"messages", (json_int_t)f->messages, "unseen", (json_int_t)f->unseen,
-				"bytes", (json_int_t)f->bytes, "special", special_words(f->special),
-				"subscribed", rows[i].subscribed, "children", rows[i].children,
-				"uidvalidity", (json_int_t)f->uidvalidity, "uidnext",
-				(json_int_t)f->uidnext, "modseq", (json_int_t)f->modseq));
+				"messages", (json_int_t)f->messages, "unseen",
+				(json_int_t)f->unseen, "bytes", (json_int_t)f->bytes, "special",
+				special_words(f->special), "subscribed", rows[i].subscribed,
+				"children", rows[i].children, "uidvalidity",
+				(json_int_t)f->uidvalidity, "uidnext", (json_int_t)f->uidnext,
+				"modseq", (json_int_t)f->modseq));
 	}
 	return cli_rows(c, list, columns, "The mailbox has no folders");
 }
@@ -84,8 +86,8 @@ status cli_folder_add(struct cli *c)
 	mailbox *m;
 	folder *f;
 	TRY(cli_find_mailbox(c, cli_text(c, "MAILBOX"), &m));
-	status kind = folder_make(m->postoffice, m->id, name, special_bit(cli_text(c, "--special")),
-		&c->a, &f);
+	status kind = folder_make(
+		m->postoffice, m->id, name, special_bit(cli_text(c, "--special")), &c->a, &f);
 	if (kind == ST_DENIED)
 		return cli_fail(c, kind, "`pennypost folder list` shows which one",
 			"another folder is for %.*s", SLICE_ARGS(cli_text(c, "--special")));

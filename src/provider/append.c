@@ -14,14 +14,14 @@ struct appending {
 	struct append *x;
 	slice name;
 	int64_t folder, first;
-	int failed;       /* statement, -1 none */
-	int entries_at;   /* number of the statement append_entries */
+	int failed;     /* statement, -1 none */
+	int entries_at; /* number of the statement append_entries */
 	struct rows r;
-	arena a;          /* of one run */
+	arena a; /* of one run */
 };
 
-static void segments_add(db_tx *tx, const struct append *x, const struct blob_packed *bodies,
-			 int *statements)
+static void segments_add(
+	db_tx *tx, const struct append *x, const struct blob_packed *bodies, int *statements)
 {
 	for (int i = 0; i < x->n; i++)
 		for (int s = 1; s < bodies[i].held; s++, ++*statements)
@@ -31,8 +31,8 @@ static void segments_add(db_tx *tx, const struct append *x, const struct blob_pa
 				4, NULL);
 }
 
-static void messages_add(db_tx *tx, const struct append *x, const struct blob_packed *bodies,
-			 arena *a)
+static void messages_add(
+	db_tx *tx, const struct append *x, const struct blob_packed *bodies, arena *a)
 {
 	size_t n = (size_t)x->n;
 	int64_t *numbers = arena_new_array(a, n * 6, sizeof *numbers);
@@ -59,10 +59,9 @@ static void messages_add(db_tx *tx, const struct append *x, const struct blob_pa
 	db_add(tx, SQL_DELIVER_MESSAGES,
 		(struct param[]){p_int(x->postoffice), p_int_array(blob, x->n),
 			p_int_array(size, x->n), p_int_array(segments, x->n),
-			p_bytes_array(data, x->n), p_int_array(id, x->n),
-			p_int_array(header, x->n), p_time_array(sent, x->n),
-			p_text_array(subject, x->n), p_text_array(from, x->n),
-			p_text_array(message_id, x->n)},
+			p_bytes_array(data, x->n), p_int_array(id, x->n), p_int_array(header, x->n),
+			p_time_array(sent, x->n), p_text_array(subject, x->n),
+			p_text_array(from, x->n), p_text_array(message_id, x->n)},
 		11, NULL);
 }
 
@@ -113,8 +112,8 @@ static status stored_before(struct appending *p)
 	struct rows r;
 
 	TRY(db_one(SQL_APPEND_FOUND,
-		(struct param[]){p_int(p->x->postoffice), p_int(p->x->mailbox),
-			p_int(p->x->messages[0].id)},
+		(struct param[]){
+			p_int(p->x->postoffice), p_int(p->x->mailbox), p_int(p->x->messages[0].id)},
 		3, &p->a, &r));
 	p->folder = row_int(&r, 0, 0);
 	p->x->uidvalidity = (uint32_t)row_int(&r, 0, 1);
@@ -163,9 +162,8 @@ static status append_once(void *arg, bool again)
 static status reason_find(const struct appending *p)
 {
 	status s = db_one(SQL_APPEND_REASON,
-		(struct param[]){
-			p_int(p->x->postoffice), p_int(p->x->mailbox), p_text(p->name)},
-		3, NULL, NULL);
+		(struct param[]){p_int(p->x->postoffice), p_int(p->x->mailbox), p_text(p->name)}, 3,
+		NULL, NULL);
 
 	return s == ST_OK ? ST_FULL : s;
 }

@@ -65,11 +65,11 @@ static void levels_add(struct folder_row *rows, int n, int *count)
 	for (int i = 0; i < n; i++)
 		for (slice up = folder_above(rows[i].f.name); rows[i].f.id && up.size > 0;
 			up = folder_above(up))
-			rows[(*count)++] = (struct folder_row){
-				.f = {.postoffice = rows[i].f.postoffice,
-					.mailbox = rows[i].f.mailbox,
-					.name = up},
-				.children = true};
+			rows[(*count)++] =
+				(struct folder_row){.f = {.postoffice = rows[i].f.postoffice,
+							    .mailbox = rows[i].f.mailbox,
+							    .name = up},
+					.children = true};
 }
 
 /* Rows of one name become one. */
@@ -93,7 +93,7 @@ static int rows_merge(struct folder_row *rows, int n)
 }
 
 void folder_grow(int64_t postoffice, int64_t mailbox, struct folder_row *given, int n, arena *a,
-		 struct folder_row **rows, int *count)
+	struct folder_row **rows, int *count)
 {
 	int most = n + levels_count(given, n);
 	struct folder_row *all = arena_new_array(a, (size_t)most + 1, sizeof *all);

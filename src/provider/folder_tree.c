@@ -90,8 +90,7 @@ static status turn_commit(db_tx **tx, const status *kinds)
 
 static bool stands(const struct turn *t, int64_t folder, slice name)
 {
-	struct param p[] = {
-		p_int(t->postoffice), p_int(t->mailbox), p_int(folder), p_text(name)};
+	struct param p[] = {p_int(t->postoffice), p_int(t->mailbox), p_int(folder), p_text(name)};
 
 	return db_one(SQL_FOLDER_STANDS, p, 4, NULL, NULL) == ST_OK;
 }
@@ -122,8 +121,8 @@ static status make_once(void *arg, bool again)
 	return s;
 }
 
-status folder_make(int64_t postoffice, int64_t mailbox, slice name, unsigned special, arena *a,
-		   folder **out)
+status folder_make(
+	int64_t postoffice, int64_t mailbox, slice name, unsigned special, arena *a, folder **out)
 {
 	struct turn t = {.postoffice = postoffice, .mailbox = mailbox, .special = special};
 

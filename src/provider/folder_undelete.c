@@ -49,8 +49,8 @@ static usec span_back(void)
 	return (span < HOUR ? HOUR : span) - MARGIN;
 }
 
-status folder_undelete(int64_t postoffice, int64_t mailbox, const struct folder_lost *which,
-		       int64_t *restored)
+status folder_undelete(
+	int64_t postoffice, int64_t mailbox, const struct folder_lost *which, int64_t *restored)
 {
 	struct bringing b = {.postoffice = postoffice,
 		.mailbox = mailbox,

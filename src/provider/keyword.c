@@ -5,9 +5,19 @@
 
 /* Indexed by bit. */
 static const slice fixed[KEYWORD_FIRST] = {
-	S("\\Seen"), S("\\Answered"), S("\\Flagged"), S("\\Deleted"), S("\\Draft"),
-	S("$Forwarded"), S("$MDNSent"), S("$Junk"), S("$NotJunk"), S("$Phishing"), S("$Important"),
-	S("$SubmitPending"), S("$Submitted"),
+	S("\\Seen"),
+	S("\\Answered"),
+	S("\\Flagged"),
+	S("\\Deleted"),
+	S("\\Draft"),
+	S("$Forwarded"),
+	S("$MDNSent"),
+	S("$Junk"),
+	S("$NotJunk"),
+	S("$Phishing"),
+	S("$Important"),
+	S("$SubmitPending"),
+	S("$Submitted"),
 };
 
 slice keyword_name(const struct keywords *k, int bit)

@@ -7,7 +7,8 @@ status keyword_list(int64_t postoffice, int64_t mailbox, arena *a, struct keywor
 {
 	struct rows r;
 
-	TRY(db_one(SQL_KEYWORD_LIST, (struct param[]){p_int(postoffice), p_int(mailbox)}, 2, a, &r));
+	TRY(db_one(
+		SQL_KEYWORD_LIST, (struct param[]){p_int(postoffice), p_int(mailbox)}, 2, a, &r));
 	keyword_words(row_slice(&r, 0, 0), out);
 	return ST_OK;
 }
@@ -35,7 +36,7 @@ static status name_once(void *arg, bool again)
 }
 
 status keyword_add(int64_t postoffice, int64_t mailbox, const slice *names, int n, arena *a,
-		   struct keywords *out)
+	struct keywords *out)
 {
 	slice *fresh = arena_new_array(a, (size_t)n + 1, sizeof *fresh);
 	struct naming g = {.postoffice = postoffice, .mailbox = mailbox, .names = fresh, .a = a};

@@ -83,16 +83,15 @@ static void keep(int64_t postoffice, const struct message_fact *facts, int n)
 
 /* Gives those that are known; the places of the others go to `open`. */
 static int find(int64_t postoffice, const int64_t *messages, int n, arena *a,
-		struct message_fact *facts, int *open)
+	struct message_fact *facts, int *open)
 {
 	int missing = 0;
 
 	pthread_mutex_lock(&cache.lock);
 	for (int i = 0; i < n; i++) {
 		struct key key = {postoffice, messages[i]};
-		struct kept *k = cache.messages
-					 ? map_get(cache.messages, slice_of(&key, sizeof key))
-					 : NULL;
+		struct kept *k =
+			cache.messages ? map_get(cache.messages, slice_of(&key, sizeof key)) : NULL;
 
 		if (!k) {
 			open[missing++] = i;
@@ -109,15 +108,15 @@ static int find(int64_t postoffice, const int64_t *messages, int n, arena *a,
 }
 
 static status ask(int64_t postoffice, const int64_t *messages, const int *open, int n, arena *a,
-		  struct message_fact *facts)
+	struct message_fact *facts)
 {
 	int64_t *ids = arena_new_array(a, (size_t)n, sizeof *ids);
 	struct rows r;
 
 	for (int i = 0; i < n; i++)
 		ids[i] = messages[open[i]];
-	TRY(db_run(SQL_MESSAGE_FACTS,
-		(struct param[]){p_int(postoffice), p_int_array(ids, n)}, 2, a, &r));
+	TRY(db_run(SQL_MESSAGE_FACTS, (struct param[]){p_int(postoffice), p_int_array(ids, n)}, 2,
+		a, &r));
 	struct message_fact *found = arena_new_array(a, (size_t)n, sizeof *found);
 	for (int i = 0; i < n && i < r.count; i++) {
 		found[i] = (struct message_fact){.message = ids[i],
@@ -133,8 +132,8 @@ static status ask(int64_t postoffice, const int64_t *messages, const int *open, 
 	return ST_OK;
 }
 
-status message_facts(int64_t postoffice, const int64_t *messages, int n, arena *a,
-		     struct message_fact **facts)
+status message_facts(
+	int64_t postoffice, const int64_t *messages, int n, arena *a, struct message_fact **facts)
 {
 	int *open = arena_new_array(a, (size_t)n + 1, sizeof *open);
 

@@ -40,8 +40,7 @@ static struct place *place_of(int64_t postoffice, int64_t mailbox, int64_t folde
 	if (p)
 		return p;
 	p = memory_new(sizeof *p);
-	p->at = (struct news_place){
-		.postoffice = postoffice, .mailbox = mailbox, .folder = folder};
+	p->at = (struct news_place){.postoffice = postoffice, .mailbox = mailbox, .folder = folder};
 	list_init(&p->watchers);
 	map_put(watched.places, key_of(&id), p);
 	return p;
@@ -102,8 +101,8 @@ struct news_place *news_places(int *n)
 	void *p;
 
 	pthread_mutex_lock(&watched.lock);
-	struct news_place *all = memory_new_array(
-		(watched.places ? map_size(watched.places) : 0) + 1, sizeof *all);
+	struct news_place *all =
+		memory_new_array((watched.places ? map_size(watched.places) : 0) + 1, sizeof *all);
 	*n = 0;
 	while (watched.places && map_next(watched.places, &cursor, &(slice){0}, &p))
 		all[(*n)++] = ((struct place *)p)->at;

@@ -144,7 +144,8 @@ static int64_t place_id(const struct news_place *p)
 
 /* Compares with the last look; of what was not watched then, nothing is known to be missed but what came between
    its reader's look and now: raised once. */
-static void compare(struct ringer *r, const struct news_place *places, const struct rows *rows, int n)
+static void compare(
+	struct ringer *r, const struct news_place *places, const struct rows *rows, int n)
 {
 	map *now = map_open();
 	slice key;
@@ -184,8 +185,8 @@ static status look(struct ringer *r)
 	}
 	r->looked_at = clock_now();
 	status s = db_link_run(r->link, statement_table[SQL_NEWS_POLL].text,
-		(struct param[]){p_int_array(ids, n), p_int_array(ids + n, n),
-			p_int_array(ids + 2 * n, n)},
+		(struct param[]){
+			p_int_array(ids, n), p_int_array(ids + n, n), p_int_array(ids + 2 * n, n)},
 		3, &a, &rows);
 	if (s == ST_OK)
 		compare(r, places, &rows, n);

@@ -193,8 +193,8 @@ static void turn_round(uint32_t *list, int n)
 	}
 }
 
-static void gone_add(struct difference *d, int number, uint32_t uid, arena *a,
-		     struct view_change *out)
+static void gone_add(
+	struct difference *d, int number, uint32_t uid, arena *a, struct view_change *out)
 {
 	int room = d->gone_room;
 
@@ -204,7 +204,7 @@ static void gone_add(struct difference *d, int number, uint32_t uid, arena *a,
 
 /* Walks over the numbers and the new image together. Gives the place in the image behind the last number. */
 static int compare(view *v, const struct view_image *image, bool hold, arena *a,
-		   struct difference *d, struct view_change *out)
+	struct difference *d, struct view_change *out)
 {
 	uint32_t *uids = v->inside->uids;
 	int kept = 0, at = 0;
@@ -216,7 +216,8 @@ static int compare(view *v, const struct view_image *image, bool hold, arena *a,
 
 		if (e && e->uid == uids[i]) {
 			if (e->modseq > v->modseq)
-				list_add(&d->changed, out->changed_n++, &d->changed_room, e->uid, a);
+				list_add(
+					&d->changed, out->changed_n++, &d->changed_room, e->uid, a);
 			at++;
 		} else if (hold) {
 			out->held_n++;
@@ -253,8 +254,8 @@ void view_take(view *v, struct view_image *image, bool hold, arena *a, struct vi
 	out->changed = d.changed;
 }
 
-void view_change_join(const view *v, const struct view_change *before, arena *a,
-		      struct view_change *out)
+void view_change_join(
+	const view *v, const struct view_change *before, arena *a, struct view_change *out)
 {
 	int n = before->changed_n + out->changed_n, kept = 0;
 	uint32_t *all = arena_new_array(a, (size_t)n + 1, sizeof *all);

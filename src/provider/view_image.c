@@ -101,8 +101,8 @@ static void leave_out(struct merging *m, const struct view_range *r)
 }
 
 struct view_image *image_with(const struct view_image *facts, slice name,
-			      const struct view_image *base, const struct view_range *vanished,
-			      int vanished_n, const struct view_entry *fresh, int fresh_n)
+	const struct view_image *base, const struct view_range *vanished, int vanished_n,
+	const struct view_entry *fresh, int fresh_n)
 {
 	struct view_image *i = image_new(facts, name, base->count + fresh_n);
 	struct merging m = {.to = i->entries, .base = base};

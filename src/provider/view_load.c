@@ -14,8 +14,27 @@
 #define PACK_AGAIN 20    /* when more than one in so many changed since */
 
 enum column {
-	FOLDER, NAME, UIDVALIDITY, UIDNEXT, MODSEQ, RECENT, LOG_FLOOR, WORDS, BASE, STATE, GONE_FIRST,
-	GONE_PAST, UIDS, MODSEQS, FLAGS, MESSAGES, SIZES, RECEIVED, ODD, ZONES, SAVED
+	FOLDER,
+	NAME,
+	UIDVALIDITY,
+	UIDNEXT,
+	MODSEQ,
+	RECENT,
+	LOG_FLOOR,
+	WORDS,
+	BASE,
+	STATE,
+	GONE_FIRST,
+	GONE_PAST,
+	UIDS,
+	MODSEQS,
+	FLAGS,
+	MESSAGES,
+	SIZES,
+	RECEIVED,
+	ODD,
+	ZONES,
+	SAVED
 };
 
 /* ---- what changed */
@@ -97,8 +116,8 @@ static int entries_told(const struct rows *r, arena *a)
 
 /* ---- the image */
 
-static struct view_image *from_base(const struct rows *r, const struct view_image *facts,
-				    struct view_image *base, arena *a)
+static struct view_image *from_base(
+	const struct rows *r, const struct view_image *facts, struct view_image *base, arena *a)
 {
 	int gone_n, n = entries_told(r, a);
 	struct view_range *gone = ranges_of(r, a, &gone_n);
@@ -151,8 +170,8 @@ static void state_keep(const struct view_image *i, int64_t base, int changed)
 	arena_release(&a);
 }
 
-static struct view_image *image_of(const struct rows *r, const struct view_image *facts,
-				   struct view_image *known, arena *a)
+static struct view_image *image_of(
+	const struct rows *r, const struct view_image *facts, struct view_image *known, arena *a)
 {
 	int64_t base = row_int(r, 0, BASE);
 	bool is_known = known && base > 0 && row_null(r, 0, STATE);
@@ -172,15 +191,16 @@ static struct view_image *image_of(const struct rows *r, const struct view_image
 }
 
 static status load(int64_t postoffice, int64_t mailbox, slice name, int64_t folder,
-		   struct view_image *known, int64_t packed_from, arena *a, struct view_loaded *out)
+	struct view_image *known, int64_t packed_from, arena *a, struct view_loaded *out)
 {
 	struct rows r;
 
 	TRY(db_one(SQL_VIEW_LOAD,
 		(struct param[]){p_int(postoffice), p_int(mailbox),
 			name.size > 0 ? p_text(name) : p_null(P_TEXT),
-			p_int(known ? known->folder : folder), p_int(known ? known->uidvalidity : 0),
-			p_int(known ? known->modseq : 0), p_int(packed_from)},
+			p_int(known ? known->folder : folder),
+			p_int(known ? known->uidvalidity : 0), p_int(known ? known->modseq : 0),
+			p_int(packed_from)},
 		7, a, &r));
 	struct view_image facts = {.postoffice = postoffice,
 		.mailbox = mailbox,
@@ -198,7 +218,7 @@ static status load(int64_t postoffice, int64_t mailbox, slice name, int64_t fold
 }
 
 status view_load(int64_t postoffice, int64_t mailbox, slice name, int64_t folder,
-		 struct view_image *known, arena *a, struct view_loaded *out)
+	struct view_image *known, arena *a, struct view_loaded *out)
 {
 	arena scratch = ARENA_INIT;
 	status s = load(postoffice, mailbox, name, folder, known, PACKED_FROM, &scratch, out);

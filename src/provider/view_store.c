@@ -24,8 +24,8 @@ static void recent_claim(const view *v, arena *a)
 	db_commit(&tx, NULL);
 }
 
-static status open_in(int64_t postoffice, int64_t mailbox, slice given, unsigned flags, arena *a,
-		      view **v)
+static status open_in(
+	int64_t postoffice, int64_t mailbox, slice given, unsigned flags, arena *a, view **v)
 {
 	struct view_loaded l;
 	slice name;
@@ -83,8 +83,8 @@ status view_refresh(view *v, bool hold, arena *a, struct view_change *out)
 	return ST_OK;
 }
 
-status view_vanished(view *v, int64_t since, arena *a, struct view_range **ranges, int *n,
-		     bool *complete)
+status view_vanished(
+	view *v, int64_t since, arena *a, struct view_range **ranges, int *n, bool *complete)
 {
 	struct rows r;
 
@@ -132,8 +132,7 @@ static struct change change_of(view *v, const uint32_t *uids, int n, arena *a)
 
 /* The view's image with these changes, at the modseq they gave: shown, and kept for others. */
 static void change_show(view *v, int64_t modseq, const struct view_range *gone, int gone_n,
-			const struct view_entry *fresh, int fresh_n, bool hold, arena *a,
-			struct view_change *out)
+	const struct view_entry *fresh, int fresh_n, bool hold, arena *a, struct view_change *out)
 {
 	struct view_image facts = {.postoffice = v->postoffice,
 		.mailbox = v->mailbox,
@@ -223,7 +222,7 @@ static void failed_take(struct change *c, struct view_stored *out)
 }
 
 status view_store(view *v, const uint32_t *uids, int n, const struct view_flags *f, bool hold,
-		  arena *a, struct view_stored *out)
+	arena *a, struct view_stored *out)
 {
 	struct change c = change_of(v, uids, n, a);
 
@@ -346,8 +345,7 @@ static status copy_once(void *arg, bool again)
 	return db_commit(&tx, NULL);
 }
 
-static void pairs_take(const int64_t *from, int n, int64_t first, arena *a,
-		       struct view_copied *out)
+static void pairs_take(const int64_t *from, int n, int64_t first, arena *a, struct view_copied *out)
 {
 	uint32_t *pairs = arena_new_array(a, (size_t)n * 2 + 1, sizeof *pairs);
 
@@ -411,7 +409,7 @@ static status copy_run(struct change *c, struct view_copied *out, bool *fresh)
 }
 
 status view_copy(view *v, const uint32_t *uids, int n, slice name, bool hold, arena *a,
-		 struct view_copied *out)
+	struct view_copied *out)
 {
 	struct change c = change_of(v, uids, n, a);
 	bool fresh;
@@ -448,8 +446,8 @@ static bool own_name(const view *v, slice name)
 	return slice_same(name, v->inside->image ? v->inside->image->name : v->name);
 }
 
-status view_move(view *v, const uint32_t *uids, int n, slice name, arena *a,
-		 struct view_copied *out)
+status view_move(
+	view *v, const uint32_t *uids, int n, slice name, arena *a, struct view_copied *out)
 {
 	struct change c = change_of(v, uids, n, a);
 	bool fresh;

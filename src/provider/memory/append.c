@@ -6,7 +6,8 @@
 #include "provider/memory/store.h"
 #include "provider/news.h"
 
-static struct m_message *keep(struct store *s, int64_t postoffice, struct append_message *x, arena *a)
+static struct m_message *keep(
+	struct store *s, int64_t postoffice, struct append_message *x, arena *a)
 {
 	struct m_blob *b = arena_new(&s->a, sizeof *b);
 	struct m_message *m = arena_new(&s->a, sizeof *m);
@@ -25,7 +26,8 @@ static struct m_message *keep(struct store *s, int64_t postoffice, struct append
 			.sent = h.sent,
 			.subject = arena_copy(&s->a, header_shown(h.subject, HEADER_SHOWN_MOST, a)),
 			.from = arena_copy(&s->a, header_shown(h.from, HEADER_SHOWN_MOST, a)),
-			.message_id = arena_copy(&s->a, header_shown(h.message_id, HEADER_ID_MOST, a))}};
+			.message_id =
+				arena_copy(&s->a, header_shown(h.message_id, HEADER_ID_MOST, a))}};
 	list_append(&s->blobs, &b->link);
 	list_append(&s->messages, &m->link);
 	return m;
@@ -67,7 +69,8 @@ static status store_all(struct store *s, struct append *x, slice name, int64_t *
 
 		in->id = id_new();
 		in->uid = store_entry_add(s, m, f, keep(s, x->postoffice, in, a), x->modseq,
-			in->flags, in->received ? in->received : clock_wall(), in->zone)->e.uid;
+			in->flags, in->received ? in->received : clock_wall(), in->zone)
+				  ->e.uid;
 	}
 	replace(s, m, x);
 	return ST_OK;

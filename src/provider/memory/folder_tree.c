@@ -100,8 +100,8 @@ static status make(struct store *s, struct m_mailbox *m, slice name, unsigned sp
 	return ST_OK;
 }
 
-status folder_make(int64_t postoffice, int64_t mailbox, slice given, unsigned special, arena *a,
-	folder **out)
+status folder_make(
+	int64_t postoffice, int64_t mailbox, slice given, unsigned special, arena *a, folder **out)
 {
 	slice name;
 
@@ -124,8 +124,8 @@ static bool has_below(const struct m_mailbox *m, slice name)
 
 static slice renamed(slice name, slice from, slice to, arena *a)
 {
-	return arena_format(a, "%.*s%.*s", SLICE_ARGS(to), (int)(name.size - from.size),
-		name.at + from.size);
+	return arena_format(
+		a, "%.*s%.*s", SLICE_ARGS(to), (int)(name.size - from.size), name.at + from.size);
 }
 
 static bool moves(const struct m_folder *f, slice from)
@@ -272,9 +272,10 @@ status folder_set_special(int64_t postoffice, int64_t mailbox, slice given, unsi
 	struct store *s = store_take();
 	struct m_mailbox *m = store_mailbox(s, postoffice, mailbox);
 	struct m_folder *f = m ? store_folder_named(m, name) : NULL;
-	status kind = store_refuses(s) ? ST_BUSY
+	status kind = store_refuses(s)                       ? ST_BUSY
 		      : m && special_taken(m, special, name) ? ST_DENIED
-		      : f ? ST_OK : ST_ABSENT;
+		      : f                                    ? ST_OK
+							     : ST_ABSENT;
 	if (kind == ST_OK)
 		f->f.special = special;
 	store_give();
@@ -314,15 +315,15 @@ static status bring_back(struct store *s, struct m_mailbox *m, const struct fold
 	return ST_OK;
 }
 
-status folder_undelete(int64_t postoffice, int64_t mailbox, const struct folder_lost *which,
-	int64_t *restored)
+status folder_undelete(
+	int64_t postoffice, int64_t mailbox, const struct folder_lost *which, int64_t *restored)
 {
 	usec retention = setting_number(S_expunged_retention, NULL);
 	struct store *s = store_take();
 
 	*restored = 0;
-	status kind = bring_back(
-		s, store_mailbox(s, postoffice, mailbox), which, retention, restored);
+	status kind =
+		bring_back(s, store_mailbox(s, postoffice, mailbox), which, retention, restored);
 	store_give();
 	if (*restored > 0)
 		news_tell(postoffice, mailbox, which->folder);

@@ -82,8 +82,8 @@ static status here_take(const view *v, struct here *h)
 	return store_refuses(h->s) ? ST_BUSY : h->f ? ST_OK : ST_ABSENT;
 }
 
-static void show(view *v, const struct here *h, bool hold, int64_t own, arena *a,
-	struct view_change *out)
+static void show(
+	view *v, const struct here *h, bool hold, int64_t own, arena *a, struct view_change *out)
 {
 	words_take(v, h->m);
 	view_take(v, image_of(h->f), hold, a, out);
@@ -109,8 +109,8 @@ static int uid_order(const void *a, const void *b)
 	return x->first < y->first ? -1 : x->first > y->first;
 }
 
-status view_vanished(view *v, int64_t since, arena *a, struct view_range **ranges, int *n,
-	bool *complete)
+status view_vanished(
+	view *v, int64_t since, arena *a, struct view_range **ranges, int *n, bool *complete)
 {
 	struct here h;
 	status kind = here_take(v, &h);
@@ -239,8 +239,9 @@ static status bring(struct here *h, const uint32_t *uids, int n, slice name, boo
 			continue;
 		out->modseq = out->modseq ? out->modseq : store_modseq(h->m, to);
 		pairs[out->n] = e->e.uid;
-		pairs[n + out->n++] = store_entry_add(h->s, h->m, to, e->message, out->modseq,
-			e->e.flags, e->e.received, e->zone)->e.uid;
+		pairs[n + out->n++] = store_entry_add(
+			h->s, h->m, to, e->message, out->modseq, e->e.flags, e->e.received, e->zone)
+					      ->e.uid;
 		if (moves)
 			store_entry_remove(h->s, h->m, h->f, e, out->modseq, true);
 	}
@@ -281,8 +282,8 @@ status view_copy(view *v, const uint32_t *uids, int n, slice name, bool hold, ar
 	return copy(v, uids, n, name, hold, false, a, out);
 }
 
-status view_move(view *v, const uint32_t *uids, int n, slice name, arena *a,
-	struct view_copied *out)
+status view_move(
+	view *v, const uint32_t *uids, int n, slice name, arena *a, struct view_copied *out)
 {
 	return v->read_only ? ST_DENIED : copy(v, uids, n, name, false, true, a, out);
 }

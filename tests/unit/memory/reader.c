@@ -13,7 +13,8 @@ void reader_begin(void)
 
 	memory_reset();
 	int64_t po = memory_postoffice("acme", "acme.test");
-	me = (struct reader){.postoffice = po, .mailbox = memory_mailbox(po, "anna", "anna-secret")};
+	me = (struct reader){
+		.postoffice = po, .mailbox = memory_mailbox(po, "anna", "anna-secret")};
 	cr_assert_eq(mailbox_by_id(po, me.mailbox, &me.a, &m), ST_OK);
 	me.inbox = m->inbox;
 	reader_quota(0);
@@ -28,7 +29,8 @@ struct reader reader_stranger(void)
 {
 	int64_t po = memory_postoffice("other", "other.test");
 
-	return (struct reader){.postoffice = po, .mailbox = memory_mailbox(po, "otto", "otto-secret")};
+	return (struct reader){
+		.postoffice = po, .mailbox = memory_mailbox(po, "otto", "otto-secret")};
 }
 
 void reader_quota(int64_t bytes)

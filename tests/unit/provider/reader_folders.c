@@ -83,8 +83,7 @@ Test(folders, are_made_with_the_levels_above)
 	cr_assert_eq(folder_make(me.postoffice, me.mailbox, S("work"), 0, &me.a, &f), ST_EXISTS);
 	cr_assert_eq(folder_make(me.postoffice, me.mailbox, S("inbox"), 0, &me.a, &f), ST_EXISTS);
 	cr_assert_eq(folder_make(me.postoffice, me.mailbox, S("a//b"), 0, &me.a, &f), ST_INVALID);
-	cr_assert_eq(folder_make(me.postoffice, me.mailbox + 1, S("a"), 0, &me.a, &f),
-		ST_ABSENT);
+	cr_assert_eq(folder_make(me.postoffice, me.mailbox + 1, S("a"), 0, &me.a, &f), ST_ABSENT);
 	cr_assert(found("work")->uidvalidity != found("work/2024")->uidvalidity);
 }
 
@@ -112,14 +111,14 @@ Test(folders, have_a_special_use_once)
 {
 	folder *f;
 
-	cr_assert_eq(folder_make(me.postoffice, me.mailbox, S("Sent"), FOLDER_SENT, &me.a, &f),
-		ST_OK);
+	cr_assert_eq(
+		folder_make(me.postoffice, me.mailbox, S("Sent"), FOLDER_SENT, &me.a, &f), ST_OK);
 	cr_assert_eq(f->special, FOLDER_SENT);
 	cr_assert_eq(folder_make(me.postoffice, me.mailbox, S("Sent 2"), FOLDER_SENT, &me.a, &f),
 		ST_DENIED);
 	made(S("old"));
-	cr_assert_eq(folder_set_special(me.postoffice, me.mailbox, S("old"), FOLDER_SENT),
-		ST_DENIED);
+	cr_assert_eq(
+		folder_set_special(me.postoffice, me.mailbox, S("old"), FOLDER_SENT), ST_DENIED);
 	cr_assert_eq(
 		folder_set_special(me.postoffice, me.mailbox, S("old"), FOLDER_ARCHIVE), ST_OK);
 	cr_assert_eq(folder_set_special(me.postoffice, me.mailbox, S("none"), 0), ST_ABSENT);

@@ -13,9 +13,8 @@ void reader_begin(void)
 {
 	given_providers();
 	inbox = store_mailbox(store_postoffice(), "anna", 0);
-	me = (struct reader){.postoffice = inbox.postoffice,
-		.mailbox = inbox.mailbox,
-		.inbox = inbox.inbox};
+	me = (struct reader){
+		.postoffice = inbox.postoffice, .mailbox = inbox.mailbox, .inbox = inbox.inbox};
 }
 
 void reader_end(void)
@@ -28,8 +27,7 @@ struct reader reader_stranger(void)
 {
 	struct route r = store_mailbox(store_postoffice(), "otto", 0);
 
-	return (struct reader){
-		.postoffice = r.postoffice, .mailbox = r.mailbox, .inbox = r.inbox};
+	return (struct reader){.postoffice = r.postoffice, .mailbox = r.mailbox, .inbox = r.inbox};
 }
 
 void reader_quota(int64_t bytes)

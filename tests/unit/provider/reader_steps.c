@@ -17,7 +17,8 @@ view *opened(slice folder)
 
 uint32_t appended(slice folder, slice raw, int64_t flags)
 {
-	struct append_message m = {.header = raw, .header_size = (uint32_t)raw.size, .flags = flags};
+	struct append_message m = {
+		.header = raw, .header_size = (uint32_t)raw.size, .flags = flags};
 	struct append x = {.postoffice = me.postoffice,
 		.mailbox = me.mailbox,
 		.folder = folder,

@@ -82,16 +82,16 @@ Test(views, change_flags_and_tell_what_is_their_own)
 	cr_assert_eq(stored(v, 9, SEEN).change.own, 0);
 
 	/* The other one did not look since: both changes come with its own. */
-	s = stored(w, 3, &(struct view_flags){
-				 .add = FLAG_FLAGGED | FLAG_DRAFT, .unchanged_since = -1});
+	s = stored(w, 3,
+		&(struct view_flags){.add = FLAG_FLAGGED | FLAG_DRAFT, .unchanged_since = -1});
 	cr_assert_eq(s.change.changed_n, 2);
 	cr_assert_eq(s.change.changed[0], 2);
 	cr_assert(view_find(w, 2)->modseq != s.change.own);
 	cr_assert_eq(view_find(w, 3)->modseq, s.change.own);
 	stored(w, 3, &(struct view_flags){.remove = FLAG_DRAFT, .unchanged_since = -1});
-	stored(w, 2, &(struct view_flags){.remove = VIEW_ALL_FLAGS,
-			     .add = FLAG_ANSWERED,
-			     .unchanged_since = -1});
+	stored(w, 2,
+		&(struct view_flags){
+			.remove = VIEW_ALL_FLAGS, .add = FLAG_ANSWERED, .unchanged_since = -1});
 	c = looked(v, true);
 	cr_assert_eq(c.changed_n, 2);
 	cr_assert_eq(c.own, 0);
@@ -266,8 +266,8 @@ Test(views, show_recent_messages_to_one_reader)
 	view *v, *w;
 
 	filled(S("INBOX"), 2);
-	cr_assert_eq(view_open(me.postoffice, me.mailbox, S("INBOX"),
-			     VIEW_RECENT | VIEW_READ_ONLY, &v),
+	cr_assert_eq(
+		view_open(me.postoffice, me.mailbox, S("INBOX"), VIEW_RECENT | VIEW_READ_ONLY, &v),
 		ST_OK);
 	cr_assert_eq(v->recent, UINT32_MAX);
 	view_close(&v);
@@ -395,7 +395,8 @@ Test(views, move_even_without_room)
 static void bodies_open(struct append_message *m, int n)
 {
 	for (int i = 0; i < n; i++) {
-		m[i].header = S("Subject: =?utf-8?q?=C3=A4?=\r\nDate: Thu, 1 Jan 1970 00:01:40 +0000\r\n\r\n");
+		m[i].header = S(
+			"Subject: =?utf-8?q?=C3=A4?=\r\nDate: Thu, 1 Jan 1970 00:01:40 +0000\r\n\r\n");
 		m[i].header_size = (uint32_t)m[i].header.size;
 		cr_assert_eq(blob_writer_open(me.postoffice, &m[i].body), ST_OK);
 		cr_assert_eq(blob_write(m[i].body, m[i].header), ST_OK);
@@ -495,8 +496,8 @@ Test(views, know_the_names_of_keywords)
 		many[i] = arena_format(&me.a, "k%d", i);
 	cr_assert_eq(
 		keyword_add(me.postoffice, me.mailbox, many, KEYWORDS_MOST, &me.a, &k), ST_LIMITED);
-	cr_assert_eq(keyword_add(me.postoffice, me.mailbox, many, KEYWORDS_MOST - 2, &me.a, &k),
-		ST_OK);
+	cr_assert_eq(
+		keyword_add(me.postoffice, me.mailbox, many, KEYWORDS_MOST - 2, &me.a, &k), ST_OK);
 	cr_assert_eq(k.n, KEYWORDS_MOST);
 	cr_assert_eq(keyword_list(me.postoffice, me.mailbox, &me.a, &k), ST_OK);
 	cr_assert(slice_same(keyword_name(&k, 62), S("k44")));
@@ -645,12 +646,14 @@ static void client_acts(struct client *k, slice other)
 		cr_assert_eq(view_expunge(k->v, dice(2) ? uids : NULL, 3, &me.a, &c), ST_OK);
 		break;
 	case 2:
-		cr_assert_eq(view_copy(k->v, uids, 3, dice(2) ? other : k->v->name, hold, &me.a, &p),
+		cr_assert_eq(
+			view_copy(k->v, uids, 3, dice(2) ? other : k->v->name, hold, &me.a, &p),
 			ST_OK);
 		c = p.change;
 		break;
 	case 3:
-		cr_assert_eq(view_move(k->v, uids, 2, dice(4) ? other : k->v->name, &me.a, &p), ST_OK);
+		cr_assert_eq(
+			view_move(k->v, uids, 2, dice(4) ? other : k->v->name, &me.a, &p), ST_OK);
 		c = p.change;
 		break;
 	case 4:
