@@ -5,7 +5,9 @@
 #include "provider/deliver.h"
 
 #include "base/text.h"
+#include "provider/append.h"
 #include "provider/db.h"
+#include "provider/view.h"
 #include "tests/unit/provider/given.h"
 #include "tests/unit/provider/store_fixture.h"
 
@@ -254,6 +256,108 @@ Test(unsure, a_transaction_that_comes_late_stores_nothing)
 	cr_assert_eq(store_sql("select max(uid) from entry where postoffice = %lld",
 			     (long long)to.postoffice),
 		5);
+}
+
+/* ---- the same for what readers put into folders */
+
+enum act { APPEND, COPY, MOVE, ACTS };
+
+static struct route reader;
+
+static status append_one(void)
+{
+	struct append_message m = {.header = RAW, .header_size = 18};
+	struct append x = {.postoffice = reader.postoffice,
+		.mailbox = reader.mailbox,
+		.folder = S("a"),
+		.messages = &m,
+		.n = 1};
+
+	cr_assert_eq(blob_writer_open(reader.postoffice, &m.body), ST_OK);
+	cr_assert_eq(blob_write(m.body, RAW), ST_OK);
+	cr_assert_eq(blob_writer_finish(m.body), ST_OK);
+	status s = append_run(&x);
+	blob_writer_close(&m.body);
+	return s;
+}
+
+static status act_on(view *v, enum act what, arena *a)
+{
+	struct view_copied c = {.n = 1};
+	status s = what == APPEND ? append_one()
+		   : what == COPY ? view_copy(v, v->uids, 1, S("a"), true, a, &c)
+				  : view_move(v, v->uids, 1, S("a"), a, &c);
+
+	cr_assert(s != ST_OK || c.n == 1, "it was done, and nobody tells so");
+	return s;
+}
+
+static int64_t entries_named(const char *name)
+{
+	return store_sql(
+		"select nmsg from folder where postoffice = %lld and mailbox = %lld and name = '%s' and nmsg = (select count(*) from entry e where e.postoffice = folder.postoffice and e.folder = folder.folder)",
+		(long long)reader.postoffice, (long long)reader.mailbox, name);
+}
+
+static view *given_reader(void)
+{
+	struct folder *f;
+	arena a = ARENA_INIT;
+	view *v;
+
+	reader = warm_mailbox();
+	for (int i = 0; i < 100; i++)
+		cr_assert_eq(letter_deliver(&reader, 1, RAW), ST_OK);
+	cr_assert_eq(folder_make(reader.postoffice, reader.mailbox, S("a"), 0, &a, &f), ST_OK);
+	cr_assert_eq(view_open(reader.postoffice, reader.mailbox, S("INBOX"), 0, &v), ST_OK);
+	for (int i = 0; i < 3 * ACTS; i++)
+		cr_assert_eq(act_on(v, i % ACTS, &a), ST_OK);
+	arena_release(&a);
+	return v;
+}
+
+/* One act with the connection treated so: done when it says so, else not. */
+static void act_lost(view *v, enum act what, enum proxy_mode mode, size_t at)
+{
+	arena a = ARENA_INIT;
+	struct view_change c;
+	int64_t there = entries_named("a"), here = entries_named("INBOX");
+
+	cr_assert_eq(view_refresh(v, false, &a, &c), ST_OK); /* a living connection */
+	proxy_arm(mode, at);
+	status s = act_on(v, what, &a);
+	proxy_arm(FORWARD, 0);
+	cr_assert(s == ST_OK || s == ST_BUSY, "act %d, %zu: %s", what, at, status_name(s));
+	cr_assert_eq(entries_named("a"), there + (s == ST_OK), "act %d, %zu: %s", what, at,
+		status_name(s));
+	cr_assert_eq(entries_named("INBOX"), here - (s == ST_OK && what == MOVE),
+		"act %d, %d %zu: %s, INBOX %lld before %lld", what, mode, at, status_name(s),
+		(long long)entries_named("INBOX"), (long long)here);
+	arena_release(&a);
+}
+
+Test(unsure, what_readers_put_into_folders_is_there_once)
+{
+	view *v = given_reader();
+
+	for (enum act what = APPEND; what < ACTS; what++) {
+		arena a = ARENA_INIT;
+		proxy_arm(FORWARD, 0);
+		cr_assert_eq(act_on(v, what, &a), ST_OK);
+		size_t answer = proxy.seen[1], request = proxy.seen[0];
+
+		arena_release(&a);
+		for (size_t at = 1; at <= answer; at += at < answer - 24 ? 61 : 3)
+			act_lost(v, what, CUT_ANSWER, at);
+		for (size_t at = request / 2; at <= request; at += request / 8)
+			act_lost(v, what, CUT_REQUEST, at);
+		act_lost(v, what, HAND_OVER_LATE, 0);
+		int64_t there = entries_named("a");
+		usleep(1200000);
+		cr_assert_eq(
+			entries_named("a"), there, "act %d came late and was done again", what);
+	}
+	view_close(&v);
 }
 
 /* ---- a commit that hangs: a synchronous standby nobody has */
