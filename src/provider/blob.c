@@ -4,6 +4,8 @@
    packed   | frame | frame   | frame |                     one zstd frame with checksum each
    segment  |<- segment 0 --->|<- 1 ->|                     whole frames, closed at 128 KB or more
 
+   What is put in front when the rest is packed already is a frame of its own, the first.
+
    Every frame tells its raw size and stands alone, so packing and unpacking need no state that
    lives across a wait: a slow client costs its buffers, never a compressor. Segment 0 is stored in
    the blob's row (inline up to 8 KB, TOAST above), the others in blob_seg. */
@@ -35,7 +37,7 @@ struct blob_writer {
 	text *held;       /* closed segments 0 .. */
 	slice *held_data; /* the same, for delivery */
 	int held_count, held_room;
-	size_t held_bytes;
+	size_t held_bytes, front;
 	int segments; /* closed ones, held and stored */
 	bool finished;
 };
@@ -131,19 +133,23 @@ static status segment_close(blob_writer *w)
 	return ST_OK;
 }
 
-static status piece_pack(blob_writer *w, slice raw)
+static void frame_pack(text *to, slice raw)
 {
 	ZSTD_CCtx *c = packer_take();
 	size_t size;
 
-	text_reserve(&w->filling, ZSTD_compressBound(raw.size));
-	size = ZSTD_compress2(c, w->filling.at + w->filling.size, w->filling.room - w->filling.size,
-		raw.at, raw.size);
+	text_reserve(to, ZSTD_compressBound(raw.size));
+	size = ZSTD_compress2(c, to->at + to->size, to->room - to->size, raw.at, raw.size);
 	packer_give(c);
 	if (ZSTD_isError(
 		    size)) /* the bound is kept and the parameters are ours: memory alone is left */
 		memory_short(raw.size);
-	w->filling.size += size;
+	to->size += size;
+}
+
+static status piece_pack(blob_writer *w, slice raw)
+{
+	frame_pack(&w->filling, raw);
 	if (w->filling.size >= SEGMENT_CLOSES)
 		TRY(segment_close(w));
 	/* A message for many post offices is packed once for each of them. */
@@ -169,6 +175,43 @@ status blob_write(blob_writer *w, slice bytes)
 			TRY(s);
 		}
 	}
+	return ST_OK;
+}
+
+static void text_put_front(text *t, slice bytes)
+{
+	text_reserve(t, bytes.size);
+	memmove(t->at + bytes.size, t->at, t->size);
+	memcpy(t->at, bytes.at, bytes.size);
+	t->size += bytes.size;
+	t->at[t->size] = '\0';
+}
+
+/* Where nothing was packed yet they join the first piece; else they are a frame of their own at the
+   head of segment 0, which is never stored before the delivery. */
+status blob_write_front(blob_writer *w, slice bytes)
+{
+	text frame = TEXT_INIT;
+
+	if (w->front + bytes.size > BLOB_FRONT_MOST)
+		return ST_TOO_BIG;
+	if (bytes.size == 0)
+		return ST_OK;
+	w->front += bytes.size;
+	w->size += bytes.size;
+	if (w->held_count == 0 && w->filling.size == 0 && w->raw.size + bytes.size <= PIECE) {
+		text_put_front(&w->raw, bytes);
+		return ST_OK;
+	}
+	frame_pack(&frame, bytes);
+	if (w->held_count > 0) {
+		text_put_front(&w->held[0], text_slice(&frame));
+		w->held_data[0] = text_slice(&w->held[0]);
+		w->held_bytes += frame.size;
+	} else {
+		text_put_front(&w->filling, text_slice(&frame));
+	}
+	text_free(&frame);
 	return ST_OK;
 }
 

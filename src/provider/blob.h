@@ -12,6 +12,10 @@
 typedef struct blob_writer blob_writer;
 status blob_writer_open(int64_t postoffice, blob_writer **w);
 status blob_write(blob_writer *w, slice bytes);  /* may wait when a segment must be stored; breathes */
+/* Puts bytes before all that was written, up to BLOB_FRONT_MOST in all: fields that are known only
+   when the body has gone by. ST_TOO_BIG. Before blob_writer_finish. */
+#define BLOB_FRONT_MOST ((size_t)64 * 1024)
+status blob_write_front(blob_writer *w, slice bytes);
 status blob_writer_finish(blob_writer *w);       /* no more bytes; cheap to call before delivering */
 int64_t blob_writer_id(const blob_writer *w);
 uint64_t blob_writer_size(const blob_writer *w); /* raw octets so far */

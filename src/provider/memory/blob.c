@@ -10,6 +10,7 @@
 struct blob_writer {
 	int64_t id;
 	text body;
+	size_t front;
 };
 
 status blob_writer_open(int64_t postoffice, blob_writer **w)
@@ -27,6 +28,20 @@ status blob_write(blob_writer *w, slice bytes)
 	if (fails)
 		return ST_BUSY;
 	text_add(&w->body, bytes);
+	return ST_OK;
+}
+
+status blob_write_front(blob_writer *w, slice bytes)
+{
+	text all = TEXT_INIT;
+
+	if (w->front + bytes.size > BLOB_FRONT_MOST)
+		return ST_TOO_BIG;
+	w->front += bytes.size;
+	text_add(&all, bytes);
+	text_add(&all, text_slice(&w->body));
+	text_free(&w->body);
+	w->body = all;
 	return ST_OK;
 }
 

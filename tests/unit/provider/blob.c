@@ -1,12 +1,14 @@
 /* Bodies come back byte for byte, in bounded memory, and what is damaged is told. */
 #include "provider/blob.h"
 
+#include "base/text.h"
 #include "provider/folder.h"
 #include "task/task.h"
 #include "tests/unit/provider/given.h"
 #include "tests/unit/provider/store_fixture.h"
 
 #include <criterion/criterion.h>
+#include <stdlib.h>
 #include <sys/resource.h>
 
 TestSuite(blob, .init = given_providers, .fini = provider_close, .timeout = 120);
@@ -118,6 +120,45 @@ Test(blob, brings_big_bodies_back_in_bounded_memory)
 #ifndef __SANITIZE_ADDRESS__ /* which keeps freed memory for a while */
 	cr_assert_lt(memory_peak() - before, 40000, "%ld kB more", memory_peak() - before);
 #endif
+}
+
+static status gather(slice bytes, void *arg)
+{
+	text_add(arg, bytes);
+	return ST_OK;
+}
+
+/* Before anything was packed, behind whole pieces, and behind segments. */
+Test(blob, takes_bytes_in_front)
+{
+	static const uint64_t sizes[] = {0, 100, 131071, 131072, 300000, 6 << 20};
+	struct route to = store_mailbox(store_postoffice(), "anna", 0);
+
+	for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++) {
+		struct source s = {.state = i, .words = false}, again = s;
+		struct delivery_part p = {.postoffice = to.postoffice, .recipients = &to, .n = 1};
+		char *body = malloc((size_t)sizes[i] + 1);
+		text all = TEXT_INIT;
+
+		source_fill(&again, body, (size_t)sizes[i]);
+		cr_assert_eq(blob_writer_open(to.postoffice, &p.body), ST_OK);
+		cr_assert_eq(blob_write(p.body, slice_of(body, (size_t)sizes[i])), ST_OK);
+		cr_assert_eq(blob_write_front(p.body, S("Second: 2\r\n")), ST_OK);
+		cr_assert_eq(blob_write_front(p.body, S("First: 1\r\n")), ST_OK);
+		cr_assert_eq(blob_write_front(p.body, slice_of(body, BLOB_FRONT_MOST)), ST_TOO_BIG);
+		cr_assert_eq(blob_writer_finish(p.body), ST_OK);
+		cr_assert_eq(blob_writer_size(p.body), sizes[i] + 21);
+		int64_t blob = blob_writer_id(p.body);
+		struct delivery d = {.id = blob, .parts = &p, .n = 1};
+		cr_assert_eq(deliver_run(&d), ST_OK);
+		blob_writer_close(&p.body);
+		cr_assert_eq(blob_each(to.postoffice, blob, gather, &all), ST_OK);
+		cr_assert_eq(all.size, sizes[i] + 21);
+		cr_assert(slice_starts(text_slice(&all), S("First: 1\r\nSecond: 2\r\n")));
+		cr_assert_eq(memcmp(all.at + 21, body, (size_t)sizes[i]), 0);
+		text_free(&all);
+		free(body);
+	}
 }
 
 Test(blob, gives_the_head_alone)
