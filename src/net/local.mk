@@ -3,6 +3,8 @@ noinst_LIBRARIES += libnet.a
 libnet_a_SOURCES = \
 	src/net/address.c \
 	src/net/address.h \
+	src/net/ban.c \
+	src/net/ban.h \
 	src/net/buffer.c \
 	src/net/buffer.h \
 	src/net/command.c \
@@ -11,6 +13,7 @@ libnet_a_SOURCES = \
 	src/net/conversation_inside.h \
 	src/net/dns.c \
 	src/net/dns.h \
+	src/net/dns_lookup.c \
 	src/net/dns_message.c \
 	src/net/dns_message.h \
 	src/net/host.c \

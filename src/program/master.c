@@ -7,6 +7,7 @@
 #include "base/log.h"
 #include "base/memory.h"
 #include "base/shared.h"
+#include "net/ban.h"
 #include "program/privilege.h"
 #include "program/ready.h"
 #include "program/service_table.h"
@@ -261,6 +262,7 @@ static status prepare(struct master *m)
 	TRY(read_settings(m));
 	metric_share();
 	peer_share();
+	ban_share();
 	queue_share();
 	tls_share_tickets();
 	TRY(privilege_drop(m->boot->user.size ? m->boot->user.at : NULL));

@@ -3,6 +3,7 @@ check_PROGRAMS += unit_net
 TESTS += unit_net
 unit_net_SOURCES = \
 	tests/unit/net/address.c \
+	tests/unit/net/ban.c \
 	tests/unit/net/command.c \
 	tests/dns/zone.c \
 	tests/dns/zone.h \
