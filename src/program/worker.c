@@ -8,6 +8,7 @@
 #include "base/log.h"
 #include "base/memory.h"
 #include "connector/smtp/outbound.h"
+#include "connector/smtp/smtp.h"
 #include "program/privilege.h"
 #include "program/signals.h"
 #include "provider/node.h"
@@ -208,6 +209,7 @@ int worker_run(const struct worker *w)
 	provider_close();
 	if (l.outbound.transport)
 		outbound_wire_close();
+	smtp_close();
 	tls_server_close(&l.tls);
 	memory_free(l.sockets);
 	close(l.signals);

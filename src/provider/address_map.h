@@ -7,7 +7,7 @@
 #include "provider/audit.h"
 
 struct route { /* one local recipient, resolved */
-	int64_t postoffice, mailbox, inbox; /* ids */
+	int64_t postoffice, mailbox, inbox; /* ids; a delivery may name another folder of the mailbox */
 	slice postoffice_name, mailbox_name;
 	bool caught;       /* fell to the domain's catch-all */
 	bool postmaster;   /* postmaster or abuse target: may exceed quota a little */

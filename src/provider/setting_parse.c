@@ -4,6 +4,7 @@
 
 #include "base/text.h"
 #include "base/utf8.h"
+#include "provider/dnsbl_service.h"
 
 #include <ctype.h>
 #include <arpa/inet.h>
@@ -273,6 +274,34 @@ static status check_servers(const struct setting_row *r, slice list, arena *a, s
 	return ST_OK;
 }
 
+/* Every value of a service is a network. */
+static bool has_values(const struct dnsbl_service *service)
+{
+	slice values = service->values, value;
+
+	while (slice_take(&values, ',', &value))
+		if (!is_network(value))
+			return false;
+	return true;
+}
+
+static status check_services(const struct setting_row *r, slice list, arena *a, slice *why)
+{
+	struct dnsbl_service service;
+	slice word;
+
+	while (slice_take(&list, ' ', &word)) {
+		if (word.size == 0 || (dnsbl_service_parse(word, &service) == ST_OK && has_values(&service)))
+			continue;
+		*why = arena_format(a,
+			"%s is a list of services such as bl.example.org, bl.example.org:2, "
+			"bl.example.org/TXT or bl.example.org=127.0.0.2,127.0.0.8/29:3: \"%.*s\" is none",
+			r->name, SLICE_ARGS(slice_until(word, 60)));
+		return ST_INVALID;
+	}
+	return ST_OK;
+}
+
 /* Words with one blank between them. */
 static status check_list(
 	const struct setting_row *r, slice written, arena *a, slice *normal, slice *why)
@@ -332,6 +361,8 @@ status setting_check(enum setting_id id, slice written, arena *a, slice *normal,
 	case SK_NETWORKS:
 		if (id == S_dns_servers)
 			TRY(check_servers(r, written, a, why));
+		if (id == S_dnsbl_services || id == S_dnsbl_allow_services)
+			TRY(check_services(r, written, a, why));
 		return check_list(r, written, a, normal, why);
 	case SK_TEXT:
 	case SK_SECRET:

@@ -21,6 +21,7 @@ enum trace_kind {
 	TRACE_FAILED,     /* never: host, reply */
 	TRACE_REPORTED,   /* its sender was told: kind of report, its message */
 	TRACE_PARKED,     /* bad mail: it waits for an operator */
+	TRACE_JUDGED,     /* SPF, DKIM, DMARC, ARC of a message that came in */
 	TRACE_KINDS
 };
 const char *trace_name(enum trace_kind k);

@@ -3,6 +3,8 @@
 #include "play.h"
 
 #include "base/encode.h"
+#include "connector/smtp/smtp.h"
+#include "net/ban.h"
 #include "net/listener.h"
 #include "provider/address_map.h"
 #include "provider/domain.h"
@@ -11,6 +13,8 @@
 #include "provider/postoffice.h"
 #include "provider/sasl.h"
 #include "provider/setting.h"
+
+#include "resolver.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -76,6 +80,10 @@ void house_open(void)
 {
 	memory_reset();
 	memory_faults(true);
+	resolver_reset();
+	seal_reset();
+	smtp_close();
+	ban_share();
 	memset(&house, 0, sizeof house);
 	if (listener_stopping())
 		listener_start(NULL, 0, NULL, NULL);
@@ -278,12 +286,46 @@ static void given_scram(struct words *w)
 		sasl_nonce_fix(must_word(w));
 }
 
+/* dns NAME TYPE VALUE, dns NAME silent, dns NAME fails */
+static void given_dns(struct words *w)
+{
+	slice name = must_word(w), type = must_word(w), value = {0};
+
+	word(w, &value);
+	if (!resolver_add(name, type, value))
+		play_fails(w->p, "dns NAME A|AAAA|MX|NS|PTR|TXT VALUE, dns NAME silent|fails");
+}
+
+/* key SELECTOR of DOMAIN */
+static void given_key(struct words *w)
+{
+	slice selector = must_word(w);
+
+	if (!word_is(w, "of"))
+		play_fails(w->p, "key SELECTOR of DOMAIN");
+	seal_given(w->p, selector, must_word(w));
+}
+
+static void given_folder(struct words *w)
+{
+	struct play *p = w->p;
+	slice name = must_word(w);
+	folder *made;
+
+	if (!word_is(w, "of"))
+		play_fails(p, "folder NAME of MAILBOX");
+	int i = must_mailbox(p, must_word(w));
+	if (i >= 0 && folder_find(house.of[i], house.mailbox[i], name, &p->a, &made) == ST_ABSENT)
+		must(p, folder_make(house.of[i], house.mailbox[i], name, 0, &p->a, &made), name, S(""));
+}
+
 static const struct {
 	const char *name;
 	void (*run)(struct words *w);
 } things[] = {
 	{"domain", given_domain},   {"mailbox", given_mailbox}, {"address", given_address},
 	{"setting", given_setting}, {"message", given_message}, {"scram", given_scram},
+	{"dns", given_dns},         {"key", given_key},         {"folder", given_folder},
 };
 
 static void given_thing(struct words *w)
@@ -365,6 +407,40 @@ static void expect_mailbox(struct words *w)
 		play_fails(w->p, "expect mailbox NAME N messages");
 }
 
+/* expect folder Junk of anna 1 messages */
+static void expect_folder(struct words *w)
+{
+	struct play *p = w->p;
+	slice name = must_word(w);
+	folder *f;
+
+	if (!word_is(w, "of"))
+		play_fails(p, "expect folder NAME of MAILBOX N messages");
+	int i = must_mailbox(p, must_word(w));
+	int64_t wanted = must_number(w);
+	if (i < 0)
+		return;
+	if (folder_find(house.of[i], house.mailbox[i], name, &p->a, &f) != ST_OK)
+		play_fails(p, "there is no folder %.*s", SLICE_ARGS(name));
+	else
+		expect_count(p, "messages", wanted, f->messages);
+	if (!word_is(w, "messages") && !word_is(w, "message"))
+		play_fails(p, "expect folder NAME of MAILBOX N messages");
+}
+
+/* expect signed anna 1 by demo.test */
+static void expect_signed(struct words *w)
+{
+	struct play *p = w->p;
+	slice name = must_word(w), number = must_word(w), body;
+
+	if (!word_is(w, "by"))
+		play_fails(p, "expect signed NAME NUMBER by DOMAIN");
+	slice domain = must_word(w);
+	if (play_goes_on(p) && house_stored(p, name, number, &body) && !seal_holds(p, domain, body))
+		play_fails(p, "no signature of %.*s holds:\n%.*s", SLICE_ARGS(domain), SLICE_ARGS(body));
+}
+
 static bool holds(slice body, slice how, slice wanted)
 {
 	if (slice_same(how, S("contains")))
@@ -438,6 +514,10 @@ static void expect(struct words *w)
 		expect_mailbox(w);
 	else if (word_is(w, "body"))
 		expect_body(w);
+	else if (word_is(w, "folder"))
+		expect_folder(w);
+	else if (word_is(w, "signed"))
+		expect_signed(w);
 	else if (word_is(w, "bodies"))
 		expect_count(p, "bodies", must_number(w), memory_blobs());
 	else if (word_is(w, "queue"))

@@ -14,7 +14,8 @@
 /* Behind what the house puts in front: those fields hold ids and moments. */
 static slice content_of(slice body)
 {
-	static const char *const added[] = {"Return-Path:", "Received:", "Message-ID:", "Date:"};
+	static const char *const added[] = {"Return-Path:", "Received:", "Message-ID:", "Date:",
+		"Authentication-Results:", "DKIM-Signature:"};
 
 	for (bool one = true; one;) {
 		one = false;

@@ -8,7 +8,10 @@ dialog_SOURCES = \
 	tests/dialog/house.c \
 	tests/dialog/invariant.c \
 	tests/dialog/play.h \
+	tests/dialog/resolver.c \
+	tests/dialog/resolver.h \
 	tests/dialog/run.c \
+	tests/dialog/seal.c \
 	tests/dialog/script.c \
 	tests/dialog/script.h \
 	tests/dialog/talk.c

@@ -75,6 +75,15 @@ bool house_stored(struct play *p, slice mailbox, slice number, slice *body);
 /* Each mailbox, in the order of making. */
 void house_each(void (*each)(struct play *p, int place, int64_t postoffice, int64_t mailbox), struct play *p);
 
+/* ---- seal.c: domains that sign */
+void seal_reset(void);
+/* Makes a key and publishes it; where the domain is one of ours it signs what is submitted. */
+void seal_given(struct play *p, slice selector, slice domain);
+/* The message with a signature of the domain in front. */
+slice seal_sign(struct play *p, slice domain, slice message);
+/* Whether a signature of the domain holds. */
+bool seal_holds(struct play *p, slice domain, slice message);
+
 /* ---- talk.c */
 void talk_line(struct play *p, const struct line *l);
 void talk_end(struct play *p); /* who is still there leaves; waits until all conversations have ended */

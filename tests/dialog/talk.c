@@ -206,6 +206,24 @@ static void verb_text(struct play *p, struct client *c, slice rest)
 	text_free(&out);
 }
 
+/* signed DOMAIN "text" */
+static void verb_signed(struct play *p, struct client *c, slice rest)
+{
+	dot_writer w = {0};
+	text out = TEXT_INIT;
+	slice domain, bytes;
+	bool comma;
+
+	if (!script_word(&rest, &p->a, &domain, &comma) || !script_word(&rest, &p->a, &bytes, &comma)) {
+		play_fails(p, "signed DOMAIN \"text\"");
+		return;
+	}
+	dot_write(&w, seal_sign(p, domain, bytes), &out);
+	dot_write_end(&w, &out);
+	stream_write(c->s, text_slice(&out));
+	text_free(&out);
+}
+
 static void verb_file(struct play *p, struct client *c, slice rest)
 {
 	slice bytes;
@@ -220,6 +238,7 @@ static const struct verb {
 } verbs[] = {
 	{"connect", verb_connect}, {"tls", verb_tls},   {"close", verb_close},
 	{"apop", verb_apop},       {"text", verb_text}, {"file", verb_file},
+	{"signed", verb_signed},
 };
 
 static const struct verb *find_verb(slice text, slice *rest)

@@ -11,6 +11,7 @@
 #include "mail/header.h"
 #include "mail/word.h"
 #include "provider/digest.h"
+#include "provider/folder.h"
 #include "provider/trace.h"
 
 #include <inttypes.h>
@@ -62,6 +63,7 @@ void incoming_close(struct incoming **in)
 		blob_writer_close(&i->delivery.parts[p].body);
 	digest_close(&i->content);
 	text_free(&i->fresh);
+	policy_text_close(&i->judged);
 	text_free(&i->header);
 	memory_free(i);
 	*in = NULL;
@@ -138,6 +140,7 @@ static void make_parts(struct smtp *s, struct incoming *in)
 	qsort(s->recipients, (size_t)s->n, sizeof *s->recipients, by_place);
 	in->delivery.parts = arena_new_array(&s->mail, (size_t)s->n, sizeof *in->delivery.parts);
 	struct route *routes = arena_new_array(&s->mail, (size_t)s->n, sizeof *routes);
+	in->routes = routes;
 	struct queue_recipient *far = arena_new_array(&s->mail, (size_t)s->n, sizeof *far);
 	struct delivery_part *part = NULL;
 	for (int i = 0; i < s->n; i++) {
@@ -225,17 +228,20 @@ static void make_missing(struct smtp *s, struct incoming *in, const header_surve
 		in->delivery.sent = clock_wall();
 }
 
-static void add_missing_fields(const struct incoming *in, const header_survey *seen, header_builder *b)
+static slice missing_fields(const struct smtp *s, const struct incoming *in, arena *a)
 {
-	if (seen->message_id == 0 && in->delivery.message_id.size)
-		header_build_raw(b, S("Message-ID"), in->delivery.message_id);
-	if (seen->date == 0 && in->delivery.sent)
-		header_build_date(b, S("Date"), (date){in->delivery.sent, 0});
+	header_builder b = {.utf8 = s->parameters.smtputf8};
+	slice fields = {0};
+	if (in->seen.message_id == 0 && in->delivery.message_id.size)
+		header_build_raw(&b, S("Message-ID"), in->delivery.message_id);
+	if (in->seen.date == 0 && in->delivery.sent)
+		header_build_date(&b, S("Date"), (date){in->delivery.sent, 0});
+	header_build_end(&b, a, &fields);
+	return fields;
 }
 
 static slice fields_for(const struct smtp *s, const struct incoming *in,
-			const struct delivery_part *part, const header_survey *seen, slice hop,
-			arena *a)
+			const struct delivery_part *part, slice hop, arena *a)
 {
 	header_builder b = {.utf8 = s->parameters.smtputf8};
 	slice sender = mail_address_text(&s->sender, a), fields = {0};
@@ -243,11 +249,11 @@ static slice fields_for(const struct smtp *s, const struct incoming *in,
 	slice return_path = part->n == 0 ? S("") :
 		arena_format(a, "Return-Path: <%.*s>\r\n", SLICE_ARGS(sender));
 	add_catch_all_fields(s, part, &b, a);
-	add_missing_fields(in, seen, &b);
 	if (header_build_end(&b, a, &fields) != ST_OK)
 		fields = (slice){0}; /* a field name setting that is none: the mail goes without it */
-	return arena_format(a, "%.*s%.*s%.*s", SLICE_ARGS(return_path), SLICE_ARGS(hop),
-			    SLICE_ARGS(fields));
+	return arena_format(a, "%.*s%.*s%.*s%.*s%.*s", SLICE_ARGS(return_path),
+			    SLICE_ARGS(in->verdict.fields), SLICE_ARGS(hop), SLICE_ARGS(fields),
+			    SLICE_ARGS(in->missing));
 }
 
 static slice shortened(slice value, arena *a)
@@ -301,31 +307,67 @@ static status write_all(struct incoming *in, slice bytes)
 	return ST_OK;
 }
 
-/* The header section is here (or its analysed share): judges it and starts the blobs. */
-static status pass_header(conversation *c, struct incoming *in, size_t header_size)
+static status write_body(struct incoming *in, slice bytes)
+{
+	policy_body(&in->judged, bytes);
+	return write_all(in, bytes);
+}
+
+/* All of the header but the fields that claim to be ours. */
+static status write_header(conversation *c, struct incoming *in, slice header)
+{
+	header_walk w = header_walk_of(header);
+	header_field f;
+	const char *from = header.at;
+	while (header_next(&w, &f)) {
+		if (!policy_is_forged(f.name, f.value, &c->command))
+			continue;
+		TRY(write_all(in, slice_of(from, (size_t)(f.raw.at - from))));
+		in->header_size -= f.raw.size;
+		from = f.raw.at + f.raw.size;
+	}
+	return write_all(in, slice_of(from, (size_t)(header.at + header.size - from)));
+}
+
+/* The header section is here, or its analysed share when it is not whole: judges it and starts the
+   blobs. What the house adds is put in front when the text is complete. */
+static status pass_header(conversation *c, struct incoming *in, size_t header_size, bool whole)
 {
 	struct smtp *s = smtp_of(c);
-	header_survey seen;
-	header_look(slice_until(text_slice(&in->header), header_size), &seen);
+	slice header = slice_until(text_slice(&in->header), header_size);
+	header_look(header, &in->seen);
 	in->in_body = true;
-	in->refusal = header_refusal(s, &seen);
+	in->header_size = header_size;
+	in->refusal = header_refusal(s, &in->seen);
 	if (!in->refusal)
-		in->refusal = author_refusal(c, &seen);
+		in->refusal = author_refusal(c, &in->seen);
 	if (in->refusal)
 		return ST_OK;
-	note_facts(s, in, &seen);
-	make_missing(s, in, &seen);
+	note_facts(s, in, &in->seen);
+	make_missing(s, in, &in->seen);
+	in->missing = missing_fields(s, in, &s->mail);
 	make_parts(s, in);
+	for (int i = 0; i < in->delivery.n; i++)
+		TRY(blob_writer_open(in->delivery.parts[i].postoffice, &in->delivery.parts[i].body));
+	policy_header(c, &in->judged, header, whole, in->missing);
+	TRY(write_header(c, in, header));
+	TRY(write_body(in, slice_from(text_slice(&in->header), header_size)));
+	if (!in->judged.hashes)
+		text_free(&in->header);
+	return ST_OK;
+}
+
+static status put_in_front(conversation *c, struct incoming *in)
+{
+	struct smtp *s = smtp_of(c);
 	slice hop = received_field(c, in);
 	for (int i = 0; i < in->delivery.n; i++) {
 		struct delivery_part *part = &in->delivery.parts[i];
-		slice fields = fields_for(s, in, part, &seen, hop, &s->mail);
-		part->header_size = (uint32_t)(fields.size + header_size);
-		TRY(blob_writer_open(part->postoffice, &part->body));
-		TRY(blob_write(part->body, fields));
+		slice fields = fields_for(s, in, part, hop, &s->mail);
+		part->header_size = (uint32_t)(fields.size + in->header_size);
+		TRY(blob_write_front(part->body, fields));
+		TRY(blob_writer_finish(part->body));
 	}
-	TRY(write_all(in, text_slice(&in->header)));
-	text_free(&in->header);
 	return ST_OK;
 }
 
@@ -339,12 +381,12 @@ static status take(conversation *c, struct incoming *in)
 	}
 	digest_add(in->content, text_slice(&in->fresh));
 	if (in->in_body)
-		return write_all(in, text_slice(&in->fresh));
+		return write_body(in, text_slice(&in->fresh));
 	text_add(&in->header, text_slice(&in->fresh));
 	if (in->scan.header_size > 0)
-		return pass_header(c, in, (size_t)in->scan.header_size);
+		return pass_header(c, in, (size_t)in->scan.header_size, true);
 	if (in->header.size > (size_t)setting_number(S_smtp_header_most, NULL))
-		return pass_header(c, in, in->header.size);
+		return pass_header(c, in, in->header.size, false);
 	return ST_OK;
 }
 
@@ -407,6 +449,34 @@ static const char *text_refusal(const struct smtp *s, const struct incoming *in)
 	return NULL;
 }
 
+/* Mail that its author's domain disowns goes where its recipient's domain wants it: into the folder for
+   junk, where the mailbox has one. */
+static void set_apart(struct smtp *s, struct incoming *in)
+{
+	for (int i = 0; i < s->n; i++) {
+		const struct recipient *r = &s->recipients[i];
+		struct route *to = in->routes;
+		folder *junk;
+		if (r->remote || !policy_is_junk(&in->verdict, r) ||
+		    folder_find(r->route.postoffice, r->route.mailbox, S("Junk"), &s->mail, &junk) != ST_OK)
+			continue;
+		while (to->postoffice != r->route.postoffice || to->mailbox != r->route.mailbox)
+			to++;
+		to->inbox = junk->id;
+	}
+}
+
+static const char *judge(conversation *c, struct incoming *in)
+{
+	policy_judge(c, &in->judged, &in->verdict);
+	if (in->verdict.refusal)
+		trace_note(in->delivery.parts[0].postoffice, 0, TRACE_REFUSED, "conversation=%s message_id=%s %s",
+			   c->name, log_quote(in->delivery.message_id), in->verdict.told.at);
+	else if (in->verdict.wish != DMARC_DO_NOTHING)
+		set_apart(smtp_of(c), in);
+	return in->verdict.refusal;
+}
+
 static void trace_accepted(conversation *c, const struct incoming *in, const char *id)
 {
 	struct smtp *s = smtp_of(c);
@@ -422,6 +492,9 @@ static void trace_accepted(conversation *c, const struct incoming *in, const cha
 			   log_quote(mail_address_text(&s->sender, &c->command)),
 			   blob_writer_size(part->body), log_quote(in->delivery.message_id));
 	}
+	for (int p = 0; p < in->delivery.n && in->verdict.told.size; p++)
+		trace_note(in->delivery.parts[p].postoffice, in->delivery.id, TRACE_JUDGED, "conversation=%s %s",
+			   c->name, in->verdict.told.at);
 	for (int i = 0; i < s->n; i++) {
 		const struct recipient *r = &s->recipients[i];
 		if (r->remote) {
@@ -487,14 +560,15 @@ status incoming_finish(conversation *c, struct incoming *in)
 	struct smtp *s = smtp_of(c);
 	in->began = clock_now();
 	if (!in->in_body && !in->refusal) {
-		status passed = pass_header(c, in, in->header.size);
+		status passed = pass_header(c, in, in->header.size, true);
 		if (passed != ST_OK)
 			in->refusal = smtp_delivery_reply(passed);
 	}
 	const char *refusal = text_refusal(s, in);
-	for (int i = 0; i < in->delivery.n && !refusal; i++)
-		if (blob_writer_finish(in->delivery.parts[i].body) != ST_OK)
-			refusal = smtp_delivery_reply(ST_BUSY);
+	if (!refusal)
+		refusal = judge(c, in);
+	if (!refusal && put_in_front(c, in) != ST_OK)
+		refusal = smtp_delivery_reply(ST_BUSY);
 	if (refusal)
 		return smtp_refuse(c, refusal);
 	repeat_key(c, in);

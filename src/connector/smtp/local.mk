@@ -19,6 +19,12 @@ libsmtp_a_SOURCES = \
 	src/connector/smtp/outbound_wire.c \
 	src/connector/smtp/plan.c \
 	src/connector/smtp/plan.h \
+	src/connector/smtp/policy.c \
+	src/connector/smtp/policy.h \
+	src/connector/smtp/policy_dnsbl.c \
+	src/connector/smtp/policy_inside.h \
+	src/connector/smtp/policy_sign.c \
+	src/connector/smtp/policy_verify.c \
 	src/connector/smtp/relay.c \
 	src/connector/smtp/report.c \
 	src/connector/smtp/report.h \

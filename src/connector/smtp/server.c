@@ -1,11 +1,13 @@
 /* One SMTP conversation from greeting to goodbye, and the commands that need no room of their own.
    Mail transactions are in transaction.c and incoming.c, logons in logon.c. */
+#include "base/log.h"
 #include "base/utf8.h"
 #include "connector/smtp/session.h"
 #include "mail/date.h"
 #include "net/listener.h"
 #include "provider/provider.h"
 #include "provider/sasl.h"
+#include "provider/trace.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -44,6 +46,7 @@ void smtp_reset(conversation *c)
 	s->recipients = NULL;
 	s->n = s->room = s->surplus = s->remotes = 0;
 	s->counted = false;
+	policy_message_over(c);
 	if (s->state != AT_START)
 		s->state = AT_READY;
 }
@@ -384,6 +387,7 @@ static status say_malformed(conversation *c, status why)
 
 static status say_too_many(conversation *c)
 {
+	policy_too_many(c);
 	return conversation_say(c, "421 4.7.0 Too many errors, closing");
 }
 
@@ -465,9 +469,14 @@ status smtp_conversation(conversation *c)
 {
 	struct smtp s = {.state = AT_START, .mail = ARENA_INIT};
 	c->state = &s;
-	const char *why;
+	const char *why, *refusal = policy_door(c);
 	status kind;
-	if (!provider_healthy(&why)) {
+	if (refusal) {
+		metric_add(M_conversations_refused, c->service, 1);
+		trace_note(0, 0, TRACE_REFUSED, "conversation=%s peer=%s reply=%s", c->name,
+			net_address_text(smtp_client(c), &c->command).at, log_quote(slice_z(refusal)));
+		kind = conversation_say(c, "%s", refusal);
+	} else if (!provider_healthy(&why)) {
 		kind = conversation_say(c, "421 4.3.0 The message store is not to be had now; try again later");
 	} else {
 		kind = conversation_say(c, "220 %.*s", SLICE_ARGS(greeting(c)));
@@ -481,6 +490,7 @@ status smtp_conversation(conversation *c)
 		deliver_confirm(slice_of(s.unconfirmed, sizeof s.unconfirmed),
 				!stream_was_heard(c->stream));
 	smtp_reset(c);
+	policy_conversation_over(c);
 	arena_release(&s.mail);
 	c->state = NULL;
 	return kind;

@@ -2,9 +2,11 @@
 #ifndef PENNYPOST_CONNECTOR_SMTP_SESSION_H
 #define PENNYPOST_CONNECTOR_SMTP_SESSION_H
 
+#include "connector/smtp/policy.h"
 #include "connector/smtp/smtp.h"
 #include "mail/address.h"
 #include "mail/dot.h"
+#include "mail/header.h"
 #include "mail/parameter.h"
 #include "provider/address_map.h"
 #include "provider/auth.h"
@@ -31,8 +33,14 @@ struct recipient {
 struct incoming {
 	dot_scan scan;
 	text fresh;          /* scanned, not yet passed on */
-	text header;         /* gathered until the header section is complete */
+	text header;         /* gathered until the header section is complete; kept while it is judged */
+	size_t header_size;  /* of what goes on of it */
+	header_survey seen;
 	bool in_body;        /* the header has been passed on */
+	struct policy_text judged;
+	struct policy_verdict verdict;
+	struct route *routes; /* of all parts */
+	slice missing;        /* fields that the client left out */
 	const char *refusal; /* why it cannot be accepted: what still comes is read and dropped */
 	struct delivery delivery;
 	struct queue_envelope envelope;
@@ -61,6 +69,7 @@ struct smtp {
 	unsigned idle_commands;  /* since the last message */
 	unsigned greetings;
 	bool data_refused;       /* body lines may follow: nothing unknown is forgiven */
+	struct policy policy;
 	uint8_t unconfirmed[16]; /* key of the message whose 250 the client may not have read */
 	bool has_unconfirmed;
 };

@@ -10,6 +10,9 @@
 /* The whole talk, from greeting to goodbye; c->service tells MX (SERVICE_SMTP) from submission. */
 status smtp_conversation(conversation *c);
 
+/* Forgets what a worker's conversations share: its resolver and the keys that sign. When none is open. */
+void smtp_close(void);
+
 /* The command rows, for help, manual and settings checks. */
 extern const struct command smtp_commands[];
 extern const int smtp_command_count;

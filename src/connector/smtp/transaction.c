@@ -129,6 +129,12 @@ status smtp_mail(conversation *c, slice rest)
 			? "553 5.7.1 The sender address belongs to another mailbox"
 			: "451 4.3.0 The sender cannot be checked now; try again later");
 	}
+	reply = policy_sender(c);
+	if (reply) {
+		conversation_bad(c);
+		smtp_reset(c);
+		return smtp_refuse(c, reply);
+	}
 	s->state = AT_SENDER;
 	s->messages++;
 	s->idle_commands = 0;
@@ -158,6 +164,22 @@ static status resolve_bare_postmaster(conversation *c, struct recipient *r, uint
 	return ST_OK;
 }
 
+/* "[192.0.2.1]", "[IPv6:2001:db8::1]": the address the client came to, or another that is ours (C17). */
+static bool is_our_literal(const conversation *c, slice literal)
+{
+	net_address at;
+	slice inside = slice_until(slice_from(literal, 1), literal.size - 2);
+
+	if (!setting_on(S_smtp_literals, NULL))
+		return false;
+	if (slice_starts_nocase(inside, S("IPv6:")))
+		inside = slice_from(inside, 5);
+	if (net_address_parse(inside, &at) != ST_OK)
+		return false;
+	return (at.family == c->local.family && memcmp(at.ip, c->local.ip, sizeof at.ip) == 0) ||
+	       smtp_in_networks(S_smtp_literal_addresses, &at);
+}
+
 static uint64_t most_for(const struct recipient *r)
 {
 	struct setting_at at = {r->route.postoffice, r->remote ? S("") : r->address.domain, 0};
@@ -171,6 +193,8 @@ static status resolve(conversation *c, struct recipient *r)
 	status kind = ST_OK;
 	if (r->address.domain.size == 0)
 		TRY(resolve_bare_postmaster(c, r, size));
+	else if (r->address.literal && is_our_literal(c, r->address.domain))
+		kind = address_resolve(r->address.local, smtp_local_domain(), size, &s->mail, &r->route);
 	else
 		kind = address_resolve(r->address.local, r->address.domain, size, &s->mail, &r->route);
 	if (kind == ST_FOREIGN)
@@ -206,6 +230,17 @@ static status too_many_recipients(conversation *c)
 	return conversation_say(c, "452 4.5.3 Too many recipients; send the rest in another message");
 }
 
+static status refuse_recipient(conversation *c, const struct recipient *r, const char *reply)
+{
+	conversation_bad(c);
+	metric_add(M_messages_refused, c->service, 1);
+	trace_note(r->route.postoffice, 0, TRACE_REFUSED, "conversation=%s peer=%s from=%s recipient=%s reply=%s",
+		   c->name, net_address_text(smtp_client(c), &c->command).at,
+		   log_quote(mail_address_text(&smtp_of(c)->sender, &c->command)),
+		   log_quote(mail_address_text(&r->address, &c->command)), log_quote(slice_z(reply)));
+	return conversation_say(c, "%s", reply);
+}
+
 status smtp_rcpt(conversation *c, slice rest)
 {
 	struct smtp *s = smtp_of(c);
@@ -236,6 +271,9 @@ status smtp_rcpt(conversation *c, slice rest)
 			   log_quote(mail_address_text(&r.address, &c->command)), status_name(kind));
 		return smtp_say_recipient(c, kind, s->parameters.size, &r.route);
 	}
+	const char *refusal = policy_recipient(c, &r);
+	if (refusal)
+		return refuse_recipient(c, &r, refusal);
 	add_recipient(s, &r);
 	s->remotes += r.remote;
 	s->state = AT_RCPT;

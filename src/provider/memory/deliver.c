@@ -27,6 +27,8 @@ static status check_part(struct store *s, const struct delivery_part *p, int64_t
 		struct m_mailbox *m = store_mailbox(s, p->postoffice, r->mailbox);
 		if (!m || m->state != MAILBOX_ENABLED || m->postoffice->state != POSTOFFICE_ENABLED)
 			return ST_ABSENT;
+		if (!store_folder(m, r->inbox))
+			return ST_ABSENT;
 		if (m->quota > 0 && m->used + size > m->quota + (r->postmaster ? room : 0))
 			return ST_FULL;
 	}
@@ -56,9 +58,10 @@ static void store_part(struct store *s, const struct delivery *d, const struct d
 	for (int i = 0; i < p->n; i++) {
 		struct m_mailbox *m = store_mailbox(s, p->postoffice, p->recipients[i].mailbox);
 
-		store_entry_add(
-			s, m, m->inbox, kept, store_modseq(m, m->inbox), 0, clock_wall(), 0);
-		news_tell(p->postoffice, m->id, m->inbox->f.id);
+		struct m_folder *f = store_folder(m, p->recipients[i].inbox);
+
+		store_entry_add(s, m, f, kept, store_modseq(m, f), 0, clock_wall(), 0);
+		news_tell(p->postoffice, m->id, f->f.id);
 	}
 	for (int i = 0; i < p->m; i++)
 		store_queue(s, d->envelope, &p->remote[i], kept);
@@ -142,6 +145,8 @@ status deliver_text(const struct route *to, int n, slice raw, int64_t *id)
 int64_t memory_message(int64_t postoffice, int64_t mailbox, const char *raw)
 {
 	int64_t id = 0;
-	struct route to = {.postoffice = postoffice, .mailbox = mailbox};
+	struct m_mailbox *m = store_mailbox(store_take(), postoffice, mailbox);
+	struct route to = {.postoffice = postoffice, .mailbox = mailbox, .inbox = m ? m->inbox->f.id : 0};
+	store_give();
 	return deliver_text(&to, 1, slice_z(raw), &id) == ST_OK ? id : 0;
 }

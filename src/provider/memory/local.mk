@@ -7,6 +7,7 @@ libprovider_memory_a_SOURCES = $(provider_shared) \
 	src/provider/memory/auth.c \
 	src/provider/memory/blob.c \
 	src/provider/memory/deliver.c \
+	src/provider/memory/dkim_key.c \
 	src/provider/memory/folder.c \
 	src/provider/memory/folder_tree.c \
 	src/provider/memory/housekeep.c \

@@ -124,7 +124,8 @@ const char *trace_name(enum trace_kind k)
 		[TRACE_DEFERRED] = "deferred",
 		[TRACE_FAILED] = "failed",
 		[TRACE_REPORTED] = "reported",
-		[TRACE_PARKED] = "parked"};
+		[TRACE_PARKED] = "parked",
+		[TRACE_JUDGED] = "judged"};
 	return names[k];
 }
 

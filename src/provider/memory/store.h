@@ -9,6 +9,7 @@
 #include "base/metric.h"
 #include "mail/address.h"
 #include "provider/blob.h"
+#include "provider/dkim_key.h"
 #include "provider/domain.h"
 #include "provider/folder.h"
 #include "provider/keyword.h"
@@ -130,6 +131,11 @@ struct m_queued { /* a recipient at another system */
 	queue_entry e;
 };
 
+struct m_dkim_key {
+	link_t link;
+	dkim_key k;
+};
+
 struct m_trace {
 	link_t link;
 	struct trace_row row;
@@ -137,7 +143,7 @@ struct m_trace {
 
 struct store {
 	arena a;
-	link_t postoffices, blobs, messages, values, repeats, failures, traces, queue;
+	link_t postoffices, blobs, messages, values, repeats, failures, traces, queue, dkim_keys;
 	uint64_t settings_revision, routing_revision;
 	status deliver_fail, deliver_lose;
 	const char *unhealthy;

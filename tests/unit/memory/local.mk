@@ -7,4 +7,6 @@ unit_memory_SOURCES = \
 	tests/unit/memory/sasl.c \
 	tests/unit/memory/reader.c \
 	$(reader_tests)
+	tests/unit/memory/services.c \
+	tests/unit/memory/sasl.c
 unit_memory_LDADD = $(floor_talk_memory) $(CRITERION_LIBS)

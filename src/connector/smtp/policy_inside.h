@@ -1,0 +1,37 @@
+/* What the files of the receiving rules share. */
+#ifndef PENNYPOST_CONNECTOR_SMTP_POLICY_INSIDE_H
+#define PENNYPOST_CONNECTOR_SMTP_POLICY_INSIDE_H
+
+#include "connector/smtp/session.h"
+
+/* The worker's resolver, opened when it is first needed; NULL: it cannot be. */
+dns *policy_resolver(void);
+lookup policy_lookup(void);
+
+/* Waits for the DNS stand between these two. */
+struct policy_wait {
+	usec began, deadline;
+};
+struct policy_wait policy_wait_begin(conversation *c);
+void policy_wait_end(conversation *c, const struct policy_wait *w);
+
+/* Logs which rule refused and gives the reply, formatted in the command's arena. */
+const char *policy_refuse(conversation *c, const char *rule, const char *format, ...)
+	__attribute__((format(printf, 3, 4)));
+
+/* Where a setting of the recipient's domain is asked for. */
+struct setting_at policy_at(const struct recipient *r);
+
+/* SPF of the present message, judged once (policy_verify.c). */
+const spf_report *policy_spf(conversation *c);
+
+/* Blacklists and lists of good clients, asked once (policy_dnsbl.c). */
+const char *policy_dnsbl(conversation *c, const struct recipient *r);
+
+/* Signing (policy_sign.c). */
+void policy_sign_begin(conversation *c, struct policy_text *t, slice header, slice added);
+slice policy_sign_end(conversation *c, struct policy_text *t);
+void policy_keys_drop(struct sign_keys **keys);
+void policy_keys_forget(void); /* all that nobody uses */
+
+#endif

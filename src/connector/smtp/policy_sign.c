@@ -1,0 +1,167 @@
+/* Signing submitted mail by the domain of its author (V19). Keys are kept open for a moment, so that
+   neither the database nor their decryption is asked for every message. */
+#include "base/log.h"
+#include "base/map.h"
+#include "base/memory.h"
+#include "connector/smtp/policy_inside.h"
+#include "net/signature.h"
+#include "provider/dkim_key.h"
+
+#include <inttypes.h>
+
+#define KEPT (10 * USEC_S)
+#define DOMAINS_MOST 1000 /* whose keys are kept */
+
+/* Of one domain; those of a domain without keys are none. */
+struct sign_keys {
+	int users; /* messages that are being signed, and the map */
+	usec until;
+	int n;
+	signature_key *key[DKIM_SIGNERS_MOST];
+	enum signature_algorithm algorithm[DKIM_SIGNERS_MOST];
+	slice selector[DKIM_SIGNERS_MOST];
+	arena a;
+};
+
+static map *kept;
+
+void policy_keys_drop(struct sign_keys **keys)
+{
+	struct sign_keys *k = *keys;
+
+	*keys = NULL;
+	if (!k || --k->users > 0)
+		return;
+	for (int i = 0; i < k->n; i++)
+		signature_key_close(&k->key[i]);
+	arena_release(&k->a);
+	memory_free(k);
+}
+
+void policy_keys_forget(void)
+{
+	size_t cursor = 0;
+	slice name;
+	void *keys;
+
+	while (kept && map_next(kept, &cursor, &name, &keys)) {
+		struct sign_keys *k = keys;
+		map_remove(kept, name);
+		policy_keys_drop(&k);
+	}
+	map_close(&kept);
+}
+
+static void open_keys(struct sign_keys *k, dkim_key *rows, int n)
+{
+	for (int i = 0; i < n && k->n < DKIM_SIGNERS_MOST; i++) {
+		if (signature_key_open(rows[i].private_key, &k->key[k->n]) == ST_OK) {
+			k->algorithm[k->n] = rows[i].algorithm;
+			k->selector[k->n++] = arena_copy(&k->a, rows[i].selector);
+		}
+	}
+}
+
+static status load(int64_t postoffice, slice domain, struct sign_keys **out)
+{
+	arena a = ARENA_INIT;
+	dkim_key *rows;
+	int n;
+
+	arena_secret(&a);
+	status kind = dkim_key_signing(postoffice, domain, &a, &rows, &n);
+	if (kind == ST_OK) {
+		*out = memory_new(sizeof **out);
+		(*out)->users = 1;
+		(*out)->until = clock_now() + KEPT;
+		open_keys(*out, rows, n);
+	}
+	arena_release(&a);
+	return kind;
+}
+
+static void keep(slice name, struct sign_keys *k)
+{
+	if (kept && map_size(kept) >= DOMAINS_MOST)
+		policy_keys_forget();
+	if (!kept)
+		kept = map_open();
+	struct sign_keys *before = map_put(kept, name, k);
+	policy_keys_drop(&before);
+}
+
+/* Lent to the caller until policy_keys_drop. */
+static status keys_of(int64_t postoffice, slice domain, arena *a, struct sign_keys **out)
+{
+	slice name = arena_format(a, "%" PRId64 " %.*s", postoffice, SLICE_ARGS(domain));
+	struct sign_keys *k = kept ? map_get(kept, name) : NULL;
+
+	if (!k || k->until < clock_now()) {
+		TRY(load(postoffice, domain, &k));
+		keep(name, k);
+	}
+	k->users++;
+	*out = k;
+	return ST_OK;
+}
+
+static void unsigned_log(conversation *c, slice author, const char *why)
+{
+	log_event(EV_POLICY_UNSIGNED, "conversation=%s domain=%s why=%s", c->name, log_quote(author), why);
+}
+
+/* A header may hold any byte. */
+static slice joined(slice first, slice second, arena *a)
+{
+	char *at = arena_new(a, first.size + second.size + 1);
+
+	if (first.size)
+		memcpy(at, first.at, first.size);
+	if (second.size)
+		memcpy(at + first.size, second.at, second.size);
+	return slice_of(at, first.size + second.size);
+}
+
+void policy_sign_begin(conversation *c, struct policy_text *t, slice header, slice added)
+{
+	struct smtp *s = smtp_of(c);
+	slice whole = joined(added, header, &s->mail), author;
+	dkim_signer signer[DKIM_SIGNERS_MOST];
+
+	if (dmarc_author(whole, &s->mail, &author) != ST_OK ||
+		!setting_on(S_sign_outgoing_mail,
+			&(struct setting_at){.postoffice = s->who.postoffice, .domain = author}))
+		return;
+	status kind = keys_of(s->who.postoffice, author, &s->mail, &t->keys);
+	if (kind != ST_OK) {
+		unsigned_log(c, author, status_name(kind));
+		return;
+	}
+	for (int i = 0; i < t->keys->n; i++)
+		signer[i] = (dkim_signer){.domain = author,
+			.selector = t->keys->selector[i],
+			.algorithm = t->keys->algorithm[i],
+			.key = t->keys->key[i],
+			.header = CANON_RELAXED,
+			.body = CANON_RELAXED,
+			.at = clock_wall()};
+	if (t->keys->n == 0)
+		return;
+	t->hashes = signature_body_open(&signature_openssl);
+	if (dkim_sign_begin(whole, signer, (size_t)t->keys->n, t->hashes, &s->mail, &t->sign) != ST_OK) {
+		unsigned_log(c, author, "header");
+		t->sign = NULL;
+	}
+}
+
+slice policy_sign_end(conversation *c, struct policy_text *t)
+{
+	slice fields = {0};
+
+	signature_body_end(t->hashes);
+	if (dkim_sign_end(t->sign, &fields) != ST_OK) {
+		unsigned_log(c, S(""), "key");
+		return (slice){0};
+	}
+	return fields;
+}

@@ -1,0 +1,98 @@
+/* Domains that sign: ours by the keys that the house keeps, others by keys that only the script has. */
+#include "play.h"
+
+#include "mail/dkim.h"
+#include "net/dns.h"
+#include "net/signature.h"
+#include "provider/dkim_key.h"
+#include "provider/domain.h"
+#include "resolver.h"
+
+static struct seal {
+	slice selector, domain;
+	signature_key *key;
+} seals[8];
+static int seal_count;
+
+void seal_reset(void)
+{
+	while (seal_count > 0)
+		signature_key_close(&seals[--seal_count].key);
+}
+
+static void take_home(struct play *p, const struct seal *s, int64_t postoffice)
+{
+	const struct audit_by tester = {.who = S("dialog")};
+	slice why;
+	dkim_key k = {.postoffice = postoffice,
+		.domain = s->domain,
+		.selector = s->selector,
+		.algorithm = SIGNATURE_ED25519_SHA256,
+		.public_key = signature_key_public(s->key, &p->a),
+		.private_key = signature_key_text(s->key, &p->a)};
+
+	if (dkim_key_add(&k, &tester, &p->a, &why) != ST_OK ||
+		dkim_key_rotate(postoffice, s->domain, &tester) != ST_OK)
+		play_fails(p, "the key cannot be kept");
+}
+
+void seal_given(struct play *p, slice selector, slice domain)
+{
+	struct seal *s = &seals[seal_count];
+	struct domain *ours;
+	slice name;
+
+	*s = (struct seal){arena_copy(&p->a, selector), arena_copy(&p->a, domain), NULL};
+	if (seal_count == (int)(sizeof seals / sizeof *seals) - 1 ||
+		signature_key_make(SIGNATURE_ED25519_SHA256, 0, &s->key) != ST_OK ||
+		dkim_record_name(selector, domain, &p->a, &name) != ST_OK) {
+		play_fails(p, "key SELECTOR of DOMAIN");
+		return;
+	}
+	seal_count++;
+	resolver_add(name, S("TXT"),
+		dkim_record_text(SIGNATURE_ED25519_SHA256, signature_key_public(s->key, &p->a), false, &p->a));
+	if (domain_find(domain, &p->a, &ours) == ST_OK)
+		take_home(p, s, ours->postoffice);
+}
+
+slice seal_sign(struct play *p, slice domain, slice message)
+{
+	slice header, body, fields = {0};
+	dkim_sign *sign;
+
+	for (int i = 0; i < seal_count; i++) {
+		if (!slice_same(seals[i].domain, domain))
+			continue;
+		dkim_signer signer = {.domain = domain, .selector = seals[i].selector,
+			.algorithm = SIGNATURE_ED25519_SHA256, .key = seals[i].key,
+			.header = CANON_RELAXED, .body = CANON_RELAXED};
+		signature_body *hashes = signature_body_open(&signature_openssl);
+		signature_message_split(message, &p->a, &header, &body);
+		if (dkim_sign_begin(header, &signer, 1, hashes, &p->a, &sign) != ST_OK) {
+			signature_body_close(&hashes);
+			break;
+		}
+		signature_body_add(hashes, body);
+		signature_body_end(hashes);
+		dkim_sign_end(sign, &fields);
+		signature_body_close(&hashes);
+		return arena_format(&p->a, "%.*s%.*s", SLICE_ARGS(fields), SLICE_ARGS(message));
+	}
+	play_fails(p, "%.*s cannot sign that", SLICE_ARGS(domain));
+	return message;
+}
+
+bool seal_holds(struct play *p, slice domain, slice message)
+{
+	dns *d = NULL;
+	dkim_report found;
+
+	dns_open(&DNS_CONF_INIT, &d);
+	lookup by = dns_lookup(d);
+	dkim_check_message(message, &signature_openssl, &by, clock_wall(), &p->a, &found);
+	for (size_t i = 0; i < found.count; i++)
+		if (found.verdict[i].result == DKIM_PASS && slice_same(found.verdict[i].domain, domain))
+			return true;
+	return false;
+}
