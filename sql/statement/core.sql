@@ -18,6 +18,10 @@ select set_config('pennypost.postoffice', $1::text, true);
 -- this transaction may be lost by a crash of the server
 select set_config('synchronous_commit', 'off', true);
 
+-- statement tx_tenant_relax global
+-- both in one
+select set_config('pennypost.postoffice', $1::text, true), set_config('synchronous_commit', 'off', true);
+
 -- statement tx_run_ping global
 select 1;
 

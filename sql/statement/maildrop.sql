@@ -5,7 +5,7 @@
 insert into maildrop as held (postoffice, mailbox, token, until)
 values ($1, $2, $3, clock_timestamp() + $4 * interval '1 microsecond')
 on conflict (postoffice, mailbox) do update set token = excluded.token, until = excluded.until
-where held.until < clock_timestamp();
+where held.until < clock_timestamp() or held.token = excluded.token;
 
 -- statement maildrop_logon
 -- $1 post office, $2 mailbox, $3 service, $4 token, $5 delay: microseconds since the logon before, NULL when there was
@@ -75,13 +75,21 @@ select place from ours;
 select count(*) from entry where postoffice = $1::bigint and folder = $2::bigint and uid = any ($3::bigint[]);
 
 -- statement maildrop_entries
--- $1 post office, $2 mailbox, $3 folder: its UIDVALIDITY, and what is in it as three arrays in the order of UIDs
--- (NULL when empty), which cost a fraction of as many rows. The body of the first is told too, since most clients
--- begin with it: with its id at hand PostgreSQL opens one partition of blob, else all of them.
-select f.uidvalidity, l.uids, l.messages, l.sizes,
-	(select m.blob from message m where m.postoffice = $1::bigint and m.msg = l.messages[1])
+-- $1 post office, $2 mailbox, $3 folder, $4 few: its UIDVALIDITY, and what is in it as three arrays in the order of
+-- UIDs (NULL when empty), which cost a fraction of as many rows. The body of the first is told too, since most
+-- clients begin with it: with its id at hand PostgreSQL opens one partition of blob, else all of them. Of a folder
+-- with $4 entries at most the id is also left for maildrop_first, which follows in the same round trip.
+select f.uidvalidity, l.uids, l.messages, l.sizes, b.blob,
+	set_config('pennypost.first', case when cardinality(l.uids) <= $4::bigint then b.blob::text else '' end, true)
 from folder f cross join lateral (
 	select array_agg(e.uid) as uids, array_agg(e.msg) as messages, array_agg(e.size) as sizes
 	from (select uid, msg, size from entry where postoffice = $1::bigint and folder = $3::bigint order by uid) e
-) l
+) l left join message b on b.postoffice = $1::bigint and b.msg = l.messages[1]
 where f.postoffice = $1::bigint and f.mailbox = $2::bigint and f.folder = $3::bigint;
+
+-- statement maildrop_first
+-- The body maildrop_entries chose, when all of it is in its row ($2 octets at most). A setting is known when the plan
+-- starts, so one partition is opened.
+select codec, rawlen, nseg, data, blob from blob
+where postoffice = $1::bigint and blob = nullif(current_setting('pennypost.first', true), '')::bigint
+	and nseg = 1 and octet_length(data) <= $2::bigint;

@@ -417,6 +417,24 @@ status blob_each_of(
 	return read_each(SQL_BLOB_OF_MESSAGE, postoffice, message, each, arg);
 }
 
+struct blob_along blob_along_of(const struct rows *r)
+{
+	if (r->count != 1 || row_int(r, 0, 0) != CODEC_ZSTD || row_int(r, 0, 2) != 1)
+		return (struct blob_along){0};
+	return (struct blob_along){row_int(r, 0, 4), row_int(r, 0, 1), row_slice(r, 0, 3)};
+}
+
+status blob_along_each(
+	const struct blob_along *b, status (*each)(slice bytes, void *arg), void *arg)
+{
+	struct reading r = {.blob = b->blob, .size = (uint64_t)b->size, .each = each, .arg = arg};
+	status s = segment_read(&r, b->packed);
+
+	memory_free(r.piece);
+	TRY(s);
+	return r.seen == r.size ? ST_OK : broken(b->blob, "too-short");
+}
+
 struct head {
 	text bytes;
 	size_t most;

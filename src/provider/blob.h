@@ -33,6 +33,14 @@ status blob_each_of(
    that may be in memory. */
 status blob_each_small(int64_t postoffice, const int64_t *blobs, int n, size_t most,
 	status (*each)(int which, slice raw, void *arg), void *arg);
+/* A small body that came along with other facts, lent. */
+struct blob_along {
+	int64_t blob, size; /* raw octets */
+	slice packed;       /* NULL: it did not come */
+};
+/* As blob_each, of what is at hand. */
+status blob_along_each(
+	const struct blob_along *b, status (*each)(slice bytes, void *arg), void *arg);
 /* The first `most` raw octets, or all: header fetches, TOP. */
 status blob_head(int64_t postoffice, int64_t blob, size_t most, arena *a, slice *bytes);
 

@@ -33,6 +33,7 @@ struct db_tx {
 	arena *arena;
 	struct connection *connection;
 	struct step *first, **last;
+	struct step *newest;
 	int added;
 	int failed;
 	int64_t tenant;
@@ -76,12 +77,14 @@ static void step_add(
 		*out = (struct rows){0};
 	*tx->last = s;
 	tx->last = &s->next;
+	tx->newest = s;
 }
 
 static void steps_forget(db_tx *tx)
 {
 	tx->first = NULL;
 	tx->last = &tx->first;
+	tx->newest = NULL;
 	tx->added = 0;
 }
 
@@ -286,8 +289,12 @@ enum db_role db_role_of(const db_tx *tx)
 
 void db_tenant(db_tx *tx, int64_t postoffice)
 {
-	struct param p = p_int(postoffice);
-	step_add(tx, SQL_TX_TENANT, &p, 1, -1, NULL);
+	struct param *p = arena_new(tx->arena, sizeof *p);
+	*p = p_int(postoffice);
+	if (tx->newest && tx->newest->id == SQL_TX_RELAX)
+		*tx->newest = (struct step){.id = SQL_TX_TENANT_RELAX, .params = p, .n = 1, .number = -1};
+	else
+		step_add(tx, SQL_TX_TENANT, p, 1, -1, NULL);
 	tx->tenant = postoffice;
 	tx->tenant_set = true;
 }

@@ -41,6 +41,8 @@ libprovider_a_SOURCES = $(provider_shared) \
 	src/provider/keyword_store.c \
 	src/provider/mailbox.c src/provider/mailbox_fresh.h \
 	src/provider/maildrop.c src/provider/maildrop.h \
+	src/provider/maildrop_door.c src/provider/maildrop_door.h \
+	src/provider/maildrop_enter.c src/provider/maildrop_enter.h \
 	src/provider/maildrop_leave.c src/provider/maildrop_leave.h \
 	src/provider/message.c \
 	src/provider/message.c src/provider/message_fact.c \

@@ -4,6 +4,7 @@
 #define PENNYPOST_PROVIDER_MAILDROP_H
 
 #include "base/metric.h"
+#include "provider/blob.h"
 #include "provider/folder.h"
 
 struct maildrop_taken {
@@ -11,6 +12,7 @@ struct maildrop_taken {
 	uint32_t uidvalidity;
 	entry *entries;       /* rising UIDs; only uid, message, size and, of the first, blob */
 	int n;
+	struct blob_along first; /* of entries[0], when there are few and it is small */
 	usec since;           /* time since the last POP3 logon; USEC_NEVER when it is not known */
 };
 

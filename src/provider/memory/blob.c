@@ -89,6 +89,16 @@ status blob_head(int64_t postoffice, int64_t blob, size_t most, arena *a, slice 
 /* Pieces are small and of odd size, so that who reads them meets every way a line can be cut. */
 #define PIECE 997
 
+static status each_piece(slice body, status (*each)(slice bytes, void *arg), void *arg)
+{
+	status kind = ST_OK;
+	bool faults = store_take()->faults;
+	store_give();
+	for (; kind == ST_OK && body.size > 0; body = slice_from(body, PIECE))
+		kind = faults && FAULT("memory_read") ? ST_BUSY : each(slice_until(body, PIECE), arg);
+	return kind;
+}
+
 status blob_each(
 	int64_t postoffice, int64_t blob, status (*each)(slice bytes, void *arg), void *arg)
 {
@@ -96,12 +106,16 @@ status blob_each(
 	slice body = {0};
 	status kind = blob_head(postoffice, blob, SIZE_MAX, &a, &body);
 
-	bool faults = store_take()->faults;
-	store_give();
-	for (; kind == ST_OK && body.size > 0; body = slice_from(body, PIECE))
-		kind = faults && FAULT("memory_read") ? ST_BUSY : each(slice_until(body, PIECE), arg);
+	if (kind == ST_OK)
+		kind = each_piece(body, each, arg);
 	arena_release(&a);
 	return kind;
+}
+
+status blob_along_each(
+	const struct blob_along *b, status (*each)(slice bytes, void *arg), void *arg)
+{
+	return each_piece(b->packed, each, arg);
 }
 
 status blob_each_of(

@@ -17,13 +17,28 @@ static status lock(struct store *s, struct m_mailbox *m, int64_t inbox, usec lea
 	return ST_OK;
 }
 
-static void list(struct m_mailbox *m, usec delay, arena *a, struct maildrop_taken *out)
+#define SMALL_MOST 8192
+
+static struct blob_along first_of(struct store *s, int64_t postoffice, const struct m_mailbox *m, arena *a)
+{
+	if (list_empty(&m->inbox->entries))
+		return (struct blob_along){0};
+	const struct m_entry *e = LINK_OWNER(m->inbox->entries.next, struct m_entry, link);
+	const struct m_blob *b = store_blob(s, postoffice, e->e.blob);
+	if (!b || b->body.size > SMALL_MOST)
+		return (struct blob_along){0};
+	return (struct blob_along){b->id, (int64_t)b->body.size, arena_copy(a, b->body)};
+}
+
+static void list(struct store *s, int64_t postoffice, struct m_mailbox *m, usec delay, arena *a,
+		 struct maildrop_taken *out)
 {
 	usec now = clock_wall(), before = m->logons[SERVICE_POP3];
 	out->since = before ? now - before : USEC_NEVER;
 	if (out->since >= delay) /* who comes too early does not begin the delay anew */
 		m->logons[SERVICE_POP3] = m->last_logon = now;
 	out->uidvalidity = m->inbox->f.uidvalidity;
+	out->first = first_of(s, postoffice, m, a);
 	out->n = 0;
 	out->entries = arena_new_array(a, (size_t)m->inbox->f.messages + 1, sizeof *out->entries);
 	EACH(struct m_entry, &m->inbox->entries, e)
@@ -37,7 +52,7 @@ status maildrop_take(int64_t postoffice, int64_t mailbox, int64_t inbox, usec le
 	struct m_mailbox *m = store_mailbox(s, postoffice, mailbox);
 	status kind = lock(s, m, inbox, lease, &out->token);
 	if (kind == ST_OK)
-		list(m, delay, a, out);
+		list(s, postoffice, m, delay, a, out);
 	store_give();
 	return kind;
 }

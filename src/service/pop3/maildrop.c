@@ -60,6 +60,18 @@ static void take_entries(struct maildrop *d, const struct maildrop_taken *taken)
 		d->items[i] = (struct drop_item){e->message, e->size, e->blob, e->uid, false};
 		d->kept_size += e->size;
 	}
+	d->first = taken->first;
+	if (taken->first.packed.size) {
+		char *own = memory_new(taken->first.packed.size);
+		memcpy(own, taken->first.packed.at, taken->first.packed.size);
+		d->first.packed.at = own;
+	}
+}
+
+void maildrop_forget_first(struct maildrop *d)
+{
+	memory_free((char *)d->first.packed.at);
+	d->first = (struct blob_along){0};
 }
 
 status maildrop_open(struct maildrop *d, const struct identity *who, usec delay)
@@ -100,6 +112,7 @@ static status give_back(struct maildrop *d, const uint32_t *uids, int n)
 void maildrop_close(struct maildrop *d)
 {
 	give_back(d, NULL, 0);
+	maildrop_forget_first(d);
 	memory_free(d->items);
 	d->items = NULL;
 	d->n = d->kept = 0;

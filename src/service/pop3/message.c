@@ -119,8 +119,19 @@ static status send_piece(slice bytes, void *arg)
 	return !s->whole && s->top.full ? ST_LIMITED : ST_OK; /* ST_LIMITED: enough has been read */
 }
 
-static status each_piece(int64_t postoffice, const struct drop_item *item, struct sending *s)
+static bool is_at_hand(const struct maildrop *d, const struct drop_item *item)
 {
+	return item == d->items && d->first.packed.size > 0;
+}
+
+static status each_piece(struct maildrop *d, const struct drop_item *item, struct sending *s)
+{
+	int64_t postoffice = d->postoffice;
+	if (is_at_hand(d, item)) {
+		status kind = blob_along_each(&d->first, send_piece, s);
+		maildrop_forget_first(d);
+		return kind;
+	}
 	return item->blob ? blob_each(postoffice, item->blob, send_piece, s)
 			  : blob_each_of(postoffice, item->message, send_piece, s);
 }
@@ -132,7 +143,7 @@ static status send_body(conversation *c, const struct drop_item *item, struct se
 	s->size = item->size;
 	/* One deadline per request, moved on by what the client takes. */
 	stream_pace(c->stream, setting_number(S_pop3_idle_patience, NULL), 1024);
-	status kind = each_piece(pop3_of(c)->drop.postoffice, item, s);
+	status kind = each_piece(&pop3_of(c)->drop, item, s);
 	if (kind == ST_LIMITED && s->top.full)
 		kind = ST_OK;
 	if (kind == ST_OK)

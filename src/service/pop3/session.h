@@ -4,6 +4,7 @@
 
 #include "base/list.h"
 #include "provider/auth.h"
+#include "provider/blob.h"
 #include "provider/setting.h"
 #include "service/pop3/pop3.h"
 
@@ -26,6 +27,7 @@ struct maildrop {
 	int64_t postoffice, mailbox, inbox;
 	int64_t token;     /* of the lock */
 	bool locked;
+	struct blob_along first; /* of items[0], own; until it was sent once */
 	link_t keeping;    /* among the locks this process renews */
 };
 
@@ -67,6 +69,7 @@ status maildrop_update(struct maildrop *d);
 void maildrop_close(struct maildrop *d);
 void maildrop_mark(struct maildrop *d, struct drop_item *item);
 void maildrop_unmark_all(struct maildrop *d);
+void maildrop_forget_first(struct maildrop *d);
 
 /* ---- messages (message.c) */
 status pop3_stat(conversation *c, slice rest);

@@ -1,7 +1,9 @@
-/* POP3 conversations that end: many in one transaction, each with its own outcome. */
+/* POP3 conversations that come and end: many in one transaction, each with its own outcome. */
 #include "provider/maildrop.h"
 
 #include "base/fault.h"
+#include "base/random.h"
+#include "base/text.h"
 #include "tests/unit/provider/given.h"
 #include "tests/unit/provider/store_fixture.h"
 
@@ -14,6 +16,7 @@ static const slice RAW = {"Subject: x\r\n\r\nbody\r\n", 20};
 
 static struct leaver {
 	struct route box;
+	usec lease;
 	struct maildrop_taken taken;
 	status outcome;
 } leavers[LEAVERS];
@@ -36,8 +39,8 @@ static int64_t locks_of(const struct leaver *l)
 	return store_sql("select count(*) from maildrop where mailbox = %lld", (long long)l->box.mailbox);
 }
 
-/* Three messages in each of n mailboxes, all of which are being read. */
-static void given_readers(int n)
+/* Three messages in each of n mailboxes. */
+static void given_mailboxes(int n)
 {
 	int64_t office[OFFICES];
 	char name[20];
@@ -49,12 +52,30 @@ static void given_readers(int n)
 		struct leaver *l = &leavers[i];
 		snprintf(name, sizeof name, "m%d", i);
 		l->box = store_mailbox(office[i % OFFICES], name, 0);
+		l->lease = 60 * USEC_S;
 		for (int m = 0; m < 3; m++)
 			cr_assert_eq(letter_deliver(&l->box, 1, RAW), ST_OK);
-		cr_assert_eq(maildrop_take(l->box.postoffice, l->box.mailbox, l->box.inbox, 60 * USEC_S, 0,
-					   &a, &l->taken), ST_OK);
-		cr_assert_eq(l->taken.n, 3);
 	}
+}
+
+static status come(void *unused)
+{
+	(void)unused;
+	struct leaver *l = &leavers[next++];
+	l->outcome = maildrop_take(l->box.postoffice, l->box.mailbox, l->box.inbox, l->lease, 0, &a, &l->taken);
+	return ST_OK;
+}
+
+/* All of which are being read. */
+static void given_readers(int n)
+{
+	given_mailboxes(n);
+	for (int i = 0; i < n; i++) {
+		come(NULL);
+		cr_assert_eq(leavers[i].outcome, ST_OK);
+		cr_assert_eq(leavers[i].taken.n, 3);
+	}
+	next = 0;
 }
 
 /* The first and the third message. */
@@ -89,6 +110,103 @@ static void expect_untouched(const struct leaver *l, status outcome)
 	cr_expect_eq(entries_of(l), 3);
 	cr_expect_eq(column_of(l, "nmsg"), 3);
 }
+
+/* ---- coming */
+
+static status gather(slice bytes, void *into)
+{
+	text_add(into, bytes);
+	return ST_OK;
+}
+
+static void expect_first(const struct leaver *l, slice wanted)
+{
+	text body = TEXT_INIT;
+	cr_assert(l->taken.first.packed.size > 0);
+	cr_expect_eq(l->taken.first.blob, l->taken.entries[0].blob);
+	cr_expect_eq(blob_along_each(&l->taken.first, gather, &body), ST_OK);
+	cr_expect(slice_ends_nocase(text_slice(&body), wanted), "%.*s", (int)body.size, body.at);
+	text_free(&body);
+}
+
+static void expect_let_in(const struct leaver *l)
+{
+	cr_expect_eq(l->outcome, ST_OK, "%s", status_name(l->outcome));
+	cr_expect_eq(l->taken.n, 3);
+	cr_expect_eq(l->taken.entries[2].uid, 3);
+	cr_expect_eq(store_sql("select count(*) from maildrop where mailbox = %lld and token = %lld",
+			       (long long)l->box.mailbox, (long long)l->taken.token), 1);
+	expect_first(l, RAW);
+}
+
+Test(maildrop, those_who_come_together_share_a_transaction)
+{
+	given_mailboxes(LEAVERS);
+	store_fibers(LEAVERS, come, NULL);
+	for (int i = 0; i < LEAVERS; i++)
+		expect_let_in(&leavers[i]);
+	int64_t transactions = store_sql(
+		"select count(distinct xmin::text) from maildrop where postoffice in (%lld, %lld)",
+		(long long)leavers[0].box.postoffice, (long long)leavers[1].box.postoffice);
+	cr_expect_leq(transactions, 8, "%lld", (long long)transactions);
+	provider_close();
+}
+
+Test(maildrop, of_two_who_come_together_to_one_mailbox_one_is_let_in)
+{
+	given_mailboxes(LEAVERS);
+	leavers[7].box = leavers[9].box;
+	store_fibers(LEAVERS, come, NULL);
+	for (int i = 0; i < LEAVERS; i++)
+		if (i != 7 && i != 9)
+			expect_let_in(&leavers[i]);
+	bool seventh = leavers[7].outcome == ST_OK;
+	expect_let_in(&leavers[seventh ? 7 : 9]);
+	cr_expect_eq(leavers[seventh ? 9 : 7].outcome, ST_LIMITED);
+	provider_close();
+}
+
+/* A lease no moment can hold stops its statement; a folder that is not there stops none. */
+Test(maildrop, who_cannot_be_let_in_harms_nobody_else)
+{
+	given_mailboxes(LEAVERS);
+	leavers[9].lease = INT64_MAX;
+	leavers[12].box.inbox++;
+	store_fibers(LEAVERS, come, NULL);
+	for (int i = 0; i < LEAVERS; i++)
+		if (i != 9 && i != 12)
+			expect_let_in(&leavers[i]);
+	cr_expect_eq(leavers[9].outcome, ST_BROKEN, "%s", status_name(leavers[9].outcome));
+	cr_expect_eq(leavers[12].outcome, ST_ABSENT, "%s", status_name(leavers[12].outcome));
+	cr_expect_eq(locks_of(&leavers[9]) + locks_of(&leavers[12]), 0);
+	provider_close();
+}
+
+Test(maildrop, the_first_body_comes_along_when_few_are_there_and_it_is_small)
+{
+	char many[20000];
+	given_mailboxes(4);
+	int64_t office = leavers[0].box.postoffice;
+	for (int i = 1; i < 4; i++)
+		leavers[i].box = store_mailbox(office, (const char *[]){"", "empty", "big", "full"}[i], 0);
+	for (size_t i = 0; i < sizeof many; i++)
+		many[i] = (char)('0' + random_below(75));
+	cr_assert_eq(letter_deliver(&leavers[2].box, 1, slice_of(many, sizeof many)), ST_OK);
+	for (int i = 0; i < 65; i++)
+		cr_assert_eq(letter_deliver(&leavers[3].box, 1, RAW), ST_OK);
+	store_fibers(4, come, NULL);
+	expect_let_in(&leavers[0]);
+	for (int i = 1; i < 4; i++) {
+		cr_expect_eq(leavers[i].outcome, ST_OK);
+		cr_expect_eq(leavers[i].taken.first.packed.size, 0, "%d", i);
+	}
+	cr_expect_eq(leavers[1].taken.n, 0);
+	cr_expect_neq(leavers[2].taken.entries[0].blob, 0);
+	cr_expect_eq(leavers[3].taken.n, 65);
+	provider_close();
+}
+
+/* ---- going */
 
 Test(maildrop, those_who_leave_together_share_a_transaction)
 {
@@ -158,6 +276,21 @@ Test(maildrop, a_lost_answer_is_asked_for)
 		fault_arm("");
 		for (int k = 0; k < LEAVERS; k++)
 			expect_removed(&leavers[k]);
+		provider_close();
+	}
+}
+
+Test(maildrop, a_lost_answer_keeps_nobody_out)
+{
+	static const char *const lost[] = {"db_sent:1:fail", "db_commit_sent:1:fail", "db_commit_done:1:fail",
+					   "db_send:1:fail"};
+	for (size_t i = 0; i < sizeof lost / sizeof *lost; i++) {
+		given_mailboxes(LEAVERS);
+		cr_assert(fault_arm(lost[i]));
+		store_fibers(LEAVERS, come, NULL);
+		fault_arm("");
+		for (int k = 0; k < LEAVERS; k++)
+			expect_let_in(&leavers[k]);
 		provider_close();
 	}
 }

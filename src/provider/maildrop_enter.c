@@ -1,0 +1,144 @@
+/* Each conversation's lock, list and first body are statements of their own in one pipeline: what a batch
+   saves is the transaction around them and the waking of a backend and of this process. The list
+   follows the lock, so it sees what the holder before removed. A transaction that was refused is run
+   again for each of its conversations alone, one whose answer was lost once more for all: with the same
+   tokens, so that it meets its own locks. */
+#include "provider/maildrop_enter.h"
+
+#include "base/map.h"
+#include "provider/blob_store.h"
+#include "provider/db.h"
+
+#define NOTE_EVERY (60 * USEC_S)
+#define NOTED_MOST 20000
+#define RUN_MOST (10 * USEC_S)
+#define UNSURE_PAUSE (100 * USEC_MS)
+#define FEW 64          /* messages of a mailbox whose client likely fetches what is new, and all of it */
+#define SMALL_MOST 8160 /* packed octets of a first body: those in its row */
+
+/* ---- which logons this process noted lately */
+
+static struct {
+	pthread_mutex_t lock; /* never held across a wait */
+	map *mailboxes;
+	usec born;
+} noted = {.lock = PTHREAD_MUTEX_INITIALIZER};
+
+static bool is_noted(int64_t mailbox)
+{
+	static char here;
+	slice key = slice_of(&mailbox, sizeof mailbox);
+	usec now = clock_now();
+	pthread_mutex_lock(&noted.lock);
+	if (!noted.mailboxes || now - noted.born > NOTE_EVERY || map_size(noted.mailboxes) > NOTED_MOST) {
+		map_close(&noted.mailboxes);
+		noted.mailboxes = map_open();
+		noted.born = now;
+	}
+	bool found = map_put(noted.mailboxes, key, &here) != NULL;
+	pthread_mutex_unlock(&noted.lock);
+	return found;
+}
+
+/* ---- the transaction of a batch, all of one post office */
+
+struct answers { /* to one conversation */
+	struct rows locked, before, entries, first;
+};
+
+static void ask_for(db_tx *tx, const struct maildrop_comer *c, bool again, struct answers *out)
+{
+	int64_t postoffice = c->guest.postoffice, mailbox = c->guest.mailbox;
+	db_add(tx, SQL_MAILDROP_LOCK,
+	       (struct param[]){p_int(postoffice), p_int(mailbox), p_int(c->taken->token), p_int(c->lease)},
+	       4, &out->locked);
+	if (!again && (c->delay > 0 || !is_noted(mailbox)))
+		db_add(tx, SQL_MAILDROP_LOGON,
+		       (struct param[]){p_int(postoffice), p_int(mailbox), p_int(SERVICE_POP3),
+					p_int(c->taken->token), p_int(c->delay)},
+		       5, &out->before);
+	db_add(tx, SQL_MAILDROP_ENTRIES,
+	       (struct param[]){p_int(postoffice), p_int(mailbox), p_int(c->inbox), p_int(FEW)}, 4,
+	       &out->entries);
+	db_add(tx, SQL_MAILDROP_FIRST, (struct param[]){p_int(postoffice), p_int(SMALL_MOST)}, 2,
+	       &out->first);
+}
+
+static void list(const struct answers *all, arena *a, struct maildrop_taken *out)
+{
+	const struct rows *r = &all->entries;
+	int n;
+	const int64_t *uids = row_int_array(r, 0, 1, a, &out->n);
+	const int64_t *messages = row_int_array(r, 0, 2, a, &n);
+	const int64_t *sizes = row_int_array(r, 0, 3, a, &n);
+	out->uidvalidity = (uint32_t)row_int(r, 0, 0);
+	out->entries = arena_new_array(a, (size_t)out->n, sizeof *out->entries);
+	for (int i = 0; i < out->n; i++)
+		out->entries[i] = (entry){.uid = (uint32_t)uids[i], .message = messages[i], .size = sizes[i]};
+	if (out->n)
+		out->entries[0].blob = row_int(r, 0, 4);
+	out->first = blob_along_of(&all->first);
+	out->first.packed = arena_copy(a, out->first.packed);
+}
+
+static status outcome_of(const struct maildrop_comer *c, const struct answers *all)
+{
+	if (all->locked.changed == 0)
+		return ST_LIMITED;
+	if (all->entries.count == 0)
+		return ST_ABSENT;
+	bool known = all->before.count > 0 && !row_null(&all->before, 0, 0);
+	c->taken->since = known ? row_int(&all->before, 0, 0) : USEC_NEVER;
+	list(all, c->arena, c->taken);
+	return ST_OK;
+}
+
+/* *failed as of db_commit. Outcomes are written when it is ST_OK. The time is the batch's own, not that of
+   the tasks that wait for it. `again`: the logons may be noted already, as those before. */
+static status transaction(struct maildrop_comer *const *all, int n, bool again, int *failed)
+{
+	arena a = ARENA_INIT;
+	struct answers *answers = arena_new_array(&a, (size_t)n, sizeof *answers);
+	usec before = task_deadline(clock_now() + RUN_MOST);
+	db_tx *tx = db_begin(DB_RUN, &a);
+	db_relax(tx); /* Locks and logons need not survive a crash of PostgreSQL. */
+	for (int i = 0; i < n; i++)
+		ask_for(tx, all[i], again, &answers[i]);
+	status kind = db_commit(&tx, failed);
+	task_deadline(before);
+	for (int i = 0; i < n && kind == ST_OK; i++)
+		all[i]->guest.outcome = outcome_of(all[i], &answers[i]);
+	arena_release(&a);
+	return kind == ST_TIMED_OUT || kind == ST_CANCELLED ? ST_BUSY : kind;
+}
+
+static void run_all(struct maildrop_comer **all, int n)
+{
+	int failed;
+	status kind = transaction(all, n, false, &failed);
+	if (kind == ST_UNSURE && task_sleep(UNSURE_PAUSE) == ST_OK)
+		kind = transaction(all, n, true, &failed);
+	if (kind == ST_OK)
+		return;
+	for (int i = 0; i < n; i++) {
+		all[i]->guest.outcome = kind;
+		if (kind != ST_UNSURE && failed >= 0 && n > 1)
+			run_all(&all[i], 1);
+	}
+}
+
+static void serve(struct maildrop_guest **guests, int n)
+{
+	struct maildrop_comer *all[MAILDROP_DOOR_MOST] = {0};
+	for (int i = 0; i < n; i++)
+		all[i] = LINK_OWNER(guests[i], struct maildrop_comer, guest);
+	run_all(all, n);
+}
+
+status maildrop_enter(struct maildrop_comer *own)
+{
+	static struct maildrop_door door =
+		MAILDROP_DOOR(door, .serve = serve, .lanes_most = 2, .weight_most = MAILDROP_DOOR_MOST);
+	own->guest.weight = 1;
+	return maildrop_door_enter(&door, &own->guest);
+}
