@@ -163,6 +163,14 @@ static status read_smtputf8(slice value, arena *a, void *out)
 	return ST_OK;
 }
 
+static status read_requiretls(slice value, arena *a, void *out)
+{
+	(void)value;
+	(void)a;
+	((mail_parameters *)out)->require_tls = true;
+	return ST_OK;
+}
+
 static status read_auth(slice value, arena *a, void *out)
 {
 	mail_parameters *m = out;
@@ -201,6 +209,7 @@ static const struct row mail_rows[] = {
 	{S("SIZE"), true, read_size},   {S("BODY"), true, read_body},
 	{S("AUTH"), true, read_auth},   {S("SMTPUTF8"), false, read_smtputf8},
 	{S("RET"), true, read_ret},     {S("ENVID"), true, read_envid},
+	{S("REQUIRETLS"), false, read_requiretls},
 };
 
 /* --- RCPT -------------------------------------------------------------------------------------- */

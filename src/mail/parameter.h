@@ -1,5 +1,5 @@
 /* Parameters of the SMTP commands MAIL and RCPT: splitting (RFC 5321 4.1.2), their values
-   (RFC 1870 SIZE, 6152 and 3030 BODY, 6531 SMTPUTF8, 4954 AUTH, 3461 DSN) and xtext (3461 4). Which
+   (RFC 1870 SIZE, 6152 and 3030 BODY, 6531 SMTPUTF8, 8689 REQUIRETLS, 4954 AUTH, 3461 DSN) and xtext (3461 4). Which
    of them are on offer is the connector's matter. */
 #ifndef PENNYPOST_MAIL_PARAMETER_H
 #define PENNYPOST_MAIL_PARAMETER_H
@@ -32,6 +32,7 @@ enum parameter_notify {
 typedef struct mail_parameters {
 	bool has_size, has_body, has_auth, has_envid;
 	bool smtputf8;
+	bool require_tls;
 	uint64_t size;
 	enum parameter_body body;
 	enum parameter_ret ret;

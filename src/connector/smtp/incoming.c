@@ -551,6 +551,7 @@ static void make_envelope(struct smtp *s, struct incoming *in)
 		.eight_bit = in->scan.eight_bit || s->parameters.smtputf8,
 		.binary = binary && !in->scan.repair,
 		.utf8 = s->parameters.smtputf8,
+		.require_tls = s->parameters.require_tls,
 		.lifetime = setting_number(S_queue_lifetime, &(struct setting_at){.postoffice = carrier}),
 	};
 }

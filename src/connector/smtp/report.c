@@ -154,7 +154,8 @@ static status compose(const struct verdict *v, int n, int64_t id, arena *a, slic
 		    (e->ret == RET_NONE &&
 			    slice_same(setting_text(S_queue_report_content, &at), S("full")));
 
-	original_of(e, full && v->report == REPORT_FAILED, a, &d);
+	/* What was to travel under TLS alone comes back as its header section (RFC 8689 5). */
+	original_of(e, full && v->report == REPORT_FAILED && !e->require_tls, a, &d);
 	for (int i = 0; i < n; i++) {
 		const struct attempt *t = v[i].of;
 
@@ -298,6 +299,7 @@ status report_send(const struct verdict *v, int n)
 			p.d.message_id = header_unfold(f.value, &a);
 		p.envelope = (struct queue_envelope){.lifetime = setting_number(S_queue_lifetime, &at),
 			.eight_bit = !utf8_is_ascii(raw),
+			.require_tls = e->require_tls,
 			.utf8 = !utf8_is_ascii(e->sender)};
 		kind = send_parcel(v, &p, raw);
 	}

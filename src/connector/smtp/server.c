@@ -123,6 +123,8 @@ static status capabilities(conversation *c)
 		TRY(conversation_say(c, "250-BINARYMIME"));
 	}
 	TRY(conversation_say(c, "250-DSN"));
+	if (stream_is_tls(c->stream))
+		TRY(conversation_say(c, "250-REQUIRETLS"));
 	if (!word_is_off(S("HELP")))
 		TRY(conversation_say(c, "250-HELP"));
 	return conversation_say(c, "250 SMTPUTF8");
@@ -282,7 +284,7 @@ const struct command smtp_commands[] = {
 	 "EHLO <host>: greet, list what is on offer"},
 	{"HELO", smtp_helo, AT_ANY, COMMAND_ARGUMENT | COMMAND_SWITCHABLE, "HELO <host>: greet"},
 	{"MAIL", smtp_mail, AT_READY, COMMAND_ARGUMENT | COMMAND_SWITCHABLE,
-	 "MAIL FROM:<sender> [SIZE= BODY= SMTPUTF8 RET= ENVID= AUTH=]: begin a message"},
+	 "MAIL FROM:<sender> [SIZE= BODY= SMTPUTF8 REQUIRETLS RET= ENVID= AUTH=]: begin a message"},
 	{"RCPT", smtp_rcpt, AT_SENDER | AT_RCPT, COMMAND_ARGUMENT | COMMAND_SWITCHABLE,
 	 "RCPT TO:<recipient> [NOTIFY= ORCPT=]: add a recipient"},
 	{"DATA", smtp_data, AT_RCPT, COMMAND_NO_ARGUMENT | COMMAND_SWITCHABLE,

@@ -86,6 +86,8 @@ static const char *parameter_trouble(conversation *c, const mail_address *sender
 		return "552 5.3.4 Message is too big";
 	if (sender->utf8 && !s->parameters.smtputf8)
 		return "553 5.6.7 The address needs the SMTPUTF8 parameter";
+	if (s->parameters.require_tls && !stream_is_tls(c->stream))
+		return "555 5.5.4 REQUIRETLS needs TLS here too";
 	if (s->parameters.body == BODY_BINARYMIME && setting_lists(S_smtp_commands_off, NULL, S("BDAT")))
 		return "555 5.5.4 BINARYMIME needs CHUNKING, which is switched off";
 	return NULL;
