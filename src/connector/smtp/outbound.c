@@ -28,6 +28,7 @@
 #define FIRST_LOOK (3 * USEC_S / 2) /* for what a dead predecessor left */
 #define COUNT_EVERY (15 * USEC_S)
 #define END_MOST (5 * USEC_S)
+#define BODY_KEPT 65536 /* octets of a body that need not be read twice */
 
 struct sending { /* a job under way, until its last result is written */
 	plan_job *job;
@@ -209,40 +210,65 @@ static struct client_result own_word(enum client_outcome o, const char *enhanced
 		.text = text};
 }
 
-/* The body as it was taken, without the Return-Path that mailboxes of the same message have. */
+/* The body as it was taken, without the Return-Path that mailboxes of the same message have. A host is told
+   its size before the text (SIZE, BDAT), so the beginning is looked at before anybody is connected to. */
 struct body {
-	int64_t postoffice, message;
+	const plan_job *job;
+	uint64_t size; /* of the stored one */
+	uint64_t skip; /* octets of that field */
+	slice whole;   /* a small one is here since then */
+	bool begun, inside;
+	arena *a;
 	status (*take)(slice piece, void *to);
 	void *to;
-	bool begun;
-	bool skipping;
+	uint64_t left; /* of `skip`, while it is handed out */
 };
 
-static status body_piece(slice piece, void *arg)
+static status body_look(slice piece, void *arg)
 {
 	struct body *b = arg;
 
 	if (!b->begun) {
-		b->begun = true;
-		b->skipping = slice_starts_nocase(piece, S("Return-Path:"));
+		b->inside = slice_starts_nocase(piece, S("Return-Path:"));
+		if (piece.size == b->size && piece.size <= BODY_KEPT)
+			b->whole = arena_copy(b->a, piece);
 	}
-	if (b->skipping) {
+	b->begun = true;
+	if (b->inside) {
 		size_t end = slice_find(piece, '\n');
 
-		if (end == piece.size)
-			return ST_OK;
-		b->skipping = false;
-		piece = slice_from(piece, end + 1);
+		b->inside = end == piece.size;
+		b->skip += b->inside ? end : end + 1;
 	}
+	return b->inside ? ST_OK : ST_LIMITED; /* enough has been seen */
+}
+
+static status body_open(const plan_job *j, arena *a, struct body *b)
+{
+	*b = (struct body){.job = j, .size = (uint64_t)j->entries[0].size, .a = a};
+	status kind = blob_each_of(j->postoffice, j->message, body_look, b);
+	return kind == ST_LIMITED ? ST_OK : kind;
+}
+
+static status body_piece(slice piece, void *arg)
+{
+	struct body *b = arg;
+	uint64_t skipped = b->left < piece.size ? b->left : piece.size;
+
+	b->left -= skipped;
+	piece = slice_from(piece, (size_t)skipped);
 	return piece.size ? b->take(piece, b->to) : ST_OK;
 }
 
 static status body_source(void *arg, status (*take)(slice piece, void *to), void *to)
 {
-	const plan_job *j = arg;
-	struct body b = {.postoffice = j->postoffice, .message = j->message, .take = take, .to = to};
+	struct body *b = arg;
 
-	return blob_each_of(j->postoffice, j->message, body_piece, &b);
+	b->take = take;
+	b->to = to;
+	b->left = b->skip;
+	return b->whole.at ? body_piece(b->whole, b)
+			   : blob_each_of(b->job->postoffice, b->job->message, body_piece, b);
 }
 
 static rcpt_parameters dsn_of(const queue_entry *e)
@@ -255,14 +281,14 @@ static rcpt_parameters dsn_of(const queue_entry *e)
 		.orcpt = slice_from(e->orcpt, at + 1)};
 }
 
-static void attempt_network(struct sending *s)
+static void attempt_network(struct sending *s, struct body *b)
 {
 	plan_job *j = s->job;
 	const queue_entry *e = &j->entries[0];
 	struct client_recipient *to = arena_new_array(&j->a, (size_t)j->n, sizeof *to);
 	rcpt_parameters *dsn = arena_new_array(&j->a, (size_t)j->n, sizeof *dsn);
 	struct client_message m = {.sender = e->sender,
-		.size = (uint64_t)e->size,
+		.size = b->size - b->skip,
 		.eight_bit = e->eight_bit,
 		.binary = e->binary,
 		.utf8 = e->utf8,
@@ -272,7 +298,7 @@ static void attempt_network(struct sending *s)
 		.to = to,
 		.n = j->n,
 		.source = body_source,
-		.arg = j};
+		.arg = b};
 
 	for (int i = 0; i < j->n; i++) {
 		dsn[i] = dsn_of(&j->entries[i]);
@@ -307,11 +333,19 @@ static void avoid_when_unreachable(struct sending *s)
 		plan_avoid(out.plan, s->job, clock_now() + span, &t->result, t->host);
 }
 
-static void attempt_made(struct sending *s)
+/* What must have another try, and is nobody's fault but ours. */
+static bool passes(status kind)
+{
+	return kind == ST_BUSY || kind == ST_TIMED_OUT || kind == ST_CANCELLED;
+}
+
+/* Not ST_OK: the store is not to be had now, and nobody was asked. */
+static status attempt_made(struct sending *s)
 {
 	plan_job *j = s->job;
 	const queue_entry *e = &j->entries[0];
 	struct client_result why;
+	struct body body;
 	slice host;
 
 	if (e->state == QUEUE_TELL) {
@@ -331,11 +365,20 @@ static void attempt_made(struct sending *s)
 		attempts_all(s, &why, arena_copy(&j->a, host));
 	} else {
 		usec began = clock_now();
+		status kind = body_open(j, &j->a, &body);
 
-		attempt_network(s);
+		if (passes(kind))
+			return kind;
+		if (kind != ST_OK) {
+			why = own_word(CLIENT_DEFERRED, "4.3.0", S("the text could not be read"));
+			attempts_all(s, &why, S(""));
+			return ST_OK;
+		}
+		attempt_network(s, &body);
 		metric_time(M_send_seconds, SERVICE_NONE, clock_now() - began);
 		avoid_when_unreachable(s);
 	}
+	return ST_OK;
 }
 
 /* ---- verdicts and reports */
@@ -413,7 +456,7 @@ static status send_run(void *arg)
 	status begun = s->job->suspect ? queue_begin(out.runner, &s->job->entries[0]) : ST_OK;
 
 	if (begun == ST_OK)
-		attempt_made(s);
+		begun = attempt_made(s);
 	bool off = begun != ST_OK || broken_off(s);
 	task_shield(true);
 	plan_sent(out.plan, s->job, clock_now());

@@ -40,6 +40,7 @@ static struct {
 	int sent, tried, ok; /* recipients, attempts, recipients at ok.test */
 	usec pause;
 	text body;
+	uint64_t size; /* as it was announced */
 } net;
 
 static slice destination(void *arg, slice domain, arena *a)
@@ -79,8 +80,10 @@ static void send_fake(
 	else
 		net.sent += m->n;
 	net.ok += slice_starts(domain, S("ok"));
-	if (slice_starts(domain, S("body")))
+	if (slice_starts(domain, S("body"))) {
 		m->source(m->arg, body_take, NULL);
+		net.size = m->size;
+	}
 	for (int i = 0; i < m->n; i++) {
 		m->to[i].result = r;
 		words[i].host = S("mx.test");
@@ -123,14 +126,15 @@ static void wait_until(bool (*good)(void))
 		task_sleep(10 * USEC_MS);
 }
 
-static void post(int64_t office, const char *sender, const char *address, const char *domain)
+static void post_text(
+	int64_t office, const char *sender, const char *address, const char *domain, slice raw)
 {
 	struct queue_envelope e = {.sender = slice_z(sender), .lifetime = 3600 * USEC_S};
 	struct queue_recipient to = {.address = slice_z(address), .domain = slice_z(domain)};
 	struct route nobody = {.postoffice = office};
 	struct letter l;
 
-	letter_write(&l, &nobody, 1, RAW);
+	letter_write(&l, &nobody, 1, raw);
 	l.parts[0].n = 0;
 	l.parts[0].header_size = 49;
 	l.parts[0].remote = &to;
@@ -140,9 +144,17 @@ static void post(int64_t office, const char *sender, const char *address, const 
 	letter_close(&l);
 }
 
-/* n more of the one row there is. */
+static void post(int64_t office, const char *sender, const char *address, const char *domain)
+{
+	post_text(office, sender, address, domain, RAW);
+}
+
+/* n more of the one row there is, each of a message of its own. */
 static void multiply(int n)
 {
+	store_sql("insert into message (postoffice, msg, blob, size, hdrlen)"
+		" select postoffice, m.msg + g, m.blob, m.size, m.hdrlen"
+		" from message m join queue q using (postoffice, msg), generate_series(1, %d) g returning 1", n);
 	store_sql("insert into queue (shard, postoffice, qid, msg, sender, domain, rcpt, next_at, expires)"
 		" select shard, postoffice, qid + g * 4096, msg + g, sender, domain, rcpt, next_at, expires"
 		" from queue, generate_series(1, %d) g returning 1", n);
@@ -252,6 +264,19 @@ static status the_body(void)
 	wait_until(queue_empty);
 	cr_expect(slice_same(text_slice(&net.body), S("Subject: hello\r\n\r\nhow are you?\r\n")),
 		"%.*s", SLICE_ARGS(text_slice(&net.body)));
+	cr_expect_eq(net.size, net.body.size, "%zu octets were announced", (size_t)net.size);
+	text_free(&net.body);
+	return ST_OK;
+}
+
+#define BIG 400000 /* octets behind RAW: more than a piece of a body */
+
+static status the_big_body(void)
+{
+	wait_until(queue_empty);
+	cr_expect(slice_starts(text_slice(&net.body), S("Subject: hello\r\n\r\n")));
+	cr_expect_eq(net.body.size, RAW.size - S("Return-Path: <anna@acme.test>\r\n").size + BIG);
+	cr_expect_eq(net.size, net.body.size, "%zu octets were announced", (size_t)net.size);
 	text_free(&net.body);
 	return ST_OK;
 }
@@ -260,6 +285,18 @@ Test(outbound_queue, the_return_path_stays_here)
 {
 	post(store_postoffice(), "anna@acme.test", "x@body.test", "body.test");
 	play(the_body);
+}
+
+Test(outbound_queue, the_return_path_of_a_big_message_stays_too)
+{
+	text raw = TEXT_INIT;
+
+	text_add(&raw, RAW);
+	for (int i = 0; i < BIG / 10; i++)
+		text_format(&raw, "%08x\r\n", (unsigned)i * 2654435761u);
+	post_text(store_postoffice(), "anna@acme.test", "x@body.test", "body.test", text_slice(&raw));
+	text_free(&raw);
+	play(the_big_body);
 }
 
 /* ---- reports */
