@@ -190,6 +190,7 @@ static status imap_unauthenticate(conversation *c, args *p)
 	selected_close(c);
 	status s = imap_ok(c, "Nobody is logged on now");
 	*i = (struct imap){.state = AT_GREETING, .tag = i->tag, .row = i->row};
+	arena_clear(&c->talk);
 	c->started = clock_now();
 	return s;
 }

@@ -224,7 +224,8 @@ static status imap_id(conversation *c, args *p)
 	if (s == ST_OK)
 		s = arg_end(p);
 	if (s == ST_OK && told.size)
-		log_event(EV_IMAP_CLIENT, "conversation=%s says=%s", c->name, told.at);
+		log_event(EV_IMAP_CLIENT, "conversation=%s says=%s", c->name,
+			log_quote(text_slice(&told)));
 	text_free(&told);
 	TRY(s);
 	TRY(conversation_say(c, "* ID (\"name\" \"Pennypost\")"));
@@ -402,33 +403,50 @@ static bool may_run(conversation *c, status *said)
 	return true;
 }
 
-static status run_command(conversation *c, args *p)
+/* ST_OK also when it may not run. */
+static status row_run(conversation *c, args *p)
 {
-	struct imap *i = imap_of(c);
-	status s = command_name(c, p), said;
+	const struct imap_row *row = imap_of(c)->row;
+	status said;
 
-	if (s == ST_OK && !may_run(c, &said)) {
+	if (!may_run(c, &said)) {
 		TRY(said);
 		return args_skip(p);
 	}
-	if (s == ST_OK) {
-		if (i->row->flags & IMAP_FREE)
-			count_free(c);
-		if (i->row->flags & IMAP_SECRET) {
-			stream_forget(c->stream);
-			arena_secret(&c->command);
-		}
-		metric_add(M_commands, c->service, 1);
-		/* Literals come at their own pace, but they come. */
-		if (!before_logon(c))
-			stream_pace(c->stream, setting_number(S_imap_literal_patience, NULL), 100);
-		s = i->row->run(c, p);
+	if (row->flags & IMAP_FREE)
+		count_free(c);
+	if (row->flags & IMAP_SECRET) {
+		stream_forget(c->stream);
+		arena_secret(&c->command);
 	}
-	if (s != ST_INVALID && s != ST_TOO_BIG)
-		return s;
-	TRY(args_skip(p));
+	metric_add(M_commands, c->service, 1);
+	/* Literals come at their own pace, but they come. */
+	if (!before_logon(c))
+		stream_pace(c->stream, setting_number(S_imap_literal_patience, NULL), 100);
+	return row->run(c, p);
+}
+
+/* What was announced and is not read would be taken for commands. */
+static status say_out_of_step(conversation *c)
+{
+	return goodbye(c, "More was announced than is taken here", ST_LIMITED);
+}
+
+static status run_command(conversation *c, args *p)
+{
+	struct imap *i = imap_of(c);
+	status s = command_name(c, p);
+
+	if (s == ST_OK)
+		s = row_run(c, p);
+	if (s == ST_INVALID || s == ST_TOO_BIG)
+		TRY(args_skip(p));
+	else
+		TRY(s);
 	if (p->out_of_step)
-		return goodbye(c, "More was announced than is taken here", ST_LIMITED);
+		return say_out_of_step(c);
+	if (s == ST_OK)
+		return ST_OK;
 	if (s == ST_TOO_BIG) {
 		conversation_bad(c);
 		return imap_no(c, "[TOOBIG] %s", p->trouble ? p->trouble : "That is too much");
@@ -462,7 +480,9 @@ static status next_command(conversation *c)
 		break;
 	case ST_INVALID:
 	case ST_TOO_BIG:
-		return imap_bad(c, "%s", p.trouble);
+		TRY(imap_bad(c, "%s", p.trouble));
+		TRY(args_skip(&p));
+		return p.out_of_step ? say_out_of_step(c) : ST_OK;
 	case ST_TIMED_OUT:
 		return goodbye(
 			c, before_logon(c) ? "No logon came in time" : "Silent for too long", s);

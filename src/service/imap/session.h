@@ -32,7 +32,7 @@ struct imap {
 	enum imap_state state;
 	slice tag;                                    /* of the present command, in its arena */
 	const struct imap_row *row;                   /* likewise */
-	bool rev2, utf8, condstore, qresync, uidonly; /* ENABLEd (RFC 5161) */
+	bool rev2, utf8, condstore, qresync; /* ENABLEd (RFC 5161) */
 	struct identity who;
 	struct selected *selected; /* AT_SELECTED (selected.h) */
 };
