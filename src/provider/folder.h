@@ -94,7 +94,7 @@ status folder_make(int64_t postoffice, int64_t mailbox, slice name, unsigned spe
 /* Children move along, levels above the new name that are missing are made, subscriptions stay as they are (RFC 9051,
    6.3.6). Renaming INBOX moves its messages into a new folder of the other name; INBOX and what is below it
    stay (RFC 9051). ST_ABSENT, ST_EXISTS (the new name, or that of a child), ST_INVALID (a folder below
-   itself, or INBOX as the new name), ST_LIMITED. */
+   itself, or INBOX as the new name), ST_LIMITED (also when the name of a child would become too long or deep). */
 status folder_rename(int64_t postoffice, int64_t mailbox, slice from, slice to);
 /* Its messages become expunged ones; children stay, and the name with them (folder_row). ST_ABSENT; ST_DENIED:
    INBOX, or a name that has children and no folder. */

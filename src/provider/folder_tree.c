@@ -145,13 +145,19 @@ static status rename_once(void *arg, bool again)
 	db_tx *tx = settle_begin(t->postoffice, &t->mailbox, &t->a);
 	status s;
 
+	db_add(tx, SQL_FOLDER_RENAME_FITS,
+		(struct param[]){p_int(t->postoffice), p_int(t->mailbox), p_text(t->from),
+			p_text(t->name), p_int(setting_number(S_folder_name_most, NULL)),
+			p_int(setting_number(S_folder_depth_most, NULL))},
+		6, NULL);
 	if (t->n > 0)
 		make_add(tx, t, t->n);
 	db_add(tx, SQL_FOLDER_RENAME,
 		(struct param[]){p_int(t->postoffice), p_int(t->mailbox), p_int(t->id),
 			p_text(t->from), p_text(t->name)},
 		5, NULL);
-	s = turn_commit(&tx, t->n > 0 ? (status[]){ST_LIMITED, ST_ABSENT} : (status[]){ST_ABSENT});
+	s = turn_commit(&tx, t->n > 0 ? (status[]){ST_LIMITED, ST_LIMITED, ST_ABSENT}
+				      : (status[]){ST_LIMITED, ST_ABSENT});
 	if (again && s == ST_ABSENT && (t->id == 0 || stands(t, t->id, t->name)))
 		s = ST_OK;
 	return s;

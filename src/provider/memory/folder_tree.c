@@ -139,9 +139,16 @@ static status rename_in(struct store *s, struct m_mailbox *m, slice from, slice 
 		return ST_BUSY;
 	if (!m || (!store_folder_named(m, from) && !has_below(m, from)))
 		return ST_ABSENT;
-	EACH(struct m_folder, &m->folders, f)
-		if (moves(f, from) && store_folder_named(m, renamed(f->f.name, from, to, &s->a)))
+	EACH(struct m_folder, &m->folders, f) {
+		slice fresh = moves(f, from) ? renamed(f->f.name, from, to, &s->a) : (slice){0};
+
+		if (!fresh.at)
+			continue;
+		if (folder_name(fresh, &s->a, &fresh) != ST_OK)
+			return ST_LIMITED;
+		if (store_folder_named(m, fresh))
 			return ST_EXISTS;
+	}
 	TRY(grow(s, m, to, false));
 	EACH(struct m_folder, &m->folders, f)
 		if (moves(f, from))

@@ -165,6 +165,33 @@ Test(folders, are_renamed_with_their_children)
 	assert_counted();
 }
 
+Test(folders, below_a_renamed_one_are_no_deeper_than_others)
+{
+	slice three = S("3"), why = S("");
+
+	cr_assert_eq(setting_set(S_folder_depth_most, NULL, &three, NULL, &me.a, &why), ST_OK);
+	made(S("a/b/c"));
+	made(S("x"));
+	cr_assert_eq(rename_to("a", "x/a"), ST_LIMITED);
+	cr_assert_eq(rename_to("a", "new/a"), ST_LIMITED);
+	assert_tree("INBOX:fs a:fc a/b:fc a/b/c:f x:f");
+	cr_assert_eq(rename_to("a/b", "x/b"), ST_OK);
+	assert_tree("INBOX:fs a:f x:fc x/b:fc x/b/c:f");
+	cr_assert_eq(setting_set(S_folder_depth_most, NULL, NULL, NULL, &me.a, &why), ST_OK);
+}
+
+Test(folders, below_a_renamed_one_have_no_longer_names_than_others)
+{
+	slice few = S("32"), why = S("");
+
+	cr_assert_eq(setting_set(S_folder_name_most, NULL, &few, NULL, &me.a, &why), ST_OK);
+	made(S("a/twenty-four characters"));
+	cr_assert_eq(rename_to("a", "some longer name"), ST_LIMITED);
+	assert_tree("INBOX:fs a:fc a/twenty-four characters:f");
+	cr_assert_eq(rename_to("a", "name"), ST_OK);
+	cr_assert_eq(setting_set(S_folder_name_most, NULL, NULL, NULL, &me.a, &why), ST_OK);
+}
+
 Test(folders, inbox_is_renamed_by_moving_its_messages)
 {
 	filled(S("INBOX"), 3);
