@@ -28,8 +28,8 @@ status blob_each(int64_t postoffice, int64_t blob, status (*each)(slice bytes, v
 status blob_each_of(
 	int64_t postoffice, int64_t message, status (*each)(slice bytes, void *arg), void *arg);
 /* Whole small bodies, all of them in one round trip: `each` gets the place of its blob in `blobs` and the
-   raw octets, lent, for every one of at most `most` raw octets, in any order and without a wait in
-   between. The others, and those that are gone, are passed over. `n` times `most` must be an amount
+   raw octets, lent, for every one of at most `most` raw octets, in any order; it may wait. The
+   others, and those that are gone, are passed over. `n` times `most` must be an amount
    that may be in memory. */
 status blob_each_small(int64_t postoffice, const int64_t *blobs, int n, size_t most,
 	status (*each)(int which, slice raw, void *arg), void *arg);

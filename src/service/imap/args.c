@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #define SKIP_MOST ((uint64_t)1024 * 1024)
+#define DAY ((usec)24 * 3600 * USEC_S)
 
 static status trouble(args *p, const char *what)
 {
@@ -327,7 +328,7 @@ status arg_date(args *p, int64_t *days)
 	s = arena_format(&p->c->command, "%.*s 00:00:00 +0000", SLICE_ARGS(s));
 	if (date_internal_parse(s, &d) != ST_OK)
 		return trouble(p, "A date is written dd-Mon-yyyy");
-	*days = d.at / ((usec)24 * 3600 * USEC_S) - (d.at < 0);
+	*days = d.at / DAY - (d.at % DAY < 0);
 	return ST_OK;
 }
 

@@ -16,13 +16,25 @@
 #define BATCH 128
 #define SMALL ((size_t)64 * 1024)        /* comes with the others of its batch */
 #define HEADER_MOST ((size_t)1024 * 1024) /* octets of a header that are looked into */
+#define AT_ONCE ((size_t)64 * 1024) /* octets of a text that are converted and folded in the loop */
 
 struct look {
 	slice raw;
-	arena a;          /* of this message */
+	arena a;       /* of this message */
+	arena scratch; /* of one question about it */
 	bool parsed;
 	mime_table parts;
+	status ended; /* what came instead of a turn: the walk ends with it */
 };
+
+/* Every question costs a pass over the message, so others have a turn between two of them. */
+static bool begin(struct look *l)
+{
+	arena_clear(&l->scratch);
+	if (l->ended == ST_OK)
+		l->ended = task_breathe();
+	return l->ended == ST_OK;
+}
 
 /* ---- strings */
 
@@ -67,8 +79,10 @@ bool look_header(struct look *l, slice field, const struct needle *n)
 	header_walk walk = header_walk_of(header_of(l));
 	header_field f;
 
+	if (!begin(l))
+		return false;
 	while (header_next_named(&walk, field, &f))
-		if (value_contains(f.value, n, &l->a))
+		if (value_contains(f.value, n, &l->scratch))
 			return true;
 	return false;
 }
@@ -103,16 +117,34 @@ static bool holds_ascii(slice charset)
 	       !slice_starts_nocase(charset, S("hz-")) && !slice_starts_nocase(charset, S("ucs"));
 }
 
-static bool text_contains(slice bytes, slice charset, const struct needle *n, arena *a)
+struct finding { /* where a text must be turned into another form before it is searched */
+	slice bytes, charset;
+	const struct needle *needle;
+	arena *a;
+	bool found;
+};
+
+static status find(void *arg)
 {
+	struct finding *f = arg;
 	slice utf8;
+
+	if (charset_to_utf8(f->charset, f->bytes, f->a, &utf8) == ST_OK ||
+		charset_to_utf8(S("us-ascii"), f->bytes, f->a, &utf8) == ST_OK)
+		f->found = contains(utf8, f->needle, f->a);
+	return ST_OK;
+}
+
+static bool text_contains(struct look *l, slice bytes, slice charset, const struct needle *n)
+{
+	struct finding f = {bytes, charset, n, &l->scratch, false};
 
 	if (n->ascii && holds_ascii(charset))
 		return slice_search_nocase(bytes, n->folded) < bytes.size;
-	if (charset_to_utf8(charset, bytes, a, &utf8) != ST_OK &&
-		charset_to_utf8(S("us-ascii"), bytes, a, &utf8) != ST_OK)
-		return false;
-	return contains(utf8, n, a);
+	status s = bytes.size > AT_ONCE ? task_offload(find, &f) : find(&f);
+	if (l->ended == ST_OK)
+		l->ended = s;
+	return s == ST_OK && f.found;
 }
 
 static bool part_contains(struct look *l, const mime_part *p, const struct needle *n)
@@ -123,10 +155,10 @@ static bool part_contains(struct look *l, const mime_part *p, const struct needl
 	bool found;
 
 	if (p->transfer == TRANSFER_PLAIN || p->transfer == TRANSFER_UNKNOWN)
-		return text_contains(body, p->charset, n, &l->a);
+		return text_contains(l, body, p->charset, n);
 	transfer_decode(&d, body, &out);
 	transfer_decode_end(&d, &out);
-	found = text_contains(text_slice(&out), p->charset, n, &l->a);
+	found = text_contains(l, text_slice(&out), p->charset, n);
 	text_free(&out);
 	return found;
 }
@@ -135,6 +167,8 @@ bool look_body(struct look *l, const struct needle *n)
 {
 	if (n->folded.size == 0)
 		return true;
+	if (!begin(l))
+		return false;
 	if (!l->parsed)
 		mime_parse(l->raw, &l->a, &l->parts);
 	l->parsed = true;
@@ -142,7 +176,7 @@ bool look_body(struct look *l, const struct needle *n)
 		const mime_part *p = &l->parts.part[i];
 		slice header = slice_until(slice_from(l->raw, (size_t)p->header_at), (size_t)p->header_size);
 
-		if (i > 0 && block_contains(slice_until(header, HEADER_MOST), n, &l->a))
+		if (i > 0 && block_contains(slice_until(header, HEADER_MOST), n, &l->scratch))
 			return true;
 		if (slice_same(p->type, S("text")) && part_contains(l, p, n))
 			return true;
@@ -152,7 +186,7 @@ bool look_body(struct look *l, const struct needle *n)
 
 bool look_text(struct look *l, const struct needle *n)
 {
-	return block_contains(header_of(l), n, &l->a) || look_body(l, n);
+	return (begin(l) && block_contains(header_of(l), n, &l->scratch)) || look_body(l, n);
 }
 
 /* ---- many messages */
@@ -171,7 +205,7 @@ static status look_at(struct looking *k, int which, slice raw)
 	k->look.parsed = false;
 	status s = k->each(k->first + which, &k->look, k->arg);
 	arena_clear(&k->look.a);
-	return s;
+	return s == ST_OK ? k->look.ended : s;
 }
 
 static status small_look(int which, slice raw, void *arg)
@@ -230,5 +264,6 @@ status look_each(int64_t postoffice, const int64_t *messages, int n, bool bodies
 			s = task_breathe();
 	}
 	arena_release(&k.look.a);
+	arena_release(&k.look.scratch);
 	return s;
 }

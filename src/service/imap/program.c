@@ -9,7 +9,7 @@
 #include "service/imap/look.h"
 
 #define DAY ((usec)24 * 3600 * USEC_S)
-#define CHARSET_MOST 64
+#define NUMBER_MOST (INT64_MAX / USEC_S) /* more is as much: also seconds are counted in microseconds */
 
 enum kind {
 	KEY_ALL,
@@ -88,14 +88,19 @@ static status needle_read(struct reading *r, struct needle *out)
 	return ST_OK;
 }
 
-static status number_read(struct reading *r, int64_t *out)
+static status number_take(struct reading *r, int64_t *out)
 {
 	uint64_t n;
 
-	TRY(arg_space(r->p));
 	TRY(arg_number(r->p, &n));
-	*out = (int64_t)n;
+	*out = n < (uint64_t)NUMBER_MOST ? (int64_t)n : NUMBER_MOST;
 	return ST_OK;
+}
+
+static status number_read(struct reading *r, int64_t *out)
+{
+	TRY(arg_space(r->p));
+	return number_take(r, out);
 }
 
 static status day_read(struct reading *r, int64_t *out)
@@ -229,11 +234,8 @@ static status read_modseq(struct reading *r, const struct word *w, struct key *k
 		TRY(arg_atom(r->p, &type));
 		TRY(arg_space(r->p));
 	}
-	uint64_t n;
-	TRY(arg_number(r->p, &n));
-	k->number = (int64_t)n;
 	k->compare = w->compare;
-	return ST_OK;
+	return number_take(r, &k->number);
 }
 
 /* "M123" as FETCH EMAILID says; any other is nobody's. */

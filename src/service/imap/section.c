@@ -10,6 +10,7 @@
 
 /* Octets of a header that fields are chosen from. */
 #define HEADER_LOOKED_MOST ((uint64_t)4 * 1024 * 1024)
+#define FIELDS_AT_ONCE 256 /* before others have a turn */
 
 /* ---- reading */
 
@@ -249,15 +250,19 @@ static bool is_named(const struct section *s, slice name)
 	return false;
 }
 
-static void fields_choose(const struct section *s, slice header, text *out)
+static status fields_choose(const struct section *s, slice header, text *out)
 {
 	header_walk walk = header_walk_of(header);
 	header_field f;
 
-	while (header_next(&walk, &f))
+	for (unsigned n = 1; header_next(&walk, &f); n++) {
 		if (is_named(s, f.name) == (s->kind == SECTION_FIELDS))
 			text_add(out, f.raw);
+		if (n % FIELDS_AT_ONCE == 0)
+			TRY(task_breathe());
+	}
 	text_add(out, S("\r\n"));
+	return ST_OK;
 }
 
 static status fields_send(conversation *c, const struct source *from, const struct section *s,
@@ -267,10 +272,10 @@ static status fields_send(conversation *c, const struct source *from, const stru
 	status done = octets_each(from, at, size < HEADER_LOOKED_MOST ? size : HEADER_LOOKED_MOST,
 		octets_add, &header);
 
-	if (done == ST_OK) {
-		fields_choose(s, text_slice(&header), &chosen);
+	if (done == ST_OK)
+		done = fields_choose(s, text_slice(&header), &chosen);
+	if (done == ST_OK)
 		done = text_send(c, s, text_slice(&chosen));
-	}
 	text_free(&header);
 	text_free(&chosen);
 	return done;
