@@ -79,7 +79,7 @@ from (select postoffice, msg from candidate order by postoffice desc, msg desc l
 -- statement segments_orphaned system
 -- $1 $2 ids of blobs from and to: pieces stored ahead of a delivery that never came
 delete from blob_seg s using (
-	select p.postoffice, b.blob from postoffice p cross join lateral (
+	select p.postoffice, b.blob from (select postoffice from postoffice union all select 0) p cross join lateral (
 		select distinct blob from blob_seg where postoffice = p.postoffice and blob >= $1 and blob < $2) b
 	where not exists (select from blob where blob.postoffice = p.postoffice and blob.blob = b.blob)) o
 where s.postoffice = o.postoffice and s.blob = o.blob;
