@@ -6,6 +6,7 @@
 #include "base/arena.h"
 #include "provider/append.h"
 #include "provider/view.h"
+#include "task/task.h"
 
 struct reader {
 	int64_t postoffice, mailbox, inbox;
@@ -19,6 +20,8 @@ void reader_end(void);
 struct reader reader_stranger(void);
 void reader_quota(int64_t bytes);   /* of my mailbox */
 void reader_deliver(slice raw);     /* into my INBOX */
+/* Whoever begins to watch is told to look once, when other processes are heard: waits until that was. */
+void reader_heard(notice *n);
 
 /* ---- reader_steps.c: for both */
 view *opened(slice folder); /* it must be there; without flags */

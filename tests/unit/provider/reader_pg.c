@@ -39,3 +39,11 @@ void reader_deliver(slice raw)
 {
 	cr_assert_eq(letter_deliver(&inbox, 1, raw), ST_OK);
 }
+
+void reader_heard(notice *n)
+{
+	usec before = task_deadline(clock_now() + 10 * USEC_S);
+
+	cr_assert_eq(notice_wait(n), ST_OK);
+	task_deadline(before);
+}

@@ -389,7 +389,9 @@ Test(view_pg, what_nobody_told_is_found_by_looking)
 		;
 	store_sql("update folder set modseq = modseq + 1 where postoffice = %lld and folder = %lld",
 		(long long)me.postoffice, (long long)me.inbox);
-	cr_assert(heard_within(n, 4 * USEC_S));
+	bool heard = heard_within(n, 4 * USEC_S);
+	cr_assert_eq(setting_set(S_news_poll, NULL, NULL, NULL, &a, &why), ST_OK);
+	cr_assert(heard);
 	news_close(&watch);
 	notice_close(&n);
 	arena_release(&a);
