@@ -306,26 +306,13 @@ static void given_key(struct words *w)
 	seal_given(w->p, selector, must_word(w));
 }
 
-static void given_folder(struct words *w)
-{
-	struct play *p = w->p;
-	slice name = must_word(w);
-	folder *made;
-
-	if (!word_is(w, "of"))
-		play_fails(p, "folder NAME of MAILBOX");
-	int i = must_mailbox(p, must_word(w));
-	if (i >= 0 && folder_find(house.of[i], house.mailbox[i], name, &p->a, &made) == ST_ABSENT)
-		must(p, folder_make(house.of[i], house.mailbox[i], name, 0, &p->a, &made), name, S(""));
-}
-
 static const struct {
 	const char *name;
 	void (*run)(struct words *w);
 } things[] = {
 	{"domain", given_domain},   {"mailbox", given_mailbox}, {"address", given_address},
 	{"setting", given_setting}, {"message", given_message}, {"scram", given_scram},
-	{"dns", given_dns},         {"key", given_key},         {"folder", given_folder},
+	{"dns", given_dns},         {"key", given_key},
 };
 
 static void given_thing(struct words *w)

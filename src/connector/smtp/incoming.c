@@ -449,20 +449,34 @@ static const char *text_refusal(const struct smtp *s, const struct incoming *in)
 	return NULL;
 }
 
-/* Mail that its author's domain disowns goes where its recipient's domain wants it: into the folder for
-   junk, where the mailbox has one. */
+/* The mailbox's folder for junk, made when there is none. */
+static status junk_of(const struct route *to, arena *a, int64_t *id)
+{
+	folder *rows, *found = NULL;
+	int n;
+	TRY(folder_list(to->postoffice, to->mailbox, a, &rows, &n));
+	for (int i = 0; i < n; i++)
+		if ((rows[i].special & FOLDER_JUNK) || (!found && slice_same(rows[i].name, S("Junk"))))
+			found = &rows[i];
+	if (!found)
+		TRY(folder_make(to->postoffice, to->mailbox, S("Junk"), FOLDER_JUNK, a, &found));
+	*id = found->id;
+	return ST_OK;
+}
+
+/* Mail that its author's domain disowns goes where its recipient's domain wants it; into the INBOX when
+   that cannot be had now. */
 static void set_apart(struct smtp *s, struct incoming *in)
 {
 	for (int i = 0; i < s->n; i++) {
 		const struct recipient *r = &s->recipients[i];
 		struct route *to = in->routes;
-		folder *junk;
-		if (r->remote || !policy_is_junk(&in->verdict, r) ||
-		    folder_find(r->route.postoffice, r->route.mailbox, S("Junk"), &s->mail, &junk) != ST_OK)
+		int64_t junk;
+		if (r->remote || !policy_is_junk(&in->verdict, r) || junk_of(&r->route, &s->mail, &junk) != ST_OK)
 			continue;
 		while (to->postoffice != r->route.postoffice || to->mailbox != r->route.mailbox)
 			to++;
-		to->inbox = junk->id;
+		to->inbox = junk;
 	}
 }
 
