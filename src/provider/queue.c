@@ -44,6 +44,23 @@ struct queue_runner {
 	int n, room;
 };
 
+static db_tx *begin(arena *a)
+{
+	db_tx *tx = db_begin(DB_SYSTEM, a);
+
+	db_add(tx, SQL_QUEUE_BY_INDEX, NULL, 0, NULL);
+	return tx;
+}
+
+/* One statement in a transaction of its own. */
+static status run(enum statement_id id, const struct param *p, int n, arena *a, struct rows *out)
+{
+	db_tx *tx = begin(a);
+
+	db_add(tx, id, p, n, out);
+	return db_commit(&tx, NULL);
+}
+
 /* ---- what is in hand */
 
 static void claimed_add(queue_runner *r, const queue_entry *e)
@@ -256,7 +273,7 @@ static status take(queue_runner *r, int most, usec lease)
 {
 	arena a = ARENA_INIT;
 	struct rows taken, blamed = {0};
-	db_tx *tx = db_begin(DB_SYSTEM, &a);
+	db_tx *tx = begin(&a);
 
 	db_add(tx, SQL_QSHARD_TAKE,
 		(struct param[]){p_int(r->owner), p_int(most), p_int(lease), p_text(r->name)}, 4, &taken);
@@ -361,7 +378,7 @@ static void cursor_move(const struct ask *k, int64_t most)
 static status asks_run(queue_runner *r, const struct queue_claim *c, struct ask *asks, int n,
 	int64_t most, arena *a)
 {
-	db_tx *tx = db_begin(DB_SYSTEM, a);
+	db_tx *tx = begin(a);
 
 	for (int i = 0; i < n; i++)
 		ask_add(r, tx, c, i % 2 ? SQL_QUEUE_DEFERRED_DUE : SQL_QUEUE_DUE, &asks[i], most, a);
@@ -391,7 +408,7 @@ status queue_due(queue_runner *r, uint64_t *shards)
 	struct rows due;
 	int n;
 	const int64_t *numbers = shard_numbers(queue_runner_shards(r), &a, &n);
-	status kind = db_run(SQL_QUEUE_SHARDS_DUE, (struct param[]){p_int_array(numbers, n)}, 1, &a, &due);
+	status kind = run(SQL_QUEUE_SHARDS_DUE, (struct param[]){p_int_array(numbers, n)}, 1, &a, &due);
 
 	*shards = 0;
 	for (int i = 0; kind == ST_OK && i < due.count; i++)
@@ -506,7 +523,7 @@ status queue_finish(queue_runner *r, const struct queue_result *results, int n, 
 {
 	arena a = ARENA_INIT;
 	struct rows done, later;
-	db_tx *tx = db_begin(DB_SYSTEM, &a);
+	db_tx *tx = begin(&a);
 
 	/* Claimed until the commit: a claim meanwhile must not see them as free. */
 	ending_set(r, results, n, true);
@@ -529,7 +546,7 @@ status queue_runner_count(queue_runner *r, int64_t *rows)
 	struct rows counted;
 	int n;
 	const int64_t *numbers = shard_numbers(queue_runner_shards(r), &a, &n);
-	status kind = db_one(SQL_QUEUE_IN_SHARDS, (struct param[]){p_int_array(numbers, n)}, 1, &a, &counted);
+	status kind = run(SQL_QUEUE_IN_SHARDS, (struct param[]){p_int_array(numbers, n)}, 1, &a, &counted);
 
 	if (kind == ST_OK)
 		*rows = row_int(&counted, 0, 0);

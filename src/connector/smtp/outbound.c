@@ -618,24 +618,27 @@ static status lease_run(void *arg)
 
 /* ---- the loop */
 
-static void tend(usec *counted_at)
+static void tend(usec *count_at)
 {
 	int64_t rows;
+	usec now = clock_now();
 
 	plan_sweep(out.plan, clock_now());
 	if (out.way->tend)
 		out.way->tend(out.way->arg);
-	if (clock_now() - *counted_at < COUNT_EVERY)
+	if (now < *count_at)
 		return;
-	*counted_at = clock_now();
 	if (queue_runner_count(out.runner, &rows) == ST_OK)
 		gauge_set(rows);
+	/* A long queue takes long to count: a hundredth of the time is enough for it. */
+	usec took = clock_now() - now;
+	*count_at = clock_now() + (100 * took > COUNT_EVERY ? 100 * took : COUNT_EVERY);
 }
 
 static void serve(unsigned seat)
 {
 	int bell = queue_bell(seat), which;
-	usec next_poll = 0, next_tend = 0, counted_at = clock_now() - COUNT_EVERY, wait;
+	usec next_poll = 0, next_tend = 0, count_at = 0, wait;
 
 	queue_rung(seat);
 	while (!out.leaving && !task_cancelled()) {
@@ -646,7 +649,7 @@ static void serve(unsigned seat)
 			next_poll = now + setting_number(S_queue_poll, NULL);
 		}
 		if (now >= next_tend) {
-			tend(&counted_at);
+			tend(&count_at);
 			next_tend = now + USEC_S;
 		}
 		claim_and_start(&wait);
