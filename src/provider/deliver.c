@@ -78,6 +78,7 @@ struct share { /* one part of one delivery */
 };
 
 struct recipient {
+	int round; /* of the statements deliver_entries the one it goes with */
 	const struct route *route;
 	const struct share *share;
 };
@@ -131,6 +132,8 @@ static int recipient_order(const void *a, const void *b)
 
 	if (x->route->mailbox != y->route->mailbox)
 		return x->route->mailbox < y->route->mailbox ? -1 : 1;
+	if (x->route->inbox != y->route->inbox)
+		return x->route->inbox < y->route->inbox ? -1 : 1;
 	if (x->share->job->d->id != y->share->job->d->id)
 		return x->share->job->d->id < y->share->job->d->id ? -1 : 1;
 	return 0;
@@ -146,58 +149,84 @@ static struct recipient *recipients_of(arena *a, const struct share *shares, int
 	all = arena_new_array(a, (size_t)total, sizeof *all);
 	for (int i = 0; i < n; i++)
 		for (int j = 0; j < shares[i].part->n; j++)
-			all[at++] = (struct recipient){&shares[i].part->recipients[j], &shares[i]};
+			all[at++] = (struct recipient){
+				.route = &shares[i].part->recipients[j], .share = &shares[i]};
 	qsort(all, (size_t)total, sizeof *all, recipient_order);
 	*count = total;
 	return all;
 }
 
-/* Per mailbox: how many messages, how many bytes, how far over its quota. Per entry: which of those
-   mailboxes, its rank among this batch's entries there, which message. */
-static void entries_add(db_tx *tx, arena *a, int64_t postoffice, const struct share *shares, int n)
+/* One statement counts a mailbox once, so of its folders each goes with a round of its own; nearly always
+   there is one. Gives how many; *boxes mailboxes are in all of them. */
+static int rounds_of(struct recipient *all, int count, int64_t *mailbox, int *boxes)
 {
-	int count, boxes = 0;
-	struct recipient *all = recipients_of(a, shares, n, &count);
+	int rounds = 0;
 
-	if (count == 0)
-		return;
-	int64_t *mailbox = arena_new_array(a, (size_t)count, sizeof *mailbox);
-	int64_t *inbox = arena_new_array(a, (size_t)count, sizeof *inbox);
-	int64_t *messages = arena_new_array(a, (size_t)count, sizeof *messages);
-	int64_t *bytes = arena_new_array(a, (size_t)count, sizeof *bytes);
-	int64_t *over = arena_new_array(a, (size_t)count, sizeof *over);
-	int64_t *place = arena_new_array(a, (size_t)count, sizeof *place);
-	int64_t *rank = arena_new_array(a, (size_t)count, sizeof *rank);
-	int64_t *message = arena_new_array(a, (size_t)count, sizeof *message);
-	int64_t *size = arena_new_array(a, (size_t)count, sizeof *size);
+	*boxes = 0;
+	for (int i = 0; i < count; i++) {
+		const struct route *to = all[i].route, *before = i > 0 ? all[i - 1].route : NULL;
+
+		if (!before || to->mailbox != before->mailbox)
+			mailbox[(*boxes)++] = to->mailbox;
+		else
+			all[i].round = all[i - 1].round + (to->inbox != before->inbox);
+		rounds = all[i].round + 1 > rounds ? all[i].round + 1 : rounds;
+	}
+	return rounds;
+}
+
+/* Per mailbox: how many messages, how many bytes, how far over its quota. Per entry: which of those
+   mailboxes, its rank among this round's entries there, which message. */
+static void round_add(
+	db_tx *tx, arena *a, int64_t postoffice, const struct recipient *all, int count, int round)
+{
+	size_t n = (size_t)count;
+	int64_t *numbers = arena_new_array(a, n * 9, sizeof *numbers);
+	int64_t *mailbox = numbers, *inbox = mailbox + n, *messages = inbox + n, *bytes = messages + n,
+		*over = bytes + n, *place = over + n, *rank = place + n, *message = rank + n,
+		*size = message + n;
+	int boxes = 0, entries = 0;
 
 	for (int i = 0; i < count; i++) {
 		const struct route *to = all[i].route;
-		bool same = i > 0 && to->mailbox == all[i - 1].route->mailbox;
-		int box = same ? boxes - 1 : boxes++;
 
-		if (!same) {
-			mailbox[box] = to->mailbox;
-			inbox[box] = to->inbox;
+		if (all[i].round != round)
+			continue;
+		if (boxes == 0 || mailbox[boxes - 1] != to->mailbox) {
+			mailbox[boxes] = to->mailbox;
+			inbox[boxes++] = to->inbox;
 		}
-		place[i] = box + 1;
-		rank[i] = messages[box]++;
-		message[i] = all[i].share->job->d->id;
-		size[i] = (int64_t)all[i].share->body.size;
-		bytes[box] += size[i];
+		int box = boxes - 1;
+
+		place[entries] = boxes;
+		rank[entries] = messages[box]++;
+		message[entries] = all[i].share->job->d->id;
+		size[entries] = (int64_t)all[i].share->body.size;
+		bytes[box] += size[entries++];
 		if (to->postmaster)
 			over[box] = setting_number(S_mailbox_postmaster_room, NULL);
 	}
-	if (boxes > 1) /* one alone is locked by its update */
-		db_add(tx, SQL_DELIVER_LOCK,
-			(struct param[]){p_int(postoffice), p_int_array(mailbox, boxes)}, 2, NULL);
 	db_add(tx, SQL_DELIVER_ENTRIES,
 		(struct param[]){p_int(postoffice), p_int_array(mailbox, boxes),
 			p_int_array(inbox, boxes), p_int_array(messages, boxes),
 			p_int_array(bytes, boxes), p_int_array(over, boxes),
-			p_int_array(place, count), p_int_array(rank, count),
-			p_int_array(message, count), p_int_array(size, count), p_int(count)},
+			p_int_array(place, entries), p_int_array(rank, entries),
+			p_int_array(message, entries), p_int_array(size, entries), p_int(entries)},
 		11, NULL);
+}
+
+static void entries_add(db_tx *tx, arena *a, int64_t postoffice, const struct share *shares, int n)
+{
+	int count, boxes;
+	struct recipient *all = recipients_of(a, shares, n, &count);
+	int64_t *mailbox = arena_new_array(a, (size_t)count, sizeof *mailbox);
+	int rounds = rounds_of(all, count, mailbox, &boxes);
+
+	if (boxes > 1) /* one alone is locked by its update */
+		db_add(tx, SQL_DELIVER_LOCK,
+			(struct param[]){p_int(postoffice), p_int_array(mailbox, boxes)}, 2, NULL);
+	for (int round = 0; round < rounds; round++)
+		round_add(tx, a, postoffice, all, count, round);
 }
 
 /* Recipients at other systems. */

@@ -52,6 +52,33 @@ static void assert_counts(const struct route *r)
 		"the change log does not tell all arrivals");
 }
 
+/* Folders of one mailbox in one transaction, as batches have them: each message in the one it is for. */
+Test(deliver, into_several_folders_of_a_mailbox)
+{
+	int64_t office = store_postoffice();
+	struct route anna = store_mailbox(office, "anna", 0), ben = store_mailbox(office, "ben", 0), junk = anna;
+	arena a = ARENA_INIT;
+	folder *f;
+
+	cr_assert_eq(folder_make(office, anna.mailbox, S("Junk"), 0, &a, &f), ST_OK);
+	junk.inbox = f->id;
+	cr_assert_eq(letter_deliver((struct route[]){junk, ben, anna}, 3, RAW), ST_OK);
+	cr_assert_eq(letter_deliver((struct route[]){anna, junk}, 2, RAW), ST_OK);
+	cr_assert_eq(letter_deliver(&junk, 1, RAW), ST_OK);
+	cr_expect_eq(entries_in(&anna), 2);
+	cr_expect_eq(entries_in(&junk), 3);
+	assert_counts(&ben);
+	cr_expect_eq(store_sql("select nmsg from mailbox where postoffice = %lld and mailbox = %lld",
+			     (long long)office, (long long)anna.mailbox),
+		5);
+	cr_expect_eq(store_sql("select (m.used = sum(f.nbytes) and sum(f.nmsg) = 5 and sum(f.uidnext) = 7)::int"
+			       " from mailbox m join folder f using (postoffice, mailbox)"
+			       " where postoffice = %lld and mailbox = %lld group by m.used",
+			     (long long)office, (long long)anna.mailbox),
+		1);
+	arena_release(&a);
+}
+
 Test(deliver, makes_one_message_visible)
 {
 	struct route to = store_mailbox(store_postoffice(), "anna", 0);
