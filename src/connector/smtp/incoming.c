@@ -109,12 +109,13 @@ static bool wants_word(const struct smtp *s, const struct recipient *r)
 }
 
 /* Recipients here whose sender wants to know that they have it (RFC 3461 5.2.3). */
-static void add_told(struct smtp *s, struct delivery_part *part)
+static void add_told(conversation *c, struct delivery_part *part)
 {
+	struct smtp *s = smtp_of(c);
 	int n = 0;
 	for (int i = 0; i < s->n; i++)
 		n += wants_word(s, &s->recipients[i]);
-	if (n == 0)
+	if (n == 0 || !policy_knows_sender(c)) /* no report to who may have sent nothing (T15) */
 		return;
 	struct queue_recipient *all =
 		arena_new_array(&s->mail, (size_t)(part->m + n), sizeof *all);
@@ -135,8 +136,9 @@ static bool doubled(const struct recipient *a, const struct recipient *b)
 
 /* Sorts recipients by post office and place and makes one part per post office; several addresses of one
    mailbox are one entry. */
-static void make_parts(struct smtp *s, struct incoming *in)
+static void make_parts(conversation *c, struct incoming *in)
 {
+	struct smtp *s = smtp_of(c);
 	qsort(s->recipients, (size_t)s->n, sizeof *s->recipients, by_place);
 	in->delivery.parts = arena_new_array(&s->mail, (size_t)s->n, sizeof *in->delivery.parts);
 	struct route *routes = arena_new_array(&s->mail, (size_t)s->n, sizeof *routes);
@@ -161,7 +163,7 @@ static void make_parts(struct smtp *s, struct incoming *in)
 		}
 	}
 	for (int i = 0; i < in->delivery.n; i++)
-		add_told(s, &in->delivery.parts[i]);
+		add_told(c, &in->delivery.parts[i]);
 	in->delivery.envelope = &in->envelope;
 }
 
@@ -346,7 +348,7 @@ static status pass_header(conversation *c, struct incoming *in, size_t header_si
 	note_facts(s, in, &in->seen);
 	make_missing(s, in, &in->seen);
 	in->missing = missing_fields(s, in, &s->mail);
-	make_parts(s, in);
+	make_parts(c, in);
 	for (int i = 0; i < in->delivery.n; i++)
 		TRY(blob_writer_open(in->delivery.parts[i].postoffice, &in->delivery.parts[i].body));
 	policy_header(c, &in->judged, header, whole, in->missing);

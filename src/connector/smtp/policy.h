@@ -57,6 +57,10 @@ struct policy_text {
 /* Whether the rules meet this client at all. */
 bool policy_applies(const conversation *c);
 
+/* Whether the envelope's sender is who he says he is: he logged on, comes from a privileged network, or his
+   domain lets the client send for it (SPF). */
+bool policy_knows_sender(conversation *c);
+
 /* Each gives NULL, or the reply that refuses; logged already. */
 const char *policy_door(conversation *c);
 const char *policy_sender(conversation *c);

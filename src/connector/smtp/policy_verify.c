@@ -37,6 +37,11 @@ const spf_report *policy_spf(conversation *c)
 	return &p->spf;
 }
 
+bool policy_knows_sender(conversation *c)
+{
+	return !policy_applies(c) || policy_spf(c)->result == SPF_PASS;
+}
+
 /* ---- before the text */
 
 static bool is_wanted(conversation *c)
