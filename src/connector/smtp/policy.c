@@ -208,12 +208,17 @@ static bool fits(slice mask, slice name)
 		return false;
 	name = slice_from(name, star);
 	mask = slice_from(mask, star + 1);
-	if (slice_find(mask, '*') == mask.size)
-		return slice_ends_nocase(name, mask);
-	for (size_t at = 0; at <= name.size; at++)
-		if (fits(mask, slice_from(name, at)))
-			return true;
-	return false;
+	/* What stands between two stars may as well be found at its first place. */
+	while ((star = slice_find(mask, '*')) < mask.size) {
+		slice part = slice_until(mask, star);
+		size_t at = slice_search_nocase(name, part);
+
+		if (part.size > name.size - at)
+			return false;
+		name = slice_from(name, at + part.size);
+		mask = slice_from(mask, star + 1);
+	}
+	return slice_ends_nocase(name, mask);
 }
 
 static slice mask_for(slice list, slice name)
