@@ -22,6 +22,8 @@ libnet_a_SOURCES = \
 	src/net/listener.h \
 	src/net/peer.c \
 	src/net/peer.h \
+	src/net/press.c \
+	src/net/press.h \
 	src/net/signature.c \
 	src/net/signature.h \
 	src/net/stream.c \

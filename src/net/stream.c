@@ -13,6 +13,7 @@
 #include "base/secret.h"
 #include "base/text.h"
 #include "net/buffer.h"
+#include "net/press.h"
 #include "net/tls_session.h"
 #include "net/wire.h"
 #include "task/task.h"
@@ -27,6 +28,9 @@
 struct stream {
 	wire wire;
 	tls_session *tls;
+	press *press; /* NULL: nothing is packed */
+	char *packed; /* what came and is not unpacked yet: packed_at .. packed_end of packed_room */
+	size_t packed_room, packed_at, packed_end;
 	char *in;
 	size_t in_room, in_at, in_end, seen;
 	char *out;
@@ -126,6 +130,13 @@ static void give_out(stream *s)
 	s->out_room = s->out_end = 0;
 }
 
+static void give_packed(stream *s)
+{
+	buffer_give(s->packed, s->packed_room);
+	s->packed = NULL;
+	s->packed_room = s->packed_at = s->packed_end = 0;
+}
+
 void stream_close(stream **closing)
 {
 	stream *s = *closing;
@@ -135,6 +146,8 @@ void stream_close(stream **closing)
 	*closing = NULL;
 	tls_session_close(&s->tls, !s->spoiled && !s->broken);
 	wire_close(&s->wire);
+	press_close(&s->press);
+	give_packed(s);
 	give_in(s);
 	give_out(s);
 	if (s->service != SERVICE_NONE) {
@@ -223,12 +236,9 @@ static enum turn write_now(stream *s, slice first, slice second, size_t *sent)
 	return wire_write(&s->wire, first, second, sent);
 }
 
-/* What is buffered and then `more`, until all is out. */
-static status send_all(stream *s, slice more, bool *waited)
+/* Both, until all is out. *waited stays when there was no need to. */
+static status send_now(stream *s, slice first, slice more, bool *waited)
 {
-	slice first = slice_of(s->out, s->out_end);
-
-	*waited = false;
 	while (first.size + more.size > 0) {
 		size_t sent;
 		enum turn turn = write_now(s, first, more, &sent);
@@ -242,7 +252,6 @@ static status send_all(stream *s, slice more, bool *waited)
 		}
 		if (turn == TURN_END || turn == TURN_BROKEN) {
 			s->broken = true;
-			give_out(s);
 			return ST_CLOSED;
 		}
 		*waited = true;
@@ -252,12 +261,40 @@ static status send_all(stream *s, slice more, bool *waited)
 			 */
 			s->spoiled = true;
 			s->broken = true;
-			give_out(s);
 			return kind;
 		}
 	}
-	give_out(s);
 	return ST_OK;
+}
+
+/* The same, packed piece by piece and so that the peer can read all of it. */
+static status send_packed(stream *s, slice first, slice more, bool *waited)
+{
+	size_t room = BUFFER_MIDDLE;
+	char *to = buffer_take(&room);
+	status kind = ST_OK;
+
+	for (bool all = false; kind == ST_OK && !all;) {
+		bool last = first.size == 0;
+		size_t made = press_pack(s->press, last ? &more : &first, last, to, room);
+
+		all = last && more.size == 0 && made < room;
+		kind = send_now(s, slice_of(to, made), (slice){0}, waited);
+	}
+	buffer_give(to, room);
+	return kind;
+}
+
+/* What is buffered and then `more`, until all is out. */
+static status send_all(stream *s, slice more, bool *waited)
+{
+	slice first = slice_of(s->out, s->out_end);
+
+	*waited = false;
+	status kind =
+		s->press ? send_packed(s, first, more, waited) : send_now(s, first, more, waited);
+	give_out(s);
+	return kind;
 }
 
 status stream_write(stream *s, slice bytes)
@@ -359,13 +396,46 @@ static void make_room(stream *s)
 	s->in_end = unread;
 }
 
+static enum turn read_octets(stream *s, char *to, size_t room, size_t *got)
+{
+	return s->tls ? tls_session_read(s->tls, to, room, got)
+		      : wire_read(&s->wire, to, room, got);
+}
+
+/* Takes what is here already; only then more from below. */
+static enum turn read_packed(stream *s, char *to, size_t room, size_t *got)
+{
+	for (bool read = false;; read = true) {
+		slice from = {0};
+
+		if (s->packed)
+			from = slice_of(s->packed + s->packed_at, s->packed_end - s->packed_at);
+		enum turn turn = press_unpack(s->press, &from, to, room, got);
+
+		s->packed_at = s->packed_end - from.size;
+		if (turn != TURN_WAIT_READ || read)
+			return turn == TURN_WAIT_READ
+				       ? TURN_DONE
+				       : turn; /* *got is 0: others have their turn */
+		if (!s->packed) {
+			s->packed_room = BUFFER_SMALL;
+			s->packed = buffer_take(&s->packed_room);
+		}
+		s->packed_at = s->packed_end = 0;
+		turn = read_octets(s, s->packed, s->packed_room, &s->packed_end);
+		if (turn != TURN_DONE) {
+			give_packed(s);
+			return turn;
+		}
+	}
+}
+
 static enum turn read_now(stream *s, size_t *got)
 {
 	char *to = s->in + s->in_end;
 	size_t room = s->in_room - s->in_end;
 
-	return s->tls ? tls_session_read(s->tls, to, room, got)
-		      : wire_read(&s->wire, to, room, got);
+	return s->press ? read_packed(s, to, room, got) : read_octets(s, to, room, got);
 }
 
 static void filled(stream *s, size_t got)
@@ -391,7 +461,10 @@ static status fill(stream *s)
 		enum turn turn = read_now(s, &got);
 		if (turn == TURN_DONE) {
 			filled(s, got);
-			return ST_OK;
+			if (got > 0)
+				return ST_OK;
+			TRY(still_in_time(s));
+			continue;
 		}
 		if (s->in_at == s->in_end)
 			give_in(s);
@@ -404,6 +477,8 @@ static status fill(stream *s)
 			return ST_CLOSED;
 		if (kind != ST_OK)
 			return kind;
+		if (s->press)
+			press_rest(s->press);
 		if (!waited)
 			TRY(wait_turn(s, turn));
 	}
@@ -621,6 +696,23 @@ void stream_tls_facts(const stream *s, arena *a, struct stream_tls *out)
 status stream_tls_binding(const stream *s, slice kind, arena *a, slice *data)
 {
 	return s->tls ? tls_session_binding(s->tls, kind, a, data) : ST_ABSENT;
+}
+
+/* ---- DEFLATE */
+
+status stream_deflate(stream *s)
+{
+	if (s->press || stream_pending(s) > 0)
+		return ST_INVALID;
+	give_in(s);
+	TRY(stream_flush(s));
+	s->press = press_open();
+	return ST_OK;
+}
+
+bool stream_is_deflated(const stream *s)
+{
+	return s->press != NULL;
 }
 
 /* ---- facts */

@@ -95,6 +95,13 @@ void stream_tls_facts(const stream *s, arena *a, struct stream_tls *out);
    "tls-unique" (RFC 5929; unique only below TLS 1.3). ST_ABSENT when not to be had. */
 status stream_tls_binding(const stream *s, slice kind, arena *a, slice *data);
 
+/* ---- DEFLATE (RFC 1951) below the words and above TLS, both ways from the next byte on (RFC 4978 of IMAP). What is
+   buffered goes out first as it is. ST_INVALID when it is on already, or unread input is buffered: that
+   must never be read as if it had been packed. Costs some 10 KB, the peer's window of at most 32 KB, and
+   32 KB more while something is sent. */
+status stream_deflate(stream *s);
+bool stream_is_deflated(const stream *s);
+
 /* Wipes what has been read from its buffer: for lines that held a secret, before more is read. What
    was lent is gone with it. */
 void stream_forget(stream *s);

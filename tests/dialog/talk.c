@@ -165,6 +165,14 @@ static void verb_tls(struct play *p, struct client *c, slice rest)
 	c->ended |= !done;
 }
 
+/* What is said from here on is packed both ways (IMAP COMPRESS). */
+static void verb_deflate(struct play *p, struct client *c, slice rest)
+{
+	(void)rest;
+	if (stream_deflate(c->s) != ST_OK && !p->forgiving)
+		play_fails(p, "cannot pack: something is unread");
+}
+
 static void verb_close(struct play *p, struct client *c, slice rest)
 {
 	(void)rest;
@@ -237,6 +245,7 @@ static const struct verb {
 	void (*run)(struct play *p, struct client *c, slice rest);
 } verbs[] = {
 	{"connect", verb_connect}, {"tls", verb_tls},   {"close", verb_close},
+	{"deflate", verb_deflate},
 	{"apop", verb_apop},       {"text", verb_text}, {"file", verb_file},
 	{"signed", verb_signed},
 };

@@ -131,6 +131,11 @@ static bool logged_on(const conversation *c)
 	return imap_of(c)->state != AT_GREETING;
 }
 
+static bool not_packed(const conversation *c)
+{
+	return logged_on(c) && !stream_is_deflated(c->stream);
+}
+
 static bool tls_to_be_had(const conversation *c)
 {
 	return before_logon(c) && c->tls && !stream_is_tls(c->stream);
@@ -252,6 +257,23 @@ static status imap_starttls(conversation *c, args *p)
 	return ST_OK;
 }
 
+/* RFC 4978. What stands behind the command in the same packet was not packed and must not be read so. */
+static status imap_compress(conversation *c, args *p)
+{
+	TRY(arg_space(p));
+	TRY(arg_word(p, S("DEFLATE")));
+	TRY(arg_end(p));
+	if (stream_is_deflated(c->stream))
+		return imap_no(c, "[COMPRESSIONACTIVE] It is on already");
+	if (stream_pending(c->stream) > 0) {
+		stream_discard(c->stream);
+		c->closing = true;
+		return imap_bad(c, "Nothing may follow COMPRESS before its answer");
+	}
+	TRY(imap_ok(c, "Packed from here on"));
+	return stream_deflate(c->stream);
+}
+
 /* RFC 5161: words that change what is said from now on. Unknown ones are passed over. */
 static status imap_enable(conversation *c, args *p)
 {
@@ -314,6 +336,7 @@ const struct imap_row imap_server_rows[] = {
 	{"ID", imap_id, AT_ANY, IMAP_FREE | IMAP_QUIET,
 		"ID NIL | (\"name\" \"value\" ...): who speaks"},
 	{"STARTTLS", imap_starttls, AT_GREETING, 0, "STARTTLS: encrypt this conversation"},
+	{"COMPRESS", imap_compress, AT_LOGGED_ON, 0, "COMPRESS DEFLATE: pack what is said"},
 	{"ENABLE", imap_enable, AT_AUTHENTICATED, IMAP_QUIET,
 		"ENABLE word ...: change what is said"},
 	{0},

@@ -1,0 +1,85 @@
+/* Packing and unpacking: what goes in comes out, whatever the pieces, and strangers' octets break nothing. */
+#include "net/press.h"
+
+#include "base/text.h"
+
+#include <criterion/criterion.h>
+
+/* Both ways between two sides, in pieces of `piece` and through room of `room`. */
+static void pass_through(press *from, press *to, slice words, size_t piece, size_t room)
+{
+	text wire = TEXT_INIT, heard = TEXT_INIT;
+	char out[4096];
+	size_t made, got;
+
+	for (size_t at = 0; at < words.size; at += piece) {
+		slice part = slice_until(slice_from(words, at), piece);
+		bool last = at + piece >= words.size;
+
+		do {
+			made = press_pack(from, &part, last, out, room);
+			text_add(&wire, slice_of(out, made));
+		} while (part.size > 0 || made == room);
+	}
+	press_rest(from);
+	slice left = text_slice(&wire);
+	while (press_unpack(to, &left, out, room, &got) == TURN_DONE)
+		text_add(&heard, slice_of(out, got));
+	cr_assert_eq(left.size, 0);
+	cr_assert(slice_same(text_slice(&heard), words));
+	text_free(&wire);
+	text_free(&heard);
+}
+
+Test(press, gives_back_what_was_packed)
+{
+	static const size_t sizes[] = {1, 7, 100, 4096}, rooms[] = {16, 77, 1000, 4096};
+	press *one = press_open(), *other = press_open();
+	text words = TEXT_INIT;
+
+	for (unsigned i = 0; i < 3000; i++)
+		text_format(&words, "%u bottles, %u left\r\n", i % 97, i * i);
+	for (size_t p = 0; p < 4; p++)
+		for (size_t r = 0; r < 4; r++) {
+			pass_through(one, other, text_slice(&words), sizes[p], rooms[r]);
+			pass_through(other, one, S("a1 OK\r\n"), sizes[p], rooms[r]);
+		}
+	text_free(&words);
+	press_close(&one);
+	press_close(&other);
+	press_close(&other);
+}
+
+Test(press, stops_at_what_is_none_and_at_an_end)
+{
+	static const char ends[] = "\x01\x01\x00\xfe\xff"
+				   "x"; /* one stored octet, the last block */
+	press *p = press_open();
+	char out[10];
+	size_t got;
+	slice s = S("a1 NOOP\r\n");
+
+	cr_assert_eq(press_unpack(p, &s, out, sizeof out, &got), TURN_BROKEN);
+	press_close(&p);
+	p = press_open();
+	s = slice_of(ends, sizeof ends - 1);
+	cr_assert_eq(press_unpack(p, &s, out, sizeof out, &got), TURN_DONE);
+	cr_assert_eq(got, 1);
+	cr_assert_eq(press_unpack(p, &s, out, sizeof out, &got), TURN_END);
+	press_close(&p);
+}
+
+Test(press, unpacks_no_more_than_there_is_room)
+{
+	press *p = press_open(), *q = press_open();
+	static char zeroes[1000000], packed[8000], out[100];
+	slice from = slice_of(zeroes, sizeof zeroes);
+	size_t size = press_pack(p, &from, true, packed, sizeof packed), got;
+
+	cr_assert_eq(from.size, 0);
+	from = slice_of(packed, size);
+	cr_assert_eq(press_unpack(q, &from, out, sizeof out, &got), TURN_DONE);
+	cr_assert_eq(got, sizeof out);
+	press_close(&p);
+	press_close(&q);
+}
