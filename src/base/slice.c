@@ -65,11 +65,49 @@ size_t slice_search(slice s, slice part)
 	return found ? (size_t)(found - s.at) : s.size;
 }
 
+#define WINDOW 64 /* places looked at together: the compiler makes a few vector steps of them */
+
+/* Whether `part`, which has at least one octet, may begin at one of WINDOW places: its first and its last
+   octet stand there. Case is wiped by a bit, which takes some other octets for letters too. */
+static bool may_begin(const char *at, slice part)
+{
+	unsigned char first = (unsigned char)(part.at[0] | 0x20), any = 0;
+	unsigned char last = (unsigned char)(part.at[part.size - 1] | 0x20);
+
+	for (size_t i = 0; i < WINDOW; i++) {
+		unsigned char a = (unsigned char)((at[i] | 0x20) ^ first);
+		unsigned char z = (unsigned char)((at[i + part.size - 1] | 0x20) ^ last);
+
+		any |= (a | z) == 0;
+	}
+	return any;
+}
+
+static bool begins(const char *at, slice part)
+{
+	for (size_t i = 0; i < part.size; i++)
+		if (folded(at[i]) != folded(part.at[i]))
+			return false;
+	return true;
+}
+
 size_t slice_search_nocase(slice s, slice part)
 {
-	for (size_t at = 0; at + part.size <= s.size; at++)
-		if (slice_starts_nocase(slice_from(s, at), part))
-			return at;
+	size_t at = 0, places = s.size >= part.size ? s.size - part.size + 1 : 0;
+
+	if (part.size == 0)
+		return 0;
+	while (at < places) {
+		size_t window = places - at < WINDOW ? places - at : WINDOW;
+
+		if (window == WINDOW && !may_begin(s.at + at, part)) {
+			at += WINDOW;
+			continue;
+		}
+		for (; window > 0; window--, at++)
+			if (begins(s.at + at, part))
+				return at;
+	}
 	return s.size;
 }
 

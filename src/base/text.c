@@ -41,6 +41,20 @@ void text_add_char(text *t, char c)
 	text_add(t, slice_of(&c, 1));
 }
 
+void text_add_number(text *t, int64_t n)
+{
+	char digits[20];
+	size_t at = sizeof digits;
+	uint64_t left = n < 0 ? 0 - (uint64_t)n : (uint64_t)n;
+
+	do
+		digits[--at] = (char)('0' + left % 10);
+	while (left /= 10);
+	if (n < 0)
+		digits[--at] = '-';
+	text_add(t, slice_of(digits + at, sizeof digits - at));
+}
+
 void text_format(text *t, const char *format, ...)
 {
 	va_list args;

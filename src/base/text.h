@@ -17,6 +17,7 @@ typedef struct text {
 void text_add(text *t, slice s);
 void text_add_z(text *t, const char *terminated);
 void text_add_char(text *t, char c);
+void text_add_number(text *t, int64_t n); /* in decimal */
 void text_format(text *t, const char *format, ...) __attribute__((format(printf, 2, 3)));
 void text_format_v(text *t, const char *format, va_list args);
 void text_reserve(text *t, size_t more); /* room for `more` bytes beyond size */

@@ -1,10 +1,12 @@
-/* A load generator on the house's own runtime: one process, a fiber per conversation. It speaks SMTP
-   or POP3 to any server, so that a peer is measured by the same client with the same mail.
+/* A load generator on the house's own runtime: one process, a fiber per conversation. It speaks SMTP,
+   POP3 or IMAP to any server, so that a peer is measured by the same client with the same mail.
 
      load smtp HOST:PORT --conversations 32 --messages 10000 --size 4096 [--recipients 10]
           [--to u%04u@demo.test --mailboxes 100] [--per-connection 1]
      load pop3 HOST:PORT --conversations 8 --cycles 2000 --user u%04u@demo.test --mailboxes 100
           --password secret [--keep]
+     load imap-login HOST:PORT --conversations 8 --cycles 2000 --user u%04u@demo.test [--tls]
+     load imap-append HOST:PORT --conversations 8 --messages 2000 --size 4096 --user u%04u@demo.test
 
    Prints one line of key=value: what was done, the rate, and how long answers took. Bounded by
    --seconds (120) whatever happens. */
@@ -18,9 +20,16 @@
 #include <stdlib.h>
 #include <time.h>
 
+struct protocol {
+	const char *name;
+	status (*some)(stream *s); /* what one connection does */
+};
+
 static struct {
 	net_address to;
-	bool pop3, keep, tls;
+	const struct protocol *protocol;
+	bool keep;
+	tls_client *tls; /* NULL: none */
 	unsigned conversations, mailboxes, recipients, per_connection;
 	uint64_t wanted;      /* messages or cycles */
 	size_t size;
@@ -72,7 +81,7 @@ static status expect(stream *s, char code)
 	enum line_end end;
 	do {
 		TRY(stream_line(s, 4096, &line, &end));
-	} while (!job.pop3 && line.size > 3 && line.at[3] == '-');
+	} while (line.size > 3 && line.at[0] >= '0' && line.at[0] <= '9' && line.at[3] == '-');
 	if (line.size == 0 || line.at[0] != code) {
 		snprintf(run.last_trouble, sizeof run.last_trouble, "%.*s", SLICE_ARGS(line));
 		return ST_DENIED;
@@ -141,8 +150,9 @@ static status read_text(stream *s)
 }
 
 /* Log on, fetch the first message, remove it: what a mail program that keeps nothing does. */
-static status fetch_one(stream *s, uint64_t number)
+static status fetch_one(stream *s)
 {
+	uint64_t number = run.begun++;
 	char user[200], pass[200];
 	usec began = clock_now();
 	snprintf(user, sizeof user, "USER %s", job.user_form);
@@ -165,6 +175,80 @@ static status fetch_one(stream *s, uint64_t number)
 	return kind;
 }
 
+/* ---- IMAP: every command's tag is "a" */
+
+static status tagged(stream *s)
+{
+	slice line;
+	enum line_end end;
+	do {
+		TRY(stream_line(s, 64 * 1024, &line, &end));
+	} while (!slice_starts(line, S("a ")));
+	if (slice_starts(line, S("a OK")))
+		return ST_OK;
+	snprintf(run.last_trouble, sizeof run.last_trouble, "%.*s", SLICE_ARGS(line));
+	return ST_DENIED;
+}
+
+static status imap_logon(stream *s, uint64_t number)
+{
+	char line[300];
+
+	TRY(expect(s, '*'));
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wformat-nonliteral"
+	snprintf(line, sizeof line, job.user_form, (unsigned)(number % job.mailboxes) + 1);
+#pragma GCC diagnostic pop
+	TRY(stream_format(s, "a LOGIN %s %s\r\n", line, job.password));
+	return tagged(s);
+}
+
+static status imap_login_one(stream *s)
+{
+	usec began = clock_now();
+	status kind = imap_logon(s, run.begun++);
+
+	count(kind, began);
+	TRY(kind);
+	TRY(stream_write(s, S("a LOGOUT\r\n")));
+	return tagged(s);
+}
+
+static status append_some(stream *s)
+{
+	static unsigned mailbox;
+
+	TRY(imap_logon(s, mailbox++));
+	while (run.begun < job.wanted) {
+		char head[400];
+		uint64_t number = run.begun++;
+		usec began = clock_now();
+		int n = snprintf(head, sizeof head,
+			"From: Sender <sender@load.test>\r\nTo: you@load.test\r\n"
+			"Subject: Load %" PRIu64 "\r\nDate: Fri, 21 Nov 2025 02:43:00 +0000\r\n"
+			"Message-ID: <%" PRIu64 ".%ld@load.test>\r\n\r\n",
+			number, number, (long)time(NULL));
+
+		TRY(stream_format(s, "a APPEND INBOX {%zu+}\r\n", (size_t)n + run.body.size));
+		TRY(stream_write(s, slice_of(head, (size_t)n)));
+		TRY(stream_write(s, text_slice(&run.body)));
+		TRY(stream_write(s, S("\r\n")));
+		status kind = tagged(s);
+		count(kind, began);
+		TRY(kind);
+	}
+	return ST_OK;
+}
+
+static const struct protocol protocols[] = {
+	{"smtp", send_some},
+	{"pop3", fetch_one},
+	{"imap-login", imap_login_one},
+	{"imap-append", append_some},
+};
+
+/* ---- connections */
+
 static status converse(void *unused)
 {
 	(void)unused;
@@ -174,8 +258,11 @@ static status converse(void *unused)
 		status kind = stream_connect(&job.to, NULL, &s);
 		if (kind == ST_OK) {
 			stream_patience(s, job.patience, 0, 0);
-			kind = job.pop3 ? fetch_one(s, run.begun++) : send_some(s);
+			if (job.tls)
+				kind = stream_tls_connect(s, job.tls, "localhost", TLS_VERIFY_NONE);
 		}
+		if (kind == ST_OK)
+			kind = job.protocol->some(s);
 		run.failed += kind != ST_OK;
 		stream_close(&s);
 		if (kind == ST_TIMED_OUT || run.failed > job.wanted)
@@ -226,7 +313,8 @@ static void options(int argc, char **argv)
 		{"size", 1, NULL, 's'},		 {"recipients", 1, NULL, 'r'}, {"to", 1, NULL, 't'},
 		{"user", 1, NULL, 'u'},		 {"mailboxes", 1, NULL, 'm'},
 		{"per-connection", 1, NULL, 'p'}, {"password", 1, NULL, 'w'}, {"keep", 0, NULL, 'k'},
-		{"seconds", 1, NULL, 'S'},	 {NULL, 0, NULL, 0}};
+		{"seconds", 1, NULL, 'S'},	 {"tls", 0, NULL, 'T'},
+		{NULL, 0, NULL, 0}};
 	for (int o; (o = getopt_long(argc, argv, "", known, NULL)) != -1;) {
 		unsigned number = optarg ? (unsigned)strtoul(optarg, NULL, 10) : 0;
 		switch (o) {
@@ -241,14 +329,19 @@ static void options(int argc, char **argv)
 		case 'w': job.password = optarg; break;
 		case 'k': job.keep = true; break;
 		case 'S': job.patience = number * USEC_S; break;
+		case 'T': tls_client_open(NULL, &job.tls); break;
 		default: exit(64);
 		}
 	}
-	if (optind + 2 != argc || net_endpoint_parse(slice_z(argv[optind + 1]), &job.to) != ST_OK) {
-		fprintf(stderr, "usage: load smtp|pop3 ADDRESS:PORT [--options]; see the head of load.c\n");
+	for (size_t i = 0; optind < argc && i < sizeof protocols / sizeof *protocols; i++)
+		if (strcmp(argv[optind], protocols[i].name) == 0)
+			job.protocol = &protocols[i];
+	if (optind + 2 != argc || !job.protocol ||
+		net_endpoint_parse(slice_z(argv[optind + 1]), &job.to) != ST_OK) {
+		fprintf(stderr, "usage: load smtp|pop3|imap-login|imap-append ADDRESS:PORT [--options];"
+				" see the head of load.c\n");
 		exit(64);
 	}
-	job.pop3 = strcmp(argv[optind], "pop3") == 0;
 }
 
 int main(int argc, char **argv)
@@ -265,6 +358,7 @@ int main(int argc, char **argv)
 	task_start("watch", watch, NULL);
 	task_loop_run();
 	task_loop_close();
+	tls_client_close(&job.tls);
 	report();
 	text_free(&run.body);
 	memory_free(run.took);

@@ -42,7 +42,7 @@ idle: idle_hold$(EXEEXT)
 EXTRA_PROGRAMS += load
 load_SOURCES = tests/load/load.c
 load_LDADD = $(floor_net)
-EXTRA_DIST += tests/load/bench
+EXTRA_DIST += tests/load/bench tests/load/imap_rows.py
 bench: bench-house
 bench-house: load$(EXEEXT)
 	$(srcdir)/tests/load/bench ./load$(EXEEXT)

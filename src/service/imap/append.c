@@ -187,11 +187,28 @@ static status append(conversation *c, args *p, struct appending *a)
 	return a->stored == ST_OK ? say_appended(c, &a->x) : imap_trouble(c, a->stored);
 }
 
+/* "{123456+}" at the end of the line: it comes without being asked for (LITERAL+) and is heard in any case. */
+static bool comes_soon(const args *p)
+{
+	return slice_ends_nocase(p->rest, S("+}")) &&
+	       p->rest.size - slice_find_last(p->rest, '{') <= sizeof "{123456+}" - 1;
+}
+
+/* Better said before the message comes; of one that comes soon the store tells, which saves a round trip. */
+static status folder_check(conversation *c, const args *p, slice name)
+{
+	const struct imap *i = imap_of(c);
+	folder *f;
+
+	if (comes_soon(p))
+		return ST_OK;
+	return folder_find(i->who.postoffice, i->who.mailbox, name, &c->command, &f);
+}
+
 static status imap_append(conversation *c, args *p)
 {
 	const struct imap *i = imap_of(c);
 	struct appending *a;
-	folder *f;
 
 	TRY(arg_space(p));
 	a = arena_new(&c->command, sizeof *a);
@@ -199,8 +216,7 @@ static status imap_append(conversation *c, args *p)
 		.postoffice = i->who.postoffice, .mailbox = i->who.mailbox, .messages = a->message};
 	TRY(arg_mailbox(p, &a->x.folder));
 	p->skip_most = (uint64_t)imap_append_most(c);
-	/* Better said before the message comes. */
-	status s = folder_find(i->who.postoffice, i->who.mailbox, a->x.folder, &c->command, &f);
+	status s = folder_check(c, p, a->x.folder);
 	if (s != ST_OK) {
 		TRY(args_skip(p));
 		return s == ST_ABSENT

@@ -5,6 +5,7 @@
 #include "mail/imap_string.h"
 #include "mail/preview.h"
 #include "provider/blob.h"
+#include "provider/message_head.h"
 #include "provider/trace.h"
 #include "service/imap/packed.h"
 #include "service/imap/section.h"
@@ -219,18 +220,25 @@ static void items_text(unsigned wanted, const struct selected *sel,
 {
 	slice body, extended;
 
-	if (wanted & F_UID)
-		text_format(out, " UID %u", e->uid);
+	if (wanted & F_UID) {
+		text_add(out, S(" UID "));
+		text_add_number(out, e->uid);
+	}
 	if (wanted & F_FLAGS) {
 		text_add(out, S(" FLAGS "));
 		selected_flags_text(sel, e, out);
 	}
-	if (wanted & F_MODSEQ)
-		text_format(out, " MODSEQ (%" PRId64 ")", e->modseq);
+	if (wanted & F_MODSEQ) {
+		text_add(out, S(" MODSEQ ("));
+		text_add_number(out, e->modseq);
+		text_add_char(out, ')');
+	}
 	if (wanted & F_DATE)
 		date_text(out, e->received, e->zone, "INTERNALDATE");
-	if (wanted & F_SIZE)
-		text_format(out, " RFC822.SIZE %u", e->size);
+	if (wanted & F_SIZE) {
+		text_add(out, S(" RFC822.SIZE "));
+		text_add_number(out, e->size);
+	}
 	if (wanted & F_EMAILID)
 		text_format(out, " EMAILID (M%" PRId64 ")", e->message);
 	if (wanted & F_THREADID)
@@ -324,7 +332,12 @@ static status message_tell(conversation *c, const struct fetch *f, uint32_t uid,
 	}
 	if (seen && e->modseq == seen) /* this command made it \Seen: the flags are news */
 		wanted |= F_FLAGS | (imap_of(c)->condstore ? F_MODSEQ : 0);
+	/* What is told first has no blank before it, and before a section there is always something. */
 	text_clear(line);
+	text_add(line, S("* "));
+	text_add_number(line, view_number(sel->view, uid));
+	text_add(line, S(" FETCH "));
+	size_t open = line->size;
 	items_text(wanted, sel, e, fact, line);
 	if (wanted & F_PREVIEW) {
 		s = preview_text(sel->view, fact, raw, line);
@@ -333,13 +346,16 @@ static status message_tell(conversation *c, const struct fetch *f, uint32_t uid,
 		if (s != ST_OK)
 			return s == ST_ABSENT ? ST_OK : s;
 	}
-	TRY(stream_format(c->stream, "* %d FETCH (", view_number(sel->view, uid)));
-	/* What is told first has no blank before it; a section brings its own, so one is dropped. */
-	if (line->size == 0)
-		text_format(line, " UID %u", uid);
-	TRY(stream_write(c->stream, slice_from(text_slice(line), 1)));
+	if (line->size == open)
+		items_text(F_UID, sel, e, fact, line);
+	line->at[open] = '(';
+	if (f->sections_n == 0)
+		text_add(line, S(")\r\n"));
+	TRY(stream_write(c->stream, text_slice(line)));
+	if (f->sections_n == 0)
+		return ST_OK;
 	t->inside = true;
-	s = f->sections_n ? sections_tell(c, f, fact, &a, raw, t) : ST_OK;
+	s = sections_tell(c, f, fact, &a, raw, t);
 	arena_release(&a);
 	TRY(s);
 	t->inside = false;
@@ -373,6 +389,28 @@ static status bodies_gather(const view *v, const struct message_fact *facts, int
 	return blob_each_small(v->postoffice, blobs, n, BODY_SMALL, body_take, b);
 }
 
+/* Of the message itself, not of its parts. */
+static bool wants_heads_alone(const struct fetch *f)
+{
+	if (f->items & F_PREVIEW)
+		return false;
+	for (int i = 0; i < f->sections_n; i++) {
+		const struct section *s = &f->sections[i];
+
+		if (s->depth > 0 || s->binary || s->kind == SECTION_ALL || s->kind == SECTION_TEXT)
+			return false;
+	}
+	return true;
+}
+
+/* One that is not given whole is read by its sections. */
+static status head_take(int which, slice head, void *arg)
+{
+	struct bodies *b = arg;
+
+	return head.size < MESSAGE_HEAD_MOST ? body_take(which, head, b) : ST_OK;
+}
+
 static status batch_tell(conversation *c, const struct fetch *f, const uint32_t *uids, int n, int64_t seen,
 	struct telling *t)
 {
@@ -393,7 +431,8 @@ static status batch_tell(conversation *c, const struct fetch *f, const uint32_t 
 	if (wants_facts(f))
 		s = packed_facts(v->postoffice, messages, n, wants_packed(f), &a, &facts);
 	if (s == ST_OK && wants_octets(f) && n > 1)
-		s = bodies_gather(v, facts, n, bodies);
+		s = wants_heads_alone(f) ? message_heads(v->postoffice, messages, n, head_take, bodies)
+					 : bodies_gather(v, facts, n, bodies);
 	for (int k = 0; s == ST_OK && k < n; k++) {
 		s = message_tell(c, f, uids[k], facts ? &facts[k] : NULL, bodies->raw[k], seen, t, &line);
 		if (s == ST_OK)
@@ -453,7 +492,7 @@ static int changed_only(const view *v, const struct fetch *f, uint32_t *uids, in
 
 static status fetch_run(conversation *c, const struct fetch *f, const uint32_t *uids, int n, struct telling *t)
 {
-	int batch = wants_octets(f) ? BATCH_BODIES : BATCH;
+	int batch = wants_octets(f) && !wants_heads_alone(f) ? BATCH_BODIES : BATCH;
 	int64_t seen;
 
 	TRY(seen_mark(c, f, uids, n, &seen));

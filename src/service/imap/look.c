@@ -11,6 +11,7 @@
 #include "mail/word.h"
 #include "provider/blob.h"
 #include "provider/message_fact.h"
+#include "provider/message_head.h"
 #include "task/task.h"
 
 #define BATCH 128
@@ -217,12 +218,11 @@ static status small_look(int which, slice raw, void *arg)
 }
 
 /* One that is too big to come with others. */
-static status big_look(struct looking *k, int64_t postoffice, const struct message_fact *f, int which, bool bodies)
+static status big_look(struct looking *k, int64_t postoffice, const struct message_fact *f, int which)
 {
-	size_t most = bodies ? LOOK_MOST : f->header_size < HEADER_MOST ? f->header_size : HEADER_MOST;
 	arena a = ARENA_INIT;
 	slice raw;
-	status s = blob_head(postoffice, f->blob, most < f->size ? most : f->size, &a, &raw);
+	status s = blob_head(postoffice, f->blob, LOOK_MOST < f->size ? LOOK_MOST : f->size, &a, &raw);
 
 	if (s == ST_OK)
 		s = look_at(k, which, raw);
@@ -232,7 +232,7 @@ static status big_look(struct looking *k, int64_t postoffice, const struct messa
 	return s;
 }
 
-static status batch_look(struct looking *k, int64_t postoffice, const int64_t *messages, int n, bool bodies)
+static status batch_look(struct looking *k, int64_t postoffice, const int64_t *messages, int n)
 {
 	int64_t blobs[BATCH];
 	struct message_fact *facts;
@@ -247,19 +247,24 @@ static status batch_look(struct looking *k, int64_t postoffice, const int64_t *m
 		s = blob_each_small(postoffice, blobs, n, SMALL, small_look, k);
 	for (int i = 0; s == ST_OK && i < n; i++)
 		if (!k->seen[i])
-			s = big_look(k, postoffice, &facts[i], i, bodies);
+			s = big_look(k, postoffice, &facts[i], i);
 	arena_release(&a);
 	return s;
+}
+
+static status head_look(int which, slice head, void *arg)
+{
+	return look_at(arg, which, head);
 }
 
 status look_each(int64_t postoffice, const int64_t *messages, int n, bool bodies,
 	status (*each)(int which, struct look *look, void *arg), void *arg)
 {
 	struct looking k = {.each = each, .arg = arg};
-	status s = ST_OK;
+	status s = bodies ? ST_OK : message_heads(postoffice, messages, n, head_look, &k);
 
-	for (; s == ST_OK && k.first < n; k.first += BATCH) {
-		s = batch_look(&k, postoffice, messages + k.first, n - k.first < BATCH ? n - k.first : BATCH, bodies);
+	for (; s == ST_OK && bodies && k.first < n; k.first += BATCH) {
+		s = batch_look(&k, postoffice, messages + k.first, n - k.first < BATCH ? n - k.first : BATCH);
 		if (s == ST_OK)
 			s = task_breathe();
 	}

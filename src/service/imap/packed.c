@@ -3,11 +3,55 @@
 
 #include "mail/structure.h"
 #include "provider/blob.h"
+#include "provider/message_head.h"
 #include "task/task.h"
 
 #define FACTS_VERSION 1 /* of what is packed here; to be raised with the packers' */
-#define HEADER_LOOKED_MOST ((size_t)1024 * 1024) /* octets of a header an envelope is made of */
+#define BODY_SMALL ((size_t)32 * 1024) /* so big a body comes with those of its batch */
 #define BATCH 256
+
+/* Facts of a batch that are to be packed. */
+struct packing {
+	int64_t postoffice;
+	struct message_fact **fact;
+	int64_t *ids; /* of what is read: messages, or bodies */
+	bool *read;
+	int n;
+	arena *a;
+};
+
+static void pack_both(mime_walk *w, struct message_fact *fact, arena *a)
+{
+	mime_table t;
+
+	mime_walk_finish(w, &t);
+	fact->structure = structure_pack(&t, a);
+	if (fact->envelope.size == 0)
+		fact->envelope = envelope_pack(t.part[0].header, a);
+}
+
+static mime_walk *walk_begin(arena *scratch)
+{
+	mime_walk *w = mime_walk_open(scratch);
+
+	mime_walk_keep_headers(w);
+	return w;
+}
+
+/* One pass over the message makes both. */
+static status small_pack(int which, slice raw, void *arg)
+{
+	struct packing *p = arg;
+	arena scratch = ARENA_INIT;
+	mime_walk *w = walk_begin(&scratch);
+
+	mime_walk_feed(w, raw);
+	pack_both(w, p->fact[which], p->a);
+	mime_walk_close(&w);
+	arena_release(&scratch);
+	p->read[which] = true;
+	return ST_OK;
+}
 
 static status walk_piece(slice octets, void *walk)
 {
@@ -15,33 +59,50 @@ static status walk_piece(slice octets, void *walk)
 	return ST_OK;
 }
 
-/* One pass over the message makes both. */
-static status pack_both(int64_t postoffice, struct message_fact *fact, arena *scratch, arena *a)
+static status big_pack(const struct packing *p, struct message_fact *fact)
 {
-	mime_walk *w = mime_walk_open(scratch);
-	mime_table t;
+	arena scratch = ARENA_INIT;
+	mime_walk *w = walk_begin(&scratch);
+	status s = blob_each(p->postoffice, fact->blob, walk_piece, w);
 
-	mime_walk_keep_headers(w);
-	status s = blob_each(postoffice, fact->blob, walk_piece, w);
-	mime_walk_finish(w, &t);
+	if (s == ST_OK)
+		pack_both(w, fact, p->a);
 	mime_walk_close(&w);
-	if (s != ST_OK)
-		return s;
-	fact->structure = structure_pack(&t, a);
-	if (fact->envelope.size == 0)
-		fact->envelope = envelope_pack(t.part[0].header, a);
+	arena_release(&scratch);
+	return s;
+}
+
+static status structures_pack(struct packing *p)
+{
+	for (int k = 0; k < p->n; k++)
+		p->ids[k] = p->fact[k]->blob;
+	TRY(blob_each_small(p->postoffice, p->ids, p->n, BODY_SMALL, small_pack, p));
+	for (int k = 0; k < p->n; k++) {
+		if (p->read[k])
+			continue;
+		status s = big_pack(p, p->fact[k]);
+		p->read[k] = s == ST_OK;
+		if (s != ST_OK && s != ST_ABSENT)
+			return s;
+		TRY(task_breathe());
+	}
 	return ST_OK;
 }
 
-static status pack_envelope(int64_t postoffice, struct message_fact *fact, arena *scratch, arena *a)
+static status head_pack(int which, slice head, void *arg)
 {
-	size_t most =
-		fact->header_size < HEADER_LOOKED_MOST ? fact->header_size : HEADER_LOOKED_MOST;
-	slice header;
+	struct packing *p = arg;
 
-	TRY(blob_head(postoffice, fact->blob, most, scratch, &header));
-	fact->envelope = envelope_pack(header, a);
+	p->fact[which]->envelope = envelope_pack(head, p->a);
+	p->read[which] = true;
 	return ST_OK;
+}
+
+static status envelopes_pack(struct packing *p)
+{
+	for (int k = 0; k < p->n; k++)
+		p->ids[k] = p->fact[k]->message;
+	return message_heads(p->postoffice, p->ids, p->n, head_pack, p);
 }
 
 static bool is_packed(unsigned wanted, const struct message_fact *fact)
@@ -51,46 +112,49 @@ static bool is_packed(unsigned wanted, const struct message_fact *fact)
 	       (!(wanted & PACKED_STRUCTURE) || fact->structure.size > 0);
 }
 
-static status pack(int64_t postoffice, unsigned wanted, struct message_fact *fact, arena *a)
+/* Another version's are void. */
+static void fact_renew(struct message_fact *fact)
 {
-	arena scratch = ARENA_INIT;
-	status s;
-
 	if (fact->version != FACTS_VERSION)
 		fact->envelope = fact->structure = (slice){0};
 	fact->version = FACTS_VERSION;
-	s = (wanted & PACKED_STRUCTURE) && fact->structure.size == 0
-		    ? pack_both(postoffice, fact, &scratch, a)
-		    : pack_envelope(postoffice, fact, &scratch, a);
-	arena_release(&scratch);
-	return s;
+}
+
+static status pack(struct packing *p, unsigned wanted)
+{
+	struct message_fact *fresh = arena_new_array(p->a, (size_t)p->n, sizeof *fresh);
+	int fresh_n = 0;
+
+	for (int k = 0; k < p->n; k++)
+		fact_renew(p->fact[k]);
+	TRY(wanted & PACKED_STRUCTURE ? structures_pack(p) : envelopes_pack(p));
+	for (int k = 0; k < p->n; k++) {
+		if (p->read[k])
+			fresh[fresh_n++] = *p->fact[k];
+		else
+			p->fact[k]->blob = 0;
+	}
+	if (fresh_n > 0)
+		(void)message_facts_keep(
+			p->postoffice, fresh, fresh_n); /* next time will do as well */
+	return ST_OK;
 }
 
 status packed_facts(int64_t postoffice, const int64_t *messages, int n, unsigned wanted, arena *a,
 	struct message_fact **facts)
 {
-	struct message_fact *fresh = arena_new_array(a, (size_t)n, sizeof *fresh);
-	int fresh_n = 0;
+	struct packing p = {.postoffice = postoffice, .a = a};
 
 	TRY(message_facts(postoffice, messages, n, a, facts));
-	for (int k = 0; k < n && wanted; k++) {
-		struct message_fact *fact = &(*facts)[k];
-
-		if (fact->blob == 0 || is_packed(wanted, fact))
-			continue;
-		status s = pack(postoffice, wanted, fact, a);
-		if (s == ST_ABSENT)
-			fact->blob = 0;
-		else if (s != ST_OK)
-			return s;
-		else
-			fresh[fresh_n++] = *fact;
-		TRY(task_breathe());
-	}
-	if (fresh_n > 0)
-		(void)message_facts_keep(
-			postoffice, fresh, fresh_n); /* next time will do as well */
-	return ST_OK;
+	p.fact = arena_new_array(a, (size_t)n, sizeof(struct message_fact *));
+	for (int k = 0; k < n && wanted; k++)
+		if ((*facts)[k].blob != 0 && !is_packed(wanted, &(*facts)[k]))
+			p.fact[p.n++] = &(*facts)[k];
+	if (p.n == 0)
+		return ST_OK;
+	p.ids = arena_new_array(a, (size_t)p.n, sizeof *p.ids);
+	p.read = arena_new_array(a, (size_t)p.n, sizeof *p.read);
+	return pack(&p, wanted);
 }
 
 /* ---- walking over envelopes */

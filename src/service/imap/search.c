@@ -125,8 +125,10 @@ static void found_name(conversation *c, const struct search *s, struct found *f)
 static void plain_text(const struct search *s, const struct found *f, text *out)
 {
 	text_add(out, s->sort ? S("* SORT") : S("* SEARCH"));
-	for (int i = 0; i < f->n; i++)
-		text_format(out, " %u", f->names[i]);
+	for (int i = 0; i < f->n; i++) {
+		text_add_char(out, ' ');
+		text_add_number(out, f->names[i]);
+	}
 	if (f->modseq)
 		text_format(out, " (MODSEQ %" PRId64 ")", f->modseq);
 	text_add(out, S("\r\n"));

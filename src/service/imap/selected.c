@@ -37,9 +37,8 @@ void selected_flags_text(const struct selected *s, const struct view_entry *e, t
 	bool first = true;
 
 	text_add_char(out, '(');
-	for (int bit = 0; bit < 63; bit++) {
-		slice name =
-			e->flags >> bit & 1 ? keyword_name(&s->view->keywords, bit) : (slice){0};
+	for (int64_t left = e->flags; left > 0; left &= left - 1) {
+		slice name = keyword_name(&s->view->keywords, __builtin_ctzll((uint64_t)left));
 
 		if (name.size == 0)
 			continue;
@@ -62,9 +61,14 @@ static status tell_gone(conversation *c, const struct view_change *ch)
 	if (ch->gone_n == 0)
 		return ST_OK;
 	if (!i->qresync) {
-		for (int n = 0; n < ch->gone_n; n++)
-			TRY(stream_format(c->stream, "* %u EXPUNGE\r\n", ch->gone[n]));
-		return ST_OK;
+		for (int n = 0; n < ch->gone_n; n++) {
+			text_add(&list, S("* "));
+			text_add_number(&list, ch->gone[n]);
+			text_add(&list, S(" EXPUNGE\r\n"));
+		}
+		status told = stream_write(c->stream, text_slice(&list));
+		text_free(&list);
+		return told;
 	}
 	rising = arena_new_array(&c->command, (size_t)ch->gone_n, sizeof *rising);
 	for (int n = 0; n < ch->gone_n; n++)
@@ -81,20 +85,24 @@ status selected_tell_flags(conversation *c, uint32_t uid)
 	const struct selected *sel = i->selected;
 	const struct view_entry *e = view_find(sel->view, uid);
 	int number = view_number(sel->view, uid);
-	text flags = TEXT_INIT;
-	status s = ST_OK;
+	text line = TEXT_INIT;
 
 	if (!e || number == 0)
 		return ST_OK;
-	selected_flags_text(sel, e, &flags);
-	if (i->condstore)
-		s = stream_format(c->stream,
-			"* %d FETCH (UID %u FLAGS %s MODSEQ (%" PRId64 "))\r\n", number, uid,
-			flags.at, e->modseq);
-	else
-		s = stream_format(
-			c->stream, "* %d FETCH (UID %u FLAGS %s)\r\n", number, uid, flags.at);
-	text_free(&flags);
+	text_add(&line, S("* "));
+	text_add_number(&line, number);
+	text_add(&line, S(" FETCH (UID "));
+	text_add_number(&line, uid);
+	text_add(&line, S(" FLAGS "));
+	selected_flags_text(sel, e, &line);
+	if (i->condstore) {
+		text_add(&line, S(" MODSEQ ("));
+		text_add_number(&line, e->modseq);
+		text_add_char(&line, ')');
+	}
+	text_add(&line, S(")\r\n"));
+	status s = stream_write(c->stream, text_slice(&line));
+	text_free(&line);
 	return s;
 }
 

@@ -70,6 +70,21 @@ Test(slice, finds_characters_and_parts)
 	cr_expect_eq(slice_search_nocase(S("one tWo"), S("Two")), 4);
 	cr_expect_eq(slice_search_nocase(S("one tw"), S("two")), 6);
 	cr_expect_eq(slice_search_nocase(EMPTY, EMPTY), 0);
+	cr_expect_eq(slice_search_nocase(S("a@b"), S("A`B")), 3);
+}
+
+Test(slice, finds_a_part_in_any_case_at_every_place)
+{
+	char room[200];
+
+	for (size_t size = 3; size < sizeof room; size++)
+		for (size_t at = 0; at + 3 <= size; at++) {
+			memset(room, 'k', size);
+			memcpy(room + at, at % 2 ? "kEy" : "KeY", 3);
+			cr_assert_eq(slice_search_nocase(slice_of(room, size), S("Key")), at);
+			room[at + 1] = 'f';
+			cr_assert_eq(slice_search_nocase(slice_of(room, size), S("Key")), size);
+		}
 }
 
 Test(slice, cuts_within_its_bounds)

@@ -75,6 +75,19 @@ Test(text, keeps_its_memory_when_cleared)
 	text_free(&t);
 }
 
+Test(text, writes_numbers_in_decimal)
+{
+	text t = TEXT_INIT;
+	const int64_t numbers[] = {0, 7, 10, -1, INT64_MAX, INT64_MIN};
+
+	for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++) {
+		text_add_number(&t, numbers[i]);
+		text_add_char(&t, ' ');
+	}
+	cr_expect_str_eq(t.at, "0 7 10 -1 9223372036854775807 -9223372036854775808 ");
+	text_free(&t);
+}
+
 Test(text, ends_the_process_when_asked_for_too_much, .exit_code = 70)
 {
 	text t = TEXT_INIT;

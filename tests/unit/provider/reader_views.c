@@ -1,5 +1,6 @@
 /* Views, appending, keywords, facts: what a reader may rely on. Against both stores. */
 #include "provider/message_fact.h"
+#include "provider/message_head.h"
 #include "provider/news.h"
 #include "tests/unit/provider/reader.h"
 
@@ -537,6 +538,43 @@ Test(views, tell_facts_of_messages_once_packed)
 	struct reader other = reader_stranger();
 	cr_assert_eq(message_facts(other.postoffice, ids, 1, &me.a, &again), ST_OK);
 	cr_assert_eq(again[0].blob, 0);
+	view_close(&v);
+}
+
+struct heads {
+	int n;
+	size_t size[3];
+};
+
+static status head_note(int which, slice head, void *arg)
+{
+	struct heads *h = arg;
+
+	h->n++;
+	h->size[which] = slice_starts_nocase(head, S("Subject: ")) ? head.size : 0;
+	return ST_OK;
+}
+
+Test(views, give_header_sections_in_batches)
+{
+	struct message_fact *facts;
+	view *v;
+
+	filled(S("INBOX"), 3);
+	v = opened(S("INBOX"));
+	int64_t ids[] = {v->entries[2].message, 77, v->entries[0].message};
+	cr_assert_eq(message_facts(me.postoffice, ids, 3, &me.a, &facts), ST_OK);
+	for (int turn = 0; turn < 2; turn++) { /* from the store, and from memory */
+		struct heads h = {0};
+
+		cr_assert_eq(message_heads(me.postoffice, ids, 3, head_note, &h), ST_OK);
+		cr_assert_eq(h.n, 2);
+		cr_assert_eq(h.size[0], facts[0].header_size);
+		cr_assert_eq(h.size[2], facts[2].header_size);
+	}
+	struct heads none = {0};
+	cr_assert_eq(message_heads(reader_stranger().postoffice, ids, 3, head_note, &none), ST_OK);
+	cr_assert_eq(none.n, 0);
 	view_close(&v);
 }
 

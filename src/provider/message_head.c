@@ -1,0 +1,181 @@
+/* Header sections: from this process's memory, and from the bodies in the store for those it does not know. */
+#include "provider/message_head.h"
+
+#include "base/list.h"
+#include "base/map.h"
+#include "base/memory.h"
+#include "provider/blob.h"
+#include "provider/message_fact.h"
+#include "provider/setting.h"
+#include "task/task.h"
+
+#include <pthread.h>
+#include <string.h>
+
+#define KEPT_MOST ((size_t)16 * 1024)  /* longer ones are not kept */
+#define SMALL_MOST ((size_t)64 * 1024) /* bodies that come with others */
+#define BATCH 256                      /* of them at once */
+
+struct key {
+	int64_t postoffice, message;
+};
+
+struct kept {
+	link_t link; /* lately used last */
+	struct key key;
+	slice head;  /* stands behind it */
+};
+
+static struct {
+	pthread_mutex_t lock; /* never held across a wait */
+	map *heads;
+	link_t kept;
+	size_t bytes;
+} cache = {.lock = PTHREAD_MUTEX_INITIALIZER, .kept = {&cache.kept, &cache.kept}};
+
+static size_t bytes_of(const struct kept *k)
+{
+	return sizeof *k + k->head.size;
+}
+
+/* With the lock held. */
+static void leave(struct kept *k)
+{
+	map_remove(cache.heads, slice_of(&k->key, sizeof k->key));
+	list_remove(&k->link);
+	cache.bytes -= bytes_of(k);
+	memory_free(k);
+}
+
+static void keep(struct key key, slice head)
+{
+	size_t most = (size_t)setting_number(S_head_cache_most, NULL);
+	struct kept *k;
+
+	if (head.size == 0 || head.size > KEPT_MOST)
+		return;
+	pthread_mutex_lock(&cache.lock);
+	if (!cache.heads)
+		cache.heads = map_open();
+	if (!map_get(cache.heads, slice_of(&key, sizeof key))) {
+		k = memory_new(sizeof *k + head.size);
+		k->key = key;
+		k->head = slice_of(memcpy(k + 1, head.at, head.size), head.size);
+		map_put(cache.heads, slice_of(&key, sizeof key), k);
+		list_append(&cache.kept, &k->link);
+		cache.bytes += bytes_of(k);
+		while (cache.bytes > most)
+			leave(LINK_OWNER(cache.kept.next, struct kept, link));
+	}
+	pthread_mutex_unlock(&cache.lock);
+}
+
+/* A copy, in the arena, since others may make it leave; a NULL pointer when it is not known. */
+static slice find(struct key key, arena *a)
+{
+	slice head = {0};
+
+	pthread_mutex_lock(&cache.lock);
+	struct kept *k = cache.heads ? map_get(cache.heads, slice_of(&key, sizeof key)) : NULL;
+	if (k) {
+		list_remove(&k->link);
+		list_append(&cache.kept, &k->link);
+		head = arena_copy(a, k->head);
+	}
+	pthread_mutex_unlock(&cache.lock);
+	return head;
+}
+
+struct reading {
+	int64_t postoffice;
+	const int64_t *messages;
+	int open[BATCH];          /* places of those that are not known here */
+	int64_t blobs[BATCH];
+	bool read[BATCH];
+	int n;
+	struct message_fact *facts; /* [n] */
+	status (*each)(int which, slice head, void *arg);
+	void *arg;
+};
+
+static status head_tell(struct reading *r, int which, slice head)
+{
+	struct key key = {r->postoffice, r->messages[r->open[which]]};
+
+	r->read[which] = true;
+	keep(key, head);
+	return r->each(r->open[which], head, r->arg);
+}
+
+static size_t head_size(const struct message_fact *f)
+{
+	return f->header_size < MESSAGE_HEAD_MOST ? f->header_size : MESSAGE_HEAD_MOST;
+}
+
+static status small_take(int which, slice raw, void *arg)
+{
+	struct reading *r = arg;
+
+	return head_tell(r, which, slice_until(raw, head_size(&r->facts[which])));
+}
+
+static status big_read(struct reading *r, int which, arena *a)
+{
+	slice head;
+	status s = blob_head(r->postoffice, r->blobs[which], head_size(&r->facts[which]), a, &head);
+
+	if (s == ST_OK)
+		return head_tell(r, which, head);
+	return s == ST_ABSENT ? ST_OK : s; /* gone meanwhile */
+}
+
+/* Those that are open. */
+static status read_open(struct reading *r, arena *a)
+{
+	int64_t *ids = arena_new_array(a, (size_t)r->n, sizeof *ids);
+
+	for (int i = 0; i < r->n; i++)
+		ids[i] = r->messages[r->open[i]];
+	TRY(message_facts(r->postoffice, ids, r->n, a, &r->facts));
+	for (int i = 0; i < r->n; i++) {
+		r->blobs[i] = r->facts[i].blob;
+		r->read[i] = r->blobs[i] == 0;
+	}
+	TRY(blob_each_small(r->postoffice, r->blobs, r->n, SMALL_MOST, small_take, r));
+	for (int i = 0; i < r->n; i++)
+		if (!r->read[i])
+			TRY(big_read(r, i, a));
+	return ST_OK;
+}
+
+/* Those that are known are told at once; the others of BATCH places wait for each other. */
+static status batch(struct reading *r, int from, int to, arena *a)
+{
+	r->n = 0;
+	for (int i = from; i < to; i++) {
+		slice head = find((struct key){r->postoffice, r->messages[i]}, a);
+
+		if (head.at)
+			TRY(r->each(i, head, r->arg));
+		else
+			r->open[r->n++] = i;
+	}
+	return r->n ? read_open(r, a) : ST_OK;
+}
+
+status message_heads(int64_t postoffice, const int64_t *messages, int n,
+	status (*each)(int which, slice head, void *arg), void *arg)
+{
+	struct reading r = {.postoffice = postoffice, .messages = messages, .each = each, .arg = arg};
+	arena a = ARENA_INIT;
+	status s = ST_OK;
+
+	for (int at = 0; s == ST_OK && at < n; at += BATCH) {
+		s = batch(&r, at, n - at < BATCH ? n : at + BATCH, &a);
+		arena_clear(&a);
+		if (s == ST_OK)
+			s = task_breathe();
+	}
+	arena_release(&a);
+	return s;
+}
