@@ -4,7 +4,8 @@ sql_schema = \
 	sql/schema/0002-logon.sql \
 	sql/schema/0003-queue.sql \
 	sql/schema/0004-dkim.sql \
-	sql/schema/0005-reader.sql
+	sql/schema/0005-reader.sql \
+	sql/schema/0006-greylist.sql
 sql_statements = \
 	sql/statement/address_map.sql \
 	sql/statement/append.sql \
@@ -16,6 +17,7 @@ sql_statements = \
 	sql/statement/dkim_key.sql \
 	sql/statement/domain.sql \
 	sql/statement/folder.sql \
+	sql/statement/greylist.sql \
 	sql/statement/housekeep.sql \
 	sql/statement/keyword.sql \
 	sql/statement/mailbox.sql \

@@ -207,6 +207,9 @@ static status sweep(struct housekeep_result *r)
 	TRY(changed(SQL_REPEAT_SWEEP, &window, 1, &r->keys));
 	struct param failures = p_int(setting_number(S_auth_failure_span, NULL) + DAY);
 	TRY(changed(SQL_THROTTLE_SWEEP, &failures, 1, &r->keys));
+	usec spans[] = {setting_number(S_greylist_window, NULL), setting_number(S_greylist_memory, NULL)};
+	struct param memory = p_int(spans[0] > spans[1] ? spans[0] : spans[1]);
+	TRY(changed(SQL_GREYLIST_SWEEP, &memory, 1, &r->keys));
 	TRY(changed(SQL_QUEUE_SENT_SWEEP, NULL, 0, &r->keys));
 	TRY(changed(SQL_QRUNNER_SWEEP, NULL, 0, &locks));
 	struct param hour = p_int(HOUR);

@@ -39,6 +39,7 @@ libprovider_a_SOURCES = $(provider_shared) \
 	src/provider/domain.c \
 	src/provider/folder.c src/provider/folder_clear.c src/provider/folder_expunge.h \
 	src/provider/folder_row.h src/provider/folder_tree.c src/provider/folder_undelete.c \
+	src/provider/greylist.c src/provider/greylist.h \
 	src/provider/keyword_store.c \
 	src/provider/mailbox.c src/provider/mailbox_fresh.h \
 	src/provider/maildrop.c src/provider/maildrop.h \

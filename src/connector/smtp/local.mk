@@ -22,6 +22,7 @@ libsmtp_a_SOURCES = \
 	src/connector/smtp/policy.c \
 	src/connector/smtp/policy.h \
 	src/connector/smtp/policy_dnsbl.c \
+	src/connector/smtp/policy_greylist.c \
 	src/connector/smtp/policy_inside.h \
 	src/connector/smtp/policy_sign.c \
 	src/connector/smtp/policy_verify.c \

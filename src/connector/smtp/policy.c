@@ -286,7 +286,9 @@ const char *policy_recipient(conversation *c, const struct recipient *r)
 		refusal = blocked_refusal(c, r);
 	if (!refusal)
 		refusal = policy_dnsbl(c, r);
-	return refusal ? refusal : spf_refusal(c, r);
+	if (!refusal)
+		refusal = spf_refusal(c, r);
+	return refusal ? refusal : policy_greylist(c, r);
 }
 
 /* ---- ends */

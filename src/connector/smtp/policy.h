@@ -4,7 +4,8 @@
 
        connect    policy_door       access lists, bans, early talkers
        MAIL       policy_sender     the sender's domain
-       RCPT       policy_recipient  name of the client's address, blocked hosts, DNS blacklists, SPF
+       RCPT       policy_recipient  name of the client's address, blocked hosts, DNS blacklists, SPF,
+                                    greylisting
        header     policy_header     what will be needed of the text is made ready
        text       policy_text       hashes
        end        policy_judge      SPF, DKIM, DMARC, ARC; or the signature of what was submitted

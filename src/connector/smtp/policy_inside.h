@@ -28,6 +28,9 @@ const spf_report *policy_spf(conversation *c);
 /* Blacklists and lists of good clients, asked once (policy_dnsbl.c). */
 const char *policy_dnsbl(conversation *c, const struct recipient *r);
 
+/* Greylisting (policy_greylist.c). */
+const char *policy_greylist(conversation *c, const struct recipient *r);
+
 /* Signing (policy_sign.c). */
 void policy_sign_begin(conversation *c, struct policy_text *t, slice header, slice added);
 slice policy_sign_end(conversation *c, struct policy_text *t);

@@ -234,8 +234,10 @@ static status too_many_recipients(conversation *c)
 
 static status refuse_recipient(conversation *c, const struct recipient *r, const char *reply)
 {
-	conversation_bad(c);
-	metric_add(M_messages_refused, c->service, 1);
+	bool later = reply[0] == '4'; /* who comes again does no harm */
+	if (!later)
+		conversation_bad(c);
+	metric_add(later ? M_messages_deferred : M_messages_refused, c->service, 1);
 	trace_note(r->route.postoffice, 0, TRACE_REFUSED, "conversation=%s peer=%s from=%s recipient=%s reply=%s",
 		   c->name, net_address_text(smtp_client(c), &c->command).at,
 		   log_quote(mail_address_text(&smtp_of(c)->sender, &c->command)),

@@ -131,6 +131,14 @@ struct m_queued { /* a recipient at another system */
 	queue_entry e;
 };
 
+struct m_grey { /* who was asked to come again */
+	link_t link;
+	int64_t postoffice;
+	slice key;
+	usec first, last;
+	bool passed;
+};
+
 struct m_dkim_key {
 	link_t link;
 	dkim_key k;
@@ -143,7 +151,7 @@ struct m_trace {
 
 struct store {
 	arena a;
-	link_t postoffices, blobs, messages, values, repeats, failures, traces, queue, dkim_keys;
+	link_t postoffices, blobs, messages, values, repeats, failures, traces, queue, dkim_keys, greylist;
 	uint64_t settings_revision, routing_revision;
 	status deliver_fail, deliver_lose;
 	const char *unhealthy;

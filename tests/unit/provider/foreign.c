@@ -26,6 +26,7 @@ static void fill(int64_t n)
 		"insert into expunged (postoffice, mailbox, folder, uid, msg, flags, idate) values (N, N, N, N, N, 0, now())",
 		"insert into queue (shard, postoffice, qid, msg, sender, domain, rcpt, next_at, expires) values (1, N, N, N, '', '', '', now(), now())",
 		"insert into queue_deferred (shard, postoffice, qid, msg, sender, domain, rcpt, next_at, expires) values (1, N, N + 1, N, '', '', '', now(), now())",
+		"insert into greylist values (N, 'x', now(), now())",
 		"insert into sent values (N, N, now(), 1)",
 		"insert into subscription values (N, N, 'nN')",
 		"insert into folder_snap values (N, N, 1, 1, 'nN')",
