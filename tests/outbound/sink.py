@@ -8,10 +8,11 @@ import time
 
 
 class Sink:
-	def __init__(self, dsn=False):
+	def __init__(self, dsn=False, chunking=False):
 		self.socket = socket.create_server(("127.0.0.1", 0))
 		self.port = self.socket.getsockname()[1]
 		self.dsn = dsn
+		self.chunking = chunking # texts come by BDAT
 		self.lock = threading.Lock()
 		self.messages = []  # (sender, [recipients], text) answered with 250
 		self.texts = []     # the same for every text that came whole
@@ -52,7 +53,8 @@ class Sink:
 				self.commands.append(line)
 				verb = line.split(" ")[0].upper()
 				if verb == "EHLO":
-					say("250-sink.test", "250-PIPELINING", *(["250-DSN"] if self.dsn else []), "250 8BITMIME")
+					say("250-sink.test", "250-PIPELINING", *(["250-DSN"] if self.dsn else []),
+						*(["250-CHUNKING"] if self.chunking else []), "250 8BITMIME")
 				elif verb == "MAIL":
 					sender, to = line[line.index("<") + 1:line.index(">")], []
 					say("250 2.1.0 ok")
@@ -80,6 +82,11 @@ class Sink:
 						return
 					if any(r.startswith("slow") for r in to):
 						time.sleep(2)
+					say("250 2.0.0 taken")
+					self.messages.append((sender, to, text))
+				elif verb == "BDAT":
+					text = lines.read(int(line.split(" ")[1]))
+					self.texts.append((sender, to, text))
 					say("250 2.0.0 taken")
 					self.messages.append((sender, to, text))
 				elif verb == "QUIT":
