@@ -16,6 +16,7 @@
 #include "service/imap/program.h"
 
 #define IDS_MOST 200000 /* that no message has; further ones are passed over */
+#define ID_SIZE_MOST 998 /* octets; longer ones fit on no line (RFC 5322 2.1.1) and are nobody's */
 #define NONE (-1)
 
 enum algorithm { ORDEREDSUBJECT, REFERENCES, REFS };
@@ -72,7 +73,7 @@ static int node_of(struct forest *f, slice id)
 
 	if (known)
 		return (int)known - 1;
-	if (f->n - f->messages >= IDS_MOST)
+	if (f->n - f->messages >= IDS_MOST || id.size > ID_SIZE_MOST)
 		return NONE;
 	int node = node_new(f);
 
@@ -96,7 +97,7 @@ static status ids_take(int which, const struct view_entry *e, const envelope *fa
 	}
 	/* The second message of the same id is found under none (RFC 5256 3). */
 	if (f->by != ORDEREDSUBJECT && facts->message_id.size &&
-		!map_get(f->ids, facts->message_id))
+		facts->message_id.size <= ID_SIZE_MOST && !map_get(f->ids, facts->message_id))
 		map_put(f->ids, facts->message_id, (void *)((intptr_t)which + 1));
 	return ST_OK;
 }
