@@ -53,6 +53,11 @@ fuzz_programs += fuzz_date
 fuzz_date_SOURCES = tests/fuzz/date.c
 fuzz_date_LDADD = $(fuzz_main) $(floor_mail)
 
+EXTRA_DIST += tests/fuzz/corpus/dsn
+fuzz_programs += fuzz_dsn
+fuzz_dsn_SOURCES = tests/fuzz/dsn.c
+fuzz_dsn_LDADD = $(fuzz_main) $(floor_mail)
+
 EXTRA_DIST += tests/fuzz/corpus/arc
 fuzz_programs += fuzz_arc
 fuzz_arc_SOURCES = tests/fuzz/arc.c tests/unit/mail/toy.h
