@@ -1,4 +1,4 @@
-/* APPEND (RFC 9051 6.3.12) of one message or several (MULTIAPPEND, RFC 3502), as text or binary (RFC 3516): a
+/* APPEND (RFC 9051 6.3.12) of one message or several (MULTIAPPEND, RFC 3502), as text or binary (RFC 3516), and REPLACE: a
    message flows from the stream into the store, never whole in memory, and stands there only when all
    of them came. */
 #include "provider/append.h"
@@ -126,19 +126,26 @@ static status message_take(conversation *c, args *p, struct appending *a)
 {
 	struct append_message *m = &a->message[a->x.n];
 	struct incoming in = {.m = m, .header = &a->header[a->x.n]};
+	bool wrapped;
 	literal l;
 
 	TRY(arg_message(p, m, &a->flags[a->x.n]));
+	/* "UTF8 (~{n} ..)" of RFC 6855; clients of RFC 9755 send the literal alone. */
+	wrapped = imap_of(c)->utf8 && arg_word(p, S("UTF8")) == ST_OK;
+	if (wrapped) {
+		TRY(arg_space(p));
+		TRY(arg_expect(p, '('));
+	}
 	TRY(arg_literal(p, p->skip_most, &l));
 	in.binary = l.binary;
 	if (a->stored == ST_OK)
 		a->stored = blob_writer_open(a->x.postoffice, &m->body);
 	a->x.n++;
 	TRY(literal_store(c, &l, &in, &a->stored));
-	return args_continue(p);
+	TRY(args_continue(p));
+	return wrapped ? arg_expect(p, ')') : ST_OK;
 }
 
-/* What UTF8 (~{n}) of RFC 6855 wraps is taken off by nobody any more: RFC 9755 has the plain literal. */
 static status messages_take(conversation *c, args *p, struct appending *a)
 {
 	do {
@@ -147,7 +154,7 @@ static status messages_take(conversation *c, args *p, struct appending *a)
 			return ST_INVALID;
 		}
 		TRY(message_take(c, p, a));
-	} while (arg_is(p, ' '));
+	} while (arg_is(p, ' ') && !a->x.replaced_uid);
 	return arg_end(p);
 }
 
@@ -166,7 +173,14 @@ static status say_appended(conversation *c, const struct append *x)
 	for (int k = 0; k < x->n; k++)
 		uids[k] = x->messages[k].uid;
 	imap_numbers_text(uids, (size_t)x->n, &list);
-	status s = imap_ok(c, "[APPENDUID %u %s] Stored", x->uidvalidity, list.at);
+	status s;
+	if (!x->replaced_uid) {
+		s = imap_ok(c, "[APPENDUID %u %s] Stored", x->uidvalidity, list.at);
+	} else { /* before the old one goes (RFC 8508 3.3) */
+		s = conversation_say(c, "* OK [APPENDUID %u %s] Stored", x->uidvalidity, list.at);
+		if (s == ST_OK)
+			s = imap_ok(c, "Replaced");
+	}
 	text_free(&list);
 	return s;
 }
@@ -205,15 +219,15 @@ static status folder_check(conversation *c, const args *p, slice name)
 	return folder_find(i->who.postoffice, i->who.mailbox, name, &c->command, &f);
 }
 
-static status imap_append(conversation *c, args *p)
+/* From the folder's name on. */
+static status append_by(conversation *c, args *p, struct appending *a)
 {
 	const struct imap *i = imap_of(c);
-	struct appending *a;
 
+	a->x.postoffice = i->who.postoffice;
+	a->x.mailbox = i->who.mailbox;
+	a->x.messages = a->message;
 	TRY(arg_space(p));
-	a = arena_new(&c->command, sizeof *a);
-	a->x = (struct append){
-		.postoffice = i->who.postoffice, .mailbox = i->who.mailbox, .messages = a->message};
 	TRY(arg_mailbox(p, &a->x.folder));
 	p->skip_most = (uint64_t)imap_append_most(c);
 	status s = folder_check(c, p, a->x.folder);
@@ -231,8 +245,55 @@ static status imap_append(conversation *c, args *p)
 	return s;
 }
 
+static status imap_append(conversation *c, args *p)
+{
+	return append_by(c, p, arena_new(&c->command, sizeof(struct appending)));
+}
+
+/* ---- REPLACE (RFC 8508): one message for another, which may be of another folder */
+
+static status replace(conversation *c, args *p, bool by_uid)
+{
+	const view *v = imap_of(c)->selected->view;
+	struct appending *a = arena_new(&c->command, sizeof *a);
+	imap_set set;
+	uint32_t *uids;
+	int n;
+
+	TRY(arg_space(p));
+	TRY(arg_set(p, &set));
+	TRY(selected_uids(c, p, &set, by_uid, &uids, &n));
+	if (n > 1) {
+		p->trouble = "One message can be replaced at a time";
+		return ST_INVALID;
+	}
+	if (n == 0 || v->read_only || !view_find(v, uids[0])) {
+		p->skip_most = (uint64_t)imap_append_most(c);
+		TRY(args_skip(p));
+		return n && v->read_only ? imap_no(c, "[READ-ONLY] The folder is open for reading")
+					 : imap_no(c, "[NONEXISTENT] There is no such message");
+	}
+	a->x.replaced_folder = v->folder;
+	a->x.replaced_uid = uids[0];
+	return append_by(c, p, a);
+}
+
+static status imap_replace(conversation *c, args *p)
+{
+	return replace(c, p, false);
+}
+
+static status imap_uid_replace(conversation *c, args *p)
+{
+	return replace(c, p, true);
+}
+
 const struct imap_row imap_append_rows[] = {
 	{"APPEND", imap_append, AT_LOGGED_ON, 0,
 		"APPEND folder [(flags)] [\"date\"] {octets} [...]: store messages"},
+	{"REPLACE", imap_replace, AT_SELECTED, 0,
+		"REPLACE number folder [(flags)] [\"date\"] {octets}: store it in place of another"},
+	{"UID REPLACE", imap_uid_replace, AT_SELECTED, 0,
+		"UID REPLACE uid folder [(flags)] [\"date\"] {octets}"},
 	{0},
 };
