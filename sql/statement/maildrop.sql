@@ -29,18 +29,22 @@ where postoffice = $1 and mailbox = $2 and token = $3;
 delete from maildrop where postoffice = $1 and mailbox = $2 and token = $3;
 
 -- statement maildrop_expunge
--- What several conversations remove at their ends, and their locks. Per conversation: $2 mailbox,
+-- What several conversations remove at their ends; maildrop_unlock follows for each. Per conversation: $2 mailbox,
 -- $3 token, $4 INBOX. Per removed entry: $5 place of its conversation, from 1, $6 UID. Gives the places of those
 -- that still held their locks; nothing was removed for the others. Like every statement that removes it
--- locks the mailboxes first; that the INBOX is the mailbox's was seen by maildrop_entries.
+-- locks the mailboxes first, in the order of $2, which rises. Mailboxes and locks are looked up one by one:
+-- a plan made while a table was nearly empty would read all of the post office, its dead rows too. That the INBOX
+-- is the mailbox's was seen by maildrop_entries.
 with held as (
-	select mailbox from mailbox where postoffice = $1::bigint and mailbox = any ($2::bigint[]) order by mailbox for no key update
+	select h.mailbox from unnest($2::bigint[]) as a (mailbox) cross join lateral (
+		select m.mailbox from mailbox m where m.postoffice = $1::bigint and m.mailbox = a.mailbox for no key update) h
 ), ours as (
-	delete from maildrop d
-	using unnest($2::bigint[], $3::bigint[], $4::bigint[]) with ordinality as a (mailbox, token, folder, place)
+	select a.place, a.mailbox, a.folder
+	from unnest($2::bigint[], $3::bigint[], $4::bigint[]) with ordinality as a (mailbox, token, folder, place)
+	cross join lateral (
+		select from maildrop d
+		where d.postoffice = $1::bigint and d.mailbox = a.mailbox and d.token = a.token for update) h
 	where (select count(*) from held) > 0
-		and d.postoffice = $1::bigint and d.mailbox = any ($2::bigint[]) and d.mailbox = a.mailbox and d.token = a.token
-	returning a.place, a.mailbox, a.folder
 ), gone as (
 	delete from entry e
 	using ours o, unnest($5::bigint[], $6::bigint[]) as u (place, uid)

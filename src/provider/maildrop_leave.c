@@ -47,6 +47,10 @@ static void ask_for(db_tx *tx, struct maildrop_leaver *const *all, int n, arena 
 				p_int_array(tokens, n), p_int_array(inboxes, n),
 				p_int_array(places, removed), p_int_array(uids, removed)},
 	       6, out);
+	for (int i = 0; i < n; i++)
+		db_add(tx, SQL_MAILDROP_UNLOCK,
+		       (struct param[]){p_int(all[i]->guest.postoffice), p_int(mailboxes[i]), p_int(tokens[i])},
+		       3, NULL);
 }
 
 /* *failed as of db_commit. Outcomes are written when it is ST_OK. The time is the batch's own, not that of
