@@ -195,6 +195,17 @@ bool net_network_has(const net_network *n, const net_address *a)
 	return rest == 0 || ((n->base.ip[whole] ^ a->ip[whole]) >> (8 - rest)) == 0;
 }
 
+bool net_networks_have(slice list, const net_address *a)
+{
+	net_network network;
+	slice one;
+
+	while (slice_take(&list, ' ', &one))
+		if (net_network_parse(one, &network) == ST_OK && net_network_has(&network, a))
+			return true;
+	return false;
+}
+
 bool net_address_is_loopback(const net_address *a)
 {
 	static const uint8_t one[16] = {[15] = 1};

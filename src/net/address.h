@@ -29,6 +29,8 @@ status net_endpoint_parse(slice s, net_address *out);
 /* "192.0.2.0/24", "2001:db8::/32", "192.0.2.*", a single address, or "*". */
 status net_network_parse(slice s, net_network *out);
 bool net_network_has(const net_network *n, const net_address *a);
+/* Whether one of the networks in a list with blanks between them has it. */
+bool net_networks_have(slice list, const net_address *a);
 bool net_address_is_loopback(const net_address *a);
 /* Without port: "192.0.2.1", "2001:db8::1"; RFC 5321 4.1.3 literal: "[192.0.2.1]", "[IPv6:...]". */
 slice net_address_text(const net_address *a, arena *to);

@@ -5,6 +5,7 @@
 #include "base/memory.h"
 #include "net/conversation_inside.h"
 #include "net/peer.h"
+#include "net/proxy.h"
 
 #include <errno.h>
 #include <netinet/in.h>
@@ -29,6 +30,8 @@ struct guest {
 	conversation c;
 	const struct door *door;
 	struct peer_stay stay;
+	int fd;       /* the conversation's */
+	bool proxied; /* by a balancer, who tells first for whom it speaks */
 };
 
 static struct door *doors;
@@ -91,6 +94,59 @@ status listener_socket(const net_address *at, bool shared, int *fd)
 
 /* ---- clients at the door */
 
+/* No byte more than that: what follows may be the client's handshake. */
+static status read_exactly(int fd, uint8_t *to, size_t size)
+{
+	while (size > 0) {
+		ssize_t n = recv(fd, to, size, MSG_DONTWAIT);
+		if (n > 0) {
+			to += n;
+			size -= (size_t)n;
+		} else if (n < 0 && (errno == EAGAIN || errno == EINTR)) {
+			TRY(task_wait(fd, WAIT_READ));
+		} else {
+			return ST_CLOSED;
+		}
+	}
+	return ST_OK;
+}
+
+static status read_proxy(struct guest *g)
+{
+	uint8_t head[PROXY_HEAD], rest[PROXY_REST_MOST];
+	size_t size;
+
+	TRY(read_exactly(g->fd, head, sizeof head));
+	TRY(proxy_head(head, &size));
+	TRY(read_exactly(g->fd, rest, size));
+	status kind = proxy_read(head, slice_of(rest, size), &g->c.peer, &g->c.local);
+	return kind == ST_ABSENT ? ST_OK : kind;
+}
+
+/* The client is who the balancer says, and counts as such. */
+static status meet_proxy(struct guest *g)
+{
+	const struct listener_limits *limits = g->door->limits;
+	conversation *c = &g->c;
+	net_address balancer = c->peer;
+	usec before = task_deadline(clock_now() + limits->handshake(c->service));
+
+	conversation_idle(c, true);
+	status kind = read_proxy(g);
+	conversation_idle(c, false);
+	task_deadline(before);
+	if (kind == ST_OK)
+		kind = peer_enter(c->service, &c->peer, limits->per_address(c->service),
+			limits->per_network(c->service), &g->stay);
+	log_event(kind == ST_OK ? EV_CONVERSATION_PROXIED : EV_PROXY_REFUSED,
+		"conversation=%s balancer=%s peer=%s port=%u reason=%s", c->name,
+		net_address_text(&balancer, &c->command).at, net_address_text(&c->peer, &c->command).at,
+		c->peer.port, status_name(kind));
+	if (kind == ST_LIMITED && !g->door->spec.tls)
+		stream_write(c->stream, limits->refusal(c->service));
+	return kind;
+}
+
 static status guest_talk(void *arg)
 {
 	struct guest *g = arg;
@@ -100,7 +156,9 @@ static status guest_talk(void *arg)
 
 	conversation_enter(c);
 	c->implicit_tls = d->spec.tls;
-	if (d->spec.tls) {
+	if (g->proxied)
+		kind = meet_proxy(g);
+	if (kind == ST_OK && d->spec.tls) {
 		stream_patience(c->stream, d->limits->handshake(c->service), 0, 0);
 		conversation_idle(c, true);
 		kind = stream_tls_accept(c->stream, d->tls);
@@ -142,13 +200,14 @@ static void admit(const struct door *d, int fd, const net_address *peer)
 {
 	enum service s = d->spec.service;
 	unsigned most = d->limits->most(s);
-	struct peer_stay stay;
+	struct peer_stay stay = {0};
+	bool proxied = d->limits->proxied && d->limits->proxied(peer);
 
 	if (most && open_by[s] >= most) {
 		refuse(d, fd, peer, "service-full");
 		return;
 	}
-	if (peer_enter(s, peer, d->limits->per_address(s), d->limits->per_network(s), &stay) !=
+	if (!proxied && peer_enter(s, peer, d->limits->per_address(s), d->limits->per_network(s), &stay) !=
 		ST_OK) {
 		refuse(d, fd, peer, "peer-limit");
 		return;
@@ -156,6 +215,8 @@ static void admit(const struct door *d, int fd, const net_address *peer)
 	struct guest *g = memory_new(sizeof *g);
 	g->door = d;
 	g->stay = stay;
+	g->fd = fd;
+	g->proxied = proxied;
 	conversation_begin(&g->c, s, fd, fd, d->tls);
 	if (task_start(service_name(s), guest_talk, g)) {
 		open_by[s]++;

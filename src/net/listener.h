@@ -27,7 +27,10 @@ struct listener_limits { /* read at each accept, so settings act at once; a cap 
 	unsigned (*per_network)(enum service s); /* per IPv4 /24 or IPv6 /48, whole node */
 	/* Answers a refused client in its protocol ("421 ..."); one write, no waiting. */
 	slice (*refusal)(enum service s);
-	usec (*handshake)(enum service s); /* patience for the TLS handshake */
+	usec (*handshake)(enum service s); /* patience for the TLS handshake, and for a PROXY header */
+	/* Balancers, whose connections begin with a PROXY header (v2) that names the client; the
+	   client is counted then, not they. NULL: there are none. */
+	bool (*proxied)(const net_address *peer);
 };
 /* One table of open conversations per address for all workers of the node, in shared memory; the
    master calls this before it forks. Without it the counts are the process's own. A dead worker's

@@ -24,6 +24,8 @@ libnet_a_SOURCES = \
 	src/net/peer.h \
 	src/net/press.c \
 	src/net/press.h \
+	src/net/proxy.c \
+	src/net/proxy.h \
 	src/net/signature.c \
 	src/net/signature.h \
 	src/net/stream.c \

@@ -74,8 +74,13 @@ static usec handshake_of(enum service s)
 	return setting_number(limits_of[s].handshake, NULL);
 }
 
+static bool is_balancer(const net_address *peer)
+{
+	return net_networks_have(setting_text(S_proxy_networks, NULL), peer);
+}
+
 const struct listener_limits worker_limits = {most_of, per_address_of, per_network_of, refusal_of,
-					      handshake_of};
+					      handshake_of, is_balancer};
 
 struct life {
 	const struct worker *w;

@@ -13,13 +13,7 @@
 
 bool smtp_in_networks(enum setting_id id, const net_address *who)
 {
-	slice all = setting_text(id, NULL), one;
-	net_network network;
-
-	while (slice_take(&all, ' ', &one))
-		if (net_network_parse(one, &network) == ST_OK && net_network_has(&network, who))
-			return true;
-	return false;
+	return net_networks_have(setting_text(id, NULL), who);
 }
 
 /* The post office of the sender's domain; 0 when that is not ours. */

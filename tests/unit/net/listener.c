@@ -36,18 +36,26 @@ static usec handshake(enum service s)
 	return 10 * USEC_S;
 }
 
+static bool behind_balancer;
+static bool proxied(const net_address *peer)
+{
+	return behind_balancer && net_address_is_loopback(peer);
+}
+
 static const struct listener_limits limits = {
 	.most = service_most,
 	.per_address = address_most,
 	.per_network = network_most,
 	.refusal = refusal,
 	.handshake = handshake,
+	.proxied = proxied,
 };
 
 static status run_talk(conversation *c)
 {
 	cr_expect_not(c->trusted);
-	cr_expect(net_address_is_loopback(&c->peer));
+	cr_expect(behind_balancer != net_address_is_loopback(&c->peer));
+	cr_expect(!behind_balancer || c->peer.port == 4097);
 	TRY(conversation_say(c, "welcome"));
 	return command_loop(c, &talk_dialogue);
 }
@@ -166,6 +174,50 @@ Test(listener, refuses_beyond_the_cap_of_a_network)
 {
 	per_network = 2;
 	serve(SERVICE_SMTP, NULL, three_clients);
+}
+
+#define PROXY_HEADER "\r\n\r\n\0\r\nQUIT\n\x21\x11\0\x0c\xc0\0\2"
+#define PROXY_PORTS "\xc0\0\2\1\x10\1\0\x19"
+
+/* A client of 192.0.2.X that begins with such a header. */
+static int connect_proxied(char x)
+{
+	char header[] = PROXY_HEADER "X" PROXY_PORTS;
+	int fd = help_connect(port);
+
+	header[sizeof PROXY_HEADER - 1] = x;
+	cr_assert_eq(send(fd, header, 9, 0), 9);
+	usleep(20000);
+	cr_assert_eq(send(fd, header + 9, sizeof header - 10, 0), (ssize_t)sizeof header - 10);
+	return fd;
+}
+
+/* Clients are counted as who they are, not as their balancer. */
+static void *clients_of_a_balancer(void *arg)
+{
+	(void)arg;
+	int one = connect_proxied('1'), two = connect_proxied('2');
+	cr_expect_str_eq(help_receive(one), "welcome\r\n");
+	cr_expect_str_eq(help_receive(two), "welcome\r\n");
+	int again = connect_proxied('1');
+	cr_expect_str_eq(help_receive_all(again), "421 too many\r\n");
+	close(again);
+	exchange(one, "HELLO one\r\n", "hello one|\r\n");
+	int bare = help_connect(port);
+	help_send(bare, "HELLO this is no PROXY header\r\n");
+	cr_expect_str_eq(help_receive_all(bare), "");
+	close(bare);
+	close(one);
+	close(two);
+	tell_stop();
+	return NULL;
+}
+
+Test(listener, takes_a_balancers_word_for_its_client)
+{
+	behind_balancer = true;
+	per_address = 1;
+	serve(SERVICE_SMTP, NULL, clients_of_a_balancer);
 }
 
 static void *idle_and_busy(void *arg)

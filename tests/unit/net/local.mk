@@ -15,6 +15,7 @@ unit_net_SOURCES = \
 	tests/unit/net/listener.c \
 	tests/unit/net/peer.c \
 	tests/unit/net/press.c \
+	tests/unit/net/proxy.c \
 	tests/unit/net/signature.c \
 	tests/unit/net/stream.c \
 	tests/unit/net/talk.c \
