@@ -88,6 +88,10 @@ static status arg_search(args *p, struct search *s)
 		TRY(returns_read(p, s));
 	before = *p;
 	if (arg_word(p, S("CHARSET")) == ST_OK) {
+		if (imap_of(p->c)->utf8) { /* RFC 9755 3 */
+			p->trouble = "After ENABLE UTF8=ACCEPT searches are UTF-8 and name no CHARSET";
+			return ST_INVALID;
+		}
 		TRY(arg_space(p));
 		TRY(arg_astring(p, &s->charset));
 		TRY(arg_space(p));

@@ -237,6 +237,9 @@ status selected_numbers_check(args *p, const imap_set *set, int n)
 	if (set->count == 0 ||
 		(set->range[0].low > 0 && set->range[set->count - 1].high <= (uint32_t)n))
 		return ST_OK;
+	/* "1:*" of an empty folder is nothing; clients ask for it before they look. */
+	if (n == 0 && set->range[set->count - 1].low == 0)
+		return ST_OK;
 	p->trouble = n ? "There is no message of that number" : "The folder is empty";
 	return ST_INVALID;
 }
@@ -245,7 +248,7 @@ static int uids_by_number(const view *v, const imap_set *set, uint32_t *to)
 {
 	int at = 0;
 
-	for (size_t r = 0; r < set->count; r++)
+	for (size_t r = 0; v->n > 0 && r < set->count; r++)
 		for (uint32_t number = set->range[r].low; number <= set->range[r].high; number++)
 			to[at++] = v->uids[number - 1];
 	return at;

@@ -332,6 +332,7 @@ static bool is_http(slice line)
 const struct imap_row imap_server_rows[] = {
 	{"CAPABILITY", imap_capability, AT_ANY, IMAP_FREE, "CAPABILITY: what is on offer"},
 	{"NOOP", imap_noop, AT_ANY, IMAP_FREE, "NOOP: tells what changed"},
+	{"CHECK", imap_noop, AT_SELECTED, IMAP_FREE, "CHECK: as NOOP (RFC 3501 6.4.1)"},
 	{"LOGOUT", imap_logout, AT_ANY, IMAP_QUIET, "LOGOUT: good-bye"},
 	{"ID", imap_id, AT_ANY, IMAP_FREE | IMAP_QUIET,
 		"ID NIL | (\"name\" \"value\" ...): who speaks"},
@@ -418,9 +419,10 @@ static bool may_run(conversation *c, status *said)
 		return false;
 	}
 	if (!(i->row->states & i->state)) {
-		*said = imap_bad(c, i->state == AT_GREETING        ? "Log on first"
-				    : i->row->states & AT_SELECTED ? "Select a folder first"
-								   : "Logged on already");
+		*said = imap_bad(c, i->state == AT_GREETING             ? "Log on first"
+				    : i->row->states & AT_SELECTED      ? "Select a folder first"
+				    : i->row->states & AT_AUTHENTICATED ? "Leave the folder first"
+									: "Logged on already");
 		return false;
 	}
 	return true;
