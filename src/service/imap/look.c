@@ -14,8 +14,8 @@
 #include "provider/message_head.h"
 #include "task/task.h"
 
-#define BATCH 128
-#define SMALL ((size_t)64 * 1024)        /* comes with the others of its batch */
+#define BATCH 256
+#define SMALL ((size_t)32 * 1024)        /* comes with the others of its batch */
 #define HEADER_MOST ((size_t)1024 * 1024) /* octets of a header that are looked into */
 #define AT_ONCE ((size_t)64 * 1024) /* octets of a text that are converted and folded in the loop */
 
@@ -39,10 +39,19 @@ static bool begin(struct look *l)
 
 /* ---- strings */
 
+static bool has_blanks(slice s)
+{
+	for (size_t i = 0; i < s.size; i++)
+		if (s.at[i] == ' ' || s.at[i] == '\t' || s.at[i] == '\r' || s.at[i] == '\n')
+			return true;
+	return false;
+}
+
 void needle_make(slice utf8, arena *a, struct needle *out)
 {
 	out->ascii = utf8_is_ascii(utf8);
 	out->folded = mail_local_key(utf8, a);
+	out->one_word = out->ascii && out->folded.size > 0 && !has_blanks(out->folded);
 }
 
 /* In valid UTF-8. */
@@ -164,7 +173,43 @@ static bool part_contains(struct look *l, const mime_part *p, const struct needl
 	return found;
 }
 
-bool look_body(struct look *l, const struct needle *n)
+/* ---- most messages say nothing but what stands there */
+
+/* What follows each `word` in the raw message begins with one of `known`, blanks, signs and quotes passed over. */
+static bool all_followed_by(slice raw, slice word, const slice *known, size_t known_n)
+{
+	for (size_t at; (at = slice_search_nocase(raw, word)) < raw.size;) {
+		bool any = false;
+
+		raw = slice_from(raw, at + word.size);
+		while (raw.size > 0 && (*raw.at == ' ' || *raw.at == '=' || *raw.at == ':' || *raw.at == '"'))
+			raw = slice_from(raw, 1);
+		for (size_t k = 0; k < known_n && !any; k++)
+			any = slice_starts_nocase(raw, known[k]);
+		if (!any)
+			return false;
+	}
+	return true;
+}
+
+/* No encoded words, no transfer encodings that hide letters, no charset that gives ASCII another meaning: a
+   word that does not stand in the raw message is not in it. Other messages are read properly. */
+static bool is_plain(slice raw)
+{
+	static const slice encodings[] = {S("7bit"), S("8bit"), S("binary")};
+	static const slice charsets[] = {S("utf-8"), S("us-ascii"), S("iso-8859-"), S("windows-125")};
+
+	return slice_search(raw, S("=?")) == raw.size &&
+	       all_followed_by(raw, S("transfer-encoding"), encodings, sizeof encodings / sizeof *encodings) &&
+	       all_followed_by(raw, S("charset"), charsets, sizeof charsets / sizeof *charsets);
+}
+
+static bool is_nowhere(const struct look *l, const struct needle *n)
+{
+	return n->one_word && slice_search_nocase(l->raw, n->folded) == l->raw.size && is_plain(l->raw);
+}
+
+static bool body_contains(struct look *l, const struct needle *n)
 {
 	if (n->folded.size == 0)
 		return true;
@@ -185,9 +230,16 @@ bool look_body(struct look *l, const struct needle *n)
 	return false;
 }
 
+bool look_body(struct look *l, const struct needle *n)
+{
+	return begin(l) && !is_nowhere(l, n) && body_contains(l, n);
+}
+
 bool look_text(struct look *l, const struct needle *n)
 {
-	return (begin(l) && block_contains(header_of(l), n, &l->scratch)) || look_body(l, n);
+	if (!begin(l) || is_nowhere(l, n))
+		return false;
+	return block_contains(header_of(l), n, &l->scratch) || body_contains(l, n);
 }
 
 /* ---- many messages */

@@ -12,6 +12,7 @@
 struct needle {
 	slice folded;
 	bool ascii; /* it can be found in any charset that has ASCII in it, as it stands */
+	bool one_word; /* ASCII without blanks: no fold of a header divides it */
 };
 /* Of valid UTF-8; an empty one is found everywhere. */
 void needle_make(slice utf8, arena *a, struct needle *out);
