@@ -291,7 +291,7 @@ static status imap_uid_replace(conversation *c, args *p)
 const struct imap_row imap_append_rows[] = {
 	{"APPEND", imap_append, AT_LOGGED_ON, 0,
 		"APPEND folder [(flags)] [\"date\"] {octets} [...]: store messages"},
-	{"REPLACE", imap_replace, AT_SELECTED, 0,
+	{"REPLACE", imap_replace, AT_SELECTED, IMAP_BY_NUMBER,
 		"REPLACE number folder [(flags)] [\"date\"] {octets}: store it in place of another"},
 	{"UID REPLACE", imap_uid_replace, AT_SELECTED, 0,
 		"UID REPLACE uid folder [(flags)] [\"date\"] {octets}"},

@@ -149,7 +149,7 @@ static status modifiers_read(args *p, struct fetch *f)
 			TRY(arg_number(p, &f->changed_since));
 			f->conditional = i->condstore = true;
 			f->items |= F_MODSEQ;
-		} else if (slice_same_nocase(word, S("VANISHED")) && f->by_uid && i->qresync) {
+		} else if (slice_same_nocase(word, S("VANISHED")) && f->by_uid && (i->qresync || i->uidonly)) {
 			f->vanished = true;
 		} else if (slice_same_nocase(word, S("PARTIAL")) && f->by_uid && !f->partial) {
 			TRY(arg_space(p));
@@ -320,7 +320,7 @@ static status message_tell(conversation *c, const struct fetch *f, uint32_t uid,
 {
 	const struct selected *sel = imap_of(c)->selected;
 	const struct view_entry *e = view_find(sel->view, uid);
-	unsigned wanted = f->items | (f->by_uid ? F_UID : 0);
+	unsigned wanted = f->items | (f->by_uid && !imap_of(c)->uidonly ? F_UID : 0);
 	arena a = ARENA_INIT;
 	status s;
 
@@ -334,9 +334,7 @@ static status message_tell(conversation *c, const struct fetch *f, uint32_t uid,
 		wanted |= F_FLAGS | (imap_of(c)->condstore ? F_MODSEQ : 0);
 	/* What is told first has no blank before it, and before a section there is always something. */
 	text_clear(line);
-	text_add(line, S("* "));
-	text_add_number(line, view_number(sel->view, uid));
-	text_add(line, S(" FETCH "));
+	selected_fetch_text(c, uid, line);
 	size_t open = line->size;
 	items_text(wanted, sel, e, fact, line);
 	if (wanted & F_PREVIEW) {
@@ -546,7 +544,7 @@ static status imap_uid_fetch(conversation *c, args *p)
 }
 
 const struct imap_row imap_fetch_rows[] = {
-	{"FETCH", imap_fetch, AT_SELECTED, IMAP_NO_EXPUNGE, "FETCH set items [(CHANGEDSINCE n)]: tells of messages"},
+	{"FETCH", imap_fetch, AT_SELECTED, IMAP_NO_EXPUNGE | IMAP_BY_NUMBER, "FETCH set items [(CHANGEDSINCE n)]: tells of messages"},
 	{"UID FETCH", imap_uid_fetch, AT_SELECTED, 0, "UID FETCH set items [(CHANGEDSINCE n [VANISHED] PARTIAL n:m)]"},
 	{0},
 };

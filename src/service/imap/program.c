@@ -326,6 +326,10 @@ static status key_read(struct reading *r, struct key **out)
 		return arg_expect(r->p, ')');
 	}
 	if (set_is_next(r->p)) {
+		if (imap_of(r->p->c)->uidonly && !arg_is(r->p, '$')) {
+			r->p->trouble = "[UIDREQUIRED] There are no message numbers after ENABLE UIDONLY";
+			return ST_INVALID;
+		}
 		TRY(key_new(r, KEY_NUMBERS, out));
 		return arg_set(r->p, &(*out)->set);
 	}

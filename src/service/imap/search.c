@@ -264,11 +264,11 @@ static status imap_uid_sort(conversation *c, args *p)
 }
 
 const struct imap_row imap_search_rows[] = {
-	{"SEARCH", imap_search, AT_SELECTED, IMAP_NO_EXPUNGE,
+	{"SEARCH", imap_search, AT_SELECTED, IMAP_NO_EXPUNGE | IMAP_BY_NUMBER,
 		"SEARCH [RETURN (..)] [CHARSET name] keys"},
 	{"UID SEARCH", imap_uid_search, AT_SELECTED, 0,
 		"UID SEARCH [RETURN (..)] [CHARSET name] keys"},
-	{"SORT", imap_sort, AT_SELECTED, IMAP_NO_EXPUNGE,
+	{"SORT", imap_sort, AT_SELECTED, IMAP_NO_EXPUNGE | IMAP_BY_NUMBER,
 		"SORT [RETURN (..)] ([REVERSE] key ..) charset keys"},
 	{"UID SORT", imap_uid_sort, AT_SELECTED, 0,
 		"UID SORT [RETURN (..)] ([REVERSE] key ..) charset keys"},

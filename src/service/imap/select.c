@@ -51,7 +51,7 @@ static status tell_folder(conversation *c, const view *v)
 	TRY(conversation_say(c, "* %d EXISTS", v->n));
 	if (!i->rev2) {
 		TRY(conversation_say(c, "* %d RECENT", recent_count(v)));
-		if (unseen)
+		if (unseen && !i->uidonly)
 			TRY(conversation_say(c, "* OK [UNSEEN %d] The first not seen", unseen));
 	}
 	TRY(conversation_say(c, "* OK [UIDVALIDITY %u] UIDs are valid", v->uidvalidity));
@@ -95,6 +95,10 @@ static status arg_resync(args *p, struct resync *r)
 			return arg_expect(p, ')');
 	}
 	/* Pairs of numbers and UIDs would only shorten what is told; telling more is allowed. */
+	if (imap_of(p->c)->uidonly && arg_is(p, '(')) {
+		p->trouble = "[UIDREQUIRED] There are no message numbers after ENABLE UIDONLY";
+		return ST_INVALID;
+	}
 	if (arg_take(p, '(')) {
 		TRY(arg_set(p, &numbers));
 		TRY(arg_space(p));

@@ -60,7 +60,7 @@ static status tell_gone(conversation *c, const struct view_change *ch)
 
 	if (ch->gone_n == 0)
 		return ST_OK;
-	if (!i->qresync) {
+	if (!i->qresync && !i->uidonly) {
 		for (int n = 0; n < ch->gone_n; n++) {
 			text_add(&list, S("* "));
 			text_add_number(&list, ch->gone[n]);
@@ -79,21 +79,30 @@ static status tell_gone(conversation *c, const struct view_change *ch)
 	return s;
 }
 
+void selected_fetch_text(conversation *c, uint32_t uid, text *out)
+{
+	const struct imap *i = imap_of(c);
+
+	text_add(out, S("* "));
+	text_add_number(out, i->uidonly ? (int64_t)uid : view_number(i->selected->view, uid));
+	text_add(out, i->uidonly ? S(" UIDFETCH ") : S(" FETCH "));
+}
+
 status selected_tell_flags(conversation *c, uint32_t uid)
 {
 	const struct imap *i = imap_of(c);
 	const struct selected *sel = i->selected;
 	const struct view_entry *e = view_find(sel->view, uid);
-	int number = view_number(sel->view, uid);
 	text line = TEXT_INIT;
 
-	if (!e || number == 0)
+	if (!e || view_number(sel->view, uid) == 0)
 		return ST_OK;
-	text_add(&line, S("* "));
-	text_add_number(&line, number);
-	text_add(&line, S(" FETCH (UID "));
-	text_add_number(&line, uid);
-	text_add(&line, S(" FLAGS "));
+	selected_fetch_text(c, uid, &line);
+	if (!i->uidonly) {
+		text_add(&line, S("(UID "));
+		text_add_number(&line, uid);
+	}
+	text_add(&line, i->uidonly ? S("(FLAGS ") : S(" FLAGS "));
 	selected_flags_text(sel, e, &line);
 	if (i->condstore) {
 		text_add(&line, S(" MODSEQ ("));
@@ -120,6 +129,20 @@ static status tell_names(conversation *c, struct selected *sel)
 	return s;
 }
 
+static status tell_modseq(conversation *c, const struct view_entry *e)
+{
+	text line = TEXT_INIT;
+
+	selected_fetch_text(c, e->uid, &line);
+	text_add_char(&line, '(');
+	if (!imap_of(c)->uidonly)
+		text_format(&line, "UID %u ", e->uid);
+	text_format(&line, "MODSEQ (%" PRId64 "))\r\n", e->modseq);
+	status s = stream_write(c->stream, text_slice(&line));
+	text_free(&line);
+	return s;
+}
+
 status selected_tell_stored(conversation *c, const struct view_change *ch, bool silent)
 {
 	const struct imap *i = imap_of(c);
@@ -137,8 +160,7 @@ status selected_tell_stored(conversation *c, const struct view_change *ch, bool 
 			TRY(selected_tell_flags(c, ch->changed[n]));
 		else if (
 			i->condstore) /* the client knows the flags, but not their MODSEQ (RFC 7162 3.1.3) */
-			TRY(stream_format(c->stream, "* %d FETCH (UID %u MODSEQ (%" PRId64 "))\r\n",
-				view_number(sel->view, e->uid), e->uid, e->modseq));
+			TRY(tell_modseq(c, e));
 	}
 	return ST_OK;
 }

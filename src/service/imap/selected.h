@@ -28,6 +28,8 @@ status selected_tell_others(conversation *c, const struct view_change *ch);
 status selected_tell_vanished(conversation *c, int64_t since, const imap_set *known);
 /* "* n FETCH (UID u FLAGS (..))", with MODSEQ where the client wants it; nothing when it is gone. */
 status selected_tell_flags(conversation *c, uint32_t uid);
+/* "* 3 FETCH ", or "* 4711 UIDFETCH " once UIDONLY is ENABLEd (RFC 9586). */
+void selected_fetch_text(conversation *c, uint32_t uid, text *out);
 /* Names of all flags there are, fixed ones and the mailbox's keywords, with blanks between. */
 void selected_flag_names(const view *v, text *out);
 /* "(\\Seen $Forwarded)" */

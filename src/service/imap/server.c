@@ -282,7 +282,8 @@ static status imap_enable(conversation *c, args *p)
 		slice word;
 		bool *on;
 	} rows[] = {{S("IMAP4rev2"), &i->rev2}, {S("CONDSTORE"), &i->condstore},
-		{S("QRESYNC"), &i->qresync}, {S("UTF8=ACCEPT"), &i->utf8}};
+		{S("QRESYNC"), &i->qresync}, {S("UTF8=ACCEPT"), &i->utf8},
+		{S("UIDONLY"), &i->uidonly}};
 	text told = TEXT_INIT;
 	slice word;
 	status s;
@@ -423,6 +424,10 @@ static bool may_run(conversation *c, status *said)
 				    : i->row->states & AT_SELECTED      ? "Select a folder first"
 				    : i->row->states & AT_AUTHENTICATED ? "Leave the folder first"
 									: "Logged on already");
+		return false;
+	}
+	if (i->uidonly && (i->row->flags & IMAP_BY_NUMBER)) {
+		*said = imap_bad(c, "[UIDREQUIRED] There are no message numbers after ENABLE UIDONLY");
 		return false;
 	}
 	return true;

@@ -26,13 +26,14 @@ struct imap_row {
 #define IMAP_FREE 1u       /* does no work: many in a row count as bad (T20) */
 #define IMAP_SECRET 2u     /* its arguments are wiped and never logged */
 #define IMAP_NO_EXPUNGE 4u /* no EXPUNGE may be told before its answer (RFC 9051 7.5.1) */
+#define IMAP_BY_NUMBER 16u /* speaks of message numbers: not once UIDONLY is ENABLEd (RFC 9586) */
 #define IMAP_QUIET 8u      /* nothing of the folder is told before its answer */
 
 struct imap {
 	enum imap_state state;
 	slice tag;                                    /* of the present command, in its arena */
 	const struct imap_row *row;                   /* likewise */
-	bool rev2, utf8, condstore, qresync; /* ENABLEd (RFC 5161) */
+	bool rev2, utf8, condstore, qresync, uidonly; /* ENABLEd (RFC 5161) */
 	struct identity who;
 	struct selected *selected; /* AT_SELECTED (selected.h) */
 };

@@ -255,16 +255,16 @@ static status imap_uid_move(conversation *c, args *p)
 
 /* Each of them has looked at the folder itself, in the same round trip. */
 const struct imap_row imap_store_rows[] = {
-	{"STORE", imap_store, AT_SELECTED, IMAP_QUIET,
+	{"STORE", imap_store, AT_SELECTED, IMAP_QUIET | IMAP_BY_NUMBER,
 		"STORE set [(UNCHANGEDSINCE n)] [+-]FLAGS[.SILENT] (flags)"},
 	{"UID STORE", imap_uid_store, AT_SELECTED, IMAP_QUIET,
 		"UID STORE set [(..)] [+-]FLAGS[.SILENT] (flags)"},
 	{"EXPUNGE", imap_expunge, AT_SELECTED, IMAP_QUIET, "EXPUNGE: removes what is \\Deleted"},
 	{"UID EXPUNGE", imap_uid_expunge, AT_SELECTED, IMAP_QUIET,
 		"UID EXPUNGE set: removes what of it is \\Deleted"},
-	{"COPY", imap_copy, AT_SELECTED, IMAP_QUIET, "COPY set folder"},
+	{"COPY", imap_copy, AT_SELECTED, IMAP_QUIET | IMAP_BY_NUMBER, "COPY set folder"},
 	{"UID COPY", imap_uid_copy, AT_SELECTED, IMAP_QUIET, "UID COPY set folder"},
-	{"MOVE", imap_move, AT_SELECTED, IMAP_QUIET, "MOVE set folder"},
+	{"MOVE", imap_move, AT_SELECTED, IMAP_QUIET | IMAP_BY_NUMBER, "MOVE set folder"},
 	{"UID MOVE", imap_uid_move, AT_SELECTED, IMAP_QUIET, "UID MOVE set folder"},
 	{0},
 };

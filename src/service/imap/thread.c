@@ -523,7 +523,7 @@ static status imap_uid_thread(conversation *c, args *p)
 }
 
 const struct imap_row imap_thread_rows[] = {
-	{"THREAD", imap_thread, AT_SELECTED, IMAP_NO_EXPUNGE, "THREAD algorithm charset keys"},
+	{"THREAD", imap_thread, AT_SELECTED, IMAP_NO_EXPUNGE | IMAP_BY_NUMBER, "THREAD algorithm charset keys"},
 	{"UID THREAD", imap_uid_thread, AT_SELECTED, 0, "UID THREAD algorithm charset keys"},
 	{0},
 };
