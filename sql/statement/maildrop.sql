@@ -32,9 +32,9 @@ delete from maildrop where postoffice = $1 and mailbox = $2 and token = $3;
 -- What several conversations remove at their ends; maildrop_unlock follows for each. Per conversation: $2 mailbox,
 -- $3 token, $4 INBOX. Per removed entry: $5 place of its conversation, from 1, $6 UID. Gives the places of those
 -- that still held their locks; nothing was removed for the others. Like every statement that removes it
--- locks the mailboxes first, in the order of $2, which rises. Mailboxes and locks are looked up one by one:
--- a plan made while a table was nearly empty would read all of the post office, its dead rows too. That the INBOX
--- is the mailbox's was seen by maildrop_entries.
+-- locks the mailboxes first, in the order of $2, which rises. Locks are looked up one by one: joined as a table that looks
+-- empty to the planner, all of the post office's were read. That the INBOX is the mailbox's was seen by
+-- maildrop_entries.
 with held as (
 	select h.mailbox from unnest($2::bigint[]) as a (mailbox) cross join lateral (
 		select m.mailbox from mailbox m where m.postoffice = $1::bigint and m.mailbox = a.mailbox for no key update) h
