@@ -43,6 +43,11 @@ fuzz_programs += fuzz_dns
 fuzz_dns_SOURCES = tests/fuzz/dns.c
 fuzz_dns_LDADD = $(fuzz_main) $(floor_net)
 
+EXTRA_DIST += tests/fuzz/corpus/proxy
+fuzz_programs += fuzz_proxy
+fuzz_proxy_SOURCES = tests/fuzz/proxy.c
+fuzz_proxy_LDADD = $(fuzz_main) $(floor_net)
+
 EXTRA_DIST += tests/fuzz/corpus/address
 fuzz_programs += fuzz_address
 fuzz_address_SOURCES = tests/fuzz/address.c

@@ -1,4 +1,4 @@
-/* Signing submitted mail by the domain of its author (V19). Keys are kept open for a moment, so that
+/* Signing mail of our own users by the domain of its author (V19). Keys are kept open for a moment, so that
    neither the database nor their decryption is asked for every message. */
 #include "base/log.h"
 #include "base/map.h"
@@ -122,17 +122,30 @@ static slice joined(slice first, slice second, arena *a)
 	return slice_of(at, first.size + second.size);
 }
 
+/* Whose keys may sign: of who logged on, or of the sender that a privileged network relays for. 0: nobody's. */
+static int64_t office_of(const conversation *c)
+{
+	const struct smtp *s = smtp_of(c);
+
+	if (s->authenticated)
+		return s->who.postoffice;
+	for (int i = 0; i < s->n && !policy_applies(c); i++)
+		if (s->recipients[i].remote)
+			return s->recipients[i].route.postoffice;
+	return 0;
+}
+
 void policy_sign_begin(conversation *c, struct policy_text *t, slice header, slice added)
 {
 	struct smtp *s = smtp_of(c);
-	slice whole = joined(added, header, &s->mail), author;
+	struct setting_at at = {.postoffice = office_of(c)};
 	dkim_signer signer[DKIM_SIGNERS_MOST];
 
-	if (dmarc_author(whole, &s->mail, &author) != ST_OK ||
-		!setting_on(S_sign_outgoing_mail,
-			&(struct setting_at){.postoffice = s->who.postoffice, .domain = author}))
+	if (at.postoffice == 0 || dmarc_author(header, &s->mail, &at.domain) != ST_OK ||
+		!setting_on(S_sign_outgoing_mail, &at))
 		return;
-	status kind = keys_of(s->who.postoffice, author, &s->mail, &t->keys);
+	slice whole = joined(added, header, &s->mail), author = at.domain;
+	status kind = keys_of(at.postoffice, author, &s->mail, &t->keys);
 	if (kind != ST_OK) {
 		unsigned_log(c, author, status_name(kind));
 		return;

@@ -44,15 +44,33 @@ bool policy_knows_sender(conversation *c)
 
 /* ---- before the text */
 
+/* How far a recipient's domain obeys. */
+static enum dmarc_policy most_of(const struct recipient *r)
+{
+	struct setting_at at = policy_at(r);
+	slice word = setting_text(S_dmarc_policy, &at);
+
+	return slice_same(word, S("reject"))       ? DMARC_REJECT
+	       : slice_same(word, S("quarantine")) ? DMARC_QUARANTINE
+						   : DMARC_DO_NOTHING;
+}
+
+/* Who obeys has to judge (V20). */
+static bool wants(const struct recipient *r)
+{
+	struct setting_at at = policy_at(r);
+
+	return !r->remote &&
+	       (setting_on(S_verify_incoming_mail, &at) || most_of(r) != DMARC_DO_NOTHING);
+}
+
 static bool is_wanted(conversation *c)
 {
 	struct smtp *s = smtp_of(c);
 
-	for (int i = 0; i < s->n; i++) {
-		struct setting_at at = policy_at(&s->recipients[i]);
-		if (!s->recipients[i].remote && setting_on(S_verify_incoming_mail, &at))
+	for (int i = 0; i < s->n; i++)
+		if (wants(&s->recipients[i]))
 			return policy_applies(c);
-	}
 	return false;
 }
 
@@ -61,11 +79,8 @@ void policy_header(conversation *c, struct policy_text *t, slice header, bool wh
 	arena *a = &smtp_of(c)->mail;
 
 	*t = (struct policy_text){0};
-	if (smtp_of(c)->authenticated) {
-		if (whole)
-			policy_sign_begin(c, t, header, added);
-		return;
-	}
+	if (whole)
+		policy_sign_begin(c, t, header, added);
 	if (!is_wanted(c))
 		return;
 	t->verifies = true;
@@ -204,14 +219,8 @@ static bool is_trusted_chain(const arc_report *arc)
 
 static enum dmarc_policy obeyed(const struct recipient *r, enum dmarc_policy wish)
 {
-	struct setting_at at = policy_at(r);
-	slice word = setting_text(S_dmarc_policy, &at);
-	enum dmarc_policy most = slice_same(word, S("reject")) ? DMARC_REJECT
-		: slice_same(word, S("quarantine"))            ? DMARC_QUARANTINE
-							       : DMARC_DO_NOTHING;
+	enum dmarc_policy most = r->remote ? DMARC_DO_NOTHING : most_of(r);
 
-	if (r->remote || !setting_on(S_verify_incoming_mail, &at))
-		return DMARC_DO_NOTHING;
 	return wish < most ? wish : most;
 }
 
