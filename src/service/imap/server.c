@@ -237,6 +237,31 @@ static status imap_id(conversation *c, args *p)
 	return imap_ok(c, "Pleased to meet you");
 }
 
+/* "en", "EN-gb", and what every server has (RFC 5255 3.2). */
+static bool is_spoken(slice language)
+{
+	return slice_same_nocase(language, S("en")) || slice_starts_nocase(language, S("en-")) ||
+	       slice_same_nocase(language, S("default")) ||
+	       slice_same_nocase(language, S("i-default"));
+}
+
+/* RFC 5255 3: our words are English. Without arguments: which languages there are. */
+static status imap_language(conversation *c, args *p)
+{
+	bool asked = p->rest.size > 0, spoken = false;
+	slice language;
+
+	while (p->rest.size > 0) {
+		TRY(arg_space(p));
+		TRY(arg_astring(p, &language));
+		spoken = spoken || is_spoken(language);
+	}
+	if (asked && !spoken)
+		return imap_no(c, "Nobody here speaks that");
+	TRY(conversation_say(c, "* LANGUAGE (%s)", asked ? "en" : "en i-default"));
+	return imap_ok(c, "That is all");
+}
+
 static status imap_starttls(conversation *c, args *p)
 {
 	TRY(arg_end(p));
@@ -337,6 +362,7 @@ const struct imap_row imap_server_rows[] = {
 	{"LOGOUT", imap_logout, AT_ANY, IMAP_QUIET, "LOGOUT: good-bye"},
 	{"ID", imap_id, AT_ANY, IMAP_FREE | IMAP_QUIET,
 		"ID NIL | (\"name\" \"value\" ...): who speaks"},
+	{"LANGUAGE", imap_language, AT_ANY, IMAP_FREE, "LANGUAGE [language ...]: in which we speak"},
 	{"STARTTLS", imap_starttls, AT_GREETING, 0, "STARTTLS: encrypt this conversation"},
 	{"COMPRESS", imap_compress, AT_LOGGED_ON, 0, "COMPRESS DEFLATE: pack what is said"},
 	{"ENABLE", imap_enable, AT_AUTHENTICATED, IMAP_QUIET,
