@@ -463,11 +463,6 @@ int plan_rows(const plan *p)
 	return p->rows;
 }
 
-int plan_active(const plan *p)
-{
-	return (int)p->active;
-}
-
 const int64_t *plan_full(const plan *p, int most, arena *a, int *n)
 {
 	int64_t *full = arena_new_array(a, map_size(p->offices), sizeof *full);

@@ -57,7 +57,6 @@ void plan_sweep(plan *p, usec now);
 void plan_drop(plan *p, uint64_t shards, void (*dropped)(void *arg, const queue_entry *e), void *arg);
 
 int plan_rows(const plan *p);   /* claimed and not ended */
-int plan_active(const plan *p); /* jobs being sent */
 /* Post offices with `most` rows or more. */
 const int64_t *plan_full(const plan *p, int most, arena *a, int *n);
 

@@ -116,6 +116,7 @@ static status imap_login(conversation *c, args *p)
 	TRY(arg_astring(p, &name));
 	TRY(arg_space(p));
 	TRY(arg_astring(p, &password));
+	stream_forget(c->stream); /* it may have come as a literal */
 	TRY(arg_end(p));
 	if (needs_tls(c, &said))
 		return said;
@@ -160,10 +161,9 @@ static status imap_authenticate(conversation *c, args *p)
 
 	TRY(arg_space(p));
 	TRY(arg_atom(p, &mechanism));
-	if (arg_take(p, ' ')) {
-		initial = p->rest;
-		p->rest = (slice){0};
-	}
+	if (arg_take(p, ' '))
+		TRY(arg_atom(p, &initial));
+	TRY(arg_end(p));
 	if (needs_tls(c, &said))
 		return said;
 	struct sasl_peer peer = {.from = from_of(c),

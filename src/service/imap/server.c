@@ -534,8 +534,10 @@ static status next_command(conversation *c)
 	switch (s) {
 	case ST_OK:
 		break;
+	case ST_TOO_BIG: /* what its end announced is not known */
+		TRY(imap_bad(c, "%s", p.trouble));
+		return say_out_of_step(c);
 	case ST_INVALID:
-	case ST_TOO_BIG:
 		TRY(imap_bad(c, "%s", p.trouble));
 		TRY(args_skip(&p));
 		return p.out_of_step ? say_out_of_step(c) : ST_OK;
