@@ -13,12 +13,13 @@ check_PROGRAMS += view_bench
 view_bench_SOURCES = tests/load/view-bench.c \
 	tests/unit/provider/given.c tests/unit/provider/store_fixture.c
 view_bench_LDADD = $(floor_provider) $(CRITERION_LIBS)
-bench: bench-view
+bench_views = bench-view
 bench-view: view_bench$(EXEEXT)
 	$(srcdir)/tests/with-pg.sh ./view_bench$(EXEEXT)
+endif
+endif
 .PHONY: bench-view
-endif
-endif
+bench: $(bench_views)
 
 # What the parsers cost per byte, and whether that stays the same for big inputs.
 check_PROGRAMS += mail_cost
