@@ -125,6 +125,13 @@ slice cli_password(struct cli *c, const char *option, int64_t post, bool *made)
 	return random_password(least > 8 ? (size_t)least : 0, &c->a);
 }
 
+/* Sentences about a password begin with it (auth_rule.c). */
+const char *cli_new_remedy(slice why)
+{
+	return slice_starts(why, S("the password")) ? "give another password by --password"
+						     : "choose another name";
+}
+
 status cli_sure(struct cli *c, const char *what)
 {
 	if (cli_has(c, "--yes"))

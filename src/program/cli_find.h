@@ -24,6 +24,10 @@ status cli_each_mailbox(struct cli *c, int64_t postoffice,
 
 /* The password given by `option`, or a random one; *made tells which. */
 slice cli_password(struct cli *c, const char *option, int64_t postoffice, bool *made);
+
+/* What to change where something new with a name and a password was refused for `why`. */
+const char *cli_new_remedy(slice why);
+
 /* Refuses with exit code 64 unless --yes was given. `what` = "removes anna@demo and all its mail". */
 status cli_sure(struct cli *c, const char *what);
 

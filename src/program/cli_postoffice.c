@@ -26,7 +26,7 @@ status cli_postoffice_add(struct cli *c)
 		return cli_fail(c, kind, "choose another name",
 			"the post office %.*s exists already", SLICE_ARGS(name));
 	if (kind == ST_INVALID)
-		return cli_fail(c, kind, "change the name or --password",
+		return cli_fail(c, kind, cli_new_remedy(why),
 			"the post office cannot be made: %.*s", SLICE_ARGS(why));
 	TRY(kind);
 	json_t *facts = json_pack("{s:o,s:s+}", "postoffice", json_slice(p->name), "administrator",

@@ -38,6 +38,17 @@ static void report(
 			json_object_get(facts, "trouble"), json_sprintf("%s %s", key, trouble));
 }
 
+/* PostgreSQL's sentences in one line. */
+static json_t *reason_of(struct cli *c, slice why)
+{
+	text t = TEXT_INIT;
+	for (slice rest = slice_trim(why), line; slice_take(&rest, '\n', &line);)
+		text_format(&t, "%s%.*s", t.size ? " " : "", SLICE_ARGS(slice_trim(line)));
+	json_t *reason = json_slice(arena_copy(&c->a, text_slice(&t)));
+	text_free(&t);
+	return reason;
+}
+
 /* By connections of its own, so that it tells even where providers refuse to open. */
 static void report_schema(struct cli *c, json_t *facts)
 {
@@ -47,7 +58,7 @@ static void report_schema(struct cli *c, json_t *facts)
 	report(facts, "database", kind, "reachable",
 		"cannot be reached: check pguri in the bootstrap file and whether PostgreSQL runs");
 	if (kind != ST_OK) {
-		json_object_set_new(facts, "reason", json_slice(slice_trim(why)));
+		json_object_set_new(facts, "reason", reason_of(c, why));
 		return;
 	}
 	json_object_set_new(facts, "schema_version", json_integer(version));
@@ -177,7 +188,7 @@ status cli_trace(struct cli *c)
 				json_slice(cli_postoffice_name(c, rows[i].postoffice)), "node",
 				json_slice(rows[i].node), "fields", json_slice(rows[i].fields)));
 	c->negative = n == 0;
-	return cli_rows(c, list, columns, "Nothing is known of that message");
+	return cli_rows(c, list, columns, "Nothing is known of that message; give the id its 250 told, or its Message-ID");
 }
 
 /* ---- audit */

@@ -145,7 +145,10 @@ static status check_number(
 	}
 	if (setting_parse(r->kind, written, &number) != ST_OK || number < least || number > most) {
 		*why = r->kind == SK_BOOL ? arena_format(a, "%s is on or off", r->name)
-					  : arena_format(a, "%s is between %s and %s", r->name,
+					  : arena_format(a, "%s is %s between %s and %s", r->name,
+						    r->kind == SK_SIZE	 ? "a size"
+						    : r->kind == SK_SPAN ? "a time"
+									 : "a number",
 						    r->least, r->most);
 		return ST_INVALID;
 	}
