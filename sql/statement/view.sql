@@ -64,11 +64,12 @@ update folder set recent = $4::bigint
 where postoffice = $1::bigint and mailbox = $2::bigint and folder = $3::bigint and recent < $4::bigint;
 
 -- statement view_vanished
--- $2 folder, $3 MODSEQ: where the change log begins, and what vanished since, as ranges.
+-- $2 folder, $3 MODSEQ, $4 the reader's: where the change log begins, and what vanished in between, as ranges.
 select f.log_floor, v.first, v.past
 from folder f, (select array_agg(lower(u) order by u) as first, array_agg(upper(u) order by u) as past
 	from (select range_agg(r) as uids from change c, unnest(c.uids) as r
-		where c.postoffice = $1::bigint and c.folder = $2::bigint and c.modseq > $3::bigint and c.kind = 'v') g,
+		where c.postoffice = $1::bigint and c.folder = $2::bigint and c.modseq > $3::bigint and c.modseq <= $4::bigint
+			and c.kind = 'v') g,
 		unnest(g.uids) as u) v
 where f.postoffice = $1::bigint and f.folder = $2::bigint;
 

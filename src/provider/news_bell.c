@@ -210,12 +210,12 @@ static status turn(struct ringer *r, bool watches)
 
 	if (watches && !r->listens)
 		TRY(listen(r));
-	TRY(hear(r));
 	if (has_pending() && now - r->told_at >= setting_number(S_news_gap, NULL))
 		TRY(tell(r));
 	if (watches && now - r->looked_at >= setting_number(S_news_poll, NULL))
 		TRY(look(r));
-	return ST_OK;
+	/* Last, because what came while those waited for their answers was read with them: nothing would wake for it. */
+	return hear(r);
 }
 
 static usec next_moment(const struct ringer *r, bool watches)

@@ -259,8 +259,15 @@ void view_change_join(
 {
 	int n = before->changed_n + out->changed_n, kept = 0;
 	uint32_t *all = arena_new_array(a, (size_t)n + 1, sizeof *all);
+	int told = v->n - out->arrived + out->gone_n - before->arrived, unseen = 0;
 
-	out->arrived += before->arrived;
+	/* What came with the first change and went with the second was never there. */
+	while (unseen < out->gone_n && out->gone[unseen] > (uint32_t)told)
+		unseen++;
+	out->gone = unseen ? out->gone + unseen : out->gone;
+	out->gone_uids = unseen ? out->gone_uids + unseen : out->gone_uids;
+	out->gone_n -= unseen;
+	out->arrived += before->arrived - unseen;
 	for (int i = 0; i < before->changed_n; i++)
 		if (view_find(v, before->changed[i]))
 			all[kept++] = before->changed[i];

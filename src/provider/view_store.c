@@ -89,7 +89,7 @@ status view_vanished(
 	struct rows r;
 
 	TRY(db_one(SQL_VIEW_VANISHED,
-		(struct param[]){p_int(v->postoffice), p_int(v->folder), p_int(since)}, 3, a, &r));
+		(struct param[]){p_int(v->postoffice), p_int(v->folder), p_int(since), p_int(v->modseq)}, 4, a, &r));
 	*complete = since >= row_int(&r, 0, 0);
 	if (!*complete) {
 		*ranges = view_absent(v, a, n);
@@ -154,11 +154,13 @@ static bool is_at(const view *v, int64_t modseq)
 	return v->inside->image && v->modseq == modseq;
 }
 
-static status refresh_own(view *v, bool hold, int64_t own, arena *a, struct view_change *out)
+/* The change is made, and stays made when the view cannot be refreshed now, or its folder was removed meanwhile: to
+   say otherwise would have it made again. The view is as it was, and the next look tells all. */
+static void refresh_own(view *v, bool hold, int64_t own, arena *a, struct view_change *out)
 {
-	TRY(view_refresh(v, hold, a, out));
+	if (view_refresh(v, hold, a, out) != ST_OK)
+		*out = (struct view_change){0};
 	out->own = own;
-	return ST_OK;
 }
 
 /* ---- STORE */
@@ -240,7 +242,7 @@ status view_store(view *v, const uint32_t *uids, int n, const struct view_flags 
 	else if (is_at(v, before))
 		view_take(v, image_hold(v->inside->image), hold, a, &out->change);
 	else
-		TRY(refresh_own(v, hold, own, a, &out->change));
+		refresh_own(v, hold, own, a, &out->change);
 	failed_take(&c, out);
 	return ST_OK;
 }
@@ -300,8 +302,8 @@ static status expunge_in(view *v, const uint32_t *uids, int n, arena *a, struct 
 	if (own > 0)
 		news_tell(v->postoffice, v->mailbox, v->folder);
 	if (!is_at(v, row_int(&c.r, 0, 2)) || row_int(&c.r, 0, 0) != gone_n)
-		return refresh_own(v, false, own, a, out);
-	if (own > 0)
+		refresh_own(v, false, own, a, out);
+	else if (own > 0)
 		change_show(v, own, gone, gone_n, NULL, 0, false, a, out);
 	else
 		view_take(v, image_hold(v->inside->image), false, a, out);
@@ -419,8 +421,9 @@ status view_copy(view *v, const uint32_t *uids, int n, slice name, bool hold, ar
 	TRY(copy_run(&c, out, &fresh));
 	bool elsewhere = fresh && row_int(&c.r, 0, TARGET) != v->folder;
 	if (!elsewhere || !is_at(v, row_int(&c.r, 0, SOURCE_MODSEQ)))
-		return view_refresh(v, hold, a, &out->change);
-	view_take(v, image_hold(v->inside->image), hold, a, &out->change);
+		refresh_own(v, hold, 0, a, &out->change);
+	else
+		view_take(v, image_hold(v->inside->image), hold, a, &out->change);
 	return ST_OK;
 }
 
@@ -440,10 +443,12 @@ static status move_within(view *v, struct change *c, arena *a, struct view_copie
 	return ST_OK;
 }
 
-/* By the newest name that is known: it may have been renamed since the view was opened. */
-static bool own_name(const view *v, slice name)
+/* The folder is called so now; somebody may have renamed it. */
+static bool is_own_name(const view *v, slice name, arena *a)
 {
-	return slice_same(name, v->inside->image ? v->inside->image->name : v->name);
+	folder *f;
+
+	return folder_find(v->postoffice, v->mailbox, name, a, &f) == ST_OK && f->id == v->folder;
 }
 
 status view_move(
@@ -459,15 +464,15 @@ status view_move(
 		return ST_ABSENT;
 	c.moves = true;
 	status s = copy_run(&c, out, &fresh);
-	if (s == ST_ABSENT && own_name(v, c.name))
+	if (s == ST_ABSENT && is_own_name(v, name, a))
 		return move_within(v, &c, a, out);
 	TRY(s);
 	struct view_range *gone = ranges_here(&c, 0, &gone_n);
 	if (out->n > 0)
 		news_tell(v->postoffice, v->mailbox, v->folder);
 	if (!fresh || !is_at(v, row_int(&c.r, 0, SOURCE_MODSEQ)) || gone_n != out->n)
-		return refresh_own(v, false, out->modseq, a, &out->change);
-	if (out->n > 0)
+		refresh_own(v, false, out->modseq, a, &out->change);
+	else if (out->n > 0)
 		change_show(v, out->modseq, gone, gone_n, NULL, 0, false, a, &out->change);
 	else
 		view_take(v, image_hold(v->inside->image), false, a, &out->change);

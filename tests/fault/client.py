@@ -1,4 +1,5 @@
 """Clients that speak line by line, for tests that break something in the middle of a conversation."""
+import re
 import socket
 import ssl
 
@@ -74,6 +75,77 @@ class Smtp(Line):
 			return said
 		self.send(raw + b".\r\n")
 		return self.answer()
+
+
+class Imap(Line):
+	"""Speaks with numbered tags; literals in answers are part of their line."""
+
+	def __init__(self, port, patience=30):
+		self.tags = 0
+		self.last = b""
+		super().__init__(port, patience)
+
+	def line(self):
+		"""One answer as octets, without its line end."""
+		got = b""
+		while True:
+			piece = self.read.readline()
+			if not piece.endswith(b"\r\n"):
+				raise Broken(f"closed after {self.last.decode(errors='replace')!r}")
+			got += piece
+			self.last = got
+			literal = re.search(rb"\{(\d+)\}\r\n$", piece)
+			if not literal:
+				return got[:-2]
+			octets = self.read.read(int(literal[1]))
+			if len(octets) < int(literal[1]):
+				raise Broken("closed")
+			got += octets
+
+	def answer(self):
+		return self.line()
+
+	def start(self, command):
+		"""Sends a command of one line, or of octets that hold literals already; gives its tag."""
+		self.tags += 1
+		tag = b"t%d" % self.tags
+		self.send(tag + b" " + (command.encode() if isinstance(command, str) else command) + b"\r\n")
+		return tag
+
+	def finish(self, tag):
+		"""The tagged answer without its tag, and what came before it."""
+		untagged = []
+		while True:
+			line = self.line()
+			if line.startswith(tag + b" "):
+				return line[len(tag) + 1:].decode(), untagged
+			untagged.append(line)
+
+	def command(self, command):
+		return self.finish(self.start(command))
+
+	def logon(self, user):
+		return self.command(f"LOGIN {user} {PASSWORD}")[0]
+
+
+def numbers(text):
+	"""Of a sequence set without `*`."""
+	found = []
+	for piece in (text.decode() if isinstance(text, bytes) else text).split(","):
+		low, _, high = piece.partition(":")
+		found += range(int(low), int(high or low) + 1)
+	return found
+
+
+def number_set(wanted):
+	"""A sequence set of numbers."""
+	pieces, wanted = [], sorted(wanted)
+	for n in wanted:
+		if pieces and pieces[-1][1] == n - 1:
+			pieces[-1][1] = n
+		else:
+			pieces.append([n, n])
+	return ",".join(f"{a}:{b}" if b > a else f"{a}" for a, b in pieces)
 
 
 class Pop3(Line):

@@ -374,9 +374,14 @@ INVARIANTS = {
 }
 
 
-def invariants(place):
+# A reader may copy a message into its own folder.
+OF_MAIL_ALONE = "no message stands twice in one folder"
+
+
+def invariants(place, without=""):
 	"""{sentence: offences}, of those that have any."""
-	query = " union all ".join(f"select $q${name}$q$, ({sql})" for name, sql in INVARIANTS.items())
+	query = " union all ".join(f"select $q${name}$q$, ({sql})" for name, sql in INVARIANTS.items()
+		if name != without)
 	return {name: int(n) for name, n in place.sql(query) if int(n)}
 
 

@@ -3,7 +3,8 @@
 # both print their figures.
 fault_modules = tests/fault/place.py tests/fault/ledger.py tests/fault/client.py tests/fault/mailing.py
 fault_scripts = tests/fault/torture tests/fault/starts tests/fault/privileges \
-	tests/fault/points tests/fault/cut tests/fault/nodes tests/fault/shortage
+	tests/fault/points tests/fault/cut tests/fault/nodes tests/fault/shortage \
+	tests/fault/model tests/fault/torture-imap
 EXTRA_DIST += $(fault_modules) $(fault_scripts) tests/fault/shim.c
 
 # Preloaded into the server by tests/fault/shortage.
@@ -17,6 +18,11 @@ $(fault_shim): tests/fault/shim.c
 fault_programs = pennypostd$(EXEEXT) pennypost$(EXEEXT)
 torture: $(fault_programs)
 	PENNYPOST_TOP_SRCDIR='$(abs_top_srcdir)' $(srcdir)/tests/fault/torture
+	PENNYPOST_TOP_SRCDIR='$(abs_top_srcdir)' $(srcdir)/tests/fault/torture-imap
+# make model MODEL_OPERATIONS=1000000
+MODEL_OPERATIONS = 100000
+model: $(fault_programs)
+	PENNYPOST_TOP_SRCDIR='$(abs_top_srcdir)' $(srcdir)/tests/fault/model --operations $(MODEL_OPERATIONS)
 faults: $(fault_programs) $(fault_shim)
 	PENNYPOST_TOP_SRCDIR='$(abs_top_srcdir)' $(srcdir)/tests/fault/starts --slow
 	PENNYPOST_TOP_SRCDIR='$(abs_top_srcdir)' $(srcdir)/tests/fault/privileges
@@ -24,4 +30,4 @@ faults: $(fault_programs) $(fault_shim)
 	PENNYPOST_TOP_SRCDIR='$(abs_top_srcdir)' $(srcdir)/tests/fault/cut
 	PENNYPOST_TOP_SRCDIR='$(abs_top_srcdir)' $(srcdir)/tests/fault/nodes
 	PENNYPOST_TOP_SRCDIR='$(abs_top_srcdir)' $(srcdir)/tests/fault/shortage
-.PHONY: torture faults
+.PHONY: torture model faults

@@ -161,12 +161,13 @@ class Place:
 	def _furnish(self, boxes, services, settings):
 		self.cli("schema", "migrate")
 		self.make_certificate()
-		self.smtp, self.pop3, self.http = free_ports(3)
+		self.smtp, self.pop3, self.imap, self.http = free_ports(4)
 		rows = {"smtp_listen": f"127.0.0.1:{self.smtp}", "pop3_listen": f"127.0.0.1:{self.pop3}",
-			"http_listen": f"127.0.0.1:{self.http}", "services": services,
+			"imap_listen": f"127.0.0.1:{self.imap}", "http_listen": f"127.0.0.1:{self.http}", "services": services,
 			"mail_workers": self.workers_wanted, "local_domain": "fault.test",
 			"auth_allow_cleartext": "on", "smtp_per_address_most": 10000,
 			"smtp_per_network_most": 10000, "pop3_per_address_most": 10000,
+			"imap_per_address_most": 10000,
 			"mailbox_quota": "0"} | dict(settings)
 		for name, value in rows.items():
 			self.cli("settings", "set", name, value)

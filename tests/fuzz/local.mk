@@ -158,3 +158,13 @@ EXTRA_DIST += tests/fuzz/corpus/pop3 tests/fuzz/pop3.dict
 fuzz_programs += fuzz_pop3
 fuzz_pop3_SOURCES = tests/fuzz/pop3.c tests/fuzz/session.c tests/fuzz/session.h
 fuzz_pop3_LDADD = libpop3.a $(fuzz_main) $(floor_talk_memory)
+
+EXTRA_DIST += tests/fuzz/corpus/imap tests/fuzz/imap.dict
+fuzz_programs += fuzz_imap
+fuzz_imap_SOURCES = tests/fuzz/imap.c tests/fuzz/session.c tests/fuzz/session.h
+fuzz_imap_LDADD = libimap.a $(fuzz_main) $(floor_talk_memory)
+
+EXTRA_DIST += tests/fuzz/corpus/imap_args
+fuzz_programs += fuzz_imap_args
+fuzz_imap_args_SOURCES = tests/fuzz/imap_args.c tests/fuzz/session.h
+fuzz_imap_args_LDADD = libimap.a $(fuzz_main) $(floor_talk_memory)

@@ -143,7 +143,23 @@ static status tell_modseq(conversation *c, const struct view_entry *e)
 	return s;
 }
 
-status selected_tell_stored(conversation *c, const struct view_change *ch, bool silent)
+/* What the client takes its flags for; -1: it takes them for nothing. */
+static int64_t flags_expected(const struct selected_silent *silent, uint32_t uid)
+{
+	int low = 0, high = silent->n;
+
+	while (low < high) {
+		int middle = low + (high - low) / 2;
+
+		if (silent->uids[middle] < uid)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	return low < silent->n && silent->uids[low] == uid ? silent->flags[low] : -1;
+}
+
+status selected_tell_stored(conversation *c, const struct view_change *ch, const struct selected_silent *silent)
 {
 	const struct imap *i = imap_of(c);
 	struct selected *sel = i->selected;
@@ -154,7 +170,7 @@ status selected_tell_stored(conversation *c, const struct view_change *ch, bool 
 	TRY(tell_names(c, sel));
 	for (int n = 0; n < ch->changed_n; n++) {
 		const struct view_entry *e = view_find(sel->view, ch->changed[n]);
-		bool known = silent && e && e->modseq == ch->own;
+		bool known = e && e->modseq == ch->own && flags_expected(silent, e->uid) == e->flags;
 
 		if (!known)
 			TRY(selected_tell_flags(c, ch->changed[n]));
@@ -184,7 +200,7 @@ status selected_tell_others(conversation *c, const struct view_change *ch)
 
 status selected_tell_change(conversation *c, const struct view_change *ch)
 {
-	return selected_tell_stored(c, ch, false);
+	return selected_tell_stored(c, ch, &(struct selected_silent){0});
 }
 
 status selected_tell(conversation *c, bool expunge)

@@ -19,8 +19,14 @@ status selected_tell(conversation *c, bool expunge);
 
 /* The same of a change that a call of view.h has told. */
 status selected_tell_change(conversation *c, const struct view_change *ch);
-/* The same of a STORE; `silent`: what it changed itself is known but for its MODSEQ. */
-status selected_tell_stored(conversation *c, const struct view_change *ch, bool silent);
+/* The same of a STORE with SILENT: the client takes these messages to have these flags now. Those that have, by this
+   STORE, are told by their MODSEQ alone; those that another one changed too have others. */
+struct selected_silent {
+	const uint32_t *uids; /* [n], rising */
+	const int64_t *flags;
+	int n;
+};
+status selected_tell_stored(conversation *c, const struct view_change *ch, const struct selected_silent *silent);
 /* The same, without what the command changed itself. */
 status selected_tell_others(conversation *c, const struct view_change *ch);
 /* "* VANISHED (EARLIER) set": what is gone since a MODSEQ, of the UIDs `known` (resolved; NULL: of all). A

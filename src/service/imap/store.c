@@ -62,6 +62,21 @@ static status say_stored(conversation *c, const struct store *s, const struct vi
 	return said;
 }
 
+/* What the client will take the flags for, without being told. */
+static void silent_take(conversation *c, const struct view_flags *change, const uint32_t *uids, int n,
+	struct selected_silent *out)
+{
+	const view *v = imap_of(c)->selected->view;
+	int64_t *flags = arena_new_array(&c->command, (size_t)n, sizeof *flags);
+
+	for (int k = 0; k < n; k++) {
+		const struct view_entry *e = view_find(v, uids[k]);
+
+		flags[k] = e ? (e->flags & ~change->remove) | change->add : -1;
+	}
+	*out = (struct selected_silent){.uids = uids, .flags = flags, .n = n};
+}
+
 /* What a STORE without SILENT tells of messages whose flags were as wanted already. */
 static status tell_same(conversation *c, const struct store *s, const uint32_t *uids, int n,
 	const struct view_stored *done)
@@ -88,6 +103,7 @@ static status store(conversation *c, args *p, bool by_uid)
 	struct imap *i = imap_of(c);
 	struct store s = {.by_uid = by_uid};
 	struct view_flags change = {.unchanged_since = -1};
+	struct selected_silent silent = {0};
 	struct view_stored done;
 	uint32_t *uids;
 	int n;
@@ -108,10 +124,12 @@ static status store(conversation *c, args *p, bool by_uid)
 		i->condstore = true;
 		change.unchanged_since = (int64_t)s.unchanged_since;
 	}
+	if (s.silent)
+		silent_take(c, &change, uids, n, &silent);
 	kind = view_store(i->selected->view, uids, n, &change, !by_uid, &c->command, &done);
 	if (kind != ST_OK)
 		return imap_trouble(c, kind);
-	TRY(selected_tell_stored(c, &done.change, s.silent));
+	TRY(selected_tell_stored(c, &done.change, &silent));
 	TRY(tell_same(c, &s, uids, n, &done));
 	return say_stored(c, &s, &done);
 }
