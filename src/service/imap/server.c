@@ -558,14 +558,7 @@ static status next_command(conversation *c)
 
 static bool network_allowed(const conversation *c)
 {
-	slice all = setting_text(S_imap_access, NULL), one;
-	net_network network;
-
-	while (slice_take(&all, ' ', &one))
-		if (net_network_parse(one, &network) == ST_OK &&
-			net_network_has(&network, &c->peer))
-			return true;
-	return c->trusted;
+	return c->trusted || net_networks_have(setting_text(S_imap_access, NULL), &c->peer);
 }
 
 static status greet(conversation *c)

@@ -35,12 +35,7 @@ static status say_logon_trouble(conversation *c, status kind)
 
 static bool network_allowed(const conversation *c, const struct setting_at *at)
 {
-	slice all = setting_text(S_pop3_access, at), one;
-	net_network network;
-	while (slice_take(&all, ' ', &one))
-		if (net_network_parse(one, &network) == ST_OK && net_network_has(&network, &c->peer))
-			return true;
-	return c->trusted;
+	return c->trusted || net_networks_have(setting_text(S_pop3_access, at), &c->peer);
 }
 
 static const char *rule_broken(const conversation *c)

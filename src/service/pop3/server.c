@@ -315,14 +315,7 @@ static const struct dialogue pop3_dialogue = {
 
 static bool network_allowed(const conversation *c)
 {
-	slice all = setting_text(S_pop3_access, NULL), one;
-	net_network network;
-	if (c->trusted)
-		return true;
-	while (slice_take(&all, ' ', &one))
-		if (net_network_parse(one, &network) == ST_OK && net_network_has(&network, &c->peer))
-			return true;
-	return false;
+	return c->trusted || net_networks_have(setting_text(S_pop3_access, NULL), &c->peer);
 }
 
 static status greet(conversation *c)
