@@ -59,7 +59,7 @@ set uidvalidity = excluded.uidvalidity, modseq = excluded.modseq, state = exclud
 where folder_snap.uidvalidity <> excluded.uidvalidity or folder_snap.modseq < excluded.modseq;
 
 -- statement view_recent
--- $2 mailbox, $3 folder, $4 uidnext of the reader who was shown all below as \Recent
+-- After deliver_lock, as all that changes a folder's row. $2 mailbox, $3 folder, $4 uidnext of the reader who was shown all below as \Recent
 update folder set recent = $4::bigint
 where postoffice = $1::bigint and mailbox = $2::bigint and folder = $3::bigint and recent < $4::bigint;
 
@@ -150,7 +150,8 @@ select (select folder from target), (select uidvalidity from target), (select fi
 from total t;
 
 -- statement view_move
--- The same, and the entries leave. The two folders are not one.
+-- The same, and the entries leave. The two folders are not one. They are named by an array, not joined to a union: where
+-- somebody else's update of a folder's row must be waited for, PostgreSQL looks at the row again and loses it from such a join.
 with target as materialized (
 	select folder, uidvalidity from folder
 	where postoffice = $1::bigint and mailbox = $2::bigint and name = $5::text and folder <> $3::bigint
@@ -178,8 +179,8 @@ with target as materialized (
 		nunseen = f.nunseen + case when f.folder = $3::bigint then -t.unseen else t.unseen end,
 		ndeleted = f.ndeleted + case when f.folder = $3::bigint then -t.deleted else t.deleted end,
 		nbytes = f.nbytes + case when f.folder = $3::bigint then -t.bytes else t.bytes end
-	from total t, counted c, (select folder from target union all select $3::bigint) g
-	where f.postoffice = $1::bigint and f.folder = g.folder
+	from total t, counted c
+	where f.postoffice = $1::bigint and f.folder = any (array[$3::bigint, (select folder from target)])
 	returning f.folder, f.uidvalidity, f.uidnext - t.n as first, t.n, f.modseq
 ), made as (
 	insert into entry (postoffice, folder, uid, modseq, flags, msg, idate, size, zone, saved)

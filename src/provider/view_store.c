@@ -14,7 +14,7 @@
 /* What was shown as \Recent here is so to nobody else. A hint: should it fail, two readers see it. */
 static void recent_claim(const view *v, arena *a)
 {
-	db_tx *tx = db_begin(DB_RUN, a);
+	db_tx *tx = settle_begin(v->postoffice, &v->mailbox, a);
 
 	db_relax(tx);
 	db_add(tx, SQL_VIEW_RECENT,
