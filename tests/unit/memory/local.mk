@@ -4,9 +4,8 @@ TESTS += unit_memory
 unit_memory_SOURCES = \
 	tests/unit/memory/store.c \
 	tests/unit/memory/names.c \
+	tests/unit/memory/services.c \
 	tests/unit/memory/sasl.c \
 	tests/unit/memory/reader.c \
 	$(reader_tests)
-	tests/unit/memory/services.c \
-	tests/unit/memory/sasl.c
 unit_memory_LDADD = $(floor_talk_memory) $(CRITERION_LIBS)
