@@ -5,7 +5,8 @@ sql_schema = \
 	sql/schema/0003-queue.sql \
 	sql/schema/0004-dkim.sql \
 	sql/schema/0005-reader.sql \
-	sql/schema/0006-greylist.sql
+	sql/schema/0006-greylist.sql \
+	sql/schema/0007-plans.sql
 sql_statements = \
 	sql/statement/address_map.sql \
 	sql/statement/append.sql \

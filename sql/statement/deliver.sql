@@ -15,8 +15,9 @@ from unnest($2::bigint[], $3::bigint[], $6::bigint[], $7::bigint[], $8::timestam
 
 -- statement deliver_lock
 -- Several mailboxes, in rising order everywhere, so that no two batches wait for each other. Not `for update`: nobody
--- changes keys, and rows that refer to the mailbox may be made meanwhile.
-select from mailbox where postoffice = $1::bigint and mailbox = any ($2::bigint[]) order by mailbox for no key update;
+-- changes keys, and rows that refer to the mailbox may be made meanwhile. $2 rises.
+select from unnest($2::bigint[]) as a (mailbox) cross join lateral (
+	select from mailbox m where m.postoffice = $1::bigint and m.mailbox = a.mailbox for no key update) h;
 
 -- statement deliver_entries
 -- Per mailbox: $2 id, $3 its INBOX, $4 messages, $5 their bytes, $6 bytes it may go over its quota.
@@ -28,6 +29,7 @@ select from mailbox where postoffice = $1::bigint and mailbox = any ($2::bigint[
 with asked as (
 	select * from unnest($2::bigint[], $3::bigint[], $4::bigint[], $5::bigint[], $6::bigint[])
 		with ordinality as g (mailbox, folder, n, bytes, over, place)
+	limit cardinality($2::bigint[])
 ), counted as (
 	update mailbox m set modseq = m.modseq + 1, used = m.used + g.bytes, nmsg = m.nmsg + g.n
 	from asked g
@@ -38,7 +40,7 @@ with asked as (
 	update folder f set uidnext = f.uidnext + c.n, modseq = c.modseq, nmsg = f.nmsg + c.n,
 		nunseen = f.nunseen + c.n, nbytes = f.nbytes + c.bytes
 	from counted c
-	where f.postoffice = $1::bigint and f.folder = c.folder and f.mailbox = c.mailbox
+	where f.postoffice = $1::bigint and f.folder = c.folder and f.mailbox is not distinct from c.mailbox
 	returning c.place, f.folder, f.uidnext - c.n as first, c.n, c.modseq
 ), given as (
 	select array_agg(first order by place) as first, array_agg(modseq order by place) as modseq from numbered
@@ -62,5 +64,7 @@ select 1 from message where postoffice = $1::bigint and msg = $2::bigint;
 -- delivered to at all, how many of them have room.
 select count(*), count(*) filter (where m.quota = 0 or m.used + $5::bigint <= m.quota + g.over)
 from unnest($2::bigint[], $3::bigint[], $4::bigint[]) as g (mailbox, folder, over)
-join mailbox m on m.postoffice = $1::bigint and m.mailbox = g.mailbox and m.state = 0
-join folder f on f.postoffice = $1::bigint and f.folder = g.folder and f.mailbox = g.mailbox;
+cross join lateral (select quota, used from mailbox
+	where postoffice = $1::bigint and mailbox = g.mailbox and state = 0 offset 0) m
+cross join lateral (select from folder
+	where postoffice = $1::bigint and folder = g.folder and mailbox is not distinct from g.mailbox offset 0) f;

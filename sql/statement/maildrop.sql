@@ -47,8 +47,10 @@ with held as (
 	where (select count(*) from held) > 0
 ), gone as (
 	delete from entry e
-	using ours o, unnest($5::bigint[], $6::bigint[]) as u (place, uid)
-	where u.place = o.place and e.postoffice = $1::bigint and e.folder = o.folder and e.uid = u.uid
+	using (
+		select o.mailbox, o.folder, u.uid from ours o join unnest($5::bigint[], $6::bigint[]) as u (place, uid) using (place)
+		limit cardinality($6::bigint[])) as o
+	where e.postoffice = $1::bigint and e.folder = o.folder and e.uid = o.uid
 	returning o.mailbox, o.folder, e.uid, e.msg, e.flags, e.idate, e.size, e.zone
 ), kept as (
 	insert into expunged (postoffice, mailbox, folder, uid, msg, flags, idate, zone)

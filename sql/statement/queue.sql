@@ -25,6 +25,7 @@ with ours as (
 	select r.shard, r.qid
 	from unnest($2::bigint[], $3::bigint[], $4::bigint[]) as r (shard, qid, epoch)
 	join qshard s on s.shard = r.shard and s.epoch = r.epoch
+	limit cardinality($3::bigint[])
 ), hot as (
 	delete from queue q using ours o
 	where q.postoffice = $1::bigint and q.shard = o.shard and q.qid = o.qid returning 1
@@ -42,6 +43,7 @@ with ours as (
 	from unnest($2::bigint[], $3::bigint[], $4::bigint[], $5::bigint[], $6::bigint[], $7::text[], $8::text[])
 		as r (shard, qid, epoch, wait, code, host, reply)
 	join qshard s on s.shard = r.shard and s.epoch = r.epoch
+	limit cardinality($3::bigint[])
 ), again as (
 	update queue_deferred q set attempts = q.attempts + 1, notices = q.notices + 1, kills = 0, last_at = now(),
 		next_at = case q.state when 0
@@ -223,6 +225,7 @@ with ours as (
 	from unnest($1::bigint[], $2::bigint[], $3::bigint[], $4::bigint[], $5::bigint[], $6::text[], $7::text[])
 		as r (shard, qid, epoch, wait, code, host, reply)
 	join qshard s on s.shard = r.shard and s.epoch = r.epoch
+	limit cardinality($3::bigint[])
 ), again as (
 	update queue_deferred q set attempts = q.attempts + 1, kills = 0, last_at = now(),
 		state = case when o.wait < 0 then 2 else q.state end,

@@ -77,7 +77,8 @@ Test(schema, passwords_of_roles_travel_as_verifiers)
 	arena a = ARENA_INIT;
 	db_link *l;
 	slice why, kept, other;
-	cr_assert(db_link_open(slice_z(getenv("PENNYPOST_TEST_SUPERURI")), "test", &a, &l, &why) == ST_OK);
+	cr_assert(db_link_open(slice_z(getenv("PENNYPOST_TEST_SUPERURI")), "test", &a, &l, &why) ==
+		  ST_OK);
 	cr_assert(db_link_password(l, "pennypost_run", S("secret words"), &a, &kept) == ST_OK);
 	cr_expect(slice_starts(kept, S("SCRAM-SHA-256$")), "%.*s", SLICE_ARGS(kept));
 	cr_expect(slice_search(kept, S("secret")) == kept.size);
@@ -137,13 +138,26 @@ Test(schema, gives_the_serving_roles_nothing_they_could_turn_the_law_off_with)
 		given_sql(
 			"select has_schema_privilege('pennypost_run', 'public', 'create')::int") ==
 		0);
-	cr_expect(given_sql("select count(*) from unnest(array['audit', 'trace', 'change', 'expunged']) t"
-			    " where has_table_privilege('pennypost_system', t, 'update')"
-			    " or has_table_privilege('pennypost_system', t, 'delete')") == 0,
+	cr_expect(
+		given_sql(
+			"select count(*) from unnest(array['audit', 'trace', 'change', 'expunged']) t"
+			" where has_table_privilege('pennypost_system', t, 'update')"
+			" or has_table_privilege('pennypost_system', t, 'delete')") == 0,
 		"what was noted stays, until its partition goes");
 }
 
-/* Preparing alone asks for no rights; EXPLAIN does, without running the statement. */
+/* Statements that mean all rows of a post office, or all its domains. */
+static bool meant_for_all(const char *name)
+{
+	slice n = slice_z(name);
+	return strcmp(name, "audit_of_postoffice") == 0 || strcmp(name, "mailbox_insert") == 0 ||
+	       slice_starts(n, S("postoffice_")) || slice_ends_nocase(n, S("_list"));
+}
+
+/* Preparing alone asks for no rights; EXPLAIN does, without running the statement. The tables are
+   empty here, which is when the planner likes best to read a whole post office: joins must start at
+   what was asked for by themselves. Which of two indexes finds one row is a tie then, which counting
+   the table decides; those pairs are named. */
 static void explain_all(slice uri, unsigned kinds)
 {
 	arena a = ARENA_INIT;
@@ -160,9 +174,15 @@ static void explain_all(slice uri, unsigned kinds)
 		if (s->params)
 			text_add_char(&nulls, ')');
 		slice sql = arena_format(&a,
-			"begin; set local plan_cache_mode = force_generic_plan;"
-			" prepare one as %s; explain execute one%s",
-			s->text, s->params ? nulls.at : "");
+			"begin; set local plan_cache_mode = force_generic_plan; prepare one as %s;"
+			"do $do$ declare l text; above text := '';"
+			" begin for l in execute 'explain (costs off) execute one%s' loop"
+			" if %s and l ~ 'Index Cond: [(]postoffice = [$]1[)]$'"
+			" and above !~ 'using (postoffice_pkey|mailbox_postoffice_folded_key|queue_message|queue_deferred_postoffice_msg_idx)'"
+			" then raise 'reads a whole post office: %%', above; end if;"
+			" above := l; end loop; end $do$",
+			s->text, s->params ? nulls.at : "",
+			s->kind == STATEMENT_TENANT && !meant_for_all(s->name) ? "true" : "false");
 		cr_expect(db_link_script(l, sql.at, &a, &why) == ST_OK, "%s: %.*s", s->name,
 			SLICE_ARGS(why));
 		db_link_script(l, "rollback; deallocate all", &a, NULL);
