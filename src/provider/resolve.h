@@ -1,0 +1,61 @@
+/* Who gets a message: the one place that turns a recipient of an envelope into deliveries.
+
+       address -- address_lead() --+--> mailbox --> what its owner wants (redirections) --+
+                                   +--> group ----> its members --------------------------+--> again
+                                   +--> an address at another system
+
+   An ordinary address costs what address_resolve() costs and gives no list: `n` is 0 and `route` is the
+   mailbox. All else is worked off level by level, one statement for all groups of a level; every mailbox,
+   group and outside address is met once, so that what contains itself ends and nobody gets two copies.
+   More than group_recipients_most of them are refused as a whole.
+
+   A member in another post office's domain is at another system as any other: nobody's map answers for
+   somebody else. What cannot be delivered to one member (full, gone, disabled) stands in the list with
+   its reason, and keeps it from no other; when nobody is left, the recipient is refused with the first
+   reason. Report requests go along as RFC 3461 5.2.7 wants it: all of it to a single successor; of several
+   none is asked for SUCCESS, which a report of kind `expanded` answers. */
+#ifndef PENNYPOST_PROVIDER_RESOLVE_H
+#define PENNYPOST_PROVIDER_RESOLVE_H
+
+#include "mail/parameter.h"
+#include "provider/address_map.h"
+#include "provider/group.h"
+
+struct destination { /* one delivery */
+	bool remote;           /* a row of the queue; else an entry in a mailbox */
+	struct route route;    /* of a remote one only the post office that carries it */
+	slice address, domain; /* remote: whom RCPT is to name there, and its domain, canonical; here: the address
+	                          that led to it */
+	status kind;           /* ST_OK, or why nothing is delivered: ST_ABSENT, ST_DENIED, ST_FULL */
+	bool dropped;          /* its owner keeps no copy: it led on */
+	unsigned notify;       /* set of parameter_notify; 0 = not given */
+	slice orcpt;           /* "rfc822;team@demo.test"; empty = none */
+	slice sender;          /* of this copy's envelope, in the place of the message's (SRS); empty = that one */
+	int from;              /* the mailbox among the destinations whose redirection led here; -1 = none */
+};
+
+struct resolution {
+	struct route route;       /* the recipient itself */
+	struct destination *to;
+	int n;                    /* 0: `route` alone */
+	enum group_posting posting; /* of the group the recipient is; GROUP_OPEN when it is none */
+	bool outside;             /* somebody at another system is among them */
+	bool expanded;            /* SUCCESS was asked for and led to several: a report of it is due */
+};
+
+/* `dsn` as the client gave it, NULL = nothing. `size` as in address_resolve(). Kinds as there, and
+   ST_LIMITED: more recipients than group_recipients_most. Whether the sender may post, and send to
+   others through it, is for the caller to ask: group_may_post(). */
+status resolve(slice local, slice domain, uint64_t size, const rcpt_parameters *dsn, arena *a,
+	       struct resolution *out);
+
+/* ---- for what leads on from a mailbox (redirection), while resolve() runs. Each mailbox passes
+   resolve.c's mailbox_met() once, by whatever way it was found, and stands at to[at] then. */
+struct resolving;
+/* Goes where `address` leads, in the rights of the post office `postoffice`, for the destination `from`
+   (-1: a member of a group). What was met before is ST_OK and nothing more; a dead end becomes a
+   destination with its kind. ST_LIMITED; kinds of trouble. */
+status resolving_add(struct resolving *r, int64_t postoffice, slice address, int from);
+struct destination *resolving_at(struct resolving *r, int at);
+
+#endif
