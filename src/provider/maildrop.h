@@ -12,7 +12,7 @@ struct maildrop_taken {
 	uint32_t uidvalidity;
 	entry *entries;       /* rising UIDs; only uid, message, size and, of the first, blob */
 	int n;
-	struct blob_along first; /* of entries[0], when there are few and it is small */
+	struct blob_along first; /* of entries[0], when there are few and it is small; else its size is 0 */
 	usec since;           /* time since the last POP3 logon; USEC_NEVER when it is not known */
 };
 

@@ -21,12 +21,13 @@ static status lock(struct store *s, struct m_mailbox *m, int64_t inbox, usec lea
 
 static struct blob_along first_of(struct store *s, int64_t postoffice, const struct m_mailbox *m, arena *a)
 {
+	struct blob_along none = {.packed = arena_copy(a, (slice){0})}; /* empty, but somewhere: only its size counts */
 	if (list_empty(&m->inbox->entries))
-		return (struct blob_along){0};
+		return none;
 	const struct m_entry *e = LINK_OWNER(m->inbox->entries.next, struct m_entry, link);
 	const struct m_blob *b = store_blob(s, postoffice, e->e.blob);
 	if (!b || b->body.size > SMALL_MOST)
-		return (struct blob_along){0};
+		return none;
 	return (struct blob_along){b->id, (int64_t)b->body.size, arena_copy(a, b->body)};
 }
 

@@ -60,10 +60,11 @@ static void take_entries(struct maildrop *d, const struct maildrop_taken *taken)
 		d->items[i] = (struct drop_item){e->message, e->size, e->blob, e->uid, false};
 		d->kept_size += e->size;
 	}
-	d->first = taken->first;
-	if (taken->first.packed.size) {
+	d->first = (struct blob_along){0};
+	if (taken->first.packed.size) { /* what is lent ends with the arena, empty or not */
 		char *own = memory_new(taken->first.packed.size);
 		memcpy(own, taken->first.packed.at, taken->first.packed.size);
+		d->first = taken->first;
 		d->first.packed.at = own;
 	}
 }

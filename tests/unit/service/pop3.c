@@ -50,6 +50,19 @@ Test(maildrop, lists_the_inbox_as_it_was)
 	cr_expect_lt(drop.items[0].uid, drop.items[1].uid);
 }
 
+/* Most logons of a mail program that polls. */
+Test(maildrop, of_an_empty_inbox_nothing_is_kept_that_was_lent)
+{
+	open_drop(&drop);
+	for (int i = 0; i < drop.n; i++)
+		maildrop_mark(&drop, &drop.items[i]);
+	cr_assert_eq(maildrop_update(&drop), ST_OK);
+	maildrop_close(&drop);
+	open_drop(&drop);
+	cr_expect_eq(drop.n, 0);
+	cr_expect_null(drop.first.packed.at);
+}
+
 Test(maildrop, counts_what_is_not_marked)
 {
 	open_drop(&drop);
