@@ -6,9 +6,11 @@ sql_schema = \
 	sql/schema/0004-dkim.sql \
 	sql/schema/0005-reader.sql \
 	sql/schema/0006-greylist.sql \
-	sql/schema/0007-plans.sql
+	sql/schema/0007-plans.sql \
+	sql/schema/0008-annotation.sql
 sql_statements = \
 	sql/statement/address_map.sql \
+	sql/statement/annotation.sql \
 	sql/statement/append.sql \
 	sql/statement/audit.sql \
 	sql/statement/auth.sql \

@@ -144,6 +144,8 @@ with gone as (
 	update mailbox m set modseq = m.modseq + 1, used = m.used - t.bytes, nmsg = m.nmsg - t.n
 	from (select count(*) as n, coalesce(sum(size), 0)::bigint as bytes from gone) t
 	where m.postoffice = $1::bigint and m.mailbox = $2::bigint
+), annotated as (
+	delete from annotation where postoffice = $1::bigint and mailbox = $2::bigint and folder = $3::bigint
 ), removed as (
 	delete from folder where postoffice = $1::bigint and folder = $3::bigint and mailbox = $2::bigint returning 1
 )

@@ -22,6 +22,7 @@ provider_shared = \
 	src/provider/setting_parse.c src/provider/setting_parse.h \
 	src/provider/view.c src/provider/view_image.c src/provider/view_image.h
 libprovider_a_SOURCES = $(provider_shared) \
+	src/provider/annotation.c src/provider/annotation.h \
 	src/provider/append.c \
 	src/provider/auth.c \
 	src/provider/auth_cache.c src/provider/auth_cache.h \

@@ -209,6 +209,7 @@ static status remove_in(struct store *s, struct m_mailbox *m, slice name, int64_
 	*id = f->f.id;
 	EACH(struct m_entry, &f->entries, e)
 		store_entry_remove(s, m, f, e, m->modseq + 1, false);
+	store_annotations_drop(m, f->f.id);
 	m->modseq++;
 	list_remove(&f->link);
 	return ST_OK;

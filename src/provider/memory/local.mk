@@ -3,6 +3,7 @@
 noinst_LIBRARIES += libprovider_memory.a
 libprovider_memory_a_SOURCES = $(provider_shared) \
 	src/provider/memory/address_map.c \
+	src/provider/memory/annotation.c \
 	src/provider/memory/append.c \
 	src/provider/memory/auth.c \
 	src/provider/memory/blob.c \

@@ -62,6 +62,7 @@ static struct m_mailbox *add(struct store *s, struct m_postoffice *po, const str
 	list_init(&m->folders);
 	list_init(&m->subscriptions);
 	list_init(&m->gone);
+	list_init(&m->annotations);
 	m->inbox = store_folder_add(s, m, S("INBOX"));
 	struct m_subscription *inbox = arena_new(&s->a, sizeof *inbox);
 	inbox->name = S("INBOX");

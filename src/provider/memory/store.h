@@ -77,7 +77,8 @@ struct m_mailbox {
 	usec made, last_logon;
 	usec logons[SERVICE_COUNT];
 	struct m_folder *inbox;
-	link_t folders, subscriptions, gone;
+	link_t folders, subscriptions, gone, annotations; /* these by folder and name */
+	int annotations_n;
 	uint32_t uidvalidity; /* the last one given */
 	struct keywords keywords;
 	int64_t lock_token; /* 0 = not locked */
@@ -188,6 +189,8 @@ struct m_entry *store_entry_add(struct store *s, struct m_mailbox *m, struct m_f
 /* Gone at this modseq; `moved`: it is elsewhere and cannot come back. */
 void store_entry_remove(struct store *s, struct m_mailbox *m, struct m_folder *f,
 	struct m_entry *e, int64_t modseq, bool moved);
+/* The folder is gone, and its annotations with it. */
+void store_annotations_drop(struct m_mailbox *m, int64_t folder);
 void store_flags(struct m_folder *f, struct m_entry *e, int64_t flags, int64_t modseq);
 
 /* The mailbox a domain's target (A15-A17) leads to, or NULL. */

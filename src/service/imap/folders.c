@@ -1,6 +1,7 @@
 /* The tree of folders: LIST with its options (RFC 9051 6.3.9, RFC 5258, 5819, 6154), LSUB, STATUS, CREATE,
    DELETE, RENAME, SUBSCRIBE, UNSUBSCRIBE, NAMESPACE. */
 #include "provider/folder.h"
+#include "service/imap/metadata.h"
 #include "service/imap/names.h"
 #include "service/imap/selected.h"
 
@@ -201,6 +202,7 @@ struct list {
 	bool subscribed, recursive, special; /* only these are wanted */
 	bool tell_subscribed;
 	unsigned items; /* STATUS of each */
+	struct metadata *metadata; /* of each; NULL: not asked for */
 };
 
 /* A first level of INBOX is one in any case (RFC 9051 5.1). */
@@ -281,10 +283,14 @@ static status arg_returns(args *p, struct list *l)
 		} else if (slice_same_nocase(word, S("STATUS"))) {
 			TRY(arg_space(p));
 			TRY(arg_status_items(p, &l->items));
+		} else if (slice_same_nocase(word, S("METADATA")) && !l->metadata) {
+			l->metadata = arena_new(&p->c->command, sizeof *l->metadata);
+			TRY(arg_space(p));
+			TRY(arg_entries(p, l->metadata));
 		} else if (!slice_same_nocase(word, S("CHILDREN")) &&
 			   !slice_same_nocase(word, S("SPECIAL-USE"))) {
 			p->trouble =
-				"LIST returns SUBSCRIBED, CHILDREN, SPECIAL-USE and STATUS (..)";
+				"LIST returns SUBSCRIBED, CHILDREN, SPECIAL-USE, STATUS (..) and METADATA (..)";
 			return ST_INVALID;
 		}
 	} while (arg_take(p, ' '));
@@ -354,7 +360,21 @@ static status list_row(
 	if (l->subscribed ? !row->subscribed && !below : !row->f.id && !row->children)
 		return ST_OK;
 	TRY(tell_row(c, l, row, below && l->recursive));
+	if (l->metadata && row->f.id)
+		TRY(metadata_tell(c, l->metadata, row->f.id, row->f.name));
 	return l->items && row->f.id ? tell_status(c, &row->f, l->items) : ST_OK;
+}
+
+/* Of all folders that are wanted, in one round trip. */
+static status list_metadata(conversation *c, const struct list *l, const struct folder_row *rows, int n)
+{
+	int64_t *folders = arena_new_array(&c->command, (size_t)n, sizeof *folders);
+	int wanted = 0;
+
+	for (int k = 0; k < n; k++)
+		if (rows[k].f.id && is_wanted(l, rows[k].f.name))
+			folders[wanted++] = rows[k].f.id;
+	return metadata_read(c, l->metadata, folders, wanted);
 }
 
 static status list_run(conversation *c, const struct list *l)
@@ -368,6 +388,8 @@ static status list_run(conversation *c, const struct list *l)
 		return imap_ok(c, "That is all");
 	}
 	status s = folder_tree(i->who.postoffice, i->who.mailbox, &c->command, &rows, &n);
+	if (s == ST_OK && l->metadata)
+		s = list_metadata(c, l, rows, n);
 	if (s != ST_OK)
 		return imap_trouble(c, s);
 	for (int k = 0; k < n; k++) {

@@ -10,6 +10,7 @@ libimap_a_SOURCES = \
 	src/service/imap/imap.h \
 	src/service/imap/logon.c \
 	src/service/imap/look.c src/service/imap/look.h \
+	src/service/imap/metadata.c src/service/imap/metadata.h \
 	src/service/imap/names.c src/service/imap/names.h \
 	src/service/imap/order.c src/service/imap/order.h \
 	src/service/imap/packed.c src/service/imap/packed.h \

@@ -60,6 +60,7 @@ unit_queue_pg_LDADD = $(floor_provider) $(CRITERION_LIBS)
 # What a reader may rely on, told once and tested against both stores (tests/unit/memory too).
 reader_tests = \
 	tests/unit/provider/reader.h \
+	tests/unit/provider/reader_annotations.c \
 	tests/unit/provider/reader_folders.c \
 	tests/unit/provider/reader_steps.c \
 	tests/unit/provider/reader_views.c

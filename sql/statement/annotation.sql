@@ -1,0 +1,33 @@
+-- Annotations of folders and mailboxes (src/provider/annotation.h).
+
+-- statement annotation_list
+-- $2 mailbox, $3 folders (0: the mailbox itself), $4 names, $5 how many levels below them count too (2: all).
+select a.folder, a.name, a.value
+from unnest($3::bigint[]) u (folder)
+cross join lateral (select folder, name, value from annotation
+	where postoffice = $1::bigint and mailbox = $2::bigint and folder = u.folder offset 0) a
+where exists (select from unnest($4::text[]) n (name)
+	where a.name = n.name or $5::bigint > 0 and starts_with(a.name, n.name || '/')
+		and ($5::bigint > 1 or strpos(substr(a.name, length(n.name) + 2), '/') = 0))
+order by a.folder, a.name collate "C";
+
+-- Changing them: after deliver_lock, so that their number is known.
+
+-- statement annotation_place
+-- $2 mailbox, $3 folder: stops the transaction when it is not there.
+select 1 / count(*) from folder where postoffice = $1::bigint and mailbox = $2::bigint and folder = $3::bigint;
+
+-- statement annotation_remove
+-- $2 mailbox, $3 folder, $4 names
+delete from annotation
+where postoffice = $1::bigint and mailbox = $2::bigint and folder = $3::bigint and name = any ($4::text[]);
+
+-- statement annotation_put
+-- $2 mailbox, $3 folder, $4 names, each once, $5 their values
+insert into annotation (postoffice, mailbox, folder, name, value)
+select $1::bigint, $2::bigint, $3::bigint, u.name, u.value from unnest($4::text[], $5::bytea[]) u (name, value)
+on conflict (postoffice, mailbox, folder, name) do update set value = excluded.value;
+
+-- statement annotation_fits
+-- $2 mailbox, $3 most of them: stops the transaction when there are more.
+select 0 / (count(*) <= $3::bigint)::int from annotation where postoffice = $1::bigint and mailbox = $2::bigint;

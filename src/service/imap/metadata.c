@@ -1,0 +1,358 @@
+/* GETMETADATA and SETMETADATA (RFC 5464). Folders belong to one reader, so private and shared annotations differ in
+   name only; those of the server under /shared are settings of the operator. */
+#include "service/imap/metadata.h"
+
+#include "mail/imap_string.h"
+#include "provider/folder.h"
+#include "service/imap/names.h"
+
+#include <inttypes.h>
+
+/* ---- reading */
+
+/* Letters, digits and marks that neither a pattern nor another charset is made of. */
+static bool name_holds(slice name)
+{
+	for (size_t k = 0; k < name.size; k++)
+		if (name.at[k] < 0x20 || name.at[k] > 0x7e || name.at[k] == '*' || name.at[k] == '%' ||
+			(name.at[k] == '/' && k + 1 < name.size && name.at[k + 1] == '/'))
+			return false;
+	return name.size > 1 && name.size <= METADATA_NAME_MOST && name.at[0] == '/' &&
+	       name.at[name.size - 1] != '/';
+}
+
+static bool stands_below(slice name, slice top)
+{
+	return slice_starts(name, top) && (name.size == top.size || name.at[top.size] == '/');
+}
+
+/* Case does not matter in names (3.2), so they are lower case from here on. */
+static status arg_entry(args *p, slice *entry)
+{
+	slice written;
+	char *to;
+
+	TRY(arg_astring(p, &written));
+	to = arena_z(&p->c->command, written);
+	for (size_t k = 0; k < written.size; k++)
+		if (to[k] >= 'A' && to[k] <= 'Z')
+			to[k] = (char)(to[k] | 0x20);
+	*entry = slice_of(to, written.size);
+	if (name_holds(*entry) && (stands_below(*entry, S("/private")) || stands_below(*entry, S("/shared"))))
+		return ST_OK;
+	p->trouble = "An entry is called /private/.. or /shared/..";
+	return ST_INVALID;
+}
+
+static status room_check(args *p, int n)
+{
+	if (n < METADATA_ENTRIES_MOST)
+		return ST_OK;
+	p->trouble = "Too many entries";
+	return ST_INVALID;
+}
+
+static status entries_read(args *p, struct metadata *m)
+{
+	do {
+		TRY(room_check(p, m->n));
+		TRY(arg_entry(p, &m->entry[m->n]));
+		m->n++;
+	} while (arg_take(p, ' '));
+	return arg_expect(p, ')');
+}
+
+status arg_entries(args *p, struct metadata *m)
+{
+	if (arg_take(p, '('))
+		return entries_read(p, m);
+	TRY(arg_entry(p, &m->entry[0]));
+	m->n = 1;
+	return ST_OK;
+}
+
+static status depth_read(args *p, struct metadata *m)
+{
+	static const char *const words[] = {"0", "1", "infinity"};
+	slice word;
+
+	TRY(arg_atom(p, &word));
+	for (int k = 0; k < 3; k++)
+		if (slice_same_nocase(word, slice_z(words[k]))) {
+			m->depth = (enum annotation_depth)k;
+			return ST_OK;
+		}
+	p->trouble = "DEPTH is 0, 1 or infinity";
+	return ST_INVALID;
+}
+
+/* Behind "(": "MAXSIZE 1024 DEPTH 1)" */
+static status options_read(args *p, struct metadata *m)
+{
+	slice word;
+
+	do {
+		TRY(arg_atom(p, &word));
+		TRY(arg_space(p));
+		if (slice_same_nocase(word, S("MAXSIZE"))) {
+			m->sized = true;
+			TRY(arg_number(p, &m->size_most));
+		} else if (slice_same_nocase(word, S("DEPTH"))) {
+			TRY(depth_read(p, m));
+		} else {
+			p->trouble = "GETMETADATA knows MAXSIZE and DEPTH";
+			return ST_INVALID;
+		}
+	} while (arg_take(p, ' '));
+	TRY(arg_expect(p, ')'));
+	return arg_space(p);
+}
+
+/* The grammar has the options before the folder, the examples of the RFC behind it: both are written by clients. */
+static status arg_getmetadata(args *p, slice *name, struct metadata *m)
+{
+	TRY(arg_space(p));
+	if (arg_take(p, '('))
+		TRY(options_read(p, m));
+	TRY(arg_mailbox(p, name));
+	TRY(arg_space(p));
+	if (arg_is(p, '(') && p->rest.size > 1 && !strchr("/\"{", p->rest.at[1])) {
+		arg_take(p, '(');
+		TRY(options_read(p, m));
+	}
+	TRY(arg_entries(p, m));
+	return arg_end(p);
+}
+
+/* ---- telling */
+
+static void value_text(slice value, text *out)
+{
+	if (value.at && slice_find(value, '\0') < value.size) {
+		text_format(out, "~{%zu}\r\n", value.size);
+		text_add(out, value);
+	} else {
+		imap_nstring_add(out, value);
+	}
+}
+
+static void pair_text(struct metadata *m, slice entry, slice value, text *out)
+{
+	if (m->sized && value.at && value.size > m->size_most) {
+		m->longest = value.size > m->longest ? value.size : m->longest;
+		return;
+	}
+	text_add(out, out->size ? S(" ") : S("("));
+	for (size_t k = 0; k < entry.size; k++)
+		if (strchr(" (){\"\\]", entry.at[k])) {
+			imap_string_add(out, entry);
+			text_add_char(out, ' ');
+			value_text(value, out);
+			return;
+		}
+	text_add(out, entry);
+	text_add_char(out, ' ');
+	value_text(value, out);
+}
+
+/* The first row of a folder; they are in order. */
+static int first_of(const struct metadata *m, int64_t folder)
+{
+	int low = 0, high = m->rows_n;
+
+	while (low < high) {
+		int middle = low + (high - low) / 2;
+
+		if (m->rows[middle].folder < folder)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	return low;
+}
+
+static bool is_found(const struct metadata *m, int64_t folder, slice entry)
+{
+	for (int k = first_of(m, folder); k < m->rows_n && m->rows[k].folder == folder; k++)
+		if (slice_same(m->rows[k].name, entry))
+			return true;
+	return false;
+}
+
+status metadata_tell(conversation *c, struct metadata *m, int64_t folder, slice name)
+{
+	text list = TEXT_INIT, line = TEXT_INIT;
+	status s = ST_OK;
+
+	for (int k = first_of(m, folder); k < m->rows_n && m->rows[k].folder == folder; k++)
+		pair_text(m, m->rows[k].name, m->rows[k].value, &list);
+	/* What was asked for by its whole name and is not there has no value. */
+	for (int k = 0; k < m->n && m->depth == ANNOTATION_EXACT; k++)
+		if (!is_found(m, folder, m->entry[k]))
+			pair_text(m, m->entry[k], (slice){0}, &list);
+	if (list.size > 0) {
+		text_add(&line, S("* METADATA "));
+		imap_name_text(c, name, &line);
+		text_add_char(&line, ' ');
+		text_add(&line, text_slice(&list));
+		text_add(&line, S(")\r\n"));
+		s = stream_write(c->stream, text_slice(&line));
+	}
+	text_free(&list);
+	text_free(&line);
+	return s;
+}
+
+status metadata_read(conversation *c, struct metadata *m, const int64_t *folders, int n)
+{
+	const struct imap *i = imap_of(c);
+
+	return annotation_list(i->who.postoffice, i->who.mailbox, folders, n, m->entry, m->n, m->depth,
+		&c->command, &m->rows, &m->rows_n);
+}
+
+/* ---- the server's: what the operator has set, under /shared, and the mailbox's own, under /private */
+
+static const struct server_entry {
+	const char *name;
+	enum setting_id setting;
+} server_entries[] = {
+	{"/shared/admin", S_imap_server_admin},
+	{"/shared/comment", S_imap_server_comment},
+};
+#define SERVER_ENTRIES (sizeof server_entries / sizeof *server_entries)
+
+static bool is_asked_for(const struct metadata *m, slice name)
+{
+	for (int k = 0; k < m->n; k++)
+		if (slice_same(name, m->entry[k]) ||
+			(m->depth != ANNOTATION_EXACT && stands_below(name, m->entry[k])))
+			return true;
+	return false;
+}
+
+static void server_read(conversation *c, struct metadata *m)
+{
+	struct setting_at at = imap_at(c);
+	struct annotation *all =
+		arena_new_array(&c->command, (size_t)m->rows_n + SERVER_ENTRIES, sizeof *all);
+	int n = m->rows_n;
+
+	if (n > 0)
+		memcpy(all, m->rows, (size_t)n * sizeof *all);
+	for (size_t k = 0; k < SERVER_ENTRIES; k++) {
+		slice name = slice_z(server_entries[k].name);
+		slice value = setting_text(server_entries[k].setting, &at);
+
+		if (is_asked_for(m, name) && value.size > 0)
+			all[n++] = (struct annotation){0, name, arena_copy(&c->command, value)};
+	}
+	m->rows = all;
+	m->rows_n = n;
+}
+
+/* The folder's id; 0 for "", the server. */
+static status place_find(conversation *c, slice name, folder **f)
+{
+	const struct imap *i = imap_of(c);
+
+	*f = arena_new(&c->command, sizeof **f);
+	return name.size == 0 ? ST_OK
+			      : folder_find(i->who.postoffice, i->who.mailbox, name, &c->command, f);
+}
+
+static status imap_getmetadata(conversation *c, args *p)
+{
+	struct metadata *m = arena_new(&c->command, sizeof *m);
+	slice name;
+	folder *f;
+
+	TRY(arg_getmetadata(p, &name, m));
+	status s = place_find(c, name, &f);
+	if (s == ST_OK)
+		s = metadata_read(c, m, &f->id, 1);
+	if (s != ST_OK)
+		return imap_trouble(c, s);
+	if (f->id == 0)
+		server_read(c, m);
+	TRY(metadata_tell(c, m, f->id, f->name));
+	if (m->longest > 0)
+		return imap_ok(c, "[METADATA LONGENTRIES %" PRIu64 "] Some are longer", m->longest);
+	return imap_ok(c, "That is all");
+}
+
+/* ---- SETMETADATA */
+
+struct change {
+	struct annotation row[METADATA_ENTRIES_MOST];
+	int n;
+	size_t longest;
+	bool shared, whole; /* some are under /shared; some have no name below it */
+};
+
+/* Each name once, with the value that came last. */
+static void change_add(struct change *x, slice entry, slice value)
+{
+	int k = 0;
+
+	while (k < x->n && !slice_same(x->row[k].name, entry))
+		k++;
+	x->n += k == x->n;
+	x->row[k] = (struct annotation){0, entry, value};
+	x->longest = value.size > x->longest ? value.size : x->longest;
+	x->shared = x->shared || stands_below(entry, S("/shared"));
+	x->whole = x->whole || slice_find(slice_from(entry, 1), '/') == entry.size - 1;
+}
+
+static status arg_setmetadata(args *p, slice *name, struct change *x)
+{
+	slice entry, value;
+
+	TRY(arg_space(p));
+	TRY(arg_mailbox(p, name));
+	TRY(arg_space(p));
+	TRY(arg_expect(p, '('));
+	do {
+		TRY(room_check(p, x->n));
+		TRY(arg_entry(p, &entry));
+		TRY(arg_space(p));
+		TRY(arg_nstring(p, &value));
+		change_add(x, entry, value);
+	} while (arg_take(p, ' '));
+	TRY(arg_expect(p, ')'));
+	TRY(arg_end(p));
+	if (!x->whole)
+		return ST_OK;
+	p->trouble = "An entry has a name below /private or /shared";
+	return ST_INVALID;
+}
+
+static status imap_setmetadata(conversation *c, args *p)
+{
+	const struct imap *i = imap_of(c);
+	struct setting_at at = imap_at(c);
+	int64_t size_most = setting_number(S_annotation_size_most, &at);
+	struct change *x = arena_new(&c->command, sizeof *x);
+	slice name;
+	folder *f;
+
+	TRY(arg_setmetadata(p, &name, x));
+	if (name.size == 0 && x->shared)
+		return imap_no(c, "[NOPERM] What all see of the server is the operator's to set");
+	if (x->longest > (uint64_t)size_most)
+		return imap_no(c, "[METADATA MAXSIZE %" PRId64 "] That is too long", size_most);
+	status s = place_find(c, name, &f);
+	if (s == ST_OK)
+		s = annotation_set(i->who.postoffice, i->who.mailbox, f->id, x->row, x->n);
+	if (s == ST_LIMITED)
+		return imap_no(c, "[METADATA TOOMANY] The mailbox has no room for more");
+	return s == ST_OK ? imap_ok(c, "Set") : imap_trouble(c, s);
+}
+
+const struct imap_row imap_metadata_rows[] = {
+	{"GETMETADATA", imap_getmetadata, AT_LOGGED_ON, 0,
+		"GETMETADATA [(MAXSIZE n DEPTH 0|1|infinity)] folder (entry ..): annotations; \"\" is the server"},
+	{"SETMETADATA", imap_setmetadata, AT_LOGGED_ON, 0,
+		"SETMETADATA folder (entry value|NIL ..): set or remove annotations"},
+	{0},
+};

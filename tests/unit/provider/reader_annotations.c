@@ -1,0 +1,104 @@
+/* Annotations as their reader finds them again. Against both stores. */
+#include "provider/annotation.h"
+#include "provider/setting.h"
+#include "tests/unit/provider/reader.h"
+
+#include <criterion/criterion.h>
+
+TestSuite(annotations, .init = reader_begin, .fini = reader_end, .timeout = 60);
+
+static status set(int64_t folder, const char *name, const char *value)
+{
+	struct annotation row = {
+		.name = slice_z(name), .value = value ? slice_z(value) : (slice){0}};
+
+	return annotation_set(me.postoffice, me.mailbox, folder, &row, 1);
+}
+
+/* "folder's place:name=value" of what is found, with blanks between. */
+static void assert_found(const int64_t *folders, int n, const char *name,
+	enum annotation_depth depth, const char *wanted)
+{
+	slice entry = slice_z(name), told = S("");
+	struct annotation *rows = NULL;
+	int found = 0;
+
+	cr_assert_eq(annotation_list(me.postoffice, me.mailbox, folders, n, &entry, 1, depth, &me.a,
+			     &rows, &found),
+		ST_OK);
+	for (int i = 0; i < found; i++) {
+		int place = 0;
+
+		while (place < n && folders[place] != rows[i].folder)
+			place++;
+		told = arena_format(&me.a, "%.*s%s%d:%.*s=%.*s", SLICE_ARGS(told), i ? " " : "", place,
+			SLICE_ARGS(rows[i].name), SLICE_ARGS(rows[i].value));
+	}
+	cr_assert(slice_same(told, slice_z(wanted)), "%.*s", SLICE_ARGS(told));
+}
+
+Test(annotations, are_found_by_name_and_by_depth)
+{
+	const int64_t places[] = {0, me.inbox};
+
+	cr_assert_eq(set(me.inbox, "/private/a", "1"), ST_OK);
+	cr_assert_eq(set(me.inbox, "/private/a/b", "2"), ST_OK);
+	cr_assert_eq(set(me.inbox, "/private/a/b/c", ""), ST_OK);
+	cr_assert_eq(set(me.inbox, "/private/ab", "4"), ST_OK);
+	cr_assert_eq(set(0, "/private/a", "own"), ST_OK);
+	assert_found(places, 2, "/private/a", ANNOTATION_EXACT, "0:/private/a=own 1:/private/a=1");
+	assert_found(places + 1, 1, "/private/a", ANNOTATION_CHILDREN,
+		"0:/private/a=1 0:/private/a/b=2");
+	assert_found(places + 1, 1, "/private/a", ANNOTATION_ALL_BELOW,
+		"0:/private/a=1 0:/private/a/b=2 0:/private/a/b/c=");
+	assert_found(places, 1, "/private", ANNOTATION_EXACT, "");
+	cr_assert_eq(set(me.inbox, "/private/a", "new"), ST_OK);
+	cr_assert_eq(set(me.inbox, "/private/a/b", NULL), ST_OK);
+	cr_assert_eq(set(me.inbox, "/private/none", NULL), ST_OK);
+	assert_found(places + 1, 1, "/private/a", ANNOTATION_CHILDREN, "0:/private/a=new");
+}
+
+Test(annotations, go_with_their_folder)
+{
+	int64_t work = made(S("Work"));
+	const int64_t places[] = {work};
+
+	cr_assert_eq(set(work, "/private/x", "1"), ST_OK);
+	cr_assert_eq(folder_rename(me.postoffice, me.mailbox, S("Work"), S("Play")), ST_OK);
+	assert_found(places, 1, "/private/x", ANNOTATION_EXACT, "0:/private/x=1");
+	cr_assert_eq(folder_remove(me.postoffice, me.mailbox, S("Play")), ST_OK);
+	assert_found(places, 1, "/private/x", ANNOTATION_EXACT, "");
+	cr_assert_eq(set(work, "/private/x", "1"), ST_ABSENT);
+}
+
+Test(annotations, are_no_stranger_s)
+{
+	const int64_t places[] = {0, me.inbox};
+	struct reader own = me, other = reader_stranger();
+
+	cr_assert_eq(set(me.inbox, "/private/x", "mine"), ST_OK);
+	me.postoffice = other.postoffice;
+	assert_found(places, 2, "/private", ANNOTATION_ALL_BELOW, "");
+	cr_assert_eq(set(own.inbox, "/private/x", "theirs"), ST_ABSENT);
+	me.mailbox = other.mailbox;
+	assert_found(places, 2, "/private", ANNOTATION_ALL_BELOW, "");
+	cr_assert_eq(set(own.inbox, "/private/x", "theirs"), ST_ABSENT);
+	me.postoffice = own.postoffice;
+	me.mailbox = own.mailbox;
+	assert_found(places, 2, "/private/x", ANNOTATION_EXACT, "1:/private/x=mine");
+}
+
+Test(annotations, are_counted)
+{
+	const struct audit_by tester = {.who = S("test")};
+	struct setting_at at = {.postoffice = me.postoffice, .mailbox = me.mailbox};
+	slice two = S("2"), why;
+
+	cr_assert_eq(setting_set(S_annotations_most, &at, &two, &tester, &me.a, &why), ST_OK);
+	cr_assert_eq(set(me.inbox, "/private/a", "1"), ST_OK);
+	cr_assert_eq(set(0, "/private/b", "2"), ST_OK);
+	cr_assert_eq(set(me.inbox, "/private/c", "3"), ST_LIMITED);
+	cr_assert_eq(set(me.inbox, "/private/a", "4"), ST_OK);
+	cr_assert_eq(set(me.inbox, "/private/a", NULL), ST_OK);
+	cr_assert_eq(set(me.inbox, "/private/c", "3"), ST_OK);
+}
