@@ -121,6 +121,16 @@ slice arena_copy(arena *a, slice s)
 	return slice_of(arena_z(a, s), s.size);
 }
 
+slice arena_lower(arena *a, slice s)
+{
+	char *to = arena_z(a, s);
+
+	for (size_t i = 0; i < s.size; i++)
+		if (to[i] >= 'A' && to[i] <= 'Z')
+			to[i] |= 0x20;
+	return slice_of(to, s.size);
+}
+
 slice arena_format(arena *a, const char *format, ...)
 {
 	va_list args;

@@ -23,6 +23,7 @@ typedef struct arena {
 void *arena_new(arena *a, size_t size);                 /* zeroed, aligned to 16 */
 void *arena_new_array(arena *a, size_t n, size_t size); /* overflow ends the worker */
 slice arena_copy(arena *a, slice s);                    /* a terminator follows, not counted */
+slice arena_lower(arena *a, slice s);                   /* as arena_copy, its ASCII letters lower */
 char *arena_z(arena *a, slice s);                       /* terminated copy */
 slice arena_format(arena *a, const char *format, ...) __attribute__((format(printf, 2, 3)));
 slice arena_format_v(arena *a, const char *format, va_list args);

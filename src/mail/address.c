@@ -45,15 +45,6 @@ static bool is_visible(slice s)
 	return true;
 }
 
-static slice lower(slice s, arena *a)
-{
-	char *to = arena_new(a, s.size + 1);
-
-	for (size_t i = 0; i < s.size; i++)
-		to[i] = (char)(s.at[i] >= 'A' && s.at[i] <= 'Z' ? s.at[i] | 0x20 : s.at[i]);
-	return slice_of(to, s.size);
-}
-
 /* Takes over what libunistring or libidn2 returned. */
 static slice adopt(void *from, size_t size, arena *a)
 {
@@ -135,7 +126,7 @@ status mail_domain_parse(slice s, arena *a, slice *domain, slice *shown)
 		return ST_INVALID;
 	if (name.size > MAIL_DOMAIN_MOST)
 		return ST_TOO_BIG;
-	*domain = lower(name, a);
+	*domain = arena_lower(a, name);
 	*shown = domain_shown(*domain, a);
 	return ST_OK;
 }
@@ -395,7 +386,7 @@ slice mail_local_key(slice local, arena *a)
 	uint8_t *made;
 
 	if (utf8_is_ascii(local) || !utf8_valid(local))
-		return lower(local, a);
+		return arena_lower(a, local);
 	made = u8_casefold((const uint8_t *)local.at, local.size, NULL, UNINORM_NFC, NULL, &size);
-	return made ? adopt(made, size, a) : lower(local, a);
+	return made ? adopt(made, size, a) : arena_lower(a, local);
 }

@@ -53,8 +53,7 @@ static void add_encoded(enum transfer_kind kind, slice s, text *out)
 		text_add(out, S("\r\n"));
 }
 
-/* "=_" and the letters and digits of the message id. */
-static slice boundary_of(slice message_id, arena *a)
+slice compose_boundary(slice message_id, arena *a)
 {
 	text made = TEXT_INIT;
 
@@ -146,7 +145,7 @@ static status add_files(const compose *c, slice boundary, arena *a, text *out)
 static status add_all(const compose *c, arena *a, text *out)
 {
 	header_builder b = {.utf8 = c->utf8};
-	slice boundary = boundary_of(c->message_id, a);
+	slice boundary = compose_boundary(c->message_id, a);
 	bool plain = is_plain(c->text);
 
 	build_envelope(&b, c);

@@ -37,5 +37,7 @@ typedef struct compose {
    (header_builder) or the text is no UTF-8; *message is then untouched. The text is sent as it is
    when it is ASCII with short lines, else quoted-printable; files are base64. */
 status compose_message(const compose *c, arena *a, slice *message);
+/* "=_" and letters and digits of a Message-ID, which holds a random number: what parts are divided by. */
+slice compose_boundary(slice message_id, arena *a);
 
 #endif

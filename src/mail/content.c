@@ -53,16 +53,6 @@ static bool is_token_char(char c)
 	return (uint8_t)c > 0x20 && c != 0x7f && !strchr("()<>@,;:\\\"/[]?=", c);
 }
 
-static slice lower(slice s, arena *a)
-{
-	char *to = arena_z(a, s);
-
-	for (size_t i = 0; i < s.size; i++)
-		if (to[i] >= 'A' && to[i] <= 'Z')
-			to[i] |= 0x20;
-	return slice_of(to, s.size);
-}
-
 static slice take_token(slice *rest, arena *a)
 {
 	size_t n = 0;
@@ -70,7 +60,7 @@ static slice take_token(slice *rest, arena *a)
 	*rest = skip_comments(*rest);
 	while (n < rest->size && is_token_char(rest->at[n]))
 		n++;
-	slice token = lower(slice_until(*rest, n), a);
+	slice token = arena_lower(a, slice_until(*rest, n));
 	*rest = slice_from(*rest, n);
 	return token;
 }

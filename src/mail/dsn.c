@@ -2,6 +2,7 @@
 #include "mail/dsn.h"
 
 #include "base/utf8.h"
+#include "mail/compose.h"
 #include "mail/header.h"
 
 #define SHOWN_MOST 900 /* octets of a reply: one line stays below 998 */
@@ -223,25 +224,9 @@ static status head(const struct dsn *d, bool utf8, slice boundary, arena *a, tex
 	return ST_OK;
 }
 
-/* "=_" and the letters and digits of the Message-ID, which holds a random number. */
-static slice boundary_of(slice message_id, arena *a)
+static status write_report(const struct dsn *d, arena *a, text *t)
 {
-	text made = TEXT_INIT;
-
-	text_add_z(&made, "=_report-");
-	for (size_t i = 0; i < message_id.size && made.size < 60; i++) {
-		char c = message_id.at[i];
-		if ((c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9'))
-			text_add_char(&made, c);
-	}
-	slice boundary = arena_copy(a, text_slice(&made));
-	text_free(&made);
-	return boundary;
-}
-
-static status compose(const struct dsn *d, arena *a, text *t)
-{
-	slice boundary = boundary_of(d->message_id, a);
+	slice boundary = compose_boundary(d->message_id, a);
 	bool utf8 = !utf8_is_ascii(d->to), wide = beyond_ascii(d),
 	     eight_bit = !utf8_is_ascii(d->original);
 
@@ -261,7 +246,7 @@ static status compose(const struct dsn *d, arena *a, text *t)
 status dsn_compose(const struct dsn *d, arena *a, slice *message)
 {
 	text t = TEXT_INIT;
-	status kind = compose(d, a, &t);
+	status kind = write_report(d, a, &t);
 
 	if (kind == ST_OK)
 		*message = arena_copy(a, text_slice(&t));

@@ -321,15 +321,6 @@ struct selection {
 	size_t *order;        /* for each name in h= its slot */
 };
 
-static slice lower_name(slice name, arena *a)
-{
-	char *to = arena_new(a, name.size + 1);
-
-	for (size_t i = 0; i < name.size; i++)
-		to[i] = lower(name.at[i]);
-	return slice_of(to, name.size);
-}
-
 static struct group *group_of(const struct selection *s, slice lowered)
 {
 	size_t slot = map_hash(lowered) & (s->slots - 1);
@@ -354,7 +345,7 @@ static status select_names(slice names, arena *a, struct selection *s)
 	s->order = arena_new_array(a, s->names, sizeof *s->order);
 	rest = names;
 	for (size_t i = 0; slice_take(&rest, ':', &part); i++) {
-		slice name = lower_name(slice_trim(part), a);
+		slice name = arena_lower(a, slice_trim(part));
 		struct group *g = group_of(s, name);
 		g->name = name;
 		g->count++;

@@ -518,16 +518,6 @@ static enum spf_result check_host(struct check *c, slice domain, bool top)
 
 /* ---- the two identities */
 
-static slice lowered(slice s, arena *a)
-{
-	char *low = arena_z(a, s);
-
-	for (size_t i = 0; i < s.size; i++)
-		if (low[i] >= 'A' && low[i] <= 'Z')
-			low[i] = (char)(low[i] + 32);
-	return slice_of(low, s.size);
-}
-
 static void check_identity(const spf_query *q, slice local, slice domain, const lookup *dns, arena *a,
 	spf_report *out)
 {
@@ -539,7 +529,7 @@ static void check_identity(const spf_query *q, slice local, slice domain, const 
 
 	if (domain.size > 0 && domain.at[domain.size - 1] == '.')
 		domain.size--;
-	out->domain = c.sender_domain = lowered(domain, a);
+	out->domain = c.sender_domain = arena_lower(a, domain);
 	out->result = check_host(&c, out->domain, true);
 }
 

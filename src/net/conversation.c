@@ -1,6 +1,7 @@
 /* Conversations: beginning, speaking, ending. Commands are read and run in command.c. */
 #include "net/conversation.h"
 
+#include "base/encode.h"
 #include "base/id.h"
 #include "base/log.h"
 #include "net/conversation_inside.h"
@@ -10,6 +11,7 @@
 
 #define LAST_WORD (5 * USEC_S)
 #define SAFE_MOST 64
+#define ANSWER_MOST 12288 /* to a challenge: RFC 4954 4 */
 
 static link_t present = {&present, &present}; /* on fibers; plain threads are nobody's to stop */
 
@@ -100,6 +102,20 @@ status conversation_say(conversation *c, const char *format, ...)
 	status kind = stream_format_v(c->stream, format, args);
 	va_end(args);
 	return kind == ST_OK ? stream_write(c->stream, S("\r\n")) : kind;
+}
+
+status conversation_challenge(conversation *c, const char *lead, slice challenge, slice *answer)
+{
+	slice line, coded = base64_encode(challenge, &c->command);
+	enum line_end end;
+
+	TRY(conversation_say(c, "%s %.*s", lead, SLICE_ARGS(coded)));
+	TRY(stream_line(c->stream, ANSWER_MOST, &line, &end));
+	if (slice_same(line, S("*")))
+		return ST_ABSENT;
+	status kind = base64_decode(line, &c->command, answer);
+	stream_forget(c->stream);
+	return kind;
 }
 
 const char *conversation_safe(conversation *c, slice bytes)

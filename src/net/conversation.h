@@ -44,6 +44,10 @@ void conversation_idle(conversation *c, bool idle);
    from clients go through conversation_safe. */
 status conversation_say(conversation *c, const char *format, ...)
 	__attribute__((format(printf, 2, 3)));
+/* A challenge of SASL behind `lead` ("334", "+") and the client's answer to it, both base64 on the
+   wire (RFC 4422): the answer lives in the command arena, and the stream forgets it. ST_ABSENT when
+   the client gives up with "*", ST_INVALID, ST_TOO_BIG (12,288 octets: RFC 4954 4), or the stream's trouble. */
+status conversation_challenge(conversation *c, const char *lead, slice challenge, slice *answer);
 /* A printable, shortened (64) copy of client bytes, in the command arena. */
 const char *conversation_safe(conversation *c, slice bytes);
 

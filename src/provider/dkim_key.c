@@ -16,16 +16,6 @@ static status commit(db_tx **tx, int64_t postoffice, const struct audit_by *by, 
 	return ST_OK;
 }
 
-static slice lower(slice s, arena *a)
-{
-	char *to = arena_z(a, s);
-
-	for (size_t i = 0; i < s.size; i++)
-		if (to[i] >= 'A' && to[i] <= 'Z')
-			to[i] |= 0x20;
-	return slice_of(to, s.size);
-}
-
 status dkim_key_add(const dkim_key *k, const struct audit_by *by, arena *a, slice *why)
 {
 	slice name, secret;
@@ -42,10 +32,10 @@ status dkim_key_add(const dkim_key *k, const struct audit_by *by, arena *a, slic
 	TRY(kind);
 	db_tx *tx = db_begin(DB_RUN, a);
 	db_add(tx, SQL_DKIM_KEY_ADD,
-		(struct param[]){p_int(k->postoffice), p_text(k->domain), p_text(lower(k->selector, a)),
+		(struct param[]){p_int(k->postoffice), p_text(k->domain), p_text(arena_lower(a, k->selector)),
 			p_int(k->algorithm), p_bytes(k->public_key), p_bytes(secret)},
 		6, NULL);
-	return commit(&tx, k->postoffice, by, "dkim_key.add", lower(name, a));
+	return commit(&tx, k->postoffice, by, "dkim_key.add", arena_lower(a, name));
 }
 
 static void key_read(const struct rows *r, int row, int64_t postoffice, dkim_key *k)
@@ -112,13 +102,13 @@ status dkim_key_rotate(int64_t postoffice, slice domain, const struct audit_by *
 status dkim_key_remove(int64_t postoffice, slice domain, slice selector, const struct audit_by *by)
 {
 	arena a = ARENA_INIT;
-	slice name = arena_format(&a, "%.*s._domainkey.%.*s", SLICE_ARGS(lower(selector, &a)),
+	slice name = arena_format(&a, "%.*s._domainkey.%.*s", SLICE_ARGS(arena_lower(&a, selector)),
 		SLICE_ARGS(domain));
 	struct rows r;
 	db_tx *tx = db_begin(DB_RUN, &a);
 
 	db_add(tx, SQL_DKIM_KEY_REMOVE,
-		(struct param[]){p_int(postoffice), p_text(domain), p_text(lower(selector, &a))}, 3, &r);
+		(struct param[]){p_int(postoffice), p_text(domain), p_text(arena_lower(&a, selector))}, 3, &r);
 	status kind = db_flush(tx);
 	if (kind == ST_OK && r.changed > 0) {
 		kind = commit(&tx, postoffice, by, "dkim_key.remove", name);

@@ -7,6 +7,7 @@ provider_shared = \
 	src/provider/auth_rule.c src/provider/auth_weak.def \
 	src/provider/auth_throttle.c src/provider/auth_throttle.h \
 	src/provider/digest.c src/provider/digest.h \
+	src/provider/trace_kind.c \
 	src/provider/dnsbl_service.c src/provider/dnsbl_service.h \
 	src/provider/queue_bell.c \
 	src/provider/folder_name.c \

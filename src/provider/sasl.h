@@ -27,6 +27,9 @@ status sasl_start(slice mechanism, const struct sasl_peer *p, arena *a, sasl **o
    where the protocol can, else as a last challenge.
    ST_DENIED, ST_LIMITED, ST_BUSY as in auth.h; ST_INVALID: malformed (501). */
 status sasl_step(sasl *s, const slice *in, arena *a, slice *out, bool *done, struct identity *who);
+/* The initial response as it stands in a command: base64, or "=" for an empty one (RFC 4954 4,
+   RFC 4959 3, RFC 5034 4). */
+status sasl_initial(slice word, arena *a, slice *raw);
 /* The whole exchange: steps until the outcome, while `ask` sends a challenge and brings the
    client's answer (both without base64; ST_ABSENT when the client gave up, or its own trouble,
    which is passed up after sasl_abort). `initial` NULL: the client sent none. What success wants to

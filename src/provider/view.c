@@ -109,19 +109,26 @@ const struct view_entry *view_find(const view *v, uint32_t uid)
 	return at < v->count && v->entries[at].uid == uid ? &v->entries[at] : NULL;
 }
 
-int view_number(const view *v, uint32_t uid)
+int view_place(const uint32_t *uids, int n, uint32_t uid)
 {
-	int low = 0, high = v->n;
+	int low = 0, high = n;
 
 	while (low < high) {
 		int middle = low + (high - low) / 2;
 
-		if (v->uids[middle] < uid)
+		if (uids[middle] < uid)
 			low = middle + 1;
 		else
 			high = middle;
 	}
-	return low < v->n && v->uids[low] == uid ? low + 1 : 0;
+	return low;
+}
+
+int view_number(const view *v, uint32_t uid)
+{
+	int at = view_place(v->uids, v->n, uid);
+
+	return at < v->n && v->uids[at] == uid ? at + 1 : 0;
 }
 
 static int uid_order(const void *a, const void *b)

@@ -56,6 +56,8 @@ void view_learn(view *v, const struct keywords *k);
 
 /* The entry with this UID; NULL when there is none any more. */
 const struct view_entry *view_find(const view *v, uint32_t uid);
+/* The first place in `uids`, which rise, whose UID is at least `uid`; `n` when there is none. */
+int view_place(const uint32_t *uids, int n, uint32_t uid);
 /* Its message number; 0 when it has none. */
 int view_number(const view *v, uint32_t uid);
 

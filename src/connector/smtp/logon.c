@@ -1,9 +1,6 @@
 /* AUTH (RFC 4954): moves base64 lines between the client and the SASL mechanisms. */
-#include "base/encode.h"
 #include "connector/smtp/session.h"
 #include "provider/sasl.h"
-
-#define LINE_MOST 12288 /* RFC 4954 4 */
 
 const char *smtp_auth_reply(status kind)
 {
@@ -28,34 +25,9 @@ static status binding_of(void *stream_of, slice kind, arena *a, slice *data)
 	return stream_tls_binding(stream_of, kind, a, data);
 }
 
-/* One line from the client; ST_ABSENT when it gives up with "*". */
-static status read_response(conversation *c, slice *raw)
+static status ask(void *c, slice challenge, slice *answer)
 {
-	slice line;
-	enum line_end end;
-	TRY(stream_line(c->stream, LINE_MOST, &line, &end));
-	if (slice_same(line, S("*")))
-		return ST_ABSENT;
-	status kind = base64_decode(line, &c->command, raw);
-	stream_forget(c->stream);
-	return kind;
-}
-
-static status ask(void *arg, slice challenge, slice *answer)
-{
-	conversation *c = arg;
-	slice coded = base64_encode(challenge, &c->command);
-	TRY(conversation_say(c, "334 %.*s", SLICE_ARGS(coded)));
-	return read_response(c, answer);
-}
-
-static status initial_response(conversation *c, slice word, slice *raw)
-{
-	if (slice_same(word, S("="))) {
-		*raw = (slice){"", 0};
-		return ST_OK;
-	}
-	return base64_decode(word, &c->command, raw);
+	return conversation_challenge(c, "334", challenge, answer);
 }
 
 static const char *may_log_on(const conversation *c)
@@ -98,7 +70,7 @@ status smtp_auth(conversation *c, slice rest)
 	if (kind == ST_OK) {
 		struct sasl_talk talk = {ask, c};
 		if (has_initial)
-			kind = initial_response(c, rest, &raw);
+			kind = sasl_initial(rest, &c->command, &raw);
 		if (kind == ST_OK)
 			kind = sasl_exchange(mechanism, has_initial ? &raw : NULL, &talk, &c->command, &who);
 		if (kind == ST_ABSENT) {

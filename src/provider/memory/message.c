@@ -111,24 +111,6 @@ status message_list(int64_t postoffice, int64_t mailbox, unsigned most, arena *a
 
 /* ---- traces */
 
-const char *trace_name(enum trace_kind k)
-{
-	static const char *const names[TRACE_KINDS] = {[TRACE_ACCEPTED] = "accepted",
-		[TRACE_DELIVERED] = "delivered",
-		[TRACE_REFUSED] = "refused",
-		[TRACE_REPEATED] = "repeated",
-		[TRACE_READ] = "read",
-		[TRACE_REMOVED] = "removed",
-		[TRACE_QUEUED] = "queued",
-		[TRACE_SENT] = "sent",
-		[TRACE_DEFERRED] = "deferred",
-		[TRACE_FAILED] = "failed",
-		[TRACE_REPORTED] = "reported",
-		[TRACE_PARKED] = "parked",
-		[TRACE_JUDGED] = "judged"};
-	return names[k];
-}
-
 void trace_note(int64_t postoffice, int64_t message, enum trace_kind k, const char *fields, ...)
 {
 	va_list args;

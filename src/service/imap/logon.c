@@ -1,11 +1,8 @@
 /* Logons: LOGIN, AUTHENTICATE (RFC 9051 6.2; SASL-IR of RFC 4959 is part of it), and UNAUTHENTICATE
    (RFC 8437). */
-#include "base/encode.h"
 #include "provider/sasl.h"
 #include "service/imap/selected.h"
 #include "service/imap/session.h"
-
-#define LINE_MOST 12288
 
 static struct auth_from from_of(conversation *c)
 {
@@ -120,29 +117,9 @@ static status imap_login(conversation *c, args *p)
 
 /* ---- AUTHENTICATE */
 
-static status ask(void *arg, slice challenge, slice *answer)
+static status ask(void *c, slice challenge, slice *answer)
 {
-	conversation *c = arg;
-	slice line, coded = base64_encode(challenge, &c->command);
-	enum line_end end;
-
-	TRY(conversation_say(c, "+ %.*s", SLICE_ARGS(coded)));
-	TRY(stream_line(c->stream, LINE_MOST, &line, &end));
-	if (slice_same(line, S("*")))
-		return ST_ABSENT;
-	status kind = base64_decode(line, &c->command, answer);
-	stream_forget(c->stream);
-	return kind;
-}
-
-/* "=" stands for an empty one (RFC 4959 3). */
-static status initial_response(conversation *c, slice word, slice *raw)
-{
-	if (slice_same(word, S("="))) {
-		*raw = S("");
-		return ST_OK;
-	}
-	return base64_decode(word, &c->command, raw);
+	return conversation_challenge(c, "+", challenge, answer);
 }
 
 static status imap_authenticate(conversation *c, args *p)
@@ -166,7 +143,7 @@ static status imap_authenticate(conversation *c, args *p)
 
 	if (sasl_start(mechanism, &peer, &c->talk, &talk_of) != ST_OK)
 		return imap_no(c, "[CANNOT] The mechanism is not on offer here");
-	if (initial.at && initial_response(c, initial, &raw) != ST_OK) {
+	if (initial.at && sasl_initial(initial, &c->command, &raw) != ST_OK) {
 		sasl_abort(talk_of);
 		return say_logon_trouble(c, ST_INVALID);
 	}

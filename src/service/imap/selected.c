@@ -146,17 +146,9 @@ static status tell_modseq(conversation *c, const struct view_entry *e)
 /* What the client takes its flags for; -1: it takes them for nothing. */
 static int64_t flags_expected(const struct selected_silent *silent, uint32_t uid)
 {
-	int low = 0, high = silent->n;
+	int at = view_place(silent->uids, silent->n, uid);
 
-	while (low < high) {
-		int middle = low + (high - low) / 2;
-
-		if (silent->uids[middle] < uid)
-			low = middle + 1;
-		else
-			high = middle;
-	}
-	return low < silent->n && silent->uids[low] == uid ? silent->flags[low] : -1;
+	return at < silent->n && silent->uids[at] == uid ? silent->flags[at] : -1;
 }
 
 status selected_tell_stored(conversation *c, const struct view_change *ch, const struct selected_silent *silent)
@@ -292,28 +284,12 @@ static int uids_by_number(const view *v, const imap_set *set, uint32_t *to)
 	return at;
 }
 
-/* The first place whose UID is at least `uid`. */
-static int place_of(const view *v, uint32_t uid)
-{
-	int low = 0, high = v->n;
-
-	while (low < high) {
-		int middle = low + (high - low) / 2;
-
-		if (v->uids[middle] < uid)
-			low = middle + 1;
-		else
-			high = middle;
-	}
-	return low;
-}
-
 static int uids_by_uid(const view *v, const imap_set *set, uint32_t *to)
 {
 	int at = 0;
 
 	for (size_t r = 0; r < set->count; r++)
-		for (int i = place_of(v, set->range[r].low);
+		for (int i = view_place(v->uids, v->n, set->range[r].low);
 			i < v->n && v->uids[i] <= set->range[r].high; i++)
 			to[at++] = v->uids[i];
 	return at;

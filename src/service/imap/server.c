@@ -9,10 +9,8 @@
 #include <stdio.h>
 
 #define LAST_WORD (5 * USEC_S)
-#define FREE_SPAN USEC_S /* one command that does no work may run in each .. */
 #define ID_PAIRS_MOST 30
 #define BEFORE_LOGON_MOST 8192   /* octets of one command (T22) */
-#define FREE_AHEAD (50 * USEC_S) /* .. and so much may be used up at once */
 
 struct setting_at imap_at(const conversation *c)
 {
@@ -385,20 +383,6 @@ static const struct imap_row *row_find(slice name)
 	return NULL;
 }
 
-/* Rows that do no work are free as long as they are few: now and then, or some in a row (T20). */
-static void count_free(conversation *c)
-{
-	usec now = clock_now();
-
-	if (c->free_until < now)
-		c->free_until = now;
-	c->free_until += FREE_SPAN;
-	if (c->free_until - now > FREE_AHEAD) {
-		c->free_until = now + FREE_AHEAD;
-		conversation_bad(c);
-	}
-}
-
 static size_t command_most(const conversation *c)
 {
 	return before_logon(c) ? BEFORE_LOGON_MOST
@@ -470,7 +454,7 @@ static status row_run(conversation *c, args *p)
 		return args_skip(p);
 	}
 	if (row->flags & IMAP_FREE)
-		count_free(c);
+		conversation_workless(c);
 	if (row->flags & IMAP_SECRET) {
 		stream_forget(c->stream);
 		arena_secret(&c->command);

@@ -1,10 +1,7 @@
 /* Logons: USER and PASS, APOP (RFC 1939 7), AUTH (RFC 5034); and what follows them all: the rules
    of the mailbox, the lock, the list of messages. */
-#include "base/encode.h"
 #include "provider/sasl.h"
 #include "service/pop3/session.h"
-
-#define LINE_MOST 12288
 
 static struct auth_from from_of(conversation *c)
 {
@@ -142,18 +139,9 @@ static status binding_of(void *stream_of, slice kind, arena *a, slice *data)
 	return stream_tls_binding(stream_of, kind, a, data);
 }
 
-static status ask(void *arg, slice challenge, slice *answer)
+static status ask(void *c, slice challenge, slice *answer)
 {
-	conversation *c = arg;
-	slice line, coded = base64_encode(challenge, &c->command);
-	enum line_end end;
-	TRY(conversation_say(c, "+ %.*s", SLICE_ARGS(coded)));
-	TRY(stream_line(c->stream, LINE_MOST, &line, &end));
-	if (slice_same(line, S("*")))
-		return ST_ABSENT;
-	status kind = base64_decode(line, &c->command, answer);
-	stream_forget(c->stream);
-	return kind;
+	return conversation_challenge(c, "+", challenge, answer);
 }
 
 static status list_mechanisms(conversation *c)
@@ -164,15 +152,6 @@ static status list_mechanisms(conversation *c)
 		if (one.size)
 			TRY(conversation_say(c, "%.*s", SLICE_ARGS(one)));
 	return conversation_say(c, ".");
-}
-
-static status initial_response(conversation *c, slice word, slice *raw)
-{
-	if (slice_same(word, S("="))) {
-		*raw = (slice){"", 0};
-		return ST_OK;
-	}
-	return base64_decode(word, &c->command, raw);
 }
 
 status pop3_auth(conversation *c, slice rest)
@@ -195,7 +174,7 @@ status pop3_auth(conversation *c, slice rest)
 	sasl *mechanism;
 	if (sasl_start(word, &peer, &c->talk, &mechanism) != ST_OK)
 		return pop3_refuse(c, "Mechanism is not on offer here");
-	if (has_initial && initial_response(c, rest, &raw) != ST_OK) {
+	if (has_initial && sasl_initial(rest, &c->command, &raw) != ST_OK) {
 		sasl_abort(mechanism);
 		return say_logon_trouble(c, ST_INVALID);
 	}
