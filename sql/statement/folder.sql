@@ -16,20 +16,26 @@ where e.postoffice = $1::bigint and e.folder = $2::bigint and e.uid > $3::bigint
 order by e.uid limit $4::bigint;
 
 -- statement folder_expunge
--- After deliver_lock. $2 mailbox, $3 folder, $4 UIDs, $5 flags an entry must have to go. Gives how many went, the
--- modseq given, and the folder's modseq before.
-with gone as (
-	delete from entry
-	where postoffice = $1::bigint and folder = $3::bigint and uid = any ($4::bigint[]) and flags & $5::bigint = $5::bigint
+-- After deliver_lock. $2 mailbox, $3 folder, $4 $5 UIDs as ranges (first and last of each), $6 flags an entry must have to go.
+-- Gives how many went, the modseq given, and the folder's modseq before. As in view.sql, entries are read once, by key.
+with asked as materialized (
+	select e.* from unnest($4::bigint[], $5::bigint[]) as r (first, last)
+	cross join lateral (
+		select ctid as at, uid, msg, flags, idate, size, zone from entry
+		where postoffice = $1::bigint and folder = $3::bigint and uid between r.first and r.last
+		offset 0) e
+	where e.flags & $6::bigint = $6::bigint
 		and exists (select from folder where postoffice = $1::bigint and folder = $3::bigint and mailbox = $2::bigint)
-	returning uid, msg, flags, idate, size, zone
+), gone as (
+	delete from entry e using asked a
+	where e.postoffice = $1::bigint and e.ctid = a.at and a.uid between 0 and 4294967295
 ), kept as (
 	insert into expunged (postoffice, mailbox, folder, uid, msg, flags, idate, zone)
-	select $1::bigint, $2::bigint, $3::bigint, uid, msg, flags, idate, zone from gone
+	select $1::bigint, $2::bigint, $3::bigint, uid, msg, flags, idate, zone from asked
 ), total as materialized (
 	select count(*) as n, coalesce(sum(size), 0)::bigint as bytes, count(*) filter (where flags & 1 = 0) as unseen,
-		count(*) filter (where flags & 8 <> 0) as deleted, range_agg(int8range(uid, uid + 1)) as uids
-	from gone
+		count(*) filter (where flags & 8 <> 0) as deleted, min(uid) as least, max(uid) as most
+	from asked
 ), counted as (
 	update mailbox m set modseq = m.modseq + 1, used = m.used - t.bytes, nmsg = m.nmsg - t.n
 	from total t
@@ -43,7 +49,9 @@ with gone as (
 	returning f.modseq
 ), told as (
 	insert into change (postoffice, folder, modseq, kind, uids)
-	select $1::bigint, $3::bigint, n.modseq, 'v', t.uids from numbered n, total t
+	select $1::bigint, $3::bigint, n.modseq, 'v', case when t.n > t.most - t.least then int8multirange(int8range(t.least, t.most + 1))
+		else (select range_agg(int8range(uid, uid + 1)) from asked) end
+	from numbered n, total t
 )
 select t.n, (select modseq from numbered),
 	(select modseq from folder where postoffice = $1::bigint and folder = $3::bigint and mailbox = $2::bigint)

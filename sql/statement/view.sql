@@ -73,19 +73,27 @@ from folder f, (select array_agg(lower(u) order by u) as first, array_agg(upper(
 		unnest(g.uids) as u) v
 where f.postoffice = $1::bigint and f.folder = $2::bigint;
 
--- Changing: after deliver_lock, so that what is read here is what is changed.
+-- Changing: after deliver_lock, so that what is read here is what is changed. UIDs are given as ranges, $4 the first
+-- and $5 the last of each. Entries are read once, by key; what is changed is found by where it was read (ctid), which the
+-- lock keeps true. `between 0 and` tells the planner of few rows, so that it takes that way whatever it believes of the table.
 
 -- statement view_store
--- $2 mailbox, $3 folder, $4 UIDs, $5 flags to remove, $6 to add, $7 greatest modseq an entry may have.
+-- $2 mailbox, $3 folder, $4 $5 UIDs, $6 flags to remove, $7 to add, $8 greatest modseq an entry may have.
 -- Gives the modseq given (NULL: nothing changed), the folder's before (NULL: no such folder), and the UIDs held back.
 with asked as materialized (
-	select uid, modseq, flags, flags & ~$5::bigint | $6::bigint as due from entry
-	where postoffice = $1::bigint and folder = $3::bigint and uid = any ($4::bigint[])
-		and exists (select from folder where postoffice = $1::bigint and folder = $3::bigint and mailbox = $2::bigint)
+	select e.at, e.uid, e.modseq, e.flags, e.flags & ~$6::bigint | $7::bigint as due
+	from unnest($4::bigint[], $5::bigint[]) as r (first, last)
+	cross join lateral (
+		select ctid as at, uid, modseq, flags from entry
+		where postoffice = $1::bigint and folder = $3::bigint and uid between r.first and r.last
+		offset 0) e
+	where exists (select from folder where postoffice = $1::bigint and folder = $3::bigint and mailbox = $2::bigint)
+), changing as materialized (
+	select at, uid, flags, due from asked where modseq between 0 and $8::bigint and flags <> due
 ), total as materialized (
 	select count(*) as n, sum((due & 1 = 0)::int - (flags & 1 = 0)::int) as unseen,
-		sum((due & 8 <> 0)::int - (flags & 8 <> 0)::int) as deleted, range_agg(int8range(uid, uid + 1)) as uids
-	from asked where modseq <= $7::bigint and flags <> due
+		sum((due & 8 <> 0)::int - (flags & 8 <> 0)::int) as deleted, min(uid) as least, max(uid) as most
+	from changing
 ), counted as (
 	update mailbox m set modseq = m.modseq + 1 from total t
 	where m.postoffice = $1::bigint and m.mailbox = $2::bigint and t.n > 0
@@ -96,28 +104,34 @@ with asked as materialized (
 	where f.postoffice = $1::bigint and f.folder = $3::bigint
 	returning f.modseq
 ), stored as (
-	update entry e set flags = e.flags & ~$5::bigint | $6::bigint, modseq = n.modseq
-	from numbered n
-	where e.postoffice = $1::bigint and e.folder = $3::bigint and e.uid = any ($4::bigint[])
-		and e.modseq <= $7::bigint and e.flags <> (e.flags & ~$5::bigint | $6::bigint)
+	update entry e set flags = c.due, modseq = n.modseq
+	from numbered n, changing c
+	where e.postoffice = $1::bigint and e.ctid = c.at
 ), told as (
 	insert into change (postoffice, folder, modseq, kind, uids)
-	select $1::bigint, $3::bigint, n.modseq, 'f', t.uids from numbered n, total t
+	select $1::bigint, $3::bigint, n.modseq, 'f',
+		case when t.n > t.most - t.least then int8multirange(int8range(t.least, t.most + 1))
+			else (select range_agg(int8range(uid, uid + 1)) from changing) end
+	from numbered n, total t
 )
 select (select modseq from numbered),
 	(select modseq from folder where postoffice = $1::bigint and folder = $3::bigint and mailbox = $2::bigint),
-	(select array_agg(uid order by uid) from asked where modseq > $7::bigint);
+	(select array_agg(uid order by uid) from asked where modseq > $8::bigint);
 
 -- statement view_copy
--- $2 mailbox, $3 folder, $4 UIDs, $5 name of the other folder, $6 id of the outcome.
+-- $2 mailbox, $3 folder, $4 $5 UIDs, $6 name of the other folder, $7 id of the outcome.
 -- Gives the other folder (NULL: there is none), its UIDVALIDITY, the first UID given and the modseq (NULL: no room, or
 -- nothing to copy), the UIDs copied, and the modseq of the folder they came from (NULL: gone).
 with target as materialized (
-	select folder, uidvalidity from folder where postoffice = $1::bigint and mailbox = $2::bigint and name = $5::text
+	select folder, uidvalidity from folder where postoffice = $1::bigint and mailbox = $2::bigint and name = $6::text
 ), asked as materialized (
-	select e.*, row_number() over (order by e.uid) as rank from entry e
-	where e.postoffice = $1::bigint and e.folder = $3::bigint and e.uid = any ($4::bigint[])
-		and exists (select from folder where postoffice = $1::bigint and folder = $3::bigint and mailbox = $2::bigint)
+	select e.*, row_number() over (order by e.uid) as rank
+	from unnest($4::bigint[], $5::bigint[]) as r (first, last)
+	cross join lateral (
+		select * from entry
+		where postoffice = $1::bigint and folder = $3::bigint and uid between r.first and r.last
+		offset 0) e
+	where exists (select from folder where postoffice = $1::bigint and folder = $3::bigint and mailbox = $2::bigint)
 ), total as materialized (
 	select count(*) as n, sum(size)::bigint as bytes, count(*) filter (where flags & 1 = 0) as unseen,
 		count(*) filter (where flags & 8 <> 0) as deleted, array_agg(uid order by uid) as uids
@@ -142,7 +156,7 @@ with target as materialized (
 	select $1::bigint, folder, modseq, '+', int8multirange(int8range(first, first + n)) from numbered
 ), noted as (
 	insert into outcome (postoffice, id, uidvalidity, first, modseq, uids)
-	select $1::bigint, $6::bigint, n.uidvalidity, n.first, n.modseq, t.uids from numbered n, total t
+	select $1::bigint, $7::bigint, n.uidvalidity, n.first, n.modseq, t.uids from numbered n, total t
 )
 select (select folder from target), (select uidvalidity from target), (select first from numbered),
 	(select modseq from numbered), t.uids,
@@ -154,19 +168,21 @@ from total t;
 -- somebody else's update of a folder's row must be waited for, PostgreSQL looks at the row again and loses it from such a join.
 with target as materialized (
 	select folder, uidvalidity from folder
-	where postoffice = $1::bigint and mailbox = $2::bigint and name = $5::text and folder <> $3::bigint
-), gone as (
-	delete from entry e
-	where e.postoffice = $1::bigint and e.folder = $3::bigint and e.uid = any ($4::bigint[])
-		and exists (select from folder where postoffice = $1::bigint and folder = $3::bigint and mailbox = $2::bigint)
-		and exists (select from target)
-	returning *
+	where postoffice = $1::bigint and mailbox = $2::bigint and name = $6::text and folder <> $3::bigint
 ), asked as materialized (
-	select g.*, row_number() over (order by g.uid) as rank from gone g
+	select e.*, row_number() over (order by e.uid) as rank
+	from unnest($4::bigint[], $5::bigint[]) as r (first, last)
+	cross join lateral (
+		select ctid as at, * from entry
+		where postoffice = $1::bigint and folder = $3::bigint and uid between r.first and r.last
+		offset 0) e
+	where exists (select from folder where postoffice = $1::bigint and folder = $3::bigint and mailbox = $2::bigint)
+		and exists (select from target)
+), gone as (
+	delete from entry e using asked a where e.postoffice = $1::bigint and e.ctid = a.at and a.uid between 0 and 4294967295
 ), total as materialized (
 	select count(*) as n, sum(size)::bigint as bytes, count(*) filter (where flags & 1 = 0) as unseen,
-		count(*) filter (where flags & 8 <> 0) as deleted, array_agg(uid order by uid) as uids,
-		range_agg(int8range(uid, uid + 1)) as ranges
+		count(*) filter (where flags & 8 <> 0) as deleted, array_agg(uid order by uid) as uids, min(uid) as least, max(uid) as most
 	from asked
 ), counted as (
 	update mailbox m set modseq = m.modseq + 1 from total t
@@ -189,11 +205,13 @@ with target as materialized (
 ), told as (
 	insert into change (postoffice, folder, modseq, kind, uids)
 	select $1::bigint, n.folder, n.modseq, case when n.folder = $3::bigint then 'v' else '+' end::"char",
-		case when n.folder = $3::bigint then t.ranges else int8multirange(int8range(n.first, n.first + n.n)) end
+		case when n.folder <> $3::bigint then int8multirange(int8range(n.first, n.first + n.n))
+			when t.n > t.most - t.least then int8multirange(int8range(t.least, t.most + 1))
+			else (select range_agg(int8range(uid, uid + 1)) from asked) end
 	from numbered n, total t
 ), noted as (
 	insert into outcome (postoffice, id, uidvalidity, first, modseq, uids)
-	select $1::bigint, $6::bigint, n.uidvalidity, n.first, n.modseq, t.uids
+	select $1::bigint, $7::bigint, n.uidvalidity, n.first, n.modseq, t.uids
 	from numbered n, total t where n.folder <> $3::bigint
 )
 select (select folder from target), (select uidvalidity from target),

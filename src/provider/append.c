@@ -102,8 +102,8 @@ static void replaced_add(db_tx *tx, struct appending *p)
 	*uid = x->replaced_uid;
 	db_add(tx, SQL_FOLDER_EXPUNGE,
 		(struct param[]){p_int(x->postoffice), p_int(x->mailbox), p_int(x->replaced_folder),
-			p_int_array(uid, 1), p_int(0)},
-		5, NULL);
+			p_int_array(uid, 1), p_int_array(uid, 1), p_int(0)},
+		6, NULL);
 }
 
 /* The messages stand: are they ours, from a run whose answer was lost? UIDs of one run follow one another. */

@@ -86,8 +86,9 @@ status folder_expunge_wide(int64_t postoffice, int64_t mailbox, int64_t id, cons
 		2, NULL);
 	db_add(tx, SQL_FOLDER_EXPUNGE,
 		(struct param[]){
-			p_int(postoffice), p_int(mailbox), p_int(id), p_int_array(uids, n), p_int(0)},
-		5, &r);
+			p_int(postoffice), p_int(mailbox), p_int(id), p_int_array(uids, n),
+			p_int_array(uids, n), p_int(0)},
+		6, &r);
 	TRY(db_commit(&tx, NULL));
 	*removed = row_int(&r, 0, 0);
 	if (*removed > 0)

@@ -109,8 +109,9 @@ status view_vanished(
 struct change {
 	view *v;
 	uint32_t *uids; /* rising */
-	int64_t *wide;  /* the same */
 	int n;
+	int64_t *first, *last; /* the same as ranges */
+	int ranges;
 	arena *a;
 	const struct view_flags *flags;
 	slice name;      /* of the other folder */
@@ -119,14 +120,28 @@ struct change {
 	struct rows r;
 };
 
+/* Messages with numbers in a row are one range of UIDs: what has a UID between them was told of and is gone, for UIDs
+   show themselves in order. */
+static void ranges_make(struct change *c)
+{
+	for (int i = 0, before = -1; i < c->n; i++) {
+		int number = view_number(c->v, c->uids[i]);
+
+		if (number != before + 1)
+			c->first[c->ranges++] = c->uids[i];
+		c->last[c->ranges - 1] = c->uids[i];
+		before = number;
+	}
+}
+
 static struct change change_of(view *v, const uint32_t *uids, int n, arena *a)
 {
 	struct change c = {.v = v, .n = n, .a = a};
 
 	c.uids = view_asked(v, uids, &c.n, a);
-	c.wide = arena_new_array(a, (size_t)c.n + 1, sizeof *c.wide);
-	for (int i = 0; i < c.n; i++)
-		c.wide[i] = c.uids[i];
+	c.first = arena_new_array(a, (size_t)c.n * 2 + 1, sizeof *c.first);
+	c.last = c.first + c.n;
+	ranges_make(&c);
 	return c;
 }
 
@@ -175,9 +190,9 @@ static status store_once(void *arg, bool again)
 	c->again |= again;
 	db_add(tx, SQL_VIEW_STORE,
 		(struct param[]){p_int(v->postoffice), p_int(v->mailbox), p_int(v->folder),
-			p_int_array(c->wide, c->n), p_int(f->remove), p_int(f->add),
+			p_int_array(c->first, c->ranges), p_int_array(c->last, c->ranges), p_int(f->remove), p_int(f->add),
 			p_int(f->unchanged_since < 0 ? INT64_MAX : f->unchanged_since)},
-		7, &c->r);
+		8, &c->r);
 	return db_commit(&tx, NULL);
 }
 
@@ -258,8 +273,9 @@ static status expunge_once(void *arg, bool again)
 	(void)again; /* what is gone already is nothing */
 	db_add(tx, SQL_FOLDER_EXPUNGE,
 		(struct param[]){p_int(v->postoffice), p_int(v->mailbox), p_int(v->folder),
-			p_int_array(c->wide, c->n), p_int(FLAG_DELETED)},
-		5, &c->r);
+			p_int_array(c->first, c->ranges), p_int_array(c->last, c->ranges),
+			p_int(FLAG_DELETED)},
+		6, &c->r);
 	return db_commit(&tx, NULL);
 }
 
@@ -342,8 +358,9 @@ static status copy_once(void *arg, bool again)
 	c->again |= again;
 	db_add(tx, c->moves ? SQL_VIEW_MOVE : SQL_VIEW_COPY,
 		(struct param[]){p_int(v->postoffice), p_int(v->mailbox), p_int(v->folder),
-			p_int_array(c->wide, c->n), p_text(c->name), p_int(c->outcome)},
-		6, &c->r);
+			p_int_array(c->first, c->ranges), p_int_array(c->last, c->ranges),
+			p_text(c->name), p_int(c->outcome)},
+		7, &c->r);
 	return db_commit(&tx, NULL);
 }
 
