@@ -1,6 +1,6 @@
 /* The address map. A worker asks for the same recipients again and again, so answers that lead
-   somewhere are kept for a second; refusals are not, for a mailbox made a moment ago is to be
-   found. A delivery checks again in its transaction. */
+   somewhere are kept for a second, and which domains are other systems'; refusals are not, for a
+   mailbox made a moment ago is to be found. A delivery checks again in its transaction. */
 #include "provider/address_map.h"
 
 #include "base/map.h"
@@ -35,23 +35,28 @@ static void kept_clear(usec now, uint64_t revision)
 	kept.revision = revision;
 }
 
-static bool kept_find(slice key, uint64_t revision, arena *a, struct route *out)
+static const struct route elsewhere; /* kept under "@domain": another system's */
+
+/* ST_ABSENT: nothing is known. ST_FOREIGN. */
+static status kept_find(slice key, slice domain, uint64_t revision, arena *a, struct route *out)
 {
+	slice whole_domain = slice_from(key, key.size - domain.size - 1);
 	usec now = clock_now();
 	const struct route *found = NULL;
+	bool foreign = false;
 
 	pthread_mutex_lock(&kept.lock);
 	if (kept.revision != revision || now - kept.born > KEPT_FOR)
 		kept_clear(now, revision);
-	else if (kept.routes)
-		found = map_get(kept.routes, key);
+	else if (kept.routes && !(found = map_get(kept.routes, key)))
+		foreign = map_get(kept.routes, whole_domain) != NULL;
 	if (found) {
 		*out = *found;
 		out->postoffice_name = arena_copy(a, found->postoffice_name);
 		out->mailbox_name = arena_copy(a, found->mailbox_name);
 	}
 	pthread_mutex_unlock(&kept.lock);
-	return found != NULL;
+	return found ? ST_OK : foreign ? ST_FOREIGN : ST_ABSENT;
 }
 
 /* `revision` and `asked` as they were before the question was put: an answer overtaken by a change, or
@@ -61,11 +66,14 @@ static void kept_add(slice key, uint64_t revision, usec asked, const struct rout
 	pthread_mutex_lock(&kept.lock);
 	if (kept.revision == revision && asked >= kept.born &&
 		(!kept.routes || map_size(kept.routes) < KEPT_MOST)) {
-		struct route *copy = arena_new(&kept.memory, sizeof *copy);
+		struct route *copy = (struct route *)&elsewhere;
 
-		*copy = *r;
-		copy->postoffice_name = arena_copy(&kept.memory, r->postoffice_name);
-		copy->mailbox_name = arena_copy(&kept.memory, r->mailbox_name);
+		if (r != &elsewhere) {
+			copy = arena_new(&kept.memory, sizeof *copy);
+			*copy = *r;
+			copy->postoffice_name = arena_copy(&kept.memory, r->postoffice_name);
+			copy->mailbox_name = arena_copy(&kept.memory, r->mailbox_name);
+		}
 		if (!kept.routes)
 			kept.routes = map_open();
 		map_put(kept.routes, key, copy);
@@ -158,16 +166,21 @@ status address_resolve(slice local, slice domain, uint64_t size, arena *a, struc
 {
 	uint64_t revision = provider_routing_revision();
 	slice key = key_of(local, domain, a);
+	status kind = kept_find(key, domain, revision, a, out);
 
-	if (!kept_find(key, revision, a, out)) {
+	if (kind == ST_ABSENT) {
+		size_t at = key.size - domain.size - 1;
 		usec asked = clock_now();
 		struct route found;
 
-		TRY(route_ask(
-			key, slice_until(key, key.size - domain.size - 1), domain, a, &found));
+		kind = route_ask(key, slice_until(key, at), domain, a, &found);
+		if (kind == ST_FOREIGN)
+			kept_add(slice_from(key, at), revision, asked, &elsewhere);
+		TRY(kind);
 		kept_add(key, revision, asked, &found);
 		*out = found;
 	}
+	TRY(kind);
 	return route_has_room(out, size) ? ST_OK : ST_FULL;
 }
 

@@ -485,19 +485,19 @@ static status small_read(int64_t blob, const struct rows *r, int row, text *raw)
 	return s;
 }
 
-status blob_each_small(int64_t postoffice, const int64_t *blobs, int n, size_t most,
+static status small_each(enum statement_id find, int64_t postoffice, const int64_t *ids, int n, size_t most,
 	status (*each)(int which, slice raw, void *arg), void *arg)
 {
-	struct param p[] = {p_int(postoffice), p_int_array(blobs, n), p_int((int64_t)most)};
+	struct param p[] = {p_int(postoffice), p_int_array(ids, n), p_int((int64_t)most)};
 	arena a = ARENA_INIT;
 	text raw = TEXT_INIT;
 	struct rows r;
-	status s = db_run(SQL_BLOB_SMALL, p, 3, &a, &r);
+	status s = db_run(find, p, 3, &a, &r);
 
 	for (int row = 0; s == ST_OK && row < r.count; row++) {
 		int which = (int)row_int(&r, row, 0) - 1;
 
-		s = small_read(blobs[which], &r, row, &raw);
+		s = small_read(ids[which], &r, row, &raw);
 		if (s == ST_OK)
 			s = each(which, text_slice(&raw), arg);
 		if (s == ST_OK)
@@ -506,4 +506,16 @@ status blob_each_small(int64_t postoffice, const int64_t *blobs, int n, size_t m
 	text_free(&raw);
 	arena_release(&a);
 	return s;
+}
+
+status blob_each_small(int64_t postoffice, const int64_t *blobs, int n, size_t most,
+	status (*each)(int which, slice raw, void *arg), void *arg)
+{
+	return small_each(SQL_BLOB_SMALL, postoffice, blobs, n, most, each, arg);
+}
+
+status blob_each_small_of(int64_t postoffice, const int64_t *messages, int n, size_t most,
+	status (*each)(int which, slice raw, void *arg), void *arg)
+{
+	return small_each(SQL_BLOB_SMALL_OF, postoffice, messages, n, most, each, arg);
 }

@@ -33,6 +33,9 @@ status blob_each_of(
    that may be in memory. */
 status blob_each_small(int64_t postoffice, const int64_t *blobs, int n, size_t most,
 	status (*each)(int which, slice raw, void *arg), void *arg);
+/* The same by their messages, for `messages`. */
+status blob_each_small_of(int64_t postoffice, const int64_t *messages, int n, size_t most,
+	status (*each)(int which, slice raw, void *arg), void *arg);
 /* A small body that came along with other facts, lent. */
 struct blob_along {
 	int64_t blob, size; /* raw octets */

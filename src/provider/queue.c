@@ -349,29 +349,38 @@ status queue_runner_lease(queue_runner *r, uint64_t *lost)
 
 struct ask { /* of one shard and table */
 	int shard;
+	enum statement_id id;
 	int64_t epoch; /* it may be lost while the answer is awaited */
 	int64_t *cursor;
 	struct rows rows;
 };
 
-static void ask_add(const queue_runner *r, db_tx *tx, const struct queue_claim *c, enum statement_id id,
-	struct ask *k, int64_t most, arena *a)
+static void ask_add(const queue_runner *r, db_tx *tx, const struct queue_claim *c, struct ask *k,
+	int64_t most, arena *a)
 {
 	int n;
 	const int64_t *claimed = claimed_ids(r, k->shard, a, &n);
 
-	db_add(tx, id,
+	db_add(tx, k->id,
 		(struct param[]){p_int(k->shard), p_int(k->epoch), p_int(*k->cursor),
 			p_int_array(claimed, n), p_int_array(c->full, c->full_count), p_int(c->each),
 			p_int(most)},
 		7, &k->rows);
 }
 
+/* Nothing was left out for want of room, and no post office before the cursor. */
+static bool took_all(const struct ask *k, const struct queue_claim *c, int64_t most)
+{
+	return *k->cursor == FIRST_OFFICE && k->rows.count < most && k->rows.count < (int)c->each;
+}
+
 /* The next turn goes on behind the last post office, or begins again. */
-static void cursor_move(const struct ask *k, int64_t most)
+static void cursor_move(const struct ask *k, const struct queue_claim *c, int64_t most)
 {
 	int n = k->rows.count;
 
+	if (c->more && !took_all(k, c, most))
+		*c->more |= UINT64_C(1) << k->shard;
 	*k->cursor = n == most ? row_int(&k->rows, n - 1, 2) : FIRST_OFFICE;
 }
 
@@ -381,7 +390,7 @@ static status asks_run(queue_runner *r, const struct queue_claim *c, struct ask 
 	db_tx *tx = begin(a);
 
 	for (int i = 0; i < n; i++)
-		ask_add(r, tx, c, i % 2 ? SQL_QUEUE_DEFERRED_DUE : SQL_QUEUE_DUE, &asks[i], most, a);
+		ask_add(r, tx, c, &asks[i], most, a);
 	return db_commit(&tx, NULL);
 }
 
@@ -426,22 +435,28 @@ status queue_claim(queue_runner *r, const struct queue_claim *c, arena *a, queue
 
 	*n = 0;
 	*rows = NULL;
+	if (c->more)
+		*c->more = 0;
 	if (!shards || c->most == 0)
 		return ST_OK;
 	most = c->most / (unsigned)count_of(shards) ? c->most / (unsigned)count_of(shards) : 1;
 	for (int s = 0; s < QUEUE_SHARDS; s++)
 		if (shards >> s & 1) {
-			asks[count++] = (struct ask){s, r->epoch[s], &r->cursor[s], {0}};
-			asks[count++] = (struct ask){s, r->epoch[s], &r->cursor2[s], {0}};
+			asks[count++] = (struct ask){s, SQL_QUEUE_DUE, r->epoch[s], &r->cursor[s], {0}};
+			if (!(c->fresh >> s & 1))
+				asks[count++] = (struct ask){
+					s, SQL_QUEUE_DEFERRED_DUE, r->epoch[s], &r->cursor2[s], {0}};
 		}
 	bool turned = any_cursor(asks, count);
 	TRY(asks_run(r, c, asks, count, most, a));
 	for (int i = 0; i < count; i++)
-		cursor_move(&asks[i], most);
+		cursor_move(&asks[i], c, most);
 	if (turned && asks_count(asks, count) == 0) { /* the end of a round is no end */
+		if (c->more)
+			*c->more = 0;
 		TRY(asks_run(r, c, asks, count, most, a));
 		for (int i = 0; i < count; i++)
-			cursor_move(&asks[i], most);
+			cursor_move(&asks[i], c, most);
 	}
 	*rows = arena_new_array(a, (size_t)asks_count(asks, count), sizeof **rows);
 	for (int i = 0; i < count; i++)

@@ -101,12 +101,14 @@ status queue_due(queue_runner *r, uint64_t *shards);
 /* Due rows of the shards in `shards`, at most `most` and `each` of one post office and shard; post
    offices take turns from where the last call stopped (R22). Rows claimed and not yet finished are
    left out, as are those of post offices in `full`. They count as begun, except suspects (kills >
-   0), which queue_begin must be called for. */
+   0), which queue_begin must be called for. Of the shards in `fresh` only what was never deferred is
+   looked at: what the bell rings for. */
 struct queue_claim {
-	uint64_t shards;
+	uint64_t shards, fresh;
 	unsigned most, each;
 	const int64_t *full;
 	int full_count;
+	uint64_t *more; /* may be NULL: shards that may have more of it */
 };
 status queue_claim(queue_runner *r, const struct queue_claim *c, arena *a, queue_entry **rows, int *n);
 /* Notes that a suspect is being tried now. One at a time, so that the innocent are not blamed. */

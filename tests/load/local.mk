@@ -43,8 +43,11 @@ idle: idle_hold$(EXEEXT)
 EXTRA_PROGRAMS += load
 load_SOURCES = tests/load/load.c
 load_LDADD = $(floor_net)
-EXTRA_DIST += tests/load/bench tests/load/imap_rows.py
+# The other system that mail for others goes to; it stands beside load.
+EXTRA_PROGRAMS += sink
+sink_SOURCES = tests/load/sink.c
+EXTRA_DIST += tests/load/bench tests/load/imap_rows.py tests/load/outbound_rows.py
 bench: bench-house
-bench-house: load$(EXEEXT)
+bench-house: load$(EXEEXT) sink$(EXEEXT)
 	$(srcdir)/tests/load/bench ./load$(EXEEXT)
 .PHONY: bench-house

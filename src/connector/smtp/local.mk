@@ -16,6 +16,8 @@ libsmtp_a_SOURCES = \
 	src/connector/smtp/logon.c \
 	src/connector/smtp/outbound.c \
 	src/connector/smtp/outbound.h \
+	src/connector/smtp/outbound_body.c \
+	src/connector/smtp/outbound_body.h \
 	src/connector/smtp/outbound_wire.c \
 	src/connector/smtp/plan.c \
 	src/connector/smtp/plan.h \

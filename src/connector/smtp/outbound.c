@@ -12,9 +12,9 @@
 #include "base/id.h"
 #include "base/log.h"
 #include "base/memory.h"
+#include "connector/smtp/outbound_body.h"
 #include "connector/smtp/plan.h"
 #include "connector/smtp/report.h"
-#include "provider/blob.h"
 #include "provider/setting.h"
 #include "provider/trace.h"
 #include "task/task.h"
@@ -24,11 +24,12 @@
 #define BATCH 100                /* results in one transaction */
 #define CLAIM_MOST 500           /* rows of one claim */
 #define CLAIM_EACH 100           /* of one post office and shard in it */
+#define APART (10 * USEC_MS)     /* claims that the bell asks for, and batches of results: what comes meanwhile
+				    goes along */
 #define TROUBLE_PAUSE (USEC_S)   /* after the database refused */
 #define FIRST_LOOK (3 * USEC_S / 2) /* for what a dead predecessor left */
 #define COUNT_EVERY (15 * USEC_S)
 #define END_MOST (5 * USEC_S)
-#define BODY_KEPT 65536 /* octets of a body that need not be read twice */
 
 struct sending { /* a job under way, until its last result is written */
 	plan_job *job;
@@ -53,7 +54,10 @@ static struct {
 	notice *written;   /* results wait */
 	notice *over;      /* for the lease's task */
 	link_t outcomes;
+	int waiting; /* of them */
 	uint64_t ask;      /* shards to be claimed from now */
+	uint64_t fresh;    /* of them, those only the bell has told of */
+	usec next_claim;   /* for what only the bell asks */
 	uint64_t later;    /* and when half of what is in memory is done */
 	int resume;
 	usec lease_until;  /* by this process's clock, from before the asking */
@@ -112,6 +116,7 @@ static void result_queue(struct sending *s, const struct queue_result *r)
 	o->of = s;
 	o->result = *r;
 	list_append(&out.outcomes, &o->link);
+	out.waiting++;
 	notice_raise(out.written);
 }
 
@@ -123,6 +128,7 @@ static int outcomes_take(struct outcome **batch)
 		batch[n] = LINK_OWNER(first, struct outcome, link);
 		list_remove(first);
 	}
+	out.waiting -= n;
 	return n;
 }
 
@@ -153,8 +159,9 @@ static status results_run(void *arg)
 	task_shield(true);
 	while (!out.ended) {
 		out.writing = true;
-		while (outcomes_write())
-			;
+		for (usec began = clock_now(); outcomes_write(); began = clock_now())
+			if (!out.ended && out.waiting < BATCH && clock_now() < began + APART)
+				task_sleep(began + APART - clock_now());
 		out.writing = false;
 		notice_wait(out.written);
 	}
@@ -208,67 +215,6 @@ static struct client_result own_word(enum client_outcome o, const char *enhanced
 		.phase = CLIENT_CONNECTING,
 		.enhanced = slice_z(enhanced),
 		.text = text};
-}
-
-/* The body as it was taken, without the Return-Path that mailboxes of the same message have. A host is told
-   its size before the text (SIZE, BDAT), so the beginning is looked at before anybody is connected to. */
-struct body {
-	const plan_job *job;
-	uint64_t size; /* of the stored one */
-	uint64_t skip; /* octets of that field */
-	slice whole;   /* a small one is here since then */
-	bool begun, inside;
-	arena *a;
-	status (*take)(slice piece, void *to);
-	void *to;
-	uint64_t left; /* of `skip`, while it is handed out */
-};
-
-static status body_look(slice piece, void *arg)
-{
-	struct body *b = arg;
-
-	if (!b->begun) {
-		b->inside = slice_starts_nocase(piece, S("Return-Path:"));
-		if (piece.size == b->size && piece.size <= BODY_KEPT)
-			b->whole = arena_copy(b->a, piece);
-	}
-	b->begun = true;
-	if (b->inside) {
-		size_t end = slice_find(piece, '\n');
-
-		b->inside = end == piece.size;
-		b->skip += b->inside ? end : end + 1;
-	}
-	return b->inside ? ST_OK : ST_LIMITED; /* enough has been seen */
-}
-
-static status body_open(const plan_job *j, arena *a, struct body *b)
-{
-	*b = (struct body){.job = j, .size = (uint64_t)j->entries[0].size, .a = a};
-	status kind = blob_each_of(j->postoffice, j->message, body_look, b);
-	return kind == ST_LIMITED ? ST_OK : kind;
-}
-
-static status body_piece(slice piece, void *arg)
-{
-	struct body *b = arg;
-	uint64_t skipped = b->left < piece.size ? b->left : piece.size;
-
-	b->left -= skipped;
-	piece = slice_from(piece, (size_t)skipped);
-	return piece.size ? b->take(piece, b->to) : ST_OK;
-}
-
-static status body_source(void *arg, status (*take)(slice piece, void *to), void *to)
-{
-	struct body *b = arg;
-
-	b->take = take;
-	b->to = to;
-	b->left = b->skip;
-	return b->whole.at ? body_piece(b->whole, b)
-			   : blob_each_of(b->job->postoffice, b->job->message, body_piece, b);
 }
 
 static rcpt_parameters dsn_of(const queue_entry *e)
@@ -365,7 +311,7 @@ static status attempt_made(struct sending *s)
 		attempts_all(s, &why, arena_copy(&j->a, host));
 	} else {
 		usec began = clock_now();
-		status kind = body_open(j, &j->a, &body);
+		status kind = body_open(j, &body);
 
 		if (passes(kind))
 			return kind;
@@ -505,9 +451,15 @@ static void start_senders(usec *wait)
 
 static void rows_plan(const queue_entry *rows, int n, arena *a)
 {
-	for (int i = 0; i < n; i++)
-		plan_add(out.plan, &out.limits, &rows[i],
+	const slice *bodies = bodies_read(rows, n, a);
+
+	for (int i = 0; i < n; i++) {
+		plan_job *j = plan_add(out.plan, &out.limits, &rows[i],
 			out.way->destination(out.way->arg, rows[i].domain, a));
+
+		if (!j->body.at && bodies[i].at)
+			j->body = arena_copy(&j->a, bodies[i]);
+	}
 }
 
 /* What a claim could not give for want of room is asked for again when half of it is done. */
@@ -515,6 +467,7 @@ static void put_off(uint64_t shards)
 {
 	out.later |= shards;
 	out.ask &= ~shards;
+	out.fresh &= ~shards;
 	out.resume = plan_rows(out.plan) / 2;
 }
 
@@ -522,9 +475,9 @@ static status claim(void)
 {
 	arena a = ARENA_INIT;
 	int room = rows_most() - plan_rows(out.plan), n = 0;
-	struct queue_claim c = {.shards = out.ask, .each = CLAIM_EACH,
+	uint64_t more = 0;
+	struct queue_claim c = {.shards = out.ask, .fresh = out.fresh, .each = CLAIM_EACH, .more = &more,
 		.most = (unsigned)(room < CLAIM_MOST ? room : CLAIM_MOST)};
-	uint64_t gave = 0;
 	queue_entry *rows = NULL;
 	status kind = ST_OK;
 
@@ -532,18 +485,17 @@ static status claim(void)
 	if (room <= 0) {
 		put_off(out.ask);
 	} else {
-		out.ask = 0;
+		out.ask = out.fresh = 0;
+		out.next_claim = clock_now() + APART;
 		kind = queue_claim(out.runner, &c, &a, &rows, &n);
 		if (kind != ST_OK)
-			out.ask |= c.shards;
+			more = c.shards;
 	}
 	if (n > 0)
 		rows_plan(rows, n, &a);
-	for (int i = 0; i < n; i++)
-		gave |= UINT64_C(1) << rows[i].shard;
-	out.ask |= gave;
+	out.ask |= more;
 	if (kind == ST_OK && c.full_count > 0)
-		put_off(c.shards & ~gave);
+		put_off(c.shards & ~more);
 	arena_release(&a);
 	return kind;
 }
@@ -556,6 +508,11 @@ static void claim_and_start(usec *wait)
 	}
 	start_senders(wait);
 	while (out.ask && !out.leaving && clock_now() < out.lease_until) {
+		if (out.ask == out.fresh && clock_now() < out.next_claim) {
+			if (out.next_claim < *wait)
+				*wait = out.next_claim;
+			return;
+		}
 		if (claim() != ST_OK || task_cancelled()) {
 			*wait = clock_now() + TROUBLE_PAUSE;
 			return;
@@ -569,8 +526,20 @@ static void poll_due(void)
 	uint64_t due;
 
 	limits_read();
-	if (queue_due(out.runner, &due) == ST_OK)
-		out.ask |= due & ~out.later;
+	if (queue_due(out.runner, &due) != ST_OK)
+		return;
+	out.ask |= due & ~out.later;
+	out.fresh &= ~due;
+}
+
+/* Deliveries ring for a shard or two, operators for all: then old mail may be due as well. */
+static void bell_heard(uint64_t shards)
+{
+	if (shards == UINT64_MAX)
+		out.fresh = 0;
+	else
+		out.fresh |= shards & ~out.ask;
+	out.ask |= shards;
 }
 
 /* ---- leases */
@@ -656,7 +625,7 @@ static void serve(unsigned seat)
 		struct wait on[] = {{bell, WAIT_READ, NULL}, {-1, 0, out.changed}};
 		usec until = next_poll < next_tend ? next_poll : next_tend;
 		if (task_wait_any(on, 2, wait < until ? wait : until, &which) == ST_OK && which == 0)
-			out.ask |= queue_rung(seat);
+			bell_heard(queue_rung(seat));
 	}
 	task_forget(bell);
 }
@@ -708,8 +677,9 @@ status outbound_run(void *arg)
 	out.way = c->transport;
 	out.running = true;
 	out.leaving = out.ended = out.writing = false;
-	out.ask = out.later = 0;
-	out.senders = 0;
+	out.ask = out.fresh = out.later = 0;
+	out.next_claim = 0;
+	out.senders = out.waiting = 0;
 	list_init(&out.outcomes);
 	out.changed = notice_open();
 	out.written = notice_open();

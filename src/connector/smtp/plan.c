@@ -217,7 +217,7 @@ static void lane_take(struct plan_lane *lane, plan_job *j)
 	list_prepend(behind, &j->link);
 }
 
-void plan_add(plan *p, const struct plan_limits *l, const queue_entry *e, slice destination)
+plan_job *plan_add(plan *p, const struct plan_limits *l, const queue_entry *e, slice destination)
 {
 	struct plan_office *o = office_for(p, e->postoffice);
 	struct plan_destination *d = destination_for(p, destination);
@@ -229,17 +229,18 @@ void plan_add(plan *p, const struct plan_limits *l, const queue_entry *e, slice 
 		j = job_new(e, o, d);
 		job_take(j, e);
 		list_append(&p->suspects, &j->link);
-		return;
+		return j;
 	}
 	struct plan_lane *lane = lane_for(p, o, d);
 	j = job_to_join(lane, e, l->recipients);
 	if (j) {
 		job_take(j, e);
-		return;
+		return j;
 	}
 	j = job_new(e, o, d);
 	job_take(j, e);
 	lane_take(lane, j);
+	return j;
 }
 
 /* ---- whose turn it is */

@@ -30,6 +30,7 @@ typedef struct plan_job { /* owned by the plan until plan_next gave it, then by 
 	slice destination;
 	queue_entry *entries;
 	int n, room;
+	slice body; /* in `a`, when its small text was read with others'; else NULL */
 	bool suspect; /* alone, and no other suspect beside it (R8) */
 	struct plan_lane *lane;
 	struct plan_office *office;
@@ -38,8 +39,8 @@ typedef struct plan_job { /* owned by the plan until plan_next gave it, then by 
 
 plan *plan_open(void);
 void plan_close(plan **p); /* jobs that wait go too */
-/* Copies the row. Its destination is the key of its limits. */
-void plan_add(plan *p, const struct plan_limits *l, const queue_entry *e, slice destination);
+/* Copies the row, and gives the job it went into. Its destination is the key of its limits. */
+plan_job *plan_add(plan *p, const struct plan_limits *l, const queue_entry *e, slice destination);
 /* The next job that may start now, or NULL; *wait = the moment when another may by time alone
    (USEC_NEVER: none). It counts as active until plan_sent. */
 plan_job *plan_next(plan *p, const struct plan_limits *l, usec now, usec *wait);

@@ -4,6 +4,7 @@
 #include "provider/queue.h"
 
 #include "base/id.h"
+#include "provider/blob.h"
 #include "provider/housekeep.h"
 #include "provider/route.h"
 #include "provider/setting.h"
@@ -270,6 +271,70 @@ Test(queue, post_offices_take_turns)
 	c.full_count = 0;
 	cr_assert_eq(queue_claim(r, &c, &a, &e, &n), ST_OK);
 	cr_expect_eq(n, 10, "claimed rows come no second time");
+	queue_runner_close(&r);
+	arena_release(&a);
+}
+
+static int claimed(queue_runner *r, struct queue_claim *c, arena *a)
+{
+	queue_entry *e;
+	int n;
+
+	cr_assert_eq(queue_claim(r, c, a, &e, &n), ST_OK);
+	return n;
+}
+
+Test(queue, a_claim_tells_where_more_is_due_and_leaves_deferred_rows_to_the_poll)
+{
+	uint64_t b = UINT64_C(1) << queue_shard(S("b.test")), more = 42;
+	struct queue_claim c = {.shards = b, .most = 3, .each = 3, .more = &more};
+	int64_t office = store_postoffice();
+	arena a = ARENA_INIT;
+
+	for (int i = 0; i < 4; i++)
+		queue_one(office, "b.test");
+	given_sql("insert into queue_deferred select * from queue order by qid limit 1");
+	given_sql("delete from queue where qid in (select qid from queue_deferred)");
+	queue_runner *r = runner();
+	c.fresh = b;
+	cr_expect_eq(claimed(r, &c, &a), 3);
+	cr_expect_eq(more, b, "three were all there was room for");
+	cr_expect_eq(claimed(r, &c, &a), 0, "only what was never deferred is wanted");
+	cr_expect_eq(more, 0);
+	c.fresh = 0;
+	cr_expect_eq(claimed(r, &c, &a), 1);
+	cr_expect_eq(more, 0, "a claim with room to spare took all");
+	queue_runner_close(&r);
+	arena_release(&a);
+}
+
+static status body_count(int which, slice raw, void *arg)
+{
+	int *seen = arg;
+
+	cr_expect(slice_same(raw, RAW), "%d: %.*s", which, SLICE_ARGS(raw));
+	seen[which]++;
+	return ST_OK;
+}
+
+Test(queue, small_texts_of_many_messages_come_together)
+{
+	int64_t office = store_postoffice(), ids[3] = {0, 1, 0};
+	int n, seen[3] = {0};
+	arena a = ARENA_INIT;
+
+	queue_one(office, "b.test");
+	queue_one(office, "c.test");
+	queue_runner *r = runner();
+	queue_entry *e = claim(r, 10, 10, &a, &n);
+	cr_assert_eq(n, 2);
+	ids[0] = e[0].message;
+	ids[2] = e[1].message;
+	cr_expect_eq(blob_each_small_of(office, ids, 3, 1000, body_count, seen), ST_OK);
+	cr_expect(seen[0] == 1 && seen[1] == 0 && seen[2] == 1, "one of them is no message");
+	cr_expect_eq(blob_each_small_of(office, ids, 3, RAW.size - 1, body_count, seen), ST_OK);
+	cr_expect_eq(blob_each_small_of(office + 1, ids, 3, 1000, body_count, seen), ST_OK);
+	cr_expect_eq(seen[0] + seen[2], 2, "too big, and another post office's");
 	queue_runner_close(&r);
 	arena_release(&a);
 }

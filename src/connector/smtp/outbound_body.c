@@ -1,0 +1,124 @@
+#include "connector/smtp/outbound_body.h"
+
+#include "provider/blob.h"
+
+#define BODY_KEPT 65536 /* octets of a body that need not be read twice */
+#define SMALL 16384     /* octets of one that is read with others */
+#define TOGETHER 100    /* read at once: 1.6 MB at most */
+
+static status body_look(slice piece, void *arg)
+{
+	struct body *b = arg;
+
+	if (!b->begun) {
+		b->inside = slice_starts_nocase(piece, S("Return-Path:"));
+		if (piece.size == b->size && piece.size <= BODY_KEPT)
+			b->whole = piece.at == b->job->body.at ? piece : arena_copy(&b->job->a, piece);
+	}
+	b->begun = true;
+	if (b->inside) {
+		size_t end = slice_find(piece, '\n');
+
+		b->inside = end == piece.size;
+		b->skip += b->inside ? end : end + 1;
+	}
+	return b->inside ? ST_OK : ST_LIMITED; /* enough has been seen */
+}
+
+status body_open(plan_job *j, struct body *b)
+{
+	*b = (struct body){.job = j, .size = (uint64_t)j->entries[0].size};
+	status kind = j->body.at ? body_look(j->body, b)
+				 : blob_each_of(j->postoffice, j->message, body_look, b);
+	return kind == ST_LIMITED ? ST_OK : kind;
+}
+
+static status body_piece(slice piece, void *arg)
+{
+	struct body *b = arg;
+	uint64_t skipped = b->left < piece.size ? b->left : piece.size;
+
+	b->left -= skipped;
+	piece = slice_from(piece, (size_t)skipped);
+	return piece.size ? b->take(piece, b->to) : ST_OK;
+}
+
+status body_source(void *arg, status (*take)(slice piece, void *to), void *to)
+{
+	struct body *b = arg;
+
+	b->take = take;
+	b->to = to;
+	b->left = b->skip;
+	return b->whole.at ? body_piece(b->whole, b)
+			   : blob_each_of(b->job->postoffice, b->job->message, body_piece, b);
+}
+
+/* ---- many at once */
+
+struct reading {
+	const queue_entry *rows;
+	int n;
+	slice *bodies;
+	bool *seen;
+	int64_t messages[TOGETHER]; /* asked for */
+	int count;
+	arena *a;
+};
+
+static bool is_small_and_new(const queue_entry *e)
+{
+	return e->attempts == 0 && e->kills == 0 && e->state == QUEUE_READY && !e->returned && e->size <= SMALL;
+}
+
+/* A message to many is read once. */
+static status body_keep(int which, slice raw, void *arg)
+{
+	struct reading *r = arg;
+	slice body = arena_copy(r->a, raw);
+
+	for (int i = 0; i < r->n; i++)
+		if (r->rows[i].message == r->messages[which] && is_small_and_new(&r->rows[i]))
+			r->bodies[i] = body;
+	return ST_OK;
+}
+
+static bool asked_for(const struct reading *r, int64_t message)
+{
+	for (int i = 0; i < r->count; i++)
+		if (r->messages[i] == message)
+			return true;
+	return false;
+}
+
+/* The rows from `first` on that share its post office. */
+static void gather(struct reading *r, int first)
+{
+	r->count = 0;
+	for (int i = first; i < r->n && r->count < TOGETHER; i++) {
+		const queue_entry *e = &r->rows[i];
+
+		if (r->seen[i] || e->postoffice != r->rows[first].postoffice)
+			continue;
+		r->seen[i] = true;
+		if (is_small_and_new(e) && !r->bodies[i].at && !asked_for(r, e->message))
+			r->messages[r->count++] = e->message;
+	}
+}
+
+const slice *bodies_read(const queue_entry *rows, int n, arena *a)
+{
+	struct reading r = {.rows = rows, .n = n, .a = a};
+
+	r.bodies = arena_new_array(a, (size_t)n, sizeof *r.bodies);
+	r.seen = arena_new_array(a, (size_t)n, sizeof *r.seen);
+	for (int first = 0; first < n; first++) {
+		if (r.seen[first])
+			continue;
+		gather(&r, first);
+		if (r.count > 1 && blob_each_small_of(rows[first].postoffice, r.messages, r.count, SMALL,
+					   body_keep, &r) != ST_OK)
+			break;
+	}
+	return r.bodies;
+}

@@ -1,0 +1,30 @@
+/* The texts of messages on their way out, as the client asks for them: small ones of many rows in one
+   round trip, big ones in pieces when they are sent. */
+#ifndef PENNYPOST_CONNECTOR_SMTP_OUTBOUND_BODY_H
+#define PENNYPOST_CONNECTOR_SMTP_OUTBOUND_BODY_H
+
+#include "connector/smtp/plan.h"
+
+/* The body as it was taken, without the Return-Path that mailboxes of the same message have. A host is told
+   its size before the text (SIZE, BDAT), so the beginning is looked at before anybody is connected to. */
+struct body {
+	plan_job *job;
+	uint64_t size; /* of the stored one */
+	uint64_t skip; /* octets of that field */
+	slice whole;   /* a small one is here since then; in the job's arena */
+	bool begun, inside;
+	status (*take)(slice piece, void *to);
+	void *to;
+	uint64_t left; /* of `skip`, while it is handed out */
+};
+
+/* Looks at the beginning. Kinds as blob_each_of has them. */
+status body_open(plan_job *j, struct body *b);
+/* A client_source (client.h); its argument is the struct body. */
+status body_source(void *arg, status (*take)(slice piece, void *to), void *to);
+
+/* The small texts of rows that were never tried and share a post office with others, by row; a NULL slice for
+   all else, also when the store is not to be had: their senders read for themselves. */
+const slice *bodies_read(const queue_entry *rows, int n, arena *a);
+
+#endif
