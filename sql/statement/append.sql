@@ -30,8 +30,8 @@ with counted as (
 select 1 / count(*)::int, max(folder), max(uidvalidity), max(first), max(modseq) from numbered;
 
 -- statement append_reason
--- $2 mailbox, $3 name: whether the folder is there to be appended to.
-select 1 from folder f join mailbox m on m.postoffice = f.postoffice and m.mailbox = f.mailbox
+-- $2 mailbox, $3 name, $4 bytes: the folder, when it is there to be appended to: 1 with room, 0 without.
+select (m.quota = 0 or m.used + $4::bigint <= m.quota)::int from folder f join mailbox m on m.postoffice = f.postoffice and m.mailbox = f.mailbox
 where f.postoffice = $1::bigint and f.mailbox = $2::bigint and f.name = $3::text and m.state = 0;
 
 -- statement append_found

@@ -10,6 +10,8 @@
 #include "provider/news.h"
 #include "provider/settle.h"
 
+#define TRIES_MOST 5 /* names of folders do not change so often while one waits */
+
 struct appending {
 	struct append *x;
 	slice name;
@@ -159,13 +161,33 @@ static status append_once(void *arg, bool again)
 	return ST_OK;
 }
 
-static status reason_find(const struct appending *p)
+/* ST_OK: nothing that stays; the folder came, or was given its name, while the statement waited for the mailbox's
+   row, or room was made since. */
+static status reason_find(struct appending *p)
 {
-	status s = db_one(SQL_APPEND_REASON,
-		(struct param[]){p_int(p->x->postoffice), p_int(p->x->mailbox), p_text(p->name)}, 3,
-		NULL, NULL);
+	struct rows r;
+	int64_t bytes = 0;
 
-	return s == ST_OK ? ST_FULL : s;
+	for (int i = 0; i < p->x->n; i++)
+		bytes += (int64_t)blob_writer_size(p->x->messages[i].body);
+	TRY(db_one(SQL_APPEND_REASON,
+		(struct param[]){p_int(p->x->postoffice), p_int(p->x->mailbox), p_text(p->name),
+			p_int(bytes)},
+		4, &p->a, &r));
+	return row_int(&r, 0, 0) ? ST_OK : ST_FULL;
+}
+
+/* As long as its entries are refused for a reason that is over. */
+static status append_settle(struct appending *p)
+{
+	for (int tries = 0; tries < TRIES_MOST; tries++) {
+		status s = settle(append_once, p);
+
+		if (s != ST_INVALID || p->failed != p->entries_at)
+			return s;
+		TRY(reason_find(p));
+	}
+	return ST_BUSY;
 }
 
 static status append_in(struct append *x, arena *a)
@@ -177,9 +199,7 @@ static status append_in(struct append *x, arena *a)
 		return ST_ABSENT;
 	for (int i = 0; i < x->n; i++)
 		x->messages[i].id = id_new();
-	s = settle(append_once, &p);
-	if (s == ST_INVALID && p.failed == p.entries_at)
-		s = reason_find(&p);
+	s = append_settle(&p);
 	arena_release(&p.a);
 	TRY(s);
 	for (int i = 0; i < x->n; i++)

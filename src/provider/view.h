@@ -80,8 +80,8 @@ status view_refresh(view *v, bool hold, arena *a, struct view_change *out);
 
 /* What became of the folder since a MODSEQ that a client knows (CHANGEDSINCE, QRESYNC): the
    changed ones are the entries with a greater modseq. Gives the vanished as ranges, rising; when the
-   change log does not reach so far back, *complete is false and they are all UIDs below uidnext that
-   are not in the view. */
+   change log does not reach so far back, or the folder was removed since it was opened, *complete is false
+   and they are all UIDs below uidnext that are not in the view. */
 struct view_range {
 	uint32_t first, last;
 };

@@ -87,10 +87,13 @@ status view_vanished(
 	view *v, int64_t since, arena *a, struct view_range **ranges, int *n, bool *complete)
 {
 	struct rows r;
+	status s = db_one(SQL_VIEW_VANISHED,
+		(struct param[]){p_int(v->postoffice), p_int(v->folder), p_int(since), p_int(v->modseq)}, 4, a, &r);
 
-	TRY(db_one(SQL_VIEW_VANISHED,
-		(struct param[]){p_int(v->postoffice), p_int(v->folder), p_int(since), p_int(v->modseq)}, 4, a, &r));
-	*complete = since >= row_int(&r, 0, 0);
+	if (s != ST_OK && s != ST_ABSENT)
+		return s;
+	/* A folder that was removed since it was opened tells nothing; the view still does. */
+	*complete = s == ST_OK && since >= row_int(&r, 0, 0);
 	if (!*complete) {
 		*ranges = view_absent(v, a, n);
 		return ST_OK;

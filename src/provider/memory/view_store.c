@@ -116,8 +116,11 @@ status view_vanished(
 	status kind = here_take(v, &h);
 
 	*n = 0;
-	*complete = true;
-	if (kind == ST_OK) {
+	*complete = kind == ST_OK;
+	if (kind == ST_ABSENT) {
+		*ranges = view_absent(v, a, n);
+		kind = ST_OK;
+	} else if (kind == ST_OK) {
 		int most = 1;
 
 		EACH(struct m_gone, &h.m->gone, count)

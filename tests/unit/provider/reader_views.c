@@ -317,6 +317,30 @@ Test(views, tell_what_vanished_since)
 	view_close(&v);
 }
 
+Test(views, what_vanished_of_a_removed_folder_is_told_by_the_view)
+{
+	view *v;
+	struct view_change c;
+	struct view_stored s;
+	struct view_range *ranges;
+	bool complete = true;
+	int n;
+	uint32_t some[] = {2};
+
+	made(S("a"));
+	filled(S("a"), 3);
+	v = opened(S("a"));
+	cr_assert_eq(view_store(v, some, 1, DELETED, false, &me.a, &s), ST_OK);
+	cr_assert_eq(view_expunge(v, some, 1, &me.a, &c), ST_OK);
+	cr_assert_eq(folder_remove(me.postoffice, me.mailbox, S("a")), ST_OK);
+	cr_assert_eq(view_vanished(v, 1, &me.a, &ranges, &n, &complete), ST_OK);
+	cr_assert(!complete);
+	cr_assert_eq(n, 1);
+	cr_assert_eq(ranges[0].first, 2);
+	cr_assert_eq(ranges[0].last, 2);
+	view_close(&v);
+}
+
 Test(views, copy_all_or_none)
 {
 	view *v;
