@@ -417,13 +417,6 @@ static status servers_parse(slice list, struct servers *out)
 	return ST_OK;
 }
 
-status dns_servers_check(slice servers)
-{
-	struct servers parsed;
-
-	return servers_parse(servers, &parsed);
-}
-
 /* The system's list may be longer than what can be watched. */
 static int cut_servers(ares_channel channel)
 {

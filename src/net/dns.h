@@ -78,8 +78,6 @@ struct dns_conf {
 status dns_open(const struct dns_conf *c, dns **out);
 /* All its questions must have been waited for or dropped. */
 void dns_close(dns **d);
-/* Whether a list of servers could be opened. */
-status dns_servers_check(slice servers);
 
 /* Starts a question; what went wrong at once is told by dns_wait. The name is copied. */
 dns_question *dns_ask(dns *d, enum dns_type type, slice name);

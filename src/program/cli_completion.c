@@ -1,5 +1,6 @@
 /* What makes bash and zsh complete the words of this program: scripts made of the table. */
 #include "program/cli.h"
+#include "provider/setting.h"
 
 #include <string.h>
 
@@ -37,8 +38,18 @@ static void add_second_words(const struct cli_command *first, text *t)
 
 /* ---- bash */
 
+static bool is_listed(const struct cli_parameter *p)
+{
+	return p->kind == CLI_WORD || p->kind == CLI_SETTING;
+}
+
 static void add_word_list(const struct cli_parameter *p, text *t)
 {
+	if (p->kind == CLI_SETTING) {
+		for (int id = 0; id < S_COUNT; id++)
+			text_format(t, "%s%s", id ? " " : "", setting_rows[id].name);
+		return;
+	}
 	slice rest = slice_z(p->words), word;
 	for (int i = 0; slice_take(&rest, '|', &word); i++)
 		text_format(t, "%s%.*s", i ? " " : "", SLICE_ARGS(word));
@@ -54,11 +65,13 @@ static void bash_command(const struct cli_command *m, text *t)
 			text_format(t, " %s", p->name);
 	text_add_z(t, "'\n");
 	for (const struct cli_parameter *p = m->parameters; p->name; p++) {
-		if (p->kind != CLI_WORD)
+		if (!is_listed(p))
 			continue;
 		text_add_z(t, "\t\t");
 		if (is_option(p))
 			text_format(t, "[ \"$before\" = %s ] && ", p->name);
+		else if (p->kind == CLI_SETTING)
+			text_add_z(t, "[ \"$before\" = \"$second\" ] && ");
 		text_add_z(t, "words='");
 		add_word_list(p, t);
 		text_add_z(t, "'\n");
@@ -141,7 +154,7 @@ static void zsh_parameter(const struct cli_parameter *p, text *t)
 		text_format(t, ":%s:", is_option(p) ? cli_kind_word(p->kind) : p->name);
 		if (p->kind == CLI_FILE)
 			text_add_z(t, "_files");
-		if (p->kind == CLI_WORD) {
+		if (is_listed(p)) {
 			text_add_char(t, '(');
 			add_word_list(p, t);
 			text_add_char(t, ')');

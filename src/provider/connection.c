@@ -41,7 +41,6 @@ struct pool {
 	usec away_since; /* monotonic; 0 = not away */
 	usec said_at;
 	usec backoff;
-	char trouble[200];
 	const char *uri;
 };
 
@@ -243,20 +242,6 @@ void db_patience(usec span)
 	atomic_store(&patience, span);
 }
 
-const char *db_trouble(enum db_role role)
-{
-	static _Thread_local char words[sizeof pools[0][0].trouble];
-	words[0] = 0;
-	for (int home = 0; home < HOMES; home++) {
-		struct pool *p = &pools[role][home];
-		pthread_mutex_lock(&p->lock);
-		if (p->away_since)
-			memcpy(words, p->trouble, sizeof words);
-		pthread_mutex_unlock(&p->lock);
-	}
-	return words;
-}
-
 static void away(struct pool *p, enum db_role role, slice why)
 {
 	bool say = false;
@@ -268,7 +253,6 @@ static void away(struct pool *p, enum db_role role, slice why)
 	if (p->backoff > RETRY_MOST)
 		p->backoff = RETRY_MOST;
 	p->retry_at = now + p->backoff / 2 + (usec)random_below((uint64_t)p->backoff / 2 + 1);
-	snprintf(p->trouble, sizeof p->trouble, "%.*s", SLICE_ARGS(why));
 	if (p->said_at == 0 || now - p->said_at > SAY_AGAIN) {
 		p->said_at = now;
 		say = true;

@@ -177,8 +177,6 @@ void db_close(void);                        /* nobody may be inside any more */
 /* Most connections of a role from now on. */
 void db_width(enum db_role role, unsigned connections);
 void db_patience(usec span);                /* longest wait for a free connection (setting db_patience) */
-/* Plain text of a role's last connection error, for the operator's log line. Static wheel. */
-const char *db_trouble(enum db_role role);
 
 /* Checks a connection URI (or key=value string) and gives it with another user and password. Empty `user`:
    as it is. An empty `password` keeps the one that stands there. ST_INVALID with *why. */

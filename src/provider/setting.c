@@ -38,7 +38,6 @@ static struct {
 	pthread_mutex_t load; /* guards what follows; one load at a time changes anything */
 	struct value *replaced;
 	int64_t seen;
-	_Atomic uint64_t revision;
 } memory = {.lock = PTHREAD_RWLOCK_INITIALIZER, .load = PTHREAD_MUTEX_INITIALIZER};
 
 /* ---- values */
@@ -170,11 +169,6 @@ bool setting_lists(enum setting_id id, const struct setting_at *at, slice word)
 	return setting_list_has(setting_text(id, at), word);
 }
 
-uint64_t setting_revision(void)
-{
-	return atomic_load(&memory.revision);
-}
-
 status setting_show(
 	enum setting_id id, const struct setting_at *at, arena *a, slice *value, unsigned *scope)
 {
@@ -247,7 +241,6 @@ status setting_load(void)
 	if (kind == ST_OK && r.count) {
 		int64_t last = row_int(&r, r.count - 1, 5);
 		memory.seen = last > memory.seen ? last : memory.seen;
-		atomic_fetch_add(&memory.revision, 1);
 	}
 	free_buried(clock_now() - KEEP_REPLACED);
 	pthread_mutex_unlock(&memory.load);
@@ -287,7 +280,6 @@ void setting_open(void)
 	atomic_store(&memory.narrow_size, 0);
 	pthread_rwlock_unlock(&memory.lock);
 	memory.seen = 0;
-	atomic_fetch_add(&memory.revision, 1);
 	pthread_mutex_unlock(&memory.load);
 }
 

@@ -46,8 +46,6 @@ bool setting_on(enum setting_id id, const struct setting_at *at);
 slice setting_text(enum setting_id id, const struct setting_at *at);
 /* LIST: whether the word stands in it (any case). */
 bool setting_lists(enum setting_id id, const struct setting_at *at, slice word);
-/* Rises when any setting changed; for caches of parsed values. */
-uint64_t setting_revision(void);
 
 /* Checks and normalises a written value ("4 kb" -> "4 KB"): ST_INVALID with *why telling the allowed
    range or words. */

@@ -73,13 +73,6 @@ bool setting_lists(enum setting_id id, const struct setting_at *at, slice word)
 	return setting_list_has(setting_text(id, at), word);
 }
 
-uint64_t setting_revision(void)
-{
-	uint64_t revision = store_take()->settings_revision;
-	store_give();
-	return revision;
-}
-
 static unsigned scope_of(const struct setting_at *at)
 {
 	return at->mailbox       ? SCOPE_MAILBOX
@@ -118,7 +111,6 @@ status setting_set(enum setting_id id, const struct setting_at *at, const slice 
 		}
 		v->value = arena_copy(&s->a, normal);
 	}
-	s->settings_revision++;
 	store_give();
 	return ST_OK;
 }

@@ -48,10 +48,10 @@ void memory_reset(void)
 	struct store *s = store_take();
 	arena all = s->a;
 	/* Caches of others compare revisions: they must not see an old number again. */
-	uint64_t settings = s->settings_revision + 1, routing = s->routing_revision + 1;
+	uint64_t routing = s->routing_revision + 1;
 
 	arena_clear(&all);
-	*s = (struct store){.a = all, .settings_revision = settings, .routing_revision = routing};
+	*s = (struct store){.a = all, .routing_revision = routing};
 	start();
 	store_give();
 	sasl_nonce_fix((slice){0});

@@ -153,7 +153,7 @@ struct m_trace {
 struct store {
 	arena a;
 	link_t postoffices, blobs, messages, values, repeats, failures, traces, queue, dkim_keys, greylist;
-	uint64_t settings_revision, routing_revision;
+	uint64_t routing_revision;
 	status deliver_fail, deliver_lose;
 	const char *unhealthy;
 	slice scram_salt;

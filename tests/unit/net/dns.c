@@ -333,14 +333,28 @@ ON_BOTH(dns, is_what_pure_functions_ask)
 	end();
 }
 
+static status opened_with(const char *servers)
+{
+	struct dns_conf conf = DNS_CONF_INIT;
+	dns *d = NULL;
+
+	conf.servers = slice_z(servers);
+	status kind = dns_open(&conf, &d);
+	if (kind == ST_OK)
+		dns_close(&d);
+	return kind;
+}
+
 Test(dns, lists_of_servers_are_checked)
 {
-	cr_expect_kind(dns_servers_check(S("")), ST_OK);
-	cr_expect_kind(dns_servers_check(S("192.0.2.1 2001:db8::1 [2001:db8::1]:53 127.0.0.1:5353")), ST_OK);
-	cr_expect_kind(dns_servers_check(S("localhost")), ST_INVALID);
-	cr_expect_kind(dns_servers_check(S("*:53")), ST_INVALID);
-	cr_expect_kind(dns_servers_check(S("53")), ST_INVALID);
-	cr_expect_kind(dns_servers_check(S("1.1.1.1 1.1.1.2 1.1.1.3 1.1.1.4 1.1.1.5 1.1.1.6 1.1.1.7")), ST_INVALID);
+	begin();
+	cr_expect_kind(opened_with(""), ST_OK);
+	cr_expect_kind(opened_with("192.0.2.1 2001:db8::1 [2001:db8::1]:53 127.0.0.1:5353"), ST_OK);
+	cr_expect_kind(opened_with("localhost"), ST_INVALID);
+	cr_expect_kind(opened_with("*:53"), ST_INVALID);
+	cr_expect_kind(opened_with("53"), ST_INVALID);
+	cr_expect_kind(opened_with("1.1.1.1 1.1.1.2 1.1.1.3 1.1.1.4 1.1.1.5 1.1.1.6 1.1.1.7"), ST_INVALID);
+	end();
 }
 
 Test(dns, addresses_are_asked_backwards)
