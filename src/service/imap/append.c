@@ -1,13 +1,16 @@
-/* APPEND (RFC 9051 6.3.12) of one message or several (MULTIAPPEND, RFC 3502), as text or binary (RFC 3516), and REPLACE: a
-   message flows from the stream into the store, never whole in memory, and stands there only when all
-   of them came. */
+/* APPEND (RFC 9051 6.3.12) of one message or several (MULTIAPPEND, RFC 3502), as text or binary (RFC 3516), or put
+   together from parts of stored ones (CATENATE, RFC 4469), and REPLACE: a message flows from the stream into the
+   store, never whole in memory, and stands there only when all of them came. */
 #include "provider/append.h"
 
 #include "service/imap/flags.h"
 #include "service/imap/names.h"
 #include "service/imap/selected.h"
+#include "service/imap/url.h"
 
 #define MESSAGES_MOST 100               /* in one command */
+#define URL_SHOWN 1000
+#define PARTS_MOST 1000       /* of messages put together in one command */
 #define HEADER_MOST ((size_t)64 * 1024) /* octets of a header that are kept to be looked at */
 
 struct appending {
@@ -16,6 +19,8 @@ struct appending {
 	text header[MESSAGES_MOST];
 	struct flag_words flags[MESSAGES_MOST];
 	status stored; /* of the bodies; the client is heard to the end whatever it is */
+	int parts;
+	slice bad_url; /* CATENATE: nothing is behind it */
 };
 
 /* ---- one message */
@@ -27,6 +32,7 @@ struct incoming {
 	uint64_t size;      /* stored so far */
 	uint64_t line_size; /* octets of the present line of the header, without CR */
 	char last;          /* the octet before this piece */
+	uint64_t most;      /* octets it may have */
 	bool binary, header_ends, nul;
 };
 
@@ -85,6 +91,7 @@ static status literal_store(conversation *c, const literal *l, struct incoming *
 	slice piece;
 	status s = ST_OK;
 
+	in->binary = l->binary;
 	for (uint64_t left = l->size; s == ST_OK && left > 0; left -= piece.size) {
 		s = stream_some(c->stream, left < 65536 ? (size_t)left : 65536, &piece);
 		if (s == ST_OK && *stored == ST_OK)
@@ -92,13 +99,71 @@ static status literal_store(conversation *c, const literal *l, struct incoming *
 		if (s == ST_OK)
 			s = task_breathe();
 	}
+	return s;
+}
+
+/* All of it has come. */
+static void message_finish(struct incoming *in, status *stored)
+{
 	text_free(&in->fresh);
-	if (s == ST_OK && *stored == ST_OK)
+	if (*stored == ST_OK)
 		*stored = in->nul ? ST_INVALID : blob_writer_finish(in->m->body);
 	if (!in->header_ends)
 		in->m->header_size = (uint32_t)in->size;
 	in->m->header = text_slice(in->header);
-	return s;
+}
+
+/* ---- CATENATE: "(TEXT {n}.. URL "/Drafts/;UID=3")" */
+
+static status url_piece(slice octets, void *arg)
+{
+	struct incoming *in = arg;
+
+	TRY(task_breathe());
+	return in->size + octets.size > in->most ? ST_TOO_BIG : piece_store(in, octets);
+}
+
+static status url_take(conversation *c, args *p, struct appending *a, struct incoming *in)
+{
+	slice url;
+
+	TRY(arg_astring(p, &url));
+	if (a->stored != ST_OK)
+		return ST_OK;
+	in->binary = false;
+	a->stored = imap_url_each(c, url, url_piece, in);
+	if (a->stored == ST_ABSENT)
+		a->bad_url = url;
+	return a->stored == ST_CLOSED || a->stored == ST_TIMED_OUT || a->stored == ST_CANCELLED ? a->stored
+												: ST_OK;
+}
+
+static status text_take(conversation *c, args *p, struct appending *a, struct incoming *in)
+{
+	literal l;
+
+	TRY(arg_literal(p, in->most - (in->size < in->most ? in->size : in->most), &l));
+	TRY(literal_store(c, &l, in, &a->stored));
+	return args_continue(p);
+}
+
+static status parts_take(conversation *c, args *p, struct appending *a, struct incoming *in)
+{
+	TRY(arg_space(p));
+	TRY(arg_expect(p, '('));
+	do {
+		bool is_url = arg_word(p, S("URL")) == ST_OK;
+
+		if (++a->parts > PARTS_MOST) {
+			p->trouble = "Too many parts";
+			return ST_INVALID;
+		}
+		if (!is_url)
+			TRY(arg_word(p, S("TEXT")));
+		TRY(arg_space(p));
+		TRY(is_url ? url_take(c, p, a, in) : text_take(c, p, a, in));
+	} while (arg_take(p, ' '));
+	return arg_expect(p, ')');
 }
 
 /* ---- the command */
@@ -122,26 +187,37 @@ static status arg_message(args *p, struct append_message *m, struct flag_words *
 	return ST_OK;
 }
 
+static void message_begin(struct appending *a)
+{
+	if (a->stored == ST_OK)
+		a->stored = blob_writer_open(a->x.postoffice, &a->message[a->x.n].body);
+	a->x.n++;
+}
+
 static status message_take(conversation *c, args *p, struct appending *a)
 {
 	struct append_message *m = &a->message[a->x.n];
-	struct incoming in = {.m = m, .header = &a->header[a->x.n]};
-	bool wrapped;
+	struct incoming in = {.m = m, .header = &a->header[a->x.n], .most = p->skip_most};
 	literal l;
 
 	TRY(arg_message(p, m, &a->flags[a->x.n]));
+	if (arg_word(p, S("CATENATE")) == ST_OK) {
+		message_begin(a);
+		status s = parts_take(c, p, a, &in);
+		message_finish(&in, &a->stored);
+		return s;
+	}
 	/* "UTF8 (~{n} ..)" of RFC 6855; clients of RFC 9755 send the literal alone. */
-	wrapped = imap_of(c)->utf8 && arg_word(p, S("UTF8")) == ST_OK;
+	bool wrapped = imap_of(c)->utf8 && arg_word(p, S("UTF8")) == ST_OK;
 	if (wrapped) {
 		TRY(arg_space(p));
 		TRY(arg_expect(p, '('));
 	}
 	TRY(arg_literal(p, p->skip_most, &l));
-	in.binary = l.binary;
-	if (a->stored == ST_OK)
-		a->stored = blob_writer_open(a->x.postoffice, &m->body);
-	a->x.n++;
-	TRY(literal_store(c, &l, &in, &a->stored));
+	message_begin(a);
+	status s = literal_store(c, &l, &in, &a->stored);
+	message_finish(&in, &a->stored);
+	TRY(s);
 	TRY(args_continue(p));
 	return wrapped ? arg_expect(p, ')') : ST_OK;
 }
@@ -185,9 +261,23 @@ static status say_appended(conversation *c, const struct append *x)
 	return s;
 }
 
+/* With the URL in it, as far as a response code may hold it. */
+static status say_bad_url(conversation *c, slice url)
+{
+	text shown = TEXT_INIT;
+
+	for (size_t k = 0; k < url.size && k < URL_SHOWN; k++)
+		text_add_char(&shown, url.at[k] > 0x20 && url.at[k] < 0x7f && url.at[k] != ']' ? url.at[k] : '?');
+	status s = imap_no(c, "[BADURL %s] There is nothing behind it", shown.size ? shown.at : "?");
+	text_free(&shown);
+	return s;
+}
+
 static status append(conversation *c, args *p, struct appending *a)
 {
 	TRY(messages_take(c, p, a));
+	if (a->bad_url.at)
+		return say_bad_url(c, a->bad_url);
 	if (a->stored == ST_INVALID)
 		return imap_no(c, "[CANNOT] Messages hold no NUL; use a binary literal");
 	if (a->stored == ST_OK)
@@ -290,7 +380,7 @@ static status imap_uid_replace(conversation *c, args *p)
 
 const struct imap_row imap_append_rows[] = {
 	{"APPEND", imap_append, AT_LOGGED_ON, 0,
-		"APPEND folder [(flags)] [\"date\"] {octets} [...]: store messages"},
+		"APPEND folder [(flags)] [\"date\"] {octets} | CATENATE (TEXT {octets} | URL url ..) [...]: store messages"},
 	{"REPLACE", imap_replace, AT_SELECTED, IMAP_BY_NUMBER,
 		"REPLACE number folder [(flags)] [\"date\"] {octets}: store it in place of another"},
 	{"UID REPLACE", imap_uid_replace, AT_SELECTED, 0,

@@ -24,4 +24,5 @@ libimap_a_SOURCES = \
 	src/service/imap/session.h \
 	src/service/imap/sort.c src/service/imap/sort.h \
 	src/service/imap/store.c \
-	src/service/imap/thread.c
+	src/service/imap/thread.c \
+	src/service/imap/url.c src/service/imap/url.h

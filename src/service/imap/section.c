@@ -384,6 +384,41 @@ static bool is_fields(const struct section *s)
 	return s->kind == SECTION_FIELDS || s->kind == SECTION_FIELDS_NOT;
 }
 
+static status fields_each(const struct source *from, const struct section *s, uint64_t at, uint64_t size,
+	status (*each)(slice octets, void *arg), void *arg)
+{
+	text header = TEXT_INIT, chosen = TEXT_INIT;
+	status done = octets_each(from, at, size < HEADER_LOOKED_MOST ? size : HEADER_LOOKED_MOST,
+		octets_add, &header);
+
+	if (done == ST_OK)
+		done = fields_choose(s, text_slice(&header), &chosen);
+	at = 0;
+	size = chosen.size;
+	partial_cut(s, &at, &size);
+	if (done == ST_OK && size > 0)
+		done = each(slice_until(slice_from(text_slice(&chosen), (size_t)at), (size_t)size), arg);
+	text_free(&header);
+	text_free(&chosen);
+	return done;
+}
+
+status section_each(const struct source *from, const struct section *s, status (*each)(slice octets, void *arg),
+	void *arg)
+{
+	uint64_t at, size;
+	size_t index = 0;
+
+	if (s->depth == 0)
+		whole_find(s, from->fact, &at, &size);
+	else if (!part_find(s, from->parts, &at, &size, &index))
+		return ST_ABSENT;
+	if (is_fields(s))
+		return fields_each(from, s, at, size, each, arg);
+	partial_cut(s, &at, &size);
+	return octets_each(from, at, size, each, arg);
+}
+
 status section_send(conversation *c, const struct source *from, const struct section *s)
 {
 	uint64_t at, size;

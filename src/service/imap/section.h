@@ -49,4 +49,9 @@ struct source {
    binary section whose encoding is not known; ST_BROKEN: in the middle of the octets, no way to go on. */
 status section_send(conversation *c, const struct source *from, const struct section *s);
 
+/* The octets of a section that is not binary, in pieces; what `each` gives ends that unless it is ST_OK. ST_ABSENT: there
+   is no such part, or the body is gone. */
+status section_each(const struct source *from, const struct section *s, status (*each)(slice octets, void *arg),
+	void *arg);
+
 #endif
