@@ -4,6 +4,7 @@
 
 #include "base/text.h"
 #include "base/utf8.h"
+#include "mail/srs.h"
 
 #include <arpa/inet.h>
 #include <ctype.h>
@@ -210,7 +211,8 @@ static status local_canonical(slice raw, arena *a, slice *out)
 		*out = arena_copy(a, text_slice(&quoted));
 		text_free(&quoted);
 	}
-	return out->size > MAIL_LOCAL_MOST ? ST_TOO_BIG : ST_OK;
+	/* A rewritten sender holds a whole address; whoever passes mail on makes such names. */
+	return out->size > (srs_is(*out) ? MAIL_PATH_MOST : MAIL_LOCAL_MOST) ? ST_TOO_BIG : ST_OK;
 }
 
 /* Takes the Quoted-string at the start of *rest; *raw has no quotes and escapes any more. */

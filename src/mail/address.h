@@ -8,7 +8,7 @@
 #include "base/arena.h"
 #include "base/status.h"
 
-#define MAIL_LOCAL_MOST 64   /* octets, RFC 5321 4.5.3.1.1, quotes included */
+#define MAIL_LOCAL_MOST 64   /* octets, RFC 5321 4.5.3.1.1, quotes included; but for mail/srs.h */
 #define MAIL_DOMAIN_MOST 255 /* octets, 4.5.3.1.2; also of the form with non-ASCII letters */
 #define MAIL_PATH_MOST 256   /* octets, 4.5.3.1.3, angle brackets included */
 

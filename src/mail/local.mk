@@ -4,6 +4,7 @@ libmail_a_SOURCES = \
 	src/mail/address.c src/mail/address.h src/mail/address_list.c \
 	src/mail/arc.c src/mail/arc.h src/mail/arc_inside.h src/mail/arc_seal.c \
 	src/mail/authres.c src/mail/authres.h \
+	src/mail/autoreply.c src/mail/autoreply.h \
 	src/mail/charset.c src/mail/charset.h \
 	src/mail/collate.c src/mail/collate.h \
 	src/mail/compose.c src/mail/compose.h \
@@ -24,6 +25,7 @@ libmail_a_SOURCES = \
 	src/mail/signature.c src/mail/signature.h src/mail/signature_field.c \
 	src/mail/signature_inside.h src/mail/signature_judge.c src/mail/signature_write.c \
 	src/mail/spf.c src/mail/spf.h src/mail/spf_record.c src/mail/spf_record.h \
+	src/mail/srs.c src/mail/srs.h \
 	src/mail/structure.c src/mail/structure.h \
 	src/mail/transfer.c src/mail/transfer.h \
 	src/mail/word.c src/mail/word.h

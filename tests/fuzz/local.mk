@@ -118,6 +118,11 @@ fuzz_programs += fuzz_spf
 fuzz_spf_SOURCES = tests/fuzz/spf.c
 fuzz_spf_LDADD = $(fuzz_main) $(floor_mail)
 
+EXTRA_DIST += tests/fuzz/corpus/srs
+fuzz_programs += fuzz_srs
+fuzz_srs_SOURCES = tests/fuzz/srs.c
+fuzz_srs_LDADD = $(fuzz_main) $(floor_mail)
+
 EXTRA_DIST += tests/fuzz/corpus/authres
 fuzz_programs += fuzz_authres
 fuzz_authres_SOURCES = tests/fuzz/authres.c

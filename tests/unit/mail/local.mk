@@ -5,6 +5,7 @@ unit_mail_SOURCES = tests/unit/mail/same.h tests/unit/mail/toy.h \
 	tests/unit/mail/test_address.c \
 	tests/unit/mail/test_arc.c \
 	tests/unit/mail/test_authres.c \
+	tests/unit/mail/test_autoreply.c \
 	tests/unit/mail/test_charset.c \
 	tests/unit/mail/test_collate.c \
 	tests/unit/mail/test_compose.c \
@@ -21,6 +22,7 @@ unit_mail_SOURCES = tests/unit/mail/same.h tests/unit/mail/toy.h \
 	tests/unit/mail/test_preview.c \
 	tests/unit/mail/table.c tests/unit/mail/table.h \
 	tests/unit/mail/test_spf.c \
+	tests/unit/mail/test_srs.c \
 	tests/unit/mail/test_transfer.c \
 	tests/unit/mail/test_word.c
 unit_mail_LDADD = $(floor_mail) $(CRITERION_LIBS)
