@@ -7,10 +7,12 @@ sql_schema = \
 	sql/schema/0005-reader.sql \
 	sql/schema/0006-greylist.sql \
 	sql/schema/0007-plans.sql \
-	sql/schema/0008-annotation.sql
+	sql/schema/0008-annotation.sql \
+	sql/schema/0009-handling.sql
 sql_statements = \
 	sql/statement/address_map.sql \
 	sql/statement/annotation.sql \
+	sql/statement/answer.sql \
 	sql/statement/append.sql \
 	sql/statement/audit.sql \
 	sql/statement/auth.sql \
@@ -30,6 +32,7 @@ sql_statements = \
 	sql/statement/node.sql \
 	sql/statement/postoffice.sql \
 	sql/statement/queue.sql \
+	sql/statement/redirection.sql \
 	sql/statement/repeat.sql \
 	sql/statement/route.sql \
 	sql/statement/session.sql \

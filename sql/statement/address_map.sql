@@ -3,7 +3,7 @@
 -- statement address_route system
 -- $1 folded address, $2 its domain: no row, no domain of ours; no mailbox, no such address.
 select d.postoffice, p.name, d.state = 0 and p.state = 0, d.abuse, d.postmaster, d.catch_all,
-	m.mailbox, m.name, m.state, m.inbox, m.quota, m.used
+	m.mailbox, m.name, m.state, m.inbox, m.quota, m.used, m.handling
 from domain d
 join postoffice p on p.postoffice = d.postoffice
 left join address a on a.postoffice = d.postoffice and a.addr = $1::text
@@ -12,7 +12,7 @@ where d.name = $2::text;
 
 -- statement address_target
 -- A domain's target: $2 a mailbox's folded name or '', $3 a folded address or ''.
-select m.mailbox, m.name, m.state, m.inbox, m.quota, m.used
+select m.mailbox, m.name, m.state, m.inbox, m.quota, m.used, m.handling
 from mailbox m
 where m.postoffice = $1::bigint and m.mailbox = coalesce(
 	(select mailbox from mailbox where postoffice = $1::bigint and folded = $2::text),

@@ -3,17 +3,17 @@
 -- statement queue_add
 -- A part of deliver_run. Per row: $2 ids, $3 shards, $4 messages, $5 mailboxes, $6 senders, $7 domains,
 -- $8 recipients, $9 notify, $10 orcpt, $11 ret, $12 envid, $13 body, $14 utf8 and tls (bits 1, 2), $15 priorities,
--- $16 lifetimes in microseconds, $17 states. The message gets a row in `expunged` of its own, so that it
+-- $16 lifetimes in microseconds, $17 states, $18 who passed it on. The message gets a row in `expunged` of its own, so that it
 -- goes when nobody refers to it any more.
 with made as (
 	insert into queue (postoffice, qid, shard, msg, mailbox, sender, domain, rcpt, notify, orcpt, ret, envid, body,
-		utf8, tls, prio, state, next_at, expires)
+		utf8, tls, prio, state, next_at, expires, via)
 	select $1::bigint, q.id, q.shard, q.msg, q.mailbox, q.sender, q.domain, q.rcpt, q.notify, q.orcpt, q.ret, q.envid,
 		q.body, q.traits & 1 <> 0, q.traits & 2 <> 0, q.prio, q.state,
-		case q.state when 2 then 'infinity' else now() end, now() + q.life * interval '1 microsecond'
+		case q.state when 2 then 'infinity' else now() end, now() + q.life * interval '1 microsecond', q.via
 	from unnest($2::bigint[], $3::bigint[], $4::bigint[], $5::bigint[], $6::text[], $7::text[], $8::text[], $9::bigint[],
-		$10::text[], $11::bigint[], $12::text[], $13::bigint[], $14::bigint[], $15::bigint[], $16::bigint[], $17::bigint[])
-		as q (id, shard, msg, mailbox, sender, domain, rcpt, notify, orcpt, ret, envid, body, traits, prio, life, state)
+		$10::text[], $11::bigint[], $12::text[], $13::bigint[], $14::bigint[], $15::bigint[], $16::bigint[], $17::bigint[], $18::text[])
+		as q (id, shard, msg, mailbox, sender, domain, rcpt, notify, orcpt, ret, envid, body, traits, prio, life, state, via)
 )
 insert into expunged (postoffice, mailbox, folder, uid, msg, flags, idate)
 select distinct $1::bigint, 0, 0, 0, m.msg, 0, now() from unnest($4::bigint[]) as m (msg);
@@ -56,13 +56,13 @@ with ours as (
 	where q.postoffice = $1::bigint and q.shard = o.shard and q.qid = o.qid returning q.*
 ), first as (
 	insert into queue_deferred (shard, postoffice, qid, msg, mailbox, sender, domain, rcpt, notify, orcpt, ret, envid, body,
-		utf8, tls, prio, state, made, next_at, expires, attempts, notices, kills, last_at, last_code, last_host, last_text)
+		utf8, tls, prio, state, made, next_at, expires, attempts, notices, kills, last_at, last_code, last_host, last_text, via)
 	select m.shard, m.postoffice, m.qid, m.msg, m.mailbox, m.sender, m.domain, m.rcpt, m.notify, m.orcpt, m.ret, m.envid,
 		m.body, m.utf8, m.tls, m.prio, m.state, m.made,
 		case m.state when 0
 			then least(now() + o.wait * interval '1 microsecond', greatest(m.expires, now() + interval '1 second'))
 			else 'infinity' end,
-		m.expires, m.attempts + 1, m.notices + 1, 0, now(), nullif(o.code, 0), o.host, o.reply
+		m.expires, m.attempts + 1, m.notices + 1, 0, now(), nullif(o.code, 0), o.host, o.reply, m.via
 	from moved m join ours o on o.shard = m.shard and o.qid = m.qid returning 1
 )
 select 1 / ((select count(*) from again) + (select count(*) from first) = cardinality($3::bigint[]))::int;
@@ -172,7 +172,7 @@ with recursive office (postoffice) as (
 select d.shard, d.qid, d.postoffice, d.msg, d.mailbox, d.sender, d.domain, d.rcpt, d.notify, d.orcpt, d.ret, d.envid,
 	d.body, d.utf8, d.tls, d.prio, d.state, d.made, d.next_at, d.expires, d.attempts, d.notices, d.kills,
 	d.last_code, d.last_host, d.last_text,
-	(select m.size from message m where m.postoffice = d.postoffice and m.msg = d.msg), d.expires <= now(), d.expires < d.made
+	(select m.size from message m where m.postoffice = d.postoffice and m.msg = d.msg), d.expires <= now(), d.expires < d.made, d.via
 from office o cross join lateral (
 	select * from queue q where q.shard = $1::bigint and q.postoffice = o.postoffice and q.next_at <= now()
 		and q.qid <> all ($4::bigint[])
@@ -195,7 +195,7 @@ with recursive office (postoffice) as (
 select d.shard, d.qid, d.postoffice, d.msg, d.mailbox, d.sender, d.domain, d.rcpt, d.notify, d.orcpt, d.ret, d.envid,
 	d.body, d.utf8, d.tls, d.prio, d.state, d.made, d.next_at, d.expires, d.attempts, d.notices, d.kills,
 	d.last_code, d.last_host, d.last_text,
-	(select m.size from message m where m.postoffice = d.postoffice and m.msg = d.msg), d.expires <= now(), d.expires < d.made
+	(select m.size from message m where m.postoffice = d.postoffice and m.msg = d.msg), d.expires <= now(), d.expires < d.made, d.via
 from office o cross join lateral (
 	select * from queue_deferred q where q.shard = $1::bigint and q.postoffice = o.postoffice and q.next_at <= now()
 		and q.qid <> all ($4::bigint[])
@@ -238,13 +238,13 @@ with ours as (
 	delete from queue q using ours o where q.shard = o.shard and q.qid = o.qid returning q.*
 ), first as (
 	insert into queue_deferred (shard, postoffice, qid, msg, mailbox, sender, domain, rcpt, notify, orcpt, ret, envid, body,
-		utf8, tls, prio, state, made, next_at, expires, attempts, notices, kills, last_at, last_code, last_host, last_text)
+		utf8, tls, prio, state, made, next_at, expires, attempts, notices, kills, last_at, last_code, last_host, last_text, via)
 	select m.shard, m.postoffice, m.qid, m.msg, m.mailbox, m.sender, m.domain, m.rcpt, m.notify, m.orcpt, m.ret, m.envid,
 		m.body, m.utf8, m.tls, m.prio, case when o.wait < 0 then 2 else m.state end, m.made,
 		case when m.state in (0, 3) and o.wait >= 0
 			then least(now() + o.wait * interval '1 microsecond', greatest(m.expires, now() + interval '1 second'))
 			else 'infinity' end,
-		m.expires, m.attempts + 1, m.notices, 0, now(), nullif(o.code, 0), o.host, o.reply
+		m.expires, m.attempts + 1, m.notices, 0, now(), nullif(o.code, 0), o.host, o.reply, m.via
 	from moved m join ours o on o.shard = m.shard and o.qid = m.qid returning qid
 )
 select qid from again union all select qid from first;
@@ -259,7 +259,7 @@ select (select count(*) from queue where shard = any ($1::bigint[])) + (select c
 select q.shard, q.qid, q.postoffice, q.msg, q.mailbox, q.sender, q.domain, q.rcpt, q.notify, q.orcpt, q.ret, q.envid,
 	q.body, q.utf8, q.tls, q.prio, q.state, q.made, q.next_at, q.expires, q.attempts, q.notices, q.kills,
 	q.last_code, q.last_host, q.last_text,
-	(select m.size from message m where m.postoffice = q.postoffice and m.msg = q.msg), q.expires <= now(), q.expires < q.made
+	(select m.size from message m where m.postoffice = q.postoffice and m.msg = q.msg), q.expires <= now(), q.expires < q.made, q.via
 from (select * from queue union all select * from queue_deferred) q
 where q.qid > $1::bigint and ($3::bigint = 0 or q.qid = $3::bigint or q.msg = $3::bigint)
 	and ($4::text = '' or lower(q.sender) like $4::text) and ($5::text = '' or lower(q.rcpt) like $5::text)

@@ -105,7 +105,7 @@ status address_target(int64_t postoffice, slice target, arena *a, struct rows *o
 		(struct param[]){p_int(postoffice), p_text(folded), p_text(key)}, 3, a, out);
 }
 
-/* Six columns from `first` on: mailbox id, name, state, INBOX id, quota, used. */
+/* Seven columns from `first` on: mailbox id, name, state, INBOX id, quota, used, handling. */
 static status mailbox_take(const struct rows *r, int first, struct route *out)
 {
 	out->mailbox = row_int(r, 0, first);
@@ -113,6 +113,7 @@ static status mailbox_take(const struct rows *r, int first, struct route *out)
 	out->inbox = row_int(r, 0, first + 3);
 	out->quota = row_int(r, 0, first + 4);
 	out->used = row_int(r, 0, first + 5);
+	out->handling = (unsigned)row_int(r, 0, first + 6);
 	return row_int(r, 0, first + 2) == MAILBOX_ENABLED ? ST_OK : ST_DENIED;
 }
 

@@ -12,6 +12,7 @@ struct route { /* one local recipient, resolved */
 	bool caught;       /* fell to the domain's catch-all */
 	bool postmaster;   /* postmaster or abuse target: may exceed quota a little */
 	int64_t quota, used; /* bytes; quota 0 = none. `used` may be a second old */
+	unsigned handling; /* set of handling_bit (redirection.h): what its owner wants done with mail */
 };
 
 /* `local` and `domain` as parsed by mail/address.h. Cached for a second at most; deliver.h checks

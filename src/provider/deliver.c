@@ -14,7 +14,7 @@
 
    In a batch, post office by post office in rising order: bodies, messages, rows of the queue for
    recipients elsewhere, the mailboxes locked in rising order, then one statement that counts (mailbox, folder), gives the UIDs and writes the
-   entries and the change log. It asserts that every entry was made; one missing (mailbox gone,
+   entries and the change log. Answers that a message causes are messages of the same transaction. It asserts that every entry was made; one missing (mailbox gone,
    disabled or full) stops the whole transaction. A batch that failed is halved until the bad one
    stands alone.
 
@@ -71,8 +71,8 @@ static struct {
 
 /* ---- the transaction of a batch */
 
-struct share { /* one part of one delivery */
-	struct job *job;
+struct share { /* one part of one delivery, or of one that it causes */
+	const struct delivery *of;
 	const struct delivery_part *part;
 	struct blob_packed body;
 };
@@ -104,7 +104,7 @@ static void messages_add(db_tx *tx, arena *a, int64_t postoffice, const struct s
 
 	for (int i = 0; i < n; i++) {
 		const struct blob_packed *b = &shares[i].body;
-		const struct delivery *d = shares[i].job->d;
+		const struct delivery *d = shares[i].of;
 
 		blob[i] = b->id;
 		size[i] = (int64_t)b->size;
@@ -134,8 +134,8 @@ static int recipient_order(const void *a, const void *b)
 		return x->route->mailbox < y->route->mailbox ? -1 : 1;
 	if (x->route->inbox != y->route->inbox)
 		return x->route->inbox < y->route->inbox ? -1 : 1;
-	if (x->share->job->d->id != y->share->job->d->id)
-		return x->share->job->d->id < y->share->job->d->id ? -1 : 1;
+	if (x->share->of->id != y->share->of->id)
+		return x->share->of->id < y->share->of->id ? -1 : 1;
 	return 0;
 }
 
@@ -200,7 +200,7 @@ static void round_add(
 
 		place[entries] = boxes;
 		rank[entries] = messages[box]++;
-		message[entries] = all[i].share->job->d->id;
+		message[entries] = all[i].share->of->id;
 		size[entries] = (int64_t)all[i].share->body.size;
 		bytes[box] += size[entries++];
 		if (to->postmaster)
@@ -240,7 +240,7 @@ static void queue_rows_add(db_tx *tx, arena *a, int64_t postoffice, const struct
 
 		if (s->part->m > 0)
 			all[count++] = (struct queue_addition){
-				s->job->d->id, s->job->d->envelope, s->part->remote, s->part->m};
+				s->of->id, s->of->envelope, s->part->remote, s->part->m};
 	}
 	if (count > 0) {
 		queue_add(tx, a, postoffice, all, count);
@@ -254,7 +254,16 @@ static int share_order(const void *a, const void *b)
 
 	if (x->part->postoffice != y->part->postoffice)
 		return x->part->postoffice < y->part->postoffice ? -1 : 1;
-	return x->job->d->id < y->job->d->id ? -1 : x->job->d->id > y->job->d->id;
+	return x->of->id < y->of->id ? -1 : x->of->id > y->of->id;
+}
+
+/* The next message it causes that is not left out. */
+static const struct delivery *stored_next(const struct delivery *d)
+{
+	do
+		d = d->also;
+	while (d && d->left_out);
+	return d;
 }
 
 static struct share *shares_of(arena *a, struct job **jobs, int n, int *count)
@@ -263,14 +272,16 @@ static struct share *shares_of(arena *a, struct job **jobs, int n, int *count)
 	int at = 0, total = 0;
 
 	for (int i = 0; i < n; i++)
-		total += jobs[i]->d->n;
+		for (const struct delivery *d = jobs[i]->d; d; d = stored_next(d))
+			total += d->n;
 	all = arena_new_array(a, (size_t)total, sizeof *all);
 	for (int i = 0; i < n; i++)
-		for (int j = 0; j < jobs[i]->d->n; j++, at++) {
-			all[at].job = jobs[i];
-			all[at].part = &jobs[i]->d->parts[j];
-			blob_packed(all[at].part->body, &all[at].body);
-		}
+		for (const struct delivery *d = jobs[i]->d; d; d = stored_next(d))
+			for (int j = 0; j < d->n; j++, at++) {
+				all[at].of = d;
+				all[at].part = &d->parts[j];
+				blob_packed(all[at].part->body, &all[at].body);
+			}
 	qsort(all, (size_t)total, sizeof *all, share_order);
 	*count = total;
 	return all;
@@ -297,6 +308,49 @@ static void keys_add(db_tx *tx, arena *a, struct job **jobs, int n)
 			3, NULL);
 }
 
+/* The rights of answers that go along; one statement for those of each post office. */
+static int right_order(const void *a, const void *b)
+{
+	const struct answer_right *x = *(const struct answer_right *const *)a,
+				  *y = *(const struct answer_right *const *)b;
+
+	return x->postoffice < y->postoffice ? -1 : x->postoffice > y->postoffice;
+}
+
+static void rights_add(db_tx *tx, arena *a, struct job **jobs, int n)
+{
+	int count = 0;
+
+	for (int i = 0; i < n; i++)
+		for (const struct delivery *d = jobs[i]->d; d; d = stored_next(d))
+			count += d->right != NULL;
+	if (count == 0)
+		return;
+	const struct answer_right **all = arena_new_array(a, (size_t)count, sizeof *all);
+	int64_t *mailbox = arena_new_array(a, (size_t)count * 3, sizeof *mailbox), *kind = mailbox + count,
+		*period = kind + count;
+	slice *sender = arena_new_array(a, (size_t)count, sizeof *sender);
+	count = 0;
+	for (int i = 0; i < n; i++)
+		for (const struct delivery *d = jobs[i]->d; d; d = stored_next(d))
+			if (d->right)
+				all[count++] = d->right;
+	qsort(all, (size_t)count, sizeof *all, right_order);
+	for (int from = 0, to; from < count; from = to) {
+		for (to = from; to < count && all[to]->postoffice == all[from]->postoffice; to++) {
+			mailbox[to] = all[to]->mailbox;
+			kind[to] = all[to]->kind;
+			sender[to] = all[to]->sender;
+			period[to] = all[to]->period;
+		}
+		db_add(tx, SQL_ANSWER_TAKE,
+			(struct param[]){p_int(all[from]->postoffice), p_int_array(mailbox + from, to - from),
+				p_int_array(kind + from, to - from), p_text_array(sender + from, to - from),
+				p_int_array(period + from, to - from)},
+			5, NULL);
+	}
+}
+
 /* One try. *failed as db_commit has it: -1 when the trouble is no statement's. */
 static status transaction_run(struct job **jobs, int n, int *failed)
 {
@@ -310,6 +364,7 @@ static status transaction_run(struct job **jobs, int n, int *failed)
 	for (int i = 0; i < n; i++)
 		if (jobs[i]->d->end_count > 0)
 			queue_end(tx, &a, jobs[i]->d->ends, jobs[i]->d->end_count);
+	rights_add(tx, &a, jobs, n);
 	for (int from = 0, to; from < count; from = to) {
 		int64_t postoffice = shares[from].part->postoffice;
 
@@ -365,10 +420,10 @@ static status transaction_settle(struct job **jobs, int n, usec until, int *fail
 
 /* ---- a batch and its outcome */
 
-static void job_counted(const struct job *job)
+static void delivery_counted(const struct delivery *d)
 {
-	for (int i = 0; i < job->d->n; i++) {
-		const struct delivery_part *p = &job->d->parts[i];
+	for (int i = 0; i < d->n; i++) {
+		const struct delivery_part *p = &d->parts[i];
 
 		metric_add(M_deliveries, SERVICE_NONE, p->n);
 		metric_add(M_queued, SERVICE_NONE, p->m);
@@ -383,13 +438,13 @@ static void job_counted(const struct job *job)
 }
 
 /* Wakes those who send it on. */
-static void job_ring(const struct job *job)
+static void delivery_ring(const struct delivery *d)
 {
 	uint64_t shards = 0;
 
-	for (int i = 0; i < job->d->n; i++)
-		for (int k = 0; k < job->d->parts[i].m; k++)
-			shards |= UINT64_C(1) << queue_shard(job->d->parts[i].remote[k].domain);
+	for (int i = 0; i < d->n; i++)
+		for (int k = 0; k < d->parts[i].m; k++)
+			shards |= UINT64_C(1) << queue_shard(d->parts[i].remote[k].domain);
 	if (shards)
 		queue_ring(shards);
 }
@@ -398,9 +453,9 @@ static void jobs_end(struct job **jobs, int n, status outcome)
 {
 	for (int i = 0; i < n; i++) {
 		jobs[i]->outcome = outcome;
-		if (outcome == ST_OK) {
-			job_counted(jobs[i]);
-			job_ring(jobs[i]);
+		for (const struct delivery *d = jobs[i]->d; outcome == ST_OK && d; d = stored_next(d)) {
+			delivery_counted(d);
+			delivery_ring(d);
 		}
 		/* Stored or not, nobody knows: should it be stored, its repetition is to be known. */
 		if (outcome == ST_UNSURE && jobs[i]->keyed)
@@ -597,12 +652,13 @@ static size_t delivery_bytes(const struct delivery *d)
 {
 	size_t bytes = 0;
 
-	for (int i = 0; i < d->n; i++) {
-		struct blob_packed b;
+	for (; d; d = stored_next(d))
+		for (int i = 0; i < d->n; i++) {
+			struct blob_packed b;
 
-		blob_packed(d->parts[i].body, &b);
-		bytes += b.bytes;
-	}
+			blob_packed(d->parts[i].body, &b);
+			bytes += b.bytes;
+		}
 	return bytes;
 }
 
@@ -680,6 +736,20 @@ static status repetition_judge(struct delivery *d, bool *keyed, usec patience)
 	return ST_OK;
 }
 
+/* Whether something it causes cannot be stored by now: it is left out then. */
+static bool leave_out(struct delivery *d)
+{
+	bool found = false;
+
+	for (d = d->also; d; d = d->also) {
+		if (d->left_out)
+			continue;
+		d->left_out = (d->right && answer_may(d->right) != ST_OK) || reason_find(d) != ST_OK;
+		found |= d->left_out;
+	}
+	return found;
+}
+
 status deliver_run(struct delivery *d)
 {
 	bool keyed =
@@ -696,6 +766,8 @@ status deliver_run(struct delivery *d)
 			TRY(repetition_judge(d, &keyed, patience));
 		} else if (s == ST_EXISTS) {
 			return log_trouble(ST_BROKEN, EV_DELIVER_TWICE, NULL);
+		} else if (s == ST_INVALID && d->also && leave_out(d)) {
+			continue;
 		} else if (s == ST_INVALID && !looked) {
 			TRY(reason_find(d));
 			looked = true; /* there is room again: once more */

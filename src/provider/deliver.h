@@ -14,6 +14,7 @@
 #define PENNYPOST_PROVIDER_DELIVER_H
 
 #include "provider/address_map.h"
+#include "provider/answer.h"
 #include "provider/blob.h"
 #include "provider/queue.h"
 
@@ -42,6 +43,12 @@ struct delivery {
 	   same transaction. A late one (queue.h) leaves nothing stored: ST_FOREIGN. */
 	const struct queue_result *ends;
 	int end_count;
+	/* Messages this one causes (answers of mailboxes, notices), each with its own id, parts and envelope,
+	   and no key or ends; written in the same transaction. The message does not fail for them: one
+	   that cannot be stored by now is left out, and says so. */
+	struct delivery *also;            /* the next of them; NULL = none */
+	const struct answer_right *right; /* of one of them: used up with it (answer.h); NULL = needs none */
+	bool left_out;
 };
 
 /* ST_OK       durable and visible

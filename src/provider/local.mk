@@ -10,6 +10,7 @@ provider_shared = \
 	src/provider/trace_kind.c \
 	src/provider/dnsbl_service.c src/provider/dnsbl_service.h \
 	src/provider/queue_bell.c \
+	src/provider/redirection_check.c src/provider/redirection_check.h \
 	src/provider/folder_name.c \
 	src/provider/folder_order.c src/provider/folder_order.h \
 	src/provider/header_facts.c src/provider/header_facts.h \
@@ -24,6 +25,7 @@ provider_shared = \
 	src/provider/view.c src/provider/view_image.c src/provider/view_image.h
 libprovider_a_SOURCES = $(provider_shared) \
 	src/provider/annotation.c src/provider/annotation.h \
+	src/provider/answer.c src/provider/answer.h \
 	src/provider/append.c \
 	src/provider/auth.c \
 	src/provider/auth_cache.c src/provider/auth_cache.h \
@@ -53,6 +55,7 @@ libprovider_a_SOURCES = $(provider_shared) \
 	src/provider/news_bell.c \
 	src/provider/postoffice.c \
 	src/provider/queue.c src/provider/queue_admin.c src/provider/queue_row.c src/provider/queue_row.h \
+	src/provider/redirection.c src/provider/redirection.h \
 	src/provider/repeat.c src/provider/repeat.h \
 	src/provider/route.c \
 	src/provider/housekeep.c \

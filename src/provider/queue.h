@@ -27,6 +27,10 @@ struct queue_recipient {
 	bool parked;     /* never tried: a report nobody can be given (T15, R23) */
 	bool delivered;  /* into a mailbox here, by this very transaction: his sender asked to be told
 	                    (NOTIFY=SUCCESS), which the runner does */
+	/* Of mail that a mailbox here passes on: */
+	slice sender;    /* of this copy, in the place of the envelope's (mail/srs.h); empty = that one */
+	slice via;       /* the address that was written to: Delivered-To of this copy (T16) */
+	int64_t mailbox; /* that passes it on: its recipients are counted (T14); 0 = the envelope's */
 };
 struct queue_envelope { /* what the recipients of one message share */
 	slice sender;   /* as mail_address_text() gives it; empty = the null path */
@@ -67,6 +71,7 @@ typedef struct queue_entry {
 	int64_t epoch; /* of the lease it was claimed under; 0 in lists */
 	int64_t postoffice, message, mailbox;
 	slice sender, domain, address, orcpt, envid;
+	slice via; /* the address here that passed it on; empty = none */
 	unsigned notify;
 	enum parameter_ret ret;
 	bool eight_bit, binary, utf8, require_tls;

@@ -11,7 +11,7 @@ void queue_row(const struct rows *r, int row, queue_entry *out)
 {
 	enum { SHARD, ID, POSTOFFICE, MESSAGE, MAILBOX, SENDER, DOMAIN, ADDRESS, NOTIFY, ORCPT, RET, ENVID, BODY, UTF8,
 		TLS, PRIORITY, STATE, MADE, NEXT, EXPIRES, ATTEMPTS, NOTICES, KILLS, CODE, HOST, TEXT, SIZE, EXPIRED,
-		RETURNED };
+		RETURNED, VIA };
 	int64_t body = row_int(r, row, BODY);
 
 	*out = (queue_entry){.id = row_int(r, row, ID),
@@ -43,7 +43,8 @@ void queue_row(const struct rows *r, int row, queue_entry *out)
 		.text = row_slice(r, row, TEXT),
 		.size = row_int(r, row, SIZE),
 		.expired = row_bool(r, row, EXPIRED),
-		.returned = row_bool(r, row, RETURNED)};
+		.returned = row_bool(r, row, RETURNED),
+		.via = row_slice(r, row, VIA)};
 }
 
 /* What others said must be text to be kept as such. */
@@ -62,7 +63,7 @@ static slice clean(slice s, size_t most, arena *a)
 void queue_add(db_tx *tx, arena *a, int64_t postoffice, const struct queue_addition *all, int n)
 {
 	enum { ID, SHARD, MESSAGE, MAILBOX, NOTIFY, RET, BODY, TRAITS, PRIORITY, LIFE, STATE, NUMBERS };
-	enum { SENDER, DOMAIN, ADDRESS, ORCPT, ENVID, WORDS };
+	enum { SENDER, DOMAIN, ADDRESS, ORCPT, ENVID, VIA, WORDS };
 	int64_t *number[NUMBERS];
 	slice *word[WORDS];
 	int rows = 0, at = 0;
@@ -82,7 +83,7 @@ void queue_add(db_tx *tx, arena *a, int64_t postoffice, const struct queue_addit
 			number[ID][at] = id_new();
 			number[SHARD][at] = queue_shard(to->domain);
 			number[MESSAGE][at] = all[i].message;
-			number[MAILBOX][at] = e->mailbox;
+			number[MAILBOX][at] = to->mailbox ? to->mailbox : e->mailbox;
 			number[NOTIFY][at] = to->notify;
 			number[RET][at] = e->ret;
 			number[BODY][at] = e->binary ? BODY_BINARYMIME : e->eight_bit ? BODY_8BITMIME : BODY_7BIT;
@@ -90,11 +91,12 @@ void queue_add(db_tx *tx, arena *a, int64_t postoffice, const struct queue_addit
 			number[PRIORITY][at] = e->priority;
 			number[LIFE][at] = e->lifetime;
 			number[STATE][at] = to->parked ? QUEUE_PARKED : to->delivered ? QUEUE_TELL : QUEUE_READY;
-			word[SENDER][at] = clean(e->sender, 1000, a);
+			word[SENDER][at] = clean(to->sender.size ? to->sender : e->sender, 1000, a);
 			word[DOMAIN][at] = clean(to->domain, 300, a);
 			word[ADDRESS][at] = clean(to->address, 1000, a);
 			word[ORCPT][at] = clean(to->orcpt, 1000, a);
 			word[ENVID][at] = clean(e->envid, 200, a);
+			word[VIA][at] = clean(to->via, 1000, a);
 		}
 	}
 	db_add(tx, SQL_QUEUE_ADD,
@@ -106,42 +108,58 @@ void queue_add(db_tx *tx, arena *a, int64_t postoffice, const struct queue_addit
 			p_int_array(number[RET], rows), p_text_array(word[ENVID], rows),
 			p_int_array(number[BODY], rows), p_int_array(number[TRAITS], rows),
 			p_int_array(number[PRIORITY], rows), p_int_array(number[LIFE], rows),
-			p_int_array(number[STATE], rows)},
-		17, NULL);
+			p_int_array(number[STATE], rows), p_text_array(word[VIA], rows)},
+		18, NULL);
 }
+
+struct counted { /* one recipient, and whose he is */
+	int64_t mailbox;
+	int n;
+};
 
 static int by_mailbox(const void *a, const void *b)
 {
-	const struct queue_addition *x = a, *y = b;
+	const struct counted *x = a, *y = b;
 
-	return (x->envelope->mailbox > y->envelope->mailbox) -
-	       (x->envelope->mailbox < y->envelope->mailbox);
+	return (x->mailbox > y->mailbox) - (x->mailbox < y->mailbox);
+}
+
+/* Mail that is passed on counts for who passes it on (T14). */
+static struct counted counted_of(const struct queue_envelope *e, const struct queue_recipient *to)
+{
+	return to->mailbox ? (struct counted){to->mailbox, 1}
+			   : (struct counted){e->mailbox, e->counted && !to->delivered};
 }
 
 void queue_count(db_tx *tx, arena *a, int64_t postoffice, const struct queue_addition *all, int n)
 {
-	struct queue_addition *sorted = arena_new_array(a, (size_t)n, sizeof *sorted);
-	int64_t *mailbox = arena_new_array(a, (size_t)n, sizeof *mailbox);
-	int64_t *sum = arena_new_array(a, (size_t)n, sizeof *sum);
-	int counted = 0;
+	struct counted *each;
+	int64_t *mailbox, *sum;
+	int rows = 0, total = 0, boxes = 0;
 
-	memcpy(sorted, all, (size_t)n * sizeof *sorted);
-	qsort(sorted, (size_t)n, sizeof *sorted, by_mailbox);
-	for (int i = 0; i < n; i++) {
-		if (!sorted[i].envelope->counted)
-			continue;
-		if (counted == 0 || mailbox[counted - 1] != sorted[i].envelope->mailbox) {
-			mailbox[counted] = sorted[i].envelope->mailbox;
-			sum[counted++] = 0;
+	for (int i = 0; i < n; i++)
+		rows += all[i].n;
+	each = arena_new_array(a, (size_t)rows, sizeof *each);
+	for (int i = 0; i < n; i++)
+		for (int k = 0; k < all[i].n; k++) {
+			each[total] = counted_of(all[i].envelope, &all[i].to[k]);
+			total += each[total].n;
 		}
-		for (int k = 0; k < sorted[i].n; k++)
-			sum[counted - 1] += !sorted[i].to[k].delivered;
+	if (total == 0)
+		return;
+	qsort(each, (size_t)total, sizeof *each, by_mailbox);
+	mailbox = arena_new_array(a, (size_t)total * 2, sizeof *mailbox);
+	sum = mailbox + total;
+	for (int i = 0; i < total; i++) {
+		if (boxes == 0 || mailbox[boxes - 1] != each[i].mailbox) {
+			mailbox[boxes] = each[i].mailbox;
+			sum[boxes++] = 0;
+		}
+		sum[boxes - 1]++;
 	}
-	if (counted > 0)
-		db_add(tx, SQL_QUEUE_SENT_ADD,
-			(struct param[]){p_int(postoffice), p_int_array(mailbox, counted),
-				p_int_array(sum, counted)},
-			3, NULL);
+	db_add(tx, SQL_QUEUE_SENT_ADD,
+		(struct param[]){p_int(postoffice), p_int_array(mailbox, boxes), p_int_array(sum, boxes)}, 3,
+		NULL);
 }
 
 /* The results of one kind as arrays. */

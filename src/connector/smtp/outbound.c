@@ -234,7 +234,7 @@ static void attempt_network(struct sending *s, struct body *b)
 	struct client_recipient *to = arena_new_array(&j->a, (size_t)j->n, sizeof *to);
 	rcpt_parameters *dsn = arena_new_array(&j->a, (size_t)j->n, sizeof *dsn);
 	struct client_message m = {.sender = e->sender,
-		.size = b->size - b->skip,
+		.size = b->size - b->skip + b->front.size,
 		.eight_bit = e->eight_bit,
 		.binary = e->binary,
 		.utf8 = e->utf8,

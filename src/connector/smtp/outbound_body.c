@@ -1,5 +1,6 @@
 #include "connector/smtp/outbound_body.h"
 
+#include "mail/header.h"
 #include "provider/blob.h"
 
 #define BODY_KEPT 65536 /* octets of a body that need not be read twice */
@@ -25,9 +26,23 @@ static status body_look(slice piece, void *arg)
 	return b->inside ? ST_OK : ST_LIMITED; /* enough has been seen */
 }
 
+/* Should it come back, it is not passed on again (T16). Nobody else's body may show it, for it tells who
+   gets a copy. */
+static slice delivered_to(plan_job *j)
+{
+	header_builder b = {.utf8 = j->entries[0].utf8};
+	slice field = {0};
+
+	if (j->entries[0].via.size == 0)
+		return field;
+	header_build_raw(&b, S("Delivered-To"), j->entries[0].via);
+	return header_build_end(&b, &j->a, &field) == ST_OK ? field : (slice){0};
+}
+
 status body_open(plan_job *j, struct body *b)
 {
-	*b = (struct body){.job = j, .size = (uint64_t)j->entries[0].size};
+	*b = (struct body){
+		.job = j, .size = (uint64_t)j->entries[0].size, .front = delivered_to(j)};
 	status kind = j->body.at ? body_look(j->body, b)
 				 : blob_each_of(j->postoffice, j->message, body_look, b);
 	return kind == ST_LIMITED ? ST_OK : kind;
@@ -50,6 +65,8 @@ status body_source(void *arg, status (*take)(slice piece, void *to), void *to)
 	b->take = take;
 	b->to = to;
 	b->left = b->skip;
+	if (b->front.size)
+		TRY(take(b->front, to));
 	return b->whole.at ? body_piece(b->whole, b)
 			   : blob_each_of(b->job->postoffice, b->job->message, body_piece, b);
 }

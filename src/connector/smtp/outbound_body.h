@@ -5,12 +5,14 @@
 
 #include "connector/smtp/plan.h"
 
-/* The body as it was taken, without the Return-Path that mailboxes of the same message have. A host is told
+/* The body as it was taken, without the Return-Path that mailboxes of the same message have, and behind a
+   Delivered-To where it is passed on. A host is told
    its size before the text (SIZE, BDAT), so the beginning is looked at before anybody is connected to. */
 struct body {
 	plan_job *job;
 	uint64_t size; /* of the stored one */
 	uint64_t skip; /* octets of that field */
+	slice front;   /* fields of this copy alone */
 	slice whole;   /* a small one is here since then; in the job's arena */
 	bool begun, inside;
 	status (*take)(slice piece, void *to);

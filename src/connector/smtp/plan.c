@@ -145,6 +145,7 @@ static queue_entry entry_copy(const queue_entry *e, arena *a)
 	c.envid = arena_copy(a, e->envid);
 	c.host = arena_copy(a, e->host);
 	c.text = arena_copy(a, e->text);
+	c.via = arena_copy(a, e->via);
 	return c;
 }
 
@@ -191,7 +192,8 @@ static void job_free(plan *p, plan_job *j)
 	office_leave_when_empty(p, o);
 }
 
-/* A message to many is claimed in one go, so its job is the last of its lane, or not there. */
+/* A message to many is claimed in one go, so its job is the last of its lane, or not there. Copies that
+   are passed on go by themselves: their envelope and their first field are others. */
 static plan_job *job_to_join(struct plan_lane *lane, const queue_entry *e, unsigned most)
 {
 	if (list_empty(&lane->jobs))
@@ -200,6 +202,8 @@ static plan_job *job_to_join(struct plan_lane *lane, const queue_entry *e, unsig
 
 	return last->message == e->message && (unsigned)last->n < most &&
 			       slice_same(last->entries[0].domain, e->domain) &&
+			       slice_same(last->entries[0].sender, e->sender) &&
+			       slice_same(last->entries[0].via, e->via) &&
 			       last->entries[0].returned == e->returned &&
 			       last->entries[0].state == e->state
 		       ? last

@@ -54,7 +54,8 @@ static status resolve(struct store *s, slice local, slice domain, arena *a, stru
 		.caught = caught,
 		.postmaster = special,
 		.quota = m->quota,
-		.used = m->used};
+		.used = m->used,
+		.handling = store_handling(m)};
 	return ST_OK;
 }
 

@@ -67,6 +67,23 @@ static void store_part(struct store *s, const struct delivery *d, const struct d
 		store_queue(s, d->envelope, &p->remote[i], kept);
 }
 
+static status check(struct store *s, const struct delivery *d, int64_t room)
+{
+	if (d->right && store_answered(s, d->right))
+		return ST_EXISTS;
+	for (int i = 0; i < d->n; i++)
+		TRY(check_part(s, &d->parts[i], room));
+	return ST_OK;
+}
+
+static void store_all(struct store *s, const struct delivery *d)
+{
+	for (int i = 0; i < d->n; i++)
+		store_part(s, d, &d->parts[i]);
+	if (d->right)
+		store_answered_add(s, d->right);
+}
+
 static status run(struct store *s, struct delivery *d, int64_t room, usec window)
 {
 	status lost = s->deliver_lose, fail = s->deliver_fail;
@@ -81,10 +98,13 @@ static status run(struct store *s, struct delivery *d, int64_t room, usec window
 		d->id = before->id;
 		return ST_EXISTS;
 	}
-	for (int i = 0; i < d->n; i++)
-		TRY(check_part(s, &d->parts[i], room));
-	for (int i = 0; i < d->n; i++)
-		store_part(s, d, &d->parts[i]);
+	TRY(check(s, d, room));
+	store_all(s, d);
+	for (struct delivery *also = d->also; also; also = also->also) {
+		also->left_out = check(s, also, room) != ST_OK;
+		if (!also->left_out)
+			store_all(s, also);
+	}
 	if (d->repeat_key.size && window > 0) {
 		struct m_repeat *r = arena_new(&s->a, sizeof *r);
 		*r = (struct m_repeat){.key = arena_copy(&s->a, d->repeat_key),

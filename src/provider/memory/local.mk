@@ -4,6 +4,7 @@ noinst_LIBRARIES += libprovider_memory.a
 libprovider_memory_a_SOURCES = $(provider_shared) \
 	src/provider/memory/address_map.c \
 	src/provider/memory/annotation.c \
+	src/provider/memory/answer.c \
 	src/provider/memory/append.c \
 	src/provider/memory/auth.c \
 	src/provider/memory/blob.c \
@@ -22,6 +23,7 @@ libprovider_memory_a_SOURCES = $(provider_shared) \
 	src/provider/memory/postoffice.c \
 	src/provider/memory/provider.c \
 	src/provider/memory/queue.c \
+	src/provider/memory/redirection.c \
 	src/provider/memory/session.c \
 	src/provider/memory/setting.c \
 	src/provider/memory/store.c \

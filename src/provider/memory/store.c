@@ -19,7 +19,7 @@ static void start(void)
 {
 	link_t *heads[] = {&store.postoffices, &store.blobs, &store.messages, &store.values,
 		&store.repeats, &store.failures, &store.traces,
-		&store.queue, &store.dkim_keys, &store.greylist};
+		&store.queue, &store.dkim_keys, &store.greylist, &store.answered};
 	for (size_t i = 0; i < sizeof heads / sizeof heads[0]; i++)
 		list_init(heads[i]);
 	made = true;

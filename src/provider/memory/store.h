@@ -8,6 +8,7 @@
 #include "base/map.h"
 #include "base/metric.h"
 #include "mail/address.h"
+#include "provider/answer.h"
 #include "provider/blob.h"
 #include "provider/dkim_key.h"
 #include "provider/domain.h"
@@ -18,6 +19,7 @@
 #include "provider/message_fact.h"
 #include "provider/postoffice.h"
 #include "provider/queue.h"
+#include "provider/redirection.h"
 #include "provider/scram.h"
 #include "provider/setting.h"
 #include "provider/trace.h"
@@ -85,6 +87,8 @@ struct m_mailbox {
 	usec lock_until;
 	bool has_scram;
 	struct scram_verifier scram;
+	redirection *redirection; /* NULL = none */
+	answer *answer;
 };
 
 struct m_address {
@@ -140,6 +144,12 @@ struct m_grey { /* who was asked to come again */
 	bool passed;
 };
 
+struct m_answered { /* who was told lately */
+	link_t link;
+	struct answer_right right;
+	usec until;
+};
+
 struct m_dkim_key {
 	link_t link;
 	dkim_key k;
@@ -152,7 +162,7 @@ struct m_trace {
 
 struct store {
 	arena a;
-	link_t postoffices, blobs, messages, values, repeats, failures, traces, queue, dkim_keys, greylist;
+	link_t postoffices, blobs, messages, values, repeats, failures, traces, queue, dkim_keys, greylist, answered;
 	uint64_t routing_revision;
 	status deliver_fail, deliver_lose;
 	const char *unhealthy;
@@ -192,6 +202,12 @@ void store_entry_remove(struct store *s, struct m_mailbox *m, struct m_folder *f
 /* The folder is gone, and its annotations with it. */
 void store_annotations_drop(struct m_mailbox *m, int64_t folder);
 void store_flags(struct m_folder *f, struct m_entry *e, int64_t flags, int64_t modseq);
+
+/* What its owner wants, as a route tells it. */
+unsigned store_handling(const struct m_mailbox *m);
+/* Who was told, and may not be told again for now; NULL: he may. */
+struct m_answered *store_answered(struct store *s, const struct answer_right *r);
+void store_answered_add(struct store *s, const struct answer_right *r);
 
 /* The mailbox a domain's target (A15-A17) leads to, or NULL. */
 struct m_mailbox *store_target(struct store *s, const struct m_domain *d, slice target);
