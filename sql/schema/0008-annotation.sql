@@ -5,6 +5,7 @@ CREATE TABLE annotation (
 	folder bigint NOT NULL,
 	name text NOT NULL,                              -- "/private/comment": lower case
 	value bytea NOT NULL,
+	modseq bigint NOT NULL,                          -- of the mailbox, when it was set last
 	PRIMARY KEY (postoffice, mailbox, folder, name),
 	FOREIGN KEY (postoffice, mailbox) REFERENCES mailbox ON DELETE CASCADE
 );

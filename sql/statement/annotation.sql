@@ -11,11 +11,20 @@ where exists (select from unnest($4::text[]) n (name)
 		and ($5::bigint > 1 or strpos(substr(a.name, length(n.name) + 2), '/') = 0))
 order by a.folder, a.name collate "C";
 
+-- statement annotation_marks
+-- $2 mailbox: all there are, and when they were set.
+select folder, name, modseq from annotation where postoffice = $1::bigint and mailbox = $2::bigint
+order by folder, name collate "C";
+
 -- Changing them: after deliver_lock, so that their number is known.
 
 -- statement annotation_place
 -- $2 mailbox, $3 folder: stops the transaction when it is not there.
 select 1 / count(*) from folder where postoffice = $1::bigint and mailbox = $2::bigint and folder = $3::bigint;
+
+-- statement annotation_turn
+-- $2 mailbox: the next modseq.
+update mailbox set modseq = modseq + 1 where postoffice = $1::bigint and mailbox = $2::bigint;
 
 -- statement annotation_remove
 -- $2 mailbox, $3 folder, $4 names
@@ -24,9 +33,11 @@ where postoffice = $1::bigint and mailbox = $2::bigint and folder = $3::bigint a
 
 -- statement annotation_put
 -- $2 mailbox, $3 folder, $4 names, each once, $5 their values
-insert into annotation (postoffice, mailbox, folder, name, value)
-select $1::bigint, $2::bigint, $3::bigint, u.name, u.value from unnest($4::text[], $5::bytea[]) u (name, value)
-on conflict (postoffice, mailbox, folder, name) do update set value = excluded.value;
+insert into annotation (postoffice, mailbox, folder, name, value, modseq)
+select $1::bigint, $2::bigint, $3::bigint, u.name, u.value, m.modseq
+from unnest($4::text[], $5::bytea[]) u (name, value), mailbox m
+where m.postoffice = $1::bigint and m.mailbox = $2::bigint
+on conflict (postoffice, mailbox, folder, name) do update set value = excluded.value, modseq = excluded.modseq;
 
 -- statement annotation_fits
 -- $2 mailbox, $3 most of them: stops the transaction when there are more.

@@ -1,6 +1,7 @@
 /* Annotations in PostgreSQL: changed under the mailbox's lock, so that their number is known. */
 #include "provider/annotation.h"
 
+#include "provider/news.h"
 #include "provider/setting.h"
 #include "provider/settle.h"
 
@@ -24,6 +25,22 @@ status annotation_list(int64_t postoffice, int64_t mailbox, const int64_t *folde
 	return ST_OK;
 }
 
+status annotation_marks(int64_t postoffice, int64_t mailbox, arena *a, struct annotation_mark **rows, int *n)
+{
+	struct rows r;
+
+	TRY(db_run(SQL_ANNOTATION_MARKS, (struct param[]){p_int(postoffice), p_int(mailbox)}, 2, a, &r));
+	*rows = arena_new_array(a, (size_t)r.count, sizeof **rows);
+	for (int i = 0; i < r.count; i++)
+		(*rows)[i] = (struct annotation_mark){
+			.folder = row_int(&r, i, 0),
+			.name = row_slice(&r, i, 1),
+			.modseq = row_int(&r, i, 2),
+		};
+	*n = r.count;
+	return ST_OK;
+}
+
 struct turn {
 	int64_t postoffice, mailbox, folder, most;
 	const slice *put, *values, *removed;
@@ -41,6 +58,7 @@ static status set_once(void *arg, bool again)
 	(void)again;
 	if (t->folder)
 		db_add(tx, SQL_ANNOTATION_PLACE, place, 3, NULL);
+	db_add(tx, SQL_ANNOTATION_TURN, place, 2, NULL);
 	db_add(tx, SQL_ANNOTATION_REMOVE,
 		(struct param[]){place[0], place[1], place[2],
 			p_text_array(t->removed, t->removed_n)},
@@ -85,5 +103,7 @@ status annotation_set(int64_t postoffice, int64_t mailbox, int64_t folder,
 	status s = settle(set_once, &t);
 	arena_release(&t.a);
 	arena_release(&a);
+	if (s == ST_OK)
+		news_tell(postoffice, mailbox, 0);
 	return s;
 }

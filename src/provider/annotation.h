@@ -13,6 +13,12 @@ struct annotation {
 	slice value; /* any octets; a NULL pointer: none */
 };
 
+struct annotation_mark {
+	int64_t folder;
+	slice name;
+	int64_t modseq; /* of the mailbox, when it was set last */
+};
+
 enum annotation_depth { ANNOTATION_EXACT, ANNOTATION_CHILDREN, ANNOTATION_ALL_BELOW };
 
 /* Those of these folders that have one of the names, or stand below one of them as far as `depth` says; by folder,
@@ -20,6 +26,9 @@ enum annotation_depth { ANNOTATION_EXACT, ANNOTATION_CHILDREN, ANNOTATION_ALL_BE
 status annotation_list(int64_t postoffice, int64_t mailbox, const int64_t *folders, int folders_n,
 	const slice *names, int names_n, enum annotation_depth depth, arena *a,
 	struct annotation **rows, int *n);
+
+/* All of a mailbox, without their values; by folder, then by name. */
+status annotation_marks(int64_t postoffice, int64_t mailbox, arena *a, struct annotation_mark **rows, int *n);
 
 /* Sets or removes (value NULL) those of one folder, all or none; each name once. ST_ABSENT: no such folder; ST_LIMITED:
    the mailbox would have more than the setting annotations_most. Sizes are the caller's to limit. */

@@ -2,10 +2,12 @@
 #include "provider/annotation.h"
 
 #include "provider/memory/store.h"
+#include "provider/news.h"
 
 struct m_annotation {
 	link_t link;
 	struct annotation row;
+	int64_t modseq;
 };
 
 static bool is_meant(slice name, const slice *names, int n, enum annotation_depth depth)
@@ -53,6 +55,23 @@ status annotation_list(int64_t postoffice, int64_t mailbox, const int64_t *folde
 	return kind;
 }
 
+status annotation_marks(int64_t postoffice, int64_t mailbox, arena *a, struct annotation_mark **rows, int *n)
+{
+	struct store *s = store_take();
+	struct m_mailbox *m = store_mailbox(s, postoffice, mailbox);
+	status kind = store_refuses(s) ? ST_BUSY : ST_OK;
+
+	*n = 0;
+	if (m && kind == ST_OK) {
+		*rows = arena_new_array(a, (size_t)m->annotations_n, sizeof **rows);
+		EACH(struct m_annotation, &m->annotations, x)
+			(*rows)[(*n)++] = (struct annotation_mark){
+				x->row.folder, arena_copy(a, x->row.name), x->modseq};
+	}
+	store_give();
+	return kind;
+}
+
 /* The place where it stands, or would stand. */
 static link_t *place_of(struct m_mailbox *m, const struct annotation *row, bool *stands)
 {
@@ -76,7 +95,9 @@ static void set_one(struct store *s, struct m_mailbox *m, const struct annotatio
 	struct m_annotation *x;
 
 	if (stands && row->value.at) {
-		LINK_OWNER(at, struct m_annotation, link)->row.value = arena_copy(&s->a, row->value);
+		x = LINK_OWNER(at, struct m_annotation, link);
+		x->row.value = arena_copy(&s->a, row->value);
+		x->modseq = m->modseq;
 	} else if (stands) {
 		list_remove(at);
 		m->annotations_n--;
@@ -84,6 +105,7 @@ static void set_one(struct store *s, struct m_mailbox *m, const struct annotatio
 		x = arena_new(&s->a, sizeof *x);
 		x->row = (struct annotation){row->folder, arena_copy(&s->a, row->name),
 			arena_copy(&s->a, row->value)};
+		x->modseq = m->modseq;
 		list_append(at, &x->link);
 		m->annotations_n++;
 	}
@@ -109,6 +131,7 @@ static status set(struct store *s, struct m_mailbox *m, int64_t folder,
 	}
 	if (more > 0 && m->annotations_n + more > setting_number(S_annotations_most, &at))
 		return ST_LIMITED;
+	m->modseq++;
 	for (int i = 0; i < n; i++)
 		set_one(s, m, &(struct annotation){folder, rows[i].name, rows[i].value});
 	return ST_OK;
@@ -121,6 +144,8 @@ status annotation_set(int64_t postoffice, int64_t mailbox, int64_t folder,
 	status kind = set(s, store_mailbox(s, postoffice, mailbox), folder, rows, n);
 
 	store_give();
+	if (kind == ST_OK)
+		news_tell(postoffice, mailbox, 0);
 	return kind;
 }
 

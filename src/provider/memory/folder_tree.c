@@ -266,6 +266,8 @@ status folder_subscribe(int64_t postoffice, int64_t mailbox, slice given, bool o
 		kind = subscribe(s, store_mailbox(s, postoffice, mailbox), name, on);
 		store_give();
 	}
+	if (kind == ST_OK)
+		news_tell(postoffice, mailbox, 0);
 	arena_release(&a);
 	return kind;
 }

@@ -1,6 +1,8 @@
 /* FETCH and UID FETCH (RFC 9051 6.4.5), with CHANGEDSINCE and VANISHED (RFC 7162), PARTIAL (RFC 9394), OBJECTID (RFC 8474),
    SAVEDATE (RFC 8514) and PREVIEW (RFC 8970). Messages go out in batches: what is known of a batch comes in one round trip, small bodies in
    another; envelopes and structures that nobody has packed yet are packed and kept. */
+#include "service/imap/fetch.h"
+
 #include "mail/envelope.h"
 #include "mail/imap_string.h"
 #include "mail/preview.h"
@@ -531,6 +533,26 @@ static status fetch(conversation *c, args *p, bool by_uid)
 	if (t.gone)
 		return imap_no(c, "[EXPUNGEISSUED] Some of the messages are gone");
 	return imap_ok(c, "That is all");
+}
+
+status arg_fetch_items(args *p)
+{
+	return items_read(p, &(struct fetch){0});
+}
+
+status fetch_items_tell(conversation *c, slice written, const uint32_t *uids, int n)
+{
+	args p = {.c = c, .rest = written, .most = written.size};
+	struct fetch f = {.by_uid = true};
+	struct telling t = {0};
+
+	TRY(items_read(&p, &f));
+	for (int k = 0; k < f.sections_n; k++)
+		f.sections[k].peek = true;
+	status s = fetch_run(c, &f, uids, n, &t);
+	if (s == ST_CLOSED || s == ST_TIMED_OUT || s == ST_CANCELLED)
+		return s;
+	return t.inside ? ST_BROKEN : ST_OK; /* what could not be had can be asked for */
 }
 
 static status imap_fetch(conversation *c, args *p)

@@ -4,7 +4,7 @@ libimap_a_SOURCES = \
 	src/service/imap/append.c \
 	src/service/imap/args.c src/service/imap/args.h \
 	src/service/imap/capabilities.def src/service/imap/families.def \
-	src/service/imap/fetch.c \
+	src/service/imap/fetch.c src/service/imap/fetch.h \
 	src/service/imap/flags.c src/service/imap/flags.h \
 	src/service/imap/folders.c \
 	src/service/imap/imap.h \
@@ -12,6 +12,7 @@ libimap_a_SOURCES = \
 	src/service/imap/look.c src/service/imap/look.h \
 	src/service/imap/metadata.c src/service/imap/metadata.h \
 	src/service/imap/names.c src/service/imap/names.h \
+	src/service/imap/notify.c src/service/imap/notify.h \
 	src/service/imap/order.c src/service/imap/order.h \
 	src/service/imap/packed.c src/service/imap/packed.h \
 	src/service/imap/program.c src/service/imap/program.h \

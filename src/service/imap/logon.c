@@ -1,6 +1,7 @@
 /* Logons: LOGIN, AUTHENTICATE (RFC 9051 6.2; SASL-IR of RFC 4959 is part of it), and UNAUTHENTICATE
    (RFC 8437). */
 #include "provider/sasl.h"
+#include "service/imap/notify.h"
 #include "service/imap/selected.h"
 #include "service/imap/session.h"
 
@@ -157,6 +158,7 @@ static status imap_unauthenticate(conversation *c, args *p)
 	struct imap *i = imap_of(c);
 
 	TRY(arg_end(p));
+	notify_close(c);
 	selected_close(c);
 	status s = imap_ok(c, "Nobody is logged on now");
 	*i = (struct imap){.state = AT_GREETING, .tag = i->tag, .row = i->row};

@@ -3,6 +3,7 @@
 #include "base/memory.h"
 #include "provider/news.h"
 #include "service/imap/names.h"
+#include "service/imap/notify.h"
 #include "service/imap/selected.h"
 
 #include <inttypes.h>
@@ -235,7 +236,9 @@ static status idle_watch(conversation *c, notice *news)
 
 	until = clock_now() + setting_number(S_imap_idle_patience, NULL);
 	for (;;) {
-		if (noticed && i->selected)
+		if (noticed && i->notify)
+			TRY(notify_tell(c, true));
+		else if (noticed && i->selected)
 			TRY(selected_tell(c, true));
 		arena_release(&c->command);
 		usec span = until - clock_now();
@@ -254,13 +257,13 @@ static status idle_watch(conversation *c, notice *news)
 static status idle(conversation *c, args *p)
 {
 	struct imap *i = imap_of(c);
-	notice *raised = notice_open();
-	news *n = i->selected ? news_open(i->who.postoffice, i->who.mailbox,
+	notice *wanted = notify_raised(c), *raised = wanted ? NULL : notice_open();
+	news *n = i->selected && !wanted ? news_open(i->who.postoffice, i->who.mailbox,
 					i->selected->view->folder, raised)
 			      : NULL;
 
 	conversation_idle(c, true);
-	status s = idle_watch(c, raised);
+	status s = idle_watch(c, wanted ? wanted : raised);
 	conversation_idle(c, false);
 	news_close(&n);
 	notice_close(&raised);

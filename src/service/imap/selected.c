@@ -2,6 +2,7 @@
 #include "service/imap/selected.h"
 
 #include "base/memory.h"
+#include "service/imap/notify.h"
 
 #include <inttypes.h>
 
@@ -151,14 +152,21 @@ static int64_t flags_expected(const struct selected_silent *silent, uint32_t uid
 	return at < silent->n && silent->uids[at] == uid ? silent->flags[at] : -1;
 }
 
+static status tell_arrived(conversation *c, const struct view_change *ch)
+{
+	if (ch->arrived == 0)
+		return ST_OK;
+	TRY(stream_format(c->stream, "* %d EXISTS\r\n", imap_of(c)->selected->view->n));
+	return notify_arrived(c, ch->arrived);
+}
+
 status selected_tell_stored(conversation *c, const struct view_change *ch, const struct selected_silent *silent)
 {
 	const struct imap *i = imap_of(c);
 	struct selected *sel = i->selected;
 
 	TRY(tell_gone(c, ch));
-	if (ch->arrived > 0)
-		TRY(stream_format(c->stream, "* %d EXISTS\r\n", sel->view->n));
+	TRY(tell_arrived(c, ch));
 	TRY(tell_names(c, sel));
 	for (int n = 0; n < ch->changed_n; n++) {
 		const struct view_entry *e = view_find(sel->view, ch->changed[n]);
@@ -178,8 +186,7 @@ status selected_tell_others(conversation *c, const struct view_change *ch)
 	struct selected *sel = imap_of(c)->selected;
 
 	TRY(tell_gone(c, ch));
-	if (ch->arrived > 0)
-		TRY(stream_format(c->stream, "* %d EXISTS\r\n", sel->view->n));
+	TRY(tell_arrived(c, ch));
 	TRY(tell_names(c, sel));
 	for (int n = 0; n < ch->changed_n; n++) {
 		const struct view_entry *e = view_find(sel->view, ch->changed[n]);

@@ -2,6 +2,7 @@
 #include "base/log.h"
 #include "net/listener.h"
 #include "provider/provider.h"
+#include "service/imap/notify.h"
 #include "service/imap/selected.h"
 #include "service/imap/session.h"
 
@@ -511,7 +512,9 @@ static status next_command(conversation *c)
 	i->row = NULL;
 	stream_patience(c->stream, patience(c), 0, 0);
 	conversation_idle(c, true);
-	status s = args_begin(&p, c, command_most(c));
+	status s = notify_wait(c, patience(c));
+	if (s == ST_OK)
+		s = args_begin(&p, c, command_most(c));
 	conversation_idle(c, false);
 	if (c->told)
 		return ST_CANCELLED;
@@ -584,6 +587,7 @@ status imap_conversation(conversation *c)
 
 	c->state = &i;
 	status s = talk(c);
+	notify_close(c);
 	selected_close(c);
 	c->state = NULL;
 	return s;

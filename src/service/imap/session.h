@@ -36,6 +36,7 @@ struct imap {
 	bool rev2, utf8, condstore, qresync, uidonly; /* ENABLEd (RFC 5161) */
 	struct identity who;
 	struct selected *selected; /* AT_SELECTED (selected.h) */
+	struct notify *notify;     /* what is told unasked (notify.h); NULL: nothing */
 };
 
 static inline struct imap *imap_of(const conversation *c)

@@ -29,7 +29,7 @@ static void fill(int64_t n)
 		"insert into greylist values (N, 'x', now(), now())",
 		"insert into sent values (N, N, now(), 1)",
 		"insert into subscription values (N, N, 'nN')",
-		"insert into annotation values (N, N, N, '/private/nN', 'nN')",
+		"insert into annotation values (N, N, N, '/private/nN', 'nN', 1)",
 		"insert into folder_snap values (N, N, 1, 1, 'nN')",
 		"insert into message_view values (N, N, 1, N, 5, 1, 'nN', 'nN')",
 		"insert into outcome (postoffice, id, uidvalidity, first, modseq, uids) values (N, N, 1, 1, 1, array[N])",

@@ -58,6 +58,33 @@ Test(annotations, are_found_by_name_and_by_depth)
 	assert_found(places + 1, 1, "/private/a", ANNOTATION_CHILDREN, "0:/private/a=new");
 }
 
+static int64_t mark_of(int64_t folder, const char *name)
+{
+	struct annotation_mark *marks = NULL;
+	int n = 0;
+
+	cr_assert_eq(annotation_marks(me.postoffice, me.mailbox, &me.a, &marks, &n), ST_OK);
+	for (int i = 0; i < n; i++)
+		if (marks[i].folder == folder && slice_same(marks[i].name, slice_z(name)))
+			return marks[i].modseq;
+	return 0;
+}
+
+Test(annotations, tell_when_they_were_set)
+{
+	int64_t first;
+
+	cr_assert_eq(set(me.inbox, "/private/a", "1"), ST_OK);
+	cr_assert_eq(set(0, "/private/a", "1"), ST_OK);
+	first = mark_of(me.inbox, "/private/a");
+	cr_expect_gt(first, 0);
+	cr_expect_gt(mark_of(0, "/private/a"), first);
+	cr_assert_eq(set(me.inbox, "/private/a", "1"), ST_OK);
+	cr_expect_gt(mark_of(me.inbox, "/private/a"), mark_of(0, "/private/a"));
+	cr_assert_eq(set(me.inbox, "/private/a", NULL), ST_OK);
+	cr_expect_eq(mark_of(me.inbox, "/private/a"), 0);
+}
+
 Test(annotations, go_with_their_folder)
 {
 	int64_t work = made(S("Work"));

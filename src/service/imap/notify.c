@@ -1,0 +1,692 @@
+/* What is wanted stands in groups of folders. Whenever the mailbox has news, the tree of its folders is read once more
+   and compared with what was told of it last: one query, however much has happened, and not more often than every
+   NEWS_GAP. The selected folder is looked at through its view, as ever. */
+#include "service/imap/notify.h"
+
+#include "base/memory.h"
+#include "provider/annotation.h"
+#include "provider/news.h"
+#include "service/imap/fetch.h"
+#include "service/imap/names.h"
+#include "service/imap/selected.h"
+
+#include <inttypes.h>
+#include <stdlib.h>
+
+#define GROUPS_MOST 50
+#define NAMES_MOST 1000   /* of folders, in all groups */
+#define FOLDERS_MOST 5000 /* that are watched */
+#define NEWS_GAP (40 * USEC_MS)
+
+enum {
+	NEW = 1,
+	GONE = 2,
+	FLAGS = 4,
+	NAME = 8,
+	SUBSCRIPTION = 16,
+	METADATA = 32,
+	SERVER_METADATA = 64
+};
+#define OF_MESSAGES (NEW | GONE | FLAGS)
+
+enum folders { SELECTED, SELECTED_DELAYED, PERSONAL, SUBSCRIBED, SUBTREE, NAMED };
+
+struct group {
+	enum folders which;
+	unsigned events; /* 0: NONE */
+	slice *names;
+	int names_n;
+};
+
+struct place { /* a folder as it was told last; id 0: a name that is subscribed to, and nothing else */
+	int64_t id, modseq, messages, unseen;
+	slice name;
+	uint32_t uidvalidity, uidnext;
+	bool subscribed, children;
+};
+
+struct told { /* rows by id and name, annotations by folder and name */
+	arena a;
+	struct place *places;
+	int places_n;
+	struct annotation_mark *marks;
+	int marks_n;
+};
+
+struct notify {
+	arena a; /* of what was asked for */
+	struct group *groups;
+	int groups_n;
+	slice fetch; /* "(UID FLAGS)" of what is new in the selected folder; empty: nothing */
+	news *news;
+	notice *raised;
+	struct told told;
+	usec told_at;
+	bool missed; /* a look could not be had */
+};
+
+/* ---- reading */
+
+static const struct event_word {
+	const char *word;
+	unsigned bit;
+} events[] = {
+	{"MessageNew", NEW},
+	{"MessageExpunge", GONE},
+	{"FlagChange", FLAGS},
+	{"MailboxName", NAME},
+	{"SubscriptionChange", SUBSCRIPTION},
+	{"MailboxMetadataChange", METADATA},
+	{"ServerMetadataChange", SERVER_METADATA},
+};
+#define EVENTS (sizeof events / sizeof *events)
+
+struct asked {
+	struct group group[GROUPS_MOST];
+	int n, names;
+	slice fetch;
+	bool status, unknown;
+	args *p;
+};
+
+static bool is_of_selected(const struct group *g)
+{
+	return g->which == SELECTED || g->which == SELECTED_DELAYED;
+}
+
+static status trouble(struct asked *x, const char *what)
+{
+	x->p->trouble = what;
+	return ST_INVALID;
+}
+
+/* "(UID BODY.PEEK[HEADER.FIELDS (FROM)])" behind MessageNew: kept as it is written, and read again each time. */
+static status arg_wanted(struct asked *x, const struct group *g)
+{
+	const char *at = x->p->rest.at;
+
+	if (!is_of_selected(g))
+		return trouble(x, "What is new is fetched in the selected folder alone");
+	for (size_t k = 0; k < x->p->rest.size; k++)
+		if (x->p->rest.at[k] == '{')
+			return trouble(x, "What is fetched is written without literals here");
+	TRY(arg_fetch_items(x->p));
+	x->fetch = slice_of(at, (size_t)(x->p->rest.at - at));
+	return ST_OK;
+}
+
+static status arg_event(struct asked *x, struct group *g)
+{
+	unsigned bit = 0;
+	slice word;
+
+	TRY(arg_atom(x->p, &word));
+	for (size_t k = 0; k < EVENTS; k++)
+		if (slice_same_nocase(word, slice_z(events[k].word)))
+			bit = events[k].bit;
+	x->unknown = x->unknown || !bit;
+	g->events |= bit;
+	if (bit == NEW && slice_starts(x->p->rest, S(" ("))) {
+		arg_take(x->p, ' ');
+		return arg_wanted(x, g);
+	}
+	return ST_OK;
+}
+
+/* "(MessageNew MessageExpunge)" or "NONE" */
+static status arg_events(struct asked *x, struct group *g)
+{
+	unsigned both;
+
+	if (!arg_take(x->p, '('))
+		return arg_word(x->p, S("NONE"));
+	do
+		TRY(arg_event(x, g));
+	while (arg_take(x->p, ' '));
+	TRY(arg_expect(x->p, ')'));
+	both = g->events & (NEW | GONE);
+	if ((both != 0 && both != (NEW | GONE)) || ((g->events & FLAGS) && !both))
+		return trouble(x, "MessageNew and MessageExpunge go together, and FlagChange with them");
+	if (is_of_selected(g) && (g->events & ~(unsigned)OF_MESSAGES))
+		return trouble(x, "Of the selected folder there are events of messages alone");
+	return ST_OK;
+}
+
+static status arg_name(struct asked *x, struct group *g)
+{
+	slice written, name;
+
+	if (++x->names > NAMES_MOST)
+		return trouble(x, "Too many folders");
+	TRY(arg_mailbox(x->p, &written));
+	/* What can be no folder's name is nothing to watch. */
+	if (folder_name(written, &x->p->c->command, &name) == ST_OK)
+		g->names[g->names_n++] = name;
+	return ST_OK;
+}
+
+static status arg_names(struct asked *x, struct group *g)
+{
+	TRY(arg_space(x->p));
+	g->names = arena_new_array(&x->p->c->command, NAMES_MOST, sizeof *g->names);
+	if (!arg_take(x->p, '('))
+		return arg_name(x, g);
+	do
+		TRY(arg_name(x, g));
+	while (arg_take(x->p, ' '));
+	return arg_expect(x->p, ')');
+}
+
+static status arg_folders(struct asked *x, struct group *g)
+{
+	static const struct {
+		const char *word;
+		enum folders which;
+	} rows[] = {
+		{"SELECTED", SELECTED},
+		{"SELECTED-DELAYED", SELECTED_DELAYED},
+		{"INBOXES", PERSONAL}, /* rules may deliver anywhere */
+		{"PERSONAL", PERSONAL},
+		{"SUBSCRIBED", SUBSCRIBED},
+		{"SUBTREE", SUBTREE},
+		{"MAILBOXES", NAMED},
+	};
+	slice word;
+
+	TRY(arg_atom(x->p, &word));
+	for (size_t k = 0; k < sizeof rows / sizeof *rows; k++) {
+		if (!slice_same_nocase(word, slice_z(rows[k].word)))
+			continue;
+		g->which = rows[k].which;
+		for (int n = 0; n < x->n && is_of_selected(g); n++)
+			if (is_of_selected(&x->group[n]))
+				return trouble(x, "The selected folder is named once");
+		return g->which == SUBTREE || g->which == NAMED ? arg_names(x, g) : ST_OK;
+	}
+	return trouble(x, "Folders are SELECTED, SELECTED-DELAYED, INBOXES, PERSONAL, SUBSCRIBED, SUBTREE or MAILBOXES");
+}
+
+static status arg_group(struct asked *x)
+{
+	struct group *g = &x->group[x->n];
+
+	if (x->n == GROUPS_MOST)
+		return trouble(x, "Too many groups");
+	*g = (struct group){0};
+	TRY(arg_expect(x->p, '('));
+	TRY(arg_folders(x, g));
+	TRY(arg_space(x->p));
+	TRY(arg_events(x, g));
+	x->n++;
+	return arg_expect(x->p, ')');
+}
+
+static status arg_notify(struct asked *x)
+{
+	TRY(arg_space(x->p));
+	if (arg_word(x->p, S("NONE")) == ST_OK)
+		return arg_end(x->p);
+	TRY(arg_word(x->p, S("SET")));
+	TRY(arg_space(x->p));
+	x->status = arg_word(x->p, S("STATUS")) == ST_OK;
+	if (x->status)
+		TRY(arg_space(x->p));
+	do
+		TRY(arg_group(x));
+	while (arg_take(x->p, ' '));
+	return arg_end(x->p);
+}
+
+/* ---- what is wanted of a folder */
+
+static bool group_has(const struct group *g, const struct place *at)
+{
+	if (g->which == PERSONAL || (g->which == SUBSCRIBED && at->subscribed))
+		return true;
+	for (int k = 0; k < g->names_n; k++) {
+		slice name = g->names[k];
+
+		if (slice_same(at->name, name) ||
+			(g->which == SUBTREE && slice_starts(at->name, name) && at->name.size > name.size &&
+				at->name.at[name.size] == '/'))
+			return true;
+	}
+	return false;
+}
+
+/* All groups a folder is in, up to one that wants nothing. */
+static unsigned events_of(const struct notify *n, const struct place *at)
+{
+	unsigned wanted = 0;
+
+	for (int k = 0; k < n->groups_n; k++) {
+		const struct group *g = &n->groups[k];
+
+		if (is_of_selected(g) || !group_has(g, at))
+			continue;
+		if (g->events == 0)
+			break;
+		wanted |= g->events;
+	}
+	return wanted;
+}
+
+static unsigned events_anywhere(const struct notify *n)
+{
+	unsigned any = 0;
+
+	for (int k = 0; k < n->groups_n; k++)
+		any |= is_of_selected(&n->groups[k]) ? 0 : n->groups[k].events;
+	return any;
+}
+
+static const struct group *group_of_selected(const struct notify *n)
+{
+	for (int k = 0; k < n->groups_n; k++)
+		if (is_of_selected(&n->groups[k]))
+			return &n->groups[k];
+	return NULL;
+}
+
+/* ---- looking */
+
+static int places_compare(const void *a, const void *b)
+{
+	const struct place *x = a, *y = b;
+
+	if (x->id != y->id)
+		return x->id < y->id ? -1 : 1;
+	return x->id ? 0 : slice_order(x->name, y->name);
+}
+
+/* What stands there now. ST_LIMITED: too many folders. */
+static status look(conversation *c, const struct notify *n, struct told *now)
+{
+	const struct imap *i = imap_of(c);
+	struct folder_row *rows;
+	int count;
+
+	TRY(folder_tree(i->who.postoffice, i->who.mailbox, &c->command, &rows, &count));
+	if (count > FOLDERS_MOST)
+		return ST_LIMITED;
+	now->places = arena_new_array(&now->a, (size_t)count, sizeof *now->places);
+	for (int k = 0; k < count; k++) {
+		const folder *f = &rows[k].f;
+
+		if (!f->id && !rows[k].subscribed)
+			continue;
+		now->places[now->places_n++] = (struct place){
+			.id = f->id,
+			.modseq = f->modseq,
+			.messages = f->messages,
+			.unseen = f->unseen,
+			.name = arena_copy(&now->a, f->name),
+			.uidvalidity = f->uidvalidity,
+			.uidnext = f->uidnext,
+			.subscribed = rows[k].subscribed,
+			.children = rows[k].children,
+		};
+	}
+	if (now->places_n > 1)
+		qsort(now->places, (size_t)now->places_n, sizeof *now->places, places_compare);
+	if (!(events_anywhere(n) & (METADATA | SERVER_METADATA)))
+		return ST_OK;
+	return annotation_marks(i->who.postoffice, i->who.mailbox, &now->a, &now->marks, &now->marks_n);
+}
+
+/* ---- telling of folders */
+
+static status say_text(conversation *c, text *line)
+{
+	text_add(line, S("\r\n"));
+	status s = stream_write(c->stream, text_slice(line));
+	text_free(line);
+	return s;
+}
+
+static status say_status(conversation *c, const struct place *at)
+{
+	text line = TEXT_INIT;
+
+	text_add(&line, S("* STATUS "));
+	imap_name_text(c, at->name, &line);
+	text_format(&line,
+		" (MESSAGES %" PRId64 " UIDNEXT %u UIDVALIDITY %u UNSEEN %" PRId64 " HIGHESTMODSEQ %" PRId64 ")",
+		at->messages, at->uidnext, at->uidvalidity, at->unseen, at->modseq);
+	return say_text(c, &line);
+}
+
+/* `before`: as it was called (RFC 5465 5.4); empty: not renamed. */
+static status say_name(conversation *c, const struct place *at, bool is_gone, slice before)
+{
+	text line = TEXT_INIT;
+
+	text_add(&line, S("* LIST ("));
+	text_add(&line, is_gone || !at->id ? S("\\NonExistent") : at->children ? S("\\HasChildren") : S("\\HasNoChildren"));
+	if (at->subscribed)
+		text_add(&line, S(" \\Subscribed"));
+	text_add(&line, S(") \"/\" "));
+	imap_name_text(c, at->name, &line);
+	if (before.size > 0) {
+		text_add(&line, S(" (\"OLDNAME\" ("));
+		imap_name_text(c, before, &line);
+		text_add(&line, S("))"));
+	}
+	return say_text(c, &line);
+}
+
+static bool is_selected(conversation *c, const struct place *at)
+{
+	const struct selected *sel = imap_of(c)->selected;
+
+	return sel && at->id == sel->view->folder;
+}
+
+/* Messages of it came, went, or changed as is wanted. */
+static bool has_changed(const struct place *before, const struct place *now, unsigned wanted)
+{
+	if (!(wanted & OF_MESSAGES) || before->modseq == now->modseq)
+		return false;
+	return (wanted & FLAGS) || before->uidnext != now->uidnext || before->messages != now->messages;
+}
+
+static status tell_new(conversation *c, const struct place *now, unsigned wanted)
+{
+	if (wanted & (NAME | SUBSCRIPTION) && (now->id ? wanted & NAME : wanted & SUBSCRIPTION))
+		TRY(say_name(c, now, false, S("")));
+	return now->id && (wanted & OF_MESSAGES) ? say_status(c, now) : ST_OK;
+}
+
+static status tell_changed(conversation *c, const struct place *before, const struct place *now, unsigned wanted)
+{
+	bool renamed = !slice_same(before->name, now->name);
+
+	if ((renamed && (wanted & NAME)) || (before->subscribed != now->subscribed && (wanted & SUBSCRIPTION)))
+		TRY(say_name(c, now, false, renamed ? before->name : S("")));
+	return !is_selected(c, now) && has_changed(before, now, wanted) ? say_status(c, now) : ST_OK;
+}
+
+static status tell_gone(conversation *c, const struct place *before, unsigned wanted)
+{
+	struct place gone = *before;
+
+	if (!(before->id ? wanted & NAME : wanted & SUBSCRIPTION))
+		return ST_OK;
+	gone.subscribed = before->id && before->subscribed;
+	return say_name(c, &gone, true, S(""));
+}
+
+static status tell_places(conversation *c, const struct notify *n, const struct told *now)
+{
+	const struct told *before = &n->told;
+	int b = 0, k = 0;
+
+	while (b < before->places_n || k < now->places_n) {
+		const struct place *x = b < before->places_n ? &before->places[b] : NULL;
+		const struct place *y = k < now->places_n ? &now->places[k] : NULL;
+		int order = !x ? 1 : !y ? -1 : places_compare(x, y);
+
+		b += order <= 0;
+		k += order >= 0;
+		TRY(order < 0   ? tell_gone(c, x, events_of(n, x))
+			: order > 0 ? tell_new(c, y, events_of(n, y))
+				    : tell_changed(c, x, y, events_of(n, x) | events_of(n, y)));
+	}
+	return ST_OK;
+}
+
+/* ---- telling of annotations: their names, in one line a folder */
+
+static const struct place *place_of(const struct told *t, int64_t id)
+{
+	int low = 0, high = t->places_n;
+
+	while (low < high) {
+		int middle = low + (high - low) / 2;
+
+		if (t->places[middle].id < id)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	return low < t->places_n && t->places[low].id == id ? &t->places[low] : NULL;
+}
+
+static bool is_wanted_mark(const struct notify *n, const struct told *now, int64_t id, slice *name)
+{
+	const struct place *at = id ? place_of(now, id) : NULL;
+
+	*name = at ? at->name : S("");
+	return id ? at && (events_of(n, at) & METADATA) : events_anywhere(n) & SERVER_METADATA;
+}
+
+static status tell_marks(conversation *c, const struct notify *n, const struct told *now)
+{
+	const struct told *before = &n->told;
+	int b = 0, k = 0;
+
+	while (b < before->marks_n || k < now->marks_n) {
+		const struct annotation_mark *x = b < before->marks_n ? &before->marks[b] : NULL;
+		const struct annotation_mark *y = k < now->marks_n ? &now->marks[k] : NULL;
+		int order = !x                        ? 1
+			    : !y                      ? -1
+			    : x->folder != y->folder ? (x->folder < y->folder ? -1 : 1)
+						      : slice_order(x->name, y->name);
+		const struct annotation_mark *m = order < 0 ? x : y;
+		slice name;
+
+		b += order <= 0;
+		k += order >= 0;
+		if ((order == 0 && x->modseq == y->modseq) || !is_wanted_mark(n, now, m->folder, &name))
+			continue;
+		text line = TEXT_INIT;
+		text_add(&line, S("* METADATA "));
+		imap_name_text(c, name, &line);
+		text_add_char(&line, ' ');
+		text_add(&line, m->name);
+		TRY(say_text(c, &line));
+	}
+	return ST_OK;
+}
+
+/* ---- when */
+
+static status tell_folders(conversation *c, struct notify *n)
+{
+	struct told now = {0};
+	status s = look(c, n, &now);
+
+	n->missed = s != ST_OK;
+	if (s == ST_LIMITED) {
+		notify_close(c);
+		s = conversation_say(c, "* OK [NOTIFICATIONOVERFLOW] There are too many folders to watch");
+	} else if (s == ST_OK) {
+		s = tell_places(c, n, &now);
+		if (s == ST_OK)
+			s = tell_marks(c, n, &now);
+		arena_release(&n->told.a);
+		n->told = now;
+		return s;
+	} else if (s == ST_BUSY || s == ST_BROKEN) {
+		s = ST_OK; /* looked at again before long */
+	}
+	arena_release(&now.a);
+	return s;
+}
+
+/* The selected folder: what it was asked for, or, when it was not named, what others were of it. */
+static unsigned wanted_of_selected(conversation *c, const struct notify *n, bool *at_once)
+{
+	const struct group *g = group_of_selected(n);
+	const struct view *v = imap_of(c)->selected->view;
+
+	*at_once = g && g->which == SELECTED;
+	return g ? g->events : events_of(n, &(struct place){.id = v->folder, .name = v->name});
+}
+
+static status tell_selected(conversation *c, const struct notify *n, bool idling)
+{
+	struct view_change ch;
+	bool at_once;
+	unsigned wanted = wanted_of_selected(c, n, &at_once);
+	status s;
+
+	if (idling && !group_of_selected(n))
+		wanted |= OF_MESSAGES;
+	if (!(wanted & OF_MESSAGES))
+		return ST_OK;
+	s = view_refresh(imap_of(c)->selected->view, !at_once && !idling, &c->command, &ch);
+	if (s != ST_OK)
+		return s == ST_CANCELLED ? s : ST_OK;
+	if (!(wanted & FLAGS))
+		ch.changed_n = 0;
+	return selected_tell_change(c, &ch);
+}
+
+status notify_tell(conversation *c, bool idling)
+{
+	struct notify *n = imap_of(c)->notify;
+	usec left = n->told_at + NEWS_GAP - clock_now();
+
+	if (idling && left > 0)
+		TRY(task_sleep(left));
+	n->told_at = clock_now();
+	if (imap_of(c)->selected)
+		TRY(tell_selected(c, n, idling));
+	return events_anywhere(n) ? tell_folders(c, n) : ST_OK;
+}
+
+status notify_arrived(conversation *c, int count)
+{
+	const struct imap *i = imap_of(c);
+	const struct view *v = i->selected->view;
+
+	if (!i->notify || i->notify->fetch.size == 0)
+		return ST_OK;
+	return fetch_items_tell(c, i->notify->fetch, v->uids + (v->n - count), count);
+}
+
+notice *notify_raised(const conversation *c)
+{
+	const struct notify *n = imap_of(c)->notify;
+
+	return n ? n->raised : NULL;
+}
+
+/* News that come thick and fast are told together. */
+static status gap_wait(conversation *c, const struct notify *n, bool *input)
+{
+	usec left = n->told_at + NEWS_GAP - clock_now();
+	status s = left > 0 ? stream_wait_input(c->stream, left) : ST_TIMED_OUT;
+
+	*input = s == ST_OK;
+	return s == ST_TIMED_OUT ? ST_OK : s;
+}
+
+status notify_wait(conversation *c, usec patience)
+{
+	usec until = clock_now() + patience;
+
+	while (imap_of(c)->notify && stream_pending(c->stream) == 0) {
+		const struct notify *n = imap_of(c)->notify;
+		usec span = until - clock_now();
+		bool noticed, input, again = n->missed && span > USEC_S;
+		status s = stream_wait_input_or(c->stream, n->raised, again ? USEC_S : span, &noticed);
+
+		if (s == ST_OK && !noticed)
+			return ST_OK;
+		if (s != ST_OK && (s != ST_TIMED_OUT || !again))
+			return s;
+		TRY(gap_wait(c, n, &input));
+		TRY(notify_tell(c, false));
+		arena_release(&c->command);
+		if (input)
+			return ST_OK;
+	}
+	return ST_OK;
+}
+
+/* ---- the command */
+
+void notify_close(conversation *c)
+{
+	struct notify *n = imap_of(c)->notify;
+
+	if (!n)
+		return;
+	imap_of(c)->notify = NULL;
+	news_close(&n->news);
+	notice_close(&n->raised);
+	arena_release(&n->told.a);
+	arena_release(&n->a);
+	memory_free(n);
+}
+
+/* What was read lives with the command; what is wanted lives longer. */
+static struct notify *keep(conversation *c, const struct asked *x)
+{
+	const struct imap *i = imap_of(c);
+	struct notify *n = memory_new(sizeof *n);
+
+	*n = (struct notify){.groups_n = x->n, .raised = notice_open()};
+	n->news = news_open(i->who.postoffice, i->who.mailbox, 0, n->raised);
+	n->groups = arena_new_array(&n->a, (size_t)x->n, sizeof *n->groups);
+	n->fetch = arena_copy(&n->a, x->fetch);
+	for (int k = 0; k < x->n; k++) {
+		struct group *g = &n->groups[k];
+
+		*g = x->group[k];
+		g->names = arena_new_array(&n->a, (size_t)g->names_n, sizeof *g->names);
+		for (int name = 0; name < g->names_n; name++)
+			g->names[name] = arena_copy(&n->a, x->group[k].names[name]);
+	}
+	return n;
+}
+
+static status begin(conversation *c, const struct asked *x)
+{
+	struct imap *i = imap_of(c);
+	struct notify *n;
+	status s;
+
+	notify_close(c);
+	if (x->n == 0)
+		return imap_ok(c, "Nothing is told unasked");
+	n = i->notify = keep(c, x);
+	s = events_anywhere(n) ? look(c, n, &n->told) : ST_OK;
+	if (s != ST_OK)
+		notify_close(c);
+	if (s == ST_LIMITED)
+		return imap_no(c, "[NOTIFICATIONOVERFLOW] There are too many folders to watch");
+	if (s != ST_OK)
+		return imap_trouble(c, s);
+	for (int k = 0; k < n->told.places_n && x->status; k++) {
+		const struct place *at = &n->told.places[k];
+
+		if (at->id && !is_selected(c, at) && (events_of(n, at) & OF_MESSAGES))
+			TRY(say_status(c, at));
+	}
+	return imap_ok(c, "It is told when it happens");
+}
+
+static status imap_notify(conversation *c, args *p)
+{
+	struct asked *x = arena_new(&c->command, sizeof *x);
+	text known = TEXT_INIT;
+
+	x->p = p;
+	TRY(arg_notify(x));
+	if (!x->unknown)
+		return begin(c, x);
+	for (size_t k = 0; k < EVENTS; k++)
+		text_format(&known, "%s%s", k ? " " : "", events[k].word);
+	status s = imap_no(c, "[BADEVENT (%s)] One of these events is not known", known.at);
+	text_free(&known);
+	return s;
+}
+
+const struct imap_row imap_notify_rows[] = {
+	{"NOTIFY", imap_notify, AT_LOGGED_ON, 0,
+		"NOTIFY NONE | SET [STATUS] (folders events) ..: what is told unasked"},
+	{0},
+};
