@@ -768,13 +768,13 @@ status deliver_run(struct delivery *d)
 			return log_trouble(ST_BROKEN, EV_DELIVER_TWICE, NULL);
 		} else if (s == ST_INVALID && d->also && leave_out(d)) {
 			continue;
-		} else if (s == ST_INVALID && !looked) {
+		} else if (s == ST_INVALID) {
 			TRY(reason_find(d));
+			if (looked) /* not for want of room, so for want of the lease */
+				return d->end_count > 0 ? ST_FOREIGN : ST_BUSY;
 			looked = true; /* there is room again: once more */
-		} else if (s == ST_INVALID && d->end_count > 0) {
-			return ST_FOREIGN; /* not for want of room, so for want of the lease */
 		} else {
-			return s == ST_UNSURE || s == ST_INVALID ? ST_BUSY : s;
+			return s == ST_UNSURE ? ST_BUSY : s;
 		}
 	}
 }

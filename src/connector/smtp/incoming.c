@@ -479,6 +479,7 @@ static void set_apart(struct smtp *s, struct incoming *in)
 		while (to->postoffice != r->route.postoffice || to->mailbox != r->route.mailbox)
 			to++;
 		to->inbox = junk;
+		in->is_apart = true;
 	}
 }
 
@@ -595,6 +596,8 @@ status incoming_finish(conversation *c, struct incoming *in)
 		return accept_message(c, in, kind == ST_EXISTS);
 	if (kind == ST_CANCELLED)
 		c->closing = true;
+	if (kind == ST_ABSENT && in->is_apart)
+		kind = ST_BUSY; /* perhaps only the folder for junk is gone; the next try will know */
 	return smtp_refuse(c, smtp_delivery_reply(kind));
 }
 

@@ -40,6 +40,7 @@ struct incoming {
 	struct policy_text judged;
 	struct policy_verdict verdict;
 	struct route *routes; /* of all parts */
+	bool is_apart; /* some of it goes to folders for junk */
 	slice missing;        /* fields that the client left out */
 	const char *refusal; /* why it cannot be accepted: what still comes is read and dropped */
 	struct delivery delivery;
