@@ -4,6 +4,7 @@ libimap_a_SOURCES = \
 	src/service/imap/append.c \
 	src/service/imap/args.c src/service/imap/args.h \
 	src/service/imap/capabilities.def src/service/imap/families.def \
+	src/service/imap/context.c src/service/imap/context.h \
 	src/service/imap/fetch.c src/service/imap/fetch.h \
 	src/service/imap/flags.c src/service/imap/flags.h \
 	src/service/imap/folders.c \

@@ -42,6 +42,7 @@ struct key {
 	enum compare compare;
 	int64_t number; /* days since 1970, octets, MODSEQ, seconds, a message's id */
 	imap_set set;
+	bool open;   /* the set ends with `*` */
 	slice field; /* KEY_HEADER */
 	struct needle needle;
 };
@@ -345,6 +346,14 @@ static status key_read(struct reading *r, struct key **out)
 }
 
 /* What `*` and `$` mean is known now. */
+static bool ends_open(const imap_set *s)
+{
+	for (size_t r = 0; r < s->count; r++)
+		if (s->range[r].low == IMAP_LAST || s->range[r].high == IMAP_LAST)
+			return true;
+	return false;
+}
+
 static status sets_resolve(conversation *c, args *p, struct key *k)
 {
 	for (; k; k = k->next) {
@@ -353,6 +362,7 @@ static status sets_resolve(conversation *c, args *p, struct key *k)
 			const view *v = sel->view;
 			bool uids = k->kind == KEY_UIDS;
 
+			k->open = ends_open(&k->set);
 			if (k->set.saved) {
 				selected_saved_set(c, &k->set);
 				k->kind = KEY_UIDS;
@@ -368,7 +378,7 @@ static status sets_resolve(conversation *c, args *p, struct key *k)
 	return ST_OK;
 }
 
-status arg_program(args *p, slice charset, program **out)
+status arg_program_open(args *p, slice charset, program **out)
 {
 	program *g = arena_new(&p->c->command, sizeof *g);
 	struct reading r = {.p = p, .g = g, .charset = charset};
@@ -376,9 +386,107 @@ status arg_program(args *p, slice charset, program **out)
 	TRY(key_new(&r, KEY_AND, &g->top));
 	TRY(keys_read(&r, g->top));
 	TRY(arg_end(p));
-	TRY(sets_resolve(p->c, p, g->top));
 	*out = g;
 	return ST_OK;
+}
+
+status program_resolve(args *p, program *g)
+{
+	return sets_resolve(p->c, p, g->top);
+}
+
+status arg_program(args *p, slice charset, program **out)
+{
+	program *g;
+
+	TRY(arg_program_open(p, charset, &g));
+	TRY(program_resolve(p, g));
+	*out = g;
+	return ST_OK;
+}
+
+/* ---- copies */
+
+/* With all beside it; no deeper than PROGRAM_DEPTH_MOST. */
+static struct key *keys_copy(const struct key *k, arena *a)
+{
+	struct key *first = NULL, **at = &first;
+
+	for (; k; k = k->next, at = &(*at)->next) {
+		*at = arena_new(a, sizeof **at);
+		**at = *k;
+		(*at)->next = NULL;
+		(*at)->first = keys_copy(k->first, a);
+		(*at)->field = arena_copy(a, k->field);
+		(*at)->needle.folded = arena_copy(a, k->needle.folded);
+		(*at)->set.range = arena_new_array(a, k->set.count, sizeof *k->set.range);
+		if (k->set.count > 0)
+			memcpy((*at)->set.range, k->set.range, k->set.count * sizeof *k->set.range);
+	}
+	return first;
+}
+
+program *program_copy(const program *g, arena *a)
+{
+	program *copy = arena_new(a, sizeof *copy);
+
+	*copy = *g;
+	copy->top = keys_copy(g->top, a);
+	return copy;
+}
+
+/* Messages side by side have UIDs with nothing between that is there, or will be. */
+static void numbers_become_uids(const view *v, struct key *k)
+{
+	size_t kept = 0;
+
+	for (size_t r = 0; r < k->set.count; r++) {
+		imap_range range = k->set.range[r];
+
+		if (range.low > 0 && range.high <= (uint32_t)v->n)
+			k->set.range[kept++] = (imap_range){v->uids[range.low - 1], v->uids[range.high - 1]};
+	}
+	k->set.count = kept;
+	k->kind = KEY_UIDS;
+}
+
+static void open_end(struct key *k, arena *a)
+{
+	if (k->set.count == 0) { /* "1:*" of an empty folder */
+		k->set.range = arena_new_array(a, 1, sizeof *k->set.range);
+		k->set.range[0].low = 1;
+		k->set.count = 1;
+	}
+	k->set.range[k->set.count - 1].high = IMAP_LAST;
+}
+
+static void keys_last(const view *v, struct key *k, arena *a)
+{
+	for (; k; k = k->next) {
+		if (k->kind == KEY_NUMBERS)
+			numbers_become_uids(v, k);
+		if (k->kind == KEY_UIDS && k->open)
+			open_end(k, a);
+		keys_last(v, k->first, a);
+	}
+}
+
+void program_last(conversation *c, program *g, arena *a)
+{
+	keys_last(imap_of(c)->selected->view, g->top, a);
+}
+
+static bool keys_have_numbers(const struct key *k)
+{
+	for (; k; k = k->next)
+		if (k->kind == KEY_NUMBERS || keys_have_numbers(k->first))
+			return true;
+	return false;
+}
+
+bool program_has_numbers(const program *g)
+{
+	return keys_have_numbers(g->top);
 }
 
 bool program_asks_modseq(const program *g)
@@ -544,6 +652,8 @@ static bool asks_bodies(const struct key *k)
 struct run {
 	const program *g;
 	struct message_at_hand m;
+	const int *places; /* in the view's entries, that are asked; NULL: all */
+	int places_n;
 	int *doubt; /* places in the view's entries that must be read */
 	int doubt_n;
 	bool *holds; /* by place */
@@ -566,7 +676,8 @@ static status first_pass(struct run *r)
 {
 	const view *v = r->m.v;
 
-	for (int place = 0; place < v->count; place++) {
+	for (int k = 0; k < r->places_n; k++) {
+		int place = r->places ? r->places[k] : k;
 		enum answer a;
 
 		r->m.e = &v->entries[place];
@@ -575,21 +686,24 @@ static status first_pass(struct run *r)
 		r->holds[place] = a == YES;
 		if (a == UNKNOWN)
 			r->doubt[r->doubt_n++] = place;
-		if (place % 4096 == 4095)
+		if (k % 4096 == 4095)
 			TRY(task_breathe());
 	}
 	return ST_OK;
 }
 
-status program_run(conversation *c, const program *g, uint32_t **uids, int *n)
+static status run_places(conversation *c, const program *g, const int *places, int places_n, uint32_t **uids,
+	int *n)
 {
 	const view *v = imap_of(c)->selected->view;
 	arena *a = &c->command;
 	struct run r = {.g = g,
 		.m = {.v = v, .now = clock_wall()},
-		.doubt = arena_new_array(a, (size_t)v->count, sizeof(int)),
+		.places = places,
+		.places_n = places_n,
+		.doubt = arena_new_array(a, (size_t)places_n, sizeof(int)),
 		.holds = arena_new_array(a, (size_t)v->count, sizeof(bool))};
-	uint32_t *found = arena_new_array(a, (size_t)v->count, sizeof *found);
+	uint32_t *found = arena_new_array(a, (size_t)places_n, sizeof *found);
 	int64_t *messages;
 	int count = 0;
 
@@ -600,10 +714,32 @@ status program_run(conversation *c, const program *g, uint32_t **uids, int *n)
 	if (r.doubt_n > 0)
 		TRY(look_each(
 			v->postoffice, messages, r.doubt_n, asks_bodies(g->top), doubt_decide, &r));
-	for (int place = 0; place < v->count; place++)
+	for (int k = 0; k < places_n; k++) {
+		int place = places ? places[k] : k;
+
 		if (r.holds[place])
 			found[count++] = v->entries[place].uid;
+	}
 	*uids = found;
 	*n = count;
 	return ST_OK;
+}
+
+status program_run(conversation *c, const program *g, uint32_t **uids, int *n)
+{
+	return run_places(c, g, NULL, imap_of(c)->selected->view->count, uids, n);
+}
+
+status program_run_of(conversation *c, const program *g, const uint32_t *of, int of_n, uint32_t **uids, int *n)
+{
+	const view *v = imap_of(c)->selected->view;
+	int *places = arena_new_array(&c->command, (size_t)of_n, sizeof *places), places_n = 0;
+
+	for (int k = 0; k < of_n; k++) {
+		const struct view_entry *e = view_find(v, of[k]);
+
+		if (e)
+			places[places_n++] = (int)(e - v->entries);
+	}
+	return run_places(c, g, places, places_n, uids, n);
 }

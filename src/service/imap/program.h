@@ -15,11 +15,24 @@ typedef struct program program;
    number that is not there. *out lives in the command arena. */
 status arg_program(args *p, slice charset, program **out);
 
+/* The same, of no folder yet: program_resolve() says which. */
+status arg_program_open(args *p, slice charset, program **out);
+/* What `*`, `$` and message numbers mean in the selected folder. ST_INVALID as above. */
+status program_resolve(args *p, program *g);
+/* A copy that shares nothing, before or after it was resolved. */
+program *program_copy(const program *g, arena *a);
+/* Of a resolved one: from now on numbers mean the messages they mean now, and sets that end with `*` what is to come. */
+void program_last(conversation *c, program *g, arena *a);
+/* Whether it speaks of message numbers. */
+bool program_has_numbers(const program *g);
+
 /* Whether it asks for MODSEQ: answers then tell the highest one (RFC 7162 3.1.5). */
 bool program_asks_modseq(const program *g);
 
 /* The UIDs of the view for which it holds, rising, in the command arena. Looks into messages in batches, only where
    the rest does not decide. ST_BUSY and the like of the store. */
 status program_run(conversation *c, const program *g, uint32_t **uids, int *n);
+/* The same, asked of these alone (rising). */
+status program_run_of(conversation *c, const program *g, const uint32_t *of, int of_n, uint32_t **uids, int *n);
 
 #endif

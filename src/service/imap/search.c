@@ -1,7 +1,8 @@
 /* SEARCH (RFC 9051 6.4.4) and SORT (RFC 5256), with their RETURN options (ESEARCH, RFC 4731; SAVE, RFC 5182; PARTIAL,
-   RFC 9394; ESORT, RFC 5267). */
+   RFC 9394; ESORT, and UPDATE of CONTEXT=SEARCH and CONTEXT=SORT, RFC 5267). */
 #include "base/memory.h"
 #include "mail/charset.h"
+#include "service/imap/context.h"
 #include "service/imap/program.h"
 #include "service/imap/selected.h"
 #include "service/imap/sort.h"
@@ -9,8 +10,11 @@
 #include <inttypes.h>
 #include <stdlib.h>
 
-enum { RETURN_MIN = 1, RETURN_MAX = 2, RETURN_COUNT = 4, RETURN_ALL = 8, RETURN_SAVE = 16, RETURN_PARTIAL = 32 };
+enum { RETURN_MIN = 1, RETURN_MAX = 2, RETURN_COUNT = 4, RETURN_ALL = 8, RETURN_SAVE = 16, RETURN_PARTIAL = 32,
+	RETURN_UPDATE = 64, RETURN_CONTEXT = 128 };
 
+/* Of these nothing is told. */
+#define SILENT_RETURNS (RETURN_SAVE | RETURN_UPDATE | RETURN_CONTEXT)
 #define ONE_LIST (RETURN_ALL | RETURN_PARTIAL)
 
 struct search {
@@ -30,7 +34,8 @@ static status returns_read(args *p, struct search *s)
 		const char *word;
 		unsigned bit;
 	} rows[] = {{"MIN", RETURN_MIN}, {"MAX", RETURN_MAX}, {"COUNT", RETURN_COUNT}, {"ALL", RETURN_ALL},
-		{"SAVE", RETURN_SAVE}, {"PARTIAL", RETURN_PARTIAL}};
+		{"SAVE", RETURN_SAVE}, {"PARTIAL", RETURN_PARTIAL}, {"UPDATE", RETURN_UPDATE},
+		{"CONTEXT", RETURN_CONTEXT}}; /* to keep the result at hand is a wish that needs nothing here */
 	slice word;
 
 	s->extended = true;
@@ -46,7 +51,7 @@ static status returns_read(args *p, struct search *s)
 			if (slice_same_nocase(word, slice_z(rows[i].word)))
 				bit = rows[i].bit;
 		if (!bit) {
-			p->trouble = "SEARCH returns MIN, MAX, COUNT, ALL, SAVE and PARTIAL";
+			p->trouble = "SEARCH returns MIN, MAX, COUNT, ALL, SAVE, PARTIAL, UPDATE and CONTEXT";
 			return ST_INVALID;
 		}
 		if (bit == RETURN_PARTIAL) {
@@ -59,8 +64,8 @@ static status returns_read(args *p, struct search *s)
 		}
 		s->returns |= bit;
 	}
-	if (s->returns == 0)
-		s->returns = RETURN_ALL;
+	if ((s->returns & ~(unsigned)(RETURN_UPDATE | RETURN_CONTEXT)) == 0)
+		s->returns |= RETURN_ALL;
 	return arg_space(p);
 }
 
@@ -208,7 +213,9 @@ static status say_found(conversation *c, const struct search *s, const struct fo
 
 	if (s->returns & RETURN_SAVE)
 		save(c, s, f);
-	if (s->extended && s->returns == RETURN_SAVE)
+	if (s->returns & RETURN_UPDATE)
+		TRY(context_open(c, s->by_uid, s->what, s->sort, f->uids, f->n));
+	if (s->extended && (s->returns & ~(unsigned)SILENT_RETURNS) == 0)
 		return imap_ok(c, "Saved");
 	if (extended)
 		extended_text(c, s, f, &out);
@@ -263,6 +270,19 @@ static status imap_uid_sort(conversation *c, args *p)
 	return search(c, p, &(struct search){.by_uid = true, .sort = &keys});
 }
 
+/* CANCELUPDATE (RFC 5267 4.3.5): what is not kept up to date need not be ended. */
+static status imap_cancelupdate(conversation *c, args *p)
+{
+	slice tag;
+
+	do {
+		TRY(arg_space(p));
+		TRY(arg_string(p, &tag));
+		context_cancel(imap_of(c)->selected, tag);
+	} while (p->rest.size > 0);
+	return imap_ok(c, "No more of them is told");
+}
+
 const struct imap_row imap_search_rows[] = {
 	{"SEARCH", imap_search, AT_SELECTED, IMAP_NO_EXPUNGE | IMAP_BY_NUMBER,
 		"SEARCH [RETURN (..)] [CHARSET name] keys"},
@@ -272,5 +292,7 @@ const struct imap_row imap_search_rows[] = {
 		"SORT [RETURN (..)] ([REVERSE] key ..) charset keys"},
 	{"UID SORT", imap_uid_sort, AT_SELECTED, 0,
 		"UID SORT [RETURN (..)] ([REVERSE] key ..) charset keys"},
+	{"CANCELUPDATE", imap_cancelupdate, AT_SELECTED, 0,
+		"CANCELUPDATE \"tag\" ..: searches that are not kept up to date any more"},
 	{0},
 };

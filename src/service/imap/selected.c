@@ -2,6 +2,7 @@
 #include "service/imap/selected.h"
 
 #include "base/memory.h"
+#include "service/imap/context.h"
 #include "service/imap/notify.h"
 
 #include <inttypes.h>
@@ -12,6 +13,7 @@ void selected_close(conversation *c)
 
 	if (!i->selected)
 		return;
+	context_close(i->selected);
 	view_close(&i->selected->view);
 	memory_free(i->selected->saved);
 	memory_free(i->selected);
@@ -61,6 +63,7 @@ static status tell_gone(conversation *c, const struct view_change *ch)
 
 	if (ch->gone_n == 0)
 		return ST_OK;
+	TRY(context_gone(c, ch));
 	if (!i->qresync && !i->uidonly) {
 		for (int n = 0; n < ch->gone_n; n++) {
 			text_add(&list, S("* "));
@@ -178,7 +181,7 @@ status selected_tell_stored(conversation *c, const struct view_change *ch, const
 			i->condstore) /* the client knows the flags, but not their MODSEQ (RFC 7162 3.1.3) */
 			TRY(tell_modseq(c, e));
 	}
-	return ST_OK;
+	return context_changed(c, ch);
 }
 
 status selected_tell_others(conversation *c, const struct view_change *ch)
@@ -194,7 +197,7 @@ status selected_tell_others(conversation *c, const struct view_change *ch)
 		if (e && e->modseq != ch->own)
 			TRY(selected_tell_flags(c, e->uid));
 	}
-	return ST_OK;
+	return context_changed(c, ch);
 }
 
 status selected_tell_change(conversation *c, const struct view_change *ch)

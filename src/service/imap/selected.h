@@ -10,6 +10,7 @@ struct selected {
 	int names_told;  /* how many keywords the client has read of in FLAGS */
 	uint32_t *saved; /* result of SEARCH RETURN (SAVE): UIDs, rising (RFC 5182); own memory */
 	size_t saved_n;
+	struct contexts *contexts; /* searches that are kept up to date (context.h) */
 };
 
 /* Leaves the folder without a word. Nothing when none is selected. */
