@@ -20,8 +20,8 @@ left join lateral (
 			where p.name = $2::text
 			union all
 			select a.postoffice, a.mailbox, 1
-			from domain d join address a on a.postoffice = d.postoffice and a.addr = $1::text || '@' || d.name
-			where d.name = $3::text and d.state = 0 and a.kind = 0
+			from domain d join address a on a.postoffice = d.postoffice and a.addr = $1::text || '@' || coalesce(d.stands_for, d.name)
+			where d.name = $3::text and d.state = 0 and a.mailbox is not null
 			union all
 			select m.postoffice, m.mailbox, 2
 			from domain d join mailbox m on m.postoffice = d.postoffice and m.folded = $1::text

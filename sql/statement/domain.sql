@@ -3,11 +3,17 @@
 -- statement domain_insert
 insert into domain (postoffice, name) values ($1::bigint, $2::text);
 
+-- statement domain_alias_insert
+-- $2 the new domain, $3 the one it stands for, which stands for none: else no row
+insert into domain (postoffice, name, stands_for)
+select d.postoffice, $2::text, d.name from domain d
+where d.postoffice = $1::bigint and d.name = $3::text and d.stands_for is null;
+
 -- statement domain_find system
-select name, postoffice, state, abuse, postmaster, catch_all from domain where name = $1::text;
+select name, postoffice, state, abuse, postmaster, catch_all, coalesce(stands_for, '') from domain where name = $1::text;
 
 -- statement domain_list
-select name, postoffice, state, abuse, postmaster, catch_all from domain where postoffice = $1::bigint order by name;
+select name, postoffice, state, abuse, postmaster, catch_all, coalesce(stands_for, '') from domain where postoffice = $1::bigint order by name;
 
 -- statement domain_change
 update domain set state = $3::bigint, abuse = $4::text, postmaster = $5::text, catch_all = $6::text

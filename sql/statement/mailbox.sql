@@ -25,7 +25,7 @@ with asked as (
 ), addresses as (
 	insert into address (postoffice, addr, domain, mailbox)
 	select $1::bigint, m.local || '@' || d.name, d.name, m.mailbox
-	from made m join domain d on d.postoffice = $1::bigint
+	from made m join domain d on d.postoffice = $1::bigint and d.stands_for is null
 	where m.local <> ''
 	on conflict do nothing
 )

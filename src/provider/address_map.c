@@ -7,7 +7,9 @@
 #include "mail/address.h"
 #include "provider/address_target.h"
 #include "provider/change.h"
+#include "provider/internal.h"
 #include "provider/mailbox_fresh.h"
+#include "provider/postoffice.h"
 #include "provider/provider.h"
 #include "provider/setting.h"
 
@@ -54,6 +56,7 @@ static status kept_find(slice key, slice domain, uint64_t revision, arena *a, st
 		*out = *found;
 		out->postoffice_name = arena_copy(a, found->postoffice_name);
 		out->mailbox_name = arena_copy(a, found->mailbox_name);
+		out->remote = arena_copy(a, found->remote);
 	}
 	pthread_mutex_unlock(&kept.lock);
 	return found ? ST_OK : foreign ? ST_FOREIGN : ST_ABSENT;
@@ -73,6 +76,7 @@ static void kept_add(slice key, uint64_t revision, usec asked, const struct rout
 			*copy = *r;
 			copy->postoffice_name = arena_copy(&kept.memory, r->postoffice_name);
 			copy->mailbox_name = arena_copy(&kept.memory, r->mailbox_name);
+			copy->remote = arena_copy(&kept.memory, r->remote);
 		}
 		if (!kept.routes)
 			kept.routes = map_open();
@@ -117,28 +121,90 @@ static status mailbox_take(const struct rows *r, int first, struct route *out)
 	return row_int(r, 0, first + 2) == MAILBOX_ENABLED ? ST_OK : ST_DENIED;
 }
 
-/* The address of the domain has no mailbox of its own: postmaster and abuse go to their targets, and
-   to the administrator when those are not set or led nowhere; all else to the catch-all. */
-static status fall_back(const struct rows *found, slice local, arena *a, struct route *out)
+/* A mailbox in seven columns from `first` on, or a group. */
+static status lead_take(const struct rows *r, int first, int group, struct route *out)
 {
-	bool abuse = slice_same(local, S("abuse"));
-	slice target = row_slice(found, 0, abuse ? 3 : out->postmaster ? 4 : 5);
-	struct rows r;
-	status s = target.size > 0 ? address_target(out->postoffice, target, a, &r) : ST_ABSENT;
-
-	if (s == ST_ABSENT && out->postmaster)
-		s = address_target(out->postoffice, S("postmaster"), a, &r);
-	TRY(s);
-	out->caught = !out->postmaster;
-	return mailbox_take(&r, 0, out);
+	out->group = row_int(r, 0, group);
+	return out->group != 0 ? ST_OK : mailbox_take(r, first, out);
 }
 
-static status route_ask(slice key, slice local, slice domain, arena *a, struct route *out)
+/* Where a target of the post office leads for the recipient local@domain. */
+static status target_lead(slice target, slice local, slice domain, arena *a, struct route *out)
+{
+	struct internal to;
+	struct rows r;
+	slice why;
+	status s = internal_parse(target, a, &to, &why);
+
+	if (s == ST_OK && to.smtp.size > 0) {
+		out->remote = internal_smtp(to.smtp, local, domain, a);
+		return ST_OK;
+	}
+	if (s == ST_INVALID || (s == ST_OK && !slice_same(to.postoffice, out->postoffice_name)))
+		return ST_ABSENT;
+	TRY(address_target(out->postoffice, s == ST_OK ? to.name : target, a, &r));
+	return lead_take(&r, 0, 7, out);
+}
+
+enum { ABUSE = 3, POSTMASTER, CATCH_ALL, MAILBOX, GROUP = 13, OWN_DOMAIN, HAS_MASKS }; /* of address_route */
+
+/* Nothing of the map fits: postmaster and abuse go to their targets, and to the administrator when
+   those are not set or led nowhere; all else to the catch-all. */
+static status fall_back(const struct rows *found, slice local, slice domain, arena *a, struct route *out)
+{
+	bool abuse = slice_same(local, S("abuse"));
+	slice target = row_slice(found, 0, abuse ? ABUSE : out->postmaster ? POSTMASTER : CATCH_ALL);
+	status s = target.size > 0 ? target_lead(target, local, domain, a, out) : ST_ABSENT;
+
+	if (s == ST_ABSENT && out->postmaster)
+		s = target_lead(S("postmaster"), local, domain, a, out);
+	out->caught = !out->postmaster;
+	return s;
+}
+
+/* What stands before the first separator; empty when there is none, or nothing before it. */
+static slice without_detail(slice local, int64_t postoffice, slice domain)
+{
+	struct setting_at at = {.postoffice = postoffice, .domain = domain};
+	slice separators = setting_text(S_address_separators, &at);
+	size_t first = local.size;
+
+	for (size_t i = 0; i < separators.size; i++) {
+		size_t found = slice_find(local, separators.at[i]);
+
+		first = found < first ? found : first;
+	}
+	return first < local.size ? slice_until(local, first) : S("");
+}
+
+/* Nobody has the address exactly. */
+static status missed(const struct rows *found, slice local, slice domain, arena *a, struct route *out)
+{
+	enum { ELSEWHERE, WITHOUT_DETAIL, MASK };
+	slice own = row_slice(found, 0, OWN_DOMAIN), base = without_detail(local, out->postoffice, own);
+	struct rows r;
+	status s = ST_ABSENT;
+
+	if (base.size > 0 || row_bool(found, 0, HAS_MASKS))
+		s = db_one(SQL_ADDRESS_MISSED,
+			(struct param[]){p_int(out->postoffice), p_text(local), p_text(own), p_text(base)}, 4, a,
+			&r);
+	if (s == ST_ABSENT || (s == ST_OK && out->postmaster && row_int(&r, 0, 0) == MASK))
+		return fall_back(found, local, domain, a, out);
+	TRY(s);
+	if (row_int(&r, 0, 0) == WITHOUT_DETAIL)
+		return lead_take(&r, 3, 2, out);
+	return target_lead(row_slice(&r, 0, 1), local, domain, a, out);
+}
+
+/* `local` folded. */
+static status route_ask(slice local, slice domain, arena *a, struct route *out)
 {
 	struct rows r;
 	status s =
-		db_one(SQL_ADDRESS_ROUTE, (struct param[]){p_text(key), p_text(domain)}, 2, a, &r);
+		db_one(SQL_ADDRESS_ROUTE, (struct param[]){p_text(local), p_text(domain)}, 2, a, &r);
 
+	*out = (struct route){0};
 	if (s == ST_ABSENT)
 		return ST_FOREIGN;
 	TRY(s);
@@ -149,40 +215,55 @@ static status route_ask(slice key, slice local, slice domain, arena *a, struct r
 	};
 	if (!row_bool(&r, 0, 2))
 		return ST_DENIED;
-	return row_null(&r, 0, 6) ? fall_back(&r, local, a, out) : mailbox_take(&r, 6, out);
+	if (row_null(&r, 0, MAILBOX) && row_null(&r, 0, GROUP))
+		return missed(&r, local, domain, a, out);
+	return lead_take(&r, MAILBOX, GROUP, out);
 }
 
-static bool route_has_room(const struct route *r, uint64_t size)
+status address_room(const struct route *r, uint64_t size)
 {
 	int64_t room = r->quota - r->used;
 
 	if (r->quota == 0)
-		return true;
+		return ST_OK;
 	if (r->postmaster)
 		room += setting_number(S_mailbox_postmaster_room, NULL);
-	return room > 0 && size <= (uint64_t)room;
+	return room > 0 && size <= (uint64_t)room ? ST_OK : ST_FULL;
 }
 
-status address_resolve(slice local, slice domain, uint64_t size, arena *a, struct route *out)
+static slice local_of(slice key, slice domain)
+{
+	return slice_until(key, key.size - domain.size - 1);
+}
+
+status address_lead(slice local, slice domain, uint64_t size, arena *a, struct route *out)
 {
 	uint64_t revision = provider_routing_revision();
 	slice key = key_of(local, domain, a);
+	*out = (struct route){0};
 	status kind = kept_find(key, domain, revision, a, out);
 
 	if (kind == ST_ABSENT) {
 		size_t at = key.size - domain.size - 1;
 		usec asked = clock_now();
-		struct route found;
 
-		kind = route_ask(key, slice_until(key, at), domain, a, &found);
+		kind = route_ask(slice_until(key, at), domain, a, out);
 		if (kind == ST_FOREIGN)
 			kept_add(slice_from(key, at), revision, asked, &elsewhere);
 		TRY(kind);
-		kept_add(key, revision, asked, &found);
-		*out = found;
+		kept_add(key, revision, asked, out);
 	}
 	TRY(kind);
-	return route_has_room(out, size) ? ST_OK : ST_FULL;
+	return address_room(out, size);
+}
+
+status address_resolve(slice local, slice domain, uint64_t size, arena *a, struct route *out)
+{
+	status s = address_lead(local, domain, size, a, out);
+
+	if (s == ST_OK && out->group != 0)
+		return ST_ABSENT;
+	return s == ST_OK && out->remote.size > 0 ? ST_FOREIGN : s;
 }
 
 status address_domain_is_ours(slice domain)
@@ -199,7 +280,7 @@ status address_owned(int64_t postoffice, int64_t owner, slice local, slice domai
 	arena a = ARENA_INIT;
 	struct route r;
 	slice key = key_of(local, domain, &a);
-	status s = route_ask(key, slice_until(key, key.size - domain.size - 1), domain, &a, &r);
+	status s = route_ask(local_of(key, domain), domain, &a, &r);
 	bool owned = s == ST_OK && r.postoffice == postoffice && r.mailbox == owner && !r.caught;
 
 	arena_release(&a);
@@ -210,41 +291,87 @@ status address_owned(int64_t postoffice, int64_t owner, slice local, slice domai
 
 /* ---- the addresses themselves */
 
+/* The domain is one of the post office and has addresses of its own. */
+static status domain_check(int64_t postoffice, slice domain, arena *a, slice *why)
+{
+	enum { POSTOFFICE = 1, STANDS_FOR = 6 };
+	struct rows r;
+	status s = db_one(SQL_DOMAIN_FIND, (struct param[]){p_text(domain)}, 1, a, &r);
+
+	if (s == ST_ABSENT || (s == ST_OK && row_int(&r, 0, POSTOFFICE) != postoffice)) {
+		*why = S("the address is in no domain of the post office");
+		return ST_INVALID;
+	}
+	TRY(s);
+	if (row_slice(&r, 0, STANDS_FOR).size == 0)
+		return ST_OK;
+	*why = arena_format(a, "its domain stands for %.*s, whose addresses it has",
+		SLICE_ARGS(row_slice(&r, 0, STANDS_FOR)));
+	return ST_INVALID;
+}
+
+static status changed(db_tx **tx, int64_t postoffice, const struct audit_by *by, const char *action,
+	slice object, slice detail)
+{
+	change_audit(*tx, postoffice, by, action, object, detail);
+	change_rise(*tx, REVISION_ROUTING);
+	TRY(db_commit(tx, NULL));
+	change_tell(REVISION_ROUTING);
+	return ST_OK;
+}
+
+static status written_parse(slice written, arena *a, mail_address *m, slice *why)
+{
+	if (mail_address_parse(written, a, m) == ST_OK && !m->literal)
+		return ST_OK;
+	*why = S("this is no address");
+	return ST_INVALID;
+}
+
+/* Runs the one statement of a new address. */
+static status address_insert(int64_t postoffice, enum statement_id id, const struct param *p, slice key,
+	const struct audit_by *by, arena *a, slice *why)
+{
+	struct rows r;
+	db_tx *tx = db_begin(DB_RUN, a);
+	status s;
+
+	db_add(tx, id, p, 4, &r);
+	s = db_flush(tx);
+	if (s == ST_OK && r.changed > 0)
+		return changed(&tx, postoffice, by, "address.make", key, S(""));
+	db_rollback(&tx);
+	if (s == ST_OK)
+		*why = S("this address exists");
+	return s == ST_OK ? ST_EXISTS : s;
+}
+
 status address_make(int64_t postoffice, slice written, int64_t owner, const struct audit_by *by,
 	arena *a, slice *why)
 {
 	mail_address m;
-	struct rows r;
-	db_tx *tx;
-	status s;
 
-	if (mail_address_parse(written, a, &m) != ST_OK || m.literal) {
-		*why = S("this is no address");
-		return ST_INVALID;
-	}
+	TRY(written_parse(written, a, &m, why));
 	slice key = mail_address_key(&m, a);
 	TRY(mailbox_by_id(postoffice, owner, a, &(mailbox *){NULL}));
-	tx = db_begin(DB_RUN, a);
-	db_add(tx, SQL_ADDRESS_INSERT,
+	TRY(domain_check(postoffice, m.domain, a, why));
+	return address_insert(postoffice, SQL_ADDRESS_INSERT,
 		(struct param[]){p_int(postoffice), p_text_array(&key, 1), p_text(m.domain),
 			p_int_array(&owner, 1)},
-		4, &r);
-	s = db_flush(tx);
-	if (s == ST_OK && r.changed > 0) {
-		change_audit(tx, postoffice, by, "address.make", key, S(""));
-		change_rise(tx, REVISION_ROUTING);
-		TRY(db_commit(&tx, NULL));
-		change_tell(REVISION_ROUTING);
-		return ST_OK;
-	}
-	db_rollback(&tx);
-	if (s == ST_ABSENT) { /* the mailbox stood a moment ago, so it is the domain */
-		*why = S("the address is in no domain of the post office");
-		return ST_INVALID;
-	}
-	if (s == ST_OK)
-		*why = S("this address exists");
-	return s == ST_OK ? ST_EXISTS : s;
+		key, by, a, why);
+}
+
+status address_make_group(int64_t postoffice, slice written, int64_t group, const struct audit_by *by,
+	arena *a, slice *why)
+{
+	mail_address m;
+
+	TRY(written_parse(written, a, &m, why));
+	slice key = mail_address_key(&m, a);
+	TRY(domain_check(postoffice, m.domain, a, why));
+	return address_insert(postoffice, SQL_ADDRESS_INSERT_GROUP,
+		(struct param[]){p_int(postoffice), p_text(key), p_text(m.domain), p_int(group)}, key, by, a,
+		why);
 }
 
 status address_remove(int64_t postoffice, slice written, const struct audit_by *by)
@@ -262,15 +389,11 @@ status address_remove(int64_t postoffice, slice written, const struct audit_by *
 			&r);
 		s = db_flush(tx);
 		if (s == ST_OK && r.changed > 0) {
-			change_audit(tx, postoffice, by, "address.remove", key, S(""));
-			change_rise(tx, REVISION_ROUTING);
-			s = db_commit(&tx, NULL);
+			s = changed(&tx, postoffice, by, "address.remove", key, S(""));
 		} else {
 			db_rollback(&tx);
 			s = s == ST_OK ? ST_ABSENT : s;
 		}
-		if (s == ST_OK)
-			change_tell(REVISION_ROUTING);
 	}
 	arena_release(&a);
 	return s;
@@ -289,7 +412,8 @@ status address_list(int64_t postoffice, int64_t owner, slice after, unsigned mos
 			.key = row_slice(&r, i, 0),
 			.postoffice = postoffice,
 			.mailbox = row_int(&r, i, 1),
-			.mailbox_name = row_slice(&r, i, 2),
+			.group = row_int(&r, i, 3),
+			.mailbox_name = row_slice(&r, i, row_int(&r, i, 1) ? 2 : 4),
 		};
 	*n = r.count;
 	return ST_OK;
@@ -325,5 +449,122 @@ status address_add_mailboxes(db_tx *tx, int64_t postoffice, slice domain, arena 
 		if (n > 0)
 			after = boxes[n - 1].name;
 	} while (n == PAGE);
+	return ST_OK;
+}
+
+/* ---- masks */
+
+/* A target of the post office, as it is stored. */
+static status mask_target(int64_t postoffice, slice written, arena *a, slice *out, slice *why)
+{
+	struct internal to;
+	struct postoffice *own;
+	struct rows r;
+	status s = internal_parse(written, a, &to, why);
+
+	if (s == ST_FOREIGN) {
+		*why = S("a target is [SF:POSTOFFICE/NAME], [SMTP:ADDRESS], [SMTP:*] or [SMTP:*@DOMAIN]");
+		return ST_INVALID;
+	}
+	TRY(s);
+	*out = internal_text(&to, a);
+	if (to.smtp.size > 0)
+		return ST_OK;
+	TRY(postoffice_by_id(postoffice, a, &own));
+	s = slice_same(to.postoffice, own->name) ? address_target(postoffice, to.name, a, &r) : ST_ABSENT;
+	if (s != ST_ABSENT)
+		return s;
+	*why = S("the target is no mailbox and no group of the post office");
+	return ST_INVALID;
+}
+
+static status mask_parse(slice written, arena *a, mail_address *m, slice *mask, slice *pattern, slice *why)
+{
+	TRY(written_parse(written, a, m, why));
+	return internal_mask(m->local, a, mask, pattern, why);
+}
+
+/* A single address that leads elsewhere must be nobody's, or it would never be asked. */
+static status mask_is_free(int64_t postoffice, const mail_address *m, slice mask, arena *a, slice *why)
+{
+	struct rows r;
+	status s = internal_is_mask(mask) ? ST_ABSENT
+		: address_target(postoffice, mail_address_text(m, a), a, &r);
+
+	if (s != ST_OK)
+		return s == ST_ABSENT ? ST_OK : s;
+	*why = S("this address exists");
+	return ST_EXISTS;
+}
+
+status address_mask_set(int64_t postoffice, slice written, slice target, int64_t place,
+	const struct audit_by *by, arena *a, slice *why)
+{
+	struct setting_at at = {.postoffice = postoffice};
+	mail_address m;
+	slice mask, pattern, kept_target;
+	status s;
+
+	TRY(mask_parse(written, a, &m, &mask, &pattern, why));
+	TRY(domain_check(postoffice, m.domain, a, why));
+	TRY(mask_target(postoffice, target, a, &kept_target, why));
+	TRY(mask_is_free(postoffice, &m, mask, a, why));
+	db_tx *tx = db_begin(DB_RUN, a);
+	db_add(tx, SQL_ADDRESS_MASK_SET,
+		(struct param[]){p_int(postoffice), p_text(m.domain), p_text(mask), p_text(pattern), p_int(place),
+			p_text(kept_target), p_int(setting_number(S_address_masks_most, &at))},
+		7, NULL);
+	s = db_flush(tx);
+	if (s == ST_OK)
+		return changed(&tx, postoffice, by, "mask.set",
+			arena_format(a, "%.*s@%.*s", SLICE_ARGS(mask), SLICE_ARGS(m.domain)),
+			change_detail(a, (struct change_fact[]){{"target", kept_target}}, 1));
+	db_rollback(&tx);
+	if (s != ST_INVALID)
+		return s;
+	*why = S("the domain has as many masks as address_masks_most allows");
+	return ST_LIMITED;
+}
+
+status address_mask_remove(int64_t postoffice, slice written, const struct audit_by *by)
+{
+	arena a = ARENA_INIT;
+	mail_address m;
+	slice mask, pattern, why;
+	status s = ST_ABSENT;
+
+	if (mask_parse(written, &a, &m, &mask, &pattern, &why) == ST_OK) {
+		db_tx *tx = db_begin(DB_RUN, &a);
+		struct rows r;
+
+		db_add(tx, SQL_ADDRESS_MASK_REMOVE,
+			(struct param[]){p_int(postoffice), p_text(m.domain), p_text(mask)}, 3, &r);
+		s = db_flush(tx);
+		if (s == ST_OK && r.changed > 0) {
+			s = changed(&tx, postoffice, by, "mask.remove",
+				arena_format(&a, "%.*s@%.*s", SLICE_ARGS(mask), SLICE_ARGS(m.domain)), S(""));
+		} else {
+			db_rollback(&tx);
+			s = s == ST_OK ? ST_ABSENT : s;
+		}
+	}
+	arena_release(&a);
+	return s;
+}
+
+status address_mask_list(int64_t postoffice, slice domain, arena *a, address_mask **rows, int *n)
+{
+	struct rows r;
+
+	TRY(db_run(SQL_ADDRESS_MASK_LIST, (struct param[]){p_int(postoffice), p_text(domain)}, 2, a, &r));
+	*rows = arena_new_array(a, (size_t)r.count, sizeof **rows);
+	for (int i = 0; i < r.count; i++)
+		(*rows)[i] = (address_mask){
+			.mask = arena_format(a, "%.*s@%.*s", SLICE_ARGS(row_slice(&r, i, 1)),
+				SLICE_ARGS(row_slice(&r, i, 0))),
+			.place = row_int(&r, i, 2),
+			.target = row_slice(&r, i, 3),
+		};
+	*n = r.count;
 	return ST_OK;
 }

@@ -4,8 +4,8 @@
 
 #include "provider/db.h"
 
-/* The mailbox that `target` (a mailbox's name, or an address of the post office) stands for: one row
-   of mailbox id, name, state, INBOX id, quota, used, handling. ST_ABSENT. */
+/* What `target` (a mailbox's or group's name, or an address of the post office) stands for: one row of
+   mailbox id, name, state, INBOX id, quota, used, handling (NULL: none), and group id. ST_ABSENT. */
 status address_target(int64_t postoffice, slice target, arena *a, struct rows *out);
 
 /* Adds the statements that give all mailboxes of the post office an address in a domain that is just

@@ -4,11 +4,12 @@
 #include "mail/address.h"
 #include "provider/address_target.h"
 #include "provider/change.h"
+#include "provider/internal.h"
 
 static status rise_and_commit(
-	db_tx **tx, int64_t postoffice, const struct audit_by *by, const char *action, slice name)
+	db_tx **tx, int64_t postoffice, const struct audit_by *by, const char *action, slice name, slice detail)
 {
-	change_audit(*tx, postoffice, by, action, name, S(""));
+	change_audit(*tx, postoffice, by, action, name, detail);
 	change_rise(*tx, REVISION_ROUTING);
 	TRY(db_commit(tx, NULL));
 	change_tell(REVISION_ROUTING);
@@ -30,10 +31,46 @@ status domain_make(int64_t postoffice, slice name, bool with_mailboxes, const st
 	db_add(tx, SQL_DOMAIN_INSERT, (struct param[]){p_int(postoffice), p_text(folded)}, 2, NULL);
 	if (with_mailboxes)
 		TRY(address_add_mailboxes(tx, postoffice, folded, a));
-	s = rise_and_commit(&tx, postoffice, by, "domain.make", folded);
+	s = rise_and_commit(&tx, postoffice, by, "domain.make", folded, S(""));
 	if (s == ST_EXISTS)
 		*why = S("this domain exists, here or in another post office");
 	return s;
+}
+
+static status alias_insert(int64_t postoffice, slice name, slice real, const struct audit_by *by, arena *a,
+	slice *why)
+{
+	struct rows r;
+	db_tx *tx = db_begin(DB_RUN, a);
+	status s;
+
+	db_add(tx, SQL_DOMAIN_ALIAS_INSERT, (struct param[]){p_int(postoffice), p_text(name), p_text(real)}, 3,
+		&r);
+	s = db_flush(tx);
+	if (s == ST_OK && r.changed > 0)
+		return rise_and_commit(&tx, postoffice, by, "domain.alias", name,
+			change_detail(a, (struct change_fact[]){{"stands_for", real}}, 1));
+	db_rollback(&tx);
+	if (s == ST_EXISTS)
+		*why = S("this domain exists, here or in another post office");
+	if (s != ST_OK)
+		return s;
+	*why = arena_format(a, "%.*s is no domain of the post office that has addresses of its own",
+		SLICE_ARGS(real));
+	return ST_INVALID;
+}
+
+status domain_alias(int64_t postoffice, slice name, slice real, const struct audit_by *by, arena *a,
+	slice *why)
+{
+	slice folded, real_folded, shown;
+
+	if (mail_domain_parse(name, a, &folded, &shown) != ST_OK ||
+		mail_domain_parse(real, a, &real_folded, &shown) != ST_OK) {
+		*why = S("this is no domain name");
+		return ST_INVALID;
+	}
+	return alias_insert(postoffice, folded, real_folded, by, a, why);
 }
 
 static void domain_read(const struct rows *r, int row, domain *d)
@@ -45,6 +82,7 @@ static void domain_read(const struct rows *r, int row, domain *d)
 		.abuse = row_slice(r, row, 3),
 		.postmaster = row_slice(r, row, 4),
 		.catch_all = row_slice(r, row, 5),
+		.stands_for = row_slice(r, row, 6),
 	};
 }
 
@@ -73,13 +111,17 @@ status domain_list(int64_t postoffice, arena *a, domain **rows, int *n)
 	return ST_OK;
 }
 
-static status target_check(const domain *d, const char *what, slice target, arena *a, slice *why)
+static status target_check(const domain *d, const char *what, slice target, bool elsewhere, arena *a,
+	slice *why)
 {
+	struct internal to;
 	struct rows r;
 	status s = target.size > 0 ? address_target(d->postoffice, target, a, &r) : ST_OK;
 
 	if (s != ST_ABSENT)
 		return s;
+	if (elsewhere && internal_parse(target, a, &to, why) == ST_OK && to.smtp.size > 0)
+		return ST_OK;
 	*why = arena_format(
 		a, "the %s target is neither a mailbox nor an address of the post office", what);
 	return ST_INVALID;
@@ -94,9 +136,9 @@ status domain_change(const domain *d, const struct audit_by *by, arena *a, slice
 
 	if (mail_domain_parse(d->name, a, &folded, &shown) != ST_OK)
 		return ST_ABSENT;
-	TRY(target_check(d, "abuse", d->abuse, a, why));
-	TRY(target_check(d, "postmaster", d->postmaster, a, why));
-	TRY(target_check(d, "catch-all", d->catch_all, a, why));
+	TRY(target_check(d, "abuse", d->abuse, false, a, why));
+	TRY(target_check(d, "postmaster", d->postmaster, false, a, why));
+	TRY(target_check(d, "catch-all", d->catch_all, true, a, why));
 	tx = db_begin(DB_RUN, a);
 	db_add(tx, SQL_DOMAIN_CHANGE,
 		(struct param[]){p_int(d->postoffice), p_text(folded), p_int(d->state),
@@ -104,7 +146,7 @@ status domain_change(const domain *d, const struct audit_by *by, arena *a, slice
 		6, &r);
 	s = db_flush(tx);
 	if (s == ST_OK && r.changed > 0)
-		return rise_and_commit(&tx, d->postoffice, by, "domain.change", folded);
+		return rise_and_commit(&tx, d->postoffice, by, "domain.change", folded, S(""));
 	db_rollback(&tx);
 	return s == ST_OK ? ST_ABSENT : s;
 }
@@ -123,7 +165,7 @@ status domain_remove(int64_t postoffice, slice name, const struct audit_by *by)
 			2, &r);
 		s = db_flush(tx);
 		if (s == ST_OK && r.changed > 0) {
-			s = rise_and_commit(&tx, postoffice, by, "domain.remove", folded);
+			s = rise_and_commit(&tx, postoffice, by, "domain.remove", folded, S(""));
 		} else {
 			db_rollback(&tx);
 			s = s == ST_OK ? ST_ABSENT : s;

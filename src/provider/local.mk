@@ -14,6 +14,9 @@ provider_shared = \
 	src/provider/folder_name.c \
 	src/provider/folder_order.c src/provider/folder_order.h \
 	src/provider/header_facts.c src/provider/header_facts.h \
+	src/provider/group_rule.c \
+	src/provider/internal.c src/provider/internal.h \
+	src/provider/resolve.c src/provider/resolve.h \
 	src/provider/keyword.c \
 	src/provider/keyword_words.c src/provider/keyword_words.h \
 	src/provider/message_head.c src/provider/message_head.h \
@@ -44,6 +47,7 @@ libprovider_a_SOURCES = $(provider_shared) \
 	src/provider/folder.c src/provider/folder_clear.c src/provider/folder_expunge.h \
 	src/provider/folder_row.h src/provider/folder_tree.c src/provider/folder_undelete.c \
 	src/provider/greylist.c src/provider/greylist.h \
+	src/provider/group.c src/provider/group.h src/provider/group_row.h \
 	src/provider/keyword_store.c \
 	src/provider/mailbox.c src/provider/mailbox_fresh.h \
 	src/provider/maildrop.c src/provider/maildrop.h \

@@ -49,6 +49,13 @@ struct resolution {
 status resolve(slice local, slice domain, uint64_t size, const rcpt_parameters *dsn, arena *a,
 	       struct resolution *out);
 
+struct poster { /* who sends, for group_may_post() */
+	int64_t postoffice, mailbox; /* of who logged on; mailbox 0 and a post office: a host it trusts */
+	slice address;               /* the envelope's sender */
+	bool known;                  /* it is his (logon, or his domain says so by SPF) */
+};
+bool group_may_post(const struct resolution *g, const struct poster *p);
+
 /* ---- for what leads on from a mailbox (redirection), while resolve() runs. Each mailbox passes
    resolve.c's mailbox_met() once, by whatever way it was found, and stands at to[at] then. */
 struct resolving;

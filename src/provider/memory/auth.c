@@ -28,10 +28,10 @@ static struct m_mailbox *by_name(struct store *s, const struct auth_name *n, are
 
 	if (!m && n->domain.size > 0) {
 		struct m_domain *d = store_domain(s, n->domain);
-		struct m_address *x =
-			store_address(s, arena_format(a, "%.*s@%.*s", SLICE_ARGS(n->mailbox),
-						 SLICE_ARGS(n->domain)));
-		m = x ? x->mailbox : d ? store_mailbox_named(d->postoffice, n->mailbox) : NULL;
+		slice own = d ? store_own_domain(d)->name : n->domain;
+		struct m_address *x = store_address(
+			s, arena_format(a, "%.*s@%.*s", SLICE_ARGS(n->mailbox), SLICE_ARGS(own)));
+		m = x && x->mailbox ? x->mailbox : d ? store_mailbox_named(d->postoffice, n->mailbox) : NULL;
 		if (d && d->state != DOMAIN_ENABLED)
 			m = NULL;
 	}

@@ -13,6 +13,7 @@ libprovider_memory_a_SOURCES = $(provider_shared) \
 	src/provider/memory/folder.c \
 	src/provider/memory/folder_tree.c \
 	src/provider/memory/greylist.c \
+	src/provider/memory/group.c \
 	src/provider/memory/housekeep.c \
 	src/provider/memory/keyword_store.c \
 	src/provider/memory/mailbox.c \

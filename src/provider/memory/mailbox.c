@@ -89,7 +89,7 @@ static status make(struct store *s, int64_t postoffice, const struct mailbox_new
 		EACH(struct m_domain, &po->domains, d) {
 			slice key = arena_format(
 				a, "%.*s@%.*s", SLICE_ARGS(folded), SLICE_ARGS(d->name));
-			if (!store_address(s, key))
+			if (!d->stands_for && !store_address(s, key))
 				store_address_add(s, m, key);
 		}
 	*out = copy(m, a);

@@ -61,6 +61,7 @@ status postoffice_make(slice name, slice admin_password, const struct audit_by *
 	list_init(&po->domains);
 	list_init(&po->mailboxes);
 	list_init(&po->addresses);
+	list_init(&po->groups);
 	list_append(&s->postoffices, &po->link);
 	int64_t id = po->id;
 	store_give();
@@ -153,7 +154,8 @@ static domain *copy_domain(const struct m_domain *d, arena *a)
 		.state = d->state,
 		.abuse = arena_copy(a, d->abuse),
 		.postmaster = arena_copy(a, d->postmaster),
-		.catch_all = arena_copy(a, d->catch_all)};
+		.catch_all = arena_copy(a, d->catch_all),
+		.stands_for = d->stands_for ? arena_copy(a, d->stands_for->name) : S("")};
 	return out;
 }
 
@@ -169,6 +171,7 @@ static status add_domain(
 	}
 	struct m_domain *d = arena_new(&s->a, sizeof *d);
 	*d = (struct m_domain){.postoffice = po, .name = arena_copy(&s->a, name)};
+	list_init(&d->masks);
 	list_append(&po->domains, &d->link);
 	if (with_mailboxes)
 		EACH(struct m_mailbox, &po->mailboxes, m)
@@ -191,6 +194,34 @@ status domain_make(int64_t postoffice, slice name, bool with_mailboxes, const st
 		return ST_INVALID;
 	}
 	status kind = add_domain(store_take(), postoffice, canonical, with_mailboxes, a, why);
+	store_give();
+	return kind;
+}
+
+static status add_alias(struct store *s, int64_t postoffice, slice name, slice real, slice *why)
+{
+	struct m_domain *target = store_domain(s, real);
+	if (!target || target->postoffice->id != postoffice || target->stands_for) {
+		*why = S("what it is to stand for is no domain of the post office that has addresses of its own");
+		return ST_INVALID;
+	}
+	TRY(add_domain(s, postoffice, name, false, &s->a, why));
+	store_domain(s, name)->stands_for = target;
+	return ST_OK;
+}
+
+status domain_alias(int64_t postoffice, slice name, slice real, const struct audit_by *by, arena *a,
+	slice *why)
+{
+	slice canonical, shown, canonical_real;
+
+	(void)by;
+	if (mail_domain_parse(name, a, &canonical, &shown) != ST_OK ||
+		mail_domain_parse(real, a, &canonical_real, &shown) != ST_OK) {
+		*why = S("that is no domain name");
+		return ST_INVALID;
+	}
+	status kind = add_alias(store_take(), postoffice, canonical, canonical_real, why);
 	store_give();
 	return kind;
 }
@@ -230,7 +261,9 @@ static status change_domain(struct store *s, const domain *d, slice *why)
 		return ST_ABSENT;
 	const slice targets[] = {d->abuse, d->postmaster, d->catch_all};
 	for (int i = 0; i < 3; i++) {
-		if (targets[i].size > 0 && !store_target(s, kept, targets[i])) {
+		struct m_target t = store_target(s, kept->postoffice, targets[i]);
+		bool elsewhere = i == 2 && slice_starts_nocase(targets[i], S("[SMTP:"));
+		if (targets[i].size > 0 && !t.mailbox && !t.group && !elsewhere) {
 			*why = S("the target is no mailbox and no address of the post office");
 			return ST_INVALID;
 		}
@@ -265,6 +298,9 @@ status domain_remove(int64_t postoffice, slice name, const struct audit_by *by)
 				address->key.at[address->key.size - name.size - 1] == '@' &&
 				slice_ends_nocase(address->key, name))
 				list_remove(&address->link);
+		EACH(struct m_domain, &d->postoffice->domains, other)
+			if (other->stands_for == d)
+				list_remove(&other->link);
 		list_remove(&d->link);
 		s->routing_revision++;
 	}

@@ -130,8 +130,7 @@ struct m_blob *store_blob(struct store *s, int64_t postoffice, int64_t id)
 void store_address_add(struct store *s, struct m_mailbox *m, slice key)
 {
 	struct m_address *address = arena_new(&s->a, sizeof *address);
-	address->key = arena_copy(&s->a, key);
-	address->mailbox = m;
+	*address = (struct m_address){.key = arena_copy(&s->a, key), .mailbox = m};
 	list_append(&m->postoffice->addresses, &address->link);
 	s->routing_revision++;
 }
@@ -226,21 +225,45 @@ void store_flags(struct m_folder *f, struct m_entry *e, int64_t flags, int64_t m
 	count(f, flags, e->e.size, 1);
 }
 
-struct m_mailbox *store_target(struct store *s, const struct m_domain *d, slice target)
+struct m_target store_target(struct store *s, struct m_postoffice *po, slice target)
 {
 	arena a = ARENA_INIT;
 	slice folded = mail_local_key(target, &a);
-	struct m_mailbox *found = NULL;
+	struct m_target found = {0};
 
 	if (slice_find(folded, '@') < folded.size) {
 		struct m_address *address = store_address(s, folded);
-		if (address && address->mailbox->postoffice == d->postoffice)
-			found = address->mailbox;
+		if (address && address->mailbox && address->mailbox->postoffice == po)
+			found.mailbox = address->mailbox;
+		if (address && address->group && address->group->postoffice == po)
+			found.group = address->group;
 	} else {
-		found = store_mailbox_named(d->postoffice, folded);
+		found.mailbox = store_mailbox_named(po, folded);
+		found.group = found.mailbox ? NULL : store_group_named(po, folded);
 	}
 	arena_release(&a);
 	return found;
+}
+
+struct m_domain *store_own_domain(struct m_domain *d)
+{
+	return d && d->stands_for ? d->stands_for : d;
+}
+
+struct m_group *store_group(struct m_postoffice *po, int64_t id)
+{
+	EACH(struct m_group, &po->groups, g)
+		if (g->id == id)
+			return g;
+	return NULL;
+}
+
+struct m_group *store_group_named(struct m_postoffice *po, slice folded)
+{
+	EACH(struct m_group, &po->groups, g)
+		if (slice_same(g->folded, folded))
+			return g;
+	return NULL;
 }
 
 bool store_is_special(slice folded)

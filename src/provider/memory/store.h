@@ -13,6 +13,7 @@
 #include "provider/dkim_key.h"
 #include "provider/domain.h"
 #include "provider/folder.h"
+#include "provider/group.h"
 #include "provider/keyword.h"
 #include "provider/mailbox.h"
 #include "provider/message.h"
@@ -30,7 +31,7 @@ struct m_postoffice {
 	slice name;
 	enum postoffice_state state;
 	usec made;
-	link_t domains, mailboxes, addresses;
+	link_t domains, mailboxes, addresses, groups;
 };
 
 struct m_domain {
@@ -39,6 +40,28 @@ struct m_domain {
 	slice name;
 	enum domain_state state;
 	slice abuse, postmaster, catch_all;
+	struct m_domain *stands_for;
+	link_t masks; /* in their order */
+};
+
+struct m_mask {
+	link_t link;
+	slice mask, target;
+	int64_t place;
+};
+
+struct m_group {
+	link_t link;
+	struct m_postoffice *postoffice;
+	int64_t id;
+	slice name, folded, title;
+	enum group_posting posting;
+	link_t members; /* by key */
+};
+
+struct m_member {
+	link_t link;
+	group_member m;
 };
 
 struct m_entry {
@@ -94,7 +117,8 @@ struct m_mailbox {
 struct m_address {
 	link_t link;
 	slice key; /* folded local@domain */
-	struct m_mailbox *mailbox;
+	struct m_mailbox *mailbox; /* or */
+	struct m_group *group;
 };
 
 struct m_blob {
@@ -185,6 +209,10 @@ struct m_address *store_address(struct store *s, slice key);
 struct m_message *store_message(struct store *s, int64_t postoffice, int64_t id);
 struct m_blob *store_blob(struct store *s, int64_t postoffice, int64_t id);
 void store_address_add(struct store *s, struct m_mailbox *m, slice key);
+/* The domain whose addresses count: itself, or the one it stands for. */
+struct m_domain *store_own_domain(struct m_domain *d);
+struct m_group *store_group(struct m_postoffice *po, int64_t id);
+struct m_group *store_group_named(struct m_postoffice *po, slice folded);
 void store_queue(struct store *s, const struct queue_envelope *e, const struct queue_recipient *to,
 	const struct m_message *m);
 /* Folders: made, found by canonical name or id (NULL). */
@@ -209,8 +237,12 @@ unsigned store_handling(const struct m_mailbox *m);
 struct m_answered *store_answered(struct store *s, const struct answer_right *r);
 void store_answered_add(struct store *s, const struct answer_right *r);
 
-/* The mailbox a domain's target (A15-A17) leads to, or NULL. */
-struct m_mailbox *store_target(struct store *s, const struct m_domain *d, slice target);
+/* Where a target of the post office (A15-A17, G6) leads: a mailbox's or group's name, or an address. */
+struct m_target {
+	struct m_mailbox *mailbox;
+	struct m_group *group; /* or */
+};
+struct m_target store_target(struct store *s, struct m_postoffice *po, slice target);
 
 /* What a writer gathered so far. */
 slice blob_writer_body(const blob_writer *w);

@@ -6,6 +6,7 @@ unit_memory_SOURCES = \
 	tests/unit/memory/names.c \
 	tests/unit/memory/services.c \
 	tests/unit/memory/sasl.c \
+	tests/unit/memory/leads.c tests/unit/provider/leads.c tests/unit/provider/leads.h \
 	tests/unit/memory/reader.c \
 	$(reader_tests)
 unit_memory_LDADD = $(floor_talk_memory) $(CRITERION_LIBS)
