@@ -6,6 +6,7 @@ libimap_a_SOURCES = \
 	src/service/imap/capabilities.def src/service/imap/families.def \
 	src/service/imap/context.c src/service/imap/context.h \
 	src/service/imap/fetch.c src/service/imap/fetch.h \
+	src/service/imap/filter.c src/service/imap/filter.h \
 	src/service/imap/flags.c src/service/imap/flags.h \
 	src/service/imap/folders.c \
 	src/service/imap/imap.h \

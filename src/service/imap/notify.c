@@ -7,14 +7,14 @@
 #include "provider/annotation.h"
 #include "provider/news.h"
 #include "service/imap/fetch.h"
+#include "service/imap/filter.h"
 #include "service/imap/names.h"
 #include "service/imap/selected.h"
 
 #include <inttypes.h>
 #include <stdlib.h>
 
-#define GROUPS_MOST 50
-#define NAMES_MOST 1000   /* of folders, in all groups */
+#define GROUPS_MOST 20
 #define FOLDERS_MOST 5000 /* that are watched */
 #define NEWS_GAP (40 * USEC_MS)
 
@@ -29,13 +29,9 @@ enum {
 };
 #define OF_MESSAGES (NEW | GONE | FLAGS)
 
-enum folders { SELECTED, SELECTED_DELAYED, PERSONAL, SUBSCRIBED, SUBTREE, NAMED };
-
 struct group {
-	enum folders which;
+	struct filter folders;
 	unsigned events; /* 0: NONE */
-	slice *names;
-	int names_n;
 };
 
 struct place { /* a folder as it was told last; id 0: a name that is subscribed to, and nothing else */
@@ -83,7 +79,7 @@ static const struct event_word {
 
 struct asked {
 	struct group group[GROUPS_MOST];
-	int n, names;
+	int n;
 	slice fetch;
 	bool status, unknown;
 	args *p;
@@ -91,7 +87,7 @@ struct asked {
 
 static bool is_of_selected(const struct group *g)
 {
-	return g->which == SELECTED || g->which == SELECTED_DELAYED;
+	return g->folders.kind == FILTER_SELECTED || g->folders.kind == FILTER_SELECTED_DELAYED;
 }
 
 static status trouble(struct asked *x, const char *what)
@@ -152,58 +148,13 @@ static status arg_events(struct asked *x, struct group *g)
 	return ST_OK;
 }
 
-static status arg_name(struct asked *x, struct group *g)
-{
-	slice written, name;
-
-	if (++x->names > NAMES_MOST)
-		return trouble(x, "Too many folders");
-	TRY(arg_mailbox(x->p, &written));
-	/* What can be no folder's name is nothing to watch. */
-	if (folder_name(written, &x->p->c->command, &name) == ST_OK)
-		g->names[g->names_n++] = name;
-	return ST_OK;
-}
-
-static status arg_names(struct asked *x, struct group *g)
-{
-	TRY(arg_space(x->p));
-	g->names = arena_new_array(&x->p->c->command, NAMES_MOST, sizeof *g->names);
-	if (!arg_take(x->p, '('))
-		return arg_name(x, g);
-	do
-		TRY(arg_name(x, g));
-	while (arg_take(x->p, ' '));
-	return arg_expect(x->p, ')');
-}
-
 static status arg_folders(struct asked *x, struct group *g)
 {
-	static const struct {
-		const char *word;
-		enum folders which;
-	} rows[] = {
-		{"SELECTED", SELECTED},
-		{"SELECTED-DELAYED", SELECTED_DELAYED},
-		{"INBOXES", PERSONAL}, /* rules may deliver anywhere */
-		{"PERSONAL", PERSONAL},
-		{"SUBSCRIBED", SUBSCRIBED},
-		{"SUBTREE", SUBTREE},
-		{"MAILBOXES", NAMED},
-	};
-	slice word;
-
-	TRY(arg_atom(x->p, &word));
-	for (size_t k = 0; k < sizeof rows / sizeof *rows; k++) {
-		if (!slice_same_nocase(word, slice_z(rows[k].word)))
-			continue;
-		g->which = rows[k].which;
-		for (int n = 0; n < x->n && is_of_selected(g); n++)
-			if (is_of_selected(&x->group[n]))
-				return trouble(x, "The selected folder is named once");
-		return g->which == SUBTREE || g->which == NAMED ? arg_names(x, g) : ST_OK;
-	}
-	return trouble(x, "Folders are SELECTED, SELECTED-DELAYED, INBOXES, PERSONAL, SUBSCRIBED, SUBTREE or MAILBOXES");
+	TRY(arg_filter(x->p, &g->folders));
+	for (int n = 0; n < x->n && is_of_selected(g); n++)
+		if (is_of_selected(&x->group[n]))
+			return trouble(x, "The selected folder is named once");
+	return ST_OK;
 }
 
 static status arg_group(struct asked *x)
@@ -239,21 +190,6 @@ static status arg_notify(struct asked *x)
 
 /* ---- what is wanted of a folder */
 
-static bool group_has(const struct group *g, const struct place *at)
-{
-	if (g->which == PERSONAL || (g->which == SUBSCRIBED && at->subscribed))
-		return true;
-	for (int k = 0; k < g->names_n; k++) {
-		slice name = g->names[k];
-
-		if (slice_same(at->name, name) ||
-			(g->which == SUBTREE && slice_starts(at->name, name) && at->name.size > name.size &&
-				at->name.at[name.size] == '/'))
-			return true;
-	}
-	return false;
-}
-
 /* All groups a folder is in, up to one that wants nothing. */
 static unsigned events_of(const struct notify *n, const struct place *at)
 {
@@ -262,7 +198,7 @@ static unsigned events_of(const struct notify *n, const struct place *at)
 	for (int k = 0; k < n->groups_n; k++) {
 		const struct group *g = &n->groups[k];
 
-		if (is_of_selected(g) || !group_has(g, at))
+		if (is_of_selected(g) || !filter_has(&g->folders, at->name, at->subscribed))
 			continue;
 		if (g->events == 0)
 			break;
@@ -520,7 +456,7 @@ static unsigned wanted_of_selected(conversation *c, const struct notify *n, bool
 	const struct group *g = group_of_selected(n);
 	const struct view *v = imap_of(c)->selected->view;
 
-	*at_once = g && g->which == SELECTED;
+	*at_once = g && g->folders.kind == FILTER_SELECTED;
 	return g ? g->events : events_of(n, &(struct place){.id = v->folder, .name = v->name});
 }
 
@@ -633,12 +569,12 @@ static struct notify *keep(conversation *c, const struct asked *x)
 	n->groups = arena_new_array(&n->a, (size_t)x->n, sizeof *n->groups);
 	n->fetch = arena_copy(&n->a, x->fetch);
 	for (int k = 0; k < x->n; k++) {
-		struct group *g = &n->groups[k];
+		struct filter *f = &n->groups[k].folders;
 
-		*g = x->group[k];
-		g->names = arena_new_array(&n->a, (size_t)g->names_n, sizeof *g->names);
-		for (int name = 0; name < g->names_n; name++)
-			g->names[name] = arena_copy(&n->a, x->group[k].names[name]);
+		n->groups[k] = x->group[k];
+		f->names = arena_new_array(&n->a, (size_t)f->names_n, sizeof *f->names);
+		for (int name = 0; name < f->names_n; name++)
+			f->names[name] = arena_copy(&n->a, x->group[k].folders.names[name]);
 	}
 	return n;
 }

@@ -1,8 +1,10 @@
 /* SEARCH (RFC 9051 6.4.4) and SORT (RFC 5256), with their RETURN options (ESEARCH, RFC 4731; SAVE, RFC 5182; PARTIAL,
-   RFC 9394; ESORT, and UPDATE of CONTEXT=SEARCH and CONTEXT=SORT, RFC 5267). */
+   RFC 9394; ESORT, and UPDATE of CONTEXT=SEARCH and CONTEXT=SORT, RFC 5267); ESEARCH of several folders (RFC 7377). */
 #include "base/memory.h"
 #include "mail/charset.h"
 #include "service/imap/context.h"
+#include "service/imap/filter.h"
+#include "service/imap/names.h"
 #include "service/imap/program.h"
 #include "service/imap/selected.h"
 #include "service/imap/sort.h"
@@ -24,6 +26,7 @@ struct search {
 	slice charset;
 	program *what;
 	struct sort_keys *sort; /* SORT; else NULL */
+	bool several;           /* ESEARCH: of which folders is said in the answer */
 };
 
 /* ---- reading */
@@ -39,6 +42,7 @@ static status returns_read(args *p, struct search *s)
 	slice word;
 
 	s->extended = true;
+	s->returns = 0;
 	TRY(arg_space(p));
 	TRY(arg_expect(p, '('));
 	while (!arg_take(p, ')')) {
@@ -106,7 +110,7 @@ static status arg_search(args *p, struct search *s)
 	p->trouble = NULL;
 	if (s->charset.size && !charset_known(s->charset))
 		return ST_FOREIGN;
-	return arg_program(p, s->charset, &s->what);
+	return s->several ? arg_program_open(p, s->charset, &s->what) : arg_program(p, s->charset, &s->what);
 }
 
 /* ---- answering */
@@ -161,7 +165,15 @@ static void extended_text(conversation *c, const struct search *s, const struct 
 
 	text_add(out, S("* ESEARCH (TAG \""));
 	text_add(out, imap_of(c)->tag);
-	text_add(out, s->by_uid ? S("\") UID") : S("\")"));
+	text_add_char(out, '"');
+	if (s->several) {
+		const view *v = imap_of(c)->selected->view;
+
+		text_add(out, S(" MAILBOX "));
+		imap_name_text(c, v->name, out);
+		text_format(out, " UIDVALIDITY %u", v->uidvalidity);
+	}
+	text_add(out, s->by_uid ? S(") UID") : S(")"));
 	if ((returns & RETURN_MIN) && f->n)
 		text_format(out, " MIN %u", f->names[0]);
 	if ((returns & RETURN_MAX) && f->n)
@@ -227,15 +239,19 @@ static status say_found(conversation *c, const struct search *s, const struct fo
 	return imap_ok(c, "That is all");
 }
 
+static status say_foreign(conversation *c, args *p)
+{
+	TRY(args_skip(p));
+	return imap_no(c, "[BADCHARSET (UTF-8 US-ASCII)] That charset is not known here");
+}
+
 static status search(conversation *c, args *p, struct search *s)
 {
 	struct found f = {0};
 	status kind = s->sort ? arg_sort(p, s) : arg_search(p, s);
 
-	if (kind == ST_FOREIGN) {
-		TRY(args_skip(p));
-		return imap_no(c, "[BADCHARSET (UTF-8 US-ASCII)] That charset is not known here");
-	}
+	if (kind == ST_FOREIGN)
+		return say_foreign(c, p);
 	TRY(kind);
 	kind = program_run(c, s->what, &f.uids, &f.n);
 	if (kind == ST_OK && s->sort)
@@ -270,6 +286,182 @@ static status imap_uid_sort(conversation *c, args *p)
 	return search(c, p, &(struct search){.by_uid = true, .sort = &keys});
 }
 
+/* ---- ESEARCH: in folders that are not selected, one after the other */
+
+#define SOURCES_MOST 20
+
+struct sources {
+	struct filter filter[SOURCES_MOST];
+	int n;
+	bool selected, others;
+};
+
+/* "IN (SUBTREE Lists MAILBOXES (a b))"; without it the selected folder is meant. */
+static status arg_sources(args *p, struct sources *x)
+{
+	args before = *p;
+
+	if (arg_space(p) != ST_OK || arg_word(p, S("IN")) != ST_OK) {
+		*p = before;
+		x->selected = true;
+		return ST_OK;
+	}
+	TRY(arg_space(p));
+	TRY(arg_expect(p, '('));
+	do {
+		if (x->n == SOURCES_MOST) {
+			p->trouble = "Too many sources";
+			return ST_INVALID;
+		}
+		TRY(arg_filter(p, &x->filter[x->n]));
+		if (x->filter[x->n].kind == FILTER_SELECTED)
+			x->selected = true;
+		else
+			x->others = true;
+		x->n++;
+	} while (arg_take(p, ' '));
+	return arg_expect(p, ')');
+}
+
+static status arg_esearch(args *p, struct search *s, struct sources *x)
+{
+	TRY(arg_sources(p, x));
+	TRY(arg_search(p, s));
+	if (s->returns & RETURN_UPDATE) {
+		p->trouble = "SEARCH is kept up to date, ESEARCH is not";
+		return ST_INVALID;
+	}
+	if (x->others && ((s->returns & RETURN_SAVE) || program_has_numbers(s->what))) {
+		p->trouble = "Numbers, $ and SAVE are of the selected folder alone";
+		return ST_INVALID;
+	}
+	return ST_OK;
+}
+
+/* In the folder that stands for the selected one now. */
+static status search_here(conversation *c, args *p, struct search *s)
+{
+	struct search here = *s;
+	struct found f = {0};
+	text out = TEXT_INIT;
+	status kind;
+
+	here.what = program_copy(s->what, &c->command);
+	TRY(program_resolve(p, here.what));
+	TRY(program_run(c, here.what, &f.uids, &f.n));
+	found_name(c, &here, &f);
+	if (s->returns & RETURN_SAVE)
+		save(c, &here, &f);
+	if (f.n == 0 || (s->returns & ~(unsigned)SILENT_RETURNS) == 0)
+		return ST_OK;
+	extended_text(c, &here, &f, &out);
+	kind = stream_write(c->stream, text_slice(&out));
+	text_free(&out);
+	return kind;
+}
+
+/* What one folder needs is given back before the next one. */
+static status search_in(conversation *c, args *p, struct search *s, struct selected *sel)
+{
+	struct imap *i = imap_of(c);
+	struct selected *mine = i->selected;
+	arena kept = c->command;
+
+	i->selected = sel;
+	c->command = ARENA_INIT;
+	status kind = search_here(c, p, s);
+	arena_release(&c->command);
+	c->command = kept;
+	i->selected = mine;
+	return kind;
+}
+
+static bool is_meant(const struct imap *i, const struct sources *x, const struct folder_row *row)
+{
+	if (!row->f.id)
+		return false;
+	if (x->selected && row->f.id == i->selected->view->folder)
+		return true;
+	for (int k = 0; k < x->n; k++)
+		if (filter_has(&x->filter[k], row->f.name, row->subscribed))
+			return true;
+	return false;
+}
+
+static status search_folder(conversation *c, args *p, struct search *s, const folder *f)
+{
+	struct imap *i = imap_of(c);
+	struct selected sel = {0};
+
+	if (i->selected && f->id == i->selected->view->folder)
+		return search_in(c, p, s, i->selected);
+	status kind = view_open(f->postoffice, f->mailbox, f->name, VIEW_READ_ONLY, &sel.view);
+	if (kind == ST_ABSENT) /* it has just gone */
+		return ST_OK;
+	TRY(kind);
+	kind = search_in(c, p, s, &sel);
+	view_close(&sel.view);
+	return kind;
+}
+
+static status search_folders(conversation *c, args *p, struct search *s, const struct sources *x)
+{
+	const struct imap *i = imap_of(c);
+	struct folder_row *rows;
+	int n;
+
+	if (!x->others)
+		return search_in(c, p, s, i->selected);
+	TRY(folder_tree(i->who.postoffice, i->who.mailbox, &c->command, &rows, &n));
+	for (int k = 0; k < n; k++) {
+		if (is_meant(i, x, &rows[k]))
+			TRY(search_folder(c, p, s, &rows[k].f));
+		TRY(task_breathe());
+	}
+	return ST_OK;
+}
+
+/* Keywords are the mailbox's: a view of nothing else will do to read a program where no folder is selected. */
+static status esearch_read(conversation *c, args *p, struct search *s, struct sources *x)
+{
+	struct imap *i = imap_of(c);
+	view words = {0};
+	struct selected none = {.view = &words};
+
+	if (i->selected)
+		return arg_esearch(p, s, x);
+	status kind = keyword_list(i->who.postoffice, i->who.mailbox, &c->command, &words.keywords);
+	if (kind == ST_OK) {
+		i->selected = &none;
+		kind = arg_esearch(p, s, x);
+		i->selected = NULL;
+	}
+	if (kind == ST_OK && x->selected) {
+		p->trouble = "No folder is selected";
+		return ST_INVALID;
+	}
+	return kind;
+}
+
+static status imap_esearch(conversation *c, args *p)
+{
+	struct search s = {.by_uid = true, .extended = true, .returns = RETURN_ALL, .several = true};
+	struct sources *x = arena_new(&c->command, sizeof *x);
+	status kind = esearch_read(c, p, &s, x);
+
+	if (kind == ST_FOREIGN)
+		return say_foreign(c, p);
+	if (kind == ST_BUSY || kind == ST_BROKEN) {
+		TRY(args_skip(p));
+		return imap_trouble(c, kind);
+	}
+	TRY(kind);
+	kind = search_folders(c, p, &s, x);
+	if (kind == ST_INVALID) /* of numbers in the selected folder */
+		return kind;
+	return kind == ST_OK ? imap_ok(c, "That is all") : imap_trouble(c, kind);
+}
+
 /* CANCELUPDATE (RFC 5267 4.3.5): what is not kept up to date need not be ended. */
 static status imap_cancelupdate(conversation *c, args *p)
 {
@@ -292,6 +484,8 @@ const struct imap_row imap_search_rows[] = {
 		"SORT [RETURN (..)] ([REVERSE] key ..) charset keys"},
 	{"UID SORT", imap_uid_sort, AT_SELECTED, 0,
 		"UID SORT [RETURN (..)] ([REVERSE] key ..) charset keys"},
+	{"ESEARCH", imap_esearch, AT_LOGGED_ON, 0,
+		"ESEARCH [IN (folders ..)] [RETURN (..)] [CHARSET name] keys: in several folders"},
 	{"CANCELUPDATE", imap_cancelupdate, AT_SELECTED, 0,
 		"CANCELUPDATE \"tag\" ..: searches that are not kept up to date any more"},
 	{0},
