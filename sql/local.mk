@@ -9,7 +9,8 @@ sql_schema = \
 	sql/schema/0007-plans.sql \
 	sql/schema/0008-annotation.sql \
 	sql/schema/0009-handling.sql \
-	sql/schema/0010-groups.sql
+	sql/schema/0010-groups.sql \
+	sql/schema/0011-folder-page.sql
 sql_statements = \
 	sql/statement/address_map.sql \
 	sql/statement/annotation.sql \
@@ -23,6 +24,7 @@ sql_statements = \
 	sql/statement/dkim_key.sql \
 	sql/statement/domain.sql \
 	sql/statement/folder.sql \
+	sql/statement/folder_page.sql \
 	sql/statement/greylist.sql \
 	sql/statement/group.sql \
 	sql/statement/housekeep.sql \

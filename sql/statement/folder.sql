@@ -198,6 +198,9 @@ with lost as materialized (
 ), gone as (
 	delete from expunged x using lost l
 	where x.postoffice = $1::bigint and x.msg = l.msg and x.folder = l.folder and x.uid = l.uid and x.at = l.at
+), paged as ( -- of where they were
+	delete from folder_page p using (select distinct folder, uid / 256 as page from lost offset 0) l
+	where p.postoffice = $1::bigint and p.folder = l.folder and p.page = l.page
 ), total as materialized (
 	select target, count(*) as n, sum(size)::bigint as bytes, count(*) filter (where flags & 1 = 0) as unseen
 	from lost group by target

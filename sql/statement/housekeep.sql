@@ -62,6 +62,12 @@ gone as (
 	returning m.postoffice, m.msg, m.blob),
 views as (
 	delete from message_view v using gone g where v.postoffice = g.postoffice and v.msg = g.msg),
+pages as (
+	delete from folder_page p using (
+		select distinct x.postoffice, x.folder, x.uid / 256 as page
+		from gone g cross join lateral (
+			select * from expunged where postoffice = g.postoffice and msg = g.msg offset 0) x) d
+	where p.postoffice = d.postoffice and p.folder = d.folder and p.page = d.page),
 bodies as (
 	delete from blob b using gone g where b.postoffice = g.postoffice and b.blob = g.blob returning 1),
 pieces as (

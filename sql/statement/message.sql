@@ -40,4 +40,6 @@ cross join lateral (select * from message m where m.postoffice = $1::bigint and 
 order by a.msg -- one order for all, so that nobody waits for each other
 on conflict (postoffice, msg) do update
 set version = excluded.version, envelope = excluded.envelope, structure = excluded.structure
-where message_view.version < excluded.version;
+where message_view.version < excluded.version or message_view.version = excluded.version
+	and octet_length(message_view.envelope) <= octet_length(excluded.envelope)
+	and octet_length(message_view.structure) < octet_length(excluded.structure);

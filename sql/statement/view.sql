@@ -180,6 +180,9 @@ with target as materialized (
 		and exists (select from target)
 ), gone as (
 	delete from entry e using asked a where e.postoffice = $1::bigint and e.ctid = a.at and a.uid between 0 and 4294967295
+), paged as ( -- of them in the folder they leave
+	delete from folder_page p using (select distinct uid / 256 as page from asked offset 0) a
+	where p.postoffice = $1::bigint and p.folder = $3::bigint and p.page = a.page
 ), total as materialized (
 	select count(*) as n, sum(size)::bigint as bytes, count(*) filter (where flags & 1 = 0) as unseen,
 		count(*) filter (where flags & 8 <> 0) as deleted, array_agg(uid order by uid) as uids, min(uid) as least, max(uid) as most

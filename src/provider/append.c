@@ -6,6 +6,7 @@
 #include "base/fault.h"
 #include "base/id.h"
 #include "provider/blob_store.h"
+#include "provider/folder_page_inside.h"
 #include "provider/header_facts.h"
 #include "provider/news.h"
 #include "provider/settle.h"
@@ -205,6 +206,7 @@ static status append_in(struct append *x, arena *a)
 	for (int i = 0; i < x->n; i++)
 		x->messages[i].uid = (uint32_t)(p.first + i);
 	news_tell(x->postoffice, x->mailbox, p.folder);
+	folder_page_grown(x->postoffice, x->mailbox, p.folder, x->n);
 	if (x->replaced_folder)
 		news_tell(x->postoffice, x->mailbox, x->replaced_folder);
 	return ST_OK;

@@ -33,6 +33,7 @@
 #include "mail/header.h"
 #include "provider/blob_store.h"
 #include "provider/db.h"
+#include "provider/folder_page_inside.h"
 #include "provider/header_facts.h"
 #include "provider/news.h"
 #include "provider/queue_row.h"
@@ -432,8 +433,12 @@ static void delivery_counted(const struct delivery *d)
 		metric_postoffice(p->postoffice, MPO_DELIVERED, p->n);
 		metric_postoffice(
 			p->postoffice, MPO_BYTES, (int64_t)blob_writer_size(p->body) * p->n);
-		for (int j = 0; j < p->n; j++)
-			news_tell(p->postoffice, p->recipients[j].mailbox, p->recipients[j].inbox);
+		for (int j = 0; j < p->n; j++) {
+			const struct route *r = &p->recipients[j];
+
+			news_tell(p->postoffice, r->mailbox, r->inbox);
+			folder_page_grown(p->postoffice, r->mailbox, r->inbox, 1);
+		}
 	}
 }
 

@@ -45,6 +45,7 @@ libprovider_a_SOURCES = $(provider_shared) \
 	src/provider/dkim_key.c \
 	src/provider/domain.c \
 	src/provider/folder.c src/provider/folder_clear.c src/provider/folder_expunge.h \
+	src/provider/folder_page.c src/provider/folder_page.h src/provider/folder_page_inside.h \
 	src/provider/folder_row.h src/provider/folder_tree.c src/provider/folder_undelete.c \
 	src/provider/greylist.c src/provider/greylist.h \
 	src/provider/group.c src/provider/group.h src/provider/group_row.h \
@@ -55,7 +56,7 @@ libprovider_a_SOURCES = $(provider_shared) \
 	src/provider/maildrop_enter.c src/provider/maildrop_enter.h \
 	src/provider/maildrop_leave.c src/provider/maildrop_leave.h \
 	src/provider/message.c \
-	src/provider/message.c src/provider/message_fact.c \
+	src/provider/message_fact.c src/provider/message_fact_cache.h \
 	src/provider/news_bell.c \
 	src/provider/postoffice.c \
 	src/provider/queue.c src/provider/queue_admin.c src/provider/queue_row.c src/provider/queue_row.h \
@@ -72,6 +73,7 @@ libprovider_a_SOURCES = $(provider_shared) \
 	src/provider/trace.c \
 	src/provider/view_cache.c src/provider/view_cache.h \
 	src/provider/view_load.c src/provider/view_load.h \
+	src/provider/varint.h \
 	src/provider/view_pack.c src/provider/view_pack.h \
 	src/provider/view_store.c \
 	src/provider/watch.h \

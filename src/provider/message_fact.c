@@ -1,5 +1,5 @@
 /* Facts of messages: from this process's memory, and from the store for those it does not know. */
-#include "provider/message_fact.h"
+#include "provider/message_fact_cache.h"
 
 #include "base/list.h"
 #include "base/map.h"
@@ -12,6 +12,7 @@
 struct kept {
 	link_t link; /* lately used last */
 	int64_t postoffice;
+	bool whole; /* else its structure may be packed in the store */
 	struct message_fact f; /* its slices stand behind it */
 };
 
@@ -42,12 +43,12 @@ static void leave(struct kept *k)
 	memory_free(k);
 }
 
-static void enter(int64_t postoffice, const struct message_fact *f)
+static void enter(int64_t postoffice, const struct message_fact *f, bool whole)
 {
 	struct key key = {postoffice, f->message};
 	struct kept *old = map_get(cache.messages, slice_of(&key, sizeof key));
 
-	if (old && old->f.version > f->version)
+	if (old && (old->f.version > f->version || (old->whole && !whole)))
 		return;
 	if (old)
 		leave(old);
@@ -55,6 +56,7 @@ static void enter(int64_t postoffice, const struct message_fact *f)
 	char *at = (char *)(k + 1);
 
 	k->postoffice = postoffice;
+	k->whole = whole;
 	k->f = *f;
 	if (f->envelope.size > 0)
 		k->f.envelope.at = memcpy(at, f->envelope.at, f->envelope.size);
@@ -66,7 +68,7 @@ static void enter(int64_t postoffice, const struct message_fact *f)
 	cache.bytes += bytes_of(f);
 }
 
-static void keep(int64_t postoffice, const struct message_fact *facts, int n)
+static void keep(int64_t postoffice, const struct message_fact *facts, int n, bool whole)
 {
 	size_t most = (size_t)setting_number(S_fact_cache_most, NULL);
 
@@ -75,14 +77,14 @@ static void keep(int64_t postoffice, const struct message_fact *facts, int n)
 		cache.messages = map_open();
 	for (int i = 0; i < n; i++)
 		if (facts[i].blob && facts[i].version > 0)
-			enter(postoffice, &facts[i]);
+			enter(postoffice, &facts[i], whole);
 	while (cache.bytes > most)
 		leave(LINK_OWNER(cache.kept.next, struct kept, link));
 	pthread_mutex_unlock(&cache.lock);
 }
 
-/* Gives those that are known; the places of the others go to `open`. */
-static int find(int64_t postoffice, const int64_t *messages, int n, arena *a,
+/* Gives those that are known, with `whole` those of which all is known; the places of the others go to `open`. */
+static int find(int64_t postoffice, const int64_t *messages, int n, bool whole, arena *a,
 	struct message_fact *facts, int *open)
 {
 	int missing = 0;
@@ -93,7 +95,7 @@ static int find(int64_t postoffice, const int64_t *messages, int n, arena *a,
 		struct kept *k =
 			cache.messages ? map_get(cache.messages, slice_of(&key, sizeof key)) : NULL;
 
-		if (!k) {
+		if (!k || (whole && !k->whole)) {
 			open[missing++] = i;
 			continue;
 		}
@@ -128,18 +130,49 @@ static status ask(int64_t postoffice, const int64_t *messages, const int *open, 
 			.structure = row_slice(&r, i, 5)};
 		facts[open[i]] = found[i];
 	}
-	keep(postoffice, found, n);
+	keep(postoffice, found, n, true);
 	return ST_OK;
+}
+
+static status gather(int64_t postoffice, const int64_t *messages, int n, bool whole, arena *a,
+	struct message_fact **facts)
+{
+	int *open = arena_new_array(a, (size_t)n + 1, sizeof *open);
+
+	*facts = arena_new_array(a, (size_t)n + 1, sizeof **facts);
+	int missing = find(postoffice, messages, n, whole, a, *facts, open);
+	return missing == 0 ? ST_OK : ask(postoffice, messages, open, missing, a, *facts);
 }
 
 status message_facts(
 	int64_t postoffice, const int64_t *messages, int n, arena *a, struct message_fact **facts)
 {
-	int *open = arena_new_array(a, (size_t)n + 1, sizeof *open);
+	return gather(postoffice, messages, n, true, a, facts);
+}
 
-	*facts = arena_new_array(a, (size_t)n + 1, sizeof **facts);
-	int missing = find(postoffice, messages, n, a, *facts, open);
-	return missing == 0 ? ST_OK : ask(postoffice, messages, open, missing, a, *facts);
+status message_envelopes(
+	int64_t postoffice, const int64_t *messages, int n, arena *a, struct message_fact **facts)
+{
+	return gather(postoffice, messages, n, false, a, facts);
+}
+
+int message_facts_unknown(int64_t postoffice, const int64_t *messages, int n)
+{
+	int unknown = 0;
+
+	pthread_mutex_lock(&cache.lock);
+	for (int i = 0; i < n; i++) {
+		struct key key = {postoffice, messages[i]};
+
+		unknown += !cache.messages || !map_get(cache.messages, slice_of(&key, sizeof key));
+	}
+	pthread_mutex_unlock(&cache.lock);
+	return unknown;
+}
+
+void message_facts_enter(int64_t postoffice, const struct message_fact *facts, int n)
+{
+	keep(postoffice, facts, n, false);
 }
 
 static status store(int64_t postoffice, const struct message_fact *facts, int n, arena *a)
@@ -169,7 +202,7 @@ status message_facts_keep(int64_t postoffice, const struct message_fact *facts, 
 
 	if (n == 0)
 		return ST_OK;
-	keep(postoffice, facts, n);
+	keep(postoffice, facts, n, true);
 	s = store(postoffice, facts, n, &a);
 	arena_release(&a);
 	return s;

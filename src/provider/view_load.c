@@ -151,12 +151,12 @@ static struct view_image *from_state(const struct rows *r, const struct view_ima
 	return made;
 }
 
-static void state_keep(const struct view_image *i, int64_t base, int changed)
+void view_state_keep(const struct view_image *i)
 {
 	text state = TEXT_INIT;
 	arena a = ARENA_INIT;
 
-	if (i->count <= PACKED_FROM || (base > 0 && changed <= i->count / PACK_AGAIN))
+	if (i->count <= PACKED_FROM)
 		return;
 	view_pack(i->entries, i->count, &state);
 	db_tx *tx = db_begin(DB_RUN, &a);
@@ -185,8 +185,8 @@ static struct view_image *image_of(
 		i = from_all(r, facts, a);
 	else
 		i = from_state(r, facts, a);
-	if (i)
-		state_keep(i, base, entries_told(r, a));
+	if (i && (base == 0 || entries_told(r, a) > i->count / PACK_AGAIN))
+		view_state_keep(i);
 	return i;
 }
 

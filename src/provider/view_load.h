@@ -13,5 +13,7 @@ struct view_loaded {
    ST_ABSENT. */
 status view_load(int64_t postoffice, int64_t mailbox, slice name, int64_t folder,
 		 struct view_image *known, arena *a, struct view_loaded *out);
+/* Keeps a big folder's entries as one packed value, for who opens it next. A hint. */
+void view_state_keep(const struct view_image *i);
 
 #endif

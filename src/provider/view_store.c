@@ -4,6 +4,7 @@
 #include "provider/view.h"
 
 #include "base/id.h"
+#include "provider/folder_page_inside.h"
 #include "provider/news.h"
 #include "provider/settle.h"
 #include "provider/view_cache.h"
@@ -425,8 +426,10 @@ static status copy_run(struct change *c, struct view_copied *out, bool *fresh)
 	}
 	TRY(s);
 	TRY(copied_take(c, out));
-	if (out->n > 0)
+	if (out->n > 0) {
 		news_tell(c->v->postoffice, c->v->mailbox, row_int(&c->r, 0, TARGET));
+		folder_page_grown(c->v->postoffice, c->v->mailbox, row_int(&c->r, 0, TARGET), out->n);
+	}
 	return ST_OK;
 }
 

@@ -7,6 +7,7 @@
 #include "mail/imap_string.h"
 #include "mail/preview.h"
 #include "provider/blob.h"
+#include "provider/folder_page.h"
 #include "provider/message_head.h"
 #include "provider/trace.h"
 #include "service/imap/packed.h"
@@ -428,6 +429,8 @@ static status batch_tell(conversation *c, const struct fetch *f, const uint32_t 
 
 		messages[k] = e ? e->message : 0;
 	}
+	if (wants_packed(f) == PACKED_ENVELOPE)
+		folder_page_bring(v, uids, n);
 	if (wants_facts(f))
 		s = packed_facts(v->postoffice, messages, n, wants_packed(f), &a, &facts);
 	if (s == ST_OK && wants_octets(f) && n > 1)

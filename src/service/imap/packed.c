@@ -3,10 +3,10 @@
 
 #include "mail/structure.h"
 #include "provider/blob.h"
+#include "provider/folder_page.h"
 #include "provider/message_head.h"
 #include "task/task.h"
 
-#define FACTS_VERSION 1 /* of what is packed here; to be raised with the packers' */
 #define BODY_SMALL ((size_t)32 * 1024) /* so big a body comes with those of its batch */
 #define BATCH 256
 
@@ -107,7 +107,7 @@ static status envelopes_pack(struct packing *p)
 
 static bool is_packed(unsigned wanted, const struct message_fact *fact)
 {
-	return fact->version == FACTS_VERSION &&
+	return fact->version == MESSAGE_FACT_VERSION &&
 	       (!(wanted & PACKED_ENVELOPE) || fact->envelope.size > 0) &&
 	       (!(wanted & PACKED_STRUCTURE) || fact->structure.size > 0);
 }
@@ -115,9 +115,9 @@ static bool is_packed(unsigned wanted, const struct message_fact *fact)
 /* Another version's are void. */
 static void fact_renew(struct message_fact *fact)
 {
-	if (fact->version != FACTS_VERSION)
+	if (fact->version != MESSAGE_FACT_VERSION)
 		fact->envelope = fact->structure = (slice){0};
-	fact->version = FACTS_VERSION;
+	fact->version = MESSAGE_FACT_VERSION;
 }
 
 static status pack(struct packing *p, unsigned wanted)
@@ -145,7 +145,8 @@ status packed_facts(int64_t postoffice, const int64_t *messages, int n, unsigned
 {
 	struct packing p = {.postoffice = postoffice, .a = a};
 
-	TRY(message_facts(postoffice, messages, n, a, facts));
+	TRY(wanted & PACKED_STRUCTURE ? message_facts(postoffice, messages, n, a, facts)
+				      : message_envelopes(postoffice, messages, n, a, facts));
 	p.fact = arena_new_array(a, (size_t)n, sizeof(struct message_fact *));
 	for (int k = 0; k < n && wanted; k++)
 		if ((*facts)[k].blob != 0 && !is_packed(wanted, &(*facts)[k]))
@@ -177,8 +178,10 @@ static status walk_batch(const struct walk *w, const uint32_t *uids, int first, 
 		entries[k] = view_find(w->v, uids[first + k]);
 		messages[k] = entries[k] ? entries[k]->message : 0;
 	}
-	if (w->envelopes)
+	if (w->envelopes) {
+		folder_page_bring(w->v, uids + first, n);
 		TRY(packed_facts(w->v->postoffice, messages, n, PACKED_ENVELOPE, a, &facts));
+	}
 	for (int k = 0; k < n; k++) {
 		envelope e = {0};
 

@@ -32,6 +32,7 @@ static void fill(int64_t n)
 		"insert into annotation values (N, N, N, '/private/nN', 'nN', 1)",
 		"insert into folder_snap values (N, N, 1, 1, 'nN')",
 		"insert into message_view values (N, N, 1, N, 5, 1, 'nN', 'nN')",
+		"insert into folder_page values (N, N, 0, 1, 'nN')",
 		"insert into outcome (postoffice, id, uidvalidity, first, modseq, uids) values (N, N, 1, 1, 1, array[N])",
 		"insert into logon values (N, N, 1, now())",
 		"insert into logon_place values (N, N, 'nN', now())",

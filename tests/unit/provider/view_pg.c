@@ -2,7 +2,10 @@
    that got lost, news from another process. */
 #include "base/fault.h"
 #include "provider/db.h"
-#include "provider/message_fact.h"
+#include "provider/folder_page.h"
+#include "provider/folder_page_inside.h"
+#include "provider/housekeep.h"
+#include "provider/message_fact_cache.h"
 #include "provider/news.h"
 #include "provider/provider.h"
 #include "provider/setting.h"
@@ -119,6 +122,80 @@ Test(view_pg, big_folders_have_a_packed_state)
 	w = opened(S("INBOX"));
 	assert_same(v, w);
 	view_close(&w);
+	view_close(&v);
+}
+
+static int64_t pages(void)
+{
+	return store_sql("select count(*) from folder_page where postoffice = %lld",
+		(long long)me.postoffice);
+}
+
+/* How many of 1,024 messages' envelopes this process does not know, from message 1 on. */
+static int unknown(void)
+{
+	int64_t ids[1024];
+
+	for (int i = 0; i < 1024; i++)
+		ids[i] = i + 1;
+	return message_facts_unknown(me.postoffice, ids, 1024);
+}
+
+Test(view_pg, envelopes_of_big_folders_stand_in_pages)
+{
+	struct message_fact *facts;
+	struct housekeep_result done;
+	struct view_copied moved;
+	int64_t id = 700, removed;
+	folder *f;
+	view *v;
+
+	filled_big(BIG);
+	store_sql(
+		"insert into message (postoffice, msg, blob, size, hdrlen) select %lld, u, u + 5, 9, 4 from generate_series(1, %d) u",
+		(long long)me.postoffice, BIG);
+	store_sql(
+		"insert into message_view (postoffice, msg, version, blob, size, hdrlen, envelope, structure)"
+		" select %lld, u, %d, u + 5, 9, 4, convert_to('envelope ' || u, 'UTF8'), 'parts' from generate_series(1, %d) u",
+		(long long)me.postoffice, MESSAGE_FACT_VERSION, BIG);
+	v = opened(S("INBOX"));
+	folder_page_bring(v, v->uids, 100);
+	cr_assert_eq(unknown(), 1024, "there are no pages yet");
+	cr_assert_eq(folder_page_make(v->postoffice, v->mailbox, v->folder), ST_OK);
+	cr_assert_eq(pages(), 20, "each page of 256 UIDs that is full");
+	message_facts_forget();
+	folder_page_bring(v, v->uids, 10);
+	cr_assert_eq(unknown(), 1024, "for a few it is not worth it");
+	folder_page_bring(v, v->uids, 100);
+	cr_assert_eq(unknown(), 1, "eight pages of UIDs 2, 4 .. 2046 were brought");
+	cr_assert_eq(message_envelopes(v->postoffice, &id, 1, &me.a, &facts), ST_OK);
+	cr_assert(facts->blob == 705 && facts->size == 9 && facts->header_size == 4 &&
+		slice_same(facts->envelope, S("envelope 700")) && facts->structure.size == 0);
+	cr_assert_eq(message_facts(v->postoffice, &id, 1, &me.a, &facts), ST_OK);
+	cr_assert(slice_same(facts->structure, S("parts")), "who wants all is told all");
+
+	/* What leaves for another folder takes its page along, what is removed for good does, too. */
+	cr_assert_eq(folder_make(me.postoffice, me.mailbox, S("elsewhere"), 0, &me.a, &f), ST_OK);
+	uint32_t some[] = {300, 302};
+	cr_assert_eq(view_move(v, some, 2, S("elsewhere"), &me.a, &moved), ST_OK);
+	cr_assert_eq(moved.n, 2);
+	cr_assert_eq(pages(), 19);
+	uint32_t gone = 5000;
+	cr_assert_eq(folder_expunge(me.postoffice, me.mailbox, me.inbox, &gone, 1, &removed), ST_OK);
+	cr_assert_eq(pages(), 19);
+	store_sql("update expunged set at = at - interval '40 days' where postoffice = %lld",
+		(long long)me.postoffice);
+	cr_assert_eq(housekeep_run(&done), ST_OK);
+	cr_assert_eq(done.messages, 1);
+	cr_assert_eq(pages(), 18);
+
+	/* A broken one is nothing; what is asked of the store is right. */
+	store_sql("update folder_page set facts = '\\x2801ff7f' where postoffice = %lld",
+		(long long)me.postoffice);
+	message_facts_forget();
+	folder_page_bring(v, v->uids, 100);
+	cr_assert_eq(unknown(), 1024);
+	message_facts_forget();
 	view_close(&v);
 }
 

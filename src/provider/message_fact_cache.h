@@ -1,0 +1,12 @@
+/* What a process keeps of facts, for folder_page.c. */
+#ifndef PENNYPOST_PROVIDER_MESSAGE_FACT_CACHE_H
+#define PENNYPOST_PROVIDER_MESSAGE_FACT_CACHE_H
+
+#include "provider/message_fact.h"
+
+/* How many of these messages' envelopes are not known here. */
+int message_facts_unknown(int64_t postoffice, const int64_t *messages, int n);
+/* Keeps facts without their structure: enough for message_envelopes(). */
+void message_facts_enter(int64_t postoffice, const struct message_fact *facts, int n);
+
+#endif
