@@ -29,22 +29,22 @@ where postoffice = $1 and mailbox = $2 and token = $3;
 delete from maildrop where postoffice = $1 and mailbox = $2 and token = $3;
 
 -- statement maildrop_expunge
--- What several conversations remove at their ends; maildrop_unlock follows for each. Per conversation: $2 mailbox,
--- $3 token, $4 INBOX. Per removed entry: $5 place of its conversation, from 1, $6 UID. Gives the places of those
--- that still held their locks; nothing was removed for the others. Like every statement that removes it
--- locks the mailboxes first, in the order of $2, which rises. Locks are looked up one by one: joined as a table that looks
--- empty to the planner, all of the post office's were read. That the INBOX is the mailbox's was seen by
--- maildrop_entries.
+-- What several conversations remove at their ends, and their locks. Per conversation: $2 mailbox, $3 token, $4 INBOX. Per
+-- removed entry: $5 place of its conversation, from 1, $6 UID. Gives the places of those that still held their locks;
+-- nothing was removed for the others. Like every statement that removes it locks the mailboxes first, in the order of
+-- $2, which rises. That the INBOX is the mailbox's was seen by maildrop_entries. A token is one mailbox's alone, so the
+-- two arrays are enough to find the locks.
 with held as (
 	select h.mailbox from unnest($2::bigint[]) as a (mailbox) cross join lateral (
 		select m.mailbox from mailbox m where m.postoffice = $1::bigint and m.mailbox = a.mailbox for no key update) h
+), freed as (
+	delete from maildrop d
+	where d.postoffice = $1::bigint and d.mailbox = any ($2::bigint[]) and d.token = any ($3::bigint[])
+		and (select count(*) from held) > 0
+	returning d.mailbox
 ), ours as (
-	select a.place, a.mailbox, a.folder
-	from unnest($2::bigint[], $3::bigint[], $4::bigint[]) with ordinality as a (mailbox, token, folder, place)
-	cross join lateral (
-		select from maildrop d
-		where d.postoffice = $1::bigint and d.mailbox = a.mailbox and d.token = a.token for update) h
-	where (select count(*) from held) > 0
+	select a.place, a.mailbox, a.folder from freed
+	join unnest($2::bigint[], $4::bigint[]) with ordinality as a (mailbox, folder, place) using (mailbox)
 ), gone as (
 	delete from entry e
 	using (

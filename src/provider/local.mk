@@ -55,6 +55,7 @@ libprovider_a_SOURCES = $(provider_shared) \
 	src/provider/maildrop_door.c src/provider/maildrop_door.h \
 	src/provider/maildrop_enter.c src/provider/maildrop_enter.h \
 	src/provider/maildrop_leave.c src/provider/maildrop_leave.h \
+	src/provider/maildrop_stay.c src/provider/maildrop_stay.h \
 	src/provider/message.c \
 	src/provider/message_fact.c src/provider/message_fact_cache.h \
 	src/provider/news_bell.c \

@@ -6,6 +6,7 @@
 #include "provider/db.h"
 #include "provider/maildrop_enter.h"
 #include "provider/maildrop_leave.h"
+#include "provider/maildrop_stay.h"
 #include "task/task.h"
 
 /* ---- coming */
@@ -32,6 +33,8 @@ status maildrop_take(int64_t postoffice, int64_t mailbox, int64_t inbox, usec le
 		maildrop_give(postoffice, mailbox, inbox, out->token, NULL, 0);
 	if (kind == ST_ABSENT)
 		unlock(postoffice, mailbox, out->token, a);
+	if (kind == ST_OK)
+		maildrop_stay_begin(out->token);
 	return kind;
 }
 
@@ -63,6 +66,7 @@ status maildrop_give(int64_t postoffice, int64_t mailbox, int64_t inbox, int64_t
 	usec before = task_deadline(clock_now() + 10 * USEC_S);
 	task_shield(true);
 	status kind = n == 0 ? unlock(postoffice, mailbox, token, &a) : maildrop_leave(&own);
+	maildrop_stay_end(token);
 	task_shield(false);
 	task_deadline(before);
 	arena_release(&a);

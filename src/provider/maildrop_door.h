@@ -1,6 +1,6 @@
 /* Where conversations wait that want a transaction of the same kind, so that those that come at the same
-   time share one, as deliveries do (deliver.c): nobody waits for company, but who comes while one is
-   under way goes with the next one, all that wait for the same post office together. For the
+   time share one, as deliveries do (deliver.c): who comes while one is under way goes with the next one,
+   all that wait for the same post office together. For the
    maildrop's files only. */
 #ifndef PENNYPOST_PROVIDER_MAILDROP_DOOR_H
 #define PENNYPOST_PROVIDER_MAILDROP_DOOR_H
@@ -31,10 +31,14 @@ struct maildrop_door {
 	void (*serve)(struct maildrop_guest **all, int n);
 	int lanes_most;  /* transactions under way at once in one process */
 	int weight_most; /* that another guest may still be put beside */
+	/* How many guests may be expected soon, those at the door counted: a leader waits a moment for them.
+	   NULL: it only lets those go first that are ready already. */
+	int (*expected)(void);
 	pthread_mutex_t lock; /* never held across a wait */
 	link_t waiting;
 	int crowd; /* how many wait */
 	int lanes; /* busy ones */
+	struct maildrop_guest *host; /* a leader that waits for company; NULL: none */
 };
 #define MAILDROP_DOOR(door, ...)                                                                   \
 	{                                                                                          \

@@ -10,6 +10,7 @@
 
 #include "base/memory.h"
 #include "provider/db.h"
+#include "provider/maildrop_stay.h"
 #include "provider/news.h"
 
 #define REMOVED_MOST 1000 /* messages in a transaction that another conversation may still be put beside */
@@ -47,10 +48,6 @@ static void ask_for(db_tx *tx, struct maildrop_leaver *const *all, int n, arena 
 				p_int_array(tokens, n), p_int_array(inboxes, n),
 				p_int_array(places, removed), p_int_array(uids, removed)},
 	       6, out);
-	for (int i = 0; i < n; i++)
-		db_add(tx, SQL_MAILDROP_UNLOCK,
-		       (struct param[]){p_int(all[i]->guest.postoffice), p_int(mailboxes[i]), p_int(tokens[i])},
-		       3, NULL);
 }
 
 /* *failed as of db_commit. Outcomes are written when it is ST_OK. The time is the batch's own, not that of
@@ -142,7 +139,8 @@ static void serve(struct maildrop_guest **guests, int n)
 status maildrop_leave(struct maildrop_leaver *own)
 {
 	static struct maildrop_door door = MAILDROP_DOOR(
-		door, .serve = serve, .lanes_most = 2, .weight_most = REMOVED_MOST);
+		door, .serve = serve, .lanes_most = 2, .weight_most = REMOVED_MOST,
+		.expected = maildrop_stay_fresh);
 	own->guest.weight = own->n;
 	return maildrop_door_enter(&door, &own->guest);
 }

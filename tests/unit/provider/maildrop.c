@@ -1,9 +1,11 @@
 /* POP3 conversations that come and end: many in one transaction, each with its own outcome. */
 #include "provider/maildrop.h"
+#include "provider/maildrop_stay.h"
 
 #include "base/fault.h"
 #include "base/random.h"
 #include "base/text.h"
+#include "task/task.h"
 #include "tests/unit/provider/given.h"
 #include "tests/unit/provider/store_fixture.h"
 
@@ -220,6 +222,61 @@ Test(maildrop, those_who_leave_together_share_a_transaction)
 		(long long)leavers[0].box.postoffice, (long long)leavers[1].box.postoffice);
 	cr_expect_leq(transactions, 8, "%lld", (long long)transactions);
 	provider_close();
+}
+
+/* Turns after the one before, who leads a transaction by then. */
+static status leave_later(void *unused)
+{
+	(void)unused;
+	int own = next++;
+	for (int i = 0; i < 2 * own; i++)
+		task_sleep(0);
+	struct leaver *l = &leavers[own];
+	l->outcome = maildrop_give(l->box.postoffice, l->box.mailbox, l->box.inbox, l->taken.token,
+				   (uint32_t[]){1, 3}, 2);
+	return ST_OK;
+}
+
+static int64_t transactions_of_three(void)
+{
+	given_readers(2 * 3);
+	for (int i = 1; i < 3; i++) /* every second one is of this post office */
+		leavers[i] = leavers[2 * i];
+	store_fibers(3, leave_later, NULL);
+	for (int i = 0; i < 3; i++)
+		expect_removed(&leavers[i]);
+	int64_t n = store_sql("select count(distinct xmin::text) from expunged where postoffice = %lld",
+			      (long long)leavers[0].box.postoffice);
+	provider_close();
+	return n;
+}
+
+Test(maildrop, who_leaves_waits_a_moment_for_those_who_came_just_now)
+{
+	int64_t n = transactions_of_three();
+	for (int i = 0; i < 4 && n > 1; i++) /* a moment may pass before a busy machine goes on */
+		n = transactions_of_three();
+	cr_expect_eq(n, 1, "%lld", (long long)n);
+}
+
+Test(maildrop, who_stays_for_long_is_not_waited_for)
+{
+	clock_virtual(USEC_S);
+	maildrop_stay_begin(3);
+	clock_advance(40 * USEC_MS);
+	maildrop_stay_begin(4);
+	maildrop_stay_begin(5);
+	cr_expect_eq(maildrop_stay_fresh(), 3);
+	maildrop_stay_end(4);
+	maildrop_stay_end(4);
+	cr_expect_eq(maildrop_stay_fresh(), 2);
+	clock_advance(20 * USEC_MS);
+	cr_expect_eq(maildrop_stay_fresh(), 1);
+	for (int i = 0; i < 100; i++)
+		maildrop_stay_begin(100 + i);
+	maildrop_stay_end(5);
+	cr_expect_eq(maildrop_stay_fresh(), 64, "the last ones are remembered");
+	clock_real();
 }
 
 Test(maildrop, who_lost_the_lock_removes_nothing_and_harms_nobody)
