@@ -8,6 +8,8 @@
 #include "service/imap/selected.h"
 #include "service/imap/url.h"
 
+#include <inttypes.h>
+
 #define MESSAGES_MOST 100               /* in one command */
 #define URL_SHOWN 1000
 #define PARTS_MOST 1000       /* of messages put together in one command */
@@ -276,6 +278,8 @@ static status say_bad_url(conversation *c, slice url)
 static status append(conversation *c, args *p, struct appending *a)
 {
 	TRY(messages_take(c, p, a));
+	if (imap_messages_most(c) > 0 && a->x.n > imap_messages_most(c))
+		return imap_no(c, "[MESSAGELIMIT %" PRId64 "] So many can be stored at a time", imap_messages_most(c));
 	if (a->bad_url.at)
 		return say_bad_url(c, a->bad_url);
 	if (a->stored == ST_INVALID)

@@ -526,7 +526,9 @@ static status fetch(conversation *c, args *p, bool by_uid)
 	n = changed_only(v, &f, uids, n);
 	if (f.partial)
 		n = imap_window_of(&f.window, n, &first);
-	status s = fetch_run(c, &f, uids + first, n, &t);
+	uids += first;
+	selected_limit(c, &uids, &n);
+	status s = fetch_run(c, &f, uids, n, &t);
 	if (t.inside)
 		return s == ST_BUSY ? ST_BROKEN : s;
 	if (s != ST_OK)

@@ -650,12 +650,13 @@ static bool asks_bodies(const struct key *k)
 /* ---- running */
 
 struct run {
+	conversation *c;
 	const program *g;
 	struct message_at_hand m;
 	const int *places; /* in the view's entries, that are asked; NULL: all */
 	int places_n;
 	int *doubt; /* places in the view's entries that must be read */
-	int doubt_n;
+	int doubt_n, decided_n;
 	bool *holds; /* by place */
 };
 
@@ -668,7 +669,7 @@ static status doubt_decide(int which, struct look *look, void *arg)
 	r->m.number = view_number(r->m.v, r->m.e->uid);
 	r->m.look = look;
 	r->holds[place] = ask(r->g->top, &r->m) == YES;
-	return ST_OK;
+	return imap_progress(r->c, ++r->decided_n, r->doubt_n);
 }
 
 /* Without reading: decides, or notes the doubt. */
@@ -692,12 +693,38 @@ static status first_pass(struct run *r)
 	return ST_OK;
 }
 
-static status run_places(conversation *c, const program *g, const int *places, int places_n, uint32_t **uids,
-	int *n)
+/* Leaves the newest of those for which it holds or may hold; the answer tells where that ended. */
+static void newest_keep(struct run *r, int64_t most)
+{
+	const view *v = r->m.v;
+	int doubt = r->doubt_n, place = v->count;
+	int64_t n = 0;
+
+	while (place > 0 && n < most) {
+		bool in_doubt = doubt > 0 && r->doubt[doubt - 1] == place - 1;
+
+		place--;
+		doubt -= in_doubt;
+		n += in_doubt || r->holds[place];
+	}
+	r->doubt += doubt;
+	r->doubt_n -= doubt;
+	n = doubt;
+	for (int k = 0; k < place; k++) {
+		n += r->holds[k];
+		r->holds[k] = false;
+	}
+	if (n > 0)
+		imap_of(r->c)->limited_at = v->entries[place].uid;
+}
+
+static status run_places(conversation *c, const program *g, const int *places, int places_n, int64_t most,
+	uint32_t **uids, int *n)
 {
 	const view *v = imap_of(c)->selected->view;
 	arena *a = &c->command;
-	struct run r = {.g = g,
+	struct run r = {.c = c,
+		.g = g,
 		.m = {.v = v, .now = clock_wall()},
 		.places = places,
 		.places_n = places_n,
@@ -708,6 +735,8 @@ static status run_places(conversation *c, const program *g, const int *places, i
 	int count = 0;
 
 	TRY(first_pass(&r));
+	if (most > 0)
+		newest_keep(&r, most);
 	messages = arena_new_array(a, (size_t)r.doubt_n, sizeof *messages);
 	for (int k = 0; k < r.doubt_n; k++)
 		messages[k] = v->entries[r.doubt[k]].message;
@@ -727,7 +756,12 @@ static status run_places(conversation *c, const program *g, const int *places, i
 
 status program_run(conversation *c, const program *g, uint32_t **uids, int *n)
 {
-	return run_places(c, g, NULL, imap_of(c)->selected->view->count, uids, n);
+	return run_places(c, g, NULL, imap_of(c)->selected->view->count, 0, uids, n);
+}
+
+status program_run_newest(conversation *c, const program *g, uint32_t **uids, int *n)
+{
+	return run_places(c, g, NULL, imap_of(c)->selected->view->count, imap_messages_most(c), uids, n);
 }
 
 status program_run_of(conversation *c, const program *g, const uint32_t *of, int of_n, uint32_t **uids, int *n)
@@ -741,5 +775,5 @@ status program_run_of(conversation *c, const program *g, const uint32_t *of, int
 		if (e)
 			places[places_n++] = (int)(e - v->entries);
 	}
-	return run_places(c, g, places, places_n, uids, n);
+	return run_places(c, g, places, places_n, 0, uids, n);
 }

@@ -32,6 +32,8 @@ bool program_asks_modseq(const program *g);
 /* The UIDs of the view for which it holds, rising, in the command arena. Looks into messages in batches, only where
    the rest does not decide. ST_BUSY and the like of the store. */
 status program_run(conversation *c, const program *g, uint32_t **uids, int *n);
+/* The same of the newest ones that it may hold for, as many as one command may touch. */
+status program_run_newest(conversation *c, const program *g, uint32_t **uids, int *n);
 /* The same, asked of these alone (rising). */
 status program_run_of(conversation *c, const program *g, const uint32_t *of, int of_n, uint32_t **uids, int *n);
 

@@ -253,7 +253,7 @@ static status search(conversation *c, args *p, struct search *s)
 	if (kind == ST_FOREIGN)
 		return say_foreign(c, p);
 	TRY(kind);
-	kind = program_run(c, s->what, &f.uids, &f.n);
+	kind = s->sort ? program_run(c, s->what, &f.uids, &f.n) : program_run_newest(c, s->what, &f.uids, &f.n);
 	if (kind == ST_OK && s->sort)
 		kind = sort_run(c, s->sort, f.uids, f.n);
 	if (kind != ST_OK)
@@ -367,6 +367,7 @@ static status search_in(conversation *c, args *p, struct search *s, struct selec
 	struct selected *mine = i->selected;
 	arena kept = c->command;
 
+	i->progress_bare = true;
 	i->selected = sel;
 	c->command = ARENA_INIT;
 	status kind = search_here(c, p, s);

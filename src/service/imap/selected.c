@@ -343,3 +343,14 @@ status selected_uids(conversation *c, args *p, imap_set *set, bool by_uid, uint3
 	*n = by_uid ? uids_by_uid(v, set, *uids) : uids_by_number(v, set, *uids);
 	return ST_OK;
 }
+
+void selected_limit(conversation *c, uint32_t **uids, int *n)
+{
+	int64_t most = imap_messages_most(c);
+
+	if (most == 0 || *n <= most)
+		return;
+	*uids += *n - most;
+	*n = (int)most;
+	imap_of(c)->limited_at = (*uids)[0];
+}

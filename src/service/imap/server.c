@@ -27,6 +27,13 @@ int64_t imap_append_most(const conversation *c)
 	return setting_number(S_smtp_message_most, &at);
 }
 
+int64_t imap_messages_most(const conversation *c)
+{
+	struct setting_at at = imap_at(c);
+
+	return setting_number(S_imap_messages_most, &at);
+}
+
 /* ---- answers */
 
 static status say_tagged(conversation *c, const char *word, const char *format, va_list args)
@@ -49,13 +56,46 @@ static status tell_changes(conversation *c)
 	return selected_tell(c, !(i->row->flags & IMAP_NO_EXPUNGE));
 }
 
+status imap_progress(conversation *c, int64_t done, int64_t all)
+{
+	struct imap *i = imap_of(c);
+
+	if (clock_now() < i->progress_at)
+		return ST_OK;
+	i->progress_at = clock_now() + setting_number(S_imap_progress_gap, NULL);
+	TRY(stream_format(c->stream, "* OK [INPROGRESS (\"%.*s\" ", SLICE_ARGS(i->tag)));
+	TRY(i->progress_bare ? stream_format(c->stream, "NIL NIL")
+			     : stream_format(c->stream, "%" PRId64 " %" PRId64, done, all));
+	TRY(stream_write(c->stream, S(")] Still at it\r\n")));
+	return stream_flush(c->stream);
+}
+
+/* "OK", with what a command did not come to (RFC 9738); where the answer has a code of its own, that goes before it. */
+static status ok_word(conversation *c, const char *format, const char **word)
+{
+	const struct imap *i = imap_of(c);
+
+	*word = "OK";
+	if (i->limited_at == 0)
+		return ST_OK;
+	*word = arena_format(&c->command, "OK [MESSAGELIMIT %" PRId64 " %u]", imap_messages_most(c),
+		i->limited_at).at;
+	if (format[0] != '[')
+		return ST_OK;
+	TRY(stream_format(c->stream, "* %s There are more\r\n", *word));
+	*word = "OK";
+	return ST_OK;
+}
+
 status imap_ok(conversation *c, const char *format, ...)
 {
+	const char *word;
 	va_list args;
 
 	TRY(tell_changes(c));
+	TRY(ok_word(c, format, &word));
 	va_start(args, format);
-	status s = say_tagged(c, "OK", format, args);
+	status s = say_tagged(c, word, format, args);
 	va_end(args);
 	return s;
 }
@@ -166,6 +206,8 @@ void imap_capabilities(conversation *c, text *out)
 		}
 	if (logged_on(c))
 		text_format(out, " APPENDLIMIT=%" PRId64, imap_append_most(c)); /* RFC 7889 */
+	if (logged_on(c) && imap_messages_most(c) > 0)
+		text_format(out, " MESSAGELIMIT=%" PRId64, imap_messages_most(c)); /* RFC 9738 */
 	while (slice_take(&mechanisms, ' ', &one))
 		if (one.size)
 			text_format(out, " AUTH=%.*s", SLICE_ARGS(one));
@@ -461,6 +503,7 @@ static status row_run(conversation *c, args *p)
 		arena_secret(&c->command);
 	}
 	metric_add(M_commands, c->service, 1);
+	imap_of(c)->progress_at = clock_now() + setting_number(S_imap_progress_gap, NULL);
 	/* Literals come at their own pace, but they come. */
 	if (!before_logon(c))
 		stream_pace(c->stream, setting_number(S_imap_literal_patience, NULL), 100);
@@ -510,6 +553,8 @@ static status next_command(conversation *c)
 		arena_clear(&c->command);
 	i->tag = (slice){0};
 	i->row = NULL;
+	i->progress_bare = false;
+	i->limited_at = 0;
 	stream_patience(c->stream, patience(c), 0, 0);
 	conversation_idle(c, true);
 	status s = notify_wait(c, patience(c));

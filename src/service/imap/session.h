@@ -36,6 +36,9 @@ struct imap {
 	bool rev2, utf8, condstore, qresync, uidonly; /* ENABLEd (RFC 5161) */
 	struct identity who;
 	struct selected *selected; /* AT_SELECTED (selected.h) */
+	usec progress_at;          /* when the next word on the present command is due */
+	bool progress_bare;        /* it has no end that could be told */
+	uint32_t limited_at;       /* the lowest UID it touched, when there were too many; 0: there were not */
 	struct notify *notify;     /* what is told unasked (notify.h); NULL: nothing */
 };
 
@@ -56,6 +59,9 @@ void imap_capabilities(conversation *c, text *out);
 
 struct setting_at imap_at(const conversation *c); /* the mailbox logged on, or the server */
 int64_t imap_append_most(const conversation *c);  /* octets of a message that is stored */
+int64_t imap_messages_most(const conversation *c); /* that one command may touch (RFC 9738); 0 = any number */
+/* In a command that takes long: tells now and then how far it is (RFC 9585). */
+status imap_progress(conversation *c, int64_t done, int64_t all);
 bool imap_may_log_on(const conversation *c);      /* TLS, or allowed in the clear */
 
 /* ---- families: each file of commands has its rows, ended by one without a name, and stands in

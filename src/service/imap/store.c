@@ -111,6 +111,7 @@ static status store(conversation *c, args *p, bool by_uid)
 
 	TRY(arg_store(p, &s));
 	TRY(selected_uids(c, p, &s.set, by_uid, &uids, &n));
+	selected_limit(c, &uids, &n);
 	if (i->selected->view->read_only)
 		return imap_no(c, "[READ-ONLY] The folder is open for reading");
 	status kind = flags_bits(c, p, &s.flags, s.sign != '-', &bits);
@@ -179,6 +180,7 @@ static status imap_uid_expunge(conversation *c, args *p)
 	TRY(arg_set(p, &set));
 	TRY(arg_end(p));
 	TRY(selected_uids(c, p, &set, true, &uids, &n));
+	selected_limit(c, &uids, &n);
 	return n ? expunge(c, uids, n) : imap_ok(c, "Nothing to expunge");
 }
 
@@ -237,6 +239,9 @@ static status copy(conversation *c, args *p, bool by_uid, bool move)
 
 	TRY(arg_copy(p, &x));
 	TRY(selected_uids(c, p, &x.set, by_uid, &uids, &n));
+	if (!move && imap_messages_most(c) > 0 && n > imap_messages_most(c)) /* all or none */
+		return imap_no(c, "[MESSAGELIMIT %" PRId64 "] So many can be copied at a time", imap_messages_most(c));
+	selected_limit(c, &uids, &n);
 	status s = move ? view_move(v, uids, n, x.name, &c->command, &done)
 			: view_copy(v, uids, n, x.name, !by_uid, &c->command, &done);
 	switch (s) {
