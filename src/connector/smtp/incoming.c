@@ -118,7 +118,7 @@ static void add_told(conversation *c, struct delivery_part *part)
 	if (n == 0 || !policy_knows_sender(c)) /* no report to who may have sent nothing (T15) */
 		return;
 	struct queue_recipient *all =
-		arena_new_array(&s->mail, (size_t)(part->m + n), sizeof *all);
+		arena_new_array(&s->mail, (size_t)part->m + (size_t)n, sizeof *all);
 	if (part->m)
 		memcpy(all, part->remote, (size_t)part->m * sizeof *all);
 	for (int i = 0; i < s->n; i++)

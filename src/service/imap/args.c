@@ -57,7 +57,7 @@ static bool announcement(slice line, literal *out)
 	inside.size--;
 	plus = inside.at[inside.size - 1] == '+';
 	inside.size -= plus;
-	*out = (literal){.waits = !plus, .binary = open > 0 && line.at[open - 1] == '~'};
+	*out = (literal){.waits = !plus, .binary = slice_ends_nocase(slice_until(line, open), S("~"))};
 	return slice_number(inside, &out->size);
 }
 

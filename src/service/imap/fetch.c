@@ -248,6 +248,8 @@ static void items_text(unsigned wanted, const struct selected *sel,
 		text_add(out, S(" THREADID NIL"));
 	if (wanted & F_SAVEDATE)
 		date_text(out, (usec)e->saved * USEC_S, 0, "SAVEDATE");
+	if (!fact) /* what follows is not wanted then: wants_facts() */
+		return;
 	if ((wanted & F_ENVELOPE) && envelope_unpack_text(fact->envelope, &body) == ST_OK) {
 		text_add(out, S(" ENVELOPE "));
 		text_add(out, body);
@@ -292,7 +294,7 @@ static status sections_tell(conversation *c, const struct fetch *f, const struct
 	structure parts = {0};
 	struct source from = {.postoffice = imap_of(c)->who.postoffice, .fact = fact, .raw = raw, .parts = &parts};
 
-	if (wants_parts(f) && structure_unpack(fact->structure, a, &parts) != ST_OK)
+	if (wants_parts(f) && (!fact || structure_unpack(fact->structure, a, &parts) != ST_OK))
 		return ST_ABSENT;
 	for (int i = 0; i < f->sections_n; i++) {
 		status s = section_send(c, &from, &f->sections[i]);
@@ -340,7 +342,7 @@ static status message_tell(conversation *c, const struct fetch *f, uint32_t uid,
 	selected_fetch_text(c, uid, line);
 	size_t open = line->size;
 	items_text(wanted, sel, e, fact, line);
-	if (wanted & F_PREVIEW) {
+	if (fact && (wanted & F_PREVIEW)) {
 		s = preview_text(sel->view, fact, raw, line);
 		if (s == ST_ABSENT)
 			t->gone = true;

@@ -150,7 +150,7 @@ static status tell_modseq(conversation *c, const struct view_entry *e)
 /* What the client takes its flags for; -1: it takes them for nothing. */
 static int64_t flags_expected(const struct selected_silent *silent, uint32_t uid)
 {
-	int at = view_place(silent->uids, silent->n, uid);
+	int at = silent->uids ? view_place(silent->uids, silent->n, uid) : silent->n;
 
 	return at < silent->n && silent->uids[at] == uid ? silent->flags[at] : -1;
 }

@@ -544,7 +544,7 @@ static status run_command(conversation *c, args *p)
 static status next_command(conversation *c)
 {
 	struct imap *i = imap_of(c);
-	args p;
+	args p = {.trouble = "That is no command"};
 
 	/* Nothing here yet means waiting, and who waits holds no memory. */
 	if (stream_pending(c->stream) == 0)

@@ -252,7 +252,7 @@ static status forest_order(struct forest *f)
 
 	for (int x = 0; x < f->n; x++) {
 		node[x].first = node[x].last = node[x].next = NONE;
-		if (node[x].there && x < f->messages)
+		if (x < f->messages && node[x].there)
 			all[n++] = x;
 	}
 	TRY(order_places(all, n, by_sent, node, &f->a));
