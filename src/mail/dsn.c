@@ -22,6 +22,8 @@ static const struct {
 	[DSN_RELAYED] = {"relayed", "Mail handed on",
 		"Your message was handed to another system for these recipients; that system sends no reports of success:",
 		""},
+	[DSN_EXPANDED] = {"expanded", "Mail passed on to the members of a group",
+		"Your message was passed on to the members of these groups:", ""},
 };
 
 /* One line of printable text; what is no UTF-8 and what controls terminals becomes '?'. */

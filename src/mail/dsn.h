@@ -8,7 +8,7 @@
 #include "base/status.h"
 #include "mail/date.h"
 
-enum dsn_action { DSN_FAILED, DSN_DELAYED, DSN_DELIVERED, DSN_RELAYED };
+enum dsn_action { DSN_FAILED, DSN_DELAYED, DSN_DELIVERED, DSN_RELAYED, DSN_EXPANDED };
 
 struct dsn_recipient {
 	slice address; /* "local@domain" */

@@ -19,6 +19,13 @@
 
 /* ---- entering: members of struct delivery and delivery_part (deliver.h) */
 
+enum queue_told { /* what the sender of a recipient here is told */
+	TOLD_DELIVERED,
+	TOLD_EXPANDED, /* it is a group: its members have it, or are told of by themselves */
+	TOLD_FULL,
+	TOLD_DISABLED,
+	TOLD_ABSENT
+};
 struct queue_recipient {
 	slice address;   /* as mail_address_text() gives it: for RCPT */
 	slice domain;    /* canonical; "[192.0.2.1]" for a literal */
@@ -27,6 +34,7 @@ struct queue_recipient {
 	bool parked;     /* never tried: a report nobody can be given (T15, R23) */
 	bool delivered;  /* into a mailbox here, by this very transaction: his sender asked to be told
 	                    (NOTIFY=SUCCESS), which the runner does */
+	enum queue_told told; /* then; or why it was not delivered */
 	/* Of mail that a mailbox here passes on: */
 	slice sender;    /* of this copy, in the place of the envelope's (mail/srs.h); empty = that one */
 	slice via;       /* the address that was written to: Delivered-To of this copy (T16) */
@@ -62,7 +70,7 @@ enum queue_state {
 	QUEUE_READY = 0,
 	QUEUE_HELD = 1,   /* by an operator, until released */
 	QUEUE_PARKED = 2, /* bad mail: poison (R8), or a report that cannot be delivered (R23) */
-	QUEUE_TELL = 3    /* delivered here; a report of it is due */
+	QUEUE_TELL = 3    /* delivered here, or found not to be deliverable: a report of it is due */
 };
 
 typedef struct queue_entry {
@@ -73,6 +81,7 @@ typedef struct queue_entry {
 	slice sender, domain, address, orcpt, envid;
 	slice via; /* the address here that passed it on; empty = none */
 	unsigned notify;
+	enum queue_told told; /* QUEUE_TELL */
 	enum parameter_ret ret;
 	bool eight_bit, binary, utf8, require_tls;
 	int priority, attempts;

@@ -7,6 +7,10 @@
 
 #include <stdlib.h>
 
+/* The column `notify`: parameter_notify below, queue_told above. */
+#define NOTIFY_BITS 0xffu
+#define TOLD_SHIFT 8
+
 void queue_row(const struct rows *r, int row, queue_entry *out)
 {
 	enum { SHARD, ID, POSTOFFICE, MESSAGE, MAILBOX, SENDER, DOMAIN, ADDRESS, NOTIFY, ORCPT, RET, ENVID, BODY, UTF8,
@@ -24,7 +28,8 @@ void queue_row(const struct rows *r, int row, queue_entry *out)
 		.address = row_slice(r, row, ADDRESS),
 		.orcpt = row_slice(r, row, ORCPT),
 		.envid = row_slice(r, row, ENVID),
-		.notify = (unsigned)row_int(r, row, NOTIFY),
+		.notify = (unsigned)row_int(r, row, NOTIFY) & NOTIFY_BITS,
+		.told = (enum queue_told)(row_int(r, row, NOTIFY) >> TOLD_SHIFT),
 		.ret = (enum parameter_ret)row_int(r, row, RET),
 		.eight_bit = body != BODY_7BIT,
 		.binary = body == BODY_BINARYMIME,
@@ -84,7 +89,7 @@ void queue_add(db_tx *tx, arena *a, int64_t postoffice, const struct queue_addit
 			number[SHARD][at] = queue_shard(to->domain);
 			number[MESSAGE][at] = all[i].message;
 			number[MAILBOX][at] = to->mailbox ? to->mailbox : e->mailbox;
-			number[NOTIFY][at] = to->notify;
+			number[NOTIFY][at] = to->notify | (int64_t)to->told << TOLD_SHIFT;
 			number[RET][at] = e->ret;
 			number[BODY][at] = e->binary ? BODY_BINARYMIME : e->eight_bit ? BODY_8BITMIME : BODY_7BIT;
 			number[TRAITS][at] = (e->utf8 ? 1 : 0) | (e->require_tls ? 2 : 0);

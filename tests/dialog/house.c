@@ -8,6 +8,7 @@
 #include "net/listener.h"
 #include "provider/address_map.h"
 #include "provider/domain.h"
+#include "provider/group.h"
 #include "provider/mailbox.h"
 #include "provider/memory/memory.h"
 #include "provider/postoffice.h"
@@ -230,6 +231,56 @@ static void given_address(struct words *w)
 		     written, why);
 }
 
+/* group team@demo.test [posting anyone|members|postoffice] with anna@demo.test with x@example.org */
+static void given_group(struct words *w)
+{
+	struct play *p = w->p;
+	slice written = must_word(w), why = {0};
+	slice name = slice_until(written, slice_find(written, '@'));
+	enum group_posting posting = GROUP_USUAL;
+	group *g;
+	int added;
+
+	if (word_is(w, "posting")) {
+		slice asked = must_word(w);
+		while (posting + 1 < GROUP_POSTINGS && !slice_same(asked, slice_z(group_posting_word(posting))))
+			posting++;
+	}
+	if (group_find(house.postoffice, name, &p->a, &g) == ST_ABSENT) {
+		must(p, group_make(house.postoffice, name, S(""), posting, &tester, &p->a, &g, &why), name, why);
+		must(p, address_make_group(house.postoffice, written, g->id, &tester, &p->a, &why), written, why);
+	}
+	while (play_goes_on(p) && word_is(w, "with")) {
+		slice member = must_word(w);
+		must(p, group_members_add(house.postoffice, g->id, &member, 1, &tester, &p->a, &added, &why), member,
+			why);
+	}
+}
+
+/* mask sales-*@demo.test to [SF:demo/anna] */
+static void given_mask(struct words *w)
+{
+	struct play *p = w->p;
+	slice mask = must_word(w), why = {0};
+
+	if (!word_is(w, "to"))
+		play_fails(p, "mask MASK to TARGET");
+	slice target = must_word(w);
+	must(p, address_mask_set(house.postoffice, mask, target, -1, &tester, &p->a, &why), mask, why);
+}
+
+/* alias also.test of demo.test */
+static void given_alias(struct words *w)
+{
+	struct play *p = w->p;
+	slice name = must_word(w), why = {0};
+
+	if (!word_is(w, "of"))
+		play_fails(p, "alias DOMAIN of DOMAIN");
+	slice real = must_word(w);
+	must(p, domain_alias(house.postoffice, name, real, &tester, &p->a, &why), name, why);
+}
+
 static void given_setting(struct words *w)
 {
 	struct play *p = w->p;
@@ -312,7 +363,8 @@ static const struct {
 } things[] = {
 	{"domain", given_domain},   {"mailbox", given_mailbox}, {"address", given_address},
 	{"setting", given_setting}, {"message", given_message}, {"scram", given_scram},
-	{"dns", given_dns},         {"key", given_key},
+	{"dns", given_dns},         {"key", given_key},         {"group", given_group},
+	{"mask", given_mask},       {"alias", given_alias},
 };
 
 static void given_thing(struct words *w)
@@ -461,11 +513,19 @@ static void expect_body(struct words *w)
 			   SLICE_ARGS(wanted), SLICE_ARGS(body));
 }
 
-/* expect queued ben@b.test from anna@demo.test [envid X] [orcpt X] */
+static const char *told_word(const queue_entry *e)
+{
+	static const char *const words[] = {[TOLD_DELIVERED] = "delivered", [TOLD_EXPANDED] = "expanded",
+		[TOLD_FULL] = "full", [TOLD_DISABLED] = "disabled", [TOLD_ABSENT] = "absent"};
+
+	return e->state == QUEUE_TELL ? words[e->told] : "nothing";
+}
+
+/* expect queued ben@b.test from anna@demo.test [envid X] [orcpt X] [told WORD] */
 static void expect_queued(struct words *w)
 {
 	struct play *p = w->p;
-	slice address = must_word(w), envid = {0}, orcpt = {0};
+	slice address = must_word(w), envid = {0}, orcpt = {0}, told = {0};
 	queue_entry *rows;
 	int n;
 
@@ -476,10 +536,13 @@ static void expect_queued(struct words *w)
 		envid = must_word(w);
 	if (word_is(w, "orcpt"))
 		orcpt = must_word(w);
+	if (word_is(w, "told"))
+		told = must_word(w);
 	memory_queue(&p->a, &rows, &n);
 	for (int i = 0; i < n; i++)
 		if (slice_same(rows[i].address, address) && slice_same(rows[i].sender, sender) &&
-			slice_same(rows[i].envid, envid) && slice_same(rows[i].orcpt, orcpt))
+			slice_same(rows[i].envid, envid) && slice_same(rows[i].orcpt, orcpt) &&
+			(told.size == 0 || slice_same(told, slice_z(told_word(&rows[i])))))
 			return;
 	play_fails(p, "nothing like that is queued, %d others are", n);
 }

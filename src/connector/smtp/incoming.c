@@ -19,6 +19,7 @@
 #include <stdlib.h>
 
 #define PIECE (64 * 1024)
+#define LOOKS_MOST 3 /* at members that changed, for one message */
 
 /* ---- opening and closing */
 
@@ -71,12 +72,15 @@ void incoming_close(struct incoming **in)
 
 /* ---- the post offices' shares */
 
-/* Local ones first, then those elsewhere by domain, so that doubled ones stand together. */
+/* Local ones first, then those elsewhere by domain, so that doubled ones stand together; at last those whose sender is
+   told. */
 static int by_place(const void *a, const void *b)
 {
 	const struct recipient *x = a, *y = b;
 	if (x->route.postoffice != y->route.postoffice)
 		return x->route.postoffice < y->route.postoffice ? -1 : 1;
+	if (!x->told != !y->told)
+		return x->told ? 1 : -1;
 	if (x->remote != y->remote)
 		return x->remote ? 1 : -1;
 	int order = x->remote ? slice_order(x->address.domain, y->address.domain) : 0;
@@ -100,15 +104,16 @@ static struct queue_recipient queued(struct smtp *s, const struct recipient *r)
 		.notify = r->dsn.notify,
 		.orcpt = orcpt_of(r, &s->mail),
 		.delivered = !r->remote,
+		.told = r->told,
 	};
 }
 
 static bool wants_word(const struct smtp *s, const struct recipient *r)
 {
-	return !r->remote && (r->dsn.notify & NOTIFY_SUCCESS) && !s->sender.empty;
+	return !r->remote && (r->told || (r->dsn.notify & NOTIFY_SUCCESS)) && !s->sender.empty;
 }
 
-/* Recipients here whose sender wants to know that they have it (RFC 3461 5.2.3). */
+/* Recipients here whose sender wants to know that they have it (RFC 3461 5.2.3), or is to know that they have not. */
 static void add_told(conversation *c, struct delivery_part *part)
 {
 	struct smtp *s = smtp_of(c);
@@ -154,6 +159,8 @@ static void make_parts(conversation *c, struct incoming *in)
 		} else if (doubled(r, r - 1)) {
 			continue;
 		}
+		if (r->told)
+			continue;
 		if (r->remote) {
 			*far++ = queued(s, r);
 			part->m++;
@@ -474,7 +481,7 @@ static void set_apart(struct smtp *s, struct incoming *in)
 		const struct recipient *r = &s->recipients[i];
 		struct route *to = in->routes;
 		int64_t junk;
-		if (r->remote || !policy_is_junk(&in->verdict, r) || junk_of(&r->route, &s->mail, &junk) != ST_OK)
+		if (r->remote || r->told || !policy_is_junk(&in->verdict, r) || junk_of(&r->route, &s->mail, &junk) != ST_OK)
 			continue;
 		while (to->postoffice != r->route.postoffice || to->mailbox != r->route.mailbox)
 			to++;
@@ -514,6 +521,8 @@ static void trace_accepted(conversation *c, const struct incoming *in, const cha
 			   c->name, in->verdict.told.at);
 	for (int i = 0; i < s->n; i++) {
 		const struct recipient *r = &s->recipients[i];
+		if (r->told) /* the report is traced */
+			continue;
 		if (r->remote) {
 			trace_note(r->route.postoffice, in->delivery.id, TRACE_QUEUED,
 				   "conversation=%s recipient=%s domain=%s", c->name,
@@ -573,6 +582,38 @@ static void make_envelope(struct smtp *s, struct incoming *in)
 	};
 }
 
+/* The post offices' shares again, with the bodies they have. */
+static void remake_parts(conversation *c, struct incoming *in)
+{
+	struct delivery_part *before = in->delivery.parts;
+	int n = in->delivery.n;
+
+	in->delivery.n = 0;
+	make_parts(c, in);
+	for (int i = 0; i < n; i++)
+		for (int k = 0; k < in->delivery.n; k++)
+			if (in->delivery.parts[k].postoffice == before[i].postoffice) {
+				in->delivery.parts[k].body = before[i].body;
+				in->delivery.parts[k].header_size = before[i].header_size;
+			}
+	if (in->verdict.wish != DMARC_DO_NOTHING)
+		set_apart(smtp_of(c), in);
+}
+
+/* Members of groups that have no room by now, or are gone, keep the message from no other. */
+static status deliver(conversation *c, struct incoming *in)
+{
+	status kind = FAULT("smtp_before_deliver") ? ST_BUSY : deliver_run(&in->delivery);
+
+	for (int i = 0; i < LOOKS_MOST && (kind == ST_FULL || kind == ST_ABSENT); i++) {
+		if (!members_look_again(c, blob_writer_size(in->delivery.parts[0].body)))
+			break;
+		remake_parts(c, in);
+		kind = deliver_run(&in->delivery);
+	}
+	return kind;
+}
+
 status incoming_finish(conversation *c, struct incoming *in)
 {
 	struct smtp *s = smtp_of(c);
@@ -591,7 +632,7 @@ status incoming_finish(conversation *c, struct incoming *in)
 		return smtp_refuse(c, refusal);
 	repeat_key(c, in);
 	make_envelope(s, in);
-	status kind = FAULT("smtp_before_deliver") ? ST_BUSY : deliver_run(&in->delivery);
+	status kind = deliver(c, in);
 	if (kind == ST_OK || kind == ST_EXISTS)
 		return accept_message(c, in, kind == ST_EXISTS);
 	if (kind == ST_CANCELLED)

@@ -14,6 +14,7 @@ libsmtp_a_SOURCES = \
 	src/connector/smtp/client_text.c \
 	src/connector/smtp/incoming.c \
 	src/connector/smtp/logon.c \
+	src/connector/smtp/members.c \
 	src/connector/smtp/outbound.c \
 	src/connector/smtp/outbound.h \
 	src/connector/smtp/outbound_body.c \

@@ -285,6 +285,23 @@ static bool passes(status kind)
 	return kind == ST_BUSY || kind == ST_TIMED_OUT || kind == ST_CANCELLED;
 }
 
+/* What became of it was found out when it came. */
+static struct client_result told_word(enum queue_told told)
+{
+	switch (told) {
+	case TOLD_EXPANDED:
+		return own_word(CLIENT_DELIVERED, "2.1.5", S("passed on to the members of the group"));
+	case TOLD_FULL:
+		return own_word(CLIENT_FAILED, "5.2.2", S("the mailbox is full"));
+	case TOLD_DISABLED:
+		return own_word(CLIENT_FAILED, "5.2.1", S("the recipient is disabled"));
+	case TOLD_ABSENT:
+		return own_word(CLIENT_FAILED, "5.1.1", S("no such recipient here"));
+	default:
+		return own_word(CLIENT_DELIVERED, "2.1.5", S("delivered to the mailbox"));
+	}
+}
+
 /* Not ST_OK: the store is not to be had now, and nobody was asked. */
 static status attempt_made(struct sending *s)
 {
@@ -295,8 +312,9 @@ static status attempt_made(struct sending *s)
 	slice host;
 
 	if (e->state == QUEUE_TELL) {
-		why = own_word(CLIENT_DELIVERED, "2.1.5", S("delivered to the mailbox"));
-		attempts_all(s, &why, S(""));
+		for (int i = 0; i < j->n; i++)
+			s->attempts[i] = (struct attempt){.entry = &j->entries[i],
+				.result = told_word(j->entries[i].told)};
 	} else if (e->returned) {
 		why = own_word(CLIENT_FAILED, "5.3.0", e->text.size
 			? arena_format(&j->a, "returned by the postmaster; at last: %.*s", SLICE_ARGS(e->text))
@@ -374,12 +392,12 @@ static void verdicts_pass(struct sending *s)
 	s->left = n + 1; /* one for us: it must not end under our hands */
 	for (int i = 0; i < n; i++) {
 		report_judge(&s->attempts[i], &s->verdicts[i]);
-		if (s->verdicts[i].report != REPORT_DELIVERED)
+		if (s->verdicts[i].report != REPORT_DELIVERED && s->verdicts[i].report != REPORT_EXPANDED)
 			trace_attempt(&s->verdicts[i], s->words[i].fields);
 		if (s->verdicts[i].report == REPORT_NONE)
 			result_queue(s, &s->verdicts[i].result);
 	}
-	for (enum report_kind k = REPORT_FAILED; k <= REPORT_DELIVERED; k++)
+	for (enum report_kind k = REPORT_FAILED; k <= REPORT_EXPANDED; k++)
 		report_all(s, k);
 	result_written(s);
 }

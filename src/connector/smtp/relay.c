@@ -21,7 +21,7 @@ static status sender_office(struct smtp *s, int64_t *postoffice, bool *exists)
 {
 	struct route route = {0};
 	status kind = s->sender.empty ? ST_FOREIGN
-		: address_resolve(s->sender.local, s->sender.domain, 0, &s->mail, &route);
+		: address_lead(s->sender.local, s->sender.domain, 0, &s->mail, &route);
 
 	*postoffice = kind == ST_OK || kind == ST_FULL ? route.postoffice : 0;
 	*exists = *postoffice != 0;
@@ -62,10 +62,20 @@ static status relays_for(conversation *c, int64_t *postoffice)
 	return ST_OK;
 }
 
+status smtp_trusted_office(conversation *c, int64_t *postoffice)
+{
+	bool exists;
+
+	*postoffice = 0;
+	return smtp_in_networks(S_relay_networks, smtp_client(c)) ? sender_office(smtp_of(c), postoffice, &exists)
+								  : ST_OK;
+}
+
 /* ---- how many (T19) */
 
-static status within_limits(struct smtp *s)
+status smtp_within_limits(conversation *c, int more)
 {
+	struct smtp *s = smtp_of(c);
 	struct setting_at at = {.postoffice = s->who.postoffice, .mailbox = s->who.mailbox};
 	int64_t own = setting_number(S_sent_per_mailbox_most, &at), by_mailbox = 0,
 		office = setting_number(S_sent_per_postoffice_most, &at), by_postoffice = 0;
@@ -74,8 +84,8 @@ static status within_limits(struct smtp *s)
 		return ST_OK;
 	s->counted = true;
 	TRY(queue_sent(s->who.postoffice, s->who.mailbox, &by_mailbox, &by_postoffice));
-	if ((own > 0 && by_mailbox + s->remotes >= own) ||
-		(office > 0 && by_postoffice + s->remotes >= office))
+	if ((own > 0 && by_mailbox + s->remotes + more > own) ||
+		(office > 0 && by_postoffice + s->remotes + more > office))
 		return ST_LIMITED;
 	return ST_OK;
 }
@@ -89,7 +99,7 @@ status smtp_relay(conversation *c, struct recipient *r)
 	/* An address may be anybody's inside; mail for a host's number is not sent there (T53). */
 	if (r->address.literal && !setting_on(S_relay_literals, NULL))
 		return ST_FOREIGN;
-	TRY(within_limits(s));
+	TRY(smtp_within_limits(c, 1));
 	r->remote = true;
 	r->route = (struct route){.postoffice = postoffice};
 	int64_t most = setting_number(S_outbound_size_most, &(struct setting_at){.postoffice = postoffice});

@@ -83,7 +83,7 @@ void report_judge(const struct attempt *t, struct verdict *out)
 	if (t->result.outcome == CLIENT_DELIVERED) {
 		out->result.end = QUEUE_DONE;
 		if (e->state == QUEUE_TELL)
-			out->report = REPORT_DELIVERED;
+			out->report = e->told == TOLD_EXPANDED ? REPORT_EXPANDED : REPORT_DELIVERED;
 		else if (e->sender.size && !t->dsn_passed && asked_for(e, NOTIFY_SUCCESS, false))
 			out->report = REPORT_RELAYED;
 	} else if (t->result.outcome == CLIENT_FAILED || given_up(e)) {
@@ -103,7 +103,8 @@ static enum dsn_action action_of(enum report_kind k)
 	static const enum dsn_action actions[] = {[REPORT_FAILED] = DSN_FAILED,
 		[REPORT_DELAYED] = DSN_DELAYED,
 		[REPORT_RELAYED] = DSN_RELAYED,
-		[REPORT_DELIVERED] = DSN_DELIVERED};
+		[REPORT_DELIVERED] = DSN_DELIVERED,
+		[REPORT_EXPANDED] = DSN_EXPANDED};
 
 	return actions[k];
 }
@@ -244,7 +245,8 @@ static void tell(const struct verdict *v, int n, const struct parcel *p)
 	static const char *const words[] = {[REPORT_FAILED] = "failed",
 		[REPORT_DELAYED] = "delayed",
 		[REPORT_RELAYED] = "relayed",
-		[REPORT_DELIVERED] = "delivered"};
+		[REPORT_DELIVERED] = "delivered",
+		[REPORT_EXPANDED] = "expanded"};
 	const queue_entry *e = v->of->entry;
 	char id[ID_TEXT_SIZE + 1];
 

@@ -14,7 +14,7 @@ struct attempt { /* what one gave one recipient */
 	slice host; /* that spoke last; empty = none */
 };
 
-enum report_kind { REPORT_NONE, REPORT_FAILED, REPORT_DELAYED, REPORT_RELAYED, REPORT_DELIVERED };
+enum report_kind { REPORT_NONE, REPORT_FAILED, REPORT_DELAYED, REPORT_RELAYED, REPORT_DELIVERED, REPORT_EXPANDED };
 struct verdict {
 	struct queue_result result; /* its slices are the attempt's */
 	enum report_kind report;

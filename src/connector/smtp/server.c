@@ -44,7 +44,7 @@ void smtp_reset(conversation *c)
 	s->sender = (mail_address){0};
 	s->parameters = (mail_parameters){0};
 	s->recipients = NULL;
-	s->n = s->room = s->surplus = s->remotes = 0;
+	s->n = s->room = s->surplus = s->remotes = s->members = 0;
 	s->counted = false;
 	policy_message_over(c);
 	if (s->state != AT_START)
@@ -217,7 +217,7 @@ static status smtp_vrfy(conversation *c, slice rest)
 	struct route route;
 	if (mail_address_parse(rest, &c->command, &whom) != ST_OK)
 		return smtp_idle(c, "252 2.5.0 Give a full address, or send mail and see");
-	status kind = address_resolve(whom.local, whom.domain, 0, &c->command, &route);
+	status kind = address_lead(whom.local, whom.domain, 0, &c->command, &route);
 	if (kind == ST_OK)
 		return smtp_idle(c, arena_format(&c->command, "250 2.1.5 <%s>",
 					    conversation_safe(c, mail_address_text(&whom, &c->command)))

@@ -13,6 +13,8 @@
 #include "provider/deliver.h"
 #include "provider/setting.h"
 
+struct resolution;
+
 enum smtp_state {
 	AT_START = 1,   /* connected, no HELO yet */
 	AT_READY = 2,   /* greeted, no message begun */
@@ -27,6 +29,11 @@ struct recipient {
 	rcpt_parameters dsn; /* kept for reports */
 	struct route route;  /* of a remote one only the post office that carries it */
 	bool remote;         /* at another system */
+	/* members.c: */
+	const struct resolution *leads_to; /* no mailbox: these are recipients in its place */
+	bool member;         /* in the place of a group */
+	enum queue_told told; /* nothing is delivered: the sender is told this word */
+	const char *refusal; /* in the place of the usual words */
 };
 
 /* A message on its way in; lives from DATA or the first BDAT to the answer. */
@@ -63,6 +70,7 @@ struct smtp {
 	struct recipient *recipients;
 	int n, room;
 	int remotes;             /* of them at other systems */
+	int members;             /* of them that the client did not name: a group's but for the first */
 	bool counted;            /* they count for the sender's hour (T19) */
 	int surplus;             /* recipients refused as too many */
 	struct incoming *incoming;
@@ -101,10 +109,28 @@ status smtp_idle(conversation *c, const char *reply);
    names the post office that carries it. ST_FOREIGN: he may not. ST_LIMITED: too many in this hour.
    ST_TOO_BIG. */
 status smtp_relay(conversation *c, struct recipient *r);
+/* Whether who logged on may have so many more at other systems in this hour. ST_LIMITED. */
+status smtp_within_limits(conversation *c, int more);
+/* The post office of the sender, when the client is in relay_networks; else 0. */
+status smtp_trusted_office(conversation *c, int64_t *postoffice);
 /* Whether who logged on may send as the envelope's sender, and as the From field's authors. ST_DENIED. */
 status smtp_owns_sender(conversation *c);
 status smtp_owns_authors(conversation *c, slice from);
 bool smtp_in_networks(enum setting_id id, const net_address *who);
+
+/* ---- recipients that lead to others (members.c) */
+/* Where r->address leads in `domain`. Fills r->route, and r->leads_to when that is no mailbox; r->refusal when he
+   may not send there. Kinds of address_resolve(). */
+status members_lead(conversation *c, struct recipient *r, slice domain);
+/* Takes those r->leads_to into the message. */
+void members_add(conversation *c, const struct recipient *r);
+/* After a delivery that found no room: looks which members have none for `size` octets, or are gone. True when that
+   changed something and the rest can be delivered. */
+bool members_look_again(conversation *c, uint64_t size);
+/* He gets nothing for this reason: his sender is told, or the postmaster has it. False: neither can be. */
+bool members_set_aside(conversation *c, struct recipient *r, status kind);
+/* Takes one recipient into the message. */
+void smtp_add_recipient(struct smtp *s, const struct recipient *r);
 
 /* ---- command families */
 status smtp_mail(conversation *c, slice rest);

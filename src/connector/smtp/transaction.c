@@ -188,7 +188,7 @@ static uint64_t most_for(const struct recipient *r)
 	return (uint64_t)setting_number(S_smtp_message_most, &at);
 }
 
-static status resolve(conversation *c, struct recipient *r)
+static status lead(conversation *c, struct recipient *r)
 {
 	struct smtp *s = smtp_of(c);
 	uint64_t size = s->parameters.size;
@@ -196,16 +196,16 @@ static status resolve(conversation *c, struct recipient *r)
 	if (r->address.domain.size == 0)
 		TRY(resolve_bare_postmaster(c, r, size));
 	else if (r->address.literal && is_our_literal(c, r->address.domain))
-		kind = address_resolve(r->address.local, smtp_local_domain(), size, &s->mail, &r->route);
+		kind = members_lead(c, r, smtp_local_domain());
 	else
-		kind = address_resolve(r->address.local, r->address.domain, size, &s->mail, &r->route);
+		kind = members_lead(c, r, r->address.domain);
 	if (kind == ST_FOREIGN)
 		kind = smtp_relay(c, r);
 	TRY(kind);
 	return size > most_for(r) ? ST_TOO_BIG : ST_OK;
 }
 
-static void add_recipient(struct smtp *s, const struct recipient *r)
+void smtp_add_recipient(struct smtp *s, const struct recipient *r)
 {
 	if (s->n == s->room) {
 		int room = s->room ? 2 * s->room : 4;
@@ -227,7 +227,7 @@ static void add_recipient(struct smtp *s, const struct recipient *r)
 static status too_many_recipients(conversation *c)
 {
 	struct smtp *s = smtp_of(c);
-	if (++s->surplus > s->n)
+	if (++s->surplus > s->n - s->members)
 		conversation_bad(c);
 	return conversation_say(c, "452 4.5.3 Too many recipients; send the rest in another message");
 }
@@ -249,7 +249,7 @@ status smtp_rcpt(conversation *c, slice rest)
 {
 	struct smtp *s = smtp_of(c);
 	struct recipient r = {0};
-	if (s->n >= (int)setting_number(S_smtp_recipients_most, NULL))
+	if (s->n - s->members >= (int)setting_number(S_smtp_recipients_most, NULL))
 		return too_many_recipients(c);
 	if (!take_word(&rest, S("TO:")))
 		return bad(c, "501 5.5.4 Syntax: RCPT TO:<recipient>");
@@ -265,7 +265,9 @@ status smtp_rcpt(conversation *c, slice rest)
 						 : "501 5.5.4 Malformed or doubled parameter of RCPT");
 	if (r.address.utf8 && !s->parameters.smtputf8)
 		return bad(c, "553 5.6.7 The address needs the SMTPUTF8 parameter of MAIL");
-	kind = resolve(c, &r);
+	kind = lead(c, &r);
+	if (kind != ST_OK && r.refusal)
+		return refuse_recipient(c, &r, r.refusal);
 	if (kind != ST_OK) {
 		conversation_bad(c); /* harvesting ends like any other nonsense (T20) */
 		bool later = kind == ST_BUSY || kind == ST_FULL || kind == ST_TIMED_OUT ||
@@ -278,8 +280,12 @@ status smtp_rcpt(conversation *c, slice rest)
 	const char *refusal = policy_recipient(c, &r);
 	if (refusal)
 		return refuse_recipient(c, &r, refusal);
-	add_recipient(s, &r);
-	s->remotes += r.remote;
+	if (r.leads_to) {
+		members_add(c, &r);
+	} else {
+		smtp_add_recipient(s, &r);
+		s->remotes += r.remote;
+	}
 	s->state = AT_RCPT;
 	return conversation_say(c, "250 2.1.5 Ok");
 }

@@ -23,6 +23,7 @@ void store_queue(struct store *s, const struct queue_envelope *e, const struct q
 		.orcpt = arena_copy(&s->a, to->orcpt),
 		.envid = arena_copy(&s->a, e->envid),
 		.notify = to->notify,
+		.told = to->told,
 		.ret = e->ret,
 		.eight_bit = e->eight_bit,
 		.binary = e->binary,
