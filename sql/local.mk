@@ -10,7 +10,8 @@ sql_schema = \
 	sql/schema/0008-annotation.sql \
 	sql/schema/0009-handling.sql \
 	sql/schema/0010-groups.sql \
-	sql/schema/0011-folder-page.sql
+	sql/schema/0011-folder-page.sql \
+	sql/schema/0012-runner.sql
 sql_statements = \
 	sql/statement/address_map.sql \
 	sql/statement/annotation.sql \

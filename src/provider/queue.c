@@ -23,11 +23,13 @@
 
 #define KILLS_MOST 3
 #define FIRST_OFFICE (-1)
+#define NOTED 400 /* rows in qrunner.trying, as long as no more are being sent: 3 kB of the page */
 
 struct claimed {
 	int64_t id;
 	int shard;
-	bool trying;
+	bool suspect;
+	bool trying; /* stands in qrunner.trying */
 	bool ending; /* its result is on its way */
 };
 
@@ -69,14 +71,15 @@ static void claimed_add(queue_runner *r, const queue_entry *e)
 		r->room = r->room ? 2 * r->room : 64;
 		r->claimed = memory_grow(r->claimed, (size_t)r->room * sizeof *r->claimed);
 	}
-	r->claimed[r->n++] = (struct claimed){e->id, e->shard, e->kills == 0, false};
+	r->claimed[r->n++] = (struct claimed){e->id, e->shard, e->kills > 0, false, false};
 }
 
 static void claimed_remove(queue_runner *r, int64_t id)
 {
 	for (int i = 0; i < r->n; i++)
 		if (r->claimed[i].id == id) {
-			r->claimed[i] = r->claimed[--r->n];
+			r->n--;
+			memmove(&r->claimed[i], &r->claimed[i + 1], (size_t)(r->n - i) * sizeof *r->claimed);
 			return;
 		}
 }
@@ -110,6 +113,23 @@ static void trying_add(queue_runner *r, db_tx *tx, arena *a)
 		if (r->claimed[i].trying && !r->claimed[i].ending)
 			ids[n++] = r->claimed[i].id;
 	db_add(tx, SQL_QRUNNER_TRYING, (struct param[]){p_int(r->owner), p_int_array(ids, n)}, 2, NULL);
+}
+
+/* What may be tried before the list is written again: those claimed first. What waits for a host that does
+   not answer must not make the list longer, for it is written every time. False: it is as it was. */
+static bool trying_choose(queue_runner *r)
+{
+	bool changed = false;
+	int n = 0;
+
+	for (int i = 0; i < r->n; i++)
+		n += r->claimed[i].trying;
+	for (int i = 0; i < r->n && n < NOTED; i++)
+		if (!r->claimed[i].trying && !r->claimed[i].suspect) {
+			r->claimed[i].trying = changed = true;
+			n++;
+		}
+	return changed;
 }
 
 /* Lost with a crash of PostgreSQL, which is no runner's death. */
@@ -467,7 +487,7 @@ status queue_claim(queue_runner *r, const struct queue_claim *c, arena *a, queue
 			e->epoch = asks[i].epoch;
 			claimed_add(r, e);
 		}
-	if (*n == 0)
+	if (*n == 0 || !trying_choose(r))
 		return ST_OK;
 	status kind = trying_note(r, a);
 	if (kind != ST_OK)
@@ -475,16 +495,32 @@ status queue_claim(queue_runner *r, const struct queue_claim *c, arena *a, queue
 	return kind;
 }
 
-status queue_begin(queue_runner *r, const queue_entry *e)
+bool queue_begins(queue_runner *r, const queue_entry *e)
+{
+	for (int i = 0; i < r->n; i++)
+		if (r->claimed[i].id == e->id) {
+			bool before = r->claimed[i].trying;
+
+			r->claimed[i].trying = true;
+			return !before;
+		}
+	return false;
+}
+
+status queue_begun(queue_runner *r)
 {
 	arena a = ARENA_INIT;
 
-	for (int i = 0; i < r->n; i++)
-		if (r->claimed[i].id == e->id)
-			r->claimed[i].trying = true;
+	trying_choose(r);
 	status kind = trying_note(r, &a);
 	arena_release(&a);
 	return kind;
+}
+
+status queue_begin(queue_runner *r, const queue_entry *e)
+{
+	queue_begins(r, e);
+	return queue_begun(r);
 }
 
 /* ---- results */

@@ -114,8 +114,7 @@ uint64_t queue_runner_shards(const queue_runner *r);
 status queue_due(queue_runner *r, uint64_t *shards);
 /* Due rows of the shards in `shards`, at most `most` and `each` of one post office and shard; post
    offices take turns from where the last call stopped (R22). Rows claimed and not yet finished are
-   left out, as are those of post offices in `full`. They count as begun, except suspects (kills >
-   0), which queue_begin must be called for. Of the shards in `fresh` only what was never deferred is
+   left out, as are those of post offices in `full`. Of the shards in `fresh` only what was never deferred is
    looked at: what the bell rings for. */
 struct queue_claim {
 	uint64_t shards, fresh;
@@ -125,7 +124,11 @@ struct queue_claim {
 	uint64_t *more; /* may be NULL: shards that may have more of it */
 };
 status queue_claim(queue_runner *r, const struct queue_claim *c, arena *a, queue_entry **rows, int *n);
-/* Notes that a suspect is being tried now. One at a time, so that the innocent are not blamed. */
+/* Before rows are tried the runner's successor must be able to know of it (R8): queue_begins for each, and
+   queue_begun when one of them said true: most are noted with their claim. queue_begin is both, for a
+   suspect (kills > 0): one at a time, so that the innocent are not blamed. */
+bool queue_begins(queue_runner *r, const queue_entry *e);
+status queue_begun(queue_runner *r);
 status queue_begin(queue_runner *r, const queue_entry *e);
 
 enum queue_end {

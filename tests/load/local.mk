@@ -46,7 +46,7 @@ load_LDADD = $(floor_net)
 # The other system that mail for others goes to; it stands beside load.
 EXTRA_PROGRAMS += sink
 sink_SOURCES = tests/load/sink.c
-EXTRA_DIST += tests/load/bench tests/load/imap_rows.py tests/load/outbound_rows.py
+EXTRA_DIST += tests/load/bench tests/load/imap_rows.py tests/load/outbound_rows.py tests/load/queue_rows.py
 bench: bench-house
 bench-house: load$(EXEEXT) sink$(EXEEXT)
 	$(srcdir)/tests/load/bench ./load$(EXEEXT)

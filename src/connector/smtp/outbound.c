@@ -457,14 +457,47 @@ static void sender_start(plan_job *j)
 
 /* ---- claims */
 
+static void job_give_back(plan_job *j)
+{
+	plan_sent(out.plan, j, clock_now());
+	queue_unclaim(out.runner, j->entries, j->n);
+	plan_end(out.plan, &j);
+}
+
+/* True: some of its rows are not noted as being tried yet. A suspect's sender does it. */
+static bool job_begins(const plan_job *j)
+{
+	bool new = false;
+
+	for (int i = 0; i < j->n && !j->suspect; i++)
+		new |= queue_begins(out.runner, &j->entries[i]);
+	return new;
+}
+
 static void start_senders(usec *wait)
 {
+	bool note = false;
+	link_t ready;
 	plan_job *j;
 
+	list_init(&ready);
 	*wait = USEC_NEVER;
 	while (!out.leaving && clock_now() < out.lease_until &&
-		(j = plan_next(out.plan, &out.limits, clock_now(), wait)))
-		sender_start(j);
+		(j = plan_next(out.plan, &out.limits, clock_now(), wait))) {
+		note |= job_begins(j);
+		list_append(&ready, &j->link);
+	}
+	bool good = !note || queue_begun(out.runner) == ST_OK;
+	for (link_t *first; (first = list_first(&ready));) {
+		list_remove(first);
+		j = LINK_OWNER(first, plan_job, link);
+		if (good)
+			sender_start(j);
+		else
+			job_give_back(j);
+	}
+	if (!good)
+		*wait = clock_now() + TROUBLE_PAUSE;
 }
 
 static void rows_plan(const queue_entry *rows, int n, arena *a)

@@ -1,0 +1,138 @@
+"""What a long queue costs (bench --only queue): the rate at which messages leave with 10,000 and with 1,000,000
+entries due, and the memory of the process that sends them; and whether one post office with 100,000 entries for
+hosts that never answer holds up another's mail (R22)."""
+import os
+import socket
+import smtplib
+import time
+
+import outbound_rows
+
+SHARDS = 64
+LETTER_COPIES = 1000
+SENT = 8000  # of a full queue
+STUCK = 100_000
+LETTERS = 300
+
+
+def shard(domain):
+    """As queue_shard() has it."""
+    value = 14695981039346656037
+    for octet in domain.encode():
+        value = (value ^ octet) * 1099511628211 % 2**64
+    return (value ^ value >> 32) % SHARDS
+
+
+def copy_letter(server):
+    """The small message the quickstart sent, a thousand times: entries for one message go out together."""
+    server.sql(f"""
+        create temp table letter as select * from message where postoffice <> 0 order by msg limit 1;
+        create temp table copy as select * from letter where false;
+        insert into copy select l.* from letter l, generate_series(1, {LETTER_COPIES});
+        update copy c set msg = n.n from (select ctid as at, row_number() over () as n from copy) n where c.ctid = n.at;
+        insert into message select * from copy""")
+
+
+def fill(server, count, domains):
+    """Entries of the demo post office, all due."""
+    places = ",".join(f"({n},'{domain}',{shard(domain)})" for n, domain in enumerate(domains))
+    server.sql(f"""
+        with place as materialized (select * from (values {places}) v (n, domain, shard)),
+        letter as (select postoffice from message where msg = 1)
+        insert into queue (shard, postoffice, qid, msg, sender, domain, rcpt, next_at, expires)
+        select p.shard, l.postoffice, g, g / {len(domains)} % {LETTER_COPIES} + 1, 'anna@demo.test', p.domain, 'r' || g || '@' || p.domain, now(),
+            now() + interval '1 day'
+        from letter l, generate_series(1, {count}) g join place p on p.n = g % {len(domains)}""")
+
+
+def spent(pid):
+    with open(f"/proc/{pid}/stat") as f:
+        return sum(map(int, f.read().rsplit(") ", 1)[1].split()[11:13]))
+
+
+def resident(pid):
+    """Megabytes."""
+    with open(f"/proc/{pid}/status") as f:
+        return next(int(line.split()[1]) for line in f if line.startswith("VmRSS")) / 1024
+
+
+def drain(server, sink, count):
+    """Messages a second from the first to the last of `count`, and the process that sent them."""
+    first = sink.counts()[0]
+    before = {pid: spent(pid) for pid in server.mail_processes()}
+    sink.wait(first + 1)
+    began, at = time.monotonic(), sink.counts()[0]
+    sink.wait(first + count)
+    rate = (sink.counts()[0] - at) / (time.monotonic() - began)
+    return rate, max(before, key=lambda pid: spent(pid) - before[pid])
+
+
+def lengths(out, server, sink, domains, many):
+    for count in (10_000, many):
+        fill(server, count, domains)
+        rate, sender = drain(server, sink, SENT)
+        out[f"sent/s of {count:,} due"] = rate
+        out[f"memory of the sender then, MB"
+            if count == 10_000 else f"memory of the sender with {count:,}, MB"] = resident(sender)
+        server.sql("truncate queue, queue_deferred")
+        time.sleep(4)  # what it has in hand goes too
+
+
+def letters(server, sink, domain):
+    """Seconds from the 250 until the sink has it, of one message after the other."""
+    took = []
+    with smtplib.SMTP("127.0.0.1", int(server.smtp)) as s:
+        for _ in range(LETTERS):
+            have = sink.counts()[0]
+            s.sendmail("sender@load.test", [f"r@{domain}"], "Subject: hello\r\n\r\nhow are you?\r\n")
+            began = time.monotonic()
+            while sink.counts()[0] == have:
+                time.sleep(0.0002)
+                if time.monotonic() - began > 60:
+                    raise RuntimeError("a letter is held up")
+            took.append(time.monotonic() - began)
+            time.sleep(0.01)
+    took.sort()
+    return took
+
+
+def silent_hosts(server, count, port):
+    """Hosts that take connections and never say a word."""
+    listeners = [socket.create_server((f"127.0.3.{i + 1}", port), backlog=1000) for i in range(count)]
+    server.route([(f"stuck{i + 1}.test", f"127.0.3.{i + 1}") for i in range(count)], port)
+    return listeners, [f"stuck{i + 1}.test" for i in range(count)]
+
+
+def fairness(out, server, sink, port):
+    listeners, domains = silent_hosts(server, 50, port + 1)
+    letters(server, sink, "one.remote.test")  # everybody warm
+    alone = letters(server, sink, "one.remote.test")
+    fill(server, STUCK, domains)
+    time.sleep(4)
+    beside = letters(server, sink, "one.remote.test")
+    for name, took in (("alone", alone), (f"beside {STUCK:,} stuck", beside)):
+        out[f"ms to the sink {name}, p50"] = 1000 * took[len(took) // 2]
+        out[f"ms to the sink {name}, p99"] = 1000 * took[len(took) * 99 // 100]
+    for one in listeners:
+        one.close()
+
+
+def measure(load, server, port, short):
+    out = {}
+    sink = outbound_rows.Sink(os.path.join(os.path.dirname(load), "sink"), port)
+    try:
+        server.route(outbound_rows.transports(), port)
+        outbound_rows.send(load, server, 100, "r%03u@one.remote.test")
+        sink.wait(100)
+        copy_letter(server)
+        lengths(out, server, sink, [d for d, _ in outbound_rows.transports()], 100_000 if short else 1_000_000)
+        fairness(out, server, sink, port)
+    finally:
+        sink.stop()
+    return out
+
+
+def print_rows(rows):
+    print()
+    for name, value in rows.items():
+        print(f"{name:45}{value:10.1f}")
