@@ -13,6 +13,7 @@ libmail_a_SOURCES = \
 	src/mail/dkim.c src/mail/dkim.h src/mail/dkim_record.c src/mail/dkim_sign.c \
 	src/mail/dmarc.c src/mail/dmarc.h \
 	src/mail/dot.c src/mail/dot.h \
+	src/mail/downgrade.c src/mail/downgrade.h \
 	src/mail/dsn.c src/mail/dsn.h \
 	src/mail/envelope.c src/mail/envelope.h \
 	src/mail/header.c src/mail/header.h src/mail/header_build.c \

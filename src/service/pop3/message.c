@@ -1,6 +1,7 @@
 /* The messages of the maildrop: listing, fetching, marking. Bodies flow from the database to the
    client a segment at a time; none is ever whole in memory. */
 #include "mail/dot.h"
+#include "mail/downgrade.h"
 #include "provider/blob.h"
 #include "provider/trace.h"
 #include "service/pop3/session.h"
@@ -90,6 +91,9 @@ struct sending {
 	dot_writer writer;
 	dot_top top;
 	bool whole;  /* RETR */
+	bool ascii;  /* headers are to be ASCII */
+	downgrade surrogate;
+	text plain;  /* one piece of it */
 	text out;    /* one piece, stuffed */
 	bool begun;  /* the client has read +OK */
 	int64_t size;
@@ -107,9 +111,8 @@ static status begin(struct sending *s)
 	return conversation_say(s->c, "+OK Top of message %d follows", s->number);
 }
 
-static status send_piece(slice bytes, void *arg)
+static status send_bytes(struct sending *s, slice bytes)
 {
-	struct sending *s = arg;
 	TRY(begin(s));
 	if (!s->whole)
 		bytes = slice_until(bytes, dot_top_take(&s->top, bytes));
@@ -117,6 +120,34 @@ static status send_piece(slice bytes, void *arg)
 	TRY(stream_write(s->c->stream, text_slice(&s->out)));
 	text_clear(&s->out);
 	return !s->whole && s->top.full ? ST_LIMITED : ST_OK; /* ST_LIMITED: enough has been read */
+}
+
+static status send_piece(slice bytes, void *arg)
+{
+	struct sending *s = arg;
+	if (!s->ascii)
+		return send_bytes(s, bytes);
+	downgrade_write(&s->surrogate, bytes, &s->plain);
+	status kind = send_bytes(s, text_slice(&s->plain));
+	text_clear(&s->plain);
+	return kind;
+}
+
+/* What a surrogate still held back; also when no more of it is wanted. */
+static status send_rest(struct sending *s, status kind)
+{
+	downgrade_end(&s->surrogate, &s->plain);
+	if (kind == ST_OK && s->plain.size)
+		kind = send_bytes(s, text_slice(&s->plain));
+	text_free(&s->plain);
+	return kind;
+}
+
+/* RFC 6856 2.1: who did not say UTF8 is shown none in headers. */
+static bool wants_ascii(const conversation *c)
+{
+	struct setting_at at = pop3_at(c);
+	return !pop3_of(c)->utf8 && setting_on(S_pop3_downgrade, &at);
 }
 
 static bool is_at_hand(const struct maildrop *d, const struct drop_item *item)
@@ -143,7 +174,9 @@ static status send_body(conversation *c, const struct drop_item *item, struct se
 	s->size = item->size;
 	/* One deadline per request, moved on by what the client takes. */
 	stream_pace(c->stream, setting_number(S_pop3_idle_patience, NULL), 1024);
+	s->ascii = wants_ascii(c);
 	status kind = each_piece(&pop3_of(c)->drop, item, s);
+	kind = send_rest(s, kind);
 	if (kind == ST_LIMITED && s->top.full)
 		kind = ST_OK;
 	if (kind == ST_OK)
