@@ -39,3 +39,62 @@ slice collate_key(slice utf8, arena *a)
 	text_free(&title);
 	return key;
 }
+
+#define SHARP_S 0xdf
+#define CAPITAL_SHARP_S 0x1e9e
+#define TAKEN_APART_MOST 10 /* steps; the longest there is has three */
+
+static void point_fold(uint32_t point, int steps, text *out)
+{
+	ucs4_t parts[UC_DECOMPOSITION_MAX_LENGTH];
+	int tag, n;
+
+	if (point == SHARP_S || point == CAPITAL_SHARP_S) {
+		text_add(out, S("SS"));
+		return;
+	}
+	point = uc_totitle(point);
+	n = point < 0x80 || steps == 0 ? -1 : uc_decomposition(point, &tag, parts);
+	if (n <= 0)
+		utf8_add(out, point);
+	for (int k = 0; k < n; k++)
+		point_fold(parts[k], steps - 1, out);
+}
+
+static size_t ascii_run(slice s)
+{
+	size_t n = 0;
+
+	while (n < s.size && (unsigned char)s.at[n] < 0x80)
+		n++;
+	return n;
+}
+
+static void upper_add(slice s, text *out)
+{
+	size_t from = out->size;
+
+	text_add(out, s);
+	for (char *c = out->at + from; c < out->at + out->size; c++)
+		*c = (char)(*c - ((*c >= 'a') & (*c <= 'z')) * ('a' - 'A'));
+}
+
+void collate_fold(slice utf8, text *out)
+{
+	while (utf8.size > 0) {
+		size_t run = ascii_run(utf8), taken;
+		uint32_t point;
+
+		if (run > 0)
+			upper_add(slice_until(utf8, run), out);
+		utf8 = slice_from(utf8, run);
+		if (utf8.size == 0)
+			return;
+		taken = utf8_take(utf8, &point);
+		if (taken > 0)
+			point_fold(point, TAKEN_APART_MOST, out);
+		else
+			text_add_char(out, utf8.at[0]); /* broken */
+		utf8 = slice_from(utf8, taken > 0 ? taken : 1);
+	}
+}

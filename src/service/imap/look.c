@@ -4,8 +4,8 @@
 
 #include "base/text.h"
 #include "base/utf8.h"
-#include "mail/address.h"
 #include "mail/charset.h"
+#include "mail/collate.h"
 #include "mail/header.h"
 #include "mail/mime.h"
 #include "mail/word.h"
@@ -49,30 +49,37 @@ static bool has_blanks(slice s)
 
 void needle_make(slice utf8, arena *a, struct needle *out)
 {
-	out->ascii = utf8_is_ascii(utf8);
-	out->folded = mail_local_key(utf8, a);
+	text folded = TEXT_INIT;
+
+	collate_fold(utf8, &folded);
+	out->ascii = utf8_is_ascii(text_slice(&folded));
+	out->folded = arena_copy(a, text_slice(&folded));
+	text_free(&folded);
 	out->one_word = out->ascii && out->folded.size > 0 && !has_blanks(out->folded);
 }
 
-/* In valid UTF-8. */
-static bool contains(slice utf8, const struct needle *n, arena *a)
+/* In UTF-8. A fold may have letters that do not stand there as they are: "e" is in e with an accent, "fi" in its ligature. */
+static bool contains(slice utf8, const struct needle *n)
 {
-	if (n->folded.size == 0)
+	text folded = TEXT_INIT;
+	bool found;
+
+	if (n->folded.size == 0 || (n->ascii && slice_search_nocase(utf8, n->folded) < utf8.size))
 		return true;
-	if (n->ascii)
-		return slice_search_nocase(utf8, n->folded) < utf8.size;
 	if (utf8_is_ascii(utf8))
 		return false;
-	utf8 = mail_local_key(utf8, a);
-	return slice_search(utf8, n->folded) < utf8.size;
+	collate_fold(utf8, &folded);
+	found = slice_search(text_slice(&folded), n->folded) < folded.size;
+	text_free(&folded);
+	return found;
 }
 
 /* In a header's value as it stands, folded and with encoded words. */
 static bool value_contains(slice value, const struct needle *n, arena *a)
 {
 	if (slice_search(value, S("=?")) == value.size && utf8_is_ascii(value))
-		return contains(header_unfold(value, a), n, a);
-	return contains(word_decode(value, a), n, a);
+		return contains(header_unfold(value, a), n);
+	return contains(word_decode(value, a), n);
 }
 
 /* ---- headers */
@@ -141,7 +148,7 @@ static status find(void *arg)
 
 	if (charset_to_utf8(f->charset, f->bytes, f->a, &utf8) == ST_OK ||
 		charset_to_utf8(S("us-ascii"), f->bytes, f->a, &utf8) == ST_OK)
-		f->found = contains(utf8, f->needle, f->a);
+		f->found = contains(utf8, f->needle);
 	return ST_OK;
 }
 
@@ -149,8 +156,12 @@ static bool text_contains(struct look *l, slice bytes, slice charset, const stru
 {
 	struct finding f = {bytes, charset, n, &l->scratch, false};
 
-	if (n->ascii && holds_ascii(charset))
-		return slice_search_nocase(bytes, n->folded) < bytes.size;
+	if (n->ascii && holds_ascii(charset)) {
+		if (slice_search_nocase(bytes, n->folded) < bytes.size)
+			return true;
+		if (utf8_is_ascii(bytes))
+			return false;
+	}
 	status s = bytes.size > AT_ONCE ? task_offload(find, &f) : find(&f);
 	if (l->ended == ST_OK)
 		l->ended = s;
@@ -192,14 +203,14 @@ static bool all_followed_by(slice raw, slice word, const slice *known, size_t kn
 	return true;
 }
 
-/* No encoded words, no transfer encodings that hide letters, no charset that gives ASCII another meaning: a
+/* ASCII without encoded words, transfer encodings that hide letters, and charsets that give it another meaning: a
    word that does not stand in the raw message is not in it. Other messages are read properly. */
 static bool is_plain(slice raw)
 {
 	static const slice encodings[] = {S("7bit"), S("8bit"), S("binary")};
 	static const slice charsets[] = {S("utf-8"), S("us-ascii"), S("iso-8859-"), S("windows-125")};
 
-	return slice_search(raw, S("=?")) == raw.size &&
+	return utf8_is_ascii(raw) && slice_search(raw, S("=?")) == raw.size &&
 	       all_followed_by(raw, S("transfer-encoding"), encodings, sizeof encodings / sizeof *encodings) &&
 	       all_followed_by(raw, S("charset"), charsets, sizeof charsets / sizeof *charsets);
 }

@@ -1,5 +1,5 @@
-/* Looking into messages for strings (RFC 9051 6.4.4): header fields and texts decoded to UTF-8 and compared without case,
-   as substrings. Of a message larger than LOOK_MOST only the beginning is looked into. */
+/* Looking into messages for strings (RFC 9051 6.4.4): header fields and texts decoded to UTF-8 and compared
+   as i;unicode-casemap says (RFC 5255 4.3), as substrings. Of a message larger than LOOK_MOST only the beginning is looked into. */
 #ifndef PENNYPOST_SERVICE_IMAP_LOOK_H
 #define PENNYPOST_SERVICE_IMAP_LOOK_H
 
@@ -11,7 +11,7 @@
 
 struct needle {
 	slice folded;
-	bool ascii; /* it can be found in any charset that has ASCII in it, as it stands */
+	bool ascii; /* as it is folded: it can be found in any charset that has ASCII in it, as it stands */
 	bool one_word; /* ASCII without blanks: no fold of a header divides it */
 };
 /* Of valid UTF-8; an empty one is found everywhere. */
