@@ -9,6 +9,7 @@ EXTRA_DIST += doc/imap.md
 EXTRA_DIST += doc/logons.md
 EXTRA_DIST += doc/mail.md
 EXTRA_DIST += doc/net.md
+EXTRA_DIST += doc/milter.md
 EXTRA_DIST += doc/operations.md
 EXTRA_DIST += doc/pop3.md
 EXTRA_DIST += doc/program.md

@@ -19,6 +19,7 @@ libmail_a_SOURCES = \
 	src/mail/header.c src/mail/header.h src/mail/header_build.c \
 	src/mail/imap_string.c src/mail/imap_string.h \
 	src/mail/lookup.h \
+	src/mail/milter.c src/mail/milter.h src/mail/milter_header.c src/mail/milter_header.h \
 	src/mail/mime.c src/mail/mime.h \
 	src/mail/pack.h \
 	src/mail/parameter.c src/mail/parameter.h \

@@ -25,6 +25,8 @@ typedef struct stream stream;
 status stream_open(int in, int out, stream **s);
 /* Connects (happy with one address) within the task's deadline; `from` NULL = any source. */
 status stream_connect(const net_address *to, const net_address *from, stream **s);
+/* To a unix socket; its peer has no address. ST_INVALID: the path is too long. */
+status stream_connect_path(slice path, stream **s);
 void stream_close(stream **s); /* unsent output is dropped; call stream_flush before */
 
 /* ---- deadlines: one per request, extended by arriving or leaving bytes.

@@ -390,6 +390,37 @@ static status segments_read(
 	return r->seen == r->size ? ST_OK : broken(r->blob, "too-short");
 }
 
+/* Held segments, stored ones, and what is not closed yet; no blob's row is needed. */
+static status written_read(struct reading *r, const blob_writer *w, arena *a)
+{
+	for (int i = 0; i < w->segments; i++) {
+		slice data = {0};
+
+		arena_clear(a);
+		if (i < w->held_count)
+			data = text_slice(&w->held[i]);
+		else
+			TRY(segment_find(w->postoffice, w->id, i, a, &data));
+		TRY(segment_read(r, data));
+	}
+	TRY(segment_read(r, text_slice(&w->filling)));
+	r->seen += w->raw.size;
+	if (w->raw.size > 0)
+		TRY(r->each(text_slice(&w->raw), r->arg));
+	return r->seen == r->size ? ST_OK : broken(r->blob, "too-short");
+}
+
+status blob_writer_each(const blob_writer *w, status (*each)(slice bytes, void *arg), void *arg)
+{
+	struct reading r = {.blob = w->id, .size = w->size, .each = each, .arg = arg};
+	arena a = ARENA_INIT;
+	status s = written_read(&r, w, &a);
+
+	memory_free(r.piece);
+	arena_release(&a);
+	return s;
+}
+
 static status read_each(enum statement_id find, int64_t postoffice, int64_t id,
 	status (*each)(slice bytes, void *arg), void *arg)
 {

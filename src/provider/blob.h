@@ -16,6 +16,8 @@ status blob_write(blob_writer *w, slice bytes);  /* may wait when a segment must
    when the body has gone by. ST_TOO_BIG. Before blob_writer_finish. */
 #define BLOB_FRONT_MOST ((size_t)64 * 1024)
 status blob_write_front(blob_writer *w, slice bytes);
+/* Reads back what has been written so far; as blob_each. Nothing may be written meanwhile. */
+status blob_writer_each(const blob_writer *w, status (*each)(slice bytes, void *arg), void *arg);
 status blob_writer_finish(blob_writer *w);       /* no more bytes; cheap to call before delivering */
 int64_t blob_writer_id(const blob_writer *w);
 uint64_t blob_writer_size(const blob_writer *w); /* raw octets so far */

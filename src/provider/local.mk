@@ -20,6 +20,7 @@ provider_shared = \
 	src/provider/keyword.c \
 	src/provider/keyword_words.c src/provider/keyword_words.h \
 	src/provider/message_head.c src/provider/message_head.h \
+	src/provider/milter_service.c src/provider/milter_service.h \
 	src/provider/news.c src/provider/news_bell.h \
 	src/provider/sasl.c src/provider/sasl_exchange.c src/provider/sasl.h \
 	src/provider/saslprep.c src/provider/saslprep.h \

@@ -5,6 +5,7 @@
 #include "base/text.h"
 #include "base/utf8.h"
 #include "provider/dnsbl_service.h"
+#include "provider/milter_service.h"
 
 #include <ctype.h>
 #include <arpa/inet.h>
@@ -305,6 +306,25 @@ static status check_services(const struct setting_row *r, slice list, arena *a, 
 	return ST_OK;
 }
 
+static status check_milters(const struct setting_row *r, slice list, arena *a, slice *why)
+{
+	struct milter_service service;
+	slice word;
+
+	while (slice_take(&list, ' ', &word)) {
+		word = slice_trim(word);
+		if (word.size == 0 || milter_service_parse(word, &service) == ST_OK)
+			continue;
+		*why = arena_format(a,
+			"%s is a list of milters such as unix:/run/opendkim/opendkim.sock, "
+			"inet:8891@127.0.0.1,name=dkim,default=accept or inet6:11332@::1,connect=5s,"
+			"command=30s,end=5min,version=6: \"%.*s\" is none",
+			r->name, SLICE_ARGS(slice_until(word, 160)));
+		return ST_INVALID;
+	}
+	return ST_OK;
+}
+
 /* Words with one blank between them. */
 static status check_list(
 	const struct setting_row *r, slice written, arena *a, slice *normal, slice *why)
@@ -366,6 +386,8 @@ status setting_check(enum setting_id id, slice written, arena *a, slice *normal,
 			TRY(check_servers(r, written, a, why));
 		if (id == S_dnsbl_services || id == S_dnsbl_allow_services)
 			TRY(check_services(r, written, a, why));
+		if (id == S_smtp_milters || id == S_submission_milters)
+			TRY(check_milters(r, written, a, why));
 		return check_list(r, written, a, normal, why);
 	case SK_TEXT:
 	case SK_SECRET:

@@ -159,6 +159,11 @@ fuzz_programs += fuzz_smtp_reply
 fuzz_smtp_reply_SOURCES = tests/fuzz/smtp_reply.c
 fuzz_smtp_reply_LDADD = libsmtp.a $(fuzz_main) $(floor_talk_memory)
 
+EXTRA_DIST += tests/fuzz/corpus/milter tests/fuzz/milter.dict
+fuzz_programs += fuzz_milter
+fuzz_milter_SOURCES = tests/fuzz/milter.c
+fuzz_milter_LDADD = libsmtp.a $(fuzz_main) $(floor_talk_memory)
+
 EXTRA_DIST += tests/fuzz/corpus/pop3 tests/fuzz/pop3.dict
 fuzz_programs += fuzz_pop3
 fuzz_pop3_SOURCES = tests/fuzz/pop3.c tests/fuzz/session.c tests/fuzz/session.h

@@ -7,7 +7,7 @@
 #include "base/log.h"
 #include "base/memory.h"
 #include "base/random.h"
-#include "connector/smtp/session.h"
+#include "connector/smtp/incoming_inside.h"
 #include "mail/header.h"
 #include "mail/word.h"
 #include "provider/digest.h"
@@ -50,7 +50,9 @@ struct incoming *incoming_open(conversation *c)
 	s->incoming = in;
 	in->scan.repair = may_normalise(c);
 	in->most = most_for(c);
-	in->delivery.id = id_new();
+	in->delivery.id = milter_message(c);
+	if (in->delivery.id == 0)
+		in->delivery.id = id_new();
 	in->content = digest_open();
 	return in;
 }
@@ -96,6 +98,7 @@ static slice orcpt_of(const struct recipient *r, arena *a)
 				: S("");
 }
 
+/* What is quarantined waits for an operator's word. */
 static struct queue_recipient queued(struct smtp *s, const struct recipient *r)
 {
 	return (struct queue_recipient){
@@ -103,6 +106,7 @@ static struct queue_recipient queued(struct smtp *s, const struct recipient *r)
 		.domain = r->address.domain.size ? r->address.domain : smtp_local_domain(),
 		.notify = r->dsn.notify,
 		.orcpt = orcpt_of(r, &s->mail),
+		.parked = r->remote && s->incoming->quarantined,
 		.delivered = !r->remote,
 		.told = r->told,
 	};
@@ -141,7 +145,7 @@ static bool doubled(const struct recipient *a, const struct recipient *b)
 
 /* Sorts recipients by post office and place and makes one part per post office; several addresses of one
    mailbox are one entry. */
-static void make_parts(conversation *c, struct incoming *in)
+void incoming_parts(conversation *c, struct incoming *in)
 {
 	struct smtp *s = smtp_of(c);
 	qsort(s->recipients, (size_t)s->n, sizeof *s->recipients, by_place);
@@ -274,8 +278,7 @@ static slice shortened(slice value, arena *a)
 	return slice_until(shown, size);
 }
 
-/* What lists and traces show of the message. */
-static void note_facts(struct smtp *s, struct incoming *in, const header_survey *seen)
+void incoming_facts(struct smtp *s, struct incoming *in, const header_survey *seen)
 {
 	date sent;
 	if (seen->first_date.size && date_parse(seen->first_date, &sent) == ST_OK)
@@ -352,14 +355,17 @@ static status pass_header(conversation *c, struct incoming *in, size_t header_si
 		in->refusal = author_refusal(c, &in->seen);
 	if (in->refusal)
 		return ST_OK;
-	note_facts(s, in, &in->seen);
+	incoming_facts(s, in, &in->seen);
 	make_missing(s, in, &in->seen);
 	in->missing = missing_fields(s, in, &s->mail);
-	make_parts(c, in);
+	incoming_parts(c, in);
 	for (int i = 0; i < in->delivery.n; i++)
 		TRY(blob_writer_open(in->delivery.parts[i].postoffice, &in->delivery.parts[i].body));
 	policy_header(c, &in->judged, header, whole, in->missing);
-	TRY(write_header(c, in, header));
+	if (milter_waits(c))
+		incoming_keep_header(c, in, header, whole);
+	else
+		TRY(write_header(c, in, header));
 	TRY(write_body(in, slice_from(text_slice(&in->header), header_size)));
 	if (!in->judged.hashes)
 		text_free(&in->header);
@@ -369,12 +375,16 @@ static status pass_header(conversation *c, struct incoming *in, size_t header_si
 static status put_in_front(conversation *c, struct incoming *in)
 {
 	struct smtp *s = smtp_of(c);
-	slice hop = received_field(c, in);
+	slice hop = received_field(c, in), header = {0};
+	if (in->shown) {
+		header = milter_header_text(in->shown, blob_writer_size(in->delivery.parts[0].body) > 0);
+		in->header_size = header.size;
+	}
 	for (int i = 0; i < in->delivery.n; i++) {
 		struct delivery_part *part = &in->delivery.parts[i];
 		slice fields = fields_for(s, in, part, hop, &s->mail);
 		part->header_size = (uint32_t)(fields.size + in->header_size);
-		TRY(blob_write_front(part->body, fields));
+		TRY(incoming_put_front(part, fields, header));
 		TRY(blob_writer_finish(part->body));
 	}
 	return ST_OK;
@@ -473,15 +483,16 @@ static status junk_of(const struct route *to, arena *a, int64_t *id)
 	return ST_OK;
 }
 
-/* Mail that its author's domain disowns goes where its recipient's domain wants it; into the INBOX when
-   that cannot be had now. */
+/* Mail that its author's domain disowns goes where its recipient's domain wants it, what a milter
+   quarantines too; into the INBOX when that cannot be had now. */
 static void set_apart(struct smtp *s, struct incoming *in)
 {
 	for (int i = 0; i < s->n; i++) {
 		const struct recipient *r = &s->recipients[i];
 		struct route *to = in->routes;
 		int64_t junk;
-		if (r->remote || r->told || !policy_is_junk(&in->verdict, r) || junk_of(&r->route, &s->mail, &junk) != ST_OK)
+		bool apart = in->quarantined || policy_is_junk(&in->verdict, r);
+		if (r->remote || r->told || !apart || junk_of(&r->route, &s->mail, &junk) != ST_OK)
 			continue;
 		while (to->postoffice != r->route.postoffice || to->mailbox != r->route.mailbox)
 			to++;
@@ -496,8 +507,6 @@ static const char *judge(conversation *c, struct incoming *in)
 	if (in->verdict.refusal)
 		trace_note(in->delivery.parts[0].postoffice, 0, TRACE_REFUSED, "conversation=%s message_id=%s %s",
 			   c->name, log_quote(in->delivery.message_id), in->verdict.told.at);
-	else if (in->verdict.wish != DMARC_DO_NOTHING)
-		set_apart(smtp_of(c), in);
 	return in->verdict.refusal;
 }
 
@@ -563,6 +572,14 @@ static status accept_message(conversation *c, struct incoming *in, bool repeated
 	return kind;
 }
 
+/* A milter wants the client to believe that it was taken. */
+static status drop_message(conversation *c, const struct incoming *in)
+{
+	trace_note(0, in->delivery.id, TRACE_REFUSED, "conversation=%s message_id=%s verdict=discard", c->name,
+		   log_quote(in->delivery.message_id));
+	return conversation_say(c, "250 2.0.0 Taken");
+}
+
 /* What the queue has to know of the whole message. */
 static void make_envelope(struct smtp *s, struct incoming *in)
 {
@@ -589,14 +606,14 @@ static void remake_parts(conversation *c, struct incoming *in)
 	int n = in->delivery.n;
 
 	in->delivery.n = 0;
-	make_parts(c, in);
+	incoming_parts(c, in);
 	for (int i = 0; i < n; i++)
 		for (int k = 0; k < in->delivery.n; k++)
 			if (in->delivery.parts[k].postoffice == before[i].postoffice) {
 				in->delivery.parts[k].body = before[i].body;
 				in->delivery.parts[k].header_size = before[i].header_size;
 			}
-	if (in->verdict.wish != DMARC_DO_NOTHING)
+	if (in->quarantined || in->verdict.wish != DMARC_DO_NOTHING)
 		set_apart(smtp_of(c), in);
 }
 
@@ -626,11 +643,18 @@ status incoming_finish(conversation *c, struct incoming *in)
 	const char *refusal = text_refusal(s, in);
 	if (!refusal)
 		refusal = judge(c, in);
+	if (!refusal)
+		repeat_key(c, in);
+	if (!refusal && in->shown)
+		refusal = milter_text(c, in);
+	if (!refusal && in->dropped)
+		return drop_message(c, in);
+	if (!refusal && (in->quarantined || in->verdict.wish != DMARC_DO_NOTHING))
+		set_apart(s, in);
 	if (!refusal && put_in_front(c, in) != ST_OK)
 		refusal = smtp_delivery_reply(ST_BUSY);
 	if (refusal)
 		return smtp_refuse(c, refusal);
-	repeat_key(c, in);
 	make_envelope(s, in);
 	status kind = deliver(c, in);
 	if (kind == ST_OK || kind == ST_EXISTS)
@@ -682,6 +706,12 @@ status smtp_data(conversation *c, slice rest)
 	if (s->parameters.body == BODY_BINARYMIME) {
 		conversation_bad(c);
 		return conversation_say(c, "503 5.5.1 BINARYMIME is sent by BDAT");
+	}
+	const char *refusal = milter_data(c);
+	if (refusal) {
+		s->data_refused = true;
+		smtp_reset(c);
+		return smtp_refuse(c, refusal);
 	}
 	TRY(conversation_say(c, "354 End with a line holding a dot alone"));
 	struct incoming *in = incoming_open(c);
@@ -761,7 +791,13 @@ status smtp_bdat(conversation *c, slice rest)
 	if (s->state != AT_RCPT && s->state != AT_CHUNK)
 		return skip_chunk(c, chunk.size, s->state == AT_SENDER ? "554 5.5.1 No valid recipients"
 								      : "503 5.5.1 MAIL and RCPT first");
-	struct incoming *in = s->incoming ? s->incoming : incoming_open(c);
+	struct incoming *in = s->incoming;
+	if (!in) {
+		in = incoming_open(c);
+		in->refusal = milter_data(c);
+		if (in->refusal)
+			in->refusal = arena_z(&s->mail, slice_z(in->refusal));
+	}
 	s->state = AT_CHUNK;
 	if (chunk.size > in->most - (in->scan.size < in->most ? in->scan.size : in->most)) {
 		smtp_reset(c);

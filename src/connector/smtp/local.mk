@@ -13,8 +13,16 @@ libsmtp_a_SOURCES = \
 	src/connector/smtp/client_send.c \
 	src/connector/smtp/client_text.c \
 	src/connector/smtp/incoming.c \
+	src/connector/smtp/incoming_edit.c \
+	src/connector/smtp/incoming_inside.h \
 	src/connector/smtp/logon.c \
 	src/connector/smtp/members.c \
+	src/connector/smtp/milter.c \
+	src/connector/smtp/milter.h \
+	src/connector/smtp/milter_inside.h \
+	src/connector/smtp/milter_macro.c \
+	src/connector/smtp/milter_text.c \
+	src/connector/smtp/milter_wire.c \
 	src/connector/smtp/outbound.c \
 	src/connector/smtp/outbound.h \
 	src/connector/smtp/outbound_body.c \

@@ -87,6 +87,7 @@ status smtp_auth(conversation *c, slice rest)
 	s->who = who;
 	s->who.postoffice_name = arena_copy(&c->talk, who.postoffice_name);
 	s->who.mailbox_name = arena_copy(&c->talk, who.mailbox_name);
+	s->mechanism = arena_copy(&c->talk, word);
 	s->authenticated = true;
 	return conversation_say(c, "235 2.7.0 Logged on");
 }

@@ -117,14 +117,14 @@ static void dsn_take(const struct destination *d, rcpt_parameters *dsn)
 		.orcpt_type = slice_until(d->orcpt, at), .orcpt = slice_from(d->orcpt, at + 1)};
 }
 
-static void member_add(conversation *c, const struct recipient *group, const struct destination *d)
+static void member_add(conversation *c, const mail_address *group, const struct destination *d)
 {
 	struct smtp *s = smtp_of(c);
-	struct recipient r = {.route = d->route, .remote = d->remote, .member = true};
+	struct recipient r = {.route = d->route, .remote = d->remote, .member = true, .named = group};
 
 	/* A single address that leads elsewhere has no other name. */
 	if (d->address.size == 0 || mail_address_parse(d->address, &s->mail, &r.address) != ST_OK)
-		r.address = group->address;
+		r.address = *group;
 	dsn_take(d, &r.dsn);
 	r.remote = d->remote && d->kind == ST_OK;
 	if (d->kind != ST_OK && !members_set_aside(c, &r, d->kind))
@@ -137,10 +137,12 @@ void members_add(conversation *c, const struct recipient *r)
 {
 	struct smtp *s = smtp_of(c);
 	const struct resolution *found = r->leads_to;
+	mail_address *group = arena_new(&s->mail, sizeof *group);
 	int before = s->n;
 
+	*group = r->address;
 	for (int i = 0; i < found->n; i++)
-		member_add(c, r, &found->to[i]);
+		member_add(c, group, &found->to[i]);
 	if (found->expanded && !s->sender.empty) {
 		struct recipient whole = *r;
 

@@ -47,6 +47,7 @@ void smtp_close(void)
 {
 	dns_close(&resolver);
 	policy_keys_forget();
+	milter_forget();
 }
 
 struct policy_wait policy_wait_begin(conversation *c)
@@ -172,7 +173,7 @@ const char *policy_sender(conversation *c)
 
 /* ---- the client's name */
 
-static const host_name *host_of(conversation *c)
+const host_name *policy_host(conversation *c)
 {
 	struct policy *p = &smtp_of(c)->policy;
 	dns *d = policy_resolver();
@@ -190,7 +191,7 @@ static const char *nameless_refusal(conversation *c)
 {
 	if (!setting_on(S_smtp_require_ptr, NULL) || smtp_client(c)->family == 0)
 		return NULL;
-	const host_name *host = host_of(c);
+	const host_name *host = policy_host(c);
 	if (!smtp_of(c)->policy.named || (host->kind != DNS_NO_NAME && host->kind != DNS_NO_DATA))
 		return NULL;
 	return policy_refuse(c, "ptr", "550 5.7.25 Your address %s has no name in the DNS (PTR)",
@@ -233,7 +234,7 @@ static slice mask_for(slice list, slice name)
 
 static slice blocked_by(conversation *c, slice list)
 {
-	const host_name *host = host_of(c);
+	const host_name *host = policy_host(c);
 	const slice names[] = {smtp_of(c)->helo, host->verified, host->claimed};
 	slice mask = {0};
 

@@ -58,6 +58,9 @@ struct policy_text {
 /* Whether the rules meet this client at all. */
 bool policy_applies(const conversation *c);
 
+/* What the DNS calls the client, asked once in a conversation within its budget. */
+const host_name *policy_host(conversation *c);
+
 /* Whether the envelope's sender is who he says he is: he logged on, comes from a privileged network, or his
    domain lets the client send for it (SPF). */
 bool policy_knows_sender(conversation *c);

@@ -47,6 +47,7 @@ void smtp_reset(conversation *c)
 	s->n = s->room = s->surplus = s->remotes = s->members = 0;
 	s->counted = false;
 	policy_message_over(c);
+	milter_message_over(c);
 	if (s->state != AT_START)
 		s->state = AT_READY;
 }
@@ -168,6 +169,12 @@ static status greet(conversation *c, slice rest, bool esmtp)
 	smtp_reset(c);
 	keep_helo(s, host);
 	s->esmtp = esmtp;
+	const char *refusal = milter_helo(c);
+	if (refusal) {
+		s->state = AT_START;
+		conversation_bad(c);
+		return smtp_refuse(c, refusal);
+	}
 	s->state = AT_READY;
 	if (esmtp)
 		return capabilities(c);
@@ -273,6 +280,7 @@ static status smtp_starttls(conversation *c, slice rest)
 	s->helo = (slice){0};
 	s->authenticated = false;
 	s->who = (struct identity){0};
+	s->mechanism = (slice){0};
 	arena_clear(&c->talk);
 	return ST_OK;
 }
@@ -329,10 +337,10 @@ static status after_refused_data(conversation *c)
 
 static status say_unknown(conversation *c, slice name)
 {
-	(void)name;
 	if (smtp_of(c)->data_refused)
 		return after_refused_data(c);
-	return conversation_say(c, "500 5.5.2 Command not recognised; try HELP");
+	const char *refusal = milter_unknown(c, name);
+	return conversation_say(c, "%s", refusal ? refusal : "500 5.5.2 Command not recognised; try HELP");
 }
 
 /* The octets of a chunk whose BDAT was refused unread would be taken for commands (T8). */
@@ -473,6 +481,8 @@ status smtp_conversation(conversation *c)
 	c->state = &s;
 	const char *why, *refusal = policy_door(c);
 	status kind;
+	if (!refusal)
+		refusal = milter_connect(c);
 	if (refusal) {
 		metric_add(M_conversations_refused, c->service, 1);
 		trace_note(0, 0, TRACE_REFUSED, "conversation=%s peer=%s reply=%s", c->name,
@@ -492,6 +502,7 @@ status smtp_conversation(conversation *c)
 		deliver_confirm(slice_of(s.unconfirmed, sizeof s.unconfirmed),
 				!stream_was_heard(c->stream));
 	smtp_reset(c);
+	milter_conversation_over(c);
 	policy_conversation_over(c);
 	arena_release(&s.mail);
 	c->state = NULL;

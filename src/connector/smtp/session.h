@@ -2,6 +2,7 @@
 #ifndef PENNYPOST_CONNECTOR_SMTP_SESSION_H
 #define PENNYPOST_CONNECTOR_SMTP_SESSION_H
 
+#include "connector/smtp/milter.h"
 #include "connector/smtp/policy.h"
 #include "connector/smtp/smtp.h"
 #include "mail/address.h"
@@ -32,6 +33,7 @@ struct recipient {
 	/* members.c: */
 	const struct resolution *leads_to; /* no mailbox: these are recipients in its place */
 	bool member;         /* in the place of a group */
+	const mail_address *named; /* that group; NULL: himself */
 	enum queue_told told; /* nothing is delivered: the sender is told this word */
 	const char *refusal; /* in the place of the usual words */
 };
@@ -49,6 +51,11 @@ struct incoming {
 	struct route *routes; /* of all parts */
 	bool is_apart; /* some of it goes to folders for junk */
 	slice missing;        /* fields that the client left out */
+	milter_header *shown; /* kept apart, for milters; NULL: none looks */
+	bool edited;          /* header or body, by a milter */
+	bool readdressed;     /* recipients changed, or how they get it */
+	bool quarantined;     /* by a milter */
+	bool dropped;         /* discarded by one: taken and not stored */
 	const char *refusal; /* why it cannot be accepted: what still comes is read and dropped */
 	struct delivery delivery;
 	struct queue_envelope envelope;
@@ -64,6 +71,8 @@ struct smtp {
 	char helo_room[MAIL_DOMAIN_MOST + 1];
 	bool authenticated;
 	struct identity who;     /* in the talk arena */
+	slice mechanism;         /* he logged on by, there too */
+	struct milters *milters; /* NULL: none */
 	arena mail;              /* of the present message */
 	mail_address sender;
 	mail_parameters parameters;
@@ -118,6 +127,14 @@ status smtp_owns_sender(conversation *c);
 status smtp_owns_authors(conversation *c, slice from);
 bool smtp_in_networks(enum setting_id id, const net_address *who);
 
+/* ---- recipients (transaction.c) */
+/* Who the address is, or where it leads; kinds as of smtp_say_recipient, or r->refusal. */
+status smtp_lead(conversation *c, struct recipient *r);
+/* Takes him into the message, or those he leads to. */
+void smtp_take_recipient(conversation *c, const struct recipient *r);
+/* Takes one recipient into the message. */
+void smtp_add_recipient(struct smtp *s, const struct recipient *r);
+
 /* ---- recipients that lead to others (members.c) */
 /* Where r->address leads in `domain`. Fills r->route, and r->leads_to when that is no mailbox; r->refusal when he
    may not send there. Kinds of address_resolve(). */
@@ -129,8 +146,6 @@ void members_add(conversation *c, const struct recipient *r);
 bool members_look_again(conversation *c, uint64_t size);
 /* He gets nothing for this reason: his sender is told, or the postmaster has it. False: neither can be. */
 bool members_set_aside(conversation *c, struct recipient *r, status kind);
-/* Takes one recipient into the message. */
-void smtp_add_recipient(struct smtp *s, const struct recipient *r);
 
 /* ---- command families */
 status smtp_mail(conversation *c, slice rest);

@@ -137,6 +137,11 @@ status smtp_mail(conversation *c, slice rest)
 		smtp_reset(c);
 		return smtp_refuse(c, reply);
 	}
+	reply = milter_mail(c, rest);
+	if (reply) {
+		smtp_reset(c);
+		return smtp_refuse(c, reply);
+	}
 	s->state = AT_SENDER;
 	s->messages++;
 	s->idle_commands = 0;
@@ -188,7 +193,7 @@ static uint64_t most_for(const struct recipient *r)
 	return (uint64_t)setting_number(S_smtp_message_most, &at);
 }
 
-static status lead(conversation *c, struct recipient *r)
+status smtp_lead(conversation *c, struct recipient *r)
 {
 	struct smtp *s = smtp_of(c);
 	uint64_t size = s->parameters.size;
@@ -220,6 +225,16 @@ void smtp_add_recipient(struct smtp *s, const struct recipient *r)
 	/* They may lie in the command's line. */
 	kept->dsn.orcpt_type = arena_copy(&s->mail, r->dsn.orcpt_type);
 	kept->dsn.orcpt = arena_copy(&s->mail, r->dsn.orcpt);
+}
+
+void smtp_take_recipient(conversation *c, const struct recipient *r)
+{
+	if (r->leads_to) {
+		members_add(c, r);
+		return;
+	}
+	smtp_add_recipient(smtp_of(c), r);
+	smtp_of(c)->remotes += r->remote;
 }
 
 /* Looked at before anything else, so that they cost no memory. As many again are forgiven, since a list
@@ -265,9 +280,11 @@ status smtp_rcpt(conversation *c, slice rest)
 						 : "501 5.5.4 Malformed or doubled parameter of RCPT");
 	if (r.address.utf8 && !s->parameters.smtputf8)
 		return bad(c, "553 5.6.7 The address needs the SMTPUTF8 parameter of MAIL");
-	kind = lead(c, &r);
-	if (kind != ST_OK && r.refusal)
+	kind = smtp_lead(c, &r);
+	if (kind != ST_OK && r.refusal) {
+		milter_rcpt_refused(c, &r, rest);
 		return refuse_recipient(c, &r, r.refusal);
+	}
 	if (kind != ST_OK) {
 		conversation_bad(c); /* harvesting ends like any other nonsense (T20) */
 		bool later = kind == ST_BUSY || kind == ST_FULL || kind == ST_TIMED_OUT ||
@@ -275,17 +292,17 @@ status smtp_rcpt(conversation *c, slice rest)
 		metric_add(later ? M_messages_deferred : M_messages_refused, c->service, 1);
 		trace_note(0, 0, TRACE_REFUSED, "conversation=%s recipient=%s why=%s", c->name,
 			   log_quote(mail_address_text(&r.address, &c->command)), status_name(kind));
+		milter_rcpt_refused(c, &r, rest);
 		return smtp_say_recipient(c, kind, s->parameters.size, &r.route);
 	}
 	const char *refusal = policy_recipient(c, &r);
 	if (refusal)
+		milter_rcpt_refused(c, &r, rest);
+	else
+		refusal = milter_rcpt(c, &r, rest);
+	if (refusal)
 		return refuse_recipient(c, &r, refusal);
-	if (r.leads_to) {
-		members_add(c, &r);
-	} else {
-		smtp_add_recipient(s, &r);
-		s->remotes += r.remote;
-	}
+	smtp_take_recipient(c, &r);
 	s->state = AT_RCPT;
 	return conversation_say(c, "250 2.1.5 Ok");
 }

@@ -112,6 +112,11 @@ status blob_each(
 	return kind;
 }
 
+status blob_writer_each(const blob_writer *w, status (*each)(slice bytes, void *arg), void *arg)
+{
+	return each_piece(text_slice(&w->body), each, arg);
+}
+
 status blob_along_each(
 	const struct blob_along *b, status (*each)(slice bytes, void *arg), void *arg)
 {

@@ -18,6 +18,7 @@ unit_mail_SOURCES = tests/unit/mail/same.h tests/unit/mail/toy.h \
 	tests/unit/mail/test_dsn.c \
 	tests/unit/mail/test_header.c \
 	tests/unit/mail/test_imap.c \
+	tests/unit/mail/test_milter.c \
 	tests/unit/mail/test_mime.c \
 	tests/unit/mail/test_parameter.c \
 	tests/unit/mail/test_preview.c \

@@ -1,0 +1,105 @@
+/* Messages that milters may edit: the header stays apart until they have had their say, and parts follow
+   recipients that came and went. */
+#include "base/memory.h"
+#include "connector/smtp/incoming_inside.h"
+
+void incoming_keep_header(conversation *c, struct incoming *in, slice header, bool whole)
+{
+	struct smtp *s = smtp_of(c);
+	header_walk w = header_walk_of(header);
+	header_field f;
+	text kept = TEXT_INIT;
+	const char *from = header.at;
+
+	text_add(&kept, in->missing);
+	while (header_next(&w, &f)) {
+		if (!policy_is_forged(f.name, f.value, &c->command))
+			continue;
+		text_add(&kept, slice_of(from, (size_t)(f.raw.at - from)));
+		from = f.raw.at + f.raw.size;
+	}
+	text_add(&kept, slice_of(from, (size_t)(header.at + header.size - from)));
+	slice block = arena_copy(&s->mail, text_slice(&kept));
+	text_free(&kept);
+	in->missing = (slice){0};
+	in->shown = arena_new(&s->mail, sizeof *in->shown);
+	if (!whole || milter_header_open(in->shown, block, &s->mail) != ST_OK)
+		in->refusal = "552 5.3.4 The header section is too big for the filters here";
+}
+
+static status copy_piece(slice bytes, void *arg)
+{
+	return blob_write(arg, bytes);
+}
+
+/* A header too big for the front is written before its body anew. */
+static status write_anew(struct delivery_part *part, slice fields, slice header)
+{
+	blob_writer *made;
+
+	TRY(blob_writer_open(part->postoffice, &made));
+	status kind = blob_write(made, fields);
+	if (kind == ST_OK)
+		kind = blob_write(made, header);
+	if (kind == ST_OK)
+		kind = blob_writer_each(part->body, copy_piece, made);
+	if (kind == ST_OK) {
+		blob_writer_close(&part->body);
+		part->body = made;
+	} else {
+		blob_writer_close(&made);
+	}
+	return kind;
+}
+
+status incoming_put_front(struct delivery_part *part, slice fields, slice header)
+{
+	if (fields.size + header.size > BLOB_FRONT_MOST)
+		return write_anew(part, fields, header);
+	TRY(blob_write_front(part->body, header));
+	return blob_write_front(part->body, fields);
+}
+
+/* ---- parts */
+
+static blob_writer *take_body(struct delivery_part *parts, int n, int64_t postoffice)
+{
+	blob_writer *body = NULL;
+
+	for (int i = 0; i < n && !body; i++)
+		if (parts[i].postoffice == postoffice) {
+			body = parts[i].body;
+			parts[i].body = NULL;
+		}
+	return body;
+}
+
+/* Every part has a body then, or nobody does. */
+static status copy_bodies(struct incoming *in, const blob_writer *source)
+{
+	for (int i = 0; i < in->delivery.n; i++) {
+		struct delivery_part *part = &in->delivery.parts[i];
+
+		if (part->body)
+			continue;
+		TRY(blob_writer_open(part->postoffice, &part->body));
+		TRY(blob_writer_each(source, copy_piece, part->body));
+	}
+	return ST_OK;
+}
+
+status incoming_parts_anew(conversation *c, struct incoming *in)
+{
+	struct delivery_part *before = in->delivery.parts;
+	int n = in->delivery.n;
+	const blob_writer *source = before[0].body;
+
+	in->delivery.n = 0;
+	incoming_parts(c, in);
+	for (int i = 0; i < in->delivery.n; i++)
+		in->delivery.parts[i].body = take_body(before, n, in->delivery.parts[i].postoffice);
+	status kind = copy_bodies(in, source);
+	for (int i = 0; i < n; i++)
+		blob_writer_close(&before[i].body);
+	return kind;
+}

@@ -1,0 +1,22 @@
+/* What the files about incoming messages share: the parts of a delivery, and a header that is kept back
+   because milters may edit it (incoming_edit.c). */
+#ifndef PENNYPOST_CONNECTOR_SMTP_INCOMING_INSIDE_H
+#define PENNYPOST_CONNECTOR_SMTP_INCOMING_INSIDE_H
+
+#include "connector/smtp/session.h"
+
+/* One part per post office of the recipients; bodies are the caller's. */
+void incoming_parts(conversation *c, struct incoming *in);
+/* What lists and traces show of the message. */
+void incoming_facts(struct smtp *s, struct incoming *in, const header_survey *seen);
+
+/* ---- incoming_edit.c */
+/* Keeps the header for milters: what they see and edit is `missing` and what of the client's is no
+   forgery. in->refusal tells when it cannot be edited. */
+void incoming_keep_header(conversation *c, struct incoming *in, slice header, bool whole);
+/* Puts what the house adds and the kept header before the body. */
+status incoming_put_front(struct delivery_part *part, slice fields, slice header);
+/* The recipients are others: parts keep the bodies that they have, new ones get a copy. */
+status incoming_parts_anew(conversation *c, struct incoming *in);
+
+#endif
