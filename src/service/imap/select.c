@@ -227,6 +227,19 @@ static status imap_unselect(conversation *c, args *p)
 
 /* ---- IDLE */
 
+/* After a long silence the folder's entries are given back, four bytes a message stay (view_rest). Without them
+   nothing true can be said of messages, so they are brought again before the next command. */
+static status idle_wake(conversation *c)
+{
+	const struct selected *sel = imap_of(c)->selected;
+	struct view_change ch;
+
+	if (!sel || sel->view->entries)
+		return ST_OK;
+	TRY(view_refresh(sel->view, false, &c->command, &ch));
+	return selected_tell_change(c, &ch);
+}
+
 /* Until the client says something, tells what changes. */
 static status idle_watch(conversation *c, notice *news)
 {
@@ -249,8 +262,11 @@ static status idle_watch(conversation *c, notice *news)
 			return ST_OK;
 		if (s != ST_OK && (s != ST_TIMED_OUT || clock_now() >= until))
 			return s;
-		if (s == ST_TIMED_OUT) /* keeps the way open through address translators */
-			TRY(conversation_say(c, "* OK Still here"));
+		if (s != ST_TIMED_OUT)
+			continue;
+		if (i->selected && !i->notify)
+			view_rest(i->selected->view);
+		TRY(conversation_say(c, "* OK Still here")); /* keeps the way open through address translators */
 	}
 }
 
@@ -290,7 +306,15 @@ static status imap_idle(conversation *c, args *p)
 	if (s == ST_INVALID)
 		p->trouble = "IDLE ends with DONE";
 	TRY(s);
-	return imap_ok(c, "Idle no more");
+	s = idle_wake(c);
+	if (s == ST_OK)
+		return imap_ok(c, "Idle no more");
+	if (s != ST_ABSENT && s != ST_BUSY && s != ST_TIMED_OUT)
+		return s;
+	c->closing = true;
+	TRY(conversation_say(c, s == ST_ABSENT ? "* BYE The folder was removed"
+					       : "* BYE [UNAVAILABLE] The folder cannot be read now; come again"));
+	return imap_no(c, "[UNAVAILABLE] Idle no more");
 }
 
 const struct imap_row imap_select_rows[] = {
