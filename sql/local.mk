@@ -42,6 +42,7 @@ sql_statements = \
 	sql/statement/route.sql \
 	sql/statement/session.sql \
 	sql/statement/setting.sql \
+	sql/statement/srs_key.sql \
 	sql/statement/trace.sql \
 	sql/statement/view.sql
 EXTRA_DIST += $(sql_schema) $(sql_statements) sql/statements.awk sql/migrations.awk

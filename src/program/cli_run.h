@@ -50,6 +50,12 @@ status cli_mailbox_quota(struct cli *c);
 status cli_mailbox_remove(struct cli *c);
 status cli_mailbox_logon_test(struct cli *c);
 
+/* cli_handling.c */
+status cli_mailbox_forward(struct cli *c);
+status cli_mailbox_autoreply(struct cli *c);
+status cli_srs_list(struct cli *c);
+status cli_srs_rotate(struct cli *c);
+
 /* cli_address.c */
 status cli_address_add(struct cli *c);
 status cli_address_list(struct cli *c);

@@ -211,6 +211,9 @@ static status sweep(struct housekeep_result *r)
 	struct param memory = p_int(spans[0] > spans[1] ? spans[0] : spans[1]);
 	TRY(changed(SQL_GREYLIST_SWEEP, &memory, 1, &r->keys));
 	TRY(changed(SQL_QUEUE_SENT_SWEEP, NULL, 0, &r->keys));
+	TRY(changed(SQL_ANSWERED_SWEEP, NULL, 0, &r->keys));
+	struct param rewritten = p_int(setting_number(S_srs_validity, NULL) + 2 * DAY);
+	TRY(changed(SQL_SRS_SWEEP, &rewritten, 1, &r->keys));
 	TRY(changed(SQL_QRUNNER_SWEEP, NULL, 0, &locks));
 	struct param hour = p_int(HOUR);
 	TRY(changed(SQL_OUTCOME_SWEEP, &hour, 1, &outcomes));

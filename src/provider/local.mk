@@ -26,6 +26,7 @@ provider_shared = \
 	src/provider/saslprep.c src/provider/saslprep.h \
 	src/provider/scram.c src/provider/scram.h \
 	src/provider/setting_parse.c src/provider/setting_parse.h \
+	src/provider/srs_scheme.c src/provider/srs_scheme.h \
 	src/provider/view.c src/provider/view_image.c src/provider/view_image.h
 libprovider_a_SOURCES = $(provider_shared) \
 	src/provider/annotation.c src/provider/annotation.h \
@@ -72,6 +73,7 @@ libprovider_a_SOURCES = $(provider_shared) \
 	src/provider/session.c \
 	src/provider/setting.c \
 	src/provider/settle.c src/provider/settle.h \
+	src/provider/srs_key.c src/provider/srs_key.h \
 	src/provider/trace.c \
 	src/provider/view_cache.c src/provider/view_cache.h \
 	src/provider/view_load.c src/provider/view_load.h \

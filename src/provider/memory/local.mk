@@ -27,6 +27,7 @@ libprovider_memory_a_SOURCES = $(provider_shared) \
 	src/provider/memory/redirection.c \
 	src/provider/memory/session.c \
 	src/provider/memory/setting.c \
+	src/provider/memory/srs_key.c \
 	src/provider/memory/store.c \
 	src/provider/memory/store.h \
 	src/provider/memory/view_store.c

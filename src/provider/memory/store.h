@@ -191,6 +191,7 @@ struct store {
 	status deliver_fail, deliver_lose;
 	const char *unhealthy;
 	slice scram_salt;
+	int srs_rotations;
 	bool busy, faults;
 };
 
