@@ -45,10 +45,11 @@ select 1 from answered where postoffice = $1::bigint and mailbox = $2::bigint an
 
 -- statement answer_take
 -- A part of deliver_run: the rights of answers are used up, in the order of their keys. $2 mailboxes, $3 kinds, $4 senders,
--- $5 periods in microseconds. One that is used up already stops the transaction by a division by zero.
+-- $5 periods in microseconds. One that is used up already, or stands twice, stops the transaction by a division by zero.
 with taken as (
 	insert into answered as w (postoffice, mailbox, kind, sender, until)
-	select $1::bigint, r.mailbox, r.kind, r.sender, now() + r.period * interval '1 microsecond'
+	select distinct on (r.mailbox, r.kind, r.sender)
+		$1::bigint, r.mailbox, r.kind, r.sender, now() + r.period * interval '1 microsecond'
 	from unnest($2::bigint[], $3::bigint[], $4::text[], $5::bigint[]) as r (mailbox, kind, sender, period)
 	order by r.mailbox, r.kind, r.sender
 	on conflict (postoffice, mailbox, kind, sender) do update set until = excluded.until where w.until <= now()

@@ -8,6 +8,8 @@
 #include "base/memory.h"
 #include "base/random.h"
 #include "connector/smtp/incoming_inside.h"
+#include "connector/smtp/passing.h"
+#include "connector/smtp/reply.h"
 #include "mail/header.h"
 #include "mail/word.h"
 #include "provider/digest.h"
@@ -64,6 +66,7 @@ void incoming_close(struct incoming **in)
 		return;
 	for (int p = 0; p < i->delivery.n; p++)
 		blob_writer_close(&i->delivery.parts[p].body);
+	reply_close(i);
 	digest_close(&i->content);
 	text_free(&i->fresh);
 	policy_text_close(&i->judged);
@@ -109,12 +112,15 @@ static struct queue_recipient queued(struct smtp *s, const struct recipient *r)
 		.parked = r->remote && s->incoming->quarantined,
 		.delivered = !r->remote,
 		.told = r->told,
+		.sender = r->sender,
+		.via = r->via,
+		.mailbox = r->by,
 	};
 }
 
 static bool wants_word(const struct smtp *s, const struct recipient *r)
 {
-	return !r->remote && (r->told || (r->dsn.notify & NOTIFY_SUCCESS)) && !s->sender.empty;
+	return !r->remote && !r->dropped && (r->told || (r->dsn.notify & NOTIFY_SUCCESS)) && !s->sender.empty;
 }
 
 /* Recipients here whose sender wants to know that they have it (RFC 3461 5.2.3), or is to know that they have not. */
@@ -154,17 +160,21 @@ void incoming_parts(conversation *c, struct incoming *in)
 	in->routes = routes;
 	struct queue_recipient *far = arena_new_array(&s->mail, (size_t)s->n, sizeof *far);
 	struct delivery_part *part = NULL;
+	const struct recipient *last = NULL;
 	for (int i = 0; i < s->n; i++) {
 		const struct recipient *r = &s->recipients[i];
+		if (r->dropped)
+			continue;
 		if (!part || part->postoffice != r->route.postoffice) {
 			part = &in->delivery.parts[in->delivery.n++];
 			*part = (struct delivery_part){.postoffice = r->route.postoffice,
 						       .recipients = routes, .remote = far};
-		} else if (doubled(r, r - 1)) {
+		} else if (last && doubled(r, last)) {
 			continue;
 		}
 		if (r->told)
 			continue;
+		last = r;
 		if (r->remote) {
 			*far++ = queued(s, r);
 			part->m++;
@@ -356,8 +366,11 @@ static status pass_header(conversation *c, struct incoming *in, size_t header_si
 	if (in->refusal)
 		return ST_OK;
 	incoming_facts(s, in, &in->seen);
+	if (reply_wanted(s))
+		in->answered = arena_copy(&s->mail, header);
 	make_missing(s, in, &in->seen);
 	in->missing = missing_fields(s, in, &s->mail);
+	passing_stop_loops(s, header);
 	incoming_parts(c, in);
 	for (int i = 0; i < in->delivery.n; i++)
 		TRY(blob_writer_open(in->delivery.parts[i].postoffice, &in->delivery.parts[i].body));
@@ -492,7 +505,7 @@ static void set_apart(struct smtp *s, struct incoming *in)
 		struct route *to = in->routes;
 		int64_t junk;
 		bool apart = in->quarantined || policy_is_junk(&in->verdict, r);
-		if (r->remote || r->told || !apart || junk_of(&r->route, &s->mail, &junk) != ST_OK)
+		if (r->remote || r->told || r->dropped || !apart || junk_of(&r->route, &s->mail, &junk) != ST_OK)
 			continue;
 		while (to->postoffice != r->route.postoffice || to->mailbox != r->route.mailbox)
 			to++;
@@ -530,13 +543,14 @@ static void trace_accepted(conversation *c, const struct incoming *in, const cha
 			   c->name, in->verdict.told.at);
 	for (int i = 0; i < s->n; i++) {
 		const struct recipient *r = &s->recipients[i];
-		if (r->told) /* the report is traced */
+		if (r->told || r->dropped) /* the report is traced */
 			continue;
 		if (r->remote) {
 			trace_note(r->route.postoffice, in->delivery.id, TRACE_QUEUED,
-				   "conversation=%s recipient=%s domain=%s", c->name,
+				   "conversation=%s recipient=%s domain=%s%s%s", c->name,
 				   log_quote(mail_address_text(&r->address, &c->command)),
-				   log_quote(r->address.domain));
+				   log_quote(r->address.domain), r->via.size ? " via=" : "",
+				   r->via.size ? log_quote(r->via) : "");
 			continue;
 		}
 		trace_note(r->route.postoffice, in->delivery.id, TRACE_DELIVERED,
@@ -568,6 +582,7 @@ static status accept_message(conversation *c, struct incoming *in, bool repeated
 	} else {
 		metric_add(M_messages_accepted, c->service, 1);
 		trace_accepted(c, in, id);
+		reply_told(in);
 	}
 	return kind;
 }
@@ -656,6 +671,7 @@ status incoming_finish(conversation *c, struct incoming *in)
 	if (refusal)
 		return smtp_refuse(c, refusal);
 	make_envelope(s, in);
+	reply_make(c, in);
 	status kind = deliver(c, in);
 	if (kind == ST_OK || kind == ST_EXISTS)
 		return accept_message(c, in, kind == ST_EXISTS);

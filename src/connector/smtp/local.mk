@@ -28,6 +28,8 @@ libsmtp_a_SOURCES = \
 	src/connector/smtp/outbound_body.c \
 	src/connector/smtp/outbound_body.h \
 	src/connector/smtp/outbound_wire.c \
+	src/connector/smtp/passing.c \
+	src/connector/smtp/passing.h \
 	src/connector/smtp/plan.c \
 	src/connector/smtp/plan.h \
 	src/connector/smtp/policy.c \
@@ -38,6 +40,8 @@ libsmtp_a_SOURCES = \
 	src/connector/smtp/policy_sign.c \
 	src/connector/smtp/policy_verify.c \
 	src/connector/smtp/relay.c \
+	src/connector/smtp/reply.c \
+	src/connector/smtp/reply.h \
 	src/connector/smtp/report.c \
 	src/connector/smtp/report.h \
 	src/connector/smtp/server.c \

@@ -3,6 +3,7 @@
    stored once and delivered and queued in one transaction. Who cannot have it is told of to the sender
    (RFC 3461 5.2.7); where no report may go, since the sender may have sent nothing (T15), the
    postmaster gets what found no room. */
+#include "connector/smtp/passing.h"
 #include "connector/smtp/session.h"
 #include "provider/mailbox.h"
 #include "provider/resolve.h"
@@ -127,9 +128,11 @@ static void member_add(conversation *c, const mail_address *group, const struct 
 		r.address = *group;
 	dsn_take(d, &r.dsn);
 	r.remote = d->remote && d->kind == ST_OK;
-	if (d->kind != ST_OK && !members_set_aside(c, &r, d->kind))
+	if (d->kind != ST_OK && !(d->kind == ST_FULL && passing_frees(&r)) &&
+		!members_set_aside(c, &r, d->kind))
 		return;
-	smtp_add_recipient(s, &r);
+	if (passing_on(c, &r) != ST_OK) /* it stays with him */
+		smtp_add_recipient(s, &r);
 	s->remotes += r.remote;
 }
 
@@ -138,7 +141,7 @@ void members_add(conversation *c, const struct recipient *r)
 	struct smtp *s = smtp_of(c);
 	const struct resolution *found = r->leads_to;
 	mail_address *group = arena_new(&s->mail, sizeof *group);
-	int before = s->n;
+	int before = s->n, members = s->members;
 
 	*group = r->address;
 	for (int i = 0; i < found->n; i++)
@@ -149,7 +152,7 @@ void members_add(conversation *c, const struct recipient *r)
 		whole.told = TOLD_EXPANDED;
 		smtp_add_recipient(s, &whole);
 	}
-	s->members += s->n - before - 1;
+	s->members = members + s->n - before - 1; /* with those they pass it on to */
 }
 
 /* ---- one of them changed since RCPT */
@@ -166,6 +169,15 @@ static status room_of(const struct recipient *r, uint64_t size, arena *a)
 	return r->route.postmaster || mailbox_has_room(m, size) ? ST_OK : ST_FULL;
 }
 
+/* Whether its postmaster takes what does not fit (H1). */
+static bool to_overflow(const struct recipient *r)
+{
+	struct setting_at at = {r->route.postoffice, r->address.domain, r->route.mailbox};
+
+	return !r->remote && !r->route.postmaster &&
+	       slice_same(setting_text(S_mailbox_full, &at), S("postmaster"));
+}
+
 bool members_look_again(conversation *c, uint64_t size)
 {
 	struct smtp *s = smtp_of(c);
@@ -173,9 +185,14 @@ bool members_look_again(conversation *c, uint64_t size)
 
 	for (int i = 0; i < s->n; i++) {
 		struct recipient *r = &s->recipients[i];
-		status kind = !r->member || r->remote || r->told ? ST_OK : room_of(r, size, &c->command);
+		bool overflows = !r->member && to_overflow(r);
+		status kind = (!r->member && !overflows) || r->remote || r->told || r->dropped
+			? ST_OK : room_of(r, size, &c->command);
 
-		if ((kind == ST_FULL || kind == ST_DENIED || kind == ST_ABSENT) && members_set_aside(c, r, kind))
+		if (overflows && kind == ST_FULL)
+			changed |= to_postmaster(s, r) == ST_OK;
+		else if ((kind == ST_FULL || kind == ST_DENIED || kind == ST_ABSENT) && !overflows &&
+			members_set_aside(c, r, kind))
 			changed = true;
 	}
 	return changed;

@@ -180,7 +180,7 @@ static status new_recipient(conversation *c, struct incoming *in, const milter_a
 	TRY(rcpt_parameters_parse(parameters, &s->mail, &r.dsn));
 	TRY(smtp_lead(c, &r));
 	s->parameters.smtputf8 |= r.address.utf8;
-	smtp_take_recipient(c, &r);
+	TRY(smtp_take_recipient(c, &r));
 	in->readdressed = true;
 	return ST_OK;
 }

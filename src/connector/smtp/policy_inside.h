@@ -34,6 +34,8 @@ const char *policy_greylist(conversation *c, const struct recipient *r);
 /* Signing (policy_sign.c). */
 void policy_sign_begin(conversation *c, struct policy_text *t, slice header, slice added);
 slice policy_sign_end(conversation *c, struct policy_text *t);
+/* DKIM fields for a text of the house's own, by its author's domain; empty where there are none. */
+slice policy_sign_own(int64_t postoffice, slice raw, arena *a);
 void policy_keys_drop(struct sign_keys **keys);
 void policy_keys_forget(void); /* all that nobody uses */
 

@@ -135,6 +135,18 @@ static int64_t office_of(const conversation *c)
 	return 0;
 }
 
+static void signers_of(const struct sign_keys *k, slice author, dkim_signer signer[DKIM_SIGNERS_MOST])
+{
+	for (int i = 0; i < k->n; i++)
+		signer[i] = (dkim_signer){.domain = author,
+			.selector = k->selector[i],
+			.algorithm = k->algorithm[i],
+			.key = k->key[i],
+			.header = CANON_RELAXED,
+			.body = CANON_RELAXED,
+			.at = clock_wall()};
+}
+
 void policy_sign_begin(conversation *c, struct policy_text *t, slice header, slice added)
 {
 	struct smtp *s = smtp_of(c);
@@ -150,14 +162,7 @@ void policy_sign_begin(conversation *c, struct policy_text *t, slice header, sli
 		unsigned_log(c, author, status_name(kind));
 		return;
 	}
-	for (int i = 0; i < t->keys->n; i++)
-		signer[i] = (dkim_signer){.domain = author,
-			.selector = t->keys->selector[i],
-			.algorithm = t->keys->algorithm[i],
-			.key = t->keys->key[i],
-			.header = CANON_RELAXED,
-			.body = CANON_RELAXED,
-			.at = clock_wall()};
+	signers_of(t->keys, author, signer);
 	if (t->keys->n == 0)
 		return;
 	t->hashes = signature_body_open(&signature_openssl);
@@ -176,5 +181,32 @@ slice policy_sign_end(conversation *c, struct policy_text *t)
 		unsigned_log(c, S(""), "key");
 		return (slice){0};
 	}
+	return fields;
+}
+
+slice policy_sign_own(int64_t postoffice, slice raw, arena *a)
+{
+	struct setting_at at = {.postoffice = postoffice};
+	dkim_signer signer[DKIM_SIGNERS_MOST];
+	struct sign_keys *keys = NULL;
+	slice header = slice_until(raw, header_size(raw)), fields = {0};
+	dkim_sign *sign = NULL;
+
+	if (dmarc_author(header, a, &at.domain) != ST_OK || !setting_on(S_sign_outgoing_mail, &at) ||
+		keys_of(postoffice, at.domain, a, &keys) != ST_OK)
+		return fields;
+	if (keys->n > 0) {
+		signature_body *hashes = signature_body_open(&signature_openssl);
+
+		signers_of(keys, at.domain, signer);
+		if (dkim_sign_begin(header, signer, (size_t)keys->n, hashes, a, &sign) == ST_OK) {
+			signature_body_add(hashes, slice_from(raw, header.size));
+			signature_body_end(hashes);
+			if (dkim_sign_end(sign, &fields) != ST_OK)
+				fields = (slice){0};
+		}
+		signature_body_close(&hashes);
+	}
+	policy_keys_drop(&keys);
 	return fields;
 }

@@ -73,21 +73,36 @@ status smtp_trusted_office(conversation *c, int64_t *postoffice)
 
 /* ---- how many (T19) */
 
-status smtp_within_limits(conversation *c, int more)
+static bool has_limits(int64_t postoffice, int64_t mailbox)
 {
-	struct smtp *s = smtp_of(c);
-	struct setting_at at = {.postoffice = s->who.postoffice, .mailbox = s->who.mailbox};
+	struct setting_at at = {.postoffice = postoffice, .mailbox = mailbox};
+
+	return setting_number(S_sent_per_mailbox_most, &at) > 0 ||
+	       setting_number(S_sent_per_postoffice_most, &at) > 0;
+}
+
+status smtp_mailbox_within_limits(int64_t postoffice, int64_t mailbox, int more)
+{
+	struct setting_at at = {.postoffice = postoffice, .mailbox = mailbox};
 	int64_t own = setting_number(S_sent_per_mailbox_most, &at), by_mailbox = 0,
 		office = setting_number(S_sent_per_postoffice_most, &at), by_postoffice = 0;
 
-	if (!s->authenticated || (own == 0 && office == 0))
+	if (!has_limits(postoffice, mailbox))
+		return ST_OK;
+	TRY(queue_sent(postoffice, mailbox, &by_mailbox, &by_postoffice));
+	return (own > 0 && by_mailbox + more > own) || (office > 0 && by_postoffice + more > office)
+		       ? ST_LIMITED
+		       : ST_OK;
+}
+
+status smtp_within_limits(conversation *c, int more)
+{
+	struct smtp *s = smtp_of(c);
+
+	if (!s->authenticated || !has_limits(s->who.postoffice, s->who.mailbox))
 		return ST_OK;
 	s->counted = true;
-	TRY(queue_sent(s->who.postoffice, s->who.mailbox, &by_mailbox, &by_postoffice));
-	if ((own > 0 && by_mailbox + s->remotes + more > own) ||
-		(office > 0 && by_postoffice + s->remotes + more > office))
-		return ST_LIMITED;
-	return ST_OK;
+	return smtp_mailbox_within_limits(s->who.postoffice, s->who.mailbox, s->remotes + more);
 }
 
 status smtp_relay(conversation *c, struct recipient *r)

@@ -4,6 +4,7 @@
 #include "base/log.h"
 #include "base/random.h"
 #include "base/utf8.h"
+#include "connector/smtp/passing.h"
 #include "connector/smtp/session.h"
 #include "mail/dsn.h"
 #include "mail/header.h"
@@ -137,7 +138,22 @@ static slice reporter_address(arena *a)
 	return set.size ? set : arena_format(a, "mailer-daemon@%.*s", SLICE_ARGS(smtp_local_domain()));
 }
 
-static status compose(const struct verdict *v, int n, int64_t id, arena *a, slice *raw)
+/* Who is told. What was passed on under a return path of ours goes straight to its sender; one that is no longer
+   good stays as it is, and the report is parked. */
+static status teller_of(const queue_entry *e, arena *a, mail_address *to)
+{
+	mail_address home;
+	int64_t postoffice;
+
+	TRY(mail_address_parse(e->sender, a, to));
+	status kind = passing_home(to, a, &home, &postoffice);
+	if (kind == ST_OK)
+		*to = home;
+	return kind == ST_BUSY || kind == ST_CANCELLED ? kind : ST_OK;
+}
+
+static status compose(
+	const struct verdict *v, int n, int64_t id, slice teller, arena *a, slice *raw)
 {
 	const queue_entry *e = v->of->entry;
 	struct setting_at at = place_of(e);
@@ -145,7 +161,7 @@ static status compose(const struct verdict *v, int n, int64_t id, arena *a, slic
 	struct dsn d = {.action = action_of(v->report),
 		.reporter = smtp_local_domain(),
 		.from = reporter_address(a),
-		.to = e->sender,
+		.to = teller,
 		.envid = e->envid,
 		.at = clock_wall(),
 		.message_id = header_message_id(id, random_below(UINT64_MAX), smtp_local_domain(), a),
@@ -184,16 +200,16 @@ struct parcel {
 };
 
 /* To a mailbox here, to another system, or to the bad mail when the sender is nobody. */
-static status address_parcel(const queue_entry *e, arena *a, struct parcel *p)
+static status address_parcel(const queue_entry *e, const mail_address *to, arena *a, struct parcel *p)
 {
-	mail_address sender;
-	status kind = mail_address_parse(e->sender, a, &sender);
+	status kind = ST_INVALID;
 
 	p->part = (struct delivery_part){.postoffice = e->postoffice};
 	p->far = (struct queue_recipient){.address = e->sender, .notify = NOTIFY_NEVER, .parked = true};
-	if (kind == ST_OK) {
-		p->far.domain = sender.domain;
-		kind = address_resolve(sender.local, sender.domain, 0, a, &p->route);
+	if (to->domain.size) {
+		p->far.address = mail_address_text(to, a);
+		p->far.domain = to->domain;
+		kind = address_resolve(to->local, to->domain, 0, a, &p->route);
 	}
 	switch (kind) {
 	case ST_OK:
@@ -285,12 +301,15 @@ status report_send(const struct verdict *v, int n)
 	struct queue_result *ends = arena_new_array(&a, (size_t)n, sizeof *ends);
 	struct setting_at at = place_of(e);
 	slice raw = S("");
-	status kind = compose(v, n, p.d.id, &a, &raw);
+	mail_address to = {0};
+	status kind = teller_of(e, &a, &to);
+	if (kind == ST_OK || kind == ST_INVALID || kind == ST_TOO_BIG)
+		kind = compose(v, n, p.d.id, to.domain.size ? mail_address_text(&to, &a) : e->sender, &a, &raw);
 
 	for (int i = 0; i < n; i++)
 		ends[i] = v[i].result;
 	if (kind == ST_OK)
-		kind = address_parcel(e, &a, &p);
+		kind = address_parcel(e, &to, &a, &p);
 	if (kind == ST_OK) {
 		header_field f;
 
@@ -302,7 +321,7 @@ status report_send(const struct verdict *v, int n)
 		p.envelope = (struct queue_envelope){.lifetime = setting_number(S_queue_lifetime, &at),
 			.eight_bit = !utf8_is_ascii(raw),
 			.require_tls = e->require_tls,
-			.utf8 = !utf8_is_ascii(e->sender)};
+			.utf8 = !utf8_is_ascii(p.far.address)};
 		kind = send_parcel(v, &p, raw);
 	}
 	if (kind == ST_OK)

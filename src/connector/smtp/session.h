@@ -35,7 +35,13 @@ struct recipient {
 	bool member;         /* in the place of a group */
 	const mail_address *named; /* that group; NULL: himself */
 	enum queue_told told; /* nothing is delivered: the sender is told this word */
-	const char *refusal; /* in the place of the usual words */
+	bool dropped;        /* its owner keeps no copy: others got it in its place */
+	/* Of a copy that a mailbox here passes on (passing.h): */
+	slice sender;        /* in the place of the message's; empty = that one */
+	slice via, via_key;  /* the address that was written to, and its key; empty = it is none */
+	int64_t by;          /* the mailbox */
+	struct route full;   /* the mailbox that had no room, when this is the postmaster in its place (H1) */
+	const char *refusal; /* of one that cannot be taken, in the place of the usual words */
 };
 
 /* A message on its way in; lives from DATA or the first BDAT to the answer. */
@@ -56,6 +62,8 @@ struct incoming {
 	bool readdressed;     /* recipients changed, or how they get it */
 	bool quarantined;     /* by a milter */
 	bool dropped;         /* discarded by one: taken and not stored */
+	slice answered;       /* the header section, where somebody here may answer it (reply.h) */
+	struct reply *replies;
 	const char *refusal; /* why it cannot be accepted: what still comes is read and dropped */
 	struct delivery delivery;
 	struct queue_envelope envelope;
@@ -120,6 +128,8 @@ status smtp_idle(conversation *c, const char *reply);
 status smtp_relay(conversation *c, struct recipient *r);
 /* Whether who logged on may have so many more at other systems in this hour. ST_LIMITED. */
 status smtp_within_limits(conversation *c, int more);
+/* The same of a mailbox that passes mail on. */
+status smtp_mailbox_within_limits(int64_t postoffice, int64_t mailbox, int more);
 /* The post office of the sender, when the client is in relay_networks; else 0. */
 status smtp_trusted_office(conversation *c, int64_t *postoffice);
 /* Whether who logged on may send as the envelope's sender, and as the From field's authors. ST_DENIED. */
@@ -130,8 +140,8 @@ bool smtp_in_networks(enum setting_id id, const net_address *who);
 /* ---- recipients (transaction.c) */
 /* Who the address is, or where it leads; kinds as of smtp_say_recipient, or r->refusal. */
 status smtp_lead(conversation *c, struct recipient *r);
-/* Takes him into the message, or those he leads to. */
-void smtp_take_recipient(conversation *c, const struct recipient *r);
+/* Takes him into the message, or those he leads to. Kinds of passing_on(). */
+status smtp_take_recipient(conversation *c, const struct recipient *r);
 /* Takes one recipient into the message. */
 void smtp_add_recipient(struct smtp *s, const struct recipient *r);
 

@@ -1,6 +1,8 @@
 /* MAIL and RCPT: the envelope. Every answer is the true one at its moment: unknown, disabled, over
    quota and foreign recipients are refused here, so that no bounce is ever owed (T15). */
 #include "base/log.h"
+#include "connector/smtp/passing.h"
+#include "connector/smtp/reply.h"
 #include "connector/smtp/session.h"
 #include "provider/mailbox.h"
 #include "provider/postoffice.h"
@@ -187,6 +189,26 @@ static bool is_our_literal(const conversation *c, slice literal)
 	       smtp_in_networks(S_smtp_literal_addresses, &at);
 }
 
+/* A full mailbox: its postmaster takes the mail where that is wanted (H1). */
+static status overflow(conversation *c, struct recipient *r)
+{
+	struct smtp *s = smtp_of(c);
+	struct setting_at at = {r->route.postoffice, r->address.domain, r->route.mailbox};
+	struct route instead;
+
+	reply_full_notice(&r->route, &s->sender, &s->mail);
+	if (!slice_same(setting_text(S_mailbox_full, &at), S("postmaster")) || r->address.domain.size == 0 ||
+		r->address.literal)
+		return ST_FULL;
+	status kind = address_resolve(
+		S("postmaster"), r->address.domain, s->parameters.size, &s->mail, &instead);
+	if (kind != ST_OK)
+		return kind == ST_BUSY ? kind : ST_FULL;
+	r->full = r->route;
+	r->route = instead;
+	return ST_OK;
+}
+
 static uint64_t most_for(const struct recipient *r)
 {
 	struct setting_at at = {r->route.postoffice, r->remote ? S("") : r->address.domain, 0};
@@ -198,6 +220,11 @@ status smtp_lead(conversation *c, struct recipient *r)
 	struct smtp *s = smtp_of(c);
 	uint64_t size = s->parameters.size;
 	status kind = ST_OK;
+	if (srs_is(r->address.local)) {
+		kind = passing_recipient(c, r);
+		if (kind != ST_FOREIGN)
+			return kind == ST_OK && size > most_for(r) ? ST_TOO_BIG : kind;
+	}
 	if (r->address.domain.size == 0)
 		TRY(resolve_bare_postmaster(c, r, size));
 	else if (r->address.literal && is_our_literal(c, r->address.domain))
@@ -206,6 +233,10 @@ status smtp_lead(conversation *c, struct recipient *r)
 		kind = members_lead(c, r, r->address.domain);
 	if (kind == ST_FOREIGN)
 		kind = smtp_relay(c, r);
+	if (kind == ST_FULL && passing_frees(r))
+		kind = ST_OK;
+	if (kind == ST_FULL && !r->route.postmaster)
+		kind = overflow(c, r);
 	TRY(kind);
 	return size > most_for(r) ? ST_TOO_BIG : ST_OK;
 }
@@ -225,16 +256,18 @@ void smtp_add_recipient(struct smtp *s, const struct recipient *r)
 	/* They may lie in the command's line. */
 	kept->dsn.orcpt_type = arena_copy(&s->mail, r->dsn.orcpt_type);
 	kept->dsn.orcpt = arena_copy(&s->mail, r->dsn.orcpt);
+	kept->sender = arena_copy(&s->mail, r->sender);
 }
 
-void smtp_take_recipient(conversation *c, const struct recipient *r)
+status smtp_take_recipient(conversation *c, const struct recipient *r)
 {
 	if (r->leads_to) {
 		members_add(c, r);
-		return;
+		return ST_OK;
 	}
-	smtp_add_recipient(smtp_of(c), r);
+	TRY(passing_on(c, r));
 	smtp_of(c)->remotes += r->remote;
+	return ST_OK;
 }
 
 /* Looked at before anything else, so that they cost no memory. As many again are forgiven, since a list
@@ -291,9 +324,11 @@ status smtp_rcpt(conversation *c, slice rest)
 			     kind == ST_LIMITED;
 		metric_add(later ? M_messages_deferred : M_messages_refused, c->service, 1);
 		trace_note(0, 0, TRACE_REFUSED, "conversation=%s recipient=%s why=%s", c->name,
-			   log_quote(mail_address_text(&r.address, &c->command)), status_name(kind));
+			   log_quote(mail_address_text(&r.address, &c->command)),
+			   r.refusal ? log_quote(slice_z(r.refusal)) : status_name(kind));
 		milter_rcpt_refused(c, &r, rest);
-		return smtp_say_recipient(c, kind, s->parameters.size, &r.route);
+		return r.refusal ? conversation_say(c, "%s", r.refusal)
+				 : smtp_say_recipient(c, kind, s->parameters.size, &r.route);
 	}
 	const char *refusal = policy_recipient(c, &r);
 	if (refusal)
@@ -302,7 +337,11 @@ status smtp_rcpt(conversation *c, slice rest)
 		refusal = milter_rcpt(c, &r, rest);
 	if (refusal)
 		return refuse_recipient(c, &r, refusal);
-	smtp_take_recipient(c, &r);
+	kind = smtp_take_recipient(c, &r);
+	if (kind != ST_OK)
+		return refuse_recipient(c, &r, kind == ST_LIMITED
+			? "450 4.7.1 The recipient passed on enough mail for one hour"
+			: "451 4.3.0 Recipient cannot be checked now; try again later");
 	s->state = AT_RCPT;
 	return conversation_say(c, "250 2.1.5 Ok");
 }

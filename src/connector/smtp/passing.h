@@ -1,0 +1,33 @@
+/* Mail that is passed on (redirections), and what comes back of it. It leaves under a return path of our own
+   (mail/srs.h) in a domain of the post office that passes it on; reports come home to that address and
+   go on to the sender. */
+#ifndef PENNYPOST_CONNECTOR_SMTP_PASSING_H
+#define PENNYPOST_CONNECTOR_SMTP_PASSING_H
+
+#include "connector/smtp/session.h"
+#include "mail/srs.h"
+
+/* The return path for mail of `sender` that `via` (an address of the post office) passes on; empty = the
+   sender's own does: he is nobody, or a domain of the same post office. */
+status passing_sender(int64_t postoffice, const mail_address *sender, const mail_address *via, arena *a,
+	slice *out);
+
+/* Who is meant by an address that was made so. ST_FOREIGN: it was not, or its domain is not ours; ST_DENIED:
+   forged; ST_TIMED_OUT: its time is over; ST_BUSY. *postoffice carries mail for it. */
+status passing_home(const mail_address *m, arena *a, mail_address *home, int64_t *postoffice);
+
+/* A recipient that is such an address, at RCPT: becomes who is meant. ST_FOREIGN: it is none. r->refusal is
+   set when it is forged or too old. */
+status passing_recipient(conversation *c, struct recipient *r);
+
+/* Takes a recipient among the message's, with those its owner wants in its place or beside it (A30-A32), and what
+   they lead on to, PASSING_DEPTH deep. Nobody gets two copies. A mailbox whose addresses lead nowhere at
+   the moment keeps the mail. ST_LIMITED: it passed on enough for one hour, and keeps no copy (T14); ST_BUSY. */
+#define PASSING_DEPTH 5
+status passing_on(conversation *c, const struct recipient *r);
+/* Whether a full mailbox needs no room, for it keeps no copy. */
+bool passing_frees(const struct recipient *r);
+/* What was passed on by one of the recipients before stays with it this time (T16). */
+void passing_stop_loops(struct smtp *s, slice header);
+
+#endif

@@ -1,0 +1,380 @@
+/* See reply.h. Order of questions: what costs nothing first. A sender who may not be who he says he is hears
+   nothing (T15), and one who was told lately is not asked about again but by the one statement that
+   reads the answer. */
+#include "connector/smtp/reply.h"
+
+#include "base/id.h"
+#include "base/log.h"
+#include "base/memory.h"
+#include "base/random.h"
+#include "base/utf8.h"
+#include "connector/smtp/passing.h"
+#include "connector/smtp/policy_inside.h"
+#include "mail/autoreply.h"
+#include "mail/compose.h"
+#include "provider/redirection.h"
+#include "provider/trace.h"
+
+#define NAMED_MOST 500 /* recipients looked at in the header */
+
+struct reply { /* one message of ours */
+	struct reply *next;
+	struct delivery d;
+	struct delivery_part part;
+	struct route route;         /* of a recipient here */
+	struct queue_recipient far; /* or at another system */
+	struct queue_envelope envelope;
+	struct answer_right right;
+	slice to;
+	const char *kind;
+	int64_t postoffice; /* of the mailbox that speaks */
+};
+
+/* ---- its text becomes a delivery */
+
+/* ST_FOREIGN and ST_OK have a place to go to; all else is nobody. */
+static status place(struct reply *r, const mail_address *to, arena *a)
+{
+	status kind = address_resolve(to->local, to->domain, 0, a, &r->route);
+
+	r->part = (struct delivery_part){.postoffice = r->postoffice};
+	if (kind == ST_OK) {
+		r->part.postoffice = r->route.postoffice;
+		r->part.recipients = &r->route;
+		r->part.n = 1;
+		return ST_OK;
+	}
+	if (kind != ST_FOREIGN || to->literal)
+		return kind == ST_FOREIGN ? ST_ABSENT : kind;
+	r->far = (struct queue_recipient){.address = mail_address_text(to, a),
+		.domain = to->domain,
+		.notify = NOTIFY_NEVER};
+	r->part.remote = &r->far;
+	r->part.m = 1;
+	return ST_OK;
+}
+
+static status write_body(struct reply *r, slice fields, slice raw)
+{
+	TRY(blob_writer_open(r->part.postoffice, &r->part.body));
+	if (r->part.n > 0)
+		TRY(blob_write(r->part.body, S("Return-Path: <>\r\n")));
+	TRY(blob_write(r->part.body, fields));
+	TRY(blob_write(r->part.body, raw));
+	TRY(blob_writer_finish(r->part.body));
+	r->part.header_size =
+		(uint32_t)(fields.size + header_size(raw) + (r->part.n > 0 ? 17 : 0));
+	return ST_OK;
+}
+
+/* Signed where it goes to others, since nothing else shows who speaks: it has no sender. */
+static status fill(struct reply *r, slice raw, arena *a)
+{
+	header_field f;
+
+	r->d.parts = &r->part;
+	r->d.n = 1;
+	r->d.sent = clock_wall();
+	if (header_find(raw, S("Message-ID"), &f))
+		r->d.message_id = header_unfold(f.value, a);
+	if (header_find(raw, S("From"), &f))
+		r->d.from = header_unfold(f.value, a);
+	r->d.right = &r->right;
+	r->d.envelope = &r->envelope;
+	r->envelope = (struct queue_envelope){
+		.lifetime = setting_number(S_queue_lifetime, &(struct setting_at){.postoffice = r->postoffice}),
+		.eight_bit = !utf8_is_ascii(raw),
+		.utf8 = !utf8_is_ascii(r->to)};
+	return write_body(r, r->part.m > 0 ? policy_sign_own(r->postoffice, raw, a) : S(""), raw);
+}
+
+static struct reply *reply_new(const struct route *who, enum answer_kind kind, const char *word, slice to,
+	arena *a)
+{
+	struct reply *r = arena_new(a, sizeof *r);
+	struct setting_at at = {.postoffice = who->postoffice, .mailbox = who->mailbox};
+
+	*r = (struct reply){.to = to, .kind = word, .postoffice = who->postoffice};
+	r->d.id = id_new();
+	r->right = (struct answer_right){who->postoffice, who->mailbox, kind, S(""),
+		setting_number(kind == ANSWER_OWNER ? S_autoreply_period : S_mailbox_full_period, &at)};
+	return r;
+}
+
+static void hang(struct incoming *in, struct reply *r)
+{
+	r->next = in->replies;
+	in->replies = r;
+	r->d.also = in->delivery.also;
+	in->delivery.also = &r->d;
+}
+
+/* ---- who hears something */
+
+static bool may_answer(const struct recipient *r)
+{
+	struct setting_at at = {r->route.postoffice, r->address.domain, r->route.mailbox};
+
+	return !r->remote && (r->route.handling & HANDLING_ANSWER) && !r->route.postmaster &&
+	       r->address.domain.size > 0 && setting_on(S_autoreply, &at);
+}
+
+/* To whom mail went in the place of a full mailbox, and the sender is to know. */
+static bool tells_full(const struct recipient *r)
+{
+	return r->full.mailbox != 0 &&
+	       !slice_same(setting_text(S_mailbox_full_notice,
+				   &(struct setting_at){.postoffice = r->full.postoffice, .mailbox = r->full.mailbox}),
+		       S("none"));
+}
+
+bool reply_wanted(const struct smtp *s)
+{
+	for (int i = 0; i < s->n; i++)
+		if (may_answer(&s->recipients[i]) || tells_full(&s->recipients[i]))
+			return !s->sender.empty;
+	return false;
+}
+
+/* Not to an address somebody else may have put there. */
+static const char *distrusted(conversation *c, const struct incoming *in)
+{
+	if (!policy_applies(c))
+		return NULL;
+	if (in->verdict.wish != DMARC_DO_NOTHING)
+		return "dmarc";
+	return policy_spf(c)->result == SPF_FAIL ? "spf" : NULL;
+}
+
+/* The sender, or who stands behind a return path of ours. */
+static status hearer(const struct smtp *s, arena *a, mail_address *out)
+{
+	mail_address home;
+	int64_t postoffice;
+	status kind = passing_home(&s->sender, a, &home, &postoffice);
+
+	*out = kind == ST_OK ? home : s->sender;
+	return kind == ST_FOREIGN ? ST_OK : kind;
+}
+
+/* ---- the owner's answer */
+
+static void silence_note(const struct incoming *in, const struct recipient *r, const char *why)
+{
+	trace_note(r->route.postoffice, in->delivery.id, TRACE_REPORTED, "kind=none mailbox=%s why=%s",
+		log_quote(r->route.mailbox_name), why);
+}
+
+static slice new_id(const mail_address *of, int64_t id, arena *a)
+{
+	return header_message_id(id, random_below(UINT64_MAX), of->domain, a);
+}
+
+static status answer_compose(const struct recipient *r, const answer *w, const struct reply *made, slice header,
+	arena *a, slice *raw)
+{
+	const struct autoreply m = {.from = mail_address_text(&r->address, a),
+		.to = made->to,
+		.reply_to = w->reply_to,
+		.subject = w->subject,
+		.text = w->text,
+		.header = header,
+		.at = {clock_wall(), 0},
+		.message_id = new_id(&r->address, made->d.id, a)};
+
+	return autoreply_compose(&m, a, raw);
+}
+
+static const char *why_not(status kind)
+{
+	switch (kind) {
+	case ST_ABSENT:
+		return "time";
+	case ST_FOREIGN:
+		return "not-named";
+	case ST_DENIED:
+		return "own";
+	case ST_EXISTS:
+		return "told";
+	default:
+		return status_name(kind);
+	}
+}
+
+static void owner_answers(struct smtp *s, struct incoming *in, const struct recipient *r, const mail_address *to,
+	const slice *named, int n)
+{
+	arena *a = &s->mail;
+	slice sender = mail_address_key(to, a), raw;
+	answer w;
+	status kind = answer_due(r->route.postoffice, r->route.mailbox, sender, named, n, a, &w);
+
+	if (kind != ST_OK) {
+		silence_note(in, r, why_not(kind));
+		return;
+	}
+	struct reply *made =
+		reply_new(&r->route, ANSWER_OWNER, "autoreply", mail_address_text(to, a), a);
+	made->right.sender = sender;
+	kind = place(made, to, a);
+	if (kind == ST_OK)
+		kind = answer_compose(r, &w, made, in->answered, a, &raw);
+	if (kind == ST_OK)
+		kind = fill(made, raw, a);
+	if (kind == ST_OK)
+		hang(in, made);
+	else
+		blob_writer_close(&made->part.body);
+	if (kind != ST_OK)
+		silence_note(in, r, status_name(kind));
+}
+
+/* Several addresses of a mailbox speak once. */
+static bool spoke_before(const struct smtp *s, int i)
+{
+	const struct recipient *r = &s->recipients[i];
+
+	for (int k = 0; k < i; k++)
+		if (may_answer(&s->recipients[k]) &&
+			s->recipients[k].route.postoffice == r->route.postoffice &&
+			s->recipients[k].route.mailbox == r->route.mailbox)
+			return true;
+	return false;
+}
+
+/* ---- full mailboxes */
+
+static status full_compose(const mail_address *full, const struct reply *made, slice header, arena *a, slice *raw)
+{
+	slice address = mail_address_text(full, a);
+	const struct autoreply m = {.from = address,
+		.to = made->to,
+		.subject = S("Mailbox full"),
+		.text = arena_format(a,
+			"The mailbox of %.*s is full.\n\nYour message was given to the postmaster instead. It may take "
+			"some time until it is read.\n",
+			SLICE_ARGS(address)),
+		.header = header,
+		.at = {clock_wall(), 0},
+		.message_id = new_id(full, made->d.id, a)};
+
+	return autoreply_compose(&m, a, raw);
+}
+
+static void full_tells(struct smtp *s, struct incoming *in, const struct recipient *r, const mail_address *to)
+{
+	arena *a = &s->mail;
+	slice raw;
+	struct reply *made = reply_new(&r->full, ANSWER_FULL, "full", mail_address_text(to, a), a);
+
+	made->right.sender = mail_address_key(to, a);
+	status kind = answer_may(&made->right);
+	if (kind == ST_OK)
+		kind = place(made, to, a);
+	if (kind == ST_OK)
+		kind = full_compose(&r->address, made, in->answered, a, &raw);
+	if (kind == ST_OK)
+		kind = fill(made, raw, a);
+	if (kind == ST_OK)
+		hang(in, made);
+	else
+		blob_writer_close(&made->part.body);
+}
+
+static bool full_before(const struct smtp *s, int i)
+{
+	for (int k = 0; k < i; k++)
+		if (s->recipients[k].full.mailbox == s->recipients[i].full.mailbox)
+			return true;
+	return false;
+}
+
+/* The postmaster's room lets it in. */
+void reply_full_notice(const struct route *full, const mail_address *sender, arena *a)
+{
+	struct setting_at at = {.postoffice = full->postoffice, .mailbox = full->mailbox};
+	struct reply *made = reply_new(full, ANSWER_FULL_NOTICE, "full", S(""), a);
+	slice domain = smtp_local_domain(), raw;
+	header_mailbox to = {full->mailbox_name, arena_format(a, "postmaster@%.*s", SLICE_ARGS(domain))};
+	const compose_field automatic = {S("Auto-Submitted"), S("auto-generated")};
+	const compose m = {.from = {S("Mail Delivery System"), to.address},
+		.to = &to,
+		.to_count = 1,
+		.subject = S("Your mailbox is full"),
+		.text = arena_format(a,
+			"Mail from %.*s did not fit into your mailbox.\n\nDelete messages you no longer need, or ask your "
+			"postmaster for more room.\n",
+			SLICE_ARGS(sender->empty ? S("a mail system") : mail_address_text(sender, a))),
+		.field = &automatic,
+		.field_count = 1,
+		.at = {clock_wall(), 0},
+		.message_id = header_message_id(made->d.id, random_below(UINT64_MAX), domain, a)};
+
+	if (!slice_same(setting_text(S_mailbox_full_notice, &at), S("both")) ||
+		answer_may(&made->right) != ST_OK)
+		return;
+	made->route = *full;
+	made->route.postmaster = true;
+	made->part = (struct delivery_part){
+		.postoffice = full->postoffice, .recipients = &made->route, .n = 1};
+	made->d.subject = m.subject;
+	if (compose_message(&m, a, &raw) == ST_OK && fill(made, raw, a) == ST_OK &&
+		deliver_run(&made->d) == ST_OK)
+		trace_note(full->postoffice, made->d.id, TRACE_DELIVERED, "mailbox=%s kind=full",
+			log_quote(full->mailbox_name));
+	blob_writer_close(&made->part.body);
+}
+
+/* ---- all of them */
+
+void reply_make(conversation *c, struct incoming *in)
+{
+	struct smtp *s = smtp_of(c);
+	mail_address to;
+	slice *named = NULL;
+	int n = 0;
+
+	if (in->answered.size == 0)
+		return;
+	const char *why = autoreply_forbidden(in->answered, &s->sender, &s->mail);
+	if (!why)
+		why = distrusted(c, in);
+	if (!why && hearer(s, &s->mail, &to) != ST_OK)
+		why = "sender";
+	if (!why)
+		autoreply_named(in->answered, NAMED_MOST, &s->mail, &named, &n);
+	for (int i = 0; i < s->n; i++) {
+		const struct recipient *r = &s->recipients[i];
+
+		if (may_answer(r) && why)
+			silence_note(in, r, why);
+		else if (may_answer(r) && !spoke_before(s, i))
+			owner_answers(s, in, r, &to, named, n);
+		if (!why && tells_full(r) && !full_before(s, i))
+			full_tells(s, in, r, &to);
+	}
+}
+
+void reply_told(struct incoming *in)
+{
+	for (const struct reply *r = in->replies; r; r = r->next) {
+		char id[ID_TEXT_SIZE + 1], cause[ID_TEXT_SIZE + 1];
+
+		if (r->d.left_out)
+			continue;
+		id_text(r->d.id, id);
+		id_text(in->delivery.id, cause);
+		metric_add(M_replies, SERVICE_NONE, 1);
+		trace_note(r->postoffice, in->delivery.id, TRACE_REPORTED, "report=%s kind=%s to=%s", id, r->kind,
+			log_quote(r->to));
+		trace_note(r->part.postoffice, r->d.id, r->part.n ? TRACE_DELIVERED : TRACE_QUEUED,
+			"recipient=%s report_on=%s", log_quote(r->to), cause);
+	}
+}
+
+void reply_close(struct incoming *in)
+{
+	for (struct reply *r = in->replies; r; r = r->next)
+		blob_writer_close(&r->part.body);
+	in->replies = NULL;
+}
