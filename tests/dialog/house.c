@@ -7,11 +7,13 @@
 #include "net/ban.h"
 #include "net/listener.h"
 #include "provider/address_map.h"
+#include "provider/answer.h"
 #include "provider/domain.h"
 #include "provider/group.h"
 #include "provider/mailbox.h"
 #include "provider/memory/memory.h"
 #include "provider/postoffice.h"
+#include "provider/redirection.h"
 #include "provider/sasl.h"
 #include "provider/setting.h"
 
@@ -348,6 +350,51 @@ static void given_dns(struct words *w)
 }
 
 /* key SELECTOR of DOMAIN */
+/* redirection of anna to x@remote.test [and y@remote.test] [kept] */
+static void given_redirection(struct words *w)
+{
+	struct play *p = w->p;
+	slice targets[30], why = {0};
+	int n = 0;
+
+	if (!word_is(w, "of"))
+		play_fails(p, "redirection of MAILBOX to ADDRESS [and ADDRESS]... [kept]");
+	int i = must_mailbox(p, must_word(w));
+	if (!word_is(w, "to"))
+		play_fails(p, "redirection of MAILBOX to ADDRESS [and ADDRESS]... [kept]");
+	do
+		targets[n++] = must_word(w);
+	while (n < 30 && word_is(w, "and"));
+	bool keep = word_is(w, "kept");
+	if (i >= 0)
+		must(p, redirection_set(house.of[i], house.mailbox[i], targets, n, keep, &tester, &p->a, &why),
+			targets[0], why);
+}
+
+/* answer of anna "text" [subject "text"] [reply-to ADDRESS] [for DAYS] */
+static void given_answer(struct words *w)
+{
+	struct play *p = w->p;
+	slice why = {0};
+
+	if (!word_is(w, "of"))
+		play_fails(p, "answer of MAILBOX \"text\"");
+	int i = must_mailbox(p, must_word(w));
+	answer a = {.text = must_word(w), .ends = USEC_NEVER};
+	if (word_is(w, "subject"))
+		a.subject = must_word(w);
+	if (word_is(w, "reply-to"))
+		a.reply_to = must_word(w);
+	if (word_is(w, "for")) {
+		slice days = must_word(w);
+		uint64_t number = 0;
+		slice_number(days, &number);
+		a.ends = clock_wall() + (usec)number * 24 * 3600 * USEC_S;
+	}
+	if (i >= 0)
+		must(p, answer_set(house.of[i], house.mailbox[i], &a, &tester, &p->a, &why), a.text, why);
+}
+
 static void given_key(struct words *w)
 {
 	slice selector = must_word(w);
@@ -365,6 +412,7 @@ static const struct {
 	{"setting", given_setting}, {"message", given_message}, {"scram", given_scram},
 	{"dns", given_dns},         {"key", given_key},         {"group", given_group},
 	{"mask", given_mask},       {"alias", given_alias},
+	{"redirection", given_redirection}, {"answer", given_answer},
 };
 
 static void given_thing(struct words *w)
@@ -544,7 +592,12 @@ static void expect_queued(struct words *w)
 			slice_same(rows[i].envid, envid) && slice_same(rows[i].orcpt, orcpt) &&
 			(told.size == 0 || slice_same(told, slice_z(told_word(&rows[i])))))
 			return;
-	play_fails(p, "nothing like that is queued, %d others are", n);
+	text others = TEXT_INIT;
+	for (int i = 0; i < n; i++)
+		text_format(&others, "; %.*s from %.*s orcpt %.*s", SLICE_ARGS(rows[i].address),
+			SLICE_ARGS(rows[i].sender), SLICE_ARGS(rows[i].orcpt));
+	play_fails(p, "nothing like that is queued, %d others are%.*s", n, SLICE_ARGS(text_slice(&others)));
+	text_free(&others);
 }
 
 static int queued_count(struct play *p)

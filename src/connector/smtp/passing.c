@@ -4,16 +4,21 @@
 #include "provider/redirection.h"
 #include "provider/srs_key.h"
 
+static bool is_trouble(status kind)
+{
+	return kind == ST_BUSY || kind == ST_TIMED_OUT || kind == ST_CANCELLED || kind == ST_BROKEN;
+}
+
 /* ---- there */
 
 /* The post office of a domain; 0 when it is not ours. Whether anybody has the address does not matter. */
 static status office_of(const mail_address *m, arena *a, int64_t *postoffice)
 {
 	struct route r = {0};
-	status kind = address_resolve(S("postmaster"), m->domain, 0, a, &r);
+	status kind = address_lead(S("postmaster"), m->domain, 0, a, &r);
 
-	*postoffice = kind == ST_OK || kind == ST_FULL || kind == ST_DENIED ? r.postoffice : 0;
-	return kind == ST_BUSY || kind == ST_TIMED_OUT || kind == ST_CANCELLED ? kind : ST_OK;
+	*postoffice = r.postoffice;
+	return is_trouble(kind) ? kind : ST_OK;
 }
 
 static slice domain_for(int64_t postoffice, const mail_address *via, arena *a)
@@ -158,11 +163,6 @@ static rcpt_parameters dsn_for(const struct recipient *of, bool alone)
 		dsn.notify = dsn.notify ? dsn.notify : NOTIFY_NEVER;
 	}
 	return dsn;
-}
-
-static bool is_trouble(status kind)
-{
-	return kind == ST_BUSY || kind == ST_TIMED_OUT || kind == ST_CANCELLED || kind == ST_BROKEN;
 }
 
 /* One address a mailbox passes its mail on to. ST_ABSENT: it leads nowhere now; ST_LIMITED. */
