@@ -55,12 +55,27 @@ size_t slice_find_last(slice s, char c)
 	return found ? (size_t)(found - s.at) : s.size;
 }
 
+/* memmem() looks at every octet of a text for two of them; the first one is mostly rare. */
+static size_t search_pair(slice s, const char *pair)
+{
+	const char *at = s.at, *end = s.at + s.size - 1;
+
+	while (at < end && (at = memchr(at, pair[0], (size_t)(end - at)))) {
+		if (at[1] == pair[1])
+			return (size_t)(at - s.at);
+		at++;
+	}
+	return s.size;
+}
+
 size_t slice_search(slice s, slice part)
 {
 	if (part.size == 0)
 		return 0;
 	if (part.size > s.size)
 		return s.size;
+	if (part.size == 2)
+		return search_pair(s, part.at);
 	const char *found = memmem(s.at, s.size, part.at, part.size);
 	return found ? (size_t)(found - s.at) : s.size;
 }

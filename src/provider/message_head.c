@@ -136,7 +136,7 @@ static status read_open(struct reading *r, arena *a)
 
 	for (int i = 0; i < r->n; i++)
 		ids[i] = r->messages[r->open[i]];
-	TRY(message_facts(r->postoffice, ids, r->n, a, &r->facts));
+	TRY(message_envelopes(r->postoffice, ids, r->n, a, &r->facts));
 	for (int i = 0; i < r->n; i++) {
 		r->blobs[i] = r->facts[i].blob;
 		r->read[i] = r->blobs[i] == 0;

@@ -91,12 +91,21 @@ static slice header_of(const struct look *l)
 	return slice_until(near, header_size(near));
 }
 
+/* A word without blanks stands in no field of a header in which it does not stand as it is, when that is ASCII
+   without encoded words. */
+static bool is_not_above(slice header, const struct needle *n)
+{
+	return n->one_word && slice_search_nocase(header, n->folded) == header.size && utf8_is_ascii(header) &&
+	       slice_search(header, S("=?")) == header.size;
+}
+
 bool look_header(struct look *l, slice field, const struct needle *n)
 {
-	header_walk walk = header_walk_of(header_of(l));
+	slice header = header_of(l);
+	header_walk walk = header_walk_of(header);
 	header_field f;
 
-	if (!begin(l))
+	if (!begin(l) || is_not_above(header, n))
 		return false;
 	while (header_next_named(&walk, field, &f))
 		if (value_contains(f.value, n, &l->scratch))
@@ -300,7 +309,7 @@ static status batch_look(struct looking *k, int64_t postoffice, const int64_t *m
 	int64_t blobs[BATCH];
 	struct message_fact *facts;
 	arena a = ARENA_INIT;
-	status s = message_facts(postoffice, messages, n, &a, &facts);
+	status s = message_envelopes(postoffice, messages, n, &a, &facts);
 
 	for (int i = 0; s == ST_OK && i < n; i++) {
 		blobs[i] = facts[i].blob;

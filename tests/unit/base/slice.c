@@ -67,6 +67,10 @@ Test(slice, finds_characters_and_parts)
 	cr_expect_eq(slice_search(S("on"), S("one")), 2);
 	cr_expect_eq(slice_search(S("one"), S("")), 0);
 	cr_expect_eq(slice_search(EMPTY, S("one")), 0);
+	cr_expect_eq(slice_search(S("a==?b"), S("=?")), 2);
+	cr_expect_eq(slice_search(S("a=b="), S("=?")), 4);
+	cr_expect_eq(slice_search(slice_until(S("a=?"), 2), S("=?")), 2, "looks behind the end");
+	cr_expect_eq(slice_search(S("=?"), S("=?")), 0);
 	cr_expect_eq(slice_search_nocase(S("one tWo"), S("Two")), 4);
 	cr_expect_eq(slice_search_nocase(S("one tw"), S("two")), 6);
 	cr_expect_eq(slice_search_nocase(EMPTY, EMPTY), 0);
