@@ -88,6 +88,11 @@ fuzz_programs += fuzz_esmtp_param
 fuzz_esmtp_param_SOURCES = tests/fuzz/esmtp_param.c
 fuzz_esmtp_param_LDADD = $(fuzz_main) $(floor_mail)
 
+EXTRA_DIST += tests/fuzz/corpus/downgrade
+fuzz_programs += fuzz_downgrade
+fuzz_downgrade_SOURCES = tests/fuzz/downgrade.c
+fuzz_downgrade_LDADD = $(fuzz_main) $(floor_mail)
+
 EXTRA_DIST += tests/fuzz/corpus/header
 fuzz_programs += fuzz_header
 fuzz_header_SOURCES = tests/fuzz/header.c
