@@ -1,5 +1,6 @@
 # Documents that are shipped; a line each, so that changes do not meet.
 EXTRA_DIST += README.md
+EXTRA_DIST += doc/addresses.md
 EXTRA_DIST += doc/architecture.md
 EXTRA_DIST += doc/base.md
 EXTRA_DIST += doc/commands.md

@@ -4,6 +4,9 @@
 
 #include "mail/address.h"
 #include "provider/address_map.h"
+#include "provider/group.h"
+#include "provider/internal.h"
+#include "provider/resolve.h"
 
 /* The address apart, and the domain it lies in. */
 static status take_apart(struct cli *c, slice written, mail_address *m, domain **d)
@@ -13,28 +16,91 @@ static status take_apart(struct cli *c, slice written, mail_address *m, domain *
 	return cli_find_domain(c, m->domain, d);
 }
 
-status cli_address_add(struct cli *c)
+static status added(struct cli *c, status kind, slice written, slice target, slice why)
 {
-	slice written = cli_text(c, "ADDRESS"), why = S("");
-	mailbox *m;
-	TRY(cli_find_mailbox(c, cli_text(c, "MAILBOX"), &m));
-	status kind = address_make(m->postoffice, written, m->id, &c->by, &c->a, &why);
-	if (kind == ST_EXISTS || kind == ST_INVALID)
-		return cli_fail(c, kind,
+	if (kind == ST_EXISTS || kind == ST_INVALID || kind == ST_LIMITED)
+		return cli_fail(c, kind == ST_LIMITED ? ST_INVALID : kind,
 			"`pennypost domain list` shows its domains, `address list` its addresses",
 			"%.*s cannot be added: %.*s", SLICE_ARGS(written), SLICE_ARGS(why));
 	TRY(kind);
 	return cli_did(c,
-		json_pack("{s:o,s:o}", "address", json_slice(written), "mailbox",
-			json_slice(cli_text(c, "MAILBOX"))),
-		"%.*s leads to the mailbox %.*s", SLICE_ARGS(written),
-		SLICE_ARGS(cli_text(c, "MAILBOX")));
+		json_pack("{s:o,s:o}", "address", json_slice(written), "leads_to", json_slice(target)),
+		"%.*s leads to %.*s", SLICE_ARGS(written), SLICE_ARGS(target));
+}
+
+/* A target as the map keeps it: NAME@POSTOFFICE is [SF:POSTOFFICE/NAME]. */
+static slice internal_of(slice target, arena *a)
+{
+	slice name, owner;
+
+	if (slice_starts(target, S("[")) || slice_find(target, '@') == target.size)
+		return target;
+	cli_split(target, &name, &owner);
+	return arena_format(a, "[SF:%.*s/%.*s]", SLICE_ARGS(owner), SLICE_ARGS(name));
+}
+
+static status add_mask(struct cli *c, slice written, slice target)
+{
+	mail_address m;
+	domain *d;
+	slice why = S("");
+
+	TRY(take_apart(c, written, &m, &d));
+	return added(c,
+		address_mask_set(d->postoffice, written, internal_of(target, &c->a), cli_number(c, "--place", -1),
+			&c->by, &c->a, &why),
+		written, target, why);
+}
+
+/* ST_ABSENT: it names no group. */
+static status find_group(struct cli *c, slice target, group **out)
+{
+	slice name, owner;
+	postoffice *p;
+
+	cli_split(target, &name, &owner);
+	TRY(postoffice_find(owner, &c->a, &p));
+	if (mailbox_find(p->id, name, &c->a, &(mailbox *){NULL}) == ST_OK)
+		return ST_ABSENT;
+	return group_find(p->id, name, &c->a, out);
+}
+
+status cli_address_add(struct cli *c)
+{
+	slice written = cli_text(c, "ADDRESS"), target = cli_text(c, "TARGET"), why = S("");
+	mailbox *m;
+	group *g;
+	if (internal_is_mask(slice_until(written, slice_find(written, '@'))) || slice_starts(target, S("[")))
+		return add_mask(c, written, target);
+	if (cli_has(c, "--place"))
+		return cli_misused(c, "put * or ? into the address", "--place is for masks");
+	status kind = find_group(c, target, &g);
+	if (kind == ST_OK)
+		return added(c, address_make_group(g->postoffice, written, g->id, &c->by, &c->a, &why), written, target,
+			why);
+	if (kind != ST_ABSENT)
+		return kind;
+	TRY(cli_find_mailbox(c, target, &m));
+	return added(c, address_make(m->postoffice, written, m->id, &c->by, &c->a, &why), written, target, why);
 }
 
 struct listing {
 	json_t *rows;
 	int64_t mailbox; /* 0 = all */
 };
+
+static status add_masks(struct cli *c, const postoffice *p, json_t *rows)
+{
+	address_mask *found;
+	int n;
+
+	TRY(address_mask_list(p->id, S(""), &c->a, &found, &n));
+	for (int i = 0; i < n; i++)
+		json_array_append_new(rows,
+			json_pack("{s:o,s:o,s:I}", "address", json_slice(found[i].mask), "leads_to",
+				json_slice(found[i].target), "place", (json_int_t)found[i].place));
+	return ST_OK;
+}
 
 static status add_rows(struct cli *c, const postoffice *p, void *arg)
 {
@@ -47,20 +113,20 @@ static status add_rows(struct cli *c, const postoffice *p, void *arg)
 		for (int i = 0; i < n; i++) {
 			slice box = arena_format(&c->a, "%.*s@%.*s",
 				SLICE_ARGS(found[i].mailbox_name), SLICE_ARGS(p->name));
-			json_array_append_new(
-				l->rows, json_pack("{s:o,s:o}", "address", json_slice(found[i].key),
-						 "mailbox", json_slice(box)));
+			json_array_append_new(l->rows,
+				json_pack("{s:o,s:o,s:o}", "address", json_slice(found[i].key), "leads_to",
+					json_slice(box), found[i].group ? "group" : "mailbox", json_slice(box)));
 		}
 		if (n > 0)
 			after = found[n - 1].key;
 	}
-	return ST_OK;
+	return l->mailbox ? ST_OK : add_masks(c, p, l->rows);
 }
 
 status cli_address_list(struct cli *c)
 {
 	static const struct cli_column columns[] = {
-		{"address", "ADDRESS"}, {"mailbox", "MAILBOX"}, {NULL}};
+		{"address", "ADDRESS"}, {"leads_to", "LEADS TO"}, {"place", "PLACE"}, {NULL}};
 	slice name = cli_text(c, "--postoffice"), box;
 	mailbox *m = NULL;
 	if (cli_has(c, "--mailbox")) {
@@ -84,6 +150,8 @@ status cli_address_remove(struct cli *c)
 	TRY(take_apart(c, written, &m, &d));
 	status kind = address_remove(d->postoffice, written, &c->by);
 	if (kind == ST_ABSENT)
+		kind = address_mask_remove(d->postoffice, written, &c->by);
+	if (kind == ST_ABSENT)
 		return cli_fail(c, kind, "`pennypost address list` shows those there are",
 			"there is no address %.*s", SLICE_ARGS(written));
 	TRY(kind);
@@ -101,16 +169,44 @@ static const struct {
 	{ST_FOREIGN, "554 5.7.1", "is refused: its domain is not one of this system"},
 	{ST_DENIED, "550 5.2.1", "is refused: its domain, post office or mailbox is disabled"},
 	{ST_FULL, "452 4.2.2", "is put off: the mailbox is over its quota"},
+	{ST_LIMITED, "550 5.2.4", "is refused: the group leads to too many recipients"},
 };
+
+/* Those a group, or an address that leads elsewhere, leads to. */
+static status say_leads(struct cli *c, json_t *facts, slice written, const struct resolution *to)
+{
+	json_t *all = json_array();
+	int outside = 0, without = 0;
+
+	for (int i = 0; i < to->n; i++) {
+		const struct destination *d = &to->to[i];
+		slice who = d->remote || d->route.mailbox_name.size == 0 ? d->address
+			: arena_format(&c->a, "%.*s@%.*s", SLICE_ARGS(d->route.mailbox_name),
+				SLICE_ARGS(to->route.postoffice_name));
+
+		outside += d->remote;
+		without += d->kind != ST_OK;
+		json_array_append_new(all, json_pack("{s:o,s:b,s:s}", d->remote ? "address" : "mailbox",
+			json_slice(who), "accepted", d->kind == ST_OK, "reason", status_name(d->kind)));
+	}
+	json_object_set_new(facts, "leads_to", all);
+	if (to->n == 1 && outside == 1)
+		return cli_did(c, facts, "%.*s is accepted and leads to %.*s at another system (250 2.1.5)",
+			SLICE_ARGS(written), SLICE_ARGS(to->to[0].address));
+	return cli_did(c, facts,
+		"%.*s is accepted and leads to %d recipients, %d of them at other systems; %d of them get nothing now "
+		"(250 2.1.5)",
+		SLICE_ARGS(written), to->n, outside, without);
+}
 
 status cli_address_resolve(struct cli *c)
 {
 	slice written = cli_text(c, "ADDRESS");
 	mail_address m;
-	struct route to;
+	struct resolution to;
 	if (mail_address_parse(written, &c->a, &m) != ST_OK)
 		return ST_INVALID;
-	status kind = address_resolve(m.local, m.domain, 0, &c->a, &to);
+	status kind = resolve(m.local, m.domain, 0, NULL, &c->a, &to);
 	for (size_t i = 0; i < sizeof replies / sizeof *replies; i++) {
 		if (kind != replies[i].kind)
 			continue;
@@ -121,13 +217,15 @@ status cli_address_resolve(struct cli *c)
 		if (kind != ST_OK)
 			return cli_did(c, facts, "%.*s %s (%s)", SLICE_ARGS(written),
 				replies[i].sentence, replies[i].reply);
-		slice box = arena_format(&c->a, "%.*s@%.*s", SLICE_ARGS(to.mailbox_name),
-			SLICE_ARGS(to.postoffice_name));
+		if (to.n > 0)
+			return say_leads(c, facts, written, &to);
+		slice box = arena_format(&c->a, "%.*s@%.*s", SLICE_ARGS(to.route.mailbox_name),
+			SLICE_ARGS(to.route.postoffice_name));
 		json_object_set_new(facts, "mailbox", json_slice(box));
-		json_object_set_new(facts, "catch_all", json_boolean(to.caught));
+		json_object_set_new(facts, "catch_all", json_boolean(to.route.caught));
 		return cli_did(c, facts, "%.*s %s and leads to the mailbox %.*s%s (%s)",
 			SLICE_ARGS(written), replies[i].sentence, SLICE_ARGS(box),
-			to.caught ? " as catch-all" : "", replies[i].reply);
+			to.route.caught ? " as catch-all" : "", replies[i].reply);
 	}
 	return kind;
 }

@@ -9,9 +9,10 @@ static const char *state_word(enum domain_state s)
 
 static json_t *facts_of(const domain *d, slice owner)
 {
-	return json_pack("{s:o,s:o,s:s,s:o,s:o,s:o}", "name", json_slice(d->name), "postoffice",
+	return json_pack("{s:o,s:o,s:s,s:o,s:o,s:o,s:o}", "name", json_slice(d->name), "postoffice",
 		json_slice(owner), "state", state_word(d->state), "abuse", json_slice(d->abuse),
-		"postmaster", json_slice(d->postmaster), "catch_all", json_slice(d->catch_all));
+		"postmaster", json_slice(d->postmaster), "catch_all", json_slice(d->catch_all), "stands_for",
+		json_slice(d->stands_for));
 }
 
 status cli_domain_add(struct cli *c)
@@ -31,6 +32,21 @@ status cli_domain_add(struct cli *c)
 		SLICE_ARGS(p->name));
 }
 
+status cli_domain_alias(struct cli *c)
+{
+	slice name = cli_text(c, "ALIAS"), why = S("");
+	domain *d;
+
+	TRY(cli_find_domain(c, cli_text(c, "DOMAIN"), &d));
+	status kind = domain_alias(d->postoffice, name, d->name, &c->by, &c->a, &why);
+	if (kind == ST_EXISTS || kind == ST_INVALID)
+		return cli_fail(c, kind, "`pennypost domain show` tells whose a domain is",
+			"the domain %.*s cannot be added: %.*s", SLICE_ARGS(name), SLICE_ARGS(why));
+	TRY(kind);
+	return cli_did(c, json_pack("{s:o,s:o}", "domain", json_slice(name), "stands_for", json_slice(d->name)),
+		"The domain %.*s stands for %.*s", SLICE_ARGS(name), SLICE_ARGS(d->name));
+}
+
 static status add_rows(struct cli *c, const postoffice *p, void *arg)
 {
 	domain *rows;
@@ -45,7 +61,7 @@ status cli_domain_list(struct cli *c)
 {
 	static const struct cli_column columns[] = {{"name", "DOMAIN"},
 		{"postoffice", "POST OFFICE"}, {"state", "STATE"}, {"abuse", "ABUSE"},
-		{"postmaster", "POSTMASTER"}, {"catch_all", "CATCH-ALL"}, {NULL}};
+		{"postmaster", "POSTMASTER"}, {"catch_all", "CATCH-ALL"}, {"stands_for", "STANDS FOR"}, {NULL}};
 	json_t *rows = json_array();
 	status kind = cli_each_postoffice(c, cli_text(c, "--postoffice"), add_rows, rows);
 	if (kind == ST_OK)
@@ -59,7 +75,7 @@ static status show(struct cli *c, const domain *d)
 {
 	static const struct cli_column columns[] = {{"name", "domain"},
 		{"postoffice", "post office"}, {"state", "state"}, {"abuse", "abuse@ goes to"},
-		{"postmaster", "postmaster@ goes to"}, {"catch_all", "catch-all"}, {NULL}};
+		{"postmaster", "postmaster@ goes to"}, {"catch_all", "catch-all"}, {"stands_for", "stands for"}, {NULL}};
 	return cli_facts(c, facts_of(d, cli_postoffice_name(c, d->postoffice)), columns);
 }
 

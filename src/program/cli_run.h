@@ -25,6 +25,7 @@ status cli_postoffice_remove(struct cli *c);
 
 /* cli_domain.c */
 status cli_domain_add(struct cli *c);
+status cli_domain_alias(struct cli *c);
 status cli_domain_list(struct cli *c);
 status cli_domain_show(struct cli *c);
 status cli_domain_set(struct cli *c);
@@ -55,6 +56,15 @@ status cli_mailbox_forward(struct cli *c);
 status cli_mailbox_autoreply(struct cli *c);
 status cli_srs_list(struct cli *c);
 status cli_srs_rotate(struct cli *c);
+
+/* cli_group.c */
+status cli_group_add(struct cli *c);
+status cli_group_list(struct cli *c);
+status cli_group_show(struct cli *c);
+status cli_group_set(struct cli *c);
+status cli_group_remove(struct cli *c);
+status cli_group_members(struct cli *c);
+status cli_group_import(struct cli *c);
 
 /* cli_address.c */
 status cli_address_add(struct cli *c);

@@ -13,6 +13,10 @@
 #define ONE_OF(name, flags, words, sentence) {name, CLI_WORD, flags, sentence, words}
 
 #define MAILBOX_ARGUMENT NEED("MAILBOX", MAILBOX, "the mailbox, as NAME@POSTOFFICE")
+#define GROUP_ARGUMENT NEED("GROUP", MAILBOX, "the group, as NAME@POSTOFFICE")
+#define GROUP_POSTING                                                                              \
+	ONE_OF("--posting", 0, "usual|anyone|members|postoffice",                                  \
+		"who may send to it (usual: anybody, but its post office alone when it has members at other systems)")
 #define POSTOFFICE_ARGUMENT NEED("POSTOFFICE", NAME, "the post office")
 #define DOMAIN_ARGUMENT NEED("DOMAIN", DOMAIN, "the full domain name")
 #define SETTING_SCOPE                                                                              \
@@ -47,6 +51,7 @@ const struct cli_group cli_groups[] = {
 	{"dkim", "Keys by which domains sign their mail"},
 	{"mailbox", "Mailboxes, which are accounts"},
 	{"address", "Mail addresses and where they lead"},
+	{"group", "Groups: addresses that lead to many"},
 	{"folder", "Folders of mailboxes"},
 	{"message", "Stored messages"},
 	{"mail", "Sending mail"},
@@ -119,6 +124,11 @@ const struct cli_command cli_commands[] = {
 		{DOMAIN_ARGUMENT, {"--postoffice", CLI_NAME, CLI_NEEDED, "the post office it belongs to", NULL},
 			MAY("--with-mailboxes", FLAG, "gives an address in it to every present mailbox too")},
 		"domain add demo.test --postoffice demo --with-mailboxes", NULL},
+	{"domain alias", CLI_STORE, cli_domain_alias,
+		"Adds a domain that stands for another one of the same post office: it has that one's addresses.",
+		{NEED("ALIAS", DOMAIN, "the new domain"), DOMAIN_ARGUMENT}, "domain alias demo.example demo.test",
+		"Its mail goes where the other domain's targets, masks and addresses say; it has none of its own. `pennypost "
+		"domain remove` takes it away."},
 	{"domain list", CLI_STORE, cli_domain_list, "Lists domains.",
 		{MAY("--postoffice", NAME, "only those of this post office")}, "domain list", NULL},
 	{"domain show", CLI_STORE, cli_domain_show, "Shows a domain's state and targets.",
@@ -220,10 +230,16 @@ const struct cli_command cli_commands[] = {
 		"mailbox logon-test anna@demo --password -",
 		"Counts like any other logon: failures slow down the account's next ones."},
 
-	{"address add", CLI_STORE, cli_address_add, "Adds an address to a mailbox.",
-		{NEED("ADDRESS", ADDRESS, "the address, in a domain of the mailbox's post office"),
-			MAILBOX_ARGUMENT},
-		"address add sales@demo.test anna@demo", NULL},
+	{"address add", CLI_STORE, cli_address_add,
+		"Adds an address to a mailbox or group, or says where addresses of a kind lead.",
+		{NEED("ADDRESS", ADDRESS, "the address; with * or ? in its local part a mask for those nobody has"),
+			NEED("TARGET", TEXT,
+				"the mailbox or group, as NAME@POSTOFFICE; or [SMTP:ADDRESS], [SMTP:*], [SMTP:*@DOMAIN] at another system"),
+			MAY("--place", COUNT, "of a mask: those with smaller numbers are asked first (default: behind the others)")},
+		"address add sales@demo.test anna@demo",
+		"An exact address counts first, then the one without its detail (setting address_separators), then masks in their "
+		"order, then the domain's catch-all. In a mask * stands for anything and ? for one character. Whoever may "
+		"send here may send to what leads to another system, so name it with care."},
 	{"address list", CLI_STORE, cli_address_list, "Lists addresses and their mailboxes.",
 		{MAY("--mailbox", MAILBOX, "only those of this mailbox"),
 			MAY("--postoffice", NAME, "only those of this post office")},
@@ -233,6 +249,31 @@ const struct cli_command cli_commands[] = {
 	{"address resolve", CLI_STORE, cli_address_resolve,
 		"Tells where an address leads and what SMTP answers to it; 1 when it is refused.",
 		{NEED("ADDRESS", ADDRESS, "the address")}, "address resolve sales@demo.test", NULL},
+
+	{"group add", CLI_STORE, cli_group_add, "Makes a group.",
+		{GROUP_ARGUMENT, {"--address", CLI_ADDRESS, CLI_MANY, "address of it; may be repeated", NULL},
+			MAY("--title", TEXT, "its name for people"), GROUP_POSTING},
+		"group add team@demo --address team@demo.test",
+		"Its name cannot be changed later. More addresses come by `pennypost address add`, members by `pennypost group "
+		"members` and `pennypost group import`."},
+	{"group list", CLI_STORE, cli_group_list, "Lists groups.",
+		{MAY("--postoffice", NAME, "only those of this post office")}, "group list --postoffice demo", NULL},
+	{"group show", CLI_STORE, cli_group_show, "Shows a group and its addresses.", {GROUP_ARGUMENT},
+		"group show team@demo", NULL},
+	{"group set", CLI_STORE, cli_group_set, "Changes a group's title and who may send to it.",
+		{GROUP_ARGUMENT, MAY("--title", TEXT, "its name for people"), GROUP_POSTING},
+		"group set team@demo --posting members",
+		"With anyone, everybody can send to its members at other systems through it: such a group relays."},
+	{"group remove", CLI_STORE, cli_group_remove, "Removes a group with its addresses.", {GROUP_ARGUMENT, YES},
+		"group remove team@demo --yes", NULL},
+	{"group members", CLI_STORE, cli_group_members, "Lists a group's members; adds and removes some before.",
+		{GROUP_ARGUMENT, {"--add", CLI_ADDRESS, CLI_MANY, "a new member; may be repeated", NULL},
+			{"--remove", CLI_ADDRESS, CLI_MANY, "no member any more; may be repeated", NULL}},
+		"group members team@demo --add anna@demo.test --add ben@example.org",
+		"Members are addresses here, of other groups, or at other systems, which those of other post offices are too."},
+	{"group import", CLI_STORE, cli_group_import, "Adds members from a file, one address a line; all or none.",
+		{GROUP_ARGUMENT, NEED("FILE", FILE, "the file, - for standard input")}, "group import team@demo members.txt",
+		"What follows a comma, semicolon or tab in a line is left out, as are empty lines and those that begin with #."},
 
 	{"folder list", CLI_STORE, cli_folder_list,
 		"Lists a mailbox's folders, the levels above them and its subscriptions.", {MAILBOX_ARGUMENT},
