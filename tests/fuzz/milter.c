@@ -28,7 +28,7 @@ static void must(bool holds)
 static stream *stream_on(slice bytes)
 {
 	int in = memfd_create("in", MFD_CLOEXEC), out = memfd_create("out", MFD_CLOEXEC);
-	stream *s;
+	stream *s = NULL;
 
 	must(in >= 0 && out >= 0 && write(in, bytes.at, bytes.size) == (ssize_t)bytes.size);
 	must(lseek(in, 0, SEEK_SET) == 0 && stream_open(in, out, &s) == ST_OK);

@@ -361,6 +361,9 @@ static const char *tell_mail(conversation *c, struct milter *m, slice parameters
 
 	m->failed = m->done = false;
 	m->waits = 0;
+	/* One that was started anew since the last message has hung up. */
+	if (m->stream && !m->left && !stream_is_quiet(m->stream))
+		stream_close(&m->stream);
 	if (!m->stream && !m->left)
 		refusal = begin(c, m);
 	if (refusal || !is_on(m))

@@ -1,5 +1,6 @@
-/* How settings write DNS blacklists, and what of it is refused when it is set. */
+/* How settings write DNS blacklists and milters, and what of it is refused when it is set. */
 #include "provider/dnsbl_service.h"
+#include "provider/milter_service.h"
 #include "provider/setting.h"
 
 #include <criterion/criterion.h>
@@ -45,5 +46,47 @@ Test(services, are_refused_when_they_make_no_sense)
 	cr_expect_eq(setting_check(S_dnsbl_services, S("bl.test bl.test=nonsense"), &a, &normal, &why), ST_INVALID);
 	cr_expect(slice_search(why, S("\"bl.test=nonsense\" is none")) < why.size, "%.*s", SLICE_ARGS(why));
 	cr_expect_eq(setting_check(S_dnsbl_allow_services, S("bl/XX"), &a, &normal, &why), ST_INVALID);
+	arena_release(&a);
+}
+
+Test(services, milters_are_read)
+{
+	struct milter_service m;
+
+	cr_assert_eq(milter_service_parse(S("inet:8891@127.0.0.1"), &m), ST_OK);
+	cr_expect(slice_same(m.host, S("127.0.0.1")) && slice_same(m.name, S("inet:8891@127.0.0.1")));
+	cr_expect(m.port == 8891 && m.path.size == 0 && m.version == 6);
+	cr_expect(m.connect == 0 && m.command == 0 && m.end == 0 && m.otherwise == MILTER_DEFAULT_NONE);
+	cr_assert_eq(milter_service_parse(S("inet6:1@::1,version=2"), &m), ST_OK);
+	cr_expect(slice_same(m.host, S("::1")) && m.port == 1 && m.version == 2);
+	cr_assert_eq(milter_service_parse(S("local:/run/m.sock,name=m,connect=1s,command=500ms,end=5min,"
+					    "default=REJECT"), &m), ST_OK);
+	cr_expect(slice_same(m.path, S("/run/m.sock")) && m.host.size == 0 && slice_same(m.name, S("m")));
+	cr_expect(m.connect == USEC_S && m.command == 500 * USEC_MS && m.end == 300 * USEC_S);
+	cr_expect_eq(m.otherwise, MILTER_REJECTS);
+}
+
+Test(services, milters_are_refused_when_they_make_no_sense)
+{
+	static const char *const bad[] = {"", "inet", "inet:25", "inet:@127.0.0.1", "inet:0@127.0.0.1",
+		"inet:65536@127.0.0.1", "inet:25@::1", "inet6:25@127.0.0.1", "inet:25@host", "unix:", "unix:/",
+		"unix:run", "unix:/x,", "unix:/x,name=", "unix:/x,name=a\"b", "unix:/x,end=2h", "unix:/x,end=",
+		"unix:/x,connect=99ms", "unix:/x,default=", "unix:/x,version=1", "unix:/x,version=7",
+		"unix:/x,colour=red", "unix:/x,name"};
+	struct milter_service m;
+	arena a = ARENA_INIT;
+	slice normal, why;
+	char path[160] = "unix:/";
+
+	for (size_t i = 0; i < sizeof bad / sizeof *bad; i++)
+		cr_expect_eq(milter_service_parse(slice_z(bad[i]), &m), ST_INVALID, "%s", bad[i]);
+	memset(path + 6, 'x', MILTER_PATH_MOST - 1);
+	cr_expect_eq(milter_service_parse(slice_of(path, 5 + MILTER_PATH_MOST), &m), ST_OK);
+	path[5 + MILTER_PATH_MOST] = 'x';
+	cr_expect_eq(milter_service_parse(slice_of(path, 6 + MILTER_PATH_MOST), &m), ST_INVALID);
+	cr_expect_eq(setting_check(S_smtp_milters, S(" unix:/a  inet:1@::1 "), &a, &normal, &why), ST_INVALID);
+	cr_expect(slice_search(why, S("\"inet:1@::1\" is none")) < why.size, "%.*s", SLICE_ARGS(why));
+	cr_expect_eq(setting_check(S_submission_milters, S(" unix:/a  unix:/b "), &a, &normal, &why), ST_OK);
+	cr_expect(slice_same(normal, S("unix:/a unix:/b")));
 	arena_release(&a);
 }
