@@ -122,6 +122,29 @@ Test(blob, brings_big_bodies_back_in_bounded_memory)
 #endif
 }
 
+/* In memory, held as segments, and stored already. */
+Test(blob, is_read_back_while_it_is_written)
+{
+	static const uint64_t sizes[] = {0, 100, 131072, 300000, 6 << 20};
+	struct route to = store_mailbox(store_postoffice(), "anna", 0);
+
+	for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++) {
+		struct source s = {.state = i}, again = s;
+		struct compare c = {.source = s};
+		char *body = malloc((size_t)sizes[i] + 1);
+		blob_writer *w;
+
+		source_fill(&again, body, (size_t)sizes[i]);
+		cr_assert_eq(blob_writer_open(to.postoffice, &w), ST_OK);
+		cr_assert_eq(blob_write(w, slice_of(body, (size_t)sizes[i])), ST_OK);
+		cr_assert_eq(blob_writer_each(w, compare_each, &c), ST_OK);
+		cr_assert_eq(c.seen, sizes[i]);
+		cr_assert_not(c.differs);
+		blob_writer_close(&w);
+		free(body);
+	}
+}
+
 static status gather(slice bytes, void *arg)
 {
 	text_add(arg, bytes);
