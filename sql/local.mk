@@ -11,7 +11,8 @@ sql_schema = \
 	sql/schema/0009-handling.sql \
 	sql/schema/0010-groups.sql \
 	sql/schema/0011-folder-page.sql \
-	sql/schema/0012-runner.sql
+	sql/schema/0012-runner.sql \
+	sql/schema/0013-route.sql
 sql_statements = \
 	sql/statement/address_map.sql \
 	sql/statement/annotation.sql \
@@ -43,6 +44,7 @@ sql_statements = \
 	sql/statement/session.sql \
 	sql/statement/setting.sql \
 	sql/statement/srs_key.sql \
+	sql/statement/tls_result.sql \
 	sql/statement/trace.sql \
 	sql/statement/view.sql
 EXTRA_DIST += $(sql_schema) $(sql_statements) sql/statements.awk sql/migrations.awk

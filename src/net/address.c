@@ -215,6 +215,49 @@ bool net_address_is_loopback(const net_address *a)
 	return a->family == 6 && memcmp(a->ip, one, 16) == 0;
 }
 
+struct reserved {
+	uint8_t bits, ip[16];
+};
+
+static bool stands_in(const struct reserved *rows, size_t n, const uint8_t *ip)
+{
+	for (size_t i = 0; i < n; i++) {
+		unsigned whole = rows[i].bits / 8, rest = rows[i].bits % 8;
+
+		if (memcmp(rows[i].ip, ip, whole) == 0 &&
+			(rest == 0 || (rows[i].ip[whole] ^ ip[whole]) >> (8 - rest) == 0))
+			return true;
+	}
+	return false;
+}
+
+/* RFC 6890 and its registry. */
+static bool four_is_private(const uint8_t *ip)
+{
+	static const struct reserved rows[] = {{8, {0}}, {8, {10}}, {10, {100, 64}}, {8, {127}}, {16, {169, 254}},
+		{12, {172, 16}}, {24, {192, 0, 0}}, {16, {192, 168}}, {15, {198, 18}}, {3, {224}}};
+
+	return stands_in(rows, sizeof rows / sizeof *rows, ip);
+}
+
+bool net_address_is_private(const net_address *a)
+{
+	static const struct reserved mapped = {96, {[10] = 0xff, 0xff}}, nat64 = {96, {0, 0x64, 0xff, 0x9b}},
+		six_to_four = {16, {0x20, 0x02}};
+	static const struct reserved rows[] = {{96, {0}}, {48, {0, 0x64, 0xff, 0x9b, 0, 1}}, {64, {1}}, {7, {0xfc}},
+		{10, {0xfe, 0x80}}, {10, {0xfe, 0xc0}}, {8, {0xff}}};
+
+	if (a->family == 4)
+		return four_is_private(a->ip);
+	if (a->family != 6)
+		return true;
+	if (stands_in(&mapped, 1, a->ip) || stands_in(&nat64, 1, a->ip))
+		return four_is_private(a->ip + 12);
+	if (stands_in(&six_to_four, 1, a->ip))
+		return four_is_private(a->ip + 2);
+	return stands_in(rows, sizeof rows / sizeof *rows, a->ip);
+}
+
 slice net_address_text(const net_address *a, arena *to)
 {
 	char z[INET6_ADDRSTRLEN] = "";

@@ -32,6 +32,9 @@ bool net_network_has(const net_network *n, const net_address *a);
 /* Whether one of the networks in a list with blanks between them has it. */
 bool net_networks_have(slice list, const net_address *a);
 bool net_address_is_loopback(const net_address *a);
+/* Whether it leads nowhere on the Internet: this machine, private networks, links, what is reserved or for
+   many; IPv4 within IPv6 (mapped, NAT64, 6to4) counts as what it holds. */
+bool net_address_is_private(const net_address *a);
 /* Without port: "192.0.2.1", "2001:db8::1"; RFC 5321 4.1.3 literal: "[192.0.2.1]", "[IPv6:...]". */
 slice net_address_text(const net_address *a, arena *to);
 slice net_address_literal(const net_address *a, arena *to);

@@ -5,6 +5,7 @@
 #include "base/id.h"
 #include "provider/queue.h"
 #include "provider/route.h"
+#include "provider/tls_result.h"
 
 #define LIST_MOST 1000
 
@@ -199,18 +200,38 @@ status cli_queue_delete(struct cli *c)
 	return order(c, QUEUE_DELETE, "removed");
 }
 
+status cli_queue_tls(struct cli *c)
+{
+	static const struct cli_column columns[] = {{"day", "DAY"}, {"domain", "DOMAIN"}, {"policy", "POLICY"},
+		{"host", "HOST"}, {"result", "RESULT"}, {"sessions", "SESSIONS"}, {NULL}};
+	struct tls_result *rows;
+	int n;
+
+	TRY(tls_result_list(cli_text(c, "--domain"), (unsigned)cli_number(c, "--limit", 1000), &c->a, &rows, &n));
+	json_t *list = json_array();
+	for (int i = 0; i < n; i++)
+		json_array_append_new(list,
+			json_pack("{s:o,s:o,s:o,s:o,s:o,s:I}", "day", json_time(rows[i].day), "domain",
+				json_slice(rows[i].domain), "policy", json_slice(rows[i].policy), "host",
+				json_slice(rows[i].host), "result", json_slice(rows[i].result), "sessions",
+				(json_int_t)rows[i].sessions));
+	return cli_rows(c, list, columns, "No session with another system was counted yet");
+}
+
 /* ---- routes */
 
 static json_t *route_facts(const struct mail_route *r)
 {
-	return json_pack("{s:o,s:o,s:o,s:o}", "pattern", json_slice(r->pattern), "target",
-		json_slice(r->target), "user", json_slice(r->user), "made", json_time(r->made));
+	return json_pack("{s:o,s:o,s:o,s:o,s:o,s:i,s:I,s:o,s:I}", "pattern", json_slice(r->pattern), "target",
+		json_slice(r->target), "user", json_slice(r->user), "made", json_time(r->made), "tls",
+		json_slice(r->tls), "at_once", (int)r->at_once, "rate_delay_us", (json_int_t)r->apart, "retry",
+		json_slice(r->retry), "lifetime_us", (json_int_t)r->lifetime);
 }
 
 status cli_route_list(struct cli *c)
 {
 	static const struct cli_column columns[] = {{"pattern", "DOMAINS"}, {"target", "GO TO"},
-		{"user", "LOGON AS"}, {"made", "SINCE"}, {NULL}};
+		{"user", "LOGON AS"}, {"tls", "TLS"}, {"made", "SINCE"}, {NULL}};
 	struct mail_route *rows;
 	int n;
 	TRY(route_list(&c->a, &rows, &n));
@@ -223,8 +244,16 @@ status cli_route_list(struct cli *c)
 status cli_route_set(struct cli *c)
 {
 	slice why = S(""), pattern = cli_text(c, "PATTERN"), target = cli_text(c, "TARGET");
-	status kind = route_set(pattern, target, cli_text(c, "--user"), cli_text(c, "--password"), &c->by,
-		&c->a, &why);
+	struct mail_route r = {.pattern = pattern,
+		.target = target,
+		.user = cli_text(c, "--user"),
+		.password = cli_text(c, "--password"),
+		.tls = cli_text(c, "--tls"),
+		.at_once = (unsigned)cli_number(c, "--at-once", 0),
+		.apart = cli_number(c, "--rate-delay", -1),
+		.retry = cli_text(c, "--retry"),
+		.lifetime = cli_number(c, "--lifetime", 0)};
+	status kind = route_put(&r, &c->by, &c->a, &why);
 	if (kind == ST_INVALID)
 		return cli_fail(c, kind, "for example: pennypost route set example.org 'smtp:[192.0.2.1]:25'",
 			"the route cannot be set: %.*s", SLICE_ARGS(why));

@@ -102,6 +102,7 @@ status cli_queue_hold(struct cli *c);
 status cli_queue_release(struct cli *c);
 status cli_queue_return(struct cli *c);
 status cli_queue_delete(struct cli *c);
+status cli_queue_tls(struct cli *c);
 status cli_route_list(struct cli *c);
 status cli_route_set(struct cli *c);
 status cli_route_remove(struct cli *c);

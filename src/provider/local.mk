@@ -74,6 +74,8 @@ libprovider_a_SOURCES = $(provider_shared) \
 	src/provider/setting.c \
 	src/provider/settle.c src/provider/settle.h \
 	src/provider/srs_key.c src/provider/srs_key.h \
+	src/provider/tls_result.c \
+	src/provider/tls_result.h \
 	src/provider/trace.c \
 	src/provider/view_cache.c src/provider/view_cache.h \
 	src/provider/view_load.c src/provider/view_load.h \

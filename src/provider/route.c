@@ -7,6 +7,7 @@
 #include "provider/auth_secret.h"
 #include "provider/change.h"
 #include "provider/provider.h"
+#include "provider/setting.h"
 
 #include <pthread.h>
 
@@ -117,20 +118,48 @@ static status target_parse(slice written, arena *a, struct mail_route *r, slice 
 
 status route_parse(slice pattern, slice target, arena *a, struct mail_route *out, slice *why)
 {
-	*out = (struct mail_route){0};
+	*out = (struct mail_route){.apart = -1};
 	TRY(pattern_parse(pattern, a, &out->pattern, why));
 	return target_parse(target, a, out, why);
 }
 
 /* ---- changing */
 
+/* What is said beside the hosts: the same rules as for the settings it stands for. */
+static status options_check(const struct mail_route *written, arena *a, struct mail_route *r, slice *why)
+{
+	slice all = S("off may must verify dane"), one;
+
+	r->at_once = written->at_once;
+	r->apart = written->apart;
+	r->lifetime = written->lifetime;
+	r->tls = written->tls;
+	r->retry = S("");
+	if (r->at_once > 1000 || r->apart > 3600 * USEC_S || r->lifetime < 0 || r->lifetime > 90 * 86400 * USEC_S)
+		return no(why, "at most 1000 at once, an hour apart, and 90 days in all");
+	if (written->retry.size)
+		TRY(setting_check(S_queue_retry, written->retry, a, &r->retry, why));
+	while (r->tls.size && slice_take(&all, ' ', &one))
+		if (slice_same(one, r->tls))
+			return ST_OK;
+	return r->tls.size ? no(why, "TLS is off, may, must, verify or dane") : ST_OK;
+}
+
 status route_set(slice pattern, slice target, slice user, slice password, const struct audit_by *by,
 	arena *a, slice *why)
 {
-	struct mail_route r;
-	slice secret = {0};
+	struct mail_route r = {.pattern = pattern, .target = target, .user = user, .password = password, .apart = -1};
 
-	TRY(route_parse(pattern, target, a, &r, why));
+	return route_put(&r, by, a, why);
+}
+
+status route_put(const struct mail_route *written, const struct audit_by *by, arena *a, slice *why)
+{
+	slice user = written->user, password = written->password, secret = {0};
+	struct mail_route r;
+
+	TRY(route_parse(written->pattern, written->target, a, &r, why));
+	TRY(options_check(written, a, &r, why));
 	if (user.size && r.n == 0)
 		return no(why, "a name to log on with needs a host, not mx");
 	if ((user.size == 0) != (password.size == 0))
@@ -143,9 +172,11 @@ status route_set(slice pattern, slice target, slice user, slice password, const 
 	}
 	db_tx *tx = db_begin(DB_SYSTEM, a);
 	db_add(tx, SQL_ROUTE_SET,
-		(struct param[]){p_text(r.pattern), p_text(r.target), p_text(user), p_bytes(secret)}, 4, NULL);
+		(struct param[]){p_text(r.pattern), p_text(r.target), p_text(user), p_bytes(secret), p_text(r.tls),
+			p_int(r.at_once), p_int(r.apart), p_text(r.retry), p_int(r.lifetime)},
+		9, NULL);
 	change_audit(tx, 0, by, "route.set", r.pattern,
-		change_detail(a, &(struct change_fact){"target", r.target}, 1));
+		change_detail(a, (struct change_fact[]){{"target", r.target}, {"tls", r.tls}}, 2));
 	change_rise(tx, REVISION_ROUTING);
 	TRY(db_commit(&tx, NULL));
 	change_tell(REVISION_ROUTING);
@@ -196,6 +227,11 @@ static status load(arena *a, bool passwords, struct mail_route **out, int *n)
 			continue;
 		row->user = row_slice(&r, i, 2);
 		row->made = row_time(&r, i, 4);
+		row->tls = row_slice(&r, i, 5);
+		row->at_once = (unsigned)row_int(&r, i, 6);
+		row->apart = row_int(&r, i, 7);
+		row->retry = row_slice(&r, i, 8);
+		row->lifetime = row_int(&r, i, 9);
 		/* Without it the host refuses the logon and says so, which tells more than nothing. */
 		if (passwords && secret.size)
 			auth_secret_recover(0, secret, a, &row->password);
@@ -267,6 +303,11 @@ static bool kept_find(slice domain, arena *a, struct mail_route *out, status *ki
 			.n = r->n,
 			.user = arena_copy(a, r->user),
 			.password = arena_copy(a, r->password),
+			.tls = arena_copy(a, r->tls),
+			.at_once = r->at_once,
+			.apart = r->apart,
+			.retry = arena_copy(a, r->retry),
+			.lifetime = r->lifetime,
 			.made = r->made};
 	pthread_mutex_unlock(&kept.lock);
 	return fresh;

@@ -7,6 +7,10 @@
      smtp:a.example.org,b.example.org:2525    the second where the first cannot be reached
      mx                        the domain's own exchangers: an exception from a wider route
 
+   A route may say more of its destination than where it is: the TLS it must have, how many messages at
+   once and how far apart, when they are tried again and for how long. "mx" with such a word is how
+   another system is treated without being led elsewhere.
+
    With a name and a password the talk logs on there. Exact patterns first, then the longest mask.
    Routes say where relayed mail goes, never whether it is relayed. */
 #ifndef PENNYPOST_PROVIDER_ROUTE_H
@@ -25,6 +29,11 @@ struct mail_route {
 	struct route_host *hosts; /* in the order they are tried */
 	int n;                    /* 0: "mx" */
 	slice user, password;  /* empty = no logon; lists never tell the password */
+	slice tls;             /* "off", "may", "must", "verify", "dane"; empty = as outbound_tls says */
+	unsigned at_once;      /* 0 = outbound_per_domain_most */
+	usec apart;            /* -1 = outbound_rate_delay */
+	slice retry;           /* as queue_retry; empty = as that */
+	usec lifetime;         /* no longer than queue_lifetime; 0 = that */
 	usec made;
 };
 
@@ -33,6 +42,8 @@ status route_parse(slice pattern, slice target, arena *a, struct mail_route *out
 /* Makes or replaces. ST_INVALID (*why). */
 status route_set(slice pattern, slice target, slice user, slice password, const struct audit_by *by,
 		 arena *a, slice *why);
+/* The same with everything else *r says: its texts as written, `hosts` and `made` do not count. */
+status route_put(const struct mail_route *r, const struct audit_by *by, arena *a, slice *why);
 status route_remove(slice pattern, const struct audit_by *by); /* ST_ABSENT */
 status route_list(arena *a, struct mail_route **rows, int *n); /* by pattern */
 /* For a canonical domain. ST_ABSENT: none; its exchangers are meant. Kept in memory between changes. */

@@ -18,16 +18,18 @@ class Sink:
 		self.texts = []     # the same for every text that came whole
 		self.commands = []
 		self.connections = 0
+		self.peers = set() # addresses
 		self.counts = collections.Counter()
 		threading.Thread(target=self._accept, daemon=True).start()
 
 	def _accept(self):
 		while True:
 			try:
-				peer, _ = self.socket.accept()
+				peer, address = self.socket.accept()
 			except OSError:
 				return
 			self.connections += 1
+			self.peers.add(address[0])
 			threading.Thread(target=self._talk, args=(peer,), daemon=True).start()
 
 	def _times(self, recipient, word):

@@ -233,7 +233,8 @@ static void attempt_network(struct sending *s, struct body *b)
 	const queue_entry *e = &j->entries[0];
 	struct client_recipient *to = arena_new_array(&j->a, (size_t)j->n, sizeof *to);
 	rcpt_parameters *dsn = arena_new_array(&j->a, (size_t)j->n, sizeof *dsn);
-	struct client_message m = {.sender = e->sender,
+	struct client_message m = {.postoffice = e->postoffice,
+		.sender = e->sender,
 		.size = b->size - b->skip + b->front.size,
 		.eight_bit = e->eight_bit,
 		.binary = e->binary,
@@ -505,7 +506,11 @@ static void rows_plan(const queue_entry *rows, int n, arena *a)
 	const slice *bodies = bodies_read(rows, n, a);
 
 	for (int i = 0; i < n; i++) {
-		plan_job *j = plan_add(out.plan, &out.limits, &rows[i],
+		struct plan_limits l = out.limits;
+
+		if (out.way->limits)
+			out.way->limits(out.way->arg, rows[i].domain, &l.per_destination, &l.apart);
+		plan_job *j = plan_add(out.plan, &l, &rows[i],
 			out.way->destination(out.way->arg, rows[i].domain, a));
 
 		if (!j->body.at && bodies[i].at)

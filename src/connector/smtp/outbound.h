@@ -22,6 +22,8 @@ struct outbound_transport {
 		     struct outbound_word *words);
 	void (*tend)(void *arg); /* about every second */
 	void *arg;
+	/* Changes the limits a domain's destination has of its own. May be NULL. */
+	void (*limits)(void *arg, slice domain, unsigned *at_once, usec *apart);
 };
 /* Routes, DNS and the SMTP client: one in a process, valid until it is closed. ST_INVALID: the setting
    dns_servers. ST_BUSY. */

@@ -4,6 +4,7 @@
 #include "connector/smtp/outbound.h"
 #include "connector/smtp/session.h"
 #include "provider/route.h"
+#include "provider/tls_result.h"
 #include "task/task.h"
 
 static struct {
@@ -14,6 +15,19 @@ static struct {
 } wire;
 
 /* ---- destinations */
+
+static void limits(void *arg, slice domain, unsigned *at_once, usec *apart)
+{
+	arena a = ARENA_INIT;
+	struct mail_route r;
+
+	(void)arg;
+	if (route_find(domain, &a, &r) == ST_OK) {
+		*at_once = r.at_once ? r.at_once : *at_once;
+		*apart = r.apart >= 0 ? r.apart : *apart;
+	}
+	arena_release(&a);
+}
 
 static slice destination(void *arg, slice domain, arena *a)
 {
@@ -32,6 +46,11 @@ struct way {
 	arena *a;
 	struct client_logon logon;
 	slice key; /* of kept connections */
+	slice domain; /* where it goes, whatever the host is called */
+	slice tls;   /* off, may, must, verify, dane */
+	slice hello; /* empty: local_domain */
+	slice from_said;
+	net_address from[2]; /* IPv4, IPv6; family 0: any */
 	struct outbound_word *words;
 };
 
@@ -43,6 +62,25 @@ static void way_begin(struct way *w, struct client_message *m, arena *a, struct 
 	for (int i = 0; i < m->n; i++) {
 		w->rest.to[i] = m->to[i];
 		w->place[i] = i;
+	}
+}
+
+/* Who we are for the sender's post office and domain (V37), and what the destination must have. */
+static void way_dress(struct way *w, const struct mail_route *r)
+{
+	slice sender = w->m->sender;
+	struct setting_at at = {.postoffice = w->m->postoffice,
+		.domain = slice_from(sender, slice_find(sender, '@') + 1)};
+	slice all, one;
+
+	w->tls = w->m->require_tls ? S("verify") : r->tls.size ? r->tls : setting_text(S_outbound_tls, NULL);
+	w->hello = setting_text(S_outbound_hello, &at);
+	w->from_said = all = setting_text(S_outbound_address, &at);
+	while (slice_take(&all, ' ', &one)) {
+		net_address from;
+
+		if (one.size && net_address_parse(one, &from) == ST_OK)
+			w->from[from.family == 6] = from;
 	}
 }
 
@@ -107,12 +145,30 @@ static void talk_kept(struct way *w)
 		talk(w, c);
 }
 
+/* One session for the counts of RFC 8460: trouble that is none of TLS does not count, nor does a route's "off".
+   `why` holds what went wrong before a talk without TLS too. */
+static void note_tls(const struct way *w, const struct client_target *t, const client *c, slice why)
+{
+	slice policy = t->policy.tls == CLIENT_TLS_DANE ? S("tlsa") : S("no-policy-found");
+	slice result = why;
+
+	if (t->policy.tls == CLIENT_TLS_OFF || (!c && why.size == 0))
+		return;
+	if (c && client_facts(c)->tls.size)
+		result = S("success");
+	else if (why.size == 0)
+		result = S("starttls-not-supported");
+	tls_result_note(w->domain, policy, t->host, result);
+}
+
 static void talk_new(struct way *w, struct client_target *t)
 {
-	struct client_result why;
-	client *c;
+	struct client_result why = {0};
+	client *c = NULL;
+	status kind = client_open(t, w->a, &c, &why);
 
-	if (client_open(t, w->a, &c, &why) == ST_OK) {
+	note_tls(w, t, c, why.tls);
+	if (kind == ST_OK) {
 		talk(w, c);
 		return;
 	}
@@ -122,15 +178,19 @@ static void talk_new(struct way *w, struct client_target *t)
 	way_gather(w);
 }
 
-static enum client_tls tls_wanted(const struct client_message *m)
+/* With "dane" this is for hosts that DANE proves, and others are passed over. */
+static enum client_tls tls_wanted(const struct way *w)
 {
-	slice word = setting_text(S_outbound_tls, NULL);
+	static const struct {
+		const char *word;
+		enum client_tls tls;
+	} rows[] = {{"off", CLIENT_TLS_OFF}, {"must", CLIENT_TLS_MUST}, {"verify", CLIENT_TLS_NAME},
+		{"dane", CLIENT_TLS_DANE}};
 
-	if (m->require_tls)
-		return CLIENT_TLS_NAME;
-	return slice_same(word, S("must"))  ? CLIENT_TLS_MUST
-	       : slice_same(word, S("off")) ? CLIENT_TLS_OFF
-					    : CLIENT_TLS_MAY;
+	for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
+		if (slice_same(w->tls, slice_z(rows[i].word)))
+			return rows[i].tls;
+	return CLIENT_TLS_MAY;
 }
 
 /* ---- hosts */
@@ -165,8 +225,46 @@ static bool bound_for(struct way *w, struct client_target *t)
 	return false;
 }
 
+static void passed_over(struct way *w, const struct client_target *t, const char *enhanced, slice text,
+	enum client_cause cause, enum client_outcome outcome)
+{
+	for (int i = 0; i < w->rest.n; i++)
+		w->rest.to[i].result = (struct client_result){.outcome = outcome,
+			.cause = cause,
+			.phase = CLIENT_CONNECTING,
+			.enhanced = slice_z(enhanced),
+			.text = text};
+	remember(w, NULL, t->host);
+}
+
+/* Anybody's DNS may name addresses of our own networks; what listens there expects no mail from him (T53). A
+   route is the operator's word. */
+static bool is_out_of_bounds(const struct route_ask *ask, const net_address *at)
+{
+	return !ask->exact && net_address_is_private(at) &&
+	       !net_networks_have(setting_text(S_outbound_private_networks, NULL), at);
+}
+
+/* Whether the host may be asked at all. A host that was asked before has the better word. */
+static bool may_ask(struct way *w, const struct route_ask *ask, const struct client_target *t, bool asked)
+{
+	if (is_out_of_bounds(ask, &t->at)) {
+		if (!asked)
+			passed_over(w, t, "5.4.4", S("the domain's mail hosts have no public address"),
+				CLIENT_BY_HOST, CLIENT_FAILED);
+		return false;
+	}
+	if (slice_same(w->tls, S("dane")) && t->policy.tlsa_count == 0) {
+		passed_over(w, t, "4.7.5", S("the host has no TLSA records, which its route asks for"),
+			CLIENT_BY_POLICY, CLIENT_DEFERRED);
+		return false;
+	}
+	return true;
+}
+
 static void hosts_walk(struct way *w, const struct route_ask *ask)
 {
+	bool asked = false;
 	struct client_result why;
 	client_route *route;
 	status kind = client_route_open(ask, w->a, &route);
@@ -180,14 +278,20 @@ static void hosts_walk(struct way *w, const struct route_ask *ask)
 	for (int i = 0; i < w->rest.n; i++)
 		w->rest.to[i].result = why;
 	while (w->rest.n > 0 && kind != ST_ABSENT && kind != ST_FOREIGN && kind != ST_CANCELLED) {
-		struct client_target t = {.policy.tls = tls_wanted(w->m),
+		struct client_target t = {.policy.tls = tls_wanted(w),
+			.hello = w->hello,
 			.logon = w->logon.name.size ? &w->logon : NULL};
 
 		kind = client_route_next(route, &t);
 		if (kind == ST_OK) {
+			const net_address *from = &w->from[t.at.family == 6];
+
 			client_patience_set(&t.patience);
-			if (bound_for(w, &t))
-				talk_new(w, &t);
+			t.from = from->family ? from : NULL;
+			if (!bound_for(w, &t) || !may_ask(w, ask, &t, asked))
+				continue;
+			talk_new(w, &t);
+			asked = true;
 		} else if (kind != ST_ABSENT) {
 			client_route_result(kind, &why);
 			for (int i = 0; i < w->rest.n; i++)
@@ -199,8 +303,8 @@ static void hosts_walk(struct way *w, const struct route_ask *ask)
 
 static void key_set(struct way *w, slice host, uint16_t port, slice user)
 {
-	w->key = arena_format(w->a, "%.*s %u %d %.*s", SLICE_ARGS(host), port, (int)tls_wanted(w->m),
-		SLICE_ARGS(user));
+	w->key = arena_format(w->a, "%.*s %u %.*s %.*s %.*s %.*s", SLICE_ARGS(host), port, SLICE_ARGS(w->tls),
+		SLICE_ARGS(user), SLICE_ARGS(w->hello), SLICE_ARGS(w->from_said));
 }
 
 static void try_hosts(struct way *w, const struct route_ask *ask, slice user)
@@ -215,7 +319,7 @@ static void try_hosts(struct way *w, const struct route_ask *ask, slice user)
 static void follow(struct way *w, const struct mail_route *r, struct route_ask *ask)
 {
 	ask->exact = true;
-	ask->dane = false;
+	ask->dane = slice_same(w->tls, S("dane"));
 	ask->own_name_count = 0;
 	w->logon = (struct client_logon){.name = r->user, .secret = r->password};
 	for (int i = 0; i < r->n && w->rest.n > 0 && !task_cancelled(); i++) {
@@ -228,7 +332,7 @@ static void follow(struct way *w, const struct mail_route *r, struct route_ask *
 static void send_on(
 	void *arg, slice domain, struct client_message *m, arena *a, struct outbound_word *words)
 {
-	struct mail_route r = {0};
+	struct mail_route r = {.apart = -1};
 	struct way w;
 	slice own = smtp_local_domain();
 	struct route_ask ask = {.domain = domain,
@@ -241,7 +345,12 @@ static void send_on(
 
 	(void)arg;
 	way_begin(&w, m, a, words);
-	if (route_find(domain, a, &r) == ST_OK && r.n > 0)
+	w.domain = domain;
+	if (route_find(domain, a, &r) != ST_OK)
+		r = (struct mail_route){.apart = -1};
+	way_dress(&w, &r);
+	ask.dane = slice_same(w.tls, S("dane")) || (ask.dane && !slice_same(w.tls, S("off")));
+	if (r.n > 0)
 		follow(&w, &r, &ask);
 	else
 		try_hosts(&w, &ask, S(""));
@@ -251,6 +360,7 @@ static void tend(void *arg)
 {
 	(void)arg;
 	client_pool_sweep(wire.pool);
+	tls_result_flush(false);
 }
 
 status outbound_wire_open(const struct outbound_transport **out)
@@ -264,13 +374,14 @@ status outbound_wire_open(const struct outbound_transport **out)
 	TRY(dns_open(&conf, &wire.resolver));
 	wire.dns = route_dns_of(wire.resolver);
 	wire.pool = client_pool_open();
-	wire.way = (struct outbound_transport){destination, send_on, tend, NULL};
+	wire.way = (struct outbound_transport){destination, send_on, tend, NULL, limits};
 	*out = &wire.way;
 	return ST_OK;
 }
 
 void outbound_wire_close(void)
 {
+	tls_result_flush(true);
 	client_pool_close(&wire.pool);
 	dns_close(&wire.resolver);
 }

@@ -9,6 +9,8 @@ struct plan_destination {
 	link_t link;
 	slice name;
 	unsigned active, waiting;
+	unsigned most; /* at once */
+	usec apart;
 	usec free_at;     /* the next may start */
 	usec avoid_until;
 	struct client_result why;
@@ -227,6 +229,8 @@ plan_job *plan_add(plan *p, const struct plan_limits *l, const queue_entry *e, s
 	struct plan_destination *d = destination_for(p, destination);
 	plan_job *j = NULL;
 
+	d->most = l->per_destination;
+	d->apart = l->apart;
 	p->rows++;
 	o->rows++;
 	if (e->kills > 0) {
@@ -250,12 +254,11 @@ plan_job *plan_add(plan *p, const struct plan_limits *l, const queue_entry *e, s
 /* ---- whose turn it is */
 
 /* Whether one more may start there now; *wait as plan_next has it. */
-static bool destination_free(const struct plan_destination *d, const struct plan_limits *l, usec now,
-	usec *wait)
+static bool destination_free(const struct plan_destination *d, usec now, usec *wait)
 {
 	if (d->avoid_until > now)
 		return true; /* it costs nothing: nobody is asked */
-	if (d->active >= l->per_destination)
+	if (d->active >= d->most)
 		return false;
 	if (d->free_at <= now)
 		return true;
@@ -264,43 +267,42 @@ static bool destination_free(const struct plan_destination *d, const struct plan
 	return false;
 }
 
-static plan_job *start(plan *p, plan_job *j, const struct plan_limits *l, usec now)
+static plan_job *start(plan *p, plan_job *j, usec now)
 {
 	list_remove(&j->link);
 	j->lane = NULL;
 	j->to->waiting--;
 	j->to->active++;
-	j->to->free_at = now + l->apart;
+	j->to->free_at = now + j->to->apart;
 	j->to->used = now;
 	j->office->active++;
 	p->active++;
 	return j;
 }
 
-static plan_job *suspect_next(plan *p, const struct plan_limits *l, usec now, usec *wait)
+static plan_job *suspect_next(plan *p, usec now, usec *wait)
 {
 	if (p->suspect_active)
 		return NULL;
 	for (link_t *at = p->suspects.next; at != &p->suspects; at = at->next) {
 		plan_job *j = LINK_OWNER(at, plan_job, link);
 
-		if (!destination_free(j->to, l, now, wait))
+		if (!destination_free(j->to, now, wait))
 			continue;
 		p->suspect_active = true;
-		return start(p, j, l, now);
+		return start(p, j, now);
 	}
 	return NULL;
 }
 
-static plan_job *office_next(plan *p, struct plan_office *o, const struct plan_limits *l, usec now,
-	usec *wait)
+static plan_job *office_next(plan *p, struct plan_office *o, usec now, usec *wait)
 {
 	for (link_t *at = o->lanes.next; at != &o->lanes; at = at->next) {
 		struct plan_lane *lane = LINK_OWNER(at, struct plan_lane, link);
 
-		if (!destination_free(lane->to, l, now, wait))
+		if (!destination_free(lane->to, now, wait))
 			continue;
-		plan_job *j = start(p, LINK_OWNER(lane->jobs.next, plan_job, link), l, now);
+		plan_job *j = start(p, LINK_OWNER(lane->jobs.next, plan_job, link), now);
 		list_remove(&lane->link); /* behind the others */
 		list_append(&o->lanes, &lane->link);
 		lane_leave_when_empty(o, lane);
@@ -314,7 +316,7 @@ plan_job *plan_next(plan *p, const struct plan_limits *l, usec now, usec *wait)
 	*wait = USEC_NEVER;
 	if (p->active >= l->at_once)
 		return NULL;
-	plan_job *j = suspect_next(p, l, now, wait);
+	plan_job *j = suspect_next(p, now, wait);
 	if (j)
 		return j;
 	for (link_t *at = p->turn.next; at != &p->turn; at = at->next) {
@@ -322,7 +324,7 @@ plan_job *plan_next(plan *p, const struct plan_limits *l, usec now, usec *wait)
 
 		if (o->active >= l->per_postoffice)
 			continue;
-		j = office_next(p, o, l, now, wait);
+		j = office_next(p, o, now, wait);
 		if (!j)
 			continue;
 		if (!list_empty(&o->lanes)) {

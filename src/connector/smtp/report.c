@@ -9,15 +9,21 @@
 #include "mail/dsn.h"
 #include "mail/header.h"
 #include "provider/message.h"
+#include "provider/route.h"
 #include "provider/setting_parse.h"
 #include "provider/trace.h"
 
 #define FULL_MOST (1024 * 1024) /* a larger message comes back as its header section */
 
-usec report_wait(int attempts)
+usec report_wait(slice domain, int attempts)
 {
 	slice all = setting_text(S_queue_retry, NULL), one;
 	int64_t span, wait = 15 * 60 * USEC_S;
+	arena a = ARENA_INIT;
+	struct mail_route r;
+
+	if (route_find(domain, &a, &r) == ST_OK && r.retry.size)
+		all = r.retry;
 
 	for (int i = 0; i <= attempts && slice_take(&all, ' ', &one);) {
 		if (setting_parse(SK_SPAN, one, &span) != ST_OK || span <= 0)
@@ -25,6 +31,7 @@ usec report_wait(int attempts)
 		wait = span;
 		i++;
 	}
+	arena_release(&a);
 	return wait;
 }
 
@@ -35,11 +42,22 @@ static struct setting_at place_of(const queue_entry *e)
 	return (struct setting_at){.postoffice = e->postoffice};
 }
 
+/* What its route says, which may be less than what the mail was promised. */
+static bool has_outlived(const queue_entry *e)
+{
+	arena a = ARENA_INIT;
+	struct mail_route r;
+	bool over = route_find(e->domain, &a, &r) == ST_OK && r.lifetime > 0 && clock_wall() - e->made >= r.lifetime;
+
+	arena_release(&a);
+	return over;
+}
+
 static bool given_up(const queue_entry *e)
 {
 	int64_t most = setting_number(S_queue_tries_most, NULL);
 
-	return e->expired || e->returned || (most > 0 && e->attempts + 1 >= most);
+	return e->expired || has_outlived(e) || e->returned || (most > 0 && e->attempts + 1 >= most);
 }
 
 static bool asked_for(const queue_entry *e, unsigned what, bool unless_told)
@@ -91,7 +109,7 @@ void report_judge(const struct attempt *t, struct verdict *out)
 		judge_failure(e, out);
 	} else {
 		out->result.end = QUEUE_DEFER;
-		out->result.wait = report_wait(e->attempts);
+		out->result.wait = report_wait(e->domain, e->attempts);
 		out->result.noticed = told_of_delay(e);
 		out->report = out->result.noticed ? REPORT_DELAYED : REPORT_NONE;
 	}

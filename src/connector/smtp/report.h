@@ -30,6 +30,6 @@ void report_judge(const struct attempt *t, struct verdict *out);
 status report_send(const struct verdict *v, int n);
 
 /* Until the next attempt, after so many (queue_retry). */
-usec report_wait(int attempts);
+usec report_wait(slice domain, int attempts);
 
 #endif

@@ -176,6 +176,26 @@ Test(plan, a_destination_out_of_reach_costs_nobody_a_slot)
 	cr_expect_not(plan_avoids(p, second, USEC_S, &told, &host));
 }
 
+Test(plan, destinations_have_limits_of_their_own)
+{
+	struct plan_limits narrow = wide;
+	usec wait;
+
+	narrow.per_destination = 1;
+	narrow.apart = USEC_S;
+	for (int i = 0; i < 2; i++) {
+		add(&narrow, 1, 100 + i, "b.test");
+		add(&wide, 1, 200 + i, "c.test");
+	}
+	int sent = 0;
+	for (plan_job *j; (j = plan_next(p, &wide, 0, &wait)); sent++)
+		if (slice_same(j->destination, S("b.test")))
+			done(j, 0);
+	cr_expect_eq(sent, 3, "%d", sent);
+	cr_expect_eq(wait, USEC_S);
+	cr_expect_not_null(plan_next(p, &wide, wait, &wait));
+}
+
 static void count(void *arg, const queue_entry *e)
 {
 	(void)e;

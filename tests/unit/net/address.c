@@ -212,3 +212,25 @@ Test(address, knows_its_own_machine)
 		cr_expect_eq(net_address_is_loopback(&a), rows[i].loopback, "%s", rows[i].address);
 	}
 }
+
+Test(address, knows_what_leads_nowhere_on_the_internet)
+{
+	static const char *const private[] = {"0.1.2.3", "10.0.0.1", "100.64.0.1", "100.127.255.255", "127.0.0.1",
+		"169.254.169.254", "172.16.0.1", "172.31.255.255", "192.0.0.8", "192.168.1.1", "198.18.0.1", "198.19.255.1",
+		"224.0.0.1", "240.0.0.1", "255.255.255.255", "::", "::1", "::ffff:10.0.0.1", "::ffff:127.0.0.1", "::7f00:1",
+		"64:ff9b::10.0.0.1", "64:ff9b:1::1", "2002:7f00:1::1", "2002:c0a8:101::", "fc00::1", "fd12:3456::1",
+		"fe80::1", "fec0::1", "ff02::1"};
+	static const char *const open[] = {"1.1.1.1", "9.255.255.255", "11.0.0.1", "100.63.0.1", "100.128.0.1",
+		"172.15.0.1", "172.32.0.1", "192.167.0.1", "198.20.0.1", "223.255.255.255", "::ffff:8.8.8.8",
+		"64:ff9b::8.8.8.8", "2002:808:808::1", "2a01:4f8::1", "2600::1"};
+	net_address a;
+
+	for (size_t i = 0; i < ROWS(private); i++) {
+		cr_assert_ok(net_address_parse(slice_z(private[i]), &a));
+		cr_expect(net_address_is_private(&a), "%s", private[i]);
+	}
+	for (size_t i = 0; i < ROWS(open); i++) {
+		cr_assert_ok(net_address_parse(slice_z(open[i]), &a));
+		cr_expect_not(net_address_is_private(&a), "%s", open[i]);
+	}
+}
