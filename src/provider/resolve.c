@@ -37,11 +37,6 @@ static bool met_number(struct resolving *r, char what, int64_t id)
 	return met_before(r, what, arena_format(r->a, "%lld", (long long)id));
 }
 
-struct destination *resolving_at(struct resolving *r, int at)
-{
-	return &r->out->to[at];
-}
-
 static status destination_add(struct resolving *r, const struct destination *d)
 {
 	struct resolution *out = r->out;
@@ -78,41 +73,41 @@ static status group_met(struct resolving *r, int64_t id)
 	return ST_OK;
 }
 
-static status mailbox_met(struct resolving *r, const struct route *box, slice address, status kind, int from)
+static status mailbox_met(struct resolving *r, const struct route *box, slice address, status kind)
 {
 	if (met_number(r, 'm', box->mailbox))
 		return ST_OK;
-	return destination_add(r, &(struct destination){.route = *box, .address = address, .kind = kind, .from = from});
+	return destination_add(r, &(struct destination){.route = *box, .address = address, .kind = kind});
 }
 
-static status outside_met(struct resolving *r, int64_t postoffice, slice address, int from)
+static status outside_met(struct resolving *r, int64_t postoffice, slice address)
 {
 	mail_address m;
 
 	if (mail_address_parse(address, r->a, &m) != ST_OK)
-		return destination_add(r, &(struct destination){.remote = true, .address = address, .from = from,
+		return destination_add(r, &(struct destination){.remote = true, .address = address,
 			.route = {.postoffice = postoffice}, .kind = ST_ABSENT});
 	if (met_before(r, 'r', mail_address_key(&m, r->a)))
 		return ST_OK;
 	r->out->outside = true;
 	return destination_add(r, &(struct destination){.remote = true, .address = mail_address_text(&m, r->a),
-		.domain = m.domain, .from = from, .route = {.postoffice = postoffice}});
+		.domain = m.domain, .route = {.postoffice = postoffice}});
 }
 
 /* ST_OK, or ST_DENIED, ST_FULL, ST_ABSENT of a mailbox: it keeps its place, with the reason. */
-static status lead_met(struct resolving *r, const struct route *to, slice address, status kind, int from)
+static status lead_met(struct resolving *r, const struct route *to, slice address, status kind)
 {
 	if (to->group != 0)
 		return group_met(r, to->group);
 	if (to->remote.size > 0)
-		return outside_met(r, to->postoffice, to->remote, from);
+		return outside_met(r, to->postoffice, to->remote);
 	if (kind == ST_OK)
 		kind = address_room(to, r->size);
 	if (to->mailbox == 0)
 		return met_before(r, 'r', address) ? ST_OK
 			: destination_add(r, &(struct destination){.route = *to, .address = address,
-				.kind = kind == ST_OK ? ST_ABSENT : kind, .from = from});
-	return mailbox_met(r, to, address, kind, from);
+				.kind = kind == ST_OK ? ST_ABSENT : kind});
+	return mailbox_met(r, to, address, kind);
 }
 
 static bool is_trouble(status kind)
@@ -120,19 +115,19 @@ static bool is_trouble(status kind)
 	return kind != ST_OK && kind != ST_ABSENT && kind != ST_DENIED && kind != ST_FULL && kind != ST_FOREIGN;
 }
 
-status resolving_add(struct resolving *r, int64_t postoffice, slice address, int from)
+static status address_met(struct resolving *r, int64_t postoffice, slice address)
 {
 	mail_address m;
 	struct route to = {0};
 
 	if (mail_address_parse(address, r->a, &m) != ST_OK)
-		return outside_met(r, postoffice, address, from);
+		return outside_met(r, postoffice, address);
 	status kind = address_lead(m.local, m.domain, r->size, r->a, &to);
 	if (is_trouble(kind))
 		return kind;
 	if (kind == ST_FOREIGN || to.postoffice != postoffice)
-		return outside_met(r, postoffice, address, from);
-	return lead_met(r, &to, address, kind, from);
+		return outside_met(r, postoffice, address);
+	return lead_met(r, &to, address, kind);
 }
 
 /* ---- level by level */
@@ -147,11 +142,11 @@ static status members_met(struct resolving *r, const struct group_lead *rows, in
 		if (m->written.size == 0)
 			continue;
 		if (!m->here)
-			TRY(outside_met(r, postoffice, m->written, -1));
+			TRY(outside_met(r, postoffice, m->written));
 		else if (m->known)
-			TRY(lead_met(r, &m->route, m->written, m->kind, -1));
+			TRY(lead_met(r, &m->route, m->written, m->kind));
 		else
-			TRY(resolving_add(r, postoffice, m->written, -1));
+			TRY(address_met(r, postoffice, m->written));
 	}
 	return ST_OK;
 }
@@ -203,7 +198,7 @@ static void reports_set(struct resolution *out, const rcpt_parameters *dsn, slic
 static status verdict(const struct resolution *out)
 {
 	for (int i = 0; i < out->n; i++)
-		if (out->to[i].kind == ST_OK && !out->to[i].dropped)
+		if (out->to[i].kind == ST_OK)
 			return ST_OK;
 	return out->n > 0 ? out->to[0].kind : ST_ABSENT;
 }
@@ -219,7 +214,7 @@ status resolve(slice local, slice domain, uint64_t size, const rcpt_parameters *
 	struct setting_at at = {.postoffice = out->route.postoffice};
 	struct resolving r = {.a = a, .out = out, .size = size, .met = map_open(),
 		.most = (int)setting_number(S_group_recipients_most, &at)};
-	status s = lead_met(&r, &out->route, S(""), ST_OK, -1);
+	status s = lead_met(&r, &out->route, S(""), ST_OK);
 	if (s == ST_OK)
 		s = levels_run(&r);
 	map_close(&r.met);

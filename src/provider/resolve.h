@@ -1,8 +1,10 @@
 /* Who gets a message: the one place that turns a recipient of an envelope into deliveries.
 
-       address -- address_lead() --+--> mailbox --> what its owner wants (redirections) --+
-                                   +--> group ----> its members --------------------------+--> again
+       address -- address_lead() --+--> mailbox
+                                   +--> group ----> its members, each again
                                    +--> an address at another system
+
+   What a mailbox's owner wants of mail (redirections) is the connector's matter.
 
    An ordinary address costs what address_resolve() costs and gives no list: `n` is 0 and `route` is the
    mailbox. All else is worked off level by level, one statement for all groups of a level; every mailbox,
@@ -27,11 +29,8 @@ struct destination { /* one delivery */
 	slice address, domain; /* remote: whom RCPT is to name there, and its domain, canonical; here: the address
 	                          that led to it */
 	status kind;           /* ST_OK, or why nothing is delivered: ST_ABSENT, ST_DENIED, ST_FULL */
-	bool dropped;          /* its owner keeps no copy: it led on */
 	unsigned notify;       /* set of parameter_notify; 0 = not given */
 	slice orcpt;           /* "rfc822;team@demo.test"; empty = none */
-	slice sender;          /* of this copy's envelope, in the place of the message's (SRS); empty = that one */
-	int from;              /* the mailbox among the destinations whose redirection led here; -1 = none */
 };
 
 struct resolution {
@@ -55,14 +54,5 @@ struct poster { /* who sends, for group_may_post() */
 	bool known;                  /* it is his (logon, or his domain says so by SPF) */
 };
 bool group_may_post(const struct resolution *g, const struct poster *p);
-
-/* ---- for what leads on from a mailbox (redirection), while resolve() runs. Each mailbox passes
-   resolve.c's mailbox_met() once, by whatever way it was found, and stands at to[at] then. */
-struct resolving;
-/* Goes where `address` leads, in the rights of the post office `postoffice`, for the destination `from`
-   (-1: a member of a group). What was met before is ST_OK and nothing more; a dead end becomes a
-   destination with its kind. ST_LIMITED; kinds of trouble. */
-status resolving_add(struct resolving *r, int64_t postoffice, slice address, int from);
-struct destination *resolving_at(struct resolving *r, int at);
 
 #endif
