@@ -12,6 +12,7 @@
 #include "connector/smtp/policy_inside.h"
 #include "mail/autoreply.h"
 #include "mail/compose.h"
+#include "mail/word.h"
 #include "provider/redirection.h"
 #include "provider/trace.h"
 
@@ -79,6 +80,8 @@ static status fill(struct reply *r, slice raw, arena *a)
 		r->d.message_id = header_unfold(f.value, a);
 	if (header_find(raw, S("From"), &f))
 		r->d.from = header_unfold(f.value, a);
+	if (header_find(raw, S("Subject"), &f))
+		r->d.subject = word_decode(header_unfold(f.value, a), a);
 	r->d.right = &r->right;
 	r->d.envelope = &r->envelope;
 	r->envelope = (struct queue_envelope){
@@ -317,7 +320,6 @@ void reply_full_notice(const struct route *full, const mail_address *sender, are
 	made->route.postmaster = true;
 	made->part = (struct delivery_part){
 		.postoffice = full->postoffice, .recipients = &made->route, .n = 1};
-	made->d.subject = m.subject;
 	if (compose_message(&m, a, &raw) == ST_OK && fill(made, raw, a) == ST_OK &&
 		deliver_run(&made->d) == ST_OK)
 		trace_note(full->postoffice, made->d.id, TRACE_DELIVERED, "mailbox=%s kind=full",
