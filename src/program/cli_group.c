@@ -226,7 +226,7 @@ static status file_read(struct cli *c, slice name, slice *out)
 
 status cli_group_import(struct cli *c)
 {
-	slice written = cli_text(c, "GROUP"), content, *lines, why = S("");
+	slice written = cli_text(c, "GROUP"), content = S(""), *lines, why = S("");
 	int added = 0;
 	group *g;
 

@@ -332,7 +332,7 @@ void reply_full_notice(const struct route *full, const mail_address *sender, are
 void reply_make(conversation *c, struct incoming *in)
 {
 	struct smtp *s = smtp_of(c);
-	mail_address to;
+	mail_address to = {0};
 	slice *named = NULL;
 	int n = 0;
 
