@@ -211,9 +211,9 @@ int worker_run(const struct worker *w)
 	}
 	task_loop_run();
 	task_loop_close();
-	provider_close();
 	if (l.outbound.transport)
-		outbound_wire_close();
+		outbound_wire_close(); /* what it counted goes to the provider */
+	provider_close();
 	smtp_close();
 	tls_server_close(&l.tls);
 	memory_free(l.sockets);

@@ -7,6 +7,8 @@
 #include "provider/tls_result.h"
 #include "task/task.h"
 
+#define LAST_WORD (2 * USEC_S) /* to write what was counted when the worker ends */
+
 static struct {
 	client_pool *pool;
 	dns *resolver;
@@ -381,7 +383,10 @@ status outbound_wire_open(const struct outbound_transport **out)
 
 void outbound_wire_close(void)
 {
+	usec before = task_deadline(clock_now() + LAST_WORD);
+
 	tls_result_flush(true);
+	task_deadline(before);
 	client_pool_close(&wire.pool);
 	dns_close(&wire.resolver);
 }

@@ -421,8 +421,10 @@ Test(cli_value, names_come_in_their_canonical_form)
 	parse(&c, "domain show M\xc3\xbcNCHEN.Test", "-", argv);
 	SAME(cli_text(&c, "DOMAIN"), "xn--mnchen-3ya.test");
 	done(&c, argv);
-	parse(&c, "address add Anna@DEMO.test an@na@demo", "-", argv);
+	parse(&c, "address add Anna@DEMO.test anna@demo", "-", argv);
 	SAME(cli_text(&c, "ADDRESS"), "Anna@demo.test");
+	done(&c, argv);
+	parse(&c, "mailbox show an@na@demo", "-", argv);
 	cli_split(cli_text(&c, "MAILBOX"), &name, &realm);
 	SAME(name, "an@na");
 	SAME(realm, "demo");
