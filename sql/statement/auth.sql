@@ -22,6 +22,8 @@ left join lateral (
 			select a.postoffice, a.mailbox, 1
 			from domain d join address a on a.postoffice = d.postoffice and a.addr = $1::text || '@' || coalesce(d.stands_for, d.name)
 			where d.name = $3::text and d.state = 0 and a.mailbox is not null
+				and (d.stands_for is null or exists (select from domain x
+					where x.postoffice = d.postoffice and x.name = d.stands_for and x.state = 0))
 			union all
 			select m.postoffice, m.mailbox, 2
 			from domain d join mailbox m on m.postoffice = d.postoffice and m.folded = $1::text

@@ -1,8 +1,7 @@
 /* sd_notify where libsystemd is there; see ready.h. */
 #include "program/ready.h"
 
-
-#ifdef HAVE_LIBSYSTEMD
+#ifdef HAVE_SYSTEMD
 #include <systemd/sd-daemon.h>
 
 void ready_tell(const char *status_line)

@@ -823,9 +823,9 @@ status smtp_bdat(conversation *c, slice rest)
 	if (chunk.last)
 		return finish_chunks(c, in);
 	if (in->refusal) {
-		const char *refusal = in->refusal;
+		status said = smtp_refuse(c, in->refusal); /* its words go with the message */
 		smtp_reset(c);
-		return smtp_refuse(c, refusal);
+		return said;
 	}
 	/* RFC 3030 wants it taken, but it brings nothing on. */
 	if (chunk.size == 0)

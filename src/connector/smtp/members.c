@@ -3,10 +3,12 @@
    stored once and delivered and queued in one transaction. Who cannot have it is told of to the sender
    (RFC 3461 5.2.7); where no report may go, since the sender may have sent nothing (T15), the
    postmaster gets what found no room. */
+#include "base/log.h"
 #include "connector/smtp/passing.h"
 #include "connector/smtp/session.h"
 #include "provider/mailbox.h"
 #include "provider/resolve.h"
+#include "provider/trace.h"
 
 /* ---- whether he may */
 
@@ -118,7 +120,8 @@ static void dsn_take(const struct destination *d, rcpt_parameters *dsn)
 		.orcpt_type = slice_until(d->orcpt, at), .orcpt = slice_from(d->orcpt, at + 1)};
 }
 
-static void member_add(conversation *c, const mail_address *group, const struct destination *d)
+/* ST_BUSY: he has no room, and nobody could be told or have it in his place. */
+static status member_add(conversation *c, const mail_address *group, const struct destination *d)
 {
 	struct smtp *s = smtp_of(c);
 	struct recipient r = {.route = d->route, .remote = d->remote, .member = true, .named = group};
@@ -129,23 +132,34 @@ static void member_add(conversation *c, const mail_address *group, const struct 
 	dsn_take(d, &r.dsn);
 	r.remote = d->remote && d->kind == ST_OK;
 	if (d->kind != ST_OK && !(d->kind == ST_FULL && passing_frees(&r)) &&
-		!members_set_aside(c, &r, d->kind))
-		return;
+		!members_set_aside(c, &r, d->kind)) {
+		trace_note(r.route.postoffice, 0, TRACE_REFUSED, "conversation=%s recipient=%s why=%s", c->name,
+			log_quote(mail_address_text(&r.address, &c->command)), status_name(d->kind));
+		return d->kind == ST_FULL ? ST_BUSY : ST_OK;
+	}
 	if (passing_on(c, &r) != ST_OK) /* it stays with him */
 		smtp_add_recipient(s, &r);
 	s->remotes += r.remote;
+	return ST_OK;
 }
 
-void members_add(conversation *c, const struct recipient *r)
+status members_add(conversation *c, const struct recipient *r)
 {
 	struct smtp *s = smtp_of(c);
 	const struct resolution *found = r->leads_to;
 	mail_address *group = arena_new(&s->mail, sizeof *group);
-	int before = s->n, members = s->members;
+	int before = s->n, members = s->members, remotes = s->remotes;
+	status kind = ST_OK;
 
 	*group = r->address;
-	for (int i = 0; i < found->n; i++)
-		member_add(c, group, &found->to[i]);
+	for (int i = 0; i < found->n && kind == ST_OK; i++)
+		kind = member_add(c, group, &found->to[i]);
+	if (kind != ST_OK) { /* all or none */
+		s->n = before;
+		s->members = members;
+		s->remotes = remotes;
+		return kind;
+	}
 	if (found->expanded && !s->sender.empty) {
 		struct recipient whole = *r;
 
@@ -153,6 +167,7 @@ void members_add(conversation *c, const struct recipient *r)
 		smtp_add_recipient(s, &whole);
 	}
 	s->members = members + s->n - before - 1; /* with those they pass it on to */
+	return ST_OK;
 }
 
 /* ---- one of them changed since RCPT */

@@ -229,7 +229,7 @@ static status mailbox_leads(struct passing *p, int at)
 	}
 	if (!reached && trouble == ST_LIMITED && !to.keep)
 		return ST_LIMITED;
-	p->all[at].dropped = reached && !to.keep;
+	p->all[at].dropped = reached && trouble == ST_OK && !to.keep; /* what misses somebody stays with the owner too */
 	return ST_OK;
 }
 

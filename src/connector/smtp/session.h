@@ -149,8 +149,8 @@ void smtp_add_recipient(struct smtp *s, const struct recipient *r);
 /* Where r->address leads in `domain`. Fills r->route, and r->leads_to when that is no mailbox; r->refusal when he
    may not send there. Kinds of address_resolve(). */
 status members_lead(conversation *c, struct recipient *r, slice domain);
-/* Takes those r->leads_to into the message. */
-void members_add(conversation *c, const struct recipient *r);
+/* Takes those r->leads_to into the message, all or none. ST_BUSY. */
+status members_add(conversation *c, const struct recipient *r);
 /* After a delivery that found no room: looks which members have none for `size` octets, or are gone. True when that
    changed something and the rest can be delivered. */
 bool members_look_again(conversation *c, uint64_t size);

@@ -261,10 +261,8 @@ void smtp_add_recipient(struct smtp *s, const struct recipient *r)
 
 status smtp_take_recipient(conversation *c, const struct recipient *r)
 {
-	if (r->leads_to) {
-		members_add(c, r);
-		return ST_OK;
-	}
+	if (r->leads_to)
+		return members_add(c, r);
 	TRY(passing_on(c, r));
 	smtp_of(c)->remotes += r->remote;
 	return ST_OK;
