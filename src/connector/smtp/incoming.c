@@ -221,12 +221,21 @@ static slice received_field(conversation *c, const struct incoming *in)
 	return received_compose(&r, a);
 }
 
+/* Whether somebody at another system gets this body. */
+static bool goes_out(const struct smtp *s, const struct delivery_part *part)
+{
+	for (int i = 0; i < s->n; i++)
+		if (s->recipients[i].remote && s->recipients[i].route.postoffice == part->postoffice)
+			return true;
+	return false;
+}
+
 /* Which of the part's recipients fell to a catch-all, under the header its owner chose (C22). Only
    where one mailbox alone reads this body: others must not learn of blind copies (RFC 5321 7.2). */
 static void add_catch_all_fields(const struct smtp *s, const struct delivery_part *part,
 				 header_builder *b, arena *a)
 {
-	for (int i = 0; i < s->n && part->n == 1 && s->remotes == 0; i++) {
+	for (int i = 0; i < s->n && part->n == 1 && !goes_out(s, part); i++) {
 		const struct recipient *r = &s->recipients[i];
 		if (r->route.postoffice != part->postoffice || !r->route.caught)
 			continue;

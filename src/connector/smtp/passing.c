@@ -180,6 +180,9 @@ static status target_add(struct passing *p, const struct recipient *of, slice ta
 	if (kind == ST_FULL && passing_frees(&r))
 		kind = ST_OK;
 	if (kind == ST_FOREIGN) {
+		/* An address here may lead to another system itself. */
+		if (r.route.remote.size > 0 && mail_address_parse(r.route.remote, &s->mail, &r.address) != ST_OK)
+			return ST_ABSENT;
 		r.remote = true;
 		r.route = (struct route){.postoffice = of->route.postoffice};
 		r.dsn = dsn_for(of, alone);
@@ -191,7 +194,13 @@ static status target_add(struct passing *p, const struct recipient *of, slice ta
 	if (r.remote) {
 		mail_address via;
 
-		TRY(smtp_mailbox_within_limits(of->route.postoffice, of->route.mailbox, 1));
+		int copies = 1;
+
+		for (int i = 0; i < p->n; i++)
+			copies += p->all[i].remote && p->all[i].by == of->route.mailbox;
+		for (int i = 0; i < s->n; i++)
+			copies += s->recipients[i].remote && s->recipients[i].by == of->route.mailbox;
+		TRY(smtp_mailbox_within_limits(of->route.postoffice, of->route.mailbox, copies));
 		if (mail_address_parse(of->via, &s->mail, &via) == ST_OK)
 			TRY(passing_sender(of->route.postoffice, &s->sender, &via, &s->mail, &r.sender));
 	}
