@@ -21,6 +21,7 @@ libmail_a_SOURCES = \
 	src/mail/lookup.h \
 	src/mail/milter.c src/mail/milter.h src/mail/milter_header.c src/mail/milter_header.h \
 	src/mail/mime.c src/mail/mime.h \
+	src/mail/mta_sts.c src/mail/mta_sts.h \
 	src/mail/pack.h \
 	src/mail/parameter.c src/mail/parameter.h \
 	src/mail/preview.c src/mail/preview.h \
@@ -29,5 +30,6 @@ libmail_a_SOURCES = \
 	src/mail/spf.c src/mail/spf.h src/mail/spf_record.c src/mail/spf_record.h \
 	src/mail/srs.c src/mail/srs.h \
 	src/mail/structure.c src/mail/structure.h \
+	src/mail/tls_record.c src/mail/tls_record.h \
 	src/mail/transfer.c src/mail/transfer.h \
 	src/mail/word.c src/mail/word.h

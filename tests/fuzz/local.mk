@@ -133,6 +133,11 @@ fuzz_programs += fuzz_authres
 fuzz_authres_SOURCES = tests/fuzz/authres.c
 fuzz_authres_LDADD = $(fuzz_main) $(floor_mail)
 
+EXTRA_DIST += tests/fuzz/corpus/mta_sts
+fuzz_programs += fuzz_mta_sts
+fuzz_mta_sts_SOURCES = tests/fuzz/mta_sts.c
+fuzz_mta_sts_LDADD = $(fuzz_main) $(floor_mail)
+
 EXTRA_DIST += tests/fuzz/corpus/dmarc
 fuzz_programs += fuzz_dmarc
 fuzz_dmarc_SOURCES = tests/fuzz/dmarc.c

@@ -6,6 +6,7 @@
 #include "base/metric.h"
 #include "connector/smtp/client_inside.h"
 #include "connector/smtp/session.h"
+#include "mail/mta_sts.h"
 #include "task/task.h"
 
 #include <pthread.h>
@@ -272,22 +273,12 @@ static status secure(
 		"the host offers no TLS, which is required", why);
 }
 
-/* ---- MTA-STS (RFC 8461 4.1): "*.example.org" stands for exactly one label */
-
-static bool matches(slice host, slice pattern)
-{
-	if (host.size > 1 && host.at[host.size - 1] == '.')
-		host.size--;
-	if (!slice_starts(pattern, S("*.")))
-		return slice_same_nocase(host, pattern);
-	size_t dot = slice_find(host, '.');
-	return dot > 0 && slice_same_nocase(slice_from(host, dot), slice_from(pattern, 1));
-}
+/* ---- MTA-STS */
 
 static bool allowed(slice host, const struct client_policy *p)
 {
 	for (int i = 0; i < p->mx_count; i++)
-		if (matches(host, p->mx[i]))
+		if (mta_sts_mx_matches(host, p->mx[i]))
 			return true;
 	return p->mx_count == 0;
 }
