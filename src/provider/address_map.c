@@ -257,15 +257,6 @@ status address_lead(slice local, slice domain, uint64_t size, arena *a, struct r
 	return address_room(out, size);
 }
 
-status address_resolve(slice local, slice domain, uint64_t size, arena *a, struct route *out)
-{
-	status s = address_lead(local, domain, size, a, out);
-
-	if (s == ST_OK && out->group != 0)
-		return ST_ABSENT;
-	return s == ST_OK && out->remote.size > 0 ? ST_FOREIGN : s;
-}
-
 status address_domain_is_ours(slice domain)
 {
 	arena a = ARENA_INIT;
@@ -310,16 +301,6 @@ static status domain_check(int64_t postoffice, slice domain, arena *a, slice *wh
 	return ST_INVALID;
 }
 
-static status changed(db_tx **tx, int64_t postoffice, const struct audit_by *by, const char *action,
-	slice object, slice detail)
-{
-	change_audit(*tx, postoffice, by, action, object, detail);
-	change_rise(*tx, REVISION_ROUTING);
-	TRY(db_commit(tx, NULL));
-	change_tell(REVISION_ROUTING);
-	return ST_OK;
-}
-
 static status written_parse(slice written, arena *a, mail_address *m, slice *why)
 {
 	if (mail_address_parse(written, a, m) == ST_OK && !m->literal)
@@ -339,7 +320,7 @@ static status address_insert(int64_t postoffice, enum statement_id id, const str
 	db_add(tx, id, p, 4, &r);
 	s = db_flush(tx);
 	if (s == ST_OK && r.changed > 0)
-		return changed(&tx, postoffice, by, "address.make", key, S(""));
+		return change_commit(&tx, postoffice, by, "address.make", key, S(""));
 	db_rollback(&tx);
 	if (s == ST_OK)
 		*why = S("this address exists");
@@ -389,7 +370,7 @@ status address_remove(int64_t postoffice, slice written, const struct audit_by *
 			&r);
 		s = db_flush(tx);
 		if (s == ST_OK && r.changed > 0) {
-			s = changed(&tx, postoffice, by, "address.remove", key, S(""));
+			s = change_commit(&tx, postoffice, by, "address.remove", key, S(""));
 		} else {
 			db_rollback(&tx);
 			s = s == ST_OK ? ST_ABSENT : s;
@@ -516,7 +497,7 @@ status address_mask_set(int64_t postoffice, slice written, slice target, int64_t
 		7, NULL);
 	s = db_flush(tx);
 	if (s == ST_OK)
-		return changed(&tx, postoffice, by, "mask.set",
+		return change_commit(&tx, postoffice, by, "mask.set",
 			arena_format(a, "%.*s@%.*s", SLICE_ARGS(mask), SLICE_ARGS(m.domain)),
 			change_detail(a, (struct change_fact[]){{"target", kept_target}}, 1));
 	db_rollback(&tx);
@@ -541,7 +522,7 @@ status address_mask_remove(int64_t postoffice, slice written, const struct audit
 			(struct param[]){p_int(postoffice), p_text(m.domain), p_text(mask)}, 3, &r);
 		s = db_flush(tx);
 		if (s == ST_OK && r.changed > 0) {
-			s = changed(&tx, postoffice, by, "mask.remove",
+			s = change_commit(&tx, postoffice, by, "mask.remove",
 				arena_format(&a, "%.*s@%.*s", SLICE_ARGS(mask), SLICE_ARGS(m.domain)), S(""));
 		} else {
 			db_rollback(&tx);

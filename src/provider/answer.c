@@ -4,35 +4,17 @@
 #include "provider/change.h"
 #include "provider/redirection_check.h"
 
-static status commit(db_tx **tx, int64_t postoffice, const struct audit_by *by, const char *action, slice name,
-	slice detail)
-{
-	change_audit(*tx, postoffice, by, action, name, detail);
-	change_rise(*tx, REVISION_ROUTING);
-	TRY(db_commit(tx, NULL));
-	change_tell(REVISION_ROUTING);
-	return ST_OK;
-}
-
 status answer_set(int64_t postoffice, int64_t mailbox, const answer *w, const struct audit_by *by, arena *a,
 	slice *why)
 {
 	answer set;
-	struct rows named;
 
 	TRY(answer_check(postoffice, mailbox, w, a, &set, why));
 	const struct change_fact facts[] = {{"subject", set.subject}, {"reply_to", set.reply_to}};
-	db_tx *tx = db_begin(DB_RUN, a);
-	db_add(tx, SQL_ANSWER_SET,
-		(struct param[]){p_int(postoffice), p_int(mailbox), p_text(set.subject), p_text(set.text),
-			p_text(set.reply_to), p_time(set.starts), p_time(set.ends)},
-		7, &named);
-	status kind = db_flush(tx);
-	if (kind == ST_OK && named.count == 1)
-		return commit(&tx, postoffice, by, "answer.set", row_slice(&named, 0, 0),
-			change_detail(a, facts, 2));
-	db_rollback(&tx);
-	return kind == ST_OK ? ST_ABSENT : kind;
+	struct param p[] = {p_int(postoffice), p_int(mailbox), p_text(set.subject), p_text(set.text),
+		p_text(set.reply_to), p_time(set.starts), p_time(set.ends)};
+
+	return change_named(postoffice, SQL_ANSWER_SET, p, 7, by, "answer.set", change_detail(a, facts, 2), a);
 }
 
 static void answer_take_up(const struct rows *r, answer *out)
@@ -56,17 +38,9 @@ status answer_of(int64_t postoffice, int64_t mailbox, arena *a, answer *out)
 status answer_remove(int64_t postoffice, int64_t mailbox, const struct audit_by *by)
 {
 	arena a = ARENA_INIT;
-	struct rows named;
-	db_tx *tx = db_begin(DB_RUN, &a);
+	status kind = change_named(postoffice, SQL_ANSWER_REMOVE, (struct param[]){p_int(postoffice), p_int(mailbox)}, 2, by,
+		"answer.remove", S(""), &a);
 
-	db_add(tx, SQL_ANSWER_REMOVE, (struct param[]){p_int(postoffice), p_int(mailbox)}, 2, &named);
-	status kind = db_flush(tx);
-	if (kind == ST_OK && named.count == 1) {
-		kind = commit(&tx, postoffice, by, "answer.remove", row_slice(&named, 0, 0), S(""));
-	} else {
-		db_rollback(&tx);
-		kind = kind == ST_OK ? ST_ABSENT : kind;
-	}
 	arena_release(&a);
 	return kind;
 }

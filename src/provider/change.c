@@ -55,3 +55,29 @@ slice change_detail(arena *a, const struct change_fact *facts, int n)
 	text_free(&t);
 	return detail;
 }
+
+/* ---- whole changes */
+
+status change_commit(db_tx **tx, int64_t postoffice, const struct audit_by *by, const char *action,
+	slice object, slice detail)
+{
+	change_audit(*tx, postoffice, by, action, object, detail);
+	change_rise(*tx, REVISION_ROUTING);
+	TRY(db_commit(tx, NULL));
+	change_tell(REVISION_ROUTING);
+	return ST_OK;
+}
+
+status change_named(int64_t postoffice, enum statement_id change, const struct param *params, int n,
+	const struct audit_by *by, const char *action, slice detail, arena *a)
+{
+	db_tx *tx = db_begin(DB_RUN, a);
+	struct rows r;
+
+	db_add(tx, change, params, n, &r);
+	status kind = db_flush(tx);
+	if (kind == ST_OK && r.count > 0)
+		return change_commit(&tx, postoffice, by, action, row_slice(&r, 0, 0), detail);
+	db_rollback(&tx);
+	return kind == ST_OK ? ST_ABSENT : kind;
+}

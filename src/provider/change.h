@@ -28,6 +28,14 @@ enum revision {
 /* Last in the transaction: the row stays locked until the commit. */
 void change_rise(db_tx *tx, enum revision r);
 
+/* Ends a transaction that changed where mail goes: audit, revision of routing, commit; and this process
+   hears of it at once. */
+status change_commit(db_tx **tx, int64_t postoffice, const struct audit_by *by, const char *action,
+	slice object, slice detail);
+/* The whole of a change that one tenant statement makes, which gives the object's name. ST_ABSENT: it gave no row. */
+status change_named(int64_t postoffice, enum statement_id change, const struct param *params, int n,
+	const struct audit_by *by, const char *action, slice detail, arena *a);
+
 /* Runs `seen` in the watch task of this process (and at once in the process that made the change,
    through change_tell) whenever the revision is another than before. Registered before
    provider_open; never removed. `seen` may wait and call providers. */

@@ -6,16 +6,6 @@
 #include "provider/auth_secret.h"
 #include "provider/change.h"
 
-static status commit(db_tx **tx, int64_t postoffice, const struct audit_by *by, const char *action,
-	slice object)
-{
-	change_audit(*tx, postoffice, by, action, object, S(""));
-	change_rise(*tx, REVISION_ROUTING);
-	TRY(db_commit(tx, NULL));
-	change_tell(REVISION_ROUTING);
-	return ST_OK;
-}
-
 status dkim_key_add(const dkim_key *k, const struct audit_by *by, arena *a, slice *why)
 {
 	slice name, secret;
@@ -35,7 +25,7 @@ status dkim_key_add(const dkim_key *k, const struct audit_by *by, arena *a, slic
 		(struct param[]){p_int(k->postoffice), p_text(k->domain), p_text(arena_lower(a, k->selector)),
 			p_int(k->algorithm), p_bytes(k->public_key), p_bytes(secret)},
 		6, NULL);
-	return commit(&tx, k->postoffice, by, "dkim_key.add", arena_lower(a, name));
+	return change_commit(&tx, k->postoffice, by, "dkim_key.add", arena_lower(a, name), S(""));
 }
 
 static void key_read(const struct rows *r, int row, int64_t postoffice, dkim_key *k)
@@ -90,7 +80,7 @@ status dkim_key_rotate(int64_t postoffice, slice domain, const struct audit_by *
 	db_add(tx, SQL_DKIM_KEY_START, p, 2, &started);
 	status kind = db_flush(tx);
 	if (kind == ST_OK && started.changed > 0) {
-		kind = commit(&tx, postoffice, by, "dkim_key.rotate", domain);
+		kind = change_commit(&tx, postoffice, by, "dkim_key.rotate", domain, S(""));
 	} else {
 		db_rollback(&tx);
 		kind = kind == ST_OK ? ST_ABSENT : kind;
@@ -111,7 +101,7 @@ status dkim_key_remove(int64_t postoffice, slice domain, slice selector, const s
 		(struct param[]){p_int(postoffice), p_text(domain), p_text(arena_lower(&a, selector))}, 3, &r);
 	status kind = db_flush(tx);
 	if (kind == ST_OK && r.changed > 0) {
-		kind = commit(&tx, postoffice, by, "dkim_key.remove", name);
+		kind = change_commit(&tx, postoffice, by, "dkim_key.remove", name, S(""));
 	} else {
 		db_rollback(&tx);
 		kind = kind == ST_OK ? ST_ABSENT : kind;

@@ -6,16 +6,6 @@
 #include "provider/change.h"
 #include "provider/internal.h"
 
-static status rise_and_commit(
-	db_tx **tx, int64_t postoffice, const struct audit_by *by, const char *action, slice name, slice detail)
-{
-	change_audit(*tx, postoffice, by, action, name, detail);
-	change_rise(*tx, REVISION_ROUTING);
-	TRY(db_commit(tx, NULL));
-	change_tell(REVISION_ROUTING);
-	return ST_OK;
-}
-
 status domain_make(int64_t postoffice, slice name, bool with_mailboxes, const struct audit_by *by,
 	arena *a, slice *why)
 {
@@ -31,7 +21,7 @@ status domain_make(int64_t postoffice, slice name, bool with_mailboxes, const st
 	db_add(tx, SQL_DOMAIN_INSERT, (struct param[]){p_int(postoffice), p_text(folded)}, 2, NULL);
 	if (with_mailboxes)
 		TRY(address_add_mailboxes(tx, postoffice, folded, a));
-	s = rise_and_commit(&tx, postoffice, by, "domain.make", folded, S(""));
+	s = change_commit(&tx, postoffice, by, "domain.make", folded, S(""));
 	if (s == ST_EXISTS)
 		*why = S("this domain exists, here or in another post office");
 	return s;
@@ -48,7 +38,7 @@ static status alias_insert(int64_t postoffice, slice name, slice real, const str
 		&r);
 	s = db_flush(tx);
 	if (s == ST_OK && r.changed > 0)
-		return rise_and_commit(&tx, postoffice, by, "domain.alias", name,
+		return change_commit(&tx, postoffice, by, "domain.alias", name,
 			change_detail(a, (struct change_fact[]){{"stands_for", real}}, 1));
 	db_rollback(&tx);
 	if (s == ST_EXISTS)
@@ -146,7 +136,7 @@ status domain_change(const domain *d, const struct audit_by *by, arena *a, slice
 		6, &r);
 	s = db_flush(tx);
 	if (s == ST_OK && r.changed > 0)
-		return rise_and_commit(&tx, d->postoffice, by, "domain.change", folded, S(""));
+		return change_commit(&tx, d->postoffice, by, "domain.change", folded, S(""));
 	db_rollback(&tx);
 	return s == ST_OK ? ST_ABSENT : s;
 }
@@ -165,7 +155,7 @@ status domain_remove(int64_t postoffice, slice name, const struct audit_by *by)
 			2, &r);
 		s = db_flush(tx);
 		if (s == ST_OK && r.changed > 0) {
-			s = rise_and_commit(&tx, postoffice, by, "domain.remove", folded, S(""));
+			s = change_commit(&tx, postoffice, by, "domain.remove", folded, S(""));
 		} else {
 			db_rollback(&tx);
 			s = s == ST_OK ? ST_ABSENT : s;

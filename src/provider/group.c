@@ -8,16 +8,6 @@
 #include "provider/mailbox.h"
 #include "provider/setting.h"
 
-static status changed(db_tx **tx, int64_t postoffice, const struct audit_by *by, const char *action,
-	slice name, slice detail)
-{
-	change_audit(*tx, postoffice, by, action, name, detail);
-	change_rise(*tx, REVISION_ROUTING);
-	TRY(db_commit(tx, NULL));
-	change_tell(REVISION_ROUTING);
-	return ST_OK;
-}
-
 /* ---- groups */
 
 status group_make(int64_t postoffice, slice name, slice title, enum group_posting posting,
@@ -41,7 +31,7 @@ status group_make(int64_t postoffice, slice name, slice title, enum group_postin
 			*why = s == ST_OK ? S("a mailbox has this name") : S("a group of this name exists");
 		return s == ST_OK ? ST_EXISTS : s;
 	}
-	TRY(changed(&tx, postoffice, by, "group.make", name,
+	TRY(change_commit(&tx, postoffice, by, "group.make", name,
 		change_detail(a, (struct change_fact[]){{"posting", slice_z(group_posting_word(posting))}}, 1)));
 	return group_find(postoffice, name, a, out);
 }
@@ -95,26 +85,10 @@ status group_list(int64_t postoffice, slice after, unsigned most, arena *a, grou
 	return ST_OK;
 }
 
-/* Runs a statement that gives the group's name; no row: it is gone. */
-static status change_run(int64_t postoffice, enum statement_id id, const struct param *p, int n,
-	const struct audit_by *by, const char *action, slice detail, arena *a)
-{
-	db_tx *tx = db_begin(DB_RUN, a);
-	struct rows r;
-	status s;
-
-	db_add(tx, id, p, n, &r);
-	s = db_flush(tx);
-	if (s == ST_OK && r.count > 0)
-		return changed(&tx, postoffice, by, action, row_slice(&r, 0, 0), detail);
-	db_rollback(&tx);
-	return s == ST_OK ? ST_ABSENT : s;
-}
-
 status group_change(const group *g, const struct audit_by *by, arena *a, slice *why)
 {
 	TRY(group_name_check(g->name, g->title, why));
-	return change_run(g->postoffice, SQL_GROUP_CHANGE,
+	return change_named(g->postoffice, SQL_GROUP_CHANGE,
 		(struct param[]){p_int(g->postoffice), p_int(g->id), p_text(g->title), p_int(g->posting)}, 4, by,
 		"group.change",
 		change_detail(a,
@@ -127,7 +101,7 @@ status group_change(const group *g, const struct audit_by *by, arena *a, slice *
 status group_remove(int64_t postoffice, int64_t id, const struct audit_by *by)
 {
 	arena a = ARENA_INIT;
-	status s = change_run(postoffice, SQL_GROUP_REMOVE, (struct param[]){p_int(postoffice), p_int(id)}, 2, by,
+	status s = change_named(postoffice, SQL_GROUP_REMOVE, (struct param[]){p_int(postoffice), p_int(id)}, 2, by,
 		"group.remove", S(""), &a);
 
 	arena_release(&a);
@@ -186,7 +160,7 @@ status group_members_add(int64_t postoffice, int64_t id, const slice *written, i
 	db_tx *tx = db_begin(DB_RUN, a);
 	s = members_run(postoffice, id, all, n, tx, a, &name, added);
 	if (s == ST_OK)
-		return changed(&tx, postoffice, by, "group.members.add", name,
+		return change_commit(&tx, postoffice, by, "group.members.add", name,
 			change_detail(a,
 				(struct change_fact[]){{"added", arena_format(a, "%d", *added)},
 					{"first", n > 0 ? all[0].key : S("")}},
@@ -214,7 +188,7 @@ status group_member_remove(int64_t postoffice, int64_t id, slice written, const 
 			&gone);
 		s = db_flush(tx);
 		if (s == ST_OK && gone.changed > 0) {
-			s = changed(&tx, postoffice, by, "group.members.remove", row_slice(&group, 0, 0),
+			s = change_commit(&tx, postoffice, by, "group.members.remove", row_slice(&group, 0, 0),
 				change_detail(&a, (struct change_fact[]){{"member", key}}, 1));
 		} else {
 			db_rollback(&tx);

@@ -4,36 +4,18 @@
 #include "provider/change.h"
 #include "provider/redirection_check.h"
 
-static status commit(db_tx **tx, int64_t postoffice, const struct audit_by *by, const char *action, slice name,
-	slice detail)
-{
-	change_audit(*tx, postoffice, by, action, name, detail);
-	change_rise(*tx, REVISION_ROUTING);
-	TRY(db_commit(tx, NULL));
-	change_tell(REVISION_ROUTING);
-	return ST_OK;
-}
-
 status redirection_set(int64_t postoffice, int64_t mailbox, const slice *written, int n, bool keep,
 	const struct audit_by *by, arena *a, slice *why)
 {
 	redirection r = {.keep = keep};
-	struct rows named;
 
 	TRY(redirection_check(postoffice, mailbox, written, n, a, &r, why));
 	const struct change_fact facts[] = {{"keep", keep ? S("yes") : S("no")},
 		{"targets", redirection_list(&r, a)}};
-	db_tx *tx = db_begin(DB_RUN, a);
-	db_add(tx, SQL_REDIRECTION_SET,
-		(struct param[]){p_int(postoffice), p_int(mailbox), p_bool(keep),
-			p_text_array(r.targets, r.n)},
-		4, &named);
-	status kind = db_flush(tx);
-	if (kind == ST_OK && named.count == 1)
-		return commit(&tx, postoffice, by, "redirection.set", row_slice(&named, 0, 0),
-			change_detail(a, facts, 2));
-	db_rollback(&tx);
-	return kind == ST_OK ? ST_ABSENT : kind;
+	struct param p[] = {p_int(postoffice), p_int(mailbox), p_bool(keep), p_text_array(r.targets, r.n)};
+
+	return change_named(
+		postoffice, SQL_REDIRECTION_SET, p, 4, by, "redirection.set", change_detail(a, facts, 2), a);
 }
 
 status redirection_of(int64_t postoffice, int64_t mailbox, arena *a, redirection *out)
@@ -57,17 +39,9 @@ status redirection_of(int64_t postoffice, int64_t mailbox, arena *a, redirection
 status redirection_remove(int64_t postoffice, int64_t mailbox, const struct audit_by *by)
 {
 	arena a = ARENA_INIT;
-	struct rows named;
-	db_tx *tx = db_begin(DB_RUN, &a);
+	status kind = change_named(postoffice, SQL_REDIRECTION_REMOVE, (struct param[]){p_int(postoffice), p_int(mailbox)}, 2, by,
+		"redirection.remove", S(""), &a);
 
-	db_add(tx, SQL_REDIRECTION_REMOVE, (struct param[]){p_int(postoffice), p_int(mailbox)}, 2, &named);
-	status kind = db_flush(tx);
-	if (kind == ST_OK && named.count == 1) {
-		kind = commit(&tx, postoffice, by, "redirection.remove", row_slice(&named, 0, 0), S(""));
-	} else {
-		db_rollback(&tx);
-		kind = kind == ST_OK ? ST_ABSENT : kind;
-	}
 	arena_release(&a);
 	return kind;
 }

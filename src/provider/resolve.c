@@ -255,3 +255,14 @@ bool group_may_post(const struct resolution *g, const struct poster *p)
 		return p->postoffice == g->route.postoffice;
 	}
 }
+
+/* ---- a mailbox alone (address_map.h) */
+
+status address_resolve(slice local, slice domain, uint64_t size, arena *a, struct route *out)
+{
+	status s = address_lead(local, domain, size, a, out);
+
+	if (s == ST_OK && out->group != 0)
+		return ST_ABSENT;
+	return s == ST_OK && out->remote.size > 0 ? ST_FOREIGN : s;
+}

@@ -204,11 +204,23 @@ static const char *why_not(status kind)
 	}
 }
 
+/* With the message it answers; or not at all, when `kind` is trouble already. */
+static status send_along(struct incoming *in, struct reply *made, status kind, slice raw, arena *a)
+{
+	if (kind == ST_OK)
+		kind = fill(made, raw, a);
+	if (kind == ST_OK)
+		hang(in, made);
+	else
+		blob_writer_close(&made->part.body);
+	return kind;
+}
+
 static void owner_answers(struct smtp *s, struct incoming *in, const struct recipient *r, const mail_address *to,
 	const slice *named, int n)
 {
 	arena *a = &s->mail;
-	slice sender = mail_address_key(to, a), raw;
+	slice sender = mail_address_key(to, a), raw = {0};
 	answer w;
 	status kind = answer_due(r->route.postoffice, r->route.mailbox, sender, named, n, a, &w);
 
@@ -222,12 +234,7 @@ static void owner_answers(struct smtp *s, struct incoming *in, const struct reci
 	kind = place(made, to, a);
 	if (kind == ST_OK)
 		kind = answer_compose(r, &w, made, in->answered, a, &raw);
-	if (kind == ST_OK)
-		kind = fill(made, raw, a);
-	if (kind == ST_OK)
-		hang(in, made);
-	else
-		blob_writer_close(&made->part.body);
+	kind = send_along(in, made, kind, raw, a);
 	if (kind != ST_OK)
 		silence_note(in, r, status_name(kind));
 }
@@ -267,7 +274,7 @@ static status full_compose(const mail_address *full, const struct reply *made, s
 static void full_tells(struct smtp *s, struct incoming *in, const struct recipient *r, const mail_address *to)
 {
 	arena *a = &s->mail;
-	slice raw;
+	slice raw = {0};
 	struct reply *made = reply_new(&r->full, ANSWER_FULL, "full", mail_address_text(to, a), a);
 
 	made->right.sender = mail_address_key(to, a);
@@ -276,12 +283,7 @@ static void full_tells(struct smtp *s, struct incoming *in, const struct recipie
 		kind = place(made, to, a);
 	if (kind == ST_OK)
 		kind = full_compose(&r->address, made, in->answered, a, &raw);
-	if (kind == ST_OK)
-		kind = fill(made, raw, a);
-	if (kind == ST_OK)
-		hang(in, made);
-	else
-		blob_writer_close(&made->part.body);
+	send_along(in, made, kind, raw, a);
 }
 
 static bool full_before(const struct smtp *s, int i)

@@ -135,15 +135,6 @@ status address_lead(slice local, slice domain, uint64_t size, arena *a, struct r
 	return address_room(out, size);
 }
 
-status address_resolve(slice local, slice domain, uint64_t size, arena *a, struct route *out)
-{
-	status kind = address_lead(local, domain, size, a, out);
-
-	if (kind == ST_OK && out->group != 0)
-		return ST_ABSENT;
-	return kind == ST_OK && out->remote.size > 0 ? ST_FOREIGN : kind;
-}
-
 status address_domain_is_ours(slice domain)
 {
 	struct store *s = store_take();
