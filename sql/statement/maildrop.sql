@@ -32,15 +32,16 @@ delete from maildrop where postoffice = $1 and mailbox = $2 and token = $3;
 -- What several conversations remove at their ends, and their locks. Per conversation: $2 mailbox, $3 token, $4 INBOX. Per
 -- removed entry: $5 place of its conversation, from 1, $6 UID. Gives the places of those that still held their locks;
 -- nothing was removed for the others. Like every statement that removes it locks the mailboxes first, in the order of
--- $2, which rises. That the INBOX is the mailbox's was seen by maildrop_entries. A token is one mailbox's alone, so the
--- two arrays are enough to find the locks.
+-- $2, which rises. That the INBOX is the mailbox's was seen by maildrop_entries.
 with held as (
 	select h.mailbox from unnest($2::bigint[]) as a (mailbox) cross join lateral (
 		select m.mailbox from mailbox m where m.postoffice = $1::bigint and m.mailbox = a.mailbox for no key update) h
 ), freed as (
 	delete from maildrop d
-	where d.postoffice = $1::bigint and d.mailbox = any ($2::bigint[]) and d.token = any ($3::bigint[])
-		and (select count(*) from held) > 0
+	using (
+		select u.mailbox, u.token from unnest($2::bigint[], $3::bigint[]) as u (mailbox, token)
+		where (select count(*) from held) > 0 limit cardinality($2::bigint[])) as o
+	where d.postoffice = $1::bigint and d.mailbox = o.mailbox and d.token = o.token
 	returning d.mailbox
 ), ours as (
 	select a.place, a.mailbox, a.folder from freed
