@@ -8,12 +8,19 @@
 #include "net/listener.h"
 
 #include <inttypes.h>
+#include <stdatomic.h>
 
 #define LAST_WORD (5 * USEC_S)
 #define SAFE_MOST 64
 #define ANSWER_MOST 12288 /* to a challenge: RFC 4954 4 */
 
 static link_t present = {&present, &present}; /* on fibers; plain threads are nobody's to stop */
+static atomic_uint open_by[SERVICE_COUNT];
+
+unsigned conversation_count(enum service s)
+{
+	return atomic_load_explicit(&open_by[s], memory_order_relaxed);
+}
 
 void conversation_begin(
 	conversation *c, enum service service, int in, int out, const tls_server *tls)
@@ -27,6 +34,13 @@ void conversation_begin(
 	c->trusted = c->peer.family == 0;
 	list_init(&c->among);
 	stream_belongs(c->stream, service, c->name);
+	atomic_fetch_add_explicit(&open_by[service], 1, memory_order_relaxed);
+}
+
+void conversation_drop(conversation *c)
+{
+	stream_close(&c->stream);
+	atomic_fetch_sub_explicit(&open_by[c->service], 1, memory_order_relaxed);
 }
 
 void conversation_enter(conversation *c)
@@ -57,7 +71,7 @@ void conversation_end(conversation *c, status how)
 		c->name, status_name(how), c->commands, stream_bytes_in(c->stream),
 		stream_bytes_out(c->stream), (clock_now() - c->started) / USEC_MS);
 	metric_add(M_conversations_open, c->service, -1);
-	stream_close(&c->stream);
+	conversation_drop(c);
 	arena_release(&c->command);
 	arena_release(&c->talk);
 }

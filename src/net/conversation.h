@@ -35,6 +35,9 @@ typedef struct conversation {
 	usec free_until; /* COMMAND_FREE rows have used up the time until then */
 } conversation;
 
+/* Conversations of the service that are open in this process. From any thread. */
+unsigned conversation_count(enum service s);
+
 /* Between two commands, or in one that only waits for news (IDLE): listener_stop wakes an idle
    conversation, so that its waits give ST_CANCELLED, and leaves a busy one to finish its command.
    command_loop does this by itself around reading a command. */

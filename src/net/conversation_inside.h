@@ -4,10 +4,12 @@
 
 #include "net/conversation.h"
 
-/* Takes the descriptors over. */
+/* Takes the descriptors over. Open from here on: conversation_count. */
 void conversation_begin(
 	conversation *c, enum service service, int in, int out, const tls_server *tls);
-/* On the task that will talk: it is counted from here on, and listener_stop finds it. */
+/* Closes one that nobody will talk in: begun, but never entered. */
+void conversation_drop(conversation *c);
+/* On the task that will talk: metrics count it from here on, and listener_stop finds it. */
 void conversation_enter(conversation *c);
 /* Sends what is still to be sent, closes and frees all but the struct; `how` is for the log. */
 void conversation_end(conversation *c, status how);

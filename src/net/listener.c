@@ -36,7 +36,6 @@ struct guest {
 
 static struct door *doors;
 static int door_count;
-static unsigned open_by[SERVICE_COUNT];
 static atomic_bool stopping;
 
 /* ---- sockets */
@@ -168,26 +167,31 @@ static status guest_talk(void *arg)
 		kind = d->spec.run(c);
 	conversation_end(c, kind);
 	peer_leave(&g->stay);
-	open_by[c->service]--;
 	memory_free(g);
 	return kind;
 }
 
-/* A word in the client's protocol when there is one to be had without waiting, then the end. */
-static void say_refused(const struct door *d, int fd, const net_address *peer, const char *reason)
+void listener_refuse(enum service s, int fd, const net_address *peer, slice words, const char *reason)
 {
-	arena words = ARENA_INIT;
+	arena a = ARENA_INIT;
 
-	metric_add(M_conversations_refused, d->spec.service, 1);
-	log_event(EV_CONVERSATION_REFUSED, "service=%s peer=%.*s reason=%s",
-		service_name(d->spec.service), SLICE_ARGS(net_address_text(peer, &words)), reason);
-	arena_release(&words);
-	if (d->spec.tls)
+	metric_add(M_conversations_refused, s, 1);
+	log_event(EV_CONVERSATION_REFUSED, "service=%s peer=%.*s reason=%s", service_name(s),
+		SLICE_ARGS(net_address_text(peer, &a)), reason);
+	arena_release(&a);
+	if (words.size == 0)
 		return;
-	slice refusal = d->limits->refusal(d->spec.service);
-	(void)send(fd, refusal.at, refusal.size, MSG_DONTWAIT | MSG_NOSIGNAL);
+	(void)send(fd, words.at, words.size, MSG_DONTWAIT | MSG_NOSIGNAL);
 	/* Unread input would turn the close into a reset that eats our words. */
 	(void)recv(fd, NULL, DROP_MOST, MSG_TRUNC | MSG_DONTWAIT);
+}
+
+/* A word in the client's protocol, unless that would be TLS. */
+static void say_refused(const struct door *d, int fd, const net_address *peer, const char *reason)
+{
+	enum service s = d->spec.service;
+
+	listener_refuse(s, fd, peer, d->spec.tls ? S("") : d->limits->refusal(s), reason);
 }
 
 static void refuse(const struct door *d, int fd, const net_address *peer, const char *reason)
@@ -199,12 +203,16 @@ static void refuse(const struct door *d, int fd, const net_address *peer, const 
 static void admit(const struct door *d, int fd, const net_address *peer)
 {
 	enum service s = d->spec.service;
-	unsigned most = d->limits->most(s);
+	unsigned most = d->limits->most(s), all = d->limits->most_of_all ? d->limits->most_of_all() : 0;
 	struct peer_stay stay = {0};
 	bool proxied = d->limits->proxied && d->limits->proxied(peer);
 
-	if (most && open_by[s] >= most) {
+	if (most && conversation_count(s) >= most) {
 		refuse(d, fd, peer, "service-full");
+		return;
+	}
+	if (all && listener_open_count() >= all) {
+		refuse(d, fd, peer, "worker-full");
 		return;
 	}
 	if (!proxied && peer_enter(s, peer, d->limits->per_address(s), d->limits->per_network(s), &stay) !=
@@ -218,12 +226,10 @@ static void admit(const struct door *d, int fd, const net_address *peer)
 	g->fd = fd;
 	g->proxied = proxied;
 	conversation_begin(&g->c, s, fd, fd, d->tls);
-	if (task_start(service_name(s), guest_talk, g)) {
-		open_by[s]++;
+	if (task_start(service_name(s), guest_talk, g))
 		return;
-	}
 	say_refused(d, fd, peer, "no-task");
-	stream_close(&g->c.stream);
+	conversation_drop(&g->c);
 	peer_leave(&stay);
 	memory_free(g);
 }
@@ -316,6 +322,6 @@ unsigned listener_open_count(void)
 	unsigned sum = 0;
 
 	for (int s = 0; s < SERVICE_COUNT; s++)
-		sum += open_by[s];
+		sum += conversation_count((enum service)s);
 	return sum;
 }

@@ -31,6 +31,7 @@ struct listener_limits { /* read at each accept, so settings act at once; a cap 
 	/* Balancers, whose connections begin with a PROXY header (v2) that names the client; the
 	   client is counted then, not they. NULL: there are none. */
 	bool (*proxied)(const net_address *peer);
+	unsigned (*most_of_all)(void); /* conversations of all services in this worker; NULL: no cap */
 };
 /* One table of open conversations per address for all workers of the node, in shared memory; the
    master calls this before it forks. Without it the counts are the process's own. A dead worker's
@@ -49,7 +50,11 @@ status listener_start(const struct listener_spec *specs, int n, const tls_server
    On the loop's thread. */
 void listener_stop(void);
 bool listener_stopping(void);
-unsigned listener_open_count(void);
+unsigned listener_open_count(void); /* of all services: conversation_count */
+
+/* Counts and logs a refused client, and tells it so as far as that needs no waiting; words may be
+   empty. The descriptor stays open. From any thread. */
+void listener_refuse(enum service s, int fd, const net_address *peer, slice words, const char *reason);
 
 /* One conversation on two descriptors (--stdio, tests), on the calling thread or task. */
 status conversation_run(enum service service, int in, int out, const tls_server *tls,

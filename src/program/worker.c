@@ -49,9 +49,12 @@ static const struct service_limits {
 
 static unsigned most_of(enum service s)
 {
-	unsigned all = (unsigned)setting_number(S_conversations_most, NULL);
-	unsigned own = (unsigned)setting_number(limits_of[s].most, NULL);
-	return own < all ? own : all;
+	return (unsigned)setting_number(limits_of[s].most, NULL);
+}
+
+static unsigned most_of_all(void)
+{
+	return (unsigned)setting_number(S_conversations_most, NULL);
 }
 
 static unsigned per_address_of(enum service s)
@@ -80,7 +83,7 @@ static bool is_balancer(const net_address *peer)
 }
 
 const struct listener_limits worker_limits = {most_of, per_address_of, per_network_of, refusal_of,
-					      handshake_of, is_balancer};
+					      handshake_of, is_balancer, most_of_all};
 
 struct life {
 	const struct worker *w;

@@ -4,7 +4,6 @@
 #include "base/utf8.h"
 #include "connector/smtp/session.h"
 #include "mail/date.h"
-#include "net/listener.h"
 #include "provider/provider.h"
 #include "provider/sasl.h"
 #include "provider/trace.h"
@@ -417,10 +416,10 @@ static unsigned bad_most(const conversation *c)
 	return (unsigned)setting_number(S_smtp_bad_commands_most, NULL);
 }
 
-/* Half of the conversations this worker may hold are there. */
-static bool is_busy(void)
+/* More than half of the conversations that this worker may hold of the service are there. */
+static bool is_busy(const conversation *c)
 {
-	return listener_open_count() > (unsigned)setting_number(S_smtp_conversations_most, NULL) / 2;
+	return conversation_count(c->service) > (unsigned)setting_number(S_smtp_conversations_most, NULL) / 2;
 }
 
 /* While the worker is busy, who neither sends nor logs on has to go (T21). */
@@ -428,7 +427,7 @@ static usec patience(const conversation *c)
 {
 	const struct smtp *s = smtp_of(c);
 	usec patience = setting_number(S_smtp_command_patience, NULL);
-	if (s->messages > 0 || s->authenticated || !is_busy())
+	if (s->messages > 0 || s->authenticated || !is_busy(c))
 		return patience;
 	usec left = c->started + setting_number(S_smtp_greeting_patience, NULL) - clock_now();
 	return left < 0 ? 0 : left < patience ? left : patience;

@@ -4,14 +4,15 @@
 #include "base/memory.h"
 #include "base/metric.h"
 #include "provider/setting.h"
+#include "service/web/caller.h"
 #include "service/web/route.h"
 #include "service/web/web.h"
 #include "task/task.h"
 
 #include <microhttpd.h>
-#include <netinet/in.h>
 
-#define REQUEST_MEMORY (32 * 1024) /* head of a request; larger ones get 431 */
+#define BESIDE_HEAD (8 * 1024) /* memory for what stands in a head, and for that of the answer */
+#define CONNECTIONS_PER_THREAD 65536 /* more than http_connections_most: caller.c turns away */
 #define REQUEST_WITHIN (30 * USEC_S)
 
 static struct { /* the daemons of this process, one per listening socket */
@@ -55,23 +56,11 @@ static enum MHD_Result send_answer(struct MHD_Connection *to, struct web_answer 
 	return result;
 }
 
-static void peer_of(struct MHD_Connection *c, net_address *peer)
-{
-	const union MHD_ConnectionInfo *info =
-		MHD_get_connection_info(c, MHD_CONNECTION_INFO_CLIENT_ADDRESS);
-	if (!info || !info->client_addr)
-		return;
-	struct sockaddr_storage from = {0};
-	memcpy(&from, info->client_addr, info->client_addr->sa_family == AF_INET6
-						 ? sizeof(struct sockaddr_in6)
-						 : sizeof(struct sockaddr_in));
-	net_address_of(&from, peer);
-}
-
 /* ---- framing: what two readers could read differently is refused before any of it is used (T45) */
 
 struct framing {
 	int lengths, codings; /* Content-Length, Transfer-Encoding */
+	uint64_t length;
 	bool odd;             /* a coding that is not chunked alone */
 };
 
@@ -81,7 +70,7 @@ static enum MHD_Result note_framing(void *arg, enum MHD_ValueKind kind, const ch
 	struct framing *f = arg;
 	(void)kind;
 	if (slice_same_nocase(slice_z(name), S(MHD_HTTP_HEADER_CONTENT_LENGTH)))
-		f->lengths++;
+		f->lengths += value && slice_number(slice_z(value), &f->length) ? 1 : 2;
 	if (slice_same_nocase(slice_z(name), S(MHD_HTTP_HEADER_TRANSFER_ENCODING))) {
 		f->codings++;
 		f->odd |= !value || !slice_same_nocase(slice_z(value), S("chunked"));
@@ -89,14 +78,31 @@ static enum MHD_Result note_framing(void *arg, enum MHD_ValueKind kind, const ch
 	return MHD_YES;
 }
 
-/* NULL when the head can be read in one way only. */
-static const char *framing_trouble(struct MHD_Connection *c, const char *path)
+static size_t head_size(struct MHD_Connection *c)
 {
+	return MHD_get_connection_info(c, MHD_CONNECTION_INFO_REQUEST_HEADER_SIZE)->header_size;
+}
+
+/* False, with the answer, when the request goes no further than its head. */
+static bool head_is_good(struct MHD_Connection *c, const char *path, struct web_answer *out)
+{
+	static const char plainly[] = "send each request in one plain way";
 	struct framing f = {0};
 	MHD_get_connection_values(c, MHD_HEADER_KIND, note_framing, &f);
 	if (f.lengths + f.codings > 1 || f.odd)
-		return "the length of the request is told in more than one way";
-	return strstr(path, "%00") ? "the path holds a NUL" : NULL;
+		web_say_error(out, MHD_HTTP_BAD_REQUEST, "the length of the request is told in more than one way",
+			      plainly);
+	else if (strstr(path, "%00"))
+		web_say_error(out, MHD_HTTP_BAD_REQUEST, "the path holds a NUL", plainly);
+	else if (head_size(c) > (size_t)setting_number(S_http_header_most, NULL))
+		web_say_error(out, MHD_HTTP_REQUEST_HEADER_FIELDS_TOO_LARGE, "the head of the request is too long",
+			      "send fewer or shorter fields");
+	else if (f.length > (uint64_t)setting_number(S_http_body_most, NULL))
+		web_say_error(out, MHD_HTTP_CONTENT_TOO_LARGE, "the body of the request is too long",
+			      "send less at once");
+	else
+		return true;
+	return false;
 }
 
 /* A decoded NUL would end the path early: such a path stays as it is and is refused. */
@@ -106,8 +112,16 @@ static size_t unescape(void *unused, struct MHD_Connection *c, char *escaped)
 	return strstr(escaped, "%00") ? strlen(escaped) : MHD_http_unescape(escaped);
 }
 
+static void completed(void *unused, struct MHD_Connection *c, void **request,
+		      enum MHD_RequestTerminationCode how)
+{
+	(void)unused, (void)request, (void)how;
+	caller_next_step(caller_of(c));
+}
+
 /* Called by libmicrohttpd: once when the head is complete, again for each piece of a body, and at its
-   end with none. Bodies have no use yet: they are read past. */
+   end with none. Bodies have no use yet: they are read past; one that told no length and grows beyond
+   http_body_most is cut off. */
 static enum MHD_Result handle(void *unused, struct MHD_Connection *c, const char *path,
 			      const char *method, const char *version, const char *body,
 			      size_t *body_size, void **request)
@@ -115,58 +129,49 @@ static enum MHD_Result handle(void *unused, struct MHD_Connection *c, const char
 	static int begun; /* its address marks a request whose head was seen */
 	(void)unused, (void)version, (void)body;
 	struct web_answer answer = {.code = MHD_HTTP_INTERNAL_SERVER_ERROR};
+	struct caller *from = caller_of(c);
 	if (!*request) {
 		*request = &begun;
-		const char *why = framing_trouble(c, path);
-		if (!why)
-			return MHD_YES;
-		web_say_error(&answer, MHD_HTTP_BAD_REQUEST, why, "send each request in one plain way");
-		return send_answer(c, &answer);
+		caller_next_step(from);
+		caller_body(from, 0);
+		return head_is_good(c, path, &answer) ? MHD_YES : send_answer(c, &answer);
 	}
 	if (*body_size) {
+		size_t so_far = caller_body(from, *body_size);
 		*body_size = 0;
-		return MHD_YES;
+		return so_far > (size_t)setting_number(S_http_body_most, NULL) ? MHD_NO : MHD_YES;
 	}
-	struct web_request q = {.path = slice_z(path)};
-	peer_of(c, &q.peer);
+	struct web_request q = {.path = slice_z(path), .peer = *caller_peer(from)};
+	caller_waits(from);
 	usec before = task_deadline(clock_now() + REQUEST_WITHIN);
 	metric_add(M_commands, SERVICE_HTTP, 1);
 	find_answer(slice_z(method), &q, &answer);
 	task_deadline(before);
+	caller_next_step(from);
 	return send_answer(c, &answer);
-}
-
-static void count_connection(void *unused, struct MHD_Connection *c, void **state,
-			     enum MHD_ConnectionNotificationCode what)
-{
-	(void)unused, (void)c, (void)state;
-	bool opened = what == MHD_CONNECTION_NOTIFY_STARTED;
-	metric_add(M_conversations_open, SERVICE_HTTP, opened ? 1 : -1);
-	if (opened)
-		metric_add(M_conversations, SERVICE_HTTP, 1);
 }
 
 static struct MHD_Daemon *open_daemon(int fd)
 {
-	unsigned seconds = (unsigned)(setting_number(S_http_patience, NULL) / USEC_S);
+	unsigned threads = (unsigned)setting_number(S_http_threads, NULL);
 	/* Without the inter-thread channel MHD_quiesce_daemon does nothing, and stopping closes the
 	   master's socket. */
 	return MHD_start_daemon(
 		MHD_USE_EPOLL_INTERNAL_THREAD | MHD_USE_ITC, 0, NULL, NULL, handle, NULL,
 		MHD_OPTION_LISTEN_SOCKET, fd,
-		MHD_OPTION_THREAD_POOL_SIZE, (unsigned)setting_number(S_http_threads, NULL),
-		MHD_OPTION_CONNECTION_LIMIT, (unsigned)setting_number(S_http_connections_most, NULL),
-		MHD_OPTION_PER_IP_CONNECTION_LIMIT,
-		(unsigned)setting_number(S_http_per_address_most, NULL),
-		MHD_OPTION_CONNECTION_TIMEOUT, seconds,
-		MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)REQUEST_MEMORY,
+		MHD_OPTION_THREAD_POOL_SIZE, threads,
+		MHD_OPTION_CONNECTION_LIMIT, threads * CONNECTIONS_PER_THREAD,
+		MHD_OPTION_CONNECTION_MEMORY_LIMIT,
+		(size_t)setting_number(S_http_header_most, NULL) + BESIDE_HEAD,
 		MHD_OPTION_STRICT_FOR_CLIENT, 1,
 		MHD_OPTION_UNESCAPE_CALLBACK, unescape, NULL,
-		MHD_OPTION_NOTIFY_CONNECTION, count_connection, NULL, MHD_OPTION_END);
+		MHD_OPTION_NOTIFY_CONNECTION, caller_notify, NULL,
+		MHD_OPTION_NOTIFY_COMPLETED, completed, NULL, MHD_OPTION_END);
 }
 
 status web_open(const int *listening, int n)
 {
+	TRY(caller_watch());
 	web.daemons = memory_new_array((size_t)n + 1, sizeof *web.daemons);
 	for (web.n = 0; web.n < n; web.n++) {
 		web.daemons[web.n] = open_daemon(listening[web.n]);
@@ -200,6 +205,7 @@ void web_close(unsigned patience_ms)
 		;
 	for (int i = 0; i < web.n; i++)
 		MHD_stop_daemon(web.daemons[i]);
+	caller_watch_end();
 	memory_free(web.daemons);
 	web.daemons = NULL;
 	web.n = 0;

@@ -9,7 +9,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-static unsigned most, per_address, per_network;
+static unsigned most, per_address, per_network, of_all;
 
 static unsigned service_most(enum service s)
 {
@@ -25,6 +25,10 @@ static unsigned network_most(enum service s)
 {
 	(void)s;
 	return per_network;
+}
+static unsigned all_most(void)
+{
+	return of_all;
 }
 static slice refusal(enum service s)
 {
@@ -49,6 +53,7 @@ static const struct listener_limits limits = {
 	.refusal = refusal,
 	.handshake = handshake,
 	.proxied = proxied,
+	.most_of_all = all_most,
 };
 
 static status run_talk(conversation *c)
@@ -174,6 +179,13 @@ Test(listener, refuses_beyond_the_cap_of_a_network)
 {
 	per_network = 2;
 	serve(SERVICE_SMTP, NULL, three_clients);
+}
+
+Test(listener, refuses_beyond_the_cap_of_the_worker)
+{
+	of_all = 2;
+	serve(SERVICE_SMTP, NULL, three_clients);
+	cr_expect_eq(metric_value(M_conversations_refused, SERVICE_SMTP), 1);
 }
 
 #define PROXY_HEADER "\r\n\r\n\0\r\nQUIT\n\x21\x11\0\x0c\xc0\0\2"

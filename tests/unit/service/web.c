@@ -3,13 +3,16 @@
 #include "service/web/web.h"
 
 #include "base/arena.h"
+#include "base/clock.h"
 #include "base/metric.h"
 #include "base/text.h"
+#include "net/listener.h"
 #include "provider/memory/memory.h"
 #include "service/web/route.h"
 
 #include <arpa/inet.h>
 #include <criterion/criterion.h>
+#include <errno.h>
 #include <jansson.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -23,6 +26,7 @@ static void setup(void)
 	socklen_t size = sizeof here;
 
 	memory_reset();
+	peer_share();
 	here.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
 	listening = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	cr_assert_eq(bind(listening, (struct sockaddr *)&here, sizeof here), 0);
@@ -40,22 +44,45 @@ static void teardown(void)
 
 TestSuite(web, .init = setup, .fini = teardown, .timeout = 60);
 
-/* All that comes back for the bytes `said`, up to the end. */
-static slice answer_to(const char *said)
+/* A connection from 127.0.0.LAST. */
+static int connect_from(int last)
+{
+	struct sockaddr_in there = {.sin_family = AF_INET};
+	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+	there.sin_addr.s_addr = htonl(0x7f000000 | (uint32_t)last);
+	cr_assert_eq(bind(fd, (struct sockaddr *)&there, sizeof there), 0);
+	cr_assert_eq(connect(fd, (struct sockaddr *)&here, sizeof here), 0);
+	return fd;
+}
+
+static void say(int fd, const char *said)
+{
+	cr_assert_eq(send(fd, said, strlen(said), MSG_NOSIGNAL), (ssize_t)strlen(said));
+}
+
+/* All that comes back, up to the end; closes. */
+static slice rest_of(int fd)
 {
 	text all = TEXT_INIT;
 	char piece[4096];
 	ssize_t n;
-	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
 
-	cr_assert_eq(connect(fd, (struct sockaddr *)&here, sizeof here), 0);
-	cr_assert_eq(send(fd, said, strlen(said), MSG_NOSIGNAL), (ssize_t)strlen(said));
 	while ((n = recv(fd, piece, sizeof piece, 0)) > 0)
 		text_add(&all, slice_of(piece, (size_t)n));
 	close(fd);
 	slice answer = arena_copy(&a, text_slice(&all));
 	text_free(&all);
 	return answer;
+}
+
+/* All that comes back for the bytes `said`, up to the end. */
+static slice answer_to(const char *said)
+{
+	int fd = connect_from(1);
+
+	say(fd, said);
+	return rest_of(fd);
 }
 
 static slice ask(const char *method, const char *path)
@@ -297,4 +324,172 @@ Test(web, a_port_that_is_closed_serves_nobody)
 	close(fd);
 	cr_assert_eq(web_open(&listening, 1), ST_OK, "the socket is still the master's");
 	expect_code(ask("GET", "/healthz"), "200");
+}
+
+/* ---- limits */
+
+#define LONG_ENOUGH (50 * USEC_S) /* for a machine that is busy with other things */
+
+static void serve_anew(void)
+{
+	web_close(0);
+	cr_assert_eq(web_open(&listening, 1), ST_OK);
+}
+
+/* One more request of a connection that stays. */
+static void is_served(int fd)
+{
+	char got[4096];
+	size_t size = 0;
+
+	say(fd, "GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n");
+	while (size == 0 || got[size - 1] != '\n' || got[size - 2] != '}') {
+		ssize_t n = recv(fd, got + size, sizeof got - size, 0);
+		cr_assert_gt(n, 0);
+		size += (size_t)n;
+	}
+	cr_expect(slice_starts(slice_of(got, size), S("HTTP/1.1 200 ")), "%.*s", (int)size, got);
+}
+
+static void becomes_welcome(int last)
+{
+	usec until = clock_now() + LONG_ENOUGH;
+	slice answer;
+
+	do {
+		int fd = connect_from(last);
+		send(fd, "GET /healthz HTTP/1.0\r\n\r\n", 25, MSG_NOSIGNAL);
+		answer = rest_of(fd);
+	} while (!has_code(answer, "200") && clock_now() < until);
+	expect_code(answer, "200");
+}
+
+static void caps_at_two(int stranger)
+{
+	int one = connect_from(1), two = connect_from(1);
+	is_served(one);
+	is_served(two);
+	slice third = rest_of(connect_from(1));
+	expect_code(third, "503");
+	expect_told(third, "remedy", "try again later");
+	cr_expect_eq(metric_value(M_conversations_refused, SERVICE_HTTP), 1);
+	is_served(one);
+	is_served(two);
+	if (stranger)
+		becomes_welcome(stranger);
+	close(one);
+	becomes_welcome(1);
+	is_served(two);
+	close(two);
+}
+
+Test(web, the_third_of_two_connections_reads_503)
+{
+	memory_setting("http_connections_most", "2");
+	caps_at_two(0);
+}
+
+Test(web, the_third_of_two_from_one_address_reads_503_and_others_do_not)
+{
+	memory_setting("http_per_address_most", "2");
+	caps_at_two(2);
+}
+
+static slice with_field(size_t size)
+{
+	char *value = arena_new(&a, size + 1);
+	memset(value, 'x', size);
+	return answer_to(arena_format(&a, "GET /healthz HTTP/1.1\r\nHost: x\r\nConnection: close\r\nX: %s\r\n\r\n",
+		value).at);
+}
+
+Test(web, heads_are_as_long_as_the_setting_says)
+{
+	expect_code(with_field(10 * 1024), "200");
+	memory_setting("http_header_most", "8 KB");
+	serve_anew();
+	expect_code(with_field(7 * 1024), "200");
+	expect_code(with_field(9 * 1024), "431");
+}
+
+Test(web, bodies_are_as_long_as_the_setting_says)
+{
+	static const char head[] = "POST /healthz HTTP/1.1\r\nHost: x\r\nConnection: close\r\n";
+	slice chunks = arena_format(&a, "%sTransfer-Encoding: chunked\r\n\r\n5\r\n12345\r\n6\r\n123456\r\n0\r\n\r\n", head);
+	slice eleven = arena_format(&a, "%sContent-Length: 11\r\n\r\n", head);
+	expect_code(answer_to(chunks.at), "405");
+	expect_code(answer_to(arena_format(&a, "%s12345678901", eleven.at).at), "405");
+	memory_setting("http_body_most", "10");
+	expect_code(answer_to(arena_format(&a, "%sContent-Length: 10\r\n\r\n1234567890", head).at), "405");
+	slice long_body = answer_to(eleven.at);
+	expect_code(long_body, "413");
+	expect_told(long_body, "remedy", "send less at once");
+	cr_expect_eq(answer_to(chunks.at).size, 0, "what told no length is cut off");
+}
+
+/* Clients who keep a connection busy and bring no request to its end (T21). */
+static const struct slow {
+	const char *what, *first, *again;
+} slow[] = {
+	{"says nothing", "", ""},
+	{"sends a head octet by octet", "GET /healthz HTTP/1.1\r\nHost: x\r\nX: ", "x"},
+	{"sends a body octet by octet", "POST /healthz HTTP/1.1\r\nHost: x\r\nContent-Length: 60000\r\n\r\n", "x"},
+	{"says nothing after its first request", "GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n", ""},
+	{"reads no answer", "", "GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n"},
+};
+
+static bool is_gone(void)
+{
+	return metric_value(M_conversations_open, SERVICE_HTTP) == 0;
+}
+
+static void goes_on(int fd, const struct slow *s)
+{
+	while (!is_gone() && s->again[0] && send(fd, s->again, strlen(s->again), MSG_NOSIGNAL | MSG_DONTWAIT) > 0)
+		usleep(1000);
+	usleep(20000);
+}
+
+Test(web, slow_clients_end_by_the_patience, .timeout = 300)
+{
+	memory_setting("http_patience", "2 s");
+	for (size_t i = 0; i < sizeof slow / sizeof *slow; i++) {
+		usec began = clock_now();
+		int fd = connect_from(1);
+		say(fd, slow[i].first);
+		while (metric_value(M_conversations, SERVICE_HTTP) <= (int64_t)i && clock_now() < began + LONG_ENOUGH)
+			usleep(1000);
+		while (!is_gone() && clock_now() < began + LONG_ENOUGH)
+			goes_on(fd, &slow[i]);
+		cr_expect(is_gone(), "who %s is still there", slow[i].what);
+		cr_expect_geq(clock_now() - began, 2 * USEC_S, "who %s had less time", slow[i].what);
+		close(fd);
+	}
+}
+
+Test(web, slow_clients_disturb_nobody)
+{
+	int fd[64];
+	memory_setting("http_patience", "10 min");
+	for (int i = 0; i < 64; i++) {
+		fd[i] = connect_from(1);
+		say(fd[i], slow[i % 4].first);
+	}
+	for (int i = 0; i < 8; i++)
+		expect_code(ask("GET", "/healthz"), "200");
+	for (int i = 0; i < 64; i++) {
+		char byte;
+		ssize_t n = recv(fd[i], &byte, 1, MSG_DONTWAIT);
+		cr_expect(n == 1 || (n < 0 && errno == EAGAIN), "their patience is not over");
+		close(fd[i]);
+	}
+}
+
+/* Whoever is here already has the new patience too. */
+Test(web, a_patience_that_shrinks_holds_at_once)
+{
+	int fd = connect_from(1);
+	is_served(fd);
+	memory_setting("http_patience", "1 s");
+	cr_expect_eq(rest_of(fd).size, 0);
 }
