@@ -12,8 +12,10 @@ sql_schema = \
 	sql/schema/0010-groups.sql \
 	sql/schema/0011-folder-page.sql \
 	sql/schema/0012-runner.sql \
-	sql/schema/0013-route.sql
+	sql/schema/0013-route.sql \
+	sql/schema/0014-sharing.sql
 sql_statements = \
+	sql/statement/acl.sql \
 	sql/statement/address_map.sql \
 	sql/statement/annotation.sql \
 	sql/statement/answer.sql \

@@ -96,7 +96,7 @@ where postoffice = $1::bigint and mailbox = $2::bigint and special & $3::bigint 
 
 -- statement folder_make
 -- $2 mailbox, $3 names, $4 their ids; the first $5 of them may exist; $6 FOLDER_ bits of the last,
--- $7 most folders: stops the transaction when there would be more, or no mailbox.
+-- $7 most folders: stops the transaction when there would be more, or no mailbox. Rights are those of the level above.
 with numbered as (
 	update mailbox set modseq = modseq + 1,
 		uidvalidity = greatest(uidvalidity, extract(epoch from now())::bigint) + cardinality($3::text[])
@@ -111,6 +111,20 @@ with numbered as (
 	select $1::bigint, a.id, $2::bigint, a.name, m.before + a.n, m.modseq,
 		case when a.n = cardinality($3::text[]) then $6::bigint else 0 end
 	from asked a, numbered m
+	returning folder
+), heir as ( -- the nearest of the levels that stands already
+	select f.folder from unnest($3::text[]) with ordinality as l (name, n)
+	cross join lateral (
+		select folder from folder where postoffice = $1::bigint and mailbox = $2::bigint and name = l.name offset 0
+	) f
+	order by l.n desc limit 1
+), shared as (
+	insert into folder_right (postoffice, folder, kind, who, negative, rights)
+	select $1::bigint, m.folder, r.kind, r.who, r.negative, r.rights
+	from made m, heir h
+	cross join lateral (
+		select kind, who, negative, rights from folder_right where postoffice = $1::bigint and folder = h.folder offset 0
+	) r
 )
 select 1 / ((select count(*) from folder where postoffice = $1::bigint and mailbox = $2::bigint)
 		+ (select count(*) from asked) <= $7::bigint

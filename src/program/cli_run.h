@@ -82,6 +82,12 @@ status cli_folder_list(struct cli *c);
 status cli_folder_add(struct cli *c);
 status cli_folder_remove(struct cli *c);
 status cli_folder_rename(struct cli *c);
+
+/* cli_share.c */
+status cli_folder_share(struct cli *c);
+status cli_folder_unshare(struct cli *c);
+status cli_folder_rights(struct cli *c);
+status cli_folder_shared(struct cli *c);
 status cli_message_undelete(struct cli *c);
 
 /* cli_mail.c */

@@ -13,6 +13,7 @@
 #define ONE_OF(name, flags, words, sentence) {name, CLI_WORD, flags, sentence, words}
 
 #define MAILBOX_ARGUMENT NEED("MAILBOX", MAILBOX, "the mailbox, as NAME@POSTOFFICE")
+#define SHARED_WITH NEED("WHO", TEXT, "a mailbox or group of the same post office, or anyone for all its mailboxes")
 #define GROUP_ARGUMENT NEED("GROUP", MAILBOX, "the group, as NAME@POSTOFFICE")
 #define GROUP_POSTING                                                                              \
 	ONE_OF("--posting", 0, "usual|anyone|members|postoffice",                                  \
@@ -291,6 +292,23 @@ const struct cli_command cli_commands[] = {
 	{"folder remove", CLI_STORE, cli_folder_remove, "Removes a folder with its messages; those below it stay.",
 		{MAILBOX_ARGUMENT, NEED("NAME", TEXT, "the folder"), YES}, "folder remove anna@demo Work --yes",
 		"Its messages can be restored by `message undelete` during the retention."},
+	{"folder share", CLI_STORE, cli_folder_share,
+		"Says what a mailbox, a group or anyone of the post office may do in a folder.",
+		{MAILBOX_ARGUMENT, NEED("NAME", TEXT, "the folder"), SHARED_WITH,
+			NEED("RIGHTS", TEXT, "letters, in the place of those so far: l see it, r read, s keep what is seen, w keep other "
+				"flags, i put messages in, k make folders below, x remove it, t mark as deleted, e expunge, a change rights"),
+			MAY("--deny", FLAG, "they are taken from what others give")},
+		"folder share anna@demo Work ben lrs",
+		"Mail programs show it as Other Users/anna/Work. What is seen is so for all who read the folder. Folders "
+		"made below it later have its rights; messages count for its owner's quota."},
+	{"folder unshare", CLI_STORE, cli_folder_unshare, "Takes back what somebody was given, or denied, in a folder.",
+		{MAILBOX_ARGUMENT, NEED("NAME", TEXT, "the folder"), SHARED_WITH,
+			MAY("--deny", FLAG, "what was denied")},
+		"folder unshare anna@demo Work ben", NULL},
+	{"folder rights", CLI_STORE, cli_folder_rights, "Lists who besides its owner has rights to a folder.",
+		{MAILBOX_ARGUMENT, NEED("NAME", TEXT, "the folder")}, "folder rights anna@demo Work", NULL},
+	{"folder shared", CLI_STORE, cli_folder_shared, "Lists the folders that others share with a mailbox.",
+		{MAILBOX_ARGUMENT}, "folder shared ben@demo", NULL},
 
 	{"message list", CLI_STORE, cli_message_list, "Lists the newest messages of a mailbox.",
 		{MAILBOX_ARGUMENT, MAY("--most", COUNT, "how many (default: 200)")},

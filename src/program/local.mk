@@ -21,6 +21,7 @@ libprogram_a_SOURCES = \
 	src/program/cli_queue.c \
 	src/program/cli_schema.c \
 	src/program/cli_settings.c \
+	src/program/cli_share.c \
 	src/program/cli_status.c \
 	src/program/cli_table.c \
 	src/program/cli_test.c \

@@ -79,6 +79,7 @@ struct folder_row {
 	                      has (\NonExistent or \Noselect), or a subscription that outlived its folder */
 	bool subscribed;
 	bool children;     /* folders stand below it */
+	unsigned rights;   /* acl_tree alone: what the reader may do */
 };
 /* INBOX first, then by name so that children follow their parent. */
 status folder_tree(int64_t postoffice, int64_t mailbox, arena *a, struct folder_row **rows, int *n);

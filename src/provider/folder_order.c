@@ -86,8 +86,10 @@ static int rows_merge(struct folder_row *rows, int n)
 		}
 		last->subscribed |= rows[i].subscribed;
 		last->children |= rows[i].children;
-		if (rows[i].f.id)
+		if (rows[i].f.id) {
 			last->f = rows[i].f;
+			last->rights = rows[i].rights;
+		}
 	}
 	return kept;
 }
@@ -101,7 +103,8 @@ void folder_grow(int64_t postoffice, int64_t mailbox, struct folder_row *given, 
 	for (int i = 0; i < n; i++) {
 		all[i] = given[i];
 		all[i].f.postoffice = postoffice;
-		all[i].f.mailbox = mailbox;
+		if (!all[i].f.mailbox)
+			all[i].f.mailbox = mailbox;
 	}
 	levels_add(all, n, &most);
 	qsort(all, (size_t)most, sizeof *all, row_order);

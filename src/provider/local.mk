@@ -2,6 +2,7 @@
 noinst_LIBRARIES += libprovider.a
 # Needs no database: both implementations of the contracts stand on it.
 provider_shared = \
+	src/provider/acl_rule.c src/provider/acl_row.h \
 	src/provider/auth_apop.c src/provider/auth_apop.h \
 	src/provider/auth_name.c src/provider/auth_name.h \
 	src/provider/auth_rule.c src/provider/auth_weak.def \
@@ -29,6 +30,7 @@ provider_shared = \
 	src/provider/srs_scheme.c src/provider/srs_scheme.h \
 	src/provider/view.c src/provider/view_image.c src/provider/view_image.h
 libprovider_a_SOURCES = $(provider_shared) \
+	src/provider/acl.c src/provider/acl.h \
 	src/provider/annotation.c src/provider/annotation.h \
 	src/provider/answer.c src/provider/answer.h \
 	src/provider/append.c \

@@ -67,6 +67,7 @@ static bool special_taken(const struct m_mailbox *m, unsigned special, slice nam
 /* The levels above the name that are missing, and itself when it is to be there. */
 static status grow(struct store *s, struct m_mailbox *m, slice name, bool itself)
 {
+	struct m_folder *above = NULL;
 	int missing = itself;
 
 	for (slice up = folder_above(name); up.size > 0; up = folder_above(up))
@@ -78,8 +79,13 @@ static status grow(struct store *s, struct m_mailbox *m, slice name, bool itself
 
 		if (at < name.size ? name.at[at] != '/' : !itself)
 			continue;
-		if (!store_folder_named(m, level))
-			store_folder_add(s, m, level);
+		struct m_folder *f = store_folder_named(m, level);
+		if (!f) {
+			f = store_folder_add(s, m, level);
+			if (above)
+				store_rights_inherit(s, f, above);
+		}
+		above = f;
 	}
 	m->modseq++;
 	return ST_OK;

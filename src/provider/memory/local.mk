@@ -2,6 +2,7 @@
 # libprovider.a: what both share is in both.
 noinst_LIBRARIES += libprovider_memory.a
 libprovider_memory_a_SOURCES = $(provider_shared) \
+	src/provider/memory/acl.c \
 	src/provider/memory/address_map.c \
 	src/provider/memory/annotation.c \
 	src/provider/memory/answer.c \

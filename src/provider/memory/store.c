@@ -150,6 +150,7 @@ struct m_folder *store_folder_add(struct store *s, struct m_mailbox *m, slice na
 		.modseq = m->modseq,
 		.recent = 1};
 	list_init(&f->entries);
+	list_init(&f->rights);
 	list_append(&m->folders, &f->link);
 	return f;
 }

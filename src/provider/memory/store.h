@@ -83,7 +83,7 @@ struct m_gone { /* an entry that was expunged */
 struct m_folder {
 	link_t link;
 	folder f; /* counts are kept in it */
-	link_t entries;
+	link_t entries, rights;
 };
 
 struct m_subscription {
@@ -230,6 +230,8 @@ void store_entry_remove(struct store *s, struct m_mailbox *m, struct m_folder *f
 	struct m_entry *e, int64_t modseq, bool moved);
 /* The folder is gone, and its annotations with it. */
 void store_annotations_drop(struct m_mailbox *m, int64_t folder);
+/* A folder that was made takes over the rights of the one above it. */
+void store_rights_inherit(struct store *s, struct m_folder *f, const struct m_folder *above);
 void store_flags(struct m_folder *f, struct m_entry *e, int64_t flags, int64_t modseq);
 
 /* What its owner wants, as a route tells it. */

@@ -30,6 +30,7 @@ static void fill(int64_t n)
 		"insert into sent values (N, N, now(), 1)",
 		"insert into subscription values (N, N, 'nN')",
 		"insert into annotation values (N, N, N, '/private/nN', 'nN', 1)",
+		"insert into folder_right (postoffice, folder, kind, who, negative, rights) values (N, N, 1, N, false, 3)",
 		"insert into folder_snap values (N, N, 1, 1, 'nN')",
 		"insert into message_view values (N, N, 1, N, 5, 1, 'nN', 'nN')",
 		"insert into folder_page values (N, N, 0, 1, 'nN')",

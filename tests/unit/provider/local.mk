@@ -63,6 +63,7 @@ reader_tests = \
 	tests/unit/provider/reader.h \
 	tests/unit/provider/reader_annotations.c \
 	tests/unit/provider/reader_folders.c \
+	tests/unit/provider/reader_sharing.c \
 	tests/unit/provider/reader_steps.c \
 	tests/unit/provider/reader_views.c
 check_PROGRAMS += unit_reader.pg
