@@ -3,7 +3,7 @@
 #include "program/cli.h"
 
 #include "program/service_table.h"
-#include "provider/setting.h"
+#include "provider/setting_parse.h"
 
 #include <string.h>
 
@@ -170,16 +170,6 @@ static const struct {
 static const char *const effect_words[] = {[EFFECT_NOW] = "at once",
 	[EFFECT_CONVERSATION] = "with the next conversation",
 	[EFFECT_RESTART] = "with the next start of the worker"};
-static const char *const kind_words[] = {[SK_BOOL] = "on or off",
-	[SK_COUNT] = "a number",
-	[SK_SIZE] = "a size",
-	[SK_SPAN] = "a time",
-	[SK_TEXT] = "a text",
-	[SK_WORD] = "a word",
-	[SK_NETWORKS] = "networks",
-	[SK_LIST] = "words",
-	[SK_SECRET] = "a secret"};
-
 static void add_scopes(unsigned scopes, text *t)
 {
 	const char *between = "";
@@ -191,31 +181,16 @@ static void add_scopes(unsigned scopes, text *t)
 	}
 }
 
-/* "a size, 64 KB to 2 GB" */
-static void add_range(const struct setting_row *row, text *t)
+/* "a size, 64 KB to 2 GB", "a text, at most 400 characters" */
+static void add_range(enum setting_id id, text *t)
 {
-	text_add_z(t, kind_words[row->kind]);
-	switch (row->kind) {
-	case SK_COUNT:
-	case SK_SIZE:
-	case SK_SPAN:
-		text_format(t, ", %s to %s", row->least, row->most);
-		break;
-	case SK_WORD:
-		text_add_z(t, ": ");
-		slice rest = slice_z(row->least), word;
-		for (int i = 0; slice_take(&rest, '|', &word); i++)
-			text_format(t, "%s%.*s", i ? ", " : "", SLICE_ARGS(word));
-		break;
-	case SK_TEXT:
-	case SK_SECRET:
-	case SK_LIST:
-	case SK_NETWORKS:
-		text_format(t, ", at most %s characters", row->most);
-		break;
-	case SK_BOOL:
-		break;
-	}
+	const struct setting_row *row = &setting_rows[id];
+	arena a = ARENA_INIT;
+
+	text_add(t, setting_form(id, &a));
+	if (!setting_is_number(row->kind) && row->most[0])
+		text_format(t, "; at most %s characters", row->most);
+	arena_release(&a);
 }
 
 void cli_manual_settings(text *t)
@@ -234,7 +209,7 @@ void cli_manual_settings(text *t)
 		text line = TEXT_INIT;
 		term(row->name, t);
 		paragraph(row->sentence, t);
-		add_range(row, &line);
+		add_range((enum setting_id)i, &line);
 		text_format(
 			&line, "; default: %s; for: ", row->fallback[0] ? row->fallback : "empty");
 		add_scopes(row->scopes, &line);
@@ -268,7 +243,7 @@ void cli_manual_settings_markdown(text *t)
 	for (int i = 0; i < S_COUNT; i++) {
 		const struct setting_row *row = &setting_rows[i];
 		text range = TEXT_INIT;
-		add_range(row, &range);
+		add_range((enum setting_id)i, &range);
 		text_format(t, "| `%s` | ", row->name);
 		add_cell(row->sentence, t);
 		text_add_z(t, " | ");

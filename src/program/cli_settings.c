@@ -63,14 +63,13 @@ static status facts_of(struct cli *c, enum setting_id id, const struct setting_a
 	slice value;
 	unsigned from;
 	TRY(setting_show(id, at, &c->a, &value, &from));
-	if (row->kind == SK_SECRET && value.size > 0)
-		value = S("(set)");
-	bool words = row->kind == SK_WORD;
-	*out = json_pack("{s:s,s:o,s:s,s:s,s:s,s:s,s:s,s:o,s:s,s:s}", "name", row->name, "value",
+	bool words = row->kind == SK_WORD || row->kind == SK_WORDS || row->kind == SK_TEMPLATE;
+	bool least = setting_is_number(row->kind) || row->kind == SK_TEXT;
+	*out = json_pack("{s:s,s:o,s:s,s:s,s:s,s:s,s:s,s:o,s:o,s:s,s:s}", "name", row->name, "value",
 		json_slice(value), "from", scope_word(from), "default", row->fallback, "least",
-		words ? "" : row->least, "most", row->most, "words", words ? row->least : "",
-		"scopes", scope_words(row->scopes), "effect", effects[row->effect], "sentence",
-		row->sentence);
+		least ? row->least : "", "most", row->most, "words", words ? row->least : "",
+		"form", json_slice(setting_form(id, &c->a)), "scopes", scope_words(row->scopes),
+		"effect", effects[row->effect], "sentence", row->sentence);
 	return ST_OK;
 }
 
@@ -104,7 +103,7 @@ status cli_settings_get(struct cli *c)
 {
 	static const struct cli_column columns[] = {{"name", "setting"}, {"value", "value"},
 		{"from", "from"}, {"default", "default"}, {"least", "least"}, {"most", "most"},
-		{"words", "words"}, {"scopes", "may be set for"}, {"effect", "takes effect"},
+		{"form", "what it may be"}, {"scopes", "may be set for"}, {"effect", "takes effect"},
 		{"sentence", "what it is"}, {NULL}};
 	struct setting_at at;
 	json_t *facts;

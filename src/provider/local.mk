@@ -26,6 +26,8 @@ provider_shared = \
 	src/provider/sasl.c src/provider/sasl_exchange.c src/provider/sasl.h \
 	src/provider/saslprep.c src/provider/saslprep.h \
 	src/provider/scram.c src/provider/scram.h \
+	src/provider/postoffice_name.c \
+	src/provider/setting_form.c src/provider/setting_form.h \
 	src/provider/setting_parse.c src/provider/setting_parse.h \
 	src/provider/srs_scheme.c src/provider/srs_scheme.h \
 	src/provider/view.c src/provider/view_image.c src/provider/view_image.h

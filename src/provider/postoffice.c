@@ -6,29 +6,7 @@
 #include "provider/mailbox_fresh.h"
 #include "provider/setting.h"
 
-#define NAME_MOST 64
 #define REMOVE_BATCH 5000 /* rows in one transaction while a post office is emptied */
-
-static bool name_has(char c, bool first)
-{
-	return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') ||
-	       (!first && (c == '.' || c == '_' || c == '-'));
-}
-
-/* Folds into the arena; false when it is no name. */
-static bool name_fold(slice name, arena *a, slice *folded)
-{
-	char *at = arena_z(a, name);
-
-	for (size_t i = 0; i < name.size; i++) {
-		if (at[i] >= 'A' && at[i] <= 'Z')
-			at[i] = (char)(at[i] - 'A' + 'a');
-		if (!name_has(at[i], i == 0))
-			return false;
-	}
-	*folded = slice_of(at, name.size);
-	return name.size >= 1 && name.size <= NAME_MOST;
-}
 
 status postoffice_make(slice name, slice admin_password, const struct audit_by *by, arena *a,
 	postoffice **out, slice *why)
@@ -39,7 +17,7 @@ status postoffice_make(slice name, slice admin_password, const struct audit_by *
 	slice folded;
 	status s;
 
-	if (!name_fold(name, a, &folded)) {
+	if (postoffice_name(name, a, &folded) != ST_OK) {
 		*why = S(
 			"a post office name has 1 to 64 of a-z 0-9 . _ - and begins with a letter or digit");
 		return ST_INVALID;
@@ -86,7 +64,7 @@ status postoffice_find(slice name, arena *a, postoffice **out)
 {
 	slice folded;
 
-	if (!name_fold(name, a, &folded))
+	if (postoffice_name(name, a, &folded) != ST_OK)
 		return ST_ABSENT;
 	return postoffice_one(SQL_POSTOFFICE_FIND, p_text(folded), a, out);
 }

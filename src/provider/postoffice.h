@@ -15,6 +15,8 @@ typedef struct postoffice {
 	int64_t mailboxes, domains, bytes; /* filled by postoffice_list and _find_counted only */
 } postoffice;
 
+/* The name in lower case. ST_INVALID: it is none. */
+status postoffice_name(slice name, arena *a, slice *folded);
 /* Makes the post office with its administrator mailbox `postmaster` (ADMIN) and its password (A7).
    ST_EXISTS, ST_INVALID (name or password; *why). */
 status postoffice_make(slice name, slice admin_password, const struct audit_by *by, arena *a,

@@ -173,10 +173,7 @@ status setting_show(
 	enum setting_id id, const struct setting_at *at, arena *a, slice *value, unsigned *scope)
 {
 	const struct value *v = value_at(id, at, scope);
-	if (setting_rows[id].kind == SK_SECRET && v->size)
-		*value = S("(secret)");
-	else
-		*value = arena_copy(a, slice_of(v->words, v->size));
+	*value = arena_copy(a, slice_of(v->words, v->size));
 	return ST_OK;
 }
 
@@ -213,8 +210,8 @@ static void put_row(const struct rows *r, int row, arena *a)
 	if (setting_find(name, &id) != ST_OK)
 		return; /* of another version of the program */
 	if (words.at && setting_check(id, words, a, &normal, &why) != ST_OK) {
-		log_event(EV_SETTING_IGNORED, "name=%s why=%s", setting_rows[id].name,
-			log_quote(why));
+		log_event(EV_SETTING_IGNORED, "name=%s value=%s why=%s", setting_rows[id].name,
+			log_quote(words), log_quote(why));
 		words = (slice){0};
 	}
 	if (scope == SCOPE_SERVER)
@@ -310,9 +307,7 @@ static status store(enum setting_id id, const struct place *where, const slice *
 	const struct setting_row *row = &setting_rows[id];
 	struct param p[] = {p_int(where->postoffice), p_int(where->scope), p_text(where->object),
 		p_text(slice_z(row->name)), value ? p_text(*value) : p_null(P_TEXT)};
-	struct change_fact facts[] = {{"name", slice_z(row->name)}, {"value", S("(secret)")}};
-	if (value && row->kind != SK_SECRET)
-		facts[1].value = *value;
+	struct change_fact facts[] = {{"name", slice_z(row->name)}, {"value", value ? *value : S("")}};
 	slice detail = change_detail(a, facts, value ? 2 : 1);
 	slice object = where->object.size ? where->object : slice_z(where->name);
 	db_tx *tx = db_begin(DB_SYSTEM, a);

@@ -16,14 +16,42 @@ enum setting_id {
 	S_COUNT
 };
 
-enum setting_kind { SK_BOOL, SK_COUNT, SK_SIZE, SK_SPAN, SK_TEXT, SK_WORD, SK_NETWORKS, SK_LIST, SK_SECRET };
+/* What each looks like stands in setting_form.c. */
+enum setting_kind {
+	SK_BOOL,
+	SK_COUNT,
+	SK_SIZE,
+	SK_SPAN,
+	SK_TEXT,
+	SK_WORD,
+	SK_WORDS,
+	SK_SIGNS,
+	SK_TEMPLATE,
+	SK_NETWORKS,
+	SK_ADDRESSES,
+	SK_ENDPOINTS,
+	SK_NAME_SERVERS,
+	SK_HOST,
+	SK_HOSTS,
+	SK_HELLO,
+	SK_MASKS,
+	SK_DNSBLS,
+	SK_MILTERS,
+	SK_TIMES,
+	SK_MAIL_ADDRESS,
+	SK_POSTOFFICE,
+	SK_FIELD,
+	SK_FILE,
+	SK_URI,
+	SETTING_KINDS
+};
 enum setting_scope_bit { SCOPE_SERVER = 1, SCOPE_POSTOFFICE = 2, SCOPE_DOMAIN = 4, SCOPE_MAILBOX = 8 };
 enum setting_effect { EFFECT_NOW, EFFECT_CONVERSATION, EFFECT_RESTART };
 
 struct setting_row { /* the table, for lists, forms, manuals */
 	const char *name;
 	enum setting_kind kind;
-	const char *fallback, *least, *most; /* as written in settings.def; WORD: least = the words */
+	const char *fallback, *least, *most; /* as written in settings.def */
 	unsigned scopes;
 	enum setting_effect effect;
 	const char *sentence;
@@ -41,14 +69,16 @@ struct setting_at {
 /* BOOL 0/1, COUNT, SIZE in bytes, SPAN in microseconds. Asking another kind is a programming error. */
 int64_t setting_number(enum setting_id id, const struct setting_at *at);
 bool setting_on(enum setting_id id, const struct setting_at *at);
-/* TEXT, WORD, LIST, NETWORKS, SECRET. The slice stays valid until the process ends its present
+/* All other kinds. The slice stays valid until the process ends its present
    request: old values are freed a minute after they were replaced. */
 slice setting_text(enum setting_id id, const struct setting_at *at);
-/* LIST: whether the word stands in it (any case). */
+/* Lists: whether the word stands in it (any case). */
 bool setting_lists(enum setting_id id, const struct setting_at *at, slice word);
 
-/* Checks and normalises a written value ("4 kb" -> "4 KB"): ST_INVALID with *why telling the allowed
-   range or words. */
+/* What its values look like, for people: "a size, 64 KB to 2 GB", "words out of VRFY, EXPN". */
+slice setting_form(enum setting_id id, arena *a);
+/* Checks and normalises a written value ("4 kb" -> "4 KB"): ST_INVALID with *why, one sentence that tells
+   what is allowed and, in a list, which word is not. */
 status setting_check(enum setting_id id, slice written, arena *a, slice *normal, slice *why);
 /* ST_INVALID (why), ST_DENIED (the scope is not allowed; why). value NULL = back to the wider scope.
    Loads the new value into this process before it returns. */

@@ -4,12 +4,11 @@
 
 #include "base/text.h"
 #include "base/utf8.h"
-#include "provider/dnsbl_service.h"
-#include "provider/milter_service.h"
+#include "provider/setting_form.h"
 
-#include <ctype.h>
-#include <arpa/inet.h>
 #include <inttypes.h>
+
+#define WORD_SHOWN 160 /* bytes of a word that is refused */
 
 #define SERVER SCOPE_SERVER
 #define POSTOFFICE SCOPE_POSTOFFICE
@@ -135,212 +134,73 @@ bool setting_list_has(slice list, slice word)
 
 /* ---- checking what somebody wrote */
 
-static status check_number(
-	const struct setting_row *r, slice written, arena *a, slice *normal, slice *why)
+static status refuse(enum setting_id id, arena *a, slice *why)
 {
+	*why = arena_format(a, "%s is %.*s", setting_rows[id].name, SLICE_ARGS(setting_form(id, a)));
+	return ST_INVALID;
+}
+
+static status check_number(enum setting_id id, slice written, arena *a, slice *normal, slice *why)
+{
+	const struct setting_row *r = &setting_rows[id];
 	int64_t number, least = 0, most = 1;
 
 	if (r->kind != SK_BOOL) {
 		setting_parse(r->kind, slice_z(r->least), &least);
 		setting_parse(r->kind, slice_z(r->most), &most);
 	}
-	if (setting_parse(r->kind, written, &number) != ST_OK || number < least || number > most) {
-		*why = r->kind == SK_BOOL ? arena_format(a, "%s is on or off", r->name)
-					  : arena_format(a, "%s is %s between %s and %s", r->name,
-						    r->kind == SK_SIZE	 ? "a size"
-						    : r->kind == SK_SPAN ? "a time"
-									 : "a number",
-						    r->least, r->most);
-		return ST_INVALID;
-	}
+	if (setting_parse(r->kind, written, &number) != ST_OK || number < least || number > most)
+		return refuse(id, a, why);
 	*normal = setting_written(r->kind, number, a);
 	return ST_OK;
 }
 
-static status check_word(
-	const struct setting_row *r, slice written, arena *a, slice *normal, slice *why)
+static status check_characters(const struct setting_row *r, slice s, arena *a, slice *why)
 {
-	slice rest = slice_z(r->least), word, s = slice_trim(written);
-
-	while (slice_take(&rest, '|', &word)) {
-		if (slice_same_nocase(word, s)) {
-			*normal = word;
-			return ST_OK;
-		}
-	}
-	text all = TEXT_INIT;
-	for (rest = slice_z(r->least); slice_take(&rest, '|', &word);) {
-		if (all.size)
-			text_add_z(&all, rest.at ? ", " : " or ");
-		text_add(&all, word);
-	}
-	*why = arena_format(a, "%s is %s", r->name, all.at);
-	text_free(&all);
-	return ST_INVALID;
-}
-
-static status check_length(const struct setting_row *r, slice s, arena *a, slice *why)
-{
-	int64_t least = 0, most = 0;
-
-	setting_parse(SK_COUNT, slice_z(r->least), &least);
-	setting_parse(SK_COUNT, slice_z(r->most), &most);
 	for (size_t i = 0; i < s.size; i++) {
 		if ((unsigned char)s.at[i] < 0x20 || s.at[i] == 0x7f) {
 			*why = arena_format(a, "%s has no control characters", r->name);
 			return ST_INVALID;
 		}
 	}
-	if (!utf8_valid(s)) {
-		*why = arena_format(a, "%s is UTF-8 text", r->name);
-		return ST_INVALID;
-	}
-	if ((int64_t)s.size < least || (int64_t)s.size > most) {
-		*why = arena_format(a, "%s has %s to %s characters", r->name, r->least, r->most);
-		return ST_INVALID;
-	}
-	return ST_OK;
+	if (utf8_valid(s))
+		return ST_OK;
+	*why = arena_format(a, "%s is UTF-8 text", r->name);
+	return ST_INVALID;
 }
 
-/* "*", "192.0.2.1", "192.0.2.0/24", "192.0.2.*", "2001:db8::/32" */
-static bool is_network(slice s)
+/* Kinds with words or signs in the column of the least length have none. */
+static status check_length(enum setting_id id, slice s, arena *a, slice *why)
 {
-	char z[64];
-	uint8_t raw[16];
-	size_t slash = slice_find(s, '/');
-	uint64_t bits;
+	const struct setting_row *r = &setting_rows[id];
+	int64_t least = 0, most = INT64_MAX;
 
-	if (slice_same(s, S("*")))
-		return true;
-	if (s.size >= sizeof z)
-		return false;
-	memcpy(z, s.at, s.size);
-	z[s.size] = '\0';
-	if (slash < s.size) {
-		z[slash] = '\0';
-		if (!slice_number(slice_from(s, slash + 1), &bits))
-			return false;
-		return inet_pton(AF_INET, z, raw) == 1    ? bits <= 32
-		       : inet_pton(AF_INET6, z, raw) == 1 ? bits <= 128
-							  : false;
-	}
-	/* Stars may stand for the last octets only. */
-	for (char *star = z + s.size; star > z + 1 && star[-1] == '*' && star[-2] == '.'; star -= 2)
-		star[-1] = '0';
-	return inet_pton(AF_INET, z, raw) == 1 || inet_pton(AF_INET6, z, raw) == 1;
+	setting_parse(SK_COUNT, slice_z(r->least), &least);
+	setting_parse(SK_COUNT, slice_z(r->most), &most);
+	if ((int64_t)s.size < least)
+		return refuse(id, a, why);
+	if ((int64_t)s.size <= most)
+		return ST_OK;
+	*why = arena_format(a, "%s has at most %s characters", r->name, r->most);
+	return ST_INVALID;
 }
 
-static bool is_address(int family, slice s)
+/* The normal form has one blank between two words. */
+static status check_list(enum setting_id id, slice written, arena *a, slice *normal, slice *why)
 {
-	char z[64];
-	uint8_t raw[16];
-
-	if (s.size >= sizeof z)
-		return false;
-	memcpy(z, s.at, s.size);
-	z[s.size] = '\0';
-	return inet_pton(family, z, raw) == 1;
-}
-
-/* "192.0.2.1", "192.0.2.1:53", "2001:db8::1", "[2001:db8::1]", "[2001:db8::1]:53" */
-static bool is_server(slice s)
-{
-	size_t colon = slice_find_last(s, ':');
-	uint64_t port = 53;
-
-	if (is_address(AF_INET, s) || is_address(AF_INET6, s))
-		return true;
-	if (s.size > 0 && s.at[s.size - 1] != ']') {
-		if (!slice_number(slice_from(s, colon + 1), &port) || port == 0 || port > UINT16_MAX)
-			return false;
-		s = slice_until(s, colon);
-	}
-	if (s.size > 2 && s.at[0] == '[' && s.at[s.size - 1] == ']')
-		return is_address(AF_INET6, slice_of(s.at + 1, s.size - 2));
-	return colon == s.size && is_address(AF_INET, s);
-}
-
-/* At most so many as net/dns.h takes (DNS_SERVERS_MOST). */
-static status check_servers(const struct setting_row *r, slice list, arena *a, slice *why)
-{
-	slice word;
-	int count = 0;
-
-	while (slice_take(&list, ' ', &word)) {
-		if (word.size == 0 || (is_server(word) && ++count <= 6))
-			continue;
-		*why = arena_format(a,
-			"%s is a list of at most 6 addresses such as 192.0.2.53, 127.0.0.1:5353 or "
-			"[2001:db8::1]:53: \"%.*s\" is none of them",
-			r->name, SLICE_ARGS(slice_until(word, 60)));
-		return ST_INVALID;
-	}
-	return ST_OK;
-}
-
-/* Every value of a service is a network. */
-static bool has_values(const struct dnsbl_service *service)
-{
-	slice values = service->values, value;
-
-	while (slice_take(&values, ',', &value))
-		if (!is_network(value))
-			return false;
-	return true;
-}
-
-static status check_services(const struct setting_row *r, slice list, arena *a, slice *why)
-{
-	struct dnsbl_service service;
-	slice word;
-
-	while (slice_take(&list, ' ', &word)) {
-		if (word.size == 0 || (dnsbl_service_parse(word, &service) == ST_OK && has_values(&service)))
-			continue;
-		*why = arena_format(a,
-			"%s is a list of services such as bl.example.org, bl.example.org:2, "
-			"bl.example.org/TXT or bl.example.org=127.0.0.2,127.0.0.8/29:3: \"%.*s\" is none",
-			r->name, SLICE_ARGS(slice_until(word, 60)));
-		return ST_INVALID;
-	}
-	return ST_OK;
-}
-
-static status check_milters(const struct setting_row *r, slice list, arena *a, slice *why)
-{
-	struct milter_service service;
-	slice word;
-
-	while (slice_take(&list, ' ', &word)) {
-		word = slice_trim(word);
-		if (word.size == 0 || milter_service_parse(word, &service) == ST_OK)
-			continue;
-		*why = arena_format(a,
-			"%s is a list of milters such as unix:/run/opendkim/opendkim.sock, "
-			"inet:8891@127.0.0.1,name=dkim,default=accept or inet6:11332@::1,connect=5s,"
-			"command=30s,end=5min,version=6: \"%.*s\" is none",
-			r->name, SLICE_ARGS(slice_until(word, 160)));
-		return ST_INVALID;
-	}
-	return ST_OK;
-}
-
-/* Words with one blank between them. */
-static status check_list(
-	const struct setting_row *r, slice written, arena *a, slice *normal, slice *why)
-{
+	const struct setting_row *r = &setting_rows[id];
 	text all = TEXT_INIT;
-	slice rest = written, word;
+	slice word;
 
-	while (slice_take(&rest, ' ', &word)) {
-		word = slice_trim(word);
+	while (slice_take(&written, ' ', &word)) {
+		slice as_given = word;
+
 		if (word.size == 0)
 			continue;
-		if (r->kind == SK_NETWORKS && !is_network(word)) {
-			*why = arena_format(a,
-				"%s is a list of networks such as 192.0.2.0/24, "
-				"2001:db8::/32 or *: \"%.*s\" is none",
-				r->name, SLICE_ARGS(slice_until(word, 60)));
+		if (!setting_forms[r->kind].fits(r, as_given, text_slice(&all), a, &word)) {
+			refuse(id, a, why);
+			*why = arena_format(a, "%.*s: \"%.*s\" is none", SLICE_ARGS(*why),
+				SLICE_ARGS(slice_until(as_given, WORD_SHOWN)));
 			text_free(&all);
 			return ST_INVALID;
 		}
@@ -350,53 +210,31 @@ static status check_list(
 	}
 	*normal = arena_copy(a, text_slice(&all));
 	text_free(&all);
-	return check_length(r, *normal, a, why);
+	return ST_OK;
 }
 
-/* A field of one's own: mail knows the others by what they mean. */
-static status check_field_name(const struct setting_row *r, slice s, arena *a, slice *why)
+/* Empty is what the row's sentence says it is; a word never is. */
+static status check_text(enum setting_id id, slice written, arena *a, slice *normal, slice *why)
 {
-	static const char *const taken[] = {"Received", "Return-Path", "From", "Sender", "Reply-To", "To",
-		"Cc", "Bcc", "Subject", "Date", "Message-ID", "In-Reply-To", "References",
-		"MIME-Version", "DKIM-Signature"};
-	bool fine = !slice_starts_nocase(s, S("Content-")) && !slice_starts_nocase(s, S("Resent-")) &&
-		    !slice_starts_nocase(s, S("ARC-"));
+	const struct setting_row *r = &setting_rows[id];
+	const struct setting_form *form = &setting_forms[r->kind];
 
-	for (size_t i = 0; i < s.size; i++)
-		fine &= isalnum((unsigned char)s.at[i]) || s.at[i] == '-';
-	for (size_t i = 0; i < sizeof taken / sizeof *taken; i++)
-		fine &= !slice_same_nocase(s, slice_z(taken[i]));
-	if (fine)
-		return ST_OK;
-	*why = arena_format(
-		a, "%s is the name of a field of its own, such as X-Original-To", r->name);
-	return ST_INVALID;
+	*normal = arena_copy(a, written);
+	if (form->fits && (written.size > 0 || r->kind == SK_WORD) &&
+		!form->fits(r, written, S(""), a, normal))
+		return refuse(id, a, why);
+	return ST_OK;
 }
 
 status setting_check(enum setting_id id, slice written, arena *a, slice *normal, slice *why)
 {
 	const struct setting_row *r = &setting_rows[id];
+	slice s = slice_trim(written);
 
-	switch (r->kind) {
-	case SK_WORD:
-		return check_word(r, written, a, normal, why);
-	case SK_LIST:
-	case SK_NETWORKS:
-		if (id == S_dns_servers)
-			TRY(check_servers(r, written, a, why));
-		if (id == S_dnsbl_services || id == S_dnsbl_allow_services)
-			TRY(check_services(r, written, a, why));
-		if (id == S_smtp_milters || id == S_submission_milters)
-			TRY(check_milters(r, written, a, why));
-		return check_list(r, written, a, normal, why);
-	case SK_TEXT:
-	case SK_SECRET:
-		TRY(check_length(r, written, a, why));
-		if (id == S_smtp_catch_all_header)
-			TRY(check_field_name(r, written, a, why));
-		*normal = arena_copy(a, written);
-		return ST_OK;
-	default:
-		return check_number(r, written, a, normal, why);
-	}
+	if (setting_is_number(r->kind))
+		return check_number(id, written, a, normal, why);
+	TRY(check_characters(r, s, a, why));
+	TRY(setting_forms[r->kind].list ? check_list(id, s, a, normal, why)
+					: check_text(id, s, a, normal, why));
+	return check_length(id, *normal, a, why);
 }

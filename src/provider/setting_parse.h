@@ -10,7 +10,7 @@
 status setting_parse(enum setting_kind kind, slice written, int64_t *number);
 /* Whether a kind has a number at all. */
 bool setting_is_number(enum setting_kind kind);
-/* Whether the word stands in a LIST (any case). */
+/* Whether the word stands in a list (any case). */
 bool setting_list_has(slice list, slice word);
 
 #endif

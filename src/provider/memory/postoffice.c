@@ -4,17 +4,6 @@
 #include "provider/auth.h"
 #include "provider/memory/store.h"
 
-static bool postoffice_name_ok(slice s)
-{
-	for (size_t i = 0; i < s.size; i++) {
-		bool plain =
-			(s.at[i] >= 'a' && s.at[i] <= 'z') || (s.at[i] >= '0' && s.at[i] <= '9');
-		if (!plain && (i == 0 || !strchr("._-", s.at[i]) || s.at[i] == '\0'))
-			return false;
-	}
-	return s.size >= 1 && s.size <= 64;
-}
-
 static postoffice *copy_postoffice(const struct m_postoffice *po, arena *a)
 {
 	postoffice *out = arena_new(a, sizeof *out);
@@ -34,14 +23,14 @@ static postoffice *copy_postoffice(const struct m_postoffice *po, arena *a)
 status postoffice_make(slice name, slice admin_password, const struct audit_by *by, arena *a,
 	postoffice **out, slice *why)
 {
-	slice folded = mail_local_key(name, a);
+	slice folded;
 	struct mailbox_new admin = {.name = S("postmaster"),
 		.password = admin_password,
 		.kind = MAILBOX_ADMIN,
 		.quota = -1};
 	mailbox *made;
 
-	if (!postoffice_name_ok(folded)) {
+	if (postoffice_name(name, a, &folded) != ST_OK) {
 		*why = S(
 			"a post office's name has 1 to 64 of a-z 0-9 . _ -, first a letter or digit");
 		return ST_INVALID;

@@ -462,12 +462,20 @@ static status command_name(conversation *c, args *p)
 	return ST_INVALID;
 }
 
+/* A command that is switched off is so with its UID form too. */
+static bool is_off(const struct imap_row *row)
+{
+	slice name = slice_z(row->name);
+
+	return setting_lists(S_imap_commands_off, NULL, slice_from(name, slice_starts(name, S("UID ")) ? 4 : 0));
+}
+
 /* The row may run now; else the answer was given. */
 static bool may_run(conversation *c, status *said)
 {
 	const struct imap *i = imap_of(c);
 
-	if (setting_lists(S_imap_commands_off, NULL, slice_z(i->row->name))) {
+	if (is_off(i->row)) {
 		conversation_bad(c);
 		*said = imap_no(c, "[CANNOT] %s is switched off here", i->row->name);
 		return false;

@@ -5,6 +5,7 @@ unit_memory_SOURCES = \
 	tests/unit/memory/store.c \
 	tests/unit/memory/names.c \
 	tests/unit/memory/services.c \
+	tests/unit/memory/settings.c \
 	tests/unit/memory/sasl.c \
 	tests/unit/memory/leads.c tests/unit/provider/leads.c tests/unit/provider/leads.h \
 	tests/unit/memory/reader.c \

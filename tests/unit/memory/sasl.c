@@ -517,6 +517,18 @@ static status one_token(
 	return ST_OK;
 }
 
+Test(sasl, every_mechanism_the_setting_may_name_is_there)
+{
+	slice rest = slice_z(setting_rows[S_auth_mechanisms].least), word;
+
+	memory_setting("auth_plus_announced", "always");
+	sasl_tokens(one_token);
+	while (slice_take(&rest, '|', &word)) {
+		memory_setting("auth_mechanisms", arena_z(&a, word));
+		cr_expect(slice_same(sasl_offered(&tls, &a), word), "%.*s", SLICE_ARGS(word));
+	}
+}
+
 Test(sasl, xoauth2_is_there_once_tokens_can_be_checked)
 {
 	struct identity who = {0};

@@ -3,5 +3,6 @@ check_PROGRAMS += unit_program
 TESTS += unit_program
 unit_program_SOURCES = \
 	tests/unit/program/cli.c \
-	tests/unit/program/privilege.c
+	tests/unit/program/privilege.c \
+	tests/unit/program/settings.c
 unit_program_LDADD = $(floor_program) $(CRITERION_LIBS)
