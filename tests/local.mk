@@ -31,6 +31,7 @@ include tests/fault/local.mk
 include tests/outbound/local.mk
 include tests/policy/local.mk
 include tests/milter/local.mk
+include tests/limits/local.mk
 include tests/load/local.mk
 include tests/cli/local.mk
 EXTRA_DIST += tests/quickstart/run
