@@ -52,6 +52,11 @@ from (
 -- statement address_domain_ours system
 select 1 from domain where name = $1::text;
 
+-- statement address_domains_ours system
+-- $1 domains: the places of those that are ours
+select u.place from unnest($1::text[]) with ordinality as u (name, place)
+cross join lateral (select from domain where name = u.name offset 0) d;
+
 -- statement address_insert
 -- $2 addresses, $3 their domain, $4 their mailboxes. Those that stand already are left.
 insert into address (postoffice, addr, domain, mailbox)

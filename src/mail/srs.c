@@ -1,4 +1,5 @@
-/* See srs.h. The payload is hashed in lower case, since a host on the way may have folded it. */
+/* See srs.h. The payload is hashed in lower case, since a host on the way may have folded it, and with the domain of
+   the address: what was made for one domain of the house is nothing at another. */
 #include "mail/srs.h"
 
 #define HASH 8 /* letters of base32: 40 bits; an attacker has one guess per recipient */
@@ -46,25 +47,38 @@ bool srs_is(slice local)
 
 /* ---- the hash */
 
-static void hash_of(const struct srs *s, int secret, char kind, slice payload, arena *a, char to[HASH])
+static void put_low(char *to, slice text)
 {
-	char *text = arena_new(a, payload.size + 1);
+	for (size_t i = 0; i < text.size; i++) {
+		char c = text.at[i];
+		to[i] = c >= 'A' && c <= 'Z' ? (char)(c + ('a' - 'A')) : c;
+	}
+}
+
+struct signing { /* what a hash covers */
+	char kind;
+	slice payload, domain;
+};
+
+static void hash_of(const struct srs *s, int secret, const struct signing *of, arena *a, char to[HASH])
+{
+	size_t size = of->payload.size + of->domain.size + 2;
+	char *text = arena_new(a, size), *to_domain = text + 1 + of->payload.size;
 	uint8_t mac[32];
 	uint64_t bits = 0;
 
-	text[0] = kind;
-	for (size_t i = 0; i < payload.size; i++) {
-		char c = payload.at[i];
-		text[i + 1] = c >= 'A' && c <= 'Z' ? (char)(c + ('a' - 'A')) : c;
-	}
-	s->mac(s->arg, secret, slice_of(text, payload.size + 1), mac);
+	text[0] = of->kind;
+	put_low(text + 1, of->payload);
+	*to_domain = '@';
+	put_low(to_domain + 1, of->domain);
+	s->mac(s->arg, secret, slice_of(text, size), mac);
 	for (int i = 0; i < HASH * 5 / 8; i++)
 		bits = bits << 8 | mac[i];
 	for (int i = 0; i < HASH; i++)
 		to[i] = letters[bits >> 5 * (HASH - 1 - i) & 31];
 }
 
-static bool hash_holds(const struct srs *s, char kind, slice hash, slice payload, arena *a)
+static bool hash_holds(const struct srs *s, const struct signing *of, slice hash, arena *a)
 {
 	bool found = false;
 
@@ -74,7 +88,7 @@ static bool hash_holds(const struct srs *s, char kind, slice hash, slice payload
 		char wanted[HASH];
 		int differing = 0;
 
-		hash_of(s, secret, kind, payload, a, wanted);
+		hash_of(s, secret, of, a, wanted);
 		for (int i = 0; i < HASH; i++)
 			differing |= letter_value(hash.at[i]) ^ letter_value(wanted[i]);
 		found |= differing == 0;
@@ -126,7 +140,7 @@ static status signed_address(const struct srs *s, char kind, slice payload, slic
 {
 	char hash[HASH];
 
-	hash_of(s, 0, kind, payload, a, hash);
+	hash_of(s, 0, &(struct signing){kind, payload, domain}, a, hash);
 	return address_of(arena_format(a, "SRS%c=%.*s=%.*s", kind, HASH, hash, SLICE_ARGS(payload)),
 		domain, a, out);
 }
@@ -173,7 +187,7 @@ static status reverse_first(const struct srs *s, slice payload, arena *a, mail_a
 	return address_of(payload, domain, a, out) == ST_OK ? ST_OK : ST_DENIED;
 }
 
-status srs_reverse(const struct srs *s, slice local, arena *a, mail_address *out)
+status srs_reverse(const struct srs *s, slice local, slice domain, arena *a, mail_address *out)
 {
 	slice raw = unquoted(local, a), payload, hash;
 
@@ -182,7 +196,7 @@ status srs_reverse(const struct srs *s, slice local, arena *a, mail_address *out
 	payload = slice_from(raw, 5);
 	if (!slice_take(&payload, '=', &hash) || !payload.at)
 		return ST_INVALID;
-	if (!hash_holds(s, raw.at[3], hash, payload, a))
+	if (!hash_holds(s, &(struct signing){raw.at[3], payload, domain}, hash, a))
 		return ST_DENIED;
 	return raw.at[3] == '0' ? reverse_first(s, payload, a, out)
 				: first_hop(payload, a, out);

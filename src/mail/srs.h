@@ -4,7 +4,7 @@
        anna@a.example                              SRS0=hash=day=a.example=anna@here
        SRS0=hash=day=a.example=anna@b.example      SRS1=hash=b.example==hash=day=a.example=anna@here
 
-   The hash is a MAC that only this house can make, over all that stands behind it; the day is its own,
+   The hash is a MAC that only this house can make, over all that stands behind it, with the domain; the day is its own,
    modulo 1024. Both survive hosts that fold case. Later forwarders keep to two hops: a mail goes back to
    the first of them, who knows its own hash. Pure: the MAC and its secrets are the caller's. */
 #ifndef PENNYPOST_MAIL_SRS_H
@@ -31,10 +31,10 @@ bool srs_is(slice local);
 status srs_forward(const struct srs *s, const mail_address *sender, slice domain, arena *a,
 	mail_address *out);
 
-/* Who is meant by the local part of an address of ours.
+/* Who is meant by the local part of an address of ours in `domain` (canonical).
    ST_INVALID    not of this form
-   ST_DENIED     not made here, or changed since
+   ST_DENIED     not made here, not for this domain, or changed since
    ST_TIMED_OUT  made here, too long ago */
-status srs_reverse(const struct srs *s, slice local, arena *a, mail_address *out);
+status srs_reverse(const struct srs *s, slice local, slice domain, arena *a, mail_address *out);
 
 #endif

@@ -266,6 +266,18 @@ status address_domain_is_ours(slice domain)
 	return s == ST_ABSENT ? ST_FOREIGN : s;
 }
 
+status address_domains_ours(const slice *domains, int n, arena *a, bool *ours)
+{
+	struct rows r;
+
+	TRY(db_run(SQL_ADDRESS_DOMAINS_OURS, (struct param[]){p_text_array(domains, n)}, 1, a, &r));
+	for (int i = 0; i < n; i++)
+		ours[i] = false;
+	for (int i = 0; i < r.count; i++)
+		ours[row_int(&r, i, 0) - 1] = true;
+	return ST_OK;
+}
+
 status address_owned(int64_t postoffice, int64_t owner, slice local, slice domain)
 {
 	arena a = ARENA_INIT;

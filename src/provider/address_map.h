@@ -38,6 +38,8 @@ status address_lead(slice local, slice domain, uint64_t size, arena *a, struct r
 status address_room(const struct route *r, uint64_t size);
 /* Whether the domain is one of ours (any state): for relay questions. ST_OK, ST_FOREIGN. */
 status address_domain_is_ours(slice domain);
+/* The same of many, in one statement. */
+status address_domains_ours(const slice *domains, int n, arena *a, bool *ours);
 /* Whether `mailbox` owns the address (T13). ST_OK, ST_DENIED. */
 status address_owned(int64_t postoffice, int64_t mailbox, slice local, slice domain);
 

@@ -11,8 +11,9 @@
    group and outside address is met once, so that what contains itself ends and nobody gets two copies.
    More than group_recipients_most of them are refused as a whole.
 
-   A member in another post office's domain is at another system as any other: nobody's map answers for
-   somebody else. What cannot be delivered to one member (full, gone, disabled) stands in the list with
+   A member, or an address led to, that is another post office's gets what a message from anybody would get
+   there: its own map, groups and rules decide, under its own row-level security, and a group of its that not
+   everybody may write to is told of as refused. What cannot be delivered to one member (full, gone, disabled) stands in the list with
    its reason, and keeps it from no other; when nobody is left, the recipient is refused with the first
    reason. Report requests go along as RFC 3461 5.2.7 wants it: all of it to a single successor; of several
    none is asked for SUCCESS, which a report of kind `expanded` answers. */
@@ -27,7 +28,7 @@ struct destination { /* one delivery */
 	bool remote;           /* a row of the queue; else an entry in a mailbox */
 	struct route route;    /* of a remote one only the post office that carries it */
 	slice address, domain; /* remote: whom RCPT is to name there, and its domain, canonical; here: the address
-	                          that led to it */
+	                          that led to it, which may be another post office's */
 	status kind;           /* ST_OK, or why nothing is delivered: ST_ABSENT, ST_DENIED, ST_FULL */
 	unsigned notify;       /* set of parameter_notify; 0 = not given */
 	slice orcpt;           /* "rfc822;team@demo.test"; empty = none */

@@ -569,11 +569,11 @@ static const char *told_word(const queue_entry *e)
 	return e->state == QUEUE_TELL ? words[e->told] : "nothing";
 }
 
-/* expect queued ben@b.test from anna@demo.test [envid X] [orcpt X] [told WORD] */
+/* expect queued ben@b.test from anna@demo.test [envid X] [orcpt X] [told WORD] [via ADDRESS] */
 static void expect_queued(struct words *w)
 {
 	struct play *p = w->p;
-	slice address = must_word(w), envid = {0}, orcpt = {0}, told = {0};
+	slice address = must_word(w), envid = {0}, orcpt = {0}, told = {0}, via = {0};
 	queue_entry *rows;
 	int n;
 
@@ -586,16 +586,20 @@ static void expect_queued(struct words *w)
 		orcpt = must_word(w);
 	if (word_is(w, "told"))
 		told = must_word(w);
+	if (word_is(w, "via"))
+		via = must_word(w);
 	memory_queue(&p->a, &rows, &n);
 	for (int i = 0; i < n; i++)
 		if (slice_same(rows[i].address, address) && slice_same(rows[i].sender, sender) &&
 			slice_same(rows[i].envid, envid) && slice_same(rows[i].orcpt, orcpt) &&
+			(via.size == 0 || slice_same(rows[i].via, via)) &&
 			(told.size == 0 || slice_same(told, slice_z(told_word(&rows[i])))))
 			return;
 	text others = TEXT_INIT;
 	for (int i = 0; i < n; i++)
-		text_format(&others, "; %.*s from %.*s orcpt %.*s", SLICE_ARGS(rows[i].address),
-			SLICE_ARGS(rows[i].sender), SLICE_ARGS(rows[i].orcpt));
+		text_format(&others, "; %.*s from %.*s orcpt %.*s told %s via %.*s", SLICE_ARGS(rows[i].address),
+			SLICE_ARGS(rows[i].sender), SLICE_ARGS(rows[i].orcpt), told_word(&rows[i]),
+			SLICE_ARGS(rows[i].via));
 	play_fails(p, "nothing like that is queued, %d others are%.*s", n, SLICE_ARGS(text_slice(&others)));
 	text_free(&others);
 }

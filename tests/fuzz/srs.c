@@ -32,14 +32,14 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	arena a = ARENA_INIT;
 	mail_address sender, made, home, again;
 
-	if (srs_reverse(&s, input, &a, &home) == ST_OK)
+	if (srs_reverse(&s, input, S("here.test"), &a, &home) == ST_OK)
 		must(srs_is(input) && home.local.size > 0 && home.domain.size > 0);
 	if (mail_address_parse(input, &a, &sender) == ST_OK &&
 		srs_forward(&s, &sender, S("here.test"), &a, &made) == ST_OK) {
 		must(srs_is(made.local));
 		must(mail_address_parse(mail_address_text(&made, &a), &a, &again) == ST_OK);
 		must(slice_same(again.local, made.local));
-		must(srs_reverse(&s, made.local, &a, &home) == ST_OK);
+		must(srs_reverse(&s, made.local, S("here.test"), &a, &home) == ST_OK);
 		must(slice_same(mail_address_text(&home, &a), mail_address_text(&sender, &a)) ||
 			(srs_is(sender.local) && srs_is(home.local)));
 	}

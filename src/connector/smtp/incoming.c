@@ -272,9 +272,9 @@ static slice missing_fields(const struct smtp *s, const struct incoming *in, are
 	return fields;
 }
 
-static slice fields_for(const struct smtp *s, const struct incoming *in,
-			const struct delivery_part *part, slice hop, arena *a)
+slice incoming_fields(struct smtp *s, const struct incoming *in, const struct delivery_part *part)
 {
+	arena *a = &s->mail;
 	header_builder b = {.utf8 = s->parameters.smtputf8};
 	slice sender = mail_address_text(&s->sender, a), fields = {0};
 	/* Mail on its way elsewhere has none (RFC 5321 4.4); where a body serves both, outbound drops it. */
@@ -284,7 +284,7 @@ static slice fields_for(const struct smtp *s, const struct incoming *in,
 	if (header_build_end(&b, a, &fields) != ST_OK)
 		fields = (slice){0}; /* a field name setting that is none: the mail goes without it */
 	return arena_format(a, "%.*s%.*s%.*s%.*s%.*s", SLICE_ARGS(return_path),
-			    SLICE_ARGS(in->verdict.fields), SLICE_ARGS(hop), SLICE_ARGS(fields),
+			    SLICE_ARGS(in->verdict.fields), SLICE_ARGS(in->hop), SLICE_ARGS(fields),
 			    SLICE_ARGS(in->missing));
 }
 
@@ -375,11 +375,13 @@ static status pass_header(conversation *c, struct incoming *in, size_t header_si
 	if (in->refusal)
 		return ST_OK;
 	incoming_facts(s, in, &in->seen);
-	if (reply_wanted(s))
-		in->answered = arena_copy(&s->mail, header);
+	if (s->members > 0 || reply_wanted(s) || milter_waits(c))
+		in->came = arena_copy(&s->mail, header);
 	make_missing(s, in, &in->seen);
 	in->missing = missing_fields(s, in, &s->mail);
-	passing_stop_loops(s, header);
+	in->refusal = passing_stop_loops(s, header);
+	if (in->refusal)
+		return ST_OK;
 	incoming_parts(c, in);
 	for (int i = 0; i < in->delivery.n; i++)
 		TRY(blob_writer_open(in->delivery.parts[i].postoffice, &in->delivery.parts[i].body));
@@ -397,14 +399,15 @@ static status pass_header(conversation *c, struct incoming *in, size_t header_si
 static status put_in_front(conversation *c, struct incoming *in)
 {
 	struct smtp *s = smtp_of(c);
-	slice hop = received_field(c, in), header = {0};
+	slice header = {0};
+	in->hop = received_field(c, in);
 	if (in->shown) {
 		header = milter_header_text(in->shown, blob_writer_size(in->delivery.parts[0].body) > 0);
 		in->header_size = header.size;
 	}
 	for (int i = 0; i < in->delivery.n; i++) {
 		struct delivery_part *part = &in->delivery.parts[i];
-		slice fields = fields_for(s, in, part, hop, &s->mail);
+		slice fields = incoming_fields(s, in, part);
 		part->header_size = (uint32_t)(fields.size + in->header_size);
 		TRY(incoming_put_front(part, fields, header));
 		TRY(blob_writer_finish(part->body));
@@ -623,33 +626,19 @@ static void make_envelope(struct smtp *s, struct incoming *in)
 	};
 }
 
-/* The post offices' shares again, with the bodies they have. */
-static void remake_parts(conversation *c, struct incoming *in)
-{
-	struct delivery_part *before = in->delivery.parts;
-	int n = in->delivery.n;
-
-	in->delivery.n = 0;
-	incoming_parts(c, in);
-	for (int i = 0; i < n; i++)
-		for (int k = 0; k < in->delivery.n; k++)
-			if (in->delivery.parts[k].postoffice == before[i].postoffice) {
-				in->delivery.parts[k].body = before[i].body;
-				in->delivery.parts[k].header_size = before[i].header_size;
-			}
-	if (in->quarantined || in->verdict.wish != DMARC_DO_NOTHING)
-		set_apart(smtp_of(c), in);
-}
-
-/* Members of groups that have no room by now, or are gone, keep the message from no other. */
+/* Members of groups and targets that have no room by now, or are gone, keep the message from no other. */
 static status deliver(conversation *c, struct incoming *in)
 {
 	status kind = FAULT("smtp_before_deliver") ? ST_BUSY : deliver_run(&in->delivery);
 
 	for (int i = 0; i < LOOKS_MOST && (kind == ST_FULL || kind == ST_ABSENT); i++) {
-		if (!members_look_again(c, blob_writer_size(in->delivery.parts[0].body)))
+		if (!members_look_again(c, blob_writer_size(in->delivery.parts[0].body)) ||
+			passing_stop_loops(smtp_of(c), in->came))
 			break;
-		remake_parts(c, in);
+		TRY(incoming_parts_late(c, in));
+		if (in->quarantined || in->verdict.wish != DMARC_DO_NOTHING)
+			set_apart(smtp_of(c), in);
+		reply_full(c, in);
 		kind = deliver_run(&in->delivery);
 	}
 	return kind;

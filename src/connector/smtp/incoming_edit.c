@@ -103,3 +103,62 @@ status incoming_parts_anew(conversation *c, struct incoming *in)
 		blob_writer_close(&before[i].body);
 	return kind;
 }
+
+struct tail { /* a body without what was put before it */
+	blob_writer *to;
+	uint64_t skip;
+};
+
+static status copy_tail(slice bytes, void *arg)
+{
+	struct tail *t = arg;
+	size_t skipped = t->skip < bytes.size ? (size_t)t->skip : bytes.size;
+
+	t->skip -= skipped;
+	bytes = slice_from(bytes, skipped);
+	return bytes.size ? blob_write(t->to, bytes) : ST_OK;
+}
+
+static status front_again(struct smtp *s, struct incoming *in, struct delivery_part *part,
+	const struct delivery_part *source)
+{
+	slice fields = incoming_fields(s, in, part);
+	struct tail t = {.skip = source->header_size - in->header_size};
+
+	TRY(blob_writer_open(part->postoffice, &part->body));
+	t.to = part->body;
+	TRY(blob_write(part->body, fields));
+	TRY(blob_writer_each(source->body, copy_tail, &t));
+	part->header_size = (uint32_t)(fields.size + in->header_size);
+	return blob_writer_finish(part->body);
+}
+
+status incoming_parts_late(conversation *c, struct incoming *in)
+{
+	struct delivery_part *before = in->delivery.parts;
+	int n = in->delivery.n;
+	status kind = ST_OK;
+
+	in->delivery.n = 0;
+	incoming_parts(c, in);
+	for (int i = 0; i < in->delivery.n && kind == ST_OK; i++) {
+		struct delivery_part *part = &in->delivery.parts[i], *same = before;
+
+		while (same < before + n && same->postoffice != part->postoffice)
+			same++;
+		if (same == before + n || (part->n > 0 && same->n == 0)) {
+			kind = front_again(smtp_of(c), in, part, before);
+			continue;
+		}
+		part->header_size = same->header_size;
+		part->body = same->body;
+	}
+	/* What is kept is the new parts' by now. */
+	for (int i = 0; i < n; i++)
+		for (int k = 0; k < in->delivery.n; k++)
+			if (before[i].body == in->delivery.parts[k].body)
+				before[i].body = NULL;
+	for (int i = 0; i < n; i++)
+		blob_writer_close(&before[i].body);
+	return kind;
+}

@@ -7,6 +7,8 @@
 
 /* One part per post office of the recipients; bodies are the caller's. */
 void incoming_parts(conversation *c, struct incoming *in);
+/* The fields that the house puts before the text of a part. */
+slice incoming_fields(struct smtp *s, const struct incoming *in, const struct delivery_part *part);
 /* What lists and traces show of the message. */
 void incoming_facts(struct smtp *s, struct incoming *in, const header_survey *seen);
 
@@ -16,7 +18,9 @@ void incoming_facts(struct smtp *s, struct incoming *in, const header_survey *se
 void incoming_keep_header(conversation *c, struct incoming *in, slice header, bool whole);
 /* Puts what the house adds and the kept header before the body. */
 status incoming_put_front(struct delivery_part *part, slice fields, slice header);
-/* The recipients are others: parts keep the bodies that they have, new ones get a copy. */
+/* The recipients are others, before the text is complete: parts keep the bodies that they have, new ones get a copy. */
 status incoming_parts_anew(conversation *c, struct incoming *in);
+/* The same when it is: what is put before a body that is new, or is read by a mailbox only now, is put there again. */
+status incoming_parts_late(conversation *c, struct incoming *in);
 
 #endif

@@ -5,6 +5,7 @@
    postmaster gets what found no room. */
 #include "base/log.h"
 #include "connector/smtp/passing.h"
+#include "connector/smtp/reply.h"
 #include "connector/smtp/session.h"
 #include "provider/mailbox.h"
 #include "provider/resolve.h"
@@ -12,19 +13,37 @@
 
 /* ---- whether he may */
 
-static const char *posting_refusal(conversation *c, const struct resolution *found)
+static status poster_of(conversation *c, const struct resolution *found, struct poster *who)
 {
 	struct smtp *s = smtp_of(c);
-	struct poster who = {.address = mail_address_text(&s->sender, &s->mail)};
 
+	who->address = mail_address_text(&s->sender, &s->mail);
 	if (s->authenticated) {
-		who.postoffice = s->who.postoffice;
-		who.mailbox = s->who.mailbox;
-		who.known = smtp_owns_sender(c) == ST_OK;
-	} else if (found->posting == GROUP_MEMBERS) {
-		who.known = policy_knows_sender(c);
+		who->postoffice = s->who.postoffice;
+		who->mailbox = s->who.mailbox;
+		who->known = smtp_owns_sender(c) == ST_OK;
+		return ST_OK;
 	}
-	if (!s->authenticated && smtp_trusted_office(c, &who.postoffice) != ST_OK)
+	if (found->posting == GROUP_MEMBERS)
+		who->known = policy_knows_sender(c);
+	return smtp_trusted_office(c, &who->postoffice);
+}
+
+bool members_may_post(conversation *c, const struct resolution *found)
+{
+	struct poster who = {0};
+
+	/* What is written to postmaster and abuse is for whoever answers there (RFC 5321 4.5.1, RFC 2142). */
+	return found->route.postmaster || ((!c || poster_of(c, found, &who) == ST_OK) && group_may_post(found, &who));
+}
+
+static const char *posting_refusal(conversation *c, const struct resolution *found)
+{
+	struct poster who = {0};
+
+	if (found->route.postmaster)
+		return NULL;
+	if (poster_of(c, found, &who) != ST_OK)
 		return "451 4.3.0 Recipient cannot be checked now; try again later";
 	return group_may_post(found, &who) ? NULL : "550 5.7.1 You may not send to this group";
 }
@@ -63,6 +82,32 @@ static const char *refusal_of(conversation *c, const struct resolution *found)
 	}
 }
 
+/* Whether his postmaster takes what does not fit (H1). */
+static bool overflows(const struct recipient *r)
+{
+	struct setting_at at = {r->route.postoffice, r->address.domain, r->route.mailbox};
+
+	return !r->remote && !r->route.postmaster && r->full.mailbox == 0 && r->address.domain.size > 0 &&
+	       !r->address.literal && slice_same(setting_text(S_mailbox_full, &at), S("postmaster"));
+}
+
+/* Who is full may pass his mail on and keep none, or have a postmaster who takes it. */
+static bool is_taken(const struct destination *d, arena *a)
+{
+	struct recipient r = {.route = d->route};
+
+	return d->kind == ST_FULL && d->route.mailbox != 0 && mail_address_parse(d->address, a, &r.address) == ST_OK &&
+	       (passing_frees(&r) || overflows(&r));
+}
+
+static bool somebody_takes(const struct resolution *found, arena *a)
+{
+	for (int i = 0; i < found->n; i++)
+		if (is_taken(&found->to[i], a))
+			return true;
+	return false;
+}
+
 status members_lead(conversation *c, struct recipient *r, slice domain)
 {
 	struct smtp *s = smtp_of(c);
@@ -72,11 +117,50 @@ status members_lead(conversation *c, struct recipient *r, slice domain)
 	r->route = found->route;
 	if (kind == ST_LIMITED)
 		r->refusal = "550 5.2.4 The group leads to too many recipients";
+	if ((kind == ST_FULL || kind == ST_DENIED || kind == ST_ABSENT) && somebody_takes(found, &s->mail))
+		kind = ST_OK;
 	if (kind != ST_OK || found->n == 0)
 		return kind;
 	r->refusal = refusal_of(c, found);
 	r->leads_to = found;
 	return r->refusal ? ST_DENIED : ST_OK;
+}
+
+/* ---- no room */
+
+/* Into the mailbox of the post office's postmaster instead. */
+static status to_administrator(struct smtp *s, struct recipient *r)
+{
+	mailbox *m;
+
+	TRY(mailbox_find(r->route.postoffice, S("postmaster"), &s->mail, &m));
+	r->route = (struct route){.postoffice = m->postoffice, .mailbox = m->id, .inbox = m->inbox,
+		.postoffice_name = m->postoffice_name, .mailbox_name = m->name, .postmaster = true,
+		.quota = m->quota, .used = m->used};
+	return ST_OK;
+}
+
+/* To the postmaster of its domain, who may be a group. ST_FULL: he cannot have it; ST_BUSY. */
+static status to_postmaster(conversation *c, struct recipient *r)
+{
+	struct smtp *s = smtp_of(c);
+	struct resolution *found = arena_new(&s->mail, sizeof *found);
+	status kind = resolve(S("postmaster"), r->address.domain, s->parameters.size, &r->dsn, &s->mail, found);
+
+	if (kind != ST_OK || found->route.postoffice != r->route.postoffice)
+		return kind == ST_BUSY ? kind : ST_FULL;
+	r->full = r->route;
+	r->route = found->route;
+	r->leads_to = found->n > 0 ? found : NULL;
+	return ST_OK;
+}
+
+status members_overflow(conversation *c, struct recipient *r)
+{
+	if (r->route.postmaster || r->route.mailbox == 0)
+		return ST_FULL;
+	reply_full_notice(&r->route, &smtp_of(c)->sender, &smtp_of(c)->mail);
+	return overflows(r) ? to_postmaster(c, r) : ST_FULL;
 }
 
 /* ---- those it leads to */
@@ -91,25 +175,17 @@ static bool can_be_told(conversation *c)
 	return !smtp_of(c)->sender.empty && policy_knows_sender(c);
 }
 
-/* Into the postmaster's mailbox instead. */
-static status to_postmaster(struct smtp *s, struct recipient *r)
+/* He gets nothing for this reason: his sender is told, or the postmaster has it. False: neither can be. */
+static bool set_aside(conversation *c, struct recipient *r, status kind)
 {
-	mailbox *m;
+	struct smtp *s = smtp_of(c);
 
-	TRY(mailbox_find(r->route.postoffice, S("postmaster"), &s->mail, &m));
-	r->route = (struct route){.postoffice = m->postoffice, .mailbox = m->id, .inbox = m->inbox,
-		.postoffice_name = m->postoffice_name, .mailbox_name = m->name, .postmaster = true,
-		.quota = m->quota, .used = m->used};
-	return ST_OK;
-}
-
-bool members_set_aside(conversation *c, struct recipient *r, status kind)
-{
 	if (can_be_told(c)) {
 		r->told = told_of(kind);
 		return true;
 	}
-	return kind == ST_FULL && !r->route.postmaster && to_postmaster(smtp_of(c), r) == ST_OK;
+	return kind == ST_FULL && !r->route.postmaster && r->full.mailbox == 0 &&
+	       (to_postmaster(c, r) == ST_OK || to_administrator(s, r) == ST_OK);
 }
 
 static void dsn_take(const struct destination *d, rcpt_parameters *dsn)
@@ -120,47 +196,113 @@ static void dsn_take(const struct destination *d, rcpt_parameters *dsn)
 		.orcpt_type = slice_until(d->orcpt, at), .orcpt = slice_from(d->orcpt, at + 1)};
 }
 
+/* Mail for others leaves under a return path of ours, and shows who passed it on (T16); what an address leads to
+   under its own name is for a route to say. */
+static status send_on(struct smtp *s, struct recipient *r, const mail_address *group)
+{
+	mail_address via = *group;
+
+	if (via.domain.size == 0)
+		via.domain = smtp_local_domain();
+	r->via_key = mail_address_key(&via, &s->mail);
+	if (slice_same(r->via_key, mail_address_key(&r->address, &s->mail))) {
+		r->via_key = (slice){0};
+		return ST_OK;
+	}
+	r->via = mail_address_text(&via, &s->mail);
+	return passing_leaves(r, &via, &s->sender, &s->mail);
+}
+
+/* With those he passes it on to; where he cannot now, it stays with him. */
+static void take(conversation *c, const struct recipient *r)
+{
+	if (passing_on(c, r) != ST_OK)
+		smtp_add_recipient(smtp_of(c), r);
+	smtp_of(c)->remotes += r->remote;
+}
+
+/* Those who have it in the place of a full mailbox. ST_BUSY: nobody can. */
+static status instead_add(conversation *c, const struct recipient *of)
+{
+	struct smtp *s = smtp_of(c);
+	const struct resolution *found = of->leads_to;
+	int before = s->n;
+
+	for (int i = 0; found && i < found->n; i++) {
+		const struct destination *d = &found->to[i];
+		struct recipient r = *of;
+
+		r.leads_to = NULL;
+		r.route = d->route;
+		r.remote = d->remote;
+		if (d->kind != ST_OK)
+			continue;
+		if (d->address.size > 0)
+			TRY(mail_address_parse(d->address, &s->mail, &r.address));
+		if (r.remote)
+			TRY(send_on(s, &r, &of->address));
+		take(c, &r);
+	}
+	if (!found)
+		take(c, of);
+	return s->n > before ? ST_OK : ST_BUSY;
+}
+
 /* ST_BUSY: he has no room, and nobody could be told or have it in his place. */
 static status member_add(conversation *c, const mail_address *group, const struct destination *d)
 {
 	struct smtp *s = smtp_of(c);
-	struct recipient r = {.route = d->route, .remote = d->remote, .member = true, .named = group};
+	struct recipient r = {
+		.route = d->route, .remote = d->remote && d->kind == ST_OK, .member = true, .named = group};
+	status kind = d->kind;
 
 	/* A single address that leads elsewhere has no other name. */
 	if (d->address.size == 0 || mail_address_parse(d->address, &s->mail, &r.address) != ST_OK)
 		r.address = *group;
 	dsn_take(d, &r.dsn);
-	r.remote = d->remote && d->kind == ST_OK;
-	if (d->kind != ST_OK && !(d->kind == ST_FULL && passing_frees(&r)) &&
-		!members_set_aside(c, &r, d->kind)) {
+	if (kind == ST_FULL && passing_frees(&r))
+		kind = ST_OK;
+	if (kind == ST_FULL)
+		kind = members_overflow(c, &r);
+	if (kind == ST_BUSY)
+		return kind;
+	if (kind != ST_OK && !set_aside(c, &r, kind)) {
 		trace_note(r.route.postoffice, 0, TRACE_REFUSED, "conversation=%s recipient=%s why=%s", c->name,
 			log_quote(mail_address_text(&r.address, &c->command)), status_name(d->kind));
 		return d->kind == ST_FULL ? ST_BUSY : ST_OK;
 	}
-	if (passing_on(c, &r) != ST_OK) /* it stays with him */
-		smtp_add_recipient(s, &r);
-	s->remotes += r.remote;
+	if (r.leads_to)
+		return instead_add(c, &r);
+	if (r.remote)
+		TRY(send_on(s, &r, group));
+	take(c, &r);
+	return ST_OK;
+}
+
+static status leads_add(conversation *c, const struct recipient *r)
+{
+	const struct resolution *found = r->leads_to;
+	mail_address *group = arena_new(&smtp_of(c)->mail, sizeof *group);
+
+	*group = r->address;
+	for (int i = 0; i < found->n; i++)
+		TRY(member_add(c, group, &found->to[i]));
 	return ST_OK;
 }
 
 status members_add(conversation *c, const struct recipient *r)
 {
 	struct smtp *s = smtp_of(c);
-	const struct resolution *found = r->leads_to;
-	mail_address *group = arena_new(&s->mail, sizeof *group);
 	int before = s->n, members = s->members, remotes = s->remotes;
-	status kind = ST_OK;
+	status kind = r->full.mailbox != 0 ? instead_add(c, r) : leads_add(c, r);
 
-	*group = r->address;
-	for (int i = 0; i < found->n && kind == ST_OK; i++)
-		kind = member_add(c, group, &found->to[i]);
 	if (kind != ST_OK) { /* all or none */
 		s->n = before;
 		s->members = members;
 		s->remotes = remotes;
 		return kind;
 	}
-	if (found->expanded && !s->sender.empty) {
+	if (r->leads_to->expanded && !s->sender.empty) {
 		struct recipient whole = *r;
 
 		whole.told = TOLD_EXPANDED;
@@ -184,31 +326,106 @@ static status room_of(const struct recipient *r, uint64_t size, arena *a)
 	return r->route.postmaster || mailbox_has_room(m, size) ? ST_OK : ST_FULL;
 }
 
-/* Whether its postmaster takes what does not fit (H1). */
-static bool to_overflow(const struct recipient *r)
+/* Others take it in its place. */
+static bool overflows_now(conversation *c, int at)
 {
-	struct setting_at at = {r->route.postoffice, r->address.domain, r->route.mailbox};
+	struct smtp *s = smtp_of(c);
+	struct recipient r = s->recipients[at];
 
-	return !r->remote && !r->route.postmaster &&
-	       slice_same(setting_text(S_mailbox_full, &at), S("postmaster"));
+	if (members_overflow(c, &r) != ST_OK || instead_add(c, &r) != ST_OK)
+		return false;
+	s->recipients[at].dropped = true;
+	return true;
+}
+
+/* What one of its targets cannot have stays with who passes it on. */
+static bool goes_back(struct smtp *s, int at, uint64_t size, arena *a)
+{
+	struct recipient *r = &s->recipients[at];
+
+	for (int i = 0; i < s->n; i++) {
+		struct recipient *owner = &s->recipients[i];
+
+		if (owner->remote || owner->told || owner->route.mailbox != r->by)
+			continue;
+		if (owner->dropped && room_of(owner, size, a) != ST_OK)
+			return false;
+		owner->dropped = false;
+		r->dropped = true;
+		return true;
+	}
+	return false;
+}
+
+/* A target is told of under the name that was written to, by the post office that has it. */
+static void name_again(struct smtp *s, struct recipient *r)
+{
+	for (int i = 0; i < s->n; i++)
+		if (!s->recipients[i].remote && s->recipients[i].route.mailbox == r->by)
+			r->route = s->recipients[i].route;
+	mail_address_parse(r->via, &s->mail, &r->address);
+	r->by = 0;
+}
+
+static bool set_aside_now(conversation *c, int at, status kind)
+{
+	struct smtp *s = smtp_of(c);
+	struct recipient r = s->recipients[at];
+
+	if (r.by != 0)
+		name_again(s, &r);
+	if (!set_aside(c, &r, kind) || (!r.told && instead_add(c, &r) != ST_OK))
+		return false;
+	s->recipients[at].dropped = true;
+	if (r.told)
+		s->recipients[at] = r;
+	return true;
+}
+
+/* True: something changed. */
+static bool look_at(conversation *c, int at, uint64_t size)
+{
+	struct recipient r = smtp_of(c)->recipients[at];
+	bool unnamed = r.member || r.by != 0;
+
+	if (r.remote || r.told || r.dropped || (!unnamed && !overflows(&r)))
+		return false;
+	status kind = room_of(&r, size, &c->command);
+	if (kind != ST_FULL && kind != ST_DENIED && kind != ST_ABSENT)
+		return false;
+	if (kind == ST_FULL && overflows_now(c, at))
+		return true;
+	if (r.by != 0 && goes_back(smtp_of(c), at, size, &c->command))
+		return true;
+	return unnamed && set_aside_now(c, at, kind);
 }
 
 bool members_look_again(conversation *c, uint64_t size)
 {
-	struct smtp *s = smtp_of(c);
 	bool changed = false;
 
-	for (int i = 0; i < s->n; i++) {
-		struct recipient *r = &s->recipients[i];
-		bool overflows = !r->member && to_overflow(r);
-		status kind = (!r->member && !overflows) || r->remote || r->told || r->dropped
-			? ST_OK : room_of(r, size, &c->command);
-
-		if (overflows && kind == ST_FULL)
-			changed |= to_postmaster(s, r) == ST_OK;
-		else if ((kind == ST_FULL || kind == ST_DENIED || kind == ST_ABSENT) && !overflows &&
-			members_set_aside(c, r, kind))
-			changed = true;
-	}
+	for (int i = 0, n = smtp_of(c)->n; i < n; i++)
+		changed |= look_at(c, i, size);
 	return changed;
+}
+
+/* ---- another sender */
+
+status members_new_sender(conversation *c)
+{
+	struct smtp *s = smtp_of(c);
+	bool hears = can_be_told(c);
+
+	for (int i = 0, n = s->n; i < n; i++) {
+		struct recipient *r = &s->recipients[i];
+
+		if (r->passer)
+			TRY(passing_sender(r->route.postoffice, &s->sender, r->passer, &s->mail, &r->sender));
+		if (r->told != TOLD_FULL || hears)
+			continue;
+		r->told = TOLD_DELIVERED;
+		if (!set_aside_now(c, i, ST_FULL))
+			return ST_BUSY;
+	}
+	return ST_OK;
 }

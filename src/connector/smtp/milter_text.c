@@ -5,6 +5,7 @@
 #include "base/log.h"
 #include "connector/smtp/incoming_inside.h"
 #include "connector/smtp/milter_inside.h"
+#include "connector/smtp/passing.h"
 #include "provider/trace.h"
 
 #define EDITS_MOST 1000
@@ -242,21 +243,38 @@ static status apply_one(conversation *c, struct incoming *in, const struct milte
 }
 
 /* What cannot be done is told and left; what cannot be known now is a reason to come again. */
+static const char *apply(conversation *c, struct incoming *in, const struct milter *m, const milter_answer *edit)
+{
+	status kind = apply_one(c, in, m, edit);
+
+	in->edited |= edit->word <= MILTER_WANTS_CHANGED;
+	if (kind == ST_BUSY || kind == ST_TIMED_OUT || kind == ST_CANCELLED)
+		return smtp_delivery_reply(kind);
+	if (kind != ST_OK)
+		log_event(EV_MILTER_EDIT, "conversation=%s milter=%.*s edit=%s name=%s why=%s", c->name,
+			SLICE_ARGS(m->service.name), milter_word_name(edit->word), log_quote(edit->name),
+			status_name(kind));
+	return NULL;
+}
+
+/* The sender first: how recipients get their copies depends on him. */
 static const char *apply_all(conversation *c, struct incoming *in, struct milter *m, const struct edits *e)
 {
-	for (int i = 0; i < e->n; i++) {
-		const milter_answer *edit = &e->one[i];
-		status kind = apply_one(c, in, m, edit);
+	const char *refusal = NULL;
+	bool another = false;
 
-		in->edited |= edit->word <= MILTER_WANTS_CHANGED;
-		if (kind == ST_BUSY || kind == ST_TIMED_OUT || kind == ST_CANCELLED)
-			return smtp_delivery_reply(kind);
-		if (kind != ST_OK)
-			log_event(EV_MILTER_EDIT, "conversation=%s milter=%.*s edit=%s name=%s why=%s", c->name,
-				SLICE_ARGS(m->service.name), milter_word_name(edit->word), log_quote(edit->name),
-				status_name(kind));
-	}
-	return NULL;
+	for (int i = 0; i < e->n && !refusal; i++)
+		if (e->one[i].word == MILTER_WANTS_SENDER) {
+			refusal = apply(c, in, m, &e->one[i]);
+			another = true;
+		}
+	if (another && !refusal && members_new_sender(c) != ST_OK)
+		refusal = smtp_delivery_reply(ST_BUSY);
+	in->readdressed |= another;
+	for (int i = 0; i < e->n && !refusal; i++)
+		if (e->one[i].word != MILTER_WANTS_SENDER)
+			refusal = apply(c, in, m, &e->one[i]);
+	return refusal;
 }
 
 static const char *replace_body(struct incoming *in, struct edits *e)
@@ -366,7 +384,10 @@ static status settle(conversation *c, struct incoming *in)
 		if (in->judged.sign)
 			TRY(sign_anew(c, in, header));
 	}
-	return in->readdressed && s->n > 0 ? incoming_parts_anew(c, in) : ST_OK;
+	if (!in->readdressed || s->n == 0)
+		return ST_OK;
+	in->refusal = passing_stop_loops(s, in->came);
+	return in->refusal ? ST_OK : incoming_parts_anew(c, in);
 }
 
 const char *milter_text(conversation *c, struct incoming *in)
@@ -386,5 +407,5 @@ const char *milter_text(conversation *c, struct incoming *in)
 		return refusal;
 	status kind = settle(c, in);
 	in->dropped = s->milters->dropped || s->n == 0;
-	return kind == ST_OK ? NULL : smtp_delivery_reply(kind);
+	return kind == ST_OK ? in->refusal : smtp_delivery_reply(kind);
 }

@@ -1,8 +1,12 @@
 /* See passing.h. What is forged is refused at RCPT, so that nobody sends through us by guessing (T14). */
 #include "connector/smtp/passing.h"
 
+#include "base/map.h"
 #include "provider/redirection.h"
+#include "provider/resolve.h"
 #include "provider/srs_key.h"
+
+#include <inttypes.h>
 
 static bool is_trouble(status kind)
 {
@@ -49,6 +53,15 @@ status passing_sender(int64_t postoffice, const mail_address *sender, const mail
 	return ST_OK;
 }
 
+status passing_leaves(struct recipient *r, const mail_address *via, const mail_address *sender, arena *a)
+{
+	mail_address *passer = arena_new(a, sizeof *passer);
+
+	*passer = *via;
+	r->passer = passer;
+	return passing_sender(r->route.postoffice, sender, via, a, &r->sender);
+}
+
 /* ---- and back */
 
 /* A domain of a post office, or the server's own for this purpose. */
@@ -75,7 +88,7 @@ status passing_home(const mail_address *m, arena *a, mail_address *home, int64_t
 		kind = srs_key_scheme(a, &scheme);
 	if (kind != ST_OK)
 		return kind == ST_TIMED_OUT ? ST_BUSY : kind;
-	kind = srs_reverse(&scheme, m->local, a, home);
+	kind = srs_reverse(&scheme, m->local, m->domain, a, home);
 	return kind == ST_INVALID ? ST_FOREIGN : kind;
 }
 
@@ -99,45 +112,54 @@ status passing_recipient(conversation *c, struct recipient *r)
 	}
 	mail_address via = r->address;
 	r->address = home;
-	kind = address_resolve(home.local, home.domain, s->parameters.size, &s->mail, &r->route);
+	kind = members_lead(c, r, home.domain);
 	if (kind != ST_FOREIGN)
 		return kind;
 	r->remote = true;
 	r->route = (struct route){.postoffice = postoffice};
 	/* Reports have no sender; whoever has one must not be passed on in our name (SPF). */
-	return passing_sender(postoffice, &s->sender, &via, &s->mail, &r->sender);
+	return passing_leaves(r, &via, &s->sender, &s->mail);
 }
 
 /* ---- on */
 
 struct passing { /* one recipient, being worked off */
-	conversation *c;
+	conversation *c; /* NULL: a message of the house's own */
+	arena *a;
+	const mail_address *sender;
+	uint64_t size;
 	struct recipient *all; /* the first one is the recipient itself */
-	int n, room;
+	int n, room, most;
+	map *met;
 };
 
-static bool is_met(const struct passing *p, const struct recipient *r)
-{
-	for (int i = 0; i < p->n; i++) {
-		const struct recipient *x = &p->all[i];
+struct target { /* of a mailbox that passes its mail on */
+	const struct recipient *of;
+	bool alone;        /* there is no other one, and no copy stays */
+	int copies;        /* that the mailbox sends to other systems with this message */
+	struct route full; /* the mailbox whose postmaster is written to */
+};
 
-		if (x->remote != r->remote)
-			continue;
-		if (!r->remote && x->route.postoffice == r->route.postoffice && x->route.mailbox == r->route.mailbox)
-			return true;
-		if (r->remote && slice_same(x->address.domain, r->address.domain) &&
-			slice_same(x->address.local, r->address.local))
-			return true;
-	}
-	return false;
+static slice met_key(const struct passing *p, const struct recipient *r)
+{
+	slice address = r->remote ? mail_address_key(&r->address, p->a) : S("");
+
+	return r->remote ? arena_format(p->a, "r%.*s", SLICE_ARGS(address))
+			 : arena_format(p->a, "m%" PRId64, r->route.mailbox);
 }
 
-static void add(struct passing *p, const struct recipient *r)
+/* ST_EXISTS: it has it already. ST_TOO_BIG: it would be one too many. */
+static status add(struct passing *p, const struct recipient *r)
 {
+	slice key = met_key(p, r);
+
+	if (map_get(p->met, key))
+		return ST_EXISTS;
+	if (p->n > 0 && p->n >= p->most)
+		return ST_TOO_BIG;
 	if (p->n == p->room) {
 		int room = p->room ? 2 * p->room : 8;
-		struct recipient *grown =
-			arena_new_array(&smtp_of(p->c)->mail, (size_t)room, sizeof *grown);
+		struct recipient *grown = arena_new_array(p->a, (size_t)room, sizeof *grown);
 
 		if (p->n)
 			memcpy(grown, p->all, (size_t)p->n * sizeof *grown);
@@ -145,6 +167,8 @@ static void add(struct passing *p, const struct recipient *r)
 		p->room = room;
 	}
 	p->all[p->n++] = *r;
+	map_put(p->met, key, p);
+	return ST_OK;
 }
 
 /* RFC 3461 5.2.7: all that was asked for goes along to a single successor; of several, or beside a copy that stays,
@@ -165,47 +189,98 @@ static rcpt_parameters dsn_for(const struct recipient *of, bool alone)
 	return dsn;
 }
 
-/* One address a mailbox passes its mail on to. ST_ABSENT: it leads nowhere now; ST_LIMITED. */
-static status target_add(struct passing *p, const struct recipient *of, slice target, bool alone)
+static struct recipient passed_by(const struct target *t, const mail_address *to)
 {
-	struct smtp *s = smtp_of(p->c);
-	struct recipient r = {.by = of->route.mailbox, .via = of->via, .via_key = of->via_key};
+	return (struct recipient){.address = *to, .by = t->of->route.mailbox, .via = t->of->via,
+		.via_key = t->of->via_key, .dsn = dsn_for(t->of, t->alone), .full = t->full};
+}
 
-	if (mail_address_parse(target, &s->mail, &r.address) != ST_OK)
-		return ST_ABSENT;
-	status kind = address_resolve(
-		r.address.local, r.address.domain, s->parameters.size, &s->mail, &r.route);
-	if (is_trouble(kind))
-		return kind;
+static status outside_add(struct passing *p, struct target *t, const mail_address *to)
+{
+	struct recipient r = passed_by(t, to);
+	mail_address via;
+
+	r.remote = true;
+	r.route = (struct route){.postoffice = t->of->route.postoffice};
+	if (map_get(p->met, met_key(p, &r)))
+		return ST_OK;
+	TRY(smtp_mailbox_within_limits(t->of->route.postoffice, t->of->route.mailbox, t->copies + 1));
+	if (mail_address_parse(t->of->via, p->a, &via) == ST_OK)
+		TRY(passing_leaves(&r, &via, p->sender, p->a));
+	status kind = add(p, &r);
+	t->copies += kind == ST_OK;
+	return kind;
+}
+
+static status all_add(struct passing *p, struct target *t, const mail_address *to, const struct resolution *found);
+
+/* A mailbox here. One that is full may have a postmaster who takes its mail (H1). */
+static status here_add(struct passing *p, struct target *t, const mail_address *to, const struct route *route,
+	status kind)
+{
+	struct recipient r = passed_by(t, to);
+
+	r.route = *route;
 	if (kind == ST_FULL && passing_frees(&r))
 		kind = ST_OK;
-	if (kind == ST_FOREIGN) {
-		/* An address here may lead to another system itself. */
-		if (r.route.remote.size > 0 && mail_address_parse(r.route.remote, &s->mail, &r.address) != ST_OK)
-			return ST_ABSENT;
-		r.remote = true;
-		r.route = (struct route){.postoffice = of->route.postoffice};
-		r.dsn = dsn_for(of, alone);
-	} else if (kind != ST_OK) {
+	if (kind == ST_FULL && p->c) {
+		kind = members_overflow(p->c, &r);
+		if (kind == ST_OK && r.leads_to) {
+			struct target instead = *t;
+
+			instead.full = r.full;
+			kind = all_add(p, &instead, to, r.leads_to);
+			t->copies = instead.copies;
+			return kind;
+		}
+	}
+	TRY(kind);
+	kind = add(p, &r);
+	return kind == ST_EXISTS ? ST_OK : kind;
+}
+
+/* ST_OK: all of them have it. */
+static status all_add(struct passing *p, struct target *t, const mail_address *to, const struct resolution *found)
+{
+	status worst = ST_OK;
+
+	for (int i = 0; i < found->n; i++) {
+		const struct destination *d = &found->to[i];
+		mail_address m = *to;
+		status kind = d->kind;
+
+		if (d->address.size > 0 && mail_address_parse(d->address, p->a, &m) != ST_OK)
+			kind = ST_ABSENT;
+		else if (!d->remote)
+			kind = here_add(p, t, &m, &d->route, kind);
+		else if (kind == ST_OK)
+			kind = outside_add(p, t, &m);
+		if (is_trouble(kind))
+			return kind;
+		worst = kind == ST_OK || kind == ST_EXISTS ? worst : kind;
+	}
+	return worst;
+}
+
+/* One address a mailbox passes its mail on to. ST_LIMITED: it sent enough for one hour; what else is no trouble: it
+   leads nowhere now, or somebody there cannot have it. */
+static status target_add(struct passing *p, struct target *t, slice target)
+{
+	struct resolution found;
+	mail_address to;
+
+	if (mail_address_parse(target, p->a, &to) != ST_OK)
 		return ST_ABSENT;
-	}
-	if (is_met(p, &r))
-		return ST_OK;
-	if (r.remote) {
-		mail_address via;
-
-		int copies = 1;
-
-		for (int i = 0; i < p->n; i++)
-			copies += p->all[i].remote && p->all[i].by == of->route.mailbox;
-		for (int i = 0; i < s->n; i++)
-			copies += s->recipients[i].remote && s->recipients[i].by == of->route.mailbox;
-		TRY(smtp_mailbox_within_limits(of->route.postoffice, of->route.mailbox, copies));
-		if (mail_address_parse(of->via, &s->mail, &via) == ST_OK)
-			TRY(passing_sender(of->route.postoffice, &s->sender, &via, &s->mail, &r.sender));
-	}
-	add(p, &r);
-	return ST_OK;
+	status kind = resolve(to.local, to.domain, p->size, NULL, p->a, &found);
+	if (is_trouble(kind))
+		return kind;
+	if (kind == ST_FOREIGN)
+		return outside_add(p, t, &to);
+	if (kind == ST_LIMITED)
+		return ST_TOO_BIG;
+	if (found.n == 0)
+		return here_add(p, t, &to, &found.route, kind);
+	return members_may_post(p->c, &found) ? all_add(p, t, &to, &found) : ST_DENIED;
 }
 
 /* The name under which it is known as one that passed a message on. */
@@ -215,26 +290,38 @@ static void name_via(struct recipient *r, arena *a)
 	r->via_key = mail_address_key(&r->address, a);
 }
 
+static int copies_of(const struct passing *p, int64_t mailbox)
+{
+	const struct smtp *s = p->c ? smtp_of(p->c) : NULL;
+	int n = 0;
+
+	for (int i = 0; i < p->n; i++)
+		n += p->all[i].remote && p->all[i].by == mailbox;
+	for (int i = 0; s && i < s->n; i++)
+		n += s->recipients[i].remote && s->recipients[i].by == mailbox;
+	return n;
+}
+
 static status mailbox_leads(struct passing *p, int at)
 {
-	struct smtp *s = smtp_of(p->c);
 	struct recipient of = p->all[at];
 	redirection to;
 	bool reached = false;
 	status trouble = ST_OK;
-	status kind = redirection_of(of.route.postoffice, of.route.mailbox, &s->mail, &to);
+	status kind = redirection_of(of.route.postoffice, of.route.mailbox, p->a, &to);
 
 	if (kind != ST_OK)
 		return kind == ST_ABSENT ? ST_OK : kind;
 	if (of.address.domain.size == 0)
 		return ST_OK;
-	name_via(&of, &s->mail);
+	name_via(&of, p->a);
+	struct target t = {.of = &of, .alone = to.n == 1 && !to.keep, .copies = copies_of(p, of.route.mailbox)};
 	for (int i = 0; i < to.n; i++) {
-		kind = target_add(p, &of, to.targets[i], to.n == 1 && !to.keep);
+		kind = target_add(p, &t, to.targets[i]);
 		if (is_trouble(kind))
 			return kind;
-		reached |= kind == ST_OK;
-		trouble = kind == ST_OK ? trouble : kind;
+		reached |= kind == ST_OK || kind == ST_EXISTS;
+		trouble = kind == ST_OK || kind == ST_EXISTS ? trouble : kind;
 	}
 	if (!reached && trouble == ST_LIMITED && !to.keep)
 		return ST_LIMITED;
@@ -248,31 +335,43 @@ static void keep_one(struct passing *p)
 	for (int i = 0; i < p->n; i++)
 		if (!p->all[i].dropped)
 			return;
-	p->all[0].dropped = false;
+	if (p->n > 0)
+		p->all[0].dropped = false;
+}
+
+static status work_off(struct passing *p)
+{
+	int level = 0;
+
+	for (int at = 0, end = 1; at < p->n && level < PASSING_DEPTH; at++) {
+		if (at == end) {
+			end = p->n;
+			level++;
+		}
+		if (!p->all[at].remote && (p->all[at].route.handling & HANDLING_REDIRECT))
+			TRY(mailbox_leads(p, at));
+	}
+	keep_one(p);
+	return ST_OK;
 }
 
 status passing_on(conversation *c, const struct recipient *r)
 {
 	struct smtp *s = smtp_of(c);
-	struct passing p = {.c = c};
-	int level = 0;
+	struct setting_at at = {.postoffice = r->route.postoffice};
 
 	if (r->remote || r->told || !(r->route.handling & HANDLING_REDIRECT)) {
 		smtp_add_recipient(s, r);
 		return ST_OK;
 	}
-	add(&p, r);
+	struct passing p = {.c = c, .a = &s->mail, .sender = &s->sender, .size = s->parameters.size, .met = map_open(),
+		.most = (int)setting_number(S_group_recipients_most, &at) - s->members};
 	mail_address *named = arena_new(&s->mail, sizeof *named);
 	*named = r->named ? *r->named : r->address;
-	for (int at = 0, end = 1; at < p.n && level < PASSING_DEPTH; at++) {
-		if (at == end) {
-			end = p.n;
-			level++;
-		}
-		if (!p.all[at].remote && (p.all[at].route.handling & HANDLING_REDIRECT))
-			TRY(mailbox_leads(&p, at));
-	}
-	keep_one(&p);
+	add(&p, r);
+	status kind = work_off(&p);
+	map_close(&p.met);
+	TRY(kind);
 	for (int i = 0; i < p.n; i++) {
 		p.all[i].named = named;
 		smtp_add_recipient(s, &p.all[i]);
@@ -294,33 +393,59 @@ bool passing_frees(const struct recipient *r)
 
 /* ---- round and round */
 
-static bool passed_before(slice header, slice key, arena *a)
+/* All who passed the message on; NULL: nobody. */
+static map *passed_before(slice header, arena *a)
 {
 	header_walk w = header_walk_of(header);
+	map *all = NULL;
 	header_field f;
 	mail_address m;
 
 	while (header_next_named(&w, S("Delivered-To"), &f))
-		if (mail_address_parse(header_unfold(f.value, a), a, &m) == ST_OK &&
-			slice_same(mail_address_key(&m, a), key))
+		if (mail_address_parse(header_unfold(f.value, a), a, &m) == ST_OK) {
+			all = all ? all : map_open();
+			map_put(all, mail_address_key(&m, a), all);
+		}
+	return all;
+}
+
+static bool anybody_passes(const struct smtp *s)
+{
+	for (int i = 0; i < s->n; i++)
+		if (s->recipients[i].via_key.size > 0)
 			return true;
 	return false;
 }
 
-void passing_stop_loops(struct smtp *s, slice header)
+static void stays_with(struct smtp *s, int64_t mailbox)
 {
+	for (int i = 0; i < s->n && mailbox != 0; i++)
+		if (!s->recipients[i].remote && s->recipients[i].route.mailbox == mailbox)
+			s->recipients[i].dropped = false;
+}
+
+static bool is_for_somebody(const struct smtp *s)
+{
+	for (int i = 0; i < s->n; i++)
+		if (!s->recipients[i].told && !s->recipients[i].dropped)
+			return true;
+	return false;
+}
+
+const char *passing_stop_loops(struct smtp *s, slice header)
+{
+	map *met = anybody_passes(s) ? passed_before(header, &s->mail) : NULL;
 	int left = 0;
 
-	for (int i = 0; i < s->n; i++) {
-		const struct recipient *r = &s->recipients[i];
-
-		if (r->via_key.size == 0 || !passed_before(header, r->via_key, &s->mail)) {
-			s->recipients[left++] = *r;
-			continue;
-		}
-		for (int k = 0; k < s->n; k++)
-			if (!s->recipients[k].remote && s->recipients[k].route.mailbox == r->by)
-				s->recipients[k].dropped = false;
-	}
+	if (!met)
+		return NULL;
+	for (int i = 0; i < s->n; i++)
+		if (s->recipients[i].via_key.size > 0 && map_get(met, s->recipients[i].via_key))
+			stays_with(s, s->recipients[i].by);
+	for (int i = 0; i < s->n; i++)
+		if (s->recipients[i].via_key.size == 0 || !map_get(met, s->recipients[i].via_key))
+			s->recipients[left++] = s->recipients[i];
 	s->n = left;
+	map_close(&met);
+	return is_for_somebody(s) ? NULL : "554 5.4.6 The message is looping: it was passed on from here before";
 }

@@ -131,11 +131,22 @@ static bool tells_full(const struct recipient *r)
 		       S("none"));
 }
 
+/* Whether mail for it goes elsewhere should it be full by the end of the text: others are asked for then. */
+static bool may_overflow(const struct recipient *r)
+{
+	struct setting_at at = {r->route.postoffice, r->address.domain, r->route.mailbox};
+
+	return !r->remote && r->route.quota > 0 && slice_same(setting_text(S_mailbox_full, &at), S("postmaster"));
+}
+
 bool reply_wanted(const struct smtp *s)
 {
-	for (int i = 0; i < s->n; i++)
-		if (may_answer(&s->recipients[i]) || tells_full(&s->recipients[i]))
-			return !s->sender.empty;
+	for (int i = 0; i < s->n; i++) {
+		const struct recipient *r = &s->recipients[i];
+
+		if (may_answer(r) || tells_full(r) || may_overflow(r))
+			return true;
+	}
 	return false;
 }
 
@@ -233,7 +244,7 @@ static void owner_answers(struct smtp *s, struct incoming *in, const struct reci
 	made->right.sender = sender;
 	kind = place(made, to, a);
 	if (kind == ST_OK)
-		kind = answer_compose(r, &w, made, in->answered, a, &raw);
+		kind = answer_compose(r, &w, made, in->came, a, &raw);
 	kind = send_along(in, made, kind, raw, a);
 	if (kind != ST_OK)
 		silence_note(in, r, status_name(kind));
@@ -282,14 +293,15 @@ static void full_tells(struct smtp *s, struct incoming *in, const struct recipie
 	if (kind == ST_OK)
 		kind = place(made, to, a);
 	if (kind == ST_OK)
-		kind = full_compose(&r->address, made, in->answered, a, &raw);
+		kind = full_compose(&r->address, made, in->came, a, &raw);
 	send_along(in, made, kind, raw, a);
 }
 
-static bool full_before(const struct smtp *s, int i)
+/* Who overflows to several, or comes late, is told of once. */
+static bool full_before(const struct incoming *in, const struct recipient *of)
 {
-	for (int k = 0; k < i; k++)
-		if (s->recipients[k].full.mailbox == s->recipients[i].full.mailbox)
+	for (const struct reply *r = in->replies; r; r = r->next)
+		if (r->right.kind == ANSWER_FULL && r->right.mailbox == of->full.mailbox)
 			return true;
 	return false;
 }
@@ -331,6 +343,24 @@ void reply_full_notice(const struct route *full, const mail_address *sender, are
 
 /* ---- all of them */
 
+/* Why nobody is answered; NULL: `to` is. */
+static const char *silence(conversation *c, const struct incoming *in, mail_address *to)
+{
+	struct smtp *s = smtp_of(c);
+	const char *why = autoreply_forbidden(in->came, &s->sender, &s->mail);
+
+	if (!why)
+		why = distrusted(c, in);
+	return !why && hearer(s, &s->mail, to) != ST_OK ? "sender" : why;
+}
+
+static void all_full_tell(struct smtp *s, struct incoming *in, const mail_address *to)
+{
+	for (int i = 0; i < s->n; i++)
+		if (tells_full(&s->recipients[i]) && !full_before(in, &s->recipients[i]))
+			full_tells(s, in, &s->recipients[i], to);
+}
+
 void reply_make(conversation *c, struct incoming *in)
 {
 	struct smtp *s = smtp_of(c);
@@ -338,15 +368,11 @@ void reply_make(conversation *c, struct incoming *in)
 	slice *named = NULL;
 	int n = 0;
 
-	if (in->answered.size == 0)
+	if (in->came.size == 0 || s->sender.empty || !reply_wanted(s))
 		return;
-	const char *why = autoreply_forbidden(in->answered, &s->sender, &s->mail);
+	const char *why = silence(c, in, &to);
 	if (!why)
-		why = distrusted(c, in);
-	if (!why && hearer(s, &s->mail, &to) != ST_OK)
-		why = "sender";
-	if (!why)
-		autoreply_named(in->answered, NAMED_MOST, &s->mail, &named, &n);
+		autoreply_named(in->came, NAMED_MOST, &s->mail, &named, &n);
 	for (int i = 0; i < s->n; i++) {
 		const struct recipient *r = &s->recipients[i];
 
@@ -354,9 +380,17 @@ void reply_make(conversation *c, struct incoming *in)
 			silence_note(in, r, why);
 		else if (may_answer(r) && !spoke_before(s, i))
 			owner_answers(s, in, r, &to, named, n);
-		if (!why && tells_full(r) && !full_before(s, i))
-			full_tells(s, in, r, &to);
 	}
+	if (!why)
+		all_full_tell(s, in, &to);
+}
+
+void reply_full(conversation *c, struct incoming *in)
+{
+	mail_address to = {0};
+
+	if (in->came.size > 0 && !silence(c, in, &to))
+		all_full_tell(smtp_of(c), in, &to);
 }
 
 void reply_told(struct incoming *in)

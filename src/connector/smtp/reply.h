@@ -7,10 +7,12 @@
 #include "connector/smtp/session.h"
 
 /* Whether somebody among the recipients may have something to say: their message's header section is wanted
-   (in->answered). */
+   (in->came). */
 bool reply_wanted(const struct smtp *s);
 /* Hangs the answers that are due to in->delivery. A trouble makes none: the message counts. */
 void reply_make(conversation *c, struct incoming *in);
+/* The same for mailboxes that were found to be full since. */
+void reply_full(conversation *c, struct incoming *in);
 /* They were stored with their message, or left out: traced. */
 void reply_told(struct incoming *in);
 void reply_close(struct incoming *in);

@@ -39,7 +39,8 @@ struct recipient {
 	/* Of a copy that a mailbox here passes on (passing.h): */
 	slice sender;        /* in the place of the message's; empty = that one */
 	slice via, via_key;  /* the address that was written to, and its key; empty = it is none */
-	int64_t by;          /* the mailbox */
+	int64_t by;          /* the mailbox; 0: a group, or an address that leads elsewhere */
+	const mail_address *passer; /* for whom `sender` was made */
 	struct route full;   /* the mailbox that had no room, when this is the postmaster in its place (H1) */
 	const char *refusal; /* of one that cannot be taken, in the place of the usual words */
 };
@@ -62,7 +63,8 @@ struct incoming {
 	bool readdressed;     /* recipients changed, or how they get it */
 	bool quarantined;     /* by a milter */
 	bool dropped;         /* discarded by one: taken and not stored */
-	slice answered;       /* the header section, where somebody here may answer it (reply.h) */
+	slice came;           /* the header section as it came, where it is asked for later */
+	slice hop;            /* the Received field of this house */
 	struct reply *replies;
 	const char *refusal; /* why it cannot be accepted: what still comes is read and dropped */
 	struct delivery delivery;
@@ -151,11 +153,17 @@ void smtp_add_recipient(struct smtp *s, const struct recipient *r);
 status members_lead(conversation *c, struct recipient *r, slice domain);
 /* Takes those r->leads_to into the message, all or none. ST_BUSY. */
 status members_add(conversation *c, const struct recipient *r);
-/* After a delivery that found no room: looks which members have none for `size` octets, or are gone. True when that
-   changed something and the rest can be delivered. */
+/* Whether the message's sender may write to whom that leads to. `c` NULL: nobody in particular asks. */
+bool members_may_post(conversation *c, const struct resolution *found);
+/* A full mailbox: its owner hears of it, and its postmaster takes the mail in its place where that is wanted (H1, H2):
+   r->route is his then, or r->leads_to tells who answers for him. ST_FULL: nobody takes it; ST_BUSY. */
+status members_overflow(conversation *c, struct recipient *r);
+/* After a delivery that found no room: looks which of those that the client did not name have none for `size` octets,
+   or are gone. True when that changed something and the rest can be delivered. */
 bool members_look_again(conversation *c, uint64_t size);
-/* He gets nothing for this reason: his sender is told, or the postmaster has it. False: neither can be. */
-bool members_set_aside(conversation *c, struct recipient *r, status kind);
+/* The message has another sender: paths made for the old one are made anew, and what he would have been told of goes
+   to the postmaster where this one cannot be told. ST_BUSY. */
+status members_new_sender(conversation *c);
 
 /* ---- command families */
 status smtp_mail(conversation *c, slice rest);

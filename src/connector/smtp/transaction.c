@@ -2,7 +2,6 @@
    quota and foreign recipients are refused here, so that no bounce is ever owed (T15). */
 #include "base/log.h"
 #include "connector/smtp/passing.h"
-#include "connector/smtp/reply.h"
 #include "connector/smtp/session.h"
 #include "provider/mailbox.h"
 #include "provider/postoffice.h"
@@ -154,10 +153,10 @@ status smtp_mail(conversation *c, slice rest)
 
 /* <postmaster> without a domain must always work (RFC 5321 4.5.1): our own domain's, or the default
    post office's. */
-static status resolve_bare_postmaster(conversation *c, struct recipient *r, uint64_t size)
+static status lead_bare_postmaster(conversation *c, struct recipient *r)
 {
 	struct smtp *s = smtp_of(c);
-	status kind = address_resolve(S("postmaster"), smtp_local_domain(), size, &s->mail, &r->route);
+	status kind = members_lead(c, r, smtp_local_domain());
 	if (kind != ST_FOREIGN)
 		return kind;
 	slice name = setting_text(S_auth_default_postoffice, NULL);
@@ -189,54 +188,36 @@ static bool is_our_literal(const conversation *c, slice literal)
 	       smtp_in_networks(S_smtp_literal_addresses, &at);
 }
 
-/* A full mailbox: its postmaster takes the mail where that is wanted (H1). */
-static status overflow(conversation *c, struct recipient *r)
-{
-	struct smtp *s = smtp_of(c);
-	struct setting_at at = {r->route.postoffice, r->address.domain, r->route.mailbox};
-	struct route instead;
-
-	reply_full_notice(&r->route, &s->sender, &s->mail);
-	if (!slice_same(setting_text(S_mailbox_full, &at), S("postmaster")) || r->address.domain.size == 0 ||
-		r->address.literal)
-		return ST_FULL;
-	status kind = address_resolve(
-		S("postmaster"), r->address.domain, s->parameters.size, &s->mail, &instead);
-	if (kind != ST_OK)
-		return kind == ST_BUSY ? kind : ST_FULL;
-	r->full = r->route;
-	r->route = instead;
-	return ST_OK;
-}
-
 static uint64_t most_for(const struct recipient *r)
 {
 	struct setting_at at = {r->route.postoffice, r->remote ? S("") : r->address.domain, 0};
 	return (uint64_t)setting_number(S_smtp_message_most, &at);
 }
 
-status smtp_lead(conversation *c, struct recipient *r)
+static status lead(conversation *c, struct recipient *r)
 {
-	struct smtp *s = smtp_of(c);
-	uint64_t size = s->parameters.size;
-	status kind = ST_OK;
 	if (srs_is(r->address.local)) {
-		kind = passing_recipient(c, r);
+		status kind = passing_recipient(c, r);
 		if (kind != ST_FOREIGN)
-			return kind == ST_OK && size > most_for(r) ? ST_TOO_BIG : kind;
+			return kind;
 	}
 	if (r->address.domain.size == 0)
-		TRY(resolve_bare_postmaster(c, r, size));
-	else if (r->address.literal && is_our_literal(c, r->address.domain))
-		kind = members_lead(c, r, smtp_local_domain());
-	else
-		kind = members_lead(c, r, r->address.domain);
+		return lead_bare_postmaster(c, r);
+	if (r->address.literal && is_our_literal(c, r->address.domain))
+		return members_lead(c, r, smtp_local_domain());
+	return members_lead(c, r, r->address.domain);
+}
+
+status smtp_lead(conversation *c, struct recipient *r)
+{
+	uint64_t size = smtp_of(c)->parameters.size;
+	status kind = lead(c, r);
 	if (kind == ST_FOREIGN)
 		kind = smtp_relay(c, r);
 	if (kind == ST_FULL && passing_frees(r))
 		kind = ST_OK;
-	if (kind == ST_FULL && !r->route.postmaster)
-		kind = overflow(c, r);
+	if (kind == ST_FULL && !r->leads_to)
+		kind = members_overflow(c, r);
 	TRY(kind);
 	return size > most_for(r) ? ST_TOO_BIG : ST_OK;
 }

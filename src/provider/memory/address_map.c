@@ -143,6 +143,19 @@ status address_domain_is_ours(slice domain)
 	return kind;
 }
 
+status address_domains_ours(const slice *domains, int n, arena *a, bool *ours)
+{
+	(void)a;
+	for (int i = 0; i < n; i++) {
+		status kind = address_domain_is_ours(domains[i]);
+
+		if (kind == ST_BUSY)
+			return kind;
+		ours[i] = kind == ST_OK;
+	}
+	return ST_OK;
+}
+
 status address_owned(int64_t postoffice, int64_t mailbox, slice local, slice domain)
 {
 	arena a = ARENA_INIT;

@@ -43,7 +43,7 @@ static slice there(const struct srs *s, const char *sender, const char *domain, 
 static status back(const struct srs *s, slice written, arena *a, slice *out)
 {
 	mail_address m = address(arena_copy(a, written).at, a), home;
-	status kind = srs_reverse(s, m.local, a, &home);
+	status kind = srs_reverse(s, m.local, m.domain, a, &home);
 
 	*out = kind == ST_OK ? mail_address_text(&home, a) : S("");
 	return kind;
@@ -133,6 +133,18 @@ Test(srs, is_not_forged)
 	for (size_t i = 0; i < sizeof none / sizeof *none; i++)
 		cr_assert_neq(back(&s, slice_z(none[i]), &a, &out), ST_OK, "%s", none[i]);
 	cr_assert_eq(back(&s, S("anna@here.example"), &a, &out), ST_INVALID);
+	arena_release(&a);
+}
+
+Test(srs, holds_in_its_own_domain_alone)
+{
+	arena a = ARENA_INIT;
+	struct srs s = house(20000 * DAY);
+	slice made = there(&s, "anna@a.example", "here.example", &a), local, out, domain = made;
+
+	slice_take(&domain, '@', &local);
+	cr_assert_eq(back(&s, arena_format(&a, "%.*s@HERE.example", SLICE_ARGS(local)), &a, &out), ST_OK);
+	cr_assert_eq(back(&s, arena_format(&a, "%.*s@there.example", SLICE_ARGS(local)), &a, &out), ST_DENIED);
 	arena_release(&a);
 }
 

@@ -245,6 +245,9 @@ Test(leads, from_a_domain_that_stands_for_another)
 	cr_assert_str_eq(lead_in("postmaster", other), "postmaster");
 	cr_assert_str_eq(lead_in("nobody", other), "absent");
 	cr_assert_eq(address_domain_is_ours(other), ST_OK);
+	bool ours[3];
+	cr_assert_eq(address_domains_ours((slice[]){S("example.org"), other, there.domain}, 3, &a, ours), ST_OK);
+	cr_assert(!ours[0] && ours[1] && ours[2]);
 	cr_assert_eq(address_make(here.id, arena_format(&a, "x@%.*s", SLICE_ARGS(other)), box(&here, "eve"), &by, &a,
 			     &why),
 		ST_INVALID);
@@ -348,11 +351,13 @@ Test(leads, one_member_keeps_it_from_no_other)
 	cr_assert_str_eq(whom("empty"), "absent");
 }
 
-Test(leads, members_of_other_post_offices_are_elsewhere)
+Test(leads, what_is_another_post_offices_gets_what_anybody_would_send_there)
 {
 	group *team = group_of(&here, "team", GROUP_USUAL), *theirs = group_of(&there, "theirs", GROUP_USUAL), *none;
 	slice otto = arena_format(&a, "otto@%.*s", SLICE_ARGS(there.domain)),
-	      lists = arena_format(&a, "nobody@%.*s", SLICE_ARGS(there.domain)), in_theirs = at_home("anna");
+	      nobody = arena_format(&a, "nobody@%.*s", SLICE_ARGS(there.domain)),
+	      group_there = arena_format(&a, "theirs@%.*s", SLICE_ARGS(there.domain)), in_theirs = at_home("anna"),
+	      outside = S("x@example.org");
 	struct resolution r;
 	group_member *rows;
 	int added, n;
@@ -360,12 +365,32 @@ Test(leads, members_of_other_post_offices_are_elsewhere)
 	box(&there, "otto");
 	cr_assert_eq(group_members_add(there.id, theirs->id, &in_theirs, 1, &by, &a, &added, &why), ST_OK);
 	fill(team, arena_z(&a, otto));
-	fill(team, arena_z(&a, lists));
+	fill(team, arena_z(&a, nobody));
+	fill(team, arena_z(&a, group_there));
 	cr_assert_eq(resolve(S("team"), here.domain, 0, NULL, &a, &r), ST_OK);
-	cr_assert_str_eq(whom_of(&r), arena_format(&a, "%.*s %.*s", SLICE_ARGS(lists), SLICE_ARGS(otto)).at);
+	cr_assert_str_eq(whom_of(&r), arena_format(&a, "anna %.*s! otto", SLICE_ARGS(nobody)).at);
+	cr_assert_not(r.outside);
+	for (int i = 0; i < r.n; i++) {
+		bool is_otto = slice_same(r.to[i].route.mailbox_name, S("otto"));
+
+		cr_assert_not(r.to[i].remote);
+		cr_assert_eq(r.to[i].route.postoffice, is_otto ? there.id : here.id);
+	}
+	/* Whom anybody may not write to, nobody writes to through a group of somebody else; each way. */
+	cr_assert_eq(group_members_add(there.id, theirs->id, &outside, 1, &by, &a, &added, &why), ST_OK);
+	cr_assert_eq(resolve(S("team"), here.domain, 0, NULL, &a, &r), ST_OK);
+	cr_assert_str_eq(
+		whom_of(&r), arena_format(&a, "%.*s! otto %.*s!", SLICE_ARGS(nobody), SLICE_ARGS(group_there)).at);
+	theirs->posting = GROUP_OPEN;
+	cr_assert_eq(group_change(theirs, &by, &a, &why), ST_OK);
+	cr_assert_eq(resolve(S("team"), here.domain, 0, NULL, &a, &r), ST_OK);
+	cr_assert_str_eq(whom_of(&r), arena_format(&a, "anna %.*s! otto x@example.org", SLICE_ARGS(nobody)).at);
 	cr_assert(r.outside);
-	for (int i = 0; i < r.n; i++)
-		cr_assert(r.to[i].remote && r.to[i].route.postoffice == here.id);
+	theirs->posting = GROUP_POSTOFFICE;
+	cr_assert_eq(group_change(theirs, &by, &a, &why), ST_OK);
+	cr_assert_eq(resolve(S("team"), here.domain, 0, NULL, &a, &r), ST_OK);
+	cr_assert_str_eq(
+		whom_of(&r), arena_format(&a, "%.*s! otto %.*s!", SLICE_ARGS(nobody), SLICE_ARGS(group_there)).at);
 
 	/* Neither sees the other's groups, by name or by number. */
 	cr_assert_eq(group_find(here.id, S("theirs"), &a, &none), ST_ABSENT);
