@@ -13,7 +13,8 @@ sql_schema = \
 	sql/schema/0011-folder-page.sql \
 	sql/schema/0012-runner.sql \
 	sql/schema/0013-route.sql \
-	sql/schema/0014-sharing.sql
+	sql/schema/0014-sharing.sql \
+	sql/schema/0015-queue-key.sql
 sql_statements = \
 	sql/statement/acl.sql \
 	sql/statement/address_map.sql \

@@ -1,4 +1,7 @@
 -- The queue (src/provider/queue.h). Moments and leases are those of the database's clock.
+--
+-- `shard + 0` keeps the planner from finding a row by its shard: while the queue was empty, that seemed as good as finding
+-- it by its id, and a plan made then read a whole shard for every row among a million.
 
 -- statement queue_add
 -- A part of deliver_run. Per row: $2 ids, $3 shards, $4 messages, $5 mailboxes, $6 senders, $7 domains,
@@ -28,10 +31,10 @@ with ours as (
 	limit cardinality($3::bigint[])
 ), hot as (
 	delete from queue q using ours o
-	where q.postoffice = $1::bigint and q.shard = o.shard and q.qid = o.qid returning 1
+	where q.postoffice = $1::bigint and q.shard + 0 = o.shard and q.qid = o.qid returning 1
 ), cold as (
 	delete from queue_deferred q using ours o
-	where q.postoffice = $1::bigint and q.shard = o.shard and q.qid = o.qid returning 1
+	where q.postoffice = $1::bigint and q.shard + 0 = o.shard and q.qid = o.qid returning 1
 )
 select 1 / ((select count(*) from hot) + (select count(*) from cold) = cardinality($3::bigint[]))::int;
 
@@ -50,10 +53,10 @@ with ours as (
 			then least(now() + o.wait * interval '1 microsecond', greatest(q.expires, now() + interval '1 second'))
 			else 'infinity' end,
 		last_code = nullif(o.code, 0), last_host = o.host, last_text = o.reply
-	from ours o where q.postoffice = $1::bigint and q.shard = o.shard and q.qid = o.qid returning 1
+	from ours o where q.postoffice = $1::bigint and q.shard + 0 = o.shard and q.qid = o.qid returning 1
 ), moved as (
 	delete from queue q using ours o
-	where q.postoffice = $1::bigint and q.shard = o.shard and q.qid = o.qid returning q.*
+	where q.postoffice = $1::bigint and q.shard + 0 = o.shard and q.qid = o.qid returning q.*
 ), first as (
 	insert into queue_deferred (shard, postoffice, qid, msg, mailbox, sender, domain, rcpt, notify, orcpt, ret, envid, body,
 		utf8, tls, prio, state, made, next_at, expires, attempts, notices, kills, last_at, last_code, last_host, last_text, via)
@@ -143,11 +146,11 @@ with tried as (
 ), hot as (
 	update queue q set kills = q.kills + 1, state = case when q.kills + 1 >= $3::bigint then 2 else q.state end,
 		next_at = case when q.kills + 1 >= $3::bigint then 'infinity' else q.next_at end
-	from tried t where q.shard = any ($2::bigint[]) and q.qid = t.qid returning q.postoffice, q.msg, q.qid, q.kills
+	from tried t where q.shard + 0 = any ($2::bigint[]) and q.qid = t.qid returning q.postoffice, q.msg, q.qid, q.kills
 ), cold as (
 	update queue_deferred q set kills = q.kills + 1, state = case when q.kills + 1 >= $3::bigint then 2 else q.state end,
 		next_at = case when q.kills + 1 >= $3::bigint then 'infinity' else q.next_at end
-	from tried t where q.shard = any ($2::bigint[]) and q.qid = t.qid returning q.postoffice, q.msg, q.qid, q.kills
+	from tried t where q.shard + 0 = any ($2::bigint[]) and q.qid = t.qid returning q.postoffice, q.msg, q.qid, q.kills
 )
 select * from hot union all select * from cold;
 
@@ -210,10 +213,11 @@ limit $7::bigint;
 with ours as (
 	select r.shard, r.qid from unnest($1::bigint[], $2::bigint[], $3::bigint[]) as r (shard, qid, epoch)
 	join qshard s on s.shard = r.shard and s.epoch = r.epoch
+	limit cardinality($2::bigint[])
 ), hot as (
-	delete from queue q using ours o where q.shard = o.shard and q.qid = o.qid returning q.qid
+	delete from queue q using ours o where q.shard + 0 = o.shard and q.qid = o.qid returning q.qid
 ), cold as (
-	delete from queue_deferred q using ours o where q.shard = o.shard and q.qid = o.qid returning q.qid
+	delete from queue_deferred q using ours o where q.shard + 0 = o.shard and q.qid = o.qid returning q.qid
 )
 select qid from hot union all select qid from cold;
 
@@ -233,9 +237,9 @@ with ours as (
 			then least(now() + o.wait * interval '1 microsecond', greatest(q.expires, now() + interval '1 second'))
 			else 'infinity' end,
 		last_code = nullif(o.code, 0), last_host = o.host, last_text = o.reply
-	from ours o where q.shard = o.shard and q.qid = o.qid returning q.qid
+	from ours o where q.shard + 0 = o.shard and q.qid = o.qid returning q.qid
 ), moved as (
-	delete from queue q using ours o where q.shard = o.shard and q.qid = o.qid returning q.*
+	delete from queue q using ours o where q.shard + 0 = o.shard and q.qid = o.qid returning q.*
 ), first as (
 	insert into queue_deferred (shard, postoffice, qid, msg, mailbox, sender, domain, rcpt, notify, orcpt, ret, envid, body,
 		utf8, tls, prio, state, made, next_at, expires, attempts, notices, kills, last_at, last_code, last_host, last_text, via)
@@ -282,16 +286,16 @@ with chosen as (
 	update queue q set state = case when $1::bigint = 1 then 1 else 0 end, kills = 0,
 		next_at = case when $1::bigint = 1 then 'infinity' else now() end,
 		expires = case when $1::bigint = 3 then '-infinity' else q.expires end
-	from chosen c where $1::bigint < 4 and q.shard = c.shard and q.qid = c.qid returning q.shard
+	from chosen c where $1::bigint < 4 and q.shard + 0 = c.shard and q.qid = c.qid returning q.shard
 ), cold as (
 	update queue_deferred q set state = case when $1::bigint = 1 then 1 else 0 end, kills = 0,
 		next_at = case when $1::bigint = 1 then 'infinity' else now() end,
 		expires = case when $1::bigint = 3 then '-infinity' else q.expires end
-	from chosen c where $1::bigint < 4 and q.shard = c.shard and q.qid = c.qid returning q.shard
+	from chosen c where $1::bigint < 4 and q.shard + 0 = c.shard and q.qid = c.qid returning q.shard
 ), hot_gone as (
-	delete from queue q using chosen c where $1::bigint = 4 and q.shard = c.shard and q.qid = c.qid returning 1
+	delete from queue q using chosen c where $1::bigint = 4 and q.shard + 0 = c.shard and q.qid = c.qid returning 1
 ), cold_gone as (
-	delete from queue_deferred q using chosen c where $1::bigint = 4 and q.shard = c.shard and q.qid = c.qid returning 1
+	delete from queue_deferred q using chosen c where $1::bigint = 4 and q.shard + 0 = c.shard and q.qid = c.qid returning 1
 )
 select (select count(*) from hot) + (select count(*) from cold) + (select count(*) from hot_gone)
 	+ (select count(*) from cold_gone);

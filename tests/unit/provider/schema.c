@@ -180,6 +180,8 @@ static void explain_all(slice uri, unsigned kinds)
 			" if %s and l ~ 'Index Cond: [(]postoffice = [$]1[)]$'"
 			" and above !~ 'using (postoffice_pkey|mailbox_postoffice_folded_key|queue_message|queue_deferred_postoffice_msg_idx)'"
 			" then raise 'reads a whole post office: %%', above; end if;"
+			" if l ~ 'Index Cond: [(]shard = [a-z]+[.]shard[)]$' and above ~ ' queue'"
+			" then raise 'reads a whole shard: %%', above; end if;"
 			" above := l; end loop; end $do$",
 			s->text, s->params ? nulls.at : "",
 			s->kind == STATEMENT_TENANT && !meant_for_all(s->name) ? "true" : "false");
