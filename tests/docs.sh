@@ -1,7 +1,8 @@
 #!/bin/sh
 # The documents speak of what is there: every relative link of a Markdown file leads to a file, every
 # `pennypost ...` in one is a command with the options it names, and every word in backquotes that
-# looks like a setting is one. Run by "make check"; first it proves on documents of its own that it can refuse.
+# looks like a setting is one; doc/web.md has every metric, and as what it is. Run by "make check"; first
+# it proves on documents of its own that it can refuse.
 set -u
 top=${PENNYPOST_TOP_SRCDIR:-$(dirname "$0")/..}
 top=$(cd "$top" && pwd) || exit 99
@@ -106,6 +107,33 @@ settings() {
 	done
 }
 
+# metrics FILE: what of metrics.def is not in its table of metrics, or there as another kind, and what is too much.
+metrics() {
+	awk -v file="$1" '
+FNR == NR {
+	if (match($0, /^(COUNTER|GAUGE|LATENCY)\([a-z0-9_]+, (true|false)/)) {
+		split(substr($0, RSTART, RLENGTH), part, /[(,] ?/)
+		kind[part[2]] = tolower(part[1]) (part[3] == "true" ? ", by service" : "")
+	}
+	next
+}
+/^## / { here = $0 == "## Metrics" }
+here && /^\| `/ {
+	split($0, cell, / *\| */)
+	n = split(cell[2], word, "`")
+	for (i = 2; i <= n; i += 2) {
+		told[word[i]] = 1
+		if (kind[word[i]] != cell[3])
+			printf "%s: the metric %s is \"%s\", not \"%s\"\n", file, word[i], kind[word[i]], cell[3]
+	}
+}
+END {
+	for (name in kind)
+		if (!(name in told))
+			printf "%s: the metric %s is missing\n", file, name
+}' "$2" "$1"
+}
+
 check() { # check FILE ...
 	for file in "$@"; do
 		links "$file"
@@ -130,18 +158,35 @@ echo word | pennypost mailbox password anna@demo --password -
 pennypost --json trace ID     # --anything
 ```
 END
+cat >"$work/metrics.def" <<'END'
+/* Metrics */
+COUNTER(one, true, "One")
+GAUGE(two, false, "Two")
+LATENCY(three, false, "Three")
+END
+cat >"$work/metrics.md" <<'END'
+## Metrics
+| metric | kind | what |
+| `one`, `two` | counter, by service | |
+| `four` | counter | |
+END
 refused=$(check "$work/bad.md" | wc -l)
+refused=$((refused + $(metrics "$work/metrics.md" "$work/metrics.def" | wc -l)))
 passed=$(check "$work/good.md")
-if [ "$refused" -ne 4 ] || [ -n "$passed" ]; then
-	echo "docs: the check itself is broken: $refused of 4 refused"
+if [ "$refused" -ne 7 ] || [ -n "$passed" ]; then
+	echo "docs: the check itself is broken: $refused of 7 refused"
 	check "$work/bad.md" "$work/good.md"
+	metrics "$work/metrics.md" "$work/metrics.def"
 	echo "0 passed, 1 failed"
 	exit 1
 fi
 
 # ---- the documents
 set -- "$top"/*.md "$top"/doc/*.md "$top"/tests/*/*.md
-check "$@" >"$work/found"
+{
+	check "$@"
+	metrics "$top/doc/web.md" "$top/src/base/metrics.def"
+} >"$work/found"
 cat "$work/found"
 failed=$(cut -d: -f1 "$work/found" | sort -u | wc -l)
 echo "$(($# + 1 - failed)) passed, $failed failed"
