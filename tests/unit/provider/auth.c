@@ -37,12 +37,6 @@ static struct route anna;
 static slice office; /* its name */
 static struct auth_from home;
 
-static void set(enum setting_id id, const char *value)
-{
-	slice v = slice_z(value);
-	cr_assert_eq(setting_set(id, NULL, &v, given_by, &a, &why), ST_OK, "%.*s", SLICE_ARGS(why));
-}
-
 /* An address no other test has. */
 static struct auth_from somewhere(void)
 {
@@ -57,7 +51,7 @@ static void begin(void)
 {
 	postoffice *p;
 	given_providers();
-	set(S_auth_failure_delay, "0 s");
+	given_setting(S_auth_failure_delay, "0 s");
 	po = store_postoffice();
 	anna = store_mailbox(po, "anna", 0);
 	cr_assert_eq(postoffice_by_id(po, &a, &p), ST_OK);
@@ -90,7 +84,7 @@ Test(auth, names_lead_to_their_mailbox_by_row)
 			     anna.mailbox, given_by, &a, &why),
 		ST_OK);
 	store_mailbox(po, "100%_\\", 0);
-	set(S_auth_at_signs, "#!");
+	given_setting(S_auth_at_signs, "#!");
 	const struct {
 		const char *form; /* P: the post office's name, D: the domain */
 		status kind;
@@ -197,7 +191,7 @@ Test(auth, a_mechanism_not_taken_costs_what_a_wrong_password_costs)
 	slice only = S("SCRAM-SHA-256");
 	cr_assert_eq(plain(&home, PASSWORD), ST_OK, "remembered from here on");
 	cr_assert_eq(setting_set(S_auth_mechanisms, &at, &only, given_by, &a, &why), ST_OK);
-	set(S_auth_failure_delay, "100 ms");
+	given_setting(S_auth_failure_delay, "100 ms");
 	const char *const given[] = {PASSWORD, "wrong"};
 	for (int i = 0; i < 2; i++) {
 		struct auth_from fresh = somewhere();
@@ -212,7 +206,7 @@ Test(auth, a_mechanism_not_taken_costs_what_a_wrong_password_costs)
 			cr_expect_eq(failures() - failed, 1, "%s", given[i]);
 		}
 	}
-	set(S_auth_failure_delay, "0 s");
+	given_setting(S_auth_failure_delay, "0 s");
 	cr_assert_eq(logon("anna", PASSWORD), ST_OK, "USER and PASS are no mechanism");
 }
 
@@ -300,7 +294,7 @@ Test(auth, a_change_elsewhere_costs_a_question_but_no_hash)
 
 Test(auth, remembers_for_a_while_and_only_so_many)
 {
-	set(S_auth_cache_most, "2");
+	given_setting(S_auth_cache_most, "2");
 	store_mailbox(po, "ben", 0);
 	store_mailbox(po, "carl", 0);
 	cr_assert_eq(logon("anna", PASSWORD), ST_OK);
@@ -313,11 +307,11 @@ Test(auth, remembers_for_a_while_and_only_so_many)
 	cr_assert_eq(auth_hash_count(), hashes, "used last but one");
 	cr_assert_eq(logon("ben", PASSWORD), ST_OK);
 	cr_assert_eq(auth_hash_count(), hashes + 1, "the least recently used had to go");
-	set(S_auth_cache_span, "0 s");
+	given_setting(S_auth_cache_span, "0 s");
 	cr_assert_eq(logon("ben", PASSWORD), ST_OK);
 	cr_assert_eq(auth_hash_count(), hashes + 2);
-	set(S_auth_cache_span, "5 min");
-	set(S_auth_cache_most, "20000");
+	given_setting(S_auth_cache_span, "5 min");
+	given_setting(S_auth_cache_most, "20000");
 }
 
 /* As if another node had done it: past this process, with the revision raised. */
@@ -380,24 +374,33 @@ Test(auth, all_spellings_of_a_name_are_one_account)
 	cr_assert_eq(auth_password(other, S(PASSWORD), &from, &a, &who), ST_LIMITED);
 }
 
+/* Those of this test's address and post office. */
+static void age_failures(int minutes)
+{
+	uint8_t key[AUTH_KEY];
+	auth_throttle_key(AUTH_KEY_ADDRESS, home.address, key);
+	slice hex = hex_encode(slice_of(key, sizeof key), &a);
+	store_sql(
+		"update throttle set since = since - interval '%d minutes' where key = '\\x%.*s' or position(int8send(%lld) in key) > 0",
+		minutes, SLICE_ARGS(hex), (long long)po);
+}
+
 Test(auth, failures_are_forgotten_after_their_span)
 {
 	struct identity who;
 	for (int i = 0; i < 10; i++)
 		cr_assert_eq(logon_from(&home, "anna", "guess", &who), ST_DENIED);
 	cr_assert_eq(logon("anna", PASSWORD), ST_LIMITED);
-	uint8_t key[AUTH_KEY];
-	auth_throttle_key(AUTH_KEY_ADDRESS, home.address, key);
-	slice hex = hex_encode(slice_of(key, sizeof key), &a);
-	store_sql(
-		"update throttle set since = since - interval '11 minutes' where key = '\\x%.*s' or position(int8send(%lld) in key) > 0",
-		SLICE_ARGS(hex), (long long)po);
-	cr_assert_eq(logon("anna", PASSWORD), ST_OK);
+	age_failures(2);
+	cr_assert_eq(logon("anna", PASSWORD), ST_LIMITED);
+	given_setting(S_auth_failure_span, "1 min");
+	cr_assert_eq(logon("anna", PASSWORD), ST_OK, "two minutes are more than the span");
+	given_setting(S_auth_failure_span, NULL);
 }
 
 Test(auth, delays_double_up_to_eightfold)
 {
-	set(S_auth_failure_delay, "1 s");
+	given_setting(S_auth_failure_delay, "1 s");
 	const struct {
 		struct auth_counts counts;
 		usec wanted;
@@ -412,7 +415,7 @@ Test(auth, delays_double_up_to_eightfold)
 	};
 	for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++)
 		cr_expect_eq(auth_throttle_delay(&rows[i].counts), rows[i].wanted, "row %zu", i);
-	set(S_auth_failure_delay, "0 s");
+	given_setting(S_auth_failure_delay, "0 s");
 }
 
 /* Two processes, one count: the child guesses, the parent refuses. */
@@ -425,7 +428,7 @@ Test(auth_shared, failures_are_shared_between_processes, .timeout = 60)
 	pid_t child = fork();
 	if (child == 0) {
 		given_providers();
-		set(S_auth_failure_delay, "0 s");
+		given_setting(S_auth_failure_delay, "0 s");
 		for (int i = 0; i < 10; i++)
 			if (auth_password(name, S("guess"), &guesser, &a, &who) != ST_DENIED)
 				_exit(1);
@@ -448,8 +451,8 @@ Test(auth, hashes_anew_when_the_parameters_rose)
 			"select count(*) from credential where mailbox = %lld and hash like '$argon2id$v=19$m=19456,t=2,p=1$%%'",
 			(long long)anna.mailbox),
 		1);
-	set(S_auth_argon2_passes, "3");
-	set(S_auth_scram_iterations, "5000");
+	given_setting(S_auth_argon2_passes, "3");
+	given_setting(S_auth_scram_iterations, "5000");
 	uint64_t before = auth_hash_count();
 	cr_assert_eq(logon("anna", PASSWORD), ST_OK);
 	cr_assert_eq(auth_hash_count(), before + 2, "checked and made");
@@ -462,8 +465,8 @@ Test(auth, hashes_anew_when_the_parameters_rose)
 	before = auth_hash_count();
 	cr_assert_eq(logon("anna", PASSWORD), ST_OK);
 	cr_assert_eq(auth_hash_count(), before + 1);
-	set(S_auth_argon2_passes, "2");
-	set(S_auth_scram_iterations, "4096");
+	given_setting(S_auth_argon2_passes, "2");
+	given_setting(S_auth_scram_iterations, "4096");
 }
 
 Test(auth, a_hash_that_costs_too_much_is_never_computed)
@@ -545,9 +548,9 @@ Test(auth, two_hundred_logons_stay_within_the_budget)
 	char big[AUTH_PASSWORD_MOST + 1] = {0};
 	struct crowd unhashed = {.password = slice_of(big, sizeof big)},
 		     c = {.password = S("guess")};
-	set(S_auth_hash_memory, "64 MB");
-	set(S_auth_hash_patience, "1 min");
-	set(S_db_patience, "1 min");
+	given_setting(S_auth_hash_memory, "64 MB");
+	given_setting(S_auth_hash_patience, "1 min");
+	given_setting(S_db_patience, "1 min");
 	/* First what the threads take without hashing anything. */
 	long before = most_memory_after(&unhashed);
 	long grown = most_memory_after(&c) - before;
@@ -556,9 +559,9 @@ Test(auth, two_hundred_logons_stay_within_the_budget)
 	cr_expect_eq(c.denied, CROWD);
 	cr_expect_eq(c.other, 0);
 	cr_expect_leq(grown, SHADOW * 64 * 1024 * 11 / 10);
-	set(S_auth_hash_memory, "128 MB");
-	set(S_auth_hash_patience, "10 s");
-	set(S_db_patience, "10 s");
+	given_setting(S_auth_hash_memory, "128 MB");
+	given_setting(S_auth_hash_patience, "10 s");
+	given_setting(S_db_patience, "10 s");
 }
 
 static status fiber_logon(void *arg)
@@ -692,7 +695,7 @@ Test(auth, apop_needs_the_secret_file)
 
 Test(auth, random_passwords_pass_the_rules_and_log_on)
 {
-	set(S_auth_dictionary, "on");
+	given_setting(S_auth_dictionary, "on");
 	for (int i = 0; i < 200; i++) {
 		slice password = random_password(0, &a);
 		cr_assert_eq(password.size, 8);
@@ -703,5 +706,5 @@ Test(auth, random_passwords_pass_the_rules_and_log_on)
 	cr_assert_eq(mailbox_set_password(po, anna.mailbox, S("password1"), given_by, &a, &why),
 		ST_INVALID);
 	cr_assert_eq(logon("anna", arena_z(&a, password)), ST_OK);
-	set(S_auth_dictionary, "off");
+	given_setting(S_auth_dictionary, "off");
 }

@@ -209,6 +209,22 @@ Test(deliver, shares_transactions_and_refuses_only_the_full)
 	cr_assert_lt(batches, 120, "%lld transactions", (long long)batches);
 }
 
+Test(deliver, shares_no_transaction_where_one_message_is_the_most)
+{
+	int64_t batches = metric_value(M_delivery_batches, SERVICE_NONE);
+
+	given_setting(S_delivery_batch_most, "1");
+	memset(&crowd, 0, sizeof crowd);
+	crowd.small = crowd.boxes[0] = store_mailbox(store_postoffice(), "anna", 0);
+	for (int i = 1; i < 5; i++)
+		crowd.boxes[i] = crowd.boxes[0];
+	store_fibers(50, crowd_member, NULL);
+	given_setting(S_delivery_batch_most, NULL);
+	cr_assert_eq(crowd.stored, 50);
+	assert_counts(&crowd.boxes[0]);
+	cr_assert_eq(metric_value(M_delivery_batches, SERVICE_NONE) - batches, 50);
+}
+
 static void *sender_thread(void *to)
 {
 	size_t stored = 0;
@@ -557,15 +573,24 @@ Test(deliver, never_loses_mail_to_a_key)
 
 Test(deliver, ignores_keys_past_their_window)
 {
-	struct route to = store_mailbox(store_postoffice(), "anna", 0);
-	char key[16];
-	int64_t first, second;
+	static const struct {
+		const char *window; /* NULL: ten minutes */
+		int minutes;        /* the key's age */
+		status again;
+	} rows[] = {
+		{NULL, 120, ST_OK}, {NULL, 5, ST_EXISTS}, {"1 min", 5, ST_OK}, {"1 h", 20, ST_EXISTS}, {"0 s", 0, ST_OK}};
 
-	key_make(key);
-	cr_assert_eq(keyed(&to, slice_of(key, 16), &first), ST_OK);
-	store_sql(
-		"update repeat set broken = true, at = now() - interval '2 hours' where message = %lld",
-		(long long)first);
-	cr_assert_eq(keyed(&to, slice_of(key, 16), &second), ST_OK);
-	cr_assert_eq(entries_in(&to), 2);
+	for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+		struct route to = store_mailbox(store_postoffice(), "anna", 0);
+		char key[16];
+		int64_t first, second;
+		given_setting(S_smtp_repeat_window, rows[i].window);
+		key_make(key);
+		cr_assert_eq(keyed(&to, slice_of(key, 16), &first), ST_OK);
+		store_sql("update repeat set broken = true, at = now() - interval '%d minutes' where message = %lld",
+			rows[i].minutes, (long long)first);
+		cr_expect_eq(keyed(&to, slice_of(key, 16), &second), rows[i].again, "row %zu", i);
+		cr_expect_eq(entries_in(&to), rows[i].again == ST_OK ? 2 : 1, "row %zu", i);
+	}
+	given_setting(S_smtp_repeat_window, NULL);
 }

@@ -52,6 +52,15 @@ void given_providers(void)
 	cr_assert(provider_open(&c) == ST_OK);
 }
 
+void given_setting(enum setting_id id, const char *value)
+{
+	arena a = ARENA_INIT;
+	slice v = slice_z(value ? value : ""), why = {0};
+
+	cr_assert_eq(setting_set(id, NULL, value ? &v : NULL, given_by, &a, &why), ST_OK, "%.*s", SLICE_ARGS(why));
+	arena_release(&a);
+}
+
 int64_t given_sql(const char *sql)
 {
 	static db_link *super;

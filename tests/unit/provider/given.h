@@ -4,6 +4,7 @@
 
 #include "provider/db.h"
 #include "provider/provider.h"
+#include "provider/setting.h"
 
 extern const struct audit_by *const given_by; /* "test" */
 
@@ -12,6 +13,8 @@ void given_schema(void);
 /* given_schema, and the providers opened as a command line does. Tests end with provider_close(). */
 void given_providers(void);
 const struct bootstrap *given_bootstrap(void);
+/* A setting of the server; NULL is its default again. */
+void given_setting(enum setting_id id, const char *value);
 /* A statement as the superuser in the database of the test, for what no provider does; the first
    column of its first row as a number. Literal SQL only. */
 int64_t given_sql(const char *sql);
