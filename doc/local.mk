@@ -13,6 +13,7 @@ EXTRA_DIST += doc/mail.md
 EXTRA_DIST += doc/net.md
 EXTRA_DIST += doc/milter.md
 EXTRA_DIST += doc/operations.md
+EXTRA_DIST += doc/outbound.md
 EXTRA_DIST += doc/pop3.md
 EXTRA_DIST += doc/program.md
 EXTRA_DIST += doc/provider.md

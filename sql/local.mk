@@ -14,7 +14,8 @@ sql_schema = \
 	sql/schema/0012-runner.sql \
 	sql/schema/0013-route.sql \
 	sql/schema/0014-sharing.sql \
-	sql/schema/0015-queue-key.sql
+	sql/schema/0015-sts.sql \
+	sql/schema/0016-queue-key.sql
 sql_statements = \
 	sql/statement/acl.sql \
 	sql/statement/address_map.sql \
@@ -47,6 +48,7 @@ sql_statements = \
 	sql/statement/session.sql \
 	sql/statement/setting.sql \
 	sql/statement/srs_key.sql \
+	sql/statement/sts_policy.sql \
 	sql/statement/tls_result.sql \
 	sql/statement/trace.sql \
 	sql/statement/view.sql

@@ -91,8 +91,7 @@ slice hex_encode(slice raw, arena *a)
 	return slice_of(to, raw.size * 2);
 }
 
-/* The value of a hexadecimal digit of any case, or -1. */
-static int value_16(char c)
+int hex_value(char c)
 {
 	if (c >= '0' && c <= '9')
 		return c - '0';
@@ -106,7 +105,7 @@ status hex_decode(slice coded, arena *a, slice *raw)
 		return ST_INVALID;
 	char *to = arena_new(a, coded.size / 2 + 1);
 	for (size_t i = 0; i < coded.size; i += 2) {
-		int high = value_16(coded.at[i]), low = value_16(coded.at[i + 1]);
+		int high = hex_value(coded.at[i]), low = hex_value(coded.at[i + 1]);
 		if (high < 0 || low < 0)
 			return ST_INVALID;
 		to[i / 2] = (char)(high << 4 | low);

@@ -18,6 +18,8 @@ libnet_a_SOURCES = \
 	src/net/dns_message.h \
 	src/net/host.c \
 	src/net/host.h \
+	src/net/https.c \
+	src/net/https.h \
 	src/net/listener.c \
 	src/net/listener.h \
 	src/net/peer.c \

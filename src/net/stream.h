@@ -91,6 +91,7 @@ struct stream_tls {
 	bool resumed;
 	bool verified; /* our side is the client and the server's certificate proves what was
 			  wanted; with TLS_VERIFY_NONE: would prove the name, had it been wanted */
+	enum tls_trouble doubt; /* our side is the client: why it is not verified */
 };
 void stream_tls_facts(const stream *s, arena *a, struct stream_tls *out);
 /* Channel binding for SCRAM-PLUS: "tls-exporter" (RFC 9266) or "tls-server-end-point" and

@@ -14,6 +14,7 @@
 #include <limits.h>
 #include <openssl/err.h>
 #include <openssl/pem.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/stat.h>
@@ -407,6 +408,18 @@ void tls_client_close(tls_client **c)
 	SSL_CTX_free((*c)->lenient);
 	memory_free(*c);
 	*c = NULL;
+}
+
+const tls_client *tls_client_system(void)
+{
+	static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+	static tls_client *kept;
+
+	pthread_mutex_lock(&lock);
+	if (!kept && tls_client_open(NULL, &kept) != ST_OK)
+		kept = NULL;
+	pthread_mutex_unlock(&lock);
+	return kept;
 }
 
 SSL_CTX *tls_client_context(const tls_client *c, enum tls_verify v)

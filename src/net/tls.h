@@ -69,5 +69,7 @@ enum tls_trouble {
    thread; its streams may outlive it. */
 status tls_client_open(const char *ca_file, tls_client **out);
 void tls_client_close(tls_client **c);
+/* The system's authorities, opened once per process; NULL: they cannot be had (logged). From any thread. */
+const tls_client *tls_client_system(void);
 
 #endif

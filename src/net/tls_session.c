@@ -250,13 +250,11 @@ enum turn tls_session_handshake(tls_session *s, const char **why)
 	return turn;
 }
 
-enum tls_trouble tls_session_trouble(const tls_session *s)
+static enum tls_trouble trouble_of(long verdict)
 {
-	if (SSL_get_verify_mode(s) == SSL_VERIFY_NONE)
-		return TLS_TROUBLE_HANDSHAKE;
-	switch (SSL_get_verify_result(s)) {
+	switch (verdict) {
 	case X509_V_OK:
-		return TLS_TROUBLE_HANDSHAKE;
+		return TLS_TROUBLE_NONE;
 	case X509_V_ERR_HOSTNAME_MISMATCH:
 	case X509_V_ERR_IP_ADDRESS_MISMATCH:
 		return TLS_TROUBLE_NAME;
@@ -268,6 +266,14 @@ enum tls_trouble tls_session_trouble(const tls_session *s)
 	default:
 		return TLS_TROUBLE_UNTRUSTED;
 	}
+}
+
+enum tls_trouble tls_session_trouble(const tls_session *s)
+{
+	enum tls_trouble t = SSL_get_verify_mode(s) == SSL_VERIFY_NONE ? TLS_TROUBLE_NONE
+								       : trouble_of(SSL_get_verify_result(s));
+
+	return t == TLS_TROUBLE_NONE ? TLS_TROUBLE_HANDSHAKE : t;
 }
 
 enum turn tls_session_read(tls_session *s, char *to, size_t room, size_t *got)
@@ -297,6 +303,7 @@ void tls_session_facts(const tls_session *s, arena *a, struct stream_tls *out)
 		.bits = SSL_CIPHER_get_bits(cipher, NULL),
 		.resumed = SSL_session_reused(s),
 		.verified = !SSL_is_server(s) && SSL_get_verify_result(s) == X509_V_OK,
+		.doubt = SSL_is_server(s) ? TLS_TROUBLE_NONE : trouble_of(SSL_get_verify_result(s)),
 	};
 }
 

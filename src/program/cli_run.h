@@ -98,6 +98,14 @@ status cli_test_spf(struct cli *c);
 status cli_test_dkim(struct cli *c);
 status cli_test_arc(struct cli *c);
 status cli_test_dmarc(struct cli *c);
+struct dns;
+/* The DNS server of --dns, or the system's; the task's deadline is set to what a test may take. */
+status cli_resolver_open(struct cli *c, struct dns **out);
+
+/* cli_sts.c */
+status cli_test_mta_sts(struct cli *c);
+status cli_mta_sts_list(struct cli *c);
+status cli_mta_sts_forget(struct cli *c);
 
 /* cli_queue.c */
 status cli_queue_status(struct cli *c);

@@ -56,9 +56,10 @@ const struct cli_group cli_groups[] = {
 	{"folder", "Folders of mailboxes"},
 	{"message", "Stored messages"},
 	{"mail", "Sending mail"},
-	{"test", "What SPF, DKIM, ARC and DMARC say"},
+	{"test", "What SPF, DKIM, ARC, DMARC and MTA-STS say"},
 	{"queue", "Mail on its way to other systems, and bad mail"},
 	{"route", "Where mail for other systems goes"},
+	{"mta-sts", "What other domains ask of those who send them mail"},
 	{"srs", "Secrets behind the senders of mail that is passed on"},
 	{"audit", "Who changed what"},
 	{"housekeep", "The housekeeper's work"},
@@ -367,6 +368,14 @@ const struct cli_command cli_commands[] = {
 		"test dmarc --ip 192.0.2.1 --helo mail.example.org --mail-from anna@example.org",
 		"Results are none, pass, fail, temperror and permerror (RFC 7489)."},
 
+	{"test mta-sts", CLI_ALONE, cli_test_mta_sts,
+		"Fetches a domain's MTA-STS policy; the answer's first word is its mode, or what became of it.",
+		{DOMAIN_ARGUMENT, DNS_SERVER, MAY("--port", COUNT, "port of the policy host (443)"),
+			MAY("--ca", FILE, "authorities that count, in PEM, instead of the system's")},
+		"test mta-sts example.org",
+		"Results are enforce, testing, none; absent, temperror, sts-policy-fetch-error, sts-policy-invalid and "
+		"sts-webpki-invalid (RFC 8461, 8460)."},
+
 	{"queue status", CLI_STORE, cli_queue_status, "Counts the queue: to be sent, to be sent again, held, parked.",
 		{{NULL}}, "queue status", NULL},
 	{"queue list", CLI_STORE, cli_queue_list, "Lists what waits, oldest first.",
@@ -390,6 +399,14 @@ const struct cli_command cli_commands[] = {
 		{MAY("--domain", DOMAIN, "only this recipients' domain"),
 			MAY("--limit", COUNT, "at most so many, the newest days first (1000)")},
 		"queue tls --domain example.org", "Counts are written about once a minute, and kept as long as traces."},
+
+	{"mta-sts list", CLI_STORE, cli_mta_sts_list, "Shows the MTA-STS policies that are kept, and failures to fetch one.",
+		{MAY("--domain", DOMAIN, "only this domain"), MAY("--limit", COUNT, "at most so many (1000)")},
+		"mta-sts list --domain example.org", NULL},
+	{"mta-sts forget", CLI_STORE, cli_mta_sts_forget, "Forgets a domain's MTA-STS policy, so that it is fetched anew.",
+		{MAY("DOMAIN", DOMAIN, "the domain"), MAY("--all", FLAG, "all of them")},
+		"mta-sts forget example.org",
+		"Workers follow when mta_sts_look is over. A domain whose policy cannot be fetched then gets mail without one."},
 
 	{"route set", CLI_STORE, cli_route_set,
 		"Sends mail for a domain to a host instead of its mail exchangers.",

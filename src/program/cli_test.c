@@ -23,7 +23,7 @@ static const char *words_or_none(const char *words)
 
 /* ---- the resolver */
 
-static status open_resolver(struct cli *c, dns **out)
+status cli_resolver_open(struct cli *c, dns **out)
 {
 	struct dns_conf conf = DNS_CONF_INIT;
 	slice server = cli_text(c, "--dns");
@@ -86,7 +86,7 @@ status cli_test_spf(struct cli *c)
 	dns *resolver;
 	spf_report r = {0};
 
-	TRY(open_resolver(c, &resolver));
+	TRY(cli_resolver_open(c, &resolver));
 	status kind = spf_of(c, "IP", "HELO", "MAILFROM", resolver, &r);
 	dns_close(&resolver);
 	TRY(kind);
@@ -134,7 +134,7 @@ status cli_test_dkim(struct cli *c)
 	dns *resolver;
 	dkim_report r = {0};
 
-	TRY(open_resolver(c, &resolver));
+	TRY(cli_resolver_open(c, &resolver));
 	status kind = read_message(c, &message);
 	if (kind == ST_OK) {
 		lookup ask = dns_lookup(resolver);
@@ -161,7 +161,7 @@ status cli_test_arc(struct cli *c)
 	dns *resolver;
 	arc_report r = {0};
 
-	TRY(open_resolver(c, &resolver));
+	TRY(cli_resolver_open(c, &resolver));
 	status kind = read_message(c, &message);
 	if (kind == ST_OK) {
 		lookup ask = dns_lookup(resolver);
@@ -226,7 +226,7 @@ status cli_test_dmarc(struct cli *c)
 
 	if (!cli_has(c, "--ip") && (cli_has(c, "--helo") || cli_has(c, "--mail-from")))
 		return cli_misused(c, "add --ip ADDRESS", "SPF is about an address");
-	TRY(open_resolver(c, &resolver));
+	TRY(cli_resolver_open(c, &resolver));
 	status kind = read_message(c, &message);
 	if (kind == ST_OK)
 		kind = find_all(c, resolver, message, &f);

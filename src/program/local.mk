@@ -23,6 +23,7 @@ libprogram_a_SOURCES = \
 	src/program/cli_settings.c \
 	src/program/cli_share.c \
 	src/program/cli_status.c \
+	src/program/cli_sts.c \
 	src/program/cli_table.c \
 	src/program/cli_test.c \
 	src/program/master.c src/program/master.h \

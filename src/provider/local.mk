@@ -78,6 +78,8 @@ libprovider_a_SOURCES = $(provider_shared) \
 	src/provider/setting.c \
 	src/provider/settle.c src/provider/settle.h \
 	src/provider/srs_key.c src/provider/srs_key.h \
+	src/provider/sts_policy.c \
+	src/provider/sts_policy.h \
 	src/provider/tls_result.c \
 	src/provider/tls_result.h \
 	src/provider/trace.c \

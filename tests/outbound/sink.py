@@ -8,8 +8,9 @@ import time
 
 
 class Sink:
-	def __init__(self, dsn=False, chunking=False):
-		self.socket = socket.create_server(("127.0.0.1", 0))
+	def __init__(self, dsn=False, chunking=False, at=("127.0.0.1", 0), tls=None):
+		self.socket = socket.create_server(at)
+		self.tls = tls # an ssl.SSLContext: STARTTLS is offered
 		self.port = self.socket.getsockname()[1]
 		self.dsn = dsn
 		self.chunking = chunking # texts come by BDAT
@@ -18,6 +19,7 @@ class Sink:
 		self.texts = []     # the same for every text that came whole
 		self.commands = []
 		self.connections = 0
+		self.refused = [] # handshakes that came to nothing
 		self.peers = set() # addresses
 		self.counts = collections.Counter()
 		threading.Thread(target=self._accept, daemon=True).start()
@@ -41,14 +43,22 @@ class Sink:
 			self.counts[recipient] += 1
 			return self.counts[recipient] <= int(name.split("-")[1])
 
-	def _talk(self, peer):
+	def _secured(self, peer):
+		"""The rest of the talk behind STARTTLS; the host's greeting is over."""
+		try:
+			self._talk(self.tls.wrap_socket(peer, server_side=True), greet=False)
+		except OSError as e: # ssl.SSLError is one
+			self.refused.append(str(e))
+
+	def _talk(self, peer, greet=True):
 		lines = peer.makefile("rb")
 
 		def say(*words):
 			peer.sendall("".join(w + "\r\n" for w in words).encode())
 
 		try:
-			say("220 sink.test ESMTP")
+			if greet:
+				say("220 sink.test ESMTP")
 			sender, to = "", []
 			for line in lines:
 				line = line.decode().rstrip("\r\n")
@@ -56,7 +66,12 @@ class Sink:
 				verb = line.split(" ")[0].upper()
 				if verb == "EHLO":
 					say("250-sink.test", "250-PIPELINING", *(["250-DSN"] if self.dsn else []),
-						*(["250-CHUNKING"] if self.chunking else []), "250 8BITMIME")
+						*(["250-CHUNKING"] if self.chunking else []),
+						*(["250-STARTTLS"] if self.tls else []), "250 8BITMIME")
+				elif verb == "STARTTLS":
+					say("220 2.0.0 go on")
+					self._secured(peer)
+					return
 				elif verb == "MAIL":
 					sender, to = line[line.index("<") + 1:line.index(">")], []
 					say("250 2.1.0 ok")

@@ -9,8 +9,6 @@
 #include "mail/mta_sts.h"
 #include "task/task.h"
 
-#include <pthread.h>
-
 /* ---- names */
 
 const char *client_outcome_name(enum client_outcome o)
@@ -79,18 +77,6 @@ void client_patience_set(struct client_patience *p)
 		.quit = setting_number(S_outbound_quit_patience, NULL),
 		.transaction = setting_number(S_outbound_transaction_patience, NULL),
 	};
-}
-
-static const tls_client *system_authorities(void)
-{
-	static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
-	static tls_client *kept;
-
-	pthread_mutex_lock(&lock);
-	if (!kept && tls_client_open(NULL, &kept) != ST_OK)
-		kept = NULL;
-	pthread_mutex_unlock(&lock);
-	return kept;
 }
 
 /* ---- connecting */
@@ -167,6 +153,8 @@ static void take_tls_facts(client *c, enum tls_verify wanted)
 	c->facts.proved = wanted == TLS_VERIFY_DANE ? CLIENT_TLS_DANE
 			  : facts.verified          ? CLIENT_TLS_NAME
 						    : CLIENT_TLS_MUST;
+	if (c->facts.proved == CLIENT_TLS_MUST)
+		c->facts.doubt = slice_z(trouble_word(facts.doubt));
 }
 
 static enum tls_verify wanted_proof(const struct client_policy *p)
@@ -193,7 +181,7 @@ static const char *certificate_name(slice host, arena *a)
 static status handshake(
 	client *c, const struct client_target *t, arena *a, struct client_result *why)
 {
-	const tls_client *with = t->authorities ? t->authorities : system_authorities();
+	const tls_client *with = t->authorities ? t->authorities : tls_client_system();
 	enum tls_verify proof = wanted_proof(&t->policy);
 	slice ip = net_address_text(&t->at, a);
 

@@ -191,6 +191,7 @@ struct client_facts {
 	slice greeted;          /* the name in its greeting or EHLO reply; printable */
 	slice tls, cipher;      /* "TLSv1.3", "TLS_AES_256_GCM_SHA384"; empty = in the clear */
 	enum client_tls proved; /* OFF: in the clear, MUST: encrypted, NAME or DANE: proved */
+	slice doubt; /* encrypted, the name not proved: why not, as RFC 8460 4.3 calls it; else empty */
 	bool resumed;           /* of a TLS session of before */
 	bool pipelining, chunking, eight_bit, utf8, dsn, require_tls, enhanced;
 	uint64_t size_most; /* 0 = not told */

@@ -47,4 +47,8 @@ libsmtp_a_SOURCES = \
 	src/connector/smtp/server.c \
 	src/connector/smtp/session.h \
 	src/connector/smtp/smtp.h \
+	src/connector/smtp/sts.c \
+	src/connector/smtp/sts.h \
+	src/connector/smtp/sts_fetch.c \
+	src/connector/smtp/sts_fetch.h \
 	src/connector/smtp/transaction.c

@@ -3,6 +3,7 @@
 #include "connector/smtp/client_route.h"
 #include "connector/smtp/outbound.h"
 #include "connector/smtp/session.h"
+#include "connector/smtp/sts.h"
 #include "provider/route.h"
 #include "provider/tls_result.h"
 #include "task/task.h"
@@ -50,6 +51,7 @@ struct way {
 	slice key; /* of kept connections */
 	slice domain; /* where it goes, whatever the host is called */
 	slice tls;   /* off, may, must, verify, dane */
+	struct sts sts; /* what the domain's MTA-STS policy says; all zero where it is not asked for */
 	slice hello; /* empty: local_domain */
 	slice from_said;
 	net_address from[2]; /* IPv4, IPv6; family 0: any */
@@ -147,11 +149,26 @@ static void talk_kept(struct way *w)
 		talk(w, c);
 }
 
+static bool sts_names(const struct way *w, slice host)
+{
+	for (int i = 0; i < w->sts.policy.mx_count; i++)
+		if (mta_sts_mx_matches(host, w->sts.policy.mx[i]))
+			return true;
+	return false;
+}
+
+/* What a policy makes of a talk that came about: in testing mode it may be one that enforcing would have forbidden. */
+static slice sts_result(const struct way *w, const struct client_target *t, const client *c, slice result)
+{
+	if (!sts_names(w, t->host))
+		return S("validation-failure");
+	return client_facts(c)->doubt.size ? client_facts(c)->doubt : result;
+}
+
 /* One session for the counts of RFC 8460: trouble that is none of TLS does not count, nor does a route's "off".
    `why` holds what went wrong before a talk without TLS too. */
 static void note_tls(const struct way *w, const struct client_target *t, const client *c, slice why)
 {
-	slice policy = t->policy.tls == CLIENT_TLS_DANE ? S("tlsa") : S("no-policy-found");
 	slice result = why;
 
 	if (t->policy.tls == CLIENT_TLS_OFF || (!c && why.size == 0))
@@ -160,7 +177,14 @@ static void note_tls(const struct way *w, const struct client_target *t, const c
 		result = S("success");
 	else if (why.size == 0)
 		result = S("starttls-not-supported");
-	tls_result_note(w->domain, policy, t->host, result);
+	if (t->policy.tls == CLIENT_TLS_DANE && tls_tlsa_usable(t->policy.tlsa, t->policy.tlsa_count))
+		tls_result_note(w->domain, S("tlsa"), t->host, result);
+	else if (w->sts.policy.mode != MTA_STS_NONE)
+		tls_result_note(w->domain, S("sts"), t->host, c ? sts_result(w, t, c, result) : result);
+	else if (w->sts.trouble.size)
+		tls_result_note(w->domain, S("sts"), t->host, w->sts.trouble);
+	else
+		tls_result_note(w->domain, S("no-policy-found"), t->host, result);
 }
 
 static void talk_new(struct way *w, struct client_target *t)
@@ -264,6 +288,17 @@ static bool may_ask(struct way *w, const struct route_ask *ask, const struct cli
 	return true;
 }
 
+/* What the domain's policy asks of this host; DANE goes before it (RFC 8461 2). */
+static void heed_sts(const struct way *w, struct client_target *t)
+{
+	if (w->sts.policy.mode != MTA_STS_ENFORCE ||
+		(t->policy.tls == CLIENT_TLS_DANE && tls_tlsa_usable(t->policy.tlsa, t->policy.tlsa_count)))
+		return;
+	t->policy.tls = CLIENT_TLS_NAME;
+	t->policy.mx = w->sts.policy.mx;
+	t->policy.mx_count = w->sts.policy.mx_count;
+}
+
 static void hosts_walk(struct way *w, const struct route_ask *ask)
 {
 	bool asked = false;
@@ -290,6 +325,7 @@ static void hosts_walk(struct way *w, const struct route_ask *ask)
 
 			client_patience_set(&t.patience);
 			t.from = from->family ? from : NULL;
+			heed_sts(w, &t);
 			if (!bound_for(w, &t) || !may_ask(w, ask, &t, asked))
 				continue;
 			talk_new(w, &t);
@@ -305,8 +341,9 @@ static void hosts_walk(struct way *w, const struct route_ask *ask)
 
 static void key_set(struct way *w, slice host, uint16_t port, slice user)
 {
-	w->key = arena_format(w->a, "%.*s %u %.*s %.*s %.*s %.*s", SLICE_ARGS(host), port, SLICE_ARGS(w->tls),
-		SLICE_ARGS(user), SLICE_ARGS(w->hello), SLICE_ARGS(w->from_said));
+	w->key = arena_format(w->a, "%.*s %u %.*s %.*s %.*s %.*s %.*s", SLICE_ARGS(host), port,
+		SLICE_ARGS(w->tls), SLICE_ARGS(w->sts.id), SLICE_ARGS(user), SLICE_ARGS(w->hello),
+		SLICE_ARGS(w->from_said));
 }
 
 static void try_hosts(struct way *w, const struct route_ask *ask, slice user)
@@ -331,6 +368,31 @@ static void follow(struct way *w, const struct mail_route *r, struct route_ask *
 	}
 }
 
+/* What was decided of TLS by an operator ("off", "dane") is not for a domain to change. ST_OK, or nobody knows now. */
+static status sts_ask(struct way *w)
+{
+	struct setting_at at = {.postoffice = w->m->postoffice};
+
+	if (!setting_on(S_outbound_mta_sts, &at) || w->domain.size == 0 || w->domain.at[0] == '[' ||
+		slice_same(w->tls, S("off")) || slice_same(w->tls, S("dane")))
+		return ST_OK;
+	return sts_find(wire.resolver, w->domain, w->a, &w->sts);
+}
+
+/* To the domain's own exchangers. */
+static void to_exchangers(struct way *w, struct route_ask *ask)
+{
+	struct client_result why;
+	status kind = sts_ask(w);
+
+	if (kind == ST_OK) {
+		try_hosts(w, ask, S(""));
+		return;
+	}
+	client_route_result(kind == ST_CANCELLED ? kind : ST_BUSY, &why);
+	way_result(w, &why);
+}
+
 static void send_on(
 	void *arg, slice domain, struct client_message *m, arena *a, struct outbound_word *words)
 {
@@ -338,6 +400,7 @@ static void send_on(
 	struct way w;
 	slice own = smtp_local_domain();
 	struct route_ask ask = {.domain = domain,
+		.port = (uint16_t)setting_number(S_outbound_port, NULL),
 		.dns = &wire.dns,
 		.ipv4 = setting_on(S_outbound_ipv4, NULL),
 		.ipv6 = setting_on(S_outbound_ipv6, NULL),
@@ -355,7 +418,7 @@ static void send_on(
 	if (r.n > 0)
 		follow(&w, &r, &ask);
 	else
-		try_hosts(&w, &ask, S(""));
+		to_exchangers(&w, &ask);
 }
 
 static void tend(void *arg)
@@ -388,5 +451,6 @@ void outbound_wire_close(void)
 	tls_result_flush(true);
 	task_deadline(before);
 	client_pool_close(&wire.pool);
+	sts_close();
 	dns_close(&wire.resolver);
 }

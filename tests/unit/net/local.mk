@@ -12,6 +12,7 @@ unit_net_SOURCES = \
 	tests/unit/net/help.c \
 	tests/unit/net/help.h \
 	tests/unit/net/host.c \
+	tests/unit/net/https.c \
 	tests/unit/net/listener.c \
 	tests/unit/net/peer.c \
 	tests/unit/net/press.c \

@@ -1,0 +1,103 @@
+"""A platform of a test's own, beside the PostgreSQL that with-pg.sh or private-pg.sh made: its bootstrap file,
+its command line, its server, and the count of what held."""
+import json
+import os
+import pathlib
+import shutil
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+
+BUILD = pathlib.Path(os.environ.get("PENNYPOST_TOP_BUILDDIR") or ".").resolve()
+BOUND = 60.0 # seconds: longer than any machine takes; who waits goes on at once when it holds
+
+
+def wait_for(until, seconds=BOUND):
+	end = time.monotonic() + seconds
+	while time.monotonic() < end:
+		got = until()
+		if got:
+			return got
+		time.sleep(0.05)
+	return until()
+
+
+def free_port():
+	with socket.socket() as s:
+		s.bind(("127.0.0.1", 0))
+		return s.getsockname()[1]
+
+
+class House:
+	def __init__(self, name):
+		self.name = name
+		self.dir = pathlib.Path(tempfile.mkdtemp(prefix=f"pennypost-{name}."))
+		self.dir.chmod(0o755)
+		self.conf = self.dir / "pennypost.conf"
+		self.log = self.dir / "log"
+		self.passed = self.failed = 0
+		self.master = None
+
+	def show(self, what, good, detail=""):
+		self.passed += bool(good)
+		self.failed += not good
+		print(f"{'ok  ' if good else 'FAIL'} {what}{f': {detail}' if not good else ''}", flush=True)
+
+	def pennypost(self, *words):
+		got = subprocess.run([BUILD / "pennypost", "--json", "--config", self.conf, *words], text=True,
+			stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+		if got.returncode not in (0, 1):
+			raise RuntimeError(f"pennypost {' '.join(map(str, words))}: {got.stdout}{got.stderr}")
+		return json.loads(got.stdout) if got.stdout.strip() else None
+
+	def prepare(self, settings, mailboxes):
+		"""A schema, settings, the post office demo with the domain demo.test and mailboxes in it."""
+		user = "nobody" if os.geteuid() == 0 else ""
+		folder = self.dir / "certificates"
+		(self.dir / "run").mkdir()
+		folder.mkdir()
+		subprocess.run(["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj",
+			"/CN=localhost", "-keyout", folder / "default.key", "-out", folder / "default.crt"], check=True,
+			stderr=subprocess.DEVNULL)
+		(folder / "default.key").chmod(0o600)
+		rows = {"pguri": os.environ["PENNYPOST_TEST_PGURI"], "pguri_system": os.environ["PENNYPOST_TEST_PGURI_SYSTEM"],
+			"pguri_owner": os.environ["PENNYPOST_TEST_PGURI_OWNER"], "node": self.name, "certificates": folder,
+			"secret_file": self.dir / "secret", "state": self.dir / "run", "user": user}
+		self.conf.write_text("".join(f"{k} = {v}\n" for k, v in rows.items() if v != ""))
+		self.conf.chmod(0o600)
+		if user:
+			for path in ("run", "certificates", "certificates/default.key"):
+				shutil.chown(self.dir / path, user)
+		self.pennypost("schema", "migrate")
+		for name, value in settings.items():
+			self.pennypost("settings", "set", name, str(value))
+		self.pennypost("postoffice", "add", "demo", "--password", "secret-1")
+		self.pennypost("domain", "add", "demo.test", "--postoffice", "demo")
+		for name in mailboxes:
+			self.pennypost("mailbox", "add", f"{name}@demo", "--password", "secret-1")
+
+	def start(self, **environment):
+		log = open(self.log, "ab")
+		self.master = subprocess.Popen([BUILD / "pennypostd", "--config", self.conf], stdin=subprocess.DEVNULL,
+			stdout=log, stderr=log, start_new_session=True, env={**os.environ, **environment})
+		if not wait_for(lambda: "event=READY" in self.log.read_text()):
+			sys.exit(self.log.read_text())
+
+	def stop(self):
+		self.master.terminate()
+		ended = self.master.wait(BOUND)
+		self.master = None
+		return ended
+
+	def end(self):
+		"""The exit code of the test."""
+		if self.master:
+			self.master.kill()
+			self.master.wait()
+		if self.failed and self.log.exists():
+			print("".join(self.log.read_text().splitlines(keepends=True)[-80:]))
+		shutil.rmtree(self.dir, ignore_errors=True)
+		print(f"{self.passed} passed, {self.failed} failed")
+		return 1 if self.failed or not self.passed else 0
