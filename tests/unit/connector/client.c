@@ -3,8 +3,10 @@
 #include "hand_over.h"
 
 #include <stdlib.h>
+#include <unistd.h>
 
-TestSuite(client, .init = hand_over_begin, .fini = hand_over_end);
+/* No step has an end of its own unless the test sets one: what hangs meets the limit of the suite. */
+TestSuite(client, .init = hand_over_begin, .fini = hand_over_end, .timeout = 300);
 
 /* ---- what is said */
 
@@ -373,7 +375,7 @@ Test(client, every_refusal_is_told_with_its_step)
 Test(client, a_connection_that_ends_anywhere_is_told)
 {
 	const struct refusal rows[] = {
-		{SCRIPT("pause"), CLIENT_DEFERRED, CLIENT_BY_HOST, CLIENT_GREETING, 0, "4.4.2"},
+		{SCRIPT(NULL), CLIENT_DEFERRED, CLIENT_BY_HOST, CLIENT_GREETING, 0, "4.4.2"},
 		{SCRIPT(">> 220 half"), CLIENT_DEFERRED, CLIENT_BY_HOST, CLIENT_GREETING, 0,
 			"4.4.2"},
 		{SCRIPT(HOST_GREETS), CLIENT_DEFERRED, CLIENT_BY_HOST, CLIENT_HELLO, 0, "4.4.2"},
@@ -445,10 +447,7 @@ Test(client, endless_replies_end_soon)
 		{SCRIPT(SAID_DATA, "text", "flood"), CLIENT_UNSURE, CLIENT_BY_HOST, CLIENT_END, 0,
 			"4.5.0"},
 	};
-	usec began = clock_now();
-
 	expect_refusals(rows, sizeof rows / sizeof rows[0]);
-	cr_expect_lt(clock_now() - began, 5 * USEC_S);
 }
 
 Test(client, silence_ends_with_the_patience_of_its_step)
@@ -465,29 +464,30 @@ Test(client, silence_ends_with_the_patience_of_its_step)
 			"4.4.2"},
 		{SCRIPT(SAID_DATA, "wait"), CLIENT_UNSURE, CLIENT_BY_HOST, CLIENT_END, 0, "4.4.2"},
 	};
-	usec *each = &target.patience.greeting;
-	for (size_t i = 0; i < 8; i++)
-		each[i] = 100 * USEC_MS;
-	usec began = clock_now();
-	expect_refusals(rows, sizeof rows / sizeof rows[0]);
-	cr_expect_lt(clock_now() - began, 3 * USEC_S);
+	usec *const steps[] = {&target.patience.greeting, &target.patience.hello,
+		&target.patience.mail, &target.patience.rcpt, &target.patience.data,
+		&target.patience.end};
+
+	/* The step that is silent alone has little of it, so that the others may be slow. */
+	for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+		*steps[i] = 100 * USEC_MS;
+		expect_refusals(&rows[i], 1);
+		*steps[i] = USEC_NEVER;
+	}
 }
 
 Test(client, bytes_that_trickle_in_do_not_extend_the_patience)
 {
 	target.patience.rcpt = 100 * USEC_MS;
-	usec began = clock_now();
-	deliver(SCRIPT(SAID_MAIL, "< RCPT*",
-		"drip 250 a reply that takes its time and then some more, byte by byte", "wait"));
+	deliver(SCRIPT(SAID_MAIL, "< RCPT*", "trickle"));
 	expect_result(&to[0].result, CLIENT_DEFERRED, CLIENT_BY_HOST, CLIENT_RCPT, 0, "4.4.2");
-	cr_expect_lt(clock_now() - began, USEC_S);
 }
 
 Test(client, a_slow_host_within_its_patience_is_served)
 {
 	cr_expect_eq(deliver(SCRIPT("drip 220 there.test", "< EHLO*", "drip 250 there.test",
 			     "< MAIL*", "drip 250 ok", "< RCPT*", "drip 250 ok", "< DATA",
-			     "drip 354 go on", "text", "drip 250 stored", "< QUIT", "wait")),
+			     "drip 354 go on", "text", "drip 250 stored", "< QUIT")),
 		ST_OK);
 	expect_delivered(0);
 }
@@ -496,10 +496,8 @@ Test(client, one_message_has_one_time_for_all)
 {
 	target.patience.transaction = 150 * USEC_MS;
 	recipients_are(8);
-	usec began = clock_now();
-	deliver(SCRIPT(SAID_MAIL, "< RCPT*", "pause", "> 250 ok", "< RCPT*", "pause", "> 250 ok",
-		"< RCPT*", "pause", "> 250 ok", "< RCPT*", "pause", "> 250 ok", "< RCPT*", "wait"));
-	cr_expect_lt(clock_now() - began, USEC_S);
+	deliver(SCRIPT(SAID_MAIL, "< RCPT*", "drip 250 ok", "< RCPT*", "drip 250 ok", "< RCPT*",
+		"drip 250 ok", "< RCPT*", "drip 250 ok", "< RCPT*", "wait"));
 	for (int i = 0; i < 8; i++)
 		cr_expect_eq(to[i].result.outcome, CLIENT_DEFERRED);
 }
@@ -520,11 +518,11 @@ Test(client, a_hosts_words_are_short_and_printable)
 
 Test(client, a_host_that_is_not_there_is_told)
 {
-	meet(SCRIPT("wait"));
-	fake_host_end(&host);
-	client_close(&talk);
+	int held = fake_host_reserve(&target.at);
+
 	cr_expect_eq(client_open(&target, &a, &talk, &why), ST_CLOSED);
 	expect_result(&why, CLIENT_DEFERRED, CLIENT_BY_HOST, CLIENT_CONNECTING, 0, "4.4.1");
+	close(held);
 }
 
 Test(client, an_outbound_address_of_somebody_else_is_our_fault)

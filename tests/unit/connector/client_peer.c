@@ -13,6 +13,7 @@
 static const char sink[] = "/usr/sbin/smtp-sink";
 static char dumps[] = "/tmp/pennypost-sink-XXXXXX";
 static pid_t running;
+static int held = -1; /* its port */
 
 static void begin(void)
 {
@@ -29,6 +30,9 @@ static void stop(void)
 		waitpid(running, NULL, 0);
 	}
 	running = 0;
+	if (held >= 0)
+		close(held);
+	held = -1;
 }
 
 /* The next file of the folder, which is removed, in a static buffer; NULL when there is none. */
@@ -61,7 +65,7 @@ static void end(void)
 	hand_over_end();
 }
 
-TestSuite(client_peer, .init = begin, .fini = end);
+TestSuite(client_peer, .init = begin, .fini = end, .timeout = 300);
 
 static bool is_up(void)
 {
@@ -77,7 +81,7 @@ static void start(const char *option, const char *value)
 {
 	char at[40], dump[200];
 
-	close(fake_host_listen(&target.at)); /* a port that is free now */
+	held = fake_host_reserve(&target.at);
 	snprintf(at, sizeof at, "127.0.0.1:%u", target.at.port);
 	snprintf(dump, sizeof dump, "%s/message.", dumps);
 	char *const args[] = {(char[]){"smtp-sink"}, (char[]){"-u"}, (char[]){"nobody"},
@@ -92,7 +96,7 @@ static void start(const char *option, const char *value)
 		execv(sink, args);
 		_exit(127);
 	}
-	for (int i = 0; i < 200 && !is_up(); i++)
+	while (!is_up())
 		task_sleep(10 * USEC_MS);
 }
 

@@ -10,6 +10,7 @@
 #include <openssl/pem.h>
 #include <openssl/x509v3.h>
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -73,6 +74,13 @@ static bool drips(stream *s, const char *line)
 	return stream_write(s, S("\r\n")) == ST_OK && stream_flush(s) == ST_OK;
 }
 
+static bool trickles(stream *s)
+{
+	while (stream_write(s, S("2")) == ST_OK && stream_flush(s) == ST_OK)
+		task_sleep(5 * USEC_MS);
+	return true;
+}
+
 static bool says_for_ever(stream *s, const char *words)
 {
 	while (stream_write(s, slice_z(words)) == ST_OK)
@@ -87,6 +95,36 @@ static bool waits(stream *s)
 	while (stream_some(s, 1000, &bytes) == ST_OK)
 		;
 	return true;
+}
+
+static bool hears_some(stream *s)
+{
+	slice bytes;
+
+	return stream_some(s, 1000, &bytes) == ST_OK;
+}
+
+static void *move_the_clock(void *over)
+{
+	while (!atomic_load((atomic_bool *)over)) {
+		clock_advance(USEC_S);
+		usleep(1000);
+	}
+	return NULL;
+}
+
+/* The end of the other side is heard with an old moment in mind, which no advance brings near. */
+static bool is_late(stream *s)
+{
+	pthread_t mover;
+	atomic_bool over = false;
+
+	stream_patience(s, USEC_NEVER, 0, 0);
+	cr_assert_eq(pthread_create(&mover, NULL, move_the_clock, &over), 0);
+	bool ended = waits(s);
+	atomic_store(&over, true);
+	pthread_join(mover, NULL);
+	return ended;
 }
 
 static bool follow(struct fake_host *h, stream *s, const char *row)
@@ -111,8 +149,12 @@ static bool follow(struct fake_host *h, stream *s, const char *row)
 		return says_for_ever(s, "250-and so on and on\r\n");
 	if (!strcmp(row, "garbage"))
 		return says_for_ever(s, "250 and so on and on ");
-	if (!strcmp(row, "pause"))
-		return task_sleep(50 * USEC_MS) == ST_OK;
+	if (!strcmp(row, "trickle"))
+		return trickles(s);
+	if (!strcmp(row, "some"))
+		return hears_some(s);
+	if (!strcmp(row, "late"))
+		return is_late(s);
 	cr_expect_fail("no such row: %s", row);
 	return false;
 }
@@ -128,7 +170,7 @@ static stream *take(struct fake_host *h)
 		return NULL;
 	h->connections++;
 	cr_assert_eq(stream_open(fd, fd, &s), ST_OK);
-	stream_patience(s, 10 * USEC_S, 0, 0);
+	stream_patience(s, USEC_NEVER, 0, 0);
 	return s;
 }
 
@@ -138,6 +180,7 @@ static void *run(void *host)
 	stream *s = take(h);
 
 	for (const char **row = h->script; s && *row && !h->stopped; row++) {
+		atomic_store(&h->doing, *row);
 		if (!strcmp(*row, "next")) {
 			stream_close(&s);
 			s = take(h);
@@ -149,18 +192,27 @@ static void *run(void *host)
 	return NULL;
 }
 
-int fake_host_listen(net_address *at)
+int fake_host_reserve(net_address *at)
 {
 	struct sockaddr_storage here = {0};
 	struct sockaddr_in *in = (struct sockaddr_in *)&here;
 	socklen_t size = sizeof *in;
-	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0), on = 1;
 
 	in->sin_family = AF_INET;
 	in->sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-	cr_assert(fd >= 0 && bind(fd, (struct sockaddr *)in, size) == 0 && listen(fd, 16) == 0);
+	cr_assert(fd >= 0 && setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on) == 0 &&
+		  bind(fd, (struct sockaddr *)in, size) == 0);
 	cr_assert_eq(getsockname(fd, (struct sockaddr *)in, &size), 0);
 	net_address_of(&here, at);
+	return fd;
+}
+
+int fake_host_listen(net_address *at)
+{
+	int fd = fake_host_reserve(at);
+
+	cr_assert_eq(listen(fd, 16), 0);
 	return fd;
 }
 

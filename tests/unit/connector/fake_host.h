@@ -8,7 +8,8 @@
      "tls"           TLS handshake             "next"        hangs up and takes the next connection
      "wait"          hears until the other side ends         "drip 250 words" a line, byte by byte
      "flood"         says 250-.. lines for ever "garbage"     says bytes without a line end for ever
-     "pause"         says nothing for 50 ms
+     "trickle"       the same, a byte in 5 ms   "some"        hears any octets, a TLS hello for one
+     "late"          moves the clock, which is virtual then, on and on until the other side ends
 
    A row that finds something else than it wants ends the script. */
 #ifndef PENNYPOST_UNIT_CONNECTOR_FAKE_HOST_H
@@ -23,6 +24,7 @@ struct fake_host {
 	net_address at;
 	const char *script[80]; /* the rows, which are lent */
 	const tls_server *tls;
+	_Atomic(const char *) doing; /* the row it is at */
 	/* What it has seen; to be read after fake_host_end. */
 	const char *stopped; /* the row that did not go well, NULL = all did */
 	char line[1100];     /* the last line heard */
@@ -33,6 +35,9 @@ struct fake_host {
 	unsigned long thread;
 };
 
+/* A socket on a port of loopback that is held and refuses connections, until the caller closes it or
+   listens. Another process may listen there meanwhile, if it asks for the port by SO_REUSEADDR. */
+int fake_host_reserve(net_address *at);
 /* A listening socket on loopback. */
 int fake_host_listen(net_address *at);
 /* Listens and follows the script, whose list of rows is copied. What *h held before is given back.

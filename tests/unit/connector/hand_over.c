@@ -53,7 +53,7 @@ void hand_over_begin(void)
 	client_patience_set(&target.patience);
 	usec *each = &target.patience.connect;
 	for (size_t i = 0; i < sizeof target.patience / sizeof(usec); i++)
-		each[i] = 3 * USEC_S;
+		each[i] = USEC_NEVER;
 	target.host = S("there.test");
 	message = (struct client_message){.sender = S("me@us.test"), .to = to, .source = source};
 	source_gives = ST_OK;

@@ -14,7 +14,7 @@
 
 extern arena a;
 extern struct fake_host host;
-extern struct client_target target;   /* there.test, patience 3 s each */
+extern struct client_target target;   /* there.test, patience for ever */
 extern struct client_recipient to[8]; /* anna@there.test, ben@.., cleo@.., ... */
 extern struct client_message message; /* from me@us.test to one of them, HELLO_TEXT */
 extern struct client_result why;      /* of the opening */
