@@ -15,7 +15,8 @@ sql_schema = \
 	sql/schema/0013-route.sql \
 	sql/schema/0014-sharing.sql \
 	sql/schema/0015-sts.sql \
-	sql/schema/0016-queue-key.sql
+	sql/schema/0016-queue-key.sql \
+	sql/schema/0017-answered.sql
 sql_statements = \
 	sql/statement/acl.sql \
 	sql/statement/address_map.sql \

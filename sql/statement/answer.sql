@@ -2,10 +2,17 @@
 
 -- statement answer_set
 -- $2 mailbox, $3 subject, $4 text, $5 address for replies, $6 $7 from when until when. No row when there is no such mailbox.
-with owner as (
-	update mailbox set handling = handling | 2 where postoffice = $1::bigint and mailbox = $2::bigint returning name
-), told as (
-	delete from answered where postoffice = $1::bigint and mailbox = $2::bigint and kind = 0
+-- Locks as answer.h has them: each step waits for the one before by counting it.
+with told as (
+	delete from answered using (
+		select sender from answered where postoffice = $1::bigint and mailbox = $2::bigint and kind = 0
+		order by sender for update
+	) w where postoffice = $1::bigint and mailbox = $2::bigint and kind = 0 and answered.sender = w.sender
+	returning 1
+), owner as (
+	update mailbox set handling = handling | 2
+	where postoffice = $1::bigint and mailbox = $2::bigint and (select count(*) from told) >= 0
+	returning name
 ), made as (
 	insert into autoreply (postoffice, mailbox, subject, body, reply_to, starts, ends)
 	select $1::bigint, $2::bigint, $3::text, $4::text, $5::text, $6::timestamptz, $7::timestamptz from owner
@@ -18,14 +25,21 @@ select name from owner;
 select subject, body, reply_to, starts, ends from autoreply where postoffice = $1::bigint and mailbox = $2::bigint;
 
 -- statement answer_remove
-with gone as (
-	delete from autoreply where postoffice = $1::bigint and mailbox = $2::bigint returning mailbox
-), told as (
-	delete from answered where postoffice = $1::bigint and mailbox = $2::bigint and kind = 0
+with told as (
+	delete from answered using (
+		select sender from answered where postoffice = $1::bigint and mailbox = $2::bigint and kind = 0
+		order by sender for update
+	) w where postoffice = $1::bigint and mailbox = $2::bigint and kind = 0 and answered.sender = w.sender
+	returning 1
+), owner as (
+	update mailbox set handling = handling & ~2
+	where postoffice = $1::bigint and mailbox = $2::bigint and (select count(*) from told) >= 0
+		and exists (select from autoreply where postoffice = $1::bigint and mailbox = $2::bigint)
+	returning name
+), gone as (
+	delete from autoreply where postoffice = $1::bigint and mailbox = $2::bigint and exists (select from owner)
 )
-update mailbox m set handling = m.handling & ~2 from gone g
-where m.postoffice = $1::bigint and m.mailbox = g.mailbox
-returning m.name;
+select name from owner;
 
 -- statement answer_due
 -- $2 mailbox, $3 sender, $4 addresses the message names: the text of now; whether one of those is the mailbox's, whether the
@@ -58,4 +72,8 @@ with taken as (
 select 1 / (count(*) = cardinality($2::bigint[]))::int from taken;
 
 -- statement answered_sweep system
-delete from answered where until < now();
+-- What a delivery uses up just now is left to the next sweep.
+delete from answered using (
+	select postoffice, mailbox, kind, sender from answered where until < now() for update skip locked
+) w
+where (answered.postoffice, answered.mailbox, answered.kind, answered.sender) = (w.postoffice, w.mailbox, w.kind, w.sender);

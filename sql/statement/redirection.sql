@@ -15,9 +15,13 @@ select name from owner;
 select keep, array_to_string(targets, E'\n') from redirection where postoffice = $1::bigint and mailbox = $2::bigint;
 
 -- statement redirection_remove
-with gone as (
-	delete from redirection where postoffice = $1::bigint and mailbox = $2::bigint returning mailbox
+-- The mailbox first, as redirection_set has it.
+with owner as (
+	update mailbox set handling = handling & ~1
+	where postoffice = $1::bigint and mailbox = $2::bigint
+		and exists (select from redirection where postoffice = $1::bigint and mailbox = $2::bigint)
+	returning name
+), gone as (
+	delete from redirection where postoffice = $1::bigint and mailbox = $2::bigint and exists (select from owner)
 )
-update mailbox m set handling = m.handling & ~1 from gone g
-where m.postoffice = $1::bigint and m.mailbox = g.mailbox
-returning m.name;
+select name from owner;

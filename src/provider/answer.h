@@ -1,6 +1,10 @@
 /* What a mailbox answers by itself (A29, A34): the owner's text between two moments, and who has been told
    already. One sender hears it once in a period, whichever worker takes his mail: the right to answer is
-   used up in the transaction that stores the answer (deliver.h). */
+   used up in the transaction that stores the answer (deliver.h).
+
+   Locks, in this order in every transaction: rows of `answered` by mailbox, kind and sender; the mailbox; its
+   answer. A delivery uses up rights before it counts what mailboxes hold, so whoever sets an answer forgets
+   who was told before he touches the mailbox. Housekeeping waits for nobody. */
 #ifndef PENNYPOST_PROVIDER_ANSWER_H
 #define PENNYPOST_PROVIDER_ANSWER_H
 

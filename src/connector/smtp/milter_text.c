@@ -83,7 +83,7 @@ static const char *show_body(conversation *c, struct incoming *in, struct milter
 static status open_bodies(struct smtp *s, struct incoming *in, struct edits *e)
 {
 	e->new_body = true;
-	e->scan.repair = true;
+	e->scan.repair = s->parameters.body != BODY_BINARYMIME; /* which has no lines to mend (RFC 3030) */
 	e->body = arena_new_array(&s->mail, (size_t)in->delivery.n, sizeof *e->body);
 	for (int i = 0; i < in->delivery.n; i++)
 		TRY(blob_writer_open(in->delivery.parts[i].postoffice, &e->body[i]));
@@ -290,6 +290,8 @@ static const char *replace_body(struct incoming *in, struct edits *e)
 		e->body[i] = NULL;
 	}
 	in->scan.nul |= e->scan.nul;
+	in->scan.bare_cr |= e->scan.bare_cr && !e->scan.repair;
+	in->scan.bare_lf |= e->scan.bare_lf && !e->scan.repair;
 	in->scan.eight_bit |= e->scan.eight_bit;
 	if (e->scan.line_longest > in->scan.line_longest)
 		in->scan.line_longest = e->scan.line_longest;

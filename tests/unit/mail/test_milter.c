@@ -1,6 +1,7 @@
 /* Packets of the milter protocol, and headers that milters edit. */
 #include "same.h"
 
+#include "base/utf8.h"
 #include "mail/milter.h"
 #include "mail/milter_header.h"
 
@@ -339,6 +340,32 @@ Test(milter_header, lines_stay_below_998)
 				seen += line.at[i] == 'x';
 		}
 		cr_expect_eq(seen, blanks ? sizeof value - sizeof value / 7 : sizeof value);
+	}
+	arena_release(&a);
+}
+
+/* Characters of two, three and four octets, each way they may meet the end of a line. */
+Test(milter_header, lines_break_between_characters)
+{
+	static const char *const letters[] = {"\xc3\xa4", "\xe2\x82\xac", "\xf0\x9f\x93\xae"};
+	arena a = ARENA_INIT;
+
+	for (int i = 0; i < 12; i++) {
+		milter_header h = opened(S(""), &a);
+		text value = TEXT_INIT;
+		slice rest, line;
+
+		for (int k = 0; k < i % 4; k++)
+			text_add_char(&value, 'x');
+		while (value.size < 3000)
+			text_add_z(&value, letters[i / 4]);
+		cr_assert_eq(milter_header_add(&h, S("N"), text_slice(&value), false), ST_OK);
+		rest = milter_header_text(&h, false);
+		while (slice_take(&rest, '\n', &line) && line.size > 0) {
+			cr_assert_leq(line.size, 999, "%d", i);
+			cr_assert(utf8_valid(line), "%d", i);
+		}
+		text_free(&value);
 	}
 	arena_release(&a);
 }

@@ -8,6 +8,7 @@ unit_memory_SOURCES = \
 	tests/unit/memory/settings.c \
 	tests/unit/memory/sasl.c \
 	tests/unit/memory/leads.c tests/unit/provider/leads.c tests/unit/provider/leads.h \
+	tests/unit/provider/handling.c \
 	tests/unit/memory/reader.c \
 	$(reader_tests)
 unit_memory_LDADD = $(floor_talk_memory) $(CRITERION_LIBS)

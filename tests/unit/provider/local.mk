@@ -22,6 +22,7 @@ unit_store_pg_SOURCES = \
 	tests/unit/provider/dkim_key.c \
 	tests/unit/provider/greylist.c \
 	tests/unit/provider/leads.c tests/unit/provider/leads.h tests/unit/provider/leads_pg.c \
+	tests/unit/provider/handling.c tests/unit/provider/handling_pg.c \
 	tests/unit/provider/office.c
 unit_store_pg_LDADD = $(floor_provider) $(CRITERION_LIBS)
 
