@@ -1,5 +1,6 @@
 /* Opening, and the watch: one task per process that asks every second what changed elsewhere, writes
-   out traces, renews the node's number and looks every minute whether the database is still durable. */
+   out traces, renews the node's number and looks now and then (db_check_every) whether the database
+   is still durable. */
 #include "provider/provider.h"
 
 #include "base/log.h"
@@ -23,7 +24,6 @@
 
 #define TURN USEC_S
 #define RENEW_EVERY (10 * USEC_S)
-#define CHECK_EVERY (60 * USEC_S)
 #define SILENCE_MOST (3 * USEC_S) /* of the database, before it counts as away */
 #define HOOKS 8
 #define NO_TENANT INT64_C(1) /* no post office has this id: base/id.h starts in 2020 */
@@ -203,7 +203,7 @@ static void turn(usec *renewed, usec *checked)
 	trace_flush();
 	if (now - *renewed >= RENEW_EVERY && node_renew() != ST_BUSY)
 		*renewed = now;
-	if (now - *checked >= CHECK_EVERY && check_all() != ST_BUSY)
+	if (now - *checked >= setting_number(S_db_check_every, NULL) && check_all() != ST_BUSY)
 		*checked = now;
 	task_deadline(before);
 }

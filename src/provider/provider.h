@@ -31,7 +31,7 @@ status provider_open(const struct provider_conf *c);
 /* Nobody may be inside any more. Settings stay readable as they were. */
 void provider_close(void);
 
-/* The database answers and is durable (checked at start and every minute, R1); for SMTP's 421 and
+/* The database answers and is durable (checked at start and each db_check_every, R1); for SMTP's 421 and
    for /readyz. Does not wait. `why` (static) tells what is wrong. */
 bool provider_healthy(const char **why);
 /* A real round trip: for /readyz. */

@@ -24,7 +24,7 @@ MODEL_OPERATIONS = 100000
 model: $(fault_programs)
 	PENNYPOST_TOP_SRCDIR='$(abs_top_srcdir)' $(srcdir)/tests/fault/model --operations $(MODEL_OPERATIONS)
 faults: $(fault_programs) $(fault_shim)
-	PENNYPOST_TOP_SRCDIR='$(abs_top_srcdir)' $(srcdir)/tests/fault/starts --slow
+	PENNYPOST_TOP_SRCDIR='$(abs_top_srcdir)' $(srcdir)/tests/fault/starts
 	PENNYPOST_TOP_SRCDIR='$(abs_top_srcdir)' $(srcdir)/tests/fault/privileges
 	PENNYPOST_TOP_SRCDIR='$(abs_top_srcdir)' $(srcdir)/tests/fault/points
 	PENNYPOST_TOP_SRCDIR='$(abs_top_srcdir)' $(srcdir)/tests/fault/cut

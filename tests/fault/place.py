@@ -72,7 +72,7 @@ def process_status(pid):
 	return dict(line.split(":", 1) for line in lines)
 
 
-def wait_for(what, until, seconds=20.0, pause=0.02):
+def wait_for(what, until, seconds=120.0, pause=0.02):
 	end = time.monotonic() + seconds
 	while True:
 		got = until()
@@ -238,7 +238,7 @@ class Place:
 			self.supervisor.start()
 		self.await_service()
 
-	def await_service(self, seconds=20):
+	def await_service(self, seconds=120):
 		def ready():
 			if self.master.poll() is not None and not self.supervisor:
 				raise TimeoutError(f"the server ended with {self.master.returncode}:\n"
