@@ -32,11 +32,13 @@ class Line:
 		self.send(line.encode() + b"\r\n")
 		return self.answer()
 
-	def secure(self):
-		"""Goes on under TLS, any certificate; its octets are given back."""
+	def secure(self, version=None):
+		"""Goes on under TLS (of this version alone), any certificate; its octets are given back."""
 		context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
 		context.check_hostname = False
 		context.verify_mode = ssl.CERT_NONE
+		if version:
+			context.minimum_version = context.maximum_version = version
 		self.read.close()
 		self.s = context.wrap_socket(self.s)
 		self.read = self.s.makefile("rb")

@@ -107,7 +107,8 @@ class Place:
 			where = "/dev/shm" # fsync stays on, but costs nothing
 		self.dir = pathlib.Path(tempfile.mkdtemp(prefix="pennypost-fault.", dir=where))
 		self.dir.chmod(0o755)
-		self.pg_dir = self.dir / "pg"
+		# Under tests/with-pg.sh there is one already.
+		self.pg_dir = pathlib.Path(os.environ.get("PENNYPOST_TEST_PGDIR") or self.dir / "pg")
 		self.conf = self.dir / "pennypost.conf"
 		self.log_path = self.dir / "log"
 		self.environment = {k: v for k, v in os.environ.items() if not k.startswith("PENNYPOST_FAULT")}
