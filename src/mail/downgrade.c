@@ -191,8 +191,26 @@ static void step_in(downgrade *d, slice block)
 	arena_release(&a);
 }
 
+/* Whether it was handed over as internationalized mail. The newest field is the house's own, with blanks around the word. */
+static bool travelled(slice block)
+{
+	header_field f;
+	return header_find(block, S("Received"), &f) && slice_search(f.value, S(" with UTF8")) < f.value.size;
+}
+
+/* Whether the header of the message itself, `block`, is one to leave alone, and all below it. */
+static bool stays(const downgrade *d, slice block)
+{
+	return d->travelled_only && d->headers == 0 && !travelled(block);
+}
+
 static void header_ends(downgrade *d, slice block, text *out)
 {
+	if (stays(d, block)) {
+		text_add(out, block);
+		d->state = DOWNGRADE_REST;
+		return;
+	}
 	downgrade_header(block, out);
 	step_in(d, block);
 }
@@ -294,7 +312,7 @@ void downgrade_write(downgrade *d, slice piece, text *out)
 
 void downgrade_end(downgrade *d, text *out)
 {
-	if (d->state == DOWNGRADE_HEAD)
+	if (d->state == DOWNGRADE_HEAD && !stays(d, text_slice(&d->held)))
 		downgrade_header(text_slice(&d->held), out);
 	else
 		text_add(out, text_slice(&d->held));

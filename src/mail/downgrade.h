@@ -2,7 +2,10 @@
    as RFC 6858 describes it. Addresses beyond ASCII become an invalid one whose name tells the real
    one, domains A-labels, the subject encoded words; parameters and all other fields that cannot be
    shown are left out. Bodies stay as they are; the headers of MIME parts and of messages within are
-   treated too. A header that is not valid UTF-8 throughout is none of this kind and stays as it is. */
+   treated too. A header that is not valid UTF-8 throughout is none of this kind and stays as it is.
+   Headers had octets beyond ASCII long before that, and those messages are to come out as they went in:
+   `travelled_only` leaves all alone that did not come as internationalized mail, which the newest
+   Received field tells ("with UTF8SMTP..", RFC 6531 3.7.3 and 4.3). */
 #ifndef PENNYPOST_MAIL_DOWNGRADE_H
 #define PENNYPOST_MAIL_DOWNGRADE_H
 
@@ -18,6 +21,7 @@ typedef struct downgrade {
 	text held;         /* the header so far, or the start of a line */
 	size_t line;       /* where its last line begins, in a header */
 	bool in_line;      /* of a body: its start has gone by */
+	bool travelled_only;
 	int depth, headers;
 	struct {
 		char at[DOWNGRADE_BOUNDARY];

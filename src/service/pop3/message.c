@@ -143,7 +143,7 @@ static status send_rest(struct sending *s, status kind)
 	return kind;
 }
 
-/* RFC 6856 2.1: who did not say UTF8 is shown none in headers. */
+/* RFC 6856 2.1: who did not say UTF8 is shown no internationalized mail. */
 static bool wants_ascii(const conversation *c)
 {
 	struct setting_at at = pop3_at(c);
@@ -175,6 +175,7 @@ static status send_body(conversation *c, const struct drop_item *item, struct se
 	/* One deadline per request, moved on by what the client takes. */
 	stream_pace(c->stream, setting_number(S_pop3_idle_patience, NULL), 1024);
 	s->ascii = wants_ascii(c);
+	s->surrogate.travelled_only = true;
 	status kind = each_piece(&pop3_of(c)->drop, item, s);
 	kind = send_rest(s, kind);
 	if (kind == ST_LIMITED && s->top.full)

@@ -4,9 +4,11 @@
 
 #include "mail/downgrade.h"
 
+static bool travelled_only;
+
 static text feed(slice input, size_t first, size_t step)
 {
-	downgrade d = {0};
+	downgrade d = {.travelled_only = travelled_only};
 	text out = TEXT_INIT;
 
 	downgrade_write(&d, slice_until(input, first), &out);
@@ -47,6 +49,16 @@ Test(downgrade, leaves_ascii_headers_as_they_are)
 Test(downgrade, leaves_headers_that_are_not_utf8_as_they_are)
 {
 	stays(S("Subject: gr\374n \303\274\r\nX: \200\r\n\r\nBody\r\n"));
+}
+
+Test(downgrade, leaves_what_did_not_travel_as_internationalized_mail)
+{
+	travelled_only = true;
+	stays(S("Subject: gr\303\274n"));
+	stays(S("Received: from a by b with ESMTPS id 1; now\r\nReceived: from a by b with UTF8SMTP id 1; now\r\n"
+		"Subject: gr\303\274n\r\nContent-Type: message/global\r\n\r\nSubject: gr\303\274n\r\n\r\nx\r\n"));
+	becomes(S("X: y\r\nReceived: from a by b\r\n with UTF8SMTPSA id 1; now\r\nSubject: gr\303\274n \303\244\r\n"),
+		S("X: y\r\nReceived: from a by b\r\n with UTF8SMTPSA id 1; now\r\nSubject: =?UTF-8?B?Z3LDvG4gw6Q=?=\r\n"));
 }
 
 Test(downgrade, encodes_the_subject)
