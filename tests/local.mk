@@ -34,6 +34,7 @@ include tests/milter/local.mk
 include tests/limits/local.mk
 include tests/load/local.mk
 include tests/cli/local.mk
+include tests/upgrade/local.mk
 EXTRA_DIST += tests/quickstart/run
 include tests/web/local.mk
 

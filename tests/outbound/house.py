@@ -52,8 +52,8 @@ class House:
 			raise RuntimeError(f"pennypost {' '.join(map(str, words))}: {got.stdout}{got.stderr}")
 		return json.loads(got.stdout) if got.stdout.strip() else None
 
-	def prepare(self, settings, mailboxes):
-		"""A schema, settings, the post office demo with the domain demo.test and mailboxes in it."""
+	def configure(self):
+		"""The bootstrap file, a certificate and the folders."""
 		user = "nobody" if os.geteuid() == 0 else ""
 		folder = self.dir / "certificates"
 		(self.dir / "run").mkdir()
@@ -70,6 +70,10 @@ class House:
 		if user:
 			for path in ("run", "certificates", "certificates/default.key"):
 				shutil.chown(self.dir / path, user)
+
+	def prepare(self, settings, mailboxes):
+		"""All that, a schema, settings, the post office demo with the domain demo.test and mailboxes in it."""
+		self.configure()
 		self.pennypost("schema", "migrate")
 		for name, value in settings.items():
 			self.pennypost("settings", "set", name, str(value))
