@@ -15,7 +15,7 @@ endif
 
 contrib/systemd/pennypost.service: contrib/systemd/pennypost.service.in Makefile
 	$(AM_V_GEN)$(MKDIR_P) $(@D) && sed -e 's|@sbindir[@]|$(sbindir)|' \
-		-e 's|@sysconfdir[@]|$(sysconfdir)|' $(srcdir)/contrib/systemd/pennypost.service.in >$@
+		-e 's|@service_type[@]|$(service_type)|' -e 's|@service_watchdog[@]|$(service_watchdog)|' $(srcdir)/contrib/systemd/pennypost.service.in >$@
 contrib/systemd/pennypost.conf: contrib/systemd/pennypost.sysusers
 	$(AM_V_GEN)$(MKDIR_P) $(@D) && cp $(srcdir)/contrib/systemd/pennypost.sysusers $@
 
@@ -26,4 +26,3 @@ lint: $(BUILT_SOURCES)
 	$(srcdir)/contrib/lint $(FILES)
 clean-local:
 	rm -rf lint-silent
-AM_DISTCHECK_CONFIGURE_FLAGS = --with-systemdsystemunitdir='$${prefix}/lib/systemd/system'

@@ -36,6 +36,7 @@ include tests/load/local.mk
 include tests/cli/local.mk
 include tests/upgrade/local.mk
 EXTRA_DIST += tests/quickstart/run
+EXTRA_DIST += tests/quickstart/run tests/quickstart/readme
 include tests/web/local.mk
 
 dist_check_SCRIPTS += tests/statements.sh tests/floors.sh tests/docs.sh tests/private-pg.sh tests/with-pg.sh \

@@ -1,15 +1,14 @@
 #!/bin/sh
 # systemd understands every line of the unit. Skipped where there is no systemd.
 set -u
-top=${PENNYPOST_TOP_SRCDIR:-$(dirname "$0")/..}
-command -v systemd-analyze >/dev/null || exit 77
+unit=${PENNYPOST_TOP_BUILDDIR:?}/contrib/systemd/pennypost.service
+command -v systemd-analyze >/dev/null && [ -e "$unit" ] || exit 77
 dir=$(mktemp -d "${TMPDIR:-/tmp}/pennypost-test.XXXXXX") || exit 99
 trap 'rm -rf "$dir"' EXIT
 mkdir "$dir/sbin"
 printf '#!/bin/sh\n' >"$dir/sbin/pennypostd"
 chmod 755 "$dir/sbin/pennypostd"
-sed -e "s|@sbindir@|$dir/sbin|" -e 's|@sysconfdir@|/etc|' \
-	"$top/contrib/systemd/pennypost.service.in" >"$dir/pennypost.service"
+sed "s|^ExecStart=.*/sbin/|ExecStart=$dir/sbin/|" "$unit" >"$dir/pennypost.service"
 
 # What it says of other units of this machine is not ours; of ours it must say nothing.
 said=$(systemd-analyze verify --man=no --recursive-errors=no "$dir/pennypost.service" 2>&1)
