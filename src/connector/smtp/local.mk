@@ -1,6 +1,7 @@
 # SMTP: inbound, submission, outbound.
 noinst_LIBRARIES += libsmtp.a
 libsmtp_a_SOURCES = \
+	src/connector/smtp/ask.c \
 	src/connector/smtp/client.c \
 	src/connector/smtp/client.h \
 	src/connector/smtp/client_hello.c \

@@ -217,28 +217,6 @@ static status smtp_quit(conversation *c, slice rest)
 	return conversation_say(c, "221 2.0.0 Bye");
 }
 
-static status smtp_vrfy(conversation *c, slice rest)
-{
-	mail_address whom;
-	struct route route;
-	if (mail_address_parse(rest, &c->command, &whom) != ST_OK)
-		return smtp_idle(c, "252 2.5.0 Give a full address, or send mail and see");
-	status kind = address_lead(whom.local, whom.domain, 0, &c->command, &route);
-	if (kind == ST_OK)
-		return smtp_idle(c, arena_format(&c->command, "250 2.1.5 <%s>",
-					    conversation_safe(c, mail_address_text(&whom, &c->command)))
-				   .at);
-	conversation_bad(c);
-	return smtp_say_recipient(c, kind, 0, NULL);
-}
-
-static status smtp_expn(conversation *c, slice rest)
-{
-	(void)rest;
-	conversation_bad(c);
-	return conversation_say(c, "550 5.1.1 No mailing list of that name here");
-}
-
 static status smtp_help(conversation *c, slice rest)
 {
 	if (rest.size) {

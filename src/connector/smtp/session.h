@@ -139,6 +139,10 @@ status smtp_owns_sender(conversation *c);
 status smtp_owns_authors(conversation *c, slice from);
 bool smtp_in_networks(enum setting_id id, const net_address *who);
 
+/* ---- asking who an address is (ask.c) */
+status smtp_vrfy(conversation *c, slice rest);
+status smtp_expn(conversation *c, slice rest);
+
 /* ---- recipients (transaction.c) */
 /* Who the address is, or where it leads; kinds as of smtp_say_recipient, or r->refusal. */
 status smtp_lead(conversation *c, struct recipient *r);
