@@ -22,8 +22,8 @@ static const struct {
 	[DSN_RELAYED] = {"relayed", "Mail handed on",
 		"Your message was handed to another system for these recipients; that system sends no reports of success:",
 		""},
-	[DSN_EXPANDED] = {"expanded", "Mail passed on to the members of a group",
-		"Your message was passed on to the members of these groups:", ""},
+	[DSN_EXPANDED] = {"expanded", "Mail passed on to several recipients",
+		"Your message was passed on to several recipients each, in the place of:", ""},
 };
 
 /* One line of printable text; what is no UTF-8 and what controls terminals becomes '?'. */

@@ -24,7 +24,8 @@ enum queue_told { /* what the sender of a recipient here is told */
 	TOLD_EXPANDED, /* it is a group: its members have it, or are told of by themselves */
 	TOLD_FULL,
 	TOLD_DISABLED,
-	TOLD_ABSENT
+	TOLD_ABSENT,
+	TOLD_BIG
 };
 struct queue_recipient {
 	slice address;   /* as mail_address_text() gives it: for RCPT */

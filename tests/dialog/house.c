@@ -564,7 +564,7 @@ static void expect_body(struct words *w)
 static const char *told_word(const queue_entry *e)
 {
 	static const char *const words[] = {[TOLD_DELIVERED] = "delivered", [TOLD_EXPANDED] = "expanded",
-		[TOLD_FULL] = "full", [TOLD_DISABLED] = "disabled", [TOLD_ABSENT] = "absent"};
+		[TOLD_FULL] = "full", [TOLD_DISABLED] = "disabled", [TOLD_ABSENT] = "absent", [TOLD_BIG] = "big"};
 
 	return e->state == QUEUE_TELL ? words[e->told] : "nothing";
 }

@@ -25,20 +25,6 @@
 
 /* ---- opening and closing */
 
-static uint64_t most_for(const conversation *c)
-{
-	const struct smtp *s = smtp_of(c);
-	uint64_t most = UINT64_MAX;
-	for (int i = 0; i < s->n; i++) {
-		struct setting_at at = {s->recipients[i].route.postoffice,
-					s->recipients[i].address.domain, 0};
-		uint64_t own = (uint64_t)setting_number(S_smtp_message_most, &at);
-		if (own < most)
-			most = own;
-	}
-	return most;
-}
-
 static bool may_normalise(const conversation *c)
 {
 	return slice_same(setting_text(S_smtp_bare_line_ends, NULL), S("normalise")) &&
@@ -51,7 +37,7 @@ struct incoming *incoming_open(conversation *c)
 	struct incoming *in = memory_new(sizeof *in);
 	s->incoming = in;
 	in->scan.repair = may_normalise(c);
-	in->most = most_for(c);
+	in->most = s->most;
 	in->delivery.id = milter_message(c);
 	if (in->delivery.id == 0)
 		in->delivery.id = id_new();
@@ -111,7 +97,7 @@ static struct queue_recipient queued(struct smtp *s, const struct recipient *r)
 		.orcpt = orcpt_of(r, &s->mail),
 		.parked = r->remote && s->incoming->quarantined,
 		.delivered = !r->remote,
-		.told = r->told,
+		.told = r->dropped ? TOLD_EXPANDED : r->told,
 		.sender = r->sender,
 		.via = r->via,
 		.mailbox = r->by,
@@ -120,7 +106,9 @@ static struct queue_recipient queued(struct smtp *s, const struct recipient *r)
 
 static bool wants_word(const struct smtp *s, const struct recipient *r)
 {
-	return !r->remote && !r->dropped && (r->told || (r->dsn.notify & NOTIFY_SUCCESS)) && !s->sender.empty;
+	bool wants = r->dropped ? r->expands : r->told || (r->dsn.notify & NOTIFY_SUCCESS);
+
+	return wants && !r->remote && !s->sender.empty;
 }
 
 /* Recipients here whose sender wants to know that they have it (RFC 3461 5.2.3), or is to know that they have not. */
@@ -149,6 +137,17 @@ static bool doubled(const struct recipient *a, const struct recipient *b)
 	       (a->remote ? by_place(a, b) == 0 : a->route.mailbox == b->route.mailbox);
 }
 
+/* Where nobody is told in the end, there was nothing else to store. */
+static void drop_empty_parts(struct delivery *d)
+{
+	int kept = 0;
+
+	for (int i = 0; i < d->n; i++)
+		if (d->parts[i].n + d->parts[i].m > 0)
+			d->parts[kept++] = d->parts[i];
+	d->n = kept;
+}
+
 /* Sorts recipients by post office and place and makes one part per post office; several addresses of one
    mailbox are one entry. */
 void incoming_parts(conversation *c, struct incoming *in)
@@ -163,7 +162,7 @@ void incoming_parts(conversation *c, struct incoming *in)
 	const struct recipient *last = NULL;
 	for (int i = 0; i < s->n; i++) {
 		const struct recipient *r = &s->recipients[i];
-		if (r->dropped)
+		if (r->dropped && !r->expands)
 			continue;
 		if (!part || part->postoffice != r->route.postoffice) {
 			part = &in->delivery.parts[in->delivery.n++];
@@ -172,7 +171,7 @@ void incoming_parts(conversation *c, struct incoming *in)
 		} else if (last && doubled(r, last)) {
 			continue;
 		}
-		if (r->told)
+		if (r->told || r->dropped)
 			continue;
 		last = r;
 		if (r->remote) {
@@ -185,6 +184,7 @@ void incoming_parts(conversation *c, struct incoming *in)
 	}
 	for (int i = 0; i < in->delivery.n; i++)
 		add_told(c, &in->delivery.parts[i]);
+	drop_empty_parts(&in->delivery);
 	in->delivery.envelope = &in->envelope;
 }
 
@@ -662,6 +662,8 @@ status incoming_finish(conversation *c, struct incoming *in)
 		refusal = milter_text(c, in);
 	if (!refusal && in->dropped)
 		return drop_message(c, in);
+	if (!refusal && members_fit(c, in->scan.size) && incoming_parts_anew(c, in) != ST_OK)
+		refusal = smtp_delivery_reply(ST_BUSY);
 	if (!refusal && (in->quarantined || in->verdict.wish != DMARC_DO_NOTHING))
 		set_apart(s, in);
 	if (!refusal && put_in_front(c, in) != ST_OK)

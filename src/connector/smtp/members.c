@@ -167,7 +167,10 @@ status members_overflow(conversation *c, struct recipient *r)
 
 static enum queue_told told_of(status kind)
 {
-	return kind == ST_FULL ? TOLD_FULL : kind == ST_DENIED ? TOLD_DISABLED : TOLD_ABSENT;
+	return kind == ST_FULL      ? TOLD_FULL
+	       : kind == ST_DENIED  ? TOLD_DISABLED
+	       : kind == ST_TOO_BIG ? TOLD_BIG
+				    : TOLD_ABSENT;
 }
 
 static bool can_be_told(conversation *c)
@@ -406,6 +409,20 @@ bool members_look_again(conversation *c, uint64_t size)
 
 	for (int i = 0, n = smtp_of(c)->n; i < n; i++)
 		changed |= look_at(c, i, size);
+	return changed;
+}
+
+bool members_fit(conversation *c, uint64_t size)
+{
+	struct smtp *s = smtp_of(c);
+	bool changed = false;
+
+	for (int i = 0, n = s->n; i < n; i++) {
+		const struct recipient *r = &s->recipients[i];
+
+		if ((r->member || r->by != 0) && !r->remote && !r->told && !r->dropped && size > smtp_most_for(r))
+			changed |= (r->by != 0 && goes_back(s, i, size, &c->command)) || set_aside_now(c, i, ST_TOO_BIG);
+	}
 	return changed;
 }
 

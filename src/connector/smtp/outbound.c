@@ -291,13 +291,15 @@ static struct client_result told_word(enum queue_told told)
 {
 	switch (told) {
 	case TOLD_EXPANDED:
-		return own_word(CLIENT_DELIVERED, "2.1.5", S("passed on to the members of the group"));
+		return own_word(CLIENT_DELIVERED, "2.1.5", S("passed on to several recipients"));
 	case TOLD_FULL:
 		return own_word(CLIENT_FAILED, "5.2.2", S("the mailbox is full"));
 	case TOLD_DISABLED:
 		return own_word(CLIENT_FAILED, "5.2.1", S("the recipient is disabled"));
 	case TOLD_ABSENT:
 		return own_word(CLIENT_FAILED, "5.1.1", S("no such recipient here"));
+	case TOLD_BIG:
+		return own_word(CLIENT_FAILED, "5.2.3", S("the message is too big for this recipient"));
 	default:
 		return own_word(CLIENT_DELIVERED, "2.1.5", S("delivered to the mailbox"));
 	}

@@ -135,7 +135,7 @@ struct passing { /* one recipient, being worked off */
 
 struct target { /* of a mailbox that passes its mail on */
 	const struct recipient *of;
-	bool alone;        /* there is no other one, and no copy stays */
+	bool alone;        /* it leads to a single one, and no copy stays */
 	int copies;        /* that the mailbox sends to other systems with this message */
 	struct route full; /* the mailbox whose postmaster is written to */
 };
@@ -280,7 +280,10 @@ static status target_add(struct passing *p, struct target *t, slice target)
 		return ST_TOO_BIG;
 	if (found.n == 0)
 		return here_add(p, t, &to, &found.route, kind);
-	return members_may_post(p->c, &found) ? all_add(p, t, &to, &found) : ST_DENIED;
+	if (!members_may_post(p->c, &found))
+		return ST_DENIED;
+	t->alone = t->alone && found.n == 1;
+	return all_add(p, t, &to, &found);
 }
 
 /* The name under which it is known as one that passed a message on. */
@@ -326,6 +329,7 @@ static status mailbox_leads(struct passing *p, int at)
 	if (!reached && trouble == ST_LIMITED && !to.keep)
 		return ST_LIMITED;
 	p->all[at].dropped = reached && trouble == ST_OK && !to.keep; /* what misses somebody stays with the owner too */
+	p->all[at].expands = !t.alone && (of.dsn.notify & NOTIFY_SUCCESS);
 	return ST_OK;
 }
 
@@ -341,16 +345,10 @@ static void keep_one(struct passing *p)
 
 static status work_off(struct passing *p)
 {
-	int level = 0;
-
-	for (int at = 0, end = 1; at < p->n && level < PASSING_DEPTH; at++) {
-		if (at == end) {
-			end = p->n;
-			level++;
-		}
-		if (!p->all[at].remote && (p->all[at].route.handling & HANDLING_REDIRECT))
-			TRY(mailbox_leads(p, at));
-	}
+	for (int level = 0, at = 0; level < PASSING_DEPTH && at < p->n; level++)
+		for (int end = p->n; at < end; at++)
+			if (!p->all[at].remote && (p->all[at].route.handling & HANDLING_REDIRECT))
+				TRY(mailbox_leads(p, at));
 	keep_one(p);
 	return ST_OK;
 }

@@ -44,10 +44,25 @@ bool policy_knows_sender(conversation *c)
 
 /* ---- before the text */
 
+/* Who passes it on decides for those at other systems: a mailbox is a recipient itself, a group is not. */
+static bool is_asked(const struct recipient *r)
+{
+	return !r->remote || (r->member && r->named && r->by == 0);
+}
+
+static struct setting_at rules_of(const struct recipient *r)
+{
+	struct setting_at at = policy_at(r);
+
+	if (r->remote)
+		at.domain = r->named->domain;
+	return at;
+}
+
 /* How far a recipient's domain obeys. */
 static enum dmarc_policy most_of(const struct recipient *r)
 {
-	struct setting_at at = policy_at(r);
+	struct setting_at at = rules_of(r);
 	slice word = setting_text(S_dmarc_policy, &at);
 
 	return slice_same(word, S("reject"))       ? DMARC_REJECT
@@ -58,9 +73,9 @@ static enum dmarc_policy most_of(const struct recipient *r)
 /* Who obeys has to judge (V20). */
 static bool wants(const struct recipient *r)
 {
-	struct setting_at at = policy_at(r);
+	struct setting_at at = is_asked(r) ? rules_of(r) : (struct setting_at){0};
 
-	return !r->remote &&
+	return is_asked(r) &&
 	       (setting_on(S_verify_incoming_mail, &at) || most_of(r) != DMARC_DO_NOTHING);
 }
 
@@ -219,7 +234,7 @@ static bool is_trusted_chain(const arc_report *arc)
 
 static enum dmarc_policy obeyed(const struct recipient *r, enum dmarc_policy wish)
 {
-	enum dmarc_policy most = r->remote ? DMARC_DO_NOTHING : most_of(r);
+	enum dmarc_policy most = is_asked(r) ? most_of(r) : DMARC_DO_NOTHING;
 
 	return wish < most ? wish : most;
 }
@@ -227,7 +242,7 @@ static enum dmarc_policy obeyed(const struct recipient *r, enum dmarc_policy wis
 static bool all_refuse(const struct smtp *s, enum dmarc_policy wish)
 {
 	for (int i = 0; i < s->n; i++)
-		if (obeyed(&s->recipients[i], wish) != DMARC_REJECT)
+		if (s->recipients[i].by == 0 && obeyed(&s->recipients[i], wish) != DMARC_REJECT)
 			return false;
 	return s->n > 0;
 }

@@ -118,7 +118,7 @@ static bool may_answer(const struct recipient *r)
 {
 	struct setting_at at = {r->route.postoffice, r->address.domain, r->route.mailbox};
 
-	return !r->remote && (r->route.handling & HANDLING_ANSWER) && !r->route.postmaster &&
+	return !r->remote && !r->told && (r->route.handling & HANDLING_ANSWER) && !r->route.postmaster &&
 	       r->address.domain.size > 0 && setting_on(S_autoreply, &at);
 }
 

@@ -44,6 +44,7 @@ void smtp_reset(conversation *c)
 	s->parameters = (mail_parameters){0};
 	s->recipients = NULL;
 	s->n = s->room = s->surplus = s->remotes = s->members = 0;
+	s->most = 0;
 	s->counted = false;
 	policy_message_over(c);
 	milter_message_over(c);

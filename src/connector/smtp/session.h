@@ -36,6 +36,7 @@ struct recipient {
 	const mail_address *named; /* that group; NULL: himself */
 	enum queue_told told; /* nothing is delivered: the sender is told this word */
 	bool dropped;        /* its owner keeps no copy: others got it in its place */
+	bool expands;        /* should he keep none: the sender asked to hear that several have it */
 	/* Of a copy that a mailbox here passes on (passing.h): */
 	slice sender;        /* in the place of the message's; empty = that one */
 	slice via, via_key;  /* the address that was written to, and its key; empty = it is none */
@@ -90,6 +91,7 @@ struct smtp {
 	int n, room;
 	int remotes;             /* of them at other systems */
 	int members;             /* of them that the client did not name: a group's but for the first */
+	uint64_t most;           /* octets, by those that he named; 0: he named none yet */
 	bool counted;            /* they count for the sender's hour (T19) */
 	int surplus;             /* recipients refused as too many */
 	struct incoming *incoming;
@@ -144,6 +146,8 @@ status smtp_vrfy(conversation *c, slice rest);
 status smtp_expn(conversation *c, slice rest);
 
 /* ---- recipients (transaction.c) */
+/* The biggest message a recipient may have. */
+uint64_t smtp_most_for(const struct recipient *r);
 /* Who the address is, or where it leads; kinds as of smtp_say_recipient, or r->refusal. */
 status smtp_lead(conversation *c, struct recipient *r);
 /* Takes him into the message, or those he leads to. Kinds of passing_on(). */
@@ -165,6 +169,9 @@ status members_overflow(conversation *c, struct recipient *r);
 /* After a delivery that found no room: looks which of those that the client did not name have none for `size` octets,
    or are gone. True when that changed something and the rest can be delivered. */
 bool members_look_again(conversation *c, uint64_t size);
+/* The same of the text that came, before it is delivered: of those that the client did not name, who may have none of
+   `size` is told of, or his share stays with who passes it on. Who was named decides about the message. */
+bool members_fit(conversation *c, uint64_t size);
 /* The message has another sender: paths made for the old one are made anew, and what he would have been told of goes
    to the postmaster where this one cannot be told. ST_BUSY. */
 status members_new_sender(conversation *c);

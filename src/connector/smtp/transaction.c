@@ -188,7 +188,7 @@ static bool is_our_literal(const conversation *c, slice literal)
 	       smtp_in_networks(S_smtp_literal_addresses, &at);
 }
 
-static uint64_t most_for(const struct recipient *r)
+uint64_t smtp_most_for(const struct recipient *r)
 {
 	struct setting_at at = {r->route.postoffice, r->remote ? S("") : r->address.domain, 0};
 	return (uint64_t)setting_number(S_smtp_message_most, &at);
@@ -219,7 +219,7 @@ status smtp_lead(conversation *c, struct recipient *r)
 	if (kind == ST_FULL && !r->leads_to)
 		kind = members_overflow(c, r);
 	TRY(kind);
-	return size > most_for(r) ? ST_TOO_BIG : ST_OK;
+	return size > smtp_most_for(r) ? ST_TOO_BIG : ST_OK;
 }
 
 void smtp_add_recipient(struct smtp *s, const struct recipient *r)
@@ -321,6 +321,8 @@ status smtp_rcpt(conversation *c, slice rest)
 		return refuse_recipient(c, &r, kind == ST_LIMITED
 			? "450 4.7.1 The recipient passed on enough mail for one hour"
 			: "451 4.3.0 Recipient cannot be checked now; try again later");
+	uint64_t most = smtp_most_for(&r);
+	s->most = s->most == 0 || most < s->most ? most : s->most;
 	s->state = AT_RCPT;
 	return conversation_say(c, "250 2.1.5 Ok");
 }
