@@ -87,7 +87,10 @@ static const struct {
 	[MPO_DELIVERED] = {"delivered", "Folder entries made by delivery"},
 	[MPO_BYTES] = {"delivered_bytes", "Octets delivered"},
 	[MPO_READ] = {"read", "Message bodies handed to readers"},
-	[MPO_REFUSED] = {"refused", "Messages or recipients refused"},
+	[MPO_REFUSED] = {"refused", "Recipients refused, alone or with their message"},
+}, postoffice_latencies[MPL_COUNT] = {
+	[MPL_DELIVERY] = {"delivery_seconds", "From end of data to the answer"},
+	[MPL_LOGON] = {"logon_seconds", "Time a logon took that succeeded"},
 };
 
 typedef _Atomic int64_t cell;
@@ -97,11 +100,17 @@ struct slot {
 	cell bucket[L_COUNT][SERVICE_COUNT][BUCKETS + 1];
 };
 
+struct histogram {
+	cell took; /* microseconds */
+	cell bucket[BUCKETS + 1];
+};
+
 /* Open addressing; an id once written stays. Twice the entries wanted, so that searches end soon. */
 enum { PO_MOST = 4096, PO_PLACES = 2 * PO_MOST };
 struct postoffice {
 	cell id; /* 0 = free */
 	cell value[MPO_COUNT];
+	struct histogram latency[MPL_COUNT];
 };
 
 struct table {
@@ -161,18 +170,24 @@ void metric_add(enum metric m, enum service s, int64_t n)
 	count(&mine->value[m][service_of(m, s)], n);
 }
 
-void metric_time(enum metric m, enum service s, usec took)
+/* Counts what took so long: into the sum and into its bucket. */
+static void count_time(cell *sum, cell bucket[BUCKETS + 1], usec took)
 {
 	size_t b = 0;
 
-	assert(rows[m].kind == IS_LATENCY);
 	if (took < 0)
 		took = 0;
 	while (b < BUCKETS && took > buckets[b].most)
 		b++;
+	count(sum, took);
+	count(&bucket[b], 1);
+}
+
+void metric_time(enum metric m, enum service s, usec took)
+{
+	assert(rows[m].kind == IS_LATENCY);
 	s = service_of(m, s);
-	count(&mine->value[m][s], took);
-	count(&mine->bucket[latencies[m]][s][b], 1);
+	count_time(&mine->value[m][s], mine->bucket[latencies[m]][s], took);
 }
 
 static int64_t value_sum(enum metric m, enum service s)
@@ -242,67 +257,98 @@ void metric_postoffice(int64_t postoffice, enum metric_po m, int64_t n)
 	count(&postoffice_at(postoffice)->value[m], n);
 }
 
+void metric_postoffice_time(int64_t postoffice, enum metric_po_latency m, usec took)
+{
+	struct histogram *h = &postoffice_at(postoffice)->latency[m];
+
+	count_time(&h->took, h->bucket, took);
+}
+
+static const char *const kinds[] = {
+	[IS_COUNTER] = "counter", [IS_GAUGE] = "gauge", [IS_LATENCY] = "histogram"};
+
 static void print_head(text *to, const char *name, const char *kind, const char *help)
 {
 	text_format(to, "# TYPE pennypost_%s %s\n# HELP pennypost_%s %s\n", name, kind, name, help);
+	if (kind == kinds[IS_LATENCY])
+		text_format(to, "# UNIT pennypost_%s seconds\n", name);
 }
 
-/* service="smtp" and what else belongs between the braces, or nothing at all. */
-static void print_labels(text *to, const struct row *r, enum service s, const char *le)
+/* service="smtp" or nothing at all. */
+enum { LABEL_MOST = 48 };
+static void label_of(const struct row *r, enum service s, char to[LABEL_MOST])
 {
-	if (!r->by_service && !le)
-		return;
-	text_add_char(to, '{');
+	to[0] = '\0';
 	if (r->by_service)
-		text_format(to, "service=\"%s\"%s", services[s], le ? "," : "");
+		snprintf(to, LABEL_MOST, "service=\"%s\"", services[s]);
+}
+
+/* A sample's name with what stands between its braces, if anything does. */
+static void print_sample(
+	text *to, const char *name, const char *suffix, const char *label, const char *le)
+{
+	text_format(to, "pennypost_%s%s", name, suffix);
 	if (le)
-		text_format(to, "le=\"%s\"", le);
-	text_add_char(to, '}');
+		text_format(to, "{%s%sle=\"%s\"}", label, label[0] ? "," : "", le);
+	else if (label[0])
+		text_format(to, "{%s}", label);
 }
 
 static void print_plain(text *to, enum metric m, enum service s)
 {
 	const struct row *r = &rows[m];
+	char label[LABEL_MOST];
 
-	text_format(to, "pennypost_%s%s", r->name, r->kind == IS_COUNTER ? "_total" : "");
-	print_labels(to, r, s, NULL);
+	label_of(r, s, label);
+	print_sample(to, r->name, r->kind == IS_COUNTER ? "_total" : "", label, NULL);
 	text_format(to, " %lld\n", (long long)metric_value(m, s));
+}
+
+static void print_histogram(text *to, const char *name, const char *label,
+	const int64_t in_bucket[BUCKETS + 1], int64_t took)
+{
+	int64_t so_far = 0;
+
+	for (size_t b = 0; b <= BUCKETS; b++) {
+		so_far += in_bucket[b];
+		print_sample(to, name, "_bucket", label, b < BUCKETS ? buckets[b].label : "+Inf");
+		text_format(to, " %lld\n", (long long)so_far);
+	}
+	print_sample(to, name, "_count", label, NULL);
+	text_format(to, " %lld\n", (long long)so_far);
+	print_sample(to, name, "_sum", label, NULL);
+	text_format(to, " %lld.%06lld\n", (long long)(took / USEC_S), (long long)(took % USEC_S));
 }
 
 static void print_latency(text *to, enum metric m, enum service s)
 {
-	const struct row *r = &rows[m];
-	int64_t so_far = 0, took = value_sum(m, s);
+	int64_t in_bucket[BUCKETS + 1];
+	char label[LABEL_MOST];
 
-	for (size_t b = 0; b <= BUCKETS; b++) {
-		so_far += bucket_sum(m, s, b);
-		text_format(to, "pennypost_%s_bucket", r->name);
-		print_labels(to, r, s, b < BUCKETS ? buckets[b].label : "+Inf");
-		text_format(to, " %lld\n", (long long)so_far);
-	}
-	text_format(to, "pennypost_%s_count", r->name);
-	print_labels(to, r, s, NULL);
-	text_format(to, " %lld\npennypost_%s_sum", (long long)so_far, r->name);
-	print_labels(to, r, s, NULL);
-	text_format(to, " %lld.%06lld\n", (long long)(took / USEC_S), (long long)(took % USEC_S));
+	for (size_t b = 0; b <= BUCKETS; b++)
+		in_bucket[b] = bucket_sum(m, s, b);
+	label_of(&rows[m], s, label);
+	print_histogram(to, rows[m].name, label, in_bucket, value_sum(m, s));
 }
 
 static void print_row(text *to, enum metric m)
 {
-	static const char *const kinds[] = {
-		[IS_COUNTER] = "counter", [IS_GAUGE] = "gauge", [IS_LATENCY] = "histogram"};
 	const struct row *r = &rows[m];
 	void (*print)(text *, enum metric, enum service) =
 		r->kind == IS_LATENCY ? print_latency : print_plain;
 
 	print_head(to, r->name, kinds[r->kind], r->help);
-	if (r->kind == IS_LATENCY)
-		text_format(to, "# UNIT pennypost_%s seconds\n", r->name);
 	/* Work of no service shows only where there was some. */
 	if (!r->by_service || metric_value(m, SERVICE_NONE) != 0)
 		print(to, m, SERVICE_NONE);
 	for (int s = SERVICE_NONE + 1; s < SERVICE_COUNT && r->by_service; s++)
 		print(to, m, (enum service)s);
+}
+
+enum { FAMILY_MOST = 64 };
+static void family_of(const char *name, char to[FAMILY_MOST])
+{
+	snprintf(to, FAMILY_MOST, "postoffice_%s", name);
 }
 
 static void print_postoffice(text *to, const struct postoffice *p, enum metric_po m)
@@ -314,17 +360,49 @@ static void print_postoffice(text *to, const struct postoffice *p, enum metric_p
 			postoffice_rows[m].name, (long long)atomic_load(&p->id), (long long)value);
 }
 
-void metric_print(text *to, bool by_postoffice)
+static void print_postoffice_latency(
+	text *to, const struct postoffice *p, enum metric_po_latency m)
 {
-	char family[64];
+	const struct histogram *h = &p->latency[m];
+	int64_t in_bucket[BUCKETS + 1], whole = 0;
+	char family[FAMILY_MOST], label[LABEL_MOST];
 
-	for (int m = 0; m < M_COUNT; m++)
-		print_row(to, (enum metric)m);
-	for (int m = 0; m < MPO_COUNT && by_postoffice; m++) {
-		snprintf(family, sizeof family, "postoffice_%s", postoffice_rows[m].name);
-		print_head(to, family, "counter", postoffice_rows[m].help);
+	for (size_t b = 0; b <= BUCKETS; b++) {
+		in_bucket[b] = atomic_load(&h->bucket[b]);
+		whole += in_bucket[b];
+	}
+	if (whole == 0)
+		return;
+	family_of(postoffice_latencies[m].name, family);
+	snprintf(label, sizeof label, "postoffice=\"%lld\"", (long long)atomic_load(&p->id));
+	print_histogram(to, family, label, in_bucket, atomic_load(&h->took));
+}
+
+static void print_postoffices(text *to)
+{
+	char family[FAMILY_MOST];
+
+	for (int m = 0; m < MPO_COUNT; m++) {
+		family_of(postoffice_rows[m].name, family);
+		print_head(to, family, kinds[IS_COUNTER], postoffice_rows[m].help);
 		print_postoffice(to, &table->others, (enum metric_po)m);
 		for (int i = 0; i < PO_PLACES; i++)
 			print_postoffice(to, &table->postoffice[i], (enum metric_po)m);
 	}
+	for (int m = 0; m < MPL_COUNT; m++) {
+		family_of(postoffice_latencies[m].name, family);
+		print_head(to, family, kinds[IS_LATENCY], postoffice_latencies[m].help);
+		print_postoffice_latency(to, &table->others, (enum metric_po_latency)m);
+		for (int i = 0; i < PO_PLACES; i++)
+			print_postoffice_latency(
+				to, &table->postoffice[i], (enum metric_po_latency)m);
+	}
+}
+
+void metric_print(text *to, bool by_postoffice)
+{
+	for (int m = 0; m < M_COUNT; m++)
+		print_row(to, (enum metric)m);
+	if (by_postoffice)
+		print_postoffices(to);
 }

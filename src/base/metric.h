@@ -1,7 +1,7 @@
 /* Counters that all processes of one node share: a table in anonymous shared memory that the master
    maps before it forks; atomic adds, no locks. Rows of base/metrics.def: name, kind, help; a row may
-   be kept per service. A second table counts deliveries and bytes per post office (the first 4,096
-   seen; the rest are summed under post office 0). Without metric_share() (tests, command line) the
+   be kept per service. A second table counts and times per post office (the first 4,096 seen; the
+   rest are summed under post office 0). Without metric_share() (tests, command line) the
    table is private memory. */
 #ifndef PENNYPOST_BASE_METRIC_H
 #define PENNYPOST_BASE_METRIC_H
@@ -42,6 +42,10 @@ void metric_time(
 int64_t metric_value(enum metric m, enum service s); /* of a latency: how many were timed */
 enum metric_po { MPO_DELIVERED, MPO_BYTES, MPO_READ, MPO_REFUSED, MPO_COUNT };
 void metric_postoffice(int64_t postoffice, enum metric_po m, int64_t n);
+/* Latencies per post office, in the same buckets: for those who were told to keep them (setting
+   metrics_by_postoffice). */
+enum metric_po_latency { MPL_DELIVERY, MPL_LOGON, MPL_COUNT };
+void metric_postoffice_time(int64_t postoffice, enum metric_po_latency m, usec took);
 /* A gauge that dies with its owner: each process has a slot; the master clears the slot of a dead
    child, so that gauges of a killed worker do not stay. Counters and latencies stay. A process
    that never asks for a slot (the master) uses slot 0, which a child inherits until it asks. */

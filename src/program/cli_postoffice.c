@@ -2,6 +2,8 @@
 #include "program/cli_find.h"
 #include "program/cli_run.h"
 
+#include <inttypes.h>
+
 static const char *state_word(enum postoffice_state s)
 {
 	return s == POSTOFFICE_ENABLED ? "enabled" : "disabled";
@@ -9,8 +11,9 @@ static const char *state_word(enum postoffice_state s)
 
 static json_t *facts_of(const postoffice *p)
 {
-	return json_pack("{s:o,s:s,s:o,s:I,s:I,s:I}", "name", json_slice(p->name), "state",
-		state_word(p->state), "made", json_time(p->made), "mailboxes",
+	/* As text: many a reader of JSON keeps only 53 bits of a number. */
+	return json_pack("{s:o,s:o,s:s,s:o,s:I,s:I,s:I}", "name", json_slice(p->name), "number",
+		json_sprintf("%" PRId64, p->id), "state", state_word(p->state), "made", json_time(p->made), "mailboxes",
 		(json_int_t)p->mailboxes, "domains", (json_int_t)p->domains, "bytes",
 		(json_int_t)p->bytes);
 }
@@ -77,7 +80,7 @@ static status take_wanted(struct cli *c, const postoffice *p, void *arg)
 
 status cli_postoffice_show(struct cli *c)
 {
-	static const struct cli_column columns[] = {{"name", "post office"}, {"state", "state"},
+	static const struct cli_column columns[] = {{"name", "post office"}, {"number", "number"}, {"state", "state"},
 		{"mailboxes", "mailboxes"}, {"bytes", "size", SHOW_SIZE},
 		{"domain_names", "domains"}, {"made", "made"}, {NULL}};
 	postoffice *p;

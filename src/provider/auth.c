@@ -149,6 +149,14 @@ static void passed(const struct attempt *t, arena *a)
 	db_commit(&tx, NULL);
 }
 
+/* How long a client waited for us; what it took itself to answer is not in it. `who`: NULL where nobody was let in. */
+static void note_time(const struct auth_from *from, usec took, const struct identity *who)
+{
+	metric_time(M_logon_seconds, from->service, took);
+	if (who && setting_on(S_metrics_by_postoffice, NULL))
+		metric_postoffice_time(who->postoffice, MPL_LOGON, took);
+}
+
 /* ---- passwords */
 
 static void digest_of(slice hash, uint8_t to[AUTH_CACHE_KEY])
@@ -241,7 +249,7 @@ status auth_password_by(slice mechanism, slice name, slice password, const struc
 	usec since = clock_now();
 	status kind = by_password(mechanism, name, password, from, a, out);
 
-	metric_time(M_logon_seconds, from->service, clock_now() - since);
+	note_time(from, clock_now() - since, kind == ST_OK ? out : NULL);
 	return kind;
 }
 
@@ -301,12 +309,11 @@ static status fake_salt(slice name, arena *a, slice *salt)
 	return ST_OK;
 }
 
-status auth_scram_find(slice name, const struct auth_from *from, arena *a, struct auth_scram *out)
+static status scram_find(slice name, const struct auth_from *from, arena *a, struct auth_scram *out)
 {
 	struct attempt t;
 	struct scram_verifier v;
 
-	*out = (struct auth_scram){0};
 	TRY(find(name, from, a, &t));
 	if (auth_throttle_judge(&t.counts) != ST_OK)
 		return limited(&t);
@@ -326,6 +333,18 @@ status auth_scram_find(slice name, const struct auth_from *from, arena *a, struc
 	memcpy(out->server_key, v.server_key, SCRAM_KEY);
 	out->identity = t.who;
 	return ST_OK;
+}
+
+status auth_scram_find(slice name, const struct auth_from *from, arena *a, struct auth_scram *out)
+{
+	usec since = clock_now();
+
+	*out = (struct auth_scram){0};
+	status kind = scram_find(name, from, a, out);
+	out->took = clock_now() - since;
+	if (kind != ST_OK)
+		note_time(from, out->took, NULL);
+	return kind;
 }
 
 /* The client took its time and something changed meanwhile: is what it proved still true? */
@@ -366,15 +385,18 @@ status auth_scram_done(
 	const struct auth_scram *s, slice name, const struct auth_from *from, bool proven)
 {
 	arena a = ARENA_INIT;
+	usec since = clock_now();
 	status kind = scram_done(s, name, from, proven, &a);
+
 	arena_release(&a);
+	note_time(from, s->took + clock_now() - since, kind == ST_OK ? &s->identity : NULL);
 	return kind;
 }
 
 /* ---- APOP */
 
-status auth_apop(slice name, slice banner, slice digest, const struct auth_from *from, arena *a,
-	struct identity *out)
+static status by_digest(slice name, slice banner, slice digest, const struct auth_from *from,
+	arena *a, struct identity *out)
 {
 	struct attempt t;
 	slice secret = S("nobody");
@@ -392,4 +414,14 @@ status auth_apop(slice name, slice banner, slice digest, const struct auth_from 
 	passed(&t, a);
 	*out = t.who;
 	return ST_OK;
+}
+
+status auth_apop(slice name, slice banner, slice digest, const struct auth_from *from, arena *a,
+	struct identity *out)
+{
+	usec since = clock_now();
+	status kind = by_digest(name, banner, digest, from, a, out);
+
+	note_time(from, clock_now() - since, kind == ST_OK ? out : NULL);
+	return kind;
 }

@@ -50,6 +50,7 @@ struct auth_scram {
 	slice account;
 	uint64_t generation;
 	bool place_fresh;
+	usec took; /* by auth_scram_find */
 };
 status auth_scram_find(slice name, const struct auth_from *from, arena *a, struct auth_scram *out);
 status auth_scram_done(

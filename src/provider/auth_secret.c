@@ -5,6 +5,7 @@
 #include "base/clock.h"
 #include "base/encode.h"
 #include "base/log.h"
+#include "base/metric.h"
 #include "base/random.h"
 #include "base/secret.h"
 #include "provider/saslprep.h"
@@ -19,7 +20,6 @@
 #include <openssl/evp.h>
 #include <pthread.h>
 #include <pwd.h>
-#include <stdatomic.h>
 #include <stdio.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
@@ -32,8 +32,6 @@
 #define KEY 32
 #define NONCE 12
 #define TAG 16
-
-static atomic_uint_fast64_t hashed;
 
 /* ---- turns */
 
@@ -120,7 +118,7 @@ static status in_turn(status (*job)(void *), void *arg, int64_t memory)
 	status kind = gate_enter(t->g);
 	task_deadline(before);
 	if (kind == ST_OK) {
-		atomic_fetch_add(&hashed, 1);
+		metric_add(M_password_hashes, SERVICE_NONE, 1);
 		kind = task_offload(job, arg);
 		gate_leave(t->g);
 	} else if (kind == ST_TIMED_OUT && clock_now() < before) {
@@ -132,7 +130,7 @@ static status in_turn(status (*job)(void *), void *arg, int64_t memory)
 
 uint64_t auth_hash_count(void)
 {
-	return atomic_load(&hashed);
+	return (uint64_t)metric_value(M_password_hashes, SERVICE_NONE);
 }
 
 /* ---- argon2id */

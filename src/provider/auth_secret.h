@@ -30,7 +30,7 @@ status auth_hash_new(int64_t postoffice, slice password, arena *a, struct auth_s
 status auth_hash_check(slice hash, slice password);
 /* The hash was made with smaller parameters than the present settings ask for. */
 bool auth_hash_outdated(slice hash);
-/* Hashes computed by this process so far: for tests and the bench. */
+/* Hashes computed by this node so far: the metric password_hashes. */
 uint64_t auth_hash_count(void);
 
 /* The recoverable secret in the clear, in the arena; ST_ABSENT none kept, ST_BROKEN no key or not

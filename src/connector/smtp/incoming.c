@@ -572,6 +572,17 @@ static void trace_accepted(conversation *c, const struct incoming *in, const cha
 	}
 }
 
+static void note_time(const conversation *c, const struct incoming *in)
+{
+	usec took = clock_now() - in->began;
+
+	metric_time(M_delivery_seconds, c->service, took);
+	if (!setting_on(S_metrics_by_postoffice, NULL))
+		return;
+	for (int p = 0; p < in->delivery.n; p++)
+		metric_postoffice_time(in->delivery.parts[p].postoffice, MPL_DELIVERY, took);
+}
+
 static status accept_message(conversation *c, struct incoming *in, bool repeated)
 {
 	struct smtp *s = smtp_of(c);
@@ -586,7 +597,7 @@ static status accept_message(conversation *c, struct incoming *in, bool repeated
 	status kind = stream_flush(c->stream);
 	if (FAULT("smtp_after_250"))
 		return ST_CLOSED;
-	metric_time(M_delivery_seconds, c->service, clock_now() - in->began);
+	note_time(c, in);
 	if (repeated) {
 		metric_add(M_messages_repeated, c->service, 1);
 		trace_note(in->delivery.parts[0].postoffice, in->delivery.id, TRACE_REPEATED,
@@ -708,7 +719,7 @@ static status receive_text(conversation *c, struct incoming *in)
 		TRY(incoming_take(c, in));
 		if (hopeless(in)) {
 			c->closing = true;
-			conversation_say(c, "552 5.3.4 Message is far too big, closing");
+			smtp_refuse(c, "552 5.3.4 Message is far too big, closing");
 			return ST_TOO_BIG;
 		}
 	}
@@ -726,8 +737,9 @@ status smtp_data(conversation *c, slice rest)
 	const char *refusal = milter_data(c);
 	if (refusal) {
 		s->data_refused = true;
+		status said = smtp_refuse(c, refusal);
 		smtp_reset(c);
-		return smtp_refuse(c, refusal);
+		return said;
 	}
 	TRY(conversation_say(c, "354 End with a line holding a dot alone"));
 	struct incoming *in = incoming_open(c);

@@ -119,7 +119,7 @@ const net_address *smtp_client(const conversation *c);
 status smtp_say_recipient(conversation *c, status kind, uint64_t size, const struct route *route);
 const char *smtp_delivery_reply(status kind);  /* for what deliver_run gives besides ST_OK */
 const char *smtp_auth_reply(status kind);
-/* Counts and answers a refused recipient or message, and traces it. */
+/* Counts and answers a refused message, with the recipients it has, and traces it. */
 status smtp_refuse(conversation *c, const char *reply);
 
 /* Commands that do no work may not go on for ever (T20): answers with `reply`, or says goodbye. */

@@ -39,9 +39,23 @@ status smtp_say_recipient(conversation *c, status kind, uint64_t size, const str
 	}
 }
 
+static void count_refused(const conversation *c, bool later)
+{
+	metric_add(later ? M_messages_deferred : M_messages_refused, c->service, 1);
+}
+
+static void count_refused_of(const struct recipient *r)
+{
+	if (r->route.postoffice)
+		metric_postoffice(r->route.postoffice, MPO_REFUSED, 1);
+}
+
 status smtp_refuse(conversation *c, const char *reply)
 {
-	metric_add(reply[0] == '4' ? M_messages_deferred : M_messages_refused, c->service, 1);
+	const struct smtp *s = smtp_of(c);
+	count_refused(c, reply[0] == '4');
+	for (int i = 0; i < s->n; i++)
+		count_refused_of(&s->recipients[i]);
 	trace_note(0, 0, TRACE_REFUSED, "conversation=%s reply=%s", c->name, log_quote(slice_z(reply)));
 	return conversation_say(c, "%s", reply);
 }
@@ -264,7 +278,8 @@ static status refuse_recipient(conversation *c, const struct recipient *r, const
 	bool later = reply[0] == '4'; /* who comes again does no harm */
 	if (!later)
 		conversation_bad(c);
-	metric_add(later ? M_messages_deferred : M_messages_refused, c->service, 1);
+	count_refused(c, later);
+	count_refused_of(r);
 	trace_note(r->route.postoffice, 0, TRACE_REFUSED, "conversation=%s peer=%s from=%s recipient=%s reply=%s",
 		   c->name, net_address_text(smtp_client(c), &c->command).at,
 		   log_quote(mail_address_text(&smtp_of(c)->sender, &c->command)),
@@ -301,7 +316,8 @@ status smtp_rcpt(conversation *c, slice rest)
 		conversation_bad(c); /* harvesting ends like any other nonsense (T20) */
 		bool later = kind == ST_BUSY || kind == ST_FULL || kind == ST_TIMED_OUT ||
 			     kind == ST_LIMITED;
-		metric_add(later ? M_messages_deferred : M_messages_refused, c->service, 1);
+		count_refused(c, later);
+		count_refused_of(&r);
 		trace_note(0, 0, TRACE_REFUSED, "conversation=%s recipient=%s why=%s", c->name,
 			   log_quote(mail_address_text(&r.address, &c->command)),
 			   r.refusal ? log_quote(slice_z(r.refusal)) : status_name(kind));

@@ -311,13 +311,30 @@ static status sections_tell(conversation *c, const struct fetch *f, const struct
 	return ST_OK;
 }
 
-static void note_read(conversation *c, int64_t message)
+/* A text goes out, from its first octet: not only a header, and not the next piece of what is fetched in
+   pieces. */
+static bool hands_body(const struct fetch *f)
 {
-	const struct imap *i = imap_of(c);
+	for (int i = 0; i < f->sections_n; i++) {
+		const struct section *s = &f->sections[i];
+		bool is_text = s->kind == SECTION_ALL || s->kind == SECTION_TEXT;
 
+		if (is_text && !s->only_size && !(s->partial && s->from > 0))
+			return true;
+	}
+	return false;
+}
+
+static void count_read(const conversation *c)
+{
 	metric_add(M_messages_read, SERVICE_IMAP, 1);
-	metric_postoffice(i->who.postoffice, MPO_READ, 1);
-	trace_note(i->who.postoffice, message, TRACE_READ, "service=imap conversation=%s", c->name);
+	metric_postoffice(imap_of(c)->who.postoffice, MPO_READ, 1);
+}
+
+/* The trace tells of the first reading: programs that keep a copy fetch everything without a reader. */
+static void trace_read(const conversation *c, int64_t message)
+{
+	trace_note(imap_of(c)->who.postoffice, message, TRACE_READ, "service=imap conversation=%s", c->name);
 }
 
 static status message_tell(conversation *c, const struct fetch *f, uint32_t uid, const struct message_fact *fact,
@@ -363,7 +380,9 @@ static status message_tell(conversation *c, const struct fetch *f, uint32_t uid,
 	TRY(s);
 	t->inside = false;
 	if (seen && e->modseq == seen)
-		note_read(c, e->message);
+		trace_read(c, e->message);
+	if (hands_body(f))
+		count_read(c);
 	return stream_write(c->stream, S(")\r\n"));
 }
 

@@ -36,8 +36,16 @@ static void find_answer(slice method, const struct web_request *q, struct web_an
 		      "see /healthz, /readyz and /metrics");
 }
 
+/* The fault is the request's; who may not read something has asked well. */
+static bool is_bad(unsigned code)
+{
+	return code / 100 == 4 && code != MHD_HTTP_FORBIDDEN;
+}
+
 static enum MHD_Result send_answer(struct MHD_Connection *to, struct web_answer *answer)
 {
+	if (is_bad(answer->code))
+		metric_add(M_commands_bad, SERVICE_HTTP, 1);
 	struct MHD_Response *response = MHD_create_response_from_buffer(
 		answer->body.size, answer->body.at, MHD_RESPMEM_MUST_COPY);
 	text_free(&answer->body);

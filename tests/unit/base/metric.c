@@ -110,9 +110,9 @@ Test(metric, prints_work_of_no_service_where_there_was_some)
 {
 	text t = TEXT_INIT;
 
-	metric_add(M_deliveries, SERVICE_NONE, 1);
+	metric_add(M_tls_failures, SERVICE_NONE, 1);
 	metric_print(&t, false);
-	cr_expect(holds(&t, "\npennypost_deliveries_total{service=\"none\"} 1\n"));
+	cr_expect(holds(&t, "\npennypost_tls_failures_total{service=\"none\"} 1\n"));
 	cr_expect_not(holds(&t, "pennypost_commands_total{service=\"none\"}"));
 	text_free(&t);
 }
@@ -174,6 +174,34 @@ Test(metric, counts_post_offices_apart_and_the_late_ones_together)
 	cr_expect(holds(
 		&t, "\npennypost_postoffice_delivered_bytes_total{postoffice=\"4194304\"} 4711\n"));
 	text_free(&t);
+}
+
+Test(metric, times_post_offices_where_that_is_wanted)
+{
+	text with = TEXT_INIT, without = TEXT_INIT;
+
+	metric_postoffice_time(7, MPL_DELIVERY, 3 * USEC_MS);
+	metric_postoffice_time(7, MPL_DELIVERY, 40 * USEC_MS);
+	metric_postoffice_time(8, MPL_LOGON, 61 * USEC_S);
+	metric_print(&with, true);
+	metric_print(&without, false);
+	static const char *const wanted[] = {
+		"# TYPE pennypost_postoffice_delivery_seconds histogram\n",
+		"# UNIT pennypost_postoffice_delivery_seconds seconds\n",
+		"\npennypost_postoffice_delivery_seconds_bucket{postoffice=\"7\",le=\"0.0025\"} 0\n",
+		"\npennypost_postoffice_delivery_seconds_bucket{postoffice=\"7\",le=\"0.005\"} 1\n",
+		"\npennypost_postoffice_delivery_seconds_bucket{postoffice=\"7\",le=\"+Inf\"} 2\n",
+		"\npennypost_postoffice_delivery_seconds_count{postoffice=\"7\"} 2\n",
+		"\npennypost_postoffice_delivery_seconds_sum{postoffice=\"7\"} 0.043000\n",
+		"\npennypost_postoffice_logon_seconds_bucket{postoffice=\"8\",le=\"60.0\"} 0\n",
+		"\npennypost_postoffice_logon_seconds_count{postoffice=\"8\"} 1\n",
+	};
+	for (size_t i = 0; i < sizeof wanted / sizeof *wanted; i++)
+		cr_expect(holds(&with, wanted[i]), "%s", wanted[i]);
+	cr_expect_not(holds(&with, "delivery_seconds_count{postoffice=\"8\"}"), "8 delivered nothing");
+	cr_expect_not(holds(&without, "postoffice"));
+	text_free(&with);
+	text_free(&without);
 }
 
 Test(metric, names_every_service)

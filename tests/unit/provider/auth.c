@@ -210,38 +210,6 @@ Test(auth, a_mechanism_not_taken_costs_what_a_wrong_password_costs)
 	cr_assert_eq(logon("anna", PASSWORD), ST_OK, "USER and PASS are no mechanism");
 }
 
-static int by_size(const void *x, const void *y)
-{
-	usec p = *(const usec *)x, q = *(const usec *)y;
-	return (p > q) - (p < q);
-}
-
-static usec time_of(const char *name)
-{
-	struct auth_from from = somewhere();
-	struct identity who;
-	usec since = clock_now();
-	cr_expect_eq(logon_from(&from, name, "wrong", &who), ST_DENIED);
-	return clock_now() - since;
-}
-
-/* Printed, not judged: a busy machine is no fault of ours. That the work is the same is counted
-   above. */
-Test(auth, tells_the_medians_of_known_and_unknown)
-{
-	usec known[9], unknown[9];
-	for (int i = 0; i < 9; i++) {
-		known[i] = time_of("anna");
-		unknown[i] = time_of("nobody");
-		store_sql("delete from throttle where position(int8send(%lld) in key) > 0",
-			(long long)po);
-	}
-	qsort(known, 9, sizeof known[0], by_size);
-	qsort(unknown, 9, sizeof unknown[0], by_size);
-	fprintf(stderr, "bench: wrong password %lld us, unknown name %lld us (medians of 9)\n",
-		(long long)known[4], (long long)unknown[4]);
-}
-
 /* ---- remembered logons */
 
 static int64_t asked(void) /* the time spent asking the database: it rises with every question */
