@@ -300,8 +300,8 @@ const struct cli_command cli_commands[] = {
 				"flags, i put messages in, k make folders below, x remove it, t mark as deleted, e expunge, a change rights"),
 			MAY("--deny", FLAG, "they are taken from what others give")},
 		"folder share anna@demo Work ben lrs",
-		"The rights are kept, and folders made below it later have them; mail programs are not shown the folders of "
-		"others yet."},
+		"Mail programs show it as Other Users/anna/Work. What is seen is so for all who read the folder. Folders "
+		"made below it later have its rights; messages count for its owner's quota."},
 	{"folder unshare", CLI_STORE, cli_folder_unshare, "Takes back what somebody was given, or denied, in a folder.",
 		{MAILBOX_ARGUMENT, NEED("NAME", TEXT, "the folder"), SHARED_WITH,
 			MAY("--deny", FLAG, "what was denied")},

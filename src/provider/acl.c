@@ -157,8 +157,10 @@ status acl_tree(int64_t postoffice, int64_t reader, arena *a, struct folder_row 
 		folder_read(&r, i, &given[i].f);
 		given[i].subscribed = row_bool(&r, i, 13);
 		given[i].rights = row_null(&r, i, 14) ? ACL_ALL : (unsigned)row_int(&r, i, 15);
-		if (!row_null(&r, i, 14))
-			given[i].f.name = acl_name(row_slice(&r, i, 14), given[i].f.name, a);
+		if (row_null(&r, i, 14))
+			continue;
+		given[i].f.name = acl_name(row_slice(&r, i, 14), given[i].f.name, a);
+		given[i].f.special = 0;
 	}
 	acl_grow(postoffice, reader, given, r.count, a, rows, n);
 	return ST_OK;

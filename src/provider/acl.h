@@ -68,7 +68,7 @@ status acl_again(int64_t postoffice, int64_t reader, int64_t folder, arena *a, s
 
 /* The reader's own tree (folder_tree) and, under the names he knows them by, the folders others share with him by
    ACL_LOOKUP, with his rights: in one round trip, which costs no more where nothing is shared. Rows tell by f.mailbox whose they
-   are. What is called as those of others are, and is his own, is left out. */
+   are; special uses are their owner's and not told. What is called as those of others are, and is his own, is left out. */
 status acl_tree(int64_t postoffice, int64_t reader, arena *a, struct folder_row **rows, int *n);
 
 /* "Other Users/anna/Work" apart; without a folder *name is empty, without an owner both are. False: it is one's own. */

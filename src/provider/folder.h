@@ -97,9 +97,13 @@ status folder_make(int64_t postoffice, int64_t mailbox, slice name, unsigned spe
    stay (RFC 9051). ST_ABSENT, ST_EXISTS (the new name, or that of a child), ST_INVALID (a folder below
    itself, or INBOX as the new name), ST_LIMITED (also when the name of a child would become too long or deep). */
 status folder_rename(int64_t postoffice, int64_t mailbox, slice from, slice to);
+/* The same of this very folder, which is not INBOX: ST_ABSENT when its name is another one's now. */
+status folder_rename_this(const folder *f, slice to);
 /* Its messages become expunged ones; children stay, and the name with them (folder_row). ST_ABSENT; ST_DENIED:
    INBOX, or a name that has children and no folder. */
 status folder_remove(int64_t postoffice, int64_t mailbox, slice name);
+/* The same of this very folder: ST_ABSENT when its name is another one's now. */
+status folder_remove_this(const folder *f);
 /* Names need no folder. Twice the same is ST_OK. ST_LIMITED: more than twice mailbox_folders_most. */
 status folder_subscribe(int64_t postoffice, int64_t mailbox, slice name, bool on);
 /* Sets all FOLDER_ bits of a folder. ST_ABSENT, ST_DENIED (another one has one of them). */

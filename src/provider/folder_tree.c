@@ -31,6 +31,7 @@ status folder_tree(int64_t postoffice, int64_t mailbox, arena *a, struct folder_
 struct turn {
 	int64_t postoffice, mailbox;
 	int64_t id;       /* of the folder meant, 0 = none */
+	int64_t only;     /* it must be this one; 0 = any */
 	slice from, name; /* canonical */
 	int64_t special;
 	bool on;
@@ -196,10 +197,12 @@ static status rename_in(struct turn *t, slice from, slice to, arena *a)
 			return ST_INVALID;
 	}
 	if (slice_same(t->from, S("INBOX")))
-		return inbox_rename(t, a);
+		return t->only ? ST_DENIED : inbox_rename(t, a);
 	status s = folder_find(t->postoffice, t->mailbox, t->from, a, &f);
 	if (s != ST_OK && s != ST_ABSENT)
 		return s;
+	if (t->only && (!f || f->id != t->only))
+		return ST_ABSENT;
 	if (slice_same(t->name, t->from))
 		return f ? ST_EXISTS : ST_ABSENT;
 	t->id = f ? f->id : 0;
@@ -207,14 +210,25 @@ static status rename_in(struct turn *t, slice from, slice to, arena *a)
 	return turn_settle(t, rename_once);
 }
 
-status folder_rename(int64_t postoffice, int64_t mailbox, slice from, slice to)
+static status rename_by(struct turn *t, slice from, slice to)
 {
-	struct turn t = {.postoffice = postoffice, .mailbox = mailbox};
 	arena a = ARENA_INIT;
-	status s = rename_in(&t, from, to, &a);
+	status s = rename_in(t, from, to, &a);
 
 	arena_release(&a);
 	return s;
+}
+
+status folder_rename(int64_t postoffice, int64_t mailbox, slice from, slice to)
+{
+	return rename_by(&(struct turn){.postoffice = postoffice, .mailbox = mailbox}, from, to);
+}
+
+status folder_rename_this(const folder *f, slice to)
+{
+	struct turn t = {.postoffice = f->postoffice, .mailbox = f->mailbox, .only = f->id};
+
+	return rename_by(&t, f->name, to);
 }
 
 /* ---- removing */
@@ -251,6 +265,8 @@ static status remove_in(struct turn *t, slice name, arena *a)
 	if (slice_same(t->name, S("INBOX")))
 		return ST_DENIED;
 	s = folder_find(t->postoffice, t->mailbox, t->name, a, &f);
+	if (t->only && (s == ST_ABSENT || (s == ST_OK && f->id != t->only)))
+		return ST_ABSENT;
 	if (s == ST_ABSENT)
 		return why_absent(t, a);
 	TRY(s);
@@ -260,14 +276,25 @@ static status remove_in(struct turn *t, slice name, arena *a)
 	return ST_OK;
 }
 
-status folder_remove(int64_t postoffice, int64_t mailbox, slice name)
+static status remove_by(struct turn *t, slice name)
 {
-	struct turn t = {.postoffice = postoffice, .mailbox = mailbox};
 	arena a = ARENA_INIT;
-	status s = remove_in(&t, name, &a);
+	status s = remove_in(t, name, &a);
 
 	arena_release(&a);
 	return s;
+}
+
+status folder_remove(int64_t postoffice, int64_t mailbox, slice name)
+{
+	return remove_by(&(struct turn){.postoffice = postoffice, .mailbox = mailbox}, name);
+}
+
+status folder_remove_this(const folder *f)
+{
+	struct turn t = {.postoffice = f->postoffice, .mailbox = f->mailbox, .only = f->id};
+
+	return remove_by(&t, f->name);
 }
 
 /* ---- subscriptions and special use: what is set twice is the same */

@@ -292,6 +292,7 @@ static void shared_add(struct store *s, struct m_mailbox *reader, arena *a, stru
 			if (!(rights & ACL_LOOKUP))
 				continue;
 			rows[*n] = (struct folder_row){.f = f->f, .rights = rights};
+			rows[*n].f.special = 0;
 			rows[(*n)++].f.name = acl_name(m->name, f->f.name, a);
 		}
 }

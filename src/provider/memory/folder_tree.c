@@ -139,6 +139,14 @@ static bool moves(const struct m_folder *f, slice from)
 	return slice_same(f->f.name, from) || folder_is_below(f->f.name, from);
 }
 
+/* It is called so now, or any may be. */
+static bool is_this(const struct m_mailbox *m, slice name, int64_t only)
+{
+	const struct m_folder *f = m && only ? store_folder_named(m, name) : NULL;
+
+	return !only || (f && f->f.id == only);
+}
+
 static status rename_in(struct store *s, struct m_mailbox *m, slice from, slice to)
 {
 	if (store_refuses(s))
@@ -175,7 +183,7 @@ static status inbox_rename(int64_t postoffice, int64_t mailbox, slice to, arena 
 	return kind;
 }
 
-static status rename_named(int64_t postoffice, int64_t mailbox, slice given, slice wanted, arena *a)
+static status rename_named(int64_t postoffice, int64_t mailbox, slice given, slice wanted, int64_t only, arena *a)
 {
 	slice from, to;
 
@@ -186,22 +194,33 @@ static status rename_named(int64_t postoffice, int64_t mailbox, slice given, sli
 	if (slice_same(to, S("INBOX")) || (!inbox && folder_is_below(to, from)))
 		return ST_INVALID;
 	if (inbox)
-		return inbox_rename(postoffice, mailbox, to, a);
+		return only ? ST_DENIED : inbox_rename(postoffice, mailbox, to, a);
 	struct store *s = store_take();
-	status kind = rename_in(s, store_mailbox(s, postoffice, mailbox), from, to);
+	struct m_mailbox *m = store_mailbox(s, postoffice, mailbox);
+	status kind = is_this(m, from, only) ? rename_in(s, m, from, to) : ST_ABSENT;
 	store_give();
 	if (kind == ST_OK)
 		news_tell(postoffice, mailbox, 0);
 	return kind;
 }
 
-status folder_rename(int64_t postoffice, int64_t mailbox, slice from, slice to)
+static status rename_by(int64_t postoffice, int64_t mailbox, slice from, slice to, int64_t only)
 {
 	arena a = ARENA_INIT;
-	status kind = rename_named(postoffice, mailbox, from, to, &a);
+	status kind = rename_named(postoffice, mailbox, from, to, only, &a);
 
 	arena_release(&a);
 	return kind;
+}
+
+status folder_rename(int64_t postoffice, int64_t mailbox, slice from, slice to)
+{
+	return rename_by(postoffice, mailbox, from, to, 0);
+}
+
+status folder_rename_this(const folder *f, slice to)
+{
+	return rename_by(f->postoffice, f->mailbox, f->name, to, f->id);
 }
 
 static status remove_in(struct store *s, struct m_mailbox *m, slice name, int64_t *id)
@@ -221,7 +240,7 @@ static status remove_in(struct store *s, struct m_mailbox *m, slice name, int64_
 	return ST_OK;
 }
 
-status folder_remove(int64_t postoffice, int64_t mailbox, slice given)
+static status remove_by(int64_t postoffice, int64_t mailbox, slice given, int64_t only)
 {
 	arena a = ARENA_INIT;
 	slice name;
@@ -232,13 +251,24 @@ status folder_remove(int64_t postoffice, int64_t mailbox, slice given)
 		kind = ST_DENIED;
 	if (kind == ST_OK) {
 		struct store *s = store_take();
-		kind = remove_in(s, store_mailbox(s, postoffice, mailbox), name, &id);
+		struct m_mailbox *m = store_mailbox(s, postoffice, mailbox);
+		kind = is_this(m, name, only) ? remove_in(s, m, name, &id) : ST_ABSENT;
 		store_give();
 	}
 	if (kind == ST_OK)
 		news_tell(postoffice, mailbox, id);
 	arena_release(&a);
 	return kind;
+}
+
+status folder_remove(int64_t postoffice, int64_t mailbox, slice name)
+{
+	return remove_by(postoffice, mailbox, name, 0);
+}
+
+status folder_remove_this(const folder *f)
+{
+	return remove_by(f->postoffice, f->mailbox, f->name, f->id);
 }
 
 static status subscribe(struct store *s, struct m_mailbox *m, slice name, bool on)

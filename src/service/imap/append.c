@@ -5,6 +5,7 @@
 
 #include "service/imap/flags.h"
 #include "service/imap/names.h"
+#include "service/imap/place.h"
 #include "service/imap/selected.h"
 #include "service/imap/url.h"
 
@@ -239,7 +240,7 @@ static status messages_take(conversation *c, args *p, struct appending *a)
 static status flags_give(conversation *c, args *p, struct appending *a)
 {
 	for (int k = 0; k < a->x.n; k++)
-		TRY(flags_bits(c, p, &a->flags[k], true, &a->message[k].flags));
+		TRY(flags_bits(c, p, &a->flags[k], a->x.mailbox, true, &a->message[k].flags));
 	return ST_OK;
 }
 
@@ -303,28 +304,27 @@ static bool comes_soon(const args *p)
 }
 
 /* Better said before the message comes; of one that comes soon the store tells, which saves a round trip. */
-static status folder_check(conversation *c, const args *p, slice name)
+static status folder_check(conversation *c, const args *p, slice name, struct place *at)
 {
-	const struct imap *i = imap_of(c);
-	folder *f;
-
-	if (comes_soon(p))
-		return ST_OK;
-	return folder_find(i->who.postoffice, i->who.mailbox, name, &c->command, &f);
+	TRY(place_find(c, name, ACL_INSERT, at));
+	return at->shared ? ST_DENIED : comes_soon(p) ? ST_OK : place_look(c, name, ACL_INSERT, at);
 }
 
 /* From the folder's name on. */
 static status append_by(conversation *c, args *p, struct appending *a)
 {
 	const struct imap *i = imap_of(c);
+	struct place at;
+	slice name;
 
 	a->x.postoffice = i->who.postoffice;
-	a->x.mailbox = i->who.mailbox;
 	a->x.messages = a->message;
 	TRY(arg_space(p));
-	TRY(arg_mailbox(p, &a->x.folder));
+	TRY(arg_mailbox(p, &name));
 	p->skip_most = (uint64_t)imap_append_most(c);
-	status s = folder_check(c, p, a->x.folder);
+	status s = folder_check(c, p, name, &at);
+	a->x.mailbox = at.f.mailbox;
+	a->x.folder = at.f.name;
 	if (s != ST_OK) {
 		TRY(args_skip(p));
 		return s == ST_ABSENT
@@ -360,6 +360,11 @@ static status replace(conversation *c, args *p, bool by_uid)
 	if (n > 1) {
 		p->trouble = "One message can be replaced at a time";
 		return ST_INVALID;
+	}
+	if (n > 0 && !v->read_only && imap_of(c)->selected->shared) {
+		p->skip_most = (uint64_t)imap_append_most(c);
+		TRY(args_skip(p));
+		return imap_no(c, "[NOPERM] You may not expunge here");
 	}
 	if (n == 0 || v->read_only || !view_find(v, uids[0])) {
 		p->skip_most = (uint64_t)imap_append_most(c);

@@ -6,6 +6,7 @@
 #include "mail/envelope.h"
 #include "mail/imap_string.h"
 #include "mail/preview.h"
+#include "provider/acl.h"
 #include "provider/blob.h"
 #include "provider/folder_page.h"
 #include "provider/message_head.h"
@@ -485,7 +486,7 @@ static status seen_mark(conversation *c, const struct fetch *f, const uint32_t *
 	int unseen_n = 0;
 
 	*own = 0;
-	if (!marks_seen(f) || v->read_only)
+	if (!marks_seen(f) || v->read_only || !selected_may(c, ACL_SEEN))
 		return ST_OK;
 	for (int k = 0; k < n; k++) {
 		const struct view_entry *e = view_find(v, uids[k]);

@@ -68,9 +68,9 @@ static bool stands_below(const struct filter *f, slice name, slice top)
 	return f->kind == FILTER_SUBTREE || slice_find(rest, '/') == rest.size;
 }
 
-bool filter_has(const struct filter *f, slice name, bool subscribed)
+bool filter_has(const struct filter *f, slice name, bool own, bool subscribed)
 {
-	if (f->kind == FILTER_PERSONAL || (f->kind == FILTER_SUBSCRIBED && subscribed))
+	if ((f->kind == FILTER_PERSONAL && own) || (f->kind == FILTER_SUBSCRIBED && subscribed))
 		return true;
 	for (int k = 0; k < f->names_n; k++)
 		if (slice_same(name, f->names[k]) || stands_below(f, name, f->names[k]))

@@ -22,7 +22,7 @@ struct filter {
 };
 
 status arg_filter(args *p, struct filter *out);
-/* A folder of that name, subscribed to or not, is meant; never by SELECTED. */
-bool filter_has(const struct filter *f, slice name, bool subscribed);
+/* A folder of that name, one's own or not, subscribed to or not, is meant; never by SELECTED. */
+bool filter_has(const struct filter *f, slice name, bool own, bool subscribed);
 
 #endif

@@ -20,10 +20,11 @@ status arg_flag_list(args *p, struct flag_words *f)
 	return list ? arg_expect(p, ')') : ST_OK;
 }
 
-status flags_bits(conversation *c, args *p, const struct flag_words *f, bool make, int64_t *bits)
+status flags_bits(conversation *c, args *p, const struct flag_words *f, int64_t mailbox, bool make, int64_t *bits)
 {
 	const struct imap *i = imap_of(c);
-	const struct keywords *known = i->selected ? &i->selected->view->keywords : NULL;
+	view *near = i->selected && i->selected->view->mailbox == mailbox ? i->selected->view : NULL;
+	const struct keywords *known = near ? &near->keywords : NULL;
 	slice unknown[FLAGS_MOST];
 	struct keywords all;
 	int n = 0;
@@ -46,9 +47,9 @@ status flags_bits(conversation *c, args *p, const struct flag_words *f, bool mak
 	}
 	if (n == 0 || !make)
 		return ST_OK;
-	TRY(keyword_add(i->who.postoffice, i->who.mailbox, unknown, n, &c->command, &all));
-	if (i->selected)
-		view_learn(i->selected->view, &all);
+	TRY(keyword_add(i->who.postoffice, mailbox, unknown, n, &c->command, &all));
+	if (near)
+		view_learn(near, &all);
 	for (int w = 0; w < n; w++)
 		*bits |= (int64_t)1 << keyword_bit(&all, unknown[w]);
 	return ST_OK;

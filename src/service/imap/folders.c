@@ -1,8 +1,8 @@
 /* The tree of folders: LIST with its options (RFC 9051 6.3.9, RFC 5258, 5819, 6154), LSUB, STATUS, CREATE,
    DELETE, RENAME, SUBSCRIBE, UNSUBSCRIBE, NAMESPACE. */
-#include "provider/folder.h"
 #include "service/imap/metadata.h"
 #include "service/imap/names.h"
+#include "service/imap/place.h"
 #include "service/imap/selected.h"
 
 #include <inttypes.h>
@@ -130,30 +130,31 @@ static int64_t status_value(const folder *f, unsigned bit)
 }
 
 /* Octets that EXPUNGE would give back (RFC 9208 4.1.4): asked seldom, so they are not counted all the time. */
-static status deleted_storage(const folder *f, int64_t *octets)
+static status deleted_storage(const struct place *at, int64_t *octets)
 {
 	view *v;
 
 	*octets = 0;
-	if (f->deleted == 0)
+	if (at->f.deleted == 0)
 		return ST_OK;
-	TRY(view_open(f->postoffice, f->mailbox, f->name, VIEW_READ_ONLY, &v));
+	TRY(place_open(at, VIEW_READ_ONLY, &v));
 	for (int k = 0; k < v->count; k++)
 		*octets += v->entries[k].flags & FLAG_DELETED ? v->entries[k].size : 0;
 	view_close(&v);
 	return ST_OK;
 }
 
-static status tell_status(conversation *c, const folder *f, unsigned items)
+static status tell_status(conversation *c, const struct place *at, unsigned items)
 {
+	const folder *f = &at->f;
 	text line = TEXT_INIT;
 	const char *gap = "";
 	int64_t deleted = 0;
 
 	if (items & ITEM_DELETED_STORAGE)
-		TRY(deleted_storage(f, &deleted));
+		TRY(deleted_storage(at, &deleted));
 	text_add(&line, S("* STATUS "));
-	imap_name_text(c, f->name, &line);
+	imap_name_text(c, at->shown, &line);
 	text_add(&line, S(" ("));
 	for (size_t k = 0; k < sizeof status_items / sizeof *status_items; k++) {
 		if (!(items & status_items[k].bit))
@@ -176,20 +177,19 @@ static status tell_status(conversation *c, const folder *f, unsigned items)
 
 static status imap_status(conversation *c, args *p)
 {
-	const struct imap *i = imap_of(c);
+	struct place at;
 	slice name;
 	unsigned items;
-	folder *f;
 
 	TRY(arg_space(p));
 	TRY(arg_mailbox(p, &name));
 	TRY(arg_space(p));
 	TRY(arg_status_items(p, &items));
 	TRY(arg_end(p));
-	status s = folder_find(i->who.postoffice, i->who.mailbox, name, &c->command, &f);
+	status s = place_look(c, name, ACL_READ, &at);
 	if (s != ST_OK)
 		return imap_trouble(c, s);
-	s = tell_status(c, f, items);
+	s = tell_status(c, &at, items);
 	return s == ST_OK ? imap_ok(c, "That is all") : imap_trouble(c, s);
 }
 
@@ -200,7 +200,7 @@ struct list {
 	slice pattern[PATTERNS_MOST];
 	int n;
 	bool subscribed, recursive, special; /* only these are wanted */
-	bool tell_subscribed;
+	bool tell_subscribed, tell_rights;
 	unsigned items; /* STATUS of each */
 	struct metadata *metadata; /* of each; NULL: not asked for */
 };
@@ -283,6 +283,8 @@ static status arg_returns(args *p, struct list *l)
 		} else if (slice_same_nocase(word, S("STATUS"))) {
 			TRY(arg_space(p));
 			TRY(arg_status_items(p, &l->items));
+		} else if (slice_same_nocase(word, S("MYRIGHTS"))) {
+			l->tell_rights = true;
 		} else if (slice_same_nocase(word, S("METADATA")) && !l->metadata) {
 			l->metadata = arena_new(&p->c->command, sizeof *l->metadata);
 			TRY(arg_space(p));
@@ -290,7 +292,7 @@ static status arg_returns(args *p, struct list *l)
 		} else if (!slice_same_nocase(word, S("CHILDREN")) &&
 			   !slice_same_nocase(word, S("SPECIAL-USE"))) {
 			p->trouble =
-				"LIST returns SUBSCRIBED, CHILDREN, SPECIAL-USE, STATUS (..) and METADATA (..)";
+				"LIST returns SUBSCRIBED, CHILDREN, SPECIAL-USE, MYRIGHTS, STATUS (..) and METADATA (..)";
 			return ST_INVALID;
 		}
 	} while (arg_take(p, ' '));
@@ -348,6 +350,29 @@ static status tell_row(
 	return s;
 }
 
+static status tell_metadata(conversation *c, struct metadata *m, const struct place *at)
+{
+	struct metadata theirs = *m;
+
+	if (!at->shared)
+		return metadata_tell(c, m, at->f.id, at->shown);
+	TRY(metadata_read(c, &theirs, at->f.mailbox, &at->f.id, 1));
+	return metadata_tell(c, &theirs, at->f.id, at->shown);
+}
+
+/* What was asked for besides, of a folder that is there. */
+static status tell_more(conversation *c, const struct list *l, const struct folder_row *row)
+{
+	struct place at;
+
+	place_of(c, row, &at);
+	if (l->tell_rights)
+		TRY(rights_tell(c, at.shown, at.rights));
+	if (l->metadata && (at.rights & ACL_READ))
+		TRY(tell_metadata(c, l->metadata, &at));
+	return l->items && (at.rights & ACL_READ) ? tell_status(c, &at, l->items) : ST_OK;
+}
+
 static status list_row(
 	conversation *c, const struct list *l, const struct folder_row *rows, int n, int at)
 {
@@ -360,21 +385,20 @@ static status list_row(
 	if (l->subscribed ? !row->subscribed && !below : !row->f.id && !row->children)
 		return ST_OK;
 	TRY(tell_row(c, l, row, below && l->recursive));
-	if (l->metadata && row->f.id)
-		TRY(metadata_tell(c, l->metadata, row->f.id, row->f.name));
-	return l->items && row->f.id ? tell_status(c, &row->f, l->items) : ST_OK;
+	return row->f.id ? tell_more(c, l, row) : ST_OK;
 }
 
-/* Of all folders that are wanted, in one round trip. */
+/* Of all folders that are wanted, in one round trip; those of others are asked for one by one. */
 static status list_metadata(conversation *c, const struct list *l, const struct folder_row *rows, int n)
 {
 	int64_t *folders = arena_new_array(&c->command, (size_t)n, sizeof *folders);
+	int64_t mine = imap_of(c)->who.mailbox;
 	int wanted = 0;
 
 	for (int k = 0; k < n; k++)
-		if (rows[k].f.id && is_wanted(l, rows[k].f.name))
+		if (rows[k].f.id && rows[k].f.mailbox == mine && is_wanted(l, rows[k].f.name))
 			folders[wanted++] = rows[k].f.id;
-	return metadata_read(c, l->metadata, folders, wanted);
+	return metadata_read(c, l->metadata, mine, folders, wanted);
 }
 
 static status list_run(conversation *c, const struct list *l)
@@ -387,7 +411,7 @@ static status list_run(conversation *c, const struct list *l)
 		TRY(conversation_say(c, "* %s (\\Noselect) \"/\" \"\"", l->word));
 		return imap_ok(c, "That is all");
 	}
-	status s = folder_tree(i->who.postoffice, i->who.mailbox, &c->command, &rows, &n);
+	status s = acl_tree(i->who.postoffice, i->who.mailbox, &c->command, &rows, &n);
 	if (s == ST_OK && l->metadata)
 		s = list_metadata(c, l, rows, n);
 	if (s != ST_OK)
@@ -452,9 +476,33 @@ static status arg_use(args *p, unsigned *special)
 	return arg_expect(p, ')');
 }
 
+/* Where a folder of this name would be made or moved to: one's own mailbox, or somebody else's where the nearest folder above
+   gives the right to (RFC 4314 4). Whether there is one of that name already is told only to those who may know. */
+static status room_find(conversation *c, slice name, struct place *out)
+{
+	struct place above;
+	slice up = name;
+	status s = place_find(c, name, 0, out);
+
+	if (!acl_name_split(name, &(slice){0}, &(slice){0}))
+		return s;
+	if (s == ST_OK)
+		return ST_EXISTS;
+	for (size_t end; s == ST_ABSENT && (end = slice_find_last(up, '/')) < up.size;) {
+		up = slice_until(up, end);
+		s = place_above(c, up, &above);
+	}
+	if (s != ST_OK)
+		return s == ST_ABSENT ? ST_DENIED : s;
+	if (~above.rights & (ACL_LOOKUP | ACL_CREATE))
+		return ST_DENIED;
+	*out = above;
+	return acl_name_split(name, &(slice){0}, &out->f.name) ? ST_OK : ST_ABSENT;
+}
+
 static status imap_create(conversation *c, args *p)
 {
-	const struct imap *i = imap_of(c);
+	struct place at;
 	unsigned special = 0;
 	slice name;
 	folder *f;
@@ -467,7 +515,14 @@ static status imap_create(conversation *c, args *p)
 	/* "a/" says that there will be folders below, which every folder may have (RFC 9051 6.3.4). */
 	if (name.size > 1 && name.at[name.size - 1] == '/')
 		name.size--;
-	status s = folder_make(i->who.postoffice, i->who.mailbox, name, special, &c->command, &f);
+	status s = room_find(c, name, &at);
+	if (s == ST_OK && at.shared && special)
+		return imap_no(c, "[USEATTR] What folders of others are used for is theirs to say");
+	if (s != ST_OK)
+		return imap_trouble(c, s);
+	s = folder_make(at.f.postoffice, at.f.mailbox, at.f.name, special, &c->command, &f);
+	if (at.shared && s == ST_EXISTS)
+		return imap_trouble(c, ST_DENIED);
 	if (s == ST_DENIED)
 		return imap_no(c, "[USEATTR] Another folder has that special use");
 	if (s != ST_OK)
@@ -484,11 +539,15 @@ static status arg_one_name(args *p, slice *name)
 
 static status imap_delete(conversation *c, args *p)
 {
-	const struct imap *i = imap_of(c);
+	struct place at;
 	slice name;
 
 	TRY(arg_one_name(p, &name));
-	status s = folder_remove(i->who.postoffice, i->who.mailbox, name);
+	status s = place_find(c, name, ACL_REMOVE, &at);
+	if (s == ST_DENIED)
+		return imap_trouble(c, s);
+	if (s == ST_OK)
+		s = at.shared ? folder_remove_this(&at.f) : folder_remove(at.f.postoffice, at.f.mailbox, at.f.name);
 	if (s == ST_DENIED)
 		return imap_no(c,
 			"[CANNOT] INBOX stays, and so does a name that only stands for what is below it");
@@ -497,23 +556,37 @@ static status imap_delete(conversation *c, args *p)
 
 static status imap_rename(conversation *c, args *p)
 {
-	const struct imap *i = imap_of(c);
-	slice from, to;
+	struct place from, to;
+	slice before, after;
 
 	TRY(arg_space(p));
-	TRY(arg_mailbox(p, &from));
-	TRY(arg_one_name(p, &to));
-	status s = folder_rename(i->who.postoffice, i->who.mailbox, from, to);
+	TRY(arg_mailbox(p, &before));
+	TRY(arg_one_name(p, &after));
+	status s = place_find(c, before, ACL_REMOVE, &from);
+	if (s == ST_OK)
+		s = room_find(c, after, &to);
+	if (s == ST_OK && from.f.mailbox != to.f.mailbox)
+		return imap_no(c, "[CANNOT] A folder stays in its mailbox; make another one and move what is in it");
+	if (s == ST_OK && from.shared && slice_same(from.f.name, S("INBOX")))
+		s = ST_DENIED;
+	if (s == ST_OK)
+		s = from.shared ? folder_rename_this(&from.f, to.f.name)
+				: folder_rename(from.f.postoffice, from.f.mailbox, from.f.name, to.f.name);
+	if (from.shared && s == ST_EXISTS && place_find(c, after, 0, &to) == ST_ABSENT)
+		s = ST_DENIED;
 	return s == ST_OK ? imap_ok(c, "Renamed") : imap_trouble(c, s);
 }
 
 static status subscribe(conversation *c, args *p, bool on)
 {
 	const struct imap *i = imap_of(c);
+	struct place at;
 	slice name;
 
 	TRY(arg_one_name(p, &name));
-	status s = folder_subscribe(i->who.postoffice, i->who.mailbox, name, on);
+	status s = place_find(c, name, 0, &at); /* as it is written where it is told of */
+	if (s == ST_OK || s == ST_ABSENT)
+		s = folder_subscribe(i->who.postoffice, i->who.mailbox, s == ST_OK ? at.shown : name, on);
 	return s == ST_OK ? imap_ok(c, on ? "Subscribed" : "Subscribed no more")
 			  : imap_trouble(c, s);
 }
@@ -528,11 +601,11 @@ static status imap_unsubscribe(conversation *c, args *p)
 	return subscribe(c, p, false);
 }
 
-/* RFC 9051 6.3.10: one's own folders and no others. */
+/* RFC 9051 6.3.10: one's own folders, and those of others. */
 static status imap_namespace(conversation *c, args *p)
 {
 	TRY(arg_end(p));
-	TRY(conversation_say(c, "* NAMESPACE ((\"\" \"/\")) NIL NIL"));
+	TRY(conversation_say(c, "* NAMESPACE ((\"\" \"/\")) ((\"" ACL_NAMESPACE "/\" \"/\")) NIL"));
 	return imap_ok(c, "That is all");
 }
 

@@ -18,8 +18,10 @@ libimap_a_SOURCES = \
 	src/service/imap/notify.c src/service/imap/notify.h \
 	src/service/imap/order.c src/service/imap/order.h \
 	src/service/imap/packed.c src/service/imap/packed.h \
+	src/service/imap/place.c src/service/imap/place.h \
 	src/service/imap/program.c src/service/imap/program.h \
 	src/service/imap/quota.c \
+	src/service/imap/rights.c \
 	src/service/imap/search.c \
 	src/service/imap/section.c src/service/imap/section.h \
 	src/service/imap/select.c \

@@ -171,7 +171,7 @@ const struct imap_row imap_logon_rows[] = {
 	{"LOGIN", imap_login, AT_GREETING, IMAP_SECRET | IMAP_QUIET, "LOGIN name password: log on"},
 	{"AUTHENTICATE", imap_authenticate, AT_GREETING, IMAP_SECRET | IMAP_QUIET,
 		"AUTHENTICATE mechanism [initial response]: log on"},
-	{"UNAUTHENTICATE", imap_unauthenticate, AT_LOGGED_ON, IMAP_QUIET,
+	{"UNAUTHENTICATE", imap_unauthenticate, AT_LOGGED_ON, IMAP_QUIET | IMAP_LEAVES,
 		"UNAUTHENTICATE: log off, but stay connected"},
 	{0},
 };

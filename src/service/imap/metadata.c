@@ -1,10 +1,10 @@
-/* GETMETADATA and SETMETADATA (RFC 5464). Folders belong to one reader, so private and shared annotations differ in
-   name only; those of the server under /shared are settings of the operator. */
+/* GETMETADATA and SETMETADATA (RFC 5464). What a folder has under /private is its owner's alone, what it has under /shared is
+   for all who may read it; those of the server under /shared are settings of the operator. */
 #include "service/imap/metadata.h"
 
 #include "mail/imap_string.h"
-#include "provider/folder.h"
 #include "service/imap/names.h"
+#include "service/imap/place.h"
 
 #include <inttypes.h>
 
@@ -203,12 +203,17 @@ status metadata_tell(conversation *c, struct metadata *m, int64_t folder, slice 
 	return s;
 }
 
-status metadata_read(conversation *c, struct metadata *m, const int64_t *folders, int n)
+status metadata_read(conversation *c, struct metadata *m, int64_t mailbox, const int64_t *folders, int n)
 {
 	const struct imap *i = imap_of(c);
+	slice *names = arena_new_array(&c->command, (size_t)m->n, sizeof *names);
+	int names_n = 0;
 
-	return annotation_list(i->who.postoffice, i->who.mailbox, folders, n, m->entry, m->n, m->depth,
-		&c->command, &m->rows, &m->rows_n);
+	for (int k = 0; k < m->n; k++)
+		if (mailbox == i->who.mailbox || stands_below(m->entry[k], S("/shared")))
+			names[names_n++] = m->entry[k];
+	return annotation_list(i->who.postoffice, mailbox, folders, n, names, names_n, m->depth, &c->command,
+		&m->rows, &m->rows_n);
 }
 
 /* ---- the server's: what the operator has set, under /shared, and the mailbox's own, under /private */
@@ -251,31 +256,27 @@ static void server_read(conversation *c, struct metadata *m)
 	m->rows_n = n;
 }
 
-/* The folder's id; 0 for "", the server. */
-static status place_find(conversation *c, slice name, folder **f)
+/* A folder, or "", the server, whose id is 0. */
+static status home_find(conversation *c, slice name, unsigned need, struct place *at)
 {
-	const struct imap *i = imap_of(c);
-
-	*f = arena_new(&c->command, sizeof **f);
-	return name.size == 0 ? ST_OK
-			      : folder_find(i->who.postoffice, i->who.mailbox, name, &c->command, f);
+	return name.size == 0 ? place_find(c, name, 0, at) : place_look(c, name, need, at);
 }
 
 static status imap_getmetadata(conversation *c, args *p)
 {
 	struct metadata *m = arena_new(&c->command, sizeof *m);
+	struct place at;
 	slice name;
-	folder *f;
 
 	TRY(arg_getmetadata(p, &name, m));
-	status s = place_find(c, name, &f);
+	status s = home_find(c, name, ACL_READ, &at);
 	if (s == ST_OK)
-		s = metadata_read(c, m, &f->id, 1);
+		s = metadata_read(c, m, at.f.mailbox, &at.f.id, 1);
 	if (s != ST_OK)
 		return imap_trouble(c, s);
-	if (f->id == 0)
+	if (at.f.id == 0)
 		server_read(c, m);
-	TRY(metadata_tell(c, m, f->id, f->name));
+	TRY(metadata_tell(c, m, at.f.id, at.shown));
 	if (m->longest > 0)
 		return imap_ok(c, "[METADATA LONGENTRIES %" PRIu64 "] Some are longer", m->longest);
 	return imap_ok(c, "That is all");
@@ -287,7 +288,8 @@ struct change {
 	struct annotation row[METADATA_ENTRIES_MOST];
 	int n;
 	size_t longest;
-	bool shared, whole; /* some are under /shared; some have no name below it */
+	bool shared, private; /* some are under the one; under the other */
+	bool whole;           /* some have no name below it */
 };
 
 /* Each name once, with the value that came last. */
@@ -301,6 +303,7 @@ static void change_add(struct change *x, slice entry, slice value)
 	x->row[k] = (struct annotation){0, entry, value};
 	x->longest = value.size > x->longest ? value.size : x->longest;
 	x->shared = x->shared || stands_below(entry, S("/shared"));
+	x->private = x->private || stands_below(entry, S("/private"));
 	x->whole = x->whole || slice_find(slice_from(entry, 1), '/') == entry.size - 1;
 }
 
@@ -329,21 +332,22 @@ static status arg_setmetadata(args *p, slice *name, struct change *x)
 
 static status imap_setmetadata(conversation *c, args *p)
 {
-	const struct imap *i = imap_of(c);
-	struct setting_at at = imap_at(c);
-	int64_t size_most = setting_number(S_annotation_size_most, &at);
+	struct setting_at mine = imap_at(c);
+	int64_t size_most = setting_number(S_annotation_size_most, &mine);
 	struct change *x = arena_new(&c->command, sizeof *x);
+	struct place at;
 	slice name;
-	folder *f;
 
 	TRY(arg_setmetadata(p, &name, x));
 	if (name.size == 0 && x->shared)
 		return imap_no(c, "[NOPERM] What all see of the server is the operator's to set");
 	if (x->longest > (uint64_t)size_most)
 		return imap_no(c, "[METADATA MAXSIZE %" PRId64 "] That is too long", size_most);
-	status s = place_find(c, name, &f);
+	status s = home_find(c, name, ACL_READ | ACL_WRITE, &at);
+	if (s == ST_OK && at.shared && x->private)
+		return imap_no(c, "[METADATA NOPRIVATE] Notes of one's own are kept beside one's own folders");
 	if (s == ST_OK)
-		s = annotation_set(i->who.postoffice, i->who.mailbox, f->id, x->row, x->n);
+		s = annotation_set(at.f.postoffice, at.f.mailbox, at.f.id, x->row, x->n);
 	if (s == ST_LIMITED)
 		return imap_no(c, "[METADATA TOOMANY] The mailbox has no room for more");
 	return s == ST_OK ? imap_ok(c, "Set") : imap_trouble(c, s);

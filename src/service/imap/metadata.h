@@ -22,8 +22,9 @@ struct metadata {
 
 /* "/private/comment" or "(/private/comment /shared/comment)" */
 status arg_entries(args *p, struct metadata *m);
-/* Asks for what all these folders have of them; 0 is the mailbox. */
-status metadata_read(conversation *c, struct metadata *m, const int64_t *folders, int n);
+/* Asks for what all these folders of a mailbox have of them; 0 is the mailbox itself. Of somebody else's those under /private
+   are not told. */
+status metadata_read(conversation *c, struct metadata *m, int64_t mailbox, const int64_t *folders, int n);
 /* "* METADATA name (entry value ..)" of one of them; nothing when there is nothing to tell. */
 status metadata_tell(conversation *c, struct metadata *m, int64_t folder, slice name);
 

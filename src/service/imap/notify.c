@@ -4,6 +4,7 @@
 #include "service/imap/notify.h"
 
 #include "base/memory.h"
+#include "provider/acl.h"
 #include "provider/annotation.h"
 #include "provider/news.h"
 #include "service/imap/fetch.h"
@@ -39,6 +40,13 @@ struct place { /* a folder as it was told last; id 0: a name that is subscribed 
 	slice name;
 	uint32_t uidvalidity, uidnext;
 	bool subscribed, children;
+	int64_t mailbox; /* whose it is */
+	unsigned rights;
+};
+
+struct watch { /* of somebody who shares folders with the reader */
+	int64_t mailbox;
+	news *news;
 };
 
 struct told { /* rows by id and name, annotations by folder and name */
@@ -50,11 +58,14 @@ struct told { /* rows by id and name, annotations by folder and name */
 };
 
 struct notify {
-	arena a; /* of what was asked for */
+	arena a;         /* of what was asked for */
+	int64_t mailbox; /* the reader's */
 	struct group *groups;
 	int groups_n;
 	slice fetch; /* "(UID FLAGS)" of what is new in the selected folder; empty: nothing */
 	news *news;
+	struct watch *watches; /* own memory */
+	int watches_n;
 	notice *raised;
 	struct told told;
 	usec told_at;
@@ -190,21 +201,21 @@ static status arg_notify(struct asked *x)
 
 /* ---- what is wanted of a folder */
 
-/* All groups a folder is in, up to one that wants nothing. */
+/* All groups a folder is in, up to one that wants nothing. Of one that the reader may not read its name alone is told. */
 static unsigned events_of(const struct notify *n, const struct place *at)
 {
-	unsigned wanted = 0;
+	unsigned allowed = !at->id || (at->rights & ACL_READ) ? ~0u : NAME | SUBSCRIPTION, wanted = 0;
 
 	for (int k = 0; k < n->groups_n; k++) {
 		const struct group *g = &n->groups[k];
 
-		if (is_of_selected(g) || !filter_has(&g->folders, at->name, at->subscribed))
+		if (is_of_selected(g) || !filter_has(&g->folders, at->name, at->mailbox == n->mailbox, at->subscribed))
 			continue;
 		if (g->events == 0)
 			break;
 		wanted |= g->events;
 	}
-	return wanted;
+	return wanted & allowed;
 }
 
 static unsigned events_anywhere(const struct notify *n)
@@ -242,7 +253,7 @@ static status look(conversation *c, const struct notify *n, struct told *now)
 	struct folder_row *rows;
 	int count;
 
-	TRY(folder_tree(i->who.postoffice, i->who.mailbox, &c->command, &rows, &count));
+	TRY(acl_tree(i->who.postoffice, i->who.mailbox, &c->command, &rows, &count));
 	if (count > FOLDERS_MOST)
 		return ST_LIMITED;
 	now->places = arena_new_array(&now->a, (size_t)count, sizeof *now->places);
@@ -261,6 +272,8 @@ static status look(conversation *c, const struct notify *n, struct told *now)
 			.uidnext = f->uidnext,
 			.subscribed = rows[k].subscribed,
 			.children = rows[k].children,
+			.mailbox = f->mailbox,
+			.rights = rows[k].rights,
 		};
 	}
 	if (now->places_n > 1)
@@ -268,6 +281,38 @@ static status look(conversation *c, const struct notify *n, struct told *now)
 	if (!(events_anywhere(n) & (METADATA | SERVER_METADATA)))
 		return ST_OK;
 	return annotation_marks(i->who.postoffice, i->who.mailbox, &now->a, &now->marks, &now->marks_n);
+}
+
+static struct watch *watch_of(const struct notify *n, int64_t mailbox)
+{
+	for (int k = 0; k < n->watches_n; k++)
+		if (n->watches[k].mailbox == mailbox)
+			return &n->watches[k];
+	return NULL;
+}
+
+/* Registers with all who share something now, and with nobody else. */
+static void watch_others(conversation *c, struct notify *n, const struct told *now)
+{
+	struct notify fresh = {0};
+
+	for (int k = 0; k < now->places_n; k++) {
+		const struct place *at = &now->places[k];
+
+		if (at->mailbox == n->mailbox || watch_of(&fresh, at->mailbox))
+			continue;
+		struct watch *had = watch_of(n, at->mailbox);
+		fresh.watches = memory_grow(fresh.watches, (size_t)(fresh.watches_n + 1) * sizeof *fresh.watches);
+		fresh.watches[fresh.watches_n++] = (struct watch){at->mailbox,
+			had ? had->news : news_open(imap_of(c)->who.postoffice, at->mailbox, 0, n->raised)};
+		if (had)
+			had->news = NULL;
+	}
+	for (int k = 0; k < n->watches_n; k++)
+		news_close(&n->watches[k].news);
+	memory_free(n->watches);
+	n->watches = fresh.watches;
+	n->watches_n = fresh.watches_n;
 }
 
 /* ---- telling of folders */
@@ -357,9 +402,12 @@ static status tell_places(conversation *c, const struct notify *n, const struct 
 	const struct told *before = &n->told;
 	int b = 0, k = 0;
 
-	while (b < before->places_n || k < now->places_n) {
+	for (;;) {
 		const struct place *x = b < before->places_n ? &before->places[b] : NULL;
 		const struct place *y = k < now->places_n ? &now->places[k] : NULL;
+
+		if (!x && !y)
+			return ST_OK;
 		int order = !x ? 1 : !y ? -1 : places_compare(x, y);
 
 		b += order <= 0;
@@ -368,7 +416,6 @@ static status tell_places(conversation *c, const struct notify *n, const struct 
 			: order > 0 ? tell_new(c, y, events_of(n, y))
 				    : tell_changed(c, x, y, events_of(n, x) | events_of(n, y)));
 	}
-	return ST_OK;
 }
 
 /* ---- telling of annotations: their names, in one line a folder */
@@ -401,9 +448,12 @@ static status tell_marks(conversation *c, const struct notify *n, const struct t
 	const struct told *before = &n->told;
 	int b = 0, k = 0;
 
-	while (b < before->marks_n || k < now->marks_n) {
+	for (;;) {
 		const struct annotation_mark *x = b < before->marks_n ? &before->marks[b] : NULL;
 		const struct annotation_mark *y = k < now->marks_n ? &now->marks[k] : NULL;
+
+		if (!x && !y)
+			return ST_OK;
 		int order = !x                        ? 1
 			    : !y                      ? -1
 			    : x->folder != y->folder ? (x->folder < y->folder ? -1 : 1)
@@ -422,7 +472,6 @@ static status tell_marks(conversation *c, const struct notify *n, const struct t
 		text_add(&line, m->name);
 		TRY(say_text(c, &line));
 	}
-	return ST_OK;
 }
 
 /* ---- when */
@@ -437,6 +486,7 @@ static status tell_folders(conversation *c, struct notify *n)
 		notify_close(c);
 		s = conversation_say(c, "* OK [NOTIFICATIONOVERFLOW] There are too many folders to watch");
 	} else if (s == ST_OK) {
+		watch_others(c, n, &now);
 		s = tell_places(c, n, &now);
 		if (s == ST_OK)
 			s = tell_marks(c, n, &now);
@@ -454,10 +504,12 @@ static status tell_folders(conversation *c, struct notify *n)
 static unsigned wanted_of_selected(conversation *c, const struct notify *n, bool *at_once)
 {
 	const struct group *g = group_of_selected(n);
-	const struct view *v = imap_of(c)->selected->view;
+	const struct selected *sel = imap_of(c)->selected;
+	const struct place here = {
+		.id = sel->view->folder, .name = sel->shown, .mailbox = sel->view->mailbox, .rights = sel->rights};
 
 	*at_once = g && g->folders.kind == FILTER_SELECTED;
-	return g ? g->events : events_of(n, &(struct place){.id = v->folder, .name = v->name});
+	return g ? g->events : events_of(n, &here);
 }
 
 static status tell_selected(conversation *c, const struct notify *n, bool idling)
@@ -471,6 +523,9 @@ static status tell_selected(conversation *c, const struct notify *n, bool idling
 		wanted |= OF_MESSAGES;
 	if (!(wanted & OF_MESSAGES))
 		return ST_OK;
+	s = selected_renew(c);
+	if (s != ST_OK)
+		return s == ST_BUSY || s == ST_BROKEN ? ST_OK : s;
 	s = view_refresh(imap_of(c)->selected->view, !at_once && !idling, &c->command, &ch);
 	if (s != ST_OK)
 		return s == ST_CANCELLED ? s : ST_OK;
@@ -552,6 +607,9 @@ void notify_close(conversation *c)
 		return;
 	imap_of(c)->notify = NULL;
 	news_close(&n->news);
+	for (int k = 0; k < n->watches_n; k++)
+		news_close(&n->watches[k].news);
+	memory_free(n->watches);
 	notice_close(&n->raised);
 	arena_release(&n->told.a);
 	arena_release(&n->a);
@@ -564,7 +622,7 @@ static struct notify *keep(conversation *c, const struct asked *x)
 	const struct imap *i = imap_of(c);
 	struct notify *n = memory_new(sizeof *n);
 
-	*n = (struct notify){.groups_n = x->n, .raised = notice_open()};
+	*n = (struct notify){.mailbox = i->who.mailbox, .groups_n = x->n, .raised = notice_open()};
 	n->news = news_open(i->who.postoffice, i->who.mailbox, 0, n->raised);
 	n->groups = arena_new_array(&n->a, (size_t)x->n, sizeof *n->groups);
 	n->fetch = arena_copy(&n->a, x->fetch);
@@ -596,6 +654,7 @@ static status begin(conversation *c, const struct asked *x)
 		return imap_no(c, "[NOTIFICATIONOVERFLOW] There are too many folders to watch");
 	if (s != ST_OK)
 		return imap_trouble(c, s);
+	watch_others(c, n, &n->told);
 	for (int k = 0; k < n->told.places_n && x->status; k++) {
 		const struct place *at = &n->told.places[k];
 

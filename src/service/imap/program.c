@@ -43,7 +43,7 @@ struct key {
 	int64_t number; /* days since 1970, octets, MODSEQ, seconds, a message's id */
 	imap_set set;
 	bool open;   /* the set ends with `*` */
-	slice field; /* KEY_HEADER */
+	slice field; /* KEY_HEADER; KEY_FLAGS: the keyword, if it is one */
 	struct needle needle;
 };
 
@@ -140,24 +140,21 @@ static status read_flags(struct reading *r, const struct word *w, struct key *k)
 	return ST_OK;
 }
 
-/* A keyword nobody has named is set nowhere. */
+/* Its bit depends on whose folder is looked into. */
 static status read_keyword(struct reading *r, const struct word *w, struct key *k)
 {
-	const view *v = imap_of(r->p->c)->selected->view;
-	slice name;
-	int bit;
-
+	k->number = w->wanted;
 	TRY(arg_space(r->p));
-	TRY(arg_flag(r->p, &name));
-	bit = keyword_bit(&v->keywords, name);
-	if (bit >= 0) {
-		k->bits = (int64_t)1 << bit;
-		k->wanted = w->wanted ? k->bits : 0;
-	} else {
-		k->bits = 0;
-		k->wanted = w->wanted ? 1 : 0;
-	}
-	return ST_OK;
+	return arg_flag(r->p, &k->field);
+}
+
+/* A keyword nobody has named is set nowhere. */
+static void keyword_resolve(const view *v, struct key *k)
+{
+	int bit = keyword_bit(&v->keywords, k->field);
+
+	k->bits = bit >= 0 ? (int64_t)1 << bit : 0;
+	k->wanted = k->number == 0 ? 0 : bit >= 0 ? k->bits : 1;
 }
 
 static status read_plain(struct reading *r, const struct word *w, struct key *k)
@@ -357,6 +354,8 @@ static bool ends_open(const imap_set *s)
 static status sets_resolve(conversation *c, args *p, struct key *k)
 {
 	for (; k; k = k->next) {
+		if (k->kind == KEY_FLAGS && k->field.size > 0)
+			keyword_resolve(imap_of(c)->selected->view, k);
 		if (k->kind == KEY_NUMBERS || k->kind == KEY_UIDS) {
 			const struct selected *sel = imap_of(c)->selected;
 			const view *v = sel->view;

@@ -5,6 +5,7 @@
 #include "service/imap/context.h"
 #include "service/imap/filter.h"
 #include "service/imap/names.h"
+#include "service/imap/place.h"
 #include "service/imap/program.h"
 #include "service/imap/selected.h"
 #include "service/imap/sort.h"
@@ -167,11 +168,11 @@ static void extended_text(conversation *c, const struct search *s, const struct 
 	text_add(out, imap_of(c)->tag);
 	text_add_char(out, '"');
 	if (s->several) {
-		const view *v = imap_of(c)->selected->view;
+		const struct selected *sel = imap_of(c)->selected;
 
 		text_add(out, S(" MAILBOX "));
-		imap_name_text(c, v->name, out);
-		text_format(out, " UIDVALIDITY %u", v->uidvalidity);
+		imap_name_text(c, sel->shown, out);
+		text_format(out, " UIDVALIDITY %u", sel->view->uidvalidity);
 	}
 	text_add(out, s->by_uid ? S(") UID") : S(")"));
 	if ((returns & RETURN_MIN) && f->n)
@@ -379,24 +380,26 @@ static status search_in(conversation *c, args *p, struct search *s, struct selec
 
 static bool is_meant(const struct imap *i, const struct sources *x, const struct folder_row *row)
 {
-	if (!row->f.id)
+	if (!row->f.id || !(row->rights & ACL_READ))
 		return false;
 	if (x->selected && row->f.id == i->selected->view->folder)
 		return true;
 	for (int k = 0; k < x->n; k++)
-		if (filter_has(&x->filter[k], row->f.name, row->subscribed))
+		if (filter_has(&x->filter[k], row->f.name, row->f.mailbox == i->who.mailbox, row->subscribed))
 			return true;
 	return false;
 }
 
-static status search_folder(conversation *c, args *p, struct search *s, const folder *f)
+static status search_folder(conversation *c, args *p, struct search *s, const struct folder_row *row)
 {
 	struct imap *i = imap_of(c);
-	struct selected sel = {0};
+	struct selected sel = {.shown = row->f.name, .rights = row->rights};
+	struct place at;
 
-	if (i->selected && f->id == i->selected->view->folder)
+	if (i->selected && row->f.id == i->selected->view->folder)
 		return search_in(c, p, s, i->selected);
-	status kind = view_open(f->postoffice, f->mailbox, f->name, VIEW_READ_ONLY, &sel.view);
+	place_of(c, row, &at);
+	status kind = place_open(&at, VIEW_READ_ONLY, &sel.view);
 	if (kind == ST_ABSENT) /* it has just gone */
 		return ST_OK;
 	TRY(kind);
@@ -413,35 +416,22 @@ static status search_folders(conversation *c, args *p, struct search *s, const s
 
 	if (!x->others)
 		return search_in(c, p, s, i->selected);
-	TRY(folder_tree(i->who.postoffice, i->who.mailbox, &c->command, &rows, &n));
+	TRY(acl_tree(i->who.postoffice, i->who.mailbox, &c->command, &rows, &n));
 	for (int k = 0; k < n; k++) {
 		if (is_meant(i, x, &rows[k]))
-			TRY(search_folder(c, p, s, &rows[k].f));
+			TRY(search_folder(c, p, s, &rows[k]));
 		TRY(task_breathe());
 	}
 	return ST_OK;
 }
 
-/* Keywords are the mailbox's: a view of nothing else will do to read a program where no folder is selected. */
 static status esearch_read(conversation *c, args *p, struct search *s, struct sources *x)
 {
-	struct imap *i = imap_of(c);
-	view words = {0};
-	struct selected none = {.view = &words};
-
-	if (i->selected)
-		return arg_esearch(p, s, x);
-	status kind = keyword_list(i->who.postoffice, i->who.mailbox, &c->command, &words.keywords);
-	if (kind == ST_OK) {
-		i->selected = &none;
-		kind = arg_esearch(p, s, x);
-		i->selected = NULL;
-	}
-	if (kind == ST_OK && x->selected) {
-		p->trouble = "No folder is selected";
-		return ST_INVALID;
-	}
-	return kind;
+	TRY(arg_esearch(p, s, x));
+	if (!x->selected || imap_of(c)->selected)
+		return ST_OK;
+	p->trouble = "No folder is selected";
+	return ST_INVALID;
 }
 
 static status imap_esearch(conversation *c, args *p)
@@ -452,10 +442,6 @@ static status imap_esearch(conversation *c, args *p)
 
 	if (kind == ST_FOREIGN)
 		return say_foreign(c, p);
-	if (kind == ST_BUSY || kind == ST_BROKEN) {
-		TRY(args_skip(p));
-		return imap_trouble(c, kind);
-	}
 	TRY(kind);
 	kind = search_folders(c, p, &s, x);
 	if (kind == ST_INVALID) /* of numbers in the selected folder */

@@ -4,6 +4,7 @@
 #include "provider/news.h"
 #include "service/imap/names.h"
 #include "service/imap/notify.h"
+#include "service/imap/place.h"
 #include "service/imap/selected.h"
 
 #include <inttypes.h>
@@ -13,16 +14,11 @@
 static status tell_flags(conversation *c, const view *v)
 {
 	text names = TEXT_INIT;
-	const char *more = v->keywords.n < KEYWORDS_MOST ? " \\*" : "";
-	status s;
 
 	selected_flag_names(v, &names);
-	s = conversation_say(c, "* FLAGS (%s)", names.at);
-	if (s == ST_OK)
-		s = conversation_say(c, "* OK [PERMANENTFLAGS (%s%s)] Flags that stay",
-			v->read_only ? "" : names.at, v->read_only ? "" : more);
+	status s = conversation_say(c, "* FLAGS (%s)", names.at);
 	text_free(&names);
-	return s;
+	return s == ST_OK ? selected_tell_permanent(c) : s;
 }
 
 static int recent_count(const view *v)
@@ -61,7 +57,7 @@ static status tell_folder(conversation *c, const view *v)
 	TRY(conversation_say(c, "* OK [MAILBOXID (F%" PRId64 ")] Its lasting name", v->folder));
 	if (!i->rev2)
 		return ST_OK;
-	imap_name_text(c, v->name, &name);
+	imap_name_text(c, i->selected->shown, &name);
 	status s = conversation_say(c, "* LIST () \"/\" %s", name.at);
 	text_free(&name);
 	return s;
@@ -150,21 +146,41 @@ static status arg_select_options(args *p, struct resync *r)
 	return arg_expect(p, ')');
 }
 
+/* What is new in a folder of others stays so for its owner. */
+static status open_place(conversation *c, slice name, bool read_only, struct place *p, view **v)
+{
+	TRY(place_find(c, name, ACL_READ, p));
+	return place_open(p, read_only ? VIEW_READ_ONLY : p->shared ? 0 : VIEW_RECENT, v);
+}
+
+static struct selected *selected_new(view *v, const struct place *p)
+{
+	struct selected *sel = memory_new(sizeof *sel);
+
+	*sel = (struct selected){.view = v,
+		.shown = v->name,
+		.rights = p->rights,
+		.shared = p->shared,
+		.names_told = v->keywords.n};
+	if (p->shared)
+		sel->shown = slice_of(memcpy(memory_new(p->shown.size), p->shown.at, p->shown.size), p->shown.size);
+	return sel;
+}
+
 static status enter(conversation *c, slice name, bool read_only, struct resync *r)
 {
 	struct imap *i = imap_of(c);
 	bool had = i->selected;
+	struct place p;
 	view *v;
 
 	selected_close(c);
 	if (had)
 		TRY(conversation_say(c, "* OK [CLOSED] The folder before is closed"));
-	status s = view_open(i->who.postoffice, i->who.mailbox, name,
-		read_only ? VIEW_READ_ONLY : VIEW_RECENT, &v);
+	status s = open_place(c, name, read_only, &p, &v);
 	if (s != ST_OK)
 		return imap_trouble(c, s);
-	i->selected = memory_new(sizeof *i->selected);
-	*i->selected = (struct selected){.view = v, .names_told = v->keywords.n};
+	i->selected = selected_new(v, &p);
 	i->state = AT_SELECTED;
 	s = tell_folder(c, v);
 	if (s == ST_OK && r->asked)
@@ -174,7 +190,7 @@ static status enter(conversation *c, slice name, bool read_only, struct resync *
 		return imap_trouble(c, s);
 	}
 	TRY(s);
-	return imap_ok(c, read_only ? "[READ-ONLY] Open for reading" : "[READ-WRITE] Open");
+	return imap_ok(c, selected_writable(i->selected) ? "[READ-WRITE] Open" : "[READ-ONLY] Open for reading");
 }
 
 static status enter_by(conversation *c, args *p, bool read_only)
@@ -204,16 +220,15 @@ static status imap_examine(conversation *c, args *p)
 
 static status imap_close(conversation *c, args *p)
 {
-	view *v = imap_of(c)->selected->view;
 	struct view_change ch;
 
 	TRY(arg_end(p));
-	if (!v->read_only) {
-		status s = view_expunge(v, NULL, 0, &c->command, &ch);
-
-		if (s != ST_OK && s != ST_ABSENT)
-			return imap_trouble(c, s);
-	}
+	status s = selected_renew(c);
+	/* Who may not expunge leaves without doing so (RFC 4314 4). */
+	if (s == ST_OK && !imap_of(c)->selected->view->read_only && selected_may(c, ACL_EXPUNGE))
+		s = view_expunge(imap_of(c)->selected->view, NULL, 0, &c->command, &ch);
+	if (s != ST_OK && s != ST_ABSENT)
+		return imap_trouble(c, s);
 	selected_close(c);
 	return imap_ok(c, "Closed");
 }
@@ -240,6 +255,14 @@ static status idle_wake(conversation *c)
 	return selected_tell_change(c, &ch);
 }
 
+/* Whether somebody may look is looked at again each time; what cannot be had now comes later. */
+static status idle_tell(conversation *c)
+{
+	status s = selected_renew(c);
+
+	return s == ST_OK ? selected_tell(c, true) : s == ST_BUSY || s == ST_BROKEN ? ST_OK : s;
+}
+
 /* Until the client says something, tells what changes. */
 static status idle_watch(conversation *c, notice *news)
 {
@@ -252,7 +275,7 @@ static status idle_watch(conversation *c, notice *news)
 		if (noticed && i->notify)
 			TRY(notify_tell(c, true));
 		else if (noticed && i->selected)
-			TRY(selected_tell(c, true));
+			TRY(idle_tell(c));
 		arena_release(&c->command);
 		usec span = until - clock_now();
 		status s = stream_wait_input_or(
@@ -274,9 +297,8 @@ static status idle(conversation *c, args *p)
 {
 	struct imap *i = imap_of(c);
 	notice *wanted = notify_raised(c), *raised = wanted ? NULL : notice_open();
-	news *n = i->selected && !wanted ? news_open(i->who.postoffice, i->who.mailbox,
-					i->selected->view->folder, raised)
-			      : NULL;
+	const view *v = i->selected ? i->selected->view : NULL;
+	news *n = v && !wanted ? news_open(v->postoffice, v->mailbox, v->folder, raised) : NULL;
 
 	conversation_idle(c, true);
 	status s = idle_watch(c, wanted ? wanted : raised);
@@ -305,12 +327,15 @@ static status imap_idle(conversation *c, args *p)
 	text_free(&tag);
 	if (s == ST_INVALID)
 		p->trouble = "IDLE ends with DONE";
-	TRY(s);
-	s = idle_wake(c);
+	if (s != ST_OK && s != ST_ABSENT)
+		return s;
+	if (s == ST_OK)
+		s = idle_wake(c);
 	if (s == ST_OK)
 		return imap_ok(c, "Idle no more");
 	if (s != ST_ABSENT && s != ST_BUSY && s != ST_TIMED_OUT)
 		return s;
+	selected_close(c);
 	c->closing = true;
 	TRY(conversation_say(c, s == ST_ABSENT ? "* BYE The folder was removed"
 					       : "* BYE [UNAVAILABLE] The folder cannot be read now; come again"));
@@ -318,12 +343,12 @@ static status imap_idle(conversation *c, args *p)
 }
 
 const struct imap_row imap_select_rows[] = {
-	{"SELECT", imap_select, AT_LOGGED_ON, IMAP_QUIET,
+	{"SELECT", imap_select, AT_LOGGED_ON, IMAP_QUIET | IMAP_LEAVES,
 		"SELECT folder [(CONDSTORE | QRESYNC (..))]: open a folder"},
-	{"EXAMINE", imap_examine, AT_LOGGED_ON, IMAP_QUIET,
+	{"EXAMINE", imap_examine, AT_LOGGED_ON, IMAP_QUIET | IMAP_LEAVES,
 		"EXAMINE folder [(options)]: open it for reading"},
-	{"CLOSE", imap_close, AT_SELECTED, IMAP_QUIET, "CLOSE: expunge and leave the folder"},
-	{"UNSELECT", imap_unselect, AT_SELECTED, IMAP_QUIET, "UNSELECT: leave the folder as it is"},
+	{"CLOSE", imap_close, AT_SELECTED, IMAP_QUIET | IMAP_LEAVES, "CLOSE: expunge and leave the folder"},
+	{"UNSELECT", imap_unselect, AT_SELECTED, IMAP_QUIET | IMAP_LEAVES, "UNSELECT: leave the folder as it is"},
 	{"IDLE", imap_idle, AT_LOGGED_ON, 0, "IDLE: tells what changes, until DONE"},
 	{0},
 };

@@ -2,10 +2,22 @@
 #include "service/imap/selected.h"
 
 #include "base/memory.h"
+#include "provider/acl.h"
 #include "service/imap/context.h"
 #include "service/imap/notify.h"
 
 #include <inttypes.h>
+
+static void flag_names(const view *v, int64_t flags, text *out)
+{
+	for (int bit = 0; bit < 63; bit++) {
+		slice name = flags >> bit & 1 ? keyword_name(&v->keywords, bit) : S("");
+
+		if (name.size > 0 && out->size > 0)
+			text_add_char(out, ' ');
+		text_add(out, name);
+	}
+}
 
 void selected_close(conversation *c)
 {
@@ -16,23 +28,91 @@ void selected_close(conversation *c)
 	context_close(i->selected);
 	view_close(&i->selected->view);
 	memory_free(i->selected->saved);
+	if (i->selected->shared)
+		memory_free((char *)i->selected->shown.at);
 	memory_free(i->selected);
 	i->selected = NULL;
 	if (i->state == AT_SELECTED)
 		i->state = AT_AUTHENTICATED;
 }
 
+/* ---- rights to a folder of others (RFC 4314 4) */
+
+bool selected_may(const conversation *c, unsigned rights)
+{
+	return !(rights & ~imap_of(c)->selected->rights);
+}
+
+int64_t selected_flags_allowed(const struct selected *s)
+{
+	const int64_t others = VIEW_ALL_FLAGS & ~(int64_t)(FLAG_SEEN | FLAG_DELETED);
+
+	return (s->rights & ACL_SEEN ? FLAG_SEEN : 0) | (s->rights & ACL_DELETE ? FLAG_DELETED : 0) |
+	       (s->rights & ACL_WRITE ? others : 0);
+}
+
+bool selected_writable(const struct selected *s)
+{
+	return !s->view->read_only &&
+	       (s->rights & (ACL_INSERT | ACL_EXPUNGE | ACL_SEEN | ACL_WRITE | ACL_DELETE));
+}
+
+static status tell_rights(conversation *c, bool was_writable)
+{
+	bool writable = selected_writable(imap_of(c)->selected);
+
+	TRY(selected_tell_permanent(c));
+	if (writable == was_writable)
+		return ST_OK;
+	return conversation_say(c, writable ? "* OK [READ-WRITE] You may change it now"
+					    : "* OK [READ-ONLY] You may change it no more");
+}
+
+status selected_renew(conversation *c)
+{
+	const unsigned least = ACL_LOOKUP | ACL_READ;
+	struct imap *i = imap_of(c);
+	struct selected *sel = i->selected;
+	arena a = ARENA_INIT;
+	struct acl_place now;
+
+	if (!sel || !sel->shared)
+		return ST_OK;
+	status s = acl_again(i->who.postoffice, i->who.mailbox, sel->view->folder, &a, &now);
+	arena_release(&a);
+	if (s == ST_ABSENT || (s == ST_OK && (now.rights & least) != least)) {
+		selected_close(c);
+		return ST_ABSENT;
+	}
+	sel->unknown = s != ST_OK;
+	TRY(s);
+	if (now.rights == sel->rights)
+		return ST_OK;
+	bool was = selected_writable(sel);
+	sel->rights = now.rights;
+	return tell_rights(c, was);
+}
+
 /* ---- telling */
+
+status selected_tell_permanent(conversation *c)
+{
+	const struct selected *sel = imap_of(c)->selected;
+	bool makes = (sel->rights & ACL_WRITE) && sel->view->keywords.n < KEYWORDS_MOST;
+	text names = TEXT_INIT;
+
+	if (!sel->view->read_only)
+		flag_names(sel->view, selected_flags_allowed(sel), &names);
+	if (!sel->view->read_only && makes)
+		text_add_z(&names, names.size > 0 ? " \\*" : "\\*");
+	status s = conversation_say(c, "* OK [PERMANENTFLAGS (%s)] Flags that stay", names.size ? names.at : "");
+	text_free(&names);
+	return s;
+}
 
 void selected_flag_names(const view *v, text *out)
 {
-	for (int bit = 0; bit < 63; bit++) {
-		slice name = keyword_name(&v->keywords, bit);
-
-		if (name.size > 0 && out->size > 0)
-			text_add_char(out, ' ');
-		text_add(out, name);
-	}
+	flag_names(v, VIEW_ALL_FLAGS, out);
 }
 
 void selected_flags_text(const struct selected *s, const struct view_entry *e, text *out)

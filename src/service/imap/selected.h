@@ -7,12 +7,28 @@
 
 struct selected {
 	view *view;
+	slice shown;     /* its name as the reader calls it; of a shared folder own memory */
+	unsigned rights; /* ACL_ bits */
+	bool shared;     /* somebody else's */
+	bool unknown;    /* what the rights are now could not be had: nothing is told of it */
 	int names_told;  /* how many keywords the client has read of in FLAGS */
 	uint32_t *saved; /* result of SEARCH RETURN (SAVE): UIDs, rising (RFC 5182); own memory */
 	size_t saved_n;
 	struct contexts *contexts; /* searches that are kept up to date (context.h) */
 };
 
+/* Of a folder of others: what the reader may do with it now, and tells him when that is more or less than it was; one's own
+   costs nothing. ST_ABSENT: it is gone, or not for him any more; nothing is selected then. Anything else but ST_OK: that
+   cannot be known now. */
+status selected_renew(conversation *c);
+/* He may do all of this in it, by his rights; whether it is open for reading alone is another matter. */
+bool selected_may(const conversation *c, unsigned rights);
+/* Flags his rights let him change. */
+int64_t selected_flags_allowed(const struct selected *s);
+/* The folder may be written to in any way. */
+bool selected_writable(const struct selected *s);
+/* "* OK [PERMANENTFLAGS (..)]" */
+status selected_tell_permanent(conversation *c);
 /* Leaves the folder without a word. Nothing when none is selected. */
 void selected_close(conversation *c);
 /* Looks what changed and tells it: EXPUNGE or VANISHED (only when `expunge`), EXISTS, FETCH of changed flags. */

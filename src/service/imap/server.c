@@ -51,7 +51,7 @@ static status tell_changes(conversation *c)
 {
 	const struct imap *i = imap_of(c);
 
-	if (!i->selected || !i->row || (i->row->flags & IMAP_QUIET))
+	if (!i->selected || i->selected->unknown || !i->row || (i->row->flags & IMAP_QUIET))
 		return ST_OK;
 	return selected_tell(c, !(i->row->flags & IMAP_NO_EXPUNGE));
 }
@@ -400,7 +400,7 @@ const struct imap_row imap_server_rows[] = {
 	{"CAPABILITY", imap_capability, AT_ANY, IMAP_FREE, "CAPABILITY: what is on offer"},
 	{"NOOP", imap_noop, AT_ANY, IMAP_FREE, "NOOP: tells what changed"},
 	{"CHECK", imap_noop, AT_SELECTED, IMAP_FREE, "CHECK: as NOOP (RFC 3501 6.4.1)"},
-	{"LOGOUT", imap_logout, AT_ANY, IMAP_QUIET, "LOGOUT: good-bye"},
+	{"LOGOUT", imap_logout, AT_ANY, IMAP_QUIET | IMAP_LEAVES, "LOGOUT: good-bye"},
 	{"ID", imap_id, AT_ANY, IMAP_FREE | IMAP_QUIET,
 		"ID NIL | (\"name\" \"value\" ...): who speaks"},
 	{"LANGUAGE", imap_language, AT_ANY, IMAP_FREE, "LANGUAGE [language ...]: in which we speak"},
@@ -494,13 +494,28 @@ static bool may_run(conversation *c, status *said)
 	return true;
 }
 
+/* A folder of others may have been removed, or be shared no more: to the reader that is the same. */
+static bool folder_lost(conversation *c, status *said)
+{
+	status s = imap_of(c)->row->flags & IMAP_LEAVES ? ST_OK : selected_renew(c);
+
+	if (s == ST_ABSENT) {
+		c->closing = true;
+		s = conversation_say(c, "* BYE The folder was removed");
+		*said = s == ST_OK ? imap_no(c, "[UNAVAILABLE] There is no such folder any more") : s;
+		return true;
+	}
+	*said = s == ST_OK ? ST_OK : imap_trouble(c, s);
+	return s != ST_OK;
+}
+
 /* ST_OK also when it may not run. */
 static status row_run(conversation *c, args *p)
 {
 	const struct imap_row *row = imap_of(c)->row;
 	status said;
 
-	if (!may_run(c, &said)) {
+	if (folder_lost(c, &said) || !may_run(c, &said)) {
 		TRY(said);
 		return args_skip(p);
 	}
@@ -581,6 +596,8 @@ static status next_command(conversation *c)
 		TRY(imap_bad(c, "%s", p.trouble));
 		TRY(args_skip(&p));
 		return p.out_of_step ? say_out_of_step(c) : ST_OK;
+	case ST_ABSENT:
+		return goodbye(c, "The folder was removed", s);
 	case ST_TIMED_OUT:
 		return goodbye(
 			c, before_logon(c) ? "No logon came in time" : "Silent for too long", s);

@@ -28,6 +28,7 @@ struct imap_row {
 #define IMAP_NO_EXPUNGE 4u /* no EXPUNGE may be told before its answer (RFC 9051 7.5.1) */
 #define IMAP_BY_NUMBER 16u /* speaks of message numbers: not once UIDONLY is ENABLEd (RFC 9586) */
 #define IMAP_QUIET 8u      /* nothing of the folder is told before its answer */
+#define IMAP_LEAVES 32u    /* the folder that is selected does not matter to it, or it looks to that itself */
 
 struct imap {
 	enum imap_state state;

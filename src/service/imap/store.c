@@ -2,6 +2,7 @@
    (6.4.9), with UNCHANGEDSINCE (RFC 7162 3.1.3) and UIDPLUS (RFC 4315). */
 #include "service/imap/flags.h"
 #include "service/imap/names.h"
+#include "service/imap/place.h"
 #include "service/imap/selected.h"
 
 #include <inttypes.h>
@@ -98,6 +99,22 @@ static status tell_same(conversation *c, const struct store *s, const uint32_t *
 	return ST_OK;
 }
 
+/* As far as rights let it (RFC 4314 4): some of what was asked for is done; then the client is told what the flags are, for it
+   does not know. False: nothing of it may be done. */
+static bool change_allowed(const struct selected *sel, struct store *s, struct view_flags *change)
+{
+	int64_t allowed = selected_flags_allowed(sel), named = change->add ? change->add : change->remove;
+
+	if (!named) /* nothing, or keywords that have no bit */
+		return s->flags.n == 0 || (sel->rights & ACL_WRITE);
+	if (!(named & allowed))
+		return false;
+	s->silent = s->silent && !(~allowed & (change->add | change->remove));
+	change->add &= allowed;
+	change->remove &= allowed;
+	return true;
+}
+
 static status store(conversation *c, args *p, bool by_uid)
 {
 	struct imap *i = imap_of(c);
@@ -114,13 +131,16 @@ static status store(conversation *c, args *p, bool by_uid)
 	selected_limit(c, &uids, &n);
 	if (i->selected->view->read_only)
 		return imap_no(c, "[READ-ONLY] The folder is open for reading");
-	status kind = flags_bits(c, p, &s.flags, s.sign != '-', &bits);
+	status kind = flags_bits(c, p, &s.flags, i->selected->view->mailbox,
+		s.sign != '-' && selected_may(c, ACL_WRITE), &bits);
 	if (kind == ST_LIMITED)
 		return imap_no(c, "[LIMIT] The mailbox has no room for more keywords");
 	if (kind != ST_OK)
 		return kind == ST_INVALID ? kind : imap_trouble(c, kind);
 	change.add = s.sign == '-' ? 0 : bits;
 	change.remove = s.sign == '-' ? bits : s.sign == '+' ? 0 : VIEW_ALL_FLAGS;
+	if (!change_allowed(i->selected, &s, &change))
+		return imap_no(c, "[NOPERM] These flags are not yours to change");
 	if (s.conditional) {
 		i->condstore = true;
 		change.unchanged_since = (int64_t)s.unchanged_since;
@@ -155,6 +175,8 @@ static status expunge(conversation *c, const uint32_t *uids, int n)
 
 	if (v->read_only)
 		return imap_no(c, "[READ-ONLY] The folder is open for reading");
+	if (!selected_may(c, ACL_EXPUNGE))
+		return imap_no(c, "[NOPERM] You may not expunge here");
 	status s = view_expunge(v, uids, n, &c->command, &ch);
 	if (s != ST_OK)
 		return imap_trouble(c, s);
@@ -242,6 +264,12 @@ static status copy(conversation *c, args *p, bool by_uid, bool move)
 	if (!move && imap_messages_most(c) > 0 && n > imap_messages_most(c)) /* all or none */
 		return imap_no(c, "[MESSAGELIMIT %" PRId64 "] So many can be copied at a time", imap_messages_most(c));
 	selected_limit(c, &uids, &n);
+	struct place to;
+	status found = place_find(c, x.name, ACL_INSERT, &to);
+	if (found == ST_OK && (to.shared || imap_of(c)->selected->shared))
+		found = ST_DENIED;
+	if (found != ST_OK && found != ST_ABSENT)
+		return imap_trouble(c, found);
 	status s = move ? view_move(v, uids, n, x.name, &c->command, &done)
 			: view_copy(v, uids, n, x.name, !by_uid, &c->command, &done);
 	switch (s) {

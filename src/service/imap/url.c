@@ -4,6 +4,7 @@
 
 #include "base/utf8.h"
 #include "service/imap/packed.h"
+#include "service/imap/place.h"
 #include "service/imap/selected.h"
 
 #define URL_MOST 8192
@@ -150,13 +151,16 @@ status imap_url_each(conversation *c, slice url, status (*each)(slice octets, vo
 {
 	const struct imap *i = imap_of(c);
 	struct url u = {0};
+	struct place at;
 	view *v;
 
 	if (!url_read(c, url, &u))
 		return ST_ABSENT;
 	if (u.here)
 		return octets_each(c, &u, i->selected->view, each, arg);
-	TRY(view_open(i->who.postoffice, i->who.mailbox, u.folder, VIEW_READ_ONLY, &v));
+	status found = place_find(c, u.folder, ACL_READ, &at);
+	TRY(found == ST_DENIED ? ST_ABSENT : found);
+	TRY(place_open(&at, VIEW_READ_ONLY, &v));
 	status s = octets_each(c, &u, v, each, arg);
 	view_close(&v);
 	return s;

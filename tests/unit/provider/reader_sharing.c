@@ -263,6 +263,27 @@ Test(sharing, shows_a_reader_what_there_is)
 	assert_tree(me.mailbox, "INBOX* " ALL "\nPlay " ALL "\n");
 }
 
+/* Between looking for its name and changing it, the name may become another one's. */
+Test(sharing, changes_the_very_folder_that_was_found)
+{
+	made(S("Work"));
+	made(S("Home/Old"));
+	folder work = *mine("Work"), home = *mine("Home"), inbox = *mine("INBOX");
+
+	cr_assert_eq(folder_rename(me.postoffice, me.mailbox, S("Work"), S("Play")), ST_OK);
+	made(S("Work"));
+	cr_expect_eq(folder_rename_this(&work, S("Else")), ST_ABSENT);
+	cr_expect_eq(folder_remove_this(&work), ST_ABSENT);
+	cr_expect_eq(folder_rename_this(&inbox, S("Else")), ST_DENIED);
+	cr_expect_eq(folder_remove_this(&inbox), ST_DENIED);
+	cr_assert_eq(folder_rename_this(&home, S("House")), ST_OK);
+	cr_expect_eq(folder_remove_this(&home), ST_ABSENT);
+	assert_tree(me.mailbox, "INBOX* " ALL "\nHouse " ALL "\nHouse/Old " ALL "\nPlay " ALL "\nWork " ALL "\n");
+	home = *mine("House");
+	cr_assert_eq(folder_remove_this(&home), ST_OK);
+	assert_tree(me.mailbox, "INBOX* " ALL "\nHouse\nHouse/Old " ALL "\nPlay " ALL "\nWork " ALL "\n");
+}
+
 Test(sharing, goes_on_below)
 {
 	int64_t ben = colleague("ben");
