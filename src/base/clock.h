@@ -19,4 +19,12 @@ void clock_advance(usec by);   /* virtual only */
 bool clock_is_virtual(void);
 void clock_real(void); /* back to the machine's clocks */
 
+/* A wall time as people write it, in UTC. No lock is taken, so that a fork finds none held. */
+struct civil {
+	int year, month, day; /* 2026, 11, 21 */
+	int hour, minute, second;
+	int weekday; /* 0 = Monday */
+};
+void clock_civil(usec wall, struct civil *out);
+
 #endif

@@ -24,6 +24,8 @@ libbase_a_SOURCES = \
 	src/base/metrics.def \
 	src/base/random.c \
 	src/base/random.h \
+	src/base/record.c \
+	src/base/record.h \
 	src/base/secret.c \
 	src/base/secret.h \
 	src/base/shared.c \

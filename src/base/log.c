@@ -46,6 +46,7 @@ static const struct {
 
 static atomic_int least = LOG_INFO_LEVEL;
 static _Atomic uint64_t dropped;
+static const struct log_tap *_Atomic tap;
 
 /* Everything below is the lock's. */
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
@@ -170,27 +171,20 @@ static size_t put_fields(char *to, size_t room, slice raw)
 	return size;
 }
 
-/* Date and time in RFC 3339. Not gmtime_r(): its lock, held at a fork, would stay held in the child. */
+/* Date and time in RFC 3339. */
 static size_t put_time(char *to, size_t room, usec wall)
 {
-	int64_t seconds = wall / USEC_S, days = seconds / 86400, rest = seconds % 86400;
-	/* Years begin in March here, so that the leap day is the last (days from 0000-03-01). */
-	int64_t day = days + 719468, era = day / 146097, of_era = day % 146097;
-	int64_t year = (of_era - of_era / 1460 + of_era / 36524 - of_era / 146096) / 365;
-	int64_t of_year = of_era - (365 * year + year / 4 - year / 100);
-	int64_t month = (5 * of_year + 2) / 153; /* 0 = March */
+	struct civil at;
 
-	return (size_t)snprintf(to, room, "time=%04d-%02d-%02dT%02d:%02d:%02d.%06dZ ",
-		(int)(year + era * 400 + (month >= 10)), (int)(month < 10 ? month + 3 : month - 9),
-		(int)(of_year - (153 * month + 2) / 5 + 1), (int)(rest / 3600),
-		(int)(rest / 60 % 60), (int)(rest % 60), (int)(wall % USEC_S));
+	clock_civil(wall, &at);
+	return (size_t)snprintf(to, room, "time=%04d-%02d-%02dT%02d:%02d:%02d.%06dZ ", at.year,
+		at.month, at.day, at.hour, at.minute, at.second, (int)(wall % USEC_S));
 }
 
 /* Renders one record into `line`, line feed included; caller holds the lock. */
-static size_t render(char line[LOG_LINE_MOST], enum event e, slice fields)
+static size_t render(char line[LOG_LINE_MOST], enum event e, slice fields, bool journal)
 {
 	size_t size = 0, note = strlen(events[e].sentence) + sizeof " note=\"\"\n";
-	bool journal = running && target.journal;
 
 	if (journal)
 		size = (size_t)snprintf(
@@ -296,7 +290,7 @@ static void tell_dropped(int fd, unsigned mine, uint64_t *told)
 	int n = snprintf(fields, sizeof fields, "records=%llu total=%llu",
 		(unsigned long long)(now - *told), (unsigned long long)now);
 	pthread_mutex_lock(&lock);
-	size_t size = render(line, EV_LOG_DROPPED, slice_of(fields, (size_t)n));
+	size_t size = render(line, EV_LOG_DROPPED, slice_of(fields, (size_t)n), target.journal);
 	pthread_mutex_unlock(&lock);
 	if (put(fd, line, size, mine))
 		*told = now;
@@ -440,15 +434,14 @@ uint64_t log_dropped(void)
 	return atomic_load(&dropped);
 }
 
-static void record(enum event e, const char *fields, va_list args)
+static bool is_written(enum event e)
 {
-	static _Thread_local char raw[LOG_LINE_MOST];
-	static char line[LOG_LINE_MOST]; /* the lock's */
-	int n = fields ? vsnprintf(raw, sizeof raw, fields, args) : 0;
-	size_t size = n < 0 ? 0 : (size_t)n < sizeof raw ? (size_t)n : sizeof raw - 1;
+	return (int)events[e].level >= atomic_load_explicit(&least, memory_order_relaxed);
+}
 
-	pthread_mutex_lock(&lock);
-	size = render(line, e, slice_of(raw, size));
+/* Into the ring, or straight out while there is none; caller holds the lock. */
+static void pass_on(const char *line, size_t size)
+{
 	if (!running) {
 		ssize_t ignored = write(STDERR_FILENO, line, size);
 		(void)ignored;
@@ -458,34 +451,63 @@ static void record(enum event e, const char *fields, va_list args)
 		idle = false;
 		pthread_cond_signal(&more);
 	}
-	pthread_mutex_unlock(&lock);
 }
 
-static bool wanted(enum event e)
+static void record(enum event e, const struct log_tap *tapped, const char *fields, va_list args)
 {
-	return (int)events[e].level >= atomic_load_explicit(&least, memory_order_relaxed);
+	static _Thread_local char raw[LOG_LINE_MOST];
+	static char line[LOG_LINE_MOST]; /* the lock's */
+	int n = fields ? vsnprintf(raw, sizeof raw, fields, args) : 0;
+	size_t size = n < 0 ? 0 : (size_t)n < sizeof raw ? (size_t)n : sizeof raw - 1;
+	slice told = slice_of(raw, size);
+
+	pthread_mutex_lock(&lock);
+	if (is_written(e))
+		pass_on(line, render(line, e, told, running && target.journal));
+	if (tapped) {
+		size = render(line, e, told, false);
+		memcpy(raw, line, size);
+	}
+	pthread_mutex_unlock(&lock);
+	if (tapped)
+		tapped->take(events[e].level, is_written(e), slice_of(raw, size));
+}
+
+/* The tap, when it wants this event. */
+static const struct log_tap *tap_for(enum event e)
+{
+	const struct log_tap *t = atomic_load_explicit(&tap, memory_order_acquire);
+
+	return t && t->wants(events[e].level, is_written(e)) ? t : NULL;
+}
+
+void log_tap_set(const struct log_tap *t)
+{
+	atomic_store_explicit(&tap, t, memory_order_release);
 }
 
 void log_event(enum event e, const char *fields, ...)
 {
-	if (!wanted(e))
+	const struct log_tap *tapped = tap_for(e);
+	if (!tapped && !is_written(e))
 		return;
 	int saved = errno;
 	va_list args;
 	va_start(args, fields);
-	record(e, fields, args);
+	record(e, tapped, fields, args);
 	va_end(args);
 	errno = saved;
 }
 
 status log_trouble(status kind, enum event e, const char *fields, ...)
 {
-	if (!wanted(e))
+	const struct log_tap *tapped = tap_for(e);
+	if (!tapped && !is_written(e))
 		return kind;
 	int saved = errno;
 	va_list args;
 	va_start(args, fields);
-	record(e, fields, args);
+	record(e, tapped, fields, args);
 	va_end(args);
 	errno = saved;
 	return kind;

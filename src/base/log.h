@@ -44,6 +44,15 @@ void log_level_set(log_level least);
 void log_close(void);
 uint64_t log_dropped(void); /* records lost since the process started */
 
+/* A second reader of events, also of those below the level, chosen event by event: `wants` is asked
+   first, `take` gets the line with its time and line feed. Both are called by whoever logs, hold no
+   lock and must not wait or log. NULL: nobody. `t` is lent for good. */
+struct log_tap {
+	bool (*wants)(log_level level, bool written);
+	void (*take)(log_level level, bool written, slice line);
+};
+void log_tap_set(const struct log_tap *t);
+
 /* fields: printf format giving `key=value` pairs; values from outside, and all that may hold a
    space, go through log_quote(). NULL for none. `errno` is preserved. */
 void log_event(enum event e, const char *fields, ...) __attribute__((format(printf, 2, 3)));

@@ -114,8 +114,11 @@ static status run_line(conversation *c, const struct dialogue *d, slice line)
 	slice rest = slice_from(line, name.size + 1);
 	const struct command *row = command_find(d, trim_end(name));
 
-	if (!row)
+	if (!row) {
+		transcript_begin_stray(c->rows, "unknown");
 		return refuse_unknown(c, d, line, trim_end(name));
+	}
+	transcript_begin(c->rows, slice_z(row->name), row->flags & COMMAND_SECRET ? TRANSCRIPT_SECRET : rest);
 	if (row->flags & COMMAND_SECRET) {
 		stream_forget(c->stream);
 		arena_secret(&c->command);
@@ -143,6 +146,7 @@ static status run_line(conversation *c, const struct dialogue *d, slice line)
 
 static status refuse_malformed(conversation *c, const struct dialogue *d, status why)
 {
+	transcript_begin_stray(c->rows, "malformed");
 	conversation_bad(c);
 	return d->malformed(c, why);
 }
@@ -168,6 +172,7 @@ static status next_command(conversation *c, const struct dialogue *d)
 
 status command_loop(conversation *c, const struct dialogue *d)
 {
+	transcript_end(c->rows); /* of the greeting */
 	while (!c->closing) {
 		status kind = listener_stopping() ? ST_CANCELLED : next_command(c, d);
 		if (kind == ST_CANCELLED)
@@ -175,6 +180,7 @@ status command_loop(conversation *c, const struct dialogue *d)
 		TRY(kind);
 		if (c->bad_commands > d->bad_most(c))
 			return goodbye(c, d->too_many, ST_LIMITED);
+		transcript_end(c->rows);
 		TRY(task_breathe());
 	}
 	return stream_flush(c->stream);

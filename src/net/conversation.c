@@ -48,6 +48,9 @@ void conversation_enter(conversation *c)
 	c->task = task_self();
 	if (c->task)
 		list_append(&present, &c->among);
+	task_label((int)c->service);
+	c->rows = transcript_open(c->service, false, c->name, c->stream, &c->peer, &c->local);
+	transcript_begin(c->rows, S("connect"), (slice){0});
 	metric_add(M_conversations, c->service, 1);
 	metric_add(M_conversations_open, c->service, 1);
 	log_event(EV_CONVERSATION_OPENED, "conversation=%s service=%s peer=%.*s port=%u", c->name,
@@ -70,7 +73,10 @@ void conversation_end(conversation *c, status how)
 		" ms=%" PRId64,
 		c->name, status_name(how), c->commands, stream_bytes_in(c->stream),
 		stream_bytes_out(c->stream), (clock_now() - c->started) / USEC_MS);
+	transcript_begin(c->rows, S("close"), slice_z(status_name(how)));
+	transcript_close(&c->rows);
 	metric_add(M_conversations_open, c->service, -1);
+	task_label(SERVICE_NONE);
 	conversation_drop(c);
 	arena_release(&c->command);
 	arena_release(&c->talk);
@@ -124,7 +130,9 @@ status conversation_challenge(conversation *c, const char *lead, slice challenge
 	enum line_end end;
 
 	TRY(conversation_say(c, "%s %.*s", lead, SLICE_ARGS(coded)));
+	transcript_end(c->rows);
 	TRY(stream_line(c->stream, ANSWER_MOST, &line, &end));
+	transcript_begin(c->rows, S("answer"), TRANSCRIPT_SECRET);
 	if (slice_same(line, S("*")))
 		return ST_ABSENT;
 	status kind = base64_decode(line, &c->command, answer);

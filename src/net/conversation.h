@@ -8,6 +8,7 @@
 #include "base/arena.h"
 #include "base/metric.h"
 #include "net/stream.h"
+#include "net/transcript.h"
 #include "task/task.h"
 
 typedef struct conversation {
@@ -26,6 +27,7 @@ typedef struct conversation {
 	usec started; /* monotonic */
 	bool closing; /* the loop ends after the present command */
 	void *state;  /* the service's own */
+	transcript *rows; /* for the log files; NULL: nobody records */
 
 	/* For this room alone. */
 	task *task;      /* NULL on a plain thread */

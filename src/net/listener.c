@@ -137,6 +137,7 @@ static status meet_proxy(struct guest *g)
 	if (kind == ST_OK)
 		kind = peer_enter(c->service, &c->peer, limits->per_address(c->service),
 			limits->per_network(c->service), &g->stay);
+	transcript_peers(c->rows, &c->peer, &c->local);
 	log_event(kind == ST_OK ? EV_CONVERSATION_PROXIED : EV_PROXY_REFUSED,
 		"conversation=%s balancer=%s peer=%s port=%u reason=%s", c->name,
 		net_address_text(&balancer, &c->command).at, net_address_text(&c->peer, &c->command).at,

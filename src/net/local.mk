@@ -39,5 +39,7 @@ libnet_a_SOURCES = \
 	src/net/tls_session.c \
 	src/net/tls_session.h \
 	src/net/tls_ticket.c \
+	src/net/transcript.c \
+	src/net/transcript.h \
 	src/net/wire.c \
 	src/net/wire.h

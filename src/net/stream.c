@@ -42,6 +42,8 @@ struct stream {
 	uint64_t bytes_in, bytes_out;
 	net_address peer, local;
 	const char *name;
+	void (*heard)(void *to, slice piece); /* who overhears what is written, or NULL */
+	void *heard_by;
 	notice *other; /* ends a wait for input too; NULL but in stream_wait_input_or */
 	enum service service;
 	bool bulk;    /* input comes in large pieces: read it with a large buffer */
@@ -197,6 +199,12 @@ void stream_belongs(stream *s, enum service service, const char *name)
 	s->name = name;
 }
 
+void stream_overhear(stream *s, void (*heard)(void *to, slice piece), void *to)
+{
+	s->heard = heard;
+	s->heard_by = to;
+}
+
 /* ---- deadlines */
 
 static usec later(usec now, usec span)
@@ -339,6 +347,8 @@ status stream_write(stream *s, slice bytes)
 		return ST_CLOSED;
 	if (bytes.size == 0)
 		return ST_OK;
+	if (s->heard)
+		s->heard(s->heard_by, bytes);
 	if (s->out_end + bytes.size > BUFFER_MIDDLE) {
 		TRY(send_all(s, bytes, &waited));
 		return still_in_time(s);

@@ -113,6 +113,9 @@ void stream_forget(stream *s);
    life). Before it is told: SERVICE_NONE and "-". */
 void stream_belongs(stream *s, enum service service, const char *name);
 
+/* Shows `heard` all that is written from here on, before TLS and packing; it must not write. NULL: nobody. */
+void stream_overhear(stream *s, void (*heard)(void *to, slice piece), void *to);
+
 /* ---- facts */
 const net_address *stream_peer(const stream *s);
 const net_address *stream_local(const stream *s);

@@ -26,9 +26,12 @@ libprogram_a_SOURCES = \
 	src/program/cli_sts.c \
 	src/program/cli_table.c \
 	src/program/cli_test.c \
+	src/program/helper.c src/program/helper.h \
+	src/program/logs.c src/program/logs.h \
 	src/program/master.c src/program/master.h \
 	src/program/privilege.c src/program/privilege.h \
 	src/program/ready.c src/program/ready.h \
+	src/program/scribe.c src/program/scribe.h \
 	src/program/server_options.def \
 	src/program/service_table.c src/program/service_table.h \
 	src/program/signals.c src/program/signals.h \

@@ -8,8 +8,10 @@
 #include "base/memory.h"
 #include "base/shared.h"
 #include "net/ban.h"
+#include "program/helper.h"
 #include "program/privilege.h"
 #include "program/ready.h"
+#include "program/scribe.h"
 #include "program/service_table.h"
 #include "program/signals.h"
 #include "program/worker.h"
@@ -34,6 +36,8 @@
 #define BACK_OFF_MOST (5 * USEC_S)
 #define STOP_MORE (15 * USEC_S) /* what a stopping worker may take beside its patience */
 
+#define SCRIBE_PATIENCE (5 * USEC_S)
+
 struct seat { /* one worker's place; its successor takes the same sockets */
 	struct worker worker;
 	pid_t pid;      /* 0: nobody */
@@ -51,6 +55,9 @@ struct master {
 	struct worker_pulse *pulses; /* two per seat: successor and predecessor overlap */
 	int signals;
 	int pid_file;
+	int records; /* the pipe to the scribe; -1: none */
+	pid_t scribe; /* its keeper; 0: gone */
+	bool debug;
 	bool stopping;
 	bool ready;
 	int rolling; /* seat to restart next, or -1 */
@@ -225,6 +232,7 @@ static void lay_seats(struct master *m)
 			: w->role == WORKER_OUTBOUND ? (unsigned)(i - first) : 0;
 		w->slot = 2 * (unsigned)i;
 		w->boot = m->boot;
+		w->debug = m->debug;
 		w->master = (int)getpid();
 		w->pulse = &m->pulses[w->slot];
 	}
@@ -256,7 +264,24 @@ static status check_secrets(const struct master *m)
 	return ST_OK;
 }
 
-static status prepare(struct master *m)
+#define RECORDS_ROOM (1 << 20) /* of the pipe: what a busy second writes */
+
+static status start_scribe(struct master *m)
+{
+	int ends[2];
+
+	if (pipe2(ends, O_CLOEXEC) != 0)
+		return log_trouble(ST_BUSY, EV_DESCRIPTORS, "for=scribe");
+	/* Less room than asked for is a matter of the machine's limits, and of dropped lines only. */
+	(void)fcntl(ends[1], F_SETPIPE_SZ, RECORDS_ROOM);
+	(void)fcntl(ends[1], F_SETFL, O_NONBLOCK);
+	status kind = helper_start("scribe", ends[0], scribe_run, m->boot, &m->scribe);
+	close(ends[0]);
+	m->records = ends[1];
+	return kind;
+}
+
+static status prepare(struct master *m, bool check_only)
 {
 	TRY(take_pid_file(m));
 	TRY(read_settings(m));
@@ -267,6 +292,10 @@ static status prepare(struct master *m)
 	tls_share_tickets();
 	TRY(privilege_drop(m->boot->user.size ? m->boot->user.at : NULL));
 	TRY(check_secrets(m));
+	if (!check_only)
+		TRY(start_scribe(m));
+	for (int i = 0; i < m->n; i++)
+		m->seats[i].worker.records = m->records;
 	TRY(signals_open(&m->signals));
 	return privilege_confine();
 }
@@ -341,6 +370,11 @@ static void clear_slot(unsigned slot)
 
 static void bury(struct master *m, pid_t pid, int how)
 {
+	if (pid == m->scribe) {
+		m->scribe = 0;
+		if (!m->stopping)
+			log_event(EV_HELPER_LOST, "helper=scribe");
+	}
 	for (int i = 0; i < m->n; i++) {
 		struct seat *s = &m->seats[i];
 		if (s->leaving == pid) {
@@ -479,6 +513,21 @@ static void supervise(struct master *m)
 	}
 }
 
+/* Its pipe has no writer any more: it writes what is there and ends; a disk that hangs is not waited for. */
+static void stop_scribe(struct master *m)
+{
+	usec until = clock_now() + SCRIBE_PATIENCE;
+	int number;
+
+	close(m->records);
+	while (m->scribe && clock_now() < until) {
+		signals_next(m->signals, until, &number);
+		bury_the_dead(m);
+	}
+	if (m->scribe)
+		kill(m->scribe, SIGKILL);
+}
+
 static void stop(struct master *m)
 {
 	usec until = 0;
@@ -502,6 +551,7 @@ static void stop(struct master *m)
 		signals_next(m->signals, clock_now() + USEC_S, &number);
 		bury_the_dead(m);
 	}
+	stop_scribe(m);
 	log_event(EV_STOPPED, NULL);
 }
 
@@ -520,10 +570,10 @@ int master_exit_code(status kind)
 	}
 }
 
-int master_run(const struct bootstrap *boot, bool check_only)
+int master_run(const struct bootstrap *boot, bool check_only, bool debug)
 {
-	struct master m = {.boot = boot, .facts = ARENA_INIT, .pid_file = -1, .rolling = -1};
-	status kind = prepare(&m);
+	struct master m = {.boot = boot, .debug = debug, .facts = ARENA_INIT, .pid_file = -1, .records = -1, .rolling = -1};
+	status kind = prepare(&m, check_only);
 	if (kind == ST_OK && !check_only) {
 		supervise(&m);
 		stop(&m);

@@ -11,7 +11,7 @@
    Otherwise serves until SIGTERM or SIGINT: SIGHUP makes workers read certificates again, SIGUSR2
    restarts them one by one. Returns an exit code of sysexits.h; what was wrong is logged in one
    sentence with its remedy. */
-int master_run(const struct bootstrap *boot, bool check_only);
+int master_run(const struct bootstrap *boot, bool check_only, bool debug);
 
 /* The exit code of a start that gave this kind, of sysexits.h. */
 int master_exit_code(status kind);

@@ -63,8 +63,8 @@ int main(int argc, char **argv)
 #undef SERVER_OPTION
 		{NULL, 0, NULL, 0}};
 	const char *config = NULL, *stdio = NULL;
-	bool check_only = false;
-	for (int o; (o = getopt_long(argc, argv, "c:ks:fVh", options, NULL)) != -1;) {
+	bool check_only = false, debug = false;
+	for (int o; (o = getopt_long(argc, argv, "c:ks:fdVh", options, NULL)) != -1;) {
 		switch (o) {
 		case 'c':
 			config = optarg;
@@ -76,6 +76,9 @@ int main(int argc, char **argv)
 			stdio = optarg;
 			break;
 		case 'f':
+			break;
+		case 'd':
+			debug = true;
 			break;
 		case 'V':
 			puts(PACKAGE_STRING);
@@ -92,7 +95,7 @@ int main(int argc, char **argv)
 		usage(stderr);
 		return EX_USAGE;
 	}
-	log_open(&(struct log_target){.fd = -1, .least = LOG_INFO_LEVEL,
+	log_open(&(struct log_target){.fd = -1, .least = debug ? LOG_DEBUG_LEVEL : LOG_INFO_LEVEL,
 				      .role = stdio ? "stdio" : "master",
 				      .journal = getenv("JOURNAL_STREAM") != NULL});
 	arena facts = ARENA_INIT;
@@ -102,7 +105,7 @@ int main(int argc, char **argv)
 		/* The schema's owner is nobody's matter here: a worker that was taken over shall not find it. */
 		secret_forget((char *)(uintptr_t)boot.pguri_owner.at, boot.pguri_owner.size);
 		boot.pguri_owner = (slice){0};
-		code = stdio ? one_conversation(&boot, stdio) : master_run(&boot, check_only);
+		code = stdio ? one_conversation(&boot, stdio) : master_run(&boot, check_only, debug);
 	}
 	arena_release(&facts);
 	log_close();

@@ -15,6 +15,7 @@
 #include <stddef.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <sys/socket.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -68,25 +69,34 @@ status privilege_drop(const char *user)
 
 #define REFUSED(call) ELSE_SKIP(call, 1), REFUSE
 
-/* No program is run, nobody else is looked into, nothing is written to the file system: neither by its
-   name nor through what hides a call from this filter (io_uring, openat2's struct). */
+/* No program is run and nobody else is looked into, not by the numbers of the x32 machine either, which
+   name the same calls again. */
+#ifdef __x86_64__
+#define NO_OTHER_NUMBERS BPF_JUMP(BPF_JMP | BPF_JGE | BPF_K, 0x40000000, 0, 1), REFUSE,
+#else
+#define NO_OTHER_NUMBERS
+#endif
+#define NO_PROGRAMS                                                                                \
+	LOAD(FIELD(arch)), BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, THIS_MACHINE, 1, 0),                \
+		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_KILL_PROCESS), LOAD(FIELD(nr)),              \
+		NO_OTHER_NUMBERS REFUSED(SYS_execve), REFUSED(SYS_execveat), REFUSED(SYS_ptrace),  \
+		REFUSED(SYS_process_vm_readv), REFUSED(SYS_process_vm_writev)
+
+static status confine(struct sock_filter *rows, size_t n)
+{
+	struct sock_fprog filter = {(unsigned short)n, rows};
+	if (prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &filter, 0, 0) != 0)
+		return log_trouble(ST_DENIED, EV_PRIVILEGE, "error=%s filter=seccomp",
+				   log_quote(slice_z(strerror(errno))));
+	return ST_OK;
+}
+
+/* Nothing is written to the file system: neither by its name nor through what hides a call from this
+   filter (io_uring, openat2's struct). */
 status privilege_confine(void)
 {
 	static struct sock_filter rows[] = {
-		LOAD(FIELD(arch)),
-		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, THIS_MACHINE, 1, 0),
-		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_KILL_PROCESS),
-		LOAD(FIELD(nr)),
-#ifdef __x86_64__
-		/* The numbers of the x32 machine name the same calls again. */
-		BPF_JUMP(BPF_JMP | BPF_JGE | BPF_K, 0x40000000, 0, 1),
-		REFUSE,
-#endif
-		REFUSED(SYS_execve),
-		REFUSED(SYS_execveat),
-		REFUSED(SYS_ptrace),
-		REFUSED(SYS_process_vm_readv),
-		REFUSED(SYS_process_vm_writev),
+		NO_PROGRAMS,
 		REFUSED(SYS_truncate),
 		REFUSED(SYS_unlinkat),
 		REFUSED(SYS_linkat),
@@ -126,14 +136,30 @@ status privilege_confine(void)
 		REFUSE,
 		ALLOW,
 	};
-	struct sock_fprog filter = {sizeof rows / sizeof *rows, rows};
-	if (prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &filter, 0, 0) != 0)
-		return log_trouble(ST_DENIED, EV_PRIVILEGE, "error=%s filter=seccomp",
-				   log_quote(slice_z(strerror(errno))));
-	return ST_OK;
+	return confine(rows, sizeof rows / sizeof *rows);
+}
+
+status privilege_confine_scribe(void)
+{
+	static struct sock_filter rows[] = {
+		NO_PROGRAMS,
+		/* Of sockets only those of this machine, for its syslog. */
+		ELSE_SKIP(SYS_socket, 4),
+		LOAD(FIELD(args[0])),
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, AF_UNIX, 1, 0),
+		REFUSE,
+		ALLOW,
+		ALLOW,
+	};
+	return confine(rows, sizeof rows / sizeof *rows);
 }
 #else
 status privilege_confine(void)
+{
+	return ST_OK;
+}
+
+status privilege_confine_scribe(void)
 {
 	return ST_OK;
 }

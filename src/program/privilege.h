@@ -14,6 +14,9 @@ status privilege_drop(const char *user);
    the filter. */
 status privilege_confine(void);
 
+/* For the scribe: programs and the network are refused, files are not. */
+status privilege_confine_scribe(void);
+
 /* For workers: dies with `parent`, no core of secrets for others. ST_CLOSED when the parent is gone
    already; ST_DENIED when the kernel refused. */
 status privilege_seal(int parent);

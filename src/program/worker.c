@@ -9,6 +9,7 @@
 #include "base/memory.h"
 #include "connector/smtp/outbound.h"
 #include "connector/smtp/smtp.h"
+#include "program/logs.h"
 #include "program/privilege.h"
 #include "program/signals.h"
 #include "provider/node.h"
@@ -94,9 +95,11 @@ struct life {
 	int exit_code;
 };
 
-static log_level level_now(void)
+static log_level level_now(const struct worker *w)
 {
 	static const char *const words[] = {"debug", "info", "warn", "error"};
+	if (w->debug)
+		return LOG_DEBUG_LEVEL;
 	slice level = setting_text(S_log_level, NULL);
 	for (int i = 0; i < 4; i++)
 		if (slice_same(level, slice_z(words[i])))
@@ -111,7 +114,10 @@ static status serve(struct life *l)
 	struct provider_conf conf = {.boot = w->boot, .system_connections = 2, .serve = true};
 	conf.application = arena_format(&names, "pennypost %s/%u", worker_role_name(w->role), w->index).at;
 	TRY(provider_open(&conf));
-	log_level_set(level_now());
+	log_level_set(level_now(w));
+	logs_open(w->records, w->role == WORKER_OUTBOUND ? SERVICE_SMTP
+		: w->role == WORKER_WEB ? SERVICE_HTTP : SERVICE_NONE);
+	logs_tend();
 	switch (w->role) {
 	case WORKER_MAIL:
 		TRY(tls_server_open(w->boot->certificates.at, &l->tls));
@@ -136,7 +142,8 @@ static void tend(struct life *l)
 {
 	atomic_store(&l->w->pulse->beat, clock_now());
 	atomic_store(&l->w->pulse->patience, setting_number(S_stop_patience, NULL));
-	log_level_set(level_now());
+	log_level_set(level_now(l->w));
+	logs_tend();
 	if (l->tls && tls_server_changed(l->tls))
 		tls_server_reload(l->tls);
 }

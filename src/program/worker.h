@@ -23,6 +23,8 @@ struct worker {
 	const struct listener_spec *specs; /* its own sockets */
 	int n;
 	struct worker_pulse *pulse;
+	bool debug;                  /* every event, whatever log_level says */
+	int records;                 /* the pipe to the scribe */
 	int master;                  /* process id */
 };
 

@@ -122,6 +122,8 @@ static void complete_rest(struct bootstrap *b, arena *a)
 		b->certificates = S("/etc/pennypost/certificates");
 	if (b->state.size == 0)
 		b->state = S("/run/pennypost");
+	if (b->logs.size == 0)
+		b->logs = S("/var/log/pennypost");
 	if (b->secret_file.size == 0) {
 		size_t slash = slice_find_last(b->file, '/');
 		slice folder = slash < b->file.size ? slice_until(b->file, slash + 1) : S("");

@@ -51,6 +51,7 @@ struct task {
 	size_t timer; /* place in the timer heap, from 1; 0 = none */
 	const struct wait *waits;
 	int wait_count;
+	int label;
 	bool cancelled;
 	unsigned shielded; /* shields up */
 	bool firm; /* sleeps through a cancel */

@@ -80,6 +80,18 @@ const char *task_name(void)
 	return current ? current->name : "main";
 }
 
+static _Thread_local int label_here; /* of a plain thread */
+
+void task_label(int label)
+{
+	*(current ? &current->label : &label_here) = label;
+}
+
+int task_label_now(void)
+{
+	return current ? current->label : label_here;
+}
+
 unsigned task_count(void)
 {
 	return loop.count;

@@ -120,6 +120,10 @@ unsigned gate_waiting(const gate *g);
    ST_CANCELLED or ST_TIMED_OUT. On a plain thread it simply runs the function. */
 status task_offload(status (*run)(void *), void *arg);
 
+/* What a task is for, in its owner's numbers; 0 until it is told. A plain thread has one too. */
+void task_label(int label);
+int task_label_now(void);
+
 /* For the watch and for logs: the name the task was started with ("main" on a plain thread). */
 const char *task_name(void);
 

@@ -134,6 +134,14 @@ class Place:
 	# ---- making
 
 	def _database(self):
+		given = os.environ.get("PENNYPOST_TEST_PGURI")
+		if given: # tests/with-pg.sh has one for us, and ends it
+			self.pg = {"PG_SUPERURI": os.environ["PENNYPOST_TEST_SUPERURI"], "PGURI": given,
+				"PGURI_SYSTEM": os.environ["PENNYPOST_TEST_PGURI_SYSTEM"],
+				"PGURI_OWNER": os.environ["PENNYPOST_TEST_PGURI_OWNER"]}
+			self.pg_dir = pathlib.Path(os.environ["PENNYPOST_TEST_PGDIR"])
+			self.super_uri = re.sub(r"/postgres(?=\?|$)", "/pennypost", self.pg["PG_SUPERURI"])
+			return
 		self.pg = shell_lines(run(PRIVATE_PG, "start", self.pg_dir, "fast"))
 		self.pg |= shell_lines(run(PRIVATE_PG, "database", self.pg_dir, "pennypost"))
 		self.super_uri = re.sub(r"/postgres(?=\?|$)", "/pennypost", self.pg["PG_SUPERURI"])
@@ -142,8 +150,11 @@ class Place:
 		rows = {"pguri": self.pg["PGURI"], "pguri_system": self.pg["PGURI_SYSTEM"],
 			"pguri_owner": self.pg["PGURI_OWNER"], "node": "fault",
 			"certificates": self.dir / "certificates", "secret_file": self.dir / "secret",
-			"state": self.dir / "run", "user": self.user} | other
-		(self.dir / "run").mkdir(exist_ok=True)
+			"state": self.dir / "run", "logs": self.dir / "logs", "user": self.user} | other
+		for name in ("run", "logs"):
+			(self.dir / name).mkdir(exist_ok=True)
+			if self.user:
+				shutil.chown(self.dir / name, self.user)
 		(self.dir / "certificates").mkdir(exist_ok=True)
 		self.conf.touch(mode=0o600)
 		self.conf.write_text("".join(f"{k} = {v}\n" for k, v in rows.items() if v != ""))
@@ -292,8 +303,9 @@ class Place:
 
 	def end(self):
 		self.stop()
-		subprocess.run([PRIVATE_PG, "stop", self.pg_dir], stdin=subprocess.DEVNULL,
-			stderr=subprocess.DEVNULL)
+		if "PENNYPOST_TEST_PGURI" not in os.environ:
+			subprocess.run([PRIVATE_PG, "stop", self.pg_dir], stdin=subprocess.DEVNULL,
+				stderr=subprocess.DEVNULL)
 		if os.environ.get("PENNYPOST_KEEP"):
 			print(f"kept: {self.dir}", file=sys.stderr)
 		else:

@@ -99,6 +99,7 @@ static status connect_host(client *c, const struct client_target *t, struct clie
 	if (kind == ST_OK) {
 		stream_belongs(c->stream, SERVICE_AGENT, c->name);
 		c->facts.local = *stream_local(c->stream);
+		c->rows = transcript_open(SERVICE_SMTP, true, c->name, c->stream, &c->facts.at, &c->facts.local);
 		return ST_OK;
 	}
 	client_result_lost(kind, CLIENT_CONNECTING, why);
@@ -359,6 +360,7 @@ void client_close(client **closing)
 	*closing = NULL;
 	if (c->stream && c->greeted && !c->over)
 		say_goodbye(c);
+	transcript_close(&c->rows);
 	stream_close(&c->stream);
 	text_free(&c->line);
 	arena_release(&c->talk);

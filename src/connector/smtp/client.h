@@ -161,6 +161,7 @@ typedef status client_source(void *arg, status (*take)(slice piece, void *to), v
 
 struct client_message {
 	int64_t postoffice; /* whose it is: for those who choose the target */
+	int64_t id;         /* the message's, for log files */
 	slice sender;   /* for MAIL FROM:<..>; empty = the null path */
 	uint64_t size;  /* octets of the text */
 	bool eight_bit; /* bytes from 0x80 on in it */

@@ -4,12 +4,14 @@
 
 #include "base/text.h"
 #include "connector/smtp/client.h"
-#include "net/stream.h"
+#include "net/transcript.h"
 
 enum client_mechanism { MECHANISM_PLAIN = 1, MECHANISM_LOGIN = 2, MECHANISM_SCRAM = 4 };
 
 struct client {
 	stream *stream;
+	transcript *rows; /* for the log files; NULL: nobody records */
+	bool secret;      /* what is said now holds a password */
 	arena talk;    /* of the facts */
 	text line;     /* the reply line being read */
 	char name[14]; /* for logs */

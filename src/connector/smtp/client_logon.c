@@ -37,8 +37,10 @@ static status verdict(const struct reply *r, struct client_result *why)
 static status step(client *c, const char *before, slice coded, arena *a, struct reply *r,
 	struct client_result *why)
 {
+	c->secret = true;
 	status kind = client_ask(c, c->patience.hello, a, r, "%s%.*s", before, SLICE_ARGS(coded));
 
+	c->secret = false;
 	return kind == ST_OK ? ST_OK : logon_lost(kind, why);
 }
 

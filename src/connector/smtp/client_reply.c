@@ -1,9 +1,11 @@
 /* Replies: reading them whole and within bounds, and what they mean for a message. A reply has at
    most REPLY_LINES_MOST lines and REPLY_OCTETS_MOST octets, whatever a host has to say (T5); longer
    ones, and what is no reply at all, end the talk. */
+#include "base/secret.h"
 #include "connector/smtp/client_inside.h"
 
 #include <ctype.h>
+#include <stdio.h>
 
 #define REPLY_LINES_MOST 128
 #define REPLY_OCTETS_MOST ((size_t)64 * 1024)
@@ -121,6 +123,16 @@ static status read_lines(client *c, void (*each)(client *c, unsigned index, slic
 	return ST_OK;
 }
 
+static void record_reply(client *c, const struct reply *r)
+{
+	char verdict[16], words[320];
+	int n = snprintf(verdict, sizeof verdict, "%d", r->code);
+	int m = snprintf(words, sizeof words, "%d%s%.*s %.*s", r->code, r->enhanced.size ? " " : "",
+		SLICE_ARGS(r->enhanced), SLICE_ARGS(slice_until(r->text, 280)));
+
+	transcript_answered(c->rows, slice_of(verdict, (size_t)n), slice_of(words, (size_t)m));
+}
+
 status client_reply(client *c, usec patience, void (*each)(client *c, unsigned index, slice words),
 	arena *a, struct reply *out)
 {
@@ -131,10 +143,28 @@ status client_reply(client *c, usec patience, void (*each)(client *c, unsigned i
 	status kind = read_lines(c, each, out, &all, a);
 	if (kind == ST_OK)
 		out->text = arena_copy(a, text_slice(&all));
+	if (kind == ST_OK && c->rows)
+		record_reply(c, out);
 	/* 421 is the end of the talk, whatever it answers (RFC 5321 3.8). */
 	if (kind != ST_OK || out->code == 421)
 		c->over = true;
 	text_free(&all);
+	return kind;
+}
+
+static status say(client *c, const char *format, va_list args)
+{
+	text line = TEXT_INIT;
+
+	text_format_v(&line, format, args);
+	transcript_asked(c->rows, text_slice(&line), c->secret);
+	text_add(&line, S("\r\n"));
+	status kind = stream_write(c->stream, text_slice(&line));
+	if (kind != ST_OK)
+		c->over = true;
+	if (c->secret)
+		secret_forget(line.at, line.size);
+	text_free(&line);
 	return kind;
 }
 
@@ -143,12 +173,8 @@ status client_say(client *c, const char *format, ...)
 	va_list args;
 
 	va_start(args, format);
-	status kind = stream_format_v(c->stream, format, args);
+	status kind = say(c, format, args);
 	va_end(args);
-	if (kind == ST_OK)
-		kind = stream_write(c->stream, S("\r\n"));
-	if (kind != ST_OK)
-		c->over = true;
 	return kind;
 }
 
@@ -159,14 +185,9 @@ status client_ask(client *c, usec patience, arena *a, struct reply *out, const c
 	*out = (struct reply){0};
 	stream_patience(c->stream, patience, 0, 0);
 	va_start(args, format);
-	status kind = stream_format_v(c->stream, format, args);
+	status kind = say(c, format, args);
 	va_end(args);
-	if (kind == ST_OK)
-		kind = stream_write(c->stream, S("\r\n"));
-	if (kind == ST_OK)
-		return client_reply(c, patience, NULL, a, out);
-	c->over = true;
-	return kind;
+	return kind == ST_OK ? client_reply(c, patience, NULL, a, out) : kind;
 }
 
 /* ---- results */

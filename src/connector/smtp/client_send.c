@@ -490,8 +490,10 @@ status client_send(client *c, struct client_message *m, arena *a)
 	s.standing = arena_new_array(a, (size_t)m->n, sizeof *s.standing);
 	if (c->patience.transaction < before - now)
 		task_deadline(now + c->patience.transaction);
+	transcript_message(c->rows, m->id);
 	status kind = transactions(&s);
 	task_deadline(before);
+	transcript_message(c->rows, 0);
 	metric_add(M_outbound_messages, SERVICE_NONE, 1);
 	return kind;
 }

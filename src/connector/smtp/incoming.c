@@ -38,9 +38,7 @@ struct incoming *incoming_open(conversation *c)
 	s->incoming = in;
 	in->scan.repair = may_normalise(c);
 	in->most = s->most;
-	in->delivery.id = milter_message(c);
-	if (in->delivery.id == 0)
-		in->delivery.id = id_new();
+	in->delivery.id = s->id ? s->id : id_new();
 	in->content = digest_open();
 	return in;
 }
@@ -742,6 +740,7 @@ status smtp_data(conversation *c, slice rest)
 		return said;
 	}
 	TRY(conversation_say(c, "354 End with a line holding a dot alone"));
+	transcript_begin(c->rows, S("text"), (slice){0});
 	struct incoming *in = incoming_open(c);
 	status kind = receive_text(c, in);
 	if (kind == ST_OK)

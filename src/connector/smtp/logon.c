@@ -89,5 +89,6 @@ status smtp_auth(conversation *c, slice rest)
 	s->who.mailbox_name = arena_copy(&c->talk, who.mailbox_name);
 	s->mechanism = arena_copy(&c->talk, word);
 	s->authenticated = true;
+	transcript_user(c->rows, who.mailbox_name, who.postoffice_name);
 	return conversation_say(c, "235 2.7.0 Logged on");
 }

@@ -234,6 +234,7 @@ static void attempt_network(struct sending *s, struct body *b)
 	struct client_recipient *to = arena_new_array(&j->a, (size_t)j->n, sizeof *to);
 	rcpt_parameters *dsn = arena_new_array(&j->a, (size_t)j->n, sizeof *dsn);
 	struct client_message m = {.postoffice = e->postoffice,
+		.id = e->message,
 		.sender = e->sender,
 		.size = b->size - b->skip + b->front.size,
 		.eight_bit = e->eight_bit,

@@ -46,6 +46,8 @@ void smtp_reset(conversation *c)
 	s->n = s->room = s->surplus = s->remotes = s->members = 0;
 	s->most = 0;
 	s->counted = false;
+	s->id = 0;
+	transcript_message(c->rows, 0);
 	policy_message_over(c);
 	milter_message_over(c);
 	if (s->state != AT_START)

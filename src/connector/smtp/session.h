@@ -95,6 +95,7 @@ struct smtp {
 	bool counted;            /* they count for the sender's hour (T19) */
 	int surplus;             /* recipients refused as too many */
 	struct incoming *incoming;
+	int64_t id;              /* of the message begun, when log files or milters want it this early; else 0 */
 	unsigned messages;       /* begun in this conversation */
 	unsigned idle_commands;  /* since the last message */
 	unsigned greetings;

@@ -1,5 +1,6 @@
 /* MAIL and RCPT: the envelope. Every answer is the true one at its moment: unknown, disabled, over
    quota and foreign recipients are refused here, so that no bounce is ever owed (T15). */
+#include "base/id.h"
 #include "base/log.h"
 #include "connector/smtp/passing.h"
 #include "connector/smtp/session.h"
@@ -153,6 +154,10 @@ status smtp_mail(conversation *c, slice rest)
 		return smtp_refuse(c, reply);
 	}
 	reply = milter_mail(c, rest);
+	s->id = milter_message(c);
+	if (s->id == 0 && c->rows)
+		s->id = id_new();
+	transcript_message(c->rows, s->id);
 	if (reply) {
 		smtp_reset(c);
 		return smtp_refuse(c, reply);

@@ -83,6 +83,7 @@ static status enter(conversation *c, const struct identity *who)
 		return imap_no(c, "%s", why);
 	}
 	i->state = AT_AUTHENTICATED;
+	transcript_user(c->rows, who->mailbox_name, who->postoffice_name);
 	imap_capabilities(c, &list);
 	status s = imap_ok(c, "[CAPABILITY %s] Logged on", list.at);
 	text_free(&list);

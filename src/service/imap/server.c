@@ -544,6 +544,11 @@ static status run_command(conversation *c, args *p)
 	struct imap *i = imap_of(c);
 	status s = command_name(c, p);
 
+	if (i->row)
+		transcript_begin(c->rows, slice_z(i->row->name),
+			i->row->flags & IMAP_SECRET ? TRANSCRIPT_SECRET : slice_trim(p->rest));
+	else
+		transcript_begin_stray(c->rows, "unknown");
 	if (s == ST_OK)
 		s = row_run(c, p);
 	if (s == ST_INVALID || s == ST_TOO_BIG)
@@ -590,9 +595,11 @@ static status next_command(conversation *c)
 	case ST_OK:
 		break;
 	case ST_TOO_BIG: /* what its end announced is not known */
+		transcript_begin_stray(c->rows, "malformed");
 		TRY(imap_bad(c, "%s", p.trouble));
 		return say_out_of_step(c);
 	case ST_INVALID:
+		transcript_begin_stray(c->rows, "malformed");
 		TRY(imap_bad(c, "%s", p.trouble));
 		TRY(args_skip(&p));
 		return p.out_of_step ? say_out_of_step(c) : ST_OK;
@@ -638,6 +645,7 @@ static status greet(conversation *c)
 static status talk(conversation *c)
 {
 	TRY(greet(c));
+	transcript_end(c->rows);
 	while (!c->closing) {
 		status s = listener_stopping() ? ST_CANCELLED : next_command(c);
 
@@ -646,6 +654,7 @@ static status talk(conversation *c)
 		TRY(s);
 		if (c->bad_commands > setting_number(S_imap_bad_commands_most, NULL))
 			return goodbye(c, "Too many errors", ST_LIMITED);
+		transcript_end(c->rows);
 		TRY(task_breathe());
 	}
 	return stream_flush(c->stream);

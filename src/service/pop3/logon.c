@@ -75,6 +75,7 @@ static status enter(conversation *c, const struct identity *who)
 		return pop3_refuse(c, why);
 	}
 	p->state = AT_TRANSACTION;
+	transcript_user(c->rows, who->mailbox_name, who->postoffice_name);
 	return conversation_say(c, "+OK %d messages", p->drop.n);
 }
 

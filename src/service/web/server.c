@@ -3,6 +3,7 @@
 #include "base/log.h"
 #include "base/memory.h"
 #include "base/metric.h"
+#include "base/record.h"
 #include "provider/setting.h"
 #include "service/web/caller.h"
 #include "service/web/route.h"
@@ -127,6 +128,18 @@ static void completed(void *unused, struct MHD_Connection *c, void **request,
 	caller_next_step(caller_of(c));
 }
 
+/* Its row in the log files; octets of heads are libmicrohttpd's matter and not counted. */
+static void record_request(const char *method, const struct web_request *q, const struct web_answer *answer,
+	usec took)
+{
+	arena a = ARENA_INIT;
+	slice code = arena_format(&a, "%u", answer->code);
+	record_exchange(&(struct exchange){.service = SERVICE_HTTP, .peer = net_address_text(&q->peer, &a),
+		.peer_port = q->peer.port, .command = slice_z(method), .details = q->path, .verdict = code,
+		.response = code, .sent = answer->body.size, .took = took});
+	arena_release(&a);
+}
+
 /* Called by libmicrohttpd: once when the head is complete, again for each piece of a body, and at its
    end with none. Bodies have no use yet: they are read past; one that told no length and grows beyond
    http_body_most is cut off. */
@@ -153,9 +166,12 @@ static enum MHD_Result handle(void *unused, struct MHD_Connection *c, const char
 	caller_waits(from);
 	usec before = task_deadline(clock_now() + REQUEST_WITHIN);
 	metric_add(M_commands, SERVICE_HTTP, 1);
+	usec began = clock_now();
 	find_answer(slice_z(method), &q, &answer);
 	task_deadline(before);
 	caller_next_step(from);
+	if (record_kinds(SERVICE_HTTP))
+		record_request(method, &q, &answer, clock_now() - began);
 	return send_answer(c, &answer);
 }
 

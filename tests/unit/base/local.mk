@@ -13,6 +13,7 @@ unit_base_SOURCES = \
 	tests/unit/base/memory.c \
 	tests/unit/base/metric.c \
 	tests/unit/base/random.c \
+	tests/unit/base/record.c \
 	tests/unit/base/slice.c \
 	tests/unit/base/status.c \
 	tests/unit/base/text.c \

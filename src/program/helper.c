@@ -1,0 +1,88 @@
+/* Keepers and their helpers; see helper.h. */
+#include "program/helper.h"
+
+#include "base/log.h"
+#include "task/task.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#define PAUSE USEC_S /* between two starts */
+
+static void log_as(const char *name)
+{
+	log_open(&(struct log_target){.fd = -1, .least = LOG_INFO_LEVEL, .role = name,
+		.journal = getenv("JOURNAL_STREAM") != NULL});
+}
+
+/* What a stop tells the whole group or a terminal is the master's matter. */
+static void ignore_signals(void)
+{
+	static const int numbers[] = {SIGTERM, SIGINT, SIGHUP, SIGUSR2, SIGPIPE};
+
+	for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++)
+		signal(numbers[i], SIG_IGN);
+}
+
+static void close_others(int fd)
+{
+	if (fd > STDERR_FILENO + 1)
+		syscall(SYS_close_range, (unsigned)STDERR_FILENO + 1, (unsigned)fd - 1, 0);
+	syscall(SYS_close_range, (unsigned)fd + 1, ~0u, 0);
+}
+
+static int wait_for(pid_t pid)
+{
+	int how = 0;
+
+	while (waitpid(pid, &how, 0) < 0 && errno == EINTR)
+		;
+	return how;
+}
+
+static int keep(const char *name, int fd, int (*run)(int fd, const struct bootstrap *boot),
+	const struct bootstrap *boot, pid_t master)
+{
+	while (getppid() == master) {
+		pid_t keeper = getpid(), pid = fork();
+		if (pid == 0) {
+			prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);
+			prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
+			log_as(name);
+			int code = getppid() == keeper ? run(fd, boot) : EXIT_SUCCESS;
+			log_close();
+			_exit(code);
+		}
+		int how = pid > 0 ? wait_for(pid) : 0;
+		if (pid > 0 && WIFEXITED(how) && WEXITSTATUS(how) == 0)
+			return EXIT_SUCCESS;
+		log_event(EV_HELPER_ENDED, "helper=%s %s=%d", name, WIFSIGNALED(how) ? "signal" : "code",
+			WIFSIGNALED(how) ? WTERMSIG(how) : WEXITSTATUS(how));
+		task_sleep(PAUSE);
+	}
+	return EXIT_FAILURE; /* nobody is left whom it could help */
+}
+
+status helper_start(const char *name, int fd, int (*run)(int fd, const struct bootstrap *boot),
+	const struct bootstrap *boot, pid_t *keeper)
+{
+	pid_t master = getpid(), pid = fork();
+
+	if (pid < 0)
+		return log_trouble(ST_BUSY, EV_WORKER_FORK, "helper=%s", name);
+	if (pid == 0) {
+		ignore_signals();
+		close_others(fd);
+		log_as(name);
+		int code = keep(name, fd, run, boot, master);
+		log_close();
+		_exit(code);
+	}
+	*keeper = pid;
+	return ST_OK;
+}
