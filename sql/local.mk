@@ -75,6 +75,4 @@ src/provider/migration_table.c: $(sql_schema) sql/migrations.awk sql/local.mk
 
 nodist_libprovider_a_SOURCES = $(statement_tables)
 $(libprovider_a_OBJECTS) $(unit_store_pg_OBJECTS) $(unit_outage_pg_OBJECTS) $(unit_auth_pg_OBJECTS) $(unit_queue_pg_OBJECTS) $(unit_runner_pg_OBJECTS) \
-	$(unit_reader_pg_OBJECTS): | src/provider/statement_table.h
-$(libprovider_a_OBJECTS) $(unit_store_pg_OBJECTS) $(unit_outage_pg_OBJECTS) $(unit_auth_pg_OBJECTS) $(unit_queue_pg_OBJECTS) \
 	$(unit_reader_pg_OBJECTS) $(view_bench_OBJECTS): | src/provider/statement_table.h

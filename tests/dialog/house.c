@@ -515,17 +515,20 @@ static void expect_folder(struct words *w)
 		play_fails(p, "expect folder NAME of MAILBOX N messages");
 }
 
-/* expect signed anna 1 by demo.test */
-static void expect_signed(struct words *w)
+/* expect signed anna 1 by demo.test; expect sealed .. */
+static void expect_signed(struct words *w, bool chain)
 {
 	struct play *p = w->p;
 	slice name = must_word(w), number = must_word(w), body;
 
 	if (!word_is(w, "by"))
-		play_fails(p, "expect signed NAME NUMBER by DOMAIN");
+		play_fails(p, "expect signed|sealed NAME NUMBER by DOMAIN");
 	slice domain = must_word(w);
-	if (play_goes_on(p) && house_stored(p, name, number, &body) && !seal_holds(p, domain, body))
-		play_fails(p, "no signature of %.*s holds:\n%.*s", SLICE_ARGS(domain), SLICE_ARGS(body));
+	if (!play_goes_on(p) || !house_stored(p, name, number, &body))
+		return;
+	if (!(chain ? seal_chain_holds : seal_holds)(p, domain, body))
+		play_fails(p, "no %s of %.*s holds:\n%.*s", chain ? "chain" : "signature", SLICE_ARGS(domain),
+			SLICE_ARGS(body));
 }
 
 static bool holds(slice body, slice how, slice wanted)
@@ -624,7 +627,9 @@ static void expect(struct words *w)
 	else if (word_is(w, "folder"))
 		expect_folder(w);
 	else if (word_is(w, "signed"))
-		expect_signed(w);
+		expect_signed(w, false);
+	else if (word_is(w, "sealed"))
+		expect_signed(w, true);
 	else if (word_is(w, "bodies"))
 		expect_count(p, "bodies", must_number(w), memory_blobs());
 	else if (word_is(w, "queue"))

@@ -83,6 +83,7 @@ void seal_given(struct play *p, slice selector, slice domain);
 slice seal_sign(struct play *p, slice domain, slice message);
 /* Whether a signature of the domain holds. */
 bool seal_holds(struct play *p, slice domain, slice message);
+bool seal_chain_holds(struct play *p, slice domain, slice message);
 
 /* ---- talk.c */
 void talk_line(struct play *p, const struct line *l);

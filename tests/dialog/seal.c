@@ -1,7 +1,7 @@
 /* Domains that sign: ours by the keys that the house keeps, others by keys that only the script has. */
 #include "play.h"
 
-#include "mail/dkim.h"
+#include "mail/arc.h"
 #include "net/dns.h"
 #include "net/signature.h"
 #include "provider/dkim_key.h"
@@ -81,6 +81,17 @@ slice seal_sign(struct play *p, slice domain, slice message)
 	}
 	play_fails(p, "%.*s cannot sign that", SLICE_ARGS(domain));
 	return message;
+}
+
+bool seal_chain_holds(struct play *p, slice domain, slice message)
+{
+	dns *d = NULL;
+	arc_report found;
+
+	dns_open(&DNS_CONF_INIT, &d);
+	lookup by = dns_lookup(d);
+	arc_check_message(message, &signature_openssl, &by, clock_wall(), &p->a, &found);
+	return found.result == DKIM_PASS && slice_same(found.set[found.sets - 1].domain, domain);
 }
 
 bool seal_holds(struct play *p, slice domain, slice message)

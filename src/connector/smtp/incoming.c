@@ -281,7 +281,8 @@ slice incoming_fields(struct smtp *s, const struct incoming *in, const struct de
 	add_catch_all_fields(s, part, &b, a);
 	if (header_build_end(&b, a, &fields) != ST_OK)
 		fields = (slice){0}; /* a field name setting that is none: the mail goes without it */
-	return arena_format(a, "%.*s%.*s%.*s%.*s%.*s", SLICE_ARGS(return_path),
+	slice seal = incoming_seal_of(in, part->postoffice);
+	return arena_format(a, "%.*s%.*s%.*s%.*s%.*s%.*s", SLICE_ARGS(return_path), SLICE_ARGS(seal),
 			    SLICE_ARGS(in->verdict.fields), SLICE_ARGS(in->hop), SLICE_ARGS(fields),
 			    SLICE_ARGS(in->missing));
 }
@@ -358,6 +359,15 @@ static status write_header(conversation *c, struct incoming *in, slice header)
 	return write_all(in, slice_of(from, (size_t)(header.at + header.size - from)));
 }
 
+/* Whether it is passed on to other systems. */
+static bool goes_on(const struct smtp *s)
+{
+	for (int i = 0; i < s->n; i++)
+		if (s->recipients[i].remote && s->recipients[i].via.size > 0)
+			return true;
+	return false;
+}
+
 /* The header section is here, or its analysed share when it is not whole: judges it and starts the
    blobs. What the house adds is put in front when the text is complete. */
 static status pass_header(conversation *c, struct incoming *in, size_t header_size, bool whole)
@@ -373,7 +383,7 @@ static status pass_header(conversation *c, struct incoming *in, size_t header_si
 	if (in->refusal)
 		return ST_OK;
 	incoming_facts(s, in, &in->seen);
-	if (s->members > 0 || reply_wanted(s) || milter_waits(c))
+	if (s->members > 0 || goes_on(s) || reply_wanted(s) || milter_waits(c))
 		in->came = arena_copy(&s->mail, header);
 	make_missing(s, in, &in->seen);
 	in->missing = missing_fields(s, in, &s->mail);
@@ -399,6 +409,7 @@ static status put_in_front(conversation *c, struct incoming *in)
 	struct smtp *s = smtp_of(c);
 	slice header = {0};
 	in->hop = received_field(c, in);
+	incoming_seal(c, in);
 	if (in->shown) {
 		header = milter_header_text(in->shown, blob_writer_size(in->delivery.parts[0].body) > 0);
 		in->header_size = header.size;

@@ -109,15 +109,96 @@ struct tail { /* a body without what was put before it */
 	uint64_t skip;
 };
 
-static status copy_tail(slice bytes, void *arg)
+static slice tail_of(struct tail *t, slice bytes)
 {
-	struct tail *t = arg;
 	size_t skipped = t->skip < bytes.size ? (size_t)t->skip : bytes.size;
 
 	t->skip -= skipped;
-	bytes = slice_from(bytes, skipped);
+	return slice_from(bytes, skipped);
+}
+
+static status copy_tail(slice bytes, void *arg)
+{
+	struct tail *t = arg;
+
+	bytes = tail_of(t, bytes);
 	return bytes.size ? blob_write(t->to, bytes) : ST_OK;
 }
+
+/* ---- seals */
+
+struct seal {
+	struct seal *next;
+	int64_t postoffice;
+	slice fields;
+};
+
+struct sealed_body {
+	const blob_writer *of;
+	struct tail t;
+	status (*take)(slice piece, void *to);
+	void *to;
+};
+
+static status read_piece(slice bytes, void *arg)
+{
+	struct sealed_body *b = arg;
+
+	bytes = tail_of(&b->t, bytes);
+	return bytes.size ? b->take(bytes, b->to) : ST_OK;
+}
+
+static status read_body(void *from, status (*take)(slice piece, void *to), void *to)
+{
+	struct sealed_body *b = from;
+
+	b->take = take;
+	b->to = to;
+	return blob_writer_each(b->of, read_piece, b);
+}
+
+slice incoming_seal_of(const struct incoming *in, int64_t postoffice)
+{
+	for (const struct seal *s = in->seals; s; s = s->next)
+		if (s->postoffice == postoffice)
+			return s->fields;
+	return S("");
+}
+
+static void seal_add(conversation *c, struct incoming *in, const struct recipient *r, slice header)
+{
+	arena *a = &smtp_of(c)->mail;
+	struct sealed_body b = {.t = {.skip = in->shown ? 0 : in->header_size}};
+	struct seal *s;
+
+	if (r->dropped || !policy_seals(c, r) || incoming_seal_of(in, r->route.postoffice).size > 0)
+		return;
+	for (int i = 0; i < in->delivery.n; i++)
+		if (in->delivery.parts[i].postoffice == r->route.postoffice)
+			b.of = in->delivery.parts[i].body;
+	slice fields = b.of ? policy_seal(c, r, &in->verdict, header, read_body, &b) : S("");
+	if (fields.size == 0)
+		return;
+	s = arena_new(a, sizeof *s);
+	*s = (struct seal){in->seals, r->route.postoffice, fields};
+	in->seals = s;
+}
+
+void incoming_seal(conversation *c, struct incoming *in)
+{
+	struct smtp *s = smtp_of(c);
+	slice header = {0};
+
+	for (int i = 0; i < s->n && in->verdict.results.size > 0; i++) {
+		if (s->recipients[i].via.size == 0)
+			continue;
+		if (header.size == 0)
+			header = in->shown ? milter_header_text(in->shown, true) : in->came;
+		seal_add(c, in, &s->recipients[i], header);
+	}
+}
+
+/* ---- recipients that changed when the text was complete */
 
 static status front_again(struct smtp *s, struct incoming *in, struct delivery_part *part,
 	const struct delivery_part *source)

@@ -9,6 +9,11 @@
 void incoming_parts(conversation *c, struct incoming *in);
 /* The fields that the house puts before the text of a part. */
 slice incoming_fields(struct smtp *s, const struct incoming *in, const struct delivery_part *part);
+/* Makes the ARC sets of parts that have copies for other systems which somebody here passes on; before anything is put
+   in front of them. */
+void incoming_seal(conversation *c, struct incoming *in);
+/* The one of a post office; empty = none. */
+slice incoming_seal_of(const struct incoming *in, int64_t postoffice);
 /* What lists and traces show of the message. */
 void incoming_facts(struct smtp *s, struct incoming *in, const header_survey *seen);
 

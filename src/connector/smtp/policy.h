@@ -9,6 +9,7 @@
        header     policy_header     what will be needed of the text is made ready
        text       policy_text       hashes
        end        policy_judge      SPF, DKIM, DMARC, ARC; or the signature of what was submitted
+                  policy_seal       the ARC set of what is passed on
 
    Rules that ask the DNS share one budget per message (dns_budget, R16). What is not known when it is
    used up, or not to be had, refuses nothing. A refusal is a reply, a log event and a trace row, and
@@ -87,10 +88,20 @@ struct policy_verdict {
 	slice fields;
 	enum dmarc_policy wish; /* of the author's domain, as far as it is to be obeyed */
 	slice told;             /* key=value, for the trace; empty = nothing was judged */
+	slice results;          /* the value of Authentication-Results */
+	arc_report chain;
 };
 void policy_judge(conversation *c, struct policy_text *t, struct policy_verdict *out);
 bool policy_is_junk(const struct policy_verdict *v, const struct recipient *r);
 void policy_text_close(struct policy_text *t);
+
+/* ---- what is passed on (RFC 8617) */
+/* Whether the recipient's copy leaves with a seal of the domain that passes it on, when the message can be judged. */
+bool policy_seals(conversation *c, const struct recipient *r);
+/* The set of ARC fields for a judged text with that header, to be put before all else; empty: none can be made. `read`
+   hands the body out. */
+slice policy_seal(conversation *c, const struct recipient *r, const struct policy_verdict *v, slice header,
+	status (*read)(void *from, status (*take)(slice piece, void *to), void *to), void *from);
 
 /* Whether a field claims to be what this house found about a message (RFC 8601 5). */
 bool policy_is_forged(slice name, slice value, arena *a);

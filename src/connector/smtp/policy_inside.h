@@ -36,6 +36,10 @@ void policy_sign_begin(conversation *c, struct policy_text *t, slice header, sli
 slice policy_sign_end(conversation *c, struct policy_text *t);
 /* DKIM fields for a text of the house's own, by its author's domain; empty where there are none. */
 slice policy_sign_own(int64_t postoffice, slice raw, arena *a);
+/* Signing keys of a domain, lent until policy_keys_drop; policy_signers: how many there are, at most
+   DKIM_SIGNERS_MOST, as signers of it. */
+status policy_keys_of(int64_t postoffice, slice domain, arena *a, struct sign_keys **out);
+size_t policy_signers(const struct sign_keys *k, slice domain, dkim_signer signer[DKIM_SIGNERS_MOST]);
 void policy_keys_drop(struct sign_keys **keys);
 void policy_keys_forget(void); /* all that nobody uses */
 

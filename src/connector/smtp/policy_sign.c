@@ -90,8 +90,7 @@ static void keep(slice name, struct sign_keys *k)
 	policy_keys_drop(&before);
 }
 
-/* Lent to the caller until policy_keys_drop. */
-static status keys_of(int64_t postoffice, slice domain, arena *a, struct sign_keys **out)
+status policy_keys_of(int64_t postoffice, slice domain, arena *a, struct sign_keys **out)
 {
 	slice name = arena_format(a, "%" PRId64 " %.*s", postoffice, SLICE_ARGS(domain));
 	struct sign_keys *k = kept ? map_get(kept, name) : NULL;
@@ -135,16 +134,17 @@ static int64_t office_of(const conversation *c)
 	return 0;
 }
 
-static void signers_of(const struct sign_keys *k, slice author, dkim_signer signer[DKIM_SIGNERS_MOST])
+size_t policy_signers(const struct sign_keys *k, slice domain, dkim_signer signer[DKIM_SIGNERS_MOST])
 {
 	for (int i = 0; i < k->n; i++)
-		signer[i] = (dkim_signer){.domain = author,
+		signer[i] = (dkim_signer){.domain = domain,
 			.selector = k->selector[i],
 			.algorithm = k->algorithm[i],
 			.key = k->key[i],
 			.header = CANON_RELAXED,
 			.body = CANON_RELAXED,
 			.at = clock_wall()};
+	return (size_t)k->n;
 }
 
 void policy_sign_begin(conversation *c, struct policy_text *t, slice header, slice added)
@@ -157,16 +157,16 @@ void policy_sign_begin(conversation *c, struct policy_text *t, slice header, sli
 		!setting_on(S_sign_outgoing_mail, &at))
 		return;
 	slice whole = joined(added, header, &s->mail), author = at.domain;
-	status kind = keys_of(at.postoffice, author, &s->mail, &t->keys);
+	status kind = policy_keys_of(at.postoffice, author, &s->mail, &t->keys);
 	if (kind != ST_OK) {
 		unsigned_log(c, author, status_name(kind));
 		return;
 	}
-	signers_of(t->keys, author, signer);
-	if (t->keys->n == 0)
+	size_t signers = policy_signers(t->keys, author, signer);
+	if (signers == 0)
 		return;
 	t->hashes = signature_body_open(&signature_openssl);
-	if (dkim_sign_begin(whole, signer, (size_t)t->keys->n, t->hashes, &s->mail, &t->sign) != ST_OK) {
+	if (dkim_sign_begin(whole, signer, signers, t->hashes, &s->mail, &t->sign) != ST_OK) {
 		unsigned_log(c, author, "header");
 		t->sign = NULL;
 	}
@@ -193,13 +193,13 @@ slice policy_sign_own(int64_t postoffice, slice raw, arena *a)
 	dkim_sign *sign = NULL;
 
 	if (dmarc_author(header, a, &at.domain) != ST_OK || !setting_on(S_sign_outgoing_mail, &at) ||
-		keys_of(postoffice, at.domain, a, &keys) != ST_OK)
+		policy_keys_of(postoffice, at.domain, a, &keys) != ST_OK)
 		return fields;
-	if (keys->n > 0) {
+	size_t signers = policy_signers(keys, at.domain, signer);
+	if (signers > 0) {
 		signature_body *hashes = signature_body_open(&signature_openssl);
 
-		signers_of(keys, at.domain, signer);
-		if (dkim_sign_begin(header, signer, (size_t)keys->n, hashes, a, &sign) == ST_OK) {
+		if (dkim_sign_begin(header, signer, signers, hashes, a, &sign) == ST_OK) {
 			signature_body_add(hashes, slice_from(raw, header.size));
 			signature_body_end(hashes);
 			if (dkim_sign_end(sign, &fields) != ST_OK)

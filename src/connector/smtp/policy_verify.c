@@ -84,7 +84,7 @@ static bool is_wanted(conversation *c)
 	struct smtp *s = smtp_of(c);
 
 	for (int i = 0; i < s->n; i++)
-		if (wants(&s->recipients[i]))
+		if (wants(&s->recipients[i]) || policy_seals(c, &s->recipients[i]))
 			return policy_applies(c);
 	return false;
 }
@@ -189,7 +189,7 @@ static void find_out(conversation *c, struct policy_text *t, struct findings *f)
 
 /* ---- telling */
 
-static slice results_field(conversation *c, const struct policy_text *t, const struct findings *f)
+static slice results_of(conversation *c, const struct policy_text *t, const struct findings *f)
 {
 	struct smtp *s = smtp_of(c);
 	authres r = {0};
@@ -200,7 +200,7 @@ static slice results_field(conversation *c, const struct policy_text *t, const s
 	authres_dmarc(&r, t->author, &f->dmarc);
 	if (f->arc.result != DKIM_NONE)
 		authres_arc(&r, &f->arc);
-	return authres_field(authres_end(&r, &s->mail), &s->mail);
+	return authres_end(&r, &s->mail);
 }
 
 static slice dkim_domains(const dkim_report *r, arena *a)
@@ -257,7 +257,9 @@ static void verify(conversation *c, struct policy_text *t, struct policy_verdict
 	struct findings f = {0};
 
 	find_out(c, t, &f);
-	out->fields = results_field(c, t, &f);
+	out->results = results_of(c, t, &f);
+	out->fields = authres_field(out->results, &smtp_of(c)->mail);
+	out->chain = f.arc;
 	out->told = told(t, &f, &smtp_of(c)->mail);
 	if (f.dmarc.result != DMARC_FAIL || is_trusted_chain(&f.arc))
 		return;

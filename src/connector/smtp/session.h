@@ -59,6 +59,7 @@ struct incoming {
 	struct route *routes; /* of all parts */
 	bool is_apart; /* some of it goes to folders for junk */
 	slice missing;        /* fields that the client left out */
+	struct seal *seals;   /* of what post offices pass on */
 	milter_header *shown; /* kept apart, for milters; NULL: none looks */
 	bool edited;          /* header or body, by a milter */
 	bool readdressed;     /* recipients changed, or how they get it */
