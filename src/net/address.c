@@ -206,6 +206,11 @@ bool net_networks_have(slice list, const net_address *a)
 	return false;
 }
 
+bool net_networks_admit(slice allowed, slice denied, const net_address *a)
+{
+	return !net_networks_have(denied, a) && net_networks_have(allowed, a);
+}
+
 bool net_address_is_loopback(const net_address *a)
 {
 	static const uint8_t one[16] = {[15] = 1};

@@ -105,7 +105,7 @@ static const char *access_refusal(conversation *c)
 
 	if (who->family == 0)
 		return NULL;
-	if (smtp_in_networks(S_smtp_access_denied, who) || !smtp_in_networks(S_smtp_access, who))
+	if (!net_networks_admit(setting_text(S_smtp_access, NULL), setting_text(S_smtp_access_denied, NULL), who))
 		return policy_refuse(c, "access", "554 5.7.1 No access from %s", literal_of(c));
 	if (!smtp_in_networks(S_smtp_ban_exempt, who) && ban_stands(who))
 		return policy_refuse(c, "ban",

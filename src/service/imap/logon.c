@@ -53,18 +53,13 @@ static status say_logon_trouble(conversation *c, status kind)
 	}
 }
 
-static bool network_allowed(const conversation *c, const struct setting_at *at)
-{
-	return c->trusted || net_networks_have(setting_text(S_imap_access, at), &c->peer);
-}
-
 static const char *rule_broken(const conversation *c)
 {
 	struct setting_at at = imap_at(c);
 
 	if (!setting_on(S_imap_enabled, &at))
 		return "[AUTHORIZATIONFAILED] IMAP is switched off for this mailbox";
-	if (!network_allowed(c, &at))
+	if (!imap_admits(c))
 		return "[AUTHORIZATIONFAILED] IMAP is not open to your network";
 	return NULL;
 }

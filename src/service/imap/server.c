@@ -620,9 +620,12 @@ static status next_command(conversation *c)
 	return run_command(c, &p);
 }
 
-static bool network_allowed(const conversation *c)
+bool imap_admits(const conversation *c)
 {
-	return c->trusted || net_networks_have(setting_text(S_imap_access, NULL), &c->peer);
+	struct setting_at at = imap_at(c);
+
+	return c->trusted || net_networks_admit(setting_text(S_imap_access, &at),
+				     setting_text(S_imap_access_denied, &at), &c->peer);
 }
 
 static status greet(conversation *c)
@@ -630,7 +633,7 @@ static status greet(conversation *c)
 	const char *why;
 	text list = TEXT_INIT;
 
-	if (!network_allowed(c))
+	if (!imap_admits(c))
 		return goodbye(c, "IMAP is not open to your network", ST_DENIED);
 	if (!provider_healthy(&why))
 		return goodbye(c,

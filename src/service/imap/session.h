@@ -59,6 +59,7 @@ status imap_trouble(conversation *c, status kind);
 void imap_capabilities(conversation *c, text *out);
 
 struct setting_at imap_at(const conversation *c); /* the mailbox logged on, or the server */
+bool imap_admits(const conversation *c); /* its network, by the rules of the same */
 int64_t imap_append_most(const conversation *c);  /* octets of a message that is stored */
 int64_t imap_messages_most(const conversation *c); /* that one command may touch (RFC 9738); 0 = any number */
 /* In a command that takes long: tells now and then how far it is (RFC 9585). */

@@ -30,17 +30,12 @@ static status say_logon_trouble(conversation *c, status kind)
 	}
 }
 
-static bool network_allowed(const conversation *c, const struct setting_at *at)
-{
-	return c->trusted || net_networks_have(setting_text(S_pop3_access, at), &c->peer);
-}
-
 static const char *rule_broken(const conversation *c)
 {
 	struct setting_at at = pop3_at(c);
 	if (!setting_on(S_pop3_enabled, &at))
 		return "[SYS/PERM] POP3 is switched off for this mailbox";
-	if (!network_allowed(c, &at))
+	if (!pop3_admits(c))
 		return "[SYS/PERM] POP3 is not open to your network";
 	return NULL;
 }

@@ -313,16 +313,19 @@ static const struct dialogue pop3_dialogue = {
 	.patience = patience,
 };
 
-static bool network_allowed(const conversation *c)
+bool pop3_admits(const conversation *c)
 {
-	return c->trusted || net_networks_have(setting_text(S_pop3_access, NULL), &c->peer);
+	struct setting_at at = pop3_at(c);
+
+	return c->trusted || net_networks_admit(setting_text(S_pop3_access, &at),
+				     setting_text(S_pop3_access_denied, &at), &c->peer);
 }
 
 static status greet(conversation *c)
 {
 	struct pop3 *p = pop3_of(c);
 	const char *why;
-	if (!network_allowed(c)) {
+	if (!pop3_admits(c)) {
 		c->closing = true;
 		return conversation_say(c, "-ERR [SYS/PERM] POP3 is not open to your network");
 	}
