@@ -9,7 +9,7 @@ select f.postoffice, f.mailbox, f.inbox, f.postoffice_name, f.name, f.kind, f.us
 	(select failures from throttle where key = $4::bytea and since > k.starts),
 	(select failures from throttle where key = k.account and since > k.starts),
 	(select failures from throttle where key = k.pair and since > k.starts),
-	l.at is not null, coalesce(l.at > now() - interval '1 day', false)
+	l.at is not null, coalesce(l.at > now() - interval '1 day', false), (select rev from revision where kind = 'auth')
 from (values (1)) one (n)
 left join lateral (
 	select m.postoffice, m.mailbox, m.inbox, p.name as postoffice_name, m.name, m.kind, m.state = 0 and p.state = 0 as usable
@@ -39,6 +39,10 @@ cross join lateral (
 	from (select coalesce('\x6d'::bytea || int8send(f.postoffice) || int8send(f.mailbox), $5::bytea) as account) a
 ) k
 left join logon_place l on l.postoffice = f.postoffice and l.mailbox = f.mailbox and l.place = $6::text;
+
+-- statement auth_revision global
+-- What remembered logons are measured by.
+select rev from revision where kind = 'auth';
 
 -- statement auth_failed global
 -- One more failure under each key (address, account, pair: always in this order, so that two attempts

@@ -55,8 +55,9 @@ select to_regclass('public.schema_version') is not null;
 select kind, rev from revision;
 
 -- statement revision_rise global
--- $1 kind
-update revision set rev = rev + 1 where kind = $1;
+-- $1 kind. Who listens looks at once.
+with risen as (update revision set rev = rev + 1 where kind = $1::text returning kind)
+select pg_notify('pennypost_change', '!' || kind) from risen;
 
 -- statement isolation_probe
 -- $1 a post office that does not exist: rows of any other one may not be seen under it

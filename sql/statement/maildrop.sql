@@ -85,9 +85,11 @@ select count(*) from entry where postoffice = $1::bigint and folder = $2::bigint
 -- $1 post office, $2 mailbox, $3 folder, $4 few: its UIDVALIDITY, and what is in it as three arrays in the order of
 -- UIDs (NULL when empty), which cost a fraction of as many rows. The body of the first is told too, since most
 -- clients begin with it: with its id at hand PostgreSQL opens one partition of blob, else all of them. Of a folder
--- with $4 entries at most the id is also left for maildrop_first, which follows in the same round trip.
+-- with $4 entries at most the id is also left for maildrop_first, which follows in the same round trip. Last the
+-- revision of logons, by which a remembered one shows to be true still.
 select f.uidvalidity, l.uids, l.messages, l.sizes, b.blob,
-	set_config('pennypost.first', case when cardinality(l.uids) <= $4::bigint then b.blob::text else '' end, true)
+	set_config('pennypost.first', case when cardinality(l.uids) <= $4::bigint then b.blob::text else '' end, true),
+	(select rev from revision where kind = 'auth')
 from folder f cross join lateral (
 	select array_agg(e.uid) as uids, array_agg(e.msg) as messages, array_agg(e.size) as sizes
 	from (select uid, msg, size from entry where postoffice = $1::bigint and folder = $3::bigint order by uid) e

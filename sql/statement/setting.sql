@@ -4,8 +4,9 @@ select postoffice, scope, object, name, value, rev from setting where rev > $1 o
 
 -- statement setting_store system
 -- $1 post office, $2 scope, $3 object, $4 name, $5 value. The revision's row is locked until the commit: revisions
--- appear in their order, so that nobody's `rev >` skips one.
-with risen as (update revision set rev = rev + 1 where kind = 'setting' returning rev)
+-- appear in their order, so that nobody's `rev >` skips one. Who listens looks at once.
+with risen as (update revision set rev = rev + 1 where kind = 'setting' returning kind, rev),
+told as (select pg_notify('pennypost_change', '!' || kind), rev from risen)
 insert into setting (postoffice, scope, object, name, value, rev)
-select $1, $2, $3, $4, $5, rev from risen
+select $1, $2, $3, $4, $5, rev from told
 on conflict (postoffice, scope, object, name) do update set value = excluded.value, rev = excluded.rev;

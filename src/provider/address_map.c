@@ -321,6 +321,9 @@ static status written_parse(slice written, arena *a, mail_address *m, slice *why
 	return ST_INVALID;
 }
 
+/* Addresses are names to log on with, too. */
+#define OF_AN_ADDRESS (RAISES(REVISION_ROUTING) | RAISES(REVISION_AUTH))
+
 /* Runs the one statement of a new address. */
 static status address_insert(int64_t postoffice, enum statement_id id, const struct param *p, slice key,
 	const struct audit_by *by, arena *a, slice *why)
@@ -332,7 +335,8 @@ static status address_insert(int64_t postoffice, enum statement_id id, const str
 	db_add(tx, id, p, 4, &r);
 	s = db_flush(tx);
 	if (s == ST_OK && r.changed > 0)
-		return change_commit(&tx, postoffice, by, "address.make", key, S(""));
+		return change_commit_raising(
+			&tx, postoffice, by, "address.make", key, S(""), OF_AN_ADDRESS);
 	db_rollback(&tx);
 	if (s == ST_OK)
 		*why = S("this address exists");
@@ -382,7 +386,8 @@ status address_remove(int64_t postoffice, slice written, const struct audit_by *
 			&r);
 		s = db_flush(tx);
 		if (s == ST_OK && r.changed > 0) {
-			s = change_commit(&tx, postoffice, by, "address.remove", key, S(""));
+			s = change_commit_raising(
+				&tx, postoffice, by, "address.remove", key, S(""), OF_AN_ADDRESS);
 		} else {
 			db_rollback(&tx);
 			s = s == ST_OK ? ST_ABSENT : s;

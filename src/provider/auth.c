@@ -1,5 +1,5 @@
-/* Logons over PostgreSQL. One attempt costs: nothing when it is remembered; one round trip and one
-   hash else, and one more round trip when it failed or came from a place not seen today. Whatever
+/* Logons over PostgreSQL. One attempt costs: one small question when it is remembered, or none beside
+   the opening of the mailbox; one round trip and one hash else, and one more round trip when it failed or came from a place not seen today. Whatever
    the name, the work is the same (T40): an unknown one is given an empty hash, which costs as much.
    */
 #include "provider/auth.h"
@@ -39,6 +39,7 @@ struct attempt {
 	struct auth_counts counts;
 	bool place_fresh;    /* the place is noted as known, within a day */
 	uint64_t generation; /* of remembered logons, before the facts were read */
+	int64_t revision;    /* of logons, with the facts */
 };
 
 /* ---- opening */
@@ -51,6 +52,7 @@ static void seen(void)
 void auth_open(void)
 {
 	change_watch(REVISION_AUTH, seen);
+	change_watch(REVISION_SETTING, seen); /* what a bare name stands for, how names may be written */
 }
 
 void auth_close(void)
@@ -86,6 +88,7 @@ static void read_found(const struct rows *r, struct attempt *t)
 		.pair = row_int(r, 0, 14),
 		.known = row_bool(r, 0, 15)};
 	t->place_fresh = row_bool(r, 0, 16);
+	t->revision = row_int(r, 0, 17);
 }
 
 static status find(slice written, const struct auth_from *from, arena *a, struct attempt *t)
@@ -207,26 +210,56 @@ static bool is_taken(slice mechanism, const struct identity *who)
 	return mechanism.size == 0 || auth_mechanism_taken(mechanism, who->postoffice);
 }
 
+static status revision_now(arena *a, int64_t *revision)
+{
+	struct rows r;
+
+	TRY(db_one(SQL_AUTH_REVISION, NULL, 0, a, &r));
+	*revision = row_int(&r, 0, 0);
+	return ST_OK;
+}
+
+/* Whether nothing has changed since; the mailbox is open then, if there is an opener. */
+static status is_true_still(
+	const struct auth_memory *m, const struct auth_from *from, arena *a, bool *still)
+{
+	const struct auth_opener *o = from->opener;
+	int64_t now = 0;
+
+	*still = false;
+	if (o)
+		TRY(o->open(o->arg, &m->who, &now));
+	status kind = now ? ST_OK : revision_now(a, &now);
+	*still = kind == ST_OK && now == m->revision;
+	if (o && !*still)
+		o->close(o->arg);
+	return kind;
+}
+
 static status by_password(slice mechanism, slice name, slice password, const struct auth_from *from,
 	arena *a, struct identity *out)
 {
 	struct attempt t;
-	struct identity remembered;
-	uint8_t key[AUTH_CACHE_KEY], proven[AUTH_CACHE_KEY], now[AUTH_CACHE_KEY];
+	struct auth_memory known, fresh;
+	uint8_t key[AUTH_CACHE_KEY];
+	bool still = false;
 
 	auth_cache_key(name, auth_throttle_place(from->address, a), password, key);
-	enum auth_cached cached = auth_cache_find(key, a, &remembered, proven);
-	if (cached == AUTH_CACHED && is_taken(mechanism, &remembered)) {
-		*out = remembered;
+	enum auth_cached cached = auth_cache_find(key, a, &known);
+	if (cached == AUTH_CACHED && is_taken(mechanism, &known.who))
+		TRY(is_true_still(&known, from, a, &still));
+	if (still) {
+		*out = known.who;
 		metric_add(M_logons_cached, from->service, 1);
 		metric_add(M_logons, from->service, 1);
 		return ST_OK;
 	}
 	TRY(find(name, from, a, &t));
 	t.usable = t.usable && is_taken(mechanism, &t.who);
-	digest_of(t.hash, now);
-	bool same = cached == AUTH_CACHED_OLD && t.usable &&
-		    secret_same(slice_of(now, sizeof now), slice_of(proven, sizeof proven));
+	digest_of(t.hash, fresh.hash);
+	bool same = cached != AUTH_CACHED_NOT && t.usable &&
+		    secret_same(slice_of(fresh.hash, sizeof fresh.hash),
+			    slice_of(known.hash, sizeof known.hash));
 	if (!same) {
 		if (auth_throttle_judge(&t.counts) != ST_OK)
 			return limited(&t);
@@ -235,10 +268,13 @@ static status by_password(slice mechanism, slice name, slice password, const str
 			return failed(&t, a);
 		TRY(kind);
 		rehash(&t, password, a);
-		digest_of(t.hash, now);
+		digest_of(t.hash, fresh.hash);
 	}
 	passed(&t, a);
-	auth_cache_put(key, &t.who, now, t.generation);
+	fresh.who = t.who;
+	fresh.revision = t.revision;
+	fresh.generation = t.generation;
+	auth_cache_put(key, &fresh);
 	*out = t.who;
 	return ST_OK;
 }
@@ -319,7 +355,7 @@ static status scram_find(slice name, const struct auth_from *from, arena *a, str
 		return limited(&t);
 	out->counts = t.counts;
 	out->account = t.account;
-	out->generation = t.generation;
+	out->revision = t.revision;
 	out->place_fresh = t.place_fresh;
 	/* Made for every name, so that it costs the same whether it is shown or not. */
 	TRY(fake_salt(t.name, a, &out->salt));
@@ -373,8 +409,11 @@ static status scram_done(
 	auth_throttle_key(AUTH_KEY_ADDRESS, from->address, t.address);
 	t.place = auth_throttle_place(from->address, a);
 	t.pair = auth_throttle_pair(t.address, t.account, a);
-	if (proven && s->real && s->generation != auth_cache_generation())
-		proven = still_true(s, name, from, a);
+	if (proven && s->real) {
+		int64_t now;
+		TRY(revision_now(a, &now));
+		proven = now == s->revision || still_true(s, name, from, a);
+	}
 	if (!proven || !s->real)
 		return failed(&t, a);
 	passed(&t, a);

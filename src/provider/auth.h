@@ -19,17 +19,32 @@ struct identity {
 	enum mailbox_kind kind;
 };
 
+/* Verified logons are remembered (auth_password), but let nobody in before the database has told that
+   no logon changed since. Who opens the mailbox anyway learns that by the way: */
+struct auth_opener {
+	/* Opens the mailbox of a remembered logon. *revision: of logons, read after the call began
+	   (maildrop_taken.logons); 0 when it did not learn it, and nothing is open then. How the
+	   opening itself went is its own matter: only what ends the conversation is another kind than
+	   ST_OK. */
+	status (*open)(void *arg, const struct identity *who, int64_t *revision);
+	/* It was in vain: the logon is no longer true as it was. What was opened closes. */
+	void (*close)(void *arg);
+	void *arg;
+};
+
 struct auth_from { /* where the logon comes from */
 	enum service service;
 	slice address; /* "192.0.2.1" */
 	bool secure;   /* TLS */
+	const struct auth_opener *opener; /* NULL: auth_password asks the database itself */
 };
 
 /* ST_OK; ST_DENIED (wrong name or password, disabled mailbox or post office: one answer for all);
    ST_LIMITED (throttled: say [AUTH] later); ST_BUSY (hash budget or database). Verified logons are
-   remembered by keyed hash for the place they came from (auth_cache_span), void at once on this
-   node and within 2 s everywhere when password or state changes. The delay of failed logons is
-   slept here. */
+   remembered by keyed hash for the place they came from (auth_cache_span): the next one costs no
+   hash, and one small question or what the opener asks. Whoever logs on after a change of a
+   password, a state or an address was stored, anywhere, is judged by it. The delay of failed logons
+   is slept here. */
 status auth_password(
 	slice name, slice password, const struct auth_from *from, arena *a, struct identity *out);
 /* The same by a mechanism of the setting auth_mechanisms. Where the mailbox's post office does not
@@ -48,7 +63,7 @@ struct auth_scram {
 	struct identity identity;
 	struct auth_counts counts; /* for auth_scram_done */
 	slice account;
-	uint64_t generation;
+	int64_t revision; /* of logons */
 	bool place_fresh;
 	usec took; /* by auth_scram_find */
 };
@@ -61,8 +76,8 @@ status auth_scram_done(
 status auth_apop(slice name, slice banner, slice digest, const struct auth_from *from, arena *a,
 	struct identity *out);
 
-/* Remembered logons are void when a password or state changed: called by provider_open and _close.
-   */
+/* Remembered logons are forgotten when something they rest on changed: called by provider_open and
+   _close. */
 void auth_open(void);
 void auth_close(void);
 

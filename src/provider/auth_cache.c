@@ -14,10 +14,9 @@
 
 struct remembered {
 	link_t link;
-	uint8_t key[AUTH_CACHE_KEY], hash[AUTH_CACHE_KEY];
-	uint64_t generation;
+	uint8_t key[AUTH_CACHE_KEY];
 	usec since;
-	struct identity who; /* its names follow the struct */
+	struct auth_memory m; /* its names follow the struct */
 	char names[];
 };
 
@@ -74,8 +73,8 @@ static bool too_old(const struct remembered *r)
 	return clock_now() - r->since >= setting_number(S_auth_cache_span, NULL);
 }
 
-enum auth_cached auth_cache_find(const uint8_t key[AUTH_CACHE_KEY], arena *a, struct identity *who,
-	uint8_t hash[AUTH_CACHE_KEY])
+enum auth_cached auth_cache_find(
+	const uint8_t key[AUTH_CACHE_KEY], arena *a, struct auth_memory *out)
 {
 	enum auth_cached found = AUTH_CACHED_NOT;
 
@@ -88,40 +87,36 @@ enum auth_cached auth_cache_find(const uint8_t key[AUTH_CACHE_KEY], arena *a, st
 	if (r) {
 		list_remove(&r->link);
 		list_prepend(&used, &r->link);
-		*who = r->who;
-		who->postoffice_name = arena_copy(a, r->who.postoffice_name);
-		who->mailbox_name = arena_copy(a, r->who.mailbox_name);
-		memcpy(hash, r->hash, AUTH_CACHE_KEY);
-		found = r->generation == auth_cache_generation() ? AUTH_CACHED : AUTH_CACHED_OLD;
+		*out = r->m;
+		out->who.postoffice_name = arena_copy(a, r->m.who.postoffice_name);
+		out->who.mailbox_name = arena_copy(a, r->m.who.mailbox_name);
+		found = r->m.generation == auth_cache_generation() ? AUTH_CACHED : AUTH_CACHED_OLD;
 	}
 	pthread_mutex_unlock(&lock);
 	return found;
 }
 
-static struct remembered *new_entry(const struct identity *who)
+static struct remembered *new_entry(const struct auth_memory *m)
 {
-	slice po = who->postoffice_name, mb = who->mailbox_name;
+	slice po = m->who.postoffice_name, mb = m->who.mailbox_name;
 	struct remembered *r = memory_new(sizeof *r + po.size + mb.size);
 
 	memcpy(r->names, po.at, po.size);
 	memcpy(r->names + po.size, mb.at, mb.size);
-	r->who = *who;
-	r->who.postoffice_name = slice_of(r->names, po.size);
-	r->who.mailbox_name = slice_of(r->names + po.size, mb.size);
+	r->m = *m;
+	r->m.who.postoffice_name = slice_of(r->names, po.size);
+	r->m.who.mailbox_name = slice_of(r->names + po.size, mb.size);
 	return r;
 }
 
-void auth_cache_put(const uint8_t key[AUTH_CACHE_KEY], const struct identity *who,
-	const uint8_t hash[AUTH_CACHE_KEY], uint64_t as_of)
+void auth_cache_put(const uint8_t key[AUTH_CACHE_KEY], const struct auth_memory *m)
 {
 	int64_t most = setting_number(S_auth_cache_most, NULL);
 
 	if (most == 0 || setting_number(S_auth_cache_span, NULL) == 0)
 		return;
-	struct remembered *r = new_entry(who);
+	struct remembered *r = new_entry(m);
 	memcpy(r->key, key, AUTH_CACHE_KEY);
-	memcpy(r->hash, hash, AUTH_CACHE_KEY);
-	r->generation = as_of;
 	r->since = clock_now();
 
 	pthread_mutex_lock(&lock);

@@ -4,10 +4,11 @@
    it, or a guesser who is refused elsewhere could go on guessing what somebody else's logon left
    here.
 
-   Every entry was true as of a generation. A change of any password or state anywhere starts a new
-   one (at once on this process, within 2 s elsewhere); entries of an older generation are no proof
-   any more, but hint that the password need not be hashed again if the stored hash is still the
-   same. */
+   Every entry was true as of a revision of logons, which every change of a password, a state or of
+   what a name stands for raises: it is a proof only for who has found that the revision still stands.
+   So that nobody need find that in vain, entries are also of a generation of this process, and each
+   change it hears of starts a new one. What is no proof any more still hints that the password need not
+   be hashed again if the stored hash is the same. */
 #ifndef PENNYPOST_PROVIDER_AUTH_CACHE_H
 #define PENNYPOST_PROVIDER_AUTH_CACHE_H
 
@@ -24,15 +25,19 @@ void auth_cache_void(void);
 
 enum auth_cached {
 	AUTH_CACHED_NOT,
-	AUTH_CACHED_OLD, /* of an older generation; *hash: of the stored hash it was proven against */
-	AUTH_CACHED      /* *who (names in the arena) is let in */
+	AUTH_CACHED_OLD, /* of an older generation; ->hash: of the stored hash it was proven against */
+	AUTH_CACHED      /* ->who is let in where ->revision still stands */
 };
-enum auth_cached auth_cache_find(const uint8_t key[AUTH_CACHE_KEY], arena *a, struct identity *who,
-	uint8_t hash[AUTH_CACHE_KEY]);
-/* Remembers for auth_cache_span; the least recently used go beyond auth_cache_most. `generation` as
-   it was before the facts were read, so that a change meanwhile voids it. */
-void auth_cache_put(const uint8_t key[AUTH_CACHE_KEY], const struct identity *who,
-	const uint8_t hash[AUTH_CACHE_KEY], uint64_t generation);
+struct auth_memory {
+	struct identity who; /* its names lent, or in the arena */
+	uint8_t hash[AUTH_CACHE_KEY];
+	int64_t revision;    /* as it stood when the facts were read */
+	uint64_t generation; /* as it was before, so that a change meanwhile voids it */
+};
+enum auth_cached auth_cache_find(
+	const uint8_t key[AUTH_CACHE_KEY], arena *a, struct auth_memory *out);
+/* Remembers for auth_cache_span; the least recently used go beyond auth_cache_most. */
+void auth_cache_put(const uint8_t key[AUTH_CACHE_KEY], const struct auth_memory *m);
 void auth_cache_clear(void);
 size_t auth_cache_size(void);
 

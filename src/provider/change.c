@@ -58,14 +58,24 @@ slice change_detail(arena *a, const struct change_fact *facts, int n)
 
 /* ---- whole changes */
 
+status change_commit_raising(db_tx **tx, int64_t postoffice, const struct audit_by *by, const char *action,
+	slice object, slice detail, unsigned raises)
+{
+	change_audit(*tx, postoffice, by, action, object, detail);
+	for (int r = 0; r < REVISIONS; r++)
+		if (raises & RAISES(r))
+			change_rise(*tx, (enum revision)r);
+	TRY(db_commit(tx, NULL));
+	for (int r = 0; r < REVISIONS; r++)
+		if (raises & RAISES(r))
+			change_tell((enum revision)r);
+	return ST_OK;
+}
+
 status change_commit(db_tx **tx, int64_t postoffice, const struct audit_by *by, const char *action,
 	slice object, slice detail)
 {
-	change_audit(*tx, postoffice, by, action, object, detail);
-	change_rise(*tx, REVISION_ROUTING);
-	TRY(db_commit(tx, NULL));
-	change_tell(REVISION_ROUTING);
-	return ST_OK;
+	return change_commit_raising(tx, postoffice, by, action, object, detail, RAISES(REVISION_ROUTING));
 }
 
 status change_named(int64_t postoffice, enum statement_id change, const struct param *params, int n,

@@ -1,5 +1,6 @@
 /* What every change of stored facts writes beside itself, in the same transaction: a row of the audit
-   and, where other processes keep copies of such facts, a new revision they will see within a second. */
+   and, where other processes keep copies of such facts, a new revision they hear of at once, and see within a second
+   whatever became of the news. */
 #ifndef PENNYPOST_PROVIDER_CHANGE_H
 #define PENNYPOST_PROVIDER_CHANGE_H
 
@@ -22,14 +23,18 @@ slice change_detail(arena *a, const struct change_fact *facts, int n);
 enum revision {
 	REVISION_SETTING, /* table setting */
 	REVISION_ROUTING, /* domains, addresses, states of mailboxes and post offices */
-	REVISION_AUTH,    /* passwords and states: remembered logons are void */
+	REVISION_AUTH,    /* passwords, states, what names stand for: remembered logons are void */
 	REVISIONS
 };
+#define RAISES(r) (1u << (r))
 /* Last in the transaction: the row stays locked until the commit. */
 void change_rise(db_tx *tx, enum revision r);
 
-/* Ends a transaction that changed where mail goes: audit, revision of routing, commit; and this process
-   hears of it at once. */
+/* Ends a transaction that changed something: audit, the revisions in `raises` (RAISES(r) | ..), commit; and
+   this process hears of it at once. */
+status change_commit_raising(db_tx **tx, int64_t postoffice, const struct audit_by *by, const char *action,
+	slice object, slice detail, unsigned raises);
+/* The same for what changes where mail goes and nobody's logon. */
 status change_commit(db_tx **tx, int64_t postoffice, const struct audit_by *by, const char *action,
 	slice object, slice detail);
 /* The whole of a change that one tenant statement makes, which gives the object's name. ST_ABSENT: it gave no row. */

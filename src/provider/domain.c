@@ -6,6 +6,9 @@
 #include "provider/change.h"
 #include "provider/internal.h"
 
+/* A domain is part of names to log on with. */
+#define OF_A_DOMAIN (RAISES(REVISION_ROUTING) | RAISES(REVISION_AUTH))
+
 status domain_make(int64_t postoffice, slice name, bool with_mailboxes, const struct audit_by *by,
 	arena *a, slice *why)
 {
@@ -21,7 +24,7 @@ status domain_make(int64_t postoffice, slice name, bool with_mailboxes, const st
 	db_add(tx, SQL_DOMAIN_INSERT, (struct param[]){p_int(postoffice), p_text(folded)}, 2, NULL);
 	if (with_mailboxes)
 		TRY(address_add_mailboxes(tx, postoffice, folded, a));
-	s = change_commit(&tx, postoffice, by, "domain.make", folded, S(""));
+	s = change_commit_raising(&tx, postoffice, by, "domain.make", folded, S(""), OF_A_DOMAIN);
 	if (s == ST_EXISTS)
 		*why = S("this domain exists, here or in another post office");
 	return s;
@@ -38,8 +41,8 @@ static status alias_insert(int64_t postoffice, slice name, slice real, const str
 		&r);
 	s = db_flush(tx);
 	if (s == ST_OK && r.changed > 0)
-		return change_commit(&tx, postoffice, by, "domain.alias", name,
-			change_detail(a, (struct change_fact[]){{"stands_for", real}}, 1));
+		return change_commit_raising(&tx, postoffice, by, "domain.alias", name,
+			change_detail(a, (struct change_fact[]){{"stands_for", real}}, 1), OF_A_DOMAIN);
 	db_rollback(&tx);
 	if (s == ST_EXISTS)
 		*why = S("this domain exists, here or in another post office");
@@ -136,7 +139,8 @@ status domain_change(const domain *d, const struct audit_by *by, arena *a, slice
 		6, &r);
 	s = db_flush(tx);
 	if (s == ST_OK && r.changed > 0)
-		return change_commit(&tx, d->postoffice, by, "domain.change", folded, S(""));
+		return change_commit_raising(
+			&tx, d->postoffice, by, "domain.change", folded, S(""), OF_A_DOMAIN);
 	db_rollback(&tx);
 	return s == ST_OK ? ST_ABSENT : s;
 }
@@ -155,7 +159,8 @@ status domain_remove(int64_t postoffice, slice name, const struct audit_by *by)
 			2, &r);
 		s = db_flush(tx);
 		if (s == ST_OK && r.changed > 0) {
-			s = change_commit(&tx, postoffice, by, "domain.remove", folded, S(""));
+			s = change_commit_raising(
+				&tx, postoffice, by, "domain.remove", folded, S(""), OF_A_DOMAIN);
 		} else {
 			db_rollback(&tx);
 			s = s == ST_OK ? ST_ABSENT : s;

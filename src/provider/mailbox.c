@@ -264,8 +264,6 @@ bool mailbox_has_room(const mailbox *m, uint64_t size)
 
 /* ---- changing */
 
-#define RAISES(r) (1u << (r))
-
 /* A statement that changes one mailbox and gives its name; audited, with the revisions it raises. */
 static status mailbox_change(enum statement_id change, int64_t postoffice, int64_t id,
 	int64_t value, const char *action, const char *key, unsigned raises,
@@ -280,19 +278,11 @@ static status mailbox_change(enum statement_id change, int64_t postoffice, int64
 	s = db_flush(tx);
 	if (s == ST_OK && r.count == 0)
 		s = ST_ABSENT;
-	if (s == ST_OK) {
-		change_audit(tx, postoffice, by, action, row_slice(&r, 0, 0),
-			arena_format(&a, "{\"%s\":%lld}", key, (long long)value));
-		for (int rev = 0; rev < REVISIONS; rev++)
-			if (raises & RAISES(rev))
-				change_rise(tx, (enum revision)rev);
-		s = db_commit(&tx, NULL);
-	} else {
+	if (s == ST_OK)
+		s = change_commit_raising(&tx, postoffice, by, action, row_slice(&r, 0, 0),
+			arena_format(&a, "{\"%s\":%lld}", key, (long long)value), raises);
+	else
 		db_rollback(&tx);
-	}
-	for (int rev = 0; rev < REVISIONS && s == ST_OK; rev++)
-		if (raises & RAISES(rev))
-			change_tell((enum revision)rev);
 	arena_release(&a);
 	return s;
 }
@@ -338,11 +328,8 @@ status mailbox_set_password(int64_t postoffice, int64_t id, slice password,
 		(struct param[]){p_int(postoffice), p_int(id), p_text(secrets.hash),
 			p_text(secrets.scram), p_bytes(secrets.recoverable)},
 		5, NULL);
-	change_audit(tx, postoffice, by, "mailbox.password", m->name, S(""));
-	change_rise(tx, REVISION_AUTH);
-	TRY(db_commit(&tx, NULL));
-	change_tell(REVISION_AUTH);
-	return ST_OK;
+	return change_commit_raising(
+		&tx, postoffice, by, "mailbox.password", m->name, S(""), RAISES(REVISION_AUTH));
 }
 
 /* ---- removing */
@@ -362,18 +349,11 @@ status mailbox_remove(int64_t postoffice, int64_t id, const struct audit_by *by)
 	s = db_flush(tx);
 	if (s == ST_OK && r.count == 0)
 		s = ST_ABSENT;
-	if (s == ST_OK) {
-		change_audit(tx, postoffice, by, "mailbox.remove", row_slice(&r, 0, 0), S(""));
-		change_rise(tx, REVISION_ROUTING);
-		change_rise(tx, REVISION_AUTH);
-		s = db_commit(&tx, NULL);
-	} else {
+	if (s == ST_OK)
+		s = change_commit_raising(&tx, postoffice, by, "mailbox.remove", row_slice(&r, 0, 0), S(""),
+			RAISES(REVISION_ROUTING) | RAISES(REVISION_AUTH));
+	else
 		db_rollback(&tx);
-	}
-	if (s == ST_OK) {
-		change_tell(REVISION_ROUTING);
-		change_tell(REVISION_AUTH);
-	}
 	arena_release(&a);
 	return s;
 }

@@ -14,6 +14,7 @@ struct maildrop_taken {
 	int n;
 	struct blob_along first; /* of entries[0], when there are few and it is small; else its size is 0 */
 	usec since;           /* time since the last POP3 logon; USEC_NEVER when it is not known */
+	int64_t logons;       /* revision of logons (auth.h); told too when somebody else holds the lock; 0: not known */
 };
 
 /* Locks the mailbox for `lease`, notes the logon and lists its INBOX. ST_LIMITED: somebody else holds

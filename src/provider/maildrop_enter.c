@@ -83,6 +83,7 @@ static void list(const struct answers *all, arena *a, struct maildrop_taken *out
 
 static status outcome_of(const struct maildrop_comer *c, const struct answers *all)
 {
+	c->taken->logons = all->entries.count ? row_int(&all->entries, 0, 6) : 0;
 	if (all->locked.changed == 0)
 		return ST_LIMITED;
 	if (all->entries.count == 0)

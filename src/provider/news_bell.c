@@ -1,6 +1,9 @@
 /* News between processes: one thread with one connection of its own, as the system role, which sees all post
    offices. It tells what was gathered, hears what others tell, and looks now and then itself. Whatever fails
-   here, readers still see everything by looking. */
+   here, readers still see everything by looking.
+
+   In a process that serves it also hears that a revision was raised (change.h), which the change itself tells on a
+   channel of its own: "!" and the kind. */
 #include "provider/news_bell.h"
 
 #include "base/map.h"
@@ -8,6 +11,7 @@
 #include "base/text.h"
 #include "provider/db.h"
 #include "provider/setting.h"
+#include "provider/watch.h"
 
 #include <pthread.h>
 #include <signal.h>
@@ -36,7 +40,8 @@ static struct {
 
 struct ringer {
 	db_link *link;
-	bool listens;
+	bool listens; /* to news of folders */
+	bool hears;   /* of revisions */
 	usec told_at, looked_at, tried_at;
 	map *seen; /* modseqs of the last look, by place */
 };
@@ -52,20 +57,33 @@ static status link_up(struct ringer *r)
 		s = db_link_script(r->link, "set synchronous_commit = off", &a, NULL);
 	if (s != ST_OK)
 		db_link_close(&r->link);
-	r->listens = false;
+	r->listens = r->hears = false;
+	arena_release(&a);
+	return s;
+}
+
+static status listen_to(struct ringer *r, const char *words, bool *listens)
+{
+	arena a = ARENA_INIT;
+	status s = db_link_script(r->link, words, &a, NULL);
+
+	*listens = s == ST_OK;
 	arena_release(&a);
 	return s;
 }
 
 /* What others told while nobody listened is found by looking at once. */
-static status listen(struct ringer *r)
+static status listen_to_news(struct ringer *r)
 {
-	arena a = ARENA_INIT;
-	status s = db_link_script(r->link, "listen pennypost_news", &a, NULL);
-
-	r->listens = s == ST_OK;
 	r->looked_at = 0;
-	arena_release(&a);
+	return listen_to(r, "listen pennypost_news", &r->listens);
+}
+
+static status listen_to_changes(struct ringer *r)
+{
+	status s = listen_to(r, "listen pennypost_change", &r->hears);
+
+	provider_look();
 	return s;
 }
 
@@ -111,6 +129,10 @@ static void heard(slice payload)
 {
 	slice word;
 
+	if (slice_starts(payload, S("!"))) {
+		provider_look();
+		return;
+	}
 	while (slice_take(&payload, ' ', &word)) {
 		char *dot;
 		int64_t mailbox = (int64_t)strtoull(word.at, &dot, 16);
@@ -208,8 +230,10 @@ static status turn(struct ringer *r, bool watches)
 {
 	usec now = clock_now();
 
+	if (bell.serves && !r->hears)
+		TRY(listen_to_changes(r));
 	if (watches && !r->listens)
-		TRY(listen(r));
+		TRY(listen_to_news(r));
 	if (has_pending() && now - r->told_at >= setting_number(S_news_gap, NULL))
 		TRY(tell(r));
 	if (watches && now - r->looked_at >= setting_number(S_news_poll, NULL))
@@ -306,8 +330,6 @@ void bell_ring(int64_t mailbox, int64_t folder)
 		if (map_size(bell.pending) == 0)
 			notice_raise(bell.rung);
 		map_put(bell.pending, slice_of(&p, sizeof p), &here);
-		if (bell.serves)
-			start();
 	}
 	pthread_mutex_unlock(&bell.lock);
 }
@@ -328,6 +350,8 @@ void bell_open(const char *uri, const char *application, bool serves)
 	bell.serves = serves;
 	bell.watches = bell.stopping = bell.runs = false;
 	bell.open = true;
+	if (serves)
+		start();
 	pthread_mutex_unlock(&bell.lock);
 }
 

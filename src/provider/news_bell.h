@@ -21,8 +21,8 @@ struct news_place *news_places(int *n);
 /* ---- news_bell.c */
 void bell_watch(void);                             /* somebody watches: other processes are to be heard */
 void bell_ring(int64_t mailbox, int64_t folder);   /* tell them; never waits */
-/* The providers open and close. A process that serves has a thread from the first news on; another tells its news
-   when it closes, unless it watches too. */
+/* The providers open and close. A process that serves has a thread from the beginning; another tells its news when it
+   closes, unless it watches too. */
 void bell_open(const char *uri, const char *application, bool serves);
 void bell_close(void);
 

@@ -99,18 +99,11 @@ static status postoffice_change(enum statement_id id, const struct param *p, int
 	s = db_flush(tx);
 	if (s == ST_OK && r.count == 0)
 		s = ST_ABSENT;
-	if (s == ST_OK) {
-		change_audit(tx, p[0].number, by, action, row_slice(&r, 0, 0), detail);
-		change_rise(tx, REVISION_ROUTING);
-		change_rise(tx, REVISION_AUTH);
-		s = db_commit(&tx, NULL);
-	} else {
+	if (s == ST_OK)
+		s = change_commit_raising(&tx, p[0].number, by, action, row_slice(&r, 0, 0), detail,
+			RAISES(REVISION_ROUTING) | RAISES(REVISION_AUTH));
+	else
 		db_rollback(&tx);
-	}
-	if (s == ST_OK) {
-		change_tell(REVISION_ROUTING);
-		change_tell(REVISION_AUTH);
-	}
 	arena_release(&a);
 	return s;
 }

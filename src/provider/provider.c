@@ -1,6 +1,6 @@
-/* Opening, and the watch: one task per process that asks every second what changed elsewhere, writes
-   out traces, renews the node's number and looks now and then (db_check_every) whether the database
-   is still durable. */
+/* Opening, and the watch: one task per process that asks what changed elsewhere, every second and when it
+   is told to, writes out traces, renews the node's number and looks now and then (db_check_every)
+   whether the database is still durable. */
 #include "provider/provider.h"
 
 #include "base/log.h"
@@ -23,6 +23,7 @@
 #include <stdatomic.h>
 
 #define TURN USEC_S
+#define LOOK_GAP (20 * USEC_MS) /* however often something changes */
 #define RENEW_EVERY (10 * USEC_S)
 #define SILENCE_MOST (3 * USEC_S) /* of the database, before it counts as away */
 #define HOOKS 8
@@ -37,7 +38,7 @@ static struct {
 	void (*hooks[REVISIONS][HOOKS])(void);
 	pthread_t thread;
 	bool has_thread;
-	notice *stop; /* of the thread */
+	notice *rung; /* there is something to see, or the thread is to stop */
 	atomic_bool stopping;
 } house;
 
@@ -208,35 +209,44 @@ static void turn(usec *renewed, usec *checked)
 	task_deadline(before);
 }
 
+/* Until the next turn is due, or something is to be seen. */
+static status rest(void)
+{
+	struct wait w = {.fd = -1, .notice = house.rung};
+	int which;
+	TRY(task_sleep(LOOK_GAP));
+	status kind = task_wait_any(&w, 1, clock_now() + TURN - LOOK_GAP, &which);
+	return kind == ST_TIMED_OUT ? ST_OK : kind;
+}
+
 static status watch(void *arg)
 {
 	(void)arg;
 	usec renewed = clock_now(), checked = renewed;
-	while (task_sleep(TURN) == ST_OK)
+	while (rest() == ST_OK && !atomic_load(&house.stopping))
 		turn(&renewed, &checked);
 	return ST_OK;
 }
 
 static void *watch_thread(void *arg)
 {
-	usec renewed = clock_now(), checked = renewed;
-	while (!atomic_load(&house.stopping)) {
-		struct wait w = {.fd = -1, .notice = house.stop};
-		int which;
-		task_wait_any(&w, 1, clock_now() + TURN, &which);
-		if (!atomic_load(&house.stopping))
-			turn(&renewed, &checked);
-	}
+	watch(NULL);
 	return arg;
+}
+
+void provider_look(void)
+{
+	if (house.rung)
+		notice_raise(house.rung);
 }
 
 static status watch_start(void)
 {
 	atomic_store(&house.answered_at, clock_now());
 	atomic_store(&house.serves, true);
+	house.rung = notice_open();
 	if (task_self())
 		return task_start("watch", watch, NULL) ? ST_OK : ST_BUSY;
-	house.stop = notice_open();
 	house.has_thread = pthread_create(&house.thread, NULL, watch_thread, NULL) == 0;
 	return house.has_thread ? ST_OK : ST_BUSY;
 }
@@ -245,10 +255,10 @@ static void watch_stop(void)
 {
 	atomic_store(&house.stopping, true);
 	if (house.has_thread) {
-		notice_raise(house.stop);
+		notice_raise(house.rung);
 		pthread_join(house.thread, NULL);
 	}
-	notice_close(&house.stop);
+	notice_close(&house.rung);
 	house.has_thread = false;
 	atomic_store(&house.stopping, false);
 	atomic_store(&house.serves, false);
@@ -296,8 +306,8 @@ status provider_open(const struct provider_conf *c)
 
 void provider_close(void)
 {
-	watch_stop();
 	bell_close();
+	watch_stop();
 	trace_flush();
 	trace_close();
 	repeat_close();

@@ -4,6 +4,9 @@
 
 #include "provider/provider.h"
 
+/* news_bell.c heard of a raised revision: looks at once instead of within the second. From any thread. */
+void provider_look(void);
+
 /* setting.c: a memory of defaults; then everything set, and again what changed since. What was loaded
    stays readable after provider_close. */
 void setting_open(void);

@@ -58,7 +58,9 @@ status smtp_auth(conversation *c, slice rest)
 	bool has_initial = rest.size > 0;
 	bool secure = stream_is_tls(c->stream) || c->trusted;
 	struct sasl_peer peer = {
-		.from = {c->service, net_address_text(smtp_client(c), &c->talk), secure},
+		.from = {.service = c->service,
+			.address = net_address_text(smtp_client(c), &c->talk),
+			.secure = secure},
 		.binding = stream_is_tls(c->stream) ? binding_of : NULL,
 		.arg = c->stream,
 	};

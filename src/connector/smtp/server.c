@@ -85,7 +85,7 @@ static status tls_binding(void *stream_of, slice kind, arena *a, slice *data)
 static slice mechanisms(conversation *c)
 {
 	bool secure = stream_is_tls(c->stream);
-	struct sasl_peer peer = {.from = {c->service, {0}, secure || c->trusted},
+	struct sasl_peer peer = {.from = {.service = c->service, .secure = secure || c->trusted},
 				 .binding = secure ? tls_binding : NULL, .arg = c->stream};
 	return sasl_offered(&peer, &c->command);
 }

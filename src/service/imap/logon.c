@@ -7,8 +7,9 @@
 
 static struct auth_from from_of(conversation *c)
 {
-	return (struct auth_from){SERVICE_IMAP, net_address_text(&c->peer, &c->talk),
-		stream_is_tls(c->stream) || c->trusted};
+	return (struct auth_from){.service = SERVICE_IMAP,
+		.address = net_address_text(&c->peer, &c->talk),
+		.secure = stream_is_tls(c->stream) || c->trusted};
 }
 
 static status binding_of(void *stream_of, slice kind, arena *a, slice *data)
@@ -19,7 +20,7 @@ static status binding_of(void *stream_of, slice kind, arena *a, slice *data)
 slice imap_mechanisms(conversation *c)
 {
 	bool tls = stream_is_tls(c->stream);
-	struct sasl_peer peer = {.from = {SERVICE_IMAP, {0}, tls || c->trusted},
+	struct sasl_peer peer = {.from = {.service = SERVICE_IMAP, .secure = tls || c->trusted},
 		.binding = tls ? binding_of : NULL,
 		.arg = c->stream};
 	return sasl_offered(&peer, &c->command);

@@ -3,10 +3,21 @@
 #include "provider/sasl.h"
 #include "service/pop3/session.h"
 
-static struct auth_from from_of(conversation *c)
+/* One logon; a remembered one has opened the maildrop by itself when it turns out to be right. */
+struct logon {
+	conversation *c;
+	struct auth_opener opener;
+	bool opened; /* `kind` tells how that went */
+	status kind;
+};
+
+static struct auth_from from_of(const struct logon *l)
 {
-	return (struct auth_from){SERVICE_POP3, net_address_text(&c->peer, &c->command),
-				  stream_is_tls(c->stream) || c->trusted};
+	conversation *c = l->c;
+	return (struct auth_from){.service = SERVICE_POP3,
+				  .address = net_address_text(&c->peer, &c->command),
+				  .secure = stream_is_tls(c->stream) || c->trusted,
+				  .opener = &l->opener};
 }
 
 /* RFC 2449 8, RFC 3206: the code tells the client's program what the words tell its user. */
@@ -52,20 +63,55 @@ static const char *not_opened(status kind)
 	}
 }
 
-/* Credentials were right: opens the maildrop. */
-static status enter(conversation *c, const struct identity *who)
+static status open_drop(struct logon *l, const struct identity *who)
 {
+	struct setting_at at = pop3_at(l->c);
+	l->kind = maildrop_open(&pop3_of(l->c)->drop, who, setting_number(S_pop3_login_delay, &at));
+	l->opened = true;
+	return l->kind == ST_CANCELLED ? l->kind : ST_OK;
+}
+
+/* What rules forbid is told when the logon has turned out to be right (enter). */
+static status open_remembered(void *arg, const struct identity *who, int64_t *revision)
+{
+	struct logon *l = arg;
+	struct pop3 *p = pop3_of(l->c);
+	p->who = *who;
+	bool may = rule_broken(l->c) == NULL;
+	status kind = may ? open_drop(l, who) : ST_OK;
+	*revision = may ? p->drop.logons : 0;
+	p->who = (struct identity){0};
+	return kind;
+}
+
+static void close_again(void *arg)
+{
+	struct logon *l = arg;
+	maildrop_close(&pop3_of(l->c)->drop);
+	l->opened = false;
+}
+
+static struct logon *logon_new(conversation *c)
+{
+	struct logon *l = arena_new(&c->talk, sizeof *l);
+	*l = (struct logon){.c = c, .opener = {open_remembered, close_again, l}};
+	return l;
+}
+
+/* Credentials were right: opens the maildrop. */
+static status enter(struct logon *l, const struct identity *who)
+{
+	conversation *c = l->c;
 	struct pop3 *p = pop3_of(c);
 	p->who = *who;
 	const char *why = rule_broken(c);
 	if (!why) {
-		struct setting_at at = pop3_at(c);
-		status kind = maildrop_open(&p->drop, who, setting_number(S_pop3_login_delay, &at));
-		if (kind == ST_CANCELLED)
-			return kind;
-		why = kind == ST_OK ? NULL : not_opened(kind);
+		if (!l->opened)
+			TRY(open_drop(l, who));
+		why = l->kind == ST_OK ? NULL : not_opened(l->kind);
 	}
 	if (why) {
+		maildrop_close(&p->drop);
 		p->who = (struct identity){0}; /* nobody is logged on */
 		return pop3_refuse(c, why);
 	}
@@ -104,11 +150,12 @@ status pop3_pass(conversation *c, slice rest)
 		return said;
 	if (p->user.size == 0)
 		return pop3_refuse(c, "USER first");
-	struct auth_from from = from_of(c);
+	struct logon *l = logon_new(c);
+	struct auth_from from = from_of(l);
 	struct identity who;
 	status kind = auth_password(p->user, rest, &from, &c->talk, &who);
 	p->user = (slice){0};
-	return kind == ST_OK ? enter(c, &who) : say_logon_trouble(c, kind);
+	return kind == ST_OK ? enter(l, &who) : say_logon_trouble(c, kind);
 }
 
 /* ---- APOP */
@@ -122,10 +169,11 @@ status pop3_apop(conversation *c, slice rest)
 	slice name = slice_until(rest, cut), digest = slice_from(rest, cut + 1);
 	if (cut == rest.size || name.size == 0 || digest.size != 32)
 		return pop3_refuse(c, "Syntax: APOP <name> <digest>");
-	struct auth_from from = from_of(c);
+	struct logon *l = logon_new(c);
+	struct auth_from from = from_of(l);
 	struct identity who;
 	status kind = auth_apop(name, slice_z(p->stamp), digest, &from, &c->talk, &who);
-	return kind == ST_OK ? enter(c, &who) : say_logon_trouble(c, kind);
+	return kind == ST_OK ? enter(l, &who) : say_logon_trouble(c, kind);
 }
 
 /* ---- AUTH */
@@ -161,7 +209,8 @@ status pop3_auth(conversation *c, slice rest)
 	slice word, raw = {0};
 	slice_take(&rest, ' ', &word);
 	bool has_initial = rest.size > 0;
-	struct sasl_peer peer = {.from = from_of(c),
+	struct logon *l = logon_new(c);
+	struct sasl_peer peer = {.from = from_of(l),
 				 .binding = stream_is_tls(c->stream) ? binding_of : NULL,
 				 .arg = c->stream};
 	peer.from.address = arena_copy(&c->talk, peer.from.address);
@@ -177,5 +226,5 @@ status pop3_auth(conversation *c, slice rest)
 	status kind = sasl_exchange(mechanism, has_initial ? &raw : NULL, &talk, &c->talk, &who);
 	if (kind == ST_ABSENT)
 		return pop3_refuse(c, "Logon given up");
-	return kind == ST_OK ? enter(c, &who) : say_logon_trouble(c, kind);
+	return kind == ST_OK ? enter(l, &who) : say_logon_trouble(c, kind);
 }

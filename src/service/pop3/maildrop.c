@@ -84,6 +84,7 @@ status maildrop_open(struct maildrop *d, const struct identity *who, usec delay)
 	d->inbox = who->inbox;
 	status kind = maildrop_take(d->postoffice, d->mailbox, d->inbox,
 				    setting_number(S_pop3_lock_lease, NULL), delay, &a, &taken);
+	d->logons = taken.logons;
 	if (kind == ST_OK) {
 		d->token = taken.token;
 		d->locked = true;

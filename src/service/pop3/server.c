@@ -41,7 +41,7 @@ static status binding_of(void *stream_of, slice kind, arena *a, slice *data)
 slice pop3_mechanisms(conversation *c)
 {
 	bool tls = stream_is_tls(c->stream);
-	struct sasl_peer peer = {.from = {SERVICE_POP3, {0}, tls || c->trusted},
+	struct sasl_peer peer = {.from = {.service = SERVICE_POP3, .secure = tls || c->trusted},
 				 .binding = tls ? binding_of : NULL, .arg = c->stream};
 	return sasl_offered(&peer, &c->command);
 }

@@ -26,6 +26,7 @@ struct maildrop {
 	int64_t kept_size;
 	int64_t postoffice, mailbox, inbox;
 	int64_t token;     /* of the lock */
+	int64_t logons;    /* revision of logons as of the opening; 0: not known */
 	bool locked;
 	struct blob_along first; /* of items[0], own; until it was sent once */
 	link_t keeping;    /* among the locks this process renews */
