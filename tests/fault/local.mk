@@ -4,7 +4,7 @@
 fault_modules = tests/fault/place.py tests/fault/ledger.py tests/fault/client.py tests/fault/mailing.py
 fault_scripts = tests/fault/torture tests/fault/starts tests/fault/privileges \
 	tests/fault/points tests/fault/cut tests/fault/nodes tests/fault/shortage \
-	tests/fault/model tests/fault/torture-imap tests/fault/races
+	tests/fault/model tests/fault/torture-imap tests/fault/races tests/fault/dots
 EXTRA_DIST += $(fault_modules) $(fault_scripts) tests/fault/shim.c
 
 # Preloaded into the server by tests/fault/shortage.
@@ -30,5 +30,6 @@ faults: $(fault_programs) $(fault_shim)
 	PENNYPOST_TOP_SRCDIR='$(abs_top_srcdir)' $(srcdir)/tests/fault/cut
 	PENNYPOST_TOP_SRCDIR='$(abs_top_srcdir)' $(srcdir)/tests/fault/nodes
 	PENNYPOST_TOP_SRCDIR='$(abs_top_srcdir)' $(srcdir)/tests/fault/races
+	PENNYPOST_TOP_SRCDIR='$(abs_top_srcdir)' $(srcdir)/tests/fault/dots
 	PENNYPOST_TOP_SRCDIR='$(abs_top_srcdir)' $(srcdir)/tests/fault/shortage
 .PHONY: torture model faults

@@ -56,7 +56,7 @@ Test(store_house, the_narrowest_setting_wins)
 			  other = {.postoffice = t.postoffice + 1};
 	int64_t fallback = setting_number(S_smtp_message_most, &domain);
 	slice value = S("10 mb"), smaller = S("1 MB");
-	cr_expect(fallback == 50 << 20);
+	cr_expect(fallback == 64 << 20);
 	cr_assert(setting_set(S_smtp_message_most, &office, &value, given_by, &a, &why) == ST_OK);
 	cr_expect(setting_number(S_smtp_message_most, &office) == 10 << 20);
 	cr_expect(setting_number(S_smtp_message_most, &domain) == 10 << 20);
