@@ -3,13 +3,14 @@
 -- statement auth_find system
 -- Who a name is, the kept secrets, and what is known against the attempt; always one row.
 -- $1 folded mailbox name or local part, $2 folded realm, $3 realm as a domain or '', $4 throttle key of
--- the address, $5 of the name as written, $6 place, $7 span of failures in microseconds
+-- the address, $5 of the name as written, $6 place, $7 span of failures in microseconds, $8 key of all failures
 select f.postoffice, f.mailbox, f.inbox, f.postoffice_name, f.name, f.kind, f.usable, c.hash, c.scram, c.recoverable,
 	k.account, k.pair,
 	(select failures from throttle where key = $4::bytea and since > k.starts),
 	(select failures from throttle where key = k.account and since > k.starts),
 	(select failures from throttle where key = k.pair and since > k.starts),
-	l.at is not null, coalesce(l.at > now() - interval '1 day', false), (select rev from revision where kind = 'auth')
+	l.at is not null, coalesce(l.at > now() - interval '1 day', false), (select rev from revision where kind = 'auth'),
+	(select failures from throttle where key = $8::bytea and since > k.starts)
 from (values (1)) one (n)
 left join lateral (
 	select m.postoffice, m.mailbox, m.inbox, p.name as postoffice_name, m.name, m.kind, m.state = 0 and p.state = 0 as usable
@@ -45,8 +46,8 @@ left join logon_place l on l.postoffice = f.postoffice and l.mailbox = f.mailbox
 select rev from revision where kind = 'auth';
 
 -- statement auth_failed global
--- One more failure under each key (address, account, pair: always in this order, so that two attempts
--- never wait for each other). $2 span in microseconds
+-- One more failure under each key (address, account, pair, all: always in this order, so that two attempts
+-- never wait for each other, and the one that all share last). $2 span in microseconds
 insert into throttle as t (key, failures, since, last)
 select key, 1, now(), now() from unnest($1::bytea[]) with ordinality as k (key, place) order by place
 on conflict (key) do update set last = now(),

@@ -86,6 +86,7 @@ static void read_found(const struct rows *r, struct attempt *t)
 	t->counts = (struct auth_counts){.address = row_int(r, 0, 12),
 		.account = row_int(r, 0, 13),
 		.pair = row_int(r, 0, 14),
+		.all = row_int(r, 0, 18),
 		.known = row_bool(r, 0, 15)};
 	t->place_fresh = row_bool(r, 0, 16);
 	t->revision = row_int(r, 0, 17);
@@ -107,8 +108,8 @@ static status find(slice written, const struct auth_from *from, arena *a, struct
 	t->place = auth_throttle_place(from->address, a);
 	const struct param p[] = {p_text(n.mailbox), p_text(n.realm), p_text(n.domain),
 		p_bytes(key_slice(t->address)), p_bytes(key_slice(named)), p_text(t->place),
-		p_int(setting_number(S_auth_failure_span, NULL))};
-	TRY(db_one(SQL_AUTH_FIND, p, 7, a, &r));
+		p_int(setting_number(S_auth_failure_span, NULL)), p_bytes(auth_throttle_all())};
+	TRY(db_one(SQL_AUTH_FIND, p, 8, a, &r));
 	read_found(&r, t);
 	return ST_OK;
 }
@@ -120,17 +121,33 @@ static status limited(const struct attempt *t)
 		service_name(t->from->service), log_quote(t->from->address), log_quote(t->name));
 }
 
+/* Whether the attempt that was found is looked at, after it has waited for that as long as it has to; what
+   was found is found anew then. */
+static status hear(slice written, const struct auth_from *from, arena *a, struct attempt *t)
+{
+	if (auth_throttle_judge(&t->counts) != ST_OK)
+		return limited(t);
+	usec hold = auth_throttle_hold(&t->counts);
+	if (hold == 0)
+		return ST_OK;
+	TRY(task_sleep(hold));
+	TRY(find(written, from, a, t));
+	return auth_throttle_judge(&t->counts) == ST_OK ? ST_OK : limited(t);
+}
+
 /* ---- outcomes */
 
 static status failed(const struct attempt *t, arena *a)
 {
-	const slice keys[] = {key_slice(t->address), t->account, t->pair};
+	const slice keys[] = {key_slice(t->address), t->account, t->pair, auth_throttle_all()};
 	const struct param p[] = {
-		p_bytes_array(keys, 3), p_int(setting_number(S_auth_failure_span, NULL))};
+		p_bytes_array(keys, 4), p_int(setting_number(S_auth_failure_span, NULL))};
 
 	metric_add(M_logons_failed, t->from->service, 1);
 	log_event(EV_AUTH_FAILED, "service=%s from=%s name=%s", service_name(t->from->service),
 		log_quote(t->from->address), log_quote(t->name));
+	if (auth_throttle_begins(&t->counts))
+		log_event(EV_AUTH_GUESSED, NULL);
 	/* Not counted is not heard: a database that cannot count lets nobody guess on. */
 	TRY(db_run(SQL_AUTH_FAILED, p, 2, a, NULL));
 	status kind = task_sleep(auth_throttle_delay(&t->counts));
@@ -261,8 +278,8 @@ static status by_password(slice mechanism, slice name, slice password, const str
 		    secret_same(slice_of(fresh.hash, sizeof fresh.hash),
 			    slice_of(known.hash, sizeof known.hash));
 	if (!same) {
-		if (auth_throttle_judge(&t.counts) != ST_OK)
-			return limited(&t);
+		TRY(hear(name, from, a, &t));
+		t.usable = t.usable && is_taken(mechanism, &t.who);
 		status kind = check_hash(&t, password);
 		if (kind == ST_DENIED)
 			return failed(&t, a);
@@ -351,8 +368,7 @@ static status scram_find(slice name, const struct auth_from *from, arena *a, str
 	struct scram_verifier v;
 
 	TRY(find(name, from, a, &t));
-	if (auth_throttle_judge(&t.counts) != ST_OK)
-		return limited(&t);
+	TRY(hear(name, from, a, &t));
 	out->counts = t.counts;
 	out->account = t.account;
 	out->revision = t.revision;
@@ -441,8 +457,7 @@ static status by_digest(slice name, slice banner, slice digest, const struct aut
 	slice secret = S("nobody");
 
 	TRY(find(name, from, a, &t));
-	if (auth_throttle_judge(&t.counts) != ST_OK)
-		return limited(&t);
+	TRY(hear(name, from, a, &t));
 	bool kept = t.usable &&
 		    auth_secret_recover(t.who.postoffice, t.recoverable, a, &secret) == ST_OK;
 	slice wanted = auth_apop_digest(banner, secret, a);

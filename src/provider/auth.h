@@ -4,8 +4,8 @@
    Names: `mailbox@postoffice`, `mailbox@domain`, any address of the mailbox, a bare mailbox name of
    the default post office (A6); characters of auth_at_signs stand for @ (E8). Unknown names cost
    the same work and give the same answer as wrong passwords (T40). Failures are counted in
-   PostgreSQL per address, per account and per pair, shared by all protocols and workers (T41); an
-   account's owner coming from an address that logged on before passes. */
+   PostgreSQL per address, per account, per pair and for all, shared by all protocols and workers
+   (T41); an account's owner coming from an address that logged on before passes. */
 #ifndef PENNYPOST_PROVIDER_AUTH_H
 #define PENNYPOST_PROVIDER_AUTH_H
 

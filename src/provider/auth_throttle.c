@@ -18,6 +18,23 @@ status auth_throttle_judge(const struct auth_counts *c)
 	return c->address >= most || c->account >= most ? ST_LIMITED : ST_OK;
 }
 
+usec auth_throttle_hold(const struct auth_counts *c)
+{
+	int64_t most = setting_number(S_auth_failures_all_most, NULL);
+
+	if (c->known || most == 0 || c->all < most)
+		return 0;
+	usec times = 1;
+	while (times < DELAY_TIMES_MOST && c->all / most >= 2 * times)
+		times *= 2;
+	return times * setting_number(S_auth_failures_all_delay, NULL);
+}
+
+bool auth_throttle_begins(const struct auth_counts *c)
+{
+	return c->all + 1 == setting_number(S_auth_failures_all_most, NULL);
+}
+
 usec auth_throttle_delay(const struct auth_counts *c)
 {
 	int64_t most = c->account;
@@ -69,6 +86,11 @@ void auth_throttle_key(enum auth_key_kind kind, slice value, uint8_t to[AUTH_KEY
 	digest_close(&d);
 	to[0] = (uint8_t)kind;
 	memcpy(to + 1, hash, AUTH_KEY - 1);
+}
+
+slice auth_throttle_all(void)
+{
+	return S("g");
 }
 
 slice auth_throttle_pair(const uint8_t address[AUTH_KEY], slice account, arena *a)

@@ -1,5 +1,5 @@
 /* Logons in memory: passwords are compared, nothing is hashed but SCRAM keys, failures are counted
-   in the store and judged like everywhere, but not slept on. */
+   in the store and judged like everywhere; only their answers come at once. */
 #include "provider/auth.h"
 
 #include "base/encode.h"
@@ -9,6 +9,7 @@
 #include "provider/auth_throttle.h"
 #include "provider/memory/store.h"
 #include "provider/saslprep.h"
+#include "task/task.h"
 
 #include <inttypes.h>
 
@@ -17,7 +18,7 @@
 /* Everything known about one attempt. */
 struct attempt {
 	struct m_mailbox *mailbox; /* NULL: nobody of that name may log on */
-	slice keys[4];             /* address, account, pair, known */
+	slice keys[5];             /* address, account, pair, all, known */
 	struct auth_counts counts;
 };
 
@@ -95,11 +96,13 @@ static void weigh(
 	t->keys[0] = address;
 	t->keys[1] = account;
 	t->keys[2] = pair;
-	t->keys[3] = slice_of(known, pair.size);
+	t->keys[3] = auth_throttle_all();
+	t->keys[4] = slice_of(known, pair.size);
 	t->counts = (struct auth_counts){.address = count_of(s, address),
 		.account = count_of(s, account),
 		.pair = count_of(s, t->keys[2]),
-		.known = find_failures(s, t->keys[3]) != NULL};
+		.all = count_of(s, t->keys[3]),
+		.known = find_failures(s, t->keys[4]) != NULL};
 }
 
 /* What the outcome leaves behind; gives the kind to answer with. */
@@ -108,12 +111,12 @@ static status settle(struct store *s, const struct attempt *t, bool right, enum 
 	usec span = setting_number(S_auth_failure_span, NULL);
 
 	if (right) {
-		make_failures(s, t->keys[3]);
+		make_failures(s, t->keys[4]);
 		make_failures(s, t->keys[2])->count = 0;
 		metric_add(M_logons, service, 1);
 		return ST_OK;
 	}
-	for (int i = 0; i < 3; i++)
+	for (int i = 0; i < 4; i++)
 		raise_failures(s, t->keys[i], span);
 	metric_add(M_logons_failed, service, 1);
 	return ST_DENIED;
@@ -137,6 +140,22 @@ static status begin(
 		return ST_BUSY;
 	weigh(s, name, from, a, t);
 	return auth_throttle_judge(&t->counts);
+}
+
+/* The same from the beginning, after the attempt has waited as long as it has to. The store is the caller's
+   then. */
+static status hear(struct store **s, slice name, const struct auth_from *from, arena *a, struct attempt *t)
+{
+	*s = store_take();
+	status kind = begin(*s, name, from, a, t);
+	usec hold = kind == ST_OK ? auth_throttle_hold(&t->counts) : 0;
+
+	if (hold == 0)
+		return kind;
+	store_give();
+	kind = task_sleep(hold);
+	*s = store_take();
+	return kind == ST_OK ? begin(*s, name, from, a, t) : kind;
 }
 
 static bool same_password(slice kept, slice given, arena *a)
@@ -163,8 +182,8 @@ status auth_password_by(slice mechanism, slice name, slice password, const struc
 	arena *a, struct identity *out)
 {
 	struct attempt t;
-	struct store *s = store_take();
-	status kind = begin(s, name, from, a, &t);
+	struct store *s;
+	status kind = hear(&s, name, from, a, &t);
 
 	if (kind == ST_OK)
 		kind = settle(s, &t,
@@ -181,8 +200,8 @@ status auth_password_by(slice mechanism, slice name, slice password, const struc
 status auth_scram_find(slice name, const struct auth_from *from, arena *a, struct auth_scram *out)
 {
 	struct attempt t;
-	struct store *s = store_take();
-	status kind = begin(s, name, from, a, &t);
+	struct store *s;
+	status kind = hear(&s, name, from, a, &t);
 
 	*out = (struct auth_scram){0};
 	if (kind == ST_OK && t.mailbox) {
@@ -229,8 +248,8 @@ status auth_apop(slice name, slice banner, slice digest, const struct auth_from 
 	struct identity *out)
 {
 	struct attempt t;
-	struct store *s = store_take();
-	status kind = begin(s, name, from, a, &t);
+	struct store *s;
+	status kind = hear(&s, name, from, a, &t);
 
 	if (kind == ST_OK) {
 		const struct setting_at at = {

@@ -1,7 +1,8 @@
 /* The providers in memory: every header of this floor answered from one store in the process,
    chosen at link time (libprovider_memory.a instead of libprovider.a). For unit tests, dialog tests
-   without PostgreSQL, and fuzzers. Contracts hold as written, except that nothing waits, nothing
-   outlives the process, audit rows are not kept and failed logons are not slept on.
+   without PostgreSQL, and fuzzers. Contracts hold as written, except that nothing waits but logons
+   that are held back (auth_failures_all_most), nothing outlives the process, audit rows are not kept
+   and failed logons are not slept on.
 
    provider_open() is not needed. Everything may be called from any thread. What a call gave out
    lives in the caller's arena. */

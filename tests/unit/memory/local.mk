@@ -7,6 +7,7 @@ unit_memory_SOURCES = \
 	tests/unit/memory/services.c \
 	tests/unit/memory/settings.c \
 	tests/unit/memory/sasl.c \
+	tests/unit/memory/guessing.c \
 	tests/unit/memory/leads.c tests/unit/provider/leads.c tests/unit/provider/leads.h \
 	tests/unit/provider/handling.c \
 	tests/unit/memory/reader.c \

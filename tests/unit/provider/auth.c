@@ -608,6 +608,31 @@ Test(auth_shared, failures_are_shared_between_processes, .timeout = 60)
 	provider_close();
 }
 
+Test(auth, all_failures_have_a_count_of_their_own)
+{
+	struct auth_scram s;
+	struct identity who;
+	struct auth_from from = somewhere();
+	slice name = arena_format(&a, "anna@%.*s", SLICE_ARGS(office));
+	cr_assert_eq(auth_scram_find(name, &from, &a, &s), ST_OK);
+	int64_t before = s.counts.all;
+	for (int i = 0; i < 5; i++) {
+		struct auth_from other = somewhere();
+		slice nobody = arena_format(&a, "nobody%d@%.*s", i, SLICE_ARGS(office));
+		cr_assert_eq(auth_password(nobody, S("guess"), &other, &a, &who), ST_DENIED);
+	}
+	cr_assert_eq(auth_scram_find(name, &from, &a, &s), ST_OK);
+	cr_assert_geq(s.counts.all, before + 5, "those of other tests count too");
+	cr_assert_eq(s.counts.address, 0);
+	cr_assert_eq(s.counts.account, 0);
+	store_sql("update throttle set failures = failures + 1000 where key = 'g'");
+	from = somewhere();
+	before = asked();
+	cr_assert_eq(auth_scram_find(name, &from, &a, &s), ST_OK);
+	cr_assert_eq(asked(), before + 2, "held back, and found anew after that");
+	store_sql("update throttle set failures = failures - 1000 where key = 'g'");
+}
+
 /* ---- hashing */
 
 Test(auth, hashes_anew_when_the_parameters_rose)
