@@ -22,6 +22,9 @@ slice date_format(date d, arena *a);
    then untouched. Only the first 512 bytes are looked at. */
 status date_parse(slice s, date *out);
 
+/* "2025-11-21T02:43:00Z" (RFC 3339). */
+slice date_stamp(usec wall, arena *a);
+
 /* "21-Nov-2025 02:43:00 +0000", days below 10 with a blank in front; without quotes. */
 slice date_internal_format(date d, arena *a);
 /* The same, strictly; one or two digits of the day. ST_INVALID. */

@@ -31,5 +31,6 @@ libmail_a_SOURCES = \
 	src/mail/srs.c src/mail/srs.h \
 	src/mail/structure.c src/mail/structure.h \
 	src/mail/tls_record.c src/mail/tls_record.h \
+	src/mail/tls_report.c src/mail/tls_report.h \
 	src/mail/transfer.c src/mail/transfer.h \
 	src/mail/word.c src/mail/word.h

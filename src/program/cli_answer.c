@@ -22,13 +22,7 @@ json_t *json_slice(slice s)
 
 slice cli_time(usec wall, arena *a)
 {
-	usec second = wall / USEC_S - (wall % USEC_S < 0);
-	int64_t days = second / 86400 - (second % 86400 < 0);
-	int64_t rest = second - days * 86400;
-	int year, month, day;
-	date_civil(days, &year, &month, &day);
-	return arena_format(a, "%04d-%02d-%02dT%02d:%02d:%02dZ", year, month, day,
-		(int)(rest / 3600), (int)(rest / 60 % 60), (int)(rest % 60));
+	return date_stamp(wall, a);
 }
 
 json_t *json_time(usec wall)

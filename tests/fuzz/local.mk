@@ -138,6 +138,11 @@ fuzz_programs += fuzz_mta_sts
 fuzz_mta_sts_SOURCES = tests/fuzz/mta_sts.c
 fuzz_mta_sts_LDADD = $(fuzz_main) $(floor_mail)
 
+EXTRA_DIST += tests/fuzz/corpus/tls_report
+fuzz_programs += fuzz_tls_report
+fuzz_tls_report_SOURCES = tests/fuzz/tls_report.c
+fuzz_tls_report_LDADD = $(fuzz_main) $(floor_mail)
+
 EXTRA_DIST += tests/fuzz/corpus/dmarc
 fuzz_programs += fuzz_dmarc
 fuzz_dmarc_SOURCES = tests/fuzz/dmarc.c
