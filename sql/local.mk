@@ -17,6 +17,7 @@ sql_schema = \
 	sql/schema/0015-sts.sql \
 	sql/schema/0016-queue-key.sql \
 	sql/schema/0017-answered.sql
+	sql/schema/0017-tls-report.sql
 sql_statements = \
 	sql/statement/acl.sql \
 	sql/statement/address_map.sql \

@@ -19,7 +19,7 @@ static status unescape(slice s, arena *a, slice *out)
 	size_t n = 0;
 
 	for (size_t i = 0; i < s.size; i++) {
-		int high = 0, low = s.at[i];
+		int high = 0, low = (unsigned char)s.at[i];
 
 		if (s.at[i] == '%') {
 			high = i + 2 < s.size ? hex_value(s.at[i + 1]) : -1;

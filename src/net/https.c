@@ -179,16 +179,18 @@ static bool is_unproved(const stream *s)
 	return t == TLS_TROUBLE_NAME || t == TLS_TROUBLE_EXPIRED || t == TLS_TROUBLE_UNTRUSTED;
 }
 
-static status talk(stream *s, const struct https_ask *q, arena *a, struct https_answer *out)
+static status secure(stream *s, const struct https_ask *q, arena *a)
 {
 	const tls_client *with = q->authorities ? q->authorities : tls_client_system();
 
 	if (!with)
 		return ST_BUSY;
 	status kind = stream_tls_connect(s, with, arena_z(a, q->host), TLS_VERIFY_NAME);
-	if (kind != ST_OK && kind != ST_CANCELLED && kind != ST_TIMED_OUT && is_unproved(s))
-		return ST_DENIED;
-	TRY(kind);
+	return kind != ST_OK && kind != ST_CANCELLED && kind != ST_TIMED_OUT && is_unproved(s) ? ST_DENIED : kind;
+}
+
+static status get(stream *s, const struct https_ask *q, arena *a, struct https_answer *out)
+{
 	TRY(stream_format(s,
 		"GET %.*s HTTP/1.1\r\nHost: %.*s\r\nUser-Agent: pennypost\r\nAccept: text/plain\r\n"
 		"Accept-Encoding: identity\r\nConnection: close\r\n\r\n",
@@ -196,12 +198,39 @@ static status talk(stream *s, const struct https_ask *q, arena *a, struct https_
 	return https_answer_read(s, q->most, a, out);
 }
 
-status https_get(const struct https_ask *q, arena *a, struct https_answer *out)
+static status post(stream *s, const struct https_ask *q, arena *a, struct https_answer *out)
+{
+	struct head h = {0};
+
+	TRY(stream_format(s,
+		"POST %.*s HTTP/1.1\r\nHost: %.*s\r\nUser-Agent: pennypost\r\nContent-Type: %.*s\r\n"
+		"Content-Length: %zu\r\nConnection: close\r\n\r\n",
+		SLICE_ARGS(q->path), SLICE_ARGS(q->host), SLICE_ARGS(q->type), q->content.size));
+	TRY(stream_write(s, q->content));
+	TRY(head_read(s, a, &h));
+	*out = (struct https_answer){.code = h.code, .type = h.type};
+	return ST_OK;
+}
+
+static status ask(const struct https_ask *q, arena *a, struct https_answer *out,
+	status (*talk)(stream *s, const struct https_ask *q, arena *a, struct https_answer *out))
 {
 	stream *s;
 
 	TRY(stream_connect(&q->at, NULL, &s));
-	status kind = talk(s, q, a, out);
+	status kind = secure(s, q, a);
+	if (kind == ST_OK)
+		kind = talk(s, q, a, out);
 	stream_close(&s);
 	return kind;
+}
+
+status https_get(const struct https_ask *q, arena *a, struct https_answer *out)
+{
+	return ask(q, a, out, get);
+}
+
+status https_post(const struct https_ask *q, arena *a, struct https_answer *out)
+{
+	return ask(q, a, out, post);
 }

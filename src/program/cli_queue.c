@@ -211,9 +211,10 @@ status cli_queue_tls(struct cli *c)
 	json_t *list = json_array();
 	for (int i = 0; i < n; i++)
 		json_array_append_new(list,
-			json_pack("{s:o,s:o,s:o,s:o,s:o,s:I}", "day", json_time(rows[i].day), "domain",
+			json_pack("{s:o,s:o,s:o,s:o,s:o,s:o,s:o,s:I}", "day", json_time(rows[i].day), "domain",
 				json_slice(rows[i].domain), "policy", json_slice(rows[i].policy), "host",
-				json_slice(rows[i].host), "result", json_slice(rows[i].result), "sessions",
+				json_slice(rows[i].host), "result", json_slice(rows[i].result), "sender",
+				json_slice(rows[i].sender), "receiver", json_slice(rows[i].receiver), "sessions",
 				(json_int_t)rows[i].sessions));
 	return cli_rows(c, list, columns, "No session with another system was counted yet");
 }

@@ -106,6 +106,9 @@ status cli_resolver_open(struct cli *c, struct dns **out);
 status cli_test_mta_sts(struct cli *c);
 status cli_mta_sts_list(struct cli *c);
 status cli_mta_sts_forget(struct cli *c);
+status cli_tls_report_list(struct cli *c);
+status cli_tls_report_show(struct cli *c);
+status cli_tls_report_send(struct cli *c);
 
 /* cli_queue.c */
 status cli_queue_status(struct cli *c);

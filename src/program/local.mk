@@ -24,6 +24,7 @@ libprogram_a_SOURCES = \
 	src/program/cli_share.c \
 	src/program/cli_status.c \
 	src/program/cli_sts.c \
+	src/program/cli_tls_report.c \
 	src/program/cli_table.c \
 	src/program/cli_test.c \
 	src/program/helper.c src/program/helper.h \

@@ -9,6 +9,7 @@
 #include "base/memory.h"
 #include "connector/smtp/outbound.h"
 #include "connector/smtp/smtp.h"
+#include "connector/smtp/tls_reporter.h"
 #include "program/logs.h"
 #include "program/privilege.h"
 #include "program/signals.h"
@@ -132,6 +133,8 @@ static status serve(struct life *l)
 	case WORKER_OUTBOUND:
 		l->outbound.seat = w->index;
 		TRY(outbound_wire_open(&l->outbound.transport));
+		if (w->index == 0 && !task_start("tls reports", tls_reporter_run, NULL))
+			return ST_BUSY;
 		return task_start("outbound", outbound_run, &l->outbound) ? ST_OK : ST_BUSY;
 	}
 	return ST_BROKEN;

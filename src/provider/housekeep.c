@@ -2,8 +2,8 @@
 #include "provider/housekeep.h"
 
 #include "base/id.h"
-#include "base/random.h"
 #include "provider/db.h"
+#include "provider/lease.h"
 #include "provider/setting.h"
 #include "task/task.h"
 
@@ -14,8 +14,6 @@
 #define DAYS_AHEAD 7
 #define MONTHS_AHEAD 1
 
-static const slice lease_name = {"housekeeper", 11};
-
 static status changed(enum statement_id id, const struct param *p, int n, int64_t *count)
 {
 	arena a = ARENA_INIT;
@@ -25,20 +23,6 @@ static status changed(enum statement_id id, const struct param *p, int n, int64_
 		*count += r.changed;
 	arena_release(&a);
 	return kind;
-}
-
-static status lease_take(int64_t token)
-{
-	int64_t taken = 0;
-	struct param p[] = {p_text(lease_name), p_int(token), p_int(LEASE)};
-	TRY(changed(SQL_LEASE_TAKE, p, 3, &taken));
-	return taken ? ST_OK : ST_LIMITED;
-}
-
-static void lease_give_back(int64_t token)
-{
-	struct param p[] = {p_text(lease_name), p_int(token)};
-	db_run(SQL_LEASE_GIVE_BACK, p, 2, NULL, NULL);
 }
 
 /* ---- partitions */
@@ -139,7 +123,7 @@ static status retention_ends(struct ends *e)
 }
 
 /* Messages and bodies, a batch at a time, and then the partitions that named them. */
-static status release_expunged(usec before, int64_t token, struct housekeep_result *r)
+static status release_expunged(usec before, lease *held, struct housekeep_result *r)
 {
 	int64_t postoffice = 0, message = 0;
 	for (;;) {
@@ -160,7 +144,7 @@ static status release_expunged(usec before, int64_t token, struct housekeep_resu
 		TRY(kind);
 		if (seen < BATCH)
 			break;
-		TRY(lease_take(token));
+		TRY(lease_take(held));
 		TRY(task_breathe());
 	}
 	return drop_partitions("expunged", before, r);
@@ -216,6 +200,7 @@ static status sweep(struct housekeep_result *r)
 	TRY(changed(SQL_SRS_SWEEP, &rewritten, 1, &r->keys));
 	struct param traces = p_int(setting_number(S_trace_retention, NULL));
 	TRY(changed(SQL_TLS_RESULT_SWEEP, &traces, 1, &r->keys));
+	TRY(changed(SQL_TLS_DAY_SWEEP, &traces, 1, &r->keys));
 	struct param policies = p_int(30 * DAY);
 	TRY(changed(SQL_STS_POLICY_SWEEP, &policies, 1, &r->keys));
 	TRY(changed(SQL_QRUNNER_SWEEP, NULL, 0, &locks));
@@ -224,12 +209,12 @@ static status sweep(struct housekeep_result *r)
 	return changed(SQL_MAILDROP_SWEEP, &day, 1, &locks);
 }
 
-static status keep_house(int64_t token, struct housekeep_result *r)
+static status keep_house(lease *held, struct housekeep_result *r)
 {
 	struct ends ends = {0};
 	TRY(make_partitions(r));
 	TRY(retention_ends(&ends));
-	TRY(release_expunged(ends.expunged, token, r));
+	TRY(release_expunged(ends.expunged, held, r));
 	TRY(release_changes(ends.change, r));
 	TRY(drop_partitions("trace", ends.trace, r));
 	TRY(drop_partitions("audit", ends.audit, r));
@@ -238,10 +223,11 @@ static status keep_house(int64_t token, struct housekeep_result *r)
 
 status housekeep_run(struct housekeep_result *r)
 {
-	int64_t token = (int64_t)random_below(INT64_MAX) + 1;
+	lease held = {.name = S("housekeeper"), .span = LEASE};
+
 	*r = (struct housekeep_result){0};
-	TRY(lease_take(token));
-	status kind = keep_house(token, r);
-	lease_give_back(token);
+	TRY(lease_take(&held));
+	status kind = keep_house(&held, r);
+	lease_give_back(&held);
 	return kind;
 }

@@ -71,6 +71,7 @@ libprovider_a_SOURCES = $(provider_shared) \
 	src/provider/repeat.c src/provider/repeat.h \
 	src/provider/route.c \
 	src/provider/housekeep.c \
+	src/provider/lease.c src/provider/lease.h \
 	src/provider/migrate.c src/provider/migrate.h \
 	src/provider/node.c \
 	src/provider/provider.c \
@@ -80,8 +81,10 @@ libprovider_a_SOURCES = $(provider_shared) \
 	src/provider/srs_key.c src/provider/srs_key.h \
 	src/provider/sts_policy.c \
 	src/provider/sts_policy.h \
+	src/provider/tls_day.c src/provider/tls_day.h \
 	src/provider/tls_result.c \
 	src/provider/tls_result.h \
+	src/provider/tls_result_row.h \
 	src/provider/trace.c \
 	src/provider/view_cache.c src/provider/view_cache.h \
 	src/provider/view_load.c src/provider/view_load.h \

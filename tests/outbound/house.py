@@ -62,13 +62,15 @@ class House:
 			"/CN=localhost", "-keyout", folder / "default.key", "-out", folder / "default.crt"], check=True,
 			stderr=subprocess.DEVNULL)
 		(folder / "default.key").chmod(0o600)
+		(self.dir / "secret").write_bytes(os.urandom(32))
+		(self.dir / "secret").chmod(0o600)
 		rows = {"pguri": os.environ["PENNYPOST_TEST_PGURI"], "pguri_system": os.environ["PENNYPOST_TEST_PGURI_SYSTEM"],
 			"pguri_owner": os.environ["PENNYPOST_TEST_PGURI_OWNER"], "node": self.name, "certificates": folder,
 			"secret_file": self.dir / "secret", "state": self.dir / "run", "user": user}
 		self.conf.write_text("".join(f"{k} = {v}\n" for k, v in rows.items() if v != ""))
 		self.conf.chmod(0o600)
 		if user:
-			for path in ("run", "certificates", "certificates/default.key"):
+			for path in ("run", "certificates", "certificates/default.key", "secret"):
 				shutil.chown(self.dir / path, user)
 
 	def prepare(self, settings, mailboxes):

@@ -311,6 +311,7 @@ static status open_once(const struct client_target *t, bool with_tls, arena *a, 
 		*out = c;
 		return ST_OK;
 	}
+	why->local = c->facts.local;
 	metric_add(M_outbound_refused, SERVICE_NONE, 1);
 	log_event(EV_OUTBOUND_REFUSED, "conversation=%s %s", c->name,
 		client_fields(&c->facts, why, a).at);

@@ -70,6 +70,7 @@ struct client_result {
 	slice enhanced; /* "5.1.1" */
 	slice text;     /* one line, printable, without codes, at most CLIENT_TEXT_MOST */
 	slice tls;      /* trouble with TLS as RFC 8460 4.3 calls it, or empty */
+	net_address local; /* client_open: our end of the connection; family 0 = there was none */
 };
 
 /* ---- opening */
@@ -168,6 +169,7 @@ struct client_message {
 	bool binary; /* NUL, bare CR or LF, or lines over 998: goes by BINARYMIME or not at all */
 	bool utf8;   /* needs SMTPUTF8 (addresses or header fields) */
 	bool require_tls; /* REQUIRETLS, RFC 8689 */
+	bool tls_waived;  /* "TLS-Required: No" (RFC 8689 4): for those who choose the target */
 	enum parameter_ret ret;
 	slice envid; /* decoded; empty = none */
 	struct client_recipient *to;

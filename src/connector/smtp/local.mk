@@ -29,6 +29,8 @@ libsmtp_a_SOURCES = \
 	src/connector/smtp/outbound_body.c \
 	src/connector/smtp/outbound_body.h \
 	src/connector/smtp/outbound_wire.c \
+	src/connector/smtp/own.c \
+	src/connector/smtp/own.h \
 	src/connector/smtp/passing.c \
 	src/connector/smtp/passing.h \
 	src/connector/smtp/plan.c \
@@ -53,4 +55,8 @@ libsmtp_a_SOURCES = \
 	src/connector/smtp/sts.h \
 	src/connector/smtp/sts_fetch.c \
 	src/connector/smtp/sts_fetch.h \
-	src/connector/smtp/transaction.c
+	src/connector/smtp/tls_reporter.c \
+	src/connector/smtp/tls_reporter.h \
+	src/connector/smtp/transaction.c \
+	src/connector/smtp/web_host.c \
+	src/connector/smtp/web_host.h

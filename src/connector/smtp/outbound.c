@@ -241,6 +241,7 @@ static void attempt_network(struct sending *s, struct body *b)
 		.binary = e->binary,
 		.utf8 = e->utf8,
 		.require_tls = e->require_tls,
+		.tls_waived = b->tls_waived && !e->require_tls,
 		.ret = e->ret,
 		.envid = e->envid,
 		.to = to,

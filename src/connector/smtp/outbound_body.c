@@ -1,6 +1,7 @@
 #include "connector/smtp/outbound_body.h"
 
 #include "mail/header.h"
+#include "mail/tls_report.h"
 #include "provider/blob.h"
 
 #define BODY_KEPT 65536 /* octets of a body that need not be read twice */
@@ -13,6 +14,7 @@ static status body_look(slice piece, void *arg)
 
 	if (!b->begun) {
 		b->inside = slice_starts_nocase(piece, S("Return-Path:"));
+		b->tls_waived = tls_report_is_waived(slice_until(piece, header_size(piece)));
 		if (piece.size == b->size && piece.size <= BODY_KEPT)
 			b->whole = piece.at == b->job->body.at ? piece : arena_copy(&b->job->a, piece);
 	}

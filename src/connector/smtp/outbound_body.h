@@ -15,6 +15,7 @@ struct body {
 	slice front;   /* fields of this copy alone */
 	slice whole;   /* a small one is here since then; in the job's arena */
 	bool begun, inside;
+	bool tls_waived; /* by its header, as far as it lies in the first piece */
 	status (*take)(slice piece, void *to);
 	void *to;
 	uint64_t left; /* of `skip`, while it is handed out */

@@ -165,26 +165,36 @@ static slice sts_result(const struct way *w, const struct client_target *t, cons
 	return client_facts(c)->doubt.size ? client_facts(c)->doubt : result;
 }
 
-/* One session for the counts of RFC 8460: trouble that is none of TLS does not count, nor does a route's "off".
-   `why` holds what went wrong before a talk without TLS too. */
-static void note_tls(const struct way *w, const struct client_target *t, const client *c, slice why)
+static slice address_of(const net_address *at, arena *a)
 {
-	slice result = why;
+	return at->family ? net_address_text(at, a) : S("");
+}
 
-	if (t->policy.tls == CLIENT_TLS_OFF || (!c && why.size == 0))
+/* One session for the counts of RFC 8460: trouble that is none of TLS does not count, nor does a route's "off", nor
+   mail that asked for none of it: reports of reports would never end. `why` holds what went wrong before a talk
+   without TLS too. */
+static void note_tls(const struct way *w, const struct client_target *t, const client *c, const struct client_result *why)
+{
+	struct tls_result r = {.domain = w->domain, .policy = S("no-policy-found"), .host = t->host, .result = why->tls};
+
+	if (t->policy.tls == CLIENT_TLS_OFF || w->m->tls_waived || (!c && why->tls.size == 0))
 		return;
 	if (c && client_facts(c)->tls.size)
-		result = S("success");
-	else if (why.size == 0)
-		result = S("starttls-not-supported");
-	if (t->policy.tls == CLIENT_TLS_DANE && tls_tlsa_usable(t->policy.tlsa, t->policy.tlsa_count))
-		tls_result_note(w->domain, S("tlsa"), t->host, result);
-	else if (w->sts.policy.mode != MTA_STS_NONE)
-		tls_result_note(w->domain, S("sts"), t->host, c ? sts_result(w, t, c, result) : result);
-	else if (w->sts.trouble.size)
-		tls_result_note(w->domain, S("sts"), t->host, w->sts.trouble);
-	else
-		tls_result_note(w->domain, S("no-policy-found"), t->host, result);
+		r.result = S("success");
+	else if (why->tls.size == 0)
+		r.result = S("starttls-not-supported");
+	if (t->policy.tls == CLIENT_TLS_DANE && tls_tlsa_usable(t->policy.tlsa, t->policy.tlsa_count)) {
+		r.policy = S("tlsa");
+	} else if (w->sts.policy.mode != MTA_STS_NONE || w->sts.trouble.size) {
+		r.policy = S("sts");
+		if (w->sts.policy.mode == MTA_STS_NONE)
+			r.result = w->sts.trouble;
+		else if (c)
+			r.result = sts_result(w, t, c, r.result);
+	}
+	r.receiver = net_address_text(&t->at, w->a);
+	r.sender = address_of(c ? &client_facts(c)->local : &why->local, w->a);
+	tls_result_note(&r);
 }
 
 static void talk_new(struct way *w, struct client_target *t)
@@ -193,7 +203,7 @@ static void talk_new(struct way *w, struct client_target *t)
 	client *c = NULL;
 	status kind = client_open(t, w->a, &c, &why);
 
-	note_tls(w, t, c, why.tls);
+	note_tls(w, t, c, &why);
 	if (kind == ST_OK) {
 		talk(w, c);
 		return;
@@ -341,8 +351,8 @@ static void hosts_walk(struct way *w, const struct route_ask *ask)
 
 static void key_set(struct way *w, slice host, uint16_t port, slice user)
 {
-	w->key = arena_format(w->a, "%.*s %u %.*s %.*s %.*s %.*s %.*s", SLICE_ARGS(host), port,
-		SLICE_ARGS(w->tls), SLICE_ARGS(w->sts.id), SLICE_ARGS(user), SLICE_ARGS(w->hello),
+	w->key = arena_format(w->a, "%.*s %u %.*s%s %.*s %.*s %.*s %.*s", SLICE_ARGS(host), port,
+		SLICE_ARGS(w->tls), w->m->tls_waived ? " waived" : "", SLICE_ARGS(w->sts.id), SLICE_ARGS(user), SLICE_ARGS(w->hello),
 		SLICE_ARGS(w->from_said));
 }
 
@@ -368,12 +378,13 @@ static void follow(struct way *w, const struct mail_route *r, struct route_ask *
 	}
 }
 
-/* What was decided of TLS by an operator ("off", "dane") is not for a domain to change. ST_OK, or nobody knows now. */
+/* What was decided of TLS by an operator ("off", "dane") is not for a domain to change, nor by who wrote the message.
+   ST_OK, or nobody knows now. */
 static status sts_ask(struct way *w)
 {
 	struct setting_at at = {.postoffice = w->m->postoffice};
 
-	if (!setting_on(S_outbound_mta_sts, &at) || w->domain.size == 0 || w->domain.at[0] == '[' ||
+	if (w->m->tls_waived || !setting_on(S_outbound_mta_sts, &at) || w->domain.size == 0 || w->domain.at[0] == '[' ||
 		slice_same(w->tls, S("off")) || slice_same(w->tls, S("dane")))
 		return ST_OK;
 	return sts_find(wire.resolver, w->domain, w->a, &w->sts);
@@ -414,7 +425,7 @@ static void send_on(
 	if (route_find(domain, a, &r) != ST_OK)
 		r = (struct mail_route){.apart = -1};
 	way_dress(&w, &r);
-	ask.dane = slice_same(w.tls, S("dane")) || (ask.dane && !slice_same(w.tls, S("off")));
+	ask.dane = slice_same(w.tls, S("dane")) || (ask.dane && !m->tls_waived && !slice_same(w.tls, S("off")));
 	if (r.n > 0)
 		follow(&w, &r, &ask);
 	else

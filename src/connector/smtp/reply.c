@@ -7,12 +7,11 @@
 #include "base/log.h"
 #include "base/memory.h"
 #include "base/random.h"
-#include "base/utf8.h"
+#include "connector/smtp/own.h"
 #include "connector/smtp/passing.h"
 #include "connector/smtp/policy_inside.h"
 #include "mail/autoreply.h"
 #include "mail/compose.h"
-#include "mail/word.h"
 #include "provider/redirection.h"
 #include "provider/trace.h"
 
@@ -20,76 +19,10 @@
 
 struct reply { /* one message of ours */
 	struct reply *next;
-	struct delivery d;
-	struct delivery_part part;
-	struct route route;         /* of a recipient here */
-	struct queue_recipient far; /* or at another system */
-	struct queue_envelope envelope;
+	struct own_mail mail;
 	struct answer_right right;
-	slice to;
 	const char *kind;
-	int64_t postoffice; /* of the mailbox that speaks */
 };
-
-/* ---- its text becomes a delivery */
-
-/* ST_FOREIGN and ST_OK have a place to go to; all else is nobody. */
-static status place(struct reply *r, const mail_address *to, arena *a)
-{
-	status kind = address_resolve(to->local, to->domain, 0, a, &r->route);
-
-	r->part = (struct delivery_part){.postoffice = r->postoffice};
-	if (kind == ST_OK) {
-		r->part.postoffice = r->route.postoffice;
-		r->part.recipients = &r->route;
-		r->part.n = 1;
-		return ST_OK;
-	}
-	if (kind != ST_FOREIGN || to->literal)
-		return kind == ST_FOREIGN ? ST_ABSENT : kind;
-	r->far = (struct queue_recipient){.address = mail_address_text(to, a),
-		.domain = to->domain,
-		.notify = NOTIFY_NEVER};
-	r->part.remote = &r->far;
-	r->part.m = 1;
-	return ST_OK;
-}
-
-static status write_body(struct reply *r, slice fields, slice raw)
-{
-	TRY(blob_writer_open(r->part.postoffice, &r->part.body));
-	if (r->part.n > 0)
-		TRY(blob_write(r->part.body, S("Return-Path: <>\r\n")));
-	TRY(blob_write(r->part.body, fields));
-	TRY(blob_write(r->part.body, raw));
-	TRY(blob_writer_finish(r->part.body));
-	r->part.header_size =
-		(uint32_t)(fields.size + header_size(raw) + (r->part.n > 0 ? 17 : 0));
-	return ST_OK;
-}
-
-/* Signed where it goes to others, since nothing else shows who speaks: it has no sender. */
-static status fill(struct reply *r, slice raw, arena *a)
-{
-	header_field f;
-
-	r->d.parts = &r->part;
-	r->d.n = 1;
-	r->d.sent = clock_wall();
-	if (header_find(raw, S("Message-ID"), &f))
-		r->d.message_id = header_unfold(f.value, a);
-	if (header_find(raw, S("From"), &f))
-		r->d.from = header_unfold(f.value, a);
-	if (header_find(raw, S("Subject"), &f))
-		r->d.subject = word_decode(header_unfold(f.value, a), a);
-	r->d.right = &r->right;
-	r->d.envelope = &r->envelope;
-	r->envelope = (struct queue_envelope){
-		.lifetime = setting_number(S_queue_lifetime, &(struct setting_at){.postoffice = r->postoffice}),
-		.eight_bit = !utf8_is_ascii(raw),
-		.utf8 = !utf8_is_ascii(r->to)};
-	return write_body(r, r->part.m > 0 ? policy_sign_own(r->postoffice, raw, a) : S(""), raw);
-}
 
 static struct reply *reply_new(const struct route *who, enum answer_kind kind, const char *word, slice to,
 	arena *a)
@@ -97,19 +30,24 @@ static struct reply *reply_new(const struct route *who, enum answer_kind kind, c
 	struct reply *r = arena_new(a, sizeof *r);
 	struct setting_at at = {.postoffice = who->postoffice, .mailbox = who->mailbox};
 
-	*r = (struct reply){.to = to, .kind = word, .postoffice = who->postoffice};
-	r->d.id = id_new();
+	*r = (struct reply){.kind = word, .mail = {.postoffice = who->postoffice, .to = to, .d.id = id_new()}};
 	r->right = (struct answer_right){who->postoffice, who->mailbox, kind, S(""),
 		setting_number(kind == ANSWER_OWNER ? S_autoreply_period : S_mailbox_full_period, &at)};
 	return r;
+}
+
+static status fill(struct reply *r, slice raw, arena *a)
+{
+	r->mail.d.right = &r->right;
+	return own_mail_fill(&r->mail, raw, a);
 }
 
 static void hang(struct incoming *in, struct reply *r)
 {
 	r->next = in->replies;
 	in->replies = r;
-	r->d.also = in->delivery.also;
-	in->delivery.also = &r->d;
+	r->mail.d.also = in->delivery.also;
+	in->delivery.also = &r->mail.d;
 }
 
 /* ---- who hears something */
@@ -188,13 +126,13 @@ static status answer_compose(const struct recipient *r, const answer *w, const s
 	arena *a, slice *raw)
 {
 	const struct autoreply m = {.from = mail_address_text(&r->address, a),
-		.to = made->to,
+		.to = made->mail.to,
 		.reply_to = w->reply_to,
 		.subject = w->subject,
 		.text = w->text,
 		.header = header,
 		.at = {clock_wall(), 0},
-		.message_id = new_id(&r->address, made->d.id, a)};
+		.message_id = new_id(&r->address, made->mail.d.id, a)};
 
 	return autoreply_compose(&m, a, raw);
 }
@@ -223,7 +161,7 @@ static status send_along(struct incoming *in, struct reply *made, status kind, s
 	if (kind == ST_OK)
 		hang(in, made);
 	else
-		blob_writer_close(&made->part.body);
+		blob_writer_close(&made->mail.part.body);
 	return kind;
 }
 
@@ -242,7 +180,7 @@ static void owner_answers(struct smtp *s, struct incoming *in, const struct reci
 	struct reply *made =
 		reply_new(&r->route, ANSWER_OWNER, "autoreply", mail_address_text(to, a), a);
 	made->right.sender = sender;
-	kind = place(made, to, a);
+	kind = own_mail_place(&made->mail, to, a);
 	if (kind == ST_OK)
 		kind = answer_compose(r, &w, made, in->came, a, &raw);
 	kind = send_along(in, made, kind, raw, a);
@@ -269,7 +207,7 @@ static status full_compose(const mail_address *full, const struct reply *made, s
 {
 	slice address = mail_address_text(full, a);
 	const struct autoreply m = {.from = address,
-		.to = made->to,
+		.to = made->mail.to,
 		.subject = S("Mailbox full"),
 		.text = arena_format(a,
 			"The mailbox of %.*s is full.\n\nYour message was given to the postmaster instead. It may take "
@@ -277,7 +215,7 @@ static status full_compose(const mail_address *full, const struct reply *made, s
 			SLICE_ARGS(address)),
 		.header = header,
 		.at = {clock_wall(), 0},
-		.message_id = new_id(full, made->d.id, a)};
+		.message_id = new_id(full, made->mail.d.id, a)};
 
 	return autoreply_compose(&m, a, raw);
 }
@@ -291,7 +229,7 @@ static void full_tells(struct smtp *s, struct incoming *in, const struct recipie
 	made->right.sender = mail_address_key(to, a);
 	status kind = answer_may(&made->right);
 	if (kind == ST_OK)
-		kind = place(made, to, a);
+		kind = own_mail_place(&made->mail, to, a);
 	if (kind == ST_OK)
 		kind = full_compose(&r->address, made, in->came, a, &raw);
 	send_along(in, made, kind, raw, a);
@@ -325,20 +263,20 @@ void reply_full_notice(const struct route *full, const mail_address *sender, are
 		.field = &automatic,
 		.field_count = 1,
 		.at = {clock_wall(), 0},
-		.message_id = header_message_id(made->d.id, random_below(UINT64_MAX), domain, a)};
+		.message_id = header_message_id(made->mail.d.id, random_below(UINT64_MAX), domain, a)};
 
 	if (!slice_same(setting_text(S_mailbox_full_notice, &at), S("both")) ||
 		answer_may(&made->right) != ST_OK)
 		return;
-	made->route = *full;
-	made->route.postmaster = true;
-	made->part = (struct delivery_part){
-		.postoffice = full->postoffice, .recipients = &made->route, .n = 1};
+	made->mail.route = *full;
+	made->mail.route.postmaster = true;
+	made->mail.part = (struct delivery_part){
+		.postoffice = full->postoffice, .recipients = &made->mail.route, .n = 1};
 	if (compose_message(&m, a, &raw) == ST_OK && fill(made, raw, a) == ST_OK &&
-		deliver_run(&made->d) == ST_OK)
-		trace_note(full->postoffice, made->d.id, TRACE_DELIVERED, "mailbox=%s kind=full",
+		deliver_run(&made->mail.d) == ST_OK)
+		trace_note(full->postoffice, made->mail.d.id, TRACE_DELIVERED, "mailbox=%s kind=full",
 			log_quote(full->mailbox_name));
-	blob_writer_close(&made->part.body);
+	blob_writer_close(&made->mail.part.body);
 }
 
 /* ---- all of them */
@@ -398,21 +336,21 @@ void reply_told(struct incoming *in)
 	for (const struct reply *r = in->replies; r; r = r->next) {
 		char id[ID_TEXT_SIZE + 1], cause[ID_TEXT_SIZE + 1];
 
-		if (r->d.left_out)
+		if (r->mail.d.left_out)
 			continue;
-		id_text(r->d.id, id);
+		id_text(r->mail.d.id, id);
 		id_text(in->delivery.id, cause);
 		metric_add(M_replies, SERVICE_NONE, 1);
-		trace_note(r->postoffice, in->delivery.id, TRACE_REPORTED, "report=%s kind=%s to=%s", id, r->kind,
-			log_quote(r->to));
-		trace_note(r->part.postoffice, r->d.id, r->part.n ? TRACE_DELIVERED : TRACE_QUEUED,
-			"recipient=%s report_on=%s", log_quote(r->to), cause);
+		trace_note(r->mail.postoffice, in->delivery.id, TRACE_REPORTED, "report=%s kind=%s to=%s", id, r->kind,
+			log_quote(r->mail.to));
+		trace_note(r->mail.part.postoffice, r->mail.d.id, r->mail.part.n ? TRACE_DELIVERED : TRACE_QUEUED,
+			"recipient=%s report_on=%s", log_quote(r->mail.to), cause);
 	}
 }
 
 void reply_close(struct incoming *in)
 {
 	for (struct reply *r = in->replies; r; r = r->next)
-		blob_writer_close(&r->part.body);
+		blob_writer_close(&r->mail.part.body);
 	in->replies = NULL;
 }

@@ -1,11 +1,8 @@
 #include "connector/smtp/sts_fetch.h"
 
-#include "connector/smtp/client_route.h"
-#include "net/https.h"
+#include "connector/smtp/web_host.h"
 #include "provider/setting.h"
 #include "task/task.h"
-
-#define ADDRESSES_MOST 4 /* of a policy host, tried one after another */
 
 status sts_record(dns *d, slice domain, arena *a, slice *id)
 {
@@ -76,42 +73,17 @@ static status take_answer(const struct https_answer *got, arena *a, struct sts_f
 	return ST_OK;
 }
 
-/* The next address is tried as long as the trouble is the network's. */
-static status get(dns *d, slice host, const struct sts_fetch_conf *c, arena *a, struct https_answer *got)
-{
-	struct route_dns ask = route_dns_of(d);
-	struct route_hosts hosts = {0};
-	status kind = ask.hosts(ask.arg, host, a, &hosts);
-
-	if (kind == ST_OK && hosts.n == 0)
-		kind = ST_ABSENT;
-	for (int i = 0; i < hosts.n && i < ADDRESSES_MOST; i++) {
-		struct https_ask q = {.host = host,
-			.at = hosts.at[i],
-			.path = S("/.well-known/mta-sts.txt"),
-			.most = c->most,
-			.authorities = c->authorities};
-
-		q.at.port = c->port;
-		kind = ST_FOREIGN;
-		if (net_address_is_private(&q.at) && !net_networks_have(c->private_networks, &q.at))
-			continue;
-		kind = https_get(&q, a, got);
-		if (kind != ST_CLOSED)
-			break;
-	}
-	return kind;
-}
-
 status sts_fetch(dns *d, slice domain, const struct sts_fetch_conf *c, arena *a, struct sts_fetched *out)
 {
 	slice host = arena_format(a, "mta-sts.%.*s", SLICE_ARGS(domain));
 	struct https_answer got = {0};
-	usec before = task_deadline_now(), until = clock_now() + c->patience;
+	struct https_ask q = {.host = host,
+		.path = S("/.well-known/mta-sts.txt"),
+		.most = c->most,
+		.authorities = c->authorities};
+	const struct web_host_ask ask = {&q, c->port, c->patience, c->private_networks, https_get};
 
 	*out = (struct sts_fetched){0};
-	task_deadline(until < before ? until : before);
-	status kind = get(d, host, c, a, &got);
-	task_deadline(before);
+	status kind = web_host_ask(d, &ask, a, &got);
 	return kind == ST_OK ? take_answer(&got, a, out) : not_got(kind, out);
 }
