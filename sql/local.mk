@@ -16,8 +16,8 @@ sql_schema = \
 	sql/schema/0014-sharing.sql \
 	sql/schema/0015-sts.sql \
 	sql/schema/0016-queue-key.sql \
-	sql/schema/0017-answered.sql
-	sql/schema/0017-tls-report.sql
+	sql/schema/0017-answered.sql \
+	sql/schema/0018-tls-report.sql
 sql_statements = \
 	sql/statement/acl.sql \
 	sql/statement/address_map.sql \
