@@ -2,7 +2,7 @@
 
 -- statement append_entries
 -- $2 mailbox, $3 folder's name, $4 bytes, $5 unseen ones, $6 deleted ones; per entry: $7 message, $8 size, $9 flags,
--- $10 INTERNALDATE (infinity: now), $11 its zone. Stops the transaction when mailbox or folder are not there or
+-- $10 INTERNALDATE (infinity: now), $11 its zone; $12 the folder's id (0: any may be called so). Stops the transaction when mailbox or folder are not there or
 -- full. The row of the mailbox is locked by its update, and nothing was read before.
 with counted as (
 	update mailbox m set modseq = m.modseq + 1, used = m.used + $4::bigint, nmsg = m.nmsg + cardinality($7::bigint[])
@@ -14,7 +14,7 @@ with counted as (
 		nmsg = f.nmsg + cardinality($7::bigint[]), nunseen = f.nunseen + $5::bigint, ndeleted = f.ndeleted + $6::bigint,
 		nbytes = f.nbytes + $4::bigint
 	from counted c
-	where f.postoffice = $1::bigint and f.mailbox = $2::bigint and f.name = $3::text
+	where f.postoffice = $1::bigint and f.mailbox = $2::bigint and f.name = $3::text and ($12::bigint = 0 or f.folder = $12::bigint)
 	returning f.folder, f.uidvalidity, f.uidnext - cardinality($7::bigint[]) as first, f.modseq
 ), made as (
 	insert into entry (postoffice, folder, uid, modseq, flags, msg, idate, size, zone, saved)
@@ -30,9 +30,10 @@ with counted as (
 select 1 / count(*)::int, max(folder), max(uidvalidity), max(first), max(modseq) from numbered;
 
 -- statement append_reason
--- $2 mailbox, $3 name, $4 bytes: the folder, when it is there to be appended to: 1 with room, 0 without.
+-- $2 mailbox, $3 name, $4 bytes, $5 its id or 0: the folder, when it is there to be appended to: 1 with room, 0 without.
 select (m.quota = 0 or m.used + $4::bigint <= m.quota)::int from folder f join mailbox m on m.postoffice = f.postoffice and m.mailbox = f.mailbox
-where f.postoffice = $1::bigint and f.mailbox = $2::bigint and f.name = $3::text and m.state = 0;
+where f.postoffice = $1::bigint and f.mailbox = $2::bigint and f.name = $3::text and m.state = 0
+	and ($5::bigint = 0 or f.folder = $5::bigint);
 
 -- statement append_found
 -- $2 mailbox, $3 message: where a first run put it, though it may have been expunged since.

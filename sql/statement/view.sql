@@ -119,13 +119,19 @@ select (select modseq from numbered),
 	(select array_agg(uid order by uid) from asked where modseq > $8::bigint);
 
 -- statement view_copy
--- $2 mailbox, $3 folder, $4 $5 UIDs, $6 name of the other folder, $7 id of the outcome.
+-- $2 mailbox, $3 folder, $4 $5 UIDs, $6 name of the other folder, $7 id of the outcome, $8 that folder's mailbox, $9 flags that
+-- go along, $10 flags that become others there, $11 these others, $12 the other folder's id (0: any may be called so),
+-- $13 they leave the same mailbox, so that there is room.
 -- Gives the other folder (NULL: there is none), its UIDVALIDITY, the first UID given and the modseq (NULL: no room, or
 -- nothing to copy), the UIDs copied, and the modseq of the folder they came from (NULL: gone).
 with target as materialized (
-	select folder, uidvalidity from folder where postoffice = $1::bigint and mailbox = $2::bigint and name = $6::text
+	select folder, uidvalidity from folder where postoffice = $1::bigint and mailbox = $8::bigint and name = $6::text
+		and ($12::bigint = 0 or folder = $12::bigint)
 ), asked as materialized (
-	select e.*, row_number() over (order by e.uid) as rank
+	select e.uid, e.msg, e.idate, e.size, e.zone, row_number() over (order by e.uid) as rank,
+		e.flags & $9::bigint | case when cardinality($10::bigint[]) = 0 then 0 else coalesce((
+			select bit_or(k.there) from unnest($10::bigint[], $11::bigint[]) as k (here, there)
+			where e.flags & k.here <> 0), 0) end as flags
 	from unnest($4::bigint[], $5::bigint[]) as r (first, last)
 	cross join lateral (
 		select * from entry
@@ -139,7 +145,8 @@ with target as materialized (
 ), counted as (
 	update mailbox m set modseq = m.modseq + 1, used = m.used + t.bytes, nmsg = m.nmsg + t.n
 	from total t, target
-	where m.postoffice = $1::bigint and m.mailbox = $2::bigint and t.n > 0 and (m.quota = 0 or m.used + t.bytes <= m.quota)
+	where m.postoffice = $1::bigint and m.mailbox = $8::bigint and t.n > 0
+		and (m.quota = 0 or m.used + t.bytes <= m.quota or $13::boolean)
 	returning m.modseq
 ), numbered as (
 	update folder f set uidnext = f.uidnext + t.n, modseq = c.modseq, nmsg = f.nmsg + t.n, nunseen = f.nunseen + t.unseen,
@@ -164,7 +171,7 @@ select (select folder from target), (select uidvalidity from target), (select fi
 from total t;
 
 -- statement view_move
--- The same, and the entries leave. The two folders are not one. They are named by an array, not joined to a union: where
+-- The same within one mailbox ($2 to $7, all flags), and the entries leave. The two folders are not one. They are named by an array, not joined to a union: where
 -- somebody else's update of a folder's row must be waited for, PostgreSQL looks at the row again and loses it from such a join.
 with target as materialized (
 	select folder, uidvalidity from folder
@@ -221,6 +228,10 @@ select (select folder from target), (select uidvalidity from target),
 	(select first from numbered where folder <> $3::bigint), (select modseq from numbered where folder <> $3::bigint), t.uids,
 	(select modseq from folder where postoffice = $1::bigint and folder = $3::bigint and mailbox = $2::bigint)
 from total t;
+
+-- statement view_copied
+-- $2 id of the outcome: stops the transaction when nothing was copied.
+select 1 / count(*) from outcome where postoffice = $1::bigint and id = $2::bigint;
 
 -- statement view_outcome
 select uidvalidity, first, modseq, uids from outcome where postoffice = $1::bigint and id = $2::bigint;

@@ -93,8 +93,26 @@ static void entries_add(db_tx *tx, struct appending *p, const struct blob_packed
 		(struct param[]){p_int(x->postoffice), p_int(x->mailbox), p_text(p->name),
 			p_int(bytes), p_int(unseen), p_int(deleted), p_int_array(id, x->n),
 			p_int_array(size, x->n), p_int_array(flags, x->n),
-			p_time_array(received, x->n), p_int_array(zone, x->n)},
-		11, &p->r);
+			p_time_array(received, x->n), p_int_array(zone, x->n), p_int(x->folder_id)},
+		12, &p->r);
+}
+
+static int64_t replaced_in(const struct append *x)
+{
+	return x->replaced_mailbox ? x->replaced_mailbox : x->mailbox;
+}
+
+/* Of both mailboxes, in their order. */
+static void lock_add(db_tx *tx, const struct append *x, arena *a)
+{
+	int64_t *mailboxes = arena_new_array(a, 2, sizeof *mailboxes);
+	int64_t other = replaced_in(x);
+
+	mailboxes[0] = other < x->mailbox ? other : x->mailbox;
+	mailboxes[1] = other < x->mailbox ? x->mailbox : other;
+	db_add(tx, SQL_DELIVER_LOCK,
+		(struct param[]){p_int(x->postoffice), p_int_array(mailboxes, 1 + (other != x->mailbox))}, 2,
+		NULL);
 }
 
 static void replaced_add(db_tx *tx, struct appending *p)
@@ -104,7 +122,7 @@ static void replaced_add(db_tx *tx, struct appending *p)
 
 	*uid = x->replaced_uid;
 	db_add(tx, SQL_FOLDER_EXPUNGE,
-		(struct param[]){p_int(x->postoffice), p_int(x->mailbox), p_int(x->replaced_folder),
+		(struct param[]){p_int(x->postoffice), p_int(replaced_in(x)), p_int(x->replaced_folder),
 			p_int_array(uid, 1), p_int_array(uid, 1), p_int(0)},
 		6, NULL);
 }
@@ -142,9 +160,7 @@ static status append_once(void *arg, bool again)
 	segments_add(tx, x, bodies, &p->entries_at);
 	messages_add(tx, x, bodies, &p->a);
 	if (x->replaced_folder) /* it reads and counts under the lock */
-		db_add(tx, SQL_DELIVER_LOCK,
-			(struct param[]){p_int(x->postoffice), p_int_array(&x->mailbox, 1)}, 2,
-			NULL);
+		lock_add(tx, x, &p->a);
 	p->entries_at += x->replaced_folder != 0;
 	entries_add(tx, p, bodies);
 	if (x->replaced_folder)
@@ -173,8 +189,8 @@ static status reason_find(struct appending *p)
 		bytes += (int64_t)blob_writer_size(p->x->messages[i].body);
 	TRY(db_one(SQL_APPEND_REASON,
 		(struct param[]){p_int(p->x->postoffice), p_int(p->x->mailbox), p_text(p->name),
-			p_int(bytes)},
-		4, &p->a, &r));
+			p_int(bytes), p_int(p->x->folder_id)},
+		5, &p->a, &r));
 	return row_int(&r, 0, 0) ? ST_OK : ST_FULL;
 }
 
@@ -208,7 +224,7 @@ static status append_in(struct append *x, arena *a)
 	news_tell(x->postoffice, x->mailbox, p.folder);
 	folder_page_grown(x->postoffice, x->mailbox, p.folder, x->n);
 	if (x->replaced_folder)
-		news_tell(x->postoffice, x->mailbox, x->replaced_folder);
+		news_tell(x->postoffice, replaced_in(x), x->replaced_folder);
 	return ST_OK;
 }
 

@@ -22,9 +22,11 @@ struct append_message {
 struct append {
 	int64_t postoffice, mailbox;
 	slice folder;         /* name */
+	int64_t folder_id;    /* it must be this one; 0 = any of that name */
 	struct append_message *messages; /* at most 1,000 */
 	int n;
 	int64_t replaced_folder; /* REPLACE: this entry is expunged in the same transaction; 0 = none */
+	int64_t replaced_mailbox; /* whose it is; 0 = the same mailbox's */
 	uint32_t replaced_uid;
 	uint32_t uidvalidity; /* out */
 	int64_t modseq;       /* out: theirs */

@@ -41,11 +41,26 @@ status settle(status (*once)(void *arg, bool again), void *arg)
 	return s == ST_UNSURE ? ST_BUSY : s;
 }
 
-db_tx *settle_begin(int64_t postoffice, const int64_t *mailbox, arena *a)
+static db_tx *begin(int64_t postoffice, const int64_t *mailboxes, int n, arena *a)
 {
 	db_tx *tx = db_begin(DB_RUN, a);
 
-	db_add(tx, SQL_DELIVER_LOCK, (struct param[]){p_int(postoffice), p_int_array(mailbox, 1)},
-		2, NULL);
+	db_add(tx, SQL_DELIVER_LOCK, (struct param[]){p_int(postoffice), p_int_array(mailboxes, n)}, 2, NULL);
 	return tx;
+}
+
+db_tx *settle_begin(int64_t postoffice, const int64_t *mailbox, arena *a)
+{
+	return begin(postoffice, mailbox, 1, a);
+}
+
+db_tx *settle_begin_both(int64_t postoffice, int64_t mailboxes[2], arena *a)
+{
+	int64_t first = mailboxes[0];
+
+	if (first > mailboxes[1]) {
+		mailboxes[0] = mailboxes[1];
+		mailboxes[1] = first;
+	}
+	return begin(postoffice, mailboxes, 1 + (mailboxes[0] != mailboxes[1]), a);
 }

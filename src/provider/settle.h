@@ -12,5 +12,7 @@ status settle(status (*once)(void *arg, bool again), void *arg);
 /* A transaction that begins with the lock of a mailbox: what its later statements read is what they
    change. `mailbox` is lent until the flush or commit. */
 db_tx *settle_begin(int64_t postoffice, const int64_t *mailbox, arena *a);
+/* The same of two, which may be one; they are put in order. */
+db_tx *settle_begin_both(int64_t postoffice, int64_t mailboxes[2], arena *a);
 
 #endif

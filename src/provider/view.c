@@ -300,3 +300,76 @@ struct view_range *view_absent(const view *v, arena *a, int *n)
 	}
 	return ranges;
 }
+
+/* ---- flags of a copy */
+
+static int64_t flags_of(const view *v, const uint32_t *uids, int n)
+{
+	int64_t any = 0;
+
+	for (int i = 0; i < n; i++) {
+		const struct view_entry *e = view_find(v, uids[i]);
+
+		any |= e ? e->flags : 0;
+	}
+	return any;
+}
+
+/* Names for these keywords in the other mailbox; those it has no room for get none. */
+static status names_give(const view *v, const struct view_target *to, const slice *names, int n, arena *a,
+	struct keywords *all)
+{
+	status s = keyword_add(v->postoffice, to->mailbox, names, n, a, all);
+
+	return s == ST_LIMITED ? keyword_list(v->postoffice, to->mailbox, a, all) : s;
+}
+
+status view_carry(const view *v, const uint32_t *uids, int n, const struct view_target *to, arena *a,
+	struct view_carried *out)
+{
+	const int64_t named = VIEW_ALL_FLAGS & ~(((int64_t)1 << KEYWORD_FIRST) - 1);
+	int64_t used = to->mailbox == v->mailbox ? 0 : flags_of(v, uids, n) & to->flags & named;
+	slice names[KEYWORDS_MOST];
+	struct keywords all;
+	int count = 0;
+
+	*out = (struct view_carried){.keep = to->mailbox == v->mailbox ? to->flags : to->flags & ~named};
+	if (!used)
+		return ST_OK;
+	out->here = arena_new_array(a, KEYWORDS_MOST, sizeof *out->here);
+	out->there = arena_new_array(a, KEYWORDS_MOST, sizeof *out->there);
+	for (int i = 0; i < v->keywords.n; i++)
+		if (used >> (KEYWORD_FIRST + i) & 1)
+			names[count++] = v->keywords.names[i];
+	TRY(names_give(v, to, names, count, a, &all));
+	for (int i = 0; i < count; i++) {
+		int bit = keyword_bit(&all, names[i]);
+
+		if (bit < 0)
+			continue;
+		out->here[out->n] = (int64_t)1 << keyword_bit(&v->keywords, names[i]);
+		out->there[out->n++] = (int64_t)1 << bit;
+	}
+	return ST_OK;
+}
+
+/* ---- within the mailbox, with all flags */
+
+static struct view_target near(const view *v, slice name)
+{
+	return (struct view_target){.mailbox = v->mailbox, .name = name, .flags = VIEW_ALL_FLAGS};
+}
+
+status view_copy(view *v, const uint32_t *uids, int n, slice name, bool hold, arena *a, struct view_copied *out)
+{
+	struct view_target to = near(v, name);
+
+	return view_copy_to(v, uids, n, &to, hold, a, out);
+}
+
+status view_move(view *v, const uint32_t *uids, int n, slice name, arena *a, struct view_copied *out)
+{
+	struct view_target to = near(v, name);
+
+	return view_move_to(v, uids, n, &to, a, out);
+}

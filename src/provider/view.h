@@ -122,4 +122,18 @@ status view_copy(view *v, const uint32_t *uids, int n, slice name, bool hold, ar
 status view_move(view *v, const uint32_t *uids, int n, slice name, arena *a,
 		 struct view_copied *out);
 
+struct view_target {
+	int64_t mailbox; /* of the same post office */
+	slice name;
+	int64_t folder;  /* its id: ST_ABSENT when the name is another one's now */
+	int64_t flags;   /* those that may go along */
+};
+/* The same to this very folder of any mailbox of the post office. Keywords go along by their names, as far as the other mailbox
+   has room for names; its quota counts, ST_FULL also for a move. A move is one transaction of both mailboxes; what leaves can be
+   had back by folder_undelete. */
+status view_copy_to(view *v, const uint32_t *uids, int n, const struct view_target *to, bool hold, arena *a,
+		    struct view_copied *out);
+status view_move_to(view *v, const uint32_t *uids, int n, const struct view_target *to, arena *a,
+		    struct view_copied *out);
+
 #endif

@@ -55,4 +55,13 @@ struct view_range *view_absent(const view *v, arena *a, int *n);
 /* The UIDs in rising order, each once, without those the reader was never told of. */
 uint32_t *view_asked(const view *v, const uint32_t *uids, int *n, arena *a);
 
+/* How flags are carried from the view's mailbox to another one: `keep` stay, here[i] become there[i]. */
+struct view_carried {
+	int64_t keep, *here, *there;
+	int n;
+};
+/* Of these messages. Names in the other mailbox what it has no names for yet. */
+status view_carry(const view *v, const uint32_t *uids, int n, const struct view_target *to, arena *a,
+		  struct view_carried *out);
+
 #endif

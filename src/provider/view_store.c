@@ -5,6 +5,7 @@
 
 #include "base/id.h"
 #include "provider/folder_page_inside.h"
+#include "provider/mailbox.h"
 #include "provider/news.h"
 #include "provider/settle.h"
 #include "provider/view_cache.h"
@@ -119,9 +120,12 @@ struct change {
 	arena *a;
 	const struct view_flags *flags;
 	slice name;      /* of the other folder */
+	int64_t target, locked[2]; /* its mailbox; both */
+	int64_t only;    /* its id, 0 = any of that name */
+	struct view_carried carried;
 	int64_t outcome; /* id of a copy's or move's note */
-	bool moves, again;
-	struct rows r;
+	bool moves, leaves, again;
+	struct rows r, left;
 };
 
 /* Messages with numbers in a row are one range of UIDs: what has a UID between them was told of and is gone, for UIDs
@@ -353,18 +357,38 @@ status view_expunge(view *v, const uint32_t *uids, int n, arena *a, struct view_
 
 enum copied { TARGET, TARGET_UIDVALIDITY, FIRST, COPY_MODSEQ, COPIED_UIDS, SOURCE_MODSEQ };
 
+/* What was copied is expunged; nothing of it all when nothing was. */
+static void leave_add(db_tx *tx, struct change *c)
+{
+	const view *v = c->v;
+
+	db_add(tx, SQL_VIEW_COPIED, (struct param[]){p_int(v->postoffice), p_int(c->outcome)}, 2, NULL);
+	db_add(tx, SQL_FOLDER_EXPUNGE,
+		(struct param[]){p_int(v->postoffice), p_int(v->mailbox), p_int(v->folder),
+			p_int_array(c->first, c->ranges), p_int_array(c->last, c->ranges), p_int(0)},
+		6, &c->left);
+}
+
 static status copy_once(void *arg, bool again)
 {
 	struct change *c = arg;
 	const view *v = c->v;
-	db_tx *tx = settle_begin(v->postoffice, &v->mailbox, c->a);
+
+	c->locked[0] = v->mailbox;
+	c->locked[1] = c->target;
+	db_tx *tx = settle_begin_both(v->postoffice, c->locked, c->a);
 
 	c->again |= again;
 	db_add(tx, c->moves ? SQL_VIEW_MOVE : SQL_VIEW_COPY,
 		(struct param[]){p_int(v->postoffice), p_int(v->mailbox), p_int(v->folder),
 			p_int_array(c->first, c->ranges), p_int_array(c->last, c->ranges),
-			p_text(c->name), p_int(c->outcome)},
-		7, &c->r);
+			p_text(c->name), p_int(c->outcome), p_int(c->target), p_int(c->carried.keep),
+			p_int_array(c->carried.here, c->carried.n),
+			p_int_array(c->carried.there, c->carried.n), p_int(c->only),
+			p_bool(c->leaves && c->target == v->mailbox)},
+		c->moves ? 7 : 13, &c->r);
+	if (c->leaves)
+		leave_add(tx, c);
 	return db_commit(&tx, NULL);
 }
 
@@ -427,20 +451,30 @@ static status copy_run(struct change *c, struct view_copied *out, bool *fresh)
 	TRY(s);
 	TRY(copied_take(c, out));
 	if (out->n > 0) {
-		news_tell(c->v->postoffice, c->v->mailbox, row_int(&c->r, 0, TARGET));
-		folder_page_grown(c->v->postoffice, c->v->mailbox, row_int(&c->r, 0, TARGET), out->n);
+		news_tell(c->v->postoffice, c->target, row_int(&c->r, 0, TARGET));
+		folder_page_grown(c->v->postoffice, c->target, row_int(&c->r, 0, TARGET), out->n);
 	}
 	return ST_OK;
 }
 
-status view_copy(view *v, const uint32_t *uids, int n, slice name, bool hold, arena *a,
+static status copy_of(view *v, const uint32_t *uids, int n, const struct view_target *to, arena *a,
+	struct change *c)
+{
+	*c = change_of(v, uids, n, a);
+	c->target = to->mailbox;
+	c->only = to->folder;
+	if (folder_name(to->name, a, &c->name) != ST_OK)
+		return ST_ABSENT;
+	return view_carry(v, c->uids, c->n, to, a, &c->carried);
+}
+
+status view_copy_to(view *v, const uint32_t *uids, int n, const struct view_target *to, bool hold, arena *a,
 	struct view_copied *out)
 {
-	struct change c = change_of(v, uids, n, a);
+	struct change c;
 	bool fresh;
 
-	if (folder_name(name, a, &c.name) != ST_OK)
-		return ST_ABSENT;
+	TRY(copy_of(v, uids, n, to, a, &c));
 	TRY(copy_run(&c, out, &fresh));
 	bool elsewhere = fresh && row_int(&c.r, 0, TARGET) != v->folder;
 	if (!elsewhere || !is_at(v, row_int(&c.r, 0, SOURCE_MODSEQ)))
@@ -474,20 +508,59 @@ static bool is_own_name(const view *v, slice name, arena *a)
 	return folder_find(v->postoffice, v->mailbox, name, a, &f) == ST_OK && f->id == v->folder;
 }
 
-status view_move(
-	view *v, const uint32_t *uids, int n, slice name, arena *a, struct view_copied *out)
+/* Why nothing was copied: no such folder, no room there, or nothing was left to move. */
+static status nothing_moved(struct change *c, arena *a, struct view_copied *out)
 {
-	struct change c = change_of(v, uids, n, a);
+	folder *f;
+	mailbox *m;
+	int64_t bytes = 0;
+
+	TRY(folder_find(c->v->postoffice, c->target, c->name, a, &f));
+	TRY(mailbox_by_id(c->v->postoffice, c->target, a, &m));
+	for (int i = 0; i < c->n; i++) {
+		const struct view_entry *e = view_find(c->v, c->uids[i]);
+
+		bytes += e ? e->size : 0;
+	}
+	if (c->only && f->id != c->only)
+		return ST_ABSENT;
+	if (c->target != c->v->mailbox && m->quota > 0 && m->used + bytes > m->quota)
+		return ST_FULL;
+	refresh_own(c->v, false, 0, a, &out->change);
+	return ST_OK;
+}
+
+/* To a folder that must be that very one: copied and expunged in one transaction. */
+static status move_away(struct change *c, arena *a, struct view_copied *out)
+{
+	view *v = c->v;
+	bool fresh;
+
+	c->leaves = true;
+	status s = copy_run(c, out, &fresh);
+	if (s == ST_INVALID)
+		return nothing_moved(c, a, out);
+	TRY(s);
+	news_tell(v->postoffice, v->mailbox, v->folder);
+	refresh_own(v, false, fresh ? row_int(&c->left, 0, 1) : 0, a, &out->change);
+	return ST_OK;
+}
+
+status view_move_to(view *v, const uint32_t *uids, int n, const struct view_target *to, arena *a,
+	struct view_copied *out)
+{
+	struct change c;
 	bool fresh;
 	int gone_n;
 
 	if (v->read_only)
 		return ST_DENIED;
-	if (folder_name(name, a, &c.name) != ST_OK)
-		return ST_ABSENT;
+	TRY(copy_of(v, uids, n, to, a, &c));
+	if (to->folder)
+		return move_away(&c, a, out);
 	c.moves = true;
 	status s = copy_run(&c, out, &fresh);
-	if (s == ST_ABSENT && is_own_name(v, name, a))
+	if (s == ST_ABSENT && is_own_name(v, to->name, a))
 		return move_within(v, &c, a, out);
 	TRY(s);
 	struct view_range *gone = ranges_here(&c, 0, &gone_n);

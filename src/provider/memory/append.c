@@ -33,9 +33,15 @@ static struct m_message *keep(
 	return m;
 }
 
-static void replace(struct store *s, struct m_mailbox *m, const struct append *x)
+static int64_t replaced_in(const struct append *x)
 {
-	struct m_folder *f = store_folder(m, x->replaced_folder);
+	return x->replaced_mailbox ? x->replaced_mailbox : x->mailbox;
+}
+
+static void replace(struct store *s, const struct append *x)
+{
+	struct m_mailbox *m = store_mailbox(s, x->postoffice, replaced_in(x));
+	struct m_folder *f = m ? store_folder(m, x->replaced_folder) : NULL;
 
 	if (!f)
 		return;
@@ -55,7 +61,7 @@ static status store_all(struct store *s, struct append *x, slice name, int64_t *
 
 	if (store_refuses(s))
 		return ST_BUSY;
-	if (!f || m->state != MAILBOX_ENABLED)
+	if (!f || (x->folder_id && f->f.id != x->folder_id) || m->state != MAILBOX_ENABLED)
 		return ST_ABSENT;
 	for (int i = 0; i < x->n; i++)
 		bytes += (int64_t)blob_writer_size(x->messages[i].body);
@@ -72,7 +78,7 @@ static status store_all(struct store *s, struct append *x, slice name, int64_t *
 			in->flags, in->received ? in->received : clock_wall(), in->zone)
 				  ->e.uid;
 	}
-	replace(s, m, x);
+	replace(s, x);
 	return ST_OK;
 }
 
@@ -90,7 +96,7 @@ status append_run(struct append *x)
 	if (kind == ST_OK)
 		news_tell(x->postoffice, x->mailbox, folder);
 	if (kind == ST_OK && x->replaced_folder)
-		news_tell(x->postoffice, x->mailbox, x->replaced_folder);
+		news_tell(x->postoffice, replaced_in(x), x->replaced_folder);
 	arena_release(&a);
 	return kind;
 }

@@ -221,72 +221,91 @@ static int64_t asked_bytes(const struct m_folder *f, const uint32_t *uids, int n
 	return bytes;
 }
 
-static status bring(struct here *h, const uint32_t *uids, int n, slice name, bool moves, arena *a,
-	struct view_copied *out)
+struct bringing {
+	struct m_mailbox *m; /* where to */
+	struct m_folder *f;
+	struct view_carried carried;
+	bool moves, within; /* as one's own mailbox moves: nothing of it is expunged */
+};
+
+static int64_t flags_carried(const struct view_carried *x, int64_t flags)
 {
-	struct m_folder *to = store_folder_named(h->m, name);
+	int64_t out = flags & x->keep;
+
+	for (int i = 0; i < x->n; i++)
+		out |= flags & x->here[i] ? x->there[i] : 0;
+	return out;
+}
+
+/* *own: the modseq of those that left. */
+static status bring(struct here *h, const uint32_t *uids, int n, struct bringing *b, arena *a,
+	struct view_copied *out, int64_t *own)
+{
 	uint32_t *pairs = arena_new_array(a, (size_t)n * 2 + 1, sizeof *pairs);
 	uint32_t past = h->f->f.uidnext;
-
-	if (!to)
-		return ST_ABSENT;
 	int64_t bytes = asked_bytes(h->f, uids, n);
-	if (!moves && h->m->quota > 0 && bytes > 0 && h->m->used + bytes > h->m->quota)
+	bool grows = !b->moves || b->m != h->m;
+
+	if (grows && b->m->quota > 0 && bytes > 0 && b->m->used + bytes > b->m->quota)
 		return ST_FULL;
 	*out = (struct view_copied){
-		.uidvalidity = to->f.uidvalidity, .from = pairs, .to = pairs + n};
+		.uidvalidity = b->f->f.uidvalidity, .from = pairs, .to = pairs + n};
 	EACH(struct m_entry, &h->f->entries, e) {
 		if (e->e.uid >= past) /* the copy of one before, in the folder itself */
 			break;
 		if (!has(uids, n, e->e.uid))
 			continue;
-		out->modseq = out->modseq ? out->modseq : store_modseq(h->m, to);
+		out->modseq = out->modseq ? out->modseq : store_modseq(b->m, b->f);
 		pairs[out->n] = e->e.uid;
-		pairs[n + out->n++] = store_entry_add(
-			h->s, h->m, to, e->message, out->modseq, e->e.flags, e->e.received, e->zone)
+		pairs[n + out->n++] = store_entry_add(h->s, b->m, b->f, e->message, out->modseq,
+			flags_carried(&b->carried, e->e.flags), e->e.received, e->zone)
 					      ->e.uid;
-		if (moves)
-			store_entry_remove(h->s, h->m, h->f, e, out->modseq, true);
+		if (!b->moves)
+			continue;
+		*own = *own ? *own : b->within ? out->modseq : store_modseq(h->m, h->f);
+		store_entry_remove(h->s, h->m, h->f, e, *own, b->within);
 	}
-	if (moves && out->n > 0)
-		h->f->f.modseq = out->modseq;
+	if (*own)
+		h->f->f.modseq = *own;
 	return ST_OK;
 }
 
-static status copy(view *v, const uint32_t *uids, int n, slice given, bool hold, bool moves,
-	arena *a, struct view_copied *out)
+static status copy(view *v, const uint32_t *uids, int n, const struct view_target *to, bool hold,
+	bool moves, arena *a, struct view_copied *out)
 {
 	struct here h;
 	uint32_t *asked = view_asked(v, uids, &n, a);
+	struct bringing b = {.moves = moves, .within = !to->folder};
+	int64_t own = 0;
 	slice name;
-	int64_t to = 0;
 
-	if (folder_name(given, a, &name) != ST_OK)
+	if (folder_name(to->name, a, &name) != ST_OK)
 		return ST_ABSENT;
+	TRY(view_carry(v, asked, n, to, a, &b.carried));
 	status kind = here_take(v, &h);
+	b.m = kind == ST_OK ? store_mailbox(h.s, v->postoffice, to->mailbox) : NULL;
+	b.f = b.m ? store_folder_named(b.m, name) : NULL;
 	if (kind == ST_OK)
-		kind = bring(&h, asked, n, name, moves, a, out);
-	if (kind == ST_OK) {
-		to = store_folder_named(h.m, name)->f.id;
-		show(v, &h, hold, moves ? out->modseq : 0, a, &out->change);
-	}
+		kind = b.f && (!to->folder || b.f->f.id == to->folder) ? bring(&h, asked, n, &b, a, out, &own) : ST_ABSENT;
+	if (kind == ST_OK)
+		show(v, &h, hold, own, a, &out->change);
 	store_give();
 	if (kind == ST_OK && out->n > 0) {
-		news_tell(v->postoffice, v->mailbox, to);
+		news_tell(v->postoffice, to->mailbox, b.f->f.id);
 		if (moves)
 			news_tell(v->postoffice, v->mailbox, v->folder);
 	}
 	return kind;
 }
 
-status view_copy(view *v, const uint32_t *uids, int n, slice name, bool hold, arena *a,
+status view_copy_to(view *v, const uint32_t *uids, int n, const struct view_target *to, bool hold, arena *a,
 	struct view_copied *out)
 {
-	return copy(v, uids, n, name, hold, false, a, out);
+	return copy(v, uids, n, to, hold, false, a, out);
 }
 
-status view_move(
-	view *v, const uint32_t *uids, int n, slice name, arena *a, struct view_copied *out)
+status view_move_to(view *v, const uint32_t *uids, int n, const struct view_target *to, arena *a,
+	struct view_copied *out)
 {
-	return v->read_only ? ST_DENIED : copy(v, uids, n, name, false, true, a, out);
+	return v->read_only ? ST_DENIED : copy(v, uids, n, to, false, true, a, out);
 }

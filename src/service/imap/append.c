@@ -23,6 +23,7 @@ struct appending {
 	struct flag_words flags[MESSAGES_MOST];
 	status stored; /* of the bodies; the client is heard to the end whatever it is */
 	int parts;
+	unsigned rights; /* to the folder */
 	slice bad_url; /* CATENATE: nothing is behind it */
 };
 
@@ -237,10 +238,13 @@ static status messages_take(conversation *c, args *p, struct appending *a)
 	return arg_end(p);
 }
 
+/* As far as rights go; the message comes in any case (RFC 4314 4). */
 static status flags_give(conversation *c, args *p, struct appending *a)
 {
-	for (int k = 0; k < a->x.n; k++)
-		TRY(flags_bits(c, p, &a->flags[k], a->x.mailbox, true, &a->message[k].flags));
+	for (int k = 0; k < a->x.n; k++) {
+		TRY(flags_bits(c, p, &a->flags[k], a->x.mailbox, a->rights & ACL_WRITE, &a->message[k].flags));
+		a->message[k].flags &= rights_flags(a->rights);
+	}
 	return ST_OK;
 }
 
@@ -307,7 +311,7 @@ static bool comes_soon(const args *p)
 static status folder_check(conversation *c, const args *p, slice name, struct place *at)
 {
 	TRY(place_find(c, name, ACL_INSERT, at));
-	return at->shared ? ST_DENIED : comes_soon(p) ? ST_OK : place_look(c, name, ACL_INSERT, at);
+	return at->shared || comes_soon(p) ? ST_OK : place_look(c, name, ACL_INSERT, at);
 }
 
 /* From the folder's name on. */
@@ -325,6 +329,8 @@ static status append_by(conversation *c, args *p, struct appending *a)
 	status s = folder_check(c, p, name, &at);
 	a->x.mailbox = at.f.mailbox;
 	a->x.folder = at.f.name;
+	a->x.folder_id = at.shared ? at.f.id : 0;
+	a->rights = at.rights;
 	if (s != ST_OK) {
 		TRY(args_skip(p));
 		return s == ST_ABSENT
@@ -361,7 +367,7 @@ static status replace(conversation *c, args *p, bool by_uid)
 		p->trouble = "One message can be replaced at a time";
 		return ST_INVALID;
 	}
-	if (n > 0 && !v->read_only && imap_of(c)->selected->shared) {
+	if (n > 0 && !v->read_only && !selected_may(c, ACL_DELETE | ACL_EXPUNGE)) {
 		p->skip_most = (uint64_t)imap_append_most(c);
 		TRY(args_skip(p));
 		return imap_no(c, "[NOPERM] You may not expunge here");
@@ -373,6 +379,7 @@ static status replace(conversation *c, args *p, bool by_uid)
 					 : imap_no(c, "[NONEXISTENT] There is no such message");
 	}
 	a->x.replaced_folder = v->folder;
+	a->x.replaced_mailbox = v->mailbox;
 	a->x.replaced_uid = uids[0];
 	return append_by(c, p, a);
 }

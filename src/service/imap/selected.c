@@ -43,12 +43,12 @@ bool selected_may(const conversation *c, unsigned rights)
 	return !(rights & ~imap_of(c)->selected->rights);
 }
 
-int64_t selected_flags_allowed(const struct selected *s)
+int64_t rights_flags(unsigned rights)
 {
 	const int64_t others = VIEW_ALL_FLAGS & ~(int64_t)(FLAG_SEEN | FLAG_DELETED);
 
-	return (s->rights & ACL_SEEN ? FLAG_SEEN : 0) | (s->rights & ACL_DELETE ? FLAG_DELETED : 0) |
-	       (s->rights & ACL_WRITE ? others : 0);
+	return (rights & ACL_SEEN ? FLAG_SEEN : 0) | (rights & ACL_DELETE ? FLAG_DELETED : 0) |
+	       (rights & ACL_WRITE ? others : 0);
 }
 
 bool selected_writable(const struct selected *s)
@@ -102,7 +102,7 @@ status selected_tell_permanent(conversation *c)
 	text names = TEXT_INIT;
 
 	if (!sel->view->read_only)
-		flag_names(sel->view, selected_flags_allowed(sel), &names);
+		flag_names(sel->view, rights_flags(sel->rights), &names);
 	if (!sel->view->read_only && makes)
 		text_add_z(&names, names.size > 0 ? " \\*" : "\\*");
 	status s = conversation_say(c, "* OK [PERMANENTFLAGS (%s)] Flags that stay", names.size ? names.at : "");

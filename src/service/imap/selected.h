@@ -23,8 +23,8 @@ struct selected {
 status selected_renew(conversation *c);
 /* He may do all of this in it, by his rights; whether it is open for reading alone is another matter. */
 bool selected_may(const conversation *c, unsigned rights);
-/* Flags his rights let him change. */
-int64_t selected_flags_allowed(const struct selected *s);
+/* Flags that rights let be changed. */
+int64_t rights_flags(unsigned rights);
 /* The folder may be written to in any way. */
 bool selected_writable(const struct selected *s);
 /* "* OK [PERMANENTFLAGS (..)]" */

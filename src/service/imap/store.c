@@ -103,7 +103,7 @@ static status tell_same(conversation *c, const struct store *s, const uint32_t *
    does not know. False: nothing of it may be done. */
 static bool change_allowed(const struct selected *sel, struct store *s, struct view_flags *change)
 {
-	int64_t allowed = selected_flags_allowed(sel), named = change->add ? change->add : change->remove;
+	int64_t allowed = rights_flags(sel->rights), named = change->add ? change->add : change->remove;
 
 	if (!named) /* nothing, or keywords that have no bit */
 		return s->flags.n == 0 || (sel->rights & ACL_WRITE);
@@ -251,10 +251,30 @@ static status say_copied(conversation *c, const struct copy *x, const struct vie
 	return s;
 }
 
+/* Where both folders are the reader's own the store finds the other one itself. */
+static status carry(conversation *c, const struct copy *x, const uint32_t *uids, int n, struct place *to,
+	struct view_copied *out)
+{
+	const struct selected *sel = imap_of(c)->selected;
+	view *v = sel->view;
+
+	if (!to->shared && !sel->shared)
+		return x->move ? view_move(v, uids, n, x->name, &c->command, out)
+			       : view_copy(v, uids, n, x->name, !x->by_uid, &c->command, out);
+	TRY(place_look(c, x->name, ACL_INSERT, to));
+	struct view_target target = {.mailbox = to->f.mailbox,
+		.name = to->f.name,
+		.folder = to->f.id,
+		.flags = rights_flags(to->rights)};
+	return x->move ? view_move_to(v, uids, n, &target, &c->command, out)
+		       : view_copy_to(v, uids, n, &target, !x->by_uid, &c->command, out);
+}
+
 static status copy(conversation *c, args *p, bool by_uid, bool move)
 {
 	struct copy x = {.by_uid = by_uid, .move = move};
 	view *v = imap_of(c)->selected->view;
+	struct place to;
 	struct view_copied done;
 	uint32_t *uids;
 	int n;
@@ -264,14 +284,13 @@ static status copy(conversation *c, args *p, bool by_uid, bool move)
 	if (!move && imap_messages_most(c) > 0 && n > imap_messages_most(c)) /* all or none */
 		return imap_no(c, "[MESSAGELIMIT %" PRId64 "] So many can be copied at a time", imap_messages_most(c));
 	selected_limit(c, &uids, &n);
-	struct place to;
-	status found = place_find(c, x.name, ACL_INSERT, &to);
-	if (found == ST_OK && (to.shared || imap_of(c)->selected->shared))
-		found = ST_DENIED;
-	if (found != ST_OK && found != ST_ABSENT)
-		return imap_trouble(c, found);
-	status s = move ? view_move(v, uids, n, x.name, &c->command, &done)
-			: view_copy(v, uids, n, x.name, !by_uid, &c->command, &done);
+	if (move && !v->read_only && !selected_may(c, ACL_DELETE | ACL_EXPUNGE))
+		return imap_no(c, "[NOPERM] You may not expunge here");
+	status s = place_find(c, x.name, ACL_INSERT, &to);
+	if (s == ST_DENIED)
+		return imap_no(c, "[NOPERM] You may not put messages there");
+	if (s == ST_OK)
+		s = carry(c, &x, uids, n, &to, &done);
 	switch (s) {
 	case ST_OK:
 		return say_copied(c, &x, &done);

@@ -311,6 +311,190 @@ Test(sharing, ends_with_whom_it_was_for)
 	assert_entries("INBOX", "");
 }
 
+/* ---- messages between mailboxes */
+
+/* A folder of somebody else's, and how flags go there. */
+static struct view_target target_of(int64_t mailbox, slice name, int64_t flags)
+{
+	folder *f;
+
+	cr_assert_eq(folder_find(me.postoffice, mailbox, name, &me.a, &f), ST_OK);
+	return (struct view_target){.mailbox = mailbox, .name = name, .folder = f->id, .flags = flags};
+}
+
+static view *theirs(int64_t mailbox, slice name)
+{
+	view *v = NULL;
+
+	cr_assert_eq(view_open(me.postoffice, mailbox, name, 0, &v), ST_OK);
+	return v;
+}
+
+static void assert_both_counted(int64_t other)
+{
+	int64_t mine = me.mailbox;
+
+	assert_counted();
+	me.mailbox = other;
+	assert_counted();
+	me.mailbox = mine;
+}
+
+static int64_t bit_of(int64_t mailbox, const char *name)
+{
+	slice one = slice_z(name);
+	struct keywords k;
+
+	cr_assert_eq(keyword_add(me.postoffice, mailbox, &one, 1, &me.a, &k), ST_OK);
+	return (int64_t)1 << keyword_bit(&k, one);
+}
+
+static void flags_set(view *v, uint32_t uid, int64_t flags)
+{
+	struct view_flags f = {.remove = VIEW_ALL_FLAGS, .add = flags, .unchanged_since = -1};
+	struct view_stored done;
+
+	cr_assert_eq(view_store(v, &uid, 1, &f, false, &me.a, &done), ST_OK);
+}
+
+Test(sharing, copies_to_others_with_keywords_by_their_names)
+{
+	int64_t ben = colleague("ben");
+	uint32_t some[] = {3, 1};
+	struct view_copied p;
+
+	filled(S("INBOX"), 3);
+	int64_t red = bit_of(me.mailbox, "red"), blue = bit_of(me.mailbox, "blue");
+	int64_t other_blue = bit_of(ben, "blue");
+	view *v = opened(S("INBOX"));
+	flags_set(v, 1, FLAG_SEEN | FLAG_DELETED | FLAG_JUNK | blue);
+	flags_set(v, 3, FLAG_FLAGGED | red | blue);
+	struct view_target to = target_of(ben, S("INBOX"), VIEW_ALL_FLAGS & ~(int64_t)FLAG_DELETED);
+	cr_assert_eq(view_copy_to(v, some, 2, &to, true, &me.a, &p), ST_OK);
+	cr_assert_eq(p.n, 2);
+	cr_expect_eq(p.from[0], 1);
+	cr_expect_eq(p.to[1], 2);
+	cr_expect_eq(v->n, 3);
+	view *w = theirs(ben, S("INBOX"));
+	cr_assert_eq(w->n, 2);
+	cr_expect_eq(p.uidvalidity, w->uidvalidity);
+	cr_expect_eq(p.modseq, w->modseq);
+	cr_expect_eq(view_find(w, 1)->flags, FLAG_SEEN | FLAG_JUNK | other_blue);
+	cr_expect_eq(view_find(w, 2)->flags, FLAG_FLAGGED | other_blue | bit_of(ben, "red"));
+	cr_expect_eq(view_find(w, 2)->message, view_find(v, 3)->message);
+	/* And back, without any flag: nothing is named for that. */
+	to = target_of(me.mailbox, S("INBOX"), 0);
+	bit_of(ben, "green");
+	cr_assert_eq(view_copy_to(w, w->uids, 2, &to, true, &me.a, &p), ST_OK);
+	struct view_change c;
+	cr_assert_eq(view_refresh(v, false, &me.a, &c), ST_OK);
+	cr_assert_eq(c.arrived, 2);
+	cr_expect_eq(view_find(v, 4)->flags, 0);
+	cr_expect_eq(v->keywords.n, 2);
+	assert_both_counted(ben);
+	view_close(&w);
+	view_close(&v);
+}
+
+Test(sharing, copies_and_moves_as_far_as_the_owner_has_room)
+{
+	int64_t ben = colleague("ben");
+	uint32_t one = 1, none = 9;
+	struct view_copied p;
+
+	filled(S("INBOX"), 2);
+	view *v = opened(S("INBOX")), *w;
+	struct view_target to = target_of(ben, S("INBOX"), VIEW_ALL_FLAGS), gone = to;
+	gone.folder++;
+	cr_assert_eq(mailbox_set_quota(me.postoffice, ben, 5, &tester), ST_OK);
+	cr_expect_eq(view_copy_to(v, &one, 1, &to, true, &me.a, &p), ST_FULL);
+	cr_expect_eq(view_move_to(v, &one, 1, &to, &me.a, &p), ST_FULL);
+	cr_assert_eq(v->n, 2);
+	reader_quota(1); /* one's own is no matter */
+	cr_assert_eq(mailbox_set_quota(me.postoffice, ben, 0, &tester), ST_OK);
+	cr_expect_eq(view_copy_to(v, &one, 1, &gone, true, &me.a, &p), ST_ABSENT);
+	cr_expect_eq(view_move_to(v, &one, 1, &gone, &me.a, &p), ST_ABSENT);
+	cr_assert_eq(view_move_to(v, &none, 1, &to, &me.a, &p), ST_OK);
+	cr_expect_eq(p.n, 0);
+	cr_assert_eq(view_move_to(v, &one, 1, &to, &me.a, &p), ST_OK);
+	cr_assert_eq(p.n, 1);
+	cr_expect_eq(p.from[0], 1);
+	cr_expect_eq(p.to[0], 1);
+	cr_expect_eq(p.change.gone_n, 1);
+	cr_expect_eq(p.change.own, v->modseq);
+	cr_expect_eq(v->n, 1);
+	w = theirs(ben, S("INBOX"));
+	cr_expect_eq(w->n, 1);
+	cr_assert_eq(view_move_to(v, &one, 1, &to, &me.a, &p), ST_OK);
+	cr_expect_eq(p.n, 0);
+	assert_both_counted(ben);
+	/* Within one mailbox nothing grows. */
+	made(S("a"));
+	to = target_of(me.mailbox, S("a"), FLAG_SEEN);
+	cr_assert_eq(view_move_to(v, v->uids, 1, &to, &me.a, &p), ST_OK);
+	cr_expect_eq(p.n, 1);
+	cr_expect_eq(v->n, 0);
+	assert_both_counted(ben);
+	/* What was moved away can be had back. */
+	struct folder_lost lost = {.folder = v->folder};
+	int64_t restored;
+	reader_quota(0);
+	cr_assert_eq(folder_undelete(me.postoffice, me.mailbox, &lost, &restored), ST_OK);
+	cr_expect_eq(restored, 2);
+	assert_both_counted(ben);
+	view_close(&w);
+	view_close(&v);
+}
+
+static status append_to(int64_t mailbox, int64_t folder, const view *replaced)
+{
+	slice raw = S("Subject: new\r\n\r\n");
+	struct append_message m = {.header = raw, .header_size = (uint32_t)raw.size};
+	struct append x = {.postoffice = me.postoffice,
+		.mailbox = mailbox,
+		.folder = S("INBOX"),
+		.folder_id = folder,
+		.messages = &m,
+		.n = 1,
+		.replaced_folder = replaced ? replaced->folder : 0,
+		.replaced_mailbox = replaced ? replaced->mailbox : 0,
+		.replaced_uid = replaced ? replaced->uids[0] : 0};
+
+	cr_assert_eq(blob_writer_open(me.postoffice, &m.body), ST_OK);
+	cr_assert_eq(blob_write(m.body, raw), ST_OK);
+	cr_assert_eq(blob_writer_finish(m.body), ST_OK);
+	status s = append_run(&x);
+	blob_writer_close(&m.body);
+	return s;
+}
+
+Test(sharing, appends_to_the_very_folder_and_replaces_across_mailboxes)
+{
+	int64_t ben = colleague("ben");
+	struct view_change c;
+
+	filled(S("INBOX"), 2);
+	view *v = opened(S("INBOX")), *w = theirs(ben, S("INBOX"));
+	cr_expect_eq(append_to(ben, w->folder + 1, NULL), ST_ABSENT);
+	cr_assert_eq(append_to(ben, w->folder, NULL), ST_OK);
+	cr_assert_eq(append_to(ben, w->folder, v), ST_OK);
+	cr_assert_eq(view_refresh(v, false, &me.a, &c), ST_OK);
+	cr_expect_eq(c.gone_n, 1);
+	cr_assert_eq(view_refresh(w, false, &me.a, &c), ST_OK);
+	cr_expect_eq(c.arrived, 2);
+	/* The other way round, the ids of the mailboxes in the other order. */
+	cr_assert_eq(append_to(me.mailbox, v->folder, w), ST_OK);
+	cr_assert_eq(view_refresh(w, false, &me.a, &c), ST_OK);
+	cr_expect_eq(c.gone_n, 1);
+	cr_assert_eq(mailbox_set_quota(me.postoffice, ben, 1, &tester), ST_OK);
+	cr_expect_eq(append_to(ben, w->folder, v), ST_FULL);
+	cr_assert_eq(view_refresh(v, false, &me.a, &c), ST_OK);
+	cr_expect_eq(v->n, 2);
+	assert_both_counted(ben);
+	view_close(&w);
+	view_close(&v);
+}
+
 Test(sharing, is_no_stranger_s)
 {
 	struct reader other = reader_stranger();
@@ -336,4 +520,17 @@ Test(sharing, is_no_stranger_s)
 	cr_expect_eq(acl_set(mine("INBOX"), &none, &change, &tester), ST_ABSENT);
 	cr_assert_eq(acl_tree(other.postoffice, other.mailbox, &me.a, &(struct folder_row *){NULL}, &n), ST_OK);
 	cr_expect_eq(n, 1);
+	/* Nor are messages carried there. */
+	filled(S("INBOX"), 1);
+	view *v = opened(S("INBOX"));
+	struct view_target to = {.mailbox = other.mailbox, .name = S("INBOX"), .flags = FLAG_SEEN};
+	struct view_copied copied;
+	folder *inbox;
+	cr_assert_eq(folder_find(other.postoffice, other.mailbox, S("INBOX"), &me.a, &inbox), ST_OK);
+	to.folder = inbox->id;
+	cr_expect_eq(view_copy_to(v, v->uids, 1, &to, true, &me.a, &copied), ST_ABSENT);
+	cr_expect_eq(view_move_to(v, v->uids, 1, &to, &me.a, &copied), ST_ABSENT);
+	cr_expect_eq(append_to(other.mailbox, inbox->id, NULL), ST_ABSENT);
+	cr_expect_eq(v->n, 1);
+	view_close(&v);
 }

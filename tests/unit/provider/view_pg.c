@@ -364,6 +364,18 @@ Test(view_pg, a_lost_answer_doubles_and_loses_nothing)
 		cr_assert_eq(p.to[0], uid + 4);
 		cr_assert_eq(p.change.gone_n, 1);
 
+		/* As if it went to somebody else's folder: a copy and an expunge, in one. */
+		uids[0] = v->uids[v->n - 1];
+		struct view_target to = {.mailbox = me.mailbox, .name = S("a"), .flags = VIEW_ALL_FLAGS};
+		cr_assert_eq(folder_find(me.postoffice, me.mailbox, S("a"), &me.a, &f), ST_OK);
+		to.folder = f->id;
+		cr_assert(fault_arm(lost[i]));
+		cr_assert_eq(view_move_to(v, uids, 1, &to, &me.a, &p), ST_OK);
+		cr_assert_eq(p.n, 1);
+		cr_assert_eq(p.from[0], uids[0]);
+		cr_assert_eq(p.to[0], uid + 5);
+		cr_assert_eq(p.change.gone_n, 1);
+
 		uids[0] = v->uids[v->n - 1];
 		struct view_flags deleted = {.add = FLAG_DELETED, .unchanged_since = -1};
 		cr_assert_eq(view_store(v, uids, 1, &deleted, true, &me.a, &s), ST_OK);
