@@ -104,6 +104,20 @@ status privilege_confine(void)
 		REFUSED(SYS_mkdirat),
 		REFUSED(SYS_renameat2),
 		REFUSED(SYS_fchmodat),
+		REFUSED(SYS_fchmod),
+		REFUSED(SYS_fchownat),
+		REFUSED(SYS_fchown),
+		REFUSED(SYS_mknodat),
+		REFUSED(SYS_utimensat),
+		REFUSED(SYS_setxattr),
+		REFUSED(SYS_lsetxattr),
+		REFUSED(SYS_fsetxattr),
+		REFUSED(SYS_removexattr),
+		REFUSED(SYS_lremovexattr),
+		REFUSED(SYS_fremovexattr),
+#ifdef SYS_fchmodat2
+		REFUSED(SYS_fchmodat2),
+#endif
 #ifdef SYS_renameat
 		REFUSED(SYS_renameat),
 #endif
@@ -116,6 +130,12 @@ status privilege_confine(void)
 		REFUSED(SYS_rmdir),
 		REFUSED(SYS_chmod),
 		REFUSED(SYS_creat),
+		REFUSED(SYS_chown),
+		REFUSED(SYS_lchown),
+		REFUSED(SYS_mknod),
+		REFUSED(SYS_utime),
+		REFUSED(SYS_utimes),
+		REFUSED(SYS_futimesat),
 #endif
 #ifdef SYS_openat2
 		REFUSED(SYS_openat2),
@@ -156,6 +176,7 @@ status privilege_confine_scribe(void)
 #else
 status privilege_confine(void)
 {
+	log_event(EV_UNFILTERED, NULL);
 	return ST_OK;
 }
 

@@ -11,6 +11,7 @@
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
+#include <sys/xattr.h>
 #include <unistd.h>
 
 static char folder[64], file[96];
@@ -38,7 +39,16 @@ static int changes_a_folder(void)
 	snprintf(other, sizeof other, "%s/other", folder);
 	return !refused(unlink(file)) || !refused(rename(file, other)) || !refused(link(file, other)) ||
 	       !refused(symlink(file, other)) || !refused(mkdir(other, 0700)) ||
-	       !refused(chmod(file, 0666));
+	       !refused(mknod(other, S_IFREG | 0600, 0)) || !refused(mkfifo(other, 0600));
+}
+
+static int changes_what_is_told_of_a_file(void)
+{
+	int fd = open(file, O_RDONLY);
+	return !refused(chmod(file, 0666)) || !refused(fchmod(fd, 0666)) || !refused(chown(file, getuid(), getgid())) ||
+	       !refused(fchown(fd, getuid(), getgid())) || !refused(lchown(file, getuid(), getgid())) ||
+	       !refused(utimensat(AT_FDCWD, file, NULL, 0)) || !refused(setxattr(file, "user.x", "y", 1, 0)) ||
+	       !refused(fremovexattr(fd, "user.x"));
 }
 
 static int goes_around_the_filter(void)
@@ -87,6 +97,7 @@ Test(privilege, a_sealed_worker_only_reads)
 	cr_expect_eq(sealed(runs_a_program), 0);
 	cr_expect_eq(sealed(writes_a_file), 0);
 	cr_expect_eq(sealed(changes_a_folder), 0);
+	cr_expect_eq(sealed(changes_what_is_told_of_a_file), 0);
 	cr_expect_eq(sealed(goes_around_the_filter), 0);
 
 	struct stat st;
