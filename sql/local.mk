@@ -47,7 +47,6 @@ sql_statements = \
 	sql/statement/redirection.sql \
 	sql/statement/repeat.sql \
 	sql/statement/route.sql \
-	sql/statement/session.sql \
 	sql/statement/setting.sql \
 	sql/statement/srs_key.sql \
 	sql/statement/sts_policy.sql \

@@ -8,13 +8,6 @@ from folder where postoffice = $1::bigint and mailbox = $2::bigint and name = $3
 select folder, postoffice, mailbox, name, uidvalidity, uidnext, modseq, nmsg, nunseen, nbytes, ndeleted, special, recent
 from folder where postoffice = $1::bigint and mailbox = $2::bigint order by name;
 
--- statement folder_entries
--- Behind UID $3, at most $4 (NULL: all).
-select e.uid, e.modseq, e.flags, e.msg, m.blob, e.size, e.idate
-from entry e join message m on m.postoffice = e.postoffice and m.msg = e.msg
-where e.postoffice = $1::bigint and e.folder = $2::bigint and e.uid > $3::bigint
-order by e.uid limit $4::bigint;
-
 -- statement folder_expunge
 -- After deliver_lock. $2 mailbox, $3 folder, $4 $5 UIDs as ranges (first and last of each), $6 flags an entry must have to go.
 -- Gives how many went, the modseq given, and the folder's modseq before. As in view.sql, entries are read once, by key.

@@ -1,10 +1,9 @@
 /* Base64 and hexadecimal. */
 #include "base/encode.h"
 
-static const char standard[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-static const char for_urls[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
+static const char letters[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
 
-static slice encode_64(slice raw, const char *letters, bool padded, arena *a)
+slice base64_encode(slice raw, arena *a)
 {
 	/* Six more than 4/3: the started group, and the terminator. */
 	char *start = arena_new(a, raw.size / 3 * 4 + 6), *to = start;
@@ -24,20 +23,10 @@ static slice encode_64(slice raw, const char *letters, bool padded, arena *a)
 		*to++ = letters[group >> 12 & 63];
 		if (left > 1)
 			*to++ = letters[group >> 6 & 63];
-		for (size_t pad = left; padded && pad < 3; pad++)
+		for (size_t pad = left; pad < 3; pad++)
 			*to++ = '=';
 	}
 	return slice_of(start, (size_t)(to - start));
-}
-
-slice base64_encode(slice raw, arena *a)
-{
-	return encode_64(raw, standard, true, a);
-}
-
-slice base64url_encode(slice raw, arena *a)
-{
-	return encode_64(raw, for_urls, false, a);
 }
 
 /* The value of a base64 letter, or -1. */
@@ -97,19 +86,4 @@ int hex_value(char c)
 		return c - '0';
 	c |= 0x20;
 	return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
-}
-
-status hex_decode(slice coded, arena *a, slice *raw)
-{
-	if (coded.size % 2 != 0)
-		return ST_INVALID;
-	char *to = arena_new(a, coded.size / 2 + 1);
-	for (size_t i = 0; i < coded.size; i += 2) {
-		int high = hex_value(coded.at[i]), low = hex_value(coded.at[i + 1]);
-		if (high < 0 || low < 0)
-			return ST_INVALID;
-		to[i / 2] = (char)(high << 4 | low);
-	}
-	*raw = slice_of(to, coded.size / 2);
-	return ST_OK;
 }

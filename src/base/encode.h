@@ -7,10 +7,8 @@
 #include "base/status.h"
 
 slice base64_encode(slice raw, arena *a);
-slice base64url_encode(slice raw, arena *a); /* no padding */
 status base64_decode(slice coded, arena *a, slice *raw);
 slice hex_encode(slice raw, arena *a); /* lower case */
-status hex_decode(slice coded, arena *a, slice *raw);
 int hex_value(char c); /* of a digit of any case; -1 = none */
 
 #endif

@@ -40,11 +40,6 @@ int64_t id_new(void)
 	       counter;
 }
 
-usec id_time(int64_t id)
-{
-	return START + (id >> (NODE_BITS + COUNTER_BITS)) * USEC_MS;
-}
-
 int64_t id_at(usec wall)
 {
 	return ms_since_start(wall) << (NODE_BITS + COUNTER_BITS);

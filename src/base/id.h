@@ -14,7 +14,6 @@
 
 void id_node(unsigned node); /* before the first id; 0..ID_NODE_MOST */
 int64_t id_new(void);        /* > 0; safe from several threads */
-usec id_time(int64_t id);    /* wall time, to the millisecond */
 int64_t id_at(usec wall);    /* smallest id of that moment, for range queries */
 /* As text for replies and logs: 13 characters of Crockford base 32, sortable. */
 #define ID_TEXT_SIZE 13

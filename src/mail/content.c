@@ -2,6 +2,7 @@
    number, then joined in one walk. */
 #include "mail/content.h"
 
+#include "base/encode.h"
 #include "base/text.h"
 #include "base/utf8.h"
 #include "mail/charset.h"
@@ -218,14 +219,6 @@ static int piece_order(const void *x, const void *y)
 	if (p->section != q->section)
 		return p->section < q->section ? -1 : 1;
 	return p->order < q->order ? -1 : 1;
-}
-
-static int hex_value(char c)
-{
-	if (c >= '0' && c <= '9')
-		return c - '0';
-	c |= 0x20;
-	return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
 }
 
 static void add_percent_decoded(text *out, slice s)

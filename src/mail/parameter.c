@@ -8,6 +8,12 @@
 #define AUTH_MOST 500    /* RFC 4954 5: the argument of AUTH= */
 #define SIZE_DIGITS_MOST 20 /* RFC 1870 6 */
 
+typedef struct parameter {
+	slice name;     /* esmtp-keyword, case as given */
+	slice value;    /* behind '=' */
+	bool has_value; /* there was a '=' */
+} parameter;
+
 /* --- Splitting --------------------------------------------------------------------------------- */
 
 static bool is_keyword(slice s)
@@ -30,7 +36,11 @@ static bool is_value(slice s)
 	return s.size > 0 && utf8_valid(s);
 }
 
-status parameter_next(slice *rest, parameter *out)
+/* Takes the next parameter off *rest, which starts behind the path. ST_ABSENT at the end of the
+   line; ST_INVALID when what comes is none (blanks other than single or several SP between
+   parameters, an empty value, bytes outside 33..126; bytes from 0x80 on are let through where they
+   are valid UTF-8, for ORCPT under SMTPUTF8). */
+static status parameter_next(slice *rest, parameter *out)
 {
 	parameter made = {0};
 	slice s = *rest, word;

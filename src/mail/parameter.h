@@ -7,18 +7,6 @@
 #include "base/arena.h"
 #include "base/status.h"
 
-typedef struct parameter {
-	slice name;     /* esmtp-keyword, case as given */
-	slice value;    /* behind '=' */
-	bool has_value; /* there was a '=' */
-} parameter;
-
-/* Takes the next parameter off *rest, which starts behind the path. ST_ABSENT at the end of the
-   line; ST_INVALID when what comes is none (blanks other than single or several SP between
-   parameters, an empty value, bytes outside 33..126; bytes from 0x80 on are let through where they
-   are valid UTF-8, for ORCPT under SMTPUTF8). */
-status parameter_next(slice *rest, parameter *out);
-
 enum parameter_body { BODY_7BIT, BODY_8BITMIME, BODY_BINARYMIME };
 enum parameter_ret { RET_NONE, RET_FULL, RET_HDRS };
 enum parameter_notify {

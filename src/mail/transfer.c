@@ -2,6 +2,8 @@
    the decoder or encoder. */
 #include "mail/transfer.h"
 
+#include "base/encode.h"
+
 #define BASE64_LINE 76
 #define QP_LINE 75 /* and '=' for a soft line break */
 #define BLANKS_MOST 998
@@ -105,15 +107,6 @@ enum qp_state {
 	QP_SOFT,   /* behind '=' and blanks, which may be padding before the line end */
 	QP_SOFT_CR,
 };
-
-static int hex_value(char c)
-{
-	if (c >= '0' && c <= '9')
-		return c - '0';
-	if (c >= 'A' && c <= 'F')
-		return c - 'A' + 10;
-	return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
-}
 
 static void blanks_out(transfer_decoder *d, text *out)
 {

@@ -260,13 +260,6 @@ enum signature_algorithm signature_key_algorithm(const signature_key *key)
 	                                                       : SIGNATURE_ED25519_SHA256;
 }
 
-unsigned signature_key_bits(const signature_key *key)
-{
-	return signature_key_algorithm(key) == SIGNATURE_RSA_SHA256
-	               ? (unsigned)EVP_PKEY_get_bits(key->pair)
-	               : ED25519_BITS;
-}
-
 slice signature_key_public(const signature_key *key, arena *a)
 {
 	if (signature_key_algorithm(key) == SIGNATURE_ED25519_SHA256) {

@@ -13,7 +13,6 @@ status signature_key_open(slice coded, signature_key **out);
 void signature_key_close(signature_key **key); /* NULL is nothing */
 
 enum signature_algorithm signature_key_algorithm(const signature_key *key);
-unsigned signature_key_bits(const signature_key *key);
 /* What p= of its key record holds, before base64. */
 slice signature_key_public(const signature_key *key, arena *a);
 /* The private key as PEM (PKCS#8); the caller forgets it (base/secret.h). */

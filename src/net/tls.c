@@ -330,38 +330,6 @@ SSL_CTX *tls_server_context(const tls_server *s)
 	return s->set->usual;
 }
 
-static slice take_pem(BIO *from, arena *a)
-{
-	char *at;
-	long size = BIO_get_mem_data(from, &at);
-
-	return arena_copy(a, slice_of(at, size > 0 ? (size_t)size : 0));
-}
-
-status tls_server_pem(const tls_server *s, arena *a, slice *certificate, slice *key)
-{
-	SSL_CTX *c = s->set->usual;
-	STACK_OF(X509) *chain = NULL;
-	BIO *public = BIO_new(BIO_s_mem()), *secret = BIO_new(BIO_s_secmem());
-
-	ERR_clear_error();
-	bool done =
-		public && secret && PEM_write_bio_X509(public, SSL_CTX_get0_certificate(c)) == 1;
-	if (done && SSL_CTX_get0_chain_certs(c, &chain) == 1)
-		for (int i = 0; done && i < sk_X509_num(chain); i++)
-			done = PEM_write_bio_X509(public, sk_X509_value(chain, i)) == 1;
-	done = done && PEM_write_bio_PrivateKey(
-			       secret, SSL_CTX_get0_privatekey(c), NULL, NULL, 0, NULL, NULL) == 1;
-	if (done) {
-		*certificate = take_pem(public, a);
-		*key = take_pem(secret, a);
-	}
-	BIO_free(public);
-	BIO_free(secret);
-	ERR_clear_error();
-	return done ? ST_OK : ST_BROKEN;
-}
-
 /* ---- client contexts */
 
 /* Where any certificate will do, an old cipher is better than none (RFC 7435). */

@@ -27,8 +27,6 @@ bool tls_server_changed(const tls_server *s);
 void tls_server_close(tls_server **s);
 /* Ticket keys for all workers: call once in the master before fork. */
 void tls_share_tickets(void);
-/* PEM text of the default pair for libmicrohttpd; lives in the arena. */
-status tls_server_pem(const tls_server *s, arena *a, slice *certificate, slice *key);
 
 enum tls_verify {
 	TLS_VERIFY_NONE, /* opportunistic: any certificate, and older ciphers than elsewhere */

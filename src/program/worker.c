@@ -84,7 +84,8 @@ static bool is_balancer(const net_address *peer)
 	return net_networks_have(setting_text(S_proxy_networks, NULL), peer);
 }
 
-const struct listener_limits worker_limits = {most_of, per_address_of, per_network_of, refusal_of,
+/* Caps and words of listeners, from settings. */
+static const struct listener_limits limits = {most_of, per_address_of, per_network_of, refusal_of,
 					      handshake_of, is_balancer, most_of_all};
 
 struct life {
@@ -122,7 +123,7 @@ static status serve(struct life *l)
 	switch (w->role) {
 	case WORKER_MAIL:
 		TRY(tls_server_open(w->boot->certificates.at, &l->tls));
-		return listener_start(w->specs, w->n, l->tls, &worker_limits);
+		return listener_start(w->specs, w->n, l->tls, &limits);
 	case WORKER_WEB:
 		l->sockets = memory_new_array((size_t)w->n, sizeof *l->sockets);
 		for (int i = 0; i < w->n; i++)

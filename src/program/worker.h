@@ -35,8 +35,6 @@ struct worker {
    with anything open. */
 int worker_run(const struct worker *w);
 
-/* Caps and words of listeners, from settings; also used by --stdio. */
-extern const struct listener_limits worker_limits;
 const char *worker_role_name(enum worker_role r);
 
 #endif

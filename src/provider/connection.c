@@ -28,9 +28,10 @@
 	" -c client_connection_check_interval=5s -c jit=off -c timezone=UTC"                       \
 	" -c plan_cache_mode=force_generic_plan"
 const char connection_wide[] = LIMITS;
-/* A generic plan is made for the post office of average size, at first for one nobody has counted
-   yet. Reading all of it to join a few rows looks cheap then, and is not in a big one. */
-const char connection_keyed[] = LIMITS " -c enable_seqscan=off -c enable_bitmapscan=off"
+/* For statements that find every row by its key (the run-time role): a generic plan is made for the post
+   office of average size, at first for one nobody has counted yet. Reading all of it to join a few rows
+   looks cheap then, and is not in a big one. */
+static const char keyed[] = LIMITS " -c enable_seqscan=off -c enable_bitmapscan=off"
 				       " -c enable_hashjoin=off -c enable_mergejoin=off";
 
 struct pool {
@@ -301,7 +302,7 @@ static status connect_one(struct pool *p, enum db_role role, struct connection *
 	arena words = ARENA_INIT;
 	slice why = {0};
 	status s = connection_open(p->uri, application_name,
-				   role == DB_RUN ? connection_keyed : connection_wide, &pg, &words, &why);
+				   role == DB_RUN ? keyed : connection_wide, &pg, &words, &why);
 	if (s == ST_OK && !PQenterPipelineMode(pg)) {
 		connection_close(&pg);
 		s = ST_BUSY;

@@ -20,9 +20,8 @@ struct connection {
 	unsigned char prepared[STATEMENT_COUNT / 8 + 1];
 };
 
-/* Settings of a connection: for statements that look at all of a table, and for those that find
-   every row by its key (the run-time role). */
-extern const char connection_wide[], connection_keyed[];
+/* Settings of a connection for statements that look at all of a table. */
+extern const char connection_wide[];
 
 /* Connects within 3 s. ST_BUSY; *why (may be NULL) then tells the reason, in the arena. */
 status connection_open(const char *uri, const char *application, const char *options, PGconn **pg,

@@ -287,7 +287,8 @@ enum db_role db_role_of(const db_tx *tx)
 	return tx->role;
 }
 
-void db_tenant(db_tx *tx, int64_t postoffice)
+/* From the next statement on, rows of this post office are meant. */
+static void tenant_set(db_tx *tx, int64_t postoffice)
 {
 	struct param *p = arena_new(tx->arena, sizeof *p);
 	*p = p_int(postoffice);
@@ -308,7 +309,7 @@ void db_add(db_tx *tx, enum statement_id id, const struct param *p, int n, struc
 {
 	if (statement_table[id].kind == STATEMENT_TENANT && n > 0 &&
 		(!tx->tenant_set || tx->tenant != p[0].number))
-		db_tenant(tx, p[0].number);
+		tenant_set(tx, p[0].number);
 	step_add(tx, id, p, n, tx->added, out);
 	tx->added++;
 }
@@ -348,11 +349,6 @@ status db_flush(db_tx *tx)
 	steps_forget(tx);
 	tx->spoilt = kind != ST_OK;
 	return kind;
-}
-
-int db_failed(const db_tx *tx)
-{
-	return tx->failed;
 }
 
 status db_commit(db_tx **at, int *failed)

@@ -132,7 +132,7 @@ status db_run(enum statement_id id, const struct param *p, int n, arena *a, stru
    none back it is ST_ABSENT when none was changed. */
 status db_one(enum statement_id id, const struct param *p, int n, arena *a, struct rows *out);
 
-/* ---- several statements in one transaction. db_begin, db_tenant and db_add only note what is to
+/* ---- several statements in one transaction. db_begin and db_add only note what is to
    come: they never wait and cannot fail. A connection is taken at the first db_flush or at db_commit.
    A transaction without db_flush is ONE round trip from begin to commit. Between a db_flush and the
    end it holds a connection: ask for no second one meanwhile, and wait for nobody (R15). */
@@ -143,8 +143,6 @@ enum db_role { DB_RUN, DB_SYSTEM };
 /* Results of the transaction live in `a`, as does the transaction itself. */
 db_tx *db_begin(enum db_role role, arena *a);
 enum db_role db_role_of(const db_tx *tx);
-/* From the next statement on, rows of this post office are meant (DB_RUN only). */
-void db_tenant(db_tx *tx, int64_t postoffice);
 /* The commit need not be on disk when it is answered: for traces, statistics, last logon. */
 void db_relax(db_tx *tx);
 /* `p` is copied, what it points to is lent until the next db_flush or db_commit; *out (may be NULL)
@@ -156,12 +154,11 @@ void db_add(db_tx *tx, enum statement_id id, const struct param *p, int n, struc
    returned, the transaction can then only be rolled back. Statements queued behind the
    failed one did not run. */
 status db_flush(db_tx *tx);
-/* Index (from 0, counting db_add since the last flush) of the statement that failed; -1 when the
-   failure was not one statement's (connection, commit). */
-int db_failed(const db_tx *tx);
 /* Sends what is queued with the commit behind it and waits for the answer. Always ends the
    transaction, sets *tx to NULL and gives the connection back. ST_OK: durable. ST_UNSURE: see above.
-   Anything else: nothing of it is stored. *failed (may be NULL) = what db_failed would tell. */
+   Anything else: nothing of it is stored. *failed (may be NULL) = index (from 0, counting db_add since the
+   last flush) of the statement that failed; -1 when the failure was not one statement's (connection,
+   commit). */
 status db_commit(db_tx **tx, int *failed);
 /* Nothing of it is stored. NULL is nothing. Does not fail; works for a cancelled task too. */
 void db_rollback(db_tx **tx);

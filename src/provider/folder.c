@@ -51,29 +51,6 @@ status folder_list(int64_t postoffice, int64_t mailbox, arena *a, folder **rows,
 	return ST_OK;
 }
 
-status folder_entries(int64_t postoffice, int64_t id, uint32_t after, unsigned most, arena *a,
-	entry **rows, int *n)
-{
-	struct param p[] = {
-		p_int(postoffice), p_int(id), p_int(after), most ? p_int(most) : p_null(P_INT)};
-	struct rows r;
-
-	TRY(db_run(SQL_FOLDER_ENTRIES, p, 4, a, &r));
-	*rows = arena_new_array(a, (size_t)r.count, sizeof **rows);
-	for (int i = 0; i < r.count; i++)
-		(*rows)[i] = (entry){
-			.uid = (uint32_t)row_int(&r, i, 0),
-			.modseq = row_int(&r, i, 1),
-			.flags = row_int(&r, i, 2),
-			.message = row_int(&r, i, 3),
-			.blob = row_int(&r, i, 4),
-			.size = row_int(&r, i, 5),
-			.received = row_time(&r, i, 6),
-		};
-	*n = r.count;
-	return ST_OK;
-}
-
 /* ---- removing */
 
 status folder_expunge_wide(int64_t postoffice, int64_t mailbox, int64_t id, const int64_t *uids,

@@ -55,9 +55,6 @@ typedef struct entry { /* a message's place in a folder */
    untouched. */
 status folder_find(int64_t postoffice, int64_t mailbox, slice name, arena *a, folder **out);
 status folder_list(int64_t postoffice, int64_t mailbox, arena *a, folder **rows, int *n);
-/* Entries with uid > after, rising, at most `most` (0 = all). */
-status folder_entries(int64_t postoffice, int64_t folder, uint32_t after, unsigned most, arena *a,
-		      entry **rows, int *n);
 /* Removes these UIDs in one transaction: entries move to `expunged`, counts and quota fall, the change
    log tells. UIDs that are gone already are nothing. *removed may be NULL. */
 status folder_expunge(int64_t postoffice, int64_t mailbox, int64_t folder, const uint32_t *uids,

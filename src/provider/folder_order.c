@@ -27,7 +27,7 @@ static unsigned char weight(char c)
 	return c == '/' ? 1 : (unsigned char)c;
 }
 
-int folder_order(slice a, slice b)
+static int name_order(slice a, slice b)
 {
 	size_t least = a.size < b.size ? a.size : b.size;
 
@@ -43,7 +43,7 @@ static int row_order(const void *a, const void *b)
 {
 	const struct folder_row *x = a, *y = b;
 
-	return folder_order(x->f.name, y->f.name);
+	return name_order(x->f.name, y->f.name);
 }
 
 /* Every level above every folder, many of them twice. What is only subscribed has no place in the tree, so

@@ -75,7 +75,6 @@ libprovider_a_SOURCES = $(provider_shared) \
 	src/provider/migrate.c src/provider/migrate.h \
 	src/provider/node.c \
 	src/provider/provider.c \
-	src/provider/session.c \
 	src/provider/setting.c \
 	src/provider/settle.c src/provider/settle.h \
 	src/provider/srs_key.c src/provider/srs_key.h \
@@ -118,7 +117,6 @@ libprovider_a_SOURCES = $(provider_shared) \
 	src/provider/node.h \
 	src/provider/postoffice.h \
 	src/provider/provider.h \
-	src/provider/session.h \
 	src/provider/statement.h \
 	src/provider/trace.h \
 	src/provider/view.h

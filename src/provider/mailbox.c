@@ -48,7 +48,8 @@ slice mailbox_address_local(slice name, arena *a)
 	return local;
 }
 
-status mailbox_fresh_name(
+/* Checks and folds the name and gives the ids. ST_INVALID (*why). */
+static status fresh_name(
 	slice name, bool addresses, arena *a, struct mailbox_fresh *out, slice *why)
 {
 	if (!name_valid(name)) {
@@ -71,7 +72,7 @@ status mailbox_fresh_make(int64_t postoffice, slice name, slice password, bool a
 {
 	status s;
 
-	TRY(mailbox_fresh_name(name, addresses, a, out, why));
+	TRY(fresh_name(name, addresses, a, out, why));
 	TRY(auth_password_check(postoffice, name, password, a, why));
 	s = auth_hash_new(postoffice, password, a, &out->secrets);
 	if (s != ST_TOO_BIG)
@@ -158,7 +159,7 @@ static status batch_make(int64_t postoffice, slice prefix, unsigned first, unsig
 	for (int i = 0; i < n; i++) {
 		slice name = arena_format(a, "%.*s%04u", SLICE_ARGS(prefix), first + (unsigned)i);
 
-		TRY(mailbox_fresh_name(name, true, a, &fresh[i], &why));
+		TRY(fresh_name(name, true, a, &fresh[i], &why));
 		if (same)
 			fresh[i].secrets = *same;
 		else

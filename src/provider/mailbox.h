@@ -18,7 +18,8 @@ typedef struct mailbox {
 	int64_t messages;
 	int64_t modseq;
 	int64_t inbox;  /* folder id */
-	usec made, last_logon;
+	usec made;
+	usec last_logon; /* 0 = none; by other services than POP3 to a day */
 } mailbox;
 
 struct mailbox_new {

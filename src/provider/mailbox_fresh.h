@@ -19,10 +19,8 @@ struct mailbox_fresh {
    before them. */
 slice mailbox_address_local(slice name, arena *a);
 
-/* Checks and folds the name and gives the ids. ST_INVALID (*why). */
-status mailbox_fresh_name(
-	slice name, bool addresses, arena *a, struct mailbox_fresh *out, slice *why);
-/* The same with a checked and hashed password: waits for its turn to hash. */
+/* Checks and folds the name, gives the ids, checks and hashes the password: waits for its turn to hash.
+   ST_INVALID (*why). */
 status mailbox_fresh_make(int64_t postoffice, slice name, slice password, bool addresses, arena *a,
 	struct mailbox_fresh *out, slice *why);
 /* Adds the statement that makes them with INBOX, credential and addresses; made = how many were new. */

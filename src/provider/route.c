@@ -145,14 +145,6 @@ static status options_check(const struct mail_route *written, arena *a, struct m
 	return r->tls.size ? no(why, "TLS is off, may, must, verify or dane") : ST_OK;
 }
 
-status route_set(slice pattern, slice target, slice user, slice password, const struct audit_by *by,
-	arena *a, slice *why)
-{
-	struct mail_route r = {.pattern = pattern, .target = target, .user = user, .password = password, .apart = -1};
-
-	return route_put(&r, by, a, why);
-}
-
 status route_put(const struct mail_route *written, const struct audit_by *by, arena *a, slice *why)
 {
 	slice user = written->user, password = written->password, secret = {0};

@@ -39,10 +39,7 @@ struct mail_route {
 
 /* Checks both and gives their normal forms. ST_INVALID with *why. */
 status route_parse(slice pattern, slice target, arena *a, struct mail_route *out, slice *why);
-/* Makes or replaces. ST_INVALID (*why). */
-status route_set(slice pattern, slice target, slice user, slice password, const struct audit_by *by,
-		 arena *a, slice *why);
-/* The same with everything else *r says: its texts as written, `hosts` and `made` do not count. */
+/* Makes or replaces: its texts as written, `hosts` and `made` do not count. ST_INVALID (*why). */
 status route_put(const struct mail_route *r, const struct audit_by *by, arena *a, slice *why);
 status route_remove(slice pattern, const struct audit_by *by); /* ST_ABSENT */
 status route_list(arena *a, struct mail_route **rows, int *n); /* by pattern */

@@ -71,12 +71,10 @@ int sleeper_sleep(sleeper *me, const struct wait *w, int n, usec until);
 bool sleeper_wake(sleeper *s, int came);
 /* Wakes the first of a queue that still sleeps; false when there is none. Meeting lock held. */
 bool sleeper_wake_first(link_t *queue);
-void sleeper_forked(void);
 status sleeper_outcome(int came);
 void meeting_begin(void);
 void meeting_end(void);
 void meeting_wait(pthread_cond_t *until); /* lets go of the lock meanwhile */
-void meeting_forked(void);
 usec usec_add(usec a, usec b); /* never beyond USEC_NEVER */
 bool virtual_runs(void);       /* task_virtual_run(true) was called and the clock is virtual */
 /* For poll and epoll_wait: milliseconds until then, rounded up; -1 for never. While the clock is
@@ -103,15 +101,8 @@ usec timer_next(void);     /* USEC_NEVER when there is none */
 task *timer_due(usec now); /* takes one whose moment has come; NULL when there is none */
 void timer_close(void);
 
-/* ---- offload.c, signals.c */
+/* ---- offload.c */
 bool offload_busy(void);
 void offload_close(void);
-void offload_forked(void);
-/* Hands out at most one signal; true when the loop should not sleep before the next turn. */
-bool signals_turn(void);
-void signals_close(void);
-
-/* ---- wait.c: for signals.c */
-bool notice_is_raised(notice *n);
 
 #endif

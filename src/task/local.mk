@@ -7,7 +7,6 @@ libtask_a_SOURCES = \
 	src/task/inside.h \
 	src/task/loop.c \
 	src/task/offload.c \
-	src/task/signals.c \
 	src/task/task.h \
 	src/task/timer.c \
 	src/task/wait.c

@@ -75,11 +75,6 @@ task *task_self(void)
 	return current;
 }
 
-const char *task_name(void)
-{
-	return current ? current->name : "main";
-}
-
 static _Thread_local int label_here; /* of a plain thread */
 
 void task_label(int label)
@@ -160,36 +155,11 @@ void task_loop_close(void)
 	while (loop.count > 0)
 		turn();
 	offload_close();
-	signals_close();
 	timer_close();
 	spares_close();
 	close(loop.epoll);
 	close(loop.bell);
 	loop_reset();
-}
-
-void task_loop_forked(void)
-{
-	if (!loop.open)
-		return;
-	meeting_forked();
-	sleeper_forked();
-	offload_forked();
-	signals_close();
-	timer_close();
-	for (link_t *at; (at = list_first(&loop.alive)) != NULL;) {
-		task *t = LINK_OWNER(at, task, alive);
-		list_remove(at);
-		if (t == current)
-			continue;
-		fiber_close(&t->fiber);
-		memory_free(t);
-	}
-	spares_close();
-	close(loop.epoll);
-	close(loop.bell);
-	loop_reset();
-	current = NULL;
 }
 
 /* ---- tasks */
@@ -593,7 +563,7 @@ static void turn(void)
 	run_ready();
 	if (loop.count == 0)
 		return;
-	int patience = signals_turn() ? 0 : turn_patience();
+	int patience = turn_patience();
 	collect(patience);
 	if (patience > 0)
 		advance();

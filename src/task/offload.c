@@ -168,10 +168,3 @@ void offload_close(void)
 		pthread_join(offload.threads[i], NULL);
 	offload_reset();
 }
-
-/* The helpers are the parent's. */
-void offload_forked(void)
-{
-	work = (pthread_cond_t)PTHREAD_COND_INITIALIZER;
-	offload_reset();
-}

@@ -36,10 +36,6 @@ status task_loop_open(const struct task_limits *l);
 void task_loop_run(void);   /* until task_loop_stop, or no task is left */
 void task_loop_stop(void);  /* from any thread or signal handler; running tasks are not cancelled */
 void task_loop_close(void); /* cancels what is left, runs it to its end, frees everything */
-/* In a child after fork(): forgets the parent's loop and its tasks without running them. The caller
-   (even when it forked inside a fiber, whose stack it keeps) goes on as a plain thread and may
-   open a loop of its own. */
-void task_loop_forked(void);
 /* Cancels every task alive (graceful stop when the patience is over). */
 void task_cancel_all(void);
 unsigned task_count(void); /* fibers alive */
@@ -123,15 +119,6 @@ status task_offload(status (*run)(void *), void *arg);
 /* What a task is for, in its owner's numbers; 0 until it is told. A plain thread has one too. */
 void task_label(int label);
 int task_label_now(void);
-
-/* For the watch and for logs: the name the task was started with ("main" on a plain thread). */
-const char *task_name(void);
-
-/* Signals as descriptors for the loop's owner: blocks them in this thread, gives a notice that is
-   raised when one of them arrives, and stores its number. Master and workers use it. The next
-   signal is handed out after the notice was taken and its taker has run. The notice lives until
-   task_loop_close. Once per loop (ST_EXISTS). */
-status task_signals(const int *numbers, int n, notice **arrived, volatile int *number);
 
 /* ---- tests on a virtual clock (base/clock.h). Moments are then those of clock_now(): a wait ends
    when the test calls clock_advance(), from a fiber followed by task_sleep(0), or from another

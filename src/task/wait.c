@@ -44,11 +44,6 @@ void meeting_wait(pthread_cond_t *until)
 	pthread_cond_wait(until, &meeting);
 }
 
-void meeting_forked(void)
-{
-	meeting = (pthread_mutex_t)PTHREAD_MUTEX_INITIALIZER;
-}
-
 /* ---- moments */
 
 static atomic_bool virtual_run;
@@ -124,15 +119,6 @@ static void bell_calm(int bell)
 	uint64_t rung;
 	if (bell >= 0 && read(bell, &rung, sizeof rung) < 0)
 		return; /* it did not ring */
-}
-
-void sleeper_forked(void)
-{
-	if (thread.sleep.bell >= 0) {
-		close(thread.sleep.bell);
-		thread.sleep.bell = -1;
-		pthread_setspecific(bells, NULL);
-	}
 }
 
 sleeper *sleeper_self(void)
@@ -397,14 +383,6 @@ void notice_raise(notice *n)
 	if (!sleeper_wake_first(&n->queue))
 		n->raised = true;
 	meeting_end();
-}
-
-bool notice_is_raised(notice *n)
-{
-	meeting_begin();
-	bool raised = n->raised;
-	meeting_end();
-	return raised;
 }
 
 status notice_wait(notice *n)

@@ -15,8 +15,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	slice coded = base64_encode(input, &a);
 	if (base64_decode(coded, &a, &back) != ST_OK || !slice_same(back, input))
 		abort();
-	if (base64url_encode(input, &a).size > coded.size)
-		abort();
 	arena_release(&a);
 	return 0;
 }

@@ -31,7 +31,7 @@ static bool may_normalise(const conversation *c)
 	       smtp_in_networks(S_smtp_trusted_networks, smtp_client(c));
 }
 
-struct incoming *incoming_open(conversation *c)
+static struct incoming *incoming_open(conversation *c)
 {
 	struct smtp *s = smtp_of(c);
 	struct incoming *in = memory_new(sizeof *in);
@@ -443,7 +443,8 @@ static status take(conversation *c, struct incoming *in)
 	return ST_OK;
 }
 
-status incoming_take(conversation *c, struct incoming *in)
+/* Passes on what the scanner left in in->fresh. ST_OK also when the message is refused meanwhile. */
+static status incoming_take(conversation *c, struct incoming *in)
 {
 	status kind = take(c, in);
 	text_clear(&in->fresh);
@@ -664,7 +665,8 @@ static status deliver(conversation *c, struct incoming *in)
 	return kind;
 }
 
-status incoming_finish(conversation *c, struct incoming *in)
+/* The text is complete: delivers and answers. */
+static status incoming_finish(conversation *c, struct incoming *in)
 {
 	struct smtp *s = smtp_of(c);
 	in->began = clock_now();

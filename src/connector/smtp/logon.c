@@ -2,7 +2,7 @@
 #include "connector/smtp/session.h"
 #include "provider/sasl.h"
 
-const char *smtp_auth_reply(status kind)
+static const char *reply_to(status kind)
 {
 	switch (kind) {
 	case ST_DENIED:
@@ -84,7 +84,7 @@ status smtp_auth(conversation *c, slice rest)
 		return kind;
 	if (kind != ST_OK) {
 		conversation_bad(c);
-		return conversation_say(c, "%s", smtp_auth_reply(kind));
+		return conversation_say(c, "%s", reply_to(kind));
 	}
 	s->who = who;
 	s->who.postoffice_name = arena_copy(&c->talk, who.postoffice_name);

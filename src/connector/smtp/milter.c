@@ -25,7 +25,7 @@ static const struct {
 	{MILTER_UNKNOWN, "unknown"},
 };
 
-const char *milter_command_name(enum milter_command c)
+static const char *command_name(enum milter_command c)
 {
 	for (size_t i = 0; i < sizeof names / sizeof *names; i++)
 		if (names[i].command == c)
@@ -67,7 +67,7 @@ const char *milter_trouble(conversation *c, struct milter *m, enum milter_comman
 		milter_pause(m); /* MAIL would wait for it once more */
 	metric_add(M_milter_failures, c->service, 1);
 	log_event(EV_MILTER_TROUBLE, "conversation=%s milter=%.*s stage=%s why=%s default=%s", c->name,
-		SLICE_ARGS(m->service.name), milter_command_name(at), status_name(why),
+		SLICE_ARGS(m->service.name), command_name(at), status_name(why),
 		words[default_of(m)]);
 	return milter_absent(m);
 }
@@ -77,11 +77,11 @@ static const char *refuse(conversation *c, struct milter *m, enum milter_command
 	if (slice_starts(slice_z(reply), S("421")))
 		c->closing = true;
 	log_event(EV_MILTER_REFUSED, "conversation=%s milter=%.*s stage=%s peer=%s from=%s reply=%s", c->name,
-		SLICE_ARGS(m->service.name), milter_command_name(command),
+		SLICE_ARGS(m->service.name), command_name(command),
 		net_address_text(smtp_client(c), &c->command).at,
 		log_quote(mail_address_text(&smtp_of(c)->sender, &c->command)), log_quote(slice_z(reply)));
 	trace_note(0, milter_message(c), TRACE_JUDGED, "conversation=%s milter=%.*s stage=%s reply=%s", c->name,
-		SLICE_ARGS(m->service.name), milter_command_name(command), log_quote(slice_z(reply)));
+		SLICE_ARGS(m->service.name), command_name(command), log_quote(slice_z(reply)));
 	return reply;
 }
 
@@ -89,11 +89,11 @@ static void drop(conversation *c, struct milter *m, enum milter_command command)
 {
 	smtp_of(c)->milters->dropped = true;
 	log_event(EV_MILTER_DISCARDED, "conversation=%s milter=%.*s stage=%s peer=%s from=%s", c->name,
-		SLICE_ARGS(m->service.name), milter_command_name(command),
+		SLICE_ARGS(m->service.name), command_name(command),
 		net_address_text(smtp_client(c), &c->command).at,
 		log_quote(mail_address_text(&smtp_of(c)->sender, &c->command)));
 	trace_note(0, milter_message(c), TRACE_JUDGED, "conversation=%s milter=%.*s stage=%s verdict=discard",
-		c->name, SLICE_ARGS(m->service.name), milter_command_name(command));
+		c->name, SLICE_ARGS(m->service.name), command_name(command));
 }
 
 const char *milter_verdict(conversation *c, struct milter *m, enum milter_command command,

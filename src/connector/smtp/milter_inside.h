@@ -56,7 +56,6 @@ const char *milter_verdict(conversation *c, struct milter *m, enum milter_comman
 /* It is at work: its patience begins anew, some times. */
 status milter_renews(struct milter *m, usec patience);
 usec milter_end_patience(const struct milter *m);
-const char *milter_command_name(enum milter_command c);
 
 /* ---- macros (milter_macro.c) */
 struct macro_at {

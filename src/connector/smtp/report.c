@@ -15,7 +15,8 @@
 
 #define FULL_MOST (1024 * 1024) /* a larger message comes back as its header section */
 
-usec report_wait(slice domain, int attempts)
+/* Until the next attempt, after so many (queue_retry). */
+static usec next_wait(slice domain, int attempts)
 {
 	slice all = setting_text(S_queue_retry, NULL), one;
 	int64_t span, wait = 15 * 60 * USEC_S;
@@ -109,7 +110,7 @@ void report_judge(const struct attempt *t, struct verdict *out)
 		judge_failure(e, out);
 	} else {
 		out->result.end = QUEUE_DEFER;
-		out->result.wait = report_wait(e->domain, e->attempts);
+		out->result.wait = next_wait(e->domain, e->attempts);
 		out->result.noticed = told_of_delay(e);
 		out->report = out->result.noticed ? REPORT_DELAYED : REPORT_NONE;
 	}

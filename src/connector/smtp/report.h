@@ -29,7 +29,4 @@ void report_judge(const struct attempt *t, struct verdict *out);
    ST_FOREIGN: a row's lease is lost, nothing was written; else nothing was written for now. */
 status report_send(const struct verdict *v, int n);
 
-/* Until the next attempt, after so many (queue_retry). */
-usec report_wait(slice domain, int attempts);
-
 #endif

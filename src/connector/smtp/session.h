@@ -119,8 +119,7 @@ const net_address *smtp_client(const conversation *c);
 
 /* ---- replies, one place for each kind of trouble */
 status smtp_say_recipient(conversation *c, status kind, uint64_t size, const struct route *route);
-const char *smtp_delivery_reply(status kind);  /* for what deliver_run gives besides ST_OK */
-const char *smtp_auth_reply(status kind);
+const char *smtp_delivery_reply(status kind); /* for what deliver_run gives besides ST_OK */
 /* Counts and answers a refused message, with the recipients it has, and traces it. */
 status smtp_refuse(conversation *c, const char *reply);
 
@@ -186,11 +185,6 @@ status smtp_bdat(conversation *c, slice rest);
 status smtp_auth(conversation *c, slice rest);
 
 /* ---- incoming messages (incoming.c) */
-struct incoming *incoming_open(conversation *c);
 void incoming_close(struct incoming **in);
-/* Passes on what the scanner left in in->fresh. ST_OK also when the message is refused meanwhile. */
-status incoming_take(conversation *c, struct incoming *in);
-/* The text is complete: delivers and answers. */
-status incoming_finish(conversation *c, struct incoming *in);
 
 #endif

@@ -111,6 +111,7 @@ static status settle(struct store *s, const struct attempt *t, bool right, enum 
 	usec span = setting_number(S_auth_failure_span, NULL);
 
 	if (right) {
+		t->mailbox->last_logon = clock_wall();
 		make_failures(s, t->keys[4]);
 		make_failures(s, t->keys[2])->count = 0;
 		metric_add(M_logons, service, 1);

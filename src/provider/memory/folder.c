@@ -54,40 +54,6 @@ status folder_list(int64_t postoffice, int64_t mailbox, arena *a, folder **rows,
 	return kind;
 }
 
-static struct m_folder *by_folder(
-	struct store *s, int64_t postoffice, int64_t id, struct m_mailbox **owner)
-{
-	struct m_postoffice *po = store_postoffice(s, postoffice);
-	struct m_folder *f;
-
-	if (!po)
-		return NULL;
-	EACH(struct m_mailbox, &po->mailboxes, m)
-		if ((f = store_folder(m, id))) {
-			*owner = m;
-			return f;
-		}
-	return NULL;
-}
-
-status folder_entries(int64_t postoffice, int64_t id, uint32_t after, unsigned most, arena *a,
-	entry **rows, int *n)
-{
-	struct store *s = store_take();
-	struct m_mailbox *owner;
-	struct m_folder *f = by_folder(s, postoffice, id, &owner);
-	status kind = store_refuses(s) ? ST_BUSY : ST_OK;
-
-	*n = 0;
-	*rows = arena_new_array(a, f ? (size_t)f->f.messages + 1 : 1, sizeof **rows);
-	if (f && kind == ST_OK)
-		EACH(struct m_entry, &f->entries, e)
-			if (e->e.uid > after && (most == 0 || (unsigned)*n < most))
-				(*rows)[(*n)++] = e->e;
-	store_give();
-	return kind;
-}
-
 static bool has_uid(const uint32_t *uids, int n, uint32_t uid)
 {
 	for (int i = 0; i < n; i++)

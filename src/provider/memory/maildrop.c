@@ -34,10 +34,10 @@ static struct blob_along first_of(struct store *s, int64_t postoffice, const str
 static void list(struct store *s, int64_t postoffice, struct m_mailbox *m, usec delay, arena *a,
 		 struct maildrop_taken *out)
 {
-	usec now = clock_wall(), before = m->logons[SERVICE_POP3];
+	usec now = clock_wall(), before = m->pop3_logon;
 	out->since = before ? now - before : USEC_NEVER;
 	if (out->since >= delay) /* who comes too early does not begin the delay anew */
-		m->logons[SERVICE_POP3] = m->last_logon = now;
+		m->pop3_logon = now;
 	out->uidvalidity = m->inbox->f.uidvalidity;
 	out->first = first_of(s, postoffice, m, a);
 	out->n = 0;

@@ -99,8 +99,7 @@ struct m_mailbox {
 	enum mailbox_kind kind;
 	enum mailbox_state state;
 	int64_t quota, used, modseq;
-	usec made, last_logon;
-	usec logons[SERVICE_COUNT];
+	usec made, last_logon, pop3_logon;
 	struct m_folder *inbox;
 	link_t folders, subscriptions, gone, annotations; /* these by folder and name */
 	int annotations_n;

@@ -22,7 +22,7 @@ bool pop3_may_log_on(const conversation *c)
 	return stream_is_tls(c->stream) || c->trusted || setting_on(S_auth_allow_cleartext, NULL);
 }
 
-bool pop3_apop_offered(void)
+static bool apop_offered(void)
 {
 	return !slice_same(setting_text(S_pop3_apop, NULL), S("off"));
 }
@@ -333,7 +333,7 @@ static status greet(conversation *c)
 		c->closing = true;
 		return conversation_say(c, "-ERR [SYS/TEMP] The message store is not to be had now; try again later");
 	}
-	if (!pop3_apop_offered())
+	if (!apop_offered())
 		return conversation_say(c, "+OK %.*s POP3 ready", SLICE_ARGS(host_name()));
 	snprintf(p->stamp, sizeof p->stamp, "<%s.%016" PRIx64 "@%.40s>", c->name,
 		 random_below(UINT64_MAX), host_name().at);

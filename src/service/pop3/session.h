@@ -51,7 +51,6 @@ static inline struct pop3 *pop3_of(const conversation *c)
 status pop3_refuse(conversation *c, const char *why);
 bool pop3_may_log_on(const conversation *c);   /* TLS, or allowed in the clear */
 slice pop3_mechanisms(conversation *c);        /* SASL, on offer now */
-bool pop3_apop_offered(void);
 struct setting_at pop3_at(const conversation *c); /* the mailbox logged on, or the server */
 bool pop3_admits(const conversation *c);       /* its network, by the rules of the same */
 

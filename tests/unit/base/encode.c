@@ -7,25 +7,23 @@
 Test(encode, base64_of_known_rows)
 {
 	static const struct {
-		slice raw, coded, for_urls;
+		slice raw, coded;
 	} rows[] = {
-		{S(""), S(""), S("")}, /* RFC 4648, 10 */
-		{S("f"), S("Zg=="), S("Zg")},
-		{S("fo"), S("Zm8="), S("Zm8")},
-		{S("foo"), S("Zm9v"), S("Zm9v")},
-		{S("foob"), S("Zm9vYg=="), S("Zm9vYg")},
-		{S("fooba"), S("Zm9vYmE="), S("Zm9vYmE")},
-		{S("foobar"), S("Zm9vYmFy"), S("Zm9vYmFy")},
-		{S("\xff\xfe\xfd\xfc\xfb\xfa"), S("//79/Pv6"), S("__79_Pv6")},
-		{S("\0anna\0secret"), S("AGFubmEAc2VjcmV0"), S("AGFubmEAc2VjcmV0")},
+		{S(""), S("")}, /* RFC 4648, 10 */
+		{S("f"), S("Zg==")},
+		{S("fo"), S("Zm8=")},
+		{S("foo"), S("Zm9v")},
+		{S("foob"), S("Zm9vYg==")},
+		{S("fooba"), S("Zm9vYmE=")},
+		{S("foobar"), S("Zm9vYmFy")},
+		{S("\xff\xfe\xfd\xfc\xfb\xfa"), S("//79/Pv6")},
+		{S("\0anna\0secret"), S("AGFubmEAc2VjcmV0")},
 	};
 	arena a = ARENA_INIT;
 
 	for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
 		slice raw;
 		cr_expect(slice_same(base64_encode(rows[i].raw, &a), rows[i].coded), "row %zu", i);
-		cr_expect(slice_same(base64url_encode(rows[i].raw, &a), rows[i].for_urls),
-			"row %zu", i);
 		cr_assert_eq(base64_decode(rows[i].coded, &a, &raw), ST_OK, "row %zu", i);
 		cr_expect(slice_same(raw, rows[i].raw), "row %zu", i);
 	}
@@ -54,21 +52,17 @@ Test(encode, base64_refuses_every_second_spelling)
 	arena_release(&a);
 }
 
-Test(encode, hexadecimal_is_lower_and_read_in_any_case)
+Test(encode, hexadecimal_is_lower_and_its_digits_are_read_in_any_case)
 {
 	arena a = ARENA_INIT;
-	slice raw;
 
 	cr_expect(slice_same(hex_encode(S("\0\x7f\xab\xff"), &a), S("007fabff")));
 	cr_expect(slice_same(hex_encode(S(""), &a), S("")));
-	cr_assert_eq(hex_decode(S("007fABfF"), &a, &raw), ST_OK);
-	cr_expect(slice_same(raw, S("\0\x7f\xab\xff")));
-	cr_assert_eq(hex_decode(S(""), &a, &raw), ST_OK);
-	cr_expect_eq(raw.size, 0);
-	static const slice broken[] = {S("0"), S("0g"), S("g0"), S(" 00 "), S("0x"), S("00 "),
-		S("@0"), S("\x10\x11"), S("0`")};
-	for (size_t i = 0; i < sizeof broken / sizeof *broken; i++)
-		cr_expect_eq(hex_decode(broken[i], &a, &raw), ST_INVALID, "row %zu", i);
+	for (int c = 0; c < 256; c++) {
+		const char *at = c ? strchr("0123456789abcdefABCDEF", c) : NULL;
+		int place = at ? (int)(at - "0123456789abcdefABCDEF") : -1;
+		cr_expect_eq(hex_value((char)c), place > 15 ? place - 6 : place, "%d", c);
+	}
 	arena_release(&a);
 }
 
@@ -81,8 +75,6 @@ Test(encode, gives_back_what_it_was_given)
 	for (size_t size = 0; size <= sizeof bytes; size++) {
 		slice raw = slice_of(bytes, size), back;
 		cr_assert_eq(base64_decode(base64_encode(raw, &a), &a, &back), ST_OK);
-		cr_assert(slice_same(back, raw));
-		cr_assert_eq(hex_decode(hex_encode(raw, &a), &a, &back), ST_OK);
 		cr_assert(slice_same(back, raw));
 		arena_clear(&a);
 	}

@@ -160,11 +160,9 @@ Test(signature, keys_are_read_and_published)
 	slice record;
 
 	cr_assert_eq(signature_key_algorithm(ed25519), SIGNATURE_ED25519_SHA256);
-	cr_assert_eq(signature_key_bits(ed25519), 256);
 	record = dkim_record_text(SIGNATURE_ED25519_SHA256, signature_key_public(ed25519, &a), false, &a);
 	cr_assert(slice_same(record, records[0].text));
 	cr_assert_eq(signature_key_algorithm(rsa), SIGNATURE_RSA_SHA256);
-	cr_assert_eq(signature_key_bits(rsa), 1024);
 	record = dkim_record_text(SIGNATURE_RSA_SHA256, signature_key_public(rsa, &a), false, &a);
 	cr_assert(slice_same(record, records[1].text));
 	signature_key_close(&rsa);
@@ -328,7 +326,7 @@ Test(signature, new_keys_sign_what_their_records_verify)
 		signer[i].key = key[i];
 		own[i].text = dkim_record_text(signer[i].algorithm, signature_key_public(key[i], &a), false, &a);
 	}
-	cr_assert_eq(signature_key_bits(key[0]), 2048);
+	cr_assert_eq(signature_key_public(key[0], &a).size, 294, "2048 bits");
 	slice message = signed_by(S(LETTER), signer, 2, &a);
 	dkim_check_message(message, &signature_openssl, &own_dns, NOW, &a, &r);
 	cr_assert_eq(r.count, 2);

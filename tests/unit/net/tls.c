@@ -136,20 +136,7 @@ Test(tls, first_in_order_serves_when_there_is_no_default)
 	help_certificate(folder, "a.example", "a.example");
 	cr_assert_ok(tls_server_open(folder, &server));
 	verify = TLS_VERIFY_NONE;
-	host = "c.example";
-	meet(NULL);
-	X509 *seen = NULL;
-	arena a = ARENA_INIT;
-	slice certificate, key;
-	cr_assert_ok(tls_server_pem(server, &a, &certificate, &key));
-	BIO *b = BIO_new_mem_buf(certificate.at, (int)certificate.size);
-	cr_assert(PEM_read_bio_X509(b, &seen, NULL, NULL));
-	cr_expect_eq(X509_check_host(seen, "a.example", 0, 0, NULL), 1);
-	cr_expect(slice_starts(key, S("-----BEGIN PRIVATE KEY-----")));
-	X509_free(seen);
-	BIO_free(b);
-	arena_release(&a);
-	close_both();
+	expect_served(folder, "a.example.crt", "c.example");
 }
 
 Test(tls, talks_byte_by_byte)

@@ -503,6 +503,20 @@ Test(auth_elsewhere, what_was_remembered_is_void_without_asking)
 	cr_assert_neq(auth_cache_generation(), before);
 }
 
+Test(auth, a_logon_by_any_service_is_the_mailboxs_last)
+{
+	mailbox *m;
+	cr_assert_eq(mailbox_by_id(po, anna.mailbox, &a, &m), ST_OK);
+	cr_expect_eq(m->last_logon, 0);
+	home.service = SERVICE_IMAP;
+	cr_assert_eq(logon("anna", "guess"), ST_DENIED);
+	cr_assert_eq(mailbox_by_id(po, anna.mailbox, &a, &m), ST_OK);
+	cr_expect_eq(m->last_logon, 0);
+	cr_assert_eq(logon("anna", PASSWORD), ST_OK);
+	cr_assert_eq(mailbox_by_id(po, anna.mailbox, &a, &m), ST_OK);
+	cr_expect_gt(m->last_logon, m->made);
+}
+
 /* ---- guessing (T41) */
 
 Test(auth, the_owner_passes_while_guessers_are_refused)

@@ -84,7 +84,7 @@ Test(deliver, makes_one_message_visible)
 	struct route to = store_mailbox(store_postoffice(), "anna", 0);
 	struct letter l;
 	arena a = ARENA_INIT;
-	entry *e;
+	struct message_entry *e;
 	message *m;
 	int n;
 	slice raw;
@@ -94,16 +94,16 @@ Test(deliver, makes_one_message_visible)
 	l.parts[0].header_size = 18;
 	cr_assert_eq(letter_send(&l), ST_OK);
 	letter_close(&l);
-	cr_assert_eq(folder_entries(to.postoffice, to.inbox, 0, 0, &a, &e, &n), ST_OK);
+	cr_assert_eq(message_list(to.postoffice, to.mailbox, 9, &a, &e, &n), ST_OK);
 	cr_assert_eq(n, 1);
 	cr_assert_eq(e->uid, 1);
-	cr_assert_eq(e->size, (int64_t)RAW.size);
-	cr_assert_eq(e->message, l.d.id);
+	cr_assert_eq(e->m.size, (int64_t)RAW.size);
+	cr_assert_eq(e->m.id, l.d.id);
 	cr_assert_eq(message_by_id(to.postoffice, l.d.id, &a, &m), ST_OK);
 	cr_assert_eq(m->sent, 86400 * USEC_S);
 	cr_assert_eq(m->header_size, 18);
 	cr_assert(slice_same(m->subject, S("hello")));
-	cr_assert_eq(blob_head(to.postoffice, e->blob, 1000, &a, &raw), ST_OK);
+	cr_assert_eq(blob_head(to.postoffice, e->m.blob, 1000, &a, &raw), ST_OK);
 	cr_assert(slice_same(raw, RAW));
 	assert_counts(&to);
 	arena_release(&a);
@@ -138,7 +138,7 @@ Test(deliver, keeps_post_offices_apart)
 		store_mailbox(store_postoffice(), "anna", 0)};
 	arena a = ARENA_INIT;
 	struct letter l;
-	entry *e;
+	struct message_entry *e;
 	message *m;
 	slice raw;
 	int n;
@@ -150,13 +150,13 @@ Test(deliver, keeps_post_offices_apart)
 		assert_counts(&to[i]);
 		cr_assert_eq(message_by_id(to[i].postoffice, l.d.id, &a, &m), ST_OK);
 		cr_assert_eq(
-			folder_entries(to[i].postoffice, to[i].inbox, 0, 0, &a, &e, &n), ST_OK);
+			message_list(to[i].postoffice, to[i].mailbox, 9, &a, &e, &n), ST_OK);
 		cr_assert_eq(n, 1);
-		cr_assert_eq(blob_head(to[i].postoffice, e->blob, 9, &a, &raw), ST_OK);
-		cr_assert_eq(blob_head(to[1 - i].postoffice, e->blob, 9, &a, &raw), ST_ABSENT,
+		cr_assert_eq(blob_head(to[i].postoffice, e->m.blob, 9, &a, &raw), ST_OK);
+		cr_assert_eq(blob_head(to[1 - i].postoffice, e->m.blob, 9, &a, &raw), ST_ABSENT,
 			"a body of another post office was read");
 		cr_assert_eq(
-			folder_entries(to[1 - i].postoffice, to[i].inbox, 0, 0, &a, &e, &n), ST_OK);
+			message_list(to[1 - i].postoffice, to[i].mailbox, 9, &a, &e, &n), ST_OK);
 		cr_assert_eq(n, 0);
 	}
 	arena_release(&a);

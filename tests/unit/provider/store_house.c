@@ -8,7 +8,6 @@
 #include "provider/mailbox.h"
 #include "provider/maildrop.h"
 #include "provider/node.h"
-#include "provider/session.h"
 #include "provider/setting.h"
 #include "provider/trace.h"
 #include "provider/watch.h"
@@ -377,21 +376,6 @@ Test(store_house, logons_that_were_refused_do_not_begin_the_delay_anew)
 	cr_assert(give_back(m, &mine) == ST_OK);
 	provider_close();
 	arena_release(&a);
-}
-
-Test(store_house, a_logon_knows_the_time_since_the_one_before)
-{
-	usec since;
-	given_providers();
-	struct given_tenant t = given_tenant();
-	cr_assert(session_logon(t.postoffice, t.mailbox, SERVICE_POP3, &since) == ST_OK);
-	cr_expect(since == USEC_NEVER);
-	usleep(50000);
-	cr_assert(session_logon(t.postoffice, t.mailbox, SERVICE_POP3, &since) == ST_OK);
-	cr_expect(since >= 50 * USEC_MS && since < 10 * USEC_S, "%lld", (long long)since);
-	cr_assert(session_logon(t.postoffice, t.mailbox, SERVICE_IMAP, &since) == ST_OK);
-	cr_expect(since == USEC_NEVER, "each service by itself");
-	provider_close();
 }
 
 /* ---- retention */

@@ -34,19 +34,17 @@ Test(fibers, interleave_in_order_of_arrival)
 	cr_assert_str_eq(said, "abcabcabc");
 }
 
-static status knows_its_name(void *arg)
+static status knows_itself(void *arg)
 {
 	(void)arg;
-	cr_assert_str_eq(task_name(), "test");
 	cr_assert_not_null(task_self());
 	return ST_OK;
 }
 
 Test(fibers, know_themselves)
 {
-	cr_assert_str_eq(task_name(), "main");
 	cr_assert_null(task_self());
-	room_run_one(knows_its_name, NULL);
+	room_run_one(knows_itself, NULL);
 	cr_assert_null(task_self());
 }
 
@@ -333,37 +331,4 @@ Test(fibers, stack_overflow_meets_the_guard_page)
 Test(fibers, stack_holds_deep_calls)
 {
 	room_run_one(uses_its_stack, NULL);
-}
-
-/* ---- fork */
-
-static status goes_on_in_a_child(void *arg)
-{
-	int *exit_code = arg;
-	pid_t child = fork();
-	cr_assert_geq(child, 0);
-	if (child == 0) {
-		int number = 0;
-		task_loop_forked();
-		if (task_self() != NULL || task_loop_open(&TASK_LIMITS_INIT) != ST_OK)
-			_exit(1);
-		task_start("child", counts, &number);
-		task_loop_run();
-		task_loop_close();
-		_exit(number == 1 ? 42 : 2);
-	}
-	cr_assert_eq(task_sleep(10 * USEC_MS), ST_OK, "the parent's loop goes on");
-	cr_assert_eq(waitpid(child, exit_code, 0), child);
-	return ST_OK;
-}
-
-Test(fibers, child_of_a_fork_has_a_loop_of_its_own, .timeout = 20)
-{
-	int exit_code = 0;
-	room_open();
-	room_start("sleeper", says, (void *)"x");
-	room_start("parent", goes_on_in_a_child, &exit_code);
-	room_run();
-	cr_assert(WIFEXITED(exit_code));
-	cr_assert_eq(WEXITSTATUS(exit_code), 42);
 }

@@ -1,8 +1,7 @@
-/* Long work on helper threads; signals as notices. */
+/* Long work on helper threads. */
 #include "room.h"
 
 #include <pthread.h>
-#include <signal.h>
 #include <stdatomic.h>
 #include <unistd.h>
 
@@ -170,38 +169,4 @@ Test(offloading, deadline_before_a_helper_is_free, .timeout = 20)
 	room_start("late", gives_up_in_the_queue, NULL);
 	room_run();
 	cr_assert_eq(atomic_load(&done), HELPERS, "what was withdrawn never ran");
-}
-
-/* ---- signals */
-
-static status receives_both(void *arg)
-{
-	notice *arrived = NULL;
-	volatile int number = 0;
-	int wanted[] = {SIGUSR1, SIGTERM};
-	int seen_first, seen_second;
-	(void)arg;
-	cr_assert_eq(task_signals(wanted, 2, &arrived, &number), ST_OK);
-	cr_assert_eq(task_signals(wanted, 2, &arrived, &number), ST_EXISTS);
-	kill(getpid(), SIGUSR1);
-	kill(getpid(), SIGTERM);
-	cr_assert_eq(notice_wait(arrived), ST_OK);
-	seen_first = number;
-	cr_assert_eq(task_sleep(5 * USEC_MS), ST_OK);
-	cr_assert_eq(notice_wait(arrived), ST_OK);
-	seen_second = number;
-	cr_assert_eq(seen_first + seen_second, SIGUSR1 + SIGTERM, "neither hides the other");
-	cr_assert_neq(seen_first, seen_second);
-	task_deadline(clock_now() + 10 * USEC_MS);
-	cr_assert_eq(notice_wait(arrived), ST_TIMED_OUT);
-	task_deadline(USEC_NEVER);
-	kill(getpid(), SIGUSR1);
-	cr_assert_eq(notice_wait(arrived), ST_OK);
-	cr_assert_eq(number, SIGUSR1);
-	return ST_OK;
-}
-
-Test(signals, arrive_one_after_the_other, .timeout = 20)
-{
-	room_run_one(receives_both, NULL);
 }
