@@ -20,7 +20,7 @@ json_t *json_slice(slice s)
 	return value;
 }
 
-static slice time_text(usec wall, arena *a)
+slice cli_time(usec wall, arena *a)
 {
 	return date_stamp(wall, a);
 }
@@ -30,7 +30,7 @@ json_t *json_time(usec wall)
 	if (wall == 0)
 		return json_null();
 	arena a = ARENA_INIT;
-	json_t *value = json_slice(time_text(wall, &a));
+	json_t *value = json_slice(cli_time(wall, &a));
 	arena_release(&a);
 	return value;
 }
