@@ -9,7 +9,7 @@
 
 static json_t *day_facts(struct cli *c, const struct tls_day *d)
 {
-	return json_pack("{s:o,s:o,s:I,s:I,s:o,s:o,s:o,s:o}", "day", json_slice(slice_until(cli_time(d->day, &c->a), 10)),
+	return json_pack("{s:o,s:o,s:I,s:I,s:o,s:o,s:o,s:o}", "day", json_slice(slice_until(date_stamp(d->day, &c->a), 10)),
 		"domain", json_slice(d->domain), "successes", (json_int_t)d->successes, "failures",
 		(json_int_t)d->failures, "state", json_slice(d->state), "told", json_slice(d->told), "trouble",
 		json_slice(d->trouble), "tried", json_time(d->tried));
