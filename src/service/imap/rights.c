@@ -31,14 +31,14 @@ static status arg_identifier(args *p, slice *name, slice *who)
 static bool find_both(conversation *c, slice name, slice written, struct place *at, struct acl_entry *who, status *said)
 {
 	status s = place_look(c, name, ACL_ADMINISTER, at);
+	bool here = s == ST_OK;
 
-	if (s == ST_OK)
+	if (here)
 		s = acl_who(at->f.postoffice, written, &c->command, who);
-	else
-		written = S("");
-	*said = s == ST_OK                       ? ST_OK
-		: s == ST_ABSENT && written.size > 0 ? imap_no(c, "[NONEXISTENT] There is nobody of that name")
-						     : imap_trouble(c, s);
+	if (here && s == ST_ABSENT)
+		*said = imap_no(c, "[NONEXISTENT] There is nobody of that name");
+	else if (s != ST_OK)
+		*said = imap_trouble(c, s);
 	return s == ST_OK;
 }
 

@@ -256,11 +256,17 @@ static status idle_wake(conversation *c)
 }
 
 /* Whether somebody may look is looked at again each time; what cannot be had now comes later. */
-static status idle_tell(conversation *c)
+static status idle_renew(conversation *c)
 {
 	status s = selected_renew(c);
 
-	return s == ST_OK ? selected_tell(c, true) : s == ST_BUSY || s == ST_BROKEN ? ST_OK : s;
+	return s == ST_BUSY || s == ST_BROKEN ? ST_OK : s;
+}
+
+static status idle_tell(conversation *c)
+{
+	TRY(idle_renew(c));
+	return imap_of(c)->selected->unknown ? ST_OK : selected_tell(c, true);
 }
 
 /* Until the client says something, tells what changes. */
@@ -287,6 +293,7 @@ static status idle_watch(conversation *c, notice *news)
 			return s;
 		if (s != ST_TIMED_OUT)
 			continue;
+		TRY(idle_renew(c)); /* who leaves a group, or is removed, is no news of a folder */
 		if (i->selected && !i->notify)
 			view_rest(i->selected->view);
 		TRY(conversation_say(c, "* OK Still here")); /* keeps the way open through address translators */
