@@ -32,7 +32,7 @@ static void begin(void)
 	set(S_queue_poll, "100 ms");
 }
 
-TestSuite(outbound_queue, .init = begin, .fini = provider_close, .timeout = 60);
+TestSuite(outbound_queue, .init = begin, .fini = provider_close, .timeout = 300);
 
 /* ---- a transport */
 
@@ -122,8 +122,8 @@ static void play(status (*run)(void))
 
 static void wait_until(bool (*good)(void))
 {
-	for (int i = 0; i < 1000 && !good(); i++)
-		task_sleep(10 * USEC_MS);
+	for (int i = 0; i < 6000 && !good(); i++)
+		task_sleep(10 * USEC_MS); /* a minute at most */
 }
 
 static void post_text(
@@ -162,7 +162,14 @@ static void multiply(int n)
 
 /* ---- stories */
 
+#define CROWD 3000
+
 static int64_t small;
+
+static bool crowd_has_all_it_may_have(void)
+{
+	return net.tried >= setting_number(S_outbound_per_domain_most, NULL);
+}
 
 static bool small_arrived(void)
 {
@@ -171,13 +178,11 @@ static bool small_arrived(void)
 
 static status a_small_one(void)
 {
-	task_sleep(300 * USEC_MS); /* the crowd has all it may have */
+	wait_until(crowd_has_all_it_may_have);
 	post(small, "ben@b.test", "x@ok.test", "ok.test");
-	usec before = clock_now();
 	wait_until(small_arrived);
-	usec took = clock_now() - before;
 	cr_expect_eq(net.ok, 1);
-	cr_expect_lt(took, USEC_S, "a crowd of another post office held it up for %lld ms", (long long)took / 1000);
+	cr_expect_lt(net.tried, CROWD / 2, "a crowd of another post office went first: %d", net.tried);
 	return ST_OK;
 }
 
@@ -185,7 +190,7 @@ Test(outbound_queue, a_crowd_does_not_hold_up_another_post_office)
 {
 	net.pause = 200 * USEC_MS;
 	post(store_postoffice(), "anna@acme.test", "x@slow.test", "slow.test");
-	multiply(3000);
+	multiply(CROWD);
 	small = store_postoffice();
 	play(a_small_one);
 }

@@ -77,10 +77,17 @@ static char received[65536];
 const char *help_receive(int fd)
 {
 	struct pollfd p = {.fd = fd, .events = POLLIN};
-	ssize_t n = poll(&p, 1, 1000) == 1 ? recv(fd, received, sizeof received - 1, 0) : 0;
+	ssize_t n = poll(&p, 1, 60000) == 1 ? recv(fd, received, sizeof received - 1, 0) : 0;
 
 	received[n > 0 ? n : 0] = '\0';
 	return received;
+}
+
+bool help_silent(int fd)
+{
+	struct pollfd p = {.fd = fd, .events = POLLIN};
+
+	return poll(&p, 1, 300) == 0;
 }
 
 const char *help_receive_all(int fd)

@@ -31,8 +31,10 @@ void help_pair(stream **s, int *other);
 /* The same with packets: each read of the other end gives what left in one send. */
 void help_packets(stream **s, int *other);
 void help_send(int fd, const char *z);
-/* What comes within a second, at most up to the end; in a static buffer. */
+/* What comes first, however late, at most up to the end; in a static buffer. */
 const char *help_receive(int fd);
+/* Nothing comes within a moment. */
+bool help_silent(int fd);
 /* Everything until the end or reset. */
 const char *help_receive_all(int fd);
 /* Bare TCP connection to a port of 127.0.0.1. */

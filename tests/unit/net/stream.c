@@ -240,20 +240,25 @@ ON_BOTH(stream, ends_its_patience)
 	stream_patience(s, 50 * USEC_MS, 0, 0);
 	cr_expect_kind(stream_line(s, 100, &line, &end), ST_TIMED_OUT);
 	cr_expect_geq(clock_now() - began, 50 * USEC_MS);
-	cr_expect_lt(clock_now() - began, 5 * USEC_S);
 	close(other);
 	stream_close(&s);
 }
 
-static void *send_slowly(void *arg)
+/* Later than the patience alone would wait. */
+static void *send_the_end(void *arg)
+{
+	nap(300);
+	help_send(*(int *)arg, "\r\n");
+	return NULL;
+}
+
+/* Until nobody reads any more. */
+static void *send_a_trickle(void *arg)
 {
 	int fd = *(int *)arg;
 
-	for (int i = 0; i < 4; i++) {
-		nap(100);
-		help_send(fd, "twenty bytes of text");
-	}
-	help_send(fd, "\r\n");
+	while (send(fd, "x", 1, MSG_NOSIGNAL) == 1)
+		nap(10);
 	return NULL;
 }
 
@@ -265,16 +270,17 @@ ON_BOTH(stream, grants_time_for_bytes_that_arrive)
 	enum line_end end;
 
 	help_pair(&s, &other);
-	help_thread(send_slowly, &other);
-	stream_patience(s, 200 * USEC_MS, 20, 20 * USEC_S);
+	help_send(other, "sixty seconds, bought by as many bytes before the end comes.");
+	help_thread(send_the_end, &other);
+	stream_patience(s, 200 * USEC_MS, 1, 60 * USEC_S);
 	cr_expect_kind(stream_line(s, 100, &line, &end), ST_OK);
 	help_join();
-	help_thread(send_slowly, &other);
-	stream_patience(s, 200 * USEC_MS, 1000, 20 * USEC_S);
-	cr_expect_kind(stream_line(s, 100, &line, &end), ST_TIMED_OUT);
+	help_thread(send_a_trickle, &other);
+	stream_patience(s, 200 * USEC_MS, 1000, 3600 * USEC_S);
+	cr_expect_kind(stream_line(s, 100, &line, &end), ST_TIMED_OUT); /* a byte buys less than it takes */
+	stream_close(&s);
 	help_join();
 	close(other);
-	stream_close(&s);
 }
 
 static void *send_without_end(void *arg)
@@ -298,9 +304,7 @@ ON_BOTH(stream, ends_a_line_that_never_ends)
 	help_pair(&s, &other);
 	help_thread(send_without_end, &other);
 	stream_patience(s, 50 * USEC_MS, 1, 100 * USEC_MS);
-	usec began = clock_now();
 	cr_expect_kind(stream_line(s, 100, &line, &end), ST_TIMED_OUT);
-	cr_expect_lt(clock_now() - began, 5 * USEC_S);
 	stream_close(&s);
 	help_join();
 	close(other);
@@ -328,7 +332,7 @@ ON_BOTH(stream, tells_a_peer_that_is_gone)
 
 	help_pair(&s, &other);
 	close(other);
-	cr_expect_kind(stream_wait_input(s, USEC_S), ST_CLOSED);
+	cr_expect_kind(stream_wait_input(s, 60 * USEC_S), ST_CLOSED);
 	cr_expect_kind(stream_write(s, slice_of(large, sizeof large)), ST_CLOSED);
 	stream_close(&s);
 }
@@ -369,7 +373,7 @@ ON_BOTH(stream, lends_what_is_there)
 	cr_expect_slice(bytes, "56789");
 	cr_expect_eq(stream_pending(s), 0);
 	help_send(other, "dropped");
-	cr_assert_ok(stream_wait_input(s, USEC_S));
+	cr_assert_ok(stream_wait_input(s, 60 * USEC_S));
 	cr_expect_eq(stream_discard(s), 7);
 	cr_expect_eq(stream_pending(s), 0);
 	cr_expect_eq(stream_bytes_in(s), 17);
@@ -387,8 +391,8 @@ ON_BOTH(stream, waits_for_input_and_leaves_it_there)
 	cr_expect_kind(stream_wait_input(s, 20 * USEC_MS), ST_TIMED_OUT);
 	cr_expect_str_eq(help_receive(other), "hello\r\n");
 	help_send(other, "early\r\n");
-	cr_expect_kind(stream_wait_input(s, 5 * USEC_S), ST_OK);
-	cr_expect_kind(stream_wait_input(s, 5 * USEC_S), ST_OK);
+	cr_expect_kind(stream_wait_input(s, 60 * USEC_S), ST_OK);
+	cr_expect_kind(stream_wait_input(s, 60 * USEC_S), ST_OK);
 	expect_line(s, 10, "early", LINE_CRLF);
 	close(other);
 	stream_close(&s);
@@ -455,7 +459,7 @@ Test(stream, knows_whether_the_peer_heard_the_last_words)
 		cr_expect_not(stream_was_heard(s), "nobody has ended yet");
 		if (rows[i].closes_before)
 			close(other);
-		stream_patience(s, 2 * USEC_S, 0, 0);
+		stream_patience(s, 60 * USEC_S, 0, 0);
 		cr_assert_ok(stream_write(s, S("250 ok\r\n")));
 		cr_assert_ok(stream_flush(s));
 		nap(50);

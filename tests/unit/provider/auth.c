@@ -61,7 +61,7 @@ static void begin(void)
 	home = somewhere();
 }
 
-TestSuite(auth, .init = begin, .fini = provider_close, .timeout = 120);
+TestSuite(auth, .init = begin, .fini = provider_close, .timeout = 300);
 
 static status logon_from(
 	const struct auth_from *from, const char *name, const char *password, struct identity *who)
@@ -403,7 +403,7 @@ static void end_elsewhere(void)
 	provider_close();
 }
 
-TestSuite(auth_elsewhere, .init = begin_elsewhere, .fini = end_elsewhere, .timeout = 120);
+TestSuite(auth_elsewhere, .init = begin_elsewhere, .fini = end_elsewhere, .timeout = 300);
 
 static void elsewhere(struct errand e)
 {
@@ -599,7 +599,7 @@ Test(auth, delays_double_up_to_eightfold)
 }
 
 /* Two processes, one count: the child guesses, the parent refuses. */
-Test(auth_shared, failures_are_shared_between_processes, .timeout = 60)
+Test(auth_shared, failures_are_shared_between_processes, .timeout = 300)
 {
 	struct auth_from guesser = {.service = SERVICE_SUBMISSION, .address = somewhere().address};
 	slice name = arena_format(&a, "nobody-%lld", (long long)random_below(1u << 30));

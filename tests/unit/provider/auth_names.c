@@ -28,7 +28,7 @@ static void begin(void)
 	office = p->name;
 }
 
-TestSuite(auth_names, .init = begin, .fini = provider_close, .timeout = 120);
+TestSuite(auth_names, .init = begin, .fini = provider_close, .timeout = 300);
 
 /* ---- clients */
 

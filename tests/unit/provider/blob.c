@@ -11,7 +11,7 @@
 #include <stdlib.h>
 #include <sys/resource.h>
 
-TestSuite(blob, .init = given_providers, .fini = provider_close, .timeout = 120);
+TestSuite(blob, .init = given_providers, .fini = provider_close, .timeout = 300);
 
 /* A stream of bytes that is the same each time: noise, or words. */
 struct source {

@@ -16,7 +16,7 @@
 #include <pthread.h>
 #include <stdio.h>
 
-TestSuite(deliver, .init = given_providers, .fini = provider_close, .timeout = 60);
+TestSuite(deliver, .init = given_providers, .fini = provider_close, .timeout = 300);
 
 #define RAW S("Subject: hello\r\n\r\nhow are you?\r\n")
 
@@ -450,6 +450,7 @@ static struct {
 	status outcome;
 	int64_t first, second;
 	usec took;
+	bool told, waited;
 	int standing;
 } repeat;
 
@@ -464,7 +465,9 @@ static status repeat_confirmed(void *arg)
 	repeat.outcome = keyed(&repeat.to, repeat_key(), &repeat.first);
 	repeat.standing = keys_standing(repeat_key());
 	deliver_confirm(repeat_key(), false);
-	return task_sleep(200 * USEC_MS);
+	for (int tries = 0; tries < 1200 && keys_standing(repeat_key()); tries++)
+		task_sleep(50 * USEC_MS); /* a minute at most */
+	return ST_OK;
 }
 
 Test(deliver, forgets_the_key_of_an_answer_that_was_read)
@@ -528,6 +531,7 @@ static status repeat_waits(void *arg)
 	(void)arg;
 	repeat.outcome = keyed(&repeat.to, repeat_key(), &repeat.second);
 	repeat.took = clock_now() - start;
+	repeat.waited = repeat.told;
 	return ST_OK;
 }
 
@@ -535,8 +539,9 @@ static status repeat_forgets_soon(void *arg)
 {
 	(void)arg;
 	task_sleep(300 * USEC_MS);
+	repeat.told = true;
 	deliver_confirm(repeat_key(), false);
-	return task_sleep(200 * USEC_MS);
+	return ST_OK;
 }
 
 static status repeat_both(void *arg)
@@ -553,8 +558,7 @@ Test(deliver, waits_for_a_living_conversation)
 	cr_assert_eq(keyed(&repeat.to, repeat_key(), &repeat.first), ST_OK);
 	store_fibers(1, repeat_both, NULL);
 	cr_assert_eq(repeat.outcome, ST_OK);
-	cr_assert_gt(repeat.took, 250 * USEC_MS);
-	cr_assert_lt(repeat.took, 2 * USEC_S);
+	cr_assert(repeat.waited, "it did not wait for what the other one would tell");
 	cr_assert_eq(entries_in(&repeat.to), 2);
 	cr_assert_eq(keys_standing(repeat_key()), 1);
 }

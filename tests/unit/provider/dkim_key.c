@@ -37,7 +37,7 @@ static void end(void)
 	arena_release(&a);
 }
 
-TestSuite(dkim_key, .init = begin, .fini = end, .timeout = 60);
+TestSuite(dkim_key, .init = begin, .fini = end, .timeout = 300);
 
 static status add(int64_t po, slice host, const char *selector, enum signature_algorithm algorithm)
 {

@@ -153,7 +153,7 @@ static int run_all(int64_t tenant, int64_t postoffice, arena *a)
 	return told;
 }
 
-Test(foreign, rows_are_out_of_reach_of_every_tenant_statement, .timeout = 60)
+Test(foreign, rows_are_out_of_reach_of_every_tenant_statement, .timeout = 300)
 {
 	arena a = ARENA_INIT;
 	given_schema();

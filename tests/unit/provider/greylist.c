@@ -8,7 +8,7 @@
 
 #include <criterion/criterion.h>
 
-TestSuite(greylist, .init = given_providers, .fini = provider_close, .timeout = 60);
+TestSuite(greylist, .init = given_providers, .fini = provider_close, .timeout = 300);
 
 static usec met(int64_t postoffice, const char *key)
 {

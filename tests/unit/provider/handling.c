@@ -53,7 +53,7 @@ static void teardown(void)
 	leads_end();
 }
 
-TestSuite(handling, .init = setup, .fini = teardown, .timeout = 60);
+TestSuite(handling, .init = setup, .fini = teardown, .timeout = 300);
 
 static slice at_home(const char *local)
 {

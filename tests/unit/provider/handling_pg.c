@@ -24,7 +24,7 @@ static void teardown(void)
 	arena_release(&a);
 }
 
-TestSuite(handling_pg, .init = setup, .fini = teardown, .timeout = 120);
+TestSuite(handling_pg, .init = setup, .fini = teardown, .timeout = 300);
 
 static status say(const char *sender, enum answer_kind kind, bool *left_out)
 {

@@ -59,7 +59,7 @@ static void teardown(void)
 	leads_end();
 }
 
-TestSuite(leads, .init = setup, .fini = teardown, .timeout = 60);
+TestSuite(leads, .init = setup, .fini = teardown, .timeout = 300);
 
 /* "anna" as "anna@<domain of here>"; what has an @ or [ stays. */
 static slice at_home(const char *written)

@@ -12,7 +12,7 @@
 
 #include <criterion/criterion.h>
 
-TestSuite(office, .init = given_providers, .fini = provider_close, .timeout = 60);
+TestSuite(office, .init = given_providers, .fini = provider_close, .timeout = 300);
 
 #define RAW S("Subject: hello\r\n\r\nhow are you?\r\n")
 

@@ -56,7 +56,7 @@ static void until_healthy(bool wanted)
 	cr_expect(provider_healthy(&why) == wanted, "%s", why ? why : "healthy");
 }
 
-Test(outage, a_database_killed_is_busy_at_once_and_served_again_soon, .timeout = 180)
+Test(outage, a_database_killed_is_busy_at_once_and_served_again_soon, .timeout = 300)
 {
 	given_schema();
 	cr_assert(open_with(given_bootstrap(), true) == ST_OK);
@@ -107,7 +107,7 @@ static void *kill_and_start(void *arg)
 	return arg;
 }
 
-Test(outage, fibers_go_on_over_a_killed_database, .timeout = 60)
+Test(outage, fibers_go_on_over_a_killed_database, .timeout = 300)
 {
 	int worst[8] = {0};
 	pthread_t killer;
@@ -174,7 +174,7 @@ static status hear_clients(void *arg)
 	return ST_OK;
 }
 
-Test(outage, clients_with_the_numbers_of_lost_connections_are_heard, .timeout = 60)
+Test(outage, clients_with_the_numbers_of_lost_connections_are_heard, .timeout = 300)
 {
 	struct task_limits limits = TASK_LIMITS_INIT;
 	given_schema();
@@ -238,7 +238,7 @@ Test(outage, a_role_above_row_level_security_is_refused)
 	arena_release(&a);
 }
 
-Test(outage, a_database_that_may_lose_mail_is_refused, .timeout = 60)
+Test(outage, a_database_that_may_lose_mail_is_refused, .timeout = 300)
 {
 	static const char *const lines[] = {
 		"fsync = off", "full_page_writes = off", "synchronous_commit = off"};

@@ -25,7 +25,7 @@ static void begin(void)
 	given_sql("update qshard set owner = 0, lease = '-infinity'");
 }
 
-TestSuite(queue, .init = begin, .fini = provider_close, .timeout = 60);
+TestSuite(queue, .init = begin, .fini = provider_close, .timeout = 300);
 
 static const struct queue_envelope plain = {
 	.sender = {"anna@acme.test", 14}, .lifetime = 3600 * USEC_S};

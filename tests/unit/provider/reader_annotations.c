@@ -5,7 +5,7 @@
 
 #include <criterion/criterion.h>
 
-TestSuite(annotations, .init = reader_begin, .fini = reader_end, .timeout = 60);
+TestSuite(annotations, .init = reader_begin, .fini = reader_end, .timeout = 300);
 
 static status set(int64_t folder, const char *name, const char *value)
 {

@@ -4,7 +4,7 @@
 
 #include <criterion/criterion.h>
 
-TestSuite(folders, .init = reader_begin, .fini = reader_end, .timeout = 60);
+TestSuite(folders, .init = reader_begin, .fini = reader_end, .timeout = 300);
 
 static struct folder_row *tree(int *n)
 {

@@ -9,7 +9,7 @@
 
 #include <criterion/criterion.h>
 
-TestSuite(sharing, .init = reader_begin, .fini = reader_end, .timeout = 60);
+TestSuite(sharing, .init = reader_begin, .fini = reader_end, .timeout = 300);
 
 static const struct audit_by tester = {.who = S("test")};
 

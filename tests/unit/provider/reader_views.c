@@ -7,7 +7,7 @@
 #include <criterion/criterion.h>
 #include <stdio.h>
 
-TestSuite(views, .init = reader_begin, .fini = reader_end, .timeout = 120);
+TestSuite(views, .init = reader_begin, .fini = reader_end, .timeout = 300);
 
 #define SEEN (&(struct view_flags){.add = FLAG_SEEN, .unchanged_since = -1})
 #define DELETED (&(struct view_flags){.add = FLAG_DELETED, .unchanged_since = -1})

@@ -179,7 +179,7 @@ static void given_proxy(void)
 	cr_assert_eq(provider_open(&c), ST_OK);
 }
 
-TestSuite(unsure, .init = given_proxy, .fini = proxy_close, .timeout = 120);
+TestSuite(unsure, .init = given_proxy, .fini = proxy_close, .timeout = 300);
 
 /* ---- tests */
 

@@ -42,7 +42,7 @@ static void teardown(void)
 	arena_release(&a);
 }
 
-TestSuite(web, .init = setup, .fini = teardown, .timeout = 60);
+TestSuite(web, .init = setup, .fini = teardown, .timeout = 300);
 
 /* A connection from 127.0.0.LAST. */
 static int connect_from(int last)

@@ -44,7 +44,7 @@ static void *passes_on_a_thread(void *arg)
 	return NULL;
 }
 
-Test(gates, fibers_and_threads_share_a_gate, .timeout = 60)
+Test(gates, fibers_and_threads_share_a_gate, .timeout = 300)
 {
 	pthread_t threads[THREADS];
 	door = gate_open(MOST);
@@ -86,7 +86,7 @@ static status opens_late(void *arg)
 	return ST_OK;
 }
 
-Test(gates, let_in_by_order_of_arrival, .timeout = 20)
+Test(gates, let_in_by_order_of_arrival, .timeout = 300)
 {
 	door = gate_open(1);
 	cr_assert(gate_try(door));
@@ -110,7 +110,7 @@ static status gives_up(void *arg)
 	return ST_OK;
 }
 
-Test(gates, who_gives_up_is_not_inside, .timeout = 20)
+Test(gates, who_gives_up_is_not_inside, .timeout = 300)
 {
 	door = gate_open(1);
 	cr_assert(gate_try(door));
@@ -148,7 +148,7 @@ static void *gives_up_on_a_thread(void *seed)
 	return NULL;
 }
 
-Test(gates, no_place_is_lost_when_patience_ends_at_the_door, .timeout = 60)
+Test(gates, no_place_is_lost_when_patience_ends_at_the_door, .timeout = 300)
 {
 	pthread_t threads[THREADS];
 	door = gate_open(2);
@@ -196,7 +196,7 @@ static status widens_and_narrows(void *arg)
 	return ST_OK;
 }
 
-Test(gates, the_width_may_change, .timeout = 20)
+Test(gates, the_width_may_change, .timeout = 300)
 {
 	notice *leave[4];
 	let_in = 0;

@@ -34,17 +34,21 @@ static unsigned alive;
 static status measures(void *before)
 {
 	cr_assert_eq(task_sleep(0), ST_OK); /* until all wait */
-	cr_assert_eq(task_sleep(500 * USEC_MS), ST_OK);
+	size_t each = SIZE_MAX;
+	for (int tries = 0; tries < 120 && each >= IDLE_MOST_BYTES; tries++) { /* at most a minute */
+		cr_assert_eq(task_sleep(500 * USEC_MS), ST_OK);
+		each = (room_resident() - *(size_t *)before) / IDLE;
+		if (SANITIZED)
+			break;
+	}
 	alive = task_count() - 1;
-	size_t grown = room_resident() - *(size_t *)before;
-	size_t each = grown / IDLE;
 	cr_log_info("%u idle fibers: %zu bytes resident each\n", alive, each);
 	cr_assert(SANITIZED || each < IDLE_MOST_BYTES, "%zu bytes each", each);
 	task_cancel_all();
 	return ST_OK;
 }
 
-Test(many, ten_thousand_idle_fibers_are_cheap, .timeout = 120)
+Test(many, ten_thousand_idle_fibers_are_cheap, .timeout = 300)
 {
 	struct rlimit files = {0};
 	getrlimit(RLIMIT_NOFILE, &files);
@@ -86,7 +90,7 @@ static status remembers(void *arg)
 	return ST_OK;
 }
 
-Test(many, a_stack_given_back_keeps_what_is_in_use, .timeout = 20)
+Test(many, a_stack_given_back_keeps_what_is_in_use, .timeout = 300)
 {
 	struct task_limits l = TASK_LIMITS_INIT;
 	l.idle_after = 10 * USEC_MS;
@@ -156,7 +160,7 @@ static status listens(void *arg)
 	}
 }
 
-Test(many, a_thousand_fibers_talk_at_random, .timeout = 120)
+Test(many, a_thousand_fibers_talk_at_random, .timeout = 300)
 {
 	static struct talker a[TALKERS], b[TALKERS];
 	struct rlimit files = {0};

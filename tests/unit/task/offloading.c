@@ -47,7 +47,7 @@ static status releases_all(void *arg)
 	return ST_OK;
 }
 
-Test(offloading, runs_beside_the_loop_and_in_parallel, .timeout = 20)
+Test(offloading, runs_beside_the_loop_and_in_parallel, .timeout = 300)
 {
 	loop_thread = pthread_self();
 	room_open();
@@ -112,7 +112,7 @@ static status releases_late(void *arg)
 	return ST_OK;
 }
 
-Test(offloading, deadline_while_the_function_runs, .timeout = 20)
+Test(offloading, deadline_while_the_function_runs, .timeout = 300)
 {
 	loop_thread = pthread_self();
 	too_late = clock_now() + USEC_S;
@@ -141,7 +141,7 @@ static status cancels_twice(void *victim)
 	return ST_OK;
 }
 
-Test(offloading, cancel_while_the_function_runs, .timeout = 20)
+Test(offloading, cancel_while_the_function_runs, .timeout = 300)
 {
 	loop_thread = pthread_self();
 	room_open();
@@ -160,7 +160,7 @@ static status gives_up_in_the_queue(void *arg)
 	return ST_OK;
 }
 
-Test(offloading, deadline_before_a_helper_is_free, .timeout = 20)
+Test(offloading, deadline_before_a_helper_is_free, .timeout = 300)
 {
 	loop_thread = pthread_self();
 	room_open();

@@ -38,7 +38,7 @@ static status waits_for_a_byte(void *arg)
 	return ST_OK;
 }
 
-Test(waiting, for_a_descriptor, .timeout = 20)
+Test(waiting, for_a_descriptor, .timeout = 300)
 {
 	both_ways(waits_for_a_byte, NULL);
 }
@@ -63,7 +63,7 @@ static status leaves_bytes_unread(void *arg)
 	return ST_OK;
 }
 
-Test(waiting, sees_what_was_left_unread, .timeout = 20)
+Test(waiting, sees_what_was_left_unread, .timeout = 300)
 {
 	both_ways(leaves_bytes_unread, NULL);
 }
@@ -83,7 +83,7 @@ static status waits_for_a_file(void *arg)
 	return ST_OK;
 }
 
-Test(waiting, for_a_plain_file_is_over_at_once, .timeout = 20)
+Test(waiting, for_a_plain_file_is_over_at_once, .timeout = 300)
 {
 	both_ways(waits_for_a_file, NULL);
 }
@@ -119,7 +119,7 @@ static status waits_for_what_cannot_be_watched(void *arg)
 	return ST_OK;
 }
 
-Test(waiting, looks_from_time_to_time_at_what_epoll_refuses, .timeout = 20)
+Test(waiting, looks_from_time_to_time_at_what_epoll_refuses, .timeout = 300)
 {
 	room_run_one(waits_for_what_cannot_be_watched, NULL);
 }
@@ -163,7 +163,7 @@ static status answers_both(void *arg)
 	return ST_OK;
 }
 
-Test(waiting, one_fiber_reads_while_another_writes, .timeout = 20)
+Test(waiting, one_fiber_reads_while_another_writes, .timeout = 300)
 {
 	int at[2];
 	room_pair(at);
@@ -189,7 +189,7 @@ static status forgets(void *fd)
 	return ST_OK;
 }
 
-Test(waiting, forgetting_wakes_who_still_waits, .timeout = 20)
+Test(waiting, forgetting_wakes_who_still_waits, .timeout = 300)
 {
 	int at[2];
 	room_pair(at);
@@ -224,7 +224,7 @@ static status uses_the_same_number_again(void *arg)
 	return ST_OK;
 }
 
-Test(waiting, a_descriptor_number_may_come_again, .timeout = 20)
+Test(waiting, a_descriptor_number_may_come_again, .timeout = 300)
 {
 	room_run_one(uses_the_same_number_again, NULL);
 }
@@ -247,7 +247,7 @@ static status finds_an_early_notice(void *arg)
 	return ST_OK;
 }
 
-Test(waiting, a_notice_raised_before_the_wait_is_kept, .timeout = 20)
+Test(waiting, a_notice_raised_before_the_wait_is_kept, .timeout = 300)
 {
 	both_ways(finds_an_early_notice, NULL);
 }
@@ -283,7 +283,7 @@ static void *asks_on_a_thread(void *arg)
 	return NULL;
 }
 
-Test(waiting, notices_between_fibers, .timeout = 20)
+Test(waiting, notices_between_fibers, .timeout = 300)
 {
 	struct ringing r = {notice_open(), notice_open(), 1000};
 	room_open();
@@ -294,7 +294,7 @@ Test(waiting, notices_between_fibers, .timeout = 20)
 	notice_close(&r.back);
 }
 
-Test(waiting, notices_between_threads_and_fibers, .timeout = 60)
+Test(waiting, notices_between_threads_and_fibers, .timeout = 300)
 {
 	pthread_t threads[4];
 	struct ringing r[4];
@@ -345,7 +345,7 @@ static status waits_for_the_first(void *arg)
 	return ST_OK;
 }
 
-Test(waiting, for_the_first_of_several, .timeout = 20)
+Test(waiting, for_the_first_of_several, .timeout = 300)
 {
 	both_ways(waits_for_the_first, NULL);
 }
@@ -373,7 +373,7 @@ static status raises_both(void *arg)
 	return ST_OK;
 }
 
-Test(waiting, each_raise_wakes_a_waiter_of_its_own, .timeout = 20)
+Test(waiting, each_raise_wakes_a_waiter_of_its_own, .timeout = 300)
 {
 	struct meeting at = {notice_open(), notice_open(), 0};
 	room_open();
@@ -404,7 +404,7 @@ static status sleeps_shortly(void *arg)
 	return ST_OK;
 }
 
-Test(waiting, sleeps_and_deadlines_everywhere, .timeout = 20)
+Test(waiting, sleeps_and_deadlines_everywhere, .timeout = 300)
 {
 	both_ways(sleeps_shortly, NULL);
 }
