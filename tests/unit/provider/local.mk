@@ -34,10 +34,6 @@ unit_outage_pg_SOURCES = \
 	tests/unit/provider/store_fixture.c tests/unit/provider/store_fixture.h \
 	tests/unit/provider/outage.c \
 	tests/unit/provider/unsure.c
-# The plain runner brings its own main, and is sequential.
-if !PLAIN_RUNNER
-unit_outage_pg_SOURCES += tests/unit/provider/sequential.c
-endif
 unit_outage_pg_LDADD = $(floor_provider) $(CRITERION_LIBS)
 # Logons have a database of their own: they change settings of the whole server.
 check_PROGRAMS += unit_auth.pg
@@ -55,9 +51,6 @@ unit_queue_pg_SOURCES = \
 	tests/unit/provider/given.c tests/unit/provider/given.h \
 	tests/unit/provider/queue.c \
 	tests/unit/provider/store_fixture.c tests/unit/provider/store_fixture.h
-if !PLAIN_RUNNER
-unit_queue_pg_SOURCES += tests/unit/provider/sequential.c
-endif
 unit_queue_pg_LDADD = $(floor_provider) $(CRITERION_LIBS)
 
 # What a reader may rely on, told once and tested against both stores (tests/unit/memory too).
@@ -76,3 +69,13 @@ unit_reader_pg_SOURCES = $(reader_tests) \
 	tests/unit/provider/view_pg.c \
 	tests/unit/provider/store_fixture.c tests/unit/provider/store_fixture.h
 unit_reader_pg_LDADD = $(floor_provider) $(CRITERION_LIBS)
+
+# Tests of one program share a database and its settings, so they run one after the other; programs run side
+# by side. The plain runner brings its own main, and is sequential.
+if !PLAIN_RUNNER
+unit_store_pg_SOURCES += tests/unit/provider/sequential.c
+unit_outage_pg_SOURCES += tests/unit/provider/sequential.c
+unit_auth_pg_SOURCES += tests/unit/provider/sequential.c
+unit_queue_pg_SOURCES += tests/unit/provider/sequential.c
+unit_reader_pg_SOURCES += tests/unit/provider/sequential.c
+endif

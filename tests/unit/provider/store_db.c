@@ -6,7 +6,9 @@
 #include "task/task.h"
 
 #include <criterion/criterion.h>
+#include <errno.h>
 #include <pthread.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
@@ -349,9 +351,13 @@ Test(store_db, connections_ended_while_idle_are_noticed)
 	struct given_tenant t = given_tenant();
 	struct param lock[] = {p_int(t.postoffice), p_int(t.mailbox), p_int(1), p_int(USEC_S)};
 	cr_assert(db_run(SQL_MAILDROP_LOCK, lock, 4, &a, &r) == ST_OK);
+	pid_t idle = (pid_t)given_sql("select pid::bigint from pg_stat_activity where"
+				      " application_name = 'idle' and usename = 'pennypost_run'");
+	cr_assert(idle > 0);
 	cr_assert(given_sql("select count(pg_terminate_backend(pid)) from pg_stat_activity where"
-			    " application_name = 'idle' and usename = 'pennypost_run'") >= 1);
-	usleep(100000);
+			    " application_name = 'idle' and usename = 'pennypost_run'") == 1);
+	for (int tries = 0; tries < 1200 && (kill(idle, 0) == 0 || errno != ESRCH); tries++)
+		usleep(50000); /* a minute at most: its end of the socket is closed when it is gone */
 	cr_expect(db_run(SQL_MAILDROP_LOCK, lock, 4, &a, &r) == ST_OK);
 	cr_expect(r.changed == 1);
 	db_close();
