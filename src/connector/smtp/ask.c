@@ -14,7 +14,7 @@ status smtp_vrfy(conversation *c, slice rest)
 					    conversation_safe(c, mail_address_text(&whom, &c->command)))
 				   .at);
 	conversation_bad(c);
-	return smtp_say_recipient(c, kind, 0, NULL);
+	return smtp_say_recipient(c, kind);
 }
 
 /* Of those the group leads to; resolve() refuses one that leads to nobody. */
@@ -51,6 +51,6 @@ status smtp_expn(conversation *c, slice rest)
 		return say_members(c, &found);
 	conversation_bad(c);
 	if (kind != ST_OK)
-		return smtp_say_recipient(c, kind, 0, NULL);
+		return smtp_say_recipient(c, kind);
 	return conversation_say(c, "550 5.7.1 Log on as one who may write to this group to ask who is in it");
 }

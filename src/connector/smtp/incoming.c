@@ -665,6 +665,19 @@ static status deliver(conversation *c, struct incoming *in)
 	return kind;
 }
 
+/* For one of its recipients it is too big however empty his mailbox is: coming again is no use. */
+static bool outgrows(const struct smtp *s, const struct incoming *in)
+{
+	uint64_t size = blob_writer_size(in->delivery.parts[0].body);
+
+	for (int i = 0; i < s->n; i++) {
+		const struct recipient *r = &s->recipients[i];
+		if (!r->remote && !r->told && !r->dropped && smtp_outgrows(size, &r->route))
+			return true;
+	}
+	return false;
+}
+
 /* The text is complete: delivers and answers. */
 static status incoming_finish(conversation *c, struct incoming *in)
 {
@@ -701,6 +714,8 @@ static status incoming_finish(conversation *c, struct incoming *in)
 		c->closing = true;
 	if (kind == ST_ABSENT && in->is_apart)
 		kind = ST_BUSY; /* perhaps only the folder for junk is gone; the next try will know */
+	if (kind == ST_FULL && outgrows(s, in))
+		return smtp_refuse(c, "552 5.2.2 The message is larger than a recipient's mailbox");
 	return smtp_refuse(c, smtp_delivery_reply(kind));
 }
 

@@ -321,9 +321,11 @@ static const char *show_end(conversation *c, struct incoming *in, struct milter 
 {
 	struct edits e = {0};
 	milter_answer answer = {0};
+	usec began = clock_now();
 	status kind = hear_end(c, in, m, &e, &answer);
 	const char *refusal;
 
+	metric_time(M_milter_seconds, c->service, clock_now() - began);
 	m->in_message = false;
 	if (kind == ST_TOO_BIG || kind == ST_BUSY)
 		refusal = smtp_delivery_reply(kind); /* of the store's, not of the milter's */

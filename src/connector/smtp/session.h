@@ -118,7 +118,9 @@ slice smtp_local_domain(void);                 /* never empty; valid for the pro
 const net_address *smtp_client(const conversation *c);
 
 /* ---- replies, one place for each kind of trouble */
-status smtp_say_recipient(conversation *c, status kind, uint64_t size, const struct route *route);
+/* A message of that size fits into his mailbox not even when it is empty. */
+bool smtp_outgrows(uint64_t size, const struct route *route);
+status smtp_say_recipient(conversation *c, status kind); /* of an address that was only asked about */
 const char *smtp_delivery_reply(status kind); /* for what deliver_run gives besides ST_OK */
 /* Counts and answers a refused message, with the recipients it has, and traces it. */
 status smtp_refuse(conversation *c, const char *reply);

@@ -15,29 +15,40 @@
 
 /* ---- answers */
 
-status smtp_say_recipient(conversation *c, status kind, uint64_t size, const struct route *route)
+bool smtp_outgrows(uint64_t size, const struct route *route)
+{
+	int64_t most = route->quota + (route->postmaster ? setting_number(S_mailbox_postmaster_room, NULL) : 0);
+	return route->quota > 0 && size > (uint64_t)most;
+}
+
+static const char *recipient_reply(conversation *c, status kind, uint64_t size, const struct route *route)
 {
 	switch (kind) {
 	case ST_ABSENT:
-		return conversation_say(c, "550 5.1.1 No such recipient here");
+		return "550 5.1.1 No such recipient here";
 	case ST_FOREIGN:
-		return conversation_say(c, "554 5.7.1 Relaying denied: not a domain of this system");
+		return "554 5.7.1 Relaying denied: not a domain of this system";
 	case ST_DENIED:
-		return conversation_say(c, "550 5.2.1 Recipient is disabled");
+		return "550 5.2.1 Recipient is disabled";
 	case ST_FULL:
-		if (route && route->quota > 0 && size > (uint64_t)route->quota)
-			return conversation_say(c, "552 5.2.2 Message is larger than the mailbox");
-		return conversation_say(c, "452 4.2.2 Mailbox is full; try again later");
+		if (smtp_outgrows(size, route))
+			return "552 5.2.2 Message is larger than the mailbox";
+		return "452 4.2.2 Mailbox is full; try again later";
 	case ST_TOO_BIG:
-		return conversation_say(c, "552 5.3.4 Message is too big for this recipient");
+		return "552 5.3.4 Message is too big for this recipient";
 	case ST_LIMITED:
-		return conversation_say(c, "450 4.7.1 Enough recipients at other systems for one hour");
+		return "450 4.7.1 Enough recipients at other systems for one hour";
 	case ST_CANCELLED:
 		c->closing = true;
-		return conversation_say(c, "421 4.3.2 The service restarts; try again at once");
+		return "421 4.3.2 The service restarts; try again at once";
 	default:
-		return conversation_say(c, "451 4.3.0 Recipient cannot be checked now; try again later");
+		return "451 4.3.0 Recipient cannot be checked now; try again later";
 	}
+}
+
+status smtp_say_recipient(conversation *c, status kind)
+{
+	return conversation_say(c, "%s", recipient_reply(c, kind, 0, &(struct route){0}));
 }
 
 static void count_refused(const conversation *c, bool later)
@@ -282,7 +293,7 @@ static status refuse_recipient(conversation *c, const struct recipient *r, const
 {
 	bool later = reply[0] == '4'; /* who comes again does no harm */
 	if (!later)
-		conversation_bad(c);
+		conversation_bad(c); /* harvesting ends like any other nonsense (T20) */
 	count_refused(c, later);
 	count_refused_of(r);
 	trace_note(r->route.postoffice, 0, TRACE_REFUSED, "conversation=%s peer=%s from=%s recipient=%s reply=%s",
@@ -313,22 +324,10 @@ status smtp_rcpt(conversation *c, slice rest)
 	if (r.address.utf8 && !s->parameters.smtputf8)
 		return bad(c, "553 5.6.7 The address needs the SMTPUTF8 parameter of MAIL");
 	kind = smtp_lead(c, &r);
-	if (kind != ST_OK && r.refusal) {
-		milter_rcpt_refused(c, &r, rest);
-		return refuse_recipient(c, &r, r.refusal);
-	}
 	if (kind != ST_OK) {
-		conversation_bad(c); /* harvesting ends like any other nonsense (T20) */
-		bool later = kind == ST_BUSY || kind == ST_FULL || kind == ST_TIMED_OUT ||
-			     kind == ST_LIMITED;
-		count_refused(c, later);
-		count_refused_of(&r);
-		trace_note(0, 0, TRACE_REFUSED, "conversation=%s recipient=%s why=%s", c->name,
-			   log_quote(mail_address_text(&r.address, &c->command)),
-			   r.refusal ? log_quote(slice_z(r.refusal)) : status_name(kind));
+		const char *reply = r.refusal ? r.refusal : recipient_reply(c, kind, s->parameters.size, &r.route);
 		milter_rcpt_refused(c, &r, rest);
-		return r.refusal ? conversation_say(c, "%s", r.refusal)
-				 : smtp_say_recipient(c, kind, s->parameters.size, &r.route);
+		return refuse_recipient(c, &r, reply);
 	}
 	const char *refusal = policy_recipient(c, &r);
 	if (refusal)

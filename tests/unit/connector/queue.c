@@ -3,6 +3,7 @@
 #include "connector/smtp/outbound.h"
 
 #include "base/id.h"
+#include "base/metric.h"
 #include "provider/setting.h"
 #include "task/task.h"
 #include "tests/unit/provider/given.h"
@@ -355,8 +356,11 @@ static status the_parked(void)
 
 Test(outbound_queue, a_report_without_room_is_parked)
 {
+	int64_t parked = metric_value(M_queue_parked, SERVICE_NONE), reported = metric_value(M_reports, SERVICE_NONE);
 	given_anna(10);
 	play(the_parked);
+	cr_expect_eq(metric_value(M_queue_parked, SERVICE_NONE) - parked, 1);
+	cr_expect_eq(metric_value(M_reports, SERVICE_NONE) - reported, 1);
 }
 
 static bool sent_on(void)

@@ -4,6 +4,7 @@
 #include "provider/queue.h"
 
 #include "base/id.h"
+#include "base/metric.h"
 #include "provider/blob.h"
 #include "provider/housekeep.h"
 #include "provider/route.h"
@@ -135,6 +136,7 @@ Test(queue, a_late_result_changes_nothing)
 {
 	arena a = ARENA_INIT;
 	int n, late;
+	int64_t told = metric_value(M_queue_late, SERVICE_NONE);
 
 	queue_one(store_postoffice(), "b.test");
 	queue_runner *stopped = runner();
@@ -156,6 +158,7 @@ Test(queue, a_late_result_changes_nothing)
 	cr_assert_eq(queue_finish(stopped, &defer, 1, &late), ST_OK);
 	cr_expect_eq(late, 1);
 	cr_expect_eq(rows_in("queue_deferred"), 0);
+	cr_expect_eq(metric_value(M_queue_late, SERVICE_NONE) - told, 2);
 
 	uint64_t lost;
 	cr_assert_eq(queue_runner_lease(stopped, &lost), ST_OK);
