@@ -160,6 +160,11 @@ static bool always(const conversation *c)
 	return true;
 }
 
+static bool word_is_off(slice command)
+{
+	return setting_lists(S_imap_commands_off, NULL, command);
+}
+
 static bool before_logon(const conversation *c)
 {
 	return imap_of(c)->state == AT_GREETING;
@@ -182,29 +187,41 @@ static bool tls_to_be_had(const conversation *c)
 
 static bool logon_refused(const conversation *c)
 {
-	return before_logon(c) && !imap_may_log_on(c);
+	return before_logon(c) && (!imap_may_log_on(c) || word_is_off(S("LOGIN")));
 }
 
 static const struct capability {
 	const char *word;
 	bool (*on_offer)(const conversation *c);
+	const char *commands;
 } capabilities[] = {
-#define CAPABILITY(word, when) {word, when},
+#define CAPABILITY(word, when, commands) {word, when, commands},
 #include "service/imap/capabilities.def"
 #undef CAPABILITY
 };
 
+static bool all_are_on(slice commands)
+{
+	slice one;
+
+	while (slice_take(&commands, ' ', &one))
+		if (word_is_off(one))
+			return false;
+	return true;
+}
+
 void imap_capabilities(conversation *c, text *out)
 {
-	slice mechanisms = before_logon(c) ? imap_mechanisms(c) : (slice){0}, one;
+	bool by_sasl = before_logon(c) && !word_is_off(S("AUTHENTICATE"));
+	slice mechanisms = by_sasl ? imap_mechanisms(c) : (slice){0}, one;
 
 	for (size_t i = 0; i < sizeof capabilities / sizeof *capabilities; i++)
-		if (capabilities[i].on_offer(c)) {
+		if (capabilities[i].on_offer(c) && all_are_on(slice_z(capabilities[i].commands))) {
 			if (out->size)
 				text_add_char(out, ' ');
 			text_add_z(out, capabilities[i].word);
 		}
-	if (logged_on(c))
+	if (logged_on(c) && !word_is_off(S("APPEND")))
 		text_format(out, " APPENDLIMIT=%" PRId64, imap_append_most(c)); /* RFC 7889 */
 	if (logged_on(c) && imap_messages_most(c) > 0)
 		text_format(out, " MESSAGELIMIT=%" PRId64, imap_messages_most(c)); /* RFC 9738 */
@@ -467,7 +484,7 @@ static bool is_off(const struct imap_row *row)
 {
 	slice name = slice_z(row->name);
 
-	return setting_lists(S_imap_commands_off, NULL, slice_from(name, slice_starts(name, S("UID ")) ? 4 : 0));
+	return word_is_off(slice_from(name, slice_starts(name, S("UID ")) ? 4 : 0));
 }
 
 /* The row may run now; else the answer was given. */

@@ -22,11 +22,6 @@ bool pop3_may_log_on(const conversation *c)
 	return stream_is_tls(c->stream) || c->trusted || setting_on(S_auth_allow_cleartext, NULL);
 }
 
-static bool apop_offered(void)
-{
-	return !slice_same(setting_text(S_pop3_apop, NULL), S("off"));
-}
-
 struct setting_at pop3_at(const conversation *c)
 {
 	const struct pop3 *p = pop3_of(c);
@@ -68,6 +63,12 @@ static bool is_off(const conversation *c, const struct command *row)
 static bool word_is_off(slice name)
 {
 	return setting_lists(S_pop3_commands_off, NULL, name);
+}
+
+/* The stamp in the greeting offers it (RFC 1939 7). */
+static bool apop_offered(void)
+{
+	return !slice_same(setting_text(S_pop3_apop, NULL), S("off")) && !word_is_off(S("APOP"));
 }
 
 static status say_times(conversation *c)
