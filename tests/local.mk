@@ -35,6 +35,7 @@ include tests/limits/local.mk
 include tests/load/local.mk
 include tests/cli/local.mk
 include tests/upgrade/local.mk
+include tests/logs/local.mk
 EXTRA_DIST += tests/quickstart/run
 EXTRA_DIST += tests/quickstart/run tests/quickstart/readme
 include tests/web/local.mk
