@@ -17,6 +17,7 @@ EXTRA_DIST += doc/operations.md
 EXTRA_DIST += doc/outbound.md
 EXTRA_DIST += doc/pop3.md
 EXTRA_DIST += doc/program.md
+EXTRA_DIST += doc/programs.md
 EXTRA_DIST += doc/provider.md
 EXTRA_DIST += doc/queue.md
 EXTRA_DIST += doc/scaling.md

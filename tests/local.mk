@@ -33,6 +33,8 @@ include tests/policy/local.mk
 include tests/milter/local.mk
 include tests/limits/local.mk
 include tests/load/local.mk
+include tests/logs/local.mk
+include tests/programs/local.mk
 include tests/cli/local.mk
 include tests/upgrade/local.mk
 include tests/logs/local.mk

@@ -16,6 +16,9 @@ libnet_a_SOURCES = \
 	src/net/dns_lookup.c \
 	src/net/dns_message.c \
 	src/net/dns_message.h \
+	src/net/errand.c \
+	src/net/errand.h \
+	src/net/errand_order.h \
 	src/net/host.c \
 	src/net/host.h \
 	src/net/https.c \

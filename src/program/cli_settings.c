@@ -3,6 +3,10 @@
 #include "program/cli_run.h"
 #include "provider/setting_parse.h"
 
+#include <errno.h>
+#include <string.h>
+#include <sys/stat.h>
+
 static const struct {
 	unsigned bit;
 	const char *word;
@@ -112,12 +116,34 @@ status cli_settings_get(struct cli *c)
 	return cli_facts(c, facts, columns);
 }
 
+/* Whether a program can be run as it stands on this machine. */
+static status check_program(struct cli *c, enum setting_id id, slice value)
+{
+	struct stat facts;
+	const char *path = arena_z(&c->a, value), *why = NULL;
+
+	if ((id != S_pickup_program && id != S_dispatch_program && id != S_delivery_program) || value.size == 0 ||
+		value.at[0] != '/')
+		return ST_OK;
+	if (stat(path, &facts) != 0)
+		why = strerror(errno);
+	else if (!S_ISREG(facts.st_mode) || !(facts.st_mode & S_IXUSR))
+		why = "it is no program";
+	else if (facts.st_mode & (S_IWGRP | S_IWOTH))
+		why = "others may write to it";
+	return why ? cli_fail(c, ST_INVALID, "programs stand in the folder `programs` of the bootstrap file, chmod 755",
+			     "%s: %s", path, why)
+		   : ST_OK;
+}
+
 static status change(struct cli *c, const slice *value)
 {
 	enum setting_id id = (enum setting_id)cli_number(c, "SETTING", 0);
 	struct setting_at at;
 	slice why = S("");
 	TRY(scope(c, &at));
+	if (value)
+		TRY(check_program(c, id, *value));
 	status kind = setting_set(id, &at, value, &c->by, &c->a, &why);
 	if (kind == ST_INVALID || kind == ST_DENIED)
 		return cli_fail(c, ST_INVALID,

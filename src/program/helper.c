@@ -2,6 +2,7 @@
 #include "program/helper.h"
 
 #include "base/log.h"
+#include "program/privilege.h"
 #include "task/task.h"
 
 #include <errno.h>
@@ -68,7 +69,7 @@ static int keep(const char *name, int fd, int (*run)(int fd, const struct bootst
 	return EXIT_FAILURE; /* nobody is left whom it could help */
 }
 
-status helper_start(const char *name, int fd, int (*run)(int fd, const struct bootstrap *boot),
+status helper_start(const char *name, const char *user, int fd, int (*run)(int fd, const struct bootstrap *boot),
 	const struct bootstrap *boot, pid_t *keeper)
 {
 	pid_t master = getpid(), pid = fork();
@@ -79,7 +80,7 @@ status helper_start(const char *name, int fd, int (*run)(int fd, const struct bo
 		ignore_signals();
 		close_others(fd);
 		log_as(name);
-		int code = keep(name, fd, run, boot, master);
+		int code = user && privilege_drop(user) != ST_OK ? EXIT_FAILURE : keep(name, fd, run, boot, master);
 		log_close();
 		_exit(code);
 	}

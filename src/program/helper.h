@@ -9,9 +9,9 @@
 
 #include <sys/types.h>
 
-/* Forks the keeper, which closes every descriptor but the standard ones and `fd`, and the helper in it; `run` gives
+/* Forks the keeper, which becomes `user` (NULL: stays who it is), closes every descriptor but the standard ones and `fd`, and the helper in it; `run` gives
    its exit code: after 0 the keeper ends too, as it does when the helper ends after the master. The keeper's id; ST_BUSY. */
-status helper_start(const char *name, int fd, int (*run)(int fd, const struct bootstrap *boot),
+status helper_start(const char *name, const char *user, int fd, int (*run)(int fd, const struct bootstrap *boot),
 	const struct bootstrap *boot, pid_t *keeper);
 
 #endif

@@ -32,6 +32,7 @@ libprogram_a_SOURCES = \
 	src/program/master.c src/program/master.h \
 	src/program/privilege.c src/program/privilege.h \
 	src/program/ready.c src/program/ready.h \
+	src/program/runner.c src/program/runner.h \
 	src/program/scribe.c src/program/scribe.h \
 	src/program/server_options.def \
 	src/program/service_table.c src/program/service_table.h \

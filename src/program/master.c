@@ -11,6 +11,7 @@
 #include "program/helper.h"
 #include "program/privilege.h"
 #include "program/ready.h"
+#include "program/runner.h"
 #include "program/scribe.h"
 #include "program/service_table.h"
 #include "program/signals.h"
@@ -36,7 +37,7 @@
 #define BACK_OFF_MOST (5 * USEC_S)
 #define STOP_MORE (15 * USEC_S) /* what a stopping worker may take beside its patience */
 
-#define SCRIBE_PATIENCE (5 * USEC_S)
+#define HELPERS_PATIENCE (5 * USEC_S)
 
 struct seat { /* one worker's place; its successor takes the same sockets */
 	struct worker worker;
@@ -56,7 +57,8 @@ struct master {
 	int signals;
 	int pid_file;
 	int records; /* the pipe to the scribe; -1: none */
-	pid_t scribe; /* its keeper; 0: gone */
+	int errands; /* the socket to the runner; -1: none */
+	pid_t scribe, runner; /* their keepers; 0: gone, or none */
 	bool debug;
 	bool stopping;
 	bool ready;
@@ -275,9 +277,25 @@ static status start_scribe(struct master *m)
 	/* Less room than asked for is a matter of the machine's limits, and of dropped lines only. */
 	(void)fcntl(ends[1], F_SETPIPE_SZ, RECORDS_ROOM);
 	(void)fcntl(ends[1], F_SETFL, O_NONBLOCK);
-	status kind = helper_start("scribe", ends[0], scribe_run, m->boot, &m->scribe);
+	status kind = helper_start("scribe", NULL, ends[0], scribe_run, m->boot, &m->scribe);
 	close(ends[0]);
 	m->records = ends[1];
+	return kind;
+}
+
+/* Before root is given up, since it becomes another user. */
+static status start_runner(struct master *m)
+{
+	int ends[2];
+	status kind = runner_prepare(m->boot);
+
+	if (kind != ST_OK)
+		return kind == ST_ABSENT ? ST_OK : kind;
+	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends) != 0)
+		return log_trouble(ST_BUSY, EV_DESCRIPTORS, "for=runner");
+	kind = helper_start("runner", m->boot->program_user.at, ends[0], runner_run, m->boot, &m->runner);
+	close(ends[0]);
+	m->errands = ends[1];
 	return kind;
 }
 
@@ -290,12 +308,16 @@ static status prepare(struct master *m, bool check_only)
 	ban_share();
 	queue_share();
 	tls_share_tickets();
+	if (!check_only)
+		TRY(start_runner(m));
 	TRY(privilege_drop(m->boot->user.size ? m->boot->user.at : NULL));
 	TRY(check_secrets(m));
 	if (!check_only)
 		TRY(start_scribe(m));
 	for (int i = 0; i < m->n; i++)
 		m->seats[i].worker.records = m->records;
+	for (int i = 0; i < m->n; i++)
+		m->seats[i].worker.errands = m->errands;
 	TRY(signals_open(&m->signals));
 	return privilege_confine();
 }
@@ -370,10 +392,10 @@ static void clear_slot(unsigned slot)
 
 static void bury(struct master *m, pid_t pid, int how)
 {
-	if (pid == m->scribe) {
-		m->scribe = 0;
+	if (pid == m->scribe || pid == m->runner) {
 		if (!m->stopping)
-			log_event(EV_HELPER_LOST, "helper=scribe");
+			log_event(EV_HELPER_LOST, "helper=%s", pid == m->scribe ? "scribe" : "runner");
+		*(pid == m->scribe ? &m->scribe : &m->runner) = 0;
 	}
 	for (int i = 0; i < m->n; i++) {
 		struct seat *s = &m->seats[i];
@@ -513,14 +535,17 @@ static void supervise(struct master *m)
 	}
 }
 
-/* Its pipe has no writer any more: it writes what is there and ends; a disk that hangs is not waited for. */
-static void stop_scribe(struct master *m)
+/* Nobody is left whom they serve: the scribe writes what is there and ends; a disk that hangs is not
+   waited for. */
+static void stop_helpers(struct master *m)
 {
-	usec until = clock_now() + SCRIBE_PATIENCE;
+	usec until = clock_now() + HELPERS_PATIENCE;
 	int number;
 
 	close(m->records);
-	while (m->scribe && clock_now() < until) {
+	if (m->errands >= 0)
+		close(m->errands);
+	while ((m->scribe || m->runner) && clock_now() < until) {
 		signals_next(m->signals, until, &number);
 		bury_the_dead(m);
 	}
@@ -551,7 +576,7 @@ static void stop(struct master *m)
 		signals_next(m->signals, clock_now() + USEC_S, &number);
 		bury_the_dead(m);
 	}
-	stop_scribe(m);
+	stop_helpers(m);
 	log_event(EV_STOPPED, NULL);
 }
 
@@ -572,7 +597,7 @@ int master_exit_code(status kind)
 
 int master_run(const struct bootstrap *boot, bool check_only, bool debug)
 {
-	struct master m = {.boot = boot, .debug = debug, .facts = ARENA_INIT, .pid_file = -1, .records = -1, .rolling = -1};
+	struct master m = {.boot = boot, .debug = debug, .facts = ARENA_INIT, .pid_file = -1, .records = -1, .errands = -1, .rolling = -1};
 	status kind = prepare(&m, check_only);
 	if (kind == ST_OK && !check_only) {
 		supervise(&m);

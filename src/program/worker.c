@@ -10,6 +10,7 @@
 #include "connector/smtp/outbound.h"
 #include "connector/smtp/smtp.h"
 #include "connector/smtp/tls_reporter.h"
+#include "net/errand.h"
 #include "program/logs.h"
 #include "program/privilege.h"
 #include "program/signals.h"
@@ -120,6 +121,7 @@ static status serve(struct life *l)
 	logs_open(w->records, w->role == WORKER_OUTBOUND ? SERVICE_SMTP
 		: w->role == WORKER_WEB ? SERVICE_HTTP : SERVICE_NONE);
 	logs_tend();
+	errand_open(w->errands);
 	switch (w->role) {
 	case WORKER_MAIL:
 		TRY(tls_server_open(w->boot->certificates.at, &l->tls));

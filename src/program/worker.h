@@ -25,6 +25,7 @@ struct worker {
 	struct worker_pulse *pulse;
 	bool debug;                  /* every event, whatever log_level says */
 	int records;                 /* the pipe to the scribe */
+	int errands;                 /* the socket to the runner; -1: none */
 	int master;                  /* process id */
 };
 

@@ -124,6 +124,8 @@ static void complete_rest(struct bootstrap *b, arena *a)
 		b->state = S("/run/pennypost");
 	if (b->logs.size == 0)
 		b->logs = S("/var/log/pennypost");
+	if (b->programs.size == 0)
+		b->programs = S("/etc/pennypost/programs");
 	if (b->secret_file.size == 0) {
 		size_t slash = slice_find_last(b->file, '/');
 		slice folder = slash < b->file.size ? slice_until(b->file, slash + 1) : S("");

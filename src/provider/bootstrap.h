@@ -9,6 +9,8 @@
      user             the user to become after ports are open (only when started as root)
      state            folder for the pid file of this node; default /run/pennypost
      logs             folder for log files of services; default /var/log/pennypost
+     program_user     the user that programs of the operator run as; without one they are not run
+     programs         folder of those programs; default /etc/pennypost/programs
      services         what this node runs, instead of the setting `services`
      secret_file      32 random bytes that encrypt recoverable secrets (auth_recoverable); every node
                       needs the same file. Default: `secret` beside the bootstrap file; made by
@@ -22,7 +24,7 @@
 struct bootstrap {
 	slice file; /* where it was read from */
 	slice pguri, pguri_system, pguri_owner;
-	slice node, certificates, user, state, secret_file, services, logs;
+	slice node, certificates, user, state, secret_file, services, logs, program_user, programs;
 };
 
 /* Reads the file; `path` NULL = $PENNYPOST_CONF or /etc/pennypost/pennypost.conf. Terminated slices in the

@@ -25,7 +25,8 @@ enum queue_told { /* what the sender of a recipient here is told */
 	TOLD_FULL,
 	TOLD_DISABLED,
 	TOLD_ABSENT,
-	TOLD_BIG
+	TOLD_BIG,
+	TOLD_PROGRAM /* nobody is told: a program of the operator is to be run for it */
 };
 struct queue_recipient {
 	slice address;   /* as mail_address_text() gives it: for RCPT */
@@ -39,7 +40,8 @@ struct queue_recipient {
 	/* Of mail that a mailbox here passes on: */
 	slice sender;    /* of this copy, in the place of the envelope's (mail/srs.h); empty = that one */
 	slice via;       /* the address that was written to: Delivered-To of this copy (T16) */
-	int64_t mailbox; /* that passes it on: its recipients are counted (T14); 0 = the envelope's */
+	int64_t mailbox; /* that passes it on: its recipients are counted (T14); 0 = the envelope's;
+	                    TOLD_PROGRAM: where it is */
 };
 struct queue_envelope { /* what the recipients of one message share */
 	slice sender;   /* as mail_address_text() gives it; empty = the null path */

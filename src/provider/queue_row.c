@@ -132,6 +132,8 @@ static int by_mailbox(const void *a, const void *b)
 /* Mail that is passed on counts for who passes it on (T14). */
 static struct counted counted_of(const struct queue_envelope *e, const struct queue_recipient *to)
 {
+	if (to->told == TOLD_PROGRAM)
+		return (struct counted){0};
 	return to->mailbox ? (struct counted){to->mailbox, 1}
 			   : (struct counted){e->mailbox, e->counted && !to->delivered};
 }

@@ -34,7 +34,7 @@ static struct {
 	struct value *fallback[S_COUNT];
 	pthread_rwlock_t lock; /* guards `narrow` */
 	map *narrow;           /* "scope postoffice object id" to value */
-	_Atomic size_t narrow_size;
+	_Atomic int narrow_of[S_COUNT]; /* how many of its values are of each setting */
 	pthread_mutex_t load; /* guards what follows; one load at a time changes anything */
 	struct value *replaced;
 	int64_t seen;
@@ -118,7 +118,7 @@ static const struct value *value_at(
 {
 	unsigned allowed = setting_rows[id].scopes;
 	const struct value *v = NULL;
-	if (at && atomic_load_explicit(&memory.narrow_size, memory_order_relaxed) > 0) {
+	if (at && atomic_load_explicit(&memory.narrow_of[id], memory_order_relaxed) > 0) {
 		char room[24];
 		*scope = SCOPE_MAILBOX;
 		if ((allowed & SCOPE_MAILBOX) && at->mailbox)
@@ -197,7 +197,7 @@ static void put_narrow(
 	struct value *v = words.at ? value_new(id, words) : NULL;
 	pthread_rwlock_wrlock(&memory.lock);
 	struct value *before = v ? map_put(memory.narrow, key, v) : map_remove(memory.narrow, key);
-	atomic_store(&memory.narrow_size, map_size(memory.narrow));
+	atomic_fetch_add(&memory.narrow_of[id], (v != NULL) - (before != NULL));
 	pthread_rwlock_unlock(&memory.lock);
 	bury(before);
 }
@@ -274,7 +274,8 @@ void setting_open(void)
 		map_remove(memory.narrow, key);
 		bury(v);
 	}
-	atomic_store(&memory.narrow_size, 0);
+	for (int i = 0; i < S_COUNT; i++)
+		atomic_store(&memory.narrow_of[i], 0);
 	pthread_rwlock_unlock(&memory.lock);
 	memory.seen = 0;
 	pthread_mutex_unlock(&memory.load);

@@ -7,6 +7,7 @@
 #include "base/log.h"
 #include "base/memory.h"
 #include "base/random.h"
+#include "connector/smtp/hook.h"
 #include "connector/smtp/incoming_inside.h"
 #include "connector/smtp/passing.h"
 #include "connector/smtp/reply.h"
@@ -19,6 +20,7 @@
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 #define PIECE (64 * 1024)
 #define LOOKS_MOST 3 /* at members that changed, for one message */
@@ -40,6 +42,7 @@ static struct incoming *incoming_open(conversation *c)
 	in->most = s->most;
 	in->delivery.id = s->id ? s->id : id_new();
 	in->content = digest_open();
+	in->pickup = hook_program(HOOK_PICKUP, NULL).size ? errand_text() : -1;
 	return in;
 }
 
@@ -52,6 +55,8 @@ void incoming_close(struct incoming **in)
 		blob_writer_close(&i->delivery.parts[p].body);
 	reply_close(i);
 	digest_close(&i->content);
+	if (i->pickup >= 0)
+		close(i->pickup);
 	text_free(&i->fresh);
 	policy_text_close(&i->judged);
 	text_free(&i->header);
@@ -146,6 +151,32 @@ static void drop_empty_parts(struct delivery *d)
 	d->n = kept;
 }
 
+/* A row for each mailbox of the part whose program is to be run once the message is in it. */
+static void add_programs(struct smtp *s, struct delivery_part *part)
+{
+	const struct recipient *last = NULL;
+	struct queue_recipient *all = NULL;
+	for (int i = 0; i < s->n; i++) {
+		const struct recipient *r = &s->recipients[i];
+		struct setting_at at = {r->route.postoffice, r->address.domain, r->route.mailbox};
+		if (r->remote || r->told || r->dropped || r->route.postoffice != part->postoffice ||
+			(last && doubled(r, last)))
+			continue;
+		last = r;
+		if (hook_program(HOOK_DELIVERY, &at).size == 0)
+			continue;
+		if (!all) {
+			all = arena_new_array(&s->mail, (size_t)part->m + (size_t)s->n, sizeof *all);
+			if (part->m)
+				memcpy(all, part->remote, (size_t)part->m * sizeof *all);
+			part->remote = all;
+		}
+		all[part->m] = queued(s, r);
+		all[part->m].told = TOLD_PROGRAM;
+		all[part->m++].mailbox = r->route.mailbox;
+	}
+}
+
 /* Sorts recipients by post office and place and makes one part per post office; several addresses of one
    mailbox are one entry. */
 void incoming_parts(conversation *c, struct incoming *in)
@@ -182,6 +213,8 @@ void incoming_parts(conversation *c, struct incoming *in)
 	}
 	for (int i = 0; i < in->delivery.n; i++)
 		add_told(c, &in->delivery.parts[i]);
+	for (int i = 0; i < in->delivery.n; i++)
+		add_programs(s, &in->delivery.parts[i]);
 	drop_empty_parts(&in->delivery);
 	in->delivery.envelope = &in->envelope;
 }
@@ -433,6 +466,8 @@ static status take(conversation *c, struct incoming *in)
 		return ST_OK;
 	}
 	digest_add(in->content, text_slice(&in->fresh));
+	if (in->pickup >= 0)
+		TRY(errand_text_add(in->pickup, text_slice(&in->fresh)));
 	if (in->in_body)
 		return write_body(in, text_slice(&in->fresh));
 	text_add(&in->header, text_slice(&in->fresh));
@@ -628,6 +663,34 @@ static status drop_message(conversation *c, const struct incoming *in)
 	return conversation_say(c, "250 2.0.0 Taken");
 }
 
+/* What the operator's program says of a text that is good so far. NULL: nothing against it. */
+static const char *pickup(conversation *c, struct incoming *in)
+{
+	struct smtp *s = smtp_of(c);
+	struct hook_call call = {.hook = HOOK_PICKUP,
+		.program = arena_copy(&s->mail, hook_program(HOOK_PICKUP, NULL)),
+		.postoffice = in->delivery.parts[0].postoffice,
+		.message = in->delivery.id,
+		.sender = mail_address_text(&s->sender, &s->mail),
+		.attempt = 1};
+	struct errand_result r;
+	int text = in->pickup;
+
+	in->pickup = -1; /* handed over */
+	if (hook_run(&call, text, &s->mail, &r) == ST_CANCELLED) {
+		c->closing = true;
+		return smtp_delivery_reply(ST_CANCELLED);
+	}
+	switch (r.verdict) {
+	case ERRAND_GO:
+		return NULL;
+	case ERRAND_REFUSE:
+		return arena_format(&s->mail, "554 5.7.1 %.*s", SLICE_ARGS(r.said.size ? r.said : S("Refused"))).at;
+	default:
+		return "451 4.7.1 The message cannot be looked at now; try again later";
+	}
+}
+
 /* What the queue has to know of the whole message. */
 static void make_envelope(struct smtp *s, struct incoming *in)
 {
@@ -697,6 +760,8 @@ static status incoming_finish(conversation *c, struct incoming *in)
 		refusal = milter_text(c, in);
 	if (!refusal && in->dropped)
 		return drop_message(c, in);
+	if (!refusal && in->pickup >= 0)
+		refusal = pickup(c, in);
 	if (!refusal && members_fit(c, in->scan.size) && incoming_parts_anew(c, in) != ST_OK)
 		refusal = smtp_delivery_reply(ST_BUSY);
 	if (!refusal && (in->quarantined || in->verdict.wish != DMARC_DO_NOTHING))

@@ -13,6 +13,8 @@ libsmtp_a_SOURCES = \
 	src/connector/smtp/client_route.h \
 	src/connector/smtp/client_send.c \
 	src/connector/smtp/client_text.c \
+	src/connector/smtp/hook.c \
+	src/connector/smtp/hook.h \
 	src/connector/smtp/incoming.c \
 	src/connector/smtp/incoming_edit.c \
 	src/connector/smtp/incoming_inside.h \

@@ -12,6 +12,7 @@
 #include "base/id.h"
 #include "base/log.h"
 #include "base/memory.h"
+#include "connector/smtp/hook.h"
 #include "connector/smtp/outbound_body.h"
 #include "connector/smtp/plan.h"
 #include "connector/smtp/report.h"
@@ -307,6 +308,64 @@ static struct client_result told_word(enum queue_told told)
 	}
 }
 
+/* A program's word on one row; not ST_OK: the store is not to be had now. */
+static status attempt_program(struct sending *s, int i, enum hook h, slice program)
+{
+	struct attempt *t = &s->attempts[i];
+	struct errand_result r;
+
+	*t = (struct attempt){.entry = &s->job->entries[i]};
+	if (program.size == 0) { /* there is none any more */
+		t->result = own_word(CLIENT_DELIVERED, "2.0.0", S(""));
+		return ST_OK;
+	}
+	TRY(hook_run_entry(h, t->entry, arena_copy(&s->job->a, program), &s->job->a, &r));
+	slice said = r.said.size ? r.said : S("the postmaster's program had nothing to say");
+	t->result = r.verdict == ERRAND_GO ? own_word(CLIENT_DELIVERED, "2.0.0", S(""))
+		: r.verdict == ERRAND_REFUSE ? own_word(CLIENT_FAILED, "5.7.1", said)
+					     : own_word(CLIENT_DEFERRED, "4.7.1", said);
+	return ST_OK;
+}
+
+/* A mailbox's own program. Cut off or not, it was an attempt, and the next one is told so. */
+static void attempt_delivery_program(struct sending *s, int i)
+{
+	const queue_entry *e = &s->job->entries[i];
+	slice program = hook_program(HOOK_DELIVERY, &(struct setting_at){e->postoffice, e->domain, e->mailbox});
+
+	if (attempt_program(s, i, HOOK_DELIVERY, program) != ST_OK)
+		s->attempts[i].result = own_word(CLIENT_DEFERRED, "4.3.0", S("the program was cut off"));
+	s->attempts[i].result.cause = CLIENT_BY_HOST;
+}
+
+/* People here: a report is due, or their own program. */
+static void attempt_here(struct sending *s)
+{
+	for (int i = 0; i < s->job->n; i++) {
+		const queue_entry *e = &s->job->entries[i];
+
+		s->attempts[i] = (struct attempt){.entry = e, .result = told_word(e->told)};
+		if (e->told == TOLD_PROGRAM)
+			attempt_delivery_program(s, i);
+	}
+}
+
+/* *may: nothing was said against it. Else all recipients have their word. */
+static status ask_before_sending(struct sending *s, bool *may)
+{
+	const queue_entry *e = &s->job->entries[0];
+	slice program = hook_program(HOOK_DISPATCH, &(struct setting_at){.postoffice = e->postoffice});
+
+	*may = true;
+	if (program.size == 0)
+		return ST_OK;
+	TRY(attempt_program(s, 0, HOOK_DISPATCH, program));
+	*may = s->attempts[0].result.outcome == CLIENT_DELIVERED;
+	struct client_result word = s->attempts[0].result;
+	attempts_all(s, &word, S(""));
+	return ST_OK;
+}
+
 /* Not ST_OK: the store is not to be had now, and nobody was asked. */
 static status attempt_made(struct sending *s)
 {
@@ -315,12 +374,14 @@ static status attempt_made(struct sending *s)
 	struct client_result why;
 	struct body body;
 	slice host;
+	bool may;
+	status kind;
 
 	if (e->state == QUEUE_TELL) {
-		for (int i = 0; i < j->n; i++)
-			s->attempts[i] = (struct attempt){.entry = &j->entries[i],
-				.result = told_word(j->entries[i].told)};
-	} else if (e->returned) {
+		attempt_here(s);
+		return ST_OK;
+	}
+	if (e->returned) {
 		why = own_word(CLIENT_FAILED, "5.3.0", e->text.size
 			? arena_format(&j->a, "returned by the postmaster; at last: %.*s", SLICE_ARGS(e->text))
 			: S("returned by the postmaster"));
@@ -333,9 +394,12 @@ static status attempt_made(struct sending *s)
 		why.enhanced = arena_copy(&j->a, why.enhanced);
 		attempts_all(s, &why, arena_copy(&j->a, host));
 	} else {
+		kind = ask_before_sending(s, &may);
+		if (kind == ST_OK && !may)
+			return ST_OK;
 		usec began = clock_now();
-		status kind = body_open(j, &body);
-
+		if (kind == ST_OK)
+			kind = body_open(j, &body);
 		if (passes(kind))
 			return kind;
 		if (kind != ST_OK) {
@@ -397,7 +461,7 @@ static void verdicts_pass(struct sending *s)
 	s->left = n + 1; /* one for us: it must not end under our hands */
 	for (int i = 0; i < n; i++) {
 		report_judge(&s->attempts[i], &s->verdicts[i]);
-		if (s->verdicts[i].report != REPORT_DELIVERED && s->verdicts[i].report != REPORT_EXPANDED)
+		if (s->job->entries[0].state != QUEUE_TELL)
 			trace_attempt(&s->verdicts[i], s->words[i].fields);
 		if (s->verdicts[i].report == REPORT_NONE)
 			result_queue(s, &s->verdicts[i].result);

@@ -100,7 +100,12 @@ void report_judge(const struct attempt *t, struct verdict *out)
 
 	*out = (struct verdict){.of = t,
 		.result = {.entry = e, .code = t->result.code, .host = t->host, .text = t->result.text}};
-	if (t->result.outcome == CLIENT_DELIVERED) {
+	if (e->told == TOLD_PROGRAM) { /* the mail is where it belongs, whatever became of its program */
+		bool again = t->result.outcome == CLIENT_DEFERRED && !given_up(e);
+
+		out->result.end = again ? QUEUE_DEFER : QUEUE_DONE;
+		out->result.wait = again ? report_wait(e->domain, e->attempts) : 0;
+	} else if (t->result.outcome == CLIENT_DELIVERED) {
 		out->result.end = QUEUE_DONE;
 		if (e->state == QUEUE_TELL)
 			out->report = e->told == TOLD_EXPANDED ? REPORT_EXPANDED : REPORT_DELIVERED;

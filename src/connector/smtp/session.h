@@ -72,6 +72,7 @@ struct incoming {
 	struct delivery delivery;
 	struct queue_envelope envelope;
 	struct digest *content;
+	int pickup;          /* the text, for pickup_program; -1: there is none */
 	uint64_t most;       /* octets accepted */
 	usec began;
 };

@@ -1,0 +1,93 @@
+/* Programs of the operator; the contract stands in hook.h. */
+#include "connector/smtp/hook.h"
+
+#include "base/id.h"
+#include "base/log.h"
+#include "base/metric.h"
+#include "provider/blob.h"
+#include "provider/trace.h"
+
+#include <unistd.h>
+
+static const struct {
+	const char *word;
+	enum setting_id program;
+	const char *connector; /* whose mail it is at that moment */
+} rows[] = {
+	[HOOK_PICKUP] = {"pickup", S_pickup_program, "SMTP"},
+	[HOOK_DISPATCH] = {"dispatch", S_dispatch_program, "SMTP"},
+	[HOOK_DELIVERY] = {"delivery", S_delivery_program, "SF"},
+};
+
+static const char *const ends[] = {[ERRAND_RAN] = "exit", [ERRAND_KILLED] = "signal",
+	[ERRAND_TIMED_OUT] = "time", [ERRAND_BARRED] = "barred", [ERRAND_FAILED] = "failed"};
+static const char *const verdicts[] = {
+	[ERRAND_GO] = "go", [ERRAND_REFUSE] = "refuse", [ERRAND_LATER] = "later"};
+
+slice hook_program(enum hook h, const struct setting_at *at)
+{
+	return setting_text(rows[h].program, at);
+}
+
+static void tell(const struct hook_call *c, slice id, const struct errand_result *r)
+{
+	trace_note(c->postoffice, c->message, TRACE_JUDGED,
+		"event=%s program=%s recipient=%s attempt=%u end=%s code=%d verdict=%s ms=%lld said=%s",
+		rows[c->hook].word, log_quote(c->program), log_quote(c->recipient), c->attempt, ends[r->end],
+		r->code, verdicts[r->verdict], (long long)(r->took / USEC_MS), log_quote(r->said));
+	metric_add(M_programs, SERVICE_NONE, 1);
+	metric_time(M_program_seconds, SERVICE_NONE, r->took);
+	if (r->verdict == ERRAND_REFUSE)
+		metric_add(M_programs_refused, SERVICE_NONE, 1);
+	if (r->verdict != ERRAND_LATER)
+		return;
+	metric_add(M_programs_failed, SERVICE_NONE, 1);
+	log_event(EV_PROGRAM_LATER, "event=%s message=%.*s program=%s end=%s code=%d", rows[c->hook].word,
+		SLICE_ARGS(id), log_quote(c->program), ends[r->end], r->code);
+}
+
+status hook_run(const struct hook_call *c, int text, arena *a, struct errand_result *out)
+{
+	char id[ID_TEXT_SIZE + 1];
+
+	id_text(c->message, id);
+	struct errand e = {.program = c->program,
+		.connector = slice_z(rows[c->hook].connector),
+		.event = slice_z(rows[c->hook].word),
+		.message = slice_z(id),
+		.sender = c->sender,
+		.recipient = c->recipient,
+		.attempt = c->attempt,
+		.patience = setting_number(S_program_patience, NULL),
+		.at_once = (unsigned)setting_number(S_programs_at_once, NULL),
+		.processes = (unsigned)setting_number(S_program_processes, NULL),
+		.memory = (uint64_t)setting_number(S_program_memory, NULL)};
+
+	TRY(errand_run(&e, text, a, out));
+	tell(c, slice_z(id), out);
+	return ST_OK;
+}
+
+static status add_piece(slice piece, void *text)
+{
+	return errand_text_add(*(int *)text, piece);
+}
+
+status hook_run_entry(enum hook h, const queue_entry *e, slice program, arena *a, struct errand_result *out)
+{
+	struct hook_call c = {.hook = h,
+		.program = program,
+		.postoffice = e->postoffice,
+		.message = e->message,
+		.sender = e->sender,
+		.recipient = e->address,
+		.attempt = (unsigned)(e->attempts + e->kills + 1)};
+	int text = errand_text();
+	status kind = text < 0 ? ST_BUSY : blob_each_of(e->postoffice, e->message, add_piece, &text);
+
+	if (kind == ST_OK)
+		return hook_run(&c, text, a, out);
+	if (text >= 0)
+		close(text);
+	return kind;
+}
