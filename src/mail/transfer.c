@@ -274,7 +274,7 @@ static void qp_escaped(transfer_encoder *e, char c, text *out)
 static void qp_literal(transfer_encoder *e, char c, text *out)
 {
 	qp_break_before(e, 1, out);
-	if (c == '.' && e->column == 0) {
+	if ((c == '.' || c == '-') && e->column == 0) {
 		qp_escaped(e, c, out);
 		return;
 	}

@@ -38,8 +38,8 @@ void transfer_decode_end(transfer_decoder *d, text *out);
 
 /* Encoders write lines of at most 76 characters with CRLF; plain passes bytes as they are. Base64
    ends its last line. Quoted-printable takes CRLF and LF for line ends and all else for data, and
-   encodes blanks before line ends and dots at the start of lines, which some relays touch. Ready to
-   start when zeroed but for `kind`. */
+   encodes blanks before line ends, dots at the start of lines, which some relays touch, and hyphens there, so that no
+   boundary of a multipart comes into being. Ready to start when zeroed but for `kind`. */
 typedef struct transfer_encoder {
 	enum transfer_kind kind;
 	bool cr;       /* quoted-printable: a CR is in doubt */

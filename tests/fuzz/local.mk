@@ -88,6 +88,11 @@ fuzz_programs += fuzz_esmtp_param
 fuzz_esmtp_param_SOURCES = tests/fuzz/esmtp_param.c
 fuzz_esmtp_param_LDADD = $(fuzz_main) $(floor_mail)
 
+EXTRA_DIST += tests/fuzz/corpus/seven_bit
+fuzz_programs += fuzz_seven_bit
+fuzz_seven_bit_SOURCES = tests/fuzz/seven_bit.c
+fuzz_seven_bit_LDADD = $(fuzz_main) $(floor_mail)
+
 EXTRA_DIST += tests/fuzz/corpus/downgrade
 fuzz_programs += fuzz_downgrade
 fuzz_downgrade_SOURCES = tests/fuzz/downgrade.c

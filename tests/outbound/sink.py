@@ -8,12 +8,13 @@ import time
 
 
 class Sink:
-	def __init__(self, dsn=False, chunking=False, at=("127.0.0.1", 0), tls=None):
+	def __init__(self, dsn=False, chunking=False, at=("127.0.0.1", 0), tls=None, eight_bit=True):
 		self.socket = socket.create_server(at)
 		self.tls = tls # an ssl.SSLContext: STARTTLS is offered
 		self.port = self.socket.getsockname()[1]
 		self.dsn = dsn
 		self.chunking = chunking # texts come by BDAT
+		self.eight_bit = eight_bit
 		self.lock = threading.Lock()
 		self.messages = []  # (sender, [recipients], text) answered with 250
 		self.texts = []     # the same for every text that came whole
@@ -67,7 +68,7 @@ class Sink:
 				if verb == "EHLO":
 					say("250-sink.test", "250-PIPELINING", *(["250-DSN"] if self.dsn else []),
 						*(["250-CHUNKING"] if self.chunking else []),
-						*(["250-STARTTLS"] if self.tls else []), "250 8BITMIME")
+						*(["250-STARTTLS"] if self.tls else []), "250 8BITMIME" if self.eight_bit else "250 HELP")
 				elif verb == "STARTTLS":
 					say("220 2.0.0 go on")
 					self._secured(peer)

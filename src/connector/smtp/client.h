@@ -176,6 +176,10 @@ struct client_message {
 	int n; /* 1..CLIENT_RECIPIENTS_MOST */
 	client_source *source;
 	void *arg;
+	/* Makes the same text in 7 bits ready, which `plain_source` gives (with `arg`) from then on; may be asked again.
+	   ST_INVALID, ST_DENIED: there is none. NULL: nobody can. */
+	status (*seven_bit)(void *arg);
+	client_source *plain_source;
 };
 
 /* One message to all its recipients: MAIL, RCPT.., the text by BDAT or DATA; further transactions

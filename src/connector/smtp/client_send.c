@@ -28,6 +28,7 @@ enum standing {
 struct sending {
 	client *c;
 	struct client_message *m;
+	struct client_message plain; /* it in 7 bits, and `m` then */
 	arena *a;
 	enum standing *standing; /* by recipient */
 	int taken;               /* in this transaction */
@@ -128,6 +129,53 @@ static void check_addresses(struct sending *s)
 	}
 }
 
+/* The host lacks what it needs: in 7 bits, where that can be made (RFC 6152 3). Its size is known afterwards only, so
+   nothing is said of it. */
+static status to_seven_bit(struct sending *s)
+{
+	status kind = s->m->seven_bit ? s->m->seven_bit(s->m->arg) : ST_INVALID;
+
+	if (kind != ST_OK)
+		return kind;
+	s->plain = *s->m;
+	s->plain.source = s->m->plain_source;
+	s->plain.eight_bit = s->plain.binary = false;
+	s->plain.size = 0;
+	s->m = &s->plain;
+	return ST_OK;
+}
+
+static status could_not_read(struct sending *s, status kind)
+{
+	struct client_result r;
+
+	client_result_own(CLIENT_DEFERRED, CLIENT_BY_US, CLIENT_MAIL, "4.3.0", "the text could not be read", &r);
+	settle_rest(s, false, &r);
+	return kind == ST_CANCELLED ? kind : ST_OK;
+}
+
+static status fit_octets(struct sending *s)
+{
+	const struct client_facts *f = &s->c->facts;
+	bool binary = s->m->binary && !(s->c->binary && f->chunking), eight = s->m->eight_bit && !f->eight_bit,
+	     converts = slice_same(setting_text(S_outbound_eight_bit, NULL), S("convert")),
+	     sends = slice_same(setting_text(S_outbound_eight_bit, NULL), S("send")) ||
+		     (converts && slice_same(setting_text(S_outbound_eight_bit_else, NULL), S("send")));
+	status kind = (binary || eight) && converts ? to_seven_bit(s) : ST_INVALID;
+
+	if ((!binary && !eight) || kind == ST_OK)
+		return ST_OK;
+	if (kind != ST_INVALID && kind != ST_DENIED)
+		return could_not_read(s, kind);
+	if (binary)
+		return cannot(s, "5.6.1", "the message is binary, which the host does not take");
+	if (sends)
+		return ST_OK;
+	return cannot(s, "5.6.3", kind == ST_DENIED
+		? "the message has 8-bit text, which the host does not take, and is signed as it is"
+		: "the message has 8-bit text, which the host does not take");
+}
+
 static status check_message(struct sending *s)
 {
 	const struct client_facts *f = &s->c->facts;
@@ -144,14 +192,8 @@ static status check_message(struct sending *s)
 			"the message requires TLS all the way, which the host does not offer");
 	if (f->size_most && m->size > f->size_most)
 		return cannot(s, "5.3.4", "the message is bigger than the host takes");
-	if (m->binary && !(s->c->binary && f->chunking))
-		return cannot(s, "5.6.1", "the message is binary, which the host does not take");
-	if (m->eight_bit && !f->eight_bit &&
-		slice_same(setting_text(S_outbound_eight_bit, NULL), S("refuse")))
-		return cannot(
-			s, "5.6.3", "the message has 8-bit text, which the host does not take");
 	check_addresses(s);
-	return ST_OK;
+	return fit_octets(s);
 }
 
 /* ---- commands */
@@ -163,7 +205,7 @@ static status say_mail(struct sending *s)
 	text line = TEXT_INIT;
 
 	text_format(&line, "MAIL FROM:<%.*s>", SLICE_ARGS(m->sender));
-	if (s->c->size)
+	if (s->c->size && m->size > 0)
 		text_format(&line, " SIZE=%" PRIu64, m->size);
 	if (m->binary)
 		text_add_z(&line, " BODY=BINARYMIME");

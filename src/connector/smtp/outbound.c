@@ -248,7 +248,9 @@ static void attempt_network(struct sending *s, struct body *b)
 		.to = to,
 		.n = j->n,
 		.source = body_source,
-		.arg = b};
+		.arg = b,
+		.seven_bit = body_seven_bit,
+		.plain_source = body_plain};
 
 	for (int i = 0; i < j->n; i++) {
 		dsn[i] = dsn_of(&j->entries[i]);
@@ -408,6 +410,7 @@ static status attempt_made(struct sending *s)
 			return ST_OK;
 		}
 		attempt_network(s, &body);
+		body_close(&body);
 		metric_time(M_send_seconds, SERVICE_NONE, clock_now() - began);
 		avoid_when_unreachable(s);
 	}

@@ -60,17 +60,98 @@ static status body_piece(slice piece, void *arg)
 	return piece.size ? b->take(piece, b->to) : ST_OK;
 }
 
+/* The stored text without the fields of this copy. */
+static status stored_each(struct body *b, status (*take)(slice piece, void *to), void *to)
+{
+	b->take = take;
+	b->to = to;
+	b->left = b->skip;
+	return b->whole.at ? body_piece(b->whole, b)
+			   : blob_each_of(b->job->postoffice, b->job->message, body_piece, b);
+}
+
 status body_source(void *arg, status (*take)(slice piece, void *to), void *to)
 {
 	struct body *b = arg;
 
-	b->take = take;
-	b->to = to;
-	b->left = b->skip;
 	if (b->front.size)
 		TRY(take(b->front, to));
-	return b->whole.at ? body_piece(b->whole, b)
-			   : blob_each_of(b->job->postoffice, b->job->message, body_piece, b);
+	return stored_each(b, take, to);
+}
+
+/* ---- in 7 bits */
+
+static status look_piece(slice piece, void *to)
+{
+	seven_bit_look(to, piece);
+	return ST_OK;
+}
+
+static status weigh_piece(slice piece, void *to)
+{
+	seven_bit_weigh(to, piece);
+	return ST_OK;
+}
+
+status body_seven_bit(void *arg)
+{
+	struct body *b = arg;
+
+	if (b->plain)
+		return b->fits;
+	b->plain = seven_bit_open(&b->job->a);
+	b->fits = stored_each(b, look_piece, b->plain);
+	seven_bit_looked(b->plain);
+	if (b->fits == ST_OK)
+		b->fits = stored_each(b, weigh_piece, b->plain);
+	if (b->fits == ST_OK)
+		b->fits = seven_bit_judge(b->plain);
+	status kind = b->fits;
+	if (kind != ST_OK && kind != ST_DENIED && kind != ST_INVALID)
+		body_close(b); /* the next host is another try */
+	return kind;
+}
+
+struct plain_sink {
+	struct body *of;
+	status (*take)(slice piece, void *to);
+	void *to;
+};
+
+static status plain_hand_out(struct plain_sink *s)
+{
+	status kind = s->of->out.size > 0 ? s->take(text_slice(&s->of->out), s->to) : ST_OK;
+
+	text_clear(&s->of->out);
+	return kind;
+}
+
+static status plain_piece(slice piece, void *to)
+{
+	struct plain_sink *s = to;
+
+	seven_bit_write(s->of->plain, piece, &s->of->out);
+	return plain_hand_out(s);
+}
+
+status body_plain(void *arg, status (*take)(slice piece, void *to), void *to)
+{
+	struct body *b = arg;
+	struct plain_sink s = {b, take, to};
+
+	seven_bit_begin(b->plain);
+	text_clear(&b->out);
+	if (b->front.size)
+		TRY(take(b->front, to));
+	TRY(stored_each(b, plain_piece, &s));
+	seven_bit_end(b->plain, &b->out);
+	return plain_hand_out(&s);
+}
+
+void body_close(struct body *b)
+{
+	seven_bit_close(&b->plain);
+	text_free(&b->out);
 }
 
 /* ---- many at once */

@@ -4,6 +4,7 @@
 #define PENNYPOST_CONNECTOR_SMTP_OUTBOUND_BODY_H
 
 #include "connector/smtp/plan.h"
+#include "mail/seven_bit.h"
 
 /* The body as it was taken, without the Return-Path that mailboxes of the same message have, and behind a
    Delivered-To where it is passed on. A host is told
@@ -19,12 +20,21 @@ struct body {
 	status (*take)(slice piece, void *to);
 	void *to;
 	uint64_t left; /* of `skip`, while it is handed out */
+	seven_bit *plain; /* NULL: nobody needed it in 7 bits so far */
+	status fits;      /* whether it can be had so */
+	text out;         /* of it, what comes next */
 };
 
 /* Looks at the beginning. Kinds as blob_each_of has them. */
 status body_open(plan_job *j, struct body *b);
 /* A client_source (client.h); its argument is the struct body. */
 status body_source(void *arg, status (*take)(slice piece, void *to), void *to);
+
+/* The same in 7 bits (client.h): ST_OK, ST_DENIED when it is signed, ST_INVALID; kinds as blob_each_of has
+   them. Afterwards body_plain is a client_source. */
+status body_seven_bit(void *arg);
+status body_plain(void *arg, status (*take)(slice piece, void *to), void *to);
+void body_close(struct body *b);
 
 /* The small texts of rows that were never tried and share a post office with others, by row; a NULL slice for
    all else, also when the store is not to be had: their senders read for themselves. */

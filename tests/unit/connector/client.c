@@ -293,6 +293,75 @@ Test(client, eight_bits_are_sent_all_the_same_where_that_is_wanted)
 	expect_delivered(0);
 }
 
+/* ---- in 7 bits */
+
+static status seven_bit_kind;
+
+static status seven_bit_made(void *arg)
+{
+	(void)arg;
+	return seven_bit_kind;
+}
+
+static status plain_text(void *arg, status (*take)(slice piece, void *to), void *to)
+{
+	(void)arg;
+	return take(S("plain\r\n"), to);
+}
+
+static void made(status kind)
+{
+	seven_bit_kind = kind;
+	message.seven_bit = seven_bit_made;
+	message.plain_source = plain_text;
+}
+
+Test(client, octets_a_host_does_not_take_are_encoded)
+{
+	message.eight_bit = message.binary = true;
+	made(ST_OK);
+	cr_expect_eq(deliver(SCRIPT(HOST_KNOWS("> 250-CHUNKING\r\n250 SIZE 1000"), "< MAIL FROM:<me@us.test>", "> 250 ok",
+			     "< RCPT TO:<anna@there.test>", "> 250 ok", "< DATA", "> 354 go on", "text",
+			     "> 250 stored", "< QUIT", "> 221 bye", "wait")),
+		ST_OK);
+	expect_script_done();
+	expect_delivered(0);
+	cr_expect(slice_same(text_slice(&host.texts), S("plain\r\n.\r\n")));
+}
+
+Test(client, a_host_that_takes_them_gets_them)
+{
+	message.eight_bit = true;
+	made(ST_OK);
+	cr_expect_eq(deliver(SCRIPT(HOST_KNOWS("> 250 8BITMIME"), "< MAIL FROM:<me@us.test> BODY=8BITMIME", "> 250 ok",
+			     "< RCPT TO:<anna@there.test>", "> 250 ok", "< DATA", "> 354 go on", "text",
+			     "> 250 stored", "< QUIT", "> 221 bye", "wait")),
+		ST_OK);
+	expect_script_done();
+	cr_expect(slice_same(text_slice(&host.texts), S(HELLO_STUFFED)));
+}
+
+Test(client, what_cannot_be_encoded_is_returned_or_sent_as_it_is)
+{
+	message.eight_bit = true;
+	made(ST_DENIED);
+	lacks("5.6.3");
+	made(ST_INVALID);
+	lacks("5.6.3");
+	memory_setting("outbound_eight_bit_else", "send");
+	cr_expect_eq(deliver(SCRIPT(HOST_GREETS, "> 250 there.test", TAKES_ONE)), ST_OK);
+	expect_delivered(0);
+	message.binary = true;
+	lacks("5.6.1");
+	message.binary = false;
+	made(ST_BUSY);
+	cr_expect_eq(deliver(SCRIPT(HOST_KNOWS("> 250 HELP"), "< QUIT", "> 221 bye")), ST_OK);
+	expect_result(&to[0].result, CLIENT_DEFERRED, CLIENT_BY_US, CLIENT_MAIL, 0, "4.3.0");
+	memory_setting("outbound_eight_bit", "refuse");
+	made(ST_OK);
+	lacks("5.6.3");
+}
+
 Test(client, an_address_beyond_ascii_fails_alone)
 {
 	recipients_are(2);
