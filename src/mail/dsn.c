@@ -8,23 +8,81 @@
 #define SHOWN_MOST 900 /* octets of a reply: one line stays below 998 */
 #define WRAP 72
 
-static const struct {
-	const char *word, *subject, *opening, *closing;
-} actions[] = {
-	[DSN_FAILED] = {"failed", "Undelivered mail returned to sender",
-		"Your message could not be delivered to these recipients:",
-		"It will not be tried again. What came back of it is attached."},
-	[DSN_DELAYED] = {"delayed", "Delayed mail (still being tried)",
-		"Your message has not been delivered yet to these recipients:",
-		"You need not send it again: it is tried further on, and you will be told if it cannot be delivered."},
-	[DSN_DELIVERED] = {"delivered", "Mail delivered",
-		"Your message was delivered to these recipients:", ""},
-	[DSN_RELAYED] = {"relayed", "Mail handed on",
-		"Your message was handed to another system for these recipients; that system sends no reports of success:",
-		""},
-	[DSN_EXPANDED] = {"expanded", "Mail passed on to several recipients",
-		"Your message was passed on to several recipients each, in the place of:", ""},
+static const char *const words[] = {[DSN_FAILED] = "failed", [DSN_DELAYED] = "delayed",
+	[DSN_DELIVERED] = "delivered", [DSN_RELAYED] = "relayed", [DSN_EXPANDED] = "expanded"};
+
+/* ---- for people, in their language */
+
+struct sentences {
+	const char *subject, *opening, *closing;
 };
+
+static const struct language {
+	const char *tag, *who, *said, *until; /* before our name; between host and reply; before a date */
+	struct sentences of[DSN_EXPANDED + 1];
+} languages[] = {
+	{"en", "This is the mail system of ", " said: ", "It is tried until ",
+		{[DSN_FAILED] = {"Undelivered mail returned to sender",
+			 "Your message could not be delivered to these recipients:",
+			 "It will not be tried again. What came back of it is attached."},
+			[DSN_DELAYED] = {"Delayed mail (still being tried)",
+				"Your message has not been delivered yet to these recipients:",
+				"You need not send it again: it is tried further on, and you will be told if it cannot be delivered."},
+			[DSN_DELIVERED] = {"Mail delivered", "Your message was delivered to these recipients:", ""},
+			[DSN_RELAYED] = {"Mail handed on",
+				"Your message was handed to another system for these recipients; that system sends no reports of success:",
+				""},
+			[DSN_EXPANDED] = {"Mail passed on to several recipients",
+				"Your message was passed on to several recipients each, in the place of:", ""}}},
+	{"de", "Hier spricht das Mailsystem von ", " sagte: ", "Es wird versucht bis ",
+		{[DSN_FAILED] = {"Unzustellbare Nachricht",
+			 "Ihre Nachricht konnte diesen Empfängern nicht zugestellt werden:",
+			 "Es wird nicht weiter versucht. Was davon zurückkam, liegt bei."},
+			[DSN_DELAYED] = {"Verzögerte Nachricht (es wird weiter versucht)",
+				"Ihre Nachricht ist diesen Empfängern noch nicht zugestellt:",
+				"Sie brauchen sie nicht noch einmal zu senden: Es wird weiter versucht, und Sie hören davon, wenn sie sich nicht zustellen lässt."},
+			[DSN_DELIVERED] = {"Nachricht zugestellt", "Ihre Nachricht wurde diesen Empfängern zugestellt:", ""},
+			[DSN_RELAYED] = {"Nachricht weitergegeben",
+				"Ihre Nachricht wurde für diese Empfänger einem anderen System übergeben, das den Erfolg nicht meldet:",
+				""},
+			[DSN_EXPANDED] = {"Nachricht an mehrere Empfänger weitergegeben",
+				"Ihre Nachricht ging an jeweils mehrere Empfänger, anstelle von:", ""}}},
+	{"es", "Este es el sistema de correo de ", " dijo: ", "Se intentará hasta ",
+		{[DSN_FAILED] = {"Correo no entregado",
+			 "Su mensaje no se pudo entregar a estos destinatarios:",
+			 "No se volverá a intentar. Se adjunta lo que se devolvió del mensaje."},
+			[DSN_DELAYED] = {"Correo retrasado (se sigue intentando)",
+				"Su mensaje aún no se ha entregado a estos destinatarios:",
+				"No hace falta que lo envíe otra vez: se sigue intentando, y se le avisará si no se puede entregar."},
+			[DSN_DELIVERED] = {"Correo entregado", "Su mensaje se entregó a estos destinatarios:", ""},
+			[DSN_RELAYED] = {"Correo entregado a otro sistema",
+				"Su mensaje se entregó para estos destinatarios a otro sistema, que no informa de la entrega:",
+				""},
+			[DSN_EXPANDED] = {"Correo reenviado a varios destinatarios",
+				"Su mensaje se reenvió a varios destinatarios, en lugar de:", ""}}},
+	{"fr", "Ceci est le système de messagerie de ", " a répondu : ", "Les essais continuent jusqu'au ",
+		{[DSN_FAILED] = {"Message non remis",
+			 "Votre message n'a pas pu être remis à ces destinataires :",
+			 "Il n'y aura pas d'autre essai. Ce qui en est revenu est joint."},
+			[DSN_DELAYED] = {"Message retardé (les essais continuent)",
+				"Votre message n'a pas encore été remis à ces destinataires :",
+				"Inutile de l'envoyer à nouveau : les essais continuent, et vous serez prévenu s'il ne peut pas être remis."},
+			[DSN_DELIVERED] = {"Message remis", "Votre message a été remis à ces destinataires :", ""},
+			[DSN_RELAYED] = {"Message transmis",
+				"Votre message a été transmis pour ces destinataires à un autre système, qui n'annonce pas la remise :",
+				""},
+			[DSN_EXPANDED] = {"Message transmis à plusieurs destinataires",
+				"Votre message a été transmis à plusieurs destinataires, à la place de :", ""}}},
+};
+
+static const struct language *language_of(const struct dsn *d)
+{
+	for (size_t i = 0; i < sizeof languages / sizeof *languages; i++)
+		if (slice_same_nocase(d->language, slice_z(languages[i].tag)))
+			return &languages[i];
+	return &languages[0];
+}
+
 
 /* One line of printable text; what is no UTF-8 and what controls terminals becomes '?'. */
 static void add_printable(text *t, slice s, size_t most)
@@ -38,8 +96,6 @@ static void add_printable(text *t, slice s, size_t most)
 	}
 	text_free(&clean);
 }
-
-/* ---- for people */
 
 static void add_wrapped(text *t, slice s, const char *indent)
 {
@@ -58,13 +114,13 @@ static void add_wrapped(text *t, slice s, const char *indent)
 	text_add_z(t, "\r\n");
 }
 
-static void add_reason(text *t, const struct dsn_recipient *r)
+static void add_reason(text *t, const struct dsn_recipient *r, const struct language *in)
 {
 	text line = TEXT_INIT;
 
 	if (r->host.size) {
 		add_printable(&line, r->host, 255);
-		text_add_z(&line, " said: ");
+		text_add_z(&line, in->said);
 	}
 	if (r->code)
 		text_format(&line, "%d ", r->code);
@@ -76,10 +132,13 @@ static void add_reason(text *t, const struct dsn_recipient *r)
 
 static void add_sentences(const struct dsn *d, arena *a, text *t)
 {
-	text_add_z(t, "This is the mail system of ");
+	const struct language *in = language_of(d);
+	const struct sentences *say = &in->of[d->action];
+
+	text_add_z(t, in->who);
 	add_printable(t, d->reporter, 255);
 	text_add_z(t, ".\r\n\r\n");
-	add_wrapped(t, slice_z(actions[d->action].opening), "");
+	add_wrapped(t, slice_z(say->opening), "");
 	for (int i = 0; i < d->n; i++) {
 		const struct dsn_recipient *r = &d->to_whom[i];
 
@@ -87,14 +146,13 @@ static void add_sentences(const struct dsn *d, arena *a, text *t)
 		add_printable(t, r->address, 320);
 		text_add_z(t, ">\r\n");
 		if (d->action == DSN_FAILED || d->action == DSN_DELAYED)
-			add_reason(t, r);
+			add_reason(t, r, in);
 		if (d->action == DSN_DELAYED && r->until > 0)
-			text_format(t, "    It is tried until %s.\r\n",
-				date_format((date){r->until, 0}, a).at);
+			text_format(t, "    %s%s.\r\n", in->until, date_format((date){r->until, 0}, a).at);
 	}
-	if (*actions[d->action].closing) {
+	if (*say->closing) {
 		text_add_z(t, "\r\n");
-		add_wrapped(t, slice_z(actions[d->action].closing), "");
+		add_wrapped(t, slice_z(say->closing), "");
 	}
 }
 
@@ -128,7 +186,7 @@ static void add_recipient(const struct dsn *d, const struct dsn_recipient *r, ar
 	}
 	text_add_z(t, "Final-Recipient: ");
 	add_typed(t, r->address);
-	text_format(t, "\r\nAction: %s\r\nStatus: %.*s\r\n", actions[d->action].word,
+	text_format(t, "\r\nAction: %s\r\nStatus: %.*s\r\n", words[d->action],
 		SLICE_ARGS(r->status));
 	if (r->host.size) {
 		text_add_z(t, "Remote-MTA: dns; ");
@@ -214,7 +272,7 @@ static status head(const struct dsn *d, bool utf8, slice boundary, arena *a, tex
 	header_build_date(&b, S("Date"), (date){d->at, 0});
 	header_build_mailboxes(&b, S("From"), &from, 1);
 	header_build_mailboxes(&b, S("To"), &to, 1);
-	header_build_text(&b, S("Subject"), slice_z(actions[d->action].subject));
+	header_build_text(&b, S("Subject"), slice_z(language_of(d)->of[d->action].subject));
 	header_build_raw(&b, S("Message-ID"), d->message_id);
 	header_build_raw(&b, S("Auto-Submitted"), S("auto-replied"));
 	header_build_raw(&b, S("MIME-Version"), S("1.0"));
@@ -233,8 +291,12 @@ static status write_report(const struct dsn *d, arena *a, text *t)
 	     eight_bit = !utf8_is_ascii(d->original);
 
 	TRY(head(d, utf8, boundary, a, t));
-	part_begin(boundary, "text/plain; charset=utf-8", wide, t);
-	add_sentences(d, a, t);
+	text said = TEXT_INIT;
+	add_sentences(d, a, &said);
+	part_begin(boundary, arena_format(a, "text/plain; charset=utf-8\r\nContent-Language: %s", language_of(d)->tag).at,
+		!utf8_is_ascii(text_slice(&said)), t);
+	text_add(t, text_slice(&said));
+	text_free(&said);
 	text_add_z(t, "\r\n");
 	part_begin(boundary, wide ? "message/global-delivery-status" : "message/delivery-status", wide, t);
 	add_fields(d, a, t);

@@ -23,6 +23,7 @@ struct dsn_recipient {
 
 struct dsn {
 	enum dsn_action action; /* of all recipients */
+	slice language;         /* of the sentences for people: "en", "de", "es", "fr"; any other is English */
 	slice reporter;         /* our name */
 	slice from;             /* address of the From field */
 	slice to;               /* the sender who is told */

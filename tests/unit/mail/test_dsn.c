@@ -1,9 +1,11 @@
 /* Reports, read back by our own readers. */
 #include "same.h"
 
+#include "base/utf8.h"
 #include "mail/dsn.h"
 #include "mail/header.h"
 #include "mail/mime.h"
+#include "mail/word.h"
 
 static const struct dsn_recipient ben = {
 	.address = S("ben@b.test"),
@@ -117,6 +119,46 @@ Test(dsn, every_action_has_its_word)
 
 		d.action = rows[i].action;
 		has(part(composed(&d, &a), 2, &a), arena_format(&a, "Action: %s\r\n", rows[i].word).at);
+		arena_release(&a);
+	}
+}
+
+Test(dsn, people_are_told_in_their_language)
+{
+	static const struct {
+		const char *tag, *subject, *sentence, *shown;
+	} rows[] = {
+		{"de", "=?utf-8?Q?Verz=C3=B6gerte_Nachricht_(es_wird_weiter_versucht)?=", "Empf\303\244ngern noch nicht", "de"},
+		{"es", "Correo retrasado (se sigue intentando)", "Se intentar\303\241 hasta Thu, 1 Jan 1970", "es"},
+		{"fr", "=?utf-8?Q?Message_retard=C3=A9_(les_essais_continuent)?=", "mx.b.test a r\303\251pondu : 450", "fr"},
+		{"en", "Delayed mail (still being tried)", "mx.b.test said: 450", "en"},
+		{"xx", "Delayed mail (still being tried)", "mx.b.test said: 450", "en"},
+	};
+
+	for (size_t i = 0; i < ROWS(rows); i++) {
+		arena a = ARENA_INIT;
+		struct dsn d = report();
+		struct dsn_recipient to = ben;
+		mime_table parts;
+		header_field f;
+
+		to.code = 450;
+		to.until = 3600 * USEC_S;
+		d.to_whom = &to;
+		d.action = DSN_DELAYED;
+		d.language = slice_z(rows[i].tag);
+		slice m = composed(&d, &a);
+		cr_assert(header_find(m, S("Subject"), &f));
+		SAME(word_decode(header_unfold(f.value, &a), &a), word_decode(slice_z(rows[i].subject), &a));
+		mime_parse(m, &a, &parts);
+		cr_assert_eq(parts.count, 4, "row %zu: %zu", i, parts.count);
+		const mime_part *said = &parts.part[1];
+		slice text = slice_until(slice_from(m, said->body_at), said->body_size);
+		cr_assert_lt(slice_search(text, slice_z(rows[i].sentence)), text.size, "row %zu: %.*s", i, SLICE_ARGS(text));
+		SAME(said->language, slice_z(rows[i].shown));
+		SAME(said->encoding, utf8_is_ascii(text) ? S("") : S("8bit"));
+		SAME(parts.part[2].subtype, S("delivery-status"));
+		cr_assert(slice_search(m, S("Action: delayed\r\n")) < m.size);
 		arena_release(&a);
 	}
 }
