@@ -37,7 +37,6 @@ include tests/logs/local.mk
 include tests/programs/local.mk
 include tests/cli/local.mk
 include tests/upgrade/local.mk
-include tests/logs/local.mk
 EXTRA_DIST += tests/quickstart/run
 EXTRA_DIST += tests/quickstart/run tests/quickstart/readme
 include tests/web/local.mk

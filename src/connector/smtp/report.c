@@ -104,7 +104,7 @@ void report_judge(const struct attempt *t, struct verdict *out)
 		bool again = t->result.outcome == CLIENT_DEFERRED && !given_up(e);
 
 		out->result.end = again ? QUEUE_DEFER : QUEUE_DONE;
-		out->result.wait = again ? report_wait(e->domain, e->attempts) : 0;
+		out->result.wait = again ? next_wait(e->domain, e->attempts) : 0;
 	} else if (t->result.outcome == CLIENT_DELIVERED) {
 		out->result.end = QUEUE_DONE;
 		if (e->state == QUEUE_TELL)
