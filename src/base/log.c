@@ -10,6 +10,7 @@
 #include "base/log.h"
 
 #include "base/clock.h"
+#include "base/metric.h"
 #include "base/utf8.h"
 
 #include <errno.h>
@@ -279,6 +280,12 @@ static bool put(int fd, const char *at, size_t size, unsigned mine)
 	return true;
 }
 
+static void drop(uint64_t records)
+{
+	atomic_fetch_add(&dropped, records);
+	metric_add(M_log_records_dropped, SERVICE_NONE, (int64_t)records);
+}
+
 /* Tells of the records dropped since it was told last; `told` is the drain thread's. */
 static void tell_dropped(int fd, unsigned mine, uint64_t *told)
 {
@@ -317,7 +324,7 @@ static void *drain(void *arg)
 		if (written)
 			tell_dropped(fd, mine, &told);
 		else
-			atomic_fetch_add(&dropped, lines_in(batch, size));
+			drop(lines_in(batch, size));
 		pthread_mutex_lock(&lock);
 		if (!written && ending)
 			break;
@@ -395,7 +402,7 @@ static void drop_rest(void)
 
 	while (used > 0) {
 		size_t size = take_lines(batch);
-		atomic_fetch_add(&dropped, lines_in(batch, size));
+		drop(lines_in(batch, size));
 	}
 }
 
@@ -446,7 +453,7 @@ static void pass_on(const char *line, size_t size)
 		ssize_t ignored = write(STDERR_FILENO, line, size);
 		(void)ignored;
 	} else if (!add_line(line, size)) {
-		atomic_fetch_add(&dropped, 1);
+		drop(1);
 	} else if (idle) {
 		idle = false;
 		pthread_cond_signal(&more);
