@@ -59,14 +59,18 @@ order by uid limit $5::bigint;
 -- ---------------------------------------------------------------- the tree
 
 -- statement folder_tree
--- Folders with their subscriptions, and subscriptions without a folder (id 0).
+-- Folders with their subscriptions, and subscriptions without a folder (id 0). The last column: whether others may share
+-- something with him, by his name, with a group or with anyone.
 select f.folder, f.postoffice, f.mailbox, f.name, f.uidvalidity, f.uidnext, f.modseq, f.nmsg, f.nunseen, f.nbytes, f.ndeleted,
-	f.special, f.recent, s.name is not null
+	f.special, f.recent, s.name is not null,
+	exists (select from folder_right where postoffice = $1::bigint and kind = 1 and who = $2::bigint)
+		or exists (select from folder_right where postoffice = $1::bigint and kind = 0)
+		or exists (select from folder_right where postoffice = $1::bigint and kind = 2)
 from folder f
 left join subscription s on s.postoffice = f.postoffice and s.mailbox = f.mailbox and s.name = f.name
 where f.postoffice = $1::bigint and f.mailbox = $2::bigint
 union all
-select 0, s.postoffice, s.mailbox, s.name, 0, 0, 0, 0, 0, 0, 0, 0, 0, true
+select 0, s.postoffice, s.mailbox, s.name, 0, 0, 0, 0, 0, 0, 0, 0, 0, true, false
 from subscription s
 where s.postoffice = $1::bigint and s.mailbox = $2::bigint
 	and not exists (select from folder f where f.postoffice = $1::bigint and f.mailbox = $2::bigint and f.name = s.name);

@@ -9,6 +9,7 @@
 #include "provider/settle.h"
 
 enum { OWNER = 13, RIGHTS = 14 }; /* behind the folder's columns */
+enum { MAYBE_MORE = 14 };         /* of folder_tree */
 
 status acl_who(int64_t postoffice, slice written, arena *a, struct acl_entry *out)
 {
@@ -146,18 +147,33 @@ status acl_again(int64_t postoffice, int64_t reader, int64_t folder, arena *a, s
 		a, out);
 }
 
+/* Of folder_tree: nobody shares anything that could be for this reader. */
+static bool is_alone(const struct rows *own)
+{
+	for (int i = 0; i < own->count; i++)
+		if (row_bool(own, i, MAYBE_MORE))
+			return false;
+	return own->count > 0;
+}
+
 status acl_tree(int64_t postoffice, int64_t reader, arena *a, struct folder_row **rows, int *n)
 {
+	struct param p[] = {p_int(postoffice), p_int(reader)};
 	struct folder_row *given;
 	struct rows r;
 
-	TRY(db_run(SQL_ACL_TREE, (struct param[]){p_int(postoffice), p_int(reader)}, 2, a, &r));
+	/* Most have none of it, and pay for no more than their own. */
+	TRY(db_run(SQL_FOLDER_TREE, p, 2, a, &r));
+	bool alone = is_alone(&r);
+	if (!alone)
+		TRY(db_run(SQL_ACL_TREE, p, 2, a, &r));
 	given = arena_new_array(a, (size_t)r.count + 1, sizeof *given);
 	for (int i = 0; i < r.count; i++) {
 		folder_read(&r, i, &given[i].f);
 		given[i].subscribed = row_bool(&r, i, 13);
-		given[i].rights = row_null(&r, i, 14) ? ACL_ALL : (unsigned)row_int(&r, i, 15);
-		if (row_null(&r, i, 14))
+		bool own = alone || row_null(&r, i, 14);
+		given[i].rights = own ? ACL_ALL : (unsigned)row_int(&r, i, 15);
+		if (own)
 			continue;
 		given[i].f.name = acl_name(row_slice(&r, i, 14), given[i].f.name, a);
 		given[i].f.special = 0;

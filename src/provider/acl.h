@@ -67,7 +67,8 @@ status acl_find(int64_t postoffice, int64_t reader, slice owner, slice name, are
 status acl_again(int64_t postoffice, int64_t reader, int64_t folder, arena *a, struct acl_place *out);
 
 /* The reader's own tree (folder_tree) and, under the names he knows them by, the folders others share with him by
-   ACL_LOOKUP, with his rights: in one round trip, which costs no more where nothing is shared. Rows tell by f.mailbox whose they
+   ACL_LOOKUP, with his rights: in one round trip, as cheap as folder_tree, where nothing is shared with him by his name, with a
+   group or with anyone; else in two. Rows tell by f.mailbox whose they
    are; special uses are their owner's and not told. What is called as those of others are, and is his own, is left out. */
 status acl_tree(int64_t postoffice, int64_t reader, arena *a, struct folder_row **rows, int *n);
 
