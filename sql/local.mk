@@ -17,7 +17,8 @@ sql_schema = \
 	sql/schema/0015-sts.sql \
 	sql/schema/0016-queue-key.sql \
 	sql/schema/0017-answered.sql \
-	sql/schema/0018-tls-report.sql
+	sql/schema/0018-tls-report.sql \
+	sql/schema/0019-ban.sql
 sql_statements = \
 	sql/statement/acl.sql \
 	sql/statement/address_map.sql \
@@ -26,6 +27,7 @@ sql_statements = \
 	sql/statement/append.sql \
 	sql/statement/audit.sql \
 	sql/statement/auth.sql \
+	sql/statement/ban.sql \
 	sql/statement/blob.sql \
 	sql/statement/core.sql \
 	sql/statement/deliver.sql \

@@ -76,16 +76,40 @@ void ban_set(const net_address *who, usec until)
 	atomic_store(&window[place], (hash & ~(uint64_t)UINT32_MAX) | second);
 }
 
-bool ban_stands(const net_address *who)
+/* The cell of a ban that has not ended; NULL = none. */
+static _Atomic uint64_t *standing(const net_address *who)
 {
 	if (!bans || who->family == 0)
-		return false;
+		return NULL;
 	uint64_t hash = hash_of(who), now = (uint64_t)(clock_now() / USEC_S);
 	_Atomic uint64_t *window = window_of(hash);
 	for (int i = 0; i < WINDOW; i++) {
 		uint64_t value = atomic_load(&window[i]);
 		if (value >> 32 == hash >> 32 && (value & UINT32_MAX) > now)
-			return true;
+			return &window[i];
 	}
-	return false;
+	return NULL;
+}
+
+bool ban_stands(const net_address *who)
+{
+	return standing(who) != NULL;
+}
+
+void ban_lift(const net_address *who)
+{
+	_Atomic uint64_t *cell = standing(who);
+
+	if (cell)
+		atomic_store(cell, 0);
+}
+
+net_address ban_address(const net_address *who)
+{
+	net_address at = *who;
+
+	at.port = 0;
+	if (at.family == 6)
+		memset(at.ip + 8, 0, 8);
+	return at;
 }

@@ -1,5 +1,5 @@
 /* Addresses that are turned away for a while, for all workers of the node: a table in shared memory
-   that forgets by itself. A ban of an IPv6 address is one of its /64. */
+   that forgets by itself. What nodes tell each other is provider/ban_list.h. A ban of an IPv6 address is one of its /64. */
 #ifndef PENNYPOST_NET_BAN_H
 #define PENNYPOST_NET_BAN_H
 
@@ -12,5 +12,8 @@ void ban_share(void);
    first makes room. Family 0 is never banned. */
 void ban_set(const net_address *who, usec until);
 bool ban_stands(const net_address *who);
+void ban_lift(const net_address *who);
+/* What a ban of it is a ban of: itself, or the first address of its /64. No port. */
+net_address ban_address(const net_address *who);
 
 #endif

@@ -33,6 +33,9 @@ status cli_domain_remove(struct cli *c);
 
 /* cli_dkim.c */
 status cli_dkim_add(struct cli *c);
+status cli_ban_add(struct cli *c);
+status cli_ban_lift(struct cli *c);
+status cli_ban_list(struct cli *c);
 status cli_dkim_list(struct cli *c);
 status cli_dkim_show(struct cli *c);
 status cli_dkim_rotate(struct cli *c);

@@ -61,6 +61,7 @@ const struct cli_group cli_groups[] = {
 	{"route", "Where mail for other systems goes"},
 	{"mta-sts", "What other domains ask of those who send them mail"},
 	{"tls-report", "What other domains are told of TLS with their hosts"},
+	{"ban", "Clients that are turned away for a while"},
 	{"srs", "Secrets behind the senders of mail that is passed on"},
 	{"audit", "Who changed what"},
 	{"housekeep", "The housekeeper's work"},
@@ -408,6 +409,17 @@ const struct cli_command cli_commands[] = {
 		{MAY("DOMAIN", DOMAIN, "the domain"), MAY("--all", FLAG, "all of them")},
 		"mta-sts forget example.org",
 		"Workers follow when mta_sts_look is over. A domain whose policy cannot be fetched then gets mail without one."},
+
+	{"ban list", CLI_STORE, cli_ban_list, "Shows addresses that are turned away, and until when.",
+		{MAY("--limit", COUNT, "at most so many (1000)")}, "ban list", NULL},
+	{"ban add", CLI_STORE, cli_ban_add, "Turns an address away from SMTP and submission for a while, on all nodes.",
+		{NEED("ADDRESS", TEXT, "the client's address; of IPv6 its /64 is meant"),
+			MAY("--for", SPAN, "how long (default: 1d)"), MAY("--why", TEXT, "what the list shows")},
+		"ban add 192.0.2.1 --for 12h",
+		"Nodes follow within about two seconds. Networks are turned away by the setting smtp_access_denied; those of "
+		"smtp_ban_exempt are not."},
+	{"ban lift", CLI_STORE, cli_ban_lift, "Lets an address in again.",
+		{MAY("ADDRESS", TEXT, "the client's address"), MAY("--all", FLAG, "all of them")}, "ban lift 192.0.2.1", NULL},
 
 	{"tls-report list", CLI_STORE, cli_tls_report_list, "Shows days and domains, and who was told of them.",
 		{MAY("--domain", DOMAIN, "only this domain"), MAY("--limit", COUNT, "at most so many (1000)")},

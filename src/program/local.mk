@@ -3,6 +3,7 @@ noinst_LIBRARIES += libprogram.a
 libprogram_a_SOURCES = \
 	src/program/cli.c src/program/cli.h src/program/cli_run.h \
 	src/program/cli_address.c \
+	src/program/cli_ban.c \
 	src/program/cli_answer.c src/program/cli_answer.h \
 	src/program/cli_completion.c \
 	src/program/cli_dkim.c \

@@ -116,6 +116,8 @@ static status serve(struct life *l)
 	arena names = ARENA_INIT;
 	struct provider_conf conf = {.boot = w->boot, .system_connections = 2, .serve = true};
 	conf.application = arena_format(&names, "pennypost %s/%u", worker_role_name(w->role), w->index).at;
+	if (w->role == WORKER_MAIL)
+		smtp_open();
 	TRY(provider_open(&conf));
 	log_level_set(level_now(w));
 	logs_open(w->records, w->role == WORKER_OUTBOUND ? SERVICE_SMTP

@@ -5,7 +5,8 @@
 #include "base/utf8.h"
 
 static const char *const revision_names[REVISIONS] = {
-	[REVISION_SETTING] = "setting", [REVISION_ROUTING] = "routing", [REVISION_AUTH] = "auth"};
+	[REVISION_SETTING] = "setting", [REVISION_ROUTING] = "routing", [REVISION_AUTH] = "auth",
+	[REVISION_BAN] = "ban"};
 
 void change_audit(db_tx *tx, int64_t postoffice, const struct audit_by *by, const char *action,
 	slice object, slice detail)

@@ -24,6 +24,7 @@ enum revision {
 	REVISION_SETTING, /* table setting */
 	REVISION_ROUTING, /* domains, addresses, states of mailboxes and post offices */
 	REVISION_AUTH,    /* passwords, states, what names stand for: remembered logons are void */
+	REVISION_BAN,     /* table ban */
 	REVISIONS
 };
 #define RAISES(r) (1u << (r))

@@ -70,6 +70,7 @@ libprovider_a_SOURCES = $(provider_shared) \
 	src/provider/redirection.c src/provider/redirection.h \
 	src/provider/repeat.c src/provider/repeat.h \
 	src/provider/route.c \
+	src/provider/ban_list.c src/provider/ban_list.h \
 	src/provider/housekeep.c \
 	src/provider/lease.c src/provider/lease.h \
 	src/provider/migrate.c src/provider/migrate.h \

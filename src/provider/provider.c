@@ -69,7 +69,7 @@ uint64_t provider_routing_revision(void)
 
 static status look_for_changes(void)
 {
-	static const char *const names[REVISIONS] = {"setting", "routing", "auth"};
+	static const char *const names[REVISIONS] = {"setting", "routing", "auth", "ban"};
 	arena a = ARENA_INIT;
 	struct rows r;
 	status kind = db_run(SQL_REVISIONS_NOW, NULL, 0, &a, &r);
@@ -202,6 +202,7 @@ static void turn(usec *renewed, usec *checked)
 		atomic_store(&house.answered_at, clock_now());
 	db_patience(setting_number(S_db_patience, NULL));
 	trace_flush();
+	ban_list_tend();
 	if (now - *renewed >= RENEW_EVERY && node_renew() != ST_BUSY)
 		*renewed = now;
 	if (now - *checked >= setting_number(S_db_check_every, NULL) && check_all() != ST_BUSY)

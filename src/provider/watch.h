@@ -19,6 +19,9 @@ bool node_is_valid(void);
 slice node_name(void);
 slice node_process(void); /* what node_role was given */
 
+/* ban_list.c */
+void ban_list_tend(void);
+
 /* trace.c */
 void trace_close(void);
 

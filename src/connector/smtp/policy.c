@@ -2,6 +2,7 @@
 #include "base/log.h"
 #include "connector/smtp/policy_inside.h"
 #include "net/ban.h"
+#include "provider/ban_list.h"
 
 #include <stdarg.h>
 
@@ -41,6 +42,23 @@ lookup policy_lookup(void)
 	dns *d = policy_resolver();
 
 	return d ? dns_lookup(d) : (lookup){.ask = nobody_knows};
+}
+
+static void ban_heard(slice address, usec left)
+{
+	net_address at;
+
+	if (net_address_parse(address, &at) != ST_OK)
+		return;
+	if (left > 0)
+		ban_set(&at, clock_now() + left);
+	else
+		ban_lift(&at);
+}
+
+void smtp_open(void)
+{
+	ban_list_follow(ban_heard);
 }
 
 void smtp_close(void)
@@ -144,7 +162,9 @@ void policy_too_many(conversation *c)
 	if (span == 0 || smtp_client(c)->family == 0 || smtp_of(c)->authenticated ||
 		smtp_in_networks(S_smtp_ban_exempt, smtp_client(c)))
 		return;
-	ban_set(smtp_client(c), clock_now() + span);
+	net_address banned = ban_address(smtp_client(c));
+	ban_set(&banned, clock_now() + span);
+	ban_list_note(net_address_text(&banned, &c->command), span);
 	log_event(EV_POLICY_BANNED, "conversation=%s peer=%s seconds=%lld", c->name,
 		net_address_text(smtp_client(c), &c->command).at, (long long)(span / USEC_S));
 }

@@ -10,6 +10,8 @@
 /* The whole talk, from greeting to goodbye; c->service tells MX (SERVICE_SMTP) from submission. */
 status smtp_conversation(conversation *c);
 
+/* Bans of other nodes count here too. Before the providers are opened. */
+void smtp_open(void);
 /* Forgets what a worker's conversations share: its resolver and the keys that sign. When none is open. */
 void smtp_close(void);
 

@@ -8,6 +8,7 @@ libprovider_memory_a_SOURCES = $(provider_shared) \
 	src/provider/memory/answer.c \
 	src/provider/memory/append.c \
 	src/provider/memory/auth.c \
+	src/provider/memory/ban_list.c \
 	src/provider/memory/blob.c \
 	src/provider/memory/deliver.c \
 	src/provider/memory/dkim_key.c \

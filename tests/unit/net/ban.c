@@ -48,6 +48,39 @@ Test(ban, is_one_of_a_network_for_ipv6)
 	cr_expect_not(ban_stands(&far));
 }
 
+Test(ban, ends_when_it_is_lifted)
+{
+	net_address one, other;
+
+	cr_assert_eq(net_address_parse(S("2001:db8::1:2:3:4"), &one), ST_OK);
+	cr_assert_eq(net_address_parse(S("192.0.2.1"), &other), ST_OK);
+	ban_set(&one, clock_now() + 10 * USEC_S);
+	ban_set(&other, clock_now() + 10 * USEC_S);
+	net_address network = ban_address(&one);
+	ban_lift(&network);
+	ban_lift(&network);
+	cr_expect_not(ban_stands(&one));
+	cr_expect(ban_stands(&other));
+	ban_set(&one, clock_now() + 5 * USEC_S);
+	cr_expect(ban_stands(&one));
+}
+
+Test(ban, is_of_an_address_or_its_network)
+{
+	static const char *const rows[][2] = {{"192.0.2.1", "192.0.2.1"}, {"2001:db8:1:2:3:4:5:6", "2001:db8:1:2::"}};
+	arena a = ARENA_INIT;
+
+	for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+		net_address at;
+
+		cr_assert_eq(net_address_parse(slice_z(rows[i][0]), &at), ST_OK);
+		at = ban_address(&at);
+		slice shown = net_address_text(&at, &a);
+		cr_expect(slice_same(shown, slice_z(rows[i][1])), "%s becomes %.*s", rows[i][0], SLICE_ARGS(shown));
+	}
+	arena_release(&a);
+}
+
 Test(ban, is_seen_by_other_processes)
 {
 	net_address one = at("192.0.2.1");
