@@ -38,7 +38,7 @@ static status address_of(struct cli *c, slice *out)
 
 status cli_ban_add(struct cli *c)
 {
-	slice address, why = cli_text(c, "--why");
+	slice address = S(""), why = cli_text(c, "--why");
 
 	TRY(address_of(c, &address));
 	TRY(ban_list_add(address, cli_number(c, "--for", 86400 * USEC_S), why, &c->by));
