@@ -79,8 +79,8 @@ void house_each(void (*each)(struct play *p, int place, int64_t postoffice, int6
 void seal_reset(void);
 /* Makes a key and publishes it; where the domain is one of ours it signs what is submitted. */
 void seal_given(struct play *p, slice selector, slice domain);
-/* The message with a signature of the domain in front. */
-slice seal_sign(struct play *p, slice domain, slice message);
+/* The message with a signature of the domain in front, or the first set of an ARC chain. */
+slice seal_sign(struct play *p, slice domain, slice message, bool chain);
 /* Whether a signature of the domain holds. */
 bool seal_holds(struct play *p, slice domain, slice message);
 bool seal_chain_holds(struct play *p, slice domain, slice message);

@@ -56,29 +56,49 @@ void seal_given(struct play *p, slice selector, slice domain)
 		take_home(p, s, ours->postoffice);
 }
 
-slice seal_sign(struct play *p, slice domain, slice message)
+static bool signer_find(slice domain, dkim_signer *out)
 {
-	slice header, body, fields = {0};
-	dkim_sign *sign;
-
-	for (int i = 0; i < seal_count; i++) {
-		if (!slice_same(seals[i].domain, domain))
-			continue;
-		dkim_signer signer = {.domain = domain, .selector = seals[i].selector,
-			.algorithm = SIGNATURE_ED25519_SHA256, .key = seals[i].key,
-			.header = CANON_RELAXED, .body = CANON_RELAXED};
-		signature_body *hashes = signature_body_open(&signature_openssl);
-		signature_message_split(message, &p->a, &header, &body);
-		if (dkim_sign_begin(header, &signer, 1, hashes, &p->a, &sign) != ST_OK) {
-			signature_body_close(&hashes);
-			break;
+	for (int i = 0; i < seal_count; i++)
+		if (slice_same(seals[i].domain, domain)) {
+			*out = (dkim_signer){.domain = domain, .selector = seals[i].selector,
+				.algorithm = SIGNATURE_ED25519_SHA256, .key = seals[i].key,
+				.header = CANON_RELAXED, .body = CANON_RELAXED, .at = clock_wall()};
+			return true;
 		}
-		signature_body_add(hashes, body);
-		signature_body_end(hashes);
-		dkim_sign_end(sign, &fields);
-		signature_body_close(&hashes);
+	return false;
+}
+
+/* The signature of a message, or with `chain` the first set of a chain. */
+static status fields_make(struct play *p, slice domain, slice message, bool chain, slice *fields)
+{
+	const arc_report none = {.result = DKIM_NONE};
+	dkim_signer signer;
+	dkim_sign *sign;
+	arc_seal *seal;
+	slice header, body;
+
+	if (!signer_find(domain, &signer))
+		return ST_ABSENT;
+	signature_body *hashes = signature_body_open(&signature_openssl);
+	signature_message_split(message, &p->a, &header, &body);
+	status s = chain ? arc_seal_begin(header, &signer, hashes, &p->a, &seal)
+			 : dkim_sign_begin(header, &signer, 1, hashes, &p->a, &sign);
+	signature_body_add(hashes, body);
+	signature_body_end(hashes);
+	if (s == ST_OK && chain)
+		s = arc_seal_end(seal, &none, arena_format(&p->a, "%.*s; spf=pass", SLICE_ARGS(domain)), fields);
+	else if (s == ST_OK)
+		dkim_sign_end(sign, fields);
+	signature_body_close(&hashes);
+	return s;
+}
+
+slice seal_sign(struct play *p, slice domain, slice message, bool chain)
+{
+	slice fields;
+
+	if (fields_make(p, domain, message, chain, &fields) == ST_OK)
 		return arena_format(&p->a, "%.*s%.*s", SLICE_ARGS(fields), SLICE_ARGS(message));
-	}
 	play_fails(p, "%.*s cannot sign that", SLICE_ARGS(domain));
 	return message;
 }

@@ -214,8 +214,8 @@ static void verb_text(struct play *p, struct client *c, slice rest)
 	text_free(&out);
 }
 
-/* signed DOMAIN "text" */
-static void verb_signed(struct play *p, struct client *c, slice rest)
+/* signed DOMAIN "text", sealed DOMAIN "text" */
+static void say_signed(struct play *p, struct client *c, slice rest, bool chain)
 {
 	dot_writer w = {0};
 	text out = TEXT_INIT;
@@ -223,13 +223,23 @@ static void verb_signed(struct play *p, struct client *c, slice rest)
 	bool comma;
 
 	if (!script_word(&rest, &p->a, &domain, &comma) || !script_word(&rest, &p->a, &bytes, &comma)) {
-		play_fails(p, "signed DOMAIN \"text\"");
+		play_fails(p, "signed|sealed DOMAIN \"text\"");
 		return;
 	}
-	dot_write(&w, seal_sign(p, domain, bytes), &out);
+	dot_write(&w, seal_sign(p, domain, bytes, chain), &out);
 	dot_write_end(&w, &out);
 	stream_write(c->s, text_slice(&out));
 	text_free(&out);
+}
+
+static void verb_signed(struct play *p, struct client *c, slice rest)
+{
+	say_signed(p, c, rest, false);
+}
+
+static void verb_sealed(struct play *p, struct client *c, slice rest)
+{
+	say_signed(p, c, rest, true);
 }
 
 static void verb_file(struct play *p, struct client *c, slice rest)
@@ -248,6 +258,7 @@ static const struct verb {
 	{"deflate", verb_deflate},
 	{"apop", verb_apop},       {"text", verb_text}, {"file", verb_file},
 	{"signed", verb_signed},
+	{"sealed", verb_sealed},
 };
 
 static const struct verb *find_verb(slice text, slice *rest)
