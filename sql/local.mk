@@ -18,7 +18,8 @@ sql_schema = \
 	sql/schema/0016-queue-key.sql \
 	sql/schema/0017-answered.sql \
 	sql/schema/0018-tls-report.sql \
-	sql/schema/0019-ban.sql
+	sql/schema/0019-ban.sql \
+	sql/schema/0020-session.sql
 sql_statements = \
 	sql/statement/acl.sql \
 	sql/statement/address_map.sql \
@@ -49,6 +50,7 @@ sql_statements = \
 	sql/statement/redirection.sql \
 	sql/statement/repeat.sql \
 	sql/statement/route.sql \
+	sql/statement/session.sql \
 	sql/statement/setting.sql \
 	sql/statement/srs_key.sql \
 	sql/statement/sts_policy.sql \

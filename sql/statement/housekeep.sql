@@ -106,6 +106,11 @@ delete from repeat where at < clock_timestamp() - $1 * interval '1 microsecond';
 -- statement throttle_sweep system
 delete from throttle where last < clock_timestamp() - $1 * interval '1 microsecond';
 
+-- statement session_sweep system
+-- Sessions of processes that are no more.
+delete from session s
+where not exists (select from node n where n.node = s.node and n.token = s.token and n.until > clock_timestamp());
+
 -- statement maildrop_sweep system
 delete from maildrop where until < clock_timestamp() - $1 * interval '1 microsecond';
 

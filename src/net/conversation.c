@@ -101,15 +101,27 @@ void conversation_idle(conversation *c, bool idle)
 	c->idle = idle;
 }
 
+static void wake_idle(conversation *c)
+{
+	if (!c->idle || c->told)
+		return;
+	c->told = true;
+	task_cancel(c->task);
+}
+
 void conversation_stop_idle(void)
 {
-	for (link_t *at = present.next; at != &present; at = at->next) {
-		conversation *c = LINK_OWNER(at, conversation, among);
-		if (!c->idle || c->told)
-			continue;
-		c->told = true;
-		task_cancel(c->task);
-	}
+	for (link_t *at = present.next; at != &present; at = at->next)
+		wake_idle(LINK_OWNER(at, conversation, among));
+}
+
+void conversation_dismiss(void *of)
+{
+	conversation *c = of;
+
+	c->closing = true;
+	if (c->task)
+		wake_idle(c);
 }
 
 /* ---- speaking */

@@ -44,6 +44,9 @@ unsigned conversation_count(enum service s);
    conversation, so that its waits give ST_CANCELLED, and leaves a busy one to finish its command.
    command_loop does this by itself around reading a command. */
 void conversation_idle(conversation *c, bool idle);
+/* Somebody wants this conversation to end: an idle one does as if the worker stopped, a busy one after its command. On the
+   loop's thread; never waits. */
+void conversation_dismiss(void *conversation);
 
 /* Formats, adds CRLF. Never echoes client bytes below 0x20 or above 0x7e: "%s" arguments that come
    from clients go through conversation_safe. */

@@ -105,6 +105,10 @@ struct dns;
 /* The DNS server of --dns, or the system's; the task's deadline is set to what a test may take. */
 status cli_resolver_open(struct cli *c, struct dns **out);
 
+/* cli_session.c */
+status cli_session_list(struct cli *c);
+status cli_session_end(struct cli *c);
+
 /* cli_sts.c */
 status cli_test_mta_sts(struct cli *c);
 status cli_mta_sts_list(struct cli *c);

@@ -24,6 +24,7 @@ libprogram_a_SOURCES = \
 	src/program/cli_settings.c \
 	src/program/cli_share.c \
 	src/program/cli_status.c \
+	src/program/cli_session.c \
 	src/program/cli_sts.c \
 	src/program/cli_tls_report.c \
 	src/program/cli_table.c \

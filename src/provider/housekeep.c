@@ -194,6 +194,7 @@ static status sweep(struct housekeep_result *r)
 	usec spans[] = {setting_number(S_greylist_window, NULL), setting_number(S_greylist_memory, NULL)};
 	struct param memory = p_int(spans[0] > spans[1] ? spans[0] : spans[1]);
 	TRY(changed(SQL_GREYLIST_SWEEP, &memory, 1, &r->keys));
+	TRY(changed(SQL_SESSION_SWEEP, NULL, 0, &r->keys));
 	TRY(changed(SQL_QUEUE_SENT_SWEEP, NULL, 0, &r->keys));
 	TRY(changed(SQL_ANSWERED_SWEEP, NULL, 0, &r->keys));
 	struct param rewritten = p_int(setting_number(S_srs_validity, NULL) + 2 * DAY);

@@ -75,6 +75,8 @@ libprovider_a_SOURCES = $(provider_shared) \
 	src/provider/lease.c src/provider/lease.h \
 	src/provider/migrate.c src/provider/migrate.h \
 	src/provider/node.c \
+	src/provider/session.c \
+	src/provider/session.h \
 	src/provider/provider.c \
 	src/provider/setting.c \
 	src/provider/settle.c src/provider/settle.h \

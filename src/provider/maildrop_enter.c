@@ -5,40 +5,14 @@
    tokens, so that it meets its own locks. */
 #include "provider/maildrop_enter.h"
 
-#include "base/map.h"
 #include "provider/blob_store.h"
 #include "provider/db.h"
+#include "provider/session.h"
 
-#define NOTE_EVERY (60 * USEC_S)
-#define NOTED_MOST 20000
 #define RUN_MOST (10 * USEC_S)
 #define UNSURE_PAUSE (100 * USEC_MS)
 #define FEW 64          /* messages of a mailbox whose client likely fetches what is new, and all of it */
 #define SMALL_MOST 8160 /* packed octets of a first body: those in its row */
-
-/* ---- which logons this process noted lately */
-
-static struct {
-	pthread_mutex_t lock; /* never held across a wait */
-	map *mailboxes;
-	usec born;
-} noted = {.lock = PTHREAD_MUTEX_INITIALIZER};
-
-static bool is_noted(int64_t mailbox)
-{
-	static char here;
-	slice key = slice_of(&mailbox, sizeof mailbox);
-	usec now = clock_now();
-	pthread_mutex_lock(&noted.lock);
-	if (!noted.mailboxes || now - noted.born > NOTE_EVERY || map_size(noted.mailboxes) > NOTED_MOST) {
-		map_close(&noted.mailboxes);
-		noted.mailboxes = map_open();
-		noted.born = now;
-	}
-	bool found = map_put(noted.mailboxes, key, &here) != NULL;
-	pthread_mutex_unlock(&noted.lock);
-	return found;
-}
 
 /* ---- the transaction of a batch, all of one post office */
 
@@ -52,7 +26,7 @@ static void ask_for(db_tx *tx, const struct maildrop_comer *c, bool again, struc
 	db_add(tx, SQL_MAILDROP_LOCK,
 	       (struct param[]){p_int(postoffice), p_int(mailbox), p_int(c->taken->token), p_int(c->lease)},
 	       4, &out->locked);
-	if (!again && (c->delay > 0 || !is_noted(mailbox)))
+	if (!again && (c->delay > 0 || !session_is_noted(mailbox, SERVICE_POP3)))
 		db_add(tx, SQL_MAILDROP_LOGON,
 		       (struct param[]){p_int(postoffice), p_int(mailbox), p_int(SERVICE_POP3),
 					p_int(c->taken->token), p_int(c->delay)},

@@ -32,6 +32,12 @@ slice node_process(void)
 	return slice_z(self.role);
 }
 
+void node_number(int64_t *number, int64_t *token)
+{
+	*number = self.number;
+	*token = self.token;
+}
+
 bool node_is_valid(void)
 {
 	return clock_now() < atomic_load(&self.until);

@@ -203,6 +203,7 @@ static void turn(usec *renewed, usec *checked)
 	db_patience(setting_number(S_db_patience, NULL));
 	trace_flush();
 	ban_list_tend();
+	session_turn();
 	if (now - *renewed >= RENEW_EVERY && node_renew() != ST_BUSY)
 		*renewed = now;
 	if (now - *checked >= setting_number(S_db_check_every, NULL) && check_all() != ST_BUSY)
@@ -311,6 +312,7 @@ void provider_close(void)
 	watch_stop();
 	trace_flush();
 	trace_close();
+	session_forget();
 	repeat_close();
 	view_cache_clear();
 	message_facts_forget();

@@ -17,10 +17,14 @@ status node_renew(void); /* ST_ABSENT: the number was lost; another one has been
 void node_role(const char *role); /* before node_lease */
 bool node_is_valid(void);
 slice node_name(void);
+void node_number(int64_t *number, int64_t *token); /* the lease of this process */
 slice node_process(void); /* what node_role was given */
 
 /* ban_list.c */
 void ban_list_tend(void);
+/* session.c: writes what came and went since the last turn; forgets it */
+void session_turn(void);
+void session_forget(void);
 
 /* trace.c */
 void trace_close(void);

@@ -91,6 +91,8 @@ status smtp_auth(conversation *c, slice rest)
 	s->who.mailbox_name = arena_copy(&c->talk, who.mailbox_name);
 	s->mechanism = arena_copy(&c->talk, word);
 	s->authenticated = true;
+	s->session = session_open(who.postoffice, who.mailbox, c->service,
+		net_address_text(smtp_client(c), &c->command), conversation_dismiss, c);
 	transcript_user(c->rows, who.mailbox_name, who.postoffice_name);
 	return conversation_say(c, "235 2.7.0 Logged on");
 }

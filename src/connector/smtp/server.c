@@ -482,6 +482,7 @@ status smtp_conversation(conversation *c)
 		deliver_confirm(slice_of(s.unconfirmed, sizeof s.unconfirmed),
 				!stream_was_heard(c->stream));
 	smtp_reset(c);
+	session_close(&s.session);
 	milter_conversation_over(c);
 	policy_conversation_over(c);
 	arena_release(&s.mail);

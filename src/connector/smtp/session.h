@@ -13,6 +13,7 @@
 #include "provider/auth.h"
 #include "provider/deliver.h"
 #include "provider/setting.h"
+#include "provider/session.h"
 
 struct resolution;
 
@@ -85,6 +86,7 @@ struct smtp {
 	bool authenticated;
 	struct identity who;     /* in the talk arena */
 	slice mechanism;         /* he logged on by, there too */
+	session *session;        /* of who is logged on */
 	struct milters *milters; /* NULL: none */
 	arena mail;              /* of the present message */
 	mail_address sender;

@@ -26,6 +26,7 @@ libprovider_memory_a_SOURCES = $(provider_shared) \
 	src/provider/memory/postoffice.c \
 	src/provider/memory/provider.c \
 	src/provider/memory/queue.c \
+	src/provider/memory/session.c \
 	src/provider/memory/redirection.c \
 	src/provider/memory/setting.c \
 	src/provider/memory/srs_key.c \

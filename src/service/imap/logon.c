@@ -79,6 +79,8 @@ static status enter(conversation *c, const struct identity *who)
 		return imap_no(c, "%s", why);
 	}
 	i->state = AT_AUTHENTICATED;
+	i->session = session_open(who->postoffice, who->mailbox, SERVICE_IMAP,
+		net_address_text(&c->peer, &c->command), conversation_dismiss, c);
 	transcript_user(c->rows, who->mailbox_name, who->postoffice_name);
 	imap_capabilities(c, &list);
 	status s = imap_ok(c, "[CAPABILITY %s] Logged on", list.at);
@@ -157,6 +159,7 @@ static status imap_unauthenticate(conversation *c, args *p)
 	TRY(arg_end(p));
 	notify_close(c);
 	selected_close(c);
+	session_close(&i->session);
 	status s = imap_ok(c, "Nobody is logged on now");
 	*i = (struct imap){.state = AT_GREETING, .tag = i->tag, .row = i->row};
 	arena_clear(&c->talk);

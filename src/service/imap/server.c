@@ -688,6 +688,7 @@ status imap_conversation(conversation *c)
 	status s = talk(c);
 	notify_close(c);
 	selected_close(c);
+	session_close(&i.session);
 	c->state = NULL;
 	return s;
 }

@@ -5,6 +5,7 @@
 
 #include "provider/auth.h"
 #include "provider/setting.h"
+#include "provider/session.h"
 #include "service/imap/args.h"
 #include "service/imap/imap.h"
 
@@ -36,6 +37,7 @@ struct imap {
 	const struct imap_row *row;                   /* likewise */
 	bool rev2, utf8, condstore, qresync, uidonly; /* ENABLEd (RFC 5161) */
 	struct identity who;
+	session *session;          /* of who is logged on */
 	struct selected *selected; /* AT_SELECTED (selected.h) */
 	usec progress_at;          /* when the next word on the present command is due */
 	bool progress_bare;        /* it has no end that could be told */

@@ -116,6 +116,8 @@ static status enter(struct logon *l, const struct identity *who)
 		return pop3_refuse(c, why);
 	}
 	p->state = AT_TRANSACTION;
+	p->session = session_open(who->postoffice, who->mailbox, SERVICE_POP3,
+				  net_address_text(&c->peer, &c->command), conversation_dismiss, c);
 	transcript_user(c->rows, who->mailbox_name, who->postoffice_name);
 	return conversation_say(c, "+OK %d messages", p->drop.n);
 }

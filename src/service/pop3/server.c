@@ -351,6 +351,7 @@ status pop3_conversation(conversation *c)
 		kind = command_loop(c, &pop3_dialogue);
 	stream_flush(c->stream);
 	maildrop_close(&p.drop);
+	session_close(&p.session);
 	c->state = NULL;
 	return kind;
 }

@@ -5,6 +5,7 @@
 #include "base/list.h"
 #include "provider/auth.h"
 #include "provider/blob.h"
+#include "provider/session.h"
 #include "provider/setting.h"
 #include "service/pop3/pop3.h"
 
@@ -40,6 +41,7 @@ struct pop3 {
 	struct identity who;
 	struct maildrop drop;
 	uint64_t asked; /* LIST and UIDL of single messages */
+	session *session; /* AT_TRANSACTION */
 };
 
 static inline struct pop3 *pop3_of(const conversation *c)

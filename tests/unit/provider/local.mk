@@ -19,6 +19,7 @@ unit_store_pg_SOURCES = \
 	tests/unit/provider/blob.c \
 	tests/unit/provider/deliver.c \
 	tests/unit/provider/maildrop.c \
+	tests/unit/provider/session.c \
 	tests/unit/provider/dkim_key.c \
 	tests/unit/provider/greylist.c \
 	tests/unit/provider/leads.c tests/unit/provider/leads.h tests/unit/provider/leads_pg.c \

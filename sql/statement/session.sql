@@ -1,0 +1,47 @@
+-- The last logons, and sessions.
+
+-- statement logon_note_many system
+-- $1 post offices, $2 mailboxes, $3 services, $4 moments. Mailboxes that are gone are left out.
+insert into logon (postoffice, mailbox, service, at)
+select m.postoffice, m.mailbox, u.service, max(u.at)
+from unnest($1::bigint[], $2::bigint[], $3::bigint[], $4::timestamptz[]) as u (postoffice, mailbox, service, at)
+cross join lateral (select m.postoffice, m.mailbox from mailbox m
+	where m.postoffice = u.postoffice and m.mailbox = u.mailbox offset 0) m
+group by m.postoffice, m.mailbox, u.service order by 1, 2, 3
+on conflict (postoffice, mailbox, service) do update set at = greatest(logon.at, excluded.at);
+
+-- statement session_add system
+-- $1 post offices, $2 ids, $3 mailboxes, $4 services, $5 moments, $6 addresses, $7 number of the process, $8 its token
+insert into session (postoffice, session, mailbox, service, since, address, node, token)
+select u.postoffice, u.session, u.mailbox, u.service, u.since, u.address, $7::bigint, $8::bigint
+from unnest($1::bigint[], $2::bigint[], $3::bigint[], $4::bigint[], $5::timestamptz[], $6::text[])
+	as u (postoffice, session, mailbox, service, since, address)
+on conflict (postoffice, session) do update set node = excluded.node, token = excluded.token;
+
+-- statement session_remove system
+-- $1 post offices, $2 ids
+delete from session s
+using (select u.postoffice, u.session from unnest($1::bigint[], $2::bigint[]) as u (postoffice, session)
+	limit cardinality($1::bigint[])) as o
+where s.postoffice = o.postoffice and s.session = o.session;
+
+-- statement session_ends system
+-- $1 number of the process, $2 its token: those of its sessions that an operator wants to end
+select session from session where node = $1::bigint and token = $2::bigint and ends;
+
+-- statement session_list system
+-- $1 post office, $2 mailbox (0: all), $3 most
+select s.session, p.name, m.name, s.service, s.address, n.name, n.role, s.since
+from session s
+join node n on n.node = s.node and n.token = s.token and n.until > clock_timestamp()
+join postoffice p on p.postoffice = s.postoffice
+join mailbox m on m.postoffice = s.postoffice and m.mailbox = s.mailbox
+where ($1::bigint = 0 or s.postoffice = $1::bigint) and ($2::bigint = 0 or s.mailbox = $2::bigint)
+order by s.since, s.session limit $3::bigint;
+
+-- statement session_end system
+-- $1 id, or 0: $2 post office, $3 mailbox or 0
+update session s set ends = true
+where case when $1::bigint <> 0 then s.session = $1::bigint
+	else s.postoffice = $2::bigint and ($3::bigint = 0 or s.mailbox = $3::bigint) end
+	and exists (select from node n where n.node = s.node and n.token = s.token and n.until > clock_timestamp());

@@ -1,0 +1,372 @@
+/* The list of this process's sessions, and the watch's turn that writes what of it lasts. */
+#include "provider/session.h"
+
+#include "base/id.h"
+#include "base/list.h"
+#include "base/map.h"
+#include "base/memory.h"
+#include "provider/change.h"
+#include "provider/db.h"
+#include "provider/watch.h"
+
+#include <pthread.h>
+#include <stddef.h>
+
+#define TURN (900 * USEC_MS) /* looks may come more often */
+#define BATCH 1000           /* rows of each kind in one transaction */
+#define NOTE_EVERY (60 * USEC_S)
+#define NOTED_MOST 20000
+
+struct session {
+	link_t link;
+	int64_t id, postoffice, mailbox;
+	enum service service;
+	usec since;
+	enum { UNTOLD, ON_ITS_WAY, TOLD } state; /* to the table */
+	void (*end)(void *arg);
+	void *arg;
+	char address[64];
+};
+
+struct gone { /* a row to be removed */
+	link_t link;
+	int64_t id, postoffice;
+};
+
+struct noted { /* a logon to be noted */
+	link_t link;
+	int64_t postoffice, mailbox;
+	enum service service;
+	usec at;
+};
+
+static struct {
+	pthread_mutex_t lock; /* guards what follows; never held across a wait */
+	link_t open, gone, noted;
+	unsigned told;       /* of the open ones, those on their way too */
+	map *recent;         /* mailboxes and services whose logon was noted lately */
+	usec recent_since;
+	int64_t node, token; /* as of the last turn */
+	usec turned_at;
+} all = {.lock = PTHREAD_MUTEX_INITIALIZER,
+	.open = {&all.open, &all.open},
+	.gone = {&all.gone, &all.gone},
+	.noted = {&all.noted, &all.noted}};
+
+/* ---- coming and going */
+
+bool session_is_noted(int64_t mailbox, enum service s)
+{
+	static char here;
+	int64_t key[] = {mailbox, s};
+	usec now = clock_now();
+
+	pthread_mutex_lock(&all.lock);
+	if (!all.recent || now - all.recent_since > NOTE_EVERY || map_size(all.recent) > NOTED_MOST) {
+		map_close(&all.recent);
+		all.recent = map_open();
+		all.recent_since = now;
+	}
+	bool found = map_put(all.recent, slice_of(key, sizeof key), &here) != NULL;
+	pthread_mutex_unlock(&all.lock);
+	return found;
+}
+
+/* POP3 notes its logons itself, as it takes the maildrop. */
+static struct noted *note(const session *s)
+{
+	if (s->service == SERVICE_POP3 || session_is_noted(s->mailbox, s->service))
+		return NULL;
+	struct noted *n = memory_new(sizeof *n);
+	*n = (struct noted){
+		.postoffice = s->postoffice, .mailbox = s->mailbox, .service = s->service, .at = s->since};
+	return n;
+}
+
+session *session_open(int64_t postoffice, int64_t mailbox, enum service service, slice address,
+	void (*end)(void *arg), void *arg)
+{
+	session *s = memory_new(sizeof *s);
+	slice shown = slice_until(address, sizeof s->address - 1);
+
+	*s = (session){.id = id_new(),
+		.postoffice = postoffice,
+		.mailbox = mailbox,
+		.service = service,
+		.since = clock_wall(),
+		.end = end,
+		.arg = arg};
+	if (shown.size)
+		memcpy(s->address, shown.at, shown.size);
+	struct noted *n = note(s);
+	pthread_mutex_lock(&all.lock);
+	list_append(&all.open, &s->link);
+	if (n)
+		list_append(&all.noted, &n->link);
+	pthread_mutex_unlock(&all.lock);
+	return s;
+}
+
+void session_close(session **of)
+{
+	session *s = *of;
+
+	if (!s)
+		return;
+	struct gone *g = NULL;
+	pthread_mutex_lock(&all.lock);
+	list_remove(&s->link);
+	if (s->state != UNTOLD) {
+		all.told--;
+		g = memory_new(sizeof *g);
+		*g = (struct gone){.id = s->id, .postoffice = s->postoffice};
+		list_append(&all.gone, &g->link);
+	}
+	pthread_mutex_unlock(&all.lock);
+	memory_free(s);
+	*of = NULL;
+}
+
+/* ---- the turn */
+
+struct batch { /* columns, in the arena */
+	int came, went, noted;
+	bool any; /* there are rows of this process */
+	int64_t *came_columns[5], *went_columns[2], *noted_columns[4];
+	slice *addresses;
+	link_t went_rows, noted_rows; /* taken off the lists; put back when nothing was stored */
+};
+
+static void columns_new(arena *a, int64_t **columns, int n)
+{
+	for (int i = 0; i < n; i++)
+		columns[i] = arena_new_array(a, BATCH, sizeof **columns);
+}
+
+static void take_came(struct batch *b, arena *a)
+{
+	for (link_t *at = all.open.next; at != &all.open && b->came < BATCH; at = at->next) {
+		session *s = LINK_OWNER(at, session, link);
+		if (s->state != UNTOLD)
+			continue;
+		s->state = ON_ITS_WAY;
+		all.told++;
+		const int64_t row[] = {s->postoffice, s->id, s->mailbox, s->service, s->since};
+		for (int i = 0; i < 5; i++)
+			b->came_columns[i][b->came] = row[i];
+		b->addresses[b->came++] = arena_copy(a, slice_z(s->address));
+	}
+}
+
+static void take_went(struct batch *b)
+{
+	for (link_t *at; b->went < BATCH && (at = list_first(&all.gone));) {
+		struct gone *g = LINK_OWNER(at, struct gone, link);
+		list_remove(at);
+		list_append(&b->went_rows, at);
+		b->went_columns[0][b->went] = g->postoffice;
+		b->went_columns[1][b->went++] = g->id;
+	}
+}
+
+static void take_noted(struct batch *b)
+{
+	for (link_t *at; b->noted < BATCH && (at = list_first(&all.noted));) {
+		struct noted *n = LINK_OWNER(at, struct noted, link);
+		list_remove(at);
+		list_append(&b->noted_rows, at);
+		const int64_t row[] = {n->postoffice, n->mailbox, n->service, n->at};
+		for (int i = 0; i < 4; i++)
+			b->noted_columns[i][b->noted] = row[i];
+		b->noted++;
+	}
+}
+
+/* Under another number than before all rows are those of a process that is no more. */
+static void forget_told(void)
+{
+	for (link_t *at = all.open.next; at != &all.open; at = at->next)
+		LINK_OWNER(at, session, link)->state = UNTOLD;
+	all.told = 0;
+}
+
+/* False: there is nothing to say and nobody to ask for. */
+static bool take(struct batch *b, int64_t node, int64_t token, arena *a)
+{
+	list_init(&b->went_rows);
+	list_init(&b->noted_rows);
+	pthread_mutex_lock(&all.lock);
+	bool due = clock_now() - all.turned_at >= TURN &&
+		   !(list_empty(&all.open) && list_empty(&all.gone) && list_empty(&all.noted));
+	if (due) {
+		columns_new(a, b->came_columns, 5);
+		columns_new(a, b->went_columns, 2);
+		columns_new(a, b->noted_columns, 4);
+		b->addresses = arena_new_array(a, BATCH, sizeof *b->addresses);
+		if (node != all.node || token != all.token)
+			forget_told();
+		all.turned_at = clock_now();
+		all.node = node;
+		all.token = token;
+		take_went(b);
+		take_came(b, a);
+		take_noted(b);
+		b->any = all.told > 0;
+	}
+	pthread_mutex_unlock(&all.lock);
+	return due && (b->came || b->went || b->noted || b->any);
+}
+
+static void move_all(link_t *from, link_t *to)
+{
+	for (link_t *at; (at = list_first(from));) {
+		list_remove(at);
+		list_append(to, at);
+	}
+}
+
+static void free_all(link_t *rows, size_t link_at)
+{
+	for (link_t *at; (at = list_first(rows));) {
+		list_remove(at);
+		memory_free((char *)at - link_at);
+	}
+}
+
+static session *find(int64_t id)
+{
+	for (link_t *at = all.open.next; at != &all.open; at = at->next)
+		if (LINK_OWNER(at, session, link)->id == id)
+			return LINK_OWNER(at, session, link);
+	return NULL;
+}
+
+/* What was not stored comes again with the next turn. Of what may have been stored, rows count as standing: a row
+   too few is told of less than one that stays behind. */
+static void settle(struct batch *b, status kind)
+{
+	pthread_mutex_lock(&all.lock);
+	if (kind != ST_OK) {
+		move_all(&b->went_rows, &all.gone);
+		move_all(&b->noted_rows, &all.noted);
+	}
+	for (link_t *at = all.open.next; b->came && at != &all.open; at = at->next) {
+		session *s = LINK_OWNER(at, session, link);
+		if (s->state != ON_ITS_WAY)
+			continue;
+		s->state = kind == ST_OK || kind == ST_UNSURE ? TOLD : UNTOLD;
+		all.told -= s->state == UNTOLD;
+	}
+	pthread_mutex_unlock(&all.lock);
+}
+
+/* The callee may close no session: it only wakes a task. */
+static void end_those(const struct rows *r)
+{
+	pthread_mutex_lock(&all.lock);
+	for (int i = 0; i < r->count; i++) {
+		session *s = find(row_int(r, i, 0));
+		if (s && s->end)
+			s->end(s->arg);
+	}
+	pthread_mutex_unlock(&all.lock);
+}
+
+static status store(const struct batch *b, int64_t node, int64_t token, arena *a, struct rows *ends)
+{
+	db_tx *tx = db_begin(DB_SYSTEM, a);
+
+	db_relax(tx); /* Who is logged on need not survive a crash of PostgreSQL. */
+	/* Those that went before those that came: no row of a batch is in both. */
+	if (b->went)
+		db_add(tx, SQL_SESSION_REMOVE,
+			(struct param[]){p_int_array(b->went_columns[0], b->went),
+				p_int_array(b->went_columns[1], b->went)},
+			2, NULL);
+	if (b->came)
+		db_add(tx, SQL_SESSION_ADD,
+			(struct param[]){p_int_array(b->came_columns[0], b->came),
+				p_int_array(b->came_columns[1], b->came),
+				p_int_array(b->came_columns[2], b->came),
+				p_int_array(b->came_columns[3], b->came),
+				p_time_array(b->came_columns[4], b->came),
+				p_text_array(b->addresses, b->came), p_int(node), p_int(token)},
+			8, NULL);
+	if (b->noted)
+		db_add(tx, SQL_LOGON_NOTE_MANY,
+			(struct param[]){p_int_array(b->noted_columns[0], b->noted),
+				p_int_array(b->noted_columns[1], b->noted),
+				p_int_array(b->noted_columns[2], b->noted),
+				p_time_array(b->noted_columns[3], b->noted)},
+			4, NULL);
+	db_add(tx, SQL_SESSION_ENDS, (struct param[]){p_int(node), p_int(token)}, 2, ends);
+	return db_commit(&tx, NULL);
+}
+
+void session_turn(void)
+{
+	arena a = ARENA_INIT;
+	struct batch b = {0};
+	struct rows ends = {0};
+	int64_t node, token;
+
+	node_number(&node, &token);
+	if (take(&b, node, token, &a)) {
+		status kind = store(&b, node, token, &a, &ends);
+		settle(&b, kind);
+		if (kind == ST_OK)
+			end_those(&ends);
+		free_all(&b.went_rows, offsetof(struct gone, link));
+		free_all(&b.noted_rows, offsetof(struct noted, link));
+	}
+	arena_release(&a);
+}
+
+void session_forget(void)
+{
+	pthread_mutex_lock(&all.lock);
+	free_all(&all.gone, offsetof(struct gone, link));
+	free_all(&all.noted, offsetof(struct noted, link));
+	map_close(&all.recent);
+	all.turned_at = 0;
+	forget_told();
+	pthread_mutex_unlock(&all.lock);
+}
+
+/* ---- operators */
+
+status session_list(int64_t postoffice, int64_t mailbox, unsigned most, arena *a, struct session_row **rows,
+	int *n)
+{
+	struct rows r;
+
+	TRY(db_run(SQL_SESSION_LIST, (struct param[]){p_int(postoffice), p_int(mailbox), p_int(most)}, 3, a, &r));
+	*n = r.count;
+	*rows = arena_new_array(a, (size_t)r.count + 1, sizeof **rows);
+	for (int i = 0; i < r.count; i++)
+		(*rows)[i] = (struct session_row){.id = row_int(&r, i, 0),
+			.postoffice = row_slice(&r, i, 1),
+			.mailbox = row_slice(&r, i, 2),
+			.service = (enum service)row_int(&r, i, 3),
+			.address = row_slice(&r, i, 4),
+			.node = row_slice(&r, i, 5),
+			.process = row_slice(&r, i, 6),
+			.since = row_time(&r, i, 7)};
+	return ST_OK;
+}
+
+status session_end(int64_t id, int64_t postoffice, int64_t mailbox, const struct audit_by *by, int64_t *asked)
+{
+	arena a = ARENA_INIT;
+	struct rows r = {0};
+	char number[ID_TEXT_SIZE + 1];
+	db_tx *tx = db_begin(DB_SYSTEM, &a);
+
+	id_text(id ? id : mailbox, number);
+	db_add(tx, SQL_SESSION_END, (struct param[]){p_int(id), p_int(postoffice), p_int(mailbox)}, 3, &r);
+	change_audit(tx, postoffice, by, id ? "session.end" : "session.end-mailbox", slice_z(number), S(""));
+	status kind = db_commit(&tx, NULL);
+	*asked = kind == ST_OK ? r.changed : 0;
+	arena_release(&a);
+	return kind;
+}
