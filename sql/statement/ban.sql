@@ -19,7 +19,7 @@ where (address = $1::text or $1::text = '') and until > now();
 -- statement ban_since system
 -- $1 the revision known so far: what came since, with the time that is left; 0 = it was lifted, or is over
 select address, greatest((extract(epoch from until - now()) * 1000000)::bigint, 0), rev from ban
-where rev > $1::bigint and (until > now() or $1::bigint > 0) order by rev;
+where rev > $1::bigint order by rev;
 
 -- statement ban_list system
 -- $1 most
