@@ -199,7 +199,8 @@ static const char *encoding_for(const seven_bit *s, size_t part)
 	case TRANSFER_BASE64:
 		return "base64";
 	default:
-		return slice_same(p->encoding, S("8bit")) || slice_same(p->encoding, S("binary")) ? "7bit" : NULL;
+		return !is_signed(s, part) && (slice_same(p->encoding, S("8bit")) || slice_same(p->encoding, S("binary")))
+			       ? "7bit" : NULL;
 	}
 }
 

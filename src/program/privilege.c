@@ -163,6 +163,9 @@ status privilege_confine_scribe(void)
 {
 	static struct sock_filter rows[] = {
 		NO_PROGRAMS,
+#ifdef SYS_io_uring_setup
+		REFUSED(SYS_io_uring_setup), /* it makes sockets, too */
+#endif
 		/* Of sockets only those of this machine, for its syslog. */
 		ELSE_SKIP(SYS_socket, 4),
 		LOAD(FIELD(args[0])),

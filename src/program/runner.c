@@ -209,13 +209,14 @@ static bool start(struct nurse *n, const char *program)
 	return n->pid > 0;
 }
 
-/* Keeps the beginning; the rest is read so that nobody waits to write it, and forgotten. False at its end. */
+/* Keeps the beginning; the rest is read so that nobody waits to write it, and forgotten. So much at a time,
+   for its patience is looked at in between. False at its end. */
 static bool hear_program(struct nurse *n)
 {
 	char piece[8192];
-	ssize_t got;
+	ssize_t got = 1;
 
-	while ((got = read(n->output, piece, sizeof piece)) > 0) {
+	for (int left = 16; left > 0 && (got = read(n->output, piece, sizeof piece)) > 0; left--) {
 		size_t room = sizeof n->word.said - 1 - n->said;
 		size_t kept = (size_t)got < room ? (size_t)got : room;
 		memcpy(n->word.said + n->said, piece, kept);
@@ -239,6 +240,9 @@ static void kill_brood(struct nurse *n)
 		char *rest = list;
 		size_t size = f ? fread(list, 1, sizeof list - 1, f) : 0;
 		list[size] = '\0';
+		char *cut = size == sizeof list - 1 ? strrchr(list, ' ') : NULL;
+		if (cut) /* half a number is another process */
+			*cut = '\0';
 		if (f)
 			fclose(f);
 		else /* a kernel that does not tell: its group is all that is known */

@@ -17,14 +17,21 @@ status smtp_vrfy(conversation *c, slice rest)
 	return smtp_say_recipient(c, kind);
 }
 
-/* Of those the group leads to; resolve() refuses one that leads to nobody. */
+/* Whom a group of another post office holds is its own matter, also when this one leads to it. */
+static bool is_told(const struct resolution *group, int i)
+{
+	return group->to[i].kind == ST_OK && group->to[i].route.postoffice == group->route.postoffice;
+}
+
 static status say_members(conversation *c, const struct resolution *group)
 {
 	int last = group->n - 1;
-	while (last > 0 && group->to[last].kind != ST_OK)
+	while (last >= 0 && !is_told(group, last))
 		last--;
+	if (last < 0)
+		return smtp_idle(c, "252 2.1.5 Its members are elsewhere");
 	for (int i = 0, said = 0; i <= last && !c->closing; i++) {
-		if (group->to[i].kind != ST_OK)
+		if (!is_told(group, i))
 			continue;
 		const char *line = arena_format(&c->command, "250%c2.1.5 <%s>", i == last ? ' ' : '-',
 						conversation_safe(c, group->to[i].address)).at;

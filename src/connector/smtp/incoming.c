@@ -42,7 +42,8 @@ static struct incoming *incoming_open(conversation *c)
 	in->most = s->most;
 	in->delivery.id = s->id ? s->id : id_new();
 	in->content = digest_open();
-	in->pickup = hook_program(HOOK_PICKUP, NULL).size ? errand_text() : -1;
+	in->picks = hook_program(HOOK_PICKUP, NULL).size > 0;
+	in->pickup = in->picks ? errand_text() : -1;
 	return in;
 }
 
@@ -466,7 +467,7 @@ static status take(conversation *c, struct incoming *in)
 		return ST_OK;
 	}
 	digest_add(in->content, text_slice(&in->fresh));
-	if (in->pickup >= 0)
+	if (in->picks) /* without a descriptor to be had this is ST_BUSY: no text goes by unseen */
 		TRY(errand_text_add(in->pickup, text_slice(&in->fresh)));
 	if (in->in_body)
 		return write_body(in, text_slice(&in->fresh));
@@ -760,10 +761,12 @@ static status incoming_finish(conversation *c, struct incoming *in)
 		refusal = milter_text(c, in);
 	if (!refusal && in->dropped)
 		return drop_message(c, in);
-	if (!refusal && in->pickup >= 0)
+	if (!refusal && in->picks)
 		refusal = pickup(c, in);
 	if (!refusal && members_fit(c, in->scan.size) && incoming_parts_anew(c, in) != ST_OK)
 		refusal = smtp_delivery_reply(ST_BUSY);
+	if (!refusal && in->delivery.n == 0)
+		refusal = "451 4.3.0 There is nobody left to deliver it to; try again later";
 	if (!refusal && (in->quarantined || in->verdict.wish != DMARC_DO_NOTHING))
 		set_apart(s, in);
 	if (!refusal && put_in_front(c, in) != ST_OK)

@@ -171,14 +171,18 @@ static void seal_add(conversation *c, struct incoming *in, const struct recipien
 	struct sealed_body b = {.t = {.skip = in->shown ? 0 : in->header_size}};
 	struct seal *s;
 
-	if (r->dropped || !policy_seals(c, r) || incoming_seal_of(in, r->route.postoffice).size > 0)
+	/* Also when nothing came of it: the body is read once for a post office, not once for a recipient. */
+	for (s = in->seals; s; s = s->next)
+		if (s->postoffice == r->route.postoffice)
+			return;
+	if (r->dropped || !policy_seals(c, r))
 		return;
 	for (int i = 0; i < in->delivery.n; i++)
 		if (in->delivery.parts[i].postoffice == r->route.postoffice)
 			b.of = in->delivery.parts[i].body;
-	slice fields = b.of ? policy_seal(c, r, &in->verdict, header, read_body, &b) : S("");
-	if (fields.size == 0)
+	if (!b.of)
 		return;
+	slice fields = policy_seal(c, r, &in->verdict, header, read_body, &b);
 	s = arena_new(a, sizeof *s);
 	*s = (struct seal){in->seals, r->route.postoffice, fields};
 	in->seals = s;

@@ -399,6 +399,8 @@ static status attempt_made(struct sending *s)
 		kind = ask_before_sending(s, &may);
 		if (kind == ST_OK && !may)
 			return ST_OK;
+		if (kind == ST_OK && clock_now() >= out.lease_until)
+			return ST_BUSY; /* while it was asked another process may have begun to send */
 		usec began = clock_now();
 		if (kind == ST_OK)
 			kind = body_open(j, &body);

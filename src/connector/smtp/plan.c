@@ -195,7 +195,8 @@ static void job_free(plan *p, plan_job *j)
 }
 
 /* A message to many is claimed in one go, so its job is the last of its lane, or not there. Copies that
-   are passed on go by themselves: their envelope and their first field are others. */
+   are passed on go by themselves: their envelope and their first field are others. So do those a program is
+   run for: nobody else waits for it, and its result is noted when it ended. */
 static plan_job *job_to_join(struct plan_lane *lane, const queue_entry *e, unsigned most)
 {
 	if (list_empty(&lane->jobs))
@@ -207,6 +208,7 @@ static plan_job *job_to_join(struct plan_lane *lane, const queue_entry *e, unsig
 			       slice_same(last->entries[0].sender, e->sender) &&
 			       slice_same(last->entries[0].via, e->via) &&
 			       last->entries[0].returned == e->returned &&
+			       last->entries[0].told != TOLD_PROGRAM && e->told != TOLD_PROGRAM &&
 			       last->entries[0].state == e->state
 		       ? last
 		       : NULL;

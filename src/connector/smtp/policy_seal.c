@@ -50,7 +50,7 @@ bool policy_seals(conversation *c, const struct recipient *r)
 static status hash_piece(slice piece, void *to)
 {
 	signature_body_add(to, piece);
-	return ST_OK;
+	return task_breathe();
 }
 
 slice policy_seal(conversation *c, const struct recipient *r, const struct policy_verdict *v, slice header,

@@ -259,6 +259,7 @@ static status smtp_starttls(conversation *c, slice rest)
 	s->state = AT_START;
 	s->helo = (slice){0};
 	s->authenticated = false;
+	session_close(&s->session);
 	s->who = (struct identity){0};
 	s->mechanism = (slice){0};
 	arena_clear(&c->talk);

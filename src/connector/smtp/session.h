@@ -73,7 +73,8 @@ struct incoming {
 	struct delivery delivery;
 	struct queue_envelope envelope;
 	struct digest *content;
-	int pickup;          /* the text, for pickup_program; -1: there is none */
+	bool picks;          /* pickup_program is to see the text */
+	int pickup;          /* the text, for it; -1: there is none */
 	uint64_t most;       /* octets accepted */
 	usec began;
 };

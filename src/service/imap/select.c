@@ -278,10 +278,13 @@ static status idle_watch(conversation *c, notice *news)
 
 	until = clock_now() + setting_number(S_imap_idle_patience, NULL);
 	for (;;) {
-		if (noticed && i->notify)
+		if (noticed && i->notify) {
 			TRY(notify_tell(c, true));
-		else if (noticed && i->selected)
+			if (!i->notify) /* there was too much to tell: its notice is gone with it */
+				news = NULL;
+		} else if (noticed && i->selected) {
 			TRY(idle_tell(c));
+		}
 		arena_release(&c->command);
 		usec span = until - clock_now();
 		status s = stream_wait_input_or(
