@@ -124,19 +124,27 @@ Test(scribe, tells_the_fields_of_a_w3c_file_whenever_they_change)
 		"#Version: 1.0\n#Software: Pennypost\n#Date: 2025-12-03 00:00:00\n#Fields: date\nz\n");
 }
 
-Test(scribe, a_full_disk_costs_whole_lines_and_no_more)
+/* As a full disk does; what was in force before. */
+static rlim_t files_end_at(rlim_t most)
 {
-	struct rlimit before, small = {20, 20};
+	struct rlimit limit;
 
 	signal(SIGXFSZ, SIG_IGN);
-	cr_assert_eq(getrlimit(RLIMIT_FSIZE, &before), 0);
-	small.rlim_max = before.rlim_max;
+	cr_assert_eq(getrlimit(RLIMIT_FSIZE, &limit), 0);
+	rlim_t before = limit.rlim_cur;
+	limit.rlim_cur = most;
+	cr_assert_eq(setrlimit(RLIMIT_FSIZE, &limit), 0);
+	return before;
+}
+
+Test(scribe, a_full_disk_costs_whole_lines_and_no_more)
+{
 	take("A", "day", 0, NOW, "", "123456789");
-	cr_assert_eq(setrlimit(RLIMIT_FSIZE, &small), 0);
+	rlim_t before = files_end_at(20);
 	take("A", "day", 0, NOW, "", "123456789");
 	take("A", "day", 0, NOW, "", "too much");
 	take("A", "day", 0, NOW, "", "too much again");
-	cr_assert_eq(setrlimit(RLIMIT_FSIZE, &before), 0);
+	files_end_at(before);
 	cr_expect_eq(scribe_lost(s), 2);
 	holds("A-251203.log", "123456789\n123456789\n");
 	take("A", "day", 0, NOW, "", "room again");
@@ -145,15 +153,10 @@ Test(scribe, a_full_disk_costs_whole_lines_and_no_more)
 
 Test(scribe, a_write_cut_off_leaves_no_half_line)
 {
-	struct rlimit before, small = {15, 15};
-
-	signal(SIGXFSZ, SIG_IGN);
-	cr_assert_eq(getrlimit(RLIMIT_FSIZE, &before), 0);
-	small.rlim_max = before.rlim_max;
 	take("A", "day", 0, NOW, "", "123456789");
-	cr_assert_eq(setrlimit(RLIMIT_FSIZE, &small), 0);
+	rlim_t before = files_end_at(15);
 	take("A", "day", 0, NOW, "", "123456789");
-	cr_assert_eq(setrlimit(RLIMIT_FSIZE, &before), 0);
+	files_end_at(before);
 	holds("A-251203.log", "123456789\n");
 	cr_expect_eq(scribe_lost(s), 1);
 }

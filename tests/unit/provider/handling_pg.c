@@ -93,7 +93,7 @@ static void *removes_redirection(void *arg)
 	return NULL;
 }
 
-/* Until somebody waits for what this session holds. */
+/* Until somebody waits for what this connection holds. */
 static bool somebody_waits(void)
 {
 	for (int i = 0; i < 6000; i++) {
