@@ -40,6 +40,7 @@ static status say_tagged(conversation *c, const char *word, const char *format, 
 {
 	const struct imap *i = imap_of(c);
 
+	transcript_answers(c->rows);
 	TRY(stream_write(c->stream, i->tag.size ? i->tag : S("*")));
 	TRY(stream_format(c->stream, " %s ", word));
 	TRY(stream_format_v(c->stream, format, args));
@@ -51,9 +52,11 @@ static status tell_changes(conversation *c)
 {
 	const struct imap *i = imap_of(c);
 
-	if (!i->selected || i->selected->unknown || !i->row || (i->row->flags & IMAP_QUIET))
+	if (!i->selected || !i->row || (i->row->flags & IMAP_QUIET))
 		return ST_OK;
-	return selected_tell(c, !(i->row->flags & IMAP_NO_EXPUNGE));
+	if (selected_renew_late(c) == ST_ABSENT)
+		return selected_lost(c);
+	return i->selected->unknown ? ST_OK : selected_tell(c, !(i->row->flags & IMAP_NO_EXPUNGE));
 }
 
 status imap_progress(conversation *c, int64_t done, int64_t all)
@@ -395,6 +398,7 @@ static status goodbye(conversation *c, const char *words, status why)
 {
 	task_shield(true);
 	stream_patience(c->stream, LAST_WORD, 0, 0);
+	transcript_answers(c->rows);
 	if (conversation_say(c, "* BYE %s", words) == ST_OK)
 		(void)stream_flush(c->stream);
 	task_shield(false);
@@ -517,8 +521,7 @@ static bool folder_lost(conversation *c, status *said)
 	status s = imap_of(c)->row->flags & IMAP_LEAVES ? ST_OK : selected_renew(c);
 
 	if (s == ST_ABSENT) {
-		c->closing = true;
-		s = conversation_say(c, "* BYE The folder was removed");
+		s = selected_lost(c);
 		*said = s == ST_OK ? imap_no(c, "[UNAVAILABLE] There is no such folder any more") : s;
 		return true;
 	}
@@ -657,6 +660,7 @@ static status greet(conversation *c)
 			"[UNAVAILABLE] The message store is not to be had now; try again later",
 			ST_BUSY);
 	imap_capabilities(c, &list);
+	transcript_answers(c->rows);
 	status s = conversation_say(c, "* OK [CAPABILITY %s] Pennypost IMAP ready", list.at);
 	text_free(&list);
 	return s;
