@@ -411,10 +411,11 @@ static status say_stopping(conversation *c)
 	return goodbye(c, "The service restarts; connect again at once", ST_CANCELLED);
 }
 
-/* A browser that was led to a mail port says its verb first and then what its leader wants (T7). */
-static bool is_http(slice line)
+/* T7 */
+static status send_away(conversation *c, const char *speaks, const char *words)
 {
-	return slice_search_nocase(line, S(" HTTP/1")) < line.size;
+	conversation_foreign(c, speaks);
+	return goodbye(c, words, ST_LIMITED);
 }
 
 const struct imap_row imap_server_rows[] = {
@@ -562,8 +563,12 @@ static status say_out_of_step(conversation *c)
 static status run_command(conversation *c, args *p)
 {
 	struct imap *i = imap_of(c);
+	slice line = p->rest;
 	status s = command_name(c, p);
 
+	/* Its verb could be a tag, but no command follows it. */
+	if (!i->row && before_logon(c) && conversation_is_http(line))
+		return send_away(c, "http", "This is no web server");
 	if (i->row)
 		transcript_begin(c->rows, slice_z(i->row->name),
 			i->row->flags & IMAP_SECRET ? TRANSCRIPT_SECRET : slice_trim(p->rest));
@@ -607,6 +612,8 @@ static status next_command(conversation *c)
 	conversation_idle(c, true);
 	status s = notify_wait(c, patience(c));
 	if (s == ST_OK)
+		s = conversation_await(c);
+	if (s == ST_OK)
 		s = args_begin(&p, c, command_most(c));
 	conversation_idle(c, false);
 	if (c->told)
@@ -625,6 +632,8 @@ static status next_command(conversation *c)
 		return p.out_of_step ? say_out_of_step(c) : ST_OK;
 	case ST_ABSENT:
 		return goodbye(c, "The folder was removed", s);
+	case ST_FOREIGN:
+		return send_away(c, "tls", "TLS begins with STARTTLS here");
 	case ST_TIMED_OUT:
 		return goodbye(
 			c, before_logon(c) ? "No logon came in time" : "Silent for too long", s);
@@ -632,11 +641,6 @@ static status next_command(conversation *c)
 		return s;
 	}
 	c->commands++;
-	if (before_logon(c) && is_http(p.rest)) {
-		log_event(EV_CONVERSATION_HTTP, "conversation=%s service=%s", c->name,
-			service_name(c->service));
-		return goodbye(c, "This is no web server", ST_LIMITED);
-	}
 	return run_command(c, &p);
 }
 
