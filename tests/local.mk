@@ -30,6 +30,7 @@ include tests/clients/local.mk
 include tests/fault/local.mk
 include tests/outbound/local.mk
 include tests/policy/local.mk
+include tests/sharing/local.mk
 include tests/milter/local.mk
 include tests/limits/local.mk
 include tests/load/local.mk

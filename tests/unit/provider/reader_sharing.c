@@ -302,6 +302,21 @@ Test(sharing, goes_on_below)
 	assert_entries("Home", "");
 }
 
+/* Else sharing with it would be sharing with all. */
+Test(sharing, lets_nobody_be_called_anyone)
+{
+	struct mailbox_new n = {.name = S("Anyone"), .password = S("Colleague-7-secret"), .no_addresses = true};
+	slice why = S("");
+	mailbox *m;
+	group *g;
+
+	cr_expect_eq(mailbox_make(me.postoffice, &n, &tester, &me.a, &m, &why), ST_INVALID);
+	cr_expect(why.size > 0);
+	why = S("");
+	cr_expect_eq(group_make(me.postoffice, S("anyone"), S(""), GROUP_USUAL, &tester, &me.a, &g, &why), ST_INVALID);
+	cr_expect(why.size > 0);
+}
+
 Test(sharing, ends_with_whom_it_was_for)
 {
 	int64_t ben = colleague("ben");
