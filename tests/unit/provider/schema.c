@@ -88,22 +88,6 @@ Test(schema, passwords_of_roles_travel_as_verifiers)
 	arena_release(&a);
 }
 
-Test(schema, holds_every_tenant_table_under_forced_row_level_security)
-{
-	given_schema();
-	cr_expect(
-		given_sql(
-			"select count(*) from pg_class c where c.relnamespace = 'public'::regnamespace"
-			" and c.relkind in ('r', 'p') and not (c.relrowsecurity and c.relforcerowsecurity)"
-			" and exists (select from pg_attribute t where t.attrelid = c.oid and t.attname = 'postoffice')") ==
-		0);
-	cr_expect(
-		given_sql(
-			"select count(*) from pg_class where relnamespace = 'public'::regnamespace"
-			" and relforcerowsecurity") > 15,
-		"the query above finds tenant tables");
-}
-
 Test(schema, leads_every_tenant_key_by_the_post_office)
 {
 	given_schema();
