@@ -20,7 +20,7 @@ sql_schema = \
 	sql/schema/0018-tls-report.sql \
 	sql/schema/0019-ban.sql \
 	sql/schema/0020-session.sql \
-	sql/schema/0021-search-index.sql
+	sql/schema/0021-rights.sql
 sql_statements = \
 	sql/statement/acl.sql \
 	sql/statement/address_map.sql \
@@ -51,7 +51,6 @@ sql_statements = \
 	sql/statement/redirection.sql \
 	sql/statement/repeat.sql \
 	sql/statement/route.sql \
-	sql/statement/search_index.sql \
 	sql/statement/session.sql \
 	sql/statement/setting.sql \
 	sql/statement/srs_key.sql \
@@ -80,5 +79,5 @@ src/provider/migration_table.c: $(sql_schema) sql/migrations.awk sql/local.mk
 	$(AM_V_GEN)($(sql_awk) -f sql/migrations.awk $(sql_schema) /dev/null) >$@.new && mv -f $@.new $@
 
 nodist_libprovider_a_SOURCES = $(statement_tables)
-$(libprovider_a_OBJECTS) $(unit_store_pg_OBJECTS) $(unit_outage_pg_OBJECTS) $(unit_auth_pg_OBJECTS) $(unit_queue_pg_OBJECTS) $(unit_runner_pg_OBJECTS) \
+$(libprovider_a_OBJECTS) $(unit_store_pg_OBJECTS) $(unit_foreign_pg_OBJECTS) $(unit_outage_pg_OBJECTS) $(unit_auth_pg_OBJECTS) $(unit_queue_pg_OBJECTS) $(unit_runner_pg_OBJECTS) \
 	$(unit_reader_pg_OBJECTS) $(view_bench_OBJECTS): | src/provider/statement_table.h

@@ -30,12 +30,12 @@ include tests/clients/local.mk
 include tests/fault/local.mk
 include tests/outbound/local.mk
 include tests/policy/local.mk
+include tests/sharing/local.mk
 include tests/milter/local.mk
 include tests/limits/local.mk
 include tests/load/local.mk
 include tests/logs/local.mk
 include tests/programs/local.mk
-include tests/search/local.mk
 include tests/cli/local.mk
 include tests/upgrade/local.mk
 EXTRA_DIST += tests/quickstart/run

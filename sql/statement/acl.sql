@@ -20,8 +20,8 @@ where r.postoffice = $1::bigint and r.folder = $2::bigint
 order by r.negative, r.kind, coalesce(m.name, g.name) collate "C";
 
 -- statement acl_find
--- $2 the reader's mailbox; the folder: $3 its owner's folded name and $4 its own, or $5 its id. Gives it, its owner's name,
--- and the reader's rights: what he, his groups and anyone are given, without what they are denied. The groups are those his
+-- $2 the reader's mailbox; the folder: $3 its owner's folded name and $4 its own, or $5 its id; $6 rights without which the
+-- transaction is stopped. Gives the folder, its owner's name, and the reader's rights: what he, his groups and anyone are given, without what they are denied. The groups are those his
 -- addresses are in, and the groups that these are in.
 with recursive groups (mailgroup) as (
 	select x.mailgroup
@@ -49,7 +49,7 @@ with recursive groups (mailgroup) as (
 	) x
 )
 select f.folder, f.postoffice, f.mailbox, f.name, f.uidvalidity, f.uidnext, f.modseq, f.nmsg, f.nunseen, f.nbytes, f.ndeleted,
-	f.special, f.recent, m.name, r.rights
+	f.special, f.recent, m.name, r.rights, 1 / (r.rights & $6::bigint = $6::bigint)::int
 from (
 	select f.* from mailbox o
 	cross join lateral (

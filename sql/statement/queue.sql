@@ -99,8 +99,11 @@ insert into qrunner as r (owner, name) values ($1, $2)
 on conflict (owner) do update set seen = clock_timestamp();
 
 -- statement qrunner_alive system
--- $1 microseconds
-select count(*) from qrunner where seen > clock_timestamp() - $1::bigint * interval '1 microsecond' and not leaving;
+-- $1 microseconds. A process that another of its name has come after is dead, as qshard_take has it: where workers
+-- die again and again, their successors would wait for the shards of all of them else.
+select count(*) from qrunner r where r.seen > clock_timestamp() - $1::bigint * interval '1 microsecond' and not r.leaving
+	and not exists (select from qrunner next where next.name = r.name and next.since > r.since
+		and next.since < clock_timestamp() - interval '1 second');
 
 -- statement qrunner_leave system
 update qrunner set leaving = true where owner = $1;

@@ -122,11 +122,12 @@ select (select modseq from numbered),
 -- $2 mailbox, $3 folder, $4 $5 UIDs, $6 name of the other folder, $7 id of the outcome, $8 that folder's mailbox, $9 flags that
 -- go along, $10 flags that become others there, $11 these others, $12 the other folder's id (0: any may be called so),
 -- $13 they leave the same mailbox, so that there is room.
--- Gives the other folder (NULL: there is none), its UIDVALIDITY, the first UID given and the modseq (NULL: no room, or
+-- Gives the other folder (NULL: there is none, or its mailbox is disabled), its UIDVALIDITY, the first UID given and the modseq (NULL: no room, or
 -- nothing to copy), the UIDs copied, and the modseq of the folder they came from (NULL: gone).
 with target as materialized (
 	select folder, uidvalidity from folder where postoffice = $1::bigint and mailbox = $8::bigint and name = $6::text
 		and ($12::bigint = 0 or folder = $12::bigint)
+		and exists (select from mailbox where postoffice = $1::bigint and mailbox = $8::bigint and state = 0)
 ), asked as materialized (
 	select e.uid, e.msg, e.idate, e.size, e.zone, row_number() over (order by e.uid) as rank,
 		e.flags & $9::bigint | case when cardinality($10::bigint[]) = 0 then 0 else coalesce((

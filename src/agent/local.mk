@@ -2,6 +2,4 @@
 noinst_LIBRARIES += libagent.a
 libagent_a_SOURCES = \
 	src/agent/housekeeper.c \
-	src/agent/housekeeper.h \
-	src/agent/indexer.c \
-	src/agent/indexer.h
+	src/agent/housekeeper.h

@@ -3,6 +3,7 @@
 #include "net/conversation.h"
 #include "net/listener.h"
 
+#define TLS_HANDSHAKE 0x16       /* RFC 8446 5.1 */
 #define GOODBYE_PATIENCE (5 * USEC_S)
 #define FREE_SPAN USEC_S         /* one row that does no work may run in each .. */
 #define FREE_AHEAD (50 * USEC_S) /* .. and so much may be used up at once */
@@ -51,7 +52,9 @@ static status take_line(conversation *c, const struct dialogue *d, slice *line)
 		arena_clear(&c->command);
 	stream_patience(c->stream, d->patience(c), 0, 0);
 	conversation_idle(c, true);
-	status kind = stream_line(c->stream, d->line_most(c), &lent, &end);
+	status kind = conversation_await(c);
+	if (kind == ST_OK)
+		kind = stream_line(c->stream, d->line_most(c), &lent, &end);
 	conversation_idle(c, false);
 	if (c->told)
 		return ST_CANCELLED;
@@ -72,25 +75,39 @@ static slice trim_end(slice s)
 	return s;
 }
 
-/* A browser that was led to a mail port says its verb first and then what its leader wants (T7). */
-static bool is_http(slice line, slice name)
+/* A browser that was led to a mail port says its verb first and then what its leader wants. */
+bool conversation_is_http(slice line)
 {
 	static const char *const verb[] = {
-		"GET", "POST", "PUT", "HEAD", "OPTIONS", "CONNECT", "DELETE", "TRACE", "PATCH"};
+		"GET", "POST", "PUT", "HEAD", "OPTIONS", "CONNECT", "DELETE", "TRACE", "PATCH", "PRI"};
+	slice name = slice_until(line, slice_find(line, ' '));
 
 	for (size_t i = 0; i < sizeof verb / sizeof verb[0]; i++)
 		if (slice_same_nocase(name, slice_z(verb[i])))
-			return slice_search_nocase(line, S(" HTTP/1")) < line.size;
-	return false;
+			return true;
+	return slice_search_nocase(line, S(" HTTP/")) < line.size;
 }
 
-static status refuse_unknown(conversation *c, const struct dialogue *d, slice line, slice name)
+/* Its first octet is that of a record of TLS, and of no command. */
+status conversation_await(conversation *c)
 {
+	slice seen;
+
+	TRY(stream_peek(c->stream, &seen));
+	return *seen.at == TLS_HANDSHAKE ? ST_FOREIGN : ST_OK;
+}
+
+void conversation_foreign(conversation *c, const char *speaks)
+{
+	transcript_begin_stray(c->rows, "unknown");
 	conversation_bad(c);
-	if (!is_http(line, name))
-		return d->unknown(c, name);
-	log_event(EV_CONVERSATION_HTTP, "conversation=%s service=%s", c->name,
-		service_name(c->service));
+	log_event(EV_CONVERSATION_FOREIGN, "conversation=%s service=%s speaks=%s", c->name, service_name(c->service),
+		speaks);
+}
+
+static status send_away(conversation *c, const struct dialogue *d, const char *speaks)
+{
+	conversation_foreign(c, speaks);
 	return goodbye(c, d->too_many, ST_LIMITED);
 }
 
@@ -114,9 +131,12 @@ static status run_line(conversation *c, const struct dialogue *d, slice line)
 	slice rest = slice_from(line, name.size + 1);
 	const struct command *row = command_find(d, trim_end(name));
 
+	if (!row && conversation_is_http(line))
+		return send_away(c, d, "http");
 	if (!row) {
 		transcript_begin_stray(c->rows, "unknown");
-		return refuse_unknown(c, d, line, trim_end(name));
+		conversation_bad(c);
+		return d->unknown(c, trim_end(name));
 	}
 	transcript_begin(c->rows, slice_z(row->name), row->flags & COMMAND_SECRET ? TRANSCRIPT_SECRET : rest);
 	if (row->flags & COMMAND_SECRET) {
@@ -165,6 +185,8 @@ static status next_command(conversation *c, const struct dialogue *d)
 		return refuse_malformed(c, d, kind);
 	case ST_TIMED_OUT:
 		return goodbye(c, d->timed_out, kind);
+	case ST_FOREIGN:
+		return send_away(c, d, "tls");
 	default:
 		return kind;
 	}

@@ -141,6 +141,7 @@ status conversation_challenge(conversation *c, const char *lead, slice challenge
 	slice line, coded = base64_encode(challenge, &c->command);
 	enum line_end end;
 
+	transcript_answers(c->rows);
 	TRY(conversation_say(c, "%s %.*s", lead, SLICE_ARGS(coded)));
 	transcript_end(c->rows);
 	TRY(stream_line(c->stream, ANSWER_MOST, &line, &end));

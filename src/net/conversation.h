@@ -100,8 +100,8 @@ struct dialogue {
 	void (*heard)(conversation *c);          /* a whole line came; NULL: nobody asks */
 };
 /* Reads lines and runs rows until c->closing, an error of the stream, or the cap of bad commands.
-   Checks before running: NUL, bare CR, bare LF, control bytes but HTAB (T10), HTTP requests (T7:
-   too_many and the end), switch-off, state, arguments; each refusal counts as bad. Raises metrics. A
+   Checks before running: NUL, bare CR, bare LF, control bytes but HTAB (T10), HTTP requests and TLS
+   handshakes (T7: too_many and the end), switch-off, state, arguments; each refusal counts as bad. Raises metrics. A
    row returning anything but ST_OK ends the loop with that kind; protocol errors are answered by
    the row and are ST_OK.
    Otherwise: ST_OK after c->closing, ST_LIMITED after too_many, ST_TIMED_OUT after timed_out,
@@ -113,5 +113,14 @@ const struct command *command_find(const struct dialogue *d, slice name); /* any
 void conversation_bad(conversation *c);
 /* Counts it as one that does no work, as COMMAND_FREE does for all of its row. */
 void conversation_workless(conversation *c);
+
+
+/* ---- who came to the wrong port (T7). command_loop looks for them by itself. */
+/* Waits for the next command: ST_FOREIGN when a TLS handshake begins in its place, else what stream_peek says. */
+status conversation_await(conversation *c);
+/* Whether a line that is no command is a request of HTTP: it begins with one of its verbs, or names its version. */
+bool conversation_is_http(slice line);
+/* Notes that such a one is sent away; what he `speaks`: "http", "tls". */
+void conversation_foreign(conversation *c, const char *speaks);
 
 #endif

@@ -142,8 +142,10 @@ static status meet_proxy(struct guest *g)
 		"conversation=%s balancer=%s peer=%s port=%u reason=%s", c->name,
 		net_address_text(&balancer, &c->command).at, net_address_text(&c->peer, &c->command).at,
 		c->peer.port, status_name(kind));
-	if (kind == ST_LIMITED && !g->door->spec.tls)
+	if (kind == ST_LIMITED && !g->door->spec.tls) {
+		transcript_answers(c->rows);
 		stream_write(c->stream, limits->refusal(c->service));
+	}
 	return kind;
 }
 

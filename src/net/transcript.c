@@ -23,7 +23,7 @@ struct transcript {
 	char peer[ADDRESS_MOST], local[ADDRESS_MOST], user[128], command[COMMAND_MOST];
 	unsigned peer_port, local_port;
 	int64_t message, next_message;
-	bool begun, stray;
+	bool begun, stray, answers;
 	usec since;
 	struct line details, first, last, present; /* `present`: what we say, since its line began */
 	bool has_first;
@@ -235,16 +235,26 @@ void transcript_end(transcript *t)
 {
 	if (!t || !t->begun)
 		return;
+	if (t->service == SERVICE_IMAP && !t->answers)
+		t->last.size = 0;
 	if (t->stray && t->service == SERVICE_IMAP)
 		veil_tag(&t->last);
 	slice response = got(t->service == SERVICE_POP3 ? &t->first : &t->last);
 
-	t->begun = t->stray = false;
+	t->begun = t->stray = t->answers = false;
 	write_row(t, slice_z(t->command), got(&t->details), verdict_of(t, response), response,
 		t->said - t->told_said);
 	t->message = t->next_message;
 	t->first.size = t->last.size = t->present.size = 0;
 	t->has_first = false;
+}
+
+void transcript_answers(transcript *t)
+{
+	if (!t)
+		return;
+	t->answers = true;
+	t->last.size = t->present.size = 0;
 }
 
 void transcript_asked(transcript *t, slice line, bool secret)

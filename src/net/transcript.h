@@ -29,6 +29,9 @@ void transcript_begin(transcript *t, slice command, slice details);
 void transcript_begin_stray(transcript *t, const char *what);
 /* Its answer is complete: writes the row. Nothing when none is begun. */
 void transcript_end(transcript *t);
+/* What is said from here on answers the present row. An IMAP row has no other answer: what came before may be text of a
+   message, and is all there is when the client leaves in its middle. */
+void transcript_answers(transcript *t);
 
 /* ---- as client: answers come in the order of the commands, which may be sent ahead of them */
 /* We said a line; of one that holds a secret only the first word is told. */

@@ -5,7 +5,6 @@
 #include "program/worker.h"
 
 #include "agent/housekeeper.h"
-#include "agent/indexer.h"
 #include "base/log.h"
 #include "base/memory.h"
 #include "connector/smtp/outbound.h"
@@ -135,8 +134,6 @@ static status serve(struct life *l)
 			l->sockets[i] = w->specs[i].fd;
 		return web_open(l->sockets, w->n);
 	case WORKER_AGENT:
-		if (!task_start("indexer", indexer_run, NULL))
-			return ST_BUSY;
 		return task_start("housekeeper", housekeeper_run, NULL) ? ST_OK : ST_BUSY;
 	case WORKER_OUTBOUND:
 		l->outbound.seat = w->index;

@@ -121,7 +121,7 @@ static status place_read(const struct param *p, arena *a, struct acl_place *out)
 {
 	struct rows r;
 
-	TRY(db_one(SQL_ACL_FIND, p, 5, a, &r));
+	TRY(db_one(SQL_ACL_FIND, p, 6, a, &r));
 	folder_read(&r, 0, &out->f);
 	out->owner = row_slice(&r, 0, OWNER);
 	out->rights = (unsigned)row_int(&r, 0, RIGHTS);
@@ -136,14 +136,14 @@ status acl_find(int64_t postoffice, int64_t reader, slice owner, slice name, are
 	if (folder_name(name, a, &stored) != ST_OK)
 		return ST_ABSENT;
 	return place_read((struct param[]){p_int(postoffice), p_int(reader),
-				  p_text(mail_local_key(owner, a)), p_text(stored), p_int(0)},
+				  p_text(mail_local_key(owner, a)), p_text(stored), p_int(0), p_int(0)},
 		a, out);
 }
 
 status acl_again(int64_t postoffice, int64_t reader, int64_t folder, arena *a, struct acl_place *out)
 {
 	return place_read((struct param[]){p_int(postoffice), p_int(reader), p_text(S("")), p_text(S("")),
-				  p_int(folder)},
+				  p_int(folder), p_int(0)},
 		a, out);
 }
 

@@ -42,6 +42,9 @@ struct acl_entry {
 
 /* Whom "anna", "-anna" or "anyone" stands for, with no rights yet. ST_ABSENT: nobody of this post office. */
 status acl_who(int64_t postoffice, slice written, arena *a, struct acl_entry *out);
+/* ST_INVALID (*why): a mailbox or group that is made cannot be called "anyone", in any case: who meant to share with it
+   would share with all. */
+status acl_name_check(slice name, slice *why);
 /* All of a folder: who is given rights, then who is denied some; without its owner. */
 status acl_list(int64_t postoffice, int64_t folder, arena *a, struct acl_entry **rows, int *n);
 

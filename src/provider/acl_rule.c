@@ -63,6 +63,14 @@ bool acl_is_anyone(slice *written, struct acl_entry *out)
 	return true;
 }
 
+status acl_name_check(slice name, slice *why)
+{
+	if (!slice_same_nocase(name, S("anyone")))
+		return ST_OK;
+	*why = S("anyone stands for all mailboxes of the post office where folders are shared, and can be nobody's name");
+	return ST_INVALID;
+}
+
 /* A subscription to a shared folder is a row of one's own without a folder. */
 static bool is_hidden(const struct folder_row *row, int64_t reader)
 {

@@ -18,7 +18,7 @@ struct appending {
 	slice name;
 	int64_t folder, first;
 	int failed;     /* statement, -1 none */
-	int entries_at; /* number of the statement append_entries */
+	int entries_at; /* number of the statement append_entries; those that look at rights follow it */
 	struct rows r;
 	arena a; /* of one run */
 };
@@ -127,6 +127,17 @@ static void replaced_add(db_tx *tx, struct appending *p)
 		6, NULL);
 }
 
+/* Behind the entries, which lock the mailbox of the folder as every change of its rights does; that of the replaced one was
+   locked before. */
+static void rights_add(db_tx *tx, const struct append *x, int64_t folder, unsigned rights)
+{
+	if (rights)
+		db_add(tx, SQL_ACL_FIND,
+			(struct param[]){p_int(x->postoffice), p_int(x->reader), p_text(S("")), p_text(S("")),
+				p_int(folder), p_int(rights)},
+			6, NULL);
+}
+
 /* The messages stand: are they ours, from a run whose answer was lost? UIDs of one run follow one another. */
 static status stored_before(struct appending *p)
 {
@@ -163,6 +174,8 @@ static status append_once(void *arg, bool again)
 		lock_add(tx, x, &p->a);
 	p->entries_at += x->replaced_folder != 0;
 	entries_add(tx, p, bodies);
+	rights_add(tx, x, x->folder_id, x->rights);
+	rights_add(tx, x, x->replaced_folder, x->replaced_rights);
 	if (x->replaced_folder)
 		replaced_add(tx, p);
 	s = db_commit(&tx, &p->failed);
@@ -201,7 +214,7 @@ static status append_settle(struct appending *p)
 		status s = settle(append_once, p);
 
 		if (s != ST_INVALID || p->failed != p->entries_at)
-			return s;
+			return s == ST_INVALID && p->failed > p->entries_at ? ST_DENIED : s;
 		TRY(reason_find(p));
 	}
 	return ST_BUSY;

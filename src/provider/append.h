@@ -23,10 +23,13 @@ struct append {
 	int64_t postoffice, mailbox;
 	slice folder;         /* name */
 	int64_t folder_id;    /* it must be this one; 0 = any of that name */
+	int64_t reader;       /* mailbox of who appends, when one of the folders is somebody else's */
+	unsigned rights;      /* ACL_ bits he must have to the folder when it is stored; 0 = it is his own */
 	struct append_message *messages; /* at most 1,000 */
 	int n;
 	int64_t replaced_folder; /* REPLACE: this entry is expunged in the same transaction; 0 = none */
 	int64_t replaced_mailbox; /* whose it is; 0 = the same mailbox's */
+	unsigned replaced_rights; /* likewise to the folder it leaves */
 	uint32_t replaced_uid;
 	uint32_t uidvalidity; /* out */
 	int64_t modseq;       /* out: theirs */
@@ -34,6 +37,7 @@ struct append {
 
 /* ST_ABSENT   no such folder (TRYCREATE), or the mailbox is gone or disabled
    ST_FULL     no room
+   ST_DENIED   rights are missing
    ST_BUSY     not stored, or the database stayed away for 20 s and nobody knows */
 status append_run(struct append *x);
 

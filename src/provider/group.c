@@ -3,6 +3,7 @@
 
 #include "base/id.h"
 #include "mail/address.h"
+#include "provider/acl.h"
 #include "provider/change.h"
 #include "provider/group_row.h"
 #include "provider/mailbox.h"
@@ -18,6 +19,7 @@ status group_make(int64_t postoffice, slice name, slice title, enum group_postin
 	status s;
 
 	TRY(group_name_check(name, title, why));
+	TRY(acl_name_check(name, why));
 	slice folded = mail_local_key(name, a);
 	tx = db_begin(DB_RUN, a);
 	db_add(tx, SQL_GROUP_INSERT,

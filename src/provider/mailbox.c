@@ -5,6 +5,7 @@
 #include "base/id.h"
 #include "base/utf8.h"
 #include "mail/address.h"
+#include "provider/acl.h"
 #include "provider/auth.h"
 #include "provider/change.h"
 #include "provider/mailbox_fresh.h"
@@ -57,6 +58,7 @@ static status fresh_name(
 			"a mailbox name has 1 to 64 characters and none of: blank, control, @ / ' \"");
 		return ST_INVALID;
 	}
+	TRY(acl_name_check(name, why));
 	*out = (struct mailbox_fresh){
 		.id = id_new(),
 		.inbox = id_new(),

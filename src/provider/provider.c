@@ -8,7 +8,6 @@
 #include "provider/auth_secret.h"
 #include "provider/change.h"
 #include "provider/message_fact.h"
-#include "provider/message_sketch.h"
 #include "provider/migrate.h"
 #include "provider/news_bell.h"
 #include "provider/node.h"
@@ -317,7 +316,6 @@ void provider_close(void)
 	repeat_close();
 	view_cache_clear();
 	message_facts_forget();
-	message_sketches_forget();
 	node_release();
 	db_close();
 	auth_close();

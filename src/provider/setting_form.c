@@ -249,7 +249,7 @@ static bool fits_field(const struct setting_row *row, slice one, slice before, a
 {
 	static const char *const taken[] = {"Received", "Return-Path", "From", "Sender", "Reply-To", "To",
 		"Cc", "Bcc", "Subject", "Date", "Message-ID", "In-Reply-To", "References",
-		"MIME-Version", "DKIM-Signature"};
+		"MIME-Version", "DKIM-Signature", "Delivered-To", "Authentication-Results"};
 	bool fine = !slice_starts_nocase(one, S("Content-")) && !slice_starts_nocase(one, S("Resent-")) &&
 		    !slice_starts_nocase(one, S("ARC-"));
 

@@ -116,7 +116,7 @@ struct view_copied { /* COPYUID */
 	struct view_change change; /* of this view; after a copy into the folder itself it has arrivals */
 };
 /* To another folder of the mailbox, all or none. Flags, dates and the message go along. ST_ABSENT: there
-   is no such folder (TRYCREATE); ST_FULL: no room (copy); ST_DENIED: move from a read-only view. */
+   is no such folder (TRYCREATE), or what would be given the messages is a disabled mailbox; ST_FULL: no room (copy); ST_DENIED: move from a read-only view. */
 status view_copy(view *v, const uint32_t *uids, int n, slice name, bool hold, arena *a,
 		 struct view_copied *out);
 status view_move(view *v, const uint32_t *uids, int n, slice name, arena *a,

@@ -522,7 +522,7 @@ static status nothing_moved(struct change *c, arena *a, struct view_copied *out)
 
 		bytes += e ? e->size : 0;
 	}
-	if (c->only && f->id != c->only)
+	if ((c->only && f->id != c->only) || m->state != MAILBOX_ENABLED)
 		return ST_ABSENT;
 	if (c->target != c->v->mailbox && m->quota > 0 && m->used + bytes > m->quota)
 		return ST_FULL;

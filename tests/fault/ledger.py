@@ -390,9 +390,10 @@ def invariants(place, without=""):
 KEYS_OF_A_KILL = 20
 
 
-def check(place, ledger, tally, extra_most=0.001, kills=0):
-	"""Fetches everything and shows the ledger's and the database's verdict."""
-	found = {box: list(fetch(place.pop3, box)) for box in ledger.boxes}
+def check(place, ledger, tally, extra_most=0.001, kills=0, found=None):
+	"""Fetches everything and shows the ledger's and the database's verdict. `found` is what others have, by box."""
+	found = dict(found or {})
+	found |= {box: list(fetch(place.pop3, box)) for box in ledger.boxes if box not in found}
 	f = compare(ledger, found)
 	tally.show("acknowledged messages are there", f.acknowledged and not f.lost,
 		f"{f.acknowledged} acknowledged, {f.lost} lost")

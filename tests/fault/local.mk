@@ -1,10 +1,11 @@
 # Fault tests. They make a place of their own (place.py). contrib/check runs their short versions;
-# `make torture` runs all kills, about half an hour, `make faults` the long versions of the others, and
+# `make torture` runs all kills, about three quarters of an hour, `make faults` the long versions of the others, and
 # both print their figures.
-fault_modules = tests/fault/place.py tests/fault/ledger.py tests/fault/client.py tests/fault/mailing.py
+fault_modules = tests/fault/place.py tests/fault/ledger.py tests/fault/client.py tests/fault/mailing.py \
+	tests/fault/victims.py tests/fault/peer.py
 fault_scripts = tests/fault/torture tests/fault/starts tests/fault/privileges \
 	tests/fault/points tests/fault/cut tests/fault/nodes tests/fault/shortage \
-	tests/fault/model tests/fault/torture-imap tests/fault/races tests/fault/dots
+	tests/fault/model tests/fault/torture-imap tests/fault/torture-remote tests/fault/races tests/fault/dots
 EXTRA_DIST += $(fault_modules) $(fault_scripts) tests/fault/shim.c
 
 # Preloaded into the server by tests/fault/shortage.
@@ -19,6 +20,7 @@ fault_programs = pennypostd$(EXEEXT) pennypost$(EXEEXT)
 torture: $(fault_programs)
 	PENNYPOST_TOP_SRCDIR='$(abs_top_srcdir)' $(srcdir)/tests/fault/torture
 	PENNYPOST_TOP_SRCDIR='$(abs_top_srcdir)' $(srcdir)/tests/fault/torture-imap
+	PENNYPOST_TOP_SRCDIR='$(abs_top_srcdir)' $(srcdir)/tests/fault/torture-remote
 # make model MODEL_OPERATIONS=1000000
 MODEL_OPERATIONS = 100000
 model: $(fault_programs)

@@ -262,7 +262,40 @@ static bool goes_out(const struct smtp *s, const struct delivery_part *part)
 	return false;
 }
 
-/* Which of the part's recipients fell to a catch-all, under the header its owner chose (C22). Only
+/* The field that tells of this recipient that he fell to a catch-all; empty: its owner wants none (C22). */
+static slice caught_field(const struct recipient *r)
+{
+	return setting_text(S_smtp_catch_all_header,
+			    &(struct setting_at){r->route.postoffice, r->address.domain, 0});
+}
+
+static bool is_caught_field(const struct incoming *in, slice name)
+{
+	int i = 0;
+	while (i < in->caught_n && !slice_same_nocase(name, in->caught[i]))
+		i++;
+	return i < in->caught_n;
+}
+
+/* Whoever reads such a field here believes it: none of the client's may stay, whether we write one or not. */
+static void name_caught_fields(struct smtp *s, struct incoming *in)
+{
+	for (int i = 0; i < s->n; i++) {
+		slice name = s->recipients[i].remote ? S("") : caught_field(&s->recipients[i]);
+		if (name.size == 0 || is_caught_field(in, name))
+			continue;
+		if (!in->caught)
+			in->caught = arena_new_array(&s->mail, (size_t)s->n, sizeof *in->caught);
+		in->caught[in->caught_n++] = arena_copy(&s->mail, name);
+	}
+}
+
+bool incoming_is_forged(conversation *c, const struct incoming *in, const header_field *f)
+{
+	return is_caught_field(in, f->name) || policy_is_forged(f->name, f->value, &c->command);
+}
+
+/* Which of the part's recipients fell to a catch-all, under the header its owner chose. Only
    where one mailbox alone reads this body: others must not learn of blind copies (RFC 5321 7.2). */
 static void add_catch_all_fields(const struct smtp *s, const struct delivery_part *part,
 				 header_builder *b, arena *a)
@@ -271,8 +304,7 @@ static void add_catch_all_fields(const struct smtp *s, const struct delivery_par
 		const struct recipient *r = &s->recipients[i];
 		if (r->route.postoffice != part->postoffice || !r->route.caught)
 			continue;
-		slice name = setting_text(S_smtp_catch_all_header,
-					  &(struct setting_at){part->postoffice, r->address.domain, 0});
+		slice name = caught_field(r);
 		if (name.size)
 			header_build_raw(b, name, mail_address_text(&r->address, a));
 	}
@@ -384,7 +416,7 @@ static status write_header(conversation *c, struct incoming *in, slice header)
 	header_field f;
 	const char *from = header.at;
 	while (header_next(&w, &f)) {
-		if (!policy_is_forged(f.name, f.value, &c->command))
+		if (!incoming_is_forged(c, in, &f))
 			continue;
 		TRY(write_all(in, slice_of(from, (size_t)(f.raw.at - from))));
 		in->header_size -= f.raw.size;
@@ -424,6 +456,7 @@ static status pass_header(conversation *c, struct incoming *in, size_t header_si
 	in->refusal = passing_stop_loops(s, header);
 	if (in->refusal)
 		return ST_OK;
+	name_caught_fields(s, in);
 	incoming_parts(c, in);
 	for (int i = 0; i < in->delivery.n; i++)
 		TRY(blob_writer_open(in->delivery.parts[i].postoffice, &in->delivery.parts[i].body));
@@ -905,12 +938,16 @@ status smtp_bdat(conversation *c, slice rest)
 {
 	struct smtp *s = smtp_of(c);
 	struct chunk chunk;
+	bool off = setting_lists(S_smtp_commands_off, NULL, S("BDAT"));
 	if (!chunk_parse(rest, &chunk)) {
 		/* Without its size the chunk's octets cannot be told from commands. */
 		conversation_bad(c);
 		c->closing = true;
-		return conversation_say(c, "501 5.5.4 Syntax: BDAT <octets> [LAST]; closing");
+		return conversation_say(c, off ? "502 5.5.1 BDAT is switched off here, closing"
+					       : "501 5.5.4 Syntax: BDAT <octets> [LAST]; closing");
 	}
+	if (off)
+		return skip_chunk(c, chunk.size, "502 5.5.1 BDAT is switched off here");
 	if (s->state != AT_RCPT && s->state != AT_CHUNK)
 		return skip_chunk(c, chunk.size, s->state == AT_SENDER ? "554 5.5.1 No valid recipients"
 								      : "503 5.5.1 MAIL and RCPT first");

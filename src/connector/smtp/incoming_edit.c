@@ -13,7 +13,7 @@ void incoming_keep_header(conversation *c, struct incoming *in, slice header, bo
 
 	text_add(&kept, in->missing);
 	while (header_next(&w, &f)) {
-		if (!policy_is_forged(f.name, f.value, &c->command))
+		if (!incoming_is_forged(c, in, &f))
 			continue;
 		text_add(&kept, slice_of(from, (size_t)(f.raw.at - from)));
 		from = f.raw.at + f.raw.size;

@@ -14,6 +14,8 @@ slice incoming_fields(struct smtp *s, const struct incoming *in, const struct de
 void incoming_seal(conversation *c, struct incoming *in);
 /* The one of a post office; empty = none. */
 slice incoming_seal_of(const struct incoming *in, int64_t postoffice);
+/* Whether a field of the client's claims to be one that only this house writes. */
+bool incoming_is_forged(conversation *c, const struct incoming *in, const header_field *f);
 /* What lists and traces show of the message. */
 void incoming_facts(struct smtp *s, struct incoming *in, const header_survey *seen);
 

@@ -352,7 +352,7 @@ static void attempt_here(struct sending *s)
 	}
 }
 
-/* *may: nothing was said against it. Else all recipients have their word. */
+/* *may: nothing was said against it. Else its recipient has his word. */
 static status ask_before_sending(struct sending *s, bool *may)
 {
 	const queue_entry *e = &s->job->entries[0];
@@ -361,10 +361,10 @@ static status ask_before_sending(struct sending *s, bool *may)
 	*may = true;
 	if (program.size == 0)
 		return ST_OK;
+	if (s->job->n > 1)
+		return ST_BUSY; /* the program was named since they were claimed: each will be asked about alone */
 	TRY(attempt_program(s, 0, HOOK_DISPATCH, program));
 	*may = s->attempts[0].result.outcome == CLIENT_DELIVERED;
-	struct client_result word = s->attempts[0].result;
-	attempts_all(s, &word, S(""));
 	return ST_OK;
 }
 
@@ -574,6 +574,14 @@ static void start_senders(usec *wait)
 		*wait = clock_now() + TROUBLE_PAUSE;
 }
 
+/* What a program says of a message it says of one recipient: they go alone then. */
+static unsigned recipients_most(int64_t postoffice)
+{
+	return hook_program(HOOK_DISPATCH, &(struct setting_at){.postoffice = postoffice}).size
+		? 1
+		: out.limits.recipients;
+}
+
 static void rows_plan(const queue_entry *rows, int n, arena *a)
 {
 	const slice *bodies = bodies_read(rows, n, a);
@@ -581,6 +589,7 @@ static void rows_plan(const queue_entry *rows, int n, arena *a)
 	for (int i = 0; i < n; i++) {
 		struct plan_limits l = out.limits;
 
+		l.recipients = recipients_most(rows[i].postoffice);
 		if (out.way->limits)
 			out.way->limits(out.way->arg, rows[i].domain, &l.per_destination, &l.apart);
 		plan_job *j = plan_add(out.plan, &l, &rows[i],

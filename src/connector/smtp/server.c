@@ -96,6 +96,12 @@ static bool is_off(const conversation *c, const struct command *row)
 	return setting_lists(S_smtp_commands_off, NULL, slice_z(row->name));
 }
 
+/* BDAT says so itself, since it has to read past its chunk. */
+static bool is_refused(const conversation *c, const struct command *row)
+{
+	return row->run != smtp_bdat && is_off(c, row);
+}
+
 static bool word_is_off(slice name)
 {
 	return setting_lists(S_smtp_commands_off, NULL, name);
@@ -321,19 +327,25 @@ static status say_unknown(conversation *c, slice name)
 	if (smtp_of(c)->data_refused)
 		return after_refused_data(c);
 	const char *refusal = milter_unknown(c, name);
-	return conversation_say(c, "%s", refusal ? refusal : "500 5.5.2 Command not recognised; try HELP");
+	return conversation_say(c, "%s", refusal ? refusal
+				: word_is_off(S("HELP")) ? "500 5.5.2 Command not recognised"
+							 : "500 5.5.2 Command not recognised; try HELP");
 }
 
-/* The octets of a chunk whose BDAT was refused unread would be taken for commands (T8). */
-static void end_when_chunk_follows(conversation *c, const struct command *row)
+/* Clients that pipeline DATA wait for its answer (RFC 2920 3.1): what is here already is a body (T8). */
+static void refuse_body(conversation *c)
 {
-	if (row->run == smtp_bdat)
+	smtp_of(c)->data_refused = true;
+	if (stream_pending(c->stream) > 0) {
+		stream_discard(c->stream);
 		c->closing = true;
+	}
 }
 
 static status say_off(conversation *c, const struct command *row)
 {
-	end_when_chunk_follows(c, row);
+	if (row->run == smtp_data)
+		refuse_body(c);
 	return conversation_say(c, "502 5.5.1 %s is switched off here", row->name);
 }
 
@@ -341,17 +353,12 @@ static status say_out_of_order(conversation *c, const struct command *row)
 {
 	struct smtp *s = smtp_of(c);
 	if (row->run == smtp_data && s->state != AT_CHUNK) {
-		s->data_refused = true;
-		/* Clients that pipeline DATA wait for its answer (RFC 2920 3.1): what is here already is a body. */
-		if (stream_pending(c->stream) > 0) {
-			stream_discard(c->stream);
-			c->closing = true;
-		}
+		refuse_body(c);
 		if (s->state == AT_SENDER)
 			return conversation_say(c, "554 5.5.1 No valid recipients");
 	}
 	if (s->state == AT_START)
-		return conversation_say(c, "503 5.5.1 Say EHLO first");
+		return conversation_say(c, "503 5.5.1 Say %s first", word_is_off(S("EHLO")) ? "HELO" : "EHLO");
 	if (s->state == AT_CHUNK)
 		return conversation_say(c, "503 5.5.1 BDAT LAST or RSET first");
 	if (row->run == smtp_mail)
@@ -363,7 +370,8 @@ static status say_out_of_order(conversation *c, const struct command *row)
 
 static status say_syntax(conversation *c, const struct command *row)
 {
-	end_when_chunk_follows(c, row);
+	if (row->run == smtp_bdat) /* without its size the chunk's octets cannot be told from commands (T8) */
+		c->closing = true;
 	return conversation_say(c, "501 5.5.4 Syntax: %s", row->help);
 }
 
@@ -430,7 +438,7 @@ static const struct dialogue smtp_dialogue = {
 	.count = sizeof smtp_commands / sizeof *smtp_commands,
 	.line_most = line_most,
 	.state = state_of,
-	.switched_off = is_off,
+	.switched_off = is_refused,
 	.unknown = say_unknown,
 	.off = say_off,
 	.out_of_order = say_out_of_order,

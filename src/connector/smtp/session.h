@@ -59,6 +59,8 @@ struct incoming {
 	struct policy_verdict verdict;
 	struct route *routes; /* of all parts */
 	bool is_apart; /* some of it goes to folders for junk */
+	slice *caught;        /* names of fields that tell recipients who fell to a catch-all: only the house writes them */
+	int caught_n;
 	slice missing;        /* fields that the client left out */
 	struct seal *seals;   /* of what post offices pass on */
 	milter_header *shown; /* kept apart, for milters; NULL: none looks */

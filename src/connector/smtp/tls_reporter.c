@@ -33,6 +33,8 @@ struct making {
 	int n;
 	struct tls_report_policy *policy;
 	int policies;
+	struct tls_report_failure *failure; /* of all policies, one's behind the other's */
+	int failures;
 };
 
 /* A policy of DANE is of the host, all others are of the domain (RFC 8460 1.1). */
@@ -65,10 +67,10 @@ static int add_policy(struct making *m, int first)
 {
 	const struct tls_result *r = &m->rows[first];
 	struct tls_report_policy *p = &m->policy[m->policies++];
-	struct tls_report_failure *failure = arena_new_array(m->a, (size_t)(m->n - first), sizeof *failure);
 	int i = first;
 
-	*p = (struct tls_report_policy){.type = r->policy, .domain = policy_domain(r), .failure = failure};
+	*p = (struct tls_report_policy){.type = r->policy, .domain = policy_domain(r),
+		.failure = m->failure + m->failures};
 	for (; i < m->n && same_policy(r, &m->rows[i]); i++) {
 		const struct tls_result *row = &m->rows[i];
 
@@ -77,8 +79,9 @@ static int add_policy(struct making *m, int first)
 			continue;
 		}
 		p->failures += row->sessions;
-		failure[p->n++] = (struct tls_report_failure){
+		m->failure[m->failures++] = (struct tls_report_failure){
 			row->result, row->sender, row->host, row->receiver, row->sessions};
+		p->n++;
 	}
 	add_sts(m, p);
 	return i;
@@ -110,6 +113,7 @@ static status report_make(usec day, slice domain, arena *a, struct tls_report *o
 		return ST_ABSENT;
 	m.rows = rows;
 	m.policy = arena_new_array(a, (size_t)m.n, sizeof *m.policy);
+	m.failure = arena_new_array(a, (size_t)m.n, sizeof *m.failure);
 	for (int i = 0; i < m.n;)
 		i = add_policy(&m, i);
 	*out = (struct tls_report){.organisation = organisation.size ? organisation : smtp_local_domain(),

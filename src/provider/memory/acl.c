@@ -213,7 +213,7 @@ static int groups_of(struct store *s, struct m_mailbox *m, const struct m_group 
 	return n;
 }
 
-static unsigned rights_of(struct store *s, const struct m_folder *f, struct m_mailbox *reader)
+unsigned store_rights(struct store *s, const struct m_folder *f, struct m_mailbox *reader)
 {
 	const struct m_group *in[GROUPS_MOST];
 	unsigned given = 0, denied = 0;
@@ -240,7 +240,7 @@ static status place_give(struct store *s, struct m_mailbox *reader, const struct
 	if (!reader || !f || owner == reader)
 		return ST_ABSENT;
 	*out = (struct acl_place){
-		.f = f->f, .owner = arena_copy(a, owner->name), .rights = rights_of(s, f, reader)};
+		.f = f->f, .owner = arena_copy(a, owner->name), .rights = store_rights(s, f, reader)};
 	out->f.name = arena_copy(a, f->f.name);
 	return ST_OK;
 }
@@ -287,7 +287,7 @@ static void shared_add(struct store *s, struct m_mailbox *reader, arena *a, stru
 {
 	EACH(struct m_mailbox, &reader->postoffice->mailboxes, m)
 		EACH(struct m_folder, &m->folders, f) {
-			unsigned rights = m == reader ? 0 : rights_of(s, f, reader);
+			unsigned rights = m == reader ? 0 : store_rights(s, f, reader);
 
 			if (!(rights & ACL_LOOKUP))
 				continue;

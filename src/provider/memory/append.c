@@ -38,10 +38,27 @@ static int64_t replaced_in(const struct append *x)
 	return x->replaced_mailbox ? x->replaced_mailbox : x->mailbox;
 }
 
+static struct m_folder *replaced_folder(struct store *s, const struct append *x, struct m_mailbox **m)
+{
+	*m = store_mailbox(s, x->postoffice, replaced_in(x));
+	return *m ? store_folder(*m, x->replaced_folder) : NULL;
+}
+
+static bool has_rights(struct store *s, const struct append *x, const struct m_folder *f)
+{
+	struct m_mailbox *reader = store_mailbox(s, x->postoffice, x->reader), *m;
+	const struct m_folder *left = replaced_folder(s, x, &m);
+
+	if (!x->rights && !x->replaced_rights)
+		return true;
+	return reader && !(x->rights & ~store_rights(s, f, reader)) &&
+	       (!left || !(x->replaced_rights & ~store_rights(s, left, reader)));
+}
+
 static void replace(struct store *s, const struct append *x)
 {
-	struct m_mailbox *m = store_mailbox(s, x->postoffice, replaced_in(x));
-	struct m_folder *f = m ? store_folder(m, x->replaced_folder) : NULL;
+	struct m_mailbox *m;
+	struct m_folder *f = replaced_folder(s, x, &m);
 
 	if (!f)
 		return;
@@ -63,6 +80,8 @@ static status store_all(struct store *s, struct append *x, slice name, int64_t *
 		return ST_BUSY;
 	if (!f || (x->folder_id && f->f.id != x->folder_id) || m->state != MAILBOX_ENABLED)
 		return ST_ABSENT;
+	if (!has_rights(s, x, f))
+		return ST_DENIED;
 	for (int i = 0; i < x->n; i++)
 		bytes += (int64_t)blob_writer_size(x->messages[i].body);
 	if (m->quota > 0 && m->used + bytes > m->quota)

@@ -2,6 +2,7 @@
 #include "provider/group.h"
 
 #include "base/id.h"
+#include "provider/acl.h"
 #include "provider/group_row.h"
 #include "provider/memory/store.h"
 
@@ -50,6 +51,7 @@ status group_make(int64_t postoffice, slice name, slice title, enum group_postin
 {
 	(void)by;
 	TRY(group_name_check(name, title, why));
+	TRY(acl_name_check(name, why));
 	status kind = make(store_take(), postoffice, name, title, posting, a, why);
 	store_give();
 	TRY(kind);

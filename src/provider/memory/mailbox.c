@@ -4,6 +4,7 @@
 #include "base/id.h"
 #include "base/utf8.h"
 #include "mail/address.h"
+#include "provider/acl.h"
 #include "provider/auth.h"
 #include "provider/memory/store.h"
 
@@ -106,6 +107,7 @@ status mailbox_make(int64_t postoffice, const struct mailbox_new *n, const struc
 		*why = S("a mailbox's name has 1 to 64 characters, no blank, @, / or quote");
 		return ST_INVALID;
 	}
+	TRY(acl_name_check(n->name, why));
 	TRY(auth_password_check(postoffice, n->name, n->password, a, why));
 	slice folded = mail_local_key(n->name, a);
 	int64_t quota = n->quota >= 0 ? n->quota : setting_number(S_mailbox_quota, &at);

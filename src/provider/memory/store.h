@@ -229,6 +229,8 @@ void store_entry_remove(struct store *s, struct m_mailbox *m, struct m_folder *f
 	struct m_entry *e, int64_t modseq, bool moved);
 /* The folder is gone, and its annotations with it. */
 void store_annotations_drop(struct m_mailbox *m, int64_t folder);
+/* What rights given and denied leave a reader who is not its owner. */
+unsigned store_rights(struct store *s, const struct m_folder *f, struct m_mailbox *reader);
 /* A folder that was made takes over the rights of the one above it. */
 void store_rights_inherit(struct store *s, struct m_folder *f, const struct m_folder *above);
 void store_flags(struct m_folder *f, struct m_entry *e, int64_t flags, int64_t modseq);

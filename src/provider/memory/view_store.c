@@ -270,6 +270,13 @@ static status bring(struct here *h, const uint32_t *uids, int n, struct bringing
 	return ST_OK;
 }
 
+/* A disabled mailbox is given nothing, but moves what it has. */
+static bool is_target(const struct bringing *b, const struct view_target *to)
+{
+	return b->f && (!to->folder || b->f->f.id == to->folder) &&
+	       (b->m->state == MAILBOX_ENABLED || (b->moves && b->within));
+}
+
 static status copy(view *v, const uint32_t *uids, int n, const struct view_target *to, bool hold,
 	bool moves, arena *a, struct view_copied *out)
 {
@@ -286,7 +293,7 @@ static status copy(view *v, const uint32_t *uids, int n, const struct view_targe
 	b.m = kind == ST_OK ? store_mailbox(h.s, v->postoffice, to->mailbox) : NULL;
 	b.f = b.m ? store_folder_named(b.m, name) : NULL;
 	if (kind == ST_OK)
-		kind = b.f && (!to->folder || b.f->f.id == to->folder) ? bring(&h, asked, n, &b, a, out, &own) : ST_ABSENT;
+		kind = is_target(&b, to) ? bring(&h, asked, n, &b, a, out, &own) : ST_ABSENT;
 	if (kind == ST_OK)
 		show(v, &h, hold, own, a, &out->change);
 	store_give();

@@ -238,12 +238,31 @@ static status messages_take(conversation *c, args *p, struct appending *a)
 	return arg_end(p);
 }
 
+/* Messages come at the client's pace, and rights may have been taken meanwhile. Those that are there now are looked at once
+   more when the messages are stored. */
+static status rights_renew(const conversation *c, struct appending *a)
+{
+	const struct imap *i = imap_of(c);
+	struct acl_place now;
+	arena scratch = ARENA_INIT;
+
+	if (!a->x.rights)
+		return ST_OK;
+	status s = acl_again(i->who.postoffice, i->who.mailbox, a->x.folder_id, &scratch, &now);
+	arena_release(&scratch);
+	TRY(s);
+	a->rights = now.rights;
+	return !(now.rights & ACL_LOOKUP) ? ST_ABSENT : now.rights & ACL_INSERT ? ST_OK : ST_DENIED;
+}
+
 /* As far as rights go; the message comes in any case (RFC 4314 4). */
 static status flags_give(conversation *c, args *p, struct appending *a)
 {
 	for (int k = 0; k < a->x.n; k++) {
 		TRY(flags_bits(c, p, &a->flags[k], a->x.mailbox, a->rights & ACL_WRITE, &a->message[k].flags));
 		a->message[k].flags &= rights_flags(a->rights);
+		if (a->x.rights)
+			a->x.rights |= flags_rights(a->message[k].flags);
 	}
 	return ST_OK;
 }
@@ -290,6 +309,8 @@ static status append(conversation *c, args *p, struct appending *a)
 	if (a->stored == ST_INVALID)
 		return imap_no(c, "[CANNOT] Messages hold no NUL; use a binary literal");
 	if (a->stored == ST_OK)
+		a->stored = rights_renew(c, a);
+	if (a->stored == ST_OK)
 		a->stored = flags_give(c, p, a);
 	if (a->stored == ST_INVALID)
 		return ST_INVALID;
@@ -322,6 +343,7 @@ static status append_by(conversation *c, args *p, struct appending *a)
 	slice name;
 
 	a->x.postoffice = i->who.postoffice;
+	a->x.reader = i->who.mailbox;
 	a->x.messages = a->message;
 	TRY(arg_space(p));
 	TRY(arg_mailbox(p, &name));
@@ -330,6 +352,7 @@ static status append_by(conversation *c, args *p, struct appending *a)
 	a->x.mailbox = at.f.mailbox;
 	a->x.folder = at.f.name;
 	a->x.folder_id = at.shared ? at.f.id : 0;
+	a->x.rights = at.shared ? ACL_LOOKUP | ACL_INSERT : 0;
 	a->rights = at.rights;
 	if (s != ST_OK) {
 		TRY(args_skip(p));
@@ -381,6 +404,7 @@ static status replace(conversation *c, args *p, bool by_uid)
 	a->x.replaced_folder = v->folder;
 	a->x.replaced_mailbox = v->mailbox;
 	a->x.replaced_uid = uids[0];
+	a->x.replaced_rights = imap_of(c)->selected->shared ? ACL_DELETE | ACL_EXPUNGE : 0;
 	return append_by(c, p, a);
 }
 

@@ -28,6 +28,7 @@ enum { F_UID = 1, F_FLAGS = 2, F_DATE = 4, F_SIZE = 8, F_ENVELOPE = 16, F_BODY =
 
 struct fetch {
 	bool by_uid, vanished, conditional;
+	bool asked; /* by a command; else it is NOTIFY's */
 	imap_set set;
 	unsigned items;
 	struct section *sections;
@@ -459,7 +460,9 @@ static status batch_tell(conversation *c, const struct fetch *f, const uint32_t 
 		s = wants_heads_alone(f) ? message_heads(v->postoffice, messages, n, head_take, bodies)
 					 : bodies_gather(v, facts, n, bodies);
 	for (int k = 0; s == ST_OK && k < n; k++) {
-		s = message_tell(c, f, uids[k], facts ? &facts[k] : NULL, bodies->raw[k], seen, t, &line);
+		s = f->asked ? selected_renew_late(c) : ST_OK;
+		if (s == ST_OK)
+			s = message_tell(c, f, uids[k], facts ? &facts[k] : NULL, bodies->raw[k], seen, t, &line);
 		if (s == ST_OK)
 			s = task_breathe();
 	}
@@ -531,7 +534,7 @@ static status fetch_run(conversation *c, const struct fetch *f, const uint32_t *
 
 static status fetch(conversation *c, args *p, bool by_uid)
 {
-	struct fetch f = {.by_uid = by_uid};
+	struct fetch f = {.by_uid = by_uid, .asked = true};
 	view *v = imap_of(c)->selected->view;
 	struct telling t = {0};
 	uint32_t *uids;
@@ -553,6 +556,8 @@ static status fetch(conversation *c, args *p, bool by_uid)
 	status s = fetch_run(c, &f, uids, n, &t);
 	if (t.inside)
 		return s == ST_BUSY ? ST_BROKEN : s;
+	if (!imap_of(c)->selected)
+		TRY(selected_lost(c));
 	if (s != ST_OK)
 		return imap_trouble(c, s);
 	if (t.unknown)

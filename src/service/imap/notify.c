@@ -201,10 +201,16 @@ static status arg_notify(struct asked *x)
 
 /* ---- what is wanted of a folder */
 
-/* All groups a folder is in, up to one that wants nothing. Of one that the reader may not read its name alone is told. */
+/* Of a folder that the reader may not read its name alone is told. */
+static unsigned events_allowed(const struct place *at)
+{
+	return !at->id || (at->rights & ACL_READ) ? ~0u : NAME | SUBSCRIPTION;
+}
+
+/* All groups a folder is in, up to one that wants nothing. */
 static unsigned events_of(const struct notify *n, const struct place *at)
 {
-	unsigned allowed = !at->id || (at->rights & ACL_READ) ? ~0u : NAME | SUBSCRIPTION, wanted = 0;
+	unsigned wanted = 0;
 
 	for (int k = 0; k < n->groups_n; k++) {
 		const struct group *g = &n->groups[k];
@@ -215,7 +221,7 @@ static unsigned events_of(const struct notify *n, const struct place *at)
 			break;
 		wanted |= g->events;
 	}
-	return wanted & allowed;
+	return wanted & events_allowed(at);
 }
 
 static unsigned events_anywhere(const struct notify *n)
@@ -414,7 +420,7 @@ static status tell_places(conversation *c, const struct notify *n, const struct 
 		k += order >= 0;
 		TRY(order < 0   ? tell_gone(c, x, events_of(n, x))
 			: order > 0 ? tell_new(c, y, events_of(n, y))
-				    : tell_changed(c, x, y, events_of(n, x) | events_of(n, y)));
+				    : tell_changed(c, x, y, (events_of(n, x) | events_of(n, y)) & events_allowed(y)));
 	}
 }
 

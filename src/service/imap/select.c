@@ -161,6 +161,7 @@ static struct selected *selected_new(view *v, const struct place *p)
 		.shown = v->name,
 		.rights = p->rights,
 		.shared = p->shared,
+		.renewed_at = clock_now(),
 		.names_told = v->keywords.n};
 	if (p->shared)
 		sel->shown = slice_of(memcpy(memory_new(p->shown.size), p->shown.at, p->shown.size), p->shown.size);
@@ -251,6 +252,8 @@ static status idle_wake(conversation *c)
 
 	if (!sel || sel->view->entries)
 		return ST_OK;
+	if (sel->unknown)
+		return ST_BUSY;
 	TRY(view_refresh(sel->view, false, &c->command, &ch));
 	return selected_tell_change(c, &ch);
 }
@@ -340,6 +343,8 @@ static status imap_idle(conversation *c, args *p)
 	if (s != ST_OK && s != ST_ABSENT)
 		return s;
 	if (s == ST_OK)
+		s = idle_renew(c);
+	if (s == ST_OK)
 		s = idle_wake(c);
 	if (s == ST_OK)
 		return imap_ok(c, "Idle no more");
@@ -347,8 +352,8 @@ static status imap_idle(conversation *c, args *p)
 		return s;
 	selected_close(c);
 	c->closing = true;
-	TRY(conversation_say(c, s == ST_ABSENT ? "* BYE The folder was removed"
-					       : "* BYE [UNAVAILABLE] The folder cannot be read now; come again"));
+	TRY(s == ST_ABSENT ? selected_lost(c)
+			   : conversation_say(c, "* BYE [UNAVAILABLE] The folder cannot be read now; come again"));
 	return imap_no(c, "[UNAVAILABLE] Idle no more");
 }
 

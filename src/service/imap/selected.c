@@ -8,6 +8,8 @@
 
 #include <inttypes.h>
 
+#define RENEW_GAP USEC_S
+
 static void flag_names(const view *v, int64_t flags, text *out)
 {
 	for (int bit = 0; bit < 63; bit++) {
@@ -51,6 +53,12 @@ int64_t rights_flags(unsigned rights)
 	       (rights & ACL_WRITE ? others : 0);
 }
 
+unsigned flags_rights(int64_t flags)
+{
+	return (flags & FLAG_SEEN ? ACL_SEEN : 0) | (flags & FLAG_DELETED ? ACL_DELETE : 0) |
+	       (flags & ~(int64_t)(FLAG_SEEN | FLAG_DELETED) ? ACL_WRITE : 0);
+}
+
 bool selected_writable(const struct selected *s)
 {
 	return !s->view->read_only &&
@@ -66,6 +74,12 @@ static status tell_rights(conversation *c, bool was_writable)
 		return ST_OK;
 	return conversation_say(c, writable ? "* OK [READ-WRITE] You may change it now"
 					    : "* OK [READ-ONLY] You may change it no more");
+}
+
+status selected_lost(conversation *c)
+{
+	c->closing = true;
+	return conversation_say(c, "* BYE The folder was removed");
 }
 
 status selected_renew(conversation *c)
@@ -86,11 +100,21 @@ status selected_renew(conversation *c)
 	}
 	sel->unknown = s != ST_OK;
 	TRY(s);
+	sel->renewed_at = clock_now();
 	if (now.rights == sel->rights)
 		return ST_OK;
 	bool was = selected_writable(sel);
 	sel->rights = now.rights;
 	return tell_rights(c, was);
+}
+
+status selected_renew_late(conversation *c)
+{
+	const struct selected *sel = imap_of(c)->selected;
+
+	if (!sel || !sel->shared || clock_now() < sel->renewed_at + RENEW_GAP)
+		return ST_OK;
+	return selected_renew(c);
 }
 
 /* ---- telling */

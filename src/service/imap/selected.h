@@ -11,6 +11,7 @@ struct selected {
 	unsigned rights; /* ACL_ bits */
 	bool shared;     /* somebody else's */
 	bool unknown;    /* what the rights are now could not be had: nothing is told of it */
+	usec renewed_at; /* when they were looked at last */
 	int names_told;  /* how many keywords the client has read of in FLAGS */
 	uint32_t *saved; /* result of SEARCH RETURN (SAVE): UIDs, rising (RFC 5182); own memory */
 	size_t saved_n;
@@ -21,10 +22,15 @@ struct selected {
    costs nothing. ST_ABSENT: it is gone, or not for him any more; nothing is selected then. Anything else but ST_OK: that
    cannot be known now. */
 status selected_renew(conversation *c);
+/* The same in the middle of what takes long, or waits for its client: looks again when a second has passed since. */
+status selected_renew_late(conversation *c);
+/* After ST_ABSENT of one of these: BYE, and the conversation ends with this command. */
+status selected_lost(conversation *c);
 /* He may do all of this in it, by his rights; whether it is open for reading alone is another matter. */
 bool selected_may(const conversation *c, unsigned rights);
-/* Flags that rights let be changed. */
+/* Flags that rights let be changed, and the rights that flags want. */
 int64_t rights_flags(unsigned rights);
+unsigned flags_rights(int64_t flags);
 /* The folder may be written to in any way. */
 bool selected_writable(const struct selected *s);
 /* "* OK [PERMANENTFLAGS (..)]" */

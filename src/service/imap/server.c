@@ -40,6 +40,7 @@ static status say_tagged(conversation *c, const char *word, const char *format, 
 {
 	const struct imap *i = imap_of(c);
 
+	transcript_answers(c->rows);
 	TRY(stream_write(c->stream, i->tag.size ? i->tag : S("*")));
 	TRY(stream_format(c->stream, " %s ", word));
 	TRY(stream_format_v(c->stream, format, args));
@@ -51,9 +52,11 @@ static status tell_changes(conversation *c)
 {
 	const struct imap *i = imap_of(c);
 
-	if (!i->selected || i->selected->unknown || !i->row || (i->row->flags & IMAP_QUIET))
+	if (!i->selected || !i->row || (i->row->flags & IMAP_QUIET))
 		return ST_OK;
-	return selected_tell(c, !(i->row->flags & IMAP_NO_EXPUNGE));
+	if (selected_renew_late(c) == ST_ABSENT)
+		return selected_lost(c);
+	return i->selected->unknown ? ST_OK : selected_tell(c, !(i->row->flags & IMAP_NO_EXPUNGE));
 }
 
 status imap_progress(conversation *c, int64_t done, int64_t all)
@@ -395,6 +398,7 @@ static status goodbye(conversation *c, const char *words, status why)
 {
 	task_shield(true);
 	stream_patience(c->stream, LAST_WORD, 0, 0);
+	transcript_answers(c->rows);
 	if (conversation_say(c, "* BYE %s", words) == ST_OK)
 		(void)stream_flush(c->stream);
 	task_shield(false);
@@ -407,10 +411,11 @@ static status say_stopping(conversation *c)
 	return goodbye(c, "The service restarts; connect again at once", ST_CANCELLED);
 }
 
-/* A browser that was led to a mail port says its verb first and then what its leader wants (T7). */
-static bool is_http(slice line)
+/* T7 */
+static status send_away(conversation *c, const char *speaks, const char *words)
 {
-	return slice_search_nocase(line, S(" HTTP/1")) < line.size;
+	conversation_foreign(c, speaks);
+	return goodbye(c, words, ST_LIMITED);
 }
 
 const struct imap_row imap_server_rows[] = {
@@ -517,8 +522,7 @@ static bool folder_lost(conversation *c, status *said)
 	status s = imap_of(c)->row->flags & IMAP_LEAVES ? ST_OK : selected_renew(c);
 
 	if (s == ST_ABSENT) {
-		c->closing = true;
-		s = conversation_say(c, "* BYE The folder was removed");
+		s = selected_lost(c);
 		*said = s == ST_OK ? imap_no(c, "[UNAVAILABLE] There is no such folder any more") : s;
 		return true;
 	}
@@ -559,8 +563,12 @@ static status say_out_of_step(conversation *c)
 static status run_command(conversation *c, args *p)
 {
 	struct imap *i = imap_of(c);
+	slice line = p->rest;
 	status s = command_name(c, p);
 
+	/* Its verb could be a tag, but no command follows it. */
+	if (!i->row && before_logon(c) && conversation_is_http(line))
+		return send_away(c, "http", "This is no web server");
 	if (i->row)
 		transcript_begin(c->rows, slice_z(i->row->name),
 			i->row->flags & IMAP_SECRET ? TRANSCRIPT_SECRET : slice_trim(p->rest));
@@ -604,6 +612,8 @@ static status next_command(conversation *c)
 	conversation_idle(c, true);
 	status s = notify_wait(c, patience(c));
 	if (s == ST_OK)
+		s = conversation_await(c);
+	if (s == ST_OK)
 		s = args_begin(&p, c, command_most(c));
 	conversation_idle(c, false);
 	if (c->told)
@@ -622,6 +632,8 @@ static status next_command(conversation *c)
 		return p.out_of_step ? say_out_of_step(c) : ST_OK;
 	case ST_ABSENT:
 		return goodbye(c, "The folder was removed", s);
+	case ST_FOREIGN:
+		return send_away(c, "tls", "TLS begins with STARTTLS here");
 	case ST_TIMED_OUT:
 		return goodbye(
 			c, before_logon(c) ? "No logon came in time" : "Silent for too long", s);
@@ -629,11 +641,6 @@ static status next_command(conversation *c)
 		return s;
 	}
 	c->commands++;
-	if (before_logon(c) && is_http(p.rest)) {
-		log_event(EV_CONVERSATION_HTTP, "conversation=%s service=%s", c->name,
-			service_name(c->service));
-		return goodbye(c, "This is no web server", ST_LIMITED);
-	}
 	return run_command(c, &p);
 }
 
@@ -657,6 +664,7 @@ static status greet(conversation *c)
 			"[UNAVAILABLE] The message store is not to be had now; try again later",
 			ST_BUSY);
 	imap_capabilities(c, &list);
+	transcript_answers(c->rows);
 	status s = conversation_say(c, "* OK [CAPABILITY %s] Pennypost IMAP ready", list.at);
 	text_free(&list);
 	return s;

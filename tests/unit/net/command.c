@@ -63,7 +63,7 @@ static void check_rows(void)
 		{S("\r\n"), "unknown \r\n"},
 		{S(" HELLO\r\n"), "unknown \r\n"},
 		{S("\xff\xfe\r\n"), "unknown ??\r\n"},
-		{S("GET rich\r\n"), "unknown GET\r\n"},
+		{S("GETS rich\r\n"), "unknown GETS\r\n"},
 		{S("HELLO\nNOOP\r\n"), "malformed invalid\r\nworked\r\n"},
 		{S("HELLO a\rb\r\nNOOP\r\n"), "malformed invalid\r\nworked\r\n"},
 		{S("HELLO a\0b\r\nNOOP\r\n"), "malformed invalid\r\nworked\r\n"},
@@ -122,13 +122,21 @@ Test(command, a_row_that_fails_ends_the_talk_with_its_kind)
 Test(command, http_is_turned_away)
 {
 	static const char *const verbs[] = {
-		"GET", "post", "PUT", "HEAD", "OPTIONS", "CONNECT", "DELETE", "TRACE", "PATCH"};
+		"GET", "post", "PUT", "HEAD", "OPTIONS", "CONNECT", "DELETE", "TRACE", "PATCH", "PRI"};
 	char said[100];
 
 	for (size_t i = 0; i < sizeof verbs / sizeof verbs[0]; i++) {
 		snprintf(said, sizeof said, "%s /mail HTTP/1.1\r\nHELLO evil\r\n", verbs[i]);
 		cr_expect_str_eq(answers_to(slice_z(said), ST_LIMITED), "too many\r\n");
+		snprintf(said, sizeof said, "%s\r\nHELLO evil\r\n", verbs[i]);
+		cr_expect_str_eq(answers_to(slice_z(said), ST_LIMITED), "too many\r\n");
 	}
+}
+
+Test(command, a_handshake_of_tls_in_place_of_a_command_ends_the_talk)
+{
+	cr_expect_str_eq(answers_to(S("\x16\x03\x01\x02\0\r\nHELLO evil\r\n"), ST_LIMITED), "too many\r\n");
+	cr_expect_str_eq(answers_to(S("HELLO\r\n\x16"), ST_LIMITED), "hello |\r\ntoo many\r\n");
 }
 
 Test(command, a_flood_of_rows_without_work_counts_as_bad)

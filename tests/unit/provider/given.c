@@ -1,10 +1,12 @@
 #include "tests/unit/provider/given.h"
 
+#include "base/log.h"
 #include "base/random.h"
 #include "provider/audit.h"
 #include "provider/migrate.h"
 
 #include <criterion/criterion.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -61,25 +63,63 @@ void given_setting(enum setting_id id, const char *value)
 	arena a = ARENA_INIT;
 	slice v = slice_z(value ? value : ""), why = {0};
 
-	cr_assert_eq(setting_set(id, NULL, value ? &v : NULL, given_by, &a, &why), ST_OK, "%.*s", SLICE_ARGS(why));
+	cr_assert_eq(setting_set(id, NULL, value ? &v : NULL, given_by, &a, &why), ST_OK, "%.*s",
+		SLICE_ARGS(why));
 	arena_release(&a);
+}
+
+db_link *given_link(void)
+{
+	db_link *l = NULL;
+	slice why = S(""), uri;
+	cr_assert(db_uri_as(from_environment("PENNYPOST_TEST_SUPERURI"), S(""), S(""), &kept, &uri,
+			  &why) == ST_OK);
+	uri = arena_format(&kept, "%.*s dbname='pennypost'", SLICE_ARGS(uri));
+	cr_assert(db_link_open(uri, "test", &kept, &l, &why) == ST_OK, "%.*s", SLICE_ARGS(why));
+	return l;
+}
+
+db_link *given_super(void)
+{
+	static db_link *super;
+	if (super == NULL)
+		super = given_link();
+	return super;
+}
+
+void given_script(db_link *l, const char *sql)
+{
+	slice why = S("");
+	cr_assert(
+		db_link_script(l, sql, &kept, &why) == ST_OK, "%s: %.*s", sql, SLICE_ARGS(why));
+}
+
+static struct rows super_rows(const char *sql)
+{
+	struct rows r;
+	status kind = db_link_run(given_super(), sql, NULL, 0, &kept, &r);
+	cr_assert(kind == ST_OK, "%s: %s", status_name(kind), sql);
+	return r;
 }
 
 int64_t given_sql(const char *sql)
 {
-	static db_link *super;
-	struct rows r;
-	slice why = S(""), uri;
-	if (super == NULL) {
-		cr_assert(db_uri_as(from_environment("PENNYPOST_TEST_SUPERURI"), S(""), S(""),
-				  &kept, &uri, &why) == ST_OK);
-		uri = arena_format(&kept, "%.*s dbname='pennypost'", SLICE_ARGS(uri));
-		cr_assert(db_link_open(uri, "test", &kept, &super, &why) == ST_OK, "%.*s",
-			SLICE_ARGS(why));
-	}
-	status kind = db_link_run(super, sql, NULL, 0, &kept, &r);
-	cr_assert(kind == ST_OK, "%s: %s", status_name(kind), sql);
+	struct rows r = super_rows(sql);
 	return r.count && r.columns && !row_null(&r, 0, 0) ? row_int(&r, 0, 0) : r.changed;
+}
+
+slice given_text(const char *sql)
+{
+	struct rows r = super_rows(sql);
+	cr_assert(r.count == 1 && r.columns == 1, "%s", sql);
+	return row_slice(&r, 0, 0);
+}
+
+void given_silence(void)
+{
+	log_open(&(struct log_target){.fd = open("/dev/null", O_WRONLY | O_CLOEXEC),
+		.least = LOG_ERROR_LEVEL,
+		.role = "test"});
 }
 
 static int64_t any_id(void)

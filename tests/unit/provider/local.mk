@@ -11,7 +11,6 @@ check_PROGRAMS += unit_store.pg
 TESTS += unit_store.pg
 unit_store_pg_SOURCES = \
 	tests/unit/provider/given.c tests/unit/provider/given.h \
-	tests/unit/provider/foreign.c \
 	tests/unit/provider/schema.c \
 	tests/unit/provider/store_db.c \
 	tests/unit/provider/store_house.c \
@@ -26,6 +25,15 @@ unit_store_pg_SOURCES = \
 	tests/unit/provider/handling.c tests/unit/provider/handling_pg.c \
 	tests/unit/provider/office.c
 unit_store_pg_LDADD = $(floor_provider) $(CRITERION_LIBS)
+
+# Post offices apart: the whole database is compared, so nobody else writes to it.
+check_PROGRAMS += unit_foreign.pg
+TESTS += unit_foreign.pg
+unit_foreign_pg_SOURCES = \
+	tests/unit/provider/given.c tests/unit/provider/given.h \
+	tests/unit/provider/foreign.c tests/unit/provider/foreign.def \
+	tests/unit/provider/law.c
+unit_foreign_pg_LDADD = $(floor_provider) $(CRITERION_LIBS)
 
 # What kills or changes its PostgreSQL has one for itself; one test after the other.
 check_PROGRAMS += unit_outage.pg
@@ -75,6 +83,7 @@ unit_reader_pg_LDADD = $(floor_provider) $(CRITERION_LIBS)
 # by side. The plain runner brings its own main, and is sequential.
 if !PLAIN_RUNNER
 unit_store_pg_SOURCES += tests/unit/provider/sequential.c
+unit_foreign_pg_SOURCES += tests/unit/provider/sequential.c
 unit_outage_pg_SOURCES += tests/unit/provider/sequential.c
 unit_auth_pg_SOURCES += tests/unit/provider/sequential.c
 unit_queue_pg_SOURCES += tests/unit/provider/sequential.c

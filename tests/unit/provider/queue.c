@@ -9,6 +9,7 @@
 #include "provider/housekeep.h"
 #include "provider/route.h"
 #include "provider/setting.h"
+#include "provider/watch.h"
 #include "tests/unit/provider/given.h"
 #include "tests/unit/provider/store_fixture.h"
 
@@ -173,6 +174,7 @@ Test(queue, runners_share_the_shards)
 	queue_runner *a = runner(), *b;
 
 	cr_expect_eq(queue_runner_shards(a), UINT64_MAX);
+	node_role("another");
 	b = runner();
 	cr_expect_eq(queue_runner_shards(b), 0, "nothing is free yet");
 	cr_assert_eq(queue_runner_lease(a, NULL), ST_OK);
@@ -183,6 +185,7 @@ Test(queue, runners_share_the_shards)
 	cr_assert_eq(queue_runner_lease(b, NULL), ST_OK);
 	cr_expect_eq(queue_runner_shards(b), UINT64_MAX, "what was given back is free at once");
 	queue_runner_close(&b);
+	node_role("");
 }
 
 Test(queue, a_successor_need_not_wait_for_the_lease)
@@ -194,7 +197,7 @@ Test(queue, a_successor_need_not_wait_for_the_lease)
 	next = runner();
 	given_sql("update qrunner set since = since - interval '2 seconds'");
 	cr_assert_eq(queue_runner_lease(next, NULL), ST_OK);
-	cr_expect_neq(queue_runner_shards(next), 0);
+	cr_expect_eq(queue_runner_shards(next), UINT64_MAX, "nor share with the dead");
 	queue_runner_close(&next);
 	queue_runner_close(&dead);
 

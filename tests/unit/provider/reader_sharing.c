@@ -302,6 +302,21 @@ Test(sharing, goes_on_below)
 	assert_entries("Home", "");
 }
 
+/* Else sharing with it would be sharing with all. */
+Test(sharing, lets_nobody_be_called_anyone)
+{
+	struct mailbox_new n = {.name = S("Anyone"), .password = S("Colleague-7-secret"), .no_addresses = true};
+	slice why = S("");
+	mailbox *m;
+	group *g;
+
+	cr_expect_eq(mailbox_make(me.postoffice, &n, &tester, &me.a, &m, &why), ST_INVALID);
+	cr_expect(why.size > 0);
+	why = S("");
+	cr_expect_eq(group_make(me.postoffice, S("anyone"), S(""), GROUP_USUAL, &tester, &me.a, &g, &why), ST_INVALID);
+	cr_expect(why.size > 0);
+}
+
 Test(sharing, ends_with_whom_it_was_for)
 {
 	int64_t ben = colleague("ben");
@@ -446,7 +461,9 @@ Test(sharing, copies_and_moves_as_far_as_the_owner_has_room)
 	view_close(&v);
 }
 
-static status append_to(int64_t mailbox, int64_t folder, const view *replaced)
+/* By a reader who must have these rights to the folder, and these to the one of what is replaced. */
+static status append_as(int64_t reader, unsigned rights, unsigned replaced_rights, int64_t mailbox, int64_t folder,
+	const view *replaced)
 {
 	slice raw = S("Subject: new\r\n\r\n");
 	struct append_message m = {.header = raw, .header_size = (uint32_t)raw.size};
@@ -454,6 +471,9 @@ static status append_to(int64_t mailbox, int64_t folder, const view *replaced)
 		.mailbox = mailbox,
 		.folder = S("INBOX"),
 		.folder_id = folder,
+		.reader = reader,
+		.rights = rights,
+		.replaced_rights = replaced_rights,
 		.messages = &m,
 		.n = 1,
 		.replaced_folder = replaced ? replaced->folder : 0,
@@ -466,6 +486,11 @@ static status append_to(int64_t mailbox, int64_t folder, const view *replaced)
 	status s = append_run(&x);
 	blob_writer_close(&m.body);
 	return s;
+}
+
+static status append_to(int64_t mailbox, int64_t folder, const view *replaced)
+{
+	return append_as(0, 0, 0, mailbox, folder, replaced);
 }
 
 Test(sharing, appends_to_the_very_folder_and_replaces_across_mailboxes)
@@ -492,6 +517,53 @@ Test(sharing, appends_to_the_very_folder_and_replaces_across_mailboxes)
 	cr_expect_eq(v->n, 2);
 	assert_both_counted(ben);
 	view_close(&w);
+	view_close(&v);
+}
+
+/* What was found out before may be over when the message is stored. */
+Test(sharing, appends_and_replaces_only_while_rights_last)
+{
+	int64_t ben = colleague("ben");
+	const unsigned in = ACL_LOOKUP | ACL_INSERT, out = ACL_DELETE | ACL_EXPUNGE;
+	struct view_change c;
+
+	filled(S("INBOX"), 1);
+	view *v = opened(S("INBOX")), *w = theirs(ben, S("INBOX"));
+	cr_expect_eq(append_as(ben, in, 0, me.mailbox, v->folder, NULL), ST_DENIED);
+	cr_assert_eq(give("INBOX", "ben", "li", ""), ST_OK);
+	cr_expect_eq(append_as(ben, in, 0, me.mailbox, v->folder, NULL), ST_OK);
+	cr_expect_eq(append_as(ben, in | ACL_SEEN, 0, me.mailbox, v->folder, NULL), ST_DENIED);
+	cr_expect_eq(append_as(ben, 0, out, ben, w->folder, v), ST_DENIED);
+	cr_assert_eq(give("INBOX", "anyone", "te", ""), ST_OK);
+	cr_expect_eq(append_as(ben, 0, out, ben, w->folder, v), ST_OK);
+	cr_assert_eq(give("INBOX", "-ben", "e", ""), ST_OK);
+	cr_expect_eq(append_as(ben, 0, out, ben, w->folder, v), ST_DENIED);
+	cr_assert_eq(view_refresh(v, false, &me.a, &c), ST_OK);
+	cr_expect_eq(v->n, 1);
+	cr_assert_eq(view_refresh(w, false, &me.a, &c), ST_OK);
+	cr_expect_eq(w->n, 1);
+	assert_both_counted(ben);
+	view_close(&w);
+	view_close(&v);
+}
+
+Test(sharing, gives_nothing_to_a_disabled_mailbox)
+{
+	int64_t ben = colleague("ben");
+	struct view_copied p;
+
+	filled(S("INBOX"), 1);
+	made(S("a"));
+	view *v = opened(S("INBOX"));
+	struct view_target to = target_of(ben, S("INBOX"), VIEW_ALL_FLAGS);
+	cr_assert_eq(mailbox_set_state(me.postoffice, ben, MAILBOX_DISABLED, &tester), ST_OK);
+	cr_expect_eq(view_copy_to(v, v->uids, 1, &to, true, &me.a, &p), ST_ABSENT);
+	cr_expect_eq(view_move_to(v, v->uids, 1, &to, &me.a, &p), ST_ABSENT);
+	cr_expect_eq(append_to(ben, to.folder, NULL), ST_ABSENT);
+	cr_assert_eq(mailbox_set_state(me.postoffice, me.mailbox, MAILBOX_DISABLED, &tester), ST_OK);
+	cr_expect_eq(view_copy(v, v->uids, 1, S("a"), true, &me.a, &p), ST_ABSENT);
+	cr_expect_eq(view_move(v, v->uids, 1, S("a"), &me.a, &p), ST_OK);
+	cr_expect_eq(p.n, 1);
 	view_close(&v);
 }
 

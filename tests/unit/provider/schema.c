@@ -88,22 +88,6 @@ Test(schema, passwords_of_roles_travel_as_verifiers)
 	arena_release(&a);
 }
 
-Test(schema, holds_every_tenant_table_under_forced_row_level_security)
-{
-	given_schema();
-	cr_expect(
-		given_sql(
-			"select count(*) from pg_class c where c.relnamespace = 'public'::regnamespace"
-			" and c.relkind in ('r', 'p') and not (c.relrowsecurity and c.relforcerowsecurity)"
-			" and exists (select from pg_attribute t where t.attrelid = c.oid and t.attname = 'postoffice')") ==
-		0);
-	cr_expect(
-		given_sql(
-			"select count(*) from pg_class where relnamespace = 'public'::regnamespace"
-			" and relforcerowsecurity") > 15,
-		"the query above finds tenant tables");
-}
-
 Test(schema, leads_every_tenant_key_by_the_post_office)
 {
 	given_schema();
@@ -178,7 +162,7 @@ static void explain_all(slice uri, unsigned kinds)
 			"do $do$ declare l text; above text := '';"
 			" begin for l in execute 'explain (costs off) execute one%s' loop"
 			" if %s and l ~ 'Index Cond: [(]postoffice = [$]1[)]$'"
-			" and above !~ 'using (postoffice_pkey|search_index_pkey|mailbox_postoffice_folded_key|queue_message|queue_deferred_postoffice_msg_idx)'"
+			" and above !~ 'using (postoffice_pkey|mailbox_postoffice_folded_key|queue_message|queue_deferred_postoffice_msg_idx)'"
 			" then raise 'reads a whole post office: %%', above; end if;"
 			" if l ~ 'Index Cond: [(]shard = [a-z]+[.]shard[)]$' and above ~ ' queue'"
 			" then raise 'reads a whole shard: %%', above; end if;"

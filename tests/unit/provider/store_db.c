@@ -37,7 +37,7 @@ static status folders(int64_t postoffice, int64_t mailbox, arena *a, struct rows
 /* A statement that always fails: 1 / 0 when fewer mailboxes are locked than entries are announced. */
 static void add_failing(db_tx *tx, int64_t postoffice)
 {
-	int64_t none[1] = {1};
+	static const int64_t none[1] = {1};
 	struct param q[11] = {p_int(postoffice)};
 	for (int i = 1; i < 10; i++)
 		q[i] = p_int_array(none, 1);
@@ -197,40 +197,123 @@ Test(store_db, a_failing_transaction_leaves_nothing_and_says_which_statement)
 	arena_release(&a);
 }
 
-/* T50: one connection, two tenants in turn, every third round a failure in the middle. */
+/* ---- T50: two tenants who take turns on one connection, as they come, with failures in their middle */
+
+#define GUEST_ROUNDS 5000
+struct guest {
+	struct given_tenant me, other;
+	int own, foreign, failures, wrong;
+};
+
+/* In one of three ways, each within a statement that the database has begun. */
+static status add_failure(db_tx *tx, int64_t postoffice, int way)
+{
+	struct param stands[] = {p_int(postoffice), p_text(S("again"))};
+	struct param no_text[] = {p_int(postoffice), p_int(1), p_text(S("x")), p_text(S("x")),
+		p_text(S("x")), p_text(S("\xff")), p_text(S("x"))};
+	switch (way % 3) {
+	case 0:
+		add_failing(tx, postoffice);
+		return ST_INVALID;
+	case 1:
+		db_add(tx, SQL_POSTOFFICE_INSERT, stands, 2, NULL);
+		return ST_EXISTS;
+	default:
+		db_add(tx, SQL_AUDIT_ADD, no_text, 7, NULL);
+		return ST_INVALID;
+	}
+}
+
+static void add_folders(db_tx *tx, int64_t postoffice, int64_t mailbox, struct rows *out)
+{
+	struct param p[] = {p_int(postoffice), p_int(mailbox)};
+	db_add(tx, SQL_FOLDER_LIST, p, 2, out);
+}
+
+/* Writes and reads what is its own, asks for what is the other's; every third transaction fails between the
+   two, every fourth serves the other one too, as a batch of deliveries does, some take two round trips,
+   some are undone. Afterwards no post office is set. */
+static void guest_round(struct guest *g, int round)
+{
+	arena a = ARENA_INIT;
+	struct rows mine = {0}, theirs = {0}, cross[2] = {{0}, {0}}, all = {0}, seen = {0};
+	struct param lock[] = {p_int(g->me.postoffice), p_int(g->me.mailbox),
+		p_int(g->me.mailbox), p_int(60 * USEC_S)};
+	struct param list[] = {p_int(g->me.postoffice), p_text(S("")), p_int(10)};
+	bool fails = round % 3 == 0, batch = round % 4 == 1, undone = round % 7 == 0;
+	status want = ST_OK, got;
+
+	db_tx *tx = db_begin(DB_RUN, &a);
+	db_add(tx, SQL_MAILDROP_LOCK, lock, 4, NULL);
+	add_folders(tx, g->me.postoffice, g->me.mailbox, &mine);
+	if (round % 5 == 1 && db_flush(tx) != ST_OK)
+		g->wrong++;
+	if (batch) {
+		add_folders(tx, g->other.postoffice, g->other.mailbox, &theirs);
+		add_folders(tx, g->other.postoffice, g->me.mailbox, &cross[0]);
+	}
+	if (fails)
+		want = add_failure(tx, g->me.postoffice, round / 3);
+	add_folders(tx, g->me.postoffice, g->other.mailbox, &cross[1]);
+	db_add(tx, SQL_MAILBOX_LIST, list, 3, &all);
+	if (undone) {
+		got = db_flush(tx);
+		db_rollback(&tx);
+	} else {
+		got = db_commit(&tx, NULL);
+	}
+	g->wrong += got != want || mine.count != 1 || theirs.count != batch || all.count != !fails;
+	g->failures += fails;
+	g->own += mine.count;
+	g->foreign += cross[0].count + cross[1].count;
+	for (int i = 0; i < all.count; i++)
+		g->foreign += row_int(&all, i, 1) != g->me.postoffice;
+	if (db_one(SQL_ISOLATION_PROBE_UNSET, NULL, 0, &a, &seen) == ST_OK)
+		g->foreign += (int)row_int(&seen, 0, 0);
+	else
+		g->wrong++;
+	arena_release(&a);
+}
+
+static int turns; /* how often the connection passed from one to the other */
+
+static status be_guest(void *arg)
+{
+	static const void *last;
+	for (int round = 0; round < GUEST_ROUNDS; round++) {
+		turns += last != arg;
+		last = arg;
+		guest_round(arg, round);
+	}
+	return ST_OK;
+}
+
 Test(store_db, two_tenants_on_one_connection_never_see_each_other, .timeout = 300)
 {
 	open_pool(1, 1);
+	db_patience(3600 * USEC_S);
 	struct given_tenant t[2] = {given_tenant(), given_tenant()};
-	int foreign = 0, own = 0;
-	for (int round = 0; round < 10000; round++) {
-		arena a = ARENA_INIT;
-		struct rows mine, others;
-		const struct given_tenant *me = &t[round % 2], *other = &t[1 - round % 2];
-		struct param for_me[] = {p_int(me->postoffice), p_int(me->mailbox)};
-		struct param for_other[] = {p_int(me->postoffice), p_int(other->mailbox)};
-		db_tx *tx = db_begin(DB_RUN, &a);
-		db_add(tx, SQL_FOLDER_LIST, for_me, 2, &mine);
-		db_add(tx, SQL_FOLDER_LIST, for_other, 2, &others);
-		if (round % 5 == 1)
-			cr_assert(db_flush(tx) == ST_OK);
-		if (round % 3 == 0)
-			add_failing(tx, me->postoffice);
-		if (round % 7 == 0) {
-			db_rollback(&tx);
-		} else {
-			cr_assert(db_commit(&tx, NULL) == (round % 3 == 0 ? ST_INVALID : ST_OK));
-			foreign += others.count;
-			own += mine.count;
-		}
-		/* Between the transactions no post office is set. */
-		struct rows seen;
-		cr_assert(db_one(SQL_ISOLATION_PROBE_UNSET, NULL, 0, &a, &seen) == ST_OK);
-		foreign += (int)row_int(&seen, 0, 0);
-		arena_release(&a);
+	struct guest guests[2] = {{.me = t[0], .other = t[1]}, {.me = t[1], .other = t[0]}};
+	struct task_limits limits = TASK_LIMITS_INIT;
+	char sql[400];
+	cr_assert(task_loop_open(&limits) == ST_OK);
+	for (int i = 0; i < 2; i++)
+		cr_assert(task_start("guest", be_guest, &guests[i]));
+	task_loop_run();
+	task_loop_close();
+	for (int i = 0; i < 2; i++) {
+		cr_expect(guests[i].foreign == 0, "%d foreign rows", guests[i].foreign);
+		cr_expect(guests[i].wrong == 0, "%d rounds went wrong", guests[i].wrong);
+		cr_expect(guests[i].own == GUEST_ROUNDS, "%d", guests[i].own);
+		cr_expect(guests[i].failures > GUEST_ROUNDS / 4);
 	}
-	cr_expect(foreign == 0, "%d foreign rows", foreign);
-	cr_expect(own > 8000);
+	snprintf(sql, sizeof sql,
+		"select count(*) from maildrop where postoffice in (%1$lld, %3$lld)"
+		" and (postoffice, mailbox, token) not in ((%1$lld, %2$lld, %2$lld), (%3$lld, %4$lld, %4$lld))",
+		(long long)t[0].postoffice, (long long)t[0].mailbox, (long long)t[1].postoffice,
+		(long long)t[1].mailbox);
+	cr_expect(turns > GUEST_ROUNDS, "%d turns", turns);
+	cr_expect(given_sql(sql) == 0, "nor was anything written for the other one");
 	db_close();
 }
 
