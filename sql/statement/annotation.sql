@@ -19,7 +19,7 @@ order by folder, name collate "C";
 -- Changing them: after deliver_lock, so that their number is known.
 
 -- statement annotation_place
--- $2 mailbox, $3 folder: stops the transaction when it is not there.
+-- $2 its owner, $3 folder: stops the transaction when it is not there.
 select 1 / count(*) from folder where postoffice = $1::bigint and mailbox = $2::bigint and folder = $3::bigint;
 
 -- statement annotation_turn

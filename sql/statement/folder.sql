@@ -87,9 +87,10 @@ where postoffice = $1::bigint and mailbox = $2::bigint and starts_with(name, $3:
 -- Changing the tree: after deliver_lock, so that names, limits and UIDVALIDITY are one after the other.
 
 -- statement folder_special_free
--- $2 mailbox, $3 FOLDER_ bits, $4 name: stops the transaction when a folder of another name has one of them.
+-- $2 mailbox, $3 FOLDER_ bits, $4 name, $5 id: stops the transaction when a folder of another name and id has one of them.
 select 0 / (count(*) = 0)::int from folder
-where postoffice = $1::bigint and mailbox = $2::bigint and special & $3::bigint <> 0 and name <> $4::text;
+where postoffice = $1::bigint and mailbox = $2::bigint and special & $3::bigint <> 0 and name <> $4::text
+	and folder <> $5::bigint;
 
 -- statement folder_make
 -- $2 mailbox, $3 names, $4 their ids; the first $5 of them may exist; $6 FOLDER_ bits of the last,
@@ -163,19 +164,14 @@ with gone as (
 	update mailbox m set modseq = m.modseq + 1, used = m.used - t.bytes, nmsg = m.nmsg - t.n
 	from (select count(*) as n, coalesce(sum(size), 0)::bigint as bytes from gone) t
 	where m.postoffice = $1::bigint and m.mailbox = $2::bigint
-), annotated as (
-	delete from annotation where postoffice = $1::bigint and mailbox = $2::bigint and folder = $3::bigint
 ), removed as (
 	delete from folder where postoffice = $1::bigint and folder = $3::bigint and mailbox = $2::bigint returning 1
 )
 select count(*) from removed;
 
 -- statement folder_set_special
--- $2 mailbox, $3 name, $4 FOLDER_ bits
-with told as (
-	update mailbox set modseq = modseq + 1 where postoffice = $1::bigint and mailbox = $2::bigint
-)
-update folder set special = $4::bigint where postoffice = $1::bigint and mailbox = $2::bigint and name = $3::text;
+-- $2 mailbox, $3 folder, $4 FOLDER_ bits
+update folder set special = $4::bigint where postoffice = $1::bigint and mailbox = $2::bigint and folder = $3::bigint;
 
 -- statement folder_subscribe
 -- $2 mailbox, $3 name, $4 most subscriptions: stops the transaction when there would be more.

@@ -103,8 +103,6 @@ status folder_remove(int64_t postoffice, int64_t mailbox, slice name);
 status folder_remove_this(const folder *f);
 /* Names need no folder. Twice the same is ST_OK. ST_LIMITED: more than twice mailbox_folders_most. */
 status folder_subscribe(int64_t postoffice, int64_t mailbox, slice name, bool on);
-/* Sets all FOLDER_ bits of a folder. ST_ABSENT, ST_DENIED (another one has one of them). */
-status folder_set_special(int64_t postoffice, int64_t mailbox, slice name, unsigned special);
 
 /* ---- undelete: what was expunged within expunged_retention comes back with a new UID, without
    FLAG_DELETED, in transactions of 1,000. ST_FULL: no room for all; *restored tells how many came. */

@@ -75,8 +75,8 @@ static void special_add(db_tx *tx, const struct turn *t)
 {
 	db_add(tx, SQL_FOLDER_SPECIAL_FREE,
 		(struct param[]){p_int(t->postoffice), p_int(t->mailbox), p_int(t->special),
-			p_text(t->name)},
-		4, NULL);
+			p_text(t->name), p_int(0)},
+		5, NULL);
 }
 
 /* Commits. An assertion that failed gives what stands at its place in `kinds`: of the statements
@@ -297,7 +297,7 @@ status folder_remove_this(const folder *f)
 	return remove_by(&t, f->name);
 }
 
-/* ---- subscriptions and special use: what is set twice is the same */
+/* ---- subscriptions: what is set twice is the same */
 
 static status subscribe_once(void *arg, bool again)
 {
@@ -321,34 +321,6 @@ status folder_subscribe(int64_t postoffice, int64_t mailbox, slice name, bool on
 
 	if (s == ST_OK)
 		s = turn_settle(&t, subscribe_once);
-	arena_release(&a);
-	return s;
-}
-
-static status special_once(void *arg, bool again)
-{
-	struct turn *t = arg;
-	struct rows r;
-	db_tx *tx = settle_begin(t->postoffice, &t->mailbox, &t->a);
-
-	(void)again;
-	special_add(tx, t);
-	db_add(tx, SQL_FOLDER_SET_SPECIAL,
-		(struct param[]){p_int(t->postoffice), p_int(t->mailbox), p_text(t->name),
-			p_int(t->special)},
-		4, &r);
-	TRY(turn_commit(&tx, (status[]){ST_DENIED}));
-	return r.changed > 0 ? ST_OK : ST_ABSENT;
-}
-
-status folder_set_special(int64_t postoffice, int64_t mailbox, slice name, unsigned special)
-{
-	struct turn t = {.postoffice = postoffice, .mailbox = mailbox, .special = special};
-	arena a = ARENA_INIT;
-	status s = folder_name(name, &a, &t.name) == ST_OK ? ST_OK : ST_ABSENT;
-
-	if (s == ST_OK)
-		s = turn_settle(&t, special_once);
 	arena_release(&a);
 	return s;
 }

@@ -111,42 +111,77 @@ static void set_one(struct store *s, struct m_mailbox *m, const struct annotatio
 	}
 }
 
-static status set(struct store *s, struct m_mailbox *m, int64_t folder,
-	const struct annotation *rows, int n)
+/* What of it is this mailbox's. */
+static bool is_of(const struct annotation_change *c, int64_t mailbox, const struct annotation *row)
 {
-	struct setting_at at;
+	return mailbox == (annotation_is_private(row->name) ? c->reader : c->owner);
+}
+
+static bool has_room(struct m_mailbox *m, const struct annotation_change *c)
+{
+	struct setting_at at = {.postoffice = c->postoffice, .mailbox = m->id};
 	int more = 0;
 
-	if (store_refuses(s))
-		return ST_BUSY;
-	if (!m || (folder && !store_folder(m, folder)))
-		return ST_ABSENT;
-	at = (struct setting_at){.postoffice = m->postoffice->id, .mailbox = m->id};
-	for (int i = 0; i < n; i++) {
-		struct annotation row = {folder, rows[i].name, rows[i].value};
+	for (int i = 0; i < c->n; i++) {
+		struct annotation row = {c->folder, c->rows[i].name, c->rows[i].value};
 		bool stands;
 
+		if (!is_of(c, m->id, &row))
+			continue;
 		place_of(m, &row, &stands);
 		more += (row.value.at != NULL) - stands;
 	}
-	if (more > 0 && m->annotations_n + more > setting_number(S_annotations_most, &at))
-		return ST_LIMITED;
+	return more <= 0 || m->annotations_n + more <= setting_number(S_annotations_most, &at);
+}
+
+static bool special_taken(const struct m_mailbox *m, const struct annotation_change *c)
+{
+	EACH(struct m_folder, &m->folders, f)
+		if (c->uses && (f->f.special & c->special) && f->f.id != c->folder)
+			return true;
+	return false;
+}
+
+static void set_all(struct store *s, struct m_mailbox *m, const struct annotation_change *c)
+{
 	m->modseq++;
-	for (int i = 0; i < n; i++)
-		set_one(s, m, &(struct annotation){folder, rows[i].name, rows[i].value});
+	for (int i = 0; i < c->n; i++)
+		if (is_of(c, m->id, &c->rows[i]))
+			set_one(s, m, &(struct annotation){c->folder, c->rows[i].name, c->rows[i].value});
+}
+
+static status set(struct store *s, const struct annotation_change *c)
+{
+	struct m_mailbox *reader = store_mailbox(s, c->postoffice, c->reader);
+	struct m_mailbox *owner = store_mailbox(s, c->postoffice, c->owner);
+	struct m_folder *f = owner ? store_folder(owner, c->folder) : NULL;
+
+	if (store_refuses(s))
+		return ST_BUSY;
+	if (!reader || !owner || (c->folder && !f))
+		return ST_ABSENT;
+	if (special_taken(owner, c))
+		return ST_DENIED;
+	if (!has_room(reader, c) || !has_room(owner, c))
+		return ST_LIMITED;
+	if (c->uses && f)
+		f->f.special = c->special;
+	set_all(s, reader, c);
+	if (owner != reader)
+		set_all(s, owner, c);
 	return ST_OK;
 }
 
-status annotation_set(int64_t postoffice, int64_t mailbox, int64_t folder,
-	const struct annotation *rows, int n)
+status annotation_set(const struct annotation_change *c)
 {
-	struct store *s = store_take();
-	status kind = set(s, store_mailbox(s, postoffice, mailbox), folder, rows, n);
+	status kind = set(store_take(), c);
 
 	store_give();
-	if (kind == ST_OK)
-		news_tell(postoffice, mailbox, 0);
-	return kind;
+	TRY(kind);
+	news_tell(c->postoffice, c->reader, 0);
+	if (c->owner != c->reader)
+		news_tell(c->postoffice, c->owner, 0);
+	return ST_OK;
 }
 
 void store_annotations_drop(struct m_mailbox *m, int64_t folder)

@@ -234,7 +234,8 @@ static status remove_in(struct store *s, struct m_mailbox *m, slice name, int64_
 	*id = f->f.id;
 	EACH(struct m_entry, &f->entries, e)
 		store_entry_remove(s, m, f, e, m->modseq + 1, false);
-	store_annotations_drop(m, f->f.id);
+	EACH(struct m_mailbox, &m->postoffice->mailboxes, reader)
+		store_annotations_drop(reader, f->f.id);
 	m->modseq++;
 	list_remove(&f->link);
 	return ST_OK;
@@ -304,27 +305,6 @@ status folder_subscribe(int64_t postoffice, int64_t mailbox, slice given, bool o
 	}
 	if (kind == ST_OK)
 		news_tell(postoffice, mailbox, 0);
-	arena_release(&a);
-	return kind;
-}
-
-status folder_set_special(int64_t postoffice, int64_t mailbox, slice given, unsigned special)
-{
-	arena a = ARENA_INIT;
-	slice name;
-
-	if (folder_name(given, &a, &name) != ST_OK)
-		name = S("");
-	struct store *s = store_take();
-	struct m_mailbox *m = store_mailbox(s, postoffice, mailbox);
-	struct m_folder *f = m ? store_folder_named(m, name) : NULL;
-	status kind = store_refuses(s)                       ? ST_BUSY
-		      : m && special_taken(m, special, name) ? ST_DENIED
-		      : f                                    ? ST_OK
-							     : ST_ABSENT;
-	if (kind == ST_OK)
-		f->f.special = special;
-	store_give();
 	arena_release(&a);
 	return kind;
 }

@@ -322,9 +322,6 @@ static bool subscribed_below(
 	return false;
 }
 
-static const char *const special_names[] = {"\\All", "\\Archive", "\\Drafts", "\\Flagged", "\\Junk",
-	"\\Sent", "\\Trash", "\\Important"};
-
 static status tell_row(
 	conversation *c, const struct list *l, const struct folder_row *row, bool below)
 {
@@ -337,9 +334,10 @@ static status tell_row(
 		text_add(&line, lsub ? S(" \\Noselect") : S(" \\NonExistent \\Noselect"));
 	if (l->tell_subscribed && row->subscribed && !lsub)
 		text_add(&line, S(" \\Subscribed"));
-	for (size_t k = 0; k < sizeof special_names / sizeof *special_names; k++)
-		if (row->f.special >> k & 1)
-			text_format(&line, " %s", special_names[k]);
+	if (row->f.special) {
+		text_add_char(&line, ' ');
+		special_text(row->f.special, &line);
+	}
 	text_add(&line, S(") \"/\" "));
 	imap_name_text(c, row->f.name, &line);
 	if (below)
@@ -348,16 +346,6 @@ static status tell_row(
 	status s = stream_write(c->stream, text_slice(&line));
 	text_free(&line);
 	return s;
-}
-
-static status tell_metadata(conversation *c, struct metadata *m, const struct place *at)
-{
-	struct metadata theirs = *m;
-
-	if (!at->shared)
-		return metadata_tell(c, m, at->f.id, at->shown);
-	TRY(metadata_read(c, &theirs, at->f.mailbox, &at->f.id, 1));
-	return metadata_tell(c, &theirs, at->f.id, at->shown);
 }
 
 /* What was asked for besides, of a folder that is there. */
@@ -369,7 +357,7 @@ static status tell_more(conversation *c, const struct list *l, const struct fold
 	if (l->tell_rights)
 		TRY(rights_tell(c, at.shown, at.rights));
 	if (l->metadata && (at.rights & ACL_READ))
-		TRY(tell_metadata(c, l->metadata, &at));
+		TRY(metadata_tell(c, l->metadata, &at));
 	return l->items && (at.rights & ACL_READ) ? tell_status(c, &at, l->items) : ST_OK;
 }
 
@@ -388,17 +376,16 @@ static status list_row(
 	return row->f.id ? tell_more(c, l, row) : ST_OK;
 }
 
-/* Of all folders that are wanted, in one round trip; those of others are asked for one by one. */
+/* What is the reader's own of all folders that are wanted, in one round trip. */
 static status list_metadata(conversation *c, const struct list *l, const struct folder_row *rows, int n)
 {
 	int64_t *folders = arena_new_array(&c->command, (size_t)n, sizeof *folders);
-	int64_t mine = imap_of(c)->who.mailbox;
 	int wanted = 0;
 
 	for (int k = 0; k < n; k++)
-		if (rows[k].f.id && rows[k].f.mailbox == mine && is_wanted(l, rows[k].f.name))
+		if (rows[k].f.id && is_wanted(l, rows[k].f.name))
 			folders[wanted++] = rows[k].f.id;
-	return metadata_read(c, l->metadata, mine, folders, wanted);
+	return metadata_read(c, l->metadata, folders, wanted);
 }
 
 static status list_run(conversation *c, const struct list *l)
@@ -464,9 +451,7 @@ static status arg_use(args *p, unsigned *special)
 		unsigned before = *special;
 
 		TRY(arg_flag(p, &word));
-		for (size_t k = 0; k < sizeof special_names / sizeof *special_names; k++)
-			if (slice_same_nocase(word, slice_z(special_names[k])))
-				*special |= 1u << k;
+		*special |= special_bit(word);
 		if (*special == before) {
 			p->trouble = "There is no such special use, or it is asked for twice";
 			return ST_INVALID;

@@ -1,12 +1,14 @@
-/* GETMETADATA and SETMETADATA (RFC 5464). What a folder has under /private is its owner's alone, what it has under /shared is
-   for all who may read it; those of the server under /shared are settings of the operator. */
+/* GETMETADATA and SETMETADATA (RFC 5464). What a folder has under /private each of its readers has for himself, what it has under
+   /shared is for all of them; those of the server under /shared are settings of the operator. /private/specialuse is what
+   its owner uses a folder for (RFC 6154 4). */
 #include "service/imap/metadata.h"
 
 #include "mail/imap_string.h"
 #include "service/imap/names.h"
-#include "service/imap/place.h"
 
 #include <inttypes.h>
+
+#define SPECIAL_USE S("/private/specialuse")
 
 /* ---- reading */
 
@@ -171,24 +173,39 @@ static int first_of(const struct metadata *m, int64_t folder)
 	return low;
 }
 
-static bool is_found(const struct metadata *m, int64_t folder, slice entry)
+static bool is_asked_for(const struct metadata *m, slice name)
 {
-	for (int k = first_of(m, folder); k < m->rows_n && m->rows[k].folder == folder; k++)
-		if (slice_same(m->rows[k].name, entry))
+	for (int k = 0; k < m->n; k++)
+		if (slice_same(name, m->entry[k]) ||
+			(m->depth != ANNOTATION_EXACT && stands_below(name, m->entry[k])))
 			return true;
 	return false;
 }
 
-status metadata_tell(conversation *c, struct metadata *m, int64_t folder, slice name)
+/* One folder's rows, as they are told. */
+struct own_rows {
+	struct annotation *row;
+	int n;
+};
+
+static bool is_found(const struct own_rows *r, slice entry)
+{
+	for (int k = 0; k < r->n; k++)
+		if (slice_same(r->row[k].name, entry))
+			return true;
+	return false;
+}
+
+static status rows_tell(conversation *c, struct metadata *m, const struct own_rows *r, slice name)
 {
 	text list = TEXT_INIT, line = TEXT_INIT;
 	status s = ST_OK;
 
-	for (int k = first_of(m, folder); k < m->rows_n && m->rows[k].folder == folder; k++)
-		pair_text(m, m->rows[k].name, m->rows[k].value, &list);
+	for (int k = 0; k < r->n; k++)
+		pair_text(m, r->row[k].name, r->row[k].value, &list);
 	/* What was asked for by its whole name and is not there has no value. */
 	for (int k = 0; k < m->n && m->depth == ANNOTATION_EXACT; k++)
-		if (!is_found(m, folder, m->entry[k]))
+		if (!is_found(r, m->entry[k]))
 			pair_text(m, m->entry[k], (slice){0}, &list);
 	if (list.size > 0) {
 		text_add(&line, S("* METADATA "));
@@ -203,17 +220,48 @@ status metadata_tell(conversation *c, struct metadata *m, int64_t folder, slice 
 	return s;
 }
 
-status metadata_read(conversation *c, struct metadata *m, int64_t mailbox, const int64_t *folders, int n)
+/* What a mailbox has of the entries under this beside these folders. */
+static status rows_read(conversation *c, const struct metadata *m, slice under, int64_t mailbox, const int64_t *folders,
+	int n, struct annotation **rows, int *rows_n)
 {
-	const struct imap *i = imap_of(c);
 	slice *names = arena_new_array(&c->command, (size_t)m->n, sizeof *names);
 	int names_n = 0;
 
 	for (int k = 0; k < m->n; k++)
-		if (mailbox == i->who.mailbox || stands_below(m->entry[k], S("/shared")))
+		if (stands_below(m->entry[k], under))
 			names[names_n++] = m->entry[k];
-	return annotation_list(i->who.postoffice, mailbox, folders, n, names, names_n, m->depth, &c->command,
-		&m->rows, &m->rows_n);
+	return annotation_list(imap_of(c)->who.postoffice, mailbox, folders, n, names, names_n, m->depth, &c->command,
+		rows, rows_n);
+}
+
+status metadata_read(conversation *c, struct metadata *m, const int64_t *folders, int n)
+{
+	return rows_read(c, m, S(""), imap_of(c)->who.mailbox, folders, n, &m->rows, &m->rows_n);
+}
+
+status metadata_tell(conversation *c, struct metadata *m, const struct place *at)
+{
+	struct annotation *theirs;
+	struct own_rows r = {0};
+	int first = first_of(m, at->f.id), past = first, theirs_n = 0;
+
+	while (past < m->rows_n && m->rows[past].folder == at->f.id)
+		past++;
+	if (at->shared)
+		TRY(rows_read(c, m, S("/shared"), at->f.mailbox, &at->f.id, 1, &theirs, &theirs_n));
+	r.row = arena_new_array(&c->command, (size_t)(past - first + theirs_n) + 1, sizeof *r.row);
+	if (at->f.special && is_asked_for(m, SPECIAL_USE)) {
+		text words = TEXT_INIT;
+
+		special_text(at->f.special, &words);
+		r.row[r.n++] = (struct annotation){at->f.id, SPECIAL_USE, arena_copy(&c->command, text_slice(&words))};
+		text_free(&words);
+	}
+	for (int k = first; k < past; k++)
+		r.row[r.n++] = m->rows[k];
+	for (int k = 0; k < theirs_n; k++)
+		r.row[r.n++] = theirs[k];
+	return rows_tell(c, m, &r, at->shown);
 }
 
 /* ---- the server's: what the operator has set, under /shared, and the mailbox's own, under /private */
@@ -226,15 +274,6 @@ static const struct server_entry {
 	{"/shared/comment", S_imap_server_comment},
 };
 #define SERVER_ENTRIES (sizeof server_entries / sizeof *server_entries)
-
-static bool is_asked_for(const struct metadata *m, slice name)
-{
-	for (int k = 0; k < m->n; k++)
-		if (slice_same(name, m->entry[k]) ||
-			(m->depth != ANNOTATION_EXACT && stands_below(name, m->entry[k])))
-			return true;
-	return false;
-}
 
 static void server_read(conversation *c, struct metadata *m)
 {
@@ -271,12 +310,14 @@ static status imap_getmetadata(conversation *c, args *p)
 	TRY(arg_getmetadata(p, &name, m));
 	status s = home_find(c, name, ACL_READ, &at);
 	if (s == ST_OK)
-		s = metadata_read(c, m, at.f.mailbox, &at.f.id, 1);
+		s = metadata_read(c, m, &at.f.id, 1);
 	if (s != ST_OK)
 		return imap_trouble(c, s);
 	if (at.f.id == 0)
 		server_read(c, m);
-	TRY(metadata_tell(c, m, at.f.id, at.shown));
+	s = metadata_tell(c, m, &at);
+	if (s != ST_OK)
+		return imap_trouble(c, s);
 	if (m->longest > 0)
 		return imap_ok(c, "[METADATA LONGENTRIES %" PRIu64 "] Some are longer", m->longest);
 	return imap_ok(c, "That is all");
@@ -288,22 +329,44 @@ struct change {
 	struct annotation row[METADATA_ENTRIES_MOST];
 	int n;
 	size_t longest;
-	bool shared, private; /* some are under the one; under the other */
-	bool whole;           /* some have no name below it */
+	bool shared;      /* some are under it */
+	bool whole;       /* some have no name below /private or /shared */
+	bool uses;        /* the special use is among them, */
+	unsigned special; /* which is this, */
+	bool unknown;     /* or a word that is none */
 };
+
+/* "\\Drafts \\Sent"; nothing, or NIL: none. */
+static void special_take(struct change *x, slice value)
+{
+	slice word;
+
+	x->uses = true;
+	x->special = 0;
+	x->unknown = false;
+	while (slice_take(&value, ' ', &word)) {
+		unsigned bit = special_bit(word);
+
+		x->special |= bit;
+		x->unknown = x->unknown || !bit;
+	}
+}
 
 /* Each name once, with the value that came last. */
 static void change_add(struct change *x, slice entry, slice value)
 {
 	int k = 0;
 
+	if (slice_same(entry, SPECIAL_USE)) {
+		special_take(x, value);
+		return;
+	}
 	while (k < x->n && !slice_same(x->row[k].name, entry))
 		k++;
 	x->n += k == x->n;
 	x->row[k] = (struct annotation){0, entry, value};
 	x->longest = value.size > x->longest ? value.size : x->longest;
 	x->shared = x->shared || stands_below(entry, S("/shared"));
-	x->private = x->private || stands_below(entry, S("/private"));
 	x->whole = x->whole || slice_find(slice_from(entry, 1), '/') == entry.size - 1;
 }
 
@@ -330,24 +393,48 @@ static status arg_setmetadata(args *p, slice *name, struct change *x)
 	return ST_INVALID;
 }
 
-static status imap_setmetadata(conversation *c, args *p)
+/* Whether rights and limits let it; else the answer was given. */
+static bool change_fits(conversation *c, const struct change *x, slice name, status *said)
 {
 	struct setting_at mine = imap_at(c);
 	int64_t size_most = setting_number(S_annotation_size_most, &mine);
+
+	if (name.size == 0 && x->shared)
+		*said = imap_no(c, "[NOPERM] What all see of the server is the operator's to set");
+	else if (x->unknown || (name.size == 0 && x->uses))
+		*said = imap_no(c, "[USEATTR] There is no such special use");
+	else if (x->longest > (uint64_t)size_most)
+		*said = imap_no(c, "[METADATA MAXSIZE %" PRId64 "] That is too long", size_most);
+	else
+		return true;
+	return false;
+}
+
+static status imap_setmetadata(conversation *c, args *p)
+{
 	struct change *x = arena_new(&c->command, sizeof *x);
 	struct place at;
 	slice name;
+	status s;
 
 	TRY(arg_setmetadata(p, &name, x));
-	if (name.size == 0 && x->shared)
-		return imap_no(c, "[NOPERM] What all see of the server is the operator's to set");
-	if (x->longest > (uint64_t)size_most)
-		return imap_no(c, "[METADATA MAXSIZE %" PRId64 "] That is too long", size_most);
-	status s = home_find(c, name, ACL_READ | ACL_WRITE, &at);
-	if (s == ST_OK && at.shared && x->private)
-		return imap_no(c, "[METADATA NOPRIVATE] Notes of one's own are kept beside one's own folders");
-	if (s == ST_OK)
-		s = annotation_set(at.f.postoffice, at.f.mailbox, at.f.id, x->row, x->n);
+	if (!change_fits(c, x, name, &s))
+		return s;
+	s = home_find(c, name, x->shared ? ACL_READ | ACL_WRITE : ACL_READ, &at);
+	if (s == ST_OK && at.shared && x->uses)
+		return imap_no(c, "[USEATTR] What folders of others are used for is theirs to say");
+	if (s != ST_OK)
+		return imap_trouble(c, s);
+	s = annotation_set(&(struct annotation_change){.postoffice = at.f.postoffice,
+		.owner = at.f.mailbox,
+		.reader = imap_of(c)->who.mailbox,
+		.folder = at.f.id,
+		.rows = x->row,
+		.n = x->n,
+		.uses = x->uses,
+		.special = x->special});
+	if (s == ST_DENIED)
+		return imap_no(c, "[USEATTR] Another folder has that special use");
 	if (s == ST_LIMITED)
 		return imap_no(c, "[METADATA TOOMANY] The mailbox has no room for more");
 	return s == ST_OK ? imap_ok(c, "Set") : imap_trouble(c, s);

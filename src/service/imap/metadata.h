@@ -4,7 +4,7 @@
 #define PENNYPOST_SERVICE_IMAP_METADATA_H
 
 #include "provider/annotation.h"
-#include "service/imap/session.h"
+#include "service/imap/place.h"
 
 #define METADATA_ENTRIES_MOST 100 /* of one command */
 #define METADATA_NAME_MOST 255    /* octets */
@@ -22,10 +22,10 @@ struct metadata {
 
 /* "/private/comment" or "(/private/comment /shared/comment)" */
 status arg_entries(args *p, struct metadata *m);
-/* Asks for what all these folders of a mailbox have of them; 0 is the mailbox itself. Of somebody else's those under /private
-   are not told. */
-status metadata_read(conversation *c, struct metadata *m, int64_t mailbox, const int64_t *folders, int n);
-/* "* METADATA name (entry value ..)" of one of them; nothing when there is nothing to tell. */
-status metadata_tell(conversation *c, struct metadata *m, int64_t folder, slice name);
+/* Asks for what the reader himself has of them beside these folders; 0 is his mailbox. */
+status metadata_read(conversation *c, struct metadata *m, const int64_t *folders, int n);
+/* "* METADATA name (entry value ..)" of one of them; nothing when there is nothing to tell. Of a folder of others what its
+   owner has under /shared is asked for besides. */
+status metadata_tell(conversation *c, struct metadata *m, const struct place *at);
 
 #endif

@@ -12,4 +12,8 @@ status arg_mailbox(args *p, slice *name);
 status arg_mailbox_pattern(args *p, slice *pattern);
 void imap_name_text(const conversation *c, slice utf8, text *out);
 
+/* Special uses (RFC 6154): "\\Drafts \\Sent" of FOLDER_ bits, and the bit of one word; 0: there is no such use. */
+void special_text(unsigned special, text *out);
+unsigned special_bit(slice word);
+
 #endif

@@ -1,5 +1,6 @@
 /* Annotations as their reader finds them again. Against both stores. */
 #include "provider/annotation.h"
+#include "provider/mailbox.h"
 #include "provider/setting.h"
 #include "tests/unit/provider/reader.h"
 
@@ -12,7 +13,12 @@ static status set(int64_t folder, const char *name, const char *value)
 	struct annotation row = {
 		.name = slice_z(name), .value = value ? slice_z(value) : (slice){0}};
 
-	return annotation_set(me.postoffice, me.mailbox, folder, &row, 1);
+	return annotation_set(&(struct annotation_change){.postoffice = me.postoffice,
+		.owner = me.mailbox,
+		.reader = me.mailbox,
+		.folder = folder,
+		.rows = &row,
+		.n = 1});
 }
 
 /* "folder's place:name=value" of what is found, with blanks between. */
@@ -96,6 +102,50 @@ Test(annotations, go_with_their_folder)
 	cr_assert_eq(folder_remove(me.postoffice, me.mailbox, S("Play")), ST_OK);
 	assert_found(places, 1, "/private/x", ANNOTATION_EXACT, "");
 	cr_assert_eq(set(work, "/private/x", "1"), ST_ABSENT);
+}
+
+/* What is private is its reader's, what is shared the owner's, and both go with the folder. */
+Test(annotations, are_a_reader_s_beside_the_folder_of_another)
+{
+	struct mailbox_new n = {.name = S("ben"), .password = S("Colleague-7-secret"), .no_addresses = true};
+	const struct audit_by tester = {.who = S("test")};
+	int64_t work = made(S("Work")), mine = me.mailbox;
+	struct annotation rows[] = {{.name = S("/private/x"), .value = S("his")},
+		{.name = S("/shared/x"), .value = S("all's")}};
+	slice why = S("");
+	mailbox *ben;
+
+	cr_assert_eq(mailbox_make(me.postoffice, &n, &tester, &me.a, &ben, &why), ST_OK);
+	struct annotation_change c = {.postoffice = me.postoffice,
+		.owner = mine,
+		.reader = ben->id,
+		.folder = work,
+		.rows = rows,
+		.n = 2};
+	cr_assert_eq(set(work, "/private/x", "mine"), ST_OK);
+	cr_assert_eq(annotation_set(&c), ST_OK);
+	assert_found(&work, 1, "/private", ANNOTATION_ALL_BELOW, "0:/private/x=mine");
+	assert_found(&work, 1, "/shared", ANNOTATION_ALL_BELOW, "0:/shared/x=all's");
+	me.mailbox = ben->id;
+	cr_expect_gt(mark_of(work, "/private/x"), 0);
+	assert_found(&work, 1, "/private", ANNOTATION_ALL_BELOW, "0:/private/x=his");
+	assert_found(&work, 1, "/shared", ANNOTATION_ALL_BELOW, "");
+	/* Each of the two has limits of his own, and all is set or nothing. */
+	struct setting_at at = {.postoffice = me.postoffice, .mailbox = ben->id};
+	slice one = S("1"), none;
+	cr_assert_eq(setting_set(S_annotations_most, &at, &one, &tester, &me.a, &none), ST_OK);
+	rows[0].name = S("/private/y");
+	rows[1].value = S("new");
+	cr_expect_eq(annotation_set(&c), ST_LIMITED);
+	me.mailbox = mine;
+	assert_found(&work, 1, "/shared", ANNOTATION_ALL_BELOW, "0:/shared/x=all's");
+	c.owner = ben->id;
+	cr_expect_eq(annotation_set(&c), ST_ABSENT);
+	cr_assert_eq(folder_remove(me.postoffice, mine, S("Work")), ST_OK);
+	me.mailbox = ben->id;
+	assert_found(&work, 1, "/private", ANNOTATION_ALL_BELOW, "");
+	cr_expect_eq(mark_of(work, "/private/x"), 0);
+	me.mailbox = mine;
 }
 
 Test(annotations, are_no_stranger_s)

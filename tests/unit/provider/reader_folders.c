@@ -1,4 +1,5 @@
 /* Folders as their reader sees them: the tree, and changing it. Against both stores. */
+#include "provider/annotation.h"
 #include "provider/setting.h"
 #include "tests/unit/provider/reader.h"
 
@@ -107,6 +108,16 @@ Test(folders, are_at_most_so_many)
 	cr_assert_eq(folder_subscribe(me.postoffice, me.mailbox, S("s9"), true), ST_LIMITED);
 }
 
+static status use(int64_t folder, unsigned special)
+{
+	return annotation_set(&(struct annotation_change){.postoffice = me.postoffice,
+		.owner = me.mailbox,
+		.reader = me.mailbox,
+		.folder = folder,
+		.uses = true,
+		.special = special});
+}
+
 Test(folders, have_a_special_use_once)
 {
 	folder *f;
@@ -117,12 +128,11 @@ Test(folders, have_a_special_use_once)
 	cr_assert_eq(folder_make(me.postoffice, me.mailbox, S("Sent 2"), FOLDER_SENT, &me.a, &f),
 		ST_DENIED);
 	made(S("old"));
-	cr_assert_eq(
-		folder_set_special(me.postoffice, me.mailbox, S("old"), FOLDER_SENT), ST_DENIED);
-	cr_assert_eq(
-		folder_set_special(me.postoffice, me.mailbox, S("old"), FOLDER_ARCHIVE), ST_OK);
-	cr_assert_eq(folder_set_special(me.postoffice, me.mailbox, S("none"), 0), ST_ABSENT);
-	cr_assert_eq(folder_set_special(me.postoffice, me.mailbox, S("Sent"), 0), ST_OK);
+	cr_assert_eq(use(found("old")->id, FOLDER_SENT), ST_DENIED);
+	cr_assert_eq(use(found("old")->id, FOLDER_ARCHIVE | FOLDER_JUNK), ST_OK);
+	cr_assert_eq(use(found("old")->id, FOLDER_ARCHIVE), ST_OK);
+	cr_assert_eq(use(found("old")->id + 1, 0), ST_ABSENT);
+	cr_assert_eq(use(found("Sent")->id, 0), ST_OK);
 	cr_assert_eq(found("Sent")->special, 0);
 	cr_assert_eq(found("old")->special, FOLDER_ARCHIVE);
 }
