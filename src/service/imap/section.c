@@ -424,7 +424,7 @@ status section_send(conversation *c, const struct source *from, const struct sec
 	uint64_t at, size;
 	size_t index = 0;
 
-	if (s->depth == 0 && !s->binary)
+	if (s->depth == 0) /* the message as it is, also as BINARY[] */
 		whole_find(s, from->fact, &at, &size);
 	else if (!part_find(s, from->parts, &at, &size, &index))
 		return s->only_size ? stream_format(c->stream, " %.*s 0", SLICE_ARGS(s->label))
@@ -434,7 +434,5 @@ status section_send(conversation *c, const struct source *from, const struct sec
 	if (s->only_size)
 		return stream_format(
 			c->stream, " %.*s %" PRIu32, SLICE_ARGS(s->label), from->fact->size);
-	if (s->binary)
-		return run_send(c, from, s, 0, from->fact->size);
 	return is_fields(s) ? fields_send(c, from, s, at, size) : run_send(c, from, s, at, size);
 }
