@@ -4,7 +4,6 @@
 #include "net/listener.h"
 
 #define TLS_HANDSHAKE 0x16       /* RFC 8446 5.1 */
-#define GOODBYE_PATIENCE (5 * USEC_S)
 #define FREE_SPAN USEC_S         /* one row that does no work may run in each .. */
 #define FREE_AHEAD (50 * USEC_S) /* .. and so much may be used up at once */
 
@@ -19,11 +18,8 @@ const struct command *command_find(const struct dialogue *d, slice name)
 /* The last words of a conversation; ends its loop with `why`. */
 static status goodbye(conversation *c, status (*say)(conversation *c), status why)
 {
-	task_shield(true);
-	stream_patience(c->stream, GOODBYE_PATIENCE, 0, 0);
 	if (say(c) == ST_OK)
-		(void)stream_flush(c->stream);
-	task_shield(false);
+		(void)conversation_last_words(c);
 	c->closing = true;
 	return why;
 }
@@ -205,5 +201,5 @@ status command_loop(conversation *c, const struct dialogue *d)
 		transcript_end(c->rows);
 		TRY(task_breathe());
 	}
-	return stream_flush(c->stream);
+	return conversation_last_words(c);
 }

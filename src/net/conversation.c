@@ -62,12 +62,8 @@ void conversation_enter(conversation *c)
 void conversation_end(conversation *c, status how)
 {
 	list_remove(&c->among);
-	if (how != ST_CLOSED) {
-		task_shield(true);
-		stream_patience(c->stream, LAST_WORD, 0, 0);
-		(void)stream_flush(c->stream);
-		task_shield(false);
-	}
+	if (how != ST_CLOSED)
+		(void)conversation_last_words(c);
 	log_event(EV_CONVERSATION_CLOSED,
 		"conversation=%s outcome=%s commands=%" PRIu64 " in=%" PRIu64 " out=%" PRIu64
 		" ms=%" PRId64,
@@ -82,16 +78,42 @@ void conversation_end(conversation *c, status how)
 	arena_release(&c->talk);
 }
 
+status conversation_tls(conversation *c, usec patience)
+{
+	c->implicit_tls = true;
+	stream_patience(c->stream, patience, 0, 0);
+	conversation_idle(c, true);
+	status kind = stream_tls_accept(c->stream, c->tls);
+	conversation_idle(c, false);
+	return kind;
+}
+
+static status run_whole(conversation *c, usec handshake, status (*run)(conversation *c))
+{
+	conversation_enter(c);
+	status kind = handshake ? conversation_tls(c, handshake) : ST_OK;
+	if (kind == ST_OK)
+		kind = run(c);
+	conversation_end(c, kind);
+	return kind;
+}
+
 status conversation_run(enum service service, int in, int out, const tls_server *tls,
 	status (*run)(conversation *c))
 {
 	conversation c;
 
 	conversation_begin(&c, service, in, out, tls);
-	conversation_enter(&c);
-	status kind = run(&c);
-	conversation_end(&c, kind);
-	return kind;
+	return run_whole(&c, 0, run);
+}
+
+status conversation_run_tls(enum service service, int in, int out, const tls_server *tls, usec handshake,
+	status (*run)(conversation *c))
+{
+	conversation c;
+
+	conversation_begin(&c, service, in, out, tls);
+	return run_whole(&c, handshake, run);
 }
 
 /* ---- stopping */
@@ -134,6 +156,15 @@ status conversation_say(conversation *c, const char *format, ...)
 	status kind = stream_format_v(c->stream, format, args);
 	va_end(args);
 	return kind == ST_OK ? stream_write(c->stream, S("\r\n")) : kind;
+}
+
+status conversation_last_words(conversation *c)
+{
+	task_shield(true);
+	stream_patience(c->stream, LAST_WORD, 0, 0);
+	status kind = stream_flush(c->stream);
+	task_shield(false);
+	return kind;
 }
 
 status conversation_challenge(conversation *c, const char *lead, slice challenge, slice *answer)

@@ -52,6 +52,9 @@ void conversation_dismiss(void *conversation);
    from clients go through conversation_safe. */
 status conversation_say(conversation *c, const char *format, ...)
 	__attribute__((format(printf, 2, 3)));
+/* Sends what has been said. It has five seconds for that, even when the time of its request is over or the worker
+   stops: for the last words of a conversation. ST_CLOSED, ST_TIMED_OUT. */
+status conversation_last_words(conversation *c);
 /* A challenge of SASL behind `lead` ("334", "+") and the client's answer to it, both base64 on the
    wire (RFC 4422): the answer lives in the command arena, and the stream forgets it. ST_ABSENT when
    the client gives up with "*", ST_INVALID, ST_TOO_BIG (12,288 octets: RFC 4954 4), or the stream's trouble. */

@@ -11,6 +11,8 @@ void conversation_begin(
 void conversation_drop(conversation *c);
 /* On the task that will talk: metrics count it from here on, and listener_stop finds it. */
 void conversation_enter(conversation *c);
+/* The handshake of a port that speaks TLS from the first byte. */
+status conversation_tls(conversation *c, usec patience);
 /* Sends what is still to be sent, closes and frees all but the struct; `how` is for the log. */
 void conversation_end(conversation *c, status how);
 /* Wakes every idle conversation of this loop. */

@@ -6,6 +6,7 @@
 #include "net/conversation_inside.h"
 #include "net/peer.h"
 #include "net/proxy.h"
+#include "net/wire.h"
 
 #include <errno.h>
 #include <netinet/in.h>
@@ -15,7 +16,6 @@
 
 #define BACKLOG 4096
 #define PAUSE (200 * USEC_MS)
-#define DROP_MOST ((size_t)65536)
 
 /* One listening socket of this worker. */
 struct door {
@@ -157,15 +157,10 @@ static status guest_talk(void *arg)
 	status kind = ST_OK;
 
 	conversation_enter(c);
-	c->implicit_tls = d->spec.tls;
 	if (g->proxied)
 		kind = meet_proxy(g);
-	if (kind == ST_OK && d->spec.tls) {
-		stream_patience(c->stream, d->limits->handshake(c->service), 0, 0);
-		conversation_idle(c, true);
-		kind = stream_tls_accept(c->stream, d->tls);
-		conversation_idle(c, false);
-	}
+	if (kind == ST_OK && d->spec.tls)
+		kind = conversation_tls(c, d->limits->handshake(c->service));
 	if (kind == ST_OK)
 		kind = d->spec.run(c);
 	conversation_end(c, kind);
@@ -185,8 +180,7 @@ void listener_refuse(enum service s, int fd, const net_address *peer, slice word
 	if (words.size == 0)
 		return;
 	(void)send(fd, words.at, words.size, MSG_DONTWAIT | MSG_NOSIGNAL);
-	/* Unread input would turn the close into a reset that eats our words. */
-	(void)recv(fd, NULL, DROP_MOST, MSG_TRUNC | MSG_DONTWAIT);
+	wire_drain(fd);
 }
 
 /* A word in the client's protocol, unless that would be TLS. */

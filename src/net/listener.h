@@ -59,5 +59,8 @@ void listener_refuse(enum service s, int fd, const net_address *peer, slice word
 /* One conversation on two descriptors (--stdio, tests), on the calling thread or task. */
 status conversation_run(enum service service, int in, int out, const tls_server *tls,
 	status (*run)(conversation *c));
+/* The same as on a port that speaks TLS from the first byte, which has to be there within `handshake`. */
+status conversation_run_tls(enum service service, int in, int out, const tls_server *tls, usec handshake,
+	status (*run)(conversation *c));
 
 #endif

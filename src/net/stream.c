@@ -519,7 +519,8 @@ static status fill(stream *s)
 		status kind = flush(s, &waited);
 		if (turn == TURN_END || turn == TURN_BROKEN)
 			return ST_CLOSED;
-		if (kind != ST_OK)
+		/* A peer that takes nothing any more may still be saying why. */
+		if (kind != ST_OK && !(kind == ST_CLOSED && s->wire.refuses))
 			return kind;
 		if (s->press)
 			press_rest(s->press);

@@ -48,11 +48,24 @@ void wire_open(wire *w, int in, int out)
 		setsockopt(out, IPPROTO_TCP, TCP_NODELAY, &(int){1}, sizeof(int));
 }
 
+void wire_drain(int fd)
+{
+	size_t dropped = 0;
+	ssize_t n;
+
+	while ((n = recv(fd, NULL, DROP_MOST - dropped, MSG_TRUNC | MSG_DONTWAIT)) != 0 && dropped < DROP_MOST) {
+		if (n > 0)
+			dropped += (size_t)n;
+		else if (errno != EINTR)
+			break;
+	}
+}
+
 void wire_close(wire *w)
 {
-	/* Closing a TCP socket with unread input resets it and may take our last words along. */
+	/* Closing a socket with unread input resets it and may take our last words along. */
 	if (w->in_socket && !w->ended)
-		(void)recv(w->in, NULL, DROP_MOST, MSG_TRUNC | MSG_DONTWAIT);
+		wire_drain(w->in);
 	task_forget(w->in);
 	if (w->out != w->in) {
 		task_forget(w->out);
@@ -109,8 +122,10 @@ enum turn wire_write(wire *w, slice first, slice second, size_t *sent)
 			n = sendmsg(w->out, &(struct msghdr){.msg_iov = from, .msg_iovlen = 2},
 				MSG_NOSIGNAL);
 	} while (n < 0 && errno == EINTR);
-	if (n < 0)
+	if (n < 0) {
+		w->refuses |= errno == EPIPE || errno == ECONNRESET;
 		return errno == EAGAIN ? TURN_WAIT_WRITE : TURN_BROKEN;
+	}
 	*sent = (size_t)n;
 	return TURN_DONE;
 }

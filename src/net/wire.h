@@ -9,7 +9,8 @@
 typedef struct wire {
 	int in, out;
 	bool in_socket, out_socket;
-	bool ended; /* the peer sends no more */
+	bool ended;   /* the peer sends no more */
+	bool refuses; /* the peer takes no more */
 } wire;
 
 /* How far one attempt came. */
@@ -23,6 +24,9 @@ enum turn {
 
 void wire_open(wire *w, int in, int out); /* makes both non-blocking */
 void wire_close(wire *w);
+/* Before a socket is closed: what came and nobody will read goes, up to 1 MB, so that the peer hears our last words
+   instead of a reset. */
+void wire_drain(int fd);
 enum turn wire_read(wire *w, char *to, size_t room, size_t *got);
 /* Two pieces in one call; the second may be empty. */
 enum turn wire_write(wire *w, slice first, slice second, size_t *sent);

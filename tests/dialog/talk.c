@@ -101,6 +101,9 @@ static bool arrive_here(struct play *p, const struct arrival *how, stream **s)
 	*g = (struct guest){.play = p, .tls = how->tls, .run = how->run};
 	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, fd) != 0)
 		return false;
+	/* Octets that come one by one cost a unix socket a buffer each: room for what both sides say at once. */
+	for (int i = 0; i < 2; i++)
+		setsockopt(fd[i], SOL_SOCKET, SO_SNDBUF, &(int){1 << 20}, sizeof(int));
 	conversation_begin(&g->c, how->service, fd[0], fd[0], how->no_tls ? NULL : p->tls);
 	g->c.trusted = slice_same(how->from, S("stdio"));
 	if (!g->c.trusted && net_address_parse(how->from, &g->c.peer) != ST_OK)

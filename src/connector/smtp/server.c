@@ -485,7 +485,7 @@ status smtp_conversation(conversation *c)
 			kind = command_loop(c, &smtp_dialogue);
 	}
 	say_broken_off(c, kind);
-	stream_flush(c->stream);
+	(void)conversation_last_words(c);
 	/* Many a client hangs up on 250 without QUIT: that is an end like any other. */
 	if (s.has_unconfirmed)
 		deliver_confirm(slice_of(s.unconfirmed, sizeof s.unconfirmed),

@@ -9,7 +9,6 @@
 #include <inttypes.h>
 #include <stdio.h>
 
-#define LAST_WORD (5 * USEC_S)
 #define ID_PAIRS_MOST 30
 #define BEFORE_LOGON_MOST 8192   /* octets of one command (T22) */
 
@@ -396,12 +395,9 @@ static status imap_enable(conversation *c, args *p)
 /* The last words of a conversation; ends its loop with `why`. */
 static status goodbye(conversation *c, const char *words, status why)
 {
-	task_shield(true);
-	stream_patience(c->stream, LAST_WORD, 0, 0);
 	transcript_answers(c->rows);
 	if (conversation_say(c, "* BYE %s", words) == ST_OK)
-		(void)stream_flush(c->stream);
-	task_shield(false);
+		(void)conversation_last_words(c);
 	c->closing = true;
 	return why;
 }
@@ -685,7 +681,7 @@ static status talk(conversation *c)
 		transcript_end(c->rows);
 		TRY(task_breathe());
 	}
-	return stream_flush(c->stream);
+	return conversation_last_words(c);
 }
 
 status imap_conversation(conversation *c)

@@ -349,7 +349,7 @@ status pop3_conversation(conversation *c)
 	status kind = greet(c);
 	if (kind == ST_OK)
 		kind = command_loop(c, &pop3_dialogue);
-	stream_flush(c->stream);
+	(void)conversation_last_words(c);
 	maildrop_close(&p.drop);
 	session_close(&p.session);
 	c->state = NULL;
