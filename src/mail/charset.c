@@ -1,6 +1,7 @@
 /* Charsets by table: the names mail uses, and what iconv calls them. UTF-8 and ASCII need no iconv. */
 #include "mail/charset.h"
 
+#include "base/memory.h"
 #include "base/text.h"
 #include "base/utf8.h"
 
@@ -127,6 +128,8 @@ static void by_iconv(const char *name, slice raw, text *out)
 {
 	iconv_t with = iconv_open("UTF-8", name);
 
+	if (with == (iconv_t)-1 && errno == ENOMEM)
+		memory_short(0);
 	if (with == (iconv_t)-1) { /* the system lacks this converter */
 		utf8_add_repaired(out, raw);
 		return;

@@ -15,6 +15,8 @@
 #include <sysexits.h>
 #include <unistd.h>
 
+#define HANDSHAKE (60 * USEC_S) /* of one conversation */
+
 static void usage(FILE *to)
 {
 	static const struct {
@@ -32,11 +34,24 @@ static void usage(FILE *to)
 	fputs("Signals: TERM and INT stop, HUP reads certificates again, USR2 restarts workers one by one.\n", to);
 }
 
+static int converse(const struct service_row *row, const tls_server *tls)
+{
+	if (row->tls && !tls) {
+		fprintf(stderr, "pennypostd: %s needs certificates; name their folder in the bootstrap file\n",
+			row->word);
+		return EX_CONFIG;
+	}
+	status kind = row->tls
+		? conversation_run_tls(row->service, STDIN_FILENO, STDOUT_FILENO, tls, HANDSHAKE, row->run)
+		: conversation_run(row->service, STDIN_FILENO, STDOUT_FILENO, tls, row->run);
+	return kind == ST_OK || kind == ST_CLOSED ? EX_OK : EX_SOFTWARE;
+}
+
 static int one_conversation(const struct bootstrap *boot, const char *word)
 {
 	const struct service_row *row;
 	if (service_row_find(slice_z(word), &row) != ST_OK || !row->run) {
-		fprintf(stderr, "pennypostd: no conversation called \"%s\"; try smtp, submission, pop3 or imap\n",
+		fprintf(stderr, "pennypostd: no conversation called \"%s\"; try smtp, submission, submissions, pop3, pop3s, imap or imaps\n",
 			word);
 		return EX_USAGE;
 	}
@@ -47,11 +62,11 @@ static int one_conversation(const struct bootstrap *boot, const char *word)
 		return master_exit_code(opened);
 	tls_server *tls = NULL;
 	if (boot->certificates.size)
-		tls_server_open(boot->certificates.at, &tls);
-	status kind = conversation_run(row->service, STDIN_FILENO, STDOUT_FILENO, tls, row->run);
+		opened = tls_server_open(boot->certificates.at, &tls);
+	int code = opened == ST_OK ? converse(row, tls) : master_exit_code(opened);
 	tls_server_close(&tls);
 	provider_close();
-	return kind == ST_OK || kind == ST_CLOSED ? EX_OK : EX_SOFTWARE;
+	return code;
 }
 
 int main(int argc, char **argv)
