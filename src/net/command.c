@@ -18,8 +18,10 @@ const struct command *command_find(const struct dialogue *d, slice name)
 /* The last words of a conversation; ends its loop with `why`. */
 static status goodbye(conversation *c, status (*say)(conversation *c), status why)
 {
+	task_shield(true);
 	if (say(c) == ST_OK)
 		(void)conversation_last_words(c);
+	task_shield(false);
 	c->closing = true;
 	return why;
 }

@@ -395,9 +395,11 @@ static status imap_enable(conversation *c, args *p)
 /* The last words of a conversation; ends its loop with `why`. */
 static status goodbye(conversation *c, const char *words, status why)
 {
+	task_shield(true);
 	transcript_answers(c->rows);
 	if (conversation_say(c, "* BYE %s", words) == ST_OK)
 		(void)conversation_last_words(c);
+	task_shield(false);
 	c->closing = true;
 	return why;
 }
