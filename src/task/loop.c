@@ -549,12 +549,21 @@ static int turn_patience(void)
 	return patience_until(timer < idle ? timer : idle);
 }
 
-/* Nothing is ready, on a virtual clock that runs by itself: on to the next moment. */
+static bool inbox_empty(void)
+{
+	meeting_begin();
+	bool empty = list_empty(&loop.inbox);
+	meeting_end();
+	return empty;
+}
+
+/* Nothing is ready, on a virtual clock that runs by itself: on to the next moment. A helper that is no longer busy
+   has left whom it worked for in the inbox. */
 static void advance(void)
 {
 	usec next = timer_next();
-	if (virtual_runs() && list_empty(&loop.ready) && !offload_busy() && next != USEC_NEVER &&
-		next > clock_now())
+	if (virtual_runs() && list_empty(&loop.ready) && !offload_busy() && inbox_empty() &&
+		next != USEC_NEVER && next > clock_now())
 		clock_advance(next - clock_now());
 }
 
