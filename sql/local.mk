@@ -22,6 +22,7 @@ sql_schema = \
 	sql/schema/0020-session.sql \
 	sql/schema/0021-rights.sql \
 	sql/schema/0022-notes.sql
+	sql/schema/0022-job.sql
 sql_statements = \
 	sql/statement/acl.sql \
 	sql/statement/address_map.sql \
@@ -41,6 +42,7 @@ sql_statements = \
 	sql/statement/greylist.sql \
 	sql/statement/group.sql \
 	sql/statement/housekeep.sql \
+	sql/statement/job.sql \
 	sql/statement/keyword.sql \
 	sql/statement/mailbox.sql \
 	sql/statement/maildrop.sql \

@@ -35,6 +35,7 @@ include tests/milter/local.mk
 include tests/limits/local.mk
 include tests/load/local.mk
 include tests/logs/local.mk
+include tests/jobs/local.mk
 include tests/programs/local.mk
 include tests/cli/local.mk
 include tests/upgrade/local.mk

@@ -46,8 +46,8 @@ where f.postoffice = c.postoffice and f.folder = c.folder and f.log_floor < c.to
 
 -- statement expunged_release system
 -- $1 moment, $2 $3 the post office and message to go on behind, $4 most. Of the messages removed
--- before it, those that no folder, no younger removal and no queue refers to go with their bodies; those
--- that the queue still refers to are carried to today.
+-- before it, those that no folder, no younger removal, no queue and no open job refers to go with their bodies; those
+-- that the queue or a job still refers to are carried to today.
 with candidate as materialized (
 	select distinct postoffice, msg from expunged
 	where at < $1 and (postoffice, msg) > ($2, $3) order by postoffice, msg limit $4),
@@ -56,7 +56,8 @@ dead as (
 	where not exists (select from entry e where e.postoffice = c.postoffice and e.msg = c.msg)
 	  and not exists (select from expunged x where x.postoffice = c.postoffice and x.msg = c.msg and x.at >= $1)
 	  and not exists (select from queue q where q.postoffice = c.postoffice and q.msg = c.msg)
-	  and not exists (select from queue_deferred q where q.postoffice = c.postoffice and q.msg = c.msg)),
+	  and not exists (select from queue_deferred q where q.postoffice = c.postoffice and q.msg = c.msg)
+	  and not exists (select from job j where j.postoffice = c.postoffice and j.job = c.msg and j.ended is null)),
 gone as (
 	delete from message m using dead d where m.postoffice = d.postoffice and m.msg = d.msg
 	returning m.postoffice, m.msg, m.blob),
@@ -77,7 +78,8 @@ carried as (
 	select c.postoffice, 0, 0, 0, c.msg, 0, now(), now() from candidate c
 	where not exists (select from expunged x where x.postoffice = c.postoffice and x.msg = c.msg and x.at >= $1)
 	  and (exists (select from queue q where q.postoffice = c.postoffice and q.msg = c.msg)
-	    or exists (select from queue_deferred q where q.postoffice = c.postoffice and q.msg = c.msg)))
+	    or exists (select from queue_deferred q where q.postoffice = c.postoffice and q.msg = c.msg)
+	    or exists (select from job j where j.postoffice = c.postoffice and j.job = c.msg and j.ended is null)))
 select (select count(*) from candidate), last.postoffice, last.msg, (select count(*) from gone),
        (select count(*) from bodies), (select count(*) from pieces)
 from (select postoffice, msg from candidate order by postoffice desc, msg desc limit 1) last;

@@ -2,4 +2,6 @@
 noinst_LIBRARIES += libagent.a
 libagent_a_SOURCES = \
 	src/agent/housekeeper.c \
-	src/agent/housekeeper.h
+	src/agent/housekeeper.h \
+	src/agent/job_worker.c \
+	src/agent/job_worker.h

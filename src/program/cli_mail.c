@@ -1,14 +1,17 @@
-/* pennypost mail send: a message of the operator's into mailboxes of this house. */
+/* pennypost mail: messages of the operator's into mailboxes of this house: some at once, or all of a post office by a job. */
 #include "program/cli_find.h"
 #include "program/cli_run.h"
 
 #include "base/id.h"
 #include "base/log.h"
 #include "base/random.h"
+#include "base/utf8.h"
 #include "mail/address.h"
 #include "mail/compose.h"
 #include "provider/address_map.h"
 #include "provider/deliver.h"
+#include "provider/job.h"
+#include "provider/setting.h"
 #include "provider/trace.h"
 
 #include <errno.h>
@@ -39,32 +42,26 @@ static size_t how_many(const struct cli *c, const char *name)
 	return (size_t)n;
 }
 
-static status compose_from(struct cli *c, slice *raw, slice *message_id)
+/* What all mail of the command line has; recipients and further fields stand in `m`. */
+static status compose_from(struct cli *c, compose *m, slice *raw)
 {
-	slice value;
-	size_t recipients = how_many(c, "--to"), files = how_many(c, "--attach");
-	header_mailbox *to = arena_new_array(&c->a, recipients, sizeof *to);
-	compose_file *file = arena_new_array(&c->a, files ? files : 1, sizeof *file);
-	for (int i = 0; cli_each(c, "--to", i, &value); i++)
-		to[i].address = value;
+	slice value, from = cli_text(c, "--from");
+	compose_file *file;
+
+	m->file_count = how_many(c, "--attach");
+	m->file = file = arena_new_array(&c->a, m->file_count, sizeof *file);
 	for (int i = 0; cli_each(c, "--attach", i, &value); i++)
 		TRY(read_file(c, value, &file[i]));
-	slice from = cli_text(c, "--from"), body = cli_text(c, "--body");
-	if (slice_same(body, S("-")) && cli_read_all(c->in, &c->a, &body) != ST_OK)
+	m->text = cli_text(c, "--body");
+	if (slice_same(m->text, S("-")) && cli_read_all(c->in, &c->a, &m->text) != ST_OK)
 		return cli_fail(c, ST_INVALID, "write at most 256 MB of text to it",
 			"the text cannot be read");
 	slice domain = slice_from(from, slice_find_last(from, '@') + 1);
-	*message_id = header_message_id(id_new(), random_below(UINT64_MAX), domain, &c->a);
-	const compose message = {.from = {.name = cli_text(c, "--from-name"), .address = from},
-		.to = to,
-		.to_count = recipients,
-		.subject = cli_text(c, "--subject"),
-		.text = body,
-		.file = file,
-		.file_count = files,
-		.at = {.at = clock_wall()},
-		.message_id = *message_id};
-	if (compose_message(&message, &c->a, raw) == ST_OK)
+	m->message_id = header_message_id(id_new(), random_below(UINT64_MAX), domain, &c->a);
+	m->from = (header_mailbox){.name = cli_text(c, "--from-name"), .address = from};
+	m->subject = cli_text(c, "--subject");
+	m->at = (date){.at = clock_wall()};
+	if (compose_message(m, &c->a, raw) == ST_OK)
 		return ST_OK;
 	return cli_fail(c, ST_INVALID,
 		"write subject, names and text in UTF-8, the first two without control characters",
@@ -98,6 +95,12 @@ static status resolve(struct cli *c, size_t size, struct route *to, int *n)
 }
 
 /* The same steps as of a message that came by SMTP. */
+static void note_accepted(struct cli *c, int64_t postoffice_id, int64_t id, size_t size, slice message_id)
+{
+	trace_note(postoffice_id, id, TRACE_ACCEPTED, "service=cli from=%s size=%zu user=%s message_id=%s",
+		log_quote(cli_text(c, "--from")), size, log_quote(c->by.who), log_quote(message_id));
+}
+
 static void note(
 	struct cli *c, int64_t id, size_t size, slice message_id, const struct route *to, int n)
 {
@@ -106,10 +109,7 @@ static void note(
 		for (int k = 0; k < i; k++)
 			first = first && to[k].postoffice != to[i].postoffice;
 		if (first)
-			trace_note(to[i].postoffice, id, TRACE_ACCEPTED,
-				"service=cli from=%s size=%zu user=%s message_id=%s",
-				log_quote(cli_text(c, "--from")), size, log_quote(c->by.who),
-				log_quote(message_id));
+			note_accepted(c, to[i].postoffice, id, size, message_id);
 	}
 	for (int i = 0; i < n; i++)
 		trace_note(to[i].postoffice, id, TRACE_DELIVERED, "mailbox=%s%s",
@@ -118,14 +118,19 @@ static void note(
 
 status cli_mail_send(struct cli *c)
 {
-	slice raw, message_id;
+	slice raw, value;
 	int n;
 	int64_t id;
-	struct route *to = arena_new_array(&c->a, how_many(c, "--to"), sizeof *to);
-	TRY(compose_from(c, &raw, &message_id));
+	size_t recipients = how_many(c, "--to");
+	struct route *to = arena_new_array(&c->a, recipients, sizeof *to);
+	header_mailbox *shown = arena_new_array(&c->a, recipients, sizeof *shown);
+	compose m = {.to = shown, .to_count = recipients};
+	for (int i = 0; cli_each(c, "--to", i, &value); i++)
+		shown[i].address = value;
+	TRY(compose_from(c, &m, &raw));
 	TRY(resolve(c, raw.size, to, &n));
 	TRY(deliver_text(to, n, raw, &id));
-	note(c, id, raw.size, message_id, to, n);
+	note(c, id, raw.size, m.message_id, to, n);
 	char written[ID_TEXT_SIZE + 1];
 	id_text(id, written);
 	json_t *names = json_array();
@@ -137,4 +142,86 @@ status cli_mail_send(struct cli *c)
 		json_pack("{s:s,s:I,s:o}", "id", written, "size", (json_int_t)raw.size, "mailboxes",
 			names),
 		"The message %s lies in %d mailbox%s", written, n, n == 1 ? "" : "es");
+}
+
+/* ---- by a job */
+
+static const compose_field automatic[] = {{{"Auto-Submitted", 14}, {"auto-generated", 14}},
+	{{"Precedence", 10}, {"bulk", 4}}, {{"To", 2}, {"undisclosed-recipients:;", 24}}};
+
+/* The message with the address that the envelope would have had (RFC 5321 4.4). */
+static status compose_job(struct cli *c, compose *m, slice return_path, slice *raw)
+{
+	TRY(compose_from(c, m, raw));
+	*raw = arena_format(&c->a, "Return-Path: <%.*s>\r\n%.*s", SLICE_ARGS(return_path), SLICE_ARGS(*raw));
+	return ST_OK;
+}
+
+static status begin_job(struct cli *c, struct job_new *n, slice message_id)
+{
+	int64_t total;
+
+	n->id = id_new();
+	TRY(job_make(n, &c->by, &total));
+	note_accepted(c, n->postoffice, n->id, n->raw.size, message_id);
+	char written[ID_TEXT_SIZE + 1];
+	id_text(n->id, written);
+	return cli_did(c,
+		json_pack("{s:s,s:I,s:I}", "job", written, "size", (json_int_t)n->raw.size, "mailboxes",
+			(json_int_t)total),
+		"The job %s has %lld mailbox%s before it; `pennypost job show %s` tells how far it is", written,
+		(long long)total, total == 1 ? "" : "es", written);
+}
+
+status cli_mail_postoffice(struct cli *c)
+{
+	postoffice *p;
+
+	TRY(cli_find_postoffice(c, cli_text(c, "POSTOFFICE"), &p));
+	if (p->state != POSTOFFICE_ENABLED)
+		return cli_fail(c, ST_DENIED, "`pennypost postoffice enable` lets it work again",
+			"the post office %.*s is disabled", SLICE_ARGS(p->name));
+	slice to = cli_has(c, "--to") ? cli_text(c, "--to")
+				      : setting_text(S_mail_everybody_to, &(struct setting_at){.postoffice = p->id});
+	const header_mailbox shown = {.address = to};
+	compose m = {.to = &shown, .to_count = to.size > 0, .field = automatic, .field_count = to.size > 0 ? 2 : 3};
+	struct job_new n = {.postoffice = p->id};
+	TRY(compose_job(c, &m, S(""), &n.raw));
+	return begin_job(c, &n, m.message_id);
+}
+
+/* The first of its addresses; none when it has none, or one that needs SMTPUTF8. */
+static status shown_address(struct cli *c, const mailbox *b, header_mailbox *shown, size_t *n)
+{
+	address *rows;
+	int found;
+
+	TRY(address_list(b->postoffice, b->id, S(""), 1, &c->a, &rows, &found));
+	*n = found > 0 && utf8_is_ascii(rows[0].key);
+	if (*n > 0)
+		shown->address = rows[0].key;
+	return ST_OK;
+}
+
+status cli_mail_owner(struct cli *c)
+{
+	mailbox *b;
+	header_mailbox shown = {0};
+	compose m = {.to = &shown};
+
+	TRY(cli_find_mailbox(c, cli_text(c, "MAILBOX"), &b));
+	if (b->state != MAILBOX_ENABLED)
+		return cli_fail(c, ST_DENIED, "`pennypost mailbox enable` lets it work again",
+			"the mailbox %.*s is disabled", SLICE_ARGS(cli_text(c, "MAILBOX")));
+	TRY(shown_address(c, b, &shown, &m.to_count));
+	if (m.to_count == 0) {
+		m.field = automatic + 2;
+		m.field_count = 1;
+	}
+	struct job_new n = {.postoffice = b->postoffice, .mailbox = b->id};
+	TRY(compose_job(c, &m, cli_text(c, "--from"), &n.raw));
+	if (!mailbox_has_room(b, n.raw.size))
+		return cli_fail(c, ST_FULL, "`pennypost mailbox quota` gives it more room",
+			"the mailbox %.*s is full", SLICE_ARGS(cli_text(c, "MAILBOX")));
+	return begin_job(c, &n, m.message_id);
 }

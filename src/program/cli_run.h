@@ -95,6 +95,13 @@ status cli_message_undelete(struct cli *c);
 
 /* cli_mail.c */
 status cli_mail_send(struct cli *c);
+status cli_mail_postoffice(struct cli *c);
+status cli_mail_owner(struct cli *c);
+
+/* cli_job.c */
+status cli_job_list(struct cli *c);
+status cli_job_show(struct cli *c);
+status cli_job_cancel(struct cli *c);
 
 /* cli_test.c */
 status cli_test_spf(struct cli *c);

@@ -33,6 +33,13 @@
 		ONE_OF("--state", 0, "ready|held|parked|tell", "in this state; tell: delivered here, its sender is to be told")
 #define QUEUE_ID MAY("ID", TEXT, "the entry, or its message")
 #define QUEUE_ALL MAY("--all", FLAG, "all of them")
+#define OWN_MAIL                                                                                   \
+	NEED("--from", ADDRESS, "address of the sender"), NEED("--subject", TEXT, "the subject"),  \
+		NEED("--body", TEXT, "the text, - to read it from standard input"),                \
+		{"--attach", CLI_FILE, CLI_MANY, "file to send with it; may be repeated", NULL},   \
+		MAY("--from-name", TEXT, "name of the sender, for people")
+#define OF_POSTOFFICE MAY("--postoffice", NAME, "only if it is of this post office")
+#define JOB_ARGUMENT NEED("ID", TEXT, "the job, as `pennypost job list` shows it")
 #define YES MAY("--yes", FLAG, "really do it")
 #define PASSWORD(sentence) MAY("--password", SECRET, sentence)
 #define DNS_SERVER MAY("--dns", TEXT, "DNS server to ask, as address or address:port (default: the system's)")
@@ -57,6 +64,7 @@ const struct cli_group cli_groups[] = {
 	{"folder", "Folders of mailboxes"},
 	{"message", "Stored messages"},
 	{"mail", "Sending mail"},
+	{"job", "Mail for everybody on its way into mailboxes"},
 	{"test", "What SPF, DKIM, ARC, DMARC and MTA-STS say"},
 	{"queue", "Mail on its way to other systems, and bad mail"},
 	{"route", "Where mail for other systems goes"},
@@ -341,13 +349,29 @@ const struct cli_command cli_commands[] = {
 		"come to INBOX."},
 
 	{"mail send", CLI_STORE, cli_mail_send, "Puts a message into mailboxes of this system.",
-		{NEED("--from", ADDRESS, "address of the sender"), MANY("--to", ADDRESS, "recipient; may be repeated"),
-			NEED("--subject", TEXT, "the subject"),
-			NEED("--body", TEXT, "the text, - to read it from standard input"),
-			{"--attach", CLI_FILE, CLI_MANY, "file to send with it; may be repeated", NULL},
-			MAY("--from-name", TEXT, "name of the sender, for people")},
+		{MANY("--to", ADDRESS, "recipient; may be repeated"), OWN_MAIL},
 		"mail send --from postmaster@demo.test --to anna@demo.test --subject Hello --body -",
 		"All recipients get it or none: one that refuses mail is named, and nothing is sent."},
+	{"mail postoffice", CLI_STORE, cli_mail_postoffice, "Sends a message to every mailbox of a post office.",
+		{POSTOFFICE_ARGUMENT, OWN_MAIL,
+			MAY("--to", ADDRESS, "what its field To tells (default: the setting mail_everybody_to)")},
+		"mail postoffice demo --from postmaster@demo.test --subject Maintenance --body -",
+		"The server delivers it as a job, which `pennypost job show` follows. It goes into the mailboxes that are there now, "
+		"as it is: it is not passed on and not answered. One that is full or disabled does not get it."},
+	{"mail owner", CLI_STORE, cli_mail_owner, "Sends a message to the owner of one mailbox.", {MAILBOX_ARGUMENT, OWN_MAIL},
+		"mail owner anna@demo --from postmaster@demo.test --subject \"Your mailbox\" --body -",
+		"The server delivers it into the mailbox itself, wherever its mail is passed on to, as a job."},
+
+	{"job list", CLI_STORE, cli_job_list, "Lists jobs and how far they are, the newest first.",
+		{MAY("--postoffice", NAME, "only those of this post office"),
+			MAY("--limit", COUNT, "at most so many (default: 100)")},
+		"job list --postoffice demo", NULL},
+	{"job show", CLI_STORE, cli_job_show, "Shows how far a job is, and the mailboxes that did not get its message.",
+		{JOB_ARGUMENT, OF_POSTOFFICE, MAY("--limit", COUNT, "at most so many of those mailboxes (default: 100)"),
+			MAY("--wait", FLAG, "answers when it has ended")},
+		"job show 0ABCDEFGHJKMN", "It can be looked at for job_retention after its end."},
+	{"job cancel", CLI_STORE, cli_job_cancel, "Stops a job; 1 when it has ended already.", {JOB_ARGUMENT, OF_POSTOFFICE},
+		"job cancel 0ABCDEFGHJKMN", "What has been delivered stays."},
 
 	{"test spf", CLI_ALONE, cli_test_spf,
 		"Tells whether an address may send for a domain; the answer's first word is the result of SPF.",

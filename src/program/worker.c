@@ -5,6 +5,7 @@
 #include "program/worker.h"
 
 #include "agent/housekeeper.h"
+#include "agent/job_worker.h"
 #include "base/log.h"
 #include "base/memory.h"
 #include "connector/smtp/outbound.h"
@@ -134,7 +135,9 @@ static status serve(struct life *l)
 			l->sockets[i] = w->specs[i].fd;
 		return web_open(l->sockets, w->n);
 	case WORKER_AGENT:
-		return task_start("housekeeper", housekeeper_run, NULL) ? ST_OK : ST_BUSY;
+		return task_start("housekeeper", housekeeper_run, NULL) && task_start("jobs", job_worker_run, NULL)
+			       ? ST_OK
+			       : ST_BUSY;
 	case WORKER_OUTBOUND:
 		l->outbound.seat = w->index;
 		TRY(outbound_wire_open(&l->outbound.transport));

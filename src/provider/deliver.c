@@ -22,7 +22,7 @@
    key of `message` lets only one of the two commit, in whatever order the server meets them. So
    either the second run commits, or it is told that the message stands already. Nothing has to be
    asked of a backend that may still be at work. */
-#include "provider/deliver.h"
+#include "provider/deliver_inside.h"
 
 #include "base/fault.h"
 #include "base/id.h"
@@ -230,6 +230,25 @@ static void entries_add(db_tx *tx, arena *a, int64_t postoffice, const struct sh
 		round_add(tx, a, postoffice, all, count, round);
 }
 
+void deliver_entries_add(db_tx *tx, arena *a, int64_t message, int64_t size, const struct delivery_part *to)
+{
+	const struct delivery of = {.id = message};
+	const struct share share = {.of = &of, .part = to, .body = {.size = (uint64_t)size}};
+	int count;
+	struct recipient *all = recipients_of(a, &share, 1, &count);
+
+	round_add(tx, a, to->postoffice, all, count, 0);
+}
+
+void deliver_message_add(db_tx *tx, arena *a, const struct delivery *d)
+{
+	struct share share = {.of = d, .part = d->parts};
+
+	blob_packed(share.part->body, &share.body);
+	segments_add(tx, &share, 1);
+	messages_add(tx, a, share.part->postoffice, &share, 1);
+}
+
 /* Recipients at other systems. */
 static void queue_rows_add(db_tx *tx, arena *a, int64_t postoffice, const struct share *shares, int n)
 {
@@ -421,24 +440,28 @@ static status transaction_settle(struct job **jobs, int n, usec until, int *fail
 
 /* ---- a batch and its outcome */
 
+void deliver_counted(const struct delivery_part *to, int64_t size)
+{
+	metric_add(M_deliveries, SERVICE_NONE, to->n);
+	if (to->n == 0)
+		return;
+	metric_postoffice(to->postoffice, MPO_DELIVERED, to->n);
+	metric_postoffice(to->postoffice, MPO_BYTES, size * to->n);
+	for (int i = 0; i < to->n; i++) {
+		const struct route *r = &to->recipients[i];
+
+		news_tell(to->postoffice, r->mailbox, r->inbox);
+		folder_page_grown(to->postoffice, r->mailbox, r->inbox, 1);
+	}
+}
+
 static void delivery_counted(const struct delivery *d)
 {
 	for (int i = 0; i < d->n; i++) {
 		const struct delivery_part *p = &d->parts[i];
 
-		metric_add(M_deliveries, SERVICE_NONE, p->n);
 		metric_add(M_queued, SERVICE_NONE, p->m);
-		if (p->n == 0)
-			continue;
-		metric_postoffice(p->postoffice, MPO_DELIVERED, p->n);
-		metric_postoffice(
-			p->postoffice, MPO_BYTES, (int64_t)blob_writer_size(p->body) * p->n);
-		for (int j = 0; j < p->n; j++) {
-			const struct route *r = &p->recipients[j];
-
-			news_tell(p->postoffice, r->mailbox, r->inbox);
-			folder_page_grown(p->postoffice, r->mailbox, r->inbox, 1);
-		}
+		deliver_counted(p, (int64_t)blob_writer_size(p->body));
 	}
 }
 
@@ -840,14 +863,15 @@ static void header_read(slice raw, arena *a, struct delivery *d)
 	d->sent = h.sent;
 }
 
-static status bodies_write(struct delivery *d, slice raw)
+status deliver_text_read(slice raw, arena *a, struct delivery *d)
 {
+	header_read(raw, a, d);
 	for (int i = 0; i < d->n; i++) {
 		TRY(blob_writer_open(d->parts[i].postoffice, &d->parts[i].body));
 		TRY(blob_write(d->parts[i].body, raw));
 		TRY(blob_writer_finish(d->parts[i].body));
 	}
-	return deliver_run(d);
+	return ST_OK;
 }
 
 status deliver_text(const struct route *to, int n, slice raw, int64_t *id)
@@ -857,8 +881,9 @@ status deliver_text(const struct route *to, int n, slice raw, int64_t *id)
 	status s;
 
 	parts_make(to, n, &a, &d);
-	header_read(raw, &a, &d);
-	s = bodies_write(&d, raw);
+	s = deliver_text_read(raw, &a, &d);
+	if (s == ST_OK)
+		s = deliver_run(&d);
 	for (int i = 0; i < d.n; i++)
 		blob_writer_close(&d.parts[i].body);
 	arena_release(&a);

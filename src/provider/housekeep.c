@@ -203,6 +203,8 @@ static status sweep(struct housekeep_result *r)
 	TRY(changed(SQL_TLS_RESULT_SWEEP, &traces, 1, &r->keys));
 	TRY(changed(SQL_TLS_DAY_SWEEP, &traces, 1, &r->keys));
 	TRY(changed(SQL_BAN_SWEEP, &day, 1, &r->keys));
+	struct param jobs = p_int(setting_number(S_job_retention, NULL));
+	TRY(changed(SQL_JOB_SWEEP, &jobs, 1, &r->keys));
 	struct param policies = p_int(30 * DAY);
 	TRY(changed(SQL_STS_POLICY_SWEEP, &policies, 1, &r->keys));
 	TRY(changed(SQL_QRUNNER_SWEEP, NULL, 0, &locks));

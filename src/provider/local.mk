@@ -47,7 +47,7 @@ libprovider_a_SOURCES = $(provider_shared) \
 	src/provider/db_link.c \
 	src/provider/address_map.c src/provider/address_map.h src/provider/address_target.h \
 	src/provider/blob.c src/provider/blob_store.h \
-	src/provider/deliver.c \
+	src/provider/deliver.c src/provider/deliver_inside.h \
 	src/provider/dkim_key.c \
 	src/provider/domain.c \
 	src/provider/folder.c src/provider/folder_clear.c src/provider/folder_expunge.h \
@@ -72,6 +72,7 @@ libprovider_a_SOURCES = $(provider_shared) \
 	src/provider/route.c \
 	src/provider/ban_list.c src/provider/ban_list.h \
 	src/provider/housekeep.c \
+	src/provider/job.c src/provider/job.h \
 	src/provider/lease.c src/provider/lease.h \
 	src/provider/migrate.c src/provider/migrate.h \
 	src/provider/node.c \

@@ -53,11 +53,12 @@ unit_auth_pg_SOURCES = \
 	tests/unit/provider/given.c tests/unit/provider/given.h \
 	tests/unit/provider/store_fixture.c tests/unit/provider/store_fixture.h
 unit_auth_pg_LDADD = $(floor_provider) $(CRITERION_LIBS)
-# The queue too: its shards belong to the whole database.
+# The queue and jobs too: shards, and what is due next, belong to the whole database.
 check_PROGRAMS += unit_queue.pg
 TESTS += unit_queue.pg
 unit_queue_pg_SOURCES = \
 	tests/unit/provider/given.c tests/unit/provider/given.h \
+	tests/unit/provider/job.c \
 	tests/unit/provider/queue.c \
 	tests/unit/provider/store_fixture.c tests/unit/provider/store_fixture.h
 unit_queue_pg_LDADD = $(floor_provider) $(CRITERION_LIBS)
