@@ -64,6 +64,8 @@ FNR == 1 {
 		ok = index(" " below[floor] " ", " " other " ") || index(other, floor "/") == 1
 	else
 		ok = index(" " middle " ", " " other " ") || other == room
+	if (header ~ /^provider\/(db|connection|statement|wire)\.h$/ && floor != "provider")
+		ok = 0
 	if (!ok)
 		complain("src/" room " may not include \"" header "\"")
 	next
@@ -104,6 +106,9 @@ FNR == 1 {
 }
 code ~ /[^A-Za-z0-9_](PQexec|PQsendQuery)[ \t]*\(/ && FILENAME !~ /^src\/provider\/(schema|migrat|db_link)[a-z_]*\.c$/ {
 	complain("SQL as text only in migrations (schema, db_link_script); statements come from sql/statement")
+}
+code ~ /[^A-Za-z0-9_]db_link_(script|run)[ \t]*\(/ && FILENAME !~ /^src\/provider\/(db\.h|(db_link|migrate|news_bell)\.c)$/ {
+	complain("a connection of its own knows no post office: statements run by db_run and db_add")
 }
 code ~ /[^A-Za-z0-9_](PQexecParams|PQexecPrepared|PQprepare|PQconnectdb|PQgetCopyData)[ \t]*\(/ && floor != "provider" {
 	complain("only src/provider speaks with PostgreSQL")
@@ -158,6 +163,7 @@ refuses src/provider/x.c '#include "net/stream.h"' 'src/provider may not include
 refuses src/service/pop3/x.c '#include "service/web/web.h"' 'src/service/pop3 may not include'
 refuses src/service/pop3/x.c '#include "connector/smtp/smtp.h"' 'src/service/pop3 may not include'
 refuses src/agent/x.c '#include "service/pop3/pop3.h"' 'src/agent may not include'
+refuses src/service/pop3/x.c '#include "provider/db.h"' 'src/service/pop3 may not include'
 refuses src/connector/smtp/x.c '#include "smtp.h"' 'names its floor'
 refuses src/net/x.c '#include <libpq-fe.h>' 'may not use <libpq-fe.h>'
 refuses src/service/pop3/x.c '#include <openssl/ssl.h>' 'may not use <openssl/ssl.h>'
@@ -167,12 +173,14 @@ refuses src/net/x.c '#include <libpsl.h>' 'may not use <libpsl.h>'
 refuses src/program/x.c '#include <microhttpd.h>' 'may not use <microhttpd.h>'
 refuses src/connector/smtp/x.c '#include <jansson.h>' 'may not use <jansson.h>'
 refuses src/provider/x.c '	r = PQexec(pg, sql);' 'SQL as text'
+refuses src/provider/x.c '	s = db_link_run(l, sql, NULL, 0, a, &r);' 'knows no post office'
 refuses src/service/web/x.c '	r = PQprepare(pg, name);' 'only src/provider speaks'
 refuses src/net/x.c '	usleep(5);' 'only src/task waits'
 refuses src/net/x.c '	/* why */ strcpy(a, b);' 'without a bound'
 accepts src/base/x.c '/* strcpy(a, b) is not what we do */'
 accepts src/provider/memory/x.c '#include "provider/auth.h"'
 accepts src/provider/x.c '#include <openssl/hmac.h>'
+accepts src/provider/migrate.c '	s = db_link_script(l, text, a, NULL);'
 accepts src/provider/schema.c '	r = PQexec(pg, text);'
 accepts src/service/pop3/x.c '#include "provider/auth.h"'
 accepts src/connector/smtp/x.c '#include "connector/smtp/smtp.h"'
