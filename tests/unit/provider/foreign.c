@@ -344,7 +344,7 @@ static void run_all(enum turn turn, arena *kept)
 				run_way(turn, (enum statement_id)id, i, &standing, kept);
 }
 
-Test(foreign, rows_are_out_of_reach_of_every_statement, .timeout = 300)
+Test(foreign, rows_are_out_of_reach_of_every_statement, .timeout = 1800)
 {
 	arena a = ARENA_INIT;
 	given_schema();

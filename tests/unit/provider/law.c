@@ -217,12 +217,12 @@ static void expect_no_idle_rights(enum db_role role, const char *name)
 	arena_release(&a);
 }
 
-Test(law, gives_the_system_role_what_its_statements_need_and_no_more, .timeout = 300)
+Test(law, gives_the_system_role_what_its_statements_need_and_no_more, .timeout = 1800)
 {
 	expect_no_idle_rights(DB_SYSTEM, "pennypost_system");
 }
 
-Test(law, gives_the_run_time_role_what_its_statements_need_and_no_more, .timeout = 300)
+Test(law, gives_the_run_time_role_what_its_statements_need_and_no_more, .timeout = 1800)
 {
 	expect_no_idle_rights(DB_RUN, "pennypost_run");
 }

@@ -288,7 +288,7 @@ static status be_guest(void *arg)
 	return ST_OK;
 }
 
-Test(store_db, two_tenants_on_one_connection_never_see_each_other, .timeout = 300)
+Test(store_db, two_tenants_on_one_connection_never_see_each_other, .timeout = 1800)
 {
 	open_pool(1, 1);
 	db_patience(3600 * USEC_S);
