@@ -21,8 +21,8 @@ sql_schema = \
 	sql/schema/0019-ban.sql \
 	sql/schema/0020-session.sql \
 	sql/schema/0021-rights.sql \
-	sql/schema/0022-notes.sql
-	sql/schema/0022-job.sql
+	sql/schema/0022-notes.sql \
+	sql/schema/0023-job.sql
 sql_statements = \
 	sql/statement/acl.sql \
 	sql/statement/address_map.sql \
