@@ -16,6 +16,7 @@
 #define QUEUED_MOST (30 * USEC_S) /* until it is this errand's turn, beside its own patience */
 
 static int runner = -1;
+static _Atomic uint64_t gathered; /* octets of texts */
 
 void errand_open(int fd)
 {
@@ -29,17 +30,38 @@ int errand_text(void)
 	return memfd_create("errand", MFD_CLOEXEC);
 }
 
-status errand_text_add(int fd, slice piece)
+status errand_text_add(int fd, slice piece, uint64_t most)
 {
+	off_t own = lseek(fd, 0, SEEK_CUR);
+
+	if (own < 0 || (gathered > (uint64_t)own && gathered + piece.size > most))
+		return ST_BUSY;
 	while (piece.size > 0) {
 		ssize_t n = write(fd, piece.at, piece.size);
 		if (n < 0 && errno == EINTR)
 			continue;
 		if (n <= 0)
 			return ST_BUSY;
+		gathered += (uint64_t)n;
 		piece = slice_from(piece, (size_t)n);
 	}
 	return ST_OK;
+}
+
+/* Its octets, which count on. */
+static uint64_t text_close(int *fd)
+{
+	off_t size = *fd < 0 ? 0 : lseek(*fd, 0, SEEK_CUR);
+
+	if (*fd >= 0)
+		close(*fd);
+	*fd = -1;
+	return size > 0 ? (uint64_t)size : 0;
+}
+
+void errand_text_drop(int *fd)
+{
+	gathered -= text_close(fd);
 }
 
 /* ---- asking */
@@ -54,8 +76,8 @@ static bool put(char *to, size_t room, slice s)
 
 static bool fill(struct errand_order *o, const struct errand *e)
 {
-	*o = (struct errand_order){.patience = e->patience, .memory = e->memory, .at_once = e->at_once,
-		.processes = e->processes, .attempt = e->attempt};
+	*o = (struct errand_order){.patience = e->patience, .memory = e->memory, .kind = e->kind,
+		.at_once = e->at_once, .processes = e->processes, .attempt = e->attempt};
 	/* Addresses that are longer than any may be are left out, the rest must fit. */
 	(void)put(o->sender, sizeof o->sender, e->sender);
 	(void)put(o->recipient, sizeof o->recipient, e->recipient);
@@ -149,12 +171,11 @@ status errand_run(const struct errand *e, int text, arena *a, struct errand_resu
 	*out = (struct errand_result){.end = ERRAND_FAILED, .verdict = ERRAND_LATER};
 	if (runner < 0 || text < 0 || !fill(&order, e) ||
 		socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, ends) != 0) {
-		if (text >= 0)
-			close(text);
+		errand_text_drop(&text);
 		return ST_OK;
 	}
 	bool sent = hand_over(&order, text, ends[1]);
-	close(text);
+	uint64_t size = text_close(&text); /* the runner has it */
 	close(ends[1]);
 	usec before = task_deadline(clock_now() + 2 * e->patience + QUEUED_MOST);
 	if (sent)
@@ -162,6 +183,7 @@ status errand_run(const struct errand *e, int text, arena *a, struct errand_resu
 	task_deadline(before);
 	task_forget(ends[0]);
 	close(ends[0]); /* ends a program that still runs */
+	gathered -= size;
 	out->verdict = verdict_of(out->end, out->code);
 	return kind == ST_CANCELLED ? ST_CANCELLED : ST_OK;
 }

@@ -22,11 +22,16 @@ struct errand {
 	slice event;     /* and, in its environment, what this is about: "pickup" .. */
 	slice message;   /* the message's id */
 	slice sender, recipient;
+	unsigned kind;    /* below ERRAND_KINDS: those of one kind wait for each other, and for nobody else */
 	unsigned attempt; /* 1 = the first; a later one may come after one that was cut off */
 	usec patience;    /* for the program, from its start */
-	unsigned at_once, processes; /* programs that run; processes of their user */
+	unsigned at_once;   /* programs of its kind that run, ERRAND_AT_ONCE_MOST at most */
+	unsigned processes; /* of their user */
 	uint64_t memory;             /* of each process */
 };
+
+#define ERRAND_KINDS 3
+#define ERRAND_AT_ONCE_MOST 100
 
 enum errand_end {
 	ERRAND_RAN,       /* `code`: its exit code */
@@ -49,9 +54,12 @@ struct errand_result {
 /* This process's end of the way to the runner; -1: there is none, and errands end with ERRAND_FAILED. */
 void errand_open(int fd);
 
-/* A text that is being gathered for an errand: a descriptor of memory, or -1. */
+/* A text that is being gathered for an errand: a descriptor of memory, or -1. A process has `most` octets of them at a
+   time, those that wait for a runner included: ST_BUSY beyond that, unless it is the only one, or without a descriptor.
+   Workers may write no files, so this is where texts wait. */
 int errand_text(void);
-status errand_text_add(int fd, slice piece); /* ST_BUSY */
+status errand_text_add(int fd, slice piece, uint64_t most);
+void errand_text_drop(int *fd); /* becomes -1 */
 
 /* Runs the program and waits for its end. Takes over `text`. ST_OK with *out, whatever became of it;
    ST_CANCELLED: this task was cancelled, and the program with it. */

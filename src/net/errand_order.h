@@ -9,7 +9,7 @@
 struct errand_order {
 	int64_t patience;
 	uint64_t memory;
-	uint32_t at_once, processes, attempt;
+	uint32_t kind, at_once, processes, attempt;
 	char program[512], connector[16], event[16], message[32], sender[512], recipient[512];
 };
 

@@ -1,7 +1,9 @@
 /* Programs of the operator; the contract stands in runner.h. */
 #include "program/runner.h"
 
+#include "base/list.h"
 #include "base/log.h"
+#include "base/memory.h"
 #include "base/text.h"
 #include "net/errand_order.h"
 
@@ -24,7 +26,7 @@
 #include <unistd.h>
 
 #define FOLDER_ROOM 400
-#define LAST_WORDS (200 * USEC_MS) /* of output, once the program has ended */
+#define HELD_MOST 100 /* orders of one kind that wait; who is one too many is told so by a closed socket */
 
 /* ---- its folder */
 
@@ -347,7 +349,8 @@ static bool ends_somewhere(const char *s, size_t room)
 
 static bool is_sound(const struct errand_order *o)
 {
-	return o->patience > 0 && o->at_once > 0 && ends_somewhere(o->program, sizeof o->program) &&
+	return o->patience > 0 && o->kind < ERRAND_KINDS && o->at_once > 0 &&
+	       o->at_once <= ERRAND_AT_ONCE_MOST && ends_somewhere(o->program, sizeof o->program) &&
 	       ends_somewhere(o->connector, sizeof o->connector) && ends_somewhere(o->event, sizeof o->event) &&
 	       ends_somewhere(o->message, sizeof o->message) && ends_somewhere(o->sender, sizeof o->sender) &&
 	       ends_somewhere(o->recipient, sizeof o->recipient);
@@ -372,43 +375,156 @@ static ssize_t next_order(int orders, struct errand_order *o, int fds[2])
 	return n;
 }
 
-static void take_order(const struct bootstrap *boot, int orders, const struct errand_order *o, const int fds[2],
-	unsigned *running)
+/* Of each kind as many run as its orders say, so that slow programs of one hold up no other. */
+struct held {
+	link_t link;
+	struct errand_order order;
+	int text, answer;
+};
+
+static struct {
+	link_t held[ERRAND_KINDS];
+	unsigned waiting[ERRAND_KINDS], running[ERRAND_KINDS];
+	struct {
+		pid_t pid;
+		unsigned kind;
+	} nurse[ERRAND_KINDS * ERRAND_AT_ONCE_MOST];
+	unsigned nurses;
+} all;
+
+static void close_both(const int fds[2])
 {
-	while (waitpid(-1, NULL, WNOHANG) > 0)
-		--*running;
-	while (*running >= o->at_once && waitpid(-1, NULL, 0) > 0)
-		--*running;
+	for (int i = 0; i < 2; i++)
+		if (fds[i] >= 0)
+			close(fds[i]);
+}
+
+static void hold(const struct errand_order *o, const int fds[2])
+{
+	struct held *h = memory_new(sizeof *h);
+
+	*h = (struct held){.order = *o, .text = fds[0], .answer = fds[1]};
+	list_append(&all.held[o->kind], &h->link);
+	all.waiting[o->kind]++;
+}
+
+/* No longer among those that wait; NULL: nobody does. */
+static struct held *held_next(unsigned kind)
+{
+	link_t *first = list_first(&all.held[kind]);
+
+	if (!first)
+		return NULL;
+	list_remove(first);
+	all.waiting[kind]--;
+	return LINK_OWNER(first, struct held, link);
+}
+
+static void let_go(struct held *h)
+{
+	close_both((const int[]){h->text, h->answer});
+	memory_free(h);
+}
+
+static void let_all_go(void)
+{
+	struct held *h;
+
+	for (unsigned k = 0; k < ERRAND_KINDS; k++)
+		while ((h = held_next(k)))
+			let_go(h);
+}
+
+/* A nurse holds nothing of others: they are told by closed sockets when the runner dies. */
+static void nurse_start(const struct bootstrap *boot, int orders, const struct held *h)
+{
+	unsigned kind = h->order.kind;
 	pid_t pid = fork();
+
 	if (pid == 0) {
 		close(orders);
-		nurse_run(boot, o, fds[0], fds[1]);
+		let_all_go();
+		nurse_run(boot, &h->order, h->text, h->answer);
 	}
-	*running += pid > 0;
+	if (pid < 0)
+		return;
+	all.nurse[all.nurses].pid = pid;
+	all.nurse[all.nurses++].kind = kind;
+	all.running[kind]++;
+}
+
+static bool may_start(unsigned kind)
+{
+	link_t *first = list_first(&all.held[kind]);
+
+	return first && all.running[kind] < LINK_OWNER(first, struct held, link)->order.at_once;
+}
+
+static void start_held(const struct bootstrap *boot, int orders)
+{
+	struct held *h;
+
+	for (unsigned k = 0; k < ERRAND_KINDS; k++)
+		while (may_start(k) && (h = held_next(k))) {
+			nurse_start(boot, orders, h);
+			let_go(h);
+		}
+}
+
+static void count_out(pid_t pid)
+{
+	for (unsigned i = 0; i < all.nurses; i++)
+		if (all.nurse[i].pid == pid) {
+			all.running[all.nurse[i].kind]--;
+			all.nurse[i] = all.nurse[--all.nurses];
+			return;
+		}
+}
+
+static void reap(void)
+{
+	for (pid_t pid; (pid = waitpid(-1, NULL, WNOHANG)) > 0;)
+		count_out(pid);
+}
+
+/* False at the end of all orders. */
+static bool take_order(int orders)
+{
+	struct errand_order order = {0};
+	int fds[2];
+	ssize_t n = next_order(orders, &order, fds);
+
+	if (n == (ssize_t)sizeof order && fds[0] >= 0 && fds[1] >= 0 && is_sound(&order) &&
+		all.waiting[order.kind] < HELD_MOST)
+		hold(&order, fds);
+	else
+		close_both(fds);
+	return n > 0 || (n < 0 && (errno == EINTR || errno == EAGAIN));
 }
 
 int runner_run(int orders, const struct bootstrap *boot)
 {
+	struct pollfd on = {orders, POLLIN, 0};
 	char folder[FOLDER_ROOM];
-	struct errand_order order = {0};
-	unsigned running = 0;
+	sigset_t child, usual;
 
 	if (!folder_of(boot, folder))
 		return EXIT_FAILURE;
 	empty(folder);
-	for (;;) {
-		int fds[2];
-		ssize_t n = next_order(orders, &order, fds);
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n <= 0)
-			break;
-		if (n == (ssize_t)sizeof order && fds[0] >= 0 && fds[1] >= 0 && is_sound(&order))
-			take_order(boot, orders, &order, fds, &running);
-		for (int i = 0; i < 2; i++)
-			if (fds[i] >= 0)
-				close(fds[i]);
-	}
+	for (unsigned k = 0; k < ERRAND_KINDS; k++)
+		list_init(&all.held[k]);
+	sigemptyset(&child);
+	sigaddset(&child, SIGCHLD);
+	sigprocmask(SIG_BLOCK, &child, &usual);
+	sigdelset(&usual, SIGCHLD);
+	signal(SIGCHLD, take_signal);
+	do {
+		reap();
+		start_held(boot, orders);
+		on.revents = 0;
+		(void)ppoll(&on, 1, NULL, &usual); /* or until a nurse ends */
+	} while (!on.revents || take_order(orders));
+	let_all_go();
 	while (waitpid(-1, NULL, 0) > 0)
 		;
 	return EXIT_SUCCESS;

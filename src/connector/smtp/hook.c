@@ -3,21 +3,21 @@
 
 #include "base/id.h"
 #include "base/log.h"
-#include "base/metric.h"
 #include "provider/blob.h"
 #include "provider/trace.h"
 
-#include <unistd.h>
+#include <assert.h>
 
 static const struct {
 	const char *word;
-	enum setting_id program;
+	enum setting_id program, at_once;
 	const char *connector; /* whose mail it is at that moment */
 } rows[] = {
-	[HOOK_PICKUP] = {"pickup", S_pickup_program, "SMTP"},
-	[HOOK_DISPATCH] = {"dispatch", S_dispatch_program, "SMTP"},
-	[HOOK_DELIVERY] = {"delivery", S_delivery_program, "SF"},
+	[HOOK_PICKUP] = {"pickup", S_pickup_program, S_pickup_programs_at_once, "SMTP"},
+	[HOOK_DISPATCH] = {"dispatch", S_dispatch_program, S_dispatch_programs_at_once, "SMTP"},
+	[HOOK_DELIVERY] = {"delivery", S_delivery_program, S_delivery_programs_at_once, "SF"},
 };
+static_assert(sizeof rows / sizeof *rows == ERRAND_KINDS, "each moment is a kind of errand");
 
 static const char *const ends[] = {[ERRAND_RAN] = "exit", [ERRAND_KILLED] = "signal",
 	[ERRAND_TIMED_OUT] = "time", [ERRAND_BARRED] = "barred", [ERRAND_FAILED] = "failed"};
@@ -27,6 +27,30 @@ static const char *const verdicts[] = {
 slice hook_program(enum hook h, const struct setting_at *at)
 {
 	return setting_text(rows[h].program, at);
+}
+
+bool hook_picks_up(enum service s)
+{
+	slice services = setting_text(S_pickup_services, NULL), one;
+
+	if (hook_program(HOOK_PICKUP, NULL).size == 0)
+		return false;
+	while (slice_take(&services, ' ', &one))
+		if (slice_same(one, slice_z(service_name(s))))
+			return true;
+	return false;
+}
+
+uint64_t hook_texts_most(void)
+{
+	return (uint64_t)setting_number(S_program_texts_most, NULL);
+}
+
+static unsigned at_once(enum hook h)
+{
+	int64_t own = setting_number(rows[h].at_once, NULL);
+
+	return (unsigned)(own > 0 ? own : setting_number(S_programs_at_once, NULL));
 }
 
 static void tell(const struct hook_call *c, slice id, const struct errand_result *r)
@@ -57,9 +81,10 @@ status hook_run(const struct hook_call *c, int text, arena *a, struct errand_res
 		.message = slice_z(id),
 		.sender = c->sender,
 		.recipient = c->recipient,
+		.kind = c->hook,
 		.attempt = c->attempt,
 		.patience = setting_number(S_program_patience, NULL),
-		.at_once = (unsigned)setting_number(S_programs_at_once, NULL),
+		.at_once = at_once(c->hook),
 		.processes = (unsigned)setting_number(S_program_processes, NULL),
 		.memory = (uint64_t)setting_number(S_program_memory, NULL)};
 
@@ -70,7 +95,7 @@ status hook_run(const struct hook_call *c, int text, arena *a, struct errand_res
 
 static status add_piece(slice piece, void *text)
 {
-	return errand_text_add(*(int *)text, piece);
+	return errand_text_add(*(int *)text, piece, hook_texts_most());
 }
 
 status hook_run_entry(enum hook h, const queue_entry *e, slice program, arena *a, struct errand_result *out)
@@ -87,7 +112,6 @@ status hook_run_entry(enum hook h, const queue_entry *e, slice program, arena *a
 
 	if (kind == ST_OK)
 		return hook_run(&c, text, a, out);
-	if (text >= 0)
-		close(text);
+	errand_text_drop(&text);
 	return kind;
 }

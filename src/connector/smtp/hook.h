@@ -9,6 +9,7 @@
 #ifndef PENNYPOST_CONNECTOR_SMTP_HOOK_H
 #define PENNYPOST_CONNECTOR_SMTP_HOOK_H
 
+#include "base/metric.h"
 #include "net/errand.h"
 #include "provider/queue.h"
 #include "provider/setting.h"
@@ -25,6 +26,10 @@ struct hook_call {
 
 /* The program of this moment; empty = none. */
 slice hook_program(enum hook h, const struct setting_at *at);
+/* Whether there is one for texts that come by this service. */
+bool hook_picks_up(enum service s);
+/* What errand_text_add wants to know. */
+uint64_t hook_texts_most(void);
 /* Runs it and tells the trace. Takes over `text` (errand_text). Kinds as errand_run. */
 status hook_run(const struct hook_call *c, int text, arena *a, struct errand_result *out);
 /* For the present attempt at a row of the queue, whose stored text it is shown. ST_BUSY: the text is not

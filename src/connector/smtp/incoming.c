@@ -42,7 +42,7 @@ static struct incoming *incoming_open(conversation *c)
 	in->most = s->most;
 	in->delivery.id = s->id ? s->id : id_new();
 	in->content = digest_open();
-	in->picks = hook_program(HOOK_PICKUP, NULL).size > 0;
+	in->picks = hook_picks_up(c->service);
 	in->pickup = in->picks ? errand_text() : -1;
 	return in;
 }
@@ -56,8 +56,7 @@ void incoming_close(struct incoming **in)
 		blob_writer_close(&i->delivery.parts[p].body);
 	reply_close(i);
 	digest_close(&i->content);
-	if (i->pickup >= 0)
-		close(i->pickup);
+	errand_text_drop(&i->pickup);
 	text_free(&i->fresh);
 	policy_text_close(&i->judged);
 	text_free(&i->header);
@@ -501,7 +500,7 @@ static status take(conversation *c, struct incoming *in)
 	}
 	digest_add(in->content, text_slice(&in->fresh));
 	if (in->picks) /* without a descriptor to be had this is ST_BUSY: no text goes by unseen */
-		TRY(errand_text_add(in->pickup, text_slice(&in->fresh)));
+		TRY(errand_text_add(in->pickup, text_slice(&in->fresh), hook_texts_most()));
 	if (in->in_body)
 		return write_body(in, text_slice(&in->fresh));
 	text_add(&in->header, text_slice(&in->fresh));

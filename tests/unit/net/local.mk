@@ -9,6 +9,7 @@ unit_net_SOURCES = \
 	tests/dns/zone.h \
 	tests/unit/net/dns.c \
 	tests/unit/net/dns_message.c \
+	tests/unit/net/errand.c \
 	tests/unit/net/help.c \
 	tests/unit/net/help.h \
 	tests/unit/net/host.c \

@@ -1,0 +1,196 @@
+/* The runner, without a server around it: what a program's end is told to be, which programs may be run, and that those of
+   one kind hold up no other. */
+#include "program/runner.h"
+
+#include "net/errand.h"
+
+#include <criterion/criterion.h>
+#include <pthread.h>
+#include <stdarg.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+static struct {
+	char state[64], programs[96];
+	pid_t pid;
+	int orders;
+} runner;
+
+static void program(const char *name, const char *words, ...)
+{
+	char path[192];
+	va_list args;
+
+	snprintf(path, sizeof path, "%s/%s", runner.programs, name);
+	FILE *f = fopen(path, "w");
+	cr_assert_not_null(f);
+	fputs("#!/bin/sh\n", f);
+	va_start(args, words);
+	vfprintf(f, words, args);
+	va_end(args);
+	fputc('\n', f);
+	fclose(f);
+	cr_assert_eq(chmod(path, 0700), 0);
+}
+
+static void runner_start(void)
+{
+	char folder[96];
+	int ends[2];
+
+	strcpy(runner.state, "/tmp/unit-runner.XXXXXX");
+	cr_assert_not_null(mkdtemp(runner.state));
+	snprintf(runner.programs, sizeof runner.programs, "%s/tools", runner.state);
+	snprintf(folder, sizeof folder, "%s/programs", runner.state);
+	cr_assert(mkdir(runner.programs, 0700) == 0 && mkdir(folder, 0700) == 0);
+	cr_assert_eq(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends), 0);
+	runner.pid = fork();
+	if (runner.pid == 0) {
+		struct bootstrap boot = {.state = slice_z(runner.state), .programs = slice_z(runner.programs)};
+
+		close(ends[1]);
+		_exit(runner_run(ends[0], &boot));
+	}
+	close(ends[0]);
+	runner.orders = ends[1];
+	errand_open(runner.orders);
+}
+
+static void runner_end(void)
+{
+	char command[128];
+	int how;
+
+	errand_open(-1);
+	close(runner.orders);
+	cr_expect_eq(waitpid(runner.pid, &how, 0), runner.pid);
+	cr_expect(WIFEXITED(how) && WEXITSTATUS(how) == 0, "the runner ends when its orders do");
+	snprintf(command, sizeof command, "rm -r '%s'", runner.state);
+	cr_expect_eq(system(command), 0);
+}
+
+TestSuite(runner, .init = runner_start, .fini = runner_end, .timeout = 300);
+
+static struct errand_result run(const char *name, unsigned kind, unsigned at_once, usec patience, arena *a)
+{
+	char path[192];
+	struct errand_result r;
+	int text = errand_text();
+
+	snprintf(path, sizeof path, "%s/%s", runner.programs, name);
+	struct errand e = {.program = slice_z(path),
+		.connector = S("SMTP"),
+		.event = S("pickup"),
+		.message = S("0SA2"),
+		.kind = kind,
+		.attempt = 1,
+		.patience = patience,
+		.at_once = at_once,
+		.processes = 10000,
+		.memory = UINT64_C(1) << 40};
+	cr_assert_eq(errand_text_add(text, S("hello\n"), 1000), ST_OK);
+	cr_assert_eq(errand_run(&e, text, a, &r), ST_OK);
+	return r;
+}
+
+Test(runner, tells_how_a_program_ended_and_what_it_said)
+{
+	static const struct {
+		const char *name, *words;
+		enum errand_end end;
+		int code;
+		const char *said;
+	} rows[] = {
+		{"go", "exit 0", ERRAND_RAN, 0, ""},
+		{"refuse", "echo; echo '  no jokes  '; echo more; exit 77", ERRAND_RAN, 77, "no jokes"},
+		{"read", "cat \"$1\"; echo \"$2\"", ERRAND_RAN, 0, "hello"},
+		{"shown", "echo \"$PENNYPOST_EVENT $PENNYPOST_MESSAGE $PENNYPOST_ATTEMPT\"", ERRAND_RAN, 0,
+			"pickup 0SA2 1"},
+		{"die", "kill -9 $$", ERRAND_KILLED, 9, ""},
+		{"hang", "echo waiting; sleep 100000", ERRAND_TIMED_OUT, 0, "waiting"},
+	};
+	arena a = ARENA_INIT;
+
+	for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+		program(rows[i].name, "%s", rows[i].words);
+		struct errand_result r = run(rows[i].name, 0, 4,
+			rows[i].end == ERRAND_TIMED_OUT ? 3 * USEC_S : 240 * USEC_S, &a);
+
+		cr_expect_eq(r.end, rows[i].end, "%s: %d", rows[i].name, r.end);
+		cr_expect_eq(r.code, rows[i].code, "%s: %d", rows[i].name, r.code);
+		if (r.end != ERRAND_TIMED_OUT || r.said.size) /* a slow machine may not have begun it */
+			cr_expect(slice_same(r.said, slice_z(rows[i].said)), "%s: %.*s", rows[i].name,
+				SLICE_ARGS(r.said));
+	}
+	arena_release(&a);
+}
+
+Test(runner, runs_nothing_that_others_could_have_written)
+{
+	char path[192];
+	arena a = ARENA_INIT;
+
+	program("open", "exit 0");
+	snprintf(path, sizeof path, "%s/open", runner.programs);
+	cr_assert_eq(chmod(path, 0777), 0);
+	cr_expect_eq(run("open", 0, 4, 240 * USEC_S, &a).end, ERRAND_BARRED);
+	cr_expect_eq(run("../../../bin/true", 0, 4, 240 * USEC_S, &a).end, ERRAND_BARRED);
+	cr_expect_eq(run("nothing", 0, 4, 240 * USEC_S, &a).end, ERRAND_BARRED);
+	arena_release(&a);
+}
+
+/* ---- kinds */
+
+static atomic_int slow_ones; /* that have ended */
+
+static void *slow(void *arg)
+{
+	arena a = ARENA_INIT;
+
+	(void)arg;
+	cr_expect_eq(run("slow", 2, 1, 240 * USEC_S, &a).verdict, ERRAND_GO);
+	slow_ones++;
+	arena_release(&a);
+	return NULL;
+}
+
+static int lines_of(const char *name)
+{
+	char path[192];
+	int n = 0;
+
+	snprintf(path, sizeof path, "%s/%s", runner.programs, name);
+	FILE *f = fopen(path, "r");
+	for (int c; f && (c = fgetc(f)) != EOF;)
+		n += c == '\n';
+	if (f)
+		fclose(f);
+	return n;
+}
+
+Test(runner, slow_programs_of_one_kind_hold_up_no_other)
+{
+	pthread_t thread[3];
+	arena a = ARENA_INIT;
+
+	program("slow", "echo >>%s/begun; while [ ! -e %s/gate ]; do sleep 0.05; done", runner.programs, runner.programs);
+	program("quick", "exit 0");
+	for (int i = 0; i < 3; i++)
+		cr_assert_eq(pthread_create(&thread[i], NULL, slow, NULL), 0);
+	while (lines_of("begun") == 0)
+		usleep(10000);
+	for (int i = 0; i < 5; i++)
+		cr_expect_eq(run("quick", 0, 1, 240 * USEC_S, &a).verdict, ERRAND_GO);
+	cr_expect_eq(slow_ones, 0);
+	cr_expect_eq(lines_of("begun"), 1, "more of a kind run than may");
+	program("gate", "");
+	for (int i = 0; i < 3; i++)
+		pthread_join(thread[i], NULL);
+	cr_expect_eq(lines_of("begun"), 3, "those that wait are run in the end");
+	arena_release(&a);
+}
