@@ -49,6 +49,11 @@ start
 says 'after kill -9 another one runs' yes "$([ "$PG_PID" != "$before" ] && echo yes)"
 says 'what was committed is there' 42 "$(psql -XAt "$PGURI_OWNER" -c 'select answer from kept')"
 says 'database may be repeated' "PGURI='$PGURI'" "$("$pg" database "$dir" pennypost | sed -n 1p)"
+"$pg" hang "$dir"
+says 'hung, it refuses nothing and says nothing' 137 "$(timeout -s KILL 1 psql -XAt "$PGURI_OWNER" -c 'select 1' \
+	>/dev/null 2>&1; echo $?)"
+"$pg" resume "$dir"
+says 'resumed, it goes on' 42 "$(psql -XAt "$PGURI_OWNER" -c 'select answer from kept')"
 "$pg" stop "$dir"
 says 'stop leaves no process' 0 "$(running)"
 says 'stop may be repeated' 0 "$("$pg" stop "$dir"; echo $?)"

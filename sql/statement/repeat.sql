@@ -11,6 +11,14 @@ delete from repeat where key = any ($1::bytea[]);
 -- statement repeat_break global
 update repeat set broken = true where key = any ($1::bytea[]);
 
+-- statement repeat_doubt
+-- A message that was given up with its commit's outcome unknown, $2 of the post office $1, with its key $3 and the node
+-- number $4: when it stands, its repetition shall be known. A crash of PostgreSQL took the key away, or the
+-- message was stored after its conversation ended, with a key that looks alive.
+insert into repeat as r (key, message, owner, broken)
+select $3::bytea, msg, $4::bigint, true from message where postoffice = $1 and msg = $2::bigint
+on conflict (key) do update set broken = true where r.message = excluded.message;
+
 -- statement repeat_find global
 -- A key is broken too when its owner is dead: its lease ended, or a process with the same name and role
 -- came after it, or its number has been taken since. Then nobody will tell any more.

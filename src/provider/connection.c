@@ -18,6 +18,9 @@
 #define RETRY_MOST (1 * USEC_S)
 #define HOPE (2 * USEC_S)
 #define SAY_AGAIN (10 * USEC_S)
+/* Silence is counted in so many parts: a machine that stood still for a while takes one of them, and a database
+   that has had no processor either is not mistaken for one that is stopped. */
+#define SILENCE_PARTS 8
 
 /* Limits that keep a forgotten statement or a lost client from holding locks. Values in the URI win.
    Plans are generic: left to itself PostgreSQL takes an array parameter for ten elements, finds the
@@ -37,7 +40,7 @@ static const char keyed[] = LIMITS " -c enable_seqscan=off -c enable_bitmapscan=
 struct pool {
 	pthread_mutex_t lock; /* guards what follows; never held across a wait */
 	gate *gate;
-	struct connection *idle;
+	struct connection *idle; /* found dead or from before a silence, they are thrown away */
 	usec retry_at;   /* no attempt before it; 0 = the last attempt succeeded */
 	usec away_since; /* monotonic; 0 = not away */
 	usec said_at;
@@ -50,6 +53,16 @@ static struct pool pools[DB_ROLES][HOMES];
 static char *pool_uri[DB_ROLES];
 static char *application_name;
 static _Atomic usec patience = 10 * USEC_S;
+static _Atomic usec silence_most = USEC_NEVER;
+
+/* What the whole process hears of the database, over whatever connection. */
+static struct {
+	_Atomic uint64_t answers;
+	_Atomic usec at;            /* of the last of them */
+	_Atomic uint64_t silent_at; /* so many answers there were when it fell silent; 0 = it never did */
+	atomic_uint silences;
+	_Atomic usec probe_at; /* while it is silent: nobody tries before */
+} heard;
 
 /* ---- connecting */
 
@@ -59,6 +72,80 @@ static usec deadline_also(usec moment)
 	usec present = task_deadline_now();
 	return task_deadline(moment < present ? moment : present);
 }
+
+/* ---- silence */
+
+static void hear(void)
+{
+	atomic_store(&heard.at, clock_now());
+	atomic_fetch_add(&heard.answers, 1);
+}
+
+static bool is_silent(void)
+{
+	uint64_t then = atomic_load(&heard.silent_at);
+	return then != 0 && then == atomic_load(&heard.answers);
+}
+
+static usec jittered(usec span)
+{
+	return span / 2 + (usec)random_below((uint64_t)span / 2 + 1);
+}
+
+static void fall_silent(usec after)
+{
+	bool known = is_silent();
+	atomic_store(&heard.probe_at, clock_now() + jittered(RETRY_MOST));
+	atomic_store(&heard.silent_at, atomic_load(&heard.answers));
+	if (known)
+		return;
+	atomic_fetch_add(&heard.silences, 1);
+	log_event(EV_DB_SILENT, "after_ms=%lld", (long long)(after / USEC_MS));
+}
+
+/* Whether this caller is the one that tries whether it speaks again. */
+static bool may_probe(void)
+{
+	usec now = clock_now(), at = atomic_load(&heard.probe_at);
+	return now >= at && atomic_compare_exchange_strong(&heard.probe_at, &at, now + CONNECT_MOST);
+}
+
+void db_silence(usec span)
+{
+	atomic_store(&silence_most, span);
+}
+
+bool db_lost(usec since, usec span)
+{
+	usec last = atomic_load(&heard.at);
+	return is_silent() || clock_now() - (last > since ? last : since) >= span;
+}
+
+/* For the socket of a connection, but not beyond a silence of the database: ST_TIMED_OUT also when all of this
+   process has heard nothing for so long. */
+static status server_wait(int fd, unsigned ready)
+{
+	struct wait w = {.fd = fd, .ready = ready};
+	usec most = atomic_load(&silence_most), start = clock_now();
+	uint64_t last = atomic_load(&heard.answers);
+	int which;
+	for (int part = 0; part < SILENCE_PARTS; part++) {
+		usec until = most == USEC_NEVER ? USEC_NEVER : clock_now() + most / SILENCE_PARTS;
+		status s = task_wait_any(&w, 1, until, &which);
+		if (s == ST_OK)
+			hear();
+		if (s != ST_TIMED_OUT || clock_now() >= task_deadline_now())
+			return s;
+		if (atomic_load(&heard.answers) != last) {
+			last = atomic_load(&heard.answers);
+			part = -1;
+		}
+	}
+	fall_silent(clock_now() - start);
+	return ST_TIMED_OUT;
+}
+
+/* ---- opening one */
 
 struct attempt {
 	const char *uri, *application, *options;
@@ -114,10 +201,16 @@ status connection_open(const char *uri, const char *application, const char *opt
 		       arena *a, slice *why)
 {
 	struct attempt t = {.uri = uri, .application = application, .options = options};
+	uint64_t last = atomic_load(&heard.answers);
 	usec before = deadline_also(clock_now() + CONNECT_MOST);
 	status s = attempt_run(&t);
 	task_deadline(before);
+	/* The next thing that the caller asks for shall not be waited for once more. */
+	if (s == ST_TIMED_OUT && clock_now() < before && atomic_load(&heard.answers) == last &&
+		atomic_load(&silence_most) != USEC_NEVER)
+		fall_silent(CONNECT_MOST);
 	if (s == ST_OK) {
+		hear();
 		*pg = t.pg;
 		metric_add(M_db_connections, SERVICE_NONE, 1);
 		metric_add(M_db_reconnects, SERVICE_NONE, 1);
@@ -155,7 +248,7 @@ status connection_flush(PGconn *pg)
 {
 	int left, fd = PQsocket(pg);
 	while ((left = PQflush(pg)) == 1) {
-		TRY(task_wait(fd, WAIT_READ | WAIT_WRITE));
+		TRY(server_wait(fd, WAIT_READ | WAIT_WRITE));
 		if (!PQconsumeInput(pg)) {
 			left = -1;
 			break;
@@ -179,7 +272,7 @@ status connection_result(PGconn *pg, PGresult **r)
 	while (PQisBusy(pg)) {
 		if (starves(pg))
 			memory_short(0);
-		TRY(task_wait(fd, WAIT_READ));
+		TRY(server_wait(fd, WAIT_READ));
 		if (!PQconsumeInput(pg))
 			break;
 	}
@@ -199,6 +292,7 @@ static char *kept(const char *words)
 status pools_open(const struct db_conf *c)
 {
 	application_name = kept(c->application);
+	atomic_store(&silence_most, USEC_NEVER);
 	for (int role = 0; role < DB_ROLES; role++) {
 		pool_uri[role] = kept(c->uri[role]);
 		for (int home = 0; home < HOMES; home++) {
@@ -253,7 +347,9 @@ static void away(struct pool *p, enum db_role role, slice why)
 	p->backoff = p->backoff == 0 ? RETRY_LEAST : p->backoff * 2;
 	if (p->backoff > RETRY_MOST)
 		p->backoff = RETRY_MOST;
-	p->retry_at = now + p->backoff / 2 + (usec)random_below((uint64_t)p->backoff / 2 + 1);
+	p->retry_at = now + jittered(p->backoff);
+	if (is_silent())
+		atomic_store(&heard.probe_at, now + jittered(RETRY_MOST));
 	if (p->said_at == 0 || now - p->said_at > SAY_AGAIN) {
 		p->said_at = now;
 		say = true;
@@ -276,9 +372,12 @@ static void here_again(struct pool *p, enum db_role role)
 }
 
 /* Whether an attempt may be made: now, after a pause (slept here), or not in this call. Whoever may,
-   moves the next moment on, so that one caller at a time tries. */
+   moves the next moment on, so that one caller at a time tries. While it is silent nobody hopes: who asks then
+   has likely waited for the silence already. */
 static status may_try(struct pool *p)
 {
+	if (is_silent())
+		return may_probe() ? ST_OK : ST_BUSY;
 	for (;;) {
 		usec now = clock_now();
 		pthread_mutex_lock(&p->lock);
@@ -372,7 +471,7 @@ status pool_take(enum db_role role, struct connection **c)
 	struct pool *p = &pools[role][task_self() ? HOME_FIBERS : HOME_THREADS];
 	TRY(enter(p));
 	while ((*c = idle_one(p)) != NULL) {
-		if (alive(*c))
+		if ((*c)->silences == atomic_load(&heard.silences) && alive(*c))
 			return ST_OK;
 		discard(c);
 	}
@@ -387,6 +486,7 @@ void pool_return(struct connection **c)
 	if (*c == NULL)
 		return;
 	struct pool *p = (*c)->pool;
+	(*c)->silences = atomic_load(&heard.silences);
 	pthread_mutex_lock(&p->lock);
 	(*c)->next = p->idle;
 	p->idle = *c;

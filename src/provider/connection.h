@@ -17,6 +17,7 @@ struct connection {
 	int fd;                        /* its socket, even after libpq closed it */
 	struct pool *pool;             /* NULL: of its own (db_link) */
 	struct connection *next;       /* idle in its pool */
+	unsigned silences;             /* of the database, when it was used last: it stands for nothing after another */
 	unsigned char prepared[STATEMENT_COUNT / 8 + 1];
 };
 
@@ -29,7 +30,8 @@ status connection_open(const char *uri, const char *application, const char *opt
 /* Whatever state it is in; the server ends what was running. */
 void connection_close(PGconn **pg);
 
-/* Until everything queued in libpq has left. ST_CLOSED: the connection is lost. */
+/* Until everything queued in libpq has left. ST_CLOSED: the connection is lost. ST_TIMED_OUT, also of the next one: the
+   task's deadline passed, or the database has been silent to this process for as long as db_silence says. */
 status connection_flush(PGconn *pg);
 /* The next result, NULL between statements. ST_CLOSED: the connection is lost; *r may still
    be its last words. */

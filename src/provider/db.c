@@ -126,7 +126,7 @@ struct round {
 	int failed;      /* its number */
 	bool commits;    /* this round ends the transaction */
 	bool sent;       /* the sync may have reached the server */
-	bool silent;     /* the server did not answer within ROUND_MOST */
+	bool silent;     /* the server did not answer within ROUND_MOST, or anybody else in this process */
 	bool committing; /* what is awaited now is the commit's own answer */
 };
 
@@ -248,7 +248,7 @@ static status round_once(db_tx *tx, struct round *r)
 	task_deadline(callers);
 	if (how == ST_OK && r->kind != ST_CLOSED)
 		return ST_OK;
-	r->silent = how == ST_TIMED_OUT && callers == USEC_NEVER;
+	r->silent = how == ST_TIMED_OUT && clock_now() < callers;
 	pool_drop(&tx->connection);
 	return how == ST_OK || r->silent ? ST_CLOSED : how;
 }

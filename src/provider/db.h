@@ -24,8 +24,9 @@
      ST_BUSY     40001 40P01 55P03 57014 (serialisation, deadlock, lock or statement timeout),
                  53xxx (disk full, memory, too many connections), 57P01-05 and 08xxx (connection
                  refused or lost before anything could be committed), no connection to be had, no
-                 answer within 10 s (35 s on a plain thread) to a caller without a deadline
-     ST_UNSURE   the connection was lost, or the task ended, after the commit was sent and before its
+                 answer within 10 s (35 s on a plain thread) to a caller without a deadline, no answer
+                 to anybody in the process within db_silence (then at once, until it speaks again)
+     ST_UNSURE   the connection was lost, the database fell silent, or the task ended, after the commit was sent and before its
                  answer came: it may or may not be stored. Never given for statements that only
                  read (their text begins with `select`): those are tried once more, then ST_BUSY
      ST_BROKEN   everything else; logged with the statement's name and SQLSTATE, never with values */
@@ -174,6 +175,13 @@ void db_close(void);                        /* nobody may be inside any more */
 /* Most connections of a role from now on. */
 void db_width(enum db_role role, unsigned connections);
 void db_patience(usec span);                /* longest wait for a free connection (setting db_patience) */
+/* How long the database may say nothing to the whole process until those who wait for it give up (setting
+   db_silence_most); USEC_NEVER, as after db_open: not at all. A slow statement is no silence while others are answered, for
+   which somebody must ask now and then: only for processes with a watch. */
+void db_silence(usec span);
+/* Whether nothing has been heard of the database for `span`, counted from `since` on, or it is known to be
+   silent: to ask on what became of something is no use to whoever waits. */
+bool db_lost(usec since, usec span);
 
 /* Checks a connection URI (or key=value string) and gives it with another user and password. Empty `user`:
    as it is. An empty `password` keeps the one that stands there. ST_INVALID with *why. */

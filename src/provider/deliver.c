@@ -21,7 +21,8 @@
    When the answer to COMMIT is lost, the same transaction is run again with the same ids (R5): the
    key of `message` lets only one of the two commit, in whatever order the server meets them. So
    either the second run commits, or it is told that the message stands already. Nothing has to be
-   asked of a backend that may still be at work. */
+   asked of a backend that may still be at work. While the database cannot be asked at all, nobody waits for
+   longer than db_silence_most (R4): the client is told to come again, and its key is left behind. */
 #include "provider/deliver_inside.h"
 
 #include "base/fault.h"
@@ -47,8 +48,6 @@
 #define LANES 2  /* transactions under way at once in one process */
 #define CROWD 16 /* waiting jobs that open another lane beside a busy one */
 #define BATCH_BYTES ((size_t)4 * 1024 * 1024) /* packed bodies in one batch */
-#define RUN_MOST (8 * USEC_S)                 /* one transaction */
-#define SETTLE_MOST (11 * USEC_S)             /* and finding out what became of it, if that is not known */
 #define UNSURE_PAUSE (200 * USEC_MS)
 
 enum job_state { JOB_WAITS, JOB_LEADS, JOB_TAKEN, JOB_DONE };
@@ -410,8 +409,7 @@ static status transaction_run(struct job **jobs, int n, int *failed)
 
 static status transaction_try(struct job **jobs, int n, usec until, int *failed)
 {
-	usec most = clock_now() + RUN_MOST;
-	usec before = task_deadline(most < until ? most : until);
+	usec before = task_deadline(until);
 	status s = transaction_run(jobs, n, failed);
 
 	task_deadline(before);
@@ -419,11 +417,12 @@ static status transaction_try(struct job **jobs, int n, usec until, int *failed)
 	return s == ST_TIMED_OUT || s == ST_CANCELLED ? ST_BUSY : s;
 }
 
-/* Runs it until its outcome is known. The lane is free meanwhile: a lost connection of one batch
+/* Runs it until its outcome is known, or the database has not been heard of for too long. The lane is free meanwhile: a lost connection of one batch
    must not hold up the others. A run that is refused for now settles nothing, even by one statement:
    it may have waited in vain for the lost one, which is still under way. */
-static status transaction_settle(struct job **jobs, int n, usec until, int *failed)
+static status transaction_settle(struct job **jobs, int n, usec began, usec until, int *failed)
 {
+	usec silence = setting_number(S_db_silence_most, NULL);
 	status s;
 
 	log_event(EV_DELIVER_UNSURE, "messages=%d", n);
@@ -431,7 +430,7 @@ static status transaction_settle(struct job **jobs, int n, usec until, int *fail
 		s = transaction_try(jobs, n, until, failed);
 		if (s != ST_UNSURE && s != ST_BUSY)
 			break;
-		if (clock_now() >= until || task_sleep(UNSURE_PAUSE) != ST_OK)
+		if (clock_now() >= until || db_lost(began, silence) || task_sleep(UNSURE_PAUSE) != ST_OK)
 			return ST_UNSURE;
 	}
 	log_event(EV_DELIVER_SETTLED, "messages=%d outcome=%s", n, status_name(s));
@@ -487,7 +486,7 @@ static void jobs_end(struct job **jobs, int n, status outcome)
 		}
 		/* Stored or not, nobody knows: should it be stored, its repetition is to be known. */
 		if (outcome == ST_UNSURE && jobs[i]->keyed)
-			deliver_confirm(jobs[i]->d->repeat_key, true);
+			repeat_doubt(jobs[i]->d->repeat_key, jobs[i]->d->parts[0].postoffice, jobs[i]->d->id);
 	}
 	if (outcome == ST_OK)
 		metric_add(M_delivery_batches, SERVICE_NONE, 1);
@@ -516,14 +515,14 @@ static void lane_leave(void);
 static void jobs_run(struct job **jobs, int n, bool *lane)
 {
 	int failed;
-	usec until = clock_now() + SETTLE_MOST;
+	usec began = clock_now(), until = began + setting_number(S_delivery_patience, NULL);
 	status s = transaction_try(jobs, n, until, &failed);
 
 	if (s == ST_UNSURE) {
 		if (*lane)
 			lane_leave();
 		*lane = false;
-		s = transaction_settle(jobs, n, until, &failed);
+		s = transaction_settle(jobs, n, began, until, &failed);
 	}
 	if (s == ST_EXISTS)
 		s = jobs_stand(jobs, n);

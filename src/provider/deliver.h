@@ -7,8 +7,10 @@
    message never fails another. ST_OK means: COMMIT returned, the message is durable and visible.
    An unknown outcome of COMMIT is settled by running the same transaction again on a new connection
    until it is known (R5): the key of the message lets only one of the two be stored. ST_BUSY is given
-   only when the message is certainly not stored or the database stayed unreachable for 11 s (then its
-   repetition will be recognised); never ST_OK on doubt. Besides the kinds of deliver_run below it may
+   when the message is certainly not stored, or on doubt: nobody in this process has heard of the database
+   for db_silence_most (R4: a client hears 451 within 5 s), or it speaks and delivery_patience is over. Then the
+   message may be stored, or come to be; its repetition is recognised by its repeat_key, and one without a key
+   would be stored twice. Never ST_OK on doubt. Besides the kinds of deliver_run below it may
    give ST_TIMED_OUT and ST_CANCELLED of the caller's task, only before the message was taken up. */
 #ifndef PENNYPOST_PROVIDER_DELIVER_H
 #define PENNYPOST_PROVIDER_DELIVER_H

@@ -27,7 +27,7 @@ status maildrop_take(int64_t postoffice, int64_t mailbox, int64_t inbox, usec le
 status maildrop_renew(int64_t postoffice, int64_t mailbox, int64_t token, usec lease);
 /* Removes the UIDs (as folder_expunge does) and gives the lock back, in one transaction, which
    conversations that end at the same time share. ST_ABSENT: the lock was lost, nothing was removed.
-   ST_UNSURE: the answer to COMMIT was lost and the database stayed away for 10 s; all or none were
+   ST_UNSURE: the answer to COMMIT was lost and the database stayed away for db_silence_most; all or none were
    removed. After any other trouble nothing was removed and the lock stands until its lease ends. */
 status maildrop_give(int64_t postoffice, int64_t mailbox, int64_t inbox, int64_t token,
 		     const uint32_t *uids, int n);

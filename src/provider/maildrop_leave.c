@@ -12,6 +12,7 @@
 #include "provider/db.h"
 #include "provider/maildrop_stay.h"
 #include "provider/news.h"
+#include "provider/setting.h"
 
 #define REMOVED_MOST 1000 /* messages in a transaction that another conversation may still be put beside */
 #define RUN_MOST (10 * USEC_S)
@@ -94,15 +95,16 @@ static status is_removed(const struct maildrop_leaver *l, bool *removed)
 }
 
 /* The same again until its outcome is known; those that find their lock gone look for their messages. */
-static status settle(struct maildrop_leaver *const *all, int n, int *failed)
+static status settle(struct maildrop_leaver *const *all, int n, usec began, int *failed)
 {
+	usec silence = setting_number(S_db_silence_most, NULL);
 	usec until = clock_now() + UNSURE_MOST;
 	status kind;
 	do {
 		if (task_sleep(UNSURE_PAUSE) != ST_OK)
 			return ST_UNSURE;
 		kind = transaction(all, n, failed);
-	} while ((kind == ST_UNSURE || kind == ST_BUSY) && clock_now() < until);
+	} while ((kind == ST_UNSURE || kind == ST_BUSY) && clock_now() < until && !db_lost(began, silence));
 	if (kind == ST_UNSURE || kind == ST_BUSY)
 		return ST_UNSURE;
 	for (int i = 0; i < n && kind == ST_OK; i++) {
@@ -116,9 +118,10 @@ static status settle(struct maildrop_leaver *const *all, int n, int *failed)
 static void run_all(struct maildrop_leaver **all, int n)
 {
 	int failed;
+	usec began = clock_now();
 	status kind = transaction(all, n, &failed);
 	if (kind == ST_UNSURE)
-		kind = settle(all, n, &failed);
+		kind = settle(all, n, began, &failed);
 	if (kind == ST_OK)
 		return;
 	for (int i = 0; i < n; i++) {

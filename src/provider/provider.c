@@ -201,6 +201,7 @@ static void turn(usec *renewed, usec *checked)
 	if (look_for_changes() == ST_OK)
 		atomic_store(&house.answered_at, clock_now());
 	db_patience(setting_number(S_db_patience, NULL));
+	db_silence(setting_number(S_db_silence_most, NULL));
 	trace_flush();
 	ban_list_tend();
 	session_turn();
@@ -246,6 +247,7 @@ static status watch_start(void)
 {
 	atomic_store(&house.answered_at, clock_now());
 	atomic_store(&house.serves, true);
+	db_silence(setting_number(S_db_silence_most, NULL));
 	house.rung = notice_open();
 	if (task_self())
 		return task_start("watch", watch, NULL) ? ST_OK : ST_BUSY;

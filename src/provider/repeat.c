@@ -3,6 +3,7 @@
 #include "provider/repeat.h"
 
 #include "base/id.h"
+#include "base/memory.h"
 #include "base/text.h"
 #include "provider/db.h"
 #include "provider/setting.h"
@@ -13,11 +14,21 @@
 #define PAUSE (50 * USEC_MS)       /* forgetting waits for others to go together */
 #define TROUBLE_PAUSE (1 * USEC_S) /* after the database refused */
 #define LOOK_PAUSE (100 * USEC_MS)
+#define DOUBT_PAUSE (500 * USEC_MS)
+#define DOUBT_MOST (60 * USEC_S) /* more than a backend goes on without its client: statement_timeout is 30 s */
 #define NOTED_MOST ((size_t)10000 * REPEAT_KEY) /* beyond, keys age away (smtp_repeat_window) */
+
+struct doubt {
+	char key[REPEAT_KEY];
+	int64_t postoffice, message;
+	usec until; /* 0: the database was not asked yet */
+};
 
 static struct {
 	pthread_mutex_t lock; /* never held across a wait */
 	text forget, broken;  /* keys, one behind the other */
+	text doubts;          /* struct doubt, likewise */
+	usec doubts_at;       /* not looked at before */
 	bool tended;          /* a task is at work on them */
 } noted = {.lock = PTHREAD_MUTEX_INITIALIZER};
 
@@ -75,9 +86,67 @@ static bool keys_run(enum statement_id id, text *list)
 	return s == ST_OK;
 }
 
+/* ---- doubts */
+
+static bool doubts_due(void)
+{
+	pthread_mutex_lock(&noted.lock);
+	bool due = noted.doubts.size > 0 && clock_now() >= noted.doubts_at;
+	pthread_mutex_unlock(&noted.lock);
+	return due;
+}
+
+/* One round trip for all of them; *found tells of each whether its message stood. */
+static status doubts_ask(const struct doubt *all, int n, bool *found)
+{
+	arena a = ARENA_INIT;
+	struct rows *r = arena_new_array(&a, (size_t)n, sizeof *r);
+	db_tx *tx = db_begin(DB_RUN, &a);
+
+	for (int i = 0; i < n; i++)
+		db_add(tx, SQL_REPEAT_DOUBT,
+			(struct param[]){p_int(all[i].postoffice), p_int(all[i].message),
+				p_bytes(slice_of(all[i].key, REPEAT_KEY)), p_int(repeat_owner(all[i].message))},
+			4, &r[i]);
+	status s = db_commit(&tx, NULL);
+	for (int i = 0; i < n; i++)
+		found[i] = s == ST_OK && r[i].changed > 0;
+	arena_release(&a);
+	return s;
+}
+
+/* False when the database refused. Those that did not stand are looked for again. */
+static bool doubts_run(void)
+{
+	if (!doubts_due())
+		return true;
+	text taken = keys_take(&noted.doubts), left = TEXT_INIT;
+	int n = (int)(taken.size / sizeof(struct doubt));
+	struct doubt *all = memory_new_array((size_t)n, sizeof *all);
+	bool *found = memory_new_array((size_t)n, sizeof *found);
+
+	memcpy(all, taken.at, (size_t)n * sizeof *all);
+	status s = doubts_ask(all, n, found);
+	usec now = clock_now();
+	for (int i = 0; i < n; i++) {
+		if (s == ST_OK && all[i].until == 0)
+			all[i].until = now + DOUBT_MOST;
+		if (!found[i] && (all[i].until == 0 || now < all[i].until))
+			text_add(&left, slice_of((const char *)&all[i], sizeof all[i]));
+	}
+	pthread_mutex_lock(&noted.lock);
+	noted.doubts_at = now + DOUBT_PAUSE;
+	pthread_mutex_unlock(&noted.lock);
+	keys_put_back(&noted.doubts, &left);
+	text_free(&taken);
+	memory_free(all);
+	memory_free(found);
+	return s == ST_OK;
+}
+
 static bool noted_run(void)
 {
-	bool done = keys_run(SQL_REPEAT_BREAK, &noted.broken);
+	bool done = keys_run(SQL_REPEAT_BREAK, &noted.broken) && doubts_run();
 
 	return keys_run(SQL_REPEAT_FORGET, &noted.forget) && done;
 }
@@ -86,7 +155,7 @@ static bool noted_run(void)
 static bool noted_rest(void)
 {
 	pthread_mutex_lock(&noted.lock);
-	bool empty = noted.forget.size == 0 && noted.broken.size == 0;
+	bool empty = noted.forget.size == 0 && noted.broken.size == 0 && noted.doubts.size == 0;
 	if (empty)
 		noted.tended = false;
 	pthread_mutex_unlock(&noted.lock);
@@ -122,13 +191,14 @@ static status noted_tend(void *arg)
 	return ST_OK;
 }
 
-static void key_note(text *list, slice key)
+/* The words are a key, or a doubt. */
+static void key_note(text *list, slice words)
 {
 	bool start;
 
 	pthread_mutex_lock(&noted.lock);
 	if (list->size < NOTED_MOST)
-		text_add(list, key);
+		text_add(list, words);
 	start = !noted.tended && task_self();
 	if (start)
 		noted.tended = true;
@@ -150,6 +220,14 @@ void repeat_forget(slice key)
 void repeat_break(slice key)
 {
 	key_note(&noted.broken, key);
+}
+
+void repeat_doubt(slice key, int64_t postoffice, int64_t delivery)
+{
+	struct doubt d = {.postoffice = postoffice, .message = delivery};
+
+	memcpy(d.key, key.at, sizeof d.key);
+	key_note(&noted.doubts, slice_of((const char *)&d, sizeof d));
 }
 
 enum verdict { FREE, REPETITION, ALIVE };
@@ -196,4 +274,5 @@ void repeat_close(void)
 	noted_run();
 	text_free(&noted.forget);
 	text_free(&noted.broken);
+	text_free(&noted.doubts);
 }

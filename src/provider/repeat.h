@@ -21,6 +21,9 @@ int64_t repeat_owner(int64_t delivery);
    within 50 ms. */
 void repeat_forget(slice key);
 void repeat_break(slice key);
+/* The message was given up on doubt: should it stand, or be stored yet by a backend that still has it before it, its
+   repetition will be recognised; looked for until a minute after the database is back. Never waits. */
+void repeat_doubt(slice key, int64_t postoffice, int64_t delivery);
 
 /* A key stands. ST_EXISTS: it is a repetition, *earlier is the id of the one stored. ST_OK: the key is
    free now. ST_TIMED_OUT: its conversation lives on at the moment `until`. */

@@ -2,6 +2,7 @@
 #include "provider/settle.h"
 
 #include "base/log.h"
+#include "provider/setting.h"
 #include "task/task.h"
 
 #define RUN_MOST (10 * USEC_S)
@@ -9,8 +10,9 @@
 #define UNSURE_PAUSE (200 * USEC_MS)
 
 /* A run that is refused for now settles nothing: it may have waited in vain for the lost one. */
-static status until_known(status (*once)(void *arg, bool again), void *arg)
+static status until_known(status (*once)(void *arg, bool again), void *arg, usec began)
 {
+	usec silence = setting_number(S_db_silence_most, NULL);
 	usec until = clock_now() + UNSURE_MOST;
 	status s;
 
@@ -21,12 +23,13 @@ static status until_known(status (*once)(void *arg, bool again), void *arg)
 		task_deadline(before);
 		if (s != ST_UNSURE && s != ST_BUSY && s != ST_TIMED_OUT)
 			return s;
-	} while (clock_now() < until && task_sleep(UNSURE_PAUSE) == ST_OK);
+	} while (clock_now() < until && !db_lost(began, silence) && task_sleep(UNSURE_PAUSE) == ST_OK);
 	return ST_UNSURE;
 }
 
 status settle(status (*once)(void *arg, bool again), void *arg)
 {
+	usec began = clock_now();
 	status s = once(arg, false);
 
 	if (s != ST_UNSURE)
@@ -34,7 +37,7 @@ status settle(status (*once)(void *arg, bool again), void *arg)
 	/* The client hangs on the answer, not on this task's time: also one that is to end finds out. */
 	usec before = task_deadline(USEC_NEVER);
 	task_shield(true);
-	s = until_known(once, arg);
+	s = until_known(once, arg, began);
 	task_shield(false);
 	task_deadline(before);
 	log_event(EV_CHANGE_SETTLED, "outcome=%s", status_name(s));

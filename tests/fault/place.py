@@ -83,6 +83,28 @@ def wait_for(what, until, seconds=120.0, pause=0.02):
 		time.sleep(pause)
 
 
+class Control(threading.Thread):
+	"""How late this machine is: a timer of this process, for bounds of what the server promises. What it counts is
+	the time that went by beside its naps of 20 ms."""
+	NAP, FAIR = 0.02, 0.005
+
+	def __init__(self):
+		super().__init__(daemon=True)
+		self.late = 0.0
+		self.start()
+
+	def run(self):
+		while True:
+			began = time.monotonic()
+			time.sleep(self.NAP)
+			self.late += max(0.0, time.monotonic() - began - self.NAP - self.FAIR)
+
+	def allowed(self, promised, before):
+		"""Seconds for what was promised, since `late` was `before`: a server waits for several things in turn, each
+		as late as this timer."""
+		return promised + 10 * (self.late - before)
+
+
 class Tally:
 	"""Counts what was shown, and closes with the line every runner closes with."""
 
@@ -294,10 +316,15 @@ class Place:
 	def pg_start(self):
 		run(PRIVATE_PG, "start", self.pg_dir, "fast")
 
-	def pg_backends(self):
-		"""The postmaster and its children."""
-		pid = int((self.pg_dir / "data/postmaster.pid").read_text().split()[0])
-		return [pid] + children(pid)
+	def pg_hang(self):
+		"""Nobody answers any more, and nothing is refused."""
+		run(PRIVATE_PG, "hang", self.pg_dir)
+
+	def pg_resume(self):
+		run(PRIVATE_PG, "resume", self.pg_dir)
+
+	def pg_stop(self):
+		run(PRIVATE_PG, "stop", self.pg_dir)
 
 	# ---- leaving
 

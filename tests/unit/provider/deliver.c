@@ -8,6 +8,7 @@
 #include "provider/mailbox.h"
 #include "provider/maildrop.h"
 #include "provider/message.h"
+#include "provider/repeat.h"
 #include "task/task.h"
 #include "tests/unit/provider/given.h"
 #include "tests/unit/provider/store_fixture.h"
@@ -498,6 +499,64 @@ Test(deliver, recognises_what_a_broken_conversation_stored)
 	cr_assert_eq(repeat.outcome, ST_EXISTS);
 	cr_assert_eq(repeat.second, repeat.first);
 	cr_assert_eq(entries_in(&repeat.to), 1);
+}
+
+/* Waits for a moment of the doubts' task: until the key stands and is marked. */
+static bool marked(slice key)
+{
+	char hex[33];
+
+	for (int i = 0; i < 16; i++)
+		snprintf(hex + 2 * i, 3, "%02x", (unsigned char)key.at[i]);
+	for (int tries = 0; tries < 1200; tries++) {
+		if (store_sql("select count(*) from repeat where broken and key = '\\x%s'", hex))
+			return true;
+		task_sleep(50 * USEC_MS); /* a minute at most */
+	}
+	return false;
+}
+
+static status repeat_doubted(void *arg)
+{
+	int64_t office = repeat.to.postoffice, later = id_new(), id;
+	char absent[16], late[16];
+	struct letter l;
+
+	(void)arg;
+	key_make(absent);
+	key_make(late);
+	/* Stored, but a crash of PostgreSQL took its key. */
+	cr_expect_eq(keyed(&repeat.to, repeat_key(), &repeat.first), ST_OK);
+	store_sql("delete from repeat where message = %lld", (long long)repeat.first);
+	repeat_doubt(repeat_key(), office, repeat.first);
+	/* Not stored, and never to be. */
+	repeat_doubt(slice_of(absent, 16), office, id_new());
+	/* Stored by its backend after it was given up and looked for. */
+	repeat_doubt(slice_of(late, 16), office, later);
+	cr_expect(marked(repeat_key()));
+	letter_write(&l, &repeat.to, 1, RAW);
+	l.d.id = later;
+	l.d.repeat_key = slice_of(late, 16);
+	cr_expect_eq(letter_send(&l), ST_OK);
+	letter_close(&l);
+	cr_expect(marked(slice_of(late, 16)));
+
+	cr_expect_eq(keyed(&repeat.to, repeat_key(), &repeat.second), ST_EXISTS);
+	cr_expect_eq(repeat.second, repeat.first);
+	cr_expect_eq(keyed(&repeat.to, slice_of(late, 16), &id), ST_EXISTS);
+	cr_expect_eq(id, later);
+	cr_expect_eq(keyed(&repeat.to, slice_of(absent, 16), &id), ST_OK);
+	task_loop_stop(); /* the doubt that nothing answers goes on for a minute */
+	return ST_OK;
+}
+
+Test(deliver, recognises_what_was_given_up_on_doubt)
+{
+	repeat.to = store_mailbox(store_postoffice(), "anna", 0);
+	key_make(repeat.key);
+	owner_lives();
+	store_fibers(1, repeat_doubted, NULL);
+	cr_assert_eq(entries_in(&repeat.to), 3);
 }
 
 Test(deliver, recognises_what_a_dead_worker_stored)

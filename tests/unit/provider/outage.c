@@ -3,8 +3,11 @@
 #include "tests/unit/provider/given.h"
 
 #include "base/log.h"
+#include "provider/maildrop.h"
 #include "provider/node.h"
+#include "provider/repeat.h"
 #include "task/task.h"
+#include "tests/unit/provider/store_fixture.h"
 
 #include <criterion/criterion.h>
 #include <pthread.h>
@@ -124,6 +127,153 @@ Test(outage, fibers_go_on_over_a_killed_database, .timeout = 300)
 	for (int i = 0; i < 8; i++)
 		cr_expect(worst[i] == 0, "%d", worst[i]);
 	cr_expect(provider_ping() == ST_OK);
+	provider_close();
+}
+
+/* ---- a database that is stopped, not killed: nobody answers, nothing is refused. On a virtual clock, so that what is
+   measured is what the code waits for, however slow the machine is. */
+
+#define ANSWER_MOST (5 * USEC_S) /* R4 */
+#define RAW S("Subject: hello\r\n\r\nhow are you?\r\n")
+enum { SENDERS = 24 };
+
+static struct route to;
+
+struct caller {
+	status (*act)(struct caller *c);
+	status said;
+	usec took;
+	bool done;
+	char key[REPEAT_KEY];
+};
+
+static status delivers(struct caller *c)
+{
+	struct letter l;
+	letter_write(&l, &to, 1, RAW);
+	l.d.repeat_key = slice_of(c->key, sizeof c->key);
+	status s = letter_send(&l);
+	letter_close(&l);
+	return s;
+}
+
+static status looks(struct caller *c)
+{
+	(void)c;
+	return provider_ping();
+}
+
+/* As a command does that asks for several things before it answers. */
+static status looks_often(struct caller *c)
+{
+	status s = looks(c);
+	for (int i = 0; i < 5; i++)
+		cr_expect(looks(c) == s);
+	return s;
+}
+
+static status takes_maildrop(struct caller *c)
+{
+	struct maildrop_taken t;
+	arena a = ARENA_INIT;
+	(void)c;
+	status s = maildrop_take(to.postoffice, to.mailbox, to.inbox, 60 * USEC_S, 0, &a, &t);
+	arena_release(&a);
+	return s == ST_UNSURE ? ST_BUSY : s;
+}
+
+static status call(void *arg)
+{
+	struct caller *c = arg;
+	usec start = clock_now();
+	c->said = c->act(c);
+	c->took = clock_now() - start;
+	c->done = true;
+	return ST_OK;
+}
+
+/* Callers that come one after the other, while a commit is under way or not, some to both roles' tables. */
+static void expect_soon_busy(struct caller *all, int n, usec between)
+{
+	for (int i = 0; i < n; i++) {
+		cr_assert(task_start("call", call, &all[i]));
+		task_sleep(between);
+	}
+	for (int i = 0; i < n; i++) {
+		while (!all[i].done)
+			task_sleep(10 * USEC_MS);
+		cr_expect(all[i].said == ST_BUSY, "%d: %s", i, status_name(all[i].said));
+		cr_expect(all[i].took <= ANSWER_MOST, "%d: R4: %lld ms", i, (long long)(all[i].took / USEC_MS));
+	}
+}
+
+static status delivers_in_the_end(struct caller *c)
+{
+	status s;
+	while ((s = delivers(c)) == ST_BUSY && task_sleep(200 * USEC_MS) == ST_OK)
+		;
+	return s;
+}
+
+/* Time goes as fast as it does: what is stored late has to be waited for. */
+static void expect_taken_again(struct caller *all, int n)
+{
+	for (int i = 0; i < n; i++) {
+		all[i].act = delivers_in_the_end;
+		all[i].done = false;
+		cr_assert(task_start("again", call, &all[i]));
+	}
+	for (int i = 0; i < n; i++) {
+		while (!all[i].done) {
+			usleep(2000);
+			clock_advance(2 * USEC_MS);
+			task_sleep(0);
+		}
+		cr_expect(all[i].said == ST_OK || all[i].said == ST_EXISTS, "%d: %s", i, status_name(all[i].said));
+	}
+}
+
+static status hang_story(void *arg)
+{
+	status (*const acts[])(struct caller *) = {delivers, looks, looks_often, takes_maildrop};
+	static struct caller first[SENDERS], later[SENDERS], others[4];
+	(void)arg;
+	cr_assert(open_with(given_bootstrap(), true) == ST_OK);
+	to = store_mailbox(store_postoffice(), "anna", 0);
+	for (int i = 0; i < SENDERS; i++) {
+		first[i] = (struct caller){.act = i % 2 ? acts[i / 2 % 4] : delivers};
+		later[i] = (struct caller){.act = acts[i % 4]};
+		memset(first[i].key, 'A' + i, REPEAT_KEY);
+		memset(later[i].key, 'a' + i, REPEAT_KEY);
+	}
+	for (int i = 0; i < 4; i++) { /* living connections that know their statements */
+		others[i].act = acts[i];
+		memset(others[i].key, '0', REPEAT_KEY);
+		cr_assert(acts[i](&others[i]) == ST_OK);
+	}
+	clock_virtual(clock_wall());
+	postgres("hang");
+	task_virtual_run(true);
+	expect_soon_busy(first, SENDERS, 137 * USEC_MS);
+	expect_soon_busy(later, SENDERS, 411 * USEC_MS);
+	task_virtual_run(false);
+	postgres("resume");
+	expect_taken_again(first, SENDERS);
+	cr_expect_eq(store_sql("select count(*) from entry where postoffice = %lld", (long long)to.postoffice),
+		SENDERS + 1, "every message once");
+	clock_real();
+	task_loop_stop();
+	return ST_OK;
+}
+
+Test(outage, a_database_that_hangs_is_given_up_within_five_seconds, .timeout = 300)
+{
+	struct task_limits limits = TASK_LIMITS_INIT;
+	given_schema();
+	cr_assert(task_loop_open(&limits) == ST_OK);
+	cr_assert(task_start("story", hang_story, NULL));
+	task_loop_run();
+	task_loop_close();
 	provider_close();
 }
 
