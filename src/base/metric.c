@@ -53,7 +53,11 @@ static const struct {
 	usec most;
 	const char *label;
 } buckets[] = {
+	{100, "0.0001"},
+	{250, "0.00025"},
+	{500, "0.0005"},
 	{1 * USEC_MS, "0.001"},
+	{2 * USEC_MS, "0.002"},
 	{2500, "0.0025"},
 	{5 * USEC_MS, "0.005"},
 	{10 * USEC_MS, "0.01"},

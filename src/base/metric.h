@@ -38,7 +38,7 @@ const char *service_name(enum service s); /* "smtp", "submission", ... */
 void metric_share(void);                                   /* master, before the first fork */
 void metric_add(enum metric m, enum service s, int64_t n); /* counters up, gauges up or down */
 void metric_time(
-	enum metric m, enum service s, usec took);   /* latency: histogram buckets 1 ms .. 60 s */
+	enum metric m, enum service s, usec took);   /* latency: histogram buckets 0.1 ms .. 60 s */
 int64_t metric_value(enum metric m, enum service s); /* of a latency: how many were timed */
 enum metric_po { MPO_DELIVERED, MPO_BYTES, MPO_READ, MPO_REFUSED, MPO_COUNT };
 void metric_postoffice(int64_t postoffice, enum metric_po m, int64_t n);

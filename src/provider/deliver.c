@@ -403,6 +403,9 @@ static status transaction_run(struct job **jobs, int n, int *failed)
 		if (s == ST_OK && FAULT("deliver_committed"))
 			s = ST_UNSURE;
 	}
+	usec now = clock_now();
+	for (int i = 0; i < n && s == ST_OK; i++)
+		jobs[i]->d->committed = now;
 	arena_release(&a);
 	return s;
 }

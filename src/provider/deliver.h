@@ -51,6 +51,7 @@ struct delivery {
 	struct delivery *also;            /* the next of them; NULL = none */
 	const struct answer_right *right; /* of one of them: used up with it (answer.h); NULL = needs none */
 	bool left_out;
+	usec committed; /* when the answer to COMMIT was read; from then on the client's answer is awaited (R6) */
 };
 
 /* ST_OK       durable and visible

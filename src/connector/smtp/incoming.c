@@ -652,9 +652,11 @@ static void trace_accepted(conversation *c, const struct incoming *in, const cha
 
 static void note_time(const conversation *c, const struct incoming *in)
 {
-	usec took = clock_now() - in->began;
+	usec now = clock_now(), took = now - in->began;
 
 	metric_time(M_delivery_seconds, c->service, took);
+	if (in->delivery.committed)
+		metric_time(M_answer_seconds, c->service, now - in->delivery.committed);
 	if (!setting_on(S_metrics_by_postoffice, NULL))
 		return;
 	for (int p = 0; p < in->delivery.n; p++)

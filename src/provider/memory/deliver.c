@@ -100,6 +100,7 @@ static status run(struct store *s, struct delivery *d, int64_t room, usec window
 	}
 	TRY(check(s, d, room));
 	store_all(s, d);
+	d->committed = clock_now();
 	for (struct delivery *also = d->also; also; also = also->also) {
 		also->left_out = check(s, also, room) != ST_OK;
 		if (!also->left_out)
