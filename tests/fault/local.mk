@@ -2,7 +2,7 @@
 # `make torture` runs all kills, about three quarters of an hour, `make faults` the long versions of the others, and
 # both print their figures.
 fault_modules = tests/fault/place.py tests/fault/ledger.py tests/fault/client.py tests/fault/mailing.py \
-	tests/fault/victims.py tests/fault/peer.py tests/fault/transcript.py
+	tests/fault/victims.py tests/fault/peer.py tests/fault/transcript.py tests/fault/web.py
 fault_scripts = tests/fault/torture tests/fault/starts tests/fault/privileges \
 	tests/fault/points tests/fault/cut tests/fault/nodes tests/fault/shortage \
 	tests/fault/model tests/fault/torture-imap tests/fault/torture-remote tests/fault/races tests/fault/dots

@@ -1,4 +1,5 @@
 /* What supervisors and balancers ask: is the process alive, may it be given work, and its figures. */
+#include "base/memory.h"
 #include "base/metric.h"
 #include "provider/provider.h"
 #include "provider/setting.h"
@@ -13,10 +14,12 @@
 
 static void put_json(struct web_answer *out, unsigned code, json_t *value)
 {
-	char *words = json_dumps(value, JSON_COMPACT | JSON_SORT_KEYS);
+	char *words = value ? json_dumps(value, JSON_COMPACT | JSON_SORT_KEYS) : NULL;
+	if (!words)
+		memory_short(0); /* for want of nothing else */
 	out->code = code;
 	out->type = "application/json";
-	text_add_z(&out->body, words ? words : "{}");
+	text_add_z(&out->body, words);
 	text_add_char(&out->body, '\n');
 	free(words);
 	json_decref(value);

@@ -43,6 +43,28 @@ static bool is_bad(unsigned code)
 	return code / 100 == 4 && code != MHD_HTTP_FORBIDDEN;
 }
 
+/* All of them, or none of the answer goes: a page without its policy would be another page. */
+static bool add_headers(struct MHD_Response *to, const struct web_answer *answer)
+{
+	const struct {
+		bool wanted;
+		const char *name, *value;
+	} rows[] = {
+		{true, MHD_HTTP_HEADER_CONTENT_TYPE, answer->type},
+		{true, MHD_HTTP_HEADER_CACHE_CONTROL, "no-store"},
+		{true, "X-Content-Type-Options", "nosniff"},
+		{true, "Content-Security-Policy", "default-src 'none'"},
+		/* What follows is no request either. */
+		{answer->code == MHD_HTTP_BAD_REQUEST, MHD_HTTP_HEADER_CONNECTION, "close"},
+		{answer->code == MHD_HTTP_METHOD_NOT_ALLOWED, MHD_HTTP_HEADER_ALLOW, "GET, HEAD"},
+	};
+
+	for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
+		if (rows[i].wanted && MHD_add_response_header(to, rows[i].name, rows[i].value) != MHD_YES)
+			return false;
+	return true;
+}
+
 static enum MHD_Result send_answer(struct MHD_Connection *to, struct web_answer *answer)
 {
 	if (is_bad(answer->code))
@@ -52,15 +74,8 @@ static enum MHD_Result send_answer(struct MHD_Connection *to, struct web_answer 
 	text_free(&answer->body);
 	if (!response)
 		return MHD_NO;
-	MHD_add_response_header(response, MHD_HTTP_HEADER_CONTENT_TYPE, answer->type);
-	MHD_add_response_header(response, MHD_HTTP_HEADER_CACHE_CONTROL, "no-store");
-	MHD_add_response_header(response, "X-Content-Type-Options", "nosniff");
-	MHD_add_response_header(response, "Content-Security-Policy", "default-src 'none'");
-	if (answer->code == MHD_HTTP_BAD_REQUEST) /* what follows is no request either */
-		MHD_add_response_header(response, MHD_HTTP_HEADER_CONNECTION, "close");
-	if (answer->code == MHD_HTTP_METHOD_NOT_ALLOWED)
-		MHD_add_response_header(response, MHD_HTTP_HEADER_ALLOW, "GET, HEAD");
-	enum MHD_Result result = MHD_queue_response(to, answer->code, response);
+	bool whole = add_headers(response, answer);
+	enum MHD_Result result = whole ? MHD_queue_response(to, answer->code, response) : MHD_NO;
 	MHD_destroy_response(response);
 	return result;
 }
