@@ -109,6 +109,11 @@ static int64_t having(int64_t id, int times)
 		(long long)office, times, (long long)id);
 }
 
+static void lease_lasts(void)
+{
+	given_sql("update job set lease = now() + interval '1 hour'");
+}
+
 static void lease_is_over(void)
 {
 	given_sql("update job set lease = now() - interval '1 second'");
@@ -218,6 +223,7 @@ Test(job, a_step_that_lost_its_lease_changes_nothing)
 	int64_t id = make(0, 10);
 	struct job_claim first = claim(), second;
 
+	lease_lasts();
 	cr_expect_eq(job_claim(&second), ST_ABSENT, "it is leased");
 	lease_is_over();
 	second = claim();
@@ -237,6 +243,7 @@ Test(job, a_successor_of_the_same_name_need_not_wait)
 	int64_t id = make(0, 1);
 	struct job_claim c = claim();
 
+	lease_lasts();
 	cr_expect_eq(job_claim(&c), ST_ABSENT);
 	given_sql("update job set token = token + 1");
 	work();
