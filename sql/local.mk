@@ -22,7 +22,8 @@ sql_schema = \
 	sql/schema/0020-session.sql \
 	sql/schema/0021-rights.sql \
 	sql/schema/0022-notes.sql \
-	sql/schema/0023-job.sql
+	sql/schema/0023-job.sql \
+	sql/schema/0024-search-index.sql
 sql_statements = \
 	sql/statement/acl.sql \
 	sql/statement/address_map.sql \
@@ -54,6 +55,7 @@ sql_statements = \
 	sql/statement/redirection.sql \
 	sql/statement/repeat.sql \
 	sql/statement/route.sql \
+	sql/statement/search_index.sql \
 	sql/statement/session.sql \
 	sql/statement/setting.sql \
 	sql/statement/srs_key.sql \

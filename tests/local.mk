@@ -37,6 +37,7 @@ include tests/load/local.mk
 include tests/logs/local.mk
 include tests/jobs/local.mk
 include tests/programs/local.mk
+include tests/search/local.mk
 include tests/cli/local.mk
 include tests/upgrade/local.mk
 EXTRA_DIST += tests/quickstart/run

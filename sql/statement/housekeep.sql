@@ -63,6 +63,8 @@ gone as (
 	returning m.postoffice, m.msg, m.blob),
 views as (
 	delete from message_view v using gone g where v.postoffice = g.postoffice and v.msg = g.msg),
+sketches as (
+	delete from message_sketch s using gone g where s.postoffice = g.postoffice and s.msg = g.msg),
 pages as (
 	delete from folder_page p using (
 		select distinct x.postoffice, x.folder, x.uid / 256 as page

@@ -44,6 +44,10 @@ delete from message m using part s where m.postoffice = $1::bigint and m.msg = s
 with part as (select msg from message_view where postoffice = $1::bigint limit $2::bigint)
 delete from message_view m using part s where m.postoffice = $1::bigint and m.msg = s.msg;
 
+-- statement postoffice_empty_sketches
+with part as (select msg from message_sketch where postoffice = $1::bigint limit $2::bigint)
+delete from message_sketch s using part p where s.postoffice = $1::bigint and s.msg = p.msg;
+
 -- statement postoffice_empty_outcomes
 with part as (select id from outcome where postoffice = $1::bigint limit $2::bigint)
 delete from outcome o using part s where o.postoffice = $1::bigint and o.id = s.id;
@@ -70,3 +74,8 @@ delete from postoffice where postoffice = $1::bigint returning name;
 
 -- statement postoffice_settings_remove system
 delete from setting where postoffice = $1::bigint;
+
+-- statement postoffice_sketched
+-- How many messages it has, and how many of them a sketch of version $2.
+select (select count(*) from message where postoffice = $1::bigint),
+	(select count(*) from message_sketch where postoffice = $1::bigint and version = $2::bigint);

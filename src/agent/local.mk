@@ -4,4 +4,6 @@ libagent_a_SOURCES = \
 	src/agent/housekeeper.c \
 	src/agent/housekeeper.h \
 	src/agent/job_worker.c \
-	src/agent/job_worker.h
+	src/agent/job_worker.h \
+	src/agent/indexer.c \
+	src/agent/indexer.h

@@ -25,9 +25,11 @@ libmail_a_SOURCES = \
 	src/mail/pack.h \
 	src/mail/parameter.c src/mail/parameter.h \
 	src/mail/preview.c src/mail/preview.h \
+	src/mail/seek.c src/mail/seek.h \
 	src/mail/seven_bit.c src/mail/seven_bit.h \
 	src/mail/signature.c src/mail/signature.h src/mail/signature_field.c \
 	src/mail/signature_inside.h src/mail/signature_judge.c src/mail/signature_write.c \
+	src/mail/sketch.c src/mail/sketch.h \
 	src/mail/spf.c src/mail/spf.h src/mail/spf_record.c src/mail/spf_record.h \
 	src/mail/srs.c src/mail/srs.h \
 	src/mail/structure.c src/mail/structure.h \

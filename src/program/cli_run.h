@@ -60,6 +60,10 @@ status cli_mailbox_autoreply(struct cli *c);
 status cli_srs_list(struct cli *c);
 status cli_srs_rotate(struct cli *c);
 
+/* cli_index.c */
+status cli_index_list(struct cli *c);
+status cli_index_rebuild(struct cli *c);
+
 /* cli_group.c */
 status cli_group_add(struct cli *c);
 status cli_group_list(struct cli *c);

@@ -72,6 +72,7 @@ const struct cli_group cli_groups[] = {
 	{"tls-report", "What other domains are told of TLS with their hosts"},
 	{"ban", "Clients that are turned away for a while"},
 	{"srs", "Secrets behind the senders of mail that is passed on"},
+	{"index", "The index of searches"},
 	{"audit", "Who changed what"},
 	{"housekeep", "The housekeeper's work"},
 	{NULL, NULL}};
@@ -492,6 +493,14 @@ const struct cli_command cli_commands[] = {
 		"srs list", NULL},
 	{"srs rotate", CLI_STORE, cli_srs_rotate,
 		"Makes a new secret; the former ones are recognised for srs_validity.", {{NULL}}, "srs rotate", NULL},
+
+	{"index list", CLI_STORE, cli_index_list,
+		"Lists the post offices that have an index of searches or want one, and how far it is.", {{NULL}}, "index list",
+		"Counts messages, so it takes a second for a million of them. The setting search_index makes the index or lets it go."},
+	{"index rebuild", CLI_STORE, cli_index_rebuild,
+		"Drops the index of a post office; the server makes it anew, new mail first.",
+		{NEED("POSTOFFICE", NAME, "the post office")}, "index rebuild demo",
+		"Meanwhile searches read what has no sketch yet, as they do without an index."},
 
 	{"status", CLI_CONF, cli_status,
 		"Tells how the system is: database, schema, durability, tenants apart, nodes, counts; 1 when not healthy.",

@@ -11,7 +11,7 @@ libprogram_a_SOURCES = \
 	src/program/cli_find.c src/program/cli_find.h \
 	src/program/cli_folder.c \
 	src/program/cli_handling.c \
-	src/program/cli_group.c \
+	src/program/cli_group.c src/program/cli_index.c \
 	src/program/cli_help.c \
 	src/program/cli_job.c \
 	src/program/cli_mail.c \

@@ -5,6 +5,7 @@
 #include "program/worker.h"
 
 #include "agent/housekeeper.h"
+#include "agent/indexer.h"
 #include "agent/job_worker.h"
 #include "base/log.h"
 #include "base/memory.h"
@@ -135,7 +136,8 @@ static status serve(struct life *l)
 			l->sockets[i] = w->specs[i].fd;
 		return web_open(l->sockets, w->n);
 	case WORKER_AGENT:
-		return task_start("housekeeper", housekeeper_run, NULL) && task_start("jobs", job_worker_run, NULL)
+		return task_start("housekeeper", housekeeper_run, NULL) && task_start("indexer", indexer_run, NULL) &&
+				       task_start("jobs", job_worker_run, NULL)
 			       ? ST_OK
 			       : ST_BUSY;
 	case WORKER_OUTBOUND:

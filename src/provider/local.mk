@@ -21,6 +21,7 @@ provider_shared = \
 	src/provider/keyword.c \
 	src/provider/keyword_words.c src/provider/keyword_words.h \
 	src/provider/message_head.c src/provider/message_head.h \
+	src/provider/message_kept.c src/provider/message_kept.h \
 	src/provider/milter_service.c src/provider/milter_service.h \
 	src/provider/news.c src/provider/news_bell.h \
 	src/provider/sasl.c src/provider/sasl_exchange.c src/provider/sasl.h \
@@ -64,6 +65,8 @@ libprovider_a_SOURCES = $(provider_shared) \
 	src/provider/maildrop_stay.c src/provider/maildrop_stay.h \
 	src/provider/message.c \
 	src/provider/message_fact.c src/provider/message_fact_cache.h \
+	src/provider/message_sketch.c \
+	src/provider/message_sketch.h \
 	src/provider/news_bell.c \
 	src/provider/postoffice.c \
 	src/provider/queue.c src/provider/queue_admin.c src/provider/queue_row.c src/provider/queue_row.h \
@@ -76,6 +79,8 @@ libprovider_a_SOURCES = $(provider_shared) \
 	src/provider/lease.c src/provider/lease.h \
 	src/provider/migrate.c src/provider/migrate.h \
 	src/provider/node.c \
+	src/provider/search_index.c \
+	src/provider/search_index.h \
 	src/provider/session.c \
 	src/provider/session.h \
 	src/provider/provider.c \

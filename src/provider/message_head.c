@@ -1,90 +1,16 @@
 /* Header sections: from this process's memory, and from the bodies in the store for those it does not know. */
 #include "provider/message_head.h"
 
-#include "base/list.h"
-#include "base/map.h"
-#include "base/memory.h"
 #include "provider/blob.h"
 #include "provider/message_fact.h"
-#include "provider/setting.h"
+#include "provider/message_kept.h"
 #include "task/task.h"
-
-#include <pthread.h>
-#include <string.h>
 
 #define KEPT_MOST ((size_t)16 * 1024)  /* longer ones are not kept */
 #define SMALL_MOST ((size_t)64 * 1024) /* bodies that come with others */
 #define BATCH 256                      /* of them at once */
 
-struct key {
-	int64_t postoffice, message;
-};
-
-struct kept {
-	link_t link; /* lately used last */
-	struct key key;
-	slice head;  /* stands behind it */
-};
-
-static struct {
-	pthread_mutex_t lock; /* never held across a wait */
-	map *heads;
-	link_t kept;
-	size_t bytes;
-} cache = {.lock = PTHREAD_MUTEX_INITIALIZER, .kept = {&cache.kept, &cache.kept}};
-
-static size_t bytes_of(const struct kept *k)
-{
-	return sizeof *k + k->head.size;
-}
-
-/* With the lock held. */
-static void leave(struct kept *k)
-{
-	map_remove(cache.heads, slice_of(&k->key, sizeof k->key));
-	list_remove(&k->link);
-	cache.bytes -= bytes_of(k);
-	memory_free(k);
-}
-
-static void keep(struct key key, slice head)
-{
-	size_t most = (size_t)setting_number(S_head_cache_most, NULL);
-	struct kept *k;
-
-	if (head.size == 0 || head.size > KEPT_MOST)
-		return;
-	pthread_mutex_lock(&cache.lock);
-	if (!cache.heads)
-		cache.heads = map_open();
-	if (!map_get(cache.heads, slice_of(&key, sizeof key))) {
-		k = memory_new(sizeof *k + head.size);
-		k->key = key;
-		k->head = slice_of(memcpy(k + 1, head.at, head.size), head.size);
-		map_put(cache.heads, slice_of(&key, sizeof key), k);
-		list_append(&cache.kept, &k->link);
-		cache.bytes += bytes_of(k);
-		while (cache.bytes > most)
-			leave(LINK_OWNER(cache.kept.next, struct kept, link));
-	}
-	pthread_mutex_unlock(&cache.lock);
-}
-
-/* A copy, in the arena, since others may make it leave; a NULL pointer when it is not known. */
-static slice find(struct key key, arena *a)
-{
-	slice head = {0};
-
-	pthread_mutex_lock(&cache.lock);
-	struct kept *k = cache.heads ? map_get(cache.heads, slice_of(&key, sizeof key)) : NULL;
-	if (k) {
-		list_remove(&k->link);
-		list_append(&cache.kept, &k->link);
-		head = arena_copy(a, k->head);
-	}
-	pthread_mutex_unlock(&cache.lock);
-	return head;
-}
+static struct message_kept heads = MESSAGE_KEPT_INIT(heads, S_head_cache_most);
 
 struct reading {
 	int64_t postoffice;
@@ -100,10 +26,9 @@ struct reading {
 
 static status head_tell(struct reading *r, int which, slice head)
 {
-	struct key key = {r->postoffice, r->messages[r->open[which]]};
-
 	r->read[which] = true;
-	keep(key, head);
+	if (head.size > 0 && head.size <= KEPT_MOST)
+		message_kept_put(&heads, r->postoffice, r->messages[r->open[which]], head);
 	return r->each(r->open[which], head, r->arg);
 }
 
@@ -153,7 +78,7 @@ static status batch(struct reading *r, int from, int to, arena *a)
 {
 	r->n = 0;
 	for (int i = from; i < to; i++) {
-		slice head = find((struct key){r->postoffice, r->messages[i]}, a);
+		slice head = message_kept_find(&heads, r->postoffice, r->messages[i], a);
 
 		if (head.at)
 			TRY(r->each(i, head, r->arg));

@@ -8,6 +8,7 @@
 #include "provider/auth_secret.h"
 #include "provider/change.h"
 #include "provider/message_fact.h"
+#include "provider/message_sketch.h"
 #include "provider/migrate.h"
 #include "provider/news_bell.h"
 #include "provider/node.h"
@@ -318,6 +319,7 @@ void provider_close(void)
 	repeat_close();
 	view_cache_clear();
 	message_facts_forget();
+	message_sketches_forget();
 	node_release();
 	db_close();
 	auth_close();

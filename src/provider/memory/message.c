@@ -2,8 +2,10 @@
 #include "provider/message.h"
 
 #include "base/clock.h"
+#include "mail/sketch.h"
 #include "provider/folder_page.h"
 #include "provider/memory/store.h"
+#include "provider/message_sketch.h"
 #include "provider/trace.h"
 
 static void copy(const struct m_message *m, arena *a, message *out)
@@ -35,6 +37,25 @@ status message_by_id(int64_t postoffice, int64_t id, arena *a, message **out)
 status message_anywhere(int64_t id, arena *a, message **out)
 {
 	return find(0, id, a, out);
+}
+
+/* ---- sketches: made when they are asked for */
+
+status message_sketches(int64_t postoffice, const int64_t *messages, int n, arena *a, slice **sketches)
+{
+	struct store *s = store_take();
+	status kind = store_refuses(s) ? ST_BUSY : ST_OK;
+
+	*sketches = arena_new_array(a, (size_t)n + 1, sizeof **sketches);
+	for (int i = 0; i < n && kind == ST_OK; i++) {
+		struct m_message *m = store_message(s, postoffice, messages[i]);
+		struct m_blob *b = m ? store_blob(s, postoffice, m->m.blob) : NULL;
+
+		if (b)
+			(*sketches)[i] = sketch_make(b->body, a);
+	}
+	store_give();
+	return kind;
 }
 
 /* ---- facts */

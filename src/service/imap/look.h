@@ -1,21 +1,12 @@
-/* Looking into messages for strings (RFC 9051 6.4.4): header fields and texts decoded to UTF-8 and compared
-   as i;unicode-casemap says (RFC 5255 4.3), as substrings. Of a message larger than LOOK_MOST only the beginning is looked into. */
+/* Looking into messages for strings, as mail/seek.h tells. Of a message larger than SEEK_MOST only the beginning is
+   looked into. */
 #ifndef PENNYPOST_SERVICE_IMAP_LOOK_H
 #define PENNYPOST_SERVICE_IMAP_LOOK_H
 
 #include "base/arena.h"
 #include "base/status.h"
 #include "mail/date.h"
-
-#define LOOK_MOST ((size_t)4 * 1024 * 1024)
-
-struct needle {
-	slice folded;
-	bool ascii; /* as it is folded: it can be found in any charset that has ASCII in it, as it stands */
-	bool one_word; /* ASCII without blanks: no fold of a header divides it */
-};
-/* Of valid UTF-8; an empty one is found everywhere. */
-void needle_make(slice utf8, arena *a, struct needle *out);
+#include "mail/seek.h"
 
 struct look;
 /* Calls `each` for every one of the messages that is still there, with its place in `messages`, in batches and in any

@@ -5,9 +5,12 @@
 #include "base/utf8.h"
 #include "mail/address.h"
 #include "mail/charset.h"
-#include "provider/message_fact.h"
+#include "mail/sketch.h"
+#include "provider/message_sketch.h"
+#include "provider/setting.h"
 #include "service/imap/look.h"
 
+#define SKETCHES 1024 /* looked at at once */
 #define DAY ((usec)24 * 3600 * USEC_S)
 #define NUMBER_MOST (INT64_MAX / USEC_S) /* more is as much: also seconds are counted in microseconds */
 
@@ -502,6 +505,7 @@ struct message_at_hand {
 	const struct view_entry *e;
 	int number;
 	usec now;
+	slice sketch;      /* may be empty */
 	struct look *look; /* NULL: not read yet */
 };
 
@@ -561,12 +565,13 @@ static enum answer number_answer(const struct key *k, const struct message_at_ha
 	}
 }
 
-static enum answer text_answer(const struct key *k, struct look *look)
+static enum answer text_answer(const struct key *k, const struct message_at_hand *m)
 {
+	struct look *look = m->look;
 	date sent;
 
-	if (!look)
-		return UNKNOWN;
+	if (!look) /* KEY_SENT has an empty needle, and nothing excludes that */
+		return sketch_may_hold(m->sketch, &k->needle) ? UNKNOWN : NO;
 	switch (k->kind) {
 	case KEY_HEADER:
 		return truth(look_header(look, k->field, &k->needle));
@@ -632,10 +637,19 @@ static enum answer ask(const struct key *k, struct message_at_hand *m)
 	case KEY_SENT:
 	case KEY_BODY:
 	case KEY_TEXT:
-		return text_answer(k, m->look);
+		return text_answer(k, m);
 	default:
 		return number_answer(k, m);
 	}
+}
+
+/* A string that a sketch can exclude. */
+static bool asks_strings(const struct key *k)
+{
+	for (; k; k = k->next)
+		if (k->needle.folded.size >= SKETCH_NEEDLE_LEAST || asks_strings(k->first))
+			return true;
+	return false;
 }
 
 static bool asks_bodies(const struct key *k)
@@ -659,37 +673,80 @@ struct run {
 	bool *holds; /* by place */
 };
 
+/* By what is at hand of it. */
+static enum answer place_ask(struct run *r, int place)
+{
+	const view *v = r->m.v;
+	enum answer a;
+
+	r->m.e = &v->entries[place];
+	r->m.number = v->n == v->count ? place + 1 : view_number(v, r->m.e->uid);
+	a = ask(r->g->top, &r->m);
+	r->holds[place] = a == YES;
+	return a;
+}
+
 static status doubt_decide(int which, struct look *look, void *arg)
 {
 	struct run *r = arg;
-	int place = r->doubt[which];
 
-	r->m.e = &r->m.v->entries[place];
-	r->m.number = view_number(r->m.v, r->m.e->uid);
 	r->m.look = look;
-	r->holds[place] = ask(r->g->top, &r->m) == YES;
+	place_ask(r, r->doubt[which]);
 	return imap_progress(r->c, ++r->decided_n, r->doubt_n);
 }
 
 /* Without reading: decides, or notes the doubt. */
 static status first_pass(struct run *r)
 {
-	const view *v = r->m.v;
-
 	for (int k = 0; k < r->places_n; k++) {
 		int place = r->places ? r->places[k] : k;
-		enum answer a;
 
-		r->m.e = &v->entries[place];
-		r->m.number = v->n == v->count ? place + 1 : view_number(v, r->m.e->uid);
-		a = ask(r->g->top, &r->m);
-		r->holds[place] = a == YES;
-		if (a == UNKNOWN)
+		if (place_ask(r, place) == UNKNOWN)
 			r->doubt[r->doubt_n++] = place;
 		if (k % 4096 == 4095)
 			TRY(task_breathe());
 	}
 	return ST_OK;
+}
+
+/* Those in doubt that their sketches do not decide stay so. */
+static status sketches_ask(struct run *r, const int64_t *messages, int from, int n, arena *a, int *left)
+{
+	slice *sketches;
+
+	TRY(message_sketches(r->m.v->postoffice, messages, n, a, &sketches));
+	for (int k = 0; k < n; k++) {
+		int place = r->doubt[from + k];
+
+		r->m.sketch = sketches[k];
+		if (place_ask(r, place) == UNKNOWN)
+			r->doubt[(*left)++] = place;
+	}
+	r->m.sketch = S("");
+	return task_breathe();
+}
+
+static bool is_indexed(int64_t postoffice)
+{
+	return setting_on(S_search_index, &(struct setting_at){.postoffice = postoffice});
+}
+
+static status second_pass(struct run *r)
+{
+	arena a = ARENA_INIT;
+	int64_t messages[SKETCHES];
+	status s = ST_OK;
+	int left = 0;
+
+	for (int from = 0, n; s == ST_OK && from < r->doubt_n; from += n) {
+		for (n = 0; n < SKETCHES && from + n < r->doubt_n; n++)
+			messages[n] = r->m.v->entries[r->doubt[from + n]].message;
+		s = sketches_ask(r, messages, from, n, &a, &left);
+		arena_clear(&a);
+	}
+	r->doubt_n = left;
+	arena_release(&a);
+	return s;
 }
 
 /* Leaves the newest of those for which it holds or may hold; the answer tells where that ended. */
@@ -734,6 +791,8 @@ static status run_places(conversation *c, const program *g, const int *places, i
 	int count = 0;
 
 	TRY(first_pass(&r));
+	if (r.doubt_n > 0 && asks_strings(g->top) && is_indexed(v->postoffice))
+		TRY(second_pass(&r));
 	if (most > 0)
 		newest_keep(&r, most);
 	messages = arena_new_array(a, (size_t)r.doubt_n, sizeof *messages);

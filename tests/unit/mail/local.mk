@@ -26,6 +26,7 @@ unit_mail_SOURCES = tests/unit/mail/same.h tests/unit/mail/toy.h \
 	tests/unit/mail/table.c tests/unit/mail/table.h \
 	tests/unit/mail/test_spf.c \
 	tests/unit/mail/test_seven_bit.c \
+	tests/unit/mail/test_sketch.c \
 	tests/unit/mail/test_srs.c \
 	tests/unit/mail/test_tls_report.c \
 	tests/unit/mail/test_transfer.c \

@@ -71,6 +71,8 @@ static const char *const office[] = {
 	" (N, N, 2, 'v', int8multirange(int8range(1, 2)), '2001-01-01')",
 	"insert into expunged (postoffice, mailbox, folder, uid, msg, flags, idate, at) values (N, N, N, 1, N + 1, 0, now(), '2001-01-01')",
 	"insert into folder_snap values (N, N, 1, 2, 'nN')",
+	"insert into message_sketch values (N, N, 1, 'nN')",
+	"insert into search_index values (N, 1, N, N)",
 	"insert into folder_page values (N, N, N / 256, 1, 'nN')",
 	"insert into outcome (postoffice, id, uidvalidity, first, modseq, uids) values (N, N, 1, 1, 1, array[N])",
 	"insert into queue (shard, postoffice, qid, msg, mailbox, sender, domain, rcpt, next_at, expires)"

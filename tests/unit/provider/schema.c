@@ -162,7 +162,7 @@ static void explain_all(slice uri, unsigned kinds)
 			"do $do$ declare l text; above text := '';"
 			" begin for l in execute 'explain (costs off) execute one%s' loop"
 			" if %s and l ~ 'Index Cond: [(]postoffice = [$]1[)]$'"
-			" and above !~ 'using (postoffice_pkey|mailbox_postoffice_folded_key|queue_message|queue_deferred_postoffice_msg_idx)'"
+			" and above !~ 'using (postoffice_pkey|search_index_pkey|mailbox_postoffice_folded_key|queue_message|queue_deferred_postoffice_msg_idx)'"
 			" then raise 'reads a whole post office: %%', above; end if;"
 			" if l ~ 'Index Cond: [(]shard = [a-z]+[.]shard[)]$' and above ~ ' queue'"
 			" then raise 'reads a whole shard: %%', above; end if;"

@@ -409,10 +409,11 @@ static void add_message(const struct given_tenant *t, int64_t id)
 	char sql[700];
 	snprintf(sql, sizeof sql,
 		"with m as (insert into message (postoffice, msg, blob, size, hdrlen) values (%lld, %lld, %lld, 9, 3)),"
+		" k as (insert into message_sketch values (%lld, %lld, 1, 'z')),"
 		" s as (insert into blob_seg values (%lld, %lld, 1, 'x'))"
 		" insert into blob (postoffice, blob, codec, rawlen, nseg, data) values (%lld, %lld, 0, 9, 2, 'y')",
-		(long long)t->postoffice, (long long)id, (long long)id, (long long)t->postoffice,
-		(long long)id, (long long)t->postoffice, (long long)id);
+		(long long)t->postoffice, (long long)id, (long long)id, (long long)t->postoffice, (long long)id,
+		(long long)t->postoffice, (long long)id, (long long)t->postoffice, (long long)id);
 	given_sql(sql);
 }
 
@@ -458,6 +459,7 @@ Test(store_house, the_housekeeper_drops_what_nothing_refers_to_any_more, .timeou
 	cr_expect(count("message", t.postoffice) == 4);
 	snprintf(sql, sizeof sql, "select count(*) from message where msg = %lld", (long long)gone);
 	cr_expect(given_sql(sql) == 0);
+	cr_expect(count("message_sketch", t.postoffice) == 4);
 	cr_expect(count("blob", t.postoffice) == 4);
 	cr_expect(count("blob_seg", t.postoffice) == 4);
 	cr_expect(count("expunged", t.postoffice) == 2,

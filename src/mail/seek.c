@@ -1,0 +1,128 @@
+/* Bodies of mail are mostly ASCII, and so are most strings people look for: those are searched where they lie. */
+#include "mail/seek.h"
+
+#include "base/text.h"
+#include "base/utf8.h"
+#include "mail/charset.h"
+#include "mail/collate.h"
+#include "mail/header.h"
+#include "mail/word.h"
+
+/* ---- strings */
+
+static bool has_blanks(slice s)
+{
+	for (size_t i = 0; i < s.size; i++)
+		if (s.at[i] == ' ' || s.at[i] == '\t' || s.at[i] == '\r' || s.at[i] == '\n')
+			return true;
+	return false;
+}
+
+void needle_make(slice utf8, arena *a, struct needle *out)
+{
+	text folded = TEXT_INIT;
+
+	collate_fold(utf8, &folded);
+	out->ascii = utf8_is_ascii(text_slice(&folded));
+	out->folded = arena_copy(a, text_slice(&folded));
+	text_free(&folded);
+	out->one_word = out->ascii && out->folded.size > 0 && !has_blanks(out->folded);
+}
+
+/* A fold may have letters that do not stand there as they are: "e" is in e with an accent, "fi" in its ligature. */
+bool needle_in(slice utf8, const struct needle *n)
+{
+	text folded = TEXT_INIT;
+	bool found;
+
+	if (n->folded.size == 0 || (n->ascii && slice_search_nocase(utf8, n->folded) < utf8.size))
+		return true;
+	if (utf8_is_ascii(utf8))
+		return false;
+	collate_fold(utf8, &folded);
+	found = slice_search(text_slice(&folded), n->folded) < folded.size;
+	text_free(&folded);
+	return found;
+}
+
+/* ---- headers */
+
+slice seek_header(slice raw)
+{
+	slice near = slice_until(raw, SEEK_HEADER_MOST);
+
+	return slice_until(near, header_size(near));
+}
+
+bool seek_is_plain(slice header)
+{
+	return slice_search(header, S("=?")) == header.size;
+}
+
+slice seek_value(slice value, arena *a)
+{
+	if (seek_is_plain(value) && utf8_is_ascii(value))
+		return header_unfold(value, a);
+	return word_decode(value, a);
+}
+
+bool seek_block(slice header, const struct needle *n, arena *a)
+{
+	header_walk walk = header_walk_of(header);
+	header_field f;
+
+	if (n->ascii && seek_is_plain(header) && slice_search_nocase(header, n->folded) < header.size)
+		return true;
+	while (header_next(&walk, &f))
+		if (needle_in(seek_value(f.raw, a), n))
+			return true;
+	return false;
+}
+
+/* ---- texts */
+
+bool seek_holds_ascii(slice charset)
+{
+	return !slice_starts_nocase(charset, S("utf-16")) && !slice_starts_nocase(charset, S("utf-32")) &&
+	       !slice_starts_nocase(charset, S("utf-7")) && !slice_starts_nocase(charset, S("iso-2022")) &&
+	       !slice_starts_nocase(charset, S("hz-")) && !slice_starts_nocase(charset, S("ucs"));
+}
+
+slice seek_utf8(slice bytes, slice charset, arena *a)
+{
+	slice utf8 = S("");
+
+	if (charset_to_utf8(charset, bytes, a, &utf8) != ST_OK)
+		charset_to_utf8(S("us-ascii"), bytes, a, &utf8);
+	return utf8;
+}
+
+static bool part_seek(slice raw, const mime_part *p, const struct seek_visitor *v)
+{
+	slice body = slice_until(slice_from(raw, (size_t)p->body_at), (size_t)p->body_size);
+	transfer_decoder d = {.kind = p->transfer};
+	text out = TEXT_INIT;
+	bool found;
+
+	if (p->transfer == TRANSFER_PLAIN || p->transfer == TRANSFER_UNKNOWN)
+		return v->text(body, p->charset, v->arg);
+	transfer_decode(&d, body, &out);
+	transfer_decode_end(&d, &out);
+	found = v->text(text_slice(&out), p->charset, v->arg);
+	text_free(&out);
+	return found;
+}
+
+bool seek_body(slice raw, const mime_table *parts, const struct seek_visitor *v)
+{
+	for (size_t i = 0; i < parts->count; i++) {
+		const mime_part *p = &parts->part[i];
+		slice header = slice_until(slice_from(raw, (size_t)p->header_at), (size_t)p->header_size);
+
+		if (i > 0 && v->header(slice_until(header, SEEK_HEADER_MOST), v->arg))
+			return true;
+		if (slice_same(p->type, S("text")) && part_seek(raw, p, v))
+			return true;
+	}
+	return false;
+}
