@@ -200,7 +200,10 @@ static bool fits_dnsbls(const struct setting_row *row, slice one, slice before, 
 	slice value;
 
 	(void)row, (void)before, (void)a, (void)normal;
-	if (dnsbl_service_parse(one, &service) != ST_OK)
+	if (dnsbl_service_parse(one, &service) != ST_OK ||
+		(service.server.size > 0 && (!is_network(service.server) ||
+			slice_find(service.server, '/') < service.server.size ||
+			slice_find(service.server, '*') < service.server.size)))
 		return false;
 	while (slice_take(&service.values, ',', &value))
 		if (!is_network(value))

@@ -64,6 +64,7 @@ void smtp_open(void)
 void smtp_close(void)
 {
 	dns_close(&resolver);
+	policy_dnsbl_forget();
 	policy_keys_forget();
 	milter_forget();
 }

@@ -3,7 +3,48 @@
 #include "connector/smtp/policy_inside.h"
 #include "provider/dnsbl_service.h"
 
+#include <stdio.h>
+#include <string.h>
+
 #define SERVICES_MOST 32 /* of one list that are asked */
+
+/* Resolvers for the servers that services name, kept for the life of the worker. */
+static struct {
+	char servers[80];
+	dns *d;
+} own[SERVICES_MOST];
+
+void policy_dnsbl_forget(void)
+{
+	for (int i = 0; i < SERVICES_MOST; i++) {
+		dns_close(&own[i].d);
+		own[i].servers[0] = '\0';
+	}
+}
+
+/* NULL: there are too many already, or it cannot be asked. */
+static dns *resolver_of(const struct dnsbl_service *s)
+{
+	struct dns_conf conf = DNS_CONF_INIT;
+	char servers[sizeof own[0].servers];
+	bool six = slice_find(s->server, ':') < s->server.size;
+	int i = 0;
+
+	snprintf(servers, sizeof servers, "%s%.*s%s:%u", six ? "[" : "", SLICE_ARGS(slice_until(s->server, 60)),
+		six ? "]" : "", s->port);
+	while (i < SERVICES_MOST && own[i].d && strcmp(own[i].servers, servers) != 0)
+		i++;
+	if (i == SERVICES_MOST || own[i].d)
+		return i < SERVICES_MOST ? own[i].d : NULL;
+	conf.servers = slice_z(servers);
+	conf.patience = setting_number(S_dns_patience, NULL);
+	if (dns_open(&conf, &own[i].d) != ST_OK) {
+		own[i].d = NULL;
+		return NULL;
+	}
+	memcpy(own[i].servers, servers, sizeof servers);
+	return own[i].d;
+}
 
 struct asked {
 	struct dnsbl_service service;
@@ -22,8 +63,10 @@ static int ask_all(dns *d, enum setting_id id, const net_address *who, struct as
 
 	while (n < SERVICES_MOST && slice_take(&list, ' ', &word)) {
 		struct dnsbl_service *s = &asked[n].service;
-		if (dnsbl_service_parse(word, s) == ST_OK)
-			asked[n++].question = dns_ask(d, types[s->type], dns_reverse(who, s->zone, a));
+		dns *whom = NULL;
+
+		if (dnsbl_service_parse(word, s) == ST_OK && (whom = s->server.size ? resolver_of(s) : d))
+			asked[n++].question = dns_ask(whom, types[s->type], dns_reverse(who, s->zone, a));
 	}
 	return n;
 }

@@ -27,6 +27,7 @@ const spf_report *policy_spf(conversation *c);
 
 /* Blacklists and lists of good clients, asked once (policy_dnsbl.c). */
 const char *policy_dnsbl(conversation *c, const struct recipient *r);
+void policy_dnsbl_forget(void); /* resolvers of its own */
 
 /* Greylisting (policy_greylist.c). */
 const char *policy_greylist(conversation *c, const struct recipient *r);

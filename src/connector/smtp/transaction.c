@@ -27,7 +27,9 @@ static const char *recipient_reply(conversation *c, status kind, uint64_t size, 
 	case ST_ABSENT:
 		return "550 5.1.1 No such recipient here";
 	case ST_FOREIGN:
-		return "554 5.7.1 Relaying denied: not a domain of this system";
+		return smtp_of(c)->authenticated
+			? "554 5.7.1 Relaying denied: not a domain of this system"
+			: "554 5.7.1 Relaying denied: mail for other systems requires authentication";
 	case ST_DENIED:
 		return "550 5.2.1 Recipient is disabled";
 	case ST_FULL:

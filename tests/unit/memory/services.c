@@ -11,7 +11,13 @@ Test(services, are_read)
 		const char *word, *zone, *values;
 		enum dnsbl_type type;
 		unsigned weight;
+		const char *server;
+		unsigned port;
 	} rows[] = {
+		{"bl@[192.0.2.1]", "bl", "", DNSBL_A, 1, "192.0.2.1", 53},
+		{"bl.test@[192.0.2.1]#5353/MX:4", "bl.test", "", DNSBL_MX, 4, "192.0.2.1", 5353},
+		{"bl@[2001:db8::1]", "bl", "", DNSBL_A, 1, "2001:db8::1", 53},
+		{"bl@[2001:db8::1]#54=127.0.0.2:7", "bl", "127.0.0.2", DNSBL_A, 7, "2001:db8::1", 54},
 		{"bl.example.org", "bl.example.org", "", DNSBL_A, 1},
 		{"bl.example.org:7", "bl.example.org", "", DNSBL_A, 7},
 		{"bl.example.org/txt", "bl.example.org", "", DNSBL_TXT, 1},
@@ -27,13 +33,17 @@ Test(services, are_read)
 		cr_expect(slice_same(s.values, slice_z(rows[i].values)), "%s", rows[i].word);
 		cr_expect_eq(s.type, rows[i].type, "%s", rows[i].word);
 		cr_expect_eq(s.weight, rows[i].weight, "%s", rows[i].word);
+		cr_expect(slice_same(s.server, slice_z(rows[i].server ? rows[i].server : "")), "%s", rows[i].word);
+		cr_expect_eq(s.port, rows[i].port ? rows[i].port : 53, "%s", rows[i].word);
 	}
 }
 
 Test(services, are_refused_when_they_make_no_sense)
 {
 	static const char *const bad[] = {"", ".", "bl.", ".bl", "b..l", "-bl", "b l", "bl/", "bl/AAAA",
-		"bl:", "bl:0", "bl:1001", "bl:x", "bl=", "bl/TXT=127.0.0.2", "bl=127.0.0.2:0", "b\xc3\xa4"};
+		"bl:", "bl:0", "bl:1001", "bl:x", "bl=", "bl/TXT=127.0.0.2", "bl=127.0.0.2:0", "bl@", "bl@192.0.2.1", "bl@[]",
+		"bl@[192.0.2.1", "bl@[192.0.2.1]#", "bl@[192.0.2.1]#0", "bl@[192.0.2.1]#65536", "bl@[192.0.2.1]x",
+		"@[192.0.2.1]", "bl/A@[192.0.2.1]", "b\xc3\xa4"};
 	arena a = ARENA_INIT;
 	slice normal, why;
 
