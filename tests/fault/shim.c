@@ -1,9 +1,10 @@
-/* Preloaded into pennypostd by tests/fault/shortage, into the dialogs by tests/dialog/octets.sh; never part of
-   the house.
+/* Preloaded into pennypostd by tests/fault/shortage, into the dialogs by tests/dialog/octets.sh, into PostgreSQL by
+   tests/fault/fsync; never part of the house.
 
    SHIM_MALLOC=N     the N-th allocation gives NULL, once, and tells standard error who asked; 0 = none
    SHIM_COUNT=FILE   how many allocations there were is written to FILE at the end
-   SHIM_BOARD=FILE   a struct board, mapped: arms the same in one process of a server that runs
+   SHIM_BOARD=FILE   a struct board, mapped: arms the same in one process of a server that runs, and one
+                     fsync or fdatasync of all processes
    SHIM_IO=1         reads and writes of streams and files move one octet at a time; every third is
                      interrupted first, and every fifth on a descriptor that does not block says that there
                      is nothing to do. epoll then tells of it once more, as a kernel would.
@@ -42,6 +43,7 @@ struct board {
 	_Atomic uint64_t failing; /* 0 = none: they are only counted */
 	_Atomic uint64_t allocations, failed;
 	_Atomic uint64_t pid; /* 0 = nobody */
+	_Atomic int64_t syncs; /* until one fails; 0 and below: none does */
 };
 
 static atomic_ulong allocations, calls;
@@ -145,6 +147,26 @@ int posix_memalign(void **at, size_t alignment, size_t size)
 	if (made)
 		*at = made;
 	return made ? 0 : ENOMEM;
+}
+
+/* ---- durability */
+
+static bool sync_fails(void)
+{
+	if (!board || atomic_load(&board->syncs) <= 0 || atomic_fetch_sub(&board->syncs, 1) != 1)
+		return false;
+	errno = EIO;
+	return true;
+}
+
+int fsync(int fd)
+{
+	return sync_fails() ? -1 : (int)syscall(SYS_fsync, fd);
+}
+
+int fdatasync(int fd)
+{
+	return sync_fails() ? -1 : (int)syscall(SYS_fdatasync, fd);
 }
 
 /* ---- reading and writing */

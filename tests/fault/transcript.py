@@ -15,9 +15,11 @@ import ssl
 import subprocess
 
 from mailing import raw_message
-from place import BUILD, PASSWORD
+from place import BUILD, PASSWORD, TOP
 
 SHIM = BUILD / "tests/fault/shim.so"
+PRELOADED = {"LD_PRELOAD": str(SHIM), "ASAN_OPTIONS": f"{os.environ.get('ASAN_OPTIONS', '')}:verify_asan_link_order=0",
+	"LSAN_OPTIONS": f"suppressions={TOP / 'tests/fault/lsan.supp'}:print_suppressions=0"}
 SILENCE = 120 # seconds without a word count as a hang
 FAR = "far@elsewhere.invalid"
 
@@ -46,8 +48,7 @@ class Stdio:
 		with open(self.log, "wb") as log:
 			self.process = subprocess.Popen([BUILD / "pennypostd", "--config", place.conf, "--stdio", service],
 				stdin=theirs, stdout=theirs, stderr=log,
-				env=place.environment | {"LD_PRELOAD": str(SHIM), "ASAN_OPTIONS":
-					f"{os.environ.get('ASAN_OPTIONS', '')}:verify_asan_link_order=0"} | shim)
+				env=place.environment | PRELOADED | shim)
 		theirs.close()
 
 	def secure(self):

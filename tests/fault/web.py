@@ -2,12 +2,10 @@
 shim's board), while a client asks for all it has. An answer is the usual one, none, or "not ready"; whoever ends
 for want of memory has a successor that answers."""
 import http.client
-import mmap
 import re
-import struct
 
+from board import ALLOCATIONS, FAILED, FAILING, PID, Board
 from place import wait_for
-from transcript import SHIM
 
 PATHS = ("/healthz", "/readyz", "/metrics", "/nothing")
 HEADERS = ("Content-Type", "Cache-Control", "X-Content-Type-Options", "Content-Security-Policy")
@@ -18,12 +16,8 @@ PATIENCE = 120
 class Web:
 	def __init__(self, place):
 		self.place = place
-		path = place.dir / "shim-board"
-		path.write_bytes(bytes(32))
-		path.chmod(0o666)
-		with open(path, "r+b") as f:
-			self.board = mmap.mmap(f.fileno(), 0)
-		self.start = lambda: place.start(LD_PRELOAD=str(SHIM), SHIM_BOARD=str(path))
+		self.board = Board(place.dir / "shim-board")
+		self.start = lambda: place.start(**self.board.environment)
 		self.deaths = 0
 
 	def worker(self):
@@ -55,10 +49,11 @@ class Web:
 	def passage(self, k):
 		"""With the k-th allocation failing (0: none) what was said, allocations, and whether it came to that."""
 		worker = self.worker()
-		struct.pack_into("QQQQ", self.board, 0, k, 0, 0, worker)
+		self.board[FAILING], self.board[ALLOCATIONS], self.board[FAILED] = k, 0, 0
+		self.board[PID] = worker
 		said = self.ask()
-		self.board[24:32] = bytes(8)
-		_, allocations, failed, _ = struct.unpack("QQQQ", self.board)
+		self.board[PID] = 0
+		allocations, failed = self.board[ALLOCATIONS], self.board[FAILED]
 		self.deaths += self.worker() != worker
 		if self.deaths >= DEATHS:
 			self.place.stop()
