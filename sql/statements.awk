@@ -4,21 +4,28 @@
 #	-- $1 post office, $2 mailbox, $3 name in its folded form
 #	select ... from folder where postoffice = $1 and mailbox = $2 and folded = $3;
 #
+# What several statements have in common is a piece, written before them and headed "-- piece NAME"; a line "@NAME" in a
+# statement stands for it.
+#
 # The heading is the statement's name in C (SQL_FOLDER_BY_NAME), in the server and in the log. A
 # statement ends with the line that ends in a semicolon. Refused: names given twice, unknown flags,
-# text outside a statement, gaps in $1..$n, and a tenant statement that does not name the post office.
+# text outside a statement, gaps in $1..$n, pieces that are not there, and a tenant statement that does not name the post office.
 
 function complain(sentence) {
 	printf "%s:%d: %s\n", FILENAME, FNR, sentence > "/dev/stderr"
 	failed = 1
 }
 
-function open_statement(i) {
+function begin(what) {
 	if (name != "")
 		complain("statement " name " has no end: the last line of a statement ends in a semicolon")
 	name = $3
-	kind = "tenant"
+	kind = what
 	body = ""
+}
+
+function open_statement(i) {
+	begin("tenant")
 	if (name !~ /^[a-z][a-z0-9_]*$/)
 		complain("a statement's name is lower case letters, digits and underscores: " name)
 	if (name in seen)
@@ -50,6 +57,11 @@ function parameters(sql,    rest, n, most, used) {
 
 function close_statement() {
 	sub(/;[ \t]*\n$/, "\n", body)
+	if (kind == "piece") {
+		pieces[name] = body
+		name = ""
+		return
+	}
 	if (kind == "tenant" && (body !~ /postoffice/ || body !~ /\$1/))
 		complain("statement " name " is on tenant data and does not name the post office as $1" \
 			" (or its heading lacks: system, global or owner)")
@@ -61,7 +73,16 @@ function close_statement() {
 	name = ""
 }
 
+function line_of(s) {
+	if (s !~ /^@/)
+		return s "\n"
+	if (!(substr(s, 2) in pieces))
+		complain("statement " name " has a piece that is not there: " s)
+	return pieces[substr(s, 2)]
+}
+
 /^-- statement / { open_statement(); next }
+/^-- piece / { begin("piece"); next }
 /^[ \t]*--/ { next }
 /^[ \t]*$/ { next }
 {
@@ -69,7 +90,7 @@ function close_statement() {
 		complain("text outside a statement (heading: -- statement NAME)")
 		next
 	}
-	body = body $0 "\n"
+	body = body line_of($0)
 	if ($0 ~ /;[ \t]*$/)
 		close_statement()
 }

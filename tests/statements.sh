@@ -45,6 +45,24 @@ accepts 'quotes and backslashes are escaped' statements.awk table good.sql \
 	"\"select id, '\\\\x' || \\\"name\\\"\\n\""
 accepts 'the semicolon is left out' statements.awk table good.sql '"select count(*) from node\n"'
 
+cat >piece.sql <<'END'
+-- piece mine
+where postoffice = $1
+	and id = $2;
+-- statement first_of_it
+select id from folder
+@mine
+order by id;
+-- statement all_of_it
+delete from folder
+@mine
+;
+END
+accepts 'a piece stands in the first statement' statements.awk table piece.sql '"	and id = $2\n"'
+accepts 'what follows it too' statements.awk table piece.sql '"order by id\n"'
+accepts 'its parameters count' statements.awk table piece.sql '{"all_of_it", STATEMENT_TENANT, 2,'
+printf -- '-- statement a\nselect id from folder\n@none\nwhere postoffice = $1;\n' >none.sql
+refuses 'a piece that is not there' statements.awk none.sql 'none.sql:3: statement a has a piece that is not there: @none'
 printf -- '-- statement a global\nselect 1;\n-- statement a global\nselect 2;\n' >twice.sql
 refuses 'a name given twice' statements.awk twice.sql 'twice.sql:3: statement a exists already'
 printf -- '-- statement a tenants\nselect 1;\n' >flag.sql

@@ -19,35 +19,40 @@ left join lateral (
 where r.postoffice = $1::bigint and r.folder = $2::bigint
 order by r.negative, r.kind, coalesce(m.name, g.name) collate "C";
 
--- statement acl_find
--- $2 the reader's mailbox; the folder: $3 its owner's folded name and $4 its own, or $5 its id; $6 rights without which the
--- transaction is stopped. Gives the folder, its owner's name, and the reader's rights: what he, his groups and anyone are given, without what they are denied. The groups are those his
--- addresses are in, and the groups that these are in.
-with recursive groups (mailgroup) as (
-	select x.mailgroup
-	from address a
+-- piece groups_of_address
+-- Those that an address a is in, as it is or in a domain that stands for its own.
 	cross join lateral (
 		select a.addr union all
 		select left(a.addr, -length(a.domain)) || name from domain where postoffice = $1::bigint and stands_for = a.domain
 	) n
 	cross join lateral (
 		select mailgroup from mailgroup_member where postoffice = $1::bigint and addr = n.addr offset 0
-	) x
+	) x;
+
+-- piece reader_groups
+-- $2 the reader's mailbox: the groups his addresses are in, and those that these groups are in. Where nothing is shared with a
+-- group they are not looked for.
+groups (mailgroup) as (
+	select x.mailgroup
+	from address a
+@groups_of_address
 	where a.postoffice = $1::bigint and a.mailbox = $2::bigint
+		and exists (select from folder_right where postoffice = $1::bigint and kind = 2)
 	union
 	select x.mailgroup
 	from groups g
 	cross join lateral (
 		select addr, domain from address where postoffice = $1::bigint and mailgroup = g.mailgroup offset 0
 	) a
-	cross join lateral (
-		select a.addr union all
-		select left(a.addr, -length(a.domain)) || name from domain where postoffice = $1::bigint and stands_for = a.domain
-	) n
-	cross join lateral (
-		select mailgroup from mailgroup_member where postoffice = $1::bigint and addr = n.addr offset 0
-	) x
-)
+@groups_of_address
+);
+
+-- statement acl_find
+-- $2 the reader's mailbox; the folder: $3 its owner's folded name and $4 its own, or $5 its id; $6 rights without which the
+-- transaction is stopped. Gives the folder, its owner's name, and the reader's rights: what he, his groups and anyone are
+-- given, without what they are denied.
+with recursive
+@reader_groups
 select f.folder, f.postoffice, f.mailbox, f.name, f.uidvalidity, f.uidnext, f.modseq, f.nmsg, f.nunseen, f.nbytes, f.ndeleted,
 	f.special, f.recent, m.name, r.rights, 1 / (r.rights & $6::bigint = $6::bigint)::int
 from (
@@ -72,33 +77,10 @@ where f.mailbox <> $2::bigint;
 
 -- statement acl_tree
 -- $2 the reader's mailbox: his folders and subscriptions as folder_tree gives them, then what others share with him, with
--- its owner's name and his rights. Where nothing is shared with a group, his groups are not looked for.
-with recursive groups (mailgroup) as (
-	select x.mailgroup
-	from address a
-	cross join lateral (
-		select a.addr union all
-		select left(a.addr, -length(a.domain)) || name from domain where postoffice = $1::bigint and stands_for = a.domain
-	) n
-	cross join lateral (
-		select mailgroup from mailgroup_member where postoffice = $1::bigint and addr = n.addr offset 0
-	) x
-	where a.postoffice = $1::bigint and a.mailbox = $2::bigint
-		and exists (select from folder_right where postoffice = $1::bigint and kind = 2)
-	union
-	select x.mailgroup
-	from groups g
-	cross join lateral (
-		select addr, domain from address where postoffice = $1::bigint and mailgroup = g.mailgroup offset 0
-	) a
-	cross join lateral (
-		select a.addr union all
-		select left(a.addr, -length(a.domain)) || name from domain where postoffice = $1::bigint and stands_for = a.domain
-	) n
-	cross join lateral (
-		select mailgroup from mailgroup_member where postoffice = $1::bigint and addr = n.addr offset 0
-	) x
-), given as (
+-- its owner's name and his rights.
+with recursive
+@reader_groups
+, given as (
 	select r.folder,
 		coalesce(bit_or(r.rights) filter (where not r.negative), 0)
 			& ~coalesce(bit_or(r.rights) filter (where r.negative), 0) as rights
