@@ -61,7 +61,6 @@ static struct {
 	_Atomic usec at;            /* of the last of them */
 	_Atomic uint64_t silent_at; /* so many answers there were when it fell silent; 0 = it never did */
 	atomic_uint silences;
-	_Atomic usec probe_at; /* while it is silent: nobody tries before */
 } heard;
 
 /* ---- connecting */
@@ -95,19 +94,11 @@ static usec jittered(usec span)
 static void fall_silent(usec after)
 {
 	bool known = is_silent();
-	atomic_store(&heard.probe_at, clock_now() + jittered(RETRY_MOST));
 	atomic_store(&heard.silent_at, atomic_load(&heard.answers));
 	if (known)
 		return;
 	atomic_fetch_add(&heard.silences, 1);
 	log_event(EV_DB_SILENT, "after_ms=%lld", (long long)(after / USEC_MS));
-}
-
-/* Whether this caller is the one that tries whether it speaks again. */
-static bool may_probe(void)
-{
-	usec now = clock_now(), at = atomic_load(&heard.probe_at);
-	return now >= at && atomic_compare_exchange_strong(&heard.probe_at, &at, now + CONNECT_MOST);
 }
 
 void db_silence(usec span)
@@ -348,8 +339,6 @@ static void away(struct pool *p, enum db_role role, slice why)
 	if (p->backoff > RETRY_MOST)
 		p->backoff = RETRY_MOST;
 	p->retry_at = now + jittered(p->backoff);
-	if (is_silent())
-		atomic_store(&heard.probe_at, now + jittered(RETRY_MOST));
 	if (p->said_at == 0 || now - p->said_at > SAY_AGAIN) {
 		p->said_at = now;
 		say = true;
@@ -372,12 +361,12 @@ static void here_again(struct pool *p, enum db_role role)
 }
 
 /* Whether an attempt may be made: now, after a pause (slept here), or not in this call. Whoever may,
-   moves the next moment on, so that one caller at a time tries. While it is silent nobody hopes: who asks then
-   has likely waited for the silence already. */
+   moves the next moment on, so that one caller at a time tries. While it is silent nobody but the watch tries
+   (db_probe): who asks then has likely waited for the silence already. */
 static status may_try(struct pool *p)
 {
 	if (is_silent())
-		return may_probe() ? ST_OK : ST_BUSY;
+		return ST_BUSY;
 	for (;;) {
 		usec now = clock_now();
 		pthread_mutex_lock(&p->lock);
@@ -394,9 +383,8 @@ static status may_try(struct pool *p)
 	}
 }
 
-static status connect_one(struct pool *p, enum db_role role, struct connection **out)
+static status connect_now(struct pool *p, enum db_role role, struct connection **out)
 {
-	TRY(may_try(p));
 	PGconn *pg;
 	arena words = ARENA_INIT;
 	slice why = {0};
@@ -417,6 +405,12 @@ static status connect_one(struct pool *p, enum db_role role, struct connection *
 	}
 	arena_release(&words);
 	return s;
+}
+
+static status connect_one(struct pool *p, enum db_role role, struct connection **out)
+{
+	TRY(may_try(p));
+	return connect_now(p, role, out);
 }
 
 static struct connection *idle_one(struct pool *p)
@@ -493,6 +487,18 @@ void pool_return(struct connection **c)
 	pthread_mutex_unlock(&p->lock);
 	*c = NULL;
 	gate_leave(p->gate);
+}
+
+void db_probe(void)
+{
+	struct pool *p = &pools[DB_RUN][task_self() ? HOME_FIBERS : HOME_THREADS];
+	struct connection *c;
+	if (!is_silent() || !gate_try(p->gate))
+		return;
+	if (connect_now(p, DB_RUN, &c) == ST_OK)
+		pool_return(&c);
+	else
+		gate_leave(p->gate);
 }
 
 void pool_drop(struct connection **c)

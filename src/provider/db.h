@@ -179,6 +179,9 @@ void db_patience(usec span);                /* longest wait for a free connectio
    db_silence_most); USEC_NEVER, as after db_open: not at all. A slow statement is no silence while others are answered, for
    which somebody must ask now and then: only for processes with a watch. */
 void db_silence(usec span);
+/* By the watch, each turn: tries whether a database that is silent speaks again; until it does everybody else is
+   refused at once. Waits for 3 s at most. */
+void db_probe(void);
 /* Whether nothing has been heard of the database for `span`, counted from `since` on, or it is known to be
    silent: to ask on what became of something is no use to whoever waits. */
 bool db_lost(usec since, usec span);

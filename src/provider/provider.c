@@ -199,6 +199,7 @@ static void turn(usec *renewed, usec *checked)
 {
 	usec now = clock_now();
 	usec before = task_deadline(now + 5 * USEC_S);
+	db_probe();
 	if (look_for_changes() == ST_OK)
 		atomic_store(&house.answered_at, clock_now());
 	db_patience(setting_number(S_db_patience, NULL));
