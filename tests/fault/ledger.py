@@ -48,6 +48,7 @@ class Ledger:
 		self.answers = collections.Counter()
 		self.slowest = 0.0 # of all answers, to whatever command
 		self.slow = [] # answers that took more than 4 s
+		self.spans = [] # of answers: when it was asked for, when it came, code
 		self.stored_at = [] # moments of 250s
 		self.connect_refused = 0
 		self.seed = seed if seed is not None else random.randrange(1 << 32)
@@ -80,8 +81,11 @@ class Ledger:
 				self.acknowledged += first
 				self.stored_at.append(time.monotonic())
 
-	def timed(self, to, code, seconds):
+	def timed(self, to, code, asked):
+		now = time.monotonic()
+		seconds = now - asked
 		with self.lock:
+			self.spans.append((asked, now, code))
 			self.slowest = max(self.slowest, seconds)
 			if seconds > 4:
 				self.slow.append(f"{to} {code} {seconds:.1f} s")
@@ -111,7 +115,7 @@ class Talk:
 					code = line[:3].decode()
 					return code
 		finally:
-			self.ledger.timed(to, code, time.monotonic() - began)
+			self.ledger.timed(to, code, began)
 
 	def say(self, line):
 		self.s.sendall(line.encode() + b"\r\n")

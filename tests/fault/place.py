@@ -99,10 +99,10 @@ class Control(threading.Thread):
 			time.sleep(self.NAP)
 			self.late += max(0.0, time.monotonic() - began - self.NAP - self.FAIR)
 
-	def allowed(self, promised, before):
+	def allowed(self, promised, before, after=None):
 		"""Seconds for what was promised, since `late` was `before`: a server waits for several things in turn, each
 		as late as this timer."""
-		return promised + 10 * (self.late - before)
+		return promised + 10 * ((self.late if after is None else after) - before)
 
 
 class Tally:
