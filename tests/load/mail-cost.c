@@ -13,6 +13,7 @@
 #include "mail/mime.h"
 #include "mail/parameter.h"
 #include "mail/signature_inside.h"
+#include "mail/sketch.h"
 #include "mail/transfer.h"
 #include "mail/word.h"
 
@@ -140,6 +141,20 @@ static void run_quoted(slice s, arena *a)
 	decode(TRANSFER_QUOTED_PRINTABLE, s);
 }
 
+static void run_sketch(slice s, arena *a)
+{
+	sketch_make(s, a);
+}
+
+/* What is not there, and begins everywhere. */
+static void run_needle(slice s, arena *a)
+{
+	struct needle n;
+
+	needle_make(S("aaaaaaab"), a, &n);
+	needle_in(s, &n);
+}
+
 static struct toy_record no_keys[] = {{S(""), LOOKUP_ABSENT, {S("")}, 0}};
 static const lookup no_dns = {.with = no_keys, .ask = toy_ask};
 
@@ -254,6 +269,13 @@ static const struct input {
 	{"quoted-printable", run_quoted, "", "It was a d=C3=A4rk and stormy night; the rain =\r\n"},
 	{"quoted-printable: blanks", run_quoted, "", " "},
 	{"quoted-printable: equals", run_quoted, "", "="},
+	{"needle: nearly there", run_needle, "", "a"},
+	{"needle: nearly, and folded", run_needle, "", "aaaaaaa\xc3\xa9"},
+	{"sketch: plain lines", run_sketch, "A: b\r\n\r\n", LINE72 "\r\n"},
+	{"sketch: other letters", run_sketch, "Content-Type: text/plain; charset=utf-8\r\n\r\n", "\xc3\xa9t\xe1\xbb\x87 %d\r\n"},
+	{"sketch: fields", run_sketch, "", "A: =?utf-8?q?=C3=BC?= b\r\n"},
+	{"sketch: folds", run_sketch, "A: b\r\n", " b\r\n"},
+	{"sketch: parts", run_sketch, "Content-Type: multipart/mixed; boundary=b\r\n\r\n", "--b\r\n\r\nabc %d\r\n"},
 };
 
 static void fill(text *t, const struct input *in, size_t size)
