@@ -8,13 +8,14 @@ on conflict (postoffice, mailbox) do update set token = excluded.token, until = 
 where held.until < clock_timestamp() or held.token = excluded.token;
 
 -- statement maildrop_logon
--- $1 post office, $2 mailbox, $3 service, $4 token, $5 delay: microseconds since the logon before, NULL when there was
--- none. Noted is a logon that got the lock and came late enough: else who asks too often would
--- never be let in again.
+-- $1 post office, $2 mailbox, $3 service, $4 token, $5 delay, $6 revision of logons that a remembered one is true as of,
+-- else 0: microseconds since the logon before, NULL when there was none. Noted is a logon that got the lock, came late
+-- enough (else who asks too often would never be let in again) and need not be asked for anew.
 with before as (select at from logon where postoffice = $1 and mailbox = $2 and service = $3),
 noted as (insert into logon (postoffice, mailbox, service, at)
 	select $1, $2, $3, clock_timestamp()
 	where exists (select from maildrop where postoffice = $1 and mailbox = $2 and token = $4)
+		and ($6::bigint = 0 or $6::bigint = (select rev from revision where kind = 'auth'))
 	on conflict (postoffice, mailbox, service) do update set at = excluded.at
 	where logon.at <= clock_timestamp() - $5 * interval '1 microsecond')
 select (select (extract(epoch from clock_timestamp() - at) * 1000000)::bigint from before);

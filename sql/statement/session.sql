@@ -1,14 +1,35 @@
 -- The last logons, and sessions.
 
 -- statement logon_note_many system
--- $1 post offices, $2 mailboxes, $3 services, $4 moments. Mailboxes that are gone are left out.
-insert into logon (postoffice, mailbox, service, at)
-select m.postoffice, m.mailbox, u.service, max(u.at)
-from unnest($1::bigint[], $2::bigint[], $3::bigint[], $4::timestamptz[]) as u (postoffice, mailbox, service, at)
-cross join lateral (select m.postoffice, m.mailbox from mailbox m
-	where m.postoffice = u.postoffice and m.mailbox = u.mailbox offset 0) m
-group by m.postoffice, m.mailbox, u.service order by 1, 2, 3
-on conflict (postoffice, mailbox, service) do update set at = greatest(logon.at, excluded.at);
+-- $1 post offices, $2 mailboxes, $3 services, $4 moments: gives each with whether somebody else holds its row, so that it is
+-- not noted. Mailboxes that are gone are left out.
+with asked as (
+	select m.postoffice, m.mailbox, u.service, max(u.at) as at
+	from unnest($1::bigint[], $2::bigint[], $3::bigint[], $4::timestamptz[]) as u (postoffice, mailbox, service, at)
+	cross join lateral (select m.postoffice, m.mailbox from mailbox m
+		where m.postoffice = u.postoffice and m.mailbox = u.mailbox offset 0) m
+	group by m.postoffice, m.mailbox, u.service
+), free as (
+	select a.* from asked a cross join lateral (
+		select from logon l where l.postoffice = a.postoffice and l.mailbox = a.mailbox and l.service = a.service
+		for no key update skip locked) l
+), risen as (
+	update logon l set at = greatest(l.at, f.at)
+	from (select * from free limit cardinality($1::bigint[])) f
+	where l.postoffice = f.postoffice and l.mailbox = f.mailbox and l.service = f.service
+	returning l.postoffice, l.mailbox, l.service::bigint
+), made as (
+	insert into logon (postoffice, mailbox, service, at)
+	select a.* from asked a
+	where not exists (select from logon l
+		where l.postoffice = a.postoffice and l.mailbox = a.mailbox and l.service = a.service)
+	order by 1, 2, 3
+	on conflict do nothing
+	returning postoffice, mailbox, service::bigint
+)
+select a.postoffice, a.mailbox, a.service, n.service is null
+from asked a left join (select * from risen union all select * from made) n
+	on n.postoffice = a.postoffice and n.mailbox = a.mailbox and n.service = a.service;
 
 -- statement session_add system
 -- $1 post offices, $2 ids, $3 mailboxes, $4 services, $5 moments, $6 addresses, $7 number of the process, $8 its token
@@ -27,7 +48,7 @@ where s.postoffice = o.postoffice and s.session = o.session;
 
 -- statement session_ends system
 -- $1 number of the process, $2 its token: those of its sessions that an operator wants to end
-select session from session where node = $1::bigint and token = $2::bigint and ends;
+select postoffice, session from session where node = $1::bigint and token = $2::bigint and ends;
 
 -- statement session_list system
 -- $1 post office, $2 mailbox (0: all), $3 most
@@ -39,9 +60,13 @@ join mailbox m on m.postoffice = s.postoffice and m.mailbox = s.mailbox
 where ($1::bigint = 0 or s.postoffice = $1::bigint) and ($2::bigint = 0 or s.mailbox = $2::bigint)
 order by s.since, s.session limit $3::bigint;
 
+-- statement session_office system
+-- $1 id: its post office
+select postoffice from session where session = $1::bigint;
+
 -- statement session_end system
--- $1 id, or 0: $2 post office, $3 mailbox or 0
+-- $1 post office, $2 id or 0, $3 mailbox or 0
 update session s set ends = true
-where case when $1::bigint <> 0 then s.session = $1::bigint
-	else s.postoffice = $2::bigint and ($3::bigint = 0 or s.mailbox = $3::bigint) end
+where s.postoffice = $1::bigint and ($2::bigint = 0 or s.session = $2::bigint)
+	and ($3::bigint = 0 or s.mailbox = $3::bigint)
 	and exists (select from node n where n.node = s.node and n.token = s.token and n.until > clock_timestamp());

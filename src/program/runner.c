@@ -42,6 +42,14 @@ static status refused(const char *why)
 	return log_trouble(ST_DENIED, EV_PROGRAM_USER, "error=%s", log_quote(slice_z(why)));
 }
 
+/* Programs could read its secrets and end its workers then. Who is not started by root has no choice. */
+static bool is_server(const struct bootstrap *boot, uid_t uid)
+{
+	const struct passwd *server = boot->user.size ? getpwnam(boot->user.at) : NULL;
+
+	return server && server->pw_uid == uid;
+}
+
 status runner_prepare(const struct bootstrap *boot)
 {
 	char folder[FOLDER_ROOM];
@@ -54,10 +62,14 @@ status runner_prepare(const struct bootstrap *boot)
 		return log_trouble(ST_INVALID, EV_PROGRAM_USER, "user=%s", log_quote(boot->program_user));
 	if (geteuid() != 0 && who->pw_uid != geteuid())
 		return refused("only root can become another user");
+	uid_t uid = who->pw_uid;
+	gid_t gid = who->pw_gid;
+	if (geteuid() == 0 && is_server(boot, uid))
+		return log_trouble(ST_INVALID, EV_PROGRAM_USER, "error=\"it is the server's own user\"");
 	if (!folder_of(boot, folder) || (mkdir(folder, 0700) != 0 && errno != EEXIST))
 		return refused(strerror(errno));
 	int fd = open(folder, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-	if (fd < 0 || (geteuid() == 0 && fchown(fd, who->pw_uid, who->pw_gid) != 0) || fchmod(fd, 0700) != 0)
+	if (fd < 0 || (geteuid() == 0 && fchown(fd, uid, gid) != 0) || fchmod(fd, 0700) != 0)
 		kind = refused(strerror(errno));
 	if (fd >= 0)
 		close(fd);

@@ -241,7 +241,7 @@ static status is_true_still(
 	const struct auth_memory *m, const struct auth_from *from, arena *a, bool *still)
 {
 	const struct auth_opener *o = from->opener;
-	int64_t now = 0;
+	int64_t now = o ? m->revision : 0;
 
 	*still = false;
 	if (o)

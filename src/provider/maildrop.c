@@ -25,9 +25,15 @@ static status unlock(int64_t postoffice, int64_t mailbox, int64_t token, arena *
 status maildrop_take(int64_t postoffice, int64_t mailbox, int64_t inbox, usec lease, usec delay,
 		     arena *a, struct maildrop_taken *out)
 {
+	return maildrop_take_remembered(postoffice, mailbox, inbox, lease, delay, 0, a, out);
+}
+
+status maildrop_take_remembered(int64_t postoffice, int64_t mailbox, int64_t inbox, usec lease, usec delay,
+	int64_t logons, arena *a, struct maildrop_taken *out)
+{
 	*out = (struct maildrop_taken){.token = (int64_t)random_below(INT64_MAX) + 1};
 	struct maildrop_comer own = {.guest = {.postoffice = postoffice, .mailbox = mailbox}, .inbox = inbox,
-				     .lease = lease, .delay = delay, .arena = a, .taken = out};
+				     .lease = lease, .delay = delay, .logons = logons, .arena = a, .taken = out};
 	status kind = maildrop_enter(&own);
 	if (kind == ST_UNSURE) /* a lock nobody knows of would stand until its lease ends */
 		maildrop_give(postoffice, mailbox, inbox, out->token, NULL, 0);

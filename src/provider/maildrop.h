@@ -22,6 +22,10 @@ struct maildrop_taken {
    second; else logons are noted once a minute at most. */
 status maildrop_take(int64_t postoffice, int64_t mailbox, int64_t inbox, usec lease, usec delay,
 		     arena *a, struct maildrop_taken *out);
+/* The same for a logon that is only remembered, true as of that revision: it is noted while the revision still stands, so
+   that one that has to be asked for anew has not begun its delay. */
+status maildrop_take_remembered(int64_t postoffice, int64_t mailbox, int64_t inbox, usec lease, usec delay,
+	int64_t logons, arena *a, struct maildrop_taken *out);
 /* Once per third of the lease, by the holder: ST_ABSENT when the lock was lost. A lease that ran out is
    still the holder's if nobody took it. */
 status maildrop_renew(int64_t postoffice, int64_t mailbox, int64_t token, usec lease);

@@ -18,19 +18,21 @@
 
 struct answers { /* to one conversation */
 	struct rows locked, before, entries, first;
+	bool notes; /* the logon, unless its revision has moved */
 };
 
-static void ask_for(db_tx *tx, const struct maildrop_comer *c, bool again, struct answers *out)
+static void ask_for(db_tx *tx, const struct maildrop_comer *c, struct answers *out)
 {
 	int64_t postoffice = c->guest.postoffice, mailbox = c->guest.mailbox;
 	db_add(tx, SQL_MAILDROP_LOCK,
 	       (struct param[]){p_int(postoffice), p_int(mailbox), p_int(c->taken->token), p_int(c->lease)},
 	       4, &out->locked);
-	if (!again && (c->delay > 0 || !session_is_noted(mailbox, SERVICE_POP3)))
+	out->notes = c->delay > 0 || !session_is_noted(mailbox, SERVICE_POP3);
+	if (out->notes)
 		db_add(tx, SQL_MAILDROP_LOGON,
 		       (struct param[]){p_int(postoffice), p_int(mailbox), p_int(SERVICE_POP3),
-					p_int(c->taken->token), p_int(c->delay)},
-		       5, &out->before);
+					p_int(c->taken->token), p_int(c->delay), p_int(c->logons)},
+		       6, &out->before);
 	db_add(tx, SQL_MAILDROP_ENTRIES,
 	       (struct param[]){p_int(postoffice), p_int(mailbox), p_int(c->inbox), p_int(FEW)}, 4,
 	       &out->entries);
@@ -55,21 +57,24 @@ static void list(const struct answers *all, arena *a, struct maildrop_taken *out
 	out->first.packed = arena_copy(a, out->first.packed);
 }
 
-static status outcome_of(const struct maildrop_comer *c, const struct answers *all)
+/* `again`: the logon before may be this one. */
+static status outcome_of(const struct maildrop_comer *c, const struct answers *all, bool again)
 {
 	c->taken->logons = all->entries.count ? row_int(&all->entries, 0, 6) : 0;
 	if (all->locked.changed == 0)
 		return ST_LIMITED;
 	if (all->entries.count == 0)
 		return ST_ABSENT;
-	bool known = all->before.count > 0 && !row_null(&all->before, 0, 0);
+	if (all->notes && (c->logons == 0 || c->logons == c->taken->logons))
+		session_noted(c->guest.mailbox, SERVICE_POP3);
+	bool known = !again && all->before.count > 0 && !row_null(&all->before, 0, 0);
 	c->taken->since = known ? row_int(&all->before, 0, 0) : USEC_NEVER;
 	list(all, c->arena, c->taken);
 	return ST_OK;
 }
 
 /* *failed as of db_commit. Outcomes are written when it is ST_OK. The time is the batch's own, not that of
-   the tasks that wait for it. `again`: the logons may be noted already, as those before. */
+   the tasks that wait for it. `again`: all of it may have been done already. */
 static status transaction(struct maildrop_comer *const *all, int n, bool again, int *failed)
 {
 	arena a = ARENA_INIT;
@@ -78,11 +83,11 @@ static status transaction(struct maildrop_comer *const *all, int n, bool again, 
 	db_tx *tx = db_begin(DB_RUN, &a);
 	db_relax(tx); /* Locks and logons need not survive a crash of PostgreSQL. */
 	for (int i = 0; i < n; i++)
-		ask_for(tx, all[i], again, &answers[i]);
+		ask_for(tx, all[i], &answers[i]);
 	status kind = db_commit(&tx, failed);
 	task_deadline(before);
 	for (int i = 0; i < n && kind == ST_OK; i++)
-		all[i]->guest.outcome = outcome_of(all[i], &answers[i]);
+		all[i]->guest.outcome = outcome_of(all[i], &answers[i], again);
 	arena_release(&a);
 	return kind == ST_TIMED_OUT || kind == ST_CANCELLED ? ST_BUSY : kind;
 }

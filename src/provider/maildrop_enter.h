@@ -10,6 +10,7 @@ struct maildrop_comer { /* one conversation that comes */
 	struct maildrop_guest guest;
 	int64_t inbox;
 	usec lease, delay;
+	int64_t logons; /* as of maildrop_take_remembered; 0: it is no remembered one */
 	arena *arena; /* for *taken */
 	struct maildrop_taken *taken; /* its token is given */
 };

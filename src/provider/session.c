@@ -55,21 +55,37 @@ static struct {
 
 /* ---- coming and going */
 
-bool session_is_noted(int64_t mailbox, enum service s)
+/* Those of the last minute, begun anew each minute. With the lock. */
+static map *recent(void)
 {
-	static char here;
-	int64_t key[] = {mailbox, s};
 	usec now = clock_now();
 
-	pthread_mutex_lock(&all.lock);
 	if (!all.recent || now - all.recent_since > NOTE_EVERY || map_size(all.recent) > NOTED_MOST) {
 		map_close(&all.recent);
 		all.recent = map_open();
 		all.recent_since = now;
 	}
-	bool found = map_put(all.recent, slice_of(key, sizeof key), &here) != NULL;
+	return all.recent;
+}
+
+bool session_is_noted(int64_t mailbox, enum service s)
+{
+	int64_t key[] = {mailbox, s};
+
+	pthread_mutex_lock(&all.lock);
+	bool found = map_get(recent(), slice_of(key, sizeof key)) != NULL;
 	pthread_mutex_unlock(&all.lock);
 	return found;
+}
+
+void session_noted(int64_t mailbox, enum service s)
+{
+	static char here;
+	int64_t key[] = {mailbox, s};
+
+	pthread_mutex_lock(&all.lock);
+	map_put(recent(), slice_of(key, sizeof key), &here);
+	pthread_mutex_unlock(&all.lock);
 }
 
 /* POP3 notes its logons itself, as it takes the maildrop. */
@@ -77,6 +93,7 @@ static struct noted *note(const session *s)
 {
 	if (s->service == SERVICE_POP3 || session_is_noted(s->mailbox, s->service))
 		return NULL;
+	session_noted(s->mailbox, s->service);
 	struct noted *n = memory_new(sizeof *n);
 	*n = (struct noted){
 		.postoffice = s->postoffice, .mailbox = s->mailbox, .service = s->service, .at = s->since};
@@ -134,7 +151,7 @@ struct batch { /* columns, in the arena */
 	bool any; /* there are rows of this process */
 	int64_t *came_columns[5], *went_columns[2], *noted_columns[4];
 	slice *addresses;
-	link_t went_rows, noted_rows; /* taken off the lists; put back when nothing was stored */
+	link_t went_rows, noted_rows; /* taken off the lists; put back when they were not stored */
 };
 
 static void columns_new(arena *a, int64_t **columns, int n)
@@ -233,11 +250,13 @@ static void free_all(link_t *rows, size_t link_at)
 	}
 }
 
-static session *find(int64_t id)
+static session *find(int64_t postoffice, int64_t id)
 {
-	for (link_t *at = all.open.next; at != &all.open; at = at->next)
-		if (LINK_OWNER(at, session, link)->id == id)
-			return LINK_OWNER(at, session, link);
+	for (link_t *at = all.open.next; at != &all.open; at = at->next) {
+		session *s = LINK_OWNER(at, session, link);
+		if (s->id == id && s->postoffice == postoffice)
+			return s;
+	}
 	return NULL;
 }
 
@@ -246,10 +265,8 @@ static session *find(int64_t id)
 static void settle(struct batch *b, status kind)
 {
 	pthread_mutex_lock(&all.lock);
-	if (kind != ST_OK) {
+	if (kind != ST_OK)
 		move_all(&b->went_rows, &all.gone);
-		move_all(&b->noted_rows, &all.noted);
-	}
 	for (link_t *at = all.open.next; b->came && at != &all.open; at = at->next) {
 		session *s = LINK_OWNER(at, session, link);
 		if (s->state != ON_ITS_WAY)
@@ -265,7 +282,7 @@ static void end_those(const struct rows *r)
 {
 	pthread_mutex_lock(&all.lock);
 	for (int i = 0; i < r->count; i++) {
-		session *s = find(row_int(r, i, 0));
+		session *s = find(row_int(r, i, 0), row_int(r, i, 1));
 		if (s && s->end)
 			s->end(s->arg);
 	}
@@ -292,15 +309,45 @@ static status store(const struct batch *b, int64_t node, int64_t token, arena *a
 				p_time_array(b->came_columns[4], b->came),
 				p_text_array(b->addresses, b->came), p_int(node), p_int(token)},
 			8, NULL);
-	if (b->noted)
-		db_add(tx, SQL_LOGON_NOTE_MANY,
-			(struct param[]){p_int_array(b->noted_columns[0], b->noted),
-				p_int_array(b->noted_columns[1], b->noted),
-				p_int_array(b->noted_columns[2], b->noted),
-				p_time_array(b->noted_columns[3], b->noted)},
-			4, NULL);
 	db_add(tx, SQL_SESSION_ENDS, (struct param[]){p_int(node), p_int(token)}, 2, ends);
 	return db_commit(&tx, NULL);
+}
+
+static bool is_held(const struct rows *noted, const struct noted *n)
+{
+	int i = 0;
+	while (i < noted->count && (row_int(noted, i, 0) != n->postoffice || row_int(noted, i, 1) != n->mailbox ||
+					   row_int(noted, i, 2) != n->service))
+		i++;
+	return i < noted->count && row_bool(noted, i, 3);
+}
+
+/* The logons, in a transaction of their own that waits for nobody: what somebody else holds comes again with the next
+   turn, and keeps neither sessions nor their ends from being told. */
+static void store_noted(struct batch *b, arena *a)
+{
+	struct rows done = {0};
+	db_tx *tx = db_begin(DB_SYSTEM, a);
+	link_t back;
+
+	list_init(&back);
+	db_relax(tx);
+	db_add(tx, SQL_LOGON_NOTE_MANY,
+		(struct param[]){p_int_array(b->noted_columns[0], b->noted), p_int_array(b->noted_columns[1], b->noted),
+			p_int_array(b->noted_columns[2], b->noted), p_time_array(b->noted_columns[3], b->noted)},
+		4, &done);
+	status kind = db_commit(&tx, NULL);
+	for (link_t *at; (at = list_first(&b->noted_rows));) {
+		struct noted *n = LINK_OWNER(at, struct noted, link);
+		list_remove(at);
+		if (kind != ST_OK || is_held(&done, n))
+			list_append(&back, at);
+		else
+			memory_free(n);
+	}
+	pthread_mutex_lock(&all.lock);
+	move_all(&back, &all.noted);
+	pthread_mutex_unlock(&all.lock);
 }
 
 void session_turn(void)
@@ -317,7 +364,8 @@ void session_turn(void)
 		if (kind == ST_OK)
 			end_those(&ends);
 		free_all(&b.went_rows, offsetof(struct gone, link));
-		free_all(&b.noted_rows, offsetof(struct noted, link));
+		if (b.noted)
+			store_noted(&b, &a);
 	}
 	arena_release(&a);
 }
@@ -355,18 +403,34 @@ status session_list(int64_t postoffice, int64_t mailbox, unsigned most, arena *a
 	return ST_OK;
 }
 
+/* ST_ABSENT: there is no such session. */
+static status office_of(int64_t id, arena *a, int64_t *postoffice)
+{
+	struct rows r;
+
+	TRY(db_run(SQL_SESSION_OFFICE, (struct param[]){p_int(id)}, 1, a, &r));
+	if (r.count == 0)
+		return ST_ABSENT;
+	*postoffice = row_int(&r, 0, 0);
+	return ST_OK;
+}
+
 status session_end(int64_t id, int64_t postoffice, int64_t mailbox, const struct audit_by *by, int64_t *asked)
 {
 	arena a = ARENA_INIT;
 	struct rows r = {0};
 	char number[ID_TEXT_SIZE + 1];
-	db_tx *tx = db_begin(DB_SYSTEM, &a);
+	status kind = id ? office_of(id, &a, &postoffice) : ST_OK;
 
-	id_text(id ? id : mailbox, number);
-	db_add(tx, SQL_SESSION_END, (struct param[]){p_int(id), p_int(postoffice), p_int(mailbox)}, 3, &r);
-	change_audit(tx, postoffice, by, id ? "session.end" : "session.end-mailbox", slice_z(number), S(""));
-	status kind = db_commit(&tx, NULL);
-	*asked = kind == ST_OK ? r.changed : 0;
+	*asked = 0;
+	if (kind == ST_OK) {
+		db_tx *tx = db_begin(DB_SYSTEM, &a);
+		id_text(id ? id : mailbox, number);
+		db_add(tx, SQL_SESSION_END, (struct param[]){p_int(postoffice), p_int(id), p_int(mailbox)}, 3, &r);
+		change_audit(tx, postoffice, by, id ? "session.end" : "session.end-mailbox", slice_z(number), S(""));
+		kind = db_commit(&tx, NULL);
+		*asked = kind == ST_OK ? r.changed : 0;
+	}
 	arena_release(&a);
-	return kind;
+	return kind == ST_ABSENT ? ST_OK : kind;
 }

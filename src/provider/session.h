@@ -2,7 +2,7 @@
 
        conversation --- session_open, session_close ---> a list in memory        (no question, no wait)
                                                               |
-       the watch, once a second, in one transaction: what came, what went, who was last logged on when
+       the watch, once a second: what came, what went; in another transaction who was last logged on when
                                                               |
        operators --- session_list, session_end --------> table `session`
 
@@ -41,7 +41,9 @@ status session_list(int64_t postoffice, int64_t mailbox, unsigned most, arena *a
    given then); they do within two seconds, each after the command that runs. *asked: how many there are. */
 status session_end(int64_t id, int64_t postoffice, int64_t mailbox, const struct audit_by *by, int64_t *asked);
 
-/* Whether this process has noted a logon to the mailbox by this service within the last minute; from now on it has. */
+/* Whether this process has noted a logon to the mailbox by this service within the last minute. */
 bool session_is_noted(int64_t mailbox, enum service s);
+/* It has now. */
+void session_noted(int64_t mailbox, enum service s);
 
 #endif

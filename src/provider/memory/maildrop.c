@@ -58,6 +58,15 @@ status maildrop_take(int64_t postoffice, int64_t mailbox, int64_t inbox, usec le
 	return kind;
 }
 
+/* Logons are not remembered here. */
+status maildrop_take_remembered(int64_t postoffice, int64_t mailbox, int64_t inbox, usec lease, usec delay,
+	int64_t logons, arena *a, struct maildrop_taken *out)
+{
+	(void)logons;
+	*out = (struct maildrop_taken){0};
+	return maildrop_take(postoffice, mailbox, inbox, lease, delay, a, out);
+}
+
 status maildrop_renew(int64_t postoffice, int64_t mailbox, int64_t token, usec lease)
 {
 	struct store *s = store_take();

@@ -103,3 +103,8 @@ bool session_is_noted(int64_t mailbox, enum service s)
 	(void)mailbox, (void)s;
 	return false;
 }
+
+void session_noted(int64_t mailbox, enum service s)
+{
+	(void)mailbox, (void)s;
+}

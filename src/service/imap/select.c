@@ -11,16 +11,6 @@
 
 /* ---- what a folder is like */
 
-static status tell_flags(conversation *c, const view *v)
-{
-	text names = TEXT_INIT;
-
-	selected_flag_names(v, &names);
-	status s = conversation_say(c, "* FLAGS (%s)", names.at);
-	text_free(&names);
-	return s == ST_OK ? selected_tell_permanent(c) : s;
-}
-
 static int recent_count(const view *v)
 {
 	int n = v->n;
@@ -44,7 +34,8 @@ static status tell_folder(conversation *c, const view *v)
 	int unseen = first_unseen(v);
 	text name = TEXT_INIT;
 
-	TRY(tell_flags(c, v));
+	TRY(selected_tell_names(c));
+	TRY(selected_tell_permanent(c));
 	TRY(conversation_say(c, "* %d EXISTS", v->n));
 	if (!i->rev2) {
 		TRY(conversation_say(c, "* %d RECENT", recent_count(v)));
@@ -161,8 +152,7 @@ static struct selected *selected_new(view *v, const struct place *p)
 		.shown = v->name,
 		.rights = p->rights,
 		.shared = p->shared,
-		.renewed_at = clock_now(),
-		.names_told = v->keywords.n};
+		.renewed_at = clock_now()};
 	if (p->shared)
 		sel->shown = slice_of(memcpy(memory_new(p->shown.size), p->shown.at, p->shown.size), p->shown.size);
 	return sel;

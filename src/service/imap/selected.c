@@ -126,7 +126,7 @@ status selected_tell_permanent(conversation *c)
 	text names = TEXT_INIT;
 
 	if (!sel->view->read_only)
-		flag_names(sel->view, rights_flags(sel->rights), &names);
+		flag_names(sel->view, rights_flags(sel->rights) & selected_flags_known(sel), &names);
 	if (!sel->view->read_only && makes)
 		text_add_z(&names, names.size > 0 ? " \\*" : "\\*");
 	status s = conversation_say(c, "* OK [PERMANENTFLAGS (%s)] Flags that stay", names.size ? names.at : "");
@@ -134,9 +134,26 @@ status selected_tell_permanent(conversation *c)
 	return s;
 }
 
-void selected_flag_names(const view *v, text *out)
+int64_t selected_flags_known(const struct selected *s)
 {
-	flag_names(v, VIEW_ALL_FLAGS, out);
+	const int64_t fixed = ((int64_t)1 << KEYWORD_FIRST) - 1;
+	int64_t known = fixed | ((((int64_t)1 << s->view->keywords.n) - 1) << KEYWORD_FIRST), used = fixed;
+
+	for (int n = 0; s->shared && n < s->view->count; n++)
+		used |= s->view->entries[n].flags;
+	return s->shared ? known & used : known;
+}
+
+status selected_tell_names(conversation *c)
+{
+	struct selected *sel = imap_of(c)->selected;
+	text names = TEXT_INIT;
+
+	sel->told |= selected_flags_known(sel);
+	flag_names(sel->view, sel->told, &names);
+	status s = conversation_say(c, "* FLAGS (%s)", names.at);
+	text_free(&names);
+	return s;
 }
 
 void selected_flags_text(const struct selected *s, const struct view_entry *e, text *out)
@@ -226,15 +243,7 @@ status selected_tell_flags(conversation *c, uint32_t uid)
 /* Names come before they are used. */
 static status tell_names(conversation *c, struct selected *sel)
 {
-	text names = TEXT_INIT;
-
-	if (sel->names_told == sel->view->keywords.n)
-		return ST_OK;
-	sel->names_told = sel->view->keywords.n;
-	selected_flag_names(sel->view, &names);
-	status s = conversation_say(c, "* FLAGS (%s)", names.at);
-	text_free(&names);
-	return s;
+	return selected_flags_known(sel) & ~sel->told ? selected_tell_names(c) : ST_OK;
 }
 
 static status tell_modseq(conversation *c, const struct view_entry *e)

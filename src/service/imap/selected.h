@@ -12,7 +12,7 @@ struct selected {
 	bool shared;     /* somebody else's */
 	bool unknown;    /* what the rights are now could not be had: nothing is told of it */
 	usec renewed_at; /* when they were looked at last */
-	int names_told;  /* how many keywords the client has read of in FLAGS */
+	int64_t told;    /* flags the client has read of in FLAGS */
 	uint32_t *saved; /* result of SEARCH RETURN (SAVE): UIDs, rising (RFC 5182); own memory */
 	size_t saved_n;
 	struct contexts *contexts; /* searches that are kept up to date (context.h) */
@@ -59,8 +59,10 @@ status selected_tell_vanished(conversation *c, int64_t since, const imap_set *kn
 status selected_tell_flags(conversation *c, uint32_t uid);
 /* "* 3 FETCH ", or "* 4711 UIDFETCH " once UIDONLY is ENABLEd (RFC 9586). */
 void selected_fetch_text(conversation *c, uint32_t uid, text *out);
-/* Names of all flags there are, fixed ones and the mailbox's keywords, with blanks between. */
-void selected_flag_names(const view *v, text *out);
+/* Flags whose names the reader may know: of the keywords of a mailbox of others only those that messages of the folder have. */
+int64_t selected_flags_known(const struct selected *s);
+/* "* FLAGS (..)": the names of all of these. */
+status selected_tell_names(conversation *c);
 /* "(\\Seen $Forwarded)" */
 void selected_flags_text(const struct selected *s, const struct view_entry *e, text *out);
 

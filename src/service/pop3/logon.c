@@ -63,10 +63,10 @@ static const char *not_opened(status kind)
 	}
 }
 
-static status open_drop(struct logon *l, const struct identity *who)
+static status open_drop(struct logon *l, const struct identity *who, int64_t revision)
 {
 	struct setting_at at = pop3_at(l->c);
-	l->kind = maildrop_open(&pop3_of(l->c)->drop, who, setting_number(S_pop3_login_delay, &at));
+	l->kind = maildrop_open(&pop3_of(l->c)->drop, who, setting_number(S_pop3_login_delay, &at), revision);
 	l->opened = true;
 	return l->kind == ST_CANCELLED ? l->kind : ST_OK;
 }
@@ -78,7 +78,7 @@ static status open_remembered(void *arg, const struct identity *who, int64_t *re
 	struct pop3 *p = pop3_of(l->c);
 	p->who = *who;
 	bool may = rule_broken(l->c) == NULL;
-	status kind = may ? open_drop(l, who) : ST_OK;
+	status kind = may ? open_drop(l, who, *revision) : ST_OK;
 	*revision = may ? p->drop.logons : 0;
 	p->who = (struct identity){0};
 	return kind;
@@ -107,7 +107,7 @@ static status enter(struct logon *l, const struct identity *who)
 	const char *why = rule_broken(c);
 	if (!why) {
 		if (!l->opened)
-			TRY(open_drop(l, who));
+			TRY(open_drop(l, who, 0));
 		why = l->kind == ST_OK ? NULL : not_opened(l->kind);
 	}
 	if (why) {

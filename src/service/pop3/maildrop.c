@@ -75,15 +75,15 @@ void maildrop_forget_first(struct maildrop *d)
 	d->first = (struct blob_along){0};
 }
 
-status maildrop_open(struct maildrop *d, const struct identity *who, usec delay)
+status maildrop_open(struct maildrop *d, const struct identity *who, usec delay, int64_t logons)
 {
 	arena a = ARENA_INIT;
 	struct maildrop_taken taken;
 	d->postoffice = who->postoffice;
 	d->mailbox = who->mailbox;
 	d->inbox = who->inbox;
-	status kind = maildrop_take(d->postoffice, d->mailbox, d->inbox,
-				    setting_number(S_pop3_lock_lease, NULL), delay, &a, &taken);
+	status kind = maildrop_take_remembered(d->postoffice, d->mailbox, d->inbox,
+		setting_number(S_pop3_lock_lease, NULL), delay, logons, &a, &taken);
 	d->logons = taken.logons;
 	if (kind == ST_OK) {
 		d->token = taken.token;

@@ -64,8 +64,8 @@ status pop3_auth(conversation *c, slice rest);
 
 /* ---- the maildrop (maildrop.c) */
 /* Locks and lists the INBOX of the identity. ST_LIMITED: somebody else reads it; ST_EXISTS: the logon
-   before is less than `delay` ago. */
-status maildrop_open(struct maildrop *d, const struct identity *who, usec delay);
+   before is less than `delay` ago. `logons`: as of maildrop_take_remembered, or 0. */
+status maildrop_open(struct maildrop *d, const struct identity *who, usec delay, int64_t logons);
 /* Removes what is marked and gives the lock back. ST_ABSENT: it was lost, nothing was removed. */
 status maildrop_update(struct maildrop *d);
 /* Gives the lock back; nothing is removed. */

@@ -184,6 +184,43 @@ Test(maildrop, who_cannot_be_let_in_harms_nobody_else)
 	provider_close();
 }
 
+static int64_t logons_of(const struct leaver *l)
+{
+	return store_sql("select count(*) from logon where mailbox = %lld", (long long)l->box.mailbox);
+}
+
+Test(maildrop, logons_of_a_batch_that_was_refused_are_noted)
+{
+	given_mailboxes(LEAVERS);
+	leavers[9].lease = INT64_MAX;
+	store_fibers(LEAVERS, come, NULL);
+	for (int i = 0; i < LEAVERS; i++)
+		cr_expect_eq(logons_of(&leavers[i]), i != 9, "%d", i);
+	provider_close();
+}
+
+static void take_remembered(const struct leaver *l, int64_t logons, struct maildrop_taken *taken)
+{
+	cr_assert_eq(maildrop_take_remembered(l->box.postoffice, l->box.mailbox, l->box.inbox, USEC_S, 0, logons, &a, taken),
+		ST_OK);
+	cr_expect_eq(taken->since, USEC_NEVER);
+	maildrop_give(l->box.postoffice, l->box.mailbox, l->box.inbox, taken->token, NULL, 0);
+}
+
+Test(maildrop, a_remembered_logon_that_has_to_be_asked_for_anew_is_not_noted)
+{
+	const struct leaver *l = &leavers[0];
+	struct maildrop_taken taken;
+	given_mailboxes(1);
+	take_remembered(l, INT64_MAX, &taken);
+	cr_expect_eq(logons_of(l), 0);
+	/* Tests beside this one raise the revision. */
+	for (int i = 0; i < 1000 && logons_of(l) == 0; i++)
+		take_remembered(l, taken.logons, &taken);
+	cr_expect_eq(logons_of(l), 1);
+	provider_close();
+}
+
 Test(maildrop, the_first_body_comes_along_when_few_are_there_and_it_is_small)
 {
 	char many[20000];

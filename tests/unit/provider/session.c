@@ -96,6 +96,11 @@ Test(session, ends_when_an_operator_wants_it_to)
 	struct session_row *rows = seen(2);
 	cr_assert_eq(session_end(rows[1].id, 0, 0, given_by, &asked), ST_OK);
 	cr_expect_eq(asked, 1);
+	cr_assert_eq(session_end(rows[1].id + 1, 0, 0, given_by, &asked), ST_OK);
+	cr_expect_eq(asked, 0);
+	cr_expect_eq(store_sql("select count(*) from audit where postoffice = %lld and action = 'session.end'",
+			     (long long)anna.postoffice),
+		1);
 	for (usec since = clock_now(); !two_ends && clock_now() - since < 60 * USEC_S;) {
 		session_turn();
 		task_sleep(20 * USEC_MS);
@@ -109,6 +114,34 @@ Test(session, ends_when_an_operator_wants_it_to)
 	cr_expect_eq(store_sql("select count(*) from audit where postoffice = %lld and action = 'session.end-mailbox'",
 			     (long long)anna.postoffice),
 		2);
+	session_close(&one);
+	session_close(&two);
+}
+
+static int64_t noted_lately(void)
+{
+	return store_sql("select count(*) from logon where postoffice = %lld and at > now() - interval '1 hour'",
+		(long long)anna.postoffice);
+}
+
+Test(session, a_logon_whose_row_somebody_holds_keeps_nobody_waiting)
+{
+	int ends = 0;
+	store_sql("insert into logon values (%lld, %lld, %d, now() - interval '1 day')", (long long)anna.postoffice,
+		(long long)anna.mailbox, SERVICE_IMAP);
+	given_sql("begin");
+	store_sql("select 1 from logon where postoffice = %lld for update", (long long)anna.postoffice);
+	session *one = come(SERVICE_IMAP, &ends), *two = come(SERVICE_SUBMISSION, &ends);
+	seen(2);
+	for (usec since = clock_now(); noted_lately() != 1 && clock_now() - since < 60 * USEC_S;)
+		session_turn();
+	cr_expect_eq(noted_lately(), 1); /* the other one's */
+	given_sql("commit");
+	for (usec since = clock_now(); noted_lately() != 2 && clock_now() - since < 60 * USEC_S;) {
+		session_turn();
+		task_sleep(20 * USEC_MS);
+	}
+	cr_expect_eq(noted_lately(), 2);
 	session_close(&one);
 	session_close(&two);
 }

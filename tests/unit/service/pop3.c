@@ -37,7 +37,7 @@ TestSuite(maildrop, .init = setup, .fini = teardown);
 
 static void open_drop(struct maildrop *d)
 {
-	cr_assert_eq(maildrop_open(d, &who, 0), ST_OK);
+	cr_assert_eq(maildrop_open(d, &who, 0, 0), ST_OK);
 }
 
 Test(maildrop, lists_the_inbox_as_it_was)
@@ -106,7 +106,7 @@ Test(maildrop, one_reads_at_a_time)
 {
 	open_drop(&drop);
 	cr_expect(memory_locked(po, anna));
-	cr_expect_eq(maildrop_open(&other, &who, 0), ST_LIMITED);
+	cr_expect_eq(maildrop_open(&other, &who, 0, 0), ST_LIMITED);
 	cr_expect_eq(other.n, 0);
 	cr_expect(memory_locked(po, anna), "who is turned away takes no lock with him");
 	maildrop_close(&drop);
@@ -125,7 +125,7 @@ Test(maildrop, the_lock_is_given_back_once)
 Test(maildrop, a_store_that_is_away_gives_none)
 {
 	memory_busy(true);
-	cr_expect_eq(maildrop_open(&drop, &who, 0), ST_BUSY);
+	cr_expect_eq(maildrop_open(&drop, &who, 0, 0), ST_BUSY);
 	memory_busy(false);
 	open_drop(&drop);
 }
