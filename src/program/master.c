@@ -23,6 +23,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <inttypes.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -376,12 +377,13 @@ static void schedule_restart(struct seat *s, int how)
 	if (now - s->started > SETTLED)
 		s->failures = 0;
 	usec wait = s->failures == 0 ? 0 : 100 * USEC_MS << (s->failures < 7 ? s->failures : 7);
-	s->restart_at = now + (wait < BACK_OFF_MOST ? wait : BACK_OFF_MOST);
+	wait = wait < BACK_OFF_MOST ? wait : BACK_OFF_MOST;
+	s->restart_at = now + wait;
 	s->failures++;
 	metric_add(M_workers_restarted, SERVICE_NONE, 1);
-	log_event(EV_WORKER_ENDED, "role=%s index=%u %s=%d", worker_role_name(s->worker.role),
+	log_event(EV_WORKER_ENDED, "role=%s index=%u %s=%d pause_ms=%" PRId64, worker_role_name(s->worker.role),
 		  s->worker.index, WIFSIGNALED(how) ? "signal" : "code",
-		  WIFSIGNALED(how) ? WTERMSIG(how) : WEXITSTATUS(how));
+		  WIFSIGNALED(how) ? WTERMSIG(how) : WEXITSTATUS(how), wait / USEC_MS);
 }
 
 static void clear_slot(unsigned slot)

@@ -20,6 +20,7 @@
 #include "task/task.h"
 
 #include <assert.h>
+#include <inttypes.h>
 #include <pthread.h>
 #include <stdatomic.h>
 
@@ -84,6 +85,7 @@ static status look_for_changes(void)
 				continue; /* again in a second */
 			house.seen[k] = rev;
 			change_tell((enum revision)k);
+			log_event(EV_CHANGE_SEEN, "kind=%s revision=%" PRId64, names[k], rev);
 		}
 	arena_release(&a);
 	return kind;

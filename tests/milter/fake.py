@@ -42,6 +42,7 @@ class Milter:
 		self.where = where
 		self.live = 0
 		self.lock = threading.Lock()
+		self.held = []
 		self.reset()
 		self.listener = None
 		self.open()
@@ -77,6 +78,16 @@ class Milter:
 				self.live += 1
 			threading.Thread(target=self.serve, args=(peer,), daemon=True).start()
 
+	def let_go(self):
+		"""Hangs up on those that wait."""
+		with self.lock:
+			for peer in self.held:
+				try:
+					peer.shutdown(socket.SHUT_RDWR)
+				except OSError: # it has hung up itself
+					pass
+			self.held.clear()
+
 	def serve(self, peer):
 		try:
 			self.talk(peer)
@@ -110,7 +121,8 @@ class Milter:
 			answers = answers(data)
 		for one in answers if isinstance(answers, list) else [answers]:
 			if one is HANG:
-				peer.settimeout(20)
+				with self.lock:
+					self.held.append(peer)
 				peer.recv(1)
 				return False
 			if one is CLOSE:
