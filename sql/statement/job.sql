@@ -88,7 +88,9 @@ where $2::bigint = 0 or j.job = $2::bigint order by j.job desc limit $1::bigint;
 select b.mailbox, coalesce(m.name, ''), b.outcome
 from (select mailbox, outcome from job_mailbox
 	where postoffice = $1::bigint and job = $2::bigint and outcome <> 0 order by mailbox limit $3::bigint) b
-left join mailbox m on m.postoffice = $1::bigint and m.mailbox = b.mailbox
+left join lateral (
+	select name from mailbox where postoffice = $1::bigint and mailbox = b.mailbox offset 0
+) m on true
 order by b.mailbox;
 
 -- statement job_sweep system
