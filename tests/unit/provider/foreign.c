@@ -173,11 +173,12 @@ static bool can_be_prepared(const struct statement *s)
 	       slice_starts(t, S("with"));
 }
 
-/* One row for each table of post offices: its name, and a digest of all rows but our own. */
+/* One row for each table of post offices: its name, and a digest of all rows but our own; and `repeat`, to which
+   repeat_doubt carries one of their messages. */
 static const char digests_maker[] =
 	"select 'prepare digests as ' || string_agg(format("
 	"'select %L, md5(coalesce(string_agg(t::text, E''\\n'' order by t::text), '''')) from %I t where postoffice <> 20002',"
-	" c.relname, c.relname), ' union all ') || ' order by 1'"
+	" c.relname, c.relname), ' union all ') || ' union all select ''repeat'', md5(coalesce(string_agg(t::text, '''' order by key), '''')) from repeat t order by 1'"
 	" from pg_class c join pg_attribute p on p.attrelid = c.oid and p.attname = 'postoffice'"
 	" where c.relnamespace = 'public'::regnamespace and c.relkind in ('r', 'p') and not c.relispartition";
 
