@@ -5,21 +5,33 @@
 
 /* --- Out ------------------------------------------------------------------------------------- */
 
-enum write_state { WRITE_LINE_START, WRITE_TEXT, WRITE_CR };
+/* WRITE_BARE_END: at the start of a line for whoever takes a bare CR or LF for a line's end, which went out as is. */
+enum write_state { WRITE_LINE_START, WRITE_TEXT, WRITE_CR, WRITE_BARE_END };
 
-/* Ends a line whose end was not CRLF. */
 static void write_line_end(dot_writer *w, text *out)
 {
 	text_add(out, S("\r\n"));
 	w->state = WRITE_LINE_START;
 }
 
+static void write_bare(dot_writer *w, char c, text *out)
+{
+	*(c == '\r' ? &w->bare_cr : &w->bare_lf) = true;
+	if (!w->as_is) {
+		write_line_end(w, out);
+		return;
+	}
+	text_add_char(out, c);
+	w->state = WRITE_BARE_END;
+}
+
 /* One step for the byte after a CR that was kept back; true when the byte was used. */
 static bool write_after_cr(dot_writer *w, char c, text *out)
 {
-	if (c != '\n')
-		w->bare_cr = true;
-	write_line_end(w, out);
+	if (c == '\n')
+		write_line_end(w, out);
+	else
+		write_bare(w, '\r', out);
 	return c == '\n';
 }
 
@@ -33,7 +45,7 @@ void dot_write(dot_writer *w, slice piece, text *out)
 			p += write_after_cr(w, *p, out);
 			continue;
 		}
-		if (w->state == WRITE_LINE_START && *p == '.')
+		if (w->state != WRITE_TEXT && *p == '.')
 			text_add_char(out, '.');
 		w->state = WRITE_TEXT;
 		if (!lf || lf < p) {
@@ -49,8 +61,7 @@ void dot_write(dot_writer *w, slice piece, text *out)
 			w->state = WRITE_CR;
 			p = cr + 1;
 		} else if (lf < end) {
-			w->bare_lf = true;
-			write_line_end(w, out);
+			write_bare(w, '\n', out);
 			p = lf + 1;
 		} else {
 			p = end;
@@ -61,7 +72,7 @@ void dot_write(dot_writer *w, slice piece, text *out)
 void dot_write_end(dot_writer *w, text *out)
 {
 	if (w->state == WRITE_CR)
-		w->bare_cr = true;
+		write_bare(w, '\r', out);
 	if (w->state != WRITE_LINE_START)
 		write_line_end(w, out);
 	text_add(out, S(".\r\n"));

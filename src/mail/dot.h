@@ -13,11 +13,13 @@
 /* A zeroed dot_writer is ready to start. */
 typedef struct dot_writer {
 	uint8_t state;
-	bool bare_cr; /* the text held a CR without LF; it went out as CRLF */
-	bool bare_lf; /* the text held an LF without CR; it went out as CRLF */
+	bool as_is;   /* bare CR and bare LF go out as they are, for readers who were told the size (POP3) */
+	bool bare_cr; /* the text held a CR without LF; it went out as CRLF, unless as_is */
+	bool bare_lf; /* the text held an LF without CR; likewise */
 } dot_writer;
 
-/* Appends the piece to `out`: every line end becomes CRLF, a dot at the start of a line is doubled.
+/* Appends the piece to `out`: every line end becomes CRLF, a dot at the start of a line is doubled; with
+   as_is also behind a bare CR or LF, so that no reader takes it for the end, however he reads lines.
    The pieces may be cut anywhere; a CR at the end of one is kept back until the next. */
 void dot_write(dot_writer *w, slice piece, text *out);
 

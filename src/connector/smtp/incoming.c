@@ -928,6 +928,9 @@ static status skip_chunk(conversation *c, uint64_t size, const char *reply)
 
 static status finish_chunks(conversation *c, struct incoming *in)
 {
+	/* Readers that get lines would get an octet more than they were told (T10). */
+	if (smtp_of(c)->parameters.body != BODY_BINARYMIME && in->scan.line_size > 0)
+		dot_scan_chunk(&in->scan, S("\r\n"), &in->fresh);
 	dot_scan_chunk_end(&in->scan, &in->fresh);
 	TRY(incoming_take(c, in));
 	status kind = incoming_finish(c, in);

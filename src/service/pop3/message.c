@@ -174,6 +174,7 @@ static status send_body(conversation *c, const struct drop_item *item, struct se
 	s->size = item->size;
 	/* One deadline per request, moved on by what the client takes. */
 	stream_pace(c->stream, setting_number(S_pop3_idle_patience, NULL), 1024);
+	s->writer.as_is = true; /* LIST told the size */
 	s->ascii = wants_ascii(c);
 	s->surrogate.travelled_only = true;
 	status kind = each_piece(&pop3_of(c)->drop, item, s);

@@ -238,6 +238,33 @@ Test(dot, writes_only_crlf_and_doubles_dots)
 	}
 }
 
+/* Taken as one reads who ends lines with CRLF alone, and as one who takes any of CR, LF and CRLF: neither finds the end
+   too early, and the octets are those that were told. */
+Test(dot, writes_bare_ends_as_they_are)
+{
+	static const struct {
+		slice input, wanted;
+	} rows[] = {
+		{S("a\n.\nb\r\n"), S("a\n..\nb\r\n.\r\n")},
+		{S("a\n.\r\n"), S("a\n..\r\n.\r\n")},
+		{S("a\r.\rb\r\n"), S("a\r..\rb\r\n.\r\n")},
+		{S("a\r\r\n.b\r\n"), S("a\r\r\n..b\r\n.\r\n")},
+		{S("\n\r\n"), S("\n\r\n.\r\n")},
+		{S("a\n"), S("a\n\r\n.\r\n")},
+		{S("a\r"), S("a\r\r\n.\r\n")},
+		{S("a\r\n"), S("a\r\n.\r\n")},
+	};
+
+	for (size_t i = 0; i < ROWS(rows); i++) {
+		for (size_t cut = 0; cut <= rows[i].input.size; cut++) {
+			dot_writer w = {.as_is = true};
+			text out = write_split(rows[i].input, cut, &w);
+			SAME(text_slice(&out), rows[i].wanted);
+			text_free(&out);
+		}
+	}
+}
+
 Test(dot, what_is_written_is_read_back)
 {
 	slice input = S("A: b\r\n\r\n.\r\n..\r\n.x\r\nlong line . here\r\n");
