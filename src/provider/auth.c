@@ -241,11 +241,11 @@ static status is_true_still(
 	const struct auth_memory *m, const struct auth_from *from, arena *a, bool *still)
 {
 	const struct auth_opener *o = from->opener;
-	int64_t now = o ? m->revision : 0;
+	int64_t now = 0;
 
 	*still = false;
 	if (o)
-		TRY(o->open(o->arg, &m->who, &now));
+		TRY(o->open(o->arg, &m->who, m->revision, &now));
 	status kind = now ? ST_OK : revision_now(a, &now);
 	*still = kind == ST_OK && now == m->revision;
 	if (o && !*still)

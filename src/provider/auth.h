@@ -22,11 +22,11 @@ struct identity {
 /* Verified logons are remembered (auth_password), but let nobody in before the database has told that
    no logon changed since. Who opens the mailbox anyway learns that by the way: */
 struct auth_opener {
-	/* Opens the mailbox of a remembered logon. *revision: that it was true as of; then that of logons, read
-	   after the call began (maildrop_taken.logons), 0 when it did not learn it, and nothing is open then. How the
-	   opening itself went is its own matter: only what ends the conversation is another kind than
-	   ST_OK. */
-	status (*open)(void *arg, const struct identity *who, int64_t *revision);
+	/* Opens the mailbox of a logon that is remembered as true of the revision `as_of`. *revision: of logons, read
+	   after the call began (maildrop_taken.logons); 0, as it is given, when it did not learn it, and nothing is
+	   open then. How the opening itself went is its own matter: only what ends the conversation is another kind
+	   than ST_OK. */
+	status (*open)(void *arg, const struct identity *who, int64_t as_of, int64_t *revision);
 	/* It was in vain: the logon is no longer true as it was. What was opened closes. */
 	void (*close)(void *arg);
 	void *arg;

@@ -72,13 +72,13 @@ static status open_drop(struct logon *l, const struct identity *who, int64_t rev
 }
 
 /* What rules forbid is told when the logon has turned out to be right (enter). */
-static status open_remembered(void *arg, const struct identity *who, int64_t *revision)
+static status open_remembered(void *arg, const struct identity *who, int64_t as_of, int64_t *revision)
 {
 	struct logon *l = arg;
 	struct pop3 *p = pop3_of(l->c);
 	p->who = *who;
 	bool may = rule_broken(l->c) == NULL;
-	status kind = may ? open_drop(l, who, *revision) : ST_OK;
+	status kind = may ? open_drop(l, who, as_of) : ST_OK;
 	*revision = may ? p->drop.logons : 0;
 	p->who = (struct identity){0};
 	return kind;

@@ -227,9 +227,10 @@ struct reader {
 	bool silent; /* learns nothing by opening */
 };
 
-static status reader_open(void *arg, const struct identity *who, int64_t *revision)
+static status reader_open(void *arg, const struct identity *who, int64_t as_of, int64_t *revision)
 {
 	struct reader *r = arg;
+	(void)as_of;
 	r->opened++;
 	if (r->silent)
 		return ST_OK;
