@@ -94,5 +94,6 @@ left join lateral (
 order by b.mailbox;
 
 -- statement job_sweep system
--- $1 microseconds
-delete from job where ended < clock_timestamp() - $1::bigint * interval '1 microsecond';
+-- $1 microseconds: one job that ended before so long
+delete from job where (postoffice, job) = (select postoffice, job from job
+	where ended < clock_timestamp() - $1::bigint * interval '1 microsecond' limit 1);

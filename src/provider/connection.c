@@ -109,6 +109,8 @@ void db_silence(usec span)
 bool db_lost(usec since, usec span)
 {
 	usec last = atomic_load(&heard.at);
+	if (atomic_load(&silence_most) == USEC_NEVER)
+		return false;
 	return is_silent() || clock_now() - (last > since ? last : since) >= span;
 }
 
@@ -192,14 +194,15 @@ status connection_open(const char *uri, const char *application, const char *opt
 		       arena *a, slice *why)
 {
 	struct attempt t = {.uri = uri, .application = application, .options = options};
+	usec began = clock_now();
 	uint64_t last = atomic_load(&heard.answers);
-	usec before = deadline_also(clock_now() + CONNECT_MOST);
+	usec before = deadline_also(began + CONNECT_MOST);
 	status s = attempt_run(&t);
 	task_deadline(before);
-	/* The next thing that the caller asks for shall not be waited for once more. */
+	/* The next thing that the caller asks for shall not be waited for once more, unless it may take much longer. */
 	if (s == ST_TIMED_OUT && clock_now() < before && atomic_load(&heard.answers) == last &&
-		atomic_load(&silence_most) != USEC_NEVER)
-		fall_silent(CONNECT_MOST);
+		atomic_load(&silence_most) < 2 * CONNECT_MOST)
+		fall_silent(clock_now() - began);
 	if (s == ST_OK) {
 		hear();
 		*pg = t.pg;

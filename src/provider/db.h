@@ -183,7 +183,8 @@ void db_silence(usec span);
    refused at once. Waits for 3 s at most. */
 void db_probe(void);
 /* Whether nothing has been heard of the database for `span`, counted from `since` on, or it is known to be
-   silent: to ask on what became of something is no use to whoever waits. */
+   silent: to ask on what became of something is no use to whoever waits. Never in a process without db_silence: no
+   client hangs on its answer. */
 bool db_lost(usec since, usec span);
 
 /* Checks a connection URI (or key=value string) and gives it with another user and password. Empty `user`:

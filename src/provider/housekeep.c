@@ -182,6 +182,19 @@ static status sweep_segments(struct housekeep_result *r)
 	return changed(SQL_SEGMENTS_SWEPT_NOTE, &mark, 1, &noted);
 }
 
+/* One by one, and last: what became of each mailbox goes along, which takes a while for a big post office. */
+static status sweep_jobs(struct housekeep_result *r)
+{
+	struct param span = p_int(setting_number(S_job_retention, NULL));
+	int64_t before;
+
+	do {
+		before = r->keys;
+		TRY(changed(SQL_JOB_SWEEP, &span, 1, &r->keys));
+	} while (r->keys > before);
+	return ST_OK;
+}
+
 static status sweep(struct housekeep_result *r)
 {
 	int64_t locks = 0, outcomes = 0;
@@ -203,14 +216,13 @@ static status sweep(struct housekeep_result *r)
 	TRY(changed(SQL_TLS_RESULT_SWEEP, &traces, 1, &r->keys));
 	TRY(changed(SQL_TLS_DAY_SWEEP, &traces, 1, &r->keys));
 	TRY(changed(SQL_BAN_SWEEP, &day, 1, &r->keys));
-	struct param jobs = p_int(setting_number(S_job_retention, NULL));
-	TRY(changed(SQL_JOB_SWEEP, &jobs, 1, &r->keys));
 	struct param policies = p_int(30 * DAY);
 	TRY(changed(SQL_STS_POLICY_SWEEP, &policies, 1, &r->keys));
 	TRY(changed(SQL_QRUNNER_SWEEP, NULL, 0, &locks));
 	struct param hour = p_int(HOUR);
 	TRY(changed(SQL_OUTCOME_SWEEP, &hour, 1, &outcomes));
-	return changed(SQL_MAILDROP_SWEEP, &day, 1, &locks);
+	TRY(changed(SQL_MAILDROP_SWEEP, &day, 1, &locks));
+	return sweep_jobs(r);
 }
 
 static status keep_house(lease *held, struct housekeep_result *r)

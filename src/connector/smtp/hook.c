@@ -43,7 +43,10 @@ bool hook_picks_up(enum service s)
 
 uint64_t hook_texts_most(void)
 {
-	return (uint64_t)setting_number(S_program_texts_most, NULL);
+	int64_t all = setting_number(S_program_texts_most, NULL), one = setting_number(S_smtp_message_most, NULL);
+
+	/* A text that is let in at all must have its turn on a worker that is never idle, too. */
+	return (uint64_t)(all > one ? all : one);
 }
 
 static unsigned at_once(enum hook h)

@@ -1,5 +1,6 @@
 /* DNS blacklists and lists of good clients (D6-D13, RFC 5782): asked all at once, at the first
    recipient whose domain wants it, and once in a conversation. */
+#include "base/log.h"
 #include "connector/smtp/policy_inside.h"
 #include "provider/dnsbl_service.h"
 
@@ -38,7 +39,9 @@ static dns *resolver_of(const struct dnsbl_service *s)
 		return i < SERVICES_MOST ? own[i].d : NULL;
 	conf.servers = slice_z(servers);
 	conf.patience = setting_number(S_dns_patience, NULL);
+	conf.cache_most = (size_t)setting_number(S_dns_cache, NULL) / SERVICES_MOST;
 	if (dns_open(&conf, &own[i].d) != ST_OK) {
+		log_event(EV_POLICY_RESOLVER, "servers=%s", log_quote(conf.servers));
 		own[i].d = NULL;
 		return NULL;
 	}

@@ -1,11 +1,12 @@
-/* Signing mail of our own users by the domain of its author (V19). Keys are kept open for a moment, so that
-   neither the database nor their decryption is asked for every message. */
+/* Signing mail of our own users by the domain of its author (V19). Keys are kept open for a moment, or until something
+   is changed, so that neither the database nor their decryption is asked for every message. */
 #include "base/log.h"
 #include "base/map.h"
 #include "base/memory.h"
 #include "connector/smtp/policy_inside.h"
 #include "net/signature.h"
 #include "provider/dkim_key.h"
+#include "provider/provider.h"
 
 #include <inttypes.h>
 
@@ -16,6 +17,7 @@
 struct sign_keys {
 	int users; /* messages that are being signed, and the map */
 	usec until;
+	uint64_t routing; /* revision; another one may have other keys */
 	int n;
 	signature_key *key[DKIM_SIGNERS_MOST];
 	enum signature_algorithm algorithm[DKIM_SIGNERS_MOST];
@@ -65,6 +67,7 @@ static void open_keys(struct sign_keys *k, dkim_key *rows, int n)
 static status load(int64_t postoffice, slice domain, struct sign_keys **out)
 {
 	arena a = ARENA_INIT;
+	uint64_t routing = provider_routing_revision();
 	dkim_key *rows;
 	int n;
 
@@ -74,6 +77,7 @@ static status load(int64_t postoffice, slice domain, struct sign_keys **out)
 		*out = memory_new(sizeof **out);
 		(*out)->users = 1;
 		(*out)->until = clock_now() + KEPT;
+		(*out)->routing = routing;
 		open_keys(*out, rows, n);
 	}
 	arena_release(&a);
@@ -95,7 +99,7 @@ status policy_keys_of(int64_t postoffice, slice domain, arena *a, struct sign_ke
 	slice name = arena_format(a, "%" PRId64 " %.*s", postoffice, SLICE_ARGS(domain));
 	struct sign_keys *k = kept ? map_get(kept, name) : NULL;
 
-	if (!k || k->until < clock_now()) {
+	if (!k || k->until < clock_now() || k->routing != provider_routing_revision()) {
 		TRY(load(postoffice, domain, &k));
 		keep(name, k);
 	}

@@ -139,6 +139,8 @@ int64_t selected_flags_known(const struct selected *s)
 	const int64_t fixed = ((int64_t)1 << KEYWORD_FIRST) - 1;
 	int64_t known = fixed | ((((int64_t)1 << s->view->keywords.n) - 1) << KEYWORD_FIRST), used = fixed;
 
+	if (!s->view->entries) /* it rests: what was told stays */
+		used |= s->told;
 	for (int n = 0; s->shared && n < s->view->count; n++)
 		used |= s->view->entries[n].flags;
 	return s->shared ? known & used : known;
