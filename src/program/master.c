@@ -285,11 +285,13 @@ static status start_scribe(struct master *m)
 }
 
 /* Before root is given up, since it becomes another user. */
-static status start_runner(struct master *m)
+static status start_runner(struct master *m, bool check_only)
 {
 	int ends[2];
-	status kind = runner_prepare(m->boot);
+	status kind = check_only ? runner_check(m->boot) : runner_prepare(m->boot);
 
+	if (kind == ST_OK && check_only)
+		return kind;
 	if (kind != ST_OK)
 		return kind == ST_ABSENT ? ST_OK : kind;
 	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends) != 0)
@@ -309,8 +311,7 @@ static status prepare(struct master *m, bool check_only)
 	ban_share();
 	queue_share();
 	tls_share_tickets();
-	if (!check_only)
-		TRY(start_runner(m));
+	TRY(start_runner(m, check_only));
 	TRY(privilege_drop(m->boot->user.size ? m->boot->user.at : NULL));
 	TRY(check_secrets(m));
 	if (!check_only)

@@ -50,11 +50,8 @@ static bool is_server(const struct bootstrap *boot, uid_t uid)
 	return server && server->pw_uid == uid;
 }
 
-status runner_prepare(const struct bootstrap *boot)
+static status find_user(const struct bootstrap *boot, uid_t *uid, gid_t *gid)
 {
-	char folder[FOLDER_ROOM];
-	status kind = ST_OK;
-
 	if (boot->program_user.size == 0)
 		return ST_ABSENT;
 	const struct passwd *who = getpwnam(boot->program_user.at);
@@ -62,10 +59,29 @@ status runner_prepare(const struct bootstrap *boot)
 		return log_trouble(ST_INVALID, EV_PROGRAM_USER, "user=%s", log_quote(boot->program_user));
 	if (geteuid() != 0 && who->pw_uid != geteuid())
 		return refused("only root can become another user");
-	uid_t uid = who->pw_uid;
-	gid_t gid = who->pw_gid;
-	if (geteuid() == 0 && is_server(boot, uid))
-		return log_trouble(ST_INVALID, EV_PROGRAM_USER, "error=\"it is the server's own user\"");
+	*uid = who->pw_uid;
+	*gid = who->pw_gid;
+	return geteuid() == 0 && is_server(boot, *uid)
+		       ? log_trouble(ST_INVALID, EV_PROGRAM_USER, "error=\"it is the server's own user\"")
+		       : ST_OK;
+}
+
+status runner_check(const struct bootstrap *boot)
+{
+	uid_t uid;
+	gid_t gid;
+
+	return find_user(boot, &uid, &gid);
+}
+
+status runner_prepare(const struct bootstrap *boot)
+{
+	char folder[FOLDER_ROOM];
+	status kind = ST_OK;
+	uid_t uid;
+	gid_t gid;
+
+	TRY(find_user(boot, &uid, &gid));
 	if (!folder_of(boot, folder) || (mkdir(folder, 0700) != 0 && errno != EEXIST))
 		return refused(strerror(errno));
 	int fd = open(folder, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);

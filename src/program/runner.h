@@ -11,8 +11,10 @@
 
 #include "provider/bootstrap.h"
 
-/* Before root is given up: makes the folder for texts, STATE/programs, which belongs to `program_user`.
-   ST_ABSENT: no user is named, so there is no runner; ST_INVALID, ST_DENIED: told in the log. */
+/* Whether programs can run as `program_user`. ST_ABSENT: no user is named, so there is no runner; ST_INVALID, ST_DENIED:
+   told in the log. */
+status runner_check(const struct bootstrap *boot);
+/* The same before root is given up, and makes the folder for texts, STATE/programs, which belongs to that user. */
 status runner_prepare(const struct bootstrap *boot);
 
 /* The process: reads orders to the end of `orders`. Its exit code. */
