@@ -316,6 +316,7 @@ void provider_close(void)
 {
 	bell_close();
 	watch_stop();
+	db_probe(); /* what is still to be written is, when a silent database speaks again */
 	trace_flush();
 	trace_close();
 	session_forget();

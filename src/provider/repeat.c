@@ -271,6 +271,9 @@ status repeat_judge(slice key, usec until, int64_t *earlier)
 
 void repeat_close(void)
 {
+	pthread_mutex_lock(&noted.lock);
+	noted.doubts_at = 0; /* there is no later */
+	pthread_mutex_unlock(&noted.lock);
 	noted_run();
 	text_free(&noted.forget);
 	text_free(&noted.broken);
