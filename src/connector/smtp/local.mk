@@ -17,7 +17,10 @@ libsmtp_a_SOURCES = \
 	src/connector/smtp/hook.h \
 	src/connector/smtp/incoming.c \
 	src/connector/smtp/incoming_edit.c \
+	src/connector/smtp/incoming_end.c \
+	src/connector/smtp/incoming_fields.c \
 	src/connector/smtp/incoming_inside.h \
+	src/connector/smtp/incoming_parts.c \
 	src/connector/smtp/logon.c \
 	src/connector/smtp/members.c \
 	src/connector/smtp/milter.c \
