@@ -3,6 +3,7 @@ its command line, its server, and the count of what held."""
 import json
 import os
 import pathlib
+import re
 import shutil
 import socket
 import subprocess
@@ -28,6 +29,20 @@ def free_port():
 	with socket.socket() as s:
 		s.bind(("127.0.0.1", 0))
 		return s.getsockname()[1]
+
+
+def super_uri():
+	"""The superuser's, in the platform's database."""
+	return re.sub(r"/postgres(?=\?|$)", "/pennypost", os.environ["PENNYPOST_TEST_SUPERURI"])
+
+
+def sql(script, uri=None):
+	"""What a script gives, a line for each row and | between its values; as the superuser, unless told another's URI."""
+	got = subprocess.run(["psql", "-XqAt", "-v", "ON_ERROR_STOP=1", "-d", uri or super_uri()], input=script, text=True,
+		stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+	if got.returncode:
+		raise RuntimeError(f"{got.stderr}\nin: {script[:2000]}")
+	return got.stdout.strip()
 
 
 class House:

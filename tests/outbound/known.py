@@ -1,16 +1,15 @@
 """Until every worker of a platform knows what was changed: its log tells, at log_level=debug."""
-import os
 import re
-import subprocess
 import time
+
+from house import sql
 
 BOUND = 120.0 # seconds: longer than any machine takes; who waits goes on at once when it holds
 
 
 def known(log, kind="setting"):
 	"""Waits for what was changed last of that kind ("setting", "routing"), which is since the workers began."""
-	now = int(subprocess.run(["psql", "-XAtq", "-d", os.environ["PENNYPOST_TEST_PGURI_SYSTEM"], "-c",
-		f"select rev from revision where kind = '{kind}'"], stdout=subprocess.PIPE, text=True, check=True).stdout)
+	now = int(sql(f"select rev from revision where kind = '{kind}'"))
 	end = time.monotonic() + BOUND
 	while late := _late(log.read_text(), kind, now):
 		if time.monotonic() > end:
