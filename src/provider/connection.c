@@ -129,6 +129,8 @@ static status server_wait(int fd, unsigned ready)
 			hear();
 		if (s != ST_TIMED_OUT || clock_now() >= task_deadline_now())
 			return s;
+		if (is_silent()) /* who waited longer found it: no time is left for those who stood for a connection first */
+			return ST_TIMED_OUT;
 		if (atomic_load(&heard.answers) != last) {
 			last = atomic_load(&heard.answers);
 			part = -1;
@@ -176,13 +178,29 @@ static status attempt_step(void *arg)
 	return t->next == PGRES_POLLING_FAILED ? ST_CLOSED : ST_OK;
 }
 
+/* Ends also when the database is found silent meanwhile; an attempt that began in a silence is the watch's, which
+   looks whether it is over. */
+static status attempt_wait(int fd, unsigned ready, unsigned silences)
+{
+	struct wait w = {.fd = fd, .ready = ready};
+	int which;
+	for (;;) {
+		status s = task_wait_any(&w, 1, clock_now() + CONNECT_MOST / SILENCE_PARTS, &which);
+		if (s != ST_TIMED_OUT || clock_now() >= task_deadline_now())
+			return s;
+		if (is_silent() && atomic_load(&heard.silences) != silences)
+			return ST_TIMED_OUT;
+	}
+}
+
 static status attempt_run(struct attempt *t)
 {
+	unsigned silences = atomic_load(&heard.silences);
 	TRY(task_offload(attempt_start, t));
 	while (t->next != PGRES_POLLING_OK) {
 		int fd = PQsocket(t->pg);
-		status waited =
-			task_wait(fd, t->next == PGRES_POLLING_READING ? WAIT_READ : WAIT_WRITE);
+		status waited = attempt_wait(
+			fd, t->next == PGRES_POLLING_READING ? WAIT_READ : WAIT_WRITE, silences);
 		task_forget(fd); /* libpq may go on with another socket */
 		TRY(waited);
 		TRY(task_offload(attempt_step, t));
@@ -368,9 +386,7 @@ static void here_again(struct pool *p, enum db_role role)
    (db_probe): who asks then has likely waited for the silence already. */
 static status may_try(struct pool *p)
 {
-	if (is_silent())
-		return ST_BUSY;
-	for (;;) {
+	while (!is_silent()) {
 		usec now = clock_now();
 		pthread_mutex_lock(&p->lock);
 		usec pause = p->retry_at - now;
@@ -384,6 +400,7 @@ static status may_try(struct pool *p)
 			return ST_BUSY;
 		TRY(task_sleep(pause < RETRY_LEAST ? pause : RETRY_LEAST));
 	}
+	return ST_BUSY;
 }
 
 static status connect_now(struct pool *p, enum db_role role, struct connection **out)
