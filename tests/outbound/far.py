@@ -39,13 +39,29 @@ class Authority:
 		return c
 
 
+def long_text(name, value):
+	"""A zone's line for a TXT record that is longer than one of its strings may be."""
+	strings = '" "'.join(value[i:i + 200] for i in range(0, len(value), 200))
+	return f'{name.rstrip(".")} TXT "{strings}"\n'
+
+
 class Resolver:
 	"""The DNS server of tests/dns over a file of zones."""
 
 	def __init__(self, zones, port=0):
-		self.server = subprocess.Popen([BUILD / "dns_server", zones, str(port)], stdin=subprocess.PIPE,
+		self.zones, self.port = pathlib.Path(zones), port
+		self.open()
+
+	def open(self):
+		self.server = subprocess.Popen([BUILD / "dns_server", self.zones, str(self.port)], stdin=subprocess.PIPE,
 			stdout=subprocess.PIPE, text=True)
 		self.port = int(self.server.stdout.readline().split()[1])
+
+	def serve(self, script):
+		"""Other zones, at the same port."""
+		self.close()
+		self.zones.write_text(script)
+		self.open()
 
 	def close(self):
 		self.server.stdin.close()

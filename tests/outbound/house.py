@@ -60,12 +60,22 @@ class House:
 		self.failed += not good
 		print(f"{'ok  ' if good else 'FAIL'} {what}{f': {detail}' if not good else ''}", flush=True)
 
-	def pennypost(self, *words):
+	def pennypost(self, *words, check=True):
 		got = subprocess.run([BUILD / "pennypost", "--json", "--config", self.conf, *words], text=True,
 			stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
-		if got.returncode not in (0, 1):
+		if check and got.returncode not in (0, 1):
 			raise RuntimeError(f"pennypost {' '.join(map(str, words))}: {got.stdout}{got.stderr}")
 		return json.loads(got.stdout) if got.stdout.strip() else None
+
+	def run(self, *words, said=b""):
+		"""The same as people call it; what it says are octets."""
+		return subprocess.run([BUILD / "pennypost", "--config", self.conf, *words], input=said, stdout=subprocess.PIPE,
+			stderr=subprocess.PIPE)
+
+	def raw(self, id):
+		"""A message's octets."""
+		return subprocess.run([BUILD / "pennypost", "--config", self.conf, "message", "show", id, "--raw"], check=True,
+			stdin=subprocess.DEVNULL, stdout=subprocess.PIPE).stdout
 
 	def configure(self):
 		"""The bootstrap file, a certificate and the folders."""
