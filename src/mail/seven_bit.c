@@ -29,6 +29,7 @@ struct seven_bit {
 	struct span *span;
 	size_t spans;
 	bool outside;    /* octets from 0x80 on where nothing can be encoded */
+	bool unsigns;    /* without the DKIM signatures it has */
 
 	/* Of a reading. */
 	uint64_t at;
@@ -165,11 +166,26 @@ static enum transfer_kind shorter(const mime_part *p, const struct inside *in)
 		       : TRANSFER_BASE64;
 }
 
+slice seven_bit_header(const seven_bit *s)
+{
+	return s->table.part[0].header;
+}
+
+uint64_t seven_bit_body_at(const seven_bit *s)
+{
+	return s->table.part[0].body_at;
+}
+
+void seven_bit_unsign(seven_bit *s)
+{
+	s->unsigns = true;
+}
+
 status seven_bit_judge(seven_bit *s)
 {
-	slice header = s->table.part[0].header;
+	slice header = seven_bit_header(s);
 
-	if (header_count(header, S("DKIM-Signature")) > 0 || header_count(header, S("ARC-Seal")) > 0)
+	if ((!s->unsigns && header_count(header, S("DKIM-Signature")) > 0) || header_count(header, S("ARC-Seal")) > 0)
 		return ST_DENIED;
 	if (s->outside || s->table.truncated || s->table.part[0].truncated)
 		return ST_INVALID;
@@ -213,22 +229,33 @@ static void add_missing(slice header, text *out)
 		text_add_z(out, "Content-Type: text/plain; charset=unknown-8bit\r\n");
 }
 
+static bool is_left_out(slice name, bool encoding, bool unsigns)
+{
+	return (encoding && slice_same_nocase(name, S("Content-Transfer-Encoding"))) ||
+	       (unsigns && slice_same_nocase(name, S("DKIM-Signature")));
+}
+
 static void write_header(seven_bit *s, size_t part, text *out)
 {
 	const char *encoding = encoding_for(s, part);
+	bool unsigns = part == 0 && s->unsigns;
 	slice header = text_slice(&s->held);
 	header_walk w = header_walk_of(header);
 	header_field f;
 	size_t seen = 0, before = out->size;
 
-	if (!encoding) {
+	if (!encoding && !unsigns) {
 		text_add(out, header);
 		return;
 	}
 	while (header_next(&w, &f)) {
 		seen += f.raw.size;
-		if (!slice_same_nocase(f.name, S("Content-Transfer-Encoding")))
+		if (!is_left_out(f.name, encoding, unsigns))
 			text_add(out, f.raw);
+	}
+	if (!encoding) {
+		text_add(out, slice_from(header, seen));
+		return;
 	}
 	/* The line end before a boundary is the boundary's: a header without an empty line may lack it. */
 	bool ended = header.at[header.size - 1] == '\n';
@@ -250,6 +277,20 @@ static void end_span(seven_bit *s, const struct span *span, text *out)
 	} else {
 		transfer_encode_end(&s->encoder, out);
 	}
+}
+
+void seven_bit_new_header(seven_bit *s, text *out)
+{
+	const mime_part *p = &s->table.part[0];
+	slice end = S("\r\n");
+
+	text_clear(&s->held);
+	text_add(&s->held, slice_until(p->header, p->header_size));
+	if (p->header_size > s->held.size) /* an LF alone may be the empty line */
+		text_add(&s->held, slice_from(end, p->header_size - s->held.size < end.size));
+	if (s->held.size > 0)
+		write_header(s, 0, out);
+	text_clear(&s->held);
 }
 
 void seven_bit_begin(seven_bit *s)

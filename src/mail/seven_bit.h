@@ -21,9 +21,20 @@ void seven_bit_look(seven_bit *s, slice piece);
 void seven_bit_looked(seven_bit *s);
 void seven_bit_weigh(seven_bit *s, slice piece);
 
+/* The message's header as it was read, without its empty line, and where its body began. Cut when it is longer than
+   MIME_HEADER_MOST; it is judged ST_INVALID then. */
+slice seven_bit_header(const seven_bit *s);
+uint64_t seven_bit_body_at(const seven_bit *s);
+/* Before it is judged: its DKIM signatures are the caller's own. They are left out when it is written, and he makes
+   others for what it becomes. */
+void seven_bit_unsign(seven_bit *s);
+
 /* Both are complete. ST_OK; ST_DENIED: a signature covers it (DKIM, ARC, multipart/signed); ST_INVALID: such octets stand
    where nothing can be encoded: in a header, around parts, in what claims another encoding, too deep. */
 status seven_bit_judge(seven_bit *s);
+
+/* What its header becomes, with its empty line. Between two readings. */
+void seven_bit_new_header(seven_bit *s, text *out);
 
 /* Every further reading: begins anew, appends what can be told so far, and the rest. */
 void seven_bit_begin(seven_bit *s);

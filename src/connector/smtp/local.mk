@@ -45,6 +45,7 @@ libsmtp_a_SOURCES = \
 	src/connector/smtp/policy_dnsbl.c \
 	src/connector/smtp/policy_greylist.c \
 	src/connector/smtp/policy_inside.h \
+	src/connector/smtp/policy_resign.c \
 	src/connector/smtp/policy_seal.c \
 	src/connector/smtp/policy_sign.c \
 	src/connector/smtp/policy_verify.c \

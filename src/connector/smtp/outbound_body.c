@@ -1,5 +1,6 @@
 #include "connector/smtp/outbound_body.h"
 
+#include "connector/smtp/policy_inside.h"
 #include "mail/header.h"
 #include "mail/tls_report.h"
 #include "provider/blob.h"
@@ -61,8 +62,10 @@ static status body_piece(slice piece, void *arg)
 }
 
 /* The stored text without the fields of this copy. */
-static status stored_each(struct body *b, status (*take)(slice piece, void *to), void *to)
+static status stored_each(void *arg, status (*take)(slice piece, void *to), void *to)
 {
+	struct body *b = arg;
+
 	b->take = take;
 	b->to = to;
 	b->left = b->skip;
@@ -93,25 +96,6 @@ static status weigh_piece(slice piece, void *to)
 	return ST_OK;
 }
 
-status body_seven_bit(void *arg)
-{
-	struct body *b = arg;
-
-	if (b->plain)
-		return b->fits;
-	b->plain = seven_bit_open(&b->job->a);
-	b->fits = stored_each(b, look_piece, b->plain);
-	seven_bit_looked(b->plain);
-	if (b->fits == ST_OK)
-		b->fits = stored_each(b, weigh_piece, b->plain);
-	if (b->fits == ST_OK)
-		b->fits = seven_bit_judge(b->plain);
-	status kind = b->fits;
-	if (kind != ST_OK && kind != ST_DENIED && kind != ST_INVALID)
-		body_close(b); /* the next host is another try */
-	return kind;
-}
-
 struct plain_sink {
 	struct body *of;
 	status (*take)(slice piece, void *to);
@@ -134,18 +118,80 @@ static status plain_piece(slice piece, void *to)
 	return plain_hand_out(s);
 }
 
-status body_plain(void *arg, status (*take)(slice piece, void *to), void *to)
+/* What the stored text becomes. */
+static status plain_each(void *arg, status (*take)(slice piece, void *to), void *to)
 {
 	struct body *b = arg;
 	struct plain_sink s = {b, take, to};
 
 	seven_bit_begin(b->plain);
 	text_clear(&b->out);
-	if (b->front.size)
-		TRY(take(b->front, to));
 	TRY(stored_each(b, plain_piece, &s));
 	seven_bit_end(b->plain, &b->out);
 	return plain_hand_out(&s);
+}
+
+status body_plain(void *arg, status (*take)(slice piece, void *to), void *to)
+{
+	struct body *b = arg;
+
+	if (b->front.size)
+		TRY(take(b->front, to));
+	if (b->signatures.size)
+		TRY(take(b->signatures, to));
+	return plain_each(b, take, to);
+}
+
+/* ---- signed here: the signature is made for the octets that leave (RFC 6376 5.3) */
+
+static status look_at_signatures(struct body *b, bool *ours)
+{
+	struct policy_stored t = {seven_bit_header(b->plain), seven_bit_body_at(b->plain), stored_each, b};
+
+	*ours = false;
+	if (header_count(t.header, S("DKIM-Signature")) == 0)
+		return ST_OK;
+	TRY(policy_signed_here(b->job->postoffice, &t, &b->job->a));
+	seven_bit_unsign(b->plain);
+	*ours = true;
+	return ST_OK;
+}
+
+static status sign_anew(struct body *b)
+{
+	text header = TEXT_INIT;
+
+	seven_bit_new_header(b->plain, &header);
+	struct policy_stored t = {text_slice(&header), header.size, plain_each, b};
+	status kind = policy_sign_stored(b->job->postoffice, &t, &b->job->a, &b->signatures);
+	text_free(&header);
+	return kind == ST_ABSENT ? ST_DENIED : kind;
+}
+
+static status make_plain(struct body *b)
+{
+	bool ours;
+
+	b->plain = seven_bit_open(&b->job->a);
+	status kind = stored_each(b, look_piece, b->plain);
+	seven_bit_looked(b->plain);
+	TRY(kind);
+	TRY(stored_each(b, weigh_piece, b->plain));
+	TRY(look_at_signatures(b, &ours));
+	TRY(seven_bit_judge(b->plain));
+	return ours ? sign_anew(b) : ST_OK;
+}
+
+status body_seven_bit(void *arg)
+{
+	struct body *b = arg;
+
+	if (!b->plain)
+		b->fits = make_plain(b);
+	status kind = b->fits;
+	if (kind != ST_OK && kind != ST_DENIED && kind != ST_INVALID)
+		body_close(b); /* the next host is another try */
+	return kind;
 }
 
 void body_close(struct body *b)

@@ -22,6 +22,7 @@ struct body {
 	uint64_t left; /* of `skip`, while it is handed out */
 	seven_bit *plain; /* NULL: nobody needed it in 7 bits so far */
 	status fits;      /* whether it can be had so */
+	slice signatures; /* DKIM fields for it, where the stored text was signed here */
 	text out;         /* of it, what comes next */
 };
 
@@ -30,8 +31,8 @@ status body_open(plan_job *j, struct body *b);
 /* A client_source (client.h); its argument is the struct body. */
 status body_source(void *arg, status (*take)(slice piece, void *to), void *to);
 
-/* The same in 7 bits (client.h): ST_OK, ST_DENIED when it is signed, ST_INVALID; kinds as blob_each_of has
-   them. Afterwards body_plain is a client_source. */
+/* The same in 7 bits (client.h), signed anew where it was signed here: ST_OK, ST_DENIED when others signed it,
+   ST_INVALID; kinds as blob_each_of has them. Afterwards body_plain is a client_source. */
 status body_seven_bit(void *arg);
 status body_plain(void *arg, status (*take)(slice piece, void *to), void *to);
 void body_close(struct body *b);

@@ -187,30 +187,3 @@ slice policy_sign_end(conversation *c, struct policy_text *t)
 	}
 	return fields;
 }
-
-slice policy_sign_own(int64_t postoffice, slice raw, arena *a)
-{
-	struct setting_at at = {.postoffice = postoffice};
-	dkim_signer signer[DKIM_SIGNERS_MOST];
-	struct sign_keys *keys = NULL;
-	slice header = slice_until(raw, header_size(raw)), fields = {0};
-	dkim_sign *sign = NULL;
-
-	if (dmarc_author(header, a, &at.domain) != ST_OK || !setting_on(S_sign_outgoing_mail, &at) ||
-		policy_keys_of(postoffice, at.domain, a, &keys) != ST_OK)
-		return fields;
-	size_t signers = policy_signers(keys, at.domain, signer);
-	if (signers > 0) {
-		signature_body *hashes = signature_body_open(&signature_openssl);
-
-		if (dkim_sign_begin(header, signer, signers, hashes, a, &sign) == ST_OK) {
-			signature_body_add(hashes, slice_from(raw, header.size));
-			signature_body_end(hashes);
-			if (dkim_sign_end(sign, &fields) != ST_OK)
-				fields = (slice){0};
-		}
-		signature_body_close(&hashes);
-	}
-	policy_keys_drop(&keys);
-	return fields;
-}
