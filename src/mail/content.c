@@ -6,6 +6,7 @@
 #include "base/text.h"
 #include "base/utf8.h"
 #include "mail/charset.h"
+#include "mail/header.h"
 #include "mail/word.h"
 
 #include <stdlib.h>
@@ -30,25 +31,6 @@ static bool is_space(char c)
 	return c == ' ' || c == '\t' || c == '\r' || c == '\n';
 }
 
-/* Skips blanks, folds and comments; an unclosed comment takes all. */
-static slice skip_comments(slice s)
-{
-	size_t depth = 0, i = 0;
-
-	for (; i < s.size; i++) {
-		char c = s.at[i];
-		if (c == '(')
-			depth++;
-		else if (depth > 0 && c == '\\' && i + 1 < s.size)
-			i++;
-		else if (depth > 0 && c == ')')
-			depth--;
-		else if (depth == 0 && !is_space(c))
-			break;
-	}
-	return slice_from(s, i);
-}
-
 static bool is_token_char(char c)
 {
 	return (uint8_t)c > 0x20 && c != 0x7f && !strchr("()<>@,;:\\\"/[]?=", c);
@@ -58,7 +40,7 @@ static slice take_token(slice *rest, arena *a)
 {
 	size_t n = 0;
 
-	*rest = skip_comments(*rest);
+	*rest = header_behind_comments(*rest);
 	while (n < rest->size && is_token_char(rest->at[n]))
 		n++;
 	slice token = arena_lower(a, slice_until(*rest, n));
@@ -69,7 +51,7 @@ static slice take_token(slice *rest, arena *a)
 /* Comments before the mark are gone even when it is not there, so that none is walked twice. */
 static bool take_mark(slice *rest, char mark)
 {
-	*rest = skip_comments(*rest);
+	*rest = header_behind_comments(*rest);
 	if (rest->size == 0 || rest->at[0] != mark)
 		return false;
 	*rest = slice_from(*rest, 1);
@@ -80,7 +62,7 @@ slice content_word(slice value)
 {
 	size_t n = 0;
 
-	value = skip_comments(value);
+	value = header_behind_comments(value);
 	while (n < value.size && !is_space(value.at[n]) && value.at[n] != '(')
 		n++;
 	return slice_until(value, n);
@@ -151,7 +133,7 @@ static bool take_piece(slice *rest, arena *a, struct piece *p, bool *broken)
 		*rest = slice_from(*rest, slice_find(*rest, ';'));
 		return false;
 	}
-	*rest = skip_comments(*rest);
+	*rest = header_behind_comments(*rest);
 	bool quoted = rest->size > 0 && rest->at[0] == '"';
 	p->value = quoted ? take_quoted(rest, a, broken) : take_bare(rest);
 	read_marks(p);

@@ -4,6 +4,7 @@
 #include "mail/date.h"
 
 #include "base/text.h"
+#include "mail/header.h"
 
 #define DATE_BYTES_MOST 512
 #define YEAR_LEAST 1900
@@ -147,28 +148,9 @@ static bool is_letter(char c)
 	return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
 }
 
-/* Skips blanks, folds and comments, nested by a counter. */
-static slice skip_comments(slice s)
-{
-	size_t depth = 0, i = 0;
-
-	for (; i < s.size; i++) {
-		char c = s.at[i];
-		if (c == '(')
-			depth++;
-		else if (depth > 0 && c == '\\' && i + 1 < s.size)
-			i++;
-		else if (depth > 0 && c == ')')
-			depth--;
-		else if (depth == 0 && c != ' ' && c != '\t' && c != '\r' && c != '\n')
-			break;
-	}
-	return slice_from(s, i);
-}
-
 static bool token_next(slice *rest, struct token *out)
 {
-	slice s = skip_comments(*rest);
+	slice s = header_behind_comments(*rest);
 	size_t n = 1;
 
 	if (s.size == 0)
@@ -236,7 +218,7 @@ struct finding {
 
 static bool take_mark(slice *rest, char mark)
 {
-	slice s = skip_comments(*rest);
+	slice s = header_behind_comments(*rest);
 
 	if (s.size == 0 || s.at[0] != mark)
 		return false;

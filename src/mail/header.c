@@ -98,6 +98,24 @@ size_t header_size(slice message)
 	return message.size - rest.size;
 }
 
+slice header_behind_comments(slice value)
+{
+	size_t depth = 0, i = 0;
+
+	for (; i < value.size; i++) {
+		char c = value.at[i];
+		if (c == '(')
+			depth++;
+		else if (depth > 0 && c == '\\' && i + 1 < value.size)
+			i++;
+		else if (depth > 0 && c == ')')
+			depth--;
+		else if (depth == 0 && !is_blank(c) && c != '\r' && c != '\n')
+			break;
+	}
+	return slice_from(value, i);
+}
+
 slice header_unfold(slice value, arena *a)
 {
 	value = slice_trim(slice_until(value, HEADER_VALUE_MOST));

@@ -49,6 +49,9 @@ size_t header_size(slice message);
 #define HEADER_VALUE_MOST (256 * 1024)
 slice header_unfold(slice value, arena *a);
 
+/* A structured value behind the blanks, folds and comments at its start; an unclosed comment takes all. */
+slice header_behind_comments(slice value);
+
 /* What a relay must know about a header, in one walk. */
 typedef struct header_survey {
 	size_t fields;

@@ -3,26 +3,11 @@
 #include "mail/transfer.h"
 
 #include "base/encode.h"
+#include "mail/header.h"
 
 #define BASE64_LINE 76
 #define QP_LINE 75 /* and '=' for a soft line break */
 #define BLANKS_MOST 998
-
-/* Where a comment ends; blanks and comments stand around the word. */
-static slice skip_comments(slice s)
-{
-	size_t depth = 0, i = 0;
-
-	for (; i < s.size; i++) {
-		if (s.at[i] == '(')
-			depth++;
-		else if (depth > 0 && s.at[i] == ')')
-			depth--;
-		else if (depth == 0 && !strchr(" \t\r\n", s.at[i]))
-			break;
-	}
-	return slice_from(s, i);
-}
 
 enum transfer_kind transfer_kind_of(slice value)
 {
@@ -36,7 +21,7 @@ enum transfer_kind transfer_kind_of(slice value)
 		{S("base64"), TRANSFER_BASE64},
 		{S("quoted-printable"), TRANSFER_QUOTED_PRINTABLE},
 	};
-	slice word = skip_comments(value);
+	slice word = header_behind_comments(value);
 	size_t end = 0;
 
 	while (end < word.size && word.at[end] > 0x20 && word.at[end] != '(' && word.at[end] != ';')
