@@ -86,6 +86,14 @@ bool conversation_is_http(slice line)
 	return slice_search_nocase(line, S(" HTTP/")) < line.size;
 }
 
+bool conversation_ran_ahead(conversation *c)
+{
+	if (stream_discard(c->stream) == 0)
+		return false;
+	c->closing = true;
+	return true;
+}
+
 /* Its first octet is that of a record of TLS, and of no command. */
 status conversation_await(conversation *c)
 {

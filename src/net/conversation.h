@@ -116,7 +116,9 @@ const struct command *command_find(const struct dialogue *d, slice name); /* any
 void conversation_bad(conversation *c);
 /* Counts it as one that does no work, as COMMAND_FREE does for all of its row. */
 void conversation_workless(conversation *c);
-
+/* Where nothing may come behind the present command in its packet, such as before a handshake (T4): true when something
+   did. It is thrown away unread, and c->closing is set. */
+bool conversation_ran_ahead(conversation *c);
 
 /* ---- who came to the wrong port (T7). command_loop looks for them by itself. */
 /* Waits for the next command: ST_FOREIGN when a TLS handshake begins in its place, else what stream_peek says. */

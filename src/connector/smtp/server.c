@@ -251,12 +251,9 @@ static status smtp_starttls(conversation *c, slice rest)
 	}
 	if (!c->tls)
 		return conversation_say(c, "454 4.7.0 TLS is not to be had here");
-	/* Bytes behind STARTTLS in the same packet are an injection (T4): nothing of them is read. */
-	if (stream_pending(c->stream) > 0) {
-		stream_discard(c->stream);
-		c->closing = true;
+	/* Bytes behind STARTTLS in the same packet are an injection. */
+	if (conversation_ran_ahead(c))
 		return conversation_say(c, "501 5.5.1 Nothing may follow STARTTLS before the handshake");
-	}
 	TRY(conversation_say(c, "220 2.0.0 Ready to start TLS"));
 	TRY(stream_flush(c->stream));
 	TRY(stream_tls_accept(c->stream, c->tls));
@@ -336,10 +333,7 @@ static status say_unknown(conversation *c, slice name)
 static void refuse_body(conversation *c)
 {
 	smtp_of(c)->data_refused = true;
-	if (stream_pending(c->stream) > 0) {
-		stream_discard(c->stream);
-		c->closing = true;
-	}
+	(void)conversation_ran_ahead(c);
 }
 
 static status say_off(conversation *c, const struct command *row)

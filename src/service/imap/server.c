@@ -329,12 +329,9 @@ static status imap_starttls(conversation *c, args *p)
 		return imap_bad(c, "TLS is on already");
 	if (!c->tls)
 		return imap_no(c, "[CANNOT] TLS is not to be had here");
-	/* Bytes behind STARTTLS in the same packet are an injection (T4): nothing of them is read. */
-	if (stream_pending(c->stream) > 0) {
-		stream_discard(c->stream);
-		c->closing = true;
+	/* Bytes behind STARTTLS in the same packet are an injection. */
+	if (conversation_ran_ahead(c))
 		return imap_bad(c, "Nothing may follow STARTTLS before the handshake");
-	}
 	TRY(imap_ok(c, "Ready to start TLS"));
 	TRY(stream_flush(c->stream));
 	TRY(stream_tls_accept(c->stream, c->tls));
@@ -350,11 +347,8 @@ static status imap_compress(conversation *c, args *p)
 	TRY(arg_end(p));
 	if (stream_is_deflated(c->stream))
 		return imap_no(c, "[COMPRESSIONACTIVE] It is on already");
-	if (stream_pending(c->stream) > 0) {
-		stream_discard(c->stream);
-		c->closing = true;
+	if (conversation_ran_ahead(c))
 		return imap_bad(c, "Nothing may follow COMPRESS before its answer");
-	}
 	TRY(imap_ok(c, "Packed from here on"));
 	return stream_deflate(c->stream);
 }

@@ -132,12 +132,9 @@ static status pop3_stls(conversation *c, slice rest)
 		return pop3_refuse(c, "TLS is on already");
 	if (!c->tls)
 		return pop3_refuse(c, "[SYS/PERM] TLS is not to be had here");
-	/* Bytes behind STLS in the same packet are an injection (T4): nothing of them is read. */
-	if (stream_pending(c->stream) > 0) {
-		stream_discard(c->stream);
-		c->closing = true;
+	/* Bytes behind STLS in the same packet are an injection. */
+	if (conversation_ran_ahead(c))
 		return pop3_refuse(c, "Nothing may follow STLS before the handshake");
-	}
 	TRY(conversation_say(c, "+OK Ready to start TLS"));
 	TRY(stream_flush(c->stream));
 	TRY(stream_tls_accept(c->stream, c->tls));
