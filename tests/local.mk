@@ -40,7 +40,6 @@ include tests/programs/local.mk
 include tests/search/local.mk
 include tests/cli/local.mk
 include tests/upgrade/local.mk
-EXTRA_DIST += tests/quickstart/run
 EXTRA_DIST += tests/quickstart/run tests/quickstart/readme
 include tests/web/local.mk
 

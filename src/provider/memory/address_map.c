@@ -209,16 +209,23 @@ static status make_group(struct store *s, int64_t postoffice, const mail_address
 	return ST_OK;
 }
 
+static status written_address(slice written, arena *a, mail_address *m, slice *why)
+{
+	status kind = mail_address_parse(written, a, m);
+
+	if (kind == ST_OK)
+		return ST_OK;
+	*why = S("that is no address");
+	return ST_INVALID;
+}
+
 status address_make_group(int64_t postoffice, slice written, int64_t group, const struct audit_by *by,
 	arena *a, slice *why)
 {
 	mail_address m;
 
 	(void)by;
-	if (mail_address_parse(written, a, &m) != ST_OK) {
-		*why = S("that is no address");
-		return ST_INVALID;
-	}
+	TRY(written_address(written, a, &m, why));
 	status kind = make_group(store_take(), postoffice, &m, mail_address_key(&m, a), group, why);
 	store_give();
 	return kind;
@@ -230,10 +237,7 @@ status address_make(int64_t postoffice, slice written, int64_t mailbox, const st
 	mail_address m;
 
 	(void)by;
-	if (mail_address_parse(written, a, &m) != ST_OK) {
-		*why = S("that is no address");
-		return ST_INVALID;
-	}
+	TRY(written_address(written, a, &m, why));
 	status kind = make(store_take(), postoffice, &m, mail_address_key(&m, a), mailbox, why);
 	store_give();
 	return kind;
