@@ -1,8 +1,8 @@
 -- The last logons, and sessions.
 
 -- statement logon_note_many system
--- $1 post offices, $2 mailboxes, $3 services, $4 moments: gives each with whether somebody else holds its row, so that it is
--- not noted. Mailboxes that are gone are left out.
+-- $1 post offices, $2 mailboxes, $3 services, $4 moments: gives those whose row somebody else holds, so that they are not
+-- noted. Mailboxes that are gone are left out.
 with asked as (
 	select m.postoffice, m.mailbox, u.service, max(u.at) as at
 	from unnest($1::bigint[], $2::bigint[], $3::bigint[], $4::timestamptz[]) as u (postoffice, mailbox, service, at)
@@ -27,9 +27,10 @@ with asked as (
 	on conflict do nothing
 	returning postoffice, mailbox, service::bigint
 )
-select a.postoffice, a.mailbox, a.service, n.service is null
+select a.postoffice, a.mailbox, a.service
 from asked a left join (select * from risen union all select * from made) n
-	on n.postoffice = a.postoffice and n.mailbox = a.mailbox and n.service = a.service;
+	on n.postoffice = a.postoffice and n.mailbox = a.mailbox and n.service = a.service
+where n.service is null;
 
 -- statement session_add system
 -- $1 post offices, $2 ids, $3 mailboxes, $4 services, $5 moments, $6 addresses, $7 number of the process, $8 its token

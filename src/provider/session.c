@@ -313,20 +313,20 @@ static status store(const struct batch *b, int64_t node, int64_t token, arena *a
 	return db_commit(&tx, NULL);
 }
 
-static bool is_held(const struct rows *noted, const struct noted *n)
+static bool is_among(const struct rows *held, const struct noted *n)
 {
 	int i = 0;
-	while (i < noted->count && (row_int(noted, i, 0) != n->postoffice || row_int(noted, i, 1) != n->mailbox ||
-					   row_int(noted, i, 2) != n->service))
+	while (i < held->count && (row_int(held, i, 0) != n->postoffice || row_int(held, i, 1) != n->mailbox ||
+					  row_int(held, i, 2) != n->service))
 		i++;
-	return i < noted->count && row_bool(noted, i, 3);
+	return i < held->count;
 }
 
 /* The logons, in a transaction of their own that waits for nobody: what somebody else holds comes again with the next
    turn, and keeps neither sessions nor their ends from being told. */
 static void store_noted(struct batch *b, arena *a)
 {
-	struct rows done = {0};
+	struct rows held = {0};
 	db_tx *tx = db_begin(DB_SYSTEM, a);
 	link_t back;
 
@@ -335,12 +335,12 @@ static void store_noted(struct batch *b, arena *a)
 	db_add(tx, SQL_LOGON_NOTE_MANY,
 		(struct param[]){p_int_array(b->noted_columns[0], b->noted), p_int_array(b->noted_columns[1], b->noted),
 			p_int_array(b->noted_columns[2], b->noted), p_time_array(b->noted_columns[3], b->noted)},
-		4, &done);
+		4, &held);
 	status kind = db_commit(&tx, NULL);
 	for (link_t *at; (at = list_first(&b->noted_rows));) {
 		struct noted *n = LINK_OWNER(at, struct noted, link);
 		list_remove(at);
-		if (kind != ST_OK || is_held(&done, n))
+		if (kind != ST_OK || is_among(&held, n))
 			list_append(&back, at);
 		else
 			memory_free(n);
