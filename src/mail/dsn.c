@@ -17,11 +17,11 @@ struct sentences {
 	const char *subject, *opening, *closing;
 };
 
-static const struct language {
-	const char *tag, *who, *said, *until; /* before our name; between host and reply; before a date */
+static const struct tongue {
+	const char *who, *said, *until; /* before our name; between host and reply; before a date */
 	struct sentences of[DSN_EXPANDED + 1];
-} languages[] = {
-	{"en", "This is the mail system of ", " said: ", "It is tried until ",
+} languages[LANGUAGES] = {
+	[LANGUAGE_EN] = {"This is the mail system of ", " said: ", "It is tried until ",
 		{[DSN_FAILED] = {"Undelivered mail returned to sender",
 			 "Your message could not be delivered to these recipients:",
 			 "It will not be tried again. What came back of it is attached."},
@@ -34,7 +34,7 @@ static const struct language {
 				""},
 			[DSN_EXPANDED] = {"Mail passed on to several recipients",
 				"Your message was passed on to several recipients each, in the place of:", ""}}},
-	{"de", "Hier spricht das Mailsystem von ", " sagte: ", "Es wird versucht bis ",
+	[LANGUAGE_DE] = {"Hier spricht das Mailsystem von ", " sagte: ", "Es wird versucht bis ",
 		{[DSN_FAILED] = {"Unzustellbare Nachricht",
 			 "Ihre Nachricht konnte diesen Empfängern nicht zugestellt werden:",
 			 "Es wird nicht weiter versucht. Was davon zurückkam, liegt bei."},
@@ -47,7 +47,7 @@ static const struct language {
 				""},
 			[DSN_EXPANDED] = {"Nachricht an mehrere Empfänger weitergegeben",
 				"Ihre Nachricht ging an jeweils mehrere Empfänger, anstelle von:", ""}}},
-	{"es", "Este es el sistema de correo de ", " dijo: ", "Se intentará hasta ",
+	[LANGUAGE_ES] = {"Este es el sistema de correo de ", " dijo: ", "Se intentará hasta ",
 		{[DSN_FAILED] = {"Correo no entregado",
 			 "Su mensaje no se pudo entregar a estos destinatarios:",
 			 "No se volverá a intentar. Se adjunta lo que se devolvió del mensaje."},
@@ -60,7 +60,7 @@ static const struct language {
 				""},
 			[DSN_EXPANDED] = {"Correo reenviado a varios destinatarios",
 				"Su mensaje se reenvió a varios destinatarios, en lugar de:", ""}}},
-	{"fr", "Ceci est le système de messagerie de ", " a répondu : ", "Les essais continuent jusqu'au ",
+	[LANGUAGE_FR] = {"Ceci est le système de messagerie de ", " a répondu : ", "Les essais continuent jusqu'au ",
 		{[DSN_FAILED] = {"Message non remis",
 			 "Votre message n'a pas pu être remis à ces destinataires :",
 			 "Il n'y aura pas d'autre essai. Ce qui en est revenu est joint."},
@@ -74,15 +74,6 @@ static const struct language {
 			[DSN_EXPANDED] = {"Message transmis à plusieurs destinataires",
 				"Votre message a été transmis à plusieurs destinataires, à la place de :", ""}}},
 };
-
-static const struct language *language_of(const struct dsn *d)
-{
-	for (size_t i = 0; i < sizeof languages / sizeof *languages; i++)
-		if (slice_same_nocase(d->language, slice_z(languages[i].tag)))
-			return &languages[i];
-	return &languages[0];
-}
-
 
 /* One line of printable text; what is no UTF-8 and what controls terminals becomes '?'. */
 static void add_printable(text *t, slice s, size_t most)
@@ -114,7 +105,7 @@ static void add_wrapped(text *t, slice s, const char *indent)
 	text_add_z(t, "\r\n");
 }
 
-static void add_reason(text *t, const struct dsn_recipient *r, const struct language *in)
+static void add_reason(text *t, const struct dsn_recipient *r, const struct tongue *in)
 {
 	text line = TEXT_INIT;
 
@@ -132,7 +123,7 @@ static void add_reason(text *t, const struct dsn_recipient *r, const struct lang
 
 static void add_sentences(const struct dsn *d, arena *a, text *t)
 {
-	const struct language *in = language_of(d);
+	const struct tongue *in = &languages[d->language];
 	const struct sentences *say = &in->of[d->action];
 
 	text_add_z(t, in->who);
@@ -272,7 +263,7 @@ static status head(const struct dsn *d, bool utf8, slice boundary, arena *a, tex
 	header_build_date(&b, S("Date"), (date){d->at, 0});
 	header_build_mailboxes(&b, S("From"), &from, 1);
 	header_build_mailboxes(&b, S("To"), &to, 1);
-	header_build_text(&b, S("Subject"), slice_z(language_of(d)->of[d->action].subject));
+	header_build_text(&b, S("Subject"), slice_z(languages[d->language].of[d->action].subject));
 	header_build_raw(&b, S("Message-ID"), d->message_id);
 	header_build_raw(&b, S("Auto-Submitted"), S("auto-replied"));
 	header_build_raw(&b, S("MIME-Version"), S("1.0"));
@@ -293,7 +284,7 @@ static status write_report(const struct dsn *d, arena *a, text *t)
 	TRY(head(d, utf8, boundary, a, t));
 	text said = TEXT_INIT;
 	add_sentences(d, a, &said);
-	part_begin(boundary, arena_format(a, "text/plain; charset=utf-8\r\nContent-Language: %s", language_of(d)->tag).at,
+	part_begin(boundary, arena_format(a, "text/plain; charset=utf-8\r\nContent-Language: %s", language_tag(d->language)).at,
 		!utf8_is_ascii(text_slice(&said)), t);
 	text_add(t, text_slice(&said));
 	text_free(&said);

@@ -7,6 +7,7 @@
 #include "base/arena.h"
 #include "base/status.h"
 #include "mail/date.h"
+#include "mail/notice.h"
 
 enum dsn_action { DSN_FAILED, DSN_DELAYED, DSN_DELIVERED, DSN_RELAYED, DSN_EXPANDED };
 
@@ -23,7 +24,7 @@ struct dsn_recipient {
 
 struct dsn {
 	enum dsn_action action; /* of all recipients */
-	slice language;         /* of the sentences for people: "en", "de", "es", "fr"; any other is English */
+	enum language language; /* of the sentences for people */
 	slice reporter;         /* our name */
 	slice from;             /* address of the From field */
 	slice to;               /* the sender who is told */

@@ -22,6 +22,7 @@ libmail_a_SOURCES = \
 	src/mail/milter.c src/mail/milter.h src/mail/milter_header.c src/mail/milter_header.h \
 	src/mail/mime.c src/mail/mime.h \
 	src/mail/mta_sts.c src/mail/mta_sts.h \
+	src/mail/notice.c src/mail/notice.h \
 	src/mail/pack.h \
 	src/mail/parameter.c src/mail/parameter.h \
 	src/mail/preview.c src/mail/preview.h \

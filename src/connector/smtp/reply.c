@@ -12,6 +12,7 @@
 #include "connector/smtp/policy_inside.h"
 #include "mail/autoreply.h"
 #include "mail/compose.h"
+#include "mail/notice.h"
 #include "provider/redirection.h"
 #include "provider/trace.h"
 
@@ -203,16 +204,19 @@ static bool spoke_before(const struct smtp *s, int i)
 
 /* ---- full mailboxes */
 
+static enum language speaks(int64_t postoffice)
+{
+	return language_of(setting_text(S_queue_report_language, &(struct setting_at){.postoffice = postoffice}));
+}
+
 static status full_compose(const mail_address *full, const struct reply *made, slice header, arena *a, slice *raw)
 {
 	slice address = mail_address_text(full, a);
+	notice say = notice_write(NOTICE_FULL, speaks(made->mail.postoffice), address, a);
 	const struct autoreply m = {.from = address,
 		.to = made->mail.to,
-		.subject = S("Mailbox full"),
-		.text = arena_format(a,
-			"The mailbox of %.*s is full.\n\nYour message was given to the postmaster instead. It may take "
-			"some time until it is read.\n",
-			SLICE_ARGS(address)),
+		.subject = say.subject,
+		.text = say.text,
 		.header = header,
 		.at = {clock_wall(), 0},
 		.message_id = new_id(full, made->mail.d.id, a)};
@@ -252,14 +256,13 @@ void reply_full_notice(const struct route *full, const mail_address *sender, are
 	slice domain = smtp_local_domain(), raw;
 	header_mailbox to = {full->mailbox_name, arena_format(a, "postmaster@%.*s", SLICE_ARGS(domain))};
 	const compose_field automatic = {S("Auto-Submitted"), S("auto-generated")};
+	notice say = notice_write(NOTICE_FULL_OWN, speaks(full->postoffice),
+		sender->empty ? S("") : mail_address_text(sender, a), a);
 	const compose m = {.from = {S("Mail Delivery System"), to.address},
 		.to = &to,
 		.to_count = 1,
-		.subject = S("Your mailbox is full"),
-		.text = arena_format(a,
-			"Mail from %.*s did not fit into your mailbox.\n\nDelete messages you no longer need, or ask your "
-			"postmaster for more room.\n",
-			SLICE_ARGS(sender->empty ? S("a mail system") : mail_address_text(sender, a))),
+		.subject = say.subject,
+		.text = say.text,
 		.field = &automatic,
 		.field_count = 1,
 		.at = {clock_wall(), 0},

@@ -183,7 +183,7 @@ static status compose(
 	struct setting_at at = place_of(e);
 	struct dsn_recipient *to = arena_new_array(a, (size_t)n, sizeof *to);
 	struct dsn d = {.action = action_of(v->report),
-		.language = setting_text(S_queue_report_language, &at),
+		.language = language_of(setting_text(S_queue_report_language, &at)),
 		.reporter = smtp_local_domain(),
 		.from = reporter_address(a),
 		.to = teller,

@@ -21,6 +21,7 @@ unit_mail_SOURCES = tests/unit/mail/same.h tests/unit/mail/toy.h \
 	tests/unit/mail/test_milter.c \
 	tests/unit/mail/test_mime.c \
 	tests/unit/mail/test_mta_sts.c \
+	tests/unit/mail/test_notice.c \
 	tests/unit/mail/test_parameter.c \
 	tests/unit/mail/test_preview.c \
 	tests/unit/mail/table.c tests/unit/mail/table.h \

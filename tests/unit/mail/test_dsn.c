@@ -146,7 +146,7 @@ Test(dsn, people_are_told_in_their_language)
 		to.until = 3600 * USEC_S;
 		d.to_whom = &to;
 		d.action = DSN_DELAYED;
-		d.language = slice_z(rows[i].tag);
+		d.language = language_of(slice_z(rows[i].tag));
 		slice m = composed(&d, &a);
 		cr_assert(header_find(m, S("Subject"), &f));
 		SAME(word_decode(header_unfold(f.value, &a), &a), word_decode(slice_z(rows[i].subject), &a));
