@@ -9,6 +9,7 @@
 #include <iconv.h>
 
 #define WHOLE_UTF8 "UTF-8"
+#define CONVERTER_ROOM (1 << 20) /* more than any converter takes to load */
 
 /* Left out on purpose: UTF-7 (scripts hide in it) and the ISO-2022-CN family (CVE-2024-2961). */
 static const struct charset {
@@ -124,13 +125,26 @@ static void convert(iconv_t with, slice raw, text *out)
 #ifndef __clang__
 #pragma GCC diagnostic ignored "-Wanalyzer-malloc-leak"
 #endif
-static void by_iconv(const char *name, slice raw, text *out)
+static iconv_t converter(const char *name)
 {
 	iconv_t with = iconv_open("UTF-8", name);
 
+	/* glibc takes a converter that it had no memory to load for one that is not there (EINVAL): it is believed
+	   only while there is memory, or the text would be told wrong. */
+	if (with == (iconv_t)-1 && errno != ENOMEM) {
+		memory_free(memory_new(CONVERTER_ROOM));
+		with = iconv_open("UTF-8", name);
+	}
 	if (with == (iconv_t)-1 && errno == ENOMEM)
 		memory_short(0);
-	if (with == (iconv_t)-1) { /* the system lacks this converter */
+	return with;
+}
+
+static void by_iconv(const char *name, slice raw, text *out)
+{
+	iconv_t with = converter(name);
+
+	if (with == (iconv_t)-1) { /* the system lacks this one */
 		utf8_add_repaired(out, raw);
 		return;
 	}
