@@ -361,7 +361,7 @@ class Imap(Transcript):
 
 	def talk(self, c, name):
 		self.tags = 0
-		self.user = self.ground.imap_box()
+		self.user = self.ground.untouched.pop()
 		folders = {}
 		allowed = self.ground.folders[name] = [folders]
 		self.want(c.line(), "* OK")
