@@ -82,19 +82,63 @@ size_t slice_search(slice s, slice part)
 
 #define WINDOW 64 /* places looked at together: the compiler makes a few vector steps of them */
 
-/* Whether `part`, which has at least one octet, may begin at one of WINDOW places: its first and its last
-   octet stand there. Case is wiped by a bit, which takes some other octets for letters too. */
-static bool may_begin(const char *at, slice part)
+/* Letters from the one that stands most often in mail to the rarest; what is none of them counts as rarer than half. */
+static unsigned rarity(char c)
 {
-	unsigned char first = (unsigned char)(part.at[0] | 0x20), any = 0;
-	unsigned char last = (unsigned char)(part.at[part.size - 1] | 0x20);
+	static const char letters[] = " etaonisrhldcumfpgwybvkxjqz";
+	const char *at = memchr(letters, folded(c), sizeof letters - 1);
 
-	for (size_t i = 0; i < WINDOW; i++) {
-		unsigned char a = (unsigned char)((at[i] | 0x20) ^ first);
-		unsigned char z = (unsigned char)((at[i + part.size - 1] | 0x20) ^ last);
+	return at ? (unsigned)(at - letters) : sizeof letters / 2;
+}
 
-		any |= (a | z) == 0;
+/* The two octets of a string that are looked for first, since they stand in few places. */
+struct rare {
+	size_t one, other; /* where they stand in it */
+	unsigned char first, second;
+};
+
+/* The rarest one; not one of the two beside `but`, since letters keep company: where there is a c there is mostly an h. */
+static size_t rarest(slice part, size_t but)
+{
+	size_t best = 0;
+	unsigned most = 0;
+
+	for (size_t i = 0; i < part.size; i++) {
+		bool near = i + 1 >= but && i <= but + 1;
+
+		if (!near && rarity(part.at[i]) >= most) {
+			most = rarity(part.at[i]);
+			best = i;
+		}
 	}
+	return best;
+}
+
+static struct rare rare_of(slice part)
+{
+	size_t one = rarest(part, part.size + 1), other = one == 0 ? part.size - 1 : 0;
+
+	if (part.size > 3)
+		other = rarest(part, one);
+	return (struct rare){one, other, (unsigned char)(part.at[one] | 0x20), (unsigned char)(part.at[other] | 0x20)};
+}
+
+/* Whether it may begin here. Case is wiped by a bit, which takes some other octets for
+   letters too. */
+static bool may_begin(const char *at, const struct rare *r)
+{
+	unsigned char a = (unsigned char)((at[r->one] | 0x20) ^ r->first);
+	unsigned char z = (unsigned char)((at[r->other] | 0x20) ^ r->second);
+
+	return (a | z) == 0;
+}
+
+static bool may_begin_in_window(const char *at, const struct rare *r)
+{
+	unsigned char any = 0;
+
+	for (size_t i = 0; i < WINDOW; i++)
+		any |= may_begin(at + i, r);
 	return any;
 }
 
@@ -112,15 +156,18 @@ size_t slice_search_nocase(slice s, slice part)
 
 	if (part.size == 0)
 		return 0;
+	if (places == 0)
+		return s.size;
+	struct rare r = rare_of(part);
 	while (at < places) {
 		size_t window = places - at < WINDOW ? places - at : WINDOW;
 
-		if (window == WINDOW && !may_begin(s.at + at, part)) {
+		if (window == WINDOW && !may_begin_in_window(s.at + at, &r)) {
 			at += WINDOW;
 			continue;
 		}
 		for (; window > 0; window--, at++)
-			if (begins(s.at + at, part))
+			if (may_begin(s.at + at, &r) && begins(s.at + at, part))
 				return at;
 	}
 	return s.size;

@@ -516,26 +516,67 @@ static status small_read(int64_t blob, const struct rows *r, int row, text *raw)
 	return s;
 }
 
-static status small_each(enum statement_id find, int64_t postoffice, const int64_t *ids, int n, size_t most,
-	status (*each)(int which, slice raw, void *arg), void *arg)
+struct blob_small {
+	const int64_t *ids;
+	arena a;
+	struct rows rows;
+};
+
+static status small_fetch(
+	enum statement_id find, int64_t postoffice, const int64_t *ids, int n, size_t most, blob_small **out)
 {
 	struct param p[] = {p_int(postoffice), p_int_array(ids, n), p_int((int64_t)most)};
-	arena a = ARENA_INIT;
+	blob_small *b = memory_new(sizeof *b);
+
+	b->ids = ids;
+	status s = db_run(find, p, 3, &b->a, &b->rows);
+	if (s == ST_OK)
+		*out = b;
+	else
+		blob_small_close(&b);
+	return s;
+}
+
+status blob_small_fetch(int64_t postoffice, const int64_t *blobs, int n, size_t most, blob_small **b)
+{
+	return small_fetch(SQL_BLOB_SMALL, postoffice, blobs, n, most, b);
+}
+
+status blob_small_each(const blob_small *b, status (*each)(int which, slice raw, void *arg), void *arg)
+{
 	text raw = TEXT_INIT;
-	struct rows r;
-	status s = db_run(find, p, 3, &a, &r);
+	status s = ST_OK;
 
-	for (int row = 0; s == ST_OK && row < r.count; row++) {
-		int which = (int)row_int(&r, row, 0) - 1;
+	for (int row = 0; s == ST_OK && row < b->rows.count; row++) {
+		int which = (int)row_int(&b->rows, row, 0) - 1;
 
-		s = small_read(ids[which], &r, row, &raw);
+		s = small_read(b->ids[which], &b->rows, row, &raw);
 		if (s == ST_OK)
 			s = each(which, text_slice(&raw), arg);
 		if (s == ST_OK)
 			s = task_breathe();
 	}
 	text_free(&raw);
-	arena_release(&a);
+	return s;
+}
+
+void blob_small_close(blob_small **b)
+{
+	if (!*b)
+		return;
+	arena_release(&(*b)->a);
+	memory_free(*b);
+	*b = NULL;
+}
+
+static status small_each(enum statement_id find, int64_t postoffice, const int64_t *ids, int n, size_t most,
+	status (*each)(int which, slice raw, void *arg), void *arg)
+{
+	blob_small *b;
+
+	TRY(small_fetch(find, postoffice, ids, n, most, &b));
+	status s = blob_small_each(b, each, arg);
+	blob_small_close(&b);
 	return s;
 }
 

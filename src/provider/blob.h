@@ -35,7 +35,13 @@ status blob_each_of(
    that may be in memory. */
 status blob_each_small(int64_t postoffice, const int64_t *blobs, int n, size_t most,
 	status (*each)(int which, slice raw, void *arg), void *arg);
-/* The same by their messages, for `messages`. */
+/* The same in two steps, so that the next ones can be fetched while these are looked into: they lie packed in memory until
+   they are closed. `blobs` is lent until then; closing NULL is nothing. */
+typedef struct blob_small blob_small;
+status blob_small_fetch(int64_t postoffice, const int64_t *blobs, int n, size_t most, blob_small **b);
+status blob_small_each(const blob_small *b, status (*each)(int which, slice raw, void *arg), void *arg);
+void blob_small_close(blob_small **b);
+/* blob_each_small by their messages, for `messages`. */
 status blob_each_small_of(int64_t postoffice, const int64_t *messages, int n, size_t most,
 	status (*each)(int which, slice raw, void *arg), void *arg);
 /* A small body that came along with other facts, lent. */

@@ -1,6 +1,7 @@
 # Waiting: fibers, deadlines, notices, gates, offload.
 noinst_LIBRARIES += libtask.a
 libtask_a_SOURCES = \
+	src/task/beside.c \
 	src/task/fiber.c \
 	src/task/fiber.h \
 	src/task/gate.c \

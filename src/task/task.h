@@ -116,6 +116,17 @@ unsigned gate_waiting(const gate *g);
    ST_CANCELLED or ST_TIMED_OUT. On a plain thread it simply runs the function. */
 status task_offload(status (*run)(void *), void *arg);
 
+/* ---- beside: something that is wanted soon, while its caller goes on. */
+typedef struct beside beside;
+/* Runs the function in a fiber of its own, with the caller's deadline and label. On a plain thread, and where no fiber can be
+   had, it runs at once. To be ended by the same caller; what `arg` points to is the function's until then. */
+beside *beside_start(const char *name, status (*run)(void *), void *arg);
+/* Waits until the function has returned, and gives its result. When the caller is cancelled meanwhile, or its deadline
+   passes, the function is cancelled, and the kind of that wait is given. *b is NULL then. */
+status beside_end(beside **b);
+/* The same for a result nobody wants any more: the function is cancelled. NULL is nothing. */
+void beside_drop(beside **b);
+
 /* What a task is for, in its owner's numbers; 0 until it is told. A plain thread has one too. */
 void task_label(int label);
 int task_label_now(void);

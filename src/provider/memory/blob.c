@@ -154,3 +154,29 @@ status blob_each_small(int64_t postoffice, const int64_t *blobs, int n, size_t m
 	}
 	return kind;
 }
+
+/* Here they need not be fetched. */
+struct blob_small {
+	int64_t postoffice;
+	const int64_t *blobs;
+	int n;
+	size_t most;
+};
+
+status blob_small_fetch(int64_t postoffice, const int64_t *blobs, int n, size_t most, blob_small **b)
+{
+	*b = memory_new(sizeof **b);
+	**b = (blob_small){postoffice, blobs, n, most};
+	return ST_OK;
+}
+
+status blob_small_each(const blob_small *b, status (*each)(int which, slice raw, void *arg), void *arg)
+{
+	return blob_each_small(b->postoffice, b->blobs, b->n, b->most, each, arg);
+}
+
+void blob_small_close(blob_small **b)
+{
+	memory_free(*b);
+	*b = NULL;
+}

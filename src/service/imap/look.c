@@ -1,6 +1,7 @@
 /* Looking into messages. Most are ASCII throughout, so a word that does not stand in the raw message is not in it. */
 #include "service/imap/look.h"
 
+#include "base/memory.h"
 #include "base/utf8.h"
 #include "mail/header.h"
 #include "mail/mime.h"
@@ -173,10 +174,21 @@ bool look_text(struct look *l, const struct needle *n)
 
 /* ---- many messages */
 
+/* Messages that are fetched at once. */
+struct batch {
+	int64_t postoffice;
+	const int64_t *messages;
+	int first, n; /* their places in all that are looked into */
+	arena a;
+	struct message_fact *facts;
+	int64_t blobs[BATCH];
+	bool seen[BATCH];
+	blob_small *bodies;
+};
+
 struct looking {
 	struct look look;
-	int first; /* place of the batch's first message */
-	bool seen[BATCH];
+	struct batch *batch; /* that is looked into */
 	status (*each)(int which, struct look *look, void *arg);
 	void *arg;
 };
@@ -185,7 +197,7 @@ static status look_at(struct looking *k, int which, slice raw)
 {
 	k->look.raw = raw;
 	k->look.parsed = false;
-	status s = k->each(k->first + which, &k->look, k->arg);
+	status s = k->each(which, &k->look, k->arg);
 	arena_clear(&k->look.a);
 	return s == ST_OK ? k->look.ended : s;
 }
@@ -194,42 +206,90 @@ static status small_look(int which, slice raw, void *arg)
 {
 	struct looking *k = arg;
 
-	k->seen[which] = true;
-	return look_at(k, which, raw);
+	k->batch->seen[which] = true;
+	return look_at(k, k->batch->first + which, raw);
 }
 
 /* One that is too big to come with others. */
-static status big_look(struct looking *k, int64_t postoffice, const struct message_fact *f, int which)
+static status big_look(struct looking *k, int which)
 {
+	const struct message_fact *f = &k->batch->facts[which];
 	arena a = ARENA_INIT;
 	slice raw;
-	status s = blob_head(postoffice, f->blob, SEEK_MOST < f->size ? SEEK_MOST : f->size, &a, &raw);
+	status s = blob_head(k->batch->postoffice, f->blob, SEEK_MOST < f->size ? SEEK_MOST : f->size, &a, &raw);
 
 	if (s == ST_OK)
-		s = look_at(k, which, raw);
+		s = look_at(k, k->batch->first + which, raw);
 	else if (s == ST_ABSENT)
 		s = ST_OK; /* gone meanwhile */
 	arena_release(&a);
 	return s;
 }
 
-static status batch_look(struct looking *k, int64_t postoffice, const int64_t *messages, int n)
+static status batch_look(struct looking *k)
 {
-	int64_t blobs[BATCH];
-	struct message_fact *facts;
-	arena a = ARENA_INIT;
-	status s = message_envelopes(postoffice, messages, n, &a, &facts);
+	struct batch *b = k->batch;
 
-	for (int i = 0; s == ST_OK && i < n; i++) {
-		blobs[i] = facts[i].blob;
-		k->seen[i] = facts[i].blob == 0;
+	TRY(blob_small_each(b->bodies, small_look, k));
+	for (int i = 0; i < b->n; i++)
+		if (!b->seen[i])
+			TRY(big_look(k, i));
+	return task_breathe();
+}
+
+static struct batch *batch_open(int64_t postoffice, const int64_t *messages, int first, int n)
+{
+	struct batch *b = memory_new(sizeof *b);
+
+	b->postoffice = postoffice;
+	b->messages = messages + first;
+	b->first = first;
+	b->n = n - first < BATCH ? n - first : BATCH;
+	return b;
+}
+
+static void batch_close(struct batch **b)
+{
+	if (!*b)
+		return;
+	blob_small_close(&(*b)->bodies);
+	arena_release(&(*b)->a);
+	memory_free(*b);
+	*b = NULL;
+}
+
+static status batch_fetch(void *arg)
+{
+	struct batch *b = arg;
+
+	TRY(message_envelopes(b->postoffice, b->messages, b->n, &b->a, &b->facts));
+	for (int i = 0; i < b->n; i++) {
+		b->blobs[i] = b->facts[i].blob;
+		b->seen[i] = b->facts[i].blob == 0;
 	}
-	if (s == ST_OK)
-		s = blob_each_small(postoffice, blobs, n, SMALL, small_look, k);
-	for (int i = 0; s == ST_OK && i < n; i++)
-		if (!k->seen[i])
-			s = big_look(k, postoffice, &facts[i], i);
-	arena_release(&a);
+	return blob_small_fetch(b->postoffice, b->blobs, b->n, SMALL, &b->bodies);
+}
+
+/* While one batch is looked into, which is this process's work, the database brings the next one. */
+static status bodies_look(struct looking *k, int64_t postoffice, const int64_t *messages, int n)
+{
+	if (n == 0)
+		return ST_OK;
+	k->batch = batch_open(postoffice, messages, 0, n);
+	status s = batch_fetch(k->batch);
+	while (s == ST_OK && k->batch) {
+		int first = k->batch->first + k->batch->n;
+		struct batch *next = first < n ? batch_open(postoffice, messages, first, n) : NULL;
+		beside *fetching = next ? beside_start("fetch bodies", batch_fetch, next) : NULL;
+
+		s = batch_look(k);
+		batch_close(&k->batch);
+		k->batch = next;
+		if (s == ST_OK && fetching)
+			s = beside_end(&fetching);
+		beside_drop(&fetching);
+	}
+	batch_close(&k->batch);
 	return s;
 }
 
@@ -242,13 +302,9 @@ status look_each(int64_t postoffice, const int64_t *messages, int n, bool bodies
 	status (*each)(int which, struct look *look, void *arg), void *arg)
 {
 	struct looking k = {.each = each, .arg = arg};
-	status s = bodies ? ST_OK : message_heads(postoffice, messages, n, head_look, &k);
+	status s = bodies ? bodies_look(&k, postoffice, messages, n)
+			  : message_heads(postoffice, messages, n, head_look, &k);
 
-	for (; s == ST_OK && bodies && k.first < n; k.first += BATCH) {
-		s = batch_look(&k, postoffice, messages + k.first, n - k.first < BATCH ? n - k.first : BATCH);
-		if (s == ST_OK)
-			s = task_breathe();
-	}
 	arena_release(&k.look.a);
 	arena_release(&k.look.scratch);
 	return s;

@@ -91,6 +91,38 @@ Test(slice, finds_a_part_in_any_case_at_every_place)
 		}
 }
 
+static size_t place_nocase(slice s, slice part)
+{
+	for (size_t at = 0; at + part.size <= s.size; at++)
+		if (slice_same_nocase(slice_until(slice_from(s, at), part.size), part))
+			return at;
+	return s.size;
+}
+
+/* Few letters, so that much is nearly there; with the octets that a bit makes of them. */
+Test(slice, finds_a_part_in_any_case_as_a_plain_walk_does)
+{
+	static const char letters[] = "eEZzq hH\x05\x1a@`\xe5";
+	uint32_t dice = 7;
+	char room[300], part[8];
+	unsigned found = 0;
+
+	for (int round = 0; round < 20000; round++) {
+		size_t size, part_size;
+
+		for (size_t i = 0; i < sizeof room; i++)
+			room[i] = letters[(dice = dice * 1664525 + 1013904223) >> 16 & 0x7];
+		for (size_t i = 0; i < sizeof part; i++)
+			part[i] = letters[((dice = dice * 1664525 + 1013904223) >> 16) % (sizeof letters - 1)];
+		size = (dice >> 8) % sizeof room;
+		part_size = 1 + (dice >> 20) % sizeof part;
+		size_t at = place_nocase(slice_of(room, size), slice_of(part, part_size));
+		cr_assert_eq(slice_search_nocase(slice_of(room, size), slice_of(part, part_size)), at, "round %d", round);
+		found += at < size;
+	}
+	cr_assert(found > 2000 && found < 18000, "%u", found);
+}
+
 Test(slice, cuts_within_its_bounds)
 {
 	cr_expect(slice_same(slice_from(S("abc"), 1), S("bc")));

@@ -2,6 +2,7 @@
 check_PROGRAMS += unit_task
 TESTS += unit_task
 unit_task_SOURCES = \
+	tests/unit/task/besides.c \
 	tests/unit/task/fibers.c \
 	tests/unit/task/gates.c \
 	tests/unit/task/many.c \
