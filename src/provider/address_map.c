@@ -1,6 +1,8 @@
 /* The address map. A worker asks for the same recipients again and again, so answers that lead
    somewhere are kept for a second, and which domains are other systems'; refusals are not, for a
-   mailbox made a moment ago is to be found. A delivery checks again in its transaction. */
+   mailbox made a moment ago is to be found. Mailboxes found by their very address, with plenty of room,
+   are kept longer: nothing but a change that raises the revision of routing makes such an answer wrong.
+   A delivery checks again in its transaction. */
 #include "provider/address_map.h"
 
 #include "base/map.h"
@@ -12,75 +14,94 @@
 #include "provider/postoffice.h"
 #include "provider/provider.h"
 #include "provider/setting.h"
+#include "provider/watch.h"
 
 #include <pthread.h>
 
 #define PAGE 1000
 #define KEPT_FOR (1 * USEC_S)
+#define KEPT_LONG (10 * USEC_S) /* those that only a new revision makes wrong */
+#define AMPLE_ROOM ((int64_t)256 * 1024 * 1024) /* more than one mailbox gets meanwhile */
 #define KEPT_MOST 10000
 
-/* ---- what was found lately: thrown away as a whole, so no answer gets older than KEPT_FOR */
+/* ---- what was found lately: all of one revision. A key's new answer stands beside its old one until
+   KEPT_MOST were put in, or the revision is another; then all are thrown away. */
+
+struct kept_route {
+	struct route route; /* nothing in it under "@domain": another system's */
+	usec asked; /* before the question was put */
+	bool lasting;
+};
 
 static struct {
 	pthread_mutex_t lock; /* never held across a wait */
 	map *routes;
 	arena memory;
-	usec born;
+	int added;
 	uint64_t revision;
 } kept = {.lock = PTHREAD_MUTEX_INITIALIZER};
 
-static void kept_clear(usec now, uint64_t revision)
+/* With the lock held. */
+static void kept_clear(uint64_t revision)
 {
 	map_close(&kept.routes);
 	arena_clear(&kept.memory);
-	kept.born = now;
+	kept.added = 0;
 	kept.revision = revision;
 }
 
-static const struct route elsewhere; /* kept under "@domain": another system's */
+/* With the lock held. */
+static const struct kept_route *kept_look(slice key, usec now)
+{
+	const struct kept_route *found = kept.routes ? map_get(kept.routes, key) : NULL;
+
+	if (!found || now - found->asked <= KEPT_FOR)
+		return found;
+	return found->lasting && now - found->asked <= KEPT_LONG && provider_routing_watched() ? found : NULL;
+}
 
 /* ST_ABSENT: nothing is known. ST_FOREIGN. */
 static status kept_find(slice key, slice domain, uint64_t revision, arena *a, struct route *out)
 {
 	slice whole_domain = slice_from(key, key.size - domain.size - 1);
 	usec now = clock_now();
-	const struct route *found = NULL;
-	bool foreign = false;
+	const struct kept_route *found;
+	status s = ST_ABSENT;
 
 	pthread_mutex_lock(&kept.lock);
-	if (kept.revision != revision || now - kept.born > KEPT_FOR)
-		kept_clear(now, revision);
-	else if (kept.routes && !(found = map_get(kept.routes, key)))
-		foreign = map_get(kept.routes, whole_domain) != NULL;
-	if (found) {
-		*out = *found;
-		out->postoffice_name = arena_copy(a, found->postoffice_name);
-		out->mailbox_name = arena_copy(a, found->mailbox_name);
-		out->remote = arena_copy(a, found->remote);
+	if (kept.revision != revision)
+		kept_clear(revision);
+	if ((found = kept_look(key, now))) {
+		s = ST_OK;
+		*out = found->route;
+		out->postoffice_name = arena_copy(a, out->postoffice_name);
+		out->mailbox_name = arena_copy(a, out->mailbox_name);
+		out->remote = arena_copy(a, out->remote);
+	} else if (kept_look(whole_domain, now)) {
+		s = ST_FOREIGN;
 	}
 	pthread_mutex_unlock(&kept.lock);
-	return found ? ST_OK : foreign ? ST_FOREIGN : ST_ABSENT;
+	return s;
 }
 
-/* `revision` and `asked` as they were before the question was put: an answer overtaken by a change, or
-   older than the others, is not kept. */
-static void kept_add(slice key, uint64_t revision, usec asked, const struct route *r)
+/* `revision` and `asked` as they were before the question was put: an answer overtaken by a change is
+   not kept. */
+static void kept_add(slice key, uint64_t revision, const struct kept_route *k)
 {
 	pthread_mutex_lock(&kept.lock);
-	if (kept.revision == revision && asked >= kept.born &&
-		(!kept.routes || map_size(kept.routes) < KEPT_MOST)) {
-		struct route *copy = (struct route *)&elsewhere;
+	if (kept.revision == revision && kept.added >= KEPT_MOST)
+		kept_clear(revision);
+	if (kept.revision == revision) {
+		struct kept_route *copy = arena_new(&kept.memory, sizeof *copy);
 
-		if (r != &elsewhere) {
-			copy = arena_new(&kept.memory, sizeof *copy);
-			*copy = *r;
-			copy->postoffice_name = arena_copy(&kept.memory, r->postoffice_name);
-			copy->mailbox_name = arena_copy(&kept.memory, r->mailbox_name);
-			copy->remote = arena_copy(&kept.memory, r->remote);
-		}
+		*copy = *k;
+		copy->route.postoffice_name = arena_copy(&kept.memory, k->route.postoffice_name);
+		copy->route.mailbox_name = arena_copy(&kept.memory, k->route.mailbox_name);
+		copy->route.remote = arena_copy(&kept.memory, k->route.remote);
 		if (!kept.routes)
 			kept.routes = map_open();
 		map_put(kept.routes, key, copy);
+		kept.added++;
 	}
 	pthread_mutex_unlock(&kept.lock);
 }
@@ -197,14 +218,15 @@ static status missed(const struct rows *found, slice local, slice domain, arena 
 	return target_lead(row_slice(&r, 0, 1), local, domain, a, out);
 }
 
-/* `local` folded. */
-static status route_ask(slice local, slice domain, arena *a, struct route *out)
+/* `local` folded. *exact: somebody has this very address, so that nothing else decided. */
+static status route_ask(slice local, slice domain, arena *a, struct route *out, bool *exact)
 {
 	struct rows r;
 	status s =
 		db_one(SQL_ADDRESS_ROUTE, (struct param[]){p_text(local), p_text(domain)}, 2, a, &r);
 
 	*out = (struct route){0};
+	*exact = false;
 	if (s == ST_ABSENT)
 		return ST_FOREIGN;
 	TRY(s);
@@ -217,6 +239,7 @@ static status route_ask(slice local, slice domain, arena *a, struct route *out)
 		return ST_DENIED;
 	if (row_null(&r, 0, MAILBOX) && row_null(&r, 0, GROUP))
 		return missed(&r, local, domain, a, out);
+	*exact = true;
 	return lead_take(&r, MAILBOX, GROUP, out);
 }
 
@@ -229,6 +252,12 @@ status address_room(const struct route *r, uint64_t size)
 	if (r->postmaster)
 		room += setting_number(S_mailbox_postmaster_room, NULL);
 	return room > 0 && size <= (uint64_t)room ? ST_OK : ST_FULL;
+}
+
+/* What comes into the mailbox while an answer is kept does not fill it. */
+static bool has_ample_room(const struct route *r)
+{
+	return r->quota == 0 || r->quota - r->used >= AMPLE_ROOM;
 }
 
 static slice local_of(slice key, slice domain)
@@ -245,13 +274,15 @@ status address_lead(slice local, slice domain, uint64_t size, arena *a, struct r
 
 	if (kind == ST_ABSENT) {
 		size_t at = key.size - domain.size - 1;
-		usec asked = clock_now();
+		struct kept_route k = {.asked = clock_now()};
 
-		kind = route_ask(slice_until(key, at), domain, a, out);
+		kind = route_ask(slice_until(key, at), domain, a, out, &k.lasting);
 		if (kind == ST_FOREIGN)
-			kept_add(slice_from(key, at), revision, asked, &elsewhere);
+			kept_add(slice_from(key, at), revision, &k);
 		TRY(kind);
-		kept_add(key, revision, asked, out);
+		k.route = *out;
+		k.lasting &= has_ample_room(out);
+		kept_add(key, revision, &k);
 	}
 	TRY(kind);
 	return address_room(out, size);
@@ -283,7 +314,7 @@ status address_owned(int64_t postoffice, int64_t owner, slice local, slice domai
 	arena a = ARENA_INIT;
 	struct route r;
 	slice key = key_of(local, domain, &a);
-	status s = route_ask(local_of(key, domain), domain, &a, &r);
+	status s = route_ask(local_of(key, domain), domain, &a, &r, &(bool){false});
 	bool owned = s == ST_OK && r.postoffice == postoffice && r.mailbox == owner && !r.caught;
 
 	arena_release(&a);

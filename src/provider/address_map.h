@@ -19,11 +19,12 @@ struct route { /* where an address leads: a mailbox, unless `group` or `remote` 
 	slice postoffice_name, mailbox_name;
 	bool caught;       /* fell to the domain's catch-all */
 	bool postmaster;   /* postmaster or abuse target: may exceed quota a little */
-	int64_t quota, used; /* bytes; quota 0 = none. `used` may be a second old */
+	int64_t quota, used; /* bytes; quota 0 = none. `used` may be a second old, 10 s where there is much room */
 	unsigned handling; /* set of handling_bit (redirection.h): what its owner wants done with mail */
 };
 
-/* `local` and `domain` as parsed by mail/address.h. Cached for a second at most; deliver.h checks
+/* `local` and `domain` as parsed by mail/address.h. Answers are kept for a second; those that lead to a
+   mailbox of this very address with much room for 10 s, while the revision of routing stands. deliver.h checks
    again in its transaction, so a stale answer cannot lose or misdeliver.
    ST_ABSENT   our domain, no such recipient          (550 5.1.1)
    ST_FOREIGN  not a domain of ours                   (554 5.7.1 relaying denied)

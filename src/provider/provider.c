@@ -27,6 +27,7 @@
 #define TURN USEC_S
 #define LOOK_GAP (20 * USEC_MS) /* however often something changes */
 #define RENEW_EVERY (10 * USEC_S)
+#define WATCHED_MOST (TURN + USEC_S / 2) /* since the last look, for what is kept in its place */
 #define SILENCE_MOST (3 * USEC_S) /* of the database, before it counts as away */
 #define HOOKS 8
 #define NO_TENANT INT64_C(1) /* no post office has this id: base/id.h starts in 2020 */
@@ -34,6 +35,7 @@
 static struct {
 	_Atomic(const char *) trouble; /* of the last check; NULL = none */
 	_Atomic usec answered_at;
+	_Atomic usec looked_at; /* the last look that was answered began; 0: none */
 	atomic_bool serves;
 	_Atomic uint64_t routing;
 	int64_t seen[REVISIONS]; /* by the watch alone */
@@ -67,6 +69,11 @@ void change_tell(enum revision r)
 uint64_t provider_routing_revision(void)
 {
 	return atomic_load(&house.routing);
+}
+
+bool provider_routing_watched(void)
+{
+	return atomic_load(&house.serves) && clock_now() - atomic_load(&house.looked_at) <= WATCHED_MOST;
 }
 
 static status look_for_changes(void)
@@ -202,8 +209,11 @@ static void turn(usec *renewed, usec *checked)
 	usec now = clock_now();
 	usec before = task_deadline(now + 5 * USEC_S);
 	db_probe();
-	if (look_for_changes() == ST_OK)
+	usec began = clock_now();
+	if (look_for_changes() == ST_OK) {
+		atomic_store(&house.looked_at, began);
 		atomic_store(&house.answered_at, clock_now());
+	}
 	db_patience(setting_number(S_db_patience, NULL));
 	db_silence(setting_number(S_db_silence_most, NULL));
 	trace_flush();

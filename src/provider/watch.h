@@ -6,6 +6,9 @@
 
 /* news_bell.c heard of a raised revision: looks at once instead of within the second. From any thread. */
 void provider_look(void);
+/* Whether the revisions of this process were those of the database a moment ago (1.5 s at most): what was told since is
+   on its way. False where nobody watches (the command line), and while the database does not answer. */
+bool provider_routing_watched(void);
 
 /* setting.c: a memory of defaults; then everything set, and again what changed since. What was loaded
    stays readable after provider_close. */

@@ -57,13 +57,13 @@ def alive(pid):
 def children(pid):
 	"""Living children, by /proc alone."""
 	found = []
-	for stat in pathlib.Path("/proc").glob("[0-9]*/stat"):
+	for name in filter(str.isdigit, os.listdir("/proc")): # not glob(), which fails when a process ends under it
 		try:
-			state, parent = stat.read_text().rpartition(")")[2].split()[:2]
+			state, parent = pathlib.Path(f"/proc/{name}/stat").read_text().rpartition(")")[2].split()[:2]
 		except OSError:
 			continue
 		if int(parent) == pid and state not in "ZX":
-			found.append(int(stat.parent.name))
+			found.append(int(name))
 	return sorted(found)
 
 

@@ -1,7 +1,7 @@
-# Caps and patiences of a whole platform, and what a stranger learns of names; each makes a place of its own
-# (tests/fault/place.py).
-dist_check_SCRIPTS += tests/limits/caps tests/limits/names
-TESTS += tests/limits/caps tests/limits/names
+# Caps and patiences of a whole platform, what a stranger learns of names, and what workers keep of addresses; each
+# makes a place of its own (tests/fault/place.py).
+dist_check_SCRIPTS += tests/limits/caps tests/limits/names tests/limits/kept
+TESTS += tests/limits/caps tests/limits/names tests/limits/kept
 # What a logon that fails takes, for a name that is known and for one that is not: shown, not judged.
 bench: bench-names
 bench-names: pennypostd$(EXEEXT) pennypost$(EXEEXT)
