@@ -3,6 +3,7 @@
 #include "tests/unit/provider/given.h"
 
 #include "base/log.h"
+#include "base/random.h"
 #include "provider/db.h"
 #include "provider/maildrop.h"
 #include "provider/node.h"
@@ -343,6 +344,68 @@ static status door_story(void *arg)
 Test(outage, who_waits_before_the_door_of_a_database_that_hangs_gives_up_as_soon, .timeout = 300)
 {
 	tell(door_story);
+}
+
+/* ---- how long: settings */
+
+static struct {
+	struct caller c;
+	bool serve; /* and so look whether the database speaks */
+	usec wanted;
+} hanging;
+
+static status hanging_story(void *arg)
+{
+	struct caller *c = &hanging.c;
+	(void)arg;
+	cr_assert(open_with(given_bootstrap(), hanging.serve) == ST_OK);
+	to = store_mailbox(store_postoffice(), "anna", 0);
+	random_bytes(c->key, REPEAT_KEY);
+	cr_assert(c->act(c) == ST_OK); /* a living connection that knows its statements */
+	random_bytes(c->key, REPEAT_KEY);
+	clock_virtual(clock_wall());
+	postgres("hang");
+	task_virtual_run(true);
+	call(c);
+	task_virtual_run(false);
+	postgres("resume");
+	clock_real();
+	cr_expect(c->said == ST_BUSY, "%s", status_name(c->said));
+	cr_expect(c->took >= hanging.wanted - USEC_S && c->took <= hanging.wanted + USEC_S, "%lld ms",
+		(long long)(c->took / USEC_MS));
+	task_loop_stop();
+	return ST_OK;
+}
+
+/* Who calls a database that hangs is waited for as long as the setting says, not as long as by default. */
+static void expect_waited(status (*act)(struct caller *), bool serve, usec wanted)
+{
+	provider_close();
+	hanging.c.act = act;
+	hanging.serve = serve;
+	hanging.wanted = wanted;
+	tell(hanging_story);
+	given_providers();
+}
+
+Test(outage, a_database_that_says_nothing_is_waited_for_db_silence_most, .timeout = 300)
+{
+	given_providers();
+	given_setting(S_db_silence_most, "8 s");
+	expect_waited(looks, true, 8 * USEC_S);
+	given_setting(S_db_silence_most, NULL);
+	provider_close();
+}
+
+Test(outage, a_delivery_that_hangs_is_waited_for_delivery_patience, .timeout = 300)
+{
+	given_providers();
+	given_setting(S_delivery_patience, "45 s");
+	expect_waited(delivers, false, 45 * USEC_S);
+	given_setting(S_delivery_patience, "3 s");
+	expect_waited(delivers, false, 3 * USEC_S);
+	given_setting(S_delivery_patience, NULL);
+	provider_close();
 }
 
 /* ---- descriptors that libpq closes by itself */
