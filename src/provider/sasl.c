@@ -103,8 +103,7 @@ static bool plus_offered(const struct sasl_peer *p)
 	       setting_lists(S_auth_mechanisms, NULL, S("SCRAM-SHA-256-PLUS"));
 }
 
-/* Told to clients that ask what there is: where the older binding is to be had, or as the postmaster
-   decided. */
+/* Told to clients that ask what there is, as the postmaster decided: always, or where the older binding is to be had. */
 static bool plus_announced(const struct sasl_peer *p)
 {
 	slice when = setting_text(S_auth_plus_announced, NULL), data;

@@ -29,6 +29,15 @@ static status binding(void *arg, slice kind, arena *to, slice *data)
 static const struct sasl_peer tls = {
 	.from = {.service = SERVICE_SUBMISSION, .address = {"192.0.2.1", 9}, .secure = true},
 	.binding = binding};
+static status older_binding(void *arg, slice kind, arena *to, slice *data)
+{
+	return slice_same(kind, S("tls-unique")) ? binding(arg, S("tls-exporter"), to, data) : ST_ABSENT;
+}
+
+/* Below TLS 1.3. */
+static const struct sasl_peer older = {
+	.from = {.service = SERVICE_SUBMISSION, .address = {"192.0.2.1", 9}, .secure = true},
+	.binding = older_binding};
 static const struct sasl_peer clear = {
 	.from = {.service = SERVICE_SUBMISSION, .address = {"192.0.2.1", 9}}};
 /* TLS by somebody in front of us: secure, but without data to bind. */
@@ -132,11 +141,17 @@ static status scram(const char *mechanism, const struct sasl_peer *p, const char
 
 Test(sasl, offers_what_is_safe_here)
 {
-	/* No tls-unique, so it is TLS 1.3, where some clients pick PLUS and fail: kept quiet about. */
-	cr_expect(slice_same(sasl_offered(&tls, &a), S("SCRAM-SHA-256 PLAIN LOGIN")));
-	memory_setting("auth_plus_announced", "always");
-	cr_expect(slice_same(
-		sasl_offered(&tls, &a), S("SCRAM-SHA-256-PLUS SCRAM-SHA-256 PLAIN LOGIN")));
+	static const struct {
+		const char *announced; /* NULL = as by default */
+		bool below, above;
+	} rows[] = {{NULL, false, false}, {"never", false, false}, {"tls-1.2", true, false}, {"always", true, true}};
+	const slice all = S("SCRAM-SHA-256-PLUS SCRAM-SHA-256 PLAIN LOGIN"), bare = S("SCRAM-SHA-256 PLAIN LOGIN");
+	for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+		if (rows[i].announced)
+			memory_setting("auth_plus_announced", rows[i].announced);
+		cr_expect(slice_same(sasl_offered(&older, &a), rows[i].below ? all : bare), "row %zu", i);
+		cr_expect(slice_same(sasl_offered(&tls, &a), rows[i].above ? all : bare), "row %zu", i);
+	}
 	cr_expect(slice_same(sasl_offered(&unbound, &a), S("SCRAM-SHA-256 PLAIN LOGIN")));
 	cr_expect_eq(sasl_offered(&clear, &a).size, 0);
 	sasl *s;
