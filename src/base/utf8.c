@@ -82,6 +82,22 @@ void utf8_add(text *t, uint32_t point)
 	}
 }
 
+static bool goes_on(char c)
+{
+	return ((uint8_t)c & 0xc0) == 0x80;
+}
+
+slice utf8_until(slice s, size_t most)
+{
+	size_t size = most;
+
+	if (s.size <= most)
+		return s;
+	while (size > 0 && most - size < 3 && goes_on(s.at[size]))
+		size--;
+	return slice_until(s, goes_on(s.at[size]) ? most : size);
+}
+
 void utf8_add_repaired(text *t, slice s)
 {
 	uint32_t point;

@@ -7,6 +7,8 @@
 
 bool utf8_valid(slice s);
 bool utf8_is_ascii(slice s); /* all bytes below 0x80 */
+/* The first `most` bytes, fewer where a character would be cut; of broken text as many. */
+slice utf8_until(slice s, size_t most);
 /* Decodes one character at s.at: bytes taken (1..4) or 0 when broken or empty. */
 size_t utf8_take(slice s, uint32_t *point);
 void utf8_add(text *t, uint32_t point);   /* U+FFFD for what is no scalar value */

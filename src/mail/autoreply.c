@@ -216,11 +216,7 @@ static slice subject_of(const struct autoreply *r, arena *a)
 	if (!header_find(r->header, S("Subject"), &f))
 		return S("Auto: your message");
 	slice shown = word_decode(header_unfold(f.value, a), a);
-	size_t size = shown.size < SUBJECT_MOST ? shown.size : SUBJECT_MOST;
-
-	while (size < shown.size && size && ((uint8_t)shown.at[size] & 0xC0) == 0x80)
-		size--;
-	return arena_format(a, "Auto: %.*s", (int)size, shown.at);
+	return arena_format(a, "Auto: %.*s", SLICE_ARGS(utf8_until(shown, SUBJECT_MOST)));
 }
 
 status autoreply_compose(const struct autoreply *r, arena *a, slice *message)

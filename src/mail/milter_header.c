@@ -1,6 +1,8 @@
 /* Editing a header; see milter_header.h. */
 #include "mail/milter_header.h"
 
+#include "base/utf8.h"
+
 #define LINE_MOST 998
 #define NAME_MOST 900
 
@@ -55,16 +57,6 @@ static bool is_blank(slice line)
 	return true;
 }
 
-/* At most `most` octets of the line, and no part of a character (RFC 6532). */
-static size_t whole_characters(slice line, size_t most)
-{
-	size_t cut = most;
-
-	while (cut > 0 && most - cut < 3 && ((uint8_t)line.at[cut] & 0xC0) == 0x80)
-		cut--;
-	return cut > 0 && ((uint8_t)line.at[cut] & 0xC0) != 0x80 ? cut : most;
-}
-
 /* A line longer than allowed goes on in the next, at a blank where there is one. *size: of the present
    line. */
 static void add_line(text *to, slice line, size_t *size)
@@ -75,7 +67,7 @@ static void add_line(text *to, slice line, size_t *size)
 		size_t cut = slice_find_last(head, ' ');
 
 		if (cut == head.size || is_blank(slice_until(head, cut)))
-			cut = whole_characters(line, most);
+			cut = utf8_until(line, most).size; /* RFC 6532 */
 		text_add(to, slice_until(line, cut));
 		text_add_z(to, "\r\n ");
 		line = slice_from(line, cut < line.size && line.at[cut] == ' ' ? cut + 1 : cut);

@@ -63,6 +63,30 @@ Test(utf8, knows_ascii)
 	}
 }
 
+Test(utf8, cuts_no_character)
+{
+	static const struct {
+		slice s;
+		size_t most, size;
+	} rows[] = {
+		{S(""), 0, 0},
+		{S("abc"), 5, 3},
+		{S("abc"), 3, 3},
+		{S("abc"), 2, 2},
+		{S("a\xc3\xbc"), 3, 3},
+		{S("a\xc3\xbc"), 2, 1},
+		{S("\xc3\xbc"), 1, 0},
+		{S("a\xf0\x9f\x93\xac!"), 5, 5},
+		{S("a\xf0\x9f\x93\xac!"), 4, 1},
+		{S("a\xf0\x9f\x93\xac!"), 2, 1},
+		{S("\x80\x80\x80\x80\x80\x80"), 4, 4},
+		{S("\x80\x80"), 1, 1},
+	};
+
+	for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
+		cr_expect_eq(utf8_until(rows[i].s, rows[i].most).size, rows[i].size, "row %zu", i);
+}
+
 Test(utf8, every_scalar_value_comes_back)
 {
 	text t = TEXT_INIT;
