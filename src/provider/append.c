@@ -55,9 +55,9 @@ static void messages_add(
 		id[i] = x->messages[i].id;
 		header[i] = x->messages[i].header_size;
 		sent[i] = h.sent ? h.sent : USEC_NEVER;
-		subject[i] = header_shown(h.subject, HEADER_SHOWN_MOST, a);
-		from[i] = header_shown(h.from, HEADER_SHOWN_MOST, a);
-		message_id[i] = header_shown(h.message_id, HEADER_ID_MOST, a);
+		subject[i] = h.subject;
+		from[i] = h.from;
+		message_id[i] = h.message_id;
 	}
 	db_add(tx, SQL_DELIVER_MESSAGES,
 		(struct param[]){p_int(x->postoffice), p_int_array(blob, x->n),

@@ -3,8 +3,7 @@
 #include "base/id.h"
 #include "base/random.h"
 #include "connector/smtp/incoming_inside.h"
-#include "mail/header.h"
-#include "mail/word.h"
+#include "provider/header_facts.h"
 
 slice incoming_received(conversation *c, const struct incoming *in)
 {
@@ -136,22 +135,14 @@ slice incoming_fields(struct smtp *s, const struct incoming *in, const struct de
 			    SLICE_ARGS(in->missing));
 }
 
-static slice shortened(slice value, arena *a)
-{
-	slice shown = word_decode(header_unfold(slice_until(value, 2000), a), a);
-	size_t size = shown.size < 200 ? shown.size : 200;
-	while (size < shown.size && size && ((uint8_t)shown.at[size] & 0xC0) == 0x80)
-		size--;
-	return slice_until(shown, size);
-}
-
 void incoming_facts(struct smtp *s, struct incoming *in, const header_survey *seen)
 {
-	date sent;
-	if (seen->first_date.size && date_parse(seen->first_date, &sent) == ST_OK)
-		in->delivery.sent = sent.at;
-	in->delivery.subject = arena_copy(&s->mail, shortened(seen->first_subject, &s->mail));
-	in->delivery.from = arena_copy(&s->mail, shortened(seen->first_from, &s->mail));
-	in->delivery.message_id =
-		arena_copy(&s->mail, slice_until(header_unfold(seen->first_message_id, &s->mail), 998));
+	struct header_facts f;
+
+	header_facts_of(seen, &s->mail, &f);
+	if (f.sent)
+		in->delivery.sent = f.sent;
+	in->delivery.subject = arena_copy(&s->mail, f.subject);
+	in->delivery.from = arena_copy(&s->mail, f.from);
+	in->delivery.message_id = arena_copy(&s->mail, f.message_id);
 }
