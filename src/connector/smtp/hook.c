@@ -31,14 +31,7 @@ slice hook_program(enum hook h, const struct setting_at *at)
 
 bool hook_picks_up(enum service s)
 {
-	slice services = setting_text(S_pickup_services, NULL), one;
-
-	if (hook_program(HOOK_PICKUP, NULL).size == 0)
-		return false;
-	while (slice_take(&services, ' ', &one))
-		if (slice_same(one, slice_z(service_name(s))))
-			return true;
-	return false;
+	return hook_program(HOOK_PICKUP, NULL).size > 0 && setting_lists(S_pickup_services, NULL, slice_z(service_name(s)));
 }
 
 uint64_t hook_texts_most(void)
