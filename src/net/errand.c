@@ -86,15 +86,23 @@ static bool fill(struct errand_order *o, const struct errand *e)
 	       put(o->event, sizeof o->event, e->event) && put(o->message, sizeof o->message, e->message);
 }
 
+/* Room for the two descriptors of an order. */
+union rights {
+	struct cmsghdr head;
+	char room[CMSG_SPACE(2 * sizeof(int))];
+};
+
+static struct msghdr packet_of(struct iovec *piece, union rights *control)
+{
+	return (struct msghdr){
+		.msg_iov = piece, .msg_iovlen = 1, .msg_control = control, .msg_controllen = sizeof *control};
+}
+
 static bool hand_over(const struct errand_order *o, int text, int answer)
 {
 	struct iovec piece = {(void *)(uintptr_t)o, sizeof *o};
-	union {
-		struct cmsghdr head;
-		char room[CMSG_SPACE(2 * sizeof(int))];
-	} control = {0};
-	struct msghdr m = {.msg_iov = &piece, .msg_iovlen = 1, .msg_control = &control,
-		.msg_controllen = sizeof control};
+	union rights control = {0};
+	struct msghdr m = packet_of(&piece, &control);
 	struct cmsghdr *rights = CMSG_FIRSTHDR(&m);
 
 	rights->cmsg_level = SOL_SOCKET;
@@ -102,6 +110,20 @@ static bool hand_over(const struct errand_order *o, int text, int answer)
 	rights->cmsg_len = CMSG_LEN(2 * sizeof(int));
 	memcpy(CMSG_DATA(rights), (const int[]){text, answer}, 2 * sizeof(int));
 	return sendmsg(runner, &m, MSG_DONTWAIT | MSG_NOSIGNAL) == (ssize_t)sizeof *o;
+}
+
+ssize_t errand_order_take(int orders, struct errand_order *o, int fds[2])
+{
+	struct iovec piece = {o, sizeof *o};
+	union rights control;
+	struct msghdr m = packet_of(&piece, &control);
+	ssize_t n = recvmsg(orders, &m, MSG_CMSG_CLOEXEC);
+	struct cmsghdr *rights = n > 0 ? CMSG_FIRSTHDR(&m) : NULL;
+
+	fds[0] = fds[1] = -1;
+	if (rights && rights->cmsg_type == SCM_RIGHTS && rights->cmsg_len == CMSG_LEN(2 * sizeof(int)))
+		memcpy(fds, CMSG_DATA(rights), 2 * sizeof(int));
+	return n;
 }
 
 static enum errand_verdict verdict_of(enum errand_end end, int code)

@@ -6,12 +6,18 @@
 
 #include "net/errand.h"
 
+#include <sys/types.h>
+
 struct errand_order {
 	int64_t patience;
 	uint64_t memory;
 	uint32_t kind, at_once, processes, attempt;
 	char program[512], connector[16], event[16], message[32], sender[512], recipient[512];
 };
+
+/* Waits for the next one, of which nothing is believed yet: its octets; 0 at the end of all orders, -1 with errno. The
+   descriptors are the caller's to close, and -1 when none came. */
+ssize_t errand_order_take(int orders, struct errand_order *o, int fds[2]);
 
 struct errand_answer {
 	int32_t end, code;

@@ -384,25 +384,6 @@ static bool is_sound(const struct errand_order *o)
 	       ends_somewhere(o->recipient, sizeof o->recipient);
 }
 
-/* Its octets; 0 at the end of all orders. `fds` are -1 when none came. */
-static ssize_t next_order(int orders, struct errand_order *o, int fds[2])
-{
-	struct iovec piece = {o, sizeof *o};
-	union {
-		struct cmsghdr head;
-		char room[CMSG_SPACE(2 * sizeof(int))];
-	} control;
-	struct msghdr m = {.msg_iov = &piece, .msg_iovlen = 1, .msg_control = &control,
-		.msg_controllen = sizeof control};
-	ssize_t n = recvmsg(orders, &m, MSG_CMSG_CLOEXEC);
-	struct cmsghdr *rights = n > 0 ? CMSG_FIRSTHDR(&m) : NULL;
-
-	fds[0] = fds[1] = -1;
-	if (rights && rights->cmsg_type == SCM_RIGHTS && rights->cmsg_len == CMSG_LEN(2 * sizeof(int)))
-		memcpy(fds, CMSG_DATA(rights), 2 * sizeof(int));
-	return n;
-}
-
 /* Of each kind as many run as its orders say, so that slow programs of one hold up no other. */
 struct held {
 	link_t link;
@@ -520,7 +501,7 @@ static bool take_order(int orders)
 {
 	struct errand_order order = {0};
 	int fds[2];
-	ssize_t n = next_order(orders, &order, fds);
+	ssize_t n = errand_order_take(orders, &order, fds);
 
 	if (n == (ssize_t)sizeof order && fds[0] >= 0 && fds[1] >= 0 && is_sound(&order) &&
 		all.waiting[order.kind] < HELD_MOST)

@@ -60,17 +60,9 @@ struct fake {
 static void *fake_runner(void *arg)
 {
 	struct fake *f = arg;
-	struct iovec piece = {&f->order, sizeof f->order};
-	union {
-		struct cmsghdr head;
-		char room[CMSG_SPACE(2 * sizeof(int))];
-	} control;
-	struct msghdr m = {.msg_iov = &piece, .msg_iovlen = 1, .msg_control = &control,
-		.msg_controllen = sizeof control};
 	int fds[2];
 
-	cr_assert_eq(recvmsg(f->orders, &m, 0), (ssize_t)sizeof f->order);
-	memcpy(fds, CMSG_DATA(CMSG_FIRSTHDR(&m)), sizeof fds);
+	cr_assert_eq(errand_order_take(f->orders, &f->order, fds), (ssize_t)sizeof f->order);
 	cr_assert_gt(pread(fds[0], f->text, sizeof f->text - 1, 0), 0);
 	if (f->answers)
 		cr_assert_eq(send(fds[1], &f->answer, sizeof f->answer, 0), (ssize_t)sizeof f->answer);
