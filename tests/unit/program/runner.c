@@ -15,19 +15,33 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#define STATE "/tmp/unit-runner.XXXXXX"
+
 static struct {
-	char state[64], programs[96];
+	char state[sizeof STATE], programs[sizeof STATE "/tools"];
 	pid_t pid;
 	int orders;
 } runner;
 
+struct path {
+	char z[192];
+};
+
+/* Of what stands in the folder of programs. */
+static struct path path_of(const char *name)
+{
+	struct path p;
+
+	cr_assert_lt(snprintf(p.z, sizeof p.z, "%s/%s", runner.programs, name), (int)sizeof p.z);
+	return p;
+}
+
 static void program(const char *name, const char *words, ...)
 {
-	char path[192];
+	struct path path = path_of(name);
 	va_list args;
 
-	snprintf(path, sizeof path, "%s/%s", runner.programs, name);
-	FILE *f = fopen(path, "w");
+	FILE *f = fopen(path.z, "w");
 	cr_assert_not_null(f);
 	fputs("#!/bin/sh\n", f);
 	va_start(args, words);
@@ -35,15 +49,24 @@ static void program(const char *name, const char *words, ...)
 	va_end(args);
 	fputc('\n', f);
 	fclose(f);
-	cr_assert_eq(chmod(path, 0700), 0);
+	cr_assert_eq(chmod(path.z, 0700), 0);
 }
 
+static bool state_removed(void)
+{
+	char command[sizeof "rm -r ''" + sizeof STATE];
+
+	snprintf(command, sizeof command, "rm -r '%s'", runner.state);
+	return system(command) == 0;
+}
+
+/* It takes its folder along, for whoever asks it may die before his end. */
 static void runner_start(void)
 {
-	char folder[96];
+	char folder[sizeof STATE "/programs"];
 	int ends[2];
 
-	strcpy(runner.state, "/tmp/unit-runner.XXXXXX");
+	snprintf(runner.state, sizeof runner.state, "%s", STATE);
 	cr_assert_not_null(mkdtemp(runner.state));
 	snprintf(runner.programs, sizeof runner.programs, "%s/tools", runner.state);
 	snprintf(folder, sizeof folder, "%s/programs", runner.state);
@@ -54,7 +77,8 @@ static void runner_start(void)
 		struct bootstrap boot = {.state = slice_z(runner.state), .programs = slice_z(runner.programs)};
 
 		close(ends[1]);
-		_exit(runner_run(ends[0], &boot));
+		int code = runner_run(ends[0], &boot);
+		_exit(state_removed() ? code : EXIT_FAILURE);
 	}
 	close(ends[0]);
 	runner.orders = ends[1];
@@ -63,27 +87,23 @@ static void runner_start(void)
 
 static void runner_end(void)
 {
-	char command[128];
 	int how;
 
 	errand_open(-1);
 	close(runner.orders);
 	cr_expect_eq(waitpid(runner.pid, &how, 0), runner.pid);
 	cr_expect(WIFEXITED(how) && WEXITSTATUS(how) == 0, "the runner ends when its orders do");
-	snprintf(command, sizeof command, "rm -r '%s'", runner.state);
-	cr_expect_eq(system(command), 0);
+	cr_expect_neq(access(runner.state, F_OK), 0);
 }
 
 TestSuite(runner, .init = runner_start, .fini = runner_end, .timeout = 300);
 
 static struct errand_result run(const char *name, unsigned kind, unsigned at_once, usec patience, arena *a)
 {
-	char path[192];
+	struct path path = path_of(name);
 	struct errand_result r;
 	int text = errand_text();
-
-	snprintf(path, sizeof path, "%s/%s", runner.programs, name);
-	struct errand e = {.program = slice_z(path),
+	struct errand e = {.program = slice_z(path.z),
 		.connector = S("SMTP"),
 		.event = S("pickup"),
 		.message = S("0SA2"),
@@ -132,12 +152,10 @@ Test(runner, tells_how_a_program_ended_and_what_it_said)
 
 Test(runner, runs_nothing_that_others_could_have_written)
 {
-	char path[192];
 	arena a = ARENA_INIT;
 
 	program("open", "exit 0");
-	snprintf(path, sizeof path, "%s/open", runner.programs);
-	cr_assert_eq(chmod(path, 0777), 0);
+	cr_assert_eq(chmod(path_of("open").z, 0777), 0);
 	cr_expect_eq(run("open", 0, 4, 240 * USEC_S, &a).end, ERRAND_BARRED);
 	cr_expect_eq(run("../../../bin/true", 0, 4, 240 * USEC_S, &a).end, ERRAND_BARRED);
 	cr_expect_eq(run("nothing", 0, 4, 240 * USEC_S, &a).end, ERRAND_BARRED);
@@ -161,11 +179,9 @@ static void *slow(void *arg)
 
 static int lines_of(const char *name)
 {
-	char path[192];
 	int n = 0;
 
-	snprintf(path, sizeof path, "%s/%s", runner.programs, name);
-	FILE *f = fopen(path, "r");
+	FILE *f = fopen(path_of(name).z, "r");
 	for (int c; f && (c = fgetc(f)) != EOF;)
 		n += c == '\n';
 	if (f)
