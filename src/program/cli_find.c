@@ -6,6 +6,8 @@
 #include "provider/address_map.h"
 #include "provider/setting.h"
 
+#include <assert.h>
+
 enum { PAGE = 500 };
 
 status cli_find_postoffice(struct cli *c, slice name, postoffice **out)
@@ -61,6 +63,27 @@ status cli_find_mailbox(struct cli *c, slice written, mailbox **out)
 	TRY(kind);
 	kind = mailbox_find(p->id, name, &c->a, out);
 	return kind == ST_ABSENT ? no_mailbox(c, written, realm) : kind;
+}
+
+status cli_find_scope(struct cli *c, int64_t *office, int64_t *box)
+{
+	postoffice *p = NULL;
+	mailbox *m = NULL;
+
+	*office = 0;
+	if (box)
+		*box = 0;
+	if (box && cli_has(c, "--mailbox")) {
+		TRY(cli_find_mailbox(c, cli_text(c, "--mailbox"), &m));
+		assert(m);
+		*office = m->postoffice;
+		*box = m->id;
+	} else if (cli_has(c, "--postoffice")) {
+		TRY(cli_find_postoffice(c, cli_text(c, "--postoffice"), &p));
+		assert(p);
+		*office = p->id;
+	}
+	return ST_OK;
 }
 
 status cli_find_domain(struct cli *c, slice name, domain **out)

@@ -58,18 +58,6 @@ static json_t *facts_of(struct cli *c, const struct job_row *j)
 	return f;
 }
 
-static status scope_of(struct cli *c, int64_t *postoffice_id)
-{
-	postoffice *p;
-
-	*postoffice_id = 0;
-	if (!cli_has(c, "--postoffice"))
-		return ST_OK;
-	TRY(cli_find_postoffice(c, cli_text(c, "--postoffice"), &p));
-	*postoffice_id = p->id;
-	return ST_OK;
-}
-
 status cli_job_list(struct cli *c)
 {
 	static const struct cli_column columns[] = {{"id", "ID"}, {"postoffice", "POST OFFICE"}, {"for", "FOR"},
@@ -80,7 +68,7 @@ status cli_job_list(struct cli *c)
 	struct job_row *rows;
 	int n;
 
-	TRY(scope_of(c, &postoffice_id));
+	TRY(cli_find_scope(c, &postoffice_id, NULL));
 	TRY(job_list(postoffice_id, (unsigned)cli_number(c, "--limit", 100), &c->a, &rows, &n));
 	json_t *list = json_array();
 	for (int i = 0; i < n; i++)
@@ -98,7 +86,7 @@ static status find(struct cli *c, struct job_row *out)
 {
 	int64_t postoffice_id, id;
 
-	TRY(scope_of(c, &postoffice_id));
+	TRY(cli_find_scope(c, &postoffice_id, NULL));
 	if (!id_parse(cli_text(c, "ID"), &id))
 		return cli_fail(c, ST_INVALID, "give the 13 characters that `pennypost job list` shows", "\"%.*s\" is no id",
 			SLICE_ARGS(cli_text(c, "ID")));

@@ -94,13 +94,13 @@ static status resolve(struct cli *c, size_t size, struct route *to, int *n)
 	return ST_OK;
 }
 
-/* The same steps as of a message that came by SMTP. */
 static void note_accepted(struct cli *c, int64_t postoffice_id, int64_t id, size_t size, slice message_id)
 {
 	trace_note(postoffice_id, id, TRACE_ACCEPTED, "service=cli from=%s size=%zu user=%s message_id=%s",
 		log_quote(cli_text(c, "--from")), size, log_quote(c->by.who), log_quote(message_id));
 }
 
+/* The same steps as of a message that came by SMTP. */
 static void note(
 	struct cli *c, int64_t id, size_t size, slice message_id, const struct route *to, int n)
 {
@@ -146,8 +146,8 @@ status cli_mail_send(struct cli *c)
 
 /* ---- by a job */
 
-static const compose_field automatic[] = {{{"Auto-Submitted", 14}, {"auto-generated", 14}},
-	{{"Precedence", 10}, {"bulk", 4}}, {{"To", 2}, {"undisclosed-recipients:;", 24}}};
+static const compose_field automatic[] = {{S("Auto-Submitted"), S("auto-generated")},
+	{S("Precedence"), S("bulk")}, {S("To"), S("undisclosed-recipients:;")}};
 
 /* The message with the address that the envelope would have had (RFC 5321 4.4). */
 static status compose_job(struct cli *c, compose *m, slice return_path, slice *raw)

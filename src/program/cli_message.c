@@ -216,27 +216,16 @@ static status which_moment(struct cli *c, usec *before)
 
 static status which_mailboxes(struct cli *c, int64_t *post, int64_t *box)
 {
-	postoffice *p;
-	mailbox *m;
-	*post = *box = 0;
 	if (cli_has(c, "--mailbox") + cli_has(c, "--postoffice") + cli_has(c, "--everywhere") != 1)
 		return cli_misused(c, "for example --mailbox anna@demo",
 			"give one of --mailbox, --postoffice and --everywhere");
-	if (cli_has(c, "--mailbox")) {
-		TRY(cli_find_mailbox(c, cli_text(c, "--mailbox"), &m));
-		*post = m->postoffice;
-		*box = m->id;
-	} else if (cli_has(c, "--postoffice")) {
-		TRY(cli_find_postoffice(c, cli_text(c, "--postoffice"), &p));
-		*post = p->id;
-	}
-	return ST_OK;
+	return cli_find_scope(c, post, box);
 }
 
 status cli_message_delete(struct cli *c)
 {
 	usec before = 0;
-	int64_t post, box, removed = 0;
+	int64_t post = 0, box = 0, removed = 0;
 	TRY(which_moment(c, &before));
 	TRY(which_mailboxes(c, &post, &box));
 	TRY(cli_sure(c, "removes messages"));

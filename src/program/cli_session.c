@@ -6,24 +6,6 @@
 #include "base/metric.h"
 #include "provider/session.h"
 
-/* What --postoffice and --mailbox name; both 0 when neither was given. */
-static status scope_of(struct cli *c, int64_t *office, int64_t *box)
-{
-	mailbox *m;
-	postoffice *p;
-
-	*office = *box = 0;
-	if (cli_has(c, "--mailbox")) {
-		TRY(cli_find_mailbox(c, cli_text(c, "--mailbox"), &m));
-		*office = m->postoffice;
-		*box = m->id;
-	} else if (cli_has(c, "--postoffice")) {
-		TRY(cli_find_postoffice(c, cli_text(c, "--postoffice"), &p));
-		*office = p->id;
-	}
-	return ST_OK;
-}
-
 status cli_session_list(struct cli *c)
 {
 	static const struct cli_column columns[] = {{"id", "ID"}, {"mailbox", "MAILBOX"}, {"service", "SERVICE"},
@@ -32,7 +14,7 @@ status cli_session_list(struct cli *c)
 	struct session_row *rows;
 	int n;
 
-	TRY(scope_of(c, &office, &box));
+	TRY(cli_find_scope(c, &office, &box));
 	TRY(session_list(office, box, (unsigned)cli_number(c, "--limit", 1000), &c->a, &rows, &n));
 	json_t *list = json_array();
 	for (int i = 0; i < n; i++) {
@@ -58,7 +40,7 @@ status cli_session_end(struct cli *c)
 	if (cli_has(c, "ID") && !id_parse(cli_text(c, "ID"), &id))
 		return cli_fail(c, ST_INVALID, "`pennypost session list` shows them", "%.*s is no session",
 			SLICE_ARGS(cli_text(c, "ID")));
-	TRY(scope_of(c, &office, &box));
+	TRY(cli_find_scope(c, &office, &box));
 	TRY(session_end(id, office, box, &c->by, &asked));
 	c->negative = asked == 0;
 	return cli_did(c, json_pack("{s:I}", "ended", (json_int_t)asked), "%lld sessions are being ended",

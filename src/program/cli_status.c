@@ -198,16 +198,15 @@ status cli_audit_list(struct cli *c)
 	static const struct cli_column columns[] = {{"at", "TIME"}, {"who", "WHO"},
 		{"from", "FROM"}, {"postoffice", "POST OFFICE"}, {"action", "ACTION"},
 		{"object", "OBJECT"}, {"detail", "DETAIL"}, {NULL}};
-	postoffice *p = NULL;
 	struct audit_row *rows;
+	int64_t office;
 	int n;
 	int64_t most = cli_number(c, "--most", 100);
 	if (most < 1 || most > UINT32_MAX)
 		return cli_fail(
 			c, ST_INVALID, "give a number of 1 or more", "--most is out of range");
-	if (cli_has(c, "--postoffice"))
-		TRY(cli_find_postoffice(c, cli_text(c, "--postoffice"), &p));
-	TRY(audit_list(p ? p->id : 0, (unsigned)most, &c->a, &rows, &n));
+	TRY(cli_find_scope(c, &office, NULL));
+	TRY(audit_list(office, (unsigned)most, &c->a, &rows, &n));
 	json_t *list = json_array();
 	for (int i = 0; i < n; i++) {
 		json_t *detail = json_loadb(rows[i].detail.at, rows[i].detail.size, 0, NULL);
