@@ -78,8 +78,8 @@ status runner_prepare(const struct bootstrap *boot)
 {
 	char folder[FOLDER_ROOM];
 	status kind = ST_OK;
-	uid_t uid;
-	gid_t gid;
+	uid_t uid = (uid_t)-1; /* which fchown would leave as it is */
+	gid_t gid = (gid_t)-1;
 
 	TRY(find_user(boot, &uid, &gid));
 	if (!folder_of(boot, folder) || (mkdir(folder, 0700) != 0 && errno != EEXIST))

@@ -289,7 +289,9 @@ status address_list(int64_t postoffice, int64_t mailbox, slice after, unsigned m
 			.postoffice = postoffice,
 			.mailbox = x->mailbox ? x->mailbox->id : 0,
 			.group = x->group ? x->group->id : 0,
-			.mailbox_name = arena_copy(a, x->mailbox ? x->mailbox->name : x->group->name)};
+			.mailbox_name = arena_copy(a, x->mailbox ? x->mailbox->name
+						      : x->group ? x->group->name
+								 : S(""))};
 		after = x->key;
 	}
 	store_give();
