@@ -16,6 +16,7 @@ libmail_a_SOURCES = \
 	src/mail/downgrade.c src/mail/downgrade.h \
 	src/mail/dsn.c src/mail/dsn.h \
 	src/mail/envelope.c src/mail/envelope.h \
+	src/mail/fuzzy.c src/mail/fuzzy.h \
 	src/mail/header.c src/mail/header.h src/mail/header_build.c \
 	src/mail/imap_string.c src/mail/imap_string.h \
 	src/mail/lookup.h \

@@ -93,14 +93,17 @@ static void read_program(args *p)
 	struct imap *i = imap_of(p->c);
 	program *what;
 	uint32_t *uids;
+	uint8_t *scores;
 	int n;
 
 	if (arg_program(p, (slice){0}, &what) != ST_OK)
 		return;
-	must(program_run(p->c, what, &uids, &n) == ST_OK);
+	must(program_run(p->c, what, &uids, &scores, &n) == ST_OK);
 	for (int k = 0; k < n; k++) {
 		must(view_number(i->selected->view, uids[k]) > 0);
 		must(k == 0 || uids[k] > uids[k - 1]);
+		must(scores[k] >= 1 && scores[k] <= 100);
+		must(scores[k] == 100 || program_is_fuzzy(what));
 	}
 }
 

@@ -164,6 +164,8 @@ def reading_rows(out, server, several):
     first_and_again(out, "SEARCH SUBJECT", talk, "SEARCH SUBJECT quarterly", 5)
     first_and_again(out, "SEARCH TEXT", talk, "SEARCH TEXT xyzzy", 3)
     first_and_again(out, "SEARCH BODY, not there", talk, "SEARCH BODY nowhere", 3)
+    first_and_again(out, "SORT of all", talk, "SORT (SUBJECT REVERSE DATE) UTF-8 ALL", 5)
+    first_and_again(out, "THREAD of all", talk, "THREAD REFERENCES UTF-8 ALL", 5)
     return talk
 
 

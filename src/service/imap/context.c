@@ -96,7 +96,8 @@ status context_open(conversation *c, bool by_uid, const program *g, const struct
 		list_init(&sel->contexts->all);
 	}
 	context_cancel(sel, i->tag);
-	if (sel->contexts->n == CONTEXTS_MOST || n > (sort ? SORTED_MOST : RESULT_MOST))
+	if (sel->contexts->n == CONTEXTS_MOST || n > (sort ? SORTED_MOST : RESULT_MOST) ||
+		(sort && sort_by_relevancy(sort)))
 		return say_no_update(c, i->tag);
 	x = memory_new(sizeof *x);
 	*x = (struct context){.by_uid = by_uid, .sorted = sort};
@@ -238,7 +239,7 @@ static status put_in(conversation *c, struct context *x, const uint32_t *in, int
 	memcpy(all + x->n, in, (size_t)n * sizeof *all);
 	qsort(all, (size_t)all_n, sizeof *all, uids_compare);
 	if (x->sorted)
-		TRY(sort_run(c, &x->keys, all, all_n));
+		TRY(sort_run(c, &x->keys, all, NULL, all_n));
 	result_set(x, all, all_n);
 	for (int k = 0; k < all_n; k++)
 		if (has(in, n, all[k]))

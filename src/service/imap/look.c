@@ -172,6 +172,91 @@ bool look_text(struct look *l, const struct needle *n)
 	return seek_block(seek_header(l->raw), n, &l->scratch) || body_contains(l, n);
 }
 
+/* ---- what is like a string: everything is read properly */
+
+struct likeness {
+	struct look *l;
+	const struct fuzzy *wanted;
+	struct fuzzy_found found;
+	slice bytes, charset; /* of a text that is looked into on a helper thread */
+};
+
+static status likeness_find(void *arg)
+{
+	struct likeness *k = arg;
+
+	fuzzy_look(seek_utf8(k->bytes, k->charset, &k->l->scratch), k->wanted, &k->found);
+	return ST_OK;
+}
+
+static bool likeness_in_text(slice bytes, slice charset, void *arg)
+{
+	struct likeness *k = arg;
+
+	k->bytes = bytes;
+	k->charset = charset;
+	status s = bytes.size > AT_ONCE ? task_offload(likeness_find, k) : likeness_find(k);
+	if (k->l->ended == ST_OK)
+		k->l->ended = s;
+	return s != ST_OK || k->found.whole;
+}
+
+static bool likeness_in_header(slice header, void *arg)
+{
+	struct likeness *k = arg;
+	header_walk walk = header_walk_of(header);
+	header_field f;
+
+	while (!k->found.whole && header_next(&walk, &f))
+		fuzzy_look(seek_value(f.raw, &k->l->scratch), k->wanted, &k->found);
+	return k->found.whole;
+}
+
+static void likeness_in_body(struct likeness *k)
+{
+	struct look *l = k->l;
+	struct seek_visitor v = {likeness_in_header, likeness_in_text, k};
+
+	if (!l->parsed)
+		mime_parse(l->raw, &l->a, &l->parts);
+	l->parsed = true;
+	seek_body(l->raw, &l->parts, &v);
+}
+
+int look_fuzzy_header(struct look *l, slice field, const struct fuzzy *f)
+{
+	struct likeness k = {.l = l, .wanted = f};
+	header_walk walk = header_walk_of(seek_header(l->raw));
+	header_field h;
+
+	if (!begin(l))
+		return 0;
+	while (header_next_named(&walk, field, &h))
+		fuzzy_look(seek_value(h.value, &l->scratch), f, &k.found);
+	return fuzzy_score(f, &k.found);
+}
+
+int look_fuzzy_body(struct look *l, const struct fuzzy *f)
+{
+	struct likeness k = {.l = l, .wanted = f};
+
+	if (!begin(l))
+		return 0;
+	likeness_in_body(&k);
+	return fuzzy_score(f, &k.found);
+}
+
+int look_fuzzy_text(struct look *l, const struct fuzzy *f)
+{
+	struct likeness k = {.l = l, .wanted = f};
+
+	if (!begin(l))
+		return 0;
+	if (!likeness_in_header(seek_header(l->raw), &k))
+		likeness_in_body(&k);
+	return fuzzy_score(f, &k.found);
+}
+
 /* ---- many messages */
 
 /* Messages that are fetched at once. */

@@ -6,6 +6,7 @@
 #include "base/arena.h"
 #include "base/status.h"
 #include "mail/date.h"
+#include "mail/fuzzy.h"
 #include "mail/seek.h"
 
 struct look;
@@ -22,5 +23,10 @@ bool look_sent(struct look *l, date *out);
 bool look_body(struct look *l, const struct needle *n);
 /* The header or one of the texts has it. */
 bool look_text(struct look *l, const struct needle *n);
+
+/* The same for what is like a string: how well, 1 to 100; 0: not. */
+int look_fuzzy_header(struct look *l, slice field, const struct fuzzy *f);
+int look_fuzzy_body(struct look *l, const struct fuzzy *f);
+int look_fuzzy_text(struct look *l, const struct fuzzy *f);
 
 #endif

@@ -11,6 +11,7 @@
 #include "service/imap/look.h"
 
 #define SKETCHES 1024 /* looked at at once */
+#define EXACT 100     /* how well it holds without FUZZY */
 #define DAY ((usec)24 * 3600 * USEC_S)
 #define NUMBER_MOST (INT64_MAX / USEC_S) /* more is as much: also seconds are counted in microseconds */
 
@@ -48,12 +49,13 @@ struct key {
 	bool open;   /* the set ends with `*` */
 	slice field; /* KEY_HEADER; KEY_FLAGS: the keyword, if it is one */
 	struct needle needle;
+	struct fuzzy *fuzzy; /* something like the string is sought; else NULL */
 };
 
 struct program {
 	struct key *top;
 	int keys;
-	bool modseq;
+	bool modseq, fuzzy;
 };
 
 struct reading {
@@ -61,6 +63,7 @@ struct reading {
 	program *g;
 	slice charset;
 	int depth;
+	bool fuzzy; /* what is read now */
 };
 
 /* ---- reading */
@@ -79,7 +82,7 @@ static status key_new(struct reading *r, enum kind kind, struct key **out)
 }
 
 /* A string to look for, as it is compared. */
-static status needle_read(struct reading *r, struct needle *out)
+static status needle_read(struct reading *r, struct key *k)
 {
 	slice s;
 
@@ -88,7 +91,11 @@ static status needle_read(struct reading *r, struct needle *out)
 	if (charset_to_utf8(r->charset.size ? r->charset : S("UTF-8"), s, &r->p->c->command, &s) !=
 		ST_OK)
 		return ST_INVALID;
-	needle_make(s, &r->p->c->command, out);
+	needle_make(s, &r->p->c->command, &k->needle);
+	if (r->fuzzy) {
+		k->fuzzy = arena_new(&r->p->c->command, sizeof *k->fuzzy);
+		fuzzy_make(s, &r->p->c->command, k->fuzzy);
+	}
 	return ST_OK;
 }
 
@@ -183,7 +190,7 @@ static status read_number(struct reading *r, const struct word *w, struct key *k
 static status read_address(struct reading *r, const struct word *w, struct key *k)
 {
 	k->field = slice_z(w->field);
-	return needle_read(r, &k->needle);
+	return needle_read(r, k);
 }
 
 static status read_header(struct reading *r, const struct word *w, struct key *k)
@@ -191,13 +198,13 @@ static status read_header(struct reading *r, const struct word *w, struct key *k
 	(void)w;
 	TRY(arg_space(r->p));
 	TRY(arg_astring(r->p, &k->field));
-	return needle_read(r, &k->needle);
+	return needle_read(r, k);
 }
 
 static status read_text(struct reading *r, const struct word *w, struct key *k)
 {
 	(void)w;
-	return needle_read(r, &k->needle);
+	return needle_read(r, k);
 }
 
 static status read_uids(struct reading *r, const struct word *w, struct key *k)
@@ -212,6 +219,17 @@ static status read_not(struct reading *r, const struct word *w, struct key *k)
 	(void)w;
 	TRY(arg_space(r->p));
 	return child_read(r, &k->first);
+}
+
+/* Strings are sought so, all else is as exact as ever. */
+static status read_fuzzy(struct reading *r, const struct word *w, struct key *k)
+{
+	bool before = r->fuzzy;
+
+	r->fuzzy = r->g->fuzzy = true;
+	status s = read_not(r, w, k);
+	r->fuzzy = before;
+	return s;
 }
 
 static status read_or(struct reading *r, const struct word *w, struct key *k)
@@ -296,6 +314,7 @@ static const struct word words[] = {
 	{"TEXT", read_text, KEY_TEXT, 0, 0, 0, NULL},
 	{"UID", read_uids, KEY_UIDS, 0, 0, 0, NULL},
 	{"NOT", read_not, KEY_NOT, 0, 0, 0, NULL},
+	{"FUZZY", read_fuzzy, KEY_AND, 0, 0, 0, NULL},
 	{"OR", read_or, KEY_OR, 0, 0, 0, NULL},
 };
 
@@ -421,6 +440,10 @@ static struct key *keys_copy(const struct key *k, arena *a)
 		(*at)->first = keys_copy(k->first, a);
 		(*at)->field = arena_copy(a, k->field);
 		(*at)->needle.folded = arena_copy(a, k->needle.folded);
+		if (k->fuzzy) {
+			(*at)->fuzzy = arena_new(a, sizeof *k->fuzzy);
+			fuzzy_make(k->fuzzy->written, a, (*at)->fuzzy);
+		}
 		(*at)->set.range = arena_new_array(a, k->set.count, sizeof *k->set.range);
 		if (k->set.count > 0)
 			memcpy((*at)->set.range, k->set.range, k->set.count * sizeof *k->set.range);
@@ -496,6 +519,11 @@ bool program_asks_modseq(const program *g)
 	return g->modseq;
 }
 
+bool program_is_fuzzy(const program *g)
+{
+	return g->fuzzy;
+}
+
 /* ---- asking */
 
 enum answer { NO, YES, UNKNOWN };
@@ -507,6 +535,7 @@ struct message_at_hand {
 	usec now;
 	slice sketch;      /* may be empty */
 	struct look *look; /* NULL: not read yet */
+	int likes, likeness; /* strings something like which was found; the sum of how well */
 };
 
 static enum answer truth(bool b)
@@ -565,11 +594,24 @@ static enum answer number_answer(const struct key *k, const struct message_at_ha
 	}
 }
 
-static enum answer text_answer(const struct key *k, const struct message_at_hand *m)
+static enum answer fuzzy_answer(const struct key *k, struct message_at_hand *m)
+{
+	int score = k->kind == KEY_HEADER ? look_fuzzy_header(m->look, k->field, k->fuzzy)
+		: k->kind == KEY_BODY     ? look_fuzzy_body(m->look, k->fuzzy)
+					  : look_fuzzy_text(m->look, k->fuzzy);
+
+	m->likes += score > 0;
+	m->likeness += score;
+	return truth(score > 0);
+}
+
+static enum answer text_answer(const struct key *k, struct message_at_hand *m)
 {
 	struct look *look = m->look;
 	date sent;
 
+	if (k->fuzzy)
+		return look ? fuzzy_answer(k, m) : UNKNOWN;
 	if (!look) /* KEY_SENT has an empty needle, and nothing excludes that */
 		return sketch_may_hold(m->sketch, &k->needle) ? UNKNOWN : NO;
 	switch (k->kind) {
@@ -670,7 +712,7 @@ struct run {
 	int places_n;
 	int *doubt; /* places in the view's entries that must be read */
 	int doubt_n, decided_n;
-	bool *holds; /* by place */
+	uint8_t *holds; /* by place: how well, up to 100; 0: it does not */
 };
 
 /* By what is at hand of it. */
@@ -681,8 +723,9 @@ static enum answer place_ask(struct run *r, int place)
 
 	r->m.e = &v->entries[place];
 	r->m.number = v->n == v->count ? place + 1 : view_number(v, r->m.e->uid);
+	r->m.likes = r->m.likeness = 0;
 	a = ask(r->g->top, &r->m);
-	r->holds[place] = a == YES;
+	r->holds[place] = (uint8_t)(a != YES ? 0 : r->m.likes ? r->m.likeness / r->m.likes : EXACT);
 	return a;
 }
 
@@ -761,21 +804,21 @@ static void newest_keep(struct run *r, int64_t most)
 
 		place--;
 		doubt -= in_doubt;
-		n += in_doubt || r->holds[place];
+		n += in_doubt || r->holds[place] > 0;
 	}
 	r->doubt += doubt;
 	r->doubt_n -= doubt;
 	n = doubt;
 	for (int k = 0; k < place; k++) {
-		n += r->holds[k];
-		r->holds[k] = false;
+		n += r->holds[k] > 0;
+		r->holds[k] = 0;
 	}
 	if (n > 0)
 		imap_of(r->c)->limited_at = v->entries[place].uid;
 }
 
 static status run_places(conversation *c, const program *g, const int *places, int places_n, int64_t most,
-	uint32_t **uids, int *n)
+	uint32_t **uids, uint8_t **scores, int *n)
 {
 	const view *v = imap_of(c)->selected->view;
 	arena *a = &c->command;
@@ -785,8 +828,9 @@ static status run_places(conversation *c, const program *g, const int *places, i
 		.places = places,
 		.places_n = places_n,
 		.doubt = arena_new_array(a, (size_t)places_n, sizeof(int)),
-		.holds = arena_new_array(a, (size_t)v->count, sizeof(bool))};
+		.holds = arena_new_array(a, (size_t)v->count, sizeof(uint8_t))};
 	uint32_t *found = arena_new_array(a, (size_t)places_n, sizeof *found);
+	uint8_t *found_scores = arena_new_array(a, (size_t)places_n, sizeof *found_scores);
 	int64_t *messages;
 	int count = 0;
 
@@ -804,28 +848,32 @@ static status run_places(conversation *c, const program *g, const int *places, i
 	for (int k = 0; k < places_n; k++) {
 		int place = places ? places[k] : k;
 
-		if (r.holds[place])
+		if (r.holds[place]) {
+			found_scores[count] = r.holds[place];
 			found[count++] = v->entries[place].uid;
+		}
 	}
 	*uids = found;
+	*scores = found_scores;
 	*n = count;
 	return ST_OK;
 }
 
-status program_run(conversation *c, const program *g, uint32_t **uids, int *n)
+status program_run(conversation *c, const program *g, uint32_t **uids, uint8_t **scores, int *n)
 {
-	return run_places(c, g, NULL, imap_of(c)->selected->view->count, 0, uids, n);
+	return run_places(c, g, NULL, imap_of(c)->selected->view->count, 0, uids, scores, n);
 }
 
-status program_run_newest(conversation *c, const program *g, uint32_t **uids, int *n)
+status program_run_newest(conversation *c, const program *g, uint32_t **uids, uint8_t **scores, int *n)
 {
-	return run_places(c, g, NULL, imap_of(c)->selected->view->count, imap_messages_most(c), uids, n);
+	return run_places(c, g, NULL, imap_of(c)->selected->view->count, imap_messages_most(c), uids, scores, n);
 }
 
 status program_run_of(conversation *c, const program *g, const uint32_t *of, int of_n, uint32_t **uids, int *n)
 {
 	const view *v = imap_of(c)->selected->view;
 	int *places = arena_new_array(&c->command, (size_t)of_n, sizeof *places), places_n = 0;
+	uint8_t *scores;
 
 	for (int k = 0; k < of_n; k++) {
 		const struct view_entry *e = view_find(v, of[k]);
@@ -833,5 +881,5 @@ status program_run_of(conversation *c, const program *g, const uint32_t *of, int
 		if (e)
 			places[places_n++] = (int)(e - v->entries);
 	}
-	return run_places(c, g, places, places_n, 0, uids, n);
+	return run_places(c, g, places, places_n, 0, uids, &scores, n);
 }

@@ -14,7 +14,7 @@
 #include <stdlib.h>
 
 enum { RETURN_MIN = 1, RETURN_MAX = 2, RETURN_COUNT = 4, RETURN_ALL = 8, RETURN_SAVE = 16, RETURN_PARTIAL = 32,
-	RETURN_UPDATE = 64, RETURN_CONTEXT = 128 };
+	RETURN_UPDATE = 64, RETURN_CONTEXT = 128, RETURN_RELEVANCY = 256 };
 
 /* Of these nothing is told. */
 #define SILENT_RETURNS (RETURN_SAVE | RETURN_UPDATE | RETURN_CONTEXT)
@@ -39,7 +39,7 @@ static status returns_read(args *p, struct search *s)
 		unsigned bit;
 	} rows[] = {{"MIN", RETURN_MIN}, {"MAX", RETURN_MAX}, {"COUNT", RETURN_COUNT}, {"ALL", RETURN_ALL},
 		{"SAVE", RETURN_SAVE}, {"PARTIAL", RETURN_PARTIAL}, {"UPDATE", RETURN_UPDATE},
-		{"CONTEXT", RETURN_CONTEXT}}; /* to keep the result at hand is a wish that needs nothing here */
+		{"RELEVANCY", RETURN_RELEVANCY}, {"CONTEXT", RETURN_CONTEXT}}; /* to keep the result at hand is a wish that needs nothing here */
 	slice word;
 
 	s->extended = true;
@@ -56,7 +56,7 @@ static status returns_read(args *p, struct search *s)
 			if (slice_same_nocase(word, slice_z(rows[i].word)))
 				bit = rows[i].bit;
 		if (!bit) {
-			p->trouble = "SEARCH returns MIN, MAX, COUNT, ALL, SAVE, PARTIAL, UPDATE and CONTEXT";
+			p->trouble = "SEARCH returns MIN, MAX, COUNT, ALL, SAVE, PARTIAL, RELEVANCY, UPDATE and CONTEXT";
 			return ST_INVALID;
 		}
 		if (bit == RETURN_PARTIAL) {
@@ -74,6 +74,17 @@ static status returns_read(args *p, struct search *s)
 	return arg_space(p);
 }
 
+/* Only what is sought FUZZY has a relevancy (RFC 6203 4, 6). */
+static status relevancy_check(args *p, const struct search *s)
+{
+	bool asked = (s->returns & RETURN_RELEVANCY) || (s->sort && sort_by_relevancy(s->sort));
+
+	if (!asked || program_is_fuzzy(s->what))
+		return ST_OK;
+	p->trouble = "There is no RELEVANCY without FUZZY";
+	return ST_INVALID;
+}
+
 /* "(keys) charset program" */
 static status arg_sort(args *p, struct search *s)
 {
@@ -86,7 +97,8 @@ static status arg_sort(args *p, struct search *s)
 	TRY(arg_space(p));
 	if (!charset_known(s->charset))
 		return ST_FOREIGN;
-	return arg_program(p, s->charset, &s->what);
+	TRY(arg_program(p, s->charset, &s->what));
+	return relevancy_check(p, s);
 }
 
 static status arg_search(args *p, struct search *s)
@@ -111,13 +123,15 @@ static status arg_search(args *p, struct search *s)
 	p->trouble = NULL;
 	if (s->charset.size && !charset_known(s->charset))
 		return ST_FOREIGN;
-	return s->several ? arg_program_open(p, s->charset, &s->what) : arg_program(p, s->charset, &s->what);
+	TRY(s->several ? arg_program_open(p, s->charset, &s->what) : arg_program(p, s->charset, &s->what));
+	return relevancy_check(p, s);
 }
 
 /* ---- answering */
 
 struct found {
 	uint32_t *uids, *names; /* what the client calls them: numbers, or UIDs */
+	uint8_t *scores;        /* how well the program holds for each */
 	int n;
 	int64_t modseq; /* the highest of them, when it was asked for */
 };
@@ -160,6 +174,20 @@ static void partial_text(const struct search *s, const struct found *f, text *ou
 	text_add_char(out, ')');
 }
 
+/* Of those that are told. */
+static void relevancy_text(const struct search *s, const struct found *f, text *out)
+{
+	int first = 0, n = (s->returns & RETURN_PARTIAL) ? imap_window_of(&s->partial, f->n, &first) : f->n;
+
+	text_add(out, S(" RELEVANCY ("));
+	for (int i = 0; i < n; i++) {
+		if (i > 0)
+			text_add_char(out, ' ');
+		text_add_number(out, f->scores[first + i]);
+	}
+	text_add_char(out, ')');
+}
+
 static void extended_text(conversation *c, const struct search *s, const struct found *f, text *out)
 {
 	unsigned returns = s->extended ? s->returns : RETURN_ALL;
@@ -187,6 +215,8 @@ static void extended_text(conversation *c, const struct search *s, const struct 
 	}
 	if (returns & RETURN_PARTIAL)
 		partial_text(s, f, out);
+	if ((returns & RETURN_RELEVANCY) && f->n)
+		relevancy_text(s, f, out);
 	if (f->modseq)
 		text_format(out, " MODSEQ %" PRId64, f->modseq);
 	text_add(out, S("\r\n"));
@@ -254,9 +284,10 @@ static status search(conversation *c, args *p, struct search *s)
 	if (kind == ST_FOREIGN)
 		return say_foreign(c, p);
 	TRY(kind);
-	kind = s->sort ? program_run(c, s->what, &f.uids, &f.n) : program_run_newest(c, s->what, &f.uids, &f.n);
+	kind = s->sort ? program_run(c, s->what, &f.uids, &f.scores, &f.n)
+		       : program_run_newest(c, s->what, &f.uids, &f.scores, &f.n);
 	if (kind == ST_OK && s->sort)
-		kind = sort_run(c, s->sort, f.uids, f.n);
+		kind = sort_run(c, s->sort, f.uids, f.scores, f.n);
 	if (kind != ST_OK)
 		return imap_trouble(c, kind);
 	found_name(c, s, &f);
@@ -349,7 +380,7 @@ static status search_here(conversation *c, args *p, struct search *s)
 
 	here.what = program_copy(s->what, &c->command);
 	TRY(program_resolve(p, here.what));
-	TRY(program_run(c, here.what, &f.uids, &f.n));
+	TRY(program_run(c, here.what, &f.uids, &f.scores, &f.n));
 	found_name(c, &here, &f);
 	if (s->returns & RETURN_SAVE)
 		save(c, &here, &f);

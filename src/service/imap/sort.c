@@ -8,6 +8,7 @@
 enum kind {
 	SORT_ARRIVAL,
 	SORT_SIZE,
+	SORT_RELEVANCY,
 	SORT_DATE, /* from here on an envelope is needed */
 	SORT_CC,
 	SORT_FROM,
@@ -20,6 +21,7 @@ enum kind {
 static const char *const words[] = {
 	[SORT_ARRIVAL] = "ARRIVAL",
 	[SORT_SIZE] = "SIZE",
+	[SORT_RELEVANCY] = "RELEVANCY",
 	[SORT_DATE] = "DATE",
 	[SORT_CC] = "CC",
 	[SORT_FROM] = "FROM",
@@ -43,7 +45,7 @@ static status key_read(args *p, struct sort_key *k)
 			return ST_OK;
 		}
 	p->trouble =
-		"SORT knows ARRIVAL, CC, DATE, DISPLAYFROM, DISPLAYTO, FROM, SIZE, SUBJECT and TO";
+		"SORT knows ARRIVAL, CC, DATE, DISPLAYFROM, DISPLAYTO, FROM, RELEVANCY, SIZE, SUBJECT and TO";
 	return ST_INVALID;
 }
 
@@ -62,6 +64,14 @@ status arg_sort_keys(args *p, struct sort_keys *out)
 	return arg_expect(p, ')');
 }
 
+bool sort_by_relevancy(const struct sort_keys *k)
+{
+	for (int i = 0; i < k->n; i++)
+		if (k->key[i].kind == SORT_RELEVANCY)
+			return true;
+	return false;
+}
+
 /* ---- gathering */
 
 struct value { /* a number, or a text */
@@ -72,6 +82,7 @@ struct value { /* a number, or a text */
 struct sorting {
 	const struct sort_keys *keys;
 	struct value *value; /* [message][key] */
+	const uint8_t *scores;
 	arena *a;
 };
 
@@ -103,6 +114,8 @@ static status message_take(int which, const struct view_entry *e, const envelope
 
 		if (kind == SORT_SIZE)
 			v->number = e->size;
+		else if (kind == SORT_RELEVANCY) /* what is most like it comes first */
+			v->number = s->scores ? -s->scores[which] : 0;
 		else if (kind == SORT_ARRIVAL || (kind == SORT_DATE && !facts->dated))
 			v->number = e->received;
 		else if (kind == SORT_DATE)
@@ -145,10 +158,10 @@ static int messages_compare(int a, int b, const void *arg)
 	return 0;
 }
 
-status sort_run(conversation *c, const struct sort_keys *k, uint32_t *uids, int n)
+status sort_run(conversation *c, const struct sort_keys *k, uint32_t *uids, uint8_t *scores, int n)
 {
 	arena a = ARENA_INIT;
-	struct sorting s = {.keys = k, .a = &a};
+	struct sorting s = {.keys = k, .a = &a, .scores = scores};
 	int *places = arena_new_array(&a, (size_t)n, sizeof *places);
 	uint32_t *before = arena_new_array(&a, (size_t)n, sizeof *before);
 
@@ -161,8 +174,14 @@ status sort_run(conversation *c, const struct sort_keys *k, uint32_t *uids, int 
 	}
 	if (done == ST_OK)
 		done = order_places(places, n, messages_compare, &s, &a);
-	for (int i = 0; done == ST_OK && i < n; i++)
+	uint8_t *scores_before = arena_new_array(&a, (size_t)n, sizeof *scores_before);
+	if (scores && n > 0)
+		memcpy(scores_before, scores, (size_t)n);
+	for (int i = 0; done == ST_OK && i < n; i++) {
 		uids[i] = before[places[i]];
+		if (scores)
+			scores[i] = scores_before[places[i]];
+	}
 	arena_release(&a);
 	return done;
 }

@@ -494,6 +494,7 @@ static status thread(conversation *c, args *p, bool by_uid)
 	slice charset;
 	program *what;
 	uint32_t *uids;
+	uint8_t *scores;
 	int n;
 	status s = arg_thread(p, &f.by, &charset, &what);
 
@@ -502,7 +503,7 @@ static status thread(conversation *c, args *p, bool by_uid)
 		return imap_no(c, "[BADCHARSET (UTF-8 US-ASCII)] That charset is not known here");
 	}
 	TRY(s);
-	s = program_run(c, what, &uids, &n);
+	s = program_run(c, what, &uids, &scores, &n);
 	if (s != ST_OK)
 		return imap_trouble(c, s);
 	s = thread_run(c, &f, uids, n);

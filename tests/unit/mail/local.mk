@@ -16,6 +16,7 @@ unit_mail_SOURCES = tests/unit/mail/same.h tests/unit/mail/toy.h \
 	tests/unit/mail/test_dot.c \
 	tests/unit/mail/test_downgrade.c \
 	tests/unit/mail/test_dsn.c \
+	tests/unit/mail/test_fuzzy.c \
 	tests/unit/mail/test_header.c \
 	tests/unit/mail/test_imap.c \
 	tests/unit/mail/test_milter.c \
