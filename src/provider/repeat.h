@@ -18,11 +18,13 @@
 int64_t repeat_owner(int64_t delivery);
 
 /* Notes what is to become of a key; never waits. Broken ones are marked at once, read ones go together
-   within 50 ms. */
+   within 50 ms. While the database is away smtp_repeat_most of each kind are kept, the oldest go first (an event
+   tells how many). */
 void repeat_forget(slice key);
 void repeat_break(slice key);
-/* The message was given up on doubt: should it stand, or be stored yet by a backend that still has it before it, its
-   repetition will be recognised; looked for until a minute after the database is back. Never waits. */
+/* The message was given up on doubt: should it stand, or be stored yet by a backend that still has it before it (it may
+   wait for a synchronous standby, and no timeout ends that), its repetition will be recognised; looked for as long as
+   smtp_repeat_window after the database is back, a minute at least. Never waits. */
 void repeat_doubt(slice key, int64_t postoffice, int64_t delivery);
 
 /* A key stands. ST_EXISTS: it is a repetition, *earlier is the id of the one stored. ST_OK: the key is

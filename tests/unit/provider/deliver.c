@@ -4,6 +4,7 @@
 
 #include "base/fault.h"
 #include "base/id.h"
+#include "base/log.h"
 #include "provider/folder.h"
 #include "provider/mailbox.h"
 #include "provider/maildrop.h"
@@ -16,6 +17,7 @@
 #include <criterion/criterion.h>
 #include <pthread.h>
 #include <stdio.h>
+#include <unistd.h>
 
 TestSuite(deliver, .init = given_providers, .fini = provider_close, .timeout = 300);
 
@@ -501,26 +503,41 @@ Test(deliver, recognises_what_a_broken_conversation_stored)
 	cr_assert_eq(entries_in(&repeat.to), 1);
 }
 
-/* Waits for a moment of the doubts' task: until the key stands and is marked. */
-static bool marked(slice key)
+static bool is_marked(slice key)
 {
 	char hex[33];
 
 	for (int i = 0; i < 16; i++)
 		snprintf(hex + 2 * i, 3, "%02x", (unsigned char)key.at[i]);
+	return store_sql("select count(*) from repeat where broken and key = '\\x%s'", hex) > 0;
+}
+
+/* Waits for a moment of the doubts' task: until the key stands and is marked. */
+static bool marked(slice key)
+{
 	for (int tries = 0; tries < 1200; tries++) {
-		if (store_sql("select count(*) from repeat where broken and key = '\\x%s'", hex))
+		if (is_marked(key))
 			return true;
 		task_sleep(50 * USEC_MS); /* a minute at most */
 	}
 	return false;
 }
 
+static void doubted_stored(int64_t id, slice key)
+{
+	struct letter l;
+
+	letter_write(&l, &repeat.to, 1, RAW);
+	l.d.id = id;
+	l.d.repeat_key = key;
+	cr_expect_eq(letter_send(&l), ST_OK);
+	letter_close(&l);
+}
+
 static status repeat_doubted(void *arg)
 {
 	int64_t office = repeat.to.postoffice, later = id_new(), id;
 	char absent[16], late[16];
-	struct letter l;
 
 	(void)arg;
 	key_make(absent);
@@ -534,11 +551,7 @@ static status repeat_doubted(void *arg)
 	/* Stored by its backend after it was given up and looked for. */
 	repeat_doubt(slice_of(late, 16), office, later);
 	cr_expect(marked(repeat_key()));
-	letter_write(&l, &repeat.to, 1, RAW);
-	l.d.id = later;
-	l.d.repeat_key = slice_of(late, 16);
-	cr_expect_eq(letter_send(&l), ST_OK);
-	letter_close(&l);
+	doubted_stored(later, slice_of(late, 16));
 	cr_expect(marked(slice_of(late, 16)));
 
 	cr_expect_eq(keyed(&repeat.to, repeat_key(), &repeat.second), ST_EXISTS);
@@ -546,7 +559,7 @@ static status repeat_doubted(void *arg)
 	cr_expect_eq(keyed(&repeat.to, slice_of(late, 16), &id), ST_EXISTS);
 	cr_expect_eq(id, later);
 	cr_expect_eq(keyed(&repeat.to, slice_of(absent, 16), &id), ST_OK);
-	task_loop_stop(); /* the doubt that nothing answers goes on for a minute */
+	task_loop_stop(); /* the doubt that nothing answers goes on for minutes */
 	return ST_OK;
 }
 
@@ -557,6 +570,102 @@ Test(deliver, recognises_what_was_given_up_on_doubt)
 	owner_lives();
 	store_fibers(1, repeat_doubted, NULL);
 	cr_assert_eq(entries_in(&repeat.to), 3);
+}
+
+/* Until the key stands and is marked, on the virtual clock, which goes as fast as time does. */
+static bool marked_virtually(slice key)
+{
+	for (int tries = 0; tries < 30000; tries++) {
+		if (tries % 50 == 0 && is_marked(key))
+			return true;
+		usleep(2000); /* a minute at most */
+		clock_advance(2 * USEC_MS);
+		task_sleep(0);
+	}
+	return false;
+}
+
+static status repeat_doubted_long(void *arg)
+{
+	int64_t later = id_new(), other = id_new();
+	char early[16];
+
+	(void)arg;
+	key_make(early);
+	doubted_stored(other, slice_of(early, 16));
+	clock_virtual(clock_wall());
+	repeat_doubt(repeat_key(), repeat.to.postoffice, later);
+	repeat_doubt(slice_of(early, 16), repeat.to.postoffice, other);
+	cr_expect(marked_virtually(slice_of(early, 16))); /* both were looked for */
+	clock_advance(120 * USEC_S);
+	store_sql("update repeat set broken = false where message = %lld", (long long)other);
+	repeat_doubt(slice_of(early, 16), repeat.to.postoffice, other);
+	cr_expect(marked_virtually(slice_of(early, 16))); /* both again */
+	doubted_stored(later, repeat_key());
+	cr_expect(marked_virtually(repeat_key()));
+	clock_real();
+	task_loop_stop();
+	return ST_OK;
+}
+
+/* A COMMIT may wait for a synchronous standby for longer than a backend may go on without its client. */
+Test(deliver, a_doubt_lives_as_long_as_repetitions_are_recognised)
+{
+	repeat.to = store_mailbox(store_postoffice(), "anna", 0);
+	key_make(repeat.key);
+	store_fibers(1, repeat_doubted_long, NULL);
+}
+
+static status repeat_crowded(void *arg)
+{
+	enum { STORED = 14, MOST = 10 };
+	char keys[STORED][16];
+	int64_t ids[STORED];
+	int broken = 0;
+
+	(void)arg;
+	for (int i = 0; i < STORED; i++) {
+		key_make(keys[i]);
+		ids[i] = id_new();
+		doubted_stored(ids[i], slice_of(keys[i], 16));
+	}
+	for (int i = 0; i < STORED; i++) /* nobody waits: the database hears of them together */
+		repeat_doubt(slice_of(keys[i], 16), repeat.to.postoffice, ids[i]);
+	cr_expect(marked(slice_of(keys[STORED - 1], 16)));
+	for (int i = 0; i < STORED; i++) {
+		cr_expect_eq(is_marked(slice_of(keys[i], 16)), i >= STORED - MOST, "%d", i);
+		broken += is_marked(slice_of(keys[i], 16));
+	}
+	cr_expect_eq(broken, MOST);
+	return ST_OK;
+}
+
+static bool dropped_said;
+
+static bool warns(log_level level, bool written)
+{
+	(void)written;
+	return level == LOG_WARN_LEVEL;
+}
+
+static void dropped_hear(log_level level, bool written, slice line)
+{
+	(void)level;
+	(void)written;
+	dropped_said |= memmem(line.at, line.size, "event=REPEAT_DROPPED what=doubts n=4 ", 37) != NULL;
+}
+
+Test(deliver, of_too_many_doubts_the_oldest_are_dropped_and_told_of)
+{
+	static const struct log_tap tap = {warns, dropped_hear};
+
+	repeat.to = store_mailbox(store_postoffice(), "anna", 0);
+	given_setting(S_smtp_repeat_most, "10");
+	log_tap_set(&tap);
+	store_fibers(1, repeat_crowded, NULL);
+	log_tap_set(NULL);
+	given_setting(S_smtp_repeat_most, NULL);
+	cr_assert(dropped_said);
 }
 
 Test(deliver, recognises_what_a_dead_worker_stored)
