@@ -509,16 +509,23 @@ void pool_return(struct connection **c)
 	gate_leave(p->gate);
 }
 
+/* Also when every place is taken, by callers who wait for a connection that may be dead: one connection more then, which
+   lasts no longer than it takes to hear. */
 void db_probe(void)
 {
 	struct pool *p = &pools[DB_RUN][task_self() ? HOME_FIBERS : HOME_THREADS];
 	struct connection *c;
-	if (!is_silent() || !gate_try(p->gate))
+	if (!is_silent())
 		return;
-	if (connect_now(p, DB_RUN, &c) == ST_OK)
-		pool_return(&c);
-	else
+	bool inside = gate_try(p->gate);
+	if (connect_now(p, DB_RUN, &c) == ST_OK) {
+		if (inside)
+			pool_return(&c);
+		else
+			discard(&c);
+	} else if (inside) {
 		gate_leave(p->gate);
+	}
 }
 
 void pool_drop(struct connection **c)

@@ -180,7 +180,7 @@ void db_patience(usec span);                /* longest wait for a free connectio
    which somebody must ask now and then: only for processes with a watch. */
 void db_silence(usec span);
 /* By the watch, each turn: tries whether a database that is silent speaks again; until it does everybody else is
-   refused at once. Waits for 3 s at most. */
+   refused at once. Waits for 3 s at most, not for a place among the connections: it may open one more. */
 void db_probe(void);
 /* Whether nothing has been heard of the database for `span`, counted from `since` on, or it is known to be
    silent: to ask on what became of something is no use to whoever waits. Never in a process without db_silence: no

@@ -274,6 +274,38 @@ static status hang_story(void *arg)
 	return ST_OK;
 }
 
+/* Every place is taken by a transaction that goes on for long: who asks then would wait for a place. */
+static status crowded_story(void *arg)
+{
+	arena a = ARENA_INIT;
+	struct rows r;
+	db_tx *held[2], *lost_one;
+	(void)arg;
+	cr_assert(open_with(given_bootstrap(), true) == ST_OK);
+	lost_one = db_begin(DB_SYSTEM, &a);
+	db_add(lost_one, SQL_SCHEMA_VERSION_KNOWN, NULL, 0, &r);
+	cr_assert(db_flush(lost_one) == ST_OK);
+	for (int i = 0; i < 2; i++) {
+		held[i] = db_begin(DB_RUN, &a);
+		db_add(held[i], SQL_DURABILITY, NULL, 0, &r);
+		cr_assert(db_flush(held[i]) == ST_OK);
+	}
+	postgres("hang");
+	db_add(lost_one, SQL_SCHEMA_VERSION_KNOWN, NULL, 0, &r);
+	cr_expect(db_flush(lost_one) != ST_OK);
+	cr_expect(db_lost(clock_now(), USEC_NEVER), "it is silent");
+	postgres("resume");
+	for (int tries = 0; tries < 3000 && db_lost(clock_now(), USEC_NEVER); tries++)
+		task_sleep(20 * USEC_MS);
+	cr_expect_not(db_lost(clock_now(), USEC_NEVER), "the watch hears it speak again");
+	for (int i = 0; i < 2; i++)
+		db_rollback(&held[i]);
+	db_rollback(&lost_one);
+	arena_release(&a);
+	task_loop_stop();
+	return ST_OK;
+}
+
 static void tell(status (*story)(void *arg))
 {
 	struct task_limits limits = TASK_LIMITS_INIT;
@@ -344,6 +376,11 @@ static status door_story(void *arg)
 Test(outage, who_waits_before_the_door_of_a_database_that_hangs_gives_up_as_soon, .timeout = 300)
 {
 	tell(door_story);
+}
+
+Test(outage, the_watch_hears_a_database_whose_connections_are_all_taken, .timeout = 300)
+{
+	tell(crowded_story);
 }
 
 /* ---- how long: settings */
