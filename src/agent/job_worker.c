@@ -37,18 +37,22 @@ static void note(const struct job_claim *c, const struct job_step *s)
 			s->so_far[JOB_FAILED]);
 }
 
-static void give_up(const struct job_claim *c, status why)
+/* Without a database there is nothing else to do than to wait for it. */
+static status give_up(const struct job_claim *c, status why)
 {
 	char id[ID_TEXT_SIZE + 1];
 
 	id_text(c->id, id);
 	if (why == ST_FOREIGN) {
 		log_event(EV_JOB_LATE, "job=%s", id);
-		return;
+		return why;
 	}
 	if (why != ST_CANCELLED)
 		log_event(EV_JOB_STEP_FAILED, "job=%s tries=%d why=%s", id, c->tries, status_name(why));
-	job_unclaim(c, why == ST_INVALID || why == ST_BROKEN || why == ST_EXISTS);
+	status kind;
+	while ((kind = job_unclaim(c, why)) == ST_BUSY || kind == ST_TIMED_OUT || kind == ST_UNSURE)
+		TRY(task_sleep(AGAIN_AFTER));
+	return why;
 }
 
 static status take_step(void)
@@ -62,7 +66,7 @@ static status take_step(void)
 	if (kind == ST_OK)
 		note(&c, &s);
 	else
-		give_up(&c, kind);
+		kind = give_up(&c, kind);
 	arena_release(&a);
 	return kind;
 }

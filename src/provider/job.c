@@ -220,11 +220,30 @@ status job_claim(struct job_claim *out)
 	return kind;
 }
 
-void job_unclaim(const struct job_claim *c, bool failed)
+/* A quarter of the try before, so that who cannot be served is found and passed over. */
+static int64_t mailboxes_most(const struct job_claim *c)
 {
-	db_run(SQL_JOB_UNCLAIM,
-		(struct param[]){p_int(c->postoffice), p_int(c->id), p_int(c->epoch), p_int(failed ? 0 : 1)}, 4,
-		NULL, NULL);
+	int64_t most = setting_number(S_job_step, NULL);
+
+	for (int i = 1; i < c->tries && most > 1; i++)
+		most /= 4;
+	return most > 1 ? most : 1;
+}
+
+/* Whether it is the step's own fault that it failed. One that took too long is smaller the next time, until it is about
+   one mailbox alone; that one is not passed over for being slow. */
+static bool counts(const struct job_claim *c, status why)
+{
+	return why == ST_INVALID || why == ST_BROKEN || why == ST_EXISTS ||
+	       (why == ST_TIMED_OUT && mailboxes_most(c) > 1);
+}
+
+status job_unclaim(const struct job_claim *c, status why)
+{
+	struct param p[] = {
+		p_int(c->postoffice), p_int(c->id), p_int(c->epoch), p_int(counts(c, why) ? 0 : 1)};
+
+	return db_run(SQL_JOB_UNCLAIM, p, 4, NULL, NULL);
 }
 
 /* ---- a step */
@@ -337,24 +356,16 @@ static status step_run(struct step *s)
 	return FAULT("job_committed") ? ST_UNSURE : ST_OK;
 }
 
-/* A quarter of the try before, so that who cannot be served is found and passed over. */
-static int64_t mailboxes_most(const struct job_claim *c)
-{
-	int64_t most = setting_number(S_job_step, NULL);
-
-	for (int i = 1; i < c->tries && most > 1; i++)
-		most /= 4;
-	return most > 1 ? most : 1;
-}
-
 status job_step(const struct job_claim *c, arena *a, struct job_step *out)
 {
 	struct step s = {.c = c, .a = a, .out = out, .most = mailboxes_most(c)};
-	usec before = task_deadline(clock_now() + STEP_MOST);
+	usec until = clock_now() + STEP_MOST, before = task_deadline(until);
 
 	*out = (struct job_step){0};
 	status kind = step_run(&s);
 	task_deadline(before);
+	if (kind == ST_UNSURE && clock_now() >= until)
+		kind = ST_TIMED_OUT;
 	if (kind == ST_OK)
 		step_counted(&s);
 	return kind;

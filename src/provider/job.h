@@ -81,11 +81,13 @@ struct job_step {
 	bool ended; /* with this step */
 	int64_t so_far[JOB_OUTCOMES]; /* mailboxes, this step's too */
 };
-/* At most job_step mailboxes. What fails again and again is tried for one mailbox alone, and at last that one is passed
-   over (JOB_FAILED). ST_FOREIGN: the job was cancelled, or somebody else has the step. Any other kind than ST_OK: it is
-   not stored, or, with ST_UNSURE, nobody knows: whoever claims next sees. */
+/* At most job_step mailboxes. What fails again and again, or takes too long (15 s), is tried for fewer and fewer
+   mailboxes and at last for one alone, and one that fails then is passed over (JOB_FAILED). ST_FOREIGN: the job was
+   cancelled, or somebody else has the step. Any other kind than ST_OK: it is not stored, or, with ST_UNSURE and
+   ST_TIMED_OUT, nobody knows: whoever claims next sees. */
 status job_step(const struct job_claim *c, arena *a, struct job_step *out);
-/* The step was not taken: it may be claimed at once. `failed`: that counts as a try of it. */
-void job_unclaim(const struct job_claim *c, bool failed);
+/* The step was not taken, for this reason: it may be claimed at once. What the database or this process could not do
+   just now is no try of it. ST_BUSY: not written; to be called again, however late. */
+status job_unclaim(const struct job_claim *c, status why);
 
 #endif

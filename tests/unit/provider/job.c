@@ -13,7 +13,9 @@
 #include "tests/unit/provider/store_fixture.h"
 
 #include <criterion/criterion.h>
+#include <pthread.h>
 #include <stdio.h>
+#include <unistd.h>
 
 #define RAW S("Subject: To all\r\n\r\nThe house is closed on Monday.\r\n")
 
@@ -87,7 +89,7 @@ static int work(void)
 		status kind = step(&c);
 
 		if (kind != ST_OK)
-			job_unclaim(&c, kind == ST_INVALID);
+			job_unclaim(&c, kind);
 		cr_assert_leq(++steps, 1000);
 	}
 	return steps;
@@ -232,7 +234,7 @@ Test(job, a_step_that_lost_its_lease_changes_nothing)
 	cr_expect_eq(having(id, 1), 0);
 	cr_expect_eq(step(&second), ST_OK);
 	cr_expect_eq(step(&first), ST_FOREIGN);
-	job_unclaim(&first, true);
+	job_unclaim(&first, ST_INVALID);
 	work();
 	cr_expect_eq(having(id, 1), 10);
 	cr_expect_eq(store_sql("select count(*) from job_mailbox where job = %lld", (long long)id), 10);
@@ -300,6 +302,83 @@ Test(job, passes_over_a_mailbox_that_cannot_be_served)
 	cr_expect_eq(j.failed, 1);
 	cr_expect_eq(having(id, 1), 7);
 	cr_expect(j.ended);
+}
+
+static int tries_noted(void)
+{
+	return (int)store_sql("select tries from job");
+}
+
+#define SLEEPERS "from pg_stat_activity where wait_event = 'PgSleep'"
+
+/* Once the server is at work on the step, its time is over; the clock stands still until then. */
+static void *time_passes(void *arg)
+{
+	while (given_sql("select count(*) " SLEEPERS) == 0)
+		usleep(10000);
+	clock_advance(20 * USEC_S);
+	return arg;
+}
+
+/* A claim whose step is slow behind its commit; it is not stored in the end. */
+static void timed_out(void)
+{
+	struct job_claim c = claim();
+	pthread_t passing;
+
+	given_sql("create trigger slow before insert on entry for each statement execute function slow()");
+	clock_virtual(clock_wall());
+	pthread_create(&passing, NULL, time_passes, NULL);
+	cr_expect_eq(step(&c), ST_TIMED_OUT);
+	pthread_join(passing, NULL);
+	clock_real();
+	do
+		given_sql("select count(pg_terminate_backend(pid)) " SLEEPERS);
+	while (given_sql("select count(*) " SLEEPERS) > 0);
+	given_sql("drop trigger slow on entry");
+	cr_assert_eq(job_unclaim(&c, ST_TIMED_OUT), ST_OK);
+}
+
+Test(job, a_step_that_takes_too_long_is_smaller_the_next_time_and_passes_nobody_over)
+{
+	boxes(9);
+	int64_t id = make(0, 10);
+
+	given_sql("create or replace function slow() returns trigger language plpgsql as "
+		  "$$begin perform pg_sleep(25); return null; end$$");
+	timed_out();
+	struct job_claim c = claim();
+	cr_expect_eq(step(&c), ST_OK);
+	cr_expect_eq(found(id).delivered, 1, "a quarter of four");
+	for (int i = 0; i < 10; i++)
+		timed_out();
+	c = claim();
+	cr_expect_eq(step(&c), ST_OK);
+	cr_expect_eq(found(id).delivered, 2);
+	cr_expect_eq(found(id).failed, 0);
+	work();
+	cr_expect_eq(found(id).delivered, 10);
+}
+
+Test(job, tries_that_the_database_refused_do_not_count_however_late_it_hears)
+{
+	boxes(9);
+	int64_t id = make(0, 10);
+
+	for (int i = 0; i < 20; i++) {
+		struct job_claim first = claim(), second;
+
+		lease_is_over();
+		second = claim();
+		lease_lasts();
+		cr_expect_eq(job_unclaim(&first, ST_UNSURE), ST_OK);
+		cr_expect_eq(tries_noted(), 1);
+		cr_expect_eq(job_claim(&first), ST_ABSENT, "the second one's lease stands");
+		cr_expect_eq(job_unclaim(&second, ST_BUSY), ST_OK);
+		cr_expect_eq(tries_noted(), 0);
+	}
+	cr_expect_eq(work(), 3, "whole steps");
+	cr_expect_eq(found(id).delivered, 10);
 }
 
 #ifdef PENNYPOST_FAULT_POINTS
