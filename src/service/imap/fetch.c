@@ -460,7 +460,7 @@ static status batch_tell(conversation *c, const struct fetch *f, const uint32_t 
 		s = wants_heads_alone(f) ? message_heads(v->postoffice, messages, n, head_take, bodies)
 					 : bodies_gather(v, facts, n, bodies);
 	for (int k = 0; s == ST_OK && k < n; k++) {
-		s = f->asked ? selected_renew_late(c) : ST_OK;
+		s = f->asked ? selected_renew_amid(c) : ST_OK;
 		if (s == ST_OK)
 			s = message_tell(c, f, uids[k], facts ? &facts[k] : NULL, bodies->raw[k], seen, t, &line);
 		if (s == ST_OK)

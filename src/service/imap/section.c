@@ -5,6 +5,7 @@
 #include "mail/header.h"
 #include "mail/imap_string.h"
 #include "provider/blob.h"
+#include "service/imap/selected.h"
 
 #include <inttypes.h>
 
@@ -189,6 +190,8 @@ static status literal_piece(slice octets, void *arg)
 {
 	struct sending *x = arg;
 
+	if (x->begun)
+		TRY(selected_stays(x->c));
 	TRY(literal_begin(x));
 	return stream_write(x->c->stream, octets);
 }

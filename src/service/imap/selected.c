@@ -5,10 +5,12 @@
 #include "provider/acl.h"
 #include "service/imap/context.h"
 #include "service/imap/notify.h"
+#include "task/task.h"
 
 #include <inttypes.h>
 
 #define RENEW_GAP USEC_S
+#define RENEW_PAUSE (200 * USEC_MS)
 
 static void flag_names(const view *v, int64_t flags, text *out)
 {
@@ -82,39 +84,83 @@ status selected_lost(conversation *c)
 	return conversation_say(c, "* BYE The folder was removed");
 }
 
-status selected_renew(conversation *c)
+/* ST_ABSENT: it is gone, or not for him any more. */
+static status rights_now(conversation *c, unsigned *rights)
 {
 	const unsigned least = ACL_LOOKUP | ACL_READ;
-	struct imap *i = imap_of(c);
+	const struct imap *i = imap_of(c);
 	struct selected *sel = i->selected;
 	arena a = ARENA_INIT;
 	struct acl_place now;
-
-	if (!sel || !sel->shared)
-		return ST_OK;
 	status s = acl_again(i->who.postoffice, i->who.mailbox, sel->view->folder, &a, &now);
+
 	arena_release(&a);
-	if (s == ST_ABSENT || (s == ST_OK && (now.rights & least) != least)) {
-		selected_close(c);
-		return ST_ABSENT;
-	}
-	sel->unknown = s != ST_OK;
+	sel->unknown = s != ST_OK && s != ST_ABSENT;
 	TRY(s);
 	sel->renewed_at = clock_now();
-	if (now.rights == sel->rights)
+	*rights = now.rights;
+	return (now.rights & least) == least ? ST_OK : ST_ABSENT;
+}
+
+/* What the database cannot say just now is asked again: what is sent meanwhile is nothing. */
+static status rights_awaited(conversation *c, unsigned *rights)
+{
+	usec until = clock_now() + setting_number(S_db_silence_most, NULL);
+	status s;
+
+	while ((s = rights_now(c, rights)) == ST_BUSY && clock_now() < until)
+		TRY(task_sleep(RENEW_PAUSE));
+	return s;
+}
+
+static status renew(conversation *c, status (*ask)(conversation *c, unsigned *rights))
+{
+	struct selected *sel = imap_of(c)->selected;
+	unsigned rights;
+	status s = ask(c, &rights);
+
+	if (s == ST_ABSENT)
+		selected_close(c);
+	TRY(s);
+	if (rights == sel->rights)
 		return ST_OK;
 	bool was = selected_writable(sel);
-	sel->rights = now.rights;
+	sel->rights = rights;
 	return tell_rights(c, was);
+}
+
+static bool is_shared(const conversation *c)
+{
+	const struct selected *sel = imap_of(c)->selected;
+
+	return sel && sel->shared;
+}
+
+static bool is_late(const conversation *c)
+{
+	return is_shared(c) && clock_now() >= imap_of(c)->selected->renewed_at + RENEW_GAP;
+}
+
+status selected_renew(conversation *c)
+{
+	return is_shared(c) ? renew(c, rights_now) : ST_OK;
 }
 
 status selected_renew_late(conversation *c)
 {
-	const struct selected *sel = imap_of(c)->selected;
+	return is_late(c) ? selected_renew(c) : ST_OK;
+}
 
-	if (!sel || !sel->shared || clock_now() < sel->renewed_at + RENEW_GAP)
-		return ST_OK;
-	return selected_renew(c);
+status selected_renew_amid(conversation *c)
+{
+	return is_late(c) ? renew(c, rights_awaited) : ST_OK;
+}
+
+status selected_stays(conversation *c)
+{
+	unsigned rights;
+
+	return is_late(c) ? rights_awaited(c, &rights) : ST_OK;
 }
 
 /* ---- telling */

@@ -24,6 +24,11 @@ struct selected {
 status selected_renew(conversation *c);
 /* The same in the middle of what takes long, or waits for its client: looks again when a second has passed since. */
 status selected_renew_late(conversation *c);
+/* As selected_renew_late, and waits for db_silence_most while the database cannot say it. */
+status selected_renew_amid(conversation *c);
+/* The same within a literal, where nothing can be told and nobody expects the folder to be gone: ST_ABSENT, and all stays as
+   it is until the literal has been given up. */
+status selected_stays(conversation *c);
 /* After ST_ABSENT of one of these: BYE, and the conversation ends with this command. */
 status selected_lost(conversation *c);
 /* He may do all of this in it, by his rights; whether it is open for reading alone is another matter. */
