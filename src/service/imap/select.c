@@ -34,6 +34,7 @@ static status tell_folder(conversation *c, const view *v)
 	int unseen = first_unseen(v);
 	text name = TEXT_INIT;
 
+	selected_flags_look(i->selected);
 	TRY(selected_tell_names(c));
 	TRY(selected_tell_permanent(c));
 	TRY(conversation_say(c, "* %d EXISTS", v->n));

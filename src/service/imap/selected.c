@@ -183,13 +183,22 @@ status selected_tell_permanent(conversation *c)
 int64_t selected_flags_known(const struct selected *s)
 {
 	const int64_t fixed = ((int64_t)1 << KEYWORD_FIRST) - 1;
-	int64_t known = fixed | ((((int64_t)1 << s->view->keywords.n) - 1) << KEYWORD_FIRST), used = fixed;
+	int64_t known = fixed | ((((int64_t)1 << s->view->keywords.n) - 1) << KEYWORD_FIRST);
 
-	if (!s->view->entries) /* it rests: what was told stays */
-		used |= s->told;
+	return s->shared ? known & (fixed | s->used) : known;
+}
+
+void selected_flags_look(struct selected *s)
+{
 	for (int n = 0; s->shared && n < s->view->count; n++)
-		used |= s->view->entries[n].flags;
-	return s->shared ? known & used : known;
+		s->used |= s->view->entries[n].flags;
+}
+
+static void flags_used(struct selected *s, uint32_t uid)
+{
+	const struct view_entry *e = view_find(s->view, uid);
+
+	s->used |= e ? e->flags : 0;
 }
 
 status selected_tell_names(conversation *c)
@@ -289,8 +298,12 @@ status selected_tell_flags(conversation *c, uint32_t uid)
 }
 
 /* Names come before they are used. */
-static status tell_names(conversation *c, struct selected *sel)
+static status tell_names(conversation *c, struct selected *sel, const struct view_change *ch)
 {
+	for (int n = 0; sel->shared && n < ch->changed_n; n++)
+		flags_used(sel, ch->changed[n]);
+	for (int n = 0; sel->shared && n < ch->arrived; n++)
+		flags_used(sel, sel->view->uids[sel->view->n - 1 - n]);
 	return selected_flags_known(sel) & ~sel->told ? selected_tell_names(c) : ST_OK;
 }
 
@@ -331,7 +344,7 @@ status selected_tell_stored(conversation *c, const struct view_change *ch, const
 
 	TRY(tell_gone(c, ch));
 	TRY(tell_arrived(c, ch));
-	TRY(tell_names(c, sel));
+	TRY(tell_names(c, sel, ch));
 	for (int n = 0; n < ch->changed_n; n++) {
 		const struct view_entry *e = view_find(sel->view, ch->changed[n]);
 		bool known = e && e->modseq == ch->own && flags_expected(silent, e->uid) == e->flags;
@@ -351,7 +364,7 @@ status selected_tell_others(conversation *c, const struct view_change *ch)
 
 	TRY(tell_gone(c, ch));
 	TRY(tell_arrived(c, ch));
-	TRY(tell_names(c, sel));
+	TRY(tell_names(c, sel, ch));
 	for (int n = 0; n < ch->changed_n; n++) {
 		const struct view_entry *e = view_find(sel->view, ch->changed[n]);
 

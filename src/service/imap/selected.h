@@ -13,6 +13,7 @@ struct selected {
 	bool unknown;    /* what the rights are now could not be had: nothing is told of it */
 	usec renewed_at; /* when they were looked at last */
 	int64_t told;    /* flags the client has read of in FLAGS */
+	int64_t used;    /* of a shared folder: flags that messages had since it was selected */
 	uint32_t *saved; /* result of SEARCH RETURN (SAVE): UIDs, rising (RFC 5182); own memory */
 	size_t saved_n;
 	struct contexts *contexts; /* searches that are kept up to date (context.h) */
@@ -64,8 +65,11 @@ status selected_tell_vanished(conversation *c, int64_t since, const imap_set *kn
 status selected_tell_flags(conversation *c, uint32_t uid);
 /* "* 3 FETCH ", or "* 4711 UIDFETCH " once UIDONLY is ENABLEd (RFC 9586). */
 void selected_fetch_text(conversation *c, uint32_t uid, text *out);
-/* Flags whose names the reader may know: of the keywords of a mailbox of others only those that messages of the folder have. */
+/* Flags whose names the reader may know: of the keywords of a mailbox of others only those that messages of the folder had
+   since he selected it. */
 int64_t selected_flags_known(const struct selected *s);
+/* Finds those of all its messages, once; what comes later is seen when it is told. */
+void selected_flags_look(struct selected *s);
 /* "* FLAGS (..)": the names of all of these. */
 status selected_tell_names(conversation *c);
 /* "(\\Seen $Forwarded)" */
