@@ -58,12 +58,23 @@ from session s
 join node n on n.node = s.node and n.token = s.token and n.until > clock_timestamp()
 join postoffice p on p.postoffice = s.postoffice
 join mailbox m on m.postoffice = s.postoffice and m.mailbox = s.mailbox
-where ($1::bigint = 0 or s.postoffice = $1::bigint) and ($2::bigint = 0 or s.mailbox = $2::bigint)
+where s.postoffice = $1::bigint and ($2::bigint = 0 or s.mailbox = $2::bigint)
 order by s.since, s.session limit $3::bigint;
 
+-- statement session_list_all system
+-- $1 most
+select s.session, p.name, m.name, s.service, s.address, n.name, n.role, s.since
+from session s
+join node n on n.node = s.node and n.token = s.token and n.until > clock_timestamp()
+join postoffice p on p.postoffice = s.postoffice
+join mailbox m on m.postoffice = s.postoffice and m.mailbox = s.mailbox
+order by s.since, s.session limit $1::bigint;
+
 -- statement session_office system
--- $1 id: its post office
-select postoffice from session where session = $1::bigint;
+-- $1 id: its post office, which each is asked for by its key
+select s.postoffice from postoffice p cross join lateral (
+	select postoffice from session where postoffice = p.postoffice and session = $1::bigint offset 0
+) s;
 
 -- statement session_end system
 -- $1 post office, $2 id or 0, $3 mailbox or 0

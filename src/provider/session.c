@@ -388,7 +388,9 @@ status session_list(int64_t postoffice, int64_t mailbox, unsigned most, arena *a
 {
 	struct rows r;
 
-	TRY(db_run(SQL_SESSION_LIST, (struct param[]){p_int(postoffice), p_int(mailbox), p_int(most)}, 3, a, &r));
+	const struct param p[] = {p_int(postoffice), p_int(mailbox), p_int(most)};
+
+	TRY(postoffice ? db_run(SQL_SESSION_LIST, p, 3, a, &r) : db_run(SQL_SESSION_LIST_ALL, p + 2, 1, a, &r));
 	*n = r.count;
 	*rows = arena_new_array(a, (size_t)r.count + 1, sizeof **rows);
 	for (int i = 0; i < r.count; i++)

@@ -5,6 +5,7 @@
 #include "base/clock.h"
 #include "provider/db.h"
 #include "provider/mailbox.h"
+#include "provider/statement.h"
 #include "provider/watch.h"
 #include "task/task.h"
 #include "tests/unit/provider/given.h"
@@ -86,6 +87,32 @@ Test(session, that_is_over_at_once_is_never_written)
 	seen(1);
 	cr_expect_eq(store_sql("select count(*) from session where postoffice = %lld", (long long)anna.postoffice), 1);
 	session_close(&last);
+}
+
+/* Its plan reads sessions by their key, however many there are. */
+static void expect_by_key(enum statement_id id, const char *values)
+{
+	store_sql("prepare looked as %s", statement_table[id].text);
+	store_sql("do $do$ declare l text; plan text := ''; by_key bool := false; begin"
+		  " for l in execute 'explain (costs off) execute looked%s' loop"
+		  "  plan := plan || l || E'\\n'; by_key := by_key or l ~ 'Index Cond: [(]+(session[.])?postoffice = '; end loop;"
+		  " if plan ~ 'Seq Scan on session' or not by_key then raise '%%', plan; end if; end $do$",
+		values);
+	store_sql("deallocate looked");
+}
+
+Test(session, of_others_are_not_read)
+{
+	given_sql("insert into session (postoffice, session, mailbox, service, since, address, node, token)"
+		  " select n % 500, n, 0, 1, now(), '192.0.2.7', 0, 0 from generate_series(1, 20000) n");
+	given_sql("analyze session");
+	given_sql("set plan_cache_mode = force_generic_plan");
+	expect_by_key(SQL_SESSION_LIST, "(1, 0, 100)");
+	expect_by_key(SQL_SESSION_OFFICE, "(1)");
+	expect_by_key(SQL_SESSION_END, "(1, 1, 0)");
+	given_sql("reset plan_cache_mode");
+	given_sql("delete from session where postoffice < 500");
+	given_sql("analyze session");
 }
 
 Test(session, ends_when_an_operator_wants_it_to)
