@@ -9,48 +9,73 @@
 
 #define SERVICES_MOST 32 /* of one list that are asked */
 
-/* Resolvers for the servers that services name, kept for the life of the worker. */
-static struct {
+/* Resolvers for the servers that services name, kept in the worker; who was not asked for longest makes room. */
+static struct resolver {
 	char servers[80];
 	dns *d;
+	unsigned users; /* services that are being asked */
+	uint64_t asked; /* the last time, as `turn` counts */
 } own[SERVICES_MOST];
+static uint64_t turn;
+
+static void resolver_close(struct resolver *r)
+{
+	dns_close(&r->d);
+	r->servers[0] = '\0';
+}
 
 void policy_dnsbl_forget(void)
 {
-	for (int i = 0; i < SERVICES_MOST; i++) {
-		dns_close(&own[i].d);
-		own[i].servers[0] = '\0';
-	}
+	for (int i = 0; i < SERVICES_MOST; i++)
+		resolver_close(&own[i]);
 }
 
-/* NULL: there are too many already, or it cannot be asked. */
-static dns *resolver_of(const struct dnsbl_service *s)
+/* The one for these servers, or else the place to open it; NULL: all are being asked. */
+static struct resolver *resolver_place(const char *servers)
+{
+	struct resolver *place = NULL;
+
+	for (struct resolver *r = own; r < own + SERVICES_MOST; r++) {
+		if (r->d && strcmp(r->servers, servers) == 0)
+			return r;
+		if (r->users == 0 && (!place || (place->d && (!r->d || r->asked < place->asked))))
+			place = r;
+	}
+	return place;
+}
+
+/* NULL: there are too many already, or it cannot be asked. Else it is used until `users` is counted down. */
+static struct resolver *resolver_of(const struct dnsbl_service *s)
 {
 	struct dns_conf conf = DNS_CONF_INIT;
 	char servers[sizeof own[0].servers];
 	bool six = slice_find(s->server, ':') < s->server.size;
-	int i = 0;
 
 	snprintf(servers, sizeof servers, "%s%.*s%s:%u", six ? "[" : "", SLICE_ARGS(slice_until(s->server, 60)),
 		six ? "]" : "", s->port);
-	while (i < SERVICES_MOST && own[i].d && strcmp(own[i].servers, servers) != 0)
-		i++;
-	if (i == SERVICES_MOST || own[i].d)
-		return i < SERVICES_MOST ? own[i].d : NULL;
-	conf.servers = slice_z(servers);
-	conf.patience = setting_number(S_dns_patience, NULL);
-	conf.cache_most = (size_t)setting_number(S_dns_cache, NULL) / SERVICES_MOST;
-	if (dns_open(&conf, &own[i].d) != ST_OK) {
-		log_event(EV_POLICY_RESOLVER, "servers=%s", log_quote(conf.servers));
-		own[i].d = NULL;
+	struct resolver *r = resolver_place(servers);
+	if (!r)
 		return NULL;
+	if (!r->d || strcmp(r->servers, servers) != 0) {
+		resolver_close(r);
+		conf.servers = slice_z(servers);
+		conf.patience = setting_number(S_dns_patience, NULL);
+		conf.cache_most = (size_t)setting_number(S_dns_cache, NULL) / SERVICES_MOST;
+		if (dns_open(&conf, &r->d) != ST_OK) {
+			log_event(EV_POLICY_RESOLVER, "servers=%s", log_quote(conf.servers));
+			r->d = NULL;
+			return NULL;
+		}
+		memcpy(r->servers, servers, sizeof servers);
 	}
-	memcpy(own[i].servers, servers, sizeof servers);
-	return own[i].d;
+	r->users++;
+	r->asked = ++turn;
+	return r;
 }
 
 struct asked {
 	struct dnsbl_service service;
+	struct resolver *own; /* NULL: the worker's */
 	dns_question *question;
 };
 
@@ -66,10 +91,14 @@ static int ask_all(dns *d, enum setting_id id, const net_address *who, struct as
 
 	while (n < SERVICES_MOST && slice_take(&list, ' ', &word)) {
 		struct dnsbl_service *s = &asked[n].service;
-		dns *whom = NULL;
 
-		if (dnsbl_service_parse(word, s) == ST_OK && (whom = s->server.size ? resolver_of(s) : d))
-			asked[n++].question = dns_ask(whom, types[s->type], dns_reverse(who, s->zone, a));
+		if (dnsbl_service_parse(word, s) != ST_OK)
+			continue;
+		struct resolver *r = s->server.size ? resolver_of(s) : NULL;
+		if (s->server.size && !r)
+			continue;
+		asked[n].own = r;
+		asked[n++].question = dns_ask(r ? r->d : d, types[s->type], dns_reverse(who, s->zone, a));
 	}
 	return n;
 }
@@ -88,8 +117,11 @@ static bool has_value(const struct dnsbl_service *s, const net_address *found)
 static bool lists(struct asked *asked, arena *a)
 {
 	dns_answer answer;
+	status s = dns_wait(&asked->question, a, &answer);
 
-	if (dns_wait(&asked->question, a, &answer) != ST_OK || answer.kind != DNS_FOUND)
+	if (asked->own)
+		asked->own->users--;
+	if (s != ST_OK || answer.kind != DNS_FOUND)
 		return false;
 	if (asked->service.values.size == 0)
 		return true;
