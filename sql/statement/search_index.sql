@@ -7,6 +7,12 @@ from unnest($2::bigint[]) with ordinality u (msg, place)
 cross join lateral (select sketch from message_sketch
 	where postoffice = $1::bigint and msg = u.msg and version = $3::bigint offset 0) s;
 
+-- statement messages_standing
+-- $2 messages: the places in $2, from 1, of those that are there.
+select u.place
+from unnest($2::bigint[]) with ordinality u (msg, place)
+cross join lateral (select msg from message where postoffice = $1::bigint and msg = u.msg offset 0) m;
+
 -- statement message_sketches_keep
 -- $2 messages, $3 version, $4 sketches
 insert into message_sketch (postoffice, msg, version, sketch)

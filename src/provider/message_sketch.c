@@ -38,6 +38,17 @@ status message_sketches(int64_t postoffice, const int64_t *messages, int n, aren
 	return open_n ? ask(postoffice, messages, open, open_n, a, *sketches) : ST_OK;
 }
 
+status messages_standing(int64_t postoffice, const int64_t *messages, int n, arena *a, bool **standing)
+{
+	struct rows r;
+
+	*standing = arena_new_array(a, (size_t)n + 1, sizeof **standing);
+	TRY(db_run(SQL_MESSAGES_STANDING, (struct param[]){p_int(postoffice), p_int_array(messages, n)}, 2, a, &r));
+	for (int row = 0; row < r.count; row++)
+		(*standing)[row_int(&r, row, 0) - 1] = true;
+	return ST_OK;
+}
+
 void message_sketches_forget(void)
 {
 	message_kept_forget(&known);

@@ -9,6 +9,8 @@
 
 /* sketches[i] is of messages[i] and lives in `a`; empty when there is none. One round trip at most. */
 status message_sketches(int64_t postoffice, const int64_t *messages, int n, arena *a, slice **sketches);
+/* Whether each is still there: a sketch may be known of a message that is gone. */
+status messages_standing(int64_t postoffice, const int64_t *messages, int n, arena *a, bool **standing);
 /* Gives back what this process keeps. */
 void message_sketches_forget(void);
 

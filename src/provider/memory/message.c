@@ -58,6 +58,18 @@ status message_sketches(int64_t postoffice, const int64_t *messages, int n, aren
 	return kind;
 }
 
+status messages_standing(int64_t postoffice, const int64_t *messages, int n, arena *a, bool **standing)
+{
+	struct store *s = store_take();
+	status kind = store_refuses(s) ? ST_BUSY : ST_OK;
+
+	*standing = arena_new_array(a, (size_t)n + 1, sizeof **standing);
+	for (int i = 0; i < n && kind == ST_OK; i++)
+		(*standing)[i] = store_message(s, postoffice, messages[i]) != NULL;
+	store_give();
+	return kind;
+}
+
 /* ---- facts */
 
 status message_facts(

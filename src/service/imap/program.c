@@ -752,20 +752,41 @@ static status first_pass(struct run *r)
 	return ST_OK;
 }
 
+/* A message that does not hold something, by its sketch, is found by NOT as if it had been read: not when it is gone. */
+static status found_stand(struct run *r, const int *found, const int64_t *messages, int n, arena *a)
+{
+	bool *standing;
+
+	if (n == 0)
+		return ST_OK;
+	TRY(messages_standing(r->m.v->postoffice, messages, n, a, &standing));
+	for (int k = 0; k < n; k++)
+		r->holds[found[k]] = standing[k];
+	return ST_OK;
+}
+
 /* Those in doubt that their sketches do not decide stay so. */
 static status sketches_ask(struct run *r, const int64_t *messages, int from, int n, arena *a, int *left)
 {
 	slice *sketches;
+	int *found = arena_new_array(a, (size_t)n, sizeof *found), found_n = 0;
+	int64_t *ids = arena_new_array(a, (size_t)n, sizeof *ids);
 
 	TRY(message_sketches(r->m.v->postoffice, messages, n, a, &sketches));
 	for (int k = 0; k < n; k++) {
 		int place = r->doubt[from + k];
 
 		r->m.sketch = sketches[k];
-		if (place_ask(r, place) == UNKNOWN)
+		enum answer known = place_ask(r, place);
+		if (known == UNKNOWN)
 			r->doubt[(*left)++] = place;
+		if (known != YES)
+			continue;
+		found[found_n] = place;
+		ids[found_n++] = messages[k];
 	}
 	r->m.sketch = S("");
+	TRY(found_stand(r, found, ids, found_n, a));
 	return task_breathe();
 }
 
