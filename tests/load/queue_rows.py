@@ -1,9 +1,12 @@
-"""What a long queue costs (bench --only queue): the rate at which messages leave with 10,000 and with 1,000,000
-entries due, and the memory of the process that sends them; and whether one post office with 100,000 entries for
-hosts that never answer holds up another's mail (R22)."""
+"""What a long queue costs (bench --only queue): how soon and how fast messages leave with 10,000 and with 1,000,000
+entries due, the memory of the processes that send them and do the house's work, what operators wait for; and whether one
+post office with 100,000 entries for hosts that never answer holds up another's mail (R22)."""
+import json
 import os
+import re
 import socket
 import smtplib
+import subprocess
 import time
 
 import outbound_rows
@@ -57,23 +60,64 @@ def resident(pid):
 
 
 def drain(server, sink, count):
-    """Messages a second from the first to the last of `count`, and the process that sent them."""
+    """Seconds until the first message of those that are due leaves, messages a second from it on to the last of `count`, and
+    the process that sent them."""
     first = sink.counts()[0]
     before = {pid: spent(pid) for pid in server.mail_processes()}
+    due = time.monotonic()
     sink.wait(first + 1)
     began, at = time.monotonic(), sink.counts()[0]
     sink.wait(first + count)
     rate = (sink.counts()[0] - at) / (time.monotonic() - began)
-    return rate, max(before, key=lambda pid: spent(pid) - before[pid])
+    return began - due, rate, max(before, key=lambda pid: spent(pid) - before[pid])
+
+
+def agent(server):
+    """The process that does the house's own work, as the log names it."""
+    with open(os.path.join(server.state, "pennypostd.log")) as f:
+        return re.findall(r"role=agent/\d+ pid=(\d+) event=WORKER_READY", f.read())[-1]
+
+
+def ask(server, *words):
+    """Seconds an operator waits, and what he is told."""
+    began = time.monotonic()
+    said = subprocess.run([*server.env["CLI"].split(), "--json", "queue", *words], check=True, text=True,
+                          capture_output=True).stdout
+    return time.monotonic() - began, json.loads(said)
+
+
+def hold_one(server, number, domain):
+    """An entry that stays while all others leave."""
+    server.sql(f"""
+        insert into queue (shard, postoffice, qid, msg, sender, domain, rcpt, state, next_at, expires)
+        select {shard(domain)}, postoffice, {number}, msg, 'anna@demo.test', '{domain}', 'held@{domain}', 1, 'infinity',
+            now() + interval '1 day'
+        from message where msg = 1""")
+
+
+def operators(out, server, name, domain):
+    """While mail leaves."""
+    took, (held,) = ask(server, "list", "--state", "held")
+    out[f"ms of queue list --state held, {name}"] = 1000 * took
+    for what in (("list",), ("show", held["id"]), ("list", "--domain", domain), ("list", "--recipient", held["recipient"]),
+                 ("status",)):
+        out[f"ms of queue {' '.join(what[:2]).replace(held['id'], 'ID')}, {name}"] = 1000 * ask(server, *what)[0]
 
 
 def lengths(out, server, sink, domains, many):
     for count in (10_000, many):
+        name = f"{count:,} due"
+        hold_one(server, count + 1, domains[0])
+        began = time.monotonic()
         fill(server, count, domains)
-        rate, sender = drain(server, sink, SENT)
-        out[f"sent/s of {count:,} due"] = rate
-        out[f"memory of the sender then, MB"
-            if count == 10_000 else f"memory of the sender with {count:,}, MB"] = resident(sender)
+        out[f"rows/s put in, {name}"] = count / (time.monotonic() - began)
+        soon, rate, sender = drain(server, sink, SENT)
+        out[f"ms to the first message, {name}"] = 1000 * soon
+        out[f"sent/s, {name}"] = rate
+        out[f"MB of the sender, {name}"] = resident(sender)
+        out[f"MB of the agent, {name}"] = resident(agent(server))
+        if count == many:
+            operators(out, server, name, domains[0])
         server.sql("truncate queue, queue_deferred")
         time.sleep(4)  # what it has in hand goes too
 
@@ -84,7 +128,8 @@ def letters(server, sink, domain):
     with smtplib.SMTP("127.0.0.1", int(server.smtp)) as s:
         for _ in range(LETTERS):
             have = sink.counts()[0]
-            s.sendmail("sender@load.test", [f"r@{domain}"], "Subject: hello\r\n\r\nhow are you?\r\n")
+            # Each is another one: a text that is said again at once waits until it is known to be no repetition.
+            s.sendmail("sender@load.test", [f"r@{domain}"], f"Subject: hello {time.monotonic_ns()}\r\n\r\nhow are you?\r\n")
             began = time.monotonic()
             while sink.counts()[0] == have:
                 time.sleep(0.0002)
