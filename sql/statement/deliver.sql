@@ -56,6 +56,45 @@ with asked as (
 )
 select 1 / (count(*) = $11::bigint)::int from made;
 
+-- statement deliver_alone
+-- A small message to one mailbox, as most are: the rows of repeat_add, deliver_messages and deliver_entries at once, for
+-- less than their price. Body: $2 id, $3 raw size, $4 its one segment. Message: $5 id, $6 size of its header, $7 Date
+-- field (infinity: none), $8 subject, $9 sender, $10 Message-ID. $11 mailbox, $12 its folder, $13 bytes it may go over its
+-- quota. $14 its key or nothing, $15 the node number that holds it.
+-- The mailbox is locked when key and message stand, so that two runs never wait for each other.
+with keyed as (
+	insert into repeat (key, message, owner) select $14::bytea, $5::bigint, $15::bigint where length($14::bytea) > 0
+	returning 1
+), body as (
+	insert into blob (postoffice, blob, codec, rawlen, nseg, data)
+	values ($1::bigint, $2::bigint, 1, $3::bigint, 1, $4::bytea)
+), stored as (
+	insert into message (postoffice, msg, blob, size, hdrlen, sent, subject, sender, message_id)
+	values ($1::bigint, $5::bigint, $2::bigint, $3::bigint, $6::bigint, nullif($7::timestamptz, 'infinity'), $8::text,
+		$9::text, $10::text)
+	returning 1
+), counted as (
+	update mailbox set modseq = modseq + 1, used = used + $3::bigint, nmsg = nmsg + 1
+	where postoffice = $1::bigint and mailbox = $11::bigint and state = 0
+		and (quota = 0 or used + $3::bigint <= quota + $13::bigint)
+		and (select count(*) from keyed) + (select count(*) from stored) > 0
+	returning modseq
+), numbered as (
+	update folder f set uidnext = f.uidnext + 1, modseq = c.modseq, nmsg = f.nmsg + 1, nunseen = f.nunseen + 1,
+		nbytes = f.nbytes + $3::bigint
+	from counted c
+	where f.postoffice = $1::bigint and f.folder = $12::bigint and f.mailbox is not distinct from $11::bigint
+	returning f.uidnext - 1 as uid, c.modseq
+), made as (
+	insert into entry (postoffice, folder, uid, modseq, flags, msg, idate, size)
+	select $1::bigint, $12::bigint, uid, modseq, 0, $5::bigint, now(), $3::bigint from numbered
+	returning 1
+), told as (
+	insert into change (postoffice, folder, modseq, kind, uids)
+	select $1::bigint, $12::bigint, modseq, '+', int8multirange(int8range(uid, uid + 1)) from numbered
+)
+select 1 / count(*) from made;
+
 -- statement deliver_stands
 select 1 from message where postoffice = $1::bigint and msg = $2::bigint;
 

@@ -16,7 +16,8 @@
    recipients elsewhere, the mailboxes locked in rising order, then one statement that counts (mailbox, folder), gives the UIDs and writes the
    entries and the change log. Answers that a message causes are messages of the same transaction. It asserts that every entry was made; one missing (mailbox gone,
    disabled or full) stops the whole transaction. A batch that failed is halved until the bad one
-   stands alone.
+   stands alone. A small message to one mailbox that waits for nobody, the batch of quiet hours, does all of this in
+   one statement.
 
    When the answer to COMMIT is lost, the same transaction is run again with the same ids (R5): the
    key of `message` lets only one of the two commit, in whatever order the server meets them. So
@@ -175,6 +176,12 @@ static int rounds_of(struct recipient *all, int count, int64_t *mailbox, int *bo
 	return rounds;
 }
 
+/* How far over its quota a delivery may bring the mailbox. */
+static int64_t over_of(const struct route *to)
+{
+	return to->postmaster ? setting_number(S_mailbox_postmaster_room, NULL) : 0;
+}
+
 /* Per mailbox: how many messages, how many bytes, how far over its quota. Per entry: which of those
    mailboxes, its rank among this round's entries there, which message. */
 static void round_add(
@@ -204,7 +211,7 @@ static void round_add(
 		size[entries] = (int64_t)all[i].share->body.size;
 		bytes[box] += size[entries++];
 		if (to->postmaster)
-			over[box] = setting_number(S_mailbox_postmaster_room, NULL);
+			over[box] = over_of(to);
 	}
 	db_add(tx, SQL_DELIVER_ENTRIES,
 		(struct param[]){p_int(postoffice), p_int_array(mailbox, boxes),
@@ -370,30 +377,69 @@ static void rights_add(db_tx *tx, arena *a, struct job **jobs, int n)
 	}
 }
 
-/* One try. *failed as db_commit has it: -1 when the trouble is no statement's. */
-static status transaction_run(struct job **jobs, int n, int *failed)
+static void batch_add(db_tx *tx, arena *a, struct job **jobs, int n)
 {
-	arena a = ARENA_INIT;
-	db_tx *tx = db_begin(DB_RUN, &a);
 	int count;
-	struct share *shares = shares_of(&a, jobs, n, &count);
-	status s;
+	struct share *shares = shares_of(a, jobs, n, &count);
 
-	keys_add(tx, &a, jobs, n);
+	keys_add(tx, a, jobs, n);
 	for (int i = 0; i < n; i++)
 		if (jobs[i]->d->end_count > 0)
-			queue_end(tx, &a, jobs[i]->d->ends, jobs[i]->d->end_count);
-	rights_add(tx, &a, jobs, n);
+			queue_end(tx, a, jobs[i]->d->ends, jobs[i]->d->end_count);
+	rights_add(tx, a, jobs, n);
 	for (int from = 0, to; from < count; from = to) {
 		int64_t postoffice = shares[from].part->postoffice;
 
 		for (to = from + 1; to < count && shares[to].part->postoffice == postoffice; to++)
 			;
 		segments_add(tx, shares + from, to - from);
-		messages_add(tx, &a, postoffice, shares + from, to - from);
-		queue_rows_add(tx, &a, postoffice, shares + from, to - from);
-		entries_add(tx, &a, postoffice, shares + from, to - from);
+		messages_add(tx, a, postoffice, shares + from, to - from);
+		queue_rows_add(tx, a, postoffice, shares + from, to - from);
+		entries_add(tx, a, postoffice, shares + from, to - from);
 	}
+}
+
+/* ---- the transaction of one small message to one mailbox, which is one statement */
+
+static bool goes_alone(const struct job *job)
+{
+	const struct delivery *d = job->d;
+	struct blob_packed b;
+
+	if (d->also || d->end_count > 0 || d->n != 1 || d->parts->n != 1 || d->parts->m > 0)
+		return false;
+	blob_packed(d->parts->body, &b);
+	return b.segments == 1;
+}
+
+static void alone_add(db_tx *tx, arena *a, const struct job *job)
+{
+	const struct delivery *d = job->d;
+	const struct route *to = d->parts->recipients;
+	struct blob_packed b;
+
+	blob_packed(d->parts->body, &b);
+	db_add(tx, SQL_DELIVER_ALONE,
+		(struct param[]){p_int(d->parts->postoffice), p_int(b.id), p_int((int64_t)b.size), p_bytes(b.data[0]),
+			p_int(d->id), p_int(d->parts->header_size), p_time(d->sent ? d->sent : USEC_NEVER),
+			p_text(header_shown(d->subject, HEADER_SHOWN_MOST, a)),
+			p_text(header_shown(d->from, HEADER_SHOWN_MOST, a)),
+			p_text(header_shown(d->message_id, HEADER_ID_MOST, a)), p_int(to->mailbox), p_int(to->inbox),
+			p_int(over_of(to)), p_bytes(job->keyed ? d->repeat_key : S("")), p_int(repeat_owner(d->id))},
+		15, NULL);
+}
+
+/* One try. *failed as db_commit has it: -1 when the trouble is no statement's. */
+static status transaction_run(struct job **jobs, int n, bool alone, int *failed)
+{
+	arena a = ARENA_INIT;
+	db_tx *tx = db_begin(DB_RUN, &a);
+	status s;
+
+	if (alone)
+		alone_add(tx, &a, jobs[0]);
+	else
+		batch_add(tx, &a, jobs, n);
 	*failed = -1;
 	if (FAULT("deliver_flush")) {
 		db_rollback(&tx);
@@ -410,10 +456,10 @@ static status transaction_run(struct job **jobs, int n, int *failed)
 	return s;
 }
 
-static status transaction_try(struct job **jobs, int n, usec until, int *failed)
+static status transaction_try(struct job **jobs, int n, bool alone, usec until, int *failed)
 {
 	usec before = task_deadline(until);
-	status s = transaction_run(jobs, n, failed);
+	status s = transaction_run(jobs, n, alone, failed);
 
 	task_deadline(before);
 	/* The time was this batch's, not that of the tasks that wait for it. */
@@ -430,7 +476,7 @@ static status transaction_settle(struct job **jobs, int n, usec began, usec unti
 
 	log_event(EV_DELIVER_UNSURE, "messages=%d", n);
 	for (;;) {
-		s = transaction_try(jobs, n, until, failed);
+		s = transaction_try(jobs, n, false, until, failed);
 		if (s != ST_UNSURE && s != ST_BUSY)
 			break;
 		if (clock_now() >= until || db_lost(began, silence) || task_sleep(UNSURE_PAUSE) != ST_OK)
@@ -519,8 +565,12 @@ static void jobs_run(struct job **jobs, int n, bool *lane)
 {
 	int failed;
 	usec began = clock_now(), until = began + setting_number(S_delivery_patience, NULL);
-	status s = transaction_try(jobs, n, until, &failed);
+	bool alone = n == 1 && goes_alone(jobs[0]);
+	status s = transaction_try(jobs, n, alone, until, &failed);
 
+	/* Statements that follow each other tell which of its rows it was: a key that stands counts more than want of room. */
+	if (alone && (s == ST_EXISTS || s == ST_INVALID))
+		s = transaction_try(jobs, n, false, until, &failed);
 	if (s == ST_UNSURE) {
 		if (*lane)
 			lane_leave();
@@ -730,9 +780,7 @@ static status reason_find(const struct delivery *d)
 		for (int j = 0; j < part->n; j++) {
 			mailbox[j] = part->recipients[j].mailbox;
 			folder[j] = part->recipients[j].inbox;
-			over[j] = part->recipients[j].postmaster
-					  ? setting_number(S_mailbox_postmaster_room, NULL)
-					  : 0;
+			over[j] = over_of(&part->recipients[j]);
 		}
 		s = db_one(SQL_DELIVER_REASON,
 			(struct param[]){p_int(part->postoffice), p_int_array(mailbox, part->n),

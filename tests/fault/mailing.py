@@ -18,9 +18,9 @@ def raw_message(name, size):
 
 
 class Mailing:
-	def __init__(self, place):
+	def __init__(self, place, readers=None):
 		self.place = place
-		self.readers = [next(b for b in place.boxes if f"@{office}." in b) for office in ("acorn", "birch")]
+		self.readers = readers or [next(b for b in place.boxes if f"@{office}." in b) for office in ("acorn", "birch")]
 		self.sent = {} # name: what was said to each try
 		self.sizes = {}
 		self.violations = 0

@@ -503,6 +503,22 @@ Test(deliver, recognises_what_a_broken_conversation_stored)
 	cr_assert_eq(entries_in(&repeat.to), 1);
 }
 
+/* Its first copy filled the mailbox: it is known all the same. */
+Test(deliver, recognises_what_filled_the_mailbox)
+{
+	repeat.to = store_mailbox(store_postoffice(), "anna", (int64_t)RAW.size);
+	key_make(repeat.key);
+	owner_lives();
+	store_fibers(1, repeat_broken, NULL);
+	cr_assert_eq(repeat.outcome, ST_EXISTS);
+	cr_assert_eq(repeat.second, repeat.first);
+	cr_assert_eq(entries_in(&repeat.to), 1);
+	assert_counts(&repeat.to);
+	key_make(repeat.key);
+	cr_assert_eq(keyed(&repeat.to, repeat_key(), &repeat.first), ST_FULL);
+	cr_assert_eq(keys_standing(repeat_key()), 0);
+}
+
 static bool is_marked(slice key)
 {
 	char hex[33];
