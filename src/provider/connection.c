@@ -13,10 +13,11 @@
 #include <stdio.h>
 
 #define CONNECT_MOST (3 * USEC_S)
-/* While the database is away: how often one caller tries, and how long others hope with it. */
+/* While the database is away: how often one caller tries, and how long others hope with it: whoever heard it end after
+   nearly a whole silence has that much until the 5 s of R4 are over. */
 #define RETRY_LEAST (50 * USEC_MS)
 #define RETRY_MOST (1 * USEC_S)
-#define HOPE (2 * USEC_S)
+#define HOPE (900 * USEC_MS)
 #define SAY_AGAIN (10 * USEC_S)
 /* Silence is counted in so many parts: a machine that stood still for a while takes one of them, and a database
    that has had no processor either is not mistaken for one that is stopped. */
@@ -104,14 +105,6 @@ static void fall_silent(usec after)
 void db_silence(usec span)
 {
 	atomic_store(&silence_most, span);
-}
-
-bool db_lost(usec since, usec span)
-{
-	usec last = atomic_load(&heard.at);
-	if (atomic_load(&silence_most) == USEC_NEVER)
-		return false;
-	return is_silent() || clock_now() - (last > since ? last : since) >= span;
 }
 
 /* For the socket of a connection, but not beyond a silence of the database: ST_TIMED_OUT also when all of this
@@ -368,6 +361,24 @@ static void away(struct pool *p, enum db_role role, slice why)
 	if (say)
 		log_event(EV_DB_AWAY, "role=%s why=%s", role == DB_RUN ? "run" : "system",
 			log_quote(why));
+}
+
+static bool is_away(void)
+{
+	struct pool *p = &pools[DB_RUN][task_self() ? HOME_FIBERS : HOME_THREADS];
+	pthread_mutex_lock(&p->lock);
+	bool away = p->away_since != 0;
+	pthread_mutex_unlock(&p->lock);
+	return away;
+}
+
+/* Of a database that ends somebody hears last words: who has waited for all of `span` is not put off by them. */
+bool db_lost(usec since, usec span)
+{
+	usec now = clock_now(), last = atomic_load(&heard.at);
+	if (atomic_load(&silence_most) == USEC_NEVER)
+		return false;
+	return is_silent() || (now - since >= span && (now - last >= span || is_away()));
 }
 
 static void here_again(struct pool *p, enum db_role role)

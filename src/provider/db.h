@@ -182,9 +182,9 @@ void db_silence(usec span);
 /* By the watch, each turn: tries whether a database that is silent speaks again; until it does everybody else is
    refused at once. Waits for 3 s at most, not for a place among the connections: it may open one more. */
 void db_probe(void);
-/* Whether nothing has been heard of the database for `span`, counted from `since` on, or it is known to be
-   silent: to ask on what became of something is no use to whoever waits. Never in a process without db_silence: no
-   client hangs on its answer. */
+/* Whether somebody has waited for `span` since `since` and nothing was heard of the database meanwhile or it cannot be
+   connected to, or it is known to be silent: to ask on what became of something is no use to him. Never in a process
+   without db_silence: no client hangs on its answer. */
 bool db_lost(usec since, usec span);
 
 /* Checks a connection URI (or key=value string) and gives it with another user and password. Empty `user`:

@@ -445,6 +445,42 @@ Test(outage, a_delivery_that_hangs_is_waited_for_delivery_patience, .timeout = 3
 	provider_close();
 }
 
+/* Deliveries are under way when the database falls silent; later it is gone altogether. What they were told by its end
+   gives them no further time. */
+static status end_story(void *arg)
+{
+	enum { WAITING = 4 };
+	static struct caller all[WAITING];
+	(void)arg;
+	cr_assert(open_with(given_bootstrap(), true) == ST_OK);
+	to = store_mailbox(store_postoffice(), "anna", 0);
+	for (int i = 0; i < WAITING; i++) {
+		all[i].act = delivers;
+		memset(all[i].key, '1' + i, REPEAT_KEY);
+	}
+	clock_virtual(clock_wall());
+	postgres("hang");
+	task_virtual_run(true);
+	for (int i = 0; i < WAITING; i++)
+		cr_assert(task_start("call", call, &all[i]));
+	task_sleep(3900 * USEC_MS);
+	postgres("kill");
+	expect_ended_busy(all, WAITING);
+	task_virtual_run(false);
+	postgres("start");
+	expect_taken_again(all, WAITING);
+	cr_expect_eq(store_sql("select count(*) from entry where postoffice = %lld", (long long)to.postoffice), WAITING,
+		"every message once");
+	clock_real();
+	task_loop_stop();
+	return ST_OK;
+}
+
+Test(outage, a_database_that_hangs_and_then_is_gone_is_given_up_as_soon, .timeout = 300)
+{
+	tell(end_story);
+}
+
 /* ---- descriptors that libpq closes by itself */
 
 enum { CLIENTS = 8 };
