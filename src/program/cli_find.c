@@ -4,6 +4,7 @@
 #include "base/random.h"
 #include "mail/address.h"
 #include "provider/address_map.h"
+#include "provider/change.h"
 #include "provider/setting.h"
 
 #include <assert.h>
@@ -84,6 +85,25 @@ status cli_find_scope(struct cli *c, int64_t *office, int64_t *box)
 		*office = p->id;
 	}
 	return ST_OK;
+}
+
+status cli_audit(struct cli *c, int64_t postoffice, const char *action, slice object)
+{
+	struct change_fact *facts = arena_new_array(&c->a, (size_t)c->given_count, sizeof *facts);
+	int n = 0;
+
+	for (int i = 0; i < c->given_count; i++) {
+		const struct cli_given *g = &c->given[i];
+		slice name = slice_z(g->parameter->name);
+
+		if (g->parameter->kind == CLI_SECRET || slice_same(name, S("--yes")) || slice_same(name, S("MAILBOX")))
+			continue;
+		while (slice_starts(name, S("-")))
+			name = slice_from(name, 1);
+		facts[n++] = (struct change_fact){.name = name.at,
+			.value = g->parameter->kind == CLI_FLAG ? S("yes") : g->text};
+	}
+	return audit_order(postoffice, &c->by, action, object, n > 0 ? change_detail(&c->a, facts, n) : S(""));
 }
 
 status cli_find_domain(struct cli *c, slice name, domain **out)

@@ -24,6 +24,10 @@ status cli_each_postoffice(struct cli *c, slice name,
 status cli_each_mailbox(struct cli *c, int64_t postoffice,
 	status (*each)(struct cli *c, const mailbox *m, void *arg), void *arg);
 
+/* The audit row of an order that a provider's call does not write itself; the detail tells the arguments and
+   options as they were given, but MAILBOX, secrets and --yes. */
+status cli_audit(struct cli *c, int64_t postoffice, const char *action, slice object);
+
 /* The password given by `option`, or a random one; *made tells which. */
 slice cli_password(struct cli *c, const char *option, int64_t postoffice, bool *made);
 

@@ -95,6 +95,7 @@ status cli_folder_add(struct cli *c)
 		return refused(c, kind, name);
 	if (cli_has(c, "--subscribe"))
 		TRY(folder_subscribe(m->postoffice, m->id, name, true));
+	TRY(cli_audit(c, m->postoffice, "folder.make", cli_text(c, "MAILBOX")));
 	return cli_did(c, json_pack("{s:o,s:o}", "name", json_slice(f->name), "id", json_id(f->id)),
 		"the folder %.*s is made", SLICE_ARGS(f->name));
 }
@@ -111,6 +112,7 @@ status cli_folder_remove(struct cli *c)
 			"%.*s is INBOX or holds only other folders", SLICE_ARGS(name));
 	if (kind != ST_OK)
 		return refused(c, kind, name);
+	TRY(cli_audit(c, m->postoffice, "folder.remove", cli_text(c, "MAILBOX")));
 	return cli_did(c, json_pack("{s:o}", "removed", json_slice(name)),
 		"the folder %.*s is removed", SLICE_ARGS(name));
 }
@@ -123,6 +125,7 @@ status cli_folder_rename(struct cli *c)
 	status kind = folder_rename(m->postoffice, m->id, from, to);
 	if (kind != ST_OK)
 		return refused(c, kind, kind == ST_ABSENT ? from : to);
+	TRY(cli_audit(c, m->postoffice, "folder.rename", cli_text(c, "MAILBOX")));
 	return cli_did(c, json_pack("{s:o,s:o}", "from", json_slice(from), "to", json_slice(to)),
 		"the folder %.*s is now called %.*s", SLICE_ARGS(from), SLICE_ARGS(to));
 }
@@ -155,6 +158,7 @@ status cli_message_undelete(struct cli *c)
 	TRY(folder_id(c, m, "--folder", &which.folder));
 	TRY(folder_id(c, m, "--into", &which.into));
 	which.since = cli_number(c, "--since", 0);
+	TRY(cli_audit(c, m->postoffice, "message.undelete", cli_text(c, "MAILBOX")));
 	status kind = folder_undelete(m->postoffice, m->id, &which, &restored);
 	if (kind == ST_FULL)
 		return cli_fail(c, kind, "raise it by `pennypost mailbox quota`, and call again",

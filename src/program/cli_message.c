@@ -229,6 +229,8 @@ status cli_message_delete(struct cli *c)
 	TRY(which_moment(c, &before));
 	TRY(which_mailboxes(c, &post, &box));
 	TRY(cli_sure(c, "removes messages"));
+	/* Before: it is many transactions, and one that is cut off has removed something, too. */
+	TRY(cli_audit(c, post, "message.delete", cli_has(c, "--mailbox") ? cli_text(c, "--mailbox") : post ? cli_text(c, "--postoffice") : S("*")));
 	TRY(folder_remove_before(post, box, before, &removed));
 	return cli_did(c, json_pack("{s:I}", "removed", (json_int_t)removed),
 		"%lld messages are removed", (long long)removed);

@@ -1,6 +1,6 @@
 #include "provider/audit.h"
 
-#include "provider/db.h"
+#include "provider/change.h"
 
 status audit_list(int64_t postoffice, unsigned most, arena *a, struct audit_row **rows, int *n)
 {
@@ -21,4 +21,15 @@ status audit_list(int64_t postoffice, unsigned most, arena *a, struct audit_row 
 			.object = row_slice(&r, i, 5),
 			.detail = row_slice(&r, i, 6)};
 	return ST_OK;
+}
+
+status audit_order(int64_t postoffice, const struct audit_by *by, const char *action, slice object, slice detail)
+{
+	arena a = ARENA_INIT;
+	db_tx *tx = db_begin(postoffice ? DB_RUN : DB_SYSTEM, &a);
+
+	change_audit(tx, postoffice, by, action, object, detail);
+	status kind = db_commit(&tx, NULL);
+	arena_release(&a);
+	return kind;
 }

@@ -16,6 +16,9 @@ struct audit_row {
 	int64_t postoffice; /* 0 = server */
 	slice who, from, action, object, detail; /* detail: JSON text */
 };
+/* A row of its own, for what operators order that is not one transaction (arguments as change_audit's, in
+   change.h). */
+status audit_order(int64_t postoffice, const struct audit_by *by, const char *action, slice object, slice detail);
 /* Newest first, at most `most`; postoffice 0 = all (system role). */
 status audit_list(int64_t postoffice, unsigned most, arena *a, struct audit_row **rows, int *n);
 
