@@ -5,6 +5,7 @@
 #include "base/log.h"
 #include "base/random.h"
 #include "program/cli_answer.h"
+#include "provider/auth_secret.h"
 #include "provider/provider.h"
 #include "provider/trace.h"
 
@@ -25,7 +26,7 @@ const struct cli_exit cli_exits[] = {{EX_OK, "done, or the answer is yes"},
 	{EX_SOFTWARE, "stored data or an internal rule is broken"},
 	{EX_IOERR, "the answer could not be written"}, {EX_TEMPFAIL, "not now: try again later"},
 	{EX_NOPERM, "not allowed"},
-	{EX_CONFIG, "the bootstrap file or the schema is missing or wrong"}, {0, NULL}};
+	{EX_CONFIG, "the bootstrap file, the secret file or the schema is missing or wrong"}, {0, NULL}};
 
 /* What a kind means when the command had nothing better to say. */
 static const struct {
@@ -159,6 +160,19 @@ static status read_conf(struct cli *c)
 	return kind;
 }
 
+status cli_check_secret(struct cli *c)
+{
+	status kind = auth_secret_open(&c->boot);
+	auth_secret_close();
+	if (kind == ST_OK)
+		return ST_OK;
+	cli_fail(c, kind,
+		"it holds 32 random bytes, belongs to the user of the server and has mode 0600; put back its copy",
+		"the secret file %.*s cannot be used", SLICE_ARGS(c->boot.secret_file));
+	c->code = EX_CONFIG;
+	return kind;
+}
+
 static status open_store(struct cli *c)
 {
 	static const struct {
@@ -179,6 +193,8 @@ static status open_store(struct cli *c)
 		.connections = 2,
 		.system_connections = 2,
 		.application = "pennypost command line"};
+	/* Its trouble and that of the schema are of one kind. */
+	TRY(cli_check_secret(c));
 	status kind = provider_open(&conf);
 	for (size_t i = 0; i < sizeof refusals / sizeof *refusals; i++) {
 		if (kind == refusals[i].kind) {

@@ -121,6 +121,8 @@ const char *cli_known_name(int i); /* candidates: groups and commands */
    error stays. Both end without a full stop. */
 status cli_fail(struct cli *c, status kind, const char *remedy, const char *format, ...)
 	__attribute__((format(printf, 4, 5)));
+/* Whether the secret file can be used, where there is one; fails with exit code 78. */
+status cli_check_secret(struct cli *c);
 /* Exit code 64. */
 status cli_misused(struct cli *c, const char *remedy, const char *format, ...)
 	__attribute__((format(printf, 3, 4)));

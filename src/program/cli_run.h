@@ -7,6 +7,7 @@
 /* cli_schema.c */
 status cli_schema_init(struct cli *c);
 status cli_schema_migrate(struct cli *c);
+status cli_schema_secret(struct cli *c);
 status cli_schema_status(struct cli *c);
 
 /* cli_settings.c */

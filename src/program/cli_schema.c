@@ -168,18 +168,32 @@ static status make(struct cli *c, struct plan *p, slice lines, int *version)
 }
 
 /* The key lies beside the bootstrap file, where every process looks for it. */
-static status make_secret(struct cli *c, const struct plan *p, slice *secret)
+static status make_secret(struct cli *c, const struct bootstrap *b)
+{
+	status kind = auth_secret_file_make(b);
+	if (kind != ST_OK)
+		return cli_fail(c, kind, "make it of 32 random bytes, mode 0600",
+			"the secret file %.*s cannot be made", SLICE_ARGS(b->secret_file));
+	return ST_OK;
+}
+
+static status make_first_secret(struct cli *c, const struct plan *p, slice *secret)
 {
 	struct bootstrap b;
 	if (p->file.size == 0)
 		return ST_OK;
 	TRY(bootstrap_read(p->file.at, &c->a, &b));
 	*secret = b.secret_file;
-	status kind = auth_secret_file_make(&b);
-	if (kind != ST_OK)
-		return cli_fail(c, kind, "make it of 32 random bytes, mode 0600",
-			"the secret file %.*s cannot be made", SLICE_ARGS(b.secret_file));
-	return ST_OK;
+	return make_secret(c, &b);
+}
+
+status cli_schema_secret(struct cli *c)
+{
+	TRY(make_secret(c, &c->boot));
+	TRY(cli_check_secret(c));
+	return cli_did(c, json_pack("{s:o}", "secret_file", json_slice(c->boot.secret_file)),
+		"The secret file %.*s is there; keep a copy of it apart from the dumps",
+		SLICE_ARGS(c->boot.secret_file));
 }
 
 status cli_schema_init(struct cli *c)
@@ -195,7 +209,7 @@ status cli_schema_init(struct cli *c)
 	if (p.fd >= 0)
 		close(p.fd);
 	TRY(kind);
-	TRY(make_secret(c, &p, &secret));
+	TRY(make_first_secret(c, &p, &secret));
 	json_t *facts = json_pack(
 		"{s:o,s:i}", "database", json_slice(p.roles.database), "version", version);
 	if (p.file.size == 0) {

@@ -95,6 +95,11 @@ const struct cli_command cli_commands[] = {
 	{"schema migrate", CLI_CONF, cli_schema_migrate,
 		"Brings the tables to the version of this program; nothing when they are there.", {{NULL}},
 		"schema migrate", "Uses pguri_owner of the bootstrap file. Two at once do no harm."},
+	{"schema secret", CLI_CONF, cli_schema_secret,
+		"Makes the secret file that the bootstrap file names; one that is there is left.", {{NULL}},
+		"schema secret",
+		"For a bootstrap file written by hand, before keys and passwords are kept. Nodes of one database "
+		"share one file. Where it is lost, put back its copy: a new one opens nothing that the old one closed."},
 	{"schema status", CLI_CONF, cli_schema_status,
 		"Tells the version of the tables and the one this program knows; 1 when they differ.", {{NULL}},
 		"schema status", NULL},

@@ -47,7 +47,8 @@ bool auth_secret_has_key(void);
 status auth_secret_open(const struct bootstrap *b);
 void auth_secret_close(void);
 /* Makes the file with a random key, mode 0600, owned by b->user when the caller is root; one that
-   is there is left. For `pennypost schema init`. ST_DENIED: it cannot be written (logged). */
+   is there is left. For `pennypost schema init` and `pennypost schema secret`. ST_DENIED: it cannot be
+   written (logged). */
 status auth_secret_file_make(const struct bootstrap *b);
 
 #endif

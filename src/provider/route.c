@@ -159,7 +159,7 @@ status route_put(const struct mail_route *written, const struct audit_by *by, ar
 	if (password.size) {
 		status kept = auth_secret_keep(0, password, a, &secret);
 		if (kept == ST_ABSENT)
-			return no(why, "there is no secret file to encrypt the password with; `pennypost schema init` makes it");
+			return no(why, "there is no secret file to encrypt the password with; `pennypost schema secret` makes it");
 		TRY(kept);
 	}
 	db_tx *tx = db_begin(DB_SYSTEM, a);

@@ -334,7 +334,7 @@ status setting_set(enum setting_id id, const struct setting_at *at, const slice 
 	if (id == S_auth_recoverable && value && slice_same(normal, S("on")) &&
 		!auth_secret_has_key()) {
 		*why = S(
-			"auth_recoverable needs the secret file: make it with `pennypost schema init`");
+			"auth_recoverable needs the secret file: make it with `pennypost schema secret`");
 		return ST_INVALID;
 	}
 	TRY(store(id, &where, value ? &normal : NULL, by, a));
