@@ -8,6 +8,8 @@
 #include "net/signature.h"
 #include "provider/dkim_key.h"
 
+#include <sysexits.h>
+
 static const char *state_word(enum dkim_key_state s)
 {
 	static const char *const words[] = {"waits", "signs", "retired"};
@@ -144,6 +146,17 @@ status cli_dkim_add(struct cli *c)
 	return show(c, &k);
 }
 
+static status not_opened(struct cli *c, const domain *d)
+{
+	cli_fail(c, ST_INVALID,
+		"put back the copy of the secret file; where there is none, `pennypost dkim delete` its "
+		"keys, then `pennypost schema secret` and `pennypost dkim add`",
+		"the secret file %.*s does not open the keys of %.*s, and mail would go unsigned",
+		SLICE_ARGS(c->boot.secret_file), SLICE_ARGS(d->name));
+	c->code = EX_CONFIG;
+	return ST_INVALID;
+}
+
 status cli_dkim_rotate(struct cli *c)
 {
 	domain *d;
@@ -153,6 +166,8 @@ status cli_dkim_rotate(struct cli *c)
 	if (kind == ST_ABSENT)
 		return cli_fail(c, kind, "`pennypost dkim add` makes one; publish its record first",
 			"no key of the domain %.*s waits", SLICE_ARGS(d->name));
+	if (kind == ST_INVALID)
+		return not_opened(c, d);
 	TRY(kind);
 	return cli_did(c, json_pack("{s:o}", "rotated", json_slice(d->name)),
 		"Mail of %.*s is signed by the keys that waited; leave the records of retired ones for a week",

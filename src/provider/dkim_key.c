@@ -54,37 +54,49 @@ status dkim_key_list(int64_t postoffice, slice domain, arena *a, dkim_key **rows
 	return ST_OK;
 }
 
+static status signing_read(const struct rows *r, int64_t postoffice, arena *a, dkim_key **rows, int *n)
+{
+	*rows = arena_new_array(a, (size_t)r->count, sizeof **rows);
+	for (int i = 0; i < r->count; i++) {
+		dkim_key *k = &(*rows)[i];
+		key_read(r, i, postoffice, k);
+		TRY(auth_secret_recover(postoffice, row_slice(r, i, 7), a, &k->private_key));
+	}
+	*n = r->count;
+	return ST_OK;
+}
+
 status dkim_key_signing(int64_t postoffice, slice domain, arena *a, dkim_key **rows, int *n)
 {
 	struct rows r;
 
 	TRY(db_run(SQL_DKIM_KEY_SIGNING, (struct param[]){p_int(postoffice), p_text(domain)}, 2, a, &r));
-	*rows = arena_new_array(a, (size_t)r.count, sizeof **rows);
-	for (int i = 0; i < r.count; i++) {
-		dkim_key *k = &(*rows)[i];
-		key_read(&r, i, postoffice, k);
-		TRY(auth_secret_recover(postoffice, row_slice(&r, i, 7), a, &k->private_key));
-	}
-	*n = r.count;
-	return ST_OK;
+	return signing_read(&r, postoffice, a, rows, n);
 }
 
 status dkim_key_rotate(int64_t postoffice, slice domain, const struct audit_by *by)
 {
 	arena a = ARENA_INIT;
 	struct param p[] = {p_int(postoffice), p_text(domain)};
-	struct rows started;
-	db_tx *tx = db_begin(DB_RUN, &a);
+	struct rows started, signing;
+	dkim_key *rows;
+	int n;
 
+	arena_secret(&a);
+	db_tx *tx = db_begin(DB_RUN, &a);
 	db_add(tx, SQL_DKIM_KEY_RETIRE, p, 2, NULL);
 	db_add(tx, SQL_DKIM_KEY_START, p, 2, &started);
+	db_add(tx, SQL_DKIM_KEY_SIGNING, p, 2, &signing);
 	status kind = db_flush(tx);
-	if (kind == ST_OK && started.changed > 0) {
+	if (kind == ST_OK && started.changed == 0)
+		kind = ST_ABSENT;
+	/* Mail would go unsigned. */
+	else if (kind == ST_OK && signing_read(&signing, postoffice, &a, &rows, &n) != ST_OK)
+		kind = ST_INVALID;
+	if (kind == ST_OK)
 		kind = change_commit(&tx, postoffice, by, "dkim_key.rotate", domain, S(""));
-	} else {
+	else
 		db_rollback(&tx);
-		kind = kind == ST_OK ? ST_ABSENT : kind;
-	}
 	arena_release(&a);
 	return kind;
 }

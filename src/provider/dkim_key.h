@@ -29,7 +29,8 @@ status dkim_key_add(const dkim_key *k, const struct audit_by *by, arena *a, slic
 status dkim_key_list(int64_t postoffice, slice domain, arena *a, dkim_key **rows, int *n);
 /* Those that sign, with their private keys. ST_BROKEN: one cannot be opened. */
 status dkim_key_signing(int64_t postoffice, slice domain, arena *a, dkim_key **rows, int *n);
-/* Waiting keys sign, those of the same algorithms that signed retire. ST_ABSENT: none waits. */
+/* Waiting keys sign, those of the same algorithms that signed retire. ST_ABSENT: none waits;
+   ST_INVALID: one that would sign cannot be opened with the secret file, and all stays as it was. */
 status dkim_key_rotate(int64_t postoffice, slice domain, const struct audit_by *by);
 /* ST_ABSENT. */
 status dkim_key_remove(int64_t postoffice, slice domain, slice selector, const struct audit_by *by);

@@ -115,6 +115,12 @@ Test(dkim_key, needs_a_domain_a_name_and_the_secret)
 	cr_assert_eq(add(po, host, "one", SIGNATURE_RSA_SHA256), ST_INVALID, "no secret file");
 	with_secret();
 	cr_assert_eq(add(po, host, "a b", SIGNATURE_RSA_SHA256), ST_INVALID);
+	cr_assert_eq(add(po, host, "one", SIGNATURE_RSA_SHA256), ST_OK);
+	auth_secret_close();
+	cr_assert_eq(dkim_key_rotate(po, host, &store_by), ST_INVALID, "what is waiting cannot be opened");
+	cr_assert_str_eq(states(po, host), " one:0");
+	cr_assert_eq(dkim_key_remove(po, host, S("one"), &store_by), ST_OK);
+	with_secret();
 	cr_assert_neq(add(other, host, "one", SIGNATURE_RSA_SHA256), ST_OK);
 	cr_assert_neq(add(po, S("nowhere.test"), "one", SIGNATURE_RSA_SHA256), ST_OK);
 	cr_assert_str_eq(states(po, host), "");
