@@ -202,7 +202,7 @@ status command_loop(conversation *c, const struct dialogue *d)
 {
 	transcript_end(c->rows); /* of the greeting */
 	while (!c->closing) {
-		status kind = listener_stopping() ? ST_CANCELLED : next_command(c, d);
+		status kind = listener_stopping() || c->dismissed ? ST_CANCELLED : next_command(c, d);
 		if (kind == ST_CANCELLED)
 			return goodbye(c, d->stopping, kind);
 		TRY(kind);

@@ -141,7 +141,7 @@ void conversation_dismiss(void *of)
 {
 	conversation *c = of;
 
-	c->closing = true;
+	c->dismissed = true;
 	if (c->task)
 		wake_idle(c);
 }

@@ -26,6 +26,7 @@ typedef struct conversation {
 	uint64_t commands;
 	usec started; /* monotonic */
 	bool closing; /* the loop ends after the present command */
+	bool dismissed; /* by conversation_dismiss: the goodbye (dialogue.stopping) tells so */
 	void *state;  /* the service's own */
 	transcript *rows; /* for the log files; NULL: nobody records */
 
@@ -97,7 +98,7 @@ struct dialogue {
 		enum status why);             /* ST_TOO_BIG line, ST_INVALID bytes or bare LF */
 	status (*too_many)(conversation *c);  /* bad commands over the limit: say goodbye */
 	status (*timed_out)(conversation *c); /* idle too long: say goodbye */
-	status (*stopping)(conversation *c);  /* the worker stops: say goodbye (421) */
+	status (*stopping)(conversation *c);  /* the worker stops, or c->dismissed: say goodbye (421) */
 	unsigned (*bad_most)(const conversation *c);
 	usec (*patience)(const conversation *c); /* for the next command line */
 	void (*heard)(conversation *c);          /* a whole line came; NULL: nobody asks */

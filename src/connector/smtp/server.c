@@ -391,7 +391,8 @@ static status say_timed_out(conversation *c)
 
 static status say_stopping(conversation *c)
 {
-	return conversation_say(c, "421 4.3.2 The service restarts; try again at once");
+	return conversation_say(c, "421 4.3.2 %s", c->dismissed ? "The administrator ended this session"
+								: "The service restarts; try again at once");
 }
 
 static unsigned bad_most(const conversation *c)

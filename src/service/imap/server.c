@@ -400,7 +400,8 @@ static status goodbye(conversation *c, const char *words, status why)
 
 static status say_stopping(conversation *c)
 {
-	return goodbye(c, "The service restarts; connect again at once", ST_CANCELLED);
+	return goodbye(c, c->dismissed ? "The administrator ended this session" : "The service restarts; connect again at once",
+		ST_CANCELLED);
 }
 
 /* T7 */
@@ -667,7 +668,7 @@ static status talk(conversation *c)
 	TRY(greet(c));
 	transcript_end(c->rows);
 	while (!c->closing) {
-		status s = listener_stopping() ? ST_CANCELLED : next_command(c);
+		status s = listener_stopping() || c->dismissed ? ST_CANCELLED : next_command(c);
 
 		if (s == ST_CANCELLED)
 			return say_stopping(c);

@@ -275,7 +275,8 @@ static status say_nothing(conversation *c)
 
 static status say_stopping(conversation *c)
 {
-	return conversation_say(c, "-ERR [SYS/TEMP] The service restarts; try again at once");
+	return conversation_say(c, "-ERR [SYS/TEMP] %s", c->dismissed ? "The administrator ended this session"
+								      : "The service restarts; try again at once");
 }
 
 static unsigned bad_most(const conversation *c)
