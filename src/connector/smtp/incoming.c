@@ -70,7 +70,7 @@ static const char *author_refusal(conversation *c, const header_survey *seen)
 	case ST_OK:
 		return NULL;
 	case ST_DENIED:
-		return "550 5.7.1 An address in From belongs to another mailbox";
+		return "550 5.7.1 An address in From is not one of yours";
 	default:
 		return "451 4.3.0 The authors cannot be checked now; try again later";
 	}

@@ -157,7 +157,7 @@ status smtp_mail(conversation *c, slice rest)
 	if (kind != ST_OK) {
 		smtp_reset(c);
 		return smtp_refuse(c, kind == ST_DENIED
-			? "553 5.7.1 The sender address belongs to another mailbox"
+			? "553 5.7.1 The sender address is not one of yours"
 			: "451 4.3.0 The sender cannot be checked now; try again later");
 	}
 	reply = policy_sender(c);
