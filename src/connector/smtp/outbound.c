@@ -385,9 +385,10 @@ static status attempt_made(struct sending *s)
 	}
 	if (e->returned) {
 		why = own_word(CLIENT_FAILED, "5.3.0", e->text.size
-			? arena_format(&j->a, "returned by the postmaster; at last: %.*s", SLICE_ARGS(e->text))
+			? arena_format(&j->a, "returned by the postmaster; at last%s%.*s: %.*s",
+				e->host.size ? " from " : "", SLICE_ARGS(e->host), SLICE_ARGS(e->text))
 			: S("returned by the postmaster"));
-		attempts_all(s, &why, e->host);
+		attempts_all(s, &why, S("")); /* no host said so */
 	} else if (too_big(e)) {
 		why = own_word(CLIENT_FAILED, "5.3.4", S("the message is too big to be sent"));
 		attempts_all(s, &why, S(""));
