@@ -56,6 +56,8 @@ static status compose_from(struct cli *c, compose *m, slice *raw)
 	if (slice_same(m->text, S("-")) && cli_read_all(c->in, &c->a, &m->text) != ST_OK)
 		return cli_fail(c, ST_INVALID, "write at most 256 MB of text to it",
 			"the text cannot be read");
+	if (slice_trim(m->text).size == 0)
+		return cli_fail(c, ST_INVALID, "write a text, or give it to standard input", "the message has no text");
 	slice domain = slice_from(from, slice_find_last(from, '@') + 1);
 	m->message_id = header_message_id(id_new(), random_below(UINT64_MAX), domain, &c->a);
 	m->from = (header_mailbox){.name = cli_text(c, "--from-name"), .address = from};

@@ -433,6 +433,8 @@ static status take_globals(struct cli *c, int argc, char **argv, char **rest)
 static char **find_command(struct cli *c, char **words)
 {
 	slice first = words[0] && words[0][0] != '-' ? slice_z(words[0]) : S("");
+	if (words[0] && strcmp(words[0], "--version") == 0)
+		first = S("version");
 	c->asked = first;
 	c->command = command_of(first);
 	if (c->command || first.size == 0 || !words[1] || words[1][0] == '-')

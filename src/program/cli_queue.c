@@ -170,8 +170,8 @@ static status order(struct cli *c, enum queue_order o, const char *done)
 	TRY(filter_of(c, &f));
 	TRY(queue_order(&f, o, &c->by, &changed));
 	c->negative = changed == 0;
-	return cli_did(c, json_pack("{s:I}", "changed", (json_int_t)changed), "%lld entries are %s",
-		(long long)changed, done);
+	return cli_did(c, json_pack("{s:I}", "changed", (json_int_t)changed), "%lld %s %s",
+		(long long)changed, changed == 1 ? "entry is" : "entries are", done);
 }
 
 status cli_queue_retry(struct cli *c)

@@ -23,6 +23,15 @@ static status run_dialogue(conversation *c)
 	return kind;
 }
 
+static status run_dismissed(conversation *c)
+{
+	conversation_dismiss(c);
+	cr_expect(c->dismissed);
+	return run_dialogue(c);
+}
+
+static status (*run_as)(conversation *c) = run_dialogue;
+
 /* What the client reads after saying all of `said` and ending its half. */
 static const char *answers_to(slice said, status wanted)
 {
@@ -32,7 +41,7 @@ static const char *answers_to(slice said, status wanted)
 	cr_assert_eq(send(fd[1], said.at, said.size, 0), (ssize_t)said.size);
 	shutdown(fd[1], SHUT_WR);
 	talk_state = IN_START;
-	cr_expect_kind(conversation_run(SERVICE_POP3, fd[0], fd[0], NULL, run_dialogue), wanted);
+	cr_expect_kind(conversation_run(SERVICE_POP3, fd[0], fd[0], NULL, run_as), wanted);
 	const char *answers = help_receive_all(fd[1]);
 	close(fd[1]);
 	return answers;
@@ -111,6 +120,13 @@ Test(command, too_many_bad_ones_end_the_talk)
 Test(command, a_closing_row_ends_the_talk)
 {
 	cr_expect_str_eq(answers_to(S("NOOP\r\nEND\r\nNOOP\r\n"), ST_OK), "worked\r\nbye\r\n");
+}
+
+Test(command, who_is_dismissed_hears_a_goodbye)
+{
+	run_as = run_dismissed;
+	cr_expect_str_eq(answers_to(S("HELLO\r\n"), ST_CANCELLED), "stopping\r\n");
+	cr_expect_eq(commands_seen, 0);
 }
 
 Test(command, a_row_that_fails_ends_the_talk_with_its_kind)
