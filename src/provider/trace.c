@@ -52,10 +52,9 @@ static int64_t hash_of(slice message_id)
 	return hash ? (int64_t)hash : 1;
 }
 
-/* The value behind message_id=, without quotes: escaped as it stands, so both sides hash the same. */
-static slice message_id_among(slice fields)
+/* The value behind `key`, without quotes: escaped as it stands, so both sides hash the same. */
+static slice value_among(slice fields, slice key)
 {
-	static const slice key = {"message_id=", 11};
 	size_t at = slice_search(fields, key);
 	if (at == fields.size || (at > 0 && fields.at[at - 1] != ' '))
 		return (slice){0};
@@ -66,6 +65,11 @@ static slice message_id_among(slice fields)
 	while (end < value.size && value.at[end] != '"')
 		end += value.at[end] == '\\' ? 2 : 1;
 	return slice_of(value.at + 1, (end < value.size ? end : value.size) - 1);
+}
+
+static slice message_id_among(slice fields)
+{
+	return value_among(fields, S("message_id="));
 }
 
 /* ---- noting */
@@ -99,9 +103,11 @@ void trace_note(int64_t postoffice, int64_t message, enum trace_kind k, const ch
 		.kind = k,
 		.id = id_new(),
 		.size = t.size < FIELDS_MOST ? t.size : FIELDS_MOST};
-	slice message_id = message_id_among(text_slice(&t));
-	if (message_id.size)
-		r.hash = hash_of(message_id);
+	slice found_by = message_id_among(text_slice(&t));
+	if (found_by.size == 0)
+		found_by = value_among(text_slice(&t), S("entry="));
+	if (found_by.size)
+		r.hash = hash_of(found_by);
 	r.fields = memory_new(r.size + 1);
 	if (r.size)
 		memcpy(r.fields, t.at, r.size);
@@ -242,7 +248,13 @@ static status list(enum statement_id id, int64_t key, arena *a, struct trace_row
 
 status trace_by_message(int64_t message, arena *a, struct trace_row **rows, int *n)
 {
-	return list(SQL_TRACE_OF_MESSAGE, message, a, rows, n);
+	char entry[ID_TEXT_SIZE + 1];
+
+	TRY(list(SQL_TRACE_OF_MESSAGE, message, a, rows, n));
+	if (*n > 0)
+		return ST_OK;
+	id_text(message, entry);
+	return list(SQL_TRACE_OF_MESSAGE_ID, hash_of(slice_z(entry)), a, rows, n);
 }
 
 status trace_by_message_id(slice message_id, arena *a, struct trace_row **rows, int *n)

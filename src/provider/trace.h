@@ -27,8 +27,8 @@ enum trace_kind {
 const char *trace_name(enum trace_kind k);
 
 /* postoffice 0 = of no tenant (refused before any was known). message: the delivery's id or 0.
-   fields: key=value text, escaped as log fields; stored as it is. A field message_id=.. makes the row
-   findable by it. */
+   fields: key=value text, escaped as log fields; stored as it is. A field message_id=.., else entry=..,
+   makes the row findable by it. */
 void trace_note(int64_t postoffice, int64_t message, enum trace_kind k, const char *fields, ...)
 	__attribute__((format(printf, 4, 5)));
 
@@ -38,7 +38,7 @@ struct trace_row {
 	enum trace_kind kind;
 	slice node, fields;
 };
-/* By delivery id, or by Message-ID header content; oldest first. System role. */
+/* By delivery id, which may be that of a queue entry of it, or by Message-ID header content; oldest first. System role. */
 status trace_by_message(int64_t message, arena *a, struct trace_row **rows, int *n);
 status trace_by_message_id(slice message_id, arena *a, struct trace_row **rows, int *n);
 /* Writes out what is gathered; the watch does it every second, programs before they end. */
