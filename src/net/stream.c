@@ -794,3 +794,15 @@ bool stream_was_heard(const stream *s)
 	return ioctl(s->wire.out, SIOCOUTQ, &unread) == 0 && unread == 0 &&
 	       getsockopt(s->wire.out, SOL_SOCKET, SO_ERROR, &trouble, &size) == 0 && trouble == 0;
 }
+
+bool stream_was_left(const stream *s)
+{
+	char next;
+
+	if (!s->wire.in_socket || s->in_at < s->in_end)
+		return false;
+	if (s->ended || s->broken)
+		return true;
+	ssize_t n = recv(s->wire.in, &next, 1, MSG_PEEK | MSG_DONTWAIT);
+	return n == 0 || (n < 0 && errno != EAGAIN && errno != EWOULDBLOCK && errno != EINTR);
+}

@@ -125,6 +125,9 @@ uint64_t stream_bytes_out(const stream *s);
    with our words unread, or is closed already when they come, resets the connection instead: so
    this tells that they were read, or were about to be. */
 bool stream_was_heard(const stream *s);
+/* The peer has ended or reset the connection, and nothing it said before is left to read. Never of one that is no
+   socket: the end of a file is there before it is reached. */
+bool stream_was_left(const stream *s);
 /* Tests: hand out reads of at most n bytes and write at most n at once (0 = no limit); R12. */
 void stream_trickle(size_t n);
 

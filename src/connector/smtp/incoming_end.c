@@ -309,6 +309,9 @@ status incoming_finish(conversation *c, struct incoming *in)
 		set_apart(s, in);
 	if (!refusal && put_in_front(c, in) != ST_OK)
 		refusal = smtp_delivery_reply(ST_BUSY);
+	/* Who has gone away comes again, perhaps already did: what nobody waits for is not stored (RFC 5321 4.1.1.10). */
+	if (!refusal && stream_was_left(c->stream))
+		refusal = "451 4.4.2 The connection was lost before the message was stored; send it again";
 	if (refusal)
 		return smtp_refuse(c, refusal);
 	make_envelope(s, in);

@@ -116,10 +116,10 @@ Test(smtp, sizes_of_chunks_are_numbers)
 	static const struct {
 		const char *chunk, *codes;
 	} rows[] = {
-		{"BDAT 0 LAST\r\n", "250 250 250"},
-		{"BDAT 2 LAST\r\n\r\n", "250 250 250"},
-		{"BDAT 2 last\r\n\r\n", "250 250 250"},
-		{"BDAT 2\r\n\r\nBDAT 0 LAST\r\n", "250 250 250 250"},
+		{"BDAT 0 LAST\r\nQUIT\r\n", "250 250 250 221"},
+		{"BDAT 2 LAST\r\n\r\nQUIT\r\n", "250 250 250 221"},
+		{"BDAT 2 last\r\n\r\nQUIT\r\n", "250 250 250 221"},
+		{"BDAT 2\r\n\r\nBDAT 0 LAST\r\nQUIT\r\n", "250 250 250 250 221"},
 		{"BDAT\r\nNOOP\r\n", "250 250 501"},
 		{"BDAT x\r\nNOOP\r\n", "250 250 501"},
 		{"BDAT -1\r\nNOOP\r\n", "250 250 501"},
@@ -150,13 +150,25 @@ Test(smtp, chunks_keep_octets_as_they_are)
 	int n;
 
 	expect_codes("MAIL FROM:<ben@far.test> BODY=BINARYMIME\r\nRCPT TO:<anna@acme.test>\r\n"
-		     "BDAT 7\r\nA: b\r\n\rBDAT 6 LAST\r\n\n.\r\n.\n",
-		     "250 250 250 250");
+		     "BDAT 7\r\nA: b\r\n\rBDAT 6 LAST\r\n\n.\r\n.\nQUIT\r\n",
+		     "250 250 250 250 221");
 	memory_entries(po, anna, &a, &rows, &n);
 	cr_assert_eq(n, 1);
 	slice end = slice_z("A: b\r\n\r\n.\r\n.\n");
 	cr_assert_geq(rows[0].body.size, end.size);
 	cr_expect(slice_same(slice_from(rows[0].body, rows[0].body.size - end.size), end));
+}
+
+/* He comes again, perhaps already did (R6). One that says QUIT too waits for his answer. */
+Test(smtp, nothing_is_stored_for_who_is_gone_behind_his_text)
+{
+	struct memory_entry *rows;
+	int n;
+
+	expect_codes(ENVELOPE "BDAT 5 LAST\r\n\r\nx\r\n", "250 250 451");
+	expect_codes(ENVELOPE "DATA\r\nSubject: gone\r\n\r\nx\r\n.\r\n", "250 250 354 451");
+	memory_entries(po, anna, &a, &rows, &n);
+	cr_expect_eq(n, 0);
 }
 
 Test(smtp, submission_wants_a_logon_first)
