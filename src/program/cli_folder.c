@@ -155,7 +155,10 @@ status cli_message_undelete(struct cli *c)
 			"give the 13 characters that `pennypost trace` shows",
 			"\"%.*s\" is no message id", SLICE_ARGS(id));
 	TRY(cli_find_mailbox(c, cli_text(c, "MAILBOX"), &m));
-	TRY(folder_id(c, m, "--folder", &which.folder));
+	status found = folder_id(c, m, "--folder", &which.folder);
+	if (found == ST_ABSENT)
+		c->remedy = S("what was in a folder that is gone is found by --since or --message, without --folder");
+	TRY(found);
 	TRY(folder_id(c, m, "--into", &which.into));
 	which.since = cli_number(c, "--since", 0);
 	TRY(cli_audit(c, m->postoffice, "message.undelete", cli_text(c, "MAILBOX")));

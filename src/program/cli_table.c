@@ -352,7 +352,7 @@ const struct cli_command cli_commands[] = {
 			MAY("--into", TEXT, "puts them into this folder")},
 		"message undelete anna@demo --folder Work --since 2026-11-20",
 		"What was removed before the retention (setting expunged_retention) is gone. Messages of a folder that is gone "
-		"come to INBOX."},
+		"come to INBOX, when they are asked for without --folder: by --since or --message."},
 
 	{"mail send", CLI_STORE, cli_mail_send, "Puts a message into mailboxes of this system.",
 		{MANY("--to", ADDRESS, "recipient; may be repeated"), OWN_MAIL},
