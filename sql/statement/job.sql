@@ -31,11 +31,11 @@ returning j.postoffice, j.job, j.size, j.at, j.until, j.epoch, j.tries;
 
 -- statement job_unclaim
 -- $2 job, $3 epoch, $4 tries that do not count: the step was not taken. Who could tell only after somebody else claimed
--- it takes back the try alone.
+-- it takes back the try alone. Said twice it is done once, unless somebody claimed it between.
 update job set lease = case when epoch = $3::bigint then '-infinity' else lease end,
 	stepped = case when epoch = $3::bigint then clock_timestamp() else stepped end,
 	tries = greatest(tries - $4::bigint, 0)
-where postoffice = $1::bigint and job = $2::bigint and (epoch = $3::bigint or (epoch > $3::bigint and $4::bigint > 0));
+where postoffice = $1::bigint and job = $2::bigint and ((epoch = $3::bigint and lease > '-infinity') or (epoch > $3::bigint and $4::bigint > 0));
 
 -- statement job_held
 -- $2 job, $3 epoch: locks it. When it was cancelled, or somebody else took the step, a division by zero stops the

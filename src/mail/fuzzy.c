@@ -90,20 +90,31 @@ static int least(int a, int b)
 	return a < b ? a : b;
 }
 
-/* How many letters are to be put in, left out, changed, or changed with their neighbours (optimal string alignment). */
-static int distance(slice a, slice b)
+/* How many letters are to be put in, left out, changed, or changed with their neighbours (optimal string alignment): only
+   whether they are at most `most`, which the words' lengths do not exceed by themselves. So what is further from the
+   diagonal needs no look, and two rows of more end it. */
+static int distance(slice a, slice b, size_t most)
 {
-	int rows[3][WORD_MOST + 1], *before = rows[0], *last = rows[1], *row = rows[2];
+	int rows[3][WORD_MOST + 2], *before = rows[0], *last = rows[1], *row = rows[2];
+	int far = (int)most + 1, nearest_before = 0;
 
-	for (size_t k = 0; k <= b.size; k++)
+	for (size_t k = 0; k <= b.size + 1; k++)
 		last[k] = (int)k;
 	for (size_t i = 1; i <= a.size; i++) {
-		row[0] = (int)i;
-		for (size_t k = 1; k <= b.size; k++) {
+		size_t from = i > most ? i - most : 1, to = i + most < b.size ? i + most : b.size;
+		int nearest = far;
+
+		row[from - 1] = from == 1 ? (int)i : far;
+		for (size_t k = from; k <= to; k++) {
 			row[k] = least(least(last[k], row[k - 1]) + 1, last[k - 1] + (a.at[i - 1] != b.at[k - 1]));
 			if (i > 1 && k > 1 && a.at[i - 1] == b.at[k - 2] && a.at[i - 2] == b.at[k - 1])
 				row[k] = least(row[k], before[k - 2] + 1);
+			nearest = least(nearest, row[k]);
 		}
+		row[to + 1] = far;
+		if (nearest == far && nearest_before == far)
+			return far;
+		nearest_before = nearest;
 		int *free_row = before;
 
 		before = last;
@@ -132,7 +143,7 @@ static int word_score(slice wanted, uint32_t letters, slice word)
 	if (word.size >= 4 && slice_starts(wanted, word))
 		return SHORTER;
 	if (most > 0 && word.size <= WORD_MOST && may_be_near(wanted, letters, word, most)) {
-		int wrong = distance(wanted, word);
+		int wrong = distance(wanted, word, (size_t)most);
 
 		if (wrong <= most)
 			return SAME - wrong * WRONG_EACH;

@@ -799,7 +799,7 @@ bool stream_was_left(const stream *s)
 {
 	char next;
 
-	if (!s->wire.in_socket || s->in_at < s->in_end)
+	if (!s->wire.in_socket || s->in_at < s->in_end || (s->tls && tls_session_holds(s->tls)))
 		return false;
 	if (s->ended || s->broken)
 		return true;

@@ -283,6 +283,11 @@ enum turn tls_session_read(tls_session *s, char *to, size_t room, size_t *got)
 	return done == 1 ? TURN_DONE : turn_of(s, done);
 }
 
+bool tls_session_holds(const tls_session *s)
+{
+	return SSL_has_pending(s) == 1;
+}
+
 enum turn tls_session_write(tls_session *s, slice bytes, size_t *sent)
 {
 	ERR_clear_error();

@@ -19,6 +19,8 @@ enum turn tls_session_handshake(tls_session *s, const char **why);
 /* Of a handshake that gave TURN_END or TURN_BROKEN. */
 enum tls_trouble tls_session_trouble(const tls_session *s);
 enum turn tls_session_read(tls_session *s, char *to, size_t room, size_t *got);
+/* Whether some of what came is not read yet, be it an end alone. */
+bool tls_session_holds(const tls_session *s);
 enum turn tls_session_write(tls_session *s, slice bytes, size_t *sent);
 void tls_session_facts(const tls_session *s, arena *a, struct stream_tls *out);
 status tls_session_binding(tls_session *s, slice kind, arena *a, slice *data);

@@ -406,7 +406,7 @@ static bool goes_alone(const struct job *job)
 	const struct delivery *d = job->d;
 	struct blob_packed b;
 
-	if (d->also || d->end_count > 0 || d->n != 1 || d->parts->n != 1 || d->parts->m > 0)
+	if (d->also || d->right || d->end_count > 0 || d->n != 1 || d->parts->n != 1 || d->parts->m > 0)
 		return false;
 	blob_packed(d->parts->body, &b);
 	return b.segments == 1;

@@ -299,6 +299,8 @@ static status sections_tell(conversation *c, const struct fetch *f, const struct
 	if (wants_parts(f) && (!fact || structure_unpack(fact->structure, a, &parts) != ST_OK))
 		return ST_ABSENT;
 	for (int i = 0; i < f->sections_n; i++) {
+		if (i > 0 && selected_stays(c) != ST_OK)
+			return ST_BROKEN; /* as within one */
 		status s = section_send(c, &from, &f->sections[i]);
 
 		if (s == ST_ABSENT) {

@@ -13,6 +13,7 @@
 #define BATCH 256
 #define SMALL ((size_t)32 * 1024)        /* comes with the others of its batch */
 #define AT_ONCE ((size_t)64 * 1024) /* octets of a text that are converted and folded in the loop */
+#define LIKE_AT_ONCE ((size_t)8 * 1024) /* and looked into word by word */
 
 struct look {
 	slice raw;
@@ -178,27 +179,41 @@ struct likeness {
 	struct look *l;
 	const struct fuzzy *wanted;
 	struct fuzzy_found found;
-	slice bytes, charset; /* of a text that is looked into on a helper thread */
+	slice bytes, charset; /* that are looked into, perhaps on a helper thread */
+	bool is_field;
+	size_t passed; /* since others had a turn */
 };
 
 static status likeness_find(void *arg)
 {
 	struct likeness *k = arg;
+	slice utf8 = k->is_field ? seek_value(k->bytes, &k->l->scratch)
+				 : seek_utf8(k->bytes, k->charset, &k->l->scratch);
 
-	fuzzy_look(seek_utf8(k->bytes, k->charset, &k->l->scratch), k->wanted, &k->found);
+	fuzzy_look(utf8, k->wanted, &k->found);
 	return ST_OK;
+}
+
+/* What is long is looked into on a helper thread; between much that is short others have a turn. True: enough. */
+static bool likeness_in(struct likeness *k, slice bytes, slice charset, bool is_field)
+{
+	k->bytes = bytes;
+	k->charset = charset;
+	k->is_field = is_field;
+	status s = bytes.size > LIKE_AT_ONCE ? task_offload(likeness_find, k) : likeness_find(k);
+	k->passed += bytes.size;
+	if (s == ST_OK && k->passed > LIKE_AT_ONCE) {
+		k->passed = 0;
+		s = task_breathe();
+	}
+	if (k->l->ended == ST_OK)
+		k->l->ended = s;
+	return s != ST_OK || k->found.whole;
 }
 
 static bool likeness_in_text(slice bytes, slice charset, void *arg)
 {
-	struct likeness *k = arg;
-
-	k->bytes = bytes;
-	k->charset = charset;
-	status s = bytes.size > AT_ONCE ? task_offload(likeness_find, k) : likeness_find(k);
-	if (k->l->ended == ST_OK)
-		k->l->ended = s;
-	return s != ST_OK || k->found.whole;
+	return likeness_in(arg, bytes, charset, false);
 }
 
 static bool likeness_in_header(slice header, void *arg)
@@ -207,9 +222,10 @@ static bool likeness_in_header(slice header, void *arg)
 	header_walk walk = header_walk_of(header);
 	header_field f;
 
-	while (!k->found.whole && header_next(&walk, &f))
-		fuzzy_look(seek_value(f.raw, &k->l->scratch), k->wanted, &k->found);
-	return k->found.whole;
+	while (header_next(&walk, &f))
+		if (likeness_in(k, f.raw, S(""), true))
+			return true;
+	return false;
 }
 
 static void likeness_in_body(struct likeness *k)
@@ -231,8 +247,8 @@ int look_fuzzy_header(struct look *l, slice field, const struct fuzzy *f)
 
 	if (!begin(l))
 		return 0;
-	while (header_next_named(&walk, field, &h))
-		fuzzy_look(seek_value(h.value, &l->scratch), f, &k.found);
+	while (header_next_named(&walk, field, &h) && !likeness_in(&k, h.value, S(""), true))
+		;
 	return fuzzy_score(f, &k.found);
 }
 

@@ -761,7 +761,8 @@ static status found_stand(struct run *r, const int *found, const int64_t *messag
 		return ST_OK;
 	TRY(messages_standing(r->m.v->postoffice, messages, n, a, &standing));
 	for (int k = 0; k < n; k++)
-		r->holds[found[k]] = standing[k];
+		if (!standing[k])
+			r->holds[found[k]] = 0;
 	return ST_OK;
 }
 

@@ -140,3 +140,17 @@ Test(handling_pg, locks_have_one_order)
 	sets(&(status){ST_OK});
 	cr_assert_eq(free_meanwhile("autoreply", removes), 1);
 }
+
+/* As the notice that a mailbox is full: nothing but itself is stored with its right. */
+Test(handling_pg, a_right_is_used_up_by_an_answer_that_goes_alone)
+{
+	struct letter reply;
+	const struct answer_right right = {anna.postoffice, anna.mailbox, ANSWER_FULL, S("eve@x.test"), 3600 * USEC_S};
+
+	letter_write(&reply, &anna, 1, S("Subject: full\r\n\r\n"));
+	reply.d.right = &right;
+	cr_expect_eq(answer_may(&right), ST_OK);
+	cr_expect_eq(letter_send(&reply), ST_OK);
+	cr_expect_eq(answer_may(&right), ST_EXISTS);
+	letter_close(&reply);
+}
