@@ -121,8 +121,8 @@ ssize_t errand_order_take(int orders, struct errand_order *o, int fds[2])
 	struct cmsghdr *rights = n > 0 ? CMSG_FIRSTHDR(&m) : NULL;
 
 	fds[0] = fds[1] = -1;
-	if (rights && rights->cmsg_type == SCM_RIGHTS && rights->cmsg_len == CMSG_LEN(2 * sizeof(int)))
-		memcpy(fds, CMSG_DATA(rights), 2 * sizeof(int));
+	if (rights && rights->cmsg_type == SCM_RIGHTS) /* of more the kernel hands out none */
+		memcpy(fds, CMSG_DATA(rights), rights->cmsg_len - CMSG_LEN(0));
 	return n;
 }
 
