@@ -8,16 +8,7 @@ build=${PENNYPOST_TOP_BUILDDIR:?}
 [ ! -e "$top/config.status" ] || exit 77
 dir=$(mktemp -d "${TMPDIR:-/tmp}/pennypost-test.XXXXXX") || exit 99
 trap 'rm -rf "$dir"' EXIT
-passed=0 failed=0
-
-says() { # says WHAT WANTED GOT
-	if [ "$2" = "$3" ]; then
-		passed=$((passed + 1))
-	else
-		failed=$((failed + 1))
-		echo "FAILED: $1: wanted \"$2\", got \"$3\""
-	fi
-}
+. "$top/tests/says.sh"
 
 refuses() { # refuses WHAT WORDS OPTION ...: configure ends with 1 and says these words
 	what=$1 words=$2

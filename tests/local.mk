@@ -4,7 +4,7 @@ AM_TESTS_ENVIRONMENT = \
 	PENNYPOST_TOP_BUILDDIR='$(abs_top_builddir)'; export PENNYPOST_TOP_BUILDDIR; \
 	LSAN_OPTIONS="suppressions=$(abs_top_srcdir)/tests/lsan.supp:print_suppressions=0"; \
 	export LSAN_OPTIONS; TSAN_OPTIONS=die_after_fork=0; export TSAN_OPTIONS;
-EXTRA_DIST += tests/lsan.supp
+EXTRA_DIST += tests/lsan.supp tests/says.sh
 
 if PLAIN_RUNNER
 noinst_LIBRARIES += libplain.a

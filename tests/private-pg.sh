@@ -7,16 +7,8 @@ pg=$top/contrib/private-pg
 dir=$(mktemp -d "${TMPDIR:-/tmp}/pennypost-test.XXXXXX") || exit 99
 chmod 0755 "$dir"
 trap '"$pg" kill "$dir"; rm -rf "$dir"' EXIT
-passed=0 failed=0
+. "$top/tests/says.sh"
 
-says() { # says WHAT WANTED GOT
-	if [ "$2" = "$3" ]; then
-		passed=$((passed + 1))
-	else
-		failed=$((failed + 1))
-		echo "FAILED: $1: wanted \"$2\", got \"$3\""
-	fi
-}
 start() {
 	lines=$("$pg" start "$dir" fast) || return
 	eval "$lines"

@@ -6,16 +6,7 @@ top=${PENNYPOST_TOP_SRCDIR:-$(dirname "$0")/../..}
 pennypost=${PENNYPOST_TOP_BUILDDIR:-.}/pennypost
 dir=$(mktemp -d) || exit 99
 trap 'rm -rf "$dir"' EXIT
-passed=0 failed=0
-
-says() { # says WHAT WANTED GOT
-	if [ "$2" = "$3" ]; then
-		passed=$((passed + 1))
-	else
-		failed=$((failed + 1))
-		echo "FAILED: $1: wanted \"$2\", got \"$3\""
-	fi
-}
+. "$top/tests/says.sh"
 
 "$pennypost" manual settings --markdown >"$dir/settings.md"
 says 'doc/settings.md is up to date (make settings-reference)' '' "$(diff "$top/doc/settings.md" "$dir/settings.md" | head -n 5)"

@@ -10,16 +10,7 @@ server=
 trap 'exec 9>&-; [ -z "$server" ] || wait "$server"; rm -rf "$dir"' EXIT
 PENNYPOST_CONF=$dir/absent.conf
 export PENNYPOST_CONF
-passed=0 failed=0
-
-says() { # says WHAT WANTED GOT
-	if [ "$2" = "$3" ]; then
-		passed=$((passed + 1))
-	else
-		failed=$((failed + 1))
-		echo "FAILED: $1: wanted \"$2\", got \"$3\""
-	fi
-}
+. "$top/tests/says.sh"
 
 # ---- a key, a message and its signature
 python=
