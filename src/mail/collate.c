@@ -98,3 +98,19 @@ void collate_fold(slice utf8, text *out)
 		utf8 = slice_from(utf8, taken > 0 ? taken : 1);
 	}
 }
+
+void collate_fold_bare(slice utf8, text *out)
+{
+	size_t kept = out->size, i = kept;
+
+	collate_fold(utf8, out);
+	for (; i < out->size; i++) {
+		unsigned char c = (unsigned char)out->at[i], next = i + 1 < out->size ? (unsigned char)out->at[i + 1] : 0;
+
+		if ((c == 0xcc && next >= 0x80) || (c == 0xcd && next >= 0x80 && next <= 0xaf))
+			i++;
+		else
+			out->at[kept++] = out->at[i];
+	}
+	out->size = kept;
+}

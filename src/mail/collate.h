@@ -12,5 +12,7 @@ slice collate_key(slice utf8, arena *a);
 /* Adds a text as it is searched: the same, character by character, so that what stands in a text stands in its fold
    too; sharp s is SS besides. For large texts; linear, and waits for nobody. */
 void collate_fold(slice utf8, text *out);
+/* The same without the combining marks (U+0300 to U+036F) that it takes off their letters, and those that stand alone. */
+void collate_fold_bare(slice utf8, text *out);
 
 #endif

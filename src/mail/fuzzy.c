@@ -4,6 +4,9 @@
 
 #include "base/text.h"
 #include "mail/collate.h"
+#include "mail/sketch.h"
+
+#include <string.h>
 
 #define WORD_MOST 48 /* octets; what is longer is no word that people look for */
 #define SAME 100
@@ -18,23 +21,6 @@
 static bool in_word(char c)
 {
 	return (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || (unsigned char)c >= 0x80;
-}
-
-/* Folded, and without combining marks (U+0300 to U+036F). */
-static void fold_bare(slice utf8, text *out)
-{
-	size_t kept = 0;
-
-	collate_fold(utf8, out);
-	for (size_t i = 0; i < out->size; i++) {
-		unsigned char c = (unsigned char)out->at[i], next = i + 1 < out->size ? (unsigned char)out->at[i + 1] : 0;
-
-		if ((c == 0xcc && next >= 0x80) || (c == 0xcd && next >= 0x80 && next <= 0xaf))
-			i++;
-		else
-			out->at[kept++] = out->at[i];
-	}
-	out->size = kept;
 }
 
 static bool word_take(slice *rest, slice *word)
@@ -67,7 +53,7 @@ void fuzzy_make(slice utf8, arena *a, struct fuzzy *out)
 
 	*out = (struct fuzzy){.written = arena_copy(a, utf8)};
 	needle_make(utf8, a, &out->whole);
-	fold_bare(utf8, &folded);
+	collate_fold_bare(utf8, &folded);
 	rest = text_slice(&folded);
 	while (out->n < FUZZY_WORDS_MOST && word_take(&rest, &word)) {
 		out->word[out->n] = arena_copy(a, slice_until(word, WORD_MOST));
@@ -157,7 +143,7 @@ void fuzzy_look(slice utf8, const struct fuzzy *f, struct fuzzy_found *out)
 	slice rest, word;
 
 	out->whole = out->whole || needle_in(utf8, &f->whole);
-	fold_bare(utf8, &folded);
+	collate_fold_bare(utf8, &folded);
 	rest = text_slice(&folded);
 	while (word_take(&rest, &word))
 		for (int k = 0; k < f->n; k++) {
@@ -181,4 +167,67 @@ int fuzzy_score(const struct fuzzy *f, const struct fuzzy_found *found)
 		sum += found->word[k];
 	}
 	return f->n > 0 ? sum * SCATTERED / (f->n * SAME) : 0;
+}
+
+/* ---- without reading */
+
+/* The threes of a word that a sketch lacks lie in so few runs: a wrong letter breaks `broken` in a row. */
+static bool runs_suffice(slice sketch, slice word, int most, size_t broken)
+{
+	int runs = 0;
+
+	for (size_t i = 0; i + 3 <= word.size; i++) {
+		if (sketch_may_have(sketch, word.at + i))
+			continue;
+		if (++runs > most)
+			return false;
+		i += broken - 1;
+	}
+	return true;
+}
+
+static bool stands_there(slice sketch, slice word)
+{
+	return runs_suffice(sketch, word, 0, 1);
+}
+
+/* One with two neighbours changed is known as a whole. */
+static bool changed_stands_there(slice sketch, slice word)
+{
+	char changed[WORD_MOST];
+	bool stands = false;
+
+	for (size_t i = 0; i + 1 < word.size && !stands; i++) {
+		memcpy(changed, word.at, word.size);
+		changed[i] = word.at[i + 1];
+		changed[i + 1] = word.at[i];
+		stands = stands_there(sketch, slice_of(changed, word.size));
+	}
+	return stands;
+}
+
+/* A letter too much, too few or another one breaks three threes; neighbours that are changed, four. */
+static bool may_stand_nearly(slice sketch, slice word)
+{
+	int most = wrong_most(word.size);
+
+	return most == 1 ? runs_suffice(sketch, word, 1, 3) || changed_stands_there(sketch, word)
+			 : most > 1 && runs_suffice(sketch, word, most, 4);
+}
+
+/* As word_score() finds it: as it is or inside another, by its first four octets or more, or nearly. */
+static bool word_may_stand(slice sketch, slice word)
+{
+	return word.size < 3 || stands_there(sketch, word) ||
+	       (word.size > 4 && stands_there(sketch, slice_until(word, 4))) || may_stand_nearly(sketch, word);
+}
+
+bool fuzzy_may_hold(slice sketch, const struct fuzzy *f)
+{
+	if (sketch_may_hold(sketch, &f->whole))
+		return true;
+	for (int k = 0; k < f->n; k++)
+		if (!word_may_stand(sketch, f->word[k]))
+			return false;
+	return f->n > 0;
 }

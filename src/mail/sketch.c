@@ -36,7 +36,7 @@ static void threes_add(struct threes *t, slice s)
 	}
 }
 
-/* UTF-8 as needle_in() reads it: ASCII as it stands, and in any case its fold. */
+/* UTF-8 as needle_in() reads it, ASCII as it stands, and in any case its fold; and as fuzzy_look() does. */
 static void utf8_add_threes(struct threes *t, slice utf8)
 {
 	text folded = TEXT_INIT;
@@ -45,6 +45,9 @@ static void utf8_add_threes(struct threes *t, slice utf8)
 	if (utf8_is_ascii(utf8))
 		return;
 	collate_fold(utf8, &folded);
+	threes_add(t, text_slice(&folded));
+	text_clear(&folded);
+	collate_fold_bare(utf8, &folded);
 	threes_add(t, text_slice(&folded));
 	text_free(&folded);
 }
@@ -119,16 +122,26 @@ slice sketch_make(slice raw, arena *a)
 	return sketch;
 }
 
+static bool has_bit(slice sketch, uint32_t row)
+{
+	size_t at = bucket(row) * (sketch.size * 8) / BUCKETS;
+
+	return (unsigned char)sketch.at[at / 8] >> at % 8 & 1;
+}
+
 bool sketch_may_hold(slice sketch, const struct needle *n)
 {
 	uint32_t row = 0;
 
 	for (size_t i = 0; i < n->folded.size && sketch.size > 0; i++) {
 		row = row << 8 | upper(n->folded.at[i]);
-		size_t at = bucket(row) * (sketch.size * 8) / BUCKETS;
-
-		if (i >= 2 && !((unsigned char)sketch.at[at / 8] >> at % 8 & 1))
+		if (i >= 2 && !has_bit(sketch, row))
 			return false;
 	}
 	return true;
+}
+
+bool sketch_may_have(slice sketch, const char three[3])
+{
+	return sketch.size == 0 || has_bit(sketch, upper(three[0]) << 16 | upper(three[1]) << 8 | upper(three[2]));
 }

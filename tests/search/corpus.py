@@ -94,5 +94,6 @@ def program(dice, depth=0):
 	if depth < 2 and kind < 0.4:
 		one, other = program(dice, depth + 1), program(dice, depth + 1)
 		return f"{one[0]} {other[0]}", one[1] + other[1]
-	key = dice.choice(["TEXT {}", "BODY {}", "TEXT {}", "BODY {}", "SUBJECT {}", "FROM {}", "HEADER X-Note {}", "LARGER 700", "1:150"])
+	key = dice.choice(["TEXT {}", "BODY {}", "TEXT {}", "BODY {}", "SUBJECT {}", "FROM {}", "HEADER X-Note {}", "FUZZY TEXT {}", "FUZZY BODY {}",
+		"FUZZY SUBJECT {}", "LARGER 700", "1:150"])
 	return key, [needle(dice)] if "{}" in key else []
