@@ -23,6 +23,7 @@ struct appending {
 	struct flag_words flags[MESSAGES_MOST];
 	status stored; /* of the bodies; the client is heard to the end whatever it is */
 	int parts;
+	bool given_up; /* a message of no octets came */
 	unsigned rights; /* to the folder */
 	slice bad_url; /* CATENATE: nothing is behind it */
 };
@@ -218,6 +219,7 @@ static status message_take(conversation *c, args *p, struct appending *a)
 		TRY(arg_expect(p, '('));
 	}
 	TRY(arg_literal(p, p->skip_most, &l));
+	a->given_up = a->given_up || l.size == 0;
 	message_begin(a);
 	status s = literal_store(c, &l, &in, &a->stored);
 	message_finish(&in, &a->stored);
@@ -304,6 +306,8 @@ static status append(conversation *c, args *p, struct appending *a)
 	TRY(messages_take(c, p, a));
 	if (imap_messages_most(c) > 0 && a->x.n > imap_messages_most(c))
 		return imap_no(c, "[MESSAGELIMIT %" PRId64 "] So many can be stored at a time", imap_messages_most(c));
+	if (a->given_up) /* so a client takes back what it began (RFC 3502 6.3.11) */
+		return imap_no(c, "[CANNOT] A message of no octets; nothing is stored");
 	if (a->bad_url.at)
 		return say_bad_url(c, a->bad_url);
 	if (a->stored == ST_INVALID)

@@ -237,9 +237,9 @@ status arg_nz_number(args *p, uint32_t *out)
 	uint64_t n;
 
 	TRY(arg_number(p, &n));
-	if (n == 0 || n >= IMAP_LAST)
-		return trouble(p, "A number from 1 to 4294967294 is expected");
-	*out = (uint32_t)n;
+	if (n == 0 || n > UINT32_MAX)
+		return trouble(p, "A number from 1 to 4294967295 is expected");
+	*out = n < IMAP_LAST ? (uint32_t)n : IMAP_LAST - 1;
 	return ST_OK;
 }
 

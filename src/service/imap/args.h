@@ -42,6 +42,7 @@ status arg_tag(args *p, slice *out);
 status arg_atom(args *p, slice *out);
 status arg_word(args *p, slice word); /* this atom, any case */
 status arg_number(args *p, uint64_t *out);
+/* The greatest there is, 4294967295, is given as the one below it: nothing is numbered so high, and IMAP_LAST is `*`. */
 status arg_nz_number(args *p, uint32_t *out);
 status arg_string(args *p, slice *out);  /* quoted or literal */
 status arg_astring(args *p, slice *out); /* or an atom, "]" allowed */

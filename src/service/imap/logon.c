@@ -54,7 +54,7 @@ static status say_logon_trouble(conversation *c, status kind)
 	}
 }
 
-static const char *rule_broken(conversation *c)
+static const char *rule_broken(const conversation *c)
 {
 	struct setting_at at = imap_at(c);
 
@@ -62,9 +62,6 @@ static const char *rule_broken(conversation *c)
 		return "[AUTHORIZATIONFAILED] IMAP is switched off for this mailbox";
 	if (!imap_admits(c))
 		return "[AUTHORIZATIONFAILED] IMAP is not open to your network";
-	if (conversation_belongs(c, imap_of(c)->who.postoffice, (unsigned)setting_number(S_imap_per_postoffice_most, &at)) !=
-		ST_OK)
-		return "[LIMIT] Too many connections of your post office; try again later";
 	return NULL;
 }
 
@@ -154,16 +151,18 @@ static status imap_authenticate(conversation *c, args *p)
 	return kind == ST_OK ? enter(c, &who) : say_logon_trouble(c, kind);
 }
 
-/* RFC 8437: as if the connection were new, but for TLS. */
+/* RFC 8437: as if the connection were new, but for TLS. Packing would have to end at an octet that both sides take for the
+   same one, and where a flush of the client's ends nobody says: it is not on offer then. */
 static status imap_unauthenticate(conversation *c, args *p)
 {
 	struct imap *i = imap_of(c);
 
 	TRY(arg_end(p));
+	if (stream_is_deflated(c->stream))
+		return imap_bad(c, "Not while this conversation is packed; connect anew");
 	notify_close(c);
 	selected_close(c);
 	session_close(&i->session);
-	conversation_belongs(c, 0, 0);
 	status s = imap_ok(c, "Nobody is logged on now");
 	*i = (struct imap){.state = AT_GREETING, .tag = i->tag, .row = i->row};
 	arena_clear(&c->talk);

@@ -107,18 +107,19 @@ static void label_make(args *p, slice word, struct section *s)
 
 status arg_section(args *p, slice word, struct section *s)
 {
-	uint32_t most;
-
 	TRY(arg_expect(p, '['));
 	TRY(inside_read(p, s));
 	TRY(arg_expect(p, ']'));
 	if (!s->only_size && arg_take(p, '<')) {
 		TRY(arg_number(p, &s->from));
 		TRY(arg_expect(p, '.'));
-		TRY(arg_nz_number(p, &most));
+		TRY(arg_number(p, &s->most));
 		TRY(arg_expect(p, '>'));
+		if (s->most == 0) {
+			p->trouble = "A part of no octets was asked for";
+			return ST_INVALID;
+		}
 		s->partial = true;
-		s->most = most;
 	}
 	label_make(p, word, s);
 	return ST_OK;

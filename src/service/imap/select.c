@@ -145,7 +145,7 @@ static status open_place(conversation *c, slice name, bool read_only, struct pla
 	return place_open(p, read_only ? VIEW_READ_ONLY : p->shared ? 0 : VIEW_RECENT, v);
 }
 
-static struct selected *selected_new(view *v, const struct place *p)
+static struct selected *selected_new(conversation *c, view *v, const struct place *p)
 {
 	struct selected *sel = memory_new(sizeof *sel);
 
@@ -153,6 +153,7 @@ static struct selected *selected_new(view *v, const struct place *p)
 		.shown = v->name,
 		.rights = p->rights,
 		.shared = p->shared,
+		.recent = imap_of(c)->rev2 ? UINT32_MAX : v->recent,
 		.renewed_at = clock_now()};
 	if (p->shared)
 		sel->shown = slice_of(memcpy(memory_new(p->shown.size), p->shown.at, p->shown.size), p->shown.size);
@@ -172,7 +173,7 @@ static status enter(conversation *c, slice name, bool read_only, struct resync *
 	status s = open_place(c, name, read_only, &p, &v);
 	if (s != ST_OK)
 		return imap_trouble(c, s);
-	i->selected = selected_new(v, &p);
+	i->selected = selected_new(c, v, &p);
 	i->state = AT_SELECTED;
 	s = tell_folder(c, v);
 	if (s == ST_OK && r->asked)

@@ -228,7 +228,7 @@ void selected_flags_text(const struct selected *s, const struct view_entry *e, t
 		text_add(out, name);
 		first = false;
 	}
-	if (e->uid >= s->view->recent)
+	if (e->uid >= s->recent)
 		text_add(out, first ? S("\\Recent") : S(" \\Recent"));
 	text_add_char(out, ')');
 }

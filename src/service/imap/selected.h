@@ -12,6 +12,7 @@ struct selected {
 	bool shared;     /* somebody else's */
 	bool unknown;    /* what the rights are now could not be had: nothing is told of it */
 	usec renewed_at; /* when they were looked at last */
+	uint32_t recent; /* UIDs from here on are told as \Recent; none in IMAP4rev2, which has abolished it */
 	int64_t told;    /* flags the client has read of in FLAGS */
 	int64_t used;    /* of a shared folder: flags that messages had since it was selected */
 	uint32_t *saved; /* result of SEARCH RETURN (SAVE): UIDs, rising (RFC 5182); own memory */

@@ -249,9 +249,12 @@ Test(imap_args, reads_numbers)
 	cr_expect_eq(arg_space(&reader), ST_OK);
 	cr_expect_eq(arg_number(&reader, &n), ST_INVALID);
 	teardown();
-	given("4294967294 4294967295\r\n");
+	given("4294967294 4294967295 4294967296\r\n");
 	cr_expect_eq(arg_nz_number(&reader, &nz), ST_OK);
 	cr_expect_eq(nz, 4294967294u);
+	cr_expect_eq(arg_space(&reader), ST_OK);
+	cr_expect_eq(arg_nz_number(&reader, &nz), ST_OK);
+	cr_expect_eq(nz, 4294967294u, "it is not taken for `*`");
 	cr_expect_eq(arg_space(&reader), ST_OK);
 	cr_expect_eq(arg_nz_number(&reader, &nz), ST_INVALID);
 	teardown();
@@ -309,6 +312,8 @@ Test(imap_args, resolves_sets_to_rising_ranges)
 		{"1:3,2:5,7", 9, "1:5,7"},
 		{"1:3,4:5", 9, "1:5"},
 		{"4294967294,1:4294967293", 9, "1:4294967294"},
+		{"4294967295", 9, "4294967294"},
+		{"4294967295:*", 9, "9:4294967294"},
 		{"*", 0, "0"},
 	};
 
@@ -331,7 +336,7 @@ Test(imap_args, resolves_sets_to_rising_ranges)
 
 Test(imap_args, refuses_what_is_no_set)
 {
-	static const char *const rows[] = {"", "0", "1:0", "1,", ",1", "1::2", "1:", "a", "1:a", "4294967295", "-1", "**"};
+	static const char *const rows[] = {"", "0", "1:0", "1,", ",1", "1::2", "1:", "a", "1:a", "4294967296", "-1", "**"};
 
 	for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
 		text line = TEXT_INIT;
