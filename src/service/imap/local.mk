@@ -3,6 +3,7 @@ noinst_LIBRARIES += libimap.a
 libimap_a_SOURCES = \
 	src/service/imap/append.c \
 	src/service/imap/args.c src/service/imap/args.h \
+	src/service/imap/ask.c src/service/imap/key.h \
 	src/service/imap/batches.c \
 	src/service/imap/capabilities.def src/service/imap/families.def \
 	src/service/imap/context.c src/service/imap/context.h \

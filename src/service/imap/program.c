@@ -1,62 +1,8 @@
-/* Reading a SEARCH program, and asking it of messages. A key may hold, not hold, or not be known from what is at
-   hand; flags, dates, sizes and sets are always at hand, so most messages are decided without being read. */
-#include "service/imap/program.h"
-
-#include "base/utf8.h"
-#include "mail/address.h"
+/* Reading a SEARCH program, and saying what it means in a folder; ask.c asks it of messages. */
 #include "mail/charset.h"
-#include "mail/sketch.h"
-#include "provider/message_sketch.h"
-#include "provider/setting.h"
-#include "service/imap/look.h"
+#include "service/imap/key.h"
 
-#define SKETCHES 1024 /* looked at at once */
-#define EXACT 100     /* how well it holds without FUZZY */
-#define DAY ((usec)24 * 3600 * USEC_S)
 #define NUMBER_MOST (INT64_MAX / USEC_S) /* more is as much: also seconds are counted in microseconds */
-
-enum kind {
-	KEY_ALL,
-	KEY_AND,
-	KEY_OR,
-	KEY_NOT,
-	KEY_FLAGS,
-	KEY_NUMBERS,
-	KEY_UIDS,
-	KEY_DAY,
-	KEY_SENT,
-	KEY_SAVED,
-	KEY_AGE,
-	KEY_SIZE,
-	KEY_MODSEQ,
-	KEY_MESSAGE,
-	KEY_RECENT,
-	KEY_HEADER,
-	KEY_BODY,
-	KEY_TEXT
-};
-
-/* How a day or a number is compared. */
-enum compare { BEFORE, ON, SINCE };
-
-struct key {
-	enum kind kind;
-	struct key *first, *next; /* keys inside; the next one beside it */
-	int64_t bits, wanted;     /* KEY_FLAGS: flags & bits == wanted */
-	enum compare compare;
-	int64_t number; /* days since 1970, octets, MODSEQ, seconds, a message's id */
-	imap_set set;
-	bool open;   /* the set ends with `*` */
-	slice field; /* KEY_HEADER; KEY_FLAGS: the keyword, if it is one */
-	struct needle needle;
-	struct fuzzy *fuzzy; /* something like the string is sought; else NULL */
-};
-
-struct program {
-	struct key *top;
-	int keys;
-	bool modseq, fuzzy;
-};
 
 struct reading {
 	args *p;
@@ -271,6 +217,29 @@ static status read_email_id(struct reading *r, const struct word *w, struct key 
 	return ST_OK;
 }
 
+/* THREADID: what no message has (FETCH tells NIL) is found with none. */
+static status read_thread_id(struct reading *r, const struct word *w, struct key *k)
+{
+	slice id;
+
+	(void)w;
+	(void)k;
+	TRY(arg_space(r->p));
+	return arg_astring(r->p, &id);
+}
+
+/* "UIDAFTER 25", "UIDBEFORE 25" (RFC 9738 3.2): one UID, which need not be there. */
+static status read_uid_bound(struct reading *r, const struct word *w, struct key *k)
+{
+	uint32_t uid;
+
+	k->compare = w->compare;
+	TRY(arg_space(r->p));
+	TRY(arg_nz_number(r->p, &uid));
+	k->number = w->compare == SINCE ? (int64_t)uid + 1 : uid;
+	return ST_OK;
+}
+
 static const struct word words[] = {
 	{"ALL", read_plain, KEY_ALL, 0, 0, 0, NULL},
 	{"ANSWERED", read_flags, KEY_FLAGS, 0, FLAG_ANSWERED, FLAG_ANSWERED, NULL},
@@ -312,7 +281,10 @@ static const struct word words[] = {
 	{"HEADER", read_header, KEY_HEADER, 0, 0, 0, NULL},
 	{"BODY", read_text, KEY_BODY, 0, 0, 0, NULL},
 	{"TEXT", read_text, KEY_TEXT, 0, 0, 0, NULL},
+	{"THREADID", read_thread_id, KEY_MESSAGE, 0, 0, 0, NULL},
 	{"UID", read_uids, KEY_UIDS, 0, 0, 0, NULL},
+	{"UIDAFTER", read_uid_bound, KEY_UID, SINCE, 0, 0, NULL},
+	{"UIDBEFORE", read_uid_bound, KEY_UID, BEFORE, 0, 0, NULL},
 	{"NOT", read_not, KEY_NOT, 0, 0, 0, NULL},
 	{"FUZZY", read_fuzzy, KEY_AND, 0, 0, 0, NULL},
 	{"OR", read_or, KEY_OR, 0, 0, 0, NULL},
@@ -522,386 +494,4 @@ bool program_asks_modseq(const program *g)
 bool program_is_fuzzy(const program *g)
 {
 	return g->fuzzy;
-}
-
-/* ---- asking */
-
-enum answer { NO, YES, UNKNOWN };
-
-struct message_at_hand {
-	const struct view *v;
-	const struct view_entry *e;
-	int number;
-	usec now;
-	slice sketch;      /* may be empty */
-	struct look *look; /* NULL: not read yet */
-	int likes, likeness; /* strings something like which was found; the sum of how well */
-};
-
-static enum answer truth(bool b)
-{
-	return b ? YES : NO;
-}
-
-static enum answer compared(int64_t value, const struct key *k)
-{
-	switch (k->compare) {
-	case BEFORE:
-		return truth(value < k->number);
-	case ON:
-		return truth(value == k->number);
-	default:
-		return truth(value >= k->number);
-	}
-}
-
-/* The day a moment falls on, where it was written. */
-static int64_t day_of(usec at, int zone)
-{
-	usec there = at + (usec)zone * 60 * USEC_S;
-
-	return there / DAY - (there % DAY < 0);
-}
-
-static enum answer flags_answer(const struct key *k, const struct message_at_hand *m)
-{
-	bool recent = m->e->uid >= m->v->recent;
-
-	if (k->kind == KEY_FLAGS)
-		return truth((m->e->flags & k->bits) == k->wanted);
-	return truth(
-		k->wanted == 2 ? recent && !(m->e->flags & FLAG_SEEN) : recent == (k->wanted == 1));
-}
-
-static enum answer number_answer(const struct key *k, const struct message_at_hand *m)
-{
-	const struct view_entry *e = m->e;
-
-	switch (k->kind) {
-	case KEY_DAY:
-		return compared(day_of(e->received, e->zone), k);
-	case KEY_SAVED:
-		return compared(day_of((usec)e->saved * USEC_S, 0), k);
-	case KEY_AGE: /* seconds before now */
-		return truth(k->compare == BEFORE ? m->now - e->received >= k->number * USEC_S
-						  : m->now - e->received < k->number * USEC_S);
-	case KEY_SIZE: /* strictly larger, strictly smaller */
-		return truth(k->compare == BEFORE ? e->size < k->number : e->size > k->number);
-	case KEY_MODSEQ:
-		return compared(e->modseq, k);
-	default:
-		return truth(e->message == k->number);
-	}
-}
-
-static enum answer fuzzy_answer(const struct key *k, struct message_at_hand *m)
-{
-	int score = k->kind == KEY_HEADER ? look_fuzzy_header(m->look, k->field, k->fuzzy)
-		: k->kind == KEY_BODY     ? look_fuzzy_body(m->look, k->fuzzy)
-					  : look_fuzzy_text(m->look, k->fuzzy);
-
-	m->likes += score > 0;
-	m->likeness += score;
-	return truth(score > 0);
-}
-
-static enum answer text_answer(const struct key *k, struct message_at_hand *m)
-{
-	struct look *look = m->look;
-	date sent;
-
-	if (k->fuzzy)
-		return look ? fuzzy_answer(k, m) : UNKNOWN;
-	if (!look) /* KEY_SENT has an empty needle, and nothing excludes that */
-		return sketch_may_hold(m->sketch, &k->needle) ? UNKNOWN : NO;
-	switch (k->kind) {
-	case KEY_HEADER:
-		return truth(look_header(look, k->field, &k->needle));
-	case KEY_SENT:
-		return look_sent(look, &sent) ? compared(day_of(sent.at, sent.offset), k) : NO;
-	case KEY_BODY:
-		return truth(look_body(look, &k->needle));
-	default:
-		return truth(look_text(look, &k->needle));
-	}
-}
-
-static enum answer ask(const struct key *k, struct message_at_hand *m);
-
-/* All of them; what is known to fail decides before anything is read. */
-static enum answer ask_all(const struct key *k, struct message_at_hand *m)
-{
-	enum answer all = YES;
-
-	for (; k; k = k->next) {
-		enum answer one = ask(k, m);
-
-		if (one == NO)
-			return NO;
-		if (one == UNKNOWN)
-			all = UNKNOWN;
-	}
-	return all;
-}
-
-static enum answer ask_or(const struct key *k, struct message_at_hand *m)
-{
-	enum answer one = ask(k->first, m), other;
-
-	if (one == YES)
-		return YES;
-	other = ask(k->first->next, m);
-	return other == YES || one == NO ? other : UNKNOWN;
-}
-
-static enum answer ask(const struct key *k, struct message_at_hand *m)
-{
-	enum answer inside;
-
-	switch (k->kind) {
-	case KEY_ALL:
-		return YES;
-	case KEY_AND:
-		return ask_all(k->first, m);
-	case KEY_OR:
-		return ask_or(k, m);
-	case KEY_NOT:
-		inside = ask(k->first, m);
-		return inside == UNKNOWN ? UNKNOWN : truth(inside == NO);
-	case KEY_FLAGS:
-	case KEY_RECENT:
-		return flags_answer(k, m);
-	case KEY_NUMBERS:
-		return truth(imap_set_has(&k->set, (uint32_t)m->number));
-	case KEY_UIDS:
-		return truth(imap_set_has(&k->set, m->e->uid));
-	case KEY_HEADER:
-	case KEY_SENT:
-	case KEY_BODY:
-	case KEY_TEXT:
-		return text_answer(k, m);
-	default:
-		return number_answer(k, m);
-	}
-}
-
-/* A string that a sketch can exclude. */
-static bool asks_strings(const struct key *k)
-{
-	for (; k; k = k->next)
-		if (k->needle.folded.size >= SKETCH_NEEDLE_LEAST || asks_strings(k->first))
-			return true;
-	return false;
-}
-
-static bool asks_bodies(const struct key *k)
-{
-	for (; k; k = k->next)
-		if (k->kind == KEY_BODY || k->kind == KEY_TEXT || asks_bodies(k->first))
-			return true;
-	return false;
-}
-
-/* ---- running */
-
-struct run {
-	conversation *c;
-	const program *g;
-	struct message_at_hand m;
-	const int *places; /* in the view's entries, that are asked; NULL: all */
-	int places_n;
-	int *doubt; /* places in the view's entries that must be read */
-	int doubt_n, decided_n;
-	uint8_t *holds; /* by place: how well, up to 100; 0: it does not */
-};
-
-/* By what is at hand of it. */
-static enum answer place_ask(struct run *r, int place)
-{
-	const view *v = r->m.v;
-	enum answer a;
-
-	r->m.e = &v->entries[place];
-	r->m.number = v->n == v->count ? place + 1 : view_number(v, r->m.e->uid);
-	r->m.likes = r->m.likeness = 0;
-	a = ask(r->g->top, &r->m);
-	r->holds[place] = (uint8_t)(a != YES ? 0 : r->m.likes ? r->m.likeness / r->m.likes : EXACT);
-	return a;
-}
-
-static status doubt_decide(int which, struct look *look, void *arg)
-{
-	struct run *r = arg;
-
-	r->m.look = look;
-	place_ask(r, r->doubt[which]);
-	return imap_progress(r->c, ++r->decided_n, r->doubt_n);
-}
-
-/* Without reading: decides, or notes the doubt. */
-static status first_pass(struct run *r)
-{
-	for (int k = 0; k < r->places_n; k++) {
-		int place = r->places ? r->places[k] : k;
-
-		if (place_ask(r, place) == UNKNOWN)
-			r->doubt[r->doubt_n++] = place;
-		if (k % 4096 == 4095)
-			TRY(task_breathe());
-	}
-	return ST_OK;
-}
-
-/* A message that does not hold something, by its sketch, is found by NOT as if it had been read: not when it is gone. */
-static status found_stand(struct run *r, const int *found, const int64_t *messages, int n, arena *a)
-{
-	bool *standing;
-
-	if (n == 0)
-		return ST_OK;
-	TRY(messages_standing(r->m.v->postoffice, messages, n, a, &standing));
-	for (int k = 0; k < n; k++)
-		if (!standing[k])
-			r->holds[found[k]] = 0;
-	return ST_OK;
-}
-
-/* Those in doubt that their sketches do not decide stay so. */
-static status sketches_ask(struct run *r, const int64_t *messages, int from, int n, arena *a, int *left)
-{
-	slice *sketches;
-	int *found = arena_new_array(a, (size_t)n, sizeof *found), found_n = 0;
-	int64_t *ids = arena_new_array(a, (size_t)n, sizeof *ids);
-
-	TRY(message_sketches(r->m.v->postoffice, messages, n, a, &sketches));
-	for (int k = 0; k < n; k++) {
-		int place = r->doubt[from + k];
-
-		r->m.sketch = sketches[k];
-		enum answer known = place_ask(r, place);
-		if (known == UNKNOWN)
-			r->doubt[(*left)++] = place;
-		if (known != YES)
-			continue;
-		found[found_n] = place;
-		ids[found_n++] = messages[k];
-	}
-	r->m.sketch = S("");
-	TRY(found_stand(r, found, ids, found_n, a));
-	return task_breathe();
-}
-
-static bool is_indexed(int64_t postoffice)
-{
-	return setting_on(S_search_index, &(struct setting_at){.postoffice = postoffice});
-}
-
-static status second_pass(struct run *r)
-{
-	arena a = ARENA_INIT;
-	int64_t messages[SKETCHES];
-	status s = ST_OK;
-	int left = 0;
-
-	for (int from = 0, n; s == ST_OK && from < r->doubt_n; from += n) {
-		for (n = 0; n < SKETCHES && from + n < r->doubt_n; n++)
-			messages[n] = r->m.v->entries[r->doubt[from + n]].message;
-		s = sketches_ask(r, messages, from, n, &a, &left);
-		arena_clear(&a);
-	}
-	r->doubt_n = left;
-	arena_release(&a);
-	return s;
-}
-
-/* Leaves the newest of those for which it holds or may hold; the answer tells where that ended. */
-static void newest_keep(struct run *r, int64_t most)
-{
-	const view *v = r->m.v;
-	int doubt = r->doubt_n, place = v->count;
-	int64_t n = 0;
-
-	while (place > 0 && n < most) {
-		bool in_doubt = doubt > 0 && r->doubt[doubt - 1] == place - 1;
-
-		place--;
-		doubt -= in_doubt;
-		n += in_doubt || r->holds[place] > 0;
-	}
-	r->doubt += doubt;
-	r->doubt_n -= doubt;
-	n = doubt;
-	for (int k = 0; k < place; k++) {
-		n += r->holds[k] > 0;
-		r->holds[k] = 0;
-	}
-	if (n > 0)
-		imap_of(r->c)->limited_at = v->entries[place].uid;
-}
-
-static status run_places(conversation *c, const program *g, const int *places, int places_n, int64_t most,
-	uint32_t **uids, uint8_t **scores, int *n)
-{
-	const view *v = imap_of(c)->selected->view;
-	arena *a = &c->command;
-	struct run r = {.c = c,
-		.g = g,
-		.m = {.v = v, .now = clock_wall()},
-		.places = places,
-		.places_n = places_n,
-		.doubt = arena_new_array(a, (size_t)places_n, sizeof(int)),
-		.holds = arena_new_array(a, (size_t)v->count, sizeof(uint8_t))};
-	uint32_t *found = arena_new_array(a, (size_t)places_n, sizeof *found);
-	uint8_t *found_scores = arena_new_array(a, (size_t)places_n, sizeof *found_scores);
-	int64_t *messages;
-	int count = 0;
-
-	TRY(first_pass(&r));
-	if (r.doubt_n > 0 && asks_strings(g->top) && is_indexed(v->postoffice))
-		TRY(second_pass(&r));
-	if (most > 0)
-		newest_keep(&r, most);
-	messages = arena_new_array(a, (size_t)r.doubt_n, sizeof *messages);
-	for (int k = 0; k < r.doubt_n; k++)
-		messages[k] = v->entries[r.doubt[k]].message;
-	if (r.doubt_n > 0)
-		TRY(look_each(
-			v->postoffice, messages, r.doubt_n, asks_bodies(g->top), doubt_decide, &r));
-	for (int k = 0; k < places_n; k++) {
-		int place = places ? places[k] : k;
-
-		if (r.holds[place]) {
-			found_scores[count] = r.holds[place];
-			found[count++] = v->entries[place].uid;
-		}
-	}
-	*uids = found;
-	*scores = found_scores;
-	*n = count;
-	return ST_OK;
-}
-
-status program_run(conversation *c, const program *g, uint32_t **uids, uint8_t **scores, int *n)
-{
-	return run_places(c, g, NULL, imap_of(c)->selected->view->count, 0, uids, scores, n);
-}
-
-status program_run_newest(conversation *c, const program *g, uint32_t **uids, uint8_t **scores, int *n)
-{
-	return run_places(c, g, NULL, imap_of(c)->selected->view->count, imap_messages_most(c), uids, scores, n);
-}
-
-status program_run_of(conversation *c, const program *g, const uint32_t *of, int of_n, uint32_t **uids, int *n)
-{
-	const view *v = imap_of(c)->selected->view;
-	int *places = arena_new_array(&c->command, (size_t)of_n, sizeof *places), places_n = 0;
-	uint8_t *scores;
-
-	for (int k = 0; k < of_n; k++) {
-		const struct view_entry *e = view_find(v, of[k]);
-
-		if (e)
-			places[places_n++] = (int)(e - v->entries);
-	}
-	return run_places(c, g, places, places_n, 0, uids, &scores, n);
 }

@@ -136,6 +136,16 @@ struct found {
 	int64_t modseq; /* the highest of them, when it was asked for */
 };
 
+/* The MODSEQ that is told is the highest of those that are; of MIN and MAX alone it is theirs (RFC 4731 3.2). */
+static bool tells_modseq_of(const struct search *s, const struct found *f, int at)
+{
+	unsigned what = s->returns & ~(unsigned)(SILENT_RETURNS | RETURN_RELEVANCY);
+
+	if (!s->extended || !what || (what & ~(unsigned)(RETURN_MIN | RETURN_MAX)))
+		return true;
+	return (at == 0 && (what & RETURN_MIN)) || (at == f->n - 1 && (what & RETURN_MAX));
+}
+
 static void found_name(conversation *c, const struct search *s, struct found *f)
 {
 	const view *v = imap_of(c)->selected->view;
@@ -145,7 +155,7 @@ static void found_name(conversation *c, const struct search *s, struct found *f)
 		const struct view_entry *e = view_find(v, f->uids[i]);
 
 		f->names[i] = s->by_uid ? f->uids[i] : (uint32_t)view_number(v, f->uids[i]);
-		if (program_asks_modseq(s->what) && e && e->modseq > f->modseq)
+		if (program_asks_modseq(s->what) && e && e->modseq > f->modseq && tells_modseq_of(s, f, i))
 			f->modseq = e->modseq;
 	}
 }
@@ -229,23 +239,47 @@ static int uid_order(const void *a, const void *b)
 	return x < y ? -1 : x > y;
 }
 
-/* RFC 5182 2.4: MIN and MAX save what they return, everything else saves all. */
-static void save(conversation *c, const struct search *s, const struct found *f)
+static void saved_set(struct selected *sel, const uint32_t *uids, size_t n)
 {
-	struct selected *sel = imap_of(c)->selected;
-	unsigned ends = s->returns & (RETURN_MIN | RETURN_MAX);
-	bool all = !ends || (s->returns & (RETURN_ALL | RETURN_COUNT | RETURN_PARTIAL));
-	const uint32_t two[] = {f->n ? f->uids[0] : 0, f->n ? f->uids[f->n - 1] : 0};
-	const uint32_t *from = all ? f->uids : ends == RETURN_MAX ? two + 1 : two;
-	size_t n = all ? (size_t)f->n : f->n == 0 ? 0 : f->n > 1 && ends == (RETURN_MIN | RETURN_MAX) ? 2 : 1;
-
 	memory_free(sel->saved);
 	sel->saved = n ? memory_new_array(n, sizeof *sel->saved) : NULL;
 	sel->saved_n = n;
 	if (n)
-		memcpy(sel->saved, from, n * sizeof *from);
-	if (n && s->sort)
-		qsort(sel->saved, n, sizeof *sel->saved, uid_order);
+		memcpy(sel->saved, uids, n * sizeof *uids);
+}
+
+/* RFC 5182 2.4, RFC 9394 4: MIN, MAX and PARTIAL save what they return, everything else saves all. */
+static void save(conversation *c, const struct search *s, const struct found *f)
+{
+	struct selected *sel = imap_of(c)->selected;
+	bool some = (s->returns & (RETURN_MIN | RETURN_MAX | RETURN_PARTIAL)) && !(s->returns & (RETURN_ALL | RETURN_COUNT));
+	int first = 0, n = 0;
+
+	if (!some || f->n == 0) {
+		saved_set(sel, f->uids, (size_t)f->n);
+	} else {
+		uint32_t *told = arena_new_array(&c->command, (size_t)f->n + 2, sizeof *told);
+
+		if (s->returns & RETURN_PARTIAL)
+			n = imap_window_of(&s->partial, f->n, &first);
+		memcpy(told, f->uids + first, (size_t)n * sizeof *told);
+		if ((s->returns & RETURN_MIN) && (n == 0 || first > 0))
+			told[n++] = f->uids[0];
+		if ((s->returns & RETURN_MAX) && (n == 0 || told[n - 1] != f->uids[f->n - 1]))
+			told[n++] = f->uids[f->n - 1];
+		saved_set(sel, told, (size_t)n);
+	}
+	if (sel->saved_n > 1)
+		qsort(sel->saved, sel->saved_n, sizeof *sel->saved, uid_order);
+}
+
+/* Asked to be saved, and answered NO: what was saved before is not, either (RFC 5182 2.1). */
+static void save_nothing(conversation *c, const struct search *s)
+{
+	struct selected *sel = imap_of(c)->selected;
+
+	if (sel && (s->returns & RETURN_SAVE))
+		saved_set(sel, NULL, 0);
 }
 
 static status say_found(conversation *c, const struct search *s, const struct found *f)
@@ -270,9 +304,10 @@ static status say_found(conversation *c, const struct search *s, const struct fo
 	return imap_ok(c, "That is all");
 }
 
-static status say_foreign(conversation *c, args *p)
+static status say_foreign(conversation *c, args *p, const struct search *s)
 {
 	TRY(args_skip(p));
+	save_nothing(c, s);
 	return imap_no(c, "[BADCHARSET (UTF-8 US-ASCII)] That charset is not known here");
 }
 
@@ -282,14 +317,16 @@ static status search(conversation *c, args *p, struct search *s)
 	status kind = s->sort ? arg_sort(p, s) : arg_search(p, s);
 
 	if (kind == ST_FOREIGN)
-		return say_foreign(c, p);
+		return say_foreign(c, p, s);
 	TRY(kind);
 	kind = s->sort ? program_run(c, s->what, &f.uids, &f.scores, &f.n)
 		       : program_run_newest(c, s->what, &f.uids, &f.scores, &f.n);
 	if (kind == ST_OK && s->sort)
 		kind = sort_run(c, s->sort, f.uids, f.scores, f.n);
-	if (kind != ST_OK)
+	if (kind != ST_OK) {
+		save_nothing(c, s);
 		return imap_trouble(c, kind);
+	}
 	found_name(c, s, &f);
 	return say_found(c, s, &f);
 }
@@ -346,6 +383,10 @@ static status arg_sources(args *p, struct sources *x)
 			return ST_INVALID;
 		}
 		TRY(arg_filter(p, &x->filter[x->n]));
+		if (x->filter[x->n].kind == FILTER_SELECTED_DELAYED) {
+			p->trouble = "SELECTED-DELAYED is for NOTIFY alone";
+			return ST_INVALID;
+		}
 		if (x->filter[x->n].kind == FILTER_SELECTED)
 			x->selected = true;
 		else
@@ -424,7 +465,7 @@ static bool is_meant(const struct imap *i, const struct sources *x, const struct
 static status search_folder(conversation *c, args *p, struct search *s, const struct folder_row *row)
 {
 	struct imap *i = imap_of(c);
-	struct selected sel = {.shown = row->f.name, .rights = row->rights};
+	struct selected sel = {.shown = row->f.name, .rights = row->rights, .recent = UINT32_MAX};
 	struct place at;
 
 	if (i->selected && row->f.id == i->selected->view->folder)
@@ -472,12 +513,15 @@ static status imap_esearch(conversation *c, args *p)
 	status kind = esearch_read(c, p, &s, x);
 
 	if (kind == ST_FOREIGN)
-		return say_foreign(c, p);
+		return say_foreign(c, p, &s);
 	TRY(kind);
 	kind = search_folders(c, p, &s, x);
 	if (kind == ST_INVALID) /* of numbers in the selected folder */
 		return kind;
-	return kind == ST_OK ? imap_ok(c, "That is all") : imap_trouble(c, kind);
+	if (kind == ST_OK)
+		return imap_ok(c, "That is all");
+	save_nothing(c, &s);
+	return imap_trouble(c, kind);
 }
 
 /* CANCELUPDATE (RFC 5267 4.3.5): what is not kept up to date need not be ended. */

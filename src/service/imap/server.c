@@ -601,6 +601,7 @@ static status next_command(conversation *c)
 	i->row = NULL;
 	i->progress_bare = false;
 	i->limited_at = 0;
+	i->search_spent = 0;
 	stream_patience(c->stream, patience(c), 0, 0);
 	conversation_idle(c, true);
 	status s = notify_wait(c, patience(c));

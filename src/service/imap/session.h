@@ -42,6 +42,7 @@ struct imap {
 	usec progress_at;          /* when the next word on the present command is due */
 	bool progress_bare;        /* it has no end that could be told */
 	uint32_t limited_at;       /* the lowest UID it touched, when there were too many; 0: there were not */
+	int64_t search_spent;      /* questions that the present command has asked of messages (imap_search_most) */
 	struct notify *notify;     /* what is told unasked (notify.h); NULL: nothing */
 };
 
