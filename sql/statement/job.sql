@@ -35,7 +35,8 @@ returning j.postoffice, j.job, j.size, j.at, j.until, j.epoch, j.tries;
 update job set lease = case when epoch = $3::bigint then '-infinity' else lease end,
 	stepped = case when epoch = $3::bigint then clock_timestamp() else stepped end,
 	tries = greatest(tries - $4::bigint, 0)
-where postoffice = $1::bigint and job = $2::bigint and ((epoch = $3::bigint and lease > '-infinity') or (epoch > $3::bigint and $4::bigint > 0));
+where postoffice = $1::bigint and job = $2::bigint
+	and ((epoch = $3::bigint and lease > '-infinity') or (epoch > $3::bigint and $4::bigint > 0));
 
 -- statement job_held
 -- $2 job, $3 epoch: locks it. When it was cancelled, or somebody else took the step, a division by zero stops the

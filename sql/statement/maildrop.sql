@@ -80,7 +80,8 @@ select place from ours;
 
 -- statement maildrop_left
 -- $2 folder, $3 UIDs: how many of them are still there.
-select count(*) from entry where postoffice = $1::bigint and folder = $2::bigint and uid = any ($3::bigint[]);
+select count(*) from unnest($3::bigint[]) as u cross join lateral (
+	select from entry where postoffice = $1::bigint and folder = $2::bigint and uid = u offset 0) e;
 
 -- statement maildrop_entries
 -- $1 post office, $2 mailbox, $3 folder, $4 few: its UIDVALIDITY, and what is in it as three arrays in the order of

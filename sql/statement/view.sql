@@ -6,7 +6,8 @@
 -- Gives the folder, from which MODSEQ on (base) the rest tells, a packed state when base is one, the UIDs
 -- that vanished since (ranges), and the entries changed since (all, when base is 0), as arrays,
 -- which cost a fraction of as many rows. One statement, one snapshot: all fits together. Sums and conditions stand in
--- subqueries of their own, so that what is not asked for is not read, whatever the plan.
+-- subqueries of their own, so that what is not asked for is not read, whatever the plan. The ends of ranges are taken before
+-- entries are asked for: beside row-level security no index is used with a function of another row's column.
 with f as materialized (
 	select f.folder, f.name, f.uidvalidity, f.uidnext, f.modseq, f.nmsg, f.log_floor, f.recent,
 		(f.folder = $4::bigint and f.uidvalidity = $5::bigint and $6::bigint between greatest(f.log_floor, 1) and f.modseq) as known
@@ -29,11 +30,11 @@ with f as materialized (
 	select e.* from entry e
 	where (select modseq from base) = 0 and e.postoffice = $1::bigint and e.folder = (select folder from f)
 	union all
-	select e.* from c, unnest(c.uids) as r cross join lateral (
+	select e.* from (select lower(r) as first, upper(r) as past from c, unnest(c.uids) as r where not c.vanished offset 0) r
+	cross join lateral (
 		select * from entry e
-		where e.postoffice = $1::bigint and e.folder = (select folder from f) and e.uid >= lower(r) and e.uid < upper(r)
+		where e.postoffice = $1::bigint and e.folder = (select folder from f) and e.uid >= r.first and e.uid < r.past
 		offset 0) e
-	where not c.vanished
 )
 select f.folder, f.name, f.uidvalidity, f.uidnext, f.modseq, f.recent, f.log_floor,
 	(select array_to_string(m.kwnames, ' ') from mailbox m where m.postoffice = $1::bigint and m.mailbox = $2::bigint),

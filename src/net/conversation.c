@@ -39,6 +39,7 @@ void conversation_begin(
 
 void conversation_drop(conversation *c)
 {
+	peer_leave(&c->tenant);
 	stream_close(&c->stream);
 	atomic_fetch_sub_explicit(&open_by[c->service], 1, memory_order_relaxed);
 }
@@ -76,6 +77,17 @@ void conversation_end(conversation *c, status how)
 	conversation_drop(c);
 	arena_release(&c->command);
 	arena_release(&c->talk);
+}
+
+status conversation_belongs(conversation *c, int64_t postoffice, unsigned most)
+{
+	peer_leave(&c->tenant);
+	if (postoffice == 0 || peer_enter_postoffice(c->service, postoffice, most, &c->tenant) == ST_OK)
+		return ST_OK;
+	metric_add(M_conversations_refused, c->service, 1);
+	log_event(EV_CONVERSATION_REFUSED, "conversation=%s service=%s peer=%s postoffice=%" PRId64 " reason=postoffice-limit",
+		c->name, service_name(c->service), net_address_text(&c->peer, &c->command).at, postoffice);
+	return ST_LIMITED;
 }
 
 status conversation_tls(conversation *c, usec patience)

@@ -7,6 +7,7 @@
 
 #include "base/arena.h"
 #include "base/metric.h"
+#include "net/peer.h"
 #include "net/stream.h"
 #include "net/transcript.h"
 #include "task/task.h"
@@ -36,6 +37,7 @@ typedef struct conversation {
 	bool idle;       /* see conversation_idle */
 	bool told;       /* that the worker stops */
 	usec free_until; /* COMMAND_FREE rows have used up the time until then */
+	struct peer_stay tenant; /* see conversation_belongs */
 } conversation;
 
 /* Conversations of the service that are open in this process. From any thread. */
@@ -48,6 +50,11 @@ void conversation_idle(conversation *c, bool idle);
 /* Somebody wants this conversation to end: an idle one does as if the worker stopped, a busy one after its command. On the
    loop's thread; never waits. */
 void conversation_dismiss(void *conversation);
+
+/* Who logged on is of that post office, which may have `most` conversations of the service on this node (0 = any
+   number). ST_LIMITED: this would be one too many, and is told in log and figures. It counts until the conversation ends or
+   is said to be another's; 0: nobody's. */
+status conversation_belongs(conversation *c, int64_t postoffice, unsigned most);
 
 /* Formats, adds CRLF. Never echoes client bytes below 0x20 or above 0x7e: "%s" arguments that come
    from clients go through conversation_safe. */

@@ -71,17 +71,23 @@ static uint64_t mix(uint64_t a, uint64_t b)
 	return (uint64_t)product ^ (uint64_t)(product >> 64);
 }
 
-/* The first `bytes` of the address, for one service. Never 0 in its upper 48 bits. */
+/* Never 0 in its upper 48 bits. */
+static uint64_t hash_number(uint64_t number, uint64_t about)
+{
+	uint64_t h = mix(number ^ peers->key[0], about ^ peers->key[1]);
+
+	h = mix(h ^ peers->key[1], peers->key[0] | 1);
+	return h > COUNT_MASK ? h : h | (COUNT_MASK + 1);
+}
+
+/* The first `bytes` of the address, for one service. */
 static uint64_t hash_of(enum service s, const net_address *a, unsigned bytes)
 {
 	uint64_t prefix = 0;
 
 	for (unsigned i = 0; i < bytes; i++)
 		prefix = prefix << 8 | a->ip[i];
-	uint64_t about = (uint64_t)s << 16 | (uint64_t)a->family << 8 | bytes;
-	uint64_t h = mix(prefix ^ peers->key[0], about ^ peers->key[1]);
-	h = mix(h ^ peers->key[1], peers->key[0] | 1);
-	return h > COUNT_MASK ? h : h | (COUNT_MASK + 1);
+	return hash_number(prefix, (uint64_t)s << 16 | (uint64_t)a->family << 8 | bytes);
 }
 
 static cell *window_of(unsigned slot, uint64_t hash)
@@ -151,13 +157,18 @@ static bool has_room(uint64_t hash, unsigned most, cell **at)
 	return false;
 }
 
+static bool has_table(void)
+{
+	if (!peers)
+		map_peers(MAP_PRIVATE);
+	return peers;
+}
+
 status peer_enter(enum service s, const net_address *a, unsigned per_address, unsigned per_network,
 	struct peer_stay *stay)
 {
 	*stay = (struct peer_stay){0};
-	if (!peers)
-		map_peers(MAP_PRIVATE);
-	if (!peers || a->family == 0)
+	if (!has_table() || a->family == 0)
 		return ST_OK;
 	bool v4 = a->family == 4;
 	if (!has_room(hash_of(s, a, v4 ? 4 : 8), per_address, &stay->address))
@@ -169,9 +180,24 @@ status peer_enter(enum service s, const net_address *a, unsigned per_address, un
 	return ST_LIMITED;
 }
 
+/* Families of addresses are 4 and 6. */
+#define FAMILY_POSTOFFICE UINT64_C(1)
+
+status peer_enter_postoffice(enum service s, int64_t postoffice, unsigned most, struct peer_stay *stay)
+{
+	*stay = (struct peer_stay){0};
+	if (!has_table())
+		return ST_OK;
+	return has_room(hash_number((uint64_t)postoffice, (uint64_t)s << 16 | FAMILY_POSTOFFICE << 8), most,
+		       &stay->postoffice)
+		       ? ST_OK
+		       : ST_LIMITED;
+}
+
 void peer_leave(struct peer_stay *stay)
 {
 	count_down(stay->address);
 	count_down(stay->network);
+	count_down(stay->postoffice);
 	*stay = (struct peer_stay){0};
 }

@@ -33,7 +33,7 @@
 #include <sysexits.h>
 #include <unistd.h>
 
-#define BEAT_MOST (60 * USEC_S) /* a worker silent for longer hangs: it is killed and restarted */
+#define START_MOST (60 * USEC_S) /* a worker silent for longer hangs, until it has read worker_silence_most */
 #define SETTLED (10 * USEC_S)   /* a worker that lived longer starts without back-off */
 #define BACK_OFF_MOST (5 * USEC_S)
 #define STOP_MORE (15 * USEC_S) /* what a stopping worker may take beside its patience */
@@ -336,6 +336,7 @@ static void close_foreign_sockets(const struct master *m, const struct worker *o
 static void start_worker(struct master *m, struct seat *s)
 {
 	atomic_store(&s->worker.pulse->ready, 0);
+	atomic_store(&s->worker.pulse->silence_most, START_MOST);
 	atomic_store(&s->worker.pulse->beat, clock_now());
 	pid_t pid = fork();
 	if (pid == 0) {
@@ -438,12 +439,17 @@ static void kill_hanging(const struct seat *s, pid_t pid)
 	kill(pid, SIGKILL);
 }
 
+static bool hangs(const struct worker_pulse *p, usec now)
+{
+	return now - atomic_load(&p->beat) >= atomic_load(&p->silence_most);
+}
+
 static void kill_the_hanging(struct master *m)
 {
 	usec now = clock_now();
 	for (int i = 0; i < m->n; i++) {
 		struct seat *s = &m->seats[i];
-		if (s->pid && now - atomic_load(&s->worker.pulse->beat) >= BEAT_MOST)
+		if (s->pid && hangs(s->worker.pulse, now))
 			kill_hanging(s, s->pid);
 		if (s->leaving && now >= s->leaving_until)
 			kill_hanging(s, s->leaving);

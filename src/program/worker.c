@@ -155,6 +155,7 @@ static void tend(struct life *l)
 {
 	atomic_store(&l->w->pulse->beat, clock_now());
 	atomic_store(&l->w->pulse->patience, setting_number(S_stop_patience, NULL));
+	atomic_store(&l->w->pulse->silence_most, setting_number(S_worker_silence_most, NULL));
 	log_level_set(level_now(l->w));
 	logs_tend();
 	if (l->tls && tls_server_changed(l->tls))

@@ -13,6 +13,7 @@ struct worker_pulse { /* in memory shared with the master */
 	_Atomic int64_t beat; /* monotonic time of the last sign of life */
 	_Atomic int ready;    /* serves */
 	_Atomic int64_t patience; /* how long it may take to stop, once asked to */
+	_Atomic int64_t silence_most; /* without a sign of life it is taken for hanging after it */
 };
 
 struct worker {

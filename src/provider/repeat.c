@@ -29,9 +29,23 @@ struct doubt {
 	usec next;
 };
 
-/* Keys or doubts, one behind the other, the oldest first. */
-struct notes {
+/* Keys or doubts, the oldest first, in blocks of at most BLOCK: what is taken, put back or dropped is linked and unlinked,
+   never copied. */
+#define BLOCK 1000
+
+struct block {
+	struct block *next;
 	text words;
+	usec due; /* of doubts: no doubt in it is to be looked for earlier */
+};
+
+struct chain {
+	struct block *first, *last;
+	size_t count; /* of keys or doubts */
+};
+
+struct notes {
+	struct chain chain;
 	size_t each;
 	size_t dropped; /* nobody was told of yet */
 };
@@ -50,46 +64,91 @@ int64_t repeat_owner(int64_t delivery)
 	return (delivery >> 12) & ID_NODE_MOST;
 }
 
-static slice *keys_apart(const text *keys, arena *a, int *n)
-{
-	*n = (int)(keys->size / REPEAT_KEY);
-	slice *apart = arena_new_array(a, (size_t)*n, sizeof *apart);
+/* ---- blocks; those of `noted` with the lock held */
 
-	for (int i = 0; i < *n; i++)
-		apart[i] = slice_of(keys->at + (size_t)i * REPEAT_KEY, REPEAT_KEY);
-	return apart;
+static void chain_add(struct chain *to, slice words, size_t each)
+{
+	if (!to->last || to->last->words.size >= BLOCK * each) {
+		struct block *fresh = memory_new(sizeof *fresh);
+
+		if (to->last)
+			to->last->next = fresh;
+		else
+			to->first = fresh;
+		to->last = fresh;
+	}
+	text_add(&to->last->words, words);
+	to->last->due = 0;
+	to->count++;
 }
 
-static text notes_take(struct notes *from)
+/* Takes over `before`. */
+static void chain_prepend(struct chain *to, struct chain *before)
 {
-	pthread_mutex_lock(&noted.lock);
-	text taken = from->words;
-	from->words = TEXT_INIT;
-	pthread_mutex_unlock(&noted.lock);
-	return taken;
+	if (!before->first)
+		return;
+	before->last->next = to->first;
+	to->first = before->first;
+	to->last = to->last ? to->last : before->last;
+	to->count += before->count;
+	*before = (struct chain){0};
 }
 
-/* With the lock held. */
+/* The first block alone. */
+static struct chain chain_pop(struct chain *from, size_t each)
+{
+	struct block *b = from->first;
+	struct chain one = {0};
+
+	if (!b)
+		return one;
+	one = (struct chain){b, b, b->words.size / each};
+	from->first = b->next;
+	from->last = from->first ? from->last : NULL;
+	from->count -= one.count;
+	b->next = NULL;
+	return one;
+}
+
+static void chain_free(struct chain *c)
+{
+	for (struct block *b = c->first, *next; b; b = next) {
+		next = b->next;
+		text_free(&b->words);
+		memory_free(b);
+	}
+	*c = (struct chain){0};
+}
+
+/* With the lock held. When there are too many, a tenth goes at once: not one for each that comes. */
 static void notes_bound(struct notes *n)
 {
-	size_t most = (size_t)setting_number(S_smtp_repeat_most, NULL) * n->each;
+	size_t most = (size_t)setting_number(S_smtp_repeat_most, NULL), excess, here;
 
-	if (n->words.size <= most)
+	if (n->chain.count <= most)
 		return;
-	n->dropped += (n->words.size - most) / n->each;
-	text_remove(&n->words, n->words.size - most);
+	excess = n->chain.count - most;
+	excess = excess > most / 10 ? excess : most / 10;
+	n->dropped += excess;
+	while (excess >= (here = n->chain.first->words.size / n->each) && excess > 0) {
+		struct chain oldest = chain_pop(&n->chain, n->each);
+
+		chain_free(&oldest);
+		excess -= here;
+	}
+	if (excess > 0) {
+		text_remove(&n->chain.first->words, excess * n->each);
+		n->chain.count -= excess;
+	}
 }
 
 /* What was taken is older than what came meanwhile. */
-static void notes_put_back(struct notes *to, text *words)
+static void notes_put_back(struct notes *to, struct chain *taken)
 {
 	pthread_mutex_lock(&noted.lock);
-	text_add(words, text_slice(&to->words));
-	text_free(&to->words);
-	to->words = *words;
+	chain_prepend(&to->chain, taken);
 	notes_bound(to);
 	pthread_mutex_unlock(&noted.lock);
-	*words = TEXT_INIT;
 }
 
 static void dropped_tell(struct notes *n, const char *what)
@@ -102,25 +161,41 @@ static void dropped_tell(struct notes *n, const char *what)
 		log_event(EV_REPEAT_DROPPED, "what=%s n=%zu", what, dropped);
 }
 
-/* False when the database refused: the keys stay noted. */
-static bool keys_run(enum statement_id id, struct notes *list)
+/* What a turn came to, the worst last. */
+enum round { ALL_DONE, MORE_DUE, REFUSED };
+
+static slice *keys_apart(const text *keys, arena *a, int *n)
 {
-	text keys = notes_take(list);
+	*n = (int)(keys->size / REPEAT_KEY);
+	slice *apart = arena_new_array(a, (size_t)*n, sizeof *apart);
+
+	for (int i = 0; i < *n; i++)
+		apart[i] = slice_of(keys->at + (size_t)i * REPEAT_KEY, REPEAT_KEY);
+	return apart;
+}
+
+/* With a block of them. When the database refused they stay noted. */
+static enum round keys_run(enum statement_id id, struct notes *list)
+{
 	arena a = ARENA_INIT;
 	status s = ST_OK;
 	int n;
 
-	if (keys.size > 0) {
-		const slice *apart = keys_apart(&keys, &a, &n);
+	pthread_mutex_lock(&noted.lock);
+	struct chain keys = chain_pop(&list->chain, list->each);
+	bool more = list->chain.count > 0;
+	pthread_mutex_unlock(&noted.lock);
+	if (keys.count > 0) {
+		const slice *apart = keys_apart(&keys.first->words, &a, &n);
 
 		s = db_run(id, (struct param[]){p_bytes_array(apart, n)}, 1, &a, NULL);
 	}
 	if (s == ST_OK)
-		text_free(&keys);
+		chain_free(&keys);
 	else
 		notes_put_back(list, &keys);
 	arena_release(&a);
-	return s == ST_OK;
+	return s != ST_OK ? REFUSED : more ? MORE_DUE : ALL_DONE;
 }
 
 /* ---- doubts */
@@ -139,88 +214,150 @@ static usec doubt_pause(const struct doubt *d, usec now)
 	return pause < DOUBT_PAUSE ? DOUBT_PAUSE : pause > DOUBT_PAUSE_MOST ? DOUBT_PAUSE_MOST : pause;
 }
 
-/* One round trip for all that are due at `now`; *found tells of each whether its message stood. */
-static status doubts_ask(const struct doubt *all, int n, usec now, bool *found)
+/* The doubts of a turn, where they stand in their blocks. */
+struct asked {
+	struct doubt *each[BLOCK];
+	struct rows found[BLOCK];
+	int n;
+	bool more; /* are due, which have to wait for the next turn */
+};
+
+static struct doubt *doubts_of(const struct block *b, size_t *n)
+{
+	*n = b->words.size / sizeof(struct doubt);
+	return (struct doubt *)(void *)b->words.at;
+}
+
+/* Those that are due at `at`, the oldest first. */
+static void doubts_gather(const struct chain *c, usec at, struct asked *q)
+{
+	for (struct block *b = c->first; b && !q->more; b = b->next) {
+		size_t n = 0;
+		struct doubt *all = doubts_of(b, &n);
+
+		for (size_t i = 0; at >= b->due && i < n && !q->more; i++)
+			if (at < all[i].next)
+				continue;
+			else if (q->n < BLOCK)
+				q->each[q->n++] = &all[i];
+			else
+				q->more = true;
+	}
+}
+
+/* One round trip. */
+static status doubts_ask(struct asked *q)
 {
 	arena a = ARENA_INIT;
-	struct rows *r = arena_new_array(&a, (size_t)n, sizeof *r);
 	db_tx *tx = db_begin(DB_RUN, &a);
 
-	for (int i = 0; i < n; i++)
-		if (now >= all[i].next)
-			db_add(tx, SQL_REPEAT_DOUBT,
-				(struct param[]){p_int(all[i].postoffice), p_int(all[i].message),
-					p_bytes(slice_of(all[i].key, REPEAT_KEY)),
-					p_int(repeat_owner(all[i].message))},
-				4, &r[i]);
+	for (int i = 0; i < q->n; i++) {
+		const struct doubt *d = q->each[i];
+
+		db_add(tx, SQL_REPEAT_DOUBT,
+			(struct param[]){p_int(d->postoffice), p_int(d->message),
+				p_bytes(slice_of(d->key, REPEAT_KEY)), p_int(repeat_owner(d->message))},
+			4, &q->found[i]);
+	}
 	status s = db_commit(&tx, NULL);
-	for (int i = 0; i < n; i++)
-		found[i] = s == ST_OK && now >= all[i].next && r[i].changed > 0;
 	arena_release(&a);
 	return s;
 }
 
-/* What is left of them after they were asked for at `asked` with the outcome s. */
-static text doubts_left(struct doubt *all, int n, usec asked, status s, const bool *found)
+/* They were asked for; `last`: they are not to be asked for again. What is over has no `next`. */
+static void doubts_judge(struct asked *q, bool last)
 {
 	usec now = clock_now(), life = doubt_life();
-	text left = TEXT_INIT;
 
-	for (int i = 0; i < n; i++) {
-		if (s == ST_OK && asked >= all[i].next) {
-			if (all[i].since == 0)
-				all[i].since = now;
-			all[i].next = now + doubt_pause(&all[i], now);
-		}
-		if (!found[i] && (all[i].since == 0 || now - all[i].since < life))
-			text_add(&left, slice_of((const char *)&all[i], sizeof all[i]));
+	for (int i = 0; i < q->n; i++) {
+		struct doubt *d = q->each[i];
+
+		if (d->since == 0)
+			d->since = now;
+		d->next = last || q->found[i].changed > 0 || now - d->since >= life ? USEC_NEVER
+										      : now + doubt_pause(d, now);
 	}
-	return left;
 }
 
-/* Looks for those that are due at `at`. False when the database refused. Those that did not stand are looked for
-   again. */
-static bool doubts_run(usec at)
+/* Without those that are over. Of the block, whether any is left. */
+static bool block_sweep(struct block *b)
 {
-	text taken = notes_take(&noted.doubts);
-	int n = (int)(taken.size / sizeof(struct doubt)), due = 0;
+	size_t n = 0, kept = 0;
+	struct doubt *all = doubts_of(b, &n);
+
+	b->due = USEC_NEVER;
+	for (size_t i = 0; i < n; i++) {
+		if (all[i].next == USEC_NEVER)
+			continue;
+		b->due = all[i].next < b->due ? all[i].next : b->due;
+		all[kept++] = all[i];
+	}
+	b->words.size = kept * sizeof *all;
+	b->words.at[b->words.size] = '\0';
+	return kept > 0;
+}
+
+static void doubts_sweep(struct chain *c, usec asked)
+{
+	struct chain left = {0};
+
+	while (c->first) {
+		struct chain one = chain_pop(c, sizeof(struct doubt));
+
+		if (one.first->due <= asked && !block_sweep(one.first)) {
+			chain_free(&one);
+			continue;
+		}
+		one.count = one.first->words.size / sizeof(struct doubt);
+		chain_prepend(&one, &left);
+		left = one;
+	}
+	*c = left;
+}
+
+/* Looks for those that are due at `at`, a block of them at most. Those that did not stand are looked for again, unless
+   there is no later. */
+static enum round doubts_run(usec at)
+{
 	status s = ST_OK;
 
-	if (n == 0)
-		return true;
-	struct doubt *all = memory_new_array((size_t)n, sizeof *all);
-	bool *found = memory_new_array((size_t)n, sizeof *found);
-	memcpy(all, taken.at, (size_t)n * sizeof *all);
-	for (int i = 0; i < n; i++)
-		due += at >= all[i].next;
-	if (due > 0) {
-		s = doubts_ask(all, n, at, found);
-		text_free(&taken);
-		taken = doubts_left(all, n, at, s, found);
+	pthread_mutex_lock(&noted.lock);
+	struct chain taken = noted.doubts.chain;
+	noted.doubts.chain = (struct chain){0};
+	pthread_mutex_unlock(&noted.lock);
+	if (!taken.first)
+		return ALL_DONE;
+	struct asked *q = memory_new(sizeof *q);
+	doubts_gather(&taken, at, q);
+	bool more = q->more;
+	if (q->n > 0 && (s = doubts_ask(q)) == ST_OK) {
+		doubts_judge(q, at == USEC_NEVER);
+		doubts_sweep(&taken, at);
 	}
+	memory_free(q);
 	notes_put_back(&noted.doubts, &taken);
-	memory_free(all);
-	memory_free(found);
-	return s == ST_OK;
+	return s != ST_OK ? REFUSED : more ? MORE_DUE : ALL_DONE;
 }
 
 /* With the doubts that are due at `at`. */
-static bool noted_run(usec at)
+static enum round noted_run(usec at)
 {
-	bool done = keys_run(SQL_REPEAT_BREAK, &noted.broken) && doubts_run(at);
+	enum round broken = keys_run(SQL_REPEAT_BREAK, &noted.broken);
+	enum round doubts = broken == REFUSED ? REFUSED : doubts_run(at);
+	enum round forgotten = keys_run(SQL_REPEAT_FORGET, &noted.forget);
+	enum round worst = broken > doubts ? broken : doubts;
 
-	done = keys_run(SQL_REPEAT_FORGET, &noted.forget) && done;
 	dropped_tell(&noted.forget, "read");
 	dropped_tell(&noted.broken, "broken");
 	dropped_tell(&noted.doubts, "doubts");
-	return done;
+	return worst > forgotten ? worst : forgotten;
 }
 
 /* Whether a task has nothing left to do; it is no longer at work then. */
 static bool noted_rest(void)
 {
 	pthread_mutex_lock(&noted.lock);
-	bool empty = noted.forget.words.size == 0 && noted.broken.words.size == 0 && noted.doubts.words.size == 0;
+	bool empty = noted.forget.chain.count == 0 && noted.broken.chain.count == 0 && noted.doubts.chain.count == 0;
 	if (empty)
 		noted.tended = false;
 	pthread_mutex_unlock(&noted.lock);
@@ -230,7 +367,7 @@ static bool noted_rest(void)
 static bool noted_urgent(void)
 {
 	pthread_mutex_lock(&noted.lock);
-	bool urgent = noted.broken.words.size > 0;
+	bool urgent = noted.broken.chain.count > 0;
 	pthread_mutex_unlock(&noted.lock);
 	return urgent;
 }
@@ -244,7 +381,8 @@ static status noted_tend(void *arg)
 		bool ended = pause > 0 && task_sleep(pause) != ST_OK;
 
 		task_shield(true);
-		pause = noted_run(clock_now()) ? PAUSE : TROUBLE_PAUSE;
+		enum round came = noted_run(clock_now());
+		pause = came == REFUSED ? TROUBLE_PAUSE : came == MORE_DUE ? 0 : PAUSE;
 		task_shield(false);
 		if (ended) { /* what is left, repeat_close does */
 			pthread_mutex_lock(&noted.lock);
@@ -262,7 +400,7 @@ static void key_note(struct notes *list, slice words)
 	bool start;
 
 	pthread_mutex_lock(&noted.lock);
-	text_add(&list->words, words);
+	chain_add(&list->chain, words, list->each);
 	notes_bound(list);
 	start = !noted.tended && task_self();
 	if (start)
@@ -274,7 +412,8 @@ static void key_note(struct notes *list, slice words)
 		pthread_mutex_unlock(&noted.lock);
 	}
 	if (!task_self()) /* one conversation alone on its thread: nobody else would do it */
-		noted_run(clock_now());
+		while (noted_run(clock_now()) == MORE_DUE)
+			;
 }
 
 void repeat_forget(slice key)
@@ -336,8 +475,9 @@ status repeat_judge(slice key, usec until, int64_t *earlier)
 
 void repeat_close(void)
 {
-	noted_run(USEC_NEVER); /* there is no later */
-	text_free(&noted.forget.words);
-	text_free(&noted.broken.words);
-	text_free(&noted.doubts.words);
+	while (noted_run(USEC_NEVER) == MORE_DUE) /* there is no later */
+		;
+	chain_free(&noted.forget.chain);
+	chain_free(&noted.broken.chain);
+	chain_free(&noted.doubts.chain);
 }

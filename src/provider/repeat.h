@@ -18,8 +18,8 @@
 int64_t repeat_owner(int64_t delivery);
 
 /* Notes what is to become of a key; never waits. Broken ones are marked at once, read ones go together
-   within 50 ms. While the database is away smtp_repeat_most of each kind are kept, the oldest go first (an event
-   tells how many). */
+   within 50 ms, at most 1,000 a turn. While the database is away smtp_repeat_most of each kind are kept; when there
+   are more, the oldest tenth goes (an event tells how many). */
 void repeat_forget(slice key);
 void repeat_break(slice key);
 /* The message was given up on doubt: should it stand, or be stored yet by a backend that still has it before it (it may

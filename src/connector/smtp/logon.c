@@ -45,6 +45,14 @@ static bool is_fatal(status kind)
 	return kind == ST_CLOSED || kind == ST_TIMED_OUT || kind == ST_CANCELLED;
 }
 
+/* His post office has as many conversations as it may. */
+static bool has_no_room(conversation *c, const struct identity *who)
+{
+	struct setting_at at = {.postoffice = who->postoffice};
+
+	return conversation_belongs(c, who->postoffice, (unsigned)setting_number(S_smtp_per_postoffice_most, &at)) != ST_OK;
+}
+
 status smtp_auth(conversation *c, slice rest)
 {
 	struct smtp *s = smtp_of(c);
@@ -85,6 +93,10 @@ status smtp_auth(conversation *c, slice rest)
 	if (kind != ST_OK) {
 		conversation_bad(c);
 		return conversation_say(c, "%s", reply_to(kind));
+	}
+	if (has_no_room(c, &who)) {
+		c->closing = true;
+		return conversation_say(c, "421 4.7.0 Too many connections of your post office; try again later");
 	}
 	s->who = who;
 	s->who.postoffice_name = arena_copy(&c->talk, who.postoffice_name);

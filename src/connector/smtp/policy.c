@@ -88,7 +88,7 @@ void policy_wait_end(conversation *c, const struct policy_wait *w)
 
 bool policy_applies(const conversation *c)
 {
-	return !smtp_of(c)->authenticated && !smtp_in_networks(S_relay_networks, smtp_client(c));
+	return !smtp_of(c)->authenticated && !smtp_is_privileged(c);
 }
 
 const char *policy_refuse(conversation *c, const char *rule, const char *format, ...)

@@ -16,6 +16,18 @@ bool smtp_in_networks(enum setting_id id, const net_address *who)
 	return net_networks_have(setting_text(id, NULL), who);
 }
 
+bool smtp_is_privileged(const conversation *c)
+{
+	return net_networks_admit(setting_text(S_relay_networks, NULL), setting_text(S_relay_networks_denied, NULL),
+		smtp_client(c));
+}
+
+/* Where settings about who logged on are asked for. */
+static struct setting_at at_of(const struct smtp *s)
+{
+	return (struct setting_at){.postoffice = s->who.postoffice, .mailbox = s->who.mailbox};
+}
+
 /* The post office of the sender's domain; 0 when that is not ours. */
 static status sender_office(struct smtp *s, int64_t *postoffice, bool *exists)
 {
@@ -45,12 +57,12 @@ static status relays_for(conversation *c, int64_t *postoffice)
 
 	if (!setting_on(S_relay, NULL))
 		return ST_FOREIGN;
-	if (s->authenticated &&
-		setting_on(S_relay_authenticated, &(struct setting_at){.postoffice = s->who.postoffice})) {
+	struct setting_at at = at_of(s);
+	if (s->authenticated && setting_on(S_relay_authenticated, &at)) {
 		*postoffice = s->who.postoffice;
 		return ST_OK;
 	}
-	bool privileged = smtp_in_networks(S_relay_networks, smtp_client(c));
+	bool privileged = smtp_is_privileged(c);
 	if (!privileged && !setting_on(S_relay_local_sender, NULL))
 		return ST_FOREIGN;
 	TRY(sender_office(s, postoffice, &exists));
@@ -67,8 +79,7 @@ status smtp_trusted_office(conversation *c, int64_t *postoffice)
 	bool exists;
 
 	*postoffice = 0;
-	return smtp_in_networks(S_relay_networks, smtp_client(c)) ? sender_office(smtp_of(c), postoffice, &exists)
-								  : ST_OK;
+	return smtp_is_privileged(c) ? sender_office(smtp_of(c), postoffice, &exists) : ST_OK;
 }
 
 /* ---- how many (T19) */
@@ -125,8 +136,9 @@ status smtp_relay(conversation *c, struct recipient *r)
 
 static bool owning(const struct smtp *s)
 {
-	return s->authenticated &&
-	       setting_on(S_smtp_sender_owned, &(struct setting_at){.postoffice = s->who.postoffice});
+	struct setting_at at = at_of(s);
+
+	return s->authenticated && setting_on(S_smtp_sender_owned, &at);
 }
 
 status smtp_owns_sender(conversation *c)

@@ -263,6 +263,7 @@ static status smtp_starttls(conversation *c, slice rest)
 	s->helo = (slice){0};
 	s->authenticated = false;
 	session_close(&s->session);
+	conversation_belongs(c, 0, 0);
 	s->who = (struct identity){0};
 	s->mechanism = (slice){0};
 	arena_clear(&c->talk);

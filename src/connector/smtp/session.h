@@ -143,12 +143,14 @@ status smtp_relay(conversation *c, struct recipient *r);
 status smtp_within_limits(conversation *c, int more);
 /* The same of a mailbox that passes mail on. */
 status smtp_mailbox_within_limits(int64_t postoffice, int64_t mailbox, int more);
-/* The post office of the sender, when the client is in relay_networks; else 0. */
+/* The post office of the sender, when the client is privileged; else 0. */
 status smtp_trusted_office(conversation *c, int64_t *postoffice);
 /* Whether who logged on may send as the envelope's sender, and as the From field's authors. ST_DENIED. */
 status smtp_owns_sender(conversation *c);
 status smtp_owns_authors(conversation *c, slice from);
 bool smtp_in_networks(enum setting_id id, const net_address *who);
+/* The client is in relay_networks, and not in relay_networks_denied. */
+bool smtp_is_privileged(const conversation *c);
 
 /* ---- asking who an address is (ask.c) */
 status smtp_vrfy(conversation *c, slice rest);

@@ -54,7 +54,7 @@ static status say_logon_trouble(conversation *c, status kind)
 	}
 }
 
-static const char *rule_broken(const conversation *c)
+static const char *rule_broken(conversation *c)
 {
 	struct setting_at at = imap_at(c);
 
@@ -62,6 +62,9 @@ static const char *rule_broken(const conversation *c)
 		return "[AUTHORIZATIONFAILED] IMAP is switched off for this mailbox";
 	if (!imap_admits(c))
 		return "[AUTHORIZATIONFAILED] IMAP is not open to your network";
+	if (conversation_belongs(c, imap_of(c)->who.postoffice, (unsigned)setting_number(S_imap_per_postoffice_most, &at)) !=
+		ST_OK)
+		return "[LIMIT] Too many connections of your post office; try again later";
 	return NULL;
 }
 
@@ -163,6 +166,7 @@ static status imap_unauthenticate(conversation *c, args *p)
 	notify_close(c);
 	selected_close(c);
 	session_close(&i->session);
+	conversation_belongs(c, 0, 0);
 	status s = imap_ok(c, "Nobody is logged on now");
 	*i = (struct imap){.state = AT_GREETING, .tag = i->tag, .row = i->row};
 	arena_clear(&c->talk);

@@ -98,6 +98,16 @@ static struct logon *logon_new(conversation *c)
 	return l;
 }
 
+static const char *one_too_many(conversation *c)
+{
+	struct setting_at at = pop3_at(c);
+
+	return conversation_belongs(c, pop3_of(c)->who.postoffice,
+		       (unsigned)setting_number(S_pop3_per_postoffice_most, &at)) == ST_OK
+		       ? NULL
+		       : "[SYS/TEMP] Too many connections of your post office; try again later";
+}
+
 /* Credentials were right: opens the maildrop. */
 static status enter(struct logon *l, const struct identity *who)
 {
@@ -108,7 +118,7 @@ static status enter(struct logon *l, const struct identity *who)
 	if (!why) {
 		if (!l->opened)
 			TRY(open_drop(l, who, 0));
-		why = l->kind == ST_OK ? NULL : not_opened(l->kind);
+		why = l->kind == ST_OK ? one_too_many(c) : not_opened(l->kind);
 	}
 	if (why) {
 		maildrop_close(&p->drop);

@@ -62,6 +62,21 @@ Test(peer, with_ipv6_is_its_64_and_its_48)
 	cr_expect_kind(enter(SERVICE_SMTP, "2001:db8:2:3::1", 1, 2, &stay), ST_OK);
 }
 
+Test(peer, is_limited_by_the_post_office_it_logged_on_to)
+{
+	struct peer_stay stay[2];
+
+	cr_expect_kind(peer_enter_postoffice(SERVICE_IMAP, 7, 1, &stay[0]), ST_OK);
+	cr_expect_kind(peer_enter_postoffice(SERVICE_IMAP, 7, 1, &stay[1]), ST_LIMITED);
+	cr_expect_kind(peer_enter_postoffice(SERVICE_IMAP, 7, 2, &stay[1]), ST_OK);
+	peer_leave(&stay[1]);
+	cr_expect_kind(peer_enter_postoffice(SERVICE_IMAP, 8, 1, &stay[1]), ST_OK);
+	cr_expect_kind(peer_enter_postoffice(SERVICE_POP3, 7, 1, &stay[1]), ST_OK);
+	peer_leave(&stay[0]);
+	cr_expect_kind(peer_enter_postoffice(SERVICE_IMAP, 7, 1, &stay[0]), ST_OK);
+	cr_expect_kind(peer_enter_postoffice(SERVICE_IMAP, 7, 0, &stay[1]), ST_OK); /* no cap */
+}
+
 Test(peer, without_address_is_not_limited)
 {
 	struct peer_stay stay;

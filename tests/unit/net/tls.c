@@ -147,6 +147,50 @@ Test(tls, talks_byte_by_byte)
 	expect_served(folder, "default.crt", "localhost");
 }
 
+/* ---- a client that says all it has and is gone before it is read */
+
+static void serve_who_left(void)
+{
+	slice line;
+	enum line_end end;
+
+	cr_assert_ok(stream_tls_accept(near, server));
+	cr_assert_ok(stream_write(near, S("ready\r\n")));
+	cr_assert_ok(stream_flush(near));
+	while (far)
+		cr_assert_ok(task_sleep(USEC_MS));
+	cr_assert_ok(stream_line(near, 100, &line, &end));
+	cr_expect_slice(line, "one");
+	cr_expect_not(stream_was_left(near), "OpenSSL holds a line yet");
+	cr_assert_ok(stream_line(near, 100, &line, &end));
+	cr_expect_slice(line, "two");
+	cr_expect_kind(stream_line(near, 100, &line, &end), ST_CLOSED);
+	cr_expect(stream_was_left(near));
+}
+
+/* Two records and the end of the session, all in the server's socket at once. */
+static void speak_and_leave(void)
+{
+	slice line;
+	enum line_end end;
+
+	cr_assert_ok(stream_tls_connect(far, client, host, TLS_VERIFY_NONE));
+	cr_assert_ok(stream_line(far, 100, &line, &end));
+	for (int i = 0; i < 2; i++) {
+		cr_assert_ok(stream_write(far, i == 0 ? S("one\r\n") : S("two\r\n")));
+		cr_assert_ok(stream_flush(far));
+	}
+	stream_close(&far);
+}
+
+Test(tls, nobody_has_left_while_a_record_is_unread)
+{
+	one_certificate();
+	cr_assert_ok(tls_client_open(NULL, &client));
+	open_both();
+	on_fibers(serve_who_left, speak_and_leave);
+}
+
 Test(tls, checks_the_servers_name_and_authority)
 {
 	const char *folder = one_certificate();

@@ -631,58 +631,6 @@ Test(deliver, a_doubt_lives_as_long_as_repetitions_are_recognised)
 	store_fibers(1, repeat_doubted_long, NULL);
 }
 
-static status repeat_crowded(void *arg)
-{
-	enum { STORED = 14, MOST = 10 };
-	char keys[STORED][16];
-	int64_t ids[STORED];
-	int broken = 0;
-
-	(void)arg;
-	for (int i = 0; i < STORED; i++) {
-		key_make(keys[i]);
-		ids[i] = id_new();
-		doubted_stored(ids[i], slice_of(keys[i], 16));
-	}
-	for (int i = 0; i < STORED; i++) /* nobody waits: the database hears of them together */
-		repeat_doubt(slice_of(keys[i], 16), repeat.to.postoffice, ids[i]);
-	cr_expect(marked(slice_of(keys[STORED - 1], 16)));
-	for (int i = 0; i < STORED; i++) {
-		cr_expect_eq(is_marked(slice_of(keys[i], 16)), i >= STORED - MOST, "%d", i);
-		broken += is_marked(slice_of(keys[i], 16));
-	}
-	cr_expect_eq(broken, MOST);
-	return ST_OK;
-}
-
-static bool dropped_said;
-
-static bool warns(log_level level, bool written)
-{
-	(void)written;
-	return level == LOG_WARN_LEVEL;
-}
-
-static void dropped_hear(log_level level, bool written, slice line)
-{
-	(void)level;
-	(void)written;
-	dropped_said |= memmem(line.at, line.size, "event=REPEAT_DROPPED what=doubts n=4 ", 37) != NULL;
-}
-
-Test(deliver, of_too_many_doubts_the_oldest_are_dropped_and_told_of)
-{
-	static const struct log_tap tap = {warns, dropped_hear};
-
-	repeat.to = store_mailbox(store_postoffice(), "anna", 0);
-	given_setting(S_smtp_repeat_most, "10");
-	log_tap_set(&tap);
-	store_fibers(1, repeat_crowded, NULL);
-	log_tap_set(NULL);
-	given_setting(S_smtp_repeat_most, NULL);
-	cr_assert(dropped_said);
-}
-
 Test(deliver, recognises_what_a_dead_worker_stored)
 {
 	static const char *const deaths[] = {

@@ -42,6 +42,7 @@ unit_outage_pg_SOURCES = \
 	tests/unit/provider/given.c tests/unit/provider/given.h \
 	tests/unit/provider/store_fixture.c tests/unit/provider/store_fixture.h \
 	tests/unit/provider/outage.c \
+	tests/unit/provider/repeat.c \
 	tests/unit/provider/unsure.c
 unit_outage_pg_LDADD = $(floor_provider) $(CRITERION_LIBS)
 # Logons have a database of their own: they change settings of the whole server.

@@ -140,8 +140,8 @@ static bool meant_for_all(const char *name)
 
 /* Preparing alone asks for no rights; EXPLAIN does, without running the statement. The tables are
    empty here, which is when the planner likes best to read a whole post office: joins must start at
-   what was asked for by themselves. Which of two indexes finds one row is a tie then, which counting
-   the table decides; those pairs are named. */
+   what was asked for by themselves, and of a folder read what was asked for. Which of two indexes finds one row is a tie
+   then, which counting the table decides; those pairs are named. */
 static void explain_all(slice uri, unsigned kinds)
 {
 	arena a = ARENA_INIT;
@@ -166,6 +166,9 @@ static void explain_all(slice uri, unsigned kinds)
 			" then raise 'reads a whole post office: %%', above; end if;"
 			" if l ~ 'Index Cond: [(]shard = [a-z]+[.]shard[)]$' and above ~ ' queue'"
 			" then raise 'reads a whole shard: %%', above; end if;"
+			" if l ~ 'Filter: .*uid [<>=]'"
+			" and above ~ 'Index Cond: [(][(]postoffice = [$]1[)] AND [(]folder = [^)]*[)][)]$'"
+			" then raise 'reads a whole folder: %%', l; end if;"
 			" above := l; end loop; end $do$",
 			s->text, s->params ? nulls.at : "",
 			s->kind == STATEMENT_TENANT && !meant_for_all(s->name) ? "true" : "false");

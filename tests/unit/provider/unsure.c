@@ -25,7 +25,7 @@
 enum proxy_mode { FORWARD, CUT_REQUEST, CUT_ANSWER, HAND_OVER_LATE, LEAVE_ALONE };
 
 static struct {
-	char folder[64];
+	char folder[80];
 	struct sockaddr_un server;
 	int listener;
 	pthread_mutex_t lock;
@@ -134,14 +134,15 @@ static void *proxy_run(void *arg)
 	return arg;
 }
 
-static void proxy_open(slice server)
+/* In the folder of the test's PostgreSQL, which goes with all that is in it, however a test ends. */
+static void proxy_open(const char *pg)
 {
 	struct sockaddr_un own = {.sun_family = AF_UNIX};
 	pthread_t t;
 
 	proxy.server.sun_family = AF_UNIX;
-	snprintf(proxy.server.sun_path, sizeof proxy.server.sun_path, "%.*s", SLICE_ARGS(server));
-	snprintf(proxy.folder, sizeof proxy.folder, "/tmp/pennypost-proxy.XXXXXX");
+	snprintf(proxy.server.sun_path, sizeof proxy.server.sun_path, "%s/socket/.s.PGSQL.5432", pg);
+	snprintf(proxy.folder, sizeof proxy.folder, "%s/proxy.XXXXXX", pg);
 	cr_assert(mkdtemp(proxy.folder));
 	snprintf(own.sun_path, sizeof own.sun_path, "%s/.s.PGSQL.5432", proxy.folder);
 	proxy.listener = socket(AF_UNIX, SOCK_STREAM, 0);
@@ -149,16 +150,6 @@ static void proxy_open(slice server)
 	cr_assert(listen(proxy.listener, 8) == 0);
 	pthread_create(&t, NULL, proxy_run, NULL);
 	pthread_detach(t);
-}
-
-static void proxy_close(void)
-{
-	char path[128];
-
-	provider_close();
-	snprintf(path, sizeof path, "%s/.s.PGSQL.5432", proxy.folder);
-	unlink(path);
-	rmdir(proxy.folder);
 }
 
 /* The providers, connected through the proxy. */
@@ -170,8 +161,7 @@ static void given_proxy(void)
 
 	given_schema();
 	b = *given_bootstrap();
-	const char *folder = getenv("PENNYPOST_TEST_PGDIR");
-	proxy_open(arena_format(&a, "%s/socket/.s.PGSQL.5432", folder));
+	proxy_open(getenv("PENNYPOST_TEST_PGDIR"));
 	cr_assert_eq(db_uri_as(b.pguri, S(""), S(""), &a, &uri, &why), ST_OK);
 	b.pguri = arena_format(&a, "%.*s host='%s' port='5432'", SLICE_ARGS(uri), proxy.folder);
 	struct provider_conf c = {
@@ -179,7 +169,7 @@ static void given_proxy(void)
 	cr_assert_eq(provider_open(&c), ST_OK);
 }
 
-TestSuite(unsure, .init = given_proxy, .fini = proxy_close, .timeout = 300);
+TestSuite(unsure, .init = given_proxy, .fini = provider_close, .timeout = 300);
 
 /* ---- tests */
 
