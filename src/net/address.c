@@ -5,6 +5,7 @@
 
 #include <arpa/inet.h>
 #include <netinet/in.h>
+#include <unistd.h>
 
 #define V4_INSIDE_BITS 96
 
@@ -218,6 +219,21 @@ bool net_address_is_loopback(const net_address *a)
 	if (a->family == 4)
 		return a->ip[0] == 127;
 	return a->family == 6 && memcmp(a->ip, one, 16) == 0;
+}
+
+bool net_address_is_here(const net_address *a)
+{
+	struct sockaddr_storage to, from;
+	socklen_t size = net_address_to(a, &to), got = sizeof from;
+	net_address own = {0};
+	int fd = a->family ? socket(to.ss_family, SOCK_DGRAM | SOCK_CLOEXEC, 0) : -1;
+
+	if (fd < 0)
+		return false;
+	if (connect(fd, (struct sockaddr *)&to, size) == 0 && getsockname(fd, (struct sockaddr *)&from, &got) == 0)
+		net_address_of(&from, &own);
+	close(fd);
+	return own.family == a->family && memcmp(own.ip, a->ip, sizeof own.ip) == 0;
 }
 
 struct reserved {

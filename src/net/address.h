@@ -34,6 +34,8 @@ bool net_networks_have(slice list, const net_address *a);
 /* Whether it may come in: it stands in the first of two such lists and not in the second. */
 bool net_networks_admit(slice allowed, slice denied, const net_address *a);
 bool net_address_is_loopback(const net_address *a);
+/* Whether an interface of this machine has it: the system is asked which address it would talk to it from. Sends nothing. */
+bool net_address_is_here(const net_address *a);
 /* Whether it leads nowhere on the Internet: this machine, private networks, links, what is reserved or for
    many; IPv4 within IPv6 (mapped, NAT64, 6to4) counts as what it holds. */
 bool net_address_is_private(const net_address *a);

@@ -3,6 +3,7 @@
 #include "program/cli_run.h"
 
 #include "base/id.h"
+#include "connector/smtp/home.h"
 #include "provider/queue.h"
 #include "provider/route.h"
 #include "provider/tls_result.h"
@@ -242,6 +243,20 @@ status cli_route_list(struct cli *c)
 	return cli_rows(c, list, columns, "No route is set: mail goes to its domain's exchangers");
 }
 
+/* The host of the target that is this system itself (A18); empty: none is, as far as can be told from here. */
+static slice leads_back(struct cli *c, slice pattern, slice target)
+{
+	struct mail_route r;
+	slice why;
+
+	if (route_parse(pattern, target, &c->a, &r, &why) != ST_OK)
+		return S("");
+	for (int i = 0; i < r.n; i++)
+		if (home_is_host(r.hosts[i].host, r.hosts[i].port))
+			return r.hosts[i].host;
+	return S("");
+}
+
 status cli_route_set(struct cli *c)
 {
 	slice why = S(""), pattern = cli_text(c, "PATTERN"), target = cli_text(c, "TARGET");
@@ -259,8 +274,13 @@ status cli_route_set(struct cli *c)
 		return cli_fail(c, kind, "for example: pennypost route set example.org 'smtp:[192.0.2.1]:25'",
 			"the route cannot be set: %.*s", SLICE_ARGS(why));
 	TRY(kind);
-	return cli_did(c, json_pack("{s:o,s:o}", "pattern", json_slice(pattern), "target", json_slice(target)),
-		"Mail for %.*s goes to %.*s", SLICE_ARGS(pattern), SLICE_ARGS(target));
+	json_t *facts = json_pack("{s:o,s:o}", "pattern", json_slice(pattern), "target", json_slice(target));
+	slice back = leads_back(c, pattern, target);
+	if (back.size == 0)
+		return cli_did(c, facts, "Mail for %.*s goes to %.*s", SLICE_ARGS(pattern), SLICE_ARGS(target));
+	json_object_set_new(facts, "leads_back", json_slice(back));
+	return cli_did(c, facts, "Mail for %.*s goes to %.*s. Beware: %.*s is this system itself, and what would come back to it is "
+		"returned to its sender", SLICE_ARGS(pattern), SLICE_ARGS(target), SLICE_ARGS(back));
 }
 
 status cli_route_remove(struct cli *c)

@@ -13,6 +13,8 @@ libsmtp_a_SOURCES = \
 	src/connector/smtp/client_route.h \
 	src/connector/smtp/client_send.c \
 	src/connector/smtp/client_text.c \
+	src/connector/smtp/home.c \
+	src/connector/smtp/home.h \
 	src/connector/smtp/hook.c \
 	src/connector/smtp/hook.h \
 	src/connector/smtp/incoming.c \

@@ -1,6 +1,7 @@
 /* The road to other systems: the route table, DNS, connections kept for the next message, and the SMTP
    client. Hosts are tried one after another as long as the trouble is theirs and not the message's. */
 #include "connector/smtp/client_route.h"
+#include "connector/smtp/home.h"
 #include "connector/smtp/outbound.h"
 #include "connector/smtp/session.h"
 #include "connector/smtp/sts.h"
@@ -231,26 +232,11 @@ static enum client_tls tls_wanted(const struct way *w)
 
 /* ---- hosts */
 
-/* A host that is we would bring the message back (T16); a port of ours counts alone, for beside it on this
-   machine another system may listen. */
-static bool is_ourselves(const net_address *at)
-{
-	slice all = setting_text(S_smtp_listen, NULL), one;
-	net_address own;
-
-	while (slice_take(&all, ' ', &one))
-		if (one.size && net_endpoint_parse(one, &own) == ST_OK && own.port == at->port &&
-			((own.family == 0 && net_address_is_loopback(at)) ||
-				(own.family == at->family && memcmp(own.ip, at->ip, sizeof own.ip) == 0)))
-			return true;
-	return false;
-}
-
 static bool bound_for(struct way *w, struct client_target *t)
 {
 	struct client_result loop;
 
-	if (!is_ourselves(&t->at))
+	if (!home_is(&t->at))
 		return true;
 	client_route_result(ST_FOREIGN, &loop);
 	for (int i = 0; i < w->rest.n; i++)

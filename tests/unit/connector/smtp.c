@@ -1,5 +1,6 @@
 /* SMTP in over the in-memory provider: the rows that dialogs do not reach, and the replies each kind
    of trouble gets. What a client can see in a whole talk stands in tests/dialog/smtp. */
+#include "connector/smtp/home.h"
 #include "connector/smtp/session.h"
 #include "net/listener.h"
 #include "provider/memory/memory.h"
@@ -215,4 +216,24 @@ Test(smtp, an_unwell_store_takes_no_mail)
 	cr_expect_gt(recv(fd[1], said, sizeof said - 1, 0), 0);
 	cr_expect(slice_starts(slice_z(said), S("4")), "%s", said);
 	close(fd[1]);
+}
+
+/* A18, T16: where mail would come back from. */
+Test(smtp, knows_its_own_door)
+{
+	static const struct {
+		const char *host;
+		uint16_t port;
+		bool is_ours;
+	} rows[] = {{"[127.0.0.1]", 25, true}, {"[127.0.0.1]", 26, false}, {"[127.8.0.1]", 25, true},
+		{"[IPv6:::1]", 25, true}, {"[192.0.2.7]", 25, true}, {"[192.0.2.8]", 25, false},
+		{"[198.51.100.1]", 25, false}, {"[198.51.100.1]", 2525, true}, {"[127.0.0.1]", 2525, false},
+		{"MAIL.acme.test", 25, true}, {"mail.acme.test", 26, false}, {"localhost", 2525, true},
+		{"mail.other.test", 25, false}, {"[nonsense]", 25, false}, {"", 25, false}};
+
+	memory_setting("smtp_listen", "*:25 198.51.100.1:2525");
+	memory_setting("smtp_literal_addresses", "192.0.2.7");
+	for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
+		cr_expect(home_is_host(slice_z(rows[i].host), rows[i].port) == rows[i].is_ours, "%s:%u", rows[i].host,
+			rows[i].port);
 }

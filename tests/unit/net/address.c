@@ -3,6 +3,8 @@
 
 #include "help.h"
 
+#include <ifaddrs.h>
+#include <net/if.h>
 #include <netinet/in.h>
 
 #define ROWS(table) (sizeof(table) / sizeof(table)[0])
@@ -233,4 +235,30 @@ Test(address, knows_what_leads_nowhere_on_the_internet)
 		cr_assert_ok(net_address_parse(slice_z(open[i]), &a));
 		cr_expect_not(net_address_is_private(&a), "%s", open[i]);
 	}
+}
+
+Test(address, knows_those_of_this_machine)
+{
+	struct ifaddrs *all;
+	net_address a;
+
+	cr_assert(getifaddrs(&all) == 0);
+	for (const struct ifaddrs *i = all; i; i = i->ifa_next) {
+		struct sockaddr_storage wide = {0};
+
+		/* Of a link alone nobody knows by its number which link is meant. */
+		if (!i->ifa_addr || i->ifa_addr->sa_family != AF_INET || !(i->ifa_flags & IFF_UP))
+			continue;
+		memcpy(&wide, i->ifa_addr, sizeof(struct sockaddr_in));
+		net_address_of(&wide, &a);
+		cr_expect(net_address_is_here(&a));
+	}
+	freeifaddrs(all);
+	cr_assert_ok(net_address_parse(S("127.0.0.1"), &a));
+	cr_expect(net_address_is_here(&a));
+	cr_assert_ok(net_address_parse(S("198.51.100.77"), &a));
+	cr_expect_not(net_address_is_here(&a));
+	cr_assert_ok(net_address_parse(S("2001:db8::77"), &a));
+	cr_expect_not(net_address_is_here(&a));
+	cr_expect_not(net_address_is_here(&(net_address){0}));
 }
