@@ -223,7 +223,7 @@ bool net_address_is_loopback(const net_address *a)
 
 bool net_address_is_here(const net_address *a)
 {
-	struct sockaddr_storage to, from;
+	struct sockaddr_storage to, from = {0};
 	socklen_t size = net_address_to(a, &to), got = sizeof from;
 	net_address own = {0};
 	int fd = a->family ? socket(to.ss_family, SOCK_DGRAM | SOCK_CLOEXEC, 0) : -1;

@@ -5,6 +5,7 @@
 #include "base/arena.h"
 #include "base/clock.h"
 #include "base/status.h"
+#include "provider/setting.h"
 
 typedef struct message {
 	int64_t id, postoffice, blob;
@@ -21,6 +22,14 @@ struct message_entry { /* a row of a mailbox's message list (A33) */
 	int64_t flags;
 	usec received;
 };
+
+/* The largest message that is taken there: smtp_message_most, or what the store is made for where that is 0. */
+static inline int64_t message_size_most(const struct setting_at *at)
+{
+	int64_t most = setting_number(S_smtp_message_most, at);
+
+	return most ? most : INT64_C(2) << 30;
+}
 
 status message_by_id(int64_t postoffice, int64_t id, arena *a, message **out); /* ST_ABSENT */
 /* In whichever post office (system role): for the operator's trace and show. */

@@ -75,7 +75,7 @@ slice setting_text(enum setting_id id, const struct setting_at *at);
 /* Lists: whether the word stands in it (any case). */
 bool setting_lists(enum setting_id id, const struct setting_at *at, slice word);
 
-/* What its values look like, for people: "a size, 64 KB to 2 GB", "words out of VRFY, EXPN". */
+/* What its values look like, for people: "a size, 0 or 64 KB to 2 GB", "words out of VRFY, EXPN". */
 slice setting_form(enum setting_id id, arena *a);
 /* Checks and normalises a written value ("4 kb" -> "4 KB"): ST_INVALID with *why, one sentence that tells
    what is allowed and, in a list, which word is not. */

@@ -140,16 +140,19 @@ static status refuse(enum setting_id id, arena *a, slice *why)
 	return ST_INVALID;
 }
 
+#define OR_NONE "0 or " /* in the column of the least: 0 means something else than so little */
+
 static status check_number(enum setting_id id, slice written, arena *a, slice *normal, slice *why)
 {
 	const struct setting_row *r = &setting_rows[id];
 	int64_t number, least = 0, most = 1;
+	bool or_none = strncmp(r->least, OR_NONE, sizeof OR_NONE - 1) == 0;
 
 	if (r->kind != SK_BOOL) {
-		setting_parse(r->kind, slice_z(r->least), &least);
+		setting_parse(r->kind, slice_z(r->least + (or_none ? sizeof OR_NONE - 1 : 0)), &least);
 		setting_parse(r->kind, slice_z(r->most), &most);
 	}
-	if (setting_parse(r->kind, written, &number) != ST_OK || number < least || number > most)
+	if (setting_parse(r->kind, written, &number) != ST_OK || ((number < least || number > most) && !(or_none && number == 0)))
 		return refuse(id, a, why);
 	*normal = setting_written(r->kind, number, a);
 	return ST_OK;

@@ -9,6 +9,7 @@
 #include "connector/smtp/passing.h"
 #include "connector/smtp/reply.h"
 #include "provider/digest.h"
+#include "provider/message.h"
 
 #include <inttypes.h>
 
@@ -292,7 +293,7 @@ static status receive_chunk(conversation *c, struct incoming *in, uint64_t size)
 static status skip_chunk(conversation *c, uint64_t size, const char *reply)
 {
 	conversation_bad(c);
-	if (size > 2 * (uint64_t)setting_number(S_smtp_message_most, NULL)) {
+	if (size > 2 * (uint64_t)message_size_most(NULL)) {
 		c->closing = true;
 		return conversation_say(c, "552 5.3.4 Chunk is far too big, closing");
 	}

@@ -77,6 +77,12 @@ static status junk_of(const struct route *to, arena *a, int64_t *id)
 	return ST_OK;
 }
 
+/* For somebody, perhaps. */
+static bool is_for_junk(const struct incoming *in)
+{
+	return in->quarantined || in->verdict.forbidden || in->verdict.wish != DMARC_DO_NOTHING;
+}
+
 /* Mail that its author's domain disowns goes where its recipient's domain wants it, what a milter
    quarantines too; into the INBOX when that cannot be had now. */
 static void set_apart(struct smtp *s, struct incoming *in)
@@ -246,7 +252,7 @@ static status deliver(conversation *c, struct incoming *in)
 			passing_stop_loops(smtp_of(c), in->came))
 			break;
 		TRY(incoming_parts_late(c, in));
-		if (in->quarantined || in->verdict.wish != DMARC_DO_NOTHING)
+		if (is_for_junk(in))
 			set_apart(smtp_of(c), in);
 		reply_full(c, in);
 		kind = deliver_run(&in->delivery);
@@ -305,7 +311,7 @@ status incoming_finish(conversation *c, struct incoming *in)
 		refusal = smtp_delivery_reply(ST_BUSY);
 	if (!refusal && in->delivery.n == 0)
 		refusal = "451 4.3.0 There is nobody left to deliver it to; try again later";
-	if (!refusal && (in->quarantined || in->verdict.wish != DMARC_DO_NOTHING))
+	if (!refusal && is_for_junk(in))
 		set_apart(s, in);
 	if (!refusal && put_in_front(c, in) != ST_OK)
 		refusal = smtp_delivery_reply(ST_BUSY);

@@ -87,6 +87,7 @@ struct policy_verdict {
 	const char *refusal; /* NULL = none */
 	slice fields;
 	enum dmarc_policy wish; /* of the author's domain, as far as it is to be obeyed */
+	bool forbidden;         /* SPF fail, and nothing else vouches for it */
 	slice told;             /* key=value, for the trace; empty = nothing was judged */
 	slice results;          /* the value of Authentication-Results */
 	arc_report chain;

@@ -70,13 +70,20 @@ static enum dmarc_policy most_of(const struct recipient *r)
 						   : DMARC_DO_NOTHING;
 }
 
+static bool sets_forbidden_apart(const struct recipient *r)
+{
+	struct setting_at at = rules_of(r);
+
+	return slice_same(setting_text(S_spf_policy, &at), S("quarantine"));
+}
+
 /* Who obeys has to judge (V20). */
 static bool wants(const struct recipient *r)
 {
 	struct setting_at at = is_asked(r) ? rules_of(r) : (struct setting_at){0};
 
 	return is_asked(r) &&
-	       (setting_on(S_verify_incoming_mail, &at) || most_of(r) != DMARC_DO_NOTHING);
+	       (setting_on(S_verify_incoming_mail, &at) || most_of(r) != DMARC_DO_NOTHING || sets_forbidden_apart(r));
 }
 
 static bool is_wanted(conversation *c)
@@ -249,7 +256,8 @@ static bool all_refuse(const struct smtp *s, enum dmarc_policy wish)
 
 bool policy_is_junk(const struct policy_verdict *v, const struct recipient *r)
 {
-	return v->wish != DMARC_DO_NOTHING && obeyed(r, v->wish) != DMARC_DO_NOTHING;
+	return (v->wish != DMARC_DO_NOTHING && obeyed(r, v->wish) != DMARC_DO_NOTHING) ||
+	       (v->forbidden && sets_forbidden_apart(r));
 }
 
 static void verify(conversation *c, struct policy_text *t, struct policy_verdict *out)
@@ -261,7 +269,11 @@ static void verify(conversation *c, struct policy_text *t, struct policy_verdict
 	out->fields = authres_field(out->results, &smtp_of(c)->mail);
 	out->chain = f.arc;
 	out->told = told(t, &f, &smtp_of(c)->mail);
-	if (f.dmarc.result != DMARC_FAIL || is_trusted_chain(&f.arc))
+	if (is_trusted_chain(&f.arc))
+		return;
+	/* Who passes mail on sends for others; a signature of the author's domain is the better word (RFC 7489 10.1). */
+	out->forbidden = f.spf->result == SPF_FAIL && f.dmarc.result != DMARC_PASS;
+	if (f.dmarc.result != DMARC_FAIL)
 		return;
 	out->wish = f.dmarc.wish;
 	if (all_refuse(smtp_of(c), out->wish))

@@ -4,6 +4,7 @@
 #include "base/utf8.h"
 #include "connector/smtp/session.h"
 #include "mail/date.h"
+#include "provider/message.h"
 #include "provider/provider.h"
 #include "provider/sasl.h"
 #include "provider/trace.h"
@@ -113,7 +114,7 @@ static status capabilities(conversation *c)
 	slice auth = mechanisms(c);
 	TRY(conversation_say(c, "250-%.*s", SLICE_ARGS(smtp_local_domain())));
 	TRY(conversation_say(c, "250-PIPELINING"));
-	TRY(conversation_say(c, "250-SIZE %" PRId64, setting_number(S_smtp_message_most, NULL)));
+	TRY(conversation_say(c, "250-SIZE %" PRId64, message_size_most(NULL)));
 	if (!word_is_off(S("VRFY")))
 		TRY(conversation_say(c, "250-VRFY"));
 	if (!word_is_off(S("EXPN")))

@@ -5,6 +5,7 @@
 #include "connector/smtp/passing.h"
 #include "connector/smtp/session.h"
 #include "provider/mailbox.h"
+#include "provider/message.h"
 #include "provider/postoffice.h"
 #include "provider/provider.h"
 #include "provider/trace.h"
@@ -111,7 +112,7 @@ static const char *may_begin(const conversation *c)
 static const char *parameter_trouble(conversation *c, const mail_address *sender)
 {
 	struct smtp *s = smtp_of(c);
-	if (s->parameters.size > (uint64_t)setting_number(S_smtp_message_most, NULL))
+	if (s->parameters.size > (uint64_t)message_size_most(NULL))
 		return "552 5.3.4 Message is too big";
 	if (sender->utf8 && !s->parameters.smtputf8)
 		return "553 5.6.7 The address needs the SMTPUTF8 parameter";
@@ -223,7 +224,7 @@ static bool is_our_literal(const conversation *c, slice literal)
 uint64_t smtp_most_for(const struct recipient *r)
 {
 	struct setting_at at = {r->route.postoffice, r->remote ? S("") : r->address.domain, 0};
-	return (uint64_t)setting_number(S_smtp_message_most, &at);
+	return (uint64_t)message_size_most(&at);
 }
 
 static status lead(conversation *c, struct recipient *r)

@@ -1,6 +1,7 @@
 /* One IMAP conversation from greeting to goodbye: the loop over commands, and those of any state. */
 #include "base/log.h"
 #include "net/listener.h"
+#include "provider/message.h"
 #include "provider/provider.h"
 #include "service/imap/notify.h"
 #include "service/imap/selected.h"
@@ -23,7 +24,7 @@ int64_t imap_append_most(const conversation *c)
 {
 	struct setting_at at = imap_at(c);
 
-	return setting_number(S_smtp_message_most, &at);
+	return message_size_most(&at);
 }
 
 int64_t imap_messages_most(const conversation *c)
