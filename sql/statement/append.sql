@@ -2,12 +2,14 @@
 
 -- statement append_entries
 -- $2 mailbox, $3 folder's name, $4 bytes, $5 unseen ones, $6 deleted ones; per entry: $7 message, $8 size, $9 flags,
--- $10 INTERNALDATE (infinity: now), $11 its zone; $12 the folder's id (0: any may be called so). Stops the transaction when mailbox or folder are not there or
+-- $10 INTERNALDATE (infinity: now), $11 its zone; $12 the folder's id (0: any may be called so); $13 $14 folder and UID of the one of
+-- this mailbox that leaves for them (0: none), which makes room. Stops the transaction when mailbox or folder are not there or
 -- full. The row of the mailbox is locked by its update, and nothing was read before.
 with counted as (
 	update mailbox m set modseq = m.modseq + 1, used = m.used + $4::bigint, nmsg = m.nmsg + cardinality($7::bigint[])
 	where m.postoffice = $1::bigint and m.mailbox = $2::bigint and m.state = 0
-		and (m.quota = 0 or m.used + $4::bigint <= m.quota)
+		and (m.quota = 0 or m.used + $4::bigint <= m.quota + case when $13::bigint = 0 then 0 else coalesce((
+			select size from entry where postoffice = $1::bigint and folder = $13::bigint and uid = $14::bigint), 0) end)
 	returning m.modseq
 ), numbered as (
 	update folder f set uidnext = f.uidnext + cardinality($7::bigint[]), modseq = c.modseq,
@@ -30,8 +32,10 @@ with counted as (
 select 1 / count(*)::int, max(folder), max(uidvalidity), max(first), max(modseq) from numbered;
 
 -- statement append_reason
--- $2 mailbox, $3 name, $4 bytes, $5 its id or 0: the folder, when it is there to be appended to: 1 with room, 0 without.
-select (m.quota = 0 or m.used + $4::bigint <= m.quota)::int from folder f join mailbox m on m.postoffice = f.postoffice and m.mailbox = f.mailbox
+-- $2 mailbox, $3 name, $4 bytes, $5 its id or 0, $6 $7 folder and UID of the one that leaves: the folder, when it is there to be
+-- appended to: 1 with room, 0 without.
+select (m.quota = 0 or m.used + $4::bigint <= m.quota + case when $6::bigint = 0 then 0 else coalesce((
+	select size from entry where postoffice = $1::bigint and folder = $6::bigint and uid = $7::bigint), 0) end)::int from folder f join mailbox m on m.postoffice = f.postoffice and m.mailbox = f.mailbox
 where f.postoffice = $1::bigint and f.mailbox = $2::bigint and f.name = $3::text and m.state = 0
 	and ($5::bigint = 0 or f.folder = $5::bigint);
 

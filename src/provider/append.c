@@ -68,6 +68,17 @@ static void messages_add(
 		11, NULL);
 }
 
+static int64_t replaced_in(const struct append *x)
+{
+	return x->replaced_mailbox ? x->replaced_mailbox : x->mailbox;
+}
+
+/* The folder of the replaced one, when its room is that of the same mailbox (RFC 8508 3.4); else 0. */
+static int64_t makes_room(const struct append *x)
+{
+	return replaced_in(x) == x->mailbox ? x->replaced_folder : 0;
+}
+
 static void entries_add(db_tx *tx, struct appending *p, const struct blob_packed *bodies)
 {
 	const struct append *x = p->x;
@@ -93,13 +104,9 @@ static void entries_add(db_tx *tx, struct appending *p, const struct blob_packed
 		(struct param[]){p_int(x->postoffice), p_int(x->mailbox), p_text(p->name),
 			p_int(bytes), p_int(unseen), p_int(deleted), p_int_array(id, x->n),
 			p_int_array(size, x->n), p_int_array(flags, x->n),
-			p_time_array(received, x->n), p_int_array(zone, x->n), p_int(x->folder_id)},
-		12, &p->r);
-}
-
-static int64_t replaced_in(const struct append *x)
-{
-	return x->replaced_mailbox ? x->replaced_mailbox : x->mailbox;
+			p_time_array(received, x->n), p_int_array(zone, x->n), p_int(x->folder_id),
+			p_int(makes_room(x)), p_int(x->replaced_uid)},
+		14, &p->r);
 }
 
 /* Of both mailboxes, in their order. */
@@ -202,8 +209,8 @@ static status reason_find(struct appending *p)
 		bytes += (int64_t)blob_writer_size(p->x->messages[i].body);
 	TRY(db_one(SQL_APPEND_REASON,
 		(struct param[]){p_int(p->x->postoffice), p_int(p->x->mailbox), p_text(p->name),
-			p_int(bytes), p_int(p->x->folder_id)},
-		5, &p->a, &r));
+			p_int(bytes), p_int(p->x->folder_id), p_int(makes_room(p->x)), p_int(p->x->replaced_uid)},
+		7, &p->a, &r));
 	return row_int(&r, 0, 0) ? ST_OK : ST_FULL;
 }
 

@@ -55,19 +55,32 @@ static bool has_rights(struct store *s, const struct append *x, const struct m_f
 	       (!left || !(x->replaced_rights & ~store_rights(s, left, reader)));
 }
 
+static struct m_entry *replaced_entry(struct m_folder *f, const struct append *x)
+{
+	EACH(struct m_entry, &f->entries, e)
+		if (e->e.uid == x->replaced_uid)
+			return e;
+	return NULL;
+}
+
 static void replace(struct store *s, const struct append *x)
 {
 	struct m_mailbox *m;
 	struct m_folder *f = replaced_folder(s, x, &m);
+	struct m_entry *e = f ? replaced_entry(f, x) : NULL;
 
-	if (!f)
-		return;
-	EACH(struct m_entry, &f->entries, e) {
-		if (e->e.uid != x->replaced_uid)
-			continue;
+	if (e)
 		store_entry_remove(s, m, f, e, store_modseq(m, f), false);
-		break;
-	}
+}
+
+/* Octets that the replaced one leaves in the same mailbox. */
+static int64_t room_made(struct store *s, const struct append *x)
+{
+	struct m_mailbox *m;
+	struct m_folder *f = replaced_folder(s, x, &m);
+	const struct m_entry *e = f && replaced_in(x) == x->mailbox ? replaced_entry(f, x) : NULL;
+
+	return e ? e->e.size : 0;
 }
 
 static status store_all(struct store *s, struct append *x, slice name, int64_t *folder, arena *a)
@@ -84,7 +97,7 @@ static status store_all(struct store *s, struct append *x, slice name, int64_t *
 		return ST_DENIED;
 	for (int i = 0; i < x->n; i++)
 		bytes += (int64_t)blob_writer_size(x->messages[i].body);
-	if (m->quota > 0 && m->used + bytes > m->quota)
+	if (m->quota > 0 && m->used + bytes > m->quota + room_made(s, x))
 		return ST_FULL;
 	x->modseq = store_modseq(m, f);
 	x->uidvalidity = f->f.uidvalidity;

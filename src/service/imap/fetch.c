@@ -286,6 +286,7 @@ static status preview_text(const view *v, const struct message_fact *fact, slice
 
 struct telling { /* what one command has come to */
 	bool gone;     /* a body was not there */
+	bool held;     /* a number still stands for a message that is gone */
 	bool unknown;  /* a part's encoding is not known */
 	bool inside;   /* a line is begun: trouble can only end the talk */
 };
@@ -350,8 +351,10 @@ static status message_tell(conversation *c, const struct fetch *f, uint32_t uid,
 	arena a = ARENA_INIT;
 	status s;
 
-	if (!e)
+	if (!e) {
+		t->held = true;
 		return ST_OK;
+	}
 	if (fact && fact->blob == 0) {
 		t->gone = true;
 		return ST_OK;
@@ -566,7 +569,7 @@ static status fetch(conversation *c, args *p, bool by_uid)
 		return imap_no(c, "[UNKNOWN-CTE] A part has an encoding that is not known here");
 	if (t.gone)
 		return imap_no(c, "[EXPUNGEISSUED] Some of the messages are gone");
-	return imap_ok(c, "That is all");
+	return imap_ok(c, t.held ? "[EXPUNGEISSUED] Some of the messages are gone; NOOP tells which" : "That is all");
 }
 
 status arg_fetch_items(args *p)

@@ -13,8 +13,10 @@ static status arg_name(args *p, struct filter *f)
 		return ST_INVALID;
 	}
 	TRY(arg_mailbox(p, &written));
-	/* What can be no folder's name means none. */
-	if (folder_name(written, &p->c->command, &name) == ST_OK)
+	/* "" is above all folders; what else can be no folder's name means none. */
+	if (written.size == 0)
+		f->names[f->names_n++] = written;
+	else if (folder_name(written, &p->c->command, &name) == ST_OK)
 		f->names[f->names_n++] = name;
 	return ST_OK;
 }
@@ -62,9 +64,9 @@ static bool stands_below(const struct filter *f, slice name, slice top)
 {
 	slice rest = slice_from(name, top.size);
 
-	if (f->kind == FILTER_NAMED || !slice_starts(name, top) || rest.size < 2 || rest.at[0] != '/')
+	if (f->kind == FILTER_NAMED || !slice_starts(name, top) || (top.size > 0 && (rest.size < 2 || rest.at[0] != '/')))
 		return false;
-	rest = slice_from(rest, 1);
+	rest = slice_from(rest, top.size > 0);
 	return f->kind == FILTER_SUBTREE || slice_find(rest, '/') == rest.size;
 }
 

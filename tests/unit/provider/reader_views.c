@@ -1,4 +1,5 @@
 /* Views, appending, keywords, facts: what a reader may rely on. Against both stores. */
+#include "provider/mailbox.h"
 #include "provider/message_fact.h"
 #include "provider/message_head.h"
 #include "provider/news.h"
@@ -483,9 +484,38 @@ Test(views, show_what_was_appended_together)
 	bodies_close(m, 1);
 	bodies_open(m, 1);
 	reader_quota(10);
-	cr_assert_eq(append_run(&x), ST_FULL);
+	cr_assert_eq(append_run(&x), ST_FULL, "what is gone makes no room");
 	bodies_close(m, 1);
 	assert_counted();
+	view_close(&v);
+}
+
+/* A full mailbox has room for what takes the place of another (RFC 8508 3.4). */
+Test(views, replace_in_a_full_mailbox)
+{
+	struct append_message m[2] = {0};
+	struct append x = {.postoffice = me.postoffice, .mailbox = me.mailbox, .folder = S("INBOX"), .messages = m, .n = 1};
+	mailbox *mine;
+
+	bodies_open(m, 1);
+	cr_assert_eq(append_run(&x), ST_OK);
+	bodies_close(m, 1);
+	cr_assert_eq(mailbox_by_id(me.postoffice, me.mailbox, &me.a, &mine), ST_OK);
+	reader_quota(mine->used);
+	bodies_open(m, 1);
+	cr_assert_eq(append_run(&x), ST_FULL);
+	view *v = opened(S("INBOX"));
+	x.replaced_folder = v->folder;
+	x.replaced_uid = v->uids[v->n - 1];
+	cr_assert_eq(append_run(&x), ST_OK);
+	bodies_close(m, 1);
+	bodies_open(m, 2);
+	x.n = 2;
+	x.replaced_uid++;
+	cr_assert_eq(append_run(&x), ST_FULL, "two are more than one");
+	bodies_close(m, 2);
+	assert_counted();
+	reader_quota(0);
 	view_close(&v);
 }
 
