@@ -314,19 +314,47 @@ static status add_head(const struct tls_report_mail *m, slice boundary, arena *a
 	return ST_OK;
 }
 
+/* Our name and the domain that is told stand between the first three, the two figures in front of their words. */
+static const struct sentences {
+	const char *before, *between, *behind, *good, *bad, *end;
+} sentences[LANGUAGES] = {
+	[LANGUAGE_EN] = {"What became of TLS when ", " sent mail to\r\n", " within one day (RFC 8460):",
+		"sessions as they should be", "sessions that were not", "The attached file tells more."},
+	[LANGUAGE_DE] = {"Was aus TLS wurde, als ", " Mail sandte an\r\n", ", an einem Tag (RFC 8460):",
+		"Sitzungen, wie sie sein sollen", "Sitzungen, die es nicht waren",
+		"Die angehängte Datei sagt mehr."},
+	[LANGUAGE_ES] = {"Qué fue de TLS cuando ", " envió correo a\r\n", " en un día (RFC 8460):",
+		"sesiones como deben ser", "sesiones que no lo fueron", "El archivo adjunto dice más."},
+	[LANGUAGE_FR] = {"Ce qu'il est advenu de TLS quand ", " a envoyé du courrier à\r\n", " en un jour (RFC 8460) :",
+		"sessions comme il se doit", "sessions qui ne l'étaient pas", "Le fichier joint en dit plus."},
+};
+
 static void add_words(const struct tls_report_mail *m, text *t)
 {
+	const struct sentences *say = &sentences[m->language];
 	int64_t good = 0, bad = 0;
 
 	for (int i = 0; i < m->report->n; i++) {
 		good += m->report->policy[i].successes;
 		bad += m->report->policy[i].failures;
 	}
-	text_format(t,
-		"What became of TLS when %.*s sent mail to\r\n%.*s within one day (RFC 8460):\r\n\r\n"
-		"  sessions as they should be: %lld\r\n  sessions that were not:     %lld\r\n\r\n"
-		"The attached file tells more.\r\n",
-		SLICE_ARGS(m->submitter), SLICE_ARGS(m->report->domain), (long long)good, (long long)bad);
+	text_format(t, "%s%.*s%s%.*s%s\r\n\r\n  %8lld %s\r\n  %8lld %s\r\n\r\n%s\r\n", say->before, SLICE_ARGS(m->submitter),
+		say->between, SLICE_ARGS(m->report->domain), say->behind, (long long)good, say->good, (long long)bad, say->bad,
+		say->end);
+}
+
+/* In seven bits, for whatever host it goes to. */
+static void add_words_part(const struct tls_report_mail *m, text *t)
+{
+	transfer_encoder e = {.kind = TRANSFER_QUOTED_PRINTABLE};
+	text words = TEXT_INIT;
+
+	text_format(t, "Content-Type: text/plain; charset=utf-8\r\nContent-Language: %s\r\n"
+		"Content-Transfer-Encoding: quoted-printable\r\n\r\n", language_tag(m->language));
+	add_words(m, &words);
+	transfer_encode(&e, text_slice(&words), t);
+	transfer_encode_end(&e, t);
+	text_free(&words);
 }
 
 static status add_file(const struct tls_report_mail *m, arena *a, text *t)
@@ -351,8 +379,8 @@ static status write_mail(const struct tls_report_mail *m, arena *a, text *t)
 	slice boundary = compose_boundary(m->message_id, a);
 
 	TRY(add_head(m, boundary, a, t));
-	text_format(t, "\r\n--%.*s\r\nContent-Type: text/plain; charset=utf-8\r\n\r\n", SLICE_ARGS(boundary));
-	add_words(m, t);
+	text_format(t, "\r\n--%.*s\r\n", SLICE_ARGS(boundary));
+	add_words_part(m, t);
 	text_format(t, "\r\n--%.*s\r\n", SLICE_ARGS(boundary));
 	TRY(add_file(m, a, t));
 	text_format(t, "\r\n--%.*s--\r\n", SLICE_ARGS(boundary));

@@ -6,6 +6,7 @@
 #include "base/arena.h"
 #include "base/clock.h"
 #include "base/status.h"
+#include "mail/notice.h"
 
 #define TLS_REPORT_TARGETS_MOST 4 /* of one domain; further ones are passed over */
 
@@ -56,6 +57,7 @@ struct tls_report_mail {
 	slice from, to;  /* addresses */
 	slice message_id;
 	usec at;
+	enum language language; /* of its sentences; the subject is for programs (5.3) */
 };
 /* The whole mail with CRLF line ends (5.3), with "TLS-Required: No": it reaches those too whose TLS is what it tells
    about. ST_INVALID when an address cannot stand in a header. */

@@ -176,7 +176,8 @@ static status mail_send(struct own_mail *m, const struct tls_report *r, arena *a
 		.from = m->sender,
 		.to = m->to,
 		.message_id = header_message_id(m->d.id, random_below(UINT64_MAX), from.domain, a),
-		.at = clock_wall()};
+		.at = clock_wall(),
+		.language = language_of(setting_text(S_queue_report_language, &(struct setting_at){.postoffice = m->postoffice}))};
 	TRY(tls_report_compose(&mail, a, &raw));
 	TRY(own_mail_fill(m, raw, a));
 	m->d.repeat_key = repeat_key(r, m->to, a);

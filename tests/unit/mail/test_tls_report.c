@@ -1,6 +1,7 @@
 /* TLS-RPT: records, reports, the mail that brings one. */
 #include "mail/tls_report.h"
 
+#include "base/utf8.h"
 #include "same.h"
 
 #include "mail/header.h"
@@ -199,6 +200,37 @@ Test(tls_report, is_sent_as_mail)
 	transfer_decode_end(&d, &json);
 	SAME(text_slice(&json), slice_z(written));
 	text_free(&json);
+	arena_release(&a);
+}
+
+Test(tls_report, speaks_the_language_of_who_sends_it)
+{
+	static const struct {
+		enum language in;
+		const char *tag, *says;
+	} rows[] = {{LANGUAGE_EN, "en", "sessions as they should be"}, {LANGUAGE_DE, "de", "Die angehängte Datei sagt mehr."},
+		{LANGUAGE_ES, "es", "El archivo adjunto dice más."}, {LANGUAGE_FR, "fr", "Le fichier joint en dit plus."}};
+	arena a = ARENA_INIT;
+
+	for (size_t i = 0; i < ROWS(rows); i++) {
+		transfer_decoder d = {.kind = TRANSFER_QUOTED_PRINTABLE};
+		struct tls_report_mail in = usual;
+		text words = TEXT_INIT;
+		mime_table t;
+		slice m;
+
+		in.language = rows[i].in;
+		cr_assert_eq(tls_report_compose(&in, &a, &m), ST_OK);
+		cr_expect(utf8_is_ascii(m));
+		mime_parse(m, &a, &t);
+		slice head = slice_of(m.at + t.part[1].header_at, t.part[1].header_size);
+		SAME(field(head, "Content-Language", &a), slice_z(rows[i].tag));
+		transfer_decode(&d, slice_of(m.at + t.part[1].body_at, t.part[1].body_size), &words);
+		transfer_decode_end(&d, &words);
+		cr_expect(slice_search(text_slice(&words), slice_z(rows[i].says)) < words.size, "%s: %s", rows[i].tag, words.at);
+		cr_expect(slice_search(text_slice(&words), S("example.test")) < words.size);
+		text_free(&words);
+	}
 	arena_release(&a);
 }
 
