@@ -20,6 +20,7 @@
 #include "provider/provider.h"
 #include "provider/setting.h"
 #include "provider/trace.h"
+#include "provider/warm.h"
 #include "service/web/web.h"
 #include "task/task.h"
 
@@ -129,6 +130,7 @@ static status serve(struct life *l)
 	switch (w->role) {
 	case WORKER_MAIL:
 		TRY(tls_server_open(w->boot->certificates.at, &l->tls));
+		warm_start();
 		return listener_start(w->specs, w->n, l->tls, &limits);
 	case WORKER_WEB:
 		l->sockets = memory_new_array((size_t)w->n, sizeof *l->sockets);

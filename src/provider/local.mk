@@ -99,6 +99,7 @@ libprovider_a_SOURCES = $(provider_shared) \
 	src/provider/varint.h \
 	src/provider/view_pack.c src/provider/view_pack.h \
 	src/provider/view_store.c \
+	src/provider/warm.c src/provider/warm.h \
 	src/provider/watch.h \
 	src/provider/wire.c src/provider/wire.h \
 	src/provider/auth.h \

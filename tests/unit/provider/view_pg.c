@@ -10,6 +10,7 @@
 #include "provider/provider.h"
 #include "provider/setting.h"
 #include "provider/view_cache.h"
+#include "provider/warm.h"
 #include "task/task.h"
 #include "tests/unit/provider/given.h"
 #include "tests/unit/provider/reader.h"
@@ -498,4 +499,36 @@ Test(view_pg, what_nobody_told_is_found_by_looking)
 	news_close(&watch);
 	notice_close(&n);
 	arena_release(&a);
+}
+
+/* ---- before the first reader */
+
+static status warmed(void *arg)
+{
+	struct view_flags f = {.add = FLAG_DELETED, .unchanged_since = -1};
+	struct view_stored stored;
+	struct view_change ch;
+	status *said = arg;
+	view *v;
+
+	warm_start();
+	TRY(task_sleep(USEC_MS)); /* they have asked by now; statements keep the types of the first call */
+	TRY(*said = view_open(me.postoffice, me.mailbox, S("INBOX"), VIEW_RECENT, &v));
+	*said = view_store(v, v->uids, v->n, &f, false, &me.a, &stored);
+	if (*said == ST_OK)
+		*said = view_expunge(v, NULL, 0, &me.a, &ch);
+	cr_expect_eq(v->n, 0);
+	view_close(&v);
+	return ST_OK;
+}
+
+Test(view_pg, what_was_made_ready_is_what_readers_ask_for)
+{
+	status said = ST_BROKEN;
+
+	filled(S("INBOX"), 3);
+	view_cache_clear();
+	store_fibers(1, warmed, &said);
+	cr_expect_eq(said, ST_OK, "%s", status_name(said));
+	assert_counted();
 }
