@@ -222,8 +222,8 @@ client *client_pool_take(client_pool *p, slice name);
 /* Takes the client over; it stays open at most outbound_idle, and at most outbound_idle_most of
    all. One that has carried outbound_messages_most messages is closed at once. */
 void client_pool_keep(client_pool *p, slice name, client **c);
-/* Closes what has been idle for too long; the owner calls it about every second. May wait for
-   QUIT's answer at most as client_close does. */
+/* Closes what has been idle for too long; the owner calls it about every second. In a task it does not wait:
+   others say QUIT. */
 void client_pool_sweep(client_pool *p);
 unsigned client_pool_count(const client_pool *p);
 

@@ -5,6 +5,7 @@
 #include "base/metric.h"
 #include "connector/smtp/client_inside.h"
 #include "provider/setting.h"
+#include "task/task.h"
 
 struct client_pool {
 	map *shelves; /* by name, each a ring of clients, the newest first */
@@ -105,14 +106,30 @@ static client *lift_old(client_pool *p, usec before)
 	return NULL;
 }
 
+static status goodbye_run(void *arg)
+{
+	client *c = arg;
+
+	client_close(&c);
+	return ST_OK;
+}
+
+/* A host that does not answer QUIT keeps nobody waiting: who sweeps has the whole queue to run. */
+static void goodbye(client *c)
+{
+	if (task_self() && task_start("goodbye", goodbye_run, c))
+		return;
+	c->over |= task_self() != NULL;
+	client_close(&c);
+}
+
 void client_pool_sweep(client_pool *p)
 {
 	usec before = clock_now() - setting_number(S_outbound_idle, NULL);
 	client *c;
 
-	/* Closing may wait and the pool change meanwhile: each turn looks anew. */
 	while ((c = lift_old(p, before)))
-		client_close(&c);
+		goodbye(c);
 }
 
 void client_pool_close(client_pool **closing)

@@ -59,8 +59,11 @@ static struct {
 	uint64_t ask;      /* shards to be claimed from now */
 	uint64_t fresh;    /* of them, those only the bell has told of */
 	usec next_claim;   /* for what only the bell asks */
-	uint64_t later;    /* and when half of what is in memory is done */
+	uint64_t later;    /* and when half of what is in memory is done, if the poll does not come first */
 	int resume;
+	uint64_t again;    /* and at `again_at`: something was given back untried */
+	usec again_at;
+	int turn;          /* the shard the next claim begins at */
 	usec lease_until;  /* by this process's clock, from before the asking */
 	int64_t counted;   /* of the gauge */
 	int senders;
@@ -477,6 +480,16 @@ static void verdicts_pass(struct sending *s)
 	result_written(s);
 }
 
+/* They are due as before, and nobody rings for them. */
+static void give_back(const plan_job *j)
+{
+	queue_unclaim(out.runner, j->entries, j->n);
+	if (!out.again)
+		out.again_at = clock_now() + TROUBLE_PAUSE;
+	for (int i = 0; i < j->n; i++)
+		out.again |= UINT64_C(1) << j->entries[i].shard;
+}
+
 /* The worker ends before anybody answered: the rows stay as they are, due at once. */
 static bool broken_off(const struct sending *s)
 {
@@ -501,7 +514,7 @@ static status send_run(void *arg)
 	plan_sent(out.plan, s->job, clock_now());
 	notice_raise(out.changed);
 	if (off) {
-		queue_unclaim(out.runner, s->job->entries, s->job->n);
+		give_back(s->job);
 		sending_end(s);
 	} else {
 		verdicts_pass(s);
@@ -526,7 +539,7 @@ static void sender_start(plan_job *j)
 		return;
 	out.senders--;
 	plan_sent(out.plan, j, clock_now());
-	queue_unclaim(out.runner, j->entries, j->n);
+	give_back(j);
 	sending_end(s);
 }
 
@@ -535,7 +548,7 @@ static void sender_start(plan_job *j)
 static void job_give_back(plan_job *j)
 {
 	plan_sent(out.plan, j, clock_now());
-	queue_unclaim(out.runner, j->entries, j->n);
+	give_back(j);
 	plan_end(out.plan, &j);
 }
 
@@ -610,21 +623,46 @@ static void put_off(uint64_t shards)
 	out.resume = plan_rows(out.plan) / 2;
 }
 
+/* Half of what is left at most: what a claim brings of one post office leaves room for another's. */
+static int claim_most(int room)
+{
+	return room < 2 ? room : room / 2 < CLAIM_MOST ? room / 2 : CLAIM_MOST;
+}
+
+/* So many of those to be asked, in turn: each may bring a row. */
+static uint64_t shards_next(int most)
+{
+	uint64_t some = 0;
+
+	for (int i = 0; i < QUEUE_SHARDS && most > 0; i++) {
+		int shard = (out.turn + i) % QUEUE_SHARDS;
+		uint64_t bit = UINT64_C(1) << shard;
+
+		if (!(out.ask & bit))
+			continue;
+		some |= bit;
+		if (--most == 0)
+			out.turn = shard + 1;
+	}
+	return some;
+}
+
 static status claim(void)
 {
 	arena a = ARENA_INIT;
-	int room = rows_most() - plan_rows(out.plan), n = 0;
+	int room = rows_most() - plan_rows(out.plan), most = claim_most(room), n = 0;
 	uint64_t more = 0;
-	struct queue_claim c = {.shards = out.ask, .fresh = out.fresh, .each = CLAIM_EACH, .more = &more,
-		.most = (unsigned)(room < CLAIM_MOST ? room : CLAIM_MOST)};
+	struct queue_claim c = {.shards = shards_next(most), .fresh = out.fresh, .each = CLAIM_EACH, .more = &more,
+		.most = (unsigned)most};
 	queue_entry *rows = NULL;
 	status kind = ST_OK;
 
-	c.full = plan_full(out.plan, rows_most() * 3 / 4, &a, &c.full_count);
+	c.full = plan_full(out.plan, rows_most(), &a, &c.full_count);
 	if (room <= 0) {
 		put_off(out.ask);
 	} else {
-		out.ask = out.fresh = 0;
+		out.ask &= ~c.shards;
+		out.fresh &= ~c.shards;
 		out.next_claim = clock_now() + APART;
 		kind = queue_claim(out.runner, &c, &a, &rows, &n);
 		if (kind != ST_OK)
@@ -639,13 +677,18 @@ static status claim(void)
 	return kind;
 }
 
-static void claim_and_start(usec *wait)
+/* What was given back, in a moment: the trouble may last. */
+static void ask_again(void)
 {
-	if (out.later && plan_rows(out.plan) <= out.resume) {
-		out.ask |= out.later;
-		out.later = 0;
-	}
-	start_senders(wait);
+	if (!out.again || clock_now() < out.again_at)
+		return;
+	out.ask |= out.again;
+	out.fresh &= ~out.again;
+	out.again = 0;
+}
+
+static void claims_make(usec *wait)
+{
 	while (out.ask && !out.leaving && clock_now() < out.lease_until) {
 		if (out.ask == out.fresh && clock_now() < out.next_claim) {
 			if (out.next_claim < *wait)
@@ -660,6 +703,20 @@ static void claim_and_start(usec *wait)
 	}
 }
 
+static void claim_and_start(usec *wait)
+{
+	if (out.later && plan_rows(out.plan) <= out.resume) {
+		out.ask |= out.later;
+		out.later = 0;
+	}
+	ask_again();
+	start_senders(wait);
+	claims_make(wait);
+	if (out.again && out.again_at < *wait)
+		*wait = out.again_at;
+}
+
+/* Also where a post office has enough already: mail of another that was deferred is announced by nothing else. */
 static void poll_due(void)
 {
 	uint64_t due;
@@ -667,7 +724,7 @@ static void poll_due(void)
 	limits_read();
 	if (queue_due(out.runner, &due) != ST_OK)
 		return;
-	out.ask |= due & ~out.later;
+	out.ask |= due;
 	out.fresh &= ~due;
 }
 
@@ -816,7 +873,7 @@ status outbound_run(void *arg)
 	out.way = c->transport;
 	out.running = true;
 	out.leaving = out.ended = out.writing = false;
-	out.ask = out.fresh = out.later = 0;
+	out.ask = out.fresh = out.later = out.again = 0;
 	out.next_claim = 0;
 	out.senders = out.waiting = 0;
 	list_init(&out.outcomes);

@@ -3,6 +3,7 @@
 #include "base/map.h"
 #include "base/memory.h"
 
+#define SHARE 3 /* times what is left, is what one of several may have */
 #define KEPT_IDLE (10 * 60 * USEC_S) /* a destination nobody sends to is remembered so long */
 
 struct plan_destination {
@@ -313,6 +314,13 @@ static plan_job *office_next(plan *p, struct plan_office *o, usec now, usec *wai
 	return NULL;
 }
 
+/* One alone may use all that a post office may. */
+static bool office_may(const plan *p, const struct plan_limits *l, const struct plan_office *o)
+{
+	return o->active < l->per_postoffice &&
+	       (o->active == p->active || o->active < SHARE * (l->at_once - p->active));
+}
+
 plan_job *plan_next(plan *p, const struct plan_limits *l, usec now, usec *wait)
 {
 	*wait = USEC_NEVER;
@@ -324,7 +332,7 @@ plan_job *plan_next(plan *p, const struct plan_limits *l, usec now, usec *wait)
 	for (link_t *at = p->turn.next; at != &p->turn; at = at->next) {
 		struct plan_office *o = LINK_OWNER(at, struct plan_office, link);
 
-		if (o->active >= l->per_postoffice)
+		if (!office_may(p, l, o))
 			continue;
 		j = office_next(p, o, now, wait);
 		if (!j)
@@ -483,7 +491,7 @@ const int64_t *plan_full(const plan *p, int most, arena *a, int *n)
 	while (map_next(p->offices, &cursor, &key, &value)) {
 		const struct plan_office *o = value;
 
-		if (o->rows >= most)
+		if (o->rows >= SHARE * (most - p->rows))
 			full[(*n)++] = o->id;
 	}
 	return full;

@@ -593,6 +593,37 @@ Test(client_secure, a_worker_that_stops_blames_nobody)
 	expect_result(&to[0].result, CLIENT_UNSURE, CLIENT_BY_US, CLIENT_END, 0, "4.3.2");
 }
 
+static status sweep_silent(void *arg)
+{
+	client_pool *pool = client_pool_open();
+
+	(void)arg;
+	cr_expect_eq(client_open(&target, &a, &talk, &why), ST_OK);
+	client_pool_keep(pool, S("there"), &talk);
+	memory_setting("outbound_idle", "0 s");
+	client_pool_sweep(pool);
+	cr_expect_eq(client_pool_count(pool), 0);
+	cr_expect_neq(host.doing, silent, "who sweeps waited for a host that does not answer");
+	cr_expect_eq(task_count(), 2u, "nobody says goodbye");
+	client_pool_close(&pool);
+	return ST_OK;
+}
+
+Test(client_secure, a_host_that_does_not_answer_quit_holds_up_nobody)
+{
+	struct task_limits limits = TASK_LIMITS_INIT;
+
+	fake_host_start(&host, SCRIPT(HOST_GREETS, "> 250 there.test", "< QUIT", silent), NULL);
+	target.at = host.at;
+	target.patience.quit = 100 * USEC_MS;
+	cr_assert_eq(task_loop_open(&limits), ST_OK);
+	task_start("sweep", sweep_silent, NULL);
+	task_loop_run();
+	task_loop_close();
+	fake_host_end(&host);
+	expect_script_done();
+}
+
 #ifdef PENNYPOST_FAULT_POINTS
 /* Whatever breaks on either side: delivered only what the host has whole, and what it has whole is
    never called deferred. */

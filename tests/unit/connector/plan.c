@@ -2,6 +2,7 @@
 #include "connector/smtp/plan.h"
 
 #include <criterion/criterion.h>
+#include <stdio.h>
 
 static const struct plan_limits wide = {
 	.at_once = 100, .per_destination = 10, .per_postoffice = 50, .recipients = 50};
@@ -227,7 +228,54 @@ Test(plan, tells_who_has_enough)
 	for (int i = 0; i < 5; i++)
 		add(&wide, 1, 100 + i, "b.test");
 	add(&wide, 2, 200, "b.test");
-	const int64_t *full = plan_full(p, 5, &a, &n);
+	const int64_t *full = plan_full(p, 7, &a, &n);
 	cr_assert_eq(n, 1);
 	cr_expect_eq(full[0], 1);
+}
+
+/* Rows of one post office until it has enough. */
+static int fill(int64_t postoffice, int most)
+{
+	int n, added = 0;
+
+	for (;; added++) {
+		const int64_t *full = plan_full(p, most, &a, &n);
+		for (int i = 0; i < n; i++)
+			if (full[i] == postoffice)
+				return added;
+		add(&wide, postoffice, 1000 * postoffice + added, "b.test");
+	}
+}
+
+Test(plan, there_is_room_for_the_next_post_office_however_many_have_enough)
+{
+	cr_expect_eq(fill(1, 1000), 750);
+	for (int64_t postoffice = 2; postoffice <= 4; postoffice++)
+		cr_expect_gt(fill(postoffice, 1000), 0, "post office %lld gets nothing", (long long)postoffice);
+	cr_expect_lt(plan_rows(p), 1000);
+}
+
+static int start_all(void)
+{
+	int n = 0;
+
+	while (next(&wide, 0))
+		n++;
+	return n;
+}
+
+Test(plan, post_offices_that_wait_for_their_hosts_leave_slots_for_the_next)
+{
+	for (int office = 1; office <= 4; office++) {
+		for (int domain = 0; domain < 10; domain++)
+			for (int i = 0; i < 10; i++) {
+				char name[32];
+				snprintf(name, sizeof name, "d%d-%d.test", office, domain);
+				add(&wide, office, 1000 * office + 10 * domain + i, name);
+			}
+		int started = start_all();
+		cr_expect_gt(started, 0, "post office %d waits for those before it", office);
+		if (office == 1)
+			cr_expect_eq(started, (int)wide.per_postoffice, "one alone may have its limit");
+	}
 }

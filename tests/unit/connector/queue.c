@@ -31,6 +31,7 @@ static void begin(void)
 	given_sql("delete from qrunner");
 	given_sql("update qshard set owner = 0, lease = '-infinity'");
 	set(S_queue_poll, "100 ms");
+	set(S_queue_retry, "15min 30min 60min 240min");
 }
 
 TestSuite(outbound_queue, .init = begin, .fini = provider_close, .timeout = 300);
@@ -38,8 +39,9 @@ TestSuite(outbound_queue, .init = begin, .fini = provider_close, .timeout = 300)
 /* ---- a transport */
 
 static struct {
-	int sent, tried, ok; /* recipients, attempts, recipients at ok.test */
+	int sent, tried, ok, late; /* recipients, attempts, recipients at ok.test, attempts at late.test */
 	usec pause;
+	bool go; /* hosts that are stuck answer */
 	text body;
 	uint64_t size; /* as it was announced */
 } net;
@@ -74,6 +76,11 @@ static void send_fake(
 	net.tried++;
 	if (slice_starts(domain, S("slow")) && task_sleep(net.pause) != ST_OK)
 		r = reply(CLIENT_DEFERRED, CLIENT_BY_US, 0, "4.3.2");
+	else if (slice_starts(domain, S("stuck")))
+		while (!net.go && task_sleep(10 * USEC_MS) == ST_OK)
+			;
+	else if (slice_starts(domain, S("late")) && ++net.late == 1)
+		r = reply(CLIENT_DEFERRED, CLIENT_BY_REPLY, 451, "4.7.1");
 	else if (slice_starts(domain, S("dead")))
 		r = reply(CLIENT_DEFERRED, CLIENT_BY_HOST, 0, "4.4.1");
 	else if (slice_starts(domain, S("never")))
@@ -110,7 +117,8 @@ static status tester(void *arg)
 static void play(status (*run)(void))
 {
 	story = run;
-	net.sent = net.tried = net.ok = 0;
+	net.sent = net.tried = net.ok = net.late = 0;
+	net.go = false;
 	cr_assert_eq(task_loop_open(&TASK_LIMITS_INIT), ST_OK);
 	cr_assert_not_null(task_start("outbound", outbound_run, &conf));
 	cr_assert_not_null(task_start("test", tester, NULL));
@@ -150,15 +158,21 @@ static void post(int64_t office, const char *sender, const char *address, const 
 	post_text(office, sender, address, domain, RAW);
 }
 
-/* n more of the one row there is, each of a message of its own. */
-static void multiply(int n)
+/* n more of the one row there is for that domain, each of a message of its own. */
+static void multiply_at(const char *domain, int n)
 {
 	store_sql("insert into message (postoffice, msg, blob, size, hdrlen)"
 		" select postoffice, m.msg + g, m.blob, m.size, m.hdrlen"
-		" from message m join queue q using (postoffice, msg), generate_series(1, %d) g returning 1", n);
+		" from message m join queue q using (postoffice, msg), generate_series(1, %d) g"
+		" where q.domain like '%s' returning 1", n, domain);
 	store_sql("insert into queue (shard, postoffice, qid, msg, sender, domain, rcpt, next_at, expires)"
 		" select shard, postoffice, qid + g * 4096, msg + g, sender, domain, rcpt, next_at, expires"
-		" from queue, generate_series(1, %d) g returning 1", n);
+		" from queue, generate_series(1, %d) g where domain like '%s' returning 1", n, domain);
+}
+
+static void multiply(int n)
+{
+	multiply_at("%", n);
 }
 
 /* ---- stories */
@@ -194,6 +208,132 @@ Test(outbound_queue, a_crowd_does_not_hold_up_another_post_office)
 	multiply(CROWD);
 	small = store_postoffice();
 	play(a_small_one);
+}
+
+/* More than a runner has room for, at hosts that never answer. */
+static void given_crowd(const char *domain)
+{
+	char address[60];
+
+	snprintf(address, sizeof address, "x@%s", domain);
+	post(store_postoffice(), "anna@acme.test", address, domain);
+	multiply_at(domain, CROWD);
+}
+
+static bool crowd_fills_the_list(void)
+{
+	return store_sql("select max(cardinality(trying)) from qrunner") >= 400;
+}
+
+/* A domain whose mail stands in the same shard as the crowd's, which is asked for no more for the crowd's sake. */
+static void beside_the_crowd(const char *kind, char *domain, size_t size)
+{
+	for (int i = 0; i == 0 || queue_shard(slice_z(domain)) != queue_shard(S("stuck.test")); i++)
+		snprintf(domain, size, "%s%d.test", kind, i);
+}
+
+static void post_beside_the_crowd(const char *kind)
+{
+	char domain[40], address[60];
+
+	beside_the_crowd(kind, domain, sizeof domain);
+	snprintf(address, sizeof address, "x@%s", domain);
+	post(small, "ben@b.test", address, domain);
+}
+
+static bool late_tried_twice(void)
+{
+	return net.late >= 2;
+}
+
+static status a_deferred_one(void)
+{
+	wait_until(crowd_fills_the_list);
+	post_beside_the_crowd("late");
+	wait_until(late_tried_twice);
+	cr_expect_eq(net.late, 2, "deferred mail is due and nobody looks for it");
+	net.go = true;
+	return ST_OK;
+}
+
+Test(outbound_queue, deferred_mail_is_found_beside_a_crowd_that_is_stuck)
+{
+	set(S_queue_retry, "1s");
+	given_crowd("stuck.test");
+	small = store_postoffice();
+	play(a_deferred_one);
+}
+
+static int64_t first_note;
+
+/* Since when somebody waits to note what is tried; 0 = nobody does. */
+static int64_t note_waits_since(void)
+{
+	store_sql("select length(pg_stat_clear_snapshot()::text)"); /* for we are in a transaction */
+	return store_sql("select coalesce(max(extract(epoch from query_start) * 1000000), 0)::bigint from pg_stat_activity"
+		" where wait_event_type = 'Lock' and query like '%%trying%%'");
+}
+
+static bool note_waits(void)
+{
+	return (first_note = note_waits_since()) != 0;
+}
+
+static bool note_gave_up(void)
+{
+	return note_waits_since() != first_note;
+}
+
+/* The database cannot note what is about to be tried (its disk is slow, say): it is given back. */
+static status an_untried_one(void)
+{
+	wait_until(crowd_fills_the_list);
+	store_sql("begin");
+	store_sql("select owner from qrunner for update");
+	post_beside_the_crowd("ok");
+	wait_until(note_waits);
+	wait_until(note_gave_up);
+	cr_expect_eq(net.ok, 0);
+	store_sql("commit");
+	wait_until(small_arrived);
+	cr_expect_eq(net.ok, 1, "what was given back untried is forgotten");
+	net.go = true;
+	return ST_OK;
+}
+
+Test(outbound_queue, what_was_given_back_is_found_beside_a_crowd_that_is_stuck)
+{
+	given_crowd("stuck.test");
+	small = store_postoffice();
+	play(an_untried_one);
+}
+
+static int before;
+
+static bool another_arrived(void)
+{
+	return net.ok > before;
+}
+
+/* Some arrive before the crowds have all the room they get. */
+static status between_two(void)
+{
+	for (int i = 1; i <= 30 && net.ok == i - 1; i++) {
+		before = net.ok;
+		post(small, "ben@b.test", "x@ok.test", "ok.test");
+		wait_until(another_arrived);
+	}
+	cr_expect_eq(net.ok, 30, "two crowds leave no room: %d", net.ok);
+	net.go = true;
+	return ST_OK;
+}
+
+Test(outbound_queue, two_crowds_that_are_stuck_leave_room)
+{
+	given_crowd("stuck.test");
+	given_crowd("stuck2.test");
+	small = store_postoffice();
+	play(between_two);
 }
 
 static bool all_deferred(void)
