@@ -44,9 +44,14 @@ Test(bootstrap, reads_keys_and_fills_in_the_rest)
 	arena_release(&a);
 }
 
-/* Every key that the sample shows is one, also those that stand behind a #. */
+/* Every key that the sample shows is one, also those that stand behind a #, and none is left out. */
 Test(bootstrap, reads_the_sample)
 {
+	static const char *const known[] = {
+#define BOOTSTRAP_KEY(name, sentence) "\n" #name " = ",
+#include "provider/bootstrap_keys.def"
+#undef BOOTSTRAP_KEY
+	};
 	arena a = ARENA_INIT;
 	struct bootstrap b;
 	text words = TEXT_INIT;
@@ -66,6 +71,8 @@ Test(bootstrap, reads_the_sample)
 	fclose(f);
 	cr_assert(reading(arena_z(&a, text_slice(&words)), &a, &b) == ST_OK);
 	cr_expect(b.pguri_owner.size > 0 && b.services.size > 0 && b.node.size > 0);
+	for (size_t i = 0; i < sizeof known / sizeof *known; i++)
+		cr_expect(slice_search(text_slice(&words), slice_z(known[i])) < words.size, "no%s", known[i]);
 	text_free(&words);
 	arena_release(&a);
 }
