@@ -63,6 +63,12 @@ class Resolver:
 		self.zones.write_text(script)
 		self.open()
 
+	def asked(self, name):
+		"""Questions that came for the name."""
+		self.server.stdin.write(f"{name}\n")
+		self.server.stdin.flush()
+		return int(self.server.stdout.readline())
+
 	def close(self):
 		self.server.stdin.close()
 		self.server.wait()
