@@ -190,6 +190,8 @@ bool db_lost(usec since, usec span);
 /* Checks a connection URI (or key=value string) and gives it with another user and password. Empty `user`:
    as it is. An empty `password` keeps the one that stands there. ST_INVALID with *why. */
 status db_uri_as(slice uri, slice user, slice password, arena *a, slice *out, slice *why);
+/* The same with another database, too; empty: as it is. Nothing stands twice in what it gives. */
+status db_uri_to(slice uri, slice user, slice password, slice database, arena *a, slice *out, slice *why);
 
 /* ---- a connection of one's own beside the pools: migrations, roles, checks. Waits like the rest. */
 typedef struct db_link db_link;

@@ -129,8 +129,12 @@ static void add_pair(text *t, const char *key, slice value)
 	text_add_char(t, '\'');
 }
 
-status db_uri_as(slice uri, slice user, slice password, arena *a, slice *out, slice *why)
+status db_uri_to(slice uri, slice user, slice password, slice database, arena *a, slice *out, slice *why)
 {
+	const struct {
+		const char *keyword;
+		slice value;
+	} given[] = {{"user", user}, {"password", password}, {"dbname", database}};
 	char *words = NULL;
 	PQconninfoOption *options = PQconninfoParse(arena_z(a, uri), &words);
 	if (options == NULL) {
@@ -139,18 +143,23 @@ status db_uri_as(slice uri, slice user, slice password, arena *a, slice *out, sl
 		return ST_INVALID;
 	}
 	text t = TEXT_INIT;
-	if (user.size)
-		add_pair(&t, "user", user);
-	if (password.size)
-		add_pair(&t, "password", password);
+	for (size_t i = 0; i < sizeof given / sizeof *given; i++)
+		if (given[i].value.size)
+			add_pair(&t, given[i].keyword, given[i].value);
 	for (PQconninfoOption *o = options; o->keyword; o++) {
-		if (o->val == NULL || (user.size && strcmp(o->keyword, "user") == 0) ||
-			(password.size && strcmp(o->keyword, "password") == 0))
-			continue;
-		add_pair(&t, o->keyword, slice_z(o->val));
+		bool replaced = o->val == NULL;
+		for (size_t i = 0; i < sizeof given / sizeof *given; i++)
+			replaced |= given[i].value.size && strcmp(o->keyword, given[i].keyword) == 0;
+		if (!replaced)
+			add_pair(&t, o->keyword, slice_z(o->val));
 	}
 	*out = arena_copy(a, text_slice(&t));
 	text_free(&t);
 	PQconninfoFree(options);
 	return ST_OK;
+}
+
+status db_uri_as(slice uri, slice user, slice password, arena *a, slice *out, slice *why)
+{
+	return db_uri_to(uri, user, password, S(""), a, out, why);
 }

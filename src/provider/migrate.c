@@ -170,18 +170,5 @@ status migrate_beside(slice superuser_uri, slice database, arena *a, slice *name
 status migrate_role_uri(slice superuser_uri, slice database, slice role, slice password, arena *a,
 	slice *out, slice *why)
 {
-	slice uri;
-	TRY(db_uri_as(superuser_uri, role, password, a, &uri, why));
-	text t = TEXT_INIT;
-	text_add(&t, uri);
-	text_add_z(&t, " dbname='");
-	for (size_t i = 0; i < database.size; i++) {
-		if (database.at[i] == '\'' || database.at[i] == '\\')
-			text_add_char(&t, '\\');
-		text_add_char(&t, database.at[i]);
-	}
-	text_add_char(&t, '\'');
-	*out = arena_copy(a, text_slice(&t));
-	text_free(&t);
-	return ST_OK;
+	return db_uri_to(superuser_uri, role, password, database, a, out, why);
 }

@@ -1,9 +1,16 @@
-/* Keys that sign, in memory; private ones lie as they were given. */
+/* Keys that sign, in memory; private ones lie as they were given, with the number of the secret file. */
 #include "provider/dkim_key.h"
 
 #include "base/clock.h"
 #include "mail/dkim.h"
+#include "provider/memory/memory.h"
 #include "provider/memory/store.h"
+
+void memory_secret(int file)
+{
+	store_take()->secret = file;
+	store_give();
+}
 
 static struct m_dkim_key *find(struct store *s, int64_t postoffice, slice domain, slice selector)
 {
@@ -25,6 +32,9 @@ status dkim_key_add(const dkim_key *k, const struct audit_by *by, arena *a, slic
 	if (dkim_record_name(k->selector, k->domain, a, &name) != ST_OK) {
 		*why = S("a selector has letters, digits, - and dots");
 		kind = ST_INVALID;
+	} else if (s->secret < 0) {
+		*why = S("there is no secret file to encrypt the key with");
+		kind = ST_INVALID;
 	} else if (!d || d->postoffice->id != k->postoffice) {
 		kind = ST_ABSENT;
 	} else if (find(s, k->postoffice, k->domain, k->selector)) {
@@ -33,10 +43,11 @@ status dkim_key_add(const dkim_key *k, const struct audit_by *by, arena *a, slic
 		struct m_dkim_key *made = arena_new(&s->a, sizeof *made);
 		made->k = *k;
 		made->k.domain = arena_copy(&s->a, k->domain);
-		made->k.selector = arena_copy(&s->a, k->selector);
+		made->k.selector = arena_lower(&s->a, k->selector);
 		made->k.public_key = arena_copy(&s->a, k->public_key);
 		made->k.private_key = arena_copy(&s->a, k->private_key);
 		made->k.state = DKIM_KEY_WAITING;
+		made->secret = s->secret;
 		made->k.made = made->k.changed = clock_wall();
 		list_append(&s->dkim_keys, &made->link);
 	}
@@ -61,6 +72,8 @@ static status list(int64_t postoffice, slice domain, bool signing, arena *a, dki
 		(*rows)[*n] = k->k;
 		if (!signing)
 			(*rows)[*n].private_key = (slice){0};
+		else if (k->secret != s->secret)
+			kind = ST_BROKEN;
 		++*n;
 	}
 	store_give();
@@ -77,32 +90,57 @@ status dkim_key_signing(int64_t postoffice, slice domain, arena *a, dkim_key **r
 	return list(postoffice, domain, true, a, rows, n);
 }
 
-static void retire(struct store *s, const struct m_dkim_key *by)
+static struct m_dkim_key *waiting(struct store *s, int64_t postoffice, slice domain)
 {
 	EACH(struct m_dkim_key, &s->dkim_keys, k)
-		if (k->k.postoffice == by->k.postoffice && slice_same(k->k.domain, by->k.domain) &&
-			k->k.algorithm == by->k.algorithm && k->k.state == DKIM_KEY_SIGNING)
-			k->k.state = DKIM_KEY_RETIRED;
+		if (k->k.postoffice == postoffice && slice_same(k->k.domain, domain) &&
+			k->k.state == DKIM_KEY_WAITING)
+			return k;
+	return NULL;
+}
+
+static bool gives_way(struct store *s, const struct m_dkim_key *signs)
+{
+	EACH(struct m_dkim_key, &s->dkim_keys, k)
+		if (k->k.postoffice == signs->k.postoffice && slice_same(k->k.domain, signs->k.domain) &&
+			k->k.state == DKIM_KEY_WAITING && k->k.algorithm == signs->k.algorithm)
+			return true;
+	return false;
+}
+
+/* Of what would sign, all can be opened. */
+static bool all_open(struct store *s, int64_t postoffice, slice domain)
+{
+	EACH(struct m_dkim_key, &s->dkim_keys, k)
+		if (k->k.postoffice == postoffice && slice_same(k->k.domain, domain) && k->secret != s->secret &&
+			(k->k.state == DKIM_KEY_WAITING ||
+				(k->k.state == DKIM_KEY_SIGNING && !gives_way(s, k))))
+			return false;
+	return true;
+}
+
+static void rotate(struct store *s, int64_t postoffice, slice domain)
+{
+	EACH(struct m_dkim_key, &s->dkim_keys, old)
+		if (old->k.postoffice == postoffice && slice_same(old->k.domain, domain) &&
+			old->k.state == DKIM_KEY_SIGNING && gives_way(s, old))
+			old->k.state = DKIM_KEY_RETIRED;
+	for (struct m_dkim_key *k; (k = waiting(s, postoffice, domain));)
+		k->k.state = DKIM_KEY_SIGNING;
 }
 
 status dkim_key_rotate(int64_t postoffice, slice domain, const struct audit_by *by)
 {
 	struct store *s = store_take();
-	bool some = false;
+	status kind = !waiting(s, postoffice, domain)	? ST_ABSENT
+		      : !all_open(s, postoffice, domain) ? ST_INVALID
+							: ST_OK;
 
 	(void)by;
-	EACH(struct m_dkim_key, &s->dkim_keys, fresh)
-		if (fresh->k.postoffice == postoffice && slice_same(fresh->k.domain, domain) &&
-			fresh->k.state == DKIM_KEY_WAITING) {
-			retire(s, fresh);
-			some = true;
-		}
-	EACH(struct m_dkim_key, &s->dkim_keys, k)
-		if (k->k.postoffice == postoffice && slice_same(k->k.domain, domain) &&
-			k->k.state == DKIM_KEY_WAITING)
-			k->k.state = DKIM_KEY_SIGNING;
+	if (kind == ST_OK)
+		rotate(s, postoffice, domain);
 	store_give();
-	return some ? ST_OK : ST_ABSENT;
+	return kind;
 }
 
 status dkim_key_remove(int64_t postoffice, slice domain, slice selector, const struct audit_by *by)

@@ -32,6 +32,9 @@ void memory_deliver_lose_next(status kind);
 void memory_unhealthy(const char *why);
 /* SCRAM verifiers made from now on have this salt (lent); empty = one of their own. */
 void memory_scram_salt(slice salt);
+/* Which secret file encrypts private keys; what was kept under another cannot be opened. 0 at first; negative: there is
+   none. */
+void memory_secret(int file);
 /* Every provider call that would ask the database gives ST_BUSY while on. */
 void memory_busy(bool on);
 

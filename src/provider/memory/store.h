@@ -176,6 +176,7 @@ struct m_answered { /* who was told lately */
 struct m_dkim_key {
 	link_t link;
 	dkim_key k;
+	int secret; /* file that the private key was kept under */
 };
 
 struct m_trace {
@@ -191,6 +192,7 @@ struct store {
 	const char *unhealthy;
 	slice scram_salt;
 	int srs_rotations;
+	int secret; /* memory_secret() */
 	bool busy, faults;
 };
 

@@ -9,6 +9,7 @@ unit_memory_SOURCES = \
 	tests/unit/memory/sasl.c \
 	tests/unit/memory/guessing.c \
 	tests/unit/memory/leads.c tests/unit/provider/leads.c tests/unit/provider/leads.h \
+	tests/unit/memory/dkim_key.c tests/unit/provider/dkim_key.c tests/unit/provider/dkim_key.h \
 	tests/unit/provider/handling.c \
 	tests/unit/memory/reader.c \
 	$(reader_tests)

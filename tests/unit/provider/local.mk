@@ -19,7 +19,7 @@ unit_store_pg_SOURCES = \
 	tests/unit/provider/deliver.c \
 	tests/unit/provider/maildrop.c \
 	tests/unit/provider/session.c \
-	tests/unit/provider/dkim_key.c \
+	tests/unit/provider/dkim_key.c tests/unit/provider/dkim_key.h tests/unit/provider/dkim_key_pg.c \
 	tests/unit/provider/greylist.c \
 	tests/unit/provider/leads.c tests/unit/provider/leads.h tests/unit/provider/leads_pg.c \
 	tests/unit/provider/handling.c tests/unit/provider/handling_pg.c \
