@@ -50,7 +50,12 @@ check_PROGRAMS += unit_auth.pg
 TESTS += unit_auth.pg
 unit_auth_pg_SOURCES = \
 	tests/unit/provider/auth.c \
+	tests/unit/provider/auth_fixture.c tests/unit/provider/auth_fixture.h \
+	tests/unit/provider/auth_guessing.c \
+	tests/unit/provider/auth_hash.c \
+	tests/unit/provider/auth_mechanism.c \
 	tests/unit/provider/auth_names.c \
+	tests/unit/provider/auth_remembered.c \
 	tests/unit/provider/given.c tests/unit/provider/given.h \
 	tests/unit/provider/store_fixture.c tests/unit/provider/store_fixture.h
 unit_auth_pg_LDADD = $(floor_provider) $(CRITERION_LIBS)
