@@ -1,5 +1,5 @@
 /* pennypost ban: addresses that are turned away for a while. */
-#include "program/cli_answer.h"
+#include "program/cli_find.h"
 #include "program/cli_run.h"
 
 #include "net/ban.h"
@@ -10,9 +10,11 @@ status cli_ban_list(struct cli *c)
 	static const struct cli_column columns[] = {{"address", "ADDRESS"}, {"until", "UNTIL"}, {"made", "SINCE"},
 		{"who", "BY"}, {"why", "WHY"}, {NULL}};
 	struct ban_row *rows;
+	unsigned most;
 	int n;
 
-	TRY(ban_list((unsigned)cli_number(c, "--limit", 1000), &c->a, &rows, &n));
+	TRY(cli_most(c, 1000, &most));
+	TRY(ban_list(most, &c->a, &rows, &n));
 	json_t *list = json_array();
 	for (int i = 0; i < n; i++)
 		json_array_append_new(list,

@@ -106,6 +106,16 @@ status cli_audit(struct cli *c, int64_t postoffice, const char *action, slice ob
 	return audit_order(postoffice, &c->by, action, object, n > 0 ? change_detail(&c->a, facts, n) : S(""));
 }
 
+status cli_most(struct cli *c, unsigned by_default, unsigned *most)
+{
+	int64_t given = cli_number(c, "--most", by_default);
+
+	if (given < 1 || given > INT32_MAX)
+		return cli_fail(c, ST_INVALID, "give a number of 1 or more", "--most is out of range");
+	*most = (unsigned)given;
+	return ST_OK;
+}
+
 status cli_find_domain(struct cli *c, slice name, domain **out)
 {
 	status kind = domain_find(name, &c->a, out);

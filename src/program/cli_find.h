@@ -28,6 +28,9 @@ status cli_each_mailbox(struct cli *c, int64_t postoffice,
    options as they were given, but MAILBOX, secrets and --yes. */
 status cli_audit(struct cli *c, int64_t postoffice, const char *action, slice object);
 
+/* What --most says. */
+status cli_most(struct cli *c, unsigned by_default, unsigned *most);
+
 /* The password given by `option`, or a random one; *made tells which. */
 slice cli_password(struct cli *c, const char *option, int64_t postoffice, bool *made);
 

@@ -66,10 +66,12 @@ status cli_job_list(struct cli *c)
 		{"left", "SECONDS LEFT", SHOW_NUMBER}, {"made", "SINCE"}, {"subject", "SUBJECT"}, {NULL}};
 	int64_t postoffice_id;
 	struct job_row *rows;
+	unsigned most;
 	int n;
 
 	TRY(cli_find_scope(c, &postoffice_id, NULL));
-	TRY(job_list(postoffice_id, (unsigned)cli_number(c, "--limit", 100), &c->a, &rows, &n));
+	TRY(cli_most(c, 100, &most));
+	TRY(job_list(postoffice_id, most, &c->a, &rows, &n));
 	json_t *list = json_array();
 	for (int i = 0; i < n; i++)
 		json_array_append_new(list, facts_of(c, &rows[i]));
@@ -97,9 +99,11 @@ static status find(struct cli *c, struct job_row *out)
 static status missed_of(struct cli *c, const struct job_row *j, json_t *list)
 {
 	struct job_mailbox *rows;
+	unsigned most;
 	int n;
 
-	TRY(job_missed(j->postoffice, j->id, (unsigned)cli_number(c, "--limit", 100), &c->a, &rows, &n));
+	TRY(cli_most(c, 100, &most));
+	TRY(job_missed(j->postoffice, j->id, most, &c->a, &rows, &n));
 	for (int i = 0; i < n; i++)
 		json_array_append_new(list, json_pack("{s:o,s:s}", "mailbox", json_slice(mailbox_of(c, j, rows[i].name)), "why",
 						    job_outcome_name(rows[i].outcome)));

@@ -41,13 +41,11 @@ status cli_message_list(struct cli *c)
 		{"flags", "FLAGS"}, {"from", "FROM"}, {"subject", "SUBJECT"}, {NULL}};
 	mailbox *m;
 	struct message_entry *rows;
+	unsigned most;
 	int n;
-	int64_t most = cli_number(c, "--most", 200);
-	if (most < 1 || most > UINT32_MAX)
-		return cli_fail(
-			c, ST_INVALID, "give a number of 1 or more", "--most is out of range");
+	TRY(cli_most(c, 200, &most));
 	TRY(cli_find_mailbox(c, cli_text(c, "MAILBOX"), &m));
-	TRY(message_list(m->postoffice, m->id, (unsigned)most, &c->a, &rows, &n));
+	TRY(message_list(m->postoffice, m->id, most, &c->a, &rows, &n));
 	json_t *list = json_array();
 	for (int i = 0; i < n; i++) {
 		json_t *facts = facts_of(&rows[i].m);

@@ -87,12 +87,11 @@ status cli_queue_list(struct cli *c)
 {
 	struct queue_filter f;
 	queue_entry *rows;
+	unsigned most;
 	int n;
-	int64_t most = cli_number(c, "--most", 200);
-	if (most < 1 || most > INT32_MAX)
-		return cli_fail(c, ST_INVALID, "give a number of 1 or more", "--most is out of range");
+	TRY(cli_most(c, 200, &most));
 	TRY(filter_of(c, &f));
-	TRY(queue_list(&f, 0, (unsigned)most, &c->a, &rows, &n));
+	TRY(queue_list(&f, 0, most, &c->a, &rows, &n));
 	return show_rows(c, rows, n);
 }
 
@@ -206,9 +205,11 @@ status cli_queue_tls(struct cli *c)
 	static const struct cli_column columns[] = {{"day", "DAY"}, {"domain", "DOMAIN"}, {"policy", "POLICY"},
 		{"host", "HOST"}, {"result", "RESULT"}, {"sessions", "SESSIONS"}, {NULL}};
 	struct tls_result *rows;
+	unsigned most;
 	int n;
 
-	TRY(tls_result_list(cli_text(c, "--domain"), (unsigned)cli_number(c, "--limit", 1000), &c->a, &rows, &n));
+	TRY(cli_most(c, 1000, &most));
+	TRY(tls_result_list(cli_text(c, "--domain"), most, &c->a, &rows, &n));
 	json_t *list = json_array();
 	for (int i = 0; i < n; i++)
 		json_array_append_new(list,

@@ -12,10 +12,12 @@ status cli_session_list(struct cli *c)
 		{"address", "ADDRESS"}, {"since", "SINCE"}, {"node", "NODE"}, {"process", "PROCESS"}, {NULL}};
 	int64_t office, box;
 	struct session_row *rows;
+	unsigned most;
 	int n;
 
 	TRY(cli_find_scope(c, &office, &box));
-	TRY(session_list(office, box, (unsigned)cli_number(c, "--limit", 1000), &c->a, &rows, &n));
+	TRY(cli_most(c, 1000, &most));
+	TRY(session_list(office, box, most, &c->a, &rows, &n));
 	json_t *list = json_array();
 	for (int i = 0; i < n; i++) {
 		slice who = arena_format(

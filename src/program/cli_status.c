@@ -200,13 +200,11 @@ status cli_audit_list(struct cli *c)
 		{"object", "OBJECT"}, {"detail", "DETAIL"}, {NULL}};
 	struct audit_row *rows;
 	int64_t office;
+	unsigned most;
 	int n;
-	int64_t most = cli_number(c, "--most", 100);
-	if (most < 1 || most > UINT32_MAX)
-		return cli_fail(
-			c, ST_INVALID, "give a number of 1 or more", "--most is out of range");
+	TRY(cli_most(c, 100, &most));
 	TRY(cli_find_scope(c, &office, NULL));
-	TRY(audit_list(office, (unsigned)most, &c->a, &rows, &n));
+	TRY(audit_list(office, most, &c->a, &rows, &n));
 	json_t *list = json_array();
 	for (int i = 0; i < n; i++) {
 		json_t *detail = json_loadb(rows[i].detail.at, rows[i].detail.size, 0, NULL);

@@ -1,5 +1,5 @@
 /* pennypost mta-sts, and test mta-sts: what other domains ask of those who send them mail (RFC 8461). */
-#include "program/cli_answer.h"
+#include "program/cli_find.h"
 #include "program/cli_run.h"
 
 #include "connector/smtp/sts_fetch.h"
@@ -93,9 +93,11 @@ status cli_mta_sts_list(struct cli *c)
 		{"fetched", "FETCHED"}, {"expires", "COUNTS UNTIL"}, {"trouble", "LAST FAILURE"}, {"tried", "AT"},
 		{NULL}};
 	struct sts_policy *rows;
+	unsigned most;
 	int n;
 
-	TRY(sts_policy_list(cli_text(c, "--domain"), (unsigned)cli_number(c, "--limit", 1000), &c->a, &rows, &n));
+	TRY(cli_most(c, 1000, &most));
+	TRY(sts_policy_list(cli_text(c, "--domain"), most, &c->a, &rows, &n));
 	json_t *list = json_array();
 	for (int i = 0; i < n; i++)
 		json_array_append_new(list,

@@ -370,10 +370,10 @@ const struct cli_command cli_commands[] = {
 
 	{"job list", CLI_STORE, cli_job_list, "Lists jobs and how far they are, the newest first.",
 		{MAY("--postoffice", NAME, "only those of this post office"),
-			MAY("--limit", COUNT, "at most so many (default: 100)")},
+			MAY("--most", COUNT, "how many (default: 100)")},
 		"job list --postoffice demo", NULL},
 	{"job show", CLI_STORE, cli_job_show, "Shows how far a job is, and the mailboxes that did not get its message.",
-		{JOB_ARGUMENT, OF_POSTOFFICE, MAY("--limit", COUNT, "at most so many of those mailboxes (default: 100)"),
+		{JOB_ARGUMENT, OF_POSTOFFICE, MAY("--most", COUNT, "how many of those mailboxes (default: 100)"),
 			MAY("--wait", FLAG, "answers when it has ended")},
 		"job show 0ABCDEFGHJKMN", "It can be looked at for job_retention after its end."},
 	{"job cancel", CLI_STORE, cli_job_cancel, "Stops a job; 1 when it has ended already.", {JOB_ARGUMENT, OF_POSTOFFICE},
@@ -430,13 +430,13 @@ const struct cli_command cli_commands[] = {
 
 	{"queue tls", CLI_STORE, cli_queue_tls, "Shows what became of TLS with other systems, counted by day.",
 		{MAY("--domain", DOMAIN, "only this recipients' domain"),
-			MAY("--limit", COUNT, "at most so many, the newest days first (1000)")},
+			MAY("--most", COUNT, "how many, the newest days first (default: 1000)")},
 		"queue tls --domain example.org", "Counts are written about once a minute, and kept as long as traces."},
 
 	{"session list", CLI_STORE, cli_session_list, "Lists who is logged on, the longest first.",
 		{MAY("--mailbox", MAILBOX, "only sessions of this mailbox"),
 			MAY("--postoffice", NAME, "only those of this post office"),
-			MAY("--limit", COUNT, "at most so many (default: 1000)")},
+			MAY("--most", COUNT, "how many (default: 1000)")},
 		"session list --mailbox anna@demo",
 		"Workers tell once a second who came and went; sessions that ended within it are not seen."},
 	{"session end", CLI_STORE, cli_session_end, "Ends sessions; 1 when there are none.",
@@ -446,7 +446,7 @@ const struct cli_command cli_commands[] = {
 		"Within two seconds, each after the command that runs. Nothing keeps the client from logging on anew: change the "
 		"password or disable the mailbox before."},
 	{"mta-sts list", CLI_STORE, cli_mta_sts_list, "Shows the MTA-STS policies that are kept, and failures to fetch one.",
-		{MAY("--domain", DOMAIN, "only this domain"), MAY("--limit", COUNT, "at most so many (1000)")},
+		{MAY("--domain", DOMAIN, "only this domain"), MAY("--most", COUNT, "how many (default: 1000)")},
 		"mta-sts list --domain example.org", NULL},
 	{"mta-sts forget", CLI_STORE, cli_mta_sts_forget, "Forgets a domain's MTA-STS policy, so that it is fetched anew.",
 		{MAY("DOMAIN", DOMAIN, "the domain"), MAY("--all", FLAG, "all of them")},
@@ -454,7 +454,7 @@ const struct cli_command cli_commands[] = {
 		"Workers follow when mta_sts_look is over. A domain whose policy cannot be fetched then gets mail without one."},
 
 	{"ban list", CLI_STORE, cli_ban_list, "Shows addresses that are turned away, and until when.",
-		{MAY("--limit", COUNT, "at most so many (1000)")}, "ban list", NULL},
+		{MAY("--most", COUNT, "how many (default: 1000)")}, "ban list", NULL},
 	{"ban add", CLI_STORE, cli_ban_add, "Turns an address away from SMTP and submission for a while, on all nodes.",
 		{NEED("ADDRESS", TEXT, "the client's address; of IPv6 its /64 is meant"),
 			MAY("--for", SPAN, "how long (default: 1d)"), MAY("--why", TEXT, "what the list shows")},
@@ -465,7 +465,7 @@ const struct cli_command cli_commands[] = {
 		{MAY("ADDRESS", TEXT, "the client's address"), MAY("--all", FLAG, "all of them")}, "ban lift 192.0.2.1", NULL},
 
 	{"tls-report list", CLI_STORE, cli_tls_report_list, "Shows days and domains, and who was told of them.",
-		{MAY("--domain", DOMAIN, "only this domain"), MAY("--limit", COUNT, "at most so many (1000)")},
+		{MAY("--domain", DOMAIN, "only this domain"), MAY("--most", COUNT, "how many (default: 1000)")},
 		"tls-report list --domain example.org",
 		"A day stays open for two days while its domain cannot be told."},
 	{"tls-report show", CLI_STORE, cli_tls_report_show, "Shows the report of a day as it is sent.",

@@ -1,5 +1,5 @@
 /* pennypost tls-report: what other domains are told of TLS with their hosts (RFC 8460). */
-#include "program/cli_answer.h"
+#include "program/cli_find.h"
 #include "program/cli_run.h"
 
 #include "connector/smtp/smtp.h"
@@ -21,9 +21,11 @@ status cli_tls_report_list(struct cli *c)
 		{"successes", "GOOD", SHOW_NUMBER}, {"failures", "NOT", SHOW_NUMBER}, {"state", "REPORT"},
 		{"told", "TOLD"}, {"trouble", "LAST FAILURE"}, {"tried", "AT"}, {NULL}};
 	struct tls_day *rows;
+	unsigned most;
 	int n;
 
-	TRY(tls_day_list(cli_text(c, "--domain"), (unsigned)cli_number(c, "--limit", 1000), &c->a, &rows, &n));
+	TRY(cli_most(c, 1000, &most));
+	TRY(tls_day_list(cli_text(c, "--domain"), most, &c->a, &rows, &n));
 	json_t *list = json_array();
 	for (int i = 0; i < n; i++)
 		json_array_append_new(list, day_facts(c, &rows[i]));

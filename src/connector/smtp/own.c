@@ -3,7 +3,7 @@
 #include "base/utf8.h"
 #include "connector/smtp/policy_inside.h"
 #include "mail/header.h"
-#include "mail/word.h"
+#include "provider/header_facts.h"
 
 status own_mail_place(struct own_mail *m, const mail_address *to, arena *a)
 {
@@ -37,17 +37,15 @@ static status write_body(struct own_mail *m, slice front, slice raw)
 
 status own_mail_fill(struct own_mail *m, slice raw, arena *a)
 {
-	header_field f;
+	struct header_facts facts;
 
+	header_facts_read(raw, a, &facts);
 	m->d.parts = &m->part;
 	m->d.n = 1;
 	m->d.sent = clock_wall();
-	if (header_find(raw, S("Message-ID"), &f))
-		m->d.message_id = header_unfold(f.value, a);
-	if (header_find(raw, S("From"), &f))
-		m->d.from = header_unfold(f.value, a);
-	if (header_find(raw, S("Subject"), &f))
-		m->d.subject = word_decode(header_unfold(f.value, a), a);
+	m->d.message_id = facts.message_id;
+	m->d.from = facts.from;
+	m->d.subject = facts.subject;
 	m->d.envelope = &m->envelope;
 	m->envelope = (struct queue_envelope){.sender = m->sender,
 		.lifetime = setting_number(S_queue_lifetime, &(struct setting_at){.postoffice = m->postoffice}),

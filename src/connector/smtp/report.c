@@ -8,7 +8,7 @@
 #include "connector/smtp/session.h"
 #include "mail/dsn.h"
 #include "mail/header.h"
-#include "mail/word.h"
+#include "provider/header_facts.h"
 #include "provider/message.h"
 #include "provider/route.h"
 #include "provider/setting_parse.h"
@@ -322,7 +322,7 @@ status report_send(const struct verdict *v, int n)
 {
 	const queue_entry *e = v->of->entry;
 	arena a = ARENA_INIT;
-	struct parcel p = {.d = {.id = id_new(), .n = 1, .from = S("Mail Delivery System"), .sent = clock_wall(), .end_count = n}};
+	struct parcel p = {.d = {.id = id_new(), .n = 1, .sent = clock_wall(), .end_count = n}};
 	struct queue_result *ends = arena_new_array(&a, (size_t)n, sizeof *ends);
 	struct setting_at at = place_of(e);
 	slice raw = S("");
@@ -336,15 +336,15 @@ status report_send(const struct verdict *v, int n)
 	if (kind == ST_OK)
 		kind = address_parcel(e, &to, &a, &p);
 	if (kind == ST_OK) {
-		header_field f;
+		struct header_facts facts;
 
+		header_facts_read(raw, &a, &facts);
 		p.d.parts = &p.part;
 		p.d.ends = ends;
 		p.d.envelope = &p.envelope;
-		if (header_find(raw, S("Message-ID"), &f))
-			p.d.message_id = header_unfold(f.value, &a);
-		if (header_find(raw, S("Subject"), &f))
-			p.d.subject = word_decode(header_unfold(f.value, &a), &a);
+		p.d.message_id = facts.message_id;
+		p.d.from = facts.from;
+		p.d.subject = facts.subject;
 		p.envelope = (struct queue_envelope){.lifetime = setting_number(S_queue_lifetime, &at),
 			.eight_bit = !utf8_is_ascii(raw),
 			.require_tls = e->require_tls,
