@@ -38,11 +38,19 @@ select partition_make($1, date '2000-01-01' + $2::int);
 select partition_drop($1, $2) - date '2000-01-01';
 
 -- statement change_floor system
--- $1 moment: what is older can be dropped from the change log once the folders know that it will be
-update folder f set log_floor = c.top
-from (select postoffice, folder, max(modseq) as top from change
-	where at < date_trunc('month', $1::timestamptz, 'UTC') group by postoffice, folder) c
-where f.postoffice = c.postoffice and f.folder = c.folder and f.log_floor < c.top;
+-- $1 moment: what is older can be dropped from the change log once the folders know that it will be. $2 $3 the post office
+-- and folder to go on behind, $4 how many at once: deliveries wait for the rows of their folders.
+with part as materialized (
+	select postoffice, folder, max(modseq) as top from change
+	where at < date_trunc('month', $1::timestamptz, 'UTC') and (postoffice, folder) > ($2::bigint, $3::bigint)
+	group by postoffice, folder order by postoffice, folder limit $4::bigint),
+held as materialized ( -- in the order in which deliveries take them
+	select f.postoffice, f.folder, p.top from part p
+	join folder f on f.postoffice = p.postoffice and f.folder = p.folder and f.log_floor < p.top
+	order by f.postoffice, f.folder for no key update of f),
+raised as (
+	update folder f set log_floor = h.top from held h where f.postoffice = h.postoffice and f.folder = h.folder)
+select (select count(*) from part), postoffice, folder from part order by postoffice desc, folder desc limit 1;
 
 -- statement expunged_release system
 -- $1 moment, $2 $3 the post office and message to go on behind, $4 most. Of the messages removed

@@ -11,6 +11,7 @@
 #define HOUR (3600 * USEC_S)
 #define DAY (24 * HOUR)
 #define BATCH 1000
+#define FOLDERS_AT_ONCE 100
 #define DAYS_AHEAD 7
 #define MONTHS_AHEAD 1
 
@@ -150,11 +151,33 @@ static status release_expunged(usec before, lease *held, struct housekeep_result
 	return drop_partitions("expunged", before, r);
 }
 
-static status release_changes(usec before, struct housekeep_result *r)
+/* A few folders at a time: mail for them waits meanwhile. */
+static status raise_floors(usec before, lease *held)
 {
-	int64_t folders = 0;
-	struct param p = p_time(before);
-	TRY(changed(SQL_CHANGE_FLOOR, &p, 1, &folders));
+	int64_t postoffice = -1, folder = -1;
+	for (;;) {
+		arena a = ARENA_INIT;
+		struct rows rows;
+		struct param p[] = {
+			p_time(before), p_int(postoffice), p_int(folder), p_int(FOLDERS_AT_ONCE)};
+		status kind = db_run(SQL_CHANGE_FLOOR, p, 4, &a, &rows);
+		int64_t seen = kind == ST_OK && rows.count ? row_int(&rows, 0, 0) : 0;
+		if (seen) {
+			postoffice = row_int(&rows, 0, 1);
+			folder = row_int(&rows, 0, 2);
+		}
+		arena_release(&a);
+		TRY(kind);
+		if (seen < FOLDERS_AT_ONCE)
+			return ST_OK;
+		TRY(lease_take(held));
+		TRY(task_breathe());
+	}
+}
+
+static status release_changes(usec before, lease *held, struct housekeep_result *r)
+{
+	TRY(raise_floors(before, held));
 	return drop_partitions("change", before, r);
 }
 
@@ -231,7 +254,7 @@ static status keep_house(lease *held, struct housekeep_result *r)
 	TRY(make_partitions(r));
 	TRY(retention_ends(&ends));
 	TRY(release_expunged(ends.expunged, held, r));
-	TRY(release_changes(ends.change, r));
+	TRY(release_changes(ends.change, held, r));
 	TRY(drop_partitions("trace", ends.trace, r));
 	TRY(drop_partitions("audit", ends.audit, r));
 	return sweep(r);

@@ -428,6 +428,15 @@ static void add_expunged(const struct given_tenant *t, int64_t id, const char *a
 	given_sql(sql);
 }
 
+static void keep_house(struct housekeep_result *r)
+{
+	status kind;
+
+	while ((kind = housekeep_run(r)) == ST_LIMITED) /* another test keeps house */
+		task_sleep(50 * USEC_MS);
+	cr_assert(kind == ST_OK, "%s", status_name(kind));
+}
+
 Test(store_house, the_housekeeper_drops_what_nothing_refers_to_any_more, .timeout = 300)
 {
 	struct housekeep_result r;
@@ -452,10 +461,7 @@ Test(store_house, the_housekeeper_drops_what_nothing_refers_to_any_more, .timeou
 		" values (3, %lld, %lld, %lld, '', 'x', 'x', now(), now())",
 		(long long)t.postoffice, (long long)id_new(), (long long)queued);
 	given_sql(sql);
-	status kind;
-	while ((kind = housekeep_run(&r)) == ST_LIMITED) /* another test keeps house */
-		task_sleep(50 * USEC_MS);
-	cr_assert(kind == ST_OK, "%s", status_name(kind));
+	keep_house(&r);
 	cr_expect(count("message", t.postoffice) == 4);
 	snprintf(sql, sizeof sql, "select count(*) from message where msg = %lld", (long long)gone);
 	cr_expect(given_sql(sql) == 0);
@@ -464,10 +470,36 @@ Test(store_house, the_housekeeper_drops_what_nothing_refers_to_any_more, .timeou
 	cr_expect(count("blob_seg", t.postoffice) == 4);
 	cr_expect(count("expunged", t.postoffice) == 2,
 		"the old partition is gone, the younger stands, what is queued was carried there");
-	while ((kind = housekeep_run(&r)) == ST_LIMITED)
-		task_sleep(50 * USEC_MS);
-	cr_expect(kind == ST_OK && r.messages == 0 && r.blobs == 0);
+	keep_house(&r);
+	cr_expect(r.messages == 0 && r.blobs == 0);
 	cr_expect(count("message", t.postoffice) == 4, "again it is nothing");
+	provider_close();
+}
+
+/* Deliveries wait for the rows of their folders: one transaction holds a hundred of them at most. */
+Test(store_house, floors_of_the_change_log_rise_a_few_folders_at_a_time, .timeout = 300)
+{
+	struct housekeep_result r;
+	char sql[700];
+
+	given_providers();
+	struct given_tenant t = given_tenant();
+	long long po = t.postoffice, first = id_new();
+	snprintf(sql, sizeof sql,
+		"with n as (select generate_series(0, 249) as i),"
+		" f as (insert into folder (postoffice, folder, mailbox, name, uidvalidity)"
+		"  select %lld, %lld + i, %lld, 'f' || i, 1 from n)"
+		" insert into change (postoffice, folder, modseq, kind, uids, at) select %lld, %lld + i, 7, '+', '{[1,2)}',"
+		" now() - interval '2000 days' from n",
+		po, first, (long long)t.mailbox, po, first);
+	given_sql(sql);
+	keep_house(&r);
+	snprintf(sql, sizeof sql, "select count(*) from folder where postoffice = %lld and log_floor = 7", po);
+	cr_expect_eq(given_sql(sql), 250);
+	snprintf(sql, sizeof sql,
+		"select max(n) from (select count(*) as n from folder where postoffice = %lld and log_floor = 7 group by xmin) step",
+		po);
+	cr_expect_eq(given_sql(sql), 100);
 	provider_close();
 }
 
