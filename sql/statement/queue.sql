@@ -261,14 +261,72 @@ select qid from again union all select qid from first;
 select (select count(*) from queue where shard = any ($1::bigint[])) + (select count(*) from queue_deferred where shard = any ($1::bigint[]));
 
 -- statement queue_list system
--- $1 the id to go on behind, $2 most, $3 id of the row or its message (0 any), $4 $5 $6 sender, recipient and domain as LIKE
+-- $1 the id to go on behind, $2 most, $3 not used (0), $4 $5 $6 sender, recipient and domain as LIKE
 -- patterns ('' any), $7 post office (-1 any), $8 older than microseconds (0 any), $9 state (-1 any)
 select q.shard, q.qid, q.postoffice, q.msg, q.mailbox, q.sender, q.domain, q.rcpt, q.notify, q.orcpt, q.ret, q.envid,
 	q.body, q.utf8, q.tls, q.prio, q.state, q.made, q.next_at, q.expires, q.attempts, q.notices, q.kills,
 	q.last_code, q.last_host, q.last_text,
 	(select m.size from message m where m.postoffice = q.postoffice and m.msg = q.msg), q.expires <= now(), q.expires < q.made, q.via
 from (select * from queue union all select * from queue_deferred) q
-where q.qid > $1::bigint and ($3::bigint = 0 or q.qid = $3::bigint or q.msg = $3::bigint)
+where q.qid > $1::bigint and $3::bigint = 0
+	and ($4::text = '' or lower(q.sender) like $4::text) and ($5::text = '' or lower(q.rcpt) like $5::text)
+	and ($6::text = '' or q.domain like $6::text) and ($7::bigint = -1 or q.postoffice = $7::bigint)
+	and ($8::bigint = 0 or q.made < now() - $8::bigint * interval '1 microsecond')
+	and ($9::bigint = -1 or q.state = $9::bigint)
+order by q.qid limit $2::bigint;
+
+-- statement queue_list_in system
+-- As queue_list, of the shards $10 alone; $3 is 1 for those that wait for a word: their next_at is infinite, and the
+-- index leads to them.
+select q.shard, q.qid, q.postoffice, q.msg, q.mailbox, q.sender, q.domain, q.rcpt, q.notify, q.orcpt, q.ret, q.envid,
+	q.body, q.utf8, q.tls, q.prio, q.state, q.made, q.next_at, q.expires, q.attempts, q.notices, q.kills,
+	q.last_code, q.last_host, q.last_text,
+	(select m.size from message m where m.postoffice = q.postoffice and m.msg = q.msg), q.expires <= now(), q.expires < q.made, q.via
+from (
+	select d.* from unnest($10::bigint[]) as s (shard) cross join lateral (select * from queue d
+		where d.shard = s.shard
+			and d.next_at >= case $3::bigint when 1 then 'infinity'::timestamptz else '-infinity' end offset 0) d
+	union all
+	select d.* from unnest($10::bigint[]) as s (shard) cross join lateral (select * from queue_deferred d
+		where d.shard = s.shard
+			and d.next_at >= case $3::bigint when 1 then 'infinity'::timestamptz else '-infinity' end offset 0) d
+) q
+where q.qid > $1::bigint
+	and ($4::text = '' or lower(q.sender) like $4::text) and ($5::text = '' or lower(q.rcpt) like $5::text)
+	and ($6::text = '' or q.domain like $6::text) and ($7::bigint = -1 or q.postoffice = $7::bigint)
+	and ($8::bigint = 0 or q.made < now() - $8::bigint * interval '1 microsecond')
+	and ($9::bigint = -1 or q.state = $9::bigint)
+order by q.qid limit $2::bigint;
+
+-- statement queue_list_of system
+-- As queue_list, of a row or a message ($3). Messages are found by stepping from post office to post office.
+with recursive hot (postoffice) as (
+	(select d.postoffice from queue d order by d.postoffice, d.msg limit 1)
+	union all
+	select (select d.postoffice from queue d where d.postoffice > o.postoffice order by d.postoffice, d.msg limit 1)
+	from hot o where o.postoffice is not null
+), cold (postoffice) as (
+	(select d.postoffice from queue_deferred d order by d.postoffice, d.msg limit 1)
+	union all
+	select (select d.postoffice from queue_deferred d where d.postoffice > o.postoffice order by d.postoffice, d.msg limit 1)
+	from cold o where o.postoffice is not null
+)
+select q.shard, q.qid, q.postoffice, q.msg, q.mailbox, q.sender, q.domain, q.rcpt, q.notify, q.orcpt, q.ret, q.envid,
+	q.body, q.utf8, q.tls, q.prio, q.state, q.made, q.next_at, q.expires, q.attempts, q.notices, q.kills,
+	q.last_code, q.last_host, q.last_text,
+	(select m.size from message m where m.postoffice = q.postoffice and m.msg = q.msg), q.expires <= now(), q.expires < q.made, q.via
+from (
+	select * from queue where qid = $3::bigint
+	union all
+	select d.* from hot o cross join lateral (select * from queue d
+		where d.postoffice = o.postoffice and d.msg = $3::bigint offset 0) d
+	union all
+	select * from queue_deferred where qid = $3::bigint
+	union all
+	select d.* from cold o cross join lateral (select * from queue_deferred d
+		where d.postoffice = o.postoffice and d.msg = $3::bigint offset 0) d
+) q
+where q.qid > $1::bigint
 	and ($4::text = '' or lower(q.sender) like $4::text) and ($5::text = '' or lower(q.rcpt) like $5::text)
 	and ($6::text = '' or q.domain like $6::text) and ($7::bigint = -1 or q.postoffice = $7::bigint)
 	and ($8::bigint = 0 or q.made < now() - $8::bigint * interval '1 microsecond')

@@ -33,14 +33,49 @@ static void filter_params(const struct queue_filter *f, arena *a, struct param *
 	p[6] = p_int(f->state);
 }
 
+/* Those a recipient may be in, where the filter names his domain: the domain's, and that of addresses nobody could find
+   one for; else all. A domain alone is found soon enough in order: its shard may be most of the queue. */
+static bool shards_of(slice recipient, arena *a, struct param *shards)
+{
+	size_t at = slice_find_last(recipient, '@');
+	int64_t *numbers = arena_new_array(a, QUEUE_SHARDS, sizeof *numbers);
+	bool named = at < recipient.size && slice_find(slice_from(recipient, at), '*') + at == recipient.size;
+	int n = QUEUE_SHARDS;
+
+	for (int i = 0; i < n; i++)
+		numbers[i] = i;
+	if (named) {
+		numbers[0] = queue_shard(arena_lower(a, slice_from(recipient, at + 1)));
+		numbers[1] = queue_shard(S(""));
+		n = numbers[0] == numbers[1] ? 1 : 2;
+	}
+	*shards = p_int_array(numbers, n);
+	return named;
+}
+
+/* As few rows as the filter lets are read: a row or a message by its id, a recipient's shard, what waits for a word. */
 status queue_list(const struct queue_filter *f, int64_t after, unsigned most, arena *a,
 	queue_entry **rows, int *n)
 {
-	struct param p[2 + FILTER_PARAMS] = {p_int(after), p_int(most)};
+	struct param p[2 + FILTER_PARAMS + 1] = {p_int(after), p_int(most)};
+	enum statement_id id = f->id ? SQL_QUEUE_LIST_OF : SQL_QUEUE_LIST;
+	bool waits = f->state == QUEUE_HELD || f->state == QUEUE_PARKED;
+	int count = 2 + FILTER_PARAMS;
+	struct param shards;
 	struct rows r;
 
 	filter_params(f, a, p + 2);
-	TRY(db_run(SQL_QUEUE_LIST, p, 2 + FILTER_PARAMS, a, &r));
+	bool named = shards_of(f->recipient, a, &shards);
+	if (!f->id && (named || waits)) {
+		id = SQL_QUEUE_LIST_IN;
+		p[2] = p_int(waits);
+		p[count++] = shards;
+	}
+	db_tx *tx = db_begin(DB_SYSTEM, a);
+	if (id != SQL_QUEUE_LIST)
+		db_add(tx, SQL_QUEUE_BY_INDEX, NULL, 0, NULL);
+	db_add(tx, id, p, count, &r);
+	TRY(db_commit(&tx, NULL));
 	*rows = arena_new_array(a, (size_t)r.count, sizeof **rows);
 	*n = r.count;
 	for (int i = 0; i < r.count; i++)

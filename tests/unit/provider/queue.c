@@ -14,6 +14,7 @@
 #include "tests/unit/provider/store_fixture.h"
 
 #include <criterion/criterion.h>
+#include <stdio.h>
 #include <unistd.h>
 
 #define RAW S("Subject: hello\r\n\r\nhow are you?\r\n")
@@ -499,6 +500,53 @@ static int listed(struct queue_filter f)
 	cr_assert_eq(queue_list(&f, 0, 100, &a, &rows, &n), ST_OK);
 	arena_release(&a);
 	return n;
+}
+
+/* Whatever a filter names, what it fits is the same as all of it looked through. */
+Test(queue, lists_read_what_their_filter_leads_to)
+{
+	int64_t office = store_postoffice();
+	struct queue_filter all = QUEUE_FILTER_ANY, f = all;
+	int64_t id, message;
+
+	for (int i = 0; i < 40; i++) {
+		char domain[20];
+		snprintf(domain, sizeof domain, "d%d.test", i);
+		queue_one(i % 2 ? office : store_postoffice(), domain);
+	}
+	queue_one(office, "d7.test");
+	given_sql("update queue set state = 1, next_at = 'infinity' where domain = 'd3.test'");
+	given_sql("update queue set state = 2, next_at = 'infinity' where domain = 'd7.test'");
+	given_sql("with moved as (delete from queue where domain in ('d7.test', 'd9.test') returning *)"
+		" insert into queue_deferred select * from moved");
+	cr_expect_eq(listed(all), 41);
+	f = all, f.recipient = S("Ben@D7.TEST");
+	cr_expect_eq(listed(f), 2);
+	f.state = QUEUE_PARKED;
+	cr_expect_eq(listed(f), 2);
+	f.state = QUEUE_HELD;
+	cr_expect_eq(listed(f), 0);
+	f.recipient = S("");
+	cr_expect_eq(listed(f), 1);
+	f = all, f.recipient = S("ben@d11.test"), f.domain = S("d12.test");
+	cr_expect_eq(listed(f), 0);
+	f = all, f.domain = S("D9.test"), f.postoffice = office;
+	cr_expect_eq(listed(f), 1);
+	f = all, f.state = QUEUE_READY;
+	cr_expect_eq(listed(f), 38);
+	for (int i = 0; i < 2; i++) {
+		const char *table = i ? "queue_deferred" : "queue";
+		id = store_sql("select max(qid) from %s", table);
+		message = store_sql("select msg from %s where qid = %lld", table, (long long)id);
+		f = all, f.id = id;
+		cr_expect_eq(listed(f), 1);
+		f.id = message;
+		cr_expect_eq(listed(f), 1);
+		f.sender = S("nobody@*");
+		cr_expect_eq(listed(f), 0);
+	}
+	f = all, f.id = 4711;
+	cr_expect_eq(listed(f), 0);
 }
 
 Test(queue, operators_list_hold_release_and_delete)
