@@ -102,7 +102,7 @@ const char *policy_refuse(conversation *c, const char *rule, const char *format,
 		net_address_text(smtp_client(c), &c->command).at, log_quote(smtp_of(c)->helo), rule,
 		log_quote(mail_address_text(&smtp_of(c)->sender, &c->command)),
 		log_quote(slice_z(reply)));
-	return reply;
+	return smtp_of(c)->told = reply;
 }
 
 struct setting_at policy_at(const struct recipient *r)

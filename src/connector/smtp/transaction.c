@@ -65,13 +65,30 @@ static void count_refused_of(const struct recipient *r)
 		metric_postoffice(r->route.postoffice, MPO_REFUSED, 1);
 }
 
+/* Once: rules and milters say more of what they refuse. `to` NULL: it is about the sender or the message. */
+static void log_refused(conversation *c, const mail_address *to, const char *reply)
+{
+	struct smtp *s = smtp_of(c);
+	bool told = s->told == reply;
+
+	s->told = NULL;
+	if (!told)
+		log_event(EV_SMTP_REFUSED, "conversation=%s peer=%s user=%.*s%s%.*s from=%s recipient=%s reply=%s", c->name,
+			net_address_text(smtp_client(c), &c->command).at, SLICE_ARGS(s->who.mailbox_name),
+			s->authenticated ? "@" : "-", SLICE_ARGS(s->who.postoffice_name),
+			log_quote(mail_address_text(&s->sender, &c->command)),
+			to ? log_quote(mail_address_text(to, &c->command)) : "-", log_quote(slice_z(reply)));
+}
+
 status smtp_refuse(conversation *c, const char *reply)
 {
 	const struct smtp *s = smtp_of(c);
+	log_refused(c, NULL, reply);
 	count_refused(c, reply[0] == '4');
 	for (int i = 0; i < s->n; i++)
 		count_refused_of(&s->recipients[i]);
-	trace_note(0, 0, TRACE_REFUSED, "conversation=%s reply=%s", c->name, log_quote(slice_z(reply)));
+	trace_note(0, 0, TRACE_REFUSED, "conversation=%s from=%s reply=%s", c->name,
+		   log_quote(mail_address_text(&s->sender, &c->command)), log_quote(slice_z(reply)));
 	return conversation_say(c, "%s", reply);
 }
 
@@ -123,13 +140,24 @@ static const char *parameter_trouble(conversation *c, const mail_address *sender
 	return NULL;
 }
 
+/* Nothing is begun then. */
+static status refuse_sender(conversation *c, const char *reply)
+{
+	status kind = smtp_refuse(c, reply);
+
+	smtp_reset(c);
+	return kind;
+}
+
 status smtp_mail(conversation *c, slice rest)
 {
 	struct smtp *s = smtp_of(c);
 	s->data_refused = false;
 	const char *reply = may_begin(c);
-	if (reply)
+	if (reply) {
+		log_refused(c, NULL, reply);
 		return bad(c, reply);
+	}
 	if (s->messages >= (unsigned)setting_number(S_smtp_transactions_most, NULL)) {
 		c->closing = true;
 		return conversation_say(c, "421 4.7.0 Enough messages for one conversation; connect again");
@@ -147,35 +175,28 @@ status smtp_mail(conversation *c, slice rest)
 	if (kind != ST_OK)
 		return bad(c, kind == ST_FOREIGN ? "555 5.5.4 Unknown parameter of MAIL"
 						 : "501 5.5.4 Malformed or doubled parameter of MAIL");
-	reply = parameter_trouble(c, &sender);
-	if (reply) {
-		smtp_reset(c);
-		return smtp_refuse(c, reply);
-	}
 	s->sender = sender;
+	reply = parameter_trouble(c, &sender);
+	if (reply)
+		return refuse_sender(c, reply);
 	s->parameters.envid = arena_copy(&s->mail, s->parameters.envid);
 	kind = smtp_owns_sender(c);
-	if (kind != ST_OK) {
-		smtp_reset(c);
-		return smtp_refuse(c, kind == ST_DENIED
+	if (kind != ST_OK)
+		return refuse_sender(c, kind == ST_DENIED
 			? "553 5.7.1 The sender address is not one of yours"
 			: "451 4.3.0 The sender cannot be checked now; try again later");
-	}
 	reply = policy_sender(c);
 	if (reply) {
 		conversation_bad(c);
-		smtp_reset(c);
-		return smtp_refuse(c, reply);
+		return refuse_sender(c, reply);
 	}
 	reply = milter_mail(c, rest);
 	s->id = milter_message(c);
 	if (s->id == 0 && c->rows)
 		s->id = id_new();
 	transcript_message(c->rows, s->id);
-	if (reply) {
-		smtp_reset(c);
-		return smtp_refuse(c, reply);
-	}
+	if (reply)
+		return refuse_sender(c, reply);
 	s->state = AT_SENDER;
 	s->messages++;
 	s->idle_commands = 0;
@@ -297,6 +318,7 @@ static status refuse_recipient(conversation *c, const struct recipient *r, const
 	bool later = reply[0] == '4'; /* who comes again does no harm */
 	if (!later)
 		conversation_bad(c); /* harvesting ends like any other nonsense (T20) */
+	log_refused(c, &r->address, reply);
 	count_refused(c, later);
 	count_refused_of(r);
 	trace_note(r->route.postoffice, 0, TRACE_REFUSED, "conversation=%s peer=%s from=%s recipient=%s reply=%s",
