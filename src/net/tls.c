@@ -157,6 +157,59 @@ static status pair_trouble(const char *file)
 		log_quote(slice_z(reason)));
 }
 
+static const char *kind_of(const EVP_PKEY *key)
+{
+	const char *kind = key ? EVP_PKEY_get0_type_name(key) : NULL;
+
+	return kind ? kind : "unknown";
+}
+
+/* A key can be read and is another one than the certificate's. */
+static bool key_is_foreign(const char *file, const X509 *leaf, const char *crt)
+{
+	FILE *f = fopen(file, "re");
+	EVP_PKEY *key = f ? PEM_read_PrivateKey(f, NULL, no_pass_phrase, NULL) : NULL;
+	const EVP_PKEY *wanted = X509_get0_pubkey(leaf);
+	bool foreign = key && wanted && EVP_PKEY_eq(key, wanted) != 1;
+
+	if (foreign)
+		log_event(EV_TLS_KEY, "file=%s kind=%s certificate=%s certificate_kind=%s", log_quote(slice_z(file)),
+			kind_of(key), log_quote(slice_z(crt)), kind_of(wanted));
+	if (f)
+		fclose(f);
+	EVP_PKEY_free(key);
+	return foreign;
+}
+
+static slice day_of(const ASN1_TIME *at, arena *a)
+{
+	struct tm day = {0};
+
+	ASN1_TIME_to_tm(at, &day);
+	return arena_format(a, "%04d-%02d-%02d", day.tm_year + 1900, day.tm_mon + 1, day.tm_mday);
+}
+
+/* It is served all the same: a client that looks at no date, or that a clock has misled, is better off with it. */
+static void warn_of_dates(X509 *x, const char *crt, arena *a)
+{
+	const ASN1_TIME *from = X509_get0_notBefore(x), *until = X509_get0_notAfter(x);
+
+	if (X509_cmp_current_time(until) < 0)
+		log_event(EV_TLS_EXPIRED, "file=%s until=%.*s", log_quote(slice_z(crt)), SLICE_ARGS(day_of(until, a)));
+	else if (X509_cmp_current_time(from) > 0)
+		log_event(EV_TLS_EARLY, "file=%s from=%.*s", log_quote(slice_z(crt)), SLICE_ARGS(day_of(from, a)));
+}
+
+static void warn_of_chain(SSL_CTX *c, const char *crt, arena *a)
+{
+	STACK_OF(X509) *above = NULL;
+
+	warn_of_dates(SSL_CTX_get0_certificate(c), crt, a);
+	SSL_CTX_get0_chain_certs(c, &above);
+	for (int i = 0; i < sk_X509_num(above); i++)
+		warn_of_dates(sk_X509_value(above, i), crt, a);
+}
+
 static status pair_load(tls_server *t, slice name, SSL_CTX **out)
 {
 	arena paths = ARENA_INIT;
@@ -166,15 +219,20 @@ static status pair_load(tls_server *t, slice name, SSL_CTX **out)
 
 	ERR_clear_error();
 	SSL_CTX *c = server_context_open(t);
-	if (!c || SSL_CTX_use_certificate_chain_file(c, crt) != 1)
+	bool chain = c && SSL_CTX_use_certificate_chain_file(c, crt) == 1;
+	const X509 *leaf = chain ? SSL_CTX_get0_certificate(c) : NULL; /* a key of another kind would hide it */
+	if (!chain)
 		kind = pair_trouble(crt);
 	else if (SSL_CTX_use_PrivateKey_file(c, key, SSL_FILETYPE_PEM) != 1 ||
 		 SSL_CTX_check_private_key(c) != 1)
-		kind = pair_trouble(key);
-	if (kind == ST_OK)
+		kind = key_is_foreign(key, leaf, crt) ? ST_INVALID : pair_trouble(key);
+	ERR_clear_error();
+	if (kind == ST_OK) {
+		warn_of_chain(c, crt, &paths);
 		*out = c;
-	else
+	} else {
 		SSL_CTX_free(c);
+	}
 	arena_release(&paths);
 	return kind;
 }

@@ -18,7 +18,7 @@ typedef struct tls_client tls_client;
 struct ssl_ctx_st;
 
 /* ST_ABSENT: no pair in the folder; ST_INVALID: a pair is broken. The reason is logged with file
-   name and remedy. */
+   name and remedy. A certificate that is out of date, or does not count yet, is served, and warned of each time. */
 status tls_server_open(const char *folder, tls_server **out);
 status tls_server_reload(tls_server *s);
 /* Whether the folder changed since it was read, well or in vain (names and modification times);

@@ -175,22 +175,29 @@ static void add_host(X509 *x, const char *host)
 
 void help_certificate(const char *folder, const char *name, const char *host)
 {
+	help_certificate_of(folder, name, host, "EC", -3600, 3600);
+}
+
+void help_certificate_of(
+	const char *folder, const char *name, const char *host, const char *kind, long from, long until)
+{
 	static long serial = 1;
 	char file[256];
-	EVP_PKEY *key = EVP_EC_gen("P-256");
+	bool is_ec = strcmp(kind, "EC") == 0;
+	EVP_PKEY *key = is_ec ? EVP_EC_gen("P-256") : EVP_PKEY_Q_keygen(NULL, NULL, kind);
 	X509 *x = X509_new();
 
 	cr_assert(key && x);
 	X509_set_version(x, X509_VERSION_3);
 	ASN1_INTEGER_set(X509_get_serialNumber(x), serial++);
-	X509_gmtime_adj(X509_getm_notBefore(x), -3600);
-	X509_gmtime_adj(X509_getm_notAfter(x), 3600);
+	X509_gmtime_adj(X509_getm_notBefore(x), from);
+	X509_gmtime_adj(X509_getm_notAfter(x), until);
 	X509_NAME_add_entry_by_txt(X509_get_subject_name(x), "CN", MBSTRING_UTF8,
 		(const unsigned char *)host, -1, -1, 0);
 	X509_set_issuer_name(x, X509_get_subject_name(x));
 	X509_set_pubkey(x, key);
 	add_host(x, host);
-	cr_assert(X509_sign(x, key, EVP_sha256()) > 0);
+	cr_assert(X509_sign(x, key, is_ec ? EVP_sha256() : NULL) > 0);
 
 	snprintf(file, sizeof file, "%s.crt", name);
 	FILE *f = fopen(help_path(folder, file), "w");

@@ -3,6 +3,7 @@
    a thread. */
 #include "net/tls.h"
 
+#include "base/log.h"
 #include "help.h"
 
 #include <openssl/pem.h>
@@ -286,6 +287,82 @@ Test(tls, names_what_is_wrong_with_a_folder)
 	cr_expect_kind(tls_server_open(folder, &server), ST_INVALID);
 	unlink(help_path(folder, "default.key"));
 	cr_expect_kind(tls_server_open(folder, &server), ST_INVALID);
+}
+
+/* ---- what is said of certificates */
+
+static char said[2000];
+
+static bool warnings(log_level level, bool written)
+{
+	(void)written;
+	return level >= LOG_WARN_LEVEL;
+}
+
+static void said_hear(log_level level, bool written, slice line)
+{
+	size_t at = strlen(said);
+
+	(void)level, (void)written;
+	snprintf(said + at, sizeof said - at, "%.*s\n", SLICE_ARGS(line));
+}
+
+static int times_said(const char *words)
+{
+	int n = 0;
+
+	for (const char *at = said; (at = strstr(at, words)); at++)
+		n++;
+	return n;
+}
+
+Test(tls, warns_of_certificates_that_do_not_count)
+{
+	static const struct log_tap tap = {warnings, said_hear};
+	const char *folder = help_folder();
+
+	log_tap_set(&tap);
+	help_certificate(folder, "default", "localhost");
+	help_certificate_of(folder, "old", "old.example", "EC", -7200, -3600);
+	help_certificate_of(folder, "young", "young.example", "ED25519", 86400, 172800);
+	cr_assert_ok(tls_server_open(folder, &server));
+	cr_expect_eq(times_said("event=TLS_EXPIRED "), 1, "%s", said);
+	cr_expect_eq(times_said("/old.crt"), 1, "%s", said);
+	cr_expect_eq(times_said("event=TLS_EARLY "), 1, "%s", said);
+	cr_expect_eq(times_said("/young.crt"), 1, "%s", said);
+	cr_assert_ok(tls_server_reload(server));
+	cr_expect_eq(times_said("event=TLS_EXPIRED "), 2, "with each reading");
+	verify = TLS_VERIFY_NONE;
+	expect_served(folder, "old.crt", "old");
+	help_certificate(folder, "old", "old.example");
+	help_certificate(folder, "young", "young.example");
+	said[0] = '\0';
+	cr_assert_ok(tls_server_reload(server));
+	cr_expect_eq(strlen(said), 0, "%s", said);
+	log_tap_set(NULL);
+}
+
+Test(tls, says_that_a_key_is_not_the_certificates)
+{
+	static const struct log_tap tap = {warnings, said_hear};
+	static const char *const kinds[] = {"EC", "ED25519"};
+
+	log_tap_set(&tap);
+	for (size_t i = 0; i < 2; i++) {
+		const char *folder = help_folder(), *other = help_folder();
+		char words[60];
+
+		help_certificate(folder, "default", "localhost");
+		help_certificate_of(other, "default", "localhost", kinds[i], -3600, 3600);
+		cr_assert_eq(rename(help_path(other, "default.key"), help_path(folder, "default.key")), 0);
+		said[0] = '\0';
+		cr_expect_kind(tls_server_open(folder, &server), ST_INVALID);
+		cr_expect_eq(times_said("event=TLS_KEY "), 1, "%s", said);
+		snprintf(words, sizeof words, "/default.key\" kind=%s ", kinds[i]);
+		cr_expect_eq(times_said(words), 1, "%s", said);
+		cr_expect_eq(times_said("/default.crt\" certificate_kind=EC "), 1, "%s", said);
+	}
+	log_tap_set(NULL);
 }
 
 Test(tls, binds_both_sides_to_the_same_channel)
