@@ -24,7 +24,8 @@ sql_schema = \
 	sql/schema/0022-notes.sql \
 	sql/schema/0023-job.sql \
 	sql/schema/0024-search-index.sql \
-	sql/schema/0025-entry-room.sql
+	sql/schema/0025-entry-room.sql \
+	sql/schema/0026-folder-removed.sql
 sql_statements = \
 	sql/statement/acl.sql \
 	sql/statement/address_map.sql \

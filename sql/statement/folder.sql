@@ -151,7 +151,7 @@ with moved as (
 select 1 / (count(*) > 0)::int from moved;
 
 -- statement folder_remove
--- $2 mailbox, $3 folder. Its entries become expunged ones.
+-- $2 mailbox, $3 folder. Its entries become expunged ones, which are found by its name.
 with gone as (
 	delete from entry
 	where postoffice = $1::bigint and folder = $3::bigint
@@ -165,7 +165,9 @@ with gone as (
 	from (select count(*) as n, coalesce(sum(size), 0)::bigint as bytes from gone) t
 	where m.postoffice = $1::bigint and m.mailbox = $2::bigint
 ), removed as (
-	delete from folder where postoffice = $1::bigint and folder = $3::bigint and mailbox = $2::bigint returning 1
+	delete from folder where postoffice = $1::bigint and folder = $3::bigint and mailbox = $2::bigint returning name
+), told as (
+	insert into folder_removed (postoffice, mailbox, folder, name) select $1::bigint, $2::bigint, $3::bigint, name from removed
 )
 select count(*) from removed;
 
@@ -184,6 +186,15 @@ select 1 / ((select count(*) from subscription where postoffice = $1::bigint and
 
 -- statement folder_unsubscribe
 delete from subscription where postoffice = $1::bigint and mailbox = $2::bigint and name = $3::text;
+
+-- statement folder_removed_list
+-- $2 mailbox, $3 microseconds: folders that were removed, and what can be restored of each.
+select r.folder, r.name, r.at, coalesce(x.n, 0) from folder_removed r
+left join (select folder, count(*) as n from expunged
+	where postoffice = $1::bigint and mailbox = $2::bigint and at > now() - $3::bigint * interval '1 microsecond'
+	group by folder) x on x.folder = r.folder
+where r.postoffice = $1::bigint and r.mailbox = $2::bigint and r.at > now() - $3::bigint * interval '1 microsecond'
+order by r.at desc, r.folder desc;
 
 -- statement folder_undelete
 -- After deliver_lock. $2 mailbox; of what was expunged within $3 microseconds: $4 only from this folder (0: any), $5 only

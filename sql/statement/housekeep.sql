@@ -94,6 +94,10 @@ select (select count(*) from candidate), last.postoffice, last.msg, (select coun
        (select count(*) from bodies), (select count(*) from pieces)
 from (select postoffice, msg from candidate order by postoffice desc, msg desc limit 1) last;
 
+-- statement folder_removed_sweep system
+-- $1 moment
+delete from folder_removed where at < $1::timestamptz;
+
 -- statement segments_orphaned system
 -- $1 $2 ids of blobs from and to: pieces stored ahead of a delivery that never came
 delete from blob_seg s using (

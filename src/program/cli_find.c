@@ -87,7 +87,7 @@ status cli_find_scope(struct cli *c, int64_t *office, int64_t *box)
 	return ST_OK;
 }
 
-status cli_audit(struct cli *c, int64_t postoffice, const char *action, slice object)
+struct audit_note cli_note(struct cli *c, const char *action, slice object)
 {
 	struct change_fact *facts = arena_new_array(&c->a, (size_t)c->given_count, sizeof *facts);
 	int n = 0;
@@ -103,7 +103,17 @@ status cli_audit(struct cli *c, int64_t postoffice, const char *action, slice ob
 		facts[n++] = (struct change_fact){.name = name.at,
 			.value = g->parameter->kind == CLI_FLAG ? S("yes") : g->text};
 	}
-	return audit_order(postoffice, &c->by, action, object, n > 0 ? change_detail(&c->a, facts, n) : S(""));
+	return (struct audit_note){.by = &c->by,
+		.action = action,
+		.object = object,
+		.detail = n > 0 ? change_detail(&c->a, facts, n) : S("")};
+}
+
+status cli_audit(struct cli *c, int64_t postoffice, const char *action, slice object)
+{
+	const struct audit_note note = cli_note(c, action, object);
+
+	return audit_order(postoffice, &note);
 }
 
 status cli_most(struct cli *c, unsigned by_default, unsigned *most)

@@ -24,8 +24,10 @@ status cli_each_postoffice(struct cli *c, slice name,
 status cli_each_mailbox(struct cli *c, int64_t postoffice,
 	status (*each)(struct cli *c, const mailbox *m, void *arg), void *arg);
 
-/* The audit row of an order that a provider's call does not write itself; the detail tells the arguments and
-   options as they were given, but MAILBOX, secrets and --yes. */
+/* The audit row of an order whose provider's call cannot know its words: the detail tells the arguments and options as
+   they were given, but MAILBOX, secrets and --yes. */
+struct audit_note cli_note(struct cli *c, const char *action, slice object);
+/* Written at once: before the first of many transactions. */
 status cli_audit(struct cli *c, int64_t postoffice, const char *action, slice object);
 
 /* What --most says. */

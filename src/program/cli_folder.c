@@ -3,7 +3,7 @@
 #include "program/cli_run.h"
 
 #include "base/id.h"
-#include "provider/folder.h"
+#include "provider/folder_admin.h"
 
 static const struct {
 	unsigned bit;
@@ -86,8 +86,9 @@ status cli_folder_add(struct cli *c)
 	mailbox *m;
 	folder *f;
 	TRY(cli_find_mailbox(c, cli_text(c, "MAILBOX"), &m));
-	status kind = folder_make(
-		m->postoffice, m->id, name, special_bit(cli_text(c, "--special")), &c->a, &f);
+	const struct audit_note note = cli_note(c, "folder.make", cli_text(c, "MAILBOX"));
+	status kind = folder_make_noted(
+		m->postoffice, m->id, name, special_bit(cli_text(c, "--special")), &note, &c->a, &f);
 	if (kind == ST_DENIED)
 		return cli_fail(c, kind, "`pennypost folder list` shows which one",
 			"another folder is for %.*s", SLICE_ARGS(cli_text(c, "--special")));
@@ -95,7 +96,6 @@ status cli_folder_add(struct cli *c)
 		return refused(c, kind, name);
 	if (cli_has(c, "--subscribe"))
 		TRY(folder_subscribe(m->postoffice, m->id, name, true));
-	TRY(cli_audit(c, m->postoffice, "folder.make", cli_text(c, "MAILBOX")));
 	return cli_did(c, json_pack("{s:o,s:o}", "name", json_slice(f->name), "id", json_id(f->id)),
 		"the folder %.*s is made", SLICE_ARGS(f->name));
 }
@@ -106,13 +106,13 @@ status cli_folder_remove(struct cli *c)
 	mailbox *m;
 	TRY(cli_find_mailbox(c, cli_text(c, "MAILBOX"), &m));
 	TRY(cli_sure(c, "removes a folder with its messages"));
-	status kind = folder_remove(m->postoffice, m->id, name);
+	const struct audit_note note = cli_note(c, "folder.remove", cli_text(c, "MAILBOX"));
+	status kind = folder_remove_noted(m->postoffice, m->id, name, &note);
 	if (kind == ST_DENIED)
 		return cli_fail(c, kind, "name a folder below it",
 			"%.*s is INBOX or holds only other folders", SLICE_ARGS(name));
 	if (kind != ST_OK)
 		return refused(c, kind, name);
-	TRY(cli_audit(c, m->postoffice, "folder.remove", cli_text(c, "MAILBOX")));
 	return cli_did(c, json_pack("{s:o}", "removed", json_slice(name)),
 		"the folder %.*s is removed", SLICE_ARGS(name));
 }
@@ -122,15 +122,63 @@ status cli_folder_rename(struct cli *c)
 	slice from = cli_text(c, "NAME"), to = cli_text(c, "NEW-NAME");
 	mailbox *m;
 	TRY(cli_find_mailbox(c, cli_text(c, "MAILBOX"), &m));
-	status kind = folder_rename(m->postoffice, m->id, from, to);
+	const struct audit_note note = cli_note(c, "folder.rename", cli_text(c, "MAILBOX"));
+	status kind = folder_rename_noted(m->postoffice, m->id, from, to, &note);
 	if (kind != ST_OK)
 		return refused(c, kind, kind == ST_ABSENT ? from : to);
-	TRY(cli_audit(c, m->postoffice, "folder.rename", cli_text(c, "MAILBOX")));
 	return cli_did(c, json_pack("{s:o,s:o}", "from", json_slice(from), "to", json_slice(to)),
 		"the folder %.*s is now called %.*s", SLICE_ARGS(from), SLICE_ARGS(to));
 }
 
+status cli_folder_removed(struct cli *c)
+{
+	static const struct cli_column columns[] = {{"name", "FOLDER"}, {"removed", "REMOVED"},
+		{"messages", "CAN BE RESTORED", SHOW_NUMBER}, {NULL}};
+	struct folder_removed *rows;
+	mailbox *m;
+	int n;
+	TRY(cli_find_mailbox(c, cli_text(c, "MAILBOX"), &m));
+	TRY(folder_removed_list(m->postoffice, m->id, &c->a, &rows, &n));
+	json_t *list = json_array();
+	for (int i = 0; i < n; i++)
+		json_array_append_new(list, json_pack("{s:o,s:o,s:I}", "name", json_slice(rows[i].name), "removed",
+						    json_time(rows[i].at), "messages", (json_int_t)rows[i].messages));
+	return cli_rows(c, list, columns, "No folder was removed within the retention");
+}
+
 /* ---- pennypost message undelete */
+
+/* What was in the folder of that name, and in those of that name that were removed: into the one there is, or INBOX. */
+static status undelete_named(struct cli *c, const mailbox *m, struct folder_lost which, int64_t *restored)
+{
+	slice given = cli_text(c, "--folder"), name;
+	struct folder_removed *rows;
+	int64_t came = 0;
+	folder *f = NULL;
+	int n, known = 0;
+
+	if (folder_name(given, &c->a, &name) != ST_OK)
+		return ST_ABSENT;
+	status kind = folder_find(m->postoffice, m->id, name, &c->a, &f);
+	if (kind != ST_ABSENT)
+		TRY(kind);
+	TRY(folder_removed_list(m->postoffice, m->id, &c->a, &rows, &n));
+	if (f) {
+		which.folder = f->id;
+		TRY(folder_undelete(m->postoffice, m->id, &which, restored));
+		which.into = which.into ? which.into : f->id;
+	}
+	for (int i = 0; i < n; i++) {
+		if (!slice_same(rows[i].name, name))
+			continue;
+		known++;
+		which.folder = rows[i].id;
+		status s = folder_undelete(m->postoffice, m->id, &which, &came);
+		*restored += came;
+		TRY(s);
+	}
+	return f || known ? ST_OK : ST_ABSENT;
+}
 
 static status folder_id(struct cli *c, const mailbox *m, const char *option, int64_t *id)
 {
@@ -155,14 +203,14 @@ status cli_message_undelete(struct cli *c)
 			"give the 13 characters that `pennypost trace` shows",
 			"\"%.*s\" is no message id", SLICE_ARGS(id));
 	TRY(cli_find_mailbox(c, cli_text(c, "MAILBOX"), &m));
-	status found = folder_id(c, m, "--folder", &which.folder);
-	if (found == ST_ABSENT)
-		c->remedy = S("what was in a folder that is gone is found by --since or --message, without --folder");
-	TRY(found);
 	TRY(folder_id(c, m, "--into", &which.into));
 	which.since = cli_number(c, "--since", 0);
 	TRY(cli_audit(c, m->postoffice, "message.undelete", cli_text(c, "MAILBOX")));
-	status kind = folder_undelete(m->postoffice, m->id, &which, &restored);
+	status kind = cli_has(c, "--folder") ? undelete_named(c, m, which, &restored)
+					     : folder_undelete(m->postoffice, m->id, &which, &restored);
+	if (kind == ST_ABSENT)
+		return cli_fail(c, kind, "`pennypost folder list` and `pennypost folder removed` show those there are and were",
+			"there is no folder \"%.*s\", and none was removed lately", SLICE_ARGS(cli_text(c, "--folder")));
 	if (kind == ST_FULL)
 		return cli_fail(c, kind, "raise it by `pennypost mailbox quota`, and call again",
 			"%lld messages are restored, for the others the quota has no room",

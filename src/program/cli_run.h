@@ -90,6 +90,7 @@ status cli_folder_list(struct cli *c);
 status cli_folder_add(struct cli *c);
 status cli_folder_remove(struct cli *c);
 status cli_folder_rename(struct cli *c);
+status cli_folder_removed(struct cli *c);
 
 /* cli_share.c */
 status cli_folder_share(struct cli *c);

@@ -224,12 +224,11 @@ status cli_audit_list(struct cli *c)
 status cli_housekeep_run(struct cli *c)
 {
 	struct housekeep_result r = {0};
-	status kind = housekeep_run(&r);
+	status kind = housekeep_ordered(&c->by, &r);
 	if (kind == ST_LIMITED)
 		return cli_fail(c, kind, "try again in a few minutes",
 			"the housekeeper of another process is at work");
 	TRY(kind);
-	TRY(cli_audit(c, 0, "housekeep.run", S("server")));
 	return cli_did(c,
 		json_pack("{s:I,s:I,s:I,s:I,s:I,s:I}", "messages", (json_int_t)r.messages, "blobs",
 			(json_int_t)r.blobs, "segments", (json_int_t)r.segments, "partitions_made",

@@ -23,12 +23,12 @@ status audit_list(int64_t postoffice, unsigned most, arena *a, struct audit_row 
 	return ST_OK;
 }
 
-status audit_order(int64_t postoffice, const struct audit_by *by, const char *action, slice object, slice detail)
+status audit_order(int64_t postoffice, const struct audit_note *note)
 {
 	arena a = ARENA_INIT;
 	db_tx *tx = db_begin(postoffice ? DB_RUN : DB_SYSTEM, &a);
 
-	change_audit(tx, postoffice, by, action, object, detail);
+	change_audit(tx, postoffice, note->by, note->action, note->object, note->detail);
 	status kind = db_commit(&tx, NULL);
 	arena_release(&a);
 	return kind;

@@ -11,14 +11,20 @@ struct audit_by {         /* the actor, lent */
 	slice from;       /* address or empty */
 };
 
+struct audit_note {       /* a row to be written with a deed, all lent */
+	const struct audit_by *by;
+	const char *action;
+	slice object, detail;
+};
+
 struct audit_row {
 	usec at;
 	int64_t postoffice; /* 0 = server */
 	slice who, from, action, object, detail; /* detail: JSON text */
 };
-/* A row of its own, for what operators order that is not one transaction (arguments as change_audit's, in
+/* A row of its own, before the first of many transactions that are one order (arguments as change_audit's, in
    change.h). */
-status audit_order(int64_t postoffice, const struct audit_by *by, const char *action, slice object, slice detail);
+status audit_order(int64_t postoffice, const struct audit_note *note);
 /* Newest first, at most `most`; postoffice 0 = all (system role). */
 status audit_list(int64_t postoffice, unsigned most, arena *a, struct audit_row **rows, int *n);
 

@@ -2,6 +2,8 @@
 #include "provider/folder.h"
 
 #include "base/id.h"
+#include "provider/change.h"
+#include "provider/folder_admin.h"
 #include "provider/folder_order.h"
 #include "provider/folder_row.h"
 #include "provider/news.h"
@@ -35,6 +37,7 @@ struct turn {
 	slice from, name; /* canonical */
 	int64_t special;
 	bool on;
+	const struct audit_note *note; /* NULL: none */
 	slice levels[LEVELS_MOST]; /* to be made: parents first */
 	int64_t ids[LEVELS_MOST];
 	int n;
@@ -79,6 +82,12 @@ static void special_add(db_tx *tx, const struct turn *t)
 		5, NULL);
 }
 
+static void note_add(db_tx *tx, const struct turn *t)
+{
+	if (t->note)
+		change_audit(tx, t->postoffice, t->note->by, t->note->action, t->note->object, t->note->detail);
+}
+
 /* Commits. An assertion that failed gives what stands at its place in `kinds`: of the statements
    behind the lock, in their order. */
 static status turn_commit(db_tx **tx, const status *kinds)
@@ -116,16 +125,17 @@ static status make_once(void *arg, bool again)
 
 	special_add(tx, t);
 	make_add(tx, t, t->n - 1);
+	note_add(tx, t);
 	s = turn_commit(&tx, (status[]){ST_DENIED, ST_LIMITED});
 	if (again && s == ST_EXISTS && stands(t, t->ids[t->n - 1], t->name))
 		s = ST_OK;
 	return s;
 }
 
-status folder_make(
-	int64_t postoffice, int64_t mailbox, slice name, unsigned special, arena *a, folder **out)
+status folder_make_noted(int64_t postoffice, int64_t mailbox, slice name, unsigned special,
+	const struct audit_note *note, arena *a, folder **out)
 {
-	struct turn t = {.postoffice = postoffice, .mailbox = mailbox, .special = special};
+	struct turn t = {.postoffice = postoffice, .mailbox = mailbox, .special = special, .note = note};
 
 	TRY(folder_name(name, a, &t.name));
 	if (slice_same(t.name, S("INBOX")))
@@ -136,6 +146,12 @@ status folder_make(
 		TRY(keyword_list(postoffice, mailbox, a, &(struct keywords){0}));
 	TRY(s);
 	return folder_find(postoffice, mailbox, t.name, a, out);
+}
+
+status folder_make(
+	int64_t postoffice, int64_t mailbox, slice name, unsigned special, arena *a, folder **out)
+{
+	return folder_make_noted(postoffice, mailbox, name, special, NULL, a, out);
 }
 
 /* ---- renaming */
@@ -157,6 +173,7 @@ static status rename_once(void *arg, bool again)
 		(struct param[]){p_int(t->postoffice), p_int(t->mailbox), p_int(t->id),
 			p_text(t->from), p_text(t->name)},
 		5, NULL);
+	note_add(tx, t);
 	s = turn_commit(&tx, t->n > 0 ? (status[]){ST_LIMITED, ST_LIMITED, ST_ABSENT}
 				      : (status[]){ST_LIMITED, ST_ABSENT});
 	if (again && s == ST_ABSENT && (t->id == 0 || stands(t, t->id, t->name)))
@@ -219,9 +236,16 @@ static status rename_by(struct turn *t, slice from, slice to)
 	return s;
 }
 
+status folder_rename_noted(int64_t postoffice, int64_t mailbox, slice from, slice to, const struct audit_note *note)
+{
+	struct turn t = {.postoffice = postoffice, .mailbox = mailbox, .note = note};
+
+	return rename_by(&t, from, to);
+}
+
 status folder_rename(int64_t postoffice, int64_t mailbox, slice from, slice to)
 {
-	return rename_by(&(struct turn){.postoffice = postoffice, .mailbox = mailbox}, from, to);
+	return folder_rename_noted(postoffice, mailbox, from, to, NULL);
 }
 
 status folder_rename_this(const folder *f, slice to)
@@ -241,6 +265,9 @@ static status remove_once(void *arg, bool again)
 
 	db_add(tx, SQL_FOLDER_REMOVE,
 		(struct param[]){p_int(t->postoffice), p_int(t->mailbox), p_int(t->id)}, 3, &r);
+	/* Whether there is anything to be noted is known only then. */
+	if (t->note && db_flush(tx) == ST_OK && row_int(&r, 0, 0) > 0)
+		note_add(tx, t);
 	TRY(db_commit(&tx, NULL));
 	return again || row_int(&r, 0, 0) > 0 ? ST_OK : ST_ABSENT;
 }
@@ -285,9 +312,16 @@ static status remove_by(struct turn *t, slice name)
 	return s;
 }
 
+status folder_remove_noted(int64_t postoffice, int64_t mailbox, slice name, const struct audit_note *note)
+{
+	struct turn t = {.postoffice = postoffice, .mailbox = mailbox, .note = note};
+
+	return remove_by(&t, name);
+}
+
 status folder_remove(int64_t postoffice, int64_t mailbox, slice name)
 {
-	return remove_by(&(struct turn){.postoffice = postoffice, .mailbox = mailbox}, name);
+	return folder_remove_noted(postoffice, mailbox, name, NULL);
 }
 
 status folder_remove_this(const folder *f)

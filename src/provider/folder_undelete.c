@@ -1,6 +1,7 @@
 /* Undelete: what was expunged comes back, a batch at a time under the mailbox's lock. */
 #include "provider/folder.h"
 
+#include "provider/folder_admin.h"
 #include "provider/news.h"
 #include "provider/setting.h"
 #include "provider/settle.h"
@@ -74,4 +75,20 @@ status folder_undelete(
 	if (*restored > 0)
 		news_tell(postoffice, mailbox, which->folder);
 	return s;
+}
+
+status folder_removed_list(int64_t postoffice, int64_t mailbox, arena *a, struct folder_removed **rows, int *n)
+{
+	struct rows r;
+	struct param p[] = {p_int(postoffice), p_int(mailbox), p_int(span_back())};
+
+	TRY(db_run(SQL_FOLDER_REMOVED_LIST, p, 3, a, &r));
+	*rows = arena_new_array(a, (size_t)r.count, sizeof **rows);
+	for (int i = 0; i < r.count; i++)
+		(*rows)[i] = (struct folder_removed){.id = row_int(&r, i, 0),
+			.name = row_slice(&r, i, 1),
+			.at = row_time(&r, i, 2),
+			.messages = row_int(&r, i, 3)};
+	*n = r.count;
+	return ST_OK;
 }

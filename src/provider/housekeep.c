@@ -254,19 +254,29 @@ static status keep_house(lease *held, struct housekeep_result *r)
 	TRY(make_partitions(r));
 	TRY(retention_ends(&ends));
 	TRY(release_expunged(ends.expunged, held, r));
+	struct param names = p_time(ends.expunged);
+	TRY(changed(SQL_FOLDER_REMOVED_SWEEP, &names, 1, &r->keys));
 	TRY(release_changes(ends.change, held, r));
 	TRY(drop_partitions("trace", ends.trace, r));
 	TRY(drop_partitions("audit", ends.audit, r));
 	return sweep(r);
 }
 
-status housekeep_run(struct housekeep_result *r)
+status housekeep_ordered(const struct audit_by *by, struct housekeep_result *r)
 {
+	const struct audit_note note = {.by = by, .action = "housekeep.run", .object = S("server")};
 	lease held = {.name = S("housekeeper"), .span = LEASE};
 
 	*r = (struct housekeep_result){0};
 	TRY(lease_take(&held));
-	status kind = keep_house(&held, r);
+	status kind = by ? audit_order(0, &note) : ST_OK;
+	if (kind == ST_OK)
+		kind = keep_house(&held, r);
 	lease_give_back(&held);
 	return kind;
+}
+
+status housekeep_run(struct housekeep_result *r)
+{
+	return housekeep_ordered(NULL, r);
 }

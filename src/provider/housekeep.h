@@ -4,7 +4,7 @@
 #ifndef PENNYPOST_PROVIDER_HOUSEKEEP_H
 #define PENNYPOST_PROVIDER_HOUSEKEEP_H
 
-#include "base/status.h"
+#include "provider/audit.h"
 
 #include <stdint.h>
 
@@ -13,5 +13,8 @@ struct housekeep_result {
 };
 /* ST_LIMITED: another process holds the lease. */
 status housekeep_run(struct housekeep_result *r);
+/* The same for an operator, with a row in the audit once the lease is had: it is many transactions, and one that is cut off
+   has done something, too. */
+status housekeep_ordered(const struct audit_by *by, struct housekeep_result *r);
 
 #endif

@@ -51,7 +51,7 @@ libprovider_a_SOURCES = $(provider_shared) \
 	src/provider/deliver.c src/provider/deliver_inside.h \
 	src/provider/dkim_key.c \
 	src/provider/domain.c \
-	src/provider/folder.c src/provider/folder_clear.c src/provider/folder_expunge.h \
+	src/provider/folder.c src/provider/folder_admin.h src/provider/folder_clear.c src/provider/folder_expunge.h \
 	src/provider/folder_page.c src/provider/folder_page.h src/provider/folder_page_inside.h \
 	src/provider/folder_row.h src/provider/folder_tree.c src/provider/folder_undelete.c \
 	src/provider/greylist.c src/provider/greylist.h \
