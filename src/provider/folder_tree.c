@@ -266,7 +266,12 @@ static status remove_once(void *arg, bool again)
 	db_add(tx, SQL_FOLDER_REMOVE,
 		(struct param[]){p_int(t->postoffice), p_int(t->mailbox), p_int(t->id)}, 3, &r);
 	/* Whether there is anything to be noted is known only then. */
-	if (t->note && db_flush(tx) == ST_OK && row_int(&r, 0, 0) > 0)
+	status kind = t->note ? db_flush(tx) : ST_OK;
+	if (kind != ST_OK) {
+		db_rollback(&tx);
+		return kind;
+	}
+	if (t->note && row_int(&r, 0, 0) > 0)
 		note_add(tx, t);
 	TRY(db_commit(&tx, NULL));
 	return again || row_int(&r, 0, 0) > 0 ? ST_OK : ST_ABSENT;
