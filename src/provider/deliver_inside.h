@@ -1,9 +1,25 @@
-/* What deliveries in steps (job.h) share with those in one transaction. For the files of this folder. */
+/* What a delivery's transaction consists of, and what deliveries in steps (job.h) share with it. For the files of this
+   folder. */
 #ifndef PENNYPOST_PROVIDER_DELIVER_INSIDE_H
 #define PENNYPOST_PROVIDER_DELIVER_INSIDE_H
 
 #include "provider/db.h"
 #include "provider/deliver.h"
+
+struct delivery_keyed {
+	const struct delivery *d;
+	bool keyed; /* its repeat key goes along */
+};
+
+/* All rows of these deliveries go along with `tx`. */
+void deliver_rows_add(db_tx *tx, arena *a, const struct delivery_keyed *all, int n);
+/* Whether one statement does for it, when it has a transaction of its own; and that one. */
+bool deliver_goes_alone(const struct delivery *d);
+void deliver_alone_add(db_tx *tx, arena *a, const struct delivery_keyed *one);
+/* The next message it causes that is not left out; NULL when there is none. */
+const struct delivery *deliver_next(const struct delivery *d);
+/* How many bytes over its quota a delivery may bring the mailbox. */
+int64_t deliver_over(const struct route *to);
 
 /* Fills `d`, whose parts name their post offices, of a raw message: what its header tells, and a body for each part.
    Bodies are the caller's to close, whatever it returns. */

@@ -49,6 +49,7 @@ libprovider_a_SOURCES = $(provider_shared) \
 	src/provider/address_map.c src/provider/address_map.h src/provider/address_target.h \
 	src/provider/blob.c src/provider/blob_store.h \
 	src/provider/deliver.c src/provider/deliver_inside.h \
+	src/provider/deliver_rows.c src/provider/deliver_text.c \
 	src/provider/dkim_key.c \
 	src/provider/domain.c \
 	src/provider/folder.c src/provider/folder_admin.h src/provider/folder_clear.c src/provider/folder_expunge.h \

@@ -1,0 +1,369 @@
+/* The statements of a delivery's transaction. Post office by post office in rising order: bodies, messages, rows of
+   the queue for recipients elsewhere, the mailboxes locked in rising order, then one statement that counts (mailbox,
+   folder), gives the UIDs and writes the entries and the change log. It asserts that every entry was made; one missing
+   (mailbox gone, disabled or full) stops the whole transaction. A small message to one mailbox that goes alone, the
+   batch of quiet hours, does all of this in one statement. */
+#include "provider/deliver_inside.h"
+
+#include "mail/header.h"
+#include "provider/blob_store.h"
+#include "provider/header_facts.h"
+#include "provider/queue_row.h"
+#include "provider/repeat.h"
+#include "provider/setting.h"
+
+#include <stdlib.h>
+
+struct share { /* one part of one delivery, or of one that it causes */
+	const struct delivery *of;
+	const struct delivery_part *part;
+	struct blob_packed body;
+};
+
+struct recipient {
+	int round; /* of the statements deliver_entries the one it goes with */
+	const struct route *route;
+	const struct share *share;
+};
+
+static void segments_add(db_tx *tx, const struct share *shares, int n)
+{
+	for (int i = 0; i < n; i++)
+		for (int s = 1; s < shares[i].body.held; s++)
+			db_add(tx, SQL_BLOB_SEGMENT_STORE,
+				(struct param[]){p_int(shares[i].part->postoffice),
+					p_int(shares[i].body.id), p_int(s),
+					p_bytes(shares[i].body.data[s])},
+				4, NULL);
+}
+
+static void messages_add(db_tx *tx, arena *a, int64_t postoffice, const struct share *shares, int n)
+{
+	int64_t *numbers = arena_new_array(a, (size_t)n * 6, sizeof *numbers);
+	int64_t *blob = numbers, *size = blob + n, *segments = size + n, *id = segments + n,
+		*header = id + n, *sent = header + n;
+	slice *bytes = arena_new_array(a, (size_t)n * 4, sizeof *bytes);
+	slice *data = bytes, *subject = data + n, *from = subject + n, *message_id = from + n;
+
+	for (int i = 0; i < n; i++) {
+		const struct blob_packed *b = &shares[i].body;
+		const struct delivery *d = shares[i].of;
+
+		blob[i] = b->id;
+		size[i] = (int64_t)b->size;
+		segments[i] = b->segments;
+		data[i] = b->data[0];
+		id[i] = d->id;
+		header[i] = shares[i].part->header_size;
+		sent[i] = d->sent ? d->sent : USEC_NEVER; /* an array has no room for NULL times */
+		subject[i] = header_shown(d->subject, HEADER_SHOWN_MOST, a);
+		from[i] = header_shown(d->from, HEADER_SHOWN_MOST, a);
+		message_id[i] = header_shown(d->message_id, HEADER_ID_MOST, a);
+	}
+	db_add(tx, SQL_DELIVER_MESSAGES,
+		(struct param[]){p_int(postoffice), p_int_array(blob, n), p_int_array(size, n),
+			p_int_array(segments, n), p_bytes_array(data, n),
+			p_int_array(id, n), p_int_array(header, n), p_time_array(sent, n),
+			p_text_array(subject, n), p_text_array(from, n),
+			p_text_array(message_id, n)},
+		11, NULL);
+}
+
+static int recipient_order(const void *a, const void *b)
+{
+	const struct recipient *x = a, *y = b;
+
+	if (x->route->mailbox != y->route->mailbox)
+		return x->route->mailbox < y->route->mailbox ? -1 : 1;
+	if (x->route->inbox != y->route->inbox)
+		return x->route->inbox < y->route->inbox ? -1 : 1;
+	if (x->share->of->id != y->share->of->id)
+		return x->share->of->id < y->share->of->id ? -1 : 1;
+	return 0;
+}
+
+static struct recipient *recipients_of(arena *a, const struct share *shares, int n, int *count)
+{
+	struct recipient *all;
+	int at = 0, total = 0;
+
+	for (int i = 0; i < n; i++)
+		total += shares[i].part->n;
+	all = arena_new_array(a, (size_t)total, sizeof *all);
+	for (int i = 0; i < n; i++)
+		for (int j = 0; j < shares[i].part->n; j++)
+			all[at++] = (struct recipient){
+				.route = &shares[i].part->recipients[j], .share = &shares[i]};
+	qsort(all, (size_t)total, sizeof *all, recipient_order);
+	*count = total;
+	return all;
+}
+
+/* One statement counts a mailbox once, so of its folders each goes with a round of its own; nearly always
+   there is one. Gives how many; *boxes mailboxes are in all of them. */
+static int rounds_of(struct recipient *all, int count, int64_t *mailbox, int *boxes)
+{
+	int rounds = 0;
+
+	*boxes = 0;
+	for (int i = 0; i < count; i++) {
+		const struct route *to = all[i].route, *before = i > 0 ? all[i - 1].route : NULL;
+
+		if (!before || to->mailbox != before->mailbox)
+			mailbox[(*boxes)++] = to->mailbox;
+		else
+			all[i].round = all[i - 1].round + (to->inbox != before->inbox);
+		rounds = all[i].round + 1 > rounds ? all[i].round + 1 : rounds;
+	}
+	return rounds;
+}
+
+int64_t deliver_over(const struct route *to)
+{
+	return to->postmaster ? setting_number(S_mailbox_postmaster_room, NULL) : 0;
+}
+
+/* Per mailbox: how many messages, how many bytes, how far over its quota. Per entry: which of those
+   mailboxes, its rank among this round's entries there, which message. */
+static void round_add(
+	db_tx *tx, arena *a, int64_t postoffice, const struct recipient *all, int count, int round)
+{
+	size_t n = (size_t)count;
+	int64_t *numbers = arena_new_array(a, n * 9, sizeof *numbers);
+	int64_t *mailbox = numbers, *inbox = mailbox + n, *messages = inbox + n, *bytes = messages + n,
+		*over = bytes + n, *place = over + n, *rank = place + n, *message = rank + n,
+		*size = message + n;
+	int boxes = 0, entries = 0;
+
+	for (int i = 0; i < count; i++) {
+		const struct route *to = all[i].route;
+
+		if (all[i].round != round)
+			continue;
+		if (boxes == 0 || mailbox[boxes - 1] != to->mailbox) {
+			mailbox[boxes] = to->mailbox;
+			inbox[boxes++] = to->inbox;
+		}
+		int box = boxes - 1;
+
+		place[entries] = boxes;
+		rank[entries] = messages[box]++;
+		message[entries] = all[i].share->of->id;
+		size[entries] = (int64_t)all[i].share->body.size;
+		bytes[box] += size[entries++];
+		if (to->postmaster)
+			over[box] = deliver_over(to);
+	}
+	db_add(tx, SQL_DELIVER_ENTRIES,
+		(struct param[]){p_int(postoffice), p_int_array(mailbox, boxes),
+			p_int_array(inbox, boxes), p_int_array(messages, boxes),
+			p_int_array(bytes, boxes), p_int_array(over, boxes),
+			p_int_array(place, entries), p_int_array(rank, entries),
+			p_int_array(message, entries), p_int_array(size, entries), p_int(entries)},
+		11, NULL);
+}
+
+static void entries_add(db_tx *tx, arena *a, int64_t postoffice, const struct share *shares, int n)
+{
+	int count, boxes;
+	struct recipient *all = recipients_of(a, shares, n, &count);
+	int64_t *mailbox = arena_new_array(a, (size_t)count, sizeof *mailbox);
+	int rounds = rounds_of(all, count, mailbox, &boxes);
+
+	if (boxes > 1) /* one alone is locked by its update */
+		db_add(tx, SQL_DELIVER_LOCK,
+			(struct param[]){p_int(postoffice), p_int_array(mailbox, boxes)}, 2, NULL);
+	for (int round = 0; round < rounds; round++)
+		round_add(tx, a, postoffice, all, count, round);
+}
+
+void deliver_entries_add(db_tx *tx, arena *a, int64_t message, int64_t size, const struct delivery_part *to)
+{
+	const struct delivery of = {.id = message};
+	const struct share share = {.of = &of, .part = to, .body = {.size = (uint64_t)size}};
+	int count;
+	struct recipient *all = recipients_of(a, &share, 1, &count);
+
+	round_add(tx, a, to->postoffice, all, count, 0);
+}
+
+void deliver_message_add(db_tx *tx, arena *a, const struct delivery *d)
+{
+	struct share share = {.of = d, .part = d->parts};
+
+	blob_packed(share.part->body, &share.body);
+	segments_add(tx, &share, 1);
+	messages_add(tx, a, share.part->postoffice, &share, 1);
+}
+
+/* Recipients at other systems. */
+static void queue_rows_add(db_tx *tx, arena *a, int64_t postoffice, const struct share *shares, int n)
+{
+	struct queue_addition *all = arena_new_array(a, (size_t)n, sizeof *all);
+	int count = 0;
+
+	for (int i = 0; i < n; i++) {
+		const struct share *s = &shares[i];
+
+		if (s->part->m > 0)
+			all[count++] = (struct queue_addition){
+				s->of->id, s->of->envelope, s->part->remote, s->part->m};
+	}
+	if (count > 0) {
+		queue_add(tx, a, postoffice, all, count);
+		queue_count(tx, a, postoffice, all, count);
+	}
+}
+
+static int share_order(const void *a, const void *b)
+{
+	const struct share *x = a, *y = b;
+
+	if (x->part->postoffice != y->part->postoffice)
+		return x->part->postoffice < y->part->postoffice ? -1 : 1;
+	return x->of->id < y->of->id ? -1 : x->of->id > y->of->id;
+}
+
+const struct delivery *deliver_next(const struct delivery *d)
+{
+	do
+		d = d->also;
+	while (d && d->left_out);
+	return d;
+}
+
+static struct share *shares_of(arena *a, const struct delivery_keyed *jobs, int n, int *count)
+{
+	struct share *all;
+	int at = 0, total = 0;
+
+	for (int i = 0; i < n; i++)
+		for (const struct delivery *d = jobs[i].d; d; d = deliver_next(d))
+			total += d->n;
+	all = arena_new_array(a, (size_t)total, sizeof *all);
+	for (int i = 0; i < n; i++)
+		for (const struct delivery *d = jobs[i].d; d; d = deliver_next(d))
+			for (int j = 0; j < d->n; j++, at++) {
+				all[at].of = d;
+				all[at].part = &d->parts[j];
+				blob_packed(all[at].part->body, &all[at].body);
+			}
+	qsort(all, (size_t)total, sizeof *all, share_order);
+	*count = total;
+	return all;
+}
+
+static void keys_add(db_tx *tx, arena *a, const struct delivery_keyed *jobs, int n)
+{
+	slice *key = arena_new_array(a, (size_t)n, sizeof *key);
+	int64_t *message = arena_new_array(a, (size_t)n, sizeof *message);
+	int64_t *owner = arena_new_array(a, (size_t)n, sizeof *owner);
+	int count = 0;
+
+	for (int i = 0; i < n; i++) {
+		if (!jobs[i].keyed)
+			continue;
+		key[count] = jobs[i].d->repeat_key;
+		message[count] = jobs[i].d->id;
+		owner[count++] = repeat_owner(jobs[i].d->id);
+	}
+	if (count > 0)
+		db_add(tx, SQL_REPEAT_ADD,
+			(struct param[]){p_bytes_array(key, count), p_int_array(message, count),
+				p_int_array(owner, count)},
+			3, NULL);
+}
+
+/* The rights of answers that go along; one statement for those of each post office. */
+static int right_order(const void *a, const void *b)
+{
+	const struct answer_right *x = *(const struct answer_right *const *)a,
+				  *y = *(const struct answer_right *const *)b;
+
+	return x->postoffice < y->postoffice ? -1 : x->postoffice > y->postoffice;
+}
+
+static void rights_add(db_tx *tx, arena *a, const struct delivery_keyed *jobs, int n)
+{
+	int count = 0;
+
+	for (int i = 0; i < n; i++)
+		for (const struct delivery *d = jobs[i].d; d; d = deliver_next(d))
+			count += d->right != NULL;
+	if (count == 0)
+		return;
+	const struct answer_right **all = arena_new_array(a, (size_t)count, sizeof *all);
+	int64_t *mailbox = arena_new_array(a, (size_t)count * 3, sizeof *mailbox), *kind = mailbox + count,
+		*period = kind + count;
+	slice *sender = arena_new_array(a, (size_t)count, sizeof *sender);
+	count = 0;
+	for (int i = 0; i < n; i++)
+		for (const struct delivery *d = jobs[i].d; d; d = deliver_next(d))
+			if (d->right)
+				all[count++] = d->right;
+	qsort(all, (size_t)count, sizeof *all, right_order);
+	for (int from = 0, to; from < count; from = to) {
+		for (to = from; to < count && all[to]->postoffice == all[from]->postoffice; to++) {
+			mailbox[to] = all[to]->mailbox;
+			kind[to] = all[to]->kind;
+			sender[to] = all[to]->sender;
+			period[to] = all[to]->period;
+		}
+		db_add(tx, SQL_ANSWER_TAKE,
+			(struct param[]){p_int(all[from]->postoffice), p_int_array(mailbox + from, to - from),
+				p_int_array(kind + from, to - from), p_text_array(sender + from, to - from),
+				p_int_array(period + from, to - from)},
+			5, NULL);
+	}
+}
+
+void deliver_rows_add(db_tx *tx, arena *a, const struct delivery_keyed *jobs, int n)
+{
+	int count;
+	struct share *shares = shares_of(a, jobs, n, &count);
+
+	keys_add(tx, a, jobs, n);
+	for (int i = 0; i < n; i++)
+		if (jobs[i].d->end_count > 0)
+			queue_end(tx, a, jobs[i].d->ends, jobs[i].d->end_count);
+	rights_add(tx, a, jobs, n);
+	for (int from = 0, to; from < count; from = to) {
+		int64_t postoffice = shares[from].part->postoffice;
+
+		for (to = from + 1; to < count && shares[to].part->postoffice == postoffice; to++)
+			;
+		segments_add(tx, shares + from, to - from);
+		messages_add(tx, a, postoffice, shares + from, to - from);
+		queue_rows_add(tx, a, postoffice, shares + from, to - from);
+		entries_add(tx, a, postoffice, shares + from, to - from);
+	}
+}
+
+/* ---- the transaction of one small message to one mailbox, which is one statement */
+
+bool deliver_goes_alone(const struct delivery *d)
+{
+	struct blob_packed b;
+
+	if (d->also || d->right || d->end_count > 0 || d->n != 1 || d->parts->n != 1 || d->parts->m > 0)
+		return false;
+	blob_packed(d->parts->body, &b);
+	return b.segments == 1;
+}
+
+void deliver_alone_add(db_tx *tx, arena *a, const struct delivery_keyed *job)
+{
+	const struct delivery *d = job->d;
+	const struct route *to = d->parts->recipients;
+	struct blob_packed b;
+
+	blob_packed(d->parts->body, &b);
+	db_add(tx, SQL_DELIVER_ALONE,
+		(struct param[]){p_int(d->parts->postoffice), p_int(b.id), p_int((int64_t)b.size), p_bytes(b.data[0]),
+			p_int(d->id), p_int(d->parts->header_size), p_time(d->sent ? d->sent : USEC_NEVER),
+			p_text(header_shown(d->subject, HEADER_SHOWN_MOST, a)),
+			p_text(header_shown(d->from, HEADER_SHOWN_MOST, a)),
+			p_text(header_shown(d->message_id, HEADER_ID_MOST, a)), p_int(to->mailbox), p_int(to->inbox),
+			p_int(deliver_over(to)), p_bytes(job->keyed ? d->repeat_key : S("")), p_int(repeat_owner(d->id))},
+		15, NULL);
+}
