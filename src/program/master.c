@@ -19,6 +19,7 @@
 #include "provider/auth_secret.h"
 #include "provider/provider.h"
 #include "provider/queue.h"
+#include "provider/repeat.h"
 #include "task/task.h"
 
 #include <errno.h>
@@ -310,6 +311,7 @@ static status prepare(struct master *m, bool check_only)
 	peer_share();
 	ban_share();
 	queue_share();
+	repeat_share();
 	tls_share_tickets();
 	TRY(start_runner(m, check_only));
 	TRY(privilege_drop(m->boot->user.size ? m->boot->user.at : NULL));

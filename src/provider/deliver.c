@@ -475,6 +475,8 @@ status deliver_run(struct delivery *d)
 
 	if (FAULT("deliver_begin"))
 		return ST_BUSY;
+	if (keyed)
+		TRY(repeat_hold());
 	for (;;) {
 		status s = job_submit(d, keyed);
 

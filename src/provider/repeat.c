@@ -5,21 +5,28 @@
 #include "base/id.h"
 #include "base/log.h"
 #include "base/memory.h"
+#include "base/shared.h"
 #include "base/text.h"
 #include "provider/db.h"
 #include "provider/setting.h"
 #include "task/task.h"
 
 #include <pthread.h>
+#include <stdatomic.h>
+#include <unistd.h>
 
 #define PAUSE (50 * USEC_MS)       /* forgetting waits for others to go together */
-#define TROUBLE_PAUSE (1 * USEC_S) /* after the database refused */
+#define TROUBLE_PAUSE (100 * USEC_MS) /* after the database refused; when it is back nobody shall be earlier */
 #define LOOK_PAUSE (100 * USEC_MS)
+#define HOLD_LOOK (5 * USEC_MS)
 /* A doubt is looked for after a pause that grows with its age. At its longest it is shorter than REPEAT_PATIENCE: a
    repetition that meets a key which stands since a moment ago is kept waiting until it is marked. */
 #define DOUBT_PAUSE (500 * USEC_MS)
 #define DOUBT_PAUSE_MOST (4 * USEC_S)
 #define DOUBT_PAUSES 8
+#define HOLD_MOST (1 * USEC_S)
+#define HOLD_LEASE (5 * USEC_S) /* more than asking takes; whoever died holds nobody up for longer */
+#define SEATS 64
 #define DOUBT_LEAST (60 * USEC_S) /* more than a backend goes on without its client: statement_timeout is 30 s */
 
 struct doubt {
@@ -58,6 +65,31 @@ static struct {
 	.forget.each = REPEAT_KEY,
 	.broken.each = REPEAT_KEY,
 	.doubts.each = sizeof(struct doubt)};
+
+/* Until when processes have doubts the database was not asked about: a process has the seat of its number, and who
+   shares it looks again. */
+static _Atomic usec alone[SEATS], *unasked = alone;
+
+void repeat_share(void)
+{
+	if (unasked == alone)
+		unasked = shared_new(sizeof alone);
+}
+
+static void unasked_tell(usec until)
+{
+	atomic_store(&unasked[(unsigned)getpid() % SEATS], until);
+}
+
+static bool anything_unasked(void)
+{
+	usec now = clock_now();
+
+	for (int i = 0; i < SEATS; i++)
+		if (atomic_load_explicit(&unasked[i], memory_order_relaxed) > now)
+			return true;
+	return false;
+}
 
 int64_t repeat_owner(int64_t delivery)
 {
@@ -219,7 +251,8 @@ struct asked {
 	struct doubt *each[BLOCK];
 	struct rows found[BLOCK];
 	int n;
-	bool more; /* are due, which have to wait for the next turn */
+	bool fresh; /* one is among them that was never asked for */
+	bool more;  /* are due, which have to wait for the next turn */
 };
 
 static struct doubt *doubts_of(const struct block *b, size_t *n)
@@ -238,10 +271,12 @@ static void doubts_gather(const struct chain *c, usec at, struct asked *q)
 		for (size_t i = 0; at >= b->due && i < n && !q->more; i++)
 			if (at < all[i].next)
 				continue;
-			else if (q->n < BLOCK)
-				q->each[q->n++] = &all[i];
-			else
+			else if (q->n == BLOCK)
 				q->more = true;
+			else {
+				q->fresh |= all[i].since == 0;
+				q->each[q->n++] = &all[i];
+			}
 	}
 }
 
@@ -315,6 +350,18 @@ static void doubts_sweep(struct chain *c, usec asked)
 	*c = left;
 }
 
+/* Nobody is held up any more, unless a doubt came meanwhile: it is in the last block. */
+static void all_asked(void)
+{
+	size_t n = 0;
+
+	pthread_mutex_lock(&noted.lock);
+	const struct doubt *all = noted.doubts.chain.last ? doubts_of(noted.doubts.chain.last, &n) : NULL;
+	if (n == 0 || all[n - 1].since != 0)
+		unasked_tell(0);
+	pthread_mutex_unlock(&noted.lock);
+}
+
 /* Looks for those that are due at `at`, a block of them at most. Those that did not stand are looked for again, unless
    there is no later. */
 static enum round doubts_run(usec at)
@@ -330,12 +377,16 @@ static enum round doubts_run(usec at)
 	struct asked *q = memory_new(sizeof *q);
 	doubts_gather(&taken, at, q);
 	bool more = q->more;
+	if (q->fresh)
+		unasked_tell(clock_now() + HOLD_LEASE);
 	if (q->n > 0 && (s = doubts_ask(q)) == ST_OK) {
 		doubts_judge(q, at == USEC_NEVER);
 		doubts_sweep(&taken, at);
 	}
-	memory_free(q);
 	notes_put_back(&noted.doubts, &taken);
+	if (q->fresh && s == ST_OK && !more)
+		all_asked();
+	memory_free(q);
 	return s != ST_OK ? REFUSED : more ? MORE_DUE : ALL_DONE;
 }
 
@@ -343,7 +394,7 @@ static enum round doubts_run(usec at)
 static enum round noted_run(usec at)
 {
 	enum round broken = keys_run(SQL_REPEAT_BREAK, &noted.broken);
-	enum round doubts = broken == REFUSED ? REFUSED : doubts_run(at);
+	enum round doubts = doubts_run(at);
 	enum round forgotten = keys_run(SQL_REPEAT_FORGET, &noted.forget);
 	enum round worst = broken > doubts ? broken : doubts;
 
@@ -431,7 +482,17 @@ void repeat_doubt(slice key, int64_t postoffice, int64_t delivery)
 	struct doubt d = {.postoffice = postoffice, .message = delivery};
 
 	memcpy(d.key, key.at, sizeof d.key);
+	unasked_tell(clock_now() + HOLD_LEASE);
 	key_note(&noted.doubts, slice_of((const char *)&d, sizeof d));
+}
+
+status repeat_hold(void)
+{
+	usec until = clock_now() + HOLD_MOST;
+
+	while (anything_unasked() && clock_now() < until)
+		TRY(task_sleep(HOLD_LOOK));
+	return ST_OK;
 }
 
 enum verdict { FREE, REPETITION, ALIVE };

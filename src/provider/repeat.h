@@ -1,7 +1,7 @@
 /* Recognising repetitions (trust.md R6). A message's key is stored with it and forgotten when its
    client has shown that it read the answer. A key that stands when the message comes again tells
    that the answer got lost: with its conversation (marked as broken) or with its worker (whose lease
-   of a node number ended, or whose successor is there). For deliver.c only. */
+   of a node number ended, or whose successor is there). For deliver.c, and the master. */
 #ifndef PENNYPOST_PROVIDER_REPEAT_H
 #define PENNYPOST_PROVIDER_REPEAT_H
 
@@ -26,6 +26,13 @@ void repeat_break(slice key);
    wait for a synchronous standby, and no timeout ends that), its repetition will be recognised; looked for as long as
    smtp_repeat_window after the database is back, a minute at least. Never waits. */
 void repeat_doubt(slice key, int64_t postoffice, int64_t delivery);
+
+/* By the master before it has children, whose doubts they share then. */
+void repeat_share(void);
+/* Before a message with a key is stored: waits until the doubts of this node's processes were looked for once since the
+   database is back, a second at most. A crash of it took their keys along: a repetition that was stored sooner would be
+   a second copy. ST_CANCELLED, ST_TIMED_OUT. */
+status repeat_hold(void);
 
 /* A key stands. ST_EXISTS: it is a repetition, *earlier is the id of the one stored. ST_OK: the key is
    free now. ST_TIMED_OUT: its conversation lives on at the moment `until`. */

@@ -518,6 +518,28 @@ Test(deliver, recognises_what_filled_the_mailbox)
 	cr_assert_eq(keys_standing(repeat_key()), 0);
 }
 
+/* The transaction was given up on doubt and stands all the same; a crash of PostgreSQL has taken its key. */
+static status repeat_lost_its_key(void *arg)
+{
+	(void)arg;
+	repeat.outcome = keyed(&repeat.to, repeat_key(), &repeat.first);
+	store_sql("delete from repeat where message = %lld returning 1", (long long)repeat.first);
+	repeat_doubt(repeat_key(), repeat.to.postoffice, repeat.first);
+	repeat.outcome = keyed(&repeat.to, repeat_key(), &repeat.second);
+	return ST_OK;
+}
+
+Test(deliver, waits_until_doubts_are_asked_for)
+{
+	repeat.to = store_mailbox(store_postoffice(), "anna", 0);
+	key_make(repeat.key);
+	owner_lives();
+	store_fibers(1, repeat_lost_its_key, NULL);
+	cr_assert_eq(repeat.outcome, ST_EXISTS);
+	cr_assert_eq(repeat.second, repeat.first);
+	cr_assert_eq(entries_in(&repeat.to), 1);
+}
+
 static bool is_marked(slice key)
 {
 	char hex[33];
