@@ -227,13 +227,19 @@ Test(smtp, knows_its_own_door)
 		bool is_ours;
 	} rows[] = {{"[127.0.0.1]", 25, true}, {"[127.0.0.1]", 26, false}, {"[127.8.0.1]", 25, true},
 		{"[IPv6:::1]", 25, true}, {"[192.0.2.7]", 25, true}, {"[192.0.2.8]", 25, false},
+		{"[IPv6:2001:db8::7]", 25, true}, {"[IPv6:2001:db8::8]", 25, false},
 		{"[198.51.100.1]", 25, false}, {"[198.51.100.1]", 2525, true}, {"[127.0.0.1]", 2525, false},
 		{"MAIL.acme.test", 25, true}, {"mail.acme.test", 26, false}, {"localhost", 2525, true},
 		{"mail.other.test", 25, false}, {"[nonsense]", 25, false}, {"", 25, false}};
 
+	/* Networks of literals hold other hosts too: every row is the same with them. */
+	static const char *const literals[] = {"192.0.2.7 2001:db8::7", "192.0.2.7/32 2001:db8::7/128",
+		"192.0.2.7 192.0.2.0/24 2001:db8::7 2001:db8::/64", "* 192.0.2.7 2001:db8::7"};
 	memory_setting("smtp_listen", "*:25 198.51.100.1:2525");
-	memory_setting("smtp_literal_addresses", "192.0.2.7");
-	for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
-		cr_expect(home_is_host(slice_z(rows[i].host), rows[i].port) == rows[i].is_ours, "%s:%u", rows[i].host,
-			rows[i].port);
+	for (size_t l = 0; l < sizeof literals / sizeof *literals; l++) {
+		memory_setting("smtp_literal_addresses", literals[l]);
+		for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
+			cr_expect(home_is_host(slice_z(rows[i].host), rows[i].port) == rows[i].is_ours, "%s:%u with %s",
+				rows[i].host, rows[i].port, literals[l]);
+	}
 }
