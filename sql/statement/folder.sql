@@ -165,9 +165,10 @@ with gone as (
 	from (select count(*) as n, coalesce(sum(size), 0)::bigint as bytes from gone) t
 	where m.postoffice = $1::bigint and m.mailbox = $2::bigint
 ), removed as (
-	delete from folder where postoffice = $1::bigint and folder = $3::bigint and mailbox = $2::bigint returning name
-), told as (
+	delete from folder where postoffice = $1::bigint and folder = $3::bigint and mailbox = $2::bigint returning name, uidnext
+), told as ( -- where there ever was a message
 	insert into folder_removed (postoffice, mailbox, folder, name) select $1::bigint, $2::bigint, $3::bigint, name from removed
+	where uidnext > 1
 )
 select count(*) from removed;
 

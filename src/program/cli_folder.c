@@ -149,13 +149,19 @@ status cli_folder_removed(struct cli *c)
 /* ---- pennypost message undelete */
 
 /* What was in the folder of that name, and in those of that name that were removed: into the one there is, or INBOX. */
+static status undelete_audit(struct cli *c, const mailbox *m)
+{
+	return cli_audit(c, m->postoffice, "message.undelete", cli_text(c, "MAILBOX"));
+}
+
 static status undelete_named(struct cli *c, const mailbox *m, struct folder_lost which, int64_t *restored)
 {
 	slice given = cli_text(c, "--folder"), name;
 	struct folder_removed *rows;
 	int64_t came = 0;
 	folder *f = NULL;
-	int n, known = 0;
+	bool known = false;
+	int n;
 
 	if (folder_name(given, &c->a, &name) != ST_OK)
 		return ST_ABSENT;
@@ -163,6 +169,11 @@ static status undelete_named(struct cli *c, const mailbox *m, struct folder_lost
 	if (kind != ST_ABSENT)
 		TRY(kind);
 	TRY(folder_removed_list(m->postoffice, m->id, &c->a, &rows, &n));
+	for (int i = 0; i < n; i++)
+		known |= slice_same(rows[i].name, name);
+	if (!f && !known)
+		return ST_ABSENT;
+	TRY(undelete_audit(c, m));
 	if (f) {
 		which.folder = f->id;
 		TRY(folder_undelete(m->postoffice, m->id, &which, restored));
@@ -171,13 +182,18 @@ static status undelete_named(struct cli *c, const mailbox *m, struct folder_lost
 	for (int i = 0; i < n; i++) {
 		if (!slice_same(rows[i].name, name))
 			continue;
-		known++;
 		which.folder = rows[i].id;
 		status s = folder_undelete(m->postoffice, m->id, &which, &came);
 		*restored += came;
 		TRY(s);
 	}
-	return f || known ? ST_OK : ST_ABSENT;
+	return ST_OK;
+}
+
+static status undelete_all(struct cli *c, const mailbox *m, const struct folder_lost *which, int64_t *restored)
+{
+	TRY(undelete_audit(c, m));
+	return folder_undelete(m->postoffice, m->id, which, restored);
 }
 
 static status folder_id(struct cli *c, const mailbox *m, const char *option, int64_t *id)
@@ -205,10 +221,9 @@ status cli_message_undelete(struct cli *c)
 	TRY(cli_find_mailbox(c, cli_text(c, "MAILBOX"), &m));
 	TRY(folder_id(c, m, "--into", &which.into));
 	which.since = cli_number(c, "--since", 0);
-	TRY(cli_audit(c, m->postoffice, "message.undelete", cli_text(c, "MAILBOX")));
-	status kind = cli_has(c, "--folder") ? undelete_named(c, m, which, &restored)
-					     : folder_undelete(m->postoffice, m->id, &which, &restored);
-	if (kind == ST_ABSENT)
+	bool named = cli_has(c, "--folder");
+	status kind = named ? undelete_named(c, m, which, &restored) : undelete_all(c, m, &which, &restored);
+	if (kind == ST_ABSENT && named)
 		return cli_fail(c, kind, "`pennypost folder list` and `pennypost folder removed` show those there are and were",
 			"there is no folder \"%.*s\", and none was removed lately", SLICE_ARGS(cli_text(c, "--folder")));
 	if (kind == ST_FULL)

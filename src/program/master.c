@@ -394,6 +394,7 @@ static void clear_slot(unsigned slot)
 {
 	metric_slot_clear(slot);
 	peer_slot_clear(slot);
+	repeat_slot_clear(slot);
 }
 
 static void bury(struct master *m, pid_t pid, int how)

@@ -18,6 +18,7 @@
 #include "program/signals.h"
 #include "provider/node.h"
 #include "provider/provider.h"
+#include "provider/repeat.h"
 #include "provider/setting.h"
 #include "provider/trace.h"
 #include "provider/warm.h"
@@ -164,6 +165,8 @@ static void tend(struct life *l)
 		tls_server_reload(l->tls);
 }
 
+#define STOP_STEPS (1 * 60 * USEC_S)
+
 static bool serves_yet(void)
 {
 	return listener_open_count() > 0 || !outbound_over();
@@ -173,6 +176,8 @@ static void stop_serving(struct life *l)
 {
 	usec patience = setting_number(S_stop_patience, NULL);
 	log_event(EV_WORKER_STOPPING, "role=%s index=%u", worker_role_name(l->w->role), l->w->index);
+	/* Not every step of the end gives a sign of life, and what is noted of answers must reach the database. */
+	atomic_store(&l->w->pulse->silence_most, patience + STOP_STEPS);
 	if (l->w->role == WORKER_WEB)
 		web_close((unsigned)(patience / USEC_MS));
 	listener_stop();
@@ -229,6 +234,7 @@ int worker_run(const struct worker *w)
 				      .journal = getenv("JOURNAL_STREAM") != NULL});
 	metric_slot(w->slot);
 	peer_slot(w->slot);
+	repeat_slot(w->slot);
 	struct task_limits limits = TASK_LIMITS_INIT;
 	if (signals_open(&l.signals) != ST_OK || task_loop_open(&limits) != ST_OK ||
 	    !task_start("worker", life_run, &l)) {

@@ -475,8 +475,6 @@ status deliver_run(struct delivery *d)
 
 	if (FAULT("deliver_begin"))
 		return ST_BUSY;
-	if (keyed)
-		TRY(repeat_hold());
 	for (;;) {
 		status s = job_submit(d, keyed);
 
@@ -495,6 +493,11 @@ status deliver_run(struct delivery *d)
 			return s == ST_UNSURE ? ST_BUSY : s;
 		}
 	}
+}
+
+status deliver_hold(void)
+{
+	return setting_number(S_smtp_repeat_window, NULL) > 0 ? repeat_hold() : ST_OK;
 }
 
 void deliver_confirm(slice repeat_key, bool broken)

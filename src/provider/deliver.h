@@ -63,6 +63,12 @@ struct delivery {
    ST_FOREIGN  one of `ends` is late: nothing was stored */
 status deliver_run(struct delivery *d);
 
+/* Before deliver_run of a message with a repeat key, and before the last look at whether its client is still there: waits
+   until the doubts of this node's processes were looked for once since the database is back, half a second at most, and
+   not while it is known to be silent. A crash of the database took their keys along: a repetition that was stored sooner
+   would be a second copy. ST_CANCELLED, ST_TIMED_OUT. */
+status deliver_hold(void);
+
 /* The client has read the answer (its next command or orderly end came): forgets the repeat key.
    Never waits. `broken`: the conversation ended without that sign; the key stays for
    smtp_repeat_window. */

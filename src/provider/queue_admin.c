@@ -39,7 +39,8 @@ static bool shards_of(slice recipient, arena *a, struct param *shards)
 {
 	size_t at = slice_find_last(recipient, '@');
 	int64_t *numbers = arena_new_array(a, QUEUE_SHARDS, sizeof *numbers);
-	bool named = at < recipient.size && slice_find(slice_from(recipient, at), '*') + at == recipient.size;
+	bool literal = at + 1 < recipient.size && recipient.at[at + 1] == '['; /* its letters count as they are */
+	bool named = at < recipient.size && !literal && slice_find(slice_from(recipient, at), '*') + at == recipient.size;
 	int n = QUEUE_SHARDS;
 
 	for (int i = 0; i < n; i++)

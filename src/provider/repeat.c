@@ -5,6 +5,7 @@
 #include "base/id.h"
 #include "base/log.h"
 #include "base/memory.h"
+#include "base/metric.h"
 #include "base/shared.h"
 #include "base/text.h"
 #include "provider/db.h"
@@ -13,7 +14,6 @@
 
 #include <pthread.h>
 #include <stdatomic.h>
-#include <unistd.h>
 
 #define PAUSE (50 * USEC_MS)       /* forgetting waits for others to go together */
 #define TROUBLE_PAUSE (100 * USEC_MS) /* after the database refused; when it is back nobody shall be earlier */
@@ -24,9 +24,8 @@
 #define DOUBT_PAUSE (500 * USEC_MS)
 #define DOUBT_PAUSE_MOST (4 * USEC_S)
 #define DOUBT_PAUSES 8
-#define HOLD_MOST (1 * USEC_S)
-#define HOLD_LEASE (5 * USEC_S) /* more than asking takes; whoever died holds nobody up for longer */
-#define SEATS 64
+#define HOLD_MOST (500 * USEC_MS)
+#define HOLD_LEASE (5 * USEC_S) /* more than asking takes; each turn renews it */
 #define DOUBT_LEAST (60 * USEC_S) /* more than a backend goes on without its client: statement_timeout is 30 s */
 
 struct doubt {
@@ -66,26 +65,31 @@ static struct {
 	.broken.each = REPEAT_KEY,
 	.doubts.each = sizeof(struct doubt)};
 
-/* Until when processes have doubts the database was not asked about: a process has the seat of its number, and who
-   shares it looks again. */
-static _Atomic usec alone[SEATS], *unasked = alone;
+/* Until when each process of the node has doubts the database was not asked about, by its slot. */
+static _Atomic usec alone, *unasked = &alone, *own = &alone;
+static unsigned slots = 1;
 
 void repeat_share(void)
 {
-	if (unasked == alone)
-		unasked = shared_new(sizeof alone);
+	unasked = own = shared_new(METRIC_SLOTS * sizeof *unasked);
+	slots = METRIC_SLOTS;
 }
 
-static void unasked_tell(usec until)
+void repeat_slot(unsigned slot)
 {
-	atomic_store(&unasked[(unsigned)getpid() % SEATS], until);
+	own = &unasked[slot % slots];
+}
+
+void repeat_slot_clear(unsigned slot)
+{
+	atomic_store(&unasked[slot % slots], 0);
 }
 
 static bool anything_unasked(void)
 {
 	usec now = clock_now();
 
-	for (int i = 0; i < SEATS; i++)
+	for (unsigned i = 0; i < slots; i++)
 		if (atomic_load_explicit(&unasked[i], memory_order_relaxed) > now)
 			return true;
 	return false;
@@ -358,7 +362,7 @@ static void all_asked(void)
 	pthread_mutex_lock(&noted.lock);
 	const struct doubt *all = noted.doubts.chain.last ? doubts_of(noted.doubts.chain.last, &n) : NULL;
 	if (n == 0 || all[n - 1].since != 0)
-		unasked_tell(0);
+		atomic_store(own, 0);
 	pthread_mutex_unlock(&noted.lock);
 }
 
@@ -378,7 +382,7 @@ static enum round doubts_run(usec at)
 	doubts_gather(&taken, at, q);
 	bool more = q->more;
 	if (q->fresh)
-		unasked_tell(clock_now() + HOLD_LEASE);
+		atomic_store(own, clock_now() + HOLD_LEASE);
 	if (q->n > 0 && (s = doubts_ask(q)) == ST_OK) {
 		doubts_judge(q, at == USEC_NEVER);
 		doubts_sweep(&taken, at);
@@ -482,7 +486,7 @@ void repeat_doubt(slice key, int64_t postoffice, int64_t delivery)
 	struct doubt d = {.postoffice = postoffice, .message = delivery};
 
 	memcpy(d.key, key.at, sizeof d.key);
-	unasked_tell(clock_now() + HOLD_LEASE);
+	atomic_store(own, clock_now() + HOLD_LEASE);
 	key_note(&noted.doubts, slice_of((const char *)&d, sizeof d));
 }
 
@@ -490,7 +494,8 @@ status repeat_hold(void)
 {
 	usec until = clock_now() + HOLD_MOST;
 
-	while (anything_unasked() && clock_now() < until)
+	/* One that is silent refuses at once. */
+	while (anything_unasked() && clock_now() < until && !db_lost(clock_now(), USEC_NEVER))
 		TRY(task_sleep(HOLD_LOOK));
 	return ST_OK;
 }

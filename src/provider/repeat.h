@@ -1,7 +1,7 @@
 /* Recognising repetitions (trust.md R6). A message's key is stored with it and forgotten when its
    client has shown that it read the answer. A key that stands when the message comes again tells
    that the answer got lost: with its conversation (marked as broken) or with its worker (whose lease
-   of a node number ended, or whose successor is there). For deliver.c, and the master. */
+   of a node number ended, or whose successor is there). For deliver.c, the master and its workers. */
 #ifndef PENNYPOST_PROVIDER_REPEAT_H
 #define PENNYPOST_PROVIDER_REPEAT_H
 
@@ -27,11 +27,12 @@ void repeat_break(slice key);
    smtp_repeat_window after the database is back, a minute at least. Never waits. */
 void repeat_doubt(slice key, int64_t postoffice, int64_t delivery);
 
-/* By the master before it has children, whose doubts they share then. */
+/* By the master before it has children, whose doubts they share then; each has a slot of its own (below METRIC_SLOTS),
+   which is cleared when it is dead. */
 void repeat_share(void);
-/* Before a message with a key is stored: waits until the doubts of this node's processes were looked for once since the
-   database is back, a second at most. A crash of it took their keys along: a repetition that was stored sooner would be
-   a second copy. ST_CANCELLED, ST_TIMED_OUT. */
+void repeat_slot(unsigned slot);
+void repeat_slot_clear(unsigned slot);
+/* See deliver_hold. */
 status repeat_hold(void);
 
 /* A key stands. ST_EXISTS: it is a repetition, *earlier is the id of the one stored. ST_OK: the key is

@@ -315,6 +315,11 @@ status incoming_finish(conversation *c, struct incoming *in)
 		set_apart(s, in);
 	if (!refusal && put_in_front(c, in) != ST_OK)
 		refusal = smtp_delivery_reply(ST_BUSY);
+	status held = refusal ? ST_OK : deliver_hold();
+	if (held != ST_OK) {
+		c->closing |= held == ST_CANCELLED;
+		refusal = smtp_delivery_reply(held);
+	}
 	/* Who has gone away comes again, perhaps already did: what nobody waits for is not stored (RFC 5321 4.1.1.10). */
 	if (!refusal && stream_was_left(c->stream))
 		refusal = "451 4.4.2 The connection was lost before the message was stored; send it again";

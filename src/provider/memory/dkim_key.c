@@ -6,6 +6,8 @@
 #include "provider/memory/memory.h"
 #include "provider/memory/store.h"
 
+#include <stdlib.h>
+
 void memory_secret(int file)
 {
 	store_take()->secret = file;
@@ -55,6 +57,13 @@ status dkim_key_add(const dkim_key *k, const struct audit_by *by, arena *a, slic
 	return kind;
 }
 
+static int signing_order(const void *a, const void *b)
+{
+	const dkim_key *x = a, *y = b;
+
+	return x->algorithm != y->algorithm ? (x->algorithm < y->algorithm ? -1 : 1) : slice_order(x->selector, y->selector);
+}
+
 static status list(int64_t postoffice, slice domain, bool signing, arena *a, dkim_key **rows, int *n)
 {
 	struct store *s = store_take();
@@ -76,6 +85,8 @@ static status list(int64_t postoffice, slice domain, bool signing, arena *a, dki
 			kind = ST_BROKEN;
 		++*n;
 	}
+	if (signing)
+		qsort(*rows, (size_t)*n, sizeof **rows, signing_order);
 	store_give();
 	return kind;
 }

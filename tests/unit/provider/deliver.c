@@ -525,6 +525,7 @@ static status repeat_lost_its_key(void *arg)
 	repeat.outcome = keyed(&repeat.to, repeat_key(), &repeat.first);
 	store_sql("delete from repeat where message = %lld returning 1", (long long)repeat.first);
 	repeat_doubt(repeat_key(), repeat.to.postoffice, repeat.first);
+	cr_expect_eq(deliver_hold(), ST_OK);
 	repeat.outcome = keyed(&repeat.to, repeat_key(), &repeat.second);
 	return ST_OK;
 }

@@ -85,11 +85,10 @@ Test(dkim_key, waits_signs_and_retires)
 
 	cr_assert_eq(dkim_key_signing(po, host, &a, &rows, &n), ST_OK);
 	cr_assert_eq(n, 2);
-	int two = slice_same(rows[1].selector, S("two"));
-	cr_assert(slice_same(rows[two].selector, S("two")));
-	cr_assert(slice_same(rows[two].private_key, S("private two")));
-	cr_assert(slice_same(rows[two].public_key, S("public")));
-	cr_assert_eq(rows[!two].algorithm, SIGNATURE_ED25519_SHA256);
+	cr_assert(slice_same(rows[0].selector, S("two")));
+	cr_assert(slice_same(rows[0].private_key, S("private two")));
+	cr_assert(slice_same(rows[0].public_key, S("public")));
+	cr_assert_eq(rows[1].algorithm, SIGNATURE_ED25519_SHA256);
 	cr_assert_eq(keys_in_the_clear(), 0);
 
 	cr_assert_str_eq(states(other, host), "");
