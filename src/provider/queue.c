@@ -459,7 +459,6 @@ status queue_claim(queue_runner *r, const struct queue_claim *c, arena *a, queue
 		*c->more = 0;
 	if (!shards || c->most == 0)
 		return ST_OK;
-	most = c->most / (unsigned)count_of(shards) ? c->most / (unsigned)count_of(shards) : 1;
 	for (int s = 0; s < QUEUE_SHARDS; s++)
 		if (shards >> s & 1) {
 			asks[count++] = (struct ask){s, SQL_QUEUE_DUE, r->epoch[s], &r->cursor[s], {0}};
@@ -467,6 +466,7 @@ status queue_claim(queue_runner *r, const struct queue_claim *c, arena *a, queue
 				asks[count++] = (struct ask){
 					s, SQL_QUEUE_DEFERRED_DUE, r->epoch[s], &r->cursor2[s], {0}};
 		}
+	most = c->most > (unsigned)count ? c->most / (unsigned)count : 1;
 	bool turned = any_cursor(asks, count);
 	TRY(asks_run(r, c, asks, count, most, a));
 	for (int i = 0; i < count; i++)

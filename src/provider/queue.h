@@ -118,7 +118,8 @@ status queue_due(queue_runner *r, uint64_t *shards);
 /* Due rows of the shards in `shards`, at most `most` and `each` of one post office and shard; post
    offices take turns from where the last call stopped (R22). Rows claimed and not yet finished are
    left out, as are those of post offices in `full`. Of the shards in `fresh` only what was never deferred is
-   looked at: what the bell rings for. */
+   looked at: what the bell rings for. New and deferred rows share `most` evenly, and one of each is asked for at least:
+   `most` counts only from one row for each shard, two where it is not in `fresh`. */
 struct queue_claim {
 	uint64_t shards, fresh;
 	unsigned most, each;

@@ -23,7 +23,8 @@
 #include <stdio.h>
 
 #define BATCH 100                /* results in one transaction */
-#define CLAIM_MOST 500           /* rows of one claim */
+#define CLAIM_MOST 1000          /* rows of one claim */
+#define PAIR 2                   /* the least it brings of a shard: one new row, one deferred */
 #define CLAIM_EACH 100           /* of one post office and shard in it */
 #define APART (10 * USEC_MS)     /* claims that the bell asks for, and batches of results: what comes meanwhile
 				    goes along */
@@ -626,23 +627,28 @@ static void put_off(uint64_t shards)
 /* Half of what is left at most: what a claim brings of one post office leaves room for another's. */
 static int claim_most(int room)
 {
-	return room < 2 ? room : room / 2 < CLAIM_MOST ? room / 2 : CLAIM_MOST;
+	int half = room / 2 > PAIR ? room / 2 : PAIR;
+
+	return half < CLAIM_MOST ? half : CLAIM_MOST;
 }
 
-/* So many of those to be asked, in turn: each may bring a row. */
+/* Of those to be asked, in turn, as many as may bring so many rows: one, or one new and one deferred. */
 static uint64_t shards_next(int most)
 {
 	uint64_t some = 0;
 
-	for (int i = 0; i < QUEUE_SHARDS && most > 0; i++) {
+	for (int i = 0; i < QUEUE_SHARDS; i++) {
 		int shard = (out.turn + i) % QUEUE_SHARDS;
 		uint64_t bit = UINT64_C(1) << shard;
 
 		if (!(out.ask & bit))
 			continue;
+		most -= out.fresh & bit ? 1 : PAIR;
+		if (most < 0) {
+			out.turn = shard;
+			break;
+		}
 		some |= bit;
-		if (--most == 0)
-			out.turn = shard + 1;
 	}
 	return some;
 }
@@ -658,7 +664,7 @@ static status claim(void)
 	status kind = ST_OK;
 
 	c.full = plan_full(out.plan, rows_most(), &a, &c.full_count);
-	if (room <= 0) {
+	if (room < PAIR) {
 		put_off(out.ask);
 	} else {
 		out.ask &= ~c.shards;

@@ -264,7 +264,7 @@ Test(queue, post_offices_take_turns)
 		" from queue, generate_series(1, 500) g where false or postoffice = %lld returning 1", (long long)crowd);
 	queue_one(small, "b.test");
 	queue_runner *r = runner();
-	struct queue_claim c = {.shards = UINT64_C(1) << queue_shard(S("b.test")), .most = 20, .each = 10};
+	struct queue_claim c = {.shards = UINT64_C(1) << queue_shard(S("b.test")), .most = 40, .each = 10};
 	queue_entry *e;
 	cr_assert_eq(queue_claim(r, &c, &a, &e, &n), ST_OK);
 	for (int i = 0; i < n; i++)
@@ -309,8 +309,41 @@ Test(queue, a_claim_tells_where_more_is_due_and_leaves_deferred_rows_to_the_poll
 	cr_expect_eq(claimed(r, &c, &a), 0, "only what was never deferred is wanted");
 	cr_expect_eq(more, 0);
 	c.fresh = 0;
+	c.most = 6;
 	cr_expect_eq(claimed(r, &c, &a), 1);
 	cr_expect_eq(more, 0, "a claim with room to spare took all");
+	queue_runner_close(&r);
+	arena_release(&a);
+}
+
+static void given_crowd(int64_t office, const char *domain, int n)
+{
+	queue_one(office, domain);
+	store_sql("insert into queue (shard, postoffice, qid, msg, sender, domain, rcpt, next_at, expires)"
+		" select shard, postoffice, qid + g * 4096, msg, sender, domain, rcpt, next_at, expires"
+		" from queue, generate_series(1, %d) g where domain = '%s' returning 1", n - 1, domain);
+}
+
+Test(queue, new_and_deferred_rows_share_what_a_claim_may_bring)
+{
+	uint64_t b = UINT64_C(1) << queue_shard(S("b.test")), c = UINT64_C(1) << queue_shard(S("c.test"));
+	struct queue_claim ask = {.shards = b | c, .most = 20, .each = 100};
+	int64_t office = store_postoffice();
+	arena a = ARENA_INIT;
+
+	given_crowd(office, "b.test", 60);
+	given_crowd(office, "c.test", 60);
+	given_sql("insert into queue_deferred select * from queue where qid in"
+		" (select qid from (select qid, row_number() over (partition by domain order by qid) n from queue) q where n > 30)");
+	given_sql("delete from queue where qid in (select qid from queue_deferred)");
+	cr_assert_eq(rows_in("queue"), 60);
+	cr_assert_eq(rows_in("queue_deferred"), 60);
+	queue_runner *r = runner();
+	cr_expect_eq(claimed(r, &ask, &a), 20);
+	ask.fresh = b;
+	cr_expect_eq(claimed(r, &ask, &a), 18, "three asks");
+	ask.fresh = b | c;
+	cr_expect_eq(claimed(r, &ask, &a), 20);
 	queue_runner_close(&r);
 	arena_release(&a);
 }
