@@ -219,22 +219,21 @@ static status discover(const dmarc_query *q, const lookup *dns, arena *a, dmarc_
 
 /* ---- the verdict */
 
-/* What both mechanisms say about identifiers that align. `unknown`: one that aligns could not be
-   judged now. */
-static void judge(const dmarc_query *q, dmarc_report *out, bool *unknown)
+/* What both mechanisms say about identifiers that align. */
+static void judge(const dmarc_query *q, dmarc_report *out)
 {
 	const spf_report *spf = q->spf;
 
 	if (spf && aligned(q->author, spf->domain, out->record.strict_spf)) {
 		out->spf_aligned = spf->result == SPF_PASS;
-		*unknown = spf->result == SPF_TEMPERROR;
+		out->unknown = spf->result == SPF_TEMPERROR;
 	}
 	for (size_t i = 0; q->dkim && i < q->dkim->count; i++) {
 		const dkim_verdict *v = &q->dkim->verdict[i];
 		if (!aligned(q->author, v->domain, out->record.strict_dkim))
 			continue;
 		out->dkim_aligned = out->dkim_aligned || (v->result == DKIM_PASS && !v->testing);
-		*unknown = *unknown || v->result == DKIM_TEMPERROR;
+		out->unknown = out->unknown || v->result == DKIM_TEMPERROR;
 	}
 }
 
@@ -251,10 +250,12 @@ static enum dmarc_result comes_to(dmarc_report *out, enum dmarc_result result, c
 
 void dmarc_check(const dmarc_query *q, const lookup *dns, arena *a, dmarc_report *out)
 {
-	bool unknown = false;
-
 	*out = (dmarc_report){0};
-	switch (discover(q, dns, a, out)) {
+	status found = discover(q, dns, a, out);
+	if (found != ST_OK)
+		out->record = (dmarc_record){0};
+	judge(q, out);
+	switch (found) {
 	case ST_OK:
 		break;
 	case ST_ABSENT:
@@ -267,10 +268,9 @@ void dmarc_check(const dmarc_query *q, const lookup *dns, arena *a, dmarc_report
 		comes_to(out, DMARC_PERMERROR, "a policy against the rules");
 		return;
 	}
-	judge(q, out, &unknown);
 	if (out->spf_aligned || out->dkim_aligned) {
 		comes_to(out, DMARC_PASS, "the author's domain stands behind it");
-	} else if (unknown) {
+	} else if (out->unknown) {
 		comes_to(out, DMARC_TEMPERROR, "an aligned identifier could not be judged");
 	} else {
 		comes_to(out, DMARC_FAIL, "nothing that passes belongs to the author's domain");

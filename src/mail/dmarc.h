@@ -56,7 +56,8 @@ typedef struct dmarc_query {
 
 typedef struct dmarc_report {
 	enum dmarc_result result;
-	bool spf_aligned, dkim_aligned;   /* passed and aligned */
+	bool spf_aligned, dkim_aligned;   /* passed and aligned, relaxed where no record says otherwise */
+	bool unknown;                     /* one that aligns could not be judged now */
 	enum dmarc_policy published;      /* for this author */
 	enum dmarc_policy wish;           /* what is asked for this message: none unless it failed; one
 	                                     step milder where pct= leaves it out */

@@ -257,7 +257,7 @@ static bool all_refuse(const struct smtp *s, enum dmarc_policy wish)
 bool policy_is_junk(const struct policy_verdict *v, const struct recipient *r)
 {
 	return (v->wish != DMARC_DO_NOTHING && obeyed(r, v->wish) != DMARC_DO_NOTHING) ||
-	       (v->forbidden && sets_forbidden_apart(r));
+	       (v->forbidden && is_asked(r) && sets_forbidden_apart(r));
 }
 
 static void verify(conversation *c, struct policy_text *t, struct policy_verdict *out)
@@ -271,8 +271,10 @@ static void verify(conversation *c, struct policy_text *t, struct policy_verdict
 	out->told = told(t, &f, &smtp_of(c)->mail);
 	if (is_trusted_chain(&f.arc))
 		return;
-	/* Who passes mail on sends for others; a signature of the author's domain is the better word (RFC 7489 10.1). */
-	out->forbidden = f.spf->result == SPF_FAIL && f.dmarc.result != DMARC_PASS;
+	/* Who passes mail on sends for others; a signature of the author's domain is the better word (RFC 7489 10.1), with
+	   a policy or without. What may be one is not held against the mail because the DNS is slow. */
+	out->forbidden = f.spf->result == SPF_FAIL && !f.dmarc.dkim_aligned && !f.dmarc.unknown &&
+			 f.dmarc.result != DMARC_TEMPERROR;
 	if (f.dmarc.result != DMARC_FAIL)
 		return;
 	out->wish = f.dmarc.wish;
