@@ -352,7 +352,7 @@ static status message_tell(conversation *c, const struct fetch *f, uint32_t uid,
 	status s;
 
 	if (!e) {
-		t->held = true;
+		t->held = !f->by_uid;
 		return ST_OK;
 	}
 	if (fact && fact->blob == 0) {

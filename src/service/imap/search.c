@@ -248,7 +248,7 @@ static void saved_set(struct selected *sel, const uint32_t *uids, size_t n)
 		memcpy(sel->saved, uids, n * sizeof *uids);
 }
 
-/* RFC 5182 2.4, RFC 9394 4: MIN, MAX and PARTIAL save what they return, everything else saves all. */
+/* RFC 5182 2.4, RFC 9394 3.2: MIN, MAX and PARTIAL save what they return, everything else saves all. */
 static void save(conversation *c, const struct search *s, const struct found *f)
 {
 	struct selected *sel = imap_of(c)->selected;
@@ -263,9 +263,12 @@ static void save(conversation *c, const struct search *s, const struct found *f)
 		if (s->returns & RETURN_PARTIAL)
 			n = imap_window_of(&s->partial, f->n, &first);
 		memcpy(told, f->uids + first, (size_t)n * sizeof *told);
-		if ((s->returns & RETURN_MIN) && (n == 0 || first > 0))
+		/* Each but once: not what the window has, nor the only one as both. */
+		bool least = (s->returns & RETURN_MIN) && (n == 0 || first > 0);
+		bool greatest = (s->returns & RETURN_MAX) && (n == 0 || first + n < f->n) && !(least && f->n == 1);
+		if (least)
 			told[n++] = f->uids[0];
-		if ((s->returns & RETURN_MAX) && (n == 0 || told[n - 1] != f->uids[f->n - 1]))
+		if (greatest)
 			told[n++] = f->uids[f->n - 1];
 		saved_set(sel, told, (size_t)n);
 	}
