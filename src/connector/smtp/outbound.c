@@ -624,12 +624,13 @@ static void put_off(uint64_t shards)
 	out.resume = plan_rows(out.plan) / 2;
 }
 
-/* Half of what is left at most: what a claim brings of one post office leaves room for another's. */
+/* Half of what is left at most: what a claim brings of one post office leaves room for another's. The reserve goes out
+   in pairs. */
 static int claim_most(int room)
 {
-	int half = room / 2 > PAIR ? room / 2 : PAIR;
+	int spare = room - plan_reserve(rows_most()), most = room / 2 < spare ? room / 2 : spare;
 
-	return half < CLAIM_MOST ? half : CLAIM_MOST;
+	return most < PAIR ? PAIR : most < CLAIM_MOST ? most : CLAIM_MOST;
 }
 
 /* Of those to be asked, in turn, as many as may bring so many rows: one, or one new and one deferred. */

@@ -3,7 +3,9 @@
 #include "base/map.h"
 #include "base/memory.h"
 
-#define SHARE 3 /* times what is left, is what one of several may have */
+#define SHARE 3           /* times what is left, is what one of several may have */
+#define RESERVED_ROWS 32  /* one of so many is for who has none */
+#define RESERVED_SLOTS 10
 #define KEPT_IDLE (10 * 60 * USEC_S) /* a destination nobody sends to is remembered so long */
 
 struct plan_destination {
@@ -314,11 +316,18 @@ static plan_job *office_next(plan *p, struct plan_office *o, usec now, usec *wai
 	return NULL;
 }
 
-/* One alone may use all that a post office may. */
+/* One alone may use all that a post office may, but the last one. */
 static bool office_may(const plan *p, const struct plan_limits *l, const struct plan_office *o)
 {
-	return o->active < l->per_postoffice &&
-	       (o->active == p->active || o->active < SHARE * (l->at_once - p->active));
+	unsigned left = l->at_once - p->active, reserve = (l->at_once + RESERVED_SLOTS - 1) / RESERVED_SLOTS;
+
+	if (o->active >= l->per_postoffice)
+		return false;
+	if (o->active == 0)
+		return true;
+	if (o->active == p->active)
+		return left > 1;
+	return left > reserve && o->active < SHARE * left;
 }
 
 plan_job *plan_next(plan *p, const struct plan_limits *l, usec now, usec *wait)
@@ -480,9 +489,15 @@ int plan_rows(const plan *p)
 	return p->rows;
 }
 
+int plan_reserve(int most)
+{
+	return most / RESERVED_ROWS;
+}
+
 const int64_t *plan_full(const plan *p, int most, arena *a, int *n)
 {
 	int64_t *full = arena_new_array(a, map_size(p->offices), sizeof *full);
+	int left = most - p->rows;
 	size_t cursor = 0;
 	slice key;
 	void *value;
@@ -491,7 +506,7 @@ const int64_t *plan_full(const plan *p, int most, arena *a, int *n)
 	while (map_next(p->offices, &cursor, &key, &value)) {
 		const struct plan_office *o = value;
 
-		if (o->rows >= SHARE * (most - p->rows))
+		if (left <= plan_reserve(most) || o->rows >= SHARE * left)
 			full[(*n)++] = o->id;
 	}
 	return full;

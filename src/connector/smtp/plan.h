@@ -5,7 +5,8 @@
                 (so many at once)         (a destination: so many at once, so far apart)
 
    A destination is the host of a route or a domain; it has its limits for all post offices together. Of what may
-   be sent at once several post offices leave something for the next one, whatever hosts theirs waits for.
+   be sent at once several post offices leave something for the next one, whatever hosts theirs waits for: a tenth,
+   and one that sends nothing gets one of it. One alone leaves one.
    One whose hosts cannot be reached is left alone for a while. Memory alone; one task at a time. */
 #ifndef PENNYPOST_CONNECTOR_SMTP_PLAN_H
 #define PENNYPOST_CONNECTOR_SMTP_PLAN_H
@@ -60,8 +61,9 @@ void plan_sweep(plan *p, usec now);
 void plan_drop(plan *p, uint64_t shards, void (*dropped)(void *arg, const queue_entry *e), void *arg);
 
 int plan_rows(const plan *p);   /* claimed and not ended */
-/* Post offices that have enough of the `most` rows there is room for: those with three times as many as are left. Alone
-   one has three quarters; several share so that there is always room for the next one. */
+int plan_reserve(int most);     /* of so many rows: for post offices that have none */
+/* Post offices that have enough of the `most` rows there is room for: those with three times as many as are left (alone
+   one has three quarters), and all when what is left is no more than the reserve. */
 const int64_t *plan_full(const plan *p, int most, arena *a, int *n);
 
 #endif

@@ -250,32 +250,64 @@ static int fill(int64_t postoffice, int most)
 Test(plan, there_is_room_for_the_next_post_office_however_many_have_enough)
 {
 	cr_expect_eq(fill(1, 1000), 750);
-	for (int64_t postoffice = 2; postoffice <= 4; postoffice++)
+	for (int64_t postoffice = 2; postoffice <= 20; postoffice++)
 		cr_expect_gt(fill(postoffice, 1000), 0, "post office %lld gets nothing", (long long)postoffice);
 	cr_expect_lt(plan_rows(p), 1000);
 }
 
-static int start_all(void)
+static int start_all(const struct plan_limits *l)
 {
 	int n = 0;
 
-	while (next(&wide, 0))
+	while (next(l, 0))
 		n++;
 	return n;
 }
 
-Test(plan, post_offices_that_wait_for_their_hosts_leave_slots_for_the_next)
+/* Mail for ten hosts each, which do not answer: what the last of them may still send. */
+static void each_gets_a_slot(const struct plan_limits *l, int offices)
 {
-	for (int office = 1; office <= 4; office++) {
+	for (int office = 1; office <= offices; office++) {
 		for (int domain = 0; domain < 10; domain++)
-			for (int i = 0; i < 10; i++) {
+			for (int i = 0; i < 20; i++) {
 				char name[32];
 				snprintf(name, sizeof name, "d%d-%d.test", office, domain);
-				add(&wide, office, 1000 * office + 10 * domain + i, name);
+				add(l, office, 1000 * office + 20 * domain + i, name);
 			}
-		int started = start_all();
+		int started = start_all(l);
 		cr_expect_gt(started, 0, "post office %d waits for those before it", office);
 		if (office == 1)
-			cr_expect_eq(started, (int)wide.per_postoffice, "one alone may have its limit");
+			cr_expect_eq(started, (int)l->per_postoffice, "one alone may have its limit");
 	}
+}
+
+Test(plan, post_offices_that_wait_for_their_hosts_leave_slots_for_the_next)
+{
+	static const struct plan_limits usual = {
+		.at_once = 200, .per_destination = 20, .per_postoffice = 100, .recipients = 50};
+
+	each_gets_a_slot(&wide, 4);
+	end();
+	begin();
+	each_gets_a_slot(&usual, 20);
+}
+
+Test(plan, one_alone_leaves_a_slot_unless_there_is_but_one)
+{
+	struct plan_limits l = wide;
+
+	for (unsigned most = 1; most <= 2; most++) {
+		l.at_once = most;
+		add(&l, most, 100, "b.test");
+		add(&l, most, 101, "c.test");
+		plan_job *only = next(&l, 0);
+		cr_assert_not_null(only);
+		cr_expect_null(next(&l, 0));
+		if (most == 1) {
+			done(only, 0);
+			done(next(&l, 0), 0);
+		}
+	}
+	add(&l, 9, 200, "d.test");
+	cr_expect_not_null(next(&l, 0));
 }
