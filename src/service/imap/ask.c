@@ -193,6 +193,11 @@ static bool is_of_text(const struct key *k)
 	return k->kind == KEY_BODY || k->kind == KEY_TEXT;
 }
 
+static bool is_of_header(const struct key *k)
+{
+	return k->kind == KEY_HEADER || k->kind == KEY_SENT;
+}
+
 static bool asks_bodies(const struct key *k)
 {
 	for (; k; k = k->next)
@@ -215,11 +220,24 @@ static int64_t reading_cost(const struct key *k, int64_t octets)
 	for (; k; k = k->next) {
 		if (is_of_text(k))
 			cost += FIELD_COST + octets / TEXT_COST_OCTETS * (k->fuzzy ? FUZZY_COST : 1);
-		else if (k->kind == KEY_HEADER || k->kind == KEY_SENT)
+		else if (is_of_header(k))
 			cost += FIELD_COST * (k->fuzzy ? FUZZY_COST : 1);
 		cost += reading_cost(k->first, octets);
 	}
 	return cost;
+}
+
+/* Each passes over the header, whose size is known when it is read: it is paid for then. */
+static int64_t fields_asked(const struct key *k)
+{
+	int64_t n = 0;
+
+	for (; k; k = k->next) {
+		if (is_of_header(k))
+			n += k->fuzzy ? FUZZY_COST : 1;
+		n += fields_asked(k->first);
+	}
+	return n;
 }
 
 /* ST_LIMITED: that is more than one command may have. */
@@ -243,6 +261,7 @@ struct run {
 	int places_n;
 	int *doubt; /* places in the view's entries that must be read */
 	int doubt_n, decided_n;
+	int64_t fields; /* that are asked for, as fields_asked() counts */
 	uint8_t *holds; /* by place: how well, up to 100; 0: it does not */
 };
 
@@ -264,6 +283,7 @@ static status doubt_decide(int which, struct look *look, void *arg)
 {
 	struct run *r = arg;
 
+	TRY(spend(r->c, r->fields * ((int64_t)look_header_size(look) / TEXT_COST_OCTETS)));
 	r->m.look = look;
 	place_ask(r, r->doubt[which]);
 	return imap_progress(r->c, ++r->decided_n, r->doubt_n);
@@ -394,6 +414,7 @@ static status run_places(conversation *c, const program *g, const int *places, i
 	struct run r = {.c = c,
 		.g = g,
 		.m = {.v = v, .now = clock_wall()},
+		.fields = fields_asked(g->top),
 		.places = places,
 		.places_n = places_n,
 		.doubt = arena_new_array(a, (size_t)places_n, sizeof(int)),

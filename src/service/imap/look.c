@@ -43,6 +43,11 @@ static bool is_not_above(slice header, const struct needle *n)
 	       seek_is_plain(header);
 }
 
+size_t look_header_size(const struct look *l)
+{
+	return seek_header(l->raw).size;
+}
+
 bool look_header(struct look *l, slice field, const struct needle *n)
 {
 	slice header = seek_header(l->raw);
@@ -61,7 +66,8 @@ bool look_sent(struct look *l, date *out)
 {
 	header_field f;
 
-	return header_find(seek_header(l->raw), S("Date"), &f) && date_parse(f.value, out) == ST_OK;
+	return begin(l) && header_find(seek_header(l->raw), S("Date"), &f) &&
+	       date_parse(f.value, out) == ST_OK;
 }
 
 /* ---- texts */

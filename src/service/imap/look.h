@@ -15,6 +15,8 @@ struct look;
 status look_each(int64_t postoffice, const int64_t *messages, int n, bool bodies,
 	status (*each)(int which, struct look *look, void *arg), void *arg);
 
+/* Octets of its header that are looked into. */
+size_t look_header_size(const struct look *l);
 /* A field of that name has it in its value. */
 bool look_header(struct look *l, slice field, const struct needle *n);
 /* The Date field. */
