@@ -82,7 +82,8 @@ static const char *refuse(conversation *c, struct milter *m, enum milter_command
 		log_quote(mail_address_text(&smtp_of(c)->sender, &c->command)), log_quote(slice_z(reply)));
 	trace_note(0, milter_message(c), TRACE_JUDGED, "conversation=%s milter=%.*s stage=%s reply=%s", c->name,
 		SLICE_ARGS(m->service.name), command_name(command), log_quote(slice_z(reply)));
-	return smtp_of(c)->told = reply;
+	smtp_of(c)->told = true;
+	return reply;
 }
 
 static void drop(conversation *c, struct milter *m, enum milter_command command)

@@ -102,7 +102,8 @@ const char *policy_refuse(conversation *c, const char *rule, const char *format,
 		net_address_text(smtp_client(c), &c->command).at, log_quote(smtp_of(c)->helo), rule,
 		log_quote(mail_address_text(&smtp_of(c)->sender, &c->command)),
 		log_quote(slice_z(reply)));
-	return smtp_of(c)->told = reply;
+	smtp_of(c)->told = true;
+	return reply;
 }
 
 struct setting_at policy_at(const struct recipient *r)

@@ -424,6 +424,7 @@ static usec patience(const conversation *c)
 static void heard(conversation *c)
 {
 	struct smtp *s = smtp_of(c);
+	s->told = false;
 	if (!s->has_unconfirmed)
 		return;
 	s->has_unconfirmed = false;

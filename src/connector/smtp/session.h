@@ -106,7 +106,7 @@ struct smtp {
 	unsigned messages;       /* begun in this conversation */
 	unsigned idle_commands;  /* since the last message */
 	unsigned greetings;
-	const char *told;        /* the reply that a rule or a milter has put into the log */
+	bool told;               /* a rule or a milter has put the refusal of this command into the log */
 	bool data_refused;       /* body lines may follow: nothing unknown is forgiven */
 	struct policy policy;
 	uint8_t unconfirmed[16]; /* key of the message whose 250 the client may not have read */

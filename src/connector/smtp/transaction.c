@@ -68,11 +68,9 @@ static void count_refused_of(const struct recipient *r)
 /* Once: rules and milters say more of what they refuse. `to` NULL: it is about the sender or the message. */
 static void log_refused(conversation *c, const mail_address *to, const char *reply)
 {
-	struct smtp *s = smtp_of(c);
-	bool told = s->told == reply;
+	const struct smtp *s = smtp_of(c);
 
-	s->told = NULL;
-	if (!told)
+	if (!s->told)
 		log_event(EV_SMTP_REFUSED, "conversation=%s peer=%s user=%.*s%s%.*s from=%s recipient=%s reply=%s", c->name,
 			net_address_text(smtp_client(c), &c->command).at, SLICE_ARGS(s->who.mailbox_name),
 			s->authenticated ? "@" : "-", SLICE_ARGS(s->who.postoffice_name),
