@@ -4,7 +4,6 @@
 #include "base/id.h"
 #include "base/log.h"
 #include "provider/blob.h"
-#include "provider/message.h"
 #include "provider/trace.h"
 
 #include <assert.h>
@@ -37,9 +36,10 @@ bool hook_picks_up(enum service s)
 
 uint64_t hook_texts_most(void)
 {
-	int64_t all = setting_number(S_program_texts_most, NULL), one = message_size_most(NULL);
+	int64_t all = setting_number(S_program_texts_most, NULL), one = setting_number(S_smtp_message_most, NULL);
 
-	/* A text that is let in at all must have its turn on a worker that is never idle, too. */
+	/* A text that is let in at all must have its turn on a worker that is never idle, too; where no size is set, the
+	   largest ones have it alone. */
 	return (uint64_t)(all > one ? all : one);
 }
 

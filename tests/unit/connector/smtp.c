@@ -1,6 +1,7 @@
 /* SMTP in over the in-memory provider: the rows that dialogs do not reach, and the replies each kind
    of trouble gets. What a client can see in a whole talk stands in tests/dialog/smtp. */
 #include "connector/smtp/home.h"
+#include "connector/smtp/hook.h"
 #include "connector/smtp/session.h"
 #include "net/listener.h"
 #include "provider/memory/memory.h"
@@ -216,6 +217,15 @@ Test(smtp, an_unwell_store_takes_no_mail)
 	cr_expect_gt(recv(fd[1], said, sizeof said - 1, 0), 0);
 	cr_expect(slice_starts(slice_z(said), S("4")), "%s", said);
 	close(fd[1]);
+}
+
+Test(smtp, texts_for_programs_are_bounded_without_a_size_too)
+{
+	memory_setting("program_texts_most", "1 MB");
+	memory_setting("smtp_message_most", "8 MB");
+	cr_expect_eq(hook_texts_most(), 8 << 20);
+	memory_setting("smtp_message_most", "0");
+	cr_expect_eq(hook_texts_most(), 1 << 20);
 }
 
 /* A18, T16: where mail would come back from. */
