@@ -33,8 +33,11 @@ libsmtp_a_SOURCES = \
 	src/connector/smtp/milter_wire.c \
 	src/connector/smtp/outbound.c \
 	src/connector/smtp/outbound.h \
+	src/connector/smtp/outbound_attempt.c \
 	src/connector/smtp/outbound_body.c \
 	src/connector/smtp/outbound_body.h \
+	src/connector/smtp/outbound_inside.h \
+	src/connector/smtp/outbound_send.c \
 	src/connector/smtp/outbound_wire.c \
 	src/connector/smtp/own.c \
 	src/connector/smtp/own.h \
