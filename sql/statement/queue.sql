@@ -168,6 +168,13 @@ select s.shard from unnest($1::bigint[]) as s (shard)
 where (select true from queue q where q.shard = s.shard and q.next_at <= now() order by q.next_at limit 1)
 	or (select true from queue_deferred q where q.shard = s.shard and q.next_at <= now() order by q.next_at limit 1);
 
+-- piece queue_entry
+-- A row q as queue_row reads it.
+select q.shard, q.qid, q.postoffice, q.msg, q.mailbox, q.sender, q.domain, q.rcpt, q.notify, q.orcpt, q.ret, q.envid,
+	q.body, q.utf8, q.tls, q.prio, q.state, q.made, q.next_at, q.expires, q.attempts, q.notices, q.kills,
+	q.last_code, q.last_host, q.last_text,
+	(select m.size from message m where m.postoffice = q.postoffice and m.msg = q.msg), q.expires <= now(), q.expires < q.made, q.via;
+
 -- statement queue_due system
 -- $1 shard, $2 epoch of its lease, $3 the post office to go on behind, $4 rows claimed already, $5 post offices that have
 -- enough, $6 most of each post office, $7 most. Steps from post office to post office by the index, so that one
@@ -180,15 +187,12 @@ with recursive office (postoffice) as (
 		order by q.shard, q.postoffice, q.next_at limit 1)
 	from office o where o.postoffice is not null
 )
-select d.shard, d.qid, d.postoffice, d.msg, d.mailbox, d.sender, d.domain, d.rcpt, d.notify, d.orcpt, d.ret, d.envid,
-	d.body, d.utf8, d.tls, d.prio, d.state, d.made, d.next_at, d.expires, d.attempts, d.notices, d.kills,
-	d.last_code, d.last_host, d.last_text,
-	(select m.size from message m where m.postoffice = d.postoffice and m.msg = d.msg), d.expires <= now(), d.expires < d.made, d.via
+@queue_entry
 from office o cross join lateral (
-	select * from queue q where q.shard = $1::bigint and q.postoffice = o.postoffice and q.next_at <= now()
-		and q.qid <> all ($4::bigint[])
-	order by q.next_at limit $6::bigint
-) d
+	select * from queue d where d.shard = $1::bigint and d.postoffice = o.postoffice and d.next_at <= now()
+		and d.qid <> all ($4::bigint[])
+	order by d.next_at limit $6::bigint
+) q
 where o.postoffice <> all ($5::bigint[])
 	and exists (select from qshard s where s.shard = $1::bigint and s.epoch = $2::bigint)
 limit $7::bigint;
@@ -203,15 +207,12 @@ with recursive office (postoffice) as (
 		order by q.shard, q.postoffice, q.next_at limit 1)
 	from office o where o.postoffice is not null
 )
-select d.shard, d.qid, d.postoffice, d.msg, d.mailbox, d.sender, d.domain, d.rcpt, d.notify, d.orcpt, d.ret, d.envid,
-	d.body, d.utf8, d.tls, d.prio, d.state, d.made, d.next_at, d.expires, d.attempts, d.notices, d.kills,
-	d.last_code, d.last_host, d.last_text,
-	(select m.size from message m where m.postoffice = d.postoffice and m.msg = d.msg), d.expires <= now(), d.expires < d.made, d.via
+@queue_entry
 from office o cross join lateral (
-	select * from queue_deferred q where q.shard = $1::bigint and q.postoffice = o.postoffice and q.next_at <= now()
-		and q.qid <> all ($4::bigint[])
-	order by q.next_at limit $6::bigint
-) d
+	select * from queue_deferred d where d.shard = $1::bigint and d.postoffice = o.postoffice and d.next_at <= now()
+		and d.qid <> all ($4::bigint[])
+	order by d.next_at limit $6::bigint
+) q
 where o.postoffice <> all ($5::bigint[])
 	and exists (select from qshard s where s.shard = $1::bigint and s.epoch = $2::bigint)
 limit $7::bigint;
@@ -269,46 +270,41 @@ select qid from again union all select qid from first;
 -- $1 shards
 select (select count(*) from queue where shard = any ($1::bigint[])) + (select count(*) from queue_deferred where shard = any ($1::bigint[]));
 
+-- piece queue_wanted
+-- Of rows q those that an operator asks for: $3 $4 $5 sender, recipient and domain as LIKE patterns ('' any), $6 post office
+-- (-1 any), $7 older than microseconds (0 any), $8 state (-1 any).
+where ($3::text = '' or lower(q.sender) like $3::text) and ($4::text = '' or lower(q.rcpt) like $4::text)
+	and ($5::text = '' or q.domain like $5::text) and ($6::bigint = -1 or q.postoffice = $6::bigint)
+	and ($7::bigint = 0 or q.made < now() - $7::bigint * interval '1 microsecond')
+	and ($8::bigint = -1 or q.state = $8::bigint);
+
 -- statement queue_list system
--- $1 the id to go on behind, $2 most, $3 not used (0), $4 $5 $6 sender, recipient and domain as LIKE
--- patterns ('' any), $7 post office (-1 any), $8 older than microseconds (0 any), $9 state (-1 any)
-select q.shard, q.qid, q.postoffice, q.msg, q.mailbox, q.sender, q.domain, q.rcpt, q.notify, q.orcpt, q.ret, q.envid,
-	q.body, q.utf8, q.tls, q.prio, q.state, q.made, q.next_at, q.expires, q.attempts, q.notices, q.kills,
-	q.last_code, q.last_host, q.last_text,
-	(select m.size from message m where m.postoffice = q.postoffice and m.msg = q.msg), q.expires <= now(), q.expires < q.made, q.via
+-- $1 the id to go on behind, $2 most, and those of queue_wanted: reads the whole queue, once and in the order it lies in.
+@queue_entry
 from (select * from queue union all select * from queue_deferred) q
-where q.qid > $1::bigint and $3::bigint = 0
-	and ($4::text = '' or lower(q.sender) like $4::text) and ($5::text = '' or lower(q.rcpt) like $5::text)
-	and ($6::text = '' or q.domain like $6::text) and ($7::bigint = -1 or q.postoffice = $7::bigint)
-	and ($8::bigint = 0 or q.made < now() - $8::bigint * interval '1 microsecond')
-	and ($9::bigint = -1 or q.state = $9::bigint)
+@queue_wanted
+	and q.qid > $1::bigint
 order by q.qid limit $2::bigint;
 
 -- statement queue_list_in system
--- As queue_list, of the shards $10 alone; $3 is 1 for those that wait for a word: their next_at is infinite, and the
--- index leads to them.
-select q.shard, q.qid, q.postoffice, q.msg, q.mailbox, q.sender, q.domain, q.rcpt, q.notify, q.orcpt, q.ret, q.envid,
-	q.body, q.utf8, q.tls, q.prio, q.state, q.made, q.next_at, q.expires, q.attempts, q.notices, q.kills,
-	q.last_code, q.last_host, q.last_text,
-	(select m.size from message m where m.postoffice = q.postoffice and m.msg = q.msg), q.expires <= now(), q.expires < q.made, q.via
+-- As queue_list, of the shards $9 alone; $10 is 1 for those that wait for a word: their next_at is infinite, and the
+-- index leads to them. All shards for queue_list would cost more: rows would be read one by one, in the order of the index.
+@queue_entry
 from (
-	select d.* from unnest($10::bigint[]) as s (shard) cross join lateral (select * from queue d
+	select d.* from unnest($9::bigint[]) as s (shard) cross join lateral (select * from queue d
 		where d.shard = s.shard
-			and d.next_at >= case $3::bigint when 1 then 'infinity'::timestamptz else '-infinity' end offset 0) d
+			and d.next_at >= case $10::bigint when 1 then 'infinity'::timestamptz else '-infinity' end offset 0) d
 	union all
-	select d.* from unnest($10::bigint[]) as s (shard) cross join lateral (select * from queue_deferred d
+	select d.* from unnest($9::bigint[]) as s (shard) cross join lateral (select * from queue_deferred d
 		where d.shard = s.shard
-			and d.next_at >= case $3::bigint when 1 then 'infinity'::timestamptz else '-infinity' end offset 0) d
+			and d.next_at >= case $10::bigint when 1 then 'infinity'::timestamptz else '-infinity' end offset 0) d
 ) q
-where q.qid > $1::bigint
-	and ($4::text = '' or lower(q.sender) like $4::text) and ($5::text = '' or lower(q.rcpt) like $5::text)
-	and ($6::text = '' or q.domain like $6::text) and ($7::bigint = -1 or q.postoffice = $7::bigint)
-	and ($8::bigint = 0 or q.made < now() - $8::bigint * interval '1 microsecond')
-	and ($9::bigint = -1 or q.state = $9::bigint)
+@queue_wanted
+	and q.qid > $1::bigint
 order by q.qid limit $2::bigint;
 
 -- statement queue_list_of system
--- As queue_list, of a row or a message ($3). Messages are found by stepping from post office to post office.
+-- As queue_list, of a row or a message ($9). Messages are found by stepping from post office to post office.
 with recursive hot (postoffice) as (
 	(select d.postoffice from queue d order by d.postoffice, d.msg limit 1)
 	union all
@@ -320,37 +316,28 @@ with recursive hot (postoffice) as (
 	select (select d.postoffice from queue_deferred d where d.postoffice > o.postoffice order by d.postoffice, d.msg limit 1)
 	from cold o where o.postoffice is not null
 )
-select q.shard, q.qid, q.postoffice, q.msg, q.mailbox, q.sender, q.domain, q.rcpt, q.notify, q.orcpt, q.ret, q.envid,
-	q.body, q.utf8, q.tls, q.prio, q.state, q.made, q.next_at, q.expires, q.attempts, q.notices, q.kills,
-	q.last_code, q.last_host, q.last_text,
-	(select m.size from message m where m.postoffice = q.postoffice and m.msg = q.msg), q.expires <= now(), q.expires < q.made, q.via
+@queue_entry
 from (
-	select * from queue where qid = $3::bigint
+	select * from queue where qid = $9::bigint
 	union all
 	select d.* from hot o cross join lateral (select * from queue d
-		where d.postoffice = o.postoffice and d.msg = $3::bigint offset 0) d
+		where d.postoffice = o.postoffice and d.msg = $9::bigint offset 0) d
 	union all
-	select * from queue_deferred where qid = $3::bigint
+	select * from queue_deferred where qid = $9::bigint
 	union all
 	select d.* from cold o cross join lateral (select * from queue_deferred d
-		where d.postoffice = o.postoffice and d.msg = $3::bigint offset 0) d
+		where d.postoffice = o.postoffice and d.msg = $9::bigint offset 0) d
 ) q
-where q.qid > $1::bigint
-	and ($4::text = '' or lower(q.sender) like $4::text) and ($5::text = '' or lower(q.rcpt) like $5::text)
-	and ($6::text = '' or q.domain like $6::text) and ($7::bigint = -1 or q.postoffice = $7::bigint)
-	and ($8::bigint = 0 or q.made < now() - $8::bigint * interval '1 microsecond')
-	and ($9::bigint = -1 or q.state = $9::bigint)
+@queue_wanted
+	and q.qid > $1::bigint
 order by q.qid limit $2::bigint;
 
 -- statement queue_order system
--- $1 enum queue_order: 0 retry, 1 hold, 2 release, 3 return, 4 delete; $2 to $8 as $3 to $9 of queue_list
+-- $1 enum queue_order: 0 retry, 1 hold, 2 release, 3 return, 4 delete; $2 a row or a message (0 any), and those of queue_wanted
 with chosen as (
 	select q.shard, q.qid from (select * from queue union all select * from queue_deferred) q
-	where ($2::bigint = 0 or q.qid = $2::bigint or q.msg = $2::bigint)
-		and ($3::text = '' or lower(q.sender) like $3::text) and ($4::text = '' or lower(q.rcpt) like $4::text)
-		and ($5::text = '' or q.domain like $5::text) and ($6::bigint = -1 or q.postoffice = $6::bigint)
-		and ($7::bigint = 0 or q.made < now() - $7::bigint * interval '1 microsecond')
-		and ($8::bigint = -1 or q.state = $8::bigint)
+@queue_wanted
+		and ($2::bigint = 0 or q.qid = $2::bigint or q.msg = $2::bigint)
 		and not ($1::bigint = 2 and q.state = 0) and (q.state <> 3 or $1::bigint = 4)
 ), hot as (
 	update queue q set state = case when $1::bigint = 1 then 1 else 0 end, kills = 0,

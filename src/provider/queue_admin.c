@@ -21,16 +21,16 @@ static slice pattern_of(slice written, arena *a)
 	return pattern;
 }
 
-#define FILTER_PARAMS 7
+/* Those of queue_wanted (sql/statement/queue.sql), behind two of the statement's own. */
+#define FILTER_PARAMS 8
 static void filter_params(const struct queue_filter *f, arena *a, struct param *p)
 {
-	p[0] = p_int(f->id);
-	p[1] = p_text(pattern_of(f->sender, a));
-	p[2] = p_text(pattern_of(f->recipient, a));
-	p[3] = p_text(pattern_of(f->domain, a));
-	p[4] = p_int(f->postoffice);
-	p[5] = p_int(f->older);
-	p[6] = p_int(f->state);
+	p[2] = p_text(pattern_of(f->sender, a));
+	p[3] = p_text(pattern_of(f->recipient, a));
+	p[4] = p_text(pattern_of(f->domain, a));
+	p[5] = p_int(f->postoffice);
+	p[6] = p_int(f->older);
+	p[7] = p_int(f->state);
 }
 
 /* Those a recipient may be in, where the filter names his domain: the domain's, and that of addresses nobody could find
@@ -58,19 +58,22 @@ static bool shards_of(slice recipient, arena *a, struct param *shards)
 status queue_list(const struct queue_filter *f, int64_t after, unsigned most, arena *a,
 	queue_entry **rows, int *n)
 {
-	struct param p[2 + FILTER_PARAMS + 1] = {p_int(after), p_int(most)};
-	enum statement_id id = f->id ? SQL_QUEUE_LIST_OF : SQL_QUEUE_LIST;
+	struct param p[FILTER_PARAMS + 2] = {p_int(after), p_int(most)};
+	enum statement_id id = SQL_QUEUE_LIST;
 	bool waits = f->state == QUEUE_HELD || f->state == QUEUE_PARKED;
-	int count = 2 + FILTER_PARAMS;
+	int count = FILTER_PARAMS;
 	struct param shards;
 	struct rows r;
 
-	filter_params(f, a, p + 2);
+	filter_params(f, a, p);
 	bool named = shards_of(f->recipient, a, &shards);
-	if (!f->id && (named || waits)) {
+	if (f->id) {
+		id = SQL_QUEUE_LIST_OF;
+		p[count++] = p_int(f->id);
+	} else if (named || waits) {
 		id = SQL_QUEUE_LIST_IN;
-		p[2] = p_int(waits);
 		p[count++] = shards;
+		p[count++] = p_int(waits);
 	}
 	db_tx *tx = db_begin(DB_SYSTEM, a);
 	if (id != SQL_QUEUE_LIST)
@@ -99,12 +102,12 @@ status queue_order(const struct queue_filter *f, enum queue_order o, const struc
 	static const char *const actions[] = {
 		"queue.retry", "queue.hold", "queue.release", "queue.return", "queue.delete"};
 	arena a = ARENA_INIT;
-	struct param p[1 + FILTER_PARAMS] = {p_int(o)};
+	struct param p[FILTER_PARAMS] = {p_int(o), p_int(f->id)};
 	struct rows r;
 	db_tx *tx = db_begin(DB_SYSTEM, &a);
 
-	filter_params(f, &a, p + 1);
-	db_add(tx, SQL_QUEUE_ORDER, p, 1 + FILTER_PARAMS, &r);
+	filter_params(f, &a, p);
+	db_add(tx, SQL_QUEUE_ORDER, p, FILTER_PARAMS, &r);
 	change_audit(tx, 0, by, actions[o], S("queue"), shown_filter(f, &a));
 	status kind = db_commit(&tx, NULL);
 	if (kind == ST_OK) {
