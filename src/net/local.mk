@@ -35,6 +35,9 @@ libnet_a_SOURCES = \
 	src/net/signature.h \
 	src/net/stream.c \
 	src/net/stream.h \
+	src/net/stream_connect.c \
+	src/net/stream_inside.h \
+	src/net/stream_tls.c \
 	src/net/tls.c \
 	src/net/tls.h \
 	src/net/tls_inside.h \

@@ -6,52 +6,18 @@
 
    Reads try first and wait only when nothing is there; before they wait, output is flushed and an
    empty buffer goes back to the free list. */
-#include "net/stream.h"
+#include "net/stream_inside.h"
 
-#include "base/log.h"
 #include "base/memory.h"
 #include "base/secret.h"
 #include "base/text.h"
 #include "net/buffer.h"
-#include "net/press.h"
-#include "net/tls_session.h"
-#include "net/wire.h"
-#include "task/task.h"
 
 #include <errno.h>
 #include <linux/sockios.h>
 #include <stdio.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
-#include <sys/un.h>
-#include <unistd.h>
-
-struct stream {
-	wire wire;
-	tls_session *tls;
-	press *press; /* NULL: nothing is packed */
-	char *packed; /* what came and is not unpacked yet: packed_at .. packed_end of packed_room */
-	size_t packed_room, packed_at, packed_end;
-	char *in;
-	size_t in_room, in_at, in_end, seen;
-	char *out;
-	size_t out_room, out_end;
-	usec until, until_most; /* of the present request */
-	usec silence;           /* `until` is never further ahead; 0 = it may be */
-	size_t rate, credit; /* bytes that extend it by a second; those passed since the last one */
-	uint64_t bytes_in, bytes_out;
-	net_address peer, local;
-	const char *name;
-	void (*heard)(void *to, slice piece); /* who overhears what is written, or NULL */
-	void *heard_by;
-	notice *other; /* ends a wait for input too; NULL but in stream_wait_input_or */
-	enum service service;
-	bool bulk;    /* input comes in large pieces: read it with a large buffer */
-	bool ended;   /* the peer's orderly end was read */
-	bool broken;  /* nothing can be sent any more */
-	bool spoiled; /* TLS must not say goodbye */
-	enum tls_trouble tls_trouble;
-};
 
 /* ---- opening and closing */
 
@@ -80,79 +46,7 @@ status stream_open(int in, int out, stream **made)
 	return ST_OK;
 }
 
-/* After a connect(): what became of it. */
-static status connect_wait(int fd)
-{
-	socklen_t size = sizeof(int);
-	int trouble = 0;
-
-	TRY(task_wait(fd, WAIT_WRITE));
-	if (getsockopt(fd, SOL_SOCKET, SO_ERROR, &trouble, &size) != 0)
-		return ST_CLOSED;
-	return trouble == 0 ? ST_OK : trouble == ETIMEDOUT ? ST_TIMED_OUT : ST_CLOSED;
-}
-
-static status connect_socket(int fd, const net_address *to, const net_address *from)
-{
-	struct sockaddr_storage at;
-	socklen_t size;
-
-	if (from) {
-		size = net_address_to(from, &at);
-		if (bind(fd, (struct sockaddr *)&at, size) != 0)
-			return ST_INVALID;
-	}
-	size = net_address_to(to, &at);
-	if (connect(fd, (struct sockaddr *)&at, size) == 0)
-		return ST_OK;
-	return errno == EINPROGRESS || errno == EINTR ? connect_wait(fd) : ST_CLOSED;
-}
-
-/* A unix socket whose backlog is full says EAGAIN, and nobody is told when it has room: look again. */
-#define BACKLOG_WAIT (20 * USEC_MS)
-
-static status connect_path(int fd, slice path)
-{
-	struct sockaddr_un at = {.sun_family = AF_UNIX};
-
-	memcpy(at.sun_path, path.at, path.size);
-	while (connect(fd, (struct sockaddr *)&at, sizeof at) != 0) {
-		if (errno == EINPROGRESS || errno == EINTR)
-			return connect_wait(fd);
-		if (errno != EAGAIN)
-			return ST_CLOSED;
-		TRY(task_sleep(BACKLOG_WAIT));
-	}
-	return ST_OK;
-}
-
-static status open_connected(int fd, status kind, stream **made)
-{
-	if (kind == ST_OK)
-		return stream_open(fd, fd, made);
-	task_forget(fd);
-	close(fd);
-	return kind;
-}
-
-status stream_connect(const net_address *to, const net_address *from, stream **made)
-{
-	int fd = socket(to->family == 4 ? AF_INET : AF_INET6,
-		SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-
-	return fd < 0 ? ST_BUSY : open_connected(fd, connect_socket(fd, to, from), made);
-}
-
-status stream_connect_path(slice path, stream **made)
-{
-	if (path.size >= sizeof((struct sockaddr_un *)NULL)->sun_path)
-		return ST_INVALID;
-	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-
-	return fd < 0 ? ST_BUSY : open_connected(fd, connect_path(fd, path), made);
-}
-
-static void give_in(stream *s)
+void stream_give_in(stream *s)
 {
 	buffer_give(s->in, s->in_room);
 	s->in = NULL;
@@ -184,7 +78,7 @@ void stream_close(stream **closing)
 	wire_close(&s->wire);
 	press_close(&s->press);
 	give_packed(s);
-	give_in(s);
+	stream_give_in(s);
 	give_out(s);
 	if (s->service != SERVICE_NONE) {
 		metric_add(M_bytes_in, s->service, (int64_t)s->bytes_in);
@@ -243,8 +137,7 @@ static void passed(stream *s, size_t n)
 		s->until = most;
 }
 
-/* After a read or write that said EAGAIN. */
-static status wait_turn(const stream *s, enum turn turn)
+status stream_wait_turn(const stream *s, enum turn turn)
 {
 	bool reading = turn == TURN_WAIT_READ;
 	struct wait w[] = {
@@ -297,7 +190,7 @@ static status send_now(stream *s, slice first, slice more, bool *waited)
 			return ST_CLOSED;
 		}
 		*waited = true;
-		status kind = wait_turn(s, turn);
+		status kind = stream_wait_turn(s, turn);
 		if (kind != ST_OK) {
 			/* TLS may have to repeat a half-sent record, which nobody will: no goodbye.
 			 */
@@ -419,7 +312,7 @@ static void make_room(stream *s)
 		s->in_at = s->in_end = s->seen = 0;
 		if (s->in_room >= wanted)
 			return;
-		give_in(s);
+		stream_give_in(s);
 		s->in_room = wanted;
 		s->in = buffer_take(&s->in_room);
 		return;
@@ -511,7 +404,7 @@ static status fill(stream *s)
 			continue;
 		}
 		if (s->in_at == s->in_end)
-			give_in(s);
+			stream_give_in(s);
 		if (turn == TURN_BROKEN)
 			s->broken = s->spoiled = true;
 		s->ended = turn == TURN_END;
@@ -525,7 +418,7 @@ static status fill(stream *s)
 		if (s->press)
 			press_rest(s->press);
 		if (!waited)
-			TRY(wait_turn(s, turn));
+			TRY(stream_wait_turn(s, turn));
 	}
 }
 
@@ -655,92 +548,11 @@ bool stream_is_quiet(stream *s)
 		filled(s, got);
 		return false;
 	}
-	give_in(s);
+	stream_give_in(s);
 	s->ended = turn == TURN_END;
 	if (turn == TURN_BROKEN)
 		s->broken = s->spoiled = true;
 	return turn == TURN_WAIT_READ || turn == TURN_WAIT_WRITE;
-}
-
-/* ---- TLS */
-
-static status handshake(stream *s)
-{
-	const char *why = "";
-
-	for (;;) {
-		enum turn turn = tls_session_handshake(s->tls, &why);
-		if (turn == TURN_DONE)
-			break;
-		status kind = ST_CLOSED;
-		if (turn == TURN_WAIT_READ || turn == TURN_WAIT_WRITE) {
-			kind = wait_turn(s, turn);
-			if (kind == ST_OK)
-				continue;
-			why = status_name(kind);
-		}
-		s->spoiled = s->broken = true;
-		s->tls_trouble = tls_session_trouble(s->tls);
-		metric_add(M_tls_failures, s->service, 1);
-		return log_trouble(kind, EV_TLS_FAILED, "conversation=%s reason=%s", s->name,
-			log_quote(slice_z(why)));
-	}
-	metric_add(M_tls_handshakes, s->service, 1);
-	return ST_OK;
-}
-
-/* Whatever came in the clear behind the command must never be read as if it came through TLS: the
-   handshake is refused while any of it is here, and what arrives later breaks the handshake. */
-static status ready_for_tls(stream *s)
-{
-	if (s->tls)
-		return ST_INVALID;
-	if (stream_pending(s) > 0)
-		return log_trouble(ST_INVALID, EV_TLS_INJECTION, "conversation=%s bytes=%zu",
-			s->name, stream_pending(s));
-	give_in(s);
-	return stream_flush(s);
-}
-
-status stream_tls_accept(stream *s, const tls_server *t)
-{
-	TRY(ready_for_tls(s));
-	TRY(tls_session_server(t, &s->wire, &s->tls));
-	return handshake(s);
-}
-
-status stream_tls_connect(stream *s, const tls_client *t, const char *host, enum tls_verify v)
-{
-	return stream_tls_connect_as(s, t, &(struct tls_wanted){.host = host, .verify = v});
-}
-
-status stream_tls_connect_as(stream *s, const tls_client *t, const struct tls_wanted *w)
-{
-	TRY(ready_for_tls(s));
-	TRY(tls_session_client(t, &s->wire, w, &s->tls));
-	return handshake(s);
-}
-
-enum tls_trouble stream_tls_trouble(const stream *s)
-{
-	return s->tls_trouble;
-}
-
-bool stream_is_tls(const stream *s)
-{
-	return s->tls != NULL;
-}
-
-void stream_tls_facts(const stream *s, arena *a, struct stream_tls *out)
-{
-	*out = (struct stream_tls){0};
-	if (s->tls)
-		tls_session_facts(s->tls, a, out);
-}
-
-status stream_tls_binding(const stream *s, slice kind, arena *a, slice *data)
-{
-	return s->tls ? tls_session_binding(s->tls, kind, a, data) : ST_ABSENT;
 }
 
 /* ---- DEFLATE */
@@ -749,7 +561,7 @@ status stream_deflate(stream *s)
 {
 	if (s->press || stream_pending(s) > 0)
 		return ST_INVALID;
-	give_in(s);
+	stream_give_in(s);
 	TRY(stream_flush(s));
 	s->press = press_open();
 	return ST_OK;
