@@ -25,19 +25,19 @@ select set_config('pennypost.postoffice', $1::text, true), set_config('synchrono
 -- statement tx_run_ping global
 select 1;
 
--- statement run_role_facts global
--- the role must stand below row-level security (T50)
+-- piece role_facts
 select r.rolname::text, r.rolsuper, r.rolbypassrls,
        exists (select from pg_class c join pg_namespace s on s.oid = c.relnamespace
                where s.nspname = 'public' and c.relkind in ('r', 'p')
-                 and pg_has_role(current_user, c.relowner, 'USAGE'))
+                 and pg_has_role(current_user, c.relowner, 'USAGE'));
+
+-- statement run_role_facts global
+-- the role must stand below row-level security (T50)
+@role_facts
 from pg_roles r where r.rolname = current_user;
 
 -- statement system_role_facts system
-select r.rolname::text, r.rolsuper, r.rolbypassrls,
-       exists (select from pg_class c join pg_namespace s on s.oid = c.relnamespace
-               where s.nspname = 'public' and c.relkind in ('r', 'p')
-                 and pg_has_role(current_user, c.relowner, 'USAGE'))
+@role_facts
 from pg_roles r where r.rolname = current_user;
 
 -- statement durability global

@@ -69,22 +69,21 @@ returning delivered, is_full, disabled, failed;
 update job set ended = clock_timestamp(), cancelled = true
 where postoffice = $1::bigint and job = $2::bigint and ended is null;
 
--- statement job_list
--- The newest first, at most $2; $3 job or 0
+-- piece job_row
 select j.postoffice, p.name, j.job, coalesce(m.name, ''), j.mailbox, j.who, j.subject, j.size, j.total, j.delivered, j.is_full,
 	j.disabled, j.failed, j.made, j.started, j.ended, j.cancelled,
 	(extract(epoch from coalesce(j.ended, clock_timestamp()) - j.started) * 1000000)::bigint
 from job j join postoffice p on p.postoffice = j.postoffice
-left join mailbox m on m.postoffice = j.postoffice and m.mailbox = j.mailbox
+left join mailbox m on m.postoffice = j.postoffice and m.mailbox = j.mailbox;
+
+-- statement job_list
+-- The newest first, at most $2; $3 job or 0
+@job_row
 where j.postoffice = $1::bigint and ($3::bigint = 0 or j.job = $3::bigint) order by j.job desc limit $2::bigint;
 
 -- statement job_list_all system
 -- The same of all post offices; $1 most, $2 job or 0
-select j.postoffice, p.name, j.job, coalesce(m.name, ''), j.mailbox, j.who, j.subject, j.size, j.total, j.delivered, j.is_full,
-	j.disabled, j.failed, j.made, j.started, j.ended, j.cancelled,
-	(extract(epoch from coalesce(j.ended, clock_timestamp()) - j.started) * 1000000)::bigint
-from job j join postoffice p on p.postoffice = j.postoffice
-left join mailbox m on m.postoffice = j.postoffice and m.mailbox = j.mailbox
+@job_row
 where $2::bigint = 0 or j.job = $2::bigint order by j.job desc limit $1::bigint;
 
 -- statement job_missed

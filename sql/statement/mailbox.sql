@@ -31,26 +31,24 @@ with asked as (
 )
 select count(*) from made;
 
--- statement mailbox_find
+-- piece mailbox_row
+-- A mailbox m as mailbox_read takes it (mailbox.c); its last logon is that of any of its places.
 select m.mailbox, m.postoffice, m.name, p.name, m.kind, m.state, m.quota, m.used, m.nmsg, m.modseq, m.inbox, m.made,
 	greatest((select max(l.at) from logon l where l.postoffice = m.postoffice and l.mailbox = m.mailbox),
 		(select max(l.at) from logon_place l where l.postoffice = m.postoffice and l.mailbox = m.mailbox))
-from mailbox m join postoffice p on p.postoffice = m.postoffice
+from mailbox m join postoffice p on p.postoffice = m.postoffice;
+
+-- statement mailbox_find
+@mailbox_row
 where m.postoffice = $1::bigint and m.folded = $2::text;
 
 -- statement mailbox_by_id
-select m.mailbox, m.postoffice, m.name, p.name, m.kind, m.state, m.quota, m.used, m.nmsg, m.modseq, m.inbox, m.made,
-	greatest((select max(l.at) from logon l where l.postoffice = m.postoffice and l.mailbox = m.mailbox),
-		(select max(l.at) from logon_place l where l.postoffice = m.postoffice and l.mailbox = m.mailbox))
-from mailbox m join postoffice p on p.postoffice = m.postoffice
+@mailbox_row
 where m.postoffice = $1::bigint and m.mailbox = $2::bigint;
 
 -- statement mailbox_list
 -- By folded name, behind $2, at most $3.
-select m.mailbox, m.postoffice, m.name, p.name, m.kind, m.state, m.quota, m.used, m.nmsg, m.modseq, m.inbox, m.made,
-	greatest((select max(l.at) from logon l where l.postoffice = m.postoffice and l.mailbox = m.mailbox),
-		(select max(l.at) from logon_place l where l.postoffice = m.postoffice and l.mailbox = m.mailbox))
-from mailbox m join postoffice p on p.postoffice = m.postoffice
+@mailbox_row
 where m.postoffice = $1::bigint and m.folded > $2::text
 order by m.folded limit $3::bigint;
 

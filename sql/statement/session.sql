@@ -51,23 +51,22 @@ where s.postoffice = o.postoffice and s.session = o.session;
 -- $1 number of the process, $2 its token: those of its sessions that an operator wants to end
 select postoffice, session from session where node = $1::bigint and token = $2::bigint and ends;
 
--- statement session_list system
--- $1 post office, $2 mailbox (0: all), $3 most
+-- piece session_row
 select s.session, p.name, m.name, s.service, s.address, n.name, n.role, s.since
 from session s
 join node n on n.node = s.node and n.token = s.token and n.until > clock_timestamp()
 join postoffice p on p.postoffice = s.postoffice
-join mailbox m on m.postoffice = s.postoffice and m.mailbox = s.mailbox
+join mailbox m on m.postoffice = s.postoffice and m.mailbox = s.mailbox;
+
+-- statement session_list system
+-- $1 post office, $2 mailbox (0: all), $3 most
+@session_row
 where s.postoffice = $1::bigint and ($2::bigint = 0 or s.mailbox = $2::bigint)
 order by s.since, s.session limit $3::bigint;
 
 -- statement session_list_all system
 -- $1 most
-select s.session, p.name, m.name, s.service, s.address, n.name, n.role, s.since
-from session s
-join node n on n.node = s.node and n.token = s.token and n.until > clock_timestamp()
-join postoffice p on p.postoffice = s.postoffice
-join mailbox m on m.postoffice = s.postoffice and m.mailbox = s.mailbox
+@session_row
 order by s.since, s.session limit $1::bigint;
 
 -- statement session_office system
