@@ -607,6 +607,12 @@ bool stream_was_heard(const stream *s)
 	       getsockopt(s->wire.out, SOL_SOCKET, SO_ERROR, &trouble, &size) == 0 && trouble == 0;
 }
 
+void stream_hurry(const stream *s)
+{
+	if (stream_pending(s) == 0)
+		wire_acknowledge(&s->wire);
+}
+
 bool stream_was_left(const stream *s)
 {
 	char next;

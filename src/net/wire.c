@@ -61,6 +61,12 @@ void wire_drain(int fd)
 	}
 }
 
+void wire_acknowledge(const wire *w)
+{
+	if (w->in_socket)
+		setsockopt(w->in, IPPROTO_TCP, TCP_QUICKACK, &(int){1}, sizeof(int));
+}
+
 void wire_close(wire *w)
 {
 	/* Closing a socket with unread input resets it and may take our last words along. */

@@ -27,6 +27,8 @@ void wire_close(wire *w);
 /* Before a socket is closed: what came and nobody will read goes, up to 1 MB, so that the peer hears our last words
    instead of a reset. */
 void wire_drain(int fd);
+/* What has come is acknowledged now; nothing at all when it is no TCP socket. */
+void wire_acknowledge(const wire *w);
 enum turn wire_read(wire *w, char *to, size_t room, size_t *got);
 /* Two pieces in one call; the second may be empty. */
 enum turn wire_write(wire *w, slice first, slice second, size_t *sent);

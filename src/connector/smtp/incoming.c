@@ -225,6 +225,8 @@ static status receive_text(conversation *c, struct incoming *in)
 			smtp_refuse(c, "552 5.3.4 Message is far too big, closing");
 			return ST_TOO_BIG;
 		}
+		if (!in->scan.done)
+			stream_hurry(c->stream);
 	}
 	return ST_OK;
 }
@@ -284,6 +286,8 @@ static status receive_chunk(conversation *c, struct incoming *in, uint64_t size)
 		}
 		stream_consume(c->stream, piece.size);
 		size -= piece.size;
+		if (size > 0)
+			stream_hurry(c->stream);
 	}
 	return ST_OK;
 }

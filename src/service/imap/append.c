@@ -103,6 +103,7 @@ static status literal_store(conversation *c, const literal *l, struct incoming *
 			*stored = piece_store(in, piece);
 		if (s == ST_OK)
 			s = task_breathe();
+		stream_hurry(c->stream);
 	}
 	return s;
 }

@@ -127,6 +127,7 @@ static status literal_take(args *p, slice *out)
 	for (size_t at = 0; at < l.size; at += some.size) {
 		TRY(stream_some(p->c->stream, (size_t)l.size - at, &some));
 		memcpy(to + at, some.at, some.size);
+		stream_hurry(p->c->stream);
 	}
 	p->taken += (size_t)l.size;
 	TRY(args_continue(p));

@@ -4,9 +4,11 @@
 #include "help.h"
 #include "net/buffer.h"
 
+#include <linux/sockios.h>
 #include <netinet/in.h>
 #include <poll.h>
 #include <stdio.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <time.h>
 #include <unistd.h>
@@ -471,6 +473,40 @@ Test(stream, knows_whether_the_peer_heard_the_last_words)
 		cr_expect_eq(stream_was_heard(s), rows[i].heard, "%s", rows[i].what);
 		stream_close(&s);
 	}
+}
+
+static int unacknowledged(int fd)
+{
+	int octets = -1;
+
+	cr_assert_eq(ioctl(fd, SIOCOUTQ, &octets), 0);
+	return octets;
+}
+
+/* A conversation makes the kernel hold acknowledgements back for answers to go with. */
+Test(stream, hurries_who_waits_to_be_acknowledged_amid_a_text)
+{
+	stream *s;
+	int other;
+	char words[16];
+	slice some;
+
+	tcp_pair(&s, &other);
+	stream_patience(s, 60 * USEC_S, 0, 0);
+	for (int i = 0; i < 20; i++) {
+		help_send(other, "more\r\n");
+		expect_line(s, 10, "more", LINE_CRLF);
+		cr_assert_ok(stream_write(s, S("go on\r\n")));
+		cr_assert_ok(stream_flush(s));
+		cr_assert_eq(read(other, words, sizeof words), 7);
+	}
+	help_send(other, "all but the end");
+	cr_assert_ok(stream_some(s, 100, &some));
+	cr_assert_eq(some.size, 15);
+	stream_hurry(s);
+	cr_expect_eq(unacknowledged(other), 0);
+	close(other);
+	stream_close(&s);
 }
 
 Test(buffer, comes_in_three_sizes_or_as_asked)
