@@ -279,7 +279,7 @@ where ($3::text = '' or lower(q.sender) like $3::text) and ($4::text = '' or low
 	and ($8::bigint = -1 or q.state = $8::bigint);
 
 -- statement queue_list system
--- $1 the id to go on behind, $2 most, and those of queue_wanted: reads the whole queue, once and in the order it lies in.
+-- $1 the id to go on behind, $2 most, and those of queue_wanted. Goes by the ids and ends with the last one wanted.
 @queue_entry
 from (select * from queue union all select * from queue_deferred) q
 @queue_wanted
@@ -288,7 +288,8 @@ order by q.qid limit $2::bigint;
 
 -- statement queue_list_in system
 -- As queue_list, of the shards $9 alone; $10 is 1 for those that wait for a word: their next_at is infinite, and the
--- index leads to them. All shards for queue_list would cost more: rows would be read one by one, in the order of the index.
+-- index leads to them. All that these shards hold is read and sorted, so it cannot stand for queue_list too: with 300,000 rows
+-- 0.65 s where that takes 0.5 ms.
 @queue_entry
 from (
 	select d.* from unnest($9::bigint[]) as s (shard) cross join lateral (select * from queue d
