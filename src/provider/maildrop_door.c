@@ -101,6 +101,20 @@ static void let_pass(void)
 		task_sleep(0);
 }
 
+/* Without the lock. What one guest's rows refuse is none of the others' trouble: each is asked for alone then. */
+static void serve(const struct maildrop_door *d, struct maildrop_guest *const *all, int n)
+{
+	int failed = -1;
+	status kind = d->run(all, n, &failed);
+	if (kind == ST_OK)
+		return;
+	for (int i = 0; i < n; i++) {
+		all[i]->outcome = kind;
+		if (kind != ST_UNSURE && failed >= 0 && n > 1)
+			serve(d, &all[i], 1);
+	}
+}
+
 /* Without the lock. */
 static void lead(struct maildrop_door *d, struct maildrop_guest *own)
 {
@@ -112,7 +126,7 @@ static void lead(struct maildrop_door *d, struct maildrop_guest *own)
 	pthread_mutex_lock(&d->lock);
 	int n = gather(d, own, all);
 	pthread_mutex_unlock(&d->lock);
-	d->serve(all, n);
+	serve(d, all, n);
 	pthread_mutex_lock(&d->lock);
 	for (int i = 0; i < n; i++) {
 		all[i]->state = GUEST_DONE;

@@ -16,19 +16,20 @@
 
 enum maildrop_guest_state { GUEST_WAITS, GUEST_LEADS, GUEST_TAKEN, GUEST_DONE };
 
-struct maildrop_guest { /* one conversation; the first member of what `serve` knows of it */
+struct maildrop_guest { /* one conversation; a member of what `run` knows of it */
 	int64_t postoffice, mailbox;
 	int weight;
-	status outcome; /* as `serve` leaves it */
+	status outcome;
 	enum maildrop_guest_state state; /* from here on the door's own */
 	notice *changed;
 	link_t link;
 };
 
 struct maildrop_door {
-	/* Gives each guest its outcome. All are of one post office and of different mailboxes, which rise: so
-	   transactions lock them in one order. In a shield and without a deadline. */
-	void (*serve)(struct maildrop_guest **all, int n);
+	/* Runs the transaction for all and, when it is ST_OK, gives each guest its outcome; *failed as of db_commit: one that
+	   was refused is run again for each guest alone. All are of one post office and of different mailboxes, which rise:
+	   so transactions lock them in one order. In a shield and without a deadline. */
+	status (*run)(struct maildrop_guest *const *all, int n, int *failed);
 	int lanes_most;  /* transactions under way at once in one process */
 	int weight_most; /* that another guest may still be put beside */
 	/* How many guests may be expected soon, those at the door counted: a leader waits a moment for them.

@@ -1,8 +1,7 @@
 /* Each conversation's lock, list and first body are statements of their own in one pipeline: what a batch
    saves is the transaction around them and the waking of a backend and of this process. The list
-   follows the lock, so it sees what the holder before removed. A transaction that was refused is run
-   again for each of its conversations alone, one whose answer was lost once more for all: with the same
-   tokens, so that it meets its own locks. */
+   follows the lock, so it sees what the holder before removed. A transaction whose answer was lost is run
+   once more for all: with the same tokens, so that it meets its own locks. */
 #include "provider/maildrop_enter.h"
 
 #include "provider/blob_store.h"
@@ -92,33 +91,21 @@ static status transaction(struct maildrop_comer *const *all, int n, bool again, 
 	return kind == ST_TIMED_OUT || kind == ST_CANCELLED ? ST_BUSY : kind;
 }
 
-static void run_all(struct maildrop_comer **all, int n)
-{
-	int failed;
-	status kind = transaction(all, n, false, &failed);
-	if (kind == ST_UNSURE && task_sleep(UNSURE_PAUSE) == ST_OK)
-		kind = transaction(all, n, true, &failed);
-	if (kind == ST_OK)
-		return;
-	for (int i = 0; i < n; i++) {
-		all[i]->guest.outcome = kind;
-		if (kind != ST_UNSURE && failed >= 0 && n > 1)
-			run_all(&all[i], 1);
-	}
-}
-
-static void serve(struct maildrop_guest **guests, int n)
+static status run(struct maildrop_guest *const *guests, int n, int *failed)
 {
 	struct maildrop_comer *all[MAILDROP_DOOR_MOST] = {0};
 	for (int i = 0; i < n; i++)
 		all[i] = LINK_OWNER(guests[i], struct maildrop_comer, guest);
-	run_all(all, n);
+	status kind = transaction(all, n, false, failed);
+	if (kind == ST_UNSURE && task_sleep(UNSURE_PAUSE) == ST_OK)
+		kind = transaction(all, n, true, failed);
+	return kind;
 }
 
 status maildrop_enter(struct maildrop_comer *own)
 {
 	static struct maildrop_door door =
-		MAILDROP_DOOR(door, .serve = serve, .lanes_most = 2, .weight_most = MAILDROP_DOOR_MOST);
+		MAILDROP_DOOR(door, .run = run, .lanes_most = 2, .weight_most = MAILDROP_DOOR_MOST);
 	own->guest.weight = 1;
 	return maildrop_door_enter(&door, &own->guest);
 }

@@ -1,7 +1,7 @@
 /* One more removal in a transaction costs PostgreSQL a quarter of one in a transaction of its own.
 
    Each conversation's removal hangs on its own token: whose lock was lost drops out without harm to
-   the others. A transaction that was refused is run again for each of its conversations alone.
+   the others.
 
    When the answer to COMMIT is lost, the removal is run again (R5). It waits for the one that may still
    be under way, since both lock the mailbox first; a lock that is gone then, with every message of
@@ -115,34 +115,20 @@ static status settle(struct maildrop_leaver *const *all, int n, usec began, int 
 	return kind;
 }
 
-static void run_all(struct maildrop_leaver **all, int n)
-{
-	int failed;
-	usec began = clock_now();
-	status kind = transaction(all, n, &failed);
-	if (kind == ST_UNSURE)
-		kind = settle(all, n, began, &failed);
-	if (kind == ST_OK)
-		return;
-	for (int i = 0; i < n; i++) {
-		all[i]->guest.outcome = kind;
-		if (kind != ST_UNSURE && failed >= 0 && n > 1)
-			run_all(&all[i], 1);
-	}
-}
-
-static void serve(struct maildrop_guest **guests, int n)
+static status run(struct maildrop_guest *const *guests, int n, int *failed)
 {
 	struct maildrop_leaver *all[MAILDROP_DOOR_MOST] = {0};
+	usec began = clock_now();
 	for (int i = 0; i < n; i++)
 		all[i] = LINK_OWNER(guests[i], struct maildrop_leaver, guest);
-	run_all(all, n);
+	status kind = transaction(all, n, failed);
+	return kind == ST_UNSURE ? settle(all, n, began, failed) : kind;
 }
 
 status maildrop_leave(struct maildrop_leaver *own)
 {
 	static struct maildrop_door door = MAILDROP_DOOR(
-		door, .serve = serve, .lanes_most = 2, .weight_most = REMOVED_MOST,
+		door, .run = run, .lanes_most = 2, .weight_most = REMOVED_MOST,
 		.expected = maildrop_stay_fresh);
 	own->guest.weight = own->n;
 	return maildrop_door_enter(&door, &own->guest);
