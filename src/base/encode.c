@@ -29,18 +29,6 @@ slice base64_encode(slice raw, arena *a)
 	return slice_of(start, (size_t)(to - start));
 }
 
-/* The value of a base64 letter, or -1. */
-static int value_64(char c)
-{
-	if (c >= 'A' && c <= 'Z')
-		return c - 'A';
-	if (c >= 'a' && c <= 'z')
-		return c - 'a' + 26;
-	if (c >= '0' && c <= '9')
-		return c - '0' + 52;
-	return c == '+' ? 62 : c == '/' ? 63 : -1;
-}
-
 status base64_decode(slice coded, arena *a, slice *raw)
 {
 	if (coded.size % 4 != 0)
@@ -52,7 +40,7 @@ status base64_decode(slice coded, arena *a, slice *raw)
 	uint32_t bits = 0;
 	unsigned count = 0;
 	for (size_t i = 0; i < letters; i++) {
-		int value = value_64(coded.at[i]);
+		int value = base64_value(coded.at[i]);
 		if (value < 0)
 			return ST_INVALID;
 		bits = bits << 6 | (uint32_t)value;

@@ -8,6 +8,19 @@
 
 slice base64_encode(slice raw, arena *a);
 status base64_decode(slice coded, arena *a, slice *raw);
+
+/* The value of a letter (RFC 4648, 4); -1 = none. Here, since decoders of bodies ask it of every octet. */
+static inline int base64_value(char c)
+{
+	if (c >= 'A' && c <= 'Z')
+		return c - 'A';
+	if (c >= 'a' && c <= 'z')
+		return c - 'a' + 26;
+	if (c >= '0' && c <= '9')
+		return c - '0' + 52;
+	return c == '+' ? 62 : c == '/' ? 63 : -1;
+}
+
 slice hex_encode(slice raw, arena *a); /* lower case */
 int hex_value(char c); /* of a digit of any case; -1 = none */
 

@@ -37,17 +37,6 @@ enum transfer_kind transfer_kind_of(slice value)
 
 /* --- Base64, decoding -------------------------------------------------------------------------- */
 
-static int base64_value(char c)
-{
-	if (c >= 'A' && c <= 'Z')
-		return c - 'A';
-	if (c >= 'a' && c <= 'z')
-		return c - 'a' + 26;
-	if (c >= '0' && c <= '9')
-		return c - '0' + 52;
-	return c == '+' ? 62 : c == '/' ? 63 : -1;
-}
-
 /* A group ends with `state` characters instead of four. */
 static void base64_group_end(transfer_decoder *d, text *out)
 {

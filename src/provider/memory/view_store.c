@@ -137,17 +137,9 @@ status view_vanished(
 
 static bool has(const uint32_t *uids, int n, uint32_t uid)
 {
-	int low = 0, high = n;
+	int at = view_place(uids, n, uid);
 
-	while (low < high) {
-		int middle = low + (high - low) / 2;
-
-		if (uids[middle] < uid)
-			low = middle + 1;
-		else
-			high = middle;
-	}
-	return low < n && uids[low] == uid;
+	return at < n && uids[at] == uid;
 }
 
 status view_store(view *v, const uint32_t *uids, int n, const struct view_flags *f, bool hold,
