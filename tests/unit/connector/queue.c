@@ -26,10 +26,7 @@ static void set(enum setting_id id, const char *value)
 static void begin(void)
 {
 	given_providers();
-	given_sql("delete from queue");
-	given_sql("delete from queue_deferred");
-	given_sql("delete from qrunner");
-	given_sql("update qshard set owner = 0, lease = '-infinity'");
+	store_queue_empty();
 	set(S_queue_poll, "100 ms");
 	set(S_queue_retry, "15min 30min 60min 240min");
 	set(S_outbound_at_once_most, "200"); /* and ten times as many rows in memory: fewer than a crowd has */

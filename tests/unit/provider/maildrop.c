@@ -358,11 +358,11 @@ Test(maildrop, works_on_a_plain_thread_too)
 }
 
 #ifdef PENNYPOST_FAULT_POINTS
+static const char *const lost[] = {"db_sent:1:fail", "db_commit_sent:1:fail", "db_commit_done:1:fail", "db_send:1:fail"};
+
 /* R5: whether the lost answer was to a commit that took place or not. */
 Test(maildrop, a_lost_answer_is_asked_for)
 {
-	static const char *const lost[] = {"db_sent:1:fail", "db_commit_sent:1:fail", "db_commit_done:1:fail",
-					   "db_send:1:fail"};
 	for (size_t i = 0; i < sizeof lost / sizeof *lost; i++) {
 		given_readers(LEAVERS);
 		cr_assert(fault_arm(lost[i]));
@@ -376,8 +376,6 @@ Test(maildrop, a_lost_answer_is_asked_for)
 
 Test(maildrop, a_lost_answer_keeps_nobody_out)
 {
-	static const char *const lost[] = {"db_sent:1:fail", "db_commit_sent:1:fail", "db_commit_done:1:fail",
-					   "db_send:1:fail"};
 	for (size_t i = 0; i < sizeof lost / sizeof *lost; i++) {
 		given_mailboxes(LEAVERS);
 		cr_assert(fault_arm(lost[i]));

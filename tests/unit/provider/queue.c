@@ -22,10 +22,7 @@
 static void begin(void)
 {
 	given_providers();
-	given_sql("delete from queue");
-	given_sql("delete from queue_deferred");
-	given_sql("delete from qrunner");
-	given_sql("update qshard set owner = 0, lease = '-infinity'");
+	store_queue_empty();
 }
 
 TestSuite(queue, .init = begin, .fini = provider_close, .timeout = 300);

@@ -32,6 +32,14 @@ int64_t store_sql(const char *sql, ...)
 	return number;
 }
 
+void store_queue_empty(void)
+{
+	given_sql("delete from queue");
+	given_sql("delete from queue_deferred");
+	given_sql("delete from qrunner");
+	given_sql("update qshard set owner = 0, lease = '-infinity'");
+}
+
 int64_t store_postoffice(void)
 {
 	arena a = ARENA_INIT;

@@ -14,6 +14,8 @@ int64_t store_postoffice(void);
 /* A new mailbox (quota 0: none); the way to it. */
 struct route store_mailbox(int64_t postoffice, const char *name, int64_t quota);
 void store_domain(int64_t postoffice, const char *name);
+/* Nothing is queued, and no runner has a shard. For programs whose tests run one after the other. */
+void store_queue_empty(void);
 /* given_sql with a format: the first number it gives. */
 int64_t store_sql(const char *sql, ...) __attribute__((format(printf, 1, 2)));
 /* Starts n fibers and runs the loop until all have ended. */
