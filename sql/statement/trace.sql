@@ -1,9 +1,10 @@
 -- statement trace_add system
--- $1 post offices, $2 moments, $3 ids, $4 messages, $5 hashes of Message-IDs (0 none), $6 kinds, $7 node, $8 fields
-insert into trace (postoffice, at, id, message, message_id_hash, kind, node, fields)
-select postoffice, at, id, message, nullif(hash, 0), kind, $7, fields
-from unnest($1::bigint[], $2::timestamptz[], $3::bigint[], $4::bigint[], $5::bigint[], $6::bigint[], $8::text[])
-	as t (postoffice, at, id, message, hash, kind, fields);
+-- $1 post offices, $2 moments, $3 ids, $4 messages, $5 hashes of Message-IDs, $6 of senders, $7 of recipients (0 none), $8 kinds,
+-- $9 node, $10 fields
+insert into trace (postoffice, at, id, message, message_id_hash, sender_hash, recipient_hash, kind, node, fields)
+select postoffice, at, id, message, nullif(hash, 0), nullif(sender, 0), nullif(recipient, 0), kind, $9, fields
+from unnest($1::bigint[], $2::timestamptz[], $3::bigint[], $4::bigint[], $5::bigint[], $6::bigint[], $7::bigint[], $8::bigint[],
+	$10::text[]) as t (postoffice, at, id, message, hash, sender, recipient, kind, fields);
 
 -- statement trace_of_message system
 select postoffice, at, message, kind, node, fields from trace where message = $1 order by at, id limit 10000;
@@ -14,3 +15,25 @@ select postoffice, at, message, kind, node, fields from trace
 where message_id_hash = $1
    or message in (select message from trace where message_id_hash = $1 and message <> 0)
 order by at, id limit 10000;
+
+-- statement trace_of_address system
+-- $1 hash of a sender or recipient, $2 from, $3 until, $4 post office (-1 any), $5 how many rows may name it: the newest.
+-- All rows of those messages.
+with named as (
+	select at, id, postoffice, message, kind, node, fields from trace
+	where (sender_hash = $1 or recipient_hash = $1) and at >= $2 and at < $3 and ($4 < 0 or postoffice = $4)
+	order by at desc, id desc limit $5)
+select postoffice, at, message, kind, node, fields from (
+	select at, id, postoffice, message, kind, node, fields from named where message = 0
+	union all
+	select t.at, t.id, t.postoffice, t.message, t.kind, t.node, t.fields
+	from (select distinct message from named where message <> 0) m join trace t on t.message = m.message and t.message <> 0
+) r order by at, id limit 10000;
+
+-- statement trace_of_time system
+-- $1 from, $2 until, $3 post office (-1 any), $4 how many: the newest
+select postoffice, at, message, kind, node, fields from (
+	select at, id, postoffice, message, kind, node, fields from trace
+	where at >= $1 and at < $2 and ($3 < 0 or postoffice = $3)
+	order by at desc, id desc limit $4
+) r order by at, id;

@@ -70,8 +70,8 @@ static status compose_from(struct cli *c, compose *m, slice *raw)
 		"no message can be made of this");
 }
 
-/* Every recipient's mailbox once, or the first refusal. */
-static status resolve(struct cli *c, size_t size, struct route *to, int *n)
+/* Every recipient's mailbox once, and an address of it that was named, or the first refusal. */
+static status resolve(struct cli *c, size_t size, struct route *to, slice *named, int *n)
 {
 	slice written;
 	*n = 0;
@@ -90,8 +90,10 @@ static status resolve(struct cli *c, size_t size, struct route *to, int *n)
 		for (int k = 0; k < *n; k++)
 			known = known ||
 				(to[k].postoffice == r.postoffice && to[k].mailbox == r.mailbox);
-		if (!known)
-			to[(*n)++] = r;
+		if (known)
+			continue;
+		named[*n] = written;
+		to[(*n)++] = r;
 	}
 	return ST_OK;
 }
@@ -103,8 +105,8 @@ static void note_accepted(struct cli *c, int64_t postoffice_id, int64_t id, size
 }
 
 /* The same steps as of a message that came by SMTP. */
-static void note(
-	struct cli *c, int64_t id, size_t size, slice message_id, const struct route *to, int n)
+static void note(struct cli *c, int64_t id, size_t size, slice message_id, const struct route *to,
+	const slice *named, int n)
 {
 	for (int i = 0; i < n; i++) {
 		bool first = true;
@@ -114,25 +116,26 @@ static void note(
 			note_accepted(c, to[i].postoffice, id, size, message_id);
 	}
 	for (int i = 0; i < n; i++)
-		trace_note(to[i].postoffice, id, TRACE_DELIVERED, "mailbox=%s%s",
-			log_quote(to[i].mailbox_name), to[i].caught ? " catch_all=yes" : "");
+		trace_note(to[i].postoffice, id, TRACE_DELIVERED, "recipient=%s mailbox=%s%s",
+			log_quote(named[i]), log_quote(to[i].mailbox_name), to[i].caught ? " catch_all=yes" : "");
 }
 
 status cli_mail_send(struct cli *c)
 {
-	slice raw, value;
+	slice raw = S(""), value;
 	int n;
 	int64_t id;
 	size_t recipients = how_many(c, "--to");
 	struct route *to = arena_new_array(&c->a, recipients, sizeof *to);
+	slice *named = arena_new_array(&c->a, recipients, sizeof *named);
 	header_mailbox *shown = arena_new_array(&c->a, recipients, sizeof *shown);
 	compose m = {.to = shown, .to_count = recipients};
 	for (int i = 0; cli_each(c, "--to", i, &value); i++)
 		shown[i].address = value;
 	TRY(compose_from(c, &m, &raw));
-	TRY(resolve(c, raw.size, to, &n));
+	TRY(resolve(c, raw.size, to, named, &n));
 	TRY(deliver_text(to, n, raw, &id));
-	note(c, id, raw.size, m.message_id, to, n);
+	note(c, id, raw.size, m.message_id, to, named, n);
 	char written[ID_TEXT_SIZE + 1];
 	id_text(id, written);
 	json_t *names = json_array();

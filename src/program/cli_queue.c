@@ -3,12 +3,15 @@
 #include "program/cli_run.h"
 
 #include "base/id.h"
+#include "base/log.h"
 #include "connector/smtp/home.h"
 #include "provider/queue.h"
 #include "provider/route.h"
 #include "provider/tls_result.h"
+#include "provider/trace.h"
 
 #define LIST_MOST 1000
+#define TRACED_MOST 10000
 
 /* ---- which entries */
 
@@ -160,6 +163,15 @@ status cli_queue_status(struct cli *c)
 
 /* ---- orders */
 
+static void trace_removed(struct cli *c, const queue_entry *e)
+{
+	char id[ID_TEXT_SIZE + 1];
+
+	id_text(e->id, id);
+	trace_note(e->postoffice, e->message, TRACE_REMOVED, "service=queue entry=%s recipient=%s who=%s", id,
+		log_quote(e->address), log_quote(c->by.who));
+}
+
 static status order(struct cli *c, enum queue_order o, const char *done)
 {
 	struct queue_filter f;
@@ -167,8 +179,14 @@ static status order(struct cli *c, enum queue_order o, const char *done)
 	if (!chooses(c))
 		return cli_misused(c, "for example --domain example.org, or --all for everything",
 			"say which entries are meant");
+	queue_entry *gone = NULL;
+	int n = 0;
 	TRY(filter_of(c, &f));
+	if (o == QUEUE_DELETE) /* who looks for that mail later finds out; beyond so many the audit tells */
+		TRY(queue_list(&f, 0, TRACED_MOST, &c->a, &gone, &n));
 	TRY(queue_order(&f, o, &c->by, &changed));
+	for (int i = 0; i < n && changed > 0; i++)
+		trace_removed(c, &gone[i]);
 	c->negative = changed == 0;
 	return cli_did(c, json_pack("{s:I}", "changed", (json_int_t)changed), "%lld %s %s",
 		(long long)changed, changed == 1 ? "entry is" : "entries are", done);

@@ -146,10 +146,12 @@ status cli_route_remove(struct cli *c);
 
 /* cli_status.c */
 status cli_status(struct cli *c);
-status cli_trace(struct cli *c);
 status cli_audit_list(struct cli *c);
 status cli_housekeep_run(struct cli *c);
 status cli_version(struct cli *c);
+
+/* cli_trace.c */
+status cli_trace(struct cli *c);
 
 /* cli_help.c */
 status cli_help(struct cli *c);

@@ -1,14 +1,12 @@
-/* pennypost status, trace, audit, housekeep, version: how the house is and what happened in it. */
+/* pennypost status, audit, housekeep, version: how the house is and what happened in it. */
 #include "program/cli_find.h"
 #include "program/cli_run.h"
 
-#include "base/id.h"
 #include "provider/housekeep.h"
 #include "provider/migrate.h"
 #include "provider/node.h"
 #include "provider/provider.h"
 #include "provider/queue.h"
-#include "provider/trace.h"
 
 /* ---- status */
 
@@ -157,38 +155,6 @@ status cli_status(struct cli *c)
 	}
 	json_decref(nodes);
 	return kind;
-}
-
-/* ---- trace */
-
-static status find_trace(struct cli *c, slice asked, struct trace_row **rows, int *n)
-{
-	int64_t id;
-	if (id_parse(asked, &id))
-		return trace_by_message(id, &c->a, rows, n);
-	if (slice_starts(asked, S("<")) && slice_ends_nocase(asked, S(">")))
-		asked = slice_of(asked.at + 1, asked.size - 2);
-	return trace_by_message_id(asked, &c->a, rows, n);
-}
-
-status cli_trace(struct cli *c)
-{
-	static const struct cli_column columns[] = {{"at", "TIME"}, {"kind", "WHAT"},
-		{"message", "MESSAGE"}, {"postoffice", "POST OFFICE"}, {"node", "NODE"},
-		{"fields", "HOW"}, {NULL}};
-	struct trace_row *rows;
-	int n;
-	TRY(find_trace(c, cli_text(c, "ID"), &rows, &n));
-	json_t *list = json_array();
-	for (int i = 0; i < n; i++)
-		json_array_append_new(list,
-			json_pack("{s:o,s:s,s:o,s:o,s:o,s:o}", "at", json_time(rows[i].at), "kind",
-				trace_name(rows[i].kind), "message", json_id(rows[i].message),
-				"postoffice",
-				json_slice(cli_postoffice_name(c, rows[i].postoffice)), "node",
-				json_slice(rows[i].node), "fields", json_slice(rows[i].fields)));
-	c->negative = n == 0;
-	return cli_rows(c, list, columns, "Nothing is known of that message; give the id its 250 told, or its Message-ID");
 }
 
 /* ---- audit */

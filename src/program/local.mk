@@ -30,6 +30,7 @@ libprogram_a_SOURCES = \
 	src/program/cli_tls_report.c \
 	src/program/cli_table.c \
 	src/program/cli_test.c \
+	src/program/cli_trace.c \
 	src/program/helper.c src/program/helper.h \
 	src/program/logs.c src/program/logs.h \
 	src/program/master.c src/program/master.h \

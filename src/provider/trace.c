@@ -19,7 +19,7 @@
 
 struct row {
 	usec at;
-	int64_t postoffice, message, id, hash;
+	int64_t postoffice, message, id, hash, sender, recipient;
 	enum trace_kind kind;
 	size_t size;
 	char *fields;
@@ -33,18 +33,18 @@ static struct {
 	bool flushing;
 } ring = {.lock = PTHREAD_MUTEX_INITIALIZER};
 
-/* ---- the Message-ID among the fields */
+/* ---- what a row is found by */
 
-static int64_t hash_of(slice message_id)
+/* Fields stand escaped in rows, and what is looked for is escaped likewise: both sides hash the same. 0: nothing. */
+static int64_t hash_of(slice value)
 {
 	uint8_t sum[32];
 	uint64_t hash = 0;
+
+	if (value.size == 0)
+		return 0;
 	digest *d = digest_open();
-	message_id = slice_trim(message_id);
-	if (message_id.size > 1 && message_id.at[0] == '<' &&
-		message_id.at[message_id.size - 1] == '>')
-		message_id = slice_of(message_id.at + 1, message_id.size - 2);
-	digest_add(d, message_id);
+	digest_add(d, value);
 	digest_end(d, sum);
 	digest_close(&d);
 	for (int i = 0; i < 8; i++)
@@ -52,24 +52,39 @@ static int64_t hash_of(slice message_id)
 	return hash ? (int64_t)hash : 1;
 }
 
-/* The value behind `key`, without quotes: escaped as it stands, so both sides hash the same. */
-static slice value_among(slice fields, slice key)
+static int64_t message_id_hash(slice message_id)
 {
-	size_t at = slice_search(fields, key);
-	if (at == fields.size || (at > 0 && fields.at[at - 1] != ' '))
-		return (slice){0};
-	slice value = slice_from(fields, at + key.size);
-	if (value.size == 0 || value.at[0] != '"')
-		return slice_until(value, slice_find(value, ' '));
-	size_t end = 1;
-	while (end < value.size && value.at[end] != '"')
-		end += value.at[end] == '\\' ? 2 : 1;
-	return slice_of(value.at + 1, (end < value.size ? end : value.size) - 1);
+	message_id = slice_trim(message_id);
+	if (message_id.size > 1 && message_id.at[0] == '<' &&
+		message_id.at[message_id.size - 1] == '>')
+		message_id = slice_of(message_id.at + 1, message_id.size - 2);
+	return hash_of(message_id);
 }
 
-static slice message_id_among(slice fields)
+static int64_t address_hash(slice address)
 {
-	return value_among(fields, S("message_id="));
+	arena a = ARENA_INIT;
+	int64_t hash = hash_of(address.size ? arena_lower(&a, address) : address);
+
+	arena_release(&a);
+	return hash;
+}
+
+/* A value as it stands in rows. */
+static slice escaped(slice value, arena *a)
+{
+	return trace_value(arena_format(a, "value=%s", log_quote(value)), "value");
+}
+
+static void find_by(struct row *r, slice fields)
+{
+	slice entry = trace_value(fields, "entry"), recipient = trace_value(fields, "recipient");
+
+	r->hash = message_id_hash(trace_value(fields, "message_id"));
+	if (r->hash == 0)
+		r->hash = hash_of(entry);
+	r->sender = address_hash(trace_value(fields, "from"));
+	r->recipient = address_hash(recipient.size ? recipient : trace_value(fields, "to"));
 }
 
 /* ---- noting */
@@ -103,11 +118,7 @@ void trace_note(int64_t postoffice, int64_t message, enum trace_kind k, const ch
 		.kind = k,
 		.id = id_new(),
 		.size = t.size < FIELDS_MOST ? t.size : FIELDS_MOST};
-	slice found_by = message_id_among(text_slice(&t));
-	if (found_by.size == 0)
-		found_by = value_among(text_slice(&t), S("entry="));
-	if (found_by.size)
-		r.hash = hash_of(found_by);
+	find_by(&r, text_slice(&t));
 	r.fields = memory_new(r.size + 1);
 	if (r.size)
 		memcpy(r.fields, t.at, r.size);
@@ -147,17 +158,19 @@ static void put_back(struct row *batch, int n)
 		memory_free(batch[--n].fields);
 }
 
+enum { NUMBERS = 8 };
+
 static status store(const struct row *batch, int n, arena *a)
 {
-	int64_t *numbers[6];
+	int64_t *numbers[NUMBERS];
 	slice *fields = arena_new_array(a, (size_t)n, sizeof *fields);
-	for (int c = 0; c < 6; c++)
+	for (int c = 0; c < NUMBERS; c++)
 		numbers[c] = arena_new_array(a, (size_t)n, sizeof **numbers);
 	for (int i = 0; i < n; i++) {
 		const struct row *r = &batch[i];
-		const int64_t values[6] = {
-			r->postoffice, r->at, r->id, r->message, r->hash, r->kind};
-		for (int c = 0; c < 6; c++)
+		const int64_t values[NUMBERS] = {
+			r->postoffice, r->at, r->id, r->message, r->hash, r->sender, r->recipient, r->kind};
+		for (int c = 0; c < NUMBERS; c++)
 			numbers[c][i] = values[c];
 		text clean = TEXT_INIT;
 		utf8_add_repaired(&clean, slice_of(r->fields, r->size));
@@ -166,10 +179,11 @@ static status store(const struct row *batch, int n, arena *a)
 	}
 	struct param p[] = {p_int_array(numbers[0], n), p_time_array(numbers[1], n),
 		p_int_array(numbers[2], n), p_int_array(numbers[3], n), p_int_array(numbers[4], n),
-		p_int_array(numbers[5], n), p_text(node_name()), p_text_array(fields, n)};
+		p_int_array(numbers[5], n), p_int_array(numbers[6], n), p_int_array(numbers[7], n),
+		p_text(node_name()), p_text_array(fields, n)};
 	db_tx *tx = db_begin(DB_SYSTEM, a);
 	db_relax(tx);
-	db_add(tx, SQL_TRACE_ADD, p, 8, NULL);
+	db_add(tx, SQL_TRACE_ADD, p, sizeof p / sizeof *p, NULL);
 	return db_commit(&tx, NULL);
 }
 
@@ -229,11 +243,10 @@ void trace_close(void)
 
 /* ---- reading */
 
-static status list(enum statement_id id, int64_t key, arena *a, struct trace_row **rows, int *n)
+static status list(enum statement_id id, const struct param *p, int parameters, arena *a, struct trace_row **rows, int *n)
 {
 	struct rows r;
-	struct param p = p_int(key);
-	TRY(db_run(id, &p, 1, a, &r));
+	TRY(db_run(id, p, parameters, a, &r));
 	*n = r.count;
 	*rows = arena_new_array(a, (size_t)r.count, sizeof **rows);
 	for (int i = 0; i < r.count; i++)
@@ -246,22 +259,40 @@ static status list(enum statement_id id, int64_t key, arena *a, struct trace_row
 	return ST_OK;
 }
 
+static status list_of(enum statement_id id, int64_t key, arena *a, struct trace_row **rows, int *n)
+{
+	const struct param p = p_int(key);
+
+	return list(id, &p, 1, a, rows, n);
+}
+
 status trace_by_message(int64_t message, arena *a, struct trace_row **rows, int *n)
 {
 	char entry[ID_TEXT_SIZE + 1];
 
-	TRY(list(SQL_TRACE_OF_MESSAGE, message, a, rows, n));
+	TRY(list_of(SQL_TRACE_OF_MESSAGE, message, a, rows, n));
 	if (*n > 0)
 		return ST_OK;
 	id_text(message, entry);
-	return list(SQL_TRACE_OF_MESSAGE_ID, hash_of(slice_z(entry)), a, rows, n);
+	return list_of(SQL_TRACE_OF_MESSAGE_ID, hash_of(slice_z(entry)), a, rows, n);
 }
 
 status trace_by_message_id(slice message_id, arena *a, struct trace_row **rows, int *n)
 {
-	return list(SQL_TRACE_OF_MESSAGE_ID,
-		hash_of(slice_until(
-			message_id_among(arena_format(a, "message_id=%s", log_quote(message_id))),
-			FIELDS_MOST)),
-		a, rows, n);
+	return list_of(SQL_TRACE_OF_MESSAGE_ID, message_id_hash(escaped(message_id, a)), a, rows, n);
+}
+
+status trace_by_address(slice address, const struct trace_span *in, arena *a, struct trace_row **rows, int *n)
+{
+	const struct param p[] = {p_int(address_hash(escaped(address, a))), p_time(in->from), p_time(in->until),
+		p_int(in->postoffice), p_int(in->most)};
+
+	return list(SQL_TRACE_OF_ADDRESS, p, sizeof p / sizeof *p, a, rows, n);
+}
+
+status trace_by_time(const struct trace_span *in, arena *a, struct trace_row **rows, int *n)
+{
+	const struct param p[] = {p_time(in->from), p_time(in->until), p_int(in->postoffice), p_int(in->most)};
+
+	return list(SQL_TRACE_OF_TIME, p, sizeof p / sizeof *p, a, rows, n);
 }

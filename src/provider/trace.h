@@ -28,7 +28,7 @@ const char *trace_name(enum trace_kind k);
 
 /* postoffice 0 = of no tenant (refused before any was known). message: the delivery's id or 0.
    fields: key=value text, escaped as log fields; stored as it is. A field message_id=.., else entry=..,
-   makes the row findable by it. */
+   makes the row findable by it; so do the addresses in from=.., recipient=.. and to=... */
 void trace_note(int64_t postoffice, int64_t message, enum trace_kind k, const char *fields, ...)
 	__attribute__((format(printf, 4, 5)));
 
@@ -41,7 +41,28 @@ struct trace_row {
 /* By delivery id, which may be that of a queue entry of it, or by Message-ID header content; oldest first. System role. */
 status trace_by_message(int64_t message, arena *a, struct trace_row **rows, int *n);
 status trace_by_message_id(slice message_id, arena *a, struct trace_row **rows, int *n);
+
+struct trace_span {
+	usec from, until;   /* the latter not included */
+	int64_t postoffice; /* -1: any */
+	unsigned most;      /* the newest so many */
+};
+/* All rows of messages with a row in that time, or rows of none, that names the address as sender or recipient. Each
+   letter counts as it is written, but for its case. */
+status trace_by_address(slice address, const struct trace_span *in, arena *a, struct trace_row **rows, int *n);
+/* Rows of that time. */
+status trace_by_time(const struct trace_span *in, arena *a, struct trace_row **rows, int *n);
 /* Writes out what is gathered; the watch does it every second, programs before they end. */
 status trace_flush(void);
+
+/* ---- what a row says (trace_kind.c) */
+/* A field's value without its quotes, escaped as it stands; empty when there is none. */
+slice trace_value(slice fields, const char *key);
+/* The row in a sentence for people, without its full stop. */
+slice trace_sentence(const struct trace_row *row, arena *a);
+/* Whom the row is about: a recipient, else a mailbox; empty: the message as a whole. */
+slice trace_whom(const struct trace_row *row);
+/* Tells where the message is, or is for that recipient; the newest such row counts. */
+bool trace_is_verdict(enum trace_kind k);
 
 #endif

@@ -90,8 +90,8 @@ static const char *const office[] = {
 	" values (N, N, N, 1, 'nN', now(), 1000, 20001, false), (N, N + 1, N, 1, 'nN', now(), 999, N, false),"
 	" (N, N + 2, N, 1, 'nN', now(), 1000, 20001, true)",
 	"insert into audit (postoffice, id, who, place, action, object, detail) values (N, N, 'nN', '', '', '', 'nN')",
-	"insert into trace (postoffice, at, id, message, message_id_hash, kind, node, fields)"
-	" values (N, now(), N, N, N, 1, '', 'nN'), (N, '2001-01-01'::timestamptz + (N - 20000) * interval '1 day', N + 1, N, NULL, 1, '', 'nN')",
+	"insert into trace (postoffice, at, id, message, message_id_hash, sender_hash, recipient_hash, kind, node, fields)"
+	" values (N, now(), N, N, N, N, N, 1, '', 'nN'), (N, '2001-01-01'::timestamptz + (N - 20000) * interval '1 day', N + 1, N, NULL, NULL, NULL, 1, '', 'nN')",
 	"insert into setting values (N, 2, '', 'nN', 'nN', 1)",
 	"insert into job (postoffice, job, mailbox, who, subject, size, total, at, until, epoch, lease, ended)"
 	" values (N, N, N, 'nN', 'nN', 5, 1, 0, N, N, '2001-01-01', NULL),"

@@ -3,7 +3,7 @@
 # Unit tests of src/provider.
 check_PROGRAMS += unit_provider
 TESTS += unit_provider
-unit_provider_SOURCES = tests/unit/provider/bootstrap.c
+unit_provider_SOURCES = tests/unit/provider/bootstrap.c tests/unit/provider/trace_words.c
 unit_provider_LDADD = $(floor_provider) $(CRITERION_LIBS)
 
 # The same with a PostgreSQL beside them (tests/with-pg.sh): URIs are in PENNYPOST_TEST_PGURI ...

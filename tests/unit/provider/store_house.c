@@ -200,6 +200,45 @@ Test(store_house, traces_are_found_by_message_and_by_message_id)
 	arena_release(&a);
 }
 
+Test(store_house, traces_are_found_by_address_and_by_time)
+{
+	arena a = ARENA_INIT;
+	struct trace_row *rows;
+	struct trace_span in = {.from = clock_wall() - USEC_S, .until = USEC_NEVER, .postoffice = -1, .most = 50};
+	int n;
+	given_providers();
+	int64_t message = id_new(), other = id_new();
+	slice eve = arena_format(&a, "Eve.%lld@else.test", (long long)message);
+	slice ben = arena_format(&a, "ben.%lld@demo.test", (long long)message);
+
+	trace_note(7, message, TRACE_ACCEPTED, "helo=\"x from=%.*s\" from=%s", SLICE_ARGS(ben), log_quote(eve));
+	trace_note(7, message, TRACE_QUEUED, "recipient=%s", log_quote(ben));
+	trace_note(8, message, TRACE_SENT, "recipient=\"another@demo.test\" reply=\" recipient=%.*s\"", SLICE_ARGS(eve));
+	trace_note(9, 0, TRACE_REFUSED, "from=%s recipient=%s", log_quote(ben), log_quote(eve));
+	trace_note(9, other, TRACE_REPORTED, "to=%s", log_quote(eve));
+	cr_assert(trace_flush() == ST_OK);
+	cr_assert(trace_by_address(arena_lower(&a, eve), &in, &a, &rows, &n) == ST_OK);
+	cr_assert(n == 5, "%d", n);
+	cr_expect(rows[0].message == message && rows[0].kind == TRACE_ACCEPTED);
+	cr_expect(rows[2].message == message && rows[2].kind == TRACE_SENT, "all of a message that names it once");
+	cr_expect(rows[3].message == 0 && rows[4].message == other);
+	cr_assert(trace_by_address(ben, &in, &a, &rows, &n) == ST_OK);
+	cr_expect(n == 4, "what is quoted is no field: %d", n);
+	in.postoffice = 9;
+	cr_assert(trace_by_address(eve, &in, &a, &rows, &n) == ST_OK);
+	cr_expect(n == 2, "%d", n);
+	cr_assert(trace_by_time(&in, &a, &rows, &n) == ST_OK);
+	cr_expect(n == 2 && rows[0].kind == TRACE_REFUSED, "%d", n);
+	in.most = 1;
+	cr_assert(trace_by_time(&in, &a, &rows, &n) == ST_OK);
+	cr_expect(n == 1 && rows[0].kind == TRACE_REPORTED, "the newest");
+	in = (struct trace_span){.until = in.from, .postoffice = -1, .most = 50};
+	cr_assert(trace_by_address(eve, &in, &a, &rows, &n) == ST_OK);
+	cr_expect(n == 0);
+	provider_close();
+	arena_release(&a);
+}
+
 Test(store_house, a_full_trace_buffer_drops_the_oldest_and_never_waits)
 {
 	arena a = ARENA_INIT;
