@@ -126,12 +126,12 @@ static status pass_header(conversation *c, struct incoming *in, size_t header_si
 	header_look(header, &in->seen);
 	in->in_body = true;
 	in->header_size = header_size;
+	incoming_facts(s, in, &in->seen); /* by its Message-ID a refused one is found too */
 	in->refusal = header_refusal(s, &in->seen);
 	if (!in->refusal)
 		in->refusal = author_refusal(c, &in->seen);
 	if (in->refusal)
 		return ST_OK;
-	incoming_facts(s, in, &in->seen);
 	if (s->members > 0 || goes_on(s) || reply_wanted(s) || milter_waits(c))
 		in->came = arena_copy(&s->mail, header);
 	incoming_make_missing(s, in);
@@ -343,8 +343,10 @@ status smtp_bdat(conversation *c, slice rest)
 	}
 	s->state = AT_CHUNK;
 	if (chunk.size > in->most - (in->scan.size < in->most ? in->scan.size : in->most)) {
+		static const char reply[] = "552 5.3.4 Message is too big";
+		smtp_note_refused(c, reply);
 		smtp_reset(c);
-		return skip_chunk(c, chunk.size, "552 5.3.4 Message is too big");
+		return skip_chunk(c, chunk.size, reply);
 	}
 	TRY(receive_chunk(c, in, chunk.size));
 	if (chunk.last)

@@ -105,7 +105,7 @@ static const char *judge(conversation *c, struct incoming *in)
 {
 	policy_judge(c, &in->judged, &in->verdict);
 	if (in->verdict.refusal)
-		trace_note(in->delivery.parts[0].postoffice, 0, TRACE_REFUSED, "conversation=%s message_id=%s %s",
+		trace_note(in->delivery.parts[0].postoffice, in->delivery.id, TRACE_JUDGED, "conversation=%s message_id=%s %s",
 			   c->name, log_quote(in->delivery.message_id), in->verdict.told.at);
 	return in->verdict.refusal;
 }

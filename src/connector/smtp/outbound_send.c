@@ -5,6 +5,7 @@
 #include "base/id.h"
 #include "base/log.h"
 #include "base/memory.h"
+#include "mail/date.h"
 #include "provider/trace.h"
 
 #define BATCH 100 /* results in one transaction */
@@ -108,17 +109,22 @@ static void trace_attempt(const struct verdict *v, slice fields)
 	bool delivered = v->of->result.outcome == CLIENT_DELIVERED;
 	enum trace_kind kind = delivered ? TRACE_SENT : kinds[v->result.end];
 	char id[ID_TEXT_SIZE + 1];
+	arena a = ARENA_INIT;
+	slice next = S("");
 
 	id_text(e->id, id);
+	if (v->result.end == QUEUE_DEFER)
+		next = arena_format(&a, " next=%.*s", SLICE_ARGS(date_stamp(clock_wall() + v->result.wait, &a)));
 	if (fields.size)
-		trace_note(e->postoffice, e->message, kind, "entry=%s recipient=%s attempt=%d %.*s", id,
-			log_quote(e->address), e->attempts + 1, SLICE_ARGS(fields));
+		trace_note(e->postoffice, e->message, kind, "entry=%s recipient=%s attempt=%d%.*s %.*s", id,
+			log_quote(e->address), e->attempts + 1, SLICE_ARGS(next), SLICE_ARGS(fields));
 	else
 		trace_note(e->postoffice, e->message, kind,
-			"entry=%s recipient=%s attempt=%d outcome=%s enhanced=%.*s reply=%s", id,
-			log_quote(e->address), e->attempts + 1,
+			"entry=%s recipient=%s attempt=%d%.*s outcome=%s enhanced=%.*s reply=%s", id,
+			log_quote(e->address), e->attempts + 1, SLICE_ARGS(next),
 			client_outcome_name(v->of->result.outcome), SLICE_ARGS(v->of->result.enhanced),
 			log_quote(v->of->result.text));
+	arena_release(&a);
 	metric_add(delivered ? M_sent
 		   : v->result.end == QUEUE_DEFER ? M_send_deferred
 						  : M_send_failed,

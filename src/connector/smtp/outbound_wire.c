@@ -126,6 +126,14 @@ static void remember(struct way *w, const struct client_facts *f, slice host)
 			host, client_fields(f, &w->rest.to[i].result, w->a)};
 }
 
+/* The host that was meant, where no talk came about. */
+static void remember_target(struct way *w, const struct client_target *t)
+{
+	const struct client_facts meant = {.host = t->host, .at = t->at};
+
+	remember(w, &meant, t->host);
+}
+
 /* ---- talks */
 
 /* Hands the rest over. */
@@ -211,7 +219,7 @@ static void talk_new(struct way *w, struct client_target *t)
 	}
 	for (int i = 0; i < w->rest.n; i++)
 		w->rest.to[i].result = why;
-	remember(w, NULL, t->host);
+	remember_target(w, t);
 	way_gather(w);
 }
 
@@ -241,7 +249,7 @@ static bool bound_for(struct way *w, struct client_target *t)
 	client_route_result(ST_FOREIGN, &loop);
 	for (int i = 0; i < w->rest.n; i++)
 		w->rest.to[i].result = loop;
-	remember(w, NULL, t->host);
+	remember_target(w, t);
 	way_gather(w);
 	w->rest.n = 0;
 	return false;
@@ -256,7 +264,7 @@ static void passed_over(struct way *w, const struct client_target *t, const char
 			.phase = CLIENT_CONNECTING,
 			.enhanced = slice_z(enhanced),
 			.text = text};
-	remember(w, NULL, t->host);
+	remember_target(w, t);
 }
 
 /* Anybody's DNS may name addresses of our own networks; what listens there expects no mail from him (T53). A

@@ -129,7 +129,9 @@ const net_address *smtp_client(const conversation *c);
 bool smtp_outgrows(uint64_t size, const struct route *route);
 status smtp_say_recipient(conversation *c, status kind); /* of an address that was only asked about */
 const char *smtp_delivery_reply(status kind); /* for what deliver_run gives besides ST_OK */
-/* Counts and answers a refused message, with the recipients it has, and traces it. */
+/* Counts a refused message, with the recipients it has; log and trace tell why. */
+void smtp_note_refused(conversation *c, const char *reply);
+/* The same, and answers it. */
 status smtp_refuse(conversation *c, const char *reply);
 
 /* Commands that do no work may not go on for ever (T20): answers with `reply`, or says goodbye. */

@@ -78,15 +78,48 @@ static void log_refused(conversation *c, const mail_address *to, const char *rep
 			to ? log_quote(mail_address_text(to, &c->command)) : "-", log_quote(slice_z(reply)));
 }
 
-status smtp_refuse(conversation *c, const char *reply)
+/* Found by whom it is from and for, by the Message-ID where that is known, and by the id that log files tell. `to` NULL: as above. */
+static void trace_refused(conversation *c, int64_t postoffice, const mail_address *to, const char *reply)
+{
+	const struct smtp *s = smtp_of(c);
+	const struct incoming *in = s->incoming;
+	slice message_id = in ? in->delivery.message_id : S("");
+
+	trace_note(postoffice, in ? in->delivery.id : s->id, TRACE_REFUSED, "conversation=%s peer=%s from=%s%s%s%s%s reply=%s",
+		   c->name, net_address_text(smtp_client(c), &c->command).at,
+		   log_quote(mail_address_text(&s->sender, &c->command)), to ? " recipient=" : "",
+		   to ? log_quote(mail_address_text(to, &c->command)) : "", message_id.size ? " message_id=" : "",
+		   message_id.size ? log_quote(message_id) : "", log_quote(slice_z(reply)));
+}
+
+/* One row for each that the client named: any of them may ask where it is. */
+static void trace_refused_all(conversation *c, const char *reply)
+{
+	const struct smtp *s = smtp_of(c);
+
+	if (s->n == 0)
+		trace_refused(c, 0, NULL, reply);
+	for (int i = 0; i < s->n; i++) {
+		const struct recipient *r = &s->recipients[i];
+
+		if (!r->member)
+			trace_refused(c, r->route.postoffice, r->named ? r->named : &r->address, reply);
+	}
+}
+
+void smtp_note_refused(conversation *c, const char *reply)
 {
 	const struct smtp *s = smtp_of(c);
 	log_refused(c, NULL, reply);
 	count_refused(c, reply[0] == '4');
 	for (int i = 0; i < s->n; i++)
 		count_refused_of(&s->recipients[i]);
-	trace_note(0, 0, TRACE_REFUSED, "conversation=%s from=%s reply=%s", c->name,
-		   log_quote(mail_address_text(&s->sender, &c->command)), log_quote(slice_z(reply)));
+	trace_refused_all(c, reply);
+}
+
+status smtp_refuse(conversation *c, const char *reply)
+{
+	smtp_note_refused(c, reply);
 	return conversation_say(c, "%s", reply);
 }
 
@@ -154,6 +187,8 @@ status smtp_mail(conversation *c, slice rest)
 	const char *reply = may_begin(c);
 	if (reply) {
 		log_refused(c, NULL, reply);
+		if (reply[0] == '5') /* the trace is in the store that is not to be had */
+			trace_refused(c, 0, NULL, reply);
 		return bad(c, reply);
 	}
 	if (s->messages >= (unsigned)setting_number(S_smtp_transactions_most, NULL)) {
@@ -306,9 +341,14 @@ status smtp_take_recipient(conversation *c, const struct recipient *r)
 static status too_many_recipients(conversation *c)
 {
 	struct smtp *s = smtp_of(c);
+	static const char reply[] = "452 4.5.3 Too many recipients; send the rest in another message";
 	if (++s->surplus > s->n - s->members)
 		conversation_bad(c);
-	return conversation_say(c, "452 4.5.3 Too many recipients; send the rest in another message");
+	if (s->surplus == 1) { /* the first one tells of them all */
+		log_refused(c, NULL, reply);
+		trace_refused(c, 0, NULL, reply);
+	}
+	return conversation_say(c, "%s", reply);
 }
 
 static status refuse_recipient(conversation *c, const struct recipient *r, const char *reply)
@@ -319,10 +359,7 @@ static status refuse_recipient(conversation *c, const struct recipient *r, const
 	log_refused(c, &r->address, reply);
 	count_refused(c, later);
 	count_refused_of(r);
-	trace_note(r->route.postoffice, 0, TRACE_REFUSED, "conversation=%s peer=%s from=%s recipient=%s reply=%s",
-		   c->name, net_address_text(smtp_client(c), &c->command).at,
-		   log_quote(mail_address_text(&smtp_of(c)->sender, &c->command)),
-		   log_quote(mail_address_text(&r->address, &c->command)), log_quote(slice_z(reply)));
+	trace_refused(c, r->route.postoffice, &r->address, reply);
 	return conversation_say(c, "%s", reply);
 }
 
@@ -345,7 +382,7 @@ status smtp_rcpt(conversation *c, slice rest)
 		return bad(c, kind == ST_FOREIGN ? "555 5.5.4 Unknown parameter of RCPT"
 						 : "501 5.5.4 Malformed or doubled parameter of RCPT");
 	if (r.address.utf8 && !s->parameters.smtputf8)
-		return bad(c, "553 5.6.7 The address needs the SMTPUTF8 parameter of MAIL");
+		return refuse_recipient(c, &r, "553 5.6.7 The address needs the SMTPUTF8 parameter of MAIL");
 	kind = smtp_lead(c, &r);
 	if (kind != ST_OK) {
 		const char *reply = r.refusal ? r.refusal : recipient_reply(c, kind, s->parameters.size, &r.route);
