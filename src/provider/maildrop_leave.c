@@ -14,6 +14,8 @@
 #include "provider/news.h"
 #include "provider/setting.h"
 
+#include <assert.h>
+
 #define REMOVED_MOST 1000 /* messages in a transaction that another conversation may still be put beside */
 #define RUN_MOST (10 * USEC_S)
 #define UNSURE_MOST (10 * USEC_S) /* finding out what became of one */
@@ -119,6 +121,7 @@ static status run(struct maildrop_guest *const *guests, int n, int *failed)
 {
 	struct maildrop_leaver *all[MAILDROP_DOOR_MOST] = {0};
 	usec began = clock_now();
+	assert(n > 0); /* the leader is one of them */
 	for (int i = 0; i < n; i++)
 		all[i] = LINK_OWNER(guests[i], struct maildrop_leaver, guest);
 	status kind = transaction(all, n, failed);
