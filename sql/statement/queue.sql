@@ -171,9 +171,10 @@ where (select true from queue q where q.shard = s.shard and q.next_at <= now() o
 -- piece queue_entry
 -- A row q as queue_row reads it.
 select q.shard, q.qid, q.postoffice, q.msg, q.mailbox, q.sender, q.domain, q.rcpt, q.notify, q.orcpt, q.ret, q.envid,
-	q.body, q.utf8, q.tls, q.prio, q.state, q.made, q.next_at, q.expires, q.attempts, q.notices, q.kills,
+	q.body, q.utf8, q.tls, q.prio, q.state, q.made, greatest(q.next_at, q.made), q.expires, q.attempts, q.notices, q.kills,
 	q.last_code, q.last_host, q.last_text,
-	(select m.size from message m where m.postoffice = q.postoffice and m.msg = q.msg), q.expires <= now(), q.expires < q.made, q.via;
+	(select m.size from message m where m.postoffice = q.postoffice and m.msg = q.msg), q.expires <= now(), q.expires < q.made, q.via,
+	q.next_at < q.made;
 
 -- statement queue_due system
 -- $1 shard, $2 epoch of its lease, $3 the post office to go on behind, $4 rows claimed already, $5 post offices that have
@@ -334,7 +335,8 @@ from (
 order by q.qid limit $2::bigint;
 
 -- statement queue_order system
--- $1 enum queue_order: 0 retry, 1 hold, 2 release, 3 return, 4 delete; $2 a row or a message (0 any), and those of queue_wanted
+-- $1 enum queue_order: 0 retry, 1 hold, 2 release, 3 return, 4 delete; $2 a row or a message (0 any), and those of queue_wanted.
+-- What is due before it was made is wanted now by an operator, however its destination fared a moment ago.
 with chosen as (
 	select q.shard, q.qid from (select * from queue union all select * from queue_deferred) q
 @queue_wanted
@@ -342,12 +344,12 @@ with chosen as (
 		and not ($1::bigint = 2 and q.state = 0) and (q.state <> 3 or $1::bigint = 4)
 ), hot as (
 	update queue q set state = case when $1::bigint = 1 then 1 else 0 end, kills = 0,
-		next_at = case when $1::bigint = 1 then 'infinity' else now() end,
+		next_at = case $1::bigint when 0 then '-infinity' when 1 then 'infinity' else now() end,
 		expires = case when $1::bigint = 3 then '-infinity' else q.expires end
 	from chosen c where $1::bigint < 4 and q.shard + 0 = c.shard and q.qid = c.qid returning q.shard
 ), cold as (
 	update queue_deferred q set state = case when $1::bigint = 1 then 1 else 0 end, kills = 0,
-		next_at = case when $1::bigint = 1 then 'infinity' else now() end,
+		next_at = case $1::bigint when 0 then '-infinity' when 1 then 'infinity' else now() end,
 		expires = case when $1::bigint = 3 then '-infinity' else q.expires end
 	from chosen c where $1::bigint < 4 and q.shard + 0 = c.shard and q.qid = c.qid returning q.shard
 ), hot_gone as (

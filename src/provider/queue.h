@@ -97,6 +97,7 @@ typedef struct queue_entry {
 	int64_t size;             /* of the message */
 	bool expired;             /* its lifetime was over when it was asked for */
 	bool returned;            /* an operator wants it back with its sender, untried */
+	bool urged;               /* an operator wants it tried now */
 } queue_entry;
 
 typedef struct queue_runner queue_runner;

@@ -15,7 +15,7 @@ void queue_row(const struct rows *r, int row, queue_entry *out)
 {
 	enum { SHARD, ID, POSTOFFICE, MESSAGE, MAILBOX, SENDER, DOMAIN, ADDRESS, NOTIFY, ORCPT, RET, ENVID, BODY, UTF8,
 		TLS, PRIORITY, STATE, MADE, NEXT, EXPIRES, ATTEMPTS, NOTICES, KILLS, CODE, HOST, TEXT, SIZE, EXPIRED,
-		RETURNED, VIA };
+		RETURNED, VIA, URGED };
 	int64_t body = row_int(r, row, BODY);
 
 	*out = (queue_entry){.id = row_int(r, row, ID),
@@ -49,7 +49,8 @@ void queue_row(const struct rows *r, int row, queue_entry *out)
 		.size = row_int(r, row, SIZE),
 		.expired = row_bool(r, row, EXPIRED),
 		.returned = row_bool(r, row, RETURNED),
-		.via = row_slice(r, row, VIA)};
+		.via = row_slice(r, row, VIA),
+		.urged = row_bool(r, row, URGED)};
 }
 
 /* What others said must be text to be kept as such. */

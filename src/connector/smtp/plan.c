@@ -238,6 +238,8 @@ plan_job *plan_add(plan *p, const struct plan_limits *l, const queue_entry *e, s
 	d->apart = l->apart;
 	p->rows++;
 	o->rows++;
+	if (e->urged)
+		d->avoid_until = 0;
 	if (e->kills > 0) {
 		j = job_new(e, o, d);
 		job_take(j, e);

@@ -42,7 +42,7 @@ typedef struct plan_job { /* owned by the plan until plan_next gave it, then by 
 plan *plan_open(void);
 void plan_close(plan **p); /* jobs that wait go too */
 /* Copies the row, and gives the job it went into. Its destination is the key of its limits, and `l` holds
-   what is its own of them from now on. */
+   what is its own of them from now on. One that an operator wants tried now ends its destination's being left alone. */
 plan_job *plan_add(plan *p, const struct plan_limits *l, const queue_entry *e, slice destination);
 /* The next job that may start now, or NULL; *wait = the moment when another may by time alone
    (USEC_NEVER: none). It counts as active until plan_sent. */

@@ -177,6 +177,24 @@ Test(plan, a_destination_out_of_reach_costs_nobody_a_slot)
 	cr_expect_not(plan_avoids(p, second, USEC_S, &told, &host));
 }
 
+Test(plan, an_operator_has_it_tried_where_nobody_was_reached)
+{
+	struct client_result why = {.outcome = CLIENT_DEFERRED, .text = S("nobody there")}, told;
+	queue_entry e = row(1, 101, "b.test");
+	slice host;
+
+	e.urged = true;
+	add(&wide, 1, 100, "b.test");
+	plan_avoid(p, next(&wide, 0), USEC_S, &why, S("mx.b.test"));
+	plan_add(p, &wide, &e, e.domain);
+	plan_job *wanted = next(&wide, 1);
+	cr_assert_not_null(wanted);
+	cr_expect_not(plan_avoids(p, wanted, 1, &told, &host));
+	plan_avoid(p, wanted, USEC_S, &why, S("mx.b.test"));
+	add(&wide, 1, 102, "b.test");
+	cr_expect(plan_avoids(p, next(&wide, 2), 2, &told, &host), "once is enough");
+}
+
 Test(plan, destinations_have_limits_of_their_own)
 {
 	struct plan_limits narrow = wide;

@@ -612,6 +612,7 @@ Test(queue, operators_list_hold_release_and_delete)
 	queue_entry *e = claim(r, 10, 10, &a, &n);
 	cr_assert_eq(n, 1);
 	cr_expect(slice_same(e->domain, S("b.test")));
+	cr_expect_not(e->urged);
 	cr_expect_eq(order(all, QUEUE_RETURN), 3);
 	cr_expect_eq(store_sql("select count(*) from queue where expires < now()"), 3);
 	struct queue_counts counts;
@@ -620,6 +621,36 @@ Test(queue, operators_list_hold_release_and_delete)
 	f = all, f.id = e->id;
 	cr_expect_eq(order(f, QUEUE_DELETE), 1);
 	cr_expect_eq(listed(all), 2);
+	queue_runner_close(&r);
+	arena_release(&a);
+}
+
+Test(queue, what_an_operator_wants_tried_says_so_until_it_was)
+{
+	int64_t office = store_postoffice();
+	struct queue_filter f = QUEUE_FILTER_ANY;
+	arena a = ARENA_INIT;
+	int n;
+
+	queue_one(office, "b.test");
+	queue_one(office, "c.test");
+	given_sql("with moved as (delete from queue returning *) insert into queue_deferred select * from moved");
+	given_sql("update queue_deferred set next_at = now() + interval '1 hour'");
+	queue_runner *r = runner();
+	claim(r, 10, 10, &a, &n);
+	cr_expect_eq(n, 0);
+	f.domain = S("b.test");
+	cr_expect_eq(order(f, QUEUE_RETRY), 1);
+	queue_entry *e = claim(r, 10, 10, &a, &n);
+	cr_assert_eq(n, 1);
+	cr_expect(e->urged && slice_same(e->domain, S("b.test")));
+	cr_expect_geq(e->next, e->made, "a moment that can be shown");
+	struct queue_result later = {.entry = e, .end = QUEUE_DEFER, .wait = 0, .text = S("come again")};
+	int late;
+	cr_assert_eq(queue_finish(r, &later, 1, &late), ST_OK);
+	e = claim(r, 10, 10, &a, &n);
+	cr_assert_eq(n, 1);
+	cr_expect_not(e->urged);
 	queue_runner_close(&r);
 	arena_release(&a);
 }
