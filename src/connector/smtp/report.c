@@ -290,9 +290,10 @@ static void tell(const struct verdict *v, int n, const struct parcel *p)
 		[REPORT_DELIVERED] = "delivered",
 		[REPORT_EXPANDED] = "expanded"};
 	const queue_entry *e = v->of->entry;
-	char id[ID_TEXT_SIZE + 1];
+	char id[ID_TEXT_SIZE + 1], cause[ID_TEXT_SIZE + 1];
 
 	id_text(p->d.id, id);
+	id_text(e->message, cause);
 	metric_add(M_reports, SERVICE_NONE, 1);
 	trace_note(e->postoffice, e->message, TRACE_REPORTED, "report=%s kind=%s to=%s recipients=%d", id,
 		words[v->report], log_quote(e->sender), n);
@@ -302,7 +303,7 @@ static void tell(const struct verdict *v, int n, const struct parcel *p)
 	}
 	trace_note(p->part.postoffice, p->d.id,
 		p->parked ? TRACE_PARKED : p->part.n ? TRACE_DELIVERED : TRACE_QUEUED,
-		"recipient=%s report_on=%s", log_quote(e->sender), id);
+		"recipient=%s report_on=%s", log_quote(e->sender), cause);
 }
 
 static status send_parcel(const struct verdict *v, struct parcel *p, slice raw)
