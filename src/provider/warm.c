@@ -6,8 +6,6 @@
 #include "provider/folder.h"
 #include "task/task.h"
 
-#define CONNECTIONS 3 /* of a few readers, and of what is made in the background for them */
-
 static status warm_one(void *unused)
 {
 	const struct param none = p_int(0), no_uids = p_int_array(NULL, 0);
@@ -28,6 +26,6 @@ static status warm_one(void *unused)
 
 void warm_start(void)
 {
-	for (int i = 0; i < CONNECTIONS; i++)
+	for (int i = 0; i < WARM_CONNECTIONS; i++)
 		(void)task_start("warm", warm_one, NULL);
 }

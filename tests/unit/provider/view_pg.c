@@ -503,16 +503,30 @@ Test(view_pg, what_nobody_told_is_found_by_looking)
 
 /* ---- before the first reader */
 
+/* Connections opened since `since` that wait, and whose last statement was the last that is made ready. */
+static int64_t ready_connections(int64_t since)
+{
+	return store_sql("select count(*) from pg_stat_activity where usename = 'pennypost_run' and state = 'idle'"
+			 " and extract(epoch from backend_start) * 1e6 >= %lld"
+			 " and query ~ 'insert into expunged' and query ~ 'delete from entry'",
+		(long long)since);
+}
+
 static status warmed(void *arg)
 {
 	struct view_flags f = {.add = FLAG_DELETED, .unchanged_since = -1};
+	int64_t since = store_sql("select (extract(epoch from clock_timestamp()) * 1e6)::bigint");
+	usec until = clock_now() + ENOUGH;
 	struct view_stored stored;
 	struct view_change ch;
 	status *said = arg;
 	view *v;
 
 	warm_start();
-	TRY(task_sleep(USEC_MS)); /* they have asked by now; statements keep the types of the first call */
+	while (ready_connections(since) < WARM_CONNECTIONS && clock_now() < until)
+		TRY(task_sleep(10 * USEC_MS));
+	cr_expect_eq(ready_connections(since), WARM_CONNECTIONS);
+	/* Statements keep the types of their first call. */
 	TRY(*said = view_open(me.postoffice, me.mailbox, S("INBOX"), VIEW_RECENT, &v));
 	*said = view_store(v, v->uids, v->n, &f, false, &me.a, &stored);
 	if (*said == ST_OK)
