@@ -21,10 +21,11 @@ on conflict (key) do update set broken = true where r.message = excluded.message
 
 -- statement repeat_find global
 -- A key is broken too when its owner is dead: its lease ended, or a process with the same name and role
--- came after it, or its number has been taken since. Then nobody will tell any more.
+-- came after it, or its number has been taken since. Then nobody will tell any more. One that has not renewed its lease for
+-- $3 microseconds cannot tell either.
 -- $2 microseconds a key is good for
 select r.message,
-	r.broken or n.node is null or n.since > r.at
+	r.broken or n.node is null or n.since > r.at or n.seen < clock_timestamp() - $3::bigint * interval '1 microsecond'
 		or exists (select from node s where s.name = n.name and s.role = n.role and s.since > n.since),
 	r.at < now() - $2::bigint * interval '1 microsecond'
 from repeat r left join node n on n.node = r.owner and n.until > now()

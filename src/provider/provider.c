@@ -26,7 +26,6 @@
 
 #define TURN USEC_S
 #define LOOK_GAP (20 * USEC_MS) /* however often something changes */
-#define RENEW_EVERY (10 * USEC_S)
 #define WATCHED_MOST (TURN + USEC_S / 2) /* since the last look, for what is kept in its place */
 #define SILENCE_MOST (3 * USEC_S) /* of the database, before it counts as away */
 #define HOOKS 8
@@ -219,7 +218,7 @@ static void turn(usec *renewed, usec *checked)
 	trace_flush();
 	ban_list_tend();
 	session_turn();
-	if (now - *renewed >= RENEW_EVERY && node_renew() != ST_BUSY)
+	if (now - *renewed >= NODE_RENEW_EVERY && node_renew() != ST_BUSY)
 		*renewed = now;
 	if (now - *checked >= setting_number(S_db_check_every, NULL) && check_all() != ST_BUSY)
 		*checked = now;

@@ -9,6 +9,7 @@
 #include "base/shared.h"
 #include "base/text.h"
 #include "provider/db.h"
+#include "provider/node.h"
 #include "provider/setting.h"
 #include "task/task.h"
 
@@ -506,8 +507,8 @@ static status key_look(slice key, enum verdict *v, int64_t *earlier)
 {
 	arena a = ARENA_INIT;
 	struct rows r;
-	struct param p[] = {p_bytes(key), p_int(setting_number(S_smtp_repeat_window, NULL))};
-	status s = db_run(SQL_REPEAT_FIND, p, 2, &a, &r);
+	struct param p[] = {p_bytes(key), p_int(setting_number(S_smtp_repeat_window, NULL)), p_int(NODE_SILENCE_MOST)};
+	status s = db_run(SQL_REPEAT_FIND, p, 3, &a, &r);
 
 	*v = FREE;
 	if (s == ST_OK && r.count > 0) {

@@ -1,7 +1,8 @@
 /* Recognising repetitions (trust.md R6). A message's key is stored with it and forgotten when its
    client has shown that it read the answer. A key that stands when the message comes again tells
    that the answer got lost: with its conversation (marked as broken) or with its worker (whose lease
-   of a node number ended, or whose successor is there). For deliver.c, the master and its workers. */
+   of a node number ended, or whose successor is there, or that the database does not hear of any more). For deliver.c,
+   the master and its workers. */
 #ifndef PENNYPOST_PROVIDER_REPEAT_H
 #define PENNYPOST_PROVIDER_REPEAT_H
 
@@ -11,7 +12,8 @@
 
 #define REPEAT_KEY 16                /* bytes of a key */
 /* For a conversation that may still be alive. A little more than a worker's successor may be kept
-   waiting for (master.c), since it is the successor that tells of the dead. */
+   waiting for (master.c), since it is the successor that tells of the dead. With the least db_silence_most, which the
+   client of a process that is cut off waited before, it is more than NODE_SILENCE_MOST. */
 #define REPEAT_PATIENCE (8 * USEC_S)
 
 /* The owner of a delivery's key: the node number its id was made with. */

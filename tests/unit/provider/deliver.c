@@ -443,7 +443,7 @@ static int own_number(void)
 static void owner_lives(void)
 {
 	store_sql("update node set role = 'living ' || node, since = now() - interval '1 minute',"
-		  " until = now() + interval '1 minute' where node = %d",
+		  " seen = now() + interval '1 minute', until = now() + interval '1 minute' where node = %d",
 		own_number());
 }
 
@@ -539,6 +539,28 @@ Test(deliver, waits_until_doubts_are_asked_for)
 	cr_assert_eq(repeat.outcome, ST_EXISTS);
 	cr_assert_eq(repeat.second, repeat.first);
 	cr_assert_eq(entries_in(&repeat.to), 1);
+}
+
+/* ---- doubts of another node, whose backend is still at it */
+
+Test(deliver, stores_nothing_beside_a_commit_that_is_under_way_elsewhere)
+{
+	struct route to = store_mailbox(store_postoffice(), "anna", 0);
+	db_link *elsewhere = given_link();
+	char key[16], hex[33], sql[200];
+	int64_t id;
+
+	key_make(key);
+	for (int i = 0; i < 16; i++)
+		snprintf(hex + 2 * i, 3, "%02x", (unsigned char)key[i]);
+	snprintf(sql, sizeof sql, "begin; insert into repeat (key, message, owner, broken) values ('\\x%s', 42, 1, true)", hex);
+	given_script(elsewhere, sql);
+	cr_expect_eq(keyed(&to, slice_of(key, 16), &id), ST_BUSY, "it may be stored there at any moment");
+	given_script(elsewhere, "commit");
+	cr_expect_eq(keyed(&to, slice_of(key, 16), &id), ST_EXISTS);
+	cr_expect_eq(id, 42);
+	db_link_close(&elsewhere);
+	cr_expect_eq(entries_in(&to), 0);
 }
 
 static bool is_marked(slice key)
@@ -659,6 +681,7 @@ Test(deliver, recognises_what_a_dead_worker_stored)
 	static const char *const deaths[] = {
 		"update node set until = now() - interval '1 second' where node", /* lease over */
 		"update node set since = now() + interval '1 second' where node", /* taken anew */
+		"update node set seen = now() - interval '11 seconds' where node", /* cut off from the database */
 		"insert into node (node, name, role, token, schema, since, seen, until)" /* successor */
 		" select 2000 + node, name, role, 7, schema, now(), now(), until from node where node",
 	};
