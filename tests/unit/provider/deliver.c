@@ -16,7 +16,9 @@
 
 #include <criterion/criterion.h>
 #include <pthread.h>
+#include <signal.h>
 #include <stdio.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 TestSuite(deliver, .init = given_providers, .fini = provider_close, .timeout = 300);
@@ -539,6 +541,110 @@ Test(deliver, waits_until_doubts_are_asked_for)
 	cr_assert_eq(repeat.outcome, ST_EXISTS);
 	cr_assert_eq(repeat.second, repeat.first);
 	cr_assert_eq(entries_in(&repeat.to), 1);
+}
+
+/* ---- doubts of another process of this node, which stands still */
+
+enum { OWN_SLOT = 1, OTHER_SLOT };
+
+static struct {
+	pid_t process;
+	int doubts[2], go[2]; /* it is in doubt; it may ask */
+	bool may_ask;
+} other;
+
+static status other_doubted(void *arg)
+{
+	char byte;
+
+	(void)arg;
+	repeat_doubt(repeat_key(), repeat.to.postoffice, repeat.first);
+	return write(other.doubts[1], "d", 1) == 1 && read(other.go[0], &byte, 1) == 1 ? ST_OK : ST_CLOSED;
+}
+
+/* It has no connection to the database before it forks; lives until it is killed, or its parent ends. */
+static void other_run(void)
+{
+	char byte;
+
+	close(other.doubts[0]);
+	close(other.go[1]);
+	repeat_slot(OTHER_SLOT);
+	given_providers();
+	store_fibers(1, other_doubted, NULL);
+	while (read(other.go[0], &byte, 1) == 1)
+		;
+	_exit(0);
+}
+
+static void other_kill(void)
+{
+	kill(other.process, SIGKILL);
+	waitpid(other.process, NULL, 0);
+}
+
+/* A message that stands, without its key, and another process that does not know it. */
+static void given_doubt_elsewhere(void)
+{
+	char byte;
+
+	repeat.to = store_mailbox(store_postoffice(), "anna", 0);
+	key_make(repeat.key);
+	cr_assert_eq(keyed(&repeat.to, repeat_key(), &repeat.first), ST_OK);
+	store_sql("delete from repeat where message = %lld returning 1", (long long)repeat.first);
+	provider_close();
+	repeat_share();
+	cr_assert(pipe(other.doubts) == 0 && pipe(other.go) == 0);
+	other.process = fork();
+	if (other.process == 0)
+		other_run();
+	close(other.doubts[1]);
+	close(other.go[0]);
+	repeat_slot(OWN_SLOT);
+	given_providers();
+	cr_assert_eq(read(other.doubts[0], &byte, 1), 1);
+}
+
+static usec hold_took(void)
+{
+	usec start = clock_now();
+
+	cr_expect_eq(deliver_hold(), ST_OK);
+	return clock_now() - start;
+}
+
+static void *other_may_ask(void *arg)
+{
+	usleep(100000);
+	other.may_ask = true;
+	cr_expect_eq(write(other.go[1], "g", 1), 1);
+	return arg;
+}
+
+Test(deliver, waits_until_other_processes_have_asked)
+{
+	pthread_t t;
+
+	given_doubt_elsewhere();
+	cr_expect_geq(hold_took(), 500 * USEC_MS);
+	cr_expect_eq(keys_standing(repeat_key()), 0);
+	pthread_create(&t, NULL, other_may_ask, NULL);
+	cr_expect_eq(deliver_hold(), ST_OK);
+	cr_expect(other.may_ask, "it did not wait");
+	cr_expect_eq(keyed(&repeat.to, repeat_key(), &repeat.second), ST_EXISTS);
+	cr_expect_eq(repeat.second, repeat.first);
+	cr_expect_eq(entries_in(&repeat.to), 1);
+	pthread_join(t, NULL);
+	other_kill();
+}
+
+Test(deliver, waits_for_no_process_that_is_buried)
+{
+	given_doubt_elsewhere();
+	other_kill();
+	cr_expect_geq(hold_took(), 500 * USEC_MS, "the master has not seen it yet");
+	repeat_slot_clear(OTHER_SLOT);
+	cr_expect_lt(hold_took(), 400 * USEC_MS);
 }
 
 /* ---- doubts of another node, whose backend is still at it */
