@@ -17,12 +17,13 @@ cross join lateral (select codec, rawlen, data from blob
 	where postoffice = $1::bigint and blob = u.blob and nseg = 1 and rawlen <= $3::bigint offset 0) b;
 
 -- statement blob_small_of
--- The same by messages.
+-- The same by messages. Each place is asked for once, which PostgreSQL is told: else it keeps all bodies in case one is
+-- asked for again, which costs as much as reading them.
 select u.place, b.codec, b.rawlen, b.data
 from unnest($2::bigint[]) with ordinality u (msg, place)
 cross join lateral (select blob from message where postoffice = $1::bigint and msg = u.msg offset 0) m
 cross join lateral (select codec, rawlen, data from blob
-	where postoffice = $1::bigint and blob = m.blob and nseg = 1 and rawlen <= $3::bigint offset 0) b;
+	where postoffice = $1::bigint and blob = m.blob and nseg = 1 and rawlen <= $3::bigint and u.place > 0 offset 0) b;
 
 -- statement blob_segment_find
 select data from blob_seg where postoffice = $1::bigint and blob = $2::bigint and seg = $3::bigint;

@@ -183,10 +183,11 @@ static void explain_all(slice uri, unsigned kinds)
 			" if l ~ 'Filter: .*uid [<>=]'"
 			" and above ~ 'Index Cond: [(][(]postoffice = [$]1[)] AND [(]folder = [^)]*[)][)]$'"
 			" then raise 'reads a whole folder: %%', l; end if;"
+			" if %s and l ~ '->  Memoize' then raise 'keeps bodies that are read once: %%', above; end if;"
 			" above := l; end loop; end $do$",
 			first ? first : "select", s->text, s->params ? nulls.at : "",
 			s->kind == STATEMENT_TENANT && !meant_for_all(s->name) ? "true" : "false",
-			first ? "true" : "false");
+			first ? "true" : "false", slice_starts(slice_z(s->name), S("blob_")) ? "true" : "false");
 		cr_expect(db_link_script(l, sql.at, &a, &why) == ST_OK, "%s: %.*s", s->name,
 			SLICE_ARGS(why));
 		db_link_script(l, "rollback; deallocate all", &a, NULL);
