@@ -113,6 +113,15 @@ static void expect_untouched(const struct leaver *l, status outcome)
 	cr_expect_eq(column_of(l, "nmsg"), 3);
 }
 
+/* That wrote the table's rows. */
+static void expect_few_transactions(const char *table)
+{
+	int64_t transactions = store_sql("select count(distinct xmin::text) from %s where postoffice in (%lld, %lld)", table,
+		(long long)leavers[0].box.postoffice, (long long)leavers[1].box.postoffice);
+
+	cr_expect_leq(transactions, 8, "%lld", (long long)transactions);
+}
+
 /* ---- coming */
 
 static status gather(slice bytes, void *into)
@@ -147,10 +156,7 @@ Test(maildrop, those_who_come_together_share_a_transaction)
 	store_fibers(LEAVERS, come, NULL);
 	for (int i = 0; i < LEAVERS; i++)
 		expect_let_in(&leavers[i]);
-	int64_t transactions = store_sql(
-		"select count(distinct xmin::text) from maildrop where postoffice in (%lld, %lld)",
-		(long long)leavers[0].box.postoffice, (long long)leavers[1].box.postoffice);
-	cr_expect_leq(transactions, 8, "%lld", (long long)transactions);
+	expect_few_transactions("maildrop");
 	provider_close();
 }
 
@@ -254,10 +260,7 @@ Test(maildrop, those_who_leave_together_share_a_transaction)
 	for (int i = 0; i < LEAVERS; i++)
 		expect_removed(&leavers[i]);
 	/* One goes alone, the others while its commit is under way. */
-	int64_t transactions = store_sql(
-		"select count(distinct xmin::text) from expunged where postoffice in (%lld, %lld)",
-		(long long)leavers[0].box.postoffice, (long long)leavers[1].box.postoffice);
-	cr_expect_leq(transactions, 8, "%lld", (long long)transactions);
+	expect_few_transactions("expunged");
 	provider_close();
 }
 

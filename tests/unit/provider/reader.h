@@ -25,6 +25,8 @@ void reader_heard(notice *n);
 
 /* ---- reader_steps.c: for both */
 view *opened(slice folder); /* it must be there; without flags */
+/* Runs an append of one message with this text as its body. */
+status append_text(struct append *x, slice raw);
 /* Appends and gives the UID; it must go well. */
 uint32_t appended(slice folder, slice raw, int64_t flags);
 /* n messages with different sizes. */

@@ -480,12 +480,7 @@ static status append_as(int64_t reader, unsigned rights, unsigned replaced_right
 		.replaced_mailbox = replaced ? replaced->mailbox : 0,
 		.replaced_uid = replaced ? replaced->uids[0] : 0};
 
-	cr_assert_eq(blob_writer_open(me.postoffice, &m.body), ST_OK);
-	cr_assert_eq(blob_write(m.body, raw), ST_OK);
-	cr_assert_eq(blob_writer_finish(m.body), ST_OK);
-	status s = append_run(&x);
-	blob_writer_close(&m.body);
-	return s;
+	return append_text(&x, raw);
 }
 
 static status append_to(int64_t mailbox, int64_t folder, const view *replaced)

@@ -15,6 +15,18 @@ view *opened(slice folder)
 	return v;
 }
 
+status append_text(struct append *x, slice raw)
+{
+	struct append_message *m = x->messages;
+
+	cr_assert_eq(blob_writer_open(x->postoffice, &m->body), ST_OK);
+	cr_assert_eq(blob_write(m->body, raw), ST_OK);
+	cr_assert_eq(blob_writer_finish(m->body), ST_OK);
+	status s = append_run(x);
+	blob_writer_close(&m->body);
+	return s;
+}
+
 uint32_t appended(slice folder, slice raw, int64_t flags)
 {
 	struct append_message m = {
@@ -25,11 +37,7 @@ uint32_t appended(slice folder, slice raw, int64_t flags)
 		.messages = &m,
 		.n = 1};
 
-	cr_assert_eq(blob_writer_open(me.postoffice, &m.body), ST_OK);
-	cr_assert_eq(blob_write(m.body, raw), ST_OK);
-	cr_assert_eq(blob_writer_finish(m.body), ST_OK);
-	status s = append_run(&x);
-	blob_writer_close(&m.body);
+	status s = append_text(&x, raw);
 	cr_assert_eq(s, ST_OK, "append: %s", status_name(s));
 	return m.uid;
 }
