@@ -43,7 +43,7 @@ typedef struct view {
 } view;
 
 #define VIEW_READ_ONLY 1u /* EXAMINE: changing calls are ST_DENIED */
-#define VIEW_RECENT 2u    /* takes the \Recent ones for this view (not with VIEW_READ_ONLY) */
+#define VIEW_RECENT 2u    /* knows the \Recent ones and takes them, so that later ones do not; with VIEW_READ_ONLY they stay so to others */
 /* ST_ABSENT: no such folder. */
 status view_open(int64_t postoffice, int64_t mailbox, slice name, unsigned flags, view **v);
 void view_close(view **v); /* never waits; NULL is nothing */

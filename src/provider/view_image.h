@@ -38,7 +38,7 @@ struct view_inside {
 	struct view_image *image;
 	uint32_t *uids; /* [room] */
 	int room;
-	bool claims;    /* VIEW_RECENT */
+	bool claims;    /* VIEW_RECENT, and may */
 	arena words;    /* of the keywords */
 	slice known;    /* the words parsed last */
 };

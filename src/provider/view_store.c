@@ -40,11 +40,10 @@ static status open_in(
 	TRY(s);
 	*v = view_begin(l.image, flags);
 	view_words(*v, l.words);
-	if ((*v)->inside->claims) {
+	if (flags & VIEW_RECENT)
 		(*v)->recent = l.recent;
-		if (l.recent < (*v)->uidnext)
-			recent_claim(*v, a);
-	}
+	if ((*v)->inside->claims && l.recent < (*v)->uidnext)
+		recent_claim(*v, a);
 	return ST_OK;
 }
 

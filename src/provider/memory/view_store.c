@@ -58,7 +58,7 @@ status view_open(int64_t postoffice, int64_t mailbox, slice given, unsigned flag
 	if (kind == ST_OK) {
 		*v = view_begin(image_of(f), flags);
 		words_take(*v, m);
-		if ((*v)->inside->claims)
+		if (flags & VIEW_RECENT)
 			(*v)->recent = f->f.recent;
 		recent_claim(*v, f);
 	}

@@ -138,11 +138,12 @@ static status arg_select_options(args *p, struct resync *r)
 	return arg_expect(p, ')');
 }
 
-/* What is new in a folder of others stays so for its owner. */
+/* What is new in a folder of others stays so for its owner; who only reads is told what is new, and it stays so (RFC 3501
+   2.3.2, 6.3.2). */
 static status open_place(conversation *c, slice name, bool read_only, struct place *p, view **v)
 {
 	TRY(place_find(c, name, ACL_READ, p));
-	return place_open(p, read_only ? VIEW_READ_ONLY : p->shared ? 0 : VIEW_RECENT, v);
+	return place_open(p, (read_only ? VIEW_READ_ONLY : 0) | (p->shared ? 0 : VIEW_RECENT), v);
 }
 
 static struct selected *selected_new(conversation *c, view *v, const struct place *p)

@@ -271,6 +271,10 @@ Test(views, show_recent_messages_to_one_reader)
 	cr_assert_eq(
 		view_open(me.postoffice, me.mailbox, S("INBOX"), VIEW_RECENT | VIEW_READ_ONLY, &v),
 		ST_OK);
+	cr_assert_eq(v->recent, 1);
+	looked(v, false);
+	view_close(&v);
+	cr_assert_eq(view_open(me.postoffice, me.mailbox, S("INBOX"), VIEW_READ_ONLY, &v), ST_OK);
 	cr_assert_eq(v->recent, UINT32_MAX);
 	view_close(&v);
 	cr_assert_eq(view_open(me.postoffice, me.mailbox, S("INBOX"), VIEW_RECENT, &v), ST_OK);
