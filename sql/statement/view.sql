@@ -122,8 +122,8 @@ select (select modseq from numbered),
 -- statement view_copy
 -- $2 mailbox, $3 folder, $4 $5 UIDs, $6 name of the other folder, $7 id of the outcome, $8 that folder's mailbox, $9 flags that
 -- go along, $10 flags that become others there, $11 these others, $12 the other folder's id (0: any may be called so),
--- $13 they leave the same mailbox, so that there is room.
--- Gives the other folder (NULL: there is none, or its mailbox is disabled), its UIDVALIDITY, the first UID given and the modseq (NULL: no room, or
+-- $13 they leave the same mailbox, so that there is room, $14 how many of them there must be, else nothing is copied.
+-- Gives the other folder (NULL: there is none, or its mailbox is disabled), its UIDVALIDITY, the first UID given and the modseq (NULL: no room, too few, or
 -- nothing to copy), the UIDs copied, and the modseq of the folder they came from (NULL: gone).
 with target as materialized (
 	select folder, uidvalidity from folder where postoffice = $1::bigint and mailbox = $8::bigint and name = $6::text
@@ -147,7 +147,7 @@ with target as materialized (
 ), counted as (
 	update mailbox m set modseq = m.modseq + 1, used = m.used + t.bytes, nmsg = m.nmsg + t.n
 	from total t, target
-	where m.postoffice = $1::bigint and m.mailbox = $8::bigint and t.n > 0
+	where m.postoffice = $1::bigint and m.mailbox = $8::bigint and t.n >= greatest($14::bigint, 1)
 		and (m.quota = 0 or m.used + t.bytes <= m.quota or $13::boolean)
 	returning m.modseq
 ), numbered as (

@@ -115,7 +115,8 @@ struct view_copied { /* COPYUID */
 	int64_t modseq;            /* theirs in the other folder; 0 when n is 0 */
 	struct view_change change; /* of this view; after a copy into the folder itself it has arrivals */
 };
-/* To another folder of the mailbox, all or none. Flags, dates and the message go along. ST_ABSENT: there
+/* To another folder of the mailbox, all or none. Flags, dates and the message go along. A copy with `hold` is one by number:
+   when one of them is gone nothing is copied, and out->n is 0 (RFC 2180 4.4). ST_ABSENT: there
    is no such folder (TRYCREATE), or what would be given the messages is a disabled mailbox; ST_FULL: no room (copy); ST_DENIED: move from a read-only view. */
 status view_copy(view *v, const uint32_t *uids, int n, slice name, bool hold, arena *a,
 		 struct view_copied *out);

@@ -121,6 +121,7 @@ struct change {
 	slice name;      /* of the other folder */
 	int64_t target, locked[2]; /* its mailbox; both */
 	int64_t only;    /* its id, 0 = any of that name */
+	int least;       /* so many are there, or none is copied */
 	struct view_carried carried;
 	int64_t outcome; /* id of a copy's or move's note */
 	bool moves, leaves, again;
@@ -384,8 +385,8 @@ static status copy_once(void *arg, bool again)
 			p_text(c->name), p_int(c->outcome), p_int(c->target), p_int(c->carried.keep),
 			p_int_array(c->carried.here, c->carried.n),
 			p_int_array(c->carried.there, c->carried.n), p_int(c->only),
-			p_bool(c->leaves && c->target == v->mailbox)},
-		c->moves ? 7 : 13, &c->r);
+			p_bool(c->leaves && c->target == v->mailbox), p_int(c->least)},
+		c->moves ? 7 : 14, &c->r);
 	if (c->leaves)
 		leave_add(tx, c);
 	return db_commit(&tx, NULL);
@@ -426,6 +427,8 @@ static status copied_take(struct change *c, struct view_copied *out)
 
 	if (row_null(&c->r, 0, TARGET) || row_null(&c->r, 0, SOURCE_MODSEQ))
 		return ST_ABSENT;
+	if (n < c->least)
+		return ST_OK;
 	if (n > 0 && row_null(&c->r, 0, FIRST))
 		return ST_FULL;
 	out->uidvalidity = (uint32_t)row_int(&c->r, 0, TARGET_UIDVALIDITY);
@@ -474,6 +477,7 @@ status view_copy_to(view *v, const uint32_t *uids, int n, const struct view_targ
 	bool fresh;
 
 	TRY(copy_of(v, uids, n, to, a, &c));
+	c.least = hold ? c.n : 0;
 	TRY(copy_run(&c, out, &fresh));
 	bool elsewhere = fresh && row_int(&c.r, 0, TARGET) != v->folder;
 	if (!elsewhere || !is_at(v, row_int(&c.r, 0, SOURCE_MODSEQ)))

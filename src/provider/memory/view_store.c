@@ -204,12 +204,15 @@ status view_expunge(view *v, const uint32_t *uids, int n, arena *a, struct view_
 
 /* ---- COPY and MOVE */
 
-static int64_t asked_bytes(const struct m_folder *f, const uint32_t *uids, int n)
+static int64_t asked_bytes(const struct m_folder *f, const uint32_t *uids, int n, int *there)
 {
 	int64_t bytes = 0;
 
-	EACH(struct m_entry, &f->entries, e)
+	*there = 0;
+	EACH(struct m_entry, &f->entries, e) {
 		bytes += has(uids, n, e->e.uid) ? e->e.size : 0;
+		*there += has(uids, n, e->e.uid);
+	}
 	return bytes;
 }
 
@@ -218,6 +221,7 @@ struct bringing {
 	struct m_folder *f;
 	struct view_carried carried;
 	bool moves, within; /* as one's own mailbox moves: nothing of it is expunged */
+	int least;          /* so many are there, or none is copied */
 };
 
 static int64_t flags_carried(const struct view_carried *x, int64_t flags)
@@ -235,13 +239,16 @@ static status bring(struct here *h, const uint32_t *uids, int n, struct bringing
 {
 	uint32_t *pairs = arena_new_array(a, (size_t)n * 2 + 1, sizeof *pairs);
 	uint32_t past = h->f->f.uidnext;
-	int64_t bytes = asked_bytes(h->f, uids, n);
+	int there;
+	int64_t bytes = asked_bytes(h->f, uids, n, &there);
 	bool grows = !b->moves || b->m != h->m;
 
-	if (grows && b->m->quota > 0 && bytes > 0 && b->m->used + bytes > b->m->quota)
-		return ST_FULL;
 	*out = (struct view_copied){
 		.uidvalidity = b->f->f.uidvalidity, .from = pairs, .to = pairs + n};
+	if (there < b->least)
+		return ST_OK;
+	if (grows && b->m->quota > 0 && bytes > 0 && b->m->used + bytes > b->m->quota)
+		return ST_FULL;
 	EACH(struct m_entry, &h->f->entries, e) {
 		if (e->e.uid >= past) /* the copy of one before, in the folder itself */
 			break;
@@ -274,7 +281,7 @@ static status copy(view *v, const uint32_t *uids, int n, const struct view_targe
 {
 	struct here h;
 	uint32_t *asked = view_asked(v, uids, &n, a);
-	struct bringing b = {.moves = moves, .within = !to->folder};
+	struct bringing b = {.moves = moves, .within = !to->folder, .least = !moves && hold ? n : 0};
 	int64_t own = 0;
 	slice name;
 

@@ -404,7 +404,8 @@ static status replace(conversation *c, args *p, bool by_uid)
 		p->skip_most = (uint64_t)imap_append_most(c);
 		TRY(args_skip(p));
 		return n && v->read_only ? imap_no(c, "[READ-ONLY] The folder is open for reading")
-					 : imap_no(c, "[NONEXISTENT] There is no such message");
+		       : n > 0 && !by_uid ? imap_no(c, "[EXPUNGEISSUED] The message is gone")
+					  : imap_no(c, "[NONEXISTENT] There is no such message");
 	}
 	a->x.replaced_folder = v->folder;
 	a->x.replaced_mailbox = v->mailbox;

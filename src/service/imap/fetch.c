@@ -509,7 +509,7 @@ static status seen_mark(conversation *c, const struct fetch *f, const uint32_t *
 	return selected_tell_others(c, &done.change);
 }
 
-/* Leaves out what has not changed since. */
+/* Leaves out what has not changed since; a number whose message is gone stays, for that is told. */
 static int changed_only(const view *v, const struct fetch *f, uint32_t *uids, int n)
 {
 	int kept = 0;
@@ -517,7 +517,7 @@ static int changed_only(const view *v, const struct fetch *f, uint32_t *uids, in
 	for (int k = 0; k < n && f->conditional; k++) {
 		const struct view_entry *e = view_find(v, uids[k]);
 
-		if (e && e->modseq > (int64_t)f->changed_since)
+		if (e ? e->modseq > (int64_t)f->changed_since : !f->by_uid)
 			uids[kept++] = uids[k];
 	}
 	return f->conditional ? kept : n;

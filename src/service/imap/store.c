@@ -1,5 +1,6 @@
 /* Changing messages of the selected folder: STORE, EXPUNGE, COPY, MOVE (RFC 9051 6.4), and their UID forms
-   (6.4.9), with UNCHANGEDSINCE (RFC 7162 3.1.3) and UIDPLUS (RFC 4315). */
+   (6.4.9), with UNCHANGEDSINCE (RFC 7162 3.1.3) and UIDPLUS (RFC 4315). A number may stand for a message that is gone; a
+   UID of one is nothing (6.4.9). */
 #include "service/imap/flags.h"
 #include "service/imap/names.h"
 #include "service/imap/place.h"
@@ -46,19 +47,42 @@ static status arg_store(args *p, struct store *s)
 	return arg_end(p);
 }
 
-/* Numbers or UIDs of the messages another one changed first. */
-static status say_stored(conversation *c, const struct store *s, const struct view_stored *done)
+/* Some of these numbers stand for messages that are gone. */
+static bool some_are_gone(const view *v, const uint32_t *uids, int n)
 {
-	const view *v = imap_of(c)->selected->view;
-	uint32_t *names = arena_new_array(&c->command, (size_t)done->failed_n, sizeof *names);
-	text list = TEXT_INIT;
+	for (int k = 0; k < n; k++)
+		if (!view_find(v, uids[k]))
+			return true;
+	return false;
+}
 
-	if (done->failed_n == 0)
-		return imap_ok(c, "Stored");
+/* Numbers or UIDs of the messages another one changed first. */
+static void failed_text(const view *v, const struct store *s, const struct view_stored *done, arena *a, text *out)
+{
+	uint32_t *names = arena_new_array(a, (size_t)done->failed_n, sizeof *names);
+
 	for (int n = 0; n < done->failed_n; n++)
 		names[n] = s->by_uid ? done->failed[n] : (uint32_t)view_number(v, done->failed[n]);
-	imap_numbers_text(names, (size_t)done->failed_n, &list);
-	status said = imap_ok(c, "[MODIFIED %s] Some were changed by others first", list.at);
+	imap_numbers_text(names, (size_t)done->failed_n, out);
+}
+
+/* What was stored stays so, whatever became of the others: NO when some are gone, but to a silent STORE (RFC 2180 4.2,
+   RFC 7162 3.1.3). `lacks`: some are. */
+static status say_stored(conversation *c, const struct store *s, const struct view_stored *done, bool lacks)
+{
+	text list = TEXT_INIT;
+	status said;
+
+	if (done->failed_n > 0)
+		failed_text(imap_of(c)->selected->view, s, done, &c->command, &list);
+	if (done->failed_n > 0 && lacks && !s->silent)
+		said = imap_no(c, "[MODIFIED %s] Some were changed by others first, and some are gone", list.at);
+	else if (done->failed_n > 0)
+		said = imap_ok(c, "[MODIFIED %s] Some were changed by others first", list.at);
+	else if (lacks && !s->silent)
+		said = imap_no(c, "[EXPUNGEISSUED] Some of the messages are gone; NOOP tells which");
+	else
+		said = imap_ok(c, lacks ? "[EXPUNGEISSUED] Some of the messages are gone; NOOP tells which" : "Stored");
 	text_free(&list);
 	return said;
 }
@@ -152,7 +176,7 @@ static status store(conversation *c, args *p, bool by_uid)
 		return imap_trouble(c, kind);
 	TRY(selected_tell_stored(c, &done.change, &silent));
 	TRY(tell_same(c, &s, uids, n, &done));
-	return say_stored(c, &s, &done);
+	return say_stored(c, &s, &done, !by_uid && some_are_gone(i->selected->view, uids, n));
 }
 
 static status imap_store(conversation *c, args *p)
@@ -231,21 +255,32 @@ static void copyuid_text(const struct view_copied *done, text *out)
 	imap_numbers_text(done->to, (size_t)done->n, out);
 }
 
-static status say_copied(conversation *c, const struct copy *x, const struct view_copied *done)
+static status say_nothing_copied(conversation *c, const struct copy *x, const struct view_copied *done, bool lacks)
 {
+	TRY(selected_tell_change(c, &done->change));
+	if (!lacks)
+		return imap_ok(c, "There was nothing to %s", x->move ? "move" : "copy");
+	return imap_no(c, x->move ? "[EXPUNGEISSUED] The messages are gone"
+				  : "[EXPUNGEISSUED] Some of the messages are gone, so nothing was copied; NOOP tells which");
+}
+
+/* By number a copy is made of all or of none (RFC 9051 6.4.7), and a move says when it could not have all (RFC 6851 3.3). */
+static status say_copied(conversation *c, const struct copy *x, int asked, const struct view_copied *done)
+{
+	bool lacks = !x->by_uid && done->n < asked;
 	text code = TEXT_INIT;
 	status s;
 
-	if (done->n == 0) {
-		TRY(selected_tell_change(c, &done->change));
-		return imap_ok(c, "There was nothing to %s", x->move ? "move" : "copy");
-	}
+	if (done->n == 0)
+		return say_nothing_copied(c, x, done, lacks);
 	copyuid_text(done, &code);
 	/* Of a move the UIDs are told before the messages go (RFC 6851 4.3). */
 	s = x->move ? conversation_say(c, "* OK [%s] Moved", code.at) : ST_OK;
 	if (s == ST_OK)
 		s = selected_tell_change(c, &done->change);
-	if (s == ST_OK)
+	if (s == ST_OK && lacks)
+		s = imap_no(c, "[EXPUNGEISSUED] Some of the messages were gone; the others are moved");
+	else if (s == ST_OK)
 		s = x->move ? imap_ok(c, "Moved") : imap_ok(c, "[%s] Copied", code.at);
 	text_free(&code);
 	return s;
@@ -293,7 +328,7 @@ static status copy(conversation *c, args *p, bool by_uid, bool move)
 		s = carry(c, &x, uids, n, &to, &done);
 	switch (s) {
 	case ST_OK:
-		return say_copied(c, &x, &done);
+		return say_copied(c, &x, n, &done);
 	case ST_ABSENT:
 		return imap_no(c, "[TRYCREATE] There is no such folder; CREATE it first");
 	case ST_DENIED:

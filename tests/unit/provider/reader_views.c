@@ -385,6 +385,38 @@ Test(views, copy_all_or_none)
 	view_close(&v);
 }
 
+Test(views, copy_none_by_number_when_one_is_gone)
+{
+	view *v, *w;
+	struct view_copied p;
+	struct view_change c;
+	uint32_t some[] = {1, 2}, two = 2;
+	const struct view_flags deleted = {.add = FLAG_DELETED, .unchanged_since = -1};
+
+	filled(S("INBOX"), 3);
+	made(S("a"));
+	v = opened(S("INBOX"));
+	w = opened(S("INBOX"));
+	stored(w, 2, &deleted);
+	cr_assert_eq(view_expunge(w, &two, 1, &me.a, &c), ST_OK);
+	cr_assert_eq(view_copy(v, some, 2, S("none"), true, &me.a, &p), ST_ABSENT);
+	cr_assert_eq(view_copy(v, some, 2, S("a"), true, &me.a, &p), ST_OK);
+	cr_expect_eq(p.n, 0);
+	cr_expect_eq(p.change.held_n, 1);
+	cr_expect_eq(view_number(v, 2), 2);
+	reader_quota(1);
+	cr_assert_eq(view_copy(v, some, 2, S("a"), true, &me.a, &p), ST_OK, "that there is no room, too, is no matter");
+	reader_quota(0);
+	cr_assert_eq(view_copy(v, some, 2, S("a"), false, &me.a, &p), ST_OK);
+	cr_expect_eq(p.n, 1);
+	cr_expect_eq(p.from[0], 1);
+	cr_expect_eq(p.to[0], 1);
+	cr_expect_eq(p.change.gone_n, 1);
+	assert_counted();
+	view_close(&w);
+	view_close(&v);
+}
+
 Test(views, move_even_without_room)
 {
 	view *v, *w;
