@@ -12,6 +12,8 @@
 /* Octets of a header that fields are chosen from. */
 #define HEADER_LOOKED_MOST ((uint64_t)4 * 1024 * 1024)
 #define FIELDS_AT_ONCE 256 /* before others have a turn */
+#define NUL_SHOWN '\x80'      /* as Dovecot has it: in UTF-8 it is no character, so nobody takes it for text */
+#define CLEANED_AT_ONCE 1024
 
 /* ---- reading */
 
@@ -187,6 +189,22 @@ static status literal_begin(struct sending *x)
 		x->s->binary ? "~" : "", x->size);
 }
 
+/* A literal holds no NUL; that of BINARY is another kind, which holds all octets (RFC 9051 9: literal, literal8). */
+static status cleaned_write(stream *to, slice octets)
+{
+	char cleaned[CLEANED_AT_ONCE];
+
+	while (octets.size > 0) {
+		slice some = slice_until(octets, sizeof cleaned);
+
+		for (size_t k = 0; k < some.size; k++)
+			cleaned[k] = some.at[k] ? some.at[k] : NUL_SHOWN;
+		TRY(stream_write(to, slice_of(cleaned, some.size)));
+		octets = slice_from(octets, some.size);
+	}
+	return ST_OK;
+}
+
 static status literal_piece(slice octets, void *arg)
 {
 	struct sending *x = arg;
@@ -194,6 +212,8 @@ static status literal_piece(slice octets, void *arg)
 	if (x->begun)
 		TRY(selected_stays(x->c));
 	TRY(literal_begin(x));
+	if (!x->s->binary && slice_find(octets, '\0') < octets.size)
+		return cleaned_write(x->c->stream, octets);
 	return stream_write(x->c->stream, octets);
 }
 
