@@ -144,15 +144,12 @@ static status deleted_storage(const struct place *at, int64_t *octets)
 	return ST_OK;
 }
 
-static status tell_status(conversation *c, const struct place *at, unsigned items)
+static status tell_status(conversation *c, const struct place *at, unsigned items, int64_t deleted)
 {
 	const folder *f = &at->f;
 	text line = TEXT_INIT;
 	const char *gap = "";
-	int64_t deleted = 0;
 
-	if (items & ITEM_DELETED_STORAGE)
-		TRY(deleted_storage(at, &deleted));
 	text_add(&line, S("* STATUS "));
 	imap_name_text(c, at->shown, &line);
 	text_add(&line, S(" ("));
@@ -180,6 +177,7 @@ static status imap_status(conversation *c, args *p)
 	struct place at;
 	slice name;
 	unsigned items;
+	int64_t deleted = 0;
 
 	TRY(arg_space(p));
 	TRY(arg_mailbox(p, &name));
@@ -187,10 +185,12 @@ static status imap_status(conversation *c, args *p)
 	TRY(arg_status_items(p, &items));
 	TRY(arg_end(p));
 	status s = place_look(c, name, ACL_READ, &at);
+	if (s == ST_OK && (items & ITEM_DELETED_STORAGE))
+		s = deleted_storage(&at, &deleted);
 	if (s != ST_OK)
 		return imap_trouble(c, s);
-	s = tell_status(c, &at, items);
-	return s == ST_OK ? imap_ok(c, "That is all") : imap_trouble(c, s);
+	TRY(tell_status(c, &at, items, deleted));
+	return imap_ok(c, "That is all");
 }
 
 /* ---- LIST */
@@ -322,16 +322,37 @@ static bool subscribed_below(
 	return false;
 }
 
-static status tell_row(
-	conversation *c, const struct list *l, const struct folder_row *row, bool below)
+struct looked { /* what is known of a row besides */
+	struct place at;
+	bool opens;
+	int64_t deleted; /* octets, when they are asked for */
+};
+
+/* What cannot be opened, for want of the right to read or because it was removed meanwhile, has no STATUS, and LIST says so
+   (RFC 5819 2). */
+static status row_look(conversation *c, const struct list *l, const struct folder_row *row, struct looked *out)
+{
+	place_of(c, row, &out->at);
+	out->opens = row->f.id && (out->at.rights & ACL_READ);
+	out->deleted = 0;
+	if (!out->opens || !(l->items & ITEM_DELETED_STORAGE))
+		return ST_OK;
+	status s = deleted_storage(&out->at, &out->deleted);
+	out->opens = s != ST_ABSENT;
+	return s == ST_ABSENT ? ST_OK : s;
+}
+
+static status tell_row(conversation *c, const struct list *l, const struct folder_row *row, const struct looked *x, bool below)
 {
 	text line = TEXT_INIT;
-	bool lsub = l->word[1] == 'S';
+	bool lsub = l->word[1] == 'S', is_name = !row->f.id || (lsub && !row->subscribed);
 
 	text_format(
 		&line, "* %s (%s", l->word, row->children ? "\\HasChildren" : "\\HasNoChildren");
-	if (!row->f.id || (lsub && !row->subscribed))
-		text_add(&line, lsub ? S(" \\Noselect") : S(" \\NonExistent \\Noselect"));
+	if (is_name && !lsub)
+		text_add(&line, S(" \\NonExistent"));
+	if (is_name || !x->opens)
+		text_add(&line, S(" \\Noselect"));
 	if (l->tell_subscribed && row->subscribed && !lsub)
 		text_add(&line, S(" \\Subscribed"));
 	if (row->f.special) {
@@ -349,16 +370,13 @@ static status tell_row(
 }
 
 /* What was asked for besides, of a folder that is there. */
-static status tell_more(conversation *c, const struct list *l, const struct folder_row *row)
+static status tell_more(conversation *c, const struct list *l, const struct looked *x)
 {
-	struct place at;
-
-	place_of(c, row, &at);
 	if (l->tell_rights)
-		TRY(rights_tell(c, at.shown, at.rights));
-	if (l->metadata && (at.rights & ACL_READ))
-		TRY(metadata_tell(c, l->metadata, &at));
-	return l->items && (at.rights & ACL_READ) ? tell_status(c, &at, l->items) : ST_OK;
+		TRY(rights_tell(c, x->at.shown, x->at.rights));
+	if (l->metadata && x->opens)
+		TRY(metadata_tell(c, l->metadata, &x->at));
+	return l->items && x->opens ? tell_status(c, &x->at, l->items, x->deleted) : ST_OK;
 }
 
 static status list_row(
@@ -366,14 +384,16 @@ static status list_row(
 {
 	const struct folder_row *row = &rows[at];
 	bool lsub = l->word[1] == 'S', below;
+	struct looked x;
 
 	if (!is_wanted(l, row->f.name) || (l->special && !row->f.special))
 		return ST_OK;
 	below = (l->recursive || lsub) && subscribed_below(l, rows, n, at, lsub);
 	if (l->subscribed ? !row->subscribed && !below : !row->f.id && !row->children)
 		return ST_OK;
-	TRY(tell_row(c, l, row, below && l->recursive));
-	return row->f.id ? tell_more(c, l, row) : ST_OK;
+	TRY(row_look(c, l, row, &x));
+	TRY(tell_row(c, l, row, &x, below && l->recursive));
+	return row->f.id ? tell_more(c, l, &x) : ST_OK;
 }
 
 /* What is the reader's own of all folders that are wanted, in one round trip. */

@@ -368,6 +368,8 @@ static bool is_selected(conversation *c, const struct place *at)
 
 	return sel && at->id == sel->view->folder;
 }
+	if (!is_gone && at->id && !(at->rights & ACL_READ))
+		text_add(&line, S(" \\Noselect"));
 
 /* Messages of it came, went, or changed as is wanted. */
 static bool has_changed(const struct place *before, const struct place *now, unsigned wanted)
