@@ -12,8 +12,15 @@ where exists (select from unnest($4::text[]) n (name)
 order by a.folder, a.name collate "C";
 
 -- statement annotation_marks
--- $2 mailbox: all there are, and when they were set.
-select folder, name, modseq from annotation where postoffice = $1::bigint and mailbox = $2::bigint
+-- $2 mailbox: all there are, and when they were set; $3 others that share something with it, $4 which folders: what all readers see.
+select folder, name, modseq from (
+	select folder, name, modseq from annotation where postoffice = $1::bigint and mailbox = $2::bigint
+	union all
+	select a.* from unnest($3::bigint[], $4::bigint[]) u (mailbox, folder)
+	cross join lateral (select folder, name, modseq from annotation
+		where postoffice = $1::bigint and mailbox = u.mailbox and folder = u.folder offset 0) a
+	where starts_with(a.name, '/shared/')
+) m
 order by folder, name collate "C";
 
 -- Changing them: after deliver_lock, so that their number is known.

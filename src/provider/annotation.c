@@ -25,11 +25,14 @@ status annotation_list(int64_t postoffice, int64_t mailbox, const int64_t *folde
 	return ST_OK;
 }
 
-status annotation_marks(int64_t postoffice, int64_t mailbox, arena *a, struct annotation_mark **rows, int *n)
+status annotation_marks(int64_t postoffice, int64_t mailbox, const struct annotation_places *others, arena *a,
+	struct annotation_mark **rows, int *n)
 {
+	struct param p[] = {p_int(postoffice), p_int(mailbox), p_int_array(others->mailboxes, others->n),
+		p_int_array(others->folders, others->n)};
 	struct rows r;
 
-	TRY(db_run(SQL_ANNOTATION_MARKS, (struct param[]){p_int(postoffice), p_int(mailbox)}, 2, a, &r));
+	TRY(db_run(SQL_ANNOTATION_MARKS, p, 4, a, &r));
 	*rows = arena_new_array(a, (size_t)r.count, sizeof **rows);
 	for (int i = 0; i < r.count; i++)
 		(*rows)[i] = (struct annotation_mark){

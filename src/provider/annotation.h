@@ -33,8 +33,14 @@ status annotation_list(int64_t postoffice, int64_t mailbox, const int64_t *folde
 	const slice *names, int names_n, enum annotation_depth depth, arena *a,
 	struct annotation **rows, int *n);
 
-/* All of a mailbox, without their values; by folder, then by name. */
-status annotation_marks(int64_t postoffice, int64_t mailbox, arena *a, struct annotation_mark **rows, int *n);
+struct annotation_places { /* folders of other mailboxes */
+	int64_t *mailboxes, *folders; /* [n] */
+	int n;
+};
+/* All of a mailbox, and of these folders of others what stands under /shared, without their values; by folder, then by
+   name. */
+status annotation_marks(int64_t postoffice, int64_t mailbox, const struct annotation_places *others, arena *a,
+	struct annotation_mark **rows, int *n);
 
 struct annotation_change {
 	int64_t postoffice;

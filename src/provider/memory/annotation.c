@@ -4,6 +4,8 @@
 #include "provider/memory/store.h"
 #include "provider/news.h"
 
+#include <stdlib.h>
+
 struct m_annotation {
 	link_t link;
 	struct annotation row;
@@ -55,18 +57,53 @@ status annotation_list(int64_t postoffice, int64_t mailbox, const int64_t *folde
 	return kind;
 }
 
-status annotation_marks(int64_t postoffice, int64_t mailbox, arena *a, struct annotation_mark **rows, int *n)
+static int mark_order(const void *a, const void *b)
+{
+	const struct annotation_mark *x = a, *y = b;
+
+	return x->folder != y->folder ? (x->folder < y->folder ? -1 : 1) : slice_order(x->name, y->name);
+}
+
+/* `folder` < 0: all of the mailbox; else what all readers of it see. */
+static void marks_add(const struct m_mailbox *m, int64_t folder, arena *a, struct annotation_mark *rows, int *n)
+{
+	EACH(struct m_annotation, &m->annotations, x)
+		if (folder < 0 || (x->row.folder == folder && slice_starts(x->row.name, S("/shared/"))))
+			rows[(*n)++] = (struct annotation_mark){
+				x->row.folder, arena_copy(a, x->row.name), x->modseq};
+}
+
+/* Room for all of them. */
+static size_t marks_most(struct store *s, int64_t postoffice, const struct m_mailbox *own, const struct annotation_places *others)
+{
+	size_t most = own ? (size_t)own->annotations_n : 0;
+
+	for (int k = 0; k < others->n; k++) {
+		const struct m_mailbox *m = store_mailbox(s, postoffice, others->mailboxes[k]);
+
+		most += m ? (size_t)m->annotations_n : 0;
+	}
+	return most;
+}
+
+status annotation_marks(int64_t postoffice, int64_t mailbox, const struct annotation_places *others, arena *a,
+	struct annotation_mark **rows, int *n)
 {
 	struct store *s = store_take();
-	struct m_mailbox *m = store_mailbox(s, postoffice, mailbox);
+	const struct m_mailbox *m = store_mailbox(s, postoffice, mailbox);
 	status kind = store_refuses(s) ? ST_BUSY : ST_OK;
 
 	*n = 0;
 	if (m && kind == ST_OK) {
-		*rows = arena_new_array(a, (size_t)m->annotations_n, sizeof **rows);
-		EACH(struct m_annotation, &m->annotations, x)
-			(*rows)[(*n)++] = (struct annotation_mark){
-				x->row.folder, arena_copy(a, x->row.name), x->modseq};
+		*rows = arena_new_array(a, marks_most(s, postoffice, m, others) + 1, sizeof **rows);
+		marks_add(m, -1, a, *rows, n);
+		for (int k = 0; k < others->n; k++) {
+			const struct m_mailbox *other = store_mailbox(s, postoffice, others->mailboxes[k]);
+
+			if (other)
+				marks_add(other, others->folders[k], a, *rows, n);
+		}
+		qsort(*rows, (size_t)*n, sizeof **rows, mark_order);
 	}
 	store_give();
 	return kind;

@@ -145,14 +145,7 @@ static void pair_text(struct metadata *m, slice entry, slice value, text *out)
 		return;
 	}
 	text_add(out, out->size ? S(" ") : S("("));
-	for (size_t k = 0; k < entry.size; k++)
-		if (strchr(" (){\"\\]", entry.at[k])) {
-			imap_string_add(out, entry);
-			text_add_char(out, ' ');
-			value_text(value, out);
-			return;
-		}
-	text_add(out, entry);
+	imap_entry_text(entry, out);
 	text_add_char(out, ' ');
 	value_text(value, out);
 }

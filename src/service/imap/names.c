@@ -65,6 +65,16 @@ void imap_name_text(const conversation *c, slice utf8, text *out)
 	arena_release(&scratch);
 }
 
+void imap_entry_text(slice entry, text *out)
+{
+	for (size_t k = 0; k < entry.size; k++)
+		if (strchr(" (){\"\\]", entry.at[k])) {
+			imap_string_add(out, entry);
+			return;
+		}
+	text_add(out, entry);
+}
+
 static const char *const special_names[] = {"\\All", "\\Archive", "\\Drafts", "\\Flagged", "\\Junk",
 	"\\Sent", "\\Trash", "\\Important"};
 #define SPECIAL_NAMES (sizeof special_names / sizeof *special_names)

@@ -11,6 +11,8 @@ status arg_mailbox(args *p, slice *name);
 /* The same of a pattern of LIST, with its `%` and `*`. */
 status arg_mailbox_pattern(args *p, slice *pattern);
 void imap_name_text(const conversation *c, slice utf8, text *out);
+/* An annotation's name: as it is, or quoted where it is no atom. */
+void imap_entry_text(slice entry, text *out);
 
 /* Special uses (RFC 6154): "\\Drafts \\Sent" of FOLDER_ bits, and the bit of one word; 0: there is no such use. */
 void special_text(unsigned special, text *out);

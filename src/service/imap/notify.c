@@ -252,6 +252,24 @@ static int places_compare(const void *a, const void *b)
 	return x->id ? 0 : slice_order(x->name, y->name);
 }
 
+/* Their annotations, and of what others share what all readers see. */
+static status look_marks(const struct imap *i, struct told *now, arena *a)
+{
+	struct annotation_places others = {0};
+
+	others.mailboxes = arena_new_array(a, (size_t)now->places_n + 1, sizeof *others.mailboxes);
+	others.folders = arena_new_array(a, (size_t)now->places_n + 1, sizeof *others.folders);
+	for (int k = 0; k < now->places_n; k++) {
+		const struct place *at = &now->places[k];
+
+		if (at->id == 0 || at->mailbox == i->who.mailbox || !(at->rights & ACL_READ))
+			continue;
+		others.mailboxes[others.n] = at->mailbox;
+		others.folders[others.n++] = at->id;
+	}
+	return annotation_marks(i->who.postoffice, i->who.mailbox, &others, &now->a, &now->marks, &now->marks_n);
+}
+
 /* What stands there now. ST_LIMITED: too many folders. */
 static status look(conversation *c, const struct notify *n, struct told *now)
 {
@@ -286,7 +304,7 @@ static status look(conversation *c, const struct notify *n, struct told *now)
 		qsort(now->places, (size_t)now->places_n, sizeof *now->places, places_compare);
 	if (!(events_anywhere(n) & (METADATA | SERVER_METADATA)))
 		return ST_OK;
-	return annotation_marks(i->who.postoffice, i->who.mailbox, &now->a, &now->marks, &now->marks_n);
+	return look_marks(i, now, &c->command);
 }
 
 static struct watch *watch_of(const struct notify *n, int64_t mailbox)
@@ -350,6 +368,8 @@ static status say_name(conversation *c, const struct place *at, bool is_gone, sl
 
 	text_add(&line, S("* LIST ("));
 	text_add(&line, is_gone || !at->id ? S("\\NonExistent") : at->children ? S("\\HasChildren") : S("\\HasNoChildren"));
+	if (!is_gone && at->id && !(at->rights & ACL_READ))
+		text_add(&line, S(" \\Noselect"));
 	if (at->subscribed)
 		text_add(&line, S(" \\Subscribed"));
 	text_add(&line, S(") \"/\" "));
@@ -368,8 +388,6 @@ static bool is_selected(conversation *c, const struct place *at)
 
 	return sel && at->id == sel->view->folder;
 }
-	if (!is_gone && at->id && !(at->rights & ACL_READ))
-		text_add(&line, S(" \\Noselect"));
 
 /* Messages of it came, went, or changed as is wanted. */
 static bool has_changed(const struct place *before, const struct place *now, unsigned wanted)
@@ -477,7 +495,7 @@ static status tell_marks(conversation *c, const struct notify *n, const struct t
 		text_add(&line, S("* METADATA "));
 		imap_name_text(c, name, &line);
 		text_add_char(&line, ' ');
-		text_add(&line, m->name);
+		imap_entry_text(m->name, &line);
 		TRY(say_text(c, &line));
 	}
 }

@@ -69,7 +69,7 @@ static int64_t mark_of(int64_t folder, const char *name)
 	struct annotation_mark *marks = NULL;
 	int n = 0;
 
-	cr_assert_eq(annotation_marks(me.postoffice, me.mailbox, &me.a, &marks, &n), ST_OK);
+	cr_assert_eq(annotation_marks(me.postoffice, me.mailbox, &(struct annotation_places){0}, &me.a, &marks, &n), ST_OK);
 	for (int i = 0; i < n; i++)
 		if (marks[i].folder == folder && slice_same(marks[i].name, slice_z(name)))
 			return marks[i].modseq;

@@ -1,6 +1,7 @@
 /* Rights to the folders of others. Against both stores. */
 #include "provider/acl.h"
 #include "provider/address_map.h"
+#include "provider/annotation.h"
 #include "provider/domain.h"
 #include "provider/group.h"
 #include "provider/mailbox.h"
@@ -560,6 +561,48 @@ Test(sharing, gives_nothing_to_a_disabled_mailbox)
 	cr_expect_eq(view_move(v, v->uids, 1, S("a"), &me.a, &p), ST_OK);
 	cr_expect_eq(p.n, 1);
 	view_close(&v);
+}
+
+static void annotated(int64_t owner, int64_t reader, int64_t at, const char *name)
+{
+	struct annotation row = {.name = slice_z(name), .value = S("x")};
+
+	cr_assert_eq(annotation_set(&(struct annotation_change){.postoffice = me.postoffice,
+			     .owner = owner,
+			     .reader = reader,
+			     .folder = at,
+			     .rows = &row,
+			     .n = 1}),
+		ST_OK);
+}
+
+/* "/private/x /shared/y" of what ben is told of, with these folders of mine beside his own. */
+static void assert_marks(int64_t ben, int64_t *folders, int n, const char *wanted)
+{
+	int64_t mailboxes[] = {me.mailbox, me.mailbox};
+	struct annotation_mark *marks;
+	slice told = S("");
+	int found;
+
+	cr_assert_eq(annotation_marks(me.postoffice, ben, &(struct annotation_places){mailboxes, folders, n}, &me.a, &marks,
+			     &found),
+		ST_OK);
+	for (int i = 0; i < found; i++)
+		told = arena_format(&me.a, "%.*s%s%.*s", SLICE_ARGS(told), i ? " " : "", SLICE_ARGS(marks[i].name));
+	cr_expect(slice_same(told, slice_z(wanted)), "%.*s", SLICE_ARGS(told));
+}
+
+Test(sharing, tells_when_what_all_see_was_set)
+{
+	int64_t ben = colleague("ben"), shared[] = {me.inbox, made(S("Work"))};
+
+	annotated(me.mailbox, me.mailbox, me.inbox, "/shared/y");
+	annotated(me.mailbox, me.mailbox, me.inbox, "/private/mine");
+	annotated(me.mailbox, me.mailbox, shared[1], "/shared/z");
+	annotated(me.mailbox, ben, me.inbox, "/private/his");
+	assert_marks(ben, shared, 0, "/private/his");
+	assert_marks(ben, shared, 1, "/private/his /shared/y");
+	assert_marks(ben, shared, 2, shared[1] > me.inbox ? "/private/his /shared/y /shared/z" : "/shared/z /private/his /shared/y");
 }
 
 Test(sharing, is_no_stranger_s)
