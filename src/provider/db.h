@@ -22,12 +22,13 @@
                  expression like `1 / (used + $3 <= quota)::int` stops the whole transaction;
                  22021 a text is not UTF-8 or has a NUL
      ST_BUSY     40001 40P01 55P03 57014 (serialisation, deadlock, lock or statement timeout),
-                 53xxx (disk full, memory, too many connections), 57P01-05 and 08xxx (connection
-                 refused or lost before anything could be committed), no connection to be had, no
+                 53xxx (disk full, memory, too many connections), 57P01-05 (the server ends), a
+                 connection refused or lost before anything could be committed, no connection to be had, no
                  answer within 10 s (35 s on a plain thread) to a caller without a deadline, no answer
                  to anybody in the process within db_silence (then at once, until it speaks again)
      ST_UNSURE   the connection was lost, the database fell silent, or the task ended, after the commit was sent and before its
-                 answer came: it may or may not be stored. Never given for statements that only
+                 answer came: it may or may not be stored. So it is with 08xxx, by which a pooler tells that
+                 its own connection broke, whatever came of what was sent. Never given for statements that only
                  read (their text begins with `select`): those are tried once more, then ST_BUSY
      ST_BROKEN   everything else; logged with the statement's name and SQLSTATE, never with values */
 #ifndef PENNYPOST_PROVIDER_DB_H

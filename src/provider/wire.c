@@ -258,7 +258,7 @@ static const struct {
 	{"25P03", ST_BUSY},
 	{"53", ST_BUSY},
 	{"57P", ST_BUSY},
-	{"08", ST_BUSY},
+	{"08", ST_CLOSED},
 };
 
 static status kind_of(const char *state)
@@ -278,7 +278,7 @@ status wire_failure(const PGresult *r, const char *statement)
 	status kind = kind_of(state);
 	if (kind == ST_BROKEN)
 		log_event(EV_DB_REFUSED, "statement=%s state=%s", statement, state);
-	else if (kind == ST_BUSY)
+	else if (kind == ST_BUSY || kind == ST_CLOSED)
 		log_event(EV_DB_BUSY, "statement=%s state=%s", statement, state);
 	return kind;
 }

@@ -20,7 +20,7 @@ struct wire {
 void wire_params(struct wire *w, const struct param *p, int n);
 void wire_rows(const PGresult *r, arena *a, struct rows *out);
 /* The kind of a failed result, counted and, when an operator should know, logged. ST_CLOSED: it tells of
-   the lost connection. */
+   the lost connection, this one's or a pooler's behind it. */
 status wire_failure(const PGresult *r, const char *statement);
 
 #endif

@@ -1,6 +1,6 @@
 /* Commits whose answer is lost (trust.md R5). A proxy stands between the provider and PostgreSQL and
    cuts the connection at any byte of the exchange, hands a transaction over to the server only after
-   the client has given the connection up, or leaves the server alone with it. Whatever happens: a delivery that says ST_OK stored
+   the client has given the connection up, leaves the server alone with it, or tells what a pooler does. Whatever happens: a delivery that says ST_OK stored
    one entry, any other outcome none. */
 #include "provider/deliver.h"
 
@@ -22,7 +22,7 @@
 
 /* ---- the proxy: one connection at a time, in a thread of its own */
 
-enum proxy_mode { FORWARD, CUT_REQUEST, CUT_ANSWER, HAND_OVER_LATE, LEAVE_ALONE };
+enum proxy_mode { FORWARD, CUT_REQUEST, CUT_ANSWER, HAND_OVER_LATE, LEAVE_ALONE, TELL_BROKEN };
 
 static struct {
 	char folder[80];
@@ -51,8 +51,12 @@ static bool all_sent(int fd, const char *at, size_t size)
 	return true;
 }
 
-/* The client is told nothing more; the server gets the whole request, half a second later or at once. */
-static void hand_over_alone(int client, int server, const char *at, size_t size, useconds_t after)
+/* PgBouncer's, whose connection to the server broke: an error, FATAL, 08P01. */
+static const char broken[] = "E\0\0\0\x29SFATAL\0C08P01\0Mserver conn crashed?\0";
+
+/* The client is told nothing more, or how a pooler fares, in place of all answers; the server gets the whole request,
+   half a second later or at once. */
+static void hand_over_alone(int client, int server, const char *at, size_t size, enum proxy_mode mode)
 {
 	text late = TEXT_INIT;
 	char more[4096];
@@ -65,11 +69,16 @@ static void hand_over_alone(int client, int server, const char *at, size_t size,
 			break;
 		text_add(&late, slice_of(more, (size_t)n));
 	}
-	shutdown(client, SHUT_RDWR);
-	usleep(after);
+	if (mode != TELL_BROKEN)
+		shutdown(client, SHUT_RDWR);
+	usleep(mode == HAND_OVER_LATE ? 500000 : 0);
 	all_sent(server, late.at, late.size);
 	text_free(&late);
 	p.fd = server;
+	if (mode == TELL_BROKEN && poll(&p, 1, 10000) > 0) {
+		all_sent(client, broken, sizeof broken);
+		shutdown(client, SHUT_RDWR);
+	}
 	while (poll(&p, 1, 10000) > 0 && read(server, more, sizeof more) > 0)
 		;
 }
@@ -90,13 +99,13 @@ static bool pass(int client, int server, bool request)
 	bool cut = counted && proxy.left <= (size_t)n;
 	if (counted)
 		proxy.left -= most;
-	bool alone = request && (mode == HAND_OVER_LATE || mode == LEAVE_ALONE);
+	bool alone = request && mode >= HAND_OVER_LATE;
 	if (cut || alone)
 		proxy.mode = FORWARD;
 	pthread_mutex_unlock(&proxy.lock);
 
 	if (alone) {
-		hand_over_alone(client, server, bytes, (size_t)n, mode == LEAVE_ALONE ? 0 : 500000);
+		hand_over_alone(client, server, bytes, (size_t)n, mode);
 		return false;
 	}
 	return all_sent(request ? server : client, bytes, most) && !cut;
@@ -243,6 +252,34 @@ Test(unsure, a_transaction_that_comes_late_stores_nothing)
 	cr_assert_eq(store_sql("select max(uid) from entry where postoffice = %lld",
 			     (long long)to.postoffice),
 		5);
+}
+
+/* It was committed, and the pooler between could not tell any more. */
+Test(unsure, a_pooler_that_lost_its_server_settles_nothing)
+{
+	struct route to = warm_mailbox();
+
+	proxy_arm(TELL_BROKEN, 0);
+	status s = letter_deliver(&to, 1, RAW);
+	cr_assert_eq(s, ST_OK, "%s", status_name(s));
+	cr_assert_eq(entries_in(&to), 4);
+}
+
+/* The error stands where the answer of a statement before the commit would. */
+Test(unsure, nor_does_it_in_a_transaction_of_two_rounds)
+{
+	arena a = ARENA_INIT;
+	struct param kind = p_text(S("ban"));
+	int64_t before = store_sql("select rev from revision where kind = 'ban'");
+	db_tx *tx = db_begin(DB_RUN, &a);
+
+	db_add(tx, SQL_TX_RUN_PING, NULL, 0, NULL);
+	cr_assert_eq(db_flush(tx), ST_OK);
+	db_add(tx, SQL_REVISION_RISE, &kind, 1, NULL);
+	proxy_arm(TELL_BROKEN, 0);
+	cr_assert_eq(db_commit(&tx, NULL), ST_UNSURE);
+	cr_assert_eq(store_sql("select rev from revision where kind = 'ban'"), before + 1);
+	arena_release(&a);
 }
 
 /* ---- the same for what readers put into folders */
