@@ -44,6 +44,15 @@ from pg_roles r where r.rolname = current_user;
 select current_setting('fsync') = 'on', current_setting('full_page_writes') = 'on',
        current_setting('synchronous_commit') <> 'off';
 
+-- statement limits_missing global
+-- $1 whether also what is asked for keyed statements (connection.c). What stands as if nobody had asked for anything, or NULL.
+select string_agg(name, ' ' order by name) from (values
+	('statement_timeout', '0', false), ('lock_timeout', '0', false),
+	('idle_in_transaction_session_timeout', '0', false), ('client_connection_check_interval', '0', false),
+	('plan_cache_mode', 'auto', false), ('enable_seqscan', 'on', true), ('enable_bitmapscan', 'on', true),
+	('enable_hashjoin', 'on', true), ('enable_mergejoin', 'on', true)
+) as v (name, bare, keyed) where current_setting(name) = bare and (not keyed or $1::boolean);
+
 -- statement schema_version_known global
 select coalesce(max(version), 0) from schema_version;
 
@@ -92,7 +101,9 @@ select c from (values
 	(9, case when $1::text = 'pennypost_run' then format('alter role %I set enable_seqscan = off', $1::text) end),
 	(10, case when $1::text = 'pennypost_run' then format('alter role %I set enable_bitmapscan = off', $1::text) end),
 	(11, case when $1::text = 'pennypost_run' then format('alter role %I set enable_hashjoin = off', $1::text) end),
-	(12, case when $1::text = 'pennypost_run' then format('alter role %I set enable_mergejoin = off', $1::text) end)
+	(12, case when $1::text = 'pennypost_run' then format('alter role %I set enable_mergejoin = off', $1::text) end),
+	(13, case when $1::text <> 'pennypost_owner' then format('alter role %I set client_connection_check_interval = ''5s''', $1::text) end),
+	(14, format('alter role %I set timezone = ''UTC''', $1::text))
 ) as v (n, c) where c is not null order by n;
 
 -- statement database_commands owner

@@ -9,5 +9,9 @@ left join folder f on w.folder <> 0 and f.postoffice = w.postoffice and f.folder
 order by w.n;
 
 -- statement news_notify global
--- $1 places, as news_bell.c writes them
-select pg_notify('pennypost_news', $1::text);
+-- $1 places, as news_bell.c writes them. A hint need not be on disk when it is told.
+select set_config('synchronous_commit', 'off', true), pg_notify('pennypost_news', $1::text);
+
+-- statement news_backend global
+-- which backend runs this transaction
+select pg_backend_pid();

@@ -245,7 +245,7 @@ static void lay_seats(struct master *m)
 static status read_settings(struct master *m)
 {
 	struct provider_conf conf = {.boot = m->boot, .connections = 1, .system_connections = 1,
-				     .application = "pennypost master"};
+				     .application = "pennypost master", .first = true};
 	TRY(provider_open(&conf));
 	status kind = check_services(m);
 	if (kind == ST_OK) {

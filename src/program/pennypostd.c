@@ -56,7 +56,7 @@ static int one_conversation(const struct bootstrap *boot, const char *word)
 		return EX_USAGE;
 	}
 	struct provider_conf conf = {.boot = boot, .connections = 2, .system_connections = 1,
-				     .application = "pennypost stdio"};
+				     .application = "pennypost stdio", .first = true};
 	status opened = provider_open(&conf);
 	if (opened != ST_OK)
 		return master_exit_code(opened);

@@ -96,8 +96,8 @@ static status complete_uris(struct bootstrap *b, mode_t mode, arena *a)
 	if (b->pguri.size == 0)
 		return wrong(b, 0,
 			"pguri is missing: where the database is, as postgresql://pennypost_run@host/pennypost");
-	const slice given[] = {b->pguri, b->pguri_system, b->pguri_owner};
-	for (int i = 0; i < 3; i++) {
+	const slice given[] = {b->pguri, b->pguri_system, b->pguri_owner, b->pguri_news};
+	for (size_t i = 0; i < sizeof given / sizeof *given; i++) {
 		if (given[i].size == 0)
 			continue;
 		if (db_uri_as(given[i], S(""), S(""), a, &same, &why) != ST_OK)
@@ -111,6 +111,15 @@ static status complete_uris(struct bootstrap *b, mode_t mode, arena *a)
 	if (b->pguri_system.size == 0)
 		return db_uri_as(b->pguri, S("pennypost_system"), S(""), a, &b->pguri_system, &why);
 	return ST_OK;
+}
+
+static status complete_prepare(struct bootstrap *b)
+{
+	if (b->prepare.size == 0)
+		b->prepare = S("yes");
+	if (slice_same(b->prepare, S("yes")) || slice_same(b->prepare, S("no")))
+		return ST_OK;
+	return wrong(b, 0, "prepare is yes or no");
 }
 
 static void complete_rest(struct bootstrap *b, arena *a)
@@ -149,6 +158,7 @@ status bootstrap_read(const char *path, arena *a, struct bootstrap *out)
 	text_free(&t);
 	TRY(kind);
 	TRY(complete_uris(&b, mode, a));
+	TRY(complete_prepare(&b));
 	complete_rest(&b, a);
 	*out = b;
 	return ST_OK;

@@ -4,6 +4,8 @@
      pguri_system     of the system role (routing, housekeeping); default: pguri with its user name
                       replaced by pennypost_system
      pguri_owner      of the schema's owner; only `pennypost schema` uses it
+     pguri_news       of the system role, direct, for LISTEN (news_bell.h); default: pguri_system
+     prepare          yes, or no: behind a pooler that keeps no prepared statements; default yes
      node             name of this node (default: host name)
      certificates     folder of NAME.crt / NAME.key pairs (net/tls.h); default /etc/pennypost/certificates
      user             the user to become after ports are open (only when started as root)
@@ -23,7 +25,8 @@
 
 struct bootstrap {
 	slice file; /* where it was read from */
-	slice pguri, pguri_system, pguri_owner;
+	slice pguri, pguri_system, pguri_owner, pguri_news; /* the last may be empty: as pguri_system */
+	slice prepare; /* "yes" or "no"; in a struct made by hand also empty: yes */
 	slice node, certificates, user, state, secret_file, services, logs, program_user, programs;
 };
 

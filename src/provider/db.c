@@ -42,6 +42,8 @@ struct db_tx {
 	bool spoilt; /* only a rollback can follow */
 };
 
+static bool prepares = true; /* set before anybody is inside */
+
 /* A prepared statement keeps the types of its first call: all others must match. */
 static bool types_fit(enum statement_id id, const struct param *p, int n)
 {
@@ -97,19 +99,26 @@ static bool fits(const db_tx *tx, const struct step *s)
 	       types_fit(s->id, s->params, s->n);
 }
 
-static bool step_send(struct connection *c, struct step *s)
+static bool send_prepared(struct connection *c, struct step *s, const struct wire *w)
 {
 	const struct statement *row = &statement_table[s->id];
 	unsigned char bit = (unsigned char)(1u << (s->id % 8));
-	struct wire w;
-	wire_params(&w, s->params, s->n);
 	bool ok = true;
 	s->prepares = !(c->prepared[s->id / 8] & bit);
 	if (s->prepares) {
-		ok = PQsendPrepare(c->pg, row->name, row->text, w.n, w.types);
+		ok = PQsendPrepare(c->pg, row->name, row->text, w->n, w->types);
 		c->prepared[s->id / 8] |= bit;
 	}
-	ok = ok && PQsendQueryPrepared(c->pg, row->name, w.n, w.values, w.lengths, w.formats, 1);
+	return ok && PQsendQueryPrepared(c->pg, row->name, w->n, w->values, w->lengths, w->formats, 1);
+}
+
+static bool step_send(struct connection *c, struct step *s)
+{
+	struct wire w;
+	wire_params(&w, s->params, s->n);
+	bool ok = prepares ? send_prepared(c, s, &w)
+			   : PQsendQueryParams(c->pg, statement_table[s->id].text, w.n, w.types, w.values,
+				     w.lengths, w.formats, 1);
 	text_free(&w.room);
 	return ok;
 }
@@ -426,6 +435,7 @@ status db_one(enum statement_id id, const struct param *p, int n, arena *a, stru
 
 status db_open(const struct db_conf *c)
 {
+	prepares = !c->unprepared;
 	return pools_open(c);
 }
 

@@ -170,6 +170,7 @@ struct db_conf {
 	const char *uri[DB_ROLES];
 	unsigned connections[DB_ROLES];
 	const char *application;
+	bool unprepared; /* statements are parsed each time: a pooler gives each transaction another connection */
 };
 status db_open(const struct db_conf *c);    /* does not connect yet */
 void db_close(void);                        /* nobody may be inside any more */
@@ -209,6 +210,8 @@ status db_link_password(db_link *l, const char *role, slice password, arena *a, 
    connection. ST_CLOSED: the connection is lost. The payload lives in `a`. */
 int db_link_fd(const db_link *l);
 status db_link_hear(db_link *l, arena *a, bool *heard, slice *payload, bool *own);
+/* Whether its backend is the connection's own. A pooler's is another's in the next transaction: nobody listens there. */
+status db_link_own(db_link *l, arena *a, bool *own);
 /* One statement with parameters and results. */
 status db_link_run(db_link *l, const char *sql, const struct param *p, int n, arena *a,
 		   struct rows *out);

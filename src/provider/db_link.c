@@ -87,6 +87,15 @@ int db_link_fd(const db_link *l)
 	return PQsocket(l->pg);
 }
 
+status db_link_own(db_link *l, arena *a, bool *own)
+{
+	struct rows r;
+
+	TRY(db_link_run(l, statement_table[SQL_NEWS_BACKEND].text, NULL, 0, a, &r));
+	*own = r.count == 1 && row_int(&r, 0, 0) == PQbackendPID(l->pg);
+	return ST_OK;
+}
+
 status db_link_hear(db_link *l, arena *a, bool *heard, slice *payload, bool *own)
 {
 	PGnotify *n;

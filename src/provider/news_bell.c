@@ -6,6 +6,7 @@
    channel of its own: "!" and the kind. */
 #include "provider/news_bell.h"
 
+#include "base/log.h"
 #include "base/map.h"
 #include "base/memory.h"
 #include "base/text.h"
@@ -30,7 +31,7 @@ struct pair {
 static struct {
 	pthread_mutex_t lock; /* guards what follows; never held across a wait */
 	map *pending;         /* struct pair */
-	bool open, serves, watches, runs, stopping;
+	bool open, serves, watches, runs, stopping, said_deaf;
 	pthread_t thread;
 	notice *rung;
 	char *uri, *application;
@@ -42,9 +43,23 @@ struct ringer {
 	db_link *link;
 	bool listens; /* to news of folders */
 	bool hears;   /* of revisions */
+	bool deaf;    /* behind a pooler: nothing told comes here, but what was told is found by looking */
 	usec told_at, looked_at, tried_at;
 	map *seen; /* modseqs of the last look, by place */
 };
+
+/* LISTEN would stay with a connection of the pooler's, which is another's in the next transaction. */
+static status link_judge(struct ringer *r, arena *a)
+{
+	bool own;
+
+	TRY(db_link_own(r->link, a, &own));
+	r->deaf = !own;
+	if (r->deaf && bell.serves && !bell.said_deaf)
+		log_event(EV_NEWS_DEAF, NULL);
+	bell.said_deaf |= r->deaf;
+	return ST_OK;
+}
 
 static status link_up(struct ringer *r)
 {
@@ -54,7 +69,7 @@ static status link_up(struct ringer *r)
 	r->tried_at = clock_now();
 	s = db_link_open(slice_z(bell.uri), bell.application, &a, &r->link, NULL);
 	if (s == ST_OK)
-		s = db_link_script(r->link, "set synchronous_commit = off", &a, NULL);
+		s = link_judge(r, &a);
 	if (s != ST_OK)
 		db_link_close(&r->link);
 	r->listens = r->hears = false;
@@ -230,9 +245,9 @@ static status turn(struct ringer *r, bool watches)
 {
 	usec now = clock_now();
 
-	if (bell.serves && !r->hears)
+	if (bell.serves && !r->deaf && !r->hears)
 		TRY(listen_to_changes(r));
-	if (watches && !r->listens)
+	if (watches && !r->deaf && !r->listens)
 		TRY(listen_to_news(r));
 	if (has_pending() && now - r->told_at >= setting_number(S_news_gap, NULL))
 		TRY(tell(r));
@@ -339,6 +354,16 @@ static char *kept(const char *words)
 	size_t size = strlen(words) + 1;
 
 	return memcpy(memory_new(size), words, size);
+}
+
+status bell_role(slice uri, const char *application, arena *a, struct rows *out)
+{
+	db_link *l;
+
+	TRY(db_link_open(uri, application, a, &l, NULL));
+	status s = db_link_run(l, statement_table[SQL_SYSTEM_ROLE_FACTS].text, NULL, 0, a, out);
+	db_link_close(&l);
+	return s == ST_OK && out->count != 1 ? ST_BROKEN : s;
 }
 
 void bell_open(const char *uri, const char *application, bool serves)

@@ -2,6 +2,7 @@
 #ifndef PENNYPOST_PROVIDER_NEWS_BELL_H
 #define PENNYPOST_PROVIDER_NEWS_BELL_H
 
+#include "provider/db.h"
 #include "provider/news.h"
 
 #include <stdint.h>
@@ -21,6 +22,8 @@ struct news_place *news_places(int *n);
 /* ---- news_bell.c */
 void bell_watch(void);                             /* somebody watches: other processes are to be heard */
 void bell_ring(int64_t mailbox, int64_t folder);   /* tell them; never waits */
+/* Whose role hears news by this URI, as the statement system_role_facts tells it: one row. Else it cannot be asked now. */
+status bell_role(slice uri, const char *application, arena *a, struct rows *out);
 /* The providers open and close. A process that serves has a thread from the beginning; another tells its news when it
    closes, unless it watches too. */
 void bell_open(const char *uri, const char *application, bool serves);

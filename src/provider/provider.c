@@ -99,20 +99,49 @@ static status look_for_changes(void)
 
 /* ---- checks (T50, R1) */
 
+static status judge_role(const struct rows *r)
+{
+	if (!row_bool(r, 0, 1) && !row_bool(r, 0, 2) && !row_bool(r, 0, 3))
+		return ST_OK;
+	return log_trouble(ST_DENIED, EV_DB_ROLE, "role=%s superuser=%d bypassrls=%d owner=%d",
+		row_slice(r, 0, 0).at, row_bool(r, 0, 1), row_bool(r, 0, 2), row_bool(r, 0, 3));
+}
+
 static status check_role(enum statement_id id, const char **why)
 {
 	arena a = ARENA_INIT;
 	struct rows r;
 	status kind = db_one(id, NULL, 0, &a, &r);
-	if (kind == ST_OK && (row_bool(&r, 0, 1) || row_bool(&r, 0, 2) || row_bool(&r, 0, 3))) {
-		log_event(EV_DB_ROLE, "role=%s superuser=%d bypassrls=%d owner=%d",
-			row_slice(&r, 0, 0).at, row_bool(&r, 0, 1), row_bool(&r, 0, 2),
-			row_bool(&r, 0, 3));
+	if (kind == ST_OK && (kind = judge_role(&r)) != ST_OK)
 		*why = "the database role bypasses row-level security";
-		kind = ST_DENIED;
-	}
 	arena_release(&a);
 	return kind;
+}
+
+/* News are hints: where their connection cannot be had, nothing is refused. */
+static status check_news_role(const struct provider_conf *c)
+{
+	arena a = ARENA_INIT;
+	struct rows r;
+	status kind = ST_OK;
+	if (c->boot->pguri_news.size > 0 && bell_role(c->boot->pguri_news, c->application, &a, &r) == ST_OK)
+		kind = judge_role(&r);
+	arena_release(&a);
+	return kind;
+}
+
+/* What is asked for at connecting does not come through every pooler; roles made by `pennypost schema init` have it. */
+static void look_for_limits(enum db_role role)
+{
+	arena a = ARENA_INIT;
+	struct rows r;
+	struct param keyed = p_bool(role == DB_RUN);
+	db_tx *tx = db_begin(role, &a);
+	db_add(tx, SQL_LIMITS_MISSING, &keyed, 1, &r);
+	if (db_commit(&tx, NULL) == ST_OK && r.count == 1 && !row_null(&r, 0, 0))
+		log_event(EV_DB_UNBOUND, "role=%s without=%s", role == DB_RUN ? "run" : "system",
+			log_quote(row_slice(&r, 0, 0)));
+	arena_release(&a);
 }
 
 /* Settings of a role count for that role alone: each is asked as itself. */
@@ -148,6 +177,13 @@ static status check_all(void)
 	if (kind == ST_OK || kind == ST_DENIED)
 		atomic_store(&house.trouble, why);
 	return kind;
+}
+
+static status check_ways(const struct provider_conf *c)
+{
+	look_for_limits(DB_RUN);
+	look_for_limits(DB_SYSTEM);
+	return check_news_role(c);
 }
 
 static status check_schema(void)
@@ -294,6 +330,8 @@ static status open_facts(const struct provider_conf *c)
 {
 	TRY(check_schema());
 	TRY(check_all());
+	if (c->first)
+		TRY(check_ways(c));
 	setting_open();
 	TRY(remember_revisions());
 	if (c->connections == 0)
@@ -309,13 +347,15 @@ status provider_open(const struct provider_conf *c)
 	struct db_conf db = {.uri = {c->boot->pguri.at, c->boot->pguri_system.at},
 		/* The first one reads the settings. */
 		.connections = {c->connections ? c->connections : 1, c->system_connections},
-		.application = c->application};
+		.application = c->application,
+		.unprepared = slice_same(c->boot->prepare, S("no"))};
 	TRY(auth_secret_open(c->boot));
 	auth_open();
 	TRY(db_open(&db));
 	status kind = open_facts(c);
 	if (kind == ST_OK)
-		bell_open(c->boot->pguri_system.at, c->application, c->serve);
+		bell_open(c->boot->pguri_news.size ? c->boot->pguri_news.at : c->boot->pguri_system.at,
+			c->application, c->serve);
 	else
 		provider_close();
 	return kind;

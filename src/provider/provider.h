@@ -17,6 +17,7 @@ struct provider_conf {
 	unsigned connections;        /* run-time role; 0 = as many as the setting db_connections says */
 	unsigned system_connections; /* system role */
 	const char *application;     /* application_name: "pennypost mail/0" */
+	bool first;                  /* of a server's processes: looks also at what is the same for all of them */
 	bool serve;                  /* a server process: starts the watch task (settings reload,
 	                                durable check, node lease); false for the command line */
 };

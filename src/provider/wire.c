@@ -269,6 +269,12 @@ static status kind_of(const char *state)
 	return ST_BROKEN;
 }
 
+/* Of another's connection: a pooler took a backend that does not know the statement, or knows it already. */
+static bool is_unprepared(const char *state)
+{
+	return strcmp(state, "26000") == 0 || strcmp(state, "42P05") == 0;
+}
+
 status wire_failure(const PGresult *r, const char *statement)
 {
 	const char *state = PQresultErrorField(r, PG_DIAG_SQLSTATE);
@@ -276,7 +282,9 @@ status wire_failure(const PGresult *r, const char *statement)
 	if (state == NULL)
 		return ST_CLOSED;
 	status kind = kind_of(state);
-	if (kind == ST_BROKEN)
+	if (is_unprepared(state))
+		log_event(EV_DB_UNPREPARED, "statement=%s state=%s", statement, state);
+	else if (kind == ST_BROKEN)
 		log_event(EV_DB_REFUSED, "statement=%s state=%s", statement, state);
 	else if (kind == ST_BUSY || kind == ST_CLOSED)
 		log_event(EV_DB_BUSY, "statement=%s state=%s", statement, state);

@@ -4,7 +4,7 @@
 fault_modules = tests/fault/place.py tests/fault/ledger.py tests/fault/client.py tests/fault/mailing.py \
 	tests/fault/victims.py tests/fault/peer.py tests/fault/transcript.py tests/fault/web.py tests/fault/board.py
 fault_scripts = tests/fault/torture tests/fault/starts tests/fault/privileges \
-	tests/fault/points tests/fault/cut tests/fault/nodes tests/fault/shortage \
+	tests/fault/points tests/fault/cut tests/fault/nodes tests/fault/pooler tests/fault/shortage \
 	tests/fault/model tests/fault/torture-imap tests/fault/torture-remote tests/fault/races tests/fault/dots tests/fault/fsync
 EXTRA_DIST += $(fault_modules) $(fault_scripts) tests/fault/shim.c tests/fault/lsan.supp
 
@@ -31,6 +31,7 @@ faults: $(fault_programs) $(fault_shim)
 	PENNYPOST_TOP_SRCDIR='$(abs_top_srcdir)' $(srcdir)/tests/fault/points
 	PENNYPOST_TOP_SRCDIR='$(abs_top_srcdir)' $(srcdir)/tests/fault/cut
 	PENNYPOST_TOP_SRCDIR='$(abs_top_srcdir)' $(srcdir)/tests/fault/nodes
+	PENNYPOST_TOP_SRCDIR='$(abs_top_srcdir)' $(srcdir)/tests/fault/pooler
 	PENNYPOST_TOP_SRCDIR='$(abs_top_srcdir)' $(srcdir)/tests/fault/races
 	PENNYPOST_TOP_SRCDIR='$(abs_top_srcdir)' $(srcdir)/tests/fault/dots
 	PENNYPOST_TOP_SRCDIR='$(abs_top_srcdir)' $(srcdir)/tests/fault/shortage

@@ -41,6 +41,7 @@ Test(bootstrap, reads_keys_and_fills_in_the_rest)
 	cr_expect(slice_search(b.pguri_system, S("sslmode='require'")) < b.pguri_system.size);
 	cr_expect(slice_same(b.secret_file, S("/tmp/secret")), "beside the file");
 	cr_expect(b.pguri_owner.size == 0 && b.user.size == 0);
+	cr_expect(b.pguri_news.size == 0 && slice_same(b.prepare, S("yes")));
 	arena_release(&a);
 }
 
@@ -70,6 +71,7 @@ Test(bootstrap, reads_the_sample)
 	}
 	fclose(f);
 	cr_assert(reading(arena_z(&a, text_slice(&words)), &a, &b) == ST_OK);
+	cr_expect(b.pguri_news.size > 0 && slice_same(b.prepare, S("no")));
 	cr_expect(b.pguri_owner.size > 0 && b.services.size > 0 && b.node.size > 0);
 	for (size_t i = 0; i < sizeof known / sizeof *known; i++)
 		cr_expect(slice_search(text_slice(&words), slice_z(known[i])) < words.size, "no%s", known[i]);
@@ -87,6 +89,8 @@ Test(bootstrap, refuses_what_it_does_not_understand)
 		"pguri = postgresql://a@b/c\nnode = one\nnode = two\n",
 		"pguri = postgresql://a@[b/c\n",
 		"pguri = postgresql://a@b/c\npguri_owner = host='\n",
+		"pguri = postgresql://a@b/c\npguri_news = host='\n",
+		"pguri = postgresql://a@b/c\nprepare = sometimes\n",
 	};
 	for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
 		arena a = ARENA_INIT;
