@@ -11,6 +11,7 @@
 #include <ctype.h>
 #include <dirent.h>
 #include <errno.h>
+#include <inttypes.h>
 #include <limits.h>
 #include <openssl/err.h>
 #include <openssl/pem.h>
@@ -18,13 +19,22 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/stat.h>
+#include <time.h>
 
 #define NAME_MOST 253 /* of a host name in text, RFC 1035 3.1 */
 #define TICKET_LIFE (24 * 3600)
+#define DAY (24 * 3600 * USEC_S)
+
+struct pair {
+	SSL_CTX *context;
+	const char *crt; /* its file */
+};
 
 struct pair_set {
-	SSL_CTX **pair; /* in order of their names */
+	struct pair *pair; /* in order of their names */
 	int count;
+	arena files;
+	usec until; /* the first of their certificates runs out */
 	map *by_name;     /* to SSL_CTX, of `pair` */
 	SSL_CTX *usual;   /* for everybody else; of `pair` */
 	uint64_t outside; /* the folder's look when it was read */
@@ -33,6 +43,7 @@ struct pair_set {
 struct tls_server {
 	char *folder;
 	struct pair_set *set;
+	usec look_at; /* at dates: once a day, and when the set is new */
 };
 
 struct tls_client {
@@ -181,40 +192,40 @@ static bool key_is_foreign(const char *file, const X509 *leaf, const char *crt)
 	return foreign;
 }
 
-static slice day_of(const ASN1_TIME *at, arena *a)
+static usec wall_of(const ASN1_TIME *at)
 {
-	struct tm day = {0};
+	struct tm civil = {0};
 
-	ASN1_TIME_to_tm(at, &day);
-	return arena_format(a, "%04d-%02d-%02d", day.tm_year + 1900, day.tm_mon + 1, day.tm_mday);
+	ASN1_TIME_to_tm(at, &civil);
+	return (usec)timegm(&civil) * USEC_S;
 }
 
-/* It is served all the same: a client that looks at no date, or that a clock has misled, is better off with it. */
-static void warn_of_dates(X509 *x, const char *crt, arena *a)
-{
-	const ASN1_TIME *from = X509_get0_notBefore(x), *until = X509_get0_notAfter(x);
-
-	if (X509_cmp_current_time(until) < 0)
-		log_event(EV_TLS_EXPIRED, "file=%s until=%.*s", log_quote(slice_z(crt)), SLICE_ARGS(day_of(until, a)));
-	else if (X509_cmp_current_time(from) > 0)
-		log_event(EV_TLS_EARLY, "file=%s from=%.*s", log_quote(slice_z(crt)), SLICE_ARGS(day_of(from, a)));
-}
-
-static void warn_of_chain(SSL_CTX *c, const char *crt, arena *a)
+/* The i-th certificate of a pair, its own first; NULL behind the last. */
+static const X509 *certificate_of(const struct pair *p, int i)
 {
 	STACK_OF(X509) *above = NULL;
 
-	warn_of_dates(SSL_CTX_get0_certificate(c), crt, a);
-	SSL_CTX_get0_chain_certs(c, &above);
-	for (int i = 0; i < sk_X509_num(above); i++)
-		warn_of_dates(sk_X509_value(above, i), crt, a);
+	SSL_CTX_get0_chain_certs(p->context, &above);
+	return i == 0 ? SSL_CTX_get0_certificate(p->context) : i <= sk_X509_num(above) ? sk_X509_value(above, i - 1) : NULL;
 }
 
-static status pair_load(tls_server *t, slice name, SSL_CTX **out)
+static usec until_of(const struct pair *p)
 {
-	arena paths = ARENA_INIT;
-	const char *crt = arena_format(&paths, "%s/%.*s.crt", t->folder, SLICE_ARGS(name)).at;
-	const char *key = arena_format(&paths, "%s/%.*s.key", t->folder, SLICE_ARGS(name)).at;
+	const X509 *x;
+	usec first = USEC_NEVER;
+
+	for (int i = 0; (x = certificate_of(p, i)); i++) {
+		usec until = wall_of(X509_get0_notAfter(x));
+
+		first = until < first ? until : first;
+	}
+	return first;
+}
+
+static status pair_load(tls_server *t, slice name, arena *files, struct pair *out)
+{
+	const char *crt = arena_format(files, "%s/%.*s.crt", t->folder, SLICE_ARGS(name)).at;
+	const char *key = arena_format(files, "%s/%.*s.key", t->folder, SLICE_ARGS(name)).at;
 	status kind = ST_OK;
 
 	ERR_clear_error();
@@ -227,13 +238,10 @@ static status pair_load(tls_server *t, slice name, SSL_CTX **out)
 		 SSL_CTX_check_private_key(c) != 1)
 		kind = key_is_foreign(key, leaf, crt) ? ST_INVALID : pair_trouble(key);
 	ERR_clear_error();
-	if (kind == ST_OK) {
-		warn_of_chain(c, crt, &paths);
-		*out = c;
-	} else {
+	if (kind == ST_OK)
+		*out = (struct pair){c, crt};
+	else
 		SSL_CTX_free(c);
-	}
-	arena_release(&paths);
 	return kind;
 }
 
@@ -286,8 +294,9 @@ static void set_close(struct pair_set *set)
 	if (!set)
 		return;
 	for (int i = 0; i < set->count; i++)
-		SSL_CTX_free(set->pair[i]);
+		SSL_CTX_free(set->pair[i].context);
 	memory_free(set->pair);
+	arena_release(&set->files);
 	map_close(&set->by_name);
 	memory_free(set);
 }
@@ -295,16 +304,18 @@ static void set_close(struct pair_set *set)
 static status set_add(tls_server *t, struct pair_set *set, const char *file)
 {
 	char name[NAME_MAX + 1];
-	SSL_CTX *c;
+	struct pair *p = &set->pair[set->count];
 	size_t size = strlen(file) - strlen(".crt");
 
-	TRY(pair_load(t, slice_of(file, size), &c));
-	set->pair[set->count++] = c;
+	TRY(pair_load(t, slice_of(file, size), &set->files, p));
+	set->count++;
+	usec until = until_of(p);
+	set->until = until < set->until ? until : set->until;
 	for (size_t i = 0; i < size; i++)
 		name[i] = (char)tolower((unsigned char)file[i]);
-	map_put(set->by_name, slice_of(name, size), c);
+	map_put(set->by_name, slice_of(name, size), p->context);
 	if (set->count == 1 || slice_same(slice_of(name, size), S("default")))
-		set->usual = c;
+		set->usual = p->context;
 	return ST_OK;
 }
 
@@ -322,7 +333,8 @@ static status set_open(tls_server *t, struct pair_set **out)
 	}
 	struct pair_set *set = memory_new(sizeof *set);
 	set->outside = outside;
-	set->pair = memory_new_array((size_t)n, sizeof(SSL_CTX *));
+	set->until = USEC_NEVER;
+	set->pair = memory_new_array((size_t)n, sizeof *set->pair);
 	set->by_name = map_open();
 	for (int i = 0; i < n; i++) {
 		if (kind == ST_OK)
@@ -364,6 +376,7 @@ status tls_server_reload(tls_server *s)
 	}
 	set_close(s->set);
 	s->set = fresh;
+	s->look_at = 0;
 	log_event(EV_TLS_LOADED, "folder=%s pairs=%d", log_quote(slice_z(s->folder)), fresh->count);
 	return ST_OK;
 }
@@ -371,6 +384,51 @@ status tls_server_reload(tls_server *s)
 bool tls_server_changed(const tls_server *s)
 {
 	return look_at(s->folder) != s->set->outside;
+}
+
+/* ---- dates */
+
+static slice day_of(usec wall, arena *a)
+{
+	struct civil day;
+
+	clock_civil(wall, &day);
+	return arena_format(a, "%04d-%02d-%02d", day.year, day.month, day.day);
+}
+
+/* It is served all the same: a client that looks at no date, or that a clock has misled, is better off with it. */
+static void warn_of_dates(const X509 *x, const char *crt, usec ahead)
+{
+	usec from = wall_of(X509_get0_notBefore(x)), until = wall_of(X509_get0_notAfter(x)), now = clock_wall();
+	slice file = slice_z(crt);
+	arena a = ARENA_INIT;
+
+	if (until < now)
+		log_event(EV_TLS_EXPIRED, "file=%s until=%.*s", log_quote(file), SLICE_ARGS(day_of(until, &a)));
+	else if (from > now)
+		log_event(EV_TLS_EARLY, "file=%s from=%.*s", log_quote(file), SLICE_ARGS(day_of(from, &a)));
+	else if (until - now < ahead)
+		log_event(EV_TLS_ENDING, "file=%s until=%.*s days=%" PRId64, log_quote(file), SLICE_ARGS(day_of(until, &a)),
+			(until - now) / DAY);
+	arena_release(&a);
+}
+
+void tls_server_look(tls_server *s, usec ahead)
+{
+	const X509 *x;
+	usec now = clock_now();
+
+	if (now < s->look_at)
+		return;
+	s->look_at = now + DAY;
+	for (const struct pair *p = s->set->pair; p < s->set->pair + s->set->count; p++)
+		for (int i = 0; (x = certificate_of(p, i)); i++)
+			warn_of_dates(x, p->crt, ahead);
+}
+
+usec tls_server_until(const tls_server *s)
+{
+	return s->set->until;
 }
 
 void tls_server_close(tls_server **s)

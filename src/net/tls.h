@@ -11,6 +11,7 @@
 #define PENNYPOST_NET_TLS_H
 
 #include "base/arena.h"
+#include "base/clock.h"
 #include "base/status.h"
 
 typedef struct tls_server tls_server;
@@ -18,12 +19,17 @@ typedef struct tls_client tls_client;
 struct ssl_ctx_st;
 
 /* ST_ABSENT: no pair in the folder; ST_INVALID: a pair is broken. The reason is logged with file
-   name and remedy. A certificate that is out of date, or does not count yet, is served, and warned of each time. */
+   name and remedy. A certificate that is out of date, or does not count yet, is served all the same. */
 status tls_server_open(const char *folder, tls_server **out);
 status tls_server_reload(tls_server *s);
 /* Whether the folder changed since it was read, well or in vain (names and modification times);
    cheap. */
 bool tls_server_changed(const tls_server *s);
+/* Warns of certificates, those of chains too, that run out within `ahead`, have run out or do not count yet: at the first
+   call after they were read, and once a day from then on. Does nothing else, so it may be called each second. */
+void tls_server_look(tls_server *s, usec ahead);
+/* When the first of them runs out (wall). */
+usec tls_server_until(const tls_server *s);
 void tls_server_close(tls_server **s);
 /* Ticket keys for all workers: call once in the master before fork. */
 void tls_share_tickets(void);

@@ -264,6 +264,7 @@ static status check_secrets(const struct master *m)
 	auth_secret_close();
 	tls_server *tls = NULL;
 	TRY(tls_server_open(m->boot->certificates.at, &tls));
+	tls_server_look(tls, 0);
 	tls_server_close(&tls);
 	return ST_OK;
 }

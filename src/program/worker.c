@@ -9,6 +9,7 @@
 #include "agent/job_worker.h"
 #include "base/log.h"
 #include "base/memory.h"
+#include "base/metric.h"
 #include "connector/smtp/outbound.h"
 #include "connector/smtp/smtp.h"
 #include "connector/smtp/tls_reporter.h"
@@ -97,7 +98,8 @@ struct life {
 	const struct worker *w;
 	int signals;
 	tls_server *tls;
-	int *sockets; /* of the web worker */
+	int64_t expiry; /* of certificates, as the figures have it */
+	int *sockets;   /* of the web worker */
 	struct outbound_conf outbound;
 	int exit_code;
 };
@@ -153,6 +155,23 @@ static status serve(struct life *l)
 	return ST_BROKEN;
 }
 
+static void expiry_tell(struct life *l, int64_t at)
+{
+	metric_add(M_certificate_expiry_timestamp_seconds, SERVICE_NONE, at - l->expiry);
+	l->expiry = at;
+}
+
+/* All mail workers serve the same ones: the first speaks for the node. */
+static void tend_certificates(struct life *l)
+{
+	if (tls_server_changed(l->tls))
+		tls_server_reload(l->tls);
+	if (l->w->index > 0)
+		return;
+	tls_server_look(l->tls, setting_number(S_certificate_warning, NULL));
+	expiry_tell(l, tls_server_until(l->tls) / USEC_S);
+}
+
 /* Every beat: a sign of life, the patience of its end, new certificates, the log level. */
 static void tend(struct life *l)
 {
@@ -161,8 +180,8 @@ static void tend(struct life *l)
 	atomic_store(&l->w->pulse->silence_most, setting_number(S_worker_silence_most, NULL));
 	log_level_set(level_now(l->w));
 	logs_tend();
-	if (l->tls && tls_server_changed(l->tls))
-		tls_server_reload(l->tls);
+	if (l->tls)
+		tend_certificates(l);
 }
 
 #define STOP_STEPS (1 * 60 * USEC_S)
@@ -182,6 +201,7 @@ static void stop_serving(struct life *l)
 		web_close((unsigned)(patience / USEC_MS));
 	listener_stop();
 	outbound_leave();
+	expiry_tell(l, 0); /* its successor tells it */
 	usec until = clock_now() + patience;
 	while (serves_yet() && clock_now() < until) {
 		atomic_store(&l->w->pulse->beat, clock_now());

@@ -188,7 +188,7 @@ class Place:
 	def make_certificate(self):
 		folder = self.dir / "certificates"
 		run("openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1",
-			"-nodes", "-subj", "/CN=localhost", "-days", "2", "-keyout", folder / "default.key",
+			"-nodes", "-subj", "/CN=localhost", "-days", "30", "-keyout", folder / "default.key",
 			"-out", folder / "default.crt")
 		(folder / "default.key").chmod(0o644)
 

@@ -316,21 +316,26 @@ static int times_said(const char *words)
 	return n;
 }
 
+static const struct log_tap warnings_tap = {warnings, said_hear};
+
 Test(tls, warns_of_certificates_that_do_not_count)
 {
-	static const struct log_tap tap = {warnings, said_hear};
 	const char *folder = help_folder();
 
-	log_tap_set(&tap);
+	log_tap_set(&warnings_tap);
 	help_certificate(folder, "default", "localhost");
 	help_certificate_of(folder, "old", "old.example", "EC", -7200, -3600);
 	help_certificate_of(folder, "young", "young.example", "ED25519", 86400, 172800);
 	cr_assert_ok(tls_server_open(folder, &server));
+	tls_server_look(server, 0);
 	cr_expect_eq(times_said("event=TLS_EXPIRED "), 1, "%s", said);
 	cr_expect_eq(times_said("/old.crt"), 1, "%s", said);
 	cr_expect_eq(times_said("event=TLS_EARLY "), 1, "%s", said);
 	cr_expect_eq(times_said("/young.crt"), 1, "%s", said);
+	tls_server_look(server, 0);
+	cr_expect_eq(times_said("event="), 2, "once a day: %s", said);
 	cr_assert_ok(tls_server_reload(server));
+	tls_server_look(server, 0);
 	cr_expect_eq(times_said("event=TLS_EXPIRED "), 2, "with each reading");
 	verify = TLS_VERIFY_NONE;
 	expect_served(folder, "old.crt", "old");
@@ -338,16 +343,64 @@ Test(tls, warns_of_certificates_that_do_not_count)
 	help_certificate(folder, "young", "young.example");
 	said[0] = '\0';
 	cr_assert_ok(tls_server_reload(server));
+	tls_server_look(server, 0);
 	cr_expect_eq(strlen(said), 0, "%s", said);
+	log_tap_set(NULL);
+}
+
+#define DAY_S 86400
+#define DAY (DAY_S * USEC_S)
+
+/* What is said by looks each hour of that day. */
+static void expect_said_on(int day, usec ahead, int ending, int expired)
+{
+	said[0] = '\0';
+	for (int hour = 0; hour < 24; hour++) {
+		tls_server_look(server, ahead);
+		clock_advance(DAY / 24);
+	}
+	cr_expect_eq(times_said("event=TLS_ENDING "), ending, "day %d: %s", day, said);
+	cr_expect_eq(times_said("event=TLS_EXPIRED "), expired, "day %d: %s", day, said);
+}
+
+Test(tls, warns_each_day_of_certificates_that_run_out)
+{
+	const char *folder = help_folder();
+	char command[400];
+
+	log_tap_set(&warnings_tap);
+	help_certificate_of(folder, "default", "localhost", "EC", -3600, 5 * DAY_S + 1800);
+	help_certificate_of(folder, "long", "long.example", "EC", -3600, 400 * DAY_S);
+	cr_assert_ok(tls_server_open(folder, &server));
+	clock_virtual(clock_wall());
+	cr_expect_lt(llabs(tls_server_until(server) - clock_wall() - 5 * DAY - 1800 * USEC_S), 600 * USEC_S);
+	for (int day = 0; day < 8; day++)
+		expect_said_on(day, 3 * DAY, day >= 3 && day <= 5, day > 5);
+	cr_expect_eq(times_said("/default.crt\" until="), 1, "%s", said);
+	expect_said_on(8, 400 * DAY, 1, 1);
+	cr_expect_eq(times_said("/long.crt\" until="), 1, "%s", said);
+	cr_expect_eq(times_said(" days=391"), 1, "%s", said);
+
+	/* Its successor, above which stands one that runs out sooner. */
+	clock_real();
+	help_certificate_of(folder, "default", "localhost", "EC", -3600, 400 * DAY_S);
+	help_certificate_of(folder, "above", "above.example", "EC", -3600, 20 * DAY_S);
+	snprintf(command, sizeof command, "cd %s && cat above.crt >>default.crt && rm above.*", folder);
+	cr_assert_eq(system(command), 0);
+	clock_virtual(clock_wall());
+	cr_assert_ok(tls_server_reload(server));
+	expect_said_on(0, 21 * DAY, 1, 0);
+	cr_expect_lt(llabs(tls_server_until(server) - clock_wall() - 19 * DAY), 600 * USEC_S);
+	expect_said_on(1, 0, 0, 0);
+	clock_real();
 	log_tap_set(NULL);
 }
 
 Test(tls, says_that_a_key_is_not_the_certificates)
 {
-	static const struct log_tap tap = {warnings, said_hear};
 	static const char *const kinds[] = {"EC", "ED25519"};
 
-	log_tap_set(&tap);
+	log_tap_set(&warnings_tap);
 	for (size_t i = 0; i < 2; i++) {
 		const char *folder = help_folder(), *other = help_folder();
 		char words[60];
