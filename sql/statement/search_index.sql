@@ -14,14 +14,14 @@ from unnest($2::bigint[]) with ordinality u (msg, place)
 cross join lateral (select msg from message where postoffice = $1::bigint and msg = u.msg offset 0) m;
 
 -- statement message_sketches_keep
--- $2 messages, $3 version, $4 sketches
+-- $2 messages, $3 version, $4 sketches. Those of a newer program stay.
 insert into message_sketch (postoffice, msg, version, sketch)
 select $1::bigint, m.msg, $3::bigint, u.sketch
 from unnest($2::bigint[], $4::bytea[]) u (msg, sketch)
 cross join lateral (select msg from message where postoffice = $1::bigint and msg = u.msg offset 0) m
 order by u.msg -- one order for all, so that nobody waits for each other
 on conflict (postoffice, msg) do update set version = excluded.version, sketch = excluded.sketch
-where message_sketch.version is distinct from excluded.version;
+where message_sketch.version < excluded.version;
 
 -- statement search_index_offices system
 -- $1 behind which, $2 most: post offices, and the version of the index of each
@@ -34,7 +34,8 @@ order by p.postoffice;
 -- $2 version, $3 message: what comes from it on is new, the others are old
 insert into search_index (postoffice, version, settled, reached) values ($1::bigint, $2::bigint, $3::bigint, $3::bigint)
 on conflict (postoffice) do update
-set version = excluded.version, settled = excluded.settled, reached = excluded.reached, since = now();
+set version = excluded.version, settled = excluded.settled, reached = excluded.reached, since = now()
+where search_index.version < excluded.version;
 
 -- statement search_index_newer
 -- $2 message, $3 most, $4 version: messages from it on, and whether each has its sketch

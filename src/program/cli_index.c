@@ -7,7 +7,7 @@
 
 static const char *state_word(const struct search_index_row *r)
 {
-	return !r->wanted ? "goes" : !r->current ? "waits" : !r->complete ? "fills" : "complete";
+	return !r->wanted ? "goes" : r->newer ? "newer" : !r->current ? "waits" : !r->complete ? "fills" : "complete";
 }
 
 status cli_index_list(struct cli *c)

@@ -503,7 +503,8 @@ const struct cli_command cli_commands[] = {
 
 	{"index list", CLI_STORE, cli_index_list,
 		"Lists the post offices that have an index of searches or want one, and how far it is.", {{NULL}}, "index list",
-		"Counts messages, so it takes a second for a million of them. The setting search_index makes the index or lets it go."},
+		"Counts messages, so it takes a second for a million of them. The setting search_index makes the index or lets it go. "
+		"An index that is newer was written by a newer program, and is left to it."},
 	{"index rebuild", CLI_STORE, cli_index_rebuild,
 		"Drops the index of a post office; the server makes it anew, new mail first.",
 		{NEED("POSTOFFICE", NAME, "the post office")}, "index rebuild demo",

@@ -246,7 +246,7 @@ static status fill(struct office *o, int64_t glance, int64_t *allowed, struct se
 	status s = ST_OK;
 
 	p->o = o;
-	if (o->version != SKETCH_VERSION) {
+	if (o->version < SKETCH_VERSION) {
 		s = begin(o);
 		glance = 0;
 	}
@@ -271,7 +271,7 @@ static status office_tend(const struct rows *r, int i, int64_t glance, int64_t *
 
 	if (stands && (!on || o.version == DROPPED))
 		return drop(&o, done);
-	if (!on)
+	if (!on || o.version > SKETCH_VERSION) /* a newer program's: during an upgrade both run */
 		return ST_OK;
 	TRY(lease_take(&my.held));
 	return fill(&o, glance, allowed, done);
@@ -342,6 +342,7 @@ static status rows_add(const struct rows *r, arena *a, struct search_index_row *
 			continue;
 		row.name = arena_copy(a, row_slice(r, i, 1));
 		row.current = row_int(r, i, 2) == SKETCH_VERSION;
+		row.newer = row_int(r, i, 2) > SKETCH_VERSION;
 		row.complete = row.current && row_int(r, i, 4) == 0;
 		TRY(row_count(&row));
 		rows[(*n)++] = row;

@@ -1,6 +1,7 @@
 /* The index of searches: a sketch of every message (mail/sketch.h) of the post offices where search_index is on, made behind
    deliveries, of new mail first and of old mail at the pace of search_index_old. It may always be incomplete: what has no
-   sketch is read. Where the setting was switched off the index goes. */
+   sketch is read. Where the setting was switched off the index goes. One of an older form is made anew; one of a newer
+   form belongs to the newer program, and is neither changed nor used. */
 #ifndef PENNYPOST_PROVIDER_SEARCH_INDEX_H
 #define PENNYPOST_PROVIDER_SEARCH_INDEX_H
 
@@ -20,8 +21,9 @@ void search_index_stop(void);
 struct search_index_row {
 	int64_t postoffice;
 	slice name;
-	bool wanted, current; /* the setting; and it is of the present form */
-	bool complete;        /* old mail is done */
+	bool wanted;         /* the setting */
+	bool current, newer; /* it is of this program's form; of a newer one's, which this one leaves alone */
+	bool complete;       /* old mail is done */
 	int64_t messages, sketched;
 };
 /* Post offices that have an index or want one, by number. */
