@@ -11,7 +11,7 @@
 #define HOUR (3600 * USEC_S)
 #define DAY (24 * HOUR)
 #define BATCH 1000
-#define FOLDERS_AT_ONCE 100
+#define FOLDERS_AT_ONCE 100 /* mail for them waits meanwhile */
 #define DAYS_AHEAD 7
 #define MONTHS_AHEAD 1
 
@@ -123,61 +123,45 @@ static status retention_ends(struct ends *e)
 	return kind;
 }
 
-/* Messages and bodies, a batch at a time, and then the partitions that named them. */
-static status release_expunged(usec before, lease *held, struct housekeep_result *r)
+/* By a statement that goes through what is older than $1 in the order of post offices, at most $4 at a time, behind $2 and
+   $3, and gives one row: how many it saw, the last of them, and counts that are added to sums. */
+static status walk(enum statement_id id, usec before, int at_once, lease *held, int64_t *const sums[], int n)
 {
-	int64_t postoffice = 0, message = 0;
-	for (;;) {
-		arena a = ARENA_INIT;
-		struct rows rows;
-		struct param p[] = {
-			p_time(before), p_int(postoffice), p_int(message), p_int(BATCH)};
-		status kind = db_run(SQL_EXPUNGED_RELEASE, p, 4, &a, &rows);
-		int64_t seen = kind == ST_OK && rows.count ? row_int(&rows, 0, 0) : 0;
-		if (seen) {
-			postoffice = row_int(&rows, 0, 1);
-			message = row_int(&rows, 0, 2);
-			r->messages += row_int(&rows, 0, 3);
-			r->blobs += row_int(&rows, 0, 4);
-			r->segments += row_int(&rows, 0, 5);
-		}
-		arena_release(&a);
-		TRY(kind);
-		if (seen < BATCH)
-			break;
-		TRY(lease_take(held));
-		TRY(task_breathe());
-	}
-	return drop_partitions("expunged", before, r);
-}
+	int64_t postoffice = -1, last = -1;
 
-/* A few folders at a time: mail for them waits meanwhile. */
-static status raise_floors(usec before, lease *held)
-{
-	int64_t postoffice = -1, folder = -1;
 	for (;;) {
 		arena a = ARENA_INIT;
-		struct rows rows;
-		struct param p[] = {
-			p_time(before), p_int(postoffice), p_int(folder), p_int(FOLDERS_AT_ONCE)};
-		status kind = db_run(SQL_CHANGE_FLOOR, p, 4, &a, &rows);
-		int64_t seen = kind == ST_OK && rows.count ? row_int(&rows, 0, 0) : 0;
+		struct rows r = {0};
+		status kind = db_run(id, (struct param[]){p_time(before), p_int(postoffice), p_int(last), p_int(at_once)}, 4, &a, &r);
+		int64_t seen = kind == ST_OK && r.count ? row_int(&r, 0, 0) : 0;
+
 		if (seen) {
-			postoffice = row_int(&rows, 0, 1);
-			folder = row_int(&rows, 0, 2);
+			postoffice = row_int(&r, 0, 1);
+			last = row_int(&r, 0, 2);
 		}
+		for (int i = 0; seen && i < n; i++)
+			*sums[i] += row_int(&r, 0, 3 + i);
 		arena_release(&a);
 		TRY(kind);
-		if (seen < FOLDERS_AT_ONCE)
+		if (seen < at_once)
 			return ST_OK;
 		TRY(lease_take(held));
 		TRY(task_breathe());
 	}
 }
 
+/* Messages and bodies, and then the partitions that named them. */
+static status release_expunged(usec before, lease *held, struct housekeep_result *r)
+{
+	int64_t *const sums[] = {&r->messages, &r->blobs, &r->segments};
+
+	TRY(walk(SQL_EXPUNGED_RELEASE, before, BATCH, held, sums, 3));
+	return drop_partitions("expunged", before, r);
+}
+
 static status release_changes(usec before, lease *held, struct housekeep_result *r)
 {
-	TRY(raise_floors(before, held));
+	TRY(walk(SQL_CHANGE_FLOOR, before, FOLDERS_AT_ONCE, held, NULL, 0));
 	return drop_partitions("change", before, r);
 }
 
