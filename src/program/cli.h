@@ -40,6 +40,7 @@ struct cli_parameter {
 	unsigned flags;
 	const char *sentence;
 	const char *words; /* CLI_WORD: "user|admin" */
+	const char *also;  /* other words that are taken for an option's name: "--limit|-n"; NULL = none */
 };
 
 enum cli_need {
@@ -111,6 +112,8 @@ bool cli_each(const struct cli *c, const char *name, int i, slice *text);
 void cli_split(slice mailbox, slice *name, slice *postoffice);
 /* All of a stream, for standard input and files. ST_TOO_BIG over 256 MB; ST_BROKEN. */
 status cli_read_all(FILE *f, arena *a, slice *out);
+/* For slice_take at '|'. */
+slice cli_other_names(const struct cli_parameter *p);
 /* How help calls a value of that kind: "SIZE". */
 const char *cli_kind_word(enum cli_kind kind);
 /* The candidate nearest to a mistyped word, or NULL: for "did you mean". A NULL closes them. */

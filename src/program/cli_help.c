@@ -44,6 +44,9 @@ static void add_parameter_lines(const struct cli_parameter *p, text *t)
 		text_add_z(&name, p->name);
 		if (is_option(p) && p->kind != CLI_FLAG)
 			text_format(&name, " %s", cli_kind_word(p->kind));
+		slice rest = cli_other_names(p), other;
+		while (slice_take(&rest, '|', &other))
+			text_format(&name, ", %.*s", SLICE_ARGS(other));
 		text_format(t, "  %-24s %s", name.at, p->sentence);
 		if (p->kind == CLI_WORD)
 			text_format(t, " [%s]", p->words);
@@ -122,7 +125,7 @@ static json_t *parameters_as_json(const struct cli_command *m)
 	json_t *rows = json_array();
 	for (const struct cli_parameter *p = m->parameters; p->name; p++)
 		json_array_append_new(
-			rows, json_pack("{s:s,s:s,s:b,s:b,s:s}", "name", p->name, "value",
+			rows, json_pack("{s:s,s:s,s:s,s:b,s:b,s:s}", "name", p->name, "also", p->also ? p->also : "", "value",
 				      p->kind == CLI_WORD ? p->words : cli_kind_word(p->kind),
 				      "needed", (p->flags & CLI_NEEDED) != 0, "many",
 				      (p->flags & CLI_MANY) != 0, "sentence", p->sentence));

@@ -82,6 +82,12 @@ static void parameters(const struct cli_parameter *p, text *t)
 		text_add_z(t, "\\fR");
 		if (is_option(p) && p->kind != CLI_FLAG)
 			text_format(t, " \\fI%s\\fR", cli_kind_word(p->kind));
+		slice others = cli_other_names(p), other;
+		while (slice_take(&others, '|', &other)) {
+			text_add_z(t, ", \\fB");
+			add(other, t);
+			text_add_z(t, "\\fR");
+		}
 		text_add_char(t, '\n');
 		add_z(p->sentence, t);
 		if (p->kind == CLI_WORD) {

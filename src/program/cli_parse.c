@@ -1,5 +1,5 @@
 /* From argv to values: finds the command's row, checks every value by its kind, and tells what is
-   wrong with the remedy. Options may stand anywhere; "--" ends them. */
+   wrong with the remedy. Options may stand anywhere; "--" ends them. Those of one letter are other names of long ones. */
 #include "program/cli.h"
 
 #include "base/id.h"
@@ -182,10 +182,27 @@ static bool is_option(const struct cli_parameter *p)
 	return p->name[0] == '-';
 }
 
+slice cli_other_names(const struct cli_parameter *p)
+{
+	return p->also ? slice_z(p->also) : (slice){0};
+}
+
+static bool is_called(const struct cli_parameter *p, slice name)
+{
+	slice rest = cli_other_names(p), other;
+
+	if (slice_same(slice_z(p->name), name))
+		return true;
+	while (slice_take(&rest, '|', &other))
+		if (slice_same(other, name))
+			return true;
+	return false;
+}
+
 static const struct cli_parameter *option_of(const struct cli_parameter *p, slice name)
 {
 	for (; p->name; p++)
-		if (is_option(p) && slice_same(slice_z(p->name), name))
+		if (is_option(p) && is_called(p, name))
 			return p;
 	return NULL;
 }
@@ -463,7 +480,8 @@ status cli_parse(struct cli *c, int argc, char **argv)
 	for (int i = 0; i < count; i++) {
 		if (options && strcmp(rest[i], "--") == 0)
 			options = false;
-		else if (options && rest[i][0] == '-' && rest[i][1] == '-')
+		else if (options && (slice_starts(slice_z(rest[i]), S("--")) ||
+				     option_of(c->command->parameters, slice_z(rest[i]))))
 			TRY(take_option(c, rest, &i));
 		else
 			TRY(take_word(c, rest[i]));

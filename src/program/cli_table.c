@@ -7,10 +7,12 @@
 /* clang-format off */
 
 /* How a parameter stands in the table. */
-#define NEED(name, kind, sentence) {name, CLI_##kind, CLI_NEEDED, sentence, NULL}
-#define MANY(name, kind, sentence) {name, CLI_##kind, CLI_NEEDED | CLI_MANY, sentence, NULL}
-#define MAY(name, kind, sentence) {name, CLI_##kind, 0, sentence, NULL}
-#define ONE_OF(name, flags, words, sentence) {name, CLI_WORD, flags, sentence, words}
+#define NEED(name, kind, sentence) {name, CLI_##kind, CLI_NEEDED, sentence, NULL, NULL}
+#define MANY(name, kind, sentence) {name, CLI_##kind, CLI_NEEDED | CLI_MANY, sentence, NULL, NULL}
+#define SOME(name, kind, sentence) {name, CLI_##kind, CLI_MANY, sentence, NULL, NULL}
+#define MAY(name, kind, sentence) {name, CLI_##kind, 0, sentence, NULL, NULL}
+#define ONE_OF(name, flags, words, sentence) {name, CLI_WORD, flags, sentence, words, NULL}
+#define MOST(sentence) {"--most", CLI_COUNT, 0, sentence, NULL, "--limit|-n"}
 
 #define MAILBOX_ARGUMENT NEED("MAILBOX", MAILBOX, "the mailbox, as NAME@POSTOFFICE")
 #define SHARED_WITH NEED("WHO", TEXT, "a mailbox or group of the same post office, or anyone for all its mailboxes")
@@ -36,7 +38,7 @@
 #define OWN_MAIL                                                                                   \
 	NEED("--from", ADDRESS, "address of the sender"), NEED("--subject", TEXT, "the subject"),  \
 		NEED("--body", TEXT, "the text, - to read it from standard input"),                \
-		{"--attach", CLI_FILE, CLI_MANY, "file to send with it; may be repeated", NULL},   \
+		SOME("--attach", FILE, "file to send with it; may be repeated"),                    \
 		MAY("--from-name", TEXT, "name of the sender, for people")
 #define OF_POSTOFFICE MAY("--postoffice", NAME, "only if it is of this post office")
 #define JOB_ARGUMENT NEED("ID", TEXT, "the job, as `pennypost job list` shows it")
@@ -140,7 +142,7 @@ const struct cli_command cli_commands[] = {
 
 	{"domain add", CLI_STORE, cli_domain_add,
 		"Adds a domain to a post office; mailboxes made later get an address in it.",
-		{DOMAIN_ARGUMENT, {"--postoffice", CLI_NAME, CLI_NEEDED, "the post office it belongs to", NULL},
+		{DOMAIN_ARGUMENT, NEED("--postoffice", NAME, "the post office it belongs to"),
 			MAY("--with-mailboxes", FLAG, "gives an address in it to every present mailbox too")},
 		"domain add demo.test --postoffice demo --with-mailboxes", NULL},
 	{"domain alias", CLI_STORE, cli_domain_alias,
@@ -197,9 +199,8 @@ const struct cli_command cli_commands[] = {
 		"Makes many mailboxes called PREFIX0001 and so on; those there are stay as they are.",
 		{NEED("PREFIX", TEXT, "how the names begin"), NEED("FIRST", COUNT, "first number"),
 			NEED("LAST", COUNT, "last number"),
-			{"--postoffice", CLI_NAME, CLI_NEEDED, "the post office", NULL},
-			{"--password", CLI_SECRET, CLI_NEEDED, "the password of all, - to read it from standard input",
-				NULL},
+			NEED("--postoffice", NAME, "the post office"),
+			NEED("--password", SECRET, "the password of all, - to read it from standard input"),
 			MAY("--same-hash", FLAG,
 				"computes one hash for all: fast, for tests only, since equal hashes tell equal passwords")},
 		"mailbox add-many u 1 10000 --postoffice demo --password secret --same-hash", NULL},
@@ -227,7 +228,7 @@ const struct cli_command cli_commands[] = {
 		{MAILBOX_ARGUMENT, YES}, "mailbox remove anna@demo --yes", NULL},
 	{"mailbox forward", CLI_STORE, cli_mailbox_forward,
 		"Passes a mailbox's mail on to other addresses, or shows where it goes.",
-		{MAILBOX_ARGUMENT, {"ADDRESS", CLI_ADDRESS, CLI_MANY, "where it goes, in the place of the addresses so far", NULL},
+		{MAILBOX_ARGUMENT, SOME("ADDRESS", ADDRESS, "where it goes, in the place of the addresses so far"),
 			MAY("--keep-copy", FLAG, "a copy stays in the mailbox"),
 			MAY("--off", FLAG, "it stays in the mailbox from now on")},
 		"mailbox forward anna@demo anna@example.org --keep-copy",
@@ -245,7 +246,7 @@ const struct cli_command cli_commands[] = {
 	{"mailbox logon-test", CLI_STORE, cli_mailbox_logon_test,
 		"Tells whether a name and password log on; 1 when not.",
 		{NEED("NAME", TEXT, "the name as a client would give it"),
-			{"--password", CLI_SECRET, CLI_NEEDED, "the password, - to read it from standard input", NULL}},
+			NEED("--password", SECRET, "the password, - to read it from standard input")},
 		"mailbox logon-test anna@demo --password -",
 		"Counts like any other logon: failures slow down the account's next ones."},
 
@@ -270,7 +271,7 @@ const struct cli_command cli_commands[] = {
 		{NEED("ADDRESS", ADDRESS, "the address")}, "address resolve sales@demo.test", NULL},
 
 	{"group add", CLI_STORE, cli_group_add, "Makes a group.",
-		{GROUP_ARGUMENT, {"--address", CLI_ADDRESS, CLI_MANY, "address of it; may be repeated", NULL},
+		{GROUP_ARGUMENT, SOME("--address", ADDRESS, "address of it; may be repeated"),
 			MAY("--title", TEXT, "its name for people"), GROUP_POSTING},
 		"group add team@demo --address team@demo.test",
 		"Its name cannot be changed later. More addresses come by `pennypost address add`, members by `pennypost group "
@@ -286,8 +287,8 @@ const struct cli_command cli_commands[] = {
 	{"group remove", CLI_STORE, cli_group_remove, "Removes a group with its addresses.", {GROUP_ARGUMENT, YES},
 		"group remove team@demo --yes", NULL},
 	{"group members", CLI_STORE, cli_group_members, "Lists a group's members; adds and removes some before.",
-		{GROUP_ARGUMENT, {"--add", CLI_ADDRESS, CLI_MANY, "a new member; may be repeated", NULL},
-			{"--remove", CLI_ADDRESS, CLI_MANY, "no member any more; may be repeated", NULL}},
+		{GROUP_ARGUMENT, SOME("--add", ADDRESS, "a new member; may be repeated"),
+			SOME("--remove", ADDRESS, "no member any more; may be repeated")},
 		"group members team@demo --add anna@demo.test --add ben@example.org",
 		"Members are addresses here, of other groups, or at other systems, which those of other post offices are too."},
 	{"group import", CLI_STORE, cli_group_import, "Adds members from a file, one address a line; all or none.",
@@ -331,7 +332,7 @@ const struct cli_command cli_commands[] = {
 		{MAILBOX_ARGUMENT}, "folder shared ben@demo", NULL},
 
 	{"message list", CLI_STORE, cli_message_list, "Lists the newest messages of a mailbox.",
-		{MAILBOX_ARGUMENT, MAY("--most", COUNT, "how many (default: 200)")},
+		{MAILBOX_ARGUMENT, MOST("how many (default: 200)")},
 		"message list anna@demo --most 20", NULL},
 	{"message show", CLI_STORE, cli_message_show, "Shows a message: its header, its parts, its text.",
 		{NEED("ID", TEXT, "the message's id, as lists and the answer to DATA tell it"),
@@ -372,10 +373,10 @@ const struct cli_command cli_commands[] = {
 
 	{"job list", CLI_STORE, cli_job_list, "Lists jobs and how far they are, the newest first.",
 		{MAY("--postoffice", NAME, "only those of this post office"),
-			MAY("--most", COUNT, "how many (default: 100)")},
+			MOST("how many (default: 100)")},
 		"job list --postoffice demo", NULL},
 	{"job show", CLI_STORE, cli_job_show, "Shows how far a job is, and the mailboxes that did not get its message.",
-		{JOB_ARGUMENT, OF_POSTOFFICE, MAY("--most", COUNT, "how many of those mailboxes (default: 100)"),
+		{JOB_ARGUMENT, OF_POSTOFFICE, MOST("how many of those mailboxes (default: 100)"),
 			MAY("--wait", FLAG, "answers when it has ended")},
 		"job show 0ABCDEFGHJKMN", "It can be looked at for job_retention after its end."},
 	{"job cancel", CLI_STORE, cli_job_cancel, "Stops a job; 1 when it has ended already.", {JOB_ARGUMENT, OF_POSTOFFICE},
@@ -414,7 +415,7 @@ const struct cli_command cli_commands[] = {
 	{"queue status", CLI_STORE, cli_queue_status, "Counts the queue: to be sent, to be sent again, held, parked.",
 		{{NULL}}, "queue status", NULL},
 	{"queue list", CLI_STORE, cli_queue_list, "Lists what waits, oldest first.",
-		{QUEUE_ID, QUEUE_ENTRIES, MAY("--most", COUNT, "how many (default: 200)")},
+		{QUEUE_ID, QUEUE_ENTRIES, MOST("how many (default: 200)")},
 		"queue list --domain example.org --age 1h", NULL},
 	{"queue show", CLI_STORE, cli_queue_show, "Shows an entry: when it is tried again, what was said last.",
 		{NEED("ID", TEXT, "the entry, or its message")}, "queue show 0ABCDEFGHJKMN", NULL},
@@ -432,13 +433,13 @@ const struct cli_command cli_commands[] = {
 
 	{"queue tls", CLI_STORE, cli_queue_tls, "Shows what became of TLS with other systems, counted by day.",
 		{MAY("--domain", DOMAIN, "only this recipients' domain"),
-			MAY("--most", COUNT, "how many, the newest days first (default: 1000)")},
+			MOST("how many, the newest days first (default: 1000)")},
 		"queue tls --domain example.org", "Counts are written about once a minute, and kept as long as traces."},
 
 	{"session list", CLI_STORE, cli_session_list, "Lists who is logged on, the longest first.",
 		{MAY("--mailbox", MAILBOX, "only sessions of this mailbox"),
 			MAY("--postoffice", NAME, "only those of this post office"),
-			MAY("--most", COUNT, "how many (default: 1000)")},
+			MOST("how many (default: 1000)")},
 		"session list --mailbox anna@demo",
 		"Workers tell once a second who came and went; sessions that ended within it are not seen."},
 	{"session end", CLI_STORE, cli_session_end, "Ends sessions; 1 when there are none.",
@@ -448,7 +449,7 @@ const struct cli_command cli_commands[] = {
 		"Within two seconds, each after the command that runs. Nothing keeps the client from logging on anew: change the "
 		"password or disable the mailbox before."},
 	{"mta-sts list", CLI_STORE, cli_mta_sts_list, "Shows the MTA-STS policies that are kept, and failures to fetch one.",
-		{MAY("--domain", DOMAIN, "only this domain"), MAY("--most", COUNT, "how many (default: 1000)")},
+		{MAY("--domain", DOMAIN, "only this domain"), MOST("how many (default: 1000)")},
 		"mta-sts list --domain example.org", NULL},
 	{"mta-sts forget", CLI_STORE, cli_mta_sts_forget, "Forgets a domain's MTA-STS policy, so that it is fetched anew.",
 		{MAY("DOMAIN", DOMAIN, "the domain"), MAY("--all", FLAG, "all of them")},
@@ -456,7 +457,7 @@ const struct cli_command cli_commands[] = {
 		"Workers follow when mta_sts_look is over. A domain whose policy cannot be fetched then gets mail without one."},
 
 	{"ban list", CLI_STORE, cli_ban_list, "Shows addresses that are turned away, and until when.",
-		{MAY("--most", COUNT, "how many (default: 1000)")}, "ban list", NULL},
+		{MOST("how many (default: 1000)")}, "ban list", NULL},
 	{"ban add", CLI_STORE, cli_ban_add, "Turns an address away from SMTP and submission for a while, on all nodes.",
 		{NEED("ADDRESS", TEXT, "the client's address; of IPv6 its /64 is meant"),
 			MAY("--for", SPAN, "how long (default: 1d)"), MAY("--why", TEXT, "what the list shows")},
@@ -467,7 +468,7 @@ const struct cli_command cli_commands[] = {
 		{MAY("ADDRESS", TEXT, "the client's address"), MAY("--all", FLAG, "all of them")}, "ban lift 192.0.2.1", NULL},
 
 	{"tls-report list", CLI_STORE, cli_tls_report_list, "Shows days and domains, and who was told of them.",
-		{MAY("--domain", DOMAIN, "only this domain"), MAY("--most", COUNT, "how many (default: 1000)")},
+		{MAY("--domain", DOMAIN, "only this domain"), MOST("how many (default: 1000)")},
 		"tls-report list --domain example.org",
 		"A day stays open for two days while its domain cannot be told."},
 	{"tls-report show", CLI_STORE, cli_tls_report_show, "Shows the report of a day as it is sent.",
@@ -526,13 +527,13 @@ const struct cli_command cli_commands[] = {
 		"that name it are told, with a time alone those of that time."},
 	{"audit list", CLI_STORE, cli_audit_list, "Lists changes, newest first.",
 		{MAY("--postoffice", NAME, "only those of this post office"),
-			MAY("--most", COUNT, "how many (default: 100)")},
+			MOST("how many (default: 100)")},
 		"audit list --most 20", NULL},
 	{"housekeep run", CLI_STORE, cli_housekeep_run,
 		"Does the housekeeper's work now: drops what retention has released, makes partitions.", {{NULL}},
 		"housekeep run", NULL},
 	{"help", CLI_ALONE, cli_help, "Tells about all commands, a group of them or one.",
-		{{"COMMAND", CLI_TEXT, CLI_MANY, "the command", NULL}}, "help mailbox add", NULL},
+		{SOME("COMMAND", TEXT, "the command")}, "help mailbox add", NULL},
 	{"completion", CLI_ALONE, cli_completion, "Prints what makes a shell complete this program's words.",
 		{ONE_OF("SHELL", CLI_NEEDED, "bash|zsh", "which shell")}, "completion bash", NULL},
 	{"manual", CLI_ALONE, cli_manual, "Prints a manual page as roff.",

@@ -135,6 +135,58 @@ Test(cli_table, every_example_is_accepted_by_the_parser)
 	}
 }
 
+Test(cli_table, other_names_are_one_options_own)
+{
+	for (const struct cli_command *m = cli_commands; m->name; m++)
+		for (const struct cli_parameter *p = m->parameters; p->name; p++) {
+			slice rest = cli_other_names(p), other;
+
+			cr_expect(!p->also || is_option(p), "%s: %s", m->name, p->name);
+			while (slice_take(&rest, '|', &other)) {
+				cr_expect(slice_starts(other, S("-")) && !slice_same(other, S("-h")), "%s: %s", m->name, p->also);
+				for (const struct cli_parameter *q = m->parameters; q->name; q++)
+					cr_expect(!slice_same(other, slice_z(q->name)) && (q == p || !q->also), "%s: %s", m->name,
+						q->name);
+				for (const struct cli_parameter *g = cli_globals; g->name; g++)
+					cr_expect_not(slice_same(other, slice_z(g->name)), "%s: %s", m->name, p->also);
+			}
+		}
+}
+
+Test(cli_table, an_option_is_known_by_its_other_names)
+{
+	static const struct {
+		const char *line;
+		status kind;
+		int64_t most;
+	} rows[] = {
+		{"audit list --most 7", ST_OK, 7},
+		{"audit list --limit 7", ST_OK, 7},
+		{"audit list --limit=7", ST_OK, 7},
+		{"audit list -n 7", ST_OK, 7},
+		{"audit list", ST_OK, -1},
+		{"audit list -n", ST_INVALID, 0},
+		{"audit list -n 7 --limit 8", ST_INVALID, 0},
+		{"audit list -m 7", ST_INVALID, 0},
+		{"audit list -- -n 7", ST_INVALID, 0},
+		{"audit list ''", ST_INVALID, 0},
+		{"postoffice list -n 7", ST_INVALID, 0},
+	};
+
+	for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+		char *argv[WORDS_MOST + 1];
+		int argc = split(rows[i].line, argv);
+		struct cli c = {.in = stdin};
+
+		cr_expect_eq(cli_parse(&c, argc, argv), rows[i].kind, "%s: %.*s", rows[i].line, SLICE_ARGS(c.sentence));
+		if (rows[i].kind == ST_OK)
+			cr_expect_eq(cli_number(&c, "--most", -1), rows[i].most, "%s", rows[i].line);
+		arena_release(&c.a);
+		for (int k = 0; k < argc; k++)
+			free(argv[k]);
+	}
+}
+
 /* ---- help, completion, manual */
 
 Test(cli_help, tells_about_everything)
