@@ -17,6 +17,7 @@ libimap_a_SOURCES = \
 	src/service/imap/metadata.c src/service/imap/metadata.h \
 	src/service/imap/names.c src/service/imap/names.h \
 	src/service/imap/notify.c src/service/imap/notify.h \
+	src/service/imap/notify_read.c src/service/imap/notify_read.h \
 	src/service/imap/order.c src/service/imap/order.h \
 	src/service/imap/packed.c src/service/imap/packed.h \
 	src/service/imap/place.c src/service/imap/place.h \

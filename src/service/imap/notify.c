@@ -8,32 +8,15 @@
 #include "provider/annotation.h"
 #include "provider/news.h"
 #include "service/imap/fetch.h"
-#include "service/imap/filter.h"
 #include "service/imap/names.h"
+#include "service/imap/notify_read.h"
 #include "service/imap/selected.h"
 
 #include <inttypes.h>
 #include <stdlib.h>
 
-#define GROUPS_MOST 20
 #define FOLDERS_MOST 5000 /* that are watched */
 #define NEWS_GAP (40 * USEC_MS)
-
-enum {
-	NEW = 1,
-	GONE = 2,
-	FLAGS = 4,
-	NAME = 8,
-	SUBSCRIPTION = 16,
-	METADATA = 32,
-	SERVER_METADATA = 64
-};
-#define OF_MESSAGES (NEW | GONE | FLAGS)
-
-struct group {
-	struct filter folders;
-	unsigned events; /* 0: NONE */
-};
 
 struct place { /* a folder as it was told last; id 0: a name that is subscribed to, and nothing else */
 	int64_t id, modseq, messages, unseen;
@@ -60,7 +43,7 @@ struct told { /* rows by id and name, annotations by folder and name */
 struct notify {
 	arena a;         /* of what was asked for */
 	int64_t mailbox; /* the reader's */
-	struct group *groups;
+	struct notify_group *groups;
 	int groups_n;
 	slice fetch; /* "(UID FLAGS)" of what is new in the selected folder; empty: nothing */
 	news *news;
@@ -72,139 +55,12 @@ struct notify {
 	bool missed; /* a look could not be had */
 };
 
-/* ---- reading */
-
-static const struct event_word {
-	const char *word;
-	unsigned bit;
-} events[] = {
-	{"MessageNew", NEW},
-	{"MessageExpunge", GONE},
-	{"FlagChange", FLAGS},
-	{"MailboxName", NAME},
-	{"SubscriptionChange", SUBSCRIPTION},
-	{"MailboxMetadataChange", METADATA},
-	{"ServerMetadataChange", SERVER_METADATA},
-};
-#define EVENTS (sizeof events / sizeof *events)
-
-struct asked {
-	struct group group[GROUPS_MOST];
-	int n;
-	slice fetch;
-	bool status, unknown;
-	args *p;
-};
-
-static bool is_of_selected(const struct group *g)
-{
-	return g->folders.kind == FILTER_SELECTED || g->folders.kind == FILTER_SELECTED_DELAYED;
-}
-
-static status trouble(struct asked *x, const char *what)
-{
-	x->p->trouble = what;
-	return ST_INVALID;
-}
-
-/* "(UID BODY.PEEK[HEADER.FIELDS (FROM)])" behind MessageNew: kept as it is written, and read again each time. */
-static status arg_wanted(struct asked *x, const struct group *g)
-{
-	const char *at = x->p->rest.at;
-
-	if (!is_of_selected(g))
-		return trouble(x, "What is new is fetched in the selected folder alone");
-	for (size_t k = 0; k < x->p->rest.size; k++)
-		if (x->p->rest.at[k] == '{')
-			return trouble(x, "What is fetched is written without literals here");
-	TRY(arg_fetch_items(x->p));
-	x->fetch = slice_of(at, (size_t)(x->p->rest.at - at));
-	return ST_OK;
-}
-
-static status arg_event(struct asked *x, struct group *g)
-{
-	unsigned bit = 0;
-	slice word;
-
-	TRY(arg_atom(x->p, &word));
-	for (size_t k = 0; k < EVENTS; k++)
-		if (slice_same_nocase(word, slice_z(events[k].word)))
-			bit = events[k].bit;
-	x->unknown = x->unknown || !bit;
-	g->events |= bit;
-	if (bit == NEW && slice_starts(x->p->rest, S(" ("))) {
-		arg_take(x->p, ' ');
-		return arg_wanted(x, g);
-	}
-	return ST_OK;
-}
-
-/* "(MessageNew MessageExpunge)" or "NONE" */
-static status arg_events(struct asked *x, struct group *g)
-{
-	unsigned both;
-
-	if (!arg_take(x->p, '('))
-		return arg_word(x->p, S("NONE"));
-	do
-		TRY(arg_event(x, g));
-	while (arg_take(x->p, ' '));
-	TRY(arg_expect(x->p, ')'));
-	both = g->events & (NEW | GONE);
-	if ((both != 0 && both != (NEW | GONE)) || ((g->events & FLAGS) && !both))
-		return trouble(x, "MessageNew and MessageExpunge go together, and FlagChange with them");
-	if (is_of_selected(g) && (g->events & ~(unsigned)OF_MESSAGES))
-		return trouble(x, "Of the selected folder there are events of messages alone");
-	return ST_OK;
-}
-
-static status arg_folders(struct asked *x, struct group *g)
-{
-	TRY(arg_filter(x->p, &g->folders));
-	for (int n = 0; n < x->n && is_of_selected(g); n++)
-		if (is_of_selected(&x->group[n]))
-			return trouble(x, "The selected folder is named once");
-	return ST_OK;
-}
-
-static status arg_group(struct asked *x)
-{
-	struct group *g = &x->group[x->n];
-
-	if (x->n == GROUPS_MOST)
-		return trouble(x, "Too many groups");
-	*g = (struct group){0};
-	TRY(arg_expect(x->p, '('));
-	TRY(arg_folders(x, g));
-	TRY(arg_space(x->p));
-	TRY(arg_events(x, g));
-	x->n++;
-	return arg_expect(x->p, ')');
-}
-
-static status arg_notify(struct asked *x)
-{
-	TRY(arg_space(x->p));
-	if (arg_word(x->p, S("NONE")) == ST_OK)
-		return arg_end(x->p);
-	TRY(arg_word(x->p, S("SET")));
-	TRY(arg_space(x->p));
-	x->status = arg_word(x->p, S("STATUS")) == ST_OK;
-	if (x->status)
-		TRY(arg_space(x->p));
-	do
-		TRY(arg_group(x));
-	while (arg_take(x->p, ' '));
-	return arg_end(x->p);
-}
-
 /* ---- what is wanted of a folder */
 
 /* Of a folder that the reader may not read its name alone is told. */
 static unsigned events_allowed(const struct place *at)
 {
-	return !at->id || (at->rights & ACL_READ) ? ~0u : NAME | SUBSCRIPTION;
+	return !at->id || (at->rights & ACL_READ) ? ~0u : WANTS_NAME | WANTS_SUBSCRIPTION;
 }
 
 /* All groups a folder is in, up to one that wants nothing. */
@@ -213,9 +69,9 @@ static unsigned events_of(const struct notify *n, const struct place *at)
 	unsigned wanted = 0;
 
 	for (int k = 0; k < n->groups_n; k++) {
-		const struct group *g = &n->groups[k];
+		const struct notify_group *g = &n->groups[k];
 
-		if (is_of_selected(g) || !filter_has(&g->folders, at->name, at->mailbox == n->mailbox, at->subscribed))
+		if (notify_is_of_selected(g) || !filter_has(&g->folders, at->name, at->mailbox == n->mailbox, at->subscribed))
 			continue;
 		if (g->events == 0)
 			break;
@@ -229,14 +85,14 @@ static unsigned events_anywhere(const struct notify *n)
 	unsigned any = 0;
 
 	for (int k = 0; k < n->groups_n; k++)
-		any |= is_of_selected(&n->groups[k]) ? 0 : n->groups[k].events;
+		any |= notify_is_of_selected(&n->groups[k]) ? 0 : n->groups[k].events;
 	return any;
 }
 
-static const struct group *group_of_selected(const struct notify *n)
+static const struct notify_group *group_of_selected(const struct notify *n)
 {
 	for (int k = 0; k < n->groups_n; k++)
-		if (is_of_selected(&n->groups[k]))
+		if (notify_is_of_selected(&n->groups[k]))
 			return &n->groups[k];
 	return NULL;
 }
@@ -302,7 +158,7 @@ static status look(conversation *c, const struct notify *n, struct told *now)
 	}
 	if (now->places_n > 1)
 		qsort(now->places, (size_t)now->places_n, sizeof *now->places, places_compare);
-	if (!(events_anywhere(n) & (METADATA | SERVER_METADATA)))
+	if (!(events_anywhere(n) & (WANTS_METADATA | WANTS_SERVER_METADATA)))
 		return ST_OK;
 	return look_marks(i, now, &c->command);
 }
@@ -392,23 +248,23 @@ static bool is_selected(conversation *c, const struct place *at)
 /* Messages of it came, went, or changed as is wanted. */
 static bool has_changed(const struct place *before, const struct place *now, unsigned wanted)
 {
-	if (!(wanted & OF_MESSAGES) || before->modseq == now->modseq)
+	if (!(wanted & WANTS_MESSAGES) || before->modseq == now->modseq)
 		return false;
-	return (wanted & FLAGS) || before->uidnext != now->uidnext || before->messages != now->messages;
+	return (wanted & WANTS_FLAGS) || before->uidnext != now->uidnext || before->messages != now->messages;
 }
 
 static status tell_new(conversation *c, const struct place *now, unsigned wanted)
 {
-	if (wanted & (NAME | SUBSCRIPTION) && (now->id ? wanted & NAME : wanted & SUBSCRIPTION))
+	if (wanted & (WANTS_NAME | WANTS_SUBSCRIPTION) && (now->id ? wanted & WANTS_NAME : wanted & WANTS_SUBSCRIPTION))
 		TRY(say_name(c, now, false, S("")));
-	return now->id && (wanted & OF_MESSAGES) ? say_status(c, now) : ST_OK;
+	return now->id && (wanted & WANTS_MESSAGES) ? say_status(c, now) : ST_OK;
 }
 
 static status tell_changed(conversation *c, const struct place *before, const struct place *now, unsigned wanted)
 {
 	bool renamed = !slice_same(before->name, now->name);
 
-	if ((renamed && (wanted & NAME)) || (before->subscribed != now->subscribed && (wanted & SUBSCRIPTION)))
+	if ((renamed && (wanted & WANTS_NAME)) || (before->subscribed != now->subscribed && (wanted & WANTS_SUBSCRIPTION)))
 		TRY(say_name(c, now, false, renamed ? before->name : S("")));
 	return !is_selected(c, now) && has_changed(before, now, wanted) ? say_status(c, now) : ST_OK;
 }
@@ -417,7 +273,7 @@ static status tell_gone(conversation *c, const struct place *before, unsigned wa
 {
 	struct place gone = *before;
 
-	if (!(before->id ? wanted & NAME : wanted & SUBSCRIPTION))
+	if (!(before->id ? wanted & WANTS_NAME : wanted & WANTS_SUBSCRIPTION))
 		return ST_OK;
 	gone.subscribed = before->id && before->subscribed;
 	return say_name(c, &gone, true, S(""));
@@ -466,7 +322,7 @@ static bool is_wanted_mark(const struct notify *n, const struct told *now, int64
 	const struct place *at = id ? place_of(now, id) : NULL;
 
 	*name = at ? at->name : S("");
-	return id ? at && (events_of(n, at) & METADATA) : events_anywhere(n) & SERVER_METADATA;
+	return id ? at && (events_of(n, at) & WANTS_METADATA) : events_anywhere(n) & WANTS_SERVER_METADATA;
 }
 
 static status tell_marks(conversation *c, const struct notify *n, const struct told *now)
@@ -529,7 +385,7 @@ static status tell_folders(conversation *c, struct notify *n)
 /* The selected folder: what it was asked for, or, when it was not named, what others were of it. */
 static unsigned wanted_of_selected(conversation *c, const struct notify *n, bool *at_once)
 {
-	const struct group *g = group_of_selected(n);
+	const struct notify_group *g = group_of_selected(n);
 	const struct selected *sel = imap_of(c)->selected;
 	const struct place here = {
 		.id = sel->view->folder, .name = sel->shown, .mailbox = sel->view->mailbox, .rights = sel->rights};
@@ -546,8 +402,8 @@ static status tell_selected(conversation *c, const struct notify *n, bool idling
 	status s;
 
 	if (idling && !group_of_selected(n))
-		wanted |= OF_MESSAGES;
-	if (!(wanted & OF_MESSAGES))
+		wanted |= WANTS_MESSAGES;
+	if (!(wanted & WANTS_MESSAGES))
 		return ST_OK;
 	s = selected_renew(c);
 	if (s != ST_OK)
@@ -555,7 +411,7 @@ static status tell_selected(conversation *c, const struct notify *n, bool idling
 	s = view_refresh(imap_of(c)->selected->view, !at_once && !idling, &c->command, &ch);
 	if (s != ST_OK)
 		return s == ST_CANCELLED ? s : ST_OK;
-	if (!(wanted & FLAGS))
+	if (!(wanted & WANTS_FLAGS))
 		ch.changed_n = 0;
 	return selected_tell_change(c, &ch);
 }
@@ -643,7 +499,7 @@ void notify_close(conversation *c)
 }
 
 /* What was read lives with the command; what is wanted lives longer. */
-static struct notify *keep(conversation *c, const struct asked *x)
+static struct notify *keep(conversation *c, const struct notify_asked *x)
 {
 	const struct imap *i = imap_of(c);
 	struct notify *n = memory_new(sizeof *n);
@@ -663,7 +519,7 @@ static struct notify *keep(conversation *c, const struct asked *x)
 	return n;
 }
 
-static status begin(conversation *c, const struct asked *x)
+static status begin(conversation *c, const struct notify_asked *x)
 {
 	struct imap *i = imap_of(c);
 	struct notify *n;
@@ -684,7 +540,7 @@ static status begin(conversation *c, const struct asked *x)
 	for (int k = 0; k < n->told.places_n && x->status; k++) {
 		const struct place *at = &n->told.places[k];
 
-		if (at->id && !is_selected(c, at) && (events_of(n, at) & OF_MESSAGES))
+		if (at->id && !is_selected(c, at) && (events_of(n, at) & WANTS_MESSAGES))
 			TRY(say_status(c, at));
 	}
 	return imap_ok(c, "It is told when it happens");
@@ -692,15 +548,14 @@ static status begin(conversation *c, const struct asked *x)
 
 static status imap_notify(conversation *c, args *p)
 {
-	struct asked *x = arena_new(&c->command, sizeof *x);
+	struct notify_asked *x = arena_new(&c->command, sizeof *x);
 	text known = TEXT_INIT;
 
 	x->p = p;
-	TRY(arg_notify(x));
+	TRY(notify_read(x));
 	if (!x->unknown)
 		return begin(c, x);
-	for (size_t k = 0; k < EVENTS; k++)
-		text_format(&known, "%s%s", k ? " " : "", events[k].word);
+	notify_known(&known);
 	status s = imap_no(c, "[BADEVENT (%s)] One of these events is not known", known.at);
 	text_free(&known);
 	return s;
