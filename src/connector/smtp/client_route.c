@@ -57,14 +57,12 @@ static bool is_own_name(const struct route_ask *ask, slice host)
 	return false;
 }
 
-static bool is_own_address(const struct route_ask *ask, const net_address *at)
+static bool is_own_address(const client_route *r, const net_address *at)
 {
-	size_t size = at->family == 4 ? 4 : 16;
+	net_address door = *at;
 
-	for (int i = 0; i < ask->own_count; i++)
-		if (ask->own[i].family == at->family && memcmp(ask->own[i].ip, at->ip, size) == 0)
-			return true;
-	return false;
+	door.port = r->port;
+	return r->ask->is_own && r->ask->is_own(&door);
 }
 
 /* We and all that are no better than we are left out. ST_FOREIGN: nobody is. */
@@ -125,7 +123,7 @@ static status open_literal(client_route *r)
 	only->host = r->ask->domain;
 	only->hosts = (struct route_hosts){.at = arena_new(r->a, sizeof(net_address)), .n = 1};
 	TRY(net_address_parse(ip, only->hosts.at));
-	if (!r->ask->exact && is_own_address(r->ask, only->hosts.at))
+	if (!r->ask->exact && is_own_address(r, only->hosts.at))
 		return ST_FOREIGN;
 	r->group_n = 1;
 	return ST_OK;
@@ -224,10 +222,10 @@ static void look_up(client_route *r, struct stop *s, slice host)
 	s->kind = find_proof(r, s);
 }
 
-static bool is_us(const struct route_ask *ask, const struct stop *s)
+static bool is_us(const client_route *r, const struct stop *s)
 {
-	for (int i = 0; i < s->hosts.n && !ask->exact; i++)
-		if (is_own_address(ask, &s->hosts.at[i]))
+	for (int i = 0; i < s->hosts.n && !r->ask->exact; i++)
+		if (is_own_address(r, &s->hosts.at[i]))
 			return true;
 	return false;
 }
@@ -244,7 +242,7 @@ static status next_group(client_route *r)
 		look_up(r, s, r->mx[r->at++].host);
 		if (s->kind == ST_CANCELLED)
 			return ST_CANCELLED;
-		if (is_us(r->ask, s)) {
+		if (is_us(r, s)) {
 			r->at = r->n;
 			r->group_n = 0;
 			return r->under_way ? ST_ABSENT : ST_FOREIGN;

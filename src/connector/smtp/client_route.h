@@ -47,8 +47,7 @@ struct route_ask {
 	bool dane;              /* look for TLSA records */
 	const slice *own_names; /* names this system answers to */
 	int own_name_count;
-	const net_address *own; /* addresses it receives mail at; port 0 */
-	int own_count;
+	bool (*is_own)(const net_address *at); /* whether it takes mail at this address and port; NULL = nowhere */
 };
 
 typedef struct client_route client_route;

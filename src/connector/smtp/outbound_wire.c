@@ -56,6 +56,7 @@ struct way {
 	slice hello; /* empty: local_domain */
 	slice from_said;
 	net_address from[2]; /* IPv4, IPv6; family 0: any */
+	bool asked; /* a host of it has been talked to, or tried to */
 	struct outbound_word *words;
 };
 
@@ -75,7 +76,7 @@ static void way_dress(struct way *w, const struct mail_route *r)
 {
 	slice sender = w->m->sender;
 	struct setting_at at = {.postoffice = w->m->postoffice,
-		.domain = slice_from(sender, slice_find(sender, '@') + 1)};
+		.domain = slice_from(sender, slice_find_last(sender, '@') + 1)};
 	slice all, one;
 
 	w->tls = w->m->require_tls ? S("verify") : r->tls.size ? r->tls : setting_text(S_outbound_tls, NULL);
@@ -240,17 +241,21 @@ static enum client_tls tls_wanted(const struct way *w)
 
 /* ---- hosts */
 
+/* A host of a route that is we ourselves ends the way (A18): as a loop where it comes first, else the word of the host
+   before it stands. */
 static bool bound_for(struct way *w, struct client_target *t)
 {
 	struct client_result loop;
 
 	if (!home_is(&t->at))
 		return true;
-	client_route_result(ST_FOREIGN, &loop);
-	for (int i = 0; i < w->rest.n; i++)
-		w->rest.to[i].result = loop;
-	remember_target(w, t);
-	way_gather(w);
+	if (!w->asked) {
+		client_route_result(ST_FOREIGN, &loop);
+		for (int i = 0; i < w->rest.n; i++)
+			w->rest.to[i].result = loop;
+		remember_target(w, t);
+		way_gather(w);
+	}
 	w->rest.n = 0;
 	return false;
 }
@@ -276,10 +281,10 @@ static bool is_out_of_bounds(const struct route_ask *ask, const net_address *at)
 }
 
 /* Whether the host may be asked at all. A host that was asked before has the better word. */
-static bool may_ask(struct way *w, const struct route_ask *ask, const struct client_target *t, bool asked)
+static bool may_ask(struct way *w, const struct route_ask *ask, const struct client_target *t)
 {
 	if (is_out_of_bounds(ask, &t->at)) {
-		if (!asked)
+		if (!w->asked)
 			passed_over(w, t, "5.4.4", S("the domain's mail hosts have no public address"),
 				CLIENT_BY_HOST, CLIENT_FAILED);
 		return false;
@@ -303,9 +308,21 @@ static void heed_sts(const struct way *w, struct client_target *t)
 	t->policy.mx_count = w->sts.policy.mx_count;
 }
 
+/* Of a domain's own exchangers none has an address: nothing will come of trying again (RFC 5321 5.1). A route's host may
+   be written wrongly, which its operator has time to mend. */
+static void nowhere(struct way *w)
+{
+	for (int i = 0; i < w->rest.n; i++)
+		w->rest.to[i].result = (struct client_result){.outcome = CLIENT_FAILED,
+			.cause = CLIENT_BY_HOST,
+			.phase = CLIENT_CONNECTING,
+			.enhanced = S("5.4.4"),
+			.text = S("no mail host of the domain has an address that this system can use")};
+}
+
 static void hosts_walk(struct way *w, const struct route_ask *ask)
 {
-	bool asked = false;
+	bool met = false; /* an address, or trouble to find one */
 	struct client_result why;
 	client_route *route;
 	status kind = client_route_open(ask, w->a, &route);
@@ -324,22 +341,25 @@ static void hosts_walk(struct way *w, const struct route_ask *ask)
 			.logon = w->logon.name.size ? &w->logon : NULL};
 
 		kind = client_route_next(route, &t);
+		met |= kind != ST_ABSENT;
 		if (kind == ST_OK) {
 			const net_address *from = &w->from[t.at.family == 6];
 
 			client_patience_set(&t.patience);
 			t.from = from->family ? from : NULL;
 			heed_sts(w, &t);
-			if (!bound_for(w, &t) || !may_ask(w, ask, &t, asked))
+			if (!bound_for(w, &t) || !may_ask(w, ask, &t))
 				continue;
 			talk_new(w, &t);
-			asked = true;
+			w->asked = true;
 		} else if (kind != ST_ABSENT) {
 			client_route_result(kind, &why);
 			for (int i = 0; i < w->rest.n; i++)
 				w->rest.to[i].result = why;
 		}
 	}
+	if (!met && !ask->exact)
+		nowhere(w);
 	way_gather(w);
 }
 
@@ -411,7 +431,8 @@ static void send_on(
 		.ipv6 = setting_on(S_outbound_ipv6, NULL),
 		.dane = setting_on(S_outbound_dane, NULL),
 		.own_names = &own,
-		.own_name_count = 1};
+		.own_name_count = 1,
+		.is_own = home_is};
 
 	(void)arg;
 	way_begin(&w, m, a, words);
