@@ -26,7 +26,8 @@ sql_schema = \
 	sql/schema/0024-search-index.sql \
 	sql/schema/0025-entry-room.sql \
 	sql/schema/0026-folder-removed.sql \
-	sql/schema/0027-trace-address.sql
+	sql/schema/0027-trace-address.sql \
+	sql/schema/0028-queue-orders.sql
 sql_statements = \
 	sql/statement/acl.sql \
 	sql/statement/address_map.sql \

@@ -335,30 +335,37 @@ from (
 order by q.qid limit $2::bigint;
 
 -- statement queue_order system
--- $1 enum queue_order: 0 retry, 1 hold, 2 release, 3 return, 4 delete; $2 a row or a message (0 any), and those of queue_wanted.
--- What is due before it was made is wanted now by an operator, however its destination fared a moment ago.
+-- $1 enum queue_order: 0 retry, 1 hold, 2 release, 3 return, 4 delete; $2 a row or a message (0 any), and those of
+-- queue_wanted; $9 the id to go on behind, $10 most: how many were changed, how many were looked at, and the last of them.
+-- Retry is for what waits for its time, release for what waits for a word. Who was to be returned and is not any more has
+-- a last attempt. What is due before it was made is wanted now by an operator, however its destination fared a
+-- moment ago.
 with chosen as (
-	select q.shard, q.qid from (select * from queue union all select * from queue_deferred) q
+	select q.qid from (select * from queue union all select * from queue_deferred) q
 @queue_wanted
-		and ($2::bigint = 0 or q.qid = $2::bigint or q.msg = $2::bigint)
-		and not ($1::bigint = 2 and q.state = 0) and (q.state <> 3 or $1::bigint = 4)
+		and q.qid > $9::bigint and ($2::bigint = 0 or q.qid = $2::bigint or q.msg = $2::bigint)
+		and not ($1::bigint = 0 and q.state <> 0) and not ($1::bigint = 2 and q.state = 0)
+		and (q.state <> 3 or $1::bigint = 4)
+	order by q.qid limit $10::bigint
 ), hot as (
 	update queue q set state = case when $1::bigint = 1 then 1 else 0 end, kills = 0,
 		next_at = case $1::bigint when 0 then '-infinity' when 1 then 'infinity' else now() end,
-		expires = case when $1::bigint = 3 then '-infinity' else q.expires end
-	from chosen c where $1::bigint < 4 and q.shard + 0 = c.shard and q.qid = c.qid returning q.shard
+		expires = case when $1::bigint = 3 then '-infinity'
+			when $1::bigint <> 1 and q.expires < q.made then now() else q.expires end
+	where $1::bigint < 4 and q.qid = any (array (select c.qid from chosen c)) returning 1
 ), cold as (
 	update queue_deferred q set state = case when $1::bigint = 1 then 1 else 0 end, kills = 0,
 		next_at = case $1::bigint when 0 then '-infinity' when 1 then 'infinity' else now() end,
-		expires = case when $1::bigint = 3 then '-infinity' else q.expires end
-	from chosen c where $1::bigint < 4 and q.shard + 0 = c.shard and q.qid = c.qid returning q.shard
+		expires = case when $1::bigint = 3 then '-infinity'
+			when $1::bigint <> 1 and q.expires < q.made then now() else q.expires end
+	where $1::bigint < 4 and q.qid = any (array (select c.qid from chosen c)) returning 1
 ), hot_gone as (
-	delete from queue q using chosen c where $1::bigint = 4 and q.shard + 0 = c.shard and q.qid = c.qid returning 1
+	delete from queue q where $1::bigint = 4 and q.qid = any (array (select c.qid from chosen c)) returning 1
 ), cold_gone as (
-	delete from queue_deferred q using chosen c where $1::bigint = 4 and q.shard + 0 = c.shard and q.qid = c.qid returning 1
+	delete from queue_deferred q where $1::bigint = 4 and q.qid = any (array (select c.qid from chosen c)) returning 1
 )
 select (select count(*) from hot) + (select count(*) from cold) + (select count(*) from hot_gone)
-	+ (select count(*) from cold_gone);
+	+ (select count(*) from cold_gone), (select count(*) from chosen), (select max(c.qid) from chosen c);
 
 -- statement queue_counts system
 select count(*) filter (where state in (0, 3) and not deferred), count(*) filter (where state in (0, 3) and deferred),

@@ -419,7 +419,7 @@ const struct cli_command cli_commands[] = {
 		"queue list --domain example.org --age 1h", NULL},
 	{"queue show", CLI_STORE, cli_queue_show, "Shows an entry: when it is tried again, what was said last.",
 		{NEED("ID", TEXT, "the entry, or its message")}, "queue show 0ABCDEFGHJKMN", NULL},
-	{"queue retry", CLI_STORE, cli_queue_retry, "Tries entries again now, parked and held ones too.",
+	{"queue retry", CLI_STORE, cli_queue_retry, "Tries entries again now that wait for their time; held and parked ones want `queue release`.",
 		{QUEUE_ID, QUEUE_ENTRIES, QUEUE_ALL}, "queue retry --domain example.org", NULL},
 	{"queue hold", CLI_STORE, cli_queue_hold, "Keeps entries from being tried until they are released.",
 		{QUEUE_ID, QUEUE_ENTRIES, QUEUE_ALL}, "queue hold --sender anna@demo.test", NULL},

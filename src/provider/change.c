@@ -6,7 +6,7 @@
 
 static const char *const revision_names[REVISIONS] = {
 	[REVISION_SETTING] = "setting", [REVISION_ROUTING] = "routing", [REVISION_AUTH] = "auth",
-	[REVISION_BAN] = "ban"};
+	[REVISION_BAN] = "ban", [REVISION_QUEUE] = "queue"};
 
 void change_audit(db_tx *tx, int64_t postoffice, const struct audit_by *by, const char *action,
 	slice object, slice detail)

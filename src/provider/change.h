@@ -25,6 +25,7 @@ enum revision {
 	REVISION_ROUTING, /* domains, addresses, states of mailboxes and post offices */
 	REVISION_AUTH,    /* passwords, states, what names stand for: remembered logons are void */
 	REVISION_BAN,     /* table ban */
+	REVISION_QUEUE,   /* an operator's order: what a runner has claimed may be held or gone */
 	REVISIONS
 };
 #define RAISES(r) (1u << (r))

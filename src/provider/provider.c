@@ -12,6 +12,7 @@
 #include "provider/migrate.h"
 #include "provider/news_bell.h"
 #include "provider/node.h"
+#include "provider/queue.h"
 #include "provider/repeat.h"
 #include "provider/setting.h"
 #include "provider/trace.h"
@@ -77,7 +78,7 @@ bool provider_routing_watched(void)
 
 static status look_for_changes(void)
 {
-	static const char *const names[REVISIONS] = {"setting", "routing", "auth", "ban"};
+	static const char *const names[REVISIONS] = {"setting", "routing", "auth", "ban", "queue"};
 	arena a = ARENA_INIT;
 	struct rows r;
 	status kind = db_run(SQL_REVISIONS_NOW, NULL, 0, &a, &r);
@@ -351,6 +352,7 @@ status provider_open(const struct provider_conf *c)
 		.unprepared = slice_same(c->boot->prepare, S("no"))};
 	TRY(auth_secret_open(c->boot));
 	auth_open();
+	change_watch(REVISION_QUEUE, queue_ordered);
 	TRY(db_open(&db));
 	status kind = open_facts(c);
 	if (kind == ST_OK)

@@ -66,6 +66,10 @@ void queue_ring(uint64_t shards); /* bit n = shard n; never waits */
 #define QUEUE_SEATS 16
 int queue_bell(unsigned seat);
 uint64_t queue_rung(unsigned seat);
+/* An operator's order was heard of, from wherever it came: the bells of this process become readable, and each of its
+   seats is told once. From any thread. */
+void queue_ordered(void);
+bool queue_was_ordered(unsigned seat);
 
 /* ---- running */
 
@@ -178,13 +182,14 @@ status queue_list(const struct queue_filter *f, int64_t after, unsigned most, ar
 		  queue_entry **rows, int *n);
 
 enum queue_order {
-	QUEUE_RETRY,   /* due now; parked and held ones too */
+	QUEUE_RETRY,   /* due now: those that wait for their time, no held or parked ones */
 	QUEUE_HOLD,    /* not until released */
 	QUEUE_RELEASE, /* held and parked ones: due now */
 	QUEUE_RETURN,  /* back to its sender, with a report, at the next turn of the runner */
 	QUEUE_DELETE   /* without a word */
 };
-/* For all that fit; *changed tells how many. Audited. */
+/* For all that fit, ten thousand in a transaction; *changed tells how many, also where it broke off (then the same order
+   again does the rest). Audited. Every runner hears of it and claims anew what it is not trying yet. */
 status queue_order(const struct queue_filter *f, enum queue_order o, const struct audit_by *by,
 		   int64_t *changed);
 

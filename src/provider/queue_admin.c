@@ -2,7 +2,10 @@
 #include "provider/change.h"
 #include "provider/queue_row.h"
 
+#include "base/id.h"
 #include "base/text.h"
+
+#define ORDER_MOST 10000 /* rows of one transaction: a longer one would be in the way of results */
 
 /* A filter with * as a pattern of LIKE, in lower case. */
 static slice pattern_of(slice written, arena *a)
@@ -87,35 +90,62 @@ status queue_list(const struct queue_filter *f, int64_t after, unsigned most, ar
 	return ST_OK;
 }
 
+/* What is not named stands there empty. */
 static slice shown_filter(const struct queue_filter *f, arena *a)
 {
+	static const char *const states[] = {"ready", "held", "parked", "tell"};
+	char id[ID_TEXT_SIZE + 1];
+
+	id_text(f->id, id);
 	return change_detail(a,
-		(struct change_fact[]){{"sender", f->sender}, {"recipient", f->recipient},
-			{"domain", f->domain},
-			{"id", f->id ? arena_format(a, "%lld", (long long)f->id) : S("")}},
-		4);
+		(struct change_fact[]){{"sender", f->sender}, {"recipient", f->recipient}, {"domain", f->domain},
+			{"postoffice", f->postoffice >= 0 ? arena_format(a, "%lld", (long long)f->postoffice) : S("")},
+			{"age", f->older ? arena_format(a, "%lld s", (long long)(f->older / USEC_S)) : S("")},
+			{"state", f->state >= 0 ? slice_z(states[f->state]) : S("")},
+			{"id", f->id ? slice_z(id) : S("")}},
+		7);
+}
+
+/* Some of them, behind *after; *more: there may be more. The first of an order tells the audit of all. */
+static status order_some(const struct queue_filter *f, enum queue_order o, const struct audit_by *by, int64_t *after,
+	bool *more, int64_t *changed)
+{
+	static const char *const actions[] = {
+		"queue.retry", "queue.hold", "queue.release", "queue.return", "queue.delete"};
+	arena a = ARENA_INIT;
+	struct param p[FILTER_PARAMS + 2] = {p_int(o), p_int(f->id)};
+	struct rows r;
+	db_tx *tx = db_begin(DB_SYSTEM, &a);
+
+	filter_params(f, &a, p);
+	p[FILTER_PARAMS] = p_int(*after);
+	p[FILTER_PARAMS + 1] = p_int(ORDER_MOST);
+	db_add(tx, SQL_QUEUE_BY_INDEX, NULL, 0, NULL);
+	db_add(tx, SQL_QUEUE_ORDER, p, FILTER_PARAMS + 2, &r);
+	if (*after == 0)
+		change_audit(tx, 0, by, actions[o], S("queue"), shown_filter(f, &a));
+	change_rise(tx, REVISION_QUEUE);
+	status kind = db_commit(&tx, NULL);
+	if (kind == ST_OK) {
+		*changed += row_int(&r, 0, 0);
+		*more = row_int(&r, 0, 1) == ORDER_MOST;
+		*after = *more ? row_int(&r, 0, 2) : *after;
+		change_tell(REVISION_QUEUE);
+	}
+	arena_release(&a);
+	return kind;
 }
 
 status queue_order(const struct queue_filter *f, enum queue_order o, const struct audit_by *by,
 	int64_t *changed)
 {
-	static const char *const actions[] = {
-		"queue.retry", "queue.hold", "queue.release", "queue.return", "queue.delete"};
-	arena a = ARENA_INIT;
-	struct param p[FILTER_PARAMS] = {p_int(o), p_int(f->id)};
-	struct rows r;
-	db_tx *tx = db_begin(DB_SYSTEM, &a);
+	int64_t after = 0;
+	bool more = true;
 
-	filter_params(f, &a, p);
-	db_add(tx, SQL_QUEUE_ORDER, p, FILTER_PARAMS, &r);
-	change_audit(tx, 0, by, actions[o], S("queue"), shown_filter(f, &a));
-	status kind = db_commit(&tx, NULL);
-	if (kind == ST_OK) {
-		*changed = row_int(&r, 0, 0);
-		queue_ring(UINT64_MAX);
-	}
-	arena_release(&a);
-	return kind;
+	*changed = 0;
+	while (more)
+		TRY(order_some(f, o, by, &after, &more, changed));
+	return ST_OK;
 }
 
 status queue_counts(struct queue_counts *out)

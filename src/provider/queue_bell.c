@@ -11,11 +11,13 @@
 struct seat {
 	_Atomic uint64_t shards; /* rung for and not yet told */
 	_Atomic int wanted;      /* somebody listens here */
+	atomic_bool ordered;     /* an operator's order, not told yet */
 };
 
 static struct {
 	struct seat *seats;
 	int fd[QUEUE_SEATS];
+	atomic_bool own[QUEUE_SEATS]; /* this process listens here */
 } bell;
 
 int queue_shard(slice domain)
@@ -36,6 +38,12 @@ void queue_share(void)
 		bell.fd[i] = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
 }
 
+/* A counter that is full wakes just as well. */
+static void wake(int seat)
+{
+	(void)!write(bell.fd[seat], &(uint64_t){1}, sizeof(uint64_t));
+}
+
 void queue_ring(uint64_t shards)
 {
 	for (int i = 0; bell.seats && i < QUEUE_SEATS; i++) {
@@ -43,15 +51,27 @@ void queue_ring(uint64_t shards)
 
 		if (!atomic_load(&s->wanted) || atomic_fetch_or(&s->shards, shards) != 0)
 			continue;
-		/* A counter that is full wakes just as well. */
-		(void)!write(bell.fd[i], &(uint64_t){1}, sizeof(uint64_t));
+		wake(i);
 	}
+}
+
+void queue_ordered(void)
+{
+	for (int i = 0; bell.seats && i < QUEUE_SEATS; i++)
+		if (atomic_load(&bell.own[i]) && !atomic_exchange(&bell.seats[i].ordered, true))
+			wake(i);
+}
+
+bool queue_was_ordered(unsigned seat)
+{
+	return atomic_exchange(&bell.seats[seat].ordered, false);
 }
 
 int queue_bell(unsigned seat)
 {
 	queue_share();
 	atomic_store(&bell.seats[seat].wanted, 1);
+	atomic_store(&bell.own[seat], true);
 	return bell.fd[seat];
 }
 

@@ -261,13 +261,9 @@ static void poll_due(void)
 	ask.fresh &= ~due;
 }
 
-/* Deliveries ring for a shard or two, operators for all: then old mail may be due as well. */
 static void bell_heard(uint64_t shards)
 {
-	if (shards == UINT64_MAX)
-		ask.fresh = 0;
-	else
-		ask.fresh |= shards & ~ask.now;
+	ask.fresh |= shards & ~ask.now;
 	ask.now |= shards;
 }
 
@@ -277,6 +273,15 @@ static void row_dropped(void *arg, const queue_entry *e)
 {
 	(void)arg;
 	queue_unclaim(out.runner, e, 1);
+}
+
+/* What an operator has held, returned or removed may stand here: all that nobody tries yet is claimed anew, what was
+   deferred too. */
+static void orders_heed(void)
+{
+	plan_drop(out.plan, UINT64_MAX, row_dropped, NULL);
+	ask.now = UINT64_MAX;
+	ask.fresh = 0;
 }
 
 static void lease_once(void)
@@ -355,6 +360,8 @@ static void serve(unsigned seat)
 		usec until = next_poll < next_tend ? next_poll : next_tend;
 		if (task_wait_any(on, 2, wait < until ? wait : until, &which) == ST_OK && which == 0)
 			bell_heard(queue_rung(seat));
+		if (queue_was_ordered(seat))
+			orders_heed();
 	}
 	task_forget(bell);
 }

@@ -81,7 +81,7 @@ static void send_fake(
 			;
 	else if (slice_starts(domain, S("late")) && ++net.late == 1)
 		r = reply(CLIENT_DEFERRED, CLIENT_BY_REPLY, 451, "4.7.1");
-	else if (slice_starts(domain, S("dead")))
+	else if (slice_starts(domain, S("dead")) && !net.go)
 		r = reply(CLIENT_DEFERRED, CLIENT_BY_HOST, 0, "4.4.1");
 	else if (slice_starts(domain, S("never")))
 		r = reply(CLIENT_FAILED, CLIENT_BY_REPLY, 550, "5.1.1");
@@ -412,6 +412,70 @@ Test(outbound_queue, what_is_being_sent_is_finished)
 	cr_expect_gt(net.sent, 0);
 	cr_expect_eq(store_sql("select count(*) from queue"), 101 - net.sent, "%d were sent", net.sent);
 	cr_expect_eq(store_sql("select count(*) from queue where kills > 0"), 0);
+}
+
+/* ---- orders */
+
+static void order(enum queue_order o)
+{
+	struct queue_filter all = QUEUE_FILTER_ANY;
+	int64_t changed = 0;
+
+	cr_expect_eq(queue_order(&all, o, &store_by, &changed), ST_OK);
+	cr_expect_gt(changed, 0);
+}
+
+static bool crowd_is_sent(void)
+{
+	return net.sent == 101;
+}
+
+/* Some are on their way; the others were claimed with them and wait for their turn. */
+static status an_order_to_hold(void)
+{
+	cr_assert(wait_until(crowd_has_all_it_may_have));
+	order(QUEUE_HOLD);
+	int tried = net.tried;
+	task_sleep(4 * net.pause);
+	cr_expect_leq(net.tried, tried + 20, "what is held is sent: %d, %d when it was ordered", net.tried, tried);
+	cr_expect_lt(net.sent, 101);
+	order(QUEUE_RELEASE);
+	cr_expect(wait_until(crowd_is_sent));
+	return ST_OK;
+}
+
+Test(outbound_queue, an_order_reaches_what_was_claimed)
+{
+	net.pause = 300 * USEC_MS;
+	post(store_postoffice(), "anna@acme.test", "x@slow.test", "slow.test");
+	multiply(100);
+	play(an_order_to_hold);
+}
+
+static bool one_deferred(void)
+{
+	return store_sql("select count(*) from queue_deferred where next_at > now()") == 1;
+}
+
+static bool one_sent(void)
+{
+	return net.sent == 1;
+}
+
+static status an_order_to_try_again(void)
+{
+	cr_assert(wait_until(one_deferred));
+	net.go = true; /* the host is back, and its operator knows */
+	order(QUEUE_RETRY);
+	cr_expect(wait_until(one_sent));
+	cr_expect_eq(net.tried, 2);
+	return ST_OK;
+}
+
+Test(outbound_queue, an_order_to_try_again_tries_hosts_that_were_away)
+{
+	post(store_postoffice(), "anna@acme.test", "x@dead.test", "dead.test");
+	play(an_order_to_try_again);
 }
 
 static status the_body(void)

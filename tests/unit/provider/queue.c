@@ -655,6 +655,75 @@ Test(queue, what_an_operator_wants_tried_says_so_until_it_was)
 	arena_release(&a);
 }
 
+/* Who puts mail aside means it: trying again is for what waits for its time. */
+Test(queue, held_mail_is_left_alone_until_it_is_released)
+{
+	int64_t office = store_postoffice();
+	struct queue_filter all = QUEUE_FILTER_ANY, f = all;
+
+	queue_one(office, "b.test");
+	queue_one(office, "c.test");
+	queue_one(office, "d.test");
+	f.domain = S("b.test");
+	cr_expect_eq(order(f, QUEUE_HOLD), 1);
+	given_sql("update queue set state = 2, next_at = 'infinity' where domain = 'c.test'");
+	cr_expect_eq(order(all, QUEUE_RETRY), 1);
+	cr_expect_eq(store_sql("select count(*) from queue where state in (1, 2) and next_at = 'infinity'"), 2);
+	cr_expect_eq(order(all, QUEUE_RELEASE), 2);
+	cr_expect_eq(store_sql("select count(*) from queue where state = 0 and next_at <= now()"), 3);
+}
+
+Test(queue, what_was_to_be_returned_has_a_last_attempt_when_it_is_released)
+{
+	int64_t office = store_postoffice();
+	struct queue_filter all = QUEUE_FILTER_ANY;
+	arena a = ARENA_INIT;
+	int n;
+
+	queue_one(office, "b.test");
+	cr_expect_eq(order(all, QUEUE_RETURN), 1);
+	given_sql("update queue set state = 2, next_at = 'infinity'"); /* nobody can be told */
+	cr_expect_eq(order(all, QUEUE_RELEASE), 1);
+	queue_runner *r = runner();
+	queue_entry *e = claim(r, 10, 10, &a, &n);
+	cr_assert_eq(n, 1);
+	cr_expect(!e->returned, "it would never be sent");
+	cr_expect(e->expired, "its time is over all the same");
+	queue_runner_close(&r);
+	arena_release(&a);
+}
+
+Test(queue, an_order_reaches_all_however_many)
+{
+	int64_t office = store_postoffice();
+	struct queue_filter f = QUEUE_FILTER_ANY;
+
+	queue_one(office, "b.test");
+	store_sql("insert into queue (shard, postoffice, qid, msg, sender, domain, rcpt, next_at, expires)"
+		" select shard, postoffice, qid + g * 4096, msg, sender, domain, rcpt, next_at, expires"
+		" from queue, generate_series(1, 20999) g returning 1");
+	given_sql("with moved as (delete from queue where qid % 8192 < 4096 returning *)"
+		" insert into queue_deferred select * from moved");
+	f.domain = S("b.test");
+	cr_expect_eq(order(f, QUEUE_HOLD), 21000);
+	cr_expect_eq(store_sql("select (select count(*) from queue where state = 1)"
+		" + (select count(*) from queue_deferred where state = 1)"), 21000);
+	cr_expect_eq(order(f, QUEUE_DELETE), 21000);
+	cr_expect_eq(rows_in("queue") + rows_in("queue_deferred"), 0);
+}
+
+Test(queue, an_order_says_whom_it_meant)
+{
+	struct queue_filter f = QUEUE_FILTER_ANY;
+
+	f.postoffice = 4711;
+	f.older = 3600 * USEC_S;
+	f.state = QUEUE_HELD;
+	cr_expect_eq(order(f, QUEUE_DELETE), 0);
+	cr_expect_eq(store_sql("select count(*) from audit where action = 'queue.delete' and detail::text like '%%\"4711\"%%'"
+		" and detail::text like '%%3600 s%%' and detail::text like '%%held%%'"), 1);
+}
+
 /* ---- the bell, routes */
 
 Test(queue, the_bell_tells_which_shards)

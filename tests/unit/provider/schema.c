@@ -138,15 +138,22 @@ static bool meant_for_all(const char *name)
 	       slice_starts(n, S("postoffice_")) || slice_ends_nocase(n, S("_list"));
 }
 
-/* Those of a runner that find rows by their ids, and the way its transactions begin. */
-static const char *by_index(const struct statement *s)
+/* Those that find rows of the queue by their ids. */
+static bool finds_by_ids(const struct statement *s)
 {
-	static const enum statement_id by_ids[] = {SQL_QUEUE_KILLED, SQL_QUEUE_DONE, SQL_QUEUE_DEFER};
+	static const enum statement_id by_ids[] = {SQL_QUEUE_KILLED, SQL_QUEUE_DONE, SQL_QUEUE_DEFER, SQL_QUEUE_END,
+		SQL_QUEUE_NOTICE, SQL_QUEUE_ORDER};
 
 	for (size_t i = 0; i < sizeof by_ids / sizeof *by_ids; i++)
 		if (s == &statement_table[by_ids[i]])
-			return statement_table[SQL_QUEUE_BY_INDEX].text;
-	return NULL;
+			return true;
+	return false;
+}
+
+/* The way their transactions begin; those of tenants have the same from their connection. */
+static const char *first_of(const struct statement *s)
+{
+	return finds_by_ids(s) ? statement_table[SQL_QUEUE_BY_INDEX].text : "select";
 }
 
 /* Preparing alone asks for no rights; EXPLAIN does, without running the statement. The tables are
@@ -168,7 +175,6 @@ static void explain_all(slice uri, unsigned kinds)
 			text_add_z(&nulls, i ? ", NULL" : "(NULL");
 		if (s->params)
 			text_add_char(&nulls, ')');
-		const char *first = by_index(s);
 		slice sql = arena_format(&a,
 			"begin; set local plan_cache_mode = force_generic_plan; %s; prepare one as %s;"
 			"do $do$ declare l text; above text := '';"
@@ -178,16 +184,17 @@ static void explain_all(slice uri, unsigned kinds)
 			" then raise 'reads a whole post office: %%', above; end if;"
 			" if l ~ 'Index Cond: [(]shard = [a-z]+[.]shard[)]$' and above ~ ' queue'"
 			" then raise 'reads a whole shard: %%', above; end if;"
-			" if %s and above ~ 'Scan using queue_(deferred_)?pkey' and l !~ 'Index Cond: [(]qid = ANY '"
+			" if %s and above ~ 'Scan .*on queue(_deferred)?( |$)' and (above !~ 'using queue_(deferred_)?pkey'"
+			"  or l !~ 'Index Cond: [(]qid (= ANY |> [$])')"
 			" then raise 'reads the whole queue: %%', above; end if;"
 			" if l ~ 'Filter: .*uid [<>=]'"
 			" and above ~ 'Index Cond: [(][(]postoffice = [$]1[)] AND [(]folder = [^)]*[)][)]$'"
 			" then raise 'reads a whole folder: %%', l; end if;"
 			" if %s and l ~ '->  Memoize' then raise 'keeps bodies that are read once: %%', above; end if;"
 			" above := l; end loop; end $do$",
-			first ? first : "select", s->text, s->params ? nulls.at : "",
+			first_of(s), s->text, s->params ? nulls.at : "",
 			s->kind == STATEMENT_TENANT && !meant_for_all(s->name) ? "true" : "false",
-			first ? "true" : "false", slice_starts(slice_z(s->name), S("blob_")) ? "true" : "false");
+			finds_by_ids(s) ? "true" : "false", slice_starts(slice_z(s->name), S("blob_")) ? "true" : "false");
 		cr_expect(db_link_script(l, sql.at, &a, &why) == ST_OK, "%s: %.*s", s->name,
 			SLICE_ARGS(why));
 		db_link_script(l, "rollback; deallocate all", &a, NULL);
