@@ -67,11 +67,12 @@ static bool asked_for(const queue_entry *e, unsigned what, bool unless_told)
 	return e->notify ? (e->notify & what) != 0 : unless_told;
 }
 
-static bool told_of_failure(const queue_entry *e)
+/* The null sender never; else an operator's word on this mail counts before that on all. */
+static bool can_be_told(const queue_entry *e)
 {
 	struct setting_at at = place_of(e);
 
-	return setting_on(S_queue_reports, &at) && asked_for(e, NOTIFY_FAILURE, true);
+	return e->sender.size > 0 && (e->returned || setting_on(S_queue_reports, &at));
 }
 
 static bool told_of_delay(const queue_entry *e)
@@ -84,15 +85,16 @@ static bool told_of_delay(const queue_entry *e)
 	return slice_same(when, S("each")) || (slice_same(when, S("first")) && e->notices == 0);
 }
 
+/* What fails and is told to nobody is bad mail (D16, D23), unless its sender wished so. */
 static void judge_failure(const queue_entry *e, struct verdict *out)
 {
 	out->result.end = QUEUE_DONE;
 	if (!asked_for(e, NOTIFY_FAILURE, true))
 		return;
-	if (e->sender.size == 0)
-		out->result.end = QUEUE_PARK;
-	else if (told_of_failure(e))
+	if (can_be_told(e))
 		out->report = REPORT_FAILED;
+	else
+		out->result.end = QUEUE_PARK;
 }
 
 void report_judge(const struct attempt *t, struct verdict *out)
