@@ -6,6 +6,7 @@
 #include "provider/address_map.h"
 #include "provider/group.h"
 #include "provider/internal.h"
+#include "provider/redirection.h"
 #include "provider/resolve.h"
 
 /* The address apart, and the domain it lies in. */
@@ -172,11 +173,39 @@ static const struct {
 	{ST_LIMITED, "550 5.2.4", "is refused: the group leads to too many recipients"},
 };
 
+/* Where the mailbox passes its mail on (A30, A31), as words behind a sentence; empty: it keeps it to itself. */
+static status say_passing(struct cli *c, json_t *facts, const struct route *to, slice *words)
+{
+	redirection r = {0};
+	text t = TEXT_INIT;
+
+	*words = S("");
+	if (!(to->handling & HANDLING_REDIRECT))
+		return ST_OK;
+	status kind = redirection_of(to->postoffice, to->mailbox, &c->a, &r);
+	if (kind != ST_OK)
+		return kind == ST_ABSENT ? ST_OK : kind;
+	json_t *all = json_array();
+	text_add_z(&t, r.keep ? ", which keeps a copy and passes it on to" : ", which passes it on to");
+	for (int i = 0; i < r.n; i++) {
+		json_array_append_new(all, json_slice(r.targets[i]));
+		text_format(&t, "%s %.*s", i ? "," : "", SLICE_ARGS(r.targets[i]));
+	}
+	json_object_set_new(facts, "passes_on", all);
+	json_object_set_new(facts, "keeps_copy", json_boolean(r.keep));
+	*words = arena_copy(&c->a, text_slice(&t));
+	text_free(&t);
+	return ST_OK;
+}
+
 /* Those a group, or an address that leads elsewhere, leads to. */
 static status say_leads(struct cli *c, json_t *facts, slice written, const struct resolution *to)
 {
 	json_t *all = json_array();
 	int outside = 0, without = 0;
+	slice passing;
+
+	json_object_set_new(facts, "leads_to", all);
 
 	for (int i = 0; i < to->n; i++) {
 		const struct destination *d = &to->to[i];
@@ -186,10 +215,11 @@ static status say_leads(struct cli *c, json_t *facts, slice written, const struc
 
 		outside += d->remote;
 		without += d->kind != ST_OK;
-		json_array_append_new(all, json_pack("{s:o,s:b,s:s}", d->remote ? "address" : "mailbox",
-			json_slice(who), "accepted", d->kind == ST_OK, "reason", status_name(d->kind)));
+		json_t *one = json_pack("{s:o,s:b,s:s}", d->remote ? "address" : "mailbox", json_slice(who), "accepted",
+			d->kind == ST_OK, "reason", status_name(d->kind));
+		json_array_append_new(all, one);
+		TRY(say_passing(c, one, &d->route, &passing));
 	}
-	json_object_set_new(facts, "leads_to", all);
 	if (to->n == 1 && outside == 1)
 		return cli_did(c, facts, "%.*s is accepted and leads to %.*s at another system (250 2.1.5)",
 			SLICE_ARGS(written), SLICE_ARGS(to->to[0].address));
@@ -204,6 +234,7 @@ status cli_address_resolve(struct cli *c)
 	slice written = cli_text(c, "ADDRESS");
 	mail_address m;
 	struct resolution to;
+	slice passing;
 	if (mail_address_parse(written, &c->a, &m) != ST_OK)
 		return ST_INVALID;
 	status kind = resolve(m.local, m.domain, 0, NULL, &c->a, &to);
@@ -223,9 +254,10 @@ status cli_address_resolve(struct cli *c)
 			SLICE_ARGS(to.route.postoffice_name));
 		json_object_set_new(facts, "mailbox", json_slice(box));
 		json_object_set_new(facts, "catch_all", json_boolean(to.route.caught));
-		return cli_did(c, facts, "%.*s %s and leads to the mailbox %.*s%s (%s)",
+		TRY(say_passing(c, facts, &to.route, &passing));
+		return cli_did(c, facts, "%.*s %s and leads to the mailbox %.*s%s%.*s (%s)",
 			SLICE_ARGS(written), replies[i].sentence, SLICE_ARGS(box),
-			to.route.caught ? " as catch-all" : "", replies[i].reply);
+			to.route.caught ? " as catch-all" : "", SLICE_ARGS(passing), replies[i].reply);
 	}
 	return kind;
 }
