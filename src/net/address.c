@@ -207,6 +207,17 @@ bool net_networks_have(slice list, const net_address *a)
 	return false;
 }
 
+bool net_networks_have_all(slice list)
+{
+	net_network network;
+	slice one;
+
+	while (slice_take(&list, ' ', &one))
+		if (net_network_parse(one, &network) == ST_OK && network.bits == 0)
+			return true;
+	return false;
+}
+
 bool net_networks_admit(slice allowed, slice denied, const net_address *a)
 {
 	return !net_networks_have(denied, a) && net_networks_have(allowed, a);

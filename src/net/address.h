@@ -31,6 +31,8 @@ status net_network_parse(slice s, net_network *out);
 bool net_network_has(const net_network *n, const net_address *a);
 /* Whether one of the networks in a list with blanks between them has it. */
 bool net_networks_have(slice list, const net_address *a);
+/* Whether such a list has all there are, of one family at least: *, 0.0.0.0/0, ::/0. */
+bool net_networks_have_all(slice list);
 /* Whether it may come in: it stands in the first of two such lists and not in the second. */
 bool net_networks_admit(slice allowed, slice denied, const net_address *a);
 bool net_address_is_loopback(const net_address *a);

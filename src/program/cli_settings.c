@@ -1,6 +1,8 @@
 /* pennypost settings: list, get, set, unset, at every scope. */
 #include "program/cli_find.h"
 #include "program/cli_run.h"
+
+#include "net/address.h"
 #include "provider/setting_parse.h"
 
 #include <errno.h>
@@ -136,6 +138,16 @@ static status check_program(struct cli *c, enum setting_id id, slice value)
 		   : ST_OK;
 }
 
+/* What lets anybody use this system to send mail anywhere is said aloud (T12); empty: nothing. */
+static slice beware(enum setting_id id, const struct setting_at *at)
+{
+	if (id == S_relay_local_sender && setting_on(id, at))
+		return S(". Beware: anybody can give an address of yours as sender, so this system relays for everybody now");
+	if (id == S_relay_networks && net_networks_have_all(setting_text(id, at)))
+		return S(". Beware: this system relays for everybody now but for relay_networks_denied");
+	return S("");
+}
+
 static status change(struct cli *c, const slice *value)
 {
 	enum setting_id id = (enum setting_id)cli_number(c, "SETTING", 0);
@@ -154,10 +166,12 @@ static status change(struct cli *c, const slice *value)
 	TRY(kind);
 	json_t *facts;
 	TRY(facts_of(c, id, &at, &facts));
-	return cli_did(c, facts, "%s is %s (%s); takes effect: %s", setting_rows[id].name,
+	slice warning = beware(id, &at);
+	json_object_set_new(facts, "opens_relay", json_boolean(warning.size > 0));
+	return cli_did(c, facts, "%s is %s (%s); takes effect: %s%.*s", setting_rows[id].name,
 		json_string_value(json_object_get(facts, "value")),
 		json_string_value(json_object_get(facts, "from")),
-		effects[setting_rows[id].effect]);
+		effects[setting_rows[id].effect], SLICE_ARGS(warning));
 }
 
 status cli_settings_set(struct cli *c)

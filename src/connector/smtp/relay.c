@@ -41,12 +41,13 @@ static status sender_office(struct smtp *s, int64_t *postoffice, bool *exists)
 			kind == ST_DENIED ? ST_OK : kind;
 }
 
-static void warn_once(void)
+/* Each setting that lets anybody relay is named once by each worker. */
+static void warn_once(enum setting_id id)
 {
-	static atomic_flag told = ATOMIC_FLAG_INIT;
+	static atomic_flag by_sender = ATOMIC_FLAG_INIT, by_networks = ATOMIC_FLAG_INIT;
 
-	if (!atomic_flag_test_and_set(&told))
-		log_event(EV_RELAY_OPEN, NULL);
+	if (!atomic_flag_test_and_set(id == S_relay_networks ? &by_networks : &by_sender))
+		log_event(EV_RELAY_OPEN, "setting=%s", setting_rows[id].name);
 }
 
 /* ST_OK: one of the rules lets him (D5); *postoffice carries the mail. ST_FOREIGN: none does. */
@@ -66,11 +67,14 @@ static status relays_for(conversation *c, int64_t *postoffice)
 	if (!privileged && !setting_on(S_relay_local_sender, NULL))
 		return ST_FOREIGN;
 	TRY(sender_office(s, postoffice, &exists));
-	if (privileged)
+	if (privileged) {
+		if (net_networks_have_all(setting_text(S_relay_networks, NULL)))
+			warn_once(S_relay_networks);
 		return ST_OK;
+	}
 	if (!exists)
 		return ST_FOREIGN;
-	warn_once();
+	warn_once(S_relay_local_sender);
 	return ST_OK;
 }
 
