@@ -1,6 +1,7 @@
 /* One word of smtp_milters; see the header. */
 #include "provider/milter_service.h"
 
+#include "provider/setting_form.h"
 #include "provider/setting_parse.h"
 
 #include <arpa/inet.h>
@@ -75,6 +76,14 @@ static bool read_patience(slice s, usec *out)
 	return setting_parse(SK_SPAN, s, out) == ST_OK && *out >= PATIENCE_LEAST && *out <= PATIENCE_MOST;
 }
 
+static bool read_endpoint(slice s, struct milter_service *out)
+{
+	if (out->at_count == MILTER_ENDPOINTS_MOST || !setting_is_endpoint(s))
+		return false;
+	out->at[out->at_count++] = s;
+	return true;
+}
+
 static bool read_option(slice option, struct milter_service *out)
 {
 	size_t equals = slice_find(option, '=');
@@ -85,6 +94,8 @@ static bool read_option(slice option, struct milter_service *out)
 		out->name = value;
 		return is_name(value);
 	}
+	if (slice_same(name, S("at")))
+		return read_endpoint(value, out);
 	if (slice_same(name, S("connect")))
 		return read_patience(value, &out->connect);
 	if (slice_same(name, S("command")))

@@ -4,7 +4,8 @@
 
    ADDRESS is inet:PORT@IPV4, inet6:PORT@IPV6, or unix:/PATH. Options: name (for logs; else the address),
    connect, command and end (patience, such as 5s), default (accept, tempfail or reject: what happens when
-   the milter cannot be asked), version (2 to 6, the newest that is offered). */
+   the milter cannot be asked), version (2 to 6, the newest that is offered), at (an endpoint of the service, as it
+   listens there: *:2525, 192.0.2.1:25; may stand several times; else all of them). */
 #ifndef PENNYPOST_PROVIDER_MILTER_SERVICE_H
 #define PENNYPOST_PROVIDER_MILTER_SERVICE_H
 
@@ -13,6 +14,7 @@
 #include "base/status.h"
 
 #define MILTER_PATH_MOST 107 /* what an address of a unix socket takes */
+#define MILTER_ENDPOINTS_MOST 8
 
 enum milter_default { MILTER_DEFAULT_NONE, MILTER_ACCEPTS, MILTER_TEMPFAILS, MILTER_REJECTS };
 
@@ -24,6 +26,8 @@ struct milter_service {
 	usec connect, command, end; /* 0 = as the settings say */
 	enum milter_default otherwise; /* NONE: as the setting says */
 	unsigned version;
+	slice at[MILTER_ENDPOINTS_MOST]; /* for the caller to read */
+	int at_count;                    /* 0 = at all of them */
 };
 
 /* "accept", "tempfail", "reject"; NONE for anything else. */

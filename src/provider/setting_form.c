@@ -143,6 +143,11 @@ static bool is_endpoint(slice s, bool any)
 	return is_address(AF_INET, host) || (any && slice_same(host, S("*")));
 }
 
+bool setting_is_endpoint(slice written)
+{
+	return is_endpoint(written, true);
+}
+
 /* Who would listen twice finds the port taken. */
 static bool fits_endpoints(const struct setting_row *row, slice one, slice before, arena *a, slice *normal)
 {
@@ -317,7 +322,7 @@ const struct setting_form setting_forms[SETTING_KINDS] = {
 		true, fits_dnsbls},
 	[SK_MILTERS] = {"a list of milters such as unix:/run/opendkim/opendkim.sock, "
 			"inet:8891@127.0.0.1,name=dkim,default=accept or inet6:11332@::1,connect=5s,"
-			"command=30s,end=5min,version=6",
+			"command=30s,end=5min,version=6,at=*:2525",
 		true, fits_milters},
 	[SK_TIMES] = {"a list of times such as 15min 1h 4h, each 1s to 90d and without a blank", true,
 		fits_times},

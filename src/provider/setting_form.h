@@ -13,5 +13,7 @@ struct setting_form {
 	bool (*fits)(const struct setting_row *row, slice one, slice before, arena *a, slice *normal);
 };
 extern const struct setting_form setting_forms[SETTING_KINDS];
+/* Whether it is an endpoint as smtp_listen has them. */
+bool setting_is_endpoint(slice written);
 
 #endif

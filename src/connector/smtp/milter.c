@@ -254,7 +254,24 @@ static bool is_on(const struct milter *m)
 	return m->stream && !m->left && !m->done;
 }
 
-static struct milters *read_list(slice list)
+static bool is_endpoint_of(const conversation *c, slice written)
+{
+	net_address door;
+
+	return net_endpoint_parse(written, &door) == ST_OK && door.port == c->local.port &&
+	       (door.family == 0 || (door.family == c->local.family &&
+			memcmp(door.ip, c->local.ip, door.family == 4 ? 4 : sizeof door.ip) == 0));
+}
+
+static bool is_for(const conversation *c, const struct milter_service *s)
+{
+	for (int i = 0; i < s->at_count; i++)
+		if (is_endpoint_of(c, s->at[i]))
+			return true;
+	return s->at_count == 0;
+}
+
+static struct milters *read_list(const conversation *c, slice list)
 {
 	struct milters *all = memory_new(sizeof *all);
 	struct milter_service service;
@@ -265,7 +282,7 @@ static struct milters *read_list(slice list)
 		most++;
 	all->one = arena_new_array(&all->a, most, sizeof *all->one);
 	while (slice_take(&own, ' ', &word))
-		if (word.size > 0 && milter_service_parse(word, &service) == ST_OK)
+		if (word.size > 0 && milter_service_parse(word, &service) == ST_OK && is_for(c, &service))
 			all->one[all->n++].service = service;
 	return all;
 }
@@ -304,7 +321,7 @@ const char *milter_connect(conversation *c)
 
 	if (list.size == 0)
 		return NULL;
-	struct milters *all = smtp_of(c)->milters = read_list(list);
+	struct milters *all = smtp_of(c)->milters = read_list(c, list);
 	for (int i = 0; i < all->n && !refusal; i++) {
 		refusal = begin(c, &all->one[i]);
 		/* It may be back when there is mail: only then its default action matters. */

@@ -1,6 +1,6 @@
 /* Milters: filters in other processes that are shown what a client says and sends, and that may refuse
-   it or change it. Which, where, and what happens when one cannot be asked, are settings of the listener
-   (smtp_milters, submission_milters); without any, nothing here costs anything.
+   it or change it. Which, where, for which endpoints, and what happens when one cannot be asked, are settings of the
+   service (smtp_milters, submission_milters); without any, nothing here costs anything.
 
        connect  milter_connect            MAIL  milter_mail        DATA      milter_data
        EHLO     milter_helo               RCPT  milter_rcpt        the text  milter_text

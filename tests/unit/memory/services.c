@@ -74,6 +74,9 @@ Test(services, milters_are_read)
 	cr_expect(slice_same(m.path, S("/run/m.sock")) && m.host.size == 0 && slice_same(m.name, S("m")));
 	cr_expect(m.connect == USEC_S && m.command == 500 * USEC_MS && m.end == 300 * USEC_S);
 	cr_expect_eq(m.otherwise, MILTER_REJECTS);
+	cr_expect_eq(m.at_count, 0);
+	cr_assert_eq(milter_service_parse(S("unix:/m,at=*:2525,at=[2001:db8::1]:25"), &m), ST_OK);
+	cr_expect(m.at_count == 2 && slice_same(m.at[0], S("*:2525")) && slice_same(m.at[1], S("[2001:db8::1]:25")));
 }
 
 Test(services, milters_are_refused_when_they_make_no_sense)
@@ -82,7 +85,8 @@ Test(services, milters_are_refused_when_they_make_no_sense)
 		"inet:65536@127.0.0.1", "inet:25@::1", "inet6:25@127.0.0.1", "inet:25@host", "unix:", "unix:/",
 		"unix:run", "unix:/x,", "unix:/x,name=", "unix:/x,name=a\"b", "unix:/x,end=2h", "unix:/x,end=",
 		"unix:/x,connect=99ms", "unix:/x,default=", "unix:/x,version=1", "unix:/x,version=7",
-		"unix:/x,colour=red", "unix:/x,name"};
+		"unix:/x,colour=red", "unix:/x,name", "unix:/x,at=", "unix:/x,at=localhost:25",
+		"unix:/x,at=1,at=2,at=3,at=4,at=5,at=6,at=7,at=8,at=9"};
 	struct milter_service m;
 	arena a = ARENA_INIT;
 	slice normal, why;
