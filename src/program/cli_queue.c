@@ -64,11 +64,11 @@ static json_t *moment(usec at)
 
 static json_t *facts_of(struct cli *c, const queue_entry *e)
 {
-	json_t *f = json_pack("{s:o,s:o,s:s,s:o,s:o,s:o,s:o,s:i,s:I,s:o,s:o,s:o,s:i,s:o,s:o}", "id",
+	json_t *f = json_pack("{s:o,s:o,s:s,s:o,s:o,s:o,s:o,s:i,s:i,s:I,s:o,s:o,s:o,s:i,s:o,s:o}", "id",
 		json_id(e->id), "message", json_id(e->message), "state", states[e->state], "postoffice",
 		json_slice(cli_postoffice_name(c, e->postoffice)), "sender",
 		json_slice(e->sender.size ? e->sender : S("<>")), "recipient", json_slice(e->address),
-		"domain", json_slice(e->domain), "attempts", e->attempts, "size", (json_int_t)e->size,
+		"domain", json_slice(e->domain), "priority", e->priority, "attempts", e->attempts, "size", (json_int_t)e->size,
 		"made", json_time(e->made), "next", moment(e->next), "expires", moment(e->expires), "code",
 		e->code, "host", json_slice(e->host), "reply", json_slice(e->text));
 	return f;
@@ -120,7 +120,6 @@ static void add_more(const queue_entry *e, json_t *f)
 	json_object_set_new(f, "envid", json_slice(e->envid));
 	json_object_set_new(f, "notices", json_integer(e->notices));
 	json_object_set_new(f, "kills", json_integer(e->kills));
-	json_object_set_new(f, "priority", json_integer(e->priority));
 }
 
 status cli_queue_show(struct cli *c)
@@ -130,7 +129,7 @@ status cli_queue_show(struct cli *c)
 		{"recipient", "recipient"}, {"domain", "domain"}, {"size", "size", SHOW_SIZE},
 		{"made", "queued"}, {"next", "next attempt"}, {"expires", "returned after"},
 		{"attempts", "attempts"}, {"host", "last host"}, {"code", "last code"},
-		{"reply", "last reply"}, {"notices", "delay notices"}, {"kills", "ended its worker"},
+		{"reply", "last reply"}, {"notices", "delay notices"}, {"kills", "ended its worker"}, {"priority", "priority"},
 		{"envid", "ENVID"}, {"orcpt", "ORCPT"}, {"shard", "shard"}, {NULL}};
 	struct queue_filter f;
 	queue_entry *rows;

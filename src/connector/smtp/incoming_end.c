@@ -223,6 +223,16 @@ static const char *pickup(conversation *c, struct incoming *in)
 	}
 }
 
+/* Of what waits for one domain (G8). */
+static int priority_of(const struct smtp *s, int64_t carrier)
+{
+	struct setting_at at = {.postoffice = s->authenticated ? s->who.postoffice : carrier,
+		.mailbox = s->authenticated ? s->who.mailbox : 0};
+	slice word = setting_text(S_queue_priority, &at);
+
+	return slice_same(word, S("high")) ? 1 : slice_same(word, S("low")) ? -1 : 0;
+}
+
 /* What the queue has to know of the whole message. */
 static void make_envelope(struct smtp *s, struct incoming *in)
 {
@@ -238,6 +248,7 @@ static void make_envelope(struct smtp *s, struct incoming *in)
 		.binary = binary && !in->scan.repair,
 		.utf8 = s->parameters.smtputf8,
 		.require_tls = s->parameters.require_tls,
+		.priority = priority_of(s, carrier),
 		.lifetime = setting_number(S_queue_lifetime, &(struct setting_at){.postoffice = carrier}),
 	};
 }
