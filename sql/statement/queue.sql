@@ -44,18 +44,20 @@ select 1 / ((select count(*) from hot) + (select count(*) from cold) = cardinali
 
 -- statement queue_notice
 -- A part of deliver_run: rows that are deferred, with a notice to their sender in the same transaction. $2 shards, $3 ids,
--- $4 epochs, $5 waits in microseconds, $6 codes, $7 hosts, $8 replies.
+-- $4 epochs, $5 waits in microseconds, $6 codes, $7 hosts, $8 replies, $9 ends of their lifetimes in microseconds since
+-- 1970 (0: as it was).
 with ours as (
-	select r.*
-	from unnest($2::bigint[], $3::bigint[], $4::bigint[], $5::bigint[], $6::bigint[], $7::text[], $8::text[])
-		as r (shard, qid, epoch, wait, code, host, reply)
+	select r.*, timestamptz 'epoch' + nullif(r.life, 0) * interval '1 microsecond' as until
+	from unnest($2::bigint[], $3::bigint[], $4::bigint[], $5::bigint[], $6::bigint[], $7::text[], $8::text[], $9::bigint[])
+		as r (shard, qid, epoch, wait, code, host, reply, life)
 	join qshard s on s.shard = r.shard and s.epoch = r.epoch
 	limit cardinality($3::bigint[])
 ), again as (
 	update queue_deferred q set attempts = q.attempts + 1, notices = q.notices + 1, kills = 0, last_at = now(),
-		(next_at, last_code, last_host, last_text) = (select case q.state when 0
+		(next_at, expires, last_code, last_host, last_text) = (select case q.state when 0
 			then least(now() + o.wait * interval '1 microsecond', greatest(q.expires, now() + interval '1 second'))
-			else 'infinity' end, nullif(o.code, 0), o.host, o.reply from ours o where o.qid = q.qid)
+			else 'infinity' end, case when q.expires < q.made then q.expires else coalesce(o.until, q.expires) end,
+			nullif(o.code, 0), o.host, o.reply from ours o where o.qid = q.qid)
 	where q.postoffice + 0 = $1::bigint and q.qid = any (array (select o.qid from ours o))
 		and q.shard + 0 = any (array (select o.shard from ours o)) returning 1
 ), moved as (
@@ -70,7 +72,8 @@ with ours as (
 		case m.state when 0
 			then least(now() + o.wait * interval '1 microsecond', greatest(m.expires, now() + interval '1 second'))
 			else 'infinity' end,
-		m.expires, m.attempts + 1, m.notices + 1, 0, now(), nullif(o.code, 0), o.host, o.reply, m.via
+		case when m.expires < m.made then m.expires else coalesce(o.until, m.expires) end,
+		m.attempts + 1, m.notices + 1, 0, now(), nullif(o.code, 0), o.host, o.reply, m.via
 	from moved m join ours o on o.shard = m.shard and o.qid = m.qid returning 1
 )
 select 1 / ((select count(*) from again) + (select count(*) from first) = cardinality($3::bigint[]))::int;
@@ -234,20 +237,22 @@ with ours as (
 select qid from hot union all select qid from cold;
 
 -- statement queue_defer system
--- $1 shards, $2 ids, $3 epochs, $4 waits in microseconds (-1: parked), $5 codes, $6 hosts, $7 replies: the rows that wait now. The
--- last attempt is made when the row expires
+-- $1 shards, $2 ids, $3 epochs, $4 waits in microseconds (-1: parked), $5 codes, $6 hosts, $7 replies, $8 ends of their
+-- lifetimes as in queue_notice: the rows that wait now. The last attempt is made when the row expires; one that is to be
+-- returned stays so.
 with ours as (
-	select r.*
-	from unnest($1::bigint[], $2::bigint[], $3::bigint[], $4::bigint[], $5::bigint[], $6::text[], $7::text[])
-		as r (shard, qid, epoch, wait, code, host, reply)
+	select r.*, timestamptz 'epoch' + nullif(r.life, 0) * interval '1 microsecond' as until
+	from unnest($1::bigint[], $2::bigint[], $3::bigint[], $4::bigint[], $5::bigint[], $6::text[], $7::text[], $8::bigint[])
+		as r (shard, qid, epoch, wait, code, host, reply, life)
 	join qshard s on s.shard = r.shard and s.epoch = r.epoch
 	limit cardinality($3::bigint[])
 ), again as (
 	update queue_deferred q set attempts = q.attempts + 1, kills = 0, last_at = now(),
-		(state, next_at, last_code, last_host, last_text) = (select case when o.wait < 0 then 2 else q.state end,
+		(state, next_at, expires, last_code, last_host, last_text) = (select case when o.wait < 0 then 2 else q.state end,
 			case when q.state in (0, 3) and o.wait >= 0
 				then least(now() + o.wait * interval '1 microsecond', greatest(q.expires, now() + interval '1 second'))
 				else 'infinity' end,
+			case when q.expires < q.made then q.expires else coalesce(o.until, q.expires) end,
 			nullif(o.code, 0), o.host, o.reply from ours o where o.qid = q.qid)
 	where q.qid = any (array (select o.qid from ours o))
 		and q.shard + 0 = any (array (select o.shard from ours o)) returning q.qid
@@ -262,7 +267,8 @@ with ours as (
 		case when m.state in (0, 3) and o.wait >= 0
 			then least(now() + o.wait * interval '1 microsecond', greatest(m.expires, now() + interval '1 second'))
 			else 'infinity' end,
-		m.expires, m.attempts + 1, m.notices, 0, now(), nullif(o.code, 0), o.host, o.reply, m.via
+		case when m.expires < m.made then m.expires else coalesce(o.until, m.expires) end,
+		m.attempts + 1, m.notices, 0, now(), nullif(o.code, 0), o.host, o.reply, m.via
 	from moved m join ours o on o.shard = m.shard and o.qid = m.qid returning qid
 )
 select qid from again union all select qid from first;

@@ -242,10 +242,10 @@ status cli_queue_tls(struct cli *c)
 
 static json_t *route_facts(const struct mail_route *r)
 {
-	return json_pack("{s:o,s:o,s:o,s:o,s:o,s:i,s:I,s:o,s:I}", "pattern", json_slice(r->pattern), "target",
+	return json_pack("{s:o,s:o,s:o,s:o,s:o,s:i,s:I,s:o,s:I,s:i}", "pattern", json_slice(r->pattern), "target",
 		json_slice(r->target), "user", json_slice(r->user), "made", json_time(r->made), "tls",
 		json_slice(r->tls), "at_once", (int)r->at_once, "rate_delay_us", (json_int_t)r->apart, "retry",
-		json_slice(r->retry), "lifetime_us", (json_int_t)r->lifetime);
+		json_slice(r->retry), "lifetime_us", (json_int_t)r->lifetime, "tries", (int)r->tries);
 }
 
 status cli_route_list(struct cli *c)
@@ -286,7 +286,8 @@ status cli_route_set(struct cli *c)
 		.at_once = (unsigned)cli_number(c, "--at-once", 0),
 		.apart = cli_number(c, "--rate-delay", -1),
 		.retry = cli_text(c, "--retry"),
-		.lifetime = cli_number(c, "--lifetime", 0)};
+		.lifetime = cli_number(c, "--lifetime", 0),
+		.tries = (unsigned)cli_number(c, "--tries", 0)};
 	status kind = route_put(&r, &c->by, &c->a, &why);
 	if (kind == ST_INVALID)
 		return cli_fail(c, kind, "for example: pennypost route set example.org 'smtp:[192.0.2.1]:25'",

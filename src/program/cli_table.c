@@ -488,7 +488,8 @@ const struct cli_command cli_commands[] = {
 			MAY("--at-once", COUNT, "messages that one outbound worker sends there at once"),
 			MAY("--rate-delay", SPAN, "least time between two of them"),
 			MAY("--retry", TEXT, "times between attempts, as the setting queue_retry has them"),
-			MAY("--lifetime", SPAN, "how long mail for it is tried, no longer than queue_lifetime")},
+			MAY("--tries", COUNT, "attempts before mail for it is returned"),
+			MAY("--lifetime", SPAN, "how long mail for it is tried")},
 		"route set remote.test \"smtp:[127.0.0.1]:2999\"",
 		"An exact pattern counts before a mask, a longer mask before a shorter one. A route says where mail goes, "
 		"not whether it is taken: that is a matter of the settings relay_*. What the options do not say is as the settings have it; "

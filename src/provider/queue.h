@@ -149,6 +149,7 @@ struct queue_result {
 	const queue_entry *entry;
 	enum queue_end end;
 	usec wait;
+	usec until;   /* QUEUE_DEFER: tried until then, whatever was promised at first; wall, 0 = as it was */
 	bool noticed; /* a delay notice goes in the same transaction */
 	int code;
 	slice host, text;

@@ -172,7 +172,7 @@ void queue_count(db_tx *tx, arena *a, int64_t postoffice, const struct queue_add
 
 /* The results of one kind as arrays. */
 struct columns {
-	int64_t *shard, *id, *epoch, *wait, *code;
+	int64_t *shard, *id, *epoch, *wait, *code, *until;
 	slice *host, *reply;
 	int n;
 };
@@ -180,13 +180,14 @@ struct columns {
 static struct columns columns_of(const struct queue_result *r, int n, enum queue_end end, arena *a)
 {
 	struct columns c = {0};
-	int64_t *numbers = arena_new_array(a, (size_t)n * 5, sizeof *numbers);
+	int64_t *numbers = arena_new_array(a, (size_t)n * 6, sizeof *numbers);
 
 	c.shard = numbers;
 	c.id = numbers + n;
 	c.epoch = numbers + 2 * n;
 	c.wait = numbers + 3 * n;
 	c.code = numbers + 4 * n;
+	c.until = numbers + 5 * n;
 	c.host = arena_new_array(a, (size_t)n * 2, sizeof *c.host);
 	c.reply = c.host + n;
 	for (int i = 0; i < n; i++) {
@@ -197,6 +198,7 @@ static struct columns columns_of(const struct queue_result *r, int n, enum queue
 		c.epoch[c.n] = r[i].entry->epoch;
 		c.wait[c.n] = r[i].end == QUEUE_PARK ? -1 : r[i].wait;
 		c.code[c.n] = r[i].code;
+		c.until[c.n] = r[i].until;
 		c.host[c.n] = clean(r[i].host, 300, a);
 		c.reply[c.n++] = clean(r[i].text, QUEUE_TEXT_MOST, a);
 	}
@@ -220,8 +222,8 @@ void queue_end(db_tx *tx, arena *a, const struct queue_result *ends, int n)
 				p_int_array(later.id, later.n), p_int_array(later.epoch, later.n),
 				p_int_array(later.wait, later.n), p_int_array(later.code, later.n),
 				p_text_array(later.host, later.n),
-				p_text_array(later.reply, later.n)},
-			8, NULL);
+				p_text_array(later.reply, later.n), p_int_array(later.until, later.n)},
+			9, NULL);
 }
 
 void queue_results(db_tx *tx, arena *a, const struct queue_result *results, int n, struct rows *done,
@@ -241,6 +243,6 @@ void queue_results(db_tx *tx, arena *a, const struct queue_result *results, int 
 			(struct param[]){p_int_array(l.shard, l.n), p_int_array(l.id, l.n),
 				p_int_array(l.epoch, l.n), p_int_array(l.wait, l.n),
 				p_int_array(l.code, l.n), p_text_array(l.host, l.n),
-				p_text_array(l.reply, l.n)},
-			7, later);
+				p_text_array(l.reply, l.n), p_int_array(l.until, l.n)},
+			8, later);
 }

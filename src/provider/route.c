@@ -133,10 +133,12 @@ static status options_check(const struct mail_route *written, arena *a, struct m
 	r->at_once = written->at_once;
 	r->apart = written->apart;
 	r->lifetime = written->lifetime;
+	r->tries = written->tries;
 	r->tls = written->tls;
 	r->retry = S("");
-	if (r->at_once > 1000 || r->apart > 3600 * USEC_S || r->lifetime < 0 || r->lifetime > 90 * 86400 * USEC_S)
-		return no(why, "at most 1000 at once, an hour apart, and 90 days in all");
+	if (r->at_once > 1000 || r->apart > 3600 * USEC_S || r->lifetime < 0 || r->lifetime > 90 * 86400 * USEC_S ||
+		r->tries > 10000)
+		return no(why, "at most 1000 at once, an hour apart, 10000 attempts, and 90 days in all");
 	if (written->retry.size)
 		TRY(setting_check(S_queue_retry, written->retry, a, &r->retry, why));
 	while (r->tls.size && slice_take(&all, ' ', &one))
@@ -165,8 +167,8 @@ status route_put(const struct mail_route *written, const struct audit_by *by, ar
 	db_tx *tx = db_begin(DB_SYSTEM, a);
 	db_add(tx, SQL_ROUTE_SET,
 		(struct param[]){p_text(r.pattern), p_text(r.target), p_text(user), p_bytes(secret), p_text(r.tls),
-			p_int(r.at_once), p_int(r.apart), p_text(r.retry), p_int(r.lifetime)},
-		9, NULL);
+			p_int(r.at_once), p_int(r.apart), p_text(r.retry), p_int(r.lifetime), p_int(r.tries)},
+		10, NULL);
 	change_audit(tx, 0, by, "route.set", r.pattern,
 		change_detail(a, (struct change_fact[]){{"target", r.target}, {"tls", r.tls}}, 2));
 	change_rise(tx, REVISION_ROUTING);
@@ -224,6 +226,7 @@ static status load(arena *a, bool passwords, struct mail_route **out, int *n)
 		row->apart = row_int(&r, i, 7);
 		row->retry = row_slice(&r, i, 8);
 		row->lifetime = row_int(&r, i, 9);
+		row->tries = (unsigned)row_int(&r, i, 10);
 		/* Without it the host refuses the logon and says so, which tells more than nothing. */
 		if (passwords && secret.size)
 			auth_secret_recover(0, secret, a, &row->password);
@@ -300,6 +303,7 @@ static bool kept_find(slice domain, arena *a, struct mail_route *out, status *ki
 			.apart = r->apart,
 			.retry = arena_copy(a, r->retry),
 			.lifetime = r->lifetime,
+			.tries = r->tries,
 			.made = r->made};
 	pthread_mutex_unlock(&kept.lock);
 	return fresh;

@@ -33,7 +33,8 @@ struct mail_route {
 	unsigned at_once;      /* 0 = outbound_per_domain_most */
 	usec apart;            /* -1 = outbound_rate_delay */
 	slice retry;           /* as queue_retry; empty = as that */
-	usec lifetime;         /* no longer than queue_lifetime; 0 = that */
+	usec lifetime;         /* 0 = queue_lifetime */
+	unsigned tries;        /* 0 = queue_tries_most */
 	usec made;
 };
 

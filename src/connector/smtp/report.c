@@ -16,16 +16,31 @@
 
 #define FULL_MOST (1024 * 1024) /* a larger message comes back as its header section */
 
-/* Until the next attempt, after so many (queue_retry). */
-static usec next_wait(slice domain, int attempts)
-{
-	slice all = setting_text(S_queue_retry, NULL), one;
-	int64_t span, wait = 15 * 60 * USEC_S;
-	arena a = ARENA_INIT;
-	struct mail_route r;
+/* How long and how often mail for a domain is tried: as its route says, else as it was promised. */
+struct patience {
+	slice times; /* between attempts */
+	int64_t tries; /* 0 = any number */
+	usec until;    /* wall; 0 = the row tells */
+};
 
-	if (route_find(domain, &a, &r) == ST_OK && r.retry.size)
-		all = r.retry;
+static struct patience patience_with(const queue_entry *e, arena *a)
+{
+	struct mail_route r = {0};
+
+	if (route_find(e->domain, a, &r) != ST_OK)
+		r = (struct mail_route){0};
+	return (struct patience){
+		.times = r.retry.size ? r.retry : setting_text(S_queue_retry, NULL),
+		.tries = r.tries ? r.tries : setting_number(S_queue_tries_most, NULL),
+		.until = r.lifetime > 0 ? e->made + r.lifetime : 0};
+}
+
+/* Until the next attempt, after so many; the last one is made when the time is over. */
+static usec next_wait(const struct patience *p, int attempts)
+{
+	slice all = p->times, one;
+	int64_t span, wait = 15 * 60 * USEC_S;
+	usec left = p->until - clock_wall();
 
 	for (int i = 0; i <= attempts && slice_take(&all, ' ', &one);) {
 		if (setting_parse(SK_SPAN, one, &span) != ST_OK || span <= 0)
@@ -33,7 +48,8 @@ static usec next_wait(slice domain, int attempts)
 		wait = span;
 		i++;
 	}
-	arena_release(&a);
+	if (p->until && left < wait)
+		wait = left > USEC_S ? left : USEC_S;
 	return wait;
 }
 
@@ -44,22 +60,11 @@ static struct setting_at place_of(const queue_entry *e)
 	return (struct setting_at){.postoffice = e->postoffice};
 }
 
-/* What its route says, which may be less than what the mail was promised. */
-static bool has_outlived(const queue_entry *e)
+static bool given_up(const queue_entry *e, const struct patience *p)
 {
-	arena a = ARENA_INIT;
-	struct mail_route r;
-	bool over = route_find(e->domain, &a, &r) == ST_OK && r.lifetime > 0 && clock_wall() - e->made >= r.lifetime;
+	bool over = p->until ? clock_wall() >= p->until : e->expired;
 
-	arena_release(&a);
-	return over;
-}
-
-static bool given_up(const queue_entry *e)
-{
-	int64_t most = setting_number(S_queue_tries_most, NULL);
-
-	return e->expired || has_outlived(e) || e->returned || (most > 0 && e->attempts + 1 >= most);
+	return over || e->returned || (p->tries > 0 && e->attempts + 1 >= p->tries);
 }
 
 static bool asked_for(const queue_entry *e, unsigned what, bool unless_told)
@@ -97,31 +102,47 @@ static void judge_failure(const queue_entry *e, struct verdict *out)
 		out->result.end = QUEUE_PARK;
 }
 
+static void judge_delivery(const struct attempt *t, struct verdict *out)
+{
+	const queue_entry *e = t->entry;
+
+	out->result.end = QUEUE_DONE;
+	if (e->state == QUEUE_TELL)
+		out->report = e->told == TOLD_EXPANDED ? REPORT_EXPANDED : REPORT_DELIVERED;
+	else if (e->sender.size && !t->dsn_passed && asked_for(e, NOTIFY_SUCCESS, false))
+		out->report = REPORT_RELAYED;
+}
+
+static void defer(const queue_entry *e, const struct patience *p, struct verdict *out)
+{
+	out->result.end = QUEUE_DEFER;
+	out->result.wait = next_wait(p, e->attempts);
+	out->result.until = p->until;
+}
+
 void report_judge(const struct attempt *t, struct verdict *out)
 {
 	const queue_entry *e = t->entry;
+	arena a = ARENA_INIT;
+	bool delivered = t->result.outcome == CLIENT_DELIVERED;
+	struct patience p = delivered ? (struct patience){0} : patience_with(e, &a);
 
 	*out = (struct verdict){.of = t,
 		.result = {.entry = e, .code = t->result.code, .host = t->host, .text = t->result.text}};
 	if (e->told == TOLD_PROGRAM) { /* the mail is where it belongs, whatever became of its program */
-		bool again = t->result.outcome == CLIENT_DEFERRED && !given_up(e);
-
-		out->result.end = again ? QUEUE_DEFER : QUEUE_DONE;
-		out->result.wait = again ? next_wait(e->domain, e->attempts) : 0;
-	} else if (t->result.outcome == CLIENT_DELIVERED) {
 		out->result.end = QUEUE_DONE;
-		if (e->state == QUEUE_TELL)
-			out->report = e->told == TOLD_EXPANDED ? REPORT_EXPANDED : REPORT_DELIVERED;
-		else if (e->sender.size && !t->dsn_passed && asked_for(e, NOTIFY_SUCCESS, false))
-			out->report = REPORT_RELAYED;
-	} else if (t->result.outcome == CLIENT_FAILED || given_up(e)) {
+		if (t->result.outcome == CLIENT_DEFERRED && !given_up(e, &p))
+			defer(e, &p, out);
+	} else if (delivered) {
+		judge_delivery(t, out);
+	} else if (t->result.outcome == CLIENT_FAILED || given_up(e, &p)) {
 		judge_failure(e, out);
 	} else {
-		out->result.end = QUEUE_DEFER;
-		out->result.wait = next_wait(e->domain, e->attempts);
+		defer(e, &p, out);
 		out->result.noticed = told_of_delay(e);
 		out->report = out->result.noticed ? REPORT_DELAYED : REPORT_NONE;
 	}
+	arena_release(&a);
 }
 
 /* ---- the message */
@@ -211,7 +232,7 @@ static status compose(
 			.code = t->result.code,
 			.text = t->result.text,
 			.tried = clock_wall(),
-			.until = t->entry->expires};
+			.until = v[i].result.until ? v[i].result.until : t->entry->expires};
 	}
 	return dsn_compose(&d, a, raw);
 }

@@ -416,6 +416,34 @@ Test(queue, results_move_rows_on)
 	arena_release(&a);
 }
 
+/* What a domain's route says of its time counts in the place of what was promised; what an operator wants back stays so. */
+Test(queue, a_result_may_change_how_long_a_row_is_tried)
+{
+	static const int hours[] = {2, 1, 3};
+	struct queue_filter all = QUEUE_FILTER_ANY;
+	arena a = ARENA_INIT;
+	int64_t changed;
+	int n, late;
+
+	queue_one(store_postoffice(), "b.test");
+	queue_runner *r = runner();
+	for (int i = 0; i < 3; i++) {
+		queue_entry *e = claim(r, 10, 10, &a, &n);
+		cr_assert_eq(n, 1);
+		struct queue_result later = {.entry = e, .end = QUEUE_DEFER, .code = 451, .until = e->made + hours[i] * 3600 * USEC_S};
+		cr_assert_eq(queue_finish(r, &later, 1, &late), ST_OK);
+		cr_expect_eq(store_sql("select extract(epoch from expires - made)::bigint / 3600 from queue_deferred"), hours[i]);
+	}
+	queue_entry *e = claim(r, 10, 10, &a, &n);
+	cr_assert_eq(n, 1);
+	cr_assert_eq(queue_order(&all, QUEUE_RETURN, &store_by, &changed), ST_OK);
+	struct queue_result later = {.entry = e, .end = QUEUE_DEFER, .code = 451, .until = e->made + 3600 * USEC_S};
+	cr_assert_eq(queue_finish(r, &later, 1, &late), ST_OK);
+	cr_expect_eq(store_sql("select count(*) from queue_deferred where expires < made"), 1, "an order is forgotten");
+	queue_runner_close(&r);
+	arena_release(&a);
+}
+
 /* ---- reports */
 
 Test(queue, a_report_goes_with_its_cause_or_not_at_all)
