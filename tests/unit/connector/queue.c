@@ -40,6 +40,7 @@ TestSuite(outbound_queue, .init = begin, .fini = provider_close, .timeout = 300)
 
 static struct {
 	int sent, tried, ok, late; /* recipients, attempts, recipients at ok.test, attempts at late.test */
+	int claimed, most;         /* rows that were planned, and how many more than were sent at one moment */
 	usec pause;
 	bool go; /* hosts that are stuck answer */
 	text body;
@@ -50,6 +51,8 @@ static slice destination(void *arg, slice domain, arena *a)
 {
 	(void)arg;
 	(void)a;
+	net.claimed++;
+	net.most = net.claimed - net.sent > net.most ? net.claimed - net.sent : net.most;
 	return domain;
 }
 
@@ -117,7 +120,7 @@ static status tester(void *arg)
 static void play(status (*run)(void))
 {
 	story = run;
-	net.sent = net.tried = net.ok = net.late = 0;
+	net.sent = net.tried = net.ok = net.late = net.claimed = net.most = 0;
 	net.go = false;
 	cr_assert_eq(task_loop_open(&TASK_LIMITS_INIT), ST_OK);
 	cr_assert_not_null(task_start("outbound", outbound_run, &conf));
@@ -390,6 +393,36 @@ Test(outbound_queue, more_than_fits_in_memory_comes_through_once)
 	post(store_postoffice(), "anna@acme.test", "x@ok.test", "ok.test");
 	multiply(3000);
 	play(the_many);
+}
+
+#define EVERYWHERE 200 /* domains: some in each shard, most likely */
+
+static bool everywhere_sent(void)
+{
+	return net.sent == EVERYWHERE;
+}
+
+static status the_small_memory(void)
+{
+	cr_expect(wait_until(everywhere_sent));
+	cr_expect(wait_until(queue_empty));
+	cr_expect_leq(net.most, 10, "%d rows in the memory of a runner that may have 10", net.most);
+	return ST_OK;
+}
+
+/* With less room than shards a claim asks as many as there is room for, and the others in their turn. */
+Test(outbound_queue, shards_take_turns_where_there_is_little_room)
+{
+	int64_t office = store_postoffice();
+	char domain[40], address[60];
+
+	set(S_outbound_at_once_most, "1");
+	for (int i = 0; i < EVERYWHERE; i++) {
+		snprintf(domain, sizeof domain, "fine%d.test", i);
+		snprintf(address, sizeof address, "x@%s", domain);
+		post(office, "anna@acme.test", address, domain);
+	}
+	play(the_small_memory);
 }
 
 static bool something_tried(void)
