@@ -320,9 +320,9 @@ const struct setting_form setting_forms[SETTING_KINDS] = {
 	[SK_DNSBLS] = {"a list of services such as bl.example.org, bl.example.org:2, bl.example.org/TXT or "
 		       "bl.example.org=127.0.0.2,127.0.0.8/29:3",
 		true, fits_dnsbls},
-	[SK_MILTERS] = {"a list of milters such as unix:/run/opendkim/opendkim.sock, "
+	[SK_MILTERS] = {"a list of milters such as unix:/run/opendkim/opendkim.sock,at=*:2525, "
 			"inet:8891@127.0.0.1,name=dkim,default=accept or inet6:11332@::1,connect=5s,"
-			"command=30s,end=5min,version=6,at=*:2525",
+			"command=30s,end=5min,version=6",
 		true, fits_milters},
 	[SK_TIMES] = {"a list of times such as 15min 1h 4h, each 1s to 90d and without a blank", true,
 		fits_times},
