@@ -11,15 +11,6 @@
 
 /* ---- what a folder is like */
 
-static int recent_count(const view *v)
-{
-	int n = v->n;
-
-	while (n > 0 && v->uids[n - 1] >= v->recent)
-		n--;
-	return v->n - n;
-}
-
 static int first_unseen(const view *v)
 {
 	for (int n = 0; n < v->count; n++)
@@ -39,7 +30,7 @@ static status tell_folder(conversation *c, const view *v)
 	TRY(selected_tell_permanent(c));
 	TRY(conversation_say(c, "* %d EXISTS", v->n));
 	if (!i->rev2) {
-		TRY(conversation_say(c, "* %d RECENT", recent_count(v)));
+		TRY(conversation_say(c, "* %d RECENT", selected_recent(i->selected)));
 		if (unseen && !i->uidonly)
 			TRY(conversation_say(c, "* OK [UNSEEN %d] The first not seen", unseen));
 	}

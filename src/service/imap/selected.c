@@ -329,11 +329,21 @@ static int64_t flags_expected(const struct selected_silent *silent, uint32_t uid
 	return at < silent->n && silent->uids[at] == uid ? silent->flags[at] : -1;
 }
 
+int selected_recent(const struct selected *s)
+{
+	return s->view->n - view_place(s->view->uids, s->view->n, s->recent);
+}
+
+/* RECENT goes with EXISTS (RFC 3501 7.3.2), where there is something that could be recent. */
 static status tell_arrived(conversation *c, const struct view_change *ch)
 {
+	const struct selected *sel = imap_of(c)->selected;
+
 	if (ch->arrived == 0)
 		return ST_OK;
-	TRY(stream_format(c->stream, "* %d EXISTS\r\n", imap_of(c)->selected->view->n));
+	TRY(stream_format(c->stream, "* %d EXISTS\r\n", sel->view->n));
+	if (sel->recent != UINT32_MAX)
+		TRY(stream_format(c->stream, "* %d RECENT\r\n", selected_recent(sel)));
 	return notify_arrived(c, ch->arrived);
 }
 

@@ -38,6 +38,8 @@ bool selected_may(const conversation *c, unsigned rights);
 /* Flags that rights let be changed, and the rights that flags want. */
 int64_t rights_flags(unsigned rights);
 unsigned flags_rights(int64_t flags);
+/* Messages that are \Recent here. */
+int selected_recent(const struct selected *s);
 /* The folder may be written to in any way. */
 bool selected_writable(const struct selected *s);
 /* "* OK [PERMANENTFLAGS (..)]" */
