@@ -19,6 +19,7 @@ struct connection {
 	struct connection *next;       /* idle in its pool */
 	unsigned silences;             /* of the database, when it was used last: it stands for nothing after another */
 	unsigned char prepared[STATEMENT_COUNT / 8 + 1];
+	unsigned short skipped[STATEMENT_COUNT]; /* how often its preparing was: its name has that number then */
 };
 
 /* Settings of a connection for statements that look at all of a table. */

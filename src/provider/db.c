@@ -99,17 +99,30 @@ static bool fits(const db_tx *tx, const struct step *s)
 	       types_fit(s->id, s->params, s->n);
 }
 
+/* The server skips what follows a failed statement, but a pooler takes a name it saw once for known, or taken:
+   the next try has another. */
+static const char *name_on(const struct connection *c, const struct step *s, text *room)
+{
+	if (c->skipped[s->id] == 0)
+		return name_of(s);
+	text_format(room, "%s.%u", name_of(s), c->skipped[s->id]);
+	return room->at;
+}
+
 static bool send_prepared(struct connection *c, struct step *s, const struct wire *w)
 {
-	const struct statement *row = &statement_table[s->id];
+	text room = TEXT_INIT;
+	const char *name = name_on(c, s, &room);
 	unsigned char bit = (unsigned char)(1u << (s->id % 8));
 	bool ok = true;
 	s->prepares = !(c->prepared[s->id / 8] & bit);
 	if (s->prepares) {
-		ok = PQsendPrepare(c->pg, row->name, row->text, w->n, w->types);
+		ok = PQsendPrepare(c->pg, name, statement_table[s->id].text, w->n, w->types);
 		c->prepared[s->id / 8] |= bit;
 	}
-	return ok && PQsendQueryPrepared(c->pg, row->name, w->n, w->values, w->lengths, w->formats, 1);
+	ok = ok && PQsendQueryPrepared(c->pg, name, w->n, w->values, w->lengths, w->formats, 1);
+	text_free(&room);
+	return ok;
 }
 
 static bool step_send(struct connection *c, struct step *s)
@@ -126,6 +139,7 @@ static bool step_send(struct connection *c, struct step *s)
 static void unprepared(struct connection *c, const struct step *s)
 {
 	c->prepared[s->id / 8] &= (unsigned char)~(1u << (s->id % 8));
+	c->skipped[s->id]++;
 }
 
 /* ---- one round trip */
