@@ -22,6 +22,7 @@ enum trace_kind {
 	TRACE_REPORTED,   /* its sender was told: kind of report, its message */
 	TRACE_PARKED,     /* bad mail: it waits for an operator */
 	TRACE_JUDGED,     /* SPF, DKIM, DMARC, ARC of a message that came in */
+	TRACE_EXPANDED,   /* it went on from a group, or a mailbox that passes it on */
 	TRACE_KINDS
 };
 const char *trace_name(enum trace_kind k);

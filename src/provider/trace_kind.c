@@ -18,7 +18,8 @@ const char *trace_name(enum trace_kind k)
 		[TRACE_FAILED] = "failed",
 		[TRACE_REPORTED] = "reported",
 		[TRACE_PARKED] = "parked",
-		[TRACE_JUDGED] = "judged"};
+		[TRACE_JUDGED] = "judged",
+		[TRACE_EXPANDED] = "expanded"};
 	return k < TRACE_KINDS ? names[k] : "other";
 }
 
@@ -150,6 +151,7 @@ static void say_delivered(text *t, slice f)
 		add(t, ", for ", f, "recipient", "");
 	if (is(f, "catch_all", "yes"))
 		text_add_z(t, ", as the catch-all of its domain");
+	add(t, ", by way of ", f, "via", "");
 }
 
 static void say_refused(text *t, slice f)
@@ -160,6 +162,7 @@ static void say_refused(text *t, slice f)
 	add(t, " for ", f, has(f, "recipient") ? "recipient" : "mailbox", "");
 	add(t, ": ", f, "reply", "");
 	add(t, ": ", f, "why", "");
+	add(t, ", by way of ", f, "via", "");
 }
 
 /* " mx.example.org (192.0.2.1): 250 2.0.0 taken, through TLSv1.3 (proved by DANE)" */
@@ -241,7 +244,7 @@ static void say(text *t, const struct trace_row *row)
 		break;
 	case TRACE_QUEUED:
 		add(t, "It is in the queue for ", f, "recipient", "");
-		add(t, ", passed on by ", f, "via", "");
+		add(t, ", by way of ", f, "via", "");
 		break;
 	case TRACE_SENT:
 	case TRACE_DEFERRED:
@@ -253,6 +256,9 @@ static void say(text *t, const struct trace_row *row)
 		break;
 	case TRACE_PARKED:
 		say_parked(t, f);
+		break;
+	case TRACE_EXPANDED:
+		add(t, "It went on from ", f, "recipient", " to those it leads to");
 		break;
 	case TRACE_REPEATED:
 		text_add_z(t, "The client sent it once more, and it was recognised");
@@ -299,7 +305,8 @@ bool trace_is_verdict(enum trace_kind k)
 		[TRACE_DEFERRED] = true,
 		[TRACE_FAILED] = true,
 		[TRACE_PARKED] = true,
-		[TRACE_REMOVED] = true};
+		[TRACE_REMOVED] = true,
+		[TRACE_EXPANDED] = true};
 
 	return k < TRACE_KINDS && rows[k];
 }

@@ -110,6 +110,53 @@ static const char *judge(conversation *c, struct incoming *in)
 	return in->verdict.refusal;
 }
 
+/* Groups, and mailboxes that pass their mail on, once each: who wrote to one of them asks for it by that name. */
+static void trace_expanded(conversation *c, const struct incoming *in)
+{
+	const struct smtp *s = smtp_of(c);
+	slice told = S("");
+
+	for (int i = 0; i < s->n; i++) {
+		const struct recipient *r = &s->recipients[i];
+		const mail_address *who = r->named ? r->named : &r->address;
+
+		if (r->dropped)
+			who = &r->address;
+		else if (!r->named)
+			continue;
+		slice name = mail_address_text(who, &c->command);
+		if (slice_same(name, told) || (!r->dropped && slice_same(name, mail_address_text(&r->address, &c->command))))
+			continue;
+		told = name;
+		trace_note(r->route.postoffice, in->delivery.id, TRACE_EXPANDED, "conversation=%s recipient=%s", c->name,
+			   log_quote(name));
+	}
+}
+
+static void trace_recipient(conversation *c, const struct incoming *in, const struct recipient *r)
+{
+	static const char *const told[] = {
+		[TOLD_FULL] = "full", [TOLD_DISABLED] = "disabled", [TOLD_ABSENT] = "absent", [TOLD_BIG] = "too-big"};
+	slice address = mail_address_text(&r->address, &c->command);
+	slice via = r->via.size || !r->named ? r->via : mail_address_text(r->named, &c->command);
+	slice way = S("");
+
+	if (via.size && !slice_same(via, address))
+		way = arena_format(&c->command, " via=%s", log_quote(via));
+	if (r->told == TOLD_EXPANDED) /* said above */
+		return;
+	if (r->told) /* its sender hears of it */
+		trace_note(r->route.postoffice, in->delivery.id, TRACE_REFUSED, "conversation=%s recipient=%s why=%s%.*s", c->name,
+			   log_quote(address), told[r->told], SLICE_ARGS(way));
+	else if (r->remote)
+		trace_note(r->route.postoffice, in->delivery.id, TRACE_QUEUED, "conversation=%s recipient=%s domain=%s%.*s", c->name,
+			   log_quote(address), log_quote(r->address.domain), SLICE_ARGS(way));
+	else if (!r->dropped)
+		trace_note(r->route.postoffice, in->delivery.id, TRACE_DELIVERED,
+			   "conversation=%s recipient=%s mailbox=%s%s%.*s", c->name, log_quote(address),
+			   log_quote(r->route.mailbox_name), r->route.caught ? " catch_all=yes" : "", SLICE_ARGS(way));
+}
+
 static void trace_accepted(conversation *c, const struct incoming *in, const char *id)
 {
 	struct smtp *s = smtp_of(c);
@@ -128,23 +175,9 @@ static void trace_accepted(conversation *c, const struct incoming *in, const cha
 	for (int p = 0; p < in->delivery.n && in->verdict.told.size; p++)
 		trace_note(in->delivery.parts[p].postoffice, in->delivery.id, TRACE_JUDGED, "conversation=%s %s",
 			   c->name, in->verdict.told.at);
-	for (int i = 0; i < s->n; i++) {
-		const struct recipient *r = &s->recipients[i];
-		if (r->told || r->dropped) /* the report is traced */
-			continue;
-		if (r->remote) {
-			trace_note(r->route.postoffice, in->delivery.id, TRACE_QUEUED,
-				   "conversation=%s recipient=%s domain=%s%s%s", c->name,
-				   log_quote(mail_address_text(&r->address, &c->command)),
-				   log_quote(r->address.domain), r->via.size ? " via=" : "",
-				   r->via.size ? log_quote(r->via) : "");
-			continue;
-		}
-		trace_note(r->route.postoffice, in->delivery.id, TRACE_DELIVERED,
-			   "conversation=%s recipient=%s mailbox=%s%s", c->name,
-			   log_quote(mail_address_text(&r->address, &c->command)),
-			   log_quote(r->route.mailbox_name), r->route.caught ? " catch_all=yes" : "");
-	}
+	trace_expanded(c, in);
+	for (int i = 0; i < s->n; i++)
+		trace_recipient(c, in, &s->recipients[i]);
 }
 
 static void note_time(const conversation *c, const struct incoming *in)
