@@ -86,6 +86,19 @@ status cli_domain_show(struct cli *c)
 	return show(c, d);
 }
 
+/* A mailbox of the domain's post office may be written as everywhere else, with the post office behind it. */
+static slice target_of(struct cli *c, const domain *d, const char *option)
+{
+	slice written = cli_text(c, option), name, realm;
+	domain *other;
+
+	cli_split(written, &name, &realm);
+	return realm.size > 0 && slice_same(realm, cli_postoffice_name(c, d->postoffice)) &&
+			domain_find(realm, &c->a, &other) != ST_OK
+		? name
+		: written;
+}
+
 status cli_domain_set(struct cli *c)
 {
 	domain *d;
@@ -95,11 +108,11 @@ status cli_domain_set(struct cli *c)
 			c, "give one of them", "--enable and --disable do not go together");
 	TRY(cli_find_domain(c, cli_text(c, "DOMAIN"), &d));
 	if (cli_has(c, "--abuse"))
-		d->abuse = cli_text(c, "--abuse");
+		d->abuse = target_of(c, d, "--abuse");
 	if (cli_has(c, "--postmaster"))
-		d->postmaster = cli_text(c, "--postmaster");
+		d->postmaster = target_of(c, d, "--postmaster");
 	if (cli_has(c, "--catch-all"))
-		d->catch_all = cli_text(c, "--catch-all");
+		d->catch_all = target_of(c, d, "--catch-all");
 	if (cli_has(c, "--enable") || cli_has(c, "--disable"))
 		d->state = cli_has(c, "--enable") ? DOMAIN_ENABLED : DOMAIN_DISABLED;
 	status kind = domain_change(d, &c->by, &c->a, &why);

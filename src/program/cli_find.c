@@ -5,6 +5,7 @@
 #include "mail/address.h"
 #include "provider/address_map.h"
 #include "provider/change.h"
+#include "provider/group.h"
 #include "provider/setting.h"
 
 #include <assert.h>
@@ -14,6 +15,12 @@ enum { PAGE = 500 };
 status cli_find_postoffice(struct cli *c, slice name, postoffice **out)
 {
 	status kind = postoffice_find(name, &c->a, out);
+	domain *d;
+	if (kind == ST_ABSENT && domain_find(name, &c->a, &d) == ST_OK)
+		return cli_fail(c, kind,
+			arena_format(&c->a, "it is a domain of the post office %.*s",
+				SLICE_ARGS(cli_postoffice_name(c, d->postoffice))).at,
+			"there is no post office \"%.*s\"", SLICE_ARGS(name));
 	if (kind == ST_ABSENT)
 		return cli_fail(c, kind, "`pennypost postoffice list` shows those there are",
 			"there is no post office \"%.*s\"", SLICE_ARGS(name));
@@ -133,6 +140,27 @@ status cli_find_domain(struct cli *c, slice name, domain **out)
 		return cli_fail(c, kind, "`pennypost domain list` shows those there are",
 			"there is no domain \"%.*s\"", SLICE_ARGS(name));
 	return kind;
+}
+
+status cli_is_address(struct cli *c, slice written)
+{
+	slice name, realm;
+	postoffice *p;
+	domain *d;
+	mailbox *m;
+	group *g;
+	cli_split(written, &name, &realm);
+	/* A list of many members is not to ask the store for each: a name with a dot is a domain's. */
+	if (slice_find(realm, '.') < realm.size || domain_find(realm, &c->a, &d) == ST_OK ||
+		postoffice_find(realm, &c->a, &p) != ST_OK)
+		return ST_OK;
+	bool box = mailbox_find(p->id, name, &c->a, &m) == ST_OK;
+	if (!box && group_find(p->id, name, &c->a, &g) != ST_OK)
+		return ST_OK;
+	return cli_fail(c, ST_INVALID,
+		arena_format(&c->a, "give an address of it; `pennypost %s show %.*s` lists them", box ? "mailbox" : "group",
+			SLICE_ARGS(written)).at,
+		"%.*s names a %s and is no address", SLICE_ARGS(written), box ? "mailbox" : "group");
 }
 
 slice cli_postoffice_name(struct cli *c, int64_t id)

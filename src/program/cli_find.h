@@ -12,6 +12,8 @@ status cli_find_postoffice(struct cli *c, slice name, postoffice **out);
 /* NAME@POSTOFFICE, or any address of the mailbox. */
 status cli_find_mailbox(struct cli *c, slice written, mailbox **out);
 status cli_find_domain(struct cli *c, slice name, domain **out);
+/* Refuses anna@demo, the name of a mailbox or group, where an address is meant: mail for a domain "demo" would come back. */
+status cli_is_address(struct cli *c, slice written);
 /* What --mailbox, else --postoffice, names: both 0 when neither is given. `box` is NULL where there is no --mailbox. */
 status cli_find_scope(struct cli *c, int64_t *office, int64_t *box);
 /* The post office's name by id; "-" when it is gone. */

@@ -150,8 +150,8 @@ static status members_change(struct cli *c, const group *g)
 	slice *fresh = arena_new_array(&c->a, (size_t)c->given_count, sizeof *fresh), one, why = S("");
 	int n = 0, added;
 
-	while (cli_each(c, "--add", n, &one))
-		fresh[n++] = one;
+	for (; cli_each(c, "--add", n, &one); fresh[n++] = one)
+		TRY(cli_is_address(c, one));
 	if (n > 0)
 		TRY(refused(c, group_members_add(g->postoffice, g->id, fresh, n, &c->by, &c->a, &added, &why), g->name,
 			why));
@@ -233,6 +233,8 @@ status cli_group_import(struct cli *c)
 	TRY(find(c, written, &g));
 	TRY(file_read(c, cli_text(c, "FILE"), &content));
 	int n = lines_of(content, &c->a, &lines);
+	for (int i = 0; i < n; i++)
+		TRY(cli_is_address(c, lines[i]));
 	TRY(refused(c, group_members_add(g->postoffice, g->id, lines, n, &c->by, &c->a, &added, &why), written, why));
 	return cli_did(c, json_pack("{s:o,s:i,s:i}", "group", json_slice(written), "read", n, "added", added),
 		"%d of %d addresses are new members of the group %.*s", added, n, SLICE_ARGS(written));

@@ -62,8 +62,10 @@ status cli_mailbox_forward(struct cli *c)
 	if (n == 0)
 		return forward_show(c, m);
 	slice *written = arena_new_array(&c->a, (size_t)n, sizeof *written);
-	for (int i = 0; i < n; i++)
+	for (int i = 0; i < n; i++) {
 		cli_each(c, "ADDRESS", i, &written[i]);
+		TRY(cli_is_address(c, written[i]));
+	}
 	bool keep = cli_has(c, "--keep-copy");
 	status kind = redirection_set(m->postoffice, m->id, written, n, keep, &c->by, &c->a, &why);
 	if (kind == ST_INVALID || kind == ST_LIMITED)
@@ -149,7 +151,8 @@ status cli_mailbox_autoreply(struct cli *c)
 			"%.*s cannot answer so: %.*s", SLICE_ARGS(full_name(c, m)), SLICE_ARGS(why));
 	TRY(kind);
 	return cli_did(c, answer_facts(c, m, &w), "%.*s answers by itself%s", SLICE_ARGS(full_name(c, m)),
-		w.starts || w.ends != USEC_NEVER ? ", in its time" : "");
+		w.ends <= clock_wall() ? "; but the time it may is over"
+		: w.starts || w.ends != USEC_NEVER ? ", in its time" : "");
 }
 
 /* ---- secrets of rewritten senders */
