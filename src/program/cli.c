@@ -9,6 +9,7 @@
 #include "provider/provider.h"
 #include "provider/trace.h"
 
+#include <errno.h>
 #include <pwd.h>
 #include <stdlib.h>
 #include <sys/mman.h>
@@ -151,11 +152,17 @@ static status read_conf(struct cli *c)
 	status kind = bootstrap_read(path, &c->a, &c->boot);
 	if (kind == ST_OK)
 		return ST_OK;
-	cli_fail(c, kind,
-		"name it by --config FILE or PENNYPOST_CONF, or make one with "
-		"`pennypost schema init --write-config FILE`",
-		kind == ST_ABSENT ? "the bootstrap file does not exist"
-				  : "the bootstrap file cannot be used");
+	if (kind == ST_ABSENT)
+		cli_fail(c, kind,
+			"name it by --config FILE or PENNYPOST_CONF, or make one with "
+			"`pennypost schema init --write-config FILE`",
+			"the bootstrap file does not exist");
+	else if (access(c->boot.file.at, R_OK) != 0 && errno == EACCES)
+		cli_fail(c, kind, "call as root, or as somebody of the file's group",
+			"you may not read the bootstrap file %.*s", SLICE_ARGS(c->boot.file));
+	else
+		cli_fail(c, kind, "correct what the line below tells", "the bootstrap file %.*s cannot be used",
+			SLICE_ARGS(c->boot.file));
 	c->code = EX_CONFIG;
 	return kind;
 }

@@ -4,6 +4,7 @@
 
 #include "net/ban.h"
 #include "provider/ban_list.h"
+#include "provider/setting.h"
 
 status cli_ban_list(struct cli *c)
 {
@@ -25,38 +26,42 @@ status cli_ban_list(struct cli *c)
 }
 
 /* As it is kept. */
-static status address_of(struct cli *c, slice *out)
+static status address_of(struct cli *c, net_address *at, slice *out)
 {
 	slice written = cli_text(c, "ADDRESS");
-	net_address at;
 
-	if (net_address_parse(written, &at) != ST_OK)
+	if (net_address_parse(written, at) != ST_OK)
 		return cli_fail(c, ST_INVALID, "write it as 192.0.2.1 or 2001:db8::1; the setting smtp_access_denied takes networks",
 			"\"%.*s\" is no address", SLICE_ARGS(written));
-	at = ban_address(&at);
-	*out = net_address_text(&at, &c->a);
+	*at = ban_address(at);
+	*out = net_address_text(at, &c->a);
 	return ST_OK;
 }
 
 status cli_ban_add(struct cli *c)
 {
 	slice address = S(""), why = cli_text(c, "--why");
+	net_address at;
 
-	TRY(address_of(c, &address));
+	TRY(address_of(c, &at, &address));
 	TRY(ban_list_add(address, cli_number(c, "--for", 86400 * USEC_S), why, &c->by));
-	return cli_did(c, json_pack("{s:o}", "banned", json_slice(address)), "%.*s is turned away", SLICE_ARGS(address));
+	bool exempt = net_networks_have(setting_text(S_smtp_ban_exempt, NULL), &at);
+	return cli_did(c, json_pack("{s:o,s:b}", "banned", json_slice(address), "exempt", exempt), "%.*s is turned away%s",
+		SLICE_ARGS(address), exempt ? " once smtp_ban_exempt does not hold it any more; now it does" : "");
 }
 
 status cli_ban_lift(struct cli *c)
 {
 	slice address = S("");
 	int64_t lifted = 0;
+	net_address at;
 
 	if (cli_has(c, "ADDRESS") == cli_has(c, "--all"))
 		return cli_misused(c, "for example: pennypost ban lift 192.0.2.1", "name an address, or --all for all of them");
 	if (cli_has(c, "ADDRESS"))
-		TRY(address_of(c, &address));
+		TRY(address_of(c, &at, &address));
 	TRY(ban_list_lift(address, &c->by, &lifted));
 	c->negative = lifted == 0;
-	return cli_did(c, json_pack("{s:I}", "lifted", (json_int_t)lifted), "%lld bans are lifted", (long long)lifted);
+	return cli_did(c, json_pack("{s:I}", "lifted", (json_int_t)lifted), "%lld %s lifted", (long long)lifted,
+		lifted == 1 ? "ban is" : "bans are");
 }

@@ -151,6 +151,7 @@ status bootstrap_read(const char *path, arena *a, struct bootstrap *out)
 	text t = TEXT_INIT;
 	mode_t mode = 0;
 	struct bootstrap b = {.file = arena_copy(a, slice_z(path))};
+	out->file = b.file;
 	status kind = read_all(path, &t, &mode);
 	slice rest = text_slice(&t), line;
 	for (int number = 1; kind == ST_OK && slice_take(&rest, '\n', &line); number++)

@@ -31,7 +31,7 @@ struct bootstrap {
 };
 
 /* Reads the file; `path` NULL = $PENNYPOST_CONF or /etc/pennypost/pennypost.conf. Terminated slices in the
-   arena. ST_ABSENT no such file, ST_INVALID a line is wrong (logged with line number and remedy). */
+   arena. ST_ABSENT no such file, ST_INVALID a line is wrong (logged with line number and remedy); *out has the file's path then. */
 status bootstrap_read(const char *path, arena *a, struct bootstrap *out);
 
 #endif
