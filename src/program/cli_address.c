@@ -223,10 +223,10 @@ static status say_leads(struct cli *c, json_t *facts, slice written, const struc
 	if (to->n == 1 && outside == 1)
 		return cli_did(c, facts, "%.*s is accepted and leads to %.*s at another system (250 2.1.5)",
 			SLICE_ARGS(written), SLICE_ARGS(to->to[0].address));
-	return cli_did(c, facts,
-		"%.*s is accepted and leads to %d recipients, %d of them at other systems; %d of them get nothing now "
-		"(250 2.1.5)",
-		SLICE_ARGS(written), to->n, outside, without);
+	slice others = outside ? arena_format(&c->a, ", %d at other systems", outside) : S("");
+	slice none = without ? arena_format(&c->a, "; %d of them cannot have it now", without) : S("");
+	return cli_did(c, facts, "%.*s is accepted and leads to %d recipients%.*s%.*s (250 2.1.5)", SLICE_ARGS(written),
+		to->n, SLICE_ARGS(others), SLICE_ARGS(none));
 }
 
 status cli_address_resolve(struct cli *c)

@@ -97,7 +97,7 @@ status cli_folder_add(struct cli *c)
 	if (cli_has(c, "--subscribe"))
 		TRY(folder_subscribe(m->postoffice, m->id, name, true));
 	return cli_did(c, json_pack("{s:o,s:o}", "name", json_slice(f->name), "id", json_id(f->id)),
-		"the folder %.*s is made", SLICE_ARGS(f->name));
+		"The folder %.*s is made", SLICE_ARGS(f->name));
 }
 
 status cli_folder_remove(struct cli *c)
@@ -110,11 +110,11 @@ status cli_folder_remove(struct cli *c)
 	status kind = folder_remove_noted(m->postoffice, m->id, name, &note);
 	if (kind == ST_DENIED)
 		return cli_fail(c, kind, "name a folder below it",
-			"%.*s is INBOX or holds only other folders", SLICE_ARGS(name));
+			slice_same_nocase(name, S("INBOX")) ? "%.*s stays" : "%.*s is no folder, it holds only others", SLICE_ARGS(name));
 	if (kind != ST_OK)
 		return refused(c, kind, name);
 	return cli_did(c, json_pack("{s:o}", "removed", json_slice(name)),
-		"the folder %.*s is removed", SLICE_ARGS(name));
+		"The folder %.*s is removed", SLICE_ARGS(name));
 }
 
 status cli_folder_rename(struct cli *c)
@@ -127,7 +127,7 @@ status cli_folder_rename(struct cli *c)
 	if (kind != ST_OK)
 		return refused(c, kind, kind == ST_ABSENT ? from : to);
 	return cli_did(c, json_pack("{s:o,s:o}", "from", json_slice(from), "to", json_slice(to)),
-		"the folder %.*s is now called %.*s", SLICE_ARGS(from), SLICE_ARGS(to));
+		"The folder %.*s is now called %.*s", SLICE_ARGS(from), SLICE_ARGS(to));
 }
 
 status cli_folder_removed(struct cli *c)
@@ -228,9 +228,9 @@ status cli_message_undelete(struct cli *c)
 			"there is no folder \"%.*s\", and none was removed lately", SLICE_ARGS(cli_text(c, "--folder")));
 	if (kind == ST_FULL)
 		return cli_fail(c, kind, "raise it by `pennypost mailbox quota`, and call again",
-			"%lld messages are restored, for the others the quota has no room",
-			(long long)restored);
+			"%lld %s restored, for the others the quota has no room", (long long)restored,
+			restored == 1 ? "message is" : "messages are");
 	TRY(kind);
 	return cli_did(c, json_pack("{s:I}", "restored", (json_int_t)restored),
-		"%lld messages are restored", (long long)restored);
+		"%lld %s restored", (long long)restored, restored == 1 ? "message is" : "messages are");
 }

@@ -83,8 +83,11 @@ static status resolve(struct cli *c, size_t size, struct route *to, slice *named
 		if (kind == ST_ABSENT || kind == ST_FOREIGN || kind == ST_DENIED || kind == ST_FULL)
 			return cli_fail(c, kind,
 				"`pennypost address resolve` tells more; nothing was sent",
-				"%.*s does not take this message (%s)", SLICE_ARGS(written),
-				status_name(kind));
+				"%.*s does not take this message: %s", SLICE_ARGS(written),
+				kind == ST_ABSENT ? "there is no such recipient"
+					: kind == ST_FOREIGN ? "it is at another system"
+					: kind == ST_DENIED ? "it is disabled"
+							    : "the mailbox is full");
 		TRY(kind);
 		bool known = false;
 		for (int k = 0; k < *n; k++)

@@ -233,9 +233,10 @@ status cli_mailbox_quota(struct cli *c)
 	int64_t quota = cli_number(c, "SIZE", 0);
 	TRY(cli_find_mailbox(c, cli_text(c, "MAILBOX"), &m));
 	TRY(mailbox_set_quota(m->postoffice, m->id, quota, &c->by));
+	slice size = setting_written(SK_SIZE, quota, &c->a);
 	slice what = quota == 0 ? S("has no size limit")
-				: arena_format(&c->a, "has room for %.*s",
-					  SLICE_ARGS(setting_written(SK_SIZE, quota, &c->a)));
+				: arena_format(&c->a, "has room for %.*s%s", SLICE_ARGS(size),
+					  slice_ends_nocase(size, S("B")) ? "" : " octets");
 	return changed(c, m, what.at);
 }
 

@@ -231,5 +231,5 @@ status cli_message_delete(struct cli *c)
 	TRY(cli_audit(c, post, "message.delete", cli_has(c, "--mailbox") ? cli_text(c, "--mailbox") : post ? cli_text(c, "--postoffice") : S("*")));
 	TRY(folder_remove_before(post, box, before, &removed));
 	return cli_did(c, json_pack("{s:I}", "removed", (json_int_t)removed),
-		"%lld messages are removed", (long long)removed);
+		"%lld %s removed", (long long)removed, removed == 1 ? "message is" : "messages are");
 }

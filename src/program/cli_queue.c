@@ -64,13 +64,15 @@ static json_t *moment(usec at)
 
 static json_t *facts_of(struct cli *c, const queue_entry *e)
 {
-	json_t *f = json_pack("{s:o,s:o,s:s,s:o,s:o,s:o,s:o,s:i,s:i,s:I,s:o,s:o,s:o,s:i,s:o,s:o}", "id",
+	json_t *f = json_pack("{s:o,s:o,s:s,s:o,s:o,s:o,s:o,s:i,s:i,s:I,s:o,s:o,s:o,s:o,s:o,s:o}", "id",
 		json_id(e->id), "message", json_id(e->message), "state", states[e->state], "postoffice",
 		json_slice(cli_postoffice_name(c, e->postoffice)), "sender",
 		json_slice(e->sender.size ? e->sender : S("<>")), "recipient", json_slice(e->address),
 		"domain", json_slice(e->domain), "priority", e->priority, "attempts", e->attempts, "size", (json_int_t)e->size,
 		"made", json_time(e->made), "next", moment(e->next), "expires", moment(e->expires), "code",
-		e->code, "host", json_slice(e->host), "reply", json_slice(e->text));
+		e->code ? json_integer(e->code) : json_null(), "host", json_slice(e->host), "reply", json_slice(e->text));
+	json_object_set_new(f, "said", json_slice(e->code ? arena_format(&c->a, "%d %.*s", e->code, SLICE_ARGS(e->text))
+							  : e->text));
 	return f;
 }
 
@@ -79,7 +81,7 @@ static status show_rows(struct cli *c, const queue_entry *rows, int n)
 	static const struct cli_column columns[] = {{"id", "ID"}, {"state", "STATE"},
 		{"made", "QUEUED"}, {"next", "NEXT"}, {"attempts", "TRIES", SHOW_NUMBER},
 		{"size", "SIZE", SHOW_SIZE}, {"sender", "SENDER"}, {"recipient", "RECIPIENT"},
-		{"reply", "LAST REPLY"}, {NULL}};
+		{"said", "LAST REPLY"}, {NULL}};
 	json_t *list = json_array();
 	for (int i = 0; i < n; i++)
 		json_array_append_new(list, facts_of(c, &rows[i]));
@@ -128,8 +130,8 @@ status cli_queue_show(struct cli *c)
 		{"state", "state"}, {"postoffice", "post office"}, {"sender", "sender"},
 		{"recipient", "recipient"}, {"domain", "domain"}, {"size", "size", SHOW_SIZE},
 		{"made", "queued"}, {"next", "next attempt"}, {"expires", "returned after"},
-		{"attempts", "attempts"}, {"host", "last host"}, {"code", "last code"},
-		{"reply", "last reply"}, {"notices", "delay notices"}, {"kills", "ended its worker"}, {"priority", "priority"},
+		{"attempts", "attempts"}, {"host", "last host"}, {"said", "last reply"}, {"notices", "delay notices"},
+		{"kills", "ended its worker"}, {"priority", "priority"},
 		{"envid", "ENVID"}, {"orcpt", "ORCPT"}, {"shard", "shard"}, {NULL}};
 	struct queue_filter f;
 	queue_entry *rows;
@@ -171,7 +173,7 @@ static void trace_removed(struct cli *c, const queue_entry *e)
 		log_quote(e->address), log_quote(c->by.who));
 }
 
-static status order(struct cli *c, enum queue_order o, const char *done)
+static status order(struct cli *c, enum queue_order o, const char *one, const char *many)
 {
 	struct queue_filter f;
 	int64_t changed = 0;
@@ -187,34 +189,34 @@ static status order(struct cli *c, enum queue_order o, const char *done)
 	for (int i = 0; i < n && changed > 0; i++)
 		trace_removed(c, &gone[i]);
 	c->negative = changed == 0;
-	return cli_did(c, json_pack("{s:I}", "changed", (json_int_t)changed), "%lld %s %s",
-		(long long)changed, changed == 1 ? "entry is" : "entries are", done);
+	return cli_did(c, json_pack("{s:I}", "changed", (json_int_t)changed), "%lld %s",
+		(long long)changed, changed == 1 ? one : many);
 }
 
 status cli_queue_retry(struct cli *c)
 {
-	return order(c, QUEUE_RETRY, "due now");
+	return order(c, QUEUE_RETRY, "entry is due now", "entries are due now");
 }
 
 status cli_queue_hold(struct cli *c)
 {
-	return order(c, QUEUE_HOLD, "held");
+	return order(c, QUEUE_HOLD, "entry is held", "entries are held");
 }
 
 status cli_queue_release(struct cli *c)
 {
-	return order(c, QUEUE_RELEASE, "released");
+	return order(c, QUEUE_RELEASE, "entry is released", "entries are released");
 }
 
 status cli_queue_return(struct cli *c)
 {
-	return order(c, QUEUE_RETURN, "going back to their senders");
+	return order(c, QUEUE_RETURN, "entry is going back to its sender", "entries are going back to their senders");
 }
 
 status cli_queue_delete(struct cli *c)
 {
 	TRY(cli_sure(c, "removes mail that nobody has got yet, and tells nobody"));
-	return order(c, QUEUE_DELETE, "removed");
+	return order(c, QUEUE_DELETE, "entry is removed", "entries are removed");
 }
 
 status cli_queue_tls(struct cli *c)

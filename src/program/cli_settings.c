@@ -168,8 +168,8 @@ static status change(struct cli *c, const slice *value)
 	TRY(facts_of(c, id, &at, &facts));
 	slice warning = beware(id, &at);
 	json_object_set_new(facts, "opens_relay", json_boolean(warning.size > 0));
-	return cli_did(c, facts, "%s is %s (%s); takes effect: %s%.*s", setting_rows[id].name,
-		json_string_value(json_object_get(facts, "value")),
+	const char *now = json_string_value(json_object_get(facts, "value"));
+	return cli_did(c, facts, "%s is %s (%s); takes effect: %s%.*s", setting_rows[id].name, now && *now ? now : "empty",
 		json_string_value(json_object_get(facts, "from")),
 		effects[setting_rows[id].effect], SLICE_ARGS(warning));
 }
