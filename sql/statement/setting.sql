@@ -10,3 +10,9 @@ told as (select pg_notify('pennypost_change', '!' || kind), rev from risen)
 insert into setting (postoffice, scope, object, name, value, rev)
 select $1, $2, $3, $4, $5, rev from told
 on conflict (postoffice, scope, object, name) do update set value = excluded.value, rev = excluded.rev;
+
+-- statement setting_exceptions system
+-- $1 what the names hold, $2 most: what is set for less than the server (scope 1)
+select postoffice, scope, object, name, value from setting
+where scope > 1 and value is not null and strpos(name, $1::text) > 0
+order by name, postoffice, scope, object limit $2::bigint;

@@ -244,7 +244,8 @@ void cli_manual_settings_markdown(text *t)
 		"# Settings\n\n"
 		"Made by `pennypost manual settings --markdown`; a test keeps it true. Settings are kept in the database and\n"
 		"followed by all nodes within two seconds; `pennypost settings` shows and changes them. Where a setting has\n"
-		"several scopes, the narrowest one set counts: mailbox, domain, post office, server.\n\n"
+		"several scopes, the narrowest one set counts: mailbox, domain, post office, server;\n"
+		"`pennypost settings exceptions` lists what is set for less than the server.\n\n"
 		"| Setting | What it is | Value | Default | For | Takes effect |\n|---|---|---|---|---|---|\n");
 	for (int i = 0; i < S_COUNT; i++) {
 		const struct setting_row *row = &setting_rows[i];

@@ -12,6 +12,7 @@ status cli_schema_status(struct cli *c);
 
 /* cli_settings.c */
 status cli_settings_list(struct cli *c);
+status cli_settings_exceptions(struct cli *c);
 status cli_settings_get(struct cli *c);
 status cli_settings_set(struct cli *c);
 status cli_settings_unset(struct cli *c);

@@ -105,6 +105,37 @@ status cli_settings_list(struct cli *c)
 	return cli_rows(c, rows, columns, "No setting is like that");
 }
 
+static slice place_name(struct cli *c, const struct setting_exception *e)
+{
+	mailbox *m;
+
+	if (e->scope == SCOPE_DOMAIN)
+		return e->at.domain;
+	if (e->scope == SCOPE_POSTOFFICE)
+		return cli_postoffice_name(c, e->at.postoffice);
+	if (mailbox_by_id(e->at.postoffice, e->at.mailbox, &c->a, &m) != ST_OK)
+		return S("-"); /* gone since */
+	return arena_format(&c->a, "%.*s@%.*s", SLICE_ARGS(m->name), SLICE_ARGS(m->postoffice_name));
+}
+
+status cli_settings_exceptions(struct cli *c)
+{
+	static const struct cli_column columns[] = {
+		{"name", "SETTING"}, {"value", "VALUE"}, {"from", "FROM"}, {"place", "OF"}, {NULL}};
+	struct setting_exception *found;
+	unsigned most;
+	int n;
+	TRY(cli_most(c, 1000, &most));
+	TRY(setting_exceptions(cli_text(c, "--match"), most, &c->a, &found, &n));
+	json_t *rows = json_array();
+	for (int i = 0; i < n; i++)
+		json_array_append_new(rows,
+			json_pack("{s:o,s:o,s:s,s:o}", "name", json_slice(found[i].name), "value",
+				json_slice(found[i].value), "from", scope_word(found[i].scope), "place",
+				json_slice(place_name(c, &found[i]))));
+	return cli_rows(c, rows, columns, "No post office, domain or mailbox has a setting of its own like that");
+}
+
 status cli_settings_get(struct cli *c)
 {
 	static const struct cli_column columns[] = {{"name", "setting"}, {"value", "value"},

@@ -103,7 +103,8 @@ status cli_trace(struct cli *c)
 	}
 	c->negative = n == 0;
 	status kind = cli_rows(c, list, columns,
-		cli_has(c, "ID") ? "Nothing is known of that message; give the id its 250 told, or its Message-ID"
+		cli_has(c, "ID") ? "Nothing is known of that message; give the id its 250 told, or its Message-ID; "
+				   "what happened just now is known in a second"
 				 : "Nothing is known of that time");
 	cli_below(c, "What became of it", words, short_columns);
 	json_decref(words);

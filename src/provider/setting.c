@@ -340,3 +340,26 @@ status setting_set(enum setting_id id, const struct setting_at *at, const slice 
 	TRY(store(id, &where, value ? &normal : NULL, by, a));
 	return setting_load();
 }
+
+status setting_exceptions(slice part, unsigned most, arena *a, struct setting_exception **rows, int *n)
+{
+	enum { POSTOFFICE, SCOPE, OBJECT, NAME, VALUE };
+	struct rows r;
+
+	TRY(db_run(SQL_SETTING_EXCEPTIONS, (struct param[]){p_text(part), p_int(most)}, 2, a, &r));
+	*rows = arena_new_array(a, (size_t)r.count, sizeof **rows);
+	*n = r.count;
+	for (int i = 0; i < r.count; i++) {
+		unsigned scope = (unsigned)row_int(&r, i, SCOPE);
+		slice object = row_slice(&r, i, OBJECT);
+		uint64_t box = 0;
+
+		if (scope == SCOPE_MAILBOX)
+			slice_number(object, &box);
+		(*rows)[i] = (struct setting_exception){.name = row_slice(&r, i, NAME),
+			.value = row_slice(&r, i, VALUE),
+			.scope = scope,
+			.at = {row_int(&r, i, POSTOFFICE), scope == SCOPE_DOMAIN ? object : S(""), (int64_t)box}};
+	}
+	return ST_OK;
+}

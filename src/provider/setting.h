@@ -87,6 +87,13 @@ status setting_set(enum setting_id id, const struct setting_at *at, const slice 
 /* The value in force as written, and the scope it comes from (0 = the default of the table). */
 status setting_show(enum setting_id id, const struct setting_at *at, arena *a, slice *value,
 		    unsigned *scope);
+struct setting_exception { /* what a post office, a domain or a mailbox has for itself */
+	slice name, value;
+	unsigned scope;
+	struct setting_at at;
+};
+/* Of the settings whose name holds `part`, by name; at most `most`. */
+status setting_exceptions(slice part, unsigned most, arena *a, struct setting_exception **rows, int *n);
 /* "4 KB", "5 min" for a number of that kind. */
 slice setting_written(enum setting_kind kind, int64_t number, arena *a);
 
