@@ -128,8 +128,7 @@ static void trace_expanded(conversation *c, const struct incoming *in)
 		if (slice_same(name, told) || (!r->dropped && slice_same(name, mail_address_text(&r->address, &c->command))))
 			continue;
 		told = name;
-		trace_note(r->route.postoffice, in->delivery.id, TRACE_EXPANDED, "conversation=%s recipient=%s", c->name,
-			   log_quote(name));
+		trace_note(r->route.postoffice, in->delivery.id, TRACE_EXPANDED, "recipient=%s", log_quote(name));
 	}
 }
 
@@ -146,26 +145,25 @@ static void trace_recipient(conversation *c, const struct incoming *in, const st
 	if (r->told == TOLD_EXPANDED) /* said above */
 		return;
 	if (r->told) /* its sender hears of it */
-		trace_note(r->route.postoffice, in->delivery.id, TRACE_REFUSED, "conversation=%s recipient=%s why=%s%.*s", c->name,
-			   log_quote(address), told[r->told], SLICE_ARGS(way));
+		trace_note(r->route.postoffice, in->delivery.id, TRACE_REFUSED, "recipient=%s why=%s%.*s", log_quote(address), told[r->told], SLICE_ARGS(way));
 	else if (r->remote)
-		trace_note(r->route.postoffice, in->delivery.id, TRACE_QUEUED, "conversation=%s recipient=%s domain=%s%.*s", c->name,
-			   log_quote(address), log_quote(r->address.domain), SLICE_ARGS(way));
+		trace_note(r->route.postoffice, in->delivery.id, TRACE_QUEUED, "recipient=%s domain=%s%.*s", log_quote(address), log_quote(r->address.domain), SLICE_ARGS(way));
 	else if (!r->dropped)
 		trace_note(r->route.postoffice, in->delivery.id, TRACE_DELIVERED,
-			   "conversation=%s recipient=%s mailbox=%s%s%.*s", c->name, log_quote(address),
+			   "recipient=%s mailbox=%s%s%.*s", log_quote(address),
 			   log_quote(r->route.mailbox_name), r->route.caught ? " catch_all=yes" : "", SLICE_ARGS(way));
 }
 
-static void trace_accepted(conversation *c, const struct incoming *in, const char *id)
+/* What the first row says of all of them stands in none of the others. */
+static void trace_accepted(conversation *c, const struct incoming *in)
 {
 	struct smtp *s = smtp_of(c);
 	for (int p = 0; p < in->delivery.n; p++) {
 		const struct delivery_part *part = &in->delivery.parts[p];
 		trace_note(part->postoffice, in->delivery.id, TRACE_ACCEPTED,
-			   "conversation=%s id=%s service=%s peer=%s helo=%s tls=%s user=%s from=%s "
+			   "conversation=%s service=%s peer=%s helo=%s tls=%s user=%s from=%s "
 			   "size=%" PRIu64 " message_id=%s",
-			   c->name, id, service_name(c->service),
+			   c->name, service_name(c->service),
 			   net_address_text(smtp_client(c), &c->command).at, log_quote(s->helo),
 			   stream_is_tls(c->stream) ? "yes" : "no",
 			   s->authenticated ? log_quote(s->who.mailbox_name) : "-",
@@ -173,8 +171,7 @@ static void trace_accepted(conversation *c, const struct incoming *in, const cha
 			   blob_writer_size(part->body), log_quote(in->delivery.message_id));
 	}
 	for (int p = 0; p < in->delivery.n && in->verdict.told.size; p++)
-		trace_note(in->delivery.parts[p].postoffice, in->delivery.id, TRACE_JUDGED, "conversation=%s %s",
-			   c->name, in->verdict.told.at);
+		trace_note(in->delivery.parts[p].postoffice, in->delivery.id, TRACE_JUDGED, "%s", in->verdict.told.at);
 	trace_expanded(c, in);
 	for (int i = 0; i < s->n; i++)
 		trace_recipient(c, in, &s->recipients[i]);
@@ -214,7 +211,7 @@ static status accept_message(conversation *c, struct incoming *in, bool repeated
 			   "conversation=%s", c->name);
 	} else {
 		metric_add(M_messages_accepted, c->service, 1);
-		trace_accepted(c, in, id);
+		trace_accepted(c, in);
 		reply_told(in);
 	}
 	return kind;
