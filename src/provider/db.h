@@ -188,6 +188,9 @@ void db_probe(void);
    connected to, or it is known to be silent: to ask on what became of something is no use to him. Never in a process
    without db_silence: no client hangs on its answer. */
 bool db_lost(usec since, usec span);
+/* Whether PostgreSQL has refused a statement within the last 5 s because a disk of its own is full (53100): what is
+   ST_BUSY now is so by that, as far as one can tell. */
+bool db_full(void);
 
 /* Checks a connection URI (or key=value string) and gives it with another user and password. Empty `user`:
    as it is. An empty `password` keeps the one that stands there. ST_INVALID with *why. */

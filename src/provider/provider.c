@@ -219,6 +219,11 @@ bool provider_healthy(const char **why)
 	return *why == NULL;
 }
 
+bool provider_full(void)
+{
+	return db_full();
+}
+
 status provider_ping(void)
 {
 	return db_run(SQL_TX_RUN_PING, NULL, 0, NULL, NULL);

@@ -35,6 +35,9 @@ void provider_close(void);
 /* The database answers and is durable (checked at start and each db_check_every, R1); for SMTP's 421 and
    for /readyz. Does not wait. `why` (static) tells what is wrong. */
 bool provider_healthy(const char **why);
+/* The database has refused something within the last 5 s since its disk is full. For the words of who was just given
+   ST_BUSY by what stores. Does not wait. */
+bool provider_full(void);
 /* A real round trip: for /readyz. */
 status provider_ping(void);
 /* Tries to read another tenant's rows as the run-time role; ST_BROKEN when it can (T50). */

@@ -6,6 +6,7 @@
 
 #include <assert.h>
 #include <endian.h>
+#include <stdatomic.h>
 
 /* PostgreSQL counts from 2000-01-01. */
 #define PG_EPOCH (INT64_C(946684800) * USEC_S)
@@ -275,6 +276,37 @@ static bool is_unprepared(const char *state)
 	return strcmp(state, "26000") == 0 || strcmp(state, "42P05") == 0;
 }
 
+/* ---- a full disk */
+
+#define FULL_LATELY (5 * USEC_S)
+#define FULL_SAY_AGAIN (10 * USEC_S)
+
+static struct {
+	_Atomic usec at; /* 0 = never */
+	_Atomic usec said_at;
+} full;
+
+static bool is_full(const char *state)
+{
+	return strcmp(state, "53100") == 0;
+}
+
+/* Each statement meets it, some of them again and again: the log need not fill its own disk. */
+static void full_note(const char *statement, const char *state)
+{
+	usec now = clock_now(), said = atomic_load(&full.said_at);
+	atomic_store(&full.at, now);
+	if ((said == 0 || now - said > FULL_SAY_AGAIN) &&
+		atomic_compare_exchange_strong(&full.said_at, &said, now))
+		log_event(EV_DB_FULL, "statement=%s state=%s", statement, state);
+}
+
+bool db_full(void)
+{
+	usec at = atomic_load(&full.at);
+	return at != 0 && clock_now() - at < FULL_LATELY;
+}
+
 status wire_failure(const PGresult *r, const char *statement)
 {
 	const char *state = PQresultErrorField(r, PG_DIAG_SQLSTATE);
@@ -286,6 +318,8 @@ status wire_failure(const PGresult *r, const char *statement)
 		log_event(EV_DB_UNPREPARED, "statement=%s state=%s", statement, state);
 	else if (kind == ST_BROKEN)
 		log_event(EV_DB_REFUSED, "statement=%s state=%s", statement, state);
+	else if (is_full(state))
+		full_note(statement, state);
 	else if (kind == ST_BUSY || kind == ST_CLOSED)
 		log_event(EV_DB_BUSY, "statement=%s state=%s", statement, state);
 	return kind;

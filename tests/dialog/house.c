@@ -678,7 +678,10 @@ static void lose(struct words *w)
 
 static void database(struct words *w)
 {
-	memory_busy(slice_same(must_word(w), S("busy")));
+	slice how = must_word(w);
+
+	memory_busy(slice_same(how, S("busy")));
+	memory_full(slice_same(how, S("full")));
 }
 
 /* body anna 1 vanishes */

@@ -124,6 +124,7 @@ static void check_against_plain(struct play *p)
 void invariants_check(struct play *p)
 {
 	memory_busy(false);
+	memory_full(false);
 	memory_faults(false);
 	house_each(check_mailbox, p);
 	check_promises(p);

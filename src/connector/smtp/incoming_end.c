@@ -9,6 +9,7 @@
 #include "connector/smtp/reply.h"
 #include "provider/digest.h"
 #include "provider/folder.h"
+#include "provider/provider.h"
 #include "provider/trace.h"
 
 #include <inttypes.h>
@@ -17,6 +18,8 @@
 
 const char *smtp_delivery_reply(status kind)
 {
+	if (kind == ST_BUSY && provider_full())
+		return "452 4.3.1 There is no room to store it now; try again later";
 	switch (kind) {
 	case ST_FULL:
 		return "452 4.2.2 A recipient's mailbox is full; try again later";

@@ -89,7 +89,7 @@ static status store_all(struct store *s, struct append *x, slice name, int64_t *
 	struct m_folder *f = m ? store_folder_named(m, name) : NULL;
 	int64_t bytes = 0;
 
-	if (store_refuses(s))
+	if (store_refuses(s) || s->full)
 		return ST_BUSY;
 	if (!f || (x->folder_id && f->f.id != x->folder_id) || m->state != MAILBOX_ENABLED)
 		return ST_ABSENT;

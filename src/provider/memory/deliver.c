@@ -91,7 +91,7 @@ static status run(struct store *s, struct delivery *d, int64_t room, usec window
 	s->deliver_lose = s->deliver_fail = ST_OK;
 	if (fail != ST_OK)
 		return fail;
-	if (store_refuses(s))
+	if (store_refuses(s) || s->full)
 		return ST_BUSY;
 	struct m_repeat *before = d->repeat_key.size ? find_repeat(s, d->repeat_key) : NULL;
 	if (before) {

@@ -37,6 +37,8 @@ void memory_scram_salt(slice salt);
 void memory_secret(int file);
 /* Every provider call that would ask the database gives ST_BUSY while on. */
 void memory_busy(bool on);
+/* What stores messages gives ST_BUSY, and provider_full() says why. */
+void memory_full(bool on);
 
 /* From now on the message has no body any more, as after damage to the database. */
 void memory_body_vanish(int64_t postoffice, int64_t message);

@@ -28,6 +28,14 @@ bool provider_healthy(const char **why)
 	return *why == NULL;
 }
 
+bool provider_full(void)
+{
+	struct store *s = store_take();
+	bool full = s->full;
+	store_give();
+	return full;
+}
+
 status provider_ping(void)
 {
 	struct store *s = store_take();
@@ -98,6 +106,12 @@ void memory_scram_salt(slice salt)
 void memory_busy(bool on)
 {
 	store_take()->busy = on;
+	store_give();
+}
+
+void memory_full(bool on)
+{
+	store_take()->full = on;
 	store_give();
 }
 

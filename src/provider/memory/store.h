@@ -193,7 +193,7 @@ struct store {
 	slice scram_salt;
 	int srs_rotations;
 	int secret; /* memory_secret() */
-	bool busy, faults;
+	bool busy, full, faults;
 };
 
 /* The store, locked, also for who holds it already; each taking has its giving. */

@@ -2,6 +2,7 @@
    together from parts of stored ones (CATENATE, RFC 4469), and REPLACE: a message flows from the stream into the
    store, never whole in memory, and stands there only when all of them came. */
 #include "provider/append.h"
+#include "provider/provider.h"
 
 #include "service/imap/flags.h"
 #include "service/imap/names.h"
@@ -323,6 +324,8 @@ static status append(conversation *c, args *p, struct appending *a)
 		a->stored = append_run(&a->x);
 	if (a->stored == ST_ABSENT)
 		return imap_no(c, "[TRYCREATE] There is no such folder; CREATE it first");
+	if (a->stored == ST_BUSY && provider_full()) /* the house's disk, not his quota: no code of RFC 5530 says it nearer */
+		return imap_no(c, "[UNAVAILABLE] There is no room to store it now; try again later");
 	return a->stored == ST_OK ? say_appended(c, &a->x) : imap_trouble(c, a->stored);
 }
 
