@@ -18,7 +18,8 @@ struct maildrop_taken {
 };
 
 /* Locks the mailbox for `lease`, notes the logon and lists its INBOX. ST_LIMITED: somebody else holds
-   the lock. ST_ABSENT: no such folder; nothing is locked then. `delay` > 0 asks for `since` to be true to the
+   the lock. ST_ABSENT: no such folder; nothing is locked then. When a full disk of the database has no place for the lock
+   either the INBOX is listed without it: as with a lock that is lost, maildrop_give removes nothing then. `delay` > 0 asks for `since` to be true to the
    second; else logons are noted once a minute at most. */
 status maildrop_take(int64_t postoffice, int64_t mailbox, int64_t inbox, usec lease, usec delay,
 		     arena *a, struct maildrop_taken *out);

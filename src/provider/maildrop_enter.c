@@ -20,7 +20,13 @@ struct answers { /* to one conversation */
 	bool notes; /* the logon, unless its revision has moved */
 };
 
-static void ask_for(db_tx *tx, const struct maildrop_comer *c, struct answers *out)
+enum way {
+	FIRST,
+	AGAIN,    /* all of it may have been done already */
+	UNLOCKED, /* only reads */
+};
+
+static void ask_for_lock(db_tx *tx, const struct maildrop_comer *c, struct answers *out)
 {
 	int64_t postoffice = c->guest.postoffice, mailbox = c->guest.mailbox;
 	db_add(tx, SQL_MAILDROP_LOCK,
@@ -32,6 +38,13 @@ static void ask_for(db_tx *tx, const struct maildrop_comer *c, struct answers *o
 		       (struct param[]){p_int(postoffice), p_int(mailbox), p_int(SERVICE_POP3),
 					p_int(c->taken->token), p_int(c->delay), p_int(c->logons)},
 		       6, &out->before);
+}
+
+static void ask_for(db_tx *tx, const struct maildrop_comer *c, enum way way, struct answers *out)
+{
+	int64_t postoffice = c->guest.postoffice, mailbox = c->guest.mailbox;
+	if (way != UNLOCKED)
+		ask_for_lock(tx, c, out);
 	db_add(tx, SQL_MAILDROP_ENTRIES,
 	       (struct param[]){p_int(postoffice), p_int(mailbox), p_int(c->inbox), p_int(FEW)}, 4,
 	       &out->entries);
@@ -56,25 +69,25 @@ static void list(const struct answers *all, arena *a, struct maildrop_taken *out
 	out->first.packed = arena_copy(a, out->first.packed);
 }
 
-/* `again`: the logon before may be this one. */
-static status outcome_of(const struct maildrop_comer *c, const struct answers *all, bool again)
+static status outcome_of(const struct maildrop_comer *c, const struct answers *all, enum way way)
 {
 	c->taken->logons = all->entries.count ? row_int(&all->entries, 0, 6) : 0;
-	if (all->locked.changed == 0)
+	if (way != UNLOCKED && all->locked.changed == 0)
 		return ST_LIMITED;
 	if (all->entries.count == 0)
 		return ST_ABSENT;
 	if (all->notes && (c->logons == 0 || c->logons == c->taken->logons))
 		session_noted(c->guest.mailbox, SERVICE_POP3);
-	bool known = !again && all->before.count > 0 && !row_null(&all->before, 0, 0);
+	/* When it was done already the logon before may be this one. */
+	bool known = way == FIRST && all->before.count > 0 && !row_null(&all->before, 0, 0);
 	c->taken->since = known ? row_int(&all->before, 0, 0) : USEC_NEVER;
 	list(all, c->arena, c->taken);
 	return ST_OK;
 }
 
 /* *failed as of db_commit. Outcomes are written when it is ST_OK. The time is the batch's own, not that of
-   the tasks that wait for it. `again`: all of it may have been done already. */
-static status transaction(struct maildrop_comer *const *all, int n, bool again, int *failed)
+   the tasks that wait for it. */
+static status transaction(struct maildrop_comer *const *all, int n, enum way way, int *failed)
 {
 	arena a = ARENA_INIT;
 	struct answers *answers = arena_new_array(&a, (size_t)n, sizeof *answers);
@@ -82,11 +95,11 @@ static status transaction(struct maildrop_comer *const *all, int n, bool again, 
 	db_tx *tx = db_begin(DB_RUN, &a);
 	db_relax(tx); /* Locks and logons need not survive a crash of PostgreSQL. */
 	for (int i = 0; i < n; i++)
-		ask_for(tx, all[i], &answers[i]);
+		ask_for(tx, all[i], way, &answers[i]);
 	status kind = db_commit(&tx, failed);
 	task_deadline(before);
 	for (int i = 0; i < n && kind == ST_OK; i++)
-		all[i]->guest.outcome = outcome_of(all[i], &answers[i], again);
+		all[i]->guest.outcome = outcome_of(all[i], &answers[i], way);
 	arena_release(&a);
 	return kind == ST_TIMED_OUT || kind == ST_CANCELLED ? ST_BUSY : kind;
 }
@@ -96,9 +109,13 @@ static status run(struct maildrop_guest *const *guests, int n, int *failed)
 	struct maildrop_comer *all[MAILDROP_DOOR_MOST] = {0};
 	for (int i = 0; i < n; i++)
 		all[i] = LINK_OWNER(guests[i], struct maildrop_comer, guest);
-	status kind = transaction(all, n, false, failed);
+	status kind = transaction(all, n, FIRST, failed);
 	if (kind == ST_UNSURE && task_sleep(UNSURE_PAUSE) == ST_OK)
-		kind = transaction(all, n, true, failed);
+		kind = transaction(all, n, AGAIN, failed);
+	/* Where there is no room for a lock mail can still be read (R9). Of several each is tried alone first: who meets
+	   another's lock needs no room to hear of it. */
+	if (kind == ST_BUSY && n == 1 && db_full())
+		kind = transaction(all, n, UNLOCKED, failed);
 	return kind;
 }
 
