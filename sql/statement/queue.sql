@@ -44,8 +44,8 @@ select 1 / ((select count(*) from hot) + (select count(*) from cold) = cardinali
 
 -- statement queue_notice
 -- A part of deliver_run: rows that are deferred, with a notice to their sender in the same transaction. $2 shards, $3 ids,
--- $4 epochs, $5 waits in microseconds, $6 codes, $7 hosts, $8 replies, $9 ends of their lifetimes in microseconds since
--- 1970 (0: as it was).
+-- $4 epochs, $5 waits in microseconds, $6 codes, $7 hosts, $8 replies, $9 ends of the time their
+-- routes give them, in microseconds since 1970 (0: as was promised). What was promised stays, for when the route goes.
 with ours as (
 	select r.*, timestamptz 'epoch' + nullif(r.life, 0) * interval '1 microsecond' as until
 	from unnest($2::bigint[], $3::bigint[], $4::bigint[], $5::bigint[], $6::bigint[], $7::text[], $8::text[], $9::bigint[])
@@ -54,10 +54,9 @@ with ours as (
 	limit cardinality($3::bigint[])
 ), again as (
 	update queue_deferred q set attempts = q.attempts + 1, notices = q.notices + 1, kills = 0, last_at = now(),
-		(next_at, expires, last_code, last_host, last_text) = (select case q.state when 0
-			then least(now() + o.wait * interval '1 microsecond', greatest(q.expires, now() + interval '1 second'))
-			else 'infinity' end, case when q.expires < q.made then q.expires else coalesce(o.until, q.expires) end,
-			nullif(o.code, 0), o.host, o.reply from ours o where o.qid = q.qid)
+		(next_at, last_code, last_host, last_text) = (select case q.state when 0
+			then least(now() + o.wait * interval '1 microsecond', greatest(coalesce(o.until, q.expires), now() + interval '1 second'))
+			else 'infinity' end, nullif(o.code, 0), o.host, o.reply from ours o where o.qid = q.qid)
 	where q.postoffice + 0 = $1::bigint and q.qid = any (array (select o.qid from ours o))
 		and q.shard + 0 = any (array (select o.shard from ours o)) returning 1
 ), moved as (
@@ -70,9 +69,9 @@ with ours as (
 	select m.shard, m.postoffice, m.qid, m.msg, m.mailbox, m.sender, m.domain, m.rcpt, m.notify, m.orcpt, m.ret, m.envid,
 		m.body, m.utf8, m.tls, m.prio, m.state, m.made,
 		case m.state when 0
-			then least(now() + o.wait * interval '1 microsecond', greatest(m.expires, now() + interval '1 second'))
+			then least(now() + o.wait * interval '1 microsecond', greatest(coalesce(o.until, m.expires), now() + interval '1 second'))
 			else 'infinity' end,
-		case when m.expires < m.made then m.expires else coalesce(o.until, m.expires) end,
+		m.expires,
 		m.attempts + 1, m.notices + 1, 0, now(), nullif(o.code, 0), o.host, o.reply, m.via
 	from moved m join ours o on o.shard = m.shard and o.qid = m.qid returning 1
 )
@@ -237,9 +236,8 @@ with ours as (
 select qid from hot union all select qid from cold;
 
 -- statement queue_defer system
--- $1 shards, $2 ids, $3 epochs, $4 waits in microseconds (-1: parked), $5 codes, $6 hosts, $7 replies, $8 ends of their
--- lifetimes as in queue_notice: the rows that wait now. The last attempt is made when the row expires; one that is to be
--- returned stays so.
+-- $1 shards, $2 ids, $3 epochs, $4 waits in microseconds (-1: parked), $5 codes, $6 hosts, $7 replies, $8 ends of the
+-- time their routes give them, as in queue_notice: the rows that wait now. The last attempt is made when it is over.
 with ours as (
 	select r.*, timestamptz 'epoch' + nullif(r.life, 0) * interval '1 microsecond' as until
 	from unnest($1::bigint[], $2::bigint[], $3::bigint[], $4::bigint[], $5::bigint[], $6::text[], $7::text[], $8::bigint[])
@@ -248,11 +246,10 @@ with ours as (
 	limit cardinality($3::bigint[])
 ), again as (
 	update queue_deferred q set attempts = q.attempts + 1, kills = 0, last_at = now(),
-		(state, next_at, expires, last_code, last_host, last_text) = (select case when o.wait < 0 then 2 else q.state end,
+		(state, next_at, last_code, last_host, last_text) = (select case when o.wait < 0 then 2 else q.state end,
 			case when q.state in (0, 3) and o.wait >= 0
-				then least(now() + o.wait * interval '1 microsecond', greatest(q.expires, now() + interval '1 second'))
+				then least(now() + o.wait * interval '1 microsecond', greatest(coalesce(o.until, q.expires), now() + interval '1 second'))
 				else 'infinity' end,
-			case when q.expires < q.made then q.expires else coalesce(o.until, q.expires) end,
 			nullif(o.code, 0), o.host, o.reply from ours o where o.qid = q.qid)
 	where q.qid = any (array (select o.qid from ours o))
 		and q.shard + 0 = any (array (select o.shard from ours o)) returning q.qid
@@ -265,9 +262,9 @@ with ours as (
 	select m.shard, m.postoffice, m.qid, m.msg, m.mailbox, m.sender, m.domain, m.rcpt, m.notify, m.orcpt, m.ret, m.envid,
 		m.body, m.utf8, m.tls, m.prio, case when o.wait < 0 then 2 else m.state end, m.made,
 		case when m.state in (0, 3) and o.wait >= 0
-			then least(now() + o.wait * interval '1 microsecond', greatest(m.expires, now() + interval '1 second'))
+			then least(now() + o.wait * interval '1 microsecond', greatest(coalesce(o.until, m.expires), now() + interval '1 second'))
 			else 'infinity' end,
-		case when m.expires < m.made then m.expires else coalesce(o.until, m.expires) end,
+		m.expires,
 		m.attempts + 1, m.notices, 0, now(), nullif(o.code, 0), o.host, o.reply, m.via
 	from moved m join ours o on o.shard = m.shard and o.qid = m.qid returning qid
 )
@@ -340,38 +337,59 @@ from (
 	and q.qid > $1::bigint
 order by q.qid limit $2::bigint;
 
+-- piece queue_ordered
+-- Rows q that the order $1 is for: retry for what waits for its time, release for what waits for a word.
+and not ($1::bigint = 0 and q.state <> 0) and not ($1::bigint = 2 and q.state = 0) and (q.state <> 3 or $1::bigint = 4);
+
+-- piece queue_changed
+-- What an order makes of a row q. Who was to be returned and is not any more has a last attempt. What is due before it was
+-- made is wanted now by an operator, however its destination fared a moment ago. A row that is there for a report alone
+-- (enum queue_told) becomes no mail.
+set state = case when $1::bigint = 1 then 1 when q.notify >> 8 > 0 then 3 else 0 end, kills = 0,
+		next_at = case $1::bigint when 0 then '-infinity' when 1 then 'infinity' else now() end,
+		expires = case when $1::bigint = 3 then '-infinity'
+			when $1::bigint <> 1 and q.expires < q.made then now() else q.expires end;
+
 -- statement queue_order system
--- $1 enum queue_order: 0 retry, 1 hold, 2 release, 3 return, 4 delete; $2 a row or a message (0 any), and those of
--- queue_wanted; $9 the id to go on behind, $10 most: how many were changed, how many were looked at, and the last of them.
--- Retry is for what waits for its time, release for what waits for a word. Who was to be returned and is not any more has
--- a last attempt. What is due before it was made is wanted now by an operator, however its destination fared a
--- moment ago.
-with chosen as (
-	select q.qid from (select * from queue union all select * from queue_deferred) q
+-- $1 enum queue_order: 0 retry, 1 hold, 2 release, 3 return, 4 delete; $2 rows by their ids (empty: all), and those of
+-- queue_wanted; $9 the id to go on behind, $10 most: how many were changed, how many were looked at, the last of them, and of
+-- each that was removed post office, message, id and recipient. What somebody else changed meanwhile is judged anew.
+with page as (
+	select q.* from (
+		(select * from (select * from queue union all select * from queue_deferred) q
+		where cardinality($2::bigint[]) = 0 and q.qid > $9::bigint order by q.qid limit $10::bigint)
+		union all
+		select * from queue where qid = any ($2::bigint[])
+		union all
+		select * from queue_deferred where qid = any ($2::bigint[])) q
+), chosen as (
+	select q.qid from page q
 @queue_wanted
-		and q.qid > $9::bigint and ($2::bigint = 0 or q.qid = $2::bigint or q.msg = $2::bigint)
-		and not ($1::bigint = 0 and q.state <> 0) and not ($1::bigint = 2 and q.state = 0)
-		and (q.state <> 3 or $1::bigint = 4)
-	order by q.qid limit $10::bigint
+@queue_ordered
 ), hot as (
-	update queue q set state = case when $1::bigint = 1 then 1 else 0 end, kills = 0,
-		next_at = case $1::bigint when 0 then '-infinity' when 1 then 'infinity' else now() end,
-		expires = case when $1::bigint = 3 then '-infinity'
-			when $1::bigint <> 1 and q.expires < q.made then now() else q.expires end
-	where $1::bigint < 4 and q.qid = any (array (select c.qid from chosen c)) returning 1
+	update queue q
+@queue_changed
+	where $1::bigint < 4 and q.qid = any (array (select c.qid from chosen c))
+@queue_ordered
+	returning 1
 ), cold as (
-	update queue_deferred q set state = case when $1::bigint = 1 then 1 else 0 end, kills = 0,
-		next_at = case $1::bigint when 0 then '-infinity' when 1 then 'infinity' else now() end,
-		expires = case when $1::bigint = 3 then '-infinity'
-			when $1::bigint <> 1 and q.expires < q.made then now() else q.expires end
-	where $1::bigint < 4 and q.qid = any (array (select c.qid from chosen c)) returning 1
+	update queue_deferred q
+@queue_changed
+	where $1::bigint < 4 and q.qid = any (array (select c.qid from chosen c))
+@queue_ordered
+	returning 1
 ), hot_gone as (
-	delete from queue q where $1::bigint = 4 and q.qid = any (array (select c.qid from chosen c)) returning 1
+	delete from queue q where $1::bigint = 4 and q.qid = any (array (select c.qid from chosen c))
+	returning postoffice, msg, qid, rcpt
 ), cold_gone as (
-	delete from queue_deferred q where $1::bigint = 4 and q.qid = any (array (select c.qid from chosen c)) returning 1
+	delete from queue_deferred q where $1::bigint = 4 and q.qid = any (array (select c.qid from chosen c))
+	returning postoffice, msg, qid, rcpt
+), gone as (
+	select * from hot_gone union all select * from cold_gone
 )
-select (select count(*) from hot) + (select count(*) from cold) + (select count(*) from hot_gone)
-	+ (select count(*) from cold_gone), (select count(*) from chosen), (select max(c.qid) from chosen c);
+select (select count(*) from hot) + (select count(*) from cold) + (select count(*) from gone),
+	(select count(*) from page), (select max(p.qid) from page p), g.postoffice, g.msg, g.qid, g.rcpt
+from (select) as one left join gone g on true;
 
 -- statement queue_counts system
 select count(*) filter (where state in (0, 3) and not deferred), count(*) filter (where state in (0, 3) and deferred),

@@ -3,15 +3,12 @@
 #include "program/cli_run.h"
 
 #include "base/id.h"
-#include "base/log.h"
 #include "connector/smtp/home.h"
 #include "provider/queue.h"
 #include "provider/route.h"
 #include "provider/tls_result.h"
-#include "provider/trace.h"
 
 #define LIST_MOST 1000
-#define TRACED_MOST 10000
 
 /* ---- which entries */
 
@@ -62,6 +59,14 @@ static json_t *moment(usec at)
 	return at == USEC_NEVER ? json_null() : json_time(at);
 }
 
+/* Its route's word counts before what was promised (report.c). */
+static usec end_of(struct cli *c, const queue_entry *e)
+{
+	struct mail_route r;
+
+	return !e->returned && route_find(e->domain, &c->a, &r) == ST_OK && r.lifetime > 0 ? e->made + r.lifetime : e->expires;
+}
+
 static json_t *facts_of(struct cli *c, const queue_entry *e)
 {
 	json_t *f = json_pack("{s:o,s:o,s:s,s:o,s:o,s:o,s:o,s:i,s:i,s:I,s:o,s:o,s:o,s:o,s:o,s:o}", "id",
@@ -69,7 +74,7 @@ static json_t *facts_of(struct cli *c, const queue_entry *e)
 		json_slice(cli_postoffice_name(c, e->postoffice)), "sender",
 		json_slice(e->sender.size ? e->sender : S("<>")), "recipient", json_slice(e->address),
 		"domain", json_slice(e->domain), "priority", e->priority, "attempts", e->attempts, "size", (json_int_t)e->size,
-		"made", json_time(e->made), "next", moment(e->next), "expires", moment(e->expires), "code",
+		"made", json_time(e->made), "next", moment(e->next), "expires", moment(end_of(c, e)), "code",
 		e->code ? json_integer(e->code) : json_null(), "host", json_slice(e->host), "reply", json_slice(e->text));
 	json_object_set_new(f, "said", json_slice(e->code ? arena_format(&c->a, "%d %.*s", e->code, SLICE_ARGS(e->text))
 							  : e->text));
@@ -164,15 +169,6 @@ status cli_queue_status(struct cli *c)
 
 /* ---- orders */
 
-static void trace_removed(struct cli *c, const queue_entry *e)
-{
-	char id[ID_TEXT_SIZE + 1];
-
-	id_text(e->id, id);
-	trace_note(e->postoffice, e->message, TRACE_REMOVED, "service=queue entry=%s recipient=%s who=%s", id,
-		log_quote(e->address), log_quote(c->by.who));
-}
-
 static status order(struct cli *c, enum queue_order o, const char *one, const char *many)
 {
 	struct queue_filter f;
@@ -180,14 +176,12 @@ static status order(struct cli *c, enum queue_order o, const char *one, const ch
 	if (!chooses(c))
 		return cli_misused(c, "for example --domain example.org, or --all for everything",
 			"say which entries are meant");
-	queue_entry *gone = NULL;
-	int n = 0;
 	TRY(filter_of(c, &f));
-	if (o == QUEUE_DELETE) /* who looks for that mail later finds out; beyond so many the audit tells */
-		TRY(queue_list(&f, 0, TRACED_MOST, &c->a, &gone, &n));
-	TRY(queue_order(&f, o, &c->by, &changed));
-	for (int i = 0; i < n && changed > 0; i++)
-		trace_removed(c, &gone[i]);
+	status kind = queue_order(&f, o, &c->by, &changed);
+	if (kind != ST_OK && changed > 0)
+		return cli_fail(c, kind, "give the same order again, which does the rest", "%lld %s, then the order broke off",
+			(long long)changed, changed == 1 ? one : many);
+	TRY(kind);
 	c->negative = changed == 0;
 	return cli_did(c, json_pack("{s:I}", "changed", (json_int_t)changed), "%lld %s",
 		(long long)changed, changed == 1 ? one : many);

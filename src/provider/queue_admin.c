@@ -3,7 +3,9 @@
 #include "provider/queue_row.h"
 
 #include "base/id.h"
+#include "base/log.h"
 #include "base/text.h"
+#include "provider/trace.h"
 
 #define ORDER_MOST 10000 /* rows of one transaction: a longer one would be in the way of results */
 
@@ -106,34 +108,65 @@ static slice shown_filter(const struct queue_filter *f, arena *a)
 		7);
 }
 
+/* Where a message or a row is meant, its rows, behind `after`. */
+static status ids_of(const struct queue_filter *f, int64_t after, arena *a, int64_t **ids, int *n)
+{
+	queue_entry *rows = NULL;
+
+	*n = 0;
+	if (f->id)
+		TRY(queue_list(f, after, ORDER_MOST, a, &rows, n));
+	*ids = arena_new_array(a, (size_t)*n + 1, sizeof **ids);
+	for (int i = 0; i < *n; i++)
+		(*ids)[i] = rows[i].id;
+	return ST_OK;
+}
+
+/* Who looks for that mail later finds out. */
+static void trace_removed(const struct rows *r, const struct audit_by *by)
+{
+	for (int i = 0; i < r->count && !row_null(r, i, 3); i++) {
+		char id[ID_TEXT_SIZE + 1];
+
+		id_text(row_int(r, i, 5), id);
+		trace_note(row_int(r, i, 3), row_int(r, i, 4), TRACE_REMOVED, "service=queue entry=%s recipient=%s who=%s", id,
+			log_quote(row_slice(r, i, 6)), log_quote(by->who));
+	}
+	if (r->count > 1) /* before more of them than are gathered */
+		trace_flush();
+}
+
 /* Some of them, behind *after; *more: there may be more. The first of an order tells the audit of all. */
-static status order_some(const struct queue_filter *f, enum queue_order o, const struct audit_by *by, int64_t *after,
+static status order_some(const struct queue_filter *f, enum queue_order o, const struct audit_by *by, arena *a, int64_t *after,
 	bool *more, int64_t *changed)
 {
 	static const char *const actions[] = {
 		"queue.retry", "queue.hold", "queue.release", "queue.return", "queue.delete"};
-	arena a = ARENA_INIT;
-	struct param p[FILTER_PARAMS + 2] = {p_int(o), p_int(f->id)};
+	int64_t *ids;
 	struct rows r;
-	db_tx *tx = db_begin(DB_SYSTEM, &a);
+	int n;
 
-	filter_params(f, &a, p);
+	TRY(ids_of(f, *after, a, &ids, &n));
+	*more = false;
+	if (f->id && n == 0)
+		return ST_OK;
+	struct param p[FILTER_PARAMS + 2] = {p_int(o), p_int_array(ids, n)};
+	filter_params(f, a, p);
 	p[FILTER_PARAMS] = p_int(*after);
 	p[FILTER_PARAMS + 1] = p_int(ORDER_MOST);
+	db_tx *tx = db_begin(DB_SYSTEM, a);
 	db_add(tx, SQL_QUEUE_BY_INDEX, NULL, 0, NULL);
 	db_add(tx, SQL_QUEUE_ORDER, p, FILTER_PARAMS + 2, &r);
 	if (*after == 0)
-		change_audit(tx, 0, by, actions[o], S("queue"), shown_filter(f, &a));
+		change_audit(tx, 0, by, actions[o], S("queue"), shown_filter(f, a));
 	change_rise(tx, REVISION_QUEUE);
-	status kind = db_commit(&tx, NULL);
-	if (kind == ST_OK) {
-		*changed += row_int(&r, 0, 0);
-		*more = row_int(&r, 0, 1) == ORDER_MOST;
-		*after = *more ? row_int(&r, 0, 2) : *after;
-		change_tell(REVISION_QUEUE);
-	}
-	arena_release(&a);
-	return kind;
+	TRY(db_commit(&tx, NULL));
+	*changed += row_int(&r, 0, 0);
+	*more = (f->id ? n : row_int(&r, 0, 1)) == ORDER_MOST;
+	*after = f->id ? ids[n - 1] : *more ? row_int(&r, 0, 2) : *after;
+	trace_removed(&r, by);
+	change_tell(REVISION_QUEUE);
+	return ST_OK;
 }
 
 status queue_order(const struct queue_filter *f, enum queue_order o, const struct audit_by *by,
@@ -141,11 +174,16 @@ status queue_order(const struct queue_filter *f, enum queue_order o, const struc
 {
 	int64_t after = 0;
 	bool more = true;
+	status kind = ST_OK;
 
 	*changed = 0;
-	while (more)
-		TRY(order_some(f, o, by, &after, &more, changed));
-	return ST_OK;
+	while (more && kind == ST_OK) {
+		arena a = ARENA_INIT;
+
+		kind = order_some(f, o, by, &a, &after, &more, changed);
+		arena_release(&a);
+	}
+	return kind;
 }
 
 status queue_counts(struct queue_counts *out)

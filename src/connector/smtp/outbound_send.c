@@ -180,7 +180,7 @@ static void verdicts_pass(struct sending *s)
 	s->left = n + 1; /* one for us: it must not end under our hands */
 	for (int i = 0; i < n; i++) {
 		report_judge(&s->attempts[i], &s->verdicts[i]);
-		if (s->job->entries[0].state != QUEUE_TELL)
+		if (s->job->entries[0].state != QUEUE_TELL || s->verdicts[i].result.end == QUEUE_PARK)
 			trace_attempt(&s->verdicts[i], s->words[i].fields);
 		if (s->verdicts[i].report == REPORT_NONE)
 			result_queue(s, &s->verdicts[i].result);

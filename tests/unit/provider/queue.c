@@ -2,6 +2,7 @@
    results, what kills its runner, reports with their cause, operators' orders. One test after the other:
    shards belong to the whole database. */
 #include "provider/queue.h"
+#include "provider/trace.h"
 
 #include "base/id.h"
 #include "base/metric.h"
@@ -416,7 +417,8 @@ Test(queue, results_move_rows_on)
 	arena_release(&a);
 }
 
-/* What a domain's route says of its time counts in the place of what was promised; what an operator wants back stays so. */
+/* What a domain's route says of its time counts in the place of what was promised, for as long as it says so; what an operator
+   wants back stays so. */
 Test(queue, a_result_may_change_how_long_a_row_is_tried)
 {
 	static const int hours[] = {2, 1, 3};
@@ -427,12 +429,16 @@ Test(queue, a_result_may_change_how_long_a_row_is_tried)
 
 	queue_one(store_postoffice(), "b.test");
 	queue_runner *r = runner();
+	int64_t promised = store_sql("select extract(epoch from expires - made)::bigint from queue");
 	for (int i = 0; i < 3; i++) {
 		queue_entry *e = claim(r, 10, 10, &a, &n);
 		cr_assert_eq(n, 1);
-		struct queue_result later = {.entry = e, .end = QUEUE_DEFER, .code = 451, .until = e->made + hours[i] * 3600 * USEC_S};
+		struct queue_result later = {.entry = e, .end = QUEUE_DEFER, .code = 451, .wait = 1000 * 3600 * USEC_S,
+			.until = e->made + hours[i] * 3600 * USEC_S};
 		cr_assert_eq(queue_finish(r, &later, 1, &late), ST_OK);
-		cr_expect_eq(store_sql("select extract(epoch from expires - made)::bigint / 3600 from queue_deferred"), hours[i]);
+		cr_expect_eq(store_sql("select extract(epoch from next_at - made)::bigint / 3600 from queue_deferred"), hours[i]);
+		cr_expect_eq(store_sql("select extract(epoch from expires - made)::bigint from queue_deferred"), promised);
+		given_script(given_super(), "update queue_deferred set next_at = now()");
 	}
 	queue_entry *e = claim(r, 10, 10, &a, &n);
 	cr_assert_eq(n, 1);
@@ -442,6 +448,35 @@ Test(queue, a_result_may_change_how_long_a_row_is_tried)
 	cr_expect_eq(store_sql("select count(*) from queue_deferred where expires < made"), 1, "an order is forgotten");
 	queue_runner_close(&r);
 	arena_release(&a);
+}
+
+/* Its mail was never to be sent: a report of it is all there is. */
+Test(queue, what_is_there_for_a_report_alone_is_released_as_such)
+{
+	struct queue_filter all = QUEUE_FILTER_ANY;
+	int64_t changed;
+
+	queue_one(store_postoffice(), "b.test");
+	given_script(given_super(), "update queue set state = 2, notify = 2 << 8");
+	cr_assert_eq(queue_order(&all, QUEUE_RELEASE, &store_by, &changed), ST_OK);
+	cr_expect_eq(changed, 1);
+	cr_expect_eq(store_sql("select state from queue"), QUEUE_TELL);
+}
+
+Test(queue, what_an_operator_removes_stands_in_the_trace)
+{
+	struct queue_filter all = QUEUE_FILTER_ANY;
+	int64_t changed;
+
+	queue_one(store_postoffice(), "b.test");
+	all.id = store_sql("select qid from queue");
+	int64_t message = store_sql("select msg from queue");
+	queue_one(store_postoffice(), "c.test");
+	cr_assert_eq(queue_order(&all, QUEUE_DELETE, &store_by, &changed), ST_OK);
+	cr_expect_eq(changed, 1);
+	trace_flush();
+	cr_expect_eq(rows_in("queue"), 1);
+	cr_expect_eq(store_sql("select count(*) from trace where message = %lld and kind = %d", (long long)message, TRACE_REMOVED), 1);
 }
 
 /* ---- reports */
