@@ -4,9 +4,13 @@
 #include "base/text.h"
 #include "base/utf8.h"
 
-static const char *const revision_names[REVISIONS] = {
-	[REVISION_SETTING] = "setting", [REVISION_ROUTING] = "routing", [REVISION_AUTH] = "auth",
-	[REVISION_BAN] = "ban", [REVISION_QUEUE] = "queue"};
+const char *revision_name(enum revision r)
+{
+	static const char *const names[REVISIONS] = {
+		[REVISION_SETTING] = "setting", [REVISION_ROUTING] = "routing", [REVISION_AUTH] = "auth",
+		[REVISION_BAN] = "ban", [REVISION_QUEUE] = "queue"};
+	return names[r];
+}
 
 void change_audit(db_tx *tx, int64_t postoffice, const struct audit_by *by, const char *action,
 	slice object, slice detail)
@@ -21,7 +25,7 @@ void change_audit(db_tx *tx, int64_t postoffice, const struct audit_by *by, cons
 
 void change_rise(db_tx *tx, enum revision r)
 {
-	struct param p = p_text(slice_z(revision_names[r]));
+	struct param p = p_text(slice_z(revision_name(r)));
 	db_add(tx, SQL_REVISION_RISE, &p, 1, NULL);
 }
 

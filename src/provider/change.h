@@ -28,6 +28,8 @@ enum revision {
 	REVISION_QUEUE,   /* an operator's order: what a runner has claimed may be held or gone */
 	REVISIONS
 };
+/* As table revision has it. */
+const char *revision_name(enum revision r);
 #define RAISES(r) (1u << (r))
 /* Last in the transaction: the row stays locked until the commit. */
 void change_rise(db_tx *tx, enum revision r);

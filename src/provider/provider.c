@@ -78,21 +78,21 @@ bool provider_routing_watched(void)
 
 static status look_for_changes(void)
 {
-	static const char *const names[REVISIONS] = {"setting", "routing", "auth", "ban", "queue"};
 	arena a = ARENA_INIT;
 	struct rows r;
 	status kind = db_run(SQL_REVISIONS_NOW, NULL, 0, &a, &r);
 	for (int i = 0; kind == ST_OK && i < r.count; i++)
 		for (int k = 0; k < REVISIONS; k++) {
 			int64_t rev = row_int(&r, i, 1);
-			if (!slice_same(row_slice(&r, i, 0), slice_z(names[k])) ||
+			if (!slice_same(row_slice(&r, i, 0), slice_z(revision_name((enum revision)k))) ||
 				rev == house.seen[k])
 				continue;
 			if (k == REVISION_SETTING && setting_load() != ST_OK)
 				continue; /* again in a second */
 			house.seen[k] = rev;
 			change_tell((enum revision)k);
-			log_event(EV_CHANGE_SEEN, "kind=%s revision=%" PRId64, names[k], rev);
+			log_event(EV_CHANGE_SEEN, "kind=%s revision=%" PRId64, revision_name((enum revision)k),
+				rev);
 		}
 	arena_release(&a);
 	return kind;
