@@ -34,6 +34,7 @@ static struct {
 	bool open, serves, watches, runs, stopping, said_deaf;
 	pthread_t thread;
 	notice *rung;
+	const char *key; /* of the bootstrap file: what uri is told as */
 	char *uri, *application;
 } bell = {.lock = PTHREAD_MUTEX_INITIALIZER};
 
@@ -56,7 +57,7 @@ static status link_judge(struct ringer *r, arena *a)
 	TRY(db_link_own(r->link, a, &own));
 	r->deaf = !own;
 	if (r->deaf && bell.serves && !bell.said_deaf)
-		log_event(EV_NEWS_DEAF, NULL);
+		log_event(EV_NEWS_DEAF, "uri=%s", bell.key);
 	bell.said_deaf |= r->deaf;
 	return ST_OK;
 }
@@ -366,10 +367,13 @@ status bell_role(slice uri, const char *application, arena *a, struct rows *out)
 	return s == ST_OK && out->count != 1 ? ST_BROKEN : s;
 }
 
-void bell_open(const char *uri, const char *application, bool serves)
+void bell_open(const struct bootstrap *b, const char *application, bool serves)
 {
+	bool apart = b->pguri_news.size > 0;
+
 	pthread_mutex_lock(&bell.lock);
-	bell.uri = kept(uri);
+	bell.key = apart ? "pguri_news" : "pguri_system";
+	bell.uri = kept(apart ? b->pguri_news.at : b->pguri_system.at);
 	bell.application = kept(application);
 	bell.rung = notice_open();
 	bell.serves = serves;

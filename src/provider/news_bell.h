@@ -2,6 +2,7 @@
 #ifndef PENNYPOST_PROVIDER_NEWS_BELL_H
 #define PENNYPOST_PROVIDER_NEWS_BELL_H
 
+#include "provider/bootstrap.h"
 #include "provider/db.h"
 #include "provider/news.h"
 
@@ -26,7 +27,7 @@ void bell_ring(int64_t mailbox, int64_t folder);   /* tell them; never waits */
 status bell_role(slice uri, const char *application, arena *a, struct rows *out);
 /* The providers open and close. A process that serves has a thread from the beginning; another tells its news when it
    closes, unless it watches too. */
-void bell_open(const char *uri, const char *application, bool serves);
+void bell_open(const struct bootstrap *b, const char *application, bool serves);
 void bell_close(void);
 
 #endif

@@ -361,8 +361,7 @@ status provider_open(const struct provider_conf *c)
 	TRY(db_open(&db));
 	status kind = open_facts(c);
 	if (kind == ST_OK)
-		bell_open(c->boot->pguri_news.size ? c->boot->pguri_news.at : c->boot->pguri_system.at,
-			c->application, c->serve);
+		bell_open(c->boot, c->application, c->serve);
 	else
 		provider_close();
 	return kind;
