@@ -98,7 +98,7 @@ void ban_list_tend(void)
 
 	if (bans.behind)
 		look();
-	if (g.n > 0 && db_run(SQL_BAN_ADD, p, 4, NULL, NULL) == ST_BUSY) {
+	if (g.n > 0 && db_run(SQL_BAN_ADD, p, 4, NULL, NULL) != ST_OK) {
 		pthread_mutex_lock(&bans.lock);
 		for (int i = 0; i < g.n; i++)
 			keep(g.address[i], g.span[i]);

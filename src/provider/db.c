@@ -293,6 +293,11 @@ static status round_trip(db_tx *tx, bool commits)
 	return how;
 }
 
+bool db_passes(status kind)
+{
+	return kind == ST_BUSY || kind == ST_TIMED_OUT || kind == ST_CANCELLED || kind == ST_UNSURE;
+}
+
 /* ---- transactions */
 
 db_tx *db_begin(enum db_role role, arena *a)

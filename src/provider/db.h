@@ -134,6 +134,10 @@ status db_run(enum statement_id id, const struct param *p, int n, arena *a, stru
    none back it is ST_ABSENT when none was changed. */
 status db_one(enum statement_id id, const struct param *p, int n, arena *a, struct rows *out);
 
+/* Whether what was not written, or may not have been (ST_UNSURE), is worth another try: it was not refused for what it
+   is. */
+bool db_passes(status kind);
+
 /* ---- several statements in one transaction. db_begin and db_add only note what is to
    come: they never wait and cannot fail. A connection is taken at the first db_flush or at db_commit.
    A transaction without db_flush is ONE round trip from begin to commit. Between a db_flush and the

@@ -23,6 +23,7 @@ struct session {
 	enum service service;
 	usec since;
 	enum { UNTOLD, ON_ITS_WAY, TOLD } state; /* to the table */
+	bool doubted;                            /* a row of it may stand, whatever the state */
 	void (*end)(void *arg);
 	void *arg;
 	char address[64];
@@ -133,8 +134,8 @@ void session_close(session **of)
 	struct gone *g = NULL;
 	pthread_mutex_lock(&all.lock);
 	list_remove(&s->link);
-	if (s->state != UNTOLD) {
-		all.told--;
+	all.told -= s->state != UNTOLD;
+	if (s->state != UNTOLD || s->doubted) {
 		g = memory_new(sizeof *g);
 		*g = (struct gone){.id = s->id, .postoffice = s->postoffice};
 		list_append(&all.gone, &g->link);
@@ -260,8 +261,8 @@ static session *find(int64_t postoffice, int64_t id)
 	return NULL;
 }
 
-/* What was not stored comes again with the next turn. Of what may have been stored, rows count as standing: a row
-   too few is told of less than one that stays behind. */
+/* What was not stored, or may not have been, comes again with the next turn. Rows that may stand are removed like those
+   that do: none stays behind. */
 static void settle(struct batch *b, status kind)
 {
 	pthread_mutex_lock(&all.lock);
@@ -271,7 +272,8 @@ static void settle(struct batch *b, status kind)
 		session *s = LINK_OWNER(at, session, link);
 		if (s->state != ON_ITS_WAY)
 			continue;
-		s->state = kind == ST_OK || kind == ST_UNSURE ? TOLD : UNTOLD;
+		s->state = kind == ST_OK ? TOLD : UNTOLD;
+		s->doubted |= kind == ST_UNSURE;
 		all.told -= s->state == UNTOLD;
 	}
 	pthread_mutex_unlock(&all.lock);

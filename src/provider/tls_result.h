@@ -1,6 +1,6 @@
 /* What became of TLS with other systems, counted for reports (RFC 8460): by day, domain, policy, host, result and
    the addresses of both ends. Counts gather in memory and are added to the table about once a minute; what a process that
-   dies had gathered is lost. Kept as long as traces. */
+   dies had gathered is lost, and what was added by a commit whose answer got lost counts twice. Kept as long as traces. */
 #ifndef PENNYPOST_PROVIDER_TLS_RESULT_H
 #define PENNYPOST_PROVIDER_TLS_RESULT_H
 

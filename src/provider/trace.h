@@ -53,7 +53,8 @@ struct trace_span {
 status trace_by_address(slice address, const struct trace_span *in, arena *a, struct trace_row **rows, int *n);
 /* Rows of that time. */
 status trace_by_time(const struct trace_span *in, arena *a, struct trace_row **rows, int *n);
-/* Writes out what is gathered; the watch does it every second, programs before they end. */
+/* Writes out what is gathered; the watch does it every second, programs before they end. Rows that may be stored
+   (ST_UNSURE) are written again and may stand twice. */
 status trace_flush(void);
 
 /* ---- what a row says (trace_kind.c) */

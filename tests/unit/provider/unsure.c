@@ -1,13 +1,20 @@
 /* Commits whose answer is lost (trust.md R5). A proxy stands between the provider and PostgreSQL and
    cuts the connection at any byte of the exchange, hands a transaction over to the server only after
-   the client has given the connection up, leaves the server alone with it, or tells what a pooler does. Whatever happens: a delivery that says ST_OK stored
-   one entry, any other outcome none. */
+   the client has given the connection up, leaves the server alone with it, or tells what a pooler does, whose server
+   broke or that had none free. Whatever happens: a delivery that says ST_OK stored one entry, any other outcome none. */
 #include "provider/deliver.h"
 
+#include "base/id.h"
 #include "base/text.h"
 #include "provider/append.h"
+#include "provider/ban_list.h"
 #include "provider/db.h"
+#include "provider/session.h"
+#include "provider/tls_result.h"
+#include "provider/trace.h"
 #include "provider/view.h"
+#include "provider/watch.h"
+#include "task/task.h"
 #include "tests/unit/provider/given.h"
 #include "tests/unit/provider/store_fixture.h"
 
@@ -22,7 +29,7 @@
 
 /* ---- the proxy: one connection at a time, in a thread of its own */
 
-enum proxy_mode { FORWARD, CUT_REQUEST, CUT_ANSWER, HAND_OVER_LATE, LEAVE_ALONE, TELL_BROKEN };
+enum proxy_mode { FORWARD, CUT_REQUEST, CUT_ANSWER, HAND_OVER_LATE, LEAVE_ALONE, TELL_BROKEN, TELL_WAITED };
 
 static struct {
 	char folder[80];
@@ -52,14 +59,16 @@ static bool all_sent(int fd, const char *at, size_t size)
 	return true;
 }
 
-/* PgBouncer's, whose connection to the server broke: an error, FATAL, 08P01. */
+/* PgBouncer's, whose connection to the server broke: an error, FATAL, 08P01. One who waited for query_wait_timeout is told
+   the same with other words. */
 static const char broken[] = "E\0\0\0\x29SFATAL\0C08P01\0Mserver conn crashed?\0";
 
 /* The client is told nothing more, or how a pooler fares, in place of all answers; the server gets the whole request,
-   half a second later or at once. */
+   half a second later or at once, or nothing. */
 static void hand_over_alone(int client, int server, const char *at, size_t size, enum proxy_mode mode)
 {
 	text late = TEXT_INIT;
+	bool tells = mode >= TELL_BROKEN, hands = mode != TELL_WAITED;
 	char more[4096];
 	struct pollfd p = {.fd = client, .events = POLLIN};
 
@@ -70,17 +79,18 @@ static void hand_over_alone(int client, int server, const char *at, size_t size,
 			break;
 		text_add(&late, slice_of(more, (size_t)n));
 	}
-	if (mode != TELL_BROKEN)
+	if (!tells)
 		shutdown(client, SHUT_RDWR);
 	usleep(mode == HAND_OVER_LATE ? 500000 : 0);
-	all_sent(server, late.at, late.size);
+	if (hands)
+		all_sent(server, late.at, late.size);
 	text_free(&late);
 	p.fd = server;
-	if (mode == TELL_BROKEN && poll(&p, 1, 10000) > 0) {
+	if (tells && (!hands || poll(&p, 1, 10000) > 0)) {
 		all_sent(client, broken, sizeof broken);
 		shutdown(client, SHUT_RDWR);
 	}
-	while (poll(&p, 1, 10000) > 0 && read(server, more, sizeof more) > 0)
+	while (hands && poll(&p, 1, 10000) > 0 && read(server, more, sizeof more) > 0)
 		;
 }
 
@@ -177,24 +187,42 @@ static void proxy_open(const char *pg)
 	pthread_detach(t);
 }
 
-/* The providers, connected through the proxy. */
-static void given_proxy(void)
+static slice proxied(slice uri, arena *a)
+{
+	slice why, words;
+
+	cr_assert_eq(db_uri_as(uri, S(""), S(""), a, &words, &why), ST_OK);
+	return arena_format(a, "%.*s host='%s' port='5432'", SLICE_ARGS(words), proxy.folder);
+}
+
+/* The providers, one of whose roles is connected through the proxy. */
+static void given_proxy_of(enum db_role role)
 {
 	static struct bootstrap b;
 	static arena a;
-	slice why, uri;
 
 	given_schema();
 	b = *given_bootstrap();
 	proxy_open(getenv("PENNYPOST_TEST_PGDIR"));
-	cr_assert_eq(db_uri_as(b.pguri, S(""), S(""), &a, &uri, &why), ST_OK);
-	b.pguri = arena_format(&a, "%.*s host='%s' port='5432'", SLICE_ARGS(uri), proxy.folder);
+	slice *uri = role == DB_RUN ? &b.pguri : &b.pguri_system;
+	*uri = proxied(*uri, &a);
 	struct provider_conf c = {
 		.boot = &b, .connections = 1, .system_connections = 1, .application = "test"};
 	cr_assert_eq(provider_open(&c), ST_OK);
 }
 
+static void given_proxy(void)
+{
+	given_proxy_of(DB_RUN);
+}
+
+static void given_proxied_house(void)
+{
+	given_proxy_of(DB_SYSTEM);
+}
+
 TestSuite(unsure, .init = given_proxy, .fini = provider_close, .timeout = 300);
+TestSuite(unsure_house, .init = given_proxied_house, .fini = provider_close, .timeout = 60);
 
 /* ---- tests */
 
@@ -459,4 +487,85 @@ Test(unsure, a_transaction_still_under_way_is_waited_for)
 	usleep(500000);
 	cr_assert_eq(s, ST_OK, "%s", status_name(s));
 	cr_assert_eq(entries_in(&to), 4);
+}
+
+/* ---- what is gathered and written in turns comes again: a pooler whose connections are all busy refuses it unwritten */
+
+/* How often its row stands after a turn that was told so and one that was not. */
+static int traced(enum proxy_mode mode)
+{
+	arena a = ARENA_INIT;
+	struct trace_row *rows;
+	int64_t message = id_new();
+	int n;
+
+	trace_note(0, message, TRACE_DELIVERED, "mailbox=anna");
+	proxy_arm(mode, 0);
+	cr_assert_eq(trace_flush(), ST_UNSURE);
+	cr_assert_eq(trace_flush(), ST_OK);
+	cr_assert_eq(trace_by_message(message, &a, &rows, &n), ST_OK);
+	arena_release(&a);
+	return n;
+}
+
+Test(unsure_house, traces_come_again)
+{
+	cr_expect_eq(traced(TELL_WAITED), 1, "a row was lost");
+	cr_expect_eq(traced(TELL_BROKEN), 2, "nobody knows that it stands");
+}
+
+Test(unsure_house, bans_come_again)
+{
+	ban_list_note(S("192.0.2.99"), 3600 * USEC_S);
+	proxy_arm(TELL_WAITED, 0);
+	ban_list_tend();
+	cr_assert_eq(store_sql("select count(*) from ban where address = '192.0.2.99'"), 0);
+	ban_list_tend();
+	cr_expect_eq(store_sql("select count(*) from ban where address = '192.0.2.99'"), 1);
+}
+
+static status tls_flushed_within(usec span)
+{
+	usec before = task_deadline(clock_now() + span);
+	status s = tls_result_flush(true);
+
+	task_deadline(before);
+	return s;
+}
+
+Test(unsure_house, counts_of_tls_come_again)
+{
+	tls_result_note(&(struct tls_result){
+		.domain = S("unsure.test"), .policy = S("sts"), .host = S("mx.unsure.test"), .result = S("success")});
+	proxy_arm(TELL_WAITED, 0);
+	cr_expect_eq(tls_result_flush(true), ST_UNSURE);
+	cr_expect_eq(tls_flushed_within(-1), ST_TIMED_OUT);
+	cr_assert_eq(store_sql("select count(*) from tls_result where domain = 'unsure.test'"), 0);
+	cr_expect_eq(tls_result_flush(true), ST_OK);
+	cr_expect_eq(store_sql("select sum(sessions)::bigint from tls_result where domain = 'unsure.test'"), 1);
+}
+
+static struct route anna;
+
+static int64_t sessions_after(enum proxy_mode mode)
+{
+	task_sleep(USEC_S); /* the next turn is due */
+	proxy_arm(mode, 0);
+	session_turn();
+	proxy_arm(FORWARD, 0);
+	return store_sql("select count(*) from session where postoffice = %lld", (long long)anna.postoffice);
+}
+
+Test(unsure_house, sessions_come_again_and_none_stays_behind)
+{
+	anna = store_mailbox(store_postoffice(), "anna", 0);
+	session *s = session_open(anna.postoffice, anna.mailbox, SERVICE_IMAP, S("192.0.2.7"), NULL, NULL);
+	cr_expect_eq(sessions_after(TELL_WAITED), 0);
+	cr_expect_eq(sessions_after(FORWARD), 1, "it is taken for told");
+	session *other = session_open(anna.postoffice, anna.mailbox, SERVICE_IMAP, S("192.0.2.8"), NULL, NULL);
+	cr_expect_eq(sessions_after(TELL_BROKEN), 2);
+	session_close(&other);
+	cr_expect_eq(sessions_after(FORWARD), 1, "its row stayed behind");
+	session_close(&s);
+	cr_expect_eq(sessions_after(FORWARD), 0);
 }
