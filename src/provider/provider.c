@@ -245,11 +245,21 @@ status provider_isolation_probe(void)
 
 /* ---- the watch */
 
+/* Before all that may take the turn's time: who was not seen for NODE_SILENCE_MOST is taken for dead. */
+static void renew(usec *renewed, usec now)
+{
+	status kind = node_renew();
+	if (kind == ST_OK || kind == ST_ABSENT)
+		*renewed = now;
+}
+
 static void turn(usec *renewed, usec *checked)
 {
 	usec now = clock_now();
 	usec before = task_deadline(now + 5 * USEC_S);
 	db_probe();
+	if (now - *renewed >= NODE_RENEW_EVERY)
+		renew(renewed, now);
 	usec began = clock_now();
 	if (look_for_changes() == ST_OK) {
 		atomic_store(&house.looked_at, began);
@@ -260,8 +270,6 @@ static void turn(usec *renewed, usec *checked)
 	trace_flush();
 	ban_list_tend();
 	session_turn();
-	if (now - *renewed >= NODE_RENEW_EVERY && node_renew() != ST_BUSY)
-		*renewed = now;
 	if (now - *checked >= setting_number(S_db_check_every, NULL) && check_all() != ST_BUSY)
 		*checked = now;
 	task_deadline(before);

@@ -37,6 +37,7 @@ static struct {
 	int listener;
 	pthread_mutex_t lock;
 	enum proxy_mode mode;
+	const char *of; /* the statement whose request is not forwarded; NULL: the next one, whatever it is */
 	size_t left;    /* bytes until the cut */
 	size_t seen[2]; /* bytes since proxy_arm: requests, answers */
 	int named;      /* times that maildrop_unlock was prepared under this very name */
@@ -49,6 +50,14 @@ static void proxy_arm(enum proxy_mode mode, size_t left)
 	proxy.left = left;
 	proxy.seen[0] = proxy.seen[1] = 0;
 	pthread_mutex_unlock(&proxy.lock);
+}
+
+static enum proxy_mode proxy_mode_now(void)
+{
+	pthread_mutex_lock(&proxy.lock);
+	enum proxy_mode mode = proxy.mode;
+	pthread_mutex_unlock(&proxy.lock);
+	return mode;
 }
 
 static bool all_sent(int fd, const char *at, size_t size)
@@ -125,7 +134,8 @@ static bool pass(int client, int server, bool request)
 	bool cut = counted && proxy.left <= (size_t)n;
 	if (counted)
 		proxy.left -= most;
-	bool alone = request && mode >= HAND_OVER_LATE;
+	bool alone = request && mode >= HAND_OVER_LATE &&
+		     (!proxy.of || memmem(bytes, (size_t)n, proxy.of, strlen(proxy.of)));
 	if (cut || alone)
 		proxy.mode = FORWARD;
 	pthread_mutex_unlock(&proxy.lock);
@@ -196,7 +206,7 @@ static slice proxied(slice uri, arena *a)
 }
 
 /* The providers, one of whose roles is connected through the proxy. */
-static void given_proxy_of(enum db_role role)
+static void given_proxy_of(enum db_role role, bool serve)
 {
 	static struct bootstrap b;
 	static arena a;
@@ -207,21 +217,27 @@ static void given_proxy_of(enum db_role role)
 	slice *uri = role == DB_RUN ? &b.pguri : &b.pguri_system;
 	*uri = proxied(*uri, &a);
 	struct provider_conf c = {
-		.boot = &b, .connections = 1, .system_connections = 1, .application = "test"};
+		.boot = &b, .connections = 1, .system_connections = 1, .application = "test", .serve = serve};
 	cr_assert_eq(provider_open(&c), ST_OK);
 }
 
 static void given_proxy(void)
 {
-	given_proxy_of(DB_RUN);
+	given_proxy_of(DB_RUN, false);
+}
+
+static void given_proxied_watch(void)
+{
+	given_proxy_of(DB_RUN, true);
 }
 
 static void given_proxied_house(void)
 {
-	given_proxy_of(DB_SYSTEM);
+	given_proxy_of(DB_SYSTEM, false);
 }
 
 TestSuite(unsure, .init = given_proxy, .fini = provider_close, .timeout = 300);
+TestSuite(unsure_watch, .init = given_proxied_watch, .fini = provider_close, .timeout = 60);
 TestSuite(unsure_house, .init = given_proxied_house, .fini = provider_close, .timeout = 60);
 
 /* ---- tests */
@@ -568,4 +584,25 @@ Test(unsure_house, sessions_come_again_and_none_stays_behind)
 	cr_expect_eq(sessions_after(FORWARD), 1, "its row stayed behind");
 	session_close(&s);
 	cr_expect_eq(sessions_after(FORWARD), 0);
+}
+
+static int64_t seen_last(void)
+{
+	return store_sql("select (extract(epoch from max(seen)) * 1000000)::bigint from node where name = 'test'");
+}
+
+/* Who waits with it for the next time is taken for dead meanwhile. */
+Test(unsure_watch, a_number_that_may_not_be_renewed_is_renewed_in_the_next_turn)
+{
+	int64_t before = seen_last();
+
+	proxy.of = "node_renew";
+	proxy_arm(TELL_WAITED, 0);
+	while (proxy_mode_now() != FORWARD)
+		task_sleep(20 * USEC_MS);
+	usec refused = clock_now();
+	cr_assert_eq(seen_last(), before);
+	while (seen_last() == before)
+		task_sleep(20 * USEC_MS);
+	cr_expect_lt(clock_now() - refused, 4 * USEC_S);
 }
