@@ -206,6 +206,12 @@ static status find_proof(client_route *r, struct stop *s)
 	return ST_OK;
 }
 
+/* No address may be used, and DNS does not say now whether there is one that may. */
+static bool is_unsure(const struct route_ask *ask, const struct route_hosts *h)
+{
+	return h->n == 0 && ((ask->ipv4 && h->unsure4) || (ask->ipv6 && h->unsure6));
+}
+
 static void look_up(client_route *r, struct stop *s, slice host)
 {
 	const struct route_dns *d = r->ask->dns;
@@ -219,7 +225,7 @@ static void look_up(client_route *r, struct stop *s, slice host)
 	if (s->kind != ST_OK)
 		return;
 	take_turns(r->ask, r->a, &s->hosts);
-	s->kind = find_proof(r, s);
+	s->kind = is_unsure(r->ask, &s->hosts) ? ST_BUSY : find_proof(r, s);
 }
 
 static bool is_us(const client_route *r, const struct stop *s)
@@ -361,6 +367,11 @@ static void add_hosts(const dns_answer *d, struct route_hosts *out)
 		out->name = d->name;
 }
 
+static bool is_trouble(status kind)
+{
+	return kind != ST_OK && kind != ST_ABSENT;
+}
+
 /* One family is enough: what the other's servers have to say may come too late. */
 static status ask_hosts(void *arg, slice host, arena *a, struct route_hosts *out)
 {
@@ -375,12 +386,14 @@ static status ask_hosts(void *arg, slice host, arena *a, struct route_hosts *out
 	*out = (struct route_hosts){
 		.at = arena_new_array(a, d4.count + d6.count + 1, sizeof *out->at),
 		.name = host,
-		.secure = true};
+		.secure = true,
+		.unsure4 = is_trouble(kind4),
+		.unsure6 = is_trouble(kind6)};
 	add_hosts(&d6, out);
 	add_hosts(&d4, out);
 	if (out->n > 0)
 		return ST_OK;
-	return kind4 != ST_OK && kind4 != ST_ABSENT ? kind4 : kind6;
+	return is_trouble(kind4) ? kind4 : kind6;
 }
 
 static status ask_tlsa(

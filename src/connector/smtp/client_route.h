@@ -26,6 +26,7 @@ struct route_hosts {
 	int n;
 	slice name; /* where aliases led */
 	bool secure;
+	bool unsure4, unsure6; /* DNS does not say now whether there are any of that family */
 };
 struct route_dns {
 	status (*mx)(

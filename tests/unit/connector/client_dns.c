@@ -168,10 +168,11 @@ TestSuite(client_dns, .init = begin, .fini = end);
 
 /* ---- what a route makes of it */
 
+static struct route_ask ask;
+
 static status open_way(const char *domain, client_route **r)
 {
 	static struct route_dns house;
-	static struct route_ask ask;
 
 	house = route_dns_of(resolver);
 	ask = (struct route_ask){
@@ -226,5 +227,10 @@ Test(client_dns, what_is_not_there_and_what_is_not_told_differ)
 	/* One family is enough, and the other's silence does not do away with the TLSA records. */
 	cr_assert_eq(open_way("half.test", &r), ST_OK);
 	expect_stop(r, "half.test", "2001:db8::4", true);
+	expect_end(r, ST_ABSENT);
+	/* Unless it is not used. */
+	cr_assert_eq(open_way("half.test", &r), ST_OK);
+	ask.ipv6 = false;
+	expect_end(r, ST_BUSY);
 	expect_end(r, ST_ABSENT);
 }

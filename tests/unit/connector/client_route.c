@@ -9,7 +9,7 @@
 struct row {
 	const char *name;  /* "domain MX", "host A", "_25._tcp.host TLSA" */
 	const char *value; /* "10 mx.a.test", "192.0.2.1", "alias:other.test 192.0.2.1", "?" = no
-			      answer */
+			      answer, "?4", "?6" = none for that family */
 	bool insecure;
 };
 
@@ -67,8 +67,12 @@ static status zone_hosts(void *arg, slice host, arena *to, struct route_hosts *o
 		.at = arena_new_array(to, 100, sizeof *out->at), .name = host, .secure = true};
 	while ((r = find(host, "A", &at))) {
 		slice value = slice_z(r->value);
-		if (*r->value == '?')
+		if (slice_same(value, S("?")))
 			return ST_TIMED_OUT;
+		out->unsure4 |= slice_same(value, S("?4"));
+		out->unsure6 |= slice_same(value, S("?6"));
+		if (*r->value == '?')
+			continue;
 		if (slice_starts(value, S("alias:"))) {
 			value = slice_from(value, 6);
 			slice_take(&value, ' ', &out->name);
@@ -216,6 +220,20 @@ Test(client_route, what_dns_does_not_say_is_told_and_passed)
 	expect_walk(ZONE({"a.test MX", "5 nowhere.test", 0}, {"a.test MX", "6 two.test", 0},
 			    {"two.test A", "192.0.2.2", 0}),
 		"two.test@192.0.2.2");
+}
+
+Test(client_route, a_family_that_dns_does_not_tell_may_have_addresses)
+{
+	const struct row *six = ZONE({"a.test A", "?4", 0}, {"a.test A", "2001:db8::1", 0}),
+			 *four = ZONE({"a.test A", "?6", 0}, {"a.test A", "192.0.2.1", 0});
+
+	expect_walk(six, "a.test@2001:db8::1");
+	expect_walk(four, "a.test@192.0.2.1");
+	ask.ipv6 = false;
+	expect_walk(six, "busy");
+	expect_walk(four, "a.test@192.0.2.1");
+	/* What will not be used may stay unknown. */
+	expect_walk(ZONE({"a.test A", "?6", 0}), "");
 }
 
 Test(client_route, names_are_looked_up_as_the_walk_gets_there)
