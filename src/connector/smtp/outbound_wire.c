@@ -56,7 +56,7 @@ struct way {
 	slice hello; /* empty: local_domain */
 	slice from_said;
 	net_address from[2]; /* IPv4, IPv6; family 0: any */
-	bool asked; /* a host of it has been talked to, or tried to */
+	bool later; /* another try may help: a host was asked, could not be found now, or comes before this one */
 	struct outbound_word *words;
 };
 
@@ -249,7 +249,7 @@ static bool bound_for(struct way *w, struct client_target *t)
 
 	if (!home_is(&t->at))
 		return true;
-	if (!w->asked) {
+	if (!w->later) {
 		client_route_result(ST_FOREIGN, &loop);
 		for (int i = 0; i < w->rest.n; i++)
 			w->rest.to[i].result = loop;
@@ -270,6 +270,8 @@ static void passed_over(struct way *w, const struct client_target *t, const char
 			.enhanced = slice_z(enhanced),
 			.text = text};
 	remember_target(w, t);
+	way_gather(w);
+	w->later |= outcome == CLIENT_DEFERRED;
 }
 
 /* Anybody's DNS may name addresses of our own networks; what listens there expects no mail from him (T53). A
@@ -280,11 +282,11 @@ static bool is_out_of_bounds(const struct route_ask *ask, const net_address *at)
 	       !net_networks_have(setting_text(S_outbound_private_networks, NULL), at);
 }
 
-/* Whether the host may be asked at all. A host that was asked before has the better word. */
+/* Whether the host may be asked at all. What may still be reached has the better word. */
 static bool may_ask(struct way *w, const struct route_ask *ask, const struct client_target *t)
 {
 	if (is_out_of_bounds(ask, &t->at)) {
-		if (!w->asked)
+		if (!w->later)
 			passed_over(w, t, "5.4.4", S("the domain's mail hosts have no public address"),
 				CLIENT_BY_HOST, CLIENT_FAILED);
 		return false;
@@ -351,11 +353,12 @@ static void hosts_walk(struct way *w, const struct route_ask *ask)
 			if (!bound_for(w, &t) || !may_ask(w, ask, &t))
 				continue;
 			talk_new(w, &t);
-			w->asked = true;
+			w->later = true;
 		} else if (kind != ST_ABSENT) {
 			client_route_result(kind, &why);
 			for (int i = 0; i < w->rest.n; i++)
 				w->rest.to[i].result = why;
+			w->later = true;
 		}
 	}
 	if (!met && !ask->exact)
@@ -388,6 +391,7 @@ static void follow(struct way *w, const struct mail_route *r, struct route_ask *
 	for (int i = 0; i < r->n && w->rest.n > 0 && !task_cancelled(); i++) {
 		ask->domain = r->hosts[i].host;
 		ask->port = r->hosts[i].port;
+		w->later |= i > 0;
 		try_hosts(w, ask, r->user);
 	}
 }
