@@ -26,6 +26,7 @@ struct client_route {
 	struct stop group[ROUTE_HOSTS_MOST]; /* of the present preference */
 	int group_n, group_at;
 	bool under_way; /* a group has been walked */
+	bool ends_at_us;
 	int tries;
 };
 
@@ -75,7 +76,8 @@ static status leave_us_out(client_route *r)
 		r->n = 0;
 		while (r->mx[r->n].preference < ours)
 			r->n++;
-		return r->n > 0 ? ST_OK : ST_FOREIGN;
+		r->ends_at_us = r->n > 0;
+		return r->ends_at_us ? ST_OK : ST_FOREIGN;
 	}
 	return ST_OK;
 }
@@ -251,7 +253,8 @@ static status next_group(client_route *r)
 		if (is_us(r, s)) {
 			r->at = r->n;
 			r->group_n = 0;
-			return r->under_way ? ST_ABSENT : ST_FOREIGN;
+			r->ends_at_us = r->under_way;
+			return r->ends_at_us ? ST_ABSENT : ST_FOREIGN;
 		}
 	}
 	r->under_way = true;
@@ -296,6 +299,11 @@ status client_route_next(client_route *r, struct client_target *t)
 			return ST_ABSENT;
 		TRY(next_group(r));
 	}
+}
+
+bool client_route_ends_at_us(const client_route *r)
+{
+	return r->ends_at_us;
 }
 
 void client_route_result(status kind, struct client_result *out)

@@ -66,6 +66,9 @@ status client_route_open(const struct route_ask *ask, arena *a, client_route **o
    must not be tried (RFC 7672 2.2); the walk goes on with the next call. */
 status client_route_next(client_route *r, struct client_target *t);
 
+/* Whether the walk ends before us, so that we hold the mail for those it led to. Known for sure at its end. */
+bool client_route_ends_at_us(const client_route *r);
+
 /* The outcome a kind of the two calls above stands for when nothing else is left: ST_ABSENT 5.1.2,
    ST_DENIED 5.1.10, ST_FOREIGN 5.4.6, ST_INVALID 5.1.3, else deferred with 4.4.3. */
 void client_route_result(status kind, struct client_result *out);

@@ -311,15 +311,22 @@ static void heed_sts(const struct way *w, struct client_target *t)
 }
 
 /* Of a domain's own exchangers none has an address: nothing will come of trying again (RFC 5321 5.1). A route's host may
-   be written wrongly, which its operator has time to mend. */
-static void nowhere(struct way *w)
+   be written wrongly, which its operator has time to mend; so has a domain for which we are the second exchanger. */
+static void nowhere(struct way *w, const client_route *route)
 {
+	struct client_result why = {.outcome = CLIENT_FAILED,
+		.cause = CLIENT_BY_HOST,
+		.phase = CLIENT_CONNECTING,
+		.enhanced = S("5.4.4"),
+		.text = S("no mail host of the domain has an address that this system can use")};
+
+	if (client_route_ends_at_us(route)) {
+		why.outcome = CLIENT_DEFERRED;
+		why.enhanced = S("4.4.4");
+		why.text = S("no mail host that goes before this system has an address that it can use");
+	}
 	for (int i = 0; i < w->rest.n; i++)
-		w->rest.to[i].result = (struct client_result){.outcome = CLIENT_FAILED,
-			.cause = CLIENT_BY_HOST,
-			.phase = CLIENT_CONNECTING,
-			.enhanced = S("5.4.4"),
-			.text = S("no mail host of the domain has an address that this system can use")};
+		w->rest.to[i].result = why;
 }
 
 static void hosts_walk(struct way *w, const struct route_ask *ask)
@@ -362,7 +369,7 @@ static void hosts_walk(struct way *w, const struct route_ask *ask)
 		}
 	}
 	if (!met && !ask->exact)
-		nowhere(w);
+		nowhere(w, route);
 	way_gather(w);
 }
 

@@ -269,6 +269,28 @@ Test(client_route, we_and_those_behind_us_are_left_out)
 	expect_walk(ZONE({"a.test A", "192.0.2.99", 0}), "foreign");
 }
 
+static bool ends_at_us(const struct row *rows)
+{
+	struct client_target t = {0};
+	client_route *r;
+
+	zone = rows;
+	cr_assert_eq(client_route_open(&ask, &a, &r), ST_OK);
+	while (client_route_next(r, &t) == ST_OK)
+		;
+	return client_route_ends_at_us(r);
+}
+
+Test(client_route, who_ends_at_us_says_so)
+{
+	const struct row gone = {"a.test MX", "5 gone.test", 0}, us = {"alias.test A", "192.0.2.99", 0};
+
+	cr_expect(ends_at_us(ZONE(gone, {"a.test MX", "10 mail.us.test", 0})));
+	cr_expect(ends_at_us(ZONE(gone, {"a.test MX", "10 alias.test", 0}, us)));
+	cr_expect_not(ends_at_us(ZONE(gone)));
+	cr_expect_not(ends_at_us(ZONE({"a.test MX", "10 alias.test", 0}, us)), "a loop");
+}
+
 Test(client_route, a_named_host_may_be_anybody)
 {
 	ask.exact = true;
