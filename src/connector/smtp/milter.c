@@ -254,13 +254,24 @@ static bool is_on(const struct milter *m)
 	return m->stream && !m->left && !m->done;
 }
 
+/* "0.0.0.0:25" and "[::]:25" listen at all addresses of their family. */
+static bool is_any(const net_address *door)
+{
+	static const uint8_t zero[sizeof door->ip];
+
+	return memcmp(door->ip, zero, sizeof zero) == 0;
+}
+
+/* By the address that was connected to: what a balancer tells is of its own doors. */
 static bool is_endpoint_of(const conversation *c, slice written)
 {
+	const net_address *at = stream_local(c->stream);
 	net_address door;
 
-	return net_endpoint_parse(written, &door) == ST_OK && door.port == c->local.port &&
-	       (door.family == 0 || (door.family == c->local.family &&
-			memcmp(door.ip, c->local.ip, door.family == 4 ? 4 : sizeof door.ip) == 0));
+	if (net_endpoint_parse(written, &door) != ST_OK || door.port != at->port)
+		return false;
+	return door.family == 0 || (door.family == at->family &&
+		(is_any(&door) || memcmp(door.ip, at->ip, door.family == 4 ? 4 : sizeof door.ip) == 0));
 }
 
 static bool is_for(const conversation *c, const struct milter_service *s)
