@@ -3,6 +3,7 @@
 #include "base/fault.h"
 #include "base/id.h"
 #include "base/log.h"
+#include "base/map.h"
 #include "connector/smtp/hook.h"
 #include "connector/smtp/incoming_inside.h"
 #include "connector/smtp/passing.h"
@@ -117,7 +118,7 @@ static const char *judge(conversation *c, struct incoming *in)
 static void trace_expanded(conversation *c, const struct incoming *in)
 {
 	const struct smtp *s = smtp_of(c);
-	slice told = S("");
+	map *told = NULL;
 
 	for (int i = 0; i < s->n; i++) {
 		const struct recipient *r = &s->recipients[i];
@@ -128,11 +129,14 @@ static void trace_expanded(conversation *c, const struct incoming *in)
 		else if (!r->named)
 			continue;
 		slice name = mail_address_text(who, &c->command);
-		if (slice_same(name, told) || (!r->dropped && slice_same(name, mail_address_text(&r->address, &c->command))))
+		if (!r->dropped && slice_same(name, mail_address_text(&r->address, &c->command)))
 			continue;
-		told = name;
-		trace_note(r->route.postoffice, in->delivery.id, TRACE_EXPANDED, "recipient=%s", log_quote(name));
+		told = told ? told : map_open();
+		if (!map_put(told, mail_address_key(who, &c->command), told))
+			trace_note(r->dropped ? r->route.postoffice : r->named_in, in->delivery.id, TRACE_EXPANDED,
+				"recipient=%s", log_quote(name));
 	}
+	map_close(&told);
 }
 
 static void trace_recipient(conversation *c, const struct incoming *in, const struct recipient *r)
@@ -221,10 +225,9 @@ static status accept_message(conversation *c, struct incoming *in, bool repeated
 }
 
 /* A milter wants the client to believe that it was taken. */
-static status drop_message(conversation *c, const struct incoming *in)
+static status drop_message(conversation *c)
 {
-	trace_note(0, in->delivery.id, TRACE_REFUSED, "conversation=%s message_id=%s verdict=discard", c->name,
-		   log_quote(in->delivery.message_id));
+	smtp_trace_refused(c, "verdict=discard");
 	return conversation_say(c, "250 2.0.0 Taken");
 }
 
@@ -348,7 +351,7 @@ status incoming_finish(conversation *c, struct incoming *in)
 	if (!refusal && in->shown)
 		refusal = milter_text(c, in);
 	if (!refusal && in->dropped)
-		return drop_message(c, in);
+		return drop_message(c);
 	if (!refusal && in->picks)
 		refusal = pickup(c, in);
 	if (!refusal && members_fit(c, in->scan.size) && incoming_parts_anew(c, in) != ST_OK)

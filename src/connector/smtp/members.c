@@ -252,11 +252,11 @@ static status instead_add(conversation *c, const struct recipient *of)
 }
 
 /* ST_BUSY: he has no room, and nobody could be told or have it in his place. */
-static status member_add(conversation *c, const mail_address *group, const struct destination *d)
+static status member_add(conversation *c, const mail_address *group, int64_t postoffice, const struct destination *d)
 {
 	struct smtp *s = smtp_of(c);
-	struct recipient r = {
-		.route = d->route, .remote = d->remote && d->kind == ST_OK, .member = true, .named = group};
+	struct recipient r = {.route = d->route, .remote = d->remote && d->kind == ST_OK, .member = true, .named = group,
+		.named_in = postoffice};
 	status kind = d->kind;
 
 	/* A single address that leads elsewhere has no other name. */
@@ -289,7 +289,7 @@ static status leads_add(conversation *c, const struct recipient *r)
 
 	*group = r->address;
 	for (int i = 0; i < found->n; i++)
-		TRY(member_add(c, group, &found->to[i]));
+		TRY(member_add(c, group, r->route.postoffice, &found->to[i]));
 	return ST_OK;
 }
 

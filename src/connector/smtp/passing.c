@@ -372,6 +372,7 @@ status passing_on(conversation *c, const struct recipient *r)
 	TRY(kind);
 	for (int i = 0; i < p.n; i++) {
 		p.all[i].named = named;
+		p.all[i].named_in = r->named ? r->named_in : r->route.postoffice;
 		smtp_add_recipient(s, &p.all[i]);
 	}
 	s->members += p.n - 1;
@@ -433,17 +434,24 @@ static bool is_for_somebody(const struct smtp *s)
 const char *passing_stop_loops(struct smtp *s, slice header)
 {
 	map *met = anybody_passes(s) ? passed_before(header, &s->mail) : NULL;
-	int left = 0;
+	int n = s->n, left = 0;
 
 	if (!met)
 		return NULL;
-	for (int i = 0; i < s->n; i++)
+	for (int i = 0; i < n; i++)
 		if (s->recipients[i].via_key.size > 0 && map_get(met, s->recipients[i].via_key))
 			stays_with(s, s->recipients[i].by);
-	for (int i = 0; i < s->n; i++)
-		if (s->recipients[i].via_key.size == 0 || !map_get(met, s->recipients[i].via_key))
-			s->recipients[left++] = s->recipients[i];
-	s->n = left;
+	for (int i = 0; i < n; i++)
+		if (s->recipients[i].via_key.size == 0 || !map_get(met, s->recipients[i].via_key)) {
+			struct recipient kept = s->recipients[i];
+
+			s->recipients[i] = s->recipients[left];
+			s->recipients[left++] = kept;
+		}
 	map_close(&met);
-	return is_for_somebody(s) ? NULL : "554 5.4.6 The message is looping: it was passed on from here before";
+	s->n = left;
+	if (is_for_somebody(s))
+		return NULL;
+	s->n = n; /* who is refused is told of by name */
+	return "554 5.4.6 The message is looping: it was passed on from here before";
 }

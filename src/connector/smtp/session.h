@@ -35,6 +35,7 @@ struct recipient {
 	const struct resolution *leads_to; /* no mailbox: these are recipients in its place */
 	bool member;         /* in the place of a group */
 	const mail_address *named; /* that group; NULL: himself */
+	int64_t named_in;    /* its post office */
 	enum queue_told told; /* nothing is delivered: the sender is told this word */
 	bool dropped;        /* its owner keeps no copy: others got it in its place */
 	bool expands;        /* should he keep none: the sender asked to hear that several have it */
@@ -131,7 +132,10 @@ status smtp_say_recipient(conversation *c, status kind); /* of an address that w
 const char *smtp_delivery_reply(status kind); /* for what deliver_run gives besides ST_OK */
 /* Counts a refused message, with the recipients it has; log and trace tell why. */
 void smtp_note_refused(conversation *c, const char *reply);
-/* The same, and answers it. */
+/* The part of it that the trace has: one row for each that the client named, whoever that leads to. `why` is a field,
+   reply=.. or verdict=... */
+void smtp_trace_refused(conversation *c, const char *why);
+/* Counts, logs and traces it, and answers. */
 status smtp_refuse(conversation *c, const char *reply);
 
 /* Commands that do no work may not go on for ever (T20): answers with `reply`, or says goodbye. */

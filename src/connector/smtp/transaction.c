@@ -2,6 +2,7 @@
    quota and foreign recipients are refused here, so that no bounce is ever owed (T15). */
 #include "base/id.h"
 #include "base/log.h"
+#include "base/map.h"
 #include "connector/smtp/passing.h"
 #include "connector/smtp/session.h"
 #include "provider/mailbox.h"
@@ -79,32 +80,45 @@ static void log_refused(conversation *c, const mail_address *to, const char *rep
 }
 
 /* Found by whom it is from and for, by the Message-ID where that is known, and by the id that log files tell. `to` NULL: as above. */
-static void trace_refused(conversation *c, int64_t postoffice, const mail_address *to, const char *reply)
+static void trace_why(conversation *c, int64_t postoffice, const mail_address *to, const char *why)
 {
 	const struct smtp *s = smtp_of(c);
 	const struct incoming *in = s->incoming;
 	slice message_id = in ? in->delivery.message_id : S("");
 
-	trace_note(postoffice, in ? in->delivery.id : s->id, TRACE_REFUSED, "conversation=%s peer=%s from=%s%s%s%s%s reply=%s",
+	trace_note(postoffice, in ? in->delivery.id : s->id, TRACE_REFUSED, "conversation=%s peer=%s from=%s%s%s%s%s %s",
 		   c->name, net_address_text(smtp_client(c), &c->command).at,
 		   log_quote(mail_address_text(&s->sender, &c->command)), to ? " recipient=" : "",
 		   to ? log_quote(mail_address_text(to, &c->command)) : "", message_id.size ? " message_id=" : "",
-		   message_id.size ? log_quote(message_id) : "", log_quote(slice_z(reply)));
+		   message_id.size ? log_quote(message_id) : "", why);
 }
 
-/* One row for each that the client named: any of them may ask where it is. */
-static void trace_refused_all(conversation *c, const char *reply)
+static const char *why_of(conversation *c, const char *reply)
+{
+	return arena_format(&c->command, "reply=%s", log_quote(slice_z(reply))).at;
+}
+
+static void trace_refused(conversation *c, int64_t postoffice, const mail_address *to, const char *reply)
+{
+	trace_why(c, postoffice, to, why_of(c, reply));
+}
+
+/* Any of those that the client named may be asked for. Their order is another by now. */
+void smtp_trace_refused(conversation *c, const char *why)
 {
 	const struct smtp *s = smtp_of(c);
+	map *told = map_open();
 
 	if (s->n == 0)
-		trace_refused(c, 0, NULL, reply);
+		trace_why(c, 0, NULL, why);
 	for (int i = 0; i < s->n; i++) {
 		const struct recipient *r = &s->recipients[i];
+		const mail_address *named = r->named ? r->named : &r->address;
 
-		if (!r->member)
-			trace_refused(c, r->route.postoffice, r->named ? r->named : &r->address, reply);
+		if (!map_put(told, mail_address_key(named, &c->command), told))
+			trace_why(c, r->named ? r->named_in : r->route.postoffice, named, why);
 	}
+	map_close(&told);
 }
 
 void smtp_note_refused(conversation *c, const char *reply)
@@ -114,7 +128,7 @@ void smtp_note_refused(conversation *c, const char *reply)
 	count_refused(c, reply[0] == '4');
 	for (int i = 0; i < s->n; i++)
 		count_refused_of(&s->recipients[i]);
-	trace_refused_all(c, reply);
+	smtp_trace_refused(c, why_of(c, reply));
 }
 
 status smtp_refuse(conversation *c, const char *reply)
