@@ -17,6 +17,7 @@
 #include <criterion/criterion.h>
 #include <pthread.h>
 #include <signal.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -550,7 +551,7 @@ enum { OWN_SLOT = 1, OTHER_SLOT };
 static struct {
 	pid_t process;
 	int doubts[2], go[2]; /* it is in doubt; it may ask */
-	bool may_ask;
+	atomic_bool may_ask;
 } other;
 
 static status other_doubted(void *arg)
@@ -616,7 +617,7 @@ static usec hold_took(void)
 static void *other_may_ask(void *arg)
 {
 	usleep(100000);
-	other.may_ask = true;
+	atomic_store(&other.may_ask, true);
 	cr_expect_eq(write(other.go[1], "g", 1), 1);
 	return arg;
 }
@@ -630,7 +631,7 @@ Test(deliver, waits_until_other_processes_have_asked)
 	cr_expect_eq(keys_standing(repeat_key()), 0);
 	pthread_create(&t, NULL, other_may_ask, NULL);
 	cr_expect_eq(deliver_hold(), ST_OK);
-	cr_expect(other.may_ask, "it did not wait");
+	cr_expect(atomic_load(&other.may_ask), "it did not wait");
 	cr_expect_eq(keyed(&repeat.to, repeat_key(), &repeat.second), ST_EXISTS);
 	cr_expect_eq(repeat.second, repeat.first);
 	cr_expect_eq(entries_in(&repeat.to), 1);
