@@ -28,7 +28,8 @@ sql_schema = \
 	sql/schema/0026-folder-removed.sql \
 	sql/schema/0027-trace-address.sql \
 	sql/schema/0028-queue-orders.sql \
-	sql/schema/0029-route-tries.sql
+	sql/schema/0029-route-tries.sql \
+	sql/schema/0030-trace-index.sql
 sql_statements = \
 	sql/statement/acl.sql \
 	sql/statement/address_map.sql \
