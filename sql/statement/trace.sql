@@ -7,31 +7,48 @@ from unnest($1::bigint[], $2::timestamptz[], $3::bigint[], $4::bigint[], $5::big
 	$10::text[]) as t (postoffice, at, id, message, hash, sender, recipient, kind, fields);
 
 -- statement trace_of_message system
-select postoffice, at, message, kind, node, fields from trace where message = $1 order by at, id limit 10000;
+-- Of very many rows the newest: they tell how things stand.
+select postoffice, at, message, kind, node, fields from (
+	select at, id, postoffice, message, kind, node, fields from trace where message = $1 and message <> 0
+	order by at desc, id desc limit 10000
+) r order by at, id;
 
 -- statement trace_of_message_id system
 -- $1 hash of the Message-ID
-select postoffice, at, message, kind, node, fields from trace
-where message_id_hash = $1
-   or message in (select message from trace where message_id_hash = $1 and message <> 0)
-order by at, id limit 10000;
+select postoffice, at, message, kind, node, fields from (
+	select at, id, postoffice, message, kind, node, fields from trace where message_id_hash = $1 and message = 0
+	union all
+	select t.at, t.id, t.postoffice, t.message, t.kind, t.node, t.fields
+	from (select distinct message from trace where message_id_hash = $1 and message <> 0) m
+		join trace t on t.message = m.message and t.message <> 0
+	order by at desc, id desc limit 10000
+) r order by at, id;
 
 -- statement trace_of_address system
 -- $1 hash of a sender or recipient, $2 from, $3 until, $4 post office (-1 any), $5 how many rows may name it: the newest.
--- All rows of those messages.
+-- All rows of those messages that are this post office's, or nobody's. Each way in goes back from the newest by its own
+-- index: with "or" all that names a busy address would be read and sorted. A row that names it twice counts once.
 with named as (
-	select at, id, postoffice, message, kind, node, fields from trace
-	where (sender_hash = $1 or recipient_hash = $1) and at >= $2 and at < $3 and ($4 < 0 or postoffice = $4)
+	(select at, id, postoffice, message, kind, node, fields from trace
+	where sender_hash = $1 and at >= $2 and at < $3 and ($4 < 0 or postoffice = $4)
+	order by at desc limit $5)
+	union
+	(select at, id, postoffice, message, kind, node, fields from trace
+	where recipient_hash = $1 and at >= $2 and at < $3 and ($4 < 0 or postoffice = $4)
+	order by at desc limit $5)
 	order by at desc, id desc limit $5)
 select postoffice, at, message, kind, node, fields from (
 	select at, id, postoffice, message, kind, node, fields from named where message = 0
 	union all
 	select t.at, t.id, t.postoffice, t.message, t.kind, t.node, t.fields
-	from (select distinct message from named where message <> 0) m join trace t on t.message = m.message and t.message <> 0
-) r order by at, id limit 10000;
+	from (select distinct message from named where message <> 0) m
+		join trace t on t.message = m.message and t.message <> 0 and ($4 < 0 or t.postoffice in (0, $4))
+	order by at desc, id desc limit 10000
+) r order by at, id;
 
 -- statement trace_of_time system
--- $1 from, $2 until, $3 post office (-1 any), $4 how many: the newest
+-- $1 from, $2 until, $3 post office (-1 any), $4 how many: the newest. Of a post office its own rows alone: nobody's have
+-- nothing here that leads from them to it.
 select postoffice, at, message, kind, node, fields from (
 	select at, id, postoffice, message, kind, node, fields from trace
 	where at >= $1 and at < $2 and ($3 < 0 or postoffice = $3)

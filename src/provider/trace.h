@@ -39,7 +39,8 @@ struct trace_row {
 	enum trace_kind kind;
 	slice node, fields;
 };
-/* By delivery id, which may be that of a queue entry of it, or by Message-ID header content; oldest first. System role. */
+/* By delivery id, which may be that of a queue entry of it, or by Message-ID header content; oldest first, and of more than
+   10,000 the newest. System role. */
 status trace_by_message(int64_t message, arena *a, struct trace_row **rows, int *n);
 status trace_by_message_id(slice message_id, arena *a, struct trace_row **rows, int *n);
 
@@ -49,9 +50,9 @@ struct trace_span {
 	unsigned most;      /* the newest so many */
 };
 /* All rows of messages with a row in that time, or rows of none, that names the address as sender or recipient. Each
-   letter counts as it is written, but for its case. */
+   letter counts as it is written, but for its case. Of a post office: its messages' rows that are its own or nobody's. */
 status trace_by_address(slice address, const struct trace_span *in, arena *a, struct trace_row **rows, int *n);
-/* Rows of that time. */
+/* Rows of that time; of a post office its own alone. */
 status trace_by_time(const struct trace_span *in, arena *a, struct trace_row **rows, int *n);
 /* Writes out what is gathered; the watch does it every second, programs before they end. Rows that may be stored
    (ST_UNSURE) are written again and may stand twice. */

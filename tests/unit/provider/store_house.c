@@ -214,16 +214,23 @@ Test(store_house, traces_are_found_by_address_and_by_time)
 	trace_note(7, message, TRACE_ACCEPTED, "helo=\"x from=%.*s\" from=%s", SLICE_ARGS(ben), log_quote(eve));
 	trace_note(7, message, TRACE_QUEUED, "recipient=%s", log_quote(ben));
 	trace_note(8, message, TRACE_SENT, "recipient=\"another@demo.test\" reply=\" recipient=%.*s\"", SLICE_ARGS(eve));
+	trace_note(0, message, TRACE_JUDGED, "milter=all");
 	trace_note(9, 0, TRACE_REFUSED, "from=%s recipient=%s", log_quote(ben), log_quote(eve));
 	trace_note(9, other, TRACE_REPORTED, "to=%s", log_quote(eve));
 	cr_assert(trace_flush() == ST_OK);
 	cr_assert(trace_by_address(arena_lower(&a, eve), &in, &a, &rows, &n) == ST_OK);
-	cr_assert(n == 5, "%d", n);
+	cr_assert(n == 6, "%d", n);
 	cr_expect(rows[0].message == message && rows[0].kind == TRACE_ACCEPTED);
 	cr_expect(rows[2].message == message && rows[2].kind == TRACE_SENT, "all of a message that names it once");
-	cr_expect(rows[3].message == 0 && rows[4].message == other);
+	cr_expect(rows[4].message == 0 && rows[5].message == other);
 	cr_assert(trace_by_address(ben, &in, &a, &rows, &n) == ST_OK);
-	cr_expect(n == 4, "what is quoted is no field: %d", n);
+	cr_expect(n == 5, "what is quoted is no field: %d", n);
+	in.postoffice = 7;
+	cr_assert(trace_by_address(ben, &in, &a, &rows, &n) == ST_OK);
+	cr_assert(n == 3, "no row of another post office: %d", n);
+	cr_expect(rows[1].postoffice == 7 && rows[2].postoffice == 0, "but nobody's of that message");
+	cr_assert(trace_by_time(&in, &a, &rows, &n) == ST_OK);
+	cr_expect(n == 2 && rows[1].kind == TRACE_QUEUED, "of a time its own alone: %d", n);
 	in.postoffice = 9;
 	cr_assert(trace_by_address(eve, &in, &a, &rows, &n) == ST_OK);
 	cr_expect(n == 2, "%d", n);
@@ -237,6 +244,89 @@ Test(store_house, traces_are_found_by_address_and_by_time)
 	cr_expect(n == 0);
 	provider_close();
 	arena_release(&a);
+}
+
+Test(store_house, a_row_that_names_an_address_twice_is_found_once)
+{
+	arena a = ARENA_INIT;
+	struct trace_row *rows;
+	struct trace_span in = {.from = clock_wall() - USEC_S, .until = USEC_NEVER, .postoffice = -1, .most = 2};
+	int n;
+	given_providers();
+	slice anna = arena_format(&a, "anna.%lld@demo.test", (long long)id_new());
+
+	for (int i = 1; i <= 3; i++)
+		trace_note(7, 0, TRACE_REFUSED, "from=%s recipient=%s n=%d", log_quote(anna), log_quote(anna), i);
+	cr_assert(trace_flush() == ST_OK);
+	cr_assert(trace_by_address(anna, &in, &a, &rows, &n) == ST_OK);
+	cr_assert(n == 2, "%d", n);
+	cr_expect(slice_same(trace_value(rows[0].fields, "n"), S("2")) && slice_same(trace_value(rows[1].fields, "n"), S("3")),
+		"the newest");
+	provider_close();
+	arena_release(&a);
+}
+
+static void expect_newest(const struct trace_row *rows, int n)
+{
+	cr_assert(n == 10000, "%d", n);
+	cr_expect(rows[n - 1].kind == TRACE_SENT, "the newest word is there");
+	cr_expect(rows[0].at < rows[n - 1].at && rows[0].kind == TRACE_DEFERRED, "the oldest first, as far as there is room");
+}
+
+Test(store_house, of_too_many_traces_the_newest_are_told)
+{
+	arena a = ARENA_INIT;
+	struct trace_row *rows;
+	struct trace_span in = {.from = clock_wall() - USEC_S, .until = USEC_NEVER, .postoffice = -1, .most = 50};
+	int n;
+	given_providers();
+	int64_t message = id_new();
+	slice name = arena_format(&a, "<long.%lld@demo.test>", (long long)message);
+	slice eve = arena_format(&a, "eve.%lld@else.test", (long long)message);
+
+	trace_note(7, message, TRACE_ACCEPTED, "message_id=%s from=%s", log_quote(name), log_quote(eve));
+	cr_assert(trace_flush() == ST_OK);
+	store_sql("insert into trace (postoffice, at, id, message, kind, node, fields) select 7, now() + n * interval '1 microsecond',"
+		  " n, %lld, case when n = 10000 then %d else %d end, 'test', '' from generate_series(1, 10000) n",
+		(long long)message, TRACE_SENT, TRACE_DEFERRED);
+	cr_assert(trace_by_message(message, &a, &rows, &n) == ST_OK);
+	expect_newest(rows, n);
+	cr_assert(trace_by_message_id(name, &a, &rows, &n) == ST_OK);
+	expect_newest(rows, n);
+	cr_assert(trace_by_address(eve, &in, &a, &rows, &n) == ST_OK);
+	expect_newest(rows, n);
+	store_sql("delete from trace where message = %lld", (long long)message);
+	provider_close();
+	arena_release(&a);
+}
+
+/* Whatever it is asked for, and however few the rows: there is an index for it. */
+static void expect_never(enum statement_id id, const char *values, const char *never)
+{
+	store_sql("prepare looked as %s", statement_table[id].text);
+	store_sql("do $do$ declare l text; plan text := ''; begin"
+		  " for l in execute 'explain (costs off) execute looked%s' loop plan := plan || l || E'\n'; end loop;"
+		  " if plan ~ '%s' then raise '%%', plan; end if; end $do$",
+		values, never);
+	store_sql("deallocate looked");
+}
+
+Test(store_house, a_trace_is_found_by_indexes_however_busy_the_address)
+{
+	given_providers();
+	given_sql("insert into trace (postoffice, at, id, message, message_id_hash, sender_hash, recipient_hash, kind, node, fields)"
+		  " select 7, now() - n * interval '1 s', n, n, n, n % 2, n % 3, 0, 'test', 'x' from generate_series(1, 20000) n");
+	given_sql("analyze trace");
+	given_sql("set plan_cache_mode = force_generic_plan");
+	given_sql("set enable_seqscan = off");
+	expect_never(SQL_TRACE_OF_ADDRESS, "(1, now() - interval ''3 d'', ''infinity'', -1, 200)", "BitmapOr|Seq Scan on trace");
+	expect_never(SQL_TRACE_OF_MESSAGE_ID, "(77)", "Seq Scan on trace");
+	expect_never(SQL_TRACE_OF_MESSAGE, "(77)", "Seq Scan on trace");
+	given_sql("reset enable_seqscan");
+	given_sql("reset plan_cache_mode");
+	given_sql("delete from trace where node = 'test' and fields = 'x'");
+	given_sql("analyze trace");
+	provider_close();
 }
 
 Test(store_house, a_full_trace_buffer_drops_the_oldest_and_never_waits)
