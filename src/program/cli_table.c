@@ -524,9 +524,9 @@ const struct cli_command cli_commands[] = {
 		{MAY("ID", TEXT, "the message's id, its Message-ID, or the id of its entry in the queue"),
 			MAY("--address", ADDRESS, "messages from this address or for it"),
 			MAY("--last", SPAN, "of the last so long (default with --address: 3 d)"),
-			MAY("--since", MOMENT, "not from before"),
+			MAY("--since", MOMENT, "not from before (default with --until: 3 d before it)"),
 			MAY("--until", MOMENT, "and from before this"),
-			MAY("--postoffice", NAME, "only what concerns this post office"),
+			MAY("--postoffice", NAME, "only what concerns this post office: no row of another one"),
 			MAY("--most", COUNT, "rows that are looked for, the newest (default: 200)")},
 		"trace --address anna@demo.test --last 1d",
 		"Rows are events; what became of each recipient stands below them, as a sentence. With --address all events of the messages "

@@ -6,7 +6,7 @@
 #include "base/map.h"
 #include "provider/trace.h"
 
-#define SPAN_OF_ADDRESS (3 * 24 * 3600 * USEC_S)
+#define SPAN_BY_DEFAULT (3 * 24 * 3600 * USEC_S)
 
 /* ---- finding */
 
@@ -15,14 +15,15 @@ static bool has_time(struct cli *c)
 	return cli_has(c, "--last") || cli_has(c, "--since") || cli_has(c, "--until");
 }
 
+/* Always with a beginning: from the first row on, all there are would be read and sorted. */
 static status span_of(struct cli *c, struct trace_span *out)
 {
-	usec before = cli_has(c, "--last") ? cli_number(c, "--last", 0) : has_time(c) ? 0 : SPAN_OF_ADDRESS;
+	usec now = clock_wall();
 
 	*out = (struct trace_span){.postoffice = -1, .until = cli_number(c, "--until", USEC_NEVER)};
 	if (cli_has(c, "--last") && (cli_has(c, "--since") || cli_has(c, "--until")))
 		return cli_misused(c, "leave one out", "--last ends now, and --since and --until name moments");
-	out->from = before ? clock_wall() - before : cli_number(c, "--since", 0);
+	out->from = cli_number(c, "--since", (out->until < now ? out->until : now) - cli_number(c, "--last", SPAN_BY_DEFAULT));
 	if (out->from >= out->until)
 		return cli_misused(c, "give --since a moment before that of --until", "no time lies between them");
 	if (cli_has(c, "--postoffice"))
@@ -42,19 +43,17 @@ static status find_by_id(struct cli *c, slice asked, struct trace_row **rows, in
 	return trace_by_message_id(asked, &c->a, rows, n);
 }
 
-static status find(struct cli *c, struct trace_row **rows, int *n)
+static status find(struct cli *c, struct trace_span *in, struct trace_row **rows, int *n)
 {
-	struct trace_span in;
-
 	if (cli_has(c, "ID"))
 		return find_by_id(c, cli_text(c, "ID"), rows, n);
 	if (!cli_has(c, "--address") && !has_time(c))
 		return cli_misused(c, "give the id that its 250 told, its Message-ID, --address ADDRESS or --last SPAN",
 			"there is nothing to look for");
-	TRY(span_of(c, &in));
+	TRY(span_of(c, in));
 	if (cli_has(c, "--address"))
-		return trace_by_address(cli_text(c, "--address"), &in, &c->a, rows, n);
-	return trace_by_time(&in, &c->a, rows, n);
+		return trace_by_address(cli_text(c, "--address"), in, &c->a, rows, n);
+	return trace_by_time(in, &c->a, rows, n);
 }
 
 /* ---- telling */
@@ -79,6 +78,20 @@ static bool *last_words(struct cli *c, const struct trace_row *rows, int n)
 	return last;
 }
 
+/* What to say where nothing was found: what was looked for, and between which moments. */
+static const char *none(struct cli *c, const struct trace_span *in)
+{
+	slice what = cli_has(c, "--address") ? cli_text(c, "--address") : S("what happened");
+	slice place = cli_has(c, "--postoffice") ? arena_format(&c->a, " in %.*s", SLICE_ARGS(cli_text(c, "--postoffice"))) : S("");
+
+	if (cli_has(c, "ID"))
+		return "Nothing is known of that message; give the id its 250 told, or its Message-ID; "
+		       "what happened just now is known in a second";
+	return arena_format(&c->a, "Nothing is known of %.*s%.*s from %.*s until %.*s; --last, --since and --until name another time",
+		SLICE_ARGS(what), SLICE_ARGS(place), SLICE_ARGS(cli_time(in->from, &c->a)),
+		SLICE_ARGS(in->until == USEC_NEVER ? S("now") : cli_time(in->until, &c->a))).at;
+}
+
 status cli_trace(struct cli *c)
 {
 	static const struct cli_column columns[] = {{"at", "TIME"}, {"kind", "WHAT"},
@@ -86,9 +99,10 @@ status cli_trace(struct cli *c)
 		{"fields", "HOW"}, {NULL}};
 	static const struct cli_column short_columns[] = {
 		{"message", "MESSAGE"}, {"at", "SINCE"}, {"sentence", "WHERE IT IS"}, {NULL}};
+	struct trace_span in = {0};
 	struct trace_row *rows = NULL;
 	int n = 0;
-	TRY(find(c, &rows, &n));
+	TRY(find(c, &in, &rows, &n));
 	bool *last = last_words(c, rows, n);
 	json_t *list = json_array(), *words = json_array();
 	for (int i = 0; i < n; i++) {
@@ -102,10 +116,7 @@ status cli_trace(struct cli *c)
 		json_array_append_new(list, row);
 	}
 	c->negative = n == 0;
-	status kind = cli_rows(c, list, columns,
-		cli_has(c, "ID") ? "Nothing is known of that message; give the id its 250 told, or its Message-ID; "
-				   "what happened just now is known in a second"
-				 : "Nothing is known of that time");
+	status kind = cli_rows(c, list, columns, none(c, &in));
 	cli_below(c, "What became of it", words, short_columns);
 	json_decref(words);
 	return kind;
