@@ -270,7 +270,7 @@ static void turn(usec *renewed, usec *checked)
 	trace_flush();
 	ban_list_tend();
 	session_turn();
-	if (now - *checked >= setting_number(S_db_check_every, NULL) && check_all() != ST_BUSY)
+	if (now - *checked >= setting_number(S_db_check_every, NULL) && !db_passes(check_all()))
 		*checked = now;
 	task_deadline(before);
 }
