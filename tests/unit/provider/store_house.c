@@ -211,12 +211,12 @@ Test(store_house, traces_are_found_by_address_and_by_time)
 	slice eve = arena_format(&a, "Eve.%lld@else.test", (long long)message);
 	slice ben = arena_format(&a, "ben.%lld@demo.test", (long long)message);
 
-	trace_note(7, message, TRACE_ACCEPTED, "helo=\"x from=%.*s\" from=%s", SLICE_ARGS(ben), log_quote(eve));
-	trace_note(7, message, TRACE_QUEUED, "recipient=%s", log_quote(ben));
-	trace_note(8, message, TRACE_SENT, "recipient=\"another@demo.test\" reply=\" recipient=%.*s\"", SLICE_ARGS(eve));
+	trace_note(71, message, TRACE_ACCEPTED, "helo=\"x from=%.*s\" from=%s", SLICE_ARGS(ben), log_quote(eve));
+	trace_note(71, message, TRACE_QUEUED, "recipient=%s", log_quote(ben));
+	trace_note(72, message, TRACE_SENT, "recipient=\"another@demo.test\" reply=\" recipient=%.*s\"", SLICE_ARGS(eve));
 	trace_note(0, message, TRACE_JUDGED, "milter=all");
-	trace_note(9, 0, TRACE_REFUSED, "from=%s recipient=%s", log_quote(ben), log_quote(eve));
-	trace_note(9, other, TRACE_REPORTED, "to=%s", log_quote(eve));
+	trace_note(73, 0, TRACE_REFUSED, "from=%s recipient=%s", log_quote(ben), log_quote(eve));
+	trace_note(73, other, TRACE_REPORTED, "to=%s", log_quote(eve));
 	cr_assert(trace_flush() == ST_OK);
 	cr_assert(trace_by_address(arena_lower(&a, eve), &in, &a, &rows, &n) == ST_OK);
 	cr_assert(n == 6, "%d", n);
@@ -225,13 +225,13 @@ Test(store_house, traces_are_found_by_address_and_by_time)
 	cr_expect(rows[4].message == 0 && rows[5].message == other);
 	cr_assert(trace_by_address(ben, &in, &a, &rows, &n) == ST_OK);
 	cr_expect(n == 5, "what is quoted is no field: %d", n);
-	in.postoffice = 7;
+	in.postoffice = 71;
 	cr_assert(trace_by_address(ben, &in, &a, &rows, &n) == ST_OK);
 	cr_assert(n == 3, "no row of another post office: %d", n);
-	cr_expect(rows[1].postoffice == 7 && rows[2].postoffice == 0, "but nobody's of that message");
+	cr_expect(rows[1].postoffice == 71 && rows[2].postoffice == 0, "but nobody's of that message");
 	cr_assert(trace_by_time(&in, &a, &rows, &n) == ST_OK);
 	cr_expect(n == 2 && rows[1].kind == TRACE_QUEUED, "of a time its own alone: %d", n);
-	in.postoffice = 9;
+	in.postoffice = 73;
 	cr_assert(trace_by_address(eve, &in, &a, &rows, &n) == ST_OK);
 	cr_expect(n == 2, "%d", n);
 	cr_assert(trace_by_time(&in, &a, &rows, &n) == ST_OK);
