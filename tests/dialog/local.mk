@@ -16,7 +16,13 @@ dialog_SOURCES = \
 	tests/dialog/script.h \
 	tests/dialog/talk.c
 dialog_LDADD = libimap.a libpop3.a libsmtp.a $(floor_talk_memory)
-dist_check_SCRIPTS += tests/dialog/plain.sh tests/dialog/bytes.sh tests/dialog/octets.sh tests/dialog/faults.sh
-TESTS += tests/dialog/plain.sh tests/dialog/bytes.sh tests/dialog/octets.sh tests/dialog/faults.sh
+dialog_scripts = \
+	tests/dialog/plain.sh \
+	tests/dialog/bytes.sh \
+	tests/dialog/octets.sh \
+	tests/dialog/faults-smtp.sh \
+	tests/dialog/faults-readers.sh
+dist_check_SCRIPTS += $(dialog_scripts)
+TESTS += $(dialog_scripts)
 endif
 EXTRA_DIST += tests/dialog/README.md tests/dialog/smtp tests/dialog/pop3 tests/dialog/imap
