@@ -37,6 +37,30 @@ for package in $named; do
 	says "contrib/packages installs $package" yes \
 		"$(tr -s ' \t"=' '\n' <"$top/contrib/packages" | grep -qxF "$package" && echo yes || echo no)"
 done
+
+# ---- without a compiler, without pkg-config: a PATH that has everything but them
+mkdir "$dir/bin" "$dir/broken"
+for folder in /usr/local/bin /usr/bin /bin; do
+	ln -s "$folder"/* "$dir/bin/" 2>/dev/null
+done
+rm -f "$dir"/bin/*pkg-config* "$dir"/bin/*pkgconf*
+names() { # names WHAT WORDS PACKAGE VARIABLE ...: configure ends with 1, says these words and names this package alone
+	what=$1 words=$2 package=$3
+	shift 3
+	(cd "$dir" && env -u CC -u PKG_CONFIG "$@" PATH="$dir/bin" "$top/configure" -q CFLAGS=-g >out 2>&1)
+	says "$what: exit code" 1 $?
+	says "$what: what it says" yes "$(grep -qF -- "$words" "$dir/out" && echo yes || tail -n 3 "$dir/out")"
+	says "$what: the package" "$package" "$(sed -n 's/^On Debian .*: apt-get install //p' "$dir/out")"
+	says "contrib/packages installs $package" yes \
+		"$(tr -s ' \t"=' '\n' <"$top/contrib/packages" | grep -qxF "$package" && echo yes || echo no)"
+}
+names 'no pkg-config' 'pkg-config is missing' pkg-config
+printf '#!/bin/sh\necho "cannot find crt1.o" >&2\nexit 1\n' >"$dir/broken/cc"
+chmod 755 "$dir/broken/cc"
+names 'a compiler without its library' "the C compiler $dir/broken/cc makes no programs" build-essential CC="$dir/broken/cc"
+rm -f "$dir"/bin/cc "$dir"/bin/*gcc* "$dir"/bin/*clang* "$dir"/bin/c[89]9*
+names 'no compiler' 'there is no C compiler' build-essential
+
 refuses 'two sanitizers that exclude each other' 'exclude each other' --enable-sanitizers=address,thread
 refuses 'a sanitizer that there is not' 'known are address, undefined, thread' --enable-sanitizers=colour
 
