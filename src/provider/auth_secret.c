@@ -28,7 +28,6 @@
 #define SALT 16
 #define HASH 32
 #define ENCODED_MOST 256
-#define LANES_MOST 4 /* of a stored hash; ours have one */
 #define KEY 32
 #define NONCE 12
 #define TAG 16
@@ -144,7 +143,7 @@ static struct parameters wanted_parameters(void)
 	return (struct parameters){
 		.memory = (uint32_t)(setting_number(S_auth_argon2_memory, NULL) / 1024),
 		.passes = (uint32_t)setting_number(S_auth_argon2_passes, NULL),
-		.lanes = 1};
+		.lanes = (uint32_t)setting_number(S_auth_argon2_lanes, NULL)};
 }
 
 #define HEAD "$argon2id$v=19$"
@@ -173,12 +172,14 @@ static bool read_parameters(slice hash, struct parameters *out, slice *rest)
 /* No stored hash may cost more than the settings could ever ask for (T34). */
 static bool bearable(const struct parameters *p)
 {
-	int64_t memory = 0, passes = 0;
+	int64_t memory = 0, passes = 0, lanes = 0;
 
 	setting_parse(SK_SIZE, slice_z(setting_rows[S_auth_argon2_memory].most), &memory);
 	setting_parse(SK_COUNT, slice_z(setting_rows[S_auth_argon2_passes].most), &passes);
-	return p->memory >= 8 && (int64_t)p->memory * 1024 <= memory && p->passes >= 1 &&
-	       p->passes <= passes && p->lanes >= 1 && p->lanes <= LANES_MOST;
+	setting_parse(SK_COUNT, slice_z(setting_rows[S_auth_argon2_lanes].most), &lanes);
+	return p->lanes >= 1 && p->lanes <= lanes && p->passes >= 1 && p->passes <= passes &&
+	       p->memory >= 8 * p->lanes /* RFC 9106, 3.1 */ &&
+	       (int64_t)p->memory * 1024 <= memory;
 }
 
 /* The base64 of this notation has no padding. */
@@ -229,7 +230,7 @@ static status compute(void *arg)
 		.t_cost = j->p.passes,
 		.m_cost = j->p.memory,
 		.lanes = j->p.lanes,
-		.threads = 1,
+		.threads = 1, /* lanes in turn: a logon takes one processor, as the gate counts */
 		.version = ARGON2_VERSION_13,
 		.allocate_cbk = take_memory,
 		.free_cbk = give_memory,
@@ -467,5 +468,5 @@ bool auth_hash_outdated(slice hash)
 	struct parameters p, wanted = wanted_parameters();
 	slice rest;
 	return !read_parameters(hash, &p, &rest) || p.memory < wanted.memory ||
-	       p.passes < wanted.passes;
+	       p.passes < wanted.passes || p.lanes != wanted.lanes;
 }

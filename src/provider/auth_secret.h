@@ -28,7 +28,7 @@ status auth_hash_new(int64_t postoffice, slice password, arena *a, struct auth_s
    beyond what the settings allow are never computed (ST_BROKEN). An empty `hash` costs the work of
    one with the present parameters and gives ST_DENIED (T40). */
 status auth_hash_check(slice hash, slice password);
-/* The hash was made with smaller parameters than the present settings ask for. */
+/* The hash was made with less memory, fewer passes or other lanes than the present settings ask for. */
 bool auth_hash_outdated(slice hash);
 /* Hashes computed by this node so far: the metric password_hashes. */
 uint64_t auth_hash_count(void);
