@@ -22,6 +22,7 @@ struct mechanism {
 	const char *prompt; /* challenge when the client sent no initial response */
 	bool plus;          /* binds the TLS channel */
 	bool tokens;        /* needs a sasl_token_check */
+	bool shows;         /* the password itself */
 };
 
 struct sasl {
@@ -315,8 +316,8 @@ static status step_xoauth2(
 static const struct mechanism mechanisms[] = {
 	{.name = "SCRAM-SHA-256-PLUS", .step = step_scram, .prompt = "", .plus = true},
 	{.name = "SCRAM-SHA-256", .step = step_scram, .prompt = ""},
-	{.name = "PLAIN", .step = step_plain, .prompt = ""},
-	{.name = "LOGIN", .step = step_login, .prompt = "Username:"},
+	{.name = "PLAIN", .step = step_plain, .prompt = "", .shows = true},
+	{.name = "LOGIN", .step = step_login, .prompt = "Username:", .shows = true},
 	{.name = "XOAUTH2", .step = step_xoauth2, .prompt = "", .tokens = true},
 };
 #define MECHANISMS (sizeof mechanisms / sizeof mechanisms[0])
@@ -327,7 +328,7 @@ static bool on_offer(const struct mechanism *m, const struct sasl_peer *p)
 		return false;
 	if (m->plus && !plus_offered(p))
 		return false;
-	if (m->tokens && !token_check)
+	if ((m->tokens && !token_check) || (m->shows && p->password_unseen))
 		return false;
 	return setting_lists(S_auth_mechanisms, NULL, slice_z(m->name));
 }

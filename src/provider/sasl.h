@@ -14,6 +14,7 @@ struct sasl_peer {
 	   to be had. NULL = no TLS. */
 	status (*binding)(void *arg, slice kind, arena *a, slice *data);
 	void *arg;
+	bool password_unseen; /* no mechanism that shows us the password: neither PLAIN nor LOGIN */
 };
 
 /* Space-separated mechanisms to announce now (setting auth_mechanisms; nothing without TLS unless

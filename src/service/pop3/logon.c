@@ -147,7 +147,7 @@ status pop3_user(conversation *c, slice rest)
 	status said;
 	if (needs_tls(c, &said))
 		return said;
-	if (slice_same(setting_text(S_pop3_apop, NULL), S("forced")))
+	if (pop3_apop_forced())
 		return pop3_refuse(c, "Use APOP");
 	arena_clear(&c->talk); /* of failed logons, and of the name given before */
 	pop3_of(c)->user = arena_copy(&c->talk, rest);
@@ -224,13 +224,15 @@ status pop3_auth(conversation *c, slice rest)
 	struct logon *l = logon_new(c);
 	struct sasl_peer peer = {.from = from_of(l),
 				 .binding = stream_is_tls(c->stream) ? binding_of : NULL,
-				 .arg = c->stream};
+				 .arg = c->stream,
+				 .password_unseen = pop3_apop_forced()};
 	peer.from.address = arena_copy(&c->talk, peer.from.address);
 	struct sasl_talk talk = {ask, c};
 	struct identity who = {0};
 	sasl *mechanism;
 	if (sasl_start(word, &peer, &c->talk, &mechanism) != ST_OK)
-		return pop3_refuse(c, "Mechanism is not on offer here");
+		return pop3_refuse(c, peer.password_unseen
+			? "Use APOP, or a mechanism on offer here" : "Mechanism is not on offer here");
 	if (has_initial && sasl_initial(rest, &c->command, &raw) != ST_OK) {
 		sasl_abort(mechanism);
 		return say_logon_trouble(c, ST_INVALID);

@@ -33,11 +33,17 @@ static status binding_of(void *stream_of, slice kind, arena *a, slice *data)
 	return stream_tls_binding(stream_of, kind, a, data);
 }
 
+bool pop3_apop_forced(void)
+{
+	return slice_same(setting_text(S_pop3_apop, NULL), S("forced"));
+}
+
 slice pop3_mechanisms(conversation *c)
 {
 	bool tls = stream_is_tls(c->stream);
 	struct sasl_peer peer = {.from = {.service = SERVICE_POP3, .secure = tls || c->trusted},
-				 .binding = tls ? binding_of : NULL, .arg = c->stream};
+				 .binding = tls ? binding_of : NULL, .arg = c->stream,
+				 .password_unseen = pop3_apop_forced()};
 	return sasl_offered(&peer, &c->command);
 }
 
@@ -95,8 +101,7 @@ static status pop3_capa(conversation *c, slice rest)
 	TRY(conversation_say(c, "+OK Capabilities follow"));
 	if (!word_is_off(S("TOP")))
 		TRY(conversation_say(c, "TOP"));
-	if (pop3_may_log_on(c) && !slice_same(setting_text(S_pop3_apop, NULL), S("forced")) &&
-	    !word_is_off(S("USER")))
+	if (pop3_may_log_on(c) && !pop3_apop_forced() && !word_is_off(S("USER")))
 		TRY(conversation_say(c, "USER"));
 	slice mechanisms = pop3_mechanisms(c);
 	if (mechanisms.size && !word_is_off(S("AUTH")))

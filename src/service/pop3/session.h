@@ -52,6 +52,7 @@ static inline struct pop3 *pop3_of(const conversation *c)
 /* "-ERR ..." for a refused argument or command; counts as bad. */
 status pop3_refuse(conversation *c, const char *why);
 bool pop3_may_log_on(const conversation *c);   /* TLS, or allowed in the clear */
+bool pop3_apop_forced(void);                   /* no logon that shows the password */
 slice pop3_mechanisms(conversation *c);        /* SASL, on offer now */
 struct setting_at pop3_at(const conversation *c); /* the mailbox logged on, or the server */
 bool pop3_admits(const conversation *c);       /* its network, by the rules of the same */
