@@ -46,41 +46,45 @@ static int wait_for(pid_t pid)
 	return how;
 }
 
-static int keep(const char *name, int fd, int (*run)(int fd, const struct bootstrap *boot),
-	const struct bootstrap *boot, pid_t master)
+/* Its rights are those of what it keeps, since a child has its parent's filter and nobody can loosen one. */
+static bool give_up(const struct helper *h)
+{
+	return (!h->user || privilege_drop(h->user) == ST_OK) && h->confine() == ST_OK;
+}
+
+static int keep(const struct helper *h, int fd, const struct bootstrap *boot, pid_t master)
 {
 	while (getppid() == master) {
 		pid_t keeper = getpid(), pid = fork();
 		if (pid == 0) {
 			prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);
 			prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
-			log_as(name);
-			int code = getppid() == keeper ? run(fd, boot) : EXIT_SUCCESS;
+			log_as(h->name);
+			int code = getppid() == keeper ? h->run(fd, boot) : EXIT_SUCCESS;
 			log_close();
 			_exit(code);
 		}
 		int how = pid > 0 ? wait_for(pid) : 0;
 		if (pid > 0 && WIFEXITED(how) && WEXITSTATUS(how) == 0)
 			return EXIT_SUCCESS;
-		log_event(EV_HELPER_ENDED, "helper=%s %s=%d", name, WIFSIGNALED(how) ? "signal" : "code",
+		log_event(EV_HELPER_ENDED, "helper=%s %s=%d", h->name, WIFSIGNALED(how) ? "signal" : "code",
 			WIFSIGNALED(how) ? WTERMSIG(how) : WEXITSTATUS(how));
 		task_sleep(PAUSE);
 	}
 	return EXIT_FAILURE; /* nobody is left whom it could help */
 }
 
-status helper_start(const char *name, const char *user, int fd, int (*run)(int fd, const struct bootstrap *boot),
-	const struct bootstrap *boot, pid_t *keeper)
+status helper_start(const struct helper *h, int fd, const struct bootstrap *boot, pid_t *keeper)
 {
 	pid_t master = getpid(), pid = fork();
 
 	if (pid < 0)
-		return log_trouble(ST_BUSY, EV_WORKER_FORK, "helper=%s", name);
+		return log_trouble(ST_BUSY, EV_WORKER_FORK, "helper=%s", h->name);
 	if (pid == 0) {
 		ignore_signals();
 		close_others(fd);
-		log_as(name);
-		int code = user && privilege_drop(user) != ST_OK ? EXIT_FAILURE : keep(name, fd, run, boot, master);
+		log_as(h->name);
+		int code = give_up(h) ? keep(h, fd, boot, master) : EXIT_FAILURE;
 		log_close();
 		_exit(code);
 	}

@@ -5,13 +5,21 @@
 #ifndef PENNYPOST_PROGRAM_HELPER_H
 #define PENNYPOST_PROGRAM_HELPER_H
 
+#include "base/status.h"
 #include "provider/bootstrap.h"
 
 #include <sys/types.h>
 
-/* Forks the keeper, which becomes `user` (NULL: stays who it is), closes every descriptor but the standard ones and `fd`, and the helper in it; `run` gives
-   its exit code: after 0 the keeper ends too, as it does when the helper ends after the master. The keeper's id; ST_BUSY. */
-status helper_start(const char *name, const char *user, int fd, int (*run)(int fd, const struct bootstrap *boot),
-	const struct bootstrap *boot, pid_t *keeper);
+struct helper {
+	const char *name;
+	const char *user;                                     /* whom the keeper becomes; NULL: stays who it is */
+	status (*confine)(void);                              /* the system-call filter of both (privilege.h) */
+	int (*run)(int fd, const struct bootstrap *boot); /* gives its exit code */
+};
+
+/* Forks the keeper, which gives up its rights, closes every descriptor but the standard ones and `fd`, and the helper in
+   it. After the helper's exit code 0 the keeper ends too, as it does when the helper ends after the master. The keeper's id;
+   ST_BUSY. */
+status helper_start(const struct helper *h, int fd, const struct bootstrap *boot, pid_t *keeper);
 
 #endif

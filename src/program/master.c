@@ -280,7 +280,8 @@ static status start_scribe(struct master *m)
 	/* Less room than asked for is a matter of the machine's limits, and of dropped lines only. */
 	(void)fcntl(ends[1], F_SETPIPE_SZ, RECORDS_ROOM);
 	(void)fcntl(ends[1], F_SETFL, O_NONBLOCK);
-	status kind = helper_start("scribe", NULL, ends[0], scribe_run, m->boot, &m->scribe);
+	const struct helper h = {.name = "scribe", .confine = privilege_confine_scribe, .run = scribe_run};
+	status kind = helper_start(&h, ends[0], m->boot, &m->scribe);
 	close(ends[0]);
 	m->records = ends[1];
 	return kind;
@@ -298,7 +299,9 @@ static status start_runner(struct master *m, bool check_only)
 		return kind == ST_ABSENT ? ST_OK : kind;
 	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends) != 0)
 		return log_trouble(ST_BUSY, EV_DESCRIPTORS, "for=runner");
-	kind = helper_start("runner", m->boot->program_user.at, ends[0], runner_run, m->boot, &m->runner);
+	const struct helper h = {.name = "runner", .user = m->boot->program_user.at,
+		.confine = privilege_confine_runner, .run = runner_run};
+	kind = helper_start(&h, ends[0], m->boot, &m->runner);
 	close(ends[0]);
 	m->errands = ends[1];
 	return kind;

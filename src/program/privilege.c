@@ -1,4 +1,4 @@
-/* Dropping root, and the system-call filter of master and workers. Written against Linux: PR_SET_PDEATHSIG,
+/* Dropping root, and the system-call filters: of master and workers, of the scribe, of the runner. Written against Linux: PR_SET_PDEATHSIG,
    no_new_privs and seccomp's classic BPF, which needs no library. */
 #include "program/privilege.h"
 
@@ -76,11 +76,14 @@ status privilege_drop(const char *user)
 #else
 #define NO_OTHER_NUMBERS
 #endif
+#define PIDFD_GETFD 438 /* of every machine alike */
+#define NO_LOOKING                                                                                 \
+	REFUSED(SYS_ptrace), REFUSED(SYS_process_vm_readv), REFUSED(SYS_process_vm_writev),        \
+		REFUSED(PIDFD_GETFD)
 #define NO_PROGRAMS                                                                                \
 	LOAD(FIELD(arch)), BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, THIS_MACHINE, 1, 0),                \
 		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_KILL_PROCESS), LOAD(FIELD(nr)),              \
-		NO_OTHER_NUMBERS REFUSED(SYS_execve), REFUSED(SYS_execveat), REFUSED(SYS_ptrace),  \
-		REFUSED(SYS_process_vm_readv), REFUSED(SYS_process_vm_writev)
+		NO_OTHER_NUMBERS REFUSED(SYS_execve), REFUSED(SYS_execveat), NO_LOOKING
 
 static status confine(struct sock_filter *rows, size_t n)
 {
@@ -176,6 +179,29 @@ status privilege_confine_scribe(void)
 	};
 	return confine(rows, sizeof rows / sizeof *rows);
 }
+
+/* What is run may be a program for 32 bits, which has numbers of its own. */
+status privilege_confine_runner(void)
+{
+	static struct sock_filter rows[] = {
+		LOAD(FIELD(arch)),
+#ifdef __x86_64__
+		ELSE_SKIP(AUDIT_ARCH_I386, 10),
+		LOAD(FIELD(nr)),
+		REFUSED(26),  /* ptrace */
+		REFUSED(347), /* process_vm_readv */
+		REFUSED(348), /* process_vm_writev */
+		REFUSED(PIDFD_GETFD),
+		ALLOW,
+#endif
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, THIS_MACHINE, 1, 0),
+		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_KILL_PROCESS),
+		LOAD(FIELD(nr)),
+		NO_OTHER_NUMBERS NO_LOOKING,
+		ALLOW,
+	};
+	return confine(rows, sizeof rows / sizeof *rows);
+}
 #else
 status privilege_confine(void)
 {
@@ -184,6 +210,11 @@ status privilege_confine(void)
 }
 
 status privilege_confine_scribe(void)
+{
+	return ST_OK;
+}
+
+status privilege_confine_runner(void)
 {
 	return ST_OK;
 }

@@ -14,8 +14,10 @@ status privilege_drop(const char *user);
    the filter. */
 status privilege_confine(void);
 
-/* For the scribe: programs and the network are refused, files are not. */
-status privilege_confine_scribe(void);
+/* Filters of helpers and of their keepers, which hand them on, for nobody can loosen one. ST_DENIED as above. */
+status privilege_confine_scribe(void); /* programs and the network are refused, files are not */
+/* Programs of the operator have it too: refused is only what looks into other processes or takes from them. */
+status privilege_confine_runner(void);
 
 /* For workers: dies with `parent`, no core of secrets for others. ST_CLOSED when the parent is gone
    already; ST_DENIED when the kernel refused. */

@@ -7,7 +7,6 @@
 #include "base/memory.h"
 #include "base/metric.h"
 #include "base/record.h"
-#include "program/privilege.h"
 #include "task/task.h"
 
 #include <ctype.h>
@@ -362,8 +361,6 @@ int scribe_run(int pipe, const struct bootstrap *boot)
 	static char lines[READ_MOST + RECORD_MOST];
 	size_t kept = 0;
 
-	if (privilege_confine_scribe() != ST_OK)
-		return EXIT_FAILURE;
 	scribe *s = scribe_open(boot->logs, "/dev/log");
 	for (;;) {
 		ssize_t n = read(pipe, lines + kept, READ_MOST);

@@ -1,4 +1,4 @@
-/* What a sealed worker can no longer do (trust.md T61). */
+/* What a sealed worker can no longer do, and a helper (trust.md T61). */
 #include "program/privilege.h"
 
 #include <criterion/criterion.h>
@@ -8,6 +8,8 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <sys/ptrace.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
@@ -71,17 +73,22 @@ static int reads_and_lives(void)
 	return fd < 0 || read(fd, &byte, 1) != 1 || getpid() <= 0;
 }
 
-/* The exit code of `act` in a child that was sealed before. */
-static int sealed(int (*act)(void))
+/* The exit code of `act` in a child that was confined and sealed before. */
+static int confined(status (*confine)(void), int (*act)(void))
 {
 	int how = 0;
 	pid_t parent = getpid(), child = fork();
 	if (child == 0) {
 		prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
-		_exit(privilege_confine() == ST_OK && privilege_seal(parent) == ST_OK ? act() : 100);
+		_exit(confine() == ST_OK && privilege_seal(parent) == ST_OK ? act() : 100);
 	}
 	cr_assert(waitpid(child, &how, 0) == child);
 	return WIFEXITED(how) ? WEXITSTATUS(how) : 128;
+}
+
+static int sealed(int (*act)(void))
+{
+	return confined(privilege_confine, act);
 }
 
 Test(privilege, a_sealed_worker_only_reads)
@@ -104,6 +111,48 @@ Test(privilege, a_sealed_worker_only_reads)
 	cr_expect(stat(file, &st) == 0 && st.st_size == 4 && (st.st_mode & 0777) == 0600);
 	unlink(file);
 	rmdir(folder);
+}
+
+static int looks_into_others(void)
+{
+	return !refused(ptrace(PTRACE_TRACEME, 0, NULL, NULL)) ||
+	       !refused(syscall(SYS_process_vm_readv, getppid(), NULL, 0, NULL, 0, 0)) ||
+	       !refused(syscall(SYS_process_vm_writev, getppid(), NULL, 0, NULL, 0, 0)) ||
+	       !refused(syscall(438 /* pidfd_getfd */, -1, 0, 0));
+}
+
+static int speaks_with_the_network(void)
+{
+	return !refused(socket(AF_INET, SOCK_STREAM, 0)) || !refused(socket(AF_INET6, SOCK_DGRAM, 0));
+}
+
+static int writes_to_the_syslog(void)
+{
+	int fd = open("/dev/null", O_WRONLY);
+	return fd < 0 || write(fd, "line", 4) != 4 || socket(AF_UNIX, SOCK_DGRAM, 0) < 0;
+}
+
+/* What a keeper's filter allows must be enough for whom it forks anew, which has it too. */
+static int keeps_one_that_runs_a_program(void)
+{
+	int how = 0;
+	pid_t child = fork();
+	if (child == 0) {
+		execl("/bin/sh", "sh", "-c", "echo kept > /dev/null", (char *)NULL);
+		_exit(1);
+	}
+	return waitpid(child, &how, 0) == child && WIFEXITED(how) ? WEXITSTATUS(how) : 2;
+}
+
+Test(privilege, helpers_and_their_keepers_can_do_their_work_alone)
+{
+	cr_expect_eq(confined(privilege_confine, looks_into_others), 0);
+	cr_expect_eq(confined(privilege_confine_scribe, looks_into_others), 0);
+	cr_expect_eq(confined(privilege_confine_scribe, runs_a_program), 0);
+	cr_expect_eq(confined(privilege_confine_scribe, speaks_with_the_network), 0);
+	cr_expect_eq(confined(privilege_confine_scribe, writes_to_the_syslog), 0);
+	cr_expect_eq(confined(privilege_confine_runner, looks_into_others), 0);
+	cr_expect_eq(confined(privilege_confine_runner, keeps_one_that_runs_a_program), 0);
 }
 
 static status after_its_parent(void)
