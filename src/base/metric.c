@@ -102,6 +102,7 @@ typedef _Atomic int64_t cell;
 struct slot {
 	cell value[M_COUNT][SERVICE_COUNT]; /* of a latency: the sum in microseconds */
 	cell bucket[L_COUNT][SERVICE_COUNT][BUCKETS + 1];
+	cell command[SERVICE_COUNT][METRIC_COMMANDS + 1]; /* the last: other */
 };
 
 struct histogram {
@@ -124,6 +125,9 @@ struct table {
 	struct postoffice postoffice[PO_PLACES];
 	struct postoffice others; /* those that found no place, and 0 itself */
 };
+
+/* Of each process, given before the first fork and the same in all. */
+static const char *command_names[SERVICE_COUNT][METRIC_COMMANDS];
 
 static struct table own_table = {.slots_used = 1};
 static struct table *table = &own_table;
@@ -226,6 +230,50 @@ int64_t metric_value(enum metric m, enum service s)
 		whole += bucket_sum(m, s, b);
 	return whole;
 }
+
+/* ---- commands by name */
+
+/* The place of a name, or METRIC_COMMANDS. Callers hand in the very name they gave, so its letters need not be compared. */
+static size_t command_place(enum service s, const char *name)
+{
+	size_t i = 0;
+
+	while (i < METRIC_COMMANDS && (!name || command_names[s][i] != name))
+		i++;
+	return i;
+}
+
+void metric_command_name(enum service s, const char *name)
+{
+	size_t i = 0;
+
+	while (i < METRIC_COMMANDS && command_names[s][i] && command_names[s][i] != name)
+		i++;
+	assert(i < METRIC_COMMANDS);
+	command_names[s][i] = name;
+}
+
+void metric_command(enum service s, const char *name)
+{
+	count(&mine->command[s][command_place(s, name)], 1);
+}
+
+static int64_t command_sum(enum service s, size_t place)
+{
+	unsigned n = atomic_load(&table->slots_used);
+	int64_t whole = 0;
+
+	for (unsigned i = 0; i < n; i++)
+		whole += atomic_load_explicit(&table->slot[i].command[s][place], memory_order_relaxed);
+	return whole;
+}
+
+int64_t metric_command_value(enum service s, const char *name)
+{
+	return command_sum(s, command_place(s, name));
+}
+
+/* ---- post offices */
 
 /* Takes the place at `p` for `id` if nobody has it; true when it is `id`'s afterwards. */
 static bool place_taken(struct postoffice *p, int64_t id)
@@ -349,6 +397,25 @@ static void print_row(text *to, enum metric m)
 		print(to, m, (enum service)s);
 }
 
+static void print_command(text *to, enum service s, const char *name, size_t place)
+{
+	text_format(to, "pennypost_commands_by_name_total{service=\"%s\",command=\"%s\"} %lld\n", services[s], name,
+		(long long)command_sum(s, place));
+}
+
+/* Services that gave names have all their commands here, from the beginning on. */
+static void print_commands(text *to)
+{
+	print_head(to, "commands_by_name", kinds[IS_COUNTER],
+		"Protocol commands run, by name; other: lines that begin with the name of none");
+	for (int s = 0; s < SERVICE_COUNT; s++) {
+		for (size_t i = 0; i < METRIC_COMMANDS && command_names[s][i]; i++)
+			print_command(to, (enum service)s, command_names[s][i], i);
+		if (command_names[s][0])
+			print_command(to, (enum service)s, "other", METRIC_COMMANDS);
+	}
+}
+
 enum { FAMILY_MOST = 64 };
 static void family_of(const char *name, char to[FAMILY_MOST])
 {
@@ -407,6 +474,7 @@ void metric_print(text *to, bool by_postoffice)
 {
 	for (int m = 0; m < M_COUNT; m++)
 		print_row(to, (enum metric)m);
+	print_commands(to);
 	if (by_postoffice)
 		print_postoffices(to);
 }

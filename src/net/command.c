@@ -142,6 +142,7 @@ static status run_line(conversation *c, const struct dialogue *d, slice line)
 	if (!row) {
 		transcript_begin_stray(c->rows, "unknown");
 		conversation_bad(c);
+		metric_command(c->service, NULL);
 		return d->unknown(c, trim_end(name));
 	}
 	transcript_begin(c->rows, slice_z(row->name), row->flags & COMMAND_SECRET ? TRANSCRIPT_SECRET : rest);
@@ -167,6 +168,7 @@ static status run_line(conversation *c, const struct dialogue *d, slice line)
 	if (row->flags & COMMAND_FREE)
 		conversation_workless(c);
 	metric_add(M_commands, c->service, 1);
+	metric_command(c->service, row->name);
 	return row->run(c, rest);
 }
 

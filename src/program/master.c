@@ -312,6 +312,7 @@ static status prepare(struct master *m, bool check_only)
 	TRY(take_pid_file(m));
 	TRY(read_settings(m));
 	metric_share();
+	service_commands_name();
 	peer_share();
 	ban_share();
 	queue_share();

@@ -12,10 +12,13 @@ struct service_row {
 	enum service service;
 	bool tls;                       /* implicit */
 	status (*run)(conversation *c); /* NULL: the web worker's */
+	const char *(*command)(int n);  /* the name of its n-th command; NULL: it has none, or there are no more */
 };
 extern const struct service_row service_rows[];
 extern const int service_row_count;
 
+/* Tells the figures the names of all commands (base/metric.h). */
+void service_commands_name(void);
 /* ST_ABSENT. */
 status service_row_find(slice word, const struct service_row **out);
 

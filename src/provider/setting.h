@@ -74,6 +74,7 @@ bool setting_on(enum setting_id id, const struct setting_at *at);
 slice setting_text(enum setting_id id, const struct setting_at *at);
 /* Lists: whether the word stands in it (any case). */
 bool setting_lists(enum setting_id id, const struct setting_at *at, slice word);
+bool setting_lists_any(enum setting_id id, const struct setting_at *at, slice words); /* one of them, blanks between */
 
 /* What its values look like, for people: "a size, 0 or 64 KB to 2 GB", "words out of VRFY, EXPN". */
 slice setting_form(enum setting_id id, arena *a);

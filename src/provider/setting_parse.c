@@ -132,6 +132,16 @@ bool setting_list_has(slice list, slice word)
 	return false;
 }
 
+bool setting_list_has_any(slice list, slice words)
+{
+	slice one;
+
+	while (slice_take(&words, ' ', &one))
+		if (one.size && setting_list_has(list, one))
+			return true;
+	return false;
+}
+
 /* ---- checking what somebody wrote */
 
 static status refuse(enum setting_id id, arena *a, slice *why)

@@ -12,5 +12,6 @@ status setting_parse(enum setting_kind kind, slice written, int64_t *number);
 bool setting_is_number(enum setting_kind kind);
 /* Whether the word stands in a list (any case). */
 bool setting_list_has(slice list, slice word);
+bool setting_list_has_any(slice list, slice words); /* one of the words, likewise */
 
 #endif

@@ -2,6 +2,7 @@
 noinst_LIBRARIES += libsmtp.a
 libsmtp_a_SOURCES = \
 	src/connector/smtp/ask.c \
+	src/connector/smtp/capabilities.def \
 	src/connector/smtp/client.c \
 	src/connector/smtp/client.h \
 	src/connector/smtp/client_hello.c \

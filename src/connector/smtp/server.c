@@ -108,36 +108,71 @@ static bool word_is_off(slice name)
 	return setting_lists(S_smtp_commands_off, NULL, name);
 }
 
-/* The capability lines follow from what is switched on and what the connection is (RFC 5321 4.1.1.1). */
+/* What capabilities.def asks of each line: whether it is said, and what behind its word. */
+
+static bool always(conversation *c, slice *value)
+{
+	(void)c, (void)value;
+	return true;
+}
+
+static bool with_size(conversation *c, slice *value)
+{
+	*value = arena_format(&c->command, " %" PRId64, message_size_most(NULL));
+	return true;
+}
+
+static bool under_tls(conversation *c, slice *value)
+{
+	(void)value;
+	return stream_is_tls(c->stream);
+}
+
+static bool where_tls_can_begin(conversation *c, slice *value)
+{
+	return c->tls && !under_tls(c, value);
+}
+
+static bool with_mechanisms(conversation *c, slice *value)
+{
+	slice all = mechanisms(c);
+
+	*value = arena_format(&c->command, " %.*s", SLICE_ARGS(all));
+	return all.size > 0;
+}
+
+/* "AUTH=PLAIN LOGIN" */
+static bool with_mechanisms_for_old_clients(conversation *c, slice *value)
+{
+	if (!setting_on(S_smtp_auth_equals, NULL))
+		return false;
+	*value = mechanisms(c);
+	return value->size > 0;
+}
+
+static const struct {
+	const char *word;
+	bool (*offered)(conversation *c, slice *value);
+	const char *commands;
+} offers[] = {
+#define CAPABILITY(word, offered, commands) {word, offered, commands},
+#include "connector/smtp/capabilities.def"
+#undef CAPABILITY
+};
+
 static status capabilities(conversation *c)
 {
-	slice auth = mechanisms(c);
-	TRY(conversation_say(c, "250-%.*s", SLICE_ARGS(smtp_local_domain())));
-	TRY(conversation_say(c, "250-PIPELINING"));
-	TRY(conversation_say(c, "250-SIZE %" PRId64, message_size_most(NULL)));
-	if (!word_is_off(S("VRFY")))
-		TRY(conversation_say(c, "250-VRFY"));
-	if (!word_is_off(S("EXPN")))
-		TRY(conversation_say(c, "250-EXPN"));
-	if (c->tls && !stream_is_tls(c->stream) && !word_is_off(S("STARTTLS")))
-		TRY(conversation_say(c, "250-STARTTLS"));
-	if (auth.size && !word_is_off(S("AUTH"))) {
-		TRY(conversation_say(c, "250-AUTH %.*s", SLICE_ARGS(auth)));
-		if (setting_on(S_smtp_auth_equals, NULL))
-			TRY(conversation_say(c, "250-AUTH=%.*s", SLICE_ARGS(auth)));
+	slice last = smtp_local_domain();
+
+	for (size_t i = 0; i < sizeof offers / sizeof *offers; i++) {
+		slice value = S("");
+		if (setting_lists_any(S_smtp_commands_off, NULL, slice_z(offers[i].commands)) ||
+		    !offers[i].offered(c, &value))
+			continue;
+		TRY(conversation_say(c, "250-%.*s", SLICE_ARGS(last)));
+		last = arena_format(&c->command, "%s%.*s", offers[i].word, SLICE_ARGS(value));
 	}
-	TRY(conversation_say(c, "250-ENHANCEDSTATUSCODES"));
-	TRY(conversation_say(c, "250-8BITMIME"));
-	if (!word_is_off(S("BDAT"))) {
-		TRY(conversation_say(c, "250-CHUNKING"));
-		TRY(conversation_say(c, "250-BINARYMIME"));
-	}
-	TRY(conversation_say(c, "250-DSN"));
-	if (stream_is_tls(c->stream))
-		TRY(conversation_say(c, "250-REQUIRETLS"));
-	if (!word_is_off(S("HELP")))
-		TRY(conversation_say(c, "250-HELP"));
-	return conversation_say(c, "250 SMTPUTF8");
+	return conversation_say(c, "250 %.*s", SLICE_ARGS(last));
 }
 
 static bool tires(unsigned *count)
@@ -300,6 +335,11 @@ const struct command smtp_commands[] = {
 	{"QUIT", smtp_quit, AT_ANY, COMMAND_NO_ARGUMENT | COMMAND_SWITCHABLE, "QUIT: say goodbye"},
 };
 const int smtp_command_count = sizeof smtp_commands / sizeof *smtp_commands;
+
+const char *smtp_command_name(int n)
+{
+	return n < smtp_command_count ? smtp_commands[n].name : NULL;
+}
 
 /* ---- what is said around the rows */
 

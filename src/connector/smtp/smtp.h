@@ -9,6 +9,8 @@
 
 /* The whole talk, from greeting to goodbye; c->service tells MX (SERVICE_SMTP) from submission. */
 status smtp_conversation(conversation *c);
+/* The name of its n-th command; NULL behind the last. */
+const char *smtp_command_name(int n);
 
 /* Bans of other nodes count here too. Before the providers are opened. */
 void smtp_open(void);

@@ -73,6 +73,11 @@ bool setting_lists(enum setting_id id, const struct setting_at *at, slice word)
 	return setting_list_has(setting_text(id, at), word);
 }
 
+bool setting_lists_any(enum setting_id id, const struct setting_at *at, slice words)
+{
+	return setting_list_has_any(setting_text(id, at), words);
+}
+
 static unsigned scope_of(const struct setting_at *at)
 {
 	return at->mailbox       ? SCOPE_MAILBOX

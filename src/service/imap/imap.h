@@ -8,5 +8,7 @@
 
 /* The whole talk, from greeting to goodbye. */
 status imap_conversation(conversation *c);
+/* The name of its n-th command; NULL behind the last. */
+const char *imap_command_name(int n);
 
 #endif

@@ -203,23 +203,14 @@ static const struct capability {
 #undef CAPABILITY
 };
 
-static bool all_are_on(slice commands)
-{
-	slice one;
-
-	while (slice_take(&commands, ' ', &one))
-		if (word_is_off(one))
-			return false;
-	return true;
-}
-
 void imap_capabilities(conversation *c, text *out)
 {
 	bool by_sasl = before_logon(c) && !word_is_off(S("AUTHENTICATE"));
 	slice mechanisms = by_sasl ? imap_mechanisms(c) : (slice){0}, one;
 
 	for (size_t i = 0; i < sizeof capabilities / sizeof *capabilities; i++)
-		if (capabilities[i].on_offer(c) && all_are_on(slice_z(capabilities[i].commands))) {
+		if (capabilities[i].on_offer(c) &&
+			!setting_lists_any(S_imap_commands_off, NULL, slice_z(capabilities[i].commands))) {
 			if (out->size)
 				text_add_char(out, ' ');
 			text_add_z(out, capabilities[i].word);
@@ -442,6 +433,15 @@ static const struct imap_row *row_find(slice name)
 	return NULL;
 }
 
+const char *imap_command_name(int n)
+{
+	for (size_t i = 0; i < sizeof families / sizeof *families; i++)
+		for (const struct imap_row *row = families[i]; row->name; row++)
+			if (n-- == 0)
+				return row->name;
+	return NULL;
+}
+
 static size_t command_most(const conversation *c)
 {
 	return before_logon(c) ? BEFORE_LOGON_MOST
@@ -541,6 +541,7 @@ static status row_run(conversation *c, args *p)
 		arena_secret(&c->command);
 	}
 	metric_add(M_commands, c->service, 1);
+	metric_command(c->service, row->name);
 	imap_of(c)->progress_at = clock_now() + setting_number(S_imap_progress_gap, NULL);
 	/* Literals come at their own pace, but they come. */
 	if (!before_logon(c))
@@ -568,6 +569,8 @@ static status run_command(conversation *c, args *p)
 			i->row->flags & IMAP_SECRET ? TRANSCRIPT_SECRET : slice_trim(p->rest));
 	else
 		transcript_begin_stray(c->rows, "unknown");
+	if (!i->row)
+		metric_command(c->service, NULL);
 	if (s == ST_OK)
 		s = row_run(c, p);
 	if (s == ST_INVALID || s == ST_TOO_BIG)

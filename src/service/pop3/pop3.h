@@ -7,6 +7,8 @@
 
 /* The whole talk, from greeting to goodbye. */
 status pop3_conversation(conversation *c);
+/* The name of its n-th command; NULL behind the last. */
+const char *pop3_command_name(int n);
 
 extern const struct command pop3_commands[];
 extern const int pop3_command_count;

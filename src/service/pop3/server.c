@@ -77,47 +77,91 @@ static bool apop_offered(void)
 	return !slice_same(setting_text(S_pop3_apop, NULL), S("off")) && !word_is_off(S("APOP"));
 }
 
-static status say_times(conversation *c)
+/* What capabilities.def asks of each line: whether it is said, and what behind its word. */
+
+static bool always(conversation *c, slice *value)
+{
+	(void)c, (void)value;
+	return true;
+}
+
+static bool where_passwords_are_taken(conversation *c, slice *value)
+{
+	(void)value;
+	return pop3_may_log_on(c) && !pop3_apop_forced();
+}
+
+static bool with_mechanisms(conversation *c, slice *value)
+{
+	*value = pop3_mechanisms(c);
+	return value->size > 0;
+}
+
+static bool where_tls_can_begin(conversation *c, slice *value)
+{
+	(void)value;
+	return c->tls && !stream_is_tls(c->stream) && pop3_of(c)->state == AT_AUTHORIZATION;
+}
+
+/* Names and passwords may be UTF-8, too (RFC 6856 2.2). */
+static bool with_names(conversation *c, slice *value)
+{
+	(void)c;
+	*value = S("USER");
+	return true;
+}
+
+/* Before the logon a time is the server's, and a mailbox may have another (RFC 2449 6.5, 6.7). */
+static slice time_told(conversation *c, int64_t n)
+{
+	return arena_format(&c->command, "%" PRId64 "%s", n, pop3_of(c)->state == AT_TRANSACTION ? "" : " USER");
+}
+
+static bool with_age(conversation *c, slice *value)
 {
 	struct setting_at at = pop3_at(c);
-	bool known = pop3_of(c)->state == AT_TRANSACTION;
 	usec day = 24 * 3600 * USEC_S, expire = setting_number(S_pop3_expire, &at);
-	usec delay = setting_number(S_pop3_login_delay, &at);
-	/* Before the logon the value is the server's, and a mailbox may have another (RFC 2449 6.5, 6.7). */
-	const char *user = known ? "" : " USER";
-	if (expire == 0)
-		TRY(conversation_say(c, "EXPIRE NEVER"));
-	else
-		TRY(conversation_say(c, "EXPIRE %" PRId64 "%s", (expire + day - 1) / day, user));
-	if (delay > 0)
-		TRY(conversation_say(c, "LOGIN-DELAY %" PRId64 "%s", delay / USEC_S, user));
-	return ST_OK;
+
+	*value = expire == 0 ? S("NEVER") : time_told(c, (expire + day - 1) / day);
+	return true;
 }
+
+static bool with_delay(conversation *c, slice *value)
+{
+	struct setting_at at = pop3_at(c);
+	usec delay = setting_number(S_pop3_login_delay, &at);
+
+	*value = time_told(c, delay / USEC_S);
+	return delay > 0;
+}
+
+static bool with_name(conversation *c, slice *value)
+{
+	(void)c;
+	*value = S("Pennypost");
+	return true;
+}
+
+static const struct {
+	const char *word;
+	bool (*offered)(conversation *c, slice *value);
+	const char *commands;
+} offers[] = {
+#define CAPABILITY(word, offered, commands) {word, offered, commands},
+#include "service/pop3/capabilities.def"
+#undef CAPABILITY
+};
 
 static status pop3_capa(conversation *c, slice rest)
 {
 	(void)rest;
-	const struct pop3 *p = pop3_of(c);
 	TRY(conversation_say(c, "+OK Capabilities follow"));
-	if (!word_is_off(S("TOP")))
-		TRY(conversation_say(c, "TOP"));
-	if (pop3_may_log_on(c) && !pop3_apop_forced() && !word_is_off(S("USER")))
-		TRY(conversation_say(c, "USER"));
-	slice mechanisms = pop3_mechanisms(c);
-	if (mechanisms.size && !word_is_off(S("AUTH")))
-		TRY(conversation_say(c, "SASL %.*s", SLICE_ARGS(mechanisms)));
-	if (c->tls && !stream_is_tls(c->stream) && p->state == AT_AUTHORIZATION && !word_is_off(S("STLS")))
-		TRY(conversation_say(c, "STLS"));
-	TRY(conversation_say(c, "RESP-CODES"));
-	TRY(conversation_say(c, "AUTH-RESP-CODE"));
-	TRY(conversation_say(c, "PIPELINING"));
-	TRY(conversation_say(c, "UIDL"));
-	if (!word_is_off(S("UTF8")))
-		TRY(conversation_say(c, "UTF8 USER"));
-	if (!word_is_off(S("LANG")))
-		TRY(conversation_say(c, "LANG"));
-	TRY(say_times(c));
-	TRY(conversation_say(c, "IMPLEMENTATION Pennypost"));
+	for (size_t i = 0; i < sizeof offers / sizeof *offers; i++) {
+		slice value = S("");
+		if (!setting_lists_any(S_pop3_commands_off, NULL, slice_z(offers[i].commands)) &&
+		    offers[i].offered(c, &value))
+			TRY(conversation_say(c, "%s%s%.*s", offers[i].word, value.size ? " " : "", SLICE_ARGS(value)));
+	}
 	return conversation_say(c, ".");
 }
 
@@ -223,6 +267,11 @@ const struct command pop3_commands[] = {
 	{"QUIT", pop3_quit, AT_ANY, COMMAND_NO_ARGUMENT, "QUIT: remove what is marked, say goodbye"},
 };
 const int pop3_command_count = sizeof pop3_commands / sizeof *pop3_commands;
+
+const char *pop3_command_name(int n)
+{
+	return n < pop3_command_count ? pop3_commands[n].name : NULL;
+}
 
 /* ---- what is said around the rows */
 

@@ -106,6 +106,35 @@ Test(metric, prints_counters_and_gauges)
 	text_free(&t);
 }
 
+Test(metric, counts_commands_under_the_names_that_were_given)
+{
+	static const char noop[] = "NOOP", uid[] = "UID FETCH", stray[] = "MADE UP";
+	text t = TEXT_INIT;
+
+	metric_print(&t, false);
+	cr_expect(holds(&t, "# TYPE pennypost_commands_by_name counter\n"));
+	cr_expect_not(holds(&t, "command=\""), "services without names have no rows");
+	text_free(&t);
+	metric_command_name(SERVICE_IMAP, noop);
+	metric_command_name(SERVICE_IMAP, uid);
+	metric_command_name(SERVICE_IMAP, noop);
+	metric_command(SERVICE_IMAP, uid);
+	metric_command(SERVICE_IMAP, uid);
+	metric_command(SERVICE_IMAP, NULL);
+	metric_command(SERVICE_IMAP, stray);
+	metric_command(SERVICE_POP3, noop);
+	cr_expect_eq(metric_command_value(SERVICE_IMAP, noop), 0);
+	cr_expect_eq(metric_command_value(SERVICE_IMAP, uid), 2);
+	cr_expect_eq(metric_command_value(SERVICE_IMAP, NULL), 2);
+	cr_expect_eq(metric_command_value(SERVICE_POP3, NULL), 1);
+	metric_print(&t, false);
+	cr_expect(holds(&t, "\npennypost_commands_by_name_total{service=\"imap\",command=\"NOOP\"} 0\n"
+			    "pennypost_commands_by_name_total{service=\"imap\",command=\"UID FETCH\"} 2\n"
+			    "pennypost_commands_by_name_total{service=\"imap\",command=\"other\"} 2\n"));
+	cr_expect_not(holds(&t, "MADE UP"));
+	text_free(&t);
+}
+
 Test(metric, prints_work_of_no_service_where_there_was_some)
 {
 	text t = TEXT_INIT;

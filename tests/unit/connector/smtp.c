@@ -32,8 +32,8 @@ static void teardown(void)
 
 TestSuite(smtp, .init = setup, .fini = teardown);
 
-/* All that a client reads that says `said` and ends its half, behind the answer to EHLO. */
-static slice answers_to(enum service service, const char *said)
+/* All that a client reads that says EHLO, then `said`, and ends its half. */
+static slice all_answers_to(enum service service, const char *said)
 {
 	int fd[2];
 	text all = TEXT_INIT;
@@ -51,9 +51,63 @@ static slice answers_to(enum service service, const char *said)
 	close(fd[1]);
 	slice answers = arena_copy(&a, text_slice(&all));
 	text_free(&all);
+	return answers;
+}
+
+/* The same behind the answer to EHLO. */
+static slice answers_to(enum service service, const char *said)
+{
+	slice answers = all_answers_to(service, said);
 	const char *last = strstr(answers.at, "250 SMTPUTF8\r\n");
 	cr_assert_not_null(last, "%s", answers.at);
 	return slice_z(last + strlen("250 SMTPUTF8\r\n"));
+}
+
+/* ---- what EHLO offers */
+
+static const struct {
+	const char *word, *commands;
+} offers[] = {
+#define CAPABILITY(word, offered, commands) {word, commands},
+#include "connector/smtp/capabilities.def"
+#undef CAPABILITY
+};
+
+/* "250-WORD", and neither a letter more nor none. */
+static bool is_offered(slice hello, const char *word)
+{
+	const char *blank = word[strlen(word) - 1] == '=' ? "" : " ", *end = "\r\n";
+
+	return slice_search(hello, arena_format(&a, "\n250-%s%s", word, blank)) < hello.size ||
+	       slice_search(hello, arena_format(&a, "\n250-%s%s", word, end)) < hello.size ||
+	       slice_search(hello, arena_format(&a, "\n250 %s%s", word, end)) < hello.size;
+}
+
+static bool has_command(slice name)
+{
+	for (int i = 0; i < smtp_command_count; i++)
+		if (slice_same(name, slice_z(smtp_commands[i].name)))
+			return smtp_commands[i].flags & COMMAND_SWITCHABLE;
+	return false;
+}
+
+Test(smtp, nothing_is_offered_whose_command_is_switched_off)
+{
+	memory_setting("smtp_auth_equals", "on");
+	for (size_t i = 0; i < sizeof offers / sizeof *offers; i++) {
+		/* There is no TLS here. */
+		bool here = strcmp(offers[i].word, "STARTTLS") != 0 && strcmp(offers[i].word, "REQUIRETLS") != 0;
+		slice rest = slice_z(offers[i].commands), one;
+		memory_setting("smtp_commands_off", "");
+		cr_expect_eq(is_offered(all_answers_to(SERVICE_SMTP, ""), offers[i].word), here, "%s", offers[i].word);
+		while (slice_take(&rest, ' ', &one)) {
+			if (one.size == 0)
+				continue;
+			cr_expect(has_command(one), "%s of %s", one.at, offers[i].word);
+			memory_setting("smtp_commands_off", arena_z(&a, one));
+			cr_expect_not(is_offered(all_answers_to(SERVICE_SMTP, ""), offers[i].word), "%s", offers[i].word);
+		}
+	}
 }
 
 /* The codes of the answers' last lines, "250 250 354". */

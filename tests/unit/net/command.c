@@ -110,6 +110,19 @@ Test(command, refusals_are_counted)
 	cr_expect_eq(metric_value(M_conversations_open, SERVICE_POP3), 0);
 }
 
+Test(command, what_is_run_is_counted_by_its_name)
+{
+	for (int i = 0; i < talk_dialogue.count; i++)
+		metric_command_name(SERVICE_POP3, talk_dialogue.rows[i].name);
+	answers_to(S("A\r\nWORK\r\nOFF\r\nPASS\r\nHELLO\nhello\r\nNOOP\r\nNOOP\r\n"), ST_CLOSED);
+	for (int i = 0; i < talk_dialogue.count; i++) {
+		const char *name = talk_dialogue.rows[i].name;
+		cr_expect_eq(metric_command_value(SERVICE_POP3, name),
+			!strcmp(name, "NOOP") ? 2 : !strcmp(name, "HELLO"), "%s", name);
+	}
+	cr_expect_eq(metric_command_value(SERVICE_POP3, NULL), 1, "the line that begins with no name");
+}
+
 Test(command, too_many_bad_ones_end_the_talk)
 {
 	talk_bad_most = 2;

@@ -1,9 +1,12 @@
-/* POP3's maildrop over the in-memory provider: marks, counts and the lock. Whole talks stand in
-   tests/dialog/pop3. */
+/* POP3's maildrop over the in-memory provider: marks, counts and the lock; and what CAPA offers. Whole talks stand
+   in tests/dialog/pop3. */
+#include "net/listener.h"
 #include "provider/memory/memory.h"
 #include "service/pop3/session.h"
 
 #include <criterion/criterion.h>
+#include <sys/socket.h>
+#include <unistd.h>
 
 static int64_t po, anna;
 static struct identity who;
@@ -128,4 +131,73 @@ Test(maildrop, a_store_that_is_away_gives_none)
 	cr_expect_eq(maildrop_open(&drop, &who, 0, 0), ST_BUSY);
 	memory_busy(false);
 	open_drop(&drop);
+}
+
+/* ---- what CAPA offers */
+
+TestSuite(pop3_capa, .init = memory_reset);
+
+static const struct {
+	const char *word, *commands;
+} offers[] = {
+#define CAPABILITY(word, offered, commands) {word, commands},
+#include "service/pop3/capabilities.def"
+#undef CAPABILITY
+};
+
+static slice capabilities(arena *a)
+{
+	static const slice said = S("CAPA\r\nQUIT\r\n");
+	int fd[2];
+	text all = TEXT_INIT;
+	char piece[4096];
+	ssize_t n;
+
+	cr_assert_eq(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, fd), 0);
+	cr_assert_eq(send(fd[1], said.at, said.size, 0), (ssize_t)said.size);
+	shutdown(fd[1], SHUT_WR);
+	conversation_run(SERVICE_POP3, fd[0], fd[0], NULL, pop3_conversation);
+	while ((n = recv(fd[1], piece, sizeof piece, 0)) > 0)
+		text_add(&all, slice_of(piece, (size_t)n));
+	close(fd[1]);
+	slice answer = arena_copy(a, text_slice(&all));
+	text_free(&all);
+	return answer;
+}
+
+static bool is_offered(const char *word, arena *a)
+{
+	slice all = capabilities(a);
+
+	return slice_search(all, arena_format(a, "\r\n%s ", word)) < all.size ||
+	       slice_search(all, arena_format(a, "\r\n%s\r\n", word)) < all.size;
+}
+
+static bool has_command(slice name)
+{
+	for (int i = 0; i < pop3_command_count; i++)
+		if (slice_same(name, slice_z(pop3_commands[i].name)))
+			return pop3_commands[i].flags & COMMAND_SWITCHABLE;
+	return false;
+}
+
+Test(pop3_capa, nothing_is_offered_whose_command_is_switched_off)
+{
+	arena a = ARENA_INIT;
+
+	memory_setting("pop3_login_delay", "1 min");
+	for (size_t i = 0; i < sizeof offers / sizeof *offers; i++) {
+		slice rest = slice_z(offers[i].commands), one;
+		memory_setting("pop3_commands_off", "");
+		/* There is no TLS here. */
+		cr_expect_eq(is_offered(offers[i].word, &a), strcmp(offers[i].word, "STLS") != 0, "%s", offers[i].word);
+		while (slice_take(&rest, ' ', &one)) {
+			if (one.size == 0)
+				continue;
+			cr_expect(has_command(one), "%s of %s", one.at, offers[i].word);
+			memory_setting("pop3_commands_off", arena_z(&a, one));
+			cr_expect_not(is_offered(offers[i].word, &a), "%s", offers[i].word);
+		}
+	}
+	arena_release(&a);
 }
