@@ -1,9 +1,11 @@
 # Documents that are shipped; a line each, so that changes do not meet.
 EXTRA_DIST += README.md
 EXTRA_DIST += doc/addresses.md
+EXTRA_DIST += doc/agent.md
 EXTRA_DIST += doc/architecture.md
 EXTRA_DIST += doc/base.md
 EXTRA_DIST += doc/commands.md
+EXTRA_DIST += doc/component.md
 EXTRA_DIST += doc/delivery.md
 EXTRA_DIST += doc/dependencies.md
 EXTRA_DIST += doc/forwarding.md
