@@ -10,6 +10,19 @@
 /* The column `notify`: parameter_notify below, queue_told above. */
 #define NOTIFY_BITS 0xffu
 #define TOLD_SHIFT 8
+#define TOLD_DELIVERED_KEPT 7 /* 0 is mail: what is parked must still say which it is (queue_changed in queue.sql) */
+
+static int64_t told_kept(const struct queue_recipient *to)
+{
+	return to->delivered && to->told == TOLD_DELIVERED ? TOLD_DELIVERED_KEPT : (int64_t)to->told;
+}
+
+static enum queue_told told_read(int64_t notify)
+{
+	int64_t kept = notify >> TOLD_SHIFT;
+
+	return kept == TOLD_DELIVERED_KEPT ? TOLD_DELIVERED : (enum queue_told)kept;
+}
 
 void queue_row(const struct rows *r, int row, queue_entry *out)
 {
@@ -29,7 +42,7 @@ void queue_row(const struct rows *r, int row, queue_entry *out)
 		.orcpt = row_slice(r, row, ORCPT),
 		.envid = row_slice(r, row, ENVID),
 		.notify = (unsigned)row_int(r, row, NOTIFY) & NOTIFY_BITS,
-		.told = (enum queue_told)(row_int(r, row, NOTIFY) >> TOLD_SHIFT),
+		.told = told_read(row_int(r, row, NOTIFY)),
 		.ret = (enum parameter_ret)row_int(r, row, RET),
 		.eight_bit = body != BODY_7BIT,
 		.binary = body == BODY_BINARYMIME,
@@ -90,7 +103,7 @@ void queue_add(db_tx *tx, arena *a, int64_t postoffice, const struct queue_addit
 			number[SHARD][at] = queue_shard(to->domain);
 			number[MESSAGE][at] = all[i].message;
 			number[MAILBOX][at] = to->mailbox ? to->mailbox : e->mailbox;
-			number[NOTIFY][at] = to->notify | (int64_t)to->told << TOLD_SHIFT;
+			number[NOTIFY][at] = to->notify | told_kept(to) << TOLD_SHIFT;
 			number[RET][at] = e->ret;
 			number[BODY][at] = e->binary ? BODY_BINARYMIME : e->eight_bit ? BODY_8BITMIME : BODY_7BIT;
 			number[TRAITS][at] = (e->utf8 ? 1 : 0) | (e->require_tls ? 2 : 0);

@@ -463,6 +463,35 @@ Test(queue, what_is_there_for_a_report_alone_is_released_as_such)
 	cr_expect_eq(store_sql("select state from queue"), QUEUE_TELL);
 }
 
+/* The same of a report that says "delivered": released as mail it would go to the recipient's domain once more. */
+Test(queue, a_parked_report_of_a_delivery_does_not_become_mail)
+{
+	struct queue_recipient here = {.address = S("ben@b.test"), .domain = S("b.test"), .notify = NOTIFY_SUCCESS,
+		.delivered = true};
+	struct queue_filter all = QUEUE_FILTER_ANY;
+	arena a = ARENA_INIT;
+	int64_t changed;
+	int n, late;
+
+	cr_assert_eq(send_to(store_postoffice(), NULL, &here, 1), ST_OK);
+	queue_runner *r = runner();
+	queue_entry *e = claim(r, 10, 10, &a, &n);
+	cr_assert_eq(n, 1);
+	cr_expect_eq(e->state, QUEUE_TELL);
+	cr_expect_eq(e->told, TOLD_DELIVERED);
+	cr_expect_eq(e->notify, NOTIFY_SUCCESS);
+	struct queue_result park = {.entry = e, .end = QUEUE_PARK};
+	cr_assert_eq(queue_finish(r, &park, 1, &late), ST_OK);
+	cr_assert_eq(queue_order(&all, QUEUE_RELEASE, &store_by, &changed), ST_OK);
+	cr_expect_eq(changed, 1);
+	e = claim(r, 10, 10, &a, &n);
+	cr_assert_eq(n, 1);
+	cr_expect_eq(e->state, QUEUE_TELL, "what was delivered is sent");
+	cr_expect_eq(e->told, TOLD_DELIVERED);
+	queue_runner_close(&r);
+	arena_release(&a);
+}
+
 Test(queue, what_an_operator_removes_stands_in_the_trace)
 {
 	struct queue_filter all = QUEUE_FILTER_ANY;
