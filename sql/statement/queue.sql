@@ -45,16 +45,17 @@ select 1 / ((select count(*) from hot) + (select count(*) from cold) = cardinali
 -- statement queue_notice
 -- A part of deliver_run: rows that are deferred, with a notice to their sender in the same transaction. $2 shards, $3 ids,
 -- $4 epochs, $5 waits in microseconds, $6 codes, $7 hosts, $8 replies, $9 ends of the time their
--- routes give them, in microseconds since 1970 (0: as was promised). What was promised stays, for when the route goes.
+-- routes give them, in microseconds since 1970 (0: as was promised), $10 attempts to be counted. What was promised stays, for when
+-- the route goes.
 with ours as (
 	select r.*, timestamptz 'epoch' + nullif(r.life, 0) * interval '1 microsecond' as until
-	from unnest($2::bigint[], $3::bigint[], $4::bigint[], $5::bigint[], $6::bigint[], $7::text[], $8::text[], $9::bigint[])
-		as r (shard, qid, epoch, wait, code, host, reply, life)
+	from unnest($2::bigint[], $3::bigint[], $4::bigint[], $5::bigint[], $6::bigint[], $7::text[], $8::text[], $9::bigint[],
+		$10::bigint[]) as r (shard, qid, epoch, wait, code, host, reply, life, tried)
 	join qshard s on s.shard = r.shard and s.epoch = r.epoch
 	limit cardinality($3::bigint[])
 ), again as (
-	update queue_deferred q set attempts = q.attempts + 1, notices = q.notices + 1, kills = 0, last_at = now(),
-		(next_at, last_code, last_host, last_text) = (select case q.state when 0
+	update queue_deferred q set notices = q.notices + 1, kills = 0, last_at = now(),
+		(attempts, next_at, last_code, last_host, last_text) = (select q.attempts + o.tried, case q.state when 0
 			then least(now() + o.wait * interval '1 microsecond', greatest(coalesce(o.until, q.expires), now() + interval '1 second'))
 			else 'infinity' end, nullif(o.code, 0), o.host, o.reply from ours o where o.qid = q.qid)
 	where q.postoffice + 0 = $1::bigint and q.qid = any (array (select o.qid from ours o))
@@ -72,7 +73,7 @@ with ours as (
 			then least(now() + o.wait * interval '1 microsecond', greatest(coalesce(o.until, m.expires), now() + interval '1 second'))
 			else 'infinity' end,
 		m.expires,
-		m.attempts + 1, m.notices + 1, 0, now(), nullif(o.code, 0), o.host, o.reply, m.via
+		m.attempts + o.tried, m.notices + 1, 0, now(), nullif(o.code, 0), o.host, o.reply, m.via
 	from moved m join ours o on o.shard = m.shard and o.qid = m.qid returning 1
 )
 select 1 / ((select count(*) from again) + (select count(*) from first) = cardinality($3::bigint[]))::int;
@@ -237,16 +238,17 @@ select qid from hot union all select qid from cold;
 
 -- statement queue_defer system
 -- $1 shards, $2 ids, $3 epochs, $4 waits in microseconds (-1: parked), $5 codes, $6 hosts, $7 replies, $8 ends of the
--- time their routes give them, as in queue_notice: the rows that wait now. The last attempt is made when it is over.
+-- time their routes give them, $9 attempts to be counted, as in queue_notice: the rows that wait now. The last attempt is made
+-- when it is over.
 with ours as (
 	select r.*, timestamptz 'epoch' + nullif(r.life, 0) * interval '1 microsecond' as until
-	from unnest($1::bigint[], $2::bigint[], $3::bigint[], $4::bigint[], $5::bigint[], $6::text[], $7::text[], $8::bigint[])
-		as r (shard, qid, epoch, wait, code, host, reply, life)
+	from unnest($1::bigint[], $2::bigint[], $3::bigint[], $4::bigint[], $5::bigint[], $6::text[], $7::text[], $8::bigint[],
+		$9::bigint[]) as r (shard, qid, epoch, wait, code, host, reply, life, tried)
 	join qshard s on s.shard = r.shard and s.epoch = r.epoch
 	limit cardinality($3::bigint[])
 ), again as (
-	update queue_deferred q set attempts = q.attempts + 1, kills = 0, last_at = now(),
-		(state, next_at, last_code, last_host, last_text) = (select case when o.wait < 0 then 2 else q.state end,
+	update queue_deferred q set kills = 0, last_at = now(),
+		(attempts, state, next_at, last_code, last_host, last_text) = (select q.attempts + o.tried, case when o.wait < 0 then 2 else q.state end,
 			case when q.state in (0, 3) and o.wait >= 0
 				then least(now() + o.wait * interval '1 microsecond', greatest(coalesce(o.until, q.expires), now() + interval '1 second'))
 				else 'infinity' end,
@@ -265,7 +267,7 @@ with ours as (
 			then least(now() + o.wait * interval '1 microsecond', greatest(coalesce(o.until, m.expires), now() + interval '1 second'))
 			else 'infinity' end,
 		m.expires,
-		m.attempts + 1, m.notices, 0, now(), nullif(o.code, 0), o.host, o.reply, m.via
+		m.attempts + o.tried, m.notices, 0, now(), nullif(o.code, 0), o.host, o.reply, m.via
 	from moved m join ours o on o.shard = m.shard and o.qid = m.qid returning qid
 )
 select qid from again union all select qid from first;

@@ -148,6 +148,7 @@ enum queue_end {
 struct queue_result {
 	const queue_entry *entry;
 	enum queue_end end;
+	bool untried; /* QUEUE_DEFER: nobody was asked, so no attempt is counted */
 	usec wait;
 	usec until;   /* QUEUE_DEFER: tried until then, whatever was promised at first; wall, 0 = as it was */
 	bool noticed; /* a delay notice goes in the same transaction */

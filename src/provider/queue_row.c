@@ -185,7 +185,7 @@ void queue_count(db_tx *tx, arena *a, int64_t postoffice, const struct queue_add
 
 /* The results of one kind as arrays. */
 struct columns {
-	int64_t *shard, *id, *epoch, *wait, *code, *until;
+	int64_t *shard, *id, *epoch, *wait, *code, *until, *tried;
 	slice *host, *reply;
 	int n;
 };
@@ -193,7 +193,7 @@ struct columns {
 static struct columns columns_of(const struct queue_result *r, int n, enum queue_end end, arena *a)
 {
 	struct columns c = {0};
-	int64_t *numbers = arena_new_array(a, (size_t)n * 6, sizeof *numbers);
+	int64_t *numbers = arena_new_array(a, (size_t)n * 7, sizeof *numbers);
 
 	c.shard = numbers;
 	c.id = numbers + n;
@@ -201,6 +201,7 @@ static struct columns columns_of(const struct queue_result *r, int n, enum queue
 	c.wait = numbers + 3 * n;
 	c.code = numbers + 4 * n;
 	c.until = numbers + 5 * n;
+	c.tried = numbers + 6 * n;
 	c.host = arena_new_array(a, (size_t)n * 2, sizeof *c.host);
 	c.reply = c.host + n;
 	for (int i = 0; i < n; i++) {
@@ -212,6 +213,7 @@ static struct columns columns_of(const struct queue_result *r, int n, enum queue
 		c.wait[c.n] = r[i].end == QUEUE_PARK ? -1 : r[i].wait;
 		c.code[c.n] = r[i].code;
 		c.until[c.n] = r[i].until;
+		c.tried[c.n] = !r[i].untried;
 		c.host[c.n] = clean(r[i].host, 300, a);
 		c.reply[c.n++] = clean(r[i].text, QUEUE_TEXT_MOST, a);
 	}
@@ -235,8 +237,9 @@ void queue_end(db_tx *tx, arena *a, const struct queue_result *ends, int n)
 				p_int_array(later.id, later.n), p_int_array(later.epoch, later.n),
 				p_int_array(later.wait, later.n), p_int_array(later.code, later.n),
 				p_text_array(later.host, later.n),
-				p_text_array(later.reply, later.n), p_int_array(later.until, later.n)},
-			9, NULL);
+				p_text_array(later.reply, later.n), p_int_array(later.until, later.n),
+				p_int_array(later.tried, later.n)},
+			10, NULL);
 }
 
 void queue_results(db_tx *tx, arena *a, const struct queue_result *results, int n, struct rows *done,
@@ -256,6 +259,7 @@ void queue_results(db_tx *tx, arena *a, const struct queue_result *results, int 
 			(struct param[]){p_int_array(l.shard, l.n), p_int_array(l.id, l.n),
 				p_int_array(l.epoch, l.n), p_int_array(l.wait, l.n),
 				p_int_array(l.code, l.n), p_text_array(l.host, l.n),
-				p_text_array(l.reply, l.n), p_int_array(l.until, l.n)},
-			8, later);
+				p_text_array(l.reply, l.n), p_int_array(l.until, l.n),
+				p_int_array(l.tried, l.n)},
+			9, later);
 }

@@ -195,7 +195,10 @@ static void say_attempt(text *t, enum trace_kind k, slice f)
 		add(t, "It was given up for ", f, "recipient", ":");
 		break;
 	default:
-		add(t, "It waits after attempt ", f, "attempt", "");
+		if (is(f, "attempt", "0")) /* its destination is left alone */
+			text_add_z(t, "It waits for its first attempt");
+		else
+			add(t, "It waits after attempt ", f, "attempt", "");
 		add(t, " for ", f, "recipient", ":");
 	}
 	add_attempt(t, f);

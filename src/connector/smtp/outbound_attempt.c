@@ -225,6 +225,8 @@ status outbound_attempt(struct sending *s)
 		why.text = arena_copy(&j->a, why.text);
 		why.enhanced = arena_copy(&j->a, why.enhanced);
 		attempts_all(s, &why, arena_copy(&j->a, host));
+		for (int i = 0; i < j->n; i++)
+			s->attempts[i].untried = true;
 	} else {
 		return attempt_outside(s);
 	}

@@ -117,11 +117,11 @@ static void trace_attempt(const struct verdict *v, slice fields)
 		next = arena_format(&a, " next=%.*s", SLICE_ARGS(date_stamp(clock_wall() + v->result.wait, &a)));
 	if (fields.size)
 		trace_note(e->postoffice, e->message, kind, "entry=%s recipient=%s attempt=%d%.*s %.*s", id,
-			log_quote(e->address), e->attempts + 1, SLICE_ARGS(next), SLICE_ARGS(fields));
+			log_quote(e->address), e->attempts + !v->of->untried, SLICE_ARGS(next), SLICE_ARGS(fields));
 	else
 		trace_note(e->postoffice, e->message, kind,
 			"entry=%s recipient=%s attempt=%d%.*s outcome=%s enhanced=%.*s reply=%s", id,
-			log_quote(e->address), e->attempts + 1, SLICE_ARGS(next),
+			log_quote(e->address), e->attempts + !v->of->untried, SLICE_ARGS(next),
 			client_outcome_name(v->of->result.outcome), SLICE_ARGS(v->of->result.enhanced),
 			log_quote(v->of->result.text));
 	arena_release(&a);

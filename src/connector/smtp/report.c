@@ -35,17 +35,19 @@ static struct patience patience_with(const queue_entry *e, arena *a)
 		.until = r.lifetime > 0 ? e->made + r.lifetime : 0};
 }
 
-/* Until the next attempt, after so many; the last one is made when the time is over. */
-static usec next_wait(const struct patience *p, int attempts)
+/* Until the next attempt, the last one of which is made when the time is over: after so many the next of the times, and
+   where none was made the one that would be due at this age. */
+static usec next_wait(const struct patience *p, const queue_entry *e, bool untried)
 {
 	slice all = p->times, one;
 	int64_t span, wait = 15 * 60 * USEC_S;
-	usec left = p->until - clock_wall();
+	usec now = clock_wall(), left = p->until - now, due = e->made;
 
-	for (int i = 0; i <= attempts && slice_take(&all, ' ', &one);) {
+	for (int i = 0; (i <= e->attempts || (untried && due <= now)) && slice_take(&all, ' ', &one);) {
 		if (setting_parse(SK_SPAN, one, &span) != ST_OK || span <= 0)
 			continue;
 		wait = span;
+		due += span;
 		i++;
 	}
 	if (p->until && left < wait)
@@ -60,11 +62,12 @@ static struct setting_at place_of(const queue_entry *e)
 	return (struct setting_at){.postoffice = e->postoffice};
 }
 
-static bool given_up(const queue_entry *e, const struct patience *p)
+static bool given_up(const struct attempt *t, const struct patience *p)
 {
+	const queue_entry *e = t->entry;
 	bool over = p->until ? clock_wall() >= p->until : e->expired;
 
-	return over || e->returned || (p->tries > 0 && e->attempts + 1 >= p->tries);
+	return over || e->returned || (p->tries > 0 && !t->untried && e->attempts + 1 >= p->tries);
 }
 
 static bool asked_for(const queue_entry *e, unsigned what, bool unless_told)
@@ -113,10 +116,11 @@ static void judge_delivery(const struct attempt *t, struct verdict *out)
 		out->report = REPORT_RELAYED;
 }
 
-static void defer(const queue_entry *e, const struct patience *p, struct verdict *out)
+static void defer(const struct attempt *t, const struct patience *p, struct verdict *out)
 {
 	out->result.end = QUEUE_DEFER;
-	out->result.wait = next_wait(p, e->attempts);
+	out->result.untried = t->untried;
+	out->result.wait = next_wait(p, t->entry, t->untried);
 	out->result.until = p->until;
 }
 
@@ -131,14 +135,14 @@ void report_judge(const struct attempt *t, struct verdict *out)
 		.result = {.entry = e, .code = t->result.code, .host = t->host, .text = t->result.text}};
 	if (e->told == TOLD_PROGRAM) { /* the mail is where it belongs, whatever became of its program */
 		out->result.end = QUEUE_DONE;
-		if (t->result.outcome == CLIENT_DEFERRED && !given_up(e, &p))
-			defer(e, &p, out);
+		if (t->result.outcome == CLIENT_DEFERRED && !given_up(t, &p))
+			defer(t, &p, out);
 	} else if (delivered) {
 		judge_delivery(t, out);
-	} else if (t->result.outcome == CLIENT_FAILED || given_up(e, &p)) {
+	} else if (t->result.outcome == CLIENT_FAILED || given_up(t, &p)) {
 		judge_failure(e, out);
 	} else {
-		defer(e, &p, out);
+		defer(t, &p, out);
 		out->result.noticed = told_of_delay(e);
 		out->report = out->result.noticed ? REPORT_DELAYED : REPORT_NONE;
 	}

@@ -11,6 +11,7 @@ struct attempt { /* what one gave one recipient */
 	const queue_entry *entry;
 	struct client_result result;
 	bool dsn_passed;
+	bool untried; /* what is known of its destination was enough: it counts as no attempt */
 	slice host; /* that spoke last; empty = none */
 };
 

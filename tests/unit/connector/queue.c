@@ -29,6 +29,7 @@ static void begin(void)
 	store_queue_empty();
 	set(S_queue_poll, "100 ms");
 	set(S_queue_retry, "15min 30min 60min 240min");
+	set(S_queue_tries_most, "0");
 	set(S_outbound_at_once_most, "200"); /* and ten times as many rows in memory: fewer than a crowd has */
 	set(S_outbound_per_postoffice_most, "100");
 	set(S_outbound_per_domain_most, "20");
@@ -359,7 +360,8 @@ static status the_dead(void)
 {
 	cr_expect(wait_until(all_deferred));
 	cr_expect_leq(net.tried, setting_number(S_outbound_per_domain_most, NULL), "%d attempts", net.tried);
-	cr_expect_eq(store_sql("select count(*) from queue_deferred where attempts = 1 and next_at > now() + interval '14 minutes'"), 301);
+	cr_expect_eq(store_sql("select count(*) from queue_deferred where next_at > now() + interval '14 minutes'"), 301);
+	cr_expect_eq(store_sql("select sum(attempts)::bigint from queue_deferred"), net.tried, "what was left alone counts as tried");
 	return ST_OK;
 }
 
@@ -368,6 +370,44 @@ Test(outbound_queue, hosts_out_of_reach_are_left_alone)
 	post(store_postoffice(), "anna@acme.test", "x@dead.test", "dead.test");
 	multiply(300);
 	play(the_dead);
+}
+
+static bool dead_settled(void)
+{
+	return store_sql("select count(*) from queue where domain = 'dead.test'") == 0;
+}
+
+static status the_hasty(void)
+{
+	cr_expect(wait_until(dead_settled));
+	cr_expect_eq(store_sql("select count(*) from queue_deferred where domain = 'dead.test' and attempts = 0"), 301 - net.tried + net.sent,
+		"what was never tried is given up");
+	return ST_OK;
+}
+
+/* One attempt is all they get: who was left alone has had none. Their reports are sent, too. */
+Test(outbound_queue, what_is_left_alone_has_not_been_tried)
+{
+	set(S_queue_tries_most, "1");
+	post(store_postoffice(), "anna@acme.test", "x@dead.test", "dead.test");
+	multiply(300);
+	play(the_hasty);
+}
+
+/* Nor does it wait for less than others of its age do. */
+static status the_old(void)
+{
+	cr_expect(wait_until(all_deferred));
+	cr_expect_eq(store_sql("select count(*) from queue_deferred where attempts = 0 and next_at < now() + interval '59 minutes'"), 0);
+	return ST_OK;
+}
+
+Test(outbound_queue, what_is_left_alone_waits_by_its_age)
+{
+	post(store_postoffice(), "anna@acme.test", "x@dead.test", "dead.test");
+	multiply(300);
+	store_sql("update queue set made = made - interval '50 minutes' returning 1");
+	play(the_old);
 }
 
 static bool all_sent(void)

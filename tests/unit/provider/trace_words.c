@@ -76,6 +76,10 @@ Test(trace, rows_are_told_in_sentences)
 			  "reply=\"no\""),
 			S("It waits after attempt 2 for c@d.test: mx.d.test (192.0.2.9): 4.7.5 no, trouble with TLS: "
 			  "certificate-expired; tried again at 2026-01-31T12:00:00Z")},
+		{TRACE_DEFERRED,
+			S("entry=0 recipient=\"c@d.test\" attempt=0 next=2026-01-31T12:00:00Z outcome=deferred enhanced=4.4.1 "
+			  "reply=\"away\""),
+			S("It waits for its first attempt for c@d.test: 4.4.1 away; tried again at 2026-01-31T12:00:00Z")},
 		{TRACE_FAILED, S("entry=0 recipient=\"c@d.test\" attempt=1 outcome=failed enhanced=5.4.6 reply=\"loop\""),
 			S("It was given up for c@d.test: 5.4.6 loop")},
 		{TRACE_PARKED, S("entry=0 why=\"its worker ended 3 times\""),
