@@ -386,7 +386,7 @@ static void make_answer(zone *z, const uint8_t *query, const struct query *q, bo
 	a->records = 0;
 	if (manner(z, q->name, "refused"))
 		rcode = RCODE_REFUSED;
-	else if (bogus || manner(z, q->name, "servfail"))
+	else if (bogus || manner(z, q->name, "servfail") || (q->type == 28 && manner(z, q->name, "servfail-aaaa")))
 		rcode = RCODE_SERVFAIL;
 	else {
 		const char *end = add_records(z, q, a, &found);

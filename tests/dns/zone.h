@@ -10,6 +10,7 @@
        dead.test            ! silent                   (never answers)
        ill.test             ! servfail                 (also: refused, garbage, other)
        hurt.test            ! servfail 2               (the first two times only)
+       half.test            ! servfail-aaaa            (where AAAA is asked for)
        big.test             ! truncate                 (over UDP always cut)
        forged.test          ! bogus                    (SERVFAIL unless checking is disabled)
        signed.test          ! secure                   (says AD to those who ask for it)

@@ -27,6 +27,7 @@ struct client_route {
 	int group_n, group_at;
 	bool under_way; /* a group has been walked */
 	bool ends_at_us;
+	bool in_doubt;
 	int tries;
 };
 
@@ -208,10 +209,10 @@ static status find_proof(client_route *r, struct stop *s)
 	return ST_OK;
 }
 
-/* No address may be used, and DNS does not say now whether there is one that may. */
+/* DNS does not say now whether the host has further addresses that may be used. */
 static bool is_unsure(const struct route_ask *ask, const struct route_hosts *h)
 {
-	return h->n == 0 && ((ask->ipv4 && h->unsure4) || (ask->ipv6 && h->unsure6));
+	return (ask->ipv4 && h->unsure4) || (ask->ipv6 && h->unsure6);
 }
 
 static void look_up(client_route *r, struct stop *s, slice host)
@@ -227,7 +228,9 @@ static void look_up(client_route *r, struct stop *s, slice host)
 	if (s->kind != ST_OK)
 		return;
 	take_turns(r->ask, r->a, &s->hosts);
-	s->kind = is_unsure(r->ask, &s->hosts) ? ST_BUSY : find_proof(r, s);
+	bool unsure = is_unsure(r->ask, &s->hosts);
+	r->in_doubt |= unsure;
+	s->kind = unsure && s->hosts.n == 0 ? ST_BUSY : find_proof(r, s);
 }
 
 static bool is_us(const client_route *r, const struct stop *s)
@@ -248,6 +251,7 @@ static status next_group(client_route *r)
 	while (r->at < r->n && r->mx[r->at].preference == preference) {
 		struct stop *s = &r->group[r->group_n++];
 		look_up(r, s, r->mx[r->at++].host);
+		r->in_doubt |= s->kind != ST_OK;
 		if (s->kind == ST_CANCELLED)
 			return ST_CANCELLED;
 		if (is_us(r, s)) {
@@ -304,6 +308,11 @@ status client_route_next(client_route *r, struct client_target *t)
 bool client_route_ends_at_us(const client_route *r)
 {
 	return r->ends_at_us;
+}
+
+bool client_route_in_doubt(const client_route *r)
+{
+	return r->in_doubt;
 }
 
 void client_route_result(status kind, struct client_result *out)

@@ -69,7 +69,11 @@ status client_route_next(client_route *r, struct client_target *t);
 /* Whether the walk ends before us, so that we hold the mail for those it led to. Known for sure at its end. */
 bool client_route_ends_at_us(const client_route *r);
 
-/* The outcome a kind of the two calls above stands for when nothing else is left: ST_ABSENT 5.1.2,
+/* Whether DNS did not tell all addresses of the hosts the walk came to: there may be one that takes the mail. Known for
+   sure at its end. */
+bool client_route_in_doubt(const client_route *r);
+
+/* The outcome a kind of client_route_open and client_route_next stands for when nothing else is left: ST_ABSENT 5.1.2,
    ST_DENIED 5.1.10, ST_FOREIGN 5.4.6, ST_INVALID 5.1.3, else deferred with 4.4.3. */
 void client_route_result(status kind, struct client_result *out);
 

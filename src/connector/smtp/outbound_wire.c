@@ -57,6 +57,7 @@ struct way {
 	slice from_said;
 	net_address from[2]; /* IPv4, IPv6; family 0: any */
 	bool later; /* another try may help: a host was asked, could not be found now, or comes before this one */
+	bool in_doubt; /* DNS does not tell all hosts and addresses now */
 	struct outbound_word *words;
 };
 
@@ -371,6 +372,22 @@ static void hosts_walk(struct way *w, const struct route_ask *ask)
 	if (!met && !ask->exact)
 		nowhere(w, route);
 	way_gather(w);
+	w->in_doubt |= client_route_in_doubt(route);
+}
+
+/* What DNS does not tell now may be the host that takes the mail: as long as that is so, no other host's being of no use
+   returns it. */
+static void wait_in_doubt(struct way *w)
+{
+	struct client_result why;
+
+	client_route_result(ST_BUSY, &why);
+	for (int i = 0; i < w->rest.n && w->in_doubt; i++) {
+		if (w->rest.to[i].result.outcome != CLIENT_FAILED)
+			continue;
+		w->m->to[w->place[i]].result = why;
+		w->words[w->place[i]] = (struct outbound_word){0};
+	}
 }
 
 static void key_set(struct way *w, slice host, uint16_t port, slice user)
@@ -456,6 +473,7 @@ static void send_on(
 		follow(&w, &r, &ask);
 	else
 		to_exchangers(&w, &ask);
+	wait_in_doubt(&w);
 }
 
 static void tend(void *arg)

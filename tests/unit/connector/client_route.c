@@ -236,6 +236,30 @@ Test(client_route, a_family_that_dns_does_not_tell_may_have_addresses)
 	expect_walk(ZONE({"a.test A", "?6", 0}), "");
 }
 
+static bool in_doubt(const struct row *rows)
+{
+	struct client_target t = {0};
+	client_route *r;
+
+	zone = rows;
+	cr_assert_eq(client_route_open(&ask, &a, &r), ST_OK);
+	while (client_route_next(r, &t) != ST_ABSENT)
+		;
+	return client_route_in_doubt(r);
+}
+
+Test(client_route, what_dns_does_not_tell_is_in_doubt_whatever_was_tried)
+{
+	const struct row *six = ZONE({"a.test A", "?6", 0}, {"a.test A", "192.0.2.1", 0});
+
+	cr_expect(in_doubt(six));
+	cr_expect(in_doubt(ZONE({"a.test MX", "5 one.test", 0}, {"a.test MX", "6 two.test", 0}, {"one.test A", "?", 0},
+		{"two.test A", "192.0.2.2", 0})));
+	cr_expect_not(in_doubt(ZONE({"a.test A", "192.0.2.1", 0})));
+	ask.ipv6 = false;
+	cr_expect_not(in_doubt(six), "what is not used");
+}
+
 Test(client_route, names_are_looked_up_as_the_walk_gets_there)
 {
 	struct client_target t = {0};
