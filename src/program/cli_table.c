@@ -485,7 +485,7 @@ const struct cli_command cli_commands[] = {
 	{"route set", CLI_STORE, cli_route_set,
 		"Sends mail for a domain to a host instead of its mail exchangers.",
 		{NEED("PATTERN", TEXT, "a domain, a mask like *.example.org, or * for all"),
-			NEED("TARGET", TEXT, "smtp:HOST, smtp:HOST:PORT, an address in brackets for HOST, several with commas; or mx"),
+			NEED("TARGET", TEXT, "smtp:HOST, smtp:HOST:PORT, an address in brackets for HOST, several with commas; smtps: for TLS from the beginning; or mx"),
 			MAY("--user", TEXT, "name to log on with"),
 			MAY("--password", SECRET, "its password, - to read it from standard input"),
 			ONE_OF("--tls", 0, "off|may|must|verify|dane",

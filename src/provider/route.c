@@ -12,6 +12,8 @@
 #include <pthread.h>
 
 #define PATTERN_MOST 255
+#define PORT 25
+#define PORT_TLS_FIRST 465 /* RFC 8314 7.3 */
 
 /* ---- reading what an operator writes */
 
@@ -55,10 +57,14 @@ static status host_parse(slice written, arena *a, slice *out)
 	return mail_host_parse(host, a, out, &literal);
 }
 
-/* "host", "host:port", "[literal]:port". */
-static status one_host(slice written, arena *a, struct route_host *out, slice *why)
+static uint16_t usual_port(const struct mail_route *r)
 {
-	uint64_t port = 25;
+	return r->tls_first ? PORT_TLS_FIRST : PORT;
+}
+
+/* "host", "host:port", "[literal]:port". */
+static status one_host(slice written, uint64_t port, arena *a, struct route_host *out, slice *why)
+{
 	slice host = written;
 	size_t end = written.size && written.at[0] == '[' ? slice_find(written, ']') + 1
 							   : slice_find(written, ':');
@@ -79,10 +85,10 @@ static slice hosts_text(const struct mail_route *r, arena *a)
 {
 	text t = TEXT_INIT;
 
-	text_add_z(&t, "smtp:");
+	text_add_z(&t, r->tls_first ? "smtps:" : "smtp:");
 	for (int i = 0; i < r->n; i++) {
 		text_format(&t, "%s%.*s", i ? "," : "", SLICE_ARGS(r->hosts[i].host));
-		if (r->hosts[i].port != 25)
+		if (r->hosts[i].port != usual_port(r))
 			text_format(&t, ":%u", (unsigned)r->hosts[i].port);
 	}
 	slice written = arena_copy(a, text_slice(&t));
@@ -90,7 +96,17 @@ static slice hosts_text(const struct mail_route *r, arena *a)
 	return written;
 }
 
-/* Hosts with commas between them behind "smtp:". */
+/* "smtp:" or "smtps:" at its beginning, which goes. */
+static bool take_transport(slice *written, struct mail_route *r)
+{
+	r->tls_first = slice_starts_nocase(*written, S("smtps:"));
+	if (!r->tls_first && !slice_starts_nocase(*written, S("smtp:")))
+		return false;
+	*written = slice_from(*written, slice_find(*written, ':') + 1);
+	return true;
+}
+
+/* Hosts with commas between them behind the transport. */
 static status target_parse(slice written, arena *a, struct mail_route *r, slice *why)
 {
 	slice one;
@@ -100,16 +116,16 @@ static status target_parse(slice written, arena *a, struct mail_route *r, slice 
 		r->target = S("mx");
 		return ST_OK;
 	}
-	if (!slice_starts_nocase(written, S("smtp:")))
-		return no(why, "a target is mx, smtp:HOST or smtp:HOST:PORT; an address stands in brackets");
-	slice rest = slice_from(written, 5);
+	if (!take_transport(&written, r))
+		return no(why, "a target is mx, smtp:HOST, smtp:HOST:PORT, or smtps: where TLS comes first; an address stands in brackets");
+	slice rest = written;
 	r->hosts = arena_new_array(a, ROUTE_TARGETS_MOST, sizeof *r->hosts);
 	do {
 		if (r->n == ROUTE_TARGETS_MOST)
 			return no(why, "a route has at most 10 hosts");
 		if (!slice_take(&rest, ',', &one))
 			one = S("");
-		TRY(one_host(slice_trim(one), a, &r->hosts[r->n], why));
+		TRY(one_host(slice_trim(one), usual_port(r), a, &r->hosts[r->n], why));
 		r->n++;
 	} while (rest.at);
 	r->target = hosts_text(r, a);
@@ -141,6 +157,8 @@ static status options_check(const struct mail_route *written, arena *a, struct m
 		return no(why, "at most 1000 at once, an hour apart, 10000 attempts, and 90 days in all");
 	if (written->retry.size)
 		TRY(setting_check(S_queue_retry, written->retry, a, &r->retry, why));
+	if (r->tls_first && slice_same(r->tls, S("off")))
+		return no(why, "smtps is TLS from the beginning, which cannot be off");
 	while (r->tls.size && slice_take(&all, ' ', &one))
 		if (slice_same(one, r->tls))
 			return ST_OK;
@@ -296,6 +314,7 @@ static bool kept_find(slice domain, arena *a, struct mail_route *out, status *ki
 			.target = arena_copy(a, r->target),
 			.hosts = hosts_copy(r, a),
 			.n = r->n,
+			.tls_first = r->tls_first,
 			.user = arena_copy(a, r->user),
 			.password = arena_copy(a, r->password),
 			.tls = arena_copy(a, r->tls),

@@ -5,6 +5,7 @@
      smtp:relay.example.org    this host (no MX lookup), port 25
      smtp:relay.example.org:587
      smtp:a.example.org,b.example.org:2525    the second where the first cannot be reached
+     smtps:relay.example.org   TLS from the first byte (RFC 8314 3.3), port 465
      mx                        the domain's own exchangers: an exception from a wider route
 
    A route may say more of its destination than where it is: the TLS it must have, how many messages at
@@ -22,12 +23,13 @@
 
 struct route_host {
 	slice host;    /* "[127.0.0.1]" or a canonical name */
-	uint16_t port; /* 25 when the target names none */
+	uint16_t port; /* 25 when the target names none, 465 for smtps */
 };
 struct mail_route {
 	slice pattern, target; /* normal forms */
 	struct route_host *hosts; /* in the order they are tried */
 	int n;                    /* 0: "mx" */
+	bool tls_first;           /* smtps */
 	slice user, password;  /* empty = no logon; lists never tell the password */
 	slice tls;             /* "off", "may", "must", "verify", "dane"; empty = as outbound_tls says */
 	unsigned at_once;      /* 0 = outbound_per_domain_most */

@@ -1,16 +1,24 @@
 """Another system's mail server, as good or bad as a test wants it. What it does depends on the recipient:
 ok@, later-N@ (4xx N times, then yes), never@ (550), dies-N@ (closes behind the final dot N times, then
 yes), slow@ (two seconds before the answer to the text)."""
+import base64
 import collections
+import hashlib
+import hmac
 import socket
 import threading
 import time
 
 
 class Sink:
-	def __init__(self, dsn=False, chunking=False, at=("127.0.0.1", 0), tls=None, eight_bit=True):
+	def __init__(self, dsn=False, chunking=False, at=("127.0.0.1", 0), tls=None, tls_first=False, eight_bit=True, users=None,
+			mechanisms="SCRAM-SHA-256 PLAIN LOGIN"):
 		self.socket = socket.create_server(at)
 		self.tls = tls # an ssl.SSLContext: STARTTLS is offered
+		self.tls_first = tls_first # or spoken from the first byte
+		self.users = users # {name: password}: who may send
+		self.mechanisms = mechanisms
+		self.logons = [] # (mechanism, name, whether it was good, through TLS)
 		self.port = self.socket.getsockname()[1]
 		self.dsn = dsn
 		self.chunking = chunking # texts come by BDAT
@@ -21,6 +29,7 @@ class Sink:
 		self.commands = []
 		self.connections = 0
 		self.refused = [] # handshakes that came to nothing
+		self.resumed = 0  # those that took up a session of before
 		self.peers = set() # addresses
 		self.counts = collections.Counter()
 		threading.Thread(target=self._accept, daemon=True).start()
@@ -33,7 +42,7 @@ class Sink:
 				return
 			self.connections += 1
 			self.peers.add(address[0])
-			threading.Thread(target=self._talk, args=(peer,), daemon=True).start()
+			threading.Thread(target=self._secured if self.tls_first else self._talk, args=(peer, True), daemon=True).start()
 
 	def _times(self, recipient, word):
 		"""Whether a recipient called WORD-N has been here no more than N times, this one included."""
@@ -44,15 +53,49 @@ class Sink:
 			self.counts[recipient] += 1
 			return self.counts[recipient] <= int(name.split("-")[1])
 
-	def _secured(self, peer):
-		"""The rest of the talk behind STARTTLS; the host's greeting is over."""
+	def _secured(self, peer, greet):
+		"""The talk in TLS; behind STARTTLS the host's greeting is over."""
 		try:
-			self._talk(self.tls.wrap_socket(peer, server_side=True), greet=False)
+			secured = self.tls.wrap_socket(peer, server_side=True)
+			self.resumed += secured.session_reused
+			self._talk(secured, greet, through_tls=True)
 		except OSError as e: # ssl.SSLError is one
 			self.refused.append(str(e))
 
-	def _talk(self, peer, greet=True):
-		lines = peer.makefile("rb")
+	def _asked(self, say, lines, challenge):
+		say("334 " + base64.b64encode(challenge).decode())
+		return base64.b64decode(lines.readline())
+
+	def _logon(self, words, say, lines):
+		"""The mechanism, the name, and whether the password is the right one (RFC 4616, 5802)."""
+		mechanism = words[1].upper()
+		first = base64.b64decode(words[2]) if len(words) > 2 else b""
+		if mechanism == "PLAIN":
+			_, name, secret = first.decode().split("\0")
+			return mechanism, name, self.users.get(name) == secret
+		if mechanism == "LOGIN":
+			name = self._asked(say, lines, b"Username:").decode()
+			return mechanism, name, self.users.get(name) == self._asked(say, lines, b"Password:").decode()
+		bare = first.decode().removeprefix("n,,")
+		name, nonce = (part[2:] for part in bare.split(","))
+		salt, rounds, ours = b"salt", 4096, nonce + "sink"
+		offered = f"r={ours},s={base64.b64encode(salt).decode()},i={rounds}"
+		final = self._asked(say, lines, offered.encode()).decode()
+		salted = hashlib.pbkdf2_hmac("sha256", self.users.get(name, "nobody").encode(), salt, rounds)
+		said = f"{bare},{offered},{final[:final.rindex(',p=')]}".encode()
+
+		def signed(key, text):
+			return hmac.digest(key, text, "sha256")
+
+		key = signed(salted, b"Client Key")
+		wanted = bytes(a ^ b for a, b in zip(key, signed(hashlib.sha256(key).digest(), said)))
+		good = name in self.users and base64.b64decode(final[final.rindex(",p=") + 3:]) == wanted
+		if good:
+			self._asked(say, lines, b"v=" + base64.b64encode(signed(signed(salted, b"Server Key"), said)))
+		return mechanism, name, good
+
+	def _talk(self, peer, greet=True, through_tls=False):
+		lines, known = peer.makefile("rb"), self.users is None
 
 		def say(*words):
 			peer.sendall("".join(w + "\r\n" for w in words).encode())
@@ -62,17 +105,25 @@ class Sink:
 				say("220 sink.test ESMTP")
 			sender, to = "", []
 			for line in lines:
-				line = line.decode().rstrip("\r\n")
+				line = line.decode(errors="replace").rstrip("\r\n")
 				self.commands.append(line)
 				verb = line.split(" ")[0].upper()
 				if verb == "EHLO":
 					say("250-sink.test", "250-PIPELINING", *(["250-DSN"] if self.dsn else []),
 						*(["250-CHUNKING"] if self.chunking else []),
-						*(["250-STARTTLS"] if self.tls else []), "250 8BITMIME" if self.eight_bit else "250 HELP")
+						*(["250-STARTTLS"] if self.tls and not through_tls else []),
+						*([f"250-AUTH {self.mechanisms}"] if self.users else []),
+						"250 8BITMIME" if self.eight_bit else "250 HELP")
 				elif verb == "STARTTLS":
 					say("220 2.0.0 go on")
-					self._secured(peer)
+					self._secured(peer, False)
 					return
+				elif verb == "AUTH":
+					mechanism, name, known = self._logon(line.split(" "), say, lines)
+					self.logons.append((mechanism, name, known, through_tls))
+					say("235 2.7.0 welcome" if known else "535 5.7.8 not with this password")
+				elif verb == "MAIL" and not known:
+					say("530 5.7.0 log on first")
 				elif verb == "MAIL":
 					sender, to = line[line.index("<") + 1:line.index(">")], []
 					say("250 2.1.0 ok")

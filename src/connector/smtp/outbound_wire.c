@@ -52,6 +52,7 @@ struct way {
 	slice key; /* of kept connections */
 	slice domain; /* where it goes, whatever the host is called */
 	slice tls;   /* off, may, must, verify, dane */
+	bool tls_first; /* before the host's greeting */
 	struct sts sts; /* what the domain's MTA-STS policy says; all zero where it is not asked for */
 	slice hello; /* empty: local_domain */
 	slice from_said;
@@ -225,7 +226,7 @@ static void talk_new(struct way *w, struct client_target *t)
 	way_gather(w);
 }
 
-/* With "dane" this is for hosts that DANE proves, and others are passed over. */
+/* With "dane" this is for hosts that DANE proves, and others are passed over. Where TLS comes first there is no talk without. */
 static enum client_tls tls_wanted(const struct way *w)
 {
 	static const struct {
@@ -236,8 +237,8 @@ static enum client_tls tls_wanted(const struct way *w)
 
 	for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
 		if (slice_same(w->tls, slice_z(rows[i].word)))
-			return rows[i].tls;
-	return CLIENT_TLS_MAY;
+			return w->tls_first && rows[i].tls == CLIENT_TLS_OFF ? CLIENT_TLS_MUST : rows[i].tls;
+	return w->tls_first ? CLIENT_TLS_MUST : CLIENT_TLS_MAY;
 }
 
 /* ---- hosts */
@@ -347,6 +348,7 @@ static void hosts_walk(struct way *w, const struct route_ask *ask)
 		w->rest.to[i].result = why;
 	while (w->rest.n > 0 && kind != ST_ABSENT && kind != ST_FOREIGN && kind != ST_CANCELLED) {
 		struct client_target t = {.policy.tls = tls_wanted(w),
+			.implicit_tls = w->tls_first,
 			.hello = w->hello,
 			.logon = w->logon.name.size ? &w->logon : NULL};
 
@@ -392,7 +394,7 @@ static void wait_in_doubt(struct way *w)
 
 static void key_set(struct way *w, slice host, uint16_t port, slice user)
 {
-	w->key = arena_format(w->a, "%.*s %u %.*s%s %.*s %.*s %.*s %.*s", SLICE_ARGS(host), port,
+	w->key = arena_format(w->a, "%.*s %u%s %.*s%s %.*s %.*s %.*s %.*s", SLICE_ARGS(host), port, w->tls_first ? "s" : "",
 		SLICE_ARGS(w->tls), w->m->tls_waived ? " waived" : "", SLICE_ARGS(w->sts.id), SLICE_ARGS(user), SLICE_ARGS(w->hello),
 		SLICE_ARGS(w->from_said));
 }
@@ -411,6 +413,7 @@ static void follow(struct way *w, const struct mail_route *r, struct route_ask *
 	ask->exact = true;
 	ask->dane = slice_same(w->tls, S("dane"));
 	ask->own_name_count = 0;
+	w->tls_first = r->tls_first;
 	w->logon = (struct client_logon){.name = r->user, .secret = r->password};
 	for (int i = 0; i < r->n && w->rest.n > 0 && !task_cancelled(); i++) {
 		ask->domain = r->hosts[i].host;

@@ -849,7 +849,8 @@ Test(queue, routes_are_found_exact_first_then_by_the_longest_mask)
 	static const struct {
 		const char *pattern, *target;
 	} rows[] = {{"Remote.Test", "smtp:[127.0.0.1]:2999"}, {"*.remote.test", "smtp:relay.test:587"},
-		{"*.b.remote.test", "SMTP:[::1], Two.Test:2525"}, {"x.b.remote.test", "MX"}};
+		{"*.b.remote.test", "SMTP:[::1], Two.Test:2525"}, {"x.b.remote.test", "MX"},
+		{"first.test", "SMTPS:[127.0.0.1]:465,one.test:2465"}};
 	arena a = ARENA_INIT;
 	struct mail_route *all;
 	slice why = S("");
@@ -863,10 +864,18 @@ Test(queue, routes_are_found_exact_first_then_by_the_longest_mask)
 	assert_route("a.remote.test", "smtp:relay.test:587");
 	assert_route("a.b.remote.test", "smtp:[IPv6:::1],two.test:2525");
 	assert_route("x.b.remote.test", "mx");
+	assert_route("first.test", "smtps:[127.0.0.1],one.test:2465");
 	assert_route("test", NULL);
 	assert_route("xremote.test", NULL);
 	cr_assert_eq(route_list(&a, &all, &n), ST_OK);
-	cr_expect_eq(n, 4);
+	cr_expect_eq(n, 5);
+	struct mail_route first = {0};
+	cr_assert_eq(route_find(S("first.test"), &a, &first), ST_OK);
+	cr_expect(first.tls_first && first.n == 2 && first.hosts[0].port == 465 && first.hosts[1].port == 2465);
+	cr_assert_eq(route_find(S("remote.test"), &a, &first), ST_OK);
+	cr_expect(!first.tls_first);
+	struct mail_route off = {.pattern = S("x.test"), .target = S("smtps:a.test"), .tls = S("off"), .apart = -1};
+	cr_expect_eq(route_put(&off, &store_by, &a, &why), ST_INVALID, "TLS first, and none");
 	cr_assert_eq(route_remove(S("REMOTE.test"), &store_by), ST_OK);
 	cr_expect_eq(route_remove(S("remote.test"), &store_by), ST_ABSENT);
 	assert_route("remote.test", NULL);
@@ -877,7 +886,7 @@ Test(queue, routes_that_are_none_are_refused)
 {
 	static const char *const patterns[] = {"", "a b", "**", "*b.test", "a.*.test", "[1.2.3]", "a..b"};
 	static const char *const targets[] = {"", "mx:", "lmtp:a", "smtp:", "smtp:a:0", "smtp:a:65536", "smtp:[1.2.3.4",
-		"smtp:[1.2.3.4]x", "smtp:a:25:25", "smtp:a b", "smtp:a,", "smtp:,a", "smtp:a,b,c,d,e,f,g,h,i,j,k"};
+		"smtp:[1.2.3.4]x", "smtp:a:25:25", "smtp:a b", "smtp:a,", "smtp:,a", "smtps:", "smtps:a:0", "smtpss:a", "smtp:a,b,c,d,e,f,g,h,i,j,k"};
 	arena a = ARENA_INIT;
 	struct mail_route r;
 
