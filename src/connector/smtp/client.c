@@ -313,8 +313,11 @@ static status open_once(const struct client_target *t, bool with_tls, arena *a, 
 	}
 	why->local = c->facts.local;
 	metric_add(M_outbound_refused, SERVICE_NONE, 1);
-	log_event(EV_OUTBOUND_REFUSED, "conversation=%s %s", c->name,
-		client_fields(&c->facts, why, a).at);
+	slice fields = client_fields(&c->facts, why, a);
+	if (why->cause == CLIENT_BY_LOGON)
+		log_event(EV_OUTBOUND_LOGON, "conversation=%s user=%s %s", c->name, log_quote(t->logon->name), fields.at);
+	else
+		log_event(EV_OUTBOUND_REFUSED, "conversation=%s %s", c->name, fields.at);
 	client_close(&c);
 	return kind;
 }

@@ -77,6 +77,14 @@ static bool too_big(const queue_entry *e)
 	return most > 0 && e->size > most;
 }
 
+/* What a host says to whoever logs on does not depend on the message either, and after some wrong passwords it may shut us
+   out. */
+static bool is_same_for_all(const struct client_result *r)
+{
+	return r->outcome == CLIENT_DEFERRED &&
+	       ((r->cause == CLIENT_BY_HOST && r->code == 0) || r->cause == CLIENT_BY_LOGON);
+}
+
 /* Nobody was reached: the others that wait for the same hosts need not try them too. */
 static void avoid_when_unreachable(struct sending *s)
 {
@@ -84,8 +92,7 @@ static void avoid_when_unreachable(struct sending *s)
 	const struct attempt *t = &s->attempts[0];
 
 	for (int i = 0; i < s->job->n; i++)
-		if (s->attempts[i].result.cause != CLIENT_BY_HOST || s->attempts[i].result.code != 0 ||
-			s->attempts[i].result.outcome != CLIENT_DEFERRED)
+		if (!is_same_for_all(&s->attempts[i].result))
 			return;
 	if (span > 0)
 		plan_avoid(s->of->plan, s->job, clock_now() + span, &t->result, t->host);

@@ -33,12 +33,15 @@ static void limits(void *arg, slice domain, unsigned *at_once, usec *apart)
 	arena_release(&a);
 }
 
+/* A host that shuts one user out may take mail from another. */
 static slice destination(void *arg, slice domain, arena *a)
 {
 	struct mail_route r;
 
 	(void)arg;
-	return route_find(domain, a, &r) == ST_OK && r.n > 0 ? r.target : domain;
+	if (route_find(domain, a, &r) != ST_OK || r.n == 0)
+		return domain;
+	return r.user.size ? arena_format(a, "%.*s %.*s", SLICE_ARGS(r.target), SLICE_ARGS(r.user)) : r.target;
 }
 
 /* ---- one message's way */
