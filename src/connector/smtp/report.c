@@ -14,8 +14,6 @@
 #include "provider/setting_parse.h"
 #include "provider/trace.h"
 
-#define FULL_MOST (1024 * 1024) /* a larger message comes back as its header section */
-
 /* How long and how often mail for a domain is tried: as its route says, else as it was promised. */
 struct patience {
 	slice times; /* between attempts */
@@ -172,12 +170,14 @@ static slice without_return_path(slice original)
 /* The original, as far as it comes back; empty when it cannot be read any more. */
 static void original_of(const queue_entry *e, bool full, arena *a, struct dsn *d)
 {
+	struct setting_at at = place_of(e);
+	int64_t most = setting_number(S_queue_report_full_most, &at);
 	message *m;
 	slice raw;
 
 	if (message_by_id(e->postoffice, e->message, a, &m) != ST_OK)
 		return;
-	d->full = full && m->size <= FULL_MOST;
+	d->full = full && (int64_t)m->size <= most;
 	d->arrived = e->made;
 	if (blob_head(e->postoffice, m->blob, d->full ? (size_t)m->size : m->header_size, a, &raw) == ST_OK)
 		d->original = without_return_path(raw);
