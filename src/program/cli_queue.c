@@ -257,17 +257,23 @@ status cli_route_list(struct cli *c)
 	return cli_rows(c, list, columns, "No route is set: mail goes to its domain's exchangers");
 }
 
-/* The host of the target that is this system itself (A18); empty: none is, as far as can be told from here. */
-static slice leads_back(struct cli *c, slice pattern, slice target)
+/* What an operator should know of where a target leads: to this system itself (A18), as far as can be told from here, or to a
+   port whose hosts wait for TLS before they say a word. */
+static slice remarks_on(struct cli *c, const struct mail_route *r, json_t *facts)
 {
-	struct mail_route r;
-	slice why;
-
-	if (route_parse(pattern, target, &c->a, &r, &why) != ST_OK)
-		return S("");
-	for (int i = 0; i < r.n; i++)
-		if (home_is_host(r.hosts[i].host, r.hosts[i].port))
-			return r.hosts[i].host;
+	for (int i = 0; i < r->n; i++) {
+		slice host = r->hosts[i].host;
+		if (!home_is_host(host, r->hosts[i].port))
+			continue;
+		json_object_set_new(facts, "leads_back", json_slice(host));
+		json_object_set_new(facts, "waits_before", json_integer(i));
+		return arena_format(&c->a, i == 0
+			? ". Beware: %.*s is this system itself, and what would come back to it is returned to its sender"
+			: ". The route ends at %.*s, which is this system itself: mail waits here for the hosts before it", SLICE_ARGS(host));
+	}
+	for (int i = 0; i < r->n && !r->tls_first; i++)
+		if (r->hosts[i].port == 465)
+			return S(". Beware: port 465 is where hosts speak TLS from the beginning, to whom smtps: leads");
 	return S("");
 }
 
@@ -290,12 +296,8 @@ status cli_route_set(struct cli *c)
 			"the route cannot be set: %.*s", SLICE_ARGS(why));
 	TRY(kind);
 	json_t *facts = json_pack("{s:o,s:o}", "pattern", json_slice(pattern), "target", json_slice(target));
-	slice back = leads_back(c, pattern, target);
-	if (back.size == 0)
-		return cli_did(c, facts, "Mail for %.*s goes to %.*s", SLICE_ARGS(pattern), SLICE_ARGS(target));
-	json_object_set_new(facts, "leads_back", json_slice(back));
-	return cli_did(c, facts, "Mail for %.*s goes to %.*s. Beware: %.*s is this system itself, and what would come back to it is "
-		"returned to its sender", SLICE_ARGS(pattern), SLICE_ARGS(target), SLICE_ARGS(back));
+	slice remarks = route_parse(pattern, target, &c->a, &r, &why) == ST_OK ? remarks_on(c, &r, facts) : S("");
+	return cli_did(c, facts, "Mail for %.*s goes to %.*s%.*s", SLICE_ARGS(pattern), SLICE_ARGS(target), SLICE_ARGS(remarks));
 }
 
 status cli_route_remove(struct cli *c)
