@@ -5,10 +5,15 @@
 #include "base/secret.h"
 #include "mail/date.h"
 #include "mail/dkim.h"
+#include "net/dns.h"
 #include "net/signature.h"
 #include "provider/dkim_key.h"
+#include "task/task.h"
 
+#include <string.h>
 #include <sysexits.h>
+
+#define LOOK_PATIENCE (5 * USEC_S) /* for the records of all keys that wait */
 
 static const char *state_word(enum dkim_key_state s)
 {
@@ -157,11 +162,66 @@ static status not_opened(struct cli *c, const domain *d)
 	return ST_INVALID;
 }
 
-status cli_dkim_rotate(struct cli *c)
+/* "yes", "no", "other" (the record is there and holds another key), "unknown" (the DNS does not say). */
+static const char *is_published(struct cli *c, const lookup *ask, const dkim_key *k, slice *name)
 {
-	domain *d;
+	lookup_answer found;
+	dkim_record r;
 
-	TRY(cli_find_domain(c, cli_text(c, "DOMAIN"), &d));
+	dkim_record_name(k->selector, k->domain, &c->a, name);
+	lookup_kind kind = lookup_ask(ask, LOOKUP_TXT, *name, &c->a, &found);
+	for (size_t i = 0; i < found.count; i++)
+		if (dkim_record_parse(found.row[i], &c->a, &r) == ST_OK && r.algorithm == k->algorithm &&
+			slice_same(r.public_key, k->public_key))
+			return "yes";
+	return kind == LOOKUP_FOUND ? "other" : kind == LOOKUP_ABSENT ? "no" : "unknown";
+}
+
+/* The records of keys that wait, as the DNS has them now. `missed` is a sentence about the first that is not right, or empty. */
+static status look_at_records(struct cli *c, const domain *d, json_t *records, slice *missed)
+{
+	usec before = task_deadline_now();
+	dns *resolver;
+	dkim_key *rows;
+	int n;
+
+	TRY(dkim_key_list(d->postoffice, d->name, &c->a, &rows, &n));
+	TRY(cli_resolver_open(c, &resolver));
+	lookup ask = dns_lookup(resolver);
+	task_deadline(clock_now() + LOOK_PATIENCE);
+	for (int i = 0; i < n; i++) {
+		slice name = S("");
+
+		if (rows[i].state != DKIM_KEY_WAITING)
+			continue;
+		const char *word = is_published(c, &ask, &rows[i], &name);
+		json_array_append_new(records, json_pack("{s:o,s:s}", "name", json_slice(name), "published", word));
+		if (missed->size == 0 && strcmp(word, "yes") != 0)
+			*missed = arena_format(&c->a, "%s %.*s", *word == 'n' ? "there is no TXT record"
+				: *word == 'o' ? "another key stands in the TXT record"
+					       : "the DNS does not say whether there is a TXT record", SLICE_ARGS(name));
+	}
+	dns_close(&resolver);
+	task_deadline(before);
+	return ST_OK;
+}
+
+static status rotated(struct cli *c, const domain *d, json_t *records, slice missed)
+{
+	return cli_did(c, json_pack("{s:o,s:O}", "rotated", json_slice(d->name), "records", records),
+		"Mail of %.*s is signed by the keys that waited; leave the records of retired ones for a week%s%.*s%s",
+		SLICE_ARGS(d->name), missed.size ? ". Beware: " : "", SLICE_ARGS(missed),
+		missed.size ? ", and without it others do not believe what is signed; `pennypost dkim show` has it" : "");
+}
+
+static status rotate(struct cli *c, const domain *d, json_t *records)
+{
+	slice missed = S("");
+
+	TRY(look_at_records(c, d, records, &missed));
+	if (missed.size && cli_has(c, "--published"))
+		return cli_fail(c, ST_ABSENT, "publish what `pennypost dkim show` has, or ask another server by --dns",
+			"the keys of %.*s stay as they are: %.*s", SLICE_ARGS(d->name), SLICE_ARGS(missed));
 	status kind = dkim_key_rotate(d->postoffice, d->name, &c->by);
 	if (kind == ST_ABSENT)
 		return cli_fail(c, kind, "`pennypost dkim add` makes one; publish its record first",
@@ -169,9 +229,18 @@ status cli_dkim_rotate(struct cli *c)
 	if (kind == ST_INVALID)
 		return not_opened(c, d);
 	TRY(kind);
-	return cli_did(c, json_pack("{s:o}", "rotated", json_slice(d->name)),
-		"Mail of %.*s is signed by the keys that waited; leave the records of retired ones for a week",
-		SLICE_ARGS(d->name));
+	return rotated(c, d, records, missed);
+}
+
+status cli_dkim_rotate(struct cli *c)
+{
+	domain *d;
+
+	TRY(cli_find_domain(c, cli_text(c, "DOMAIN"), &d));
+	json_t *records = json_array();
+	status kind = rotate(c, d, records);
+	json_decref(records);
+	return kind;
 }
 
 status cli_dkim_delete(struct cli *c)

@@ -187,8 +187,11 @@ const struct cli_command cli_commands[] = {
 		"dkim show demo.test rsa-20260131", NULL},
 	{"dkim rotate", CLI_STORE, cli_dkim_rotate,
 		"Lets the keys of a domain that wait sign; those of the same algorithm that signed retire.",
-		{DOMAIN_ARGUMENT}, "dkim rotate demo.test",
-		"Publish the records of waiting keys before, and leave those of retired ones for a week."},
+		{DOMAIN_ARGUMENT, MAY("--published", FLAG, "only if the DNS has the records of all keys that wait"),
+			MAY("--dns", TEXT, "DNS server to ask, as address or address:port (default: as the setting dns_servers says)")},
+		"dkim rotate demo.test --published",
+		"Publish the records of waiting keys before, and leave those of retired ones for a week. The DNS is asked for the "
+		"records within five seconds, and what it does not have is told; other resolvers may still remember that there was none."},
 	{"dkim delete", CLI_STORE, cli_dkim_delete, "Deletes a key.",
 		{DOMAIN_ARGUMENT, NEED("SELECTOR", TEXT, "the key's selector"), YES},
 		"dkim delete demo.test rsa-20260131 --yes", NULL},

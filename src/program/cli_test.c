@@ -11,6 +11,7 @@
 #include "mail/spf.h"
 #include "net/dns.h"
 #include "net/signature.h"
+#include "provider/setting.h"
 #include "task/task.h"
 
 /* RFC 7208 4.6.4 asks for at least 20 s. */
@@ -28,6 +29,8 @@ status cli_resolver_open(struct cli *c, dns **out)
 	struct dns_conf conf = DNS_CONF_INIT;
 	slice server = cli_text(c, "--dns");
 
+	if (server.size == 0 && c->command->need == CLI_STORE)
+		server = setting_text(S_dns_servers, NULL);
 	if (slice_starts_nocase(server, S("localhost")))
 		server = arena_format(&c->a, "127.0.0.1%.*s", SLICE_ARGS(slice_from(server, 9)));
 	conf.servers = server;
