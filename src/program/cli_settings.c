@@ -2,6 +2,7 @@
 #include "program/cli_find.h"
 #include "program/cli_run.h"
 
+#include "connector/smtp/milter_at.h"
 #include "net/address.h"
 #include "provider/setting_parse.h"
 
@@ -170,13 +171,25 @@ static status check_program(struct cli *c, enum setting_id id, slice value)
 }
 
 /* What lets anybody use this system to send mail anywhere is said aloud (T12); empty: nothing. */
-static slice beware(enum setting_id id, const struct setting_at *at)
+static slice opens_relay(enum setting_id id, const struct setting_at *at)
 {
 	if (id == S_relay_local_sender && setting_on(id, at))
 		return S(". Beware: anybody can give an address of yours as sender, so this system relays for everybody now");
 	if (id == S_relay_networks && net_networks_have_all(setting_text(id, at)))
 		return S(". Beware: this system relays for everybody now but for relay_networks_denied");
 	return S("");
+}
+
+/* A milter at an endpoint that is none would never be asked, in silence. */
+static slice asks_nobody(struct cli *c, enum setting_id id, json_t *facts)
+{
+	struct milter_at_lost lost;
+
+	if (!milter_at_find_lost(id, &c->a, &lost))
+		return S("");
+	json_object_set_new(facts, "asked_nowhere", json_slice(lost.milters));
+	return arena_format(&c->a, ". Beware: no mail comes to %.*s; the endpoints of %s are: %.*s", SLICE_ARGS(lost.milters),
+		lost.listens, SLICE_ARGS(lost.endpoints.size ? lost.endpoints : S("none")));
 }
 
 static status change(struct cli *c, const slice *value)
@@ -197,8 +210,10 @@ static status change(struct cli *c, const slice *value)
 	TRY(kind);
 	json_t *facts;
 	TRY(facts_of(c, id, &at, &facts));
-	slice warning = beware(id, &at);
+	slice warning = opens_relay(id, &at);
 	json_object_set_new(facts, "opens_relay", json_boolean(warning.size > 0));
+	if (warning.size == 0)
+		warning = asks_nobody(c, id, facts);
 	const char *now = json_string_value(json_object_get(facts, "value"));
 	return cli_did(c, facts, "%s is %s (%s); takes effect: %s%.*s", setting_rows[id].name, now && *now ? now : "empty",
 		json_string_value(json_object_get(facts, "from")),

@@ -28,6 +28,8 @@ libsmtp_a_SOURCES = \
 	src/connector/smtp/members.c \
 	src/connector/smtp/milter.c \
 	src/connector/smtp/milter.h \
+	src/connector/smtp/milter_at.c \
+	src/connector/smtp/milter_at.h \
 	src/connector/smtp/milter_inside.h \
 	src/connector/smtp/milter_macro.c \
 	src/connector/smtp/milter_text.c \

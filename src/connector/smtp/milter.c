@@ -2,6 +2,7 @@
 #include "base/id.h"
 #include "base/log.h"
 #include "base/memory.h"
+#include "connector/smtp/milter_at.h"
 #include "connector/smtp/milter_inside.h"
 #include "provider/trace.h"
 
@@ -254,34 +255,7 @@ static bool is_on(const struct milter *m)
 	return m->stream && !m->left && !m->done;
 }
 
-/* "0.0.0.0:25" and "[::]:25" listen at all addresses of their family. */
-static bool is_any(const net_address *door)
-{
-	static const uint8_t zero[sizeof door->ip];
-
-	return memcmp(door->ip, zero, sizeof zero) == 0;
-}
-
 /* By the address that was connected to: what a balancer tells is of its own doors. */
-static bool is_endpoint_of(const conversation *c, slice written)
-{
-	const net_address *at = stream_local(c->stream);
-	net_address door;
-
-	if (net_endpoint_parse(written, &door) != ST_OK || door.port != at->port)
-		return false;
-	return door.family == 0 || (door.family == at->family &&
-		(is_any(&door) || memcmp(door.ip, at->ip, door.family == 4 ? 4 : sizeof door.ip) == 0));
-}
-
-static bool is_for(const conversation *c, const struct milter_service *s)
-{
-	for (int i = 0; i < s->at_count; i++)
-		if (is_endpoint_of(c, s->at[i]))
-			return true;
-	return s->at_count == 0;
-}
-
 static struct milters *read_list(const conversation *c, slice list)
 {
 	struct milters *all = memory_new(sizeof *all);
@@ -293,7 +267,8 @@ static struct milters *read_list(const conversation *c, slice list)
 		most++;
 	all->one = arena_new_array(&all->a, most, sizeof *all->one);
 	while (slice_take(&own, ' ', &word))
-		if (word.size > 0 && milter_service_parse(word, &service) == ST_OK && is_for(c, &service))
+		if (word.size > 0 && milter_service_parse(word, &service) == ST_OK &&
+			milter_at_has(&service, stream_local(c->stream)))
 			all->one[all->n++].service = service;
 	return all;
 }
