@@ -70,7 +70,7 @@ static status spf_of(struct cli *c, const char *ip, const char *helo, const char
 	lookup ask = dns_lookup(resolver);
 
 	if (spf_client_parse(cli_text(c, ip), &q.client) != ST_OK)
-		return cli_misused(c, "write an IPv4 or IPv6 address", "%s %.*s is no address", ip,
+		return cli_misused(c, "write an IPv4 or IPv6 address", "%s \"%.*s\" is no address", ip,
 			SLICE_ARGS(cli_text(c, ip)));
 	spf_check(&q, &ask, &c->a, out);
 	return ST_OK;
