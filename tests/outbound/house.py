@@ -3,6 +3,7 @@ its command line, its server, and the count of what held."""
 import json
 import os
 import pathlib
+import random
 import re
 import shutil
 import socket
@@ -26,9 +27,15 @@ def wait_for(until, seconds=BOUND):
 
 
 def free_port():
-	with socket.socket() as s:
-		s.bind(("127.0.0.1", 0))
-		return s.getsockname()[1]
+	"""Below those that the system gives to connections, of which one would take it before the server listens."""
+	end = int(pathlib.Path("/proc/sys/net/ipv4/ip_local_port_range").read_text().split()[0])
+	while True:
+		with socket.socket() as s:
+			try:
+				s.bind(("127.0.0.1", random.randrange(10000, max(end, 20000))))
+				return s.getsockname()[1]
+			except OSError:
+				pass
 
 
 def super_uri():
