@@ -94,6 +94,10 @@ static status arg_status_items(args *p, unsigned *items)
 		unsigned before = *items;
 
 		TRY(arg_atom(p, &word));
+		if (imap_of(p->c)->rev2 && slice_same_nocase(word, S("RECENT"))) {
+			p->trouble = "IMAP4rev2 knows no STATUS RECENT; UNSEEN and UIDNEXT tell what is new";
+			return ST_INVALID;
+		}
 		for (size_t k = 0; k < sizeof status_items / sizeof *status_items; k++)
 			if (slice_same_nocase(word, slice_z(status_items[k].name)))
 				*items |= status_items[k].bit;

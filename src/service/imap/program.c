@@ -290,6 +290,14 @@ static const struct word words[] = {
 	{"OR", read_or, KEY_OR, 0, 0, 0, NULL},
 };
 
+static const struct word *word_find(slice name)
+{
+	for (size_t i = 0; i < sizeof words / sizeof *words; i++)
+		if (slice_same_nocase(name, slice_z(words[i].name)))
+			return &words[i];
+	return NULL;
+}
+
 static bool set_is_next(const args *p)
 {
 	return p->rest.size > 0 && ((p->rest.at[0] >= '0' && p->rest.at[0] <= '9') ||
@@ -326,14 +334,18 @@ static status key_read(struct reading *r, struct key **out)
 		return arg_set(r->p, &(*out)->set);
 	}
 	TRY(arg_atom(r->p, &name));
-	for (size_t i = 0; i < sizeof words / sizeof *words; i++)
-		if (slice_same_nocase(name, slice_z(words[i].name))) {
-			TRY(key_new(r, words[i].kind, out));
-			(*out)->wanted = words[i].wanted;
-			return words[i].read(r, &words[i], *out);
-		}
-	r->p->trouble = "There is no such search key";
-	return ST_INVALID;
+	const struct word *w = word_find(name);
+	if (w && w->kind == KEY_RECENT && imap_of(r->p->c)->rev2) {
+		r->p->trouble = "IMAP4rev2 knows no RECENT, NEW and OLD; UNSEEN, SAVEDSINCE or UID ranges tell what is new";
+		return ST_INVALID;
+	}
+	if (!w) {
+		r->p->trouble = "There is no such search key";
+		return ST_INVALID;
+	}
+	TRY(key_new(r, w->kind, out));
+	(*out)->wanted = w->wanted;
+	return w->read(r, w, *out);
 }
 
 /* What `*` and `$` mean is known now. */
