@@ -260,13 +260,18 @@ static status tell_new(conversation *c, const struct place *now, unsigned wanted
 	return now->id && (wanted & WANTS_MESSAGES) ? say_status(c, now) : ST_OK;
 }
 
+/* Rights may grow and shrink meanwhile (RFC 5465 5.9): who is let read, or no more, is told by the name, which is \Noselect then or
+   not; and where events begin, from where on. */
 static status tell_changed(conversation *c, const struct place *before, const struct place *now, unsigned wanted)
 {
 	bool renamed = !slice_same(before->name, now->name);
+	bool opened = now->rights & ~before->rights & ACL_READ, closed = before->rights & ~now->rights & ACL_READ;
 
-	if ((renamed && (wanted & WANTS_NAME)) || (before->subscribed != now->subscribed && (wanted & WANTS_SUBSCRIPTION)))
+	if (((renamed || opened || closed) && (wanted & WANTS_NAME)) ||
+		(before->subscribed != now->subscribed && (wanted & WANTS_SUBSCRIPTION)))
 		TRY(say_name(c, now, false, renamed ? before->name : S("")));
-	return !is_selected(c, now) && has_changed(before, now, wanted) ? say_status(c, now) : ST_OK;
+	bool news = (opened && (wanted & WANTS_MESSAGES)) || has_changed(before, now, wanted);
+	return news && !is_selected(c, now) ? say_status(c, now) : ST_OK;
 }
 
 static status tell_gone(conversation *c, const struct place *before, unsigned wanted)
