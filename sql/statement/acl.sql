@@ -1,10 +1,44 @@
 -- Rights of others to folders (src/provider/acl.h). Kinds: 0 anyone, 1 a mailbox, 2 a group.
 
 -- statement acl_who
--- $2 folded name: the mailbox or group that is called so.
-select 1, mailbox, name from mailbox where postoffice = $1::bigint and folded = $2::text
-union all
-select 2, mailgroup, name from mailgroup where postoffice = $1::bigint and folded = $2::text;
+-- $2 folded name: the mailbox or group that is called so; else who logs on by it, or the group with this address: taken apart as
+-- for auth_find, $3 folded mailbox or local part, $4 folded realm, $5 the realm as a domain, each '' where there is none.
+with addresses as materialized (
+	select $3::text || '@' || own.name as addr from domain d
+	cross join lateral (
+		select name from domain where postoffice = $1::bigint and state = 0
+			and name = case when d.stands_for is null then d.name else d.stands_for end offset 0
+	) own
+	where d.postoffice = $1::bigint and d.name = $5::text and d.state = 0
+), named as ( -- realms whose mailboxes and groups are meant
+	select 2 as rank from postoffice where postoffice = $1::bigint and name = $4::text
+	union all
+	select 4 from domain where postoffice = $1::bigint and name = $5::text and state = 0
+)
+select kind, who, name from (
+	select 1 as kind, mailbox as who, name, 0 as rank from mailbox where postoffice = $1::bigint and folded = $2::text
+	union all
+	select 2, mailgroup, name, 1 from mailgroup where postoffice = $1::bigint and folded = $2::text
+	union all
+	select 1, m.mailbox, m.name, n.rank from named n
+	cross join lateral (
+		select mailbox, name from mailbox where postoffice = $1::bigint and folded = $3::text offset 0
+	) m
+	union all
+	select 2, g.mailgroup, g.name, n.rank + 1 from named n
+	cross join lateral (
+		select mailgroup, name from mailgroup where postoffice = $1::bigint and folded = $3::text offset 0
+	) g
+	where n.rank = 2
+	union all
+	select case when a.mailbox is null then 2 else 1 end, coalesce(a.mailbox, a.mailgroup), coalesce(m.name, g.name), 3
+	from addresses n
+	cross join lateral (
+		select mailbox, mailgroup from address where postoffice = $1::bigint and addr = n.addr offset 0
+	) a
+	left join lateral (select name from mailbox where postoffice = $1::bigint and mailbox = a.mailbox offset 0) m on true
+	left join lateral (select name from mailgroup where postoffice = $1::bigint and mailgroup = a.mailgroup offset 0) g on true
+) w order by rank, kind limit 1;
 
 -- statement acl_of_folder
 -- $2 folder: all who have rights to it, or who are denied some.

@@ -23,14 +23,14 @@ static status nobody(struct cli *c)
 		"there is nobody called \"%.*s\" there", SLICE_ARGS(cli_text(c, "WHO")));
 }
 
-/* WHO: "ben", "ben@demo" of the folder's post office, "team", "anyone". */
+/* WHO: "ben", "ben@demo" of the folder's post office, an address there, "team", "anyone". */
 static status who_of(struct cli *c, const folder *f, struct acl_entry *who)
 {
 	slice name, office;
 
 	cli_split(cli_text(c, "WHO"), &name, &office);
 	if (office.size > 0 && !slice_same_nocase(office, cli_postoffice_name(c, f->postoffice)))
-		return nobody(c);
+		name = cli_text(c, "WHO");
 	status kind = acl_who(f->postoffice, name, &c->a, who);
 	if (kind == ST_ABSENT)
 		return nobody(c);

@@ -15,10 +15,15 @@ status acl_who(int64_t postoffice, slice written, arena *a, struct acl_entry *ou
 {
 	struct rows r;
 
+	struct auth_name n = {0};
+
 	if (acl_is_anyone(&written, out))
 		return ST_OK;
+	acl_name_apart(written, a, &n);
 	TRY(db_one(SQL_ACL_WHO,
-		(struct param[]){p_int(postoffice), p_text(mail_local_key(written, a))}, 2, a, &r));
+		(struct param[]){p_int(postoffice), p_text(mail_local_key(written, a)), p_text(n.mailbox), p_text(n.realm),
+			p_text(n.domain)},
+		5, a, &r));
 	out->kind = (enum acl_kind)row_int(&r, 0, 0);
 	out->who = row_int(&r, 0, 1);
 	out->name = row_slice(&r, 0, 2);

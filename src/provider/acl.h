@@ -40,7 +40,8 @@ struct acl_entry {
 	unsigned rights;
 };
 
-/* Whom "anna", "-anna" or "anyone" stands for, with no rights yet. ST_ABSENT: nobody of this post office. */
+/* Whom "anna", "-anna" or "anyone" stands for, with no rights yet: a mailbox or group of that name, or what else a mailbox logs on by
+   ("anna@demo", her addresses) and a group is written to. ST_ABSENT: nobody of this post office. */
 status acl_who(int64_t postoffice, slice written, arena *a, struct acl_entry *out);
 /* ST_INVALID (*why): a mailbox or group that is made cannot be called "anyone", in any case: who meant to share with it
    would share with all. */

@@ -63,6 +63,12 @@ bool acl_is_anyone(slice *written, struct acl_entry *out)
 	return true;
 }
 
+void acl_name_apart(slice written, arena *a, struct auth_name *out)
+{
+	if (auth_name_parse(written, a, out) != ST_OK)
+		*out = (struct auth_name){0};
+}
+
 status acl_name_check(slice name, slice *why)
 {
 	if (!slice_same_nocase(name, S("anyone")))

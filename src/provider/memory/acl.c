@@ -11,15 +11,53 @@ struct m_right {
 	struct acl_entry e; /* without its name */
 };
 
+struct somebody { /* one of the two, or none */
+	struct m_mailbox *mailbox;
+	struct m_group *group;
+};
+
+static struct somebody called(const struct m_postoffice *po, slice folded)
+{
+	struct somebody who = {.mailbox = store_mailbox_named(po, folded)};
+
+	if (!who.mailbox)
+		who.group = store_group_named((struct m_postoffice *)po, folded);
+	return who;
+}
+
+/* By an address, or a mailbox's name in one of the post office's domains. */
+static struct somebody written_to(struct store *s, const struct m_postoffice *po, const struct auth_name *n, arena *a)
+{
+	struct m_domain *d = n->domain.size > 0 ? store_domain(s, n->domain) : NULL;
+
+	if (!d || d->postoffice != po || d->state != DOMAIN_ENABLED || store_own_domain(d)->state != DOMAIN_ENABLED)
+		return (struct somebody){0};
+	struct m_address *x = store_address(
+		s, arena_format(a, "%.*s@%.*s", SLICE_ARGS(n->mailbox), SLICE_ARGS(store_own_domain(d)->name)));
+	return x ? (struct somebody){x->mailbox, x->group}
+		 : (struct somebody){.mailbox = store_mailbox_named(po, n->mailbox)};
+}
+
+static struct somebody meant(struct store *s, struct m_postoffice *po, slice written, arena *a)
+{
+	struct auth_name n;
+	struct somebody who = called(po, mail_local_key(written, a));
+
+	acl_name_apart(written, a, &n);
+	if (!who.mailbox && !who.group && n.mailbox.size > 0 && store_postoffice_named(s, n.realm) == po)
+		who = called(po, n.mailbox);
+	return who.mailbox || who.group ? who : written_to(s, po, &n, a);
+}
+
 status acl_who(int64_t postoffice, slice written, arena *a, struct acl_entry *out)
 {
 	if (acl_is_anyone(&written, out))
 		return ST_OK;
-	slice folded = mail_local_key(written, a);
 	struct store *s = store_take();
 	struct m_postoffice *po = store_postoffice(s, postoffice);
-	struct m_mailbox *m = po ? store_mailbox_named(po, folded) : NULL;
-	struct m_group *g = po && !m ? store_group_named(po, folded) : NULL;
+	struct somebody who = po ? meant(s, po, written, a) : (struct somebody){0};
+	struct m_mailbox *m = who.mailbox;
+	struct m_group *g = who.group;
 	status kind = store_refuses(s) ? ST_BUSY : m || g ? ST_OK : ST_ABSENT;
 
 	if (kind == ST_OK) {

@@ -1,6 +1,7 @@
 /* ACL (RFC 4314): who may do what with a folder. Rights are the store's (provider/acl.h); what they allow is looked at where it
    is done. What is denied rather than given is the operator's to set. */
 #include "mail/imap_string.h"
+#include "provider/saslprep.h"
 #include "service/imap/names.h"
 #include "service/imap/place.h"
 
@@ -18,13 +19,20 @@ static void line_begin(const conversation *c, const char *word, slice shown, tex
 	imap_name_text(c, shown, line);
 }
 
-/* Behind the folder: "identifier"; a name in any form. */
+/* Behind the folder: "identifier"; a name in any form. What SASLprep refuses is none (RFC 4314 3); what it makes of others is not
+   taken, since two mailboxes may be called so that it makes them one. */
 static status arg_identifier(args *p, slice *name, slice *who)
 {
+	slice prepared;
+
 	TRY(arg_space(p));
 	TRY(arg_mailbox(p, name));
 	TRY(arg_space(p));
-	return arg_astring(p, who);
+	TRY(arg_astring(p, who));
+	if (saslprep(*who, &p->c->command, &prepared) == ST_OK)
+		return ST_OK;
+	p->trouble = "That is nobody's name: it is empty, or holds characters that no name has";
+	return ST_INVALID;
 }
 
 /* Whom it stands for, of a folder that the reader administers. Else the answer was given. */

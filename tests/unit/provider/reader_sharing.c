@@ -5,6 +5,7 @@
 #include "provider/domain.h"
 #include "provider/group.h"
 #include "provider/mailbox.h"
+#include "provider/postoffice.h"
 #include "provider/setting.h"
 #include "tests/unit/provider/reader.h"
 
@@ -189,6 +190,55 @@ static group *group_of(const char *name, const char *member, slice domain)
 		ST_OK);
 	cr_assert_eq(group_members_add(me.postoffice, g->id, &written, 1, &tester, &me.a, &added, &why), ST_OK);
 	return g;
+}
+
+/* Whom "ben@" of this realm stands for; 0: nobody. */
+static int64_t called(const char *pattern, slice realm)
+{
+	struct acl_entry e;
+	slice local = slice_until(slice_z(pattern), strlen(pattern) - 1);
+
+	status s = acl_who(me.postoffice, arena_format(&me.a, "%.*s@%.*s", SLICE_ARGS(local), SLICE_ARGS(realm)), &me.a, &e);
+	if (s == ST_ABSENT)
+		return 0;
+	cr_assert_eq(s, ST_OK, "%s", pattern);
+	return e.who;
+}
+
+Test(sharing, knows_names_of_logons)
+{
+	int64_t ben = colleague("ben"), carl = colleague("carl");
+	struct reader other = reader_stranger();
+	postoffice *office, *others;
+	slice why = S("");
+	domain *d;
+
+	domains();
+	address_of("b", ben);
+	address_of("carl", ben);
+	group *team = group_of("team", "b", home);
+	cr_assert_eq(postoffice_by_id(me.postoffice, &me.a, &office), ST_OK);
+	cr_assert_eq(postoffice_by_id(other.postoffice, &me.a, &others), ST_OK);
+	const struct {
+		const char *pattern;
+		slice realm;
+		int64_t wanted;
+	} rows[] = {
+		{"BEN@", office->name, ben}, {"carl@", office->name, carl}, {"team@", office->name, team->id},
+		{"b@", office->name, 0}, {"anyone@", office->name, 0}, {"@", office->name, 0},
+		{"b@", home, ben}, {"B@", alias, ben}, {"ben@", home, ben}, {"carl@", home, ben}, {"team@", alias, team->id},
+		{"nobody@", home, 0}, {"anyone@", home, 0}, {"@", home, 0},
+		{"ben@", others->name, 0}, {"otto@", others->name, 0}, {"ben@", S("nowhere.test"), 0}, {"ben@", S(""), 0},
+	};
+	for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
+		cr_expect_eq(called(rows[i].pattern, rows[i].realm), rows[i].wanted, "%s%.*s", rows[i].pattern,
+			SLICE_ARGS(rows[i].realm));
+	cr_assert_eq(domain_find(home, &me.a, &d), ST_OK);
+	d->state = DOMAIN_DISABLED;
+	cr_assert_eq(domain_change(d, &tester, &me.a, &why), ST_OK, "%.*s", SLICE_ARGS(why));
+	cr_expect_eq(called("b@", home), 0);
+	cr_expect_eq(called("b@", alias), 0);
+	cr_expect_eq(called("ben@", office->name), ben);
 }
 
 Test(sharing, counts_groups_and_groups_of_groups)
