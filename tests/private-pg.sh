@@ -50,5 +50,19 @@ says 'resumed, it goes on' 42 "$(psql -XAt "$PGURI_OWNER" -c 'select answer from
 says 'stop leaves no process' 0 "$(running)"
 says 'stop may be repeated' 0 "$("$pg" stop "$dir"; echo $?)"
 
+# Killed with all it called, while the cluster is being made.
+"$pg" start "$dir/other" fast >/dev/null 2>&1 &
+maker=$!
+until ls "$dir"/other/data*/PG_VERSION >/dev/null 2>&1 || ! kill -0 "$maker" 2>/dev/null; do
+	sleep 0.02
+done
+kill -KILL $(grep -lsF "$dir/other" /proc/[0-9]*/cmdline | cut -d / -f 3) 2>/dev/null
+wait "$maker" 2>/dev/null
+while ls -l /proc/[0-9]*/cwd 2>/dev/null | grep -qF -- "-> $dir/other"; do
+	sleep 0.1
+done
+says 'a cluster that was half made is made anew' 0 "$("$pg" start "$dir/other" fast >/dev/null 2>&1; echo $?)"
+"$pg" stop "$dir/other"
+
 echo "$passed passed, $failed failed"
 [ $failed -eq 0 ]
