@@ -212,7 +212,6 @@ Test(office, makes_ten_thousand_mailboxes_fast)
 	slice host = fresh_domain();
 	int64_t po = office_with(host);
 	unsigned made;
-	usec start = clock_now();
 	mailbox *rows;
 	int n;
 
@@ -222,7 +221,13 @@ Test(office, makes_ten_thousand_mailboxes_fast)
 	cr_assert_eq(mailbox_make_many(po, S("u"), 1, 10000, S("secret"), true, &store_by, &made),
 		ST_OK);
 	cr_assert_eq(made, 9997);
-	cr_assert_lt(clock_now() - start, 30 * USEC_S);
+	/* How long it takes is the machine's. What makes it fast: few transactions, one hash for all of a call. */
+	cr_assert_leq(store_sql("select count(distinct xmin::text) from mailbox where postoffice = %lld",
+			      (long long)po),
+		50);
+	cr_assert_eq(store_sql("select count(distinct hash) from credential where postoffice = %lld",
+			     (long long)po),
+		3);
 	cr_assert_str_eq(leads_to("u0001", host), "u0001");
 	cr_assert_str_eq(leads_to("U10000", host), "u10000");
 	cr_assert_eq(
