@@ -494,26 +494,32 @@ status blob_head(int64_t postoffice, int64_t blob, size_t most, arena *a, slice 
 
 /* ---- small ones, many at once */
 
-static status small_take(slice bytes, void *arg)
+/* Each frame is unpacked where it is to stand. */
+static status small_unpack(int64_t blob, slice packed, uint64_t whole, text *raw)
 {
-	text_add(arg, bytes);
-	return ST_OK;
+	text_clear(raw);
+	while (packed.size > 0) {
+		slice frame;
+		size_t size;
+
+		if (!frame_take(&packed, &frame, &size))
+			return broken(blob, "frame");
+		if (raw->size + size > whole)
+			return broken(blob, "too-long");
+		text_reserve(raw, size);
+		if (!frame_unpack(frame, raw->at + raw->size, size))
+			return broken(blob, "checksum");
+		raw->size += size;
+		raw->at[raw->size] = '\0';
+	}
+	return raw->size == whole ? ST_OK : broken(blob, "too-short");
 }
 
 static status small_read(int64_t blob, const struct rows *r, int row, text *raw)
 {
-	struct reading reading = {.blob = blob, .size = (uint64_t)row_int(r, row, 2),
-				  .each = small_take, .arg = raw};
-	status s;
-
-	text_clear(raw);
 	if (row_int(r, row, 1) != CODEC_ZSTD)
 		return broken(blob, "codec");
-	s = segment_read(&reading, row_slice(r, row, 3));
-	memory_free(reading.piece);
-	if (s == ST_OK && reading.seen != reading.size)
-		s = broken(blob, "too-short");
-	return s;
+	return small_unpack(blob, row_slice(r, row, 3), (uint64_t)row_int(r, row, 2), raw);
 }
 
 struct blob_small {
@@ -558,6 +564,20 @@ status blob_small_each(const blob_small *b, status (*each)(int which, slice raw,
 	}
 	text_free(&raw);
 	return s;
+}
+
+/* They mostly come in their order, without gaps: the row is sought downwards from where it then is. */
+status blob_small_one(const blob_small *b, int which, text *raw)
+{
+	int count = b->rows.count, from = which < count ? which : count - 1;
+
+	for (int i = 0; i < count; i++) {
+		int row = from >= i ? from - i : from - i + count;
+
+		if (row_int(&b->rows, row, 0) == which + 1)
+			return small_read(b->ids[which], &b->rows, row, raw);
+	}
+	return ST_ABSENT;
 }
 
 void blob_small_close(blob_small **b)

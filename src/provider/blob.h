@@ -5,6 +5,7 @@
 
 #include "base/arena.h"
 #include "base/status.h"
+#include "base/text.h"
 
 /* ---- writing: outside any transaction. Segments beyond 4 MB are stored as they fill, under the
    blob's id, so memory stays bounded; the blob exists for readers only when deliver_run committed
@@ -40,6 +41,8 @@ status blob_each_small(int64_t postoffice, const int64_t *blobs, int n, size_t m
 typedef struct blob_small blob_small;
 status blob_small_fetch(int64_t postoffice, const int64_t *blobs, int n, size_t most, blob_small **b);
 status blob_small_each(const blob_small *b, status (*each)(int which, slice raw, void *arg), void *arg);
+/* One of them, by its place in `blobs`, whose octets become all of `raw`. ST_ABSENT: it is not among those that came. */
+status blob_small_one(const blob_small *b, int which, text *raw);
 void blob_small_close(blob_small **b);
 /* blob_each_small by their messages, for `messages`. */
 status blob_each_small_of(int64_t postoffice, const int64_t *messages, int n, size_t most,

@@ -175,6 +175,30 @@ status blob_small_each(const blob_small *b, status (*each)(int which, slice raw,
 	return blob_each_small(b->postoffice, b->blobs, b->n, b->most, each, arg);
 }
 
+struct one_of {
+	text *raw;
+	bool came;
+};
+
+static status one_take(int which, slice raw, void *arg)
+{
+	struct one_of *one = arg;
+
+	(void)which;
+	text_add(one->raw, raw);
+	one->came = true;
+	return ST_OK;
+}
+
+status blob_small_one(const blob_small *b, int which, text *raw)
+{
+	struct one_of one = {raw, false};
+
+	text_clear(raw);
+	TRY(blob_each_small(b->postoffice, b->blobs + which, 1, b->most, one_take, &one));
+	return one.came ? ST_OK : ST_ABSENT;
+}
+
 void blob_small_close(blob_small **b)
 {
 	memory_free(*b);

@@ -3,6 +3,7 @@
    another; envelopes and structures that nobody has packed yet are packed and kept. */
 #include "service/imap/fetch.h"
 
+#include "base/memory.h"
 #include "mail/envelope.h"
 #include "mail/imap_string.h"
 #include "mail/preview.h"
@@ -19,6 +20,7 @@
 
 #define BATCH 256
 #define BATCH_BODIES 64               /* when octets of bodies are asked for, */
+#define BATCH_BODIES_LEAST 16         /* or half of few, so that one batch comes while another one goes out, */
 #define BODY_SMALL ((size_t)32 * 1024) /* and so big a body comes with those of its batch */
 #define BODY_LOOKED_MOST ((size_t)64 * 1024) /* of a bigger one, for its preview */
 #define SECTIONS_MOST 100 /* of one command (T24) */
@@ -395,28 +397,22 @@ static status message_tell(conversation *c, const struct fetch *f, uint32_t uid,
 
 /* ---- batches */
 
-struct bodies {
-	slice raw[BATCH];
-	arena *a;
-};
-
-static status body_take(int which, slice raw, void *arg)
-{
-	struct bodies *b = arg;
-
-	b->raw[which] = arena_copy(b->a, raw);
-	return ST_OK;
-}
-
-/* Bodies that are small come all at once. */
-static status bodies_gather(const view *v, const struct message_fact *facts, int n, struct bodies *b)
-{
+/* Messages that are told of together. Nothing in here is the view's: while one batch is told of, which may make the
+   view another, the next one is brought. */
+struct batch {
+	const struct fetch *f;
+	int64_t postoffice;
+	const uint32_t *uids;
+	int n;
+	int64_t messages[BATCH];
 	int64_t blobs[BATCH];
-
-	for (int k = 0; k < n; k++)
-		blobs[k] = facts[k].blob;
-	return blob_each_small(v->postoffice, blobs, n, BODY_SMALL, body_take, b);
-}
+	arena a;
+	struct message_fact *facts; /* NULL: none are wanted */
+	struct packed_fresh fresh;  /* of them, what is to be kept */
+	slice heads[BATCH];         /* of those that could be had at once */
+	blob_small *bodies;         /* likewise, as they are packed */
+	text raw;                   /* the one that is told of */
+};
 
 /* Of the message itself, not of its parts. */
 static bool wants_heads_alone(const struct fetch *f)
@@ -435,44 +431,93 @@ static bool wants_heads_alone(const struct fetch *f)
 /* One that is not given whole is read by its sections. */
 static status head_take(int which, slice head, void *arg)
 {
-	struct bodies *b = arg;
+	struct batch *b = arg;
 
-	return head.size < MESSAGE_HEAD_MOST ? body_take(which, head, b) : ST_OK;
+	if (head.size < MESSAGE_HEAD_MOST)
+		b->heads[which] = arena_copy(&b->a, head);
+	return ST_OK;
 }
 
-static status batch_tell(conversation *c, const struct fetch *f, const uint32_t *uids, int n, int64_t seen,
-	struct telling *t)
+static struct batch *batch_open(conversation *c, const struct fetch *f, const uint32_t *uids, int n)
 {
 	const view *v = imap_of(c)->selected->view;
-	int64_t messages[BATCH];
-	struct message_fact *facts = NULL;
-	arena a = ARENA_INIT;
-	struct bodies *bodies = arena_new(&a, sizeof *bodies);
-	text line = TEXT_INIT;
-	status s = ST_OK;
+	struct batch *b = memory_new(sizeof *b);
 
-	bodies->a = &a;
+	b->f = f;
+	b->postoffice = v->postoffice;
+	b->uids = uids;
+	b->n = n;
 	for (int k = 0; k < n; k++) {
 		const struct view_entry *e = view_find(v, uids[k]);
 
-		messages[k] = e ? e->message : 0;
+		b->messages[k] = e ? e->message : 0;
 	}
 	if (wants_packed(f) == PACKED_ENVELOPE)
 		folder_page_bring(v, uids, n);
-	if (wants_facts(f))
-		s = packed_facts(v->postoffice, messages, n, wants_packed(f), &a, &facts);
-	if (s == ST_OK && wants_octets(f) && n > 1)
-		s = wants_heads_alone(f) ? message_heads(v->postoffice, messages, n, head_take, bodies)
-					 : bodies_gather(v, facts, n, bodies);
-	for (int k = 0; s == ST_OK && k < n; k++) {
-		s = f->asked ? selected_renew_amid(c) : ST_OK;
+	return b;
+}
+
+static void batch_close(struct batch **b)
+{
+	if (!*b)
+		return;
+	blob_small_close(&(*b)->bodies);
+	text_free(&(*b)->raw);
+	arena_release(&(*b)->a);
+	memory_free(*b);
+	*b = NULL;
+}
+
+/* Bodies that are small come all at once. */
+static status bodies_bring(struct batch *b)
+{
+	for (int k = 0; k < b->n; k++)
+		b->blobs[k] = b->facts[k].blob;
+	return blob_small_fetch(b->postoffice, b->blobs, b->n, BODY_SMALL, &b->bodies);
+}
+
+/* What must be had of the messages to tell of them. */
+static status batch_bring(void *arg)
+{
+	struct batch *b = arg;
+
+	if (wants_facts(b->f))
+		TRY(packed_facts_fresh(b->postoffice, b->messages, b->n, wants_packed(b->f), &b->a, &b->facts, &b->fresh));
+	if (!wants_octets(b->f) || b->n == 1)
+		return ST_OK;
+	return wants_heads_alone(b->f) ? message_heads(b->postoffice, b->messages, b->n, head_take, b)
+				       : bodies_bring(b);
+}
+
+/* The octets of a message that are here already; else a NULL pointer. */
+static status batch_raw(struct batch *b, int k, slice *raw)
+{
+	*raw = b->heads[k];
+	if (!b->bodies)
+		return ST_OK;
+	status s = blob_small_one(b->bodies, k, &b->raw);
+	if (s == ST_OK)
+		*raw = text_slice(&b->raw);
+	return s == ST_ABSENT ? ST_OK : s;
+}
+
+static status batch_tell(conversation *c, struct batch *b, int64_t seen, struct telling *t)
+{
+	text line = TEXT_INIT;
+	status s = ST_OK;
+
+	for (int k = 0; s == ST_OK && k < b->n; k++) {
+		slice raw = {0};
+
+		s = b->f->asked ? selected_renew_amid(c) : ST_OK;
 		if (s == ST_OK)
-			s = message_tell(c, f, uids[k], facts ? &facts[k] : NULL, bodies->raw[k], seen, t, &line);
+			s = batch_raw(b, k, &raw);
+		if (s == ST_OK)
+			s = message_tell(c, b->f, b->uids[k], b->facts ? &b->facts[k] : NULL, raw, seen, t, &line);
 		if (s == ST_OK)
 			s = task_breathe();
 	}
 	text_free(&line);
-	arena_release(&a);
 	return s;
 }
 
@@ -523,18 +568,94 @@ static int changed_only(const view *v, const struct fetch *f, uint32_t *uids, in
 	return f->conditional ? kept : n;
 }
 
+static int batch_size(const struct fetch *f, int n)
+{
+	int half = (n + 1) / 2;
+
+	if (!wants_octets(f) || wants_heads_alone(f))
+		return BATCH;
+	return half < BATCH_BODIES_LEAST ? BATCH_BODIES_LEAST : half < BATCH_BODIES ? half : BATCH_BODIES;
+}
+
+static status batch_keep(void *arg)
+{
+	const struct batch *b = arg;
+
+	packed_keep(b->postoffice, &b->fresh);
+	return ST_OK;
+}
+
+/* What is under way beside its telling. */
+struct ahead {
+	struct batch *told, *next, *kept;
+	beside *bringing; /* what is needed of `next` */
+	beside *keeping;  /* what was packed of `kept` */
+};
+
+static void next_begin(struct ahead *x, conversation *c, const struct fetch *f, const uint32_t *uids, int n)
+{
+	x->next = batch_open(c, f, uids, n);
+	if (wants_facts(f))
+		x->bringing = beside_start("fetch messages", batch_bring, x->next);
+}
+
+/* The batch that was told of makes room for the next one. */
+static status next_take(struct ahead *x)
+{
+	if (x->bringing)
+		TRY(beside_end(&x->bringing));
+	if (x->told->fresh.n > 0) {
+		if (x->keeping)
+			TRY(beside_end(&x->keeping));
+		batch_close(&x->kept);
+		x->kept = x->told;
+		x->told = NULL;
+		x->keeping = beside_start("keep facts", batch_keep, x->kept);
+	}
+	batch_close(&x->told);
+	x->told = x->next;
+	x->next = NULL;
+	return ST_OK;
+}
+
+static status ahead_end(struct ahead *x, status s)
+{
+	beside_drop(&x->bringing);
+	if (s == ST_OK && x->keeping)
+		s = beside_end(&x->keeping);
+	beside_drop(&x->keeping);
+	batch_close(&x->told);
+	batch_close(&x->next);
+	batch_close(&x->kept);
+	return s;
+}
+
+/* While one batch goes out, the database brings the next one, and keeps what was packed of the one before. */
+static status batches_tell(conversation *c, const struct fetch *f, const uint32_t *uids, int n, int64_t seen,
+	struct telling *t)
+{
+	int size = batch_size(f, n);
+	struct ahead x = {.told = batch_open(c, f, uids, n < size ? n : size)};
+	status s = batch_bring(x.told);
+
+	for (int at = size; s == ST_OK && x.told; at += size) {
+		if (at < n)
+			next_begin(&x, c, f, uids + at, n - at < size ? n - at : size);
+		/* Whoever takes what is sent has time; whoever does not, has not. */
+		stream_pace(c->stream, setting_number(S_imap_literal_patience, NULL), 1024);
+		s = batch_tell(c, x.told, seen, t);
+		if (s == ST_OK)
+			s = next_take(&x);
+	}
+	return ahead_end(&x, s);
+}
+
 static status fetch_run(conversation *c, const struct fetch *f, const uint32_t *uids, int n, struct telling *t)
 {
-	int batch = wants_octets(f) && !wants_heads_alone(f) ? BATCH_BODIES : BATCH;
 	int64_t seen;
 
 	TRY(seen_mark(c, f, uids, n, &seen));
-	for (int at = 0; at < n; at += batch) {
-		/* Whoever takes what is sent has time; whoever does not, has not. */
-		stream_pace(c->stream, setting_number(S_imap_literal_patience, NULL), 1024);
-		TRY(batch_tell(c, f, uids + at, n - at < batch ? n - at : batch, seen, t));
-	}
-	return ST_OK;
+	return n > 0 ? batches_tell(c, f, uids, n, seen, t) : ST_OK;
 }
 
 static status fetch(conversation *c, args *p, bool by_uid)

@@ -120,29 +120,41 @@ static void fact_renew(struct message_fact *fact)
 	fact->version = MESSAGE_FACT_VERSION;
 }
 
-static status pack(struct packing *p, unsigned wanted)
+static status pack(struct packing *p, unsigned wanted, struct packed_fresh *fresh)
 {
-	struct message_fact *fresh = arena_new_array(p->a, (size_t)p->n, sizeof *fresh);
-	int fresh_n = 0;
-
+	fresh->facts = arena_new_array(p->a, (size_t)p->n, sizeof *fresh->facts);
 	for (int k = 0; k < p->n; k++)
 		fact_renew(p->fact[k]);
 	TRY(wanted & PACKED_STRUCTURE ? structures_pack(p) : envelopes_pack(p));
 	for (int k = 0; k < p->n; k++) {
 		if (p->read[k])
-			fresh[fresh_n++] = *p->fact[k];
+			fresh->facts[fresh->n++] = *p->fact[k];
 		else
 			p->fact[k]->blob = 0;
 	}
-	if (fresh_n > 0)
-		(void)message_facts_keep(
-			p->postoffice, fresh, fresh_n); /* next time will do as well */
 	return ST_OK;
+}
+
+void packed_keep(int64_t postoffice, const struct packed_fresh *fresh)
+{
+	if (fresh->n > 0)
+		(void)message_facts_keep(postoffice, fresh->facts, fresh->n); /* next time will do as well */
 }
 
 status packed_facts(int64_t postoffice, const int64_t *messages, int n, unsigned wanted, arena *a,
 	struct message_fact **facts)
 {
+	struct packed_fresh fresh;
+
+	TRY(packed_facts_fresh(postoffice, messages, n, wanted, a, facts, &fresh));
+	packed_keep(postoffice, &fresh);
+	return ST_OK;
+}
+
+status packed_facts_fresh(int64_t postoffice, const int64_t *messages, int n, unsigned wanted, arena *a,
+	struct message_fact **facts, struct packed_fresh *fresh)
+{
+	*fresh = (struct packed_fresh){0};
 	struct packing p = {.postoffice = postoffice, .a = a};
 
 	TRY(wanted & PACKED_STRUCTURE ? message_facts(postoffice, messages, n, a, facts)
@@ -155,7 +167,7 @@ status packed_facts(int64_t postoffice, const int64_t *messages, int n, unsigned
 		return ST_OK;
 	p.ids = arena_new_array(a, (size_t)p.n, sizeof *p.ids);
 	p.read = arena_new_array(a, (size_t)p.n, sizeof *p.read);
-	return pack(&p, wanted);
+	return pack(&p, wanted, fresh);
 }
 
 /* ---- walking over envelopes */

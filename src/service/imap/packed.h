@@ -15,6 +15,16 @@
 status packed_facts(int64_t postoffice, const int64_t *messages, int n, unsigned wanted, arena *a,
 	struct message_fact **facts);
 
+/* The same in two steps, so that the caller can go on while what was packed now is kept. `fresh` lies in `a`, too. */
+struct packed_fresh {
+	struct message_fact *facts;
+	int n;
+};
+status packed_facts_fresh(int64_t postoffice, const int64_t *messages, int n, unsigned wanted, arena *a,
+	struct message_fact **facts, struct packed_fresh *fresh);
+/* What can't be kept is packed again when it is asked for next. */
+void packed_keep(int64_t postoffice, const struct packed_fresh *fresh);
+
 /* Calls `each` for the messages of a view with these UIDs, in their order, with their envelopes unpacked
    (lent until it returns); of what is gone meanwhile both are empty. Without `envelopes` nothing is asked
    of the store, and all envelopes are empty. What `each` gives ends the walk unless it is ST_OK. */

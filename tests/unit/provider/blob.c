@@ -204,6 +204,42 @@ Test(blob, gives_the_head_alone)
 	arena_release(&a);
 }
 
+Test(blob, gives_small_ones_one_by_one)
+{
+	enum { FEW = 4, BIG = 2, GONE = 5, ALL = 6 };
+	static const uint64_t sizes[] = {100, 0, 40000, 5000, 32768};
+	static const int asked[] = {3, 0, 4, 1, 0};
+	struct route to = store_mailbox(store_postoffice(), "anna", 0);
+	int64_t ids[ALL] = {[GONE] = 1};
+	char wanted[40000];
+	blob_small *b;
+	text raw = TEXT_INIT;
+
+	for (size_t i = 0; i < GONE; i++)
+		ids[i] = deliver_source(&to, (struct source){.state = i, .words = true}, sizes[i]);
+	cr_assert_eq(blob_small_fetch(to.postoffice, ids, ALL, 32768, &b), ST_OK);
+	for (size_t k = 0; k < sizeof asked / sizeof *asked; k++) {
+		struct source s = {.state = (uint64_t)asked[k], .words = true};
+
+		source_fill(&s, wanted, sizes[asked[k]]);
+		cr_assert_eq(blob_small_one(b, asked[k], &raw), ST_OK);
+		cr_assert(slice_same(text_slice(&raw), slice_of(wanted, sizes[asked[k]])), "%d", asked[k]);
+	}
+	cr_assert_eq(blob_small_one(b, BIG, &raw), ST_ABSENT);
+	cr_assert_eq(blob_small_one(b, GONE, &raw), ST_ABSENT);
+	blob_small_close(&b);
+	cr_assert_eq(blob_small_fetch(to.postoffice, ids + GONE, 1, 32768, &b), ST_OK);
+	cr_assert_eq(blob_small_one(b, 0, &raw), ST_ABSENT);
+	blob_small_close(&b);
+	store_sql("update blob set rawlen = rawlen - 1 where postoffice = %lld and blob = %lld",
+		(long long)to.postoffice, (long long)ids[0]);
+	cr_assert_eq(blob_small_fetch(to.postoffice, ids, FEW, 32768, &b), ST_OK);
+	cr_assert_eq(blob_small_one(b, 0, &raw), ST_BROKEN);
+	cr_assert_eq(blob_small_one(b, 3, &raw), ST_OK);
+	blob_small_close(&b);
+	text_free(&raw);
+}
+
 static status refuse(slice bytes, void *arg)
 {
 	(void)bytes;
