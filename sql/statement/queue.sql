@@ -45,8 +45,8 @@ select 1 / ((select count(*) from hot) + (select count(*) from cold) = cardinali
 -- statement queue_notice
 -- A part of deliver_run: rows that are deferred, with a notice to their sender in the same transaction. $2 shards, $3 ids,
 -- $4 epochs, $5 waits in microseconds, $6 codes, $7 hosts, $8 replies, $9 ends of the time their
--- routes give them, in microseconds since 1970 (0: as was promised), $10 attempts to be counted. What was promised stays, for when
--- the route goes.
+-- routes give them, in microseconds since 1970 (0: as was promised), $10 attempts so far, with this one if it was one. What was
+-- promised stays, for when the route goes.
 with ours as (
 	select r.*, timestamptz 'epoch' + nullif(r.life, 0) * interval '1 microsecond' as until
 	from unnest($2::bigint[], $3::bigint[], $4::bigint[], $5::bigint[], $6::bigint[], $7::text[], $8::text[], $9::bigint[],
@@ -55,7 +55,7 @@ with ours as (
 	limit cardinality($3::bigint[])
 ), again as (
 	update queue_deferred q set notices = q.notices + 1, kills = 0, last_at = now(),
-		(attempts, next_at, last_code, last_host, last_text) = (select q.attempts + o.tried, case q.state when 0
+		(attempts, next_at, last_code, last_host, last_text) = (select o.tried, case q.state when 0
 			then least(now() + o.wait * interval '1 microsecond', greatest(coalesce(o.until, q.expires), now() + interval '1 second'))
 			else 'infinity' end, nullif(o.code, 0), o.host, o.reply from ours o where o.qid = q.qid)
 	where q.postoffice + 0 = $1::bigint and q.qid = any (array (select o.qid from ours o))
@@ -73,7 +73,7 @@ with ours as (
 			then least(now() + o.wait * interval '1 microsecond', greatest(coalesce(o.until, m.expires), now() + interval '1 second'))
 			else 'infinity' end,
 		m.expires,
-		m.attempts + o.tried, m.notices + 1, 0, now(), nullif(o.code, 0), o.host, o.reply, m.via
+		o.tried, m.notices + 1, 0, now(), nullif(o.code, 0), o.host, o.reply, m.via
 	from moved m join ours o on o.shard = m.shard and o.qid = m.qid returning 1
 )
 select 1 / ((select count(*) from again) + (select count(*) from first) = cardinality($3::bigint[]))::int;
@@ -238,8 +238,9 @@ select qid from hot union all select qid from cold;
 
 -- statement queue_defer system
 -- $1 shards, $2 ids, $3 epochs, $4 waits in microseconds (-1: parked), $5 codes, $6 hosts, $7 replies, $8 ends of the
--- time their routes give them, $9 attempts to be counted, as in queue_notice: the rows that wait now. The last attempt is made
--- when it is over.
+-- time their routes give them, $9 attempts, as in queue_notice: the rows that wait now. The last attempt is made when it
+-- is over. What is written twice, since nobody knew whether it was, counts once; what comes so late that a later attempt is
+-- written changes nothing.
 with ours as (
 	select r.*, timestamptz 'epoch' + nullif(r.life, 0) * interval '1 microsecond' as until
 	from unnest($1::bigint[], $2::bigint[], $3::bigint[], $4::bigint[], $5::bigint[], $6::text[], $7::text[], $8::bigint[],
@@ -248,13 +249,14 @@ with ours as (
 	limit cardinality($3::bigint[])
 ), again as (
 	update queue_deferred q set kills = 0, last_at = now(),
-		(attempts, state, next_at, last_code, last_host, last_text) = (select q.attempts + o.tried, case when o.wait < 0 then 2 else q.state end,
+		(attempts, state, next_at, last_code, last_host, last_text) = (select o.tried, case when o.wait < 0 then 2 else q.state end,
 			case when q.state in (0, 3) and o.wait >= 0
 				then least(now() + o.wait * interval '1 microsecond', greatest(coalesce(o.until, q.expires), now() + interval '1 second'))
 				else 'infinity' end,
 			nullif(o.code, 0), o.host, o.reply from ours o where o.qid = q.qid)
 	where q.qid = any (array (select o.qid from ours o))
-		and q.shard + 0 = any (array (select o.shard from ours o)) returning q.qid
+		and q.shard + 0 = any (array (select o.shard from ours o))
+		and q.attempts <= (select o.tried from ours o where o.qid = q.qid) returning q.qid
 ), moved as (
 	delete from queue q where q.qid = any (array (select o.qid from ours o))
 		and q.shard + 0 = any (array (select o.shard from ours o)) returning q.*
@@ -267,7 +269,7 @@ with ours as (
 			then least(now() + o.wait * interval '1 microsecond', greatest(coalesce(o.until, m.expires), now() + interval '1 second'))
 			else 'infinity' end,
 		m.expires,
-		m.attempts + o.tried, m.notices, 0, now(), nullif(o.code, 0), o.host, o.reply, m.via
+		o.tried, m.notices, 0, now(), nullif(o.code, 0), o.host, o.reply, m.via
 	from moved m join ours o on o.shard = m.shard and o.qid = m.qid returning qid
 )
 select qid from again union all select qid from first;

@@ -213,7 +213,7 @@ static struct columns columns_of(const struct queue_result *r, int n, enum queue
 		c.wait[c.n] = r[i].end == QUEUE_PARK ? -1 : r[i].wait;
 		c.code[c.n] = r[i].code;
 		c.until[c.n] = r[i].until;
-		c.tried[c.n] = !r[i].untried;
+		c.tried[c.n] = r[i].entry->attempts + !r[i].untried;
 		c.host[c.n] = clean(r[i].host, 300, a);
 		c.reply[c.n++] = clean(r[i].text, QUEUE_TEXT_MOST, a);
 	}

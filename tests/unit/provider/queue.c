@@ -417,6 +417,32 @@ Test(queue, results_move_rows_on)
 	arena_release(&a);
 }
 
+/* Nobody knew whether it was written, so it was written once more; or it came when the next one was written. */
+Test(queue, an_attempt_that_is_written_twice_counts_once)
+{
+	arena a = ARENA_INIT;
+	int n, late;
+
+	queue_one(store_postoffice(), "b.test");
+	queue_runner *r = runner();
+	queue_entry *first = claim(r, 10, 10, &a, &n);
+	cr_assert_eq(n, 1);
+	struct queue_result later = {.entry = first, .end = QUEUE_DEFER, .code = 451};
+	for (int i = 0; i < 2; i++) {
+		cr_assert_eq(queue_finish(r, &later, 1, &late), ST_OK);
+		cr_expect_eq(late, 0);
+		cr_expect_eq(store_sql("select attempts from queue_deferred"), 1);
+	}
+	struct queue_result second = {.entry = claim(r, 10, 10, &a, &n), .end = QUEUE_DEFER, .code = 452};
+	cr_assert_eq(n, 1);
+	cr_assert_eq(queue_finish(r, &second, 1, &late), ST_OK);
+	cr_assert_eq(queue_finish(r, &later, 1, &late), ST_OK);
+	cr_expect_eq(late, 1);
+	cr_expect_eq(store_sql("select attempts from queue_deferred where last_code = 452"), 2);
+	queue_runner_close(&r);
+	arena_release(&a);
+}
+
 /* What a domain's route says of its time counts in the place of what was promised, for as long as it says so; what an operator
    wants back stays so. */
 Test(queue, a_result_may_change_how_long_a_row_is_tried)
