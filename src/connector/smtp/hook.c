@@ -85,14 +85,25 @@ status hook_run(const struct hook_call *c, int text, arena *a, struct errand_res
 		.processes = (unsigned)setting_number(S_program_processes, NULL),
 		.memory = (uint64_t)setting_number(S_program_memory, NULL)};
 
-	TRY(errand_run(&e, text, a, out));
+	status kind = errand_run(&e, text, a, out);
 	tell(c, slice_z(id), out);
-	return ST_OK;
+	return kind;
 }
 
 static status add_piece(slice piece, void *text)
 {
 	return errand_text_add(*(int *)text, piece, hook_texts_most());
+}
+
+/* The row's text as a program is shown it; not ST_OK: there is none. */
+static status gather(const queue_entry *e, int *text)
+{
+	*text = errand_text();
+	status kind = *text < 0 ? ST_BUSY : blob_each_of(e->postoffice, e->message, add_piece, text);
+
+	if (kind != ST_OK)
+		errand_text_drop(text);
+	return kind;
 }
 
 status hook_run_entry(enum hook h, const queue_entry *e, slice program, arena *a, struct errand_result *out)
@@ -104,11 +115,13 @@ status hook_run_entry(enum hook h, const queue_entry *e, slice program, arena *a
 		.sender = e->sender,
 		.recipient = e->address,
 		.attempt = (unsigned)(e->attempts + e->kills + 1)};
-	int text = errand_text();
-	status kind = text < 0 ? ST_BUSY : blob_each_of(e->postoffice, e->message, add_piece, &text);
+	int text;
+	status kind = gather(e, &text);
 
-	if (kind == ST_OK)
-		return hook_run(&c, text, a, out);
-	errand_text_drop(&text);
-	return kind;
+	if (kind == ST_BUSY || kind == ST_TIMED_OUT || kind == ST_CANCELLED)
+		return ST_BUSY;
+	TRY(hook_run(&c, text, a, out)); /* a text that is lost ends it with ERRAND_FAILED, which is told like any other */
+	if (kind != ST_OK)
+		out->said = S("the text could not be read");
+	return ST_OK;
 }

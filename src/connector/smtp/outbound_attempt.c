@@ -123,7 +123,7 @@ static struct client_result told_word(enum queue_told told)
 	}
 }
 
-/* A program's word on one row; not ST_OK: the store is not to be had now. */
+/* A program's word on one row. ST_CANCELLED: it was cut off; ST_BUSY: it was not begun, as the text is not to be had now. */
 static status attempt_program(struct sending *s, int i, enum hook h, slice program)
 {
 	struct attempt *t = &s->attempts[i];
@@ -142,27 +142,32 @@ static status attempt_program(struct sending *s, int i, enum hook h, slice progr
 	return ST_OK;
 }
 
-/* A mailbox's own program. Cut off or not, it was an attempt, and the next one is told so. */
-static void attempt_delivery_program(struct sending *s, int i)
+/* A mailbox's own program. Cut off or not, it was an attempt, and the next one is told so; none when it was not begun. */
+static status attempt_delivery_program(struct sending *s, int i)
 {
 	const queue_entry *e = &s->job->entries[i];
 	slice program = hook_program(HOOK_DELIVERY, &(struct setting_at){e->postoffice, e->domain, e->mailbox});
+	status kind = attempt_program(s, i, HOOK_DELIVERY, program);
 
-	if (attempt_program(s, i, HOOK_DELIVERY, program) != ST_OK)
+	if (kind == ST_CANCELLED)
 		s->attempts[i].result = own_word(CLIENT_DEFERRED, "4.3.0", S("the program was cut off"));
+	else
+		TRY(kind);
 	s->attempts[i].result.cause = CLIENT_BY_HOST;
+	return ST_OK;
 }
 
-/* People here: a report is due, or their own program. */
-static void attempt_here(struct sending *s)
+/* People here: a report is due, or their own program, of which there is one in a job. */
+static status attempt_here(struct sending *s)
 {
 	for (int i = 0; i < s->job->n; i++) {
 		const queue_entry *e = &s->job->entries[i];
 
 		s->attempts[i] = (struct attempt){.entry = e, .result = told_word(e->told)};
 		if (e->told == TOLD_PROGRAM)
-			attempt_delivery_program(s, i);
+			TRY(attempt_delivery_program(s, i));
 	}
+	return ST_OK;
 }
 
 /* *may: nothing was said against it. Else its recipient has his word. */
@@ -218,7 +223,7 @@ status outbound_attempt(struct sending *s)
 	slice host;
 
 	if (e->state == QUEUE_TELL) {
-		attempt_here(s);
+		return attempt_here(s);
 	} else if (e->returned) {
 		why = own_word(CLIENT_FAILED, "5.3.0", e->text.size
 			? arena_format(&j->a, "returned by the postmaster; at last%s%.*s: %.*s",
