@@ -20,6 +20,9 @@ BUILD = pathlib.Path(os.environ.get("PENNYPOST_TOP_BUILDDIR") or os.getcwd()).re
 PRIVATE_PG = TOP / "contrib/private-pg"
 PASSWORD = "secret-of-all"
 OFFICES = ("acorn", "birch")
+FIRST_PORT, LAST_PORT = 10000, 25000 # quickstart has those above
+PORTS_GIVEN = set()
+LOG_TOLD, LINES_TOLD, LINE_TOLD = 100000, 60, 600 # of a test that was broken off
 
 
 def run(*command, check=True, **more):
@@ -341,5 +344,14 @@ class Place:
 	def __enter__(self):
 		return self
 
-	def __exit__(self, *trouble):
+	def __exit__(self, kind, trouble, where):
+		if kind:
+			self.tell_log(trouble)
 		self.end()
+
+	def tell_log(self, trouble):
+		"""Why the test ended, and what the server said last: so many lines, none of them endless."""
+		print(f"ended by {type(trouble).__name__}: {trouble}; the server's last words:", file=sys.stderr)
+		for line in self.log()[-LOG_TOLD:].splitlines()[-LINES_TOLD:]:
+			print(f"  {line[:LINE_TOLD]}", file=sys.stderr)
+		sys.stderr.flush()

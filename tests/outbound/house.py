@@ -134,8 +134,9 @@ class House:
 		if self.master:
 			self.master.kill()
 			self.master.wait()
-		if self.failed and self.log.exists():
-			print("".join(self.log.read_text().splitlines(keepends=True)[-80:]))
+		broken_off = sys.exc_info()[0]
+		if (self.failed or broken_off) and self.log.exists():
+			print("\n".join(line[:600] for line in self.log.read_text(errors="replace").splitlines()[-80:]))
 		shutil.rmtree(self.dir, ignore_errors=True)
 		print(f"{self.passed} passed, {self.failed} failed")
 		return 1 if self.failed or not self.passed else 0
