@@ -34,7 +34,7 @@ static void teardown(void)
 	arena_release(&a);
 }
 
-TestSuite(guessing, .init = setup, .fini = teardown, .timeout = 60);
+TestSuite(guessing, .init = setup, .fini = teardown, .timeout = 300);
 
 static struct auth_from from(int address)
 {

@@ -37,7 +37,7 @@ static slice refusal(enum service s)
 static usec handshake(enum service s)
 {
 	(void)s;
-	return 10 * USEC_S;
+	return 120 * USEC_S;
 }
 
 static bool behind_balancer;

@@ -2,7 +2,7 @@
 #include "talk.h"
 
 unsigned talk_state = IN_START, talk_bad_most = 100;
-usec talk_patience = 10 * USEC_S;
+usec talk_patience = 120 * USEC_S;
 status talk_row_gives = ST_OK;
 
 static status run_hello(conversation *c, slice rest)
