@@ -30,6 +30,8 @@
 #define WATCHED_MOST (TURN + USEC_S / 2) /* since the last look, for what is kept in its place */
 #define SILENCE_MOST (3 * USEC_S) /* of the database, before it counts as away */
 #define HOOKS 8
+#define LAST_PAUSE USEC_S      /* at the end: until what was refused is tried once more, */
+#define LAST_MOST (5 * USEC_S) /* and for each try */
 #define NO_TENANT INT64_C(1) /* no post office has this id: base/id.h starts in 2020 */
 
 static struct {
@@ -375,12 +377,29 @@ status provider_open(const struct provider_conf *c)
 	return kind;
 }
 
+/* What is still to be written is, when a silent database speaks again; what it refused for a moment, or a pooler did, has
+   one more chance. */
+static void write_out(void)
+{
+	usec before = task_deadline_now();
+
+	for (int tries = 0; tries < 2; tries++) {
+		if (tries > 0)
+			task_sleep(LAST_PAUSE);
+		task_deadline(clock_now() + LAST_MOST);
+		db_probe();
+		status traces = trace_flush(), logons = session_flush();
+		task_deadline(before);
+		if (!db_passes(traces) && !db_passes(logons))
+			return;
+	}
+}
+
 void provider_close(void)
 {
 	bell_close();
 	watch_stop();
-	db_probe(); /* what is still to be written is, when a silent database speaks again */
-	trace_flush();
+	write_out();
 	trace_close();
 	session_forget();
 	repeat_close();

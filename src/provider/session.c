@@ -3,6 +3,7 @@
 
 #include "base/id.h"
 #include "base/list.h"
+#include "base/log.h"
 #include "base/map.h"
 #include "base/memory.h"
 #include "provider/change.h"
@@ -243,12 +244,15 @@ static void move_all(link_t *from, link_t *to)
 	}
 }
 
-static void free_all(link_t *rows, size_t link_at)
+static int free_all(link_t *rows, size_t link_at)
 {
-	for (link_t *at; (at = list_first(rows));) {
+	int n = 0;
+
+	for (link_t *at; (at = list_first(rows)); n++) {
 		list_remove(at);
 		memory_free((char *)at - link_at);
 	}
+	return n;
 }
 
 static session *find(int64_t postoffice, int64_t id)
@@ -324,9 +328,9 @@ static bool is_among(const struct rows *held, const struct noted *n)
 	return i < held->count;
 }
 
-/* The logons, in a transaction of their own that waits for nobody: what somebody else holds comes again with the next
-   turn, and keeps neither sessions nor their ends from being told. */
-static void store_noted(struct batch *b, arena *a)
+/* The logons, in a transaction of their own that waits for nobody: what somebody else holds (ST_BUSY then) comes again with
+   the next turn, and keeps neither sessions nor their ends from being told. */
+static status store_noted(struct batch *b, arena *a)
 {
 	struct rows held = {0};
 	db_tx *tx = db_begin(DB_SYSTEM, a);
@@ -350,6 +354,7 @@ static void store_noted(struct batch *b, arena *a)
 	pthread_mutex_lock(&all.lock);
 	move_all(&back, &all.noted);
 	pthread_mutex_unlock(&all.lock);
+	return kind == ST_OK && held.count > 0 ? ST_BUSY : kind;
 }
 
 void session_turn(void)
@@ -367,20 +372,51 @@ void session_turn(void)
 			end_those(&ends);
 		free_all(&b.went_rows, offsetof(struct gone, link));
 		if (b.noted)
-			store_noted(&b, &a);
+			(void)store_noted(&b, &a);
 	}
 	arena_release(&a);
+}
+
+/* A batch of logons alone: rows of sessions end with this process's number. */
+static int take_logons(struct batch *b, arena *a)
+{
+	list_init(&b->noted_rows);
+	pthread_mutex_lock(&all.lock);
+	if (!list_empty(&all.noted)) {
+		columns_new(a, b->noted_columns, 4);
+		take_noted(b);
+	}
+	pthread_mutex_unlock(&all.lock);
+	return b->noted;
+}
+
+status session_flush(void)
+{
+	status kind = ST_OK;
+	int n = 1;
+
+	while (kind == ST_OK && n > 0) {
+		arena a = ARENA_INIT;
+		struct batch b = {0};
+		n = take_logons(&b, &a);
+		if (n > 0)
+			kind = store_noted(&b, &a);
+		arena_release(&a);
+	}
+	return kind;
 }
 
 void session_forget(void)
 {
 	pthread_mutex_lock(&all.lock);
 	free_all(&all.gone, offsetof(struct gone, link));
-	free_all(&all.noted, offsetof(struct noted, link));
+	int lost = free_all(&all.noted, offsetof(struct noted, link));
 	map_close(&all.recent);
 	all.turned_at = 0;
 	forget_told();
 	pthread_mutex_unlock(&all.lock);
+	if (lost)
+		log_event(EV_LOGONS_DROPPED, "logons=%d", lost);
 }
 
 /* ---- operators */

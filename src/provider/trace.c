@@ -195,13 +195,18 @@ static status store(const struct row *batch, int n, arena *a)
 	return db_commit(&tx, NULL);
 }
 
+static void tell_lost(uint64_t rows)
+{
+	if (rows)
+		log_event(EV_TRACE_DROPPED, "rows=%llu", (unsigned long long)rows);
+}
+
 /* ST_ABSENT: nothing was there. */
 static status flush_batch(struct row *batch)
 {
 	uint64_t lost;
 	int n = take(batch, &lost);
-	if (lost)
-		log_event(EV_TRACE_DROPPED, "rows=%llu", (unsigned long long)lost);
+	tell_lost(lost);
 	if (n == 0)
 		return ST_ABSENT;
 	arena a = ARENA_INIT;
@@ -242,11 +247,14 @@ status trace_flush(void)
 void trace_close(void)
 {
 	pthread_mutex_lock(&ring.lock);
+	uint64_t lost = ring.lost + ring.count;
 	for (; ring.count; ring.count--, ring.first = (ring.first + 1) % ROWS_MOST)
 		memory_free(ring.rows[ring.first].fields);
 	memory_free(ring.rows);
 	ring.rows = NULL;
+	ring.lost = 0;
 	pthread_mutex_unlock(&ring.lock);
+	tell_lost(lost);
 }
 
 /* ---- reading */

@@ -25,11 +25,13 @@ slice node_process(void); /* what node_role was given */
 
 /* ban_list.c */
 void ban_list_tend(void);
-/* session.c: writes what came and went since the last turn; forgets it */
+/* session.c: writes what came and went since the last turn. At the end: writes the logons that are still to be noted, and
+   not ST_OK when some remain; forgets all, and tells how many logons were not noted. */
 void session_turn(void);
+status session_flush(void);
 void session_forget(void);
 
-/* trace.c */
+/* trace.c: forgets what is gathered, and tells how many rows that were */
 void trace_close(void);
 
 #endif
