@@ -24,6 +24,7 @@
 enum { PAGES = 16, STEM_MOST = 40, PERIOD_MOST = 12, FIELDS_MOST = 400, READ_MOST = 64 * 1024 };
 
 #define TELL_EVERY (60 * USEC_S) /* one event for all the lines lost meanwhile */
+#define WELL_AFTER (5 * USEC_S)  /* so long without a loss there is room again */
 #define GATHERS (20 * USEC_MS)   /* between two readings: waking up for each line costs more than the line */
 #define AGAIN_AFTER USEC_S       /* a file that could not be opened is tried again */
 
@@ -44,7 +45,7 @@ struct scribe {
 	struct page pages[PAGES];
 	int n;
 	uint64_t lost, told;
-	usec told_at;
+	usec told_at, lost_at; /* monotonic */
 };
 
 struct entry { /* a line of the pipe, taken apart */
@@ -55,12 +56,13 @@ struct entry { /* a line of the pipe, taken apart */
 
 /* ---- losing lines */
 
+/* Directives of a W3C file are the scribe's own, and count for nothing. */
 static uint64_t lines_in(slice s)
 {
 	uint64_t n = 0;
 
 	for (slice line; s.size > 0 && slice_take(&s, '\n', &line);)
-		n++;
+		n += !slice_starts(line, S("#"));
 	return n;
 }
 
@@ -69,6 +71,7 @@ static void lose(scribe *s, uint64_t lines, const char *stem, int error)
 	usec now = clock_now();
 
 	s->lost += lines;
+	s->lost_at = now;
 	metric_add(M_log_lines_dropped, SERVICE_NONE, (int64_t)lines);
 	if (s->told_at && now - s->told_at < TELL_EVERY)
 		return;
@@ -77,6 +80,16 @@ static void lose(scribe *s, uint64_t lines, const char *stem, int error)
 		log_quote(slice_z(strerror(error))));
 	s->told = s->lost;
 	s->told_at = now;
+}
+
+/* Of the lines lost since it was told last, once nothing more is lost. */
+static void tell_rest(scribe *s)
+{
+	if (s->lost == s->told)
+		return;
+	log_event(EV_LOG_FILE_AGAIN, "folder=%s lines=%llu all=%llu", log_quote(slice_z(s->folder)),
+		(unsigned long long)(s->lost - s->told), (unsigned long long)s->lost);
+	s->told = s->lost;
 }
 
 /* ---- files */
@@ -103,7 +116,8 @@ static void name_period(const struct entry *e, char to[PERIOD_MOST])
 }
 
 /* The disk took `written` of what has gathered: the rest is lost, and so is a line it cuts. The file's end
-   is asked for, since others may have shortened it meanwhile. */
+   is asked for, since others may have shortened it meanwhile. The directives, which may be among what is lost, come again
+   with the next line. */
 static void cut_short(scribe *s, struct page *p, size_t written, int error)
 {
 	size_t end = slice_find_last(slice_of(p->gathered.at, written), '\n');
@@ -114,6 +128,7 @@ static void cut_short(scribe *s, struct page *p, size_t written, int error)
 		ftruncate(p->fd, facts.st_size - (off_t)(written - end)) == 0)
 		p->size = (uint64_t)facts.st_size - (written - end);
 	lose(s, lines_in(slice_from(text_slice(&p->gathered), end)), p->stem, error);
+	p->fields[0] = '\0';
 }
 
 /* Writes out what has gathered. */
@@ -319,6 +334,8 @@ void scribe_take(scribe *s, slice lines)
 	}
 	for (int i = 0; i < s->n; i++)
 		flush(s, &s->pages[i]);
+	if (clock_now() - s->lost_at >= WELL_AFTER)
+		tell_rest(s);
 }
 
 /* ---- opening, closing, the process */
@@ -350,6 +367,7 @@ void scribe_close(scribe **closing)
 		close_page(s, &s->pages[i]);
 		text_free(&s->pages[i].gathered);
 	}
+	tell_rest(s);
 	if (s->syslog_fd >= 0)
 		close(s->syslog_fd);
 	memory_free(s->folder);

@@ -2,6 +2,7 @@
 #include "program/scribe.h"
 
 #include "base/clock.h"
+#include "base/log.h"
 
 #include <criterion/criterion.h>
 #include <dirent.h>
@@ -9,6 +10,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -149,6 +151,69 @@ Test(scribe, a_full_disk_costs_whole_lines_and_no_more)
 	holds("A-251203.log", "123456789\n123456789\n");
 	take("A", "day", 0, NOW, "", "room again");
 	holds("A-251203.log", "123456789\n123456789\nroom again\n");
+}
+
+#define HEAD "#Version: 1.0\n#Software: Pennypost\n#Date: 2025-12-03 00:00:00\n#Fields: date\n"
+
+/* Directives that found no room come again with the first line that does. */
+Test(scribe, a_w3c_file_that_was_begun_on_a_full_disk_has_its_directives)
+{
+	rlim_t before = files_end_at(0);
+	take("A", "day", 0, NOW, "date", "too much");
+	take("A", "day", 0, NOW, "date", "too much again");
+	files_end_at(before);
+	cr_expect_eq(scribe_lost(s), 2, "directives are no lines");
+	take("A", "day", 0, NOW, "date", "room again");
+	take("A", "day", 0, NOW, "date", "and more");
+	holds("A-251203.log", HEAD "room again\nand more\n");
+}
+
+static struct {
+	unsigned long lost, again, all;
+} told;
+
+static bool hears(log_level level, bool written)
+{
+	(void)written;
+	return level >= LOG_WARN_LEVEL;
+}
+
+static unsigned long number_in(slice line, const char *name)
+{
+	const char *at = memmem(line.at, line.size, name, strlen(name));
+
+	return at ? strtoul(at + strlen(name), NULL, 10) : 0;
+}
+
+static void hear(log_level level, bool written, slice line)
+{
+	bool again = memmem(line.at, line.size, "event=LOG_FILE_AGAIN", 20) != NULL;
+
+	(void)level;
+	(void)written;
+	*(again ? &told.again : &told.lost) += number_in(line, " lines=");
+	told.all = again ? number_in(line, " all=") : told.all;
+}
+
+Test(scribe, tells_of_all_that_was_lost_when_there_is_room_again)
+{
+	static const struct log_tap tap = {hears, hear};
+
+	log_tap_set(&tap);
+	clock_virtual(NOW * USEC_S);
+	rlim_t before = files_end_at(0);
+	for (int i = 0; i < 7; i++)
+		take("A", "day", 0, NOW, "", "too much");
+	files_end_at(before);
+	cr_expect_eq(told.lost, 1, "at once, and then once a minute");
+	take("A", "day", 0, NOW, "", "room again");
+	cr_expect_eq(told.again, 0, "it may be full again in a moment");
+	clock_advance(5 * USEC_S);
+	take("A", "day", 0, NOW, "", "more");
+	take("A", "day", 0, NOW, "", "more");
+	log_tap_set(NULL);
+	cr_expect_eq(told.lost + told.again, 7);
+	cr_expect_eq(told.all, 7);
 }
 
 Test(scribe, a_write_cut_off_leaves_no_half_line)
