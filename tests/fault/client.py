@@ -11,8 +11,8 @@ class Broken(OSError):
 
 
 class Line:
-	def __init__(self, port, patience=30):
-		self.s = socket.create_connection(("127.0.0.1", port), 10)
+	def __init__(self, port, patience=120): # longer than any machine takes
+		self.s = socket.create_connection(("127.0.0.1", port), 60)
 		self.s.settimeout(patience)
 		self.s.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
 		self.port = self.s.getsockname()[1]
@@ -82,7 +82,7 @@ class Smtp(Line):
 class Imap(Line):
 	"""Speaks with numbered tags; literals in answers are part of their line."""
 
-	def __init__(self, port, patience=30):
+	def __init__(self, port, patience=120):
 		self.tags = 0
 		self.last = b""
 		super().__init__(port, patience)

@@ -11,10 +11,11 @@ import socket
 import threading
 import time
 
-from place import PASSWORD
+from place import PASSWORD, Control
 
 MARK = b"X-Ledger: "
-SILENCE = 45 # seconds without an answer count as a hang
+SILENCE = 120 # seconds without an answer count as a hang
+ANSWER_MOST = 10 # seconds that an answer may take, and as much more as the machine is late
 
 
 class Entry:
@@ -48,6 +49,8 @@ class Ledger:
 		self.answers = collections.Counter()
 		self.slowest = 0.0 # of all answers, to whatever command
 		self.slow = [] # answers that took more than 4 s
+		self.late = [] # and more than they may
+		self.control = Control()
 		self.spans = [] # of answers: when it was asked for, when it came, code
 		self.stored_at = [] # moments of 250s
 		self.connect_refused = 0
@@ -81,7 +84,7 @@ class Ledger:
 				self.acknowledged += first
 				self.stored_at.append(time.monotonic())
 
-	def timed(self, to, code, asked):
+	def timed(self, to, code, asked, late):
 		now = time.monotonic()
 		seconds = now - asked
 		with self.lock:
@@ -89,6 +92,8 @@ class Ledger:
 			self.slowest = max(self.slowest, seconds)
 			if seconds > 4:
 				self.slow.append(f"{to} {code} {seconds:.1f} s")
+			if seconds > self.control.allowed(ANSWER_MOST, late):
+				self.late.append(f"{to} {code} {seconds:.1f} s")
 
 
 class Talk:
@@ -97,14 +102,14 @@ class Talk:
 	def __init__(self, port, ledger):
 		self.ledger = ledger
 		self.asked = "greeting"
-		self.s = socket.create_connection(("127.0.0.1", port), 10)
+		self.s = socket.create_connection(("127.0.0.1", port), 60)
 		self.s.settimeout(SILENCE)
 		self.s.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
 		self.read = self.s.makefile("rb")
 
 	def answer(self, to):
 		self.asked = to
-		began = time.monotonic()
+		began, late = time.monotonic(), self.ledger.control.late
 		code = "none"
 		try:
 			while True:
@@ -115,7 +120,7 @@ class Talk:
 					code = line[:3].decode()
 					return code
 		finally:
-			self.ledger.timed(to, code, began)
+			self.ledger.timed(to, code, began, late)
 
 	def say(self, line):
 		self.s.sendall(line.encode() + b"\r\n")
@@ -223,7 +228,7 @@ class Senders:
 
 	def __exit__(self, *trouble):
 		for s in self.all:
-			s.give_up_at = time.monotonic() + 40
+			s.give_up_at = time.monotonic() + 120
 			s.stopping.set()
 		for s in self.all:
 			s.join()
