@@ -2,11 +2,11 @@
 # `make torture` runs all kills, about three quarters of an hour, `make faults` the long versions of the others, and
 # both print their figures.
 fault_modules = tests/fault/place.py tests/fault/ledger.py tests/fault/client.py tests/fault/mailing.py \
-	tests/fault/victims.py tests/fault/peer.py tests/fault/transcript.py tests/fault/web.py tests/fault/board.py
+	tests/fault/victims.py tests/fault/peer.py tests/fault/transcript.py tests/fault/web.py tests/fault/board.py tests/fault/small_disk.py
 fault_scripts = tests/fault/torture tests/fault/starts tests/fault/privileges \
 	tests/fault/points tests/fault/cut tests/fault/nodes tests/fault/pooler tests/fault/shortage \
 	tests/fault/model tests/fault/torture-imap tests/fault/torture-remote tests/fault/races tests/fault/dots tests/fault/fsync \
-	tests/fault/disk
+	tests/fault/disk tests/fault/disk-aside
 EXTRA_DIST += $(fault_modules) $(fault_scripts) tests/fault/shim.c tests/fault/lsan.supp
 
 # Preloaded into the server by tests/fault/shortage, into PostgreSQL by tests/fault/fsync.
@@ -38,4 +38,5 @@ faults: $(fault_programs) $(fault_shim)
 	PENNYPOST_TOP_SRCDIR='$(abs_top_srcdir)' $(srcdir)/tests/fault/shortage
 	PENNYPOST_TOP_SRCDIR='$(abs_top_srcdir)' $(srcdir)/tests/fault/fsync
 	PENNYPOST_TOP_SRCDIR='$(abs_top_srcdir)' $(srcdir)/tests/fault/disk || test $$? -eq 77
+	PENNYPOST_TOP_SRCDIR='$(abs_top_srcdir)' $(srcdir)/tests/fault/disk-aside || test $$? -eq 77
 .PHONY: torture model faults
