@@ -399,3 +399,11 @@ from (select) as one left join gone g on true;
 select count(*) filter (where state in (0, 3) and not deferred), count(*) filter (where state in (0, 3) and deferred),
 	count(*) filter (where state = 1), count(*) filter (where state = 2), min(made)
 from (select state, made, false as deferred from queue union all select state, made, true from queue_deferred) q;
+
+-- statement queue_taken system
+-- $1 rows by their ids: those that a runner has in hand, and whose they are. The list of one that has nothing to do is as it was:
+-- what is not due any more has been tried.
+select t.qid, r.name from qrunner r cross join lateral unnest(r.trying) as t (qid)
+where t.qid = any ($1::bigint[]) and exists (select from qshard s where s.owner = r.owner and s.lease > clock_timestamp())
+	and ((select q.next_at from queue q where q.qid = t.qid) <= now()
+		or (select q.next_at from queue_deferred q where q.qid = t.qid) <= now());

@@ -67,7 +67,7 @@ static usec end_of(struct cli *c, const queue_entry *e)
 	return !e->returned && route_find(e->domain, &c->a, &r) == ST_OK && r.lifetime > 0 ? e->made + r.lifetime : e->expires;
 }
 
-static json_t *facts_of(struct cli *c, const queue_entry *e)
+static json_t *facts_of(struct cli *c, const queue_entry *e, slice taken_by)
 {
 	json_t *f = json_pack("{s:o,s:o,s:s,s:o,s:o,s:o,s:o,s:i,s:i,s:I,s:o,s:o,s:o,s:o,s:o,s:o}", "id",
 		json_id(e->id), "message", json_id(e->message), "state", states[e->state], "postoffice",
@@ -78,18 +78,22 @@ static json_t *facts_of(struct cli *c, const queue_entry *e)
 		e->code ? json_integer(e->code) : json_null(), "host", json_slice(e->host), "reply", json_slice(e->text));
 	json_object_set_new(f, "said", json_slice(e->code ? arena_format(&c->a, "%d %.*s", e->code, SLICE_ARGS(e->text))
 							  : e->text));
+	json_object_set_new(f, "taken_by", taken_by.size ? json_slice(taken_by) : json_null());
+	json_object_set_new(f, "standing", json_string(taken_by.size ? "taken" : states[e->state]));
 	return f;
 }
 
 static status show_rows(struct cli *c, const queue_entry *rows, int n)
 {
-	static const struct cli_column columns[] = {{"id", "ID"}, {"state", "STATE"},
+	static const struct cli_column columns[] = {{"id", "ID"}, {"standing", "STATE"},
 		{"made", "QUEUED"}, {"next", "NEXT"}, {"attempts", "TRIES", SHOW_NUMBER},
 		{"size", "SIZE", SHOW_SIZE}, {"sender", "SENDER"}, {"recipient", "RECIPIENT"},
 		{"said", "LAST REPLY"}, {NULL}};
+	slice *taken;
+	TRY(queue_taken(rows, n, &c->a, &taken));
 	json_t *list = json_array();
 	for (int i = 0; i < n; i++)
-		json_array_append_new(list, facts_of(c, &rows[i]));
+		json_array_append_new(list, facts_of(c, &rows[i], taken[i]));
 	return cli_rows(c, list, columns, "Nothing like that is in the queue");
 }
 
@@ -132,7 +136,7 @@ static void add_more(const queue_entry *e, json_t *f)
 status cli_queue_show(struct cli *c)
 {
 	static const struct cli_column columns[] = {{"id", "entry"}, {"message", "message"},
-		{"state", "state"}, {"postoffice", "post office"}, {"sender", "sender"},
+		{"state", "state"}, {"taken_by", "taken by"}, {"postoffice", "post office"}, {"sender", "sender"},
 		{"recipient", "recipient"}, {"domain", "domain"}, {"size", "size", SHOW_SIZE},
 		{"made", "queued"}, {"next", "next attempt"}, {"expires", "returned after"},
 		{"attempts", "attempts"}, {"host", "last host"}, {"said", "last reply"}, {"notices", "delay notices"},
@@ -148,7 +152,9 @@ status cli_queue_show(struct cli *c)
 			"nothing in the queue is called %.*s", SLICE_ARGS(cli_text(c, "ID")));
 	if (n > 1 && rows[0].id != f.id)
 		return show_rows(c, rows, n); /* a message to several */
-	json_t *facts = facts_of(c, &rows[0]);
+	slice *taken;
+	TRY(queue_taken(rows, 1, &c->a, &taken));
+	json_t *facts = facts_of(c, &rows[0], taken[0]);
 	add_more(&rows[0], facts);
 	return cli_facts(c, facts, columns);
 }

@@ -183,6 +183,10 @@ struct queue_filter {        /* all that are set must fit; empty or 0 = any */
 status queue_list(const struct queue_filter *f, int64_t after, unsigned most, arena *a,
 		  queue_entry **rows, int *n);
 
+/* Who has each of these rows in hand, to try it at once or when it is its turn: node and process, empty = nobody. Up to 400 of a
+   worker can be told. */
+status queue_taken(const queue_entry *rows, int n, arena *a, slice **by);
+
 enum queue_order {
 	QUEUE_RETRY,   /* due now: those that wait for their time, no held or parked ones */
 	QUEUE_HOLD,    /* not until released */

@@ -92,6 +92,22 @@ status queue_list(const struct queue_filter *f, int64_t after, unsigned most, ar
 	return ST_OK;
 }
 
+status queue_taken(const queue_entry *rows, int n, arena *a, slice **by)
+{
+	int64_t *ids = arena_new_array(a, (size_t)n, sizeof *ids);
+	struct rows r;
+
+	for (int i = 0; i < n; i++)
+		ids[i] = rows[i].id;
+	TRY(db_run(SQL_QUEUE_TAKEN, (struct param[]){p_int_array(ids, n)}, 1, a, &r));
+	*by = arena_new_array(a, (size_t)n, sizeof **by);
+	for (int k = 0; k < r.count; k++)
+		for (int i = 0; i < n; i++)
+			if (ids[i] == row_int(&r, k, 0))
+				(*by)[i] = row_slice(&r, k, 1);
+	return ST_OK;
+}
+
 /* What is not named stands there empty. */
 static slice shown_filter(const struct queue_filter *f, arena *a)
 {

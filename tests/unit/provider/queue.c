@@ -743,6 +743,48 @@ Test(queue, operators_list_hold_release_and_delete)
 	arena_release(&a);
 }
 
+/* Who has the row of that domain; empty: nobody. */
+static slice taken_by(const char *domain, arena *a)
+{
+	struct queue_filter f = QUEUE_FILTER_ANY;
+	slice *by;
+	queue_entry *rows;
+	int n;
+
+	f.domain = slice_z(domain);
+	cr_assert_eq(queue_list(&f, 0, 10, a, &rows, &n), ST_OK);
+	cr_assert_eq(n, 1);
+	cr_assert_eq(queue_taken(rows, n, a, &by), ST_OK);
+	return by[0];
+}
+
+Test(queue, lists_tell_what_is_in_hand)
+{
+	int64_t office = store_postoffice();
+	arena a = ARENA_INIT;
+	int n, late;
+
+	queue_one(office, "b.test");
+	queue_runner *r = runner();
+	queue_entry *e = claim(r, 10, 10, &a, &n);
+	cr_assert_eq(n, 1);
+	queue_one(office, "c.test");
+	cr_expect_eq(taken_by("c.test", &a).size, 0);
+	slice by = taken_by("b.test", &a);
+	cr_expect(slice_starts(by, node_name()) && by.size > node_name().size, "%.*s", SLICE_ARGS(by));
+	/* It was tried, and the runner has not written anew what it tries. */
+	struct queue_result later = {.entry = e, .end = QUEUE_DEFER, .wait = 3600 * USEC_S};
+	cr_assert_eq(queue_finish(r, &later, 1, &late), ST_OK);
+	cr_expect_eq(taken_by("b.test", &a).size, 0);
+	claim(r, 10, 10, &a, &n);
+	cr_assert_eq(n, 1);
+	cr_expect_gt(taken_by("c.test", &a).size, 0);
+	give_up_leases();
+	cr_expect_eq(taken_by("c.test", &a).size, 0, "its runner is silent");
+	queue_runner_close(&r);
+	arena_release(&a);
+}
+
 Test(queue, what_an_operator_wants_tried_says_so_until_it_was)
 {
 	int64_t office = store_postoffice();
