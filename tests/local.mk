@@ -44,8 +44,8 @@ EXTRA_DIST += tests/quickstart/run tests/quickstart/readme
 include tests/web/local.mk
 
 dist_check_SCRIPTS += tests/settings tests/check tests/statements.sh tests/floors.sh tests/docs.sh tests/private-pg.sh tests/with-pg.sh \
-	tests/systemd.sh tests/configure.sh
-TESTS += tests/settings tests/check tests/systemd.sh tests/configure.sh tests/statements.sh tests/floors.sh tests/docs.sh tests/private-pg.sh
+	tests/systemd.sh tests/configure.sh tests/install.sh
+TESTS += tests/settings tests/check tests/systemd.sh tests/configure.sh tests/install.sh tests/statements.sh tests/floors.sh tests/docs.sh tests/private-pg.sh
 
 # A test called NAME.pg runs beside a PostgreSQL of its own.
 TEST_EXTENSIONS = .pg .sh
