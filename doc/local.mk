@@ -11,6 +11,7 @@ EXTRA_DIST += doc/dependencies.md
 EXTRA_DIST += doc/forwarding.md
 EXTRA_DIST += doc/imap.md
 EXTRA_DIST += doc/jobs.md
+EXTRA_DIST += doc/ledger.md
 EXTRA_DIST += doc/logging.md
 EXTRA_DIST += doc/logons.md
 EXTRA_DIST += doc/mail.md

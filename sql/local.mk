@@ -29,7 +29,8 @@ sql_schema = \
 	sql/schema/0027-trace-address.sql \
 	sql/schema/0028-queue-orders.sql \
 	sql/schema/0029-route-tries.sql \
-	sql/schema/0030-trace-index.sql
+	sql/schema/0030-trace-index.sql \
+	sql/schema/0031-ledger.sql
 sql_statements = \
 	sql/statement/acl.sql \
 	sql/statement/address_map.sql \
@@ -51,6 +52,7 @@ sql_statements = \
 	sql/statement/housekeep.sql \
 	sql/statement/job.sql \
 	sql/statement/keyword.sql \
+	sql/statement/ledger.sql \
 	sql/statement/mailbox.sql \
 	sql/statement/maildrop.sql \
 	sql/statement/message.sql \

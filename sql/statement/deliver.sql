@@ -22,7 +22,7 @@ select from unnest($2::bigint[]) as a (mailbox) cross join lateral (
 -- statement deliver_entries
 -- Per mailbox: $2 id, $3 its INBOX, $4 messages, $5 their bytes, $6 bytes it may go over its quota.
 -- Per entry: $7 place of its mailbox in $2, from 1, $8 rank among the new ones there, $9 message, $10 size.
--- $11 number of entries.
+-- $11 number of entries, $12 messages that the ledger counts with them.
 -- The rows of mailbox and folder stay locked until the commit, so UIDs and MODSEQs show themselves in
 -- order. A mailbox that is gone, disabled or full drops out; then no entry is made, and the division
 -- by zero stops the transaction. The numbers given travel as arrays, so that entries need no join.
@@ -31,7 +31,7 @@ with asked as (
 		with ordinality as g (mailbox, folder, n, bytes, over, place)
 	limit cardinality($2::bigint[])
 ), counted as (
-	update mailbox m set modseq = m.modseq + 1, used = m.used + g.bytes, nmsg = m.nmsg + g.n
+	update mailbox m set modseq = m.modseq + 1, used = m.used + g.bytes, nmsg = m.nmsg + g.n, delivered = m.delivered + g.n
 	from asked g
 	where m.postoffice = $1::bigint and m.mailbox = g.mailbox and m.state = 0
 		and (m.quota = 0 or m.used + g.bytes <= m.quota + g.over)
@@ -53,6 +53,11 @@ with asked as (
 ), told as (
 	insert into change (postoffice, folder, modseq, kind, uids)
 	select $1::bigint, folder, modseq, '+', int8multirange(int8range(first, first + n)) from numbered
+), noted as (
+	insert into ledger as l (postoffice, slot, accepted, addressed)
+	values ($1::bigint, pg_backend_pid(), $12::bigint, $11::bigint)
+	on conflict (postoffice, slot) do update set accepted = l.accepted + excluded.accepted,
+		addressed = l.addressed + excluded.addressed
 )
 select 1 / (count(*) = $11::bigint)::int from made;
 
@@ -74,7 +79,7 @@ with keyed as (
 		$9::text, $10::text)
 	returning 1
 ), counted as (
-	update mailbox set modseq = modseq + 1, used = used + $3::bigint, nmsg = nmsg + 1
+	update mailbox set modseq = modseq + 1, used = used + $3::bigint, nmsg = nmsg + 1, delivered = delivered + 1
 	where postoffice = $1::bigint and mailbox = $11::bigint and state = 0
 		and (quota = 0 or used + $3::bigint <= quota + $13::bigint)
 		and (select count(*) from keyed) + (select count(*) from stored) > 0
@@ -92,6 +97,9 @@ with keyed as (
 ), told as (
 	insert into change (postoffice, folder, modseq, kind, uids)
 	select $1::bigint, $12::bigint, modseq, '+', int8multirange(int8range(uid, uid + 1)) from numbered
+), noted as (
+	insert into ledger as l (postoffice, slot, accepted, addressed) values ($1::bigint, pg_backend_pid(), 1, 1)
+	on conflict (postoffice, slot) do update set accepted = l.accepted + 1, addressed = l.addressed + 1
 )
 select 1 / count(*) from made;
 

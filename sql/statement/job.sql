@@ -12,6 +12,9 @@ where p.postoffice = $1::bigint and p.state = 0 group by p.postoffice;
 with made as (
 	insert into job (postoffice, job, mailbox, who, subject, size, total, at, until)
 	values ($1::bigint, $2::bigint, $3::bigint, $4::text, $5::text, $6::bigint, $7::bigint, $8::bigint, $9::bigint)
+), noted as (
+	insert into ledger as l (postoffice, slot, accepted) values ($1::bigint, pg_backend_pid(), 1)
+	on conflict (postoffice, slot) do update set accepted = l.accepted + 1
 )
 insert into expunged (postoffice, mailbox, folder, uid, msg, flags, idate)
 values ($1::bigint, 0, 0, 0, $2::bigint, 0, now());

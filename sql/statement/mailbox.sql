@@ -83,4 +83,11 @@ insert into expunged (postoffice, mailbox, folder, uid, msg, flags, idate, zone)
 select $1::bigint, $2::bigint, folder, uid, msg, flags, idate, zone from gone;
 
 -- statement mailbox_remove
-delete from mailbox where postoffice = $1::bigint and mailbox = $2::bigint returning name;
+-- What was delivered to it stays in the ledger.
+with gone as (
+	delete from mailbox where postoffice = $1::bigint and mailbox = $2::bigint returning name, delivered
+), noted as (
+	insert into ledger as l (postoffice, slot, carried) select $1::bigint, pg_backend_pid(), delivered from gone
+	on conflict (postoffice, slot) do update set carried = l.carried + excluded.carried
+)
+select name from gone;

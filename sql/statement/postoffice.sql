@@ -65,11 +65,24 @@ with l as (delete from logon where postoffice = $1::bigint), p as (delete from l
 delete from maildrop where postoffice = $1::bigint;
 
 -- statement postoffice_empty_queue
-with q as (delete from queue where postoffice = $1::bigint), d as (delete from queue_deferred where postoffice = $1::bigint)
+with q as (
+	delete from queue where postoffice = $1::bigint returning 1
+), d as (
+	delete from queue_deferred where postoffice = $1::bigint returning 1
+), noted as (
+	insert into ledger as l (postoffice, slot, deleted)
+	select $1::bigint, pg_backend_pid(), count(*) from (select from q union all select from d) g having count(*) > 0
+	on conflict (postoffice, slot) do update set deleted = l.deleted + excluded.deleted
+)
 delete from sent where postoffice = $1::bigint;
 
+-- statement postoffice_empty_ledger
+with b as (delete from ledger_breach where postoffice = $1::bigint)
+delete from ledger where postoffice = $1::bigint;
+
 -- statement postoffice_remove
--- Domains, mailboxes, folders, credentials and addresses go with it.
+-- Domains, mailboxes, folders, credentials and addresses go with it; its ledger too, which tells of those mailboxes.
+with l as (delete from ledger where postoffice = $1::bigint)
 delete from postoffice where postoffice = $1::bigint returning name;
 
 -- statement postoffice_settings_remove system

@@ -8,8 +8,8 @@
 -- statement queue_add
 -- A part of deliver_run. Per row: $2 ids, $3 shards, $4 messages, $5 mailboxes, $6 senders, $7 domains,
 -- $8 recipients, $9 notify, $10 orcpt, $11 ret, $12 envid, $13 body, $14 utf8 and tls (bits 1, 2), $15 priorities,
--- $16 lifetimes in microseconds, $17 states, $18 who passed it on. The message gets a row in `expunged` of its own, so that it
--- goes when nobody refers to it any more.
+-- $16 lifetimes in microseconds, $17 states, $18 who passed it on; $19 messages that the ledger counts with them. The message gets
+-- a row in `expunged` of its own, so that it goes when nobody refers to it any more.
 with made as (
 	insert into queue (postoffice, qid, shard, msg, mailbox, sender, domain, rcpt, notify, orcpt, ret, envid, body,
 		utf8, tls, prio, state, next_at, expires, via)
@@ -19,12 +19,28 @@ with made as (
 	from unnest($2::bigint[], $3::bigint[], $4::bigint[], $5::bigint[], $6::text[], $7::text[], $8::text[], $9::bigint[],
 		$10::text[], $11::bigint[], $12::text[], $13::bigint[], $14::bigint[], $15::bigint[], $16::bigint[], $17::bigint[], $18::text[])
 		as q (id, shard, msg, mailbox, sender, domain, rcpt, notify, orcpt, ret, envid, body, traits, prio, life, state, via)
+	returning state
+), noted as (
+	insert into ledger as l (postoffice, slot, accepted, put, parked)
+	select $1::bigint, pg_backend_pid(), $19::bigint, count(*), count(*) filter (where state = 2) from made
+	on conflict (postoffice, slot) do update set accepted = l.accepted + excluded.accepted, put = l.put + excluded.put,
+		parked = l.parked + excluded.parked
 )
 insert into expunged (postoffice, mailbox, folder, uid, msg, flags, idate)
 select distinct $1::bigint, 0, 0, 0, m.msg, 0, now() from unnest($4::bigint[]) as m (msg);
 
+-- piece queue_noted
+-- Of `gone`, rows (postoffice, gone) that left the queue: how they went (enum queue_gone).
+	insert into ledger as l (postoffice, slot, sent, returned, told, dropped)
+	select g.postoffice, pg_backend_pid(), count(*) filter (where g.gone = 0), count(*) filter (where g.gone = 1),
+		count(*) filter (where g.gone = 2), count(*) filter (where g.gone = 3)
+	from gone g group by g.postoffice
+	on conflict (postoffice, slot) do update set sent = l.sent + excluded.sent, returned = l.returned + excluded.returned,
+		told = l.told + excluded.told, dropped = l.dropped + excluded.dropped;
+
 -- statement queue_end
--- A part of deliver_run: rows whose report goes in the same transaction. $2 shards, $3 ids, $4 epochs of their leases.
+-- A part of deliver_run: rows whose report goes in the same transaction. $2 shards, $3 ids, $4 epochs of their leases, $5 how
+-- they go (enum queue_gone).
 -- One that is gone, or whose lease was lost, stops the transaction by a division by zero.
 with ours as (
 	select r.shard, r.qid
@@ -34,13 +50,18 @@ with ours as (
 ), hot as (
 	delete from queue q
 	where q.postoffice + 0 = $1::bigint and q.qid = any (array (select o.qid from ours o))
-		and q.shard + 0 = any (array (select o.shard from ours o)) returning 1
+		and q.shard + 0 = any (array (select o.shard from ours o)) returning q.qid
 ), cold as (
 	delete from queue_deferred q
 	where q.postoffice + 0 = $1::bigint and q.qid = any (array (select o.qid from ours o))
-		and q.shard + 0 = any (array (select o.shard from ours o)) returning 1
+		and q.shard + 0 = any (array (select o.shard from ours o)) returning q.qid
+), gone as (
+	select $1::bigint as postoffice, ($5::bigint[])[array_position($3::bigint[], r.qid)] as gone
+	from (select qid from hot union all select qid from cold) r
+), noted as (
+@queue_noted
 )
-select 1 / ((select count(*) from hot) + (select count(*) from cold) = cardinality($3::bigint[]))::int;
+select 1 / ((select count(*) from gone) = cardinality($3::bigint[]))::int;
 
 -- statement queue_notice
 -- A part of deliver_run: rows that are deferred, with a notice to their sender in the same transaction. $2 shards, $3 ids,
@@ -162,8 +183,14 @@ with tried as (
 	update queue_deferred q set kills = q.kills + 1, state = case when q.kills + 1 >= $3::bigint then 2 else q.state end,
 		next_at = case when q.kills + 1 >= $3::bigint then 'infinity' else q.next_at end
 	where q.shard + 0 = any ($2::bigint[]) and q.qid = any (array (select t.qid from tried t)) returning q.postoffice, q.msg, q.qid, q.kills
+), killed as (
+	select * from hot union all select * from cold
+), noted as (
+	insert into ledger as l (postoffice, slot, parked)
+	select k.postoffice, pg_backend_pid(), count(*) from killed k where k.kills >= $3::bigint group by k.postoffice
+	on conflict (postoffice, slot) do update set parked = l.parked + excluded.parked
 )
-select * from hot union all select * from cold;
+select * from killed;
 
 -- statement queue_shards_due system
 -- $1 shards: those with something due
@@ -222,19 +249,24 @@ where o.postoffice <> all ($5::bigint[])
 limit $7::bigint;
 
 -- statement queue_done system
--- $1 shards, $2 ids, $3 epochs of their leases: the rows that went
+-- $1 shards, $2 ids, $3 epochs of their leases, $4 how they go (enum queue_gone): the rows that went
 with ours as (
 	select r.shard, r.qid from unnest($1::bigint[], $2::bigint[], $3::bigint[]) as r (shard, qid, epoch)
 	join qshard s on s.shard = r.shard and s.epoch = r.epoch
 	limit cardinality($2::bigint[])
 ), hot as (
 	delete from queue q where q.qid = any (array (select o.qid from ours o))
-		and q.shard + 0 = any (array (select o.shard from ours o)) returning q.qid
+		and q.shard + 0 = any (array (select o.shard from ours o)) returning q.qid, q.postoffice
 ), cold as (
 	delete from queue_deferred q where q.qid = any (array (select o.qid from ours o))
-		and q.shard + 0 = any (array (select o.shard from ours o)) returning q.qid
+		and q.shard + 0 = any (array (select o.shard from ours o)) returning q.qid, q.postoffice
+), gone as (
+	select r.qid, r.postoffice, ($4::bigint[])[array_position($2::bigint[], r.qid)] as gone
+	from (select * from hot union all select * from cold) r
+), noted as (
+@queue_noted
 )
-select qid from hot union all select qid from cold;
+select qid from gone;
 
 -- statement queue_defer system
 -- $1 shards, $2 ids, $3 epochs, $4 waits in microseconds (-1: parked), $5 codes, $6 hosts, $7 replies, $8 ends of the
@@ -256,7 +288,7 @@ with ours as (
 			nullif(o.code, 0), o.host, o.reply from ours o where o.qid = q.qid)
 	where q.qid = any (array (select o.qid from ours o))
 		and q.shard + 0 = any (array (select o.shard from ours o))
-		and q.attempts <= (select o.tried from ours o where o.qid = q.qid) returning q.qid
+		and q.attempts <= (select o.tried from ours o where o.qid = q.qid) returning q.qid, q.postoffice
 ), moved as (
 	delete from queue q where q.qid = any (array (select o.qid from ours o))
 		and q.shard + 0 = any (array (select o.shard from ours o)) returning q.*
@@ -270,9 +302,18 @@ with ours as (
 			else 'infinity' end,
 		m.expires,
 		o.tried, m.notices, 0, now(), nullif(o.code, 0), o.host, o.reply, m.via
-	from moved m join ours o on o.shard = m.shard and o.qid = m.qid returning qid
+	from moved m join ours o on o.shard = m.shard and o.qid = m.qid returning qid, postoffice
+), now_later as (
+	select * from again union all select * from first
+), noted as (
+	insert into ledger as l (postoffice, slot, parked)
+	select n.postoffice, pg_backend_pid(), count(*) from now_later n
+	where ($4::bigint[])[array_position($2::bigint[], n.qid)] < 0
+		and not exists (select from queue_deferred b where b.qid = any (array[n.qid]) and b.state = 2)
+	group by n.postoffice
+	on conflict (postoffice, slot) do update set parked = l.parked + excluded.parked
 )
-select qid from again union all select qid from first;
+select qid from now_later;
 
 -- statement queue_in_shards system
 -- $1 shards
@@ -390,6 +431,10 @@ with page as (
 	returning postoffice, msg, qid, rcpt
 ), gone as (
 	select * from hot_gone union all select * from cold_gone
+), noted as (
+	insert into ledger as l (postoffice, slot, deleted)
+	select g.postoffice, pg_backend_pid(), count(*) from gone g group by g.postoffice
+	on conflict (postoffice, slot) do update set deleted = l.deleted + excluded.deleted
 )
 select (select count(*) from hot) + (select count(*) from cold) + (select count(*) from gone),
 	(select count(*) from page), (select max(p.qid) from page p), g.postoffice, g.msg, g.qid, g.rcpt

@@ -31,5 +31,10 @@ select r.message,
 from repeat r left join node n on n.node = r.owner and n.until > now()
 where r.key = $1::bytea;
 
+-- statement repeat_noted
+-- A message was known: it is counted where it would have been stored.
+insert into ledger as l (postoffice, slot, repeated) values ($1::bigint, pg_backend_pid(), 1)
+on conflict (postoffice, slot) do update set repeated = l.repeated + 1;
+
 -- statement repeat_drop global
 delete from repeat where key = $1::bytea and message = $2::bigint;

@@ -6,4 +6,6 @@ libagent_a_SOURCES = \
 	src/agent/job_worker.c \
 	src/agent/job_worker.h \
 	src/agent/indexer.c \
-	src/agent/indexer.h
+	src/agent/indexer.h \
+	src/agent/ledger_keeper.c \
+	src/agent/ledger_keeper.h

@@ -92,6 +92,8 @@ static const struct {
 	[MPO_BYTES] = {"delivered_bytes", "Octets delivered"},
 	[MPO_READ] = {"read", "Message bodies handed to readers"},
 	[MPO_REFUSED] = {"refused", "Recipients refused, alone or with their message"},
+	[MPO_QUEUED] = {"queued", "Recipients put into the outbound queue"},
+	[MPO_REPEATED] = {"repeated", "Repeated messages recognised and not stored again"},
 }, postoffice_latencies[MPL_COUNT] = {
 	[MPL_DELIVERY] = {"delivery_seconds", "From end of data to the answer"},
 	[MPL_LOGON] = {"logon_seconds", "Time a logon took that succeeded"},

@@ -47,7 +47,7 @@ void metric_command_name(enum service s, const char *name);
 /* One was run; what has no name of these, or NULL, counts as "other". */
 void metric_command(enum service s, const char *name);
 int64_t metric_command_value(enum service s, const char *name); /* NULL: other */
-enum metric_po { MPO_DELIVERED, MPO_BYTES, MPO_READ, MPO_REFUSED, MPO_COUNT };
+enum metric_po { MPO_DELIVERED, MPO_BYTES, MPO_READ, MPO_REFUSED, MPO_QUEUED, MPO_REPEATED, MPO_COUNT };
 void metric_postoffice(int64_t postoffice, enum metric_po m, int64_t n);
 /* Latencies per post office, in the same buckets: for those who were told to keep them (setting
    metrics_by_postoffice). */

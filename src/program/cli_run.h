@@ -110,6 +110,12 @@ status cli_job_list(struct cli *c);
 status cli_job_show(struct cli *c);
 status cli_job_cancel(struct cli *c);
 
+/* cli_ledger.c */
+status cli_ledger_list(struct cli *c);
+status cli_ledger_show(struct cli *c);
+status cli_ledger_check(struct cli *c);
+status cli_ledger_settle(struct cli *c);
+
 /* cli_test.c */
 status cli_test_spf(struct cli *c);
 status cli_test_dkim(struct cli *c);

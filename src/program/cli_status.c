@@ -3,6 +3,7 @@
 #include "program/cli_run.h"
 
 #include "provider/housekeep.h"
+#include "provider/ledger.h"
 #include "provider/migrate.h"
 #include "provider/node.h"
 #include "provider/provider.h"
@@ -79,6 +80,17 @@ static const char *setup_trouble(status kind)
 	}
 }
 
+static status report_ledger(struct cli *c, json_t *facts)
+{
+	struct ledger_breach *rows;
+	int n;
+
+	TRY(ledger_breaches(1, &c->a, &rows, &n));
+	report(facts, "ledger", n ? ST_BROKEN : ST_OK, "what was counted is stored",
+		"differs from what is stored: see `pennypost ledger check`, and doc/operations.md for what to look at");
+	return ST_OK;
+}
+
 static status report_inside(struct cli *c, json_t *facts)
 {
 	const char *why = "";
@@ -93,6 +105,7 @@ static status report_inside(struct cli *c, json_t *facts)
 		kind == ST_BROKEN
 			? "one tenant can read another's rows: row-level security is broken; stop the servers"
 			: "could not be probed: try again");
+	TRY(report_ledger(c, facts));
 	TRY(cli_each_postoffice(c, S(""), count, &n));
 	json_object_set_new(facts, "postoffices", json_integer(n.postoffices));
 	json_object_set_new(facts, "postoffices_disabled", json_integer(n.disabled));
@@ -133,7 +146,7 @@ status cli_status(struct cli *c)
 	static const struct cli_column columns[] = {{"healthy", "healthy"}, {"version", "program"},
 		{"database", "database"}, {"reason", "reason"}, {"schema", "schema"},
 		{"schema_version", "schema version"}, {"setup", "set-up"},
-		{"durability", "durability"}, {"isolation", "isolation"},
+		{"durability", "durability"}, {"isolation", "isolation"}, {"ledger", "ledger"},
 		{"postoffices", "post offices"}, {"domains", "domains"}, {"mailboxes", "mailboxes"},
 		{"bytes", "mail stored", SHOW_SIZE}, {"queued", "queued for others"},
 		{"parked", "parked (bad mail)"}, {NULL}};

@@ -33,6 +33,7 @@
 		MAY("--postoffice", NAME, "of this post office"),                                  \
 		MAY("--age", SPAN, "queued longer ago than this"),                                 \
 		ONE_OF("--state", 0, "ready|held|parked|tell", "in this state; tell: delivered here, its sender is to be told")
+#define LEDGER_OF NEED("POSTOFFICE", NAME, "the post office; - for the house, which relays for others")
 #define QUEUE_ID MAY("ID", TEXT, "the entry, or its message")
 #define QUEUE_ALL MAY("--all", FLAG, "all of them")
 #define OWN_MAIL                                                                                   \
@@ -75,6 +76,7 @@ const struct cli_group cli_groups[] = {
 	{"ban", "Clients that are turned away for a while"},
 	{"srs", "Secrets behind the senders of mail that is passed on"},
 	{"index", "The index of searches"},
+	{"ledger", "What post offices were given, and what became of it"},
 	{"audit", "Who changed what"},
 	{"housekeep", "The housekeeper's work"},
 	{NULL, NULL}};
@@ -519,6 +521,23 @@ const struct cli_command cli_commands[] = {
 		"Drops the index of a post office; the server makes it anew, new mail first.",
 		{NEED("POSTOFFICE", NAME, "the post office")}, "index rebuild demo",
 		"Meanwhile searches read what has no sketch yet, as they do without an index."},
+
+	{"ledger list", CLI_STORE, cli_ledger_list, "Shows what each post office was given and what became of it, since its ledger began.",
+		{MOST("how many (default: 1000)")}, "ledger list",
+		"The post office - is the house, which relays for others. ACCEPTED are messages, DELIVERED mailboxes that they came to; "
+		"QUEUED are recipients elsewhere, and what is in the columns behind it adds up to them."},
+	{"ledger show", CLI_STORE, cli_ledger_show, "Shows all figures of a post office.",
+		{LEDGER_OF}, "ledger show demo", NULL},
+	{"ledger check", CLI_STORE, cli_ledger_check,
+		"Holds the ledger against what is stored; 1 when they differ.",
+		{MAY("--postoffice", NAME, "only this post office"),
+			MAY("--mailboxes", FLAG, "looks at every mailbox too, which reads all entries")},
+		"ledger check --mailboxes",
+		"The server does it by itself every ledger_check_every, with a few mailboxes at a time. It is exact while mail comes and goes."},
+	{"ledger settle", CLI_STORE, cli_ledger_settle,
+		"Takes what is stored as right: writes the difference down, and has mailboxes that are found wrong count anew.",
+		{LEDGER_OF, YES}, "ledger settle demo --yes",
+		"When it is known where a difference comes from. The figures stay, beside them the difference; the next check finds all well."},
 
 	{"status", CLI_CONF, cli_status,
 		"Tells how the system is: database, schema, durability, tenants apart, nodes, counts; 1 when not healthy.",

@@ -7,6 +7,7 @@
 #include "agent/housekeeper.h"
 #include "agent/indexer.h"
 #include "agent/job_worker.h"
+#include "agent/ledger_keeper.h"
 #include "base/log.h"
 #include "base/memory.h"
 #include "base/metric.h"
@@ -142,7 +143,7 @@ static status serve(struct life *l)
 		return web_open(l->sockets, w->n);
 	case WORKER_AGENT:
 		return task_start("housekeeper", housekeeper_run, NULL) && task_start("indexer", indexer_run, NULL) &&
-				       task_start("jobs", job_worker_run, NULL)
+				       task_start("jobs", job_worker_run, NULL) && task_start("ledger", ledger_keeper_run, NULL)
 			       ? ST_OK
 			       : ST_BUSY;
 	case WORKER_OUTBOUND:

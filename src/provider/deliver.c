@@ -147,6 +147,8 @@ static void delivery_counted(const struct delivery *d)
 		const struct delivery_part *p = &d->parts[i];
 
 		metric_add(M_queued, SERVICE_NONE, p->m);
+		if (p->m > 0)
+			metric_postoffice(p->postoffice, MPO_QUEUED, p->m);
 		deliver_counted(p, (int64_t)blob_writer_size(p->body));
 	}
 }
@@ -438,14 +440,31 @@ static status reason_find(const struct delivery *d)
 	return reason;
 }
 
+/* For the ledger, in each post office that would have it twice. That it is known counts more: when the database is gone by now,
+   its client is told all the same. */
+static void repetition_note(const struct delivery *d)
+{
+	arena a = ARENA_INIT;
+	db_tx *tx = db_begin(DB_RUN, &a);
+
+	for (int i = 0; i < d->n; i++) {
+		db_add(tx, SQL_REPEAT_NOTED, (struct param[]){p_int(d->parts[i].postoffice)}, 1, NULL);
+		metric_postoffice(d->parts[i].postoffice, MPO_REPEATED, 1);
+	}
+	db_commit(&tx, NULL);
+	arena_release(&a);
+}
+
 /* Its key stands. ST_OK: try again, with the key or, *keyed being false then, without. */
 static status repetition_judge(struct delivery *d, bool *keyed, usec patience)
 {
 	int64_t earlier;
 	status s = repeat_judge(d->repeat_key, patience, &earlier);
 
-	if (s == ST_EXISTS)
+	if (s == ST_EXISTS) {
 		d->id = earlier;
+		repetition_note(d);
+	}
 	if (s != ST_TIMED_OUT)
 		return s;
 	*keyed = false; /* better twice than not at all */

@@ -124,9 +124,9 @@ int64_t deliver_over(const struct route *to)
 }
 
 /* Per mailbox: how many messages, how many bytes, how far over its quota. Per entry: which of those
-   mailboxes, its rank among this round's entries there, which message. */
-static void round_add(
-	db_tx *tx, arena *a, int64_t postoffice, const struct recipient *all, int count, int round)
+   mailboxes, its rank among this round's entries there, which message. The ledger counts `accepted` messages with them. */
+static void round_add(db_tx *tx, arena *a, int64_t postoffice, const struct recipient *all, int count, int round,
+	int accepted)
 {
 	size_t n = (size_t)count;
 	int64_t *numbers = arena_new_array(a, n * 9, sizeof *numbers);
@@ -159,8 +159,9 @@ static void round_add(
 			p_int_array(inbox, boxes), p_int_array(messages, boxes),
 			p_int_array(bytes, boxes), p_int_array(over, boxes),
 			p_int_array(place, entries), p_int_array(rank, entries),
-			p_int_array(message, entries), p_int_array(size, entries), p_int(entries)},
-		11, NULL);
+			p_int_array(message, entries), p_int_array(size, entries), p_int(entries),
+			p_int(accepted)},
+		12, NULL);
 }
 
 static void entries_add(db_tx *tx, arena *a, int64_t postoffice, const struct share *shares, int n)
@@ -174,7 +175,7 @@ static void entries_add(db_tx *tx, arena *a, int64_t postoffice, const struct sh
 		db_add(tx, SQL_DELIVER_LOCK,
 			(struct param[]){p_int(postoffice), p_int_array(mailbox, boxes)}, 2, NULL);
 	for (int round = 0; round < rounds; round++)
-		round_add(tx, a, postoffice, all, count, round);
+		round_add(tx, a, postoffice, all, count, round, round == 0 ? n : 0);
 }
 
 void deliver_entries_add(db_tx *tx, arena *a, int64_t message, int64_t size, const struct delivery_part *to)
@@ -184,7 +185,7 @@ void deliver_entries_add(db_tx *tx, arena *a, int64_t message, int64_t size, con
 	int count;
 	struct recipient *all = recipients_of(a, &share, 1, &count);
 
-	round_add(tx, a, to->postoffice, all, count, 0);
+	round_add(tx, a, to->postoffice, all, count, 0, 0);
 }
 
 void deliver_message_add(db_tx *tx, arena *a, const struct delivery *d)
@@ -196,21 +197,23 @@ void deliver_message_add(db_tx *tx, arena *a, const struct delivery *d)
 	messages_add(tx, a, share.part->postoffice, &share, 1);
 }
 
-/* Recipients at other systems. */
+/* Recipients at other systems. Where none of the messages has one here, the ledger counts them with these. */
 static void queue_rows_add(db_tx *tx, arena *a, int64_t postoffice, const struct share *shares, int n)
 {
 	struct queue_addition *all = arena_new_array(a, (size_t)n, sizeof *all);
 	int count = 0;
+	bool entries = false;
 
 	for (int i = 0; i < n; i++) {
 		const struct share *s = &shares[i];
 
+		entries |= s->part->n > 0;
 		if (s->part->m > 0)
 			all[count++] = (struct queue_addition){
 				s->of->id, s->of->envelope, s->part->remote, s->part->m};
 	}
 	if (count > 0) {
-		queue_add(tx, a, postoffice, all, count);
+		queue_add(tx, a, postoffice, all, count, entries ? 0 : n);
 		queue_count(tx, a, postoffice, all, count);
 	}
 }

@@ -78,6 +78,7 @@ libprovider_a_SOURCES = $(provider_shared) \
 	src/provider/housekeep.c \
 	src/provider/job.c src/provider/job.h \
 	src/provider/lease.c src/provider/lease.h \
+	src/provider/ledger.c src/provider/ledger.h \
 	src/provider/migrate.c src/provider/migrate.h \
 	src/provider/node.c \
 	src/provider/search_index.c \

@@ -158,5 +158,6 @@ status postoffice_remove(int64_t id, const struct audit_by *by)
 	TRY(postoffice_empty(id));
 	TRY(postoffice_change(SQL_POSTOFFICE_REMOVE, (struct param[]){p_int(id)}, 1,
 		"postoffice.remove", S(""), by));
-	return postoffice_empty(id);
+	TRY(postoffice_empty(id));
+	return db_run(SQL_POSTOFFICE_EMPTY_LEDGER, (struct param[]){p_int(id)}, 1, NULL, NULL);
 }

@@ -145,10 +145,17 @@ enum queue_end {
 	QUEUE_DEFER, /* again after `wait` */
 	QUEUE_PARK
 };
+enum queue_gone { /* how a row goes that is done, for the ledger (ledger.h) */
+	GONE_SENT,     /* another system has the mail */
+	GONE_RETURNED, /* its sender is told that it failed */
+	GONE_TOLD,     /* it was there for a report or a program alone */
+	GONE_DROPPED   /* it failed, and its sender wished no word of it */
+};
 struct queue_result {
 	const queue_entry *entry;
 	enum queue_end end;
 	bool untried; /* QUEUE_DEFER: nobody was asked, so no attempt is counted */
+	enum queue_gone gone; /* QUEUE_DONE */
 	usec wait;
 	usec until;   /* QUEUE_DEFER: tried until then, whatever was promised at first; wall, 0 = as it was */
 	bool noticed; /* a delay notice goes in the same transaction */

@@ -79,7 +79,7 @@ static slice clean(slice s, size_t most, arena *a)
 	return kept;
 }
 
-void queue_add(db_tx *tx, arena *a, int64_t postoffice, const struct queue_addition *all, int n)
+void queue_add(db_tx *tx, arena *a, int64_t postoffice, const struct queue_addition *all, int n, int messages)
 {
 	enum { ID, SHARD, MESSAGE, MAILBOX, NOTIFY, RET, BODY, TRAITS, PRIORITY, LIFE, STATE, NUMBERS };
 	enum { SENDER, DOMAIN, ADDRESS, ORCPT, ENVID, VIA, WORDS };
@@ -127,8 +127,8 @@ void queue_add(db_tx *tx, arena *a, int64_t postoffice, const struct queue_addit
 			p_int_array(number[RET], rows), p_text_array(word[ENVID], rows),
 			p_int_array(number[BODY], rows), p_int_array(number[TRAITS], rows),
 			p_int_array(number[PRIORITY], rows), p_int_array(number[LIFE], rows),
-			p_int_array(number[STATE], rows), p_text_array(word[VIA], rows)},
-		18, NULL);
+			p_int_array(number[STATE], rows), p_text_array(word[VIA], rows), p_int(messages)},
+		19, NULL);
 }
 
 struct counted { /* one recipient, and whose he is */
@@ -185,7 +185,7 @@ void queue_count(db_tx *tx, arena *a, int64_t postoffice, const struct queue_add
 
 /* The results of one kind as arrays. */
 struct columns {
-	int64_t *shard, *id, *epoch, *wait, *code, *until, *tried;
+	int64_t *shard, *id, *epoch, *wait, *code, *until, *tried, *gone;
 	slice *host, *reply;
 	int n;
 };
@@ -193,7 +193,7 @@ struct columns {
 static struct columns columns_of(const struct queue_result *r, int n, enum queue_end end, arena *a)
 {
 	struct columns c = {0};
-	int64_t *numbers = arena_new_array(a, (size_t)n * 7, sizeof *numbers);
+	int64_t *numbers = arena_new_array(a, (size_t)n * 8, sizeof *numbers);
 
 	c.shard = numbers;
 	c.id = numbers + n;
@@ -202,6 +202,7 @@ static struct columns columns_of(const struct queue_result *r, int n, enum queue
 	c.code = numbers + 4 * n;
 	c.until = numbers + 5 * n;
 	c.tried = numbers + 6 * n;
+	c.gone = numbers + 7 * n;
 	c.host = arena_new_array(a, (size_t)n * 2, sizeof *c.host);
 	c.reply = c.host + n;
 	for (int i = 0; i < n; i++) {
@@ -214,6 +215,7 @@ static struct columns columns_of(const struct queue_result *r, int n, enum queue
 		c.code[c.n] = r[i].code;
 		c.until[c.n] = r[i].until;
 		c.tried[c.n] = r[i].entry->attempts + !r[i].untried;
+		c.gone[c.n] = r[i].gone;
 		c.host[c.n] = clean(r[i].host, 300, a);
 		c.reply[c.n++] = clean(r[i].text, QUEUE_TEXT_MOST, a);
 	}
@@ -229,8 +231,9 @@ void queue_end(db_tx *tx, arena *a, const struct queue_result *ends, int n)
 	if (done.n > 0)
 		db_add(tx, SQL_QUEUE_END,
 			(struct param[]){office, p_int_array(done.shard, done.n),
-				p_int_array(done.id, done.n), p_int_array(done.epoch, done.n)},
-			4, NULL);
+				p_int_array(done.id, done.n), p_int_array(done.epoch, done.n),
+				p_int_array(done.gone, done.n)},
+			5, NULL);
 	if (later.n > 0)
 		db_add(tx, SQL_QUEUE_NOTICE,
 			(struct param[]){office, p_int_array(later.shard, later.n),
@@ -252,8 +255,8 @@ void queue_results(db_tx *tx, arena *a, const struct queue_result *results, int 
 	if (d.n > 0)
 		db_add(tx, SQL_QUEUE_DONE,
 			(struct param[]){p_int_array(d.shard, d.n), p_int_array(d.id, d.n),
-				p_int_array(d.epoch, d.n)},
-			3, done);
+				p_int_array(d.epoch, d.n), p_int_array(d.gone, d.n)},
+			4, done);
 	if (l.n > 0)
 		db_add(tx, SQL_QUEUE_DEFER,
 			(struct param[]){p_int_array(l.shard, l.n), p_int_array(l.id, l.n),

@@ -7,14 +7,15 @@
 
 /* One row of queue_due, queue_deferred_due or queue_list. Its slices lie where the rows do. */
 void queue_row(const struct rows *r, int row, queue_entry *out);
-/* Adds the statements of the part's queue rows; one part per message, all of one post office. */
+/* Adds the statements of the part's queue rows; one part per message, all of one post office. The ledger counts `messages`
+   as accepted with them. */
 struct queue_addition {
 	int64_t message;
 	const struct queue_envelope *envelope;
 	const struct queue_recipient *to;
 	int n;
 };
-void queue_add(db_tx *tx, arena *a, int64_t postoffice, const struct queue_addition *all, int n);
+void queue_add(db_tx *tx, arena *a, int64_t postoffice, const struct queue_addition *all, int n, int messages);
 /* Counts the recipients of senders that have a limit (T19). */
 void queue_count(db_tx *tx, arena *a, int64_t postoffice, const struct queue_addition *all, int n);
 /* Adds what ends a report's cause. */

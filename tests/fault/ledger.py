@@ -375,6 +375,18 @@ INVARIANTS = {
 	"no message stands twice in one folder": """
 		select count(*) from (
 			select 1 from entry group by postoffice, folder, msg having count(*) > 1) d""",
+	"the ledger counted every row that came into the queue and left it": """
+		select count(*) from (
+			select postoffice, sum(put - sent - returned - told - dropped - deleted) n from ledger group by 1) l
+		full join (
+			select postoffice, count(*) n
+			from (select postoffice from queue union all select postoffice from queue_deferred) q group by 1) w using (postoffice)
+		where coalesce(l.n, 0) <> coalesce(w.n, 0)""",
+	"the ledger counted every delivery": """
+		select count(*) from (
+			select postoffice, sum(addressed - carried) n from ledger group by 1) l
+		full join (select postoffice, sum(delivered) n from mailbox group by 1) m using (postoffice)
+		where coalesce(l.n, 0) <> coalesce(m.n, 0)""",
 	"no prepared transaction or lock is left": """
 		select (select count(*) from pg_prepared_xacts)
 			+ (select count(*) from pg_stat_activity

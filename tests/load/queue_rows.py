@@ -36,6 +36,13 @@ def copy_letter(server):
         insert into message select * from copy""")
 
 
+def counted(figure, n):
+    """What is put in and taken away by hand is in the ledger of the demo post office too."""
+    return f"""
+        ; insert into ledger as l (postoffice, slot, {figure}) select postoffice, -1, {n} from message where msg = 1
+        on conflict (postoffice, slot) do update set {figure} = l.{figure} + excluded.{figure}"""
+
+
 def fill(server, count, domains):
     """Entries of the demo post office, all due."""
     places = ",".join(f"({n},'{domain}',{shard(domain)})" for n, domain in enumerate(domains))
@@ -45,7 +52,7 @@ def fill(server, count, domains):
         insert into queue (shard, postoffice, qid, msg, sender, domain, rcpt, next_at, expires)
         select p.shard, l.postoffice, g, g / {len(domains)} % {LETTER_COPIES} + 1, 'anna@demo.test', p.domain, 'r' || g || '@' || p.domain, now(),
             now() + interval '1 day'
-        from letter l, generate_series(1, {count}) g join place p on p.n = g % {len(domains)}""")
+        from letter l, generate_series(1, {count}) g join place p on p.n = g % {len(domains)}""" + counted("put", count))
 
 
 def spent(pid):
@@ -92,7 +99,7 @@ def hold_one(server, number, domain):
         insert into queue (shard, postoffice, qid, msg, sender, domain, rcpt, state, next_at, expires)
         select {shard(domain)}, postoffice, {number}, msg, 'anna@demo.test', '{domain}', 'held@{domain}', 1, 'infinity',
             now() + interval '1 day'
-        from message where msg = 1""")
+        from message where msg = 1""" + counted("put", 1))
 
 
 def operators(out, server, name, domain):
@@ -118,7 +125,8 @@ def lengths(out, server, sink, domains, many):
         out[f"MB of the agent, {name}"] = resident(agent(server))
         if count == many:
             operators(out, server, name, domains[0])
-        server.sql("truncate queue, queue_deferred")
+        server.sql("begin; lock table queue, queue_deferred" + counted("deleted",
+            "(select count(*) from queue) + (select count(*) from queue_deferred)") + "; truncate queue, queue_deferred; commit")
         time.sleep(4)  # what it has in hand goes too
 
 

@@ -95,8 +95,10 @@ static bool told_of_delay(const queue_entry *e)
 static void judge_failure(const queue_entry *e, struct verdict *out)
 {
 	out->result.end = QUEUE_DONE;
+	out->result.gone = GONE_DROPPED;
 	if (!asked_for(e, NOTIFY_FAILURE, true))
 		return;
+	out->result.gone = GONE_RETURNED;
 	if (can_be_told(e))
 		out->report = REPORT_FAILED;
 	else
@@ -108,6 +110,7 @@ static void judge_delivery(const struct attempt *t, struct verdict *out)
 	const queue_entry *e = t->entry;
 
 	out->result.end = QUEUE_DONE;
+	out->result.gone = e->state == QUEUE_TELL ? GONE_TOLD : GONE_SENT;
 	if (e->state == QUEUE_TELL)
 		out->report = e->told == TOLD_EXPANDED ? REPORT_EXPANDED : REPORT_DELIVERED;
 	else if (e->sender.size && !t->dsn_passed && asked_for(e, NOTIFY_SUCCESS, false))
@@ -133,6 +136,7 @@ void report_judge(const struct attempt *t, struct verdict *out)
 		.result = {.entry = e, .code = t->result.code, .host = t->host, .text = t->result.text}};
 	if (e->told == TOLD_PROGRAM) { /* the mail is where it belongs, whatever became of its program */
 		out->result.end = QUEUE_DONE;
+		out->result.gone = GONE_TOLD;
 		if (t->result.outcome == CLIENT_DEFERRED && !given_up(t, &p))
 			defer(t, &p, out);
 	} else if (delivered) {

@@ -22,7 +22,19 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-TestSuite(deliver, .init = given_providers, .fini = provider_close, .timeout = 300);
+static void begin(void)
+{
+	given_providers();
+	store_ledger_begin();
+}
+
+static void end(void)
+{
+	cr_expect(store_ledger_holds(), "what the ledger counted is not what is there");
+	provider_close();
+}
+
+TestSuite(deliver, .init = begin, .fini = end, .timeout = 300);
 
 #define RAW S("Subject: hello\r\n\r\nhow are you?\r\n")
 

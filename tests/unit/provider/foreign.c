@@ -55,7 +55,7 @@ static const char *const office[] = {
 	"insert into autoreply values (N, N, 'nN', 'nN', 'nN', '1970-01-01', 'infinity')",
 	"insert into answered values (N, N, 0, 'nN', 'infinity'), (N, N, 0, 'old', '2001-01-01')",
 	"insert into folder (postoffice, folder, mailbox, name, uidvalidity, uidnext, modseq, nmsg, nunseen, nbytes, special)"
-	" values (N, N, N, 'nN', 1, N + 1, 2, 1, 1, 5, 0), (N, N + 1, N + 1, 'nN', 1, 1, 1, 0, 0, 0, 0),"
+	" values (N, N, N, 'nN', 1, N + 1, 2, 1, 2, 5, 0), (N, N + 1, N + 1, 'nN', 1, 1, 1, 0, 0, 0, 0),"
 	" (N, N + 2, N, 'sN', 2, 1, 1, 0, 0, 0, 4), (N, N + 3, N, 'nN/low', 3, 1, 1, 0, 0, 0, 0)",
 	"insert into folder_right (postoffice, folder, kind, who, negative, rights)"
 	" values (N, N, 1, N + 1, false, 3), (N, N, 2, N, false, 1), (N, N, 0, 0, true, 0)",
@@ -80,6 +80,8 @@ static const char *const office[] = {
 	" values (N - 20000, N, N, N, N, 'nN', 'nN', 'nN', now(), 'infinity')",
 	"insert into queue_deferred (shard, postoffice, qid, msg, mailbox, sender, domain, rcpt, next_at, expires)"
 	" values (N - 20000, N, N + 1, N, N, 'nN', 'nN', 'nN', now(), 'infinity')",
+	"insert into ledger (postoffice, slot, addressed, put) values (N, 0, 1, 1), (N, 7, 0, 1)",
+	"insert into ledger_breach values (N, 0, 0, 1, 2), (N, 2, N, 1, 2), (N, 2, N + 9, 1, 2)",
 	/* None of the other one's, whose share of the hour would change while it is looked at. */
 	"insert into sent values (N, N, now(), (20002 - N) * 1000000000000), (N, N, '2001-01-01', 1)",
 	"insert into greylist values (N, 'nN', now(), now(), true)",

@@ -27,12 +27,14 @@ static void begin(void)
 	given_providers();
 	given_sql("delete from job");
 	given_setting(S_job_step, "4");
+	store_ledger_begin();
 	office = store_postoffice(); /* with its postmaster */
 }
 
 static void end(void)
 {
 	given_setting(S_job_step, NULL);
+	cr_expect(store_ledger_holds(), "what the ledger counted is not what is there");
 	provider_close();
 	arena_release(&a);
 }

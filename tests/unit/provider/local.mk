@@ -65,6 +65,7 @@ TESTS += unit_queue.pg
 unit_queue_pg_SOURCES = \
 	tests/unit/provider/given.c tests/unit/provider/given.h \
 	tests/unit/provider/job.c \
+	tests/unit/provider/ledger.c \
 	tests/unit/provider/queue.c \
 	tests/unit/provider/store_fixture.c tests/unit/provider/store_fixture.h
 unit_queue_pg_LDADD = $(floor_provider) $(CRITERION_LIBS)

@@ -135,6 +135,7 @@ static bool meant_for_all(const char *name)
 {
 	slice n = slice_z(name);
 	return strcmp(name, "audit_of_postoffice") == 0 || strcmp(name, "mailbox_insert") == 0 ||
+	       strcmp(name, "ledger_settle") == 0 ||
 	       slice_starts(n, S("postoffice_")) || slice_ends_nocase(n, S("_list"));
 }
 
