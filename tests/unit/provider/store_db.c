@@ -38,11 +38,11 @@ static status folders(int64_t postoffice, int64_t mailbox, arena *a, struct rows
 static void add_failing(db_tx *tx, int64_t postoffice)
 {
 	static const int64_t none[1] = {1};
-	struct param q[11] = {p_int(postoffice)};
+	struct param q[12] = {p_int(postoffice)};
 	for (int i = 1; i < 10; i++)
 		q[i] = p_int_array(none, 1);
-	q[10] = p_int(7);
-	db_add(tx, SQL_DELIVER_ENTRIES, q, 11, NULL);
+	q[10] = q[11] = p_int(7);
+	db_add(tx, SQL_DELIVER_ENTRIES, q, 12, NULL);
 }
 
 Test(store_db, runs_a_statement_and_gives_its_rows)
