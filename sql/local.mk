@@ -30,7 +30,8 @@ sql_schema = \
 	sql/schema/0028-queue-orders.sql \
 	sql/schema/0029-route-tries.sql \
 	sql/schema/0030-trace-index.sql \
-	sql/schema/0031-ledger.sql
+	sql/schema/0031-ledger.sql \
+	sql/schema/0032-expunged-pack.sql
 sql_statements = \
 	sql/statement/acl.sql \
 	sql/statement/address_map.sql \
@@ -45,6 +46,7 @@ sql_statements = \
 	sql/statement/deliver.sql \
 	sql/statement/dkim_key.sql \
 	sql/statement/domain.sql \
+	sql/statement/expunged.sql \
 	sql/statement/folder.sql \
 	sql/statement/folder_page.sql \
 	sql/statement/greylist.sql \

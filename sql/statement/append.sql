@@ -44,6 +44,9 @@ where f.postoffice = $1::bigint and f.mailbox = $2::bigint and f.name = $3::text
 select f.folder, f.uidvalidity, e.uid, e.modseq
 from (select folder, uid, modseq from entry where postoffice = $1::bigint and msg = $3::bigint
 	union all
-	select folder, uid, 0 from expunged where postoffice = $1::bigint and msg = $3::bigint) e
+	select folder, uid, 0 from expunged where postoffice = $1::bigint and msg = $3::bigint
+	union all
+	select p.folder, p.uids[array_position(p.messages, $3::bigint)], 0 from expunged_pack p
+	where p.postoffice = $1::bigint and p.mailbox = $2::bigint and $3::bigint = any (p.messages)) e
 join folder f on f.postoffice = $1::bigint and f.folder = e.folder and f.mailbox = $2::bigint
 order by e.modseq desc limit 1;

@@ -10,7 +10,8 @@ from folder where postoffice = $1::bigint and mailbox = $2::bigint order by name
 
 -- statement folder_expunge
 -- After deliver_lock. $2 mailbox, $3 folder, $4 $5 UIDs as ranges (first and last of each), $6 flags an entry must have to go.
--- Gives how many went, the modseq given, and the folder's modseq before. As in view.sql, entries are read once, by key.
+-- Gives how many went, the modseq given, and the folder's modseq before. As in view.sql, entries are read once, by key. From 500 on
+-- what is kept of them is one row of arrays (expunged.sql).
 with asked as materialized (
 	select e.* from unnest($4::bigint[], $5::bigint[]) as r (first, last)
 	cross join lateral (
@@ -22,13 +23,13 @@ with asked as materialized (
 ), gone as (
 	delete from entry e using asked a
 	where e.postoffice = $1::bigint and e.ctid = a.at and a.uid between 0 and 4294967295
-), kept as (
-	insert into expunged (postoffice, mailbox, folder, uid, msg, flags, idate, zone)
-	select $1::bigint, $2::bigint, $3::bigint, uid, msg, flags, idate, zone from asked
 ), total as materialized (
 	select count(*) as n, coalesce(sum(size), 0)::bigint as bytes, count(*) filter (where flags & 1 = 0) as unseen,
 		count(*) filter (where flags & 8 <> 0) as deleted, min(uid) as least, max(uid) as most
 	from asked
+), kept as (
+	insert into expunged (postoffice, mailbox, folder, uid, msg, flags, idate, zone)
+	select $1::bigint, $2::bigint, $3::bigint, uid, msg, flags, idate, zone from asked where (select n from total) < 500
 ), counted as (
 	update mailbox m set modseq = m.modseq + 1, used = m.used - t.bytes, nmsg = m.nmsg - t.n
 	from total t
@@ -40,6 +41,11 @@ with asked as materialized (
 	from total t, counted c
 	where f.postoffice = $1::bigint and f.folder = $3::bigint
 	returning f.modseq
+), packed as (
+	insert into expunged_pack (postoffice, mailbox, modseq, folder, uids, messages, flags, idates, zones)
+	select $1::bigint, $2::bigint, n.modseq, $3::bigint, p.uids, p.messages, p.flags, p.idates, p.zones
+	from numbered n, (select array_agg(uid) as uids, array_agg(msg) as messages, array_agg(flags) as flags,
+		array_agg(idate) as idates, array_agg(zone) as zones from asked where (select n from total) >= 500 having count(*) > 0) p
 ), told as (
 	insert into change (postoffice, folder, modseq, kind, uids)
 	select $1::bigint, $3::bigint, n.modseq, 'v', case when t.n > t.most - t.least then int8multirange(int8range(t.least, t.most + 1))
@@ -191,14 +197,19 @@ delete from subscription where postoffice = $1::bigint and mailbox = $2::bigint 
 -- statement folder_removed_list
 -- $2 mailbox, $3 microseconds: folders that were removed, and what can be restored of each.
 select r.folder, r.name, r.at, coalesce(x.n, 0) from folder_removed r
-left join (select folder, count(*) as n from expunged
-	where postoffice = $1::bigint and mailbox = $2::bigint and at > now() - $3::bigint * interval '1 microsecond'
-	group by folder) x on x.folder = r.folder
+left join (select folder, sum(n)::bigint as n from (
+		select folder, count(*) as n from expunged
+		where postoffice = $1::bigint and mailbox = $2::bigint and at > now() - $3::bigint * interval '1 microsecond'
+		group by folder
+		union all
+		select folder, cardinality(uids) from expunged_pack
+		where postoffice = $1::bigint and mailbox = $2::bigint and at > now() - $3::bigint * interval '1 microsecond'
+	) k group by folder) x on x.folder = r.folder
 where r.postoffice = $1::bigint and r.mailbox = $2::bigint and r.at > now() - $3::bigint * interval '1 microsecond'
 order by r.at desc, r.folder desc;
 
 -- statement folder_undelete
--- After deliver_lock. $2 mailbox; of what was expunged within $3 microseconds: $4 only from this folder (0: any), $5 only
+-- After expunged_unpack and deliver_lock. $2 mailbox; of what was expunged within $3 microseconds: $4 only from this folder (0: any), $5 only
 -- at or after this moment, $6 only this message (0: any), at most $7; into $8, or (0) where it was or INBOX.
 -- Gives how many came back; stops the transaction when there is no room.
 with lost as materialized (

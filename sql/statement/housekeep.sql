@@ -54,15 +54,18 @@ select (select count(*) from part), postoffice, folder from part order by postof
 
 -- statement expunged_release system
 -- $1 moment, $2 $3 the post office and message to go on behind, $4 most. Of the messages removed
--- before it, those that no folder, no younger removal, no queue and no open job refers to go with their bodies; those
+-- before it, those that no folder, no younger removal (packs are), no queue and no open job refers to go with their bodies; those
 -- that the queue or a job still refers to are carried to today.
 with candidate as materialized (
 	select distinct postoffice, msg from expunged
 	where at < $1 and (postoffice, msg) > ($2, $3) order by postoffice, msg limit $4),
+packed as materialized (
+	select p.postoffice, u.msg from expunged_pack p cross join lateral unnest(p.messages) as u (msg)),
 dead as (
 	select c.postoffice, c.msg from candidate c
 	where not exists (select from entry e where e.postoffice = c.postoffice and e.msg = c.msg)
 	  and not exists (select from expunged x where x.postoffice = c.postoffice and x.msg = c.msg and x.at >= $1)
+	  and not exists (select from packed p where p.postoffice = c.postoffice and p.msg = c.msg)
 	  and not exists (select from queue q where q.postoffice = c.postoffice and q.msg = c.msg)
 	  and not exists (select from queue_deferred q where q.postoffice = c.postoffice and q.msg = c.msg)
 	  and not exists (select from job j where j.postoffice = c.postoffice and j.job = c.msg and j.ended is null)),

@@ -43,6 +43,22 @@ static status bring_once(void *arg, bool again)
 	return ST_OK;
 }
 
+/* What big removals left packed becomes rows first, so that all of it is looked through. A pack that is made meanwhile is of
+   another removal. */
+static status unpack(int64_t postoffice, int64_t mailbox)
+{
+	arena a = ARENA_INIT;
+	struct rows r;
+	status s;
+
+	do {
+		arena_clear(&a);
+		s = db_one(SQL_EXPUNGED_UNPACK, (struct param[]){p_int(postoffice), p_int(mailbox)}, 2, &a, &r);
+	} while (s == ST_OK && row_int(&r, 0, 0) > 0);
+	arena_release(&a);
+	return s;
+}
+
 static usec span_back(void)
 {
 	usec span = setting_number(S_expunged_retention, NULL);
@@ -61,6 +77,7 @@ status folder_undelete(
 	status s;
 
 	*restored = 0;
+	TRY(unpack(postoffice, mailbox));
 	for (;;) {
 		b.count = 0;
 		s = settle(bring_once, &b);

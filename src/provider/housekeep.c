@@ -150,6 +150,21 @@ static status walk(enum statement_id id, usec before, int at_once, lease *held, 
 	}
 }
 
+/* Big removals become rows, which know how to wait for the end of their day. One at a time, since each may be large. */
+static status unpack(lease *held)
+{
+	for (;;) {
+		bool none;
+		int64_t there;
+
+		TRY(number(SQL_EXPUNGED_UNPACK_ANY, NULL, 0, &there, &none));
+		if (there == 0)
+			return ST_OK;
+		TRY(lease_take(held));
+		TRY(task_breathe());
+	}
+}
+
 /* Messages and bodies, and then the partitions that named them. */
 static status release_expunged(usec before, lease *held, struct housekeep_result *r)
 {
@@ -236,6 +251,7 @@ static status keep_house(lease *held, struct housekeep_result *r)
 {
 	struct ends ends = {0};
 	TRY(make_partitions(r));
+	TRY(unpack(held));
 	TRY(retention_ends(&ends));
 	TRY(release_expunged(ends.expunged, held, r));
 	struct param names = p_time(ends.expunged);

@@ -118,6 +118,7 @@ status postoffice_set_state(int64_t id, enum postoffice_state s, const struct au
 /* What no foreign key ties to the post office. */
 static const enum statement_id emptying[] = {
 	SQL_POSTOFFICE_EMPTY_ENTRIES,
+	SQL_POSTOFFICE_EMPTY_PACKS, /* become rows of the next one's */
 	SQL_POSTOFFICE_EMPTY_EXPUNGED,
 	SQL_POSTOFFICE_EMPTY_CHANGES,
 	SQL_POSTOFFICE_EMPTY_MESSAGES,

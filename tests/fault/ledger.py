@@ -356,7 +356,8 @@ INVARIANTS = {
 	"every message has an entry or was removed": """
 		select count(*) from message m
 		where not exists (select from entry e where (e.postoffice, e.msg) = (m.postoffice, m.msg))
-			and not exists (select from expunged x where (x.postoffice, x.msg) = (m.postoffice, m.msg))""",
+			and not exists (select from expunged x where (x.postoffice, x.msg) = (m.postoffice, m.msg))
+			and not exists (select from expunged_pack x where x.postoffice = m.postoffice and m.msg = any (x.messages))""",
 	"no body without a message": """
 		select count(*) from blob b
 		where not exists (select from message m where (m.postoffice, m.blob) = (b.postoffice, b.blob))""",

@@ -70,6 +70,8 @@ static const char *const office[] = {
 	" values (N, N, 1, '+', int8multirange(int8range(N, N + 1)), now()),"
 	" (N, N, 2, 'v', int8multirange(int8range(1, 2)), '2001-01-01')",
 	"insert into expunged (postoffice, mailbox, folder, uid, msg, flags, idate, at) values (N, N, N, 1, N + 1, 0, now(), '2001-01-01')",
+	"insert into expunged_pack (postoffice, mailbox, modseq, folder, uids, messages, flags, idates, zones)"
+	" values (N, N, 3, N, array[7], array[N + 7], array[0], array[now()], array[NULL::smallint])",
 	"insert into folder_removed (postoffice, mailbox, folder, name) values (N, N, N, 'nN')",
 	"insert into folder_snap values (N, N, 1, 2, 'nN')",
 	"insert into message_sketch values (N, N, 1, 'nN')",

@@ -84,6 +84,7 @@ unit_reader_pg_SOURCES = $(reader_tests) \
 	tests/unit/provider/given.c tests/unit/provider/given.h \
 	tests/unit/provider/reader_pg.c \
 	tests/unit/provider/view_pg.c \
+	tests/unit/provider/expunged.c \
 	tests/unit/provider/store_fixture.c tests/unit/provider/store_fixture.h
 unit_reader_pg_LDADD = $(floor_provider) $(CRITERION_LIBS)
 
