@@ -805,8 +805,9 @@ Test(deliver, recognises_what_a_dead_worker_stored)
 	static const char *const deaths[] = {
 		"update node set until = now() - interval '1 second' where node", /* lease over */
 		"update node set since = now() + interval '1 second' where node", /* taken anew */
-		"update node set seen = now() - interval '11 seconds' where node", /* cut off from the database */
-		"insert into node (node, name, role, token, schema, since, seen, until)" /* successor */
+		"update node set seen = now() - interval '11 seconds' where node", /* cut off */
+		/* A successor. */
+		"insert into node (node, name, role, token, schema, since, seen, until)"
 		" select 2000 + node, name, role, 7, schema, now(), now(), until from node where node",
 	};
 	struct route to = store_mailbox(store_postoffice(), "anna", 0);

@@ -22,7 +22,8 @@ Test(law, holds_every_table_of_post_offices)
 		" and (select count(*) = 2 and count(*) filter (where p.polname = 'run'"
 		"   and p.polroles = array['pennypost_run'::regrole::oid]"
 		"   and pg_get_expr(p.polqual, p.polrelid) = case when c.relname in ('queue', 'queue_deferred')"
-		"    then '((postoffice + 0) = tenant())' else '(postoffice = tenant())' end" /* so that no index follows from it */
+		"    then '((postoffice + 0) = tenant())' else '(postoffice = tenant())' end"
+		/* No index follows from a sum. */
 		"   and pg_get_expr(p.polwithcheck, p.polrelid) = '(postoffice = tenant())') = 1"
 		"  and count(*) filter (where p.polname = 'system' and p.polroles = array['pennypost_system'::regrole::oid]) = 1"
 		"  and bool_and(p.polcmd = '*' and p.polpermissive) from pg_policy p where p.polrelid = c.oid))");
