@@ -10,7 +10,8 @@
 #include <inttypes.h>
 
 #define FIRST_AFTER (10 * USEC_S) /* a start under load is not the moment to clean */
-#define RUN_MOST (3600 * USEC_S)  /* nobody waits for it: statements may take what PostgreSQL allows */
+#define RUN_MOST                                                                                   \
+	(3600 * USEC_S) /* nobody waits for it: statements may take what PostgreSQL allows */
 
 static void run_once(void)
 {
@@ -20,10 +21,10 @@ static void run_once(void)
 	task_deadline(before);
 	if (kind == ST_OK)
 		log_event(EV_HOUSEKEPT,
-			  "messages=%" PRId64 " blobs=%" PRId64 " segments=%" PRId64 " keys=%" PRId64
-			  " partitions_made=%" PRId64 " partitions_dropped=%" PRId64,
-			  done.messages, done.blobs, done.segments, done.keys, done.partitions_made,
-			  done.partitions_dropped);
+			"messages=%" PRId64 " blobs=%" PRId64 " segments=%" PRId64 " keys=%" PRId64
+			" partitions_made=%" PRId64 " partitions_dropped=%" PRId64,
+			done.messages, done.blobs, done.segments, done.keys, done.partitions_made,
+			done.partitions_dropped);
 	else if (kind != ST_LIMITED && kind != ST_CANCELLED)
 		log_event(EV_HOUSEKEEPING_FAILED, "why=%s", status_name(kind));
 }

@@ -1,5 +1,5 @@
-/* Turns, one after the other while new mail waits. Whether this node or another does the work is decided by the lease in
-   provider/search_index.c. */
+/* Turns, one after the other while new mail waits. Whether this node or another does the work is
+   decided by the lease in provider/search_index.c. */
 #include "agent/indexer.h"
 
 #include "base/log.h"
@@ -19,7 +19,8 @@ static bool run_once(void)
 
 	task_deadline(before);
 	if (kind == ST_OK && done.sketched + done.dropped > 0)
-		log_event(EV_SEARCH_INDEXED, "messages=%" PRId64 " dropped=%" PRId64, done.sketched, done.dropped);
+		log_event(EV_SEARCH_INDEXED, "messages=%" PRId64 " dropped=%" PRId64, done.sketched,
+			done.dropped);
 	else if (kind != ST_OK && kind != ST_LIMITED && kind != ST_CANCELLED)
 		log_event(EV_SEARCH_INDEX_FAILED, "why=%s", status_name(kind));
 	return kind == ST_OK && done.more;

@@ -1,4 +1,5 @@
-/* The indexer: fills the index of searches every search_index_every (provider/search_index.h), on one node at a time. */
+/* The indexer: fills the index of searches every search_index_every (provider/search_index.h), on
+   one node at a time. */
 #ifndef PENNYPOST_AGENT_INDEXER_H
 #define PENNYPOST_AGENT_INDEXER_H
 

@@ -1,5 +1,6 @@
-/* The clock of jobs: a step, the pause that job_pause wants, the next step; when there is nothing to do, a look every
-   second. What a step leaves undone is for the next claim to see, whoever makes it. */
+/* The clock of jobs: a step, the pause that job_pause wants, the next step; when there is nothing
+   to do, a look every second. What a step leaves undone is for the next claim to see, whoever makes
+   it. */
 #include "agent/job_worker.h"
 
 #include "base/id.h"
@@ -22,19 +23,21 @@ static void note(const struct job_claim *c, const struct job_step *s)
 		const struct job_mailbox *m = &s->rows[i];
 
 		if (m->outcome == JOB_DELIVERED)
-			trace_note(c->postoffice, c->id, TRACE_DELIVERED, "mailbox=%s", log_quote(m->name));
+			trace_note(c->postoffice, c->id, TRACE_DELIVERED, "mailbox=%s",
+				log_quote(m->name));
 		else
-			trace_note(c->postoffice, c->id, TRACE_REFUSED, "mailbox=%s why=%s", log_quote(m->name),
-				job_outcome_name(m->outcome));
+			trace_note(c->postoffice, c->id, TRACE_REFUSED, "mailbox=%s why=%s",
+				log_quote(m->name), job_outcome_name(m->outcome));
 	}
-	trace_flush(); /* a big job would fill the room for traces faster than the watch empties it */
+	trace_flush(); /* a big job would fill the room for traces faster than the watch empties
+	it */
 	id_text(c->id, id);
 	if (s->ended)
 		log_event(EV_JOB_ENDED,
-			"job=%s postoffice=%" PRId64 " delivered=%" PRId64 " full=%" PRId64 " disabled=%" PRId64
-			" failed=%" PRId64,
-			id, c->postoffice, s->so_far[JOB_DELIVERED], s->so_far[JOB_FULL], s->so_far[JOB_DISABLED],
-			s->so_far[JOB_FAILED]);
+			"job=%s postoffice=%" PRId64 " delivered=%" PRId64 " full=%" PRId64
+			" disabled=%" PRId64 " failed=%" PRId64,
+			id, c->postoffice, s->so_far[JOB_DELIVERED], s->so_far[JOB_FULL],
+			s->so_far[JOB_DISABLED], s->so_far[JOB_FAILED]);
 }
 
 /* Without a database there is nothing else to do than to wait for it. */
@@ -48,7 +51,8 @@ static status give_up(const struct job_claim *c, status why)
 		return why;
 	}
 	if (why != ST_CANCELLED)
-		log_event(EV_JOB_STEP_FAILED, "job=%s tries=%d why=%s", id, c->tries, status_name(why));
+		log_event(EV_JOB_STEP_FAILED, "job=%s tries=%d why=%s", id, c->tries,
+			status_name(why));
 	status kind;
 	while ((kind = job_unclaim(c, why)) == ST_BUSY || kind == ST_TIMED_OUT || kind == ST_UNSURE)
 		TRY(task_sleep(AGAIN_AFTER));
@@ -76,7 +80,7 @@ status job_worker_run(void *unused)
 	(void)unused;
 	for (;;) {
 		status kind = take_step();
-		TRY(task_sleep(kind == ST_OK	   ? setting_number(S_job_pause, NULL)
+		TRY(task_sleep(kind == ST_OK       ? setting_number(S_job_pause, NULL)
 			       : kind == ST_ABSENT ? LOOK_EVERY
 						   : AGAIN_AFTER));
 	}

@@ -1,5 +1,5 @@
-/* Works off jobs (provider/job.h), step by step, on every node that has an agent; tells what became of each mailbox in
-   the trace. */
+/* Works off jobs (provider/job.h), step by step, on every node that has an agent; tells what became
+   of each mailbox in the trace. */
 #ifndef PENNYPOST_AGENT_JOB_WORKER_H
 #define PENNYPOST_AGENT_JOB_WORKER_H
 

@@ -1,4 +1,5 @@
-/* The ledger's clock. Whether this node or another takes a turn is decided by the lease in provider/ledger.c. */
+/* The ledger's clock. Whether this node or another takes a turn is decided by the lease in
+   provider/ledger.c. */
 #include "agent/ledger_keeper.h"
 
 #include "base/log.h"
@@ -19,7 +20,8 @@ static void run_once(usec every)
 
 	task_deadline(before);
 	if (kind == ST_OK)
-		log_event(EV_LEDGER_CHECKED, "postoffices=%" PRId64 " mailboxes=%" PRId64, seen.postoffices, seen.mailboxes);
+		log_event(EV_LEDGER_CHECKED, "postoffices=%" PRId64 " mailboxes=%" PRId64,
+			seen.postoffices, seen.mailboxes);
 	else if (kind != ST_LIMITED && kind != ST_CANCELLED)
 		log_event(EV_LEDGER_UNCHECKED, "why=%s", status_name(kind));
 }

@@ -1,4 +1,5 @@
-/* The ledger's keeper: has it checked every ledger_check_every (provider/ledger.h), on one node at a time. */
+/* The ledger's keeper: has it checked every ledger_check_every (provider/ledger.h), on one node at
+   a time. */
 #ifndef PENNYPOST_AGENT_LEDGER_KEEPER_H
 #define PENNYPOST_AGENT_LEDGER_KEEPER_H
 

@@ -9,7 +9,8 @@
 slice base64_encode(slice raw, arena *a);
 status base64_decode(slice coded, arena *a, slice *raw);
 
-/* The value of a letter (RFC 4648, 4); -1 = none. Here, since decoders of bodies ask it of every octet. */
+/* The value of a letter (RFC 4648, 4); -1 = none. Here, since decoders of bodies ask it of every
+   octet. */
 static inline int base64_value(char c)
 {
 	if (c >= 'A' && c <= 'Z')
@@ -22,6 +23,6 @@ static inline int base64_value(char c)
 }
 
 slice hex_encode(slice raw, arena *a); /* lower case */
-int hex_value(char c); /* of a digit of any case; -1 = none */
+int hex_value(char c);                 /* of a digit of any case; -1 = none */
 
 #endif

@@ -1,6 +1,6 @@
 /* The points passed so far with their counts, and the rows that are armed. Both are small fixed
-   tables: the allocator itself has a fault point, so nothing here may allocate. The board is touched
-   by atomics alone: whoever holds a lock of it could be killed. */
+   tables: the allocator itself has a fault point, so nothing here may allocate. The board is
+   touched by atomics alone: whoever holds a lock of it could be killed. */
 #include "base/fault.h"
 
 #include "base/log.h"

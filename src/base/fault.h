@@ -5,8 +5,8 @@
    `fail` (FAULT is true), `kill` (the process ends at once by SIGKILL) or `stop` (SIGSTOP).
 
    A whole server has a board besides: the file that PENNYPOST_FAULT_BOARD names, FAULT_BOARD_SIZE
-   zeroed bytes made by a tester, mapped at the first passage, so by a master before its workers. The
-   tester arms one row at any time and reads what was passed; of all processes, one fires. */
+   zeroed bytes made by a tester, mapped at the first passage, so by a master before its workers.
+   The tester arms one row at any time and reads what was passed; of all processes, one fires. */
 #ifndef PENNYPOST_BASE_FAULT_H
 #define PENNYPOST_BASE_FAULT_H
 
@@ -20,8 +20,8 @@
 #define FAULT(name) false
 #endif
 
-/* Of the board, in the byte order of the machine. Written by the tester: name and action first, `left`
-   last; 0 disarms. */
+/* Of the board, in the byte order of the machine. Written by the tester: name and action first,
+   `left` last; 0 disarms. */
 enum { FAULT_BOARD_POINTS = 128, FAULT_NAME_SIZE = 48 };
 struct fault_board {
 	char name[FAULT_NAME_SIZE];

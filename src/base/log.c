@@ -2,7 +2,7 @@
    its own.
 
        log_event -> [ line\n line\n line\n ........ ] -> drain thread -> poll, write
-                      ^head                ^head+used
+		      ^head                ^head+used
 
    The thread alone may meet a slow reader. Nothing here allocates, since shortage of memory is
    logged too; the rendering buffers are the thread's, not the stack's, because fibers keep the
@@ -420,8 +420,8 @@ void log_close(void)
 	clock_gettime(CLOCK_REALTIME, &end_at);
 	end_at.tv_sec += CLOSE_S;
 	pthread_cond_signal(&more);
-	/* The thread ends by itself, unless a reader of the shared pipe stopped between its poll and
-	   its write; then it is left behind and finds itself of an older generation. */
+	/* The thread ends by itself, unless a reader of the shared pipe stopped between its poll
+	   and its write; then it is left behind and finds itself of an older generation. */
 	leave_at = (struct timespec){.tv_sec = end_at.tv_sec + 1, .tv_nsec = end_at.tv_nsec};
 	while (alive && !past(leave_at))
 		pthread_cond_timedwait(&finished, &lock, &leave_at);

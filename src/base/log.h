@@ -59,7 +59,8 @@ void log_event(enum event e, const char *fields, ...) __attribute__((format(prin
 /* The same, and returns `kind`, for: return log_trouble(ST_BUSY, EV_DB_REFUSED, "state=%s", s); */
 status log_trouble(status kind, enum event e, const char *fields, ...)
 	__attribute__((format(printf, 3, 4)));
-/* A quoted, escaped value of at most 512 bytes, for "%s"; lives in a small per-thread wheel of 8. */
+/* A quoted, escaped value of at most 512 bytes, for "%s"; lives in a small per-thread wheel of
+   8. */
 const char *log_quote(slice value);
 
 #endif

@@ -1,6 +1,6 @@
-/* Open addressing with linear probing. Removing leaves a mark (GONE) behind and moves nothing, which
-   is why a walk may remove what it was just given; marks go when the table is laid out anew, or at
-   once when nothing follows them. At most three quarters of the slots are taken or marked. */
+/* Open addressing with linear probing. Removing leaves a mark (GONE) behind and moves nothing,
+   which is why a walk may remove what it was just given; marks go when the table is laid out anew,
+   or at once when nothing follows them. At most three quarters of the slots are taken or marked. */
 #include "base/map.h"
 
 #include "base/memory.h"

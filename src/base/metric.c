@@ -1,6 +1,6 @@
-/* One table in shared memory. Every process writes into a slot of its own, so that processors do not
-   fight for lines of memory; readers add up the slots that were ever used. What a slot counted stays
-   when its process dies, its gauges are cleared by the master. */
+/* One table in shared memory. Every process writes into a slot of its own, so that processors do
+   not fight for lines of memory; readers add up the slots that were ever used. What a slot counted
+   stays when its process dies, its gauges are cleared by the master. */
 #include "base/metric.h"
 
 #include "base/shared.h"
@@ -87,16 +87,18 @@ static const char *const services[SERVICE_COUNT] = {
 
 static const struct {
 	const char *name, *help;
-} postoffice_rows[MPO_COUNT] = {
-	[MPO_DELIVERED] = {"delivered", "Folder entries made by delivery"},
-	[MPO_BYTES] = {"delivered_bytes", "Octets delivered"},
-	[MPO_READ] = {"read", "Message bodies handed to readers"},
-	[MPO_REFUSED] = {"refused", "Recipients refused, alone or with their message"},
-	[MPO_QUEUED] = {"queued", "Recipients put into the outbound queue"},
-	[MPO_REPEATED] = {"repeated", "Repeated messages recognised and not stored again"},
-}, postoffice_latencies[MPL_COUNT] = {
-	[MPL_DELIVERY] = {"delivery_seconds", "From end of data to the answer"},
-	[MPL_LOGON] = {"logon_seconds", "Time a logon took that succeeded"},
+} postoffice_rows[MPO_COUNT] =
+	{
+		[MPO_DELIVERED] = {"delivered", "Folder entries made by delivery"},
+		[MPO_BYTES] = {"delivered_bytes", "Octets delivered"},
+		[MPO_READ] = {"read", "Message bodies handed to readers"},
+		[MPO_REFUSED] = {"refused", "Recipients refused, alone or with their message"},
+		[MPO_QUEUED] = {"queued", "Recipients put into the outbound queue"},
+		[MPO_REPEATED] = {"repeated", "Repeated messages recognised and not stored again"},
+},
+  postoffice_latencies[MPL_COUNT] = {
+	  [MPL_DELIVERY] = {"delivery_seconds", "From end of data to the answer"},
+	  [MPL_LOGON] = {"logon_seconds", "Time a logon took that succeeded"},
 };
 
 typedef _Atomic int64_t cell;
@@ -112,7 +114,8 @@ struct histogram {
 	cell bucket[BUCKETS + 1];
 };
 
-/* Open addressing; an id once written stays. Twice the entries wanted, so that searches end soon. */
+/* Open addressing; an id once written stays. Twice the entries wanted, so that searches end
+   soon. */
 enum { PO_MOST = 4096, PO_PLACES = 2 * PO_MOST };
 struct postoffice {
 	cell id; /* 0 = free */
@@ -235,7 +238,8 @@ int64_t metric_value(enum metric m, enum service s)
 
 /* ---- commands by name */
 
-/* The place of a name, or METRIC_COMMANDS. Callers hand in the very name they gave, so its letters need not be compared. */
+/* The place of a name, or METRIC_COMMANDS. Callers hand in the very name they gave, so its letters
+   need not be compared. */
 static size_t command_place(enum service s, const char *name)
 {
 	size_t i = 0;
@@ -266,7 +270,8 @@ static int64_t command_sum(enum service s, size_t place)
 	int64_t whole = 0;
 
 	for (unsigned i = 0; i < n; i++)
-		whole += atomic_load_explicit(&table->slot[i].command[s][place], memory_order_relaxed);
+		whole += atomic_load_explicit(
+			&table->slot[i].command[s][place], memory_order_relaxed);
 	return whole;
 }
 
@@ -401,8 +406,8 @@ static void print_row(text *to, enum metric m)
 
 static void print_command(text *to, enum service s, const char *name, size_t place)
 {
-	text_format(to, "pennypost_commands_by_name_total{service=\"%s\",command=\"%s\"} %lld\n", services[s], name,
-		(long long)command_sum(s, place));
+	text_format(to, "pennypost_commands_by_name_total{service=\"%s\",command=\"%s\"} %lld\n",
+		services[s], name, (long long)command_sum(s, place));
 }
 
 /* Services that gave names have all their commands here, from the beginning on. */
@@ -433,8 +438,7 @@ static void print_postoffice(text *to, const struct postoffice *p, enum metric_p
 			postoffice_rows[m].name, (long long)atomic_load(&p->id), (long long)value);
 }
 
-static void print_postoffice_latency(
-	text *to, const struct postoffice *p, enum metric_po_latency m)
+static void print_postoffice_latency(text *to, const struct postoffice *p, enum metric_po_latency m)
 {
 	const struct histogram *h = &p->latency[m];
 	int64_t in_bucket[BUCKETS + 1], whole = 0;

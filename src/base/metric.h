@@ -1,8 +1,8 @@
 /* Counters that all processes of one node share: a table in anonymous shared memory that the master
-   maps before it forks; atomic adds, no locks. Rows of base/metrics.def: name, kind, help; a row may
-   be kept per service. A second table counts and times per post office (the first 4,096 seen; the
-   rest are summed under post office 0). Without metric_share() (tests, command line) the
-   table is private memory. */
+   maps before it forks; atomic adds, no locks. Rows of base/metrics.def: name, kind, help; a row
+   may be kept per service. A second table counts and times per post office (the first 4,096 seen;
+   the rest are summed under post office 0). Without metric_share() (tests, command line) the table
+   is private memory. */
 #ifndef PENNYPOST_BASE_METRIC_H
 #define PENNYPOST_BASE_METRIC_H
 
@@ -40,14 +40,23 @@ void metric_add(enum metric m, enum service s, int64_t n); /* counters up, gauge
 void metric_time(
 	enum metric m, enum service s, usec took);   /* latency: histogram buckets 0.1 ms .. 60 s */
 int64_t metric_value(enum metric m, enum service s); /* of a latency: how many were timed */
-/* Commands run, by service and name; shown as commands_by_name. Names are given before the first fork, so that the label has
-   no values but those: at most METRIC_COMMANDS of a service, one that is there already is left; lent for good. */
+/* Commands run, by service and name; shown as commands_by_name. Names are given before the first
+   fork, so that the label has no values but those: at most METRIC_COMMANDS of a service, one that
+   is there already is left; lent for good. */
 enum { METRIC_COMMANDS = 96 };
 void metric_command_name(enum service s, const char *name);
 /* One was run; what has no name of these, or NULL, counts as "other". */
 void metric_command(enum service s, const char *name);
 int64_t metric_command_value(enum service s, const char *name); /* NULL: other */
-enum metric_po { MPO_DELIVERED, MPO_BYTES, MPO_READ, MPO_REFUSED, MPO_QUEUED, MPO_REPEATED, MPO_COUNT };
+enum metric_po {
+	MPO_DELIVERED,
+	MPO_BYTES,
+	MPO_READ,
+	MPO_REFUSED,
+	MPO_QUEUED,
+	MPO_REPEATED,
+	MPO_COUNT
+};
 void metric_postoffice(int64_t postoffice, enum metric_po m, int64_t n);
 /* Latencies per post office, in the same buckets: for those who were told to keep them (setting
    metrics_by_postoffice). */

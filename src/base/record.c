@@ -1,6 +1,6 @@
-/* Rows of log files; the contract stands in record.h. The pipe is the queue: each line is written by
-   one call of at most PIPE_BUF bytes, so that lines of several processes never mix and one is there
-   whole or not at all. */
+/* Rows of log files; the contract stands in record.h. The pipe is the queue: each line is written
+   by one call of at most PIPE_BUF bytes, so that lines of several processes never mix and one is
+   there whole or not at all. */
 #include "base/record.h"
 
 #include <inttypes.h>
@@ -72,7 +72,8 @@ static void add_number(struct line *l, uint64_t n)
 	add(l, slice_of(digits, (size_t)snprintf(digits, sizeof digits, "%" PRIu64, n)));
 }
 
-/* What no line may hold, and what would be taken for the escape itself, as ESCAPE and two digits. */
+/* What no line may hold, and what would be taken for the escape itself, as ESCAPE and two
+   digits. */
 static void add_safe(struct line *l, slice s, char escape, const char *also)
 {
 	slice shown = slice_until(s, DETAILS_MOST);
@@ -99,18 +100,20 @@ static void add_date(struct line *l, const struct civil *at)
 {
 	char z[40];
 
-	add(l, slice_of(z, (size_t)snprintf(z, sizeof z, "%04d-%02d-%02d", at->year, at->month, at->day)));
+	add(l, slice_of(z, (size_t)snprintf(
+				   z, sizeof z, "%04d-%02d-%02d", at->year, at->month, at->day)));
 }
 
 static void add_time(struct line *l, const struct civil *at)
 {
 	char z[40];
 
-	add(l, slice_of(z, (size_t)snprintf(z, sizeof z, "%02d:%02d:%02d", at->hour, at->minute, at->second)));
+	add(l, slice_of(z, (size_t)snprintf(z, sizeof z, "%02d:%02d:%02d", at->hour, at->minute,
+				   at->second)));
 }
 
-static void begin(struct line *l, const char *stem, const char *kind, const struct rule *r, usec now,
-	const char *fields)
+static void begin(struct line *l, const char *stem, const char *kind, const struct rule *r,
+	usec now, const char *fields)
 {
 	int n = snprintf(l->at, sizeof l->at, "%s%s %s %" PRId64 " %" PRId64 " %s\x1f", stem, kind,
 		r->period, r->size_most, now, fields);
@@ -234,8 +237,8 @@ static void take_fields(struct rule *r, slice fields)
 		if (row < 0 || r->n == RECORD_FIELDS_MOST)
 			continue;
 		r->fields[r->n++] = (unsigned char)row;
-		size += (size_t)snprintf(r->names + size, sizeof r->names - size, "%s%s", size ? " " : "",
-			w3c_fields[row].name);
+		size += (size_t)snprintf(r->names + size, sizeof r->names - size, "%s%s",
+			size ? " " : "", w3c_fields[row].name);
 	}
 	r->names[size] = '\0';
 }
@@ -282,7 +285,8 @@ static void write_w3c(const struct exchange *x, const struct rule *r, usec now)
 static void write_activity(const struct exchange *x, const struct rule *r, usec now)
 {
 	static struct line l; /* the lock's */
-	const slice texts[] = {x->message, x->conversation, x->peer, x->command, x->details, x->response};
+	const slice texts[] = {
+		x->message, x->conversation, x->peer, x->command, x->details, x->response};
 	struct civil at;
 
 	clock_civil(now, &at);

@@ -27,7 +27,7 @@ enum { RECORD_FIELDS_MOST = 24 };
 
 struct record_rule {
 	unsigned kinds;
-	slice fields;       /* of the W3C log: names with blanks between; unknown ones are passed over */
+	slice fields; /* of the W3C log: names with blanks between; unknown ones are passed over */
 	const char *period; /* "hour", "day", "week", "month", "never" */
 	int64_t size_most;  /* of one file; 0 = any */
 };
@@ -37,7 +37,7 @@ void record_open(int fd);
 /* What a service records from now on. Submission is told with SMTP: they share their files. */
 void record_rule_set(enum service s, const struct record_rule *rule);
 unsigned record_kinds(enum service s); /* RECORD_*; 0 while no pipe is open */
-uint64_t record_dropped(void); /* lines lost since the process started */
+uint64_t record_dropped(void);         /* lines lost since the process started */
 
 /* One command and its answer. Slices are lent; empty where nothing is known. */
 struct exchange {
@@ -56,8 +56,8 @@ struct exchange {
 void record_exchange(const struct exchange *x);
 /* A line of the debug log; its line feed, if it has one, is cut off. */
 void record_words(enum service s, slice line);
-/* An event for the file of the whole server (period and size are the rule of SERVICE_NONE), or for the
-   machine's syslog. */
+/* An event for the file of the whole server (period and size are the rule of SERVICE_NONE), or for
+   the machine's syslog. */
 void record_server(slice line);
 void record_syslog(log_level level, slice line);
 

@@ -82,7 +82,8 @@ size_t slice_search(slice s, slice part)
 
 #define WINDOW 64 /* places looked at together: the compiler makes a few vector steps of them */
 
-/* Letters from the one that stands most often in mail to the rarest; what is none of them counts as rarer than half. */
+/* Letters from the one that stands most often in mail to the rarest; what is none of them counts as
+   rarer than half. */
 static unsigned rarity(char c)
 {
 	static const char letters[] = " etaonisrhldcumfpgwybvkxjqz";
@@ -97,7 +98,8 @@ struct rare {
 	unsigned char first, second;
 };
 
-/* The rarest one; not one of the two beside `but`, since letters keep company: where there is a c there is mostly an h. */
+/* The rarest one; not one of the two beside `but`, since letters keep company: where there is a c
+   there is mostly an h. */
 static size_t rarest(slice part, size_t but)
 {
 	size_t best = 0;
@@ -120,7 +122,8 @@ static struct rare rare_of(slice part)
 
 	if (part.size > 3)
 		other = rarest(part, one);
-	return (struct rare){one, other, (unsigned char)(part.at[one] | 0x20), (unsigned char)(part.at[other] | 0x20)};
+	return (struct rare){one, other, (unsigned char)(part.at[one] | 0x20),
+		(unsigned char)(part.at[other] | 0x20)};
 }
 
 /* Whether it may begin here. Case is wiped by a bit, which takes some other octets for

@@ -45,7 +45,8 @@ slice slice_until(slice s, size_t end);          /* the first `end` bytes, or al
 slice slice_trim(slice s);                       /* without SP, HTAB, CR, LF at both ends */
 
 /* Takes the part before the first c into *part and moves *rest behind it. True while there was
-   something left to take: rows of "a,b," give "a", "b", "". Behind the last part rest->at is NULL. */
+   something left to take: rows of "a,b," give "a", "b", "". Behind the last part rest->at is
+   NULL. */
 bool slice_take(slice *rest, char c, slice *part);
 
 /* Decimal digits only, no sign, no space, fits into 63 bits. False otherwise; *out untouched. */

@@ -37,9 +37,9 @@ static bool is_visible(slice s)
 
 		if (n == 0 || point < 0x20 || point == 0x7f)
 			return false;
-		if (point >= 0x80 &&
-		    (uc_is_general_category_withtable(point, UC_CATEGORY_MASK_C | UC_CATEGORY_MASK_Z) ||
-		     uc_is_property_default_ignorable_code_point(point)))
+		if (point >= 0x80 && (uc_is_general_category_withtable(
+					      point, UC_CATEGORY_MASK_C | UC_CATEGORY_MASK_Z) ||
+					     uc_is_property_default_ignorable_code_point(point)))
 			return false;
 		s = slice_from(s, n);
 	}
@@ -55,7 +55,8 @@ static slice adopt(void *from, size_t size, arena *a)
 	return copy;
 }
 
-/* --- Domains ----------------------------------------------------------------------------------- */
+/* --- Domains
+   ----------------------------------------------------------------------------------- */
 
 static bool is_label(slice label)
 {
@@ -88,7 +89,7 @@ static status domain_to_ascii(slice name, arena *a, slice *out)
 	uint8_t *made = NULL;
 
 	if (idn2_lookup_u8((const uint8_t *)arena_z(a, name), &made,
-	                   IDN2_NFC_INPUT | IDN2_NONTRANSITIONAL) != IDN2_OK)
+		    IDN2_NFC_INPUT | IDN2_NONTRANSITIONAL) != IDN2_OK)
 		return ST_INVALID;
 	*out = adopt(made, strlen((char *)made), a);
 	return ST_OK;
@@ -102,10 +103,11 @@ static slice domain_shown(slice name, arena *a)
 	slice shown, again;
 
 	if (slice_search(name, S("xn--")) == name.size ||
-	    idn2_to_unicode_8z8z(arena_z(a, name), &made, 0) != IDN2_OK)
+		idn2_to_unicode_8z8z(arena_z(a, name), &made, 0) != IDN2_OK)
 		return name;
 	shown = adopt(made, strlen(made), a);
-	if (is_visible(shown) && domain_to_ascii(shown, a, &again) == ST_OK && slice_same(again, name))
+	if (is_visible(shown) && domain_to_ascii(shown, a, &again) == ST_OK &&
+		slice_same(again, name))
 		return shown;
 	return name;
 }
@@ -147,7 +149,7 @@ static status literal_parse(slice s, arena *a, slice *out)
 		inner = slice_from(inner, 5);
 	}
 	if (inner.size >= sizeof number || slice_find(inner, 0) < inner.size ||
-	    inet_pton(family, arena_z(a, inner), ip) != 1)
+		inet_pton(family, arena_z(a, inner), ip) != 1)
 		return ST_INVALID;
 	inet_ntop(family, ip, number, sizeof number);
 	*out = arena_format(a, "[%s%s]", family == AF_INET6 ? "IPv6:" : "", number);
@@ -164,7 +166,8 @@ status mail_host_parse(slice s, arena *a, slice *host, bool *literal)
 	return ST_OK;
 }
 
-/* --- Local parts ------------------------------------------------------------------------------- */
+/* --- Local parts
+   ------------------------------------------------------------------------------- */
 
 /* Dot-string of RFC 5321 4.1.2; the characters above ASCII were judged before. */
 static bool is_dot_string(slice s)
@@ -250,7 +253,8 @@ static status take_local(slice *rest, arena *a, slice *raw)
 	return is_dot_string(*raw) ? ST_OK : ST_INVALID;
 }
 
-/* --- Addresses --------------------------------------------------------------------------------- */
+/* --- Addresses
+   --------------------------------------------------------------------------------- */
 
 static status address_make(slice raw_local, slice domain, arena *a, mail_address *out)
 {

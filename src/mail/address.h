@@ -13,10 +13,10 @@
 #define MAIL_PATH_MOST 256   /* octets, 4.5.3.1.3, angle brackets included */
 
 typedef struct mail_address {
-	slice local;  /* canonical: NFC, without quotes where RFC 5321 lets them go, else quoted with
-	                 only '"' and '\' escaped; case as given */
+	slice local; /* canonical: NFC, without quotes where RFC 5321 lets them go, else quoted with
+			only '"' and '\' escaped; case as given */
 	slice domain; /* lower-case ASCII, IDNs as A-labels; literals in brackets, in their shortest
-	                 form: "[192.0.2.1]", "[IPv6:2001:db8::1]" */
+			 form: "[192.0.2.1]", "[IPv6:2001:db8::1]" */
 	slice shown;  /* the domain for people: IDNs as U-labels, else the same as `domain` */
 	bool empty;   /* the null path "<>": all three slices are empty */
 	bool literal; /* the domain is an address literal */
@@ -58,7 +58,8 @@ slice mail_address_key(const mail_address *m, arena *a);
 /* The key of a local part or a name alone. Broken UTF-8 is folded as ASCII. */
 slice mail_local_key(slice local, arena *a);
 
-/* --- Header address lists ---------------------------------------------------------------------- */
+/* --- Header address lists
+   ---------------------------------------------------------------------- */
 
 enum mail_list_kind {
 	MAIL_LIST_ADDRESS,
@@ -69,7 +70,7 @@ enum mail_list_kind {
 typedef struct mail_list_entry {
 	enum mail_list_kind kind;
 	slice name;   /* display name (or a comment in its stead), unfolded, without quotes; encoded
-	                 words are left for word_decode() */
+			 words are left for word_decode() */
 	slice route;  /* obsolete route "@a,@b", or empty */
 	slice local;  /* without quotes and escapes */
 	slice domain; /* as written, without comments; empty when there was none */
@@ -79,16 +80,16 @@ typedef struct mail_list {
 	mail_list_entry *entry;
 	size_t count;
 	bool truncated; /* there were more addresses than were asked for */
-	bool broken;    /* something between the commas was no address; it is in the list as it could
-	                   be read, or left out when nothing was left of it */
+	bool broken; /* something between the commas was no address; it is in the list as it could
+			be read, or left out when nothing was left of it */
 } mail_list;
 
 #define MAIL_LIST_MOST 4096 /* addresses kept of one message (trust.md T27) */
 
-/* Reads the value of From, To, Cc and the like, folded or not, at most `most` entries (the end of an
-   open group comes on top). Tolerates
-   what RFC 5322 4.4 lists and what real mail does: missing domains, empty members, unclosed quotes,
-   comments and groups. Never fails; the cost is linear in the value. */
+/* Reads the value of From, To, Cc and the like, folded or not, at most `most` entries (the end of
+   an open group comes on top). Tolerates what RFC 5322 4.4 lists and what real mail does: missing
+   domains, empty members, unclosed quotes, comments and groups. Never fails; the cost is linear in
+   the value. */
 void mail_list_parse(slice value, size_t most, arena *a, mail_list *out);
 
 #endif

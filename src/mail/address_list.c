@@ -26,7 +26,8 @@ typedef struct reader {
 	mail_list *out;
 	size_t room;
 	pen phrase, local, domain;
-	size_t name_size; /* the part of the phrase before the piece that is the local part so far */
+	size_t name_size; /* the part of the phrase before the piece that is the local part so
+	far */
 	slice comment;    /* the first one of this member, with its parentheses; at NULL: none */
 	slice route;
 	enum mode mode;

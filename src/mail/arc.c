@@ -16,7 +16,8 @@ struct arc_check {
 	uint8_t (*seal_digest)[SIGNATURE_DIGEST];
 };
 
-/* --- Form -------------------------------------------------------------------------------------- */
+/* --- Form
+   -------------------------------------------------------------------------------------- */
 
 static bool read_instance(slice list, unsigned *out)
 {
@@ -25,7 +26,8 @@ static bool read_instance(slice list, unsigned *out)
 	uint64_t number;
 
 	if (tag_list_parse(list, &tags) != ST_OK || !tag_find(&tags, S("i"), &value) ||
-	    value.size > 2 || !slice_number(value, &number) || number == 0 || number > ARC_SETS_MOST)
+		value.size > 2 || !slice_number(value, &number) || number == 0 ||
+		number > ARC_SETS_MOST)
 		return false;
 	*out = (unsigned)number;
 	return true;
@@ -60,7 +62,7 @@ void arc_chain_read(slice header, arc_chain *out)
 			continue;
 		if (slice_same_nocase(f.name, S("ARC-Authentication-Results")))
 			add_field(out, offsetof(struct arc_fields, results),
-			          slice_until(f.value, slice_find(f.value, ';')), &f);
+				slice_until(f.value, slice_find(f.value, ';')), &f);
 		else if (slice_same_nocase(f.name, S("ARC-Message-Signature")))
 			add_field(out, offsetof(struct arc_fields, message), f.value, &f);
 		else if (slice_same_nocase(f.name, S("ARC-Seal")))
@@ -74,7 +76,8 @@ void arc_chain_read(slice header, arc_chain *out)
 	}
 	for (unsigned i = 0; i < out->highest && !out->wrong; i++) {
 		const struct arc_fields *set = &out->set[i];
-		if (set->results.raw.size == 0 || set->message.raw.size == 0 || set->seal.raw.size == 0)
+		if (set->results.raw.size == 0 || set->message.raw.size == 0 ||
+			set->seal.raw.size == 0)
 			out->wrong = "a field of the chain is missing";
 	}
 }
@@ -93,7 +96,8 @@ bool arc_chain_closed(const arc_chain *c)
 	return c->highest > 0 && seal_says(&c->set[c->highest - 1].seal, S("fail"));
 }
 
-/* --- Reading ----------------------------------------------------------------------------------- */
+/* --- Reading
+   ----------------------------------------------------------------------------------- */
 
 static void judge(arc_check *c, enum dkim_result result, const char *reason, unsigned instance)
 {
@@ -103,7 +107,8 @@ static void judge(arc_check *c, enum dkim_result result, const char *reason, uns
 	c->report.failed = instance;
 }
 
-void arc_hash_set(const signature_crypto *crypto, signature_hash *hash, slice results, slice message)
+void arc_hash_set(
+	const signature_crypto *crypto, signature_hash *hash, slice results, slice message)
 {
 	text fields = TEXT_INIT;
 
@@ -151,8 +156,9 @@ static void read_seals(arc_check *c)
 			judge(c, DKIM_FAIL, wrong, i + 1);
 			break;
 		}
-		set[i] = (arc_set){.domain = c->seal[i].domain, .selector = c->seal[i].selector,
-		                   .results = results_of(&fields->results, c->a)};
+		set[i] = (arc_set){.domain = c->seal[i].domain,
+			.selector = c->seal[i].selector,
+			.results = results_of(&fields->results, c->a)};
 		arc_hash_set(crypto, running, fields->results.raw, fields->message.raw);
 		signature_hash *hash = crypto->hash_copy(running);
 		text_clear(&seal);
@@ -180,14 +186,14 @@ static const char *read_message(arc_check *c, slice header)
 	const char *wrong = signature_read(&tags, c->a, &c->message);
 	if (wrong)
 		return wrong;
-	/* The default of the drafts, which sealers without c= follow and the public test suite asks for;
-	   RFC 8617 refers to DKIM, whose default is simple. */
+	/* The default of the drafts, which sealers without c= follow and the public test suite asks
+	   for; RFC 8617 refers to DKIM, whose default is simple. */
 	if (!tag_find(&tags, S("c"), &canon))
 		c->message.header = c->message.body = CANON_RELAXED;
 	if (tag_holds(c->message.names, S("ARC-Seal")))
 		return "h= names ARC-Seal";
-	if (signature_header_digest(signature_body_crypto(c->body), header, f->raw, c->message.names,
-	                            c->message.header, c->message_digest) != ST_OK)
+	if (signature_header_digest(signature_body_crypto(c->body), header, f->raw,
+		    c->message.names, c->message.header, c->message_digest) != ST_OK)
 		return "h= cannot be read";
 	if (signature_body_want(c->body, c->message.body, c->message.limit, &c->which) != ST_OK)
 		return "too many hashes of the body";
@@ -230,15 +236,18 @@ slice arc_check_key_name(const arc_check *c, size_t n)
 	return n == 0 ? c->message.key_name : c->seal[c->chain.highest - n].key_name;
 }
 
-/* --- Judging ----------------------------------------------------------------------------------- */
+/* --- Judging
+   ----------------------------------------------------------------------------------- */
 
 static void judge_one(arc_check *c, const signature_said *said, const uint8_t *digest,
-                      const lookup *dns, unsigned instance)
+	const lookup *dns, unsigned instance)
 {
-	signature_judgement j = signature_judge(said, digest, signature_body_crypto(c->body), dns, c->a);
+	signature_judgement j =
+		signature_judge(said, digest, signature_body_crypto(c->body), dns, c->a);
 
 	if (j.result != DKIM_PASS)
-		judge(c, j.result == DKIM_TEMPERROR ? DKIM_TEMPERROR : DKIM_FAIL, j.reason, instance);
+		judge(c, j.result == DKIM_TEMPERROR ? DKIM_TEMPERROR : DKIM_FAIL, j.reason,
+			instance);
 }
 
 static void judge_message(arc_check *c, const lookup *dns, usec now)
@@ -246,7 +255,7 @@ static void judge_message(arc_check *c, const lookup *dns, usec now)
 	const char *stale = signature_stale(&c->message, c->body, c->which, now);
 
 	if (!stale && c->message.limit != SIGNATURE_ALL &&
-	    c->message.limit < signature_body_size(c->body, c->which))
+		c->message.limit < signature_body_size(c->body, c->which))
 		stale = "l= leaves a part of the body unsigned";
 	if (stale)
 		judge(c, DKIM_FAIL, stale, c->chain.highest);
@@ -265,10 +274,11 @@ void arc_check_end(arc_check *c, const lookup *dns, usec now, arc_report *out)
 	*out = c->report;
 }
 
-/* --- Whole messages ---------------------------------------------------------------------------- */
+/* --- Whole messages
+   ---------------------------------------------------------------------------- */
 
 void arc_check_message(slice message, const signature_crypto *crypto, const lookup *dns, usec now,
-                       arena *a, arc_report *out)
+	arena *a, arc_report *out)
 {
 	signature_body *b = signature_body_open(crypto);
 	slice header, body;
@@ -281,8 +291,8 @@ void arc_check_message(slice message, const signature_crypto *crypto, const look
 	signature_body_close(&b);
 }
 
-status arc_check_file(FILE *in, const signature_crypto *crypto, const lookup *dns, usec now, arena *a,
-                      arc_report *out)
+status arc_check_file(FILE *in, const signature_crypto *crypto, const lookup *dns, usec now,
+	arena *a, arc_report *out)
 {
 	slice header;
 

@@ -19,6 +19,7 @@ void arc_chain_read(slice header, arc_chain *out);
 /* Whether the newest seal says that the chain failed before. */
 bool arc_chain_closed(const arc_chain *c);
 /* Puts a set without its seal into the hash that seals go over. */
-void arc_hash_set(const signature_crypto *crypto, signature_hash *hash, slice results, slice message);
+void arc_hash_set(
+	const signature_crypto *crypto, signature_hash *hash, slice results, slice message);
 
 #endif

@@ -32,8 +32,8 @@ static status names_to_sign(slice header, arena *a, slice *names)
 	return ST_OK;
 }
 
-status arc_seal_begin(slice header, const dkim_signer *signer, signature_body *body, arena *a,
-                      arc_seal **out)
+status arc_seal_begin(
+	slice header, const dkim_signer *signer, signature_body *body, arena *a, arc_seal **out)
 {
 	arc_seal *s = arena_new(a, sizeof *s);
 
@@ -54,7 +54,7 @@ static void begin_tags(const arc_seal *s, unsigned instance, text *out)
 	slice algorithm = signature_algorithm_name(s->signer.algorithm);
 
 	text_format(out, "i=%u; a=%.*s; d=%.*s; s=%.*s; ", instance, SLICE_ARGS(algorithm),
-	            SLICE_ARGS(s->signer.domain), SLICE_ARGS(s->signer.selector));
+		SLICE_ARGS(s->signer.domain), SLICE_ARGS(s->signer.selector));
 	if (s->signer.at > 0)
 		text_format(out, "t=%lld; ", (long long)(s->signer.at / USEC_S));
 }
@@ -64,27 +64,27 @@ static status write_results(const arc_seal *s, unsigned instance, slice results,
 	header_builder b = {.utf8 = !utf8_is_ascii(results)};
 
 	header_build_raw(&b, S("ARC-Authentication-Results"),
-	                 arena_format(s->a, "i=%u; %.*s", instance, SLICE_ARGS(results)));
+		arena_format(s->a, "i=%u; %.*s", instance, SLICE_ARGS(results)));
 	return header_build_end(&b, s->a, field);
 }
 
 static status write_message(const arc_seal *s, unsigned instance, slice *field)
 {
 	text tags = TEXT_INIT, out = TEXT_INIT;
-	slice hash = base64_encode(slice_of(signature_body_digest(s->body, s->which), SIGNATURE_DIGEST),
-	                           s->a);
+	slice hash = base64_encode(
+		slice_of(signature_body_digest(s->body, s->which), SIGNATURE_DIGEST), s->a);
 
 	begin_tags(s, instance, &tags);
 	text_format(&tags, "c=relaxed/relaxed; h=%.*s; bh=%.*s; b=", SLICE_ARGS(s->names),
-	            SLICE_ARGS(hash));
+		SLICE_ARGS(hash));
 	status kind = signature_write(&(signature_task){.crypto = signature_body_crypto(s->body),
-	                                                .signer = &s->signer,
-	                                                .canon = CANON_RELAXED,
-	                                                .name = S("ARC-Message-Signature"),
-	                                                .tags = text_slice(&tags),
-	                                                .header = s->header,
-	                                                .names = s->names},
-	                              s->a, &out);
+					      .signer = &s->signer,
+					      .canon = CANON_RELAXED,
+					      .name = S("ARC-Message-Signature"),
+					      .tags = text_slice(&tags),
+					      .header = s->header,
+					      .names = s->names},
+		s->a, &out);
 	if (kind == ST_OK)
 		*field = arena_copy(s->a, text_slice(&out));
 	text_free(&tags);
@@ -111,7 +111,7 @@ static signature_hash *hash_chain(const arc_seal *s, bool whole)
 }
 
 static status write_seal(const arc_seal *s, unsigned instance, const char *cv, slice results,
-                         slice message, text *out)
+	slice message, text *out)
 {
 	const signature_crypto *crypto = signature_body_crypto(s->body);
 	signature_hash *hash = hash_chain(s, strcmp(cv, "fail") != 0);
@@ -121,12 +121,12 @@ static status write_seal(const arc_seal *s, unsigned instance, const char *cv, s
 	begin_tags(s, instance, &tags);
 	text_format(&tags, "cv=%s; b=", cv);
 	status kind = signature_write(&(signature_task){.crypto = crypto,
-	                                                .signer = &s->signer,
-	                                                .canon = CANON_RELAXED,
-	                                                .name = S("ARC-Seal"),
-	                                                .tags = text_slice(&tags),
-	                                                .before = hash},
-	                              s->a, out);
+					      .signer = &s->signer,
+					      .canon = CANON_RELAXED,
+					      .name = S("ARC-Seal"),
+					      .tags = text_slice(&tags),
+					      .before = hash},
+		s->a, out);
 	crypto->hash_close(&hash, NULL);
 	text_free(&tags);
 	return kind;
@@ -135,7 +135,8 @@ static status write_seal(const arc_seal *s, unsigned instance, const char *cv, s
 status arc_seal_end(arc_seal *s, const arc_report *chain, slice results, slice *fields)
 {
 	unsigned instance = s->chain.highest + 1;
-	bool fine = s->chain.highest == 0 ? !s->chain.wrong : chain->result == DKIM_PASS && !s->chain.wrong;
+	bool fine = s->chain.highest == 0 ? !s->chain.wrong
+					  : chain->result == DKIM_PASS && !s->chain.wrong;
 	const char *cv = !fine ? "fail" : s->chain.highest == 0 ? "none" : "pass";
 	slice seen, message;
 	text out = TEXT_INIT;

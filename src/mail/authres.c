@@ -1,5 +1,5 @@
-/* Authentication-Results; see authres.h. Reading is lenient where the wild is: empty members between
-   semicolons, values with characters that only belong into quotes. */
+/* Authentication-Results; see authres.h. Reading is lenient where the wild is: empty members
+   between semicolons, values with characters that only belong into quotes. */
 #include "mail/authres.h"
 
 #include "mail/header.h"
@@ -125,7 +125,8 @@ void authres_dmarc(authres *r, slice author, const dmarc_report *found)
 
 void authres_arc(authres *r, const arc_report *found)
 {
-	bool well = found->result == DKIM_PASS || found->result == DKIM_NONE || found->reason == NULL;
+	bool well =
+		found->result == DKIM_PASS || found->result == DKIM_NONE || found->reason == NULL;
 
 	authres_result(
 		r, "arc", dkim_result_name(found->result), well ? S("") : slice_z(found->reason));
@@ -199,8 +200,8 @@ static bool take_quoted(slice *s, arena *a, slice *out)
 
 static bool is_keyword_char(char c)
 {
-	return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' ||
-	       c == '_';
+	return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
+	       c == '-' || c == '_';
 }
 
 static bool is_value_char(char c)

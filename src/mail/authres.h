@@ -1,6 +1,6 @@
-/* Authentication-Results (RFC 8601): what this house found about a message, written for those behind
-   it, and reading what others wrote. Whose results to believe, and removing those that claim to be
-   ours, is the connector's matter. */
+/* Authentication-Results (RFC 8601): what this house found about a message, written for those
+   behind it, and reading what others wrote. Whose results to believe, and removing those that claim
+   to be ours, is the connector's matter. */
 #ifndef PENNYPOST_MAIL_AUTHRES_H
 #define PENNYPOST_MAIL_AUTHRES_H
 
@@ -11,10 +11,11 @@
 #include "mail/dmarc.h"
 #include "mail/spf.h"
 
-/* --- Building ---------------------------------------------------------------------------------- */
+/* --- Building
+   ---------------------------------------------------------------------------------- */
 
-/* Begin, add results with their properties, end. Values are quoted where they have to be; bytes that
-   have no place in a field are shown as '?'. Values over 500 bytes are cut. */
+/* Begin, add results with their properties, end. Values are quoted where they have to be; bytes
+   that have no place in a field are shown as '?'. Values over 500 bytes are cut. */
 typedef struct authres {
 	text out;
 	bool some; /* results were added */
@@ -35,7 +36,8 @@ slice authres_end(authres *r, arena *a);
 /* The field of such a value, folded, with its last CRLF. */
 slice authres_field(slice value, arena *a);
 
-/* --- Reading ----------------------------------------------------------------------------------- */
+/* --- Reading
+   ----------------------------------------------------------------------------------- */
 
 #define AUTHRES_RESULTS_MOST 50
 #define AUTHRES_PROPERTIES_MOST 20 /* of one result */

@@ -1,4 +1,5 @@
-/* See autoreply.h. The lists below are tables: what programs write in their headers is known by name only. */
+/* See autoreply.h. The lists below are tables: what programs write in their headers is known by
+   name only. */
 #include "mail/autoreply.h"
 
 #include "base/utf8.h"
@@ -13,11 +14,12 @@
 /* ---- who never reads answers */
 
 /* Beginnings and ends of local parts; '*' stands for the rest. */
-static const char *const robots[] = {"mailer-daemon", "mail-daemon", "postmaster", "listserv", "listserver",
-	"majordomo", "mailman", "owner-*", "*-owner", "*-request", "*-relay", "*-bounce", "*-bounces", "bounce-*",
-	"bounces-*", "bounce+*", "bounces+*", "bounce", "bounces", "noreply", "no-reply", "no_reply", "noreply-*",
-	"no-reply-*", "noreply+*", "no-reply+*", "donotreply", "do-not-reply", "do_not_reply", "autoreply",
-	"auto-reply", "autoresponder", NULL};
+static const char *const robots[] = {"mailer-daemon", "mail-daemon", "postmaster", "listserv",
+	"listserver", "majordomo", "mailman", "owner-*", "*-owner", "*-request", "*-relay",
+	"*-bounce", "*-bounces", "bounce-*", "bounces-*", "bounce+*", "bounces+*", "bounce",
+	"bounces", "noreply", "no-reply", "no_reply", "noreply-*", "no-reply-*", "noreply+*",
+	"no-reply+*", "donotreply", "do-not-reply", "do_not_reply", "autoreply", "auto-reply",
+	"autoresponder", NULL};
 
 static bool local_like(slice local, const char *pattern)
 {
@@ -70,12 +72,12 @@ static const char *const any[] = {NULL};
 static const char *const bulk[] = {"bulk", "list", "junk", "auto_reply", "auto-reply", NULL};
 static const char *const suppressed[] = {"all", "oof", "autoreply", NULL};
 static const char *const yes[] = {"yes", NULL};
-static const char *const report[] = {"multipart/report", "message/delivery-status",
-	"message/disposition-notification", NULL};
+static const char *const report[] = {
+	"multipart/report", "message/delivery-status", "message/disposition-notification", NULL};
 
 /* Auto-Submitted: no is what a person sends. */
 static const struct {
-	const char *name; /* "List-*" = whatever begins so */
+	const char *name;         /* "List-*" = whatever begins so */
 	const char *const *words; /* `any` = that it is there */
 	const char *why;
 } signs[] = {
@@ -128,7 +130,8 @@ const char *autoreply_forbidden(slice header, const mail_address *sender, arena 
 
 static bool names_recipients(slice name)
 {
-	static const char *const fields[] = {"To", "Cc", "Bcc", "Resent-To", "Resent-Cc", "Resent-Bcc", NULL};
+	static const char *const fields[] = {
+		"To", "Cc", "Bcc", "Resent-To", "Resent-Cc", "Resent-Bcc", NULL};
 
 	for (int i = 0; fields[i]; i++)
 		if (slice_same_nocase(name, slice_z(fields[i])))
@@ -153,7 +156,8 @@ void autoreply_named(slice header, int most, arena *a, slice **keys, int *n)
 			mail_address m;
 
 			if (list.entry[i].kind == MAIL_LIST_ADDRESS &&
-				mail_address_of(list.entry[i].local, list.entry[i].domain, a, &m) == ST_OK)
+				mail_address_of(list.entry[i].local, list.entry[i].domain, a, &m) ==
+					ST_OK)
 				(*keys)[(*n)++] = mail_address_key(&m, a);
 		}
 	}
@@ -181,7 +185,8 @@ static slice id_of(slice header, arena *a)
 	return is_id(id) ? id : S("");
 }
 
-/* Those of the message and itself (RFC 5322 3.6.4): the first one and the last ones of a long thread. */
+/* Those of the message and itself (RFC 5322 3.6.4): the first one and the last ones of a long
+   thread. */
 static slice references_of(slice header, slice id, arena *a)
 {
 	slice known[REFERENCES_MOST], all = S(""), one;

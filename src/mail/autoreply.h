@@ -1,18 +1,18 @@
 /* Automatic answers by RFC 3834: which messages must not have one, whom a message names as its
-   recipients, and the answer itself. What an owner wants said, and how often a sender hears it, is the
-   connectors' and providers' matter. */
+   recipients, and the answer itself. What an owner wants said, and how often a sender hears it, is
+   the connectors' and providers' matter. */
 #ifndef PENNYPOST_MAIL_AUTOREPLY_H
 #define PENNYPOST_MAIL_AUTOREPLY_H
 
 #include "mail/address.h"
 #include "mail/date.h"
 
-/* Why the message gets no answer, in a word for the trace: it comes from nobody, from a program, from a
-   list, or is an answer itself (trust.md T17). NULL: it may have one. */
+/* Why the message gets no answer, in a word for the trace: it comes from nobody, from a program,
+   from a list, or is an answer itself (trust.md T17). NULL: it may have one. */
 const char *autoreply_forbidden(slice header, const mail_address *sender, arena *a);
 
-/* The keys (mail_address_key) of the addresses in To, Cc, Bcc and their Resent- forms, at most `most`:
-   a mailbox answers what was written to it, not what reached it otherwise. */
+/* The keys (mail_address_key) of the addresses in To, Cc, Bcc and their Resent- forms, at most
+   `most`: a mailbox answers what was written to it, not what reached it otherwise. */
 void autoreply_named(slice header, int most, arena *a, slice **keys, int *n);
 
 struct autoreply {
@@ -25,8 +25,8 @@ struct autoreply {
 	date at;
 	slice message_id;
 };
-/* With Auto-Submitted, In-Reply-To and References. ST_INVALID: something cannot stand in a header, or the text
-   is no UTF-8. */
+/* With Auto-Submitted, In-Reply-To and References. ST_INVALID: something cannot stand in a header,
+   or the text is no UTF-8. */
 status autoreply_compose(const struct autoreply *r, arena *a, slice *message);
 
 #endif

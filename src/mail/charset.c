@@ -1,4 +1,5 @@
-/* Charsets by table: the names mail uses, and what iconv calls them. UTF-8 and ASCII need no iconv. */
+/* Charsets by table: the names mail uses, and what iconv calls them. UTF-8 and ASCII need no
+   iconv. */
 #include "mail/charset.h"
 
 #include "base/memory.h"
@@ -96,8 +97,8 @@ bool charset_known(slice charset)
 	return charset_find(charset) != NULL;
 }
 
-/* Converts all of `raw`, a block at a time; bytes iconv does not take become U+FFFD, one by one. The
-   last call, without input, gives what a converter kept back to join with a later accent. */
+/* Converts all of `raw`, a block at a time; bytes iconv does not take become U+FFFD, one by one.
+   The last call, without input, gives what a converter kept back to join with a later accent. */
 static void convert(iconv_t with, slice raw, text *out)
 {
 	char *in = (char *)(uintptr_t)raw.at;
@@ -129,8 +130,8 @@ static iconv_t converter(const char *name)
 {
 	iconv_t with = iconv_open("UTF-8", name);
 
-	/* glibc takes a converter that it had no memory to load for one that is not there (EINVAL): it is believed
-	   only while there is memory, or the text would be told wrong. */
+	/* glibc takes a converter that it had no memory to load for one that is not there (EINVAL):
+	   it is believed only while there is memory, or the text would be told wrong. */
 	if (with == (iconv_t)-1 && errno != ENOMEM) {
 		memory_free(memory_new(CONVERTER_ROOM));
 		with = iconv_open("UTF-8", name);

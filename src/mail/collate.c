@@ -105,7 +105,8 @@ void collate_fold_bare(slice utf8, text *out)
 
 	collate_fold(utf8, out);
 	for (; i < out->size; i++) {
-		unsigned char c = (unsigned char)out->at[i], next = i + 1 < out->size ? (unsigned char)out->at[i + 1] : 0;
+		unsigned char c = (unsigned char)out->at[i],
+			      next = i + 1 < out->size ? (unsigned char)out->at[i + 1] : 0;
 
 		if ((c == 0xcc && next >= 0x80) || (c == 0xcd && next >= 0x80 && next <= 0xaf))
 			i++;

@@ -22,7 +22,8 @@ static bool is_plain(slice s)
 		if (line.size > LINE_GOOD)
 			return false;
 		for (size_t i = 0; i < line.size; i++)
-			if (((uint8_t)line.at[i] < 0x20 && line.at[i] != '\t') || line.at[i] == 0x7f)
+			if (((uint8_t)line.at[i] < 0x20 && line.at[i] != '\t') ||
+				line.at[i] == 0x7f)
 				return false;
 	}
 	return true;
@@ -91,8 +92,9 @@ static void build_envelope(header_builder *b, const compose *c)
 static void build_text_type(header_builder *b, bool plain)
 {
 	header_build_parameter(b, S("Content-Type"), S("text/plain"), S("charset"),
-	                       plain ? S("us-ascii") : S("utf-8"));
-	header_build_raw(b, S("Content-Transfer-Encoding"), plain ? S("7bit") : S("quoted-printable"));
+		plain ? S("us-ascii") : S("utf-8"));
+	header_build_raw(
+		b, S("Content-Transfer-Encoding"), plain ? S("7bit") : S("quoted-printable"));
 }
 
 static void build_file_type(header_builder *b, const compose_file *f)
@@ -101,7 +103,8 @@ static void build_file_type(header_builder *b, const compose_file *f)
 
 	header_build_parameter(b, S("Content-Type"), type, S("name"), f->name);
 	header_build_raw(b, S("Content-Transfer-Encoding"), S("base64"));
-	header_build_parameter(b, S("Content-Disposition"), S("attachment"), S("filename"), f->name);
+	header_build_parameter(
+		b, S("Content-Disposition"), S("attachment"), S("filename"), f->name);
 }
 
 /* Ends the fields of `b` and appends them with the empty line. */
@@ -155,7 +158,8 @@ static status add_all(const compose *c, arena *a, text *out)
 		add_text(c, plain, out);
 		return ST_OK;
 	}
-	header_build_parameter(&b, S("Content-Type"), S("multipart/mixed"), S("boundary"), boundary);
+	header_build_parameter(
+		&b, S("Content-Type"), S("multipart/mixed"), S("boundary"), boundary);
 	TRY(add_fields(&b, a, out));
 	add_boundary(boundary, "", out);
 	build_text_type(&b, plain);

@@ -6,8 +6,8 @@
 #include "mail/header.h"
 
 typedef struct compose_file {
-	slice name;    /* UTF-8, without a path */
-	slice type;    /* "application/pdf"; empty: application/octet-stream */
+	slice name; /* UTF-8, without a path */
+	slice type; /* "application/pdf"; empty: application/octet-stream */
 	slice content;
 } compose_file;
 
@@ -37,7 +37,8 @@ typedef struct compose {
    (header_builder) or the text is no UTF-8; *message is then untouched. The text is sent as it is
    when it is ASCII with short lines, else quoted-printable; files are base64. */
 status compose_message(const compose *c, arena *a, slice *message);
-/* "=_" and letters and digits of a Message-ID, which holds a random number: what parts are divided by. */
+/* "=_" and letters and digits of a Message-ID, which holds a random number: what parts are divided
+   by. */
 slice compose_boundary(slice message_id, arena *a);
 
 #endif

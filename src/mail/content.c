@@ -1,5 +1,5 @@
-/* Content-Type and its kin. First the pieces are gathered as they stand, then sorted once by name and
-   number, then joined in one walk. */
+/* Content-Type and its kin. First the pieces are gathered as they stand, then sorted once by name
+   and number, then joined in one walk. */
 #include "mail/content.h"
 
 #include "base/encode.h"
@@ -24,7 +24,8 @@ struct piece {
 	size_t order;
 };
 
-/* --- Words ------------------------------------------------------------------------------------- */
+/* --- Words
+   ------------------------------------------------------------------------------------- */
 
 static bool is_space(char c)
 {
@@ -68,7 +69,8 @@ slice content_word(slice value)
 	return slice_until(value, n);
 }
 
-/* --- Pieces ------------------------------------------------------------------------------------ */
+/* --- Pieces
+   ------------------------------------------------------------------------------------ */
 
 /* A quoted string at the start of *rest, without escapes and line ends. */
 static slice take_quoted(slice *rest, arena *a, bool *broken)
@@ -179,7 +181,8 @@ static void gather(slice rest, arena *a, struct pieces *all, content_value *out)
 	}
 }
 
-/* --- Joining ----------------------------------------------------------------------------------- */
+/* --- Joining
+   ----------------------------------------------------------------------------------- */
 
 /* By name; then whole encoded values, then sections by number, then plain ones; then as written. */
 static int rank(const struct piece *p)
@@ -209,7 +212,7 @@ static void add_percent_decoded(text *out, slice s)
 		char c = s.at[i];
 
 		if (c == '%' && s.size - i > 2 && hex_value(s.at[i + 1]) >= 0 &&
-		    hex_value(s.at[i + 2]) >= 0) {
+			hex_value(s.at[i + 2]) >= 0) {
 			c = (char)(hex_value(s.at[i + 1]) << 4 | hex_value(s.at[i + 2]));
 			i += 2;
 		}
@@ -300,7 +303,8 @@ static void join_all(const struct pieces *all, arena *a, content_value *out)
 
 	out->parameter = arena_new_array(a, most, sizeof *out->parameter);
 	for (size_t start = 0, end; start < all->count; start = end) {
-		for (end = start; end < all->count && slice_same(all->at[start].name, all->at[end].name);)
+		for (end = start;
+			end < all->count && slice_same(all->at[start].name, all->at[end].name);)
 			end++;
 		if (out->count == most) {
 			out->truncated = true;

@@ -10,8 +10,8 @@
 
 typedef struct content_parameter {
 	slice name;  /* lower-case, without the '*' marks of RFC 2231 */
-	slice value; /* valid UTF-8: encoded pieces joined and converted; encoded words, which have no
-	                place here but are common, decoded too */
+	slice value; /* valid UTF-8: encoded pieces joined and converted; encoded words, which have
+			no place here but are common, decoded too */
 } content_parameter;
 
 typedef struct content_value {

@@ -12,10 +12,11 @@
 #define DAY_SECONDS 86400
 
 static const char day_names[7][4] = {"Sun", "Mon", "Tue", "Wed", "Thu", "Fri", "Sat"};
-static const char month_names[12][4] = {"Jan", "Feb", "Mar", "Apr", "May", "Jun",
-                                        "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"};
+static const char month_names[12][4] = {
+	"Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"};
 
-/* --- Calendar ---------------------------------------------------------------------------------- */
+/* --- Calendar
+   ---------------------------------------------------------------------------------- */
 
 int64_t date_days(int year, int month, int day)
 {
@@ -81,18 +82,19 @@ static struct fields fields_of(date d)
 
 static status date_of(const struct fields *f, date *out)
 {
-	if (f->year < YEAR_LEAST || f->year > YEAR_MOST || f->month < 1 || f->month > 12 || f->day < 1 ||
-	    f->day > month_length(f->year, f->month) || f->hour > 23 || f->minute > 59 ||
-	    f->second > 60 || !is_offset(f->offset))
+	if (f->year < YEAR_LEAST || f->year > YEAR_MOST || f->month < 1 || f->month > 12 ||
+		f->day < 1 || f->day > month_length(f->year, f->month) || f->hour > 23 ||
+		f->minute > 59 || f->second > 60 || !is_offset(f->offset))
 		return ST_INVALID;
 	int second = f->second == 60 ? 59 : f->second;
 	int64_t seconds = date_days(f->year, f->month, f->day) * DAY_SECONDS + f->hour * 3600 +
-	                  f->minute * 60 + second - f->offset * 60;
+			  f->minute * 60 + second - f->offset * 60;
 	*out = (date){.at = seconds * USEC_S, .offset = f->offset};
 	return ST_OK;
 }
 
-/* --- Writing ----------------------------------------------------------------------------------- */
+/* --- Writing
+   ----------------------------------------------------------------------------------- */
 
 /* An offset as hours and minutes, signed together. */
 static int zone_number(int offset)
@@ -105,8 +107,8 @@ slice date_format(date d, arena *a)
 	struct fields f = fields_of(d);
 
 	return arena_format(a, "%s, %d %s %04d %02d:%02d:%02d %+05d", day_names[f.weekday], f.day,
-	                    month_names[f.month - 1], f.year, f.hour, f.minute, f.second,
-	                    zone_number(f.offset));
+		month_names[f.month - 1], f.year, f.hour, f.minute, f.second,
+		zone_number(f.offset));
 }
 
 slice date_stamp(usec wall, arena *a)
@@ -126,10 +128,11 @@ slice date_internal_format(date d, arena *a)
 	struct fields f = fields_of(d);
 
 	return arena_format(a, "%2d-%s-%04d %02d:%02d:%02d %+05d", f.day, month_names[f.month - 1],
-	                    f.year, f.hour, f.minute, f.second, zone_number(f.offset));
+		f.year, f.hour, f.minute, f.second, zone_number(f.offset));
 }
 
-/* --- Reading ----------------------------------------------------------------------------------- */
+/* --- Reading
+   ----------------------------------------------------------------------------------- */
 
 /* A run of letters or of digits; all else is a token of one byte. */
 struct token {
@@ -156,7 +159,8 @@ static bool token_next(slice *rest, struct token *out)
 	if (s.size == 0)
 		return false;
 	*out = (struct token){.digits = is_digit(s.at[0]), .letters = is_letter(s.at[0])};
-	while (n < s.size && ((out->digits && is_digit(s.at[n])) || (out->letters && is_letter(s.at[n]))))
+	while (n < s.size &&
+		((out->digits && is_digit(s.at[n])) || (out->letters && is_letter(s.at[n]))))
 		n++;
 	out->word = slice_until(s, n);
 	*rest = slice_from(s, n);
@@ -196,9 +200,21 @@ static int zone_of(slice word)
 		slice name;
 		int hours;
 	} zones[] = {
-		{S("EDT"), -4}, {S("EST"), -5}, {S("CDT"), -5}, {S("CST"), -6}, {S("MDT"), -6},
-		{S("MST"), -7}, {S("PDT"), -7}, {S("PST"), -8}, {S("CET"), 1},  {S("CEST"), 2},
-		{S("BST"), 1},  {S("MET"), 1},  {S("MEST"), 2}, {S("EET"), 2},  {S("EEST"), 3},
+		{S("EDT"), -4},
+		{S("EST"), -5},
+		{S("CDT"), -5},
+		{S("CST"), -6},
+		{S("MDT"), -6},
+		{S("MST"), -7},
+		{S("PDT"), -7},
+		{S("PST"), -8},
+		{S("CET"), 1},
+		{S("CEST"), 2},
+		{S("BST"), 1},
+		{S("MET"), 1},
+		{S("MEST"), 2},
+		{S("EET"), 2},
+		{S("EEST"), 3},
 		{S("JST"), 9},
 	};
 
@@ -304,7 +320,8 @@ static void read_word(struct finding *d, slice word)
 	} else if (d->has_time && !d->has_zone && !is_day_name(word)) {
 		d->f.offset = zone_of(word);
 		/* "GMT+0200" and "UTC +0200": the number has the last word */
-		d->has_zone = !slice_same_nocase(word, S("GMT")) && !slice_same_nocase(word, S("UTC"));
+		d->has_zone =
+			!slice_same_nocase(word, S("GMT")) && !slice_same_nocase(word, S("UTC"));
 	}
 }
 
@@ -377,7 +394,7 @@ static bool take_zone(slice *s, int *offset)
 	int hours, minutes;
 
 	if (!take_char(s, west ? '-' : '+') || !take_digits(s, 2, &hours) ||
-	    !take_digits(s, 2, &minutes) || minutes > 59)
+		!take_digits(s, 2, &minutes) || minutes > 59)
 		return false;
 	*offset = (west ? -1 : 1) * (hours * 60 + minutes);
 	return true;
@@ -388,10 +405,11 @@ status date_internal_parse(slice s, date *out)
 	struct fields f = {0};
 
 	if (!take_day(&s, &f.day) || !take_char(&s, '-') || !take_month(&s, &f.month) ||
-	    !take_char(&s, '-') || !take_digits(&s, 4, &f.year) || !take_char(&s, ' ') ||
-	    !take_digits(&s, 2, &f.hour) || !take_char(&s, ':') || !take_digits(&s, 2, &f.minute) ||
-	    !take_char(&s, ':') || !take_digits(&s, 2, &f.second) || !take_char(&s, ' ') ||
-	    !take_zone(&s, &f.offset) || s.size > 0)
+		!take_char(&s, '-') || !take_digits(&s, 4, &f.year) || !take_char(&s, ' ') ||
+		!take_digits(&s, 2, &f.hour) || !take_char(&s, ':') ||
+		!take_digits(&s, 2, &f.minute) || !take_char(&s, ':') ||
+		!take_digits(&s, 2, &f.second) || !take_char(&s, ' ') ||
+		!take_zone(&s, &f.offset) || s.size > 0)
 		return ST_INVALID;
 	return date_of(&f, out);
 }

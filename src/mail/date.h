@@ -16,9 +16,9 @@ typedef struct date {
 slice date_format(date d, arena *a);
 
 /* Reads a date of a header, tolerantly: day name and seconds may be missing, comments and folds may
-   stand anywhere, years have two to four digits (RFC 5322 4.3), zones are numeric, obsolete names or
-   missing (UTC); "Nov 21", ISO 8601 "2025-11-21 02:43:00Z" and C's asctime order are understood; a
-   leap second counts as :59. ST_INVALID when no sane date (years 1900 to 9999) comes out; *out is
+   stand anywhere, years have two to four digits (RFC 5322 4.3), zones are numeric, obsolete names
+   or missing (UTC); "Nov 21", ISO 8601 "2025-11-21 02:43:00Z" and C's asctime order are understood;
+   a leap second counts as :59. ST_INVALID when no sane date (years 1900 to 9999) comes out; *out is
    then untouched. Only the first 512 bytes are looked at. */
 status date_parse(slice s, date *out);
 

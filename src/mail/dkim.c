@@ -21,20 +21,22 @@ struct dkim_check {
 
 const char *dkim_result_name(enum dkim_result result)
 {
-	static const char *const names[] = {"none",   "pass",      "fail",
-	                                    "policy", "temperror", "permerror"};
+	static const char *const names[] = {
+		"none", "pass", "fail", "policy", "temperror", "permerror"};
 
 	return names[result];
 }
 
-static void judge(struct signed_field *f, dkim_verdict *v, enum dkim_result result, const char *reason)
+static void judge(
+	struct signed_field *f, dkim_verdict *v, enum dkim_result result, const char *reason)
 {
 	f->judged = true;
 	v->result = result;
 	v->reason = reason;
 }
 
-/* --- Reading ----------------------------------------------------------------------------------- */
+/* --- Reading
+   ----------------------------------------------------------------------------------- */
 
 /* Whether an identity may be shown as it is: nothing in it could be taken for structure. */
 static bool plain_local(slice s)
@@ -51,8 +53,8 @@ static bool is_below(slice name, slice domain)
 	       name.at[name.size - domain.size - 1] == '.';
 }
 
-static const char *read_identity(const tag_list *tags, arena *a, struct signed_field *f,
-                                 dkim_verdict *v)
+static const char *read_identity(
+	const tag_list *tags, arena *a, struct signed_field *f, dkim_verdict *v)
 {
 	slice value, domain, shown;
 
@@ -60,14 +62,15 @@ static const char *read_identity(const tag_list *tags, arena *a, struct signed_f
 	if (!tag_find(tags, S("i"), &value))
 		return NULL;
 	size_t at = slice_find_last(value, '@');
-	if (at == value.size || mail_domain_parse(slice_from(value, at + 1), a, &domain, &shown) != ST_OK)
+	if (at == value.size ||
+		mail_domain_parse(slice_from(value, at + 1), a, &domain, &shown) != ST_OK)
 		return "i= is no identity";
 	f->foreign = is_below(domain, f->said.domain);
 	if (!f->foreign && !slice_same(domain, f->said.domain))
 		return "i= is not of d=";
 	slice local = slice_until(value, at);
-	v->identity = arena_format(a, "%.*s@%.*s", plain_local(local) ? (int)local.size : 0, local.at,
-	                           SLICE_ARGS(domain));
+	v->identity = arena_format(a, "%.*s@%.*s", plain_local(local) ? (int)local.size : 0,
+		local.at, SLICE_ARGS(domain));
 	return NULL;
 }
 
@@ -104,7 +107,7 @@ static void take_field(dkim_check *c, slice header, const header_field *field)
 	if (wrong)
 		judge(f, v, DKIM_PERMERROR, wrong);
 	else if (signature_header_digest(crypto, header, field->raw, f->said.names, f->said.header,
-	                                 f->digest) != ST_OK)
+			 f->digest) != ST_OK)
 		judge(f, v, DKIM_PERMERROR, "h= cannot be read");
 	else if (signature_body_want(c->body, f->said.body, f->said.limit, &f->body) != ST_OK)
 		judge(f, v, DKIM_PERMERROR, "too many hashes of the body");
@@ -133,10 +136,11 @@ slice dkim_check_key_name(const dkim_check *c, size_t n)
 	return n < c->report.count && !c->field[n].judged ? c->field[n].said.key_name : S("");
 }
 
-/* --- Judging ----------------------------------------------------------------------------------- */
+/* --- Judging
+   ----------------------------------------------------------------------------------- */
 
-static void judge_field(dkim_check *c, struct signed_field *f, dkim_verdict *v, const lookup *dns,
-                        usec now)
+static void judge_field(
+	dkim_check *c, struct signed_field *f, dkim_verdict *v, const lookup *dns, usec now)
 {
 	const char *reason = signature_stale(&f->said, c->body, f->body, now);
 
@@ -144,8 +148,8 @@ static void judge_field(dkim_check *c, struct signed_field *f, dkim_verdict *v, 
 		judge(f, v, DKIM_FAIL, reason);
 		return;
 	}
-	signature_judgement j = signature_judge(&f->said, f->digest, signature_body_crypto(c->body), dns,
-	                                        c->a);
+	signature_judgement j =
+		signature_judge(&f->said, f->digest, signature_body_crypto(c->body), dns, c->a);
 	judge(f, v, j.result, j.reason);
 	v->bits = j.bits;
 	v->testing = j.testing;
@@ -172,8 +176,12 @@ void dkim_check_end(dkim_check *c, const lookup *dns, usec now, dkim_report *out
 enum dkim_result dkim_overall(const dkim_report *r)
 {
 	static const uint8_t weight[] = {
-		[DKIM_NONE] = 0, [DKIM_PERMERROR] = 1, [DKIM_POLICY] = 2,
-		[DKIM_FAIL] = 2, [DKIM_TEMPERROR] = 3, [DKIM_PASS] = 4,
+		[DKIM_NONE] = 0,
+		[DKIM_PERMERROR] = 1,
+		[DKIM_POLICY] = 2,
+		[DKIM_FAIL] = 2,
+		[DKIM_TEMPERROR] = 3,
+		[DKIM_PASS] = 4,
 	};
 	enum dkim_result best = DKIM_NONE;
 
@@ -183,10 +191,11 @@ enum dkim_result dkim_overall(const dkim_report *r)
 	return best == DKIM_POLICY ? DKIM_FAIL : best;
 }
 
-/* --- Whole messages ---------------------------------------------------------------------------- */
+/* --- Whole messages
+   ---------------------------------------------------------------------------- */
 
 void dkim_check_message(slice message, const signature_crypto *crypto, const lookup *dns, usec now,
-                        arena *a, dkim_report *out)
+	arena *a, dkim_report *out)
 {
 	signature_body *b = signature_body_open(crypto);
 	slice header, body;
@@ -200,7 +209,7 @@ void dkim_check_message(slice message, const signature_crypto *crypto, const loo
 }
 
 status dkim_check_file(FILE *in, const signature_crypto *crypto, const lookup *dns, usec now,
-                       arena *a, dkim_report *out)
+	arena *a, dkim_report *out)
 {
 	slice header;
 

@@ -11,7 +11,7 @@
 
 /* Words of RFC 8601 2.7.1. */
 enum dkim_result {
-	DKIM_NONE,      /* no signature */
+	DKIM_NONE, /* no signature */
 	DKIM_PASS,
 	DKIM_FAIL,      /* a hash or the signature does not fit, or its time is over */
 	DKIM_POLICY,    /* it fits, but l= leaves a part of the body to anybody */
@@ -21,26 +21,27 @@ enum dkim_result {
 /* "none", "pass", "fail", "policy", "temperror", "permerror". */
 const char *dkim_result_name(enum dkim_result result);
 
-/* --- Judging ----------------------------------------------------------------------------------- */
+/* --- Judging
+   ----------------------------------------------------------------------------------- */
 
 #define DKIM_SIGNATURES_MOST 5 /* the topmost are looked at (trust.md T58) */
 
 /* What became of one signature. Slices lie in the arena or in the header and are empty where the
-   signature did not say, or not in a form that could be read; domain, selector and identity are safe
-   to be shown. */
+   signature did not say, or not in a form that could be read; domain, selector and identity are
+   safe to be shown. */
 typedef struct dkim_verdict {
 	enum dkim_result result;
-	const char *reason;   /* a few words for people and for reason= of Authentication-Results */
-	slice domain;         /* d=, lower case, A-labels: what DMARC compares */
-	slice selector;       /* s= */
-	slice identity;       /* i=, or "@" with the domain */
-	slice algorithm;      /* a= */
-	slice signature;      /* b= without blanks; header.b= shows its start (RFC 6008) */
-	unsigned bits;        /* of the key; below 2048 a policy may think less of it. 0: unknown */
-	bool testing;         /* t=y in the key: to be treated like an unsigned message */
-	uint64_t uncovered;   /* octets of the canonical body behind l= */
-	int64_t signed_at;    /* t= in seconds; 0: not said */
-	int64_t expires_at;   /* x= */
+	const char *reason; /* a few words for people and for reason= of Authentication-Results */
+	slice domain;       /* d=, lower case, A-labels: what DMARC compares */
+	slice selector;     /* s= */
+	slice identity;     /* i=, or "@" with the domain */
+	slice algorithm;    /* a= */
+	slice signature;    /* b= without blanks; header.b= shows its start (RFC 6008) */
+	unsigned bits;      /* of the key; below 2048 a policy may think less of it. 0: unknown */
+	bool testing;       /* t=y in the key: to be treated like an unsigned message */
+	uint64_t uncovered; /* octets of the canonical body behind l= */
+	int64_t signed_at;  /* t= in seconds; 0: not said */
+	int64_t expires_at; /* x= */
 } dkim_verdict;
 
 typedef struct dkim_report {
@@ -56,8 +57,8 @@ typedef struct dkim_check dkim_check;
    the first piece of the body. `header` (its empty line may follow) and `body` are lent until the
    end. Lines end with CRLF. */
 dkim_check *dkim_check_begin(slice header, signature_body *body, arena *a);
-/* Names of the key records that dkim_check_end() will ask for, to fetch them ahead: the n-th, from 0;
-   empty when the n-th signature needs none or there is none. */
+/* Names of the key records that dkim_check_end() will ask for, to fetch them ahead: the n-th, from
+   0; empty when the n-th signature needs none or there is none. */
 size_t dkim_check_count(const dkim_check *c);
 slice dkim_check_key_name(const dkim_check *c, size_t n);
 /* After signature_body_end(): fetches the keys, which may wait, and judges. `now` is wall time. */
@@ -71,11 +72,12 @@ enum dkim_result dkim_overall(const dkim_report *r);
 /* A whole message at once; lines may also end with LF. ST_TOO_BIG, ST_BROKEN as in
    mail/signature.h. The body of a file is never in memory as a whole. */
 void dkim_check_message(slice message, const signature_crypto *crypto, const lookup *dns, usec now,
-                        arena *a, dkim_report *out);
+	arena *a, dkim_report *out);
 status dkim_check_file(FILE *in, const signature_crypto *crypto, const lookup *dns, usec now,
-                       arena *a, dkim_report *out);
+	arena *a, dkim_report *out);
 
-/* --- Key records (RFC 6376 3.6.1) -------------------------------------------------------------- */
+/* --- Key records (RFC 6376 3.6.1)
+   -------------------------------------------------------------- */
 
 #define DKIM_RECORD_MOST 4096 /* octets; longer ones are malformed */
 
@@ -91,18 +93,20 @@ typedef struct dkim_record {
 /* ST_INVALID: no key record; ST_FOREIGN: one for an algorithm that is not known. */
 status dkim_record_parse(slice record, arena *a, dkim_record *out);
 /* The record to publish: "v=DKIM1; k=rsa; p=...", without `h=`, which old verifiers misread. */
-slice dkim_record_text(enum signature_algorithm algorithm, slice public_key, bool testing, arena *a);
+slice dkim_record_text(
+	enum signature_algorithm algorithm, slice public_key, bool testing, arena *a);
 /* The same for a zone file: the name with its last dot, and strings of at most 255 octets. */
 slice dkim_record_zone(slice selector, slice domain, slice record, arena *a);
 /* "selector._domainkey.domain". ST_INVALID when one of them is no DNS name. */
 status dkim_record_name(slice selector, slice domain, arena *a, slice *name);
 
-/* --- Signing ----------------------------------------------------------------------------------- */
+/* --- Signing
+   ----------------------------------------------------------------------------------- */
 
-/* Who signs. Several may sign one message, in the order given; RSA and Ed25519 side by side need two
-   selectors (RFC 8463 3). */
+/* Who signs. Several may sign one message, in the order given; RSA and Ed25519 side by side need
+   two selectors (RFC 8463 3). */
 typedef struct dkim_signer {
-	slice domain;   /* canonical (mail_domain_parse) */
+	slice domain; /* canonical (mail_domain_parse) */
 	slice selector;
 	enum signature_algorithm algorithm;
 	const signature_key *key;
@@ -122,9 +126,9 @@ typedef struct dkim_sign dkim_sign;
    ST_INVALID: no From field, more than one, a header that begins with a blank, or a signer that
    cannot be written into a field. */
 status dkim_sign_begin(slice header, const dkim_signer *signer, size_t count, signature_body *body,
-                       arena *a, dkim_sign **out);
-/* After signature_body_end(): the DKIM-Signature fields, folded, each with its CRLF, to be put before
-   the header. ST_INVALID as the table's sign(). */
+	arena *a, dkim_sign **out);
+/* After signature_body_end(): the DKIM-Signature fields, folded, each with its CRLF, to be put
+   before the header. ST_INVALID as the table's sign(). */
 status dkim_sign_end(dkim_sign *s, slice *fields);
 
 #endif

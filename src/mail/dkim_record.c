@@ -4,7 +4,8 @@
 #include "base/encode.h"
 #include "mail/address.h"
 
-/* --- Reading ----------------------------------------------------------------------------------- */
+/* --- Reading
+   ----------------------------------------------------------------------------------- */
 
 static status read_key_kind(const tag_list *tags, dkim_record *out)
 {
@@ -44,7 +45,7 @@ status dkim_record_parse(slice record, arena *a, dkim_record *out)
 	TRY(tag_list_parse(record, &tags));
 	/* v= is optional, but then stands first, and what says another version is none of ours. */
 	if (tag_find(&tags, S("v"), &value) &&
-	    (!slice_same(value, S("DKIM1")) || !slice_same(tags.tag[0].name, S("v"))))
+		(!slice_same(value, S("DKIM1")) || !slice_same(tags.tag[0].name, S("v"))))
 		return ST_INVALID;
 	if (!tag_find(&tags, S("p"), &value))
 		return ST_INVALID;
@@ -53,7 +54,8 @@ status dkim_record_parse(slice record, arena *a, dkim_record *out)
 	return base64_decode(tag_tight(value, a), a, &out->public_key);
 }
 
-/* --- Writing ----------------------------------------------------------------------------------- */
+/* --- Writing
+   ----------------------------------------------------------------------------------- */
 
 /* Names under which keys lie: labels of letters, digits and '-'; '_' is used by many. */
 static bool is_selector(slice s)
@@ -85,7 +87,8 @@ status dkim_record_name(slice selector, slice domain, arena *a, slice *name)
 	TRY(mail_domain_parse(domain, a, &canonical, &shown));
 	if (selector.size + sizeof "._domainkey." - 1 + canonical.size > NAME_MOST)
 		return ST_INVALID;
-	*name = arena_format(a, "%.*s._domainkey.%.*s", SLICE_ARGS(selector), SLICE_ARGS(canonical));
+	*name = arena_format(
+		a, "%.*s._domainkey.%.*s", SLICE_ARGS(selector), SLICE_ARGS(canonical));
 	return ST_OK;
 }
 
@@ -94,8 +97,8 @@ slice dkim_record_text(enum signature_algorithm algorithm, slice public_key, boo
 	slice coded = base64_encode(public_key, a);
 
 	return arena_format(a, "v=DKIM1; k=%s;%s p=%.*s",
-	                    algorithm == SIGNATURE_RSA_SHA256 ? "rsa" : "ed25519",
-	                    testing ? " t=y;" : "", SLICE_ARGS(coded));
+		algorithm == SIGNATURE_RSA_SHA256 ? "rsa" : "ed25519", testing ? " t=y;" : "",
+		SLICE_ARGS(coded));
 }
 
 #define STRING_MOST 255
@@ -104,7 +107,8 @@ slice dkim_record_zone(slice selector, slice domain, slice record, arena *a)
 {
 	text out = TEXT_INIT;
 
-	text_format(&out, "%.*s._domainkey.%.*s. IN TXT (", SLICE_ARGS(selector), SLICE_ARGS(domain));
+	text_format(
+		&out, "%.*s._domainkey.%.*s. IN TXT (", SLICE_ARGS(selector), SLICE_ARGS(domain));
 	for (slice rest = record; rest.size > 0; rest = slice_from(rest, STRING_MOST))
 		text_format(&out, " \"%.*s\"", SLICE_ARGS(slice_until(rest, STRING_MOST)));
 	text_add(&out, S(" )"));

@@ -14,7 +14,7 @@ struct dkim_sign {
 };
 
 status dkim_sign_begin(slice header, const dkim_signer *signer, size_t count, signature_body *body,
-                       arena *a, dkim_sign **out)
+	arena *a, dkim_sign **out)
 {
 	dkim_sign *s = arena_new(a, sizeof *s);
 
@@ -58,8 +58,8 @@ static void write_tags(const dkim_sign *s, size_t n, text *out)
 		slice_of(signature_body_digest(s->body, s->which[n]), SIGNATURE_DIGEST), s->a);
 
 	text_format(out, "v=1; a=%.*s; c=%s/%s; d=%.*s; s=%.*s;", SLICE_ARGS(algorithm),
-	            canon_name(signer->header), canon_name(signer->body), SLICE_ARGS(signer->domain),
-	            SLICE_ARGS(signer->selector));
+		canon_name(signer->header), canon_name(signer->body), SLICE_ARGS(signer->domain),
+		SLICE_ARGS(signer->selector));
 	if (signer->identity.size > 0)
 		add_identity(signer->identity, out);
 	if (signer->at > 0)
@@ -78,13 +78,13 @@ status dkim_sign_end(dkim_sign *s, slice *fields)
 		text_clear(&tags);
 		write_tags(s, i, &tags);
 		kind = signature_write(&(signature_task){.crypto = signature_body_crypto(s->body),
-		                                         .signer = &s->signer[i],
-		                                         .canon = s->signer[i].header,
-		                                         .name = S("DKIM-Signature"),
-		                                         .tags = text_slice(&tags),
-		                                         .header = s->header,
-		                                         .names = s->names},
-		                       s->a, &out);
+					       .signer = &s->signer[i],
+					       .canon = s->signer[i].header,
+					       .name = S("DKIM-Signature"),
+					       .tags = text_slice(&tags),
+					       .header = s->header,
+					       .names = s->names},
+			s->a, &out);
 	}
 	if (kind == ST_OK)
 		*fields = arena_copy(s->a, text_slice(&out));

@@ -21,9 +21,8 @@ const char *dmarc_result_name(enum dmarc_result result)
 	return names[result];
 }
 
-static const char *const policy_names[] = {[DMARC_DO_NOTHING] = "none",
-	[DMARC_QUARANTINE] = "quarantine",
-	[DMARC_REJECT] = "reject"};
+static const char *const policy_names[] = {
+	[DMARC_DO_NOTHING] = "none", [DMARC_QUARANTINE] = "quarantine", [DMARC_REJECT] = "reject"};
 
 const char *dmarc_policy_name(enum dmarc_policy policy)
 {
@@ -147,7 +146,8 @@ static bool aligned(slice author, slice other, bool strict)
 	if (other.size == 0)
 		return false;
 	return slice_same_nocase(author, other) ||
-	       (!strict && slice_same_nocase(dmarc_organisation(author), dmarc_organisation(other)));
+	       (!strict &&
+		       slice_same_nocase(dmarc_organisation(author), dmarc_organisation(other)));
 }
 
 #define AUTHORS_MOST 100

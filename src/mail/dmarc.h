@@ -1,6 +1,6 @@
-/* DMARC (RFC 7489): does the domain that readers see in From stand behind this message, and what does
-   it wish for those where it does not? Works on what SPF and DKIM found; asks the DNS for the policy
-   through mail/lookup.h. Obeying the wish is the connector's matter. */
+/* DMARC (RFC 7489): does the domain that readers see in From stand behind this message, and what
+   does it wish for those where it does not? Works on what SPF and DKIM found; asks the DNS for the
+   policy through mail/lookup.h. Obeying the wish is the connector's matter. */
 #ifndef PENNYPOST_MAIL_DMARC_H
 #define PENNYPOST_MAIL_DMARC_H
 
@@ -11,7 +11,7 @@
 
 /* Words of RFC 7489 11.2. */
 enum dmarc_result {
-	DMARC_NONE,      /* no policy is published */
+	DMARC_NONE, /* no policy is published */
 	DMARC_PASS,
 	DMARC_FAIL,
 	DMARC_TEMPERROR, /* the policy could not be had, or an identifier that may align */
@@ -56,18 +56,19 @@ typedef struct dmarc_query {
 
 typedef struct dmarc_report {
 	enum dmarc_result result;
-	bool spf_aligned, dkim_aligned;   /* passed and aligned, relaxed where no record says otherwise */
-	bool unknown;                     /* one that aligns could not be judged now */
-	enum dmarc_policy published;      /* for this author */
-	enum dmarc_policy wish;           /* what is asked for this message: none unless it failed; one
-	                                     step milder where pct= leaves it out */
-	slice domain;                     /* of the record that counts; empty: there is none */
+	bool spf_aligned,
+		dkim_aligned; /* passed and aligned, relaxed where no record says otherwise */
+	bool unknown;         /* one that aligns could not be judged now */
+	enum dmarc_policy published; /* for this author */
+	enum dmarc_policy wish;      /* what is asked for this message: none unless it failed; one
+					step milder where pct= leaves it out */
+	slice domain;                /* of the record that counts; empty: there is none */
 	dmarc_record record;
-	const char *reason;               /* a few words */
+	const char *reason; /* a few words */
 } dmarc_report;
 
-/* One or two questions to the DNS. A passing DKIM signature in testing mode does not count, one with
-   uncovered octets (DKIM_POLICY) neither. */
+/* One or two questions to the DNS. A passing DKIM signature in testing mode does not count, one
+   with uncovered octets (DKIM_POLICY) neither. */
 void dmarc_check(const dmarc_query *q, const lookup *dns, arena *a, dmarc_report *out);
 
 #endif

@@ -5,7 +5,8 @@
 
 /* --- Out ------------------------------------------------------------------------------------- */
 
-/* WRITE_BARE_END: at the start of a line for whoever takes a bare CR or LF for a line's end, which went out as is. */
+/* WRITE_BARE_END: at the start of a line for whoever takes a bare CR or LF for a line's end, which
+   went out as is. */
 enum write_state { WRITE_LINE_START, WRITE_TEXT, WRITE_CR, WRITE_BARE_END };
 
 static void write_line_end(dot_writer *w, text *out)
@@ -196,7 +197,8 @@ static const char *scan_text(dot_scan *s, const char *p, const char *end, bool d
 				break;
 			continue;
 		}
-		const char *odd = cr ? cr : lf; /* bare, or the last byte of the piece, or its end */
+		const char *odd =
+			cr ? cr : lf; /* bare, or the last byte of the piece, or its end */
 		hand_out(s, slice_of(p, (size_t)(odd - p)), NULL);
 		copy_run(&run, odd, out);
 		if (odd == end)

@@ -13,14 +13,15 @@
 /* A zeroed dot_writer is ready to start. */
 typedef struct dot_writer {
 	uint8_t state;
-	bool as_is;   /* bare CR and bare LF go out as they are, for readers who were told the size (POP3) */
+	bool as_is;   /* bare CR and bare LF go out as they are, for readers who were told the size
+			 (POP3) */
 	bool bare_cr; /* the text held a CR without LF; it went out as CRLF, unless as_is */
 	bool bare_lf; /* the text held an LF without CR; likewise */
 } dot_writer;
 
-/* Appends the piece to `out`: every line end becomes CRLF, a dot at the start of a line is doubled; with
-   as_is also behind a bare CR or LF, so that no reader takes it for the end, however he reads lines.
-   The pieces may be cut anywhere; a CR at the end of one is kept back until the next. */
+/* Appends the piece to `out`: every line end becomes CRLF, a dot at the start of a line is doubled;
+   with as_is also behind a bare CR or LF, so that no reader takes it for the end, however he reads
+   lines. The pieces may be cut anywhere; a CR at the end of one is kept back until the next. */
 void dot_write(dot_writer *w, slice piece, text *out);
 
 /* The text is complete: adds the last CRLF if it is missing, then ".\r\n". The writer may start
@@ -46,7 +47,7 @@ size_t dot_top_take(dot_top *t, slice piece);
    ones, NUL or 8-bit are refused is the connector's decision, after the end was found. */
 typedef struct dot_scan {
 	bool repair;
-	bool done;      /* the end was seen */
+	bool done; /* the end was seen */
 	bool bare_cr;
 	bool bare_lf;
 	bool nul;

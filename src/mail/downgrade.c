@@ -1,5 +1,5 @@
-/* The surrogate of an internationalized message; see downgrade.h. A header is held until its empty line
-   came, of a body only the start of a line that may be a boundary. */
+/* The surrogate of an internationalized message; see downgrade.h. A header is held until its empty
+   line came, of a body only the start of a line that may be a boundary. */
 #include "mail/downgrade.h"
 
 #include "base/utf8.h"
@@ -24,9 +24,9 @@ static bool is_one_of(slice name, const slice *names, size_t n)
 /* RFC 6858 3.1 */
 static bool holds_addresses(slice name)
 {
-	static const slice names[] = {
-		S("From"), S("To"), S("Cc"), S("Bcc"), S("Sender"), S("Reply-To"), S("Resent-From"),
-		S("Resent-To"), S("Resent-Cc"), S("Resent-Bcc"), S("Resent-Sender")};
+	static const slice names[] = {S("From"), S("To"), S("Cc"), S("Bcc"), S("Sender"),
+		S("Reply-To"), S("Resent-From"), S("Resent-To"), S("Resent-Cc"), S("Resent-Bcc"),
+		S("Resent-Sender")};
 	return is_one_of(name, names, sizeof names / sizeof *names);
 }
 
@@ -41,8 +41,9 @@ static bool holds_parameters(slice name)
 /* An address nobody has, whose name shows the one that was meant. */
 static header_mailbox stand_in(slice name, slice local, slice domain, arena *a)
 {
-	slice shown = domain.size ? arena_format(a, "%.*s@%.*s", SLICE_ARGS(local), SLICE_ARGS(domain))
-				  : local;
+	slice shown = domain.size
+			      ? arena_format(a, "%.*s@%.*s", SLICE_ARGS(local), SLICE_ARGS(domain))
+			      : local;
 	if (name.size)
 		shown = arena_format(a, "%.*s <%.*s>", SLICE_ARGS(name), SLICE_ARGS(shown));
 	return (header_mailbox){shown, NOBODY};
@@ -183,19 +184,21 @@ static void step_in(downgrade *d, slice block)
 		       (slice_same(c.subtype, S("rfc822")) || slice_same(c.subtype, S("global")));
 	if (slice_same(c.type, S("multipart")))
 		push(d, content_parameter_of(&c, S("boundary")));
-	d->state = message && is_open(block)  ? DOWNGRADE_HEAD
-		   : d->depth > 0 ? DOWNGRADE_BODY
-				  : DOWNGRADE_REST;
+	d->state = message && is_open(block) ? DOWNGRADE_HEAD
+		   : d->depth > 0            ? DOWNGRADE_BODY
+					     : DOWNGRADE_REST;
 	if (++d->headers > HEADERS_MOST)
 		d->state = DOWNGRADE_REST;
 	arena_release(&a);
 }
 
-/* Whether it was handed over as internationalized mail. The newest field is the house's own, with blanks around the word. */
+/* Whether it was handed over as internationalized mail. The newest field is the house's own, with
+   blanks around the word. */
 static bool travelled(slice block)
 {
 	header_field f;
-	return header_find(block, S("Received"), &f) && slice_search(f.value, S(" with UTF8")) < f.value.size;
+	return header_find(block, S("Received"), &f) &&
+	       slice_search(f.value, S(" with UTF8")) < f.value.size;
 }
 
 /* Whether the header of the message itself, `block`, is one to leave alone, and all below it. */
@@ -230,7 +233,9 @@ static bool takes_boundary(downgrade *d, slice line)
 		if (behind.size && !slice_same(behind, S("--")))
 			continue;
 		d->depth = behind.size ? i : i + 1;
-		d->state = behind.size == 0 ? DOWNGRADE_HEAD : i > 0 ? DOWNGRADE_BODY : DOWNGRADE_REST;
+		d->state = behind.size == 0 ? DOWNGRADE_HEAD
+			   : i > 0          ? DOWNGRADE_BODY
+					    : DOWNGRADE_REST;
 		return true;
 	}
 	return false;

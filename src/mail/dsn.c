@@ -8,8 +8,11 @@
 #define SHOWN_MOST 900 /* octets of a reply: one line stays below 998 */
 #define WRAP 72
 
-static const char *const words[] = {[DSN_FAILED] = "failed", [DSN_DELAYED] = "delayed",
-	[DSN_DELIVERED] = "delivered", [DSN_RELAYED] = "relayed", [DSN_EXPANDED] = "expanded"};
+static const char *const words[] = {[DSN_FAILED] = "failed",
+	[DSN_DELAYED] = "delayed",
+	[DSN_DELIVERED] = "delivered",
+	[DSN_RELAYED] = "relayed",
+	[DSN_EXPANDED] = "expanded"};
 
 /* ---- for people, in their language */
 
@@ -28,12 +31,14 @@ static const struct tongue {
 			[DSN_DELAYED] = {"Delayed mail (still being tried)",
 				"Your message has not been delivered yet to these recipients:",
 				"You need not send it again: it is tried further on, and you will be told if it cannot be delivered."},
-			[DSN_DELIVERED] = {"Mail delivered", "Your message was delivered to these recipients:", ""},
+			[DSN_DELIVERED] = {"Mail delivered",
+				"Your message was delivered to these recipients:", ""},
 			[DSN_RELAYED] = {"Mail handed on",
 				"Your message was handed to another system for these recipients; that system sends no reports of success:",
 				""},
 			[DSN_EXPANDED] = {"Mail passed on to several recipients",
-				"Your message was passed on to several recipients each, in the place of:", ""}}},
+				"Your message was passed on to several recipients each, in the place of:",
+				""}}},
 	[LANGUAGE_DE] = {"Hier spricht das Mailsystem von ", " sagte: ", "Es wird versucht bis ",
 		{[DSN_FAILED] = {"Unzustellbare Nachricht",
 			 "Ihre Nachricht konnte diesen Empfängern nicht zugestellt werden:",
@@ -41,12 +46,14 @@ static const struct tongue {
 			[DSN_DELAYED] = {"Verzögerte Nachricht (es wird weiter versucht)",
 				"Ihre Nachricht ist diesen Empfängern noch nicht zugestellt:",
 				"Sie brauchen sie nicht noch einmal zu senden: Es wird weiter versucht, und Sie hören davon, wenn sie sich nicht zustellen lässt."},
-			[DSN_DELIVERED] = {"Nachricht zugestellt", "Ihre Nachricht wurde diesen Empfängern zugestellt:", ""},
+			[DSN_DELIVERED] = {"Nachricht zugestellt",
+				"Ihre Nachricht wurde diesen Empfängern zugestellt:", ""},
 			[DSN_RELAYED] = {"Nachricht weitergegeben",
 				"Ihre Nachricht wurde für diese Empfänger einem anderen System übergeben, das den Erfolg nicht meldet:",
 				""},
 			[DSN_EXPANDED] = {"Nachricht an mehrere Empfänger weitergegeben",
-				"Ihre Nachricht ging an jeweils mehrere Empfänger, anstelle von:", ""}}},
+				"Ihre Nachricht ging an jeweils mehrere Empfänger, anstelle von:",
+				""}}},
 	[LANGUAGE_ES] = {"Este es el sistema de correo de ", " dijo: ", "Se intentará hasta ",
 		{[DSN_FAILED] = {"Correo no entregado",
 			 "Su mensaje no se pudo entregar a estos destinatarios:",
@@ -54,25 +61,29 @@ static const struct tongue {
 			[DSN_DELAYED] = {"Correo retrasado (se sigue intentando)",
 				"Su mensaje aún no se ha entregado a estos destinatarios:",
 				"No hace falta que lo envíe otra vez: se sigue intentando, y se le avisará si no se puede entregar."},
-			[DSN_DELIVERED] = {"Correo entregado", "Su mensaje se entregó a estos destinatarios:", ""},
+			[DSN_DELIVERED] = {"Correo entregado",
+				"Su mensaje se entregó a estos destinatarios:", ""},
 			[DSN_RELAYED] = {"Correo entregado a otro sistema",
 				"Su mensaje se entregó para estos destinatarios a otro sistema, que no informa de la entrega:",
 				""},
 			[DSN_EXPANDED] = {"Correo reenviado a varios destinatarios",
 				"Su mensaje se reenvió a varios destinatarios, en lugar de:", ""}}},
-	[LANGUAGE_FR] = {"Ceci est le système de messagerie de ", " a répondu : ", "Les essais continuent jusqu'au ",
+	[LANGUAGE_FR] = {"Ceci est le système de messagerie de ",
+		" a répondu : ", "Les essais continuent jusqu'au ",
 		{[DSN_FAILED] = {"Message non remis",
 			 "Votre message n'a pas pu être remis à ces destinataires :",
 			 "Il n'y aura pas d'autre essai. Ce qui en est revenu est joint."},
 			[DSN_DELAYED] = {"Message retardé (les essais continuent)",
 				"Votre message n'a pas encore été remis à ces destinataires :",
 				"Inutile de l'envoyer à nouveau : les essais continuent, et vous serez prévenu s'il ne peut pas être remis."},
-			[DSN_DELIVERED] = {"Message remis", "Votre message a été remis à ces destinataires :", ""},
+			[DSN_DELIVERED] = {"Message remis",
+				"Votre message a été remis à ces destinataires :", ""},
 			[DSN_RELAYED] = {"Message transmis",
 				"Votre message a été transmis pour ces destinataires à un autre système, qui n'annonce pas la remise :",
 				""},
 			[DSN_EXPANDED] = {"Message transmis à plusieurs destinataires",
-				"Votre message a été transmis à plusieurs destinataires, à la place de :", ""}}},
+				"Votre message a été transmis à plusieurs destinataires, à la place de :",
+				""}}},
 };
 
 /* One line of printable text; what is no UTF-8 and what controls terminals becomes '?'. */
@@ -139,7 +150,8 @@ static void add_sentences(const struct dsn *d, arena *a, text *t)
 		if (d->action == DSN_FAILED || d->action == DSN_DELAYED)
 			add_reason(t, r, in);
 		if (d->action == DSN_DELAYED && r->until > 0)
-			text_format(t, "    %s%s.\r\n", in->until, date_format((date){r->until, 0}, a).at);
+			text_format(t, "    %s%s.\r\n", in->until,
+				date_format((date){r->until, 0}, a).at);
 	}
 	if (*say->closing) {
 		text_add_z(t, "\r\n");
@@ -177,8 +189,8 @@ static void add_recipient(const struct dsn *d, const struct dsn_recipient *r, ar
 	}
 	text_add_z(t, "Final-Recipient: ");
 	add_typed(t, r->address);
-	text_format(t, "\r\nAction: %s\r\nStatus: %.*s\r\n", words[d->action],
-		SLICE_ARGS(r->status));
+	text_format(
+		t, "\r\nAction: %s\r\nStatus: %.*s\r\n", words[d->action], SLICE_ARGS(r->status));
 	if (r->host.size) {
 		text_add_z(t, "Remote-MTA: dns; ");
 		add_printable(t, r->host, 255);
@@ -241,8 +253,8 @@ static bool beyond_ascii(const struct dsn *d)
 	bool ascii = utf8_is_ascii(d->to) && utf8_is_ascii(d->envid);
 
 	for (int i = 0; i < d->n; i++)
-		ascii &= utf8_is_ascii(d->to_whom[i].address) && utf8_is_ascii(d->to_whom[i].orcpt) &&
-			 utf8_is_ascii(d->to_whom[i].text);
+		ascii &= utf8_is_ascii(d->to_whom[i].address) &&
+			 utf8_is_ascii(d->to_whom[i].orcpt) && utf8_is_ascii(d->to_whom[i].text);
 	return !ascii;
 }
 
@@ -284,12 +296,16 @@ static status write_report(const struct dsn *d, arena *a, text *t)
 	TRY(head(d, utf8, boundary, a, t));
 	text said = TEXT_INIT;
 	add_sentences(d, a, &said);
-	part_begin(boundary, arena_format(a, "text/plain; charset=utf-8\r\nContent-Language: %s", language_tag(d->language)).at,
+	part_begin(boundary,
+		arena_format(a, "text/plain; charset=utf-8\r\nContent-Language: %s",
+			language_tag(d->language))
+			.at,
 		!utf8_is_ascii(text_slice(&said)), t);
 	text_add(t, text_slice(&said));
 	text_free(&said);
 	text_add_z(t, "\r\n");
-	part_begin(boundary, wide ? "message/global-delivery-status" : "message/delivery-status", wide, t);
+	part_begin(boundary, wide ? "message/global-delivery-status" : "message/delivery-status",
+		wide, t);
 	add_fields(d, a, t);
 	text_add_z(t, "\r\n");
 	part_begin(boundary, d->full ? "message/rfc822" : "text/rfc822-headers", eight_bit, t);

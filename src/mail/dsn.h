@@ -1,6 +1,6 @@
 /* Delivery status notifications: RFC 3464 inside the multipart/report of RFC 6522, with RFC 3461's
-   ORCPT and ENVID and RFC 6533's forms for addresses beyond ASCII. A pure builder: who is told what,
-   and whether at all, is the connectors' matter. */
+   ORCPT and ENVID and RFC 6533's forms for addresses beyond ASCII. A pure builder: who is told
+   what, and whether at all, is the connectors' matter. */
 #ifndef PENNYPOST_MAIL_DSN_H
 #define PENNYPOST_MAIL_DSN_H
 
@@ -38,7 +38,8 @@ struct dsn {
 };
 
 /* The whole report with CRLF line ends. What others said stands in it shortened and made printable;
-   nothing of it can end a field or a part (T54). ST_INVALID when an address cannot stand in a header. */
+   nothing of it can end a field or a part (T54). ST_INVALID when an address cannot stand in a
+   header. */
 status dsn_compose(const struct dsn *d, arena *a, slice *message);
 
 #endif

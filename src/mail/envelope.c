@@ -3,7 +3,8 @@
        version | text | dated sent+offset | reply subject | from to cc | from_shown to_shown |
        message-id | count references..
 
-   A header may name a field several times; of address fields all count together, of others the first. */
+   A header may name a field several times; of address fields all count together, of others the
+   first. */
 #include "mail/envelope.h"
 
 #include "mail/address.h"
@@ -16,7 +17,8 @@
 #define NO_MAILBOX S("MISSING_MAILBOX")
 #define NO_DOMAIN S("MISSING_DOMAIN")
 
-/* --- Fields ------------------------------------------------------------------------------------ */
+/* --- Fields
+   ------------------------------------------------------------------------------------ */
 
 enum field {
 	DATE,
@@ -110,7 +112,8 @@ static void fields_read(slice header, struct fields *f, arena *a)
 			}
 }
 
-/* --- The text ---------------------------------------------------------------------------------- */
+/* --- The text
+   ---------------------------------------------------------------------------------- */
 
 static void address_text(text *out, const mail_list_entry *e, arena *a)
 {
@@ -173,7 +176,8 @@ static void envelope_text(text *out, const struct fields *f, arena *a)
 	text_add_char(out, ')');
 }
 
-/* --- Base subject ------------------------------------------------------------------------------ */
+/* --- Base subject
+   ------------------------------------------------------------------------------ */
 
 static bool is_blank(char c)
 {
@@ -280,7 +284,8 @@ slice subject_base(slice decoded, arena *a, bool *reply)
 	}
 }
 
-/* --- Keys -------------------------------------------------------------------------------------- */
+/* --- Keys
+   -------------------------------------------------------------------------------------- */
 
 /* The first "<...>" of a value, without brackets and blanks; *rest is behind it. */
 static bool next_id(slice *rest, slice *id, arena *a)
@@ -376,7 +381,8 @@ static void keys_pack(text *out, const struct fields *f, arena *a)
 	references_pack(out, f, a);
 }
 
-/* --- Outside ----------------------------------------------------------------------------------- */
+/* --- Outside
+   ----------------------------------------------------------------------------------- */
 
 slice envelope_pack(slice header, arena *a)
 {

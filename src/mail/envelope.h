@@ -10,13 +10,13 @@
 typedef struct envelope {
 	slice text; /* "(date subject from sender ... message-id)" */
 	bool dated;
-	date sent;                   /* the Date field; meaningless unless `dated` */
-	slice subject;               /* base subject (RFC 5256 2.1), decoded, in upper case where ASCII */
-	bool reply;                  /* the base subject was won from a reply or a forward */
-	slice from, to, cc;          /* local part of the first address, or empty */
-	slice from_shown, to_shown;  /* RFC 5957: display name, or local@domain, or empty */
-	slice message_id;            /* without its brackets, normalised; empty when there is none */
-	slice *references;           /* oldest first: of References, else the first of In-Reply-To */
+	date sent;          /* the Date field; meaningless unless `dated` */
+	slice subject;      /* base subject (RFC 5256 2.1), decoded, in upper case where ASCII */
+	bool reply;         /* the base subject was won from a reply or a forward */
+	slice from, to, cc; /* local part of the first address, or empty */
+	slice from_shown, to_shown; /* RFC 5957: display name, or local@domain, or empty */
+	slice message_id;           /* without its brackets, normalised; empty when there is none */
+	slice *references;          /* oldest first: of References, else the first of In-Reply-To */
 	size_t references_count;
 } envelope;
 

@@ -1,5 +1,5 @@
-/* Words are compared as they are folded, without the marks that a fold takes off their letters, octet by octet: a letter beyond
-   ASCII counts for its octets. */
+/* Words are compared as they are folded, without the marks that a fold takes off their letters,
+   octet by octet: a letter beyond ASCII counts for its octets. */
 #include "mail/fuzzy.h"
 
 #include "base/text.h"
@@ -76,9 +76,10 @@ static int least(int a, int b)
 	return a < b ? a : b;
 }
 
-/* How many letters are to be put in, left out, changed, or changed with their neighbours (optimal string alignment): only
-   whether they are at most `most`, which the words' lengths do not exceed by themselves. So what is further from the
-   diagonal needs no look, and two rows of more end it. */
+/* How many letters are to be put in, left out, changed, or changed with their neighbours (optimal
+   string alignment): only whether they are at most `most`, which the words' lengths do not exceed
+   by themselves. So what is further from the diagonal needs no look, and two rows of more end
+   it. */
 static int distance(slice a, slice b, size_t most)
 {
 	int rows[3][WORD_MOST + 2], *before = rows[0], *last = rows[1], *row = rows[2];
@@ -92,8 +93,10 @@ static int distance(slice a, slice b, size_t most)
 
 		row[from - 1] = from == 1 ? (int)i : far;
 		for (size_t k = from; k <= to; k++) {
-			row[k] = least(least(last[k], row[k - 1]) + 1, last[k - 1] + (a.at[i - 1] != b.at[k - 1]));
-			if (i > 1 && k > 1 && a.at[i - 1] == b.at[k - 2] && a.at[i - 2] == b.at[k - 1])
+			row[k] = least(least(last[k], row[k - 1]) + 1,
+				last[k - 1] + (a.at[i - 1] != b.at[k - 1]));
+			if (i > 1 && k > 1 && a.at[i - 1] == b.at[k - 2] &&
+				a.at[i - 2] == b.at[k - 1])
 				row[k] = least(row[k], before[k - 2] + 1);
 			nearest = least(nearest, row[k]);
 		}
@@ -134,7 +137,9 @@ static int word_score(slice wanted, uint32_t letters, slice word)
 		if (wrong <= most)
 			return SAME - wrong * WRONG_EACH;
 	}
-	return wanted.size >= 3 && wanted.size < word.size && slice_search(word, wanted) < word.size ? INSIDE : 0;
+	return wanted.size >= 3 && wanted.size < word.size && slice_search(word, wanted) < word.size
+		       ? INSIDE
+		       : 0;
 }
 
 void fuzzy_look(slice utf8, const struct fuzzy *f, struct fuzzy_found *out)
@@ -147,7 +152,9 @@ void fuzzy_look(slice utf8, const struct fuzzy *f, struct fuzzy_found *out)
 	rest = text_slice(&folded);
 	while (word_take(&rest, &word))
 		for (int k = 0; k < f->n; k++) {
-			int score = out->word[k] < SAME ? word_score(f->word[k], f->letters[k], word) : 0;
+			int score = out->word[k] < SAME
+					    ? word_score(f->word[k], f->letters[k], word)
+					    : 0;
 
 			if (score > out->word[k])
 				out->word[k] = (uint8_t)score;
@@ -171,7 +178,8 @@ int fuzzy_score(const struct fuzzy *f, const struct fuzzy_found *found)
 
 /* ---- without reading */
 
-/* The threes of a word that a sketch lacks lie in so few runs: a wrong letter breaks `broken` in a row. */
+/* The threes of a word that a sketch lacks lie in so few runs: a wrong letter breaks `broken` in a
+   row. */
 static bool runs_suffice(slice sketch, slice word, int most, size_t broken)
 {
 	int runs = 0;
@@ -206,7 +214,8 @@ static bool changed_stands_there(slice sketch, slice word)
 	return stands;
 }
 
-/* A letter too much, too few or another one breaks three threes; neighbours that are changed, four. */
+/* A letter too much, too few or another one breaks three threes; neighbours that are changed,
+   four. */
 static bool may_stand_nearly(slice sketch, slice word)
 {
 	int most = wrong_most(word.size);
@@ -215,11 +224,13 @@ static bool may_stand_nearly(slice sketch, slice word)
 			 : most > 1 && runs_suffice(sketch, word, most, 4);
 }
 
-/* As word_score() finds it: as it is or inside another, by its first four octets or more, or nearly. */
+/* As word_score() finds it: as it is or inside another, by its first four octets or more, or
+   nearly. */
 static bool word_may_stand(slice sketch, slice word)
 {
 	return word.size < 3 || stands_there(sketch, word) ||
-	       (word.size > 4 && stands_there(sketch, slice_until(word, 4))) || may_stand_nearly(sketch, word);
+	       (word.size > 4 && stands_there(sketch, slice_until(word, 4))) ||
+	       may_stand_nearly(sketch, word);
 }
 
 bool fuzzy_may_hold(slice sketch, const struct fuzzy *f)

@@ -1,5 +1,6 @@
-/* Searching a message for something like a string (RFC 6203): its words, in any order and anywhere in what is looked into,
-   without regard to case and marks above letters, with other endings, and with few letters wrong. */
+/* Searching a message for something like a string (RFC 6203): its words, in any order and anywhere
+   in what is looked into, without regard to case and marks above letters, with other endings, and
+   with few letters wrong. */
 #ifndef PENNYPOST_MAIL_FUZZY_H
 #define PENNYPOST_MAIL_FUZZY_H
 
@@ -26,7 +27,8 @@ struct fuzzy_found {
 void fuzzy_look(slice utf8, const struct fuzzy *f, struct fuzzy_found *out);
 /* 0 when a word was not found; else how well it matches, 1 to 100. 100: the string stands there. */
 int fuzzy_score(const struct fuzzy *f, const struct fuzzy_found *found);
-/* False: the message of this sketch (mail/sketch.h) has no field or text in which it would be found. */
+/* False: the message of this sketch (mail/sketch.h) has no field or text in which it would be
+   found. */
 bool fuzzy_may_hold(slice sketch, const struct fuzzy *f);
 
 #endif

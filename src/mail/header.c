@@ -129,13 +129,19 @@ slice header_unfold(slice value, arena *a)
 	return slice_of(to, n);
 }
 
-/* --- Survey ------------------------------------------------------------------------------------ */
+/* --- Survey
+   ------------------------------------------------------------------------------------ */
 
 /* One row: where the count of a field is kept, and where its first value, if at all. */
 #define NOWHERE SIZE_MAX
-#define COUNT(name, member) {S(name), offsetof(header_survey, member), NOWHERE}
-#define FIRST(name, member) {S(name), offsetof(header_survey, member), \
-		offsetof(header_survey, first_##member)}
+#define COUNT(name, member)                                                                        \
+	{                                                                                          \
+		S(name), offsetof(header_survey, member), NOWHERE                                  \
+	}
+#define FIRST(name, member)                                                                        \
+	{                                                                                          \
+		S(name), offsetof(header_survey, member), offsetof(header_survey, first_##member)  \
+	}
 
 static const struct survey_row {
 	slice name;

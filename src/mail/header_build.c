@@ -10,8 +10,8 @@
 #define LINE_GOOD 78
 #define LINE_MOST 998
 #define NAME_MOST 76
-#define BLANKS_MOST 60     /* of a run of blanks in free text */
-#define PARAMETER_GOOD 60  /* longer values are split by RFC 2231 */
+#define BLANKS_MOST 60    /* of a run of blanks in free text */
+#define PARAMETER_GOOD 60 /* longer values are split by RFC 2231 */
 
 /* A field being written. */
 struct line {
@@ -49,7 +49,8 @@ static void line_encoded(struct line *l, slice utf8)
 	l->begun = true;
 }
 
-/* --- Checks ------------------------------------------------------------------------------------ */
+/* --- Checks
+   ------------------------------------------------------------------------------------ */
 
 static bool is_field_name(slice name)
 {
@@ -70,13 +71,13 @@ static bool has_controls(slice s)
 /* True when the field may be begun; otherwise the trouble is noted. */
 static bool may_build(header_builder *b, slice name, slice value)
 {
-	if (b->kind == ST_OK &&
-	    (!is_field_name(name) || has_controls(value) || !utf8_valid(value)))
+	if (b->kind == ST_OK && (!is_field_name(name) || has_controls(value) || !utf8_valid(value)))
 		b->kind = ST_INVALID;
 	return b->kind == ST_OK;
 }
 
-/* --- Free text --------------------------------------------------------------------------------- */
+/* --- Free text
+   --------------------------------------------------------------------------------- */
 
 static bool is_blank(char c)
 {
@@ -148,7 +149,8 @@ void header_build_text(header_builder *b, slice name, slice value)
 	text_add(l.out, S("\r\n"));
 }
 
-/* --- Structured text --------------------------------------------------------------------------- */
+/* --- Structured text
+   --------------------------------------------------------------------------- */
 
 /* Adds words as they are; false when one is too long for any line. */
 static bool add_raw(struct line *l, slice value)
@@ -184,13 +186,15 @@ void header_build_date(header_builder *b, slice name, date d)
 	arena_release(&a);
 }
 
-/* --- Addresses --------------------------------------------------------------------------------- */
+/* --- Addresses
+   --------------------------------------------------------------------------------- */
 
 static bool is_phrase_plain(slice s)
 {
 	for (size_t i = 0; i < s.size; i++) {
 		char c = s.at[i];
-		bool alnum = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9');
+		bool alnum =
+			(c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9');
 		if (!alnum && (c == 0 || !strchr(" !#$%&'*+-/^_`{|}~", c)))
 			return false;
 	}
@@ -230,7 +234,7 @@ static bool has_long_word(slice s)
 static void add_display_name(const header_builder *b, struct line *l, slice name)
 {
 	bool as_it_is = !has_long_word(name) && slice_search(name, S("=?")) == name.size &&
-	                (b->utf8 || utf8_is_ascii(name));
+			(b->utf8 || utf8_is_ascii(name));
 
 	if (!as_it_is)
 		line_encoded(l, name);
@@ -246,7 +250,7 @@ static bool add_mailbox(header_builder *b, struct line *l, const header_mailbox 
 	mail_address parsed;
 	slice name = slice_trim(m->name);
 	bool good = mail_address_parse(m->address, &a, &parsed) == ST_OK &&
-	            (b->utf8 || utf8_is_ascii(parsed.local));
+		    (b->utf8 || utf8_is_ascii(parsed.local));
 
 	if (good) {
 		slice address = mail_address_text(&parsed, &a);
@@ -273,7 +277,8 @@ void header_build_mailboxes(header_builder *b, slice name, const header_mailbox 
 	text_add(l.out, S("\r\n"));
 }
 
-/* --- Parameters -------------------------------------------------------------------------------- */
+/* --- Parameters
+   -------------------------------------------------------------------------------- */
 
 /* attribute-char of RFC 2231 7, and what tokens are made of. */
 static bool is_attribute_char(char c)
@@ -341,8 +346,8 @@ static void add_parameter(struct line *l, slice name, slice value)
 	text_free(&coded);
 }
 
-void header_build_parameter(header_builder *b, slice name, slice value, slice parameter,
-                            slice parameter_value)
+void header_build_parameter(
+	header_builder *b, slice name, slice value, slice parameter, slice parameter_value)
 {
 	struct line l = {.out = &b->out};
 	text first = TEXT_INIT;
@@ -354,7 +359,7 @@ void header_build_parameter(header_builder *b, slice name, slice value, slice pa
 	if (parameter.size > 0)
 		text_add_char(&first, ';');
 	if (!utf8_is_ascii(value) || (parameter.size > 0 && !is_token(parameter)) ||
-	    parameter.size > PARAMETER_GOOD / 2 || !add_raw(&l, text_slice(&first)))
+		parameter.size > PARAMETER_GOOD / 2 || !add_raw(&l, text_slice(&first)))
 		b->kind = ST_INVALID;
 	else if (parameter.size > 0)
 		add_parameter(&l, parameter, parameter_value);
@@ -378,11 +383,12 @@ slice header_message_id(int64_t id, uint64_t salt, slice domain, arena *a)
 	char id_word[ID_TEXT_SIZE + 1];
 
 	id_text(id, id_word);
-	return arena_format(a, "<%s.%016llx@%.*s>", id_word, (unsigned long long)salt,
-	                    SLICE_ARGS(domain));
+	return arena_format(
+		a, "<%s.%016llx@%.*s>", id_word, (unsigned long long)salt, SLICE_ARGS(domain));
 }
 
-/* --- Received ---------------------------------------------------------------------------------- */
+/* --- Received
+   ---------------------------------------------------------------------------------- */
 
 slice received_protocol(const received *r)
 {
@@ -396,7 +402,7 @@ slice received_protocol(const received *r)
 		return r->protocol;
 	if (r->lmtp && r->utf8)
 		return r->tls ? (r->authenticated ? S("UTF8LMTPSA") : S("UTF8LMTPS"))
-		              : (r->authenticated ? S("UTF8LMTPA") : S("UTF8LMTP"));
+			      : (r->authenticated ? S("UTF8LMTPA") : S("UTF8LMTP"));
 	if (!r->extended && !r->lmtp)
 		return S("SMTP");
 	return words[r->lmtp ? 2 : r->utf8 ? 1 : 0][(r->tls ? 1 : 0) + (r->authenticated ? 2 : 0)];
@@ -412,7 +418,7 @@ static slice tamed(slice s, size_t most, const char *refused, bool utf8, arena *
 
 	for (size_t i = 0; i < tame.size; i++)
 		if ((uint8_t)at[i] < 0x20 || at[i] == 0x7f || strchr(refused, at[i]) ||
-		    ((uint8_t)at[i] >= 0x80 && !keep_utf8))
+			((uint8_t)at[i] >= 0x80 && !keep_utf8))
 			at[i] = '?';
 	return slice_of(at, tame.size);
 }
@@ -443,8 +449,9 @@ static void add_peer(struct line *l, const received *r, arena *a)
 		return;
 	if (name.size > 0)
 		line_word(l, 1, arena_format(a, "(%.*s", SLICE_ARGS(name)));
-	line_word(l, 1, arena_format(a, "%s[%s%.*s])", name.size > 0 ? "" : "(", six ? "IPv6:" : "",
-	                             SLICE_ARGS(peer)));
+	line_word(l, 1,
+		arena_format(a, "%s[%s%.*s])", name.size > 0 ? "" : "(", six ? "IPv6:" : "",
+			SLICE_ARGS(peer)));
 }
 
 static void add_clause(struct line *l, const char *word, slice value)
@@ -459,7 +466,7 @@ static void add_comment(struct line *l, slice s, arena *a)
 {
 	if (s.size > 0)
 		add_raw(l, arena_format(a, "(%.*s)",
-		                        SLICE_ARGS(tamed(s, WORDS_MOST, NOT_IN_COMMENTS, false, a))));
+				   SLICE_ARGS(tamed(s, WORDS_MOST, NOT_IN_COMMENTS, false, a))));
 }
 
 slice received_compose(const received *r, arena *a)

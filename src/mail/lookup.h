@@ -17,10 +17,10 @@ enum lookup_type {
 };
 
 typedef enum lookup_kind {
-	LOOKUP_FOUND,     /* at least one row */
-	LOOKUP_ABSENT,    /* no such name, or none of that type under it, or a name DNS cannot hold */
+	LOOKUP_FOUND,  /* at least one row */
+	LOOKUP_ABSENT, /* no such name, or none of that type under it, or a name DNS cannot hold */
 	LOOKUP_TEMPORARY, /* no answer in time, or a server's failure: asking later may help; also
-	                     what is said after a cancel */
+			     what is said after a cancel */
 	LOOKUP_PERMANENT, /* an answer that cannot be used: malformed, or refuted by DNSSEC */
 } lookup_kind;
 
@@ -30,7 +30,8 @@ typedef enum lookup_kind {
      TXT       one record, its strings joined without anything between them */
 typedef struct lookup_answer {
 	lookup_kind kind;
-	bool secure;  /* validated by DNSSEC, as far as the caller's resolver may be trusted to say so */
+	bool secure;  /* validated by DNSSEC, as far as the caller's resolver may be trusted to say
+			 so */
 	uint32_t ttl; /* seconds, the least of all rows; 0 when unknown */
 	size_t count; /* 0 unless found */
 	slice *row;
@@ -40,12 +41,13 @@ typedef struct lookup {
 	void *with;
 	/* Asks for `name` (any case, with or without its last dot; always a whole name, nothing is
 	   appended). The answer lives in `a`; out->kind is what is returned. */
-	lookup_kind (*ask)(void *with, enum lookup_type type, slice name, arena *a, lookup_answer *out);
+	lookup_kind (*ask)(
+		void *with, enum lookup_type type, slice name, arena *a, lookup_answer *out);
 } lookup;
 
 /* For callers: one line instead of three. */
-static inline lookup_kind lookup_ask(const lookup *l, enum lookup_type type, slice name, arena *a,
-                                     lookup_answer *out)
+static inline lookup_kind lookup_ask(
+	const lookup *l, enum lookup_type type, slice name, arena *a, lookup_answer *out)
 {
 	*out = (lookup_answer){.kind = LOOKUP_TEMPORARY};
 	return l->ask(l->with, type, name, a, out);

@@ -242,8 +242,8 @@ const char *milter_word_name(enum milter_word w)
 	return "unknown";
 }
 
-/* Edits come when the text is complete; skipping is a word about bodies; nobody is told later that a
-   conversation was to be taken and dropped. */
+/* Edits come when the text is complete; skipping is a word about bodies; nobody is told later that
+   a conversation was to be taken and dropped. */
 static bool fits(const struct answer_row *row, enum milter_command asked, const milter_terms *t)
 {
 	if (row->action && (asked != MILTER_END || !(t->actions & row->action)))
@@ -300,14 +300,14 @@ static void add_words(text *to, slice words)
 
 static slice without_cr(slice line)
 {
-	return line.size > 0 && line.at[line.size - 1] == '\r' ? slice_until(line, line.size - 1) : line;
+	return line.size > 0 && line.at[line.size - 1] == '\r' ? slice_until(line, line.size - 1)
+							       : line;
 }
 
 /* One line of it, with the code of the first. */
 static bool read_reply_line(slice line, slice code, bool last, text *to)
 {
-	if (!slice_starts(line, code) ||
-		(line.size > 3 && line.at[3] != ' ' && line.at[3] != '-'))
+	if (!slice_starts(line, code) || (line.size > 3 && line.at[3] != ' ' && line.at[3] != '-'))
 		return false;
 	slice words = slice_from(line, 4);
 	size_t enhanced = enhanced_size(words);
@@ -331,12 +331,13 @@ static const char *read_reply(slice said, arena *a)
 	const char *reply = NULL;
 	int lines = 0;
 
-	bool good = code.size == 3 && (*code.at == '4' || *code.at == '5') && is_digit(code.at[1]) &&
-		    is_digit(code.at[2]);
+	bool good = code.size == 3 && (*code.at == '4' || *code.at == '5') &&
+		    is_digit(code.at[1]) && is_digit(code.at[2]);
 	while (good && slice_take(&said, '\n', &line)) {
 		bool last = said.size == 0;
 
-		good = ++lines <= MILTER_REPLY_LINES_MOST && read_reply_line(without_cr(line), code, last, &all);
+		good = ++lines <= MILTER_REPLY_LINES_MOST &&
+		       read_reply_line(without_cr(line), code, last, &all);
 		if (last)
 			break;
 	}
@@ -380,7 +381,8 @@ status milter_answer_read(slice packet, enum milter_command asked, const milter_
 
 		if (row->letter != *packet.at)
 			continue;
-		if (!fits(row, asked, t) || !read_data(slice_from(packet, 1), row->shape, a, &answer))
+		if (!fits(row, asked, t) ||
+			!read_data(slice_from(packet, 1), row->shape, a, &answer))
 			return ST_INVALID;
 		answer.word = row->word;
 		if (answer.word == MILTER_WANTS_QUARANTINE)

@@ -1,10 +1,11 @@
-/* The milter protocol, versions 2 to 6, as the mail server's side speaks it: packets written, answers
-   read. Pure: bytes in, values out; who talks to whom, and for how long, is connector/smtp/milter.h.
+/* The milter protocol, versions 2 to 6, as the mail server's side speaks it: packets written,
+   answers read. Pure: bytes in, values out; who talks to whom, and for how long, is
+   connector/smtp/milter.h.
 
        packet = length of the rest (4 octets, big end first), a letter, its data
 
-   What a milter answers is input like any other: lengths are bounded before memory is asked for, and
-   nothing of it gets into a reply or a header before it was looked at here. */
+   What a milter answers is input like any other: lengths are bounded before memory is asked for,
+   and nothing of it gets into a reply or a header before it was looked at here. */
 #ifndef PENNYPOST_MAIL_MILTER_H
 #define PENNYPOST_MAIL_MILTER_H
 
@@ -36,7 +37,7 @@ enum milter_command {
 
 /* ---- terms: what both sides can do */
 
-enum milter_action { /* what it may want done at the end */
+enum milter_action {          /* what it may want done at the end */
 	MILTER_MAY_ADD = 0x1, /* and insert */
 	MILTER_MAY_REPLACE_BODY = 0x2,
 	MILTER_MAY_ADD_RCPT = 0x4,
@@ -94,8 +95,8 @@ typedef struct milter_terms {
 
 /* All that this side can do, up to a version. */
 milter_terms milter_terms_offered(unsigned version);
-/* The data of the milter's answer to an offer. ST_INVALID: malformed, another version, or more than was
-   offered. Slices lie in `data`. */
+/* The data of the milter's answer to an offer. ST_INVALID: malformed, another version, or more than
+   was offered. Slices lie in `data`. */
 status milter_terms_read(slice data, const milter_terms *offered, milter_terms *out);
 /* Whether such a command is to be sent, and whether an answer will come. */
 bool milter_hears(const milter_terms *t, enum milter_command c);
@@ -152,8 +153,8 @@ typedef struct milter_answer {
 
 #define MILTER_REPLY_LINES_MOST 32
 
-/* Reads the answer to `asked`. ST_INVALID: malformed, or nothing that may be said to that under these
-   terms. Slices lie in the packet, the reply in `a`. */
+/* Reads the answer to `asked`. ST_INVALID: malformed, or nothing that may be said to that under
+   these terms. Slices lie in the packet, the reply in `a`. */
 status milter_answer_read(slice packet, enum milter_command asked, const milter_terms *t, arena *a,
 	milter_answer *out);
 /* Whether the word ends the answer to what was asked. */

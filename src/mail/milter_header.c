@@ -57,8 +57,8 @@ static bool is_blank(slice line)
 	return true;
 }
 
-/* A line longer than allowed goes on in the next, at a blank where there is one. *size: of the present
-   line. */
+/* A line longer than allowed goes on in the next, at a blank where there is one. *size: of the
+   present line. */
 static void add_line(text *to, slice line, size_t *size)
 {
 	while (*size + line.size > LINE_MOST) {
@@ -91,8 +91,8 @@ static slice clean(slice line, arena *a)
 	return slice_of(to, n);
 }
 
-/* Every line of the value but the first begins with a blank, and none is of blanks alone: a second field,
-   or the end of the header, is not to be had this way. */
+/* Every line of the value but the first begins with a blank, and none is of blanks alone: a second
+   field, or the end of the header, is not to be had this way. */
 static slice written(milter_header *h, slice name, slice value, bool leading)
 {
 	text all = TEXT_INIT;
@@ -182,7 +182,8 @@ status milter_header_change(milter_header *h, uint32_t index, slice name, slice 
 
 	if (value.size == 0) {
 		if (at < h->count) {
-			memmove(h->field + at, h->field + at + 1, (h->count - at - 1) * sizeof *h->field);
+			memmove(h->field + at, h->field + at + 1,
+				(h->count - at - 1) * sizeof *h->field);
 			h->count--;
 		}
 		return ST_OK;

@@ -1,12 +1,12 @@
 /* The MIME walk. Open parts form a stack, one per depth:
 
        part 0  multipart/mixed     boundary "x"
-         part 2  message/rfc822
-           part 3  multipart/alternative   boundary "y"
-             part 4  text/plain    <- the current line belongs to it
+	 part 2  message/rfc822
+	   part 3  multipart/alternative   boundary "y"
+	     part 4  text/plain    <- the current line belongs to it
 
-   A line that begins with "--" is held against the boundaries of the stack, innermost first; a match
-   ends all parts above it. The line end before a boundary belongs to the boundary. */
+   A line that begins with "--" is held against the boundaries of the stack, innermost first; a
+   match ends all parts above it. The line end before a boundary belongs to the boundary. */
 #include "mail/mime.h"
 
 #include "base/memory.h"
@@ -14,15 +14,15 @@
 #include "mail/content.h"
 #include "mail/header.h"
 
-#define BOUNDARY_MOST 200     /* RFC 2046 5.1.1 says 70 */
-#define LINE_KEPT 512         /* of a body line: a boundary and its padding */
+#define BOUNDARY_MOST 200 /* RFC 2046 5.1.1 says 70 */
+#define LINE_KEPT 512     /* of a body line: a boundary and its padding */
 #define PARTS_AT_FIRST 8
 
 /* An open part. */
 struct open_part {
 	uint32_t index;
-	slice boundary;  /* of a multipart; empty otherwise */
-	bool closed;     /* its last boundary was seen: what follows is epilogue */
+	slice boundary;        /* of a multipart; empty otherwise */
+	bool closed;           /* its last boundary was seen: what follows is epilogue */
 	uint64_t lines_before; /* line ends in the message before its body */
 };
 
@@ -34,10 +34,10 @@ struct mime_walk {
 	bool truncated;
 
 	struct open_part stack[MIME_DEPTH_MOST + 1];
-	size_t depth;       /* of the innermost open part */
-	bool in_header;     /* its header is being read */
+	size_t depth;   /* of the innermost open part */
+	bool in_header; /* its header is being read */
 	bool keep_headers;
-	size_t boundaries;  /* multiparts in the stack that are not closed */
+	size_t boundaries; /* multiparts in the stack that are not closed */
 
 	text header;         /* of the part at hand */
 	size_t headers_size; /* of all so far */
@@ -50,7 +50,8 @@ struct mime_walk {
 	uint64_t inner_end;  /* where the part that was closed last ended */
 };
 
-/* --- Parts ------------------------------------------------------------------------------------- */
+/* --- Parts
+   ------------------------------------------------------------------------------------- */
 
 static mime_part *top_part(mime_walk *w)
 {
@@ -103,7 +104,8 @@ static slice keep_lower(mime_walk *w, slice s)
 	return slice_of(to, n);
 }
 
-/* --- Headers ----------------------------------------------------------------------------------- */
+/* --- Headers
+   ----------------------------------------------------------------------------------- */
 
 static void read_type(mime_walk *w, mime_part *p, slice value)
 {
@@ -207,7 +209,7 @@ static void fill_defaults(mime_walk *w, mime_part *p)
 	if (p->type.size > 0)
 		return;
 	bool digest = p->parent != MIME_NO_PARENT &&
-	              is_type(&w->part[p->parent], S("multipart"), S("digest"));
+		      is_type(&w->part[p->parent], S("multipart"), S("digest"));
 	p->type = digest ? S("message") : S("text");
 	p->subtype = digest ? S("rfc822") : S("plain");
 }
@@ -223,7 +225,8 @@ static bool may_go_deeper(mime_walk *w)
 	return w->depth < MIME_DEPTH_MOST && w->count < MIME_PARTS_MOST;
 }
 
-/* The header of the innermost part ends before `at`, where its body begins: decides what the body is. */
+/* The header of the innermost part ends before `at`, where its body begins: decides what the body
+   is. */
 static void header_end(mime_walk *w, uint64_t at)
 {
 	struct open_part *o = &w->stack[w->depth];
@@ -238,7 +241,8 @@ static void header_end(mime_walk *w, uint64_t at)
 	read_fields(w, p);
 	fill_defaults(w, p);
 	if (slice_same(p->type, S("multipart"))) {
-		p->opaque = p->boundary.size == 0 || p->boundary.size > BOUNDARY_MOST || !may_go_deeper(w);
+		p->opaque = p->boundary.size == 0 || p->boundary.size > BOUNDARY_MOST ||
+			    !may_go_deeper(w);
 		if (!p->opaque) {
 			o->boundary = p->boundary;
 			w->boundaries++;
@@ -250,7 +254,8 @@ static void header_end(mime_walk *w, uint64_t at)
 	}
 }
 
-/* --- Ends -------------------------------------------------------------------------------------- */
+/* --- Ends
+   -------------------------------------------------------------------------------------- */
 
 /* Ends a header that has no empty line behind it, before the line that begins at `at`; the line end
    before that line, of `end_size` bytes, is not part of it. A message that begins here as its body
@@ -292,7 +297,8 @@ static void close_deeper(mime_walk *w, size_t depth)
 		part_close(w, w->line_at, w->end_size);
 }
 
-/* --- Lines ------------------------------------------------------------------------------------- */
+/* --- Lines
+   ------------------------------------------------------------------------------------- */
 
 static bool is_boundary(slice line, slice boundary, bool *last)
 {
@@ -377,7 +383,8 @@ static void line_add(mime_walk *w, slice s)
 	text_add(&w->line, slice_until(s, most - w->line.size));
 }
 
-/* --- Outside ----------------------------------------------------------------------------------- */
+/* --- Outside
+   ----------------------------------------------------------------------------------- */
 
 mime_walk *mime_walk_open(arena *a)
 {

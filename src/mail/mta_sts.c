@@ -117,8 +117,8 @@ static status take_line(struct reading *r, slice line)
 	static const struct {
 		slice key;
 		status (*take)(struct reading *r, slice value);
-	} rows[] = {{{"version", 7}, take_version}, {{"mode", 4}, take_mode}, {{"max_age", 7}, take_age},
-		{{"mx", 2}, take_mx}};
+	} rows[] = {{{"version", 7}, take_version}, {{"mode", 4}, take_mode},
+		{{"max_age", 7}, take_age}, {{"mx", 2}, take_mx}};
 	size_t colon = slice_find(line, ':');
 	slice key = slice_until(line, colon), value = slice_trim(slice_from(line, colon + 1));
 

@@ -1,5 +1,6 @@
-/* MTA-STS (RFC 8461): what a domain says of the hosts that take its mail, in a TXT record and in a policy that is
-   fetched over HTTPS. Pure: bytes in, values out; fetching, keeping and obeying are the connector's matter. */
+/* MTA-STS (RFC 8461): what a domain says of the hosts that take its mail, in a TXT record and in a
+   policy that is fetched over HTTPS. Pure: bytes in, values out; fetching, keeping and obeying are
+   the connector's matter. */
 #ifndef PENNYPOST_MAIL_MTA_STS_H
 #define PENNYPOST_MAIL_MTA_STS_H
 
@@ -20,15 +21,17 @@ typedef struct mta_sts_policy {
 	int mx_count;     /* 0 only in mode none */
 } mta_sts_policy;
 
-/* The id of the record among the TXT rows of _mta-sts.DOMAIN (3.1). ST_ABSENT: no such record, several, or one that
-   is malformed; the domain has no policy then. The id lies in the rows. */
+/* The id of the record among the TXT rows of _mta-sts.DOMAIN (3.1). ST_ABSENT: no such record,
+   several, or one that is malformed; the domain has no policy then. The id lies in the rows. */
 status mta_sts_record(const slice *rows, size_t n, slice *id);
 
-/* The policy's text (3.2): lines end with LF or CRLF, unknown keys are passed over, of keys said twice the first
-   counts. ST_INVALID: malformed, another version, no mode, no max_age, or no mx where mode is not none. */
+/* The policy's text (3.2): lines end with LF or CRLF, unknown keys are passed over, of keys said
+   twice the first counts. ST_INVALID: malformed, another version, no mode, no max_age, or no mx
+   where mode is not none. */
 status mta_sts_policy_parse(slice text, arena *a, mta_sts_policy *out);
 
-/* Whether a host's name is what a pattern of the policy says (4.1): any case, "*." stands for exactly one label. */
+/* Whether a host's name is what a pattern of the policy says (4.1): any case, "*." stands for
+   exactly one label. */
 bool mta_sts_mx_matches(slice host, slice pattern);
 
 #endif

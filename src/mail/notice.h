@@ -1,5 +1,5 @@
-/* What the house tells people by itself, in the languages it speaks. Reports on delivery have their own sentences (dsn.h);
-   whom a notice goes to, and how often, is the connectors' matter. */
+/* What the house tells people by itself, in the languages it speaks. Reports on delivery have their
+   own sentences (dsn.h); whom a notice goes to, and how often, is the connectors' matter. */
 #ifndef PENNYPOST_MAIL_NOTICE_H
 #define PENNYPOST_MAIL_NOTICE_H
 
@@ -12,7 +12,8 @@ enum language language_of(slice tag);
 const char *language_tag(enum language l);
 
 enum notice_kind {
-	NOTICE_FULL,     /* to a sender: the mailbox he wrote to is full, the postmaster has his message */
+	NOTICE_FULL,     /* to a sender: the mailbox he wrote to is full, the postmaster has his
+	    message */
 	NOTICE_FULL_OWN, /* to its owner: mail from somebody did not fit */
 };
 

@@ -1,6 +1,6 @@
-/* Packed facts: numbers as varints and counted strings, for what is stored beside a message so that it
-   need not be parsed again. Reading never trusts what is there: after the first trouble everything
-   is 0 and empty, and `broken` stays set. */
+/* Packed facts: numbers as varints and counted strings, for what is stored beside a message so that
+   it need not be parsed again. Reading never trusts what is there: after the first trouble
+   everything is 0 and empty, and `broken` stays set. */
 #ifndef PENNYPOST_MAIL_PACK_H
 #define PENNYPOST_MAIL_PACK_H
 

@@ -3,9 +3,9 @@
 
 #include "base/utf8.h"
 
-#define ENVID_MOST 100   /* RFC 3461 4.4, as sent */
-#define ORCPT_MOST 500   /* 4.2, as sent */
-#define AUTH_MOST 500    /* RFC 4954 5: the argument of AUTH= */
+#define ENVID_MOST 100      /* RFC 3461 4.4, as sent */
+#define ORCPT_MOST 500      /* 4.2, as sent */
+#define AUTH_MOST 500       /* RFC 4954 5: the argument of AUTH= */
 #define SIZE_DIGITS_MOST 20 /* RFC 1870 6 */
 
 typedef struct parameter {
@@ -14,13 +14,15 @@ typedef struct parameter {
 	bool has_value; /* there was a '=' */
 } parameter;
 
-/* --- Splitting --------------------------------------------------------------------------------- */
+/* --- Splitting
+   --------------------------------------------------------------------------------- */
 
 static bool is_keyword(slice s)
 {
 	for (size_t i = 0; i < s.size; i++) {
 		char c = s.at[i];
-		bool alnum = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9');
+		bool alnum =
+			(c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9');
 		if (!alnum && (c != '-' || i == 0))
 			return false;
 	}
@@ -66,7 +68,8 @@ static status parameter_next(slice *rest, parameter *out)
 	return ST_OK;
 }
 
-/* --- xtext ------------------------------------------------------------------------------------- */
+/* --- xtext
+   ------------------------------------------------------------------------------------- */
 
 slice xtext_encode(slice raw, arena *a)
 {
@@ -121,7 +124,8 @@ status xtext_decode(slice coded, arena *a, slice *raw)
 	return ST_OK;
 }
 
-/* --- MAIL -------------------------------------------------------------------------------------- */
+/* --- MAIL
+   -------------------------------------------------------------------------------------- */
 
 /* One parameter: reads its value into the struct of its command. */
 struct row {
@@ -140,7 +144,8 @@ static status read_size(slice value, arena *a, void *out)
 		return ST_INVALID;
 	if (slice_number(value, &m->size))
 		return ST_OK;
-	/* Twenty digits may say more than 63 bits hold; that is a size too, and over every limit. */
+	/* Twenty digits may say more than 63 bits hold; that is a size too, and over every
+	   limit. */
 	for (size_t i = 0; i < value.size; i++)
 		if (value.at[i] < '0' || value.at[i] > '9')
 			return ST_INVALID;
@@ -216,13 +221,17 @@ static status read_envid(slice value, arena *a, void *out)
 }
 
 static const struct row mail_rows[] = {
-	{S("SIZE"), true, read_size},   {S("BODY"), true, read_body},
-	{S("AUTH"), true, read_auth},   {S("SMTPUTF8"), false, read_smtputf8},
-	{S("RET"), true, read_ret},     {S("ENVID"), true, read_envid},
+	{S("SIZE"), true, read_size},
+	{S("BODY"), true, read_body},
+	{S("AUTH"), true, read_auth},
+	{S("SMTPUTF8"), false, read_smtputf8},
+	{S("RET"), true, read_ret},
+	{S("ENVID"), true, read_envid},
 	{S("REQUIRETLS"), false, read_requiretls},
 };
 
-/* --- RCPT -------------------------------------------------------------------------------------- */
+/* --- RCPT
+   -------------------------------------------------------------------------------------- */
 
 static status read_notify(slice value, arena *a, void *out)
 {
@@ -274,8 +283,9 @@ static status read_orcpt(slice value, arena *a, void *out)
 	if (value.size > ORCPT_MOST || !is_keyword(r->orcpt_type) || address.size == 0)
 		return ST_INVALID;
 	if (slice_same_nocase(r->orcpt_type, S("utf-8")))
-		return xtext_decode(address, a, &r->orcpt) == ST_OK ? ST_OK
-		                                                     : read_unitext(address, &r->orcpt);
+		return xtext_decode(address, a, &r->orcpt) == ST_OK
+			       ? ST_OK
+			       : read_unitext(address, &r->orcpt);
 	return xtext_decode(address, a, &r->orcpt);
 }
 
@@ -284,7 +294,8 @@ static const struct row rcpt_rows[] = {
 	{S("ORCPT"), true, read_orcpt},
 };
 
-/* --- Both -------------------------------------------------------------------------------------- */
+/* --- Both
+   -------------------------------------------------------------------------------------- */
 
 static status parse_all(slice rest, const struct row *rows, size_t n, arena *a, void *out)
 {

@@ -1,6 +1,6 @@
 /* Parameters of the SMTP commands MAIL and RCPT: splitting (RFC 5321 4.1.2), their values
-   (RFC 1870 SIZE, 6152 and 3030 BODY, 6531 SMTPUTF8, 8689 REQUIRETLS, 4954 AUTH, 3461 DSN) and xtext (3461 4). Which
-   of them are on offer is the connector's matter. */
+   (RFC 1870 SIZE, 6152 and 3030 BODY, 6531 SMTPUTF8, 8689 REQUIRETLS, 4954 AUTH, 3461 DSN) and
+   xtext (3461 4). Which of them are on offer is the connector's matter. */
 #ifndef PENNYPOST_MAIL_PARAMETER_H
 #define PENNYPOST_MAIL_PARAMETER_H
 
@@ -30,10 +30,10 @@ typedef struct mail_parameters {
 
 /* What stood behind RCPT TO:<..>. */
 typedef struct rcpt_parameters {
-	unsigned notify;    /* set of parameter_notify, 0 when not given */
+	unsigned notify; /* set of parameter_notify, 0 when not given */
 	bool has_orcpt;
-	slice orcpt_type;   /* "rfc822", "utf-8", ... as sent */
-	slice orcpt;        /* decoded address */
+	slice orcpt_type; /* "rfc822", "utf-8", ... as sent */
+	slice orcpt;      /* decoded address */
 } rcpt_parameters;
 
 /* Parse the whole tail of the command. ST_INVALID: malformed, doubled, or a value out of its range

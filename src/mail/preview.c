@@ -1,4 +1,5 @@
-/* Previews: a part is found, decoded as far as it is wanted, and read like a person would glance at it. */
+/* Previews: a part is found, decoded as far as it is wanted, and read like a person would glance at
+   it. */
 #include "mail/preview.h"
 
 #include "base/text.h"

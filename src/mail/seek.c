@@ -1,4 +1,5 @@
-/* Bodies of mail are mostly ASCII, and so are most strings people look for: those are searched where they lie. */
+/* Bodies of mail are mostly ASCII, and so are most strings people look for: those are searched
+   where they lie. */
 #include "mail/seek.h"
 
 #include "base/text.h"
@@ -29,7 +30,8 @@ void needle_make(slice utf8, arena *a, struct needle *out)
 	out->one_word = out->ascii && out->folded.size > 0 && !has_blanks(out->folded);
 }
 
-/* A fold may have letters that do not stand there as they are: "e" is in e with an accent, "fi" in its ligature. */
+/* A fold may have letters that do not stand there as they are: "e" is in e with an accent, "fi" in
+   its ligature. */
 bool needle_in(slice utf8, const struct needle *n)
 {
 	text folded = TEXT_INIT;
@@ -71,7 +73,8 @@ bool seek_block(slice header, const struct needle *n, arena *a)
 	header_walk walk = header_walk_of(header);
 	header_field f;
 
-	if (n->ascii && seek_is_plain(header) && slice_search_nocase(header, n->folded) < header.size)
+	if (n->ascii && seek_is_plain(header) &&
+		slice_search_nocase(header, n->folded) < header.size)
 		return true;
 	while (header_next(&walk, &f))
 		if (needle_in(seek_value(f.raw, a), n))
@@ -83,8 +86,10 @@ bool seek_block(slice header, const struct needle *n, arena *a)
 
 bool seek_holds_ascii(slice charset)
 {
-	return !slice_starts_nocase(charset, S("utf-16")) && !slice_starts_nocase(charset, S("utf-32")) &&
-	       !slice_starts_nocase(charset, S("utf-7")) && !slice_starts_nocase(charset, S("iso-2022")) &&
+	return !slice_starts_nocase(charset, S("utf-16")) &&
+	       !slice_starts_nocase(charset, S("utf-32")) &&
+	       !slice_starts_nocase(charset, S("utf-7")) &&
+	       !slice_starts_nocase(charset, S("iso-2022")) &&
 	       !slice_starts_nocase(charset, S("hz-")) && !slice_starts_nocase(charset, S("ucs"));
 }
 
@@ -117,7 +122,8 @@ bool seek_body(slice raw, const mime_table *parts, const struct seek_visitor *v)
 {
 	for (size_t i = 0; i < parts->count; i++) {
 		const mime_part *p = &parts->part[i];
-		slice header = slice_until(slice_from(raw, (size_t)p->header_at), (size_t)p->header_size);
+		slice header =
+			slice_until(slice_from(raw, (size_t)p->header_at), (size_t)p->header_size);
 
 		if (i > 0 && v->header(slice_until(header, SEEK_HEADER_MOST), v->arg))
 			return true;

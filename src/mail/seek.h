@@ -1,18 +1,20 @@
-/* Searching a message for a string (RFC 9051 6.4.4): header fields and texts decoded to UTF-8 and compared
-   as i;unicode-casemap says (RFC 5255 4.3), as substrings. What is searched, and in which form, is told here once: for who
-   asks a message, and for who writes down what it may hold (mail/sketch.h). */
+/* Searching a message for a string (RFC 9051 6.4.4): header fields and texts decoded to UTF-8 and
+   compared as i;unicode-casemap says (RFC 5255 4.3), as substrings. What is searched, and in which
+   form, is told here once: for who asks a message, and for who writes down what it may hold
+   (mail/sketch.h). */
 #ifndef PENNYPOST_MAIL_SEEK_H
 #define PENNYPOST_MAIL_SEEK_H
 
 #include "base/arena.h"
 #include "mail/mime.h"
 
-#define SEEK_MOST ((size_t)4 * 1024 * 1024)     /* octets of a message that are looked into */
+#define SEEK_MOST ((size_t)4 * 1024 * 1024)    /* octets of a message that are looked into */
 #define SEEK_HEADER_MOST ((size_t)1024 * 1024) /* and of one of its headers */
 
 struct needle {
 	slice folded;
-	bool ascii;    /* as it is folded: it can be found in any charset that has ASCII in it, as it stands */
+	bool ascii; /* as it is folded: it can be found in any charset that has ASCII in it, as it
+		       stands */
 	bool one_word; /* ASCII without blanks: no fold of a header divides it */
 };
 /* Of valid UTF-8; an empty one is found everywhere. */
@@ -38,8 +40,8 @@ bool seek_holds_ascii(slice charset);
 /* A text in UTF-8, whatever its charset is said to be. */
 slice seek_utf8(slice bytes, slice charset, arena *a);
 
-/* What stands in a body, until one of the two says true: the headers of inner parts as they stand, and the texts,
-   decoded from their transfer encodings, lent. */
+/* What stands in a body, until one of the two says true: the headers of inner parts as they stand,
+   and the texts, decoded from their transfer encodings, lent. */
 struct seek_visitor {
 	bool (*header)(slice header, void *arg);
 	bool (*text)(slice bytes, slice charset, void *arg);

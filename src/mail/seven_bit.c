@@ -1,5 +1,5 @@
-/* See seven_bit.h. The table of parts becomes a list of spans in the order of the message: headers that change, and
-   bodies of parts that have no parts. What lies between them is copied. */
+/* See seven_bit.h. The table of parts becomes a list of spans in the order of the message: headers
+   that change, and bodies of parts that have no parts. What lies between them is copied. */
 #include "mail/seven_bit.h"
 
 #include "mail/header.h"
@@ -14,9 +14,9 @@ struct span {
 	bool header;
 };
 
-struct inside { /* of a part without parts */
-	uint64_t eight;  /* octets from 0x80 on */
-	bool odd;        /* NUL, bare CR, bare LF */
+struct inside {         /* of a part without parts */
+	uint64_t eight; /* octets from 0x80 on */
+	bool odd;       /* NUL, bare CR, bare LF */
 	bool long_lines;
 	enum transfer_kind becomes;
 };
@@ -28,8 +28,8 @@ struct seven_bit {
 	struct inside *inside; /* by part */
 	struct span *span;
 	size_t spans;
-	bool outside;    /* octets from 0x80 on where nothing can be encoded */
-	bool unsigns;    /* without the DKIM signatures it has */
+	bool outside; /* octets from 0x80 on where nothing can be encoded */
+	bool unsigns; /* without the DKIM signatures it has */
 
 	/* Of a reading. */
 	uint64_t at;
@@ -100,7 +100,8 @@ static const struct span *stretch(seven_bit *s, slice *piece, slice *out)
 	const struct span *span = s->next < s->spans ? &s->span[s->next] : NULL;
 	uint64_t until = !span ? UINT64_MAX : s->at < span->from ? span->from : span->to;
 
-	*out = slice_until(*piece, until - s->at < piece->size ? (size_t)(until - s->at) : piece->size);
+	*out = slice_until(
+		*piece, until - s->at < piece->size ? (size_t)(until - s->at) : piece->size);
 	*piece = slice_from(*piece, out->size);
 	s->at += out->size;
 	return span && s->at > span->from ? span : NULL;
@@ -147,7 +148,8 @@ static bool changes(const struct inside *in)
 static bool is_signed(const seven_bit *s, size_t part)
 {
 	for (uint32_t i = (uint32_t)part; i != MIME_NO_PARENT; i = s->table.part[i].parent)
-		if (is_multipart(&s->table.part[i]) && slice_same(s->table.part[i].subtype, S("signed")))
+		if (is_multipart(&s->table.part[i]) &&
+			slice_same(s->table.part[i].subtype, S("signed")))
 			return true;
 	return false;
 }
@@ -155,7 +157,8 @@ static bool is_signed(const seven_bit *s, size_t part)
 /* RFC 2046 5: parts of these types have no encoding of their own. */
 static bool takes_encoding(const mime_part *p)
 {
-	return !is_multipart(p) && !slice_same(p->type, S("message")) && p->transfer == TRANSFER_PLAIN && !p->truncated;
+	return !is_multipart(p) && !slice_same(p->type, S("message")) &&
+	       p->transfer == TRANSFER_PLAIN && !p->truncated;
 }
 
 /* Quoted-printable adds two octets to each that it encodes, base64 a third to all. */
@@ -185,7 +188,8 @@ status seven_bit_judge(seven_bit *s)
 {
 	slice header = seven_bit_header(s);
 
-	if ((!s->unsigns && header_count(header, S("DKIM-Signature")) > 0) || header_count(header, S("ARC-Seal")) > 0)
+	if ((!s->unsigns && header_count(header, S("DKIM-Signature")) > 0) ||
+		header_count(header, S("ARC-Seal")) > 0)
 		return ST_DENIED;
 	if (s->outside || s->table.truncated || s->table.part[0].truncated)
 		return ST_INVALID;
@@ -215,12 +219,15 @@ static const char *encoding_for(const seven_bit *s, size_t part)
 	case TRANSFER_BASE64:
 		return "base64";
 	default:
-		return !is_signed(s, part) && (slice_same(p->encoding, S("8bit")) || slice_same(p->encoding, S("binary")))
-			       ? "7bit" : NULL;
+		return !is_signed(s, part) && (slice_same(p->encoding, S("8bit")) ||
+						      slice_same(p->encoding, S("binary")))
+			       ? "7bit"
+			       : NULL;
 	}
 }
 
-/* What a header without MIME lacks for its encoding to mean something (RFC 1428 for the charset). */
+/* What a header without MIME lacks for its encoding to mean something (RFC 1428 for the
+   charset). */
 static void add_missing(slice header, text *out)
 {
 	if (header_count(header, S("MIME-Version")) == 0)
@@ -257,7 +264,8 @@ static void write_header(seven_bit *s, size_t part, text *out)
 		text_add(out, slice_from(header, seen));
 		return;
 	}
-	/* The line end before a boundary is the boundary's: a header without an empty line may lack it. */
+	/* The line end before a boundary is the boundary's: a header without an empty line may lack
+	   it. */
 	bool ended = header.at[header.size - 1] == '\n';
 	if (out->size > before && out->at[out->size - 1] != '\n')
 		text_add_z(out, "\r\n");
@@ -315,7 +323,8 @@ void seven_bit_write(seven_bit *s, slice piece, text *out)
 			text_add(&s->held, some);
 		} else {
 			if (s->at - some.size == span->from)
-				s->encoder = (transfer_encoder){.kind = s->inside[span->part].becomes};
+				s->encoder =
+					(transfer_encoder){.kind = s->inside[span->part].becomes};
 			transfer_encode(&s->encoder, some, out);
 		}
 		end_span(s, span, out);

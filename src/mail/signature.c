@@ -1,6 +1,6 @@
-/* Bodies on their way into hashes. Each canonicalisation is a small machine over the bytes that keeps
-   in doubt what may yet turn out to be the end of the body (line ends) or of a line (blanks), as a
-   count and a flag, never as bytes. */
+/* Bodies on their way into hashes. Each canonicalisation is a small machine over the bytes that
+   keeps in doubt what may yet turn out to be the end of the body (line ends) or of a line (blanks),
+   as a count and a flag, never as bytes. */
 #include "mail/signature.h"
 
 #include "base/memory.h"
@@ -11,7 +11,8 @@ slice signature_algorithm_name(enum signature_algorithm algorithm)
 	return algorithm == SIGNATURE_RSA_SHA256 ? S("rsa-sha256") : S("ed25519-sha256");
 }
 
-/* --- Bodies ------------------------------------------------------------------------------------ */
+/* --- Bodies
+   ------------------------------------------------------------------------------------ */
 
 #define BUFFER 4096
 
@@ -65,8 +66,8 @@ void signature_body_close(signature_body **b)
 	*b = NULL;
 }
 
-status signature_body_want(signature_body *b, enum signature_canon canon, uint64_t limit,
-                           size_t *which)
+status signature_body_want(
+	signature_body *b, enum signature_canon canon, uint64_t limit, size_t *which)
 {
 	for (size_t i = 0; i < b->count; i++) {
 		if (b->wanted[i].canon == canon && b->wanted[i].limit == limit) {
@@ -89,7 +90,8 @@ static void hash_out(signature_body *b, struct canon *c, slice bytes)
 		struct wanted *w = &b->wanted[i];
 		if (&b->canon[w->canon] != c || w->left == 0)
 			continue;
-		slice share = slice_until(bytes, w->left < bytes.size ? (size_t)w->left : bytes.size);
+		slice share =
+			slice_until(bytes, w->left < bytes.size ? (size_t)w->left : bytes.size);
 		b->crypto->hash_add(w->hash, share);
 		w->left -= share.size;
 	}
@@ -137,9 +139,9 @@ static size_t plain_run(enum signature_canon kind, slice piece, size_t at)
 
 	if (kind == CANON_SIMPLE)
 		return slice_find(slice_from(piece, at), '\r');
-	while (i < piece.size &&
-	       (!special(kind, piece.at[i]) ||
-	        (piece.at[i] == ' ' && i > at && i + 1 < piece.size && !special(kind, piece.at[i + 1]))))
+	while (i < piece.size && (!special(kind, piece.at[i]) ||
+					 (piece.at[i] == ' ' && i > at && i + 1 < piece.size &&
+						 !special(kind, piece.at[i + 1]))))
 		i++;
 	return i - at;
 }
@@ -218,7 +220,8 @@ uint64_t signature_body_size(const signature_body *b, size_t which)
 	return b->canon[b->wanted[which].canon].size;
 }
 
-/* --- Whole messages ---------------------------------------------------------------------------- */
+/* --- Whole messages
+   ---------------------------------------------------------------------------- */
 
 #define PIECE (64 * 1024)
 
@@ -273,7 +276,9 @@ status signature_file_header(FILE *in, arena *a, slice *header)
 		if (byte == '\n' && ends_header(text_slice(&so_far)))
 			break;
 	}
-	status kind = so_far.size >= SIGNATURE_HEADER_MOST ? ST_TOO_BIG : ferror(in) ? ST_BROKEN : ST_OK;
+	status kind = so_far.size >= SIGNATURE_HEADER_MOST ? ST_TOO_BIG
+		      : ferror(in)                         ? ST_BROKEN
+							   : ST_OK;
 	if (kind == ST_OK)
 		*header = arena_copy(a, text_slice(&so_far));
 	text_free(&so_far);

@@ -7,7 +7,8 @@
 #include "base/memory.h"
 #include "mail/address.h"
 
-/* --- Tag lists --------------------------------------------------------------------------------- */
+/* --- Tag lists
+   --------------------------------------------------------------------------------- */
 
 static bool is_space(char c)
 {
@@ -45,7 +46,7 @@ status tag_list_parse(slice s, tag_list *out)
 		slice name = slice_trim(slice_until(part, equals));
 		slice value = slice_trim(slice_from(part, equals + 1));
 		if (equals == part.size || !is_tag_name(name) || !is_tag_value(value) ||
-		    out->count == TAGS_MOST || tag_find(out, name, &known))
+			out->count == TAGS_MOST || tag_find(out, name, &known))
 			return ST_INVALID;
 		out->tag[out->count++] = (struct tag){.name = name, .value = value};
 	}
@@ -84,7 +85,8 @@ bool tag_holds(slice value, slice word)
 	return false;
 }
 
-/* --- What a signature says --------------------------------------------------------------------- */
+/* --- What a signature says
+   --------------------------------------------------------------------- */
 
 static const char *read_algorithm(const tag_list *tags, signature_said *out)
 {
@@ -152,7 +154,7 @@ const char *signature_read_seal(const tag_list *tags, arena *a, signature_said *
 
 	*out = (signature_said){.limit = SIGNATURE_ALL};
 	if ((wrong = read_signer(tags, a, out)) || (wrong = read_algorithm(tags, out)) ||
-	    (wrong = read_signature(tags, a, out)))
+		(wrong = read_signature(tags, a, out)))
 		return wrong;
 	return read_time(tags, S("t"), &out->signed_at) ? NULL : "t= is no time";
 }
@@ -204,7 +206,7 @@ static const char *read_body_hash(const tag_list *tags, arena *a, signature_said
 	if (!tag_find(tags, S("bh"), &value))
 		return "no bh= tag";
 	if (base64_decode(tag_tight(value, a), a, &out->body_hash) != ST_OK ||
-	    out->body_hash.size != SIGNATURE_DIGEST)
+		out->body_hash.size != SIGNATURE_DIGEST)
 		return "bh= is no hash";
 	return NULL;
 }
@@ -215,8 +217,8 @@ const char *signature_read(const tag_list *tags, arena *a, signature_said *out)
 	slice value;
 
 	if ((wrong = signature_read_seal(tags, a, out)) || (wrong = read_canons(tags, out)) ||
-	    (wrong = read_names(tags, out)) || (wrong = read_body_hash(tags, a, out)) ||
-	    (wrong = read_limit(tags, out)))
+		(wrong = read_names(tags, out)) || (wrong = read_body_hash(tags, a, out)) ||
+		(wrong = read_limit(tags, out)))
 		return wrong;
 	if (!read_time(tags, S("x"), &out->expires_at))
 		return "x= is no time";
@@ -227,7 +229,8 @@ const char *signature_read(const tag_list *tags, arena *a, signature_said *out)
 	return NULL;
 }
 
-/* --- Canonical fields -------------------------------------------------------------------------- */
+/* --- Canonical fields
+   -------------------------------------------------------------------------- */
 
 static slice without_end(slice raw)
 {
@@ -277,7 +280,8 @@ static slice without_signature(slice raw, arena *a)
 
 	while (slice_take(&rest, ';', &part)) {
 		size_t equals = slice_find(part, '=');
-		if (!slice_same(slice_trim(slice_until(part, equals)), S("b")) || equals == part.size)
+		if (!slice_same(slice_trim(slice_until(part, equals)), S("b")) ||
+			equals == part.size)
 			continue;
 		size_t start = (size_t)(part.at - raw.at) + equals + 1;
 		size_t end = (size_t)(part.at - raw.at) + part.size;
@@ -303,7 +307,8 @@ void signature_canon_own(enum signature_canon canon, slice raw, text *out)
 	arena_release(&a);
 }
 
-/* --- The digest of a header -------------------------------------------------------------------- */
+/* --- The digest of a header
+   -------------------------------------------------------------------- */
 
 /* Fields of one name that are wanted: the last `count` of them in the header, as a ring. */
 struct group {
@@ -316,9 +321,9 @@ struct group {
 
 struct selection {
 	size_t names;
-	size_t slots;         /* a power of two */
+	size_t slots; /* a power of two */
 	struct group *group;
-	size_t *order;        /* for each name in h= its slot */
+	size_t *order; /* for each name in h= its slot */
 };
 
 static struct group *group_of(const struct selection *s, slice lowered)
@@ -379,7 +384,7 @@ static void gather(slice header, slice own, struct selection *s)
 #define GATHERED 8192
 
 status signature_header_digest(const signature_crypto *crypto, slice header, slice own, slice names,
-                               enum signature_canon canon, uint8_t digest[SIGNATURE_DIGEST])
+	enum signature_canon canon, uint8_t digest[SIGNATURE_DIGEST])
 {
 	arena a = ARENA_INIT;
 	struct selection s;
@@ -394,7 +399,8 @@ status signature_header_digest(const signature_crypto *crypto, slice header, sli
 			if (g->given == g->seen)
 				continue; /* a field that is not there counts as nothing (5.4.2) */
 			g->given++;
-			signature_canon_field(canon, g->field[(g->seen - g->given) % g->count], &gathered);
+			signature_canon_field(
+				canon, g->field[(g->seen - g->given) % g->count], &gathered);
 			if (gathered.size > GATHERED) {
 				crypto->hash_add(hash, text_slice(&gathered));
 				text_clear(&gathered);

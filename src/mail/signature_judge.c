@@ -1,10 +1,11 @@
-/* Judging one signature: what can be told without its key, and with it. DKIM and ARC do the same. */
+/* Judging one signature: what can be told without its key, and with it. DKIM and ARC do the
+   same. */
 #include "mail/signature_inside.h"
 
 #define SKEW 86400 /* seconds that a signer's clock may be ahead */
 
-const char *signature_stale(const signature_said *said, const signature_body *body, size_t which,
-                            usec now)
+const char *signature_stale(
+	const signature_said *said, const signature_body *body, size_t which, usec now)
 {
 	if (said->expires_at > 0 && said->expires_at < now / USEC_S)
 		return "the signature has expired";
@@ -17,7 +18,8 @@ const char *signature_stale(const signature_said *said, const signature_body *bo
 	return NULL;
 }
 
-/* --- Fetching ---------------------------------------------------------------------------------- */
+/* --- Fetching
+   ---------------------------------------------------------------------------------- */
 
 #define RECORDS_MOST 8 /* of one name; one is what should be there */
 
@@ -39,27 +41,28 @@ static status pick_record(const lookup_answer *answer, arena *a, dkim_record *ou
 /* Why a record is of no use for the signature, or NULL. */
 static const char *unfit(const signature_said *said, const dkim_record *record)
 {
-	return record->public_key.size == 0 ? "the key was revoked"
+	return record->public_key.size == 0           ? "the key was revoked"
 	       : record->algorithm != said->algorithm ? "the key is for another algorithm"
 	       : !record->sha256                      ? "the key is not for SHA-256"
 	       : !record->email                       ? "the key is not for mail"
-	                                              : NULL;
+						      : NULL;
 }
 
 static signature_judgement try_key(const signature_said *said, const dkim_record *record,
-                                   const uint8_t digest[SIGNATURE_DIGEST],
-                                   const signature_crypto *crypto)
+	const uint8_t digest[SIGNATURE_DIGEST], const signature_crypto *crypto)
 {
 	signature_judgement j = {.testing = record->testing, .strict = record->strict};
 
-	switch (crypto->verify(said->algorithm, record->public_key, digest, said->signature, &j.bits)) {
+	switch (crypto->verify(
+		said->algorithm, record->public_key, digest, said->signature, &j.bits)) {
 	case ST_OK:
 		j.result = DKIM_PASS;
 		j.reason = "good signature";
 		break;
 	case ST_LIMITED:
 		j.result = DKIM_PERMERROR;
-		j.reason = j.bits < SIGNATURE_RSA_LEAST ? "the key is too short" : "the key is too long";
+		j.reason = j.bits < SIGNATURE_RSA_LEAST ? "the key is too short"
+							: "the key is too long";
 		break;
 	case ST_INVALID:
 		j.result = DKIM_PERMERROR;
@@ -72,8 +75,9 @@ static signature_judgement try_key(const signature_said *said, const dkim_record
 	return j;
 }
 
-signature_judgement signature_judge(const signature_said *said, const uint8_t digest[SIGNATURE_DIGEST],
-                                    const signature_crypto *crypto, const lookup *dns, arena *a)
+signature_judgement signature_judge(const signature_said *said,
+	const uint8_t digest[SIGNATURE_DIGEST], const signature_crypto *crypto, const lookup *dns,
+	arena *a)
 {
 	lookup_answer answer;
 	dkim_record record;
@@ -97,8 +101,8 @@ signature_judgement signature_judge(const signature_said *said, const uint8_t di
 		return lost(DKIM_PERMERROR, "the key record is malformed");
 	}
 	const char *reason = unfit(said, &record);
-	signature_judgement j = reason ? lost(DKIM_PERMERROR, reason)
-	                               : try_key(said, &record, digest, crypto);
+	signature_judgement j =
+		reason ? lost(DKIM_PERMERROR, reason) : try_key(said, &record, digest, crypto);
 	j.testing = record.testing;
 	return j;
 }

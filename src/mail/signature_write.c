@@ -4,13 +4,15 @@
 #include "base/encode.h"
 #include "mail/address.h"
 
-/* --- What is signed ---------------------------------------------------------------------------- */
+/* --- What is signed
+   ---------------------------------------------------------------------------- */
 
-#define TIMES_MOST 20 /* of one name; who sends more loses nothing but the cover of the upper ones */
-#define CHUNK 46      /* letters; behind the name that passes it a line may be folded */
+#define TIMES_MOST                                                                                 \
+	20       /* of one name; who sends more loses nothing but the cover of the upper ones */
+#define CHUNK 46 /* letters; behind the name that passes it a line may be folded */
 
-/* RFC 6376 5.4.1, and what decides how a body is read. Names with `sealed` are signed once more than
-   they are there, so that none can be added; lists may add the others. */
+/* RFC 6376 5.4.1, and what decides how a body is read. Names with `sealed` are signed once more
+   than they are there, so that none can be added; lists may add the others. */
 static const struct {
 	slice name;
 	bool sealed;
@@ -97,7 +99,8 @@ bool signature_signer_fits(const dkim_signer *signer, arena *a)
 	return dkim_record_name(signer->selector, signer->domain, a, &name) == ST_OK;
 }
 
-/* --- The field --------------------------------------------------------------------------------- */
+/* --- The field
+   --------------------------------------------------------------------------------- */
 
 #define LINE 72 /* of base64 */
 
@@ -121,7 +124,8 @@ static status digest_of(const signature_task *t, slice own, uint8_t digest[SIGNA
 	text last = TEXT_INIT;
 
 	if (!t->before)
-		return signature_header_digest(t->crypto, t->header, own, t->names, t->canon, digest);
+		return signature_header_digest(
+			t->crypto, t->header, own, t->names, t->canon, digest);
 	signature_hash *hash = t->crypto->hash_copy(t->before);
 	signature_canon_own(t->canon, own, &last);
 	t->crypto->hash_add(hash, text_slice(&last));
@@ -130,8 +134,8 @@ static status digest_of(const signature_task *t, slice own, uint8_t digest[SIGNA
 	return ST_OK;
 }
 
-/* "b=" stays a word of its own, so that the lines before it are folded the same with and without the
-   signature behind it: simple canonicalisation sees every fold. */
+/* "b=" stays a word of its own, so that the lines before it are folded the same with and without
+   the signature behind it: simple canonicalisation sees every fold. */
 status signature_write(const signature_task *t, arena *a, text *out)
 {
 	uint8_t digest[SIGNATURE_DIGEST];

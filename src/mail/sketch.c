@@ -1,4 +1,5 @@
-/* Threes are gathered as bits in a set of 65,536 first; how many there are tells how large the sketch is. */
+/* Threes are gathered as bits in a set of 65,536 first; how many there are tells how large the
+   sketch is. */
 #include "mail/sketch.h"
 
 #include "base/memory.h"
@@ -36,7 +37,8 @@ static void threes_add(struct threes *t, slice s)
 	}
 }
 
-/* UTF-8 as needle_in() reads it, ASCII as it stands, and in any case its fold; and as fuzzy_look() does. */
+/* UTF-8 as needle_in() reads it, ASCII as it stands, and in any case its fold; and as fuzzy_look()
+   does. */
 static void utf8_add_threes(struct threes *t, slice utf8)
 {
 	text folded = TEXT_INIT;
@@ -62,7 +64,8 @@ static bool header_add(slice header, void *arg)
 		threes_add(t, header);
 	while (header_next(&walk, &f)) {
 		utf8_add_threes(t, seek_value(f.raw, &t->a));
-		utf8_add_threes(t, seek_value(f.value, &t->a)); /* where it is too long it is cut elsewhere */
+		utf8_add_threes(t,
+			seek_value(f.value, &t->a)); /* where it is too long it is cut elsewhere */
 		arena_clear(&t->a);
 	}
 	return false;
@@ -143,5 +146,6 @@ bool sketch_may_hold(slice sketch, const struct needle *n)
 
 bool sketch_may_have(slice sketch, const char three[3])
 {
-	return sketch.size == 0 || has_bit(sketch, upper(three[0]) << 16 | upper(three[1]) << 8 | upper(three[2]));
+	return sketch.size == 0 ||
+	       has_bit(sketch, upper(three[0]) << 16 | upper(three[1]) << 8 | upper(three[2]));
 }

@@ -1,5 +1,5 @@
-/* check_host() of RFC 7208, 4: a domain's record is fetched, read as a whole, and its mechanisms are
-   tried in their order. Includes and redirects are the same function again; what it may cost is
+/* check_host() of RFC 7208, 4: a domain's record is fetched, read as a whole, and its mechanisms
+   are tried in their order. Includes and redirects are the same function again; what it may cost is
    counted over all of them. */
 #include "mail/spf_record.h"
 
@@ -147,8 +147,8 @@ static enum outcome no_answer(struct check *c)
 	return comes_to(c, TEMPORARY, "the DNS gives no answer");
 }
 
-static bool has_client(const struct check *c, const lookup_answer *found, unsigned bits4,
-	unsigned bits6)
+static bool has_client(
+	const struct check *c, const lookup_answer *found, unsigned bits4, unsigned bits6)
 {
 	bool four = c->q->client.family == 4;
 
@@ -182,7 +182,8 @@ static bool name_is_valid(struct check *c, slice name)
 {
 	lookup_answer found;
 
-	return ask(c, address_type(c), name, &found) == LOOKUP_FOUND && has_client(c, &found, 32, 128);
+	return ask(c, address_type(c), name, &found) == LOOKUP_FOUND &&
+	       has_client(c, &found, 32, 128);
 }
 
 /* Whether a validated name of the client is `target` or below it. */
@@ -212,7 +213,9 @@ static slice validated_host(struct check *c, slice domain)
 	ask(c, LOOKUP_PTR, reverse_name(c), &names);
 	for (size_t i = 0; i < names.count && i < SPF_HOSTS_MOST; i++) {
 		slice name = names.row[i];
-		int rank = slice_same_nocase(name, domain) ? 3 : name_is_below(name, domain) ? 2 : 1;
+		int rank = slice_same_nocase(name, domain) ? 3
+			   : name_is_below(name, domain)   ? 2
+							   : 1;
 		if (rank > best && name_is_valid(c, name)) {
 			best = rank;
 			c->host = name;
@@ -258,7 +261,8 @@ static bool macro_value(void *with, char letter, arena *a, slice *value)
 
 	switch (letter) {
 	case 's':
-		*value = arena_format(a, "%.*s@%.*s", SLICE_ARGS(c->local), SLICE_ARGS(c->sender_domain));
+		*value = arena_format(
+			a, "%.*s@%.*s", SLICE_ARGS(c->local), SLICE_ARGS(c->sender_domain));
 		return true;
 	case 'l':
 		*value = c->local;
@@ -402,9 +406,11 @@ static enum outcome try_term(struct check *c, const spf_term *t, slice domain)
 	case SPF_ALL:
 		return MATCH;
 	case SPF_IP4:
-		return family == 4 && same_network(t->ip, c->q->client.ip, t->bits4) ? MATCH : NO_MATCH;
+		return family == 4 && same_network(t->ip, c->q->client.ip, t->bits4) ? MATCH
+										     : NO_MATCH;
 	case SPF_IP6:
-		return family == 6 && same_network(t->ip, c->q->client.ip, t->bits6) ? MATCH : NO_MATCH;
+		return family == 6 && same_network(t->ip, c->q->client.ip, t->bits6) ? MATCH
+										     : NO_MATCH;
 	default:
 		break;
 	}
@@ -518,8 +524,8 @@ static enum spf_result check_host(struct check *c, slice domain, bool top)
 
 /* ---- the two identities */
 
-static void check_identity(const spf_query *q, slice local, slice domain, const lookup *dns, arena *a,
-	spf_report *out)
+static void check_identity(
+	const spf_query *q, slice local, slice domain, const lookup *dns, arena *a, spf_report *out)
 {
 	struct check c = {.q = q,
 		.dns = dns,
@@ -550,6 +556,6 @@ void spf_check(const spf_query *q, const lookup *dns, arena *a, spf_report *out)
 	if (at == q->mail_from.size) /* a domain alone */
 		check_identity(q, S(""), q->mail_from, dns, a, out);
 	else
-		check_identity(q, slice_until(q->mail_from, at), slice_from(q->mail_from, at + 1), dns, a,
-			out);
+		check_identity(q, slice_until(q->mail_from, at), slice_from(q->mail_from, at + 1),
+			dns, a, out);
 }

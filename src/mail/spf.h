@@ -10,8 +10,8 @@
 
 /* Words of RFC 8601 2.7.2, which are those of RFC 7208 2.6. */
 enum spf_result {
-	SPF_NONE,      /* nobody said anything about that domain, or it is none */
-	SPF_NEUTRAL,   /* the domain says that it says nothing */
+	SPF_NONE,    /* nobody said anything about that domain, or it is none */
+	SPF_NEUTRAL, /* the domain says that it says nothing */
 	SPF_PASS,
 	SPF_FAIL,
 	SPF_SOFTFAIL,
@@ -36,17 +36,18 @@ status spf_client_parse(slice s, spf_client *out);
 typedef struct spf_query {
 	spf_client client;
 	slice helo;      /* what the client called itself */
-	slice mail_from; /* "local@domain"; empty: the null path, for which postmaster@helo stands */
+	slice mail_from; /* "local@domain"; empty: the null path, for which postmaster@helo
+	stands */
 	slice receiver;  /* our name, for the macro r; empty = "unknown" */
 	usec now;        /* wall time, for the macro t */
 } spf_query;
 
 typedef struct spf_report {
 	enum spf_result result;
-	bool helo;         /* the domain is the client's name, since the path was null */
-	slice domain;      /* the domain that was judged, lower case; empty when there is none */
-	slice mechanism;   /* the term that matched, as it stands in the record; empty: none did */
-	slice explanation; /* of a fail: the domain's own words, printable ASCII; mostly empty */
+	bool helo;          /* the domain is the client's name, since the path was null */
+	slice domain;       /* the domain that was judged, lower case; empty when there is none */
+	slice mechanism;    /* the term that matched, as it stands in the record; empty: none did */
+	slice explanation;  /* of a fail: the domain's own words, printable ASCII; mostly empty */
 	const char *reason; /* a few words for people and logs */
 } spf_report;
 

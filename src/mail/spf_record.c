@@ -1,5 +1,5 @@
-/* The grammar of SPF records (RFC 7208 4.6, 5, 6, 7 and 12): terms and macros. A record is read as a
-   whole before any of it counts, since an error anywhere in it is an error of all of it (4.6). */
+/* The grammar of SPF records (RFC 7208 4.6, 5, 6, 7 and 12): terms and macros. A record is read as
+   a whole before any of it counts, since an error anywhere in it is an error of all of it (4.6). */
 #include "mail/spf_record.h"
 
 #include <arpa/inet.h>
@@ -79,8 +79,8 @@ bool spf_macro_valid(slice s, bool explanation)
 	while (s.size > 0) {
 		char c = s.at[0];
 		if (c == '%') {
-			if (!macro_take(&s, &m) || !strchr(explanation ? "%_-slodiphvcrt" : "%_-slodiphv",
-							m.letter))
+			if (!macro_take(&s, &m) ||
+				!strchr(explanation ? "%_-slodiphvcrt" : "%_-slodiphv", m.letter))
 				return false;
 			continue;
 		}
@@ -118,7 +118,8 @@ static slice transform(slice value, const struct macro *m, arena *a)
 
 	for (size_t at = 0; at <= value.size && count < PARTS_MOST; at++) {
 		bool ends = at == value.size ||
-			    (m->delimiters.size > 0 ? slice_find(m->delimiters, value.at[at]) < m->delimiters.size
+			    (m->delimiters.size > 0 ? slice_find(m->delimiters, value.at[at]) <
+							      m->delimiters.size
 						    : value.at[at] == '.');
 		if (!ends)
 			continue;
@@ -137,7 +138,8 @@ static slice transform(slice value, const struct macro *m, arena *a)
 	return kept;
 }
 
-static void expand_one(const struct macro *m, spf_macro_value *value, void *with, arena *a, text *to)
+static void expand_one(
+	const struct macro *m, spf_macro_value *value, void *with, arena *a, text *to)
 {
 	slice found = S("");
 
@@ -307,8 +309,8 @@ static bool mechanism_rest(slice rest, spf_term *t)
 		bool four = t->kind == SPF_IP4;
 		slice ip = slice_from(rest, 1);
 		size_t slash = slice_find(ip, '/');
-		if (slash < ip.size &&
-			!bits_parse(slice_from(ip, slash + 1), four ? 32 : 128, four ? &t->bits4 : &t->bits6))
+		if (slash < ip.size && !bits_parse(slice_from(ip, slash + 1), four ? 32 : 128,
+					       four ? &t->bits4 : &t->bits6))
 			return false;
 		return colon && ip_parse(slice_until(ip, slash), four ? AF_INET : AF_INET6, t->ip);
 	}
@@ -327,7 +329,8 @@ static bool mechanism_parse(slice s, size_t name_size, spf_term *t)
 		[SPF_EXISTS] = "exists"};
 
 	for (size_t i = 0; i < SPF_MECHANISMS; i++)
-		if (slice_same_nocase(slice_until(s, name_size), slice_of(names[i], strnlen(names[i], 8)))) {
+		if (slice_same_nocase(
+			    slice_until(s, name_size), slice_of(names[i], strnlen(names[i], 8)))) {
 			t->kind = (enum spf_kind)i;
 			return mechanism_rest(slice_from(s, name_size), t);
 		}
@@ -373,9 +376,10 @@ static bool term_parse(slice s, spf_record *r)
 	}
 	if (qualified)
 		s = slice_from(s, 1);
-	while (size < s.size && (is_alpha(s.at[size]) ||
-					(size > 0 && (is_digit(s.at[size]) || s.at[size] == '-' ||
-							     s.at[size] == '_' || s.at[size] == '.'))))
+	while (size < s.size &&
+		(is_alpha(s.at[size]) ||
+			(size > 0 && (is_digit(s.at[size]) || s.at[size] == '-' ||
+					     s.at[size] == '_' || s.at[size] == '.'))))
 		size++;
 	if (size == 0)
 		return false;

@@ -1,5 +1,6 @@
-/* See srs.h. The payload is hashed in lower case, since a host on the way may have folded it, and with the domain of
-   the address: what was made for one domain of the house is nothing at another. */
+/* See srs.h. The payload is hashed in lower case, since a host on the way may have folded it, and
+   with the domain of the address: what was made for one domain of the house is nothing at
+   another. */
 #include "mail/srs.h"
 
 #define HASH 8 /* letters of base32: 40 bits; an attacker has one guess per recipient */
@@ -60,7 +61,8 @@ struct signing { /* what a hash covers */
 	slice payload, domain;
 };
 
-static void hash_of(const struct srs *s, int secret, const struct signing *of, arena *a, char to[HASH])
+static void hash_of(
+	const struct srs *s, int secret, const struct signing *of, arena *a, char to[HASH])
 {
 	size_t size = of->payload.size + of->domain.size + 2;
 	char *text = arena_new(a, size), *to_domain = text + 1 + of->payload.size;
@@ -119,7 +121,7 @@ static bool day_holds(const struct srs *s, slice day)
 static status address_of(slice raw, slice domain, arena *a, mail_address *out)
 {
 	return raw.size + domain.size + 3 > MAIL_PATH_MOST ? ST_TOO_BIG
-							  : mail_address_of(raw, domain, a, out);
+							   : mail_address_of(raw, domain, a, out);
 }
 
 /* Who passed the mail on first, by what a later hop keeps of him. */
@@ -135,8 +137,8 @@ static status first_hop(slice payload, arena *a, mail_address *out)
 
 /* ---- there */
 
-static status signed_address(const struct srs *s, char kind, slice payload, slice domain, arena *a,
-	mail_address *out)
+static status signed_address(
+	const struct srs *s, char kind, slice payload, slice domain, arena *a, mail_address *out)
 {
 	char hash[HASH];
 
@@ -145,8 +147,8 @@ static status signed_address(const struct srs *s, char kind, slice payload, slic
 		domain, a, out);
 }
 
-status srs_forward(const struct srs *s, const mail_address *sender, slice domain, arena *a,
-	mail_address *out)
+status srs_forward(
+	const struct srs *s, const mail_address *sender, slice domain, arena *a, mail_address *out)
 {
 	slice raw = unquoted(sender->local, a), hash;
 
@@ -160,8 +162,8 @@ status srs_forward(const struct srs *s, const mail_address *sender, slice domain
 	if (has_form(raw)) {
 		slice payload = slice_from(raw, 5);
 
-		/* Its hash was the last forwarder's; ours takes the place. What leads nowhere is a name
-		   like any other. */
+		/* Its hash was the last forwarder's; ours takes the place. What leads nowhere is a
+		   name like any other. */
 		if (slice_take(&payload, '=', &hash) && payload.at &&
 			first_hop(payload, a, out) == ST_OK)
 			return signed_address(s, '1', payload, domain, a, out);
@@ -198,6 +200,5 @@ status srs_reverse(const struct srs *s, slice local, slice domain, arena *a, mai
 		return ST_INVALID;
 	if (!hash_holds(s, &(struct signing){raw.at[3], payload, domain}, hash, a))
 		return ST_DENIED;
-	return raw.at[3] == '0' ? reverse_first(s, payload, a, out)
-				: first_hop(payload, a, out);
+	return raw.at[3] == '0' ? reverse_first(s, payload, a, out) : first_hop(payload, a, out);
 }

@@ -1,7 +1,7 @@
 /* The structure. Layout when packed:
 
-       version | BODY | BODYSTRUCTURE | count | parts: parent+1 flags header_at header_size body_size
-       lines transfer type subtype charset
+       version | BODY | BODYSTRUCTURE | count | parts: parent+1 flags header_at header_size
+   body_size lines transfer type subtype charset
 
    A body begins where its header ends, so its place is not stored. */
 #include "mail/structure.h"
@@ -17,12 +17,13 @@
 
 #define VERSION 1
 
-/* RFC 9051 wants at least one body in a multipart, and an envelope and a body in a message, also where
-   there is nothing to tell. */
+/* RFC 9051 wants at least one body in a multipart, and an envelope and a body in a message, also
+   where there is nothing to tell. */
 #define NO_BODY S("(\"text\" \"plain\" (\"charset\" \"us-ascii\") NIL NIL \"7bit\" 0 0)")
 #define NO_ENVELOPE S("(NIL NIL NIL NIL NIL NIL NIL NIL NIL NIL)")
 
-/* --- The texts --------------------------------------------------------------------------------- */
+/* --- The texts
+   --------------------------------------------------------------------------------- */
 
 struct teller {
 	const mime_table *table;
@@ -219,7 +220,8 @@ static void children_link(struct teller *t)
 	}
 }
 
-/* --- Packing ----------------------------------------------------------------------------------- */
+/* --- Packing
+   ----------------------------------------------------------------------------------- */
 
 #define PART_MULTIPART 1u
 #define PART_MESSAGE 2u
@@ -341,7 +343,8 @@ status structure_unpack(slice packed, arena *a, structure *out)
 	return ST_OK;
 }
 
-/* --- Sections ---------------------------------------------------------------------------------- */
+/* --- Sections
+   ---------------------------------------------------------------------------------- */
 
 /* The k-th child from 1; s->count when there is none. */
 static size_t child_of(const structure *s, size_t parent, uint32_t k)

@@ -28,9 +28,9 @@ status structure_unpack(slice packed, arena *a, structure *out);
 /* The two texts alone, ready to be sent. */
 status structure_unpack_texts(slice packed, slice *body, slice *bodystructure);
 
-/* The part a section number names: {1, 2} is BODY[1.2]; n == 0 is the message. False when there is none.
-   For HEADER and TEXT behind a number the part must be a `message`; they are then those of the part
-   that structure_inner gives. */
+/* The part a section number names: {1, 2} is BODY[1.2]; n == 0 is the message. False when there is
+   none. For HEADER and TEXT behind a number the part must be a `message`; they are then those of
+   the part that structure_inner gives. */
 bool structure_find(const structure *s, const uint32_t *number, size_t n, size_t *index);
 /* The one message within a part that is a `message`. */
 size_t structure_inner(const structure *s, size_t index);

@@ -18,8 +18,8 @@ bool tls_record_is_name(slice s)
 	return s.size > 0 && s.size <= NAME_MOST;
 }
 
-/* What is printable, without blanks, '=' and ';'; the blanks that TLS-RPT allows around the commas of its list
-   are let through. */
+/* What is printable, without blanks, '=' and ';'; the blanks that TLS-RPT allows around the commas
+   of its list are let through. */
 static bool is_value(slice s)
 {
 	for (size_t i = 0; i < s.size; i++)
@@ -57,7 +57,8 @@ status tls_record_next(slice *fields, slice *name, slice *value)
 	if (slice_trim(field).size == 0) /* the one ';' that may stand at the end */
 		return fields->at ? ST_INVALID : ST_ABSENT;
 	size_t equals = slice_find(field, '=');
-	slice before = slice_trim(slice_until(field, equals)), behind = slice_trim(slice_from(field, equals + 1));
+	slice before = slice_trim(slice_until(field, equals)),
+	      behind = slice_trim(slice_from(field, equals + 1));
 	if (equals == field.size || !tls_record_is_name(before) || !is_value(behind))
 		return ST_INVALID;
 	*name = before;

@@ -94,10 +94,12 @@ static status take_target(slice uri, arena *a, struct tls_report_target *out)
 		return ST_INVALID;
 	if (slice_starts_nocase(uri, S("mailto:")))
 		return take_mailto(slice_from(uri, 7), a, out);
-	return slice_starts_nocase(uri, S("https:")) ? take_https(slice_from(uri, 6), a, out) : ST_INVALID;
+	return slice_starts_nocase(uri, S("https:")) ? take_https(slice_from(uri, 6), a, out)
+						     : ST_INVALID;
 }
 
-status tls_report_record(const slice *rows, size_t n, arena *a, struct tls_report_target *to, int *count)
+status tls_report_record(
+	const slice *rows, size_t n, arena *a, struct tls_report_target *to, int *count)
 {
 	slice fields, name, value, all = {0}, uri;
 	status kind;
@@ -284,8 +286,9 @@ slice tls_report_json(const struct tls_report *r, arena *a)
 
 slice tls_report_file(const struct tls_report_mail *m, arena *a)
 {
-	return arena_format(a, "%.*s!%.*s!%lld!%lld.json", SLICE_ARGS(m->submitter), SLICE_ARGS(m->report->domain),
-		(long long)(m->report->from / USEC_S), (long long)(m->report->until / USEC_S));
+	return arena_format(a, "%.*s!%.*s!%lld!%lld.json", SLICE_ARGS(m->submitter),
+		SLICE_ARGS(m->report->domain), (long long)(m->report->from / USEC_S),
+		(long long)(m->report->until / USEC_S));
 }
 
 static status add_head(const struct tls_report_mail *m, slice boundary, arena *a, text *t)
@@ -299,34 +302,38 @@ static status add_head(const struct tls_report_mail *m, slice boundary, arena *a
 	header_build_mailboxes(&b, S("From"), &from, 1);
 	header_build_mailboxes(&b, S("To"), &to, 1);
 	header_build_text(&b, S("Subject"),
-		arena_format(a, "Report Domain: %.*s Submitter: %.*s Report-ID: <%.*s>", SLICE_ARGS(r->domain),
-			SLICE_ARGS(m->submitter), SLICE_ARGS(r->id)));
+		arena_format(a, "Report Domain: %.*s Submitter: %.*s Report-ID: <%.*s>",
+			SLICE_ARGS(r->domain), SLICE_ARGS(m->submitter), SLICE_ARGS(r->id)));
 	header_build_raw(&b, S("Message-ID"), m->message_id);
 	header_build_raw(&b, S("TLS-Report-Domain"), r->domain);
 	header_build_raw(&b, S("TLS-Report-Submitter"), m->submitter);
 	header_build_raw(&b, S("TLS-Required"), S("No"));
 	header_build_raw(&b, S("Auto-Submitted"), S("auto-generated"));
 	header_build_raw(&b, S("MIME-Version"), S("1.0"));
-	header_build_parameter(&b, S("Content-Type"), S("multipart/report; report-type=\"tlsrpt\""), S("boundary"),
-		boundary);
+	header_build_parameter(&b, S("Content-Type"), S("multipart/report; report-type=\"tlsrpt\""),
+		S("boundary"), boundary);
 	TRY(header_build_end(&b, a, &fields));
 	text_add(t, fields);
 	return ST_OK;
 }
 
-/* Our name and the domain that is told stand between the first three, the two figures in front of their words. */
+/* Our name and the domain that is told stand between the first three, the two figures in front of
+   their words. */
 static const struct sentences {
 	const char *before, *between, *behind, *good, *bad, *end;
 } sentences[LANGUAGES] = {
-	[LANGUAGE_EN] = {"What became of TLS when ", " sent mail to\r\n", " within one day (RFC 8460):",
-		"sessions as they should be", "sessions that were not", "The attached file tells more."},
-	[LANGUAGE_DE] = {"Was aus TLS wurde, als ", " Mail sandte an\r\n", ", an einem Tag (RFC 8460):",
-		"Sitzungen, wie sie sein sollen", "Sitzungen, die es nicht waren",
-		"Die angehängte Datei sagt mehr."},
-	[LANGUAGE_ES] = {"Qué fue de TLS cuando ", " envió correo a\r\n", " en un día (RFC 8460):",
-		"sesiones como deben ser", "sesiones que no lo fueron", "El archivo adjunto dice más."},
-	[LANGUAGE_FR] = {"Ce qu'il est advenu de TLS quand ", " a envoyé du courrier à\r\n", " en un jour (RFC 8460) :",
-		"sessions comme il se doit", "sessions qui ne l'étaient pas", "Le fichier joint en dit plus."},
+	[LANGUAGE_EN] = {"What became of TLS when ", " sent mail to\r\n",
+		" within one day (RFC 8460):", "sessions as they should be",
+		"sessions that were not", "The attached file tells more."},
+	[LANGUAGE_DE] = {"Was aus TLS wurde, als ", " Mail sandte an\r\n",
+		", an einem Tag (RFC 8460):", "Sitzungen, wie sie sein sollen",
+		"Sitzungen, die es nicht waren", "Die angehängte Datei sagt mehr."},
+	[LANGUAGE_ES] = {"Qué fue de TLS cuando ", " envió correo a\r\n",
+		" en un día (RFC 8460):", "sesiones como deben ser", "sesiones que no lo fueron",
+		"El archivo adjunto dice más."},
+	[LANGUAGE_FR] = {"Ce qu'il est advenu de TLS quand ", " a envoyé du courrier à\r\n",
+		" en un jour (RFC 8460) :", "sessions comme il se doit",
+		"sessions qui ne l'étaient pas", "Le fichier joint en dit plus."},
 };
 
 static void add_words(const struct tls_report_mail *m, text *t)
@@ -338,9 +345,9 @@ static void add_words(const struct tls_report_mail *m, text *t)
 		good += m->report->policy[i].successes;
 		bad += m->report->policy[i].failures;
 	}
-	text_format(t, "%s%.*s%s%.*s%s\r\n\r\n  %8lld %s\r\n  %8lld %s\r\n\r\n%s\r\n", say->before, SLICE_ARGS(m->submitter),
-		say->between, SLICE_ARGS(m->report->domain), say->behind, (long long)good, say->good, (long long)bad, say->bad,
-		say->end);
+	text_format(t, "%s%.*s%s%.*s%s\r\n\r\n  %8lld %s\r\n  %8lld %s\r\n\r\n%s\r\n", say->before,
+		SLICE_ARGS(m->submitter), say->between, SLICE_ARGS(m->report->domain), say->behind,
+		(long long)good, say->good, (long long)bad, say->bad, say->end);
 }
 
 /* In seven bits, for whatever host it goes to. */
@@ -349,8 +356,10 @@ static void add_words_part(const struct tls_report_mail *m, text *t)
 	transfer_encoder e = {.kind = TRANSFER_QUOTED_PRINTABLE};
 	text words = TEXT_INIT;
 
-	text_format(t, "Content-Type: text/plain; charset=utf-8\r\nContent-Language: %s\r\n"
-		"Content-Transfer-Encoding: quoted-printable\r\n\r\n", language_tag(m->language));
+	text_format(t,
+		"Content-Type: text/plain; charset=utf-8\r\nContent-Language: %s\r\n"
+		"Content-Transfer-Encoding: quoted-printable\r\n\r\n",
+		language_tag(m->language));
 	add_words(m, &words);
 	transfer_encode(&e, text_slice(&words), t);
 	transfer_encode_end(&e, t);
@@ -365,7 +374,8 @@ static status add_file(const struct tls_report_mail *m, arena *a, text *t)
 
 	header_build_raw(&b, S("Content-Type"), S("application/tlsrpt+json"));
 	header_build_raw(&b, S("Content-Transfer-Encoding"), S("base64"));
-	header_build_parameter(&b, S("Content-Disposition"), S("attachment"), S("filename"), tls_report_file(m, a));
+	header_build_parameter(&b, S("Content-Disposition"), S("attachment"), S("filename"),
+		tls_report_file(m, a));
 	TRY(header_build_end(&b, a, &fields));
 	text_add(t, fields);
 	text_add_z(t, "\r\n");
@@ -404,6 +414,7 @@ bool tls_report_is_waived(slice header)
 {
 	header_field f;
 
-	return slice_search_nocase(header, S("tls-required")) < header.size && header_find(header, S("TLS-Required"), &f) &&
+	return slice_search_nocase(header, S("tls-required")) < header.size &&
+	       header_find(header, S("TLS-Required"), &f) &&
 	       slice_same_nocase(slice_trim(f.value), S("no"));
 }

@@ -1,5 +1,6 @@
-/* TLS-RPT (RFC 8460): where a domain wants to be told what became of TLS with its mail hosts, and the report of a day,
-   as JSON and as the mail that brings it. Pure: counting, DNS and sending are the connector's matter. */
+/* TLS-RPT (RFC 8460): where a domain wants to be told what became of TLS with its mail hosts, and
+   the report of a day, as JSON and as the mail that brings it. Pure: counting, DNS and sending are
+   the connector's matter. */
 #ifndef PENNYPOST_MAIL_TLS_REPORT_H
 #define PENNYPOST_MAIL_TLS_REPORT_H
 
@@ -11,15 +12,17 @@
 #define TLS_REPORT_TARGETS_MOST 4 /* of one domain; further ones are passed over */
 
 struct tls_report_target {
-	slice uri;          /* as it was written */
-	slice address;      /* mailto: "local@domain"; else empty */
-	slice host, path;   /* https: canonical; "/.." with its query */
+	slice uri;        /* as it was written */
+	slice address;    /* mailto: "local@domain"; else empty */
+	slice host, path; /* https: canonical; "/.." with its query */
 	uint16_t port;
 };
 
-/* The targets of the record among the TXT rows of _smtp._tls.DOMAIN (3). What is neither mailto nor https, or is
-   malformed, is passed over. ST_ABSENT: no such record, several, a malformed one, or no target in it. */
-status tls_report_record(const slice *rows, size_t n, arena *a, struct tls_report_target *to, int *count);
+/* The targets of the record among the TXT rows of _smtp._tls.DOMAIN (3). What is neither mailto nor
+   https, or is malformed, is passed over. ST_ABSENT: no such record, several, a malformed one, or
+   no target in it. */
+status tls_report_record(
+	const slice *rows, size_t n, arena *a, struct tls_report_target *to, int *count);
 
 /* ---- the report */
 
@@ -42,8 +45,8 @@ struct tls_report_policy {
 struct tls_report {
 	slice organisation, contact; /* contact: an address */
 	slice id;
-	slice domain;      /* that is told */
-	usec from, until;  /* wall, whole seconds, both included */
+	slice domain;     /* that is told */
+	usec from, until; /* wall, whole seconds, both included */
 	const struct tls_report_policy *policy;
 	int n;
 };
@@ -59,8 +62,8 @@ struct tls_report_mail {
 	usec at;
 	enum language language; /* of its sentences; the subject is for programs (5.3) */
 };
-/* The whole mail with CRLF line ends (5.3), with "TLS-Required: No": it reaches those too whose TLS is what it tells
-   about. ST_INVALID when an address cannot stand in a header. */
+/* The whole mail with CRLF line ends (5.3), with "TLS-Required: No": it reaches those too whose TLS
+   is what it tells about. ST_INVALID when an address cannot stand in a header. */
 status tls_report_compose(const struct tls_report_mail *m, arena *a, slice *message);
 /* The name of the file (5.1): "mail.demo.test!example.org!1461024000!1461110399.json". */
 slice tls_report_file(const struct tls_report_mail *m, arena *a);

@@ -35,7 +35,8 @@ enum transfer_kind transfer_kind_of(slice value)
 	return TRANSFER_UNKNOWN;
 }
 
-/* --- Base64, decoding -------------------------------------------------------------------------- */
+/* --- Base64, decoding
+   -------------------------------------------------------------------------- */
 
 /* A group ends with `state` characters instead of four. */
 static void base64_group_end(transfer_decoder *d, text *out)
@@ -64,7 +65,8 @@ static void base64_decode_piece(transfer_decoder *d, slice piece, text *out)
 		}
 		d->bits = d->bits << 6 | (uint32_t)value;
 		if (++d->state == 4) {
-			char three[3] = {(char)(d->bits >> 16), (char)(d->bits >> 8), (char)d->bits};
+			char three[3] = {
+				(char)(d->bits >> 16), (char)(d->bits >> 8), (char)d->bits};
 			text_add(out, slice_of(three, 3));
 			d->state = 0;
 			d->bits = 0;
@@ -72,7 +74,8 @@ static void base64_decode_piece(transfer_decoder *d, slice piece, text *out)
 	}
 }
 
-/* --- Quoted-printable, decoding ---------------------------------------------------------------- */
+/* --- Quoted-printable, decoding
+   ---------------------------------------------------------------- */
 
 enum qp_state {
 	QP_TEXT,
@@ -147,7 +150,7 @@ static size_t qp_escape(transfer_decoder *d, char c, text *out)
 		text_clear(&d->blanks);
 		d->state = QP_SOFT_CR;
 	} else if ((d->state == QP_EQUALS || d->state == QP_SOFT) && (c == ' ' || c == '\t') &&
-	           d->blanks.size < BLANKS_MOST) {
+		   d->blanks.size < BLANKS_MOST) {
 		text_add_char(&d->blanks, c);
 		d->state = QP_SOFT;
 	} else {
@@ -161,7 +164,7 @@ static void qp_decode_piece(transfer_decoder *d, slice piece, text *out)
 {
 	while (piece.size > 0) {
 		size_t used = d->state == QP_TEXT ? qp_text(d, piece, out)
-		                                  : qp_escape(d, piece.at[0], out);
+						  : qp_escape(d, piece.at[0], out);
 		piece = slice_from(piece, used);
 	}
 }
@@ -190,15 +193,17 @@ void transfer_decode_end(transfer_decoder *d, text *out)
 	text_free(&d->blanks);
 }
 
-/* --- Base64, encoding -------------------------------------------------------------------------- */
+/* --- Base64, encoding
+   -------------------------------------------------------------------------- */
 
 static void base64_group(transfer_encoder *e, text *out)
 {
-	static const char digit[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+	static const char digit[] =
+		"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
 	uint32_t bits = e->bits << (8 * (3 - e->count));
 	char four[4] = {digit[bits >> 18 & 63], digit[bits >> 12 & 63],
-	                (char)(e->count > 1 ? digit[bits >> 6 & 63] : '='),
-	                (char)(e->count > 2 ? digit[bits & 63] : '=')};
+		(char)(e->count > 1 ? digit[bits >> 6 & 63] : '='),
+		(char)(e->count > 2 ? digit[bits & 63] : '=')};
 
 	if (e->column == BASE64_LINE) {
 		text_add(out, S("\r\n"));
@@ -228,7 +233,8 @@ static void base64_encode_end(transfer_encoder *e, text *out)
 	e->column = 0;
 }
 
-/* --- Quoted-printable, encoding ---------------------------------------------------------------- */
+/* --- Quoted-printable, encoding
+   ---------------------------------------------------------------- */
 
 static void qp_break_before(transfer_encoder *e, uint8_t width, text *out)
 {
@@ -318,7 +324,8 @@ void transfer_encode_end(transfer_encoder *e, text *out)
 		base64_encode_end(e, out);
 	} else if (e->kind == TRANSFER_QUOTED_PRINTABLE) {
 		if (e->blank && !e->cr) {
-			qp_escaped(e, e->blank, out); /* the end of the text may become a line end */
+			qp_escaped(
+				e, e->blank, out); /* the end of the text may become a line end */
 			e->blank = 0;
 		}
 		qp_settle(e, out);

@@ -18,9 +18,9 @@ enum transfer_kind {
    one is plain. */
 enum transfer_kind transfer_kind_of(slice value);
 
-/* A decoder of `kind` that is zeroed besides is ready to start. Base64: bytes outside the alphabet are
-   skipped, '=' ends the group of four at hand (another may follow), a rest of less than a byte is
-   dropped. Quoted-printable: '=' before a line end joins lines, a broken escape stays as it is,
+/* A decoder of `kind` that is zeroed besides is ready to start. Base64: bytes outside the alphabet
+   are skipped, '=' ends the group of four at hand (another may follow), a rest of less than a byte
+   is dropped. Quoted-printable: '=' before a line end joins lines, a broken escape stays as it is,
    blanks at line ends are dropped (a run of more than 998 passes in part). */
 typedef struct transfer_decoder {
 	enum transfer_kind kind;
@@ -38,8 +38,9 @@ void transfer_decode_end(transfer_decoder *d, text *out);
 
 /* Encoders write lines of at most 76 characters with CRLF; plain passes bytes as they are. Base64
    ends its last line. Quoted-printable takes CRLF and LF for line ends and all else for data, and
-   encodes blanks before line ends, dots at the start of lines, which some relays touch, and hyphens there, so that no
-   boundary of a multipart comes into being. Ready to start when zeroed but for `kind`. */
+   encodes blanks before line ends, dots at the start of lines, which some relays touch, and hyphens
+   there, so that no boundary of a multipart comes into being. Ready to start when zeroed but for
+   `kind`. */
 typedef struct transfer_encoder {
 	enum transfer_kind kind;
 	bool cr;       /* quoted-printable: a CR is in doubt */

@@ -14,7 +14,8 @@
 #define WORD_OPEN "=?UTF-8?B?"
 #define WORD_FRAME (sizeof WORD_OPEN - 1 + 2)
 
-/* --- Decoding ---------------------------------------------------------------------------------- */
+/* --- Decoding
+   ---------------------------------------------------------------------------------- */
 
 struct encoded {
 	slice charset;
@@ -51,8 +52,8 @@ static bool word_read(slice s, struct encoded *out)
 		return false;
 	rest = slice_from(rest, 2);
 	if (!take_part(&rest, &out->charset) || out->charset.size > CHARSET_NAME_MOST ||
-	    !take_part(&rest, &encoding) || encoding.size != 1 || !take_part(&rest, &out->inside) ||
-	    !slice_starts(rest, S("=")))
+		!take_part(&rest, &encoding) || encoding.size != 1 ||
+		!take_part(&rest, &out->inside) || !slice_starts(rest, S("=")))
 		return false;
 	out->charset = slice_until(out->charset, slice_find(out->charset, '*'));
 	out->encoding = (char)(encoding.at[0] | 0x20);
@@ -75,7 +76,7 @@ static void decode_q(slice s, text *out)
 		char c = s.at[i] == '_' ? ' ' : s.at[i];
 
 		if (c == '=' && s.size - i > 2 && hex_digit(s.at[i + 1]) >= 0 &&
-		    hex_digit(s.at[i + 2]) >= 0) {
+			hex_digit(s.at[i + 2]) >= 0) {
 			c = (char)(hex_digit(s.at[i + 1]) << 4 | hex_digit(s.at[i + 2]));
 			i += 2;
 		}
@@ -185,7 +186,8 @@ slice word_decode(slice value, arena *a)
 	return decoded;
 }
 
-/* --- Encoding ---------------------------------------------------------------------------------- */
+/* --- Encoding
+   ---------------------------------------------------------------------------------- */
 
 bool word_needed(slice utf8)
 {
@@ -240,7 +242,8 @@ static void encode_q(slice s, text *out)
 
 static void encode_b(slice s, text *out)
 {
-	static const char digit[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+	static const char digit[] =
+		"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
 
 	for (size_t i = 0; i < s.size; i += 3) {
 		slice three = slice_until(slice_from(s, i), 3);
@@ -248,7 +251,8 @@ static void encode_b(slice s, text *out)
 		for (size_t k = 0; k < 3; k++)
 			bits = bits << 8 | (k < three.size ? (uint8_t)three.at[k] : 0);
 		for (size_t k = 0; k < 4; k++)
-			text_add_char(out, k <= three.size ? digit[bits >> (18 - 6 * k) & 63] : '=');
+			text_add_char(
+				out, k <= three.size ? digit[bits >> (18 - 6 * k) & 63] : '=');
 	}
 }
 

@@ -241,7 +241,8 @@ bool net_address_is_here(const net_address *a)
 
 	if (fd < 0)
 		return false;
-	if (connect(fd, (struct sockaddr *)&to, size) == 0 && getsockname(fd, (struct sockaddr *)&from, &got) == 0)
+	if (connect(fd, (struct sockaddr *)&to, size) == 0 &&
+		getsockname(fd, (struct sockaddr *)&from, &got) == 0)
 		net_address_of(&from, &own);
 	close(fd);
 	return own.family == a->family && memcmp(own.ip, a->ip, sizeof own.ip) == 0;
@@ -266,18 +267,20 @@ static bool stands_in(const struct reserved *rows, size_t n, const uint8_t *ip)
 /* RFC 6890 and its registry. */
 static bool four_is_private(const uint8_t *ip)
 {
-	static const struct reserved rows[] = {{8, {0}}, {8, {10}}, {10, {100, 64}}, {8, {127}}, {16, {169, 254}},
-		{12, {172, 16}}, {24, {192, 0, 0}}, {16, {192, 168}}, {15, {198, 18}}, {3, {224}}};
+	static const struct reserved rows[] = {{8, {0}}, {8, {10}}, {10, {100, 64}}, {8, {127}},
+		{16, {169, 254}}, {12, {172, 16}}, {24, {192, 0, 0}}, {16, {192, 168}},
+		{15, {198, 18}}, {3, {224}}};
 
 	return stands_in(rows, sizeof rows / sizeof *rows, ip);
 }
 
 bool net_address_is_private(const net_address *a)
 {
-	static const struct reserved mapped = {96, {[10] = 0xff, 0xff}}, nat64 = {96, {0, 0x64, 0xff, 0x9b}},
-		six_to_four = {16, {0x20, 0x02}};
-	static const struct reserved rows[] = {{96, {0}}, {48, {0, 0x64, 0xff, 0x9b, 0, 1}}, {64, {1}}, {7, {0xfc}},
-		{10, {0xfe, 0x80}}, {10, {0xfe, 0xc0}}, {8, {0xff}}};
+	static const struct reserved mapped = {96, {[10] = 0xff, 0xff}},
+				     nat64 = {96, {0, 0x64, 0xff, 0x9b}},
+				     six_to_four = {16, {0x20, 0x02}};
+	static const struct reserved rows[] = {{96, {0}}, {48, {0, 0x64, 0xff, 0x9b, 0, 1}},
+		{64, {1}}, {7, {0xfc}}, {10, {0xfe, 0x80}}, {10, {0xfe, 0xc0}}, {8, {0xff}}};
 
 	if (a->family == 4)
 		return four_is_private(a->ip);

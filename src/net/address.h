@@ -36,10 +36,11 @@ bool net_networks_have_all(slice list);
 /* Whether it may come in: it stands in the first of two such lists and not in the second. */
 bool net_networks_admit(slice allowed, slice denied, const net_address *a);
 bool net_address_is_loopback(const net_address *a);
-/* Whether an interface of this machine has it: the system is asked which address it would talk to it from. Sends nothing. */
+/* Whether an interface of this machine has it: the system is asked which address it would talk to
+   it from. Sends nothing. */
 bool net_address_is_here(const net_address *a);
-/* Whether it leads nowhere on the Internet: this machine, private networks, links, what is reserved or for
-   many; IPv4 within IPv6 (mapped, NAT64, 6to4) counts as what it holds. */
+/* Whether it leads nowhere on the Internet: this machine, private networks, links, what is reserved
+   or for many; IPv4 within IPv6 (mapped, NAT64, 6to4) counts as what it holds. */
 bool net_address_is_private(const net_address *a);
 /* Without port: "192.0.2.1", "2001:db8::1"; RFC 5321 4.1.3 literal: "[192.0.2.1]", "[IPv6:...]". */
 slice net_address_text(const net_address *a, arena *to);

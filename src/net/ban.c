@@ -2,8 +2,8 @@
 
      16,384 cells in windows of 8;  cell: | 32 bits of the client's hash | 32 bits: second it ends |
 
-   A cell is one atomic word, so no lock can be left behind by a killed worker. Two that write one cell
-   at the same moment: one ban is lost, and its client earns it again. */
+   A cell is one atomic word, so no lock can be left behind by a killed worker. Two that write one
+   cell at the same moment: one ban is lost, and its client earns it again. */
 #include "net/ban.h"
 
 #include "base/random.h"

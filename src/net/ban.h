@@ -1,5 +1,6 @@
 /* Addresses that are turned away for a while, for all workers of the node: a table in shared memory
-   that forgets by itself. What nodes tell each other is provider/ban_list.h. A ban of an IPv6 address is one of its /64. */
+   that forgets by itself. What nodes tell each other is provider/ban_list.h. A ban of an IPv6
+   address is one of its /64. */
 #ifndef PENNYPOST_NET_BAN_H
 #define PENNYPOST_NET_BAN_H
 

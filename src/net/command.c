@@ -76,8 +76,8 @@ static slice trim_end(slice s)
 /* A browser that was led to a mail port says its verb first and then what its leader wants. */
 bool conversation_is_http(slice line)
 {
-	static const char *const verb[] = {
-		"GET", "POST", "PUT", "HEAD", "OPTIONS", "CONNECT", "DELETE", "TRACE", "PATCH", "PRI"};
+	static const char *const verb[] = {"GET", "POST", "PUT", "HEAD", "OPTIONS", "CONNECT",
+		"DELETE", "TRACE", "PATCH", "PRI"};
 	slice name = slice_until(line, slice_find(line, ' '));
 
 	for (size_t i = 0; i < sizeof verb / sizeof verb[0]; i++)
@@ -107,8 +107,8 @@ void conversation_foreign(conversation *c, const char *speaks)
 {
 	transcript_begin_stray(c->rows, "unknown");
 	conversation_bad(c);
-	log_event(EV_CONVERSATION_FOREIGN, "conversation=%s service=%s speaks=%s", c->name, service_name(c->service),
-		speaks);
+	log_event(EV_CONVERSATION_FOREIGN, "conversation=%s service=%s speaks=%s", c->name,
+		service_name(c->service), speaks);
 }
 
 static status send_away(conversation *c, const struct dialogue *d, const char *speaks)
@@ -145,7 +145,8 @@ static status run_line(conversation *c, const struct dialogue *d, slice line)
 		metric_command(c->service, NULL);
 		return d->unknown(c, trim_end(name));
 	}
-	transcript_begin(c->rows, slice_z(row->name), row->flags & COMMAND_SECRET ? TRANSCRIPT_SECRET : rest);
+	transcript_begin(c->rows, slice_z(row->name),
+		row->flags & COMMAND_SECRET ? TRANSCRIPT_SECRET : rest);
 	if (row->flags & COMMAND_SECRET) {
 		stream_forget(c->stream);
 		arena_secret(&c->command);
@@ -204,7 +205,8 @@ status command_loop(conversation *c, const struct dialogue *d)
 {
 	transcript_end(c->rows); /* of the greeting */
 	while (!c->closing) {
-		status kind = listener_stopping() || c->dismissed ? ST_CANCELLED : next_command(c, d);
+		status kind =
+			listener_stopping() || c->dismissed ? ST_CANCELLED : next_command(c, d);
 		if (kind == ST_CANCELLED)
 			return goodbye(c, d->stopping, kind);
 		TRY(kind);

@@ -82,11 +82,14 @@ void conversation_end(conversation *c, status how)
 status conversation_belongs(conversation *c, int64_t postoffice, unsigned most)
 {
 	peer_leave(&c->tenant);
-	if (postoffice == 0 || peer_enter_postoffice(c->service, postoffice, most, &c->tenant) == ST_OK)
+	if (postoffice == 0 ||
+		peer_enter_postoffice(c->service, postoffice, most, &c->tenant) == ST_OK)
 		return ST_OK;
 	metric_add(M_conversations_refused, c->service, 1);
-	log_event(EV_CONVERSATION_REFUSED, "conversation=%s service=%s peer=%s postoffice=%" PRId64 " reason=postoffice-limit",
-		c->name, service_name(c->service), net_address_text(&c->peer, &c->command).at, postoffice);
+	log_event(EV_CONVERSATION_REFUSED,
+		"conversation=%s service=%s peer=%s postoffice=%" PRId64 " reason=postoffice-limit",
+		c->name, service_name(c->service), net_address_text(&c->peer, &c->command).at,
+		postoffice);
 	return ST_LIMITED;
 }
 
@@ -119,8 +122,8 @@ status conversation_run(enum service service, int in, int out, const tls_server 
 	return run_whole(&c, 0, run);
 }
 
-status conversation_run_tls(enum service service, int in, int out, const tls_server *tls, usec handshake,
-	status (*run)(conversation *c))
+status conversation_run_tls(enum service service, int in, int out, const tls_server *tls,
+	usec handshake, status (*run)(conversation *c))
 {
 	conversation c;
 

@@ -2,13 +2,13 @@
    TCP for what UDP cuts; queries are written and answers read by dns_message.c.
 
        question (one per asker) --> flight (one per name and type under way) --> c-ares
-                 |                            |
-                 +------ reply (shared) <-----+------> cache
+		 |                            |
+		 +------ reply (shared) <-----+------> cache
 
    c-ares is not made for several who wait on its sockets, so one drives it: in a loop a fiber that
    lives while anybody waits, on a plain thread the waiter itself. Nobody else touches the channel:
-   askers only queue flights and ring. Replies are kept as they came and read anew for each asker, so
-   that the cache holds one block of memory per entry. */
+   askers only queue flights and ring. Replies are kept as they came and read anew for each asker,
+   so that the cache holds one block of memory per entry. */
 #include "net/dns.h"
 
 #include "base/map.h"
@@ -176,7 +176,7 @@ static reply *cache_get(dns *d, const key *k)
 
 static usec kept_until(const dns_answer *answer)
 {
-	uint32_t most = answer->kind == DNS_FOUND     ? FOUND_MOST
+	uint32_t most = answer->kind == DNS_FOUND       ? FOUND_MOST
 			: answer->kind == DNS_BOGUS     ? BOGUS_KEPT
 			: answer->kind == DNS_TEMPORARY ? FAILURE_KEPT
 							: NOTHING_MOST;
@@ -343,7 +343,8 @@ static status turn(dns *d)
 	if (kind == ST_CANCELLED)
 		return kind;
 	bool came = kind == ST_OK && which > 0;
-	ares_process_fd(d->channel, came && w[which].ready & WAIT_READ ? w[which].fd : ARES_SOCKET_BAD,
+	ares_process_fd(d->channel,
+		came && w[which].ready & WAIT_READ ? w[which].fd : ARES_SOCKET_BAD,
 		came && w[which].ready & WAIT_WRITE ? w[which].fd : ARES_SOCKET_BAD);
 	return ST_OK;
 }

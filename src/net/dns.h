@@ -38,12 +38,12 @@ typedef enum dns_kind {
 
 typedef struct dns_record {
 	uint32_t ttl;
-	uint16_t preference;                /* MX; SRV: priority */
-	uint16_t weight, port;              /* SRV */
-	uint8_t usage, selector, matching;  /* TLSA */
-	net_address address;                /* A, AAAA; port 0 */
-	slice name; /* MX, NS, PTR, CNAME, SRV: lower case, no last dot, "" for the root; bytes that no
-	               host name has are written \DDD */
+	uint16_t preference;               /* MX; SRV: priority */
+	uint16_t weight, port;             /* SRV */
+	uint8_t usage, selector, matching; /* TLSA */
+	net_address address;               /* A, AAAA; port 0 */
+	slice name; /* MX, NS, PTR, CNAME, SRV: lower case, no last dot, "" for the root; bytes that
+		       no host name has are written \DDD */
 	slice data; /* TXT: the strings joined; TLSA: the association data */
 } dns_record;
 
@@ -51,11 +51,11 @@ typedef struct dns_record {
 
 typedef struct dns_answer {
 	dns_kind kind;
-	bool secure;   /* validated by DNSSEC: only said when the resolver is a trusted one */
-	bool cut;      /* there were more than DNS_RECORDS_MOST */
-	uint32_t ttl;  /* seconds it may be kept from now on */
-	slice name;    /* where aliases led: the owner of the records */
-	size_t count;  /* 0 unless found */
+	bool secure;        /* validated by DNSSEC: only said when the resolver is a trusted one */
+	bool cut;           /* there were more than DNS_RECORDS_MOST */
+	uint32_t ttl;       /* seconds it may be kept from now on */
+	slice name;         /* where aliases led: the owner of the records */
+	size_t count;       /* 0 unless found */
 	dns_record *record; /* MX and SRV by preference, the rest as they came */
 } dns_answer;
 
@@ -64,12 +64,12 @@ typedef struct dns_question dns_question;
 
 #define DNS_SERVERS_MOST 6
 struct dns_conf {
-	slice servers;  /* "192.0.2.1 192.0.2.2:5353 [2001:db8::1]:53", asked in that order; empty = the
-	                   system's (/etc/resolv.conf) */
+	slice servers;  /* "192.0.2.1 192.0.2.2:5353 [2001:db8::1]:53", asked in that order; empty =
+			   the  system's (/etc/resolv.conf) */
 	usec patience;  /* for one server's answer; doubled in the second round */
 	unsigned tries; /* rounds over all servers */
-	bool trusted;   /* the servers validate, and nobody can come between them and us: their AD bit
-	                   counts, and failures are looked into for DNS_BOGUS */
+	bool trusted; /* the servers validate, and nobody can come between them and us: their AD bit
+			 counts, and failures are looked into for DNS_BOGUS */
 	size_t cache_most; /* bytes; 0 = nothing is kept */
 };
 #define DNS_CONF_INIT ((struct dns_conf){{0}, 1500 * USEC_MS, 2, false, 4 * 1024 * 1024})

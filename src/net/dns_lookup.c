@@ -8,8 +8,9 @@ slice dns_reverse(const net_address *of, slice zone, arena *a)
 	size_t size = 0;
 
 	if (of->family == 4)
-		return arena_format(a, "%u.%u.%u.%u.%.*s", of->ip[3], of->ip[2], of->ip[1], of->ip[0],
-			zone.size > 0 ? (int)zone.size : 12, zone.size > 0 ? zone.at : "in-addr.arpa");
+		return arena_format(a, "%u.%u.%u.%u.%.*s", of->ip[3], of->ip[2], of->ip[1],
+			of->ip[0], zone.size > 0 ? (int)zone.size : 12,
+			zone.size > 0 ? zone.at : "in-addr.arpa");
 	for (int i = 15; i >= 0; i--) {
 		z[size++] = digits[of->ip[i] & 0xf];
 		z[size++] = '.';
@@ -34,8 +35,8 @@ static slice lookup_row(enum lookup_type type, const dns_record *r)
 	}
 }
 
-static lookup_kind lookup_of(void *with, enum lookup_type type, slice name, arena *a,
-	lookup_answer *out)
+static lookup_kind lookup_of(
+	void *with, enum lookup_type type, slice name, arena *a, lookup_answer *out)
 {
 	static const enum dns_type types[] = {
 		[LOOKUP_A] = DNS_A,

@@ -349,8 +349,8 @@ static void sort_records(dns_answer *out)
 		}
 }
 
-status dns_answer_read(slice message, const dns_name *name, enum dns_type type, arena *a,
-	dns_answer *out)
+status dns_answer_read(
+	slice message, const dns_name *name, enum dns_type type, arena *a, dns_answer *out)
 {
 	struct reader r = {.message = (const uint8_t *)message.at, .size = message.size, .at = 2};
 	unsigned flags = get16(&r), questions = get16(&r), answers = get16(&r),

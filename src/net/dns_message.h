@@ -13,8 +13,8 @@ typedef struct dns_name {
 } dns_name;
 
 /* "example.org", with or without the last dot; "" and "." are the root. No escapes: every byte but
-   the dot stands for itself. ST_INVALID for an empty label or one over 63 bytes, and for a name over
-   255. */
+   the dot stands for itself. ST_INVALID for an empty label or one over 63 bytes, and for a name
+   over 255. */
 status dns_name_parse(slice s, dns_name *out);
 
 enum dns_ask {
@@ -28,9 +28,10 @@ size_t dns_query_write(uint8_t to[DNS_QUERY_MOST], uint16_t id, const dns_name *
 	enum dns_type type, unsigned ask);
 
 /* Reads an answer to this question. ST_INVALID: malformed, or an answer to something else. Names,
-   texts and the rest live in `a`. out->ttl is what the message says (for nothing found, RFC 2308: the SOA's; 0 without one). Other codes than NOERROR
-   and NXDOMAIN give DNS_TEMPORARY. out->secure is the AD bit as it stands. */
-status dns_answer_read(slice message, const dns_name *name, enum dns_type type, arena *a,
-	dns_answer *out);
+   texts and the rest live in `a`. out->ttl is what the message says (for nothing found, RFC 2308:
+   the SOA's; 0 without one). Other codes than NOERROR and NXDOMAIN give DNS_TEMPORARY. out->secure
+   is the AD bit as it stands. */
+status dns_answer_read(
+	slice message, const dns_name *name, enum dns_type type, arena *a, dns_answer *out);
 
 #endif

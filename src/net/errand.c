@@ -76,14 +76,19 @@ static bool put(char *to, size_t room, slice s)
 
 static bool fill(struct errand_order *o, const struct errand *e)
 {
-	*o = (struct errand_order){.patience = e->patience, .memory = e->memory, .kind = e->kind,
-		.at_once = e->at_once, .processes = e->processes, .attempt = e->attempt};
+	*o = (struct errand_order){.patience = e->patience,
+		.memory = e->memory,
+		.kind = e->kind,
+		.at_once = e->at_once,
+		.processes = e->processes,
+		.attempt = e->attempt};
 	/* Addresses that are longer than any may be are left out, the rest must fit. */
 	(void)put(o->sender, sizeof o->sender, e->sender);
 	(void)put(o->recipient, sizeof o->recipient, e->recipient);
 	return put(o->program, sizeof o->program, e->program) &&
 	       put(o->connector, sizeof o->connector, e->connector) &&
-	       put(o->event, sizeof o->event, e->event) && put(o->message, sizeof o->message, e->message);
+	       put(o->event, sizeof o->event, e->event) &&
+	       put(o->message, sizeof o->message, e->message);
 }
 
 /* Room for the two descriptors of an order. */
@@ -94,8 +99,10 @@ union rights {
 
 static struct msghdr packet_of(struct iovec *piece, union rights *control)
 {
-	return (struct msghdr){
-		.msg_iov = piece, .msg_iovlen = 1, .msg_control = control, .msg_controllen = sizeof *control};
+	return (struct msghdr){.msg_iov = piece,
+		.msg_iovlen = 1,
+		.msg_control = control,
+		.msg_controllen = sizeof *control};
 }
 
 static bool hand_over(const struct errand_order *o, int text, int answer)

@@ -13,8 +13,8 @@ static bool leads_to(const dns_answer *answer, const net_address *address)
 }
 
 /* All names travel at once; the first in their order that leads back counts. */
-static status verify(dns *d, const net_address *address, const dns_answer *names, arena *a,
-	host_name *out)
+static status verify(
+	dns *d, const net_address *address, const dns_answer *names, arena *a, host_name *out)
 {
 	dns_question *asked[HOST_NAMES_MOST] = {0};
 	size_t count = names->count < HOST_NAMES_MOST ? names->count : HOST_NAMES_MOST, i;
@@ -76,7 +76,8 @@ status host_takes_mail(dns *d, slice domain, arena *a, enum host_mail *out)
 	static const enum dns_type types[] = {
 		[ASK_MX] = DNS_MX, [ASK_A] = DNS_A, [ASK_AAAA] = DNS_AAAA};
 	dns_question *asked[ASKED];
-	dns_answer answer[ASKED] = {{.kind = DNS_TEMPORARY}, {.kind = DNS_TEMPORARY}, {.kind = DNS_TEMPORARY}};
+	dns_answer answer[ASKED] = {
+		{.kind = DNS_TEMPORARY}, {.kind = DNS_TEMPORARY}, {.kind = DNS_TEMPORARY}};
 	status kind = ST_OK;
 	int i;
 

@@ -13,8 +13,8 @@ typedef struct host_name {
 
 #define HOST_NAMES_MOST 5 /* of an address, looked at for one that leads back */
 
-/* The names of an address. ST_TIMED_OUT, ST_CANCELLED: what was found until then is in *out, kind is
-   temporary if even that was not known. */
+/* The names of an address. ST_TIMED_OUT, ST_CANCELLED: what was found until then is in *out, kind
+   is temporary if even that was not known. */
 status host_name_of(dns *d, const net_address *address, arena *a, host_name *out);
 
 enum host_mail {
@@ -23,8 +23,8 @@ enum host_mail {
 	HOST_UNKNOWN,    /* the DNS gives no answer now */
 };
 
-/* Whether mail to somebody in `domain` would have a place to go. ST_TIMED_OUT, ST_CANCELLED: *out is
-   HOST_UNKNOWN. */
+/* Whether mail to somebody in `domain` would have a place to go. ST_TIMED_OUT, ST_CANCELLED: *out
+   is HOST_UNKNOWN. */
 status host_takes_mail(dns *d, slice domain, arena *a, enum host_mail *out);
 
 #endif

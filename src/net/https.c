@@ -28,8 +28,8 @@ static status take_status(slice line, struct head *h)
 	uint64_t code;
 
 	if (!slice_starts(line, S("HTTP/1.")) || line.size < 12 || line.at[8] != ' ' ||
-		(line.size > 12 && line.at[12] != ' ') || !slice_number(slice_of(line.at + 9, 3), &code) ||
-		code < 100 || code > 599)
+		(line.size > 12 && line.at[12] != ' ') ||
+		!slice_number(slice_of(line.at + 9, 3), &code) || code < 100 || code > 599)
 		return ST_INVALID;
 	*h = (struct head){.code = (int)code};
 	return ST_OK;
@@ -186,7 +186,9 @@ static status secure(stream *s, const struct https_ask *q, arena *a)
 	if (!with)
 		return ST_BUSY;
 	status kind = stream_tls_connect(s, with, arena_z(a, q->host), TLS_VERIFY_NAME);
-	return kind != ST_OK && kind != ST_CANCELLED && kind != ST_TIMED_OUT && is_unproved(s) ? ST_DENIED : kind;
+	return kind != ST_OK && kind != ST_CANCELLED && kind != ST_TIMED_OUT && is_unproved(s)
+		       ? ST_DENIED
+		       : kind;
 }
 
 static status get(stream *s, const struct https_ask *q, arena *a, struct https_answer *out)

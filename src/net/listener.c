@@ -140,8 +140,8 @@ static status meet_proxy(struct guest *g)
 	transcript_peers(c->rows, &c->peer, &c->local);
 	log_event(kind == ST_OK ? EV_CONVERSATION_PROXIED : EV_PROXY_REFUSED,
 		"conversation=%s balancer=%s peer=%s port=%u reason=%s", c->name,
-		net_address_text(&balancer, &c->command).at, net_address_text(&c->peer, &c->command).at,
-		c->peer.port, status_name(kind));
+		net_address_text(&balancer, &c->command).at,
+		net_address_text(&c->peer, &c->command).at, c->peer.port, status_name(kind));
 	if (kind == ST_LIMITED && !g->door->spec.tls) {
 		transcript_answers(c->rows);
 		stream_write(c->stream, limits->refusal(c->service));
@@ -169,7 +169,8 @@ static status guest_talk(void *arg)
 	return kind;
 }
 
-void listener_refuse(enum service s, int fd, const net_address *peer, slice words, const char *reason)
+void listener_refuse(
+	enum service s, int fd, const net_address *peer, slice words, const char *reason)
 {
 	arena a = ARENA_INIT;
 
@@ -200,7 +201,8 @@ static void refuse(const struct door *d, int fd, const net_address *peer, const 
 static void admit(const struct door *d, int fd, const net_address *peer)
 {
 	enum service s = d->spec.service;
-	unsigned most = d->limits->most(s), all = d->limits->most_of_all ? d->limits->most_of_all() : 0;
+	unsigned most = d->limits->most(s),
+		 all = d->limits->most_of_all ? d->limits->most_of_all() : 0;
 	struct peer_stay stay = {0};
 	bool proxied = d->limits->proxied && d->limits->proxied(peer);
 
@@ -212,8 +214,8 @@ static void admit(const struct door *d, int fd, const net_address *peer)
 		refuse(d, fd, peer, "worker-full");
 		return;
 	}
-	if (!proxied && peer_enter(s, peer, d->limits->per_address(s), d->limits->per_network(s), &stay) !=
-		ST_OK) {
+	if (!proxied && peer_enter(s, peer, d->limits->per_address(s), d->limits->per_network(s),
+				&stay) != ST_OK) {
 		refuse(d, fd, peer, "peer-limit");
 		return;
 	}

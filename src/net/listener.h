@@ -27,11 +27,13 @@ struct listener_limits { /* read at each accept, so settings act at once; a cap 
 	unsigned (*per_network)(enum service s); /* per IPv4 /24 or IPv6 /48, whole node */
 	/* Answers a refused client in its protocol ("421 ..."); one write, no waiting. */
 	slice (*refusal)(enum service s);
-	usec (*handshake)(enum service s); /* patience for the TLS handshake, and for a PROXY header */
+	usec (*handshake)(
+		enum service s); /* patience for the TLS handshake, and for a PROXY header */
 	/* Balancers, whose connections begin with a PROXY header (v2) that names the client; the
 	   client is counted then, not they. NULL: there are none. */
 	bool (*proxied)(const net_address *peer);
-	unsigned (*most_of_all)(void); /* conversations of all services in this worker; NULL: no cap */
+	unsigned (*most_of_all)(
+		void); /* conversations of all services in this worker; NULL: no cap */
 };
 /* One table of open conversations per address for all workers of the node, in shared memory; the
    master calls this before it forks. Without it the counts are the process's own. A dead worker's
@@ -45,22 +47,24 @@ void peer_slot_clear(unsigned slot);
    Every accepted client becomes a task that runs spec->run and closes. */
 status listener_start(const struct listener_spec *specs, int n, const tls_server *tls,
 	const struct listener_limits *limits);
-/* No new conversations; idle ones are told (dialogue.stopping), the others when their present command
-   is done. The sockets stay open: who connects now waits for the successor. Graceful stop: R19.
-   On the loop's thread. */
+/* No new conversations; idle ones are told (dialogue.stopping), the others when their present
+   command is done. The sockets stay open: who connects now waits for the successor. Graceful stop:
+   R19. On the loop's thread. */
 void listener_stop(void);
 bool listener_stopping(void);
 unsigned listener_open_count(void); /* of all services: conversation_count */
 
 /* Counts and logs a refused client, and tells it so as far as that needs no waiting; words may be
    empty. The descriptor stays open. From any thread. */
-void listener_refuse(enum service s, int fd, const net_address *peer, slice words, const char *reason);
+void listener_refuse(
+	enum service s, int fd, const net_address *peer, slice words, const char *reason);
 
 /* One conversation on two descriptors (--stdio, tests), on the calling thread or task. */
 status conversation_run(enum service service, int in, int out, const tls_server *tls,
 	status (*run)(conversation *c));
-/* The same as on a port that speaks TLS from the first byte, which has to be there within `handshake`. */
-status conversation_run_tls(enum service service, int in, int out, const tls_server *tls, usec handshake,
-	status (*run)(conversation *c));
+/* The same as on a port that speaks TLS from the first byte, which has to be there within
+   `handshake`. */
+status conversation_run_tls(enum service service, int in, int out, const tls_server *tls,
+	usec handshake, status (*run)(conversation *c));
 
 #endif

@@ -183,13 +183,15 @@ status peer_enter(enum service s, const net_address *a, unsigned per_address, un
 /* Families of addresses are 4 and 6. */
 #define FAMILY_POSTOFFICE UINT64_C(1)
 
-status peer_enter_postoffice(enum service s, int64_t postoffice, unsigned most, struct peer_stay *stay)
+status peer_enter_postoffice(
+	enum service s, int64_t postoffice, unsigned most, struct peer_stay *stay)
 {
 	*stay = (struct peer_stay){0};
 	if (!has_table())
 		return ST_OK;
-	return has_room(hash_number((uint64_t)postoffice, (uint64_t)s << 16 | FAMILY_POSTOFFICE << 8), most,
-		       &stay->postoffice)
+	return has_room(hash_number(
+				(uint64_t)postoffice, (uint64_t)s << 16 | FAMILY_POSTOFFICE << 8),
+		       most, &stay->postoffice)
 		       ? ST_OK
 		       : ST_LIMITED;
 }

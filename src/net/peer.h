@@ -17,7 +17,8 @@ struct peer_stay {
 status peer_enter(enum service s, const net_address *a, unsigned per_address, unsigned per_network,
 	struct peer_stay *stay);
 /* The same of one that logged on, by its post office. */
-status peer_enter_postoffice(enum service s, int64_t postoffice, unsigned most, struct peer_stay *stay);
+status peer_enter_postoffice(
+	enum service s, int64_t postoffice, unsigned most, struct peer_stay *stay);
 void peer_leave(struct peer_stay *stay);
 
 #endif

@@ -1,5 +1,5 @@
-/* DEFLATE by zlib. The peer's unpacker finds no end of a stream when we give our packer back: after a full
-   flush the next packer begins at a whole octet and refers to nothing before. */
+/* DEFLATE by zlib. The peer's unpacker finds no end of a stream when we give our packer back: after
+   a full flush the next packer begins at a whole octet and refers to nothing before. */
 #include "net/press.h"
 
 #include "base/memory.h"

@@ -1,7 +1,7 @@
 /* The header of the PROXY protocol v2:
 
-     | signature, 12 bytes | 2, command | family, kind | length, 2 | addresses, then TLVs |
-*/
+     | signature, 12 bytes | 2, command | family, kind | length, 2 | addresses, then TLVs
+     | */
 #include "net/proxy.h"
 
 #include <netinet/in.h>
@@ -11,7 +11,8 @@
 #define OVER_TCP4 0x11
 #define OVER_TCP6 0x21
 
-static const uint8_t signature[12] = {'\r', '\n', '\r', '\n', 0, '\r', '\n', 'Q', 'U', 'I', 'T', '\n'};
+static const uint8_t signature[12] = {
+	'\r', '\n', '\r', '\n', 0, '\r', '\n', 'Q', 'U', 'I', 'T', '\n'};
 
 status proxy_head(const uint8_t head[PROXY_HEAD], size_t *rest)
 {

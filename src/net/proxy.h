@@ -10,8 +10,9 @@
 
 /* How many bytes follow the fixed part. ST_INVALID: it is none of version 2, or too long. */
 status proxy_head(const uint8_t head[PROXY_HEAD], size_t *rest);
-/* The two ends of the client's connection. ST_ABSENT: the balancer speaks for itself (a check), or for
-   no TCP client; both are then untouched. ST_INVALID: addresses are missing. */
-status proxy_read(const uint8_t head[PROXY_HEAD], slice rest, net_address *peer, net_address *local);
+/* The two ends of the client's connection. ST_ABSENT: the balancer speaks for itself (a check), or
+   for no TCP client; both are then untouched. ST_INVALID: addresses are missing. */
+status proxy_read(
+	const uint8_t head[PROXY_HEAD], slice rest, net_address *peer, net_address *local);
 
 #endif

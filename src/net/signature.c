@@ -1,5 +1,6 @@
-/* RSA and Ed25519 by OpenSSL's EVP. Its error queue belongs to the thread and TLS sessions read it, so
-   every function leaves it empty. A hash is an EVP_MD_CTX under the name the mail floor gives it. */
+/* RSA and Ed25519 by OpenSSL's EVP. Its error queue belongs to the thread and TLS sessions read it,
+   so every function leaves it empty. A hash is an EVP_MD_CTX under the name the mail floor gives
+   it. */
 #include "net/signature.h"
 
 #include "base/memory.h"
@@ -15,13 +16,16 @@
 
 #define ED25519_SIZE 32
 #define ED25519_BITS 256
-#define EXPONENT_BITS_MOST 64 /* real ones have 17; bigger ones make checking as slow as signing */
+#define EXPONENT_BITS_MOST                                                                         \
+	64 /* real ones have 17; bigger ones make checking as slow as signing                      \
+\ */
 
 struct signature_key {
 	EVP_PKEY *pair;
 };
 
-/* --- Hashes ------------------------------------------------------------------------------------ */
+/* --- Hashes
+   ------------------------------------------------------------------------------------ */
 
 /* libcrypto without memory or without SHA-256: nothing can go on. */
 static void must(bool done)
@@ -64,7 +68,8 @@ static void hash_close(signature_hash **h, uint8_t digest[SIGNATURE_DIGEST])
 	*h = NULL;
 }
 
-/* --- Checking ---------------------------------------------------------------------------------- */
+/* --- Checking
+   ---------------------------------------------------------------------------------- */
 
 static bool rsa_fits(const EVP_PKEY *key)
 {
@@ -106,7 +111,7 @@ static bool rsa_holds(EVP_PKEY *key, const uint8_t *digest, slice signature)
 		     EVP_PKEY_CTX_set_rsa_padding(c, RSA_PKCS1_PADDING) == 1 &&
 		     EVP_PKEY_CTX_set_signature_md(c, EVP_sha256()) == 1 &&
 		     EVP_PKEY_verify(c, (const unsigned char *)signature.at, signature.size, digest,
-		                     SIGNATURE_DIGEST) == 1;
+			     SIGNATURE_DIGEST) == 1;
 
 	EVP_PKEY_CTX_free(c);
 	return holds;
@@ -119,9 +124,9 @@ static status verify_rsa(slice coded, const uint8_t *digest, slice signature, un
 	if (!key)
 		return ST_INVALID;
 	*bits = (unsigned)EVP_PKEY_get_bits(key);
-	status kind = !rsa_fits(key)                        ? ST_LIMITED
+	status kind = !rsa_fits(key)                      ? ST_LIMITED
 		      : rsa_holds(key, digest, signature) ? ST_OK
-		                                          : ST_DENIED;
+							  : ST_DENIED;
 	EVP_PKEY_free(key);
 	return kind;
 }
@@ -130,32 +135,33 @@ static status verify_ed25519(slice coded, const uint8_t *digest, slice signature
 {
 	if (coded.size != ED25519_SIZE)
 		return ST_INVALID;
-	EVP_PKEY *key = EVP_PKEY_new_raw_public_key(EVP_PKEY_ED25519, NULL,
-	                                            (const unsigned char *)coded.at, coded.size);
+	EVP_PKEY *key = EVP_PKEY_new_raw_public_key(
+		EVP_PKEY_ED25519, NULL, (const unsigned char *)coded.at, coded.size);
 	if (!key)
 		return ST_INVALID;
 	*bits = ED25519_BITS;
 	EVP_MD_CTX *c = EVP_MD_CTX_new();
 	bool holds = c && EVP_DigestVerifyInit(c, NULL, NULL, NULL, key) == 1 &&
-		     EVP_DigestVerify(c, (const unsigned char *)signature.at, signature.size, digest,
-		                      SIGNATURE_DIGEST) == 1;
+		     EVP_DigestVerify(c, (const unsigned char *)signature.at, signature.size,
+			     digest, SIGNATURE_DIGEST) == 1;
 	EVP_MD_CTX_free(c);
 	EVP_PKEY_free(key);
 	return holds ? ST_OK : ST_DENIED;
 }
 
 static status verify(enum signature_algorithm algorithm, slice public_key,
-                     const uint8_t digest[SIGNATURE_DIGEST], slice signature, unsigned *bits)
+	const uint8_t digest[SIGNATURE_DIGEST], slice signature, unsigned *bits)
 {
 	*bits = 0;
 	status kind = algorithm == SIGNATURE_RSA_SHA256
-	                      ? verify_rsa(public_key, digest, signature, bits)
-	                      : verify_ed25519(public_key, digest, signature, bits);
+			      ? verify_rsa(public_key, digest, signature, bits)
+			      : verify_ed25519(public_key, digest, signature, bits);
 	ERR_clear_error();
 	return kind;
 }
 
-/* --- Signing ----------------------------------------------------------------------------------- */
+/* --- Signing
+   ----------------------------------------------------------------------------------- */
 
 static bool sign_rsa(EVP_PKEY *pair, const uint8_t *digest, unsigned char *to, size_t *size)
 {
@@ -180,15 +186,16 @@ static bool sign_ed25519(EVP_PKEY *pair, const uint8_t *digest, unsigned char *t
 }
 
 static status sign(enum signature_algorithm algorithm, const signature_key *key,
-                   const uint8_t digest[SIGNATURE_DIGEST], arena *a, slice *signature)
+	const uint8_t digest[SIGNATURE_DIGEST], arena *a, slice *signature)
 {
 	size_t size = (size_t)EVP_PKEY_get_size(key->pair);
 	unsigned char *to = arena_new(a, size);
 
 	if (signature_key_algorithm(key) != algorithm)
 		return ST_INVALID;
-	bool signed_well = algorithm == SIGNATURE_RSA_SHA256 ? sign_rsa(key->pair, digest, to, &size)
-	                                                     : sign_ed25519(key->pair, digest, to, &size);
+	bool signed_well = algorithm == SIGNATURE_RSA_SHA256
+				   ? sign_rsa(key->pair, digest, to, &size)
+				   : sign_ed25519(key->pair, digest, to, &size);
 	ERR_clear_error();
 	if (!signed_well)
 		return ST_INVALID;
@@ -205,13 +212,14 @@ const signature_crypto signature_openssl = {
 	.sign = sign,
 };
 
-/* --- Keys -------------------------------------------------------------------------------------- */
+/* --- Keys
+   -------------------------------------------------------------------------------------- */
 
 /* Takes the pair over, or frees it. */
 static status take_pair(EVP_PKEY *pair, signature_key **out)
 {
 	bool ours = pair && (EVP_PKEY_get_base_id(pair) == EVP_PKEY_ED25519 ||
-	                     (EVP_PKEY_get_base_id(pair) == EVP_PKEY_RSA && rsa_fits(pair)));
+				    (EVP_PKEY_get_base_id(pair) == EVP_PKEY_RSA && rsa_fits(pair)));
 
 	ERR_clear_error();
 	if (!ours) {
@@ -257,7 +265,7 @@ void signature_key_close(signature_key **key)
 enum signature_algorithm signature_key_algorithm(const signature_key *key)
 {
 	return EVP_PKEY_get_base_id(key->pair) == EVP_PKEY_RSA ? SIGNATURE_RSA_SHA256
-	                                                       : SIGNATURE_ED25519_SHA256;
+							       : SIGNATURE_ED25519_SHA256;
 }
 
 slice signature_key_public(const signature_key *key, arena *a)

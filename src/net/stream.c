@@ -192,8 +192,8 @@ static status send_now(stream *s, slice first, slice more, bool *waited)
 		*waited = true;
 		status kind = stream_wait_turn(s, turn);
 		if (kind != ST_OK) {
-			/* TLS may have to repeat a half-sent record, which nobody will: no goodbye.
-			 */
+			/* TLS may have to repeat a half-sent record, which nobody will: no
+			   goodbye. */
 			s->spoiled = true;
 			s->broken = true;
 			return kind;

@@ -34,8 +34,8 @@ void stream_close(stream **s); /* unsent output is dropped; call stream_flush be
    by one second, up to `most` from now. rate 0 = not extended. (Slow peers: T21, R3 of style.) */
 void stream_patience(stream *s, usec patience, size_t rate, usec most);
 /* For texts of any length: `silence` ends it, and each `rate` bytes that pass move the end on by
-   one second, never further than `silence` ahead. Who is slower than the rate uses the silence up.
- */
+   one second, never further than `silence` ahead. Who is slower than the rate uses the silence
+   up. */
 void stream_pace(stream *s, usec silence, size_t rate);
 
 /* ---- reading */
@@ -55,9 +55,9 @@ void stream_consume(stream *s, size_t n); /* after stream_peek */
 size_t stream_pending(const stream *s);
 /* Drops what is buffered and unread (RFC 3207 4.2, T4): gives the count. */
 size_t stream_discard(stream *s);
-/* In the middle of a text or literal, when none of it is left unread: what has come is acknowledged now. A peer that
-   holds its last octets back until then (RFC 896) would wait for an acknowledgement that waits for an answer to go with
-   (RFC 1122 4.2.3.2), 40 ms a message. */
+/* In the middle of a text or literal, when none of it is left unread: what has come is acknowledged
+   now. A peer that holds its last octets back until then (RFC 896) would wait for an
+   acknowledgement that waits for an answer to go with (RFC 1122 4.2.3.2), 40 ms a message. */
 void stream_hurry(const stream *s);
 /* Waits up to `span` for input or the peer's end without consuming: ST_OK input is there,
    ST_TIMED_OUT nothing came, ST_CLOSED the peer has ended. Flushes first. Bounded by `span` and
@@ -102,10 +102,10 @@ void stream_tls_facts(const stream *s, arena *a, struct stream_tls *out);
    "tls-unique" (RFC 5929; unique only below TLS 1.3). ST_ABSENT when not to be had. */
 status stream_tls_binding(const stream *s, slice kind, arena *a, slice *data);
 
-/* ---- DEFLATE (RFC 1951) below the words and above TLS, both ways from the next byte on (RFC 4978 of IMAP). What is
-   buffered goes out first as it is. ST_INVALID when it is on already, or unread input is buffered: that
-   must never be read as if it had been packed. Costs some 10 KB, the peer's window of at most 32 KB, and
-   32 KB more while something is sent. */
+/* ---- DEFLATE (RFC 1951) below the words and above TLS, both ways from the next byte on (RFC 4978
+   of IMAP). What is buffered goes out first as it is. ST_INVALID when it is on already, or unread
+   input is buffered: that must never be read as if it had been packed. Costs some 10 KB, the peer's
+   window of at most 32 KB, and 32 KB more while something is sent. */
 status stream_deflate(stream *s);
 bool stream_is_deflated(const stream *s);
 
@@ -117,7 +117,8 @@ void stream_forget(stream *s);
    life). Before it is told: SERVICE_NONE and "-". */
 void stream_belongs(stream *s, enum service service, const char *name);
 
-/* Shows `heard` all that is written from here on, before TLS and packing; it must not write. NULL: nobody. */
+/* Shows `heard` all that is written from here on, before TLS and packing; it must not write. NULL:
+   nobody. */
 void stream_overhear(stream *s, void (*heard)(void *to, slice piece), void *to);
 
 /* ---- facts */
@@ -129,8 +130,8 @@ uint64_t stream_bytes_out(const stream *s);
    with our words unread, or is closed already when they come, resets the connection instead: so
    this tells that they were read, or were about to be. */
 bool stream_was_heard(const stream *s);
-/* The peer has ended or reset the connection, and nothing it said before is left to read. Never of one that is no
-   socket: the end of a file is there before it is reached. */
+/* The peer has ended or reset the connection, and nothing it said before is left to read. Never of
+   one that is no socket: the end of a file is there before it is reached. */
 bool stream_was_left(const stream *s);
 /* Tests: hand out reads of at most n bytes and write at most n at once (0 = no limit); R12. */
 void stream_trickle(size_t n);

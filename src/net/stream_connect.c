@@ -34,7 +34,8 @@ static status connect_socket(int fd, const net_address *to, const net_address *f
 	return errno == EINPROGRESS || errno == EINTR ? connect_wait(fd) : ST_CLOSED;
 }
 
-/* A unix socket whose backlog is full says EAGAIN, and nobody is told when it has room: look again. */
+/* A unix socket whose backlog is full says EAGAIN, and nobody is told when it has room: look
+   again. */
 #define BACKLOG_WAIT (20 * USEC_MS)
 
 static status connect_path(int fd, slice path)

@@ -1,4 +1,5 @@
-/* What the files of the stream share: reading and writing (stream.c) and the handshake (stream_tls.c). */
+/* What the files of the stream share: reading and writing (stream.c) and the handshake
+   (stream_tls.c). */
 #ifndef PENNYPOST_NET_STREAM_INSIDE_H
 #define PENNYPOST_NET_STREAM_INSIDE_H
 
@@ -11,7 +12,8 @@ struct stream {
 	wire wire;
 	tls_session *tls;
 	press *press; /* NULL: nothing is packed */
-	char *packed; /* what came and is not unpacked yet: packed_at .. packed_end of packed_room */
+	char *packed; /* what came and is not unpacked yet: packed_at .. packed_end of
+	packed_room */
 	size_t packed_room, packed_at, packed_end;
 	char *in;
 	size_t in_room, in_at, in_end, seen;
@@ -35,7 +37,8 @@ struct stream {
 };
 
 /* ---- stream.c */
-/* Waits after a read or write that said EAGAIN, within the stream's deadline. ST_EXISTS: its other notice came first. */
+/* Waits after a read or write that said EAGAIN, within the stream's deadline. ST_EXISTS: its other
+   notice came first. */
 status stream_wait_turn(const stream *s, enum turn turn);
 /* Gives the buffer of input back; what is unread in it is lost. */
 void stream_give_in(stream *s);

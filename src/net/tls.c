@@ -34,7 +34,7 @@ struct pair_set {
 	struct pair *pair; /* in order of their names */
 	int count;
 	arena files;
-	usec until; /* the first of their certificates runs out */
+	usec until;       /* the first of their certificates runs out */
 	map *by_name;     /* to SSL_CTX, of `pair` */
 	SSL_CTX *usual;   /* for everybody else; of `pair` */
 	uint64_t outside; /* the folder's look when it was read */
@@ -184,8 +184,9 @@ static bool key_is_foreign(const char *file, const X509 *leaf, const char *crt)
 	bool foreign = key && wanted && EVP_PKEY_eq(key, wanted) != 1;
 
 	if (foreign)
-		log_event(EV_TLS_KEY, "file=%s kind=%s certificate=%s certificate_kind=%s", log_quote(slice_z(file)),
-			kind_of(key), log_quote(slice_z(crt)), kind_of(wanted));
+		log_event(EV_TLS_KEY, "file=%s kind=%s certificate=%s certificate_kind=%s",
+			log_quote(slice_z(file)), kind_of(key), log_quote(slice_z(crt)),
+			kind_of(wanted));
 	if (f)
 		fclose(f);
 	EVP_PKEY_free(key);
@@ -206,7 +207,9 @@ static const X509 *certificate_of(const struct pair *p, int i)
 	STACK_OF(X509) *above = NULL;
 
 	SSL_CTX_get0_chain_certs(p->context, &above);
-	return i == 0 ? SSL_CTX_get0_certificate(p->context) : i <= sk_X509_num(above) ? sk_X509_value(above, i - 1) : NULL;
+	return i == 0                    ? SSL_CTX_get0_certificate(p->context)
+	       : i <= sk_X509_num(above) ? sk_X509_value(above, i - 1)
+					 : NULL;
 }
 
 static usec until_of(const struct pair *p)
@@ -231,7 +234,8 @@ static status pair_load(tls_server *t, slice name, arena *files, struct pair *ou
 	ERR_clear_error();
 	SSL_CTX *c = server_context_open(t);
 	bool chain = c && SSL_CTX_use_certificate_chain_file(c, crt) == 1;
-	const X509 *leaf = chain ? SSL_CTX_get0_certificate(c) : NULL; /* a key of another kind would hide it */
+	const X509 *leaf = chain ? SSL_CTX_get0_certificate(c)
+				 : NULL; /* a key of another kind would hide it */
 	if (!chain)
 		kind = pair_trouble(crt);
 	else if (SSL_CTX_use_PrivateKey_file(c, key, SSL_FILETYPE_PEM) != 1 ||
@@ -396,20 +400,24 @@ static slice day_of(usec wall, arena *a)
 	return arena_format(a, "%04d-%02d-%02d", day.year, day.month, day.day);
 }
 
-/* It is served all the same: a client that looks at no date, or that a clock has misled, is better off with it. */
+/* It is served all the same: a client that looks at no date, or that a clock has misled, is better
+   off with it. */
 static void warn_of_dates(const X509 *x, const char *crt, usec ahead)
 {
-	usec from = wall_of(X509_get0_notBefore(x)), until = wall_of(X509_get0_notAfter(x)), now = clock_wall();
+	usec from = wall_of(X509_get0_notBefore(x)), until = wall_of(X509_get0_notAfter(x)),
+	     now = clock_wall();
 	slice file = slice_z(crt);
 	arena a = ARENA_INIT;
 
 	if (until < now)
-		log_event(EV_TLS_EXPIRED, "file=%s until=%.*s", log_quote(file), SLICE_ARGS(day_of(until, &a)));
+		log_event(EV_TLS_EXPIRED, "file=%s until=%.*s", log_quote(file),
+			SLICE_ARGS(day_of(until, &a)));
 	else if (from > now)
-		log_event(EV_TLS_EARLY, "file=%s from=%.*s", log_quote(file), SLICE_ARGS(day_of(from, &a)));
+		log_event(EV_TLS_EARLY, "file=%s from=%.*s", log_quote(file),
+			SLICE_ARGS(day_of(from, &a)));
 	else if (until - now < ahead)
-		log_event(EV_TLS_ENDING, "file=%s until=%.*s days=%" PRId64, log_quote(file), SLICE_ARGS(day_of(until, &a)),
-			(until - now) / DAY);
+		log_event(EV_TLS_ENDING, "file=%s until=%.*s days=%" PRId64, log_quote(file),
+			SLICE_ARGS(day_of(until, &a)), (until - now) / DAY);
 	arena_release(&a);
 }
 

@@ -19,14 +19,16 @@ typedef struct tls_client tls_client;
 struct ssl_ctx_st;
 
 /* ST_ABSENT: no pair in the folder; ST_INVALID: a pair is broken. The reason is logged with file
-   name and remedy. A certificate that is out of date, or does not count yet, is served all the same. */
+   name and remedy. A certificate that is out of date, or does not count yet, is served all the
+   same. */
 status tls_server_open(const char *folder, tls_server **out);
 status tls_server_reload(tls_server *s);
 /* Whether the folder changed since it was read, well or in vain (names and modification times);
    cheap. */
 bool tls_server_changed(const tls_server *s);
-/* Warns of certificates, those of chains too, that run out within `ahead`, have run out or do not count yet: at the first
-   call after they were read, and once a day from then on. Does nothing else, so it may be called each second. */
+/* Warns of certificates, those of chains too, that run out within `ahead`, have run out or do not
+   count yet: at the first call after they were read, and once a day from then on. Does nothing
+   else, so it may be called each second. */
 void tls_server_look(tls_server *s, usec ahead);
 /* When the first of them runs out (wall). */
 usec tls_server_until(const tls_server *s);
@@ -73,7 +75,8 @@ enum tls_trouble {
    thread; its streams may outlive it. */
 status tls_client_open(const char *ca_file, tls_client **out);
 void tls_client_close(tls_client **c);
-/* The system's authorities, opened once per process; NULL: they cannot be had (logged). From any thread. */
+/* The system's authorities, opened once per process; NULL: they cannot be had (logged). From any
+   thread. */
 const tls_client *tls_client_system(void);
 
 #endif

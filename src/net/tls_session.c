@@ -270,8 +270,9 @@ static enum tls_trouble trouble_of(long verdict)
 
 enum tls_trouble tls_session_trouble(const tls_session *s)
 {
-	enum tls_trouble t = SSL_get_verify_mode(s) == SSL_VERIFY_NONE ? TLS_TROUBLE_NONE
-								       : trouble_of(SSL_get_verify_result(s));
+	enum tls_trouble t = SSL_get_verify_mode(s) == SSL_VERIFY_NONE
+				     ? TLS_TROUBLE_NONE
+				     : trouble_of(SSL_get_verify_result(s));
 
 	return t == TLS_TROUBLE_NONE ? TLS_TROUBLE_HANDSHAKE : t;
 }

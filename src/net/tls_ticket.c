@@ -1,6 +1,6 @@
-/* Session ticket keys (RFC 5077, RFC 8446 4.6.1): a key seals new tickets for 12 hours and opens old
-   ones for 24. The keys lie in memory that all workers share, so that a client may come back to any
-   of them; an old key is overwritten and gone for good. */
+/* Session ticket keys (RFC 5077, RFC 8446 4.6.1): a key seals new tickets for 12 hours and opens
+   old ones for 24. The keys lie in memory that all workers share, so that a client may come back to
+   any of them; an old key is overwritten and gone for good. */
 #include "net/tls_inside.h"
 
 #include "base/clock.h"

@@ -25,7 +25,8 @@ struct transcript {
 	int64_t message, next_message;
 	bool begun, stray, answers;
 	usec since;
-	struct line details, first, last, present; /* `present`: what we say, since its line began */
+	struct line details, first, last,
+		present; /* `present`: what we say, since its line began */
 	bool has_first;
 	uint64_t said;      /* by us in all */
 	uint64_t told_said; /* of it in rows */
@@ -143,7 +144,8 @@ void transcript_close(transcript **closing)
 void transcript_user(transcript *t, slice name, slice postoffice)
 {
 	if (t)
-		snprintf(t->user, sizeof t->user, "%.*s@%.*s", SLICE_ARGS(name), SLICE_ARGS(postoffice));
+		snprintf(t->user, sizeof t->user, "%.*s@%.*s", SLICE_ARGS(name),
+			SLICE_ARGS(postoffice));
 }
 
 void transcript_message(transcript *t, int64_t id)
@@ -157,8 +159,8 @@ void transcript_message(transcript *t, int64_t id)
 
 /* ---- rows */
 
-static void write_row(transcript *t, slice command, slice details, slice verdict, slice response,
-	uint64_t sent)
+static void write_row(
+	transcript *t, slice command, slice details, slice verdict, slice response, uint64_t sent)
 {
 	char message[ID_TEXT_SIZE + 1] = "";
 	uint64_t heard = stream_bytes_in(t->stream) - stream_pending(t->stream);

@@ -43,7 +43,8 @@ void wire_open(wire *w, int in, int out)
 	*w = (wire){.in = in, .out = out};
 	w->in_socket = prepare(in);
 	w->out_socket = in == out ? w->in_socket : prepare(out);
-	/* Streams gather writes themselves. Not to be had on a unix socket, where nothing is lost. */
+	/* Streams gather writes themselves. Not to be had on a unix socket, where nothing is
+	   lost. */
 	if (w->out_socket)
 		setsockopt(out, IPPROTO_TCP, TCP_NODELAY, &(int){1}, sizeof(int));
 }
@@ -53,7 +54,8 @@ void wire_drain(int fd)
 	size_t dropped = 0;
 	ssize_t n;
 
-	while ((n = recv(fd, NULL, DROP_MOST - dropped, MSG_TRUNC | MSG_DONTWAIT)) != 0 && dropped < DROP_MOST) {
+	while ((n = recv(fd, NULL, DROP_MOST - dropped, MSG_TRUNC | MSG_DONTWAIT)) != 0 &&
+		dropped < DROP_MOST) {
 		if (n > 0)
 			dropped += (size_t)n;
 		else if (errno != EINTR)

@@ -1,6 +1,6 @@
 /* The lowest step of a stream: moving bytes through a descriptor (or a pair) without waiting.
-   Interrupted calls are repeated, broken pipes raise no signal on sockets, and stream_trickle() cuts
-   everything into small pieces here, below TLS, for tests. */
+   Interrupted calls are repeated, broken pipes raise no signal on sockets, and stream_trickle()
+   cuts everything into small pieces here, below TLS, for tests. */
 #ifndef PENNYPOST_NET_WIRE_H
 #define PENNYPOST_NET_WIRE_H
 
@@ -24,8 +24,8 @@ enum turn {
 
 void wire_open(wire *w, int in, int out); /* makes both non-blocking */
 void wire_close(wire *w);
-/* Before a socket is closed: what came and nobody will read goes, up to 1 MB, so that the peer hears our last words
-   instead of a reset. */
+/* Before a socket is closed: what came and nobody will read goes, up to 1 MB, so that the peer
+   hears our last words instead of a reset. */
 void wire_drain(int fd);
 /* What has come is acknowledged now; nothing at all when it is no TCP socket. */
 void wire_acknowledge(const wire *w);

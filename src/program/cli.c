@@ -1,5 +1,5 @@
-/* One call of the command line: parse, read the bootstrap file, open providers, run, and tell how it
-   ended. What the floors below log is kept back and shown only beside an error. */
+/* One call of the command line: parse, read the bootstrap file, open providers, run, and tell how
+   it ended. What the floors below log is kept back and shown only beside an error. */
 #include "program/cli.h"
 
 #include "base/log.h"
@@ -27,7 +27,8 @@ const struct cli_exit cli_exits[] = {{EX_OK, "done, or the answer is yes"},
 	{EX_SOFTWARE, "stored data or an internal rule is broken"},
 	{EX_IOERR, "the answer could not be written"}, {EX_TEMPFAIL, "not now: try again later"},
 	{EX_NOPERM, "not allowed"},
-	{EX_CONFIG, "the bootstrap file, the secret file or the schema is missing or wrong"}, {0, NULL}};
+	{EX_CONFIG, "the bootstrap file, the secret file or the schema is missing or wrong"},
+	{0, NULL}};
 
 /* What a kind means when the command had nothing better to say. */
 static const struct {
@@ -161,8 +162,8 @@ static status read_conf(struct cli *c)
 		cli_fail(c, kind, "call as root, or as somebody of the file's group",
 			"you may not read the bootstrap file %.*s", SLICE_ARGS(c->boot.file));
 	else
-		cli_fail(c, kind, "correct what the line below tells", "the bootstrap file %.*s cannot be used",
-			SLICE_ARGS(c->boot.file));
+		cli_fail(c, kind, "correct what the line below tells",
+			"the bootstrap file %.*s cannot be used", SLICE_ARGS(c->boot.file));
 	c->code = EX_CONFIG;
 	return kind;
 }

@@ -40,7 +40,8 @@ struct cli_parameter {
 	unsigned flags;
 	const char *sentence;
 	const char *words; /* CLI_WORD: "user|admin" */
-	const char *also;  /* other words that are taken for an option's name: "--limit|-n"; NULL = none */
+	const char *also;  /* other words that are taken for an option's name: "--limit|-n"; NULL =
+			      none */
 };
 
 enum cli_need {

@@ -25,7 +25,8 @@ static status added(struct cli *c, status kind, slice written, slice target, sli
 			"%.*s cannot be added: %.*s", SLICE_ARGS(written), SLICE_ARGS(why));
 	TRY(kind);
 	return cli_did(c,
-		json_pack("{s:o,s:o}", "address", json_slice(written), "leads_to", json_slice(target)),
+		json_pack("{s:o,s:o}", "address", json_slice(written), "leads_to",
+			json_slice(target)),
 		"%.*s leads to %.*s", SLICE_ARGS(written), SLICE_ARGS(target));
 }
 
@@ -48,8 +49,8 @@ static status add_mask(struct cli *c, slice written, slice target)
 
 	TRY(take_apart(c, written, &m, &d));
 	return added(c,
-		address_mask_set(d->postoffice, written, internal_of(target, &c->a), cli_number(c, "--place", -1),
-			&c->by, &c->a, &why),
+		address_mask_set(d->postoffice, written, internal_of(target, &c->a),
+			cli_number(c, "--place", -1), &c->by, &c->a, &why),
 		written, target, why);
 }
 
@@ -71,18 +72,21 @@ status cli_address_add(struct cli *c)
 	slice written = cli_text(c, "ADDRESS"), target = cli_text(c, "TARGET"), why = S("");
 	mailbox *m;
 	group *g;
-	if (internal_is_mask(slice_until(written, slice_find(written, '@'))) || slice_starts(target, S("[")))
+	if (internal_is_mask(slice_until(written, slice_find(written, '@'))) ||
+		slice_starts(target, S("[")))
 		return add_mask(c, written, target);
 	if (cli_has(c, "--place"))
 		return cli_misused(c, "put * or ? into the address", "--place is for masks");
 	status kind = find_group(c, target, &g);
 	if (kind == ST_OK)
-		return added(c, address_make_group(g->postoffice, written, g->id, &c->by, &c->a, &why), written, target,
-			why);
+		return added(c,
+			address_make_group(g->postoffice, written, g->id, &c->by, &c->a, &why),
+			written, target, why);
 	if (kind != ST_ABSENT)
 		return kind;
 	TRY(cli_find_mailbox(c, target, &m));
-	return added(c, address_make(m->postoffice, written, m->id, &c->by, &c->a, &why), written, target, why);
+	return added(c, address_make(m->postoffice, written, m->id, &c->by, &c->a, &why), written,
+		target, why);
 }
 
 struct listing {
@@ -115,8 +119,9 @@ static status add_rows(struct cli *c, const postoffice *p, void *arg)
 			slice box = arena_format(&c->a, "%.*s@%.*s",
 				SLICE_ARGS(found[i].mailbox_name), SLICE_ARGS(p->name));
 			json_array_append_new(l->rows,
-				json_pack("{s:o,s:o,s:o}", "address", json_slice(found[i].key), "leads_to",
-					json_slice(box), found[i].group ? "group" : "mailbox", json_slice(box)));
+				json_pack("{s:o,s:o,s:o}", "address", json_slice(found[i].key),
+					"leads_to", json_slice(box),
+					found[i].group ? "group" : "mailbox", json_slice(box)));
 		}
 		if (n > 0)
 			after = found[n - 1].key;
@@ -173,7 +178,8 @@ static const struct {
 	{ST_LIMITED, "550 5.2.4", "is refused: the group leads to too many recipients"},
 };
 
-/* Where the mailbox passes its mail on (A30, A31), as words behind a sentence; empty: it keeps it to itself. */
+/* Where the mailbox passes its mail on (A30, A31), as words behind a sentence; empty: it keeps it
+   to itself. */
 static status say_passing(struct cli *c, json_t *facts, const struct route *to, slice *words)
 {
 	redirection r = {0};
@@ -186,7 +192,8 @@ static status say_passing(struct cli *c, json_t *facts, const struct route *to, 
 	if (kind != ST_OK)
 		return kind == ST_ABSENT ? ST_OK : kind;
 	json_t *all = json_array();
-	text_add_z(&t, r.keep ? ", which keeps a copy and passes it on to" : ", which passes it on to");
+	text_add_z(&t,
+		r.keep ? ", which keeps a copy and passes it on to" : ", which passes it on to");
 	for (int i = 0; i < r.n; i++) {
 		json_array_append_new(all, json_slice(r.targets[i]));
 		text_format(&t, "%s %.*s", i ? "," : "", SLICE_ARGS(r.targets[i]));
@@ -209,24 +216,29 @@ static status say_leads(struct cli *c, json_t *facts, slice written, const struc
 
 	for (int i = 0; i < to->n; i++) {
 		const struct destination *d = &to->to[i];
-		slice who = d->remote || d->route.mailbox_name.size == 0 ? d->address
-			: arena_format(&c->a, "%.*s@%.*s", SLICE_ARGS(d->route.mailbox_name),
-				SLICE_ARGS(to->route.postoffice_name));
+		slice who = d->remote || d->route.mailbox_name.size == 0
+				    ? d->address
+				    : arena_format(&c->a, "%.*s@%.*s",
+					      SLICE_ARGS(d->route.mailbox_name),
+					      SLICE_ARGS(to->route.postoffice_name));
 
 		outside += d->remote;
 		without += d->kind != ST_OK;
-		json_t *one = json_pack("{s:o,s:b,s:s}", d->remote ? "address" : "mailbox", json_slice(who), "accepted",
-			d->kind == ST_OK, "reason", status_name(d->kind));
+		json_t *one = json_pack("{s:o,s:b,s:s}", d->remote ? "address" : "mailbox",
+			json_slice(who), "accepted", d->kind == ST_OK, "reason",
+			status_name(d->kind));
 		json_array_append_new(all, one);
 		TRY(say_passing(c, one, &d->route, &passing));
 	}
 	if (to->n == 1 && outside == 1)
-		return cli_did(c, facts, "%.*s is accepted and leads to %.*s at another system (250 2.1.5)",
+		return cli_did(c, facts,
+			"%.*s is accepted and leads to %.*s at another system (250 2.1.5)",
 			SLICE_ARGS(written), SLICE_ARGS(to->to[0].address));
 	slice others = outside ? arena_format(&c->a, ", %d at other systems", outside) : S("");
-	slice none = without ? arena_format(&c->a, "; %d of them cannot have it now", without) : S("");
-	return cli_did(c, facts, "%.*s is accepted and leads to %d recipients%.*s%.*s (250 2.1.5)", SLICE_ARGS(written),
-		to->n, SLICE_ARGS(others), SLICE_ARGS(none));
+	slice none =
+		without ? arena_format(&c->a, "; %d of them cannot have it now", without) : S("");
+	return cli_did(c, facts, "%.*s is accepted and leads to %d recipients%.*s%.*s (250 2.1.5)",
+		SLICE_ARGS(written), to->n, SLICE_ARGS(others), SLICE_ARGS(none));
 }
 
 status cli_address_resolve(struct cli *c)
@@ -257,7 +269,8 @@ status cli_address_resolve(struct cli *c)
 		TRY(say_passing(c, facts, &to.route, &passing));
 		return cli_did(c, facts, "%.*s %s and leads to the mailbox %.*s%s%.*s (%s)",
 			SLICE_ARGS(written), replies[i].sentence, SLICE_ARGS(box),
-			to.route.caught ? " as catch-all" : "", SLICE_ARGS(passing), replies[i].reply);
+			to.route.caught ? " as catch-all" : "", SLICE_ARGS(passing),
+			replies[i].reply);
 	}
 	return kind;
 }

@@ -44,7 +44,8 @@ json_t *json_id(int64_t id)
 	return json_string(written);
 }
 
-/* Characters that would draw outside their place: controls, line separators, changes of direction. */
+/* Characters that would draw outside their place: controls, line separators, changes of
+   direction. */
 static bool moves_cursor(uint32_t point)
 {
 	return point < 0x20 || (point >= 0x7f && point < 0xa0) ||

@@ -29,17 +29,18 @@ static json_t *facts_of(struct cli *c, const dkim_key *k)
 	dkim_record_name(k->selector, k->domain, &c->a, &name);
 	return json_pack("{s:o,s:o,s:s,s:s,s:o,s:o,s:o,s:o,s:o}", "domain", json_slice(k->domain),
 		"selector", json_slice(k->selector), "algorithm",
-		k->algorithm == SIGNATURE_RSA_SHA256 ? "rsa" : "ed25519", "state", state_word(k->state),
-		"made", json_time(k->made), "changed", json_time(k->changed), "name", json_slice(name),
-		"record", json_slice(record), "zone",
+		k->algorithm == SIGNATURE_RSA_SHA256 ? "rsa" : "ed25519", "state",
+		state_word(k->state), "made", json_time(k->made), "changed", json_time(k->changed),
+		"name", json_slice(name), "record", json_slice(record), "zone",
 		json_slice(dkim_record_zone(k->selector, k->domain, record, &c->a)));
 }
 
 static status show(struct cli *c, const dkim_key *k)
 {
 	static const struct cli_column columns[] = {{"domain", "domain"}, {"selector", "selector"},
-		{"algorithm", "algorithm"}, {"state", "state"}, {"made", "made"}, {"changed", "state since"},
-		{"name", "name of the record"}, {"record", "TXT record"}, {"zone", "in a zone file"}, {NULL}};
+		{"algorithm", "algorithm"}, {"state", "state"}, {"made", "made"},
+		{"changed", "state since"}, {"name", "name of the record"},
+		{"record", "TXT record"}, {"zone", "in a zone file"}, {NULL}};
 	return cli_facts(c, facts_of(c, k), columns);
 }
 
@@ -81,7 +82,8 @@ status cli_dkim_list(struct cli *c)
 	status kind = cli_each_postoffice(c, cli_text(c, "--postoffice"), add_rows, rows);
 
 	if (kind == ST_OK)
-		return cli_rows(c, rows, columns, "No domain has a key; add one by `pennypost dkim add`");
+		return cli_rows(
+			c, rows, columns, "No domain has a key; add one by `pennypost dkim add`");
 	json_decref(rows);
 	return kind;
 }
@@ -117,8 +119,8 @@ static status make_pair(struct cli *c, dkim_key *k)
 	if (k->algorithm == SIGNATURE_ED25519_SHA256 && cli_has(c, "--bits"))
 		return cli_misused(c, "leave it out", "--bits is for RSA keys");
 	if (signature_key_make(k->algorithm, (unsigned)cli_number(c, "--bits", 0), &pair) != ST_OK)
-		return cli_fail(c, ST_INVALID, "2048 is what others expect", "RSA keys have %d to %d bits",
-			SIGNATURE_RSA_LEAST, SIGNATURE_RSA_MOST);
+		return cli_fail(c, ST_INVALID, "2048 is what others expect",
+			"RSA keys have %d to %d bits", SIGNATURE_RSA_LEAST, SIGNATURE_RSA_MOST);
 	k->public_key = signature_key_public(pair, &c->a);
 	k->private_key = signature_key_text(pair, &c->a);
 	signature_key_close(&pair);
@@ -129,7 +131,8 @@ status cli_dkim_add(struct cli *c)
 {
 	domain *d;
 	dkim_key k = {.algorithm = slice_same(cli_text(c, "--algorithm"), S("ed25519"))
-			      ? SIGNATURE_ED25519_SHA256 : SIGNATURE_RSA_SHA256};
+					   ? SIGNATURE_ED25519_SHA256
+					   : SIGNATURE_RSA_SHA256};
 	slice why = S("");
 
 	TRY(cli_find_domain(c, cli_text(c, "DOMAIN"), &d));
@@ -141,11 +144,11 @@ status cli_dkim_add(struct cli *c)
 	secret_forget((void *)(uintptr_t)k.private_key.at, k.private_key.size);
 	if (kind == ST_EXISTS)
 		return cli_fail(c, kind, "choose another by --selector",
-			"the domain %.*s has a key under the selector \"%.*s\"", SLICE_ARGS(k.domain),
-			SLICE_ARGS(k.selector));
+			"the domain %.*s has a key under the selector \"%.*s\"",
+			SLICE_ARGS(k.domain), SLICE_ARGS(k.selector));
 	if (kind == ST_INVALID)
-		return cli_fail(c, kind, "choose another by --selector", "the key cannot be kept: %.*s",
-			SLICE_ARGS(why));
+		return cli_fail(c, kind, "choose another by --selector",
+			"the key cannot be kept: %.*s", SLICE_ARGS(why));
 	TRY(kind);
 	TRY(find_key(c, d, k.selector, &k));
 	return show(c, &k);
@@ -162,7 +165,8 @@ static status not_opened(struct cli *c, const domain *d)
 	return ST_INVALID;
 }
 
-/* "yes", "no", "other" (the record is there and holds another key), "unknown" (the DNS does not say). */
+/* "yes", "no", "other" (the record is there and holds another key), "unknown" (the DNS does not
+   say). */
 static const char *is_published(struct cli *c, const lookup *ask, const dkim_key *k, slice *name)
 {
 	lookup_answer found;
@@ -171,13 +175,14 @@ static const char *is_published(struct cli *c, const lookup *ask, const dkim_key
 	dkim_record_name(k->selector, k->domain, &c->a, name);
 	lookup_kind kind = lookup_ask(ask, LOOKUP_TXT, *name, &c->a, &found);
 	for (size_t i = 0; i < found.count; i++)
-		if (dkim_record_parse(found.row[i], &c->a, &r) == ST_OK && r.algorithm == k->algorithm &&
-			slice_same(r.public_key, k->public_key))
+		if (dkim_record_parse(found.row[i], &c->a, &r) == ST_OK &&
+			r.algorithm == k->algorithm && slice_same(r.public_key, k->public_key))
 			return "yes";
 	return kind == LOOKUP_FOUND ? "other" : kind == LOOKUP_ABSENT ? "no" : "unknown";
 }
 
-/* The records of keys that wait, as the DNS has them now. `missed` is a sentence about the first that is not right, or empty. */
+/* The records of keys that wait, as the DNS has them now. `missed` is a sentence about the first
+   that is not right, or empty. */
 static status look_at_records(struct cli *c, const domain *d, json_t *records, slice *missed)
 {
 	usec before = task_deadline_now();
@@ -195,11 +200,15 @@ static status look_at_records(struct cli *c, const domain *d, json_t *records, s
 		if (rows[i].state != DKIM_KEY_WAITING)
 			continue;
 		const char *word = is_published(c, &ask, &rows[i], &name);
-		json_array_append_new(records, json_pack("{s:o,s:s}", "name", json_slice(name), "published", word));
+		json_array_append_new(records,
+			json_pack("{s:o,s:s}", "name", json_slice(name), "published", word));
 		if (missed->size == 0 && strcmp(word, "yes") != 0)
-			*missed = arena_format(&c->a, "%s %.*s", *word == 'n' ? "there is no TXT record"
-				: *word == 'o' ? "another key stands in the TXT record"
-					       : "the DNS does not say whether there is a TXT record", SLICE_ARGS(name));
+			*missed = arena_format(&c->a, "%s %.*s",
+				*word == 'n' ? "there is no TXT record"
+				: *word == 'o'
+					? "another key stands in the TXT record"
+					: "the DNS does not say whether there is a TXT record",
+				SLICE_ARGS(name));
 	}
 	dns_close(&resolver);
 	task_deadline(before);
@@ -208,10 +217,13 @@ static status look_at_records(struct cli *c, const domain *d, json_t *records, s
 
 static status rotated(struct cli *c, const domain *d, json_t *records, slice missed)
 {
-	return cli_did(c, json_pack("{s:o,s:O}", "rotated", json_slice(d->name), "records", records),
+	return cli_did(c,
+		json_pack("{s:o,s:O}", "rotated", json_slice(d->name), "records", records),
 		"Mail of %.*s is signed by the keys that waited; leave the records of retired ones for a week%s%.*s%s",
 		SLICE_ARGS(d->name), missed.size ? ". Beware: " : "", SLICE_ARGS(missed),
-		missed.size ? ", and without it others do not believe what is signed; `pennypost dkim show` has it" : "");
+		missed.size
+			? ", and without it others do not believe what is signed; `pennypost dkim show` has it"
+			: "");
 }
 
 static status rotate(struct cli *c, const domain *d, json_t *records)
@@ -220,8 +232,10 @@ static status rotate(struct cli *c, const domain *d, json_t *records)
 
 	TRY(look_at_records(c, d, records, &missed));
 	if (missed.size && cli_has(c, "--published"))
-		return cli_fail(c, ST_ABSENT, "publish what `pennypost dkim show` has, or ask another server by --dns",
-			"the keys of %.*s stay as they are: %.*s", SLICE_ARGS(d->name), SLICE_ARGS(missed));
+		return cli_fail(c, ST_ABSENT,
+			"publish what `pennypost dkim show` has, or ask another server by --dns",
+			"the keys of %.*s stay as they are: %.*s", SLICE_ARGS(d->name),
+			SLICE_ARGS(missed));
 	status kind = dkim_key_rotate(d->postoffice, d->name, &c->by);
 	if (kind == ST_ABSENT)
 		return cli_fail(c, kind, "`pennypost dkim add` makes one; publish its record first",
@@ -253,7 +267,8 @@ status cli_dkim_delete(struct cli *c)
 	TRY(find_key(c, d, cli_text(c, "SELECTOR"), &k));
 	TRY(dkim_key_remove(k.postoffice, k.domain, k.selector, &c->by));
 	return cli_did(c,
-		json_pack("{s:o,s:o}", "domain", json_slice(k.domain), "deleted", json_slice(k.selector)),
-		"The key %.*s of %.*s is deleted; take its record out of the DNS", SLICE_ARGS(k.selector),
-		SLICE_ARGS(k.domain));
+		json_pack("{s:o,s:o}", "domain", json_slice(k.domain), "deleted",
+			json_slice(k.selector)),
+		"The key %.*s of %.*s is deleted; take its record out of the DNS",
+		SLICE_ARGS(k.selector), SLICE_ARGS(k.domain));
 }

@@ -11,8 +11,8 @@ static json_t *facts_of(const domain *d, slice owner)
 {
 	return json_pack("{s:o,s:o,s:s,s:o,s:o,s:o,s:o}", "name", json_slice(d->name), "postoffice",
 		json_slice(owner), "state", state_word(d->state), "abuse", json_slice(d->abuse),
-		"postmaster", json_slice(d->postmaster), "catch_all", json_slice(d->catch_all), "stands_for",
-		json_slice(d->stands_for));
+		"postmaster", json_slice(d->postmaster), "catch_all", json_slice(d->catch_all),
+		"stands_for", json_slice(d->stands_for));
 }
 
 status cli_domain_add(struct cli *c)
@@ -43,7 +43,9 @@ status cli_domain_alias(struct cli *c)
 		return cli_fail(c, kind, "`pennypost domain show` tells whose a domain is",
 			"the domain %.*s cannot be added: %.*s", SLICE_ARGS(name), SLICE_ARGS(why));
 	TRY(kind);
-	return cli_did(c, json_pack("{s:o,s:o}", "domain", json_slice(name), "stands_for", json_slice(d->name)),
+	return cli_did(c,
+		json_pack(
+			"{s:o,s:o}", "domain", json_slice(name), "stands_for", json_slice(d->name)),
 		"The domain %.*s stands for %.*s", SLICE_ARGS(name), SLICE_ARGS(d->name));
 }
 
@@ -61,7 +63,8 @@ status cli_domain_list(struct cli *c)
 {
 	static const struct cli_column columns[] = {{"name", "DOMAIN"},
 		{"postoffice", "POST OFFICE"}, {"state", "STATE"}, {"abuse", "ABUSE"},
-		{"postmaster", "POSTMASTER"}, {"catch_all", "CATCH-ALL"}, {"stands_for", "STANDS FOR"}, {NULL}};
+		{"postmaster", "POSTMASTER"}, {"catch_all", "CATCH-ALL"},
+		{"stands_for", "STANDS FOR"}, {NULL}};
 	json_t *rows = json_array();
 	status kind = cli_each_postoffice(c, cli_text(c, "--postoffice"), add_rows, rows);
 	if (kind == ST_OK)
@@ -75,7 +78,8 @@ static status show(struct cli *c, const domain *d)
 {
 	static const struct cli_column columns[] = {{"name", "domain"},
 		{"postoffice", "post office"}, {"state", "state"}, {"abuse", "abuse@ goes to"},
-		{"postmaster", "postmaster@ goes to"}, {"catch_all", "catch-all"}, {"stands_for", "stands for"}, {NULL}};
+		{"postmaster", "postmaster@ goes to"}, {"catch_all", "catch-all"},
+		{"stands_for", "stands for"}, {NULL}};
 	return cli_facts(c, facts_of(d, cli_postoffice_name(c, d->postoffice)), columns);
 }
 
@@ -86,7 +90,8 @@ status cli_domain_show(struct cli *c)
 	return show(c, d);
 }
 
-/* A mailbox of the domain's post office may be written as everywhere else, with the post office behind it. */
+/* A mailbox of the domain's post office may be written as everywhere else, with the post office
+   behind it. */
 static slice target_of(struct cli *c, const domain *d, const char *option)
 {
 	slice written = cli_text(c, option), name, realm;
@@ -94,9 +99,9 @@ static slice target_of(struct cli *c, const domain *d, const char *option)
 
 	cli_split(written, &name, &realm);
 	return realm.size > 0 && slice_same(realm, cli_postoffice_name(c, d->postoffice)) &&
-			domain_find(realm, &c->a, &other) != ST_OK
-		? name
-		: written;
+			       domain_find(realm, &c->a, &other) != ST_OK
+		       ? name
+		       : written;
 }
 
 status cli_domain_set(struct cli *c)

@@ -19,7 +19,8 @@ status cli_find_postoffice(struct cli *c, slice name, postoffice **out)
 	if (kind == ST_ABSENT && domain_find(name, &c->a, &d) == ST_OK)
 		return cli_fail(c, kind,
 			arena_format(&c->a, "it is a domain of the post office %.*s",
-				SLICE_ARGS(cli_postoffice_name(c, d->postoffice))).at,
+				SLICE_ARGS(cli_postoffice_name(c, d->postoffice)))
+				.at,
 			"there is no post office \"%.*s\"", SLICE_ARGS(name));
 	if (kind == ST_ABSENT)
 		return cli_fail(c, kind, "`pennypost postoffice list` shows those there are",
@@ -30,7 +31,8 @@ status cli_find_postoffice(struct cli *c, slice name, postoffice **out)
 static status no_mailbox(struct cli *c, slice written, slice owner)
 {
 	return cli_fail(c, ST_ABSENT,
-		arena_format(&c->a, "`pennypost mailbox list --postoffice %.*s` shows those there are",
+		arena_format(&c->a,
+			"`pennypost mailbox list --postoffice %.*s` shows those there are",
 			SLICE_ARGS(owner))
 			.at,
 		"there is no mailbox \"%.*s\"", SLICE_ARGS(written));
@@ -44,7 +46,8 @@ static status find_by_address(struct cli *c, slice written, const domain *d, mai
 	status kind = mail_address_parse(written, &c->a, &m);
 	if (kind == ST_OK)
 		kind = address_resolve(m.local, m.domain, 0, &c->a, &r);
-	/* A full or disabled mailbox is one all the same, but who fell to the catch-all has none. */
+	/* A full or disabled mailbox is one all the same, but who fell to the catch-all has
+	   none. */
 	bool led = kind == ST_OK || kind == ST_FULL;
 	if (led && !r.caught)
 		return mailbox_by_id(r.postoffice, r.mailbox, &c->a, out);
@@ -103,7 +106,8 @@ struct audit_note cli_note(struct cli *c, const char *action, slice object)
 		const struct cli_given *g = &c->given[i];
 		slice name = slice_z(g->parameter->name);
 
-		if (g->parameter->kind == CLI_SECRET || slice_same(name, S("--yes")) || slice_same(name, S("MAILBOX")))
+		if (g->parameter->kind == CLI_SECRET || slice_same(name, S("--yes")) ||
+			slice_same(name, S("MAILBOX")))
 			continue;
 		while (slice_starts(name, S("-")))
 			name = slice_from(name, 1);
@@ -128,7 +132,8 @@ status cli_most(struct cli *c, unsigned by_default, unsigned *most)
 	int64_t given = cli_number(c, "--most", by_default);
 
 	if (given < 1 || given > INT32_MAX)
-		return cli_fail(c, ST_INVALID, "give a number of 1 or more", "--most is out of range");
+		return cli_fail(
+			c, ST_INVALID, "give a number of 1 or more", "--most is out of range");
 	*most = (unsigned)given;
 	return ST_OK;
 }
@@ -150,7 +155,8 @@ status cli_is_address(struct cli *c, slice written)
 	mailbox *m;
 	group *g;
 	cli_split(written, &name, &realm);
-	/* A list of many members is not to ask the store for each: a name with a dot is a domain's. */
+	/* A list of many members is not to ask the store for each: a name with a dot is a
+	   domain's. */
 	if (slice_find(realm, '.') < realm.size || domain_find(realm, &c->a, &d) == ST_OK ||
 		postoffice_find(realm, &c->a, &p) != ST_OK)
 		return ST_OK;
@@ -158,9 +164,11 @@ status cli_is_address(struct cli *c, slice written)
 	if (!box && group_find(p->id, name, &c->a, &g) != ST_OK)
 		return ST_OK;
 	return cli_fail(c, ST_INVALID,
-		arena_format(&c->a, "give an address of it; `pennypost %s show %.*s` lists them", box ? "mailbox" : "group",
-			SLICE_ARGS(written)).at,
-		"%.*s names a %s and is no address", SLICE_ARGS(written), box ? "mailbox" : "group");
+		arena_format(&c->a, "give an address of it; `pennypost %s show %.*s` lists them",
+			box ? "mailbox" : "group", SLICE_ARGS(written))
+			.at,
+		"%.*s names a %s and is no address", SLICE_ARGS(written),
+		box ? "mailbox" : "group");
 }
 
 slice cli_postoffice_name(struct cli *c, int64_t id)
@@ -220,7 +228,7 @@ slice cli_password(struct cli *c, const char *option, int64_t post, bool *made)
 const char *cli_new_remedy(slice why)
 {
 	return slice_starts(why, S("the password")) ? "give another password by --password"
-						     : "choose another name";
+						    : "choose another name";
 }
 
 status cli_sure(struct cli *c, const char *what)

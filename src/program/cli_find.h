@@ -12,9 +12,11 @@ status cli_find_postoffice(struct cli *c, slice name, postoffice **out);
 /* NAME@POSTOFFICE, or any address of the mailbox. */
 status cli_find_mailbox(struct cli *c, slice written, mailbox **out);
 status cli_find_domain(struct cli *c, slice name, domain **out);
-/* Refuses anna@demo, the name of a mailbox or group, where an address is meant: mail for a domain "demo" would come back. */
+/* Refuses anna@demo, the name of a mailbox or group, where an address is meant: mail for a domain
+   "demo" would come back. */
 status cli_is_address(struct cli *c, slice written);
-/* What --mailbox, else --postoffice, names: both 0 when neither is given. `box` is NULL where there is no --mailbox. */
+/* What --mailbox, else --postoffice, names: both 0 when neither is given. `box` is NULL where there
+   is no --mailbox. */
 status cli_find_scope(struct cli *c, int64_t *office, int64_t *box);
 /* The post office's name by id; "-" when it is gone. */
 slice cli_postoffice_name(struct cli *c, int64_t id);
@@ -26,8 +28,8 @@ status cli_each_postoffice(struct cli *c, slice name,
 status cli_each_mailbox(struct cli *c, int64_t postoffice,
 	status (*each)(struct cli *c, const mailbox *m, void *arg), void *arg);
 
-/* The audit row of an order whose provider's call cannot know its words: the detail tells the arguments and options as
-   they were given, but MAILBOX, secrets and --yes. */
+/* The audit row of an order whose provider's call cannot know its words: the detail tells the
+   arguments and options as they were given, but MAILBOX, secrets and --yes. */
 struct audit_note cli_note(struct cli *c, const char *action, slice object);
 /* Written at once: before the first of many transactions. */
 status cli_audit(struct cli *c, int64_t postoffice, const char *action, slice object);
@@ -41,7 +43,8 @@ slice cli_password(struct cli *c, const char *option, int64_t postoffice, bool *
 /* What to change where something new with a name and a password was refused for `why`. */
 const char *cli_new_remedy(slice why);
 
-/* Refuses with exit code 64 unless --yes was given. `what` = "removes anna@demo and all its mail". */
+/* Refuses with exit code 64 unless --yes was given. `what` = "removes anna@demo and all its
+   mail". */
 status cli_sure(struct cli *c, const char *what);
 
 #endif

@@ -87,8 +87,8 @@ status cli_folder_add(struct cli *c)
 	folder *f;
 	TRY(cli_find_mailbox(c, cli_text(c, "MAILBOX"), &m));
 	const struct audit_note note = cli_note(c, "folder.make", cli_text(c, "MAILBOX"));
-	status kind = folder_make_noted(
-		m->postoffice, m->id, name, special_bit(cli_text(c, "--special")), &note, &c->a, &f);
+	status kind = folder_make_noted(m->postoffice, m->id, name,
+		special_bit(cli_text(c, "--special")), &note, &c->a, &f);
 	if (kind == ST_DENIED)
 		return cli_fail(c, kind, "`pennypost folder list` shows which one",
 			"another folder is for %.*s", SLICE_ARGS(cli_text(c, "--special")));
@@ -110,7 +110,10 @@ status cli_folder_remove(struct cli *c)
 	status kind = folder_remove_noted(m->postoffice, m->id, name, &note);
 	if (kind == ST_DENIED)
 		return cli_fail(c, kind, "name a folder below it",
-			slice_same_nocase(name, S("INBOX")) ? "%.*s stays" : "%.*s is no folder, it holds only others", SLICE_ARGS(name));
+			slice_same_nocase(name, S("INBOX"))
+				? "%.*s stays"
+				: "%.*s is no folder, it holds only others",
+			SLICE_ARGS(name));
 	if (kind != ST_OK)
 		return refused(c, kind, name);
 	return cli_did(c, json_pack("{s:o}", "removed", json_slice(name)),
@@ -141,20 +144,23 @@ status cli_folder_removed(struct cli *c)
 	TRY(folder_removed_list(m->postoffice, m->id, &c->a, &rows, &n));
 	json_t *list = json_array();
 	for (int i = 0; i < n; i++)
-		json_array_append_new(list, json_pack("{s:o,s:o,s:I}", "name", json_slice(rows[i].name), "removed",
-						    json_time(rows[i].at), "messages", (json_int_t)rows[i].messages));
+		json_array_append_new(list,
+			json_pack("{s:o,s:o,s:I}", "name", json_slice(rows[i].name), "removed",
+				json_time(rows[i].at), "messages", (json_int_t)rows[i].messages));
 	return cli_rows(c, list, columns, "No folder was removed within the retention");
 }
 
 /* ---- pennypost message undelete */
 
-/* What was in the folder of that name, and in those of that name that were removed: into the one there is, or INBOX. */
+/* What was in the folder of that name, and in those of that name that were removed: into the one
+   there is, or INBOX. */
 static status undelete_audit(struct cli *c, const mailbox *m)
 {
 	return cli_audit(c, m->postoffice, "message.undelete", cli_text(c, "MAILBOX"));
 }
 
-static status undelete_named(struct cli *c, const mailbox *m, struct folder_lost which, int64_t *restored)
+static status undelete_named(
+	struct cli *c, const mailbox *m, struct folder_lost which, int64_t *restored)
 {
 	slice given = cli_text(c, "--folder"), name;
 	struct folder_removed *rows;
@@ -190,7 +196,8 @@ static status undelete_named(struct cli *c, const mailbox *m, struct folder_lost
 	return ST_OK;
 }
 
-static status undelete_all(struct cli *c, const mailbox *m, const struct folder_lost *which, int64_t *restored)
+static status undelete_all(
+	struct cli *c, const mailbox *m, const struct folder_lost *which, int64_t *restored)
 {
 	TRY(undelete_audit(c, m));
 	return folder_undelete(m->postoffice, m->id, which, restored);
@@ -222,15 +229,18 @@ status cli_message_undelete(struct cli *c)
 	TRY(folder_id(c, m, "--into", &which.into));
 	which.since = cli_number(c, "--since", 0);
 	bool named = cli_has(c, "--folder");
-	status kind = named ? undelete_named(c, m, which, &restored) : undelete_all(c, m, &which, &restored);
+	status kind = named ? undelete_named(c, m, which, &restored)
+			    : undelete_all(c, m, &which, &restored);
 	if (kind == ST_ABSENT && named)
-		return cli_fail(c, kind, "`pennypost folder list` and `pennypost folder removed` show those there are and were",
-			"there is no folder \"%.*s\", and none was removed lately", SLICE_ARGS(cli_text(c, "--folder")));
+		return cli_fail(c, kind,
+			"`pennypost folder list` and `pennypost folder removed` show those there are and were",
+			"there is no folder \"%.*s\", and none was removed lately",
+			SLICE_ARGS(cli_text(c, "--folder")));
 	if (kind == ST_FULL)
 		return cli_fail(c, kind, "raise it by `pennypost mailbox quota`, and call again",
-			"%lld %s restored, for the others the quota has no room", (long long)restored,
-			restored == 1 ? "message is" : "messages are");
+			"%lld %s restored, for the others the quota has no room",
+			(long long)restored, restored == 1 ? "message is" : "messages are");
 	TRY(kind);
-	return cli_did(c, json_pack("{s:I}", "restored", (json_int_t)restored),
-		"%lld %s restored", (long long)restored, restored == 1 ? "message is" : "messages are");
+	return cli_did(c, json_pack("{s:I}", "restored", (json_int_t)restored), "%lld %s restored",
+		(long long)restored, restored == 1 ? "message is" : "messages are");
 }

@@ -17,8 +17,8 @@ static status find(struct cli *c, slice written, group **out)
 	TRY(cli_find_postoffice(c, owner, &p));
 	status kind = group_find(p->id, name, &c->a, out);
 	if (kind == ST_ABSENT)
-		return cli_fail(c, kind, "`pennypost group list` shows those there are", "there is no group \"%.*s\"",
-			SLICE_ARGS(written));
+		return cli_fail(c, kind, "`pennypost group list` shows those there are",
+			"there is no group \"%.*s\"", SLICE_ARGS(written));
 	return kind;
 }
 
@@ -28,16 +28,17 @@ static json_t *facts_of(const group *g, slice owner)
 
 	for (int i = 0; i < g->address_count; i++)
 		json_array_append_new(addresses, json_slice(g->addresses[i]));
-	return json_pack("{s:o,s:o,s:o,s:s,s:I,s:o}", "name", json_slice(g->name), "postoffice", json_slice(owner),
-		"title", json_slice(g->title), "posting", group_posting_word(g->posting), "members",
-		(json_int_t)g->members, "addresses", addresses);
+	return json_pack("{s:o,s:o,s:o,s:s,s:I,s:o}", "name", json_slice(g->name), "postoffice",
+		json_slice(owner), "title", json_slice(g->title), "posting",
+		group_posting_word(g->posting), "members", (json_int_t)g->members, "addresses",
+		addresses);
 }
 
 static status show(struct cli *c, slice written)
 {
-	static const struct cli_column columns[] = {{"name", "group"}, {"postoffice", "post office"},
-		{"title", "title"}, {"posting", "may post"}, {"members", "members", SHOW_NUMBER},
-		{"leads", "addresses"}, {NULL}};
+	static const struct cli_column columns[] = {{"name", "group"},
+		{"postoffice", "post office"}, {"title", "title"}, {"posting", "may post"},
+		{"members", "members", SHOW_NUMBER}, {"leads", "addresses"}, {NULL}};
 	group *g;
 	slice shown = S("");
 
@@ -63,7 +64,8 @@ static status refused(struct cli *c, status kind, slice what, slice why)
 {
 	if (kind != ST_EXISTS && kind != ST_INVALID && kind != ST_LIMITED)
 		return kind;
-	return cli_fail(c, kind == ST_LIMITED ? ST_INVALID : kind, "`pennypost help group` tells what groups are like",
+	return cli_fail(c, kind == ST_LIMITED ? ST_INVALID : kind,
+		"`pennypost help group` tells what groups are like",
 		"%.*s cannot be changed so: %.*s", SLICE_ARGS(what), SLICE_ARGS(why));
 }
 
@@ -75,8 +77,8 @@ status cli_group_add(struct cli *c)
 
 	cli_split(written, &name, &owner);
 	TRY(cli_find_postoffice(c, owner, &p));
-	status kind = group_make(p->id, name, cli_text(c, "--title"), posting_of(c, GROUP_USUAL), &c->by, &c->a, &g,
-		&why);
+	status kind = group_make(p->id, name, cli_text(c, "--title"), posting_of(c, GROUP_USUAL),
+		&c->by, &c->a, &g, &why);
 	TRY(refused(c, kind, written, why));
 	for (int i = 0; cli_each(c, "--address", i, &address); i++) {
 		kind = address_make_group(p->id, address, g->id, &c->by, &c->a, &why);
@@ -102,13 +104,15 @@ static status add_rows(struct cli *c, const postoffice *p, void *arg)
 
 status cli_group_list(struct cli *c)
 {
-	static const struct cli_column columns[] = {{"name", "GROUP"}, {"postoffice", "POST OFFICE"},
-		{"members", "MEMBERS", SHOW_NUMBER}, {"posting", "MAY POST"}, {"title", "TITLE"}, {NULL}};
+	static const struct cli_column columns[] = {{"name", "GROUP"},
+		{"postoffice", "POST OFFICE"}, {"members", "MEMBERS", SHOW_NUMBER},
+		{"posting", "MAY POST"}, {"title", "TITLE"}, {NULL}};
 	json_t *rows = json_array();
 	status kind = cli_each_postoffice(c, cli_text(c, "--postoffice"), add_rows, rows);
 
 	if (kind == ST_OK)
-		return cli_rows(c, rows, columns, "There is no group; add one by `pennypost group add`");
+		return cli_rows(
+			c, rows, columns, "There is no group; add one by `pennypost group add`");
 	json_decref(rows);
 	return kind;
 }
@@ -139,22 +143,25 @@ status cli_group_remove(struct cli *c)
 	TRY(cli_sure(c, "removes the group with its addresses"));
 	TRY(find(c, written, &g));
 	TRY(group_remove(g->postoffice, g->id, &c->by));
-	return cli_did(c, json_pack("{s:o}", "removed", json_slice(written)), "The group %.*s is removed",
-		SLICE_ARGS(written));
+	return cli_did(c, json_pack("{s:o}", "removed", json_slice(written)),
+		"The group %.*s is removed", SLICE_ARGS(written));
 }
 
 /* ---- members */
 
 static status members_change(struct cli *c, const group *g)
 {
-	slice *fresh = arena_new_array(&c->a, (size_t)c->given_count, sizeof *fresh), one, why = S("");
+	slice *fresh = arena_new_array(&c->a, (size_t)c->given_count, sizeof *fresh), one,
+	      why = S("");
 	int n = 0, added;
 
 	for (; cli_each(c, "--add", n, &one); fresh[n++] = one)
 		TRY(cli_is_address(c, one));
 	if (n > 0)
-		TRY(refused(c, group_members_add(g->postoffice, g->id, fresh, n, &c->by, &c->a, &added, &why), g->name,
-			why));
+		TRY(refused(c,
+			group_members_add(
+				g->postoffice, g->id, fresh, n, &c->by, &c->a, &added, &why),
+			g->name, why));
 	for (int i = 0; cli_each(c, "--remove", i, &one); i++) {
 		status kind = group_member_remove(g->postoffice, g->id, one, &c->by);
 		if (kind == ST_ABSENT)
@@ -179,7 +186,8 @@ status cli_group_members(struct cli *c)
 		group_member *rows;
 		kind = group_members(g->postoffice, g->id, after, PAGE, &c->a, &rows, &n);
 		for (int i = 0; kind == ST_OK && i < n; i++)
-			json_array_append_new(all, json_pack("{s:o}", "address", json_slice(rows[i].address)));
+			json_array_append_new(
+				all, json_pack("{s:o}", "address", json_slice(rows[i].address)));
 		if (kind == ST_OK && n > 0)
 			after = rows[n - 1].key;
 	}
@@ -189,8 +197,8 @@ status cli_group_members(struct cli *c)
 	return kind;
 }
 
-/* One address a line, with or without angle brackets; what follows a comma, semicolon or tab, empty lines and those
-   that begin with # are left out. */
+/* One address a line, with or without angle brackets; what follows a comma, semicolon or tab, empty
+   lines and those that begin with # are left out. */
 static int lines_of(slice file, arena *a, slice **out)
 {
 	slice rest = file, line;
@@ -216,7 +224,8 @@ static status file_read(struct cli *c, slice name, slice *out)
 	FILE *f = slice_same(name, S("-")) ? c->in : fopen(arena_z(&c->a, name), "r");
 
 	if (!f)
-		return cli_fail(c, ST_INVALID, "name a file that can be read, or - for standard input",
+		return cli_fail(c, ST_INVALID,
+			"name a file that can be read, or - for standard input",
 			"%.*s cannot be read", SLICE_ARGS(name));
 	status kind = cli_read_all(f, &c->a, out);
 	if (f != c->in)
@@ -235,7 +244,11 @@ status cli_group_import(struct cli *c)
 	int n = lines_of(content, &c->a, &lines);
 	for (int i = 0; i < n; i++)
 		TRY(cli_is_address(c, lines[i]));
-	TRY(refused(c, group_members_add(g->postoffice, g->id, lines, n, &c->by, &c->a, &added, &why), written, why));
-	return cli_did(c, json_pack("{s:o,s:i,s:i}", "group", json_slice(written), "read", n, "added", added),
-		"%d of %d addresses are new members of the group %.*s", added, n, SLICE_ARGS(written));
+	TRY(refused(c,
+		group_members_add(g->postoffice, g->id, lines, n, &c->by, &c->a, &added, &why),
+		written, why));
+	return cli_did(c,
+		json_pack("{s:o,s:i,s:i}", "group", json_slice(written), "read", n, "added", added),
+		"%d of %d addresses are new members of the group %.*s", added, n,
+		SLICE_ARGS(written));
 }

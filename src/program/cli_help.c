@@ -125,7 +125,8 @@ static json_t *parameters_as_json(const struct cli_command *m)
 	json_t *rows = json_array();
 	for (const struct cli_parameter *p = m->parameters; p->name; p++)
 		json_array_append_new(
-			rows, json_pack("{s:s,s:s,s:s,s:b,s:b,s:s}", "name", p->name, "also", p->also ? p->also : "", "value",
+			rows, json_pack("{s:s,s:s,s:s,s:b,s:b,s:s}", "name", p->name, "also",
+				      p->also ? p->also : "", "value",
 				      p->kind == CLI_WORD ? p->words : cli_kind_word(p->kind),
 				      "needed", (p->flags & CLI_NEEDED) != 0, "many",
 				      (p->flags & CLI_MANY) != 0, "sentence", p->sentence));

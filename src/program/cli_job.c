@@ -17,7 +17,8 @@ static const char *state_of(const struct job_row *j)
 
 static slice mailbox_of(struct cli *c, const struct job_row *j, slice name)
 {
-	return arena_format(&c->a, "%.*s@%.*s", SLICE_ARGS(name.size ? name : S("?")), SLICE_ARGS(j->postoffice_name));
+	return arena_format(&c->a, "%.*s@%.*s", SLICE_ARGS(name.size ? name : S("?")),
+		SLICE_ARGS(j->postoffice_name));
 }
 
 /* Mailboxes in a minute, as it has gone so far. */
@@ -33,22 +34,25 @@ static json_t *left_of(const struct job_row *j)
 
 	if (j->ended || behind == 0)
 		return json_null();
-	return json_integer((json_int_t)((double)j->took * (double)(j->total - behind) / (double)behind / 1e6));
+	return json_integer(
+		(json_int_t)((double)j->took * (double)(j->total - behind) / (double)behind / 1e6));
 }
 
 static json_t *facts_of(struct cli *c, const struct job_row *j)
 {
 	json_t *f = json_pack("{s:o,s:o,s:s,s:o,s:o,s:I}", "id", json_id(j->id), "postoffice",
-		json_slice(j->postoffice_name), "state", state_of(j), "subject", json_slice(j->subject), "who",
-		json_slice(j->who), "size", (json_int_t)j->size);
+		json_slice(j->postoffice_name), "state", state_of(j), "subject",
+		json_slice(j->subject), "who", json_slice(j->who), "size", (json_int_t)j->size);
 	const struct {
 		const char *key;
 		int64_t n;
 	} counts[] = {{"total", j->total}, {"done", job_done(j)}, {"delivered", j->delivered},
-		{"missed", job_done(j) - j->delivered}, {"full", j->full}, {"disabled", j->disabled},
-		{"failed", j->failed}, {"gone", job_gone(j)}, {"per_minute", per_minute(j)}};
+		{"missed", job_done(j) - j->delivered}, {"full", j->full},
+		{"disabled", j->disabled}, {"failed", j->failed}, {"gone", job_gone(j)},
+		{"per_minute", per_minute(j)}};
 
-	json_object_set_new(f, "for", json_slice(j->mailbox ? mailbox_of(c, j, j->mailbox_name) : S("everybody")));
+	json_object_set_new(f, "for",
+		json_slice(j->mailbox ? mailbox_of(c, j, j->mailbox_name) : S("everybody")));
 	for (size_t i = 0; i < sizeof counts / sizeof *counts; i++)
 		json_object_set_new(f, counts[i].key, json_integer((json_int_t)counts[i].n));
 	json_object_set_new(f, "left", left_of(j));
@@ -60,10 +64,11 @@ static json_t *facts_of(struct cli *c, const struct job_row *j)
 
 status cli_job_list(struct cli *c)
 {
-	static const struct cli_column columns[] = {{"id", "ID"}, {"postoffice", "POST OFFICE"}, {"for", "FOR"},
-		{"state", "STATE"}, {"done", "DONE", SHOW_NUMBER}, {"total", "OF", SHOW_NUMBER},
-		{"missed", "MISSED", SHOW_NUMBER}, {"per_minute", "PER MIN", SHOW_NUMBER},
-		{"left", "SECONDS LEFT", SHOW_NUMBER}, {"made", "SINCE"}, {"subject", "SUBJECT"}, {NULL}};
+	static const struct cli_column columns[] = {{"id", "ID"}, {"postoffice", "POST OFFICE"},
+		{"for", "FOR"}, {"state", "STATE"}, {"done", "DONE", SHOW_NUMBER},
+		{"total", "OF", SHOW_NUMBER}, {"missed", "MISSED", SHOW_NUMBER},
+		{"per_minute", "PER MIN", SHOW_NUMBER}, {"left", "SECONDS LEFT", SHOW_NUMBER},
+		{"made", "SINCE"}, {"subject", "SUBJECT"}, {NULL}};
 	int64_t postoffice_id;
 	struct job_row *rows;
 	unsigned most;
@@ -80,8 +85,8 @@ status cli_job_list(struct cli *c)
 
 static status absent(struct cli *c, const char *what)
 {
-	return cli_fail(c, ST_ABSENT, "`pennypost job list` shows those there are", "%s \"%.*s\"", what,
-		SLICE_ARGS(cli_text(c, "ID")));
+	return cli_fail(c, ST_ABSENT, "`pennypost job list` shows those there are", "%s \"%.*s\"",
+		what, SLICE_ARGS(cli_text(c, "ID")));
 }
 
 static status find(struct cli *c, struct job_row *out)
@@ -90,8 +95,9 @@ static status find(struct cli *c, struct job_row *out)
 
 	TRY(cli_find_scope(c, &postoffice_id, NULL));
 	if (!id_parse(cli_text(c, "ID"), &id))
-		return cli_fail(c, ST_INVALID, "give the 13 characters that `pennypost job list` shows", "\"%.*s\" is no id",
-			SLICE_ARGS(cli_text(c, "ID")));
+		return cli_fail(c, ST_INVALID,
+			"give the 13 characters that `pennypost job list` shows",
+			"\"%.*s\" is no id", SLICE_ARGS(cli_text(c, "ID")));
 	status kind = job_find(postoffice_id, id, &c->a, out);
 	return kind == ST_ABSENT ? absent(c, "there is no job") : kind;
 }
@@ -105,19 +111,21 @@ static status missed_of(struct cli *c, const struct job_row *j, json_t *list)
 	TRY(cli_most(c, 100, &most));
 	TRY(job_missed(j->postoffice, j->id, most, &c->a, &rows, &n));
 	for (int i = 0; i < n; i++)
-		json_array_append_new(list, json_pack("{s:o,s:s}", "mailbox", json_slice(mailbox_of(c, j, rows[i].name)), "why",
-						    job_outcome_name(rows[i].outcome)));
+		json_array_append_new(list, json_pack("{s:o,s:s}", "mailbox",
+						    json_slice(mailbox_of(c, j, rows[i].name)),
+						    "why", job_outcome_name(rows[i].outcome)));
 	return ST_OK;
 }
 
 status cli_job_show(struct cli *c)
 {
-	static const struct cli_column columns[] = {{"id", "id"}, {"postoffice", "post office"}, {"for", "for"},
-		{"state", "state"}, {"subject", "subject"}, {"size", "size", SHOW_SIZE}, {"who", "made by"},
-		{"total", "mailboxes"}, {"done", "done"}, {"delivered", "delivered"}, {"full", "full"},
+	static const struct cli_column columns[] = {{"id", "id"}, {"postoffice", "post office"},
+		{"for", "for"}, {"state", "state"}, {"subject", "subject"},
+		{"size", "size", SHOW_SIZE}, {"who", "made by"}, {"total", "mailboxes"},
+		{"done", "done"}, {"delivered", "delivered"}, {"full", "full"},
 		{"disabled", "disabled"}, {"failed", "failed"}, {"gone", "gone meanwhile"},
-		{"per_minute", "per minute"}, {"left", "seconds left"}, {"made", "made"}, {"started", "started"},
-		{"ended", "ended"}, {NULL}};
+		{"per_minute", "per minute"}, {"left", "seconds left"}, {"made", "made"},
+		{"started", "started"}, {"ended", "ended"}, {NULL}};
 	static const struct cli_column below[] = {{"mailbox", "MAILBOX"}, {"why", "WHY"}, {NULL}};
 	struct job_row j = {0};
 	json_t *missed;
@@ -150,6 +158,7 @@ status cli_job_cancel(struct cli *c)
 		return absent(c, "it has ended already: job");
 	TRY(kind);
 	TRY(find(c, &j));
-	return cli_did(c, facts_of(c, &j), "The job is cancelled; %lld of %lld mailboxes have its message",
+	return cli_did(c, facts_of(c, &j),
+		"The job is cancelled; %lld of %lld mailboxes have its message",
 		(long long)j.delivered, (long long)j.total);
 }

@@ -30,8 +30,10 @@ static slice shown_name(int64_t id, slice name)
 
 static json_t *facts_of(const struct ledger_row *r)
 {
-	json_t *f = json_pack("{s:o,s:I,s:I,s:I}", "postoffice", json_slice(shown_name(r->postoffice, r->name)), "delivered",
-		(json_int_t)r->delivered, "waiting", (json_int_t)r->waiting, "parked_now", (json_int_t)r->parked);
+	json_t *f = json_pack("{s:o,s:I,s:I,s:I}", "postoffice",
+		json_slice(shown_name(r->postoffice, r->name)), "delivered",
+		(json_int_t)r->delivered, "waiting", (json_int_t)r->waiting, "parked_now",
+		(json_int_t)r->parked);
 
 	for (int i = 0; i < LEDGER_FIGURES; i++)
 		json_object_set_new(f, keys[i], json_integer((json_int_t)r->figure[i]));
@@ -40,10 +42,12 @@ static json_t *facts_of(const struct ledger_row *r)
 
 status cli_ledger_list(struct cli *c)
 {
-	static const struct cli_column columns[] = {{"postoffice", "POST OFFICE"}, {"accepted", "ACCEPTED", SHOW_NUMBER},
-		{"delivered", "DELIVERED", SHOW_NUMBER}, {"repeated", "REPEATED", SHOW_NUMBER}, {"queued", "QUEUED", SHOW_NUMBER},
-		{"sent", "SENT", SHOW_NUMBER}, {"returned", "RETURNED", SHOW_NUMBER}, {"told", "TOLD", SHOW_NUMBER},
-		{"dropped", "DROPPED", SHOW_NUMBER}, {"deleted", "DELETED", SHOW_NUMBER}, {"waiting", "WAITING", SHOW_NUMBER},
+	static const struct cli_column columns[] = {{"postoffice", "POST OFFICE"},
+		{"accepted", "ACCEPTED", SHOW_NUMBER}, {"delivered", "DELIVERED", SHOW_NUMBER},
+		{"repeated", "REPEATED", SHOW_NUMBER}, {"queued", "QUEUED", SHOW_NUMBER},
+		{"sent", "SENT", SHOW_NUMBER}, {"returned", "RETURNED", SHOW_NUMBER},
+		{"told", "TOLD", SHOW_NUMBER}, {"dropped", "DROPPED", SHOW_NUMBER},
+		{"deleted", "DELETED", SHOW_NUMBER}, {"waiting", "WAITING", SHOW_NUMBER},
 		{"parked_now", "PARKED", SHOW_NUMBER}, {NULL}};
 	struct ledger_row *rows;
 	unsigned most;
@@ -82,12 +86,15 @@ static status office_find(struct cli *c, slice name, int64_t *id)
 
 status cli_ledger_show(struct cli *c)
 {
-	static const struct cli_column columns[] = {{"postoffice", "post office"}, {"accepted", "messages accepted"},
-		{"addressed", "for mailboxes"}, {"delivered", "delivered"}, {"carried", "of them to mailboxes that are gone"},
-		{"repeated", "repetitions refused"}, {"queued", "put into the queue"}, {"sent", "sent"},
-		{"returned", "returned to senders"}, {"told", "told or run"}, {"dropped", "dropped without a word"},
-		{"deleted", "deleted by operators"}, {"waiting", "waiting now"}, {"parked_now", "of them parked"},
-		{"parked", "parked ever"}, {"settled_queue", "queue, settled"}, {"settled_mail", "mail, settled"}, {NULL}};
+	static const struct cli_column columns[] = {{"postoffice", "post office"},
+		{"accepted", "messages accepted"}, {"addressed", "for mailboxes"},
+		{"delivered", "delivered"}, {"carried", "of them to mailboxes that are gone"},
+		{"repeated", "repetitions refused"}, {"queued", "put into the queue"},
+		{"sent", "sent"}, {"returned", "returned to senders"}, {"told", "told or run"},
+		{"dropped", "dropped without a word"}, {"deleted", "deleted by operators"},
+		{"waiting", "waiting now"}, {"parked_now", "of them parked"},
+		{"parked", "parked ever"}, {"settled_queue", "queue, settled"},
+		{"settled_mail", "mail, settled"}, {NULL}};
 	struct ledger_row *rows;
 	int64_t id;
 	int n;
@@ -95,7 +102,8 @@ status cli_ledger_show(struct cli *c)
 	TRY(office_find(c, cli_text(c, "POSTOFFICE"), &id));
 	TRY(ledger_list(id - 1, 1, true, &c->a, &rows, &n));
 	if (n == 0 || rows[0].postoffice != id)
-		return cli_fail(c, ST_ABSENT, "`pennypost ledger list` shows those there are", "the post office is gone");
+		return cli_fail(c, ST_ABSENT, "`pennypost ledger list` shows those there are",
+			"the post office is gone");
 	return cli_facts(c, facts_of(&rows[0]), columns);
 }
 
@@ -104,17 +112,21 @@ status cli_ledger_show(struct cli *c)
 static json_t *breach_facts(struct cli *c, const struct ledger_breach *b)
 {
 	slice office = shown_name(b->postoffice, b->name);
-	slice of = b->mailbox ? arena_format(&c->a, "%.*s@%.*s", SLICE_ARGS(b->mailbox_name), SLICE_ARGS(office)) : office;
+	slice of = b->mailbox ? arena_format(&c->a, "%.*s@%.*s", SLICE_ARGS(b->mailbox_name),
+					SLICE_ARGS(office))
+			      : office;
 
-	return json_pack("{s:o,s:o,s:s,s:I,s:I,s:I,s:o}", "postoffice", json_slice(office), "of", json_slice(of), "what",
-		ledger_what_name(b->what), "counted", (json_int_t)b->counted, "found", (json_int_t)b->found, "difference",
+	return json_pack("{s:o,s:o,s:s,s:I,s:I,s:I,s:o}", "postoffice", json_slice(office), "of",
+		json_slice(of), "what", ledger_what_name(b->what), "counted",
+		(json_int_t)b->counted, "found", (json_int_t)b->found, "difference",
 		(json_int_t)(b->found - b->counted), "since", json_time(b->since));
 }
 
 status cli_ledger_check(struct cli *c)
 {
-	static const struct cli_column columns[] = {{"of", "OF"}, {"what", "WHAT"}, {"counted", "COUNTED", SHOW_NUMBER},
-		{"found", "FOUND", SHOW_NUMBER}, {"difference", "DIFFERENCE", SHOW_NUMBER}, {"since", "SINCE"}, {NULL}};
+	static const struct cli_column columns[] = {{"of", "OF"}, {"what", "WHAT"},
+		{"counted", "COUNTED", SHOW_NUMBER}, {"found", "FOUND", SHOW_NUMBER},
+		{"difference", "DIFFERENCE", SHOW_NUMBER}, {"since", "SINCE"}, {NULL}};
 	struct ledger_look seen;
 	struct ledger_breach *rows;
 	int64_t only = -1;
@@ -129,8 +141,9 @@ status cli_ledger_check(struct cli *c)
 		if (only == -1 || rows[i].postoffice == only)
 			json_array_append_new(list, breach_facts(c, &rows[i]));
 	c->negative = json_array_size(list) > 0;
-	slice well = arena_format(&c->a, "All is as it was counted: %lld post offices, %lld mailboxes", (long long)seen.postoffices,
-		(long long)seen.mailboxes);
+	slice well =
+		arena_format(&c->a, "All is as it was counted: %lld post offices, %lld mailboxes",
+			(long long)seen.postoffices, (long long)seen.mailboxes);
 	return cli_rows(c, list, columns, arena_z(&c->a, well));
 }
 
@@ -148,5 +161,6 @@ status cli_ledger_settle(struct cli *c)
 		return cli_fail(c, kind, "try again in a minute", "somebody else settles a ledger");
 	TRY(kind);
 	TRY(ledger_check(id, false, &seen));
-	return cli_did(c, json_pack("{s:o}", "settled", json_slice(name)), "the ledger of %.*s is settled", SLICE_ARGS(name));
+	return cli_did(c, json_pack("{s:o}", "settled", json_slice(name)),
+		"the ledger of %.*s is settled", SLICE_ARGS(name));
 }

@@ -1,4 +1,5 @@
-/* pennypost mail: messages of the operator's into mailboxes of this house: some at once, or all of a post office by a job. */
+/* pennypost mail: messages of the operator's into mailboxes of this house: some at once, or all of
+   a post office by a job. */
 #include "program/cli_find.h"
 #include "program/cli_run.h"
 
@@ -57,7 +58,8 @@ static status compose_from(struct cli *c, compose *m, slice *raw)
 		return cli_fail(c, ST_INVALID, "write at most 256 MB of text to it",
 			"the text cannot be read");
 	if (slice_trim(m->text).size == 0)
-		return cli_fail(c, ST_INVALID, "write a text, or give it to standard input", "the message has no text");
+		return cli_fail(c, ST_INVALID, "write a text, or give it to standard input",
+			"the message has no text");
 	slice domain = slice_from(from, slice_find_last(from, '@') + 1);
 	m->message_id = header_message_id(id_new(), random_below(UINT64_MAX), domain, &c->a);
 	m->from = (header_mailbox){.name = cli_text(c, "--from-name"), .address = from};
@@ -84,10 +86,10 @@ static status resolve(struct cli *c, size_t size, struct route *to, slice *named
 			return cli_fail(c, kind,
 				"`pennypost address resolve` tells more; nothing was sent",
 				"%.*s does not take this message: %s", SLICE_ARGS(written),
-				kind == ST_ABSENT ? "there is no such recipient"
-					: kind == ST_FOREIGN ? "it is at another system"
-					: kind == ST_DENIED ? "it is disabled"
-							    : "the mailbox is full");
+				kind == ST_ABSENT    ? "there is no such recipient"
+				: kind == ST_FOREIGN ? "it is at another system"
+				: kind == ST_DENIED  ? "it is disabled"
+						     : "the mailbox is full");
 		TRY(kind);
 		bool known = false;
 		for (int k = 0; k < *n; k++)
@@ -101,10 +103,13 @@ static status resolve(struct cli *c, size_t size, struct route *to, slice *named
 	return ST_OK;
 }
 
-static void note_accepted(struct cli *c, int64_t postoffice_id, int64_t id, size_t size, slice message_id)
+static void note_accepted(
+	struct cli *c, int64_t postoffice_id, int64_t id, size_t size, slice message_id)
 {
-	trace_note(postoffice_id, id, TRACE_ACCEPTED, "service=cli from=%s size=%zu user=%s message_id=%s",
-		log_quote(cli_text(c, "--from")), size, log_quote(c->by.who), log_quote(message_id));
+	trace_note(postoffice_id, id, TRACE_ACCEPTED,
+		"service=cli from=%s size=%zu user=%s message_id=%s",
+		log_quote(cli_text(c, "--from")), size, log_quote(c->by.who),
+		log_quote(message_id));
 }
 
 /* The same steps as of a message that came by SMTP. */
@@ -120,7 +125,8 @@ static void note(struct cli *c, int64_t id, size_t size, slice message_id, const
 	}
 	for (int i = 0; i < n; i++)
 		trace_note(to[i].postoffice, id, TRACE_DELIVERED, "recipient=%s mailbox=%s%s",
-			log_quote(named[i]), log_quote(to[i].mailbox_name), to[i].caught ? " catch_all=yes" : "");
+			log_quote(named[i]), log_quote(to[i].mailbox_name),
+			to[i].caught ? " catch_all=yes" : "");
 }
 
 status cli_mail_send(struct cli *c)
@@ -161,7 +167,8 @@ static const compose_field automatic[] = {{S("Auto-Submitted"), S("auto-generate
 static status compose_job(struct cli *c, compose *m, slice return_path, slice *raw)
 {
 	TRY(compose_from(c, m, raw));
-	*raw = arena_format(&c->a, "Return-Path: <%.*s>\r\n%.*s", SLICE_ARGS(return_path), SLICE_ARGS(*raw));
+	*raw = arena_format(
+		&c->a, "Return-Path: <%.*s>\r\n%.*s", SLICE_ARGS(return_path), SLICE_ARGS(*raw));
 	return ST_OK;
 }
 
@@ -175,10 +182,10 @@ static status begin_job(struct cli *c, struct job_new *n, slice message_id)
 	char written[ID_TEXT_SIZE + 1];
 	id_text(n->id, written);
 	return cli_did(c,
-		json_pack("{s:s,s:I,s:I}", "job", written, "size", (json_int_t)n->raw.size, "mailboxes",
-			(json_int_t)total),
-		"The job %s has %lld mailbox%s before it; `pennypost job show %s` tells how far it is", written,
-		(long long)total, total == 1 ? "" : "es", written);
+		json_pack("{s:s,s:I,s:I}", "job", written, "size", (json_int_t)n->raw.size,
+			"mailboxes", (json_int_t)total),
+		"The job %s has %lld mailbox%s before it; `pennypost job show %s` tells how far it is",
+		written, (long long)total, total == 1 ? "" : "es", written);
 }
 
 status cli_mail_postoffice(struct cli *c)
@@ -190,9 +197,13 @@ status cli_mail_postoffice(struct cli *c)
 		return cli_fail(c, ST_DENIED, "`pennypost postoffice enable` lets it work again",
 			"the post office %.*s is disabled", SLICE_ARGS(p->name));
 	slice to = cli_has(c, "--to") ? cli_text(c, "--to")
-				      : setting_text(S_mail_everybody_to, &(struct setting_at){.postoffice = p->id});
+				      : setting_text(S_mail_everybody_to,
+						&(struct setting_at){.postoffice = p->id});
 	const header_mailbox shown = {.address = to};
-	compose m = {.to = &shown, .to_count = to.size > 0, .field = automatic, .field_count = to.size > 0 ? 2 : 3};
+	compose m = {.to = &shown,
+		.to_count = to.size > 0,
+		.field = automatic,
+		.field_count = to.size > 0 ? 2 : 3};
 	struct job_new n = {.postoffice = p->id};
 	TRY(compose_job(c, &m, S(""), &n.raw));
 	return begin_job(c, &n, m.message_id);

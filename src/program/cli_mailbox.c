@@ -47,8 +47,8 @@ status cli_mailbox_add(struct cli *c)
 			"choose another name, or set its password by `pennypost mailbox password`",
 			"the mailbox %.*s exists already", SLICE_ARGS(written));
 	if (kind == ST_INVALID)
-		return cli_fail(c, kind, cli_new_remedy(why),
-			"the mailbox cannot be made: %.*s", SLICE_ARGS(why));
+		return cli_fail(c, kind, cli_new_remedy(why), "the mailbox cannot be made: %.*s",
+			SLICE_ARGS(why));
 	TRY(kind);
 	json_t *facts = facts_of(c, m);
 	if (!made)

@@ -1,5 +1,5 @@
-/* The manual pages as roff, made of the tables: commands, settings, the server's options, the keys of the
-   bootstrap file; and the settings once more as Markdown. */
+/* The manual pages as roff, made of the tables: commands, settings, the server's options, the keys
+   of the bootstrap file; and the settings once more as Markdown. */
 #include "program/cli.h"
 
 #include "program/service_table.h"
@@ -7,7 +7,8 @@
 
 #include <string.h>
 
-/* Text where roff takes nothing for its own: backslashes, hyphens, a dot or quote at a line's start. */
+/* Text where roff takes nothing for its own: backslashes, hyphens, a dot or quote at a line's
+   start. */
 static void add(slice s, text *t)
 {
 	bool start = t->size == 0 || t->at[t->size - 1] == '\n';
@@ -307,7 +308,8 @@ void cli_manual_server(text *t)
 		if (service_rows[i].listen == S_COUNT)
 			text_add_z(&line, "sends queued mail to other systems");
 		else
-			text_format(&line, "listens at `%s`", setting_rows[service_rows[i].listen].name);
+			text_format(&line, "listens at `%s`",
+				setting_rows[service_rows[i].listen].name);
 		if (service_rows[i].tls)
 			text_add_z(&line, ", TLS from the first byte");
 		text_add_char(&line, '.');

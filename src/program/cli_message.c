@@ -1,4 +1,5 @@
-/* pennypost message: the message list and viewer of the operator (A33), and removing by age (A12). */
+/* pennypost message: the message list and viewer of the operator (A33), and removing by age
+   (A12). */
 #include "program/cli_find.h"
 #include "program/cli_run.h"
 
@@ -228,8 +229,11 @@ status cli_message_delete(struct cli *c)
 	TRY(which_mailboxes(c, &post, &box));
 	TRY(cli_sure(c, "removes messages"));
 	/* Before: it is many transactions, and one that is cut off has removed something, too. */
-	TRY(cli_audit(c, post, "message.delete", cli_has(c, "--mailbox") ? cli_text(c, "--mailbox") : post ? cli_text(c, "--postoffice") : S("*")));
+	TRY(cli_audit(c, post, "message.delete",
+		cli_has(c, "--mailbox") ? cli_text(c, "--mailbox")
+		: post                  ? cli_text(c, "--postoffice")
+					: S("*")));
 	TRY(folder_remove_before(post, box, before, &removed));
-	return cli_did(c, json_pack("{s:I}", "removed", (json_int_t)removed),
-		"%lld %s removed", (long long)removed, removed == 1 ? "message is" : "messages are");
+	return cli_did(c, json_pack("{s:I}", "removed", (json_int_t)removed), "%lld %s removed",
+		(long long)removed, removed == 1 ? "message is" : "messages are");
 }

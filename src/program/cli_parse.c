@@ -1,5 +1,6 @@
 /* From argv to values: finds the command's row, checks every value by its kind, and tells what is
-   wrong with the remedy. Options may stand anywhere; "--" ends them. Those of one letter are other names of long ones. */
+   wrong with the remedy. Options may stand anywhere; "--" ends them. Those of one letter are other
+   names of long ones. */
 #include "program/cli.h"
 
 #include "base/id.h"
@@ -419,7 +420,8 @@ static status no_command(struct cli *c, slice words)
 		"there is no command `%.*s`", SLICE_ARGS(words));
 }
 
-/* Options of every command stand before, between and behind the others; what is left goes to `rest`. */
+/* Options of every command stand before, between and behind the others; what is left goes to
+   `rest`. */
 static status take_globals(struct cli *c, int argc, char **argv, char **rest)
 {
 	int n = 0;
@@ -481,7 +483,7 @@ status cli_parse(struct cli *c, int argc, char **argv)
 		if (options && strcmp(rest[i], "--") == 0)
 			options = false;
 		else if (options && (slice_starts(slice_z(rest[i]), S("--")) ||
-				     option_of(c->command->parameters, slice_z(rest[i]))))
+					    option_of(c->command->parameters, slice_z(rest[i]))))
 			TRY(take_option(c, rest, &i));
 		else
 			TRY(take_word(c, rest[i]));

@@ -13,9 +13,9 @@ static json_t *facts_of(const postoffice *p)
 {
 	/* As text: many a reader of JSON keeps only 53 bits of a number. */
 	return json_pack("{s:o,s:o,s:s,s:o,s:I,s:I,s:I}", "name", json_slice(p->name), "number",
-		json_sprintf("%" PRId64, p->id), "state", state_word(p->state), "made", json_time(p->made), "mailboxes",
-		(json_int_t)p->mailboxes, "domains", (json_int_t)p->domains, "bytes",
-		(json_int_t)p->bytes);
+		json_sprintf("%" PRId64, p->id), "state", state_word(p->state), "made",
+		json_time(p->made), "mailboxes", (json_int_t)p->mailboxes, "domains",
+		(json_int_t)p->domains, "bytes", (json_int_t)p->bytes);
 }
 
 status cli_postoffice_add(struct cli *c)
@@ -80,8 +80,8 @@ static status take_wanted(struct cli *c, const postoffice *p, void *arg)
 
 status cli_postoffice_show(struct cli *c)
 {
-	static const struct cli_column columns[] = {{"name", "post office"}, {"number", "number"}, {"state", "state"},
-		{"mailboxes", "mailboxes"}, {"bytes", "size", SHOW_SIZE},
+	static const struct cli_column columns[] = {{"name", "post office"}, {"number", "number"},
+		{"state", "state"}, {"mailboxes", "mailboxes"}, {"bytes", "size", SHOW_SIZE},
 		{"domain_names", "domains"}, {"made", "made"}, {NULL}};
 	postoffice *p;
 	domain *rows;

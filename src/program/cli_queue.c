@@ -19,7 +19,8 @@ static status filter_id(struct cli *c, struct queue_filter *f)
 	*f = QUEUE_FILTER_ANY;
 	slice id = cli_text(c, "ID");
 	if (id.size && !id_parse(id, &f->id))
-		return cli_fail(c, ST_INVALID, "give the 13 characters that `pennypost queue list` shows",
+		return cli_fail(c, ST_INVALID,
+			"give the 13 characters that `pennypost queue list` shows",
 			"\"%.*s\" is no id", SLICE_ARGS(id));
 	return ST_OK;
 }
@@ -44,8 +45,8 @@ static status filter_of(struct cli *c, struct queue_filter *f)
 
 static bool chooses(struct cli *c)
 {
-	static const char *const names[] = {
-		"ID", "--sender", "--recipient", "--domain", "--postoffice", "--age", "--state", "--all"};
+	static const char *const names[] = {"ID", "--sender", "--recipient", "--domain",
+		"--postoffice", "--age", "--state", "--all"};
 	for (size_t i = 0; i < sizeof names / sizeof *names; i++)
 		if (cli_has(c, names[i]))
 			return true;
@@ -64,20 +65,25 @@ static usec end_of(struct cli *c, const queue_entry *e)
 {
 	struct mail_route r;
 
-	return !e->returned && route_find(e->domain, &c->a, &r) == ST_OK && r.lifetime > 0 ? e->made + r.lifetime : e->expires;
+	return !e->returned && route_find(e->domain, &c->a, &r) == ST_OK && r.lifetime > 0
+		       ? e->made + r.lifetime
+		       : e->expires;
 }
 
 static json_t *facts_of(struct cli *c, const queue_entry *e, slice taken_by)
 {
-	json_t *f = json_pack("{s:o,s:o,s:s,s:o,s:o,s:o,s:o,s:i,s:i,s:I,s:o,s:o,s:o,s:o,s:o,s:o}", "id",
-		json_id(e->id), "message", json_id(e->message), "state", states[e->state], "postoffice",
-		json_slice(cli_postoffice_name(c, e->postoffice)), "sender",
-		json_slice(e->sender.size ? e->sender : S("<>")), "recipient", json_slice(e->address),
-		"domain", json_slice(e->domain), "priority", e->priority, "attempts", e->attempts, "size", (json_int_t)e->size,
-		"made", json_time(e->made), "next", moment(e->next), "expires", moment(end_of(c, e)), "code",
-		e->code ? json_integer(e->code) : json_null(), "host", json_slice(e->host), "reply", json_slice(e->text));
-	json_object_set_new(f, "said", json_slice(e->code ? arena_format(&c->a, "%d %.*s", e->code, SLICE_ARGS(e->text))
-							  : e->text));
+	json_t *f = json_pack("{s:o,s:o,s:s,s:o,s:o,s:o,s:o,s:i,s:i,s:I,s:o,s:o,s:o,s:o,s:o,s:o}",
+		"id", json_id(e->id), "message", json_id(e->message), "state", states[e->state],
+		"postoffice", json_slice(cli_postoffice_name(c, e->postoffice)), "sender",
+		json_slice(e->sender.size ? e->sender : S("<>")), "recipient",
+		json_slice(e->address), "domain", json_slice(e->domain), "priority", e->priority,
+		"attempts", e->attempts, "size", (json_int_t)e->size, "made", json_time(e->made),
+		"next", moment(e->next), "expires", moment(end_of(c, e)), "code",
+		e->code ? json_integer(e->code) : json_null(), "host", json_slice(e->host), "reply",
+		json_slice(e->text));
+	json_object_set_new(f, "said",
+		json_slice(e->code ? arena_format(&c->a, "%d %.*s", e->code, SLICE_ARGS(e->text))
+				   : e->text));
 	json_object_set_new(f, "taken_by", taken_by.size ? json_slice(taken_by) : json_null());
 	json_object_set_new(f, "standing", json_string(taken_by.size ? "taken" : states[e->state]));
 	return f;
@@ -114,8 +120,8 @@ static json_t *notify_words(unsigned notify)
 	static const struct {
 		unsigned bit;
 		const char *word;
-	} rows[] = {{NOTIFY_NEVER, "never"}, {NOTIFY_SUCCESS, "success"}, {NOTIFY_FAILURE, "failure"},
-		{NOTIFY_DELAY, "delay"}};
+	} rows[] = {{NOTIFY_NEVER, "never"}, {NOTIFY_SUCCESS, "success"},
+		{NOTIFY_FAILURE, "failure"}, {NOTIFY_DELAY, "delay"}};
 	json_t *words = json_array();
 	for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
 		if (notify & rows[i].bit)
@@ -136,12 +142,13 @@ static void add_more(const queue_entry *e, json_t *f)
 status cli_queue_show(struct cli *c)
 {
 	static const struct cli_column columns[] = {{"id", "entry"}, {"message", "message"},
-		{"state", "state"}, {"taken_by", "taken by"}, {"postoffice", "post office"}, {"sender", "sender"},
-		{"recipient", "recipient"}, {"domain", "domain"}, {"size", "size", SHOW_SIZE},
-		{"made", "queued"}, {"next", "next attempt"}, {"expires", "returned after"},
-		{"attempts", "attempts"}, {"host", "last host"}, {"said", "last reply"}, {"notices", "delay notices"},
-		{"kills", "ended its worker"}, {"priority", "priority"},
-		{"envid", "ENVID"}, {"orcpt", "ORCPT"}, {"shard", "shard"}, {NULL}};
+		{"state", "state"}, {"taken_by", "taken by"}, {"postoffice", "post office"},
+		{"sender", "sender"}, {"recipient", "recipient"}, {"domain", "domain"},
+		{"size", "size", SHOW_SIZE}, {"made", "queued"}, {"next", "next attempt"},
+		{"expires", "returned after"}, {"attempts", "attempts"}, {"host", "last host"},
+		{"said", "last reply"}, {"notices", "delay notices"}, {"kills", "ended its worker"},
+		{"priority", "priority"}, {"envid", "ENVID"}, {"orcpt", "ORCPT"},
+		{"shard", "shard"}, {NULL}};
 	struct queue_filter f;
 	queue_entry *rows;
 	int n;
@@ -168,8 +175,8 @@ status cli_queue_status(struct cli *c)
 	TRY(queue_counts(&n));
 	return cli_facts(c,
 		json_pack("{s:I,s:I,s:I,s:I,s:o}", "ready", (json_int_t)n.ready, "deferred",
-			(json_int_t)n.deferred, "held", (json_int_t)n.held, "parked", (json_int_t)n.parked,
-			"oldest", json_time(n.oldest)),
+			(json_int_t)n.deferred, "held", (json_int_t)n.held, "parked",
+			(json_int_t)n.parked, "oldest", json_time(n.oldest)),
 		columns);
 }
 
@@ -185,8 +192,9 @@ static status order(struct cli *c, enum queue_order o, const char *one, const ch
 	TRY(filter_of(c, &f));
 	status kind = queue_order(&f, o, &c->by, &changed);
 	if (kind != ST_OK && changed > 0)
-		return cli_fail(c, kind, "give the same order again, which does the rest", "%lld %s, then the order broke off",
-			(long long)changed, changed == 1 ? one : many);
+		return cli_fail(c, kind, "give the same order again, which does the rest",
+			"%lld %s, then the order broke off", (long long)changed,
+			changed == 1 ? one : many);
 	TRY(kind);
 	c->negative = changed == 0;
 	return cli_did(c, json_pack("{s:I}", "changed", (json_int_t)changed), "%lld %s",
@@ -210,7 +218,8 @@ status cli_queue_release(struct cli *c)
 
 status cli_queue_return(struct cli *c)
 {
-	return order(c, QUEUE_RETURN, "entry is going back to its sender", "entries are going back to their senders");
+	return order(c, QUEUE_RETURN, "entry is going back to its sender",
+		"entries are going back to their senders");
 }
 
 status cli_queue_delete(struct cli *c)
@@ -221,8 +230,9 @@ status cli_queue_delete(struct cli *c)
 
 status cli_queue_tls(struct cli *c)
 {
-	static const struct cli_column columns[] = {{"day", "DAY"}, {"domain", "DOMAIN"}, {"policy", "POLICY"},
-		{"host", "HOST"}, {"result", "RESULT"}, {"sessions", "SESSIONS"}, {NULL}};
+	static const struct cli_column columns[] = {{"day", "DAY"}, {"domain", "DOMAIN"},
+		{"policy", "POLICY"}, {"host", "HOST"}, {"result", "RESULT"},
+		{"sessions", "SESSIONS"}, {NULL}};
 	struct tls_result *rows;
 	unsigned most;
 	int n;
@@ -232,10 +242,12 @@ status cli_queue_tls(struct cli *c)
 	json_t *list = json_array();
 	for (int i = 0; i < n; i++)
 		json_array_append_new(list,
-			json_pack("{s:o,s:o,s:o,s:o,s:o,s:o,s:o,s:I}", "day", json_time(rows[i].day), "domain",
-				json_slice(rows[i].domain), "policy", json_slice(rows[i].policy), "host",
-				json_slice(rows[i].host), "result", json_slice(rows[i].result), "sender",
-				json_slice(rows[i].sender), "receiver", json_slice(rows[i].receiver), "sessions",
+			json_pack("{s:o,s:o,s:o,s:o,s:o,s:o,s:o,s:I}", "day",
+				json_time(rows[i].day), "domain", json_slice(rows[i].domain),
+				"policy", json_slice(rows[i].policy), "host",
+				json_slice(rows[i].host), "result", json_slice(rows[i].result),
+				"sender", json_slice(rows[i].sender), "receiver",
+				json_slice(rows[i].receiver), "sessions",
 				(json_int_t)rows[i].sessions));
 	return cli_rows(c, list, columns, "No session with another system was counted yet");
 }
@@ -244,10 +256,12 @@ status cli_queue_tls(struct cli *c)
 
 static json_t *route_facts(const struct mail_route *r)
 {
-	return json_pack("{s:o,s:o,s:o,s:o,s:o,s:i,s:I,s:o,s:I,s:i}", "pattern", json_slice(r->pattern), "target",
-		json_slice(r->target), "user", json_slice(r->user), "made", json_time(r->made), "tls",
-		json_slice(r->tls), "at_once", (int)r->at_once, "rate_delay_us", (json_int_t)r->apart, "retry",
-		json_slice(r->retry), "lifetime_us", (json_int_t)r->lifetime, "tries", (int)r->tries);
+	return json_pack("{s:o,s:o,s:o,s:o,s:o,s:i,s:I,s:o,s:I,s:i}", "pattern",
+		json_slice(r->pattern), "target", json_slice(r->target), "user",
+		json_slice(r->user), "made", json_time(r->made), "tls", json_slice(r->tls),
+		"at_once", (int)r->at_once, "rate_delay_us", (json_int_t)r->apart, "retry",
+		json_slice(r->retry), "lifetime_us", (json_int_t)r->lifetime, "tries",
+		(int)r->tries);
 }
 
 status cli_route_list(struct cli *c)
@@ -263,8 +277,8 @@ status cli_route_list(struct cli *c)
 	return cli_rows(c, list, columns, "No route is set: mail goes to its domain's exchangers");
 }
 
-/* What an operator should know of where a target leads: to this system itself (A18), as far as can be told from here, or to a
-   port whose hosts wait for TLS before they say a word. */
+/* What an operator should know of where a target leads: to this system itself (A18), as far as can
+   be told from here, or to a port whose hosts wait for TLS before they say a word. */
 static slice remarks_on(struct cli *c, const struct mail_route *r, json_t *facts)
 {
 	for (int i = 0; i < r->n; i++) {
@@ -273,13 +287,15 @@ static slice remarks_on(struct cli *c, const struct mail_route *r, json_t *facts
 			continue;
 		json_object_set_new(facts, "leads_back", json_slice(host));
 		json_object_set_new(facts, "waits_before", json_integer(i));
-		return arena_format(&c->a, i == 0
-			? ". Beware: %.*s is this system itself, and what would come back to it is returned to its sender"
-			: ". The route ends at %.*s, which is this system itself: mail waits here for the hosts before it", SLICE_ARGS(host));
+		return arena_format(&c->a,
+			i == 0 ? ". Beware: %.*s is this system itself, and what would come back to it is returned to its sender"
+			       : ". The route ends at %.*s, which is this system itself: mail waits here for the hosts before it",
+			SLICE_ARGS(host));
 	}
 	for (int i = 0; i < r->n && !r->tls_first; i++)
 		if (r->hosts[i].port == 465)
-			return S(". Beware: port 465 is where hosts speak TLS from the beginning, to whom smtps: leads");
+			return S(
+				". Beware: port 465 is where hosts speak TLS from the beginning, to whom smtps: leads");
 	return S("");
 }
 
@@ -298,12 +314,17 @@ status cli_route_set(struct cli *c)
 		.tries = (unsigned)cli_number(c, "--tries", 0)};
 	status kind = route_put(&r, &c->by, &c->a, &why);
 	if (kind == ST_INVALID)
-		return cli_fail(c, kind, "for example: pennypost route set example.org 'smtp:[192.0.2.1]:25'",
+		return cli_fail(c, kind,
+			"for example: pennypost route set example.org 'smtp:[192.0.2.1]:25'",
 			"the route cannot be set: %.*s", SLICE_ARGS(why));
 	TRY(kind);
-	json_t *facts = json_pack("{s:o,s:o}", "pattern", json_slice(pattern), "target", json_slice(target));
-	slice remarks = route_parse(pattern, target, &c->a, &r, &why) == ST_OK ? remarks_on(c, &r, facts) : S("");
-	return cli_did(c, facts, "Mail for %.*s goes to %.*s%.*s", SLICE_ARGS(pattern), SLICE_ARGS(target), SLICE_ARGS(remarks));
+	json_t *facts = json_pack(
+		"{s:o,s:o}", "pattern", json_slice(pattern), "target", json_slice(target));
+	slice remarks = route_parse(pattern, target, &c->a, &r, &why) == ST_OK
+				? remarks_on(c, &r, facts)
+				: S("");
+	return cli_did(c, facts, "Mail for %.*s goes to %.*s%.*s", SLICE_ARGS(pattern),
+		SLICE_ARGS(target), SLICE_ARGS(remarks));
 }
 
 status cli_route_remove(struct cli *c)

@@ -81,7 +81,8 @@ static status refuse_present(struct cli *c, const struct plan *p)
 			"the database %.*s has its tables already", SLICE_ARGS(p->roles.database));
 	slice names;
 	TRY(refused(c,
-		migrate_beside(p->roles.superuser_uri, p->roles.database, &c->a, &names, &why), why));
+		migrate_beside(p->roles.superuser_uri, p->roles.database, &c->a, &names, &why),
+		why));
 	if (names.size > 0)
 		return cli_fail(c, ST_EXISTS,
 			"give this one a server of its own, or run it with --renew-passwords and write the new passwords into the bootstrap files of the others too",

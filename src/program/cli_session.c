@@ -8,8 +8,9 @@
 
 status cli_session_list(struct cli *c)
 {
-	static const struct cli_column columns[] = {{"id", "ID"}, {"mailbox", "MAILBOX"}, {"service", "SERVICE"},
-		{"address", "ADDRESS"}, {"since", "SINCE"}, {"node", "NODE"}, {"process", "PROCESS"}, {NULL}};
+	static const struct cli_column columns[] = {{"id", "ID"}, {"mailbox", "MAILBOX"},
+		{"service", "SERVICE"}, {"address", "ADDRESS"}, {"since", "SINCE"},
+		{"node", "NODE"}, {"process", "PROCESS"}, {NULL}};
 	int64_t office, box;
 	struct session_row *rows;
 	unsigned most;
@@ -20,14 +21,16 @@ status cli_session_list(struct cli *c)
 	TRY(session_list(office, box, most, &c->a, &rows, &n));
 	json_t *list = json_array();
 	for (int i = 0; i < n; i++) {
-		slice who = arena_format(
-			&c->a, "%.*s@%.*s", SLICE_ARGS(rows[i].mailbox), SLICE_ARGS(rows[i].postoffice));
+		slice who = arena_format(&c->a, "%.*s@%.*s", SLICE_ARGS(rows[i].mailbox),
+			SLICE_ARGS(rows[i].postoffice));
 
-		json_array_append_new(list,
-			json_pack("{s:o,s:o,s:s,s:o,s:o,s:o,s:o}", "id", json_id(rows[i].id), "mailbox",
-				json_slice(who), "service", service_name(rows[i].service), "address",
-				json_slice(rows[i].address), "since", json_time(rows[i].since), "node",
-				json_slice(rows[i].node), "process", json_slice(rows[i].process)));
+		json_array_append_new(
+			list, json_pack("{s:o,s:o,s:s,s:o,s:o,s:o,s:o}", "id", json_id(rows[i].id),
+				      "mailbox", json_slice(who), "service",
+				      service_name(rows[i].service), "address",
+				      json_slice(rows[i].address), "since",
+				      json_time(rows[i].since), "node", json_slice(rows[i].node),
+				      "process", json_slice(rows[i].process)));
 	}
 	return cli_rows(c, list, columns, "Nobody is logged on");
 }
@@ -40,11 +43,11 @@ status cli_session_end(struct cli *c)
 		return cli_misused(c, "`pennypost session list` shows them",
 			"name one session, --mailbox or --postoffice");
 	if (cli_has(c, "ID") && !id_parse(cli_text(c, "ID"), &id))
-		return cli_fail(c, ST_INVALID, "`pennypost session list` shows them", "%.*s is no session",
-			SLICE_ARGS(cli_text(c, "ID")));
+		return cli_fail(c, ST_INVALID, "`pennypost session list` shows them",
+			"%.*s is no session", SLICE_ARGS(cli_text(c, "ID")));
 	TRY(cli_find_scope(c, &office, &box));
 	TRY(session_end(id, office, box, &c->by, &asked));
 	c->negative = asked == 0;
-	return cli_did(c, json_pack("{s:I}", "ended", (json_int_t)asked), "%lld sessions are being ended",
-		(long long)asked);
+	return cli_did(c, json_pack("{s:I}", "ended", (json_int_t)asked),
+		"%lld sessions are being ended", (long long)asked);
 }

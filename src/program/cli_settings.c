@@ -72,11 +72,12 @@ static status facts_of(struct cli *c, enum setting_id id, const struct setting_a
 	TRY(setting_show(id, at, &c->a, &value, &from));
 	bool words = row->kind == SK_WORD || row->kind == SK_WORDS || row->kind == SK_TEMPLATE;
 	bool least = setting_is_number(row->kind) || row->kind == SK_TEXT;
-	*out = json_pack("{s:s,s:o,s:s,s:s,s:s,s:s,s:s,s:o,s:o,s:s,s:s}", "name", row->name, "value",
-		json_slice(value), "from", scope_word(from), "default", row->fallback, "least",
-		least ? row->least : "", "most", row->most, "words", words ? row->least : "",
-		"form", json_slice(setting_form(id, &c->a)), "scopes", scope_words(row->scopes),
-		"effect", effects[row->effect], "sentence", row->sentence);
+	*out = json_pack("{s:s,s:o,s:s,s:s,s:s,s:s,s:s,s:o,s:o,s:s,s:s}", "name", row->name,
+		"value", json_slice(value), "from", scope_word(from), "default", row->fallback,
+		"least", least ? row->least : "", "most", row->most, "words",
+		words ? row->least : "", "form", json_slice(setting_form(id, &c->a)), "scopes",
+		scope_words(row->scopes), "effect", effects[row->effect], "sentence",
+		row->sentence);
 	return ST_OK;
 }
 
@@ -116,7 +117,8 @@ static slice place_name(struct cli *c, const struct setting_exception *e)
 		return cli_postoffice_name(c, e->at.postoffice);
 	if (mailbox_by_id(e->at.postoffice, e->at.mailbox, &c->a, &m) != ST_OK)
 		return S("-"); /* gone since */
-	return arena_format(&c->a, "%.*s@%.*s", SLICE_ARGS(m->name), SLICE_ARGS(m->postoffice_name));
+	return arena_format(
+		&c->a, "%.*s@%.*s", SLICE_ARGS(m->name), SLICE_ARGS(m->postoffice_name));
 }
 
 status cli_settings_exceptions(struct cli *c)
@@ -132,17 +134,18 @@ status cli_settings_exceptions(struct cli *c)
 	for (int i = 0; i < n; i++)
 		json_array_append_new(rows,
 			json_pack("{s:o,s:o,s:s,s:o}", "name", json_slice(found[i].name), "value",
-				json_slice(found[i].value), "from", scope_word(found[i].scope), "place",
-				json_slice(place_name(c, &found[i]))));
-	return cli_rows(c, rows, columns, "No post office, domain or mailbox has a setting of its own like that");
+				json_slice(found[i].value), "from", scope_word(found[i].scope),
+				"place", json_slice(place_name(c, &found[i]))));
+	return cli_rows(c, rows, columns,
+		"No post office, domain or mailbox has a setting of its own like that");
 }
 
 status cli_settings_get(struct cli *c)
 {
 	static const struct cli_column columns[] = {{"name", "setting"}, {"value", "value"},
 		{"from", "from"}, {"default", "default"}, {"least", "least"}, {"most", "most"},
-		{"form", "what it may be"}, {"scopes", "may be set for"}, {"effect", "takes effect"},
-		{"sentence", "what it is"}, {NULL}};
+		{"form", "what it may be"}, {"scopes", "may be set for"},
+		{"effect", "takes effect"}, {"sentence", "what it is"}, {NULL}};
 	struct setting_at at;
 	json_t *facts;
 	TRY(scope(c, &at));
@@ -156,8 +159,8 @@ static status check_program(struct cli *c, enum setting_id id, slice value)
 	struct stat facts;
 	const char *path = arena_z(&c->a, value), *why = NULL;
 
-	if ((id != S_pickup_program && id != S_dispatch_program && id != S_delivery_program) || value.size == 0 ||
-		value.at[0] != '/')
+	if ((id != S_pickup_program && id != S_dispatch_program && id != S_delivery_program) ||
+		value.size == 0 || value.at[0] != '/')
 		return ST_OK;
 	if (stat(path, &facts) != 0)
 		why = strerror(errno);
@@ -165,7 +168,8 @@ static status check_program(struct cli *c, enum setting_id id, slice value)
 		why = "it is no program";
 	else if (facts.st_mode & (S_IWGRP | S_IWOTH))
 		why = "others may write to it";
-	return why ? cli_fail(c, ST_INVALID, "programs stand in the folder `programs` of the bootstrap file, chmod 755",
+	return why ? cli_fail(c, ST_INVALID,
+			     "programs stand in the folder `programs` of the bootstrap file, chmod 755",
 			     "%s: %s", path, why)
 		   : ST_OK;
 }
@@ -174,9 +178,11 @@ static status check_program(struct cli *c, enum setting_id id, slice value)
 static slice opens_relay(enum setting_id id, const struct setting_at *at)
 {
 	if (id == S_relay_local_sender && setting_on(id, at))
-		return S(". Beware: anybody can give an address of yours as sender, so this system relays for everybody now");
+		return S(
+			". Beware: anybody can give an address of yours as sender, so this system relays for everybody now");
 	if (id == S_relay_networks && net_networks_have_all(setting_text(id, at)))
-		return S(". Beware: this system relays for everybody now but for relay_networks_denied");
+		return S(
+			". Beware: this system relays for everybody now but for relay_networks_denied");
 	return S("");
 }
 
@@ -188,8 +194,9 @@ static slice asks_nobody(struct cli *c, enum setting_id id, json_t *facts)
 	if (!milter_at_find_lost(id, &c->a, &lost))
 		return S("");
 	json_object_set_new(facts, "asked_nowhere", json_slice(lost.milters));
-	return arena_format(&c->a, ". Beware: no mail comes to %.*s; the endpoints of %s are: %.*s", SLICE_ARGS(lost.milters),
-		lost.listens, SLICE_ARGS(lost.endpoints.size ? lost.endpoints : S("none")));
+	return arena_format(&c->a, ". Beware: no mail comes to %.*s; the endpoints of %s are: %.*s",
+		SLICE_ARGS(lost.milters), lost.listens,
+		SLICE_ARGS(lost.endpoints.size ? lost.endpoints : S("none")));
 }
 
 static status change(struct cli *c, const slice *value)
@@ -215,8 +222,8 @@ static status change(struct cli *c, const slice *value)
 	if (warning.size == 0)
 		warning = asks_nobody(c, id, facts);
 	const char *now = json_string_value(json_object_get(facts, "value"));
-	return cli_did(c, facts, "%s is %s (%s); takes effect: %s%.*s", setting_rows[id].name, now && *now ? now : "empty",
-		json_string_value(json_object_get(facts, "from")),
+	return cli_did(c, facts, "%s is %s (%s); takes effect: %s%.*s", setting_rows[id].name,
+		now && *now ? now : "empty", json_string_value(json_object_get(facts, "from")),
 		effects[setting_rows[id].effect], SLICE_ARGS(warning));
 }
 

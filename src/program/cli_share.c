@@ -11,9 +11,10 @@ static status folder_of(struct cli *c, folder **f)
 
 	TRY(cli_find_mailbox(c, cli_text(c, "MAILBOX"), &m));
 	status kind = folder_find(m->postoffice, m->id, name, &c->a, f);
-	return kind == ST_ABSENT ? cli_fail(c, kind, "`pennypost folder list` shows those there are",
-					   "there is no folder \"%.*s\"", SLICE_ARGS(name))
-				 : kind;
+	return kind == ST_ABSENT
+		       ? cli_fail(c, kind, "`pennypost folder list` shows those there are",
+				 "there is no folder \"%.*s\"", SLICE_ARGS(name))
+		       : kind;
 }
 
 static status nobody(struct cli *c)
@@ -55,18 +56,22 @@ static status change(struct cli *c, unsigned rights)
 
 	TRY(folder_of(c, &f));
 	TRY(who_of(c, f, &who));
-	status kind = acl_set(f, &who, &(struct acl_change){.remove = ACL_ALL, .add = rights}, &c->by);
+	status kind =
+		acl_set(f, &who, &(struct acl_change){.remove = ACL_ALL, .add = rights}, &c->by);
 	if (kind == ST_DENIED)
-		return cli_fail(c, kind, "its owner may do everything in it, always", "%.*s is the folder's owner",
-			SLICE_ARGS(who.name));
+		return cli_fail(c, kind, "its owner may do everything in it, always",
+			"%.*s is the folder's owner", SLICE_ARGS(who.name));
 	if (kind == ST_LIMITED)
-		return cli_fail(c, kind, "see the setting folder_rights_most, or give rights to a group",
+		return cli_fail(c, kind,
+			"see the setting folder_rights_most, or give rights to a group",
 			"the folder has rights for too many already");
 	TRY(kind);
 	return cli_did(c,
-		json_pack("{s:o,s:o,s:o,s:b}", "folder", json_slice(f->name), "who", json_slice(who.name), "rights",
-			json_slice(rights_text(c, rights)), "denied", who.negative),
-		"%.*s %s %.*s in the folder %.*s", SLICE_ARGS(who.name), who.negative ? "is denied" : "has",
+		json_pack("{s:o,s:o,s:o,s:b}", "folder", json_slice(f->name), "who",
+			json_slice(who.name), "rights", json_slice(rights_text(c, rights)),
+			"denied", who.negative),
+		"%.*s %s %.*s in the folder %.*s", SLICE_ARGS(who.name),
+		who.negative ? "is denied" : "has",
 		SLICE_ARGS(rights ? rights_text(c, rights) : S("nothing")), SLICE_ARGS(f->name));
 }
 
@@ -87,8 +92,8 @@ status cli_folder_unshare(struct cli *c)
 
 status cli_folder_rights(struct cli *c)
 {
-	static const struct cli_column columns[] = {{"who", "WHO"}, {"kind", "KIND"}, {"rights", "RIGHTS"},
-		{"denied", "DENIED"}, {NULL}};
+	static const struct cli_column columns[] = {{"who", "WHO"}, {"kind", "KIND"},
+		{"rights", "RIGHTS"}, {"denied", "DENIED"}, {NULL}};
 	static const char *const kinds[] = {"anyone", "mailbox", "group"};
 	struct acl_entry *rows;
 	folder *f;
@@ -98,10 +103,11 @@ status cli_folder_rights(struct cli *c)
 	TRY(acl_list(f->postoffice, f->id, &c->a, &rows, &n));
 	json_t *list = json_array();
 	for (int i = 0; i < n; i++)
-		json_array_append_new(list,
-			json_pack("{s:o,s:s,s:o,s:b}", "who", json_slice(rows[i].name), "kind",
-				kinds[rows[i].kind], "rights", json_slice(rights_text(c, rows[i].rights)), "denied",
-				rows[i].negative));
+		json_array_append_new(
+			list, json_pack("{s:o,s:s,s:o,s:b}", "who", json_slice(rows[i].name),
+				      "kind", kinds[rows[i].kind], "rights",
+				      json_slice(rights_text(c, rows[i].rights)), "denied",
+				      rows[i].negative));
 	return cli_rows(c, list, columns, "The folder is its owner's alone");
 }
 
@@ -120,9 +126,11 @@ status cli_folder_shared(struct cli *c)
 	for (int i = 0; i < n; i++)
 		if (rows[i].f.id && rows[i].f.mailbox != m->id)
 			json_array_append_new(list,
-				json_pack("{s:o,s:o,s:o,s:I,s:I,s:b}", "name", json_slice(rows[i].f.name), "id",
-					json_id(rows[i].f.id), "rights", json_slice(rights_text(c, rows[i].rights)),
+				json_pack("{s:o,s:o,s:o,s:I,s:I,s:b}", "name",
+					json_slice(rows[i].f.name), "id", json_id(rows[i].f.id),
+					"rights", json_slice(rights_text(c, rows[i].rights)),
 					"messages", (json_int_t)rows[i].f.messages, "unseen",
-					(json_int_t)rows[i].f.unseen, "subscribed", rows[i].subscribed));
+					(json_int_t)rows[i].f.unseen, "subscribed",
+					rows[i].subscribed));
 	return cli_rows(c, list, columns, "Nobody shares folders with the mailbox");
 }

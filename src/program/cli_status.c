@@ -113,7 +113,8 @@ static status report_inside(struct cli *c, json_t *facts)
 	json_object_set_new(facts, "mailboxes", json_integer(n.mailboxes));
 	json_object_set_new(facts, "bytes", json_integer(n.bytes));
 	TRY(queue_counts(&queued));
-	json_object_set_new(facts, "queued", json_integer(queued.ready + queued.deferred + queued.held));
+	json_object_set_new(
+		facts, "queued", json_integer(queued.ready + queued.deferred + queued.held));
 	json_object_set_new(facts, "parked", json_integer(queued.parked));
 	TRY(node_list(&c->a, &nodes, &count_of_nodes));
 	json_t *rows = json_object_get(facts, "nodes");

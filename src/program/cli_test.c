@@ -58,11 +58,12 @@ static slice path_of(struct cli *c, slice written)
 
 	if (slice_starts(written, S("<")) && slice_ends_nocase(written, S(">")))
 		written = slice_of(written.at + 1, written.size - 2);
-	return mail_address_parse(written, &c->a, &m) == ST_OK ? mail_address_text(&m, &c->a) : written;
+	return mail_address_parse(written, &c->a, &m) == ST_OK ? mail_address_text(&m, &c->a)
+							       : written;
 }
 
-static status spf_of(struct cli *c, const char *ip, const char *helo, const char *from, dns *resolver,
-	spf_report *out)
+static status spf_of(struct cli *c, const char *ip, const char *helo, const char *from,
+	dns *resolver, spf_report *out)
 {
 	spf_query q = {.helo = host_of(c, cli_text(c, helo)),
 		.mail_from = path_of(c, cli_text(c, from)),
@@ -70,18 +71,18 @@ static status spf_of(struct cli *c, const char *ip, const char *helo, const char
 	lookup ask = dns_lookup(resolver);
 
 	if (spf_client_parse(cli_text(c, ip), &q.client) != ST_OK)
-		return cli_misused(c, "write an IPv4 or IPv6 address", "%s \"%.*s\" is no address", ip,
-			SLICE_ARGS(cli_text(c, ip)));
+		return cli_misused(c, "write an IPv4 or IPv6 address", "%s \"%.*s\" is no address",
+			ip, SLICE_ARGS(cli_text(c, ip)));
 	spf_check(&q, &ask, &c->a, out);
 	return ST_OK;
 }
 
 static json_t *spf_facts(const spf_report *r)
 {
-	return json_pack("{s:s,s:s,s:o,s:o,s:o,s:s}", "result", spf_result_name(r->result), "identity",
-		r->helo ? "helo" : "mailfrom", "domain", json_slice(r->domain), "mechanism",
-		json_slice(r->mechanism), "explanation", json_slice(r->explanation), "reason",
-		words_or_none(r->reason));
+	return json_pack("{s:s,s:s,s:o,s:o,s:o,s:s}", "result", spf_result_name(r->result),
+		"identity", r->helo ? "helo" : "mailfrom", "domain", json_slice(r->domain),
+		"mechanism", json_slice(r->mechanism), "explanation", json_slice(r->explanation),
+		"reason", words_or_none(r->reason));
 }
 
 status cli_test_spf(struct cli *c)
@@ -93,10 +94,10 @@ status cli_test_spf(struct cli *c)
 	status kind = spf_of(c, "IP", "HELO", "MAILFROM", resolver, &r);
 	dns_close(&resolver);
 	TRY(kind);
-	return cli_did(c, spf_facts(&r), "%s (%s%s%.*s%s%.*s)%s%.*s", spf_result_name(r.result), r.reason,
-		r.mechanism.size ? ": " : "", SLICE_ARGS(r.mechanism), r.domain.size ? "; domain " : "",
-		SLICE_ARGS(r.domain), r.explanation.size ? ", explained as: " : "",
-		SLICE_ARGS(r.explanation));
+	return cli_did(c, spf_facts(&r), "%s (%s%s%.*s%s%.*s)%s%.*s", spf_result_name(r.result),
+		r.reason, r.mechanism.size ? ": " : "", SLICE_ARGS(r.mechanism),
+		r.domain.size ? "; domain " : "", SLICE_ARGS(r.domain),
+		r.explanation.size ? ", explained as: " : "", SLICE_ARGS(r.explanation));
 }
 
 /* ---- messages */
@@ -107,7 +108,8 @@ static status read_message(struct cli *c, slice *message)
 		return cli_fail(c, ST_INVALID, "give a message of at most 256 MB on standard input",
 			"the message cannot be read");
 	if (message->size == 0)
-		return cli_fail(c, ST_INVALID, "give the message, header and body, on standard input",
+		return cli_fail(c, ST_INVALID,
+			"give the message, header and body, on standard input",
 			"there is no message");
 	return ST_OK;
 }
@@ -118,11 +120,12 @@ static json_t *signatures(const dkim_report *r)
 
 	for (size_t i = 0; i < r->count; i++) {
 		const dkim_verdict *v = &r->verdict[i];
-		json_array_append_new(rows,
-			json_pack("{s:s,s:o,s:o,s:o,s:i,s:b,s:s}", "result", dkim_result_name(v->result),
-				"domain", json_slice(v->domain), "selector", json_slice(v->selector),
-				"algorithm", json_slice(v->algorithm), "bits", (int)v->bits, "testing",
-				v->testing, "reason", words_or_none(v->reason)));
+		json_array_append_new(
+			rows, json_pack("{s:s,s:o,s:o,s:o,s:i,s:b,s:s}", "result",
+				      dkim_result_name(v->result), "domain", json_slice(v->domain),
+				      "selector", json_slice(v->selector), "algorithm",
+				      json_slice(v->algorithm), "bits", (int)v->bits, "testing",
+				      v->testing, "reason", words_or_none(v->reason)));
 	}
 	return rows;
 }
@@ -174,15 +177,14 @@ status cli_test_arc(struct cli *c)
 	TRY(kind);
 	json_t *rows = json_array();
 	for (unsigned i = 0; r.set && i < r.sets; i++)
-		json_array_append_new(rows,
-			json_pack("{s:i,s:o,s:o,s:o}", "instance", (int)i + 1, "domain",
-				json_slice(r.set[i].domain), "selector",
-				json_slice(r.set[i].selector), "results",
-				json_slice(r.set[i].results)));
+		json_array_append_new(rows, json_pack("{s:i,s:o,s:o,s:o}", "instance", (int)i + 1,
+						    "domain", json_slice(r.set[i].domain),
+						    "selector", json_slice(r.set[i].selector),
+						    "results", json_slice(r.set[i].results)));
 	const char *result = dkim_result_name(r.result), *reason = words_or_none(r.reason);
 	kind = cli_did(c,
-		json_pack("{s:s,s:O,s:i,s:i,s:s}", "result", result, "sets", rows, "length", (int)r.sets,
-			"failed", (int)r.failed, "reason", reason),
+		json_pack("{s:s,s:O,s:i,s:i,s:s}", "result", result, "sets", rows, "length",
+			(int)r.sets, "failed", (int)r.failed, "reason", reason),
 		"%s (%s; %u sets)", result, *reason ? reason : "no trouble", r.sets);
 	cli_below(c, "The chain", rows, columns);
 	json_decref(rows);
@@ -244,9 +246,11 @@ status cli_test_dmarc(struct cli *c)
 			dmarc_policy_name(r->wish), "spf_aligned", r->spf_aligned, "dkim_aligned",
 			r->dkim_aligned, "reason", words_or_none(r->reason), "spf",
 			f.spf_asked ? spf_facts(&f.spf) : json_null(), "signatures", rows),
-		"%s (%s; author %.*s, policy %s, wish %s, spf %s, dkim %s)", dmarc_result_name(r->result),
-		r->reason, SLICE_ARGS(f.author.size ? f.author : S("unknown")),
-		r->domain.size ? dmarc_policy_name(r->published) : "absent", dmarc_policy_name(r->wish),
+		"%s (%s; author %.*s, policy %s, wish %s, spf %s, dkim %s)",
+		dmarc_result_name(r->result), r->reason,
+		SLICE_ARGS(f.author.size ? f.author : S("unknown")),
+		r->domain.size ? dmarc_policy_name(r->published) : "absent",
+		dmarc_policy_name(r->wish),
 		f.spf_asked ? spf_result_name(f.spf.result) : "not asked",
 		dkim_result_name(dkim_overall(&f.dkim)));
 	cli_below(c, "Signatures, from the top", rows, signature_columns);

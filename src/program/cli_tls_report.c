@@ -9,17 +9,19 @@
 
 static json_t *day_facts(struct cli *c, const struct tls_day *d)
 {
-	return json_pack("{s:o,s:o,s:I,s:I,s:o,s:o,s:o,s:o}", "day", json_slice(slice_until(date_stamp(d->day, &c->a), 10)),
-		"domain", json_slice(d->domain), "successes", (json_int_t)d->successes, "failures",
-		(json_int_t)d->failures, "state", json_slice(d->state), "told", json_slice(d->told), "trouble",
-		json_slice(d->trouble), "tried", json_time(d->tried));
+	return json_pack("{s:o,s:o,s:I,s:I,s:o,s:o,s:o,s:o}", "day",
+		json_slice(slice_until(date_stamp(d->day, &c->a), 10)), "domain",
+		json_slice(d->domain), "successes", (json_int_t)d->successes, "failures",
+		(json_int_t)d->failures, "state", json_slice(d->state), "told", json_slice(d->told),
+		"trouble", json_slice(d->trouble), "tried", json_time(d->tried));
 }
 
 status cli_tls_report_list(struct cli *c)
 {
 	static const struct cli_column columns[] = {{"day", "DAY"}, {"domain", "DOMAIN"},
-		{"successes", "GOOD", SHOW_NUMBER}, {"failures", "NOT", SHOW_NUMBER}, {"state", "REPORT"},
-		{"told", "TOLD"}, {"trouble", "LAST FAILURE"}, {"tried", "AT"}, {NULL}};
+		{"successes", "GOOD", SHOW_NUMBER}, {"failures", "NOT", SHOW_NUMBER},
+		{"state", "REPORT"}, {"told", "TOLD"}, {"trouble", "LAST FAILURE"}, {"tried", "AT"},
+		{NULL}};
 	struct tls_day *rows;
 	unsigned most;
 	int n;
@@ -41,7 +43,9 @@ status cli_tls_report_show(struct cli *c)
 		return cli_fail(c, kind, "`pennypost tls-report list` shows the days there are",
 			"no session with %.*s was counted on that day", SLICE_ARGS(domain));
 	TRY(kind);
-	return c->json ? cli_did(c, json_loadb(json.at, json.size, 0, NULL), "%.*s", SLICE_ARGS(json)) : cli_says(c, json);
+	return c->json ? cli_did(c, json_loadb(json.at, json.size, 0, NULL), "%.*s",
+				 SLICE_ARGS(json))
+		       : cli_says(c, json);
 }
 
 status cli_tls_report_send(struct cli *c)
@@ -51,10 +55,13 @@ status cli_tls_report_send(struct cli *c)
 
 	smtp_close();
 	if (kind == ST_LIMITED)
-		return cli_fail(c, ST_BUSY, "try again in a moment", "an outbound worker is sending reports");
+		return cli_fail(c, ST_BUSY, "try again in a moment",
+			"an outbound worker is sending reports");
 	TRY(kind);
 	c->negative = done.failed > 0;
 	return cli_did(c,
-		json_pack("{s:i,s:i,s:i}", "sent", done.sent, "unwanted", done.unwanted, "failed", done.failed),
-		"%d reports are on their way, %d nobody wanted, %d could not be sent", done.sent, done.unwanted, done.failed);
+		json_pack("{s:i,s:i,s:i}", "sent", done.sent, "unwanted", done.unwanted, "failed",
+			done.failed),
+		"%d reports are on their way, %d nobody wanted, %d could not be sent", done.sent,
+		done.unwanted, done.failed);
 }

@@ -22,10 +22,13 @@ static status span_of(struct cli *c, struct trace_span *out)
 
 	*out = (struct trace_span){.postoffice = -1, .until = cli_number(c, "--until", USEC_NEVER)};
 	if (cli_has(c, "--last") && (cli_has(c, "--since") || cli_has(c, "--until")))
-		return cli_misused(c, "leave one out", "--last ends now, and --since and --until name moments");
-	out->from = cli_number(c, "--since", (out->until < now ? out->until : now) - cli_number(c, "--last", SPAN_BY_DEFAULT));
+		return cli_misused(c, "leave one out",
+			"--last ends now, and --since and --until name moments");
+	out->from = cli_number(c, "--since",
+		(out->until < now ? out->until : now) - cli_number(c, "--last", SPAN_BY_DEFAULT));
 	if (out->from >= out->until)
-		return cli_misused(c, "give --since a moment before that of --until", "no time lies between them");
+		return cli_misused(c, "give --since a moment before that of --until",
+			"no time lies between them");
 	if (cli_has(c, "--postoffice"))
 		TRY(cli_find_scope(c, &out->postoffice, NULL));
 	return cli_most(c, 200, &out->most);
@@ -35,7 +38,8 @@ static status find_by_id(struct cli *c, slice asked, struct trace_row **rows, in
 {
 	int64_t id;
 	if (cli_has(c, "--address") || cli_has(c, "--postoffice") || has_time(c))
-		return cli_misused(c, "give the id alone, or the other words without it", "an id names one message");
+		return cli_misused(c, "give the id alone, or the other words without it",
+			"an id names one message");
 	if (id_parse(asked, &id))
 		return trace_by_message(id, &c->a, rows, n);
 	if (slice_starts(asked, S("<")) && slice_ends_nocase(asked, S(">")))
@@ -48,7 +52,8 @@ static status find(struct cli *c, struct trace_span *in, struct trace_row **rows
 	if (cli_has(c, "ID"))
 		return find_by_id(c, cli_text(c, "ID"), rows, n);
 	if (!cli_has(c, "--address") && !has_time(c))
-		return cli_misused(c, "give the id that its 250 told, its Message-ID, --address ADDRESS or --last SPAN",
+		return cli_misused(c,
+			"give the id that its 250 told, its Message-ID, --address ADDRESS or --last SPAN",
 			"there is nothing to look for");
 	TRY(span_of(c, in));
 	if (cli_has(c, "--address"))
@@ -82,14 +87,18 @@ static bool *last_words(struct cli *c, const struct trace_row *rows, int n)
 static const char *none(struct cli *c, const struct trace_span *in)
 {
 	slice what = cli_has(c, "--address") ? cli_text(c, "--address") : S("what happened");
-	slice place = cli_has(c, "--postoffice") ? arena_format(&c->a, " in %.*s", SLICE_ARGS(cli_text(c, "--postoffice"))) : S("");
+	slice place = cli_has(c, "--postoffice") ? arena_format(&c->a, " in %.*s",
+							   SLICE_ARGS(cli_text(c, "--postoffice")))
+						 : S("");
 
 	if (cli_has(c, "ID"))
 		return "Nothing is known of that message; give the id its 250 told, or its Message-ID; "
 		       "what happened just now is known in a second";
-	return arena_format(&c->a, "Nothing is known of %.*s%.*s from %.*s until %.*s; --last, --since and --until name another time",
+	return arena_format(&c->a,
+		"Nothing is known of %.*s%.*s from %.*s until %.*s; --last, --since and --until name another time",
 		SLICE_ARGS(what), SLICE_ARGS(place), SLICE_ARGS(cli_time(in->from, &c->a)),
-		SLICE_ARGS(in->until == USEC_NEVER ? S("now") : cli_time(in->until, &c->a))).at;
+		SLICE_ARGS(in->until == USEC_NEVER ? S("now") : cli_time(in->until, &c->a)))
+		.at;
 }
 
 status cli_trace(struct cli *c)
@@ -106,10 +115,11 @@ status cli_trace(struct cli *c)
 	bool *last = last_words(c, rows, n);
 	json_t *list = json_array(), *words = json_array();
 	for (int i = 0; i < n; i++) {
-		json_t *row = json_pack("{s:o,s:s,s:o,s:o,s:o,s:o,s:o,s:b}", "at", json_time(rows[i].at), "kind",
-			trace_name(rows[i].kind), "message", json_id(rows[i].message), "postoffice",
-			json_slice(cli_postoffice_name(c, rows[i].postoffice)), "node", json_slice(rows[i].node),
-			"fields", json_slice(rows[i].fields), "sentence",
+		json_t *row = json_pack("{s:o,s:s,s:o,s:o,s:o,s:o,s:o,s:b}", "at",
+			json_time(rows[i].at), "kind", trace_name(rows[i].kind), "message",
+			json_id(rows[i].message), "postoffice",
+			json_slice(cli_postoffice_name(c, rows[i].postoffice)), "node",
+			json_slice(rows[i].node), "fields", json_slice(rows[i].fields), "sentence",
 			json_slice(trace_sentence(&rows[i], &c->a)), "last", last[i]);
 		if (last[i])
 			json_array_append(words, row);

@@ -17,7 +17,9 @@
 
 static void log_as(const char *name)
 {
-	log_open(&(struct log_target){.fd = -1, .least = LOG_INFO_LEVEL, .role = name,
+	log_open(&(struct log_target){.fd = -1,
+		.least = LOG_INFO_LEVEL,
+		.role = name,
 		.journal = getenv("JOURNAL_STREAM") != NULL});
 }
 
@@ -46,7 +48,8 @@ static int wait_for(pid_t pid)
 	return how;
 }
 
-/* Its rights are those of what it keeps, since a child has its parent's filter and nobody can loosen one. */
+/* Its rights are those of what it keeps, since a child has its parent's filter and nobody can
+   loosen one. */
 static bool give_up(const struct helper *h)
 {
 	return (!h->user || privilege_drop(h->user) == ST_OK) && h->confine() == ST_OK;
@@ -67,7 +70,8 @@ static int keep(const struct helper *h, int fd, const struct bootstrap *boot, pi
 		int how = pid > 0 ? wait_for(pid) : 0;
 		if (pid > 0 && WIFEXITED(how) && WEXITSTATUS(how) == 0)
 			return EXIT_SUCCESS;
-		log_event(EV_HELPER_ENDED, "helper=%s %s=%d", h->name, WIFSIGNALED(how) ? "signal" : "code",
+		log_event(EV_HELPER_ENDED, "helper=%s %s=%d", h->name,
+			WIFSIGNALED(how) ? "signal" : "code",
 			WIFSIGNALED(how) ? WTERMSIG(how) : WEXITSTATUS(how));
 		task_sleep(PAUSE);
 	}

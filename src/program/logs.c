@@ -53,7 +53,8 @@ static unsigned kinds_in(enum setting_id id)
 	static const struct {
 		slice word;
 		unsigned kind;
-	} rows[] = {{S("w3c"), RECORD_W3C}, {S("activity"), RECORD_ACTIVITY}, {S("debug"), RECORD_DEBUG}};
+	} rows[] = {{S("w3c"), RECORD_W3C}, {S("activity"), RECORD_ACTIVITY},
+		{S("debug"), RECORD_DEBUG}};
 	unsigned kinds = 0;
 
 	for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
@@ -66,8 +67,9 @@ static void set_rule(enum service s, unsigned kinds, slice fields, enum setting_
 {
 	arena a = ARENA_INIT;
 
-	record_rule_set(s, &(struct record_rule){kinds, fields, arena_z(&a, setting_text(period, NULL)),
-				   setting_number(S_log_file_most, NULL)});
+	record_rule_set(
+		s, &(struct record_rule){kinds, fields, arena_z(&a, setting_text(period, NULL)),
+			   setting_number(S_log_file_most, NULL)});
 	arena_release(&a);
 }
 
@@ -84,8 +86,8 @@ void logs_tend(void)
 	};
 
 	for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
-		set_rule(rows[i].service, kinds_in(rows[i].kinds), setting_text(rows[i].fields, NULL),
-			rows[i].period);
+		set_rule(rows[i].service, kinds_in(rows[i].kinds),
+			setting_text(rows[i].fields, NULL), rows[i].period);
 	set_rule(SERVICE_NONE, 0, S(""), S_log_period);
 	elsewhere = (setting_lists(S_log_also, NULL, S("file")) ? TO_FILE : 0u) |
 		    (setting_lists(S_log_also, NULL, S("syslog")) ? TO_SYSLOG : 0u);

@@ -4,8 +4,8 @@
 
 #include "base/metric.h"
 
-/* From now on this process records into the pipe, -1 = nowhere. `of`: what its tasks are for that do not say
-   so themselves (task_label). */
+/* From now on this process records into the pipe, -1 = nowhere. `of`: what its tasks are for that
+   do not say so themselves (task_label). */
 void logs_open(int pipe, enum service of);
 /* Takes over what the settings say; every beat. */
 void logs_tend(void);

@@ -34,8 +34,10 @@
 #include <sysexits.h>
 #include <unistd.h>
 
-#define START_MOST (60 * USEC_S) /* a worker silent for longer hangs, until it has read worker_silence_most */
-#define SETTLED (10 * USEC_S)   /* a worker that lived longer starts without back-off */
+#define START_MOST                                                                                 \
+	(60 * USEC_S) /* a worker silent for longer hangs, until it has read worker_silence_most   \
+	\ */
+#define SETTLED (10 * USEC_S) /* a worker that lived longer starts without back-off */
 #define BACK_OFF_MOST (5 * USEC_S)
 #define STOP_MORE (15 * USEC_S) /* what a stopping worker may take beside its patience */
 
@@ -43,8 +45,8 @@
 
 struct seat { /* one worker's place; its successor takes the same sockets */
 	struct worker worker;
-	pid_t pid;      /* 0: nobody */
-	pid_t leaving;  /* a predecessor that finishes its conversations */
+	pid_t pid;     /* 0: nobody */
+	pid_t leaving; /* a predecessor that finishes its conversations */
 	usec leaving_until;
 	usec started, restart_at;
 	unsigned failures;
@@ -58,8 +60,8 @@ struct master {
 	struct worker_pulse *pulses; /* two per seat: successor and predecessor overlap */
 	int signals;
 	int pid_file;
-	int records; /* the pipe to the scribe; -1: none */
-	int errands; /* the socket to the runner; -1: none */
+	int records;          /* the pipe to the scribe; -1: none */
+	int errands;          /* the socket to the runner; -1: none */
 	pid_t scribe, runner; /* their keepers; 0: gone, or none */
 	bool debug;
 	bool stopping;
@@ -74,16 +76,17 @@ struct master {
 static status take_pid_file(struct master *m)
 {
 	slice path = arena_format(&m->facts, "%.*s/pennypostd.pid", SLICE_ARGS(m->boot->state));
-	/* As root in a folder that may be another user's: no link is followed to what is not ours. */
+	/* As root in a folder that may be another user's: no link is followed to what is not
+	   ours. */
 	m->pid_file = open(path.at, O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0644);
 	if (m->pid_file < 0)
 		return log_trouble(ST_DENIED, EV_PID_FILE, "file=%s error=%s", log_quote(path),
-				   log_quote(slice_z(strerror(errno))));
+			log_quote(slice_z(strerror(errno))));
 	if (flock(m->pid_file, LOCK_EX | LOCK_NB) != 0)
 		return log_trouble(ST_EXISTS, EV_RUNNING_ALREADY, "file=%s", log_quote(path));
 	if (ftruncate(m->pid_file, 0) != 0 || dprintf(m->pid_file, "%d\n", (int)getpid()) < 0)
 		return log_trouble(ST_FULL, EV_PID_FILE, "file=%s error=%s", log_quote(path),
-				   log_quote(slice_z(strerror(errno))));
+			log_quote(slice_z(strerror(errno))));
 	return ST_OK;
 }
 
@@ -99,7 +102,8 @@ static unsigned mail_workers(void)
 	return n < 1 ? 1 : n > MAIL_WORKERS_MOST ? MAIL_WORKERS_MOST : (unsigned)n;
 }
 
-/* Another process may share our port unnoticed through SO_REUSEPORT: an exclusive socket asks first. */
+/* Another process may share our port unnoticed through SO_REUSEPORT: an exclusive socket asks
+   first. */
 static status endpoint_free(const net_address *at)
 {
 	int fd;
@@ -135,7 +139,7 @@ static status check_services(const struct master *m)
 		for (int i = 0; i < service_row_count; i++)
 			text_format(&known, "%s%s", i ? " " : "", service_rows[i].word);
 		log_event(EV_SERVICE_UNKNOWN, "service=%s known=%s", log_quote(word),
-			  log_quote(text_slice(&known)));
+			log_quote(text_slice(&known)));
 		text_free(&known);
 		return ST_INVALID;
 	}
@@ -147,7 +151,7 @@ static status open_endpoint(struct master *m, const struct service_row *row, sli
 	net_address at;
 	if (net_endpoint_parse(written, &at) != ST_OK)
 		return log_trouble(ST_INVALID, EV_ENDPOINT, "setting=%s value=%s",
-				   setting_rows[row->listen].name, log_quote(written));
+			setting_rows[row->listen].name, log_quote(written));
 	TRY(endpoint_free(&at));
 	for (int i = 0; i < m->n; i++) {
 		struct worker *w = &m->seats[i].worker;
@@ -229,11 +233,13 @@ static void lay_seats(struct master *m)
 	m->pulses = shared_new(2 * (size_t)m->n * sizeof *m->pulses);
 	for (int i = 0; i < m->n; i++) {
 		struct worker *w = &m->seats[i].worker;
-		w->role = i < (int)mails ? WORKER_MAIL
-			: web && i == (int)mails ? WORKER_WEB
-			: i < first ? WORKER_AGENT : WORKER_OUTBOUND;
-		w->index = w->role == WORKER_MAIL ? (unsigned)i
-			: w->role == WORKER_OUTBOUND ? (unsigned)(i - first) : 0;
+		w->role = i < (int)mails           ? WORKER_MAIL
+			  : web && i == (int)mails ? WORKER_WEB
+			  : i < first              ? WORKER_AGENT
+						   : WORKER_OUTBOUND;
+		w->index = w->role == WORKER_MAIL       ? (unsigned)i
+			   : w->role == WORKER_OUTBOUND ? (unsigned)(i - first)
+							: 0;
 		w->slot = 2 * (unsigned)i;
 		w->boot = m->boot;
 		w->debug = m->debug;
@@ -244,8 +250,11 @@ static void lay_seats(struct master *m)
 
 static status read_settings(struct master *m)
 {
-	struct provider_conf conf = {.boot = m->boot, .connections = 1, .system_connections = 1,
-				     .application = "pennypost master", .first = true};
+	struct provider_conf conf = {.boot = m->boot,
+		.connections = 1,
+		.system_connections = 1,
+		.application = "pennypost master",
+		.first = true};
 	TRY(provider_open(&conf));
 	status kind = check_services(m);
 	if (kind == ST_OK) {
@@ -277,10 +286,12 @@ static status start_scribe(struct master *m)
 
 	if (pipe2(ends, O_CLOEXEC) != 0)
 		return log_trouble(ST_BUSY, EV_DESCRIPTORS, "for=scribe");
-	/* Less room than asked for is a matter of the machine's limits, and of dropped lines only. */
+	/* Less room than asked for is a matter of the machine's limits, and of dropped lines
+	   only. */
 	(void)fcntl(ends[1], F_SETPIPE_SZ, RECORDS_ROOM);
 	(void)fcntl(ends[1], F_SETFL, O_NONBLOCK);
-	const struct helper h = {.name = "scribe", .confine = privilege_confine_scribe, .run = scribe_run};
+	const struct helper h = {
+		.name = "scribe", .confine = privilege_confine_scribe, .run = scribe_run};
 	status kind = helper_start(&h, ends[0], m->boot, &m->scribe);
 	close(ends[0]);
 	m->records = ends[1];
@@ -299,8 +310,10 @@ static status start_runner(struct master *m, bool check_only)
 		return kind == ST_ABSENT ? ST_OK : kind;
 	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends) != 0)
 		return log_trouble(ST_BUSY, EV_DESCRIPTORS, "for=runner");
-	const struct helper h = {.name = "runner", .user = m->boot->program_user.at,
-		.confine = privilege_confine_runner, .run = runner_run};
+	const struct helper h = {.name = "runner",
+		.user = m->boot->program_user.at,
+		.confine = privilege_confine_runner,
+		.run = runner_run};
 	kind = helper_start(&h, ends[0], m->boot, &m->runner);
 	close(ends[0]);
 	m->errands = ends[1];
@@ -390,9 +403,10 @@ static void schedule_restart(struct seat *s, int how)
 	s->restart_at = now + wait;
 	s->failures++;
 	metric_add(M_workers_restarted, SERVICE_NONE, 1);
-	log_event(EV_WORKER_ENDED, "role=%s index=%u %s=%d pause_ms=%" PRId64, worker_role_name(s->worker.role),
-		  s->worker.index, WIFSIGNALED(how) ? "signal" : "code",
-		  WIFSIGNALED(how) ? WTERMSIG(how) : WEXITSTATUS(how), wait / USEC_MS);
+	log_event(EV_WORKER_ENDED, "role=%s index=%u %s=%d pause_ms=%" PRId64,
+		worker_role_name(s->worker.role), s->worker.index,
+		WIFSIGNALED(how) ? "signal" : "code",
+		WIFSIGNALED(how) ? WTERMSIG(how) : WEXITSTATUS(how), wait / USEC_MS);
 }
 
 static void clear_slot(unsigned slot)
@@ -406,7 +420,8 @@ static void bury(struct master *m, pid_t pid, int how)
 {
 	if (pid == m->scribe || pid == m->runner) {
 		if (!m->stopping)
-			log_event(EV_HELPER_LOST, "helper=%s", pid == m->scribe ? "scribe" : "runner");
+			log_event(EV_HELPER_LOST, "helper=%s",
+				pid == m->scribe ? "scribe" : "runner");
 		*(pid == m->scribe ? &m->scribe : &m->runner) = 0;
 	}
 	for (int i = 0; i < m->n; i++) {
@@ -443,7 +458,7 @@ static void start_due(struct master *m)
 static void kill_hanging(const struct seat *s, pid_t pid)
 {
 	log_event(EV_WORKER_HANGS, "role=%s index=%u pid=%d", worker_role_name(s->worker.role),
-		  s->worker.index, (int)pid);
+		s->worker.index, (int)pid);
 	kill(pid, SIGKILL);
 }
 
@@ -552,8 +567,8 @@ static void supervise(struct master *m)
 	}
 }
 
-/* Nobody is left whom they serve: the scribe writes what is there and ends; a disk that hangs is not
-   waited for. */
+/* Nobody is left whom they serve: the scribe writes what is there and ends; a disk that hangs is
+   not waited for. */
 static void stop_helpers(struct master *m)
 {
 	usec until = clock_now() + HELPERS_PATIENCE;
@@ -614,7 +629,13 @@ int master_exit_code(status kind)
 
 int master_run(const struct bootstrap *boot, bool check_only, bool debug)
 {
-	struct master m = {.boot = boot, .debug = debug, .facts = ARENA_INIT, .pid_file = -1, .records = -1, .errands = -1, .rolling = -1};
+	struct master m = {.boot = boot,
+		.debug = debug,
+		.facts = ARENA_INIT,
+		.pid_file = -1,
+		.records = -1,
+		.errands = -1,
+		.rolling = -1};
 	status kind = prepare(&m, check_only);
 	if (kind == ST_OK && !check_only) {
 		supervise(&m);

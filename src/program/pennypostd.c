@@ -31,19 +31,22 @@ static void usage(FILE *to)
 		int width = (int)(17 - strlen(rows[i].name));
 		fprintf(to, "  %s %-*s %s\n", rows[i].name, width, rows[i].value, rows[i].sentence);
 	}
-	fputs("Signals: TERM and INT stop, HUP reads certificates again, USR2 restarts workers one by one.\n", to);
+	fputs("Signals: TERM and INT stop, HUP reads certificates again, USR2 restarts workers one by one.\n",
+		to);
 }
 
 static int converse(const struct service_row *row, const tls_server *tls)
 {
 	if (row->tls && !tls) {
-		fprintf(stderr, "pennypostd: %s needs certificates; name their folder in the bootstrap file\n",
+		fprintf(stderr,
+			"pennypostd: %s needs certificates; name their folder in the bootstrap file\n",
 			row->word);
 		return EX_CONFIG;
 	}
-	status kind = row->tls
-		? conversation_run_tls(row->service, STDIN_FILENO, STDOUT_FILENO, tls, HANDSHAKE, row->run)
-		: conversation_run(row->service, STDIN_FILENO, STDOUT_FILENO, tls, row->run);
+	status kind = row->tls ? conversation_run_tls(row->service, STDIN_FILENO, STDOUT_FILENO,
+					 tls, HANDSHAKE, row->run)
+			       : conversation_run(
+					 row->service, STDIN_FILENO, STDOUT_FILENO, tls, row->run);
 	return kind == ST_OK || kind == ST_CLOSED ? EX_OK : EX_SOFTWARE;
 }
 
@@ -51,12 +54,16 @@ static int one_conversation(const struct bootstrap *boot, const char *word)
 {
 	const struct service_row *row;
 	if (service_row_find(slice_z(word), &row) != ST_OK || !row->run) {
-		fprintf(stderr, "pennypostd: no conversation called \"%s\"; try smtp, submission, submissions, pop3, pop3s, imap or imaps\n",
+		fprintf(stderr,
+			"pennypostd: no conversation called \"%s\"; try smtp, submission, submissions, pop3, pop3s, imap or imaps\n",
 			word);
 		return EX_USAGE;
 	}
-	struct provider_conf conf = {.boot = boot, .connections = 2, .system_connections = 1,
-				     .application = "pennypost stdio", .first = true};
+	struct provider_conf conf = {.boot = boot,
+		.connections = 2,
+		.system_connections = 1,
+		.application = "pennypost stdio",
+		.first = true};
 	status opened = provider_open(&conf);
 	if (opened != ST_OK)
 		return master_exit_code(opened);
@@ -110,17 +117,20 @@ int main(int argc, char **argv)
 		usage(stderr);
 		return EX_USAGE;
 	}
-	log_open(&(struct log_target){.fd = -1, .least = debug ? LOG_DEBUG_LEVEL : LOG_INFO_LEVEL,
-				      .role = stdio ? "stdio" : "master",
-				      .journal = getenv("JOURNAL_STREAM") != NULL});
+	log_open(&(struct log_target){.fd = -1,
+		.least = debug ? LOG_DEBUG_LEVEL : LOG_INFO_LEVEL,
+		.role = stdio ? "stdio" : "master",
+		.journal = getenv("JOURNAL_STREAM") != NULL});
 	arena facts = ARENA_INIT;
 	struct bootstrap boot;
 	int code = EX_CONFIG;
 	if (bootstrap_read(config, &facts, &boot) == ST_OK) {
-		/* The schema's owner is nobody's matter here: a worker that was taken over shall not find it. */
+		/* The schema's owner is nobody's matter here: a worker that was taken over shall
+		   not find it. */
 		secret_forget((char *)(uintptr_t)boot.pguri_owner.at, boot.pguri_owner.size);
 		boot.pguri_owner = (slice){0};
-		code = stdio ? one_conversation(&boot, stdio) : master_run(&boot, check_only, debug);
+		code = stdio ? one_conversation(&boot, stdio)
+			     : master_run(&boot, check_only, debug);
 	}
 	arena_release(&facts);
 	log_close();

@@ -1,5 +1,6 @@
-/* Dropping root, and the system-call filters: of master and workers, of the scribe, of the runner. Written against Linux: PR_SET_PDEATHSIG,
-   no_new_privs and seccomp's classic BPF, which needs no library. */
+/* Dropping root, and the system-call filters: of master and workers, of the scribe, of the runner.
+   Written against Linux: PR_SET_PDEATHSIG, no_new_privs and seccomp's classic BPF, which needs no
+   library. */
 #include "program/privilege.h"
 
 #include "base/log.h"
@@ -22,15 +23,15 @@
 static status become(const struct passwd *who)
 {
 	if (initgroups(who->pw_name, who->pw_gid) != 0 ||
-	    setresgid(who->pw_gid, who->pw_gid, who->pw_gid) != 0 ||
-	    setresuid(who->pw_uid, who->pw_uid, who->pw_uid) != 0)
+		setresgid(who->pw_gid, who->pw_gid, who->pw_gid) != 0 ||
+		setresuid(who->pw_uid, who->pw_uid, who->pw_uid) != 0)
 		return log_trouble(ST_DENIED, EV_PRIVILEGE, "user=%s error=%s", who->pw_name,
-				   log_quote(slice_z(strerror(errno))));
+			log_quote(slice_z(strerror(errno))));
 	uid_t real, effective, saved;
-	if (getresuid(&real, &effective, &saved) != 0 || real == 0 || effective == 0 || saved == 0 ||
-	    setuid(0) == 0)
-		return log_trouble(ST_DENIED, EV_PRIVILEGE, "user=%s error=\"root came back\"",
-				   who->pw_name);
+	if (getresuid(&real, &effective, &saved) != 0 || real == 0 || effective == 0 ||
+		saved == 0 || setuid(0) == 0)
+		return log_trouble(
+			ST_DENIED, EV_PRIVILEGE, "user=%s error=\"root came back\"", who->pw_name);
 	return ST_OK;
 }
 
@@ -42,13 +43,13 @@ status privilege_drop(const char *user)
 		/* Before any worker and any wait: blocking name services do no harm here. */
 		const struct passwd *who = getpwnam(user);
 		if (!who || who->pw_uid == 0)
-			return log_trouble(ST_INVALID, EV_USER_UNKNOWN, "user=%s",
-					   log_quote(slice_z(user)));
+			return log_trouble(
+				ST_INVALID, EV_USER_UNKNOWN, "user=%s", log_quote(slice_z(user)));
 		TRY(become(who));
 	}
 	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0)
-		return log_trouble(ST_DENIED, EV_PRIVILEGE, "error=%s",
-				   log_quote(slice_z(strerror(errno))));
+		return log_trouble(
+			ST_DENIED, EV_PRIVILEGE, "error=%s", log_quote(slice_z(strerror(errno))));
 	return ST_OK;
 }
 
@@ -69,8 +70,8 @@ status privilege_drop(const char *user)
 
 #define REFUSED(call) ELSE_SKIP(call, 1), REFUSE
 
-/* No program is run and nobody else is looked into, not by the numbers of the x32 machine either, which
-   name the same calls again. */
+/* No program is run and nobody else is looked into, not by the numbers of the x32 machine either,
+   which name the same calls again. */
 #ifdef __x86_64__
 #define NO_OTHER_NUMBERS BPF_JUMP(BPF_JMP | BPF_JGE | BPF_K, 0x40000000, 0, 1), REFUSE,
 #else
@@ -90,12 +91,12 @@ static status confine(struct sock_filter *rows, size_t n)
 	struct sock_fprog filter = {(unsigned short)n, rows};
 	if (prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &filter, 0, 0) != 0)
 		return log_trouble(ST_DENIED, EV_PRIVILEGE, "error=%s filter=seccomp",
-				   log_quote(slice_z(strerror(errno))));
+			log_quote(slice_z(strerror(errno))));
 	return ST_OK;
 }
 
-/* Nothing is written to the file system: neither by its name nor through what hides a call from this
-   filter (io_uring, openat2's struct). */
+/* Nothing is written to the file system: neither by its name nor through what hides a call from
+   this filter (io_uring, openat2's struct). */
 status privilege_confine(void)
 {
 	static struct sock_filter rows[] = {
@@ -222,9 +223,10 @@ status privilege_confine_runner(void)
 
 status privilege_seal(int parent)
 {
-	if (prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0) != 0 || prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) != 0)
-		return log_trouble(ST_DENIED, EV_PRIVILEGE, "error=%s",
-				   log_quote(slice_z(strerror(errno))));
+	if (prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0) != 0 ||
+		prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) != 0)
+		return log_trouble(
+			ST_DENIED, EV_PRIVILEGE, "error=%s", log_quote(slice_z(strerror(errno))));
 	if (getppid() != parent)
 		return ST_CLOSED; /* it died between fork and the line above */
 	return ST_OK;

@@ -26,7 +26,8 @@
 #include <unistd.h>
 
 #define FOLDER_ROOM 400
-#define HELD_MOST 100 /* orders of one kind that wait; who is one too many is told so by a closed socket */
+#define HELD_MOST                                                                                  \
+	100 /* orders of one kind that wait; who is one too many is told so by a closed socket */
 
 /* ---- its folder */
 
@@ -42,7 +43,8 @@ static status refused(const char *why)
 	return log_trouble(ST_DENIED, EV_PROGRAM_USER, "error=%s", log_quote(slice_z(why)));
 }
 
-/* Programs could read its secrets and end its workers then. Who is not started by root has no choice. */
+/* Programs could read its secrets and end its workers then. Who is not started by root has no
+   choice. */
 static bool is_server(const struct bootstrap *boot, uid_t uid)
 {
 	const struct passwd *server = boot->user.size ? getpwnam(boot->user.at) : NULL;
@@ -56,13 +58,15 @@ static status find_user(const struct bootstrap *boot, uid_t *uid, gid_t *gid)
 		return ST_ABSENT;
 	const struct passwd *who = getpwnam(boot->program_user.at);
 	if (!who || who->pw_uid == 0)
-		return log_trouble(ST_INVALID, EV_PROGRAM_USER, "user=%s", log_quote(boot->program_user));
+		return log_trouble(
+			ST_INVALID, EV_PROGRAM_USER, "user=%s", log_quote(boot->program_user));
 	if (geteuid() != 0 && who->pw_uid != geteuid())
 		return refused("only root can become another user");
 	*uid = who->pw_uid;
 	*gid = who->pw_gid;
 	return geteuid() == 0 && is_server(boot, *uid)
-		       ? log_trouble(ST_INVALID, EV_PROGRAM_USER, "error=\"it is the server's own user\"")
+		       ? log_trouble(ST_INVALID, EV_PROGRAM_USER,
+				 "error=\"it is the server's own user\"")
 		       : ST_OK;
 }
 
@@ -110,18 +114,19 @@ static void empty(const char *folder)
 
 static bool is_kept(const struct stat *facts, uid_t owner)
 {
-	return (facts->st_uid == 0 || facts->st_uid == owner) && !(facts->st_mode & (S_IWGRP | S_IWOTH));
+	return (facts->st_uid == 0 || facts->st_uid == owner) &&
+	       !(facts->st_mode & (S_IWGRP | S_IWOTH));
 }
 
-/* The program without links, when it stands in the folder or below it and only its keeper can change it or
-   put another one in its place. */
+/* The program without links, when it stands in the folder or below it and only its keeper can
+   change it or put another one in its place. */
 static bool may_run(const struct bootstrap *boot, const char *program, char real[PATH_MAX])
 {
 	char folder[PATH_MAX], part[PATH_MAX];
 	struct stat top, facts;
 
-	if (!realpath(boot->programs.at, folder) || stat(folder, &top) != 0 || !is_kept(&top, top.st_uid) ||
-		!realpath(program, real))
+	if (!realpath(boot->programs.at, folder) || stat(folder, &top) != 0 ||
+		!is_kept(&top, top.st_uid) || !realpath(program, real))
 		return false;
 	size_t size = strlen(folder);
 	if (strncmp(real, folder, size) != 0 || real[size] != '/')
@@ -239,8 +244,8 @@ static bool start(struct nurse *n, const char *program)
 	return n->pid > 0;
 }
 
-/* Keeps the beginning; the rest is read so that nobody waits to write it, and forgotten. So much at a time,
-   for its patience is looked at in between. False at its end. */
+/* Keeps the beginning; the rest is read so that nobody waits to write it, and forgotten. So much at
+   a time, for its patience is looked at in between. False at its end. */
 static bool hear_program(struct nurse *n)
 {
 	char piece[8192];
@@ -257,7 +262,8 @@ static bool hear_program(struct nurse *n)
 	return got > 0 || (got < 0 && (errno == EAGAIN || errno == EINTR));
 }
 
-/* All it started, its own sessions too: whoever loses its parent becomes ours (PR_SET_CHILD_SUBREAPER). */
+/* All it started, its own sessions too: whoever loses its parent becomes ours
+   (PR_SET_CHILD_SUBREAPER). */
 static void kill_brood(struct nurse *n)
 {
 	char path[64], list[4096];
@@ -335,7 +341,8 @@ static void answer(const struct nurse *n)
 	(void)send(n->answer, &n->word, sizeof n->word, MSG_DONTWAIT | MSG_NOSIGNAL);
 }
 
-static _Noreturn void nurse_run(const struct bootstrap *boot, const struct errand_order *order, int text, int reply)
+static _Noreturn void nurse_run(
+	const struct bootstrap *boot, const struct errand_order *order, int text, int reply)
 {
 	struct nurse n = {.order = order, .text = text, .answer = reply, .word.end = ERRAND_FAILED};
 	char state[FOLDER_ROOM], program[PATH_MAX];
@@ -379,8 +386,10 @@ static bool is_sound(const struct errand_order *o)
 {
 	return o->patience > 0 && o->kind < ERRAND_KINDS && o->at_once > 0 &&
 	       o->at_once <= ERRAND_AT_ONCE_MOST && ends_somewhere(o->program, sizeof o->program) &&
-	       ends_somewhere(o->connector, sizeof o->connector) && ends_somewhere(o->event, sizeof o->event) &&
-	       ends_somewhere(o->message, sizeof o->message) && ends_somewhere(o->sender, sizeof o->sender) &&
+	       ends_somewhere(o->connector, sizeof o->connector) &&
+	       ends_somewhere(o->event, sizeof o->event) &&
+	       ends_somewhere(o->message, sizeof o->message) &&
+	       ends_somewhere(o->sender, sizeof o->sender) &&
 	       ends_somewhere(o->recipient, sizeof o->recipient);
 }
 

@@ -1,5 +1,5 @@
-/* Log files; the contract stands in scribe.h. Lines gather per file while one reading of the pipe is
-   taken apart and go out together, so that a busy hour costs few writes. */
+/* Log files; the contract stands in scribe.h. Lines gather per file while one reading of the pipe
+   is taken apart and go out together, so that a busy hour costs few writes. */
 #include "program/scribe.h"
 
 #include "base/clock.h"
@@ -25,8 +25,10 @@ enum { PAGES = 16, STEM_MOST = 40, PERIOD_MOST = 12, FIELDS_MOST = 400, READ_MOS
 
 #define TELL_EVERY (60 * USEC_S) /* one event for all the lines lost meanwhile */
 #define WELL_AFTER (5 * USEC_S)  /* so long without a loss there is room again */
-#define GATHERS (20 * USEC_MS)   /* between two readings: waking up for each line costs more than the line */
-#define AGAIN_AFTER USEC_S       /* a file that could not be opened is tried again */
+#define GATHERS                                                                                    \
+	(20 * USEC_MS) /* between two readings: waking up for each line costs more than the line   \
+	\ */
+#define AGAIN_AFTER USEC_S /* a file that could not be opened is tried again */
 
 struct page { /* one stem's present file */
 	char stem[STEM_MOST], period[PERIOD_MOST], fields[FIELDS_MOST];
@@ -48,7 +50,7 @@ struct scribe {
 	usec told_at, lost_at; /* monotonic */
 };
 
-struct entry { /* a line of the pipe, taken apart */
+struct entry {                            /* a line of the pipe, taken apart */
 	slice stem, period, fields, line; /* `line` with its line feed */
 	int64_t size_most;
 	usec at;
@@ -75,9 +77,9 @@ static void lose(scribe *s, uint64_t lines, const char *stem, int error)
 	metric_add(M_log_lines_dropped, SERVICE_NONE, (int64_t)lines);
 	if (s->told_at && now - s->told_at < TELL_EVERY)
 		return;
-	log_event(EV_LOG_FILE, "folder=%s stem=%s lines=%llu error=%s", log_quote(slice_z(s->folder)),
-		log_quote(slice_z(stem)), (unsigned long long)(s->lost - s->told),
-		log_quote(slice_z(strerror(error))));
+	log_event(EV_LOG_FILE, "folder=%s stem=%s lines=%llu error=%s",
+		log_quote(slice_z(s->folder)), log_quote(slice_z(stem)),
+		(unsigned long long)(s->lost - s->told), log_quote(slice_z(strerror(error))));
 	s->told = s->lost;
 	s->told_at = now;
 }
@@ -106,7 +108,8 @@ static void name_period(const struct entry *e, char to[PERIOD_MOST])
 	if (slice_same(e->period, S("never")))
 		to[0] = '\0';
 	else if (slice_same(e->period, S("month")))
-		snprintf(to, PERIOD_MOST, "-%02u%02u", (unsigned)at.year % 100, (unsigned)at.month % 100);
+		snprintf(to, PERIOD_MOST, "-%02u%02u", (unsigned)at.year % 100,
+			(unsigned)at.month % 100);
 	else if (slice_same(e->period, S("hour")))
 		snprintf(to, PERIOD_MOST, "-%02u%02u%02u%02u", (unsigned)at.year % 100,
 			(unsigned)at.month % 100, (unsigned)at.day % 100, (unsigned)at.hour % 100);
@@ -115,9 +118,9 @@ static void name_period(const struct entry *e, char to[PERIOD_MOST])
 			(unsigned)at.month % 100, (unsigned)at.day % 100);
 }
 
-/* The disk took `written` of what has gathered: the rest is lost, and so is a line it cuts. The file's end
-   is asked for, since others may have shortened it meanwhile. The directives, which may be among what is lost, come again
-   with the next line. */
+/* The disk took `written` of what has gathered: the rest is lost, and so is a line it cuts. The
+   file's end is asked for, since others may have shortened it meanwhile. The directives, which may
+   be among what is lost, come again with the next line. */
 static void cut_short(scribe *s, struct page *p, size_t written, int error)
 {
 	size_t end = slice_find_last(slice_of(p->gathered.at, written), '\n');
@@ -239,8 +242,8 @@ static struct page *page_of(scribe *s, slice stem)
 	return p;
 }
 
-/* The file that the line belongs into is open, unless that failed. A line that comes late, about an hour
-   that is over, stays in the present file. */
+/* The file that the line belongs into is open, unless that failed. A line that comes late, about an
+   hour that is over, stays in the present file. */
 static void turn_page(scribe *s, struct page *p, const struct entry *e)
 {
 	char period[PERIOD_MOST];
@@ -294,9 +297,10 @@ static bool parse(slice line, struct entry *e)
 	uint64_t number, when;
 
 	*e = (struct entry){.line = slice_from(line, cut + 1)};
-	if (cut == line.size || !slice_take(&head, ' ', &e->stem) || !slice_take(&head, ' ', &e->period) ||
-		!slice_take(&head, ' ', &size) || !slice_take(&head, ' ', &at) ||
-		!slice_number(size, &number) || !slice_number(at, &when))
+	if (cut == line.size || !slice_take(&head, ' ', &e->stem) ||
+		!slice_take(&head, ' ', &e->period) || !slice_take(&head, ' ', &size) ||
+		!slice_take(&head, ' ', &at) || !slice_number(size, &number) ||
+		!slice_number(at, &when))
 		return false;
 	e->size_most = (int64_t)number;
 	e->at = (usec)when;

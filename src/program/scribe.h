@@ -1,6 +1,6 @@
 /* The scribe: the one process of a node that writes log files. It reads what workers record
-   (base/record.h), puts each line into its file, and begins another file when period or size ask for
-   it: FOLDER/STEM-YYMMDD.log, then FOLDER/STEM-YYMMDD-2.log. A disk that is slow or full is its
+   (base/record.h), puts each line into its file, and begins another file when period or size ask
+   for it: FOLDER/STEM-YYMMDD.log, then FOLDER/STEM-YYMMDD-2.log. A disk that is slow or full is its
    matter alone: it drops lines, counts them, and goes on when there is room. */
 #ifndef PENNYPOST_PROGRAM_SCRIBE_H
 #define PENNYPOST_PROGRAM_SCRIBE_H

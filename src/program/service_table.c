@@ -7,9 +7,12 @@
 
 const struct service_row service_rows[] = {
 	{"smtp", S_smtp_listen, SERVICE_SMTP, false, smtp_conversation, smtp_command_name},
-	{"submission", S_submission_listen, SERVICE_SUBMISSION, false, smtp_conversation, smtp_command_name},
-	{"submissions", S_submissions_listen, SERVICE_SUBMISSION, true, smtp_conversation, smtp_command_name},
-	{"outbound", S_COUNT, SERVICE_SMTP, false, NULL, NULL}, /* workers of its own, without clients */
+	{"submission", S_submission_listen, SERVICE_SUBMISSION, false, smtp_conversation,
+		smtp_command_name},
+	{"submissions", S_submissions_listen, SERVICE_SUBMISSION, true, smtp_conversation,
+		smtp_command_name},
+	{"outbound", S_COUNT, SERVICE_SMTP, false, NULL,
+		NULL}, /* workers of its own, without clients */
 	{"pop3", S_pop3_listen, SERVICE_POP3, false, pop3_conversation, pop3_command_name},
 	{"pop3s", S_pop3s_listen, SERVICE_POP3, true, pop3_conversation, pop3_command_name},
 	{"imap", S_imap_listen, SERVICE_IMAP, false, imap_conversation, imap_command_name},

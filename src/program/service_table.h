@@ -7,12 +7,13 @@
 #include "provider/setting.h"
 
 struct service_row {
-	const char *word;               /* in the setting `services` and after --stdio */
-	enum setting_id listen;         /* S_COUNT: it has no clients */
+	const char *word;       /* in the setting `services` and after --stdio */
+	enum setting_id listen; /* S_COUNT: it has no clients */
 	enum service service;
 	bool tls;                       /* implicit */
 	status (*run)(conversation *c); /* NULL: the web worker's */
-	const char *(*command)(int n);  /* the name of its n-th command; NULL: it has none, or there are no more */
+	const char *(*command)(
+		int n); /* the name of its n-th command; NULL: it has none, or there are no more */
 };
 extern const struct service_row service_rows[];
 extern const int service_row_count;

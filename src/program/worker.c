@@ -1,7 +1,7 @@
-/* A worker's life: seal privileges, open the providers, serve, stop gracefully (R19). Mail workers run
-   fibers on one loop; the web worker's handlers are libmicrohttpd's threads beside that loop, which
-   then only carries the providers' watch; the agent worker runs the house's own tasks, an outbound worker
-   the queue. */
+/* A worker's life: seal privileges, open the providers, serve, stop gracefully (R19). Mail workers
+   run fibers on one loop; the web worker's handlers are libmicrohttpd's threads beside that loop,
+   which then only carries the providers' watch; the agent worker runs the house's own tasks, an
+   outbound worker the queue. */
 #include "program/worker.h"
 
 #include "agent/housekeeper.h"
@@ -45,15 +45,18 @@ static const struct service_limits {
 	enum setting_id most, per_address, per_network, handshake;
 	slice refusal;
 } limits_of[SERVICE_COUNT] = {
-	[SERVICE_SMTP] = {S_smtp_conversations_most, S_smtp_per_address_most, S_smtp_per_network_most,
-		S_smtp_greeting_patience, S("421 4.7.0 Too many connections, try again later\r\n")},
+	[SERVICE_SMTP] = {S_smtp_conversations_most, S_smtp_per_address_most,
+		S_smtp_per_network_most, S_smtp_greeting_patience,
+		S("421 4.7.0 Too many connections, try again later\r\n")},
 	[SERVICE_SUBMISSION] = {S_smtp_conversations_most, S_smtp_per_address_most,
 		S_smtp_per_network_most, S_smtp_greeting_patience,
 		S("421 4.7.0 Too many connections, try again later\r\n")},
-	[SERVICE_POP3] = {S_pop3_conversations_most, S_pop3_per_address_most, S_pop3_per_network_most,
-		S_pop3_logon_patience, S("-ERR [SYS/TEMP] too many connections, try again later\r\n")},
-	[SERVICE_IMAP] = {S_imap_conversations_most, S_imap_per_address_most, S_imap_per_network_most,
-		S_imap_logon_patience, S("* BYE [LIMIT] Too many connections, try again later\r\n")},
+	[SERVICE_POP3] = {S_pop3_conversations_most, S_pop3_per_address_most,
+		S_pop3_per_network_most, S_pop3_logon_patience,
+		S("-ERR [SYS/TEMP] too many connections, try again later\r\n")},
+	[SERVICE_IMAP] = {S_imap_conversations_most, S_imap_per_address_most,
+		S_imap_per_network_most, S_imap_logon_patience,
+		S("* BYE [LIMIT] Too many connections, try again later\r\n")},
 };
 
 static unsigned most_of(enum service s)
@@ -93,7 +96,7 @@ static bool is_balancer(const net_address *peer)
 
 /* Caps and words of listeners, from settings. */
 static const struct listener_limits limits = {most_of, per_address_of, per_network_of, refusal_of,
-					      handshake_of, is_balancer, most_of_all};
+	handshake_of, is_balancer, most_of_all};
 
 struct life {
 	const struct worker *w;
@@ -122,13 +125,15 @@ static status serve(struct life *l)
 	const struct worker *w = l->w;
 	arena names = ARENA_INIT;
 	struct provider_conf conf = {.boot = w->boot, .system_connections = 2, .serve = true};
-	conf.application = arena_format(&names, "pennypost %s/%u", worker_role_name(w->role), w->index).at;
+	conf.application =
+		arena_format(&names, "pennypost %s/%u", worker_role_name(w->role), w->index).at;
 	if (w->role == WORKER_MAIL)
 		smtp_open();
 	TRY(provider_open(&conf));
 	log_level_set(level_now(w));
 	logs_open(w->records, w->role == WORKER_OUTBOUND ? SERVICE_SMTP
-		: w->role == WORKER_WEB ? SERVICE_HTTP : SERVICE_NONE);
+			      : w->role == WORKER_WEB    ? SERVICE_HTTP
+							 : SERVICE_NONE);
 	logs_tend();
 	errand_open(w->errands);
 	switch (w->role) {
@@ -142,8 +147,10 @@ static status serve(struct life *l)
 			l->sockets[i] = w->specs[i].fd;
 		return web_open(l->sockets, w->n);
 	case WORKER_AGENT:
-		return task_start("housekeeper", housekeeper_run, NULL) && task_start("indexer", indexer_run, NULL) &&
-				       task_start("jobs", job_worker_run, NULL) && task_start("ledger", ledger_keeper_run, NULL)
+		return task_start("housekeeper", housekeeper_run, NULL) &&
+				       task_start("indexer", indexer_run, NULL) &&
+				       task_start("jobs", job_worker_run, NULL) &&
+				       task_start("ledger", ledger_keeper_run, NULL)
 			       ? ST_OK
 			       : ST_BUSY;
 	case WORKER_OUTBOUND:
@@ -195,8 +202,10 @@ static bool serves_yet(void)
 static void stop_serving(struct life *l)
 {
 	usec patience = setting_number(S_stop_patience, NULL);
-	log_event(EV_WORKER_STOPPING, "role=%s index=%u", worker_role_name(l->w->role), l->w->index);
-	/* Not every step of the end gives a sign of life, and what is noted of answers must reach the database. */
+	log_event(
+		EV_WORKER_STOPPING, "role=%s index=%u", worker_role_name(l->w->role), l->w->index);
+	/* Not every step of the end gives a sign of life, and what is noted of answers must reach
+	   the database. */
 	atomic_store(&l->w->pulse->silence_most, patience + STOP_STEPS);
 	if (l->w->role == WORKER_WEB)
 		web_close((unsigned)(patience / USEC_MS));
@@ -228,7 +237,7 @@ static status life_run(void *arg)
 	}
 	atomic_store(&l->w->pulse->ready, 1);
 	log_event(EV_WORKER_READY, "role=%s index=%u pid=%d", worker_role_name(l->w->role),
-		  l->w->index, (int)getpid());
+		l->w->index, (int)getpid());
 	int number = 0;
 	while (number != SIGTERM && number != SIGINT) {
 		tend(l);
@@ -251,14 +260,16 @@ int worker_run(const struct worker *w)
 	status sealed = privilege_seal(w->master);
 	if (sealed != ST_OK)
 		return sealed == ST_CLOSED ? WORKER_EXIT_OK : WORKER_EXIT_START;
-	log_open(&(struct log_target){.fd = -1, .least = LOG_INFO_LEVEL, .role = role,
-				      .journal = getenv("JOURNAL_STREAM") != NULL});
+	log_open(&(struct log_target){.fd = -1,
+		.least = LOG_INFO_LEVEL,
+		.role = role,
+		.journal = getenv("JOURNAL_STREAM") != NULL});
 	metric_slot(w->slot);
 	peer_slot(w->slot);
 	repeat_slot(w->slot);
 	struct task_limits limits = TASK_LIMITS_INIT;
 	if (signals_open(&l.signals) != ST_OK || task_loop_open(&limits) != ST_OK ||
-	    !task_start("worker", life_run, &l)) {
+		!task_start("worker", life_run, &l)) {
 		log_close();
 		return WORKER_EXIT_START;
 	}

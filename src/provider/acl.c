@@ -21,8 +21,8 @@ status acl_who(int64_t postoffice, slice written, arena *a, struct acl_entry *ou
 		return ST_OK;
 	acl_name_apart(written, a, &n);
 	TRY(db_one(SQL_ACL_WHO,
-		(struct param[]){p_int(postoffice), p_text(mail_local_key(written, a)), p_text(n.mailbox), p_text(n.realm),
-			p_text(n.domain)},
+		(struct param[]){p_int(postoffice), p_text(mail_local_key(written, a)),
+			p_text(n.mailbox), p_text(n.realm), p_text(n.domain)},
 		5, a, &r));
 	out->kind = (enum acl_kind)row_int(&r, 0, 0);
 	out->who = row_int(&r, 0, 1);
@@ -34,7 +34,8 @@ status acl_list(int64_t postoffice, int64_t folder, arena *a, struct acl_entry *
 {
 	struct rows r;
 
-	TRY(db_run(SQL_ACL_OF_FOLDER, (struct param[]){p_int(postoffice), p_int(folder)}, 2, a, &r));
+	TRY(db_run(
+		SQL_ACL_OF_FOLDER, (struct param[]){p_int(postoffice), p_int(folder)}, 2, a, &r));
 	*rows = arena_new_array(a, (size_t)r.count, sizeof **rows);
 	for (int i = 0; i < r.count; i++)
 		(*rows)[i] = (struct acl_entry){
@@ -140,15 +141,17 @@ status acl_find(int64_t postoffice, int64_t reader, slice owner, slice name, are
 
 	if (folder_name(name, a, &stored) != ST_OK)
 		return ST_ABSENT;
-	return place_read((struct param[]){p_int(postoffice), p_int(reader),
-				  p_text(mail_local_key(owner, a)), p_text(stored), p_int(0), p_int(0)},
+	return place_read(
+		(struct param[]){p_int(postoffice), p_int(reader), p_text(mail_local_key(owner, a)),
+			p_text(stored), p_int(0), p_int(0)},
 		a, out);
 }
 
-status acl_again(int64_t postoffice, int64_t reader, int64_t folder, arena *a, struct acl_place *out)
+status acl_again(
+	int64_t postoffice, int64_t reader, int64_t folder, arena *a, struct acl_place *out)
 {
-	return place_read((struct param[]){p_int(postoffice), p_int(reader), p_text(S("")), p_text(S("")),
-				  p_int(folder), p_int(0)},
+	return place_read((struct param[]){p_int(postoffice), p_int(reader), p_text(S("")),
+				  p_text(S("")), p_int(folder), p_int(0)},
 		a, out);
 }
 

@@ -1,10 +1,11 @@
-/* Sharing: what others than its owner may do with a folder (RFC 4314). Rights are given, or denied, to a mailbox of the
-   same post office, to whoever is in one of its groups, or to anyone: all its mailboxes. What a reader may do is all that
-   he is given, without all that he is denied. The owner of a mailbox may do everything in it, always; nobody may do
-   anything across post offices.
+/* Sharing: what others than its owner may do with a folder (RFC 4314). Rights are given, or denied,
+   to a mailbox of the same post office, to whoever is in one of its groups, or to anyone: all its
+   mailboxes. What a reader may do is all that he is given, without all that he is denied. The owner
+   of a mailbox may do everything in it, always; nobody may do anything across post offices.
 
-   A folder that is made takes over the rights of the one above it. Rights go with their folder, and stay with it when it is
-   renamed. A reader knows a folder of others as "Other Users/", the owner's name, "/" and its name. */
+   A folder that is made takes over the rights of the one above it. Rights go with their folder, and
+   stay with it when it is renamed. A reader knows a folder of others as "Other Users/", the owner's
+   name, "/" and its name. */
 #ifndef PENNYPOST_PROVIDER_ACL_H
 #define PENNYPOST_PROVIDER_ACL_H
 
@@ -25,7 +26,8 @@
 #define ACL_ADMINISTER (1u << 10) /* a: change rights */
 #define ACL_ALL ((1u << 11) - 1)
 
-/* Letters, each once or more; the old "c" is "kx" and "d" is "te" (2.1.1). ST_INVALID: there is no such right. */
+/* Letters, each once or more; the old "c" is "kx" and "d" is "te" (2.1.1). ST_INVALID: there is no
+   such right. */
 status acl_rights_parse(slice letters, unsigned *rights);
 /* "lrs"; with "c" and "d" where one of what they stand for is among them. */
 void acl_rights_text(unsigned rights, text *out);
@@ -34,17 +36,18 @@ enum acl_kind { ACL_ANYONE = 0, ACL_MAILBOX = 1, ACL_GROUP = 2 };
 
 struct acl_entry {
 	enum acl_kind kind;
-	int64_t who;     /* id of the mailbox or group */
-	slice name;      /* as it was made; "anyone" */
-	bool negative;   /* denied, not given: "-anna" on the wire */
+	int64_t who;   /* id of the mailbox or group */
+	slice name;    /* as it was made; "anyone" */
+	bool negative; /* denied, not given: "-anna" on the wire */
 	unsigned rights;
 };
 
-/* Whom "anna", "-anna" or "anyone" stands for, with no rights yet: a mailbox or group of that name, or what else a mailbox logs on by
+/* Whom "anna", "-anna" or "anyone" stands for, with no rights yet: a mailbox or group of that name,
+   or what else a mailbox logs on by
    ("anna@demo", her addresses) and a group is written to. ST_ABSENT: nobody of this post office. */
 status acl_who(int64_t postoffice, slice written, arena *a, struct acl_entry *out);
-/* ST_INVALID (*why): a mailbox or group that is made cannot be called "anyone", in any case: who meant to share with it
-   would share with all. */
+/* ST_INVALID (*why): a mailbox or group that is made cannot be called "anyone", in any case: who
+   meant to share with it would share with all. */
 status acl_name_check(slice name, slice *why);
 /* All of a folder: who is given rights, then who is denied some; without its owner. */
 status acl_list(int64_t postoffice, int64_t folder, arena *a, struct acl_entry **rows, int *n);
@@ -52,10 +55,11 @@ status acl_list(int64_t postoffice, int64_t folder, arena *a, struct acl_entry *
 struct acl_change {
 	unsigned remove, add; /* new = old & ~remove | add */
 };
-/* Changes what one entry gives or denies; without rights it is gone. ST_ABSENT: no such folder, or whom it is for is gone;
-   ST_LIMITED: more entries than the setting folder_rights_most; ST_DENIED: they are its owner's. */
+/* Changes what one entry gives or denies; without rights it is gone. ST_ABSENT: no such folder, or
+   whom it is for is gone; ST_LIMITED: more entries than the setting folder_rights_most; ST_DENIED:
+   they are its owner's. */
 status acl_set(const folder *f, const struct acl_entry *who, const struct acl_change *change,
-	       const struct audit_by *by);
+	const struct audit_by *by);
 
 /* ---- what a reader may do */
 
@@ -66,17 +70,20 @@ struct acl_place { /* a folder of another mailbox of the post office */
 };
 /* ST_ABSENT: no such mailbox or folder, or it is the reader's own. */
 status acl_find(int64_t postoffice, int64_t reader, slice owner, slice name, arena *a,
-		struct acl_place *out);
+	struct acl_place *out);
 /* The same by its id. */
-status acl_again(int64_t postoffice, int64_t reader, int64_t folder, arena *a, struct acl_place *out);
+status acl_again(
+	int64_t postoffice, int64_t reader, int64_t folder, arena *a, struct acl_place *out);
 
-/* The reader's own tree (folder_tree) and, under the names he knows them by, the folders others share with him by
-   ACL_LOOKUP, with his rights: in one round trip, as cheap as folder_tree, where nothing is shared with him by his name, with a
-   group or with anyone; else in two. Rows tell by f.mailbox whose they
-   are; special uses are their owner's and not told. What is called as those of others are, and is his own, is left out. */
+/* The reader's own tree (folder_tree) and, under the names he knows them by, the folders others
+   share with him by ACL_LOOKUP, with his rights: in one round trip, as cheap as folder_tree, where
+   nothing is shared with him by his name, with a group or with anyone; else in two. Rows tell by
+   f.mailbox whose they are; special uses are their owner's and not told. What is called as those of
+   others are, and is his own, is left out. */
 status acl_tree(int64_t postoffice, int64_t reader, arena *a, struct folder_row **rows, int *n);
 
-/* "Other Users/anna/Work" apart; without a folder *name is empty, without an owner both are. False: it is one's own. */
+/* "Other Users/anna/Work" apart; without a folder *name is empty, without an owner both are. False:
+   it is one's own. */
 bool acl_name_split(slice written, slice *owner, slice *name);
 slice acl_name(slice owner, slice name, arena *a);
 #define ACL_NAMESPACE "Other Users"

@@ -11,6 +11,6 @@ bool acl_is_anyone(slice *written, struct acl_entry *out);
 void acl_name_apart(slice written, arena *a, struct auth_name *out);
 /* The tree of acl_tree, of rows whose names are those the reader knows. */
 void acl_grow(int64_t postoffice, int64_t reader, struct folder_row *given, int n, arena *a,
-	      struct folder_row **rows, int *count);
+	struct folder_row **rows, int *count);
 
 #endif

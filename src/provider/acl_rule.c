@@ -39,7 +39,8 @@ bool acl_name_split(slice written, slice *owner, slice *name)
 	slice space = S(ACL_NAMESPACE), rest;
 	size_t end;
 
-	if (!slice_starts(written, space) || (written.size > space.size && written.at[space.size] != '/'))
+	if (!slice_starts(written, space) ||
+		(written.size > space.size && written.at[space.size] != '/'))
 		return false;
 	rest = slice_from(written, space.size + (written.size > space.size));
 	end = slice_find(rest, '/');
@@ -73,7 +74,8 @@ status acl_name_check(slice name, slice *why)
 {
 	if (!slice_same_nocase(name, S("anyone")))
 		return ST_OK;
-	*why = S("anyone stands for all mailboxes of the post office where folders are shared, and can be nobody's name");
+	*why = S(
+		"anyone stands for all mailboxes of the post office where folders are shared, and can be nobody's name");
 	return ST_INVALID;
 }
 

@@ -1,8 +1,8 @@
 /* The address map. A worker asks for the same recipients again and again, so answers that lead
    somewhere are kept for a second, and which domains are other systems'; refusals are not, for a
-   mailbox made a moment ago is to be found. Mailboxes found by their very address, with plenty of room,
-   are kept longer: nothing but a change that raises the revision of routing makes such an answer wrong.
-   A delivery checks again in its transaction. */
+   mailbox made a moment ago is to be found. Mailboxes found by their very address, with plenty of
+   room, are kept longer: nothing but a change that raises the revision of routing makes such an
+   answer wrong. A delivery checks again in its transaction. */
 #include "provider/address_map.h"
 
 #include "base/map.h"
@@ -20,16 +20,16 @@
 
 #define PAGE 1000
 #define KEPT_FOR (1 * USEC_S)
-#define KEPT_LONG (10 * USEC_S) /* those that only a new revision makes wrong */
+#define KEPT_LONG (10 * USEC_S)                 /* those that only a new revision makes wrong */
 #define AMPLE_ROOM ((int64_t)256 * 1024 * 1024) /* more than one mailbox gets meanwhile */
 #define KEPT_MOST 10000
 
-/* ---- what was found lately: all of one revision. A key's new answer stands beside its old one until
-   KEPT_MOST were put in, or the revision is another; then all are thrown away. */
+/* ---- what was found lately: all of one revision. A key's new answer stands beside its old one
+   until KEPT_MOST were put in, or the revision is another; then all are thrown away. */
 
 struct kept_route {
 	struct route route; /* nothing in it under "@domain": another system's */
-	usec asked; /* before the question was put */
+	usec asked;         /* before the question was put */
 	bool lasting;
 };
 
@@ -57,7 +57,9 @@ static const struct kept_route *kept_look(slice key, usec now)
 
 	if (!found || now - found->asked <= KEPT_FOR)
 		return found;
-	return found->lasting && now - found->asked <= KEPT_LONG && provider_routing_watched() ? found : NULL;
+	return found->lasting && now - found->asked <= KEPT_LONG && provider_routing_watched()
+		       ? found
+		       : NULL;
 }
 
 /* ST_ABSENT: nothing is known. ST_FOREIGN. */
@@ -84,8 +86,8 @@ static status kept_find(slice key, slice domain, uint64_t revision, arena *a, st
 	return s;
 }
 
-/* `revision` and `asked` as they were before the question was put: an answer overtaken by a change is
-   not kept. */
+/* `revision` and `asked` as they were before the question was put: an answer overtaken by a change
+   is not kept. */
 static void kept_add(slice key, uint64_t revision, const struct kept_route *k)
 {
 	pthread_mutex_lock(&kept.lock);
@@ -167,14 +169,26 @@ static status target_lead(slice target, slice local, slice domain, arena *a, str
 	return lead_take(&r, 0, 7, out);
 }
 
-enum { ABUSE = 3, POSTMASTER, CATCH_ALL, MAILBOX, GROUP = 13, OWN_DOMAIN, HAS_MASKS }; /* of address_route */
+enum {
+	ABUSE = 3,
+	POSTMASTER,
+	CATCH_ALL,
+	MAILBOX,
+	GROUP = 13,
+	OWN_DOMAIN,
+	HAS_MASKS
+}; /* of address_route */
 
 /* Nothing of the map fits: postmaster and abuse go to their targets, and to the administrator when
    those are not set or led nowhere; all else to the catch-all. */
-static status fall_back(const struct rows *found, slice local, slice domain, arena *a, struct route *out)
+static status fall_back(
+	const struct rows *found, slice local, slice domain, arena *a, struct route *out)
 {
 	bool abuse = slice_same(local, S("abuse"));
-	slice target = row_slice(found, 0, abuse ? ABUSE : out->postmaster ? POSTMASTER : CATCH_ALL);
+	slice target = row_slice(found, 0,
+		abuse             ? ABUSE
+		: out->postmaster ? POSTMASTER
+				  : CATCH_ALL);
 	status s = target.size > 0 ? target_lead(target, local, domain, a, out) : ST_ABSENT;
 
 	if (s == ST_ABSENT && out->postmaster)
@@ -199,17 +213,20 @@ static slice without_detail(slice local, int64_t postoffice, slice domain)
 }
 
 /* Nobody has the address exactly. */
-static status missed(const struct rows *found, slice local, slice domain, arena *a, struct route *out)
+static status missed(
+	const struct rows *found, slice local, slice domain, arena *a, struct route *out)
 {
 	enum { ELSEWHERE, WITHOUT_DETAIL, MASK };
-	slice own = row_slice(found, 0, OWN_DOMAIN), base = without_detail(local, out->postoffice, own);
+	slice own = row_slice(found, 0, OWN_DOMAIN),
+	      base = without_detail(local, out->postoffice, own);
 	struct rows r;
 	status s = ST_ABSENT;
 
 	if (base.size > 0 || row_bool(found, 0, HAS_MASKS))
 		s = db_one(SQL_ADDRESS_MISSED,
-			(struct param[]){p_int(out->postoffice), p_text(local), p_text(own), p_text(base)}, 4, a,
-			&r);
+			(struct param[]){
+				p_int(out->postoffice), p_text(local), p_text(own), p_text(base)},
+			4, a, &r);
 	if (s == ST_ABSENT || (s == ST_OK && out->postmaster && row_int(&r, 0, 0) == MASK))
 		return fall_back(found, local, domain, a, out);
 	TRY(s);
@@ -222,8 +239,8 @@ static status missed(const struct rows *found, slice local, slice domain, arena 
 static status route_ask(slice local, slice domain, arena *a, struct route *out, bool *exact)
 {
 	struct rows r;
-	status s =
-		db_one(SQL_ADDRESS_ROUTE, (struct param[]){p_text(local), p_text(domain)}, 2, a, &r);
+	status s = db_one(
+		SQL_ADDRESS_ROUTE, (struct param[]){p_text(local), p_text(domain)}, 2, a, &r);
 
 	*out = (struct route){0};
 	*exact = false;
@@ -356,8 +373,8 @@ static status written_parse(slice written, arena *a, mail_address *m, slice *why
 #define OF_AN_ADDRESS (RAISES(REVISION_ROUTING) | RAISES(REVISION_AUTH))
 
 /* Runs the one statement of a new address. */
-static status address_insert(int64_t postoffice, enum statement_id id, const struct param *p, slice key,
-	const struct audit_by *by, arena *a, slice *why)
+static status address_insert(int64_t postoffice, enum statement_id id, const struct param *p,
+	slice key, const struct audit_by *by, arena *a, slice *why)
 {
 	struct rows r;
 	db_tx *tx = db_begin(DB_RUN, a);
@@ -389,8 +406,8 @@ status address_make(int64_t postoffice, slice written, int64_t owner, const stru
 		key, by, a, why);
 }
 
-status address_make_group(int64_t postoffice, slice written, int64_t group, const struct audit_by *by,
-	arena *a, slice *why)
+status address_make_group(int64_t postoffice, slice written, int64_t group,
+	const struct audit_by *by, arena *a, slice *why)
 {
 	mail_address m;
 
@@ -398,8 +415,8 @@ status address_make_group(int64_t postoffice, slice written, int64_t group, cons
 	slice key = mail_address_key(&m, a);
 	TRY(domain_check(postoffice, m.domain, a, why));
 	return address_insert(postoffice, SQL_ADDRESS_INSERT_GROUP,
-		(struct param[]){p_int(postoffice), p_text(key), p_text(m.domain), p_int(group)}, key, by, a,
-		why);
+		(struct param[]){p_int(postoffice), p_text(key), p_text(m.domain), p_int(group)},
+		key, by, a, why);
 }
 
 status address_remove(int64_t postoffice, slice written, const struct audit_by *by)
@@ -492,7 +509,8 @@ static status mask_target(int64_t postoffice, slice written, arena *a, slice *ou
 	status s = internal_parse(written, a, &to, why);
 
 	if (s == ST_FOREIGN) {
-		*why = S("a target is [SF:POSTOFFICE/NAME], [SMTP:ADDRESS], [SMTP:*] or [SMTP:*@DOMAIN]");
+		*why = S(
+			"a target is [SF:POSTOFFICE/NAME], [SMTP:ADDRESS], [SMTP:*] or [SMTP:*@DOMAIN]");
 		return ST_INVALID;
 	}
 	TRY(s);
@@ -500,25 +518,29 @@ static status mask_target(int64_t postoffice, slice written, arena *a, slice *ou
 	if (to.smtp.size > 0)
 		return ST_OK;
 	TRY(postoffice_by_id(postoffice, a, &own));
-	s = slice_same(to.postoffice, own->name) ? address_target(postoffice, to.name, a, &r) : ST_ABSENT;
+	s = slice_same(to.postoffice, own->name) ? address_target(postoffice, to.name, a, &r)
+						 : ST_ABSENT;
 	if (s != ST_ABSENT)
 		return s;
 	*why = S("the target is no mailbox and no group of the post office");
 	return ST_INVALID;
 }
 
-static status mask_parse(slice written, arena *a, mail_address *m, slice *mask, slice *pattern, slice *why)
+static status mask_parse(
+	slice written, arena *a, mail_address *m, slice *mask, slice *pattern, slice *why)
 {
 	TRY(written_parse(written, a, m, why));
 	return internal_mask(m->local, a, mask, pattern, why);
 }
 
 /* A single address that leads elsewhere must be nobody's, or it would never be asked. */
-static status mask_is_free(int64_t postoffice, const mail_address *m, slice mask, arena *a, slice *why)
+static status mask_is_free(
+	int64_t postoffice, const mail_address *m, slice mask, arena *a, slice *why)
 {
 	struct rows r;
-	status s = internal_is_mask(mask) ? ST_ABSENT
-		: address_target(postoffice, mail_address_text(m, a), a, &r);
+	status s = internal_is_mask(mask)
+			   ? ST_ABSENT
+			   : address_target(postoffice, mail_address_text(m, a), a, &r);
 
 	if (s != ST_OK)
 		return s == ST_ABSENT ? ST_OK : s;
@@ -540,8 +562,9 @@ status address_mask_set(int64_t postoffice, slice written, slice target, int64_t
 	TRY(mask_is_free(postoffice, &m, mask, a, why));
 	db_tx *tx = db_begin(DB_RUN, a);
 	db_add(tx, SQL_ADDRESS_MASK_SET,
-		(struct param[]){p_int(postoffice), p_text(m.domain), p_text(mask), p_text(pattern), p_int(place),
-			p_text(kept_target), p_int(setting_number(S_address_masks_most, &at))},
+		(struct param[]){p_int(postoffice), p_text(m.domain), p_text(mask), p_text(pattern),
+			p_int(place), p_text(kept_target),
+			p_int(setting_number(S_address_masks_most, &at))},
 		7, NULL);
 	s = db_flush(tx);
 	if (s == ST_OK)
@@ -571,7 +594,9 @@ status address_mask_remove(int64_t postoffice, slice written, const struct audit
 		s = db_flush(tx);
 		if (s == ST_OK && r.changed > 0) {
 			s = change_commit(&tx, postoffice, by, "mask.remove",
-				arena_format(&a, "%.*s@%.*s", SLICE_ARGS(mask), SLICE_ARGS(m.domain)), S(""));
+				arena_format(
+					&a, "%.*s@%.*s", SLICE_ARGS(mask), SLICE_ARGS(m.domain)),
+				S(""));
 		} else {
 			db_rollback(&tx);
 			s = s == ST_OK ? ST_ABSENT : s;
@@ -585,7 +610,8 @@ status address_mask_list(int64_t postoffice, slice domain, arena *a, address_mas
 {
 	struct rows r;
 
-	TRY(db_run(SQL_ADDRESS_MASK_LIST, (struct param[]){p_int(postoffice), p_text(domain)}, 2, a, &r));
+	TRY(db_run(SQL_ADDRESS_MASK_LIST, (struct param[]){p_int(postoffice), p_text(domain)}, 2, a,
+		&r));
 	*rows = arena_new_array(a, (size_t)r.count, sizeof **rows);
 	for (int i = 0; i < r.count; i++)
 		(*rows)[i] = (address_mask){

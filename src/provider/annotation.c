@@ -25,11 +25,11 @@ status annotation_list(int64_t postoffice, int64_t mailbox, const int64_t *folde
 	return ST_OK;
 }
 
-status annotation_marks(int64_t postoffice, int64_t mailbox, const struct annotation_places *others, arena *a,
-	struct annotation_mark **rows, int *n)
+status annotation_marks(int64_t postoffice, int64_t mailbox, const struct annotation_places *others,
+	arena *a, struct annotation_mark **rows, int *n)
 {
-	struct param p[] = {p_int(postoffice), p_int(mailbox), p_int_array(others->mailboxes, others->n),
-		p_int_array(others->folders, others->n)};
+	struct param p[] = {p_int(postoffice), p_int(mailbox),
+		p_int_array(others->mailboxes, others->n), p_int_array(others->folders, others->n)};
 	struct rows r;
 
 	TRY(db_run(SQL_ANNOTATION_MARKS, p, 4, a, &r));
@@ -63,14 +63,17 @@ static void side_add(db_tx *tx, const struct turn *t, const struct side *x)
 
 	db_add(tx, SQL_ANNOTATION_TURN, place, 2, NULL);
 	db_add(tx, SQL_ANNOTATION_REMOVE,
-		(struct param[]){place[0], place[1], place[2], p_text_array(x->removed, x->removed_n)}, 4, NULL);
+		(struct param[]){
+			place[0], place[1], place[2], p_text_array(x->removed, x->removed_n)},
+		4, NULL);
 	if (x->put_n == 0)
 		return;
 	db_add(tx, SQL_ANNOTATION_PUT,
 		(struct param[]){place[0], place[1], place[2], p_text_array(x->put, x->put_n),
 			p_bytes_array(x->values, x->put_n)},
 		5, NULL);
-	db_add(tx, SQL_ANNOTATION_FITS, (struct param[]){place[0], place[1], p_int(x->most)}, 3, NULL);
+	db_add(tx, SQL_ANNOTATION_FITS, (struct param[]){place[0], place[1], p_int(x->most)}, 3,
+		NULL);
 }
 
 static void special_add(db_tx *tx, const struct annotation_change *c)
@@ -95,19 +98,24 @@ static status set_once(void *arg, bool again)
 	db_tx *tx = settle_begin_both(c->postoffice, t->locked, &t->a);
 	if (c->folder)
 		db_add(tx, SQL_ANNOTATION_PLACE,
-			(struct param[]){p_int(c->postoffice), p_int(c->owner), p_int(c->folder)}, 3, NULL);
+			(struct param[]){p_int(c->postoffice), p_int(c->owner), p_int(c->folder)},
+			3, NULL);
 	if (c->uses)
 		special_add(tx, c);
 	for (int k = 0; k < 2; k++)
-		if (t->side[k].put_n + t->side[k].removed_n > 0 || (c->uses && t->side[k].mailbox == c->owner))
+		if (t->side[k].put_n + t->side[k].removed_n > 0 ||
+			(c->uses && t->side[k].mailbox == c->owner))
 			side_add(tx, t, &t->side[k]);
 	status s = db_commit(&tx, &failed);
 	if (s != ST_INVALID)
 		return s;
-	return c->folder && failed == PLACE ? ST_ABSENT : c->uses && failed == FREE ? ST_DENIED : ST_LIMITED;
+	return c->folder && failed == PLACE ? ST_ABSENT
+	       : c->uses && failed == FREE  ? ST_DENIED
+					    : ST_LIMITED;
 }
 
-static void side_begin(const struct annotation_change *c, int64_t mailbox, arena *a, struct side *out)
+static void side_begin(
+	const struct annotation_change *c, int64_t mailbox, arena *a, struct side *out)
 {
 	struct setting_at at = {.postoffice = c->postoffice, .mailbox = mailbox};
 	slice *room = arena_new_array(a, (size_t)c->n * 3 + 1, sizeof *room);
@@ -138,7 +146,8 @@ status annotation_set(const struct annotation_change *c)
 	if (c->owner != c->reader)
 		side_begin(c, c->owner, &a, &t.side[1]);
 	for (int i = 0; i < c->n; i++)
-		side_take(&t.side[c->owner != c->reader && !annotation_is_private(c->rows[i].name)], &c->rows[i]);
+		side_take(&t.side[c->owner != c->reader && !annotation_is_private(c->rows[i].name)],
+			&c->rows[i]);
 	status s = settle(set_once, &t);
 	arena_release(&t.a);
 	arena_release(&a);

@@ -1,6 +1,6 @@
-/* Appending: the statements of a delivery for bodies and messages, then one that gives the UIDs. Like a delivery, a
-   transaction whose answer was lost is run again with the same ids, and the key of `message` lets only
-   one of the two be stored. */
+/* Appending: the statements of a delivery for bodies and messages, then one that gives the UIDs.
+   Like a delivery, a transaction whose answer was lost is run again with the same ids, and the key
+   of `message` lets only one of the two be stored. */
 #include "provider/append.h"
 
 #include "base/fault.h"
@@ -18,7 +18,8 @@ struct appending {
 	slice name;
 	int64_t folder, first;
 	int failed;     /* statement, -1 none */
-	int entries_at; /* number of the statement append_entries; those that look at rights follow it */
+	int entries_at; /* number of the statement append_entries; those that look at rights follow
+			   it */
 	struct rows r;
 	arena a; /* of one run */
 };
@@ -73,7 +74,8 @@ static int64_t replaced_in(const struct append *x)
 	return x->replaced_mailbox ? x->replaced_mailbox : x->mailbox;
 }
 
-/* The folder of the replaced one, when its room is that of the same mailbox (RFC 8508 3.4); else 0. */
+/* The folder of the replaced one, when its room is that of the same mailbox (RFC 8508 3.4); else
+   0. */
 static int64_t makes_room(const struct append *x)
 {
 	return replaced_in(x) == x->mailbox ? x->replaced_folder : 0;
@@ -118,8 +120,9 @@ static void lock_add(db_tx *tx, const struct append *x, arena *a)
 	mailboxes[0] = other < x->mailbox ? other : x->mailbox;
 	mailboxes[1] = other < x->mailbox ? x->mailbox : other;
 	db_add(tx, SQL_DELIVER_LOCK,
-		(struct param[]){p_int(x->postoffice), p_int_array(mailboxes, 1 + (other != x->mailbox))}, 2,
-		NULL);
+		(struct param[]){
+			p_int(x->postoffice), p_int_array(mailboxes, 1 + (other != x->mailbox))},
+		2, NULL);
 }
 
 static void replaced_add(db_tx *tx, struct appending *p)
@@ -129,23 +132,25 @@ static void replaced_add(db_tx *tx, struct appending *p)
 
 	*uid = x->replaced_uid;
 	db_add(tx, SQL_FOLDER_EXPUNGE,
-		(struct param[]){p_int(x->postoffice), p_int(replaced_in(x)), p_int(x->replaced_folder),
-			p_int_array(uid, 1), p_int_array(uid, 1), p_int(0)},
+		(struct param[]){p_int(x->postoffice), p_int(replaced_in(x)),
+			p_int(x->replaced_folder), p_int_array(uid, 1), p_int_array(uid, 1),
+			p_int(0)},
 		6, NULL);
 }
 
-/* Behind the entries, which lock the mailbox of the folder as every change of its rights does; that of the replaced one was
-   locked before. */
+/* Behind the entries, which lock the mailbox of the folder as every change of its rights does; that
+   of the replaced one was locked before. */
 static void rights_add(db_tx *tx, const struct append *x, int64_t folder, unsigned rights)
 {
 	if (rights)
 		db_add(tx, SQL_ACL_FIND,
-			(struct param[]){p_int(x->postoffice), p_int(x->reader), p_text(S("")), p_text(S("")),
-				p_int(folder), p_int(rights)},
+			(struct param[]){p_int(x->postoffice), p_int(x->reader), p_text(S("")),
+				p_text(S("")), p_int(folder), p_int(rights)},
 			6, NULL);
 }
 
-/* The messages stand: are they ours, from a run whose answer was lost? UIDs of one run follow one another. */
+/* The messages stand: are they ours, from a run whose answer was lost? UIDs of one run follow one
+   another. */
 static status stored_before(struct appending *p)
 {
 	struct rows r;
@@ -198,8 +203,8 @@ static status append_once(void *arg, bool again)
 	return ST_OK;
 }
 
-/* ST_OK: nothing that stays; the folder came, or was given its name, while the statement waited for the mailbox's
-   row, or room was made since. */
+/* ST_OK: nothing that stays; the folder came, or was given its name, while the statement waited for
+   the mailbox's row, or room was made since. */
 static status reason_find(struct appending *p)
 {
 	struct rows r;
@@ -209,7 +214,8 @@ static status reason_find(struct appending *p)
 		bytes += (int64_t)blob_writer_size(p->x->messages[i].body);
 	TRY(db_one(SQL_APPEND_REASON,
 		(struct param[]){p_int(p->x->postoffice), p_int(p->x->mailbox), p_text(p->name),
-			p_int(bytes), p_int(p->x->folder_id), p_int(makes_room(p->x)), p_int(p->x->replaced_uid)},
+			p_int(bytes), p_int(p->x->folder_id), p_int(makes_room(p->x)),
+			p_int(p->x->replaced_uid)},
 		7, &p->a, &r));
 	return row_int(&r, 0, 0) ? ST_OK : ST_FULL;
 }

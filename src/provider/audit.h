@@ -6,12 +6,12 @@
 #include "base/clock.h"
 #include "base/status.h"
 
-struct audit_by {         /* the actor, lent */
-	slice who;        /* "root (command line)", "postmaster@demo" */
-	slice from;       /* address or empty */
+struct audit_by {   /* the actor, lent */
+	slice who;  /* "root (command line)", "postmaster@demo" */
+	slice from; /* address or empty */
 };
 
-struct audit_note {       /* a row to be written with a deed, all lent */
+struct audit_note { /* a row to be written with a deed, all lent */
 	const struct audit_by *by;
 	const char *action;
 	slice object, detail;
@@ -19,11 +19,11 @@ struct audit_note {       /* a row to be written with a deed, all lent */
 
 struct audit_row {
 	usec at;
-	int64_t postoffice; /* 0 = server */
+	int64_t postoffice;                      /* 0 = server */
 	slice who, from, action, object, detail; /* detail: JSON text */
 };
-/* A row of its own, before the first of many transactions that are one order (arguments as change_audit's, in
-   change.h). */
+/* A row of its own, before the first of many transactions that are one order (arguments as
+   change_audit's, in change.h). */
 status audit_order(int64_t postoffice, const struct audit_note *note);
 /* Newest first, at most `most`; postoffice 0 = all (system role). */
 status audit_list(int64_t postoffice, unsigned most, arena *a, struct audit_row **rows, int *n);

@@ -1,6 +1,7 @@
-/* Logons over PostgreSQL. One attempt costs: one small question when it is remembered, or none beside
-   the opening of the mailbox; one round trip and one hash else, and one more round trip when it failed or came from a place not seen today. Whatever
-   the name, the work is the same (T40): an unknown one is given an empty hash, which costs as much.
+/* Logons over PostgreSQL. One attempt costs: one small question when it is remembered, or none
+   beside the opening of the mailbox; one round trip and one hash else, and one more round trip when
+   it failed or came from a place not seen today. Whatever the name, the work is the same (T40): an
+   unknown one is given an empty hash, which costs as much.
    */
 #include "provider/auth.h"
 
@@ -52,7 +53,8 @@ static void seen(void)
 void auth_open(void)
 {
 	change_watch(REVISION_AUTH, seen);
-	change_watch(REVISION_SETTING, seen); /* what a bare name stands for, how names may be written */
+	change_watch(
+		REVISION_SETTING, seen); /* what a bare name stands for, how names may be written */
 }
 
 void auth_close(void)
@@ -121,8 +123,8 @@ static status limited(const struct attempt *t)
 		service_name(t->from->service), log_quote(t->from->address), log_quote(t->name));
 }
 
-/* Whether the attempt that was found is looked at, after it has waited for that as long as it has to; what
-   was found is found anew then. */
+/* Whether the attempt that was found is looked at, after it has waited for that as long as it has
+   to; what was found is found anew then. */
 static status hear(slice written, const struct auth_from *from, arena *a, struct attempt *t)
 {
 	if (auth_throttle_judge(&t->counts) != ST_OK)
@@ -169,7 +171,8 @@ static void passed(const struct attempt *t, arena *a)
 	db_commit(&tx, NULL);
 }
 
-/* How long a client waited for us; what it took itself to answer is not in it. `who`: NULL where nobody was let in. */
+/* How long a client waited for us; what it took itself to answer is not in it. `who`: NULL where
+   nobody was let in. */
 static void note_time(const struct auth_from *from, usec took, const struct identity *who)
 {
 	metric_time(M_logon_seconds, from->service, took);

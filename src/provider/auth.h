@@ -19,13 +19,13 @@ struct identity {
 	enum mailbox_kind kind;
 };
 
-/* Verified logons are remembered (auth_password), but let nobody in before the database has told that
-   no logon changed since. Who opens the mailbox anyway learns that by the way: */
+/* Verified logons are remembered (auth_password), but let nobody in before the database has told
+   that no logon changed since. Who opens the mailbox anyway learns that by the way: */
 struct auth_opener {
-	/* Opens the mailbox of a logon that is remembered as true of the revision `as_of`. *revision: of logons, read
-	   after the call began (maildrop_taken.logons); 0, as it is given, when it did not learn it, and nothing is
-	   open then. How the opening itself went is its own matter: only what ends the conversation is another kind
-	   than ST_OK. */
+	/* Opens the mailbox of a logon that is remembered as true of the revision `as_of`.
+	   *revision: of logons, read after the call began (maildrop_taken.logons); 0, as it is
+	   given, when it did not learn it, and nothing is open then. How the opening itself went is
+	   its own matter: only what ends the conversation is another kind than ST_OK. */
 	status (*open)(void *arg, const struct identity *who, int64_t as_of, int64_t *revision);
 	/* It was in vain: the logon is no longer true as it was. What was opened closes. */
 	void (*close)(void *arg);
@@ -34,8 +34,8 @@ struct auth_opener {
 
 struct auth_from { /* where the logon comes from */
 	enum service service;
-	slice address; /* "192.0.2.1" */
-	bool secure;   /* TLS */
+	slice address;                    /* "192.0.2.1" */
+	bool secure;                      /* TLS */
 	const struct auth_opener *opener; /* NULL: auth_password asks the database itself */
 };
 

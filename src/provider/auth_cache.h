@@ -5,10 +5,10 @@
    here.
 
    Every entry was true as of a revision of logons, which every change of a password, a state or of
-   what a name stands for raises: it is a proof only for who has found that the revision still stands.
-   So that nobody need find that in vain, entries are also of a generation of this process, and each
-   change it hears of starts a new one. What is no proof any more still hints that the password need not
-   be hashed again if the stored hash is the same. */
+   what a name stands for raises: it is a proof only for who has found that the revision still
+   stands. So that nobody need find that in vain, entries are also of a generation of this process,
+   and each change it hears of starts a new one. What is no proof any more still hints that the
+   password need not be hashed again if the stored hash is the same. */
 #ifndef PENNYPOST_PROVIDER_AUTH_CACHE_H
 #define PENNYPOST_PROVIDER_AUTH_CACHE_H
 
@@ -25,7 +25,8 @@ void auth_cache_void(void);
 
 enum auth_cached {
 	AUTH_CACHED_NOT,
-	AUTH_CACHED_OLD, /* of an older generation; ->hash: of the stored hash it was proven against */
+	AUTH_CACHED_OLD, /* of an older generation; ->hash: of the stored hash it was proven
+	against */
 	AUTH_CACHED      /* ->who is let in where ->revision still stands */
 };
 struct auth_memory {

@@ -10,7 +10,7 @@
 struct auth_name {
 	slice mailbox; /* folded: name of a mailbox or local part of an address */
 	slice realm;   /* folded: name of a post office or domain; auth_default_postoffice
-	                  for bare names; empty when there is none */
+			  for bare names; empty when there is none */
 	slice domain;  /* the realm as a domain in canonical form; empty when it is none */
 	slice key;     /* one text for all spellings of the same name: for throttle and cache */
 };

@@ -149,7 +149,7 @@ static struct parameters wanted_parameters(void)
 #define HEAD "$argon2id$v=19$"
 
 /* "$argon2id$v=19$m=19456,t=2,p=1$salt$hash": what a hash would cost, before anything is computed.
-   *rest: salt and hash. */
+ *rest: salt and hash. */
 static bool read_parameters(slice hash, struct parameters *out, slice *rest)
 {
 	static const slice names[] = {{"m=", 2}, {"t=", 2}, {"p=", 2}};
@@ -178,8 +178,7 @@ static bool bearable(const struct parameters *p)
 	setting_parse(SK_COUNT, slice_z(setting_rows[S_auth_argon2_passes].most), &passes);
 	setting_parse(SK_COUNT, slice_z(setting_rows[S_auth_argon2_lanes].most), &lanes);
 	return p->lanes >= 1 && p->lanes <= lanes && p->passes >= 1 && p->passes <= passes &&
-	       p->memory >= 8 * p->lanes /* RFC 9106, 3.1 */ &&
-	       (int64_t)p->memory * 1024 <= memory;
+	       p->memory >= 8 * p->lanes /* RFC 9106, 3.1 */ && (int64_t)p->memory * 1024 <= memory;
 }
 
 /* The base64 of this notation has no padding. */

@@ -28,7 +28,8 @@ status auth_hash_new(int64_t postoffice, slice password, arena *a, struct auth_s
    beyond what the settings allow are never computed (ST_BROKEN). An empty `hash` costs the work of
    one with the present parameters and gives ST_DENIED (T40). */
 status auth_hash_check(slice hash, slice password);
-/* The hash was made with less memory, fewer passes or other lanes than the present settings ask for. */
+/* The hash was made with less memory, fewer passes or other lanes than the present settings ask
+   for. */
 bool auth_hash_outdated(slice hash);
 /* Hashes computed by this node so far: the metric password_hashes. */
 uint64_t auth_hash_count(void);
@@ -47,8 +48,8 @@ bool auth_secret_has_key(void);
 status auth_secret_open(const struct bootstrap *b);
 void auth_secret_close(void);
 /* Makes the file with a random key, mode 0600, owned by b->user when the caller is root; one that
-   is there is left. For `pennypost schema init` and `pennypost schema secret`. ST_DENIED: it cannot be
-   written (logged). */
+   is there is left. For `pennypost schema init` and `pennypost schema secret`. ST_DENIED: it cannot
+   be written (logged). */
 status auth_secret_file_make(const struct bootstrap *b);
 
 #endif

@@ -1,5 +1,6 @@
 /* Guessing (T41): what failed logons of an address, an account, their pair and of all together mean
-   for the next one. Where the counts are kept is the store's matter; the judgement is the same everywhere. */
+   for the next one. Where the counts are kept is the store's matter; the judgement is the same
+   everywhere. */
 #ifndef PENNYPOST_PROVIDER_AUTH_THROTTLE_H
 #define PENNYPOST_PROVIDER_AUTH_THROTTLE_H
 
@@ -10,14 +11,14 @@
 struct auth_counts { /* failures within auth_failure_span */
 	int64_t address, account, pair;
 	int64_t all; /* whoever failed, wherever from */
-	bool known; /* this account logged on from this address before */
+	bool known;  /* this account logged on from this address before */
 };
 
 /* ST_LIMITED: not to be tried now. A known pair is judged by its own failures alone, and
    generously, so that nobody can lock an owner out. */
 status auth_throttle_judge(const struct auth_counts *c);
-/* How long an attempt waits before it is looked at, since so many fail everywhere: one password on many
-   accounts from many addresses shows nowhere else. A known pair never waits. */
+/* How long an attempt waits before it is looked at, since so many fail everywhere: one password on
+   many accounts from many addresses shows nowhere else. A known pair never waits. */
 usec auth_throttle_hold(const struct auth_counts *c);
 /* The present failure makes strangers wait from now on. */
 bool auth_throttle_begins(const struct auth_counts *c);

@@ -24,7 +24,8 @@ static void look(void)
 	arena a = ARENA_INIT;
 	struct rows r = {0};
 
-	bans.behind = db_run(SQL_BAN_SINCE, (struct param[]){p_int(bans.known)}, 1, &a, &r) != ST_OK;
+	bans.behind =
+		db_run(SQL_BAN_SINCE, (struct param[]){p_int(bans.known)}, 1, &a, &r) != ST_OK;
 	for (int i = 0; i < r.count && !bans.behind; i++) {
 		bans.heard(row_slice(&r, i, 0), row_int(&r, i, 1));
 		bans.known = row_int(&r, i, 2);
@@ -93,8 +94,8 @@ void ban_list_tend(void)
 {
 	arena a = ARENA_INIT;
 	struct gathered g = take(&a);
-	struct param p[] = {p_text_array(g.address, g.n), p_int_array(g.span, g.n), p_text(node_name()),
-		p_text(S("too many errors"))};
+	struct param p[] = {p_text_array(g.address, g.n), p_int_array(g.span, g.n),
+		p_text(node_name()), p_text(S("too many errors"))};
 
 	if (bans.behind)
 		look();
@@ -117,13 +118,13 @@ status ban_list(unsigned most, arena *a, struct ban_row **rows, int *n)
 	*n = r.count;
 	*rows = arena_new_array(a, (size_t)r.count, sizeof **rows);
 	for (int i = 0; i < r.count; i++)
-		(*rows)[i] = (struct ban_row){row_slice(&r, i, 0), row_time(&r, i, 1), row_time(&r, i, 2),
-			row_slice(&r, i, 3), row_slice(&r, i, 4)};
+		(*rows)[i] = (struct ban_row){row_slice(&r, i, 0), row_time(&r, i, 1),
+			row_time(&r, i, 2), row_slice(&r, i, 3), row_slice(&r, i, 4)};
 	return ST_OK;
 }
 
-static status audited(enum statement_id id, const struct param *p, int n, const struct audit_by *by, const char *action,
-	slice address, int64_t *changed)
+static status audited(enum statement_id id, const struct param *p, int n, const struct audit_by *by,
+	const char *action, slice address, int64_t *changed)
 {
 	arena a = ARENA_INIT;
 	struct rows r = {0};
@@ -140,12 +141,14 @@ static status audited(enum statement_id id, const struct param *p, int n, const 
 status ban_list_add(slice address, usec span, slice why, const struct audit_by *by)
 {
 	int64_t changed;
-	struct param p[] = {p_text_array(&address, 1), p_int_array(&span, 1), p_text(by->who), p_text(why)};
+	struct param p[] = {
+		p_text_array(&address, 1), p_int_array(&span, 1), p_text(by->who), p_text(why)};
 
 	return audited(SQL_BAN_ADD, p, 4, by, "ban.add", address, &changed);
 }
 
 status ban_list_lift(slice address, const struct audit_by *by, int64_t *lifted)
 {
-	return audited(SQL_BAN_LIFT, (struct param[]){p_text(address)}, 1, by, "ban.lift", address, lifted);
+	return audited(SQL_BAN_LIFT, (struct param[]){p_text(address)}, 1, by, "ban.lift", address,
+		lifted);
 }

@@ -312,8 +312,9 @@ static status segment_find(int64_t postoffice, int64_t blob, int number, arena *
 	return ST_OK;
 }
 
-/* Takes the first frame of *packed apart: its raw size, and its bytes moved off. False when it is no
-   frame of ours or says to be bigger than a piece: the size is checked before memory is asked for. */
+/* Takes the first frame of *packed apart: its raw size, and its bytes moved off. False when it is
+   no frame of ours or says to be bigger than a piece: the size is checked before memory is asked
+   for. */
 static bool frame_take(slice *packed, slice *frame, size_t *raw_size)
 {
 	size_t size = ZSTD_findFrameCompressedSize(packed->at, packed->size);
@@ -428,7 +429,8 @@ static status read_each(enum statement_id find, int64_t postoffice, int64_t id,
 	arena a = ARENA_INIT;
 	status s = segments_read(&r, find, postoffice, id, &a);
 
-	/* Whoever asks has its id from a message, or the message's from an entry: it should be there. */
+	/* Whoever asks has its id from a message, or the message's from an entry: it should be
+	   there. */
 	if (s == ST_ABSENT && r.blob == 0)
 		broken(id, find == SQL_BLOB_FIND ? "missing" : "missing-of-message");
 	memory_free(r.piece);
@@ -528,8 +530,8 @@ struct blob_small {
 	struct rows rows;
 };
 
-static status small_fetch(
-	enum statement_id find, int64_t postoffice, const int64_t *ids, int n, size_t most, blob_small **out)
+static status small_fetch(enum statement_id find, int64_t postoffice, const int64_t *ids, int n,
+	size_t most, blob_small **out)
 {
 	struct param p[] = {p_int(postoffice), p_int_array(ids, n), p_int((int64_t)most)};
 	blob_small *b = memory_new(sizeof *b);
@@ -543,12 +545,14 @@ static status small_fetch(
 	return s;
 }
 
-status blob_small_fetch(int64_t postoffice, const int64_t *blobs, int n, size_t most, blob_small **b)
+status blob_small_fetch(
+	int64_t postoffice, const int64_t *blobs, int n, size_t most, blob_small **b)
 {
 	return small_fetch(SQL_BLOB_SMALL, postoffice, blobs, n, most, b);
 }
 
-status blob_small_each(const blob_small *b, status (*each)(int which, slice raw, void *arg), void *arg)
+status blob_small_each(
+	const blob_small *b, status (*each)(int which, slice raw, void *arg), void *arg)
 {
 	text raw = TEXT_INIT;
 	status s = ST_OK;
@@ -566,7 +570,8 @@ status blob_small_each(const blob_small *b, status (*each)(int which, slice raw,
 	return s;
 }
 
-/* They mostly come in their order, without gaps: the row is sought downwards from where it then is. */
+/* They mostly come in their order, without gaps: the row is sought downwards from where it then
+   is. */
 status blob_small_one(const blob_small *b, int which, text *raw)
 {
 	int count = b->rows.count, from = which < count ? which : count - 1;
@@ -589,8 +594,8 @@ void blob_small_close(blob_small **b)
 	*b = NULL;
 }
 
-static status small_each(enum statement_id find, int64_t postoffice, const int64_t *ids, int n, size_t most,
-	status (*each)(int which, slice raw, void *arg), void *arg)
+static status small_each(enum statement_id find, int64_t postoffice, const int64_t *ids, int n,
+	size_t most, status (*each)(int which, slice raw, void *arg), void *arg)
 {
 	blob_small *b;
 

@@ -1,4 +1,5 @@
-/* What delivery takes from a finished blob writer, and bodies read along; for the files of this folder only. */
+/* What delivery takes from a finished blob writer, and bodies read along; for the files of this
+   folder only. */
 #ifndef PENNYPOST_PROVIDER_BLOB_STORE_H
 #define PENNYPOST_PROVIDER_BLOB_STORE_H
 
@@ -9,7 +10,7 @@
    blob_seg; those from `held` on are stored already (number of segments kept in memory: held). */
 struct blob_packed {
 	int64_t id;
-	uint64_t size; /* raw octets */
+	uint64_t size;     /* raw octets */
 	int segments;      /* in all, at least 1 */
 	int held;          /* 1 .. segments */
 	const slice *data; /* [held] */

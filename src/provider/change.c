@@ -6,9 +6,11 @@
 
 const char *revision_name(enum revision r)
 {
-	static const char *const names[REVISIONS] = {
-		[REVISION_SETTING] = "setting", [REVISION_ROUTING] = "routing", [REVISION_AUTH] = "auth",
-		[REVISION_BAN] = "ban", [REVISION_QUEUE] = "queue"};
+	static const char *const names[REVISIONS] = {[REVISION_SETTING] = "setting",
+		[REVISION_ROUTING] = "routing",
+		[REVISION_AUTH] = "auth",
+		[REVISION_BAN] = "ban",
+		[REVISION_QUEUE] = "queue"};
 	return names[r];
 }
 
@@ -63,8 +65,8 @@ slice change_detail(arena *a, const struct change_fact *facts, int n)
 
 /* ---- whole changes */
 
-status change_commit_raising(db_tx **tx, int64_t postoffice, const struct audit_by *by, const char *action,
-	slice object, slice detail, unsigned raises)
+status change_commit_raising(db_tx **tx, int64_t postoffice, const struct audit_by *by,
+	const char *action, slice object, slice detail, unsigned raises)
 {
 	change_audit(*tx, postoffice, by, action, object, detail);
 	for (int r = 0; r < REVISIONS; r++)
@@ -80,7 +82,8 @@ status change_commit_raising(db_tx **tx, int64_t postoffice, const struct audit_
 status change_commit(db_tx **tx, int64_t postoffice, const struct audit_by *by, const char *action,
 	slice object, slice detail)
 {
-	return change_commit_raising(tx, postoffice, by, action, object, detail, RAISES(REVISION_ROUTING));
+	return change_commit_raising(
+		tx, postoffice, by, action, object, detail, RAISES(REVISION_ROUTING));
 }
 
 status change_named(int64_t postoffice, enum statement_id change, const struct param *params, int n,

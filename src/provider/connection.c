@@ -13,37 +13,38 @@
 #include <stdio.h>
 
 #define CONNECT_MOST (3 * USEC_S)
-/* While the database is away: how often one caller tries, and how long others hope with it: whoever heard it end after
-   nearly a whole silence has that much until the 5 s of R4 are over. */
+/* While the database is away: how often one caller tries, and how long others hope with it: whoever
+   heard it end after nearly a whole silence has that much until the 5 s of R4 are over. */
 #define RETRY_LEAST (50 * USEC_MS)
 #define RETRY_MOST (1 * USEC_S)
 #define HOPE (900 * USEC_MS)
 #define SAY_AGAIN (10 * USEC_S)
-/* Silence is counted in so many parts: a machine that stood still for a while takes one of them, and a database
-   that has had no processor either is not mistaken for one that is stopped. */
+/* Silence is counted in so many parts: a machine that stood still for a while takes one of them,
+   and a database that has had no processor either is not mistaken for one that is stopped. */
 #define SILENCE_PARTS 8
 
-/* Limits that keep a forgotten statement or a lost client from holding locks. Values in the URI win.
-   Plans are generic: left to itself PostgreSQL takes an array parameter for ten elements, finds the
-   plan for the one at hand cheaper and plans again at every call, at twice the cost of the work itself.
-   PgBouncer needs ignore_startup_parameters = options; the roles carry the same settings. */
+/* Limits that keep a forgotten statement or a lost client from holding locks. Values in the URI
+   win. Plans are generic: left to itself PostgreSQL takes an array parameter for ten elements,
+   finds the plan for the one at hand cheaper and plans again at every call, at twice the cost of
+   the work itself. PgBouncer needs ignore_startup_parameters = options; the roles carry the same
+   settings. */
 #define LIMITS                                                                                     \
 	"-c statement_timeout=30s -c lock_timeout=2s -c idle_in_transaction_session_timeout=10s"   \
 	" -c client_connection_check_interval=5s -c jit=off -c timezone=UTC"                       \
 	" -c plan_cache_mode=force_generic_plan"
 const char connection_wide[] = LIMITS;
-/* For statements that find every row by its key (the run-time role): a generic plan is made for the post
-   office of average size, at first for one nobody has counted yet. Reading all of it to join a few rows
-   looks cheap then, and is not in a big one. */
+/* For statements that find every row by its key (the run-time role): a generic plan is made for the
+   post office of average size, at first for one nobody has counted yet. Reading all of it to join a
+   few rows looks cheap then, and is not in a big one. */
 static const char keyed[] = LIMITS " -c enable_seqscan=off -c enable_bitmapscan=off"
-				       " -c enable_hashjoin=off -c enable_mergejoin=off";
+				   " -c enable_hashjoin=off -c enable_mergejoin=off";
 
 struct pool {
 	pthread_mutex_t lock; /* guards what follows; never held across a wait */
 	gate *gate;
 	struct connection *idle; /* found dead or from before a silence, they are thrown away */
-	usec retry_at;   /* no attempt before it; 0 = the last attempt succeeded */
-	usec away_since; /* monotonic; 0 = not away */
+	usec retry_at;           /* no attempt before it; 0 = the last attempt succeeded */
+	usec away_since;         /* monotonic; 0 = not away */
 	usec said_at;
 	usec backoff;
 	const char *uri;
@@ -59,14 +60,16 @@ static _Atomic usec silence_most = USEC_NEVER;
 /* What the whole process hears of the database, over whatever connection. */
 static struct {
 	_Atomic uint64_t answers;
-	_Atomic usec at;            /* of the last of them */
-	_Atomic uint64_t silent_at; /* so many answers there were when it fell silent; 0 = it never did */
+	_Atomic usec at; /* of the last of them */
+	_Atomic uint64_t
+		silent_at; /* so many answers there were when it fell silent; 0 = it never did */
 	atomic_uint silences;
 } heard;
 
 /* ---- connecting */
 
-/* Bounds the waits that follow by `moment` too; gives back what task_deadline must be given after. */
+/* Bounds the waits that follow by `moment` too; gives back what task_deadline must be given
+   after. */
 static usec deadline_also(usec moment)
 {
 	usec present = task_deadline_now();
@@ -107,8 +110,8 @@ void db_silence(usec span)
 	atomic_store(&silence_most, span);
 }
 
-/* For the socket of a connection, but not beyond a silence of the database: ST_TIMED_OUT also when all of this
-   process has heard nothing for so long. */
+/* For the socket of a connection, but not beyond a silence of the database: ST_TIMED_OUT also when
+   all of this process has heard nothing for so long. */
 static status server_wait(int fd, unsigned ready)
 {
 	struct wait w = {.fd = fd, .ready = ready};
@@ -122,7 +125,8 @@ static status server_wait(int fd, unsigned ready)
 			hear();
 		if (s != ST_TIMED_OUT || clock_now() >= task_deadline_now())
 			return s;
-		if (is_silent()) /* who waited longer found it: no time is left for those who stood for a connection first */
+		if (is_silent()) /* who waited longer found it: no time is left for those who stood
+				    for a connection first */
 			return ST_TIMED_OUT;
 		if (atomic_load(&heard.answers) != last) {
 			last = atomic_load(&heard.answers);
@@ -171,8 +175,8 @@ static status attempt_step(void *arg)
 	return t->next == PGRES_POLLING_FAILED ? ST_CLOSED : ST_OK;
 }
 
-/* Ends also when the database is found silent meanwhile; an attempt that began in a silence is the watch's, which
-   looks whether it is over. */
+/* Ends also when the database is found silent meanwhile; an attempt that began in a silence is the
+   watch's, which looks whether it is over. */
 static status attempt_wait(int fd, unsigned ready, unsigned silences)
 {
 	struct wait w = {.fd = fd, .ready = ready};
@@ -202,7 +206,7 @@ static status attempt_run(struct attempt *t)
 }
 
 status connection_open(const char *uri, const char *application, const char *options, PGconn **pg,
-		       arena *a, slice *why)
+	arena *a, slice *why)
 {
 	struct attempt t = {.uri = uri, .application = application, .options = options};
 	usec began = clock_now();
@@ -210,7 +214,8 @@ status connection_open(const char *uri, const char *application, const char *opt
 	usec before = deadline_also(began + CONNECT_MOST);
 	status s = attempt_run(&t);
 	task_deadline(before);
-	/* The next thing that the caller asks for shall not be waited for once more, unless it may take much longer. */
+	/* The next thing that the caller asks for shall not be waited for once more, unless it may
+	   take much longer. */
 	if (s == ST_TIMED_OUT && clock_now() < before && atomic_load(&heard.answers) == last &&
 		atomic_load(&silence_most) < 2 * CONNECT_MOST)
 		fall_silent(clock_now() - began);
@@ -263,8 +268,8 @@ status connection_flush(PGconn *pg)
 	return left == 0 ? ST_OK : ST_CLOSED;
 }
 
-/* libpq that had no memory for the answer to a sync notes that and waits for it on and on. Words of the
-   server begin with their severity. */
+/* libpq that had no memory for the answer to a sync notes that and waits for it on and on. Words of
+   the server begin with their severity. */
 static bool starves(const PGconn *pg)
 {
 	return slice_starts(slice_z(PQerrorMessage(pg)), S("out of memory"));
@@ -372,7 +377,8 @@ static bool is_away(void)
 	return away;
 }
 
-/* Of a database that ends somebody hears last words: who has waited for all of `span` is not put off by them. */
+/* Of a database that ends somebody hears last words: who has waited for all of `span` is not put
+   off by them. */
 bool db_lost(usec since, usec span)
 {
 	usec now = clock_now(), last = atomic_load(&heard.at);
@@ -392,9 +398,9 @@ static void here_again(struct pool *p, enum db_role role)
 			(long long)((clock_now() - since) / USEC_MS));
 }
 
-/* Whether an attempt may be made: now, after a pause (slept here), or not in this call. Whoever may,
-   moves the next moment on, so that one caller at a time tries. While it is silent nobody but the watch tries
-   (db_probe): who asks then has likely waited for the silence already. */
+/* Whether an attempt may be made: now, after a pause (slept here), or not in this call. Whoever
+   may, moves the next moment on, so that one caller at a time tries. While it is silent nobody but
+   the watch tries (db_probe): who asks then has likely waited for the silence already. */
 static status may_try(struct pool *p)
 {
 	while (!is_silent()) {
@@ -420,7 +426,7 @@ static status connect_now(struct pool *p, enum db_role role, struct connection *
 	arena words = ARENA_INIT;
 	slice why = {0};
 	status s = connection_open(p->uri, application_name,
-				   role == DB_RUN ? keyed : connection_wide, &pg, &words, &why);
+		role == DB_RUN ? keyed : connection_wide, &pg, &words, &why);
 	if (s == ST_OK && !PQenterPipelineMode(pg)) {
 		connection_close(&pg);
 		s = ST_BUSY;
@@ -520,8 +526,8 @@ void pool_return(struct connection **c)
 	gate_leave(p->gate);
 }
 
-/* Also when every place is taken, by callers who wait for a connection that may be dead: one connection more then, which
-   lasts no longer than it takes to hear. */
+/* Also when every place is taken, by callers who wait for a connection that may be dead: one
+   connection more then, which lasts no longer than it takes to hear. */
 void db_probe(void)
 {
 	struct pool *p = &pools[DB_RUN][task_self() ? HOME_FIBERS : HOME_THREADS];

@@ -1,6 +1,6 @@
-/* Statements and transactions: parameters out, rows in, one pipeline and one sync per round trip. The
-   whole round stands in a list until its answers came, so that a connection found dead can be replaced
-   and the round sent again when that is harmless. */
+/* Statements and transactions: parameters out, rows in, one pipeline and one sync per round trip.
+   The whole round stands in a list until its answers came, so that a connection found dead can be
+   replaced and the round sent again when that is harmless. */
 #include "provider/connection.h"
 #include "provider/wire.h"
 
@@ -13,8 +13,8 @@
 #include <assert.h>
 #include <stdatomic.h>
 
-/* How long a round trip may take whose caller has no deadline. PostgreSQL ends a statement after 30 s by
-   itself; one that is stopped, or whose machine hangs, says nothing at all. */
+/* How long a round trip may take whose caller has no deadline. PostgreSQL ends a statement after 30
+   s by itself; one that is stopped, or whose machine hangs, says nothing at all. */
 #define ROUND_MOST (10 * USEC_S)       /* in a fiber: mostly a client waits for it */
 #define ROUND_MOST_ALONE (35 * USEC_S) /* on a thread of its own */
 
@@ -99,8 +99,8 @@ static bool fits(const db_tx *tx, const struct step *s)
 	       types_fit(s->id, s->params, s->n);
 }
 
-/* The server skips what follows a failed statement, but a pooler takes a name it saw once for known, or taken:
-   the next try has another. */
+/* The server skips what follows a failed statement, but a pooler takes a name it saw once for
+   known, or taken: the next try has another. */
 static const char *name_on(const struct connection *c, const struct step *s, text *room)
 {
 	if (c->skipped[s->id] == 0)
@@ -130,8 +130,8 @@ static bool step_send(struct connection *c, struct step *s)
 	struct wire w;
 	wire_params(&w, s->params, s->n);
 	bool ok = prepares ? send_prepared(c, s, &w)
-			   : PQsendQueryParams(c->pg, statement_table[s->id].text, w.n, w.types, w.values,
-				     w.lengths, w.formats, 1);
+			   : PQsendQueryParams(c->pg, statement_table[s->id].text, w.n, w.types,
+				     w.values, w.lengths, w.formats, 1);
 	text_free(&w.room);
 	return ok;
 }
@@ -149,7 +149,8 @@ struct round {
 	int failed;      /* its number */
 	bool commits;    /* this round ends the transaction */
 	bool sent;       /* the sync may have reached the server */
-	bool silent;     /* the server did not answer within ROUND_MOST, or anybody else in this process */
+	bool silent;     /* the server did not answer within ROUND_MOST, or anybody else in this
+	    process */
 	bool committing; /* what is awaited now is the commit's own answer */
 };
 
@@ -242,8 +243,8 @@ static status lost(const db_tx *tx, const struct round *r, status how)
 	bool writes = false;
 	for (struct step *s = tx->first; s; s = s->next)
 		writes |= !only_reads(s);
-	/* Refused before: the commit was never reached. A server that shuts down may say so in place of
-	   the commit's answer, though. */
+	/* Refused before: the commit was never reached. A server that shuts down may say so in
+	   place of the commit's answer, though. */
 	if (r->kind != ST_OK && r->kind != ST_CLOSED && !r->committing)
 		return r->kind;
 	if (r->commits && r->sent && (writes || tx->begun))
@@ -253,8 +254,8 @@ static status lost(const db_tx *tx, const struct round *r, status how)
 
 static bool may_send_again(const db_tx *tx, const struct round *r, status how)
 {
-	return how == ST_CLOSED && !r->silent && !tx->begun && (r->kind == ST_OK || r->kind == ST_CLOSED) &&
-	       lost(tx, r, how) == ST_BUSY;
+	return how == ST_CLOSED && !r->silent && !tx->begun &&
+	       (r->kind == ST_OK || r->kind == ST_CLOSED) && lost(tx, r, how) == ST_BUSY;
 }
 
 static status round_once(db_tx *tx, struct round *r)
@@ -321,7 +322,8 @@ static void tenant_set(db_tx *tx, int64_t postoffice)
 	struct param *p = arena_new(tx->arena, sizeof *p);
 	*p = p_int(postoffice);
 	if (tx->newest && tx->newest->id == SQL_TX_RELAX)
-		*tx->newest = (struct step){.id = SQL_TX_TENANT_RELAX, .params = p, .n = 1, .number = -1};
+		*tx->newest =
+			(struct step){.id = SQL_TX_TENANT_RELAX, .params = p, .n = 1, .number = -1};
 	else
 		step_add(tx, SQL_TX_TENANT, p, 1, -1, NULL);
 	tx->tenant = postoffice;
@@ -387,7 +389,8 @@ status db_commit(db_tx **at, int *failed)
 		if (tx->begun)
 			step_add(tx, SQL_TX_COMMIT, NULL, 0, -1, NULL);
 		kind = round_trip(tx, true);
-		/* Without BEGIN the sync itself commits or undoes; with it a failure left it open. */
+		/* Without BEGIN the sync itself commits or undoes; with it a failure left it
+		   open. */
 		if (kind == ST_OK || !tx->begun) {
 			tx->begun = false;
 			pool_return(&tx->connection);

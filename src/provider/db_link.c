@@ -14,7 +14,8 @@ status db_link_open(slice uri, const char *application, arena *a, db_link **l, s
 {
 	PGconn *pg;
 	slice reason = {0};
-	status kind = connection_open(arena_z(a, uri), application, connection_wide, &pg, a, &reason);
+	status kind =
+		connection_open(arena_z(a, uri), application, connection_wide, &pg, a, &reason);
 	if (why)
 		*why = reason;
 	if (kind != ST_OK)
@@ -138,7 +139,8 @@ static void add_pair(text *t, const char *key, slice value)
 	text_add_char(t, '\'');
 }
 
-status db_uri_to(slice uri, slice user, slice password, slice database, arena *a, slice *out, slice *why)
+status db_uri_to(
+	slice uri, slice user, slice password, slice database, arena *a, slice *out, slice *why)
 {
 	const struct {
 		const char *keyword;
@@ -158,7 +160,8 @@ status db_uri_to(slice uri, slice user, slice password, slice database, arena *a
 	for (PQconninfoOption *o = options; o->keyword; o++) {
 		bool replaced = o->val == NULL;
 		for (size_t i = 0; i < sizeof given / sizeof *given; i++)
-			replaced |= given[i].value.size && strcmp(o->keyword, given[i].keyword) == 0;
+			replaced |=
+				given[i].value.size && strcmp(o->keyword, given[i].keyword) == 0;
 		if (!replaced)
 			add_pair(&t, o->keyword, slice_z(o->val));
 	}

@@ -4,7 +4,7 @@
    deliver_run --+--> waiting --> begin .. entries .. commit  ------>  one transaction
    deliver_run --+       |        (in the fiber or thread of           one round trip
    deliver_run --+       |         the first that waits)
-                         +-- whoever comes meanwhile waits for the next batch
+			 +-- whoever comes meanwhile waits for the next batch
 
    Nobody waits for company: a batch starts at once when no other is under way, so at low load a
    message goes alone, and during a commit the next batch gathers by itself. When many wait, a
@@ -12,15 +12,16 @@
    locked then stops only half of the mail. Two lanes from the start would halve the batches and
    cost a fifth more of PostgreSQL's time.
 
-   What a batch consists of is in deliver_rows.c. Answers that a message causes are messages of the same transaction.
-   When an entry could not be made the whole transaction stops; a batch that failed is halved until the bad one stands
-   alone.
+   What a batch consists of is in deliver_rows.c. Answers that a message causes are messages of the
+   same transaction. When an entry could not be made the whole transaction stops; a batch that
+   failed is halved until the bad one stands alone.
 
    When the answer to COMMIT is lost, the same transaction is run again with the same ids (R5): the
    key of `message` lets only one of the two commit, in whatever order the server meets them. So
    either the second run commits, or it is told that the message stands already. Nothing has to be
-   asked of a backend that may still be at work. While the database cannot be asked at all, nobody waits for
-   longer than db_silence_most (R4): the client is told to come again, and its key is left behind. */
+   asked of a backend that may still be at work. While the database cannot be asked at all, nobody
+   waits for longer than db_silence_most (R4): the client is told to come again, and its key is left
+   behind. */
 #include "provider/deliver_inside.h"
 
 #include "base/fault.h"
@@ -104,9 +105,10 @@ static status transaction_try(struct job **jobs, int n, bool alone, usec until, 
 	return s == ST_TIMED_OUT || s == ST_CANCELLED ? ST_BUSY : s;
 }
 
-/* Runs it until its outcome is known, or the database has not been heard of for too long. The lane is free meanwhile: a
-   lost connection of one batch must not hold up the others. A run that is refused for now settles nothing, even by one
-   statement: it may have waited in vain for the lost one, which is still under way. */
+/* Runs it until its outcome is known, or the database has not been heard of for too long. The lane
+   is free meanwhile: a lost connection of one batch must not hold up the others. A run that is
+   refused for now settles nothing, even by one statement: it may have waited in vain for the lost
+   one, which is still under way. */
 static status transaction_settle(struct job **jobs, int n, usec began, usec until, int *failed)
 {
 	usec silence = setting_number(S_db_silence_most, NULL);
@@ -117,7 +119,8 @@ static status transaction_settle(struct job **jobs, int n, usec began, usec unti
 		s = transaction_try(jobs, n, false, until, failed);
 		if (s != ST_UNSURE && s != ST_BUSY)
 			break;
-		if (clock_now() >= until || db_lost(began, silence) || task_sleep(UNSURE_PAUSE) != ST_OK)
+		if (clock_now() >= until || db_lost(began, silence) ||
+			task_sleep(UNSURE_PAUSE) != ST_OK)
 			return ST_UNSURE;
 	}
 	log_event(EV_DELIVER_SETTLED, "messages=%d outcome=%s", n, status_name(s));
@@ -169,13 +172,16 @@ static void jobs_end(struct job **jobs, int n, status outcome)
 {
 	for (int i = 0; i < n; i++) {
 		jobs[i]->outcome = outcome;
-		for (const struct delivery *d = jobs[i]->d; outcome == ST_OK && d; d = deliver_next(d)) {
+		for (const struct delivery *d = jobs[i]->d; outcome == ST_OK && d;
+			d = deliver_next(d)) {
 			delivery_counted(d);
 			delivery_ring(d);
 		}
-		/* Stored or not, nobody knows: should it be stored, its repetition is to be known. */
+		/* Stored or not, nobody knows: should it be stored, its repetition is to be
+		   known. */
 		if (outcome == ST_UNSURE && jobs[i]->keyed)
-			repeat_doubt(jobs[i]->d->repeat_key, jobs[i]->d->parts[0].postoffice, jobs[i]->d->id);
+			repeat_doubt(jobs[i]->d->repeat_key, jobs[i]->d->parts[0].postoffice,
+				jobs[i]->d->id);
 	}
 	if (outcome == ST_OK)
 		metric_add(M_delivery_batches, SERVICE_NONE, 1);
@@ -208,7 +214,8 @@ static void jobs_run(struct job **jobs, int n, bool *lane)
 	bool alone = n == 1 && deliver_goes_alone(jobs[0]->d);
 	status s = transaction_try(jobs, n, alone, until, &failed);
 
-	/* Statements that follow each other tell which of its rows it was: a key that stands counts more than want of room. */
+	/* Statements that follow each other tell which of its rows it was: a key that stands counts
+	   more than want of room. */
 	if (alone && (s == ST_EXISTS || s == ST_INVALID))
 		s = transaction_try(jobs, n, false, until, &failed);
 	if (s == ST_UNSURE) {
@@ -274,8 +281,8 @@ static struct job **batch_take(struct job *own, int *n)
 	return jobs;
 }
 
-/* With the lock held: gives a lane to the first that waits, when one is to be had. It is taken off the
-   list at once, so that the next lane goes to the next one. */
+/* With the lock held: gives a lane to the first that waits, when one is to be had. It is taken off
+   the list at once, so that the next lane goes to the next one. */
 static void lane_pass(void)
 {
 	link_t *first = list_first(&batcher.waiting);
@@ -298,8 +305,8 @@ static void lane_leave(void)
 	pthread_mutex_unlock(&batcher.lock);
 }
 
-/* In the fiber or thread of one of its jobs: everybody else's outcome hangs on it, so it goes through
-   even when its own task is asked to end. */
+/* In the fiber or thread of one of its jobs: everybody else's outcome hangs on it, so it goes
+   through even when its own task is asked to end. */
 static void batch_lead(struct job *own)
 {
 	struct job **jobs;
@@ -440,15 +447,16 @@ static status reason_find(const struct delivery *d)
 	return reason;
 }
 
-/* For the ledger, in each post office that would have it twice. That it is known counts more: when the database is gone by now,
-   its client is told all the same. */
+/* For the ledger, in each post office that would have it twice. That it is known counts more: when
+   the database is gone by now, its client is told all the same. */
 static void repetition_note(const struct delivery *d)
 {
 	arena a = ARENA_INIT;
 	db_tx *tx = db_begin(DB_RUN, &a);
 
 	for (int i = 0; i < d->n; i++) {
-		db_add(tx, SQL_REPEAT_NOTED, (struct param[]){p_int(d->parts[i].postoffice)}, 1, NULL);
+		db_add(tx, SQL_REPEAT_NOTED, (struct param[]){p_int(d->parts[i].postoffice)}, 1,
+			NULL);
 		metric_postoffice(d->parts[i].postoffice, MPO_REPEATED, 1);
 	}
 	db_commit(&tx, NULL);
@@ -479,7 +487,8 @@ static bool leave_out(struct delivery *d)
 	for (d = d->also; d; d = d->also) {
 		if (d->left_out)
 			continue;
-		d->left_out = (d->right && answer_may(d->right) != ST_OK) || reason_find(d) != ST_OK;
+		d->left_out =
+			(d->right && answer_may(d->right) != ST_OK) || reason_find(d) != ST_OK;
 		found |= d->left_out;
 	}
 	return found;

@@ -1,8 +1,9 @@
-/* The statements of a delivery's transaction. Post office by post office in rising order: bodies, messages, rows of
-   the queue for recipients elsewhere, the mailboxes locked in rising order, then one statement that counts (mailbox,
-   folder), gives the UIDs and writes the entries and the change log. It asserts that every entry was made; one missing
-   (mailbox gone, disabled or full) stops the whole transaction. A small message to one mailbox that goes alone, the
-   batch of quiet hours, does all of this in one statement. */
+/* The statements of a delivery's transaction. Post office by post office in rising order: bodies,
+   messages, rows of the queue for recipients elsewhere, the mailboxes locked in rising order, then
+   one statement that counts (mailbox, folder), gives the UIDs and writes the entries and the change
+   log. It asserts that every entry was made; one missing (mailbox gone, disabled or full) stops the
+   whole transaction. A small message to one mailbox that goes alone, the batch of quiet hours, does
+   all of this in one statement. */
 #include "provider/deliver_inside.h"
 
 #include "mail/header.h"
@@ -62,10 +63,9 @@ static void messages_add(db_tx *tx, arena *a, int64_t postoffice, const struct s
 	}
 	db_add(tx, SQL_DELIVER_MESSAGES,
 		(struct param[]){p_int(postoffice), p_int_array(blob, n), p_int_array(size, n),
-			p_int_array(segments, n), p_bytes_array(data, n),
-			p_int_array(id, n), p_int_array(header, n), p_time_array(sent, n),
-			p_text_array(subject, n), p_text_array(from, n),
-			p_text_array(message_id, n)},
+			p_int_array(segments, n), p_bytes_array(data, n), p_int_array(id, n),
+			p_int_array(header, n), p_time_array(sent, n), p_text_array(subject, n),
+			p_text_array(from, n), p_text_array(message_id, n)},
 		11, NULL);
 }
 
@@ -99,8 +99,8 @@ static struct recipient *recipients_of(arena *a, const struct share *shares, int
 	return all;
 }
 
-/* One statement counts a mailbox once, so of its folders each goes with a round of its own; nearly always
-   there is one. Gives how many; *boxes mailboxes are in all of them. */
+/* One statement counts a mailbox once, so of its folders each goes with a round of its own; nearly
+   always there is one. Gives how many; *boxes mailboxes are in all of them. */
 static int rounds_of(struct recipient *all, int count, int64_t *mailbox, int *boxes)
 {
 	int rounds = 0;
@@ -124,15 +124,16 @@ int64_t deliver_over(const struct route *to)
 }
 
 /* Per mailbox: how many messages, how many bytes, how far over its quota. Per entry: which of those
-   mailboxes, its rank among this round's entries there, which message. The ledger counts `accepted` messages with them. */
-static void round_add(db_tx *tx, arena *a, int64_t postoffice, const struct recipient *all, int count, int round,
-	int accepted)
+   mailboxes, its rank among this round's entries there, which message. The ledger counts `accepted`
+   messages with them. */
+static void round_add(db_tx *tx, arena *a, int64_t postoffice, const struct recipient *all,
+	int count, int round, int accepted)
 {
 	size_t n = (size_t)count;
 	int64_t *numbers = arena_new_array(a, n * 9, sizeof *numbers);
-	int64_t *mailbox = numbers, *inbox = mailbox + n, *messages = inbox + n, *bytes = messages + n,
-		*over = bytes + n, *place = over + n, *rank = place + n, *message = rank + n,
-		*size = message + n;
+	int64_t *mailbox = numbers, *inbox = mailbox + n, *messages = inbox + n,
+		*bytes = messages + n, *over = bytes + n, *place = over + n, *rank = place + n,
+		*message = rank + n, *size = message + n;
 	int boxes = 0, entries = 0;
 
 	for (int i = 0; i < count; i++) {
@@ -178,7 +179,8 @@ static void entries_add(db_tx *tx, arena *a, int64_t postoffice, const struct sh
 		round_add(tx, a, postoffice, all, count, round, round == 0 ? n : 0);
 }
 
-void deliver_entries_add(db_tx *tx, arena *a, int64_t message, int64_t size, const struct delivery_part *to)
+void deliver_entries_add(
+	db_tx *tx, arena *a, int64_t message, int64_t size, const struct delivery_part *to)
 {
 	const struct delivery of = {.id = message};
 	const struct share share = {.of = &of, .part = to, .body = {.size = (uint64_t)size}};
@@ -197,8 +199,10 @@ void deliver_message_add(db_tx *tx, arena *a, const struct delivery *d)
 	messages_add(tx, a, share.part->postoffice, &share, 1);
 }
 
-/* Recipients at other systems. Where none of the messages has one here, the ledger counts them with these. */
-static void queue_rows_add(db_tx *tx, arena *a, int64_t postoffice, const struct share *shares, int n)
+/* Recipients at other systems. Where none of the messages has one here, the ledger counts them with
+   these. */
+static void queue_rows_add(
+	db_tx *tx, arena *a, int64_t postoffice, const struct share *shares, int n)
 {
 	struct queue_addition *all = arena_new_array(a, (size_t)n, sizeof *all);
 	int count = 0;
@@ -296,8 +300,8 @@ static void rights_add(db_tx *tx, arena *a, const struct delivery_keyed *jobs, i
 	if (count == 0)
 		return;
 	const struct answer_right **all = arena_new_array(a, (size_t)count, sizeof *all);
-	int64_t *mailbox = arena_new_array(a, (size_t)count * 3, sizeof *mailbox), *kind = mailbox + count,
-		*period = kind + count;
+	int64_t *mailbox = arena_new_array(a, (size_t)count * 3, sizeof *mailbox),
+		*kind = mailbox + count, *period = kind + count;
 	slice *sender = arena_new_array(a, (size_t)count, sizeof *sender);
 	count = 0;
 	for (int i = 0; i < n; i++)
@@ -313,8 +317,10 @@ static void rights_add(db_tx *tx, arena *a, const struct delivery_keyed *jobs, i
 			period[to] = all[to]->period;
 		}
 		db_add(tx, SQL_ANSWER_TAKE,
-			(struct param[]){p_int(all[from]->postoffice), p_int_array(mailbox + from, to - from),
-				p_int_array(kind + from, to - from), p_text_array(sender + from, to - from),
+			(struct param[]){p_int(all[from]->postoffice),
+				p_int_array(mailbox + from, to - from),
+				p_int_array(kind + from, to - from),
+				p_text_array(sender + from, to - from),
 				p_int_array(period + from, to - from)},
 			5, NULL);
 	}
@@ -348,7 +354,8 @@ bool deliver_goes_alone(const struct delivery *d)
 {
 	struct blob_packed b;
 
-	if (d->also || d->right || d->end_count > 0 || d->n != 1 || d->parts->n != 1 || d->parts->m > 0)
+	if (d->also || d->right || d->end_count > 0 || d->n != 1 || d->parts->n != 1 ||
+		d->parts->m > 0)
 		return false;
 	blob_packed(d->parts->body, &b);
 	return b.segments == 1;
@@ -362,11 +369,13 @@ void deliver_alone_add(db_tx *tx, arena *a, const struct delivery_keyed *job)
 
 	blob_packed(d->parts->body, &b);
 	db_add(tx, SQL_DELIVER_ALONE,
-		(struct param[]){p_int(d->parts->postoffice), p_int(b.id), p_int((int64_t)b.size), p_bytes(b.data[0]),
-			p_int(d->id), p_int(d->parts->header_size), p_time(d->sent ? d->sent : USEC_NEVER),
+		(struct param[]){p_int(d->parts->postoffice), p_int(b.id), p_int((int64_t)b.size),
+			p_bytes(b.data[0]), p_int(d->id), p_int(d->parts->header_size),
+			p_time(d->sent ? d->sent : USEC_NEVER),
 			p_text(header_shown(d->subject, HEADER_SHOWN_MOST, a)),
 			p_text(header_shown(d->from, HEADER_SHOWN_MOST, a)),
-			p_text(header_shown(d->message_id, HEADER_ID_MOST, a)), p_int(to->mailbox), p_int(to->inbox),
-			p_int(deliver_over(to)), p_bytes(job->keyed ? d->repeat_key : S("")), p_int(repeat_owner(d->id))},
+			p_text(header_shown(d->message_id, HEADER_ID_MOST, a)), p_int(to->mailbox),
+			p_int(to->inbox), p_int(deliver_over(to)),
+			p_bytes(job->keyed ? d->repeat_key : S("")), p_int(repeat_owner(d->id))},
 		15, NULL);
 }

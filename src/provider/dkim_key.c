@@ -16,14 +16,16 @@ status dkim_key_add(const dkim_key *k, const struct audit_by *by, arena *a, slic
 	}
 	status kind = auth_secret_keep(k->postoffice, k->private_key, a, &secret);
 	if (kind == ST_ABSENT) {
-		*why = S("there is no secret file to encrypt the key with; `pennypost schema secret` makes it");
+		*why = S(
+			"there is no secret file to encrypt the key with; `pennypost schema secret` makes it");
 		return ST_INVALID;
 	}
 	TRY(kind);
 	db_tx *tx = db_begin(DB_RUN, a);
 	db_add(tx, SQL_DKIM_KEY_ADD,
-		(struct param[]){p_int(k->postoffice), p_text(k->domain), p_text(arena_lower(a, k->selector)),
-			p_int(k->algorithm), p_bytes(k->public_key), p_bytes(secret)},
+		(struct param[]){p_int(k->postoffice), p_text(k->domain),
+			p_text(arena_lower(a, k->selector)), p_int(k->algorithm),
+			p_bytes(k->public_key), p_bytes(secret)},
 		6, NULL);
 	return change_commit(&tx, k->postoffice, by, "dkim_key.add", arena_lower(a, name), S(""));
 }
@@ -46,7 +48,8 @@ status dkim_key_list(int64_t postoffice, slice domain, arena *a, dkim_key **rows
 {
 	struct rows r;
 
-	TRY(db_run(SQL_DKIM_KEY_LIST, (struct param[]){p_int(postoffice), p_text(domain)}, 2, a, &r));
+	TRY(db_run(
+		SQL_DKIM_KEY_LIST, (struct param[]){p_int(postoffice), p_text(domain)}, 2, a, &r));
 	*rows = arena_new_array(a, (size_t)r.count, sizeof **rows);
 	for (int i = 0; i < r.count; i++)
 		key_read(&r, i, postoffice, &(*rows)[i]);
@@ -54,7 +57,8 @@ status dkim_key_list(int64_t postoffice, slice domain, arena *a, dkim_key **rows
 	return ST_OK;
 }
 
-static status signing_read(const struct rows *r, int64_t postoffice, arena *a, dkim_key **rows, int *n)
+static status signing_read(
+	const struct rows *r, int64_t postoffice, arena *a, dkim_key **rows, int *n)
 {
 	*rows = arena_new_array(a, (size_t)r->count, sizeof **rows);
 	for (int i = 0; i < r->count; i++) {
@@ -70,7 +74,8 @@ status dkim_key_signing(int64_t postoffice, slice domain, arena *a, dkim_key **r
 {
 	struct rows r;
 
-	TRY(db_run(SQL_DKIM_KEY_SIGNING, (struct param[]){p_int(postoffice), p_text(domain)}, 2, a, &r));
+	TRY(db_run(SQL_DKIM_KEY_SIGNING, (struct param[]){p_int(postoffice), p_text(domain)}, 2, a,
+		&r));
 	return signing_read(&r, postoffice, a, rows, n);
 }
 
@@ -110,7 +115,9 @@ status dkim_key_remove(int64_t postoffice, slice domain, slice selector, const s
 	db_tx *tx = db_begin(DB_RUN, &a);
 
 	db_add(tx, SQL_DKIM_KEY_REMOVE,
-		(struct param[]){p_int(postoffice), p_text(domain), p_text(arena_lower(&a, selector))}, 3, &r);
+		(struct param[]){
+			p_int(postoffice), p_text(domain), p_text(arena_lower(&a, selector))},
+		3, &r);
 	status kind = db_flush(tx);
 	if (kind == ST_OK && r.changed > 0) {
 		kind = change_commit(&tx, postoffice, by, "dkim_key.remove", name, S(""));

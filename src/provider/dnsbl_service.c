@@ -11,8 +11,8 @@ static bool is_zone(slice s)
 		return false;
 	for (size_t i = 0; i < s.size; i++) {
 		char c = s.at[i];
-		bool letter = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
-			      c == '_';
+		bool letter = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') ||
+			      (c >= '0' && c <= '9') || c == '_';
 		if (!letter && (begins || (c != '-' && c != '.')))
 			return false;
 		begins = c == '.';
@@ -38,7 +38,8 @@ static bool take_type(slice *zone, enum dnsbl_type *type)
 	return false;
 }
 
-/* "bl@[192.0.2.1]#5353/TXT" becomes the zone "bl" and the server; what stands behind them, "/TXT", is in *rest. */
+/* "bl@[192.0.2.1]#5353/TXT" becomes the zone "bl" and the server; what stands behind them, "/TXT",
+   is in *rest. */
 static bool take_server(slice *zone, slice *rest, struct dnsbl_service *s)
 {
 	size_t at = slice_find(*zone, '@');
@@ -60,7 +61,8 @@ static bool take_server(slice *zone, slice *rest, struct dnsbl_service *s)
 
 		while (digits < rest->size && rest->at[digits] >= '0' && rest->at[digits] <= '9')
 			digits++;
-		if (!slice_number(slice_until(slice_from(*rest, 1), digits - 1), &port) || port == 0 || port > 65535)
+		if (!slice_number(slice_until(slice_from(*rest, 1), digits - 1), &port) ||
+			port == 0 || port > 65535)
 			return false;
 		*rest = slice_from(*rest, digits);
 	}
@@ -76,8 +78,8 @@ static bool take_weight(slice *rest, unsigned *weight)
 
 	if (colon < rest->size && bracket < rest->size && colon < bracket)
 		colon = rest->size; /* it belongs to the server's address */
-	if (colon < rest->size && (!slice_number(slice_from(*rest, colon + 1), &number) || number == 0 ||
-					  number > DNSBL_WEIGHT_MOST))
+	if (colon < rest->size && (!slice_number(slice_from(*rest, colon + 1), &number) ||
+					  number == 0 || number > DNSBL_WEIGHT_MOST))
 		return false;
 	*rest = slice_until(*rest, colon);
 	*weight = (unsigned)number;
@@ -94,8 +96,9 @@ status dnsbl_service_parse(slice word, struct dnsbl_service *out)
 	s.zone = slice_until(word, equals);
 	s.values = slice_from(word, equals + 1);
 	slice type;
-	if (!take_server(&s.zone, &type, &s) || !take_type(s.server.size ? &type : &s.zone, &s.type) ||
-		!is_zone(s.zone) || (s.server.size > 0 && type.size > 0))
+	if (!take_server(&s.zone, &type, &s) ||
+		!take_type(s.server.size ? &type : &s.zone, &s.type) || !is_zone(s.zone) ||
+		(s.server.size > 0 && type.size > 0))
 		return ST_INVALID;
 	if (equals < word.size && (s.values.size == 0 || s.type != DNSBL_A))
 		return ST_INVALID;

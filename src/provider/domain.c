@@ -30,19 +30,20 @@ status domain_make(int64_t postoffice, slice name, bool with_mailboxes, const st
 	return s;
 }
 
-static status alias_insert(int64_t postoffice, slice name, slice real, const struct audit_by *by, arena *a,
-	slice *why)
+static status alias_insert(
+	int64_t postoffice, slice name, slice real, const struct audit_by *by, arena *a, slice *why)
 {
 	struct rows r;
 	db_tx *tx = db_begin(DB_RUN, a);
 	status s;
 
-	db_add(tx, SQL_DOMAIN_ALIAS_INSERT, (struct param[]){p_int(postoffice), p_text(name), p_text(real)}, 3,
-		&r);
+	db_add(tx, SQL_DOMAIN_ALIAS_INSERT,
+		(struct param[]){p_int(postoffice), p_text(name), p_text(real)}, 3, &r);
 	s = db_flush(tx);
 	if (s == ST_OK && r.changed > 0)
 		return change_commit_raising(&tx, postoffice, by, "domain.alias", name,
-			change_detail(a, (struct change_fact[]){{"stands_for", real}}, 1), OF_A_DOMAIN);
+			change_detail(a, (struct change_fact[]){{"stands_for", real}}, 1),
+			OF_A_DOMAIN);
 	db_rollback(&tx);
 	if (s == ST_EXISTS)
 		*why = S("this domain exists, here or in another post office");
@@ -53,8 +54,8 @@ static status alias_insert(int64_t postoffice, slice name, slice real, const str
 	return ST_INVALID;
 }
 
-status domain_alias(int64_t postoffice, slice name, slice real, const struct audit_by *by, arena *a,
-	slice *why)
+status domain_alias(
+	int64_t postoffice, slice name, slice real, const struct audit_by *by, arena *a, slice *why)
 {
 	slice folded, real_folded, shown;
 
@@ -104,8 +105,8 @@ status domain_list(int64_t postoffice, arena *a, domain **rows, int *n)
 	return ST_OK;
 }
 
-static status target_check(const domain *d, const char *what, slice target, bool elsewhere, arena *a,
-	slice *why)
+static status target_check(
+	const domain *d, const char *what, slice target, bool elsewhere, arena *a, slice *why)
 {
 	struct internal to;
 	struct rows r;

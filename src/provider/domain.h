@@ -1,4 +1,5 @@
-/* Domains of a post office. Names are lower-case A-labels; a name belongs to one post office only. */
+/* Domains of a post office. Names are lower-case A-labels; a name belongs to one post office
+   only. */
 #ifndef PENNYPOST_PROVIDER_DOMAIN_H
 #define PENNYPOST_PROVIDER_DOMAIN_H
 
@@ -10,9 +11,9 @@ typedef struct domain {
 	slice name;
 	int64_t postoffice;
 	enum domain_state state;
-	/* Targets: empty, or "mailbox" name of the same post office, or an address of it (A15-A17), which may
-	   be a group's. catch_all may be [SMTP:..] as well (internal.h).
-	   abuse and postmaster, when empty, go to the post office's ADMIN mailbox `postmaster`. */
+	/* Targets: empty, or "mailbox" name of the same post office, or an address of it (A15-A17),
+	   which may be a group's. catch_all may be [SMTP:..] as well (internal.h). abuse and
+	   postmaster, when empty, go to the post office's ADMIN mailbox `postmaster`. */
 	slice abuse, postmaster, catch_all;
 	slice stands_for; /* the domain whose addresses, targets and masks count; empty = its own */
 } domain;
@@ -20,11 +21,11 @@ typedef struct domain {
 /* Mailboxes made later get an address in it (A28); `with_mailboxes` gives one to all present
    mailboxes too. ST_EXISTS (taken, here or elsewhere; *why), ST_INVALID (*why). */
 status domain_make(int64_t postoffice, slice name, bool with_mailboxes, const struct audit_by *by,
-		   arena *a, slice *why);
+	arena *a, slice *why);
 /* Makes a domain that stands for `real`, a domain of the post office that stands for none itself.
    ST_EXISTS (taken, here or elsewhere; *why), ST_INVALID (*why). */
 status domain_alias(int64_t postoffice, slice name, slice real, const struct audit_by *by, arena *a,
-		    slice *why);
+	slice *why);
 status domain_find(slice name, arena *a, domain **out); /* system-wide; ST_ABSENT */
 status domain_list(int64_t postoffice, arena *a, domain **rows, int *n);
 /* Stores state and targets. ST_ABSENT; ST_INVALID when a target does not exist (*why). */

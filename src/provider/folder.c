@@ -62,8 +62,7 @@ status folder_expunge_wide(int64_t postoffice, int64_t mailbox, int64_t id, cons
 	db_add(tx, SQL_DELIVER_LOCK, (struct param[]){p_int(postoffice), p_int_array(&mailbox, 1)},
 		2, NULL);
 	db_add(tx, SQL_FOLDER_EXPUNGE,
-		(struct param[]){
-			p_int(postoffice), p_int(mailbox), p_int(id), p_int_array(uids, n),
+		(struct param[]){p_int(postoffice), p_int(mailbox), p_int(id), p_int_array(uids, n),
 			p_int_array(uids, n), p_int(0)},
 		6, &r);
 	TRY(db_commit(&tx, NULL));

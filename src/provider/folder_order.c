@@ -46,8 +46,8 @@ static int row_order(const void *a, const void *b)
 	return name_order(x->f.name, y->f.name);
 }
 
-/* Every level above every folder, many of them twice. What is only subscribed has no place in the tree, so
-   it needs no levels above it. */
+/* Every level above every folder, many of them twice. What is only subscribed has no place in the
+   tree, so it needs no levels above it. */
 static int levels_count(const struct folder_row *rows, int n)
 {
 	int count = 0;

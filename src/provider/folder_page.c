@@ -1,6 +1,7 @@
-/* A page: zstd over  version, count, then per message  id, body, size, size of the header section (differences, varint.h), size of
-   the envelope, the envelope. What a fiber makes in the background is asked for by folder_page_grown() after
-   every so many arrivals, and by readers who found no page. One fiber per process, one folder after the other. */
+/* A page: zstd over  version, count, then per message  id, body, size, size of the header section
+   (differences, varint.h), size of the envelope, the envelope. What a fiber makes in the background
+   is asked for by folder_page_grown() after every so many arrivals, and by readers who found no
+   page. One fiber per process, one folder after the other. */
 #include "provider/folder_page.h"
 
 #include "base/log.h"
@@ -18,15 +19,15 @@
 #include <zstd.h>
 
 #define VERSION (1 * 1000 + MESSAGE_FACT_VERSION)
-#define PAGE 256            /* UIDs */
-#define PAGED_FROM 1000     /* messages in a folder */
-#define PAGE_LEAST 32       /* messages in a page */
-#define AHEAD 8             /* pages read at once */
-#define UNKNOWN_FROM 64     /* messages for which a look is worth it */
-#define ENVELOPE_MOST 4096  /* a longer one is left out */
+#define PAGE 256           /* UIDs */
+#define PAGED_FROM 1000    /* messages in a folder */
+#define PAGE_LEAST 32      /* messages in a page */
+#define AHEAD 8            /* pages read at once */
+#define UNKNOWN_FROM 64    /* messages for which a look is worth it */
+#define ENVELOPE_MOST 4096 /* a longer one is left out */
 #define UNPACKED_MOST ((size_t)2 * 1024 * 1024)
 #define LEVEL 1
-#define STATE_SHARE 40      /* one in so many arrived: its packed state is made anew */
+#define STATE_SHARE 40 /* one in so many arrived: its packed state is made anew */
 #define ASK_AGAIN (60 * USEC_S)
 
 /* ---- reading */
@@ -84,8 +85,8 @@ void folder_page_bring(const view *v, const uint32_t *uids, int n)
 	int64_t first = uids[0] / PAGE;
 	if (message_facts_unknown(v->postoffice, ids, n) >= UNKNOWN_FROM &&
 		db_run(SQL_FOLDER_PAGE_READ,
-			(struct param[]){p_int(v->postoffice), p_int(v->folder), p_int(VERSION), p_int(first),
-				p_int(first + AHEAD - 1)},
+			(struct param[]){p_int(v->postoffice), p_int(v->folder), p_int(VERSION),
+				p_int(first), p_int(first + AHEAD - 1)},
 			5, &a, &r) == ST_OK) {
 		for (int i = 0; i < r.count; i++)
 			if (page_learn(v->postoffice, row_slice(&r, i, 0), &a) != ST_OK)
@@ -183,8 +184,8 @@ static status page_make(const struct view_image *image, int64_t page, int at, in
 	db_tx *tx = db_begin(DB_RUN, a);
 	db_relax(tx); /* a cache: it may get lost */
 	db_add(tx, SQL_FOLDER_PAGE_KEEP,
-		(struct param[]){p_int(image->postoffice), p_int(image->folder), p_int(page), p_int(VERSION),
-			p_bytes(packed), p_int(image->modseq)},
+		(struct param[]){p_int(image->postoffice), p_int(image->folder), p_int(page),
+			p_int(VERSION), p_bytes(packed), p_int(image->modseq)},
 		6, NULL);
 	TRY(db_commit(&tx, NULL));
 	return task_breathe();
@@ -197,7 +198,8 @@ static status pages_make(const struct view_image *image)
 	struct rows r;
 	int stand_n = 0, k = 0;
 	status s = db_one(SQL_FOLDER_PAGE_LIST,
-		(struct param[]){p_int(image->postoffice), p_int(image->folder), p_int(VERSION)}, 3, &a, &r);
+		(struct param[]){p_int(image->postoffice), p_int(image->folder), p_int(VERSION)}, 3,
+		&a, &r);
 	const int64_t *stand = s == ST_OK ? row_int_array(&r, 0, 0, &a, &stand_n) : NULL;
 
 	for (int at = 0, end; s == ST_OK && at < image->count; at = end) {

@@ -38,7 +38,7 @@ struct turn {
 	int64_t special;
 	bool on;
 	const struct audit_note *note; /* NULL: none */
-	slice levels[LEVELS_MOST]; /* to be made: parents first */
+	slice levels[LEVELS_MOST];     /* to be made: parents first */
 	int64_t ids[LEVELS_MOST];
 	int n;
 	arena a; /* scratch of one run */
@@ -85,7 +85,8 @@ static void special_add(db_tx *tx, const struct turn *t)
 static void note_add(db_tx *tx, const struct turn *t)
 {
 	if (t->note)
-		change_audit(tx, t->postoffice, t->note->by, t->note->action, t->note->object, t->note->detail);
+		change_audit(tx, t->postoffice, t->note->by, t->note->action, t->note->object,
+			t->note->detail);
 }
 
 /* Commits. An assertion that failed gives what stands at its place in `kinds`: of the statements
@@ -135,7 +136,8 @@ static status make_once(void *arg, bool again)
 status folder_make_noted(int64_t postoffice, int64_t mailbox, slice name, unsigned special,
 	const struct audit_note *note, arena *a, folder **out)
 {
-	struct turn t = {.postoffice = postoffice, .mailbox = mailbox, .special = special, .note = note};
+	struct turn t = {
+		.postoffice = postoffice, .mailbox = mailbox, .special = special, .note = note};
 
 	TRY(folder_name(name, a, &t.name));
 	if (slice_same(t.name, S("INBOX")))
@@ -193,8 +195,8 @@ static status inbox_empty_into(const struct turn *t, arena *a)
 	return s;
 }
 
-/* Two transactions: cut off between them, the messages stand in INBOX and the new folder is empty, and the client
-   may move them. */
+/* Two transactions: cut off between them, the messages stand in INBOX and the new folder is empty,
+   and the client may move them. */
 static status inbox_rename(struct turn *t, arena *a)
 {
 	levels_of(t, t->name, true);
@@ -236,7 +238,8 @@ static status rename_by(struct turn *t, slice from, slice to)
 	return s;
 }
 
-status folder_rename_noted(int64_t postoffice, int64_t mailbox, slice from, slice to, const struct audit_note *note)
+status folder_rename_noted(
+	int64_t postoffice, int64_t mailbox, slice from, slice to, const struct audit_note *note)
 {
 	struct turn t = {.postoffice = postoffice, .mailbox = mailbox, .note = note};
 
@@ -317,7 +320,8 @@ static status remove_by(struct turn *t, slice name)
 	return s;
 }
 
-status folder_remove_noted(int64_t postoffice, int64_t mailbox, slice name, const struct audit_note *note)
+status folder_remove_noted(
+	int64_t postoffice, int64_t mailbox, slice name, const struct audit_note *note)
 {
 	struct turn t = {.postoffice = postoffice, .mailbox = mailbox, .note = note};
 

@@ -8,7 +8,8 @@
 
 #define BATCH 1000
 #define HOUR (3600 * USEC_S)
-/* The housekeeper counts from midnight and takes whole days; what it may be about to take stays lost. */
+/* The housekeeper counts from midnight and takes whole days; what it may be about to take stays
+   lost. */
 #define MARGIN (10 * 60 * USEC_S)
 
 struct bringing {
@@ -43,8 +44,8 @@ static status bring_once(void *arg, bool again)
 	return ST_OK;
 }
 
-/* What big removals left packed becomes rows first, so that all of it is looked through. A pack that is made meanwhile is of
-   another removal. */
+/* What big removals left packed becomes rows first, so that all of it is looked through. A pack
+   that is made meanwhile is of another removal. */
 static status unpack(int64_t postoffice, int64_t mailbox)
 {
 	arena a = ARENA_INIT;
@@ -53,7 +54,8 @@ static status unpack(int64_t postoffice, int64_t mailbox)
 
 	do {
 		arena_clear(&a);
-		s = db_one(SQL_EXPUNGED_UNPACK, (struct param[]){p_int(postoffice), p_int(mailbox)}, 2, &a, &r);
+		s = db_one(SQL_EXPUNGED_UNPACK, (struct param[]){p_int(postoffice), p_int(mailbox)},
+			2, &a, &r);
 	} while (s == ST_OK && row_int(&r, 0, 0) > 0);
 	arena_release(&a);
 	return s;
@@ -94,7 +96,8 @@ status folder_undelete(
 	return s;
 }
 
-status folder_removed_list(int64_t postoffice, int64_t mailbox, arena *a, struct folder_removed **rows, int *n)
+status folder_removed_list(
+	int64_t postoffice, int64_t mailbox, arena *a, struct folder_removed **rows, int *n)
 {
 	struct rows r;
 	struct param p[] = {p_int(postoffice), p_int(mailbox), p_int(span_back())};

@@ -8,7 +8,8 @@ status greylist_meet(int64_t postoffice, slice key, usec *wait)
 {
 	arena a = ARENA_INIT;
 	struct rows r;
-	struct param p[] = {p_int(postoffice), p_bytes(key), p_int(setting_number(S_greylist_delay, NULL)),
+	struct param p[] = {p_int(postoffice), p_bytes(key),
+		p_int(setting_number(S_greylist_delay, NULL)),
 		p_int(setting_number(S_greylist_window, NULL)),
 		p_int(setting_number(S_greylist_memory, NULL))};
 	status kind = db_one(SQL_GREYLIST_MEET, p, 5, &a, &r);

@@ -23,18 +23,21 @@ status group_make(int64_t postoffice, slice name, slice title, enum group_postin
 	slice folded = mail_local_key(name, a);
 	tx = db_begin(DB_RUN, a);
 	db_add(tx, SQL_GROUP_INSERT,
-		(struct param[]){p_int(postoffice), p_int(id_new()), p_text(name), p_text(folded), p_text(title),
-			p_int(posting)},
+		(struct param[]){p_int(postoffice), p_int(id_new()), p_text(name), p_text(folded),
+			p_text(title), p_int(posting)},
 		6, &r);
 	s = db_flush(tx);
 	if (s != ST_OK || r.changed == 0) {
 		db_rollback(&tx);
 		if (s == ST_OK || s == ST_EXISTS)
-			*why = s == ST_OK ? S("a mailbox has this name") : S("a group of this name exists");
+			*why = s == ST_OK ? S("a mailbox has this name")
+					  : S("a group of this name exists");
 		return s == ST_OK ? ST_EXISTS : s;
 	}
 	TRY(change_commit(&tx, postoffice, by, "group.make", name,
-		change_detail(a, (struct change_fact[]){{"posting", slice_z(group_posting_word(posting))}}, 1)));
+		change_detail(a,
+			(struct change_fact[]){{"posting", slice_z(group_posting_word(posting))}},
+			1)));
 	return group_find(postoffice, name, a, out);
 }
 
@@ -66,8 +69,8 @@ status group_find(int64_t postoffice, slice name, arena *a, group **out)
 {
 	struct rows r;
 
-	TRY(db_one(SQL_GROUP_FIND, (struct param[]){p_int(postoffice), p_text(mail_local_key(name, a))}, 2, a,
-		&r));
+	TRY(db_one(SQL_GROUP_FIND,
+		(struct param[]){p_int(postoffice), p_text(mail_local_key(name, a))}, 2, a, &r));
 	*out = arena_new(a, sizeof **out);
 	**out = group_read(&r, 0, postoffice);
 	addresses_read(row_slice(&r, 0, 5), a, *out);
@@ -78,7 +81,8 @@ status group_list(int64_t postoffice, slice after, unsigned most, arena *a, grou
 {
 	struct rows r;
 
-	TRY(db_run(SQL_GROUP_LIST, (struct param[]){p_int(postoffice), p_text(mail_local_key(after, a)), p_int(most)},
+	TRY(db_run(SQL_GROUP_LIST,
+		(struct param[]){p_int(postoffice), p_text(mail_local_key(after, a)), p_int(most)},
 		3, a, &r));
 	*rows = arena_new_array(a, (size_t)r.count, sizeof **rows);
 	for (int i = 0; i < r.count; i++)
@@ -91,8 +95,9 @@ status group_change(const group *g, const struct audit_by *by, arena *a, slice *
 {
 	TRY(group_name_check(g->name, g->title, why));
 	return change_named(g->postoffice, SQL_GROUP_CHANGE,
-		(struct param[]){p_int(g->postoffice), p_int(g->id), p_text(g->title), p_int(g->posting)}, 4, by,
-		"group.change",
+		(struct param[]){
+			p_int(g->postoffice), p_int(g->id), p_text(g->title), p_int(g->posting)},
+		4, by, "group.change",
 		change_detail(a,
 			(struct change_fact[]){{"posting", slice_z(group_posting_word(g->posting))},
 				{"title", g->title}},
@@ -103,8 +108,8 @@ status group_change(const group *g, const struct audit_by *by, arena *a, slice *
 status group_remove(int64_t postoffice, int64_t id, const struct audit_by *by)
 {
 	arena a = ARENA_INIT;
-	status s = change_named(postoffice, SQL_GROUP_REMOVE, (struct param[]){p_int(postoffice), p_int(id)}, 2, by,
-		"group.remove", S(""), &a);
+	status s = change_named(postoffice, SQL_GROUP_REMOVE,
+		(struct param[]){p_int(postoffice), p_int(id)}, 2, by, "group.remove", S(""), &a);
 
 	arena_release(&a);
 	return s;
@@ -118,19 +123,22 @@ status group_members(int64_t postoffice, int64_t id, slice after, unsigned most,
 	struct rows r;
 
 	TRY(db_run(SQL_GROUP_MEMBERS,
-		(struct param[]){p_int(postoffice), p_int(id), p_text(after), p_int(most)}, 4, a, &r));
+		(struct param[]){p_int(postoffice), p_int(id), p_text(after), p_int(most)}, 4, a,
+		&r));
 	*rows = arena_new_array(a, (size_t)r.count, sizeof **rows);
 	for (int i = 0; i < r.count; i++)
-		(*rows)[i] = (group_member){row_slice(&r, i, 0), row_slice(&r, i, 1), row_slice(&r, i, 2)};
+		(*rows)[i] = (group_member){
+			row_slice(&r, i, 0), row_slice(&r, i, 1), row_slice(&r, i, 2)};
 	*n = r.count;
 	return ST_OK;
 }
 
 /* The rows are there; *added of them are new. */
-static status members_run(int64_t postoffice, int64_t id, const group_member *all, int n, db_tx *tx, arena *a,
-	slice *name, int *added)
+static status members_run(int64_t postoffice, int64_t id, const group_member *all, int n, db_tx *tx,
+	arena *a, slice *name, int *added)
 {
-	int64_t most = setting_number(S_group_members_most, &(struct setting_at){.postoffice = postoffice});
+	int64_t most = setting_number(
+		S_group_members_most, &(struct setting_at){.postoffice = postoffice});
 	slice *column = arena_new_array(a, (size_t)n * 3, sizeof *column);
 	struct rows group, made;
 
@@ -144,7 +152,8 @@ static status members_run(int64_t postoffice, int64_t id, const group_member *al
 		(struct param[]){p_int(postoffice), p_int(id), p_text_array(column, n),
 			p_text_array(column + n, n), p_text_array(column + 2 * n, n)},
 		5, &made);
-	db_add(tx, SQL_GROUP_MEMBERS_WITHIN, (struct param[]){p_int(postoffice), p_int(id), p_int(most)}, 3, NULL);
+	db_add(tx, SQL_GROUP_MEMBERS_WITHIN,
+		(struct param[]){p_int(postoffice), p_int(id), p_int(most)}, 3, NULL);
 	TRY(db_flush(tx));
 	*name = row_slice(&group, 0, 0);
 	*added = (int)made.changed;
@@ -185,12 +194,14 @@ status group_member_remove(int64_t postoffice, int64_t id, slice written, const 
 		db_tx *tx = db_begin(DB_RUN, &a);
 		struct rows group, gone;
 
-		db_add(tx, SQL_GROUP_LOCK, (struct param[]){p_int(postoffice), p_int(id)}, 2, &group);
-		db_add(tx, SQL_GROUP_MEMBER_REMOVE, (struct param[]){p_int(postoffice), p_int(id), p_text(key)}, 3,
-			&gone);
+		db_add(tx, SQL_GROUP_LOCK, (struct param[]){p_int(postoffice), p_int(id)}, 2,
+			&group);
+		db_add(tx, SQL_GROUP_MEMBER_REMOVE,
+			(struct param[]){p_int(postoffice), p_int(id), p_text(key)}, 3, &gone);
 		s = db_flush(tx);
 		if (s == ST_OK && gone.changed > 0) {
-			s = change_commit(&tx, postoffice, by, "group.members.remove", row_slice(&group, 0, 0),
+			s = change_commit(&tx, postoffice, by, "group.members.remove",
+				row_slice(&group, 0, 0),
 				change_detail(&a, (struct change_fact[]){{"member", key}}, 1));
 		} else {
 			db_rollback(&tx);
@@ -206,11 +217,25 @@ status group_member_remove(int64_t postoffice, int64_t id, slice written, const 
 status group_expand(int64_t postoffice, const int64_t *groups, int n, int most, arena *a,
 	struct group_lead **rows, int *count)
 {
-	enum { NAME = 1, POSTING, WRITTEN, HERE, GROUP, MAILBOX, MAILBOX_NAME, STATE, INBOX, QUOTA, USED, HANDLING };
+	enum {
+		NAME = 1,
+		POSTING,
+		WRITTEN,
+		HERE,
+		GROUP,
+		MAILBOX,
+		MAILBOX_NAME,
+		STATE,
+		INBOX,
+		QUOTA,
+		USED,
+		HANDLING
+	};
 	struct rows r;
 
 	TRY(db_run(SQL_GROUP_EXPAND,
-		(struct param[]){p_int(postoffice), p_int_array(groups, n), p_int(most)}, 3, a, &r));
+		(struct param[]){p_int(postoffice), p_int_array(groups, n), p_int(most)}, 3, a,
+		&r));
 	*rows = arena_new_array(a, (size_t)r.count, sizeof **rows);
 	for (int i = 0; i < r.count; i++)
 		(*rows)[i] = (struct group_lead){

@@ -6,12 +6,15 @@
 #define NAME_MOST 64
 #define TITLE_MOST 200
 
-static const char *const words[GROUP_POSTINGS] = {
-	[GROUP_USUAL] = "usual", [GROUP_OPEN] = "anyone", [GROUP_MEMBERS] = "members", [GROUP_POSTOFFICE] = "postoffice"};
+static const char *const words[GROUP_POSTINGS] = {[GROUP_USUAL] = "usual",
+	[GROUP_OPEN] = "anyone",
+	[GROUP_MEMBERS] = "members",
+	[GROUP_POSTOFFICE] = "postoffice"};
 
 const char *group_posting_word(enum group_posting p)
 {
-	return (unsigned)p < GROUP_POSTINGS ? words[p] : "postoffice"; /* an unknown one is the strictest */
+	return (unsigned)p < GROUP_POSTINGS ? words[p]
+					    : "postoffice"; /* an unknown one is the strictest */
 }
 
 static bool text_ok(slice s, size_t most, const char *forbidden)
@@ -22,8 +25,8 @@ static bool text_ok(slice s, size_t most, const char *forbidden)
 		uint32_t point;
 		size_t taken = utf8_take(s, &point);
 
-		if (taken == 0 || point < ' ' || (point >= 0x7f && point < 0xa0) || ++count > most ||
-			(point < 0x80 && strchr(forbidden, (int)point)))
+		if (taken == 0 || point < ' ' || (point >= 0x7f && point < 0xa0) ||
+			++count > most || (point < 0x80 && strchr(forbidden, (int)point)))
 			return false;
 		s = slice_from(s, taken);
 	}
@@ -33,7 +36,8 @@ static bool text_ok(slice s, size_t most, const char *forbidden)
 status group_name_check(slice name, slice title, slice *why)
 {
 	if (name.size == 0 || !text_ok(name, NAME_MOST, " @/\"'[]")) {
-		*why = S("a group's name has 1 to 64 characters and none of: blank, control, @ / [ ] ' \"");
+		*why = S(
+			"a group's name has 1 to 64 characters and none of: blank, control, @ / [ ] ' \"");
 		return ST_INVALID;
 	}
 	if (!text_ok(title, TITLE_MOST, "")) {
@@ -54,7 +58,8 @@ status group_members_parse(const slice *written, int n, arena *a, group_member *
 				SLICE_ARGS(slice_until(written[i], 320)));
 			return ST_INVALID;
 		}
-		(*out)[i] = (group_member){mail_address_key(&m, a), mail_address_text(&m, a), m.domain};
+		(*out)[i] =
+			(group_member){mail_address_key(&m, a), mail_address_text(&m, a), m.domain};
 	}
 	return ST_OK;
 }

@@ -35,7 +35,8 @@ void header_facts_of(const header_survey *h, arena *a, struct header_facts *out)
 
 	*out = (struct header_facts){.subject = shown(h->first_subject, a),
 		.from = shown(h->first_from, a),
-		.message_id = header_shown(header_unfold(h->first_message_id, a), HEADER_ID_MOST, a)};
+		.message_id =
+			header_shown(header_unfold(h->first_message_id, a), HEADER_ID_MOST, a)};
 	if (h->first_date.size > 0 && date_parse(h->first_date, &sent) == ST_OK)
 		out->sent = sent.at;
 }

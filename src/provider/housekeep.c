@@ -123,16 +123,21 @@ static status retention_ends(struct ends *e)
 	return kind;
 }
 
-/* By a statement that goes through what is older than $1 in the order of post offices, at most $4 at a time, behind $2 and
-   $3, and gives one row: how many it saw, the last of them, and counts that are added to sums. */
-static status walk(enum statement_id id, usec before, int at_once, lease *held, int64_t *const sums[], int n)
+/* By a statement that goes through what is older than $1 in the order of post offices, at most $4
+   at a time, behind $2 and $3, and gives one row: how many it saw, the last of them, and counts
+   that are added to sums. */
+static status walk(
+	enum statement_id id, usec before, int at_once, lease *held, int64_t *const sums[], int n)
 {
 	int64_t postoffice = -1, last = -1;
 
 	for (;;) {
 		arena a = ARENA_INIT;
 		struct rows r = {0};
-		status kind = db_run(id, (struct param[]){p_time(before), p_int(postoffice), p_int(last), p_int(at_once)}, 4, &a, &r);
+		status kind = db_run(id,
+			(struct param[]){
+				p_time(before), p_int(postoffice), p_int(last), p_int(at_once)},
+			4, &a, &r);
 		int64_t seen = kind == ST_OK && r.count ? row_int(&r, 0, 0) : 0;
 
 		if (seen) {
@@ -150,7 +155,8 @@ static status walk(enum statement_id id, usec before, int at_once, lease *held, 
 	}
 }
 
-/* Big removals become rows, which know how to wait for the end of their day. One at a time, since each may be large. */
+/* Big removals become rows, which know how to wait for the end of their day. One at a time, since
+   each may be large. */
 static status unpack(lease *held)
 {
 	for (;;) {
@@ -204,7 +210,8 @@ static status sweep_segments(struct housekeep_result *r)
 	return changed(SQL_SEGMENTS_SWEPT_NOTE, &mark, 1, &noted);
 }
 
-/* One by one, and last: what became of each mailbox goes along, which takes a while for a big post office. */
+/* One by one, and last: what became of each mailbox goes along, which takes a while for a big post
+   office. */
 static status sweep_jobs(struct housekeep_result *r)
 {
 	struct param span = p_int(setting_number(S_job_retention, NULL));
@@ -226,7 +233,8 @@ static status sweep(struct housekeep_result *r)
 	TRY(changed(SQL_REPEAT_SWEEP, &window, 1, &r->keys));
 	struct param failures = p_int(setting_number(S_auth_failure_span, NULL) + DAY);
 	TRY(changed(SQL_THROTTLE_SWEEP, &failures, 1, &r->keys));
-	usec spans[] = {setting_number(S_greylist_window, NULL), setting_number(S_greylist_memory, NULL)};
+	usec spans[] = {
+		setting_number(S_greylist_window, NULL), setting_number(S_greylist_memory, NULL)};
 	struct param memory = p_int(spans[0] > spans[1] ? spans[0] : spans[1]);
 	TRY(changed(SQL_GREYLIST_SWEEP, &memory, 1, &r->keys));
 	TRY(changed(SQL_SESSION_SWEEP, NULL, 0, &r->keys));

@@ -1,6 +1,7 @@
-/* The housekeeper's work on stored facts: partitions made ahead, expunged messages past the retention
-   dropped with their bodies, old traces, changes and audits dropped, orphaned segments and
-   forgotten repeat keys swept. Each step is restartable; one process in the house holds the lease. */
+/* The housekeeper's work on stored facts: partitions made ahead, expunged messages past the
+   retention dropped with their bodies, old traces, changes and audits dropped, orphaned segments
+   and forgotten repeat keys swept. Each step is restartable; one process in the house holds the
+   lease. */
 #ifndef PENNYPOST_PROVIDER_HOUSEKEEP_H
 #define PENNYPOST_PROVIDER_HOUSEKEEP_H
 
@@ -13,8 +14,8 @@ struct housekeep_result {
 };
 /* ST_LIMITED: another process holds the lease. */
 status housekeep_run(struct housekeep_result *r);
-/* The same for an operator, with a row in the audit once the lease is had: it is many transactions, and one that is cut off
-   has done something, too. */
+/* The same for an operator, with a row in the audit once the lease is had: it is many transactions,
+   and one that is cut off has done something, too. */
 status housekeep_ordered(const struct audit_by *by, struct housekeep_result *r);
 
 #endif

@@ -69,7 +69,8 @@ slice internal_smtp(slice smtp, slice local, slice domain, arena *a)
 	if (slice_same(smtp, S("*")))
 		return arena_format(a, "%.*s@%.*s", SLICE_ARGS(local), SLICE_ARGS(domain));
 	if (slice_starts(smtp, S("*@")))
-		return arena_format(a, "%.*s%.*s", SLICE_ARGS(local), SLICE_ARGS(slice_from(smtp, 1)));
+		return arena_format(
+			a, "%.*s%.*s", SLICE_ARGS(local), SLICE_ARGS(slice_from(smtp, 1)));
 	return arena_copy(a, smtp);
 }
 

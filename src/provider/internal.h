@@ -1,9 +1,8 @@
 /* Internal addresses (G6): how a row of the address map names where it leads.
 
-       [SF:demo/anna]             the mailbox anna of the post office demo, or its group of that name
-       [SMTP:anna@example.org]    an address at another system
-       [SMTP:*@example.org]       the same local part there
-       [SMTP:*]                   the address as it is, at another system
+       [SF:demo/anna]             the mailbox anna of the post office demo, or its group of that
+   name [SMTP:anna@example.org]    an address at another system [SMTP:*@example.org]       the same
+   local part there [SMTP:*]                   the address as it is, at another system
 
    And the masks that lead there. Pure. */
 #ifndef PENNYPOST_PROVIDER_INTERNAL_H
@@ -12,14 +11,16 @@
 #include "base/arena.h"
 #include "base/status.h"
 
-#define INTERNAL_STARS_MOST 8 /* in one mask: what more would be for, nobody knows, and each costs */
+#define INTERNAL_STARS_MOST                                                                        \
+	8 /* in one mask: what more would be for, nobody knows, and each costs */
 
 struct internal {
 	slice postoffice, name; /* [SF:..] */
 	slice smtp;             /* [SMTP:..]: what stands behind the colon, canonical; else empty */
 };
 
-/* With or without brackets, the scheme in any case. ST_FOREIGN: no internal address; ST_INVALID (*why). */
+/* With or without brackets, the scheme in any case. ST_FOREIGN: no internal address; ST_INVALID
+   (*why). */
 status internal_parse(slice written, arena *a, struct internal *out, slice *why);
 /* With brackets. */
 slice internal_text(const struct internal *i, arena *a);

@@ -1,5 +1,5 @@
-/* See job.h. The fence is a lock on the job's row under the epoch of the claim, taken first in the step's transaction
-   and kept until its commit: a cancel, or the next claim, waits for that. */
+/* See job.h. The fence is a lock on the job's row under the epoch of the claim, taken first in the
+   step's transaction and kept until its commit: a cancel, or the next claim, waits for that. */
 #include "provider/job.h"
 
 #include "base/fault.h"
@@ -17,8 +17,12 @@
 #include "task/task.h"
 
 #define LEASE (30 * USEC_S)
-#define STEP_MOST (15 * USEC_S) /* within the lease: not needed, but who comes late works in vain */
-#define TRIES_MOST 6            /* of one mailbox alone; each try before was of a quarter of the one before */
+#define STEP_MOST                                                                                  \
+	(15 * USEC_S) /* within the lease: not needed, but who comes late works in vain            \
+\ */
+#define TRIES_MOST                                                                                 \
+	6 /* of one mailbox alone; each try before was of a quarter of the one before              \
+\ */
 
 static slice id_shown(int64_t id, arena *a)
 {
@@ -59,14 +63,14 @@ static status make_once(void *arg, bool again)
 	struct making *m = arg;
 	db_tx *tx = db_begin(DB_RUN, &m->a);
 	slice subject = header_shown(m->d.subject, HEADER_SHOWN_MOST, &m->a);
-	const struct change_fact facts[] = {
-		{"subject", subject}, {"mailboxes", arena_format(&m->a, "%lld", (long long)m->total)}};
+	const struct change_fact facts[] = {{"subject", subject},
+		{"mailboxes", arena_format(&m->a, "%lld", (long long)m->total)}};
 
 	deliver_message_add(tx, &m->a, &m->d);
 	db_add(tx, SQL_JOB_ADD,
-		(struct param[]){p_int(m->n->postoffice), p_int(m->n->id), p_int(m->n->mailbox), p_text(m->by->who),
-			p_text(subject), p_int((int64_t)m->n->raw.size), p_int(m->total), p_int(m->after),
-			p_int(m->until)},
+		(struct param[]){p_int(m->n->postoffice), p_int(m->n->id), p_int(m->n->mailbox),
+			p_text(m->by->who), p_text(subject), p_int((int64_t)m->n->raw.size),
+			p_int(m->total), p_int(m->after), p_int(m->until)},
 		9, NULL);
 	change_audit(tx, m->n->postoffice, m->by, "job.make", id_shown(m->n->id, &m->a),
 		change_detail(&m->a, facts, 2));
@@ -131,7 +135,8 @@ static status jobs_read(int64_t postoffice, int64_t id, unsigned most, arena *a,
 {
 	struct param p[] = {p_int(postoffice), p_int(most), p_int(id)};
 
-	return postoffice ? db_run(SQL_JOB_LIST, p, 3, a, r) : db_run(SQL_JOB_LIST_ALL, p + 1, 2, a, r);
+	return postoffice ? db_run(SQL_JOB_LIST, p, 3, a, r)
+			  : db_run(SQL_JOB_LIST_ALL, p + 1, 2, a, r);
 }
 
 status job_list(int64_t postoffice, unsigned most, arena *a, struct job_row **rows, int *n)
@@ -157,16 +162,18 @@ status job_find(int64_t postoffice, int64_t id, arena *a, struct job_row *out)
 	return ST_OK;
 }
 
-status job_missed(int64_t postoffice, int64_t id, unsigned most, arena *a, struct job_mailbox **rows, int *n)
+status job_missed(
+	int64_t postoffice, int64_t id, unsigned most, arena *a, struct job_mailbox **rows, int *n)
 {
 	struct rows r;
 
-	TRY(db_run(SQL_JOB_MISSED, (struct param[]){p_int(postoffice), p_int(id), p_int(most)}, 3, a, &r));
+	TRY(db_run(SQL_JOB_MISSED, (struct param[]){p_int(postoffice), p_int(id), p_int(most)}, 3,
+		a, &r));
 	*n = r.count;
 	*rows = arena_new_array(a, (size_t)r.count, sizeof **rows);
 	for (int i = 0; i < r.count; i++)
-		(*rows)[i] = (struct job_mailbox){
-			row_int(&r, i, 0), row_slice(&r, i, 1), (enum job_outcome)row_int(&r, i, 2)};
+		(*rows)[i] = (struct job_mailbox){row_int(&r, i, 0), row_slice(&r, i, 1),
+			(enum job_outcome)row_int(&r, i, 2)};
 	return ST_OK;
 }
 
@@ -205,9 +212,10 @@ status job_claim(struct job_claim *out)
 	int64_t number, token;
 
 	node_number(&number, &token);
-	slice owner = arena_format(&a, "%.*s %.*s", SLICE_ARGS(node_name()), SLICE_ARGS(node_process()));
-	status kind = db_one(
-		SQL_JOB_CLAIM, (struct param[]){p_text(owner), p_int(token), p_int(LEASE)}, 3, &a, &r);
+	slice owner =
+		arena_format(&a, "%.*s %.*s", SLICE_ARGS(node_name()), SLICE_ARGS(node_process()));
+	status kind = db_one(SQL_JOB_CLAIM,
+		(struct param[]){p_text(owner), p_int(token), p_int(LEASE)}, 3, &a, &r);
 	if (kind == ST_OK)
 		*out = (struct job_claim){.postoffice = row_int(&r, 0, 0),
 			.id = row_int(&r, 0, 1),
@@ -230,8 +238,8 @@ static int64_t mailboxes_most(const struct job_claim *c)
 	return most > 1 ? most : 1;
 }
 
-/* Whether it is the step's own fault that it failed. One that took too long is smaller the next time, until it is about
-   one mailbox alone; that one is not passed over for being slow. */
+/* Whether it is the step's own fault that it failed. One that took too long is smaller the next
+   time, until it is about one mailbox alone; that one is not passed over for being slow. */
 static bool counts(const struct job_claim *c, status why)
 {
 	return why == ST_INVALID || why == ST_BROKEN || why == ST_EXISTS ||
@@ -293,7 +301,8 @@ static void judge_all(struct step *s, const struct rows *r)
 static void outcomes_add(db_tx *tx, const struct step *s)
 {
 	int n = s->out->n;
-	int64_t *mailbox = arena_new_array(s->a, (size_t)n * 2, sizeof *mailbox), *outcome = mailbox + n;
+	int64_t *mailbox = arena_new_array(s->a, (size_t)n * 2, sizeof *mailbox),
+		*outcome = mailbox + n;
 
 	for (int i = 0; i < n; i++) {
 		mailbox[i] = s->out->rows[i].mailbox;
@@ -315,7 +324,8 @@ static void step_add(db_tx *tx, const struct step *s, struct rows *so_far)
 	if (n > 0)
 		outcomes_add(tx, s);
 	db_add(tx, SQL_JOB_STEP,
-		(struct param[]){p_int(c->postoffice), p_int(c->id), p_int(n ? s->out->rows[n - 1].mailbox : c->until),
+		(struct param[]){p_int(c->postoffice), p_int(c->id),
+			p_int(n ? s->out->rows[n - 1].mailbox : c->until),
 			p_int_array(s->count, JOB_OUTCOMES), p_bool(s->out->ended)},
 		5, so_far);
 	if (s->out->ended)
@@ -336,9 +346,12 @@ static status step_run(struct step *s)
 	db_tx *tx = db_begin(DB_RUN, s->a);
 	struct rows r, so_far = {0};
 
-	db_add(tx, SQL_JOB_HELD, (struct param[]){p_int(c->postoffice), p_int(c->id), p_int(c->epoch)}, 3, NULL);
+	db_add(tx, SQL_JOB_HELD,
+		(struct param[]){p_int(c->postoffice), p_int(c->id), p_int(c->epoch)}, 3, NULL);
 	db_add(tx, SQL_JOB_MAILBOXES,
-		(struct param[]){p_int(c->postoffice), p_int(c->at), p_int(c->until), p_int(s->most)}, 4, &r);
+		(struct param[]){
+			p_int(c->postoffice), p_int(c->at), p_int(c->until), p_int(s->most)},
+		4, &r);
 	status kind = db_flush(tx);
 	if (kind != ST_OK) {
 		db_rollback(&tx);

@@ -6,7 +6,8 @@
 
 /* The names point into `words`, which is lent. */
 void keyword_words(slice words, struct keywords *out);
-/* Those of the names that are valid and have no bit yet, each once, in `fresh` with room for n. ST_INVALID. */
+/* Those of the names that are valid and have no bit yet, each once, in `fresh` with room for n.
+   ST_INVALID. */
 status keyword_fresh(const struct keywords *k, const slice *names, int n, slice *fresh, int *count);
 
 #endif

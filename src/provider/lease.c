@@ -18,5 +18,6 @@ status lease_take(lease *l)
 
 void lease_give_back(const lease *l)
 {
-	db_run(SQL_LEASE_GIVE_BACK, (struct param[]){p_text(l->name), p_int(l->token)}, 2, NULL, NULL);
+	db_run(SQL_LEASE_GIVE_BACK, (struct param[]){p_text(l->name), p_int(l->token)}, 2, NULL,
+		NULL);
 }

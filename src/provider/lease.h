@@ -1,5 +1,6 @@
-/* Work that one process of the whole house does at a time: a lease by name, compared by the database's clock alone. Its
-   holder renews it by taking it again; one that dies lets it run out. */
+/* Work that one process of the whole house does at a time: a lease by name, compared by the
+   database's clock alone. Its holder renews it by taking it again; one that dies lets it run
+   out. */
 #ifndef PENNYPOST_PROVIDER_LEASE_H
 #define PENNYPOST_PROVIDER_LEASE_H
 

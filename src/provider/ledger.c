@@ -1,5 +1,6 @@
-/* The check of the ledger. A turn is bounded: it goes on behind the post office where the last one ended, and one that reads more
-   rows than its share (a queue of a million) makes the next turns rest until that is made up for. */
+/* The check of the ledger. A turn is bounded: it goes on behind the post office where the last one
+   ended, and one that reads more rows than its share (a queue of a million) makes the next turns
+   rest until that is made up for. */
 #include "provider/ledger.h"
 
 #include "base/log.h"
@@ -11,26 +12,27 @@
 #include <inttypes.h>
 
 #define FROM_THE_START (-1)
-#define OFFICES 100       /* looked at by one statement */
-#define BOXES 100         /* and mailboxes, */
-#define ENTRIES 20000     /* as long as they have no more entries together */
-#define TURN_ROWS 500000  /* read in one turn: about half a second of PostgreSQL's time */
-#define APART_MOST 16     /* rows of a post office that stay ungathered */
-#define BREACHES 1000     /* that are known by name */
+#define OFFICES 100      /* looked at by one statement */
+#define BOXES 100        /* and mailboxes, */
+#define ENTRIES 20000    /* as long as they have no more entries together */
+#define TURN_ROWS 500000 /* read in one turn: about half a second of PostgreSQL's time */
+#define APART_MOST 16    /* rows of a post office that stay ungathered */
+#define BREACHES 1000    /* that are known by name */
 #define SETTLING (60 * USEC_S)
 
 /* What the one process that is at it knows of its last turn. */
 static struct {
 	lease held;
-	int64_t office;              /* to go on behind */
-	int64_t box_office, box;     /* the same for mailboxes */
-	int64_t debt;                /* rows read beyond the turns' share */
-	int64_t told;                /* what the gauge says */
+	int64_t office;          /* to go on behind */
+	int64_t box_office, box; /* the same for mailboxes */
+	int64_t debt;            /* rows read beyond the turns' share */
+	int64_t told;            /* what the gauge says */
 } my = {.held = {.name = S("ledger")}, .office = FROM_THE_START, .box_office = FROM_THE_START};
 
 const char *ledger_what_name(enum ledger_what w)
 {
-	static const char *const names[LEDGER_WHATS] = {"queue", "mail", "octets", "messages", "folders"};
+	static const char *const names[LEDGER_WHATS] = {
+		"queue", "mail", "octets", "messages", "folders"};
 
 	return w < LEDGER_WHATS ? names[w] : "other";
 }
@@ -48,7 +50,17 @@ static status run(enum statement_id id, const struct param *p, int n, arena *a, 
 
 static void row_read(const struct rows *r, int i, struct ledger_row *out)
 {
-	enum { POSTOFFICE, NAME, APART, FIGURES, HOT = FIGURES + LEDGER_FIGURES, COLD, PARKED, MAILBOXES, DELIVERED };
+	enum {
+		POSTOFFICE,
+		NAME,
+		APART,
+		FIGURES,
+		HOT = FIGURES + LEDGER_FIGURES,
+		COLD,
+		PARKED,
+		MAILBOXES,
+		DELIVERED
+	};
 
 	*out = (struct ledger_row){.postoffice = row_int(r, i, POSTOFFICE),
 		.name = row_slice(r, i, NAME),
@@ -61,11 +73,13 @@ static void row_read(const struct rows *r, int i, struct ledger_row *out)
 	out->delivered = out->figure[LEDGER_CARRIED] + row_int(r, i, DELIVERED);
 }
 
-status ledger_list(int64_t after, unsigned most, bool parked, arena *a, struct ledger_row **rows, int *n)
+status ledger_list(
+	int64_t after, unsigned most, bool parked, arena *a, struct ledger_row **rows, int *n)
 {
 	struct rows r;
 
-	TRY(run(SQL_LEDGER_LOOK, (struct param[]){p_int(after), p_int(most), p_bool(parked)}, 3, a, &r));
+	TRY(run(SQL_LEDGER_LOOK, (struct param[]){p_int(after), p_int(most), p_bool(parked)}, 3, a,
+		&r));
 	*n = r.count;
 	*rows = arena_new_array(a, (size_t)r.count, sizeof **rows);
 	for (int i = 0; i < r.count; i++)
@@ -105,7 +119,8 @@ struct check {
 static bool is_known(const struct check *c, const struct ledger_breach *b)
 {
 	for (int i = 0; i < c->n; i++)
-		if (c->known[i].postoffice == b->postoffice && c->known[i].mailbox == b->mailbox && c->known[i].what == b->what)
+		if (c->known[i].postoffice == b->postoffice && c->known[i].mailbox == b->mailbox &&
+			c->known[i].what == b->what)
 			return true;
 	return false;
 }
@@ -115,7 +130,8 @@ static status write(enum statement_id id, const struct ledger_breach *b, int par
 {
 	arena a = ARENA_INIT;
 	struct rows r = {0};
-	struct param p[] = {p_int(b->postoffice), p_int(b->what), p_int(b->mailbox), p_int(b->counted), p_int(b->found)};
+	struct param p[] = {p_int(b->postoffice), p_int(b->what), p_int(b->mailbox),
+		p_int(b->counted), p_int(b->found)};
 	status kind = db_run(id, p, params, &a, &r);
 
 	*changed = kind == ST_OK && r.changed > 0;
@@ -129,11 +145,13 @@ static status judge(const struct check *c, struct ledger_breach b)
 
 	if (!wrong && !is_known(c, &b))
 		return ST_OK;
-	TRY(write(wrong ? SQL_LEDGER_BREACH_NOTE : SQL_LEDGER_BREACH_OVER, &b, wrong ? 5 : 3, &changed));
+	TRY(write(wrong ? SQL_LEDGER_BREACH_NOTE : SQL_LEDGER_BREACH_OVER, &b, wrong ? 5 : 3,
+		&changed));
 	if (changed)
 		log_event(wrong ? EV_LEDGER_BREACH : EV_LEDGER_SOUND,
-			"postoffice=%" PRId64 " mailbox=%" PRId64 " what=%s counted=%" PRId64 " found=%" PRId64, b.postoffice, b.mailbox,
-			ledger_what_name(b.what), b.counted, b.found);
+			"postoffice=%" PRId64 " mailbox=%" PRId64 " what=%s counted=%" PRId64
+			" found=%" PRId64,
+			b.postoffice, b.mailbox, ledger_what_name(b.what), b.counted, b.found);
 	return ST_OK;
 }
 
@@ -142,7 +160,8 @@ static status judge(const struct check *c, struct ledger_breach b)
 static status office_judge(const struct check *c, const struct ledger_row *r)
 {
 	const int64_t *f = r->figure;
-	int64_t left = f[LEDGER_SENT] + f[LEDGER_RETURNED] + f[LEDGER_TOLD] + f[LEDGER_DROPPED] + f[LEDGER_DELETED];
+	int64_t left = f[LEDGER_SENT] + f[LEDGER_RETURNED] + f[LEDGER_TOLD] + f[LEDGER_DROPPED] +
+		       f[LEDGER_DELETED];
 
 	TRY(judge(c, (struct ledger_breach){.postoffice = r->postoffice,
 			     .what = LEDGER_QUEUE,
@@ -163,7 +182,9 @@ static status gather(const struct ledger_row *rows, int n, arena *a)
 	for (int i = 0; i < n; i++)
 		if (rows[i].apart > APART_MOST)
 			many[count++] = rows[i].postoffice;
-	return count ? db_run(SQL_LEDGER_GATHER, (struct param[]){p_int_array(many, count)}, 1, a, NULL) : ST_OK;
+	return count ? db_run(SQL_LEDGER_GATHER, (struct param[]){p_int_array(many, count)}, 1, a,
+			       NULL)
+		     : ST_OK;
 }
 
 /* Those behind *after, which then is the last of them, or FROM_THE_START behind the last of all. */
@@ -193,11 +214,13 @@ static status offices_check(struct check *c, int64_t *after, unsigned most)
 static status box_judge(struct check *c, const struct rows *r, int i)
 {
 	enum { POSTOFFICE, MAILBOX, TURN, STATE, USED, OCTETS, SAID, MESSAGES, FOLDERS, ALIKE };
-	struct ledger_breach b = {.postoffice = row_int(r, i, POSTOFFICE), .mailbox = row_int(r, i, MAILBOX)};
+	struct ledger_breach b = {
+		.postoffice = row_int(r, i, POSTOFFICE), .mailbox = row_int(r, i, MAILBOX)};
 	static const struct {
 		enum ledger_what what;
 		int counted, found;
-	} pairs[] = {{LEDGER_OCTETS, USED, OCTETS}, {LEDGER_MESSAGES, SAID, MESSAGES}, {LEDGER_FOLDERS, FOLDERS, ALIKE}};
+	} pairs[] = {{LEDGER_OCTETS, USED, OCTETS}, {LEDGER_MESSAGES, SAID, MESSAGES},
+		{LEDGER_FOLDERS, FOLDERS, ALIKE}};
 
 	c->seen->mailboxes++;
 	c->rows += row_int(r, i, MESSAGES);
@@ -210,22 +233,25 @@ static status box_judge(struct check *c, const struct rows *r, int i)
 	return ST_OK;
 }
 
-/* Those behind *office and *box, which go on as offices_check has it; and those that are known to be wrong. */
+/* Those behind *office and *box, which go on as offices_check has it; and those that are known to
+   be wrong. */
 static status boxes_check(struct check *c, int64_t *office, int64_t *box)
 {
 	arena a = ARENA_INIT;
 	struct rows r = {0};
-	int64_t *wrong = arena_new_array(&a, (size_t)c->n * 2 + 1, sizeof *wrong), last_office = FROM_THE_START, last = 0;
+	int64_t *wrong = arena_new_array(&a, (size_t)c->n * 2 + 1, sizeof *wrong),
+		last_office = FROM_THE_START, last = 0;
 	int n = 0;
 
 	for (int i = 0; i < c->n; i++)
-		if (c->known[i].mailbox && (n == 0 || wrong[n - 1] != c->known[i].postoffice || wrong[c->n + n - 1] != c->known[i].mailbox)) {
+		if (c->known[i].mailbox && (n == 0 || wrong[n - 1] != c->known[i].postoffice ||
+						   wrong[c->n + n - 1] != c->known[i].mailbox)) {
 			wrong[n] = c->known[i].postoffice;
 			wrong[c->n + n++] = c->known[i].mailbox;
 		}
 	status kind = run(SQL_LEDGER_MAILBOXES,
-		(struct param[]){p_int(*office), p_int(*box), p_int(BOXES), p_int(ENTRIES), p_int_array(wrong, n),
-			p_int_array(wrong + c->n, n)},
+		(struct param[]){p_int(*office), p_int(*box), p_int(BOXES), p_int(ENTRIES),
+			p_int_array(wrong, n), p_int_array(wrong + c->n, n)},
 		6, &a, &r);
 	for (int i = 0; i < r.count && kind == ST_OK; i++) {
 		if (row_bool(&r, i, 2)) {
@@ -258,7 +284,8 @@ static status known_check(struct check *c)
 	for (int i = 0; i < c->n; i++) {
 		int64_t after = c->known[i].postoffice - 1;
 
-		if (c->known[i].mailbox == 0 && (i == 0 || c->known[i - 1].postoffice != c->known[i].postoffice))
+		if (c->known[i].mailbox == 0 &&
+			(i == 0 || c->known[i - 1].postoffice != c->known[i].postoffice))
 			TRY(offices_check(c, &after, 1));
 	}
 	return ST_OK;
@@ -359,7 +386,8 @@ static status recount(int64_t postoffice, int64_t box)
 	arena a = ARENA_INIT;
 	db_tx *tx = db_begin(DB_RUN, &a);
 
-	db_add(tx, SQL_DELIVER_LOCK, (struct param[]){p_int(postoffice), p_int_array(&box, 1)}, 2, NULL);
+	db_add(tx, SQL_DELIVER_LOCK, (struct param[]){p_int(postoffice), p_int_array(&box, 1)}, 2,
+		NULL);
 	db_add(tx, SQL_LEDGER_RECOUNT, (struct param[]){p_int(postoffice), p_int(box)}, 2, NULL);
 	status kind = db_commit(&tx, NULL);
 	arena_release(&a);

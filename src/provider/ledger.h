@@ -1,12 +1,15 @@
-/* The ledger (R24): how much each post office was given, and what became of it. Figures are counted in the transactions that do
-   the deed, by the statements that do it, and never set back. What they say must be what is stored:
+/* The ledger (R24): how much each post office was given, and what became of it. Figures are counted
+   in the transactions that do the deed, by the statements that do it, and never set back. What they
+   say must be what is stored:
 
        queue    put + settled = sent + returned + told + dropped + deleted + what waits now
-       mail     addressed + settled = what stands as delivered at mailboxes + carried, from those that are gone
-       octets, messages, folders    a mailbox, and each of its folders, says what stands in it
+       mail     addressed + settled = what stands as delivered at mailboxes + carried, from those
+   that are gone octets, messages, folders    a mailbox, and each of its folders, says what stands
+   in it
 
-   Each is looked at in one statement, which sees one moment: it is exact while mail comes and goes. What is not so is a breach. It
-   is logged, stands in the table ledger_breach until a later look finds it well, and is told by the gauge ledger_breaches. */
+   Each is looked at in one statement, which sees one moment: it is exact while mail comes and goes.
+   What is not so is a breach. It is logged, stands in the table ledger_breach until a later look
+   finds it well, and is told by the gauge ledger_breaches. */
 #ifndef PENNYPOST_PROVIDER_LEDGER_H
 #define PENNYPOST_PROVIDER_LEDGER_H
 
@@ -23,9 +26,9 @@ enum ledger_figure {
 	LEDGER_TOLD,
 	LEDGER_DROPPED,
 	LEDGER_DELETED,
-	LEDGER_PARKED,   /* rows that became bad mail */
-	LEDGER_REPEATED, /* messages that were known and not stored again */
-	LEDGER_CARRIED,  /* deliveries to mailboxes that are gone */
+	LEDGER_PARKED,        /* rows that became bad mail */
+	LEDGER_REPEATED,      /* messages that were known and not stored again */
+	LEDGER_CARRIED,       /* deliveries to mailboxes that are gone */
 	LEDGER_SETTLED_QUEUE, /* differences that an operator acknowledged */
 	LEDGER_SETTLED_MAIL,
 	LEDGER_FIGURES
@@ -41,9 +44,17 @@ struct ledger_row {
 	int64_t mailboxes;
 };
 /* By post office, behind `after` (-1 = from the start), at most `most`. */
-status ledger_list(int64_t after, unsigned most, bool parked, arena *a, struct ledger_row **rows, int *n);
+status ledger_list(
+	int64_t after, unsigned most, bool parked, arena *a, struct ledger_row **rows, int *n);
 
-enum ledger_what { LEDGER_QUEUE, LEDGER_MAIL, LEDGER_OCTETS, LEDGER_MESSAGES, LEDGER_FOLDERS, LEDGER_WHATS };
+enum ledger_what {
+	LEDGER_QUEUE,
+	LEDGER_MAIL,
+	LEDGER_OCTETS,
+	LEDGER_MESSAGES,
+	LEDGER_FOLDERS,
+	LEDGER_WHATS
+};
 const char *ledger_what_name(enum ledger_what w);
 struct ledger_breach {
 	int64_t postoffice, mailbox; /* mailbox 0: of the post office */
@@ -59,16 +70,19 @@ status ledger_breaches(unsigned most, arena *a, struct ledger_breach **rows, int
 struct ledger_look {
 	int64_t postoffices, mailboxes;
 };
-/* One turn of the house's check, about so many rows: post offices in turn, and a few mailboxes. The one process that holds the
-   lease for it does it, all tell the gauge. `every`: when the next one comes. */
+/* One turn of the house's check, about so many rows: post offices in turn, and a few mailboxes. The
+   one process that holds the lease for it does it, all tell the gauge. `every`: when the next one
+   comes. */
 status ledger_turn(usec every, struct ledger_look *seen);
 /* Another process may take the next turn at once. */
 void ledger_stop(void);
-/* All post offices now, or one (-1 = all); `boxes`: all their mailboxes too, which reads every entry. */
+/* All post offices now, or one (-1 = all); `boxes`: all their mailboxes too, which reads every
+   entry. */
 status ledger_check(int64_t postoffice, bool boxes, struct ledger_look *seen);
 
-/* Writes down the differences of a post office's figures as known, and has its mailboxes that are found wrong count anew, so that
-   the next look finds all well. Audited. ST_LIMITED: somebody else does. */
+/* Writes down the differences of a post office's figures as known, and has its mailboxes that are
+   found wrong count anew, so that the next look finds all well. Audited. ST_LIMITED: somebody else
+   does. */
 status ledger_settle(int64_t postoffice, const struct audit_by *by);
 
 #endif

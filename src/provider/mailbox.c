@@ -267,7 +267,8 @@ bool mailbox_has_room(const mailbox *m, uint64_t size)
 
 /* ---- changing */
 
-/* A statement that changes one mailbox and gives its name; audited, with the revisions it raises. */
+/* A statement that changes one mailbox and gives its name; audited, with the revisions it
+   raises. */
 static status mailbox_change(enum statement_id change, int64_t postoffice, int64_t id,
 	int64_t value, const char *action, const char *key, unsigned raises,
 	const struct audit_by *by)
@@ -353,7 +354,8 @@ status mailbox_remove(int64_t postoffice, int64_t id, const struct audit_by *by)
 	if (s == ST_OK && r.count == 0)
 		s = ST_ABSENT;
 	if (s == ST_OK)
-		s = change_commit_raising(&tx, postoffice, by, "mailbox.remove", row_slice(&r, 0, 0), S(""),
+		s = change_commit_raising(&tx, postoffice, by, "mailbox.remove",
+			row_slice(&r, 0, 0), S(""),
 			RAISES(REVISION_ROUTING) | RAISES(REVISION_AUTH));
 	else
 		db_rollback(&tx);

@@ -14,16 +14,17 @@ struct mailbox_fresh {
 	struct auth_secrets secrets;
 };
 
-/* Local part of the addresses that a mailbox gets by itself. Empty for names no address can have and
-   for postmaster and abuse: those lead to the targets of the domain, and an address would stand
+/* Local part of the addresses that a mailbox gets by itself. Empty for names no address can have
+   and for postmaster and abuse: those lead to the targets of the domain, and an address would stand
    before them. */
 slice mailbox_address_local(slice name, arena *a);
 
-/* Checks and folds the name, gives the ids, checks and hashes the password: waits for its turn to hash.
-   ST_INVALID (*why). */
+/* Checks and folds the name, gives the ids, checks and hashes the password: waits for its turn to
+   hash. ST_INVALID (*why). */
 status mailbox_fresh_make(int64_t postoffice, slice name, slice password, bool addresses, arena *a,
 	struct mailbox_fresh *out, slice *why);
-/* Adds the statement that makes them with INBOX, credential and addresses; made = how many were new. */
+/* Adds the statement that makes them with INBOX, credential and addresses; made = how many were
+   new. */
 void mailbox_fresh_add(db_tx *tx, int64_t postoffice, const struct mailbox_fresh *rows, int n,
 	enum mailbox_kind kind, int64_t quota, arena *a, struct rows *made);
 

@@ -1,15 +1,15 @@
-/* Waiting for a transaction, and leading one; see maildrop_door.h. All static functions run with the lock
-   held but where they say so. */
+/* Waiting for a transaction, and leading one; see maildrop_door.h. All static functions run with
+   the lock held but where they say so. */
 #include "provider/maildrop_door.h"
 
 #include <stdlib.h>
 
 #define CROWD 16 /* waiting ones that open another lane beside a busy one */
-/* Turns of the loop a leader lets pass: in the first those run whose last word has been read, in the
-   second those whose word lies with the kernel. It costs less than one more transaction. */
+/* Turns of the loop a leader lets pass: in the first those run whose last word has been read, in
+   the second those whose word lies with the kernel. It costs less than one more transaction. */
 #define TURNS 2
-/* How long a leader waits for those who are expected, where a transaction waits for the disk at its end:
-   hardly longer than that. */
+/* How long a leader waits for those who are expected, where a transaction waits for the disk at its
+   end: hardly longer than that. */
 #define COMPANY_MOST USEC_MS
 
 static void push(struct maildrop_door *d, struct maildrop_guest *g)
@@ -40,15 +40,17 @@ static int compare(const void *a, const void *b)
 }
 
 /* Those who may go with the leader, of them the first that came. */
-static int gather(struct maildrop_door *d, struct maildrop_guest *leader, struct maildrop_guest **all)
+static int gather(
+	struct maildrop_door *d, struct maildrop_guest *leader, struct maildrop_guest **all)
 {
 	int n = 1, weight = leader->weight;
 	all[0] = leader;
-	for (link_t *at = d->waiting.next, *next; at != &d->waiting && n < MAILDROP_DOOR_MOST; at = next) {
+	for (link_t *at = d->waiting.next, *next; at != &d->waiting && n < MAILDROP_DOOR_MOST;
+		at = next) {
 		struct maildrop_guest *g = LINK_OWNER(at, struct maildrop_guest, link);
 		next = at->next;
 		if (g->postoffice != leader->postoffice || weight + g->weight > d->weight_most ||
-		    has_mailbox(all, n, g->mailbox))
+			has_mailbox(all, n, g->mailbox))
 			continue;
 		pull(d, g, GUEST_TAKEN);
 		weight += g->weight;
@@ -101,7 +103,8 @@ static void let_pass(void)
 		task_sleep(0);
 }
 
-/* Without the lock. What one guest's rows refuse is none of the others' trouble: each is asked for alone then. */
+/* Without the lock. What one guest's rows refuse is none of the others' trouble: each is asked for
+   alone then. */
 static void serve(const struct maildrop_door *d, struct maildrop_guest *const *all, int n)
 {
 	int failed = -1;

@@ -1,7 +1,7 @@
-/* Each conversation's lock, list and first body are statements of their own in one pipeline: what a batch
-   saves is the transaction around them and the waking of a backend and of this process. The list
-   follows the lock, so it sees what the holder before removed. A transaction whose answer was lost is run
-   once more for all: with the same tokens, so that it meets its own locks. */
+/* Each conversation's lock, list and first body are statements of their own in one pipeline: what a
+   batch saves is the transaction around them and the waking of a backend and of this process. The
+   list follows the lock, so it sees what the holder before removed. A transaction whose answer was
+   lost is run once more for all: with the same tokens, so that it meets its own locks. */
 #include "provider/maildrop_enter.h"
 
 #include "provider/blob_store.h"
@@ -10,7 +10,7 @@
 
 #define RUN_MOST (10 * USEC_S)
 #define UNSURE_PAUSE (100 * USEC_MS)
-#define FEW 64          /* messages of a mailbox whose client likely fetches what is new, and all of it */
+#define FEW 64 /* messages of a mailbox whose client likely fetches what is new, and all of it */
 #define SMALL_MOST 8160 /* packed octets of a first body: those in its row */
 
 /* ---- the transaction of a batch, all of one post office */
@@ -30,14 +30,15 @@ static void ask_for_lock(db_tx *tx, const struct maildrop_comer *c, struct answe
 {
 	int64_t postoffice = c->guest.postoffice, mailbox = c->guest.mailbox;
 	db_add(tx, SQL_MAILDROP_LOCK,
-	       (struct param[]){p_int(postoffice), p_int(mailbox), p_int(c->taken->token), p_int(c->lease)},
-	       4, &out->locked);
+		(struct param[]){
+			p_int(postoffice), p_int(mailbox), p_int(c->taken->token), p_int(c->lease)},
+		4, &out->locked);
 	out->notes = c->delay > 0 || !session_is_noted(mailbox, SERVICE_POP3);
 	if (out->notes)
 		db_add(tx, SQL_MAILDROP_LOGON,
-		       (struct param[]){p_int(postoffice), p_int(mailbox), p_int(SERVICE_POP3),
-					p_int(c->taken->token), p_int(c->delay), p_int(c->logons)},
-		       6, &out->before);
+			(struct param[]){p_int(postoffice), p_int(mailbox), p_int(SERVICE_POP3),
+				p_int(c->taken->token), p_int(c->delay), p_int(c->logons)},
+			6, &out->before);
 }
 
 static void ask_for(db_tx *tx, const struct maildrop_comer *c, enum way way, struct answers *out)
@@ -46,10 +47,10 @@ static void ask_for(db_tx *tx, const struct maildrop_comer *c, enum way way, str
 	if (way != UNLOCKED)
 		ask_for_lock(tx, c, out);
 	db_add(tx, SQL_MAILDROP_ENTRIES,
-	       (struct param[]){p_int(postoffice), p_int(mailbox), p_int(c->inbox), p_int(FEW)}, 4,
-	       &out->entries);
+		(struct param[]){p_int(postoffice), p_int(mailbox), p_int(c->inbox), p_int(FEW)}, 4,
+		&out->entries);
 	db_add(tx, SQL_MAILDROP_FIRST, (struct param[]){p_int(postoffice), p_int(SMALL_MOST)}, 2,
-	       &out->first);
+		&out->first);
 }
 
 static void list(const struct answers *all, arena *a, struct maildrop_taken *out)
@@ -62,7 +63,8 @@ static void list(const struct answers *all, arena *a, struct maildrop_taken *out
 	out->uidvalidity = (uint32_t)row_int(r, 0, 0);
 	out->entries = arena_new_array(a, (size_t)out->n, sizeof *out->entries);
 	for (int i = 0; i < out->n; i++)
-		out->entries[i] = (entry){.uid = (uint32_t)uids[i], .message = messages[i], .size = sizes[i]};
+		out->entries[i] =
+			(entry){.uid = (uint32_t)uids[i], .message = messages[i], .size = sizes[i]};
 	if (out->n)
 		out->entries[0].blob = row_int(r, 0, 4);
 	out->first = blob_along_of(&all->first);
@@ -85,8 +87,8 @@ static status outcome_of(const struct maildrop_comer *c, const struct answers *a
 	return ST_OK;
 }
 
-/* *failed as of db_commit. Outcomes are written when it is ST_OK. The time is the batch's own, not that of
-   the tasks that wait for it. */
+/* *failed as of db_commit. Outcomes are written when it is ST_OK. The time is the batch's own, not
+   that of the tasks that wait for it. */
 static status transaction(struct maildrop_comer *const *all, int n, enum way way, int *failed)
 {
 	arena a = ARENA_INIT;
@@ -112,8 +114,8 @@ static status run(struct maildrop_guest *const *guests, int n, int *failed)
 	status kind = transaction(all, n, FIRST, failed);
 	if (kind == ST_UNSURE && task_sleep(UNSURE_PAUSE) == ST_OK)
 		kind = transaction(all, n, AGAIN, failed);
-	/* Where there is no room for a lock mail can still be read (R9). Of several each is tried alone first: who meets
-	   another's lock needs no room to hear of it. */
+	/* Where there is no room for a lock mail can still be read (R9). Of several each is tried
+	   alone first: who meets another's lock needs no room to hear of it. */
 	if (kind == ST_BUSY && n == 1 && db_full())
 		kind = transaction(all, n, UNLOCKED, failed);
 	return kind;

@@ -1,5 +1,5 @@
-/* Taking locks and lists at the beginning of POP3 conversations, many in one round trip: for maildrop.c
-   only. */
+/* Taking locks and lists at the beginning of POP3 conversations, many in one round trip: for
+   maildrop.c only. */
 #ifndef PENNYPOST_PROVIDER_MAILDROP_ENTER_H
 #define PENNYPOST_PROVIDER_MAILDROP_ENTER_H
 
@@ -11,7 +11,7 @@ struct maildrop_comer { /* one conversation that comes */
 	int64_t inbox;
 	usec lease, delay;
 	int64_t logons; /* as of maildrop_take_remembered; 0: it is no remembered one */
-	arena *arena; /* for *taken */
+	arena *arena;   /* for *taken */
 	struct maildrop_taken *taken; /* its token is given */
 };
 

@@ -3,9 +3,9 @@
    Each conversation's removal hangs on its own token: whose lock was lost drops out without harm to
    the others.
 
-   When the answer to COMMIT is lost, the removal is run again (R5). It waits for the one that may still
-   be under way, since both lock the mailbox first; a lock that is gone then, with every message of
-   this conversation, was given back by the first run. */
+   When the answer to COMMIT is lost, the removal is run again (R5). It waits for the one that may
+   still be under way, since both lock the mailbox first; a lock that is gone then, with every
+   message of this conversation, was given back by the first run. */
 #include "provider/maildrop_leave.h"
 
 #include "base/memory.h"
@@ -16,7 +16,8 @@
 
 #include <assert.h>
 
-#define REMOVED_MOST 1000 /* messages in a transaction that another conversation may still be put beside */
+#define REMOVED_MOST                                                                               \
+	1000 /* messages in a transaction that another conversation may still be put beside */
 #define RUN_MOST (10 * USEC_S)
 #define UNSURE_MOST (10 * USEC_S) /* finding out what became of one */
 #define UNSURE_PAUSE (100 * USEC_MS)
@@ -31,7 +32,8 @@ static int removed_by(struct maildrop_leaver *const *all, int n)
 	return sum;
 }
 
-static void ask_for(db_tx *tx, struct maildrop_leaver *const *all, int n, arena *a, struct rows *out)
+static void ask_for(
+	db_tx *tx, struct maildrop_leaver *const *all, int n, arena *a, struct rows *out)
 {
 	int removed = removed_by(all, n), at = 0;
 	int64_t *columns = arena_new_array(a, (size_t)n * 3 + (size_t)removed * 2, sizeof *columns);
@@ -47,14 +49,14 @@ static void ask_for(db_tx *tx, struct maildrop_leaver *const *all, int n, arena 
 		}
 	}
 	db_add(tx, SQL_MAILDROP_EXPUNGE,
-	       (struct param[]){p_int(all[0]->guest.postoffice), p_int_array(mailboxes, n),
-				p_int_array(tokens, n), p_int_array(inboxes, n),
-				p_int_array(places, removed), p_int_array(uids, removed)},
-	       6, out);
+		(struct param[]){p_int(all[0]->guest.postoffice), p_int_array(mailboxes, n),
+			p_int_array(tokens, n), p_int_array(inboxes, n),
+			p_int_array(places, removed), p_int_array(uids, removed)},
+		6, out);
 }
 
-/* *failed as of db_commit. Outcomes are written when it is ST_OK. The time is the batch's own, not that of
-   the tasks that wait for it. */
+/* *failed as of db_commit. Outcomes are written when it is ST_OK. The time is the batch's own, not
+   that of the tasks that wait for it. */
 static status transaction(struct maildrop_leaver *const *all, int n, int *failed)
 {
 	arena a = ARENA_INIT;
@@ -88,15 +90,17 @@ static status is_removed(const struct maildrop_leaver *l, bool *removed)
 	for (int i = 0; i < l->n; i++)
 		uids[i] = l->uids[i];
 	status kind = db_one(SQL_MAILDROP_LEFT,
-			     (struct param[]){p_int(l->guest.postoffice), p_int(l->inbox), p_int_array(uids, l->n)},
-			     3, &a, &r);
+		(struct param[]){
+			p_int(l->guest.postoffice), p_int(l->inbox), p_int_array(uids, l->n)},
+		3, &a, &r);
 	if (kind == ST_OK)
 		*removed = row_int(&r, 0, 0) == 0;
 	arena_release(&a);
 	return kind;
 }
 
-/* The same again until its outcome is known; those that find their lock gone look for their messages. */
+/* The same again until its outcome is known; those that find their lock gone look for their
+   messages. */
 static status settle(struct maildrop_leaver *const *all, int n, usec began, int *failed)
 {
 	usec silence = setting_number(S_db_silence_most, NULL);
@@ -106,12 +110,14 @@ static status settle(struct maildrop_leaver *const *all, int n, usec began, int 
 		if (task_sleep(UNSURE_PAUSE) != ST_OK)
 			return ST_UNSURE;
 		kind = transaction(all, n, failed);
-	} while ((kind == ST_UNSURE || kind == ST_BUSY) && clock_now() < until && !db_lost(began, silence));
+	} while ((kind == ST_UNSURE || kind == ST_BUSY) && clock_now() < until &&
+		 !db_lost(began, silence));
 	if (kind == ST_UNSURE || kind == ST_BUSY)
 		return ST_UNSURE;
 	for (int i = 0; i < n && kind == ST_OK; i++) {
 		bool removed = false;
-		if (all[i]->guest.outcome == ST_ABSENT && is_removed(all[i], &removed) == ST_OK && removed)
+		if (all[i]->guest.outcome == ST_ABSENT && is_removed(all[i], &removed) == ST_OK &&
+			removed)
 			all[i]->guest.outcome = ST_OK;
 	}
 	return kind;
@@ -130,9 +136,8 @@ static status run(struct maildrop_guest *const *guests, int n, int *failed)
 
 status maildrop_leave(struct maildrop_leaver *own)
 {
-	static struct maildrop_door door = MAILDROP_DOOR(
-		door, .run = run, .lanes_most = 2, .weight_most = REMOVED_MOST,
-		.expected = maildrop_stay_fresh);
+	static struct maildrop_door door = MAILDROP_DOOR(door, .run = run, .lanes_most = 2,
+		.weight_most = REMOVED_MOST, .expected = maildrop_stay_fresh);
 	own->guest.weight = own->n;
 	return maildrop_door_enter(&door, &own->guest);
 }

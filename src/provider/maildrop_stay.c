@@ -1,5 +1,5 @@
-/* A table of the last arrivals, each over the oldest one: a guess is all that is wanted of it, and who
-   has stayed for long is not waited for anyway. */
+/* A table of the last arrivals, each over the oldest one: a guess is all that is wanted of it, and
+   who has stayed for long is not waited for anyway. */
 #include "provider/maildrop_stay.h"
 
 #include "base/clock.h"

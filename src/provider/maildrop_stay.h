@@ -1,5 +1,5 @@
-/* Who came to a maildrop a moment ago and is still there: whose leaving may be waited for, so that it
-   goes into the same transaction. For the maildrop's files only. */
+/* Who came to a maildrop a moment ago and is still there: whose leaving may be waited for, so that
+   it goes into the same transaction. For the maildrop's files only. */
 #ifndef PENNYPOST_PROVIDER_MAILDROP_STAY_H
 #define PENNYPOST_PROVIDER_MAILDROP_STAY_H
 

@@ -11,7 +11,7 @@ typedef struct message {
 	int64_t id, postoffice, blob;
 	int64_t size;
 	uint32_t header_size;
-	usec sent;           /* Date field; 0 = none */
+	usec sent; /* Date field; 0 = none */
 	slice subject, from, message_id;
 } message;
 
@@ -23,7 +23,8 @@ struct message_entry { /* a row of a mailbox's message list (A33) */
 	usec received;
 };
 
-/* The largest message that is taken there: smtp_message_most, or what the store is made for where that is 0. */
+/* The largest message that is taken there: smtp_message_most, or what the store is made for where
+   that is 0. */
 static inline int64_t message_size_most(const struct setting_at *at)
 {
 	int64_t most = setting_number(S_smtp_message_most, at);
@@ -36,6 +37,6 @@ status message_by_id(int64_t postoffice, int64_t id, arena *a, message **out); /
 status message_anywhere(int64_t id, arena *a, message **out);
 /* Newest first, at most `most` (200 by default on the command line). */
 status message_list(int64_t postoffice, int64_t mailbox, unsigned most, arena *a,
-		    struct message_entry **rows, int *n);
+	struct message_entry **rows, int *n);
 
 #endif

@@ -12,7 +12,7 @@
 struct kept {
 	link_t link; /* lately used last */
 	int64_t postoffice;
-	bool whole; /* else its structure may be packed in the store */
+	bool whole;            /* else its structure may be packed in the store */
 	struct message_fact f; /* its slices stand behind it */
 };
 
@@ -83,7 +83,8 @@ static void keep(int64_t postoffice, const struct message_fact *facts, int n, bo
 	pthread_mutex_unlock(&cache.lock);
 }
 
-/* Gives those that are known, with `whole` those of which all is known; the places of the others go to `open`. */
+/* Gives those that are known, with `whole` those of which all is known; the places of the others go
+   to `open`. */
 static int find(int64_t postoffice, const int64_t *messages, int n, bool whole, arena *a,
 	struct message_fact *facts, int *open)
 {

@@ -1,5 +1,5 @@
-/* What FETCH tells of messages, in batches. A reader packs a message's envelope and part tree once, in
-   whatever form it likes, and hands them over; they stand in a side table under a version of the
+/* What FETCH tells of messages, in batches. A reader packs a message's envelope and part tree once,
+   in whatever form it likes, and hands them over; they stand in a side table under a version of the
    reader's. Facts never change, so a process keeps those it saw last (setting fact_cache_most).
    Bodies: blob_each() and blob_head() with `blob`. */
 #ifndef PENNYPOST_PROVIDER_MESSAGE_FACT_H
@@ -8,7 +8,8 @@
 #include "base/arena.h"
 #include "base/status.h"
 
-#define MESSAGE_FACT_VERSION 1 /* of what mail/envelope.h and mail/structure.h pack; to be raised with them */
+#define MESSAGE_FACT_VERSION                                                                       \
+	1 /* of what mail/envelope.h and mail/structure.h pack; to be raised with them */
 
 struct message_fact {
 	int64_t message, blob;
@@ -17,15 +18,17 @@ struct message_fact {
 	slice envelope, structure;  /* as packed; either may be empty */
 };
 
-/* facts[i] is of messages[i] and lives in `a`; one that is gone has blob 0. One round trip at most. */
-status message_facts(int64_t postoffice, const int64_t *messages, int n, arena *a,
-		     struct message_fact **facts);
+/* facts[i] is of messages[i] and lives in `a`; one that is gone has blob 0. One round trip at
+   most. */
+status message_facts(
+	int64_t postoffice, const int64_t *messages, int n, arena *a, struct message_fact **facts);
 /* The same for who does not want the structure, which may be empty though it was packed. */
-status message_envelopes(int64_t postoffice, const int64_t *messages, int n, arena *a,
-			 struct message_fact **facts);
-/* Keeps version (one for all of them), envelope and structure; of two versions the greater one stays, and of one version
-   what was packed first, an empty one giving way. Facts of messages that are
-   gone are nothing. A hint that may get lost: the answer to a client need not wait for its kind. */
+status message_envelopes(
+	int64_t postoffice, const int64_t *messages, int n, arena *a, struct message_fact **facts);
+/* Keeps version (one for all of them), envelope and structure; of two versions the greater one
+   stays, and of one version what was packed first, an empty one giving way. Facts of messages that
+   are gone are nothing. A hint that may get lost: the answer to a client need not wait for its
+   kind. */
 status message_facts_keep(int64_t postoffice, const struct message_fact *facts, int n);
 /* Gives back what this process keeps. */
 void message_facts_forget(void);

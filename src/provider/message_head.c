@@ -1,4 +1,5 @@
-/* Header sections: from this process's memory, and from the bodies in the store for those it does not know. */
+/* Header sections: from this process's memory, and from the bodies in the store for those it does
+   not know. */
 #include "provider/message_head.h"
 
 #include "provider/blob.h"
@@ -15,7 +16,7 @@ static struct message_kept heads = MESSAGE_KEPT_INIT(heads, S_head_cache_most);
 struct reading {
 	int64_t postoffice;
 	const int64_t *messages;
-	int open[BATCH];          /* places of those that are not known here */
+	int open[BATCH]; /* places of those that are not known here */
 	int64_t blobs[BATCH];
 	bool read[BATCH];
 	int n;
@@ -91,7 +92,8 @@ static status batch(struct reading *r, int from, int to, arena *a)
 status message_heads(int64_t postoffice, const int64_t *messages, int n,
 	status (*each)(int which, slice head, void *arg), void *arg)
 {
-	struct reading r = {.postoffice = postoffice, .messages = messages, .each = each, .arg = arg};
+	struct reading r = {
+		.postoffice = postoffice, .messages = messages, .each = each, .arg = arg};
 	arena a = ARENA_INIT;
 	status s = ST_OK;
 

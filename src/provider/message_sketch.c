@@ -7,7 +7,8 @@
 
 static struct message_kept known = MESSAGE_KEPT_INIT(known, S_sketch_cache_most);
 
-static status ask(int64_t postoffice, const int64_t *messages, const int *open, int n, arena *a, slice *sketches)
+static status ask(int64_t postoffice, const int64_t *messages, const int *open, int n, arena *a,
+	slice *sketches)
 {
 	int64_t *ids = arena_new_array(a, (size_t)n, sizeof *ids);
 	struct rows r;
@@ -15,7 +16,8 @@ static status ask(int64_t postoffice, const int64_t *messages, const int *open, 
 	for (int i = 0; i < n; i++)
 		ids[i] = messages[open[i]];
 	TRY(db_run(SQL_MESSAGE_SKETCHES,
-		(struct param[]){p_int(postoffice), p_int_array(ids, n), p_int(SKETCH_VERSION)}, 3, a, &r));
+		(struct param[]){p_int(postoffice), p_int_array(ids, n), p_int(SKETCH_VERSION)}, 3,
+		a, &r));
 	for (int row = 0; row < r.count; row++) {
 		int which = (int)row_int(&r, row, 0) - 1;
 
@@ -25,7 +27,8 @@ static status ask(int64_t postoffice, const int64_t *messages, const int *open, 
 	return ST_OK;
 }
 
-status message_sketches(int64_t postoffice, const int64_t *messages, int n, arena *a, slice **sketches)
+status message_sketches(
+	int64_t postoffice, const int64_t *messages, int n, arena *a, slice **sketches)
 {
 	int *open = arena_new_array(a, (size_t)n + 1, sizeof *open), open_n = 0;
 
@@ -38,12 +41,14 @@ status message_sketches(int64_t postoffice, const int64_t *messages, int n, aren
 	return open_n ? ask(postoffice, messages, open, open_n, a, *sketches) : ST_OK;
 }
 
-status messages_standing(int64_t postoffice, const int64_t *messages, int n, arena *a, bool **standing)
+status messages_standing(
+	int64_t postoffice, const int64_t *messages, int n, arena *a, bool **standing)
 {
 	struct rows r;
 
 	*standing = arena_new_array(a, (size_t)n + 1, sizeof **standing);
-	TRY(db_run(SQL_MESSAGES_STANDING, (struct param[]){p_int(postoffice), p_int_array(messages, n)}, 2, a, &r));
+	TRY(db_run(SQL_MESSAGES_STANDING,
+		(struct param[]){p_int(postoffice), p_int_array(messages, n)}, 2, a, &r));
 	for (int row = 0; row < r.count; row++)
 		(*standing)[row_int(&r, row, 0) - 1] = true;
 	return ST_OK;

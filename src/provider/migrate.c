@@ -111,7 +111,8 @@ status migrate_run(slice owner_uri, arena *a, int *from, int *to, slice *why)
 
 /* ---- roles */
 
-/* Identifiers and passwords cannot be parameters of such commands: PostgreSQL's own format() writes them. */
+/* Identifiers and passwords cannot be parameters of such commands: PostgreSQL's own format() writes
+   them. */
 static status written(
 	db_link *l, enum statement_id id, const struct param *p, int n, arena *a, slice *why)
 {

@@ -17,17 +17,18 @@ status migrate_version(slice owner_uri, arena *a, int *version, slice *why);
 status migrate_run(slice owner_uri, arena *a, int *from, int *to, slice *why);
 
 struct migrate_roles {
-	slice superuser_uri;    /* to any database of the server */
-	slice database;         /* made if absent, owned by pennypost_owner */
+	slice superuser_uri; /* to any database of the server */
+	slice database;      /* made if absent, owned by pennypost_owner */
 	slice owner_password, run_password, system_password; /* empty: left as they are */
 };
-/* Makes pennypost_owner, pennypost_run and pennypost_system with their limits, and the database. What
-   stands already is left, but for the passwords given. ST_BUSY, ST_BROKEN (*why). */
+/* Makes pennypost_owner, pennypost_run and pennypost_system with their limits, and the database.
+   What stands already is left, but for the passwords given. ST_BUSY, ST_BROKEN (*why). */
 status migrate_roles(const struct migrate_roles *r, arena *a, slice *why);
 /* The server's other databases that use these roles, by name; empty: none. ST_BUSY (*why). */
 status migrate_beside(slice superuser_uri, slice database, arena *a, slice *names, slice *why);
-/* The connection string of one of those roles for that database, made of the superuser's. ST_INVALID (*why). */
+/* The connection string of one of those roles for that database, made of the superuser's.
+   ST_INVALID (*why). */
 status migrate_role_uri(slice superuser_uri, slice database, slice role, slice password, arena *a,
-			slice *out, slice *why);
+	slice *out, slice *why);
 
 #endif

@@ -44,7 +44,8 @@ static bool read_inet(slice s, int family, struct milter_service *out)
 	size_t at = slice_find(s, '@');
 	uint64_t port;
 
-	if (at == s.size || !slice_number(slice_until(s, at), &port) || port == 0 || port > UINT16_MAX)
+	if (at == s.size || !slice_number(slice_until(s, at), &port) || port == 0 ||
+		port > UINT16_MAX)
 		return false;
 	out->host = slice_from(s, at + 1);
 	out->port = (uint16_t)port;
@@ -73,7 +74,8 @@ static bool is_name(slice s)
 
 static bool read_patience(slice s, usec *out)
 {
-	return setting_parse(SK_SPAN, s, out) == ST_OK && *out >= PATIENCE_LEAST && *out <= PATIENCE_MOST;
+	return setting_parse(SK_SPAN, s, out) == ST_OK && *out >= PATIENCE_LEAST &&
+	       *out <= PATIENCE_MOST;
 }
 
 static bool read_endpoint(slice s, struct milter_service *out)
@@ -106,7 +108,8 @@ static bool read_option(slice option, struct milter_service *out)
 		out->otherwise = milter_default_of(value);
 		return out->otherwise != MILTER_DEFAULT_NONE;
 	}
-	if (!slice_same(name, S("version")) || !slice_number(value, &version) || version < 2 || version > 6)
+	if (!slice_same(name, S("version")) || !slice_number(value, &version) || version < 2 ||
+		version > 6)
 		return false;
 	out->version = (unsigned)version;
 	return true;

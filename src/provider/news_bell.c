@@ -1,9 +1,9 @@
-/* News between processes: one thread with one connection of its own, as the system role, which sees all post
-   offices. It tells what was gathered, hears what others tell, and looks now and then itself. Whatever fails
-   here, readers still see everything by looking.
+/* News between processes: one thread with one connection of its own, as the system role, which sees
+   all post offices. It tells what was gathered, hears what others tell, and looks now and then
+   itself. Whatever fails here, readers still see everything by looking.
 
-   In a process that serves it also hears that a revision was raised (change.h), which the change itself tells on a
-   channel of its own: "!" and the kind. */
+   In a process that serves it also hears that a revision was raised (change.h), which the change
+   itself tells on a channel of its own: "!" and the kind. */
 #include "provider/news_bell.h"
 
 #include "base/log.h"
@@ -44,12 +44,14 @@ struct ringer {
 	db_link *link;
 	bool listens; /* to news of folders */
 	bool hears;   /* of revisions */
-	bool deaf;    /* behind a pooler: nothing told comes here, but what was told is found by looking */
+	bool deaf;    /* behind a pooler: nothing told comes here, but what was told is found by
+			 looking */
 	usec told_at, looked_at, tried_at;
 	map *seen; /* modseqs of the last look, by place */
 };
 
-/* LISTEN would stay with a connection of the pooler's, which is another's in the next transaction. */
+/* LISTEN would stay with a connection of the pooler's, which is another's in the next
+   transaction. */
 static status link_judge(struct ringer *r, arena *a)
 {
 	bool own;
@@ -103,7 +105,8 @@ static status listen_to_changes(struct ringer *r)
 	return s;
 }
 
-/* "mailbox.folder" in hexadecimal with blanks between, as many as a payload holds. False: nothing is left. */
+/* "mailbox.folder" in hexadecimal with blanks between, as many as a payload holds. False: nothing
+   is left. */
 static bool payload_take(text *t)
 {
 	size_t cursor = 0;
@@ -180,8 +183,8 @@ static int64_t place_id(const struct news_place *p)
 	return p->folder ? p->folder : p->mailbox;
 }
 
-/* Compares with the last look; of what was not watched then, nothing is known to be missed but what came between
-   its reader's look and now: raised once. */
+/* Compares with the last look; of what was not watched then, nothing is known to be missed but what
+   came between its reader's look and now: raised once. */
 static void compare(
 	struct ringer *r, const struct news_place *places, const struct rows *rows, int n)
 {
@@ -254,7 +257,8 @@ static status turn(struct ringer *r, bool watches)
 		TRY(tell(r));
 	if (watches && now - r->looked_at >= setting_number(S_news_poll, NULL))
 		TRY(look(r));
-	/* Last, because what came while those waited for their answers was read with them: nothing would wake for it. */
+	/* Last, because what came while those waited for their answers was read with them: nothing
+	   would wake for it. */
 	return hear(r);
 }
 

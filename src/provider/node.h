@@ -6,10 +6,11 @@
 #include "base/clock.h"
 #include "base/status.h"
 
-/* Leases a free number for this process and sets id_node(). Renewed by the watch task; a process that
-   could not renew for the lease's length stops making ids (provider_healthy turns false). */
+/* Leases a free number for this process and sets id_node(). Renewed by the watch task; a process
+   that could not renew for the lease's length stops making ids (provider_healthy turns false). */
 status node_lease(slice name);
-/* How often a lease is renewed; whoever has not done so for the longer span is cut off from the database, or stands still. */
+/* How often a lease is renewed; whoever has not done so for the longer span is cut off from the
+   database, or stands still. */
 #define NODE_RENEW_EVERY (5 * USEC_S)
 #define NODE_SILENCE_MOST (10 * USEC_S)
 void node_release(void);

@@ -1,4 +1,5 @@
-/* Post offices: the tenants. A new one is born with its administrator mailbox in one transaction. */
+/* Post offices: the tenants. A new one is born with its administrator mailbox in one
+   transaction. */
 #include "provider/postoffice.h"
 
 #include "base/id.h"

@@ -1,6 +1,6 @@
-/* Opening, and the watch: one task per process that asks what changed elsewhere, every second and when it
-   is told to, writes out traces, renews the node's number and looks now and then (db_check_every)
-   whether the database is still durable. */
+/* Opening, and the watch: one task per process that asks what changed elsewhere, every second and
+   when it is told to, writes out traces, renews the node's number and looks now and then
+   (db_check_every) whether the database is still durable. */
 #include "provider/provider.h"
 
 #include "base/log.h"
@@ -26,13 +26,13 @@
 #include <stdatomic.h>
 
 #define TURN USEC_S
-#define LOOK_GAP (20 * USEC_MS) /* however often something changes */
+#define LOOK_GAP (20 * USEC_MS)          /* however often something changes */
 #define WATCHED_MOST (TURN + USEC_S / 2) /* since the last look, for what is kept in its place */
-#define SILENCE_MOST (3 * USEC_S) /* of the database, before it counts as away */
+#define SILENCE_MOST (3 * USEC_S)        /* of the database, before it counts as away */
 #define HOOKS 8
 #define LAST_PAUSE USEC_S      /* at the end: until what was refused is tried once more, */
 #define LAST_MOST (5 * USEC_S) /* and for each try */
-#define NO_TENANT INT64_C(1) /* no post office has this id: base/id.h starts in 2020 */
+#define NO_TENANT INT64_C(1)   /* no post office has this id: base/id.h starts in 2020 */
 
 static struct {
 	_Atomic(const char *) trouble; /* of the last check; NULL = none */
@@ -75,7 +75,8 @@ uint64_t provider_routing_revision(void)
 
 bool provider_routing_watched(void)
 {
-	return atomic_load(&house.serves) && clock_now() - atomic_load(&house.looked_at) <= WATCHED_MOST;
+	return atomic_load(&house.serves) &&
+	       clock_now() - atomic_load(&house.looked_at) <= WATCHED_MOST;
 }
 
 static status look_for_changes(void)
@@ -86,15 +87,16 @@ static status look_for_changes(void)
 	for (int i = 0; kind == ST_OK && i < r.count; i++)
 		for (int k = 0; k < REVISIONS; k++) {
 			int64_t rev = row_int(&r, i, 1);
-			if (!slice_same(row_slice(&r, i, 0), slice_z(revision_name((enum revision)k))) ||
+			if (!slice_same(row_slice(&r, i, 0),
+				    slice_z(revision_name((enum revision)k))) ||
 				rev == house.seen[k])
 				continue;
 			if (k == REVISION_SETTING && setting_load() != ST_OK)
 				continue; /* again in a second */
 			house.seen[k] = rev;
 			change_tell((enum revision)k);
-			log_event(EV_CHANGE_SEEN, "kind=%s revision=%" PRId64, revision_name((enum revision)k),
-				rev);
+			log_event(EV_CHANGE_SEEN, "kind=%s revision=%" PRId64,
+				revision_name((enum revision)k), rev);
 		}
 	arena_release(&a);
 	return kind;
@@ -127,13 +129,15 @@ static status check_news_role(const struct provider_conf *c)
 	arena a = ARENA_INIT;
 	struct rows r;
 	status kind = ST_OK;
-	if (c->boot->pguri_news.size > 0 && bell_role(c->boot->pguri_news, c->application, &a, &r) == ST_OK)
+	if (c->boot->pguri_news.size > 0 &&
+		bell_role(c->boot->pguri_news, c->application, &a, &r) == ST_OK)
 		kind = judge_role(&r);
 	arena_release(&a);
 	return kind;
 }
 
-/* What is asked for at connecting does not come through every pooler; roles made by `pennypost schema init` have it. */
+/* What is asked for at connecting does not come through every pooler; roles made by `pennypost
+   schema init` have it. */
 static void look_for_limits(enum db_role role)
 {
 	arena a = ARENA_INIT;
@@ -247,7 +251,8 @@ status provider_isolation_probe(void)
 
 /* ---- the watch */
 
-/* Before all that may take the turn's time: who was not seen for NODE_SILENCE_MOST is taken for dead. */
+/* Before all that may take the turn's time: who was not seen for NODE_SILENCE_MOST is taken for
+   dead. */
 static void renew(usec *renewed, usec now)
 {
 	status kind = node_renew();
@@ -377,8 +382,8 @@ status provider_open(const struct provider_conf *c)
 	return kind;
 }
 
-/* What is still to be written is, when a silent database speaks again; what it refused for a moment, or a pooler did, has
-   one more chance. */
+/* What is still to be written is, when a silent database speaks again; what it refused for a
+   moment, or a pooler did, has one more chance. */
 static void write_out(void)
 {
 	usec before = task_deadline_now();

@@ -3,9 +3,9 @@
        qshard    owner, epoch, lease     whoever takes a shard raises its epoch
        qrunner   name, seen, trying      what this process has in its hands
 
-   A claim reads; it writes only the list of what is being tried, without waiting for the disk. A result
-   names the epoch of its lease: where that is not the shard's any more, it changes nothing (R7). The
-   list tells a successor what its predecessor died with (R8). */
+   A claim reads; it writes only the list of what is being tried, without waiting for the disk. A
+   result names the epoch of its lease: where that is not the shard's any more, it changes nothing
+   (R7). The list tells a successor what its predecessor died with (R8). */
 #include "provider/queue.h"
 
 #include "base/id.h"
@@ -23,7 +23,9 @@
 
 #define KILLS_MOST 3
 #define FIRST_OFFICE (-1)
-#define NOTED 400 /* rows in qrunner.trying, as long as no more are being sent: 3 kB of the page */
+#define NOTED                                                                                      \
+	400 /* rows in qrunner.trying, as long as no more are being sent: 3 kB of the page         \
+\ */
 
 struct claimed {
 	int64_t id;
@@ -41,7 +43,7 @@ struct queue_runner {
 	int64_t cursor[QUEUE_SHARDS];  /* post office served last, of queue */
 	int64_t cursor2[QUEUE_SHARDS]; /* and of queue_deferred */
 	bool leaving;
-	uint64_t surplus;              /* to be given back when nothing of it is claimed */
+	uint64_t surplus; /* to be given back when nothing of it is claimed */
 	struct claimed *claimed;
 	int n, room;
 };
@@ -79,7 +81,8 @@ static void claimed_remove(queue_runner *r, int64_t id)
 	for (int i = 0; i < r->n; i++)
 		if (r->claimed[i].id == id) {
 			r->n--;
-			memmove(&r->claimed[i], &r->claimed[i + 1], (size_t)(r->n - i) * sizeof *r->claimed);
+			memmove(&r->claimed[i], &r->claimed[i + 1],
+				(size_t)(r->n - i) * sizeof *r->claimed);
 			return;
 		}
 }
@@ -112,11 +115,13 @@ static void trying_add(queue_runner *r, db_tx *tx, arena *a)
 	for (int i = 0; i < r->n; i++)
 		if (r->claimed[i].trying && !r->claimed[i].ending)
 			ids[n++] = r->claimed[i].id;
-	db_add(tx, SQL_QRUNNER_TRYING, (struct param[]){p_int(r->owner), p_int_array(ids, n)}, 2, NULL);
+	db_add(tx, SQL_QRUNNER_TRYING, (struct param[]){p_int(r->owner), p_int_array(ids, n)}, 2,
+		NULL);
 }
 
-/* What may be tried before the list is written again: those claimed first. What waits for a host that does
-   not answer must not make the list longer, for it is written every time. False: it is as it was. */
+/* What may be tried before the list is written again: those claimed first. What waits for a host
+   that does not answer must not make the list longer, for it is written every time. False: it is as
+   it was. */
 static bool trying_choose(queue_runner *r)
 {
 	bool changed = false;
@@ -149,11 +154,12 @@ status queue_runner_open(queue_runner **out)
 	queue_runner *r = memory_new(sizeof *r);
 
 	*r = (queue_runner){.owner = id_new(), .facts = ARENA_INIT};
-	r->name = arena_format(&r->facts, "%.*s %.*s", SLICE_ARGS(node_name()), SLICE_ARGS(node_process()));
+	r->name = arena_format(
+		&r->facts, "%.*s %.*s", SLICE_ARGS(node_name()), SLICE_ARGS(node_process()));
 	for (int s = 0; s < QUEUE_SHARDS; s++)
 		r->cursor[s] = r->cursor2[s] = FIRST_OFFICE;
-	status kind = db_run(
-		SQL_QRUNNER_SEEN, (struct param[]){p_int(r->owner), p_text(r->name)}, 2, NULL, NULL);
+	status kind = db_run(SQL_QRUNNER_SEEN, (struct param[]){p_int(r->owner), p_text(r->name)},
+		2, NULL, NULL);
 	if (kind != ST_OK) {
 		arena_release(&r->facts);
 		memory_free(r);
@@ -185,8 +191,8 @@ static void give_back_add(const queue_runner *r, db_tx *tx, uint64_t shards, are
 	int n;
 	const int64_t *numbers = shard_numbers(shards, a, &n);
 
-	db_add(tx, SQL_QSHARD_GIVE_BACK, (struct param[]){p_int(r->owner), p_int_array(numbers, n)}, 2,
-		NULL);
+	db_add(tx, SQL_QSHARD_GIVE_BACK, (struct param[]){p_int(r->owner), p_int_array(numbers, n)},
+		2, NULL);
 }
 
 void queue_runner_close(queue_runner **out)
@@ -269,8 +275,8 @@ static status blame(db_tx *tx, const struct rows *taken, arena *a, struct rows *
 		}
 	if (n > 0)
 		db_add(tx, SQL_QUEUE_KILLED,
-			(struct param[]){p_int_array(dead, n), p_int_array(shards, n),
-				p_int(KILLS_MOST)},
+			(struct param[]){
+				p_int_array(dead, n), p_int_array(shards, n), p_int(KILLS_MOST)},
 			3, parked);
 	return ST_OK;
 }
@@ -296,7 +302,8 @@ static status take(queue_runner *r, int most, usec lease)
 	db_tx *tx = begin(&a);
 
 	db_add(tx, SQL_QSHARD_TAKE,
-		(struct param[]){p_int(r->owner), p_int(most), p_int(lease), p_text(r->name)}, 4, &taken);
+		(struct param[]){p_int(r->owner), p_int(most), p_int(lease), p_text(r->name)}, 4,
+		&taken);
 	status kind = db_flush(tx);
 	if (kind == ST_OK && taken.count > 0)
 		kind = blame(tx, &taken, &a, &blamed);
@@ -354,7 +361,8 @@ status queue_runner_lease(queue_runner *r, uint64_t *lost)
 		*lost = gone;
 	if (r->leaving)
 		return ST_OK;
-	int share = (int)((QUEUE_SHARDS + alive - 1) / alive), own = count_of(queue_runner_shards(r));
+	int share = (int)((QUEUE_SHARDS + alive - 1) / alive),
+	    own = count_of(queue_runner_shards(r));
 	if (own < share) /* those to be given back may stay instead */
 		for (int s = 0; s < QUEUE_SHARDS && own < share && r->surplus; s++)
 			if (r->surplus >> s & 1) {
@@ -383,8 +391,8 @@ static void ask_add(const queue_runner *r, db_tx *tx, const struct queue_claim *
 
 	db_add(tx, k->id,
 		(struct param[]){p_int(k->shard), p_int(k->epoch), p_int(*k->cursor),
-			p_int_array(claimed, n), p_int_array(c->full, c->full_count), p_int(c->each),
-			p_int(most)},
+			p_int_array(claimed, n), p_int_array(c->full, c->full_count),
+			p_int(c->each), p_int(most)},
 		7, &k->rows);
 }
 
@@ -437,7 +445,8 @@ status queue_due(queue_runner *r, uint64_t *shards)
 	struct rows due;
 	int n;
 	const int64_t *numbers = shard_numbers(queue_runner_shards(r), &a, &n);
-	status kind = run(SQL_QUEUE_SHARDS_DUE, (struct param[]){p_int_array(numbers, n)}, 1, &a, &due);
+	status kind =
+		run(SQL_QUEUE_SHARDS_DUE, (struct param[]){p_int_array(numbers, n)}, 1, &a, &due);
 
 	*shards = 0;
 	for (int i = 0; kind == ST_OK && i < due.count; i++)
@@ -446,7 +455,8 @@ status queue_due(queue_runner *r, uint64_t *shards)
 	return kind;
 }
 
-status queue_claim(queue_runner *r, const struct queue_claim *c, arena *a, queue_entry **rows, int *n)
+status queue_claim(
+	queue_runner *r, const struct queue_claim *c, arena *a, queue_entry **rows, int *n)
 {
 	uint64_t shards = c->shards & queue_runner_shards(r);
 	struct ask *asks = arena_new_array(a, 2 * QUEUE_SHARDS, sizeof *asks);
@@ -461,10 +471,11 @@ status queue_claim(queue_runner *r, const struct queue_claim *c, arena *a, queue
 		return ST_OK;
 	for (int s = 0; s < QUEUE_SHARDS; s++)
 		if (shards >> s & 1) {
-			asks[count++] = (struct ask){s, SQL_QUEUE_DUE, r->epoch[s], &r->cursor[s], {0}};
+			asks[count++] =
+				(struct ask){s, SQL_QUEUE_DUE, r->epoch[s], &r->cursor[s], {0}};
 			if (!(c->fresh >> s & 1))
-				asks[count++] = (struct ask){
-					s, SQL_QUEUE_DEFERRED_DUE, r->epoch[s], &r->cursor2[s], {0}};
+				asks[count++] = (struct ask){s, SQL_QUEUE_DEFERRED_DUE, r->epoch[s],
+					&r->cursor2[s], {0}};
 		}
 	most = c->most > (unsigned)count ? c->most / (unsigned)count : 1;
 	bool turned = any_cursor(asks, count);
@@ -544,7 +555,8 @@ static void tell_late(const struct queue_result *results, int n, const struct ro
 		if (changed(results[i].end == QUEUE_DONE ? done : later, e->id))
 			continue;
 		id_text(e->id, id);
-		log_event(EV_QUEUE_LATE, "entry=%s shard=%d epoch=%" PRId64, id, e->shard, e->epoch);
+		log_event(
+			EV_QUEUE_LATE, "entry=%s shard=%d epoch=%" PRId64, id, e->shard, e->epoch);
 		metric_add(M_queue_late, SERVICE_NONE, 1);
 		++*late;
 	}
@@ -597,7 +609,8 @@ status queue_runner_count(queue_runner *r, int64_t *rows)
 	struct rows counted;
 	int n;
 	const int64_t *numbers = shard_numbers(queue_runner_shards(r), &a, &n);
-	status kind = run(SQL_QUEUE_IN_SHARDS, (struct param[]){p_int_array(numbers, n)}, 1, &a, &counted);
+	status kind = run(
+		SQL_QUEUE_IN_SHARDS, (struct param[]){p_int_array(numbers, n)}, 1, &a, &counted);
 
 	if (kind == ST_OK)
 		*rows = row_int(&counted, 0, 0);

@@ -4,8 +4,8 @@
    epoch, so that a runner that lost a shard changes nothing in it any more (R7).
 
        queue ----- first 4xx -----> queue_deferred         held: an operator's word
-         |                            |                    parked: poison, or a report that
-         +--- delivered, failed ------+--> gone                    cannot be delivered
+	 |                            |                    parked: poison, or a report that
+	 +--- delivered, failed ------+--> gone                    cannot be delivered
 
    Moments and leases are those of the database's clock alone. */
 #ifndef PENNYPOST_PROVIDER_QUEUE_H
@@ -34,17 +34,18 @@ struct queue_recipient {
 	unsigned notify; /* set of parameter_notify; 0 = not given */
 	slice orcpt;     /* "rfc822;anna@example.org", decoded; empty = none */
 	bool parked;     /* never tried: a report nobody can be given (T15, R23) */
-	bool delivered;  /* into a mailbox here, by this very transaction: his sender asked to be told
-	                    (NOTIFY=SUCCESS), which the runner does */
+	bool delivered;  /* into a mailbox here, by this very transaction: his sender asked to be
+			    told  (NOTIFY=SUCCESS), which the runner does */
 	enum queue_told told; /* then; or why it was not delivered */
 	/* Of mail that a mailbox here passes on: */
-	slice sender;    /* of this copy, in the place of the envelope's (mail/srs.h); empty = that one */
+	slice sender;    /* of this copy, in the place of the envelope's (mail/srs.h); empty = that
+	   one */
 	slice via;       /* the address that was written to: Delivered-To of this copy (T16) */
 	int64_t mailbox; /* that passes it on: its recipients are counted (T14); 0 = the envelope's;
-	                    TOLD_PROGRAM: where it is */
+			    TOLD_PROGRAM: where it is */
 };
-struct queue_envelope { /* what the recipients of one message share */
-	slice sender;   /* as mail_address_text() gives it; empty = the null path */
+struct queue_envelope {  /* what the recipients of one message share */
+	slice sender;    /* as mail_address_text() gives it; empty = the null path */
 	int64_t mailbox; /* of the sender who logged on; 0 = none */
 	bool counted;    /* for queue_sent: his recipients have a limit */
 	enum parameter_ret ret;
@@ -57,17 +58,17 @@ struct queue_envelope { /* what the recipients of one message share */
 /* The shard of a domain: the same on every node. */
 int queue_shard(slice domain);
 
-/* ---- the doorbell: rows were committed. Wakes the runners of this node at once; those of other nodes
-   see them at their next poll. */
-void queue_share(void);           /* master, before the first fork; else the bell is one process's */
+/* ---- the doorbell: rows were committed. Wakes the runners of this node at once; those of other
+   nodes see them at their next poll. */
+void queue_share(void); /* master, before the first fork; else the bell is one process's */
 void queue_ring(uint64_t shards); /* bit n = shard n; never waits */
 /* The descriptor becomes readable when a shard was rung for since the last queue_rung, which tells
    them. `seat` = index of the outbound worker, below QUEUE_SEATS. */
 #define QUEUE_SEATS 16
 int queue_bell(unsigned seat);
 uint64_t queue_rung(unsigned seat);
-/* An operator's order was heard of, from wherever it came: the bells of this process become readable, and each of its
-   seats is told once. From any thread. */
+/* An operator's order was heard of, from wherever it came: the bells of this process become
+   readable, and each of its seats is told once. From any thread. */
 void queue_ordered(void);
 bool queue_was_ordered(unsigned seat);
 
@@ -77,11 +78,11 @@ enum queue_state {
 	QUEUE_READY = 0,
 	QUEUE_HELD = 1,   /* by an operator, until released */
 	QUEUE_PARKED = 2, /* bad mail: poison (R8), or a report that cannot be delivered (R23) */
-	QUEUE_TELL = 3    /* delivered here, or found not to be deliverable: a report of it is due */
+	QUEUE_TELL = 3 /* delivered here, or found not to be deliverable: a report of it is due */
 };
 
 typedef struct queue_entry {
-	int64_t id;    /* of the row; shown by id_text */
+	int64_t id; /* of the row; shown by id_text */
 	int shard;
 	int64_t epoch; /* of the lease it was claimed under; 0 in lists */
 	int64_t postoffice, message, mailbox;
@@ -114,7 +115,8 @@ status queue_runner_leave(queue_runner *r);
 /* Renews its leases (queue_lease long), takes free shards up to its share of all runners that are
    alive, gives back what is over it as soon as nothing of it is being tried. The owner calls it at
    a third of the lease. Rows whose runner died are noted as having killed it; at the third time
-   they are parked (R8). A process of the same name that came before is dead, unless it was leaving. ST_BUSY: not now; *lost (may be NULL) = shards that went to others. */
+   they are parked (R8). A process of the same name that came before is dead, unless it was leaving.
+   ST_BUSY: not now; *lost (may be NULL) = shards that went to others. */
 status queue_runner_lease(queue_runner *r, uint64_t *lost);
 uint64_t queue_runner_shards(const queue_runner *r);
 
@@ -122,9 +124,10 @@ uint64_t queue_runner_shards(const queue_runner *r);
 status queue_due(queue_runner *r, uint64_t *shards);
 /* Due rows of the shards in `shards`, at most `most` and `each` of one post office and shard; post
    offices take turns from where the last call stopped (R22). Rows claimed and not yet finished are
-   left out, as are those of post offices in `full`. Of the shards in `fresh` only what was never deferred is
-   looked at: what the bell rings for. New and deferred rows share `most` evenly, and one of each is asked for at least:
-   `most` counts only from one row for each shard, two where it is not in `fresh`. */
+   left out, as are those of post offices in `full`. Of the shards in `fresh` only what was never
+   deferred is looked at: what the bell rings for. New and deferred rows share `most` evenly, and
+   one of each is asked for at least: `most` counts only from one row for each shard, two where it
+   is not in `fresh`. */
 struct queue_claim {
 	uint64_t shards, fresh;
 	unsigned most, each;
@@ -132,10 +135,11 @@ struct queue_claim {
 	int full_count;
 	uint64_t *more; /* may be NULL: shards that may have more of it */
 };
-status queue_claim(queue_runner *r, const struct queue_claim *c, arena *a, queue_entry **rows, int *n);
-/* Before rows are tried the runner's successor must be able to know of it (R8): queue_begins for each, and
-   queue_begun when one of them said true: most are noted with their claim. queue_begin is both, for a
-   suspect (kills > 0): one at a time, so that the innocent are not blamed. */
+status queue_claim(
+	queue_runner *r, const struct queue_claim *c, arena *a, queue_entry **rows, int *n);
+/* Before rows are tried the runner's successor must be able to know of it (R8): queue_begins for
+   each, and queue_begun when one of them said true: most are noted with their claim. queue_begin is
+   both, for a suspect (kills > 0): one at a time, so that the innocent are not blamed. */
 bool queue_begins(queue_runner *r, const queue_entry *e);
 status queue_begun(queue_runner *r);
 status queue_begin(queue_runner *r, const queue_entry *e);
@@ -145,7 +149,7 @@ enum queue_end {
 	QUEUE_DEFER, /* again after `wait` */
 	QUEUE_PARK
 };
-enum queue_gone { /* how a row goes that is done, for the ledger (ledger.h) */
+enum queue_gone {      /* how a row goes that is done, for the ledger (ledger.h) */
 	GONE_SENT,     /* another system has the mail */
 	GONE_RETURNED, /* its sender is told that it failed */
 	GONE_TOLD,     /* it was there for a report or a program alone */
@@ -154,17 +158,18 @@ enum queue_gone { /* how a row goes that is done, for the ledger (ledger.h) */
 struct queue_result {
 	const queue_entry *entry;
 	enum queue_end end;
-	bool untried; /* QUEUE_DEFER: nobody was asked, so no attempt is counted */
+	bool untried;         /* QUEUE_DEFER: nobody was asked, so no attempt is counted */
 	enum queue_gone gone; /* QUEUE_DONE */
 	usec wait;
-	usec until;   /* QUEUE_DEFER: tried until then, whatever was promised at first; wall, 0 = as it was */
+	usec until;   /* QUEUE_DEFER: tried until then, whatever was promised at first; wall, 0 = as
+			 it was */
 	bool noticed; /* a delay notice goes in the same transaction */
 	int code;
 	slice host, text;
 };
-/* Writes results in one transaction. Those whose lease was lost or whose row is gone change nothing;
-   they are logged and counted in *late. The rows may be claimed again. ST_OK also then. With a report
-   in the same transaction: delivery.ends (deliver.h), then queue_settled. */
+/* Writes results in one transaction. Those whose lease was lost or whose row is gone change
+   nothing; they are logged and counted in *late. The rows may be claimed again. ST_OK also then.
+   With a report in the same transaction: delivery.ends (deliver.h), then queue_settled. */
 status queue_finish(queue_runner *r, const struct queue_result *results, int n, int *late);
 /* The results were written by deliver_run: their rows are no longer being tried. */
 void queue_settled(queue_runner *r, const struct queue_result *results, int n);
@@ -175,23 +180,23 @@ status queue_runner_count(queue_runner *r, int64_t *rows);
 
 /* ---- operators */
 
-struct queue_filter {        /* all that are set must fit; empty or 0 = any */
-	int64_t id;          /* of the row, or of the message */
-	slice sender;        /* address, or part of it with * */
+struct queue_filter { /* all that are set must fit; empty or 0 = any */
+	int64_t id;   /* of the row, or of the message */
+	slice sender; /* address, or part of it with * */
 	slice recipient;
-	slice domain;        /* with * as well */
-	int64_t postoffice;  /* -1 = any */
-	usec older;          /* made longer ago than this */
-	int state;           /* -1 = any, else enum queue_state */
+	slice domain;       /* with * as well */
+	int64_t postoffice; /* -1 = any */
+	usec older;         /* made longer ago than this */
+	int state;          /* -1 = any, else enum queue_state */
 };
 #define QUEUE_FILTER_ANY ((struct queue_filter){.postoffice = -1, .state = -1})
 
 /* Oldest first, those behind `after` (0 = from the start). */
 status queue_list(const struct queue_filter *f, int64_t after, unsigned most, arena *a,
-		  queue_entry **rows, int *n);
+	queue_entry **rows, int *n);
 
-/* Who has each of these rows in hand, to try it at once or when it is its turn: node and process, empty = nobody. Up to 400 of a
-   worker can be told. */
+/* Who has each of these rows in hand, to try it at once or when it is its turn: node and process,
+   empty = nobody. Up to 400 of a worker can be told. */
 status queue_taken(const queue_entry *rows, int n, arena *a, slice **by);
 
 enum queue_order {
@@ -201,10 +206,11 @@ enum queue_order {
 	QUEUE_RETURN,  /* back to its sender, with a report, at the next turn of the runner */
 	QUEUE_DELETE   /* without a word */
 };
-/* For all that fit, ten thousand in a transaction; *changed tells how many, also where it broke off (then the same order
-   again does the rest). Audited. Every runner hears of it and claims anew what it is not trying yet. */
+/* For all that fit, ten thousand in a transaction; *changed tells how many, also where it broke off
+   (then the same order again does the rest). Audited. Every runner hears of it and claims anew what
+   it is not trying yet. */
 status queue_order(const struct queue_filter *f, enum queue_order o, const struct audit_by *by,
-		   int64_t *changed);
+	int64_t *changed);
 
 struct queue_counts {
 	int64_t ready, deferred, held, parked;

@@ -7,7 +7,9 @@
 #include "base/text.h"
 #include "provider/trace.h"
 
-#define ORDER_MOST 10000 /* rows of one transaction: a longer one would be in the way of results */
+#define ORDER_MOST                                                                                 \
+	10000 /* rows of one transaction: a longer one would be in the way of results              \
+\ */
 
 /* A filter with * as a pattern of LIKE, in lower case. */
 static slice pattern_of(slice written, arena *a)
@@ -38,14 +40,17 @@ static void filter_params(const struct queue_filter *f, arena *a, struct param *
 	p[7] = p_int(f->state);
 }
 
-/* Those a recipient may be in, where the filter names his domain: the domain's, and that of addresses nobody could find
-   one for; else all. A domain alone is found soon enough in order: its shard may be most of the queue. */
+/* Those a recipient may be in, where the filter names his domain: the domain's, and that of
+   addresses nobody could find one for; else all. A domain alone is found soon enough in order: its
+   shard may be most of the queue. */
 static bool shards_of(slice recipient, arena *a, struct param *shards)
 {
 	size_t at = slice_find_last(recipient, '@');
 	int64_t *numbers = arena_new_array(a, QUEUE_SHARDS, sizeof *numbers);
-	bool literal = at + 1 < recipient.size && recipient.at[at + 1] == '['; /* its letters count as they are */
-	bool named = at < recipient.size && !literal && slice_find(slice_from(recipient, at), '*') + at == recipient.size;
+	bool literal = at + 1 < recipient.size &&
+		       recipient.at[at + 1] == '['; /* its letters count as they are */
+	bool named = at < recipient.size && !literal &&
+		     slice_find(slice_from(recipient, at), '*') + at == recipient.size;
 	int n = QUEUE_SHARDS;
 
 	for (int i = 0; i < n; i++)
@@ -59,7 +64,8 @@ static bool shards_of(slice recipient, arena *a, struct param *shards)
 	return named;
 }
 
-/* As few rows as the filter lets are read: a row or a message by its id, a recipient's shard, what waits for a word. */
+/* As few rows as the filter lets are read: a row or a message by its id, a recipient's shard, what
+   waits for a word. */
 status queue_list(const struct queue_filter *f, int64_t after, unsigned most, arena *a,
 	queue_entry **rows, int *n)
 {
@@ -116,9 +122,13 @@ static slice shown_filter(const struct queue_filter *f, arena *a)
 
 	id_text(f->id, id);
 	return change_detail(a,
-		(struct change_fact[]){{"sender", f->sender}, {"recipient", f->recipient}, {"domain", f->domain},
-			{"postoffice", f->postoffice >= 0 ? arena_format(a, "%lld", (long long)f->postoffice) : S("")},
-			{"age", f->older ? arena_format(a, "%lld s", (long long)(f->older / USEC_S)) : S("")},
+		(struct change_fact[]){{"sender", f->sender}, {"recipient", f->recipient},
+			{"domain", f->domain},
+			{"postoffice", f->postoffice >= 0
+					       ? arena_format(a, "%lld", (long long)f->postoffice)
+					       : S("")},
+			{"age", f->older ? arena_format(a, "%lld s", (long long)(f->older / USEC_S))
+					 : S("")},
 			{"state", f->state >= 0 ? slice_z(states[f->state]) : S("")},
 			{"id", f->id ? slice_z(id) : S("")}},
 		7);
@@ -145,16 +155,18 @@ static void trace_removed(const struct rows *r, const struct audit_by *by)
 		char id[ID_TEXT_SIZE + 1];
 
 		id_text(row_int(r, i, 5), id);
-		trace_note(row_int(r, i, 3), row_int(r, i, 4), TRACE_REMOVED, "service=queue entry=%s recipient=%s who=%s", id,
+		trace_note(row_int(r, i, 3), row_int(r, i, 4), TRACE_REMOVED,
+			"service=queue entry=%s recipient=%s who=%s", id,
 			log_quote(row_slice(r, i, 6)), log_quote(by->who));
 	}
 	if (r->count > 1) /* before more of them than are gathered */
 		trace_flush();
 }
 
-/* Some of them, behind *after; *more: there may be more. The first of an order tells the audit of all. */
-static status order_some(const struct queue_filter *f, enum queue_order o, const struct audit_by *by, arena *a, int64_t *after,
-	bool *more, int64_t *changed)
+/* Some of them, behind *after; *more: there may be more. The first of an order tells the audit of
+   all. */
+static status order_some(const struct queue_filter *f, enum queue_order o,
+	const struct audit_by *by, arena *a, int64_t *after, bool *more, int64_t *changed)
 {
 	static const char *const actions[] = {
 		"queue.retry", "queue.hold", "queue.release", "queue.return", "queue.delete"};
@@ -209,8 +221,8 @@ status queue_counts(struct queue_counts *out)
 	status kind = db_one(SQL_QUEUE_COUNTS, NULL, 0, &a, &r);
 
 	if (kind == ST_OK)
-		*out = (struct queue_counts){row_int(&r, 0, 0), row_int(&r, 0, 1), row_int(&r, 0, 2),
-			row_int(&r, 0, 3), row_time(&r, 0, 4)};
+		*out = (struct queue_counts){row_int(&r, 0, 0), row_int(&r, 0, 1),
+			row_int(&r, 0, 2), row_int(&r, 0, 3), row_time(&r, 0, 4)};
 	arena_release(&a);
 	return kind;
 }
@@ -219,7 +231,8 @@ status queue_sent(int64_t postoffice, int64_t mailbox, int64_t *by_mailbox, int6
 {
 	arena a = ARENA_INIT;
 	struct rows r;
-	status kind = db_one(SQL_QUEUE_SENT, (struct param[]){p_int(postoffice), p_int(mailbox)}, 2, &a, &r);
+	status kind = db_one(
+		SQL_QUEUE_SENT, (struct param[]){p_int(postoffice), p_int(mailbox)}, 2, &a, &r);
 
 	if (kind == ST_OK) {
 		*by_mailbox = row_int(&r, 0, 0);

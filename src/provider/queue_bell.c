@@ -1,5 +1,6 @@
-/* The doorbell: per outbound worker of the node a word with one bit per shard and an eventfd, made by the
-   master before it forks. Ringing is an atomic or, and a write only when nobody rang since. */
+/* The doorbell: per outbound worker of the node a word with one bit per shard and an eventfd, made
+   by the master before it forks. Ringing is an atomic or, and a write only when nobody rang
+   since. */
 #include "provider/queue.h"
 
 #include "base/shared.h"

@@ -10,11 +10,13 @@
 /* The column `notify`: parameter_notify below, queue_told above. */
 #define NOTIFY_BITS 0xffu
 #define TOLD_SHIFT 8
-#define TOLD_DELIVERED_KEPT 7 /* 0 is mail: what is parked must still say which it is (queue_changed in queue.sql) */
+#define TOLD_DELIVERED_KEPT                                                                        \
+	7 /* 0 is mail: what is parked must still say which it is (queue_changed in queue.sql) */
 
 static int64_t told_kept(const struct queue_recipient *to)
 {
-	return to->delivered && to->told == TOLD_DELIVERED ? TOLD_DELIVERED_KEPT : (int64_t)to->told;
+	return to->delivered && to->told == TOLD_DELIVERED ? TOLD_DELIVERED_KEPT
+							   : (int64_t)to->told;
 }
 
 static enum queue_told told_read(int64_t notify)
@@ -26,9 +28,39 @@ static enum queue_told told_read(int64_t notify)
 
 void queue_row(const struct rows *r, int row, queue_entry *out)
 {
-	enum { SHARD, ID, POSTOFFICE, MESSAGE, MAILBOX, SENDER, DOMAIN, ADDRESS, NOTIFY, ORCPT, RET, ENVID, BODY, UTF8,
-		TLS, PRIORITY, STATE, MADE, NEXT, EXPIRES, ATTEMPTS, NOTICES, KILLS, CODE, HOST, TEXT, SIZE, EXPIRED,
-		RETURNED, VIA, URGED };
+	enum {
+		SHARD,
+		ID,
+		POSTOFFICE,
+		MESSAGE,
+		MAILBOX,
+		SENDER,
+		DOMAIN,
+		ADDRESS,
+		NOTIFY,
+		ORCPT,
+		RET,
+		ENVID,
+		BODY,
+		UTF8,
+		TLS,
+		PRIORITY,
+		STATE,
+		MADE,
+		NEXT,
+		EXPIRES,
+		ATTEMPTS,
+		NOTICES,
+		KILLS,
+		CODE,
+		HOST,
+		TEXT,
+		SIZE,
+		EXPIRED,
+		RETURNED,
+		VIA,
+		URGED
+	};
 	int64_t body = row_int(r, row, BODY);
 
 	*out = (queue_entry){.id = row_int(r, row, ID),
@@ -79,9 +111,23 @@ static slice clean(slice s, size_t most, arena *a)
 	return kept;
 }
 
-void queue_add(db_tx *tx, arena *a, int64_t postoffice, const struct queue_addition *all, int n, int messages)
+void queue_add(db_tx *tx, arena *a, int64_t postoffice, const struct queue_addition *all, int n,
+	int messages)
 {
-	enum { ID, SHARD, MESSAGE, MAILBOX, NOTIFY, RET, BODY, TRAITS, PRIORITY, LIFE, STATE, NUMBERS };
+	enum {
+		ID,
+		SHARD,
+		MESSAGE,
+		MAILBOX,
+		NOTIFY,
+		RET,
+		BODY,
+		TRAITS,
+		PRIORITY,
+		LIFE,
+		STATE,
+		NUMBERS
+	};
 	enum { SENDER, DOMAIN, ADDRESS, ORCPT, ENVID, VIA, WORDS };
 	int64_t *number[NUMBERS];
 	slice *word[WORDS];
@@ -105,11 +151,15 @@ void queue_add(db_tx *tx, arena *a, int64_t postoffice, const struct queue_addit
 			number[MAILBOX][at] = to->mailbox ? to->mailbox : e->mailbox;
 			number[NOTIFY][at] = to->notify | told_kept(to) << TOLD_SHIFT;
 			number[RET][at] = e->ret;
-			number[BODY][at] = e->binary ? BODY_BINARYMIME : e->eight_bit ? BODY_8BITMIME : BODY_7BIT;
+			number[BODY][at] = e->binary      ? BODY_BINARYMIME
+					   : e->eight_bit ? BODY_8BITMIME
+							  : BODY_7BIT;
 			number[TRAITS][at] = (e->utf8 ? 1 : 0) | (e->require_tls ? 2 : 0);
 			number[PRIORITY][at] = e->priority;
 			number[LIFE][at] = e->lifetime;
-			number[STATE][at] = to->parked ? QUEUE_PARKED : to->delivered ? QUEUE_TELL : QUEUE_READY;
+			number[STATE][at] = to->parked      ? QUEUE_PARKED
+					    : to->delivered ? QUEUE_TELL
+							    : QUEUE_READY;
 			word[SENDER][at] = clean(to->sender.size ? to->sender : e->sender, 1000, a);
 			word[DOMAIN][at] = clean(to->domain, 300, a);
 			word[ADDRESS][at] = clean(to->address, 1000, a);
@@ -127,7 +177,8 @@ void queue_add(db_tx *tx, arena *a, int64_t postoffice, const struct queue_addit
 			p_int_array(number[RET], rows), p_text_array(word[ENVID], rows),
 			p_int_array(number[BODY], rows), p_int_array(number[TRAITS], rows),
 			p_int_array(number[PRIORITY], rows), p_int_array(number[LIFE], rows),
-			p_int_array(number[STATE], rows), p_text_array(word[VIA], rows), p_int(messages)},
+			p_int_array(number[STATE], rows), p_text_array(word[VIA], rows),
+			p_int(messages)},
 		19, NULL);
 }
 
@@ -179,8 +230,9 @@ void queue_count(db_tx *tx, arena *a, int64_t postoffice, const struct queue_add
 		sum[boxes - 1]++;
 	}
 	db_add(tx, SQL_QUEUE_SENT_ADD,
-		(struct param[]){p_int(postoffice), p_int_array(mailbox, boxes), p_int_array(sum, boxes)}, 3,
-		NULL);
+		(struct param[]){
+			p_int(postoffice), p_int_array(mailbox, boxes), p_int_array(sum, boxes)},
+		3, NULL);
 }
 
 /* The results of one kind as arrays. */
@@ -240,13 +292,14 @@ void queue_end(db_tx *tx, arena *a, const struct queue_result *ends, int n)
 				p_int_array(later.id, later.n), p_int_array(later.epoch, later.n),
 				p_int_array(later.wait, later.n), p_int_array(later.code, later.n),
 				p_text_array(later.host, later.n),
-				p_text_array(later.reply, later.n), p_int_array(later.until, later.n),
+				p_text_array(later.reply, later.n),
+				p_int_array(later.until, later.n),
 				p_int_array(later.tried, later.n)},
 			10, NULL);
 }
 
-void queue_results(db_tx *tx, arena *a, const struct queue_result *results, int n, struct rows *done,
-	struct rows *later)
+void queue_results(db_tx *tx, arena *a, const struct queue_result *results, int n,
+	struct rows *done, struct rows *later)
 {
 	struct columns d = columns_of(results, n, QUEUE_DONE, a),
 		       l = columns_of(results, n, QUEUE_DEFER, a);

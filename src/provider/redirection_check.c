@@ -40,7 +40,8 @@ status redirection_check(int64_t postoffice, int64_t mailbox, const slice *writt
 		}
 		status kind = address_owned(postoffice, mailbox, m.local, m.domain);
 		if (kind == ST_OK) {
-			*why = arena_format(a, "%.*s is an address of the mailbox itself", SLICE_ARGS(written[i]));
+			*why = arena_format(a, "%.*s is an address of the mailbox itself",
+				SLICE_ARGS(written[i]));
 			return ST_INVALID;
 		}
 		if (kind != ST_DENIED)
@@ -49,7 +50,8 @@ status redirection_check(int64_t postoffice, int64_t mailbox, const slice *writt
 			out->targets[out->n++] = mail_address_text(&m, a);
 	}
 	if (out->n > most) {
-		*why = arena_format(a, "there are %d addresses; redirection_targets_most allows %d", out->n, most);
+		*why = arena_format(a, "there are %d addresses; redirection_targets_most allows %d",
+			out->n, most);
 		return ST_LIMITED;
 	}
 	return ST_OK;
@@ -76,7 +78,8 @@ static bool is_line(slice s, size_t most)
 	return true;
 }
 
-status answer_check(int64_t postoffice, int64_t mailbox, const answer *w, arena *a, answer *out, slice *why)
+status answer_check(
+	int64_t postoffice, int64_t mailbox, const answer *w, arena *a, answer *out, slice *why)
 {
 	struct mailbox *m;
 	mail_address reply;
@@ -89,7 +92,8 @@ status answer_check(int64_t postoffice, int64_t mailbox, const answer *w, arena 
 	*out = *w;
 	if (w->text.size == 0)
 		*why = S("an answer has a text");
-	else if (w->text.size > TEXT_MOST || !utf8_valid(w->text) || slice_find(w->text, 0) < w->text.size)
+	else if (w->text.size > TEXT_MOST || !utf8_valid(w->text) ||
+		 slice_find(w->text, 0) < w->text.size)
 		*why = S("the text is UTF-8 of 64 KB at most");
 	else if (!is_line(w->subject, SUBJECT_MOST))
 		*why = S("the subject is one line of UTF-8, 200 octets at most");

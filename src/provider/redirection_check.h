@@ -7,10 +7,12 @@
 
 /* The addresses in canonical form, each once, into out->targets. Kinds as redirection_set(). */
 status redirection_check(int64_t postoffice, int64_t mailbox, const slice *written, int n, arena *a,
-			 redirection *out, slice *why);
+	redirection *out, slice *why);
 slice redirection_list(const redirection *r, arena *a); /* "anna@a.test, ben@b.test" */
 
-/* The same of an answer: canonical, with CRLF-free fields and text that is UTF-8. Kinds as answer_set(). */
-status answer_check(int64_t postoffice, int64_t mailbox, const answer *w, arena *a, answer *out, slice *why);
+/* The same of an answer: canonical, with CRLF-free fields and text that is UTF-8. Kinds as
+   answer_set(). */
+status answer_check(
+	int64_t postoffice, int64_t mailbox, const answer *w, arena *a, answer *out, slice *why);
 
 #endif

@@ -16,18 +16,22 @@
 #include <pthread.h>
 #include <stdatomic.h>
 
-#define PAUSE (50 * USEC_MS)       /* forgetting waits for others to go together */
-#define TROUBLE_PAUSE (100 * USEC_MS) /* after the database refused; when it is back nobody shall be earlier */
+#define PAUSE (50 * USEC_MS) /* forgetting waits for others to go together */
+#define TROUBLE_PAUSE                                                                              \
+	(100 * USEC_MS) /* after the database refused; when it is back nobody shall be earlier */
 #define LOOK_PAUSE (100 * USEC_MS)
 #define HOLD_LOOK (5 * USEC_MS)
-/* A doubt is looked for after a pause that grows with its age. At its longest it is shorter than REPEAT_PATIENCE: a
-   repetition that meets a key which stands since a moment ago is kept waiting until it is marked. */
+/* A doubt is looked for after a pause that grows with its age. At its longest it is shorter than
+   REPEAT_PATIENCE: a repetition that meets a key which stands since a moment ago is kept waiting
+   until it is marked. */
 #define DOUBT_PAUSE (500 * USEC_MS)
 #define DOUBT_PAUSE_MOST (4 * USEC_S)
 #define DOUBT_PAUSES 8
 #define HOLD_MOST (500 * USEC_MS)
 #define HOLD_LEASE (5 * USEC_S) /* more than asking takes; each turn renews it */
-#define DOUBT_LEAST (60 * USEC_S) /* more than a backend goes on without its client: statement_timeout is 30 s */
+#define DOUBT_LEAST                                                                                \
+	(60 * USEC_S) /* more than a backend goes on without its client: statement_timeout is 30 s \
+	\ */
 
 struct doubt {
 	char key[REPEAT_KEY];
@@ -36,8 +40,8 @@ struct doubt {
 	usec next;
 };
 
-/* Keys or doubts, the oldest first, in blocks of at most BLOCK: what is taken, put back or dropped is linked and unlinked,
-   never copied. */
+/* Keys or doubts, the oldest first, in blocks of at most BLOCK: what is taken, put back or dropped
+   is linked and unlinked, never copied. */
 #define BLOCK 1000
 
 struct block {
@@ -157,7 +161,8 @@ static void chain_free(struct chain *c)
 	*c = (struct chain){0};
 }
 
-/* With the lock held. When there are too many, a tenth goes at once: not one for each that comes. */
+/* With the lock held. When there are too many, a tenth goes at once: not one for each that
+   comes. */
 static void notes_bound(struct notes *n)
 {
 	size_t most = (size_t)setting_number(S_smtp_repeat_most, NULL), excess, here;
@@ -248,7 +253,9 @@ static usec doubt_pause(const struct doubt *d, usec now)
 {
 	usec pause = (now - d->since) / DOUBT_PAUSES;
 
-	return pause < DOUBT_PAUSE ? DOUBT_PAUSE : pause > DOUBT_PAUSE_MOST ? DOUBT_PAUSE_MOST : pause;
+	return pause < DOUBT_PAUSE        ? DOUBT_PAUSE
+	       : pause > DOUBT_PAUSE_MOST ? DOUBT_PAUSE_MOST
+					  : pause;
 }
 
 /* The doubts of a turn, where they stand in their blocks. */
@@ -296,7 +303,8 @@ static status doubts_ask(struct asked *q)
 
 		db_add(tx, SQL_REPEAT_DOUBT,
 			(struct param[]){p_int(d->postoffice), p_int(d->message),
-				p_bytes(slice_of(d->key, REPEAT_KEY)), p_int(repeat_owner(d->message))},
+				p_bytes(slice_of(d->key, REPEAT_KEY)),
+				p_int(repeat_owner(d->message))},
 			4, &q->found[i]);
 	}
 	status s = db_commit(&tx, NULL);
@@ -314,8 +322,9 @@ static void doubts_judge(struct asked *q, bool last)
 
 		if (d->since == 0)
 			d->since = now;
-		d->next = last || q->found[i].changed > 0 || now - d->since >= life ? USEC_NEVER
-										      : now + doubt_pause(d, now);
+		d->next = last || q->found[i].changed > 0 || now - d->since >= life
+				  ? USEC_NEVER
+				  : now + doubt_pause(d, now);
 	}
 }
 
@@ -361,14 +370,15 @@ static void all_asked(void)
 	size_t n = 0;
 
 	pthread_mutex_lock(&noted.lock);
-	const struct doubt *all = noted.doubts.chain.last ? doubts_of(noted.doubts.chain.last, &n) : NULL;
+	const struct doubt *all =
+		noted.doubts.chain.last ? doubts_of(noted.doubts.chain.last, &n) : NULL;
 	if (n == 0 || all[n - 1].since != 0)
 		atomic_store(own, 0);
 	pthread_mutex_unlock(&noted.lock);
 }
 
-/* Looks for those that are due at `at`, a block of them at most. Those that did not stand are looked for again, unless
-   there is no later. */
+/* Looks for those that are due at `at`, a block of them at most. Those that did not stand are
+   looked for again, unless there is no later. */
 static enum round doubts_run(usec at)
 {
 	status s = ST_OK;
@@ -413,7 +423,8 @@ static enum round noted_run(usec at)
 static bool noted_rest(void)
 {
 	pthread_mutex_lock(&noted.lock);
-	bool empty = noted.forget.chain.count == 0 && noted.broken.chain.count == 0 && noted.doubts.chain.count == 0;
+	bool empty = noted.forget.chain.count == 0 && noted.broken.chain.count == 0 &&
+		     noted.doubts.chain.count == 0;
 	if (empty)
 		noted.tended = false;
 	pthread_mutex_unlock(&noted.lock);
@@ -507,7 +518,8 @@ static status key_look(slice key, enum verdict *v, int64_t *earlier)
 {
 	arena a = ARENA_INIT;
 	struct rows r;
-	struct param p[] = {p_bytes(key), p_int(setting_number(S_smtp_repeat_window, NULL)), p_int(NODE_SILENCE_MOST)};
+	struct param p[] = {p_bytes(key), p_int(setting_number(S_smtp_repeat_window, NULL)),
+		p_int(NODE_SILENCE_MOST)};
 	status s = db_run(SQL_REPEAT_FIND, p, 3, &a, &r);
 
 	*v = FREE;

@@ -1,12 +1,13 @@
 /* One recipient of an envelope, worked off level by level.
 
-   What was met is remembered under "m" and the mailbox's id, "g" and the group's, "r" and the folded
-   address: so each of the three is a leaf once, a group that contains itself ends, and the work is
-   bounded by the destinations it gives. Rows that only repeat what was met are bounded by the depth.
+   What was met is remembered under "m" and the mailbox's id, "g" and the group's, "r" and the
+   folded address: so each of the three is a leaf once, a group that contains itself ends, and the
+   work is bounded by the destinations it gives. Rows that only repeat what was met are bounded by
+   the depth.
 
-   An address of another post office here is worked off by itself, with what it has met kept apart, for its
-   rules decide whether anything of it counts; once for a message, however many lead to it. All of them
-   together are bounded as one. */
+   An address of another post office here is worked off by itself, with what it has met kept apart,
+   for its rules decide whether anything of it counts; once for a message, however many lead to it.
+   All of them together are bounded as one. */
 #include "provider/resolve.h"
 
 #include "base/map.h"
@@ -14,7 +15,7 @@
 #include "provider/group_row.h"
 #include "provider/setting.h"
 
-#define DEPTH_MOST 20 /* groups within groups */
+#define DEPTH_MOST 20  /* groups within groups */
 #define OFFICES_MOST 5 /* post offices that lead on to others, one behind the other (T16) */
 
 struct neighbour { /* an address of another post office */
@@ -25,7 +26,7 @@ struct neighbour { /* an address of another post office */
 	int n;
 };
 
-struct whole { /* one recipient */
+struct whole {           /* one recipient */
 	map *neighbours; /* by key */
 	int left;        /* of what may be led to */
 	int depth;
@@ -37,7 +38,7 @@ struct resolving {
 	struct resolution *out;
 	map *met;
 	uint64_t size;
-	int most, room; /* of destinations: allowed, allocated */
+	int most, room;  /* of destinations: allowed, allocated */
 	int64_t *groups; /* of the level that comes next */
 	int group_count, group_room;
 	int depth;
@@ -97,7 +98,8 @@ static status mailbox_met(struct resolving *r, const struct route *box, slice ad
 {
 	if (met_number(r, 'm', box->mailbox))
 		return ST_OK;
-	return destination_add(r, &(struct destination){.route = *box, .address = address, .kind = kind});
+	return destination_add(
+		r, &(struct destination){.route = *box, .address = address, .kind = kind});
 }
 
 static status remote_met(struct resolving *r, int64_t postoffice, const mail_address *m)
@@ -105,16 +107,20 @@ static status remote_met(struct resolving *r, int64_t postoffice, const mail_add
 	if (met_before(r, 'r', mail_address_key(m, r->a)))
 		return ST_OK;
 	r->out->outside = true;
-	return destination_add(r, &(struct destination){.remote = true, .address = mail_address_text(m, r->a),
-		.domain = m->domain, .route = {.postoffice = postoffice}});
+	return destination_add(r, &(struct destination){.remote = true,
+					  .address = mail_address_text(m, r->a),
+					  .domain = m->domain,
+					  .route = {.postoffice = postoffice}});
 }
 
 /* Nobody who is to be told of by more than his address. */
 static status nobody_met(struct resolving *r, int64_t postoffice, slice address, status kind)
 {
-	return met_before(r, 'r', address) ? ST_OK
-		: destination_add(r, &(struct destination){
-			.address = address, .route = {.postoffice = postoffice}, .kind = kind});
+	return met_before(r, 'r', address)
+		       ? ST_OK
+		       : destination_add(r, &(struct destination){.address = address,
+						    .route = {.postoffice = postoffice},
+						    .kind = kind});
 }
 
 /* ---- another post office's addresses */
@@ -125,36 +131,47 @@ static status verdict(const struct resolution *out);
 
 static bool is_trouble(status kind)
 {
-	return kind != ST_OK && kind != ST_ABSENT && kind != ST_DENIED && kind != ST_FULL && kind != ST_FOREIGN;
+	return kind != ST_OK && kind != ST_ABSENT && kind != ST_DENIED && kind != ST_FULL &&
+	       kind != ST_FOREIGN;
 }
 
 static bool is_itself(slice remote, slice key, arena *a)
 {
 	mail_address m;
 
-	return remote.size > 0 && mail_address_parse(remote, a, &m) == ST_OK && slice_same(mail_address_key(&m, a), key);
+	return remote.size > 0 && mail_address_parse(remote, a, &m) == ST_OK &&
+	       slice_same(mail_address_key(&m, a), key);
 }
 
-/* What its post office makes of a message from anybody: whoever is sent mail by a group has not chosen the sender. */
-static status neighbour_ask(struct resolving *r, const struct route *to, slice address, struct neighbour *n)
+/* What its post office makes of a message from anybody: whoever is sent mail by a group has not
+   chosen the sender. */
+static status neighbour_ask(
+	struct resolving *r, const struct route *to, slice address, struct neighbour *n)
 {
 	struct resolution found = {.route = *to, .posting = GROUP_OPEN};
-	struct resolving own = {.a = r->a, .whole = r->whole, .out = &found, .size = r->size, .met = map_open(),
+	struct resolving own = {.a = r->a,
+		.whole = r->whole,
+		.out = &found,
+		.size = r->size,
+		.met = map_open(),
 		.most = r->whole->left};
-	status kind = ++r->whole->depth > OFFICES_MOST ? ST_LIMITED : lead_met(&own, to, address, ST_OK);
+	status kind =
+		++r->whole->depth > OFFICES_MOST ? ST_LIMITED : lead_met(&own, to, address, ST_OK);
 
 	if (kind == ST_OK)
 		kind = levels_run(&own);
 	map_close(&own.met);
 	r->whole->depth--;
 	TRY(kind);
-	n->kind = to->postmaster || group_may_post(&found, &(struct poster){0}) ? verdict(&found) : ST_DENIED;
+	n->kind = to->postmaster || group_may_post(&found, &(struct poster){0}) ? verdict(&found)
+										: ST_DENIED;
 	n->to = found.to;
 	n->n = found.n;
 	return ST_OK;
 }
 
-static status neighbour_find(struct resolving *r, const mail_address *m, slice key, struct neighbour *n)
+static status neighbour_find(
+	struct resolving *r, const mail_address *m, slice key, struct neighbour *n)
 {
 	struct route to = {0};
 	status kind = address_lead(m->local, m->domain, r->size, r->a, &to);
@@ -217,8 +234,8 @@ static status neighbour_met(struct resolving *r, int64_t postoffice, const mail_
 	return nobody_met(r, postoffice, mail_address_text(m, r->a), n->kind);
 }
 
-/* Not of the post office; `from` led there. An address that leads to itself is at another system, and a route
-   says where. */
+/* Not of the post office; `from` led there. An address that leads to itself is at another system,
+   and a route says where. */
 static status outside_met(struct resolving *r, int64_t postoffice, slice address, slice from)
 {
 	mail_address m;
@@ -226,7 +243,7 @@ static status outside_met(struct resolving *r, int64_t postoffice, slice address
 	if (mail_address_parse(address, r->a, &m) != ST_OK)
 		return nobody_met(r, postoffice, address, ST_ABSENT);
 	return is_itself(from, mail_address_key(&m, r->a), r->a) ? remote_met(r, postoffice, &m)
-								   : neighbour_met(r, postoffice, &m);
+								 : neighbour_met(r, postoffice, &m);
 }
 
 /* ST_OK, or ST_DENIED, ST_FULL, ST_ABSENT of a mailbox: it keeps its place, with the reason. */
@@ -239,9 +256,12 @@ static status lead_met(struct resolving *r, const struct route *to, slice addres
 	if (kind == ST_OK)
 		kind = address_room(to, r->size);
 	if (to->mailbox == 0)
-		return met_before(r, 'r', address) ? ST_OK
-			: destination_add(r, &(struct destination){.route = *to, .address = address,
-				.kind = kind == ST_OK ? ST_ABSENT : kind});
+		return met_before(r, 'r', address)
+			       ? ST_OK
+			       : destination_add(
+					 r, &(struct destination){.route = *to,
+						    .address = address,
+						    .kind = kind == ST_OK ? ST_ABSENT : kind});
 	return mailbox_met(r, to, address, kind);
 }
 
@@ -262,7 +282,8 @@ static status address_met(struct resolving *r, int64_t postoffice, slice address
 
 /* ---- level by level */
 
-/* Which of those that are not of the post office are in a domain of another one: one statement for a level. */
+/* Which of those that are not of the post office are in a domain of another one: one statement for
+   a level. */
 static status ours_of(struct resolving *r, const struct group_lead *rows, int n, bool *ours)
 {
 	slice *domains = arena_new_array(r->a, (size_t)n, sizeof *domains);
@@ -272,7 +293,8 @@ static status ours_of(struct resolving *r, const struct group_lead *rows, int n,
 	for (int i = 0; i < n; i++) {
 		mail_address m;
 
-		if (rows[i].written.size == 0 || rows[i].here || mail_address_parse(rows[i].written, r->a, &m) != ST_OK)
+		if (rows[i].written.size == 0 || rows[i].here ||
+			mail_address_parse(rows[i].written, r->a, &m) != ST_OK)
 			continue;
 		domains[count] = m.domain;
 		row[count++] = i;
@@ -290,11 +312,13 @@ static status member_met(struct resolving *r, const struct group_lead *m, bool o
 	mail_address at;
 
 	if (m->here)
-		return m->known ? lead_met(r, &m->route, m->written, m->kind) : address_met(r, postoffice, m->written);
+		return m->known ? lead_met(r, &m->route, m->written, m->kind)
+				: address_met(r, postoffice, m->written);
 	if (ours)
 		return outside_met(r, postoffice, m->written, S(""));
-	return mail_address_parse(m->written, r->a, &at) == ST_OK ? remote_met(r, postoffice, &at)
-								  : nobody_met(r, postoffice, m->written, ST_ABSENT);
+	return mail_address_parse(m->written, r->a, &at) == ST_OK
+		       ? remote_met(r, postoffice, &at)
+		       : nobody_met(r, postoffice, m->written, ST_ABSENT);
 }
 
 static status members_met(struct resolving *r, const struct group_lead *rows, int n)
@@ -319,7 +343,8 @@ static status levels_run(struct resolving *r)
 			return ST_LIMITED;
 		r->groups = NULL;
 		r->group_count = r->group_room = 0;
-		TRY(group_expand(r->out->route.postoffice, level, n, r->most + 1, r->a, &rows, &count));
+		TRY(group_expand(
+			r->out->route.postoffice, level, n, r->most + 1, r->a, &rows, &count));
 		if (count > r->most)
 			return ST_LIMITED;
 		if (r->depth == 1 && count > 0)
@@ -334,7 +359,8 @@ static status levels_run(struct resolving *r)
 static slice orcpt_of(const rcpt_parameters *dsn, slice local, slice domain, arena *a)
 {
 	if (dsn && dsn->has_orcpt)
-		return arena_format(a, "%.*s;%.*s", SLICE_ARGS(dsn->orcpt_type), SLICE_ARGS(dsn->orcpt));
+		return arena_format(
+			a, "%.*s;%.*s", SLICE_ARGS(dsn->orcpt_type), SLICE_ARGS(dsn->orcpt));
 	return arena_format(a, "rfc822;%.*s@%.*s", SLICE_ARGS(local), SLICE_ARGS(domain));
 }
 
@@ -368,9 +394,11 @@ status resolve(slice local, slice domain, uint64_t size, const rcpt_parameters *
 	if (out->route.group == 0 && out->route.remote.size == 0)
 		return ST_OK;
 
-	int most = (int)setting_number(S_group_recipients_most, &(struct setting_at){.postoffice = out->route.postoffice});
+	int most = (int)setting_number(
+		S_group_recipients_most, &(struct setting_at){.postoffice = out->route.postoffice});
 	struct whole whole = {.neighbours = map_open(), .left = most};
-	struct resolving r = {.a = a, .whole = &whole, .out = out, .size = size, .met = map_open(), .most = most};
+	struct resolving r = {
+		.a = a, .whole = &whole, .out = out, .size = size, .met = map_open(), .most = most};
 	slice self = arena_format(a, "%.*s@%.*s", SLICE_ARGS(local), SLICE_ARGS(domain));
 	struct neighbour root = {.under_way = true};
 	mail_address m;

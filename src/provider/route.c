@@ -37,10 +37,12 @@ static status pattern_parse(slice written, arena *a, slice *out, slice *why)
 	if (!mask && written.size && written.at[0] == '[') {
 		bool literal;
 		return mail_host_parse(written, a, out, &literal) == ST_OK && literal
-			? ST_OK : no(why, "the pattern is no address literal");
+			       ? ST_OK
+			       : no(why, "the pattern is no address literal");
 	}
 	if (written.size > PATTERN_MOST ||
-		mail_domain_parse(mask ? slice_from(written, 2) : written, a, &domain, &shown) != ST_OK)
+		mail_domain_parse(mask ? slice_from(written, 2) : written, a, &domain, &shown) !=
+			ST_OK)
 		return no(why, "a pattern is a domain, a mask like *.example.org, or *");
 	*out = mask ? arena_format(a, "*.%.*s", SLICE_ARGS(domain)) : domain;
 	return ST_OK;
@@ -67,7 +69,7 @@ static status one_host(slice written, uint64_t port, arena *a, struct route_host
 {
 	slice host = written;
 	size_t end = written.size && written.at[0] == '[' ? slice_find(written, ']') + 1
-							   : slice_find(written, ':');
+							  : slice_find(written, ':');
 
 	if (end < written.size) {
 		host = slice_until(written, end);
@@ -117,7 +119,8 @@ static status target_parse(slice written, arena *a, struct mail_route *r, slice 
 		return ST_OK;
 	}
 	if (!take_transport(&written, r))
-		return no(why, "a target is mx, smtp:HOST, smtp:HOST:PORT, or smtps: where TLS comes first; an address stands in brackets");
+		return no(why,
+			"a target is mx, smtp:HOST, smtp:HOST:PORT, or smtps: where TLS comes first; an address stands in brackets");
 	slice rest = written;
 	r->hosts = arena_new_array(a, ROUTE_TARGETS_MOST, sizeof *r->hosts);
 	do {
@@ -142,7 +145,8 @@ status route_parse(slice pattern, slice target, arena *a, struct mail_route *out
 /* ---- changing */
 
 /* What is said beside the hosts: the same rules as for the settings it stands for. */
-static status options_check(const struct mail_route *written, arena *a, struct mail_route *r, slice *why)
+static status options_check(
+	const struct mail_route *written, arena *a, struct mail_route *r, slice *why)
 {
 	slice all = S("off may must verify dane"), one;
 
@@ -152,9 +156,10 @@ static status options_check(const struct mail_route *written, arena *a, struct m
 	r->tries = written->tries;
 	r->tls = written->tls;
 	r->retry = S("");
-	if (r->at_once > 1000 || r->apart > 3600 * USEC_S || r->lifetime < 0 || r->lifetime > 90 * 86400 * USEC_S ||
-		r->tries > 10000)
-		return no(why, "at most 1000 at once, an hour apart, 10000 attempts, and 90 days in all");
+	if (r->at_once > 1000 || r->apart > 3600 * USEC_S || r->lifetime < 0 ||
+		r->lifetime > 90 * 86400 * USEC_S || r->tries > 10000)
+		return no(why,
+			"at most 1000 at once, an hour apart, 10000 attempts, and 90 days in all");
 	if (written->retry.size)
 		TRY(setting_check(S_queue_retry, written->retry, a, &r->retry, why));
 	if (r->tls_first && slice_same(r->tls, S("off")))
@@ -179,13 +184,15 @@ status route_put(const struct mail_route *written, const struct audit_by *by, ar
 	if (password.size) {
 		status kept = auth_secret_keep(0, password, a, &secret);
 		if (kept == ST_ABSENT)
-			return no(why, "there is no secret file to encrypt the password with; `pennypost schema secret` makes it");
+			return no(why,
+				"there is no secret file to encrypt the password with; `pennypost schema secret` makes it");
 		TRY(kept);
 	}
 	db_tx *tx = db_begin(DB_SYSTEM, a);
 	db_add(tx, SQL_ROUTE_SET,
-		(struct param[]){p_text(r.pattern), p_text(r.target), p_text(user), p_bytes(secret), p_text(r.tls),
-			p_int(r.at_once), p_int(r.apart), p_text(r.retry), p_int(r.lifetime), p_int(r.tries)},
+		(struct param[]){p_text(r.pattern), p_text(r.target), p_text(user), p_bytes(secret),
+			p_text(r.tls), p_int(r.at_once), p_int(r.apart), p_text(r.retry),
+			p_int(r.lifetime), p_int(r.tries)},
 		10, NULL);
 	change_audit(tx, 0, by, "route.set", r.pattern,
 		change_detail(a, (struct change_fact[]){{"target", r.target}, {"tls", r.tls}}, 2));
@@ -245,7 +252,8 @@ static status load(arena *a, bool passwords, struct mail_route **out, int *n)
 		row->retry = row_slice(&r, i, 8);
 		row->lifetime = row_int(&r, i, 9);
 		row->tries = (unsigned)row_int(&r, i, 10);
-		/* Without it the host refuses the logon and says so, which tells more than nothing. */
+		/* Without it the host refuses the logon and says so, which tells more than
+		   nothing. */
 		if (passwords && secret.size)
 			auth_secret_recover(0, secret, a, &row->password);
 		++*n;

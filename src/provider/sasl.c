@@ -1,7 +1,7 @@
 /* SASL mechanisms, one row each. A mechanism is a step function that is called with the client's
-   bytes until it is done; what it must remember between two steps stands in struct sasl. Where a post
-   office does not take the mechanism, what is right is wrong: at the same price, or the difference
-   would tell who guessed right (T40). */
+   bytes until it is done; what it must remember between two steps stands in struct sasl. Where a
+   post office does not take the mechanism, what is right is wrong: at the same price, or the
+   difference would tell who guessed right (T40). */
 #include "provider/sasl.h"
 
 #include "base/encode.h"
@@ -104,7 +104,8 @@ static bool plus_offered(const struct sasl_peer *p)
 	       setting_lists(S_auth_mechanisms, NULL, S("SCRAM-SHA-256-PLUS"));
 }
 
-/* Told to clients that ask what there is, as the postmaster decided: always, or where the older binding is to be had. */
+/* Told to clients that ask what there is, as the postmaster decided: always, or where the older
+   binding is to be had. */
 static bool plus_announced(const struct sasl_peer *p)
 {
 	slice when = setting_text(S_auth_plus_announced, NULL), data;

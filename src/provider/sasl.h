@@ -18,7 +18,8 @@ struct sasl_peer {
 };
 
 /* Space-separated mechanisms to announce now (setting auth_mechanisms; nothing without TLS unless
-   auth_allow_cleartext; -PLUS only with TLS, and when auth_plus_announced says so). Lives in the arena. */
+   auth_allow_cleartext; -PLUS only with TLS, and when auth_plus_announced says so). Lives in the
+   arena. */
 slice sasl_offered(const struct sasl_peer *p, arena *a);
 /* ST_ABSENT: no such mechanism on offer here. Lives in the arena (of the whole talk). */
 status sasl_start(slice mechanism, const struct sasl_peer *p, arena *a, sasl **out);

@@ -3,8 +3,8 @@
 
 #include "base/encode.h"
 
-static status steps(sasl *s, const slice *initial, const struct sasl_talk *talk, arena *a,
-		    struct identity *who)
+static status steps(
+	sasl *s, const slice *initial, const struct sasl_talk *talk, arena *a, struct identity *who)
 {
 	slice answer, out = {0};
 	const slice *in = initial;
@@ -30,8 +30,8 @@ status sasl_initial(slice word, arena *a, slice *raw)
 	return base64_decode(word, a, raw);
 }
 
-status sasl_exchange(sasl *s, const slice *initial, const struct sasl_talk *talk, arena *a,
-		     struct identity *who)
+status sasl_exchange(
+	sasl *s, const slice *initial, const struct sasl_talk *talk, arena *a, struct identity *who)
 {
 	status kind = steps(s, initial, talk, a, who);
 	if (kind != ST_OK)

@@ -1,5 +1,5 @@
-/* SASLprep (RFC 4013): one form of a password or name, however the client's keyboard composed it.
-   */
+/* SASLprep (RFC 4013): one form of a password or name, however the client's keyboard composed
+   it. */
 #ifndef PENNYPOST_PROVIDER_SASLPREP_H
 #define PENNYPOST_PROVIDER_SASLPREP_H
 

@@ -29,8 +29,9 @@ bool scram_proof_right(const uint8_t stored_key[SCRAM_KEY], slice auth_message, 
 /* ServerSignature over the AuthMessage. */
 void scram_server_signature(
 	const uint8_t server_key[SCRAM_KEY], slice auth_message, uint8_t out[SCRAM_KEY]);
-/* The client's side: its proof over this AuthMessage, and the ServerSignature a server that knows the
-   verifier will answer with. The password is prepared (saslprep.h). Takes some ms: offload it. */
+/* The client's side: its proof over this AuthMessage, and the ServerSignature a server that knows
+   the verifier will answer with. The password is prepared (saslprep.h). Takes some ms: offload
+   it. */
 void scram_client_proof(slice password, slice salt, unsigned iterations, slice auth_message,
 	uint8_t proof[SCRAM_KEY], uint8_t server_signature[SCRAM_KEY]);
 /* HMAC-SHA-256. */

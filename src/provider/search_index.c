@@ -1,10 +1,11 @@
 /* Filling the index.
 
    messages by id  |<--- old, newest first ---|reached    settled|--- may come late ---|now
-                      search_index_old               done         looked through anew
+		      search_index_old               done         looked through anew
 
-   An id is made when a message begins to come and seen when it is committed, so what is younger than LATE is looked through
-   again and again: now and then all of it, else only what the last turns can have missed. */
+   An id is made when a message begins to come and seen when it is committed, so what is younger
+   than LATE is looked through again and again: now and then all of it, else only what the last
+   turns can have missed. */
 #include "provider/search_index.h"
 
 #include "base/id.h"
@@ -21,15 +22,15 @@
 #define LEASE (2 * 60 * USEC_S)
 #define LATE (15 * 60 * USEC_S)          /* what takes longer to come may stay without a sketch */
 #define THOROUGH_EVERY (5 * 60 * USEC_S) /* all that is younger than LATE */
-#define GLANCE (60 * USEC_S)             /* before the last turn: where most of what is new stands */
-#define OFFICES 1000                     /* asked for at once */
-#define PAGE 256                         /* messages looked at at once */
-#define PAGES_MOST 8                     /* with new mail in them, of one post office before the next one's turn */
-#define SMALL ((size_t)32 * 1024)        /* bodies that come together */
-#define AT_ONCE ((size_t)128 * 1024)     /* octets that are sketched in the loop */
+#define GLANCE (60 * USEC_S) /* before the last turn: where most of what is new stands */
+#define OFFICES 1000         /* asked for at once */
+#define PAGE 256             /* messages looked at at once */
+#define PAGES_MOST 8 /* with new mail in them, of one post office before the next one's turn */
+#define SMALL ((size_t)32 * 1024)    /* bodies that come together */
+#define AT_ONCE ((size_t)128 * 1024) /* octets that are sketched in the loop */
 #define DROP_BATCH 1000
 #define DROPS_MOST 50
-#define DROPPED 0                        /* the version of an index that is to go */
+#define DROPPED 0 /* the version of an index that is to go */
 
 /* What the one process that is at it knows of its last turn. */
 static struct {
@@ -51,10 +52,10 @@ static bool wanted(int64_t postoffice)
 struct page {
 	const struct office *o;
 	arena a;
-	int count, n;                   /* rows; those without a sketch */
-	int64_t last;                   /* id of the last row */
+	int count, n; /* rows; those without a sketch */
+	int64_t last; /* id of the last row */
 	int64_t ids[PAGE], blobs[PAGE], sizes[PAGE];
-	slice sketches[PAGE];           /* a NULL pointer: not made */
+	slice sketches[PAGE]; /* a NULL pointer: not made */
 };
 
 static status page_read(struct page *p, enum statement_id list, int64_t from, int64_t most)
@@ -62,7 +63,9 @@ static status page_read(struct page *p, enum statement_id list, int64_t from, in
 	struct rows r;
 
 	p->n = 0;
-	TRY(db_run(list, (struct param[]){p_int(p->o->id), p_int(from), p_int(most), p_int(SKETCH_VERSION)}, 4, &p->a, &r));
+	TRY(db_run(list,
+		(struct param[]){p_int(p->o->id), p_int(from), p_int(most), p_int(SKETCH_VERSION)},
+		4, &p->a, &r));
 	p->count = r.count;
 	for (int i = 0; i < r.count && i < PAGE; i++) {
 		p->last = row_int(&r, i, 0);
@@ -140,12 +143,13 @@ static status page_keep(struct page *p, struct search_index_turn *done)
 	db_relax(tx);
 	if (made > 0)
 		db_add(tx, SQL_MESSAGE_SKETCHES_KEEP,
-			(struct param[]){p_int(p->o->id), p_int_array(p->ids, made), p_int(SKETCH_VERSION),
-				p_bytes_array(p->sketches, made)},
+			(struct param[]){p_int(p->o->id), p_int_array(p->ids, made),
+				p_int(SKETCH_VERSION), p_bytes_array(p->sketches, made)},
 			4, NULL);
 	db_add(tx, SQL_SEARCH_INDEX_NOTE,
-		(struct param[]){p_int(p->o->id), p_int(p->o->settled), p_int(p->o->reached), p_int(p->o->version)}, 4,
-		NULL);
+		(struct param[]){p_int(p->o->id), p_int(p->o->settled), p_int(p->o->reached),
+			p_int(p->o->version)},
+		4, NULL);
 	done->sketched += made;
 	return db_commit(&tx, NULL);
 }
@@ -158,7 +162,8 @@ static int64_t lesser(int64_t a, int64_t b)
 }
 
 /* From `from` on, which is o->settled when it is to rise. */
-static status fill_new(struct office *o, struct page *p, int64_t from, struct search_index_turn *done)
+static status fill_new(
+	struct office *o, struct page *p, int64_t from, struct search_index_turn *done)
 {
 	bool thorough = from <= o->settled;
 	int64_t late = id_at(clock_wall() - LATE);
@@ -188,7 +193,8 @@ static status fill_new(struct office *o, struct page *p, int64_t from, struct se
 
 /* ---- old mail */
 
-static status fill_old(struct office *o, struct page *p, int64_t *allowed, struct search_index_turn *done)
+static status fill_old(
+	struct office *o, struct page *p, int64_t *allowed, struct search_index_turn *done)
 {
 	while (o->reached > 0 && *allowed > 0) {
 		int64_t most = lesser(*allowed, PAGE);
@@ -240,7 +246,8 @@ static status begin(struct office *o)
 	return s;
 }
 
-static status fill(struct office *o, int64_t glance, int64_t *allowed, struct search_index_turn *done)
+static status fill(
+	struct office *o, int64_t glance, int64_t *allowed, struct search_index_turn *done)
 {
 	struct page *p = memory_new(sizeof *p);
 	status s = ST_OK;
@@ -261,10 +268,12 @@ static status fill(struct office *o, int64_t glance, int64_t *allowed, struct se
 
 static status offices_after(int64_t after, arena *a, struct rows *r)
 {
-	return db_run(SQL_SEARCH_INDEX_OFFICES, (struct param[]){p_int(after), p_int(OFFICES)}, 2, a, r);
+	return db_run(
+		SQL_SEARCH_INDEX_OFFICES, (struct param[]){p_int(after), p_int(OFFICES)}, 2, a, r);
 }
 
-static status office_tend(const struct rows *r, int i, int64_t glance, int64_t *allowed, struct search_index_turn *done)
+static status office_tend(const struct rows *r, int i, int64_t glance, int64_t *allowed,
+	struct search_index_turn *done)
 {
 	struct office o = {row_int(r, i, 0), row_int(r, i, 2), row_int(r, i, 3), row_int(r, i, 4)};
 	bool stands = !row_null(r, i, 2), on = wanted(o.id);
@@ -280,7 +289,8 @@ static status office_tend(const struct rows *r, int i, int64_t glance, int64_t *
 static status offices_tend(int64_t glance, struct search_index_turn *done)
 {
 	int64_t after = 0;
-	int64_t allowed = setting_number(S_search_index_old, NULL) * setting_number(S_search_index_every, NULL) / USEC_S;
+	int64_t allowed = setting_number(S_search_index_old, NULL) *
+			  setting_number(S_search_index_every, NULL) / USEC_S;
 	arena a = ARENA_INIT;
 	struct rows r = {.count = OFFICES};
 	status s = ST_OK;
@@ -323,7 +333,8 @@ static status row_count(struct search_index_row *row)
 {
 	arena a = ARENA_INIT;
 	struct rows r;
-	status s = db_one(SQL_POSTOFFICE_SKETCHED, (struct param[]){p_int(row->postoffice), p_int(SKETCH_VERSION)}, 2, &a, &r);
+	status s = db_one(SQL_POSTOFFICE_SKETCHED,
+		(struct param[]){p_int(row->postoffice), p_int(SKETCH_VERSION)}, 2, &a, &r);
 
 	if (s == ST_OK) {
 		row->messages = row_int(&r, 0, 0);
@@ -336,7 +347,8 @@ static status row_count(struct search_index_row *row)
 static status rows_add(const struct rows *r, arena *a, struct search_index_row *rows, int *n)
 {
 	for (int i = 0; i < r->count; i++) {
-		struct search_index_row row = {.postoffice = row_int(r, i, 0), .wanted = wanted(row_int(r, i, 0))};
+		struct search_index_row row = {
+			.postoffice = row_int(r, i, 0), .wanted = wanted(row_int(r, i, 0))};
 
 		if (row_null(r, i, 2) && !row.wanted)
 			continue;
@@ -374,7 +386,8 @@ status search_index_rebuild(int64_t postoffice, const struct audit_by *by)
 {
 	arena a = ARENA_INIT;
 	status s = change_named(postoffice, SQL_SEARCH_INDEX_DROP,
-		(struct param[]){p_int(postoffice), p_int(DROPPED)}, 2, by, "index.rebuild", S(""), &a);
+		(struct param[]){p_int(postoffice), p_int(DROPPED)}, 2, by, "index.rebuild", S(""),
+		&a);
 
 	arena_release(&a);
 	return s;

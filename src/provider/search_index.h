@@ -1,7 +1,8 @@
-/* The index of searches: a sketch of every message (mail/sketch.h) of the post offices where search_index is on, made behind
-   deliveries, of new mail first and of old mail at the pace of search_index_old. It may always be incomplete: what has no
-   sketch is read. Where the setting was switched off the index goes. One of an older form is made anew; one of a newer
-   form belongs to the newer program, and is neither changed nor used. */
+/* The index of searches: a sketch of every message (mail/sketch.h) of the post offices where
+   search_index is on, made behind deliveries, of new mail first and of old mail at the pace of
+   search_index_old. It may always be incomplete: what has no sketch is read. Where the setting was
+   switched off the index goes. One of an older form is made anew; one of a newer form belongs to
+   the newer program, and is neither changed nor used. */
 #ifndef PENNYPOST_PROVIDER_SEARCH_INDEX_H
 #define PENNYPOST_PROVIDER_SEARCH_INDEX_H
 
@@ -22,7 +23,8 @@ struct search_index_row {
 	int64_t postoffice;
 	slice name;
 	bool wanted;         /* the setting */
-	bool current, newer; /* it is of this program's form; of a newer one's, which this one leaves alone */
+	bool current, newer; /* it is of this program's form; of a newer one's, which this one
+				leaves alone */
 	bool complete;       /* old mail is done */
 	int64_t messages, sketched;
 };

@@ -45,8 +45,8 @@ struct noted { /* a logon to be noted */
 static struct {
 	pthread_mutex_t lock; /* guards what follows; never held across a wait */
 	link_t open, gone, noted;
-	unsigned told;       /* of the open ones, those on their way too */
-	map *recent;         /* mailboxes and services whose logon was noted lately */
+	unsigned told; /* of the open ones, those on their way too */
+	map *recent;   /* mailboxes and services whose logon was noted lately */
 	usec recent_since;
 	int64_t node, token; /* as of the last turn */
 	usec turned_at;
@@ -62,7 +62,8 @@ static map *recent(void)
 {
 	usec now = clock_now();
 
-	if (!all.recent || now - all.recent_since > NOTE_EVERY || map_size(all.recent) > NOTED_MOST) {
+	if (!all.recent || now - all.recent_since > NOTE_EVERY ||
+		map_size(all.recent) > NOTED_MOST) {
 		map_close(&all.recent);
 		all.recent = map_open();
 		all.recent_since = now;
@@ -97,8 +98,10 @@ static struct noted *note(const session *s)
 		return NULL;
 	session_noted(s->mailbox, s->service);
 	struct noted *n = memory_new(sizeof *n);
-	*n = (struct noted){
-		.postoffice = s->postoffice, .mailbox = s->mailbox, .service = s->service, .at = s->since};
+	*n = (struct noted){.postoffice = s->postoffice,
+		.mailbox = s->mailbox,
+		.service = s->service,
+		.at = s->since};
 	return n;
 }
 
@@ -265,8 +268,8 @@ static session *find(int64_t postoffice, int64_t id)
 	return NULL;
 }
 
-/* What was not stored, or may not have been, comes again with the next turn. Rows that may stand are removed like those
-   that do: none stays behind. */
+/* What was not stored, or may not have been, comes again with the next turn. Rows that may stand
+   are removed like those that do: none stays behind. */
 static void settle(struct batch *b, status kind)
 {
 	pthread_mutex_lock(&all.lock);
@@ -322,14 +325,16 @@ static status store(const struct batch *b, int64_t node, int64_t token, arena *a
 static bool is_among(const struct rows *held, const struct noted *n)
 {
 	int i = 0;
-	while (i < held->count && (row_int(held, i, 0) != n->postoffice || row_int(held, i, 1) != n->mailbox ||
-					  row_int(held, i, 2) != n->service))
+	while (i < held->count &&
+		(row_int(held, i, 0) != n->postoffice || row_int(held, i, 1) != n->mailbox ||
+			row_int(held, i, 2) != n->service))
 		i++;
 	return i < held->count;
 }
 
-/* The logons, in a transaction of their own that waits for nobody: what somebody else holds (ST_BUSY then) comes again with
-   the next turn, and keeps neither sessions nor their ends from being told. */
+/* The logons, in a transaction of their own that waits for nobody: what somebody else holds
+   (ST_BUSY then) comes again with the next turn, and keeps neither sessions nor their ends from
+   being told. */
 static status store_noted(struct batch *b, arena *a)
 {
 	struct rows held = {0};
@@ -339,8 +344,10 @@ static status store_noted(struct batch *b, arena *a)
 	list_init(&back);
 	db_relax(tx);
 	db_add(tx, SQL_LOGON_NOTE_MANY,
-		(struct param[]){p_int_array(b->noted_columns[0], b->noted), p_int_array(b->noted_columns[1], b->noted),
-			p_int_array(b->noted_columns[2], b->noted), p_time_array(b->noted_columns[3], b->noted)},
+		(struct param[]){p_int_array(b->noted_columns[0], b->noted),
+			p_int_array(b->noted_columns[1], b->noted),
+			p_int_array(b->noted_columns[2], b->noted),
+			p_time_array(b->noted_columns[3], b->noted)},
 		4, &held);
 	status kind = db_commit(&tx, NULL);
 	for (link_t *at; (at = list_first(&b->noted_rows));) {
@@ -421,14 +428,15 @@ void session_forget(void)
 
 /* ---- operators */
 
-status session_list(int64_t postoffice, int64_t mailbox, unsigned most, arena *a, struct session_row **rows,
-	int *n)
+status session_list(int64_t postoffice, int64_t mailbox, unsigned most, arena *a,
+	struct session_row **rows, int *n)
 {
 	struct rows r;
 
 	const struct param p[] = {p_int(postoffice), p_int(mailbox), p_int(most)};
 
-	TRY(postoffice ? db_run(SQL_SESSION_LIST, p, 3, a, &r) : db_run(SQL_SESSION_LIST_ALL, p + 2, 1, a, &r));
+	TRY(postoffice ? db_run(SQL_SESSION_LIST, p, 3, a, &r)
+		       : db_run(SQL_SESSION_LIST_ALL, p + 2, 1, a, &r));
 	*n = r.count;
 	*rows = arena_new_array(a, (size_t)r.count + 1, sizeof **rows);
 	for (int i = 0; i < r.count; i++)
@@ -455,7 +463,8 @@ static status office_of(int64_t id, arena *a, int64_t *postoffice)
 	return ST_OK;
 }
 
-status session_end(int64_t id, int64_t postoffice, int64_t mailbox, const struct audit_by *by, int64_t *asked)
+status session_end(
+	int64_t id, int64_t postoffice, int64_t mailbox, const struct audit_by *by, int64_t *asked)
 {
 	arena a = ARENA_INIT;
 	struct rows r = {0};
@@ -466,8 +475,10 @@ status session_end(int64_t id, int64_t postoffice, int64_t mailbox, const struct
 	if (kind == ST_OK) {
 		db_tx *tx = db_begin(DB_SYSTEM, &a);
 		id_text(id ? id : mailbox, number);
-		db_add(tx, SQL_SESSION_END, (struct param[]){p_int(postoffice), p_int(id), p_int(mailbox)}, 3, &r);
-		change_audit(tx, postoffice, by, id ? "session.end" : "session.end-mailbox", slice_z(number), S(""));
+		db_add(tx, SQL_SESSION_END,
+			(struct param[]){p_int(postoffice), p_int(id), p_int(mailbox)}, 3, &r);
+		change_audit(tx, postoffice, by, id ? "session.end" : "session.end-mailbox",
+			slice_z(number), S(""));
 		kind = db_commit(&tx, NULL);
 		*asked = kind == ST_OK ? r.changed : 0;
 	}

@@ -32,8 +32,8 @@ static struct {
 	/* Never NULL once open: the default, or what is set. */
 	_Atomic(struct value *) server[S_COUNT];
 	struct value *fallback[S_COUNT];
-	pthread_rwlock_t lock; /* guards `narrow` */
-	map *narrow;           /* "scope postoffice object id" to value */
+	pthread_rwlock_t lock;          /* guards `narrow` */
+	map *narrow;                    /* "scope postoffice object id" to value */
 	_Atomic int narrow_of[S_COUNT]; /* how many of its values are of each setting */
 	pthread_mutex_t load; /* guards what follows; one load at a time changes anything */
 	struct value *replaced;
@@ -313,7 +313,8 @@ static status store(enum setting_id id, const struct place *where, const slice *
 	const struct setting_row *row = &setting_rows[id];
 	struct param p[] = {p_int(where->postoffice), p_int(where->scope), p_text(where->object),
 		p_text(slice_z(row->name)), value ? p_text(*value) : p_null(P_TEXT)};
-	struct change_fact facts[] = {{"name", slice_z(row->name)}, {"value", value ? *value : S("")}};
+	struct change_fact facts[] = {
+		{"name", slice_z(row->name)}, {"value", value ? *value : S("")}};
 	slice detail = change_detail(a, facts, value ? 2 : 1);
 	slice object = where->object.size ? where->object : slice_z(where->name);
 	db_tx *tx = db_begin(DB_SYSTEM, a);
@@ -346,7 +347,8 @@ status setting_set(enum setting_id id, const struct setting_at *at, const slice 
 	return setting_load();
 }
 
-status setting_exceptions(slice part, unsigned most, arena *a, struct setting_exception **rows, int *n)
+status setting_exceptions(
+	slice part, unsigned most, arena *a, struct setting_exception **rows, int *n)
 {
 	enum { POSTOFFICE, SCOPE, OBJECT, NAME, VALUE };
 	struct rows r;
@@ -364,7 +366,8 @@ status setting_exceptions(slice part, unsigned most, arena *a, struct setting_ex
 		(*rows)[i] = (struct setting_exception){.name = row_slice(&r, i, NAME),
 			.value = row_slice(&r, i, VALUE),
 			.scope = scope,
-			.at = {row_int(&r, i, POSTOFFICE), scope == SCOPE_DOMAIN ? object : S(""), (int64_t)box}};
+			.at = {row_int(&r, i, POSTOFFICE), scope == SCOPE_DOMAIN ? object : S(""),
+				(int64_t)box}};
 	}
 	return ST_OK;
 }

@@ -1,5 +1,6 @@
-/* The forms of settings; see setting_form.h. Names and addresses are read by the rooms that know them;
-   network addresses by inet_pton, as src/net is no floor below: a test holds both readers together. */
+/* The forms of settings; see setting_form.h. Names and addresses are read by the rooms that know
+   them; network addresses by inet_pton, as src/net is no floor below: a test holds both readers
+   together. */
 #include "provider/setting_form.h"
 
 #include "mail/address.h"
@@ -18,7 +19,8 @@
 
 /* ---- words out of those that the row allows */
 
-static bool fits_words(const struct setting_row *row, slice one, slice before, arena *a, slice *normal)
+static bool fits_words(
+	const struct setting_row *row, slice one, slice before, arena *a, slice *normal)
 {
 	slice rest = slice_z(row->least), word;
 
@@ -32,7 +34,8 @@ static bool fits_words(const struct setting_row *row, slice one, slice before, a
 	return false;
 }
 
-static bool fits_signs(const struct setting_row *row, slice one, slice before, arena *a, slice *normal)
+static bool fits_signs(
+	const struct setting_row *row, slice one, slice before, arena *a, slice *normal)
 {
 	(void)before, (void)a, (void)normal;
 	for (size_t i = 0; i < one.size; i++)
@@ -42,7 +45,8 @@ static bool fits_signs(const struct setting_row *row, slice one, slice before, a
 }
 
 /* "%NAME%" is one of the row's; a percent sign alone is itself. */
-static bool fits_template(const struct setting_row *row, slice one, slice before, arena *a, slice *normal)
+static bool fits_template(
+	const struct setting_row *row, slice one, slice before, arena *a, slice *normal)
 {
 	(void)before, (void)normal;
 	for (size_t i = 0; i < one.size; i++) {
@@ -106,17 +110,20 @@ static bool is_network(slice s)
 	if (slash == s.size)
 		return slice_same(s, S("*")) || is_starred(s) || is_address(AF_INET6, s);
 	return slice_number(slice_from(s, slash + 1), &bits) &&
-	       ((bits <= 32 && is_address(AF_INET, base)) || (bits <= 128 && is_address(AF_INET6, base)));
+	       ((bits <= 32 && is_address(AF_INET, base)) ||
+		       (bits <= 128 && is_address(AF_INET6, base)));
 }
 
-static bool fits_networks(const struct setting_row *row, slice one, slice before, arena *a, slice *normal)
+static bool fits_networks(
+	const struct setting_row *row, slice one, slice before, arena *a, slice *normal)
 {
 	(void)row, (void)before, (void)a, (void)normal;
 	return is_network(one);
 }
 
 /* At most one of each family. */
-static bool fits_addresses(const struct setting_row *row, slice one, slice before, arena *a, slice *normal)
+static bool fits_addresses(
+	const struct setting_row *row, slice one, slice before, arena *a, slice *normal)
 {
 	int family = is_address(AF_INET6, one) ? AF_INET6 : AF_INET;
 	slice word;
@@ -149,7 +156,8 @@ bool setting_is_endpoint(slice written)
 }
 
 /* Who would listen twice finds the port taken. */
-static bool fits_endpoints(const struct setting_row *row, slice one, slice before, arena *a, slice *normal)
+static bool fits_endpoints(
+	const struct setting_row *row, slice one, slice before, arena *a, slice *normal)
 {
 	(void)row, (void)a, (void)normal;
 	return is_endpoint(one, true) && !setting_list_has(before, one);
@@ -171,7 +179,8 @@ static bool fits_name_servers(
 	return is_address(AF_INET, one) || is_address(AF_INET6, one) || is_endpoint(one, false);
 }
 
-static bool fits_host(const struct setting_row *row, slice one, slice before, arena *a, slice *normal)
+static bool fits_host(
+	const struct setting_row *row, slice one, slice before, arena *a, slice *normal)
 {
 	slice shown;
 
@@ -179,7 +188,8 @@ static bool fits_host(const struct setting_row *row, slice one, slice before, ar
 	return mail_domain_parse(one, a, normal, &shown) == ST_OK;
 }
 
-static bool fits_hello(const struct setting_row *row, slice one, slice before, arena *a, slice *normal)
+static bool fits_hello(
+	const struct setting_row *row, slice one, slice before, arena *a, slice *normal)
 {
 	bool literal;
 
@@ -188,7 +198,8 @@ static bool fits_hello(const struct setting_row *row, slice one, slice before, a
 }
 
 /* What masks are held against may be an address literal too. */
-static bool fits_masks(const struct setting_row *row, slice one, slice before, arena *a, slice *normal)
+static bool fits_masks(
+	const struct setting_row *row, slice one, slice before, arena *a, slice *normal)
 {
 	(void)row, (void)before, (void)a, (void)normal;
 	for (size_t i = 0; i < one.size; i++)
@@ -199,16 +210,18 @@ static bool fits_masks(const struct setting_row *row, slice one, slice before, a
 
 /* ---- services beside this one */
 
-static bool fits_dnsbls(const struct setting_row *row, slice one, slice before, arena *a, slice *normal)
+static bool fits_dnsbls(
+	const struct setting_row *row, slice one, slice before, arena *a, slice *normal)
 {
 	struct dnsbl_service service;
 	slice value;
 
 	(void)row, (void)before, (void)a, (void)normal;
 	if (dnsbl_service_parse(one, &service) != ST_OK ||
-		(service.server.size > 0 && (!is_network(service.server) ||
-			slice_find(service.server, '/') < service.server.size ||
-			slice_find(service.server, '*') < service.server.size)))
+		(service.server.size > 0 &&
+			(!is_network(service.server) ||
+				slice_find(service.server, '/') < service.server.size ||
+				slice_find(service.server, '*') < service.server.size)))
 		return false;
 	while (slice_take(&service.values, ',', &value))
 		if (!is_network(value))
@@ -216,7 +229,8 @@ static bool fits_dnsbls(const struct setting_row *row, slice one, slice before, 
 	return true;
 }
 
-static bool fits_milters(const struct setting_row *row, slice one, slice before, arena *a, slice *normal)
+static bool fits_milters(
+	const struct setting_row *row, slice one, slice before, arena *a, slice *normal)
 {
 	struct milter_service service;
 
@@ -226,12 +240,14 @@ static bool fits_milters(const struct setting_row *row, slice one, slice before,
 
 /* ---- other words */
 
-static bool fits_times(const struct setting_row *row, slice one, slice before, arena *a, slice *normal)
+static bool fits_times(
+	const struct setting_row *row, slice one, slice before, arena *a, slice *normal)
 {
 	int64_t span;
 
 	(void)row, (void)before, (void)a, (void)normal;
-	return setting_parse(SK_SPAN, one, &span) == ST_OK && span >= RETRY_LEAST && span <= RETRY_MOST;
+	return setting_parse(SK_SPAN, one, &span) == ST_OK && span >= RETRY_LEAST &&
+	       span <= RETRY_MOST;
 }
 
 static bool fits_mail_address(
@@ -246,20 +262,22 @@ static bool fits_mail_address(
 	return true;
 }
 
-static bool fits_postoffice(const struct setting_row *row, slice one, slice before, arena *a, slice *normal)
+static bool fits_postoffice(
+	const struct setting_row *row, slice one, slice before, arena *a, slice *normal)
 {
 	(void)row, (void)before;
 	return postoffice_name(one, a, normal) == ST_OK;
 }
 
 /* Mail knows the others by what they mean. */
-static bool fits_field(const struct setting_row *row, slice one, slice before, arena *a, slice *normal)
+static bool fits_field(
+	const struct setting_row *row, slice one, slice before, arena *a, slice *normal)
 {
-	static const char *const taken[] = {"Received", "Return-Path", "From", "Sender", "Reply-To", "To",
-		"Cc", "Bcc", "Subject", "Date", "Message-ID", "In-Reply-To", "References",
+	static const char *const taken[] = {"Received", "Return-Path", "From", "Sender", "Reply-To",
+		"To", "Cc", "Bcc", "Subject", "Date", "Message-ID", "In-Reply-To", "References",
 		"MIME-Version", "DKIM-Signature", "Delivered-To", "Authentication-Results"};
-	bool fine = !slice_starts_nocase(one, S("Content-")) && !slice_starts_nocase(one, S("Resent-")) &&
-		    !slice_starts_nocase(one, S("ARC-"));
+	bool fine = !slice_starts_nocase(one, S("Content-")) &&
+		    !slice_starts_nocase(one, S("Resent-")) && !slice_starts_nocase(one, S("ARC-"));
 
 	(void)row, (void)before, (void)a, (void)normal;
 	for (size_t i = 0; i < one.size; i++)
@@ -270,14 +288,16 @@ static bool fits_field(const struct setting_row *row, slice one, slice before, a
 }
 
 /* What is relative would be so to wherever a worker stands. */
-static bool fits_file(const struct setting_row *row, slice one, slice before, arena *a, slice *normal)
+static bool fits_file(
+	const struct setting_row *row, slice one, slice before, arena *a, slice *normal)
 {
 	(void)row, (void)before, (void)a, (void)normal;
 	return one.at[0] == '/' && one.at[one.size - 1] != '/';
 }
 
 /* A scheme and what it is about (RFC 3986 3); RFC 5464 6.2.1.1 wants one. */
-static bool fits_uri(const struct setting_row *row, slice one, slice before, arena *a, slice *normal)
+static bool fits_uri(
+	const struct setting_row *row, slice one, slice before, arena *a, slice *normal)
 {
 	size_t colon = slice_find(one, ':');
 
@@ -303,30 +323,36 @@ const struct setting_form setting_forms[SETTING_KINDS] = {
 	[SK_WORDS] = {"words out of", true, fits_words},
 	[SK_SIGNS] = {"signs out of", false, fits_signs},
 	[SK_TEMPLATE] = {"an ASCII text that may hold", false, fits_template},
-	[SK_NETWORKS] = {"a list of networks such as 192.0.2.0/24, 2001:db8::/32 or *", true, fits_networks},
-	[SK_ADDRESSES] = {"addresses such as 192.0.2.1 or 2001:db8::1, at most one of either family", true,
-		fits_addresses},
-	[SK_ENDPOINTS] = {"a list of endpoints such as *:25, 192.0.2.1:25 or [2001:db8::1]:25, each once",
-		true, fits_endpoints},
+	[SK_NETWORKS] = {"a list of networks such as 192.0.2.0/24, 2001:db8::/32 or *", true,
+		fits_networks},
+	[SK_ADDRESSES] =
+		{"addresses such as 192.0.2.1 or 2001:db8::1, at most one of either family", true,
+			fits_addresses},
+	[SK_ENDPOINTS] =
+		{"a list of endpoints such as *:25, 192.0.2.1:25 or [2001:db8::1]:25, each once",
+			true, fits_endpoints},
 	[SK_NAME_SERVERS] = {"a list of at most 6 addresses such as 192.0.2.53, 127.0.0.1:5353 or "
 			     "[2001:db8::1]:53",
 		true, fits_name_servers},
 	[SK_HOST] = {"a host name such as mail.example.org", false, fits_host},
 	[SK_HOSTS] = {"a list of host names such as mail.example.org", true, fits_host},
-	[SK_HELLO] = {"a host name or address literal such as mail.example.org or [192.0.2.1]", false,
-		fits_hello},
-	[SK_MASKS] = {"a list of masks of host names such as mail.example.org or *.example.org", true,
-		fits_masks},
-	[SK_DNSBLS] = {"a list of services such as bl.example.org, bl.example.org:2, bl.example.org/TXT or "
-		       "bl.example.org=127.0.0.2,127.0.0.8/29:3",
-		true, fits_dnsbls},
-	[SK_MILTERS] = {"a list of milters such as unix:/run/opendkim/opendkim.sock,at=*:2525, "
-			"inet:8891@127.0.0.1,name=dkim,default=accept or inet6:11332@::1,connect=5s,"
-			"command=30s,end=5min,version=6",
-		true, fits_milters},
-	[SK_TIMES] = {"a list of times such as 15min 1h 4h, each 1s to 90d and without a blank", true,
-		fits_times},
-	[SK_MAIL_ADDRESS] = {"a mail address such as postmaster@example.org", false, fits_mail_address},
+	[SK_HELLO] = {"a host name or address literal such as mail.example.org or [192.0.2.1]",
+		false, fits_hello},
+	[SK_MASKS] = {"a list of masks of host names such as mail.example.org or *.example.org",
+		true, fits_masks},
+	[SK_DNSBLS] =
+		{"a list of services such as bl.example.org, bl.example.org:2, bl.example.org/TXT or "
+		 "bl.example.org=127.0.0.2,127.0.0.8/29:3",
+			true, fits_dnsbls},
+	[SK_MILTERS] =
+		{"a list of milters such as unix:/run/opendkim/opendkim.sock,at=*:2525, "
+		 "inet:8891@127.0.0.1,name=dkim,default=accept or inet6:11332@::1,connect=5s,"
+		 "command=30s,end=5min,version=6",
+			true, fits_milters},
+	[SK_TIMES] = {"a list of times such as 15min 1h 4h, each 1s to 90d and without a blank",
+		true, fits_times},
+	[SK_MAIL_ADDRESS] = {"a mail address such as postmaster@example.org", false,
+		fits_mail_address},
 	[SK_POSTOFFICE] = {"the name of a post office such as demo", false, fits_postoffice},
 	[SK_FIELD] = {"the name of a field of its own such as X-Original-To", false, fits_field},
 	[SK_FILE] = {"the absolute path of a file such as /etc/pennypost/words", false, fits_file},
@@ -350,8 +376,8 @@ slice setting_form(enum setting_id id, arena *a)
 	case SK_WORDS:
 	case SK_TEMPLATE:
 		for (; slice_take(&rest, '|', &word); between = ", ")
-			is = arena_format(a, "%.*s%s%s%.*s%s", SLICE_ARGS(is), between, sign, SLICE_ARGS(word),
-				sign);
+			is = arena_format(a, "%.*s%s%s%.*s%s", SLICE_ARGS(is), between, sign,
+				SLICE_ARGS(word), sign);
 		return is;
 	default:
 		return is;

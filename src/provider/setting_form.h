@@ -1,5 +1,5 @@
-/* What values of settings look like, one row per kind: how it is told to people, and how one word is
-   judged. Numbers are read in setting_parse.c. */
+/* What values of settings look like, one row per kind: how it is told to people, and how one word
+   is judged. Numbers are read in setting_parse.c. */
 #ifndef PENNYPOST_PROVIDER_SETTING_FORM_H
 #define PENNYPOST_PROVIDER_SETTING_FORM_H
 
@@ -8,9 +8,10 @@
 struct setting_form {
 	const char *is; /* with a range or words of the row behind it, where it has such */
 	bool list;      /* words with blanks between them, each of which is judged alone */
-	/* Whether `one`, a list's word that comes after those in `before`, will do; *normal is the word
-	   and may be given another shape, in `a`. NULL: anything. */
-	bool (*fits)(const struct setting_row *row, slice one, slice before, arena *a, slice *normal);
+	/* Whether `one`, a list's word that comes after those in `before`, will do; *normal is the
+	   word and may be given another shape, in `a`. NULL: anything. */
+	bool (*fits)(
+		const struct setting_row *row, slice one, slice before, arena *a, slice *normal);
 };
 extern const struct setting_form setting_forms[SETTING_KINDS];
 /* Whether it is an endpoint as smtp_listen has them. */

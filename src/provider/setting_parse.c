@@ -146,7 +146,8 @@ bool setting_list_has_any(slice list, slice words)
 
 static status refuse(enum setting_id id, arena *a, slice *why)
 {
-	*why = arena_format(a, "%s is %.*s", setting_rows[id].name, SLICE_ARGS(setting_form(id, a)));
+	*why = arena_format(
+		a, "%s is %.*s", setting_rows[id].name, SLICE_ARGS(setting_form(id, a)));
 	return ST_INVALID;
 }
 
@@ -159,10 +160,12 @@ static status check_number(enum setting_id id, slice written, arena *a, slice *n
 	bool or_none = strncmp(r->least, OR_NONE, sizeof OR_NONE - 1) == 0;
 
 	if (r->kind != SK_BOOL) {
-		setting_parse(r->kind, slice_z(r->least + (or_none ? sizeof OR_NONE - 1 : 0)), &least);
+		setting_parse(
+			r->kind, slice_z(r->least + (or_none ? sizeof OR_NONE - 1 : 0)), &least);
 		setting_parse(r->kind, slice_z(r->most), &most);
 	}
-	if (setting_parse(r->kind, written, &number) != ST_OK || ((number < least || number > most) && !(or_none && number == 0)))
+	if (setting_parse(r->kind, written, &number) != ST_OK ||
+		((number < least || number > most) && !(or_none && number == 0)))
 		return refuse(id, a, why);
 	*normal = setting_written(r->kind, number, a);
 	return ST_OK;

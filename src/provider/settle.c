@@ -23,7 +23,8 @@ static status until_known(status (*once)(void *arg, bool again), void *arg, usec
 		task_deadline(before);
 		if (s != ST_UNSURE && s != ST_BUSY && s != ST_TIMED_OUT)
 			return s;
-	} while (clock_now() < until && !db_lost(began, silence) && task_sleep(UNSURE_PAUSE) == ST_OK);
+	} while (clock_now() < until && !db_lost(began, silence) &&
+		 task_sleep(UNSURE_PAUSE) == ST_OK);
 	return ST_UNSURE;
 }
 
@@ -34,7 +35,8 @@ status settle(status (*once)(void *arg, bool again), void *arg)
 
 	if (s != ST_UNSURE)
 		return s;
-	/* The client hangs on the answer, not on this task's time: also one that is to end finds out. */
+	/* The client hangs on the answer, not on this task's time: also one that is to end finds
+	   out. */
 	usec before = task_deadline(USEC_NEVER);
 	task_shield(true);
 	s = until_known(once, arg, began);
@@ -48,7 +50,8 @@ static db_tx *begin(int64_t postoffice, const int64_t *mailboxes, int n, arena *
 {
 	db_tx *tx = db_begin(DB_RUN, a);
 
-	db_add(tx, SQL_DELIVER_LOCK, (struct param[]){p_int(postoffice), p_int_array(mailboxes, n)}, 2, NULL);
+	db_add(tx, SQL_DELIVER_LOCK, (struct param[]){p_int(postoffice), p_int_array(mailboxes, n)},
+		2, NULL);
 	return tx;
 }
 

@@ -1,13 +1,14 @@
-/* Changes whose outcome must be known (trust.md R5): one transaction, run again when the answer to its commit
-   was lost, until it is known which of the two was stored. For the files of this folder. */
+/* Changes whose outcome must be known (trust.md R5): one transaction, run again when the answer to
+   its commit was lost, until it is known which of the two was stored. For the files of this
+   folder. */
 #ifndef PENNYPOST_PROVIDER_SETTLE_H
 #define PENNYPOST_PROVIDER_SETTLE_H
 
 #include "provider/db.h"
 
-/* `again`: an earlier run may have been stored; a run that finds so gives what the first would have given. `once` must
-   not do harm when both are stored. ST_BUSY: not stored, or not known: after 20 s, or when the database has not been
-   heard of for db_silence_most (db_lost); never ST_UNSURE. */
+/* `again`: an earlier run may have been stored; a run that finds so gives what the first would have
+   given. `once` must not do harm when both are stored. ST_BUSY: not stored, or not known: after 20
+   s, or when the database has not been heard of for db_silence_most (db_lost); never ST_UNSURE. */
 status settle(status (*once)(void *arg, bool again), void *arg);
 
 /* A transaction that begins with the lock of a mailbox: what its later statements read is what they

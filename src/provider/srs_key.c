@@ -1,5 +1,5 @@
-/* See srs_key.h. The secrets are kept for a moment: a redirected message must not cost a question more each
-   time. A rotation raises the revision of routing, which ends that moment everywhere. */
+/* See srs_key.h. The secrets are kept for a moment: a redirected message must not cost a question
+   more each time. A rotation raises the revision of routing, which ends that moment everywhere. */
 #include "provider/srs_key.h"
 
 #include "base/id.h"
@@ -84,8 +84,9 @@ status srs_key_list(arena *a, srs_key **rows, int *n)
 	TRY(ask(a, &r));
 	*rows = arena_new_array(a, (size_t)r.count, sizeof **rows);
 	for (int i = 0; i < r.count; i++)
-		(*rows)[i] = (srs_key){
-			.id = row_int(&r, i, 0), .made = row_time(&r, i, 2), .replaced = row_time(&r, i, 3)};
+		(*rows)[i] = (srs_key){.id = row_int(&r, i, 0),
+			.made = row_time(&r, i, 2),
+			.replaced = row_time(&r, i, 3)};
 	*n = r.count;
 	return ST_OK;
 }
@@ -99,7 +100,8 @@ status srs_key_rotate(const struct audit_by *by)
 
 	random_bytes(secret, sizeof secret);
 	id_text(id, name);
-	db_add(tx, SQL_SRS_ROTATE, (struct param[]){p_int(id), p_bytes(slice_of(secret, sizeof secret))}, 2, NULL);
+	db_add(tx, SQL_SRS_ROTATE,
+		(struct param[]){p_int(id), p_bytes(slice_of(secret, sizeof secret))}, 2, NULL);
 	change_audit(tx, 0, by, "srs.rotate", slice_z(name), S(""));
 	change_rise(tx, REVISION_ROUTING);
 	status kind = db_commit(&tx, NULL);

@@ -1,5 +1,6 @@
-/* The house's secrets behind rewritten senders (mail/srs.h): the youngest one signs; those it replaced are
-   recognised until what they signed has ended (srs_validity). The same on every node. */
+/* The house's secrets behind rewritten senders (mail/srs.h): the youngest one signs; those it
+   replaced are recognised until what they signed has ended (srs_validity). The same on every
+   node. */
 #ifndef PENNYPOST_PROVIDER_SRS_KEY_H
 #define PENNYPOST_PROVIDER_SRS_KEY_H
 

@@ -30,13 +30,14 @@ status sts_policy_find(slice domain, arena *a, struct sts_policy *out)
 status sts_policy_keep(slice domain, slice id, slice text, uint64_t max_age)
 {
 	return db_run(SQL_STS_POLICY_KEEP,
-		(struct param[]){p_text(domain), p_text(id), p_text(text), p_int((int64_t)max_age)}, 4, NULL, NULL);
+		(struct param[]){p_text(domain), p_text(id), p_text(text), p_int((int64_t)max_age)},
+		4, NULL, NULL);
 }
 
 status sts_policy_missed(slice domain, slice id, slice trouble)
 {
-	return db_run(SQL_STS_POLICY_MISSED, (struct param[]){p_text(domain), p_text(id), p_text(trouble)}, 3, NULL,
-		NULL);
+	return db_run(SQL_STS_POLICY_MISSED,
+		(struct param[]){p_text(domain), p_text(id), p_text(trouble)}, 3, NULL, NULL);
 }
 
 status sts_policy_list(slice domain, unsigned most, arena *a, struct sts_policy **rows, int *n)

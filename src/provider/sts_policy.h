@@ -1,6 +1,6 @@
-/* MTA-STS policies of other domains (RFC 8461), as they were fetched: kept for the whole house, so that a domain
-   that cannot be asked for a while is still treated as it asked to be. One row per domain, also when a policy was
-   looked for in vain, so that not every worker asks again. */
+/* MTA-STS policies of other domains (RFC 8461), as they were fetched: kept for the whole house, so
+   that a domain that cannot be asked for a while is still treated as it asked to be. One row per
+   domain, also when a policy was looked for in vain, so that not every worker asks again. */
 #ifndef PENNYPOST_PROVIDER_STS_POLICY_H
 #define PENNYPOST_PROVIDER_STS_POLICY_H
 
@@ -8,7 +8,8 @@
 
 struct sts_policy {
 	slice domain;
-	slice id, text;        /* of the policy: its TXT record's id, its lines; both empty = none is kept */
+	slice id,
+		text; /* of the policy: its TXT record's id, its lines; both empty = none is kept */
 	usec fetched, expires; /* wall; 0 = none is kept */
 	bool expired;          /* by the database's clock, when it was read */
 	usec age;              /* since it was fetched; 0 = none is kept */
@@ -26,7 +27,8 @@ status sts_policy_keep(slice domain, slice id, slice text, uint64_t max_age);
 status sts_policy_missed(slice domain, slice id, slice trouble);
 /* By domain; `domain` empty = all. */
 status sts_policy_list(slice domain, unsigned most, arena *a, struct sts_policy **rows, int *n);
-/* Forgets a domain, or all of them when it is empty. Audited. Workers follow when mta_sts_look is over. */
+/* Forgets a domain, or all of them when it is empty. Audited. Workers follow when mta_sts_look is
+   over. */
 status sts_policy_forget(slice domain, const struct audit_by *by, int64_t *forgotten);
 
 #endif

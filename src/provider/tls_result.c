@@ -35,18 +35,22 @@ static void add(slice key, int64_t sessions)
 
 static slice key_of(const slice part[PARTS], arena *a)
 {
-	return arena_format(a, "%.*s\n%.*s\n%.*s\n%.*s\n%.*s\n%.*s", SLICE_ARGS(part[0]), SLICE_ARGS(part[1]),
-		SLICE_ARGS(part[2]), SLICE_ARGS(part[3]), SLICE_ARGS(part[4]), SLICE_ARGS(part[5]));
+	return arena_format(a, "%.*s\n%.*s\n%.*s\n%.*s\n%.*s\n%.*s", SLICE_ARGS(part[0]),
+		SLICE_ARGS(part[1]), SLICE_ARGS(part[2]), SLICE_ARGS(part[3]), SLICE_ARGS(part[4]),
+		SLICE_ARGS(part[5]));
 }
 
 void tls_result_note(const struct tls_result *t)
 {
 	arena a = ARENA_INIT;
-	slice key = key_of((const slice[]){t->domain, t->policy, t->host, t->result, t->sender, t->receiver}, &a);
+	slice key = key_of(
+		(const slice[]){t->domain, t->policy, t->host, t->result, t->sender, t->receiver},
+		&a);
 
 	pthread_mutex_lock(&gathered.lock);
 	if (gathered.counts && map_size(gathered.counts) >= MOST && !map_get(gathered.counts, key))
-		key = key_of((const slice[]){S("*"), t->policy, S("*"), t->result, S(""), S("")}, &a);
+		key = key_of(
+			(const slice[]){S("*"), t->policy, S("*"), t->result, S(""), S("")}, &a);
 	add(key, 1);
 	pthread_mutex_unlock(&gathered.lock);
 	arena_release(&a);
@@ -113,15 +117,16 @@ status tls_result_flush(bool at_once)
 		p[i] = p_text_array(c.part[i], c.n);
 	p[PARTS] = p_int_array(c.sessions, c.n);
 	status kind = db_run(SQL_TLS_RESULT_ADD, p, PARTS + 1, NULL, NULL);
-	/* What may be stored too: a minute that counts twice tells more of trouble than one left out. */
+	/* What may be stored too: a minute that counts twice tells more of trouble than one left
+	   out. */
 	if (db_passes(kind))
 		give_back(&c, &a);
 	arena_release(&a);
 	return kind;
 }
 
-status tls_result_rows(enum statement_id id, const struct param *p, int params, arena *a, struct tls_result **rows,
-	int *n)
+status tls_result_rows(enum statement_id id, const struct param *p, int params, arena *a,
+	struct tls_result **rows, int *n)
 {
 	struct rows r;
 
@@ -129,9 +134,9 @@ status tls_result_rows(enum statement_id id, const struct param *p, int params, 
 	*n = r.count;
 	*rows = arena_new_array(a, (size_t)r.count, sizeof **rows);
 	for (int i = 0; i < r.count; i++)
-		(*rows)[i] = (struct tls_result){row_time(&r, i, 0), row_slice(&r, i, 1), row_slice(&r, i, 2),
-			row_slice(&r, i, 3), row_slice(&r, i, 4), row_slice(&r, i, 5), row_slice(&r, i, 6),
-			row_int(&r, i, 7)};
+		(*rows)[i] = (struct tls_result){row_time(&r, i, 0), row_slice(&r, i, 1),
+			row_slice(&r, i, 2), row_slice(&r, i, 3), row_slice(&r, i, 4),
+			row_slice(&r, i, 5), row_slice(&r, i, 6), row_int(&r, i, 7)};
 	return ST_OK;
 }
 

@@ -5,7 +5,7 @@
 #include "provider/db.h"
 #include "provider/tls_result.h"
 
-status tls_result_rows(enum statement_id id, const struct param *p, int params, arena *a, struct tls_result **rows,
-	int *n);
+status tls_result_rows(enum statement_id id, const struct param *p, int params, arena *a,
+	struct tls_result **rows, int *n);
 
 #endif

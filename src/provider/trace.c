@@ -35,7 +35,8 @@ static struct {
 
 /* ---- what a row is found by */
 
-/* Fields stand escaped in rows, and what is looked for is escaped likewise: both sides hash the same. 0: nothing. */
+/* Fields stand escaped in rows, and what is looked for is escaped likewise: both sides hash the
+   same. 0: nothing. */
 static int64_t hash_of(slice value)
 {
 	uint8_t sum[32];
@@ -176,8 +177,8 @@ static status store(const struct row *batch, int n, arena *a)
 		numbers[c] = arena_new_array(a, (size_t)n, sizeof **numbers);
 	for (int i = 0; i < n; i++) {
 		const struct row *r = &batch[i];
-		const int64_t values[NUMBERS] = {
-			r->postoffice, r->at, r->id, r->message, r->hash, r->sender, r->recipient, r->kind};
+		const int64_t values[NUMBERS] = {r->postoffice, r->at, r->id, r->message, r->hash,
+			r->sender, r->recipient, r->kind};
 		for (int c = 0; c < NUMBERS; c++)
 			numbers[c][i] = values[c];
 		text clean = TEXT_INIT;
@@ -259,7 +260,8 @@ void trace_close(void)
 
 /* ---- reading */
 
-static status list(enum statement_id id, const struct param *p, int parameters, arena *a, struct trace_row **rows, int *n)
+static status list(enum statement_id id, const struct param *p, int parameters, arena *a,
+	struct trace_row **rows, int *n)
 {
 	struct rows r;
 	TRY(db_run(id, p, parameters, a, &r));
@@ -295,20 +297,23 @@ status trace_by_message(int64_t message, arena *a, struct trace_row **rows, int 
 
 status trace_by_message_id(slice message_id, arena *a, struct trace_row **rows, int *n)
 {
-	return list_of(SQL_TRACE_OF_MESSAGE_ID, message_id_hash(escaped(message_id, a)), a, rows, n);
+	return list_of(
+		SQL_TRACE_OF_MESSAGE_ID, message_id_hash(escaped(message_id, a)), a, rows, n);
 }
 
-status trace_by_address(slice address, const struct trace_span *in, arena *a, struct trace_row **rows, int *n)
+status trace_by_address(
+	slice address, const struct trace_span *in, arena *a, struct trace_row **rows, int *n)
 {
-	const struct param p[] = {p_int(address_hash(escaped(address, a))), p_time(in->from), p_time(in->until),
-		p_int(in->postoffice), p_int(in->most)};
+	const struct param p[] = {p_int(address_hash(escaped(address, a))), p_time(in->from),
+		p_time(in->until), p_int(in->postoffice), p_int(in->most)};
 
 	return list(SQL_TRACE_OF_ADDRESS, p, sizeof p / sizeof *p, a, rows, n);
 }
 
 status trace_by_time(const struct trace_span *in, arena *a, struct trace_row **rows, int *n)
 {
-	const struct param p[] = {p_time(in->from), p_time(in->until), p_int(in->postoffice), p_int(in->most)};
+	const struct param p[] = {
+		p_time(in->from), p_time(in->until), p_int(in->postoffice), p_int(in->most)};
 
 	return list(SQL_TRACE_OF_TIME, p, sizeof p / sizeof *p, a, rows, n);
 }

@@ -1,5 +1,5 @@
-/* What the kinds of trace events are called, and what their rows say in words. Pure: a row's fields are
-   all that is known here. */
+/* What the kinds of trace events are called, and what their rows say in words. Pure: a row's fields
+   are all that is known here. */
 #include "provider/trace.h"
 
 #include "base/text.h"
@@ -76,7 +76,8 @@ static bool is(slice fields, const char *key, const char *value)
 	return slice_same(trace_value(fields, key), slice_z(value));
 }
 
-/* Quotes and backslashes as they were; other escapes stay, since what they stand for cannot be shown. */
+/* Quotes and backslashes as they were; other escapes stay, since what they stand for cannot be
+   shown. */
 static void add_plain(text *t, slice value)
 {
 	for (size_t i = 0; i < value.size; i++) {

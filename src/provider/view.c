@@ -1,5 +1,5 @@
-/* The reader's side of a view: its message numbers, and what changed between two images. Where images come
-   from is told in view_store.c and memory/view_store.c. */
+/* The reader's side of a view: its message numbers, and what changed between two images. Where
+   images come from is told in view_store.c and memory/view_store.c. */
 #include "provider/view_image.h"
 
 #include "base/memory.h"
@@ -209,7 +209,8 @@ static void gone_add(
 	list_add(&d->gone_uids, out->gone_n++, &d->gone_room, uid, a);
 }
 
-/* Walks over the numbers and the new image together. Gives the place in the image behind the last number. */
+/* Walks over the numbers and the new image together. Gives the place in the image behind the last
+   number. */
 static int compare(view *v, const struct view_image *image, bool hold, arena *a,
 	struct difference *d, struct view_change *out)
 {
@@ -316,16 +317,16 @@ static int64_t flags_of(const view *v, const uint32_t *uids, int n)
 }
 
 /* Names for these keywords in the other mailbox; those it has no room for get none. */
-static status names_give(const view *v, const struct view_target *to, const slice *names, int n, arena *a,
-	struct keywords *all)
+static status names_give(const view *v, const struct view_target *to, const slice *names, int n,
+	arena *a, struct keywords *all)
 {
 	status s = keyword_add(v->postoffice, to->mailbox, names, n, a, all);
 
 	return s == ST_LIMITED ? keyword_list(v->postoffice, to->mailbox, a, all) : s;
 }
 
-status view_carry(const view *v, const uint32_t *uids, int n, const struct view_target *to, arena *a,
-	struct view_carried *out)
+status view_carry(const view *v, const uint32_t *uids, int n, const struct view_target *to,
+	arena *a, struct view_carried *out)
 {
 	const int64_t named = VIEW_ALL_FLAGS & ~(((int64_t)1 << KEYWORD_FIRST) - 1);
 	int64_t used = to->mailbox == v->mailbox ? 0 : flags_of(v, uids, n) & to->flags & named;
@@ -333,7 +334,8 @@ status view_carry(const view *v, const uint32_t *uids, int n, const struct view_
 	struct keywords all;
 	int count = 0;
 
-	*out = (struct view_carried){.keep = to->mailbox == v->mailbox ? to->flags : to->flags & ~named};
+	*out = (struct view_carried){
+		.keep = to->mailbox == v->mailbox ? to->flags : to->flags & ~named};
 	if (!used)
 		return ST_OK;
 	out->here = arena_new_array(a, KEYWORDS_MOST, sizeof *out->here);
@@ -360,14 +362,16 @@ static struct view_target near(const view *v, slice name)
 	return (struct view_target){.mailbox = v->mailbox, .name = name, .flags = VIEW_ALL_FLAGS};
 }
 
-status view_copy(view *v, const uint32_t *uids, int n, slice name, bool hold, arena *a, struct view_copied *out)
+status view_copy(view *v, const uint32_t *uids, int n, slice name, bool hold, arena *a,
+	struct view_copied *out)
 {
 	struct view_target to = near(v, name);
 
 	return view_copy_to(v, uids, n, &to, hold, a, out);
 }
 
-status view_move(view *v, const uint32_t *uids, int n, slice name, arena *a, struct view_copied *out)
+status view_move(
+	view *v, const uint32_t *uids, int n, slice name, arena *a, struct view_copied *out)
 {
 	struct view_target to = near(v, name);
 

@@ -1,5 +1,5 @@
-/* What the statement view_load tells becomes an image: changes upon one that is known, changes upon a packed
-   state, or everything. Big folders that had to be read get a packed state. */
+/* What the statement view_load tells becomes an image: changes upon one that is known, changes upon
+   a packed state, or everything. Big folders that had to be read get a packed state. */
 #include "provider/view_load.h"
 
 #include "base/log.h"

@@ -9,10 +9,10 @@ struct view_loaded {
 	slice words;              /* keywords of the mailbox */
 	uint32_t recent;
 };
-/* By name when that is not empty, else by id; `known` (may be NULL) is what need not be asked again. One round trip.
-   ST_ABSENT. */
+/* By name when that is not empty, else by id; `known` (may be NULL) is what need not be asked
+   again. One round trip. ST_ABSENT. */
 status view_load(int64_t postoffice, int64_t mailbox, slice name, int64_t folder,
-		 struct view_image *known, arena *a, struct view_loaded *out);
+	struct view_image *known, arena *a, struct view_loaded *out);
 /* Keeps a big folder's entries as one packed value, for who opens it next. A hint. */
 void view_state_keep(const struct view_image *i);
 

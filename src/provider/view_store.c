@@ -1,6 +1,7 @@
-/* Views over PostgreSQL. A change is one transaction of one round trip: the mailbox's lock, then one statement. It
-   tells at which MODSEQ the folder was before. When the view was there too, what changed is known here
-   and need not be read again; else somebody else changed it meanwhile and the view is refreshed. */
+/* Views over PostgreSQL. A change is one transaction of one round trip: the mailbox's lock, then
+   one statement. It tells at which MODSEQ the folder was before. When the view was there too, what
+   changed is known here and need not be read again; else somebody else changed it meanwhile and the
+   view is refreshed. */
 #include "provider/view.h"
 
 #include "base/id.h"
@@ -13,7 +14,8 @@
 
 /* ---- opening and looking again */
 
-/* What was shown as \Recent here is so to nobody else. A hint: should it fail, two readers see it. */
+/* What was shown as \Recent here is so to nobody else. A hint: should it fail, two readers see
+   it. */
 static void recent_claim(const view *v, arena *a)
 {
 	db_tx *tx = settle_begin(v->postoffice, &v->mailbox, a);
@@ -89,7 +91,9 @@ status view_vanished(
 {
 	struct rows r;
 	status s = db_one(SQL_VIEW_VANISHED,
-		(struct param[]){p_int(v->postoffice), p_int(v->folder), p_int(since), p_int(v->modseq)}, 4, a, &r);
+		(struct param[]){
+			p_int(v->postoffice), p_int(v->folder), p_int(since), p_int(v->modseq)},
+		4, a, &r);
 
 	if (s != ST_OK && s != ST_ABSENT)
 		return s;
@@ -118,18 +122,18 @@ struct change {
 	int ranges;
 	arena *a;
 	const struct view_flags *flags;
-	slice name;      /* of the other folder */
+	slice name;                /* of the other folder */
 	int64_t target, locked[2]; /* its mailbox; both */
-	int64_t only;    /* its id, 0 = any of that name */
-	int least;       /* so many are there, or none is copied */
+	int64_t only;              /* its id, 0 = any of that name */
+	int least;                 /* so many are there, or none is copied */
 	struct view_carried carried;
 	int64_t outcome; /* id of a copy's or move's note */
 	bool moves, leaves, again;
 	struct rows r, left;
 };
 
-/* Messages with numbers in a row are one range of UIDs: what has a UID between them was told of and is gone, for UIDs
-   show themselves in order. */
+/* Messages with numbers in a row are one range of UIDs: what has a UID between them was told of and
+   is gone, for UIDs show themselves in order. */
 static void ranges_make(struct change *c)
 {
 	for (int i = 0, before = -1; i < c->n; i++) {
@@ -177,8 +181,9 @@ static bool is_at(const view *v, int64_t modseq)
 	return v->inside->image && v->modseq == modseq;
 }
 
-/* The change is made, and stays made when the view cannot be refreshed now, or its folder was removed meanwhile: to
-   say otherwise would have it made again. The view is as it was, and the next look tells all. */
+/* The change is made, and stays made when the view cannot be refreshed now, or its folder was
+   removed meanwhile: to say otherwise would have it made again. The view is as it was, and the next
+   look tells all. */
 static void refresh_own(view *v, bool hold, int64_t own, arena *a, struct view_change *out)
 {
 	if (view_refresh(v, hold, a, out) != ST_OK)
@@ -198,7 +203,8 @@ static status store_once(void *arg, bool again)
 	c->again |= again;
 	db_add(tx, SQL_VIEW_STORE,
 		(struct param[]){p_int(v->postoffice), p_int(v->mailbox), p_int(v->folder),
-			p_int_array(c->first, c->ranges), p_int_array(c->last, c->ranges), p_int(f->remove), p_int(f->add),
+			p_int_array(c->first, c->ranges), p_int_array(c->last, c->ranges),
+			p_int(f->remove), p_int(f->add),
 			p_int(f->unchanged_since < 0 ? INT64_MAX : f->unchanged_since)},
 		8, &c->r);
 	return db_commit(&tx, NULL);
@@ -344,7 +350,8 @@ status view_expunge(view *v, const uint32_t *uids, int n, arena *a, struct view_
 		return expunge_in(v, uids, n, a, out);
 	if (uids)
 		return view_refresh(v, false, a, out);
-	/* All that the reader was told of; what others removed is held, and told together with these. */
+	/* All that the reader was told of; what others removed is held, and told together with
+	   these. */
 	uint32_t below = v->uidnext;
 	TRY(view_refresh(v, true, a, &before));
 	uint32_t *deleted = uids_deleted(v, below, a, &n);
@@ -362,10 +369,12 @@ static void leave_add(db_tx *tx, struct change *c)
 {
 	const view *v = c->v;
 
-	db_add(tx, SQL_VIEW_COPIED, (struct param[]){p_int(v->postoffice), p_int(c->outcome)}, 2, NULL);
+	db_add(tx, SQL_VIEW_COPIED, (struct param[]){p_int(v->postoffice), p_int(c->outcome)}, 2,
+		NULL);
 	db_add(tx, SQL_FOLDER_EXPUNGE,
 		(struct param[]){p_int(v->postoffice), p_int(v->mailbox), p_int(v->folder),
-			p_int_array(c->first, c->ranges), p_int_array(c->last, c->ranges), p_int(0)},
+			p_int_array(c->first, c->ranges), p_int_array(c->last, c->ranges),
+			p_int(0)},
 		6, &c->left);
 }
 
@@ -382,8 +391,8 @@ static status copy_once(void *arg, bool again)
 	db_add(tx, c->moves ? SQL_VIEW_MOVE : SQL_VIEW_COPY,
 		(struct param[]){p_int(v->postoffice), p_int(v->mailbox), p_int(v->folder),
 			p_int_array(c->first, c->ranges), p_int_array(c->last, c->ranges),
-			p_text(c->name), p_int(c->outcome), p_int(c->target), p_int(c->carried.keep),
-			p_int_array(c->carried.here, c->carried.n),
+			p_text(c->name), p_int(c->outcome), p_int(c->target),
+			p_int(c->carried.keep), p_int_array(c->carried.here, c->carried.n),
 			p_int_array(c->carried.there, c->carried.n), p_int(c->only),
 			p_bool(c->leaves && c->target == v->mailbox), p_int(c->least)},
 		c->moves ? 7 : 14, &c->r);
@@ -470,8 +479,8 @@ static status copy_of(view *v, const uint32_t *uids, int n, const struct view_ta
 	return view_carry(v, c->uids, c->n, to, a, &c->carried);
 }
 
-status view_copy_to(view *v, const uint32_t *uids, int n, const struct view_target *to, bool hold, arena *a,
-	struct view_copied *out)
+status view_copy_to(view *v, const uint32_t *uids, int n, const struct view_target *to, bool hold,
+	arena *a, struct view_copied *out)
 {
 	struct change c;
 	bool fresh;
@@ -487,8 +496,8 @@ status view_copy_to(view *v, const uint32_t *uids, int n, const struct view_targ
 	return ST_OK;
 }
 
-/* Within one folder: copied, and what was copied is expunged. Cut off between, the messages are there twice, as
-   with a client that copies and expunges by itself. */
+/* Within one folder: copied, and what was copied is expunged. Cut off between, the messages are
+   there twice, as with a client that copies and expunges by itself. */
 static status move_within(view *v, struct change *c, arena *a, struct view_copied *out)
 {
 	struct view_stored marked;

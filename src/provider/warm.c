@@ -1,5 +1,5 @@
-/* Statements are asked of a post office that nobody has: they read and change nothing, but their plans, and what
-   PostgreSQL keeps of the tables, stay with the connection. */
+/* Statements are asked of a post office that nobody has: they read and change nothing, but their
+   plans, and what PostgreSQL keeps of the tables, stay with the connection. */
 #include "provider/warm.h"
 
 #include "provider/db.h"
@@ -13,10 +13,12 @@ static status warm_one(void *unused)
 	db_tx *tx = db_begin(DB_RUN, &a);
 
 	(void)unused;
-	db_add(tx, SQL_VIEW_LOAD, (struct param[]){none, none, p_null(P_TEXT), none, none, none, none}, 7, NULL);
+	db_add(tx, SQL_VIEW_LOAD,
+		(struct param[]){none, none, p_null(P_TEXT), none, none, none, none}, 7, NULL);
 	db_add(tx, SQL_DELIVER_LOCK, (struct param[]){none, no_uids}, 2, NULL);
 	db_add(tx, SQL_VIEW_RECENT, (struct param[]){none, none, none, none}, 4, NULL);
-	db_add(tx, SQL_VIEW_STORE, (struct param[]){none, none, none, no_uids, no_uids, none, none, none}, 8, NULL);
+	db_add(tx, SQL_VIEW_STORE,
+		(struct param[]){none, none, none, no_uids, no_uids, none, none, none}, 8, NULL);
 	db_add(tx, SQL_FOLDER_EXPUNGE,
 		(struct param[]){none, none, none, no_uids, no_uids, p_int(FLAG_DELETED)}, 6, NULL);
 	status s = db_commit(&tx, NULL);

@@ -80,7 +80,8 @@ static void add_array(text *t, const struct param *p)
 	}
 }
 
-/* Numbers and arrays are encoded into `room`; offsets are made pointers at the end, because it grows. */
+/* Numbers and arrays are encoded into `room`; offsets are made pointers at the end, because it
+   grows. */
 void wire_params(struct wire *w, const struct param *p, int n)
 {
 	size_t start[PARAMS_MOST];
@@ -205,8 +206,8 @@ bool row_null(const struct rows *r, int row, int column)
 	return cell_at(r, row, column)->size < 0;
 }
 
-static const int64_t *array_read(const struct rows *r, int row, int column, bool times, arena *a,
-				 int *n)
+static const int64_t *array_read(
+	const struct rows *r, int row, int column, bool times, arena *a, int *n)
 {
 	slice s = row_slice(r, row, column);
 	*n = 0;
@@ -270,7 +271,8 @@ static status kind_of(const char *state)
 	return ST_BROKEN;
 }
 
-/* Of another's connection: a pooler took a backend that does not know the statement, or knows it already. */
+/* Of another's connection: a pooler took a backend that does not know the statement, or knows it
+   already. */
 static bool is_unprepared(const char *state)
 {
 	return strcmp(state, "26000") == 0 || strcmp(state, "42P05") == 0;

@@ -1,4 +1,5 @@
-/* Values between C and PostgreSQL's binary format, and what its errors mean. For db.c and db_link.c. */
+/* Values between C and PostgreSQL's binary format, and what its errors mean. For db.c and
+   db_link.c. */
 #ifndef PENNYPOST_PROVIDER_WIRE_H
 #define PENNYPOST_PROVIDER_WIRE_H
 
@@ -19,8 +20,8 @@ struct wire {
 };
 void wire_params(struct wire *w, const struct param *p, int n);
 void wire_rows(const PGresult *r, arena *a, struct rows *out);
-/* The kind of a failed result, counted and, when an operator should know, logged. ST_CLOSED: it tells of
-   the lost connection, this one's or a pooler's behind it. */
+/* The kind of a failed result, counted and, when an operator should know, logged. ST_CLOSED: it
+   tells of the lost connection, this one's or a pooler's behind it. */
 status wire_failure(const PGresult *r, const char *statement);
 
 #endif

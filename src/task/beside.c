@@ -1,4 +1,5 @@
-/* What runs beside its caller, in a fiber. It is never left alone: its caller waits for its end, cancelled or not. */
+/* What runs beside its caller, in a fiber. It is never left alone: its caller waits for its end,
+   cancelled or not. */
 #include "task/task.h"
 
 #include "base/memory.h"
@@ -29,7 +30,8 @@ beside *beside_start(const char *name, status (*run)(void *), void *arg)
 {
 	beside *b = memory_new(sizeof *b);
 
-	*b = (beside){.run = run, .arg = arg, .deadline = task_deadline_now(), .label = task_label_now()};
+	*b = (beside){
+		.run = run, .arg = arg, .deadline = task_deadline_now(), .label = task_label_now()};
 	if (!task_self()) {
 		b->kind = run(arg);
 		return b;

@@ -54,7 +54,7 @@ struct task {
 	int label;
 	bool cancelled;
 	unsigned shielded; /* shields up */
-	bool firm; /* sleeps through a cancel */
+	bool firm;         /* sleeps through a cancel */
 	bool ended;
 };
 
@@ -75,8 +75,8 @@ status sleeper_outcome(int came);
 void meeting_begin(void);
 void meeting_end(void);
 void meeting_wait(pthread_cond_t *until); /* lets go of the lock meanwhile */
-usec usec_add(usec a, usec b); /* never beyond USEC_NEVER */
-bool virtual_runs(void);       /* task_virtual_run(true) was called and the clock is virtual */
+usec usec_add(usec a, usec b);            /* never beyond USEC_NEVER */
+bool virtual_runs(void); /* task_virtual_run(true) was called and the clock is virtual */
 /* For poll and epoll_wait: milliseconds until then, rounded up; -1 for never. While the clock is
    virtual a short real time, because somebody may advance it. */
 int patience_until(usec moment);

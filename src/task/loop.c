@@ -2,8 +2,8 @@
    task that is ready once, then collects what happened:
 
        run the ready -> hand out a signal -> epoll_wait -> timers -> give idle stacks back
-           ^                                                                  |
-           +------------------------------------------------------------------+
+	   ^                                                                  |
+	   +------------------------------------------------------------------+
 
    Descriptors are registered once, edge-triggered, for reading, and from the first wait for writing
    on for both: else each answer that a peer takes would wake the loop, and nobody waits for it. An
@@ -284,8 +284,8 @@ static bool is_ready(const struct wait *w)
 	return poll(&at, 1, 0) > 0;
 }
 
-/* Plain files have no edges and are always ready. When the kernel has no room for one more, loop_park
-   looks from time to time. */
+/* Plain files have no edges and are always ready. When the kernel has no room for one more,
+   loop_park looks from time to time. */
 static void watch_register(struct watch *at, const struct wait *w)
 {
 	uint32_t edges = EPOLLIN | EPOLLRDHUP | EPOLLET | (w->ready & WAIT_WRITE ? EPOLLOUT : 0);
@@ -557,8 +557,8 @@ static bool inbox_empty(void)
 	return empty;
 }
 
-/* Nothing is ready, on a virtual clock that runs by itself: on to the next moment. A helper that is no longer busy
-   has left whom it worked for in the inbox. */
+/* Nothing is ready, on a virtual clock that runs by itself: on to the next moment. A helper that is
+   no longer busy has left whom it worked for in the inbox. */
 static void advance(void)
 {
 	usec next = timer_next();

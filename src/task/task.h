@@ -1,6 +1,7 @@
 /* Waiting. Code above this floor is written top to bottom and waits by calling. In a mail worker
    every conversation is a fiber on one epoll loop; on a plain thread (web handlers, command line,
-   --stdio) the same calls fall back to poll(). Between two waits no other fiber of the process runs.
+   --stdio) the same calls fall back to poll(). Between two waits no other fiber of the process
+   runs.
 
    Every wait returns ST_OK, ST_TIMED_OUT (the task's deadline or the given moment passed) or
    ST_CANCELLED (task_cancel was called; every later wait returns it at once too). Nothing else
@@ -66,8 +67,8 @@ usec task_deadline_now(void); /* the present bound */
    whether the descriptor is ready already (saves a system call; libpq and the like cannot tell). */
 #define WAIT_TRIED 4u
 /* Until the descriptor is ready (or has an error or hang-up, which counts as ready); it may also
-   return ST_OK without need, so try and wait again. The descriptor must be non-blocking. Registered in
-   epoll edge-triggered on first use: call task_forget(fd) before closing it, on the same thread.
+   return ST_OK without need, so try and wait again. The descriptor must be non-blocking. Registered
+   in epoll edge-triggered on first use: call task_forget(fd) before closing it, on the same thread.
    One task may read and another write, but not two the same way. */
 status task_wait(int fd, unsigned ready);
 void task_forget(int fd);
@@ -118,11 +119,13 @@ status task_offload(status (*run)(void *), void *arg);
 
 /* ---- beside: something that is wanted soon, while its caller goes on. */
 typedef struct beside beside;
-/* Runs the function in a fiber of its own, with the caller's deadline and label. On a plain thread, and where no fiber can be
-   had, it runs at once. To be ended by the same caller; what `arg` points to is the function's until then. */
+/* Runs the function in a fiber of its own, with the caller's deadline and label. On a plain thread,
+   and where no fiber can be had, it runs at once. To be ended by the same caller; what `arg` points
+   to is the function's until then. */
 beside *beside_start(const char *name, status (*run)(void *), void *arg);
-/* Waits until the function has returned, and gives its result. When the caller is cancelled meanwhile, or its deadline
-   passes, the function is cancelled, and the kind of that wait is given. *b is NULL then. */
+/* Waits until the function has returned, and gives its result. When the caller is cancelled
+   meanwhile, or its deadline passes, the function is cancelled, and the kind of that wait is given.
+   *b is NULL then. */
 status beside_end(beside **b);
 /* The same for a result nobody wants any more: the function is cancelled. NULL is nothing. */
 void beside_drop(beside **b);

@@ -19,7 +19,8 @@ static void must(int holds)
 static X509 *sign(EVP_PKEY *key)
 {
 	X509 *x = X509_new();
-	X509_EXTENSION *name = X509V3_EXT_conf_nid(NULL, NULL, NID_subject_alt_name, "DNS:localhost");
+	X509_EXTENSION *name =
+		X509V3_EXT_conf_nid(NULL, NULL, NID_subject_alt_name, "DNS:localhost");
 
 	must(x && name);
 	X509_set_version(x, X509_VERSION_3);
@@ -27,7 +28,7 @@ static X509 *sign(EVP_PKEY *key)
 	X509_gmtime_adj(X509_getm_notBefore(x), -86400);
 	X509_gmtime_adj(X509_getm_notAfter(x), 86400);
 	X509_NAME_add_entry_by_txt(X509_get_subject_name(x), "CN", MBSTRING_UTF8,
-				   (const unsigned char *)"localhost", -1, -1, 0);
+		(const unsigned char *)"localhost", -1, -1, 0);
 	X509_set_issuer_name(x, X509_get_subject_name(x));
 	X509_set_pubkey(x, key);
 	must(X509_add_ext(x, name, -1));

@@ -66,7 +66,7 @@ static void must(struct play *p, status kind, slice what, slice why)
 {
 	if (kind != ST_OK)
 		play_fails(p, "cannot make %.*s: %s %.*s", SLICE_ARGS(what), status_name(kind),
-			   SLICE_ARGS(why));
+			SLICE_ARGS(why));
 }
 
 /* ---- who is there */
@@ -112,7 +112,7 @@ static int find_mailbox(slice name)
 
 	for (int i = 0; i < house.n; i++)
 		if (slice_same(house.names[i], slice_until(name, at)) &&
-		    (office.size == 0 || slice_same(house.offices[i], office)))
+			(office.size == 0 || slice_same(house.offices[i], office)))
 			return i;
 	return -1;
 }
@@ -126,7 +126,8 @@ static int must_mailbox(struct play *p, slice name)
 	return i;
 }
 
-void house_each(void (*each)(struct play *p, int place, int64_t postoffice, int64_t mailbox), struct play *p)
+void house_each(void (*each)(struct play *p, int place, int64_t postoffice, int64_t mailbox),
+	struct play *p)
 {
 	for (int i = 0; i < house.n; i++)
 		each(p, i, house.of[i], house.mailbox[i]);
@@ -230,10 +231,11 @@ static void given_address(struct words *w)
 	int i = must_mailbox(p, must_word(w));
 	if (i >= 0)
 		must(p, address_make(house.of[i], written, house.mailbox[i], &tester, &p->a, &why),
-		     written, why);
+			written, why);
 }
 
-/* group team@demo.test [posting anyone|members|postoffice] with anna@demo.test with x@example.org */
+/* group team@demo.test [posting anyone|members|postoffice] with anna@demo.test with
+   x@example.org */
 static void given_group(struct words *w)
 {
 	struct play *p = w->p;
@@ -245,17 +247,24 @@ static void given_group(struct words *w)
 
 	if (word_is(w, "posting")) {
 		slice asked = must_word(w);
-		while (posting + 1 < GROUP_POSTINGS && !slice_same(asked, slice_z(group_posting_word(posting))))
+		while (posting + 1 < GROUP_POSTINGS &&
+			!slice_same(asked, slice_z(group_posting_word(posting))))
 			posting++;
 	}
 	if (group_find(house.postoffice, name, &p->a, &g) == ST_ABSENT) {
-		must(p, group_make(house.postoffice, name, S(""), posting, &tester, &p->a, &g, &why), name, why);
-		must(p, address_make_group(house.postoffice, written, g->id, &tester, &p->a, &why), written, why);
+		must(p,
+			group_make(
+				house.postoffice, name, S(""), posting, &tester, &p->a, &g, &why),
+			name, why);
+		must(p, address_make_group(house.postoffice, written, g->id, &tester, &p->a, &why),
+			written, why);
 	}
 	while (play_goes_on(p) && word_is(w, "with")) {
 		slice member = must_word(w);
-		must(p, group_members_add(house.postoffice, g->id, &member, 1, &tester, &p->a, &added, &why), member,
-			why);
+		must(p,
+			group_members_add(
+				house.postoffice, g->id, &member, 1, &tester, &p->a, &added, &why),
+			member, why);
 	}
 }
 
@@ -268,7 +277,8 @@ static void given_mask(struct words *w)
 	if (!word_is(w, "to"))
 		play_fails(p, "mask MASK to TARGET");
 	slice target = must_word(w);
-	must(p, address_mask_set(house.postoffice, mask, target, -1, &tester, &p->a, &why), mask, why);
+	must(p, address_mask_set(house.postoffice, mask, target, -1, &tester, &p->a, &why), mask,
+		why);
 }
 
 /* alias also.test of demo.test */
@@ -367,7 +377,9 @@ static void given_redirection(struct words *w)
 	while (n < 30 && word_is(w, "and"));
 	bool keep = word_is(w, "kept");
 	if (i >= 0)
-		must(p, redirection_set(house.of[i], house.mailbox[i], targets, n, keep, &tester, &p->a, &why),
+		must(p,
+			redirection_set(house.of[i], house.mailbox[i], targets, n, keep, &tester,
+				&p->a, &why),
 			targets[0], why);
 }
 
@@ -392,7 +404,8 @@ static void given_answer(struct words *w)
 		a.ends = clock_wall() + (usec)number * 24 * 3600 * USEC_S;
 	}
 	if (i >= 0)
-		must(p, answer_set(house.of[i], house.mailbox[i], &a, &tester, &p->a, &why), a.text, why);
+		must(p, answer_set(house.of[i], house.mailbox[i], &a, &tester, &p->a, &why), a.text,
+			why);
 }
 
 static void given_key(struct words *w)
@@ -408,11 +421,19 @@ static const struct {
 	const char *name;
 	void (*run)(struct words *w);
 } things[] = {
-	{"domain", given_domain},   {"mailbox", given_mailbox}, {"address", given_address},
-	{"setting", given_setting}, {"message", given_message}, {"scram", given_scram},
-	{"dns", given_dns},         {"key", given_key},         {"group", given_group},
-	{"mask", given_mask},       {"alias", given_alias},
-	{"redirection", given_redirection}, {"answer", given_answer},
+	{"domain", given_domain},
+	{"mailbox", given_mailbox},
+	{"address", given_address},
+	{"setting", given_setting},
+	{"message", given_message},
+	{"scram", given_scram},
+	{"dns", given_dns},
+	{"key", given_key},
+	{"group", given_group},
+	{"mask", given_mask},
+	{"alias", given_alias},
+	{"redirection", given_redirection},
+	{"answer", given_answer},
 };
 
 static void given_thing(struct words *w)
@@ -435,8 +456,8 @@ static void given(struct words *w)
 
 	if (slice_starts(w->rest, demo))
 		w->rest = arena_format(&w->p->a, "%s%.*s",
-				       "post office demo, domain demo.test, mailbox anna, mailbox ben",
-				       SLICE_ARGS(slice_from(w->rest, demo.size)));
+			"post office demo, domain demo.test, mailbox anna, mailbox ben",
+			SLICE_ARGS(slice_from(w->rest, demo.size)));
 	while (play_goes_on(w->p) && w->rest.size) {
 		given_thing(w);
 		if (play_goes_on(w->p) && !w->ended && w->rest.size)
@@ -457,7 +478,8 @@ bool house_stored(struct play *p, slice name, slice number, slice *body)
 		return false;
 	memory_entries(house.of[at], house.mailbox[at], &p->a, &rows, &n);
 	if (!slice_number(number, &i) || i < 1 || i > (uint64_t)n) {
-		play_fails(p, "%.*s has %d messages, no %.*s", SLICE_ARGS(name), n, SLICE_ARGS(number));
+		play_fails(p, "%.*s has %d messages, no %.*s", SLICE_ARGS(name), n,
+			SLICE_ARGS(number));
 		return false;
 	}
 	*body = rows[i - 1].body;
@@ -527,8 +549,8 @@ static void expect_signed(struct words *w, bool chain)
 	if (!play_goes_on(p) || !house_stored(p, name, number, &body))
 		return;
 	if (!(chain ? seal_chain_holds : seal_holds)(p, domain, body))
-		play_fails(p, "no %s of %.*s holds:\n%.*s", chain ? "chain" : "signature", SLICE_ARGS(domain),
-			SLICE_ARGS(body));
+		play_fails(p, "no %s of %.*s holds:\n%.*s", chain ? "chain" : "signature",
+			SLICE_ARGS(domain), SLICE_ARGS(body));
 }
 
 static bool holds(slice body, slice how, slice wanted)
@@ -561,13 +583,17 @@ static void expect_body(struct words *w)
 		return;
 	if (!holds(body, how, wanted))
 		play_fails(p, "expected: body %.*s \"%.*s\"\n     got:\n%.*s", SLICE_ARGS(how),
-			   SLICE_ARGS(wanted), SLICE_ARGS(body));
+			SLICE_ARGS(wanted), SLICE_ARGS(body));
 }
 
 static const char *told_word(const queue_entry *e)
 {
-	static const char *const words[] = {[TOLD_DELIVERED] = "delivered", [TOLD_EXPANDED] = "expanded",
-		[TOLD_FULL] = "full", [TOLD_DISABLED] = "disabled", [TOLD_ABSENT] = "absent", [TOLD_BIG] = "big"};
+	static const char *const words[] = {[TOLD_DELIVERED] = "delivered",
+		[TOLD_EXPANDED] = "expanded",
+		[TOLD_FULL] = "full",
+		[TOLD_DISABLED] = "disabled",
+		[TOLD_ABSENT] = "absent",
+		[TOLD_BIG] = "big"};
 
 	return e->state == QUEUE_TELL ? words[e->told] : "nothing";
 }
@@ -600,10 +626,11 @@ static void expect_queued(struct words *w)
 			return;
 	text others = TEXT_INIT;
 	for (int i = 0; i < n; i++)
-		text_format(&others, "; %.*s from %.*s orcpt %.*s told %s via %.*s", SLICE_ARGS(rows[i].address),
-			SLICE_ARGS(rows[i].sender), SLICE_ARGS(rows[i].orcpt), told_word(&rows[i]),
-			SLICE_ARGS(rows[i].via));
-	play_fails(p, "nothing like that is queued, %d others are%.*s", n, SLICE_ARGS(text_slice(&others)));
+		text_format(&others, "; %.*s from %.*s orcpt %.*s told %s via %.*s",
+			SLICE_ARGS(rows[i].address), SLICE_ARGS(rows[i].sender),
+			SLICE_ARGS(rows[i].orcpt), told_word(&rows[i]), SLICE_ARGS(rows[i].via));
+	play_fails(p, "nothing like that is queued, %d others are%.*s", n,
+		SLICE_ARGS(text_slice(&others)));
 	text_free(&others);
 }
 
@@ -734,10 +761,17 @@ static const struct {
 	const char *name;
 	void (*run)(struct words *w);
 } sentences[] = {
-	{"given", given},         {"expect", expect},       {"fail", fail},
-	{"lose", lose},           {"database", database},   {"unhealthy", unhealthy},
-	{"healthy", healthy},     {"stop", stop},           {"under", under},
-	{"body", body},           {"copies", may_stand},
+	{"given", given},
+	{"expect", expect},
+	{"fail", fail},
+	{"lose", lose},
+	{"database", database},
+	{"unhealthy", unhealthy},
+	{"healthy", healthy},
+	{"stop", stop},
+	{"under", under},
+	{"body", body},
+	{"copies", may_stand},
 };
 
 bool house_sentence(struct play *p, slice text)

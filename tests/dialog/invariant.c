@@ -1,6 +1,6 @@
 /* What is true of every house when all clients have left, whatever failed meanwhile: what a 250
-   promised is stored, nothing is stored twice or in part, UIDs rise, quota equals the sum, no lock and
-   no repeat key is left over. */
+   promised is stored, nothing is stored twice or in part, UIDs rise, quota equals the sum, no lock
+   and no repeat key is left over. */
 #include "play.h"
 
 #include "base/memory.h"
@@ -50,7 +50,8 @@ static int count_copies(const struct copies *c, const struct copy *like)
 	int n = 0;
 
 	for (int i = 0; i < c->n; i++)
-		n += c->rows[i].mailbox == like->mailbox && slice_same(c->rows[i].content, like->content);
+		n += c->rows[i].mailbox == like->mailbox &&
+		     slice_same(c->rows[i].content, like->content);
 	return n;
 }
 
@@ -72,7 +73,7 @@ static void check_mailbox(struct play *p, int place, int64_t postoffice, int64_t
 	}
 	if (memory_used(postoffice, mailbox) != memory_sum(postoffice, mailbox))
 		play_fails(p, "the quota counts %" PRId64 " octets, stored are %" PRId64,
-			   memory_used(postoffice, mailbox), memory_sum(postoffice, mailbox));
+			memory_used(postoffice, mailbox), memory_sum(postoffice, mailbox));
 	if (memory_locked(postoffice, mailbox))
 		play_fails(p, "a maildrop is still locked");
 }
@@ -111,13 +112,14 @@ static void check_against_plain(struct play *p)
 {
 	for (int i = 0; i < p->copies.n; i++) {
 		const struct copy *one = &p->copies.rows[i];
-		int before = count_copies(&p->plain->copies, one), now = count_copies(&p->copies, one);
+		int before = count_copies(&p->plain->copies, one),
+		    now = count_copies(&p->copies, one);
 		if (before == 0 && count_copies(&p->plain->given, one) == 0 && !p->others)
 			play_fails(p, "stored under the fault, not without it:\n%.*s",
-				   SLICE_ARGS(slice_until(one->content, 500)));
+				SLICE_ARGS(slice_until(one->content, 500)));
 		if (now > (before ? before : 1))
-			play_fails(p, "%d copies under the fault, %d without it:\n%.*s", now, before,
-				   SLICE_ARGS(slice_until(one->content, 500)));
+			play_fails(p, "%d copies under the fault, %d without it:\n%.*s", now,
+				before, SLICE_ARGS(slice_until(one->content, 500)));
 	}
 }
 
@@ -133,5 +135,5 @@ void invariants_check(struct play *p)
 		check_against_plain(p);
 	if (!p->unsure && !p->forgiving && memory_repeat_keys() > 0)
 		play_fails(p, "%d repeat keys are left though every client heard its goodbye",
-			   memory_repeat_keys());
+			memory_repeat_keys());
 }

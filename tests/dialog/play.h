@@ -1,5 +1,6 @@
 /* One play of one script: the house it is played in (house.c), the clients that talk (talk.c), and
-   what is true of every house when all have left (invariant.c). run.c plays scripts in all modes. */
+   what is true of every house when all have left (invariant.c). run.c plays scripts in all
+   modes. */
 #ifndef PENNYPOST_TESTS_DIALOG_PLAY_H
 #define PENNYPOST_TESTS_DIALOG_PLAY_H
 
@@ -12,7 +13,7 @@
 #define CLIENTS 26
 
 struct client {
-	stream *s; /* NULL: not connected */
+	stream *s;  /* NULL: not connected */
 	bool ended; /* the server has closed */
 	bool quits; /* has said QUIT */
 };
@@ -30,29 +31,29 @@ struct copies {
 	struct copy {
 		int64_t mailbox; /* its place in the order of making */
 		slice content;   /* behind the fields the house adds */
-	} *rows;
+	} * rows;
 };
 
 struct play {
 	const struct script *script;
 	const struct line *at;
 	const struct instance *instance;
-	const struct play *plain;   /* NULL: this is the plain play */
-	struct copies copies;       /* what stood there at the end */
-	struct copies given;        /* what `given` put there */
+	const struct play *plain; /* NULL: this is the plain play */
+	struct copies copies;     /* what stood there at the end */
+	struct copies given;      /* what `given` put there */
 	const tls_server *tls;
 	tls_client *trust;
 	arena a;
-	text transcript, trouble;   /* trouble: empty while all is well */
+	text transcript, trouble; /* trouble: empty while all is well */
 	struct variables v;
 	struct client clients[CLIENTS];
-	int open;                   /* conversations that go on */
-	bool forgiving;             /* answers may be any; invariants must hold */
-	bool unsure;                /* a client left without hearing the goodbye */
-	bool copying;               /* clients copy: a message may stand twice in a mailbox */
-	bool others;                /* under faults other mail than in the plain play may be stored */
+	int open;       /* conversations that go on */
+	bool forgiving; /* answers may be any; invariants must hold */
+	bool unsure;    /* a client left without hearing the goodbye */
+	bool copying;   /* clients copy: a message may stand twice in a mailbox */
+	bool others;    /* under faults other mail than in the plain play may be stored */
 	int acknowledged_count;
-	int64_t acknowledged[512];  /* ids that a 250 named */
+	int64_t acknowledged[512]; /* ids that a 250 named */
 };
 
 /* Notes the first trouble: where, what, and all that was said so far. */
@@ -73,7 +74,8 @@ bool house_sentence(struct play *p, slice text);
 /* The n-th message (1..) of the mailbox; false with trouble told when there is none. */
 bool house_stored(struct play *p, slice mailbox, slice number, slice *body);
 /* Each mailbox, in the order of making. */
-void house_each(void (*each)(struct play *p, int place, int64_t postoffice, int64_t mailbox), struct play *p);
+void house_each(void (*each)(struct play *p, int place, int64_t postoffice, int64_t mailbox),
+	struct play *p);
 
 /* ---- seal.c: domains that sign */
 void seal_reset(void);
@@ -87,7 +89,8 @@ bool seal_chain_holds(struct play *p, slice domain, slice message);
 
 /* ---- talk.c */
 void talk_line(struct play *p, const struct line *l);
-void talk_end(struct play *p); /* who is still there leaves; waits until all conversations have ended */
+void talk_end(
+	struct play *p); /* who is still there leaves; waits until all conversations have ended */
 
 /* ---- invariant.c */
 void copies_keep(struct copies *c, int64_t mailbox, slice body);

@@ -67,8 +67,8 @@ bool resolver_add(slice name, slice type, slice value)
 	static const struct {
 		const char *name;
 		enum dns_type type;
-	} types[] = {{"A", DNS_A}, {"AAAA", DNS_AAAA}, {"MX", DNS_MX}, {"NS", DNS_NS}, {"PTR", DNS_PTR},
-		{"TXT", DNS_TXT}};
+	} types[] = {{"A", DNS_A}, {"AAAA", DNS_AAAA}, {"MX", DNS_MX}, {"NS", DNS_NS},
+		{"PTR", DNS_PTR}, {"TXT", DNS_TXT}};
 	struct row *r = arena_new(&zone.a, sizeof *r);
 	bool known = slice_same(type, S("silent")) || slice_same(type, S("fails"));
 
@@ -129,7 +129,8 @@ static void answer(const dns_question *q, arena *a, dns_answer *out)
 
 	for (const struct row *r = zone.rows; r; r = r->next)
 		n += r->type == q->type && slice_same_nocase(r->name, q->name);
-	*out = (dns_answer){.kind = DNS_NO_NAME, .ttl = 300, .name = arena_copy(a, q->name), .count = n};
+	*out = (dns_answer){
+		.kind = DNS_NO_NAME, .ttl = 300, .name = arena_copy(a, q->name), .count = n};
 	out->record = arena_new_array(a, n + 1, sizeof *out->record);
 	for (const struct row *r = zone.rows; r; r = r->next) {
 		bool same = slice_same_nocase(r->name, q->name);

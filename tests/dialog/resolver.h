@@ -1,6 +1,6 @@
-/* The DNS of dialogs: the calls of net/dns.h answered from what a script gave, chosen at link time. A
-   silent name never answers, so that its askers wait for their deadlines, which cost nothing on the
-   virtual clock. */
+/* The DNS of dialogs: the calls of net/dns.h answered from what a script gave, chosen at link time.
+   A silent name never answers, so that its askers wait for their deadlines, which cost nothing on
+   the virtual clock. */
 #ifndef PENNYPOST_TESTS_DIALOG_RESOLVER_H
 #define PENNYPOST_TESTS_DIALOG_RESOLVER_H
 

@@ -4,8 +4,8 @@
 
    Each script is played in a child process, on a virtual clock. --bytes: every read and write moves
    one byte. --faults: first as it is; then again with each fault point it passed failing the first,
-   second .. N-th time (--most), when answers may be any but the invariants must hold. --connect: the
-   scripts that ask for no more than the demo house are played against a running instance.
+   second .. N-th time (--most), when answers may be any but the invariants must hold. --connect:
+   the scripts that ask for no more than the demo house are played against a running instance.
    Without files: all of tests/dialog in $PENNYPOST_TOP_SRCDIR. */
 #include "play.h"
 
@@ -40,7 +40,7 @@ static struct {
 static struct report {
 	char doing[200];
 	unsigned plays;
-} *report;
+} * report;
 
 enum outcome { PASSED, FAILED, SKIPPED };
 
@@ -69,7 +69,11 @@ void play_note(struct play *p, char who, char direction, slice bytes)
 		if (c >= 0x20 && c < 0x7f)
 			text_add_char(&p->transcript, (char)c);
 		else
-			text_format(&p->transcript, c == '\r' ? "\\r" : c == '\n' ? "\\n" : "\\x%02x", c);
+			text_format(&p->transcript,
+				c == '\r'   ? "\\r"
+				: c == '\n' ? "\\n"
+					    : "\\x%02x",
+				c);
 	}
 	if (shown.size < bytes.size)
 		text_format(&p->transcript, " ... (%zu octets)", bytes.size);
@@ -111,7 +115,8 @@ static usec span_of(slice words)
 
 	slice_take(&words, ' ', &number);
 	for (size_t i = 0; i < sizeof units / sizeof *units; i++)
-		if (slice_number(number, &n) && slice_same(slice_trim(words), slice_z(units[i].unit)))
+		if (slice_number(number, &n) &&
+			slice_same(slice_trim(words), slice_z(units[i].unit)))
 			return (usec)n * units[i].span;
 	return -1;
 }
@@ -206,7 +211,8 @@ static int points_passed(struct point *points, int most)
 	rewind(f);
 	while (n < most && fscanf(f, "%63s %llu", points[n].name, &passed) == 2) {
 		points[n].passed = (unsigned)passed;
-		/* Without memory a worker ends and its successor carries on: nothing to see here. */
+		/* Without memory a worker ends and its successor carries on: nothing to see
+		   here. */
 		if (strcmp(points[n].name, "memory") != 0)
 			n++;
 	}
@@ -214,8 +220,8 @@ static int points_passed(struct point *points, int most)
 	return n;
 }
 
-static bool play_with_fault(const struct script *s, const struct play *plain, const char *name,
-			    unsigned passage)
+static bool play_with_fault(
+	const struct script *s, const struct play *plain, const char *name, unsigned passage)
 {
 	struct play p = {.script = s, .plain = plain, .forgiving = true};
 	char row[120];
@@ -256,8 +262,8 @@ static bool may_be_elsewhere(const struct script *s)
 		if (l->kind == LINE_HEAR && slice_starts(l->text, S("stored ")))
 			return false;
 		if (l->kind == LINE_SAY && slice_starts(l->text, S("connect ")) &&
-		    (slice_search(l->text, S(" from ")) < l->text.size ||
-		     slice_search(l->text, S(" without ")) < l->text.size))
+			(slice_search(l->text, S(" from ")) < l->text.size ||
+				slice_search(l->text, S(" without ")) < l->text.size))
 			return false;
 	}
 	return true;
@@ -327,7 +333,7 @@ static void run_folder(const char *path)
 		struct stat st;
 		bool folder = stat(inner, &st) == 0 && S_ISDIR(st.st_mode);
 		if (entries[i]->d_name[0] != '.' &&
-		    (folder || slice_ends_nocase(slice_z(inner), S(".dialog"))))
+			(folder || slice_ends_nocase(slice_z(inner), S(".dialog"))))
 			run_path(inner);
 		free(entries[i]);
 	}
@@ -387,10 +393,14 @@ static void read_instance(const char *path)
 	}
 	all = arena_copy(&file.a, all);
 	i = (struct instance){
-		.host = value_of(all, "HOST"), .ca = value_of(all, "CA_FILE"),
-		.smtp = port_of(all, "SMTP_PORT"), .submission = port_of(all, "SUBMISSION_PORT"),
-		.submissions = port_of(all, "SMTPS_PORT"), .pop3 = port_of(all, "POP3_PORT"),
-		.pop3s = port_of(all, "POP3S_PORT"), .imap = port_of(all, "IMAP_PORT"),
+		.host = value_of(all, "HOST"),
+		.ca = value_of(all, "CA_FILE"),
+		.smtp = port_of(all, "SMTP_PORT"),
+		.submission = port_of(all, "SUBMISSION_PORT"),
+		.submissions = port_of(all, "SMTPS_PORT"),
+		.pop3 = port_of(all, "POP3_PORT"),
+		.pop3s = port_of(all, "POP3S_PORT"),
+		.imap = port_of(all, "IMAP_PORT"),
 		.imaps = port_of(all, "IMAPS_PORT"),
 	};
 	if (slice_same(i.host, S("localhost")))
@@ -423,8 +433,9 @@ static int options(int argc, char **argv)
 			read_instance(value);
 			at++;
 		} else {
-			fprintf(stderr, "usage: dialog [--bytes | --faults | --connect ENVFILE] [--most N] "
-					"[-v] [FILE | FOLDER]...\n");
+			fprintf(stderr,
+				"usage: dialog [--bytes | --faults | --connect ENVFILE] [--most N] "
+				"[-v] [FILE | FOLDER]...\n");
 			exit(99);
 		}
 	}
@@ -437,7 +448,8 @@ int main(int argc, char **argv)
 	const char *top = getenv("PENNYPOST_TOP_SRCDIR");
 
 	signal(SIGPIPE, SIG_IGN);
-	report = mmap(NULL, sizeof *report, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	report = mmap(
+		NULL, sizeof *report, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	if (report == MAP_FAILED)
 		abort();
 	id_node(1);

@@ -27,7 +27,8 @@ static bool read_file(const char *path, text *all)
 
 static bool is_talk(slice s)
 {
-	return s.size >= 2 && s.at[0] >= 'A' && s.at[0] <= 'Z' && (s.at[1] == '>' || s.at[1] == '<');
+	return s.size >= 2 && s.at[0] >= 'A' && s.at[0] <= 'Z' &&
+	       (s.at[1] == '>' || s.at[1] == '<');
 }
 
 /* Where the answer begins in a line that holds both: a blank, a capital, `<`, a blank. */
@@ -35,7 +36,7 @@ static size_t second_part(slice s)
 {
 	for (size_t i = 2; i + 2 < s.size; i++)
 		if (s.at[i + 1] == '<' && s.at[i] >= 'A' && s.at[i] <= 'Z' && s.at[i + 2] == ' ' &&
-		    (s.at[i - 1] == ' ' || s.at[i - 1] == '\t'))
+			(s.at[i - 1] == ' ' || s.at[i - 1] == '\t'))
 			return i;
 	return s.size;
 }

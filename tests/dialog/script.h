@@ -1,4 +1,5 @@
-/* Dialog scripts as text: lines, escapes, variables, patterns. The language is told in README.md. */
+/* Dialog scripts as text: lines, escapes, variables, patterns. The language is told in
+   README.md. */
 #ifndef PENNYPOST_TESTS_DIALOG_SCRIPT_H
 #define PENNYPOST_TESTS_DIALOG_SCRIPT_H
 
@@ -44,8 +45,8 @@ struct variables {
 slice script_bytes(slice written, const struct variables *v, arena *a);
 /* Whether the pattern describes the whole of `got`; binds variables that are free. */
 bool script_match(slice pattern, slice got, struct variables *v);
-/* Takes the next word or "quoted text" (its escapes replaced) and the blanks behind it. False at the
-   end. A comma behind it is taken too and told in *comma. */
+/* Takes the next word or "quoted text" (its escapes replaced) and the blanks behind it. False at
+   the end. A comma behind it is taken too and told in *comma. */
 bool script_word(slice *rest, arena *a, slice *word, bool *comma);
 
 #endif

@@ -1,4 +1,5 @@
-/* Domains that sign: ours by the keys that the house keeps, others by keys that only the script has. */
+/* Domains that sign: ours by the keys that the house keeps, others by keys that only the script
+   has. */
 #include "play.h"
 
 #include "mail/arc.h"
@@ -51,7 +52,8 @@ void seal_given(struct play *p, slice selector, slice domain)
 	}
 	seal_count++;
 	resolver_add(name, S("TXT"),
-		dkim_record_text(SIGNATURE_ED25519_SHA256, signature_key_public(s->key, &p->a), false, &p->a));
+		dkim_record_text(SIGNATURE_ED25519_SHA256, signature_key_public(s->key, &p->a),
+			false, &p->a));
 	if (domain_find(domain, &p->a, &ours) == ST_OK)
 		take_home(p, s, ours->postoffice);
 }
@@ -60,9 +62,13 @@ static bool signer_find(slice domain, dkim_signer *out)
 {
 	for (int i = 0; i < seal_count; i++)
 		if (slice_same(seals[i].domain, domain)) {
-			*out = (dkim_signer){.domain = domain, .selector = seals[i].selector,
-				.algorithm = SIGNATURE_ED25519_SHA256, .key = seals[i].key,
-				.header = CANON_RELAXED, .body = CANON_RELAXED, .at = clock_wall()};
+			*out = (dkim_signer){.domain = domain,
+				.selector = seals[i].selector,
+				.algorithm = SIGNATURE_ED25519_SHA256,
+				.key = seals[i].key,
+				.header = CANON_RELAXED,
+				.body = CANON_RELAXED,
+				.at = clock_wall()};
 			return true;
 		}
 	return false;
@@ -86,7 +92,8 @@ static status fields_make(struct play *p, slice domain, slice message, bool chai
 	signature_body_add(hashes, body);
 	signature_body_end(hashes);
 	if (s == ST_OK && chain)
-		s = arc_seal_end(seal, &none, arena_format(&p->a, "%.*s; spf=pass", SLICE_ARGS(domain)), fields);
+		s = arc_seal_end(seal, &none,
+			arena_format(&p->a, "%.*s; spf=pass", SLICE_ARGS(domain)), fields);
 	else if (s == ST_OK)
 		dkim_sign_end(sign, fields);
 	signature_body_close(&hashes);
@@ -123,7 +130,8 @@ bool seal_holds(struct play *p, slice domain, slice message)
 	lookup by = dns_lookup(d);
 	dkim_check_message(message, &signature_openssl, &by, clock_wall(), &p->a, &found);
 	for (size_t i = 0; i < found.count; i++)
-		if (found.verdict[i].result == DKIM_PASS && slice_same(found.verdict[i].domain, domain))
+		if (found.verdict[i].result == DKIM_PASS &&
+			slice_same(found.verdict[i].domain, domain))
 			return true;
 	return false;
 }

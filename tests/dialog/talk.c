@@ -14,10 +14,10 @@
 #include <stdio.h>
 #include <sys/socket.h>
 
-#define ANSWER (60 * USEC_S)     /* patience of a client for an answer */
-#define SILENCE USEC_S           /* how long "nothing" is listened for */
+#define ANSWER (60 * USEC_S) /* patience of a client for an answer */
+#define SILENCE USEC_S       /* how long "nothing" is listened for */
 #define LINE_MOST (64 << 20)
-#define LEAVING (USEC_S * 7200)  /* no conversation outlives its clients longer than that */
+#define LEAVING (USEC_S * 7200) /* no conversation outlives its clients longer than that */
 #define LEASE_MOST (3600 * USEC_S)
 #define HANDSHAKE (60 * USEC_S)
 
@@ -85,7 +85,8 @@ static bool read_arrival(struct play *p, slice text, struct arrival *out)
 			out->tls = true;
 		else if (slice_same(word, S("from")) && script_word(&text, &p->a, &value, &comma))
 			out->from = value;
-		else if (slice_same(word, S("without")) && script_word(&text, &p->a, &value, &comma))
+		else if (slice_same(word, S("without")) &&
+			 script_word(&text, &p->a, &value, &comma))
 			out->no_tls = true;
 		else
 			return false;
@@ -101,7 +102,8 @@ static bool arrive_here(struct play *p, const struct arrival *how, stream **s)
 	*g = (struct guest){.play = p, .tls = how->tls, .run = how->run};
 	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, fd) != 0)
 		return false;
-	/* Octets that come one by one cost a unix socket a buffer each: room for what both sides say at once. */
+	/* Octets that come one by one cost a unix socket a buffer each: room for what both sides
+	   say at once. */
 	for (int i = 0; i < 2; i++)
 		setsockopt(fd[i], SOL_SOCKET, SO_SNDBUF, &(int){1 << 20}, sizeof(int));
 	conversation_begin(&g->c, how->service, fd[0], fd[0], how->no_tls ? NULL : p->tls);
@@ -144,7 +146,8 @@ static void verb_connect(struct play *p, struct client *c, slice rest)
 	struct arrival how;
 
 	if (!read_arrival(p, rest, &how)) {
-		play_fails(p, "connect to what? (smtp, submission, pop3, imap; tls; from ADDRESS; without tls)");
+		play_fails(p,
+			"connect to what? (smtp, submission, pop3, imap; tls; from ADDRESS; without tls)");
 		return;
 	}
 	if (c->s)
@@ -193,7 +196,7 @@ static void verb_apop(struct play *p, struct client *c, slice rest)
 		if (slice_same(p->v.rows[i].name, S("stamp")))
 			stamp = &p->v.rows[i];
 	if (!stamp || !script_word(&rest, &p->a, &name, &comma) ||
-	    !script_word(&rest, &p->a, &password, &comma)) {
+		!script_word(&rest, &p->a, &password, &comma)) {
 		if (!p->forgiving)
 			play_fails(p, "apop NAME PASSWORD needs the greeting's $stamp");
 		return;
@@ -225,7 +228,8 @@ static void say_signed(struct play *p, struct client *c, slice rest, bool chain)
 	slice domain, bytes;
 	bool comma;
 
-	if (!script_word(&rest, &p->a, &domain, &comma) || !script_word(&rest, &p->a, &bytes, &comma)) {
+	if (!script_word(&rest, &p->a, &domain, &comma) ||
+		!script_word(&rest, &p->a, &bytes, &comma)) {
 		play_fails(p, "signed|sealed DOMAIN \"text\"");
 		return;
 	}
@@ -257,9 +261,13 @@ static const struct verb {
 	const char *name;
 	void (*run)(struct play *p, struct client *c, slice rest);
 } verbs[] = {
-	{"connect", verb_connect}, {"tls", verb_tls},   {"close", verb_close},
+	{"connect", verb_connect},
+	{"tls", verb_tls},
+	{"close", verb_close},
 	{"deflate", verb_deflate},
-	{"apop", verb_apop},       {"text", verb_text}, {"file", verb_file},
+	{"apop", verb_apop},
+	{"text", verb_text},
+	{"file", verb_file},
 	{"signed", verb_signed},
 	{"sealed", verb_sealed},
 };
@@ -316,7 +324,7 @@ static void note_promise(struct play *p, slice line)
 	int64_t id;
 
 	if (slice_starts(line, start) && id_parse(slice_from(line, start.size), &id) &&
-	    p->acknowledged_count < (int)(sizeof p->acknowledged / sizeof *p->acknowledged))
+		p->acknowledged_count < (int)(sizeof p->acknowledged / sizeof *p->acknowledged))
 		p->acknowledged[p->acknowledged_count++] = id;
 }
 
@@ -345,10 +353,11 @@ static void wrong_answer(struct play *p, slice pattern, status kind, slice got)
 	if (p->forgiving)
 		return;
 	if (kind == ST_OK)
-		play_fails(p, "expected: %.*s\n     got: %.*s", SLICE_ARGS(pattern), SLICE_ARGS(got));
+		play_fails(
+			p, "expected: %.*s\n     got: %.*s", SLICE_ARGS(pattern), SLICE_ARGS(got));
 	else
 		play_fails(p, "expected: %.*s\n     got: nothing (%s)", SLICE_ARGS(pattern),
-			   status_name(kind));
+			status_name(kind));
 }
 
 static void hear_closed(struct play *p, struct client *c, char who)
@@ -374,7 +383,8 @@ static void hear_nothing(struct play *p, struct client *c, char who)
 	wrong_answer(p, S("silence"), kind, line);
 }
 
-/* "PATTERN", or "PATTERN without PATTERN": lines until one is like the first, none like the second. */
+/* "PATTERN", or "PATTERN without PATTERN": lines until one is like the first, none like the
+   second. */
 static void hear_until(struct play *p, struct client *c, char who, slice pattern)
 {
 	slice line = {0}, unwanted = {0};
@@ -420,7 +430,8 @@ static void hear_stored(struct play *p, struct client *c, slice which)
 	slice mailbox, number, body = {0};
 	bool comma;
 
-	if (!script_word(&which, &p->a, &mailbox, &comma) || !script_word(&which, &p->a, &number, &comma)) {
+	if (!script_word(&which, &p->a, &mailbox, &comma) ||
+		!script_word(&which, &p->a, &number, &comma)) {
 		play_fails(p, "stored MAILBOX NUMBER");
 		return;
 	}
@@ -431,7 +442,7 @@ static void hear_stored(struct play *p, struct client *c, slice which)
 			    (got.size == body.size + 2 && slice_starts(text_slice(&got), body));
 		if (!whole || !same)
 			play_fails(p, "%s%zu octets came, %zu are stored; they differ",
-				   whole ? "" : "the text had no end; ", got.size, body.size);
+				whole ? "" : "the text had no end; ", got.size, body.size);
 	}
 	text_free(&got);
 }

@@ -288,7 +288,8 @@ static bool query_read(const uint8_t *at, size_t size, struct query *q)
 
 	if (size < 17)
 		return false;
-	*q = (struct query){.id = (uint16_t)(at[0] << 8 | at[1]), .flags = (unsigned)(at[2] << 8 | at[3])};
+	*q = (struct query){
+		.id = (uint16_t)(at[0] << 8 | at[1]), .flags = (unsigned)(at[2] << 8 | at[3])};
 	while (p < size && at[p] != 0) {
 		size_t label = at[p];
 		if (label > 63 || p + 1 + label >= size || n + label + 1 >= sizeof q->name)
@@ -375,8 +376,8 @@ static void add_soa(struct answer *a)
 	add_record(a, "", 6, 900, data, size);
 }
 
-static void make_answer(zone *z, const uint8_t *query, const struct query *q, bool udp,
-	struct answer *a)
+static void make_answer(
+	zone *z, const uint8_t *query, const struct query *q, bool udp, struct answer *a)
 {
 	unsigned rcode = RCODE_OK, flags = 0x8180u | (q->flags & 0x10);
 	bool found = false, bogus = manner(z, q->name, "bogus") && !(q->flags & 0x10);
@@ -386,7 +387,8 @@ static void make_answer(zone *z, const uint8_t *query, const struct query *q, bo
 	a->records = 0;
 	if (manner(z, q->name, "refused"))
 		rcode = RCODE_REFUSED;
-	else if (bogus || manner(z, q->name, "servfail") || (q->type == 28 && manner(z, q->name, "servfail-aaaa")))
+	else if (bogus || manner(z, q->name, "servfail") ||
+		 (q->type == 28 && manner(z, q->name, "servfail-aaaa")))
 		rcode = RCODE_SERVFAIL;
 	else {
 		const char *end = add_records(z, q, a, &found);
@@ -422,7 +424,8 @@ static void send_answer(zone *z, const struct later *l)
 	uint8_t length[2];
 
 	if (l->tcp < 0) {
-		sendto(z->udp, l->message, l->size, 0, (const struct sockaddr *)&l->to, sizeof l->to);
+		sendto(z->udp, l->message, l->size, 0, (const struct sockaddr *)&l->to,
+			sizeof l->to);
 		return;
 	}
 	put16(length, (unsigned)l->size);
@@ -442,8 +445,8 @@ static void note_asked(zone *z, const char *name)
 	pthread_mutex_unlock(&z->lock);
 }
 
-static void answer_query(zone *z, const uint8_t *query, size_t size, int tcp,
-	const struct sockaddr_in *from)
+static void answer_query(
+	zone *z, const uint8_t *query, size_t size, int tcp, const struct sockaddr_in *from)
 {
 	static struct answer a;
 	struct query q;

@@ -15,8 +15,8 @@
        forged.test          ! bogus                    (SERVFAIL unless checking is disabled)
        signed.test          ! secure                   (says AD to those who ask for it)
 
-   A manner holds for its name only; "*" for all names. Names that are not there get NXDOMAIN with an
-   SOA whose minimum is 60, those with others below them or without the type "no data". */
+   A manner holds for its name only; "*" for all names. Names that are not there get NXDOMAIN with
+   an SOA whose minimum is 60, those with others below them or without the type "no data". */
 #ifndef PENNYPOST_TESTS_DNS_ZONE_H
 #define PENNYPOST_TESTS_DNS_ZONE_H
 

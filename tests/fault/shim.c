@@ -1,16 +1,16 @@
-/* Preloaded into pennypostd by tests/fault/shortage, into the dialogs by tests/dialog/octets.sh, into PostgreSQL by
-   tests/fault/fsync; never part of the house.
+/* Preloaded into pennypostd by tests/fault/shortage, into the dialogs by tests/dialog/octets.sh,
+   into PostgreSQL by tests/fault/fsync; never part of the house.
 
-   SHIM_MALLOC=N     the N-th allocation gives NULL, once, and tells standard error who asked; 0 = none
-   SHIM_COUNT=FILE   how many allocations there were is written to FILE at the end
-   SHIM_BOARD=FILE   a struct board, mapped: arms the same in one process of a server that runs, and one
-                     fsync or fdatasync of all processes
-   SHIM_IO=1         reads and writes of streams and files move one octet at a time; every third is
-                     interrupted first, and every fifth on a descriptor that does not block says that there
-                     is nothing to do. epoll then tells of it once more, as a kernel would.
+   SHIM_MALLOC=N     the N-th allocation gives NULL, once, and tells standard error who asked; 0 =
+   none SHIM_COUNT=FILE   how many allocations there were is written to FILE at the end
+   SHIM_BOARD=FILE   a struct board, mapped: arms the same in one process of a server that runs, and
+   one fsync or fdatasync of all processes SHIM_IO=1         reads and writes of streams and files
+   move one octet at a time; every third is interrupted first, and every fifth on a descriptor that
+   does not block says that there is nothing to do. epoll then tells of it once more, as a kernel
+   would.
 
-   Made for glibc, whose own functions allocate through these as well; under the address sanitizer what
-   does not fail is the sanitizer's (ASAN_OPTIONS=verify_asan_link_order=0). */
+   Made for glibc, whose own functions allocate through these as well; under the address sanitizer
+   what does not fail is the sanitizer's (ASAN_OPTIONS=verify_asan_link_order=0). */
 #include <errno.h>
 #include <execinfo.h>
 #include <fcntl.h>
@@ -42,7 +42,7 @@ void *__interceptor_memalign(size_t alignment, size_t size) SANITIZED;
 struct board {
 	_Atomic uint64_t failing; /* 0 = none: they are only counted */
 	_Atomic uint64_t allocations, failed;
-	_Atomic uint64_t pid; /* 0 = nobody */
+	_Atomic uint64_t pid;  /* 0 = nobody */
 	_Atomic int64_t syncs; /* until one fails; 0 and below: none does */
 };
 
@@ -55,7 +55,8 @@ __attribute__((constructor)) static void begin(void)
 {
 	const char *n = getenv("SHIM_MALLOC"), *path = getenv("SHIM_BOARD");
 	int fd = path ? open(path, O_RDWR | O_CLOEXEC) : -1;
-	void *at = fd >= 0 ? mmap(NULL, sizeof *board, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0) : MAP_FAILED;
+	void *at = fd >= 0 ? mmap(NULL, sizeof *board, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0)
+			   : MAP_FAILED;
 
 	if (fd >= 0)
 		close(fd);
@@ -93,7 +94,8 @@ static void tell_where(void)
 
 static bool fails_by_board(void)
 {
-	if (!board || atomic_load(&board->pid) == 0 || atomic_load(&board->pid) != (uint64_t)getpid() ||
+	if (!board || atomic_load(&board->pid) == 0 ||
+		atomic_load(&board->pid) != (uint64_t)getpid() ||
 		atomic_fetch_add(&board->allocations, 1) + 1 != atomic_load(&board->failing))
 		return false;
 	atomic_fetch_add(&board->failed, 1);
@@ -132,7 +134,8 @@ void *realloc(void *old, size_t size)
 
 static void *aligned(size_t alignment, size_t size)
 {
-	return __interceptor_memalign ? __interceptor_memalign(alignment, size) : __libc_memalign(alignment, size);
+	return __interceptor_memalign ? __interceptor_memalign(alignment, size)
+				      : __libc_memalign(alignment, size);
 }
 
 void *aligned_alloc(size_t alignment, size_t size)
@@ -171,7 +174,8 @@ int fdatasync(int fd)
 
 /* ---- reading and writing */
 
-/* Edges are told once: who was told to come later although there was something to do has to hear of it again. */
+/* Edges are told once: who was told to come later although there was something to do has to hear of
+   it again. */
 #define WATCHED_MOST 4096
 static struct {
 	int epoll;
@@ -192,12 +196,15 @@ int epoll_ctl(int epoll, int how, int fd, struct epoll_event *wanted)
 	return result;
 }
 
-int epoll_pwait(int epoll, struct epoll_event *events, int most, int patience, const sigset_t *blocked)
+int epoll_pwait(
+	int epoll, struct epoll_event *events, int most, int patience, const sigset_t *blocked)
 {
 	for (int fd = 0; trickles && fd < WATCHED_MOST; fd++)
-		if (watched[fd].epoll == epoll && epoll != 0 && atomic_exchange(&watched[fd].put_off, false))
+		if (watched[fd].epoll == epoll && epoll != 0 &&
+			atomic_exchange(&watched[fd].put_off, false))
 			(void)syscall(SYS_epoll_ctl, epoll, EPOLL_CTL_MOD, fd, &watched[fd].wanted);
-	return (int)syscall(SYS_epoll_pwait, epoll, events, most, patience, blocked, sizeof(uint64_t));
+	return (int)syscall(
+		SYS_epoll_pwait, epoll, events, most, patience, blocked, sizeof(uint64_t));
 }
 
 int epoll_wait(int epoll, struct epoll_event *events, int most, int patience)
@@ -205,7 +212,8 @@ int epoll_wait(int epoll, struct epoll_event *events, int most, int patience)
 	return epoll_pwait(epoll, events, most, patience, NULL);
 }
 
-/* What comes as it was sent, and counters, are never cut; what is said to standard error stays readable. */
+/* What comes as it was sent, and counters, are never cut; what is said to standard error stays
+   readable. */
 static bool is_stream(int fd)
 {
 	struct stat about;
@@ -273,16 +281,18 @@ ssize_t recv(int fd, void *to, size_t size, int flags)
 {
 	bool cut;
 
-	return disturbed(fd, flags, &cut) ? -1
-		: syscall(SYS_recvfrom, fd, to, piece(size, cut), flags, NULL, NULL);
+	return disturbed(fd, flags, &cut)
+		       ? -1
+		       : syscall(SYS_recvfrom, fd, to, piece(size, cut), flags, NULL, NULL);
 }
 
 ssize_t send(int fd, const void *from, size_t size, int flags)
 {
 	bool cut;
 
-	return disturbed(fd, flags, &cut) ? -1
-		: syscall(SYS_sendto, fd, from, piece(size, cut), flags, NULL, 0);
+	return disturbed(fd, flags, &cut)
+		       ? -1
+		       : syscall(SYS_sendto, fd, from, piece(size, cut), flags, NULL, 0);
 }
 
 ssize_t writev(int fd, const struct iovec *from, int n)

@@ -29,7 +29,8 @@ static void stays_the_same(const mail_address *m, arena *a)
 	status kind = mail_address_parse(written, a, &again);
 	must(kind == ST_OK || (kind == ST_TOO_BIG && written.size > MAIL_PATH_MOST - 2));
 	if (kind == ST_OK)
-		must(slice_same(mail_address_text(&again, a), written) && slice_same(again.shown, m->shown));
+		must(slice_same(mail_address_text(&again, a), written) &&
+			slice_same(again.shown, m->shown));
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)

@@ -1,5 +1,5 @@
-/* ARC: a message is judged the same however its body is cut, and a set added here makes a chain that
-   holds, or one that is closed. The first byte says how the body is cut. */
+/* ARC: a message is judged the same however its body is cut, and a set added here makes a chain
+   that holds, or one that is closed. The first byte says how the body is cut. */
 #include "../unit/mail/toy.h"
 
 #include "mail/arc.h"
@@ -53,7 +53,7 @@ static void grows(slice header, slice body, const arc_report *before, int hops, 
 		judge(longer, body, 1000, a, &after);
 		must(after.sets == before->sets + 1);
 		must(before->result == DKIM_FAIL ? after.result == DKIM_FAIL && after.closed
-		                                 : after.result == DKIM_PASS && !after.closed);
+						 : after.result == DKIM_PASS && !after.closed);
 		if (hops > 1)
 			grows(longer, body, &after, hops - 1, a);
 	}

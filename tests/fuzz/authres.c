@@ -21,8 +21,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		must(said.count <= AUTHRES_RESULTS_MOST);
 		authres_begin(&r, said.id);
 		for (size_t i = 0; i < said.count; i++) {
-			authres_result(&r, arena_z(&a, said.said[i].method), arena_z(&a, said.said[i].result),
-				said.said[i].reason);
+			authres_result(&r, arena_z(&a, said.said[i].method),
+				arena_z(&a, said.said[i].result), said.said[i].reason);
 			for (size_t p = 0; p < said.said[i].count; p++)
 				authres_property(&r, arena_z(&a, said.said[i].value[p].type),
 					arena_z(&a, said.said[i].value[p].property),

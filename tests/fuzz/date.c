@@ -17,7 +17,8 @@ static void stays_the_same(date d, arena *a)
 
 	must(d.offset > -1440 && d.offset < 1440);
 	/* the first and last days of the calendar have no room for every zone */
-	if (d.at < date_days(1900, 1, 3) * 86400 * USEC_S || d.at > date_days(9999, 12, 29) * 86400 * USEC_S)
+	if (d.at < date_days(1900, 1, 3) * 86400 * USEC_S ||
+		d.at > date_days(9999, 12, 29) * 86400 * USEC_S)
 		return;
 	must(date_parse(date_format(d, a), &again) == ST_OK);
 	must(again.at == d.at && again.offset == d.offset);

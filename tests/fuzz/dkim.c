@@ -1,5 +1,5 @@
-/* DKIM: a message is judged the same however its body is cut, and one that can be signed is believed
-   afterwards, whatever was in it. The first byte says how it is cut and signed. */
+/* DKIM: a message is judged the same however its body is cut, and one that can be signed is
+   believed afterwards, whatever was in it. The first byte says how it is cut and signed. */
 #include "../unit/mail/toy.h"
 
 #include <stdlib.h>
@@ -52,9 +52,10 @@ static void stays_the_same(const dkim_report *x, const dkim_report *y)
 
 static void is_believed_once_signed(slice header, slice body, unsigned how, arena *a)
 {
-	dkim_signer signer = {.domain = S("example.org"), .selector = S("one"),
-	                      .header = how & 1 ? CANON_RELAXED : CANON_SIMPLE,
-	                      .body = how & 2 ? CANON_RELAXED : CANON_SIMPLE};
+	dkim_signer signer = {.domain = S("example.org"),
+		.selector = S("one"),
+		.header = how & 1 ? CANON_RELAXED : CANON_SIMPLE,
+		.body = how & 2 ? CANON_RELAXED : CANON_SIMPLE};
 	signature_body *b = signature_body_open(&toy);
 	slice fields;
 	dkim_sign *s;

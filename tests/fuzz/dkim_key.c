@@ -23,14 +23,16 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		uint8_t digest[SIGNATURE_DIGEST] = {1};
 		char noughts[SIGNATURE_RSA_MOST / 8] = {0};
 		unsigned bits;
-		slice text = dkim_record_text(record.algorithm, record.public_key, record.testing, &a);
+		slice text =
+			dkim_record_text(record.algorithm, record.public_key, record.testing, &a);
 		if (text.size <= DKIM_RECORD_MOST) {
 			must(dkim_record_parse(text, &a, &again) == ST_OK);
-			must(slice_same(record.public_key, again.public_key) && record.testing == again.testing);
+			must(slice_same(record.public_key, again.public_key) &&
+				record.testing == again.testing);
 			must(record.algorithm == again.algorithm && again.sha256 && again.email);
 		}
 		must(signature_openssl.verify(record.algorithm, record.public_key, digest,
-		                              slice_of(noughts, sizeof noughts), &bits) != ST_OK);
+			     slice_of(noughts, sizeof noughts), &bits) != ST_OK);
 	}
 	arena_release(&a);
 	return 0;

@@ -14,7 +14,8 @@ static void must(int ok)
 
 static void has_no_line_end(slice s)
 {
-	must(slice_find(s, '\r') == s.size && slice_find(s, '\n') == s.size && slice_find(s, 0) == s.size);
+	must(slice_find(s, '\r') == s.size && slice_find(s, '\n') == s.size &&
+		slice_find(s, 0) == s.size);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)

@@ -82,8 +82,15 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	walk(input, &a);
 	build(input, false, &a);
 	build(input, true, &a);
-	received r = {.helo = input, .peer_name = input, .peer = input, .by = input, .cipher = input,
-	              .id = input, .recipient = input, .note = input, .utf8 = size & 1};
+	received r = {.helo = input,
+		.peer_name = input,
+		.peer = input,
+		.by = input,
+		.cipher = input,
+		.id = input,
+		.recipient = input,
+		.note = input,
+		.utf8 = size & 1};
 	is_one_field(received_compose(&r, &a));
 	arena_release(&a);
 	return 0;

@@ -1,9 +1,9 @@
-/* A whole IMAP session over the in-memory providers. Whatever the client says: what is said back is whole
-   (lines end with CRLF, literals are as long as they say), message numbers stay within what EXISTS told,
-   and the quota equals what is stored.
+/* A whole IMAP session over the in-memory providers. Whatever the client says: what is said back is
+   whole (lines end with CRLF, literals are as long as they say), message numbers stay within what
+   EXISTS told, and the quota equals what is stored.
 
-   The input's first byte: bit 0 the client is logged on already, bit 1 byte by byte, bit 2 a folder is
-   selected too, bit 3 IMAP4rev2 and QRESYNC are on; all else is what the client says. */
+   The input's first byte: bit 0 the client is logged on already, bit 1 byte by byte, bit 2 a folder
+   is selected too, bit 3 IMAP4rev2 and QRESYNC are on; all else is what the client says. */
 #include "session.h"
 
 #include "provider/memory/memory.h"

@@ -1,6 +1,7 @@
-/* Arguments of IMAP commands: the search program, sequence sets, names of folders, sections, dates. A set that was
-   read and resolved rises, and has what it has when every number is asked for; what is written of it is read
-   as the same. A folder's name that was understood is UTF-8, and is understood again as it is written.
+/* Arguments of IMAP commands: the search program, sequence sets, names of folders, sections, dates.
+   A set that was read and resolved rises, and has what it has when every number is asked for; what
+   is written of it is read as the same. A folder's name that was understood is UTF-8, and is
+   understood again as it is written.
 
    The input's first byte: bits 0-2 what is read, bit 3 names are UTF-8; all else is the line. */
 #include "session.h"
@@ -117,7 +118,8 @@ static void read_rest(args *p, unsigned kind)
 	switch (kind) {
 	case 3:
 		if (arg_section(p, S("BODY"), &section) == ST_OK)
-			must(section.depth <= SECTION_DEPTH_MOST && section.fields_n <= SECTION_FIELDS_MOST);
+			must(section.depth <= SECTION_DEPTH_MOST &&
+				section.fields_n <= SECTION_FIELDS_MOST);
 		break;
 	case 4:
 		if (arg_date(p, &days) == ST_OK && arg_space(p) == ST_OK)
@@ -166,10 +168,12 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	i.who.postoffice = memory_postoffice("demo", "demo.test");
 	i.who.mailbox = memory_mailbox(i.who.postoffice, "anna", "secret-1");
 	i.utf8 = data[0] & 8;
-	memory_message(i.who.postoffice, i.who.mailbox, "Subject: =?utf-8?q?gr=C3=BCn?=\r\n\r\ntext\r\n");
+	memory_message(
+		i.who.postoffice, i.who.mailbox, "Subject: =?utf-8?q?gr=C3=BCn?=\r\n\r\ntext\r\n");
 	memory_message(i.who.postoffice, i.who.mailbox, "From: anna@demo.test\r\n\r\nmore\r\n");
 	must(view_open(i.who.postoffice, i.who.mailbox, S("INBOX"), 0, &selected.view) == ST_OK);
-	must(stream_open(file_of(slice_of(data + 1, size - 1)), file_of((slice){0}), &c.stream) == ST_OK);
+	must(stream_open(file_of(slice_of(data + 1, size - 1)), file_of((slice){0}), &c.stream) ==
+		ST_OK);
 	if (args_begin(&p, &c, 4096) == ST_OK)
 		read_as(&p, data[0] & 7);
 	stream_close(&c.stream);

@@ -1,5 +1,5 @@
-/* What a milter may answer: terms, then words to each step of a message and edits of its header, in one
-   piece and byte by byte.
+/* What a milter may answer: terms, then words to each step of a message and edits of its header, in
+   one piece and byte by byte.
 
    Input: all that the milter sends; it has ended behind that. */
 #include "base/log.h"
@@ -83,8 +83,8 @@ static void edit(milter_header *h, const milter_answer *answer, bool leading)
 
 static bool steps(struct milter *m, milter_header *h, arena *a, struct outcome *out)
 {
-	static const enum milter_command asked[] = {MILTER_CONNECT, MILTER_HELO, MILTER_MAIL, MILTER_RCPT,
-		MILTER_DATA, MILTER_FIELD, MILTER_HEADER_END, MILTER_BODY, MILTER_END};
+	static const enum milter_command asked[] = {MILTER_CONNECT, MILTER_HELO, MILTER_MAIL,
+		MILTER_RCPT, MILTER_DATA, MILTER_FIELD, MILTER_HEADER_END, MILTER_BODY, MILTER_END};
 
 	for (size_t i = 0; i < sizeof asked / sizeof *asked; i++) {
 		milter_answer answer = {.word = MILTER_SAYS_PROGRESS};

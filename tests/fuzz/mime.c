@@ -1,5 +1,5 @@
-/* The MIME walk (trust.md T30): cut anywhere it finds the same parts; they form a tree and lie within
-   the message. The first byte says how the rest is cut. */
+/* The MIME walk (trust.md T30): cut anywhere it finds the same parts; they form a tree and lie
+   within the message. The first byte says how the rest is cut. */
 #include "mail/mime.h"
 
 #include "base/utf8.h"
@@ -42,8 +42,10 @@ static void same(const mime_table *x, const mime_table *y)
 	must(x->count == y->count && x->size == y->size && x->truncated == y->truncated);
 	for (size_t i = 0; i < x->count; i++) {
 		const mime_part *p = &x->part[i], *q = &y->part[i];
-		must(p->parent == q->parent && p->children == q->children && p->opaque == q->opaque);
-		must(p->broken == q->broken && p->truncated == q->truncated && p->lines == q->lines);
+		must(p->parent == q->parent && p->children == q->children &&
+			p->opaque == q->opaque);
+		must(p->broken == q->broken && p->truncated == q->truncated &&
+			p->lines == q->lines);
 		must(p->header_at == q->header_at && p->header_size == q->header_size);
 		must(p->body_size == q->body_size && slice_same(p->type, q->type));
 		must(slice_same(p->subtype, q->subtype) && slice_same(p->name, q->name));

@@ -27,8 +27,8 @@ static void read_back(slice value, arena *a)
 	content_parse(slice_from(made, 2), a, &c);
 	must(!c.broken && c.count == 1);
 	/* encoded words are decoded, blanks at the ends trimmed, tabs are blanks now */
-	bool changes = slice_search(value, S("=?")) < value.size || slice_find(value, '\t') < value.size ||
-	               slice_trim(value).size < value.size;
+	bool changes = slice_search(value, S("=?")) < value.size ||
+		       slice_find(value, '\t') < value.size || slice_trim(value).size < value.size;
 	must(changes || slice_same(c.parameter[0].value, value));
 }
 

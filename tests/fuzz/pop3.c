@@ -1,9 +1,9 @@
 /* A whole POP3 session over the in-memory providers. Whatever the client says: every line ends with
-   CRLF, a maildrop is never left locked, nothing is removed without QUIT, and the quota equals what is
-   stored.
+   CRLF, a maildrop is never left locked, nothing is removed without QUIT, and the quota equals what
+   is stored.
 
-   The input's first byte: bit 0 APOP is on, bit 1 byte by byte, bit 2 the client is logged on already;
-   all else is what the client says. */
+   The input's first byte: bit 0 APOP is on, bit 1 byte by byte, bit 2 the client is logged on
+   already; all else is what the client says. */
 #include "session.h"
 
 #include "provider/memory/memory.h"

@@ -1,4 +1,5 @@
-/* PROXY headers: whatever a balancer says, reading stays within it, and what is found are addresses. */
+/* PROXY headers: whatever a balancer says, reading stays within it, and what is found are
+   addresses. */
 #include "net/proxy.h"
 
 #include <stdlib.h>

@@ -27,8 +27,8 @@ static void take_all(int fd, text *said)
 	close(fd);
 }
 
-void session_play(enum service service, status (*run)(conversation *c), slice bytes, bool trickle,
-		  text *said)
+void session_play(
+	enum service service, status (*run)(conversation *c), slice bytes, bool trickle, text *said)
 {
 	int in = file_of("in", bytes), out = file_of("out", (slice){0});
 	int kept = dup(out); /* the conversation closes its own */

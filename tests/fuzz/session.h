@@ -15,6 +15,6 @@ static inline void must(bool holds)
 
 /* Plays the bytes to the service; what it said is added to `said`. `trickle`: byte by byte. */
 void session_play(enum service service, status (*run)(conversation *c), slice bytes, bool trickle,
-		  text *said);
+	text *said);
 
 #endif

@@ -1,5 +1,5 @@
-/* Messages made fit for 7 bits: however they are cut the same comes out, every part holds what it held before, and
-   nothing is left that needs more than 7 bits. */
+/* Messages made fit for 7 bits: however they are cut the same comes out, every part holds what it
+   held before, and nothing is left that needs more than 7 bits. */
 #include "mail/seven_bit.h"
 
 #include "base/utf8.h"
@@ -35,7 +35,8 @@ static status run(slice input, size_t step, arena *a, text *out)
 
 static slice content(slice message, const mime_part *p, arena *a)
 {
-	transfer_decoder d = {.kind = p->transfer == TRANSFER_UNKNOWN ? TRANSFER_PLAIN : p->transfer};
+	transfer_decoder d = {
+		.kind = p->transfer == TRANSFER_UNKNOWN ? TRANSFER_PLAIN : p->transfer};
 	text out = TEXT_INIT;
 
 	transfer_decode(&d, slice_until(slice_from(message, p->body_at), p->body_size), &out);

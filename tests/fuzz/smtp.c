@@ -1,9 +1,9 @@
 /* A whole SMTP session over the in-memory providers, from greeting to the input's end. Whatever the
-   client says: every line said back is a reply of RFC 5321 in printable ASCII, every 250 that names a
-   message is a message that is stored, and the quota equals what is stored.
+   client says: every line said back is a reply of RFC 5321 in printable ASCII, every 250 that names
+   a message is a message that is stored, and the quota equals what is stored.
 
-   The input's first byte: bit 0 submission, bit 1 byte by byte, bit 2 bare line ends are repaired, bit 3
-   low limits; all else is what the client says. */
+   The input's first byte: bit 0 submission, bit 1 byte by byte, bit 2 bare line ends are repaired,
+   bit 3 low limits; all else is what the client says. */
 #include "session.h"
 
 #include "base/id.h"
@@ -76,7 +76,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		return 0;
 	furnish(data[0]);
 	session_play(data[0] & 1 ? SERVICE_SUBMISSION : SERVICE_SMTP, smtp_conversation,
-		     slice_of(data + 1, size - 1), data[0] & 2, &said);
+		slice_of(data + 1, size - 1), data[0] & 2, &said);
 	check_said(text_slice(&said));
 	must(memory_used(office, anna) == memory_sum(office, anna));
 	must(memory_used(office, ben) == memory_sum(office, ben));

@@ -32,8 +32,8 @@ static lookup_kind ask(void *with, enum lookup_type type, slice name, arena *a, 
 	out->row = arena_new_array(a, 12, sizeof *out->row);
 	while (out->count < 12 && slice_take(&line, '\t', &out->row[out->count])) {
 		if (type == LOOKUP_A || type == LOOKUP_AAAA)
-			out->row[out->count] = slice_of("\x20\1\xd\xb8\0\0\0\0\0\0\0\0\0\0\0\1",
-				type == LOOKUP_A ? 4 : 16);
+			out->row[out->count] = slice_of(
+				"\x20\1\xd\xb8\0\0\0\0\0\0\0\0\0\0\0\1", type == LOOKUP_A ? 4 : 16);
 		out->count++;
 	}
 	return out->kind = LOOKUP_FOUND;
@@ -49,7 +49,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	spf_report r;
 
 	slice_take(&all.rest, '\n', &q.mail_from);
-	must(spf_client_parse(q.mail_from.size % 2 ? S("192.0.2.1") : S("2001:db8::1"), &q.client) == ST_OK);
+	must(spf_client_parse(
+		     q.mail_from.size % 2 ? S("192.0.2.1") : S("2001:db8::1"), &q.client) == ST_OK);
 	spf_check(&q, &dns, &a, &r);
 	must(r.result == SPF_FAIL || r.explanation.size == 0);
 	for (size_t i = 0; i < r.explanation.size; i++)

@@ -1,5 +1,5 @@
-/* Rewritten senders: whatever stands before the @ is nothing of ours unless we made it; what we make of any
-   sender leads back to him, or to the first who passed his mail on. */
+/* Rewritten senders: whatever stands before the @ is nothing of ours unless we made it; what we
+   make of any sender leads back to him, or to the first who passed his mail on. */
 #include "mail/srs.h"
 
 #include <stdlib.h>
@@ -26,7 +26,9 @@ static void toy_mac(void *arg, int secret, slice text, uint8_t to[32])
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-	const struct srs s = {.mac = toy_mac, .secrets = 2, .now = 1700000000 * USEC_S,
+	const struct srs s = {.mac = toy_mac,
+		.secrets = 2,
+		.now = 1700000000 * USEC_S,
 		.validity = 21 * 24 * 3600 * USEC_S};
 	slice input = slice_of(data, size);
 	arena a = ARENA_INIT;

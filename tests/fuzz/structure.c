@@ -1,8 +1,9 @@
-/* Envelope and structure: what was packed is unpacked whole, its texts are balanced and hold no bare line
-   end, its parts lie within the message; what was not packed is refused or read without harm. */
+/* Envelope and structure: what was packed is unpacked whole, its texts are balanced and hold no
+   bare line end, its parts lie within the message; what was not packed is refused or read without
+   harm. */
+#include "mail/structure.h"
 #include "mail/envelope.h"
 #include "mail/header.h"
-#include "mail/structure.h"
 
 #include <stdlib.h>
 
@@ -26,7 +27,8 @@ static void is_a_list(slice s)
 		if (s.at[i] == '"') {
 			for (i++; s.at[i] != '"'; i++) {
 				i += s.at[i] == '\\';
-				must(i < s.size - 1 && (uint8_t)s.at[i] >= 0x20 && (uint8_t)s.at[i] < 0x7f);
+				must(i < s.size - 1 && (uint8_t)s.at[i] >= 0x20 &&
+					(uint8_t)s.at[i] < 0x7f);
 			}
 		} else if (s.at[i] == '{') {
 			slice rest = slice_from(s, i + 1);

@@ -1,5 +1,5 @@
-/* TLS-RPT: the first line is a TXT record, the rest words of others in a report. Targets are within their bounds, and
-   a report keeps its form whatever stands in it. */
+/* TLS-RPT: the first line is a TXT record, the rest words of others in a report. Targets are within
+   their bounds, and a report keeps its form whatever stands in it. */
 #include "mail/tls_report.h"
 
 #include <stdlib.h>
@@ -22,8 +22,10 @@ static void check_record(slice txt, arena *a)
 	must(n > 0 && n <= TLS_REPORT_TARGETS_MOST);
 	for (int i = 0; i < n; i++) {
 		must((to[i].address.size > 0) != (to[i].host.size > 0));
-		must(to[i].host.size == 0 || (to[i].port > 0 && to[i].path.size > 0 && to[i].path.at[0] == '/'));
-		must(slice_find(to[i].path, '\r') == to[i].path.size && slice_find(to[i].path, ' ') == to[i].path.size);
+		must(to[i].host.size == 0 ||
+			(to[i].port > 0 && to[i].path.size > 0 && to[i].path.at[0] == '/'));
+		must(slice_find(to[i].path, '\r') == to[i].path.size &&
+			slice_find(to[i].path, ' ') == to[i].path.size);
 	}
 }
 
@@ -54,7 +56,8 @@ static void check_report(slice words, arena *a)
 	struct tls_report_failure f = {words, words, words, words, 1};
 	struct tls_report_policy p = {S("sts"), words, words, &words, 1, 2, 1, &f, 1};
 	struct tls_report r = {words, words, words, S("example.test"), 0, 86399 * USEC_S, &p, 1};
-	struct tls_report_mail m = {&r, S("mail.demo.test"), S("a@demo.test"), S("b@example.test"), S("<1@demo.test>"), 0};
+	struct tls_report_mail m = {&r, S("mail.demo.test"), S("a@demo.test"), S("b@example.test"),
+		S("<1@demo.test>"), 0};
 	slice mail;
 
 	check_form(tls_report_json(&r, a));

@@ -1,5 +1,5 @@
-/* Encoded words: decoded text is valid UTF-8 on one line; valid text encodes to words that decode to
-   it again. */
+/* Encoded words: decoded text is valid UTF-8 on one line; valid text encodes to words that decode
+   to it again. */
 #include "mail/word.h"
 
 #include "base/utf8.h"

@@ -1,6 +1,6 @@
-/* Many idle connections: what one costs a worker, and whether it is still answered. The server is the
-   house's own (listener, conversation, stream, TLS, provider); it answers each line after a database
-   query. The clients are a child process. Run by idle.sh.
+/* Many idle connections: what one costs a worker, and whether it is still answered. The server is
+   the house's own (listener, conversation, stream, TLS, provider); it answers each line after a
+   database query. The clients are a child process. Run by idle.sh.
 
 	with-pg.sh idle_hold CONNECTIONS MOST-KB [CERTIFICATE-FOLDER]
 

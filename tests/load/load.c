@@ -1,10 +1,11 @@
-/* A load generator on the house's own runtime: one process, a fiber per conversation. It speaks SMTP,
-   POP3 or IMAP to any server, so that a peer is measured by the same client with the same mail.
+/* A load generator on the house's own runtime: one process, a fiber per conversation. It speaks
+   SMTP, POP3 or IMAP to any server, so that a peer is measured by the same client with the same
+   mail.
 
      load smtp HOST:PORT --conversations 32 --messages 10000 --size 4096 [--recipients 10]
-          [--to u%04u@demo.test --mailboxes 100] [--per-connection 1]
+	  [--to u%04u@demo.test --mailboxes 100] [--per-connection 1]
      load pop3 HOST:PORT --conversations 8 --cycles 2000 --user u%04u@demo.test --mailboxes 100
-          --password secret [--keep]
+	  --password secret [--keep]
      load imap-login HOST:PORT --conversations 8 --cycles 2000 --user u%04u@demo.test [--tls]
      load imap-append HOST:PORT --conversations 8 --messages 2000 --size 4096 --user u%04u@demo.test
 
@@ -31,17 +32,24 @@ static struct {
 	bool keep;
 	tls_client *tls; /* NULL: none */
 	unsigned conversations, mailboxes, recipients, per_connection;
-	uint64_t wanted;      /* messages or cycles */
+	uint64_t wanted; /* messages or cycles */
 	size_t size;
 	const char *to_form, *user_form, *password;
 	usec patience;
-} job = {.conversations = 1, .mailboxes = 1, .recipients = 1, .per_connection = 1, .wanted = 1000,
-	 .size = 4096, .to_form = "u%04u@demo.test", .user_form = "u%04u@demo.test",
-	 .password = "secret", .patience = 120 * USEC_S};
+} job = {.conversations = 1,
+	.mailboxes = 1,
+	.recipients = 1,
+	.per_connection = 1,
+	.wanted = 1000,
+	.size = 4096,
+	.to_form = "u%04u@demo.test",
+	.user_form = "u%04u@demo.test",
+	.password = "secret",
+	.patience = 120 * USEC_S};
 
 static struct {
 	uint64_t begun, done, failed, skipped;
-	usec *took;           /* one per success */
+	usec *took; /* one per success */
 	usec started, ended;
 	text body;
 	char last_trouble[200];
@@ -52,9 +60,9 @@ static struct {
 
 static void make_body(void)
 {
-	static const char *const words[] = {"letter", "office", "penny", "stamp", "morning", "river",
-					    "answer", "train", "under", "between", "seven", "yellow",
-					    "harbour", "promise", "kitchen", "window"};
+	static const char *const words[] = {"letter", "office", "penny", "stamp", "morning",
+		"river", "answer", "train", "under", "between", "seven", "yellow", "harbour",
+		"promise", "kitchen", "window"};
 	unsigned state = 42;
 	size_t column = 0;
 	while (run.body.size < job.size) {
@@ -117,11 +125,12 @@ static status send_one(stream *s, uint64_t number)
 	for (unsigned i = 0; i < job.recipients; i++)
 		TRY(ask(s, '2', to, (unsigned)((number * job.recipients + i) % job.mailboxes) + 1));
 	TRY(ask(s, '3', "DATA", 0));
-	TRY(stream_format(s, "Received: from load.test by load.test; Fri, 21 Nov 2025 02:43:00 +0000\r\n"
-			     "From: Sender <sender@load.test>\r\nTo: you@load.test\r\n"
-			     "Subject: Load %" PRIu64 "\r\nDate: Fri, 21 Nov 2025 02:43:00 +0000\r\n"
-			     "Message-ID: <%" PRIu64 ".%ld@load.test>\r\n\r\n",
-			  number, number, (long)time(NULL)));
+	TRY(stream_format(s,
+		"Received: from load.test by load.test; Fri, 21 Nov 2025 02:43:00 +0000\r\n"
+		"From: Sender <sender@load.test>\r\nTo: you@load.test\r\n"
+		"Subject: Load %" PRIu64 "\r\nDate: Fri, 21 Nov 2025 02:43:00 +0000\r\n"
+		"Message-ID: <%" PRIu64 ".%ld@load.test>\r\n\r\n",
+		number, number, (long)time(NULL)));
 	TRY(stream_write(s, text_slice(&run.body)));
 	TRY(stream_write(s, S(".\r\n")));
 	usec began = clock_now();
@@ -293,8 +302,9 @@ static void report(void)
 	qsort(run.took, run.done, sizeof *run.took, by_time);
 	printf("done=%" PRIu64 " failed=%" PRIu64 " skipped=%" PRIu64
 	       " seconds=%.3f rate=%.1f p50_ms=%.2f p99_ms=%.2f client_cpu=%.3f trouble=\"%s\"\n",
-	       run.done, run.failed, run.skipped, seconds, seconds > 0 ? (double)run.done / seconds : 0,
-	       percentile(0.5), percentile(0.99), (double)clock() / CLOCKS_PER_SEC, run.last_trouble);
+		run.done, run.failed, run.skipped, seconds,
+		seconds > 0 ? (double)run.done / seconds : 0, percentile(0.5), percentile(0.99),
+		(double)clock() / CLOCKS_PER_SEC, run.last_trouble);
 }
 
 static status watch(void *unused)
@@ -308,29 +318,53 @@ static status watch(void *unused)
 
 static void options(int argc, char **argv)
 {
-	static const struct option known[] = {
-		{"conversations", 1, NULL, 'c'}, {"messages", 1, NULL, 'n'}, {"cycles", 1, NULL, 'n'},
-		{"size", 1, NULL, 's'},		 {"recipients", 1, NULL, 'r'}, {"to", 1, NULL, 't'},
-		{"user", 1, NULL, 'u'},		 {"mailboxes", 1, NULL, 'm'},
-		{"per-connection", 1, NULL, 'p'}, {"password", 1, NULL, 'w'}, {"keep", 0, NULL, 'k'},
-		{"seconds", 1, NULL, 'S'},	 {"tls", 0, NULL, 'T'},
-		{NULL, 0, NULL, 0}};
+	static const struct option known[] = {{"conversations", 1, NULL, 'c'},
+		{"messages", 1, NULL, 'n'}, {"cycles", 1, NULL, 'n'}, {"size", 1, NULL, 's'},
+		{"recipients", 1, NULL, 'r'}, {"to", 1, NULL, 't'}, {"user", 1, NULL, 'u'},
+		{"mailboxes", 1, NULL, 'm'}, {"per-connection", 1, NULL, 'p'},
+		{"password", 1, NULL, 'w'}, {"keep", 0, NULL, 'k'}, {"seconds", 1, NULL, 'S'},
+		{"tls", 0, NULL, 'T'}, {NULL, 0, NULL, 0}};
 	for (int o; (o = getopt_long(argc, argv, "", known, NULL)) != -1;) {
 		unsigned number = optarg ? (unsigned)strtoul(optarg, NULL, 10) : 0;
 		switch (o) {
-		case 'c': job.conversations = number; break;
-		case 'n': job.wanted = number; break;
-		case 's': job.size = number; break;
-		case 'r': job.recipients = number; break;
-		case 't': job.to_form = optarg; break;
-		case 'u': job.user_form = optarg; break;
-		case 'm': job.mailboxes = number ? number : 1; break;
-		case 'p': job.per_connection = number; break;
-		case 'w': job.password = optarg; break;
-		case 'k': job.keep = true; break;
-		case 'S': job.patience = number * USEC_S; break;
-		case 'T': tls_client_open(NULL, &job.tls); break;
-		default: exit(64);
+		case 'c':
+			job.conversations = number;
+			break;
+		case 'n':
+			job.wanted = number;
+			break;
+		case 's':
+			job.size = number;
+			break;
+		case 'r':
+			job.recipients = number;
+			break;
+		case 't':
+			job.to_form = optarg;
+			break;
+		case 'u':
+			job.user_form = optarg;
+			break;
+		case 'm':
+			job.mailboxes = number ? number : 1;
+			break;
+		case 'p':
+			job.per_connection = number;
+			break;
+		case 'w':
+			job.password = optarg;
+			break;
+		case 'k':
+			job.keep = true;
+			break;
+		case 'S':
+			job.patience = number * USEC_S;
+			break;
+		case 'T':
+			tls_client_open(NULL, &job.tls);
+			break;
+		default:
+			exit(64);
 		}
 	}
 	for (size_t i = 0; optind < argc && i < sizeof protocols / sizeof *protocols; i++)
@@ -338,8 +372,9 @@ static void options(int argc, char **argv)
 			job.protocol = &protocols[i];
 	if (optind + 2 != argc || !job.protocol ||
 		net_endpoint_parse(slice_z(argv[optind + 1]), &job.to) != ST_OK) {
-		fprintf(stderr, "usage: load smtp|pop3|imap-login|imap-append ADDRESS:PORT [--options];"
-				" see the head of load.c\n");
+		fprintf(stderr,
+			"usage: load smtp|pop3|imap-login|imap-append ADDRESS:PORT [--options];"
+			" see the head of load.c\n");
 		exit(64);
 	}
 }
@@ -348,7 +383,8 @@ int main(int argc, char **argv)
 {
 	options(argc, argv);
 	make_body();
-	run.took = memory_new_array(job.wanted + job.conversations, sizeof *run.took); /* each may begin one more */
+	run.took = memory_new_array(
+		job.wanted + job.conversations, sizeof *run.took); /* each may begin one more */
 	struct task_limits limits = TASK_LIMITS_INIT;
 	if (task_loop_open(&limits) != ST_OK)
 		return 71;

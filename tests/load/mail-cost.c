@@ -1,7 +1,7 @@
-/* What the parsers of the mail room cost (trust.md F5): for each its worst inputs at 10 KB, 100 KB and
-   1 MB, nanoseconds per byte, and the ratio of the last to the first, which stays near one when the
-   cost is linear. Prints one line per input; the exit code is 1 when a ratio is over 3, far from the
-   noise of a busy machine and far below what a quadratic cost gives. */
+/* What the parsers of the mail room cost (trust.md F5): for each its worst inputs at 10 KB, 100 KB
+   and 1 MB, nanoseconds per byte, and the ratio of the last to the first, which stays near one when
+   the cost is linear. Prints one line per input; the exit code is 1 when a ratio is over 3, far
+   from the noise of a busy machine and far below what a quadratic cost gives. */
 #include "../unit/mail/toy.h"
 #include "base/text.h"
 #include "mail/address.h"
@@ -22,7 +22,7 @@
 
 #define RATIO_MOST 3.0
 #define LIST_MOST (16 * MAIL_LIST_MOST) /* so that a cap hides nothing, but memory is no issue */
-#define WORK_LEAST (4 * 1024 * 1024) /* bytes per measurement */
+#define WORK_LEAST (4 * 1024 * 1024)    /* bytes per measurement */
 
 static void run_data(slice s, arena *a)
 {
@@ -243,12 +243,13 @@ static const struct input {
 	{"content: names", run_content, "a/b", ";n%d=\"x\""},
 	{"content: comments", run_content, "a/b", ";a=\"b\"(;a("},
 	{"mime: one body", run_mime, "A: b\n\n", LINE72 "\r\n"},
-	{"mime: body in a multipart", run_mime, "Content-Type: multipart/mixed; boundary=b\n\n--b\n\n",
-         LINE72 "\r\n"},
+	{"mime: body in a multipart", run_mime,
+		"Content-Type: multipart/mixed; boundary=b\n\n--b\n\n", LINE72 "\r\n"},
 	{"mime: parts", run_mime, "Content-Type: multipart/mixed; boundary=b\n\n", "--b\n\n"},
 	{"mime: nested", run_mime, "", "Content-Type: multipart/mixed; boundary=b%d\n\n--b%d\n"},
 	{"mime: messages", run_mime, "", "Content-Type: message/rfc822\n\n"},
-	{"mime: near boundaries", run_mime, "Content-Type: multipart/mixed; boundary=b\n\n", "--bx\n"},
+	{"mime: near boundaries", run_mime, "Content-Type: multipart/mixed; boundary=b\n\n",
+		"--bx\n"},
 	{"mime: one header line", run_mime, "Content-Type: a/b", ";n=x"},
 	{"dkim: fields", run_dkim, SIGNATURE "; h=From:A:B:A:A\r\n", "A: b\r\n"},
 	{"dkim: folds", run_dkim, SIGNATURE "; h=From:A\r\nA: b\r\n", " c\r\n"},
@@ -264,7 +265,8 @@ static const struct input {
 	{"record: one tag", run_record, "p=", "A B"},
 	{"arc: results", run_arc, SET "\r\n", "ARC-Authentication-Results: i=%d; a\r\n"},
 	{"arc: fields", run_arc, SET "\r\n", "A: b\r\n"},
-	{"base64", run_base64, "", "SXQgd2FzIGEgZGFyayBhbmQgc3Rvcm15IG5pZ2h0OyB0aGUgcmFpbiBmZWxsIGlu\r\n"},
+	{"base64", run_base64, "",
+		"SXQgd2FzIGEgZGFyayBhbmQgc3Rvcm15IG5pZ2h0OyB0aGUgcmFpbiBmZWxsIGlu\r\n"},
 	{"base64: padding", run_base64, "", "="},
 	{"quoted-printable", run_quoted, "", "It was a d=C3=A4rk and stormy night; the rain =\r\n"},
 	{"quoted-printable: blanks", run_quoted, "", " "},
@@ -272,10 +274,12 @@ static const struct input {
 	{"needle: nearly there", run_needle, "", "a"},
 	{"needle: nearly, and folded", run_needle, "", "aaaaaaa\xc3\xa9"},
 	{"sketch: plain lines", run_sketch, "A: b\r\n\r\n", LINE72 "\r\n"},
-	{"sketch: other letters", run_sketch, "Content-Type: text/plain; charset=utf-8\r\n\r\n", "\xc3\xa9t\xe1\xbb\x87 %d\r\n"},
+	{"sketch: other letters", run_sketch, "Content-Type: text/plain; charset=utf-8\r\n\r\n",
+		"\xc3\xa9t\xe1\xbb\x87 %d\r\n"},
 	{"sketch: fields", run_sketch, "", "A: =?utf-8?q?=C3=BC?= b\r\n"},
 	{"sketch: folds", run_sketch, "A: b\r\n", " b\r\n"},
-	{"sketch: parts", run_sketch, "Content-Type: multipart/mixed; boundary=b\r\n\r\n", "--b\r\n\r\nabc %d\r\n"},
+	{"sketch: parts", run_sketch, "Content-Type: multipart/mixed; boundary=b\r\n\r\n",
+		"--b\r\n\r\nabc %d\r\n"},
 };
 
 static void fill(text *t, const struct input *in, size_t size)
@@ -335,10 +339,12 @@ int main(void)
 		double small = cost(&inputs[i], 10 * 1024, &t);
 		double middle = cost(&inputs[i], 100 * 1024, &t);
 		double big = cost(&inputs[i], 1024 * 1024, &t);
-		printf("%-28s %10.3f %10.3f %10.3f %8.2f\n", inputs[i].name, small, middle, big, big / small);
+		printf("%-28s %10.3f %10.3f %10.3f %8.2f\n", inputs[i].name, small, middle, big,
+			big / small);
 		over += big / small > RATIO_MOST;
 	}
-	printf("%zu inputs, %d over a ratio of %.1f\n", sizeof inputs / sizeof *inputs, over, RATIO_MOST);
+	printf("%zu inputs, %d over a ratio of %.1f\n", sizeof inputs / sizeof *inputs, over,
+		RATIO_MOST);
 	text_free(&t);
 	return over > 0;
 }

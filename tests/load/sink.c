@@ -1,11 +1,11 @@
-/* Another system that takes all mail and keeps none, as cheap as can be: one process, one loop. What senders
-   cost is measured against it.
+/* Another system that takes all mail and keeps none, as cheap as can be: one process, one loop.
+   What senders cost is measured against it.
 
      sink PORT FILE [MILLISECONDS]
 
-   Listens on PORT of every IPv4 address, so that 127.0.1.7 and 127.0.1.8 are two hosts. FILE holds two
-   numbers of 64 bits that rise: messages taken, and connections. With MILLISECONDS the answer to each text
-   comes so late, as a distant system's would. */
+   Listens on PORT of every IPv4 address, so that 127.0.1.7 and 127.0.1.8 are two hosts. FILE holds
+   two numbers of 64 bits that rise: messages taken, and connections. With MILLISECONDS the answer
+   to each text comes so late, as a distant system's would. */
 #include <arpa/inet.h>
 #include <fcntl.h>
 #include <netinet/in.h>
@@ -22,13 +22,14 @@
 #include <unistd.h>
 
 #define ROOM 65536
-#define HELLO "250-sink.test\r\n250-PIPELINING\r\n250-SIZE 100000000\r\n250-8BITMIME\r\n250 ENHANCEDSTATUSCODES\r\n"
+#define HELLO                                                                                      \
+	"250-sink.test\r\n250-PIPELINING\r\n250-SIZE 100000000\r\n250-8BITMIME\r\n250 ENHANCEDSTATUSCODES\r\n"
 
 struct peer {
 	int fd;
 	bool text;
 	size_t have, said;
-	int64_t late; /* when the answer to a text is due; 0: none */
+	int64_t late;      /* when the answer to a text is due; 0: none */
 	struct peer *next; /* of those that wait for one, the first due first */
 	char in[ROOM], out[4096];
 };
@@ -232,7 +233,8 @@ int main(int argc, char **argv)
 	sink.loop = epoll_create1(EPOLL_CLOEXEC);
 	count_in(argv[2]);
 	int listener = listen_at((uint16_t)atoi(argv[1]));
-	epoll_ctl(sink.loop, EPOLL_CTL_ADD, listener, &(struct epoll_event){EPOLLIN, {.ptr = NULL}});
+	epoll_ctl(
+		sink.loop, EPOLL_CTL_ADD, listener, &(struct epoll_event){EPOLLIN, {.ptr = NULL}});
 	for (;;) {
 		int n = epoll_wait(sink.loop, ready, 64, sink.first ? 1 : -1);
 

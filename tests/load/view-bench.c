@@ -1,5 +1,6 @@
-/* What a reader's calls cost: with-pg.sh ./view_bench [TIMES]. One reader in one process; every figure is
-   the median of TIMES runs, in milliseconds, with all it takes: this process, PostgreSQL, the way between. */
+/* What a reader's calls cost: with-pg.sh ./view_bench [TIMES]. One reader in one process; every
+   figure is the median of TIMES runs, in milliseconds, with all it takes: this process, PostgreSQL,
+   the way between. */
 #include "provider/append.h"
 #include "provider/message_fact.h"
 #include "provider/view.h"

@@ -1,9 +1,8 @@
-/* Signs, seals and judges messages for the peers' script: messages on standard input, key records in
-   a file of "name text" lines, verdicts and signed messages on standard output.
-     key rsa|ed25519 FILE                       makes a key, prints its record
-     sign RECORDS CANON DOMAIN SELECTOR KEY ... CANON is "rr", "rs", "sr" or "ss": header, body
-     seal RECORDS DOMAIN SELECTOR KEY
-     dkim RECORDS, arc RECORDS                  prints the verdict's word, and why */
+/* Signs, seals and judges messages for the peers' script: messages on standard input, key records
+   in a file of "name text" lines, verdicts and signed messages on standard output. key rsa|ed25519
+   FILE                       makes a key, prints its record sign RECORDS CANON DOMAIN SELECTOR KEY
+   ... CANON is "rr", "rs", "sr" or "ss": header, body seal RECORDS DOMAIN SELECTOR KEY dkim
+   RECORDS, arc RECORDS                  prints the verdict's word, and why */
 #include "base/text.h"
 #include "mail/arc.h"
 #include "net/signature.h"
@@ -66,8 +65,8 @@ static signature_key *open_key(const char *name, arena *a)
 
 static int make_key(const char *algorithm, const char *name, arena *a)
 {
-	enum signature_algorithm wanted = strcmp(algorithm, "rsa") == 0 ? SIGNATURE_RSA_SHA256
-	                                                                : SIGNATURE_ED25519_SHA256;
+	enum signature_algorithm wanted =
+		strcmp(algorithm, "rsa") == 0 ? SIGNATURE_RSA_SHA256 : SIGNATURE_ED25519_SHA256;
 	signature_key *key;
 	FILE *out = fopen(name, "w");
 
@@ -104,12 +103,12 @@ static int sign(const char *canons, char **triple, size_t count, arena *a)
 	for (size_t i = 0; i < count; i++) {
 		key[i] = open_key(triple[3 * i + 2], a);
 		signer[i] = (dkim_signer){.domain = slice_z(triple[3 * i]),
-		                          .selector = slice_z(triple[3 * i + 1]),
-		                          .algorithm = signature_key_algorithm(key[i]),
-		                          .key = key[i],
-		                          .header = canon_of(canons[0]),
-		                          .body = canon_of(canons[1]),
-		                          .at = clock_wall()};
+			.selector = slice_z(triple[3 * i + 1]),
+			.algorithm = signature_key_algorithm(key[i]),
+			.key = key[i],
+			.header = canon_of(canons[0]),
+			.body = canon_of(canons[1]),
+			.at = clock_wall()};
 	}
 	status kind = dkim_sign_begin(header, signer, count, b, a, &s);
 	signature_body_add(b, body);
@@ -129,8 +128,11 @@ static int sign(const char *canons, char **triple, size_t count, arena *a)
 static int seal(const lookup *dns, char **triple, arena *a)
 {
 	signature_key *key = open_key(triple[2], a);
-	dkim_signer signer = {.domain = slice_z(triple[0]), .selector = slice_z(triple[1]),
-	                      .algorithm = signature_key_algorithm(key), .key = key, .at = clock_wall()};
+	dkim_signer signer = {.domain = slice_z(triple[0]),
+		.selector = slice_z(triple[1]),
+		.algorithm = signature_key_algorithm(key),
+		.key = key,
+		.at = clock_wall()};
 	signature_body *b = signature_body_open(&signature_openssl);
 	slice header, body, fields;
 	arc_report before;
@@ -143,8 +145,9 @@ static int seal(const lookup *dns, char **triple, arena *a)
 	signature_body_end(b);
 	arc_check_end(c, dns, clock_wall(), &before);
 	if (kind == ST_OK)
-		kind = arc_seal_end(s, &before, arena_format(a, "%s; spf=pass smtp.mailfrom=%s", triple[0],
-		                                             triple[0]), &fields);
+		kind = arc_seal_end(s, &before,
+			arena_format(a, "%s; spf=pass smtp.mailfrom=%s", triple[0], triple[0]),
+			&fields);
 	signature_body_close(&b);
 	signature_key_close(&key);
 	if (kind != ST_OK)

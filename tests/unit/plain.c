@@ -35,7 +35,8 @@ void cri_asserts_passed_incr(void)
 void criterion_send_assert(struct criterion_assert_stats *s)
 {
 	if (!s->passed)
-		fprintf(stderr, "%s:%u: %s\n", s->file, s->line, s->message ? s->message : "failed");
+		fprintf(stderr, "%s:%u: %s\n", s->file, s->line,
+			s->message ? s->message : "failed");
 }
 
 void criterion_abort_test(void)

@@ -99,7 +99,8 @@ static status connect_host(client *c, const struct client_target *t, struct clie
 	if (kind == ST_OK) {
 		stream_belongs(c->stream, SERVICE_AGENT, c->name);
 		c->facts.local = *stream_local(c->stream);
-		c->rows = transcript_open(SERVICE_SMTP, true, c->name, c->stream, &c->facts.at, &c->facts.local);
+		c->rows = transcript_open(
+			SERVICE_SMTP, true, c->name, c->stream, &c->facts.at, &c->facts.local);
 		return ST_OK;
 	}
 	client_result_lost(kind, CLIENT_CONNECTING, why);
@@ -315,7 +316,8 @@ static status open_once(const struct client_target *t, bool with_tls, arena *a, 
 	metric_add(M_outbound_refused, SERVICE_NONE, 1);
 	slice fields = client_fields(&c->facts, why, a);
 	if (why->cause == CLIENT_BY_LOGON)
-		log_event(EV_OUTBOUND_LOGON, "conversation=%s user=%s %s", c->name, log_quote(t->logon->name), fields.at);
+		log_event(EV_OUTBOUND_LOGON, "conversation=%s user=%s %s", c->name,
+			log_quote(t->logon->name), fields.at);
 	else
 		log_event(EV_OUTBOUND_REFUSED, "conversation=%s %s", c->name, fields.at);
 	client_close(&c);

@@ -66,10 +66,10 @@ struct client_result {
 	enum client_outcome outcome;
 	enum client_cause cause;
 	enum client_phase phase;
-	int code;       /* 200..599 as replied; 0 = no reply */
-	slice enhanced; /* "5.1.1" */
-	slice text;     /* one line, printable, without codes, at most CLIENT_TEXT_MOST */
-	slice tls;      /* trouble with TLS as RFC 8460 4.3 calls it, or empty */
+	int code;          /* 200..599 as replied; 0 = no reply */
+	slice enhanced;    /* "5.1.1" */
+	slice text;        /* one line, printable, without codes, at most CLIENT_TEXT_MOST */
+	slice tls;         /* trouble with TLS as RFC 8460 4.3 calls it, or empty */
 	net_address local; /* client_open: our end of the connection; family 0 = there was none */
 };
 
@@ -163,9 +163,9 @@ typedef status client_source(void *arg, status (*take)(slice piece, void *to), v
 struct client_message {
 	int64_t postoffice; /* whose it is: for those who choose the target */
 	int64_t id;         /* the message's, for log files */
-	slice sender;   /* for MAIL FROM:<..>; empty = the null path */
-	uint64_t size;  /* octets of the text */
-	bool eight_bit; /* bytes from 0x80 on in it */
+	slice sender;       /* for MAIL FROM:<..>; empty = the null path */
+	uint64_t size;      /* octets of the text */
+	bool eight_bit;     /* bytes from 0x80 on in it */
 	bool binary; /* NUL, bare CR or LF, or lines over 998: goes by BINARYMIME or not at all */
 	bool utf8;   /* needs SMTPUTF8 (addresses or header fields) */
 	bool require_tls; /* REQUIRETLS, RFC 8689 */
@@ -176,8 +176,8 @@ struct client_message {
 	int n; /* 1..CLIENT_RECIPIENTS_MOST */
 	client_source *source;
 	void *arg;
-	/* Makes the same text in 7 bits ready, which `plain_source` gives (with `arg`) from then on; may be asked again.
-	   ST_INVALID, ST_DENIED: there is none. NULL: nobody can. */
+	/* Makes the same text in 7 bits ready, which `plain_source` gives (with `arg`) from then
+	   on; may be asked again. ST_INVALID, ST_DENIED: there is none. NULL: nobody can. */
 	status (*seven_bit)(void *arg);
 	client_source *plain_source;
 };
@@ -198,8 +198,9 @@ struct client_facts {
 	slice greeted;          /* the name in its greeting or EHLO reply; printable */
 	slice tls, cipher;      /* "TLSv1.3", "TLS_AES_256_GCM_SHA384"; empty = in the clear */
 	enum client_tls proved; /* OFF: in the clear, MUST: encrypted, NAME or DANE: proved */
-	slice doubt; /* encrypted, the name not proved: why not, as RFC 8460 4.3 calls it; else empty */
-	bool resumed;           /* of a TLS session of before */
+	slice doubt;  /* encrypted, the name not proved: why not, as RFC 8460 4.3 calls it; else
+			 empty */
+	bool resumed; /* of a TLS session of before */
 	bool pipelining, chunking, eight_bit, utf8, dsn, require_tls, enhanced;
 	uint64_t size_most; /* 0 = not told */
 	unsigned messages;  /* sent on this connection, counted at the answer to the text */
@@ -222,8 +223,8 @@ client *client_pool_take(client_pool *p, slice name);
 /* Takes the client over; it stays open at most outbound_idle, and at most outbound_idle_most of
    all. One that has carried outbound_messages_most messages is closed at once. */
 void client_pool_keep(client_pool *p, slice name, client **c);
-/* Closes what has been idle for too long; the owner calls it about every second. In a task it does not wait:
-   others say QUIT. */
+/* Closes what has been idle for too long; the owner calls it about every second. In a task it does
+   not wait: others say QUIT. */
 void client_pool_sweep(client_pool *p);
 unsigned client_pool_count(const client_pool *p);
 

@@ -80,8 +80,8 @@ static void forget_offers(client *c)
 
 /* ---- the talk's beginning */
 
-/* A host that refuses the talk as a whole says nothing about a message; another host may take it.
- */
+/* A host that refuses the talk as a whole says nothing about a message; another host may take
+   it. */
 static status refused(const struct reply *r, enum client_phase p, struct client_result *why)
 {
 	client_result_of(r, p, CLIENT_BY_HOST, why);

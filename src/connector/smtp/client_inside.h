@@ -12,9 +12,9 @@ struct client {
 	stream *stream;
 	transcript *rows; /* for the log files; NULL: nobody records */
 	bool secret;      /* what is said now holds a password */
-	arena talk;    /* of the facts */
-	text line;     /* the reply line being read */
-	char name[14]; /* for logs */
+	arena talk;       /* of the facts */
+	text line;        /* the reply line being read */
+	char name[14];    /* for logs */
 	struct client_facts facts;
 	bool starttls, binary, size; /* offered, beside the facts */
 	unsigned mechanisms;

@@ -10,9 +10,9 @@
 #include "connector/smtp/client.h"
 #include "net/dns.h"
 
-#define ROUTE_HOSTS_MOST 20     /* exchangers looked at, the most preferred ones */
-#define ROUTE_ADDRESSES_MOST 6  /* addresses of one exchanger */
-#define ROUTE_TRIES_MOST 12     /* addresses handed out in all: what a dead destination may cost */
+#define ROUTE_HOSTS_MOST 20    /* exchangers looked at, the most preferred ones */
+#define ROUTE_ADDRESSES_MOST 6 /* addresses of one exchanger */
+#define ROUTE_TRIES_MOST 12    /* addresses handed out in all: what a dead destination may cost */
 
 /* The questions a route asks; each waits by task. ST_OK: what there is, perhaps nothing (*n = 0).
    ST_ABSENT: the name does not exist. Other kinds: not to be known now. `secure` = proved by DNSSEC
@@ -48,7 +48,8 @@ struct route_ask {
 	bool dane;              /* look for TLSA records */
 	const slice *own_names; /* names this system answers to */
 	int own_name_count;
-	bool (*is_own)(const net_address *at); /* whether it takes mail at this address and port; NULL = nowhere */
+	bool (*is_own)(const net_address
+			*at); /* whether it takes mail at this address and port; NULL = nowhere */
 };
 
 typedef struct client_route client_route;
@@ -66,15 +67,17 @@ status client_route_open(const struct route_ask *ask, arena *a, client_route **o
    must not be tried (RFC 7672 2.2); the walk goes on with the next call. */
 status client_route_next(client_route *r, struct client_target *t);
 
-/* Whether the walk ends before us, so that we hold the mail for those it led to. Known for sure at its end. */
+/* Whether the walk ends before us, so that we hold the mail for those it led to. Known for sure at
+   its end. */
 bool client_route_ends_at_us(const client_route *r);
 
-/* Whether DNS did not tell all addresses of the hosts the walk came to: there may be one that takes the mail. Known for
-   sure at its end. */
+/* Whether DNS did not tell all addresses of the hosts the walk came to: there may be one that takes
+   the mail. Known for sure at its end. */
 bool client_route_in_doubt(const client_route *r);
 
-/* The outcome a kind of client_route_open and client_route_next stands for when nothing else is left: ST_ABSENT 5.1.2,
-   ST_DENIED 5.1.10, ST_FOREIGN 5.4.6, ST_INVALID 5.1.3, else deferred with 4.4.3. */
+/* The outcome a kind of client_route_open and client_route_next stands for when nothing else is
+   left: ST_ABSENT 5.1.2, ST_DENIED 5.1.10, ST_FOREIGN 5.4.6, ST_INVALID 5.1.3, else deferred
+   with 4.4.3. */
 void client_route_result(status kind, struct client_result *out);
 
 #endif

@@ -129,8 +129,8 @@ static void check_addresses(struct sending *s)
 	}
 }
 
-/* The host lacks what it needs: in 7 bits, where that can be made (RFC 6152 3). Its size is known afterwards only, so
-   nothing is said of it. */
+/* The host lacks what it needs: in 7 bits, where that can be made (RFC 6152 3). Its size is known
+   afterwards only, so nothing is said of it. */
 static status to_seven_bit(struct sending *s)
 {
 	status kind = s->m->seven_bit ? s->m->seven_bit(s->m->arg) : ST_INVALID;
@@ -149,7 +149,8 @@ static status could_not_read(struct sending *s, status kind)
 {
 	struct client_result r;
 
-	client_result_own(CLIENT_DEFERRED, CLIENT_BY_US, CLIENT_MAIL, "4.3.0", "the text could not be read", &r);
+	client_result_own(CLIENT_DEFERRED, CLIENT_BY_US, CLIENT_MAIL, "4.3.0",
+		"the text could not be read", &r);
 	settle_rest(s, false, &r);
 	return kind == ST_CANCELLED ? kind : ST_OK;
 }
@@ -157,10 +158,12 @@ static status could_not_read(struct sending *s, status kind)
 static status fit_octets(struct sending *s)
 {
 	const struct client_facts *f = &s->c->facts;
-	bool binary = s->m->binary && !(s->c->binary && f->chunking), eight = s->m->eight_bit && !f->eight_bit,
+	bool binary = s->m->binary && !(s->c->binary && f->chunking),
+	     eight = s->m->eight_bit && !f->eight_bit,
 	     converts = slice_same(setting_text(S_outbound_eight_bit, NULL), S("convert")),
 	     sends = slice_same(setting_text(S_outbound_eight_bit, NULL), S("send")) ||
-		     (converts && slice_same(setting_text(S_outbound_eight_bit_else, NULL), S("send")));
+		     (converts &&
+			     slice_same(setting_text(S_outbound_eight_bit_else, NULL), S("send")));
 	status kind = (binary || eight) && converts ? to_seven_bit(s) : ST_INVALID;
 
 	if ((!binary && !eight) || kind == ST_OK)
@@ -171,9 +174,10 @@ static status fit_octets(struct sending *s)
 		return cannot(s, "5.6.1", "the message is binary, which the host does not take");
 	if (sends)
 		return ST_OK;
-	return cannot(s, "5.6.3", kind == ST_DENIED
-		? "the message has 8-bit text, which the host does not take, and is signed as it is"
-		: "the message has 8-bit text, which the host does not take");
+	return cannot(s, "5.6.3",
+		kind == ST_DENIED
+			? "the message has 8-bit text, which the host does not take, and is signed as it is"
+			: "the message has 8-bit text, which the host does not take");
 }
 
 static status check_message(struct sending *s)

@@ -18,7 +18,8 @@ static bool is_named_literal(const net_address *at)
 
 	while (slice_take(&all, ' ', &one))
 		if (one.size && net_network_parse(one, &network) == ST_OK &&
-			network.bits == (network.base.family == 4 ? 32 : 128) && net_network_has(&network, at))
+			network.bits == (network.base.family == 4 ? 32 : 128) &&
+			net_network_has(&network, at))
 			return true;
 	return false;
 }
@@ -35,8 +36,10 @@ static bool listens(uint16_t port, const net_address *at)
 	net_address endpoint;
 
 	while (slice_take(&all, ' ', &one))
-		if (one.size && net_endpoint_parse(one, &endpoint) == ST_OK && endpoint.port == port &&
-			(!at || (endpoint.family == 0 ? is_of_this_machine(at) : is_same(&endpoint, at))))
+		if (one.size && net_endpoint_parse(one, &endpoint) == ST_OK &&
+			endpoint.port == port &&
+			(!at || (endpoint.family == 0 ? is_of_this_machine(at)
+						      : is_same(&endpoint, at))))
 			return true;
 	return false;
 }
@@ -48,7 +51,8 @@ bool home_is(const net_address *at)
 
 static bool is_own_name(slice host)
 {
-	return slice_same_nocase(host, smtp_local_domain()) || slice_same_nocase(host, S("localhost"));
+	return slice_same_nocase(host, smtp_local_domain()) ||
+	       slice_same_nocase(host, S("localhost"));
 }
 
 bool home_is_host(slice host, uint16_t port)

@@ -19,8 +19,11 @@ static const struct {
 };
 static_assert(sizeof rows / sizeof *rows == ERRAND_KINDS, "each moment is a kind of errand");
 
-static const char *const ends[] = {[ERRAND_RAN] = "exit", [ERRAND_KILLED] = "signal",
-	[ERRAND_TIMED_OUT] = "time", [ERRAND_BARRED] = "barred", [ERRAND_FAILED] = "failed"};
+static const char *const ends[] = {[ERRAND_RAN] = "exit",
+	[ERRAND_KILLED] = "signal",
+	[ERRAND_TIMED_OUT] = "time",
+	[ERRAND_BARRED] = "barred",
+	[ERRAND_FAILED] = "failed"};
 static const char *const verdicts[] = {
 	[ERRAND_GO] = "go", [ERRAND_REFUSE] = "refuse", [ERRAND_LATER] = "later"};
 
@@ -31,15 +34,17 @@ slice hook_program(enum hook h, const struct setting_at *at)
 
 bool hook_picks_up(enum service s)
 {
-	return hook_program(HOOK_PICKUP, NULL).size > 0 && setting_lists(S_pickup_services, NULL, slice_z(service_name(s)));
+	return hook_program(HOOK_PICKUP, NULL).size > 0 &&
+	       setting_lists(S_pickup_services, NULL, slice_z(service_name(s)));
 }
 
 uint64_t hook_texts_most(void)
 {
-	int64_t all = setting_number(S_program_texts_most, NULL), one = setting_number(S_smtp_message_most, NULL);
+	int64_t all = setting_number(S_program_texts_most, NULL),
+		one = setting_number(S_smtp_message_most, NULL);
 
-	/* A text that is let in at all must have its turn on a worker that is never idle, too; where no size is set, the
-	   largest ones have it alone. */
+	/* A text that is let in at all must have its turn on a worker that is never idle, too;
+	   where no size is set, the largest ones have it alone. */
 	return (uint64_t)(all > one ? all : one);
 }
 
@@ -54,8 +59,9 @@ static void tell(const struct hook_call *c, slice id, const struct errand_result
 {
 	trace_note(c->postoffice, c->message, TRACE_JUDGED,
 		"event=%s program=%s recipient=%s attempt=%u end=%s code=%d verdict=%s ms=%lld said=%s",
-		rows[c->hook].word, log_quote(c->program), log_quote(c->recipient), c->attempt, ends[r->end],
-		r->code, verdicts[r->verdict], (long long)(r->took / USEC_MS), log_quote(r->said));
+		rows[c->hook].word, log_quote(c->program), log_quote(c->recipient), c->attempt,
+		ends[r->end], r->code, verdicts[r->verdict], (long long)(r->took / USEC_MS),
+		log_quote(r->said));
 	metric_add(M_programs, SERVICE_NONE, 1);
 	metric_time(M_program_seconds, SERVICE_NONE, r->took);
 	if (r->verdict == ERRAND_REFUSE)
@@ -63,8 +69,8 @@ static void tell(const struct hook_call *c, slice id, const struct errand_result
 	if (r->verdict != ERRAND_LATER)
 		return;
 	metric_add(M_programs_failed, SERVICE_NONE, 1);
-	log_event(EV_PROGRAM_LATER, "event=%s message=%.*s program=%s end=%s code=%d", rows[c->hook].word,
-		SLICE_ARGS(id), log_quote(c->program), ends[r->end], r->code);
+	log_event(EV_PROGRAM_LATER, "event=%s message=%.*s program=%s end=%s code=%d",
+		rows[c->hook].word, SLICE_ARGS(id), log_quote(c->program), ends[r->end], r->code);
 }
 
 status hook_run(const struct hook_call *c, int text, arena *a, struct errand_result *out)
@@ -99,14 +105,16 @@ static status add_piece(slice piece, void *text)
 static status gather(const queue_entry *e, int *text)
 {
 	*text = errand_text();
-	status kind = *text < 0 ? ST_BUSY : blob_each_of(e->postoffice, e->message, add_piece, text);
+	status kind =
+		*text < 0 ? ST_BUSY : blob_each_of(e->postoffice, e->message, add_piece, text);
 
 	if (kind != ST_OK)
 		errand_text_drop(text);
 	return kind;
 }
 
-status hook_run_entry(enum hook h, const queue_entry *e, slice program, arena *a, struct errand_result *out)
+status hook_run_entry(
+	enum hook h, const queue_entry *e, slice program, arena *a, struct errand_result *out)
 {
 	struct hook_call c = {.hook = h,
 		.program = program,
@@ -120,7 +128,8 @@ status hook_run_entry(enum hook h, const queue_entry *e, slice program, arena *a
 
 	if (kind == ST_BUSY || kind == ST_TIMED_OUT || kind == ST_CANCELLED)
 		return ST_BUSY;
-	TRY(hook_run(&c, text, a, out)); /* a text that is lost ends it with ERRAND_FAILED, which is told like any other */
+	TRY(hook_run(&c, text, a, out)); /* a text that is lost ends it with ERRAND_FAILED, which is
+					    told like any other */
 	if (kind != ST_OK)
 		out->said = S("the text could not be read");
 	return ST_OK;

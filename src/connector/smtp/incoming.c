@@ -1,6 +1,6 @@
 /* DATA and BDAT: the message arrives. The header section is gathered in memory (up to
-   smtp_header_most), looked at once, and passed on; the body then flows through to one blob per post
-   office. A message that is refused on its way is read to its end all the same, so that the
+   smtp_header_most), looked at once, and passed on; the body then flows through to one blob per
+   post office. A message that is refused on its way is read to its end all the same, so that the
    conversation stays in step. What comes of it then: incoming_end.c. */
 #include "base/id.h"
 #include "base/memory.h"
@@ -141,7 +141,8 @@ static status pass_header(conversation *c, struct incoming *in, size_t header_si
 	incoming_name_caught(s, in);
 	incoming_parts(c, in);
 	for (int i = 0; i < in->delivery.n; i++)
-		TRY(blob_writer_open(in->delivery.parts[i].postoffice, &in->delivery.parts[i].body));
+		TRY(blob_writer_open(
+			in->delivery.parts[i].postoffice, &in->delivery.parts[i].body));
 	policy_header(c, &in->judged, header, whole, in->missing);
 	if (milter_waits(c))
 		incoming_keep_header(c, in, header, whole);
@@ -173,7 +174,8 @@ static status take(conversation *c, struct incoming *in)
 	return ST_OK;
 }
 
-/* Passes on what the scanner left in in->fresh. ST_OK also when the message is refused meanwhile. */
+/* Passes on what the scanner left in in->fresh. ST_OK also when the message is refused
+   meanwhile. */
 static status incoming_take(conversation *c, struct incoming *in)
 {
 	status kind = take(c, in);
@@ -201,7 +203,7 @@ static status text_ends(conversation *c, struct incoming *in)
 static void set_patience(conversation *c)
 {
 	stream_pace(c->stream, setting_number(S_smtp_data_patience, NULL),
-		    (size_t)setting_number(S_smtp_data_rate, NULL));
+		(size_t)setting_number(S_smtp_data_rate, NULL));
 }
 
 /* Far over the limit nobody is served by reading on. */
@@ -292,8 +294,8 @@ static status receive_chunk(conversation *c, struct incoming *in, uint64_t size)
 	return ST_OK;
 }
 
-/* A chunk that cannot be used: read past it, since its octets are no commands, or give up when it is longer
-   than any message may be. */
+/* A chunk that cannot be used: read past it, since its octets are no commands, or give up when it
+   is longer than any message may be. */
 static status skip_chunk(conversation *c, uint64_t size, const char *reply)
 {
 	conversation_bad(c);
@@ -332,8 +334,9 @@ status smtp_bdat(conversation *c, slice rest)
 	if (off)
 		return skip_chunk(c, chunk.size, "502 5.5.1 BDAT is switched off here");
 	if (s->state != AT_RCPT && s->state != AT_CHUNK)
-		return skip_chunk(c, chunk.size, s->state == AT_SENDER ? "554 5.5.1 No valid recipients"
-								      : "503 5.5.1 MAIL and RCPT first");
+		return skip_chunk(c, chunk.size,
+			s->state == AT_SENDER ? "554 5.5.1 No valid recipients"
+					      : "503 5.5.1 MAIL and RCPT first");
 	struct incoming *in = s->incoming;
 	if (!in) {
 		in = incoming_open(c);

@@ -1,5 +1,5 @@
-/* Messages that milters may edit: the header stays apart until they have had their say, and parts follow
-   recipients that came and went. */
+/* Messages that milters may edit: the header stays apart until they have had their say, and parts
+   follow recipients that came and went. */
 #include "base/memory.h"
 #include "connector/smtp/incoming_inside.h"
 
@@ -171,7 +171,8 @@ static void seal_add(conversation *c, struct incoming *in, const struct recipien
 	struct sealed_body b = {.t = {.skip = in->shown ? 0 : in->header_size}};
 	struct seal *s;
 
-	/* Also when nothing came of it: the body is read once for a post office, not once for a recipient. */
+	/* Also when nothing came of it: the body is read once for a post office, not once for a
+	   recipient. */
 	for (s = in->seals; s; s = s->next)
 		if (s->postoffice == r->route.postoffice)
 			return;

@@ -1,5 +1,5 @@
-/* The text is complete: it is judged, stored in one transaction for all its recipients, and answered; only then are
-   traces written. */
+/* The text is complete: it is judged, stored in one transaction for all its recipients, and
+   answered; only then are traces written. */
 #include "base/fault.h"
 #include "base/id.h"
 #include "base/log.h"
@@ -61,7 +61,7 @@ static const char *text_refusal(const struct smtp *s, const struct incoming *in)
 	if (in->refusal)
 		return in->refusal;
 	if (s->parameters.body != BODY_BINARYMIME && !in->scan.repair &&
-	    (in->scan.bare_cr || in->scan.bare_lf))
+		(in->scan.bare_cr || in->scan.bare_lf))
 		return "554 5.6.0 Bare CR or LF in the message; lines end with CRLF";
 	return NULL;
 }
@@ -73,7 +73,8 @@ static status junk_of(const struct route *to, arena *a, int64_t *id)
 	int n;
 	TRY(folder_list(to->postoffice, to->mailbox, a, &rows, &n));
 	for (int i = 0; i < n; i++)
-		if ((rows[i].special & FOLDER_JUNK) || (!found && slice_same(rows[i].name, S("Junk"))))
+		if ((rows[i].special & FOLDER_JUNK) ||
+			(!found && slice_same(rows[i].name, S("Junk"))))
 			found = &rows[i];
 	if (!found)
 		TRY(folder_make(to->postoffice, to->mailbox, S("Junk"), FOLDER_JUNK, a, &found));
@@ -96,7 +97,8 @@ static void set_apart(struct smtp *s, struct incoming *in)
 		struct route *to = in->routes;
 		int64_t junk;
 		bool apart = in->quarantined || policy_is_junk(&in->verdict, r);
-		if (r->remote || r->told || r->dropped || !apart || junk_of(&r->route, &s->mail, &junk) != ST_OK)
+		if (r->remote || r->told || r->dropped || !apart ||
+			junk_of(&r->route, &s->mail, &junk) != ST_OK)
 			continue;
 		while (to->postoffice != r->route.postoffice || to->mailbox != r->route.mailbox)
 			to++;
@@ -109,12 +111,14 @@ static const char *judge(conversation *c, struct incoming *in)
 {
 	policy_judge(c, &in->judged, &in->verdict);
 	if (in->verdict.refusal)
-		trace_note(in->delivery.parts[0].postoffice, in->delivery.id, TRACE_JUDGED, "conversation=%s message_id=%s %s",
-			   c->name, log_quote(in->delivery.message_id), in->verdict.told.at);
+		trace_note(in->delivery.parts[0].postoffice, in->delivery.id, TRACE_JUDGED,
+			"conversation=%s message_id=%s %s", c->name,
+			log_quote(in->delivery.message_id), in->verdict.told.at);
 	return in->verdict.refusal;
 }
 
-/* Groups, and mailboxes that pass their mail on, once each: who wrote to one of them asks for it by that name. */
+/* Groups, and mailboxes that pass their mail on, once each: who wrote to one of them asks for it by
+   that name. */
 static void trace_expanded(conversation *c, const struct incoming *in)
 {
 	const struct smtp *s = smtp_of(c);
@@ -133,16 +137,18 @@ static void trace_expanded(conversation *c, const struct incoming *in)
 			continue;
 		told = told ? told : map_open();
 		if (!map_put(told, mail_address_key(who, &c->command), told))
-			trace_note(r->dropped ? r->route.postoffice : r->named_in, in->delivery.id, TRACE_EXPANDED,
-				"recipient=%s", log_quote(name));
+			trace_note(r->dropped ? r->route.postoffice : r->named_in, in->delivery.id,
+				TRACE_EXPANDED, "recipient=%s", log_quote(name));
 	}
 	map_close(&told);
 }
 
 static void trace_recipient(conversation *c, const struct incoming *in, const struct recipient *r)
 {
-	static const char *const told[] = {
-		[TOLD_FULL] = "full", [TOLD_DISABLED] = "disabled", [TOLD_ABSENT] = "absent", [TOLD_BIG] = "too-big"};
+	static const char *const told[] = {[TOLD_FULL] = "full",
+		[TOLD_DISABLED] = "disabled",
+		[TOLD_ABSENT] = "absent",
+		[TOLD_BIG] = "too-big"};
 	slice address = mail_address_text(&r->address, &c->command);
 	slice via = r->via.size || !r->named ? r->via : mail_address_text(r->named, &c->command);
 	slice way = S("");
@@ -152,13 +158,18 @@ static void trace_recipient(conversation *c, const struct incoming *in, const st
 	if (r->told == TOLD_EXPANDED) /* said above */
 		return;
 	if (r->told) /* its sender hears of it */
-		trace_note(r->route.postoffice, in->delivery.id, TRACE_REFUSED, "recipient=%s why=%s%.*s", log_quote(address), told[r->told], SLICE_ARGS(way));
+		trace_note(r->route.postoffice, in->delivery.id, TRACE_REFUSED,
+			"recipient=%s why=%s%.*s", log_quote(address), told[r->told],
+			SLICE_ARGS(way));
 	else if (r->remote)
-		trace_note(r->route.postoffice, in->delivery.id, TRACE_QUEUED, "recipient=%s domain=%s%.*s", log_quote(address), log_quote(r->address.domain), SLICE_ARGS(way));
+		trace_note(r->route.postoffice, in->delivery.id, TRACE_QUEUED,
+			"recipient=%s domain=%s%.*s", log_quote(address),
+			log_quote(r->address.domain), SLICE_ARGS(way));
 	else if (!r->dropped)
 		trace_note(r->route.postoffice, in->delivery.id, TRACE_DELIVERED,
-			   "recipient=%s mailbox=%s%s%.*s", log_quote(address),
-			   log_quote(r->route.mailbox_name), r->route.caught ? " catch_all=yes" : "", SLICE_ARGS(way));
+			"recipient=%s mailbox=%s%s%.*s", log_quote(address),
+			log_quote(r->route.mailbox_name), r->route.caught ? " catch_all=yes" : "",
+			SLICE_ARGS(way));
 }
 
 /* What the first row says of all of them stands in none of the others. */
@@ -168,17 +179,18 @@ static void trace_accepted(conversation *c, const struct incoming *in)
 	for (int p = 0; p < in->delivery.n; p++) {
 		const struct delivery_part *part = &in->delivery.parts[p];
 		trace_note(part->postoffice, in->delivery.id, TRACE_ACCEPTED,
-			   "conversation=%s service=%s peer=%s helo=%s tls=%s user=%s from=%s "
-			   "size=%" PRIu64 " message_id=%s",
-			   c->name, service_name(c->service),
-			   net_address_text(smtp_client(c), &c->command).at, log_quote(s->helo),
-			   stream_is_tls(c->stream) ? "yes" : "no",
-			   s->authenticated ? log_quote(s->who.mailbox_name) : "-",
-			   log_quote(mail_address_text(&s->sender, &c->command)),
-			   blob_writer_size(part->body), log_quote(in->delivery.message_id));
+			"conversation=%s service=%s peer=%s helo=%s tls=%s user=%s from=%s "
+			"size=%" PRIu64 " message_id=%s",
+			c->name, service_name(c->service),
+			net_address_text(smtp_client(c), &c->command).at, log_quote(s->helo),
+			stream_is_tls(c->stream) ? "yes" : "no",
+			s->authenticated ? log_quote(s->who.mailbox_name) : "-",
+			log_quote(mail_address_text(&s->sender, &c->command)),
+			blob_writer_size(part->body), log_quote(in->delivery.message_id));
 	}
 	for (int p = 0; p < in->delivery.n && in->verdict.told.size; p++)
-		trace_note(in->delivery.parts[p].postoffice, in->delivery.id, TRACE_JUDGED, "%s", in->verdict.told.at);
+		trace_note(in->delivery.parts[p].postoffice, in->delivery.id, TRACE_JUDGED, "%s",
+			in->verdict.told.at);
 	trace_expanded(c, in);
 	for (int i = 0; i < s->n; i++)
 		trace_recipient(c, in, &s->recipients[i]);
@@ -215,7 +227,7 @@ static status accept_message(conversation *c, struct incoming *in, bool repeated
 	if (repeated) {
 		metric_add(M_messages_repeated, c->service, 1);
 		trace_note(in->delivery.parts[0].postoffice, in->delivery.id, TRACE_REPEATED,
-			   "conversation=%s", c->name);
+			"conversation=%s", c->name);
 	} else {
 		metric_add(M_messages_accepted, c->service, 1);
 		trace_accepted(c, in);
@@ -253,7 +265,9 @@ static const char *pickup(conversation *c, struct incoming *in)
 	case ERRAND_GO:
 		return NULL;
 	case ERRAND_REFUSE:
-		return arena_format(&s->mail, "554 5.7.1 %.*s", SLICE_ARGS(r.said.size ? r.said : S("Refused"))).at;
+		return arena_format(
+			&s->mail, "554 5.7.1 %.*s", SLICE_ARGS(r.said.size ? r.said : S("Refused")))
+			.at;
 	default:
 		return "451 4.7.1 The message cannot be looked at now; try again later";
 	}
@@ -272,7 +286,8 @@ static int priority_of(const struct smtp *s, int64_t carrier)
 /* What the queue has to know of the whole message. */
 static void make_envelope(struct smtp *s, struct incoming *in)
 {
-	bool binary = in->scan.nul || in->scan.bare_cr || in->scan.bare_lf || in->scan.line_longest > 998;
+	bool binary =
+		in->scan.nul || in->scan.bare_cr || in->scan.bare_lf || in->scan.line_longest > 998;
 	int64_t carrier = s->n > 0 ? s->recipients[s->n - 1].route.postoffice : 0;
 	in->envelope = (struct queue_envelope){
 		.sender = mail_address_text(&s->sender, &s->mail),
@@ -285,11 +300,13 @@ static void make_envelope(struct smtp *s, struct incoming *in)
 		.utf8 = s->parameters.smtputf8,
 		.require_tls = s->parameters.require_tls,
 		.priority = priority_of(s, carrier),
-		.lifetime = setting_number(S_queue_lifetime, &(struct setting_at){.postoffice = carrier}),
+		.lifetime = setting_number(
+			S_queue_lifetime, &(struct setting_at){.postoffice = carrier}),
 	};
 }
 
-/* Members of groups and targets that have no room by now, or are gone, keep the message from no other. */
+/* Members of groups and targets that have no room by now, or are gone, keep the message from no
+   other. */
 static status deliver(conversation *c, struct incoming *in)
 {
 	status kind = FAULT("smtp_before_deliver") ? ST_BUSY : deliver_run(&in->delivery);
@@ -327,7 +344,8 @@ static status put_in_front(conversation *c, struct incoming *in)
 	in->hop = incoming_received(c, in);
 	incoming_seal(c, in);
 	if (in->shown) {
-		header = milter_header_text(in->shown, blob_writer_size(in->delivery.parts[0].body) > 0);
+		header = milter_header_text(
+			in->shown, blob_writer_size(in->delivery.parts[0].body) > 0);
 		in->header_size = header.size;
 	}
 	for (int i = 0; i < in->delivery.n; i++) {
@@ -367,9 +385,11 @@ status incoming_finish(conversation *c, struct incoming *in)
 		c->closing |= held == ST_CANCELLED;
 		refusal = smtp_delivery_reply(held);
 	}
-	/* Who has gone away comes again, perhaps already did: what nobody waits for is not stored (RFC 5321 4.1.1.10). */
+	/* Who has gone away comes again, perhaps already did: what nobody waits for is not stored
+	   (RFC 5321 4.1.1.10). */
 	if (!refusal && stream_was_left(c->stream))
-		refusal = "451 4.4.2 The connection was lost before the message was stored; send it again";
+		refusal =
+			"451 4.4.2 The connection was lost before the message was stored; send it again";
 	if (refusal)
 		return smtp_refuse(c, refusal);
 	make_envelope(s, in);
@@ -380,7 +400,8 @@ status incoming_finish(conversation *c, struct incoming *in)
 	if (kind == ST_CANCELLED)
 		c->closing = true;
 	if (kind == ST_ABSENT && in->is_apart)
-		kind = ST_BUSY; /* perhaps only the folder for junk is gone; the next try will know */
+		kind = ST_BUSY; /* perhaps only the folder for junk is gone; the next try will
+		know */
 	if (kind == ST_FULL && outgrows(s, in))
 		return smtp_refuse(c, "552 5.2.2 The message is larger than a recipient's mailbox");
 	return smtp_refuse(c, smtp_delivery_reply(kind));

@@ -1,5 +1,5 @@
-/* The fields of a message: those this house adds, those of the client's that claim to be ours, and what lists and
-   traces show of the others. */
+/* The fields of a message: those this house adds, those of the client's that claim to be ours, and
+   what lists and traces show of the others. */
 #include "base/id.h"
 #include "base/random.h"
 #include "connector/smtp/incoming_inside.h"
@@ -11,8 +11,9 @@ slice incoming_received(conversation *c, const struct incoming *in)
 	arena *a = &s->mail;
 	char id[ID_TEXT_SIZE + 1];
 	id_text(in->delivery.id, id);
-	bool hide = s->authenticated &&
-		    setting_on(S_smtp_hide_client, &(struct setting_at){.postoffice = s->who.postoffice});
+	bool hide =
+		s->authenticated && setting_on(S_smtp_hide_client,
+					    &(struct setting_at){.postoffice = s->who.postoffice});
 	struct received r = {
 		.helo = hide ? S("localhost") : s->helo,
 		.peer = hide ? S("127.0.0.1") : net_address_text(smtp_client(c), a),
@@ -27,8 +28,8 @@ slice incoming_received(conversation *c, const struct incoming *in)
 	if (r.tls) {
 		struct stream_tls facts;
 		stream_tls_facts(c->stream, a, &facts);
-		r.cipher = arena_format(a, "%.*s %.*s", SLICE_ARGS(facts.version),
-					SLICE_ARGS(facts.cipher));
+		r.cipher = arena_format(
+			a, "%.*s %.*s", SLICE_ARGS(facts.version), SLICE_ARGS(facts.cipher));
 	}
 	/* Named only when alone: nobody learns of blind copies (RFC 5321 7.6). */
 	if (s->n == 1)
@@ -40,16 +41,18 @@ slice incoming_received(conversation *c, const struct incoming *in)
 static bool goes_out(const struct smtp *s, const struct delivery_part *part)
 {
 	for (int i = 0; i < s->n; i++)
-		if (s->recipients[i].remote && s->recipients[i].route.postoffice == part->postoffice)
+		if (s->recipients[i].remote &&
+			s->recipients[i].route.postoffice == part->postoffice)
 			return true;
 	return false;
 }
 
-/* The field that tells of this recipient that he fell to a catch-all; empty: its owner wants none (C22). */
+/* The field that tells of this recipient that he fell to a catch-all; empty: its owner wants none
+   (C22). */
 static slice caught_field(const struct recipient *r)
 {
 	return setting_text(S_smtp_catch_all_header,
-			    &(struct setting_at){r->route.postoffice, r->address.domain, 0});
+		&(struct setting_at){r->route.postoffice, r->address.domain, 0});
 }
 
 static bool is_caught_field(const struct incoming *in, slice name)
@@ -79,8 +82,8 @@ bool incoming_is_forged(conversation *c, const struct incoming *in, const header
 
 /* Which of the part's recipients fell to a catch-all, under the header its owner chose. Only
    where one mailbox alone reads this body: others must not learn of blind copies (RFC 5321 7.2). */
-static void add_catch_all_fields(const struct smtp *s, const struct delivery_part *part,
-				 header_builder *b, arena *a)
+static void add_catch_all_fields(
+	const struct smtp *s, const struct delivery_part *part, header_builder *b, arena *a)
 {
 	for (int i = 0; i < s->n && part->n == 1 && !goes_out(s, part); i++) {
 		const struct recipient *r = &s->recipients[i];
@@ -95,12 +98,12 @@ static void add_catch_all_fields(const struct smtp *s, const struct delivery_par
 /* Made once, the same for every post office, and known to the trace. */
 static void make_missing(struct smtp *s, struct incoming *in)
 {
-	if (!s->authenticated ||
-	    !setting_on(S_smtp_add_missing, &(struct setting_at){.postoffice = s->who.postoffice}))
+	if (!s->authenticated || !setting_on(S_smtp_add_missing,
+					 &(struct setting_at){.postoffice = s->who.postoffice}))
 		return;
 	if (in->seen.message_id == 0)
-		in->delivery.message_id = header_message_id(in->delivery.id, random_below(UINT64_MAX),
-							    smtp_local_domain(), &s->mail);
+		in->delivery.message_id = header_message_id(
+			in->delivery.id, random_below(UINT64_MAX), smtp_local_domain(), &s->mail);
 	if (in->seen.date == 0)
 		in->delivery.sent = clock_wall();
 }
@@ -123,16 +126,19 @@ slice incoming_fields(struct smtp *s, const struct incoming *in, const struct de
 	arena *a = &s->mail;
 	header_builder b = {.utf8 = s->parameters.smtputf8};
 	slice sender = mail_address_text(&s->sender, a), fields = {0};
-	/* Mail on its way elsewhere has none (RFC 5321 4.4); where a body serves both, outbound drops it. */
-	slice return_path = part->n == 0 ? S("") :
-		arena_format(a, "Return-Path: <%.*s>\r\n", SLICE_ARGS(sender));
+	/* Mail on its way elsewhere has none (RFC 5321 4.4); where a body serves both, outbound
+	   drops it. */
+	slice return_path =
+		part->n == 0 ? S("")
+			     : arena_format(a, "Return-Path: <%.*s>\r\n", SLICE_ARGS(sender));
 	add_catch_all_fields(s, part, &b, a);
 	if (header_build_end(&b, a, &fields) != ST_OK)
-		fields = (slice){0}; /* a field name setting that is none: the mail goes without it */
+		fields = (slice){
+			0}; /* a field name setting that is none: the mail goes without it */
 	slice seal = incoming_seal_of(in, part->postoffice);
-	return arena_format(a, "%.*s%.*s%.*s%.*s%.*s%.*s", SLICE_ARGS(return_path), SLICE_ARGS(seal),
-			    SLICE_ARGS(in->verdict.fields), SLICE_ARGS(in->hop), SLICE_ARGS(fields),
-			    SLICE_ARGS(in->missing));
+	return arena_format(a, "%.*s%.*s%.*s%.*s%.*s%.*s", SLICE_ARGS(return_path),
+		SLICE_ARGS(seal), SLICE_ARGS(in->verdict.fields), SLICE_ARGS(in->hop),
+		SLICE_ARGS(fields), SLICE_ARGS(in->missing));
 }
 
 void incoming_facts(struct smtp *s, struct incoming *in, const header_survey *seen)

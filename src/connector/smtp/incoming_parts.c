@@ -1,12 +1,12 @@
-/* Who gets the message: one part per post office, its mailboxes here, and rows of the queue for those elsewhere
-   and for programs and reports. */
+/* Who gets the message: one part per post office, its mailboxes here, and rows of the queue for
+   those elsewhere and for programs and reports. */
 #include "connector/smtp/hook.h"
 #include "connector/smtp/incoming_inside.h"
 
 #include <stdlib.h>
 
-/* Local ones first, then those elsewhere by domain, so that doubled ones stand together; at last those whose sender is
-   told. */
+/* Local ones first, then those elsewhere by domain, so that doubled ones stand together; at last
+   those whose sender is told. */
 static int by_place(const void *a, const void *b)
 {
 	const struct recipient *x = a, *y = b;
@@ -25,7 +25,7 @@ static int by_place(const void *a, const void *b)
 static slice orcpt_of(const struct recipient *r, arena *a)
 {
 	return r->dsn.has_orcpt ? arena_format(a, "%.*s;%.*s", SLICE_ARGS(r->dsn.orcpt_type),
-					       SLICE_ARGS(r->dsn.orcpt))
+					  SLICE_ARGS(r->dsn.orcpt))
 				: S("");
 }
 
@@ -53,7 +53,8 @@ static bool wants_word(const struct smtp *s, const struct recipient *r)
 	return wants && !r->remote && !s->sender.empty;
 }
 
-/* Recipients here whose sender wants to know that they have it (RFC 3461 5.2.3), or is to know that they have not. */
+/* Recipients here whose sender wants to know that they have it (RFC 3461 5.2.3), or is to know that
+   they have not. */
 static void add_told(conversation *c, struct delivery_part *part)
 {
 	struct smtp *s = smtp_of(c);
@@ -68,7 +69,7 @@ static void add_told(conversation *c, struct delivery_part *part)
 		memcpy(all, part->remote, (size_t)part->m * sizeof *all);
 	for (int i = 0; i < s->n; i++)
 		if (wants_word(s, &s->recipients[i]) &&
-		    s->recipients[i].route.postoffice == part->postoffice)
+			s->recipients[i].route.postoffice == part->postoffice)
 			all[part->m++] = queued(s, &s->recipients[i]);
 	part->remote = all;
 }
@@ -105,7 +106,8 @@ static void add_programs(struct smtp *s, struct delivery_part *part)
 		if (hook_program(HOOK_DELIVERY, &at).size == 0)
 			continue;
 		if (!all) {
-			all = arena_new_array(&s->mail, (size_t)part->m + (size_t)s->n, sizeof *all);
+			all = arena_new_array(
+				&s->mail, (size_t)part->m + (size_t)s->n, sizeof *all);
 			if (part->m)
 				memcpy(all, part->remote, (size_t)part->m * sizeof *all);
 			part->remote = all;
@@ -133,7 +135,8 @@ void incoming_parts(conversation *c, struct incoming *in)
 		if (!part || part->postoffice != r->route.postoffice) {
 			part = &in->delivery.parts[in->delivery.n++];
 			*part = (struct delivery_part){.postoffice = r->route.postoffice,
-						       .recipients = routes, .remote = far};
+				.recipients = routes,
+				.remote = far};
 		} else if (last && doubled(r, last)) {
 			continue;
 		}

@@ -50,7 +50,8 @@ static bool has_no_room(conversation *c, const struct identity *who)
 {
 	struct setting_at at = {.postoffice = who->postoffice};
 
-	return conversation_belongs(c, who->postoffice, (unsigned)setting_number(S_smtp_per_postoffice_most, &at)) != ST_OK;
+	return conversation_belongs(c, who->postoffice,
+		       (unsigned)setting_number(S_smtp_per_postoffice_most, &at)) != ST_OK;
 }
 
 status smtp_auth(conversation *c, slice rest)
@@ -82,7 +83,8 @@ status smtp_auth(conversation *c, slice rest)
 		if (has_initial)
 			kind = sasl_initial(rest, &c->command, &raw);
 		if (kind == ST_OK)
-			kind = sasl_exchange(mechanism, has_initial ? &raw : NULL, &talk, &c->command, &who);
+			kind = sasl_exchange(
+				mechanism, has_initial ? &raw : NULL, &talk, &c->command, &who);
 		if (kind == ST_ABSENT) {
 			conversation_bad(c);
 			return conversation_say(c, "501 5.7.0 Logon given up");
@@ -96,7 +98,8 @@ status smtp_auth(conversation *c, slice rest)
 	}
 	if (has_no_room(c, &who)) {
 		c->closing = true;
-		return conversation_say(c, "421 4.7.0 Too many connections of your post office; try again later");
+		return conversation_say(
+			c, "421 4.7.0 Too many connections of your post office; try again later");
 	}
 	s->who = who;
 	s->who.postoffice_name = arena_copy(&c->talk, who.postoffice_name);

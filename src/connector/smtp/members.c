@@ -1,8 +1,8 @@
-/* RCPT for what is no mailbox: a group, or an address that leads to another system (provider/resolve.h).
-   Whoever it leads to becomes a recipient of the message like one the client named, so one message is
-   stored once and delivered and queued in one transaction. Who cannot have it is told of to the sender
-   (RFC 3461 5.2.7); where no report may go, since the sender may have sent nothing (T15), the
-   postmaster gets what found no room. */
+/* RCPT for what is no mailbox: a group, or an address that leads to another system
+   (provider/resolve.h). Whoever it leads to becomes a recipient of the message like one the client
+   named, so one message is stored once and delivered and queued in one transaction. Who cannot have
+   it is told of to the sender (RFC 3461 5.2.7); where no report may go, since the sender may have
+   sent nothing (T15), the postmaster gets what found no room. */
 #include "base/log.h"
 #include "connector/smtp/passing.h"
 #include "connector/smtp/reply.h"
@@ -33,8 +33,10 @@ bool members_may_post(conversation *c, const struct resolution *found)
 {
 	struct poster who = {0};
 
-	/* What is written to postmaster and abuse is for whoever answers there (RFC 5321 4.5.1, RFC 2142). */
-	return found->route.postmaster || ((!c || poster_of(c, found, &who) == ST_OK) && group_may_post(found, &who));
+	/* What is written to postmaster and abuse is for whoever answers there (RFC 5321 4.5.1, RFC
+	   2142). */
+	return found->route.postmaster ||
+	       ((!c || poster_of(c, found, &who) == ST_OK) && group_may_post(found, &who));
 }
 
 static const char *posting_refusal(conversation *c, const struct resolution *found)
@@ -87,8 +89,9 @@ static bool overflows(const struct recipient *r)
 {
 	struct setting_at at = {r->route.postoffice, r->address.domain, r->route.mailbox};
 
-	return !r->remote && !r->route.postmaster && r->full.mailbox == 0 && r->address.domain.size > 0 &&
-	       !r->address.literal && slice_same(setting_text(S_mailbox_full, &at), S("postmaster"));
+	return !r->remote && !r->route.postmaster && r->full.mailbox == 0 &&
+	       r->address.domain.size > 0 && !r->address.literal &&
+	       slice_same(setting_text(S_mailbox_full, &at), S("postmaster"));
 }
 
 /* Who is full may pass his mail on and keep none, or have a postmaster who takes it. */
@@ -96,7 +99,8 @@ static bool is_taken(const struct destination *d, arena *a)
 {
 	struct recipient r = {.route = d->route};
 
-	return d->kind == ST_FULL && d->route.mailbox != 0 && mail_address_parse(d->address, a, &r.address) == ST_OK &&
+	return d->kind == ST_FULL && d->route.mailbox != 0 &&
+	       mail_address_parse(d->address, a, &r.address) == ST_OK &&
 	       (passing_frees(&r) || overflows(&r));
 }
 
@@ -112,12 +116,14 @@ status members_lead(conversation *c, struct recipient *r, slice domain)
 {
 	struct smtp *s = smtp_of(c);
 	struct resolution *found = arena_new(&s->mail, sizeof *found);
-	status kind = resolve(r->address.local, domain, s->parameters.size, &r->dsn, &s->mail, found);
+	status kind =
+		resolve(r->address.local, domain, s->parameters.size, &r->dsn, &s->mail, found);
 
 	r->route = found->route;
 	if (kind == ST_LIMITED)
 		r->refusal = "550 5.2.4 The group leads to too many recipients";
-	if ((kind == ST_FULL || kind == ST_DENIED || kind == ST_ABSENT) && somebody_takes(found, &s->mail))
+	if ((kind == ST_FULL || kind == ST_DENIED || kind == ST_ABSENT) &&
+		somebody_takes(found, &s->mail))
 		kind = ST_OK;
 	if (kind != ST_OK || found->n == 0)
 		return kind;
@@ -134,9 +140,14 @@ static status to_administrator(struct smtp *s, struct recipient *r)
 	mailbox *m;
 
 	TRY(mailbox_find(r->route.postoffice, S("postmaster"), &s->mail, &m));
-	r->route = (struct route){.postoffice = m->postoffice, .mailbox = m->id, .inbox = m->inbox,
-		.postoffice_name = m->postoffice_name, .mailbox_name = m->name, .postmaster = true,
-		.quota = m->quota, .used = m->used};
+	r->route = (struct route){.postoffice = m->postoffice,
+		.mailbox = m->id,
+		.inbox = m->inbox,
+		.postoffice_name = m->postoffice_name,
+		.mailbox_name = m->name,
+		.postmaster = true,
+		.quota = m->quota,
+		.used = m->used};
 	return ST_OK;
 }
 
@@ -145,7 +156,8 @@ static status to_postmaster(conversation *c, struct recipient *r)
 {
 	struct smtp *s = smtp_of(c);
 	struct resolution *found = arena_new(&s->mail, sizeof *found);
-	status kind = resolve(S("postmaster"), r->address.domain, s->parameters.size, &r->dsn, &s->mail, found);
+	status kind = resolve(
+		S("postmaster"), r->address.domain, s->parameters.size, &r->dsn, &s->mail, found);
 
 	if (kind != ST_OK || found->route.postoffice != r->route.postoffice)
 		return kind == ST_BUSY ? kind : ST_FULL;
@@ -178,7 +190,8 @@ static bool can_be_told(conversation *c)
 	return !smtp_of(c)->sender.empty && policy_knows_sender(c);
 }
 
-/* He gets nothing for this reason: his sender is told, or the postmaster has it. False: neither can be. */
+/* He gets nothing for this reason: his sender is told, or the postmaster has it. False: neither can
+   be. */
 static bool set_aside(conversation *c, struct recipient *r, status kind)
 {
 	struct smtp *s = smtp_of(c);
@@ -195,12 +208,14 @@ static void dsn_take(const struct destination *d, rcpt_parameters *dsn)
 {
 	size_t at = slice_find(d->orcpt, ';');
 
-	*dsn = (rcpt_parameters){.notify = d->notify, .has_orcpt = d->orcpt.size > 0,
-		.orcpt_type = slice_until(d->orcpt, at), .orcpt = slice_from(d->orcpt, at + 1)};
+	*dsn = (rcpt_parameters){.notify = d->notify,
+		.has_orcpt = d->orcpt.size > 0,
+		.orcpt_type = slice_until(d->orcpt, at),
+		.orcpt = slice_from(d->orcpt, at + 1)};
 }
 
-/* Mail for others leaves under a return path of ours, and shows who passed it on (T16); what an address leads to
-   under its own name is for a route to say. */
+/* Mail for others leaves under a return path of ours, and shows who passed it on (T16); what an
+   address leads to under its own name is for a route to say. */
 static status send_on(struct smtp *s, struct recipient *r, const mail_address *group)
 {
 	mail_address via = *group;
@@ -252,10 +267,14 @@ static status instead_add(conversation *c, const struct recipient *of)
 }
 
 /* ST_BUSY: he has no room, and nobody could be told or have it in his place. */
-static status member_add(conversation *c, const mail_address *group, int64_t postoffice, const struct destination *d)
+static status member_add(
+	conversation *c, const mail_address *group, int64_t postoffice, const struct destination *d)
 {
 	struct smtp *s = smtp_of(c);
-	struct recipient r = {.route = d->route, .remote = d->remote && d->kind == ST_OK, .member = true, .named = group,
+	struct recipient r = {.route = d->route,
+		.remote = d->remote && d->kind == ST_OK,
+		.member = true,
+		.named = group,
 		.named_in = postoffice};
 	status kind = d->kind;
 
@@ -270,8 +289,10 @@ static status member_add(conversation *c, const mail_address *group, int64_t pos
 	if (kind == ST_BUSY)
 		return kind;
 	if (kind != ST_OK && !set_aside(c, &r, kind)) {
-		trace_note(r.route.postoffice, 0, TRACE_REFUSED, "conversation=%s recipient=%s why=%s", c->name,
-			log_quote(mail_address_text(&r.address, &c->command)), status_name(d->kind));
+		trace_note(r.route.postoffice, 0, TRACE_REFUSED,
+			"conversation=%s recipient=%s why=%s", c->name,
+			log_quote(mail_address_text(&r.address, &c->command)),
+			status_name(d->kind));
 		return d->kind == ST_FULL ? ST_BUSY : ST_OK;
 	}
 	if (r.leads_to)
@@ -420,8 +441,10 @@ bool members_fit(conversation *c, uint64_t size)
 	for (int i = 0, n = s->n; i < n; i++) {
 		const struct recipient *r = &s->recipients[i];
 
-		if ((r->member || r->by != 0) && !r->remote && !r->told && !r->dropped && size > smtp_most_for(r))
-			changed |= (r->by != 0 && goes_back(s, i, size, &c->command)) || set_aside_now(c, i, ST_TOO_BIG);
+		if ((r->member || r->by != 0) && !r->remote && !r->told && !r->dropped &&
+			size > smtp_most_for(r))
+			changed |= (r->by != 0 && goes_back(s, i, size, &c->command)) ||
+				   set_aside_now(c, i, ST_TOO_BIG);
 	}
 	return changed;
 }
@@ -437,7 +460,8 @@ status members_new_sender(conversation *c)
 		struct recipient *r = &s->recipients[i];
 
 		if (r->passer)
-			TRY(passing_sender(r->route.postoffice, &s->sender, r->passer, &s->mail, &r->sender));
+			TRY(passing_sender(
+				r->route.postoffice, &s->sender, r->passer, &s->mail, &r->sender));
 		if (r->told != TOLD_FULL || hears)
 			continue;
 		r->told = TOLD_DELIVERED;

@@ -37,8 +37,8 @@ static const char *command_name(enum milter_command c)
 static enum milter_default default_of(const struct milter *m)
 {
 	return m->service.otherwise != MILTER_DEFAULT_NONE
-		? m->service.otherwise
-		: milter_default_of(setting_text(S_milter_default, NULL));
+		       ? m->service.otherwise
+		       : milter_default_of(setting_text(S_milter_default, NULL));
 }
 
 const char *milter_absent(const struct milter *m)
@@ -67,21 +67,25 @@ const char *milter_trouble(conversation *c, struct milter *m, enum milter_comman
 	if (at == MILTER_CONNECT || at == MILTER_HELO)
 		milter_pause(m); /* MAIL would wait for it once more */
 	metric_add(M_milter_failures, c->service, 1);
-	log_event(EV_MILTER_TROUBLE, "conversation=%s milter=%.*s stage=%s why=%s default=%s", c->name,
-		SLICE_ARGS(m->service.name), command_name(at), status_name(why),
+	log_event(EV_MILTER_TROUBLE, "conversation=%s milter=%.*s stage=%s why=%s default=%s",
+		c->name, SLICE_ARGS(m->service.name), command_name(at), status_name(why),
 		words[default_of(m)]);
 	return milter_absent(m);
 }
 
-static const char *refuse(conversation *c, struct milter *m, enum milter_command command, const char *reply)
+static const char *refuse(
+	conversation *c, struct milter *m, enum milter_command command, const char *reply)
 {
 	if (slice_starts(slice_z(reply), S("421")))
 		c->closing = true;
-	log_event(EV_MILTER_REFUSED, "conversation=%s milter=%.*s stage=%s peer=%s from=%s reply=%s", c->name,
+	log_event(EV_MILTER_REFUSED,
+		"conversation=%s milter=%.*s stage=%s peer=%s from=%s reply=%s", c->name,
 		SLICE_ARGS(m->service.name), command_name(command),
 		net_address_text(smtp_client(c), &c->command).at,
-		log_quote(mail_address_text(&smtp_of(c)->sender, &c->command)), log_quote(slice_z(reply)));
-	trace_note(0, milter_message(c), TRACE_JUDGED, "conversation=%s milter=%.*s stage=%s reply=%s", c->name,
+		log_quote(mail_address_text(&smtp_of(c)->sender, &c->command)),
+		log_quote(slice_z(reply)));
+	trace_note(0, milter_message(c), TRACE_JUDGED,
+		"conversation=%s milter=%.*s stage=%s reply=%s", c->name,
 		SLICE_ARGS(m->service.name), command_name(command), log_quote(slice_z(reply)));
 	smtp_of(c)->told = true;
 	return reply;
@@ -90,16 +94,17 @@ static const char *refuse(conversation *c, struct milter *m, enum milter_command
 static void drop(conversation *c, struct milter *m, enum milter_command command)
 {
 	smtp_of(c)->milters->dropped = true;
-	log_event(EV_MILTER_DISCARDED, "conversation=%s milter=%.*s stage=%s peer=%s from=%s", c->name,
-		SLICE_ARGS(m->service.name), command_name(command),
+	log_event(EV_MILTER_DISCARDED, "conversation=%s milter=%.*s stage=%s peer=%s from=%s",
+		c->name, SLICE_ARGS(m->service.name), command_name(command),
 		net_address_text(smtp_client(c), &c->command).at,
 		log_quote(mail_address_text(&smtp_of(c)->sender, &c->command)));
-	trace_note(0, milter_message(c), TRACE_JUDGED, "conversation=%s milter=%.*s stage=%s verdict=discard",
-		c->name, SLICE_ARGS(m->service.name), command_name(command));
+	trace_note(0, milter_message(c), TRACE_JUDGED,
+		"conversation=%s milter=%.*s stage=%s verdict=discard", c->name,
+		SLICE_ARGS(m->service.name), command_name(command));
 }
 
-const char *milter_verdict(conversation *c, struct milter *m, enum milter_command command,
-	const milter_answer *answer)
+const char *milter_verdict(
+	conversation *c, struct milter *m, enum milter_command command, const milter_answer *answer)
 {
 	switch (answer->word) {
 	case MILTER_SAYS_ACCEPT:
@@ -136,7 +141,8 @@ status milter_renews(struct milter *m, usec patience)
 
 static usec command_patience(const struct milter *m)
 {
-	return m->service.command ? m->service.command : setting_number(S_milter_command_patience, NULL);
+	return m->service.command ? m->service.command
+				  : setting_number(S_milter_command_patience, NULL);
 }
 
 static bool is_text(enum milter_command c)
@@ -144,8 +150,8 @@ static bool is_text(enum milter_command c)
 	return c == MILTER_FIELD || c == MILTER_HEADER_END || c == MILTER_BODY;
 }
 
-static status exchange(conversation *c, struct milter *m, enum milter_command command,
-	milter_answer *answer)
+static status exchange(
+	conversation *c, struct milter *m, enum milter_command command, milter_answer *answer)
 {
 	/* What is shown of a text has one patience, which its begin has set. */
 	usec patience = is_text(command) ? milter_end_patience(m) : command_patience(m);
@@ -164,8 +170,8 @@ static status exchange(conversation *c, struct milter *m, enum milter_command co
 	return milter_word_ends(answer->word) ? ST_OK : ST_INVALID;
 }
 
-const char *milter_ask(conversation *c, struct milter *m, enum milter_command command,
-	enum milter_word *word)
+const char *milter_ask(
+	conversation *c, struct milter *m, enum milter_command command, enum milter_word *word)
 {
 	milter_answer answer = {.word = MILTER_SAYS_CONTINUE};
 
@@ -192,7 +198,8 @@ static void write_connect(conversation *c, struct milter *m)
 	size_t begun = milter_begin(&m->out, MILTER_CONNECT);
 
 	if (name.size == 0)
-		name = arena_format(&c->command, "[%.*s]", SLICE_ARGS(net_address_text(who, &c->command)));
+		name = arena_format(
+			&c->command, "[%.*s]", SLICE_ARGS(net_address_text(who, &c->command)));
 	milter_add_string(&m->out, name);
 	text_add_char(&m->out, who->family == 4 ? '4' : who->family == 6 ? '6' : 'U');
 	if (who->family) {
@@ -392,7 +399,8 @@ const char *milter_mail(conversation *c, slice parameters)
 	return refusal;
 }
 
-/* Whether the milter is to be asked about the message; *refusal when it failed and nothing goes without. */
+/* Whether the milter is to be asked about the message; *refusal when it failed and nothing goes
+   without. */
 static bool is_asked(struct milters *all, struct milter *m, const char **refusal)
 {
 	if (m->failed)
@@ -427,10 +435,12 @@ void milter_rcpt_refused(conversation *c, const struct recipient *r, slice param
 	for (int i = 0; all && i < all->n; i++) {
 		struct milter *m = &all->one[i];
 
-		if (m->failed || all->dropped || !is_on(m) || !(m->terms.steps & MILTER_REFUSED_RCPT) ||
+		if (m->failed || all->dropped || !is_on(m) ||
+			!(m->terms.steps & MILTER_REFUSED_RCPT) ||
 			!milter_hears(&m->terms, MILTER_RCPT))
 			continue;
-		milter_macros(c, m, MILTER_RCPT, &(struct macro_at){.recipient = r, .refused = true});
+		milter_macros(
+			c, m, MILTER_RCPT, &(struct macro_at){.recipient = r, .refused = true});
 		write_path(c, m, MILTER_RCPT, &r->address, parameters);
 		status kind = exchange(c, m, MILTER_RCPT, &answer);
 		if (kind != ST_OK)

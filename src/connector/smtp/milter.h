@@ -1,14 +1,15 @@
-/* Milters: filters in other processes that are shown what a client says and sends, and that may refuse
-   it or change it. Which, where, for which endpoints, and what happens when one cannot be asked, are settings of the
-   service (smtp_milters, submission_milters); without any, nothing here costs anything.
+/* Milters: filters in other processes that are shown what a client says and sends, and that may
+   refuse it or change it. Which, where, for which endpoints, and what happens when one cannot be
+   asked, are settings of the service (smtp_milters, submission_milters); without any, nothing here
+   costs anything.
 
        connect  milter_connect            MAIL  milter_mail        DATA      milter_data
        EHLO     milter_helo               RCPT  milter_rcpt        the text  milter_text
 
-   Each milter of the list is asked in turn; the first that refuses ends the round. The text is shown when
-   it is complete and judged, to one after the other, so that each sees what those before it made of it. A
-   milter that hangs, breaks off or answers nonsense costs its patience, this conversation alone, and what
-   its default action says. */
+   Each milter of the list is asked in turn; the first that refuses ends the round. The text is
+   shown when it is complete and judged, to one after the other, so that each sees what those before
+   it made of it. A milter that hangs, breaks off or answers nonsense costs its patience, this
+   conversation alone, and what its default action says. */
 #ifndef PENNYPOST_CONNECTOR_SMTP_MILTER_H
 #define PENNYPOST_CONNECTOR_SMTP_MILTER_H
 
@@ -19,8 +20,8 @@ struct incoming;
 struct milters;
 struct recipient;
 
-/* ---- what the client says. Each gives NULL, or the reply that refuses (logged and traced already; lines
-   apart by CRLF); one of 421 closes the conversation. */
+/* ---- what the client says. Each gives NULL, or the reply that refuses (logged and traced already;
+   lines apart by CRLF); one of 421 closes the conversation. */
 const char *milter_connect(conversation *c); /* as it can stand in place of the greeting */
 const char *milter_helo(conversation *c);
 /* `parameters` as they stood behind the path. */
@@ -33,12 +34,14 @@ const char *milter_unknown(conversation *c, slice command);
 
 /* ---- the text */
 
-/* Whether a milter waits for the text of the present message: then its header is kept for milter_text. */
+/* Whether a milter waits for the text of the present message: then its header is kept for
+   milter_text. */
 bool milter_waits(const conversation *c);
 /* The name that macros tell of the message begun; 0: no milter knows one. */
 int64_t milter_message(const conversation *c);
-/* The text is complete: its body has been written, its header is in->shown. What milters want done to
-   text, envelope and recipients is done when this returns NULL; in->dropped, in->quarantined tell the rest. */
+/* The text is complete: its body has been written, its header is in->shown. What milters want done
+   to text, envelope and recipients is done when this returns NULL; in->dropped, in->quarantined
+   tell the rest. */
 const char *milter_text(conversation *c, struct incoming *in);
 
 /* ---- ends */

@@ -24,7 +24,8 @@ static bool is_at(slice written, const net_address *at)
 
 	if (net_endpoint_parse(written, &door) != ST_OK || door.port != at->port)
 		return false;
-	return door.family == 0 || (door.family == at->family && (is_any(&door) || is_same_ip(&door, at)));
+	return door.family == 0 ||
+	       (door.family == at->family && (is_any(&door) || is_same_ip(&door, at)));
 }
 
 bool milter_at_has(const struct milter_service *s, const net_address *at)
@@ -42,10 +43,12 @@ static const struct {
 	const char *names;
 } services[] = {
 	{S_smtp_milters, {S_smtp_listen, S_smtp_listen}, "smtp_listen"},
-	{S_submission_milters, {S_submission_listen, S_submissions_listen}, "submission_listen and submissions_listen"},
+	{S_submission_milters, {S_submission_listen, S_submissions_listen},
+		"submission_listen and submissions_listen"},
 };
 
-/* A connection to one of the endpoints may have come there, as far as can be told without the addresses of all nodes. */
+/* A connection to one of the endpoints may have come there, as far as can be told without the
+   addresses of all nodes. */
 static bool is_somewhere(slice written, slice endpoints)
 {
 	net_address at, door;
@@ -54,10 +57,12 @@ static bool is_somewhere(slice written, slice endpoints)
 	if (net_endpoint_parse(written, &at) != ST_OK)
 		return false;
 	while (slice_take(&endpoints, ' ', &one)) {
-		if (one.size == 0 || net_endpoint_parse(one, &door) != ST_OK || door.port != at.port)
+		if (one.size == 0 || net_endpoint_parse(one, &door) != ST_OK ||
+			door.port != at.port)
 			continue;
 		if (at.family == 0 || door.family == 0 ||
-			(at.family == door.family && (is_any(&at) || is_any(&door) || is_same_ip(&at, &door))))
+			(at.family == door.family &&
+				(is_any(&at) || is_any(&door) || is_same_ip(&at, &door))))
 			return true;
 	}
 	return false;
@@ -74,7 +79,8 @@ static slice lost_of(slice milters, slice endpoints, arena *a)
 			continue;
 		for (int i = 0; i < s.at_count; i++)
 			if (!is_somewhere(s.at[i], endpoints))
-				text_format(&lost, "%s%.*s,at=%.*s", lost.size ? " " : "", SLICE_ARGS(s.name), SLICE_ARGS(s.at[i]));
+				text_format(&lost, "%s%.*s,at=%.*s", lost.size ? " " : "",
+					SLICE_ARGS(s.name), SLICE_ARGS(s.at[i]));
 	}
 	slice written = lost.size ? arena_copy(a, text_slice(&lost)) : S("");
 	text_free(&lost);
@@ -90,8 +96,11 @@ bool milter_at_find_lost(enum setting_id changed, arena *a, struct milter_at_los
 			continue;
 		slice endpoints = setting_text(one, NULL);
 		if (other != one)
-			endpoints = arena_format(a, "%.*s %.*s", SLICE_ARGS(endpoints), SLICE_ARGS(setting_text(other, NULL)));
-		*out = (struct milter_at_lost){lost_of(setting_text(services[i].milters, NULL), endpoints, a), services[i].names, endpoints};
+			endpoints = arena_format(a, "%.*s %.*s", SLICE_ARGS(endpoints),
+				SLICE_ARGS(setting_text(other, NULL)));
+		*out = (struct milter_at_lost){
+			lost_of(setting_text(services[i].milters, NULL), endpoints, a),
+			services[i].names, endpoints};
 		return out->milters.size > 0;
 	}
 	return false;

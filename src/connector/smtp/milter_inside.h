@@ -42,10 +42,10 @@ status milter_hear(struct milter *m, enum milter_command asked, arena *a, milter
 void milter_patience(struct milter *m, usec patience);
 
 /* ---- asking (milter.c) */
-/* Sends m->out, if the milter wants to hear of `c`, and waits for what it says to that. NULL, or the reply
-   that refuses. *word is what it said; CONTINUE when it was not asked. */
-const char *milter_ask(conversation *c, struct milter *m, enum milter_command command,
-	enum milter_word *word);
+/* Sends m->out, if the milter wants to hear of `c`, and waits for what it says to that. NULL, or
+   the reply that refuses. *word is what it said; CONTINUE when it was not asked. */
+const char *milter_ask(
+	conversation *c, struct milter *m, enum milter_command command, enum milter_word *word);
 /* It cannot be asked any more: what its default action gives. */
 const char *milter_trouble(conversation *c, struct milter *m, enum milter_command at, status why);
 /* What the default action of one that failed gives. */
@@ -63,7 +63,7 @@ struct macro_at {
 	bool refused;                      /* that one */
 };
 /* Adds the macros of this command to m->out. */
-void milter_macros(conversation *c, struct milter *m, enum milter_command command,
-	const struct macro_at *at);
+void milter_macros(
+	conversation *c, struct milter *m, enum milter_command command, const struct macro_at *at);
 
 #endif

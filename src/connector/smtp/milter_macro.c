@@ -1,5 +1,6 @@
-/* Macros: what milters are told of client, message and house beside the commands themselves. One row
-   tells a macro's name, where it is told when a milter does not ask otherwise, and how it is found. */
+/* Macros: what milters are told of client, message and house beside the commands themselves. One
+   row tells a macro's name, where it is told when a milter does not ask otherwise, and how it is
+   found. */
 #include "base/id.h"
 #include "connector/smtp/milter_inside.h"
 
@@ -50,7 +51,8 @@ static slice client_address(conversation *c, const struct macro_at *at)
 static slice client_port(conversation *c, const struct macro_at *at)
 {
 	(void)at;
-	return smtp_client(c)->family ? arena_format(&c->command, "%u", smtp_client(c)->port) : S("");
+	return smtp_client(c)->family ? arena_format(&c->command, "%u", smtp_client(c)->port)
+				      : S("");
 }
 
 static slice client_name(conversation *c, const struct macro_at *at)
@@ -84,8 +86,8 @@ static slice client_both(conversation *c, const struct macro_at *at)
 {
 	slice address = client_address(c, at);
 
-	return address.size ? arena_format(&c->command, "%.*s [%.*s]", SLICE_ARGS(client_name(c, at)),
-				      SLICE_ARGS(address))
+	return address.size ? arena_format(&c->command, "%.*s [%.*s]",
+				      SLICE_ARGS(client_name(c, at)), SLICE_ARGS(address))
 			    : S("localhost");
 }
 
@@ -131,9 +133,10 @@ static slice auth_name(conversation *c, const struct macro_at *at)
 	const struct smtp *s = smtp_of(c);
 
 	(void)at;
-	return s->authenticated ? arena_format(&c->command, "%.*s@%.*s", SLICE_ARGS(s->who.mailbox_name),
-					  SLICE_ARGS(s->who.postoffice_name))
-				: S("");
+	return s->authenticated
+		       ? arena_format(&c->command, "%.*s@%.*s", SLICE_ARGS(s->who.mailbox_name),
+				 SLICE_ARGS(s->who.postoffice_name))
+		       : S("");
 }
 
 static slice auth_author(conversation *c, const struct macro_at *at)
@@ -273,7 +276,8 @@ static bool stage_of(enum milter_command command, enum milter_stage *stage)
 	return false;
 }
 
-/* A list names macros with blanks or commas between them, one-letter ones with or without braces. */
+/* A list names macros with blanks or commas between them, one-letter ones with or without
+   braces. */
 static bool is_asked_for(slice list, const char *name)
 {
 	slice own = slice_z(name), word;
@@ -284,15 +288,15 @@ static bool is_asked_for(slice list, const char *name)
 			end++;
 		word = slice_until(list, end);
 		list = slice_from(list, end + 1);
-		if (slice_same(word, own) ||
-			(own.size == 1 && word.size == 3 && word.at[0] == '{' && word.at[1] == *name))
+		if (slice_same(word, own) || (own.size == 1 && word.size == 3 &&
+						     word.at[0] == '{' && word.at[1] == *name))
 			return true;
 	}
 	return false;
 }
 
-void milter_macros(conversation *c, struct milter *m, enum milter_command command,
-	const struct macro_at *at)
+void milter_macros(
+	conversation *c, struct milter *m, enum milter_command command, const struct macro_at *at)
 {
 	enum milter_stage stage;
 

@@ -1,7 +1,7 @@
-/* The text of a message shown to milters, and what they want done with it. Nothing is spooled: the header
-   is a list in memory, the body is read back from what has been packed for the store. Edits are gathered
-   until the milter has said its last word, so that one which breaks off changes nothing; a new body goes
-   into writers of its own meanwhile. */
+/* The text of a message shown to milters, and what they want done with it. Nothing is spooled: the
+   header is a list in memory, the body is read back from what has been packed for the store. Edits
+   are gathered until the milter has said its last word, so that one which breaks off changes
+   nothing; a new body goes into writers of its own meanwhile. */
 #include "base/log.h"
 #include "connector/smtp/incoming_inside.h"
 #include "connector/smtp/milter_inside.h"
@@ -35,7 +35,9 @@ static const char *show_header(conversation *c, struct incoming *in, struct milt
 	const char *refusal = NULL;
 	enum milter_word word;
 
-	for (size_t i = 0; i < h->count && !refusal && is_on(c, m) && milter_hears(&m->terms, MILTER_FIELD); i++) {
+	for (size_t i = 0;
+		i < h->count && !refusal && is_on(c, m) && milter_hears(&m->terms, MILTER_FIELD);
+		i++) {
 		if (h->field[i].broken)
 			continue;
 		milter_write_field(&m->out, h->field[i].name, h->field[i].value, leading);
@@ -83,7 +85,8 @@ static const char *show_body(conversation *c, struct incoming *in, struct milter
 static status open_bodies(struct smtp *s, struct incoming *in, struct edits *e)
 {
 	e->new_body = true;
-	e->scan.repair = s->parameters.body != BODY_BINARYMIME; /* which has no lines to mend (RFC 3030) */
+	e->scan.repair =
+		s->parameters.body != BODY_BINARYMIME; /* which has no lines to mend (RFC 3030) */
 	e->body = arena_new_array(&s->mail, (size_t)in->delivery.n, sizeof *e->body);
 	for (int i = 0; i < in->delivery.n; i++)
 		TRY(blob_writer_open(in->delivery.parts[i].postoffice, &e->body[i]));
@@ -108,7 +111,8 @@ static status gather_body(struct smtp *s, struct incoming *in, struct edits *e, 
 	return write_fresh(in, e);
 }
 
-static status gather(struct smtp *s, struct incoming *in, struct edits *e, const milter_answer *answer)
+static status gather(
+	struct smtp *s, struct incoming *in, struct edits *e, const milter_answer *answer)
 {
 	if (answer->word == MILTER_WANTS_BODY)
 		return gather_body(s, in, e, answer->value);
@@ -218,8 +222,8 @@ static status no_recipient(struct smtp *s, struct incoming *in, const milter_ans
 	return ST_OK;
 }
 
-static status apply_one(conversation *c, struct incoming *in, const struct milter *m,
-	const milter_answer *edit)
+static status apply_one(
+	conversation *c, struct incoming *in, const struct milter *m, const milter_answer *edit)
 {
 	bool leading = m->terms.steps & MILTER_LEADING_SPACE;
 
@@ -227,9 +231,11 @@ static status apply_one(conversation *c, struct incoming *in, const struct milte
 	case MILTER_WANTS_FIELD:
 		return milter_header_add(in->shown, edit->name, edit->value, leading);
 	case MILTER_WANTS_INSERTED:
-		return milter_header_insert(in->shown, edit->index, edit->name, edit->value, leading);
+		return milter_header_insert(
+			in->shown, edit->index, edit->name, edit->value, leading);
 	case MILTER_WANTS_CHANGED:
-		return milter_header_change(in->shown, edit->index, edit->name, edit->value, leading);
+		return milter_header_change(
+			in->shown, edit->index, edit->name, edit->value, leading);
 	case MILTER_WANTS_RCPT:
 		return new_recipient(c, in, edit);
 	case MILTER_WANTS_NO_RCPT:
@@ -243,7 +249,8 @@ static status apply_one(conversation *c, struct incoming *in, const struct milte
 }
 
 /* What cannot be done is told and left; what cannot be known now is a reason to come again. */
-static const char *apply(conversation *c, struct incoming *in, const struct milter *m, const milter_answer *edit)
+static const char *apply(
+	conversation *c, struct incoming *in, const struct milter *m, const milter_answer *edit)
 {
 	status kind = apply_one(c, in, m, edit);
 
@@ -251,14 +258,15 @@ static const char *apply(conversation *c, struct incoming *in, const struct milt
 	if (kind == ST_BUSY || kind == ST_TIMED_OUT || kind == ST_CANCELLED)
 		return smtp_delivery_reply(kind);
 	if (kind != ST_OK)
-		log_event(EV_MILTER_EDIT, "conversation=%s milter=%.*s edit=%s name=%s why=%s", c->name,
-			SLICE_ARGS(m->service.name), milter_word_name(edit->word), log_quote(edit->name),
-			status_name(kind));
+		log_event(EV_MILTER_EDIT, "conversation=%s milter=%.*s edit=%s name=%s why=%s",
+			c->name, SLICE_ARGS(m->service.name), milter_word_name(edit->word),
+			log_quote(edit->name), status_name(kind));
 	return NULL;
 }
 
 /* The sender first: how recipients get their copies depends on him. */
-static const char *apply_all(conversation *c, struct incoming *in, struct milter *m, const struct edits *e)
+static const char *apply_all(
+	conversation *c, struct incoming *in, struct milter *m, const struct edits *e)
 {
 	const char *refusal = NULL;
 	bool another = false;
@@ -299,8 +307,8 @@ static const char *replace_body(struct incoming *in, struct edits *e)
 	return NULL;
 }
 
-static void tell(conversation *c, const struct incoming *in, const struct milter *m, const struct edits *e,
-	const milter_answer *answer)
+static void tell(conversation *c, const struct incoming *in, const struct milter *m,
+	const struct edits *e, const milter_answer *answer)
 {
 	slice why = S("");
 
@@ -309,12 +317,14 @@ static void tell(conversation *c, const struct incoming *in, const struct milter
 			why = e->one[i].value;
 	for (int i = 0; i < in->delivery.n; i++)
 		trace_note(in->delivery.parts[i].postoffice, in->delivery.id, TRACE_JUDGED,
-			"conversation=%s milter=%.*s verdict=%s edits=%d new_body=%s quarantine=%s", c->name,
-			SLICE_ARGS(m->service.name), milter_word_name(answer->word), e->n,
+			"conversation=%s milter=%.*s verdict=%s edits=%d new_body=%s quarantine=%s",
+			c->name, SLICE_ARGS(m->service.name), milter_word_name(answer->word), e->n,
 			e->new_body ? "yes" : "no", log_quote(why));
 	if (e->n > 0 || e->new_body)
-		log_event(EV_MILTER_EDITED, "conversation=%s milter=%.*s edits=%d new_body=%s quarantine=%s",
-			c->name, SLICE_ARGS(m->service.name), e->n, e->new_body ? "yes" : "no", log_quote(why));
+		log_event(EV_MILTER_EDITED,
+			"conversation=%s milter=%.*s edits=%d new_body=%s quarantine=%s", c->name,
+			SLICE_ARGS(m->service.name), e->n, e->new_body ? "yes" : "no",
+			log_quote(why));
 }
 
 static const char *show_end(conversation *c, struct incoming *in, struct milter *m)

@@ -22,8 +22,9 @@ void milter_forget(void)
 
 static slice key_of(const struct milter *m, arena *a)
 {
-	return m->service.path.size ? m->service.path
-				    : arena_format(a, "%.*s %u", SLICE_ARGS(m->service.host), m->service.port);
+	return m->service.path.size
+		       ? m->service.path
+		       : arena_format(a, "%.*s %u", SLICE_ARGS(m->service.host), m->service.port);
 }
 
 static bool is_paused(slice key)

@@ -5,17 +5,17 @@
        send (many)   one job each: attempt, verdicts, reports
        results       writes what needs no report, a batch at a time
 
-   Nothing is started when the lease could not be renewed in its time: by then another runner may have
-   the shards. */
+   Nothing is started when the lease could not be renewed in its time: by then another runner may
+   have the shards. */
 #include "connector/smtp/outbound_inside.h"
 
 #include "connector/smtp/hook.h"
 #include "connector/smtp/outbound_body.h"
 #include "provider/setting.h"
 
-#define CLAIM_MOST 1000          /* rows of one claim */
-#define PAIR 2                   /* the least it brings of a shard: one new row, one deferred */
-#define CLAIM_EACH 100           /* of one post office and shard in it */
+#define CLAIM_MOST 1000             /* rows of one claim */
+#define PAIR 2                      /* the least it brings of a shard: one new row, one deferred */
+#define CLAIM_EACH 100              /* of one post office and shard in it */
 #define FIRST_LOOK (3 * USEC_S / 2) /* for what a dead predecessor left */
 #define COUNT_EVERY (15 * USEC_S)
 #define END_MOST (5 * USEC_S)
@@ -24,11 +24,12 @@ static struct outbound out;
 
 static struct { /* shards to be claimed from, as bits */
 	uint64_t now;
-	uint64_t fresh;  /* of them, those only the bell has told of */
-	usec next;       /* claim for what only the bell asks */
-	uint64_t later;  /* and when half of what is in memory is done, if the poll does not come first */
+	uint64_t fresh; /* of them, those only the bell has told of */
+	usec next;      /* claim for what only the bell asks */
+	uint64_t later; /* and when half of what is in memory is done, if the poll does not come
+			   first */
 	int resume;
-	int turn;        /* the shard the next claim begins at */
+	int turn; /* the shard the next claim begins at */
 } ask;
 
 static struct {
@@ -119,8 +120,8 @@ static void start_senders(usec *wait)
 static unsigned recipients_most(int64_t postoffice)
 {
 	return hook_program(HOOK_DISPATCH, &(struct setting_at){.postoffice = postoffice}).size
-		? 1
-		: loop.limits.recipients;
+		       ? 1
+		       : loop.limits.recipients;
 }
 
 static void rows_plan(const queue_entry *rows, int n, arena *a)
@@ -150,8 +151,8 @@ static void put_off(uint64_t shards)
 	ask.resume = plan_rows(out.plan) / 2;
 }
 
-/* Half of what is left at most: what a claim brings of one post office leaves room for another's. The reserve goes out
-   in pairs. */
+/* Half of what is left at most: what a claim brings of one post office leaves room for another's.
+   The reserve goes out in pairs. */
 static int claim_most(int room)
 {
 	int spare = room - plan_reserve(rows_most()), most = room / 2 < spare ? room / 2 : spare;
@@ -159,7 +160,8 @@ static int claim_most(int room)
 	return most < PAIR ? PAIR : most < CLAIM_MOST ? most : CLAIM_MOST;
 }
 
-/* Of those to be asked, in turn, as many as may bring so many rows: one, or one new and one deferred. */
+/* Of those to be asked, in turn, as many as may bring so many rows: one, or one new and one
+   deferred. */
 static uint64_t shards_next(int most)
 {
 	uint64_t some = 0;
@@ -185,7 +187,10 @@ static status claim(void)
 	arena a = ARENA_INIT;
 	int room = rows_most() - plan_rows(out.plan), most = claim_most(room), n = 0;
 	uint64_t more = 0;
-	struct queue_claim c = {.shards = shards_next(most), .fresh = ask.fresh, .each = CLAIM_EACH, .more = &more,
+	struct queue_claim c = {.shards = shards_next(most),
+		.fresh = ask.fresh,
+		.each = CLAIM_EACH,
+		.more = &more,
 		.most = (unsigned)most};
 	queue_entry *rows = NULL;
 	status kind = ST_OK;
@@ -249,7 +254,8 @@ static void claim_and_start(usec *wait)
 		*wait = out.again_at;
 }
 
-/* Also where a post office has enough already: mail of another that was deferred is announced by nothing else. */
+/* Also where a post office has enough already: mail of another that was deferred is announced by
+   nothing else. */
 static void poll_due(void)
 {
 	uint64_t due;
@@ -275,8 +281,8 @@ static void row_dropped(void *arg, const queue_entry *e)
 	queue_unclaim(out.runner, e, 1);
 }
 
-/* What an operator has held, returned or removed may stand here: all that nobody tries yet is claimed anew, what was
-   deferred too. */
+/* What an operator has held, returned or removed may stand here: all that nobody tries yet is
+   claimed anew, what was deferred too. */
 static void orders_heed(void)
 {
 	plan_drop(out.plan, UINT64_MAX, row_dropped, NULL);
@@ -358,7 +364,8 @@ static void serve(unsigned seat)
 		claim_and_start(&wait);
 		struct wait on[] = {{bell, WAIT_READ, NULL}, {-1, 0, out.changed}};
 		usec until = next_poll < next_tend ? next_poll : next_tend;
-		if (task_wait_any(on, 2, wait < until ? wait : until, &which) == ST_OK && which == 0)
+		if (task_wait_any(on, 2, wait < until ? wait : until, &which) == ST_OK &&
+			which == 0)
 			bell_heard(queue_rung(seat));
 		if (queue_was_ordered(seat))
 			orders_heed();

@@ -1,6 +1,7 @@
-/* One attempt for all recipients of a job (RFC 5321 4.5.4.1): what became of people here is known, mail that is returned or
-   too big and hosts that are known to be away need no asking; for the rest programs have their word (hook.h), and then the
-   transport has the text. What follows from the results is the matter of outbound_send.c. */
+/* One attempt for all recipients of a job (RFC 5321 4.5.4.1): what became of people here is known,
+   mail that is returned or too big and hosts that are known to be away need no asking; for the rest
+   programs have their word (hook.h), and then the transport has the text. What follows from the
+   results is the matter of outbound_send.c. */
 #include "connector/smtp/outbound_inside.h"
 
 #include "connector/smtp/hook.h"
@@ -72,13 +73,14 @@ static void attempt_network(struct sending *s, struct body *b)
 
 static bool too_big(const queue_entry *e)
 {
-	int64_t most = setting_number(S_outbound_size_most, &(struct setting_at){.postoffice = e->postoffice});
+	int64_t most = setting_number(
+		S_outbound_size_most, &(struct setting_at){.postoffice = e->postoffice});
 
 	return most > 0 && e->size > most;
 }
 
-/* What a host says to whoever logs on does not depend on the message either, and after some wrong passwords it may shut us
-   out. */
+/* What a host says to whoever logs on does not depend on the message either, and after some wrong
+   passwords it may shut us out. */
 static bool is_same_for_all(const struct client_result *r)
 {
 	return r->outcome == CLIENT_DEFERRED &&
@@ -117,13 +119,15 @@ static struct client_result told_word(enum queue_told told)
 	case TOLD_ABSENT:
 		return own_word(CLIENT_FAILED, "5.1.1", S("no such recipient here"));
 	case TOLD_BIG:
-		return own_word(CLIENT_FAILED, "5.2.3", S("the message is too big for this recipient"));
+		return own_word(
+			CLIENT_FAILED, "5.2.3", S("the message is too big for this recipient"));
 	default:
 		return own_word(CLIENT_DELIVERED, "2.1.5", S("delivered to the mailbox"));
 	}
 }
 
-/* A program's word on one row. ST_CANCELLED: it was cut off; ST_BUSY: it was not begun, as the text is not to be had now. */
+/* A program's word on one row. ST_CANCELLED: it was cut off; ST_BUSY: it was not begun, as the text
+   is not to be had now. */
 static status attempt_program(struct sending *s, int i, enum hook h, slice program)
 {
 	struct attempt *t = &s->attempts[i];
@@ -136,21 +140,24 @@ static status attempt_program(struct sending *s, int i, enum hook h, slice progr
 	}
 	TRY(hook_run_entry(h, t->entry, arena_copy(&s->job->a, program), &s->job->a, &r));
 	slice said = r.said.size ? r.said : S("the postmaster's program had nothing to say");
-	t->result = r.verdict == ERRAND_GO ? own_word(CLIENT_DELIVERED, "2.0.0", S(""))
-		: r.verdict == ERRAND_REFUSE ? own_word(CLIENT_FAILED, "5.7.1", said)
-					     : own_word(CLIENT_DEFERRED, "4.7.1", said);
+	t->result = r.verdict == ERRAND_GO       ? own_word(CLIENT_DELIVERED, "2.0.0", S(""))
+		    : r.verdict == ERRAND_REFUSE ? own_word(CLIENT_FAILED, "5.7.1", said)
+						 : own_word(CLIENT_DEFERRED, "4.7.1", said);
 	return ST_OK;
 }
 
-/* A mailbox's own program. Cut off or not, it was an attempt, and the next one is told so; none when it was not begun. */
+/* A mailbox's own program. Cut off or not, it was an attempt, and the next one is told so; none
+   when it was not begun. */
 static status attempt_delivery_program(struct sending *s, int i)
 {
 	const queue_entry *e = &s->job->entries[i];
-	slice program = hook_program(HOOK_DELIVERY, &(struct setting_at){e->postoffice, e->domain, e->mailbox});
+	slice program = hook_program(
+		HOOK_DELIVERY, &(struct setting_at){e->postoffice, e->domain, e->mailbox});
 	status kind = attempt_program(s, i, HOOK_DELIVERY, program);
 
 	if (kind == ST_CANCELLED)
-		s->attempts[i].result = own_word(CLIENT_DEFERRED, "4.3.0", S("the program was cut off"));
+		s->attempts[i].result =
+			own_word(CLIENT_DEFERRED, "4.3.0", S("the program was cut off"));
 	else
 		TRY(kind);
 	s->attempts[i].result.cause = CLIENT_BY_HOST;
@@ -174,13 +181,15 @@ static status attempt_here(struct sending *s)
 static status ask_before_sending(struct sending *s, bool *may)
 {
 	const queue_entry *e = &s->job->entries[0];
-	slice program = hook_program(HOOK_DISPATCH, &(struct setting_at){.postoffice = e->postoffice});
+	slice program =
+		hook_program(HOOK_DISPATCH, &(struct setting_at){.postoffice = e->postoffice});
 
 	*may = true;
 	if (program.size == 0)
 		return ST_OK;
 	if (s->job->n > 1)
-		return ST_BUSY; /* the program was named since they were claimed: each will be asked about alone */
+		return ST_BUSY; /* the program was named since they were claimed: each will be asked
+				   about alone */
 	TRY(attempt_program(s, 0, HOOK_DISPATCH, program));
 	*may = s->attempts[0].result.outcome == CLIENT_DELIVERED;
 	return ST_OK;
@@ -203,7 +212,8 @@ static status attempt_outside(struct sending *s)
 	if (passes(kind))
 		return kind;
 	if (kind != ST_OK) {
-		struct client_result why = own_word(CLIENT_DEFERRED, "4.3.0", S("the text could not be read"));
+		struct client_result why =
+			own_word(CLIENT_DEFERRED, "4.3.0", S("the text could not be read"));
 
 		attempts_all(s, &why, S(""));
 		return ST_OK;
@@ -225,10 +235,12 @@ status outbound_attempt(struct sending *s)
 	if (e->state == QUEUE_TELL) {
 		return attempt_here(s);
 	} else if (e->returned) {
-		why = own_word(CLIENT_FAILED, "5.3.0", e->text.size
-			? arena_format(&j->a, "returned by the postmaster; at last%s%.*s: %.*s",
-				e->host.size ? " from " : "", SLICE_ARGS(e->host), SLICE_ARGS(e->text))
-			: S("returned by the postmaster"));
+		why = own_word(CLIENT_FAILED, "5.3.0",
+			e->text.size ? arena_format(&j->a,
+					       "returned by the postmaster; at last%s%.*s: %.*s",
+					       e->host.size ? " from " : "", SLICE_ARGS(e->host),
+					       SLICE_ARGS(e->text))
+				     : S("returned by the postmaster"));
 		attempts_all(s, &why, S("")); /* no host said so */
 	} else if (too_big(e)) {
 		why = own_word(CLIENT_FAILED, "5.3.4", S("the message is too big to be sent"));

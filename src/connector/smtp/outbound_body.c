@@ -17,7 +17,8 @@ static status body_look(slice piece, void *arg)
 		b->inside = slice_starts_nocase(piece, S("Return-Path:"));
 		b->tls_waived = tls_report_is_waived(slice_until(piece, header_size(piece)));
 		if (piece.size == b->size && piece.size <= BODY_KEPT)
-			b->whole = piece.at == b->job->body.at ? piece : arena_copy(&b->job->a, piece);
+			b->whole =
+				piece.at == b->job->body.at ? piece : arena_copy(&b->job->a, piece);
 	}
 	b->begun = true;
 	if (b->inside) {
@@ -29,8 +30,8 @@ static status body_look(slice piece, void *arg)
 	return b->inside ? ST_OK : ST_LIMITED; /* enough has been seen */
 }
 
-/* Should it come back, it is not passed on again (T16). Nobody else's body may show it, for it tells who
-   gets a copy. */
+/* Should it come back, it is not passed on again (T16). Nobody else's body may show it, for it
+   tells who gets a copy. */
 static slice delivered_to(plan_job *j)
 {
 	header_builder b = {.utf8 = j->entries[0].utf8};
@@ -146,7 +147,8 @@ status body_plain(void *arg, status (*take)(slice piece, void *to), void *to)
 
 static status look_at_signatures(struct body *b, bool *ours)
 {
-	struct policy_stored t = {seven_bit_header(b->plain), seven_bit_body_at(b->plain), stored_each, b};
+	struct policy_stored t = {
+		seven_bit_header(b->plain), seven_bit_body_at(b->plain), stored_each, b};
 
 	*ours = false;
 	if (header_count(t.header, S("DKIM-Signature")) == 0)
@@ -214,7 +216,8 @@ struct reading {
 
 static bool is_small_and_new(const queue_entry *e)
 {
-	return e->attempts == 0 && e->kills == 0 && e->state == QUEUE_READY && !e->returned && e->size <= SMALL;
+	return e->attempts == 0 && e->kills == 0 && e->state == QUEUE_READY && !e->returned &&
+	       e->size <= SMALL;
 }
 
 /* A message to many is read once. */
@@ -262,8 +265,8 @@ const slice *bodies_read(const queue_entry *rows, int n, arena *a)
 		if (r.seen[first])
 			continue;
 		gather(&r, first);
-		if (r.count > 1 && blob_each_small_of(rows[first].postoffice, r.messages, r.count, SMALL,
-					   body_keep, &r) != ST_OK)
+		if (r.count > 1 && blob_each_small_of(rows[first].postoffice, r.messages, r.count,
+					   SMALL, body_keep, &r) != ST_OK)
 			break;
 	}
 	return r.bodies;

@@ -1,5 +1,6 @@
-/* The senders of the queue's runner: one task a job, from the attempt to the words about it. Results that need no report
-   go to one task, which writes them a batch at a time; those that need one are written with it. */
+/* The senders of the queue's runner: one task a job, from the attempt to the words about it.
+   Results that need no report go to one task, which writes them a batch at a time; those that need
+   one are written with it. */
 #include "connector/smtp/outbound_inside.h"
 
 #include "base/id.h"
@@ -71,8 +72,8 @@ static bool outcomes_write(struct outbound *o)
 		return false;
 	for (int i = 0; i < n; i++)
 		results[i] = batch[i]->result;
-	/* What another system has taken must be written: it goes on until the database takes it, or a
-	   successor has the lease and this changes nothing any more. */
+	/* What another system has taken must be written: it goes on until the database takes it, or
+	   a successor has the lease and this changes nothing any more. */
 	while (queue_finish(o->runner, results, n, &late) != ST_OK && !o->ended)
 		task_sleep(OUTBOUND_PAUSE);
 	for (int i = 0; i < n; i++) {
@@ -103,8 +104,9 @@ status outbound_results(void *arg)
 
 static void trace_attempt(const struct verdict *v, slice fields)
 {
-	static const enum trace_kind kinds[] = {
-		[QUEUE_DONE] = TRACE_FAILED, [QUEUE_DEFER] = TRACE_DEFERRED, [QUEUE_PARK] = TRACE_PARKED};
+	static const enum trace_kind kinds[] = {[QUEUE_DONE] = TRACE_FAILED,
+		[QUEUE_DEFER] = TRACE_DEFERRED,
+		[QUEUE_PARK] = TRACE_PARKED};
 	const queue_entry *e = v->of->entry;
 	bool delivered = v->of->result.outcome == CLIENT_DELIVERED;
 	enum trace_kind kind = delivered ? TRACE_SENT : kinds[v->result.end];
@@ -114,18 +116,20 @@ static void trace_attempt(const struct verdict *v, slice fields)
 
 	id_text(e->id, id);
 	if (v->result.end == QUEUE_DEFER)
-		next = arena_format(&a, " next=%.*s", SLICE_ARGS(date_stamp(clock_wall() + v->result.wait, &a)));
+		next = arena_format(&a, " next=%.*s",
+			SLICE_ARGS(date_stamp(clock_wall() + v->result.wait, &a)));
 	if (fields.size)
-		trace_note(e->postoffice, e->message, kind, "entry=%s recipient=%s attempt=%d%.*s %.*s", id,
-			log_quote(e->address), e->attempts + !v->of->untried, SLICE_ARGS(next), SLICE_ARGS(fields));
+		trace_note(e->postoffice, e->message, kind,
+			"entry=%s recipient=%s attempt=%d%.*s %.*s", id, log_quote(e->address),
+			e->attempts + !v->of->untried, SLICE_ARGS(next), SLICE_ARGS(fields));
 	else
 		trace_note(e->postoffice, e->message, kind,
-			"entry=%s recipient=%s attempt=%d%.*s outcome=%s enhanced=%.*s reply=%s", id,
-			log_quote(e->address), e->attempts + !v->of->untried, SLICE_ARGS(next),
-			client_outcome_name(v->of->result.outcome), SLICE_ARGS(v->of->result.enhanced),
-			log_quote(v->of->result.text));
+			"entry=%s recipient=%s attempt=%d%.*s outcome=%s enhanced=%.*s reply=%s",
+			id, log_quote(e->address), e->attempts + !v->of->untried, SLICE_ARGS(next),
+			client_outcome_name(v->of->result.outcome),
+			SLICE_ARGS(v->of->result.enhanced), log_quote(v->of->result.text));
 	arena_release(&a);
-	metric_add(delivered ? M_sent
+	metric_add(delivered                      ? M_sent
 		   : v->result.end == QUEUE_DEFER ? M_send_deferred
 						  : M_send_failed,
 		SERVICE_NONE, 1);
@@ -180,7 +184,8 @@ static void verdicts_pass(struct sending *s)
 	s->left = n + 1; /* one for us: it must not end under our hands */
 	for (int i = 0; i < n; i++) {
 		report_judge(&s->attempts[i], &s->verdicts[i]);
-		if (s->job->entries[0].state != QUEUE_TELL || s->verdicts[i].result.end == QUEUE_PARK)
+		if (s->job->entries[0].state != QUEUE_TELL ||
+			s->verdicts[i].result.end == QUEUE_PARK)
 			trace_attempt(&s->verdicts[i], s->words[i].fields);
 		if (s->verdicts[i].report == REPORT_NONE)
 			result_queue(s, &s->verdicts[i].result);

@@ -1,5 +1,6 @@
-/* The road to other systems: the route table, DNS, connections kept for the next message, and the SMTP
-   client. Hosts are tried one after another as long as the trouble is theirs and not the message's. */
+/* The road to other systems: the route table, DNS, connections kept for the next message, and the
+   SMTP client. Hosts are tried one after another as long as the trouble is theirs and not the
+   message's. */
 #include "connector/smtp/client_route.h"
 #include "connector/smtp/home.h"
 #include "connector/smtp/outbound.h"
@@ -41,31 +42,35 @@ static slice destination(void *arg, slice domain, arena *a)
 	(void)arg;
 	if (route_find(domain, a, &r) != ST_OK || r.n == 0)
 		return domain;
-	return r.user.size ? arena_format(a, "%.*s %.*s", SLICE_ARGS(r.target), SLICE_ARGS(r.user)) : r.target;
+	return r.user.size ? arena_format(a, "%.*s %.*s", SLICE_ARGS(r.target), SLICE_ARGS(r.user))
+			   : r.target;
 }
 
 /* ---- one message's way */
 
 struct way {
-	struct client_message *m; /* what the caller asked for */
+	struct client_message *m;   /* what the caller asked for */
 	struct client_message rest; /* to those who have no last word yet */
 	int *place;                 /* of rest's recipients in m */
 	arena *a;
 	struct client_logon logon;
-	slice key; /* of kept connections */
-	slice domain; /* where it goes, whatever the host is called */
-	slice tls;   /* off, may, must, verify, dane */
+	slice key;      /* of kept connections */
+	slice domain;   /* where it goes, whatever the host is called */
+	slice tls;      /* off, may, must, verify, dane */
 	bool tls_first; /* before the host's greeting */
-	struct sts sts; /* what the domain's MTA-STS policy says; all zero where it is not asked for */
+	struct sts
+		sts; /* what the domain's MTA-STS policy says; all zero where it is not asked for */
 	slice hello; /* empty: local_domain */
 	slice from_said;
 	net_address from[2]; /* IPv4, IPv6; family 0: any */
-	bool later; /* another try may help: a host was asked, could not be found now, or comes before this one */
+	bool later;    /* another try may help: a host was asked, could not be found now, or comes
+			  before this one */
 	bool in_doubt; /* DNS does not tell all hosts and addresses now */
 	struct outbound_word *words;
 };
 
-static void way_begin(struct way *w, struct client_message *m, arena *a, struct outbound_word *words)
+static void way_begin(
+	struct way *w, struct client_message *m, arena *a, struct outbound_word *words)
 {
 	*w = (struct way){.m = m, .rest = *m, .a = a, .words = words};
 	w->rest.to = arena_new_array(a, (size_t)m->n, sizeof *w->rest.to);
@@ -84,7 +89,9 @@ static void way_dress(struct way *w, const struct mail_route *r)
 		.domain = slice_from(sender, slice_find_last(sender, '@') + 1)};
 	slice all, one;
 
-	w->tls = w->m->require_tls ? S("verify") : r->tls.size ? r->tls : setting_text(S_outbound_tls, NULL);
+	w->tls = w->m->require_tls ? S("verify")
+		 : r->tls.size     ? r->tls
+				   : setting_text(S_outbound_tls, NULL);
 	w->hello = setting_text(S_outbound_hello, &at);
 	w->from_said = all = setting_text(S_outbound_address, &at);
 	while (slice_take(&all, ' ', &one)) {
@@ -98,8 +105,8 @@ static void way_dress(struct way *w, const struct mail_route *r)
 static bool host_is_to_blame(const struct client_result *r)
 {
 	return r->outcome != CLIENT_DELIVERED && r->outcome != CLIENT_UNSURE &&
-	       (r->cause == CLIENT_BY_HOST || r->cause == CLIENT_BY_POLICY || r->cause == CLIENT_STALE ||
-		       r->cause == CLIENT_BY_LOGON);
+	       (r->cause == CLIENT_BY_HOST || r->cause == CLIENT_BY_POLICY ||
+		       r->cause == CLIENT_STALE || r->cause == CLIENT_BY_LOGON);
 }
 
 /* Takes the results over and keeps those for the next host whose trouble was this host's. */
@@ -128,8 +135,8 @@ static void remember(struct way *w, const struct client_facts *f, slice host)
 {
 	host = arena_copy(w->a, host);
 	for (int i = 0; i < w->rest.n; i++)
-		w->words[w->place[i]] = (struct outbound_word){
-			host, client_fields(f, &w->rest.to[i].result, w->a)};
+		w->words[w->place[i]] =
+			(struct outbound_word){host, client_fields(f, &w->rest.to[i].result, w->a)};
 }
 
 /* The host that was meant, where no talk came about. */
@@ -172,8 +179,10 @@ static bool sts_names(const struct way *w, slice host)
 	return false;
 }
 
-/* What a policy makes of a talk that came about: in testing mode it may be one that enforcing would have forbidden. */
-static slice sts_result(const struct way *w, const struct client_target *t, const client *c, slice result)
+/* What a policy makes of a talk that came about: in testing mode it may be one that enforcing would
+   have forbidden. */
+static slice sts_result(
+	const struct way *w, const struct client_target *t, const client *c, slice result)
 {
 	if (!sts_names(w, t->host))
 		return S("validation-failure");
@@ -185,12 +194,16 @@ static slice address_of(const net_address *at, arena *a)
 	return at->family ? net_address_text(at, a) : S("");
 }
 
-/* One session for the counts of RFC 8460: trouble that is none of TLS does not count, nor does a route's "off", nor
-   mail that asked for none of it: reports of reports would never end. `why` holds what went wrong before a talk
-   without TLS too. */
-static void note_tls(const struct way *w, const struct client_target *t, const client *c, const struct client_result *why)
+/* One session for the counts of RFC 8460: trouble that is none of TLS does not count, nor does a
+   route's "off", nor mail that asked for none of it: reports of reports would never end. `why`
+   holds what went wrong before a talk without TLS too. */
+static void note_tls(const struct way *w, const struct client_target *t, const client *c,
+	const struct client_result *why)
 {
-	struct tls_result r = {.domain = w->domain, .policy = S("no-policy-found"), .host = t->host, .result = why->tls};
+	struct tls_result r = {.domain = w->domain,
+		.policy = S("no-policy-found"),
+		.host = t->host,
+		.result = why->tls};
 
 	if (t->policy.tls == CLIENT_TLS_OFF || w->m->tls_waived || (!c && why->tls.size == 0))
 		return;
@@ -198,7 +211,8 @@ static void note_tls(const struct way *w, const struct client_target *t, const c
 		r.result = S("success");
 	else if (why->tls.size == 0)
 		r.result = S("starttls-not-supported");
-	if (t->policy.tls == CLIENT_TLS_DANE && tls_tlsa_usable(t->policy.tlsa, t->policy.tlsa_count)) {
+	if (t->policy.tls == CLIENT_TLS_DANE &&
+		tls_tlsa_usable(t->policy.tlsa, t->policy.tlsa_count)) {
 		r.policy = S("tlsa");
 	} else if (w->sts.policy.mode != MTA_STS_NONE || w->sts.trouble.size) {
 		r.policy = S("sts");
@@ -229,7 +243,8 @@ static void talk_new(struct way *w, struct client_target *t)
 	way_gather(w);
 }
 
-/* With "dane" this is for hosts that DANE proves, and others are passed over. Where TLS comes first there is no talk without. */
+/* With "dane" this is for hosts that DANE proves, and others are passed over. Where TLS comes first
+   there is no talk without. */
 static enum client_tls tls_wanted(const struct way *w)
 {
 	static const struct {
@@ -240,14 +255,15 @@ static enum client_tls tls_wanted(const struct way *w)
 
 	for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
 		if (slice_same(w->tls, slice_z(rows[i].word)))
-			return w->tls_first && rows[i].tls == CLIENT_TLS_OFF ? CLIENT_TLS_MUST : rows[i].tls;
+			return w->tls_first && rows[i].tls == CLIENT_TLS_OFF ? CLIENT_TLS_MUST
+									     : rows[i].tls;
 	return w->tls_first ? CLIENT_TLS_MUST : CLIENT_TLS_MAY;
 }
 
 /* ---- hosts */
 
-/* A host of a route that is we ourselves ends the way (A18): as a loop where it comes first, else the word of the host
-   before it stands. */
+/* A host of a route that is we ourselves ends the way (A18): as a loop where it comes first, else
+   the word of the host before it stands. */
 static bool bound_for(struct way *w, struct client_target *t)
 {
 	struct client_result loop;
@@ -265,8 +281,8 @@ static bool bound_for(struct way *w, struct client_target *t)
 	return false;
 }
 
-static void passed_over(struct way *w, const struct client_target *t, const char *enhanced, slice text,
-	enum client_cause cause, enum client_outcome outcome)
+static void passed_over(struct way *w, const struct client_target *t, const char *enhanced,
+	slice text, enum client_cause cause, enum client_outcome outcome)
 {
 	for (int i = 0; i < w->rest.n; i++)
 		w->rest.to[i].result = (struct client_result){.outcome = outcome,
@@ -279,8 +295,8 @@ static void passed_over(struct way *w, const struct client_target *t, const char
 	w->later |= outcome == CLIENT_DEFERRED;
 }
 
-/* Anybody's DNS may name addresses of our own networks; what listens there expects no mail from him (T53). A
-   route is the operator's word. */
+/* Anybody's DNS may name addresses of our own networks; what listens there expects no mail from him
+   (T53). A route is the operator's word. */
 static bool is_out_of_bounds(const struct route_ask *ask, const net_address *at)
 {
 	return !ask->exact && net_address_is_private(at) &&
@@ -292,12 +308,14 @@ static bool may_ask(struct way *w, const struct route_ask *ask, const struct cli
 {
 	if (is_out_of_bounds(ask, &t->at)) {
 		if (!w->later)
-			passed_over(w, t, "5.4.4", S("the domain's mail hosts have no public address"),
-				CLIENT_BY_HOST, CLIENT_FAILED);
+			passed_over(w, t, "5.4.4",
+				S("the domain's mail hosts have no public address"), CLIENT_BY_HOST,
+				CLIENT_FAILED);
 		return false;
 	}
 	if (slice_same(w->tls, S("dane")) && t->policy.tlsa_count == 0) {
-		passed_over(w, t, "4.7.5", S("the host has no TLSA records, which its route asks for"),
+		passed_over(w, t, "4.7.5",
+			S("the host has no TLSA records, which its route asks for"),
 			CLIENT_BY_POLICY, CLIENT_DEFERRED);
 		return false;
 	}
@@ -308,15 +326,17 @@ static bool may_ask(struct way *w, const struct route_ask *ask, const struct cli
 static void heed_sts(const struct way *w, struct client_target *t)
 {
 	if (w->sts.policy.mode != MTA_STS_ENFORCE ||
-		(t->policy.tls == CLIENT_TLS_DANE && tls_tlsa_usable(t->policy.tlsa, t->policy.tlsa_count)))
+		(t->policy.tls == CLIENT_TLS_DANE &&
+			tls_tlsa_usable(t->policy.tlsa, t->policy.tlsa_count)))
 		return;
 	t->policy.tls = CLIENT_TLS_NAME;
 	t->policy.mx = w->sts.policy.mx;
 	t->policy.mx_count = w->sts.policy.mx_count;
 }
 
-/* Of a domain's own exchangers none has an address: nothing will come of trying again (RFC 5321 5.1). A route's host may
-   be written wrongly, which its operator has time to mend; so has a domain for which we are the second exchanger. */
+/* Of a domain's own exchangers none has an address: nothing will come of trying again (RFC
+   5321 5.1). A route's host may be written wrongly, which its operator has time to mend; so has a
+   domain for which we are the second exchanger. */
 static void nowhere(struct way *w, const client_route *route)
 {
 	struct client_result why = {.outcome = CLIENT_FAILED,
@@ -328,7 +348,8 @@ static void nowhere(struct way *w, const client_route *route)
 	if (client_route_ends_at_us(route)) {
 		why.outcome = CLIENT_DEFERRED;
 		why.enhanced = S("4.4.4");
-		why.text = S("no mail host that goes before this system has an address that it can use");
+		why.text = S(
+			"no mail host that goes before this system has an address that it can use");
 	}
 	for (int i = 0; i < w->rest.n; i++)
 		w->rest.to[i].result = why;
@@ -380,8 +401,8 @@ static void hosts_walk(struct way *w, const struct route_ask *ask)
 	w->in_doubt |= client_route_in_doubt(route);
 }
 
-/* What DNS does not tell now may be the host that takes the mail: as long as that is so, no other host's being of no use
-   returns it. */
+/* What DNS does not tell now may be the host that takes the mail: as long as that is so, no other
+   host's being of no use returns it. */
 static void wait_in_doubt(struct way *w)
 {
 	struct client_result why;
@@ -397,8 +418,9 @@ static void wait_in_doubt(struct way *w)
 
 static void key_set(struct way *w, slice host, uint16_t port, slice user)
 {
-	w->key = arena_format(w->a, "%.*s %u%s %.*s%s %.*s %.*s %.*s %.*s", SLICE_ARGS(host), port, w->tls_first ? "s" : "",
-		SLICE_ARGS(w->tls), w->m->tls_waived ? " waived" : "", SLICE_ARGS(w->sts.id), SLICE_ARGS(user), SLICE_ARGS(w->hello),
+	w->key = arena_format(w->a, "%.*s %u%s %.*s%s %.*s %.*s %.*s %.*s", SLICE_ARGS(host), port,
+		w->tls_first ? "s" : "", SLICE_ARGS(w->tls), w->m->tls_waived ? " waived" : "",
+		SLICE_ARGS(w->sts.id), SLICE_ARGS(user), SLICE_ARGS(w->hello),
 		SLICE_ARGS(w->from_said));
 }
 
@@ -426,14 +448,15 @@ static void follow(struct way *w, const struct mail_route *r, struct route_ask *
 	}
 }
 
-/* What was decided of TLS by an operator ("off", "dane") is not for a domain to change, nor by who wrote the message.
-   ST_OK, or nobody knows now. */
+/* What was decided of TLS by an operator ("off", "dane") is not for a domain to change, nor by who
+   wrote the message. ST_OK, or nobody knows now. */
 static status sts_ask(struct way *w)
 {
 	struct setting_at at = {.postoffice = w->m->postoffice};
 
-	if (w->m->tls_waived || !setting_on(S_outbound_mta_sts, &at) || w->domain.size == 0 || w->domain.at[0] == '[' ||
-		slice_same(w->tls, S("off")) || slice_same(w->tls, S("dane")))
+	if (w->m->tls_waived || !setting_on(S_outbound_mta_sts, &at) || w->domain.size == 0 ||
+		w->domain.at[0] == '[' || slice_same(w->tls, S("off")) ||
+		slice_same(w->tls, S("dane")))
 		return ST_OK;
 	return sts_find(wire.resolver, w->domain, w->a, &w->sts);
 }
@@ -474,7 +497,8 @@ static void send_on(
 	if (route_find(domain, a, &r) != ST_OK)
 		r = (struct mail_route){.apart = -1};
 	way_dress(&w, &r);
-	ask.dane = slice_same(w.tls, S("dane")) || (ask.dane && !m->tls_waived && !slice_same(w.tls, S("off")));
+	ask.dane = slice_same(w.tls, S("dane")) ||
+		   (ask.dane && !m->tls_waived && !slice_same(w.tls, S("off")));
 	if (r.n > 0)
 		follow(&w, &r, &ask);
 	else

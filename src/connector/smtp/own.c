@@ -19,7 +19,8 @@ status own_mail_place(struct own_mail *m, const mail_address *to, arena *a)
 	}
 	if (kind != ST_FOREIGN || to->literal)
 		return kind == ST_FOREIGN ? ST_ABSENT : kind;
-	m->far = (struct queue_recipient){.address = m->to, .domain = to->domain, .notify = NOTIFY_NEVER};
+	m->far = (struct queue_recipient){
+		.address = m->to, .domain = to->domain, .notify = NOTIFY_NEVER};
 	m->part.remote = &m->far;
 	m->part.m = 1;
 	return ST_OK;
@@ -48,7 +49,8 @@ status own_mail_fill(struct own_mail *m, slice raw, arena *a)
 	m->d.subject = facts.subject;
 	m->d.envelope = &m->envelope;
 	m->envelope = (struct queue_envelope){.sender = m->sender,
-		.lifetime = setting_number(S_queue_lifetime, &(struct setting_at){.postoffice = m->postoffice}),
+		.lifetime = setting_number(
+			S_queue_lifetime, &(struct setting_at){.postoffice = m->postoffice}),
 		.eight_bit = !utf8_is_ascii(raw),
 		.utf8 = !utf8_is_ascii(m->to)};
 	return write_body(m,

@@ -1,4 +1,5 @@
-/* See passing.h. What is forged is refused at RCPT, so that nobody sends through us by guessing (T14). */
+/* See passing.h. What is forged is refused at RCPT, so that nobody sends through us by guessing
+   (T14). */
 #include "connector/smtp/passing.h"
 
 #include "base/map.h"
@@ -15,7 +16,8 @@ static bool is_trouble(status kind)
 
 /* ---- there */
 
-/* The post office of a domain; 0 when it is not ours. Whether anybody has the address does not matter. */
+/* The post office of a domain; 0 when it is not ours. Whether anybody has the address does not
+   matter. */
 static status office_of(const mail_address *m, arena *a, int64_t *postoffice)
 {
 	struct route r = {0};
@@ -27,13 +29,15 @@ static status office_of(const mail_address *m, arena *a, int64_t *postoffice)
 
 static slice domain_for(int64_t postoffice, const mail_address *via, arena *a)
 {
-	slice set = setting_text(S_srs_domain, &(struct setting_at){.postoffice = postoffice}), domain, shown;
+	slice set = setting_text(S_srs_domain, &(struct setting_at){.postoffice = postoffice}),
+	      domain, shown;
 
-	return set.size && mail_domain_parse(set, a, &domain, &shown) == ST_OK ? domain : via->domain;
+	return set.size && mail_domain_parse(set, a, &domain, &shown) == ST_OK ? domain
+									       : via->domain;
 }
 
-status passing_sender(int64_t postoffice, const mail_address *sender, const mail_address *via, arena *a,
-	slice *out)
+status passing_sender(int64_t postoffice, const mail_address *sender, const mail_address *via,
+	arena *a, slice *out)
 {
 	struct srs scheme;
 	mail_address made;
@@ -48,12 +52,13 @@ status passing_sender(int64_t postoffice, const mail_address *sender, const mail
 	TRY(srs_key_scheme(a, &scheme));
 	/* Where no path is long enough for both, who passes it on hears of trouble himself. */
 	*out = srs_forward(&scheme, sender, domain_for(postoffice, via, a), a, &made) == ST_OK
-		? mail_address_text(&made, a)
-		: mail_address_text(via, a);
+		       ? mail_address_text(&made, a)
+		       : mail_address_text(via, a);
 	return ST_OK;
 }
 
-status passing_leaves(struct recipient *r, const mail_address *via, const mail_address *sender, arena *a)
+status passing_leaves(
+	struct recipient *r, const mail_address *via, const mail_address *sender, arena *a)
 {
 	mail_address *passer = arena_new(a, sizeof *passer);
 
@@ -72,9 +77,10 @@ static status made_here(const mail_address *m, arena *a, int64_t *postoffice)
 	TRY(office_of(m, a, postoffice));
 	if (*postoffice != 0)
 		return ST_OK;
-	return set.size && mail_domain_parse(set, a, &domain, &shown) == ST_OK && slice_same(domain, m->domain)
-		? ST_OK
-		: ST_FOREIGN;
+	return set.size && mail_domain_parse(set, a, &domain, &shown) == ST_OK &&
+			       slice_same(domain, m->domain)
+		       ? ST_OK
+		       : ST_FOREIGN;
 }
 
 status passing_home(const mail_address *m, arena *a, mail_address *home, int64_t *postoffice)
@@ -123,7 +129,7 @@ status passing_recipient(conversation *c, struct recipient *r)
 
 /* ---- on */
 
-struct passing { /* one recipient, being worked off */
+struct passing {         /* one recipient, being worked off */
 	conversation *c; /* NULL: a message of the house's own */
 	arena *a;
 	const mail_address *sender;
@@ -171,8 +177,8 @@ static status add(struct passing *p, const struct recipient *r)
 	return ST_OK;
 }
 
-/* RFC 3461 5.2.7: all that was asked for goes along to a single successor; of several, or beside a copy that stays,
-   none is asked for success. */
+/* RFC 3461 5.2.7: all that was asked for goes along to a single successor; of several, or beside a
+   copy that stays, none is asked for success. */
 static rcpt_parameters dsn_for(const struct recipient *of, bool alone)
 {
 	rcpt_parameters dsn = of->dsn;
@@ -191,8 +197,12 @@ static rcpt_parameters dsn_for(const struct recipient *of, bool alone)
 
 static struct recipient passed_by(const struct target *t, const mail_address *to)
 {
-	return (struct recipient){.address = *to, .by = t->of->route.mailbox, .via = t->of->via,
-		.via_key = t->of->via_key, .dsn = dsn_for(t->of, t->alone), .full = t->full};
+	return (struct recipient){.address = *to,
+		.by = t->of->route.mailbox,
+		.via = t->of->via,
+		.via_key = t->of->via_key,
+		.dsn = dsn_for(t->of, t->alone),
+		.full = t->full};
 }
 
 static status outside_add(struct passing *p, struct target *t, const mail_address *to)
@@ -204,7 +214,8 @@ static status outside_add(struct passing *p, struct target *t, const mail_addres
 	r.route = (struct route){.postoffice = t->of->route.postoffice};
 	if (map_get(p->met, met_key(p, &r)))
 		return ST_OK;
-	TRY(smtp_mailbox_within_limits(t->of->route.postoffice, t->of->route.mailbox, t->copies + 1));
+	TRY(smtp_mailbox_within_limits(
+		t->of->route.postoffice, t->of->route.mailbox, t->copies + 1));
 	if (mail_address_parse(t->of->via, p->a, &via) == ST_OK)
 		TRY(passing_leaves(&r, &via, p->sender, p->a));
 	status kind = add(p, &r);
@@ -212,11 +223,12 @@ static status outside_add(struct passing *p, struct target *t, const mail_addres
 	return kind;
 }
 
-static status all_add(struct passing *p, struct target *t, const mail_address *to, const struct resolution *found);
+static status all_add(struct passing *p, struct target *t, const mail_address *to,
+	const struct resolution *found);
 
 /* A mailbox here. One that is full may have a postmaster who takes its mail (H1). */
-static status here_add(struct passing *p, struct target *t, const mail_address *to, const struct route *route,
-	status kind)
+static status here_add(struct passing *p, struct target *t, const mail_address *to,
+	const struct route *route, status kind)
 {
 	struct recipient r = passed_by(t, to);
 
@@ -240,7 +252,8 @@ static status here_add(struct passing *p, struct target *t, const mail_address *
 }
 
 /* ST_OK: all of them have it. */
-static status all_add(struct passing *p, struct target *t, const mail_address *to, const struct resolution *found)
+static status all_add(
+	struct passing *p, struct target *t, const mail_address *to, const struct resolution *found)
 {
 	status worst = ST_OK;
 
@@ -262,8 +275,8 @@ static status all_add(struct passing *p, struct target *t, const mail_address *t
 	return worst;
 }
 
-/* One address a mailbox passes its mail on to. ST_LIMITED: it sent enough for one hour; what else is no trouble: it
-   leads nowhere now, or somebody there cannot have it. */
+/* One address a mailbox passes its mail on to. ST_LIMITED: it sent enough for one hour; what else
+   is no trouble: it leads nowhere now, or somebody there cannot have it. */
 static status target_add(struct passing *p, struct target *t, slice target)
 {
 	struct resolution found;
@@ -318,7 +331,9 @@ static status mailbox_leads(struct passing *p, int at)
 	if (of.address.domain.size == 0)
 		return ST_OK;
 	name_via(&of, p->a);
-	struct target t = {.of = &of, .alone = to.n == 1 && !to.keep, .copies = copies_of(p, of.route.mailbox)};
+	struct target t = {.of = &of,
+		.alone = to.n == 1 && !to.keep,
+		.copies = copies_of(p, of.route.mailbox)};
 	for (int i = 0; i < to.n; i++) {
 		kind = target_add(p, &t, to.targets[i]);
 		if (is_trouble(kind))
@@ -328,7 +343,8 @@ static status mailbox_leads(struct passing *p, int at)
 	}
 	if (!reached && trouble == ST_LIMITED && !to.keep)
 		return ST_LIMITED;
-	p->all[at].dropped = reached && trouble == ST_OK && !to.keep; /* what misses somebody stays with the owner too */
+	p->all[at].dropped = reached && trouble == ST_OK &&
+			     !to.keep; /* what misses somebody stays with the owner too */
 	p->all[at].expands = !t.alone && (of.dsn.notify & NOTIFY_SUCCESS);
 	return ST_OK;
 }
@@ -362,7 +378,11 @@ status passing_on(conversation *c, const struct recipient *r)
 		smtp_add_recipient(s, r);
 		return ST_OK;
 	}
-	struct passing p = {.c = c, .a = &s->mail, .sender = &s->sender, .size = s->parameters.size, .met = map_open(),
+	struct passing p = {.c = c,
+		.a = &s->mail,
+		.sender = &s->sender,
+		.size = s->parameters.size,
+		.met = map_open(),
 		.most = (int)setting_number(S_group_recipients_most, &at) - s->members};
 	mail_address *named = arena_new(&s->mail, sizeof *named);
 	*named = r->named ? *r->named : r->address;
@@ -384,7 +404,8 @@ bool passing_frees(const struct recipient *r)
 	arena a = ARENA_INIT;
 	redirection to;
 	bool frees = (r->route.handling & HANDLING_REDIRECT) &&
-		     redirection_of(r->route.postoffice, r->route.mailbox, &a, &to) == ST_OK && !to.keep;
+		     redirection_of(r->route.postoffice, r->route.mailbox, &a, &to) == ST_OK &&
+		     !to.keep;
 
 	arena_release(&a);
 	return frees;

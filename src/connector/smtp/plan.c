@@ -3,8 +3,8 @@
 #include "base/map.h"
 #include "base/memory.h"
 
-#define SHARE 3           /* times what is left, is what one of several may have */
-#define RESERVED_ROWS 32  /* one of so many is for who has none */
+#define SHARE 3          /* times what is left, is what one of several may have */
+#define RESERVED_ROWS 32 /* one of so many is for who has none */
 #define RESERVED_SLOTS 10
 #define KEPT_IDLE (10 * 60 * USEC_S) /* a destination nobody sends to is remembered so long */
 
@@ -14,7 +14,7 @@ struct plan_destination {
 	unsigned active, waiting;
 	unsigned most; /* at once */
 	usec apart;
-	usec free_at;     /* the next may start */
+	usec free_at; /* the next may start */
 	usec avoid_until;
 	struct client_result why;
 	slice host;
@@ -40,8 +40,8 @@ struct plan_office {
 
 struct plan {
 	map *destinations, *offices;
-	link_t all;     /* destinations */
-	link_t turn;    /* offices with lanes, the next one first */
+	link_t all;  /* destinations */
+	link_t turn; /* offices with lanes, the next one first */
 	link_t suspects;
 	bool suspect_active;
 	unsigned active;
@@ -197,9 +197,9 @@ static void job_free(plan *p, plan_job *j)
 	office_leave_when_empty(p, o);
 }
 
-/* A message to many is claimed in one go, so its job is the last of its lane, or not there. Copies that
-   are passed on go by themselves: their envelope and their first field are others. So do those a program is
-   run for: nobody else waits for it, and its result is noted when it ended. */
+/* A message to many is claimed in one go, so its job is the last of its lane, or not there. Copies
+   that are passed on go by themselves: their envelope and their first field are others. So do those
+   a program is run for: nobody else waits for it, and its result is noted when it ended. */
 static plan_job *job_to_join(struct plan_lane *lane, const queue_entry *e, unsigned most)
 {
 	if (list_empty(&lane->jobs))
@@ -321,7 +321,8 @@ static plan_job *office_next(plan *p, struct plan_office *o, usec now, usec *wai
 /* One alone may use all that a post office may, but the last one. */
 static bool office_may(const plan *p, const struct plan_limits *l, const struct plan_office *o)
 {
-	unsigned left = l->at_once - p->active, reserve = (l->at_once + RESERVED_SLOTS - 1) / RESERVED_SLOTS;
+	unsigned left = l->at_once - p->active,
+		 reserve = (l->at_once + RESERVED_SLOTS - 1) / RESERVED_SLOTS;
 
 	if (o->active >= l->per_postoffice)
 		return false;
@@ -416,7 +417,8 @@ void plan_sweep(plan *p, usec now)
 	}
 }
 
-static void job_drop(plan *p, plan_job *j, void (*dropped)(void *arg, const queue_entry *e), void *arg)
+static void job_drop(
+	plan *p, plan_job *j, void (*dropped)(void *arg, const queue_entry *e), void *arg)
 {
 	struct plan_lane *lane = j->lane;
 	struct plan_office *o = j->office;
@@ -446,7 +448,8 @@ static void drop_all(plan *p, link_t *jobs, uint64_t shards,
 	}
 }
 
-void plan_drop(plan *p, uint64_t shards, void (*dropped)(void *arg, const queue_entry *e), void *arg)
+void plan_drop(
+	plan *p, uint64_t shards, void (*dropped)(void *arg, const queue_entry *e), void *arg)
 {
 	drop_all(p, &p->suspects, shards, dropped, arg);
 	for (link_t *o = p->turn.next, *next; o != &p->turn; o = next) {
@@ -456,7 +459,8 @@ void plan_drop(plan *p, uint64_t shards, void (*dropped)(void *arg, const queue_
 		office->jobs++; /* stays while we walk it */
 		for (link_t *l = office->lanes.next, *after; l != &office->lanes; l = after) {
 			after = l->next;
-			drop_all(p, &LINK_OWNER(l, struct plan_lane, link)->jobs, shards, dropped, arg);
+			drop_all(p, &LINK_OWNER(l, struct plan_lane, link)->jobs, shards, dropped,
+				arg);
 		}
 		office->jobs--;
 		office_leave_when_empty(p, office);

@@ -30,8 +30,8 @@ dns *policy_resolver(void)
 	return resolver;
 }
 
-static lookup_kind nobody_knows(void *with, enum lookup_type type, slice name, arena *a,
-	lookup_answer *out)
+static lookup_kind nobody_knows(
+	void *with, enum lookup_type type, slice name, arena *a, lookup_answer *out)
 {
 	(void)with, (void)type, (void)name, (void)a;
 	return out->kind = LOOKUP_TEMPORARY;
@@ -98,8 +98,9 @@ const char *policy_refuse(conversation *c, const char *rule, const char *format,
 	va_start(args, format);
 	const char *reply = arena_format_v(&c->command, format, args).at;
 	va_end(args);
-	log_event(EV_POLICY_REFUSED, "conversation=%s peer=%s helo=%s rule=%s from=%s reply=%s", c->name,
-		net_address_text(smtp_client(c), &c->command).at, log_quote(smtp_of(c)->helo), rule,
+	log_event(EV_POLICY_REFUSED, "conversation=%s peer=%s helo=%s rule=%s from=%s reply=%s",
+		c->name, net_address_text(smtp_client(c), &c->command).at,
+		log_quote(smtp_of(c)->helo), rule,
 		log_quote(mail_address_text(&smtp_of(c)->sender, &c->command)),
 		log_quote(slice_z(reply)));
 	smtp_of(c)->told = true;
@@ -125,11 +126,13 @@ static const char *access_refusal(conversation *c)
 
 	if (who->family == 0)
 		return NULL;
-	if (!net_networks_admit(setting_text(S_smtp_access, NULL), setting_text(S_smtp_access_denied, NULL), who))
+	if (!net_networks_admit(setting_text(S_smtp_access, NULL),
+		    setting_text(S_smtp_access_denied, NULL), who))
 		return policy_refuse(c, "access", "554 5.7.1 No access from %s", literal_of(c));
 	if (!smtp_in_networks(S_smtp_ban_exempt, who) && ban_stands(who))
 		return policy_refuse(c, "ban",
-			"554 5.7.1 No access from %s for a while: too many errors before", literal_of(c));
+			"554 5.7.1 No access from %s for a while: too many errors before",
+			literal_of(c));
 	return NULL;
 }
 
@@ -147,7 +150,8 @@ static const char *early_refusal(conversation *c)
 	slice words;
 	if (early && stream_peek(c->stream, &words) == ST_OK)
 		stream_discard(c->stream);
-	return early ? policy_refuse(c, "early-talker", "554 5.5.1 You spoke before the greeting") : NULL;
+	return early ? policy_refuse(c, "early-talker", "554 5.5.1 You spoke before the greeting")
+		     : NULL;
 }
 
 const char *policy_door(conversation *c)
@@ -216,8 +220,8 @@ static const char *nameless_refusal(conversation *c)
 	const host_name *host = policy_host(c);
 	if (!smtp_of(c)->policy.named || (host->kind != DNS_NO_NAME && host->kind != DNS_NO_DATA))
 		return NULL;
-	return policy_refuse(c, "ptr", "550 5.7.25 Your address %s has no name in the DNS (PTR)",
-		literal_of(c));
+	return policy_refuse(
+		c, "ptr", "550 5.7.25 Your address %s has no name in the DNS (PTR)", literal_of(c));
 }
 
 /* "*" stands for any run of characters. */
@@ -276,8 +280,9 @@ static const char *blocked_refusal(conversation *c, const struct recipient *r)
 	if (mask.size == 0 && all.size && !slice_same(all, own))
 		mask = blocked_by(c, all);
 	return mask.size == 0 ? NULL
-		: policy_refuse(c, "blocked-host", "550 5.7.1 Hosts such as yours (%s) are blocked here",
-			  conversation_safe(c, mask));
+			      : policy_refuse(c, "blocked-host",
+					"550 5.7.1 Hosts such as yours (%s) are blocked here",
+					conversation_safe(c, mask));
 }
 
 /* ---- SPF */

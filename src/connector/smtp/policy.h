@@ -4,16 +4,14 @@
 
        connect    policy_door       access lists, bans, early talkers
        MAIL       policy_sender     the sender's domain
-       RCPT       policy_recipient  name of the client's address, blocked hosts, DNS blacklists, SPF,
-                                    greylisting
-       header     policy_header     what will be needed of the text is made ready
-       text       policy_text       hashes
-       end        policy_judge      SPF, DKIM, DMARC, ARC; or the signature of what was submitted
-                  policy_seal       the ARC set of what is passed on
+       RCPT       policy_recipient  name of the client's address, blocked hosts, DNS blacklists,
+   SPF, greylisting header     policy_header     what will be needed of the text is made ready text
+   policy_text       hashes end        policy_judge      SPF, DKIM, DMARC, ARC; or the signature of
+   what was submitted policy_seal       the ARC set of what is passed on
 
-   Rules that ask the DNS share one budget per message (dns_budget, R16). What is not known when it is
-   used up, or not to be had, refuses nothing. A refusal is a reply, a log event and a trace row, and
-   all three name the reason. */
+   Rules that ask the DNS share one budget per message (dns_budget, R16). What is not known when it
+   is used up, or not to be had, refuses nothing. A refusal is a reply, a log event and a trace row,
+   and all three name the reason. */
 #ifndef PENNYPOST_CONNECTOR_SMTP_POLICY_H
 #define PENNYPOST_CONNECTOR_SMTP_POLICY_H
 
@@ -34,11 +32,11 @@ struct policy {
 	usec waited; /* for the DNS, for the present message */
 	bool named;  /* `host` is known, as far as it can be */
 	host_name host;
-	bool weighed;     /* the lists were asked */
-	bool allowed;     /* by a list of good clients */
-	unsigned weight;  /* of the blacklists that have the client */
-	slice lists;      /* their zones, "a.example b.example" */
-	bool spf_known;   /* of the present message; the report lives in its arena */
+	bool weighed;    /* the lists were asked */
+	bool allowed;    /* by a list of good clients */
+	unsigned weight; /* of the blacklists that have the client */
+	slice lists;     /* their zones, "a.example b.example" */
+	bool spf_known;  /* of the present message; the report lives in its arena */
 	spf_query spf_query;
 	spf_report spf;
 };
@@ -62,8 +60,8 @@ bool policy_applies(const conversation *c);
 /* What the DNS calls the client, asked once in a conversation within its budget. */
 const host_name *policy_host(conversation *c);
 
-/* Whether the envelope's sender is who he says he is: he logged on, comes from a privileged network, or his
-   domain lets the client send for it (SPF). */
+/* Whether the envelope's sender is who he says he is: he logged on, comes from a privileged
+   network, or his domain lets the client send for it (SPF). */
 bool policy_knows_sender(conversation *c);
 
 /* Each gives NULL, or the reply that refuses; logged already. */
@@ -76,8 +74,8 @@ void policy_too_many(conversation *c);
 
 /* ---- a message */
 
-/* The header section as the client sent it, which must stay until policy_text_close; `whole` = all of
-   it. `added` are fields that the house puts before it and that a signature covers. */
+/* The header section as the client sent it, which must stay until policy_text_close; `whole` = all
+   of it. `added` are fields that the house puts before it and that a signature covers. */
 void policy_header(conversation *c, struct policy_text *t, slice header, bool whole, slice added);
 /* The next piece of the body. */
 void policy_body(struct policy_text *t, slice piece);
@@ -97,12 +95,14 @@ bool policy_is_junk(const struct policy_verdict *v, const struct recipient *r);
 void policy_text_close(struct policy_text *t);
 
 /* ---- what is passed on (RFC 8617) */
-/* Whether the recipient's copy leaves with a seal of the domain that passes it on, when the message can be judged. */
+/* Whether the recipient's copy leaves with a seal of the domain that passes it on, when the message
+   can be judged. */
 bool policy_seals(conversation *c, const struct recipient *r);
-/* The set of ARC fields for a judged text with that header, to be put before all else; empty: none can be made. `read`
-   hands the body out. */
-slice policy_seal(conversation *c, const struct recipient *r, const struct policy_verdict *v, slice header,
-	status (*read)(void *from, status (*take)(slice piece, void *to), void *to), void *from);
+/* The set of ARC fields for a judged text with that header, to be put before all else; empty: none
+   can be made. `read` hands the body out. */
+slice policy_seal(conversation *c, const struct recipient *r, const struct policy_verdict *v,
+	slice header, status (*read)(void *from, status (*take)(slice piece, void *to), void *to),
+	void *from);
 
 /* Whether a field claims to be what this house found about a message (RFC 8601 5). */
 bool policy_is_forged(slice name, slice value, arena *a);

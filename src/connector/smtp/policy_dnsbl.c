@@ -9,7 +9,8 @@
 
 #define SERVICES_MOST 32 /* of one list that are asked */
 
-/* Resolvers for the servers that services name, kept in the worker; who was not asked for longest makes room. */
+/* Resolvers for the servers that services name, kept in the worker; who was not asked for longest
+   makes room. */
 static struct resolver {
 	char servers[80];
 	dns *d;
@@ -44,15 +45,16 @@ static struct resolver *resolver_place(const char *servers)
 	return place;
 }
 
-/* NULL: there are too many already, or it cannot be asked. Else it is used until `users` is counted down. */
+/* NULL: there are too many already, or it cannot be asked. Else it is used until `users` is counted
+   down. */
 static struct resolver *resolver_of(const struct dnsbl_service *s)
 {
 	struct dns_conf conf = DNS_CONF_INIT;
 	char servers[sizeof own[0].servers];
 	bool six = slice_find(s->server, ':') < s->server.size;
 
-	snprintf(servers, sizeof servers, "%s%.*s%s:%u", six ? "[" : "", SLICE_ARGS(slice_until(s->server, 60)),
-		six ? "]" : "", s->port);
+	snprintf(servers, sizeof servers, "%s%.*s%s:%u", six ? "[" : "",
+		SLICE_ARGS(slice_until(s->server, 60)), six ? "]" : "", s->port);
 	struct resolver *r = resolver_place(servers);
 	if (!r)
 		return NULL;
@@ -79,7 +81,8 @@ struct asked {
 	dns_question *question;
 };
 
-static int ask_all(dns *d, enum setting_id id, const net_address *who, struct asked *asked, arena *a)
+static int ask_all(
+	dns *d, enum setting_id id, const net_address *who, struct asked *asked, arena *a)
 {
 	static const enum dns_type types[] = {[DNSBL_A] = DNS_A,
 		[DNSBL_TXT] = DNS_TXT,
@@ -98,7 +101,8 @@ static int ask_all(dns *d, enum setting_id id, const net_address *who, struct as
 		if (s->server.size && !r)
 			continue;
 		asked[n].own = r;
-		asked[n++].question = dns_ask(r ? r->d : d, types[s->type], dns_reverse(who, s->zone, a));
+		asked[n++].question =
+			dns_ask(r ? r->d : d, types[s->type], dns_reverse(who, s->zone, a));
 	}
 	return n;
 }

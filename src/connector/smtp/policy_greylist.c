@@ -1,5 +1,5 @@
-/* Greylisting: who comes for the first time is asked to come again. A network of mail hosts counts as
-   one client, since any of them may come the second time. */
+/* Greylisting: who comes for the first time is asked to come again. A network of mail hosts counts
+   as one client, since any of them may come the second time. */
 #include "connector/smtp/policy_inside.h"
 #include "provider/digest.h"
 #include "provider/greylist.h"

@@ -35,24 +35,27 @@ const char *policy_greylist(conversation *c, const struct recipient *r);
 /* Signing (policy_sign.c). */
 void policy_sign_begin(conversation *c, struct policy_text *t, slice header, slice added);
 slice policy_sign_end(conversation *c, struct policy_text *t);
-/* Signing what is here already (policy_resign.c): a text that may be read again and again, with its header. */
+/* Signing what is here already (policy_resign.c): a text that may be read again and again, with its
+   header. */
 struct policy_stored {
 	slice header;
 	uint64_t body_at; /* behind the empty line */
 	status (*read)(void *from, status (*take)(slice piece, void *to), void *to); /* all of it */
 	void *from;
 };
-/* Whether its DKIM signatures were made here, all of them: by its author's domain with keys of the post office, and
-   they hold. ST_DENIED: not so; else the kinds of the store and of `read`. */
+/* Whether its DKIM signatures were made here, all of them: by its author's domain with keys of the
+   post office, and they hold. ST_DENIED: not so; else the kinds of the store and of `read`. */
 status policy_signed_here(int64_t postoffice, const struct policy_stored *t, arena *a);
 /* DKIM fields by its author's domain. ST_ABSENT: it signs nothing, or not this; else as above. */
-status policy_sign_stored(int64_t postoffice, const struct policy_stored *t, arena *a, slice *fields);
+status policy_sign_stored(
+	int64_t postoffice, const struct policy_stored *t, arena *a, slice *fields);
 /* The same for a text of the house's own; empty where there are none. */
 slice policy_sign_own(int64_t postoffice, slice raw, arena *a);
-/* Signing keys of a domain, lent until policy_keys_drop; policy_signers: how many there are, at most
-   DKIM_SIGNERS_MOST, as signers of it. */
+/* Signing keys of a domain, lent until policy_keys_drop; policy_signers: how many there are, at
+   most DKIM_SIGNERS_MOST, as signers of it. */
 status policy_keys_of(int64_t postoffice, slice domain, arena *a, struct sign_keys **out);
-size_t policy_signers(const struct sign_keys *k, slice domain, dkim_signer signer[DKIM_SIGNERS_MOST]);
+size_t policy_signers(
+	const struct sign_keys *k, slice domain, dkim_signer signer[DKIM_SIGNERS_MOST]);
 void policy_keys_drop(struct sign_keys **keys);
 void policy_keys_forget(void); /* all that nobody uses */
 

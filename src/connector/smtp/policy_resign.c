@@ -1,6 +1,7 @@
-/* Signatures of texts that are here already: of what the house writes itself, and of mail whose octets had to change on
-   its way out. That is signed anew only where the signatures it has prove that it was signed here, by keys that this
-   system holds; so nobody gets a signature for what he wrote under another's name, whoever passes it on. */
+/* Signatures of texts that are here already: of what the house writes itself, and of mail whose
+   octets had to change on its way out. That is signed anew only where the signatures it has prove
+   that it was signed here, by keys that this system holds; so nobody gets a signature for what he
+   wrote under another's name, whoever passes it on. */
 #include "connector/smtp/policy_inside.h"
 #include "net/signature.h"
 #include "provider/dkim_key.h"
@@ -39,7 +40,8 @@ struct own_keys {
 };
 
 /* Key records as this system would publish them; it need not ask the DNS for its own. */
-static lookup_kind own_record(void *with, enum lookup_type type, slice name, arena *a, lookup_answer *out)
+static lookup_kind own_record(
+	void *with, enum lookup_type type, slice name, arena *a, lookup_answer *out)
 {
 	const struct own_keys *k = with;
 	slice published;
@@ -51,7 +53,8 @@ static lookup_kind own_record(void *with, enum lookup_type type, slice name, are
 		if (dkim_record_name(row->selector, row->domain, a, &published) != ST_OK ||
 			!slice_same_nocase(published, name))
 			continue;
-		*out = (lookup_answer){.kind = LOOKUP_FOUND, .count = 1, .row = arena_new(a, sizeof *out->row)};
+		*out = (lookup_answer){
+			.kind = LOOKUP_FOUND, .count = 1, .row = arena_new(a, sizeof *out->row)};
 		out->row[0] = dkim_record_text(row->algorithm, row->public_key, false, a);
 	}
 	return out->kind;
@@ -62,7 +65,8 @@ static bool all_hold(const dkim_report *r, slice domain)
 	bool hold = r->count > 0 && r->ignored == 0;
 
 	for (size_t i = 0; i < r->count; i++)
-		hold = hold && r->verdict[i].result == DKIM_PASS && slice_same(r->verdict[i].domain, domain);
+		hold = hold && r->verdict[i].result == DKIM_PASS &&
+		       slice_same(r->verdict[i].domain, domain);
 	return hold;
 }
 
@@ -83,14 +87,16 @@ status policy_signed_here(int64_t postoffice, const struct policy_stored *t, are
 	dkim_check *check = dkim_check_begin(t->header, hashes, a);
 	status kind = hash_body(t, hashes);
 	if (kind == ST_OK)
-		dkim_check_end(check, &(lookup){.with = &keys, .ask = own_record}, clock_wall(), &report);
+		dkim_check_end(
+			check, &(lookup){.with = &keys, .ask = own_record}, clock_wall(), &report);
 	signature_body_close(&hashes);
 	return kind != ST_OK || all_hold(&report, domain) ? kind : ST_DENIED;
 }
 
 /* ---- signing it */
 
-static status sign_with(const struct policy_stored *t, const dkim_signer *signer, size_t signers, arena *a, slice *fields)
+static status sign_with(const struct policy_stored *t, const dkim_signer *signer, size_t signers,
+	arena *a, slice *fields)
 {
 	signature_body *hashes = signature_body_open(&signature_openssl);
 	dkim_sign *sign;
@@ -105,13 +111,15 @@ static status sign_with(const struct policy_stored *t, const dkim_signer *signer
 	return kind;
 }
 
-status policy_sign_stored(int64_t postoffice, const struct policy_stored *t, arena *a, slice *fields)
+status policy_sign_stored(
+	int64_t postoffice, const struct policy_stored *t, arena *a, slice *fields)
 {
 	struct setting_at at = {.postoffice = postoffice};
 	dkim_signer signer[DKIM_SIGNERS_MOST];
 	struct sign_keys *keys = NULL;
 
-	if (dmarc_author(t->header, a, &at.domain) != ST_OK || !setting_on(S_sign_outgoing_mail, &at))
+	if (dmarc_author(t->header, a, &at.domain) != ST_OK ||
+		!setting_on(S_sign_outgoing_mail, &at))
 		return ST_ABSENT;
 	TRY(policy_keys_of(postoffice, at.domain, a, &keys));
 	size_t signers = policy_signers(keys, at.domain, signer);
@@ -127,7 +135,8 @@ static status read_slice(void *from, status (*take)(slice piece, void *to), void
 
 slice policy_sign_own(int64_t postoffice, slice raw, arena *a)
 {
-	struct policy_stored t = {slice_until(raw, header_size(raw)), header_size(raw), read_slice, &raw};
+	struct policy_stored t = {
+		slice_until(raw, header_size(raw)), header_size(raw), read_slice, &raw};
 	slice fields = {0};
 
 	return policy_sign_stored(postoffice, &t, a, &fields) == ST_OK ? fields : (slice){0};

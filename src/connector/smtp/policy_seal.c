@@ -1,6 +1,6 @@
-/* ARC seals (RFC 8617) of what is passed on. Who passes mail on breaks SPF and often DKIM; a seal tells the next system
-   what was found out before that, and whoever trusts the domain may believe it. One key seals: RSA where there is
-   one, since not everybody knows Ed25519 there. */
+/* ARC seals (RFC 8617) of what is passed on. Who passes mail on breaks SPF and often DKIM; a seal
+   tells the next system what was found out before that, and whoever trusts the domain may believe
+   it. One key seals: RSA where there is one, since not everybody knows Ed25519 there. */
 #include "connector/smtp/policy_inside.h"
 #include "net/signature.h"
 
@@ -9,11 +9,13 @@ static status sealer(const struct recipient *r, arena *a, slice *domain)
 {
 	mail_address via;
 
-	if (!r->remote || r->via.size == 0 || mail_address_parse(r->via, a, &via) != ST_OK || via.literal)
+	if (!r->remote || r->via.size == 0 || mail_address_parse(r->via, a, &via) != ST_OK ||
+		via.literal)
 		return ST_ABSENT;
 	*domain = via.domain;
 	return setting_on(S_seal_forwarded_mail,
-		       &(struct setting_at){.postoffice = r->route.postoffice, .domain = via.domain})
+		       &(struct setting_at){
+			       .postoffice = r->route.postoffice, .domain = via.domain})
 		       ? ST_OK
 		       : ST_ABSENT;
 }
@@ -53,8 +55,9 @@ static status hash_piece(slice piece, void *to)
 	return task_breathe();
 }
 
-slice policy_seal(conversation *c, const struct recipient *r, const struct policy_verdict *v, slice header,
-	status (*read)(void *from, status (*take)(slice piece, void *to), void *to), void *from)
+slice policy_seal(conversation *c, const struct recipient *r, const struct policy_verdict *v,
+	slice header, status (*read)(void *from, status (*take)(slice piece, void *to), void *to),
+	void *from)
 {
 	arena *a = &smtp_of(c)->mail;
 	struct sign_keys *keys = NULL;
@@ -65,7 +68,8 @@ slice policy_seal(conversation *c, const struct recipient *r, const struct polic
 	if (v->results.size == 0 || key_of(r, a, &keys, &signer) != ST_OK)
 		return fields;
 	signature_body *hashes = signature_body_open(&signature_openssl);
-	if (arc_seal_begin(header, &signer, hashes, a, &seal) == ST_OK && read(from, hash_piece, hashes) == ST_OK) {
+	if (arc_seal_begin(header, &signer, hashes, a, &seal) == ST_OK &&
+		read(from, hash_piece, hashes) == ST_OK) {
 		signature_body_end(hashes);
 		if (arc_seal_end(seal, &v->chain, v->results, &fields) != ST_OK)
 			fields = (slice){0};

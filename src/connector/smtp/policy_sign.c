@@ -1,5 +1,6 @@
-/* Signing mail of our own users by the domain of its author (V19). Keys are kept open for a moment, or until something
-   is changed, so that neither the database nor their decryption is asked for every message. */
+/* Signing mail of our own users by the domain of its author (V19). Keys are kept open for a moment,
+   or until something is changed, so that neither the database nor their decryption is asked for
+   every message. */
 #include "base/log.h"
 #include "base/map.h"
 #include "base/memory.h"
@@ -110,7 +111,8 @@ status policy_keys_of(int64_t postoffice, slice domain, arena *a, struct sign_ke
 
 static void unsigned_log(conversation *c, slice author, const char *why)
 {
-	log_event(EV_POLICY_UNSIGNED, "conversation=%s domain=%s why=%s", c->name, log_quote(author), why);
+	log_event(EV_POLICY_UNSIGNED, "conversation=%s domain=%s why=%s", c->name,
+		log_quote(author), why);
 }
 
 /* A header may hold any byte. */
@@ -125,7 +127,8 @@ static slice joined(slice first, slice second, arena *a)
 	return slice_of(at, first.size + second.size);
 }
 
-/* Whose keys may sign: of who logged on, or of the sender that a privileged network relays for. 0: nobody's. */
+/* Whose keys may sign: of who logged on, or of the sender that a privileged network relays for. 0:
+   nobody's. */
 static int64_t office_of(const conversation *c)
 {
 	const struct smtp *s = smtp_of(c);
@@ -138,7 +141,8 @@ static int64_t office_of(const conversation *c)
 	return 0;
 }
 
-size_t policy_signers(const struct sign_keys *k, slice domain, dkim_signer signer[DKIM_SIGNERS_MOST])
+size_t policy_signers(
+	const struct sign_keys *k, slice domain, dkim_signer signer[DKIM_SIGNERS_MOST])
 {
 	for (int i = 0; i < k->n; i++)
 		signer[i] = (dkim_signer){.domain = domain,

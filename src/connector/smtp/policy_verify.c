@@ -44,7 +44,8 @@ bool policy_knows_sender(conversation *c)
 
 /* ---- before the text */
 
-/* Who passes it on decides for those at other systems: a mailbox is a recipient itself, a group is not. */
+/* Who passes it on decides for those at other systems: a mailbox is a recipient itself, a group is
+   not. */
 static bool is_asked(const struct recipient *r)
 {
 	return !r->remote || (r->member && r->named && r->by == 0);
@@ -82,8 +83,8 @@ static bool wants(const struct recipient *r)
 {
 	struct setting_at at = is_asked(r) ? rules_of(r) : (struct setting_at){0};
 
-	return is_asked(r) &&
-	       (setting_on(S_verify_incoming_mail, &at) || most_of(r) != DMARC_DO_NOTHING || sets_forbidden_apart(r));
+	return is_asked(r) && (setting_on(S_verify_incoming_mail, &at) ||
+				      most_of(r) != DMARC_DO_NOTHING || sets_forbidden_apart(r));
 }
 
 static bool is_wanted(conversation *c)
@@ -164,8 +165,8 @@ static void fetch_ahead(const struct policy_text *t, arena *a)
 		if (arc_check_key_name(t->arc, i).size)
 			asked[n++] = dns_ask(d, DNS_TXT, arc_check_key_name(t->arc, i));
 	if (t->author.size)
-		asked[n++] = dns_ask(d, DNS_TXT,
-			arena_format(a, "_dmarc.%.*s", SLICE_ARGS(t->author)));
+		asked[n++] =
+			dns_ask(d, DNS_TXT, arena_format(a, "_dmarc.%.*s", SLICE_ARGS(t->author)));
 	for (size_t i = 0; i < n; i++)
 		dns_wait(&asked[i], a, &answer);
 }
@@ -184,7 +185,8 @@ static void find_out(conversation *c, struct policy_text *t, struct findings *f)
 		arc_check_end(t->arc, &dns, clock_wall(), &f->arc);
 	}
 	if (t->author.size == 0)
-		f->dmarc = (dmarc_report){.result = DMARC_PERMERROR, .reason = "no single author's domain"};
+		f->dmarc = (dmarc_report){
+			.result = DMARC_PERMERROR, .reason = "no single author's domain"};
 	else
 		dmarc_check(&(dmarc_query){.author = t->author,
 				    .spf = f->spf,
@@ -271,8 +273,9 @@ static void verify(conversation *c, struct policy_text *t, struct policy_verdict
 	out->told = told(t, &f, &smtp_of(c)->mail);
 	if (is_trusted_chain(&f.arc))
 		return;
-	/* Who passes mail on sends for others; a signature of the author's domain is the better word (RFC 7489 10.1), with
-	   a policy or without. What may be one is not held against the mail because the DNS is slow. */
+	/* Who passes mail on sends for others; a signature of the author's domain is the better
+	   word (RFC 7489 10.1), with a policy or without. What may be one is not held against the
+	   mail because the DNS is slow. */
 	out->forbidden = f.spf->result == SPF_FAIL && !f.dmarc.dkim_aligned && !f.dmarc.unknown &&
 			 f.dmarc.result != DMARC_TEMPERROR;
 	if (f.dmarc.result != DMARC_FAIL)

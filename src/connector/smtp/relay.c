@@ -18,8 +18,8 @@ bool smtp_in_networks(enum setting_id id, const net_address *who)
 
 bool smtp_is_privileged(const conversation *c)
 {
-	return net_networks_admit(setting_text(S_relay_networks, NULL), setting_text(S_relay_networks_denied, NULL),
-		smtp_client(c));
+	return net_networks_admit(setting_text(S_relay_networks, NULL),
+		setting_text(S_relay_networks_denied, NULL), smtp_client(c));
 }
 
 /* Where settings about who logged on are asked for. */
@@ -33,12 +33,15 @@ static status sender_office(struct smtp *s, int64_t *postoffice, bool *exists)
 {
 	struct route route = {0};
 	status kind = s->sender.empty ? ST_FOREIGN
-		: address_lead(s->sender.local, s->sender.domain, 0, &s->mail, &route);
+				      : address_lead(s->sender.local, s->sender.domain, 0, &s->mail,
+						&route);
 
 	*postoffice = kind == ST_OK || kind == ST_FULL ? route.postoffice : 0;
 	*exists = *postoffice != 0;
 	return kind == ST_OK || kind == ST_FULL || kind == ST_FOREIGN || kind == ST_ABSENT ||
-			kind == ST_DENIED ? ST_OK : kind;
+			       kind == ST_DENIED
+		       ? ST_OK
+		       : kind;
 }
 
 /* Each setting that lets anybody relay is named once by each worker. */
@@ -132,7 +135,8 @@ status smtp_relay(conversation *c, struct recipient *r)
 	TRY(smtp_within_limits(c, 1));
 	r->remote = true;
 	r->route = (struct route){.postoffice = postoffice};
-	int64_t most = setting_number(S_outbound_size_most, &(struct setting_at){.postoffice = postoffice});
+	int64_t most = setting_number(
+		S_outbound_size_most, &(struct setting_at){.postoffice = postoffice});
 	return most > 0 && s->parameters.size > (uint64_t)most ? ST_TOO_BIG : ST_OK;
 }
 

@@ -1,6 +1,6 @@
-/* See reply.h. Order of questions: what costs nothing first. A sender who may not be who he says he is hears
-   nothing (T15), and one who was told lately is not asked about again but by the one statement that
-   reads the answer. */
+/* See reply.h. Order of questions: what costs nothing first. A sender who may not be who he says he
+   is hears nothing (T15), and one who was told lately is not asked about again but by the one
+   statement that reads the answer. */
 #include "connector/smtp/reply.h"
 
 #include "base/id.h"
@@ -25,15 +25,17 @@ struct reply { /* one message of ours */
 	const char *kind;
 };
 
-static struct reply *reply_new(const struct route *who, enum answer_kind kind, const char *word, slice to,
-	arena *a)
+static struct reply *reply_new(
+	const struct route *who, enum answer_kind kind, const char *word, slice to, arena *a)
 {
 	struct reply *r = arena_new(a, sizeof *r);
 	struct setting_at at = {.postoffice = who->postoffice, .mailbox = who->mailbox};
 
-	*r = (struct reply){.kind = word, .mail = {.postoffice = who->postoffice, .to = to, .d.id = id_new()}};
+	*r = (struct reply){
+		.kind = word, .mail = {.postoffice = who->postoffice, .to = to, .d.id = id_new()}};
 	r->right = (struct answer_right){who->postoffice, who->mailbox, kind, S(""),
-		setting_number(kind == ANSWER_OWNER ? S_autoreply_period : S_mailbox_full_period, &at)};
+		setting_number(
+			kind == ANSWER_OWNER ? S_autoreply_period : S_mailbox_full_period, &at)};
 	return r;
 }
 
@@ -57,8 +59,8 @@ static bool may_answer(const struct recipient *r)
 {
 	struct setting_at at = {r->route.postoffice, r->address.domain, r->route.mailbox};
 
-	return !r->remote && !r->told && (r->route.handling & HANDLING_ANSWER) && !r->route.postmaster &&
-	       r->address.domain.size > 0 && setting_on(S_autoreply, &at);
+	return !r->remote && !r->told && (r->route.handling & HANDLING_ANSWER) &&
+	       !r->route.postmaster && r->address.domain.size > 0 && setting_on(S_autoreply, &at);
 }
 
 /* To whom mail went in the place of a full mailbox, and the sender is to know. */
@@ -66,16 +68,19 @@ static bool tells_full(const struct recipient *r)
 {
 	return r->full.mailbox != 0 &&
 	       !slice_same(setting_text(S_mailbox_full_notice,
-				   &(struct setting_at){.postoffice = r->full.postoffice, .mailbox = r->full.mailbox}),
+				   &(struct setting_at){.postoffice = r->full.postoffice,
+					   .mailbox = r->full.mailbox}),
 		       S("none"));
 }
 
-/* Whether mail for it goes elsewhere should it be full by the end of the text: others are asked for then. */
+/* Whether mail for it goes elsewhere should it be full by the end of the text: others are asked for
+   then. */
 static bool may_overflow(const struct recipient *r)
 {
 	struct setting_at at = {r->route.postoffice, r->address.domain, r->route.mailbox};
 
-	return !r->remote && r->route.quota > 0 && slice_same(setting_text(S_mailbox_full, &at), S("postmaster"));
+	return !r->remote && r->route.quota > 0 &&
+	       slice_same(setting_text(S_mailbox_full, &at), S("postmaster"));
 }
 
 bool reply_wanted(const struct smtp *s)
@@ -114,8 +119,8 @@ static status hearer(const struct smtp *s, arena *a, mail_address *out)
 
 static void silence_note(const struct incoming *in, const struct recipient *r, const char *why)
 {
-	trace_note(r->route.postoffice, in->delivery.id, TRACE_REPORTED, "kind=none mailbox=%s why=%s",
-		log_quote(r->route.mailbox_name), why);
+	trace_note(r->route.postoffice, in->delivery.id, TRACE_REPORTED,
+		"kind=none mailbox=%s why=%s", log_quote(r->route.mailbox_name), why);
 }
 
 static slice new_id(const mail_address *of, int64_t id, arena *a)
@@ -123,8 +128,8 @@ static slice new_id(const mail_address *of, int64_t id, arena *a)
 	return header_message_id(id, random_below(UINT64_MAX), of->domain, a);
 }
 
-static status answer_compose(const struct recipient *r, const answer *w, const struct reply *made, slice header,
-	arena *a, slice *raw)
+static status answer_compose(const struct recipient *r, const answer *w, const struct reply *made,
+	slice header, arena *a, slice *raw)
 {
 	const struct autoreply m = {.from = mail_address_text(&r->address, a),
 		.to = made->mail.to,
@@ -166,8 +171,8 @@ static status send_along(struct incoming *in, struct reply *made, status kind, s
 	return kind;
 }
 
-static void owner_answers(struct smtp *s, struct incoming *in, const struct recipient *r, const mail_address *to,
-	const slice *named, int n)
+static void owner_answers(struct smtp *s, struct incoming *in, const struct recipient *r,
+	const mail_address *to, const slice *named, int n)
 {
 	arena *a = &s->mail;
 	slice sender = mail_address_key(to, a), raw = {0};
@@ -206,10 +211,12 @@ static bool spoke_before(const struct smtp *s, int i)
 
 static enum language speaks(int64_t postoffice)
 {
-	return language_of(setting_text(S_queue_report_language, &(struct setting_at){.postoffice = postoffice}));
+	return language_of(setting_text(
+		S_queue_report_language, &(struct setting_at){.postoffice = postoffice}));
 }
 
-static status full_compose(const mail_address *full, const struct reply *made, slice header, arena *a, slice *raw)
+static status full_compose(
+	const mail_address *full, const struct reply *made, slice header, arena *a, slice *raw)
 {
 	slice address = mail_address_text(full, a);
 	notice say = notice_write(NOTICE_FULL, speaks(made->mail.postoffice), address, a);
@@ -224,7 +231,8 @@ static status full_compose(const mail_address *full, const struct reply *made, s
 	return autoreply_compose(&m, a, raw);
 }
 
-static void full_tells(struct smtp *s, struct incoming *in, const struct recipient *r, const mail_address *to)
+static void full_tells(
+	struct smtp *s, struct incoming *in, const struct recipient *r, const mail_address *to)
 {
 	arena *a = &s->mail;
 	slice raw = {0};
@@ -254,7 +262,8 @@ void reply_full_notice(const struct route *full, const mail_address *sender, are
 	struct setting_at at = {.postoffice = full->postoffice, .mailbox = full->mailbox};
 	struct reply *made = reply_new(full, ANSWER_FULL_NOTICE, "full", S(""), a);
 	slice domain = smtp_local_domain(), raw;
-	header_mailbox to = {full->mailbox_name, arena_format(a, "postmaster@%.*s", SLICE_ARGS(domain))};
+	header_mailbox to = {
+		full->mailbox_name, arena_format(a, "postmaster@%.*s", SLICE_ARGS(domain))};
 	const compose_field automatic = {S("Auto-Submitted"), S("auto-generated")};
 	notice say = notice_write(NOTICE_FULL_OWN, speaks(full->postoffice),
 		sender->empty ? S("") : mail_address_text(sender, a), a);
@@ -266,7 +275,8 @@ void reply_full_notice(const struct route *full, const mail_address *sender, are
 		.field = &automatic,
 		.field_count = 1,
 		.at = {clock_wall(), 0},
-		.message_id = header_message_id(made->mail.d.id, random_below(UINT64_MAX), domain, a)};
+		.message_id =
+			header_message_id(made->mail.d.id, random_below(UINT64_MAX), domain, a)};
 
 	if (!slice_same(setting_text(S_mailbox_full_notice, &at), S("both")) ||
 		answer_may(&made->right) != ST_OK)
@@ -277,8 +287,8 @@ void reply_full_notice(const struct route *full, const mail_address *sender, are
 		.postoffice = full->postoffice, .recipients = &made->mail.route, .n = 1};
 	if (compose_message(&m, a, &raw) == ST_OK && fill(made, raw, a) == ST_OK &&
 		deliver_run(&made->mail.d) == ST_OK)
-		trace_note(full->postoffice, made->mail.d.id, TRACE_DELIVERED, "mailbox=%s kind=full",
-			log_quote(full->mailbox_name));
+		trace_note(full->postoffice, made->mail.d.id, TRACE_DELIVERED,
+			"mailbox=%s kind=full", log_quote(full->mailbox_name));
 	blob_writer_close(&made->mail.part.body);
 }
 
@@ -344,9 +354,10 @@ void reply_told(struct incoming *in)
 		id_text(r->mail.d.id, id);
 		id_text(in->delivery.id, cause);
 		metric_add(M_replies, SERVICE_NONE, 1);
-		trace_note(r->mail.postoffice, in->delivery.id, TRACE_REPORTED, "report=%s kind=%s to=%s", id, r->kind,
-			log_quote(r->mail.to));
-		trace_note(r->mail.part.postoffice, r->mail.d.id, r->mail.part.n ? TRACE_DELIVERED : TRACE_QUEUED,
+		trace_note(r->mail.postoffice, in->delivery.id, TRACE_REPORTED,
+			"report=%s kind=%s to=%s", id, r->kind, log_quote(r->mail.to));
+		trace_note(r->mail.part.postoffice, r->mail.d.id,
+			r->mail.part.n ? TRACE_DELIVERED : TRACE_QUEUED,
 			"recipient=%s report_on=%s", log_quote(r->mail.to), cause);
 	}
 }

@@ -16,7 +16,7 @@
 
 /* How long and how often mail for a domain is tried: as its route says, else as it was promised. */
 struct patience {
-	slice times; /* between attempts */
+	slice times;   /* between attempts */
 	int64_t tries; /* 0 = any number */
 	usec until;    /* wall; 0 = the row tells */
 };
@@ -33,15 +33,16 @@ static struct patience patience_with(const queue_entry *e, arena *a)
 		.until = r.lifetime > 0 ? e->made + r.lifetime : 0};
 }
 
-/* Until the next attempt, the last one of which is made when the time is over: after so many the next of the times, and
-   where none was made the one that would be due at this age. */
+/* Until the next attempt, the last one of which is made when the time is over: after so many the
+   next of the times, and where none was made the one that would be due at this age. */
 static usec next_wait(const struct patience *p, const queue_entry *e, bool untried)
 {
 	slice all = p->times, one;
 	int64_t span, wait = 15 * 60 * USEC_S;
 	usec now = clock_wall(), left = p->until - now, due = e->made;
 
-	for (int i = 0; (i <= e->attempts || (untried && due <= now)) && slice_take(&all, ' ', &one);) {
+	for (int i = 0;
+		(i <= e->attempts || (untried && due <= now)) && slice_take(&all, ' ', &one);) {
 		if (setting_parse(SK_SPAN, one, &span) != ST_OK || span <= 0)
 			continue;
 		wait = span;
@@ -133,8 +134,12 @@ void report_judge(const struct attempt *t, struct verdict *out)
 	struct patience p = delivered ? (struct patience){0} : patience_with(e, &a);
 
 	*out = (struct verdict){.of = t,
-		.result = {.entry = e, .code = t->result.code, .host = t->host, .text = t->result.text}};
-	if (e->told == TOLD_PROGRAM) { /* the mail is where it belongs, whatever became of its program */
+		.result = {.entry = e,
+			.code = t->result.code,
+			.host = t->host,
+			.text = t->result.text}};
+	if (e->told ==
+		TOLD_PROGRAM) { /* the mail is where it belongs, whatever became of its program */
 		out->result.end = QUEUE_DONE;
 		out->result.gone = GONE_TOLD;
 		if (t->result.outcome == CLIENT_DEFERRED && !given_up(t, &p))
@@ -167,8 +172,8 @@ static enum dsn_action action_of(enum report_kind k)
 static slice without_return_path(slice original)
 {
 	return slice_starts_nocase(original, S("Return-Path:"))
-		? slice_from(original, slice_find(original, '\n') + 1)
-		: original;
+		       ? slice_from(original, slice_find(original, '\n') + 1)
+		       : original;
 }
 
 /* The original, as far as it comes back; empty when it cannot be read any more. */
@@ -183,7 +188,8 @@ static void original_of(const queue_entry *e, bool full, arena *a, struct dsn *d
 		return;
 	d->full = full && (int64_t)m->size <= most;
 	d->arrived = e->made;
-	if (blob_head(e->postoffice, m->blob, d->full ? (size_t)m->size : m->header_size, a, &raw) == ST_OK)
+	if (blob_head(e->postoffice, m->blob, d->full ? (size_t)m->size : m->header_size, a,
+		    &raw) == ST_OK)
 		d->original = without_return_path(raw);
 }
 
@@ -191,11 +197,12 @@ static slice reporter_address(arena *a)
 {
 	slice set = setting_text(S_queue_report_from, NULL);
 
-	return set.size ? set : arena_format(a, "mailer-daemon@%.*s", SLICE_ARGS(smtp_local_domain()));
+	return set.size ? set
+			: arena_format(a, "mailer-daemon@%.*s", SLICE_ARGS(smtp_local_domain()));
 }
 
-/* Who is told. What was passed on under a return path of ours goes straight to its sender; one that is no longer
-   good stays as it is, and the report is parked. */
+/* Who is told. What was passed on under a return path of ours goes straight to its sender; one that
+   is no longer good stays as it is, and the report is parked. */
 static status teller_of(const queue_entry *e, arena *a, mail_address *to)
 {
 	mail_address home;
@@ -221,7 +228,8 @@ static status compose(
 		.to = teller,
 		.envid = e->envid,
 		.at = clock_wall(),
-		.message_id = header_message_id(id, random_below(UINT64_MAX), smtp_local_domain(), a),
+		.message_id =
+			header_message_id(id, random_below(UINT64_MAX), smtp_local_domain(), a),
 		.to_whom = to,
 		.n = n};
 	bool full = e->ret == RET_FULL ||
@@ -257,12 +265,14 @@ struct parcel {
 };
 
 /* To a mailbox here, to another system, or to the bad mail when the sender is nobody. */
-static status address_parcel(const queue_entry *e, const mail_address *to, arena *a, struct parcel *p)
+static status address_parcel(
+	const queue_entry *e, const mail_address *to, arena *a, struct parcel *p)
 {
 	status kind = ST_INVALID;
 
 	p->part = (struct delivery_part){.postoffice = e->postoffice};
-	p->far = (struct queue_recipient){.address = e->sender, .notify = NOTIFY_NEVER, .parked = true};
+	p->far = (struct queue_recipient){
+		.address = e->sender, .notify = NOTIFY_NEVER, .parked = true};
 	if (to->domain.size) {
 		p->far.address = mail_address_text(to, a);
 		p->far.domain = to->domain;
@@ -326,14 +336,17 @@ static void tell(const struct verdict *v, int n, const struct parcel *p)
 	id_text(p->d.id, id);
 	id_text(e->message, cause);
 	metric_add(M_reports, SERVICE_NONE, 1);
-	trace_note(e->postoffice, e->message, TRACE_REPORTED, "report=%s kind=%s to=%s recipients=%d", id,
-		words[v->report], log_quote(e->sender), n);
+	trace_note(e->postoffice, e->message, TRACE_REPORTED,
+		"report=%s kind=%s to=%s recipients=%d", id, words[v->report], log_quote(e->sender),
+		n);
 	if (p->parked) {
 		log_event(EV_QUEUE_UNREPORTED, "report=%s to=%s", id, log_quote(e->sender));
 		metric_add(M_queue_parked, SERVICE_NONE, 1);
 	}
 	trace_note(p->part.postoffice, p->d.id,
-		p->parked ? TRACE_PARKED : p->part.n ? TRACE_DELIVERED : TRACE_QUEUED,
+		p->parked   ? TRACE_PARKED
+		: p->part.n ? TRACE_DELIVERED
+			    : TRACE_QUEUED,
 		"recipient=%s report_on=%s", log_quote(e->sender), cause);
 }
 
@@ -361,7 +374,8 @@ status report_send(const struct verdict *v, int n)
 	mail_address to = {0};
 	status kind = teller_of(e, &a, &to);
 	if (kind == ST_OK || kind == ST_INVALID || kind == ST_TOO_BIG)
-		kind = compose(v, n, p.d.id, to.domain.size ? mail_address_text(&to, &a) : e->sender, &a, &raw);
+		kind = compose(v, n, p.d.id,
+			to.domain.size ? mail_address_text(&to, &a) : e->sender, &a, &raw);
 
 	for (int i = 0; i < n; i++)
 		ends[i] = v[i].result;
@@ -377,10 +391,11 @@ status report_send(const struct verdict *v, int n)
 		p.d.message_id = facts.message_id;
 		p.d.from = facts.from;
 		p.d.subject = facts.subject;
-		p.envelope = (struct queue_envelope){.lifetime = setting_number(S_queue_lifetime, &at),
-			.eight_bit = !utf8_is_ascii(raw),
-			.require_tls = e->require_tls,
-			.utf8 = !utf8_is_ascii(p.far.address)};
+		p.envelope =
+			(struct queue_envelope){.lifetime = setting_number(S_queue_lifetime, &at),
+				.eight_bit = !utf8_is_ascii(raw),
+				.require_tls = e->require_tls,
+				.utf8 = !utf8_is_ascii(p.far.address)};
 		kind = send_parcel(v, &p, raw);
 	}
 	if (kind == ST_OK)

@@ -87,7 +87,8 @@ static slice mechanisms(conversation *c)
 {
 	bool secure = stream_is_tls(c->stream);
 	struct sasl_peer peer = {.from = {.service = c->service, .secure = secure || c->trusted},
-				 .binding = secure ? tls_binding : NULL, .arg = c->stream};
+		.binding = secure ? tls_binding : NULL,
+		.arg = c->stream};
 	return sasl_offered(&peer, &c->command);
 }
 
@@ -167,7 +168,7 @@ static status capabilities(conversation *c)
 	for (size_t i = 0; i < sizeof offers / sizeof *offers; i++) {
 		slice value = S("");
 		if (setting_lists_any(S_smtp_commands_off, NULL, slice_z(offers[i].commands)) ||
-		    !offers[i].offered(c, &value))
+			!offers[i].offered(c, &value))
 			continue;
 		TRY(conversation_say(c, "250-%.*s", SLICE_ARGS(last)));
 		last = arena_format(&c->command, "%s%.*s", offers[i].word, SLICE_ARGS(value));
@@ -204,9 +205,10 @@ static status greet(conversation *c, slice rest, bool esmtp)
 		return say_tired(c);
 	if (mail_host_parse(rest, &c->command, &host, &literal) != ST_OK) {
 		if (slice_find(rest, ' ') < rest.size || rest.size > MAIL_DOMAIN_MOST ||
-		    !utf8_is_ascii(rest)) {
+			!utf8_is_ascii(rest)) {
 			conversation_bad(c);
-			return conversation_say(c, "501 5.5.4 Syntax: %s hostname", esmtp ? "EHLO" : "HELO");
+			return conversation_say(
+				c, "501 5.5.4 Syntax: %s hostname", esmtp ? "EHLO" : "HELO");
 		}
 		host = rest;
 	}
@@ -268,7 +270,8 @@ static status smtp_help(conversation *c, slice rest)
 		for (int i = 0; i < smtp_command_count; i++)
 			if (slice_same_nocase(rest, slice_z(smtp_commands[i].name)))
 				return smtp_idle(c, arena_format(&c->command, "214 2.0.0 %s",
-							    smtp_commands[i].help).at);
+							    smtp_commands[i].help)
+							    .at);
 		return smtp_idle(c, "504 5.5.4 No help on that; HELP alone lists the commands");
 	}
 	for (int i = 0; i < smtp_command_count; i++)
@@ -289,7 +292,8 @@ static status smtp_starttls(conversation *c, slice rest)
 		return conversation_say(c, "454 4.7.0 TLS is not to be had here");
 	/* Bytes behind STARTTLS in the same packet are an injection. */
 	if (conversation_ran_ahead(c))
-		return conversation_say(c, "501 5.5.1 Nothing may follow STARTTLS before the handshake");
+		return conversation_say(
+			c, "501 5.5.1 Nothing may follow STARTTLS before the handshake");
 	TRY(conversation_say(c, "220 2.0.0 Ready to start TLS"));
 	TRY(stream_flush(c->stream));
 	TRY(stream_tls_accept(c->stream, c->tls));
@@ -310,28 +314,28 @@ static status smtp_starttls(conversation *c, slice rest)
 
 const struct command smtp_commands[] = {
 	{"EHLO", smtp_ehlo, AT_ANY, COMMAND_ARGUMENT | COMMAND_SWITCHABLE,
-	 "EHLO <host>: greet, list what is on offer"},
+		"EHLO <host>: greet, list what is on offer"},
 	{"HELO", smtp_helo, AT_ANY, COMMAND_ARGUMENT | COMMAND_SWITCHABLE, "HELO <host>: greet"},
 	{"MAIL", smtp_mail, AT_READY, COMMAND_ARGUMENT | COMMAND_SWITCHABLE,
-	 "MAIL FROM:<sender> [SIZE= BODY= SMTPUTF8 REQUIRETLS RET= ENVID= AUTH=]: begin a message"},
+		"MAIL FROM:<sender> [SIZE= BODY= SMTPUTF8 REQUIRETLS RET= ENVID= AUTH=]: begin a message"},
 	{"RCPT", smtp_rcpt, AT_SENDER | AT_RCPT, COMMAND_ARGUMENT | COMMAND_SWITCHABLE,
-	 "RCPT TO:<recipient> [NOTIFY= ORCPT=]: add a recipient"},
+		"RCPT TO:<recipient> [NOTIFY= ORCPT=]: add a recipient"},
 	{"DATA", smtp_data, AT_RCPT, COMMAND_NO_ARGUMENT | COMMAND_SWITCHABLE,
-	 "DATA: send the message, end with a dot line"},
+		"DATA: send the message, end with a dot line"},
 	{"BDAT", smtp_bdat, AT_ANY, COMMAND_ARGUMENT | COMMAND_SWITCHABLE,
-	 "BDAT <octets> [LAST]: send a chunk of the message"},
+		"BDAT <octets> [LAST]: send a chunk of the message"},
 	{"RSET", smtp_rset, AT_ANY, COMMAND_NO_ARGUMENT | COMMAND_SWITCHABLE,
-	 "RSET: forget the message begun"},
+		"RSET: forget the message begun"},
 	{"NOOP", smtp_noop, AT_ANY, COMMAND_FREE | COMMAND_SWITCHABLE, "NOOP: do nothing"},
 	{"VRFY", smtp_vrfy, AT_READY | AT_SENDER | AT_RCPT, COMMAND_ARGUMENT | COMMAND_SWITCHABLE,
-	 "VRFY <address>: ask whether an address exists"},
+		"VRFY <address>: ask whether an address exists"},
 	{"EXPN", smtp_expn, AT_READY | AT_SENDER | AT_RCPT, COMMAND_ARGUMENT | COMMAND_SWITCHABLE,
-	 "EXPN <list>: ask who is on a list"},
+		"EXPN <list>: ask who is on a list"},
 	{"HELP", smtp_help, AT_ANY, COMMAND_SWITCHABLE, "HELP [command]: this list"},
 	{"STARTTLS", smtp_starttls, AT_READY, COMMAND_NO_ARGUMENT | COMMAND_SWITCHABLE,
-	 "STARTTLS: encrypt this conversation"},
+		"STARTTLS: encrypt this conversation"},
 	{"AUTH", smtp_auth, AT_READY, COMMAND_ARGUMENT | COMMAND_SWITCHABLE | COMMAND_SECRET,
-	 "AUTH <mechanism> [initial response]: log on"},
+		"AUTH <mechanism> [initial response]: log on"},
 	{"QUIT", smtp_quit, AT_ANY, COMMAND_NO_ARGUMENT | COMMAND_SWITCHABLE, "QUIT: say goodbye"},
 };
 const int smtp_command_count = sizeof smtp_commands / sizeof *smtp_commands;
@@ -366,12 +370,14 @@ static status say_unknown(conversation *c, slice name)
 	if (smtp_of(c)->data_refused)
 		return after_refused_data(c);
 	const char *refusal = milter_unknown(c, name);
-	return conversation_say(c, "%s", refusal ? refusal
-				: word_is_off(S("HELP")) ? "500 5.5.2 Command not recognised"
-							 : "500 5.5.2 Command not recognised; try HELP");
+	return conversation_say(c, "%s",
+		refusal                  ? refusal
+		: word_is_off(S("HELP")) ? "500 5.5.2 Command not recognised"
+					 : "500 5.5.2 Command not recognised; try HELP");
 }
 
-/* Clients that pipeline DATA wait for its answer (RFC 2920 3.1): what is here already is a body (T8). */
+/* Clients that pipeline DATA wait for its answer (RFC 2920 3.1): what is here already is a body
+   (T8). */
 static void refuse_body(conversation *c)
 {
 	smtp_of(c)->data_refused = true;
@@ -394,11 +400,13 @@ static status say_out_of_order(conversation *c, const struct command *row)
 			return conversation_say(c, "554 5.5.1 No valid recipients");
 	}
 	if (s->state == AT_START)
-		return conversation_say(c, "503 5.5.1 Say %s first", word_is_off(S("EHLO")) ? "HELO" : "EHLO");
+		return conversation_say(
+			c, "503 5.5.1 Say %s first", word_is_off(S("EHLO")) ? "HELO" : "EHLO");
 	if (s->state == AT_CHUNK)
 		return conversation_say(c, "503 5.5.1 BDAT LAST or RSET first");
 	if (row->run == smtp_mail)
-		return conversation_say(c, "503 5.5.1 A message is begun already; RSET to forget it");
+		return conversation_say(
+			c, "503 5.5.1 A message is begun already; RSET to forget it");
 	if (row->run == smtp_rcpt || row->run == smtp_data)
 		return conversation_say(c, "503 5.5.1 MAIL first");
 	return conversation_say(c, "503 5.5.1 Not while a message is begun");
@@ -406,7 +414,8 @@ static status say_out_of_order(conversation *c, const struct command *row)
 
 static status say_syntax(conversation *c, const struct command *row)
 {
-	if (row->run == smtp_bdat) /* without its size the chunk's octets cannot be told from commands (T8) */
+	if (row->run == smtp_bdat) /* without its size the chunk's octets cannot be told from
+				      commands (T8) */
 		c->closing = true;
 	return conversation_say(c, "501 5.5.4 Syntax: %s", row->help);
 }
@@ -433,8 +442,9 @@ static status say_timed_out(conversation *c)
 
 static status say_stopping(conversation *c)
 {
-	return conversation_say(c, "421 4.3.2 %s", c->dismissed ? "The administrator ended this session"
-								: "The service restarts; try again at once");
+	return conversation_say(c, "421 4.3.2 %s",
+		c->dismissed ? "The administrator ended this session"
+			     : "The service restarts; try again at once");
 }
 
 static unsigned bad_most(const conversation *c)
@@ -446,7 +456,8 @@ static unsigned bad_most(const conversation *c)
 /* More than half of the conversations that this worker may hold of the service are there. */
 static bool is_busy(const conversation *c)
 {
-	return conversation_count(c->service) > (unsigned)setting_number(S_smtp_conversations_most, NULL) / 2;
+	return conversation_count(c->service) >
+	       (unsigned)setting_number(S_smtp_conversations_most, NULL) / 2;
 }
 
 /* While the worker is busy, who neither sends nor logs on has to go (T21). */
@@ -490,8 +501,8 @@ static const struct dialogue smtp_dialogue = {
 	.heard = heard,
 };
 
-/* A message or a logon that took too long, or was cut off by the worker's end: command_loop says its
-   goodbyes between commands only. */
+/* A message or a logon that took too long, or was cut off by the worker's end: command_loop says
+   its goodbyes between commands only. */
 static void say_broken_off(conversation *c, status kind)
 {
 	if (c->closing)
@@ -513,10 +524,12 @@ status smtp_conversation(conversation *c)
 	if (refusal) {
 		metric_add(M_conversations_refused, c->service, 1);
 		trace_note(0, 0, TRACE_REFUSED, "conversation=%s peer=%s reply=%s", c->name,
-			net_address_text(smtp_client(c), &c->command).at, log_quote(slice_z(refusal)));
+			net_address_text(smtp_client(c), &c->command).at,
+			log_quote(slice_z(refusal)));
 		kind = conversation_say(c, "%s", refusal);
 	} else if (!provider_healthy(&why)) {
-		kind = conversation_say(c, "421 4.3.0 The message store is not to be had now; try again later");
+		kind = conversation_say(
+			c, "421 4.3.0 The message store is not to be had now; try again later");
 	} else {
 		kind = conversation_say(c, "220 %.*s", SLICE_ARGS(greeting(c)));
 		if (kind == ST_OK)
@@ -527,7 +540,7 @@ status smtp_conversation(conversation *c)
 	/* Many a client hangs up on 250 without QUIT: that is an end like any other. */
 	if (s.has_unconfirmed)
 		deliver_confirm(slice_of(s.unconfirmed, sizeof s.unconfirmed),
-				!stream_was_heard(c->stream));
+			!stream_was_heard(c->stream));
 	smtp_reset(c);
 	session_close(&s.session);
 	milter_conversation_over(c);

@@ -68,7 +68,8 @@ static void copy(const struct sts *from, arena *a, struct sts *to)
 	*to = *from;
 	to->id = arena_copy(a, from->id);
 	to->trouble = arena_copy(a, from->trouble);
-	to->policy.mx = arena_new_array(a, (size_t)from->policy.mx_count + 1, sizeof *to->policy.mx);
+	to->policy.mx =
+		arena_new_array(a, (size_t)from->policy.mx_count + 1, sizeof *to->policy.mx);
 	for (int i = 0; i < from->policy.mx_count; i++)
 		to->policy.mx[i] = arena_copy(a, from->policy.mx[i]);
 }
@@ -78,22 +79,26 @@ static void copy(const struct sts *from, arena *a, struct sts *to)
 static bool is_due(const struct sts_policy *kept, slice id, usec retry)
 {
 	bool any = kept->id.size > 0 && !kept->expired;
-	bool left_alone = kept->tried > 0 && slice_same(kept->tried_id, id) && kept->tried_ago < retry;
+	bool left_alone =
+		kept->tried > 0 && slice_same(kept->tried_id, id) && kept->tried_ago < retry;
 	usec half = (kept->expires - kept->fetched) / 2;
 
 	if (left_alone)
 		return false;
-	return !any || !slice_same(kept->id, id) || kept->age > (half < REFRESH_AFTER ? half : REFRESH_AFTER);
+	return !any || !slice_same(kept->id, id) ||
+	       kept->age > (half < REFRESH_AFTER ? half : REFRESH_AFTER);
 }
 
 static void take_kept(const struct sts_policy *kept, arena *a, struct sts *out)
 {
-	if (kept->id.size == 0 || kept->expired || mta_sts_policy_parse(kept->text, a, &out->policy) != ST_OK)
+	if (kept->id.size == 0 || kept->expired ||
+		mta_sts_policy_parse(kept->text, a, &out->policy) != ST_OK)
 		return;
 	out->id = kept->id;
 }
 
-/* A fetch that failed leaves what is there; where nothing is, it is the trouble that sessions are counted under. */
+/* A fetch that failed leaves what is there; where nothing is, it is the trouble that sessions are
+   counted under. */
 static void renew(dns *d, slice domain, slice id, arena *a, struct sts *out)
 {
 	struct sts_fetch_conf conf;
@@ -104,8 +109,8 @@ static void renew(dns *d, slice domain, slice id, arena *a, struct sts *out)
 	if (kind == ST_OK) {
 		*out = (struct sts){.policy = got.policy, .id = id};
 		metric_add(M_mta_sts_fetched, SERVICE_NONE, 1);
-		log_event(EV_STS_FETCHED, "domain=%s id=%.*s mode=%s", log_quote(domain), SLICE_ARGS(id),
-			mta_sts_mode_name(got.policy.mode));
+		log_event(EV_STS_FETCHED, "domain=%s id=%.*s mode=%s", log_quote(domain),
+			SLICE_ARGS(id), mta_sts_mode_name(got.policy.mode));
 		sts_policy_keep(domain, id, got.text, got.policy.max_age);
 		return;
 	}
@@ -114,8 +119,8 @@ static void renew(dns *d, slice domain, slice id, arena *a, struct sts *out)
 	if (out->id.size == 0)
 		out->trouble = got.trouble;
 	metric_add(M_mta_sts_missed, SERVICE_NONE, 1);
-	log_event(EV_STS_MISSED, "domain=%s id=%.*s result=%.*s why=%s", log_quote(domain), SLICE_ARGS(id),
-		SLICE_ARGS(got.trouble), log_quote(slice_z(got.why)));
+	log_event(EV_STS_MISSED, "domain=%s id=%.*s result=%.*s why=%s", log_quote(domain),
+		SLICE_ARGS(id), SLICE_ARGS(got.trouble), log_quote(slice_z(got.why)));
 	sts_policy_missed(domain, id, got.trouble);
 }
 

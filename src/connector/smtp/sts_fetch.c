@@ -45,12 +45,14 @@ static status not_got(status kind, struct sts_fetched *out)
 	} rows[] = {
 		{ST_DENIED, "sts-webpki-invalid", "the certificate does not prove the policy host"},
 		{ST_TOO_BIG, "sts-policy-fetch-error", "the policy is too long"},
-		{ST_INVALID, "sts-policy-fetch-error", "the policy host does not answer as a web server does"},
+		{ST_INVALID, "sts-policy-fetch-error",
+			"the policy host does not answer as a web server does"},
 		{ST_TIMED_OUT, "sts-policy-fetch-error", "the policy host takes too long"},
 		{ST_CANCELLED, "sts-policy-fetch-error", "this system stops"},
 		{ST_FOREIGN, "sts-policy-fetch-error", "the policy host has no public address"},
 		{ST_ABSENT, "sts-policy-fetch-error", "the policy host has no address"},
-		{ST_CLOSED, "sts-policy-fetch-error", "the policy host cannot be reached or broke off"},
+		{ST_CLOSED, "sts-policy-fetch-error",
+			"the policy host cannot be reached or broke off"},
 	};
 	size_t i = 0;
 
@@ -62,18 +64,22 @@ static status not_got(status kind, struct sts_fetched *out)
 static status take_answer(const struct https_answer *got, arena *a, struct sts_fetched *out)
 {
 	if (got->code >= 300 && got->code < 400) /* RFC 8461 3.3 */
-		return failed(ST_INVALID, "sts-policy-fetch-error", "the policy host leads elsewhere", out);
+		return failed(ST_INVALID, "sts-policy-fetch-error",
+			"the policy host leads elsewhere", out);
 	if (got->code != 200)
-		return failed(ST_INVALID, "sts-policy-fetch-error", "the policy host has no policy", out);
+		return failed(
+			ST_INVALID, "sts-policy-fetch-error", "the policy host has no policy", out);
 	if (!slice_same(got->type, S("text/plain")))
-		return failed(ST_INVALID, "sts-policy-invalid", "what the policy host has is no plain text", out);
+		return failed(ST_INVALID, "sts-policy-invalid",
+			"what the policy host has is no plain text", out);
 	if (mta_sts_policy_parse(got->body, a, &out->policy) != ST_OK)
 		return failed(ST_INVALID, "sts-policy-invalid", "the policy cannot be read", out);
 	out->text = got->body;
 	return ST_OK;
 }
 
-status sts_fetch(dns *d, slice domain, const struct sts_fetch_conf *c, arena *a, struct sts_fetched *out)
+status sts_fetch(
+	dns *d, slice domain, const struct sts_fetch_conf *c, arena *a, struct sts_fetched *out)
 {
 	slice host = arena_format(a, "mta-sts.%.*s", SLICE_ARGS(domain));
 	struct https_answer got = {0};

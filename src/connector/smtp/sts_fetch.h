@@ -1,5 +1,6 @@
-/* Asking a domain for its MTA-STS policy (RFC 8461 3): the TXT record tells whether there is one and which, the policy
-   comes over HTTPS from the host mta-sts.DOMAIN. What is kept and obeyed stands in sts.h. */
+/* Asking a domain for its MTA-STS policy (RFC 8461 3): the TXT record tells whether there is one
+   and which, the policy comes over HTTPS from the host mta-sts.DOMAIN. What is kept and obeyed
+   stands in sts.h. */
 #ifndef PENNYPOST_CONNECTOR_SMTP_STS_FETCH_H
 #define PENNYPOST_CONNECTOR_SMTP_STS_FETCH_H
 
@@ -28,6 +29,7 @@ struct sts_fetched {
 	const char *why;
 };
 /* ST_OK, or *out tells the trouble. ST_CANCELLED. */
-status sts_fetch(dns *d, slice domain, const struct sts_fetch_conf *c, arena *a, struct sts_fetched *out);
+status sts_fetch(
+	dns *d, slice domain, const struct sts_fetch_conf *c, arena *a, struct sts_fetched *out);
 
 #endif

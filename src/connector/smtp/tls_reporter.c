@@ -69,8 +69,8 @@ static int add_policy(struct making *m, int first)
 	struct tls_report_policy *p = &m->policy[m->policies++];
 	int i = first;
 
-	*p = (struct tls_report_policy){.type = r->policy, .domain = policy_domain(r),
-		.failure = m->failure + m->failures};
+	*p = (struct tls_report_policy){
+		.type = r->policy, .domain = policy_domain(r), .failure = m->failure + m->failures};
 	for (; i < m->n && same_policy(r, &m->rows[i]); i++) {
 		const struct tls_result *row = &m->rows[i];
 
@@ -116,7 +116,8 @@ static status report_make(usec day, slice domain, arena *a, struct tls_report *o
 	m.failure = arena_new_array(a, (size_t)m.n, sizeof *m.failure);
 	for (int i = 0; i < m.n;)
 		i = add_policy(&m, i);
-	*out = (struct tls_report){.organisation = organisation.size ? organisation : smtp_local_domain(),
+	*out = (struct tls_report){
+		.organisation = organisation.size ? organisation : smtp_local_domain(),
 		.contact = own_address(a),
 		.id = report_id(day, domain, a),
 		.domain = domain,
@@ -138,7 +139,8 @@ status tls_reporter_show(usec day, slice domain, arena *a, slice *json)
 
 /* ---- by mail */
 
-/* By which the same report to the same address is known, should this process die behind its delivery. */
+/* By which the same report to the same address is known, should this process die behind its
+   delivery. */
 static slice repeat_key(const struct tls_report *r, slice to, arena *a)
 {
 	digest *d = digest_open();
@@ -177,7 +179,8 @@ static status mail_send(struct own_mail *m, const struct tls_report *r, arena *a
 		.to = m->to,
 		.message_id = header_message_id(m->d.id, random_below(UINT64_MAX), from.domain, a),
 		.at = clock_wall(),
-		.language = language_of(setting_text(S_queue_report_language, &(struct setting_at){.postoffice = m->postoffice}))};
+		.language = language_of(setting_text(S_queue_report_language,
+			&(struct setting_at){.postoffice = m->postoffice}))};
 	TRY(tls_report_compose(&mail, a, &raw));
 	TRY(own_mail_fill(m, raw, a));
 	m->d.repeat_key = repeat_key(r, m->to, a);
@@ -197,7 +200,8 @@ static status by_mail(const struct tls_report *r, const struct tls_report_target
 
 /* ---- over HTTPS */
 
-static status by_web(dns *d, const struct tls_report *r, const struct tls_report_target *t, arena *a)
+static status by_web(
+	dns *d, const struct tls_report *r, const struct tls_report_target *t, arena *a)
 {
 	struct https_answer got = {0};
 	struct https_ask q = {.host = t->host,
@@ -225,7 +229,8 @@ static bool has_it(slice told, slice uri)
 }
 
 /* Each target that has it is noted at once: whatever happens next, it is not told again. */
-static status tell_all(dns *d, struct tls_day *day, const struct tls_report_target *to, int n, arena *a)
+static status tell_all(
+	dns *d, struct tls_day *day, const struct tls_report_target *to, int n, arena *a)
 {
 	struct tls_report r;
 	slice trouble = S("");
@@ -235,10 +240,11 @@ static status tell_all(dns *d, struct tls_day *day, const struct tls_report_targ
 	for (int i = 0; i < n; i++) {
 		if (has_it(day->told, to[i].uri))
 			continue;
-		status kind = to[i].address.size ? by_mail(&r, &to[i], a) : by_web(d, &r, &to[i], a);
+		status kind =
+			to[i].address.size ? by_mail(&r, &to[i], a) : by_web(d, &r, &to[i], a);
 		if (kind == ST_OK) {
-			day->told = arena_format(a, "%.*s%s%.*s", SLICE_ARGS(day->told), day->told.size ? " " : "",
-				SLICE_ARGS(to[i].uri));
+			day->told = arena_format(a, "%.*s%s%.*s", SLICE_ARGS(day->told),
+				day->told.size ? " " : "", SLICE_ARGS(to[i].uri));
 			TRY(tls_day_note(day, TLS_DAY_OPEN, trouble));
 			continue;
 		}
@@ -262,7 +268,8 @@ static status tell(dns *d, struct tls_day *day, arena *a)
 		TRY(tls_day_note(day, TLS_DAY_OPEN, S("DNS does not answer")));
 		return task_cancelled() ? ST_CANCELLED : ST_BUSY;
 	}
-	if (found.kind == LOOKUP_FOUND && tls_report_record(found.row, found.count, a, to, &n) == ST_OK)
+	if (found.kind == LOOKUP_FOUND &&
+		tls_report_record(found.row, found.count, a, to, &n) == ST_OK)
 		return tell_all(d, day, to, n, a);
 	TRY(tls_day_note(day, TLS_DAY_UNWANTED, S("")));
 	return ST_ABSENT;
@@ -273,11 +280,11 @@ static void log_told(const struct tls_day *day, status kind, arena *a)
 	slice stamp = date_stamp(day->day, a);
 
 	if (kind == ST_OK)
-		log_event(EV_TLS_REPORTED, "domain=%s day=%.10s to=%s", log_quote(day->domain), stamp.at,
-			log_quote(day->told));
+		log_event(EV_TLS_REPORTED, "domain=%s day=%.10s to=%s", log_quote(day->domain),
+			stamp.at, log_quote(day->told));
 	else if (kind != ST_ABSENT && kind != ST_CANCELLED)
-		log_event(EV_TLS_UNREPORTED, "domain=%s day=%.10s why=%s", log_quote(day->domain), stamp.at,
-			status_name(kind));
+		log_event(EV_TLS_UNREPORTED, "domain=%s day=%.10s why=%s", log_quote(day->domain),
+			stamp.at, status_name(kind));
 }
 
 static status tell_one(dns *d, struct tls_day *day, struct tls_reporter_done *done)

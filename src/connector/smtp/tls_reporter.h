@@ -1,6 +1,6 @@
-/* Telling domains what became of TLS with their hosts (RFC 8460): once per day and domain, by one process of the whole
-   house, to whom their TXT record names. What was counted stands in provider/tls_day.h, the report's form in
-   mail/tls_report.h. */
+/* Telling domains what became of TLS with their hosts (RFC 8460): once per day and domain, by one
+   process of the whole house, to whom their TXT record names. What was counted stands in
+   provider/tls_day.h, the report's form in mail/tls_report.h. */
 #ifndef PENNYPOST_CONNECTOR_SMTP_TLS_REPORTER_H
 #define PENNYPOST_CONNECTOR_SMTP_TLS_REPORTER_H
 
@@ -11,8 +11,9 @@
 struct tls_reporter_done {
 	int sent, unwanted, failed; /* domains and days */
 };
-/* All that are due. `now`: also those whose time has not come, or that were tried lately; of days that are over in any
-   case. ST_LIMITED: another process is at it. ST_BUSY, ST_CANCELLED, ST_INVALID (dns_servers). */
+/* All that are due. `now`: also those whose time has not come, or that were tried lately; of days
+   that are over in any case. ST_LIMITED: another process is at it. ST_BUSY, ST_CANCELLED,
+   ST_INVALID (dns_servers). */
 status tls_reporter_once(bool now, struct tls_reporter_done *done);
 
 /* What would be sent, or was, as JSON. ST_ABSENT: nothing was counted. */

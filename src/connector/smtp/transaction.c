@@ -19,19 +19,21 @@
 
 bool smtp_outgrows(uint64_t size, const struct route *route)
 {
-	int64_t most = route->quota + (route->postmaster ? setting_number(S_mailbox_postmaster_room, NULL) : 0);
+	int64_t most = route->quota +
+		       (route->postmaster ? setting_number(S_mailbox_postmaster_room, NULL) : 0);
 	return route->quota > 0 && size > (uint64_t)most;
 }
 
-static const char *recipient_reply(conversation *c, status kind, uint64_t size, const struct route *route)
+static const char *recipient_reply(
+	conversation *c, status kind, uint64_t size, const struct route *route)
 {
 	switch (kind) {
 	case ST_ABSENT:
 		return "550 5.1.1 No such recipient here";
 	case ST_FOREIGN:
 		return smtp_of(c)->authenticated
-			? "554 5.7.1 Relaying denied: not a domain of this system"
-			: "554 5.7.1 Relaying denied: mail for other systems requires authentication";
+			       ? "554 5.7.1 Relaying denied: not a domain of this system"
+			       : "554 5.7.1 Relaying denied: mail for other systems requires authentication";
 	case ST_DENIED:
 		return "550 5.2.1 Recipient is disabled";
 	case ST_FULL:
@@ -66,31 +68,38 @@ static void count_refused_of(const struct recipient *r)
 		metric_postoffice(r->route.postoffice, MPO_REFUSED, 1);
 }
 
-/* Once: rules and milters say more of what they refuse. `to` NULL: it is about the sender or the message. */
+/* Once: rules and milters say more of what they refuse. `to` NULL: it is about the sender or the
+   message. */
 static void log_refused(conversation *c, const mail_address *to, const char *reply)
 {
 	const struct smtp *s = smtp_of(c);
 
 	if (!s->told)
-		log_event(EV_SMTP_REFUSED, "conversation=%s peer=%s user=%.*s%s%.*s from=%s recipient=%s reply=%s", c->name,
-			net_address_text(smtp_client(c), &c->command).at, SLICE_ARGS(s->who.mailbox_name),
-			s->authenticated ? "@" : "-", SLICE_ARGS(s->who.postoffice_name),
+		log_event(EV_SMTP_REFUSED,
+			"conversation=%s peer=%s user=%.*s%s%.*s from=%s recipient=%s reply=%s",
+			c->name, net_address_text(smtp_client(c), &c->command).at,
+			SLICE_ARGS(s->who.mailbox_name), s->authenticated ? "@" : "-",
+			SLICE_ARGS(s->who.postoffice_name),
 			log_quote(mail_address_text(&s->sender, &c->command)),
-			to ? log_quote(mail_address_text(to, &c->command)) : "-", log_quote(slice_z(reply)));
+			to ? log_quote(mail_address_text(to, &c->command)) : "-",
+			log_quote(slice_z(reply)));
 }
 
-/* Found by whom it is from and for, by the Message-ID where that is known, and by the id that log files tell. `to` NULL: as above. */
+/* Found by whom it is from and for, by the Message-ID where that is known, and by the id that log
+   files tell. `to` NULL: as above. */
 static void trace_why(conversation *c, int64_t postoffice, const mail_address *to, const char *why)
 {
 	const struct smtp *s = smtp_of(c);
 	const struct incoming *in = s->incoming;
 	slice message_id = in ? in->delivery.message_id : S("");
 
-	trace_note(postoffice, in ? in->delivery.id : s->id, TRACE_REFUSED, "conversation=%s peer=%s from=%s%s%s%s%s %s",
-		   c->name, net_address_text(smtp_client(c), &c->command).at,
-		   log_quote(mail_address_text(&s->sender, &c->command)), to ? " recipient=" : "",
-		   to ? log_quote(mail_address_text(to, &c->command)) : "", message_id.size ? " message_id=" : "",
-		   message_id.size ? log_quote(message_id) : "", why);
+	trace_note(postoffice, in ? in->delivery.id : s->id, TRACE_REFUSED,
+		"conversation=%s peer=%s from=%s%s%s%s%s %s", c->name,
+		net_address_text(smtp_client(c), &c->command).at,
+		log_quote(mail_address_text(&s->sender, &c->command)), to ? " recipient=" : "",
+		to ? log_quote(mail_address_text(to, &c->command)) : "",
+		message_id.size ? " message_id=" : "", message_id.size ? log_quote(message_id) : "",
+		why);
 }
 
 static const char *why_of(conversation *c, const char *reply)
@@ -98,7 +107,8 @@ static const char *why_of(conversation *c, const char *reply)
 	return arena_format(&c->command, "reply=%s", log_quote(slice_z(reply))).at;
 }
 
-static void trace_refused(conversation *c, int64_t postoffice, const mail_address *to, const char *reply)
+static void trace_refused(
+	conversation *c, int64_t postoffice, const mail_address *to, const char *reply)
 {
 	trace_why(c, postoffice, to, why_of(c, reply));
 }
@@ -164,7 +174,8 @@ static const char *may_begin(const conversation *c)
 	if (!provider_healthy(&why))
 		return "451 4.3.0 The message store is not to be had now; try again later";
 	if (smtp_submits(c) && !s->authenticated && setting_on(S_smtp_auth_required, NULL)) {
-		if (!stream_is_tls(c->stream) && c->tls && !setting_on(S_auth_allow_cleartext, NULL))
+		if (!stream_is_tls(c->stream) && c->tls &&
+			!setting_on(S_auth_allow_cleartext, NULL))
 			return "530 5.7.0 Say STARTTLS first, then log on";
 		return "530 5.7.0 Log on first (AUTH)";
 	}
@@ -180,7 +191,8 @@ static const char *parameter_trouble(conversation *c, const mail_address *sender
 		return "553 5.6.7 The address needs the SMTPUTF8 parameter";
 	if (s->parameters.require_tls && !stream_is_tls(c->stream))
 		return "555 5.5.4 REQUIRETLS needs TLS here too";
-	if (s->parameters.body == BODY_BINARYMIME && setting_lists(S_smtp_commands_off, NULL, S("BDAT")))
+	if (s->parameters.body == BODY_BINARYMIME &&
+		setting_lists(S_smtp_commands_off, NULL, S("BDAT")))
 		return "555 5.5.4 BINARYMIME needs CHUNKING, which is switched off";
 	return NULL;
 }
@@ -207,7 +219,8 @@ status smtp_mail(conversation *c, slice rest)
 	}
 	if (s->messages >= (unsigned)setting_number(S_smtp_transactions_most, NULL)) {
 		c->closing = true;
-		return conversation_say(c, "421 4.7.0 Enough messages for one conversation; connect again");
+		return conversation_say(
+			c, "421 4.7.0 Enough messages for one conversation; connect again");
 	}
 	mail_address sender;
 	if (!take_word(&rest, S("FROM:")))
@@ -220,8 +233,9 @@ status smtp_mail(conversation *c, slice rest)
 		return bad(c, NEEDS_EHLO);
 	kind = mail_parameters_parse(rest, &s->mail, &s->parameters);
 	if (kind != ST_OK)
-		return bad(c, kind == ST_FOREIGN ? "555 5.5.4 Unknown parameter of MAIL"
-						 : "501 5.5.4 Malformed or doubled parameter of MAIL");
+		return bad(c, kind == ST_FOREIGN
+				      ? "555 5.5.4 Unknown parameter of MAIL"
+				      : "501 5.5.4 Malformed or doubled parameter of MAIL");
 	s->sender = sender;
 	reply = parameter_trouble(c, &sender);
 	if (reply)
@@ -229,9 +243,10 @@ status smtp_mail(conversation *c, slice rest)
 	s->parameters.envid = arena_copy(&s->mail, s->parameters.envid);
 	kind = smtp_owns_sender(c);
 	if (kind != ST_OK)
-		return refuse_sender(c, kind == ST_DENIED
-			? "553 5.7.1 The sender address is not one of yours"
-			: "451 4.3.0 The sender cannot be checked now; try again later");
+		return refuse_sender(
+			c, kind == ST_DENIED
+				   ? "553 5.7.1 The sender address is not one of yours"
+				   : "451 4.3.0 The sender cannot be checked now; try again later");
 	reply = policy_sender(c);
 	if (reply) {
 		conversation_bad(c);
@@ -267,13 +282,19 @@ static status lead_bare_postmaster(conversation *c, struct recipient *r)
 		return ST_ABSENT;
 	TRY(postoffice_find(name, &s->mail, &po));
 	TRY(mailbox_find(po->id, S("postmaster"), &s->mail, &mb));
-	r->route = (struct route){.postoffice = po->id, .mailbox = mb->id, .inbox = mb->inbox,
-				  .postoffice_name = po->name, .mailbox_name = mb->name,
-				  .postmaster = true, .quota = mb->quota, .used = mb->used};
+	r->route = (struct route){.postoffice = po->id,
+		.mailbox = mb->id,
+		.inbox = mb->inbox,
+		.postoffice_name = po->name,
+		.mailbox_name = mb->name,
+		.postmaster = true,
+		.quota = mb->quota,
+		.used = mb->used};
 	return ST_OK;
 }
 
-/* "[192.0.2.1]", "[IPv6:2001:db8::1]": the address the client came to, or another that is ours (C17). */
+/* "[192.0.2.1]", "[IPv6:2001:db8::1]": the address the client came to, or another that is ours
+   (C17). */
 static bool is_our_literal(const conversation *c, slice literal)
 {
 	net_address at;
@@ -350,12 +371,13 @@ status smtp_take_recipient(conversation *c, const struct recipient *r)
 	return ST_OK;
 }
 
-/* Looked at before anything else, so that they cost no memory. As many again are forgiven, since a list
-   may be sent in one go; then they count as bad (T20). */
+/* Looked at before anything else, so that they cost no memory. As many again are forgiven, since a
+   list may be sent in one go; then they count as bad (T20). */
 static status too_many_recipients(conversation *c)
 {
 	struct smtp *s = smtp_of(c);
-	static const char reply[] = "452 4.5.3 Too many recipients; send the rest in another message";
+	static const char reply[] =
+		"452 4.5.3 Too many recipients; send the rest in another message";
 	if (++s->surplus > s->n - s->members)
 		conversation_bad(c);
 	if (s->surplus == 1) { /* the first one tells of them all */
@@ -393,13 +415,17 @@ status smtp_rcpt(conversation *c, slice rest)
 		return bad(c, NEEDS_EHLO);
 	kind = rcpt_parameters_parse(rest, &s->mail, &r.dsn);
 	if (kind != ST_OK)
-		return bad(c, kind == ST_FOREIGN ? "555 5.5.4 Unknown parameter of RCPT"
-						 : "501 5.5.4 Malformed or doubled parameter of RCPT");
+		return bad(c, kind == ST_FOREIGN
+				      ? "555 5.5.4 Unknown parameter of RCPT"
+				      : "501 5.5.4 Malformed or doubled parameter of RCPT");
 	if (r.address.utf8 && !s->parameters.smtputf8)
-		return refuse_recipient(c, &r, "553 5.6.7 The address needs the SMTPUTF8 parameter of MAIL");
+		return refuse_recipient(
+			c, &r, "553 5.6.7 The address needs the SMTPUTF8 parameter of MAIL");
 	kind = smtp_lead(c, &r);
 	if (kind != ST_OK) {
-		const char *reply = r.refusal ? r.refusal : recipient_reply(c, kind, s->parameters.size, &r.route);
+		const char *reply =
+			r.refusal ? r.refusal
+				  : recipient_reply(c, kind, s->parameters.size, &r.route);
 		milter_rcpt_refused(c, &r, rest);
 		return refuse_recipient(c, &r, reply);
 	}
@@ -412,9 +438,10 @@ status smtp_rcpt(conversation *c, slice rest)
 		return refuse_recipient(c, &r, refusal);
 	kind = smtp_take_recipient(c, &r);
 	if (kind != ST_OK)
-		return refuse_recipient(c, &r, kind == ST_LIMITED
-			? "450 4.7.1 The recipient passed on enough mail for one hour"
-			: "451 4.3.0 Recipient cannot be checked now; try again later");
+		return refuse_recipient(c, &r,
+			kind == ST_LIMITED
+				? "450 4.7.1 The recipient passed on enough mail for one hour"
+				: "451 4.3.0 Recipient cannot be checked now; try again later");
 	uint64_t most = smtp_most_for(&r);
 	s->most = s->most == 0 || most < s->most ? most : s->most;
 	s->state = AT_RCPT;

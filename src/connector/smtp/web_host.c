@@ -17,7 +17,8 @@ static status walk(dns *d, const struct web_host_ask *w, arena *a, struct https_
 		w->q->at = hosts.at[i];
 		w->q->at.port = w->port;
 		kind = ST_FOREIGN;
-		if (net_address_is_private(&w->q->at) && !net_networks_have(w->private_networks, &w->q->at))
+		if (net_address_is_private(&w->q->at) &&
+			!net_networks_have(w->private_networks, &w->q->at))
 			continue;
 		kind = w->how(w->q, a, got);
 		if (kind != ST_CLOSED)

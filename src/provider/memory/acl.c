@@ -26,14 +26,16 @@ static struct somebody called(const struct m_postoffice *po, slice folded)
 }
 
 /* By an address, or a mailbox's name in one of the post office's domains. */
-static struct somebody written_to(struct store *s, const struct m_postoffice *po, const struct auth_name *n, arena *a)
+static struct somebody written_to(
+	struct store *s, const struct m_postoffice *po, const struct auth_name *n, arena *a)
 {
 	struct m_domain *d = n->domain.size > 0 ? store_domain(s, n->domain) : NULL;
 
-	if (!d || d->postoffice != po || d->state != DOMAIN_ENABLED || store_own_domain(d)->state != DOMAIN_ENABLED)
+	if (!d || d->postoffice != po || d->state != DOMAIN_ENABLED ||
+		store_own_domain(d)->state != DOMAIN_ENABLED)
 		return (struct somebody){0};
-	struct m_address *x = store_address(
-		s, arena_format(a, "%.*s@%.*s", SLICE_ARGS(n->mailbox), SLICE_ARGS(store_own_domain(d)->name)));
+	struct m_address *x = store_address(s, arena_format(a, "%.*s@%.*s", SLICE_ARGS(n->mailbox),
+						       SLICE_ARGS(store_own_domain(d)->name)));
 	return x ? (struct somebody){x->mailbox, x->group}
 		 : (struct somebody){.mailbox = store_mailbox_named(po, n->mailbox)};
 }
@@ -44,7 +46,8 @@ static struct somebody meant(struct store *s, struct m_postoffice *po, slice wri
 	struct somebody who = called(po, mail_local_key(written, a));
 
 	acl_name_apart(written, a, &n);
-	if (!who.mailbox && !who.group && n.mailbox.size > 0 && store_postoffice_named(s, n.realm) == po)
+	if (!who.mailbox && !who.group && n.mailbox.size > 0 &&
+		store_postoffice_named(s, n.realm) == po)
 		who = called(po, n.mailbox);
 	return who.mailbox || who.group ? who : written_to(s, po, &n, a);
 }
@@ -69,7 +72,8 @@ status acl_who(int64_t postoffice, slice written, arena *a, struct acl_entry *ou
 	return kind;
 }
 
-static struct m_folder *by_id(struct store *s, int64_t postoffice, int64_t id, struct m_mailbox **owner)
+static struct m_folder *by_id(
+	struct store *s, int64_t postoffice, int64_t id, struct m_mailbox **owner)
 {
 	struct m_postoffice *po = store_postoffice(s, postoffice);
 	struct m_folder *f;
@@ -91,7 +95,10 @@ static bool name_of(struct store *s, int64_t postoffice, struct acl_entry *e, ar
 	struct m_group *g =
 		e->kind == ACL_GROUP ? store_group(store_postoffice(s, postoffice), e->who) : NULL;
 
-	e->name = e->kind == ACL_ANYONE ? S("anyone") : arena_copy(a, m ? m->name : g ? g->name : S(""));
+	e->name = e->kind == ACL_ANYONE ? S("anyone")
+					: arena_copy(a, m   ? m->name
+							: g ? g->name
+							    : S(""));
 	return e->kind == ACL_ANYONE || m || g;
 }
 
@@ -141,12 +148,14 @@ status acl_list(int64_t postoffice, int64_t folder, arena *a, struct acl_entry *
 static struct m_right *right_of(const struct m_folder *f, const struct acl_entry *who)
 {
 	EACH(struct m_right, &f->rights, r)
-		if (r->e.kind == who->kind && r->e.who == who->who && r->e.negative == who->negative)
+		if (r->e.kind == who->kind && r->e.who == who->who &&
+			r->e.negative == who->negative)
 			return r;
 	return NULL;
 }
 
-static void right_put(struct store *s, struct m_folder *f, const struct acl_entry *who, unsigned rights)
+static void right_put(
+	struct store *s, struct m_folder *f, const struct acl_entry *who, unsigned rights)
 {
 	struct m_right *r = right_of(f, who);
 
@@ -211,7 +220,8 @@ static bool group_has(struct store *s, const struct m_group *g, slice key)
 		struct m_domain *d = store_own_domain(store_domain(s, m->m.domain));
 		size_t local = m->m.key.size - m->m.domain.size;
 
-		if (d && d->postoffice == g->postoffice && slice_starts(key, slice_until(m->m.key, local)) &&
+		if (d && d->postoffice == g->postoffice &&
+			slice_starts(key, slice_until(m->m.key, local)) &&
 			slice_same(slice_from(key, local), d->name))
 			return true;
 	}
@@ -258,7 +268,8 @@ unsigned store_rights(struct store *s, const struct m_folder *f, struct m_mailbo
 	int n = list_empty(&f->rights) ? 0 : groups_of(s, reader, in);
 
 	EACH(struct m_right, &f->rights, r) {
-		bool counts = r->e.kind == ACL_ANYONE || (r->e.kind == ACL_MAILBOX && r->e.who == reader->id);
+		bool counts = r->e.kind == ACL_ANYONE ||
+			      (r->e.kind == ACL_MAILBOX && r->e.who == reader->id);
 
 		for (int i = 0; i < n; i++)
 			counts = counts || (r->e.kind == ACL_GROUP && r->e.who == in[i]->id);
@@ -277,8 +288,9 @@ static status place_give(struct store *s, struct m_mailbox *reader, const struct
 		return ST_BUSY;
 	if (!reader || !f || owner == reader)
 		return ST_ABSENT;
-	*out = (struct acl_place){
-		.f = f->f, .owner = arena_copy(a, owner->name), .rights = store_rights(s, f, reader)};
+	*out = (struct acl_place){.f = f->f,
+		.owner = arena_copy(a, owner->name),
+		.rights = store_rights(s, f, reader)};
 	out->f.name = arena_copy(a, f->f.name);
 	return ST_OK;
 }
@@ -299,7 +311,8 @@ status acl_find(int64_t postoffice, int64_t reader, slice owner, slice given, ar
 	return kind;
 }
 
-status acl_again(int64_t postoffice, int64_t reader, int64_t folder, arena *a, struct acl_place *out)
+status acl_again(
+	int64_t postoffice, int64_t reader, int64_t folder, arena *a, struct acl_place *out)
 {
 	struct store *s = store_take();
 	struct m_mailbox *owner = NULL;
@@ -321,7 +334,8 @@ static int folders_count(const struct m_postoffice *po)
 }
 
 /* What others share with him, behind the rows there are. */
-static void shared_add(struct store *s, struct m_mailbox *reader, arena *a, struct folder_row *rows, int *n)
+static void shared_add(
+	struct store *s, struct m_mailbox *reader, arena *a, struct folder_row *rows, int *n)
 {
 	EACH(struct m_mailbox, &reader->postoffice->mailboxes, m)
 		EACH(struct m_folder, &m->folders, f) {
@@ -343,7 +357,8 @@ status acl_tree(int64_t postoffice, int64_t reader, arena *a, struct folder_row 
 	status kind = folder_tree(postoffice, reader, a, &own, n);
 	int count = 0;
 
-	given = arena_new_array(a, (size_t)*n + (m ? (size_t)folders_count(m->postoffice) : 0) + 1, sizeof *given);
+	given = arena_new_array(
+		a, (size_t)*n + (m ? (size_t)folders_count(m->postoffice) : 0) + 1, sizeof *given);
 	for (int i = 0; i < *n && kind == ST_OK; i++)
 		if (own[i].f.id || own[i].subscribed) {
 			given[count] = own[i];

@@ -39,8 +39,8 @@ static struct m_target exact(struct store *s, slice local, const struct m_domain
 	return x ? (struct m_target){x->mailbox, x->group} : (struct m_target){0};
 }
 
-static status target_lead(struct store *s, struct m_postoffice *po, slice target, slice local, slice domain,
-	arena *a, struct route *out)
+static status target_lead(struct store *s, struct m_postoffice *po, slice target, slice local,
+	slice domain, arena *a, struct route *out)
 {
 	struct internal to;
 	slice why;
@@ -57,8 +57,8 @@ static status target_lead(struct store *s, struct m_postoffice *po, slice target
 
 static slice without_detail(slice local, int64_t postoffice, slice domain)
 {
-	slice separators = setting_text(
-		S_address_separators, &(struct setting_at){.postoffice = postoffice, .domain = domain});
+	slice separators = setting_text(S_address_separators,
+		&(struct setting_at){.postoffice = postoffice, .domain = domain});
 
 	for (size_t i = 1; i < local.size; i++)
 		if (slice_find(separators, local.at[i]) < separators.size)
@@ -75,7 +75,8 @@ static const struct m_mask *mask_for(const struct m_domain *d, slice local, bool
 }
 
 /* Nobody has the address exactly. */
-static status missed(struct store *s, struct m_domain *d, slice local, slice domain, arena *a, struct route *out)
+static status missed(
+	struct store *s, struct m_domain *d, slice local, slice domain, arena *a, struct route *out)
 {
 	bool abuse = slice_same(local, S("abuse"));
 	slice base = without_detail(local, d->postoffice->id, d->name);
@@ -169,7 +170,8 @@ status address_owned(int64_t postoffice, int64_t mailbox, slice local, slice dom
 }
 
 /* What a new address must be. */
-static status new_address(struct store *s, int64_t postoffice, const mail_address *m, slice key, slice *why)
+static status new_address(
+	struct store *s, int64_t postoffice, const mail_address *m, slice key, slice *why)
 {
 	struct m_domain *d = store_domain(s, m->domain);
 	if (!d || d->postoffice->id != postoffice || d->stands_for) {
@@ -219,8 +221,8 @@ static status written_address(slice written, arena *a, mail_address *m, slice *w
 	return ST_INVALID;
 }
 
-status address_make_group(int64_t postoffice, slice written, int64_t group, const struct audit_by *by,
-	arena *a, slice *why)
+status address_make_group(int64_t postoffice, slice written, int64_t group,
+	const struct audit_by *by, arena *a, slice *why)
 {
 	mail_address m;
 
@@ -254,7 +256,8 @@ status address_remove(int64_t postoffice, slice written, const struct audit_by *
 		struct store *s = store_take();
 		struct m_address *address = store_address(s, mail_address_key(&m, &a));
 		struct m_postoffice *po = store_postoffice(s, postoffice);
-		if (address && (address->mailbox ? address->mailbox->postoffice : address->group->postoffice) == po) {
+		if (address && (address->mailbox ? address->mailbox->postoffice
+						 : address->group->postoffice) == po) {
 			list_remove(&address->link);
 			s->routing_revision++;
 			kind = ST_OK;
@@ -270,7 +273,8 @@ static const struct m_address *next_by_key(
 {
 	const struct m_address *best = NULL;
 	EACH(struct m_address, &po->addresses, x)
-		if ((mailbox == 0 || (x->mailbox && x->mailbox->id == mailbox)) && slice_order(x->key, after) > 0 &&
+		if ((mailbox == 0 || (x->mailbox && x->mailbox->id == mailbox)) &&
+			slice_order(x->key, after) > 0 &&
 			(!best || slice_order(x->key, best->key) < 0))
 			best = x;
 	return best;
@@ -319,8 +323,8 @@ static struct m_mask *mask_named(const struct m_domain *d, slice mask)
 	return NULL;
 }
 
-static status set_mask(struct store *s, int64_t postoffice, slice domain, slice mask, slice target, int64_t place,
-	arena *a, slice *why)
+static status set_mask(struct store *s, int64_t postoffice, slice domain, slice mask, slice target,
+	int64_t place, arena *a, slice *why)
 {
 	struct m_domain *d = store_domain(s, domain);
 	struct internal to;
@@ -348,7 +352,8 @@ static status set_mask(struct store *s, int64_t postoffice, slice domain, slice 
 		last = other->place;
 	}
 	struct m_mask *m = mask_named(d, mask);
-	if (!m && masks >= setting_number(S_address_masks_most, &(struct setting_at){.postoffice = postoffice})) {
+	if (!m && masks >= setting_number(S_address_masks_most,
+				   &(struct setting_at){.postoffice = postoffice})) {
 		*why = S("the domain has as many masks as it may");
 		return ST_LIMITED;
 	}
@@ -392,7 +397,8 @@ status address_mask_remove(int64_t postoffice, slice written, const struct audit
 	if (mask_parse(written, &a, &m, &mask, &why) == ST_OK) {
 		struct store *s = store_take();
 		struct m_domain *d = store_domain(s, m.domain);
-		struct m_mask *found = d && d->postoffice->id == postoffice ? mask_named(d, mask) : NULL;
+		struct m_mask *found =
+			d && d->postoffice->id == postoffice ? mask_named(d, mask) : NULL;
 		if (found) {
 			list_remove(&found->link);
 			s->routing_revision++;
@@ -418,10 +424,10 @@ status address_mask_list(int64_t postoffice, slice domain, arena *a, address_mas
 		EACH(struct m_domain, &po->domains, d)
 			EACH(struct m_mask, &d->masks, m)
 				if (domain.size == 0 || slice_same(domain, d->name))
-					(*rows)[at++] = (address_mask){
-						.mask = key_of(m->mask, d->name, a),
-						.place = m->place,
-						.target = arena_copy(a, m->target)};
+					(*rows)[at++] =
+						(address_mask){.mask = key_of(m->mask, d->name, a),
+							.place = m->place,
+							.target = arena_copy(a, m->target)};
 	*n = at;
 	store_give();
 	return ST_OK;

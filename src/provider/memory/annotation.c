@@ -61,20 +61,24 @@ static int mark_order(const void *a, const void *b)
 {
 	const struct annotation_mark *x = a, *y = b;
 
-	return x->folder != y->folder ? (x->folder < y->folder ? -1 : 1) : slice_order(x->name, y->name);
+	return x->folder != y->folder ? (x->folder < y->folder ? -1 : 1)
+				      : slice_order(x->name, y->name);
 }
 
 /* `folder` < 0: all of the mailbox; else what all readers of it see. */
-static void marks_add(const struct m_mailbox *m, int64_t folder, arena *a, struct annotation_mark *rows, int *n)
+static void marks_add(
+	const struct m_mailbox *m, int64_t folder, arena *a, struct annotation_mark *rows, int *n)
 {
 	EACH(struct m_annotation, &m->annotations, x)
-		if (folder < 0 || (x->row.folder == folder && slice_starts(x->row.name, S("/shared/"))))
+		if (folder < 0 ||
+			(x->row.folder == folder && slice_starts(x->row.name, S("/shared/"))))
 			rows[(*n)++] = (struct annotation_mark){
 				x->row.folder, arena_copy(a, x->row.name), x->modseq};
 }
 
 /* Room for all of them. */
-static size_t marks_most(struct store *s, int64_t postoffice, const struct m_mailbox *own, const struct annotation_places *others)
+static size_t marks_most(struct store *s, int64_t postoffice, const struct m_mailbox *own,
+	const struct annotation_places *others)
 {
 	size_t most = own ? (size_t)own->annotations_n : 0;
 
@@ -86,8 +90,8 @@ static size_t marks_most(struct store *s, int64_t postoffice, const struct m_mai
 	return most;
 }
 
-status annotation_marks(int64_t postoffice, int64_t mailbox, const struct annotation_places *others, arena *a,
-	struct annotation_mark **rows, int *n)
+status annotation_marks(int64_t postoffice, int64_t mailbox, const struct annotation_places *others,
+	arena *a, struct annotation_mark **rows, int *n)
 {
 	struct store *s = store_take();
 	const struct m_mailbox *m = store_mailbox(s, postoffice, mailbox);
@@ -98,7 +102,8 @@ status annotation_marks(int64_t postoffice, int64_t mailbox, const struct annota
 		*rows = arena_new_array(a, marks_most(s, postoffice, m, others) + 1, sizeof **rows);
 		marks_add(m, -1, a, *rows, n);
 		for (int k = 0; k < others->n; k++) {
-			const struct m_mailbox *other = store_mailbox(s, postoffice, others->mailboxes[k]);
+			const struct m_mailbox *other =
+				store_mailbox(s, postoffice, others->mailboxes[k]);
 
 			if (other)
 				marks_add(other, others->folders[k], a, *rows, n);
@@ -140,8 +145,8 @@ static void set_one(struct store *s, struct m_mailbox *m, const struct annotatio
 		m->annotations_n--;
 	} else if (row->value.at) {
 		x = arena_new(&s->a, sizeof *x);
-		x->row = (struct annotation){row->folder, arena_copy(&s->a, row->name),
-			arena_copy(&s->a, row->value)};
+		x->row = (struct annotation){
+			row->folder, arena_copy(&s->a, row->name), arena_copy(&s->a, row->value)};
 		x->modseq = m->modseq;
 		list_append(at, &x->link);
 		m->annotations_n++;
@@ -184,7 +189,8 @@ static void set_all(struct store *s, struct m_mailbox *m, const struct annotatio
 	m->modseq++;
 	for (int i = 0; i < c->n; i++)
 		if (is_of(c, m->id, &c->rows[i]))
-			set_one(s, m, &(struct annotation){c->folder, c->rows[i].name, c->rows[i].value});
+			set_one(s, m,
+				&(struct annotation){c->folder, c->rows[i].name, c->rows[i].value});
 }
 
 static status set(struct store *s, const struct annotation_change *c)

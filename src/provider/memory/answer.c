@@ -43,8 +43,8 @@ static void forget_told(struct store *s, int64_t postoffice, int64_t mailbox)
 			list_remove(&told->link);
 }
 
-status answer_set(int64_t postoffice, int64_t mailbox, const answer *w, const struct audit_by *by, arena *a,
-	slice *why)
+status answer_set(int64_t postoffice, int64_t mailbox, const answer *w, const struct audit_by *by,
+	arena *a, slice *why)
 {
 	answer set;
 
@@ -97,7 +97,8 @@ static bool owns(struct store *s, const struct m_mailbox *m, slice key)
 	return address && address->mailbox == m;
 }
 
-static status due(struct store *s, const struct m_mailbox *m, slice sender, const slice *named, int n)
+static status due(
+	struct store *s, const struct m_mailbox *m, slice sender, const slice *named, int n)
 {
 	bool is_named = false;
 
@@ -113,8 +114,8 @@ static status due(struct store *s, const struct m_mailbox *m, slice sender, cons
 	return store_answered(s, &right) ? ST_EXISTS : ST_OK;
 }
 
-status answer_due(int64_t postoffice, int64_t mailbox, slice sender, const slice *named, int n, arena *a,
-	answer *out)
+status answer_due(int64_t postoffice, int64_t mailbox, slice sender, const slice *named, int n,
+	arena *a, answer *out)
 {
 	struct store *s = store_take();
 	struct m_mailbox *m = store_mailbox(s, postoffice, mailbox);

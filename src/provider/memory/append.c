@@ -38,7 +38,8 @@ static int64_t replaced_in(const struct append *x)
 	return x->replaced_mailbox ? x->replaced_mailbox : x->mailbox;
 }
 
-static struct m_folder *replaced_folder(struct store *s, const struct append *x, struct m_mailbox **m)
+static struct m_folder *replaced_folder(
+	struct store *s, const struct append *x, struct m_mailbox **m)
 {
 	*m = store_mailbox(s, x->postoffice, replaced_in(x));
 	return *m ? store_folder(*m, x->replaced_folder) : NULL;

@@ -32,7 +32,9 @@ static struct m_mailbox *by_name(struct store *s, const struct auth_name *n, are
 		slice own = d ? store_own_domain(d)->name : n->domain;
 		struct m_address *x = store_address(
 			s, arena_format(a, "%.*s@%.*s", SLICE_ARGS(n->mailbox), SLICE_ARGS(own)));
-		m = x && x->mailbox ? x->mailbox : d ? store_mailbox_named(d->postoffice, n->mailbox) : NULL;
+		m = x && x->mailbox ? x->mailbox
+		    : d             ? store_mailbox_named(d->postoffice, n->mailbox)
+				    : NULL;
 		if (d && d->state != DOMAIN_ENABLED)
 			m = NULL;
 	}
@@ -143,9 +145,10 @@ static status begin(
 	return auth_throttle_judge(&t->counts);
 }
 
-/* The same from the beginning, after the attempt has waited as long as it has to. The store is the caller's
-   then. */
-static status hear(struct store **s, slice name, const struct auth_from *from, arena *a, struct attempt *t)
+/* The same from the beginning, after the attempt has waited as long as it has to. The store is the
+   caller's then. */
+static status hear(
+	struct store **s, slice name, const struct auth_from *from, arena *a, struct attempt *t)
 {
 	*s = store_take();
 	status kind = begin(*s, name, from, a, t);

@@ -1,4 +1,5 @@
-/* One process: what it found out stands in its own table already (net/ban.h), and there are no others. */
+/* One process: what it found out stands in its own table already (net/ban.h), and there are no
+   others. */
 #include "provider/ban_list.h"
 
 void ban_list_follow(void (*heard)(slice address, usec left))

@@ -95,7 +95,8 @@ static status each_piece(slice body, status (*each)(slice bytes, void *arg), voi
 	bool faults = store_take()->faults;
 	store_give();
 	for (; kind == ST_OK && body.size > 0; body = slice_from(body, PIECE))
-		kind = faults && FAULT("memory_read") ? ST_BUSY : each(slice_until(body, PIECE), arg);
+		kind = faults && FAULT("memory_read") ? ST_BUSY
+						      : each(slice_until(body, PIECE), arg);
 	return kind;
 }
 
@@ -163,14 +164,16 @@ struct blob_small {
 	size_t most;
 };
 
-status blob_small_fetch(int64_t postoffice, const int64_t *blobs, int n, size_t most, blob_small **b)
+status blob_small_fetch(
+	int64_t postoffice, const int64_t *blobs, int n, size_t most, blob_small **b)
 {
 	*b = memory_new(sizeof **b);
 	**b = (blob_small){postoffice, blobs, n, most};
 	return ST_OK;
 }
 
-status blob_small_each(const blob_small *b, status (*each)(int which, slice raw, void *arg), void *arg)
+status blob_small_each(
+	const blob_small *b, status (*each)(int which, slice raw, void *arg), void *arg)
 {
 	return blob_each_small(b->postoffice, b->blobs, b->n, b->most, each, arg);
 }

@@ -172,7 +172,8 @@ int64_t memory_message(int64_t postoffice, int64_t mailbox, const char *raw)
 {
 	int64_t id = 0;
 	struct m_mailbox *m = store_mailbox(store_take(), postoffice, mailbox);
-	struct route to = {.postoffice = postoffice, .mailbox = mailbox, .inbox = m ? m->inbox->f.id : 0};
+	struct route to = {
+		.postoffice = postoffice, .mailbox = mailbox, .inbox = m ? m->inbox->f.id : 0};
 	store_give();
 	return deliver_text(&to, 1, slice_z(raw), &id) == ST_OK ? id : 0;
 }

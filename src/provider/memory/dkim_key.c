@@ -1,4 +1,5 @@
-/* Keys that sign, in memory; private ones lie as they were given, with the number of the secret file. */
+/* Keys that sign, in memory; private ones lie as they were given, with the number of the secret
+   file. */
 #include "provider/dkim_key.h"
 
 #include "base/clock.h"
@@ -61,10 +62,12 @@ static int signing_order(const void *a, const void *b)
 {
 	const dkim_key *x = a, *y = b;
 
-	return x->algorithm != y->algorithm ? (x->algorithm < y->algorithm ? -1 : 1) : slice_order(x->selector, y->selector);
+	return x->algorithm != y->algorithm ? (x->algorithm < y->algorithm ? -1 : 1)
+					    : slice_order(x->selector, y->selector);
 }
 
-static status list(int64_t postoffice, slice domain, bool signing, arena *a, dkim_key **rows, int *n)
+static status list(
+	int64_t postoffice, slice domain, bool signing, arena *a, dkim_key **rows, int *n)
 {
 	struct store *s = store_take();
 	status kind = store_refuses(s) ? ST_BUSY : ST_OK;
@@ -75,7 +78,8 @@ static status list(int64_t postoffice, slice domain, bool signing, arena *a, dki
 	*rows = arena_new_array(a, (size_t)most, sizeof **rows);
 	*n = 0;
 	EACH(struct m_dkim_key, &s->dkim_keys, k) {
-		if (k->k.postoffice != postoffice || (domain.size && !slice_same(k->k.domain, domain)) ||
+		if (k->k.postoffice != postoffice ||
+			(domain.size && !slice_same(k->k.domain, domain)) ||
 			(signing && k->k.state != DKIM_KEY_SIGNING))
 			continue;
 		(*rows)[*n] = k->k;
@@ -113,7 +117,8 @@ static struct m_dkim_key *waiting(struct store *s, int64_t postoffice, slice dom
 static bool gives_way(struct store *s, const struct m_dkim_key *signs)
 {
 	EACH(struct m_dkim_key, &s->dkim_keys, k)
-		if (k->k.postoffice == signs->k.postoffice && slice_same(k->k.domain, signs->k.domain) &&
+		if (k->k.postoffice == signs->k.postoffice &&
+			slice_same(k->k.domain, signs->k.domain) &&
 			k->k.state == DKIM_KEY_WAITING && k->k.algorithm == signs->k.algorithm)
 			return true;
 	return false;
@@ -123,7 +128,8 @@ static bool gives_way(struct store *s, const struct m_dkim_key *signs)
 static bool all_open(struct store *s, int64_t postoffice, slice domain)
 {
 	EACH(struct m_dkim_key, &s->dkim_keys, k)
-		if (k->k.postoffice == postoffice && slice_same(k->k.domain, domain) && k->secret != s->secret &&
+		if (k->k.postoffice == postoffice && slice_same(k->k.domain, domain) &&
+			k->secret != s->secret &&
 			(k->k.state == DKIM_KEY_WAITING ||
 				(k->k.state == DKIM_KEY_SIGNING && !gives_way(s, k))))
 			return false;
@@ -143,9 +149,9 @@ static void rotate(struct store *s, int64_t postoffice, slice domain)
 status dkim_key_rotate(int64_t postoffice, slice domain, const struct audit_by *by)
 {
 	struct store *s = store_take();
-	status kind = !waiting(s, postoffice, domain)	? ST_ABSENT
+	status kind = !waiting(s, postoffice, domain)    ? ST_ABSENT
 		      : !all_open(s, postoffice, domain) ? ST_INVALID
-							: ST_OK;
+							 : ST_OK;
 
 	(void)by;
 	if (kind == ST_OK)

@@ -183,7 +183,8 @@ static status inbox_rename(int64_t postoffice, int64_t mailbox, slice to, arena 
 	return kind;
 }
 
-static status rename_named(int64_t postoffice, int64_t mailbox, slice given, slice wanted, int64_t only, arena *a)
+static status rename_named(
+	int64_t postoffice, int64_t mailbox, slice given, slice wanted, int64_t only, arena *a)
 {
 	slice from, to;
 

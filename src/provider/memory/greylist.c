@@ -9,8 +9,10 @@ static struct m_grey *find(struct store *s, int64_t postoffice, slice key)
 		if (g->postoffice == postoffice && slice_same(g->key, key))
 			return g;
 	struct m_grey *g = arena_new(&s->a, sizeof *g);
-	*g = (struct m_grey){.postoffice = postoffice, .key = arena_copy(&s->a, key),
-		.first = clock_wall(), .last = clock_wall()};
+	*g = (struct m_grey){.postoffice = postoffice,
+		.key = arena_copy(&s->a, key),
+		.first = clock_wall(),
+		.last = clock_wall()};
 	list_append(&s->greylist, &g->link);
 	return g;
 }
@@ -18,7 +20,8 @@ static struct m_grey *find(struct store *s, int64_t postoffice, slice key)
 status greylist_meet(int64_t postoffice, slice key, usec *wait)
 {
 	usec delay = setting_number(S_greylist_delay, NULL), now = clock_wall();
-	usec window = setting_number(S_greylist_window, NULL), memory = setting_number(S_greylist_memory, NULL);
+	usec window = setting_number(S_greylist_window, NULL),
+	     memory = setting_number(S_greylist_memory, NULL);
 	struct store *s = store_take();
 	status kind = store_refuses(s) ? ST_BUSY : ST_OK;
 

@@ -19,8 +19,8 @@ static group copy(const struct m_group *g, arena *a)
 	return out;
 }
 
-static status make(struct store *s, int64_t postoffice, slice name, slice title, enum group_posting posting,
-	arena *a, slice *why)
+static status make(struct store *s, int64_t postoffice, slice name, slice title,
+	enum group_posting posting, arena *a, slice *why)
 {
 	struct m_postoffice *po = store_postoffice(s, postoffice);
 	slice folded = mail_local_key(name, a);
@@ -85,7 +85,8 @@ static const struct m_group *next_by_name(const struct m_postoffice *po, slice a
 {
 	const struct m_group *best = NULL;
 	EACH(struct m_group, &po->groups, g)
-		if (slice_order(g->folded, after) > 0 && (!best || slice_order(g->folded, best->folded) < 0))
+		if (slice_order(g->folded, after) > 0 &&
+			(!best || slice_order(g->folded, best->folded) < 0))
 			best = g;
 	return best;
 }
@@ -170,9 +171,11 @@ static bool member_add(struct store *s, struct m_group *g, const group_member *r
 {
 	link_t *before = g->members.prev;
 
-	while (before != &g->members && slice_order(LINK_OWNER(before, struct m_member, link)->m.key, row->key) > 0)
+	while (before != &g->members &&
+		slice_order(LINK_OWNER(before, struct m_member, link)->m.key, row->key) > 0)
 		before = before->prev;
-	if (before != &g->members && slice_same(LINK_OWNER(before, struct m_member, link)->m.key, row->key))
+	if (before != &g->members &&
+		slice_same(LINK_OWNER(before, struct m_member, link)->m.key, row->key))
 		return false;
 	struct m_member *m = arena_new(&s->a, sizeof *m);
 	m->m = (group_member){arena_copy(&s->a, row->key), arena_copy(&s->a, row->address),
@@ -181,7 +184,8 @@ static bool member_add(struct store *s, struct m_group *g, const group_member *r
 	return true;
 }
 
-static status members_add(struct store *s, struct m_group *g, const group_member *all, int n, int *added, slice *why)
+static status members_add(
+	struct store *s, struct m_group *g, const group_member *all, int n, int *added, slice *why)
 {
 	int64_t most = setting_number(
 		S_group_members_most, &(struct setting_at){.postoffice = g->postoffice->id});
@@ -246,7 +250,8 @@ status group_member_remove(int64_t postoffice, int64_t id, slice written, const 
 
 /* ---- a message comes */
 
-static void lead_of(struct store *s, struct m_group *g, const struct m_member *m, arena *a, struct group_lead *out)
+static void lead_of(struct store *s, struct m_group *g, const struct m_member *m, arena *a,
+	struct group_lead *out)
 {
 	struct m_domain *d = store_domain(s, m->m.domain), *own = store_own_domain(d);
 
@@ -258,8 +263,8 @@ static void lead_of(struct store *s, struct m_group *g, const struct m_member *m
 	if (!out->here)
 		return;
 	slice local = slice_until(m->m.key, m->m.key.size - m->m.domain.size - 1);
-	struct m_address *x =
-		store_address(s, arena_format(a, "%.*s@%.*s", SLICE_ARGS(local), SLICE_ARGS(own->name)));
+	struct m_address *x = store_address(
+		s, arena_format(a, "%.*s@%.*s", SLICE_ARGS(local), SLICE_ARGS(own->name)));
 	out->known = x != NULL;
 	if (x && x->group)
 		out->route.group = x->group->id;

@@ -19,9 +19,12 @@ static status lock(struct store *s, struct m_mailbox *m, int64_t inbox, usec lea
 
 #define SMALL_MOST 8192
 
-static struct blob_along first_of(struct store *s, int64_t postoffice, const struct m_mailbox *m, arena *a)
+static struct blob_along first_of(
+	struct store *s, int64_t postoffice, const struct m_mailbox *m, arena *a)
 {
-	struct blob_along none = {.packed = arena_copy(a, (slice){0})}; /* empty, but somewhere: only its size counts */
+	struct blob_along none = {
+		.packed =
+			arena_copy(a, (slice){0})}; /* empty, but somewhere: only its size counts */
 	if (list_empty(&m->inbox->entries))
 		return none;
 	const struct m_entry *e = LINK_OWNER(m->inbox->entries.next, struct m_entry, link);
@@ -32,7 +35,7 @@ static struct blob_along first_of(struct store *s, int64_t postoffice, const str
 }
 
 static void list(struct store *s, int64_t postoffice, struct m_mailbox *m, usec delay, arena *a,
-		 struct maildrop_taken *out)
+	struct maildrop_taken *out)
 {
 	usec now = clock_wall(), before = m->pop3_logon;
 	out->since = before ? now - before : USEC_NEVER;
@@ -47,7 +50,7 @@ static void list(struct store *s, int64_t postoffice, struct m_mailbox *m, usec 
 }
 
 status maildrop_take(int64_t postoffice, int64_t mailbox, int64_t inbox, usec lease, usec delay,
-		     arena *a, struct maildrop_taken *out)
+	arena *a, struct maildrop_taken *out)
 {
 	struct store *s = store_take();
 	struct m_mailbox *m = store_mailbox(s, postoffice, mailbox);
@@ -59,8 +62,8 @@ status maildrop_take(int64_t postoffice, int64_t mailbox, int64_t inbox, usec le
 }
 
 /* Logons are not remembered here. */
-status maildrop_take_remembered(int64_t postoffice, int64_t mailbox, int64_t inbox, usec lease, usec delay,
-	int64_t logons, arena *a, struct maildrop_taken *out)
+status maildrop_take_remembered(int64_t postoffice, int64_t mailbox, int64_t inbox, usec lease,
+	usec delay, int64_t logons, arena *a, struct maildrop_taken *out)
 {
 	(void)logons;
 	*out = (struct maildrop_taken){0};
@@ -79,7 +82,7 @@ status maildrop_renew(int64_t postoffice, int64_t mailbox, int64_t token, usec l
 }
 
 status maildrop_give(int64_t postoffice, int64_t mailbox, int64_t inbox, int64_t token,
-		     const uint32_t *uids, int n)
+	const uint32_t *uids, int n)
 {
 	struct store *s = store_take();
 	struct m_mailbox *m = store_mailbox(s, postoffice, mailbox);
@@ -87,5 +90,6 @@ status maildrop_give(int64_t postoffice, int64_t mailbox, int64_t inbox, int64_t
 	if (kind == ST_OK)
 		m->lock_token = 0;
 	store_give();
-	return kind == ST_OK && n > 0 ? folder_expunge(postoffice, mailbox, inbox, uids, n, NULL) : kind;
+	return kind == ST_OK && n > 0 ? folder_expunge(postoffice, mailbox, inbox, uids, n, NULL)
+				      : kind;
 }

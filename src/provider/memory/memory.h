@@ -1,8 +1,8 @@
 /* The providers in memory: every header of this floor answered from one store in the process,
    chosen at link time (libprovider_memory.a instead of libprovider.a). For unit tests, dialog tests
    without PostgreSQL, and fuzzers. Contracts hold as written, except that nothing waits but logons
-   that are held back (auth_failures_all_most), nothing outlives the process, audit rows are not kept
-   and failed logons are not slept on.
+   that are held back (auth_failures_all_most), nothing outlives the process, audit rows are not
+   kept and failed logons are not slept on.
 
    provider_open() is not needed. Everything may be called from any thread. What a call gave out
    lives in the caller's arena. */
@@ -32,8 +32,8 @@ void memory_deliver_lose_next(status kind);
 void memory_unhealthy(const char *why);
 /* SCRAM verifiers made from now on have this salt (lent); empty = one of their own. */
 void memory_scram_salt(slice salt);
-/* Which secret file encrypts private keys; what was kept under another cannot be opened. 0 at first; negative: there is
-   none. */
+/* Which secret file encrypts private keys; what was kept under another cannot be opened. 0 at
+   first; negative: there is none. */
 void memory_secret(int file);
 /* Every provider call that would ask the database gives ST_BUSY while on. */
 void memory_busy(bool on);
@@ -43,8 +43,8 @@ void memory_full(bool on);
 /* From now on the message has no body any more, as after damage to the database. */
 void memory_body_vanish(int64_t postoffice, int64_t message);
 
-/* While on, calls that would ask the database pass the fault point memory_call, and bodies the points
-   memory_write and memory_read (each gives ST_BUSY when it fails). Off at first. */
+/* While on, calls that would ask the database pass the fault point memory_call, and bodies the
+   points memory_write and memory_read (each gives ST_BUSY when it fails). Off at first. */
 void memory_faults(bool on);
 
 /* ---- looking in */

@@ -41,7 +41,8 @@ status message_anywhere(int64_t id, arena *a, message **out)
 
 /* ---- sketches: made when they are asked for */
 
-status message_sketches(int64_t postoffice, const int64_t *messages, int n, arena *a, slice **sketches)
+status message_sketches(
+	int64_t postoffice, const int64_t *messages, int n, arena *a, slice **sketches)
 {
 	struct store *s = store_take();
 	status kind = store_refuses(s) ? ST_BUSY : ST_OK;
@@ -58,7 +59,8 @@ status message_sketches(int64_t postoffice, const int64_t *messages, int n, aren
 	return kind;
 }
 
-status messages_standing(int64_t postoffice, const int64_t *messages, int n, arena *a, bool **standing)
+status messages_standing(
+	int64_t postoffice, const int64_t *messages, int n, arena *a, bool **standing)
 {
 	struct store *s = store_take();
 	status kind = store_refuses(s) ? ST_BUSY : ST_OK;
@@ -145,8 +147,8 @@ status message_list(int64_t postoffice, int64_t mailbox, unsigned most, arena *a
 	*n = 0;
 	*rows = arena_new_array(a, (size_t)most + 1, sizeof **rows);
 	if (m) {
-		for (link_t *l = m->inbox->entries.prev; l != &m->inbox->entries && (unsigned)*n < most;
-			l = l->prev) {
+		for (link_t *l = m->inbox->entries.prev;
+			l != &m->inbox->entries && (unsigned)*n < most; l = l->prev) {
 			const struct m_entry *e = LINK_OWNER(l, struct m_entry, link);
 			struct message_entry *row = &(*rows)[(*n)++];
 			copy(e->message, a, &row->m);

@@ -191,7 +191,8 @@ static status add_alias(struct store *s, int64_t postoffice, slice name, slice r
 {
 	struct m_domain *target = store_domain(s, real);
 	if (!target || target->postoffice->id != postoffice || target->stands_for) {
-		*why = S("what it is to stand for is no domain of the post office that has addresses of its own");
+		*why = S(
+			"what it is to stand for is no domain of the post office that has addresses of its own");
 		return ST_INVALID;
 	}
 	TRY(add_domain(s, postoffice, name, false, &s->a, why));
@@ -199,8 +200,8 @@ static status add_alias(struct store *s, int64_t postoffice, slice name, slice r
 	return ST_OK;
 }
 
-status domain_alias(int64_t postoffice, slice name, slice real, const struct audit_by *by, arena *a,
-	slice *why)
+status domain_alias(
+	int64_t postoffice, slice name, slice real, const struct audit_by *by, arena *a, slice *why)
 {
 	slice canonical, shown, canonical_real;
 

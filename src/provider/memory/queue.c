@@ -30,7 +30,9 @@ void store_queue(struct store *s, const struct queue_envelope *e, const struct q
 		.utf8 = e->utf8,
 		.require_tls = e->require_tls,
 		.priority = e->priority,
-		.state = to->parked ? QUEUE_PARKED : to->delivered ? QUEUE_TELL : QUEUE_READY,
+		.state = to->parked      ? QUEUE_PARKED
+			 : to->delivered ? QUEUE_TELL
+					 : QUEUE_READY,
 		.made = clock_wall(),
 		.next = to->parked ? USEC_NEVER : clock_wall(),
 		.expires = clock_wall() + e->lifetime,

@@ -55,18 +55,20 @@ void session_close(session **x)
 
 static bool is_meant(const session *x, int64_t postoffice, int64_t mailbox)
 {
-	return (postoffice == 0 || x->postoffice == postoffice) && (mailbox == 0 || x->mailbox == mailbox);
+	return (postoffice == 0 || x->postoffice == postoffice) &&
+	       (mailbox == 0 || x->mailbox == mailbox);
 }
 
-status session_list(int64_t postoffice, int64_t mailbox, unsigned most, arena *a, struct session_row **rows,
-	int *n)
+status session_list(int64_t postoffice, int64_t mailbox, unsigned most, arena *a,
+	struct session_row **rows, int *n)
 {
 	struct store *s = store_take();
 	status kind = store_refuses(s) ? ST_BUSY : ST_OK;
 
 	*n = 0;
 	*rows = arena_new_array(a, (size_t)most + 1, sizeof **rows);
-	for (link_t *at = sessions.next; kind == ST_OK && at != &sessions && *n < (int)most; at = at->next) {
+	for (link_t *at = sessions.next; kind == ST_OK && at != &sessions && *n < (int)most;
+		at = at->next) {
 		const session *x = LINK_OWNER(at, session, link);
 		if (!is_meant(x, postoffice, mailbox))
 			continue;
@@ -80,7 +82,8 @@ status session_list(int64_t postoffice, int64_t mailbox, unsigned most, arena *a
 	return kind;
 }
 
-status session_end(int64_t id, int64_t postoffice, int64_t mailbox, const struct audit_by *by, int64_t *asked)
+status session_end(
+	int64_t id, int64_t postoffice, int64_t mailbox, const struct audit_by *by, int64_t *asked)
 {
 	struct store *s = store_take();
 	status kind = store_refuses(s) ? ST_BUSY : ST_OK;

@@ -18,8 +18,8 @@ static bool made;
 static void start(void)
 {
 	link_t *heads[] = {&store.postoffices, &store.blobs, &store.messages, &store.values,
-		&store.repeats, &store.failures, &store.traces,
-		&store.queue, &store.dkim_keys, &store.greylist, &store.answered};
+		&store.repeats, &store.failures, &store.traces, &store.queue, &store.dkim_keys,
+		&store.greylist, &store.answered};
 	for (size_t i = 0; i < sizeof heads / sizeof heads[0]; i++)
 		list_init(heads[i]);
 	made = true;
@@ -205,8 +205,8 @@ struct m_entry *store_entry_add(struct store *s, struct m_mailbox *m, struct m_f
 	return e;
 }
 
-void store_entry_remove(struct store *s, struct m_mailbox *m, struct m_folder *f,
-	struct m_entry *e, int64_t modseq, bool moved)
+void store_entry_remove(struct store *s, struct m_mailbox *m, struct m_folder *f, struct m_entry *e,
+	int64_t modseq, bool moved)
 {
 	struct m_gone *g = arena_new(&s->a, sizeof *g);
 

@@ -115,7 +115,7 @@ struct m_mailbox {
 
 struct m_address {
 	link_t link;
-	slice key; /* folded local@domain */
+	slice key;                 /* folded local@domain */
 	struct m_mailbox *mailbox; /* or */
 	struct m_group *group;
 };
@@ -186,7 +186,8 @@ struct m_trace {
 
 struct store {
 	arena a;
-	link_t postoffices, blobs, messages, values, repeats, failures, traces, queue, dkim_keys, greylist, answered;
+	link_t postoffices, blobs, messages, values, repeats, failures, traces, queue, dkim_keys,
+		greylist, answered;
 	uint64_t routing_revision;
 	status deliver_fail, deliver_lose;
 	const char *unhealthy;
@@ -227,8 +228,8 @@ int64_t store_modseq(struct m_mailbox *m, struct m_folder *f);
 struct m_entry *store_entry_add(struct store *s, struct m_mailbox *m, struct m_folder *f,
 	struct m_message *message, int64_t modseq, int64_t flags, usec received, int zone);
 /* Gone at this modseq; `moved`: it is elsewhere and cannot come back. */
-void store_entry_remove(struct store *s, struct m_mailbox *m, struct m_folder *f,
-	struct m_entry *e, int64_t modseq, bool moved);
+void store_entry_remove(struct store *s, struct m_mailbox *m, struct m_folder *f, struct m_entry *e,
+	int64_t modseq, bool moved);
 /* The folder is gone, and its annotations with it. */
 void store_annotations_drop(struct m_mailbox *m, int64_t folder);
 /* What rights given and denied leave a reader who is not its owner. */
@@ -243,7 +244,8 @@ unsigned store_handling(const struct m_mailbox *m);
 struct m_answered *store_answered(struct store *s, const struct answer_right *r);
 void store_answered_add(struct store *s, const struct answer_right *r);
 
-/* Where a target of the post office (A15-A17, G6) leads: a mailbox's or group's name, or an address. */
+/* Where a target of the post office (A15-A17, G6) leads: a mailbox's or group's name, or an
+   address. */
 struct m_target {
 	struct m_mailbox *mailbox;
 	struct m_group *group; /* or */

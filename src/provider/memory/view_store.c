@@ -281,7 +281,8 @@ static status copy(view *v, const uint32_t *uids, int n, const struct view_targe
 {
 	struct here h;
 	uint32_t *asked = view_asked(v, uids, &n, a);
-	struct bringing b = {.moves = moves, .within = !to->folder, .least = !moves && hold ? n : 0};
+	struct bringing b = {
+		.moves = moves, .within = !to->folder, .least = !moves && hold ? n : 0};
 	int64_t own = 0;
 	slice name;
 
@@ -304,8 +305,8 @@ static status copy(view *v, const uint32_t *uids, int n, const struct view_targe
 	return kind;
 }
 
-status view_copy_to(view *v, const uint32_t *uids, int n, const struct view_target *to, bool hold, arena *a,
-	struct view_copied *out)
+status view_copy_to(view *v, const uint32_t *uids, int n, const struct view_target *to, bool hold,
+	arena *a, struct view_copied *out)
 {
 	return copy(v, uids, n, to, hold, false, a, out);
 }

@@ -1,6 +1,7 @@
-/* APPEND (RFC 9051 6.3.12) of one message or several (MULTIAPPEND, RFC 3502), as text or binary (RFC 3516), or put
-   together from parts of stored ones (CATENATE, RFC 4469), and REPLACE: a message flows from the stream into the
-   store, never whole in memory, and stands there only when all of them came. */
+/* APPEND (RFC 9051 6.3.12) of one message or several (MULTIAPPEND, RFC 3502), as text or binary
+   (RFC 3516), or put together from parts of stored ones (CATENATE, RFC 4469), and REPLACE: a
+   message flows from the stream into the store, never whole in memory, and stands there only when
+   all of them came. */
 #include "provider/append.h"
 #include "provider/provider.h"
 
@@ -12,9 +13,9 @@
 
 #include <inttypes.h>
 
-#define MESSAGES_MOST 100               /* in one command */
+#define MESSAGES_MOST 100 /* in one command */
 #define URL_SHOWN 1000
-#define PARTS_MOST 1000       /* of messages put together in one command */
+#define PARTS_MOST 1000                 /* of messages put together in one command */
 #define HEADER_MOST ((size_t)64 * 1024) /* octets of a header that are kept to be looked at */
 
 struct appending {
@@ -24,9 +25,9 @@ struct appending {
 	struct flag_words flags[MESSAGES_MOST];
 	status stored; /* of the bodies; the client is heard to the end whatever it is */
 	int parts;
-	bool given_up; /* a message of no octets came */
+	bool given_up;   /* a message of no octets came */
 	unsigned rights; /* to the folder */
-	slice bad_url; /* CATENATE: nothing is behind it */
+	slice bad_url;   /* CATENATE: nothing is behind it */
 };
 
 /* ---- one message */
@@ -90,8 +91,8 @@ static status piece_store(struct incoming *in, slice piece)
 	return blob_write(in->m->body, piece);
 }
 
-/* Reads the octets of a literal that was announced. *stored is the store's trouble, which ends nothing: the
-   client says all it has announced. */
+/* Reads the octets of a literal that was announced. *stored is the store's trouble, which ends
+   nothing: the client says all it has announced. */
 static status literal_store(conversation *c, const literal *l, struct incoming *in, status *stored)
 {
 	slice piece;
@@ -141,8 +142,9 @@ static status url_take(conversation *c, args *p, struct appending *a, struct inc
 	a->stored = imap_url_each(c, url, url_piece, in);
 	if (a->stored == ST_ABSENT)
 		a->bad_url = url;
-	return a->stored == ST_CLOSED || a->stored == ST_TIMED_OUT || a->stored == ST_CANCELLED ? a->stored
-												: ST_OK;
+	return a->stored == ST_CLOSED || a->stored == ST_TIMED_OUT || a->stored == ST_CANCELLED
+		       ? a->stored
+		       : ST_OK;
 }
 
 static status text_take(conversation *c, args *p, struct appending *a, struct incoming *in)
@@ -242,8 +244,8 @@ static status messages_take(conversation *c, args *p, struct appending *a)
 	return arg_end(p);
 }
 
-/* Messages come at the client's pace, and rights may have been taken meanwhile. Those that are there now are looked at once
-   more when the messages are stored. */
+/* Messages come at the client's pace, and rights may have been taken meanwhile. Those that are
+   there now are looked at once more when the messages are stored. */
 static status rights_renew(const conversation *c, struct appending *a)
 {
 	const struct imap *i = imap_of(c);
@@ -263,7 +265,8 @@ static status rights_renew(const conversation *c, struct appending *a)
 static status flags_give(conversation *c, args *p, struct appending *a)
 {
 	for (int k = 0; k < a->x.n; k++) {
-		TRY(flags_bits(c, p, &a->flags[k], a->x.mailbox, a->rights & ACL_WRITE, &a->message[k].flags));
+		TRY(flags_bits(c, p, &a->flags[k], a->x.mailbox, a->rights & ACL_WRITE,
+			&a->message[k].flags));
 		a->message[k].flags &= rights_flags(a->rights);
 		if (a->x.rights)
 			a->x.rights |= flags_rights(a->message[k].flags);
@@ -297,8 +300,10 @@ static status say_bad_url(conversation *c, slice url)
 	text shown = TEXT_INIT;
 
 	for (size_t k = 0; k < url.size && k < URL_SHOWN; k++)
-		text_add_char(&shown, url.at[k] > 0x20 && url.at[k] < 0x7f && url.at[k] != ']' ? url.at[k] : '?');
-	status s = imap_no(c, "[BADURL %s] There is nothing behind it", shown.size ? shown.at : "?");
+		text_add_char(&shown,
+			url.at[k] > 0x20 && url.at[k] < 0x7f && url.at[k] != ']' ? url.at[k] : '?');
+	status s =
+		imap_no(c, "[BADURL %s] There is nothing behind it", shown.size ? shown.at : "?");
 	text_free(&shown);
 	return s;
 }
@@ -307,7 +312,8 @@ static status append(conversation *c, args *p, struct appending *a)
 {
 	TRY(messages_take(c, p, a));
 	if (imap_messages_most(c) > 0 && a->x.n > imap_messages_most(c))
-		return imap_no(c, "[MESSAGELIMIT %" PRId64 "] So many can be stored at a time", imap_messages_most(c));
+		return imap_no(c, "[MESSAGELIMIT %" PRId64 "] So many can be stored at a time",
+			imap_messages_most(c));
 	if (a->given_up) /* so a client takes back what it began (RFC 3502 6.3.11) */
 		return imap_no(c, "[CANNOT] A message of no octets; nothing is stored");
 	if (a->bad_url.at)
@@ -324,19 +330,23 @@ static status append(conversation *c, args *p, struct appending *a)
 		a->stored = append_run(&a->x);
 	if (a->stored == ST_ABSENT)
 		return imap_no(c, "[TRYCREATE] There is no such folder; CREATE it first");
-	if (a->stored == ST_BUSY && provider_full()) /* the house's disk, not his quota: no code of RFC 5530 says it nearer */
-		return imap_no(c, "[UNAVAILABLE] There is no room to store it now; try again later");
+	if (a->stored == ST_BUSY && provider_full()) /* the house's disk, not his quota: no code of
+							RFC 5530 says it nearer */
+		return imap_no(
+			c, "[UNAVAILABLE] There is no room to store it now; try again later");
 	return a->stored == ST_OK ? say_appended(c, &a->x) : imap_trouble(c, a->stored);
 }
 
-/* "{123456+}" at the end of the line: it comes without being asked for (LITERAL+) and is heard in any case. */
+/* "{123456+}" at the end of the line: it comes without being asked for (LITERAL+) and is heard in
+   any case. */
 static bool comes_soon(const args *p)
 {
 	return slice_ends_nocase(p->rest, S("+}")) &&
 	       p->rest.size - slice_find_last(p->rest, '{') <= sizeof "{123456+}" - 1;
 }
 
-/* Better said before the message comes; of one that comes soon the store tells, which saves a round trip. */
+/* Better said before the message comes; of one that comes soon the store tells, which saves a round
+   trip. */
 static status folder_check(conversation *c, const args *p, slice name, struct place *at)
 {
 	TRY(place_find(c, name, ACL_INSERT, at));
@@ -406,7 +416,7 @@ static status replace(conversation *c, args *p, bool by_uid)
 	if (n == 0 || v->read_only || !view_find(v, uids[0])) {
 		p->skip_most = (uint64_t)imap_append_most(c);
 		TRY(args_skip(p));
-		return n && v->read_only ? imap_no(c, "[READ-ONLY] The folder is open for reading")
+		return n && v->read_only  ? imap_no(c, "[READ-ONLY] The folder is open for reading")
 		       : n > 0 && !by_uid ? imap_no(c, "[EXPUNGEISSUED] The message is gone")
 					  : imap_no(c, "[NONEXISTENT] There is no such message");
 	}

@@ -57,7 +57,8 @@ static bool announcement(slice line, literal *out)
 	inside.size--;
 	plus = inside.at[inside.size - 1] == '+';
 	inside.size -= plus;
-	*out = (literal){.waits = !plus, .binary = slice_ends_nocase(slice_until(line, open), S("~"))};
+	*out = (literal){
+		.waits = !plus, .binary = slice_ends_nocase(slice_until(line, open), S("~"))};
 	return slice_number(inside, &out->size);
 }
 

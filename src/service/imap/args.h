@@ -1,13 +1,14 @@
-/* Reading one IMAP command (RFC 9051 9, RFC 7888 literals) from the stream, piece by piece as its row asks:
+/* Reading one IMAP command (RFC 9051 9, RFC 7888 literals) from the stream, piece by piece as its
+   row asks:
 
        a1 LOGIN {4}         <- line; the row asks for a string: "+ " goes out,
        anna {6+}            <- four octets come, and the next line
        secret               <- no "+ " was due for these six
 
-   Nothing is read ahead of what the row wants, so a literal can be refused before it is sent, and the
-   message of an APPEND flows into the store without ever being here whole. All results lie in the
-   command arena. ST_INVALID: a syntax error (the answer is BAD); ST_TOO_BIG: over a limit; what the
-   stream says is passed up. */
+   Nothing is read ahead of what the row wants, so a literal can be refused before it is sent, and
+   the message of an APPEND flows into the store without ever being here whole. All results lie in
+   the command arena. ST_INVALID: a syntax error (the answer is BAD); ST_TOO_BIG: over a limit; what
+   the stream says is passed up. */
 #ifndef PENNYPOST_SERVICE_IMAP_ARGS_H
 #define PENNYPOST_SERVICE_IMAP_ARGS_H
 
@@ -26,10 +27,12 @@ typedef struct args {
 } args;
 
 /* Begins a command: reads its first line, waiting for it as long as the stream's patience allows.
-   ST_INVALID also for a bare LF or a NUL in it, ST_TOO_BIG for a line that is too long (it is skipped). */
+   ST_INVALID also for a bare LF or a NUL in it, ST_TOO_BIG for a line that is too long (it is
+   skipped). */
 status args_begin(args *p, conversation *c, size_t most);
-/* After an error: what the client has announced and will send without being asked (RFC 7888 4) is read
-   and thrown away, so that the next command is where it should be. Sets out_of_step when that is too much. */
+/* After an error: what the client has announced and will send without being asked (RFC 7888 4) is
+   read and thrown away, so that the next command is where it should be. Sets out_of_step when that
+   is too much. */
 status args_skip(args *p);
 
 /* ---- one thing each; *out is untouched on failure */
@@ -42,7 +45,8 @@ status arg_tag(args *p, slice *out);
 status arg_atom(args *p, slice *out);
 status arg_word(args *p, slice word); /* this atom, any case */
 status arg_number(args *p, uint64_t *out);
-/* The greatest there is, 4294967295, is given as the one below it: nothing is numbered so high, and IMAP_LAST is `*`. */
+/* The greatest there is, 4294967295, is given as the one below it: nothing is numbered so high, and
+   IMAP_LAST is `*`. */
 status arg_nz_number(args *p, uint32_t *out);
 status arg_string(args *p, slice *out);  /* quoted or literal */
 status arg_astring(args *p, slice *out); /* or an atom, "]" allowed */
@@ -55,9 +59,10 @@ status arg_flag(args *p, slice *out);
 status arg_date_time(args *p, date *out); /* "dd-mon-yyyy hh:mm:ss +zzzz" in quotes */
 status arg_date(args *p, int64_t *days);  /* d-mon-yyyy, quoted or not: days since 1970 */
 
-/* ---- a literal that is streamed. arg_literal takes its announcement, asks for the octets if the client
-   waits, and the caller reads exactly `size` of them from c->stream; args_continue then reads the line
-   that follows. `most` is the limit; ST_TOO_BIG before anything was asked for. `binary`: literal8. */
+/* ---- a literal that is streamed. arg_literal takes its announcement, asks for the octets if the
+   client waits, and the caller reads exactly `size` of them from c->stream; args_continue then
+   reads the line that follows. `most` is the limit; ST_TOO_BIG before anything was asked for.
+   `binary`: literal8. */
 typedef struct literal {
 	uint64_t size;
 	bool binary;
@@ -66,8 +71,9 @@ typedef struct literal {
 status arg_literal(args *p, uint64_t most, literal *out);
 status args_continue(args *p);
 
-/* ---- sets: of message numbers or UIDs as written, at most IMAP_RANGES_MOST ranges (trust.md T24); `*` is
-   IMAP_LAST. `saved`: it was "$", the result of an earlier SEARCH (RFC 5182), and has no ranges. */
+/* ---- sets: of message numbers or UIDs as written, at most IMAP_RANGES_MOST ranges (trust.md T24);
+   `*` is IMAP_LAST. `saved`: it was "$", the result of an earlier SEARCH (RFC 5182), and has no
+   ranges. */
 #define IMAP_LAST UINT32_MAX
 #define IMAP_RANGES_MOST 20000
 typedef struct imap_range {
@@ -83,8 +89,8 @@ status arg_set(args *p, imap_set *out);
 void imap_set_resolve(imap_set *s, uint32_t last);
 /* Of a resolved set. */
 bool imap_set_has(const imap_set *s, uint32_t n);
-/* A window of a list (RFC 9394): places from 1, or from -1 at its end; `from` is the one nearer to where
-   counting starts. */
+/* A window of a list (RFC 9394): places from 1, or from -1 at its end; `from` is the one nearer to
+   where counting starts. */
 struct imap_window {
 	int64_t from, to;
 };

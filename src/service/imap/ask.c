@@ -1,5 +1,6 @@
-/* Asking a SEARCH program of messages. A key may hold, not hold, or not be known from what is at hand; flags, dates,
-   sizes and sets are always at hand, so most messages are decided without being read. */
+/* Asking a SEARCH program of messages. A key may hold, not hold, or not be known from what is at
+   hand; flags, dates, sizes and sets are always at hand, so most messages are decided without being
+   read. */
 #include "mail/sketch.h"
 #include "provider/message_sketch.h"
 #include "provider/setting.h"
@@ -7,7 +8,7 @@
 
 #define SKETCHES 1024       /* fetched at once */
 #define SKETCHES_AT_ONCE 64 /* before others have a turn */
-#define EXACT 100     /* how well it holds without FUZZY */
+#define EXACT 100           /* how well it holds without FUZZY */
 #define DAY ((usec)24 * 3600 * USEC_S)
 
 /* ---- one message */
@@ -19,8 +20,8 @@ struct message_at_hand {
 	const struct view_entry *e;
 	int number;
 	usec now;
-	slice sketch;      /* may be empty */
-	struct look *look; /* NULL: not read yet */
+	slice sketch;        /* may be empty */
+	struct look *look;   /* NULL: not read yet */
 	int likes, likeness; /* strings something like which was found; the sum of how well */
 };
 
@@ -85,7 +86,7 @@ static enum answer number_answer(const struct key *k, const struct message_at_ha
 static enum answer fuzzy_answer(const struct key *k, struct message_at_hand *m)
 {
 	int score = k->kind == KEY_HEADER ? look_fuzzy_header(m->look, k->field, k->fuzzy)
-		: k->kind == KEY_BODY     ? look_fuzzy_body(m->look, k->fuzzy)
+		    : k->kind == KEY_BODY ? look_fuzzy_body(m->look, k->fuzzy)
 					  : look_fuzzy_text(m->look, k->fuzzy);
 
 	m->likes += score > 0;
@@ -208,9 +209,9 @@ static bool asks_bodies(const struct key *k)
 
 /* ---- what it costs (trust.md T24), before it is spent: in questions of what is at hand */
 
-#define FIELD_COST 50       /* a header is read, and a field of it decoded */
-#define TEXT_COST_OCTETS 8  /* of a message that is passed over, for the price of one */
-#define FUZZY_COST 4        /* times as much: word by word */
+#define FIELD_COST 50      /* a header is read, and a field of it decoded */
+#define TEXT_COST_OCTETS 8 /* of a message that is passed over, for the price of one */
+#define FUZZY_COST 4       /* times as much: word by word */
 
 /* Of one message: which is read for these keys, and whose text has so many octets. */
 static int64_t reading_cost(const struct key *k, int64_t octets)
@@ -219,7 +220,8 @@ static int64_t reading_cost(const struct key *k, int64_t octets)
 
 	for (; k; k = k->next) {
 		if (is_of_text(k))
-			cost += FIELD_COST + octets / TEXT_COST_OCTETS * (k->fuzzy ? FUZZY_COST : 1);
+			cost += FIELD_COST +
+				octets / TEXT_COST_OCTETS * (k->fuzzy ? FUZZY_COST : 1);
 		else if (is_of_header(k))
 			cost += FIELD_COST * (k->fuzzy ? FUZZY_COST : 1);
 		cost += reading_cost(k->first, octets);
@@ -311,14 +313,16 @@ static status reading_pay(const struct run *r)
 	for (int k = 0; k < r->doubt_n; k++) {
 		int64_t size = r->m.v->entries[r->doubt[k]].size;
 
-		cost += reading_cost(r->g->top, size < (int64_t)SEEK_MOST ? size : (int64_t)SEEK_MOST);
+		cost += reading_cost(
+			r->g->top, size < (int64_t)SEEK_MOST ? size : (int64_t)SEEK_MOST);
 		if (k % 4096 == 4095)
 			TRY(task_breathe());
 	}
 	return spend(r->c, cost);
 }
 
-/* A message that does not hold something, by its sketch, is found by NOT as if it had been read: not when it is gone. */
+/* A message that does not hold something, by its sketch, is found by NOT as if it had been read:
+   not when it is gone. */
 static status found_stand(struct run *r, const int *found, const int64_t *messages, int n, arena *a)
 {
 	bool *standing;
@@ -333,7 +337,8 @@ static status found_stand(struct run *r, const int *found, const int64_t *messag
 }
 
 /* Those in doubt that their sketches do not decide stay so. */
-static status sketches_ask(struct run *r, const int64_t *messages, int from, int n, arena *a, int *left)
+static status sketches_ask(
+	struct run *r, const int64_t *messages, int from, int n, arena *a, int *left)
 {
 	slice *sketches;
 	int *found = arena_new_array(a, (size_t)n, sizeof *found), found_n = 0;
@@ -406,8 +411,8 @@ static void newest_keep(struct run *r, int64_t most)
 		imap_of(r->c)->limited_at = v->entries[place].uid;
 }
 
-static status run_places(conversation *c, const program *g, const int *places, int places_n, int64_t most,
-	uint32_t **uids, uint8_t **scores, int *n)
+static status run_places(conversation *c, const program *g, const int *places, int places_n,
+	int64_t most, uint32_t **uids, uint8_t **scores, int *n)
 {
 	const view *v = imap_of(c)->selected->view;
 	arena *a = &c->command;
@@ -456,12 +461,15 @@ status program_run(conversation *c, const program *g, uint32_t **uids, uint8_t *
 	return run_places(c, g, NULL, imap_of(c)->selected->view->count, 0, uids, scores, n);
 }
 
-status program_run_newest(conversation *c, const program *g, uint32_t **uids, uint8_t **scores, int *n)
+status program_run_newest(
+	conversation *c, const program *g, uint32_t **uids, uint8_t **scores, int *n)
 {
-	return run_places(c, g, NULL, imap_of(c)->selected->view->count, imap_messages_most(c), uids, scores, n);
+	return run_places(c, g, NULL, imap_of(c)->selected->view->count, imap_messages_most(c),
+		uids, scores, n);
 }
 
-status program_run_of(conversation *c, const program *g, const uint32_t *of, int of_n, uint32_t **uids, int *n)
+status program_run_of(
+	conversation *c, const program *g, const uint32_t *of, int of_n, uint32_t **uids, int *n)
 {
 	struct imap *i = imap_of(c);
 	const view *v = i->selected->view;

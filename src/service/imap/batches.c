@@ -1,6 +1,6 @@
-/* UIDBATCHES (RFC 10022): UIDs that part the selected folder into batches of so many messages, the newest first. All
-   batches together are all UIDs there are: the first begins with the highest, each ends with its oldest message, the
-   last with 1. */
+/* UIDBATCHES (RFC 10022): UIDs that part the selected folder into batches of so many messages, the
+   newest first. All batches together are all UIDs there are: the first begins with the highest,
+   each ends with its oldest message, the last with 1. */
 #include "service/imap/selected.h"
 
 #define SIZE_LEAST 500
@@ -36,8 +36,8 @@ static status batches_say(conversation *c, const struct batches *b)
 
 		text_format(&list, "%s%u:%u", list.size ? "," : " ", high, low);
 	}
-	status s = stream_format(c->stream, "* UIDBATCHES (TAG \"%.*s\")%s\r\n", SLICE_ARGS(imap_of(c)->tag),
-		list.size ? list.at : "");
+	status s = stream_format(c->stream, "* UIDBATCHES (TAG \"%.*s\")%s\r\n",
+		SLICE_ARGS(imap_of(c)->tag), list.size ? list.at : "");
 	text_free(&list);
 	return s;
 }

@@ -1,5 +1,5 @@
-/* A context keeps its program and its result, as UIDs in their order. Only messages that changed or came are asked
-   again; a sorted result is put in order again when something came into it. */
+/* A context keeps its program and its result, as UIDs in their order. Only messages that changed or
+   came are asked again; a sorted result is put in order again when something came into it. */
 #include "service/imap/context.h"
 
 #include "base/list.h"
@@ -80,7 +80,8 @@ static void result_set(struct context *x, const uint32_t *uids, int n)
 
 static status say_no_update(conversation *c, slice tag)
 {
-	return conversation_say(c, "* NO [NOUPDATE \"%.*s\"] It is not kept up to date", SLICE_ARGS(tag));
+	return conversation_say(
+		c, "* NO [NOUPDATE \"%.*s\"] It is not kept up to date", SLICE_ARGS(tag));
 }
 
 status context_open(conversation *c, bool by_uid, const program *g, const struct sort_keys *sort,
@@ -139,7 +140,8 @@ static const uint32_t *rising_of(conversation *c, const struct context *x)
 }
 
 /* Those of a rising list that are in the other one, or are not. */
-static int uids_keep(const uint32_t *from, int n, const uint32_t *other, int other_n, bool in, uint32_t *to)
+static int uids_keep(
+	const uint32_t *from, int n, const uint32_t *other, int other_n, bool in, uint32_t *to)
 {
 	int kept = 0;
 
@@ -179,17 +181,19 @@ static void piece_add(struct pieces *p, int place, uint32_t name)
 	p->next = place + 1;
 }
 
-static status pieces_say(conversation *c, const struct context *x, struct pieces *p, const char *word)
+static status pieces_say(
+	conversation *c, const struct context *x, struct pieces *p, const char *word)
 {
 	run_end(p);
-	status s = stream_format(c->stream, "* ESEARCH (TAG \"%.*s\")%s %s (%s)\r\n", SLICE_ARGS(x->tag),
-		x->by_uid ? " UID" : "", word, p->out.at);
+	status s = stream_format(c->stream, "* ESEARCH (TAG \"%.*s\")%s %s (%s)\r\n",
+		SLICE_ARGS(x->tag), x->by_uid ? " UID" : "", word, p->out.at);
 	text_free(&p->out);
 	return s;
 }
 
 /* Numbers before anything was expunged, by ch; or now. */
-static uint32_t name_of(conversation *c, const struct context *x, uint32_t uid, const struct view_change *before)
+static uint32_t name_of(
+	conversation *c, const struct context *x, uint32_t uid, const struct view_change *before)
 {
 	int low = 0, high = before ? before->gone_n : 0;
 
@@ -207,13 +211,16 @@ static uint32_t name_of(conversation *c, const struct context *x, uint32_t uid, 
 }
 
 /* The last place goes first, so that the others are right when it is gone. */
-static status take_out(conversation *c, struct context *x, const uint32_t *out, int n, const struct view_change *before)
+static status take_out(conversation *c, struct context *x, const uint32_t *out, int n,
+	const struct view_change *before)
 {
-	struct pieces p = {
-		.out = TEXT_INIT, .sorted = x->sorted, .names = arena_new_array(&c->command, (size_t)n, sizeof *out)};
+	struct pieces p = {.out = TEXT_INIT,
+		.sorted = x->sorted,
+		.names = arena_new_array(&c->command, (size_t)n, sizeof *out)};
 	int kept = 0;
 
-	for (int k = x->sorted ? x->n - 1 : 0; x->sorted ? k >= 0 : k < x->n; k += x->sorted ? -1 : 1)
+	for (int k = x->sorted ? x->n - 1 : 0; x->sorted ? k >= 0 : k < x->n;
+		k += x->sorted ? -1 : 1)
 		if (has(out, n, x->uids[k])) {
 			piece_add(&p, k + 1, name_of(c, x, x->uids[k], before));
 			if (x->sorted)
@@ -229,8 +236,9 @@ static status take_out(conversation *c, struct context *x, const uint32_t *out, 
 /* The first place goes first, so that the others are right when it is there. */
 static status put_in(conversation *c, struct context *x, const uint32_t *in, int n)
 {
-	struct pieces p = {
-		.out = TEXT_INIT, .sorted = x->sorted, .names = arena_new_array(&c->command, (size_t)n, sizeof *in)};
+	struct pieces p = {.out = TEXT_INIT,
+		.sorted = x->sorted,
+		.names = arena_new_array(&c->command, (size_t)n, sizeof *in)};
 	int all_n = x->n + n;
 	uint32_t *all = arena_new_array(&c->command, (size_t)all_n, sizeof *all);
 
@@ -301,7 +309,8 @@ status context_changed(conversation *c, const struct view_change *ch)
 	if (ch->changed_n > 0)
 		memcpy(uids, ch->changed, (size_t)ch->changed_n * sizeof *uids);
 	if (ch->arrived > 0)
-		memcpy(uids + ch->changed_n, v->uids + (v->n - ch->arrived), (size_t)ch->arrived * sizeof *uids);
+		memcpy(uids + ch->changed_n, v->uids + (v->n - ch->arrived),
+			(size_t)ch->arrived * sizeof *uids);
 	for (struct context *x = first_of(sel->contexts), *next; x; x = next) {
 		status s = update(c, x, uids, n);
 

@@ -1,13 +1,14 @@
-/* Searches of the selected folder that are kept up to date (CONTEXT=SEARCH, CONTEXT=SORT, RFC 5267 4.3): whenever the
-   client is told what changed, it is told what that changes in their results. */
+/* Searches of the selected folder that are kept up to date (CONTEXT=SEARCH, CONTEXT=SORT, RFC
+   5267 4.3): whenever the client is told what changed, it is told what that changes in their
+   results. */
 #ifndef PENNYPOST_SERVICE_IMAP_CONTEXT_H
 #define PENNYPOST_SERVICE_IMAP_CONTEXT_H
 
 #include "service/imap/program.h"
 #include "service/imap/sort.h"
 
-/* From now on, under the present command's tag. `sort` NULL: in the folder's order. When there are too many, or their
-   results are too large, says NO [NOUPDATE "tag"] and keeps nothing. */
+/* From now on, under the present command's tag. `sort` NULL: in the folder's order. When there are
+   too many, or their results are too large, says NO [NOUPDATE "tag"] and keeps nothing. */
 status context_open(conversation *c, bool by_uid, const program *g, const struct sort_keys *sort,
 	const uint32_t *uids, int n);
 void context_cancel(struct selected *sel, slice tag);

@@ -1,6 +1,7 @@
-/* FETCH and UID FETCH (RFC 9051 6.4.5), with CHANGEDSINCE and VANISHED (RFC 7162), PARTIAL (RFC 9394), OBJECTID (RFC 8474),
-   SAVEDATE (RFC 8514) and PREVIEW (RFC 8970). Messages go out in batches: what is known of a batch comes in one round trip, small bodies in
-   another; envelopes and structures that nobody has packed yet are packed and kept. */
+/* FETCH and UID FETCH (RFC 9051 6.4.5), with CHANGEDSINCE and VANISHED (RFC 7162), PARTIAL (RFC
+   9394), OBJECTID (RFC 8474), SAVEDATE (RFC 8514) and PREVIEW (RFC 8970). Messages go out in
+   batches: what is known of a batch comes in one round trip, small bodies in another; envelopes and
+   structures that nobody has packed yet are packed and kept. */
 #include "service/imap/fetch.h"
 
 #include "base/memory.h"
@@ -19,14 +20,27 @@
 #include <inttypes.h>
 
 #define BATCH 256
-#define BATCH_BODIES 64               /* when octets of bodies are asked for, */
-#define BATCH_BODIES_LEAST 16         /* or half of few, so that one batch comes while another one goes out, */
-#define BODY_SMALL ((size_t)32 * 1024) /* and so big a body comes with those of its batch */
+#define BATCH_BODIES 64 /* when octets of bodies are asked for, */
+#define BATCH_BODIES_LEAST                                                                         \
+	16 /* or half of few, so that one batch comes while another one goes out, */
+#define BODY_SMALL ((size_t)32 * 1024)       /* and so big a body comes with those of its batch */
 #define BODY_LOOKED_MOST ((size_t)64 * 1024) /* of a bigger one, for its preview */
-#define SECTIONS_MOST 100 /* of one command (T24) */
+#define SECTIONS_MOST 100                    /* of one command (T24) */
 
-enum { F_UID = 1, F_FLAGS = 2, F_DATE = 4, F_SIZE = 8, F_ENVELOPE = 16, F_BODY = 32, F_BODYSTRUCTURE = 64,
-	F_MODSEQ = 128, F_EMAILID = 256, F_THREADID = 512, F_SAVEDATE = 1024, F_PREVIEW = 2048 };
+enum {
+	F_UID = 1,
+	F_FLAGS = 2,
+	F_DATE = 4,
+	F_SIZE = 8,
+	F_ENVELOPE = 16,
+	F_BODY = 32,
+	F_BODYSTRUCTURE = 64,
+	F_MODSEQ = 128,
+	F_EMAILID = 256,
+	F_THREADID = 512,
+	F_SAVEDATE = 1024,
+	F_PREVIEW = 2048
+};
 
 struct fetch {
 	bool by_uid, vanished, conditional;
@@ -46,12 +60,21 @@ static const struct item {
 	const char *word;
 	unsigned bits;
 } items[] = {
-	{"UID", F_UID}, {"FLAGS", F_FLAGS}, {"INTERNALDATE", F_DATE}, {"RFC822.SIZE", F_SIZE},
-	{"ENVELOPE", F_ENVELOPE}, {"BODYSTRUCTURE", F_BODYSTRUCTURE}, {"MODSEQ", F_MODSEQ}, {"EMAILID", F_EMAILID},
-	{"THREADID", F_THREADID}, {"SAVEDATE", F_SAVEDATE}, {"PREVIEW", F_PREVIEW},
+	{"UID", F_UID},
+	{"FLAGS", F_FLAGS},
+	{"INTERNALDATE", F_DATE},
+	{"RFC822.SIZE", F_SIZE},
+	{"ENVELOPE", F_ENVELOPE},
+	{"BODYSTRUCTURE", F_BODYSTRUCTURE},
+	{"MODSEQ", F_MODSEQ},
+	{"EMAILID", F_EMAILID},
+	{"THREADID", F_THREADID},
+	{"SAVEDATE", F_SAVEDATE},
+	{"PREVIEW", F_PREVIEW},
 };
 static const struct item macros[] = {
-	{"ALL", F_FLAGS | F_DATE | F_SIZE | F_ENVELOPE}, {"FAST", F_FLAGS | F_DATE | F_SIZE},
+	{"ALL", F_FLAGS | F_DATE | F_SIZE | F_ENVELOPE},
+	{"FAST", F_FLAGS | F_DATE | F_SIZE},
 	{"FULL", F_FLAGS | F_DATE | F_SIZE | F_ENVELOPE | F_BODY},
 };
 /* Words before a "[", and those of IMAP4rev1 that stand for a section. */
@@ -61,8 +84,10 @@ static const struct section_word {
 	struct section s;
 	bool brackets;
 } section_words[] = {
-	{"BODY", "BODY", {0}, true}, {"BODY.PEEK", "BODY", {.peek = true}, true},
-	{"BINARY", "BINARY", {.binary = true}, true}, {"BINARY.PEEK", "BINARY", {.binary = true, .peek = true}, true},
+	{"BODY", "BODY", {0}, true},
+	{"BODY.PEEK", "BODY", {.peek = true}, true},
+	{"BINARY", "BINARY", {.binary = true}, true},
+	{"BINARY.PEEK", "BINARY", {.binary = true, .peek = true}, true},
 	{"BINARY.SIZE", "BINARY.SIZE", {.binary = true, .only_size = true, .peek = true}, true},
 	{"RFC822", "RFC822", {0}, false},
 	{"RFC822.HEADER", "RFC822.HEADER", {.kind = SECTION_HEADER, .peek = true}, false},
@@ -83,8 +108,9 @@ static slice item_word(args *p)
 {
 	size_t n = 0;
 
-	while (n < p->rest.size && (p->rest.at[n] == '.' || (p->rest.at[n] >= '0' && p->rest.at[n] <= '9') ||
-		((p->rest.at[n] | 0x20) >= 'a' && (p->rest.at[n] | 0x20) <= 'z')))
+	while (n < p->rest.size &&
+		(p->rest.at[n] == '.' || (p->rest.at[n] >= '0' && p->rest.at[n] <= '9') ||
+			((p->rest.at[n] | 0x20) >= 'a' && (p->rest.at[n] | 0x20) <= 'z')))
 		n++;
 	slice word = slice_until(p->rest, n);
 	p->rest = slice_from(p->rest, n);
@@ -156,14 +182,16 @@ static status modifiers_read(args *p, struct fetch *f)
 			TRY(arg_number(p, &f->changed_since));
 			f->conditional = i->condstore = true;
 			f->items |= F_MODSEQ;
-		} else if (slice_same_nocase(word, S("VANISHED")) && f->by_uid && (i->qresync || i->uidonly)) {
+		} else if (slice_same_nocase(word, S("VANISHED")) && f->by_uid &&
+			   (i->qresync || i->uidonly)) {
 			f->vanished = true;
 		} else if (slice_same_nocase(word, S("PARTIAL")) && f->by_uid && !f->partial) {
 			TRY(arg_space(p));
 			TRY(arg_window(p, &f->window));
 			f->partial = true;
 		} else {
-			p->trouble = "FETCH knows CHANGEDSINCE; UID FETCH also PARTIAL and, after ENABLE QRESYNC, VANISHED";
+			p->trouble =
+				"FETCH knows CHANGEDSINCE; UID FETCH also PARTIAL and, after ENABLE QRESYNC, VANISHED";
 			return ST_INVALID;
 		}
 	} while (arg_take(p, ' '));
@@ -208,7 +236,8 @@ static bool wants_facts(const struct fetch *f)
 /* What must be packed of them. */
 static unsigned wants_packed(const struct fetch *f)
 {
-	return (f->items & F_ENVELOPE ? PACKED_ENVELOPE : 0) | (wants_parts(f) ? PACKED_STRUCTURE : 0);
+	return (f->items & F_ENVELOPE ? PACKED_ENVELOPE : 0) |
+	       (wants_parts(f) ? PACKED_STRUCTURE : 0);
 }
 
 /* ---- telling one message */
@@ -222,8 +251,8 @@ static void date_text(text *out, usec at, int zone, const char *name)
 	arena_release(&a);
 }
 
-static void items_text(unsigned wanted, const struct selected *sel,
-	const struct view_entry *e, const struct message_fact *fact, text *out)
+static void items_text(unsigned wanted, const struct selected *sel, const struct view_entry *e,
+	const struct message_fact *fact, text *out)
 {
 	slice body, extended;
 
@@ -286,18 +315,21 @@ static status preview_text(const view *v, const struct message_fact *fact, slice
 	return s;
 }
 
-struct telling { /* what one command has come to */
-	bool gone;     /* a body was not there */
-	bool held;     /* a number still stands for a message that is gone */
-	bool unknown;  /* a part's encoding is not known */
-	bool inside;   /* a line is begun: trouble can only end the talk */
+struct telling {      /* what one command has come to */
+	bool gone;    /* a body was not there */
+	bool held;    /* a number still stands for a message that is gone */
+	bool unknown; /* a part's encoding is not known */
+	bool inside;  /* a line is begun: trouble can only end the talk */
 };
 
-static status sections_tell(conversation *c, const struct fetch *f, const struct message_fact *fact, arena *a,
-	slice raw, struct telling *t)
+static status sections_tell(conversation *c, const struct fetch *f, const struct message_fact *fact,
+	arena *a, slice raw, struct telling *t)
 {
 	structure parts = {0};
-	struct source from = {.postoffice = imap_of(c)->who.postoffice, .fact = fact, .raw = raw, .parts = &parts};
+	struct source from = {.postoffice = imap_of(c)->who.postoffice,
+		.fact = fact,
+		.raw = raw,
+		.parts = &parts};
 
 	if (wants_parts(f) && (!fact || structure_unpack(fact->structure, a, &parts) != ST_OK))
 		return ST_ABSENT;
@@ -318,8 +350,8 @@ static status sections_tell(conversation *c, const struct fetch *f, const struct
 	return ST_OK;
 }
 
-/* A text goes out, from its first octet: not only a header, and not the next piece of what is fetched in
-   pieces. */
+/* A text goes out, from its first octet: not only a header, and not the next piece of what is
+   fetched in pieces. */
 static bool hands_body(const struct fetch *f)
 {
 	for (int i = 0; i < f->sections_n; i++) {
@@ -338,14 +370,16 @@ static void count_read(const conversation *c)
 	metric_postoffice(imap_of(c)->who.postoffice, MPO_READ, 1);
 }
 
-/* The trace tells of the first reading: programs that keep a copy fetch everything without a reader. */
+/* The trace tells of the first reading: programs that keep a copy fetch everything without a
+   reader. */
 static void trace_read(const conversation *c, int64_t message)
 {
-	trace_note(imap_of(c)->who.postoffice, message, TRACE_READ, "service=imap conversation=%s", c->name);
+	trace_note(imap_of(c)->who.postoffice, message, TRACE_READ, "service=imap conversation=%s",
+		c->name);
 }
 
-static status message_tell(conversation *c, const struct fetch *f, uint32_t uid, const struct message_fact *fact,
-	slice raw, int64_t seen, struct telling *t, text *line)
+static status message_tell(conversation *c, const struct fetch *f, uint32_t uid,
+	const struct message_fact *fact, slice raw, int64_t seen, struct telling *t, text *line)
 {
 	const struct selected *sel = imap_of(c)->selected;
 	const struct view_entry *e = view_find(sel->view, uid);
@@ -363,7 +397,8 @@ static status message_tell(conversation *c, const struct fetch *f, uint32_t uid,
 	}
 	if (seen && e->modseq == seen) /* this command made it \Seen: the flags are news */
 		wanted |= F_FLAGS | (imap_of(c)->condstore ? F_MODSEQ : 0);
-	/* What is told first has no blank before it, and before a section there is always something. */
+	/* What is told first has no blank before it, and before a section there is always
+	   something. */
 	text_clear(line);
 	selected_fetch_text(c, uid, line);
 	size_t open = line->size;
@@ -397,8 +432,8 @@ static status message_tell(conversation *c, const struct fetch *f, uint32_t uid,
 
 /* ---- batches */
 
-/* Messages that are told of together. Nothing in here is the view's: while one batch is told of, which may make the
-   view another, the next one is brought. */
+/* Messages that are told of together. Nothing in here is the view's: while one batch is told of,
+   which may make the view another, the next one is brought. */
 struct batch {
 	const struct fetch *f;
 	int64_t postoffice;
@@ -482,11 +517,13 @@ static status batch_bring(void *arg)
 	struct batch *b = arg;
 
 	if (wants_facts(b->f))
-		TRY(packed_facts_fresh(b->postoffice, b->messages, b->n, wants_packed(b->f), &b->a, &b->facts, &b->fresh));
+		TRY(packed_facts_fresh(b->postoffice, b->messages, b->n, wants_packed(b->f), &b->a,
+			&b->facts, &b->fresh));
 	if (!wants_octets(b->f) || b->n == 1)
 		return ST_OK;
-	return wants_heads_alone(b->f) ? message_heads(b->postoffice, b->messages, b->n, head_take, b)
-				       : bodies_bring(b);
+	return wants_heads_alone(b->f)
+		       ? message_heads(b->postoffice, b->messages, b->n, head_take, b)
+		       : bodies_bring(b);
 }
 
 /* The octets of a message that are here already; else a NULL pointer. */
@@ -513,7 +550,8 @@ static status batch_tell(conversation *c, struct batch *b, int64_t seen, struct 
 		if (s == ST_OK)
 			s = batch_raw(b, k, &raw);
 		if (s == ST_OK)
-			s = message_tell(c, b->f, b->uids[k], b->facts ? &b->facts[k] : NULL, raw, seen, t, &line);
+			s = message_tell(c, b->f, b->uids[k], b->facts ? &b->facts[k] : NULL, raw,
+				seen, t, &line);
 		if (s == ST_OK)
 			s = task_breathe();
 	}
@@ -530,7 +568,8 @@ static bool marks_seen(const struct fetch *f)
 }
 
 /* Bodies that are read become \Seen, in one change for all. *own: its MODSEQ, or 0. */
-static status seen_mark(conversation *c, const struct fetch *f, const uint32_t *uids, int n, int64_t *own)
+static status seen_mark(
+	conversation *c, const struct fetch *f, const uint32_t *uids, int n, int64_t *own)
 {
 	view *v = imap_of(c)->selected->view;
 	struct view_flags change = {.add = FLAG_SEEN, .unchanged_since = -1};
@@ -574,7 +613,9 @@ static int batch_size(const struct fetch *f, int n)
 
 	if (!wants_octets(f) || wants_heads_alone(f))
 		return BATCH;
-	return half < BATCH_BODIES_LEAST ? BATCH_BODIES_LEAST : half < BATCH_BODIES ? half : BATCH_BODIES;
+	return half < BATCH_BODIES_LEAST ? BATCH_BODIES_LEAST
+	       : half < BATCH_BODIES     ? half
+					 : BATCH_BODIES;
 }
 
 static status batch_keep(void *arg)
@@ -592,7 +633,8 @@ struct ahead {
 	beside *keeping;  /* what was packed of `kept` */
 };
 
-static void next_begin(struct ahead *x, conversation *c, const struct fetch *f, const uint32_t *uids, int n)
+static void next_begin(
+	struct ahead *x, conversation *c, const struct fetch *f, const uint32_t *uids, int n)
 {
 	x->next = batch_open(c, f, uids, n);
 	if (wants_facts(f))
@@ -630,9 +672,10 @@ static status ahead_end(struct ahead *x, status s)
 	return s;
 }
 
-/* While one batch goes out, the database brings the next one, and keeps what was packed of the one before. */
-static status batches_tell(conversation *c, const struct fetch *f, const uint32_t *uids, int n, int64_t seen,
-	struct telling *t)
+/* While one batch goes out, the database brings the next one, and keeps what was packed of the one
+   before. */
+static status batches_tell(conversation *c, const struct fetch *f, const uint32_t *uids, int n,
+	int64_t seen, struct telling *t)
 {
 	int size = batch_size(f, n);
 	struct ahead x = {.told = batch_open(c, f, uids, n < size ? n : size)};
@@ -650,7 +693,8 @@ static status batches_tell(conversation *c, const struct fetch *f, const uint32_
 	return ahead_end(&x, s);
 }
 
-static status fetch_run(conversation *c, const struct fetch *f, const uint32_t *uids, int n, struct telling *t)
+static status fetch_run(
+	conversation *c, const struct fetch *f, const uint32_t *uids, int n, struct telling *t)
 {
 	int64_t seen;
 
@@ -690,7 +734,8 @@ static status fetch(conversation *c, args *p, bool by_uid)
 		return imap_no(c, "[UNKNOWN-CTE] A part has an encoding that is not known here");
 	if (t.gone)
 		return imap_no(c, "[EXPUNGEISSUED] Some of the messages are gone");
-	return imap_ok(c, t.held ? "[EXPUNGEISSUED] Some of the messages are gone; NOOP tells which" : "That is all");
+	return imap_ok(c, t.held ? "[EXPUNGEISSUED] Some of the messages are gone; NOOP tells which"
+				 : "That is all");
 }
 
 status arg_fetch_items(args *p)
@@ -724,7 +769,9 @@ static status imap_uid_fetch(conversation *c, args *p)
 }
 
 const struct imap_row imap_fetch_rows[] = {
-	{"FETCH", imap_fetch, AT_SELECTED, IMAP_NO_EXPUNGE | IMAP_BY_NUMBER, "FETCH set items [(CHANGEDSINCE n)]: tells of messages"},
-	{"UID FETCH", imap_uid_fetch, AT_SELECTED, 0, "UID FETCH set items [(CHANGEDSINCE n [VANISHED] PARTIAL n:m)]"},
+	{"FETCH", imap_fetch, AT_SELECTED, IMAP_NO_EXPUNGE | IMAP_BY_NUMBER,
+		"FETCH set items [(CHANGEDSINCE n)]: tells of messages"},
+	{"UID FETCH", imap_uid_fetch, AT_SELECTED, 0,
+		"UID FETCH set items [(CHANGEDSINCE n [VANISHED] PARTIAL n:m)]"},
 	{0},
 };

@@ -6,7 +6,8 @@
 
 /* Reads what FETCH may be asked for, "(UID FLAGS)", and forgets it. */
 status arg_fetch_items(args *p);
-/* Tells that, as it was written and was read once without fault, of these messages. Nothing becomes \Seen. */
+/* Tells that, as it was written and was read once without fault, of these messages. Nothing becomes
+   \Seen. */
 status fetch_items_tell(conversation *c, slice written, const uint32_t *uids, int n);
 
 #endif

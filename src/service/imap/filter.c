@@ -64,7 +64,8 @@ static bool stands_below(const struct filter *f, slice name, slice top)
 {
 	slice rest = slice_from(name, top.size);
 
-	if (f->kind == FILTER_NAMED || !slice_starts(name, top) || (top.size > 0 && (rest.size < 2 || rest.at[0] != '/')))
+	if (f->kind == FILTER_NAMED || !slice_starts(name, top) ||
+		(top.size > 0 && (rest.size < 2 || rest.at[0] != '/')))
 		return false;
 	rest = slice_from(rest, top.size > 0);
 	return f->kind == FILTER_SUBTREE || slice_find(rest, '/') == rest.size;

@@ -1,4 +1,5 @@
-/* Which folders are meant (RFC 5465 6, RFC 7377 2.2): "SUBTREE (Lists Work)", "SUBSCRIBED": for NOTIFY and ESEARCH. */
+/* Which folders are meant (RFC 5465 6, RFC 7377 2.2): "SUBTREE (Lists Work)", "SUBSCRIBED": for
+   NOTIFY and ESEARCH. */
 #ifndef PENNYPOST_SERVICE_IMAP_FILTER_H
 #define PENNYPOST_SERVICE_IMAP_FILTER_H
 

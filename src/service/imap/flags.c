@@ -20,10 +20,12 @@ status arg_flag_list(args *p, struct flag_words *f)
 	return list ? arg_expect(p, ')') : ST_OK;
 }
 
-status flags_bits(conversation *c, args *p, const struct flag_words *f, int64_t mailbox, bool make, int64_t *bits)
+status flags_bits(conversation *c, args *p, const struct flag_words *f, int64_t mailbox, bool make,
+	int64_t *bits)
 {
 	const struct imap *i = imap_of(c);
-	view *near = i->selected && i->selected->view->mailbox == mailbox ? i->selected->view : NULL;
+	view *near =
+		i->selected && i->selected->view->mailbox == mailbox ? i->selected->view : NULL;
 	const struct keywords *known = near ? &near->keywords : NULL;
 	slice unknown[FLAGS_MOST];
 	struct keywords all;

@@ -13,8 +13,9 @@ struct flag_words {
 
 /* "(\\Seen work)", "()", or flags without brackets. */
 status arg_flag_list(args *p, struct flag_words *f);
-/* Bits the words have in a mailbox; `make`: keywords that have none get one, else they are nothing. ST_INVALID with
-   p->trouble: no such flag; ST_LIMITED: no more keywords can be made. */
-status flags_bits(conversation *c, args *p, const struct flag_words *f, int64_t mailbox, bool make, int64_t *bits);
+/* Bits the words have in a mailbox; `make`: keywords that have none get one, else they are nothing.
+   ST_INVALID with p->trouble: no such flag; ST_LIMITED: no more keywords can be made. */
+status flags_bits(conversation *c, args *p, const struct flag_words *f, int64_t mailbox, bool make,
+	int64_t *bits);
 
 #endif

@@ -1,5 +1,5 @@
-/* The tree of folders: LIST with its options (RFC 9051 6.3.9, RFC 5258, 5819, 6154), LSUB, STATUS, CREATE,
-   DELETE, RENAME, SUBSCRIBE, UNSUBSCRIBE, NAMESPACE. */
+/* The tree of folders: LIST with its options (RFC 9051 6.3.9, RFC 5258, 5819, 6154), LSUB, STATUS,
+   CREATE, DELETE, RENAME, SUBSCRIBE, UNSUBSCRIBE, NAMESPACE. */
 #include "service/imap/metadata.h"
 #include "service/imap/names.h"
 #include "service/imap/place.h"
@@ -13,7 +13,8 @@
 
 #define NAME_MOST 4096 /* octets; the setting's greatest is less */
 
-/* One character of the pattern further: at[i] is whether the pattern so far fits the first i octets. */
+/* One character of the pattern further: at[i] is whether the pattern so far fits the first i
+   octets. */
 static bool step(char c, slice name, bool *at)
 {
 	bool any = false;
@@ -30,8 +31,8 @@ static bool step(char c, slice name, bool *at)
 	return any;
 }
 
-/* Costs no more than the product of both lengths, whatever stars there are (trust.md T25): stars side by
-   side are one, and there are at most as many other characters as the name has. */
+/* Costs no more than the product of both lengths, whatever stars there are (trust.md T25): stars
+   side by side are one, and there are at most as many other characters as the name has. */
 static bool matches(slice pattern, slice name)
 {
 	bool at[NAME_MOST + 1] = {true};
@@ -95,7 +96,8 @@ static status arg_status_items(args *p, unsigned *items)
 
 		TRY(arg_atom(p, &word));
 		if (imap_of(p->c)->rev2 && slice_same_nocase(word, S("RECENT"))) {
-			p->trouble = "IMAP4rev2 knows no STATUS RECENT; UNSEEN and UIDNEXT tell what is new";
+			p->trouble =
+				"IMAP4rev2 knows no STATUS RECENT; UNSEEN and UIDNEXT tell what is new";
 			return ST_INVALID;
 		}
 		for (size_t k = 0; k < sizeof status_items / sizeof *status_items; k++)
@@ -133,7 +135,8 @@ static int64_t status_value(const folder *f, unsigned bit)
 	}
 }
 
-/* Octets that EXPUNGE would give back (RFC 9208 4.1.4): asked seldom, so they are not counted all the time. */
+/* Octets that EXPUNGE would give back (RFC 9208 4.1.4): asked seldom, so they are not counted all
+   the time. */
 static status deleted_storage(const struct place *at, int64_t *octets)
 {
 	view *v;
@@ -205,7 +208,7 @@ struct list {
 	int n;
 	bool subscribed, recursive, special; /* only these are wanted */
 	bool tell_subscribed, tell_rights;
-	unsigned items; /* STATUS of each */
+	unsigned items;            /* STATUS of each */
 	struct metadata *metadata; /* of each; NULL: not asked for */
 };
 
@@ -332,9 +335,10 @@ struct looked { /* what is known of a row besides */
 	int64_t deleted; /* octets, when they are asked for */
 };
 
-/* What cannot be opened, for want of the right to read or because it was removed meanwhile, has no STATUS, and LIST says so
-   (RFC 5819 2). */
-static status row_look(conversation *c, const struct list *l, const struct folder_row *row, struct looked *out)
+/* What cannot be opened, for want of the right to read or because it was removed meanwhile, has no
+   STATUS, and LIST says so (RFC 5819 2). */
+static status row_look(
+	conversation *c, const struct list *l, const struct folder_row *row, struct looked *out)
 {
 	place_of(c, row, &out->at);
 	out->opens = row->f.id && (out->at.rights & ACL_READ);
@@ -346,7 +350,8 @@ static status row_look(conversation *c, const struct list *l, const struct folde
 	return s == ST_ABSENT ? ST_OK : s;
 }
 
-static status tell_row(conversation *c, const struct list *l, const struct folder_row *row, const struct looked *x, bool below)
+static status tell_row(conversation *c, const struct list *l, const struct folder_row *row,
+	const struct looked *x, bool below)
 {
 	text line = TEXT_INIT;
 	bool lsub = l->word[1] == 'S', is_name = !row->f.id || (lsub && !row->subscribed);
@@ -401,7 +406,8 @@ static status list_row(
 }
 
 /* What is the reader's own of all folders that are wanted, in one round trip. */
-static status list_metadata(conversation *c, const struct list *l, const struct folder_row *rows, int n)
+static status list_metadata(
+	conversation *c, const struct list *l, const struct folder_row *rows, int n)
 {
 	int64_t *folders = arena_new_array(&c->command, (size_t)n, sizeof *folders);
 	int wanted = 0;
@@ -485,8 +491,9 @@ static status arg_use(args *p, unsigned *special)
 	return arg_expect(p, ')');
 }
 
-/* Where a folder of this name would be made or moved to: one's own mailbox, or somebody else's where the nearest folder above
-   gives the right to (RFC 4314 4). Whether there is one of that name already is told only to those who may know. */
+/* Where a folder of this name would be made or moved to: one's own mailbox, or somebody else's
+   where the nearest folder above gives the right to (RFC 4314 4). Whether there is one of that name
+   already is told only to those who may know. */
 static status room_find(conversation *c, slice name, struct place *out)
 {
 	struct place above;
@@ -521,7 +528,8 @@ static status imap_create(conversation *c, args *p)
 	if (arg_take(p, ' '))
 		TRY(arg_use(p, &special));
 	TRY(arg_end(p));
-	/* "a/" says that there will be folders below, which every folder may have (RFC 9051 6.3.4). */
+	/* "a/" says that there will be folders below, which every folder may have (RFC 9051
+	   6.3.4). */
 	if (name.size > 1 && name.at[name.size - 1] == '/')
 		name.size--;
 	status s = room_find(c, name, &at);
@@ -556,7 +564,8 @@ static status imap_delete(conversation *c, args *p)
 	if (s == ST_DENIED)
 		return imap_trouble(c, s);
 	if (s == ST_OK)
-		s = at.shared ? folder_remove_this(&at.f) : folder_remove(at.f.postoffice, at.f.mailbox, at.f.name);
+		s = at.shared ? folder_remove_this(&at.f)
+			      : folder_remove(at.f.postoffice, at.f.mailbox, at.f.name);
 	if (s == ST_DENIED)
 		return imap_no(c,
 			"[CANNOT] INBOX stays, and so does a name that only stands for what is below it");
@@ -575,12 +584,14 @@ static status imap_rename(conversation *c, args *p)
 	if (s == ST_OK)
 		s = room_find(c, after, &to);
 	if (s == ST_OK && from.f.mailbox != to.f.mailbox)
-		return imap_no(c, "[CANNOT] A folder stays in its mailbox; make another one and move what is in it");
+		return imap_no(c,
+			"[CANNOT] A folder stays in its mailbox; make another one and move what is in it");
 	if (s == ST_OK && from.shared && slice_same(from.f.name, S("INBOX")))
 		s = ST_DENIED;
 	if (s == ST_OK)
 		s = from.shared ? folder_rename_this(&from.f, to.f.name)
-				: folder_rename(from.f.postoffice, from.f.mailbox, from.f.name, to.f.name);
+				: folder_rename(from.f.postoffice, from.f.mailbox, from.f.name,
+					  to.f.name);
 	if (from.shared && s == ST_EXISTS && place_find(c, after, 0, &to) == ST_ABSENT)
 		s = ST_DENIED;
 	return s == ST_OK ? imap_ok(c, "Renamed") : imap_trouble(c, s);
@@ -595,7 +606,8 @@ static status subscribe(conversation *c, args *p, bool on)
 	TRY(arg_one_name(p, &name));
 	status s = place_find(c, name, 0, &at); /* as it is written where it is told of */
 	if (s == ST_OK || s == ST_ABSENT)
-		s = folder_subscribe(i->who.postoffice, i->who.mailbox, s == ST_OK ? at.shown : name, on);
+		s = folder_subscribe(
+			i->who.postoffice, i->who.mailbox, s == ST_OK ? at.shown : name, on);
 	return s == ST_OK ? imap_ok(c, on ? "Subscribed" : "Subscribed no more")
 			  : imap_trouble(c, s);
 }

@@ -1,6 +1,6 @@
 /* IMAP: IMAP4rev2 (RFC 9051) and IMAP4rev1 (RFC 3501) on one server, with the extensions that
-   doc/imap.md lists. Any worker serves any mailbox; what a client sees of a folder is a view of what
-   the store says, told only when the protocol allows. */
+   doc/imap.md lists. Any worker serves any mailbox; what a client sees of a folder is a view of
+   what the store says, told only when the protocol allows. */
 #ifndef PENNYPOST_SERVICE_IMAP_IMAP_H
 #define PENNYPOST_SERVICE_IMAP_IMAP_H
 

@@ -1,5 +1,5 @@
-/* A SEARCH program as it was read: a tree of keys. It is read and resolved in program.c and asked of messages in ask.c;
-   nobody else looks into it. */
+/* A SEARCH program as it was read: a tree of keys. It is read and resolved in program.c and asked
+   of messages in ask.c; nobody else looks into it. */
 #ifndef PENNYPOST_SERVICE_IMAP_KEY_H
 #define PENNYPOST_SERVICE_IMAP_KEY_H
 

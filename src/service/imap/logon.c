@@ -62,8 +62,8 @@ static const char *rule_broken(conversation *c)
 		return "[AUTHORIZATIONFAILED] IMAP is switched off for this mailbox";
 	if (!imap_admits(c))
 		return "[AUTHORIZATIONFAILED] IMAP is not open to your network";
-	if (conversation_belongs(c, imap_of(c)->who.postoffice, (unsigned)setting_number(S_imap_per_postoffice_most, &at)) !=
-		ST_OK)
+	if (conversation_belongs(c, imap_of(c)->who.postoffice,
+		    (unsigned)setting_number(S_imap_per_postoffice_most, &at)) != ST_OK)
 		return "[LIMIT] Too many connections of your post office; try again later";
 	return NULL;
 }
@@ -154,8 +154,9 @@ static status imap_authenticate(conversation *c, args *p)
 	return kind == ST_OK ? enter(c, &who) : say_logon_trouble(c, kind);
 }
 
-/* RFC 8437: as if the connection were new, but for TLS. Packing would have to end at an octet that both sides take for the
-   same one, and where a flush of the client's ends nobody says: it is not on offer then. */
+/* RFC 8437: as if the connection were new, but for TLS. Packing would have to end at an octet that
+   both sides take for the same one, and where a flush of the client's ends nobody says: it is not
+   on offer then. */
 static status imap_unauthenticate(conversation *c, args *p)
 {
 	struct imap *i = imap_of(c);

@@ -1,4 +1,5 @@
-/* Looking into messages. Most are ASCII throughout, so a word that does not stand in the raw message is not in it. */
+/* Looking into messages. Most are ASCII throughout, so a word that does not stand in the raw
+   message is not in it. */
 #include "service/imap/look.h"
 
 #include "base/memory.h"
@@ -11,8 +12,10 @@
 #include "task/task.h"
 
 #define BATCH 256
-#define SMALL ((size_t)32 * 1024)        /* comes with the others of its batch */
-#define AT_ONCE ((size_t)64 * 1024) /* octets of a text that are converted and folded in the loop */
+#define SMALL ((size_t)32 * 1024) /* comes with the others of its batch */
+#define AT_ONCE                                                                                    \
+	((size_t)64 * 1024) /* octets of a text that are converted and folded in the loop          \
+\ */
 #define LIKE_AT_ONCE ((size_t)8 * 1024) /* and looked into word by word */
 
 struct look {
@@ -35,12 +38,12 @@ static bool begin(struct look *l)
 
 /* ---- headers */
 
-/* A word without blanks stands in no field of a header in which it does not stand as it is, when that is ASCII
-   without encoded words. */
+/* A word without blanks stands in no field of a header in which it does not stand as it is, when
+   that is ASCII without encoded words. */
 static bool is_not_above(slice header, const struct needle *n)
 {
-	return n->one_word && slice_search_nocase(header, n->folded) == header.size && utf8_is_ascii(header) &&
-	       seek_is_plain(header);
+	return n->one_word && slice_search_nocase(header, n->folded) == header.size &&
+	       utf8_is_ascii(header) && seek_is_plain(header);
 }
 
 size_t look_header_size(const struct look *l)
@@ -119,14 +122,16 @@ static bool inner_header_has(slice header, void *arg)
 
 /* ---- most messages say nothing but what stands there */
 
-/* What follows each `word` in the raw message begins with one of `known`, blanks, signs and quotes passed over. */
+/* What follows each `word` in the raw message begins with one of `known`, blanks, signs and quotes
+   passed over. */
 static bool all_followed_by(slice raw, slice word, const slice *known, size_t known_n)
 {
 	for (size_t at; (at = slice_search_nocase(raw, word)) < raw.size;) {
 		bool any = false;
 
 		raw = slice_from(raw, at + word.size);
-		while (raw.size > 0 && (*raw.at == ' ' || *raw.at == '=' || *raw.at == ':' || *raw.at == '"'))
+		while (raw.size > 0 &&
+			(*raw.at == ' ' || *raw.at == '=' || *raw.at == ':' || *raw.at == '"'))
 			raw = slice_from(raw, 1);
 		for (size_t k = 0; k < known_n && !any; k++)
 			any = slice_starts_nocase(raw, known[k]);
@@ -136,21 +141,25 @@ static bool all_followed_by(slice raw, slice word, const slice *known, size_t kn
 	return true;
 }
 
-/* ASCII without encoded words, transfer encodings that hide letters, and charsets that give it another meaning: a
-   word that does not stand in the raw message is not in it. Other messages are read properly. */
+/* ASCII without encoded words, transfer encodings that hide letters, and charsets that give it
+   another meaning: a word that does not stand in the raw message is not in it. Other messages are
+   read properly. */
 static bool is_plain(slice raw)
 {
 	static const slice encodings[] = {S("7bit"), S("8bit"), S("binary")};
-	static const slice charsets[] = {S("utf-8"), S("us-ascii"), S("iso-8859-"), S("windows-125")};
+	static const slice charsets[] = {
+		S("utf-8"), S("us-ascii"), S("iso-8859-"), S("windows-125")};
 
 	return utf8_is_ascii(raw) && seek_is_plain(raw) &&
-	       all_followed_by(raw, S("transfer-encoding"), encodings, sizeof encodings / sizeof *encodings) &&
+	       all_followed_by(raw, S("transfer-encoding"), encodings,
+		       sizeof encodings / sizeof *encodings) &&
 	       all_followed_by(raw, S("charset"), charsets, sizeof charsets / sizeof *charsets);
 }
 
 static bool is_nowhere(const struct look *l, const struct needle *n)
 {
-	return n->one_word && slice_search_nocase(l->raw, n->folded) == l->raw.size && is_plain(l->raw);
+	return n->one_word && slice_search_nocase(l->raw, n->folded) == l->raw.size &&
+	       is_plain(l->raw);
 }
 
 static bool body_contains(struct look *l, const struct needle *n)
@@ -200,7 +209,8 @@ static status likeness_find(void *arg)
 	return ST_OK;
 }
 
-/* What is long is looked into on a helper thread; between much that is short others have a turn. True: enough. */
+/* What is long is looked into on a helper thread; between much that is short others have a turn.
+   True: enough. */
 static bool likeness_in(struct likeness *k, slice bytes, slice charset, bool is_field)
 {
 	k->bytes = bytes;
@@ -323,7 +333,8 @@ static status big_look(struct looking *k, int which)
 	const struct message_fact *f = &k->batch->facts[which];
 	arena a = ARENA_INIT;
 	slice raw;
-	status s = blob_head(k->batch->postoffice, f->blob, SEEK_MOST < f->size ? SEEK_MOST : f->size, &a, &raw);
+	status s = blob_head(
+		k->batch->postoffice, f->blob, SEEK_MOST < f->size ? SEEK_MOST : f->size, &a, &raw);
 
 	if (s == ST_OK)
 		s = look_at(k, k->batch->first + which, raw);
@@ -377,7 +388,8 @@ static status batch_fetch(void *arg)
 	return blob_small_fetch(b->postoffice, b->blobs, b->n, SMALL, &b->bodies);
 }
 
-/* While one batch is looked into, which is this process's work, the database brings the next one. */
+/* While one batch is looked into, which is this process's work, the database brings the next
+   one. */
 static status bodies_look(struct looking *k, int64_t postoffice, const int64_t *messages, int n)
 {
 	if (n == 0)

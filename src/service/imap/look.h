@@ -1,5 +1,5 @@
-/* Looking into messages for strings, as mail/seek.h tells. Of a message larger than SEEK_MOST only the beginning is
-   looked into. */
+/* Looking into messages for strings, as mail/seek.h tells. Of a message larger than SEEK_MOST only
+   the beginning is looked into. */
 #ifndef PENNYPOST_SERVICE_IMAP_LOOK_H
 #define PENNYPOST_SERVICE_IMAP_LOOK_H
 
@@ -10,8 +10,9 @@
 #include "mail/seek.h"
 
 struct look;
-/* Calls `each` for every one of the messages that is still there, with its place in `messages`, in batches and in any
-   order; what it gives ends the walk unless it is ST_OK. Without `bodies` only headers need be at hand. */
+/* Calls `each` for every one of the messages that is still there, with its place in `messages`, in
+   batches and in any order; what it gives ends the walk unless it is ST_OK. Without `bodies` only
+   headers need be at hand. */
 status look_each(int64_t postoffice, const int64_t *messages, int n, bool bodies,
 	status (*each)(int which, struct look *look, void *arg), void *arg);
 

@@ -1,6 +1,7 @@
-/* GETMETADATA and SETMETADATA (RFC 5464). What a folder has under /private each of its readers has for himself, what it has under
-   /shared is for all of them; those of the server under /shared are settings of the operator. /private/specialuse is what
-   its owner uses a folder for (RFC 6154 4). */
+/* GETMETADATA and SETMETADATA (RFC 5464). What a folder has under /private each of its readers has
+   for himself, what it has under /shared is for all of them; those of the server under /shared are
+   settings of the operator. /private/specialuse is what its owner uses a folder for (RFC 6154
+   4). */
 #include "service/imap/metadata.h"
 
 #include "mail/imap_string.h"
@@ -16,7 +17,8 @@
 static bool name_holds(slice name)
 {
 	for (size_t k = 0; k < name.size; k++)
-		if (name.at[k] < 0x20 || name.at[k] > 0x7e || name.at[k] == '*' || name.at[k] == '%' ||
+		if (name.at[k] < 0x20 || name.at[k] > 0x7e || name.at[k] == '*' ||
+			name.at[k] == '%' ||
 			(name.at[k] == '/' && k + 1 < name.size && name.at[k + 1] == '/'))
 			return false;
 	return name.size > 1 && name.size <= METADATA_NAME_MOST && name.at[0] == '/' &&
@@ -40,7 +42,8 @@ static status arg_entry(args *p, slice *entry)
 		if (to[k] >= 'A' && to[k] <= 'Z')
 			to[k] = (char)(to[k] | 0x20);
 	*entry = slice_of(to, written.size);
-	if (name_holds(*entry) && (stands_below(*entry, S("/private")) || stands_below(*entry, S("/shared"))))
+	if (name_holds(*entry) &&
+		(stands_below(*entry, S("/private")) || stands_below(*entry, S("/shared"))))
 		return ST_OK;
 	p->trouble = "An entry is called /private/.. or /shared/..";
 	return ST_INVALID;
@@ -110,7 +113,8 @@ static status options_read(args *p, struct metadata *m)
 	return arg_space(p);
 }
 
-/* The grammar has the options before the folder, the examples of the RFC behind it: both are written by clients. */
+/* The grammar has the options before the folder, the examples of the RFC behind it: both are
+   written by clients. */
 static status arg_getmetadata(args *p, slice *name, struct metadata *m)
 {
 	TRY(arg_space(p));
@@ -214,8 +218,8 @@ static status rows_tell(conversation *c, struct metadata *m, const struct own_ro
 }
 
 /* What a mailbox has of the entries under this beside these folders. */
-static status rows_read(conversation *c, const struct metadata *m, slice under, int64_t mailbox, const int64_t *folders,
-	int n, struct annotation **rows, int *rows_n)
+static status rows_read(conversation *c, const struct metadata *m, slice under, int64_t mailbox,
+	const int64_t *folders, int n, struct annotation **rows, int *rows_n)
 {
 	slice *names = arena_new_array(&c->command, (size_t)m->n, sizeof *names);
 	int names_n = 0;
@@ -223,8 +227,8 @@ static status rows_read(conversation *c, const struct metadata *m, slice under, 
 	for (int k = 0; k < m->n; k++)
 		if (stands_below(m->entry[k], under))
 			names[names_n++] = m->entry[k];
-	return annotation_list(imap_of(c)->who.postoffice, mailbox, folders, n, names, names_n, m->depth, &c->command,
-		rows, rows_n);
+	return annotation_list(imap_of(c)->who.postoffice, mailbox, folders, n, names, names_n,
+		m->depth, &c->command, rows, rows_n);
 }
 
 status metadata_read(conversation *c, struct metadata *m, const int64_t *folders, int n)
@@ -247,7 +251,8 @@ status metadata_tell(conversation *c, struct metadata *m, const struct place *at
 		text words = TEXT_INIT;
 
 		special_text(at->f.special, &words);
-		r.row[r.n++] = (struct annotation){at->f.id, SPECIAL_USE, arena_copy(&c->command, text_slice(&words))};
+		r.row[r.n++] = (struct annotation){
+			at->f.id, SPECIAL_USE, arena_copy(&c->command, text_slice(&words))};
 		text_free(&words);
 	}
 	for (int k = first; k < past; k++)
@@ -257,7 +262,8 @@ status metadata_tell(conversation *c, struct metadata *m, const struct place *at
 	return rows_tell(c, m, &r, at->shown);
 }
 
-/* ---- the server's: what the operator has set, under /shared, and the mailbox's own, under /private */
+/* ---- the server's: what the operator has set, under /shared, and the mailbox's own, under
+   /private */
 
 static const struct server_entry {
 	const char *name;

@@ -1,5 +1,5 @@
-/* METADATA (RFC 5464): annotations of folders, of a mailbox and of the server, as GETMETADATA and LIST (RFC 9590) ask
-   for them. */
+/* METADATA (RFC 5464): annotations of folders, of a mailbox and of the server, as GETMETADATA and
+   LIST (RFC 9590) ask for them. */
 #ifndef PENNYPOST_SERVICE_IMAP_METADATA_H
 #define PENNYPOST_SERVICE_IMAP_METADATA_H
 
@@ -15,7 +15,7 @@ struct metadata {
 	enum annotation_depth depth;
 	bool sized; /* values of more octets than size_most are not told */
 	uint64_t size_most;
-	uint64_t longest; /* of those that were not told */
+	uint64_t longest;        /* of those that were not told */
 	struct annotation *rows; /* what metadata_read found */
 	int rows_n;
 };
@@ -24,8 +24,8 @@ struct metadata {
 status arg_entries(args *p, struct metadata *m);
 /* Asks for what the reader himself has of them beside these folders; 0 is his mailbox. */
 status metadata_read(conversation *c, struct metadata *m, const int64_t *folders, int n);
-/* "* METADATA name (entry value ..)" of one of them; nothing when there is nothing to tell. Of a folder of others what its
-   owner has under /shared is asked for besides. */
+/* "* METADATA name (entry value ..)" of one of them; nothing when there is nothing to tell. Of a
+   folder of others what its owner has under /shared is asked for besides. */
 status metadata_tell(conversation *c, struct metadata *m, const struct place *at);
 
 #endif

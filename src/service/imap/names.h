@@ -1,12 +1,12 @@
-/* Names of folders as clients write and read them: modified UTF-7 in IMAP4rev1, UTF-8 once it is ENABLEd
-   (RFC 9051 5.1, RFC 6855). */
+/* Names of folders as clients write and read them: modified UTF-7 in IMAP4rev1, UTF-8 once it is
+   ENABLEd (RFC 9051 5.1, RFC 6855). */
 #ifndef PENNYPOST_SERVICE_IMAP_NAMES_H
 #define PENNYPOST_SERVICE_IMAP_NAMES_H
 
 #include "service/imap/session.h"
 
-/* A folder's name as UTF-8; the store makes it canonical. UTF-8 is understood from everybody. ST_INVALID:
-   neither the one nor the other. */
+/* A folder's name as UTF-8; the store makes it canonical. UTF-8 is understood from everybody.
+   ST_INVALID: neither the one nor the other. */
 status arg_mailbox(args *p, slice *name);
 /* The same of a pattern of LIST, with its `%` and `*`. */
 status arg_mailbox_pattern(args *p, slice *pattern);
@@ -14,7 +14,8 @@ void imap_name_text(const conversation *c, slice utf8, text *out);
 /* An annotation's name: as it is, or quoted where it is no atom. */
 void imap_entry_text(slice entry, text *out);
 
-/* Special uses (RFC 6154): "\\Drafts \\Sent" of FOLDER_ bits, and the bit of one word; 0: there is no such use. */
+/* Special uses (RFC 6154): "\\Drafts \\Sent" of FOLDER_ bits, and the bit of one word; 0: there is
+   no such use. */
 void special_text(unsigned special, text *out);
 unsigned special_bit(slice word);
 

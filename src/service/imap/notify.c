@@ -1,6 +1,7 @@
-/* What is wanted stands in groups of folders. Whenever the mailbox has news, the tree of its folders is read once more
-   and compared with what was told of it last: one query, however much has happened, and not more often than every
-   NEWS_GAP. The selected folder is looked at through its view, as ever. */
+/* What is wanted stands in groups of folders. Whenever the mailbox has news, the tree of its
+   folders is read once more and compared with what was told of it last: one query, however much has
+   happened, and not more often than every NEWS_GAP. The selected folder is looked at through its
+   view, as ever. */
 #include "service/imap/notify.h"
 
 #include "base/memory.h"
@@ -18,7 +19,8 @@
 #define FOLDERS_MOST 5000 /* that are watched */
 #define NEWS_GAP (40 * USEC_MS)
 
-struct place { /* a folder as it was told last; id 0: a name that is subscribed to, and nothing else */
+struct place { /* a folder as it was told last; id 0: a name that is subscribed to, and nothing
+else */
 	int64_t id, modseq, messages, unseen;
 	slice name;
 	uint32_t uidvalidity, uidnext;
@@ -71,7 +73,8 @@ static unsigned events_of(const struct notify *n, const struct place *at)
 	for (int k = 0; k < n->groups_n; k++) {
 		const struct notify_group *g = &n->groups[k];
 
-		if (notify_is_of_selected(g) || !filter_has(&g->folders, at->name, at->mailbox == n->mailbox, at->subscribed))
+		if (notify_is_of_selected(g) || !filter_has(&g->folders, at->name,
+							at->mailbox == n->mailbox, at->subscribed))
 			continue;
 		if (g->events == 0)
 			break;
@@ -123,7 +126,8 @@ static status look_marks(const struct imap *i, struct told *now, arena *a)
 		others.mailboxes[others.n] = at->mailbox;
 		others.folders[others.n++] = at->id;
 	}
-	return annotation_marks(i->who.postoffice, i->who.mailbox, &others, &now->a, &now->marks, &now->marks_n);
+	return annotation_marks(
+		i->who.postoffice, i->who.mailbox, &others, &now->a, &now->marks, &now->marks_n);
 }
 
 /* What stands there now. ST_LIMITED: too many folders. */
@@ -182,9 +186,11 @@ static void watch_others(conversation *c, struct notify *n, const struct told *n
 		if (at->mailbox == n->mailbox || watch_of(&fresh, at->mailbox))
 			continue;
 		struct watch *had = watch_of(n, at->mailbox);
-		fresh.watches = memory_grow(fresh.watches, (size_t)(fresh.watches_n + 1) * sizeof *fresh.watches);
+		fresh.watches = memory_grow(
+			fresh.watches, (size_t)(fresh.watches_n + 1) * sizeof *fresh.watches);
 		fresh.watches[fresh.watches_n++] = (struct watch){at->mailbox,
-			had ? had->news : news_open(imap_of(c)->who.postoffice, at->mailbox, 0, n->raised)};
+			had ? had->news
+			    : news_open(imap_of(c)->who.postoffice, at->mailbox, 0, n->raised)};
 		if (had)
 			had->news = NULL;
 	}
@@ -212,7 +218,8 @@ static status say_status(conversation *c, const struct place *at)
 	text_add(&line, S("* STATUS "));
 	imap_name_text(c, at->name, &line);
 	text_format(&line,
-		" (MESSAGES %" PRId64 " UIDNEXT %u UIDVALIDITY %u UNSEEN %" PRId64 " HIGHESTMODSEQ %" PRId64 ")",
+		" (MESSAGES %" PRId64 " UIDNEXT %u UIDVALIDITY %u UNSEEN %" PRId64
+		" HIGHESTMODSEQ %" PRId64 ")",
 		at->messages, at->uidnext, at->uidvalidity, at->unseen, at->modseq);
 	return say_text(c, &line);
 }
@@ -223,7 +230,9 @@ static status say_name(conversation *c, const struct place *at, bool is_gone, sl
 	text line = TEXT_INIT;
 
 	text_add(&line, S("* LIST ("));
-	text_add(&line, is_gone || !at->id ? S("\\NonExistent") : at->children ? S("\\HasChildren") : S("\\HasNoChildren"));
+	text_add(&line, is_gone || !at->id ? S("\\NonExistent")
+			: at->children     ? S("\\HasChildren")
+					   : S("\\HasNoChildren"));
 	if (!is_gone && at->id && !(at->rights & ACL_READ))
 		text_add(&line, S(" \\Noselect"));
 	if (at->subscribed)
@@ -250,22 +259,26 @@ static bool has_changed(const struct place *before, const struct place *now, uns
 {
 	if (!(wanted & WANTS_MESSAGES) || before->modseq == now->modseq)
 		return false;
-	return (wanted & WANTS_FLAGS) || before->uidnext != now->uidnext || before->messages != now->messages;
+	return (wanted & WANTS_FLAGS) || before->uidnext != now->uidnext ||
+	       before->messages != now->messages;
 }
 
 static status tell_new(conversation *c, const struct place *now, unsigned wanted)
 {
-	if (wanted & (WANTS_NAME | WANTS_SUBSCRIPTION) && (now->id ? wanted & WANTS_NAME : wanted & WANTS_SUBSCRIPTION))
+	if (wanted & (WANTS_NAME | WANTS_SUBSCRIPTION) &&
+		(now->id ? wanted & WANTS_NAME : wanted & WANTS_SUBSCRIPTION))
 		TRY(say_name(c, now, false, S("")));
 	return now->id && (wanted & WANTS_MESSAGES) ? say_status(c, now) : ST_OK;
 }
 
-/* Rights may grow and shrink meanwhile (RFC 5465 5.9): who is let read, or no more, is told by the name, which is \Noselect then or
-   not; and where events begin, from where on. */
-static status tell_changed(conversation *c, const struct place *before, const struct place *now, unsigned wanted)
+/* Rights may grow and shrink meanwhile (RFC 5465 5.9): who is let read, or no more, is told by the
+   name, which is \Noselect then or not; and where events begin, from where on. */
+static status tell_changed(
+	conversation *c, const struct place *before, const struct place *now, unsigned wanted)
 {
 	bool renamed = !slice_same(before->name, now->name);
-	bool opened = now->rights & ~before->rights & ACL_READ, closed = before->rights & ~now->rights & ACL_READ;
+	bool opened = now->rights & ~before->rights & ACL_READ,
+	     closed = before->rights & ~now->rights & ACL_READ;
 
 	if (((renamed || opened || closed) && (wanted & WANTS_NAME)) ||
 		(before->subscribed != now->subscribed && (wanted & WANTS_SUBSCRIPTION)))
@@ -299,9 +312,11 @@ static status tell_places(conversation *c, const struct notify *n, const struct 
 
 		b += order <= 0;
 		k += order >= 0;
-		TRY(order < 0   ? tell_gone(c, x, events_of(n, x))
-			: order > 0 ? tell_new(c, y, events_of(n, y))
-				    : tell_changed(c, x, y, (events_of(n, x) | events_of(n, y)) & events_allowed(y)));
+		TRY(order < 0 ? tell_gone(c, x, events_of(n, x))
+			: order > 0
+				? tell_new(c, y, events_of(n, y))
+				: tell_changed(c, x, y,
+					  (events_of(n, x) | events_of(n, y)) & events_allowed(y)));
 	}
 }
 
@@ -327,7 +342,8 @@ static bool is_wanted_mark(const struct notify *n, const struct told *now, int64
 	const struct place *at = id ? place_of(now, id) : NULL;
 
 	*name = at ? at->name : S("");
-	return id ? at && (events_of(n, at) & WANTS_METADATA) : events_anywhere(n) & WANTS_SERVER_METADATA;
+	return id ? at && (events_of(n, at) & WANTS_METADATA)
+		  : events_anywhere(n) & WANTS_SERVER_METADATA;
 }
 
 static status tell_marks(conversation *c, const struct notify *n, const struct told *now)
@@ -341,16 +357,17 @@ static status tell_marks(conversation *c, const struct notify *n, const struct t
 
 		if (!x && !y)
 			return ST_OK;
-		int order = !x                        ? 1
-			    : !y                      ? -1
+		int order = !x                       ? 1
+			    : !y                     ? -1
 			    : x->folder != y->folder ? (x->folder < y->folder ? -1 : 1)
-						      : slice_order(x->name, y->name);
+						     : slice_order(x->name, y->name);
 		const struct annotation_mark *m = order < 0 ? x : y;
 		slice name;
 
 		b += order <= 0;
 		k += order >= 0;
-		if ((order == 0 && x->modseq == y->modseq) || !is_wanted_mark(n, now, m->folder, &name))
+		if ((order == 0 && x->modseq == y->modseq) ||
+			!is_wanted_mark(n, now, m->folder, &name))
 			continue;
 		text line = TEXT_INIT;
 		text_add(&line, S("* METADATA "));
@@ -371,7 +388,8 @@ static status tell_folders(conversation *c, struct notify *n)
 	n->missed = s != ST_OK;
 	if (s == ST_LIMITED) {
 		notify_close(c);
-		s = conversation_say(c, "* OK [NOTIFICATIONOVERFLOW] There are too many folders to watch");
+		s = conversation_say(
+			c, "* OK [NOTIFICATIONOVERFLOW] There are too many folders to watch");
 	} else if (s == ST_OK) {
 		watch_others(c, n, &now);
 		s = tell_places(c, n, &now);
@@ -392,8 +410,10 @@ static unsigned wanted_of_selected(conversation *c, const struct notify *n, bool
 {
 	const struct notify_group *g = group_of_selected(n);
 	const struct selected *sel = imap_of(c)->selected;
-	const struct place here = {
-		.id = sel->view->folder, .name = sel->shown, .mailbox = sel->view->mailbox, .rights = sel->rights};
+	const struct place here = {.id = sel->view->folder,
+		.name = sel->shown,
+		.mailbox = sel->view->mailbox,
+		.rights = sel->rights};
 
 	*at_once = g && g->folders.kind == FILTER_SELECTED;
 	return g ? g->events : events_of(n, &here);
@@ -469,7 +489,8 @@ status notify_wait(conversation *c, usec patience)
 		const struct notify *n = imap_of(c)->notify;
 		usec span = until - clock_now();
 		bool noticed, input, again = n->missed && span > USEC_S;
-		status s = stream_wait_input_or(c->stream, n->raised, again ? USEC_S : span, &noticed);
+		status s =
+			stream_wait_input_or(c->stream, n->raised, again ? USEC_S : span, &noticed);
 
 		if (s == ST_OK && !noticed)
 			return ST_OK;

@@ -1,4 +1,5 @@
-/* What NOTIFY asks for, as it is written (RFC 5465 4 to 6): groups of folders and the events wanted of each. */
+/* What NOTIFY asks for, as it is written (RFC 5465 4 to 6): groups of folders and the events wanted
+   of each. */
 #include "service/imap/notify_read.h"
 
 #include "service/imap/fetch.h"
@@ -23,7 +24,8 @@ static status trouble(struct notify_asked *x, const char *what)
 	return ST_INVALID;
 }
 
-/* "(UID BODY.PEEK[HEADER.FIELDS (FROM)])" behind MessageNew: kept as it is written, and read again each time. */
+/* "(UID BODY.PEEK[HEADER.FIELDS (FROM)])" behind MessageNew: kept as it is written, and read again
+   each time. */
 static status arg_wanted(struct notify_asked *x, const struct notify_group *g)
 {
 	const char *at = x->p->rest.at;
@@ -69,7 +71,8 @@ static status arg_events(struct notify_asked *x, struct notify_group *g)
 	TRY(arg_expect(x->p, ')'));
 	both = g->events & (WANTS_NEW | WANTS_GONE);
 	if ((both != 0 && both != (WANTS_NEW | WANTS_GONE)) || ((g->events & WANTS_FLAGS) && !both))
-		return trouble(x, "MessageNew and MessageExpunge go together, and FlagChange with them");
+		return trouble(
+			x, "MessageNew and MessageExpunge go together, and FlagChange with them");
 	if (notify_is_of_selected(g) && (g->events & ~(unsigned)WANTS_MESSAGES))
 		return trouble(x, "Of the selected folder there are events of messages alone");
 	return ST_OK;

@@ -36,8 +36,8 @@ struct notify_asked {
 	bool unknown; /* one of the events is none of ours: the rest means nothing then */
 	args *p;
 };
-/* Reads what is behind NOTIFY from x->p into the rest of `x`, which is zeroed; what it holds is the command's. Kinds as
-   those of args.h. */
+/* Reads what is behind NOTIFY from x->p into the rest of `x`, which is zeroed; what it holds is the
+   command's. Kinds as those of args.h. */
 status notify_read(struct notify_asked *x);
 /* The words of all events, for who asked for another one. */
 void notify_known(text *out);

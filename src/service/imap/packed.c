@@ -138,7 +138,8 @@ static status pack(struct packing *p, unsigned wanted, struct packed_fresh *fres
 void packed_keep(int64_t postoffice, const struct packed_fresh *fresh)
 {
 	if (fresh->n > 0)
-		(void)message_facts_keep(postoffice, fresh->facts, fresh->n); /* next time will do as well */
+		(void)message_facts_keep(
+			postoffice, fresh->facts, fresh->n); /* next time will do as well */
 }
 
 status packed_facts(int64_t postoffice, const int64_t *messages, int n, unsigned wanted, arena *a,
@@ -151,8 +152,8 @@ status packed_facts(int64_t postoffice, const int64_t *messages, int n, unsigned
 	return ST_OK;
 }
 
-status packed_facts_fresh(int64_t postoffice, const int64_t *messages, int n, unsigned wanted, arena *a,
-	struct message_fact **facts, struct packed_fresh *fresh)
+status packed_facts_fresh(int64_t postoffice, const int64_t *messages, int n, unsigned wanted,
+	arena *a, struct message_fact **facts, struct packed_fresh *fresh)
 {
 	*fresh = (struct packed_fresh){0};
 	struct packing p = {.postoffice = postoffice, .a = a};

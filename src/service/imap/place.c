@@ -5,7 +5,8 @@ static void own(const conversation *c, slice written, struct place *out)
 {
 	const struct imap *i = imap_of(c);
 
-	*out = (struct place){.f = {.postoffice = i->who.postoffice, .mailbox = i->who.mailbox, .name = written},
+	*out = (struct place){
+		.f = {.postoffice = i->who.postoffice, .mailbox = i->who.mailbox, .name = written},
 		.shown = written,
 		.owner = i->who.mailbox_name,
 		.rights = ACL_ALL};
@@ -14,7 +15,8 @@ static void own(const conversation *c, slice written, struct place *out)
 /* What is new to its owner is not told of to others. */
 static void shared(const folder *f, slice owner, unsigned rights, slice shown, struct place *out)
 {
-	*out = (struct place){.f = *f, .shown = shown, .owner = owner, .rights = rights, .shared = true};
+	*out = (struct place){
+		.f = *f, .shown = shown, .owner = owner, .rights = rights, .shared = true};
 	out->f.recent = f->uidnext;
 	out->f.special = 0;
 }
@@ -28,7 +30,8 @@ status place_above(conversation *c, slice written, struct place *out)
 	if (!acl_name_split(written, &owner, &name))
 		return ST_ABSENT;
 	TRY(acl_find(i->who.postoffice, i->who.mailbox, owner, name, &c->command, &found));
-	shared(&found.f, found.owner, found.rights, acl_name(found.owner, found.f.name, &c->command), out);
+	shared(&found.f, found.owner, found.rights,
+		acl_name(found.owner, found.f.name, &c->command), out);
 	return ST_OK;
 }
 
@@ -62,7 +65,8 @@ void place_of(const conversation *c, const struct folder_row *row, struct place 
 
 	own(c, row->f.name, out);
 	out->f = row->f;
-	if (row->f.mailbox == imap_of(c)->who.mailbox || !acl_name_split(row->f.name, &owner, &name))
+	if (row->f.mailbox == imap_of(c)->who.mailbox ||
+		!acl_name_split(row->f.name, &owner, &name))
 		return;
 	shared(&row->f, owner, row->rights, row->f.name, out);
 	out->f.name = name;

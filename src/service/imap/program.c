@@ -2,7 +2,8 @@
 #include "mail/charset.h"
 #include "service/imap/key.h"
 
-#define NUMBER_MOST (INT64_MAX / USEC_S) /* more is as much: also seconds are counted in microseconds */
+#define NUMBER_MOST                                                                                \
+	(INT64_MAX / USEC_S) /* more is as much: also seconds are counted in microseconds */
 
 struct reading {
 	args *p;
@@ -327,7 +328,8 @@ static status key_read(struct reading *r, struct key **out)
 	}
 	if (set_is_next(r->p)) {
 		if (imap_of(r->p->c)->uidonly && !arg_is(r->p, '$')) {
-			r->p->trouble = "[UIDREQUIRED] There are no message numbers after ENABLE UIDONLY";
+			r->p->trouble =
+				"[UIDREQUIRED] There are no message numbers after ENABLE UIDONLY";
 			return ST_INVALID;
 		}
 		TRY(key_new(r, KEY_NUMBERS, out));
@@ -336,7 +338,8 @@ static status key_read(struct reading *r, struct key **out)
 	TRY(arg_atom(r->p, &name));
 	const struct word *w = word_find(name);
 	if (w && w->kind == KEY_RECENT && imap_of(r->p->c)->rev2) {
-		r->p->trouble = "IMAP4rev2 knows no RECENT, NEW and OLD; UNSEEN, SAVEDSINCE or UID ranges tell what is new";
+		r->p->trouble =
+			"IMAP4rev2 knows no RECENT, NEW and OLD; UNSEEN, SAVEDSINCE or UID ranges tell what is new";
 		return ST_INVALID;
 	}
 	if (!w) {
@@ -453,7 +456,8 @@ static void numbers_become_uids(const view *v, struct key *k)
 		imap_range range = k->set.range[r];
 
 		if (range.low > 0 && range.high <= (uint32_t)v->n)
-			k->set.range[kept++] = (imap_range){v->uids[range.low - 1], v->uids[range.high - 1]};
+			k->set.range[kept++] =
+				(imap_range){v->uids[range.low - 1], v->uids[range.high - 1]};
 	}
 	k->set.count = kept;
 	k->kind = KEY_UIDS;

@@ -1,5 +1,5 @@
-/* QUOTA (RFC 9208): a mailbox is one quota root for all of its folders: "", and of others "Other Users/anna". What it may
-   hold is set by the operator, so there is no SETQUOTA. */
+/* QUOTA (RFC 9208): a mailbox is one quota root for all of its folders: "", and of others "Other
+   Users/anna". What it may hold is set by the operator, so there is no SETQUOTA. */
 #include "provider/mailbox.h"
 #include "service/imap/names.h"
 #include "service/imap/place.h"
@@ -15,7 +15,8 @@ static int64_t units_up(int64_t octets)
 
 static slice root_of(conversation *c, const struct place *at)
 {
-	return at->shared ? arena_format(&c->command, ACL_NAMESPACE "/%.*s", SLICE_ARGS(at->owner)) : S("");
+	return at->shared ? arena_format(&c->command, ACL_NAMESPACE "/%.*s", SLICE_ARGS(at->owner))
+			  : S("");
 }
 
 static status say_quota(conversation *c, const struct place *at)
@@ -29,7 +30,8 @@ static status say_quota(conversation *c, const struct place *at)
 	text_add(&line, S("* QUOTA "));
 	imap_name_text(c, root_of(c, at), &line);
 	if (m->quota)
-		text_format(&line, " (STORAGE %" PRId64 " %" PRId64 ")\r\n", units_up(m->used), m->quota / UNIT);
+		text_format(&line, " (STORAGE %" PRId64 " %" PRId64 ")\r\n", units_up(m->used),
+			m->quota / UNIT);
 	else
 		text_add(&line, S(" ()\r\n"));
 	s = stream_write(c->stream, text_slice(&line));
@@ -49,7 +51,8 @@ static status root_find(conversation *c, slice root, struct place *at)
 	TRY(acl_tree(i->who.postoffice, i->who.mailbox, &c->command, &rows, &n));
 	for (int k = 0; k < n; k++) {
 		place_of(c, &rows[k], at);
-		if (at->f.id && at->shared && (at->rights & ACL_READ) && slice_same(root_of(c, at), root))
+		if (at->f.id && at->shared && (at->rights & ACL_READ) &&
+			slice_same(root_of(c, at), root))
 			return ST_OK;
 	}
 	return ST_ABSENT;

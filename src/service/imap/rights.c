@@ -1,5 +1,6 @@
-/* ACL (RFC 4314): who may do what with a folder. Rights are the store's (provider/acl.h); what they allow is looked at where it
-   is done. What is denied rather than given is the operator's to set. */
+/* ACL (RFC 4314): who may do what with a folder. Rights are the store's (provider/acl.h); what they
+   allow is looked at where it is done. What is denied rather than given is the operator's to
+   set. */
 #include "mail/imap_string.h"
 #include "provider/saslprep.h"
 #include "service/imap/names.h"
@@ -19,8 +20,9 @@ static void line_begin(const conversation *c, const char *word, slice shown, tex
 	imap_name_text(c, shown, line);
 }
 
-/* Behind the folder: "identifier"; a name in any form. What SASLprep refuses is none (RFC 4314 3); what it makes of others is not
-   taken, since two mailboxes may be called so that it makes them one. */
+/* Behind the folder: "identifier"; a name in any form. What SASLprep refuses is none (RFC 4314 3);
+   what it makes of others is not taken, since two mailboxes may be called so that it makes them
+   one. */
 static status arg_identifier(args *p, slice *name, slice *who)
 {
 	slice prepared;
@@ -36,7 +38,8 @@ static status arg_identifier(args *p, slice *name, slice *who)
 }
 
 /* Whom it stands for, of a folder that the reader administers. Else the answer was given. */
-static bool find_both(conversation *c, slice name, slice written, struct place *at, struct acl_entry *who, status *said)
+static bool find_both(conversation *c, slice name, slice written, struct place *at,
+	struct acl_entry *who, status *said)
 {
 	status s = place_look(c, name, ACL_ADMINISTER, at);
 	bool here = s == ST_OK;
@@ -55,7 +58,9 @@ static bool find_both(conversation *c, slice name, slice written, struct place *
 /* "lrs": these and no others; "+lrs", "-lrs". */
 static status rights_read(args *p, slice written, struct acl_change *change)
 {
-	char sign = written.size > 0 && (written.at[0] == '+' || written.at[0] == '-') ? written.at[0] : 0;
+	char sign = written.size > 0 && (written.at[0] == '+' || written.at[0] == '-')
+			    ? written.at[0]
+			    : 0;
 	unsigned rights;
 
 	if (acl_rights_parse(slice_from(written, sign != 0), &rights) != ST_OK) {
@@ -63,7 +68,9 @@ static status rights_read(args *p, slice written, struct acl_change *change)
 		return ST_INVALID;
 	}
 	*change = (struct acl_change){
-		.remove = sign == '-' ? rights : sign == '+' ? 0 : ACL_ALL,
+		.remove = sign == '-'   ? rights
+			  : sign == '+' ? 0
+					: ACL_ALL,
 		.add = sign == '-' ? 0 : rights,
 	};
 	return ST_OK;
@@ -199,10 +206,12 @@ static status imap_myrights(conversation *c, args *p)
 }
 
 const struct imap_row imap_rights_rows[] = {
-	{"SETACL", imap_setacl, AT_LOGGED_ON, 0, "SETACL folder who [+-]rights: what others may do with it"},
+	{"SETACL", imap_setacl, AT_LOGGED_ON, 0,
+		"SETACL folder who [+-]rights: what others may do with it"},
 	{"DELETEACL", imap_deleteacl, AT_LOGGED_ON, 0, "DELETEACL folder who: nothing any more"},
 	{"GETACL", imap_getacl, AT_LOGGED_ON, 0, "GETACL folder: who may do what with it"},
-	{"LISTRIGHTS", imap_listrights, AT_LOGGED_ON, 0, "LISTRIGHTS folder who: rights that can be given"},
+	{"LISTRIGHTS", imap_listrights, AT_LOGGED_ON, 0,
+		"LISTRIGHTS folder who: rights that can be given"},
 	{"MYRIGHTS", imap_myrights, AT_LOGGED_ON, 0, "MYRIGHTS folder: what you may do with it"},
 	{0},
 };

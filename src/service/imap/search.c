@@ -1,5 +1,6 @@
-/* SEARCH (RFC 9051 6.4.4) and SORT (RFC 5256), with their RETURN options (ESEARCH, RFC 4731; SAVE, RFC 5182; PARTIAL,
-   RFC 9394; ESORT, and UPDATE of CONTEXT=SEARCH and CONTEXT=SORT, RFC 5267); ESEARCH of several folders (RFC 7377). */
+/* SEARCH (RFC 9051 6.4.4) and SORT (RFC 5256), with their RETURN options (ESEARCH, RFC 4731; SAVE,
+   RFC 5182; PARTIAL, RFC 9394; ESORT, and UPDATE of CONTEXT=SEARCH and CONTEXT=SORT, RFC 5267);
+   ESEARCH of several folders (RFC 7377). */
 #include "base/memory.h"
 #include "mail/charset.h"
 #include "service/imap/context.h"
@@ -13,8 +14,17 @@
 #include <inttypes.h>
 #include <stdlib.h>
 
-enum { RETURN_MIN = 1, RETURN_MAX = 2, RETURN_COUNT = 4, RETURN_ALL = 8, RETURN_SAVE = 16, RETURN_PARTIAL = 32,
-	RETURN_UPDATE = 64, RETURN_CONTEXT = 128, RETURN_RELEVANCY = 256 };
+enum {
+	RETURN_MIN = 1,
+	RETURN_MAX = 2,
+	RETURN_COUNT = 4,
+	RETURN_ALL = 8,
+	RETURN_SAVE = 16,
+	RETURN_PARTIAL = 32,
+	RETURN_UPDATE = 64,
+	RETURN_CONTEXT = 128,
+	RETURN_RELEVANCY = 256
+};
 
 /* Of these nothing is told. */
 #define SILENT_RETURNS (RETURN_SAVE | RETURN_UPDATE | RETURN_CONTEXT)
@@ -37,9 +47,11 @@ static status returns_read(args *p, struct search *s)
 	static const struct {
 		const char *word;
 		unsigned bit;
-	} rows[] = {{"MIN", RETURN_MIN}, {"MAX", RETURN_MAX}, {"COUNT", RETURN_COUNT}, {"ALL", RETURN_ALL},
-		{"SAVE", RETURN_SAVE}, {"PARTIAL", RETURN_PARTIAL}, {"UPDATE", RETURN_UPDATE},
-		{"RELEVANCY", RETURN_RELEVANCY}, {"CONTEXT", RETURN_CONTEXT}}; /* to keep the result at hand is a wish that needs nothing here */
+	} rows[] = {{"MIN", RETURN_MIN}, {"MAX", RETURN_MAX}, {"COUNT", RETURN_COUNT},
+		{"ALL", RETURN_ALL}, {"SAVE", RETURN_SAVE}, {"PARTIAL", RETURN_PARTIAL},
+		{"UPDATE", RETURN_UPDATE}, {"RELEVANCY", RETURN_RELEVANCY},
+		{"CONTEXT", RETURN_CONTEXT}}; /* to keep the result at hand is a wish that needs
+						 nothing here */
 	slice word;
 
 	s->extended = true;
@@ -56,7 +68,8 @@ static status returns_read(args *p, struct search *s)
 			if (slice_same_nocase(word, slice_z(rows[i].word)))
 				bit = rows[i].bit;
 		if (!bit) {
-			p->trouble = "SEARCH returns MIN, MAX, COUNT, ALL, SAVE, PARTIAL, RELEVANCY, UPDATE and CONTEXT";
+			p->trouble =
+				"SEARCH returns MIN, MAX, COUNT, ALL, SAVE, PARTIAL, RELEVANCY, UPDATE and CONTEXT";
 			return ST_INVALID;
 		}
 		if (bit == RETURN_PARTIAL) {
@@ -111,7 +124,8 @@ static status arg_search(args *p, struct search *s)
 	before = *p;
 	if (arg_word(p, S("CHARSET")) == ST_OK) {
 		if (imap_of(p->c)->utf8) { /* RFC 9755 3 */
-			p->trouble = "After ENABLE UTF8=ACCEPT searches are UTF-8 and name no CHARSET";
+			p->trouble =
+				"After ENABLE UTF8=ACCEPT searches are UTF-8 and name no CHARSET";
 			return ST_INVALID;
 		}
 		TRY(arg_space(p));
@@ -123,7 +137,8 @@ static status arg_search(args *p, struct search *s)
 	p->trouble = NULL;
 	if (s->charset.size && !charset_known(s->charset))
 		return ST_FOREIGN;
-	TRY(s->several ? arg_program_open(p, s->charset, &s->what) : arg_program(p, s->charset, &s->what));
+	TRY(s->several ? arg_program_open(p, s->charset, &s->what)
+		       : arg_program(p, s->charset, &s->what));
 	return relevancy_check(p, s);
 }
 
@@ -136,7 +151,8 @@ struct found {
 	int64_t modseq; /* the highest of them, when it was asked for */
 };
 
-/* The MODSEQ that is told is the highest of those that are; of MIN and MAX alone it is theirs (RFC 4731 3.2). */
+/* The MODSEQ that is told is the highest of those that are; of MIN and MAX alone it is theirs (RFC
+   4731 3.2). */
 static bool tells_modseq_of(const struct search *s, const struct found *f, int at)
 {
 	unsigned what = s->returns & ~(unsigned)(SILENT_RETURNS | RETURN_RELEVANCY);
@@ -150,12 +166,14 @@ static void found_name(conversation *c, const struct search *s, struct found *f)
 {
 	const view *v = imap_of(c)->selected->view;
 
-	f->names = s->by_uid ? f->uids : arena_new_array(&c->command, (size_t)f->n, sizeof *f->names);
+	f->names =
+		s->by_uid ? f->uids : arena_new_array(&c->command, (size_t)f->n, sizeof *f->names);
 	for (int i = 0; i < f->n; i++) {
 		const struct view_entry *e = view_find(v, f->uids[i]);
 
 		f->names[i] = s->by_uid ? f->uids[i] : (uint32_t)view_number(v, f->uids[i]);
-		if (program_asks_modseq(s->what) && e && e->modseq > f->modseq && tells_modseq_of(s, f, i))
+		if (program_asks_modseq(s->what) && e && e->modseq > f->modseq &&
+			tells_modseq_of(s, f, i))
 			f->modseq = e->modseq;
 	}
 }
@@ -187,7 +205,8 @@ static void partial_text(const struct search *s, const struct found *f, text *ou
 /* Of those that are told. */
 static void relevancy_text(const struct search *s, const struct found *f, text *out)
 {
-	int first = 0, n = (s->returns & RETURN_PARTIAL) ? imap_window_of(&s->partial, f->n, &first) : f->n;
+	int first = 0,
+	    n = (s->returns & RETURN_PARTIAL) ? imap_window_of(&s->partial, f->n, &first) : f->n;
 
 	text_add(out, S(" RELEVANCY ("));
 	for (int i = 0; i < n; i++) {
@@ -248,11 +267,13 @@ static void saved_set(struct selected *sel, const uint32_t *uids, size_t n)
 		memcpy(sel->saved, uids, n * sizeof *uids);
 }
 
-/* RFC 5182 2.4, RFC 9394 3.2: MIN, MAX and PARTIAL save what they return, everything else saves all. */
+/* RFC 5182 2.4, RFC 9394 3.2: MIN, MAX and PARTIAL save what they return, everything else saves
+   all. */
 static void save(conversation *c, const struct search *s, const struct found *f)
 {
 	struct selected *sel = imap_of(c)->selected;
-	bool some = (s->returns & (RETURN_MIN | RETURN_MAX | RETURN_PARTIAL)) && !(s->returns & (RETURN_ALL | RETURN_COUNT));
+	bool some = (s->returns & (RETURN_MIN | RETURN_MAX | RETURN_PARTIAL)) &&
+		    !(s->returns & (RETURN_ALL | RETURN_COUNT));
 	int first = 0, n = 0;
 
 	if (!some || f->n == 0) {
@@ -265,7 +286,8 @@ static void save(conversation *c, const struct search *s, const struct found *f)
 		memcpy(told, f->uids + first, (size_t)n * sizeof *told);
 		/* Each but once: not what the window has, nor the only one as both. */
 		bool least = (s->returns & RETURN_MIN) && (n == 0 || first > 0);
-		bool greatest = (s->returns & RETURN_MAX) && (n == 0 || first + n < f->n) && !(least && f->n == 1);
+		bool greatest = (s->returns & RETURN_MAX) && (n == 0 || first + n < f->n) &&
+				!(least && f->n == 1);
 		if (least)
 			told[n++] = f->uids[0];
 		if (greatest)
@@ -460,12 +482,14 @@ static bool is_meant(const struct imap *i, const struct sources *x, const struct
 	if (x->selected && row->f.id == i->selected->view->folder)
 		return true;
 	for (int k = 0; k < x->n; k++)
-		if (filter_has(&x->filter[k], row->f.name, row->f.mailbox == i->who.mailbox, row->subscribed))
+		if (filter_has(&x->filter[k], row->f.name, row->f.mailbox == i->who.mailbox,
+			    row->subscribed))
 			return true;
 	return false;
 }
 
-static status search_folder(conversation *c, args *p, struct search *s, const struct folder_row *row)
+static status search_folder(
+	conversation *c, args *p, struct search *s, const struct folder_row *row)
 {
 	struct imap *i = imap_of(c);
 	struct selected sel = {.shown = row->f.name, .rights = row->rights, .recent = UINT32_MAX};
@@ -511,7 +535,8 @@ static status esearch_read(conversation *c, args *p, struct search *s, struct so
 
 static status imap_esearch(conversation *c, args *p)
 {
-	struct search s = {.by_uid = true, .extended = true, .returns = RETURN_ALL, .several = true};
+	struct search s = {
+		.by_uid = true, .extended = true, .returns = RETURN_ALL, .several = true};
 	struct sources *x = arena_new(&c->command, sizeof *x);
 	status kind = esearch_read(c, p, &s, x);
 

@@ -1,5 +1,5 @@
-/* Sections. All but header fields and decoded ones are one run of octets of the message, so they are found by
-   place and size, and the rest of the message passes by. */
+/* Sections. All but header fields and decoded ones are one run of octets of the message, so they
+   are found by place and size, and the rest of the message passes by. */
 #include "service/imap/section.h"
 
 #include "mail/header.h"
@@ -12,7 +12,8 @@
 /* Octets of a header that fields are chosen from. */
 #define HEADER_LOOKED_MOST ((uint64_t)4 * 1024 * 1024)
 #define FIELDS_AT_ONCE 256 /* before others have a turn */
-#define NUL_SHOWN '\x80'      /* as Dovecot has it: in UTF-8 it is no character, so nobody takes it for text */
+#define NUL_SHOWN                                                                                  \
+	'\x80' /* as Dovecot has it: in UTF-8 it is no character, so nobody takes it for text */
 #define CLEANED_AT_ONCE 1024
 
 /* ---- reading */
@@ -189,7 +190,8 @@ static status literal_begin(struct sending *x)
 		x->s->binary ? "~" : "", x->size);
 }
 
-/* A literal holds no NUL; that of BINARY is another kind, which holds all octets (RFC 9051 9: literal, literal8). */
+/* A literal holds no NUL; that of BINARY is another kind, which holds all octets (RFC 9051 9:
+   literal, literal8). */
 static status cleaned_write(stream *to, slice octets)
 {
 	char cleaned[CLEANED_AT_ONCE];
@@ -408,8 +410,8 @@ static bool is_fields(const struct section *s)
 	return s->kind == SECTION_FIELDS || s->kind == SECTION_FIELDS_NOT;
 }
 
-static status fields_each(const struct source *from, const struct section *s, uint64_t at, uint64_t size,
-	status (*each)(slice octets, void *arg), void *arg)
+static status fields_each(const struct source *from, const struct section *s, uint64_t at,
+	uint64_t size, status (*each)(slice octets, void *arg), void *arg)
 {
 	text header = TEXT_INIT, chosen = TEXT_INIT;
 	status done = octets_each(from, at, size < HEADER_LOOKED_MOST ? size : HEADER_LOOKED_MOST,
@@ -421,14 +423,15 @@ static status fields_each(const struct source *from, const struct section *s, ui
 	size = chosen.size;
 	partial_cut(s, &at, &size);
 	if (done == ST_OK && size > 0)
-		done = each(slice_until(slice_from(text_slice(&chosen), (size_t)at), (size_t)size), arg);
+		done = each(slice_until(slice_from(text_slice(&chosen), (size_t)at), (size_t)size),
+			arg);
 	text_free(&header);
 	text_free(&chosen);
 	return done;
 }
 
-status section_each(const struct source *from, const struct section *s, status (*each)(slice octets, void *arg),
-	void *arg)
+status section_each(const struct source *from, const struct section *s,
+	status (*each)(slice octets, void *arg), void *arg)
 {
 	uint64_t at, size;
 	size_t index = 0;

@@ -1,5 +1,5 @@
-/* Sections of messages: BODY[1.2.HEADER.FIELDS (DATE)]<0.100>, BINARY[3] (RFC 9051 6.4.5.1): reading them, finding
-   their octets in the message, sending those as a literal. */
+/* Sections of messages: BODY[1.2.HEADER.FIELDS (DATE)]<0.100>, BINARY[3] (RFC 9051 6.4.5.1):
+   reading them, finding their octets in the message, sending those as a literal. */
 #ifndef PENNYPOST_SERVICE_IMAP_SECTION_H
 #define PENNYPOST_SERVICE_IMAP_SECTION_H
 
@@ -33,8 +33,8 @@ struct section {
 	slice label; /* what stands before the literal: "BODY[1.TEXT]<0>", "RFC822.HEADER" */
 };
 
-/* Reads behind "BODY", "BODY.PEEK", "BINARY" ..: "[...]" and, where it may stand, "<from.most>". `word` names it in
-   the label. */
+/* Reads behind "BODY", "BODY.PEEK", "BINARY" ..: "[...]" and, where it may stand, "<from.most>".
+   `word` names it in the label. */
 status arg_section(args *p, slice word, struct section *out);
 
 /* What the octets of a message are read by. `parts` is empty where no section has a number. */
@@ -45,13 +45,14 @@ struct source {
 	const structure *parts;
 };
 
-/* Sends " LABEL {n}CRLF octets" or " LABEL NIL". ST_ABSENT: the body is gone (nothing was sent of it); ST_INVALID: a
-   binary section whose encoding is not known; ST_BROKEN: in the middle of the octets, no way to go on. */
+/* Sends " LABEL {n}CRLF octets" or " LABEL NIL". ST_ABSENT: the body is gone (nothing was sent of
+   it); ST_INVALID: a binary section whose encoding is not known; ST_BROKEN: in the middle of the
+   octets, no way to go on. */
 status section_send(conversation *c, const struct source *from, const struct section *s);
 
-/* The octets of a section that is not binary, in pieces; what `each` gives ends that unless it is ST_OK. ST_ABSENT: there
-   is no such part, or the body is gone. */
-status section_each(const struct source *from, const struct section *s, status (*each)(slice octets, void *arg),
-	void *arg);
+/* The octets of a section that is not binary, in pieces; what `each` gives ends that unless it is
+   ST_OK. ST_ABSENT: there is no such part, or the body is gone. */
+status section_each(const struct source *from, const struct section *s,
+	status (*each)(slice octets, void *arg), void *arg);
 
 #endif

@@ -1,5 +1,5 @@
-/* Entering and leaving folders: SELECT, EXAMINE, CLOSE, UNSELECT (RFC 9051 6.3.2, 6.4), with CONDSTORE and
-   QRESYNC (RFC 7162); waiting for news: IDLE (6.3.13). */
+/* Entering and leaving folders: SELECT, EXAMINE, CLOSE, UNSELECT (RFC 9051 6.3.2, 6.4), with
+   CONDSTORE and QRESYNC (RFC 7162); waiting for news: IDLE (6.3.13). */
 #include "base/memory.h"
 #include "provider/news.h"
 #include "service/imap/names.h"
@@ -129,8 +129,8 @@ static status arg_select_options(args *p, struct resync *r)
 	return arg_expect(p, ')');
 }
 
-/* What is new in a folder of others stays so for its owner; who only reads is told what is new, and it stays so (RFC 3501
-   2.3.2, 6.3.2). */
+/* What is new in a folder of others stays so for its owner; who only reads is told what is new, and
+   it stays so (RFC 3501 2.3.2, 6.3.2). */
 static status open_place(conversation *c, slice name, bool read_only, struct place *p, view **v)
 {
 	TRY(place_find(c, name, ACL_READ, p));
@@ -148,7 +148,8 @@ static struct selected *selected_new(conversation *c, view *v, const struct plac
 		.recent = imap_of(c)->rev2 ? UINT32_MAX : v->recent,
 		.renewed_at = clock_now()};
 	if (p->shared)
-		sel->shown = slice_of(memcpy(memory_new(p->shown.size), p->shown.at, p->shown.size), p->shown.size);
+		sel->shown = slice_of(memcpy(memory_new(p->shown.size), p->shown.at, p->shown.size),
+			p->shown.size);
 	return sel;
 }
 
@@ -175,7 +176,8 @@ static status enter(conversation *c, slice name, bool read_only, struct resync *
 		return imap_trouble(c, s);
 	}
 	TRY(s);
-	return imap_ok(c, selected_writable(i->selected) ? "[READ-WRITE] Open" : "[READ-ONLY] Open for reading");
+	return imap_ok(c, selected_writable(i->selected) ? "[READ-WRITE] Open"
+							 : "[READ-ONLY] Open for reading");
 }
 
 static status enter_by(conversation *c, args *p, bool read_only)
@@ -227,8 +229,9 @@ static status imap_unselect(conversation *c, args *p)
 
 /* ---- IDLE */
 
-/* After a long silence the folder's entries are given back, four bytes a message stay (view_rest). Without them
-   nothing true can be said of messages, so they are brought again before the next command. */
+/* After a long silence the folder's entries are given back, four bytes a message stay (view_rest).
+   Without them nothing true can be said of messages, so they are brought again before the next
+   command. */
 static status idle_wake(conversation *c)
 {
 	const struct selected *sel = imap_of(c)->selected;
@@ -286,7 +289,8 @@ static status idle_watch(conversation *c, notice *news)
 		TRY(idle_renew(c)); /* who leaves a group, or is removed, is no news of a folder */
 		if (i->selected && !i->notify)
 			view_rest(i->selected->view);
-		TRY(conversation_say(c, "* OK Still here")); /* keeps the way open through address translators */
+		TRY(conversation_say(
+			c, "* OK Still here")); /* keeps the way open through address translators */
 	}
 }
 
@@ -336,8 +340,10 @@ static status imap_idle(conversation *c, args *p)
 		return s;
 	selected_close(c);
 	c->closing = true;
-	TRY(s == ST_ABSENT ? selected_lost(c)
-			   : conversation_say(c, "* BYE [UNAVAILABLE] The folder cannot be read now; come again"));
+	TRY(s == ST_ABSENT
+			? selected_lost(c)
+			: conversation_say(c,
+				  "* BYE [UNAVAILABLE] The folder cannot be read now; come again"));
 	return imap_no(c, "[UNAVAILABLE] Idle no more");
 }
 
@@ -346,8 +352,10 @@ const struct imap_row imap_select_rows[] = {
 		"SELECT folder [(CONDSTORE | QRESYNC (..))]: open a folder"},
 	{"EXAMINE", imap_examine, AT_LOGGED_ON, IMAP_QUIET | IMAP_LEAVES,
 		"EXAMINE folder [(options)]: open it for reading"},
-	{"CLOSE", imap_close, AT_SELECTED, IMAP_QUIET | IMAP_LEAVES, "CLOSE: expunge and leave the folder"},
-	{"UNSELECT", imap_unselect, AT_SELECTED, IMAP_QUIET | IMAP_LEAVES, "UNSELECT: leave the folder as it is"},
+	{"CLOSE", imap_close, AT_SELECTED, IMAP_QUIET | IMAP_LEAVES,
+		"CLOSE: expunge and leave the folder"},
+	{"UNSELECT", imap_unselect, AT_SELECTED, IMAP_QUIET | IMAP_LEAVES,
+		"UNSELECT: leave the folder as it is"},
 	{"IDLE", imap_idle, AT_LOGGED_ON, 0, "IDLE: tells what changes, until DONE"},
 	{0},
 };

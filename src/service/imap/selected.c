@@ -172,10 +172,12 @@ status selected_tell_permanent(conversation *c)
 	text names = TEXT_INIT;
 
 	if (!sel->view->read_only)
-		flag_names(sel->view, rights_flags(sel->rights) & selected_flags_known(sel), &names);
+		flag_names(
+			sel->view, rights_flags(sel->rights) & selected_flags_known(sel), &names);
 	if (!sel->view->read_only && makes)
 		text_add_z(&names, names.size > 0 ? " \\*" : "\\*");
-	status s = conversation_say(c, "* OK [PERMANENTFLAGS (%s)] Flags that stay", names.size ? names.at : "");
+	status s = conversation_say(
+		c, "* OK [PERMANENTFLAGS (%s)] Flags that stay", names.size ? names.at : "");
 	text_free(&names);
 	return s;
 }
@@ -347,7 +349,8 @@ static status tell_arrived(conversation *c, const struct view_change *ch)
 	return notify_arrived(c, ch->arrived);
 }
 
-status selected_tell_stored(conversation *c, const struct view_change *ch, const struct selected_silent *silent)
+status selected_tell_stored(
+	conversation *c, const struct view_change *ch, const struct selected_silent *silent)
 {
 	const struct imap *i = imap_of(c);
 	struct selected *sel = i->selected;
@@ -357,12 +360,13 @@ status selected_tell_stored(conversation *c, const struct view_change *ch, const
 	TRY(tell_names(c, sel, ch));
 	for (int n = 0; n < ch->changed_n; n++) {
 		const struct view_entry *e = view_find(sel->view, ch->changed[n]);
-		bool known = e && e->modseq == ch->own && flags_expected(silent, e->uid) == e->flags;
+		bool known =
+			e && e->modseq == ch->own && flags_expected(silent, e->uid) == e->flags;
 
 		if (!known)
 			TRY(selected_tell_flags(c, ch->changed[n]));
-		else if (
-			i->condstore) /* the client knows the flags, but not their MODSEQ (RFC 7162 3.1.3) */
+		else if (i->condstore) /* the client knows the flags, but not their MODSEQ (RFC
+					  7162 3.1.3) */
 			TRY(tell_modseq(c, e));
 	}
 	return context_changed(c, ch);

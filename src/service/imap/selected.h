@@ -12,7 +12,8 @@ struct selected {
 	bool shared;     /* somebody else's */
 	bool unknown;    /* what the rights are now could not be had: nothing is told of it */
 	usec renewed_at; /* when they were looked at last */
-	uint32_t recent; /* UIDs from here on are told as \Recent; none in IMAP4rev2, which has abolished it */
+	uint32_t recent; /* UIDs from here on are told as \Recent; none in IMAP4rev2, which has
+			    abolished it */
 	int64_t told;    /* flags the client has read of in FLAGS */
 	int64_t used;    /* of a shared folder: flags that messages had since it was selected */
 	uint32_t *saved; /* result of SEARCH RETURN (SAVE): UIDs, rising (RFC 5182); own memory */
@@ -20,20 +21,22 @@ struct selected {
 	struct contexts *contexts; /* searches that are kept up to date (context.h) */
 };
 
-/* Of a folder of others: what the reader may do with it now, and tells him when that is more or less than it was; one's own
-   costs nothing. ST_ABSENT: it is gone, or not for him any more; nothing is selected then. Anything else but ST_OK: that
-   cannot be known now. */
+/* Of a folder of others: what the reader may do with it now, and tells him when that is more or
+   less than it was; one's own costs nothing. ST_ABSENT: it is gone, or not for him any more;
+   nothing is selected then. Anything else but ST_OK: that cannot be known now. */
 status selected_renew(conversation *c);
-/* The same in the middle of what takes long, or waits for its client: looks again when a second has passed since. */
+/* The same in the middle of what takes long, or waits for its client: looks again when a second has
+   passed since. */
 status selected_renew_late(conversation *c);
 /* As selected_renew_late, and waits for db_silence_most while the database cannot say it. */
 status selected_renew_amid(conversation *c);
-/* The same within a literal, where nothing can be told and nobody expects the folder to be gone: ST_ABSENT, and all stays as
-   it is until the literal has been given up. */
+/* The same within a literal, where nothing can be told and nobody expects the folder to be gone:
+   ST_ABSENT, and all stays as it is until the literal has been given up. */
 status selected_stays(conversation *c);
 /* After ST_ABSENT of one of these: BYE, and the conversation ends with this command. */
 status selected_lost(conversation *c);
-/* He may do all of this in it, by his rights; whether it is open for reading alone is another matter. */
+/* He may do all of this in it, by his rights; whether it is open for reading alone is another
+   matter. */
 bool selected_may(const conversation *c, unsigned rights);
 /* Flags that rights let be changed, and the rights that flags want. */
 int64_t rights_flags(unsigned rights);
@@ -46,30 +49,34 @@ bool selected_writable(const struct selected *s);
 status selected_tell_permanent(conversation *c);
 /* Leaves the folder without a word. Nothing when none is selected. */
 void selected_close(conversation *c);
-/* Looks what changed and tells it: EXPUNGE or VANISHED (only when `expunge`), EXISTS, FETCH of changed flags. */
+/* Looks what changed and tells it: EXPUNGE or VANISHED (only when `expunge`), EXISTS, FETCH of
+   changed flags. */
 status selected_tell(conversation *c, bool expunge);
 
 /* The same of a change that a call of view.h has told. */
 status selected_tell_change(conversation *c, const struct view_change *ch);
-/* The same of a STORE with SILENT: the client takes these messages to have these flags now. Those that have, by this
-   STORE, are told by their MODSEQ alone; those that another one changed too have others. */
+/* The same of a STORE with SILENT: the client takes these messages to have these flags now. Those
+   that have, by this STORE, are told by their MODSEQ alone; those that another one changed too have
+   others. */
 struct selected_silent {
 	const uint32_t *uids; /* [n], rising */
 	const int64_t *flags;
 	int n;
 };
-status selected_tell_stored(conversation *c, const struct view_change *ch, const struct selected_silent *silent);
+status selected_tell_stored(
+	conversation *c, const struct view_change *ch, const struct selected_silent *silent);
 /* The same, without what the command changed itself. */
 status selected_tell_others(conversation *c, const struct view_change *ch);
-/* "* VANISHED (EARLIER) set": what is gone since a MODSEQ, of the UIDs `known` (resolved; NULL: of all). A
-   store's trouble is passed up, nothing has been told then. */
+/* "* VANISHED (EARLIER) set": what is gone since a MODSEQ, of the UIDs `known` (resolved; NULL: of
+   all). A store's trouble is passed up, nothing has been told then. */
 status selected_tell_vanished(conversation *c, int64_t since, const imap_set *known);
-/* "* n FETCH (UID u FLAGS (..))", with MODSEQ where the client wants it; nothing when it is gone. */
+/* "* n FETCH (UID u FLAGS (..))", with MODSEQ where the client wants it; nothing when it is
+   gone. */
 status selected_tell_flags(conversation *c, uint32_t uid);
 /* "* 3 FETCH ", or "* 4711 UIDFETCH " once UIDONLY is ENABLEd (RFC 9586). */
 void selected_fetch_text(conversation *c, uint32_t uid, text *out);
-/* Flags whose names the reader may know: of the keywords of a mailbox of others only those that messages of the folder had
-   since he selected it. */
+/* Flags whose names the reader may know: of the keywords of a mailbox of others only those that
+   messages of the folder had since he selected it. */
 int64_t selected_flags_known(const struct selected *s);
 /* Finds those of all its messages, once; what comes later is seen when it is told. */
 void selected_flags_look(struct selected *s);

@@ -1,4 +1,5 @@
-/* One IMAP conversation from greeting to goodbye: the loop over commands, and those of any state. */
+/* One IMAP conversation from greeting to goodbye: the loop over commands, and those of any
+   state. */
 #include "base/log.h"
 #include "net/listener.h"
 #include "provider/message.h"
@@ -11,7 +12,7 @@
 #include <stdio.h>
 
 #define ID_PAIRS_MOST 30
-#define BEFORE_LOGON_MOST 8192   /* octets of one command (T22) */
+#define BEFORE_LOGON_MOST 8192 /* octets of one command (T22) */
 
 struct setting_at imap_at(const conversation *c)
 {
@@ -73,7 +74,8 @@ status imap_progress(conversation *c, int64_t done, int64_t all)
 	return stream_flush(c->stream);
 }
 
-/* "OK", with what a command did not come to (RFC 9738); where the answer has a code of its own, that goes before it. */
+/* "OK", with what a command did not come to (RFC 9738); where the answer has a code of its own,
+   that goes before it. */
 static status ok_word(conversation *c, const char *format, const char **word)
 {
 	const struct imap *i = imap_of(c);
@@ -82,7 +84,8 @@ static status ok_word(conversation *c, const char *format, const char **word)
 	if (i->limited_at == 0)
 		return ST_OK;
 	*word = arena_format(&c->command, "OK [MESSAGELIMIT %" PRId64 " %u]", imap_messages_most(c),
-		i->limited_at).at;
+		i->limited_at)
+			.at;
 	if (format[0] != '[')
 		return ST_OK;
 	TRY(stream_format(c->stream, "* %s There are more\r\n", *word));
@@ -209,8 +212,8 @@ void imap_capabilities(conversation *c, text *out)
 	slice mechanisms = by_sasl ? imap_mechanisms(c) : (slice){0}, one;
 
 	for (size_t i = 0; i < sizeof capabilities / sizeof *capabilities; i++)
-		if (capabilities[i].on_offer(c) &&
-			!setting_lists_any(S_imap_commands_off, NULL, slice_z(capabilities[i].commands))) {
+		if (capabilities[i].on_offer(c) && !setting_lists_any(S_imap_commands_off, NULL,
+							   slice_z(capabilities[i].commands))) {
 			if (out->size)
 				text_add_char(out, ' ');
 			text_add_z(out, capabilities[i].word);
@@ -331,7 +334,8 @@ static status imap_starttls(conversation *c, args *p)
 	return ST_OK;
 }
 
-/* RFC 4978. What stands behind the command in the same packet was not packed and must not be read so. */
+/* RFC 4978. What stands behind the command in the same packet was not packed and must not be read
+   so. */
 static status imap_compress(conversation *c, args *p)
 {
 	TRY(arg_space(p));
@@ -392,7 +396,9 @@ static status goodbye(conversation *c, const char *words, status why)
 
 static status say_stopping(conversation *c)
 {
-	return goodbye(c, c->dismissed ? "The administrator ended this session" : "The service restarts; connect again at once",
+	return goodbye(c,
+		c->dismissed ? "The administrator ended this session"
+			     : "The service restarts; connect again at once",
 		ST_CANCELLED);
 }
 
@@ -410,7 +416,8 @@ const struct imap_row imap_server_rows[] = {
 	{"LOGOUT", imap_logout, AT_ANY, IMAP_QUIET | IMAP_LEAVES, "LOGOUT: good-bye"},
 	{"ID", imap_id, AT_ANY, IMAP_FREE | IMAP_QUIET,
 		"ID NIL | (\"name\" \"value\" ...): who speaks"},
-	{"LANGUAGE", imap_language, AT_ANY, IMAP_FREE, "LANGUAGE [language ...]: in which we speak"},
+	{"LANGUAGE", imap_language, AT_ANY, IMAP_FREE,
+		"LANGUAGE [language ...]: in which we speak"},
 	{"STARTTLS", imap_starttls, AT_GREETING, 0, "STARTTLS: encrypt this conversation"},
 	{"COMPRESS", imap_compress, AT_LOGGED_ON, 0, "COMPRESS DEFLATE: pack what is said"},
 	{"ENABLE", imap_enable, AT_AUTHENTICATED, IMAP_QUIET,
@@ -504,20 +511,23 @@ static bool may_run(conversation *c, status *said)
 		return false;
 	}
 	if (i->uidonly && (i->row->flags & IMAP_BY_NUMBER)) {
-		*said = imap_bad(c, "[UIDREQUIRED] There are no message numbers after ENABLE UIDONLY");
+		*said = imap_bad(
+			c, "[UIDREQUIRED] There are no message numbers after ENABLE UIDONLY");
 		return false;
 	}
 	return true;
 }
 
-/* A folder of others may have been removed, or be shared no more: to the reader that is the same. */
+/* A folder of others may have been removed, or be shared no more: to the reader that is the
+   same. */
 static bool folder_lost(conversation *c, status *said)
 {
 	status s = imap_of(c)->row->flags & IMAP_LEAVES ? ST_OK : selected_renew(c);
 
 	if (s == ST_ABSENT) {
 		s = selected_lost(c);
-		*said = s == ST_OK ? imap_no(c, "[UNAVAILABLE] There is no such folder any more") : s;
+		*said = s == ST_OK ? imap_no(c, "[UNAVAILABLE] There is no such folder any more")
+				   : s;
 		return true;
 	}
 	*said = s == ST_OK ? ST_OK : imap_trouble(c, s);

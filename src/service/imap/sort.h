@@ -18,8 +18,8 @@ struct sort_keys {
 status arg_sort_keys(args *p, struct sort_keys *out);
 /* RELEVANCY is among them (RFC 6203 6). */
 bool sort_by_relevancy(const struct sort_keys *k);
-/* Orders UIDs that rise, and `scores` with them (NULL: none are wanted); what is equal stays so. The store's trouble is
-   passed up. */
+/* Orders UIDs that rise, and `scores` with them (NULL: none are wanted); what is equal stays so.
+   The store's trouble is passed up. */
 status sort_run(conversation *c, const struct sort_keys *k, uint32_t *uids, uint8_t *scores, int n);
 
 #endif

@@ -1,6 +1,6 @@
-/* Changing messages of the selected folder: STORE, EXPUNGE, COPY, MOVE (RFC 9051 6.4), and their UID forms
-   (6.4.9), with UNCHANGEDSINCE (RFC 7162 3.1.3) and UIDPLUS (RFC 4315). A number may stand for a message that is gone; a
-   UID of one is nothing (6.4.9). */
+/* Changing messages of the selected folder: STORE, EXPUNGE, COPY, MOVE (RFC 9051 6.4), and their
+   UID forms (6.4.9), with UNCHANGEDSINCE (RFC 7162 3.1.3) and UIDPLUS (RFC 4315). A number may
+   stand for a message that is gone; a UID of one is nothing (6.4.9). */
 #include "service/imap/flags.h"
 #include "service/imap/names.h"
 #include "service/imap/place.h"
@@ -57,7 +57,8 @@ static bool some_are_gone(const view *v, const uint32_t *uids, int n)
 }
 
 /* Numbers or UIDs of the messages another one changed first. */
-static void failed_text(const view *v, const struct store *s, const struct view_stored *done, arena *a, text *out)
+static void failed_text(
+	const view *v, const struct store *s, const struct view_stored *done, arena *a, text *out)
 {
 	uint32_t *names = arena_new_array(a, (size_t)done->failed_n, sizeof *names);
 
@@ -66,9 +67,10 @@ static void failed_text(const view *v, const struct store *s, const struct view_
 	imap_numbers_text(names, (size_t)done->failed_n, out);
 }
 
-/* What was stored stays so, whatever became of the others: NO when some are gone, but to a silent STORE (RFC 2180 4.2,
-   RFC 7162 3.1.3). `lacks`: some are. */
-static status say_stored(conversation *c, const struct store *s, const struct view_stored *done, bool lacks)
+/* What was stored stays so, whatever became of the others: NO when some are gone, but to a silent
+   STORE (RFC 2180 4.2, RFC 7162 3.1.3). `lacks`: some are. */
+static status say_stored(
+	conversation *c, const struct store *s, const struct view_stored *done, bool lacks)
 {
 	text list = TEXT_INIT;
 	status said;
@@ -76,20 +78,25 @@ static status say_stored(conversation *c, const struct store *s, const struct vi
 	if (done->failed_n > 0)
 		failed_text(imap_of(c)->selected->view, s, done, &c->command, &list);
 	if (done->failed_n > 0 && lacks && !s->silent)
-		said = imap_no(c, "[MODIFIED %s] Some were changed by others first, and some are gone", list.at);
+		said = imap_no(c,
+			"[MODIFIED %s] Some were changed by others first, and some are gone",
+			list.at);
 	else if (done->failed_n > 0)
 		said = imap_ok(c, "[MODIFIED %s] Some were changed by others first", list.at);
 	else if (lacks && !s->silent)
-		said = imap_no(c, "[EXPUNGEISSUED] Some of the messages are gone; NOOP tells which");
+		said = imap_no(
+			c, "[EXPUNGEISSUED] Some of the messages are gone; NOOP tells which");
 	else
-		said = imap_ok(c, lacks ? "[EXPUNGEISSUED] Some of the messages are gone; NOOP tells which" : "Stored");
+		said = imap_ok(
+			c, lacks ? "[EXPUNGEISSUED] Some of the messages are gone; NOOP tells which"
+				 : "Stored");
 	text_free(&list);
 	return said;
 }
 
 /* What the client will take the flags for, without being told. */
-static void silent_take(conversation *c, const struct view_flags *change, const uint32_t *uids, int n,
-	struct selected_silent *out)
+static void silent_take(conversation *c, const struct view_flags *change, const uint32_t *uids,
+	int n, struct selected_silent *out)
 {
 	const view *v = imap_of(c)->selected->view;
 	int64_t *flags = arena_new_array(&c->command, (size_t)n, sizeof *flags);
@@ -123,11 +130,12 @@ static status tell_same(conversation *c, const struct store *s, const uint32_t *
 	return ST_OK;
 }
 
-/* As far as rights let it (RFC 4314 4): some of what was asked for is done; then the client is told what the flags are, for it
-   does not know. False: nothing of it may be done. */
+/* As far as rights let it (RFC 4314 4): some of what was asked for is done; then the client is told
+   what the flags are, for it does not know. False: nothing of it may be done. */
 static bool change_allowed(const struct selected *sel, struct store *s, struct view_flags *change)
 {
-	int64_t allowed = rights_flags(sel->rights), named = change->add ? change->add : change->remove;
+	int64_t allowed = rights_flags(sel->rights),
+		named = change->add ? change->add : change->remove;
 
 	if (!named) /* nothing, or keywords that have no bit */
 		return s->flags.n == 0 || (sel->rights & ACL_WRITE);
@@ -255,17 +263,21 @@ static void copyuid_text(const struct view_copied *done, text *out)
 	imap_numbers_text(done->to, (size_t)done->n, out);
 }
 
-static status say_nothing_copied(conversation *c, const struct copy *x, const struct view_copied *done, bool lacks)
+static status say_nothing_copied(
+	conversation *c, const struct copy *x, const struct view_copied *done, bool lacks)
 {
 	TRY(selected_tell_change(c, &done->change));
 	if (!lacks)
 		return imap_ok(c, "There was nothing to %s", x->move ? "move" : "copy");
-	return imap_no(c, x->move ? "[EXPUNGEISSUED] The messages are gone"
-				  : "[EXPUNGEISSUED] Some of the messages are gone, so nothing was copied; NOOP tells which");
+	return imap_no(c,
+		x->move ? "[EXPUNGEISSUED] The messages are gone"
+			: "[EXPUNGEISSUED] Some of the messages are gone, so nothing was copied; NOOP tells which");
 }
 
-/* By number a copy is made of all or of none (RFC 9051 6.4.7), and a move says when it could not have all (RFC 6851 3.3). */
-static status say_copied(conversation *c, const struct copy *x, int asked, const struct view_copied *done)
+/* By number a copy is made of all or of none (RFC 9051 6.4.7), and a move says when it could not
+   have all (RFC 6851 3.3). */
+static status say_copied(
+	conversation *c, const struct copy *x, int asked, const struct view_copied *done)
 {
 	bool lacks = !x->by_uid && done->n < asked;
 	text code = TEXT_INIT;
@@ -279,7 +291,8 @@ static status say_copied(conversation *c, const struct copy *x, int asked, const
 	if (s == ST_OK)
 		s = selected_tell_change(c, &done->change);
 	if (s == ST_OK && lacks)
-		s = imap_no(c, "[EXPUNGEISSUED] Some of the messages were gone; the others are moved");
+		s = imap_no(
+			c, "[EXPUNGEISSUED] Some of the messages were gone; the others are moved");
 	else if (s == ST_OK)
 		s = x->move ? imap_ok(c, "Moved") : imap_ok(c, "[%s] Copied", code.at);
 	text_free(&code);
@@ -287,8 +300,8 @@ static status say_copied(conversation *c, const struct copy *x, int asked, const
 }
 
 /* Where both folders are the reader's own the store finds the other one itself. */
-static status carry(conversation *c, const struct copy *x, const uint32_t *uids, int n, struct place *to,
-	struct view_copied *out)
+static status carry(conversation *c, const struct copy *x, const uint32_t *uids, int n,
+	struct place *to, struct view_copied *out)
 {
 	const struct selected *sel = imap_of(c)->selected;
 	view *v = sel->view;
@@ -317,7 +330,8 @@ static status copy(conversation *c, args *p, bool by_uid, bool move)
 	TRY(arg_copy(p, &x));
 	TRY(selected_uids(c, p, &x.set, by_uid, &uids, &n));
 	if (!move && imap_messages_most(c) > 0 && n > imap_messages_most(c)) /* all or none */
-		return imap_no(c, "[MESSAGELIMIT %" PRId64 "] So many can be copied at a time", imap_messages_most(c));
+		return imap_no(c, "[MESSAGELIMIT %" PRId64 "] So many can be copied at a time",
+			imap_messages_most(c));
 	selected_limit(c, &uids, &n);
 	if (move && !v->read_only && !selected_may(c, ACL_DELETE | ACL_EXPUNGE))
 		return imap_no(c, "[NOPERM] You may not expunge here");

@@ -1,13 +1,13 @@
-/* THREAD and UID THREAD (RFC 5256): ORDEREDSUBJECT, REFERENCES, and REFS, which is REFERENCES without its
-   joining of threads by subject and with the thread last written to last.
+/* THREAD and UID THREAD (RFC 5256): ORDEREDSUBJECT, REFERENCES, and REFS, which is REFERENCES
+   without its joining of threads by subject and with the thread last written to last.
 
    Messages and the ids they name are nodes of a forest:
 
        node:   [ message 1 | message 2 | .. message n | ids that no message has ]
        parent: what the message itself names last; else what others named before its id
 
-   Nothing here calls itself, whatever the depth of a thread, and the memory of one command is bounded by
-   the messages and IDS_MOST, whatever they refer to (trust.md T26). */
+   Nothing here calls itself, whatever the depth of a thread, and the memory of one command is
+   bounded by the messages and IDS_MOST, whatever they refer to (trust.md T26). */
 #include "base/map.h"
 #include "mail/charset.h"
 #include "mail/collate.h"
@@ -16,7 +16,9 @@
 #include "service/imap/program.h"
 
 #define IDS_MOST 200000 /* that no message has; further ones are passed over */
-#define ID_SIZE_MOST 998 /* octets; longer ones fit on no line (RFC 5322 2.1.1) and are nobody's */
+#define ID_SIZE_MOST                                                                               \
+	998 /* octets; longer ones fit on no line (RFC 5322 2.1.1) and are nobody's                \
+\ */
 #define NONE (-1)
 
 enum algorithm { ORDEREDSUBJECT, REFERENCES, REFS };
@@ -243,8 +245,8 @@ static void newest_rise(struct forest *f)
 		}
 }
 
-/* Messages in the order in which they were sent, below their parents; an id has the date of its first
-   child, which was set before. */
+/* Messages in the order in which they were sent, below their parents; an id has the date of its
+   first child, which was set before. */
 static status forest_order(struct forest *f)
 {
 	int *all = arena_new_array(&f->a, (size_t)f->n, sizeof *all), n = 0;
@@ -298,8 +300,8 @@ static void children_move(struct forest *f, int from, int to)
 	f->node[from].there = false;
 }
 
-/* Two threads of one subject become one; gives its root. One that is held together by an id stands, if
-   there is any. */
+/* Two threads of one subject become one; gives its root. One that is held together by an id stands,
+   if there is any. */
 static int threads_join(struct forest *f, int stands, int comes)
 {
 	if (comes >= f->messages) {
@@ -524,7 +526,8 @@ static status imap_uid_thread(conversation *c, args *p)
 }
 
 const struct imap_row imap_thread_rows[] = {
-	{"THREAD", imap_thread, AT_SELECTED, IMAP_NO_EXPUNGE | IMAP_BY_NUMBER, "THREAD algorithm charset keys"},
+	{"THREAD", imap_thread, AT_SELECTED, IMAP_NO_EXPUNGE | IMAP_BY_NUMBER,
+		"THREAD algorithm charset keys"},
 	{"UID THREAD", imap_uid_thread, AT_SELECTED, 0, "UID THREAD algorithm charset keys"},
 	{0},
 };

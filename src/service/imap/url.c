@@ -1,5 +1,5 @@
-/* Reading URLs of messages, and what is behind them. A URL names nobody but the reader: with a server or a user in
-   it, it is none. */
+/* Reading URLs of messages, and what is behind them. A URL names nobody but the reader: with a
+   server or a user in it, it is none. */
 #include "service/imap/url.h"
 
 #include "base/utf8.h"
@@ -73,7 +73,8 @@ static bool number_take(slice *rest, uint64_t *out)
 	return true;
 }
 
-/* "/Drafts;UIDVALIDITY=3" up to "/;UID=20" or ";UID=20"; the latter alone is of the selected folder. */
+/* "/Drafts;UIDVALIDITY=3" up to "/;UID=20" or ";UID=20"; the latter alone is of the selected
+   folder. */
 static bool folder_take(conversation *c, slice *rest, struct url *u)
 {
 	size_t end;
@@ -90,19 +91,22 @@ static bool folder_take(conversation *c, slice *rest, struct url *u)
 	if (end == 0 || !decode(slice_until(*rest, end), &c->command, &u->folder))
 		return false;
 	*rest = slice_from(*rest, end);
-	if (word_take(rest, S(";UIDVALIDITY=")) && (!number_take(rest, &u->uidvalidity) || u->uidvalidity == 0))
+	if (word_take(rest, S(";UIDVALIDITY=")) &&
+		(!number_take(rest, &u->uidvalidity) || u->uidvalidity == 0))
 		return false;
 	return word_take(rest, S("/;UID="));
 }
 
-/* Sections are written as in FETCH. Strings that come as literals would be read from the client: there are none. */
+/* Sections are written as in FETCH. Strings that come as literals would be read from the client:
+   there are none. */
 static bool section_take(conversation *c, slice *rest, struct url *u)
 {
 	size_t end = slice_search_nocase(*rest, S("/;"));
 	args p = {.c = c, .most = URL_MOST};
 	slice inside;
 
-	if (!decode(slice_until(*rest, end), &c->command, &inside) || slice_find(inside, '{') < inside.size)
+	if (!decode(slice_until(*rest, end), &c->command, &inside) ||
+		slice_find(inside, '{') < inside.size)
 		return false;
 	p.rest = arena_format(&c->command, "[%.*s]", SLICE_ARGS(inside));
 	*rest = slice_from(*rest, end);
@@ -139,9 +143,10 @@ static status octets_each(conversation *c, const struct url *u, const view *v,
 
 	if (!e || (u->uidvalidity && u->uidvalidity != v->uidvalidity))
 		return ST_ABSENT;
-	TRY(packed_facts(v->postoffice, &e->message, 1, u->section.depth ? PACKED_STRUCTURE : 0, &c->command,
-		&fact));
-	if (fact->blob == 0 || (u->section.depth && structure_unpack(fact->structure, &c->command, &parts) != ST_OK))
+	TRY(packed_facts(v->postoffice, &e->message, 1, u->section.depth ? PACKED_STRUCTURE : 0,
+		&c->command, &fact));
+	if (fact->blob == 0 || (u->section.depth && structure_unpack(fact->structure, &c->command,
+							    &parts) != ST_OK))
 		return ST_ABSENT;
 	struct source from = {.postoffice = v->postoffice, .fact = fact, .parts = &parts};
 	return section_each(&from, &u->section, each, arg);

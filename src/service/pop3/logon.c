@@ -15,9 +15,9 @@ static struct auth_from from_of(const struct logon *l)
 {
 	conversation *c = l->c;
 	return (struct auth_from){.service = SERVICE_POP3,
-				  .address = net_address_text(&c->peer, &c->command),
-				  .secure = stream_is_tls(c->stream) || c->trusted,
-				  .opener = &l->opener};
+		.address = net_address_text(&c->peer, &c->command),
+		.secure = stream_is_tls(c->stream) || c->trusted,
+		.opener = &l->opener};
 }
 
 /* RFC 2449 8, RFC 3206: the code tells the client's program what the words tell its user. */
@@ -66,13 +66,15 @@ static const char *not_opened(status kind)
 static status open_drop(struct logon *l, const struct identity *who, int64_t revision)
 {
 	struct setting_at at = pop3_at(l->c);
-	l->kind = maildrop_open(&pop3_of(l->c)->drop, who, setting_number(S_pop3_login_delay, &at), revision);
+	l->kind = maildrop_open(
+		&pop3_of(l->c)->drop, who, setting_number(S_pop3_login_delay, &at), revision);
 	l->opened = true;
 	return l->kind == ST_CANCELLED ? l->kind : ST_OK;
 }
 
 /* What rules forbid is told when the logon has turned out to be right (enter). */
-static status open_remembered(void *arg, const struct identity *who, int64_t as_of, int64_t *revision)
+static status open_remembered(
+	void *arg, const struct identity *who, int64_t as_of, int64_t *revision)
 {
 	struct logon *l = arg;
 	struct pop3 *p = pop3_of(l->c);
@@ -127,7 +129,7 @@ static status enter(struct logon *l, const struct identity *who)
 	}
 	p->state = AT_TRANSACTION;
 	p->session = session_open(who->postoffice, who->mailbox, SERVICE_POP3,
-				  net_address_text(&c->peer, &c->command), conversation_dismiss, c);
+		net_address_text(&c->peer, &c->command), conversation_dismiss, c);
 	transcript_user(c->rows, who->mailbox_name, who->postoffice_name);
 	return conversation_say(c, "+OK %d messages", p->drop.n);
 }
@@ -223,16 +225,17 @@ status pop3_auth(conversation *c, slice rest)
 	bool has_initial = rest.size > 0;
 	struct logon *l = logon_new(c);
 	struct sasl_peer peer = {.from = from_of(l),
-				 .binding = stream_is_tls(c->stream) ? binding_of : NULL,
-				 .arg = c->stream,
-				 .password_unseen = pop3_apop_forced()};
+		.binding = stream_is_tls(c->stream) ? binding_of : NULL,
+		.arg = c->stream,
+		.password_unseen = pop3_apop_forced()};
 	peer.from.address = arena_copy(&c->talk, peer.from.address);
 	struct sasl_talk talk = {ask, c};
 	struct identity who = {0};
 	sasl *mechanism;
 	if (sasl_start(word, &peer, &c->talk, &mechanism) != ST_OK)
 		return pop3_refuse(c, peer.password_unseen
-			? "Use APOP, or a mechanism on offer here" : "Mechanism is not on offer here");
+					      ? "Use APOP, or a mechanism on offer here"
+					      : "Mechanism is not on offer here");
 	if (has_initial && sasl_initial(rest, &c->command, &raw) != ST_OK) {
 		sasl_abort(mechanism);
 		return say_logon_trouble(c, ST_INVALID);

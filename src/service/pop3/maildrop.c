@@ -1,8 +1,8 @@
 /* The maildrop: INBOX as it was when the lock was taken (RFC 1939 4), the lock that holds across
    nodes, and the update at QUIT. One task per process renews the locks of all its conversations, so
    that a silent client costs nothing more. */
-#include "base/memory.h"
 #include "provider/maildrop.h"
+#include "base/memory.h"
 #include "provider/trace.h"
 #include "service/pop3/session.h"
 #include "task/task.h"
@@ -18,19 +18,22 @@ static status keep(void *unused)
 {
 	(void)unused;
 	while (!list_empty(&keeper.drops) &&
-	       task_sleep(setting_number(S_pop3_lock_lease, NULL) / 3) == ST_OK) {
-		/* A round over as many as there are now; renewing may wait while others come and go. */
+		task_sleep(setting_number(S_pop3_lock_lease, NULL) / 3) == ST_OK) {
+		/* A round over as many as there are now; renewing may wait while others come and
+		   go. */
 		int n = 0;
 		for (const link_t *l = keeper.drops.next; l != &keeper.drops; l = l->next)
 			n++;
 		while (n-- > 0 && !list_empty(&keeper.drops)) {
-			struct maildrop *d = LINK_OWNER(keeper.drops.next, struct maildrop, keeping);
+			struct maildrop *d =
+				LINK_OWNER(keeper.drops.next, struct maildrop, keeping);
 			struct maildrop now = *d; /* it may be gone after the wait */
 			list_remove(&d->keeping);
 			list_append(&keeper.drops, &d->keeping);
-			/* What is lost shows at QUIT, which asks again before it removes anything. */
+			/* What is lost shows at QUIT, which asks again before it removes
+			   anything. */
 			maildrop_renew(now.postoffice, now.mailbox, now.token,
-					   setting_number(S_pop3_lock_lease, NULL));
+				setting_number(S_pop3_lock_lease, NULL));
 		}
 	}
 	keeper.running = false;
@@ -152,6 +155,7 @@ status maildrop_update(struct maildrop *d)
 	memory_free(uids);
 	for (int i = 0; i < d->n && kind == ST_OK && n > 0; i++)
 		if (d->items[i].deleted)
-			trace_note(d->postoffice, d->items[i].message, TRACE_REMOVED, "service=pop3");
+			trace_note(
+				d->postoffice, d->items[i].message, TRACE_REMOVED, "service=pop3");
 	return kind;
 }

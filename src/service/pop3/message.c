@@ -41,11 +41,12 @@ static status say_size(conversation *c, const char *before, const struct drop_it
 	return conversation_say(c, "%s%d %" PRId64, before, number_of(c, item), item->size);
 }
 
-/* UIDVALIDITY and UID together are never used twice for one mailbox, whatever happens to its folders. */
+/* UIDVALIDITY and UID together are never used twice for one mailbox, whatever happens to its
+   folders. */
 static status say_uid(conversation *c, const char *before, const struct drop_item *item)
 {
 	return conversation_say(c, "%s%d %08" PRIx32 "%08" PRIx32, before, number_of(c, item),
-				pop3_of(c)->drop.uidvalidity, item->uid);
+		pop3_of(c)->drop.uidvalidity, item->uid);
 }
 
 /* Once in a while the whole list, and of each message its size and its name once or twice: what is
@@ -58,7 +59,7 @@ static void count_asking(conversation *c, bool whole)
 }
 
 static status say_list(conversation *c, slice rest,
-		       status (*say)(conversation *c, const char *before, const struct drop_item *item))
+	status (*say)(conversation *c, const char *before, const struct drop_item *item))
 {
 	struct maildrop *d = &pop3_of(c)->drop;
 	const char *why;
@@ -90,12 +91,12 @@ struct sending {
 	conversation *c;
 	dot_writer writer;
 	dot_top top;
-	bool whole;  /* RETR */
-	bool ascii;  /* headers are to be ASCII */
+	bool whole; /* RETR */
+	bool ascii; /* headers are to be ASCII */
 	downgrade surrogate;
-	text plain;  /* one piece of it */
-	text out;    /* one piece, stuffed */
-	bool begun;  /* the client has read +OK */
+	text plain; /* one piece of it */
+	text out;   /* one piece, stuffed */
+	bool begun; /* the client has read +OK */
 	int64_t size;
 	int number;
 };
@@ -189,20 +190,23 @@ static status send_body(conversation *c, const struct drop_item *item, struct se
 	}
 	text_free(&s->out);
 	if (kind == ST_OK || s->begun)
-		return kind; /* in the middle of a body there is no honest way to go on but to close */
+		return kind; /* in the middle of a body there is no honest way to go on but to
+		close */
 	if (kind == ST_CANCELLED || kind == ST_CLOSED)
 		return kind;
 	if (kind == ST_ABSENT || kind == ST_BROKEN)
-		return conversation_say(c, "-ERR [SYS/PERM] The text of this message is lost; tell your postmaster");
-	return conversation_say(c, "-ERR [SYS/TEMP] The message cannot be read now; try again later");
+		return conversation_say(c,
+			"-ERR [SYS/PERM] The text of this message is lost; tell your postmaster");
+	return conversation_say(
+		c, "-ERR [SYS/TEMP] The message cannot be read now; try again later");
 }
 
 static void note_read(conversation *c, const struct drop_item *item)
 {
 	metric_add(M_messages_read, SERVICE_POP3, 1);
 	metric_postoffice(pop3_of(c)->who.postoffice, MPO_READ, 1);
-	trace_note(pop3_of(c)->who.postoffice, item->message, TRACE_READ, "service=pop3 conversation=%s",
-		   c->name);
+	trace_note(pop3_of(c)->who.postoffice, item->message, TRACE_READ,
+		"service=pop3 conversation=%s", c->name);
 }
 
 status pop3_retr(conversation *c, slice rest)

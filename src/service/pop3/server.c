@@ -42,8 +42,9 @@ slice pop3_mechanisms(conversation *c)
 {
 	bool tls = stream_is_tls(c->stream);
 	struct sasl_peer peer = {.from = {.service = SERVICE_POP3, .secure = tls || c->trusted},
-				 .binding = tls ? binding_of : NULL, .arg = c->stream,
-				 .password_unseen = pop3_apop_forced()};
+		.binding = tls ? binding_of : NULL,
+		.arg = c->stream,
+		.password_unseen = pop3_apop_forced()};
 	return sasl_offered(&peer, &c->command);
 }
 
@@ -114,7 +115,8 @@ static bool with_names(conversation *c, slice *value)
 /* Before the logon a time is the server's, and a mailbox may have another (RFC 2449 6.5, 6.7). */
 static slice time_told(conversation *c, int64_t n)
 {
-	return arena_format(&c->command, "%" PRId64 "%s", n, pop3_of(c)->state == AT_TRANSACTION ? "" : " USER");
+	return arena_format(&c->command, "%" PRId64 "%s", n,
+		pop3_of(c)->state == AT_TRANSACTION ? "" : " USER");
 }
 
 static bool with_age(conversation *c, slice *value)
@@ -159,8 +161,9 @@ static status pop3_capa(conversation *c, slice rest)
 	for (size_t i = 0; i < sizeof offers / sizeof *offers; i++) {
 		slice value = S("");
 		if (!setting_lists_any(S_pop3_commands_off, NULL, slice_z(offers[i].commands)) &&
-		    offers[i].offered(c, &value))
-			TRY(conversation_say(c, "%s%s%.*s", offers[i].word, value.size ? " " : "", SLICE_ARGS(value)));
+			offers[i].offered(c, &value))
+			TRY(conversation_say(c, "%s%s%.*s", offers[i].word, value.size ? " " : "",
+				SLICE_ARGS(value)));
 	}
 	return conversation_say(c, ".");
 }
@@ -235,36 +238,44 @@ static status pop3_quit(conversation *c, slice rest)
 	if (removed == 0)
 		return conversation_say(c, "+OK Bye");
 	if (kind == ST_ABSENT)
-		return conversation_say(c, "-ERR [SYS/TEMP] The lock was lost, nothing was removed");
+		return conversation_say(
+			c, "-ERR [SYS/TEMP] The lock was lost, nothing was removed");
 	return conversation_say(c, "-ERR [SYS/TEMP] Messages could not be removed now");
 }
 
 /* ---- the table of commands */
 
 const struct command pop3_commands[] = {
-	{"CAPA", pop3_capa, AT_ANY, COMMAND_NO_ARGUMENT | COMMAND_FREE, "CAPA: list what is on offer"},
+	{"CAPA", pop3_capa, AT_ANY, COMMAND_NO_ARGUMENT | COMMAND_FREE,
+		"CAPA: list what is on offer"},
 	{"STLS", pop3_stls, AT_AUTHORIZATION, COMMAND_NO_ARGUMENT | COMMAND_SWITCHABLE,
-	 "STLS: encrypt this conversation"},
+		"STLS: encrypt this conversation"},
 	{"USER", pop3_user, AT_AUTHORIZATION, COMMAND_ARGUMENT | COMMAND_SWITCHABLE | COMMAND_FREE,
-	 "USER <name>: name of the mailbox"},
-	{"PASS", pop3_pass, AT_AUTHORIZATION, COMMAND_ARGUMENT | COMMAND_SECRET, "PASS <password>: log on"},
-	{"APOP", pop3_apop, AT_AUTHORIZATION, COMMAND_ARGUMENT | COMMAND_SWITCHABLE | COMMAND_SECRET,
-	 "APOP <name> <digest>: log on"},
+		"USER <name>: name of the mailbox"},
+	{"PASS", pop3_pass, AT_AUTHORIZATION, COMMAND_ARGUMENT | COMMAND_SECRET,
+		"PASS <password>: log on"},
+	{"APOP", pop3_apop, AT_AUTHORIZATION,
+		COMMAND_ARGUMENT | COMMAND_SWITCHABLE | COMMAND_SECRET,
+		"APOP <name> <digest>: log on"},
 	{"AUTH", pop3_auth, AT_AUTHORIZATION, COMMAND_SWITCHABLE | COMMAND_SECRET,
-	 "AUTH [mechanism [initial response]]: log on, or list mechanisms"},
-	{"UTF8", pop3_utf8, AT_AUTHORIZATION, COMMAND_NO_ARGUMENT | COMMAND_SWITCHABLE | COMMAND_FREE,
-	 "UTF8: UTF-8 in headers, names and passwords"},
-	{"LANG", pop3_lang, AT_ANY, COMMAND_SWITCHABLE | COMMAND_FREE, "LANG [language]: language of the answers"},
-	{"STAT", pop3_stat, AT_TRANSACTION, COMMAND_NO_ARGUMENT | COMMAND_FREE, "STAT: count and size"},
+		"AUTH [mechanism [initial response]]: log on, or list mechanisms"},
+	{"UTF8", pop3_utf8, AT_AUTHORIZATION,
+		COMMAND_NO_ARGUMENT | COMMAND_SWITCHABLE | COMMAND_FREE,
+		"UTF8: UTF-8 in headers, names and passwords"},
+	{"LANG", pop3_lang, AT_ANY, COMMAND_SWITCHABLE | COMMAND_FREE,
+		"LANG [language]: language of the answers"},
+	{"STAT", pop3_stat, AT_TRANSACTION, COMMAND_NO_ARGUMENT | COMMAND_FREE,
+		"STAT: count and size"},
 	{"LIST", pop3_list, AT_TRANSACTION, 0, "LIST [message]: sizes"},
 	{"UIDL", pop3_uidl, AT_TRANSACTION, 0, "UIDL [message]: lasting names"},
 	{"RETR", pop3_retr, AT_TRANSACTION, COMMAND_ARGUMENT, "RETR <message>: the whole message"},
 	{"TOP", pop3_top, AT_TRANSACTION, COMMAND_ARGUMENT | COMMAND_SWITCHABLE,
-	 "TOP <message> <lines>: header and first lines"},
+		"TOP <message> <lines>: header and first lines"},
 	{"DELE", pop3_dele, AT_TRANSACTION, COMMAND_ARGUMENT, "DELE <message>: remove at QUIT"},
 	{"RSET", pop3_rset, AT_TRANSACTION, COMMAND_NO_ARGUMENT, "RSET: keep all after all"},
 	{"NOOP", pop3_noop, AT_TRANSACTION, COMMAND_FREE, "NOOP: do nothing"},
-	{"QUIT", pop3_quit, AT_ANY, COMMAND_NO_ARGUMENT, "QUIT: remove what is marked, say goodbye"},
+	{"QUIT", pop3_quit, AT_ANY, COMMAND_NO_ARGUMENT,
+		"QUIT: remove what is marked, say goodbye"},
 };
 const int pop3_command_count = sizeof pop3_commands / sizeof *pop3_commands;
 
@@ -300,8 +311,9 @@ static status say_off(conversation *c, const struct command *row)
 static status say_out_of_order(conversation *c, const struct command *row)
 {
 	(void)row;
-	return conversation_say(c, pop3_of(c)->state == AT_AUTHORIZATION ? "-ERR Log on first"
-									 : "-ERR Logged on already");
+	return conversation_say(c, pop3_of(c)->state == AT_AUTHORIZATION
+					   ? "-ERR Log on first"
+					   : "-ERR Logged on already");
 }
 
 static status say_syntax(conversation *c, const struct command *row)
@@ -311,8 +323,9 @@ static status say_syntax(conversation *c, const struct command *row)
 
 static status say_malformed(conversation *c, status why)
 {
-	return conversation_say(c, why == ST_TOO_BIG ? "-ERR Line too long"
-						     : "-ERR Lines end with CRLF and hold no control characters");
+	return conversation_say(
+		c, why == ST_TOO_BIG ? "-ERR Line too long"
+				     : "-ERR Lines end with CRLF and hold no control characters");
 }
 
 static status say_too_many(conversation *c)
@@ -329,8 +342,9 @@ static status say_nothing(conversation *c)
 
 static status say_stopping(conversation *c)
 {
-	return conversation_say(c, "-ERR [SYS/TEMP] %s", c->dismissed ? "The administrator ended this session"
-								      : "The service restarts; try again at once");
+	return conversation_say(c, "-ERR [SYS/TEMP] %s",
+		c->dismissed ? "The administrator ended this session"
+			     : "The service restarts; try again at once");
 }
 
 static unsigned bad_most(const conversation *c)
@@ -384,12 +398,13 @@ static status greet(conversation *c)
 	}
 	if (!provider_healthy(&why)) {
 		c->closing = true;
-		return conversation_say(c, "-ERR [SYS/TEMP] The message store is not to be had now; try again later");
+		return conversation_say(c,
+			"-ERR [SYS/TEMP] The message store is not to be had now; try again later");
 	}
 	if (!apop_offered())
 		return conversation_say(c, "+OK %.*s POP3 ready", SLICE_ARGS(host_name()));
 	snprintf(p->stamp, sizeof p->stamp, "<%s.%016" PRIx64 "@%.40s>", c->name,
-		 random_below(UINT64_MAX), host_name().at);
+		random_below(UINT64_MAX), host_name().at);
 	return conversation_say(c, "+OK POP3 ready %s", p->stamp);
 }
 

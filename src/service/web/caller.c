@@ -16,7 +16,8 @@
 #define LOOK_EVERY USEC_S /* the patience may have been changed meanwhile */
 
 #define TOO_MANY "{\"error\":\"too many connections\",\"remedy\":\"try again later\"}\n"
-#define REFUSAL "HTTP/1.1 503 Service Unavailable\r\nContent-Type: application/json\r\n" \
+#define REFUSAL                                                                                    \
+	"HTTP/1.1 503 Service Unavailable\r\nContent-Type: application/json\r\n"                   \
 	"Cache-Control: no-store\r\nRetry-After: 10\r\nConnection: close\r\n\r\n" TOO_MANY
 
 struct caller {
@@ -97,9 +98,9 @@ static void read_peer(struct MHD_Connection *c, net_address *peer)
 	if (!info || !info->client_addr)
 		return;
 	struct sockaddr_storage from = {0};
-	memcpy(&from, info->client_addr, info->client_addr->sa_family == AF_INET6
-						 ? sizeof(struct sockaddr_in6)
-						 : sizeof(struct sockaddr_in));
+	memcpy(&from, info->client_addr,
+		info->client_addr->sa_family == AF_INET6 ? sizeof(struct sockaddr_in6)
+							 : sizeof(struct sockaddr_in));
 	net_address_of(&from, peer);
 }
 
@@ -124,8 +125,9 @@ static void enter(struct MHD_Connection *connection, struct caller *c)
 		notice_raise(callers.news);
 	if (full)
 		turn_away(c, "service-full");
-	else if (peer_enter(SERVICE_HTTP, &c->peer, (unsigned)setting_number(S_http_per_address_most, NULL),
-			 0, &c->stay) != ST_OK)
+	else if (peer_enter(SERVICE_HTTP, &c->peer,
+			 (unsigned)setting_number(S_http_per_address_most, NULL), 0,
+			 &c->stay) != ST_OK)
 		turn_away(c, "peer-limit");
 }
 

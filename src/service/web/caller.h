@@ -16,14 +16,15 @@ struct caller;
 status caller_watch(void);
 void caller_watch_end(void);
 
-/* For MHD_OPTION_NOTIFY_CONNECTION. One too many (http_connections_most, http_per_address_most) reads
-   503 and that its connection ends. */
+/* For MHD_OPTION_NOTIFY_CONNECTION. One too many (http_connections_most, http_per_address_most)
+   reads 503 and that its connection ends. */
 void caller_notify(void *unused, struct MHD_Connection *c, void **state,
 	enum MHD_ConnectionNotificationCode what);
 struct caller *caller_of(struct MHD_Connection *c);
 const net_address *caller_peer(const struct caller *c);
 
-/* The client has http_patience from here to its next step: its head, its body, to take the answer. */
+/* The client has http_patience from here to its next step: its head, its body, to take the
+   answer. */
 void caller_next_step(struct caller *c);
 /* It waits for us: until the next step its time does not run. */
 void caller_waits(struct caller *c);

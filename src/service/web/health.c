@@ -1,4 +1,5 @@
-/* What supervisors and balancers ask: is the process alive, may it be given work, and its figures. */
+/* What supervisors and balancers ask: is the process alive, may it be given work, and its
+   figures. */
 #include "base/memory.h"
 #include "base/metric.h"
 #include "provider/provider.h"
@@ -49,9 +50,9 @@ static void readyz(const struct web_request *q, struct web_answer *out)
 	task_deadline(before);
 	bool ready = durable && database == ST_OK && isolation == ST_OK;
 	put_json(out, ready ? MHD_HTTP_OK : MHD_HTTP_SERVICE_UNAVAILABLE,
-		 json_pack("{s:s, s:s, s:s, s:s}", "status", ready ? "ready" : "not ready", "database",
-			   status_name(database), "isolation", status_name(isolation), "durable",
-			   durable ? "yes" : why));
+		json_pack("{s:s, s:s, s:s, s:s}", "status", ready ? "ready" : "not ready",
+			"database", status_name(database), "isolation", status_name(isolation),
+			"durable", durable ? "yes" : why));
 }
 
 static bool may_read_metrics(const net_address *peer)
@@ -68,7 +69,7 @@ static void metrics(const struct web_request *q, struct web_answer *out)
 {
 	if (!may_read_metrics(&q->peer)) {
 		web_say_error(out, MHD_HTTP_FORBIDDEN, "metrics are not open to your network",
-			      "add the network to the setting metrics_networks");
+			"add the network to the setting metrics_networks");
 		return;
 	}
 	out->code = MHD_HTTP_OK;

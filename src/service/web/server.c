@@ -30,11 +30,11 @@ static void find_answer(slice method, const struct web_request *q, struct web_an
 			web_routes[i].answer(q, out);
 		else
 			web_say_error(out, MHD_HTTP_METHOD_NOT_ALLOWED, "this path is only read",
-				      "use GET or HEAD");
+				"use GET or HEAD");
 		return;
 	}
 	web_say_error(out, MHD_HTTP_NOT_FOUND, "there is nothing at this path",
-		      "see /healthz, /readyz and /metrics");
+		"see /healthz, /readyz and /metrics");
 }
 
 /* The fault is the request's; who may not read something has asked well. */
@@ -60,7 +60,8 @@ static bool add_headers(struct MHD_Response *to, const struct web_answer *answer
 	};
 
 	for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
-		if (rows[i].wanted && MHD_add_response_header(to, rows[i].name, rows[i].value) != MHD_YES)
+		if (rows[i].wanted &&
+			MHD_add_response_header(to, rows[i].name, rows[i].value) != MHD_YES)
 			return false;
 	return true;
 }
@@ -80,16 +81,17 @@ static enum MHD_Result send_answer(struct MHD_Connection *to, struct web_answer 
 	return result;
 }
 
-/* ---- framing: what two readers could read differently is refused before any of it is used (T45) */
+/* ---- framing: what two readers could read differently is refused before any of it is used
+   (T45) */
 
 struct framing {
 	int lengths, codings; /* Content-Length, Transfer-Encoding */
 	uint64_t length;
-	bool odd;             /* a coding that is not chunked alone */
+	bool odd; /* a coding that is not chunked alone */
 };
 
-static enum MHD_Result note_framing(void *arg, enum MHD_ValueKind kind, const char *name,
-				    const char *value)
+static enum MHD_Result note_framing(
+	void *arg, enum MHD_ValueKind kind, const char *name, const char *value)
 {
 	struct framing *f = arg;
 	(void)kind;
@@ -114,16 +116,16 @@ static bool head_is_good(struct MHD_Connection *c, const char *path, struct web_
 	struct framing f = {0};
 	MHD_get_connection_values(c, MHD_HEADER_KIND, note_framing, &f);
 	if (f.lengths + f.codings > 1 || f.odd)
-		web_say_error(out, MHD_HTTP_BAD_REQUEST, "the length of the request is told in more than one way",
-			      plainly);
+		web_say_error(out, MHD_HTTP_BAD_REQUEST,
+			"the length of the request is told in more than one way", plainly);
 	else if (strstr(path, "%00"))
 		web_say_error(out, MHD_HTTP_BAD_REQUEST, "the path holds a NUL", plainly);
 	else if (head_size(c) > (size_t)setting_number(S_http_header_most, NULL))
-		web_say_error(out, MHD_HTTP_REQUEST_HEADER_FIELDS_TOO_LARGE, "the head of the request is too long",
-			      "send fewer or shorter fields");
+		web_say_error(out, MHD_HTTP_REQUEST_HEADER_FIELDS_TOO_LARGE,
+			"the head of the request is too long", "send fewer or shorter fields");
 	else if (f.length > (uint64_t)setting_number(S_http_body_most, NULL))
-		web_say_error(out, MHD_HTTP_CONTENT_TOO_LARGE, "the body of the request is too long",
-			      "send less at once");
+		web_say_error(out, MHD_HTTP_CONTENT_TOO_LARGE,
+			"the body of the request is too long", "send less at once");
 	else
 		return true;
 	return false;
@@ -136,31 +138,37 @@ static size_t unescape(void *unused, struct MHD_Connection *c, char *escaped)
 	return strstr(escaped, "%00") ? strlen(escaped) : MHD_http_unescape(escaped);
 }
 
-static void completed(void *unused, struct MHD_Connection *c, void **request,
-		      enum MHD_RequestTerminationCode how)
+static void completed(
+	void *unused, struct MHD_Connection *c, void **request, enum MHD_RequestTerminationCode how)
 {
 	(void)unused, (void)request, (void)how;
 	caller_next_step(caller_of(c));
 }
 
 /* Its row in the log files; octets of heads are libmicrohttpd's matter and not counted. */
-static void record_request(const char *method, const struct web_request *q, const struct web_answer *answer,
-	usec took)
+static void record_request(
+	const char *method, const struct web_request *q, const struct web_answer *answer, usec took)
 {
 	arena a = ARENA_INIT;
 	slice code = arena_format(&a, "%u", answer->code);
-	record_exchange(&(struct exchange){.service = SERVICE_HTTP, .peer = net_address_text(&q->peer, &a),
-		.peer_port = q->peer.port, .command = slice_z(method), .details = q->path, .verdict = code,
-		.response = code, .sent = answer->body.size, .took = took});
+	record_exchange(&(struct exchange){.service = SERVICE_HTTP,
+		.peer = net_address_text(&q->peer, &a),
+		.peer_port = q->peer.port,
+		.command = slice_z(method),
+		.details = q->path,
+		.verdict = code,
+		.response = code,
+		.sent = answer->body.size,
+		.took = took});
 	arena_release(&a);
 }
 
-/* Called by libmicrohttpd: once when the head is complete, again for each piece of a body, and at its
-   end with none. Bodies have no use yet: they are read past; one that told no length and grows beyond
-   http_body_most is cut off. */
+/* Called by libmicrohttpd: once when the head is complete, again for each piece of a body, and at
+   its end with none. Bodies have no use yet: they are read past; one that told no length and grows
+   beyond http_body_most is cut off. */
 static enum MHD_Result handle(void *unused, struct MHD_Connection *c, const char *path,
-			      const char *method, const char *version, const char *body,
-			      size_t *body_size, void **request)
+	const char *method, const char *version, const char *body, size_t *body_size,
+	void **request)
 {
 	static int begun; /* its address marks a request whose head was seen */
 	(void)unused, (void)version, (void)body;
@@ -195,17 +203,14 @@ static struct MHD_Daemon *open_daemon(int fd)
 	unsigned threads = (unsigned)setting_number(S_http_threads, NULL);
 	/* Without the inter-thread channel MHD_quiesce_daemon does nothing, and stopping closes the
 	   master's socket. */
-	return MHD_start_daemon(
-		MHD_USE_EPOLL_INTERNAL_THREAD | MHD_USE_ITC, 0, NULL, NULL, handle, NULL,
-		MHD_OPTION_LISTEN_SOCKET, fd,
-		MHD_OPTION_THREAD_POOL_SIZE, threads,
+	return MHD_start_daemon(MHD_USE_EPOLL_INTERNAL_THREAD | MHD_USE_ITC, 0, NULL, NULL, handle,
+		NULL, MHD_OPTION_LISTEN_SOCKET, fd, MHD_OPTION_THREAD_POOL_SIZE, threads,
 		MHD_OPTION_CONNECTION_LIMIT, threads * CONNECTIONS_PER_THREAD,
 		MHD_OPTION_CONNECTION_MEMORY_LIMIT,
 		(size_t)setting_number(S_http_header_most, NULL) + BESIDE_HEAD,
-		MHD_OPTION_STRICT_FOR_CLIENT, 1,
-		MHD_OPTION_UNESCAPE_CALLBACK, unescape, NULL,
-		MHD_OPTION_NOTIFY_CONNECTION, caller_notify, NULL,
-		MHD_OPTION_NOTIFY_COMPLETED, completed, NULL, MHD_OPTION_END);
+		MHD_OPTION_STRICT_FOR_CLIENT, 1, MHD_OPTION_UNESCAPE_CALLBACK, unescape, NULL,
+		MHD_OPTION_NOTIFY_CONNECTION, caller_notify, NULL, MHD_OPTION_NOTIFY_COMPLETED,
+		completed, NULL, MHD_OPTION_END);
 }
 
 status web_open(const int *listening, int n)
@@ -217,7 +222,7 @@ status web_open(const int *listening, int n)
 		if (!web.daemons[web.n]) {
 			web_close(0);
 			return log_trouble(ST_BUSY, EV_WEB_START, "threads=%d",
-					   (int)setting_number(S_http_threads, NULL));
+				(int)setting_number(S_http_threads, NULL));
 		}
 	}
 	return ST_OK;
@@ -236,7 +241,8 @@ static unsigned open_connections(void)
 
 void web_close(unsigned patience_ms)
 {
-	/* Listening ends first; the socket itself is the master's and stays open for a successor. */
+	/* Listening ends first; the socket itself is the master's and stays open for a
+	   successor. */
 	for (int i = 0; i < web.n; i++)
 		MHD_quiesce_daemon(web.daemons[i]);
 	usec until = clock_now() + (usec)patience_ms * USEC_MS;

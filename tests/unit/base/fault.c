@@ -116,7 +116,8 @@ static struct fault_board *board_made(char *path)
 	int fd = mkstemp(path);
 
 	cr_assert_eq(ftruncate(fd, FAULT_BOARD_SIZE), 0);
-	struct fault_board *b = mmap(NULL, FAULT_BOARD_SIZE, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+	struct fault_board *b =
+		mmap(NULL, FAULT_BOARD_SIZE, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
 	cr_assert_neq(b, MAP_FAILED);
 	close(fd);
 	setenv("PENNYPOST_FAULT_BOARD", path, 1);

@@ -67,7 +67,8 @@ Test(id, goes_on_when_the_clock_steps_back)
 		cr_assert_gt(next, before);
 		before = next;
 	}
-	cr_expect_eq(before >> 22 << 22, id_at(MOMENT + 2 * USEC_MS), "10,000 fill two milliseconds more");
+	cr_expect_eq(before >> 22 << 22, id_at(MOMENT + 2 * USEC_MS),
+		"10,000 fill two milliseconds more");
 }
 
 Test(id, stays_positive_before_its_first_year)

@@ -128,9 +128,10 @@ Test(metric, counts_commands_under_the_names_that_were_given)
 	cr_expect_eq(metric_command_value(SERVICE_IMAP, NULL), 2);
 	cr_expect_eq(metric_command_value(SERVICE_POP3, NULL), 1);
 	metric_print(&t, false);
-	cr_expect(holds(&t, "\npennypost_commands_by_name_total{service=\"imap\",command=\"NOOP\"} 0\n"
-			    "pennypost_commands_by_name_total{service=\"imap\",command=\"UID FETCH\"} 2\n"
-			    "pennypost_commands_by_name_total{service=\"imap\",command=\"other\"} 2\n"));
+	cr_expect(holds(&t,
+		"\npennypost_commands_by_name_total{service=\"imap\",command=\"NOOP\"} 0\n"
+		"pennypost_commands_by_name_total{service=\"imap\",command=\"UID FETCH\"} 2\n"
+		"pennypost_commands_by_name_total{service=\"imap\",command=\"other\"} 2\n"));
 	cr_expect_not(holds(&t, "MADE UP"));
 	text_free(&t);
 }
@@ -227,7 +228,8 @@ Test(metric, times_post_offices_where_that_is_wanted)
 	};
 	for (size_t i = 0; i < sizeof wanted / sizeof *wanted; i++)
 		cr_expect(holds(&with, wanted[i]), "%s", wanted[i]);
-	cr_expect_not(holds(&with, "delivery_seconds_count{postoffice=\"8\"}"), "8 delivered nothing");
+	cr_expect_not(
+		holds(&with, "delivery_seconds_count{postoffice=\"8\"}"), "8 delivered nothing");
 	cr_expect_not(holds(&without, "postoffice"));
 	text_free(&with);
 	text_free(&without);

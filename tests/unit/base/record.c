@@ -1,4 +1,5 @@
-/* Lines for log files: columns and fields as documented, one line whatever is in it, and nobody waits. */
+/* Lines for log files: columns and fields as documented, one line whatever is in it, and nobody
+   waits. */
 #include "base/record.h"
 
 #include "base/text.h"
@@ -72,14 +73,16 @@ Test(record, writes_the_fields_that_are_chosen_in_their_order)
 {
 	struct exchange x = exchange();
 
-	open_pipe(RECORD_W3C, "time date c-ip c-port s-ip s-port s-sitename cs-username cs-method cs-uri-query "
-			      "sc-status sc-comment sc-bytes cs-bytes time-taken x-conversation x-message");
+	open_pipe(RECORD_W3C,
+		"time date c-ip c-port s-ip s-port s-sitename cs-username cs-method cs-uri-query "
+		"sc-status sc-comment sc-bytes cs-bytes time-taken x-conversation x-message");
 	record_exchange(&x);
-	same(lines(), "SMTP-W3C day 1000 1709210096000000 time date c-ip c-port s-ip s-port s-sitename "
-		      "cs-username cs-method cs-uri-query sc-status sc-comment sc-bytes cs-bytes time-taken "
-		      "x-conversation x-message\x1f"
-		      "12:34:56 2024-02-29 192.0.2.1 5000 192.0.2.2 587 submission anna@acme MAIL "
-		      "FROM:<anna@acme.test>+SIZE=10 250 250+2.1.0+Ok 14 37 12 abc m1\n");
+	same(lines(),
+		"SMTP-W3C day 1000 1709210096000000 time date c-ip c-port s-ip s-port s-sitename "
+		"cs-username cs-method cs-uri-query sc-status sc-comment sc-bytes cs-bytes time-taken "
+		"x-conversation x-message\x1f"
+		"12:34:56 2024-02-29 192.0.2.1 5000 192.0.2.2 587 submission anna@acme MAIL "
+		"FROM:<anna@acme.test>+SIZE=10 250 250+2.1.0+Ok 14 37 12 abc m1\n");
 }
 
 Test(record, turns_client_and_server_around_for_what_goes_out)
@@ -90,9 +93,10 @@ Test(record, turns_client_and_server_around_for_what_goes_out)
 	x.outward = true;
 	x.user = (slice){0};
 	record_exchange(&x);
-	same(lines(), "SMTP-W3C day 1000 1709210096000000 c-ip c-port s-ip s-port s-sitename sc-bytes cs-bytes "
-		      "cs-username\x1f"
-		      "192.0.2.2 587 192.0.2.1 5000 outbound 37 14 -\n");
+	same(lines(),
+		"SMTP-W3C day 1000 1709210096000000 c-ip c-port s-ip s-port s-sitename sc-bytes cs-bytes "
+		"cs-username\x1f"
+		"192.0.2.2 587 192.0.2.1 5000 outbound 37 14 -\n");
 }
 
 Test(record, keeps_a_row_one_line_whatever_is_in_it)
@@ -107,7 +111,8 @@ Test(record, keeps_a_row_one_line_whatever_is_in_it)
 	slice_take(&got, '\n', &row);
 	same(slice_from(row, slice_find(row, '\x1f') + 1), "a%09b%0D%0Ac%1F%C3%A4%5C+%22%2B%25 -");
 	slice_take(&got, '\n', &row);
-	cr_expect(slice_search(row, S("\ta\\x09b\\x0d\\x0ac\\x1f\\xc3\\xa4\\x5c \"+%\t\t14\t37")) < row.size,
+	cr_expect(slice_search(row, S("\ta\\x09b\\x0d\\x0ac\\x1f\\xc3\\xa4\\x5c \"+%\t\t14\t37")) <
+			  row.size,
 		"%.*s", SLICE_ARGS(row));
 	cr_expect_eq(got.size, 0);
 }
@@ -160,10 +165,13 @@ Test(record, words_and_events_go_to_their_own_files)
 {
 	open_pipe(RECORD_DEBUG, "");
 	record_words(SERVICE_SMTP, S("event=X note=\"y\"\n"));
-	same(lines(), "SMTP-Debug day 1000 1709210096000000 \x1f" "event=X note=\"y\"\n");
+	same(lines(), "SMTP-Debug day 1000 1709210096000000 \x1f"
+		      "event=X note=\"y\"\n");
 	record_rule_set(SERVICE_NONE, &(struct record_rule){0, S(""), "hour", 0});
 	record_server(S("event=X\n"));
-	same(lines(), "Server hour 0 1709210096000000 \x1f" "event=X\n");
+	same(lines(), "Server hour 0 1709210096000000 \x1f"
+		      "event=X\n");
 	record_syslog(LOG_ERROR_LEVEL, S("event=X\n"));
-	same(lines(), "syslog 19 0 1709210096000000 \x1f" "event=X\n");
+	same(lines(), "syslog 19 0 1709210096000000 \x1f"
+		      "event=X\n");
 }

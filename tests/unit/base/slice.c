@@ -113,11 +113,13 @@ Test(slice, finds_a_part_in_any_case_as_a_plain_walk_does)
 		for (size_t i = 0; i < sizeof room; i++)
 			room[i] = letters[(dice = dice * 1664525 + 1013904223) >> 16 & 0x7];
 		for (size_t i = 0; i < sizeof part; i++)
-			part[i] = letters[((dice = dice * 1664525 + 1013904223) >> 16) % (sizeof letters - 1)];
+			part[i] = letters[((dice = dice * 1664525 + 1013904223) >> 16) %
+					  (sizeof letters - 1)];
 		size = (dice >> 8) % sizeof room;
 		part_size = 1 + (dice >> 20) % sizeof part;
 		size_t at = place_nocase(slice_of(room, size), slice_of(part, part_size));
-		cr_assert_eq(slice_search_nocase(slice_of(room, size), slice_of(part, part_size)), at, "round %d", round);
+		cr_assert_eq(slice_search_nocase(slice_of(room, size), slice_of(part, part_size)),
+			at, "round %d", round);
 		found += at < size;
 	}
 	cr_assert(found > 2000 && found < 18000, "%u", found);

@@ -5,7 +5,8 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-/* No step has an end of its own unless the test sets one: what hangs meets the limit of the suite. */
+/* No step has an end of its own unless the test sets one: what hangs meets the limit of the
+   suite. */
 TestSuite(client, .init = hand_over_begin, .fini = hand_over_end, .timeout = 300);
 
 /* ---- what is said */
@@ -320,9 +321,10 @@ Test(client, octets_a_host_does_not_take_are_encoded)
 {
 	message.eight_bit = message.binary = true;
 	made(ST_OK);
-	cr_expect_eq(deliver(SCRIPT(HOST_KNOWS("> 250-CHUNKING\r\n250 SIZE 1000"), "< MAIL FROM:<me@us.test>", "> 250 ok",
-			     "< RCPT TO:<anna@there.test>", "> 250 ok", "< DATA", "> 354 go on", "text",
-			     "> 250 stored", "< QUIT", "> 221 bye", "wait")),
+	cr_expect_eq(deliver(SCRIPT(HOST_KNOWS("> 250-CHUNKING\r\n250 SIZE 1000"),
+			     "< MAIL FROM:<me@us.test>", "> 250 ok", "< RCPT TO:<anna@there.test>",
+			     "> 250 ok", "< DATA", "> 354 go on", "text", "> 250 stored", "< QUIT",
+			     "> 221 bye", "wait")),
 		ST_OK);
 	expect_script_done();
 	expect_delivered(0);
@@ -333,9 +335,10 @@ Test(client, a_host_that_takes_them_gets_them)
 {
 	message.eight_bit = true;
 	made(ST_OK);
-	cr_expect_eq(deliver(SCRIPT(HOST_KNOWS("> 250 8BITMIME"), "< MAIL FROM:<me@us.test> BODY=8BITMIME", "> 250 ok",
-			     "< RCPT TO:<anna@there.test>", "> 250 ok", "< DATA", "> 354 go on", "text",
-			     "> 250 stored", "< QUIT", "> 221 bye", "wait")),
+	cr_expect_eq(deliver(SCRIPT(HOST_KNOWS("> 250 8BITMIME"),
+			     "< MAIL FROM:<me@us.test> BODY=8BITMIME", "> 250 ok",
+			     "< RCPT TO:<anna@there.test>", "> 250 ok", "< DATA", "> 354 go on",
+			     "text", "> 250 stored", "< QUIT", "> 221 bye", "wait")),
 		ST_OK);
 	expect_script_done();
 	cr_expect(slice_same(text_slice(&host.texts), S(HELLO_STUFFED)));

@@ -109,7 +109,8 @@ static bool is_own(const net_address *at)
 {
 	net_address own;
 
-	return net_address_parse(S("192.0.2.99"), &own) == ST_OK && at->family == 4 && memcmp(at->ip, own.ip, 4) == 0 && at->port == 25;
+	return net_address_parse(S("192.0.2.99"), &own) == ST_OK && at->family == 4 &&
+	       memcmp(at->ip, own.ip, 4) == 0 && at->port == 25;
 }
 
 static void setup(void)
@@ -253,8 +254,8 @@ Test(client_route, what_dns_does_not_tell_is_in_doubt_whatever_was_tried)
 	const struct row *six = ZONE({"a.test A", "?6", 0}, {"a.test A", "192.0.2.1", 0});
 
 	cr_expect(in_doubt(six));
-	cr_expect(in_doubt(ZONE({"a.test MX", "5 one.test", 0}, {"a.test MX", "6 two.test", 0}, {"one.test A", "?", 0},
-		{"two.test A", "192.0.2.2", 0})));
+	cr_expect(in_doubt(ZONE({"a.test MX", "5 one.test", 0}, {"a.test MX", "6 two.test", 0},
+		{"one.test A", "?", 0}, {"two.test A", "192.0.2.2", 0})));
 	cr_expect_not(in_doubt(ZONE({"a.test A", "192.0.2.1", 0})));
 	ask.ipv6 = false;
 	cr_expect_not(in_doubt(six), "what is not used");
@@ -307,7 +308,8 @@ static bool ends_at_us(const struct row *rows)
 
 Test(client_route, who_ends_at_us_says_so)
 {
-	const struct row gone = {"a.test MX", "5 gone.test", 0}, us = {"alias.test A", "192.0.2.99", 0};
+	const struct row gone = {"a.test MX", "5 gone.test", 0},
+			 us = {"alias.test A", "192.0.2.99", 0};
 
 	cr_expect(ends_at_us(ZONE(gone, {"a.test MX", "10 mail.us.test", 0})));
 	cr_expect(ends_at_us(ZONE(gone, {"a.test MX", "10 alias.test", 0}, us)));

@@ -35,19 +35,20 @@ struct fake_host {
 	unsigned long thread;
 };
 
-/* A socket on a port of loopback that is held and refuses connections, until the caller closes it or
-   listens. Another process may listen there meanwhile, if it asks for the port by SO_REUSEADDR. */
+/* A socket on a port of loopback that is held and refuses connections, until the caller closes it
+   or listens. Another process may listen there meanwhile, if it asks for the port by
+   SO_REUSEADDR. */
 int fake_host_reserve(net_address *at);
 /* A listening socket on loopback. */
 int fake_host_listen(net_address *at);
-/* Listens and follows the script, whose list of rows is copied. What *h held before is given back.
- */
+/* Listens and follows the script, whose list of rows is copied. What *h held before is given
+   back. */
 void fake_host_start(struct fake_host *h, const char *const *script, const tls_server *tls);
 /* Waits until the script is over (a host that still waits for a connection is told to stop). */
 void fake_host_end(struct fake_host *h);
 
 /* FOLDER/NAME.crt and .key: self-signed, P-256, for a host name; valid from `from` to `to` hours
- * from now. */
+   from now. */
 void fake_certificate(const char *folder, const char *host, int from, int to);
 /* The same, signed by an authority of its own, which stands behind it in the file; the record "2 0
    1" of that authority. */

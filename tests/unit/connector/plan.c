@@ -26,11 +26,16 @@ TestSuite(plan, .init = begin, .fini = end);
 
 static queue_entry row(int64_t postoffice, int64_t message, const char *domain)
 {
-	return (queue_entry){.id = ++last, .postoffice = postoffice, .message = message,
-		.domain = slice_z(domain), .address = S("x@y.test"), .shard = (int)(message % 64)};
+	return (queue_entry){.id = ++last,
+		.postoffice = postoffice,
+		.message = message,
+		.domain = slice_z(domain),
+		.address = S("x@y.test"),
+		.shard = (int)(message % 64)};
 }
 
-static void add(const struct plan_limits *l, int64_t postoffice, int64_t message, const char *domain)
+static void add(
+	const struct plan_limits *l, int64_t postoffice, int64_t message, const char *domain)
 {
 	queue_entry e = row(postoffice, message, domain);
 
@@ -97,7 +102,8 @@ Test(plan, a_destination_has_its_limit_for_all)
 	cr_assert_not_null(next(&l, 0));
 	plan_job *other = next(&l, 0);
 	cr_assert_not_null(other);
-	cr_expect(slice_same(other->destination, S("c.test")), "a full destination holds up others");
+	cr_expect(
+		slice_same(other->destination, S("c.test")), "a full destination holds up others");
 	cr_expect_null(next(&l, 0));
 	done(first, 0);
 	cr_expect_not_null(next(&l, 0));
@@ -269,7 +275,8 @@ Test(plan, there_is_room_for_the_next_post_office_however_many_have_enough)
 {
 	cr_expect_eq(fill(1, 1000), 750);
 	for (int64_t postoffice = 2; postoffice <= 20; postoffice++)
-		cr_expect_gt(fill(postoffice, 1000), 0, "post office %lld gets nothing", (long long)postoffice);
+		cr_expect_gt(fill(postoffice, 1000), 0, "post office %lld gets nothing",
+			(long long)postoffice);
 	cr_expect_lt(plan_rows(p), 1000);
 }
 
@@ -295,7 +302,8 @@ static void each_gets_a_slot(const struct plan_limits *l, int offices)
 		int started = start_all(l);
 		cr_expect_gt(started, 0, "post office %d waits for those before it", office);
 		if (office == 1)
-			cr_expect_eq(started, (int)l->per_postoffice, "one alone may have its limit");
+			cr_expect_eq(
+				started, (int)l->per_postoffice, "one alone may have its limit");
 	}
 }
 

@@ -1,5 +1,5 @@
-/* The runner of the queue beside a PostgreSQL, with a transport that is no network: turns between post
-   offices, hosts out of reach, reports and where they end, a graceful end. */
+/* The runner of the queue beside a PostgreSQL, with a transport that is no network: turns between
+   post offices, hosts out of reach, reports and where they end, a graceful end. */
 #include "connector/smtp/outbound.h"
 
 #include "base/id.h"
@@ -21,7 +21,8 @@ static void set(enum setting_id id, const char *value)
 	arena a = ARENA_INIT;
 	slice v = slice_z(value), why = S("");
 
-	cr_assert_eq(setting_set(id, NULL, &v, &store_by, &a, &why), ST_OK, "%.*s", SLICE_ARGS(why));
+	cr_assert_eq(
+		setting_set(id, NULL, &v, &store_by, &a, &why), ST_OK, "%.*s", SLICE_ARGS(why));
 	arena_release(&a);
 }
 
@@ -32,7 +33,8 @@ static void begin(void)
 	set(S_queue_poll, "100 ms");
 	set(S_queue_retry, "15min 30min 60min 240min");
 	set(S_queue_tries_most, "0");
-	set(S_outbound_at_once_most, "200"); /* and ten times as many rows in memory: fewer than a crowd has */
+	set(S_outbound_at_once_most,
+		"200"); /* and ten times as many rows in memory: fewer than a crowd has */
 	set(S_outbound_per_postoffice_most, "100");
 	set(S_outbound_per_domain_most, "20");
 }
@@ -49,8 +51,10 @@ TestSuite(outbound_queue, .init = begin, .fini = end, .timeout = 600);
 /* ---- a transport */
 
 static struct {
-	int sent, tried, ok, late; /* recipients, attempts, recipients at ok.test, attempts at late.test */
-	int claimed, most;         /* rows that were planned, and how many more than were sent at one moment */
+	int sent, tried, ok,
+		late; /* recipients, attempts, recipients at ok.test, attempts at late.test */
+	int claimed,
+		most; /* rows that were planned, and how many more than were sent at one moment */
 	usec pause;
 	bool go; /* hosts that are stuck, or hold a message, answer */
 	text body;
@@ -73,9 +77,13 @@ static status body_take(slice piece, void *to)
 	return ST_OK;
 }
 
-static struct client_result reply(enum client_outcome o, enum client_cause c, int code, const char *enhanced)
+static struct client_result reply(
+	enum client_outcome o, enum client_cause c, int code, const char *enhanced)
 {
-	return (struct client_result){.outcome = o, .cause = c, .code = code, .enhanced = slice_z(enhanced),
+	return (struct client_result){.outcome = o,
+		.cause = c,
+		.code = code,
+		.enhanced = slice_z(enhanced),
 		.text = S("so it is")};
 }
 
@@ -146,7 +154,8 @@ static void play(status (*run)(void))
 	task_loop_run();
 	task_loop_close();
 	cr_expect(outbound_over());
-	cr_expect_eq(store_sql("select count(*) from qshard where owner <> 0"), 0, "shards are not given back");
+	cr_expect_eq(store_sql("select count(*) from qshard where owner <> 0"), 0,
+		"shards are not given back");
 	cr_expect_eq(store_sql("select count(*) from qrunner"), 0);
 }
 
@@ -188,12 +197,16 @@ static void post(int64_t office, const char *sender, const char *address, const 
 static void multiply_at(const char *domain, int n)
 {
 	store_sql("insert into message (postoffice, msg, blob, size, hdrlen)"
-		" select postoffice, m.msg + g, m.blob, m.size, m.hdrlen"
-		" from message m join queue q using (postoffice, msg), generate_series(1, %d) g"
-		" where q.domain like '%s' returning 1", n, domain);
-	store_sql(STORE_PUT("insert into queue (shard, postoffice, qid, msg, sender, domain, rcpt, next_at, expires)"
-		" select shard, postoffice, qid + g * 4096, msg + g, sender, domain, rcpt, next_at, expires"
-		" from queue, generate_series(1, %d) g where domain like '%s'"), n, domain);
+		  " select postoffice, m.msg + g, m.blob, m.size, m.hdrlen"
+		  " from message m join queue q using (postoffice, msg), generate_series(1, %d) g"
+		  " where q.domain like '%s' returning 1",
+		n, domain);
+	store_sql(
+		STORE_PUT(
+			"insert into queue (shard, postoffice, qid, msg, sender, domain, rcpt, next_at, expires)"
+			" select shard, postoffice, qid + g * 4096, msg + g, sender, domain, rcpt, next_at, expires"
+			" from queue, generate_series(1, %d) g where domain like '%s'"),
+		n, domain);
 }
 
 static void multiply(int n)
@@ -223,7 +236,8 @@ static status a_small_one(void)
 	post(small, "ben@b.test", "x@ok.test", "ok.test");
 	cr_expect(wait_until(small_arrived));
 	cr_expect_eq(net.ok, 1);
-	cr_expect_lt(net.tried, CROWD / 2, "a crowd of another post office went first: %d", net.tried);
+	cr_expect_lt(
+		net.tried, CROWD / 2, "a crowd of another post office went first: %d", net.tried);
 	return ST_OK;
 }
 
@@ -251,7 +265,8 @@ static bool crowd_fills_the_list(void)
 	return store_sql("select max(cardinality(trying)) from qrunner") >= 400;
 }
 
-/* A domain whose mail stands in the same shard as the crowd's, which is asked for no more for the crowd's sake. */
+/* A domain whose mail stands in the same shard as the crowd's, which is asked for no more for the
+   crowd's sake. */
 static void beside_the_crowd(const char *kind, char *domain, size_t size)
 {
 	for (int i = 0; i == 0 || queue_shard(slice_z(domain)) != queue_shard(S("stuck.test")); i++)
@@ -295,8 +310,10 @@ static int64_t first_note;
 /* Since when somebody waits to note what is tried; 0 = nobody does. */
 static int64_t note_waits_since(void)
 {
-	store_sql("select length(pg_stat_clear_snapshot()::text)"); /* for we are in a transaction */
-	return store_sql("select coalesce(max(extract(epoch from query_start) * 1000000), 0)::bigint from pg_stat_activity"
+	store_sql(
+		"select length(pg_stat_clear_snapshot()::text)"); /* for we are in a transaction */
+	return store_sql(
+		"select coalesce(max(extract(epoch from query_start) * 1000000), 0)::bigint from pg_stat_activity"
 		" where wait_event_type = 'Lock' and query like '%%trying%%'");
 }
 
@@ -376,9 +393,14 @@ static bool all_deferred(void)
 static status the_dead(void)
 {
 	cr_expect(wait_until(all_deferred));
-	cr_expect_leq(net.tried, setting_number(S_outbound_per_domain_most, NULL), "%d attempts", net.tried);
-	cr_expect_eq(store_sql("select count(*) from queue_deferred where next_at > now() + interval '14 minutes'"), 301);
-	cr_expect_eq(store_sql("select sum(attempts)::bigint from queue_deferred"), net.tried, "what was left alone counts as tried");
+	cr_expect_leq(net.tried, setting_number(S_outbound_per_domain_most, NULL), "%d attempts",
+		net.tried);
+	cr_expect_eq(
+		store_sql(
+			"select count(*) from queue_deferred where next_at > now() + interval '14 minutes'"),
+		301);
+	cr_expect_eq(store_sql("select sum(attempts)::bigint from queue_deferred"), net.tried,
+		"what was left alone counts as tried");
 	return ST_OK;
 }
 
@@ -397,8 +419,10 @@ static bool dead_settled(void)
 static status the_hasty(void)
 {
 	cr_expect(wait_until(dead_settled));
-	cr_expect_eq(store_sql("select count(*) from queue_deferred where domain = 'dead.test' and attempts = 0"), 301 - net.tried + net.sent,
-		"what was never tried is given up");
+	cr_expect_eq(
+		store_sql(
+			"select count(*) from queue_deferred where domain = 'dead.test' and attempts = 0"),
+		301 - net.tried + net.sent, "what was never tried is given up");
 	return ST_OK;
 }
 
@@ -415,7 +439,10 @@ Test(outbound_queue, what_is_left_alone_has_not_been_tried)
 static status the_old(void)
 {
 	cr_expect(wait_until(all_deferred));
-	cr_expect_eq(store_sql("select count(*) from queue_deferred where attempts = 0 and next_at < now() + interval '59 minutes'"), 0);
+	cr_expect_eq(
+		store_sql(
+			"select count(*) from queue_deferred where attempts = 0 and next_at < now() + interval '59 minutes'"),
+		0);
 	return ST_OK;
 }
 
@@ -434,7 +461,9 @@ static bool all_sent(void)
 
 static bool queue_empty(void)
 {
-	return store_sql("select (select count(*) from queue) + (select count(*) from queue_deferred)") == 0;
+	return store_sql(
+		       "select (select count(*) from queue) + (select count(*) from queue_deferred)") ==
+	       0;
 }
 
 static status the_many(void)
@@ -459,8 +488,11 @@ Test(outbound_queue, more_than_fits_in_memory_comes_through_once)
 static void post_for_program(int64_t office)
 {
 	struct queue_envelope e = {.sender = S("anna@acme.test"), .lifetime = 3600 * USEC_S};
-	struct queue_recipient to = {.address = S("ben@here.test"), .domain = S("here.test"), .delivered = true,
-		.told = TOLD_PROGRAM, .mailbox = 1};
+	struct queue_recipient to = {.address = S("ben@here.test"),
+		.domain = S("here.test"),
+		.delivered = true,
+		.told = TOLD_PROGRAM,
+		.mailbox = 1};
 	struct route nobody = {.postoffice = office};
 	struct letter l;
 
@@ -481,7 +513,8 @@ static bool program_deferred(void)
 static bool program_told(void)
 {
 	return store_sql("select count(*) from trace where postoffice = %lld and fields like"
-			 " '%%event=delivery%%attempt=1 end=failed%%'", (long long)small) == 1;
+			 " '%%event=delivery%%attempt=1 end=failed%%'",
+		       (long long)small) == 1;
 }
 
 static status the_program(void)
@@ -501,7 +534,8 @@ static status the_program(void)
 	return ST_OK;
 }
 
-/* Here there is no runner, so it cannot be run in any case; but that is an attempt, which everybody can read of. */
+/* Here there is no runner, so it cannot be run in any case; but that is an attempt, which everybody
+   can read of. */
 Test(outbound_queue, a_program_waits_for_room_for_its_text_and_that_is_no_attempt)
 {
 	small = store_postoffice();
@@ -527,7 +561,8 @@ static status the_small_memory(void)
 	return ST_OK;
 }
 
-/* With less room than shards a claim asks as many as there is room for, and the others in their turn. */
+/* With less room than shards a claim asks as many as there is room for, and the others in their
+   turn. */
 Test(outbound_queue, shards_take_turns_where_there_is_little_room)
 {
 	int64_t office = store_postoffice();
@@ -560,7 +595,8 @@ Test(outbound_queue, what_is_being_sent_is_finished)
 	multiply(100);
 	play(the_end);
 	cr_expect_gt(net.sent, 0);
-	cr_expect_eq(store_sql("select count(*) from queue"), 101 - net.sent, "%d were sent", net.sent);
+	cr_expect_eq(
+		store_sql("select count(*) from queue"), 101 - net.sent, "%d were sent", net.sent);
 	cr_expect_eq(store_sql("select count(*) from queue where kills > 0"), 0);
 }
 
@@ -594,7 +630,8 @@ static status an_order_to_hold(void)
 	net.go = true;
 	cr_assert(wait_until(some_are_sent));
 	task_sleep(USEC_S);
-	cr_expect_leq(net.tried, tried + 20, "what is held is sent: %d, %d when it was ordered", net.tried, tried);
+	cr_expect_leq(net.tried, tried + 20, "what is held is sent: %d, %d when it was ordered",
+		net.tried, tried);
 	cr_expect_lt(net.sent, 101);
 	order(QUEUE_RELEASE);
 	cr_expect(wait_until(crowd_is_sent));
@@ -669,7 +706,8 @@ Test(outbound_queue, the_return_path_of_a_big_message_stays_too)
 	text_add(&raw, RAW);
 	for (int i = 0; i < BIG / 10; i++)
 		text_format(&raw, "%08x\r\n", (unsigned)i * 2654435761u);
-	post_text(store_postoffice(), "anna@acme.test", "x@body.test", "body.test", text_slice(&raw));
+	post_text(
+		store_postoffice(), "anna@acme.test", "x@body.test", "body.test", text_slice(&raw));
 	text_free(&raw);
 	play(the_big_body);
 }
@@ -724,7 +762,8 @@ static status the_parked(void)
 
 Test(outbound_queue, a_report_without_room_is_parked)
 {
-	int64_t parked = metric_value(M_queue_parked, SERVICE_NONE), reported = metric_value(M_reports, SERVICE_NONE);
+	int64_t parked = metric_value(M_queue_parked, SERVICE_NONE),
+		reported = metric_value(M_reports, SERVICE_NONE);
 	given_anna(10);
 	play(the_parked);
 	cr_expect_eq(metric_value(M_queue_parked, SERVICE_NONE) - parked, 1);

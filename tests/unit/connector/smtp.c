@@ -1,5 +1,5 @@
-/* SMTP in over the in-memory provider: the rows that dialogs do not reach, and the replies each kind
-   of trouble gets. What a client can see in a whole talk stands in tests/dialog/smtp. */
+/* SMTP in over the in-memory provider: the rows that dialogs do not reach, and the replies each
+   kind of trouble gets. What a client can see in a whole talk stands in tests/dialog/smtp. */
 #include "connector/smtp/home.h"
 #include "connector/smtp/hook.h"
 #include "connector/smtp/session.h"
@@ -96,16 +96,19 @@ Test(smtp, nothing_is_offered_whose_command_is_switched_off)
 	memory_setting("smtp_auth_equals", "on");
 	for (size_t i = 0; i < sizeof offers / sizeof *offers; i++) {
 		/* There is no TLS here. */
-		bool here = strcmp(offers[i].word, "STARTTLS") != 0 && strcmp(offers[i].word, "REQUIRETLS") != 0;
+		bool here = strcmp(offers[i].word, "STARTTLS") != 0 &&
+			    strcmp(offers[i].word, "REQUIRETLS") != 0;
 		slice rest = slice_z(offers[i].commands), one;
 		memory_setting("smtp_commands_off", "");
-		cr_expect_eq(is_offered(all_answers_to(SERVICE_SMTP, ""), offers[i].word), here, "%s", offers[i].word);
+		cr_expect_eq(is_offered(all_answers_to(SERVICE_SMTP, ""), offers[i].word), here,
+			"%s", offers[i].word);
 		while (slice_take(&rest, ' ', &one)) {
 			if (one.size == 0)
 				continue;
 			cr_expect(has_command(one), "%s of %s", one.at, offers[i].word);
 			memory_setting("smtp_commands_off", arena_z(&a, one));
-			cr_expect_not(is_offered(all_answers_to(SERVICE_SMTP, ""), offers[i].word), "%s", offers[i].word);
+			cr_expect_not(is_offered(all_answers_to(SERVICE_SMTP, ""), offers[i].word),
+				"%s", offers[i].word);
 		}
 	}
 }
@@ -114,7 +117,8 @@ Test(smtp, nothing_is_offered_whose_command_is_switched_off)
 static slice codes_of(slice answers)
 {
 	text codes = TEXT_INIT;
-	for (const char *at = answers.at; at && *at; at = strstr(at, "\r\n"), at = at ? at + 2 : at) {
+	for (const char *at = answers.at; at && *at;
+		at = strstr(at, "\r\n"), at = at ? at + 2 : at) {
 		if (at[3] == '-')
 			continue;
 		if (codes.size)
@@ -138,14 +142,19 @@ Test(smtp, every_trouble_of_a_delivery_has_its_reply)
 		status kind;
 		const char *code;
 	} rows[] = {
-		{ST_FULL, "452 4.2.2"},     {ST_ABSENT, "451 4.2.1"}, {ST_TOO_BIG, "552 5.3.4"},
-		{ST_CANCELLED, "421 4.3.2"}, {ST_BUSY, "451 4.3.0"},   {ST_UNSURE, "451 4.3.0"},
-		{ST_TIMED_OUT, "451 4.3.0"}, {ST_BROKEN, "451 4.3.0"},
+		{ST_FULL, "452 4.2.2"},
+		{ST_ABSENT, "451 4.2.1"},
+		{ST_TOO_BIG, "552 5.3.4"},
+		{ST_CANCELLED, "421 4.3.2"},
+		{ST_BUSY, "451 4.3.0"},
+		{ST_UNSURE, "451 4.3.0"},
+		{ST_TIMED_OUT, "451 4.3.0"},
+		{ST_BROKEN, "451 4.3.0"},
 	};
 	for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
 		const char *reply = smtp_delivery_reply(rows[i].kind);
 		cr_expect(slice_starts(slice_z(reply), slice_z(rows[i].code)), "%s: %s",
-			  status_name(rows[i].kind), reply);
+			status_name(rows[i].kind), reply);
 	}
 }
 
@@ -207,7 +216,7 @@ Test(smtp, chunks_keep_octets_as_they_are)
 
 	expect_codes("MAIL FROM:<ben@far.test> BODY=BINARYMIME\r\nRCPT TO:<anna@acme.test>\r\n"
 		     "BDAT 7\r\nA: b\r\n\rBDAT 6 LAST\r\n\n.\r\n.\nQUIT\r\n",
-		     "250 250 250 250 221");
+		"250 250 250 250 221");
 	memory_entries(po, anna, &a, &rows, &n);
 	cr_assert_eq(n, 1);
 	slice end = slice_z("A: b\r\n\r\n.\r\n.\n");
@@ -241,8 +250,8 @@ Test(smtp, the_help_names_what_is_on)
 	slice answers = answers_to(SERVICE_SMTP, "HELP\r\n");
 	for (int i = 0; i < smtp_command_count; i++)
 		cr_expect_eq(strstr(answers.at, smtp_commands[i].help) != NULL,
-			     !setting_lists(S_smtp_commands_off, NULL, slice_z(smtp_commands[i].name)),
-			     "%s", smtp_commands[i].name);
+			!setting_lists(S_smtp_commands_off, NULL, slice_z(smtp_commands[i].name)),
+			"%s", smtp_commands[i].name);
 }
 
 Test(smtp, switched_off_commands_run_no_more)
@@ -256,7 +265,7 @@ Test(smtp, switched_off_commands_run_no_more)
 		snprintf(said, sizeof said, "%s x\r\n", smtp_commands[i].name);
 		slice answers = answers_to(SERVICE_SMTP, said);
 		cr_expect(slice_starts(answers, S("502 5.5.1 ")), "%s: %s", smtp_commands[i].name,
-			  answers.at);
+			answers.at);
 	}
 }
 
@@ -289,21 +298,25 @@ Test(smtp, knows_its_own_door)
 		const char *host;
 		uint16_t port;
 		bool is_ours;
-	} rows[] = {{"[127.0.0.1]", 25, true}, {"[127.0.0.1]", 26, false}, {"[127.8.0.1]", 25, true},
-		{"[IPv6:::1]", 25, true}, {"[192.0.2.7]", 25, true}, {"[192.0.2.8]", 25, false},
-		{"[IPv6:2001:db8::7]", 25, true}, {"[IPv6:2001:db8::8]", 25, false},
-		{"[198.51.100.1]", 25, false}, {"[198.51.100.1]", 2525, true}, {"[127.0.0.1]", 2525, false},
-		{"MAIL.acme.test", 25, true}, {"mail.acme.test", 26, false}, {"localhost", 2525, true},
-		{"mail.other.test", 25, false}, {"[nonsense]", 25, false}, {"", 25, false}};
+	} rows[] = {{"[127.0.0.1]", 25, true}, {"[127.0.0.1]", 26, false},
+		{"[127.8.0.1]", 25, true}, {"[IPv6:::1]", 25, true}, {"[192.0.2.7]", 25, true},
+		{"[192.0.2.8]", 25, false}, {"[IPv6:2001:db8::7]", 25, true},
+		{"[IPv6:2001:db8::8]", 25, false}, {"[198.51.100.1]", 25, false},
+		{"[198.51.100.1]", 2525, true}, {"[127.0.0.1]", 2525, false},
+		{"MAIL.acme.test", 25, true}, {"mail.acme.test", 26, false},
+		{"localhost", 2525, true}, {"mail.other.test", 25, false},
+		{"[nonsense]", 25, false}, {"", 25, false}};
 
 	/* Networks of literals hold other hosts too: every row is the same with them. */
-	static const char *const literals[] = {"192.0.2.7 2001:db8::7", "192.0.2.7/32 2001:db8::7/128",
-		"192.0.2.7 192.0.2.0/24 2001:db8::7 2001:db8::/64", "* 192.0.2.7 2001:db8::7"};
+	static const char *const literals[] = {"192.0.2.7 2001:db8::7",
+		"192.0.2.7/32 2001:db8::7/128", "192.0.2.7 192.0.2.0/24 2001:db8::7 2001:db8::/64",
+		"* 192.0.2.7 2001:db8::7"};
 	memory_setting("smtp_listen", "*:25 198.51.100.1:2525");
 	for (size_t l = 0; l < sizeof literals / sizeof *literals; l++) {
 		memory_setting("smtp_literal_addresses", literals[l]);
 		for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
-			cr_expect(home_is_host(slice_z(rows[i].host), rows[i].port) == rows[i].is_ours, "%s:%u with %s",
-				rows[i].host, rows[i].port, literals[l]);
+			cr_expect(home_is_host(slice_z(rows[i].host), rows[i].port) ==
+					  rows[i].is_ours,
+				"%s:%u with %s", rows[i].host, rows[i].port, literals[l]);
 	}
 }

@@ -10,7 +10,7 @@
 	do {                                                                                       \
 		slice got_ = (got), wanted_ = (wanted);                                            \
 		cr_assert(slice_same(got_, wanted_), "got \"%.*s\", wanted \"%.*s\"",              \
-		          SLICE_ARGS(got_), SLICE_ARGS(wanted_));                                  \
+			SLICE_ARGS(got_), SLICE_ARGS(wanted_));                                    \
 	} while (0)
 
 #define ROWS(array) (sizeof(array) / sizeof *(array))

@@ -15,34 +15,47 @@ Test(address, path_is_read_in_its_parts)
 		slice path, local, domain, shown, rest;
 		bool empty, literal, utf8, routed;
 	} rows[] = {
-		{S("<anna@demo.test>"), S("anna"), S("demo.test"), S("demo.test"), S(""), .empty = false},
+		{S("<anna@demo.test>"), S("anna"), S("demo.test"), S("demo.test"), S(""),
+			.empty = false},
 		{S("<>"), S(""), S(""), S(""), S(""), .empty = true},
 		{S("<> SIZE=1"), S(""), S(""), S(""), S(" SIZE=1"), .empty = true},
 		{S("<a@b> X=<y>"), S("a"), S("b"), S("b"), S(" X=<y>"), .empty = false},
 		{S("<PostMaster>"), S("postmaster"), S(""), S(""), S(""), .empty = false},
-		{S("<Anna@DEMO.Test>"), S("Anna"), S("demo.test"), S("demo.test"), S(""), .empty = false},
+		{S("<Anna@DEMO.Test>"), S("Anna"), S("demo.test"), S("demo.test"), S(""),
+			.empty = false},
 		{S("<a.b+c-d_e/f=g@x-1.y>"), S("a.b+c-d_e/f=g"), S("x-1.y"), S("x-1.y"), S(""),
-	         .empty = false},
+			.empty = false},
 		{S("<\"anna\"@b>"), S("anna"), S("b"), S("b"), S(""), .empty = false},
 		{S("<\"a\\nna\"@b>"), S("anna"), S("b"), S("b"), S(""), .empty = false},
 		{S("<\"a b\"@c>"), S("\"a b\""), S("c"), S("c"), S(""), .empty = false},
-		{S("<\"a\\\"\\\\b\"@c>"), S("\"a\\\"\\\\b\""), S("c"), S("c"), S(""), .empty = false},
+		{S("<\"a\\\"\\\\b\"@c>"), S("\"a\\\"\\\\b\""), S("c"), S("c"), S(""),
+			.empty = false},
 		{S("<\"a>b@c\"@d>x"), S("\"a>b@c\""), S("d"), S("d"), S("x"), .empty = false},
 		{S("<\"\"@c>"), S("\"\""), S("c"), S("c"), S(""), .empty = false},
 		{S("<\"a..b\"@c>"), S("\"a..b\""), S("c"), S("c"), S(""), .empty = false},
 		{S("<a@[192.0.2.1]>"), S("a"), S("[192.0.2.1]"), S("[192.0.2.1]"), S(""),
-	         .literal = true},
+			.literal = true},
 		{S("<a@[IPV6:2001:DB8:0::1]>"), S("a"), S("[IPv6:2001:db8::1]"),
-	         S("[IPv6:2001:db8::1]"), S(""), .literal = true},
-		{S("<@x.test,@y.test:anna@demo.test>"), S("anna"), S("demo.test"), S("demo.test"), S(""),
-	         .routed = true},
-		{S("<j\xc3\xbcrgen@b\xc3\xbc" "cher.test>"), S("j\xc3\xbcrgen"), S("xn--bcher-kva.test"),
-	         S("b\xc3\xbc" "cher.test"), S(""), .utf8 = true},
+			S("[IPv6:2001:db8::1]"), S(""), .literal = true},
+		{S("<@x.test,@y.test:anna@demo.test>"), S("anna"), S("demo.test"), S("demo.test"),
+			S(""), .routed = true},
+		{S("<j\xc3\xbcrgen@b\xc3\xbc"
+		   "cher.test>"),
+			S("j\xc3\xbcrgen"), S("xn--bcher-kva.test"),
+			S("b\xc3\xbc"
+			  "cher.test"),
+			S(""), .utf8 = true},
 		{S("<ju\xcc\x88rgen@a>"), S("j\xc3\xbcrgen"), S("a"), S("a"), S(""), .utf8 = true},
-		{S("<a@B\xc3\x9c" "CHER.test>"), S("a"), S("xn--bcher-kva.test"),
-	         S("b\xc3\xbc" "cher.test"), S(""), .utf8 = true},
-		{S("<a@XN--bcher-kva.test>"), S("a"), S("xn--bcher-kva.test"), S("b\xc3\xbc" "cher.test"),
-	         S(""), .utf8 = false},
+		{S("<a@B\xc3\x9c"
+		   "CHER.test>"),
+			S("a"), S("xn--bcher-kva.test"),
+			S("b\xc3\xbc"
+			  "cher.test"),
+			S(""), .utf8 = true},
+		{S("<a@XN--bcher-kva.test>"), S("a"), S("xn--bcher-kva.test"),
+			S("b\xc3\xbc"
+			  "cher.test"),
+			S(""), .utf8 = false},
 		{S("<" X64 "@a>"), S(X64), S("a"), S("a"), S(""), .empty = false},
 	};
 
@@ -66,29 +79,88 @@ Test(address, path_is_read_in_its_parts)
 Test(address, path_refuses_what_is_none)
 {
 	static const slice rows[] = {
-		S(""), S("a@b"), S("<"), S("<a@b"), S("<a>"), S("<@>"), S("<a@>"), S("<@b>"), S("<a@b.>"),
-		S("<a@.b>"), S("<a@b..c>"), S("<.a@b>"), S("<a.@b>"), S("<a..b@c>"), S("< a@b>"),
-		S("<a@b >"), S("<a @b>"), S("<a b@c>"), S("<a@b@c>"), S("<a@-b>"), S("<a@b->"),
-		S("<a@b_c>"), S("<a@b/c>"), S("<a@192.0.2.1>"), S("<a@[192.0.2.256]>"),
-		S("<a@[192.0.2.1>"), S("<a@192.0.2.1]>"), S("<a@[2001:db8::1]>"), S("<a@[IPv6:zz]>"),
-		S("<a@[IPv6:]>"), S("<a@[]>"), S("<a@[x.y]>"), S("<\"a@b>"), S("<a\"b\"@c>"),
-		S("<\"a\"b@c>"), S("<\"a\"@>"), S("<\"a\\>@b>"), S("<a\x01@b>"), S("<a\r\n@b>"),
-		S("<a\0@b>"), S("<a@b\0>"), S("<\"a\0\"@b>"), S("<\"a\r\"@b>"), S("<\"a\\\n\"@b>"),
-		S("<\"a\x7f\"@b>"), S("<a\xff@b>"), S("<a@b\xff>"), S("<a\xe2\x80\x8b@b>"),  /* zero width */
-		S("<a@b\xe2\x80\x8b.c>"), S("<a@b\xc2\xad" "c>"), S("<a\xe2\x80\xae@b>"),    /* shy, RLO */
-		S("<a\xc2\xa0@b>"), S("<\"a\xc2\xa0\"@b>"), S("<a\xc2\x85@b>"), S("<a\xef\xbb\xbf@b>"),
-		S("<a@b\xef\xbc\xa0" "c>"), S("<a@b\xf0\x9f\x92\xa9.c>"), S("<@a:@b>"), S("<@a,b:c@d>"),
-		S("<@a c@d>"), S("<@:c@d>"), S("<,@a:c@d>"), S("<a;b@c>"), S("<a,b@c>"), S("<(x)a@b>"),
-		S("<a@b(x)>"), S("<a:b@c>"), S("<<a@b>>"), S("<a<@b>"), S("<postmaster@>"),
-		S("<a@" X64 ">"), S("<a@" X63 "x.y>"),
+		S(""),
+		S("a@b"),
+		S("<"),
+		S("<a@b"),
+		S("<a>"),
+		S("<@>"),
+		S("<a@>"),
+		S("<@b>"),
+		S("<a@b.>"),
+		S("<a@.b>"),
+		S("<a@b..c>"),
+		S("<.a@b>"),
+		S("<a.@b>"),
+		S("<a..b@c>"),
+		S("< a@b>"),
+		S("<a@b >"),
+		S("<a @b>"),
+		S("<a b@c>"),
+		S("<a@b@c>"),
+		S("<a@-b>"),
+		S("<a@b->"),
+		S("<a@b_c>"),
+		S("<a@b/c>"),
+		S("<a@192.0.2.1>"),
+		S("<a@[192.0.2.256]>"),
+		S("<a@[192.0.2.1>"),
+		S("<a@192.0.2.1]>"),
+		S("<a@[2001:db8::1]>"),
+		S("<a@[IPv6:zz]>"),
+		S("<a@[IPv6:]>"),
+		S("<a@[]>"),
+		S("<a@[x.y]>"),
+		S("<\"a@b>"),
+		S("<a\"b\"@c>"),
+		S("<\"a\"b@c>"),
+		S("<\"a\"@>"),
+		S("<\"a\\>@b>"),
+		S("<a\x01@b>"),
+		S("<a\r\n@b>"),
+		S("<a\0@b>"),
+		S("<a@b\0>"),
+		S("<\"a\0\"@b>"),
+		S("<\"a\r\"@b>"),
+		S("<\"a\\\n\"@b>"),
+		S("<\"a\x7f\"@b>"),
+		S("<a\xff@b>"),
+		S("<a@b\xff>"),
+		S("<a\xe2\x80\x8b@b>"), /* zero width */
+		S("<a@b\xe2\x80\x8b.c>"),
+		S("<a@b\xc2\xad"
+		  "c>"),
+		S("<a\xe2\x80\xae@b>"), /* shy, RLO */
+		S("<a\xc2\xa0@b>"),
+		S("<\"a\xc2\xa0\"@b>"),
+		S("<a\xc2\x85@b>"),
+		S("<a\xef\xbb\xbf@b>"),
+		S("<a@b\xef\xbc\xa0"
+		  "c>"),
+		S("<a@b\xf0\x9f\x92\xa9.c>"),
+		S("<@a:@b>"),
+		S("<@a,b:c@d>"),
+		S("<@a c@d>"),
+		S("<@:c@d>"),
+		S("<,@a:c@d>"),
+		S("<a;b@c>"),
+		S("<a,b@c>"),
+		S("<(x)a@b>"),
+		S("<a@b(x)>"),
+		S("<a:b@c>"),
+		S("<<a@b>>"),
+		S("<a<@b>"),
+		S("<postmaster@>"),
+		S("<a@" X64 ">"),
+		S("<a@" X63 "x.y>"),
 	};
 
 	for (size_t i = 0; i < ROWS(rows); i++) {
 		arena a = ARENA_INIT;
 		mail_address m = {.local = S("untouched")};
 		slice rest = S("untouched");
-		cr_assert_eq(mail_address_path(rows[i], &a, &m, &rest), ST_INVALID, "row %zu: %.*s", i,
-		             SLICE_ARGS(rows[i]));
+		cr_assert_eq(mail_address_path(rows[i], &a, &m, &rest), ST_INVALID, "row %zu: %.*s",
+			i, SLICE_ARGS(rows[i]));
 		SAME(m.local, S("untouched"));
 		SAME(rest, S("untouched"));
 		arena_release(&a);
@@ -109,16 +181,17 @@ Test(address, limits_are_told_apart_from_nonsense)
 
 	for (size_t i = 0; i < ROWS(rows); i++)
 		cr_assert_eq(mail_address_path(rows[i], &a, &m, &rest), i == 1 ? ST_OK : ST_TOO_BIG,
-		             "row %zu", i);
+			"row %zu", i);
 	arena_release(&a);
 }
 
 Test(address, typed_address_may_have_blanks_and_brackets_around)
 {
-	static const slice good[] = {S("anna@demo.test"), S("  anna@demo.test\t"), S("<anna@demo.test>")};
+	static const slice good[] = {
+		S("anna@demo.test"), S("  anna@demo.test\t"), S("<anna@demo.test>")};
 	static const slice bad[] = {S(""), S("anna"), S("<>"), S("<postmaster>"), S("<<a@b>>"),
-	                            S("Anna <anna@demo.test>"), S("a@b, c@d"), S("@x:a@b"),
-	                            S("anna@demo.test>"), S("a@b\r\nX: y")};
+		S("Anna <anna@demo.test>"), S("a@b, c@d"), S("@x:a@b"), S("anna@demo.test>"),
+		S("a@b\r\nX: y")};
 	arena a = ARENA_INIT;
 	mail_address m;
 
@@ -139,7 +212,9 @@ Test(address, key_folds_case_in_every_script)
 	} rows[] = {
 		{S("Anna.Meier@Demo.TEST"), S("anna.meier@demo.test")},
 		{S("J\xc3\x9cRGEN@x"), S("j\xc3\xbcrgen@x")},
-		{S("STRA\xe1\xba\x9e" "E@x"), S("strasse@x")},
+		{S("STRA\xe1\xba\x9e"
+		   "E@x"),
+			S("strasse@x")},
 		{S("\xce\xa3@x"), S("\xcf\x83@x")},
 		{S("\"A B\"@x"), S("\"a b\"@x")},
 		{S("\"A\"@x"), S("a@x")},
@@ -168,7 +243,8 @@ Test(address, parts_known_apart_make_the_same_address)
 	cr_assert_eq(mail_address_of(S("a"), S("b@c"), &a, &m), ST_INVALID);
 	cr_assert_eq(mail_address_of(S(X64 "x"), S("c"), &a, &m), ST_TOO_BIG);
 	cr_assert_eq(mail_address_of(S(X64 X64 X64 X64 X64), S("c"), &a, &m), ST_TOO_BIG);
-	cr_assert_eq(mail_address_of(S("a"), S(X64 "." X64 "." X64 "." X64 "." X64), &a, &m), ST_TOO_BIG);
+	cr_assert_eq(mail_address_of(S("a"), S(X64 "." X64 "." X64 "." X64 "." X64), &a, &m),
+		ST_TOO_BIG);
 	cr_assert_eq(mail_address_of(S("a\r\nb"), S("c"), &a, &m), ST_INVALID);
 	arena_release(&a);
 }
@@ -194,14 +270,16 @@ Test(address, host_of_ehlo_is_a_name_or_a_literal)
 	for (size_t i = 0; i < ROWS(rows); i++) {
 		slice host = S("");
 		bool literal = false;
-		cr_assert_eq(mail_host_parse(rows[i].input, &a, &host, &literal), rows[i].kind, "row %zu", i);
+		cr_assert_eq(mail_host_parse(rows[i].input, &a, &host, &literal), rows[i].kind,
+			"row %zu", i);
 		SAME(host, rows[i].host);
 		cr_assert_eq(literal, rows[i].literal);
 	}
 	arena_release(&a);
 }
 
-/* --- Lists ------------------------------------------------------------------------------------- */
+/* --- Lists
+   ------------------------------------------------------------------------------------- */
 
 /* "name|route|local|domain;" for each entry, "{name;" and "};" for groups, "!" when broken. */
 static slice told(const mail_list *l, arena *a)
@@ -215,8 +293,8 @@ static slice told(const mail_list *l, arena *a)
 		else if (e->kind == MAIL_LIST_GROUP_END)
 			text_add(&t, S("};"));
 		else
-			text_format(&t, "%.*s|%.*s|%.*s|%.*s;", SLICE_ARGS(e->name), SLICE_ARGS(e->route),
-			            SLICE_ARGS(e->local), SLICE_ARGS(e->domain));
+			text_format(&t, "%.*s|%.*s|%.*s|%.*s;", SLICE_ARGS(e->name),
+				SLICE_ARGS(e->route), SLICE_ARGS(e->local), SLICE_ARGS(e->domain));
 	}
 	if (l->broken)
 		text_add(&t, S("!"));

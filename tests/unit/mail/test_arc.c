@@ -43,8 +43,9 @@ static slice seal_by(slice message, slice selector, slice domain, status *kind, 
 	signature_body_add(b, body);
 	signature_body_end(b);
 	*kind = arc_seal_end(s, &before,
-	                     arena_format(a, "mx.%.*s; spf=pass smtp.mailfrom=anna@example.org",
-	                                  SLICE_ARGS(domain)), &fields);
+		arena_format(
+			a, "mx.%.*s; spf=pass smtp.mailfrom=anna@example.org", SLICE_ARGS(domain)),
+		&fields);
 	signature_body_close(&b);
 	return arena_format(a, "%.*s%.*s", SLICE_ARGS(fields), SLICE_ARGS(message));
 }
@@ -89,8 +90,9 @@ Test(arc, a_chain_grows_and_passes)
 		cr_assert(!r.closed);
 		SAME(r.set[i].domain, domains[i]);
 		SAME(r.set[i].selector, S("one"));
-		SAME(r.set[i].results, arena_format(&a, "mx.%.*s; spf=pass smtp.mailfrom=anna@example.org",
-		                                    SLICE_ARGS(domains[i])));
+		SAME(r.set[i].results,
+			arena_format(&a, "mx.%.*s; spf=pass smtp.mailfrom=anna@example.org",
+				SLICE_ARGS(domains[i])));
 	}
 	arena_release(&a);
 }
@@ -117,51 +119,62 @@ Test(arc, what_a_hop_changes_only_the_next_one_vouches_for)
 	signature_body_end(b);
 	cr_assert_eq(arc_seal_end(s, &before, S("mx.b.example; arc=pass"), &fields), ST_OK);
 	signature_body_close(&b);
-	arc_report r = judge(arena_format(&a, "%.*s%.*s", SLICE_ARGS(fields), SLICE_ARGS(changed)), &a);
+	arc_report r =
+		judge(arena_format(&a, "%.*s%.*s", SLICE_ARGS(fields), SLICE_ARGS(changed)), &a);
 	SAME(words_of(&r, &a), S("pass: good chain (0)"));
 	cr_assert_eq(r.sets, 2);
 	arena_release(&a);
 }
 
-/* Rows over a chain of two sets; the fields stand newest first: seal, message signature, results. */
+/* Rows over a chain of two sets; the fields stand newest first: seal, message signature,
+   results. */
 Test(arc, every_field_of_a_chain_counts)
 {
 	static const struct {
 		slice old, new, words;
 	} rows[] = {
 		/* what may change */
-		{S("ARC-Seal: i=2"), S("Received: from c\r\nARC-Seal: i=2"), S("pass: good chain (0)")},
+		{S("ARC-Seal: i=2"), S("Received: from c\r\nARC-Seal: i=2"),
+			S("pass: good chain (0)")},
 		{S("ARC-Seal: i=2"), S("arc-seal:  i=2"), S("pass: good chain (0)")},
 		{S("From: Anna"), S("X-A: b\r\nFrom: Anna"), S("pass: good chain (0)")},
 		/* the message */
 		{S("Hello  list"), S("Hello"), S("fail: body hash did not verify (2)")},
 		{S("Subject: Hello"), S("Subject: Bye"), S("fail: signature did not verify (2)")},
 		{S("From: Anna"), S("From: x@example.com\r\nFrom: Anna"),
-		 S("fail: signature did not verify (2)")},
+			S("fail: signature did not verify (2)")},
 		/* the seals */
 		{S("i=2; mx.b"), S("i=2; mx.x"), S("fail: signature did not verify (2)")},
 		{S("i=1; mx.a"), S("i=1; mx.x"), S("fail: signature did not verify (2)")},
 		{S("ARC-Seal: i=2; a=rsa-sha256; d=b"), S("ARC-Seal: i=2; a=rsa-sha256; d=nowhere"),
-		 S("fail: there is no key (2)")},
+			S("fail: there is no key (2)")},
 		/* the form */
-		{S("ARC-Seal: i=2"), S("ARC-Seal: i=3"), S("fail: a field of the chain is missing (0)")},
-		{S("ARC-Seal: i=2"), S("ARC-Seal: i=1"), S("fail: a field of the chain is there twice (0)")},
-		{S("ARC-Seal: i=2"), S("ARC-Seal: i=0"), S("fail: a field of the chain is malformed (0)")},
-		{S("ARC-Seal: i=2"), S("ARC-Seal: i=51"), S("fail: a field of the chain is malformed (0)")},
-		{S("ARC-Seal: i=2"), S("ARC-Seal: i=002"), S("fail: a field of the chain is malformed (0)")},
-		{S("ARC-Seal: i=2"), S("ARC-Seal: i=two"), S("fail: a field of the chain is malformed (0)")},
-		{S("ARC-Seal: i=2;"), S("ARC-Seal:"), S("fail: a field of the chain is malformed (0)")},
+		{S("ARC-Seal: i=2"), S("ARC-Seal: i=3"),
+			S("fail: a field of the chain is missing (0)")},
+		{S("ARC-Seal: i=2"), S("ARC-Seal: i=1"),
+			S("fail: a field of the chain is there twice (0)")},
+		{S("ARC-Seal: i=2"), S("ARC-Seal: i=0"),
+			S("fail: a field of the chain is malformed (0)")},
+		{S("ARC-Seal: i=2"), S("ARC-Seal: i=51"),
+			S("fail: a field of the chain is malformed (0)")},
+		{S("ARC-Seal: i=2"), S("ARC-Seal: i=002"),
+			S("fail: a field of the chain is malformed (0)")},
+		{S("ARC-Seal: i=2"), S("ARC-Seal: i=two"),
+			S("fail: a field of the chain is malformed (0)")},
+		{S("ARC-Seal: i=2;"), S("ARC-Seal:"),
+			S("fail: a field of the chain is malformed (0)")},
 		{S("ARC-Seal: i=2"), S("ARC-Seal: i=2; i=2"),
-		 S("fail: a field of the chain is malformed (0)")},
-		{S("ARC-Seal: i=2"), S("X-Seal: i=2"), S("fail: a field of the chain is missing (0)")},
+			S("fail: a field of the chain is malformed (0)")},
+		{S("ARC-Seal: i=2"), S("X-Seal: i=2"),
+			S("fail: a field of the chain is missing (0)")},
 		{S("ARC-Message-Signature: i=1"), S("X-Message-Signature: i=1"),
-		 S("fail: a field of the chain is missing (0)")},
+			S("fail: a field of the chain is missing (0)")},
 		{S("ARC-Authentication-Results: i=1"), S("X-Results: i=1"),
-		 S("fail: a field of the chain is missing (0)")},
+			S("fail: a field of the chain is missing (0)")},
 		{S("ARC-Authentication-Results: i=1;"), S("ARC-Authentication-Results: "),
-		 S("fail: a field of the chain is malformed (0)")},
+			S("fail: a field of the chain is malformed (0)")},
 		{S("ARC-Authentication-Results: i=1;"), S("ARC-Authentication-Results: i=2;"),
-		 S("fail: a field of the chain is there twice (0)")},
+			S("fail: a field of the chain is there twice (0)")},
 		{S("cv=pass"), S("cv=none"), S("fail: cv= is not what it must be (2)")},
 		{S("cv=none"), S("cv=pass"), S("fail: cv= is not what it must be (1)")},
 		{S("cv=pass"), S("cv=maybe"), S("fail: cv= is not what it must be (2)")},
@@ -170,7 +183,7 @@ Test(arc, every_field_of_a_chain_counts)
 		{S("cv=none"), S("cv=fail"), S("fail: cv= is not what it must be (1)")},
 		{S("cv=pass;"), S("cv=pass; h=from;"), S("fail: the seal has an h= tag (2)")},
 		{S("ARC-Seal: i=2; a=rsa-sha256"), S("ARC-Seal: i=2; a=rsa-sha1"),
-		 S("fail: rsa-sha1 is not secure (2)")},
+			S("fail: rsa-sha1 is not secure (2)")},
 		{S("ARC-Seal: i=2; a=rsa-sha256;"), S("ARC-Seal: i=2;"), S("fail: no a= tag (2)")},
 		{S("h=From:"), S("h=ARC-Seal:From:"), S("fail: h= names ARC-Seal (2)")},
 		{S("h=From:From:"), S("h="), S("fail: From is not signed (2)")},
@@ -222,7 +235,7 @@ Test(arc, a_broken_chain_is_closed_for_good)
 
 	/* a form that is broken is sealed with the number after the highest that is there */
 	slice gap = replace(sealed(S(HEADER "\r\n" BODY), S("a.example"), &a), S("ARC-Seal: i=1"),
-	                    S("ARC-Seal: i=7"), &a);
+		S("ARC-Seal: i=7"), &a);
 	slice eighth = sealed(gap, S("b.example"), &a);
 	cr_assert(slice_starts(eighth, S("ARC-Seal: i=8;")));
 	cr_assert_lt(slice_search(eighth, S("cv=fail")), eighth.size);
@@ -293,45 +306,45 @@ Test(arc, results_that_are_no_field_are_refused)
    right, so that what is missed is the first key. */
 Test(arc, the_form_of_the_example_in_the_rfc_is_understood)
 {
-	slice message = S(
-		"ARC-Seal: i=3; a=rsa-sha256; cv=pass; d=clochette.example.org; s=\r\n"
-		"        clochette; t=12345; b=CU87XzXlNlk5X/yW4l73UvPUcP9ivwYWxyBWcVrRs7\r\n"
-		"        +HPx3K05nJhny2fvymbReAmOA9GTH/y+k9kEc59hAKVg==\r\n"
-		"ARC-Message-Signature: i=3; a=rsa-sha256; c=relaxed/relaxed; d=\r\n"
-		"        clochette.example.org; h=message-id:date:from:to:subject; s=\r\n"
-		"        clochette; t=12345; bh=KWSe46TZKCcDbH4klJPo+tjk5LWJnVRlP5pvjXFZYLQ=;\r\n"
-		"        b=o71vwyLsK+Wm4cOSlirXoRwzEvi0vqIjd/2/GkYFYlSd/GGfKzkAgPqxf\r\n"
-		"        K7ccBMP7Zjb/mpeggswHjEMS8x5NQ==\r\n"
-		"ARC-Authentication-Results: i=3; clochette.example.org; spf=fail\r\n"
-		"    smtp.from=jqd@d1.example; dkim=fail (512-bit key)\r\n"
-		"    header.i=@d1.example; dmarc=fail; arc=pass (as.2.gmail.example=pass,\r\n"
-		"    ams.2.gmail.example=pass, as.1.lists.example.org=pass,\r\n"
-		"    ams.1.lists.example.org=fail (message has been altered))\r\n"
-		"ARC-Seal: i=2; a=rsa-sha256; cv=pass; d=gmail.example; s=20120806; t=\r\n"
-		"        12345; b=Zpukh/kJL4Q7Kv391FKwTepgS56dgHIcdhhJZjsalhqkFIQQAJ4T9BE\r\n"
-		"        8jjLXWpRNuh81yqnT1/jHn086RwezGw==\r\n"
-		"ARC-Message-Signature: i=2; a=rsa-sha256; c=relaxed/relaxed; d=\r\n"
-		"        gmail.example; h=message-id:date:from:to:subject; s=20120806; t=\r\n"
-		"        12345; bh=KWSe46TZKCcDbH4klJPo+tjk5LWJnVRlP5pvjXFZYLQ=; b=CVoG44\r\n"
-		"        cVZvoSs2mMig2wwqPaJ4OZS5XGMCegWqQs1wvRZJS894tJM0xO1RJLgCPsBOxdA5\r\n"
-		"        9WSqI9s9DfyKDfWg==\r\n"
-		"ARC-Authentication-Results: i=2; gmail.example; spf=fail\r\n"
-		"    smtp.from=jqd@d1.example; dkim=fail (512-bit key)\r\n"
-		"    header.i=@example.org; dmarc=fail; arc=pass\r\n"
-		"ARC-Seal: i=1; a=rsa-sha256; cv=none; d=lists.example.org; s=dk-lists;\r\n"
-		"         t=12345; b=TlCCKzgk3TrAa+G77gYYO8Fxk4q/Ml0biqduZJeOYh6+0zhwQ8u/\r\n"
-		"        lHxLi21pxu347isLSuNtvIagIvAQna9a5A==\r\n"
-		"ARC-Message-Signature: i=1; a=rsa-sha256; c=relaxed/relaxed; d=\r\n"
-		"        lists.example.org; h=message-id:date:from:to:subject; s=\r\n"
-		"        dk-lists; t=12345; bh=KWSe46TZKCcDbH4klJPo+tjk5LWJnVRlP5pvjXFZYL\r\n"
-		"        Q=; b=DsoD3n3hiwlrN1ma8IZQFgZx8EDO7Wah3hUjIEsYKuShRKYB4LwGUiKD5Y\r\n"
-		"        yHgcIwGHhSc/4+ewYqHMWDnuFxiQ==\r\n"
-		"ARC-Authentication-Results: i=1; lists.example.org; spf=pass\r\n"
-		"    smtp.mfrom=jqd@d1.example; dkim=pass (512-bit key)\r\n"
-		"    header.i=@d1.example; dmarc=pass\r\n"
-		"From: John Q Doe <jqd@d1.example>\r\n"
-		"\r\n"
-		"Hey gang,\r\n");
+	slice message =
+		S("ARC-Seal: i=3; a=rsa-sha256; cv=pass; d=clochette.example.org; s=\r\n"
+		  "        clochette; t=12345; b=CU87XzXlNlk5X/yW4l73UvPUcP9ivwYWxyBWcVrRs7\r\n"
+		  "        +HPx3K05nJhny2fvymbReAmOA9GTH/y+k9kEc59hAKVg==\r\n"
+		  "ARC-Message-Signature: i=3; a=rsa-sha256; c=relaxed/relaxed; d=\r\n"
+		  "        clochette.example.org; h=message-id:date:from:to:subject; s=\r\n"
+		  "        clochette; t=12345; bh=KWSe46TZKCcDbH4klJPo+tjk5LWJnVRlP5pvjXFZYLQ=;\r\n"
+		  "        b=o71vwyLsK+Wm4cOSlirXoRwzEvi0vqIjd/2/GkYFYlSd/GGfKzkAgPqxf\r\n"
+		  "        K7ccBMP7Zjb/mpeggswHjEMS8x5NQ==\r\n"
+		  "ARC-Authentication-Results: i=3; clochette.example.org; spf=fail\r\n"
+		  "    smtp.from=jqd@d1.example; dkim=fail (512-bit key)\r\n"
+		  "    header.i=@d1.example; dmarc=fail; arc=pass (as.2.gmail.example=pass,\r\n"
+		  "    ams.2.gmail.example=pass, as.1.lists.example.org=pass,\r\n"
+		  "    ams.1.lists.example.org=fail (message has been altered))\r\n"
+		  "ARC-Seal: i=2; a=rsa-sha256; cv=pass; d=gmail.example; s=20120806; t=\r\n"
+		  "        12345; b=Zpukh/kJL4Q7Kv391FKwTepgS56dgHIcdhhJZjsalhqkFIQQAJ4T9BE\r\n"
+		  "        8jjLXWpRNuh81yqnT1/jHn086RwezGw==\r\n"
+		  "ARC-Message-Signature: i=2; a=rsa-sha256; c=relaxed/relaxed; d=\r\n"
+		  "        gmail.example; h=message-id:date:from:to:subject; s=20120806; t=\r\n"
+		  "        12345; bh=KWSe46TZKCcDbH4klJPo+tjk5LWJnVRlP5pvjXFZYLQ=; b=CVoG44\r\n"
+		  "        cVZvoSs2mMig2wwqPaJ4OZS5XGMCegWqQs1wvRZJS894tJM0xO1RJLgCPsBOxdA5\r\n"
+		  "        9WSqI9s9DfyKDfWg==\r\n"
+		  "ARC-Authentication-Results: i=2; gmail.example; spf=fail\r\n"
+		  "    smtp.from=jqd@d1.example; dkim=fail (512-bit key)\r\n"
+		  "    header.i=@example.org; dmarc=fail; arc=pass\r\n"
+		  "ARC-Seal: i=1; a=rsa-sha256; cv=none; d=lists.example.org; s=dk-lists;\r\n"
+		  "         t=12345; b=TlCCKzgk3TrAa+G77gYYO8Fxk4q/Ml0biqduZJeOYh6+0zhwQ8u/\r\n"
+		  "        lHxLi21pxu347isLSuNtvIagIvAQna9a5A==\r\n"
+		  "ARC-Message-Signature: i=1; a=rsa-sha256; c=relaxed/relaxed; d=\r\n"
+		  "        lists.example.org; h=message-id:date:from:to:subject; s=\r\n"
+		  "        dk-lists; t=12345; bh=KWSe46TZKCcDbH4klJPo+tjk5LWJnVRlP5pvjXFZYL\r\n"
+		  "        Q=; b=DsoD3n3hiwlrN1ma8IZQFgZx8EDO7Wah3hUjIEsYKuShRKYB4LwGUiKD5Y\r\n"
+		  "        yHgcIwGHhSc/4+ewYqHMWDnuFxiQ==\r\n"
+		  "ARC-Authentication-Results: i=1; lists.example.org; spf=pass\r\n"
+		  "    smtp.mfrom=jqd@d1.example; dkim=pass (512-bit key)\r\n"
+		  "    header.i=@d1.example; dmarc=pass\r\n"
+		  "From: John Q Doe <jqd@d1.example>\r\n"
+		  "\r\n"
+		  "Hey gang,\r\n");
 	arena a = ARENA_INIT;
 	slice header, body;
 	signature_body *b = signature_body_open(&toy);

@@ -12,11 +12,18 @@ Test(authres, writes_what_was_found)
 	authres r;
 	spf_report spf = {.result = SPF_PASS, .reason = "a mechanism matches"};
 	dkim_report dkim = {.count = 2,
-		.verdict = {{.result = DKIM_PASS, .domain = S("t.test"), .selector = S("s1"),
-				    .algorithm = S("rsa-sha256"), .signature = S("abcdefghijkl")},
-			{.result = DKIM_FAIL, .reason = "the body was changed", .domain = S("l.test"),
+		.verdict = {{.result = DKIM_PASS,
+				    .domain = S("t.test"),
+				    .selector = S("s1"),
+				    .algorithm = S("rsa-sha256"),
+				    .signature = S("abcdefghijkl")},
+			{.result = DKIM_FAIL,
+				.reason = "the body was changed",
+				.domain = S("l.test"),
 				.signature = S("a+/b=")}}};
-	dmarc_report dmarc = {.result = DMARC_FAIL, .published = DMARC_REJECT, .domain = S("t.test"),
+	dmarc_report dmarc = {.result = DMARC_FAIL,
+		.published = DMARC_REJECT,
+		.domain = S("t.test"),
 		.reason = "nothing \"fits\""};
 	arc_report arc = {.result = DKIM_NONE};
 
@@ -26,10 +33,11 @@ Test(authres, writes_what_was_found)
 	authres_dmarc(&r, S("t.test"), &dmarc);
 	authres_arc(&r, &arc);
 	slice value = authres_end(&r, &a);
-	SAME(value, S("mx.test; spf=pass smtp.mailfrom=anna@t.test; dkim=pass header.d=t.test header.s=s1 "
-		      "header.a=rsa-sha256 header.b=abcdefgh; dkim=fail reason=\"the body was changed\" "
-		      "header.d=l.test header.b=\"a+/b=\"; dmarc=fail reason=\"nothing \\\"fits\\\"\" "
-		      "policy.published-domain-policy=reject header.from=t.test; arc=none"));
+	SAME(value,
+		S("mx.test; spf=pass smtp.mailfrom=anna@t.test; dkim=pass header.d=t.test header.s=s1 "
+		  "header.a=rsa-sha256 header.b=abcdefgh; dkim=fail reason=\"the body was changed\" "
+		  "header.d=l.test header.b=\"a+/b=\"; dmarc=fail reason=\"nothing \\\"fits\\\"\" "
+		  "policy.published-domain-policy=reject header.from=t.test; arc=none"));
 	slice field = authres_field(value, &a);
 	header_walk w = header_walk_of(field);
 	header_field f;
@@ -42,10 +50,10 @@ Test(authres, writes_what_was_found)
 Test(authres, quotes_what_needs_it)
 {
 	static const char *const rows[][2] = {{"t.test", "t.test"}, {"anna@t.test", "anna@t.test"},
-		{"a=b+c@t.test", "a=b+c@t.test"}, {"@t.test", "@t.test"}, {"a b@t.test", "\"a b@t.test\""},
-		{"\"a b\"@t.test", "\"\\\"a b\\\"@t.test\""}, {"a;b", "\"a;b\""}, {"a\r\nb", "\"a??b\""},
-		{"[192.0.2.1]", "\"[192.0.2.1]\""}, {"2001:db8::1", "\"2001:db8::1\""},
-		{"\xc3\xbc", "\"??\""}};
+		{"a=b+c@t.test", "a=b+c@t.test"}, {"@t.test", "@t.test"},
+		{"a b@t.test", "\"a b@t.test\""}, {"\"a b\"@t.test", "\"\\\"a b\\\"@t.test\""},
+		{"a;b", "\"a;b\""}, {"a\r\nb", "\"a??b\""}, {"[192.0.2.1]", "\"[192.0.2.1]\""},
+		{"2001:db8::1", "\"2001:db8::1\""}, {"\xc3\xbc", "\"??\""}};
 	arena a = ARENA_INIT;
 
 	for (size_t i = 0; i < ROWS(rows); i++) {
@@ -54,7 +62,8 @@ Test(authres, quotes_what_needs_it)
 		authres_result(&r, "x", "none", S(""));
 		authres_property(&r, "smtp", "helo", slice_z(rows[i][0]));
 		authres_property(&r, "smtp", "empty", S(""));
-		SAME(authres_end(&r, &a), arena_format(&a, "mx.test; x=none smtp.helo=%s", rows[i][1]));
+		SAME(authres_end(&r, &a),
+			arena_format(&a, "mx.test; x=none smtp.helo=%s", rows[i][1]));
 	}
 	arena_release(&a);
 }
@@ -78,7 +87,8 @@ Test(authres, the_null_path_shows_the_name_of_the_client)
 
 	authres_begin(&r, S("mx.test"));
 	authres_spf(&r, &q, &spf);
-	SAME(authres_end(&r, &a), S("mx.test; spf=softfail reason=\"a mechanism matches\" smtp.helo=h.test"));
+	SAME(authres_end(&r, &a),
+		S("mx.test; spf=softfail reason=\"a mechanism matches\" smtp.helo=h.test"));
 	arena_release(&a);
 }
 
@@ -106,7 +116,8 @@ Test(authres, reads_what_others_write)
 {
 	static const char *const rows[][2] = {
 		{"example.org 1; none", "example.org"},
-		{" example.com;\r\n spf=pass smtp.mailfrom=example.net", "example.com|spf=pass[smtp.mailfrom=example.net]"},
+		{" example.com;\r\n spf=pass smtp.mailfrom=example.net",
+			"example.com|spf=pass[smtp.mailfrom=example.net]"},
 		{"example.com; auth=pass (cram-md5) smtp.auth=sender@example.net; spf=pass smtp.mailfrom=example.net",
 			"example.com|auth=pass[smtp.auth=sender@example.net]|spf=pass[smtp.mailfrom=example.net]"},
 		{"foo.example.net (foobar) 1 (baz); dkim (Because I like it) / 1 (One yay) = (wait for it) fail "
@@ -116,11 +127,15 @@ Test(authres, reads_what_others_write)
 		{"a.test; dkim=fail reason=\"bad; signature\" header.i=@mail.t.test header.b=\"a;b\"",
 			"a.test|dkim=fail(bad; signature)[header.i=@mail.t.test][header.b=a;b]"},
 		{"a.test;; spf=none ; ", "a.test|spf=none"},
-		{"a.test; iprev=pass policy.iprev=2001:db8::1 (mx.t.test)", "a.test|iprev=pass[policy.iprev=2001:db8::1]"},
+		{"a.test; iprev=pass policy.iprev=2001:db8::1 (mx.t.test)",
+			"a.test|iprev=pass[policy.iprev=2001:db8::1]"},
 		{"\"a b\"; x=y", "a b|x=y"},
-		{"a.test; spf=pass smtp.mailfrom=\"a b\"@t.test", "a.test|spf=pass[smtp.mailfrom=a b@t.test]"},
-		{"a.test; dmarc=pass (p=none dis=none) header.from=t.test", "a.test|dmarc=pass[header.from=t.test]"},
-		{"a.test; spf=pass (a (nested) \\) comment) smtp.helo=h", "a.test|spf=pass[smtp.helo=h]"},
+		{"a.test; spf=pass smtp.mailfrom=\"a b\"@t.test",
+			"a.test|spf=pass[smtp.mailfrom=a b@t.test]"},
+		{"a.test; dmarc=pass (p=none dis=none) header.from=t.test",
+			"a.test|dmarc=pass[header.from=t.test]"},
+		{"a.test; spf=pass (a (nested) \\) comment) smtp.helo=h",
+			"a.test|spf=pass[smtp.helo=h]"},
 	};
 	arena a = ARENA_INIT;
 
@@ -136,17 +151,19 @@ Test(authres, reads_what_others_write)
 
 Test(authres, refuses_what_is_none)
 {
-	static const char *const rows[][2] = {{"", ""}, {";", ""}, {"a.test", "a.test"}, {"a.test;", "a.test"},
-		{"a.test 2; none", "a.test"}, {"a.test x; none", "a.test"}, {"a.test; spf", "a.test"},
-		{"a.test; spf=", "a.test"}, {"a.test; =pass", "a.test"}, {"a.test; spf/2=pass", "a.test"},
-		{"a.test; spf=pass smtp.helo", "a.test"}, {"a.test; spf=pass smtp=h", "a.test"},
-		{"a.test; spf=pass (open", "a.test"}, {"a.test; spf=pass reason=\"open", "a.test"},
-		{"a.test; spf=pass; none", "a.test"}, {"\"a.test; none", ""}, {"(a.test; none", ""}};
+	static const char *const rows[][2] = {{"", ""}, {";", ""}, {"a.test", "a.test"},
+		{"a.test;", "a.test"}, {"a.test 2; none", "a.test"}, {"a.test x; none", "a.test"},
+		{"a.test; spf", "a.test"}, {"a.test; spf=", "a.test"}, {"a.test; =pass", "a.test"},
+		{"a.test; spf/2=pass", "a.test"}, {"a.test; spf=pass smtp.helo", "a.test"},
+		{"a.test; spf=pass smtp=h", "a.test"}, {"a.test; spf=pass (open", "a.test"},
+		{"a.test; spf=pass reason=\"open", "a.test"}, {"a.test; spf=pass; none", "a.test"},
+		{"\"a.test; none", ""}, {"(a.test; none", ""}};
 	arena a = ARENA_INIT;
 
 	for (size_t i = 0; i < ROWS(rows); i++) {
 		authres_read r;
-		cr_expect_eq(authres_parse(slice_z(rows[i][0]), &a, &r), ST_INVALID, "%s", rows[i][0]);
+		cr_expect_eq(
+			authres_parse(slice_z(rows[i][0]), &a, &r), ST_INVALID, "%s", rows[i][0]);
 		SAME(r.id, slice_z(rows[i][1]));
 	}
 	arena_release(&a);

@@ -40,7 +40,8 @@ Test(autoreply, leaves_programs_alone)
 		{"X-Auto-Response-Suppress: DR, NDR\r\n", NULL},
 		{"X-Autoreply: yes\r\n", "automatic"},
 		{"Return-Path: <>\r\n", "null-sender"},
-		{"Content-Type: multipart/report; report-type=delivery-status; boundary=x\r\n", "report"},
+		{"Content-Type: multipart/report; report-type=delivery-status; boundary=x\r\n",
+			"report"},
 		{"Content-Type: multipart/mixed; boundary=x\r\n", NULL},
 		{"X-Spam-Flag: YES\r\n", "spam"},
 		{"X-Spam-Flag: NO\r\n", NULL},
@@ -61,11 +62,13 @@ Test(autoreply, leaves_programs_alone)
 Test(autoreply, knows_senders_that_are_nobody)
 {
 	static const char *const robots[] = {"", "MAILER-DAEMON@b.example", "postmaster@b.example",
-		"owner-l@b.example", "l-owner@b.example", "l-request@b.example", "l-bounces@b.example",
-		"bounces+12-x=y@b.example", "noreply@b.example", "No-Reply@b.example", "majordomo@b.example",
-		"LISTSERV@b.example", "do-not-reply@b.example"};
-	static const char *const people[] = {"ben@b.example", "owner@b.example", "requester@b.example",
-		"listservice@b.example", "reply@b.example", "bouncer@b.example"};
+		"owner-l@b.example", "l-owner@b.example", "l-request@b.example",
+		"l-bounces@b.example", "bounces+12-x=y@b.example", "noreply@b.example",
+		"No-Reply@b.example", "majordomo@b.example", "LISTSERV@b.example",
+		"do-not-reply@b.example"};
+	static const char *const people[] = {"ben@b.example", "owner@b.example",
+		"requester@b.example", "listservice@b.example", "reply@b.example",
+		"bouncer@b.example"};
 	arena a = ARENA_INIT;
 
 	for (size_t i = 0; i < sizeof robots / sizeof *robots; i++)
@@ -81,8 +84,9 @@ Test(autoreply, reads_who_was_written_to)
 	slice *keys;
 	int n;
 
-	autoreply_named(S("To: Anna <Anna@A.example>, friends: ben@b.example;\r\nFrom: x@x.example\r\n"
-			  "Cc: \"O'Hara, Carol\" <carol@c.example>,\r\n <broken@\r\nResent-To: dora@d.example\r\n"),
+	autoreply_named(
+		S("To: Anna <Anna@A.example>, friends: ben@b.example;\r\nFrom: x@x.example\r\n"
+		  "Cc: \"O'Hara, Carol\" <carol@c.example>,\r\n <broken@\r\nResent-To: dora@d.example\r\n"),
 		10, &a, &keys, &n);
 	cr_assert_eq(n, 4);
 	SAME(keys[0], S("anna@a.example"));
@@ -121,7 +125,8 @@ Test(autoreply, is_composed_as_rfc_3834_has_it)
 	SAME(field(m, "From", &a), S("anna@a.example"));
 	SAME(field(m, "To", &a), S("ben@b.example"));
 	SAME(field(m, "Reply-To", &a), S("(none)"));
-	cr_assert_not_null(autoreply_forbidden(m, &(mail_address){.local = S("anna"), .domain = S("a.example")}, &a));
+	cr_assert_not_null(autoreply_forbidden(
+		m, &(mail_address){.local = S("anna"), .domain = S("a.example")}, &a));
 
 	r.subject = S("Away");
 	r.reply_to = S("office@a.example");
@@ -140,7 +145,9 @@ Test(autoreply, keeps_the_ends_of_a_long_thread)
 {
 	arena a = ARENA_INIT;
 	text header = TEXT_INIT;
-	struct autoreply r = {.from = S("anna@a.example"), .to = S("ben@b.example"), .text = S("x"),
+	struct autoreply r = {.from = S("anna@a.example"),
+		.to = S("ben@b.example"),
+		.text = S("x"),
 		.message_id = S("<9.8@a.example>")};
 	slice m;
 
@@ -150,7 +157,8 @@ Test(autoreply, keeps_the_ends_of_a_long_thread)
 	r.header = text_slice(&header);
 	cr_assert_eq(autoreply_compose(&r, &a, &m), ST_OK);
 	slice references = field(m, "References", &a);
-	cr_assert(slice_starts(references, S("<0@b.example> <482@b.example>")), "%s", arena_z(&a, references));
+	cr_assert(slice_starts(references, S("<0@b.example> <482@b.example>")), "%s",
+		arena_z(&a, references));
 	cr_assert(slice_ends_nocase(references, S("<499@b.example> <me@b.example>")));
 	text_free(&header);
 	arena_release(&a);

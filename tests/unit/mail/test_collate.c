@@ -40,22 +40,27 @@ Test(collate, folds_texts_to_be_searched)
 	static const struct {
 		const char *given, *folded;
 	} rows[] = {
-		{"", ""}, {"aBc 1", "ABC 1"},
-		{"\xc3\xa9t\xc3\xa9", "E\xcc\x81TE\xcc\x81"},
-		{"\xef\xac\x81n", "FIN"},                     /* a ligature */
-		{"\xe1\xbb\x87", "E\xcc\xa3\xcc\x82"},         /* two marks */
-		{"Stra\xc3\x9f" "e", "STRASSE"},
-		{"\xef\xbd\x81", "A"},                        /* full width */
-		{"\xd0\xb6", "\xd0\x96"},                     /* Cyrillic */
+		{"", ""}, {"aBc 1", "ABC 1"}, {"\xc3\xa9t\xc3\xa9", "E\xcc\x81TE\xcc\x81"},
+		{"\xef\xac\x81n", "FIN"},              /* a ligature */
+		{"\xe1\xbb\x87", "E\xcc\xa3\xcc\x82"}, /* two marks */
+		{"Stra\xc3\x9f"
+		 "e",
+			"STRASSE"},
+		{"\xef\xbd\x81", "A"},                                    /* full width */
+		{"\xd0\xb6", "\xd0\x96"},                                 /* Cyrillic */
 		{"\xed\x95\x9c", "\xe1\x84\x92\xe1\x85\xa1\xe1\x86\xab"}, /* Hangul */
-		{"a\xff" "b", "A\xff" "B"},                    /* broken */
+		{"a\xff"
+		 "b",
+			"A\xff"
+			"B"}, /* broken */
 	};
 
 	for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
 		text out = TEXT_INIT;
 
 		collate_fold(slice_z(rows[i].given), &out);
-		cr_assert(slice_same(text_slice(&out), slice_z(rows[i].folded)), "row %zu: %s", i, out.at);
+		cr_assert(slice_same(text_slice(&out), slice_z(rows[i].folded)), "row %zu: %s", i,
+			out.at);
 		text_free(&out);
 	}
 }

@@ -28,15 +28,15 @@ Test(compose, plain_text_goes_as_it_is)
 
 	cr_assert_eq(compose_message(&c, &a, &m), ST_OK);
 	SAME(m, S("Date: Thu, 1 Jan 1970 00:00:00 +0000\r\n"
-	          "From: Pennypost <postmaster@demo.test>\r\n"
-	          "To: Anna <anna@demo.test>\r\n"
-	          "Subject: Hello\r\n"
-	          "Message-ID: <1.2@demo.test>\r\n"
-	          "MIME-Version: 1.0\r\n"
-	          "Content-Type: text/plain; charset=us-ascii\r\n"
-	          "Content-Transfer-Encoding: 7bit\r\n"
-	          "\r\n"
-	          "one\r\ntwo\r\n"));
+		  "From: Pennypost <postmaster@demo.test>\r\n"
+		  "To: Anna <anna@demo.test>\r\n"
+		  "Subject: Hello\r\n"
+		  "Message-ID: <1.2@demo.test>\r\n"
+		  "MIME-Version: 1.0\r\n"
+		  "Content-Type: text/plain; charset=us-ascii\r\n"
+		  "Content-Transfer-Encoding: 7bit\r\n"
+		  "\r\n"
+		  "one\r\ntwo\r\n"));
 	arena_release(&a);
 }
 
@@ -66,8 +66,10 @@ Test(compose, text_and_files_come_back)
 	header_field f;
 	slice m;
 
-	c.subject = S("Gr\xc3\xbc\xc3\x9f" "e");
-	c.text = S("Gr\xc3\xbc\xc3\x9f" "e\n--=_12demotest\n.dot\n");
+	c.subject = S("Gr\xc3\xbc\xc3\x9f"
+		      "e");
+	c.text = S("Gr\xc3\xbc\xc3\x9f"
+		   "e\n--=_12demotest\n.dot\n");
 	c.file = files;
 	c.file_count = 2;
 	c.field = &field;
@@ -80,7 +82,8 @@ Test(compose, text_and_files_come_back)
 	cr_assert(header_find(m, S("Reply-To"), &f));
 	mime_parse(m, &a, &t);
 	cr_assert_eq(t.count, 4);
-	SAME(decoded_body(m, &t.part[1], &a), S("Gr\xc3\xbc\xc3\x9f" "e\r\n--=_12demotest\r\n.dot\r\n"));
+	SAME(decoded_body(m, &t.part[1], &a), S("Gr\xc3\xbc\xc3\x9f"
+						"e\r\n--=_12demotest\r\n.dot\r\n"));
 	SAME(decoded_body(m, &t.part[2], &a), files[0].content);
 	SAME(t.part[2].name, files[0].name);
 	SAME(t.part[2].disposition, S("attachment"));

@@ -14,7 +14,7 @@ static slice told(slice value, arena *a)
 	text_format(&t, "%.*s/%.*s", SLICE_ARGS(c.type), SLICE_ARGS(c.subtype));
 	for (size_t i = 0; i < c.count; i++)
 		text_format(&t, "|%.*s=%.*s", SLICE_ARGS(c.parameter[i].name),
-		            SLICE_ARGS(c.parameter[i].value));
+			SLICE_ARGS(c.parameter[i].value));
 	if (c.broken)
 		text_add(&t, S("!"));
 	slice made = arena_copy(a, text_slice(&t));
@@ -30,7 +30,7 @@ Test(content, is_read_as_it_comes)
 		{S("text/plain"), S("text/plain")},
 		{S(" Text / Plain (c) ; Charset=UTF-8 "), S("text/plain|charset=UTF-8")},
 		{S("text/plain; charset=\"utf-8\"; format=flowed"),
-	         S("text/plain|charset=utf-8|format=flowed")},
+			S("text/plain|charset=utf-8|format=flowed")},
 		{S("a/b; n=\"x\\\"y\\\\z; k=v\""), S("a/b|n=x\"y\\z; k=v")},
 		{S("a/b;\r\n\tn=v"), S("a/b|n=v")},
 		{S("a/b; n=two words.txt; m=1"), S("a/b|m=1|n=two words.txt")},

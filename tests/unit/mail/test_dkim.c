@@ -1,5 +1,5 @@
-/* DKIM by tables: what is hashed, what is refused, what a signed message survives. Real keys and the
-   examples of the RFCs are in tests/unit/net/signature.c. */
+/* DKIM by tables: what is hashed, what is refused, what a signed message survives. Real keys and
+   the examples of the RFCs are in tests/unit/net/signature.c. */
 #include "same.h"
 #include "toy.h"
 
@@ -9,10 +9,11 @@
 
 #define NOW (1700000000 * USEC_S)
 
-/* --- Canonicalisation -------------------------------------------------------------------------- */
+/* --- Canonicalisation
+   -------------------------------------------------------------------------- */
 
 static slice hashed_body(enum signature_canon canon, slice body, size_t step, uint64_t limit,
-                         uint64_t *size, arena *a)
+	uint64_t *size, arena *a)
 {
 	text seen = TEXT_INIT;
 	size_t which;
@@ -66,10 +67,12 @@ Test(dkim, bodies_are_made_canonical_wherever_they_are_cut)
 	for (size_t i = 0; i < ROWS(rows); i++)
 		for (size_t step = 1; step <= rows[i].body.size + 1; step++) {
 			uint64_t simple, relaxed;
-			SAME(hashed_body(CANON_SIMPLE, rows[i].body, step, SIGNATURE_ALL, &simple, &a),
-			     rows[i].simple);
-			SAME(hashed_body(CANON_RELAXED, rows[i].body, step, SIGNATURE_ALL, &relaxed, &a),
-			     rows[i].relaxed);
+			SAME(hashed_body(
+				     CANON_SIMPLE, rows[i].body, step, SIGNATURE_ALL, &simple, &a),
+				rows[i].simple);
+			SAME(hashed_body(CANON_RELAXED, rows[i].body, step, SIGNATURE_ALL, &relaxed,
+				     &a),
+				rows[i].relaxed);
 			cr_assert_eq(simple, rows[i].simple.size);
 			cr_assert_eq(relaxed, rows[i].relaxed.size);
 		}
@@ -96,13 +99,16 @@ Test(dkim, long_bodies_leave_in_pieces_and_whole)
 	uint64_t size;
 
 	for (int i = 0; i < 3000; i++)
-		text_format(&body, "line %d with some words in it\r\n%s", i, i % 7 == 0 ? "\r\n" : "");
+		text_format(
+			&body, "line %d with some words in it\r\n%s", i, i % 7 == 0 ? "\r\n" : "");
 	slice whole = arena_copy(&a, text_slice(&body));
 	for (int i = 0; i < 300; i++)
 		text_add(&body, S("\r\n"));
 	for (size_t step = 1; step < 200000; step = step * 5 + 2) {
-		SAME(hashed_body(CANON_RELAXED, text_slice(&body), step, SIGNATURE_ALL, &size, &a), whole);
-		SAME(hashed_body(CANON_SIMPLE, text_slice(&body), step, SIGNATURE_ALL, &size, &a), whole);
+		SAME(hashed_body(CANON_RELAXED, text_slice(&body), step, SIGNATURE_ALL, &size, &a),
+			whole);
+		SAME(hashed_body(CANON_SIMPLE, text_slice(&body), step, SIGNATURE_ALL, &size, &a),
+			whole);
 	}
 	text_free(&body);
 	arena_release(&a);
@@ -176,12 +182,12 @@ Test(dkim, a_signature_is_taken_out_of_its_own_field)
 
 Test(dkim, repeated_fields_are_taken_from_the_bottom_up)
 {
-	slice header = S("S: b=sig\r\nR: 1\r\nFrom: a\r\nR: 2\r\nno field\r\nr : 3\r\n\r\nR: body\r\n");
+	slice header =
+		S("S: b=sig\r\nR: 1\r\nFrom: a\r\nR: 2\r\nno field\r\nr : 3\r\n\r\nR: body\r\n");
 	static const struct {
 		slice names, wanted;
 	} rows[] = {
-		{S("from"), S("from:a\r\ns:b=|")},
-		{S("r"), S("r:3\r\ns:b=|")},
+		{S("from"), S("from:a\r\ns:b=|")}, {S("r"), S("r:3\r\ns:b=|")},
 		{S("R:R"), S("r:3\r\nr:2\r\ns:b=|")},
 		{S("R : From:\r\n r:R"), S("r:3\r\nfrom:a\r\nr:2\r\nr:1\r\ns:b=|")},
 		{S("R:R:R:R:R:From"), S("r:3\r\nr:2\r\nr:1\r\nfrom:a\r\ns:b=|")},
@@ -195,8 +201,9 @@ Test(dkim, repeated_fields_are_taken_from_the_bottom_up)
 		text seen = TEXT_INIT;
 		uint8_t digest[SIGNATURE_DIGEST];
 		toy_seen = &seen;
-		cr_assert_eq(signature_header_digest(&toy, header, own.raw, rows[i].names, CANON_RELAXED,
-		                                     digest), ST_OK);
+		cr_assert_eq(signature_header_digest(
+				     &toy, header, own.raw, rows[i].names, CANON_RELAXED, digest),
+			ST_OK);
 		toy_seen = NULL;
 		SAME(text_slice(&seen), rows[i].wanted);
 		text_free(&seen);
@@ -209,22 +216,26 @@ Test(dkim, names_of_fields_have_their_limits)
 	uint8_t digest[SIGNATURE_DIGEST];
 	text names = TEXT_INIT;
 
-	cr_assert_eq(signature_header_digest(&toy, header, S("s:b="), S("a::b"), CANON_SIMPLE, digest),
-	             ST_INVALID);
+	cr_assert_eq(
+		signature_header_digest(&toy, header, S("s:b="), S("a::b"), CANON_SIMPLE, digest),
+		ST_INVALID);
 	cr_assert_eq(signature_header_digest(&toy, header, S("s:b="), S(""), CANON_SIMPLE, digest),
-	             ST_INVALID);
+		ST_INVALID);
 	for (int i = 1; i < SIGNATURE_NAMES_MOST; i++)
 		text_add(&names, S("a:"));
 	text_add(&names, S("from"));
-	cr_assert_eq(signature_header_digest(&toy, header, S("s:b="), text_slice(&names), CANON_SIMPLE,
-	                                     digest), ST_OK);
+	cr_assert_eq(signature_header_digest(
+			     &toy, header, S("s:b="), text_slice(&names), CANON_SIMPLE, digest),
+		ST_OK);
 	text_add(&names, S(":a"));
-	cr_assert_eq(signature_header_digest(&toy, header, S("s:b="), text_slice(&names), CANON_SIMPLE,
-	                                     digest), ST_INVALID);
+	cr_assert_eq(signature_header_digest(
+			     &toy, header, S("s:b="), text_slice(&names), CANON_SIMPLE, digest),
+		ST_INVALID);
 	text_free(&names);
 }
 
-/* --- Tags -------------------------------------------------------------------------------------- */
+/* --- Tags
+   -------------------------------------------------------------------------------------- */
 
 Test(dkim, tag_lists_are_read_strictly)
 {
@@ -251,9 +262,11 @@ Test(dkim, tag_lists_are_read_strictly)
 		{S("a=1\0"), ST_INVALID, 0},
 		{S("a=\x7f"), ST_INVALID, 0},
 		{S("a1=;a2=;a3=;a4=;a5=;a6=;a7=;a8=;a9=;b1=;b2=;b3=;b4=;b5=;b6=;b7=;b8=;b9=;c1=;c2=;c3=;"
-		   "c4=;c5=;c6=;c7=;c8=;c9=;d1=;d2=;d3=;d4=;d5=;"), ST_OK, 32},
+		   "c4=;c5=;c6=;c7=;c8=;c9=;d1=;d2=;d3=;d4=;d5=;"),
+			ST_OK, 32},
 		{S("a1=;a2=;a3=;a4=;a5=;a6=;a7=;a8=;a9=;b1=;b2=;b3=;b4=;b5=;b6=;b7=;b8=;b9=;c1=;c2=;c3=;"
-		   "c4=;c5=;c6=;c7=;c8=;c9=;d1=;d2=;d3=;d4=;d5=;d6="), ST_INVALID, 0},
+		   "c4=;c5=;c6=;c7=;c8=;c9=;d1=;d2=;d3=;d4=;d5=;d6="),
+			ST_INVALID, 0},
 	};
 
 	for (size_t i = 0; i < ROWS(rows); i++) {
@@ -264,7 +277,8 @@ Test(dkim, tag_lists_are_read_strictly)
 	}
 }
 
-/* --- Key records ------------------------------------------------------------------------------- */
+/* --- Key records
+   ------------------------------------------------------------------------------- */
 
 Test(dkim, key_records_are_read)
 {
@@ -275,13 +289,18 @@ Test(dkim, key_records_are_read)
 	} rows[] = {
 		{S("p=dG95"), ST_OK, {.public_key = S("toy"), .sha256 = true, .email = true}},
 		{S("v=DKIM1; k=rsa; p=dG\r\n 95;"), ST_OK,
-		 {.public_key = S("toy"), .sha256 = true, .email = true}},
-		{S("v=DKIM1; k=ed25519; t=y:s; h=sha1:sha256; s=email; n=hello there; p=dG95"), ST_OK,
-		 {.algorithm = SIGNATURE_ED25519_SHA256, .public_key = S("toy"), .sha256 = true,
-		  .email = true, .testing = true, .strict = true}},
+			{.public_key = S("toy"), .sha256 = true, .email = true}},
+		{S("v=DKIM1; k=ed25519; t=y:s; h=sha1:sha256; s=email; n=hello there; p=dG95"),
+			ST_OK,
+			{.algorithm = SIGNATURE_ED25519_SHA256,
+				.public_key = S("toy"),
+				.sha256 = true,
+				.email = true,
+				.testing = true,
+				.strict = true}},
 		{S("h=sha1; s=tlsrpt; p=dG95"), ST_OK, {.public_key = S("toy")}},
 		{S("s=other : *; t=s; p=dG95"), ST_OK,
-		 {.public_key = S("toy"), .sha256 = true, .email = true, .strict = true}},
+			{.public_key = S("toy"), .sha256 = true, .email = true, .strict = true}},
 		{S("v=DKIM1; p="), ST_OK, {.sha256 = true, .email = true}}, /* revoked */
 		{S("v=DKIM1; k=dsa; p=dG95"), ST_FOREIGN, {0}},
 		{S("v=DKIM2; p=dG95"), ST_INVALID, {0}},
@@ -296,7 +315,8 @@ Test(dkim, key_records_are_read)
 
 	for (size_t i = 0; i < ROWS(rows); i++) {
 		dkim_record got;
-		cr_assert_eq(dkim_record_parse(rows[i].record, &a, &got), rows[i].kind, "row %zu", i);
+		cr_assert_eq(
+			dkim_record_parse(rows[i].record, &a, &got), rows[i].kind, "row %zu", i);
 		if (rows[i].kind != ST_OK)
 			continue;
 		SAME(got.public_key, rows[i].wanted.public_key);
@@ -317,15 +337,18 @@ Test(dkim, key_records_are_written)
 	arena a = ARENA_INIT;
 	dkim_record back;
 
-	SAME(dkim_record_text(SIGNATURE_RSA_SHA256, S("toy"), false, &a), S("v=DKIM1; k=rsa; p=dG95"));
+	SAME(dkim_record_text(SIGNATURE_RSA_SHA256, S("toy"), false, &a),
+		S("v=DKIM1; k=rsa; p=dG95"));
 	slice record = dkim_record_text(SIGNATURE_ED25519_SHA256, S("toy"), true, &a);
 	SAME(record, S("v=DKIM1; k=ed25519; t=y; p=dG95"));
 	cr_assert_eq(dkim_record_parse(record, &a, &back), ST_OK);
 	cr_assert(back.testing);
 	SAME(dkim_record_zone(S("one"), S("example.org"), S("short"), &a),
-	     S("one._domainkey.example.org. IN TXT ( \"short\" )"));
-	slice zone = dkim_record_zone(S("one"), S("example.org"), arena_format(&a, "%0300d", 0), &a);
-	cr_assert_eq(zone.size, sizeof "one._domainkey.example.org. IN TXT ( \"\" \"\" )" - 1 + 300);
+		S("one._domainkey.example.org. IN TXT ( \"short\" )"));
+	slice zone =
+		dkim_record_zone(S("one"), S("example.org"), arena_format(&a, "%0300d", 0), &a);
+	cr_assert_eq(
+		zone.size, sizeof "one._domainkey.example.org. IN TXT ( \"\" \"\" )" - 1 + 300);
 	arena_release(&a);
 }
 
@@ -350,14 +373,15 @@ Test(dkim, names_of_keys_are_names)
 	slice name;
 
 	for (size_t i = 0; i < ROWS(rows); i++)
-		cr_assert_eq(dkim_record_name(rows[i].selector, rows[i].domain, &a, &name), rows[i].kind,
-		             "row %zu", i);
+		cr_assert_eq(dkim_record_name(rows[i].selector, rows[i].domain, &a, &name),
+			rows[i].kind, "row %zu", i);
 	cr_assert_eq(dkim_record_name(S("One"), S("Example.ORG"), &a, &name), ST_OK);
 	SAME(name, S("One._domainkey.example.org"));
 	arena_release(&a);
 }
 
-/* --- Signing and judging ----------------------------------------------------------------------- */
+/* --- Signing and judging
+   ----------------------------------------------------------------------- */
 
 #define HEADER                                                                                     \
 	"Received: from a by b\r\n"                                                                \
@@ -367,7 +391,8 @@ Test(dkim, names_of_keys_are_names)
 	"Date: Tue, 14 Nov 2023 22:13:20 +0000\r\n"
 #define BODY "Hello  Bert,\r\n\r\nbye \r\n\r\n"
 
-static slice sign_message(slice header, slice body, const dkim_signer *signer, size_t count, arena *a)
+static slice sign_message(
+	slice header, slice body, const dkim_signer *signer, size_t count, arena *a)
 {
 	signature_body *b = signature_body_open(&toy);
 	dkim_sign *s;
@@ -378,8 +403,8 @@ static slice sign_message(slice header, slice body, const dkim_signer *signer, s
 	signature_body_end(b);
 	cr_assert_eq(dkim_sign_end(s, &fields), ST_OK);
 	signature_body_close(&b);
-	return arena_format(a, "%.*s%.*s\r\n%.*s", SLICE_ARGS(fields), SLICE_ARGS(header),
-	                    SLICE_ARGS(body));
+	return arena_format(
+		a, "%.*s%.*s\r\n%.*s", SLICE_ARGS(fields), SLICE_ARGS(header), SLICE_ARGS(body));
 }
 
 static struct toy_record dns_rows[] = {
@@ -443,7 +468,8 @@ Test(dkim, what_is_signed_here_is_believed_here)
 		};
 		slice message = sign_message(S(HEADER), S(BODY), &signer, 1, &a);
 		dkim_verdict v = judge_first(message, &a);
-		cr_assert_eq(v.result, DKIM_PASS, "%d: %s in %.*s", n, v.reason, SLICE_ARGS(message));
+		cr_assert_eq(
+			v.result, DKIM_PASS, "%d: %s in %.*s", n, v.reason, SLICE_ARGS(message));
 		SAME(v.domain, S("example.org"));
 		SAME(v.selector, signer.selector);
 		SAME(v.identity, S("an=3Bna=3D1@example.org"));
@@ -461,11 +487,14 @@ Test(dkim, signatures_are_folded_and_one_per_signer)
 	arena a = ARENA_INIT;
 	dkim_signer signer[3] = {
 		{.domain = S("example.org"), .selector = S("one")},
-		{.domain = S("example.org"), .selector = S("ed"), .algorithm = SIGNATURE_ED25519_SHA256},
+		{.domain = S("example.org"),
+			.selector = S("ed"),
+			.algorithm = SIGNATURE_ED25519_SHA256},
 		{.domain = S("a-rather-long-name-of-a-domain-that-signs.example.org"),
-		 .selector = S("a-rather-long-name-of-a-selector-that-signs"),
-		 .identity = S("somebody-with-a-long-name@a-rather-long-name-of-a-domain-that-signs."
-		               "example.org")},
+			.selector = S("a-rather-long-name-of-a-selector-that-signs"),
+			.identity = S(
+				"somebody-with-a-long-name@a-rather-long-name-of-a-domain-that-signs."
+				"example.org")},
 	};
 	slice message = sign_message(S(HEADER), S(BODY), signer, 3, &a);
 	dkim_report report;
@@ -491,29 +520,37 @@ Test(dkim, what_readers_see_cannot_be_changed)
 	} rows[] = {
 		{S("Received: from a"), S("Received: from x"), S("pass: good signature")},
 		{S("Received: from"), S("Received: new\r\nX-A: b\r\nReceived: from"),
-		 S("pass: good signature")},
+			S("pass: good signature")},
 		{S("Subject:  Hello\r\n\tthere \r\n"), S("SUBJECT: Hello there\r\n"),
-		 S("pass: good signature")},
+			S("pass: good signature")},
 		{S("Hello  Bert,"), S("Hello Bert,   "), S("pass: good signature")},
 		{S("Bert"), S("Carl"), S("fail: body hash did not verify")},
 		{S("bye"), S("bye."), S("fail: body hash did not verify")},
 		{S("Anna"), S("Eve"), S("fail: signature did not verify")},
 		{S("Subject:  H"), S("Subject: J"), S("fail: signature did not verify")},
-		{S("From: Anna"), S("From: eve@example.com\r\nFrom: Anna"), S("fail: signature did not verify")},
-		{S("Date: Tue"), S("From: eve@example.com\r\nDate: Tue"), S("fail: signature did not verify")},
-		{S("DKIM-S"), S("From: eve@example.com\r\nDKIM-S"), S("fail: signature did not verify")},
+		{S("From: Anna"), S("From: eve@example.com\r\nFrom: Anna"),
+			S("fail: signature did not verify")},
+		{S("Date: Tue"), S("From: eve@example.com\r\nDate: Tue"),
+			S("fail: signature did not verify")},
+		{S("DKIM-S"), S("From: eve@example.com\r\nDKIM-S"),
+			S("fail: signature did not verify")},
 		{S("To: bert"), S("Subject: x\r\nTo: bert"), S("fail: signature did not verify")},
-		{S("To: bert"), S("Cc: x@example.com\r\nTo: bert"), S("fail: signature did not verify")},
-		{S("To: bert"), S("Reply-To: x@example.com\r\nTo: bert"), S("fail: signature did not verify")},
-		{S("To: bert"), S("Content-Type: text/html\r\nTo: bert"), S("fail: signature did not verify")},
+		{S("To: bert"), S("Cc: x@example.com\r\nTo: bert"),
+			S("fail: signature did not verify")},
+		{S("To: bert"), S("Reply-To: x@example.com\r\nTo: bert"),
+			S("fail: signature did not verify")},
+		{S("To: bert"), S("Content-Type: text/html\r\nTo: bert"),
+			S("fail: signature did not verify")},
 		{S("To: bert@example.net\r\n"), S(""), S("fail: signature did not verify")},
 		{S("; d=example.org"), S("; d=example.com"), S("permerror: there is no key")},
 		{S("v=1;"), S("v=1;  "), S("pass: good signature")},
 		{S("v=1;"), S("v=1; z=x;"), S("fail: signature did not verify")},
 	};
 	arena a = ARENA_INIT;
-	dkim_signer signer = {.domain = S("example.org"), .selector = S("one"),
-	                      .header = CANON_RELAXED, .body = CANON_RELAXED};
+	dkim_signer signer = {.domain = S("example.org"),
+		.selector = S("one"),
+		.header = CANON_RELAXED,
+		.body = CANON_RELAXED};
 	slice message = sign_message(S(HEADER), S(BODY), &signer, 1, &a);
 
 	for (size_t i = 0; i < ROWS(rows); i++)
@@ -548,11 +585,14 @@ Test(dkim, keys_decide)
 		dkim_signer signer = {.domain = S("example.org"), .selector = rows[i].selector};
 		slice message = sign_message(S(HEADER), S(BODY), &signer, 1, &a);
 		JUDGED(message, rows[i].words);
-		cr_assert_eq(judge_first(message, &a).testing, slice_same(rows[i].selector, S("testing")));
+		cr_assert_eq(judge_first(message, &a).testing,
+			slice_same(rows[i].selector, S("testing")));
 	}
-	dkim_signer below = {.domain = S("example.org"), .selector = S("strict"),
-	                     .identity = S("a@sub.example.org")};
-	JUDGED(sign_message(S(HEADER), S(BODY), &below, 1, &a), S("permerror: the key is for d= itself alone"));
+	dkim_signer below = {.domain = S("example.org"),
+		.selector = S("strict"),
+		.identity = S("a@sub.example.org")};
+	JUDGED(sign_message(S(HEADER), S(BODY), &below, 1, &a),
+		S("permerror: the key is for d= itself alone"));
 	below.selector = S("one");
 	JUDGED(sign_message(S(HEADER), S(BODY), &below, 1, &a), S("pass: good signature"));
 	arena_release(&a);
@@ -568,39 +608,43 @@ Test(dkim, malformed_signatures_cost_no_look_up)
 	} rows[] = {
 		{S(GOOD), S("fail: body hash did not verify")},
 		{S(GOOD "; c=Relaxed; q=DNS/TXT; i=x@A.example.org; t=1; x=1800000000; l=3; y=unknown"),
-		 S("fail: body hash did not verify")},
+			S("fail: body hash did not verify")},
 		{S(""), S("permerror: the signature is malformed")},
 		{S(GOOD "; b=AAAA"), S("permerror: the signature is malformed")},
 		{S("a=rsa-sha256; d=example.org; s=one; h=From; bh=" HASH "; b=AAAA"),
-		 S("permerror: unknown version")},
+			S("permerror: unknown version")},
 		{S("v=2; a=rsa-sha256; d=example.org; s=one; h=From; bh=" HASH "; b=AAAA"),
-		 S("permerror: unknown version")},
-		{S("v=1; d=example.org; s=one; h=From; bh=" HASH "; b=AAAA"), S("permerror: no a= tag")},
+			S("permerror: unknown version")},
+		{S("v=1; d=example.org; s=one; h=From; bh=" HASH "; b=AAAA"),
+			S("permerror: no a= tag")},
 		{S("v=1; a=rsa-sha1; d=example.org; s=one; h=From; bh=" HASH "; b=AAAA"),
-		 S("permerror: rsa-sha1 is not secure")},
+			S("permerror: rsa-sha1 is not secure")},
 		{S("v=1; a=dsa-sha256; d=example.org; s=one; h=From; bh=" HASH "; b=AAAA"),
-		 S("permerror: unknown algorithm")},
-		{S("v=1; a=rsa-sha256; s=one; h=From; bh=" HASH "; b=AAAA"), S("permerror: no d= tag")},
+			S("permerror: unknown algorithm")},
+		{S("v=1; a=rsa-sha256; s=one; h=From; bh=" HASH "; b=AAAA"),
+			S("permerror: no d= tag")},
 		{S("v=1; a=rsa-sha256; d=a b; s=one; h=From; bh=" HASH "; b=AAAA"),
-		 S("permerror: d= is no domain")},
+			S("permerror: d= is no domain")},
 		{S("v=1; a=rsa-sha256; d=example.org; h=From; bh=" HASH "; b=AAAA"),
-		 S("permerror: no s= tag")},
+			S("permerror: no s= tag")},
 		{S("v=1; a=rsa-sha256; d=example.org; s=a/b; h=From; bh=" HASH "; b=AAAA"),
-		 S("permerror: s= is no selector")},
+			S("permerror: s= is no selector")},
 		{S("v=1; a=rsa-sha256; d=example.org; s=one; bh=" HASH "; b=AAAA"),
-		 S("permerror: no h= tag")},
+			S("permerror: no h= tag")},
 		{S("v=1; a=rsa-sha256; d=example.org; s=one; h=To; bh=" HASH "; b=AAAA"),
-		 S("permerror: From is not signed")},
+			S("permerror: From is not signed")},
 		{S("v=1; a=rsa-sha256; d=example.org; s=one; h=From::To; bh=" HASH "; b=AAAA"),
-		 S("permerror: h= cannot be read")},
-		{S("v=1; a=rsa-sha256; d=example.org; s=one; h=From; b=AAAA"), S("permerror: no bh= tag")},
+			S("permerror: h= cannot be read")},
+		{S("v=1; a=rsa-sha256; d=example.org; s=one; h=From; b=AAAA"),
+			S("permerror: no bh= tag")},
 		{S("v=1; a=rsa-sha256; d=example.org; s=one; h=From; bh=AAAA; b=AAAA"),
-		 S("permerror: bh= is no hash")},
-		{S("v=1; a=rsa-sha256; d=example.org; s=one; h=From; bh=" HASH), S("permerror: no b= tag")},
+			S("permerror: bh= is no hash")},
+		{S("v=1; a=rsa-sha256; d=example.org; s=one; h=From; bh=" HASH),
+			S("permerror: no b= tag")},
 		{S("v=1; a=rsa-sha256; d=example.org; s=one; h=From; bh=" HASH "; b="),
-		 S("permerror: b= is no base64")},
+			S("permerror: b= is no base64")},
 		{S("v=1; a=rsa-sha256; d=example.org; s=one; h=From; bh=" HASH "; b=?"),
-		 S("permerror: b= is no base64")},
+			S("permerror: b= is no base64")},
 		{S(GOOD "; c=loose"), S("permerror: unknown canonicalisation")},
 		{S(GOOD "; c=simple/"), S("permerror: unknown canonicalisation")},
 		{S(GOOD "; c=simple/simple/simple"), S("permerror: unknown canonicalisation")},
@@ -623,7 +667,8 @@ Test(dkim, malformed_signatures_cost_no_look_up)
 
 	for (size_t i = 0; i < ROWS(rows); i++)
 		JUDGED(arena_format(&a, "DKIM-Signature: %.*s\r\n" HEADER "\r\n" BODY,
-		                    SLICE_ARGS(rows[i].tags)), rows[i].words);
+			       SLICE_ARGS(rows[i].tags)),
+			rows[i].words);
 	for (size_t i = 0; i < ROWS(dns_rows); i++)
 		cr_assert_eq(dns_rows[i].asked, 0);
 	arena_release(&a);
@@ -639,15 +684,18 @@ Test(dkim, a_body_that_is_open_at_its_end_is_no_pass)
 
 	/* the house never writes l=, so the field is made by hand */
 	slice hash = slice_until(slice_from(whole, slice_search(whole, S("bh=")) + 3), 44);
-	slice unsigned_yet = arena_format(&a, "DKIM-Signature: v=1; a=rsa-sha256; d=example.org; s=one; "
-	                                      "h=From; l=7; bh=%.*s; b=", SLICE_ARGS(hash));
-	cr_assert_eq(signature_header_digest(&toy, S(HEADER), unsigned_yet, S("From"), CANON_SIMPLE,
-	                                     digest), ST_OK);
+	slice unsigned_yet = arena_format(&a,
+		"DKIM-Signature: v=1; a=rsa-sha256; d=example.org; s=one; "
+		"h=From; l=7; bh=%.*s; b=",
+		SLICE_ARGS(hash));
+	cr_assert_eq(signature_header_digest(
+			     &toy, S(HEADER), unsigned_yet, S("From"), CANON_SIMPLE, digest),
+		ST_OK);
 	slice b = base64_encode(slice_of(digest, sizeof digest), &a);
 	slice field = arena_format(&a, "%.*s%.*s\r\n", SLICE_ARGS(unsigned_yet), SLICE_ARGS(b));
 	cr_assert(header_find(field, S("DKIM-Signature"), &own));
 	JUDGED(arena_format(&a, "%.*s" HEADER "\r\n12345\r\n", SLICE_ARGS(field)),
-	       S("pass: good signature"));
+		S("pass: good signature"));
 	slice longer = arena_format(&a, "%.*s" HEADER "\r\n12345\r\nmore\r\n", SLICE_ARGS(field));
 	JUDGED(longer, S("policy: l= leaves a part of the body unsigned"));
 	cr_assert_eq(judge_first(longer, &a).uncovered, 6);
@@ -725,17 +773,20 @@ Test(dkim, signers_that_cannot_be_written_are_refused)
 	arena a = ARENA_INIT;
 
 	for (size_t i = 0; i < ROWS(rows); i++) {
-		dkim_signer signer = {.domain = rows[i].domain, .selector = rows[i].selector,
-		                      .identity = rows[i].identity};
+		dkim_signer signer = {.domain = rows[i].domain,
+			.selector = rows[i].selector,
+			.identity = rows[i].identity};
 		signature_body *b = signature_body_open(&toy);
 		dkim_sign *s;
-		cr_assert_eq(dkim_sign_begin(rows[i].header, &signer, 1, b, &a, &s), ST_INVALID, "row %zu", i);
+		cr_assert_eq(dkim_sign_begin(rows[i].header, &signer, 1, b, &a, &s), ST_INVALID,
+			"row %zu", i);
 		signature_body_close(&b);
 	}
 	arena_release(&a);
 }
 
-/* --- Whole messages ---------------------------------------------------------------------------- */
+/* --- Whole messages
+   ---------------------------------------------------------------------------- */
 
 Test(dkim, files_may_end_lines_as_they_like)
 {

@@ -16,14 +16,16 @@ Test(dmarc, reads_records)
 		{"v=DMARC1; p=reject", ST_OK, DMARC_REJECT, DMARC_REJECT, 100, false, false},
 		{"v=DMARC1;p=none;sp=quarantine;adkim=s;aspf=S;pct=25", ST_OK, DMARC_DO_NOTHING,
 			DMARC_QUARANTINE, 25, true, true},
-		{" v = DMARC1 ; P = Quarantine ; adkim = r;", ST_OK, DMARC_QUARANTINE, DMARC_QUARANTINE,
-			100, false, false},
-		{"v=DMARC1; p=reject; unknown=x; junk; =; pct=101; ri=abc; aspf=x", ST_OK, DMARC_REJECT,
-			DMARC_REJECT, 100, false, false},
+		{" v = DMARC1 ; P = Quarantine ; adkim = r;", ST_OK, DMARC_QUARANTINE,
+			DMARC_QUARANTINE, 100, false, false},
+		{"v=DMARC1; p=reject; unknown=x; junk; =; pct=101; ri=abc; aspf=x", ST_OK,
+			DMARC_REJECT, DMARC_REJECT, 100, false, false},
 		{"v=DMARC1; p=reject; pct=0", ST_OK, DMARC_REJECT, DMARC_REJECT, 0, false, false},
-		{"v=DMARC1; p=reject; pct=-1", ST_OK, DMARC_REJECT, DMARC_REJECT, 100, false, false},
+		{"v=DMARC1; p=reject; pct=-1", ST_OK, DMARC_REJECT, DMARC_REJECT, 100, false,
+			false},
 		{"v=DMARC1; rua=mailto:a@x.test", ST_OK, DMARC_DO_NOTHING, DMARC_DO_NOTHING, 100},
-		{"v=DMARC1; p=bogus; rua=mailto:a@x.test", ST_OK, DMARC_DO_NOTHING, DMARC_DO_NOTHING, 100},
+		{"v=DMARC1; p=bogus; rua=mailto:a@x.test", ST_OK, DMARC_DO_NOTHING,
+			DMARC_DO_NOTHING, 100},
 		{"v=DMARC1; p=reject; sp=bogus; rua=mailto:a@x.test", ST_OK, DMARC_DO_NOTHING,
 			DMARC_DO_NOTHING, 100},
 		{"v=DMARC1; p=bogus; rua=nothing", ST_INVALID},
@@ -84,7 +86,9 @@ Test(dmarc, finds_the_author)
 		{"Subject: x\r\nFrom: \"Anna, B.\"\r\n <anna@mail.t.test>\r\n\r\nFrom: bert@other.test\r\n",
 			"mail.t.test"},
 		{"From: Anna <anna@t.test>, bert@t.test\r\n", "t.test"},
-		{"From: anna@b\xc3\xbc" "cher.test\r\n", "xn--bcher-kva.test"},
+		{"From: anna@b\xc3\xbc"
+		 "cher.test\r\n",
+			"xn--bcher-kva.test"},
 		{"From: group: anna@t.test, bert@t.test;\r\n", "t.test"},
 		{"From: anna@t.test, bert@other.test\r\n", NULL},
 		{"From: anna@t.test\r\nFrom: anna@t.test\r\n", NULL},
@@ -100,8 +104,8 @@ Test(dmarc, finds_the_author)
 	for (size_t i = 0; i < ROWS(rows); i++) {
 		slice domain = {0};
 		status kind = dmarc_author(slice_z(rows[i].header), &a, &domain);
-		cr_expect_eq(kind, rows[i].domain ? ST_OK : ST_INVALID, "%s gives %s", rows[i].header,
-			status_name(kind));
+		cr_expect_eq(kind, rows[i].domain ? ST_OK : ST_INVALID, "%s gives %s",
+			rows[i].header, status_name(kind));
 		if (kind == ST_OK && rows[i].domain)
 			SAME(domain, slice_z(rows[i].domain));
 	}
@@ -133,7 +137,8 @@ static const struct {
 	/* Strict: the domain itself. */
 	{"strict.test", "pass strict.test", "", DMARC_PASS, DMARC_DO_NOTHING, 0},
 	{"strict.test", "", "pass strict.test", DMARC_PASS, DMARC_DO_NOTHING, 0},
-	{"strict.test", "pass mail.strict.test", "pass mail.strict.test", DMARC_FAIL, DMARC_QUARANTINE, 0},
+	{"strict.test", "pass mail.strict.test", "pass mail.strict.test", DMARC_FAIL,
+		DMARC_QUARANTINE, 0},
 	/* Subdomains: their own record, else sp= of the organisation's. */
 	{"sub.parted.test", "", "", DMARC_FAIL, DMARC_REJECT, 0},
 	{"parted.test", "", "", DMARC_FAIL, DMARC_DO_NOTHING, 0},
@@ -155,9 +160,12 @@ static const struct {
 	{"relaxed.test", "temperror relaxed.test", "", DMARC_TEMPERROR, DMARC_DO_NOTHING, 0},
 	{"relaxed.test", "temperror other.test", "", DMARC_FAIL, DMARC_REJECT, 0},
 	{"relaxed.test", "", "temperror relaxed.test", DMARC_TEMPERROR, DMARC_DO_NOTHING, 0},
-	{"relaxed.test", "pass relaxed.test", "temperror relaxed.test", DMARC_PASS, DMARC_DO_NOTHING, 0},
-	{"relaxed.test", "temperror relaxed.test", "pass relaxed.test", DMARC_PASS, DMARC_DO_NOTHING, 0},
-	{"relaxed.test", "permerror relaxed.test", "permerror relaxed.test", DMARC_FAIL, DMARC_REJECT, 0},
+	{"relaxed.test", "pass relaxed.test", "temperror relaxed.test", DMARC_PASS,
+		DMARC_DO_NOTHING, 0},
+	{"relaxed.test", "temperror relaxed.test", "pass relaxed.test", DMARC_PASS,
+		DMARC_DO_NOTHING, 0},
+	{"relaxed.test", "permerror relaxed.test", "permerror relaxed.test", DMARC_FAIL,
+		DMARC_REJECT, 0},
 };
 
 static void zone_fill(struct table *zone)
@@ -197,7 +205,8 @@ static enum spf_result spf_word(slice word)
 
 static void dkim_word(slice word, dkim_verdict *v)
 {
-	static const char *const words[] = {"none", "pass", "fail", "policy", "temperror", "permerror"};
+	static const char *const words[] = {
+		"none", "pass", "fail", "policy", "temperror", "permerror"};
 
 	v->testing = slice_same(word, S("testing"));
 	v->result = DKIM_PASS;
@@ -232,8 +241,8 @@ Test(dmarc, judges)
 		}
 		dmarc_check(&q, &dns, &a, &r);
 		cr_expect_eq(r.result, checks[i].result, "%zu: %s | %s | %s gives %s (%s)", i,
-			checks[i].author, checks[i].spf, checks[i].dkim, dmarc_result_name(r.result),
-			r.reason);
+			checks[i].author, checks[i].spf, checks[i].dkim,
+			dmarc_result_name(r.result), r.reason);
 		cr_expect_eq(r.wish, checks[i].wish, "%zu: %s wishes %s", i, checks[i].author,
 			dmarc_policy_name(r.wish));
 	}

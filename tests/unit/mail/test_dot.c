@@ -95,8 +95,18 @@ Test(dot, data_ends_at_crlf_dot_crlf_only)
 Test(dot, data_without_its_end_goes_on)
 {
 	static const slice rows[] = {
-		S("a\n.\n"), S("a\r\n.\n"), S("a\n.\r\n"), S("a\r\r\n.\r"), S("a\r.\r"), S("a\r\n.\r\r\n"),
-		S("a\r\n."), S("a\r\n.\r"), S("a\r\n\0.\r\n"), S(".\n"), S("\n.\r\n"), S("\r.\r\n"),
+		S("a\n.\n"),
+		S("a\r\n.\n"),
+		S("a\n.\r\n"),
+		S("a\r\r\n.\r"),
+		S("a\r.\r"),
+		S("a\r\n.\r\r\n"),
+		S("a\r\n."),
+		S("a\r\n.\r"),
+		S("a\r\n\0.\r\n"),
+		S(".\n"),
+		S("\n.\r\n"),
+		S("\r.\r\n"),
 	};
 
 	for (size_t i = 0; i < ROWS(rows); i++) {
@@ -133,16 +143,16 @@ Test(dot, finds_where_the_body_starts)
 		slice input;
 		uint64_t header, lines, longest;
 	} rows[] = {
-		{S("A: b\r\n\r\nbody\r\n.\r\n"), 8, 3, 4},
-		{S("\r\nbody\r\n\r\n.\r\n"), 2, 3, 4},
-		{S("A: b\r\n.\r\n"), 0, 1, 4},
-		{S("A: b\r\n..\r\n\r\nx\r\n.\r\n"), 11, 4, 4},
-		{S("A: b\r\n.\r\r\n\r\n.\r\n"), 11, 3, 4}, /* a stuffed dot before a bare CR is no end */
+		{S("A: b\r\n\r\nbody\r\n.\r\n"), 8, 3, 4}, {S("\r\nbody\r\n\r\n.\r\n"), 2, 3, 4},
+		{S("A: b\r\n.\r\n"), 0, 1, 4}, {S("A: b\r\n..\r\n\r\nx\r\n.\r\n"), 11, 4, 4},
+		{S("A: b\r\n.\r\r\n\r\n.\r\n"), 11, 3,
+			4}, /* a stuffed dot before a bare CR is no end */
 	};
 
 	for (size_t i = 0; i < ROWS(rows); i++) {
 		struct scanned x = scan_all_ways(rows[i].input, false);
-		cr_assert_eq(x.s.header_size, rows[i].header, "row %zu: %d", i, (int)x.s.header_size);
+		cr_assert_eq(
+			x.s.header_size, rows[i].header, "row %zu: %d", i, (int)x.s.header_size);
 		cr_assert_eq(x.s.lines, rows[i].lines, "row %zu: %d", i, (int)x.s.lines);
 		cr_assert_eq(x.s.line_longest, rows[i].longest, "row %zu", i);
 		text_free(&x.out);
@@ -195,7 +205,8 @@ Test(dot, counted_text_keeps_its_dots)
 	}
 }
 
-/* --- Out --------------------------------------------------------------------------------------- */
+/* --- Out
+   --------------------------------------------------------------------------------------- */
 
 static text write_split(slice input, size_t cut, dot_writer *w)
 {
@@ -238,8 +249,8 @@ Test(dot, writes_only_crlf_and_doubles_dots)
 	}
 }
 
-/* Taken as one reads who ends lines with CRLF alone, and as one who takes any of CR, LF and CRLF: neither finds the end
-   too early, and the octets are those that were told. */
+/* Taken as one reads who ends lines with CRLF alone, and as one who takes any of CR, LF and CRLF:
+   neither finds the end too early, and the octets are those that were told. */
 Test(dot, writes_bare_ends_as_they_are)
 {
 	static const struct {
@@ -292,8 +303,8 @@ Test(dot, top_takes_header_and_some_lines)
 			size_t taken = dot_top_take(&t, slice_until(input, cut));
 			if (taken == cut)
 				taken += dot_top_take(&t, slice_from(input, cut));
-			cr_assert_eq(taken, rows[i].wanted, "lines %d cut %zu: %zu", (int)rows[i].lines, cut,
-			             taken);
+			cr_assert_eq(taken, rows[i].wanted, "lines %d cut %zu: %zu",
+				(int)rows[i].lines, cut, taken);
 		}
 	}
 }

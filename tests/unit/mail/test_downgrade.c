@@ -1,5 +1,5 @@
-/* Surrogates of internationalized messages: every row is also fed in all pairs of pieces and byte by
-   byte. */
+/* Surrogates of internationalized messages: every row is also fed in all pairs of pieces and byte
+   by byte. */
 #include "same.h"
 
 #include "mail/downgrade.h"

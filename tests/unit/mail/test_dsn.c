@@ -76,10 +76,11 @@ Test(dsn, tells_people_and_programs)
 	has(fields, "Reporting-MTA: dns; mail.demo.test\r\n");
 	has(fields, "Original-Envelope-Id: QQ+1\r\n");
 	has(fields, "Arrival-Date: Thu, 1 Jan 1970 00:00:01 +0000\r\n");
-	has(fields, "\r\n\r\nOriginal-Recipient: rfc822; Ben@B.test\r\n"
-		    "Final-Recipient: rfc822; ben@b.test\r\nAction: failed\r\nStatus: 5.1.1\r\n"
-		    "Remote-MTA: dns; mx.b.test\r\nDiagnostic-Code: smtp; 550 5.1.1 no such person\r\n"
-		    "Last-Attempt-Date: Thu, 1 Jan 1970 00:01:00 +0000\r\n");
+	has(fields,
+		"\r\n\r\nOriginal-Recipient: rfc822; Ben@B.test\r\n"
+		"Final-Recipient: rfc822; ben@b.test\r\nAction: failed\r\nStatus: 5.1.1\r\n"
+		"Remote-MTA: dns; mx.b.test\r\nDiagnostic-Code: smtp; 550 5.1.1 no such person\r\n"
+		"Last-Attempt-Date: Thu, 1 Jan 1970 00:01:00 +0000\r\n");
 	SAME(part(m, 3, &a), S("Subject: hello\r\nX: y\r\n\r\n"));
 	has(m, "Content-Type: text/rfc822-headers\r\n");
 	arena_release(&a);
@@ -118,7 +119,8 @@ Test(dsn, every_action_has_its_word)
 		struct dsn d = report();
 
 		d.action = rows[i].action;
-		has(part(composed(&d, &a), 2, &a), arena_format(&a, "Action: %s\r\n", rows[i].word).at);
+		has(part(composed(&d, &a), 2, &a),
+			arena_format(&a, "Action: %s\r\n", rows[i].word).at);
 		arena_release(&a);
 	}
 }
@@ -128,9 +130,12 @@ Test(dsn, people_are_told_in_their_language)
 	static const struct {
 		const char *tag, *subject, *sentence, *shown;
 	} rows[] = {
-		{"de", "=?utf-8?Q?Verz=C3=B6gerte_Nachricht_(es_wird_weiter_versucht)?=", "Empf\303\244ngern noch nicht", "de"},
-		{"es", "Correo retrasado (se sigue intentando)", "Se intentar\303\241 hasta Thu, 1 Jan 1970", "es"},
-		{"fr", "=?utf-8?Q?Message_retard=C3=A9_(les_essais_continuent)?=", "mx.b.test a r\303\251pondu : 450", "fr"},
+		{"de", "=?utf-8?Q?Verz=C3=B6gerte_Nachricht_(es_wird_weiter_versucht)?=",
+			"Empf\303\244ngern noch nicht", "de"},
+		{"es", "Correo retrasado (se sigue intentando)",
+			"Se intentar\303\241 hasta Thu, 1 Jan 1970", "es"},
+		{"fr", "=?utf-8?Q?Message_retard=C3=A9_(les_essais_continuent)?=",
+			"mx.b.test a r\303\251pondu : 450", "fr"},
 		{"en", "Delayed mail (still being tried)", "mx.b.test said: 450", "en"},
 		{"xx", "Delayed mail (still being tried)", "mx.b.test said: 450", "en"},
 	};
@@ -149,12 +154,14 @@ Test(dsn, people_are_told_in_their_language)
 		d.language = language_of(slice_z(rows[i].tag));
 		slice m = composed(&d, &a);
 		cr_assert(header_find(m, S("Subject"), &f));
-		SAME(word_decode(header_unfold(f.value, &a), &a), word_decode(slice_z(rows[i].subject), &a));
+		SAME(word_decode(header_unfold(f.value, &a), &a),
+			word_decode(slice_z(rows[i].subject), &a));
 		mime_parse(m, &a, &parts);
 		cr_assert_eq(parts.count, 4, "row %zu: %zu", i, parts.count);
 		const mime_part *said = &parts.part[1];
 		slice text = slice_until(slice_from(m, said->body_at), said->body_size);
-		cr_assert_lt(slice_search(text, slice_z(rows[i].sentence)), text.size, "row %zu: %.*s", i, SLICE_ARGS(text));
+		cr_assert_lt(slice_search(text, slice_z(rows[i].sentence)), text.size,
+			"row %zu: %.*s", i, SLICE_ARGS(text));
 		SAME(said->language, slice_z(rows[i].shown));
 		SAME(said->encoding, utf8_is_ascii(text) ? S("") : S("8bit"));
 		SAME(parts.part[2].subtype, S("delivery-status"));

@@ -46,8 +46,8 @@ Test(fuzzy, finds_what_is_like_a_string)
 	};
 
 	for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
-		cr_expect_eq(score(rows[i].wanted, rows[i].text), rows[i].score, "%s in %s: %d", rows[i].wanted, rows[i].text,
-			score(rows[i].wanted, rows[i].text));
+		cr_expect_eq(score(rows[i].wanted, rows[i].text), rows[i].score, "%s in %s: %d",
+			rows[i].wanted, rows[i].text, score(rows[i].wanted, rows[i].text));
 }
 
 Test(fuzzy, gathers_words_from_several_texts)

@@ -9,14 +9,14 @@
 Test(header, walk_gives_fields_and_marks_broken_ones)
 {
 	slice block = S("From anna Fri Nov 21 02:43:00 2025\r\n"
-	                "A: one\r\n"
-	                "B : two\r\n\tmore\r\n \r\n"
-	                "no colon\n"
-	                "c:three\n"
-	                ": empty name\r\n"
-	                "J\xc3\xbc: x\r\n"
-	                "D:\r\n"
-	                "\r\nbody: no field\r\n");
+			"A: one\r\n"
+			"B : two\r\n\tmore\r\n \r\n"
+			"no colon\n"
+			"c:three\n"
+			": empty name\r\n"
+			"J\xc3\xbc: x\r\n"
+			"D:\r\n"
+			"\r\nbody: no field\r\n");
 	static const struct {
 		slice name, value;
 		bool broken;
@@ -53,8 +53,14 @@ Test(header, size_ends_behind_the_empty_line)
 		slice message;
 		size_t size;
 	} rows[] = {
-		{S(""), 0},           {S("\r\nbody"), 2},   {S("\nbody"), 1},        {S("A: b"), 4},
-		{S("A: b\r\n"), 6},   {S("A: b\n\nc"), 6},  {S("A: b\r\n\r\nc"), 8}, {S("A: b\r\n \r\nc"), 10},
+		{S(""), 0},
+		{S("\r\nbody"), 2},
+		{S("\nbody"), 1},
+		{S("A: b"), 4},
+		{S("A: b\r\n"), 6},
+		{S("A: b\n\nc"), 6},
+		{S("A: b\r\n\r\nc"), 8},
+		{S("A: b\r\n \r\nc"), 10},
 		{S("A: b\r\r\n\nc"), 8},
 	};
 
@@ -93,7 +99,8 @@ Test(header, survey_counts_what_matters)
 	header_survey s;
 
 	header_look(S("Received: a\r\nReceived: b\r\nFrom: x@y\r\nFROM: z@y\r\nDate: d\r\n"
-	              "message-id: <m>\r\nnonsense\r\nX: " X100 "\r\n"), &s);
+		      "message-id: <m>\r\nnonsense\r\nX: " X100 "\r\n"),
+		&s);
 	cr_assert_eq(s.fields, 8);
 	cr_assert_eq(s.broken, 1);
 	cr_assert_eq(s.received, 2);
@@ -106,7 +113,8 @@ Test(header, survey_counts_what_matters)
 	SAME(s.first_message_id, S(" <m>"));
 }
 
-/* --- Building ---------------------------------------------------------------------------------- */
+/* --- Building
+   ---------------------------------------------------------------------------------- */
 
 static slice built(header_builder *b, arena *a)
 {
@@ -128,10 +136,12 @@ Test(header, text_is_folded_and_encoded)
 		{S("J\xc3\xbcrgen"), S("Subject: =?UTF-8?Q?J=C3=BCrgen?=\r\n"), false},
 		{S("J\xc3\xbcrgen"), S("Subject: J\xc3\xbcrgen\r\n"), true},
 		{S("a =?b"), S("Subject: a =?UTF-8?B?PT9i?=\r\n"), true},
-		{S("an  J\xc3\xbc M\xc3\xbc x"), S("Subject: an =?UTF-8?B?IErDvCBNw7w=?= x\r\n"), false},
+		{S("an  J\xc3\xbc M\xc3\xbc x"), S("Subject: an =?UTF-8?B?IErDvCBNw7w=?= x\r\n"),
+			false},
 		{S("0123456789 0123456789 0123456789 0123456789 0123456789 0123456789 0123456789"),
-	         S("Subject: 0123456789 0123456789 0123456789 0123456789 0123456789 0123456789\r\n"
-	           " 0123456789\r\n"), false},
+			S("Subject: 0123456789 0123456789 0123456789 0123456789 0123456789 0123456789\r\n"
+			  " 0123456789\r\n"),
+			false},
 		{S(X100 " " X100), S("Subject: " X100 "\r\n " X100 "\r\n"), false},
 	};
 
@@ -165,8 +175,8 @@ Test(header, no_line_gets_longer_than_998)
 
 Test(header, injection_is_refused_everywhere)
 {
-	static const slice evil[] = {S("a\r\nBcc: x@y"), S("a\nb"), S("a\rb"), S("a\0b"), S("a\x1b"),
-	                             S("a\xff")};
+	static const slice evil[] = {
+		S("a\r\nBcc: x@y"), S("a\nb"), S("a\rb"), S("a\0b"), S("a\x1b"), S("a\xff")};
 	arena a = ARENA_INIT;
 	slice fields = S("untouched");
 
@@ -198,7 +208,8 @@ Test(header, injection_is_refused_everywhere)
 				break;
 			}
 			header_build_text(&b, S("Later"), S("call"));
-			cr_assert_eq(header_build_end(&b, &a, &fields), ST_INVALID, "row %zu kind %d", i, kind);
+			cr_assert_eq(header_build_end(&b, &a, &fields), ST_INVALID,
+				"row %zu kind %d", i, kind);
 		}
 	}
 	SAME(fields, S("untouched"));
@@ -215,9 +226,11 @@ Test(header, mailboxes_are_quoted_where_needed)
 	} rows[] = {
 		{{{S(""), S("a@b")}}, 1, false, S("To: a@b\r\n")},
 		{{{S("Anna"), S("a@b")}, {S("Doe, J."), S("j@d")}}, 2, false,
-	         S("To: Anna <a@b>, \"Doe, J.\" <j@d>\r\n")},
-		{{{S("J\xc3\xbcrgen"), S("j@d")}}, 1, false, S("To: =?UTF-8?Q?J=C3=BCrgen?= <j@d>\r\n")},
-		{{{S("J\xc3\xbcrgen"), S("j\xc3\xbc@d")}}, 1, true, S("To: \"J\xc3\xbcrgen\" <j\xc3\xbc@d>\r\n")},
+			S("To: Anna <a@b>, \"Doe, J.\" <j@d>\r\n")},
+		{{{S("J\xc3\xbcrgen"), S("j@d")}}, 1, false,
+			S("To: =?UTF-8?Q?J=C3=BCrgen?= <j@d>\r\n")},
+		{{{S("J\xc3\xbcrgen"), S("j\xc3\xbc@d")}}, 1, true,
+			S("To: \"J\xc3\xbcrgen\" <j\xc3\xbc@d>\r\n")},
 		{{{S("a\"b\\c"), S("a@b")}}, 1, false, S("To: \"a\\\"b\\\\c\" <a@b>\r\n")},
 		{{{S(""), S("\"a b\"@c")}}, 1, false, S("To: \"a b\"@c\r\n")},
 	};
@@ -249,10 +262,11 @@ Test(header, parameters_are_quoted_or_split)
 		{S(""), S("C: x/y; name=\"\"\r\n")},
 		{S("b\xc3\xa4r.txt"), S("C: x/y; name*=UTF-8''b%C3%A4r.txt\r\n")},
 		{S("b\xc3\xa4r=============="), /* grows over the length of a line when encoded */
-	         S("C: x/y; name*0*=UTF-8''b%C3%A4r%3D%3D%3D%3D%3D%3D%3D%3D%3D%3D%3D%3D%3D;\r\n"
-	           " name*1*=%3D\r\n")},
-		{S(X100), S("C: x/y; name*0*=UTF-8''xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx;\r\n"
-	                    " name*1*=xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx; name*2*=xxx\r\n")},
+			S("C: x/y; name*0*=UTF-8''b%C3%A4r%3D%3D%3D%3D%3D%3D%3D%3D%3D%3D%3D%3D%3D;\r\n"
+			  " name*1*=%3D\r\n")},
+		{S(X100),
+			S("C: x/y; name*0*=UTF-8''xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx;\r\n"
+			  " name*1*=xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx; name*2*=xxx\r\n")},
 	};
 	arena a = ARENA_INIT;
 
@@ -295,13 +309,16 @@ Test(header, received_tells_how_it_came)
 	arena a = ARENA_INIT;
 
 	SAME(received_compose(&r, &a),
-	     S("Received: from client.test (host.test [192.0.2.1]) by mx.demo.test with\r\n"
-	       " ESMTPSA (TLSv1.3 TLS_AES_256_GCM_SHA384) id 0123456789ABC for\r\n"
-	       " <anna@demo.test>; Fri, 21 Nov 2025 02:43:00 +0000\r\n"));
-	r = (received){.helo = S("a\r\nX: (b)"), .peer = S("2001:db8::1"), .by = S("mx"),
-	               .recipient = S("j\xc3\xbc@x")};
-	SAME(received_compose(&r, &a), S("Received: from a??X:??b? ([IPv6:2001:db8::1]) by mx with SMTP for <j??@x>;\r\n"
-	                                 " Thu, 1 Jan 1970 00:00:00 +0000\r\n"));
+		S("Received: from client.test (host.test [192.0.2.1]) by mx.demo.test with\r\n"
+		  " ESMTPSA (TLSv1.3 TLS_AES_256_GCM_SHA384) id 0123456789ABC for\r\n"
+		  " <anna@demo.test>; Fri, 21 Nov 2025 02:43:00 +0000\r\n"));
+	r = (received){.helo = S("a\r\nX: (b)"),
+		.peer = S("2001:db8::1"),
+		.by = S("mx"),
+		.recipient = S("j\xc3\xbc@x")};
+	SAME(received_compose(&r, &a),
+		S("Received: from a??X:??b? ([IPv6:2001:db8::1]) by mx with SMTP for <j??@x>;\r\n"
+		  " Thu, 1 Jan 1970 00:00:00 +0000\r\n"));
 	arena_release(&a);
 }
 

@@ -1,4 +1,5 @@
-/* What IMAP is told of a message: strings, mailbox names, envelopes, structures and their sections. */
+/* What IMAP is told of a message: strings, mailbox names, envelopes, structures and their
+   sections. */
 #include "same.h"
 
 #include "base/text.h"
@@ -81,8 +82,20 @@ Test(mutf7, goes_both_ways)
 Test(mutf7, refuses_what_is_not_the_one_form)
 {
 	static const slice rows[] = {
-		S("&"), S("&APw"), S("b\xc3\xa4r"), S("a\tb"), S("&AGE-"), S("&APx-"), S("&2D0-"),
-		S("&3gA-"), S("&APw-&APw-"), S("&AP=-"), S("&A-"), S("&AAA-"), S("&AP/8-"), S("&APwA-"),
+		S("&"),
+		S("&APw"),
+		S("b\xc3\xa4r"),
+		S("a\tb"),
+		S("&AGE-"),
+		S("&APx-"),
+		S("&2D0-"),
+		S("&3gA-"),
+		S("&APw-&APw-"),
+		S("&AP=-"),
+		S("&A-"),
+		S("&AAA-"),
+		S("&AP/8-"),
+		S("&APwA-"),
 	};
 
 	for (size_t i = 0; i < ROWS(rows); i++) {
@@ -131,7 +144,8 @@ Test(envelope, tells_what_the_header_says)
 		arena a = ARENA_INIT;
 		slice shown = {0};
 
-		cr_assert_eq(envelope_unpack_text(envelope_pack(rows[i].header, &a), &shown), ST_OK);
+		cr_assert_eq(
+			envelope_unpack_text(envelope_pack(rows[i].header, &a), &shown), ST_OK);
 		SAME(shown, rows[i].wanted);
 		arena_release(&a);
 	}
@@ -142,18 +156,22 @@ Test(envelope, keeps_the_keys_of_sort_and_thread)
 	arena a = ARENA_INIT;
 	envelope e;
 
-	cr_assert_eq(envelope_unpack(envelope_pack(S("From: =?utf-8?q?B=C3=A4r?= <Baer@x.y>\r\n"
-						     "To: someone@x.y\r\nCc: G:c@d;\r\n"
-						     "Date: Thu, 1 Jan 1970 01:00:01 +0100\r\n"
-						     "Subject: Re: [l] Fwd: =?utf-8?q?=C3=84b?=\r\n"
-						     "Message-ID: <a b@c>\r\n"
-						     "References: <1@x>\r\n <2@x> nonsense <> <3@x\r\n"
-						     "In-Reply-To: <9@x>\r\n\r\n"), &a),
-			&a, &e), ST_OK);
+	cr_assert_eq(
+		envelope_unpack(envelope_pack(S("From: =?utf-8?q?B=C3=A4r?= <Baer@x.y>\r\n"
+						"To: someone@x.y\r\nCc: G:c@d;\r\n"
+						"Date: Thu, 1 Jan 1970 01:00:01 +0100\r\n"
+						"Subject: Re: [l] Fwd: =?utf-8?q?=C3=84b?=\r\n"
+						"Message-ID: <a b@c>\r\n"
+						"References: <1@x>\r\n <2@x> nonsense <> <3@x\r\n"
+						"In-Reply-To: <9@x>\r\n\r\n"),
+					&a),
+			&a, &e),
+		ST_OK);
 	cr_assert(e.dated && e.reply);
 	cr_assert_eq(e.sent.at, USEC_S);
 	cr_assert_eq(e.sent.offset, 60);
-	SAME(e.subject, S("\xc3\xa4" "b"));
+	SAME(e.subject, S("\xc3\xa4"
+			  "b"));
 	SAME(e.from, S("Baer"));
 	SAME(e.to, S("someone"));
 	SAME(e.cc, S("c"));
@@ -186,7 +204,8 @@ Test(envelope, keeps_the_newest_references)
 Test(envelope, refuses_what_it_did_not_pack)
 {
 	arena a = ARENA_INIT;
-	slice whole = envelope_pack(S("Subject: x\r\nReferences: <a@b>\r\nDate: 1 Jan 2020 00:00\r\n"), &a);
+	slice whole = envelope_pack(
+		S("Subject: x\r\nReferences: <a@b>\r\nDate: 1 Jan 2020 00:00\r\n"), &a);
 	envelope e;
 
 	for (size_t n = 0; n < whole.size; n++)
@@ -283,7 +302,8 @@ Test(structure, tells_bodies)
 		arena a = ARENA_INIT;
 		slice body, extended;
 
-		cr_assert_eq(structure_unpack_texts(packed(rows[i].message, &a), &body, &extended), ST_OK);
+		cr_assert_eq(structure_unpack_texts(packed(rows[i].message, &a), &body, &extended),
+			ST_OK);
 		SAME(body, rows[i].body);
 		SAME(extended, rows[i].extended);
 		arena_release(&a);
@@ -291,29 +311,29 @@ Test(structure, tells_bodies)
 }
 
 /* RFC 9051 6.4.5.1, the example of section numbers; each body says its own number. */
-static const slice sections = S(
-	"Content-Type: multipart/mixed; boundary=a\r\n\r\n"
-	"--a\r\n\r\n1\r\n"
-	"--a\r\nContent-Type: application/octet-stream\r\n\r\n2\r\n"
-	"--a\r\nContent-Type: message/rfc822\r\n\r\n"
-	"Content-Type: multipart/mixed; boundary=b\r\n\r\n"
-	"--b\r\n\r\n3.1\r\n--b\r\nContent-Type: application/x\r\n\r\n3.2\r\n--b--\r\n"
-	"--a\r\nContent-Type: multipart/mixed; boundary=c\r\n\r\n"
-	"--c\r\nContent-Type: image/gif\r\n\r\n4.1\r\n"
-	"--c\r\nContent-Type: message/rfc822\r\n\r\n"
-	"Content-Type: multipart/mixed; boundary=d\r\n\r\n"
-	"--d\r\n\r\n4.2.1\r\n"
-	"--d\r\nContent-Type: multipart/alternative; boundary=e\r\n\r\n"
-	"--e\r\n\r\n4.2.2.1\r\n--e\r\nContent-Type: text/richtext\r\n\r\n4.2.2.2\r\n--e--\r\n"
-	"--d--\r\n--c--\r\n"
-	"--a\r\nContent-Type: message/rfc822\r\n\r\nSubject: s\r\n\r\n5.1\r\n--a--\r\n");
+static const slice sections =
+	S("Content-Type: multipart/mixed; boundary=a\r\n\r\n"
+	  "--a\r\n\r\n1\r\n"
+	  "--a\r\nContent-Type: application/octet-stream\r\n\r\n2\r\n"
+	  "--a\r\nContent-Type: message/rfc822\r\n\r\n"
+	  "Content-Type: multipart/mixed; boundary=b\r\n\r\n"
+	  "--b\r\n\r\n3.1\r\n--b\r\nContent-Type: application/x\r\n\r\n3.2\r\n--b--\r\n"
+	  "--a\r\nContent-Type: multipart/mixed; boundary=c\r\n\r\n"
+	  "--c\r\nContent-Type: image/gif\r\n\r\n4.1\r\n"
+	  "--c\r\nContent-Type: message/rfc822\r\n\r\n"
+	  "Content-Type: multipart/mixed; boundary=d\r\n\r\n"
+	  "--d\r\n\r\n4.2.1\r\n"
+	  "--d\r\nContent-Type: multipart/alternative; boundary=e\r\n\r\n"
+	  "--e\r\n\r\n4.2.2.1\r\n--e\r\nContent-Type: text/richtext\r\n\r\n4.2.2.2\r\n--e--\r\n"
+	  "--d--\r\n--c--\r\n"
+	  "--a\r\nContent-Type: message/rfc822\r\n\r\nSubject: s\r\n\r\n5.1\r\n--a--\r\n");
 
 Test(structure, finds_sections)
 {
 	static const slice there[] = {S("1"), S("2"), S("3.1"), S("3.2"), S("4.1"), S("4.2.1"),
 		S("4.2.2.1"), S("4.2.2.2"), S("5.1")};
-	static const slice absent[] = {S("6"), S("0"), S("1.1"), S("3.3"), S("3.1.1"), S("4.3"), S("5.2"),
-		S("5.1.1"), S("4294967295")};
+	static const slice absent[] = {S("6"), S("0"), S("1.1"), S("3.3"), S("3.1.1"), S("4.3"),
+		S("5.2"), S("5.1.1"), S("4294967295")};
 	arena a = ARENA_INIT;
 	structure s;
 	size_t at;
@@ -330,7 +350,9 @@ Test(structure, finds_sections)
 			number[n++] = (uint32_t)value;
 		cr_assert_eq(structure_find(&s, number, n, &at), wanted, "%.*s", SLICE_ARGS(name));
 		if (wanted)
-			SAME(slice_until(slice_from(sections, s.part[at].body_at), s.part[at].body_size), name);
+			SAME(slice_until(slice_from(sections, s.part[at].body_at),
+				     s.part[at].body_size),
+				name);
 	}
 	cr_assert(structure_find(&s, NULL, 0, &at) && at == 0);
 	arena_release(&a);

@@ -7,7 +7,8 @@
 
 static milter_terms agreed = {.version = 6, .actions = MILTER_ACTIONS, .steps = MILTER_CAN_SKIP};
 
-static status read_as(slice packet, enum milter_command asked, const milter_terms *t, milter_answer *out)
+static status read_as(
+	slice packet, enum milter_command asked, const milter_terms *t, milter_answer *out)
 {
 	static arena a;
 
@@ -18,7 +19,8 @@ static status read_as(slice packet, enum milter_command asked, const milter_term
 
 Test(milter, offers_what_a_version_knows)
 {
-	milter_terms two = milter_terms_offered(2), four = milter_terms_offered(4), six = milter_terms_offered(6);
+	milter_terms two = milter_terms_offered(2), four = milter_terms_offered(4),
+		     six = milter_terms_offered(6);
 
 	cr_expect_eq(two.actions, 0x3f);
 	cr_expect_eq(two.steps, 0x7f);
@@ -34,7 +36,8 @@ Test(milter, takes_terms_that_were_offered)
 {
 	milter_terms six = milter_terms_offered(6), two = milter_terms_offered(2), t;
 
-	cr_assert_eq(milter_terms_read(S(TERMS("\6", "\1\xff", "\0\x1f\xff\xff")), &six, &t), ST_OK);
+	cr_assert_eq(
+		milter_terms_read(S(TERMS("\6", "\1\xff", "\0\x1f\xff\xff")), &six, &t), ST_OK);
 	cr_expect_eq(t.version, 6);
 	cr_expect_eq(t.steps, MILTER_STEPS);
 	cr_expect_null(t.macros[MILTER_AT_CONNECT].at);
@@ -52,19 +55,26 @@ Test(milter, takes_lists_of_macros)
 {
 	milter_terms six = milter_terms_offered(6), t;
 
-	cr_assert_eq(milter_terms_read(S(TERMS("\6", "\1\0", "\0\0\0\0") "\0\0\0\2i {x}\0\0\0\0\5\0"), &six, &t), ST_OK);
+	cr_assert_eq(
+		milter_terms_read(
+			S(TERMS("\6", "\1\0", "\0\0\0\0") "\0\0\0\2i {x}\0\0\0\0\5\0"), &six, &t),
+		ST_OK);
 	SAME(t.macros[MILTER_AT_MAIL], S("i {x}"));
 	SAME(t.macros[MILTER_AT_END], S(""));
 	cr_expect_not_null(t.macros[MILTER_AT_END].at);
 	cr_expect_null(t.macros[MILTER_AT_RCPT].at);
-	cr_expect_eq(milter_terms_read(S(TERMS("\6", "\1\0", "\0\0\0\0") "\0\0\0\7i\0"), &six, &t), ST_INVALID);
-	cr_expect_eq(milter_terms_read(S(TERMS("\6", "\1\0", "\0\0\0\0") "\0\0\0\2i"), &six, &t), ST_INVALID);
-	cr_expect_eq(milter_terms_read(S(TERMS("\6", "\0\1", "\0\0\0\0") "\0\0\0\2i\0"), &six, &t), ST_INVALID);
+	cr_expect_eq(milter_terms_read(S(TERMS("\6", "\1\0", "\0\0\0\0") "\0\0\0\7i\0"), &six, &t),
+		ST_INVALID);
+	cr_expect_eq(milter_terms_read(S(TERMS("\6", "\1\0", "\0\0\0\0") "\0\0\0\2i"), &six, &t),
+		ST_INVALID);
+	cr_expect_eq(milter_terms_read(S(TERMS("\6", "\0\1", "\0\0\0\0") "\0\0\0\2i\0"), &six, &t),
+		ST_INVALID);
 }
 
 Test(milter, knows_who_hears_and_answers_what)
 {
-	milter_terms two = {.version = 2}, six = {.version = 6, .steps = MILTER_NO_HELO | MILTER_SILENT_FIELD};
+	milter_terms two = {.version = 2},
+		     six = {.version = 6, .steps = MILTER_NO_HELO | MILTER_SILENT_FIELD};
 
 	cr_expect(milter_hears(&two, MILTER_MAIL) && milter_answers(&two, MILTER_FIELD));
 	cr_expect_not(milter_hears(&two, MILTER_DATA));
@@ -115,7 +125,8 @@ Test(milter, writes_fields_with_bare_line_feeds)
 		text out = TEXT_INIT;
 
 		milter_write_field(&out, S("N"), rows[i].value, rows[i].leading);
-		SAME(slice_from(text_slice(&out), 7), ((slice){rows[i].wanted.at, rows[i].wanted.size + 1}));
+		SAME(slice_from(text_slice(&out), 7),
+			((slice){rows[i].wanted.at, rows[i].wanted.size + 1}));
 		text_free(&out);
 	}
 }
@@ -179,10 +190,12 @@ Test(milter, refuses_what_does_not_belong)
 		{S("d"), MILTER_UNKNOWN},
 	};
 	for (size_t i = 0; i < ROWS(rows); i++)
-		cr_expect_eq(read_as(rows[i].packet, rows[i].asked, &agreed, &one), ST_INVALID, "row %zu", i);
+		cr_expect_eq(read_as(rows[i].packet, rows[i].asked, &agreed, &one), ST_INVALID,
+			"row %zu", i);
 	for (const char *letter = "himb+2-eq"; *letter; letter++) {
 		char packet[] = {*letter, 0, 0, 0, 1, 'X', 0, 'v', 0};
-		cr_expect_eq(read_as(slice_of(packet, sizeof packet), MILTER_END, &none, &one), ST_INVALID);
+		cr_expect_eq(read_as(slice_of(packet, sizeof packet), MILTER_END, &none, &one),
+			ST_INVALID);
 	}
 	cr_expect_eq(read_as(S("s"), MILTER_BODY, &none, &one), ST_INVALID);
 }
@@ -251,7 +264,8 @@ static milter_header opened(slice block, arena *a)
 
 Test(milter_header, keeps_what_nobody_touched)
 {
-	static const slice blocks[] = {S(BLOCK), S(""), S("\r\n"), S("A: b"), S("A: b\r\n"), S("A:\n b\n\n")};
+	static const slice blocks[] = {
+		S(BLOCK), S(""), S("\r\n"), S("A: b"), S("A: b\r\n"), S("A:\n b\n\n")};
 
 	for (size_t i = 0; i < ROWS(blocks); i++) {
 		arena a = ARENA_INIT;
@@ -306,7 +320,9 @@ Test(milter_header, values_stay_in_their_field)
 		{S("a\nBcc: b"), S("N: a\r\n Bcc: b\r\n")},
 		{S("a\r\n\r\nbody"), S("N: a\r\n body\r\n")},
 		{S("a\n \t\r\n\tb \n"), S("N: a\r\n\tb\r\n")},
-		{S("a\x01\x7f" "b\rc\0d"), S("N: abcd\r\n")},
+		{S("a\x01\x7f"
+		   "b\rc\0d"),
+			S("N: abcd\r\n")},
 		{S("\n b"), S("N: \r\n b\r\n")},
 		{S(""), S("N: \r\n")},
 	};
@@ -332,7 +348,8 @@ Test(milter_header, lines_stay_below_998)
 
 		for (size_t i = 0; i < sizeof value; i++)
 			value[i] = blanks && i % 7 == 6 ? ' ' : 'x';
-		cr_assert_eq(milter_header_add(&h, S("N"), slice_of(value, sizeof value), false), ST_OK);
+		cr_assert_eq(
+			milter_header_add(&h, S("N"), slice_of(value, sizeof value), false), ST_OK);
 		rest = milter_header_text(&h, false);
 		while (slice_take(&rest, '\n', &line)) {
 			cr_expect(line.size <= 999, "%zu", line.size);
@@ -383,7 +400,8 @@ Test(milter_header, has_bounds)
 	cr_expect_eq(milter_header_add(&h, slice_of(big, 901), S("v"), false), ST_INVALID);
 	cr_expect_eq(milter_header_add(&h, S("N"), slice_of(big, sizeof big - 1), false), ST_OK);
 	cr_expect_eq(milter_header_add(&h, S("N"), slice_of(big, sizeof big), false), ST_TOO_BIG);
-	cr_expect_eq(milter_header_change(&h, 1, S("N"), slice_of(big, sizeof big - 1), false), ST_OK);
+	cr_expect_eq(
+		milter_header_change(&h, 1, S("N"), slice_of(big, sizeof big - 1), false), ST_OK);
 	cr_expect_eq(milter_header_add(&h, S("N"), S(""), false), ST_TOO_BIG);
 	cr_expect_eq(h.count, 1);
 	text many = TEXT_INIT;

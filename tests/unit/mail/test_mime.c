@@ -12,10 +12,10 @@ static slice told(const mime_table *t, arena *a)
 
 	for (size_t i = 0; i < t->count; i++) {
 		const mime_part *p = &t->part[i];
-		text_format(&out, "%s%d:%.*s/%.*s %d+%d %d+%d/%d%s%s", i ? " | " : "", (int)p->parent,
-		            SLICE_ARGS(p->type), SLICE_ARGS(p->subtype), (int)p->header_at,
-		            (int)p->header_size, (int)p->body_at, (int)p->body_size, (int)p->lines,
-		            p->opaque ? " opaque" : "", p->broken ? " broken" : "");
+		text_format(&out, "%s%d:%.*s/%.*s %d+%d %d+%d/%d%s%s", i ? " | " : "",
+			(int)p->parent, SLICE_ARGS(p->type), SLICE_ARGS(p->subtype),
+			(int)p->header_at, (int)p->header_size, (int)p->body_at, (int)p->body_size,
+			(int)p->lines, p->opaque ? " opaque" : "", p->broken ? " broken" : "");
 	}
 	slice made = arena_copy(a, text_slice(&out));
 	text_free(&out);
@@ -47,56 +47,57 @@ Test(mime, walks_structures)
 		{S("Content-Type: nonsense\r\n\r\nx"), S("-1:text/plain 0+26 26+1/0 broken")},
 		/* two parts, preamble and epilogue */
 		{S("Content-Type: multipart/mixed; boundary=b\r\n\r\npre\r\n--b\r\n\r\none\r\n--b\r\n"
-	           "Content-Type: a/c\r\n\r\ntwo\r\n\r\n--b--\r\nepilogue\r\n"),
-	         S("-1:multipart/mixed 0+45 45+67/11 | 0:text/plain 55+2 57+3/0 | 0:a/c 67+21 88+5/1")},
+		   "Content-Type: a/c\r\n\r\ntwo\r\n\r\n--b--\r\nepilogue\r\n"),
+			S("-1:multipart/mixed 0+45 45+67/11 | 0:text/plain 55+2 57+3/0 | 0:a/c 67+21 88+5/1")},
 		/* padding behind the boundary; LF line ends */
 		{S("Content-Type: multipart/mixed; boundary=\"b \"\n\n--b \t\n\none\n--b-- \n"),
-	         S("-1:multipart/mixed 0+46 46+18/4 | 0:text/plain 52+1 53+3/0")},
+			S("-1:multipart/mixed 0+46 46+18/4 | 0:text/plain 52+1 53+3/0")},
 		/* unclosed */
 		{S("Content-Type: multipart/mixed; boundary=b\r\n\r\n--b\r\n\r\none\r\n"),
-	         S("-1:multipart/mixed 0+45 45+12/3 broken | 0:text/plain 50+2 52+5/1")},
+			S("-1:multipart/mixed 0+45 45+12/3 broken | 0:text/plain 50+2 52+5/1")},
 		/* no boundary, empty boundary */
-		{S("Content-Type: multipart/mixed\r\n\r\n--b\r\n"), S("-1:multipart/mixed 0+33 33+5/1 opaque")},
+		{S("Content-Type: multipart/mixed\r\n\r\n--b\r\n"),
+			S("-1:multipart/mixed 0+33 33+5/1 opaque")},
 		{S("Content-Type: multipart/mixed; boundary=\"\"\r\n\r\n--\r\n"),
-	         S("-1:multipart/mixed 0+46 46+4/1 opaque")},
+			S("-1:multipart/mixed 0+46 46+4/1 opaque")},
 		/* one boundary is the prefix of another */
 		{S("Content-Type: multipart/mixed; boundary=b\n\n--b\n"
-	           "Content-Type: multipart/mixed; boundary=bb\n\n--bb\n\nx\n--bb--\n--b\n\ny\n--b--\n"),
-	         S("-1:multipart/mixed 0+43 43+76/11 | 0:multipart/mixed 47+44 91+14/3 | "
-	           "1:text/plain 96+1 97+1/0 | 0:text/plain 110+1 111+1/0")},
+		   "Content-Type: multipart/mixed; boundary=bb\n\n--bb\n\nx\n--bb--\n--b\n\ny\n--b--\n"),
+			S("-1:multipart/mixed 0+43 43+76/11 | 0:multipart/mixed 47+44 91+14/3 | "
+			  "1:text/plain 96+1 97+1/0 | 0:text/plain 110+1 111+1/0")},
 		/* the inner one is never closed: the outer boundary ends it */
 		{S("Content-Type: multipart/mixed; boundary=b\n\n--b\n"
-	           "Content-Type: multipart/mixed; boundary=c\n\n--c\n\nx\n--b--\n"),
-	         S("-1:multipart/mixed 0+43 43+60/7 | 0:multipart/mixed 47+43 90+6/2 broken | "
-	           "1:text/plain 94+1 95+1/0")},
+		   "Content-Type: multipart/mixed; boundary=c\n\n--c\n\nx\n--b--\n"),
+			S("-1:multipart/mixed 0+43 43+60/7 | 0:multipart/mixed 47+43 90+6/2 broken | "
+			  "1:text/plain 94+1 95+1/0")},
 		/* no header, no empty line, nothing at all between boundaries */
 		{S("Content-Type: multipart/mixed; boundary=b\n\n--b\n--b\nA: b\n--b\n\n--b--\n"),
-	         S("-1:multipart/mixed 0+43 43+24/6 | 0:text/plain 47+0 47+0/0 | "
-	           "0:text/plain 51+4 55+0/0 | 0:text/plain 60+1 61+0/0")},
+			S("-1:multipart/mixed 0+43 43+24/6 | 0:text/plain 47+0 47+0/0 | "
+			  "0:text/plain 51+4 55+0/0 | 0:text/plain 60+1 61+0/0")},
 		/* an embedded message */
 		{S("Content-Type: message/rfc822\n\nSubject: x\n\nbody\n"),
-	         S("-1:message/rfc822 0+30 30+17/3 | 0:text/plain 30+12 42+5/1")},
+			S("-1:message/rfc822 0+30 30+17/3 | 0:text/plain 30+12 42+5/1")},
 		{S("Content-Type: message/rfc822\nContent-Transfer-Encoding: base64\n\nU3ViamVjdA==\n"),
-	         S("-1:message/rfc822 0+64 64+13/1 opaque")},
+			S("-1:message/rfc822 0+64 64+13/1 opaque")},
 		{S("Content-Type: message/rfc822\n"),
-	         S("-1:message/rfc822 0+29 29+0/0 | 0:text/plain 29+0 29+0/0")},
+			S("-1:message/rfc822 0+29 29+0/0 | 0:text/plain 29+0 29+0/0")},
 		/* digests hold messages; a part that ends in its header */
 		{S("Content-Type: multipart/digest; boundary=b\n\n--b\n\nSubject: x\n--b--\n"),
-	         S("-1:multipart/digest 0+44 44+22/4 | 0:message/rfc822 48+1 49+10/0 | "
-	           "1:text/plain 49+10 59+0/0")},
+			S("-1:multipart/digest 0+44 44+22/4 | 0:message/rfc822 48+1 49+10/0 | "
+			  "1:text/plain 49+10 59+0/0")},
 		/* the same boundary inside and outside: the inner one wins */
 		{S("Content-Type: multipart/mixed; boundary=b\n\n--b\n"
-	           "Content-Type: multipart/mixed; boundary=b\n\n--b\n\nx\n--b--\n--b--\n"),
-	         S("-1:multipart/mixed 0+43 43+66/8 | 0:multipart/mixed 47+43 90+12/3 | "
-	           "1:text/plain 94+1 95+1/0")},
+		   "Content-Type: multipart/mixed; boundary=b\n\n--b\n\nx\n--b--\n--b--\n"),
+			S("-1:multipart/mixed 0+43 43+66/8 | 0:multipart/mixed 47+43 90+12/3 | "
+			  "1:text/plain 94+1 95+1/0")},
 		/* an empty body right before the outer boundary */
 		{S("Content-Type: multipart/mixed; boundary=b\n\n--b\n"
-	           "Content-Type: multipart/mixed; boundary=c\n\n--c\n\n--b--\n"),
-	         S("-1:multipart/mixed 0+43 43+58/6 | 0:multipart/mixed 47+43 90+5/2 broken | "
-	           "1:text/plain 94+1 95+0/0")},
+		   "Content-Type: multipart/mixed; boundary=c\n\n--c\n\n--b--\n"),
+			S("-1:multipart/mixed 0+43 43+58/6 | 0:multipart/mixed 47+43 90+5/2 broken | "
+			  "1:text/plain 94+1 95+0/0")},
 		/* what looks like a boundary is none */
 		{S("Content-Type: multipart/mixed; boundary=b\n\n--bx\n-- b\n --b\n--b-\n--b--x\n"),
-	         S("-1:multipart/mixed 0+43 43+27/5 broken")},
+			S("-1:multipart/mixed 0+43 43+27/5 broken")},
 	};
 
 	for (size_t i = 0; i < ROWS(rows); i++) {
@@ -116,11 +117,12 @@ Test(mime, keeps_what_describes_a_part)
 	mime_table t;
 
 	mime_parse(S("Content-Type: Text/Plain; charset=UTF-8; name=other.txt\r\n"
-	             "Content-Transfer-Encoding: Quoted-Printable\r\n"
-	             "Content-Disposition: Attachment; filename*=utf-8''b%C3%A4r.txt\r\n"
-	             "Content-ID: <id@x>\r\nContent-Description: a\r\n b\r\nContent-MD5: Q2h=\r\n"
-	             "Content-Language: de\r\nContent-Location: http://x/\r\n"
-	             "Content-ID: <second@x>\r\n\r\n"), &a, &t);
+		     "Content-Transfer-Encoding: Quoted-Printable\r\n"
+		     "Content-Disposition: Attachment; filename*=utf-8''b%C3%A4r.txt\r\n"
+		     "Content-ID: <id@x>\r\nContent-Description: a\r\n b\r\nContent-MD5: Q2h=\r\n"
+		     "Content-Language: de\r\nContent-Location: http://x/\r\n"
+		     "Content-ID: <second@x>\r\n\r\n"),
+		&a, &t);
 	cr_assert_eq(t.count, 1);
 	SAME(t.part->charset, S("UTF-8"));
 	SAME(t.part->name, S("b\xc3\xa4r.txt"));

@@ -15,7 +15,8 @@ Test(mta_sts, reads_the_record)
 		{"v=STSv1; \t id = a1 ; ", "a1"},
 		{"v=STSv1; more=x; id=a; x-y.z_1=b", "a"},
 		{"v=STSv1; id=a; id=b", "a"},
-		{"v=STSv1; id=12345678901234567890123456789012", "12345678901234567890123456789012"},
+		{"v=STSv1; id=12345678901234567890123456789012",
+			"12345678901234567890123456789012"},
 		{"v=STSv1; id=123456789012345678901234567890123", NULL},
 		{"v=STSv1; id=a-b", NULL},
 		{"v=STSv1; id=", NULL},
@@ -40,9 +41,10 @@ Test(mta_sts, reads_the_record)
 		slice row = slice_z(rows[i].txt), id = S("");
 		status kind = mta_sts_record(&row, 1, &id);
 
-		cr_expect_eq(kind, rows[i].id ? ST_OK : ST_ABSENT, "%s gives %s", rows[i].txt, status_name(kind));
-		cr_expect(!rows[i].id || slice_same(id, slice_z(rows[i].id)), "%s has the id %.*s", rows[i].txt,
-			SLICE_ARGS(id));
+		cr_expect_eq(kind, rows[i].id ? ST_OK : ST_ABSENT, "%s gives %s", rows[i].txt,
+			status_name(kind));
+		cr_expect(!rows[i].id || slice_same(id, slice_z(rows[i].id)), "%s has the id %.*s",
+			rows[i].txt, SLICE_ARGS(id));
 	}
 }
 
@@ -72,22 +74,26 @@ Test(mta_sts, reads_policies)
 		uint64_t age;
 		int mx;
 	} rows[] = {
-		{"version: STSv1\r\nmode: enforce\r\nmx: mail.x.test\r\nmx: *.x.net\r\nmax_age: 604800\r\n", ST_OK,
-			MTA_STS_ENFORCE, 604800, 2},
+		{"version: STSv1\r\nmode: enforce\r\nmx: mail.x.test\r\nmx: *.x.net\r\nmax_age: 604800\r\n",
+			ST_OK, MTA_STS_ENFORCE, 604800, 2},
 		{HEAD "mode: testing\nmx: a.test\nmax_age: 0", ST_OK, MTA_STS_TESTING, 0, 1},
 		{HEAD "mode: none\n" AGE, ST_OK, MTA_STS_NONE, 600, 0},
 		{HEAD "mode: none\nmx: a.test\n" AGE, ST_OK, MTA_STS_NONE, 600, 1},
-		{"mx:a.test\nmax_age:600\nmode:enforce\nversion:STSv1", ST_OK, MTA_STS_ENFORCE, 600, 1},
+		{"mx:a.test\nmax_age:600\nmode:enforce\nversion:STSv1", ST_OK, MTA_STS_ENFORCE, 600,
+			1},
 		{HEAD "mode:\t enforce \t\nmx: A.Test\n" AGE "\n", ST_OK, MTA_STS_ENFORCE, 600, 1},
 		{HEAD "mode: enforce\nmx: a.test\r\n\r\n" AGE, ST_OK, MTA_STS_ENFORCE, 600, 1},
 		/* Unknown keys are passed over, whatever their value says. */
-		{HEAD "mode: enforce\nmx: a.test\nx-1._: \xc3\xa4 b: c\nMODE: none\n" AGE, ST_OK, MTA_STS_ENFORCE,
-			600, 1},
-		/* The first of repeated ones counts, even where a later one is nonsense. */
-		{HEAD "mode: enforce\nmode: none\nmx: a.test\n" AGE "max_age: x\nversion: 2\nmode: x\n", ST_OK,
+		{HEAD "mode: enforce\nmx: a.test\nx-1._: \xc3\xa4 b: c\nMODE: none\n" AGE, ST_OK,
 			MTA_STS_ENFORCE, 600, 1},
-		{HEAD "mode: enforce\nmx: a.test\nmax_age: 31557600\n", ST_OK, MTA_STS_ENFORCE, 31557600, 1},
-		{HEAD "mode: enforce\nmx: a.test\nmax_age: 9999999999\n", ST_OK, MTA_STS_ENFORCE, MTA_STS_AGE_MOST, 1},
+		/* The first of repeated ones counts, even where a later one is nonsense. */
+		{HEAD "mode: enforce\nmode: none\nmx: a.test\n" AGE
+		      "max_age: x\nversion: 2\nmode: x\n",
+			ST_OK, MTA_STS_ENFORCE, 600, 1},
+		{HEAD "mode: enforce\nmx: a.test\nmax_age: 31557600\n", ST_OK, MTA_STS_ENFORCE,
+			31557600, 1},
+		{HEAD "mode: enforce\nmx: a.test\nmax_age: 9999999999\n", ST_OK, MTA_STS_ENFORCE,
+			MTA_STS_AGE_MOST, 1},
 		{HEAD "mode: enforce\nmx: a.test\nmax_age: 99999999999\n", ST_INVALID},
 		{HEAD "mode: enforce\nmx: a.test\nmax_age: -1\n", ST_INVALID},
 		{HEAD "mode: enforce\nmx: a.test\nmax_age: 6e4\n", ST_INVALID},
@@ -133,7 +139,8 @@ Test(mta_sts, reads_policies)
 		cr_expect_eq(p.mode, rows[i].mode, "row %zu", i);
 		cr_expect_eq(p.max_age, rows[i].age, "row %zu", i);
 		cr_expect_eq(p.mx_count, rows[i].mx, "row %zu", i);
-		cr_expect(p.mx_count == 0 || p.mx[0].at[0] == 'a' || p.mx[0].at[0] == 'm', "row %zu", i);
+		cr_expect(p.mx_count == 0 || p.mx[0].at[0] == 'a' || p.mx[0].at[0] == 'm',
+			"row %zu", i);
 	}
 	arena_release(&a);
 }
@@ -162,9 +169,11 @@ Test(mta_sts, bounds_what_it_reads)
 	cr_assert_eq(mta_sts_policy_parse(long_policy(MTA_STS_MX_MOST, 0, &a), &a, &p), ST_OK);
 	cr_assert_eq(p.mx_count, MTA_STS_MX_MOST);
 	SAME(p.mx[MTA_STS_MX_MOST - 1], S("h999.x.test"));
-	cr_assert_eq(mta_sts_policy_parse(long_policy(MTA_STS_MX_MOST + 1, 0, &a), &a, &p), ST_INVALID);
+	cr_assert_eq(
+		mta_sts_policy_parse(long_policy(MTA_STS_MX_MOST + 1, 0, &a), &a, &p), ST_INVALID);
 	cr_assert_eq(mta_sts_policy_parse(long_policy(1, MTA_STS_TEXT_MOST, &a), &a, &p), ST_OK);
-	cr_assert_eq(mta_sts_policy_parse(long_policy(1, MTA_STS_TEXT_MOST + 1, &a), &a, &p), ST_INVALID);
+	cr_assert_eq(mta_sts_policy_parse(long_policy(1, MTA_STS_TEXT_MOST + 1, &a), &a, &p),
+		ST_INVALID);
 	arena_release(&a);
 }
 
@@ -189,6 +198,6 @@ Test(mta_sts, a_star_stands_for_one_label)
 	};
 
 	for (size_t i = 0; i < ROWS(rows); i++)
-		cr_expect_eq(mta_sts_mx_matches(slice_z(rows[i].host), slice_z(rows[i].pattern)), rows[i].matches,
-			"%s and %s", rows[i].host, rows[i].pattern);
+		cr_expect_eq(mta_sts_mx_matches(slice_z(rows[i].host), slice_z(rows[i].pattern)),
+			rows[i].matches, "%s and %s", rows[i].host, rows[i].pattern);
 }

@@ -9,7 +9,9 @@ Test(parameter, mail_takes_what_is_written)
 	mail_parameters m;
 
 	cr_assert_eq(mail_parameters_parse(S(" SIZE=1234 body=8bitMIME SMTPUTF8  RET=hdrs "
-	                                     "ENVID=a+2Bb+20c AUTH=x+40y"), &a, &m), ST_OK);
+					     "ENVID=a+2Bb+20c AUTH=x+40y"),
+			     &a, &m),
+		ST_OK);
 	cr_assert(m.has_size && m.has_body && m.has_auth && m.has_envid && m.smtputf8);
 	cr_assert_eq(m.size, 1234);
 	cr_assert_eq(m.body, BODY_8BITMIME);
@@ -65,7 +67,8 @@ Test(parameter, mail_refuses)
 	mail_parameters m;
 
 	for (size_t i = 0; i < ROWS(rows); i++)
-		cr_assert_eq(mail_parameters_parse(rows[i].rest, &a, &m), rows[i].kind, "row %zu", i);
+		cr_assert_eq(
+			mail_parameters_parse(rows[i].rest, &a, &m), rows[i].kind, "row %zu", i);
 	arena_release(&a);
 }
 
@@ -79,8 +82,8 @@ Test(parameter, rcpt_takes_and_refuses)
 	} rows[] = {
 		{S(""), ST_OK, 0, S(""), S("")},
 		{S(" NOTIFY=NEVER"), ST_OK, NOTIFY_NEVER, S(""), S("")},
-		{S(" NOTIFY=success,DELAY,Failure"), ST_OK, NOTIFY_SUCCESS | NOTIFY_DELAY | NOTIFY_FAILURE,
-	         S(""), S("")},
+		{S(" NOTIFY=success,DELAY,Failure"), ST_OK,
+			NOTIFY_SUCCESS | NOTIFY_DELAY | NOTIFY_FAILURE, S(""), S("")},
 		{S(" ORCPT=rfc822;a+2Bb@c"), ST_OK, 0, S("rfc822"), S("a+b@c")},
 		{S(" ORCPT=utf-8;j\xc3\xbc@x"), ST_OK, 0, S("utf-8"), S("j\xc3\xbc@x")},
 		{S(" ORCPT=utf-8;j\\x{FC}@x"), ST_OK, 0, S("utf-8"), S("j\\x{FC}@x")},
@@ -98,7 +101,8 @@ Test(parameter, rcpt_takes_and_refuses)
 
 	for (size_t i = 0; i < ROWS(rows); i++) {
 		rcpt_parameters r;
-		cr_assert_eq(rcpt_parameters_parse(rows[i].rest, &a, &r), rows[i].kind, "row %zu", i);
+		cr_assert_eq(
+			rcpt_parameters_parse(rows[i].rest, &a, &r), rows[i].kind, "row %zu", i);
 		if (rows[i].kind != ST_OK)
 			continue;
 		cr_assert_eq(r.notify, rows[i].notify, "row %zu", i);

@@ -72,8 +72,11 @@ Test(seven_bit, leaves_what_is_fit_as_it_is)
 
 Test(seven_bit, writes_text_as_quoted_printable)
 {
-	becomes(S("Subject: x\r\n" TEXT_TYPE "Content-Transfer-Encoding: 8bit\r\nX: y\r\n\r\nOne gr" UE "n frog, and = a sign.\r\n"),
-		S("Subject: x\r\n" TEXT_TYPE "X: y\r\nContent-Transfer-Encoding: quoted-printable\r\n\r\n"
+	becomes(S("Subject: x\r\n" TEXT_TYPE
+		  "Content-Transfer-Encoding: 8bit\r\nX: y\r\n\r\nOne gr" UE
+		  "n frog, and = a sign.\r\n"),
+		S("Subject: x\r\n" TEXT_TYPE
+		  "X: y\r\nContent-Transfer-Encoding: quoted-printable\r\n\r\n"
 		  "One gr=C3=BCn frog, and =3D a sign.\r\n"));
 }
 
@@ -113,14 +116,14 @@ Test(seven_bit, treats_each_part_by_itself)
 {
 	becomes(S("MIME-Version: 1.0\r\nContent-Type: multipart/mixed; boundary=b\r\nContent-Transfer-Encoding: 8bit\r\n\r\n"
 		  "--b\r\n\r\nA gr" UE "n frog, and others.\r\n"
-		  "--b\r\nContent-Type: message/rfc822\r\nContent-Transfer-Encoding: 8bit\r\n\r\n"
-		  TEXT_TYPE "Content-Transfer-Encoding: 8bit\r\n\r\nAnother gr" UE "n frog.\r\n"
+		  "--b\r\nContent-Type: message/rfc822\r\nContent-Transfer-Encoding: 8bit\r\n\r\n" TEXT_TYPE
+		  "Content-Transfer-Encoding: 8bit\r\n\r\nAnother gr" UE "n frog.\r\n"
 		  "--b\r\nContent-Transfer-Encoding: base64\r\n\r\nw7w=\r\n"
 		  "--b--\r\n"),
 		S("MIME-Version: 1.0\r\nContent-Type: multipart/mixed; boundary=b\r\nContent-Transfer-Encoding: 7bit\r\n\r\n"
 		  "--b\r\nContent-Transfer-Encoding: quoted-printable\r\n\r\nA gr=C3=BCn frog, and others.\r\n"
-		  "--b\r\nContent-Type: message/rfc822\r\nContent-Transfer-Encoding: 7bit\r\n\r\n"
-		  TEXT_TYPE "Content-Transfer-Encoding: quoted-printable\r\n\r\nAnother gr=C3=BCn frog.\r\n"
+		  "--b\r\nContent-Type: message/rfc822\r\nContent-Transfer-Encoding: 7bit\r\n\r\n" TEXT_TYPE
+		  "Content-Transfer-Encoding: quoted-printable\r\n\r\nAnother gr=C3=BCn frog.\r\n"
 		  "--b\r\nContent-Transfer-Encoding: base64\r\n\r\nw7w=\r\n"
 		  "--b--\r\n"));
 }
@@ -146,17 +149,23 @@ Test(seven_bit, touches_nothing_signed)
 {
 	is_refused(S("DKIM-Signature: v=1\r\nSubject: x\r\n\r\n" UE "\r\n"), ST_DENIED);
 	is_refused(S("ARC-Seal: i=1\r\nSubject: x\r\n\r\n" UE "\r\n"), ST_DENIED);
-	is_refused(S("Content-Type: multipart/signed; boundary=b\r\n\r\n--b\r\n\r\n" UE "\r\n--b\r\n\r\nx\r\n--b--\r\n"), ST_DENIED);
+	is_refused(S("Content-Type: multipart/signed; boundary=b\r\n\r\n--b\r\n\r\n" UE
+		     "\r\n--b\r\n\r\nx\r\n--b--\r\n"),
+		ST_DENIED);
 }
 
 /* Of the message alone: what it encloses keeps its own. */
 Test(seven_bit, leaves_out_signatures_of_its_caller)
 {
 	unsigns = true;
-	becomes(S("DKIM-Signature: v=1;\r\n b=x\r\nSubject: x\r\ndkim-signature: v=1\r\n" TEXT_TYPE "\r\n" UE UE UE "\r\n"),
-		S("Subject: x\r\n" TEXT_TYPE "Content-Transfer-Encoding: base64\r\n\r\nw7zDvMO8DQo=\r\n"));
-	becomes(S("DKIM-Signature: v=1\r\nSubject: x\r\n\r\nText.\r\n"), S("Subject: x\r\n\r\nText.\r\n"));
-	becomes(S("DKIM-Signature: v=1\r\nContent-Type: message/rfc822\r\n\r\nDKIM-Signature: v=1\r\n\r\n" UE UE "\r\n"),
+	becomes(S("DKIM-Signature: v=1;\r\n b=x\r\nSubject: x\r\ndkim-signature: v=1\r\n" TEXT_TYPE
+		  "\r\n" UE UE UE "\r\n"),
+		S("Subject: x\r\n" TEXT_TYPE
+		  "Content-Transfer-Encoding: base64\r\n\r\nw7zDvMO8DQo=\r\n"));
+	becomes(S("DKIM-Signature: v=1\r\nSubject: x\r\n\r\nText.\r\n"),
+		S("Subject: x\r\n\r\nText.\r\n"));
+	becomes(S("DKIM-Signature: v=1\r\nContent-Type: message/rfc822\r\n\r\nDKIM-Signature: v=1\r\n\r\n" UE
+				UE "\r\n"),
 		S("Content-Type: message/rfc822\r\n\r\nDKIM-Signature: v=1\r\nContent-Transfer-Encoding: base64\r\n\r\nw7zDvA0K\r\n"));
 	is_refused(S("DKIM-Signature: v=1\r\nARC-Seal: i=1\r\n\r\n" UE "\r\n"), ST_DENIED);
 	unsigns = false;
@@ -165,8 +174,12 @@ Test(seven_bit, leaves_out_signatures_of_its_caller)
 Test(seven_bit, refuses_what_has_no_place_for_an_encoding)
 {
 	is_refused(S("Subject: " UE "\r\n\r\nText\r\n"), ST_INVALID);
-	is_refused(S("Content-Type: multipart/mixed; boundary=b\r\n\r\n" UE "\r\n--b\r\n\r\nx\r\n--b--\r\n"), ST_INVALID);
-	is_refused(S("Content-Type: multipart/mixed; boundary=b\r\n\r\n--b\r\nX: " UE "\r\n\r\nx\r\n--b--\r\n"), ST_INVALID);
+	is_refused(S("Content-Type: multipart/mixed; boundary=b\r\n\r\n" UE
+		     "\r\n--b\r\n\r\nx\r\n--b--\r\n"),
+		ST_INVALID);
+	is_refused(S("Content-Type: multipart/mixed; boundary=b\r\n\r\n--b\r\nX: " UE
+		     "\r\n\r\nx\r\n--b--\r\n"),
+		ST_INVALID);
 	is_refused(S("Content-Type: multipart/mixed\r\n\r\n" UE "\r\n"), ST_INVALID);
 	is_refused(S("Content-Type: message/delivery-status\r\n\r\n" UE "\r\n"), ST_INVALID);
 	is_refused(S("Content-Transfer-Encoding: base64\r\n\r\n" UE "\r\n"), ST_INVALID);

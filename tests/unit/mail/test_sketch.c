@@ -1,4 +1,5 @@
-/* Sketches: what a message holds is never excluded, whatever it is made of; most of what it does not hold is. */
+/* Sketches: what a message holds is never excluded, whatever it is made of; most of what it does
+   not hold is. */
 #include "mail/sketch.h"
 
 #include "base/text.h"
@@ -19,15 +20,22 @@ static unsigned dice(unsigned sides)
 	return (unsigned)(state >> 33) % sides;
 }
 
-static const char *const plain[] = {"letter", "Office", "penny", "STAMP", "morning", "river", "x", "of", "harbour-master"};
+static const char *const plain[] = {
+	"letter", "Office", "penny", "STAMP", "morning", "river", "x", "of", "harbour-master"};
 static const struct {
 	const char *charset, *word, *utf8;
 	size_t size; /* of the word, where a NUL is in it */
 } foreign[] = {
-	{"utf-8", "Stra\xc3\x9f" "e", "strasse", 0},
+	{"utf-8",
+		"Stra\xc3\x9f"
+		"e",
+		"strasse", 0},
 	{"UTF-8", "\xef\xac\x81ne \xe1\xbb\x87t\xc3\xa9", "fine", 0},
 	{"utf-8", "\xe6\x97\xa5\xe6\x9c\xac\xe8\xaa\x9e", "\xe6\x97\xa5\xe6\x9c\xac", 0},
-	{"iso-8859-1", "caf\xe9 Stra\xdf" "e", "caf\xc3\xa9", 0},
+	{"iso-8859-1",
+		"caf\xe9 Stra\xdf"
+		"e",
+		"caf\xc3\xa9", 0},
 	{"windows-1252", "\x80uro na\xefve", "\xe2\x82\xacuro", 0},
 	{"us-ascii", "na\xefve", "na\xc3\xafve", 0},
 	{"shift_jis", "\x83\x5c\x83\x74\x83\x67", "\xe3\x82\xbd\xe3\x83\x95\xe3\x83\x88", 0},
@@ -35,14 +43,16 @@ static const struct {
 	{"utf-16be", "\0s\0t\0r\0a\0\xdf\0e", "strasse", 12},
 	{"utf-7", "caf+AOk-", "caf\xc3\xa9", 0},
 	{"x-nobody-knows", "caf\xe9 \xc3\xa9", "caf", 0},
-	{"koi8-r", "\xf0\xd2\xc9\xd7\xc5\xd4", "\xd0\x9f\xd1\x80\xd0\xb8\xd0\xb2\xd0\xb5\xd1\x82", 0},
+	{"koi8-r", "\xf0\xd2\xc9\xd7\xc5\xd4", "\xd0\x9f\xd1\x80\xd0\xb8\xd0\xb2\xd0\xb5\xd1\x82",
+		0},
 };
 #define PLAIN (sizeof plain / sizeof *plain)
 #define FOREIGN (sizeof foreign / sizeof *foreign)
 
 static slice foreign_word(unsigned k)
 {
-	return foreign[k].size ? slice_of(foreign[k].word, foreign[k].size) : slice_z(foreign[k].word);
+	return foreign[k].size ? slice_of(foreign[k].word, foreign[k].size)
+			       : slice_z(foreign[k].word);
 }
 
 /* ---- messages */
@@ -62,7 +72,8 @@ static void encoded_word_add(text *out, unsigned k)
 
 	transfer_encode(&e, foreign_word(k), &base64);
 	transfer_encode_end(&e, &base64);
-	text_format(out, "=?%s?b?%.*s?=", foreign[k].charset, SLICE_ARGS(slice_trim(text_slice(&base64))));
+	text_format(out, "=?%s?b?%.*s?=", foreign[k].charset,
+		SLICE_ARGS(slice_trim(text_slice(&base64))));
 	text_free(&base64);
 }
 
@@ -93,14 +104,16 @@ static void header_add(text *out)
 
 static void part_add(text *out)
 {
-	static const char *const names[] = {"7bit", "base64", "quoted-printable", "8bit", "x-strange"};
-	static const enum transfer_kind kinds[] = {
-		TRANSFER_PLAIN, TRANSFER_BASE64, TRANSFER_QUOTED_PRINTABLE, TRANSFER_PLAIN, TRANSFER_PLAIN};
+	static const char *const names[] = {
+		"7bit", "base64", "quoted-printable", "8bit", "x-strange"};
+	static const enum transfer_kind kinds[] = {TRANSFER_PLAIN, TRANSFER_BASE64,
+		TRANSFER_QUOTED_PRINTABLE, TRANSFER_PLAIN, TRANSFER_PLAIN};
 	unsigned k = dice(FOREIGN), how = dice(5);
 	transfer_encoder e = {.kind = kinds[how]};
 	text body = TEXT_INIT;
 
-	text_format(out, "Content-Type: text/%s; charset=\"%s\"\r\nContent-Transfer-Encoding: %s\r\n\r\n",
+	text_format(out,
+		"Content-Type: text/%s; charset=\"%s\"\r\nContent-Transfer-Encoding: %s\r\n\r\n",
 		dice(2) ? "plain" : "html", foreign[k].charset, names[how]);
 	words_add(&body, k);
 	transfer_encode(&e, text_slice(&body), out);
@@ -185,7 +198,8 @@ static bool text_has(slice bytes, slice charset, void *arg)
 {
 	struct asking *q = arg;
 
-	return (q->n->ascii && seek_holds_ascii(charset) && slice_search_nocase(bytes, q->n->folded) < bytes.size) ||
+	return (q->n->ascii && seek_holds_ascii(charset) &&
+		       slice_search_nocase(bytes, q->n->folded) < bytes.size) ||
 	       needle_in(seek_utf8(bytes, charset, q->a), q->n);
 }
 
@@ -225,7 +239,8 @@ Test(sketch, excludes_nothing_that_is_there)
 			excluded += !may;
 			if (holds(text_slice(&raw), &n, &a)) {
 				there++;
-				cr_assert(may, "message %d holds \"%.*s\":\n%s", i, SLICE_ARGS(s), raw.at);
+				cr_assert(may, "message %d holds \"%.*s\":\n%s", i, SLICE_ARGS(s),
+					raw.at);
 			}
 		}
 		arena_release(&a);
@@ -237,7 +252,8 @@ Test(sketch, excludes_nothing_that_is_there)
 
 /* ---- what is only nearly there */
 
-/* A string with a letter of it changed, left out, doubled, or changed with the next one, and some of its beginning. */
+/* A string with a letter of it changed, left out, doubled, or changed with the next one, and some
+   of its beginning. */
 static slice damaged(slice s, arena *a)
 {
 	char *to = arena_new(a, s.size + 1);
@@ -314,8 +330,9 @@ static bool holds_like(slice raw, const struct fuzzy *f, arena *a)
 }
 
 /* Words without marks, and with one, as people write them. */
-static const char *const like[] = {"naive", "cafe", "STRASSE", "harbor", "mornings", "officers", "penni", "harbour-mister",
-	"stampede", "Пpивет", "nowhere", "rainbow", "umbrella", "qqqqqqq"};
+static const char *const like[] = {"naive", "cafe", "STRASSE", "harbor", "mornings", "officers",
+	"penni", "harbour-mister", "stampede", "Пpивет", "nowhere", "rainbow", "umbrella",
+	"qqqqqqq"};
 
 Test(sketch, excludes_nothing_that_is_like_it)
 {
@@ -330,7 +347,8 @@ Test(sketch, excludes_nothing_that_is_like_it)
 		slice sketch = sketch_make(text_slice(&raw), &a);
 		for (int k = 0; k < NEEDLES; k++) {
 			struct fuzzy f;
-			slice s = dice(4) ? damaged(needle_of(text_slice(&raw), &a), &a) : slice_z(like[dice(sizeof like / sizeof *like)]);
+			slice s = dice(4) ? damaged(needle_of(text_slice(&raw), &a), &a)
+					  : slice_z(like[dice(sizeof like / sizeof *like)]);
 			bool may;
 
 			fuzzy_make(s, &a, &f);
@@ -338,7 +356,8 @@ Test(sketch, excludes_nothing_that_is_like_it)
 			excluded += !may;
 			if (holds_like(text_slice(&raw), &f, &a)) {
 				there++;
-				cr_assert(may, "message %d holds something like \"%.*s\":\n%s", i, SLICE_ARGS(s), raw.at);
+				cr_assert(may, "message %d holds something like \"%.*s\":\n%s", i,
+					SLICE_ARGS(s), raw.at);
 			}
 		}
 		arena_release(&a);

@@ -51,9 +51,11 @@ static void run_record(struct vectors *v, slice line)
 	slice rest = slice_from(line, 7);
 	size_t bar = slice_search(rest, S(" | ")); /* macros hold bars, too */
 
-	table_add(&zone, arena_format(&v->a, "t.test TXT %.*s", SLICE_ARGS(slice_until(rest, bar))));
+	table_add(
+		&zone, arena_format(&v->a, "t.test TXT %.*s", SLICE_ARGS(slice_until(rest, bar))));
 	rest = slice_from(rest, bar + 3);
-	cr_assert_eq(spf_client_parse(field(&rest, '|'), &q.client), ST_OK, "%.*s", SLICE_ARGS(line));
+	cr_assert_eq(
+		spf_client_parse(field(&rest, '|'), &q.client), ST_OK, "%.*s", SLICE_ARGS(line));
 	judge(v, &q, &zone, line, rest);
 }
 
@@ -139,8 +141,9 @@ Test(spf, costs_no_more_than_its_limits)
 	spf_report r;
 
 	cr_assert_eq(spf_client_parse(S("192.0.2.9"), &q.client), ST_OK);
-	table_add(&zone, S("t.test TXT v=spf1 mx:m.test mx:m.test mx:m.test mx:m.test mx:m.test mx:m.test "
-			   "mx:m.test mx:m.test mx:m.test ptr mx:m.test exp=%{p}.x.test -all"));
+	table_add(&zone,
+		S("t.test TXT v=spf1 mx:m.test mx:m.test mx:m.test mx:m.test mx:m.test mx:m.test "
+		  "mx:m.test mx:m.test mx:m.test ptr mx:m.test exp=%{p}.x.test -all"));
 	for (int i = 0; i < 10; i++) {
 		table_add(&zone, arena_format(&a, "m.test MX %d h%d.m.test", i, i));
 		table_add(&zone, arena_format(&a, "h%d.m.test A 192.0.2.200", i));

@@ -1,4 +1,5 @@
-/* Rewritten senders: there and back, through several hands, and what nobody but this house could have made. */
+/* Rewritten senders: there and back, through several hands, and what nobody but this house could
+   have made. */
 #include "same.h"
 
 #include "mail/srs.h"
@@ -21,7 +22,8 @@ static int age; /* the newest secret's number among all there ever were, counted
 
 static struct srs house(usec now)
 {
-	return (struct srs){.mac = toy_mac, .arg = &age, .secrets = 1, .now = now, .validity = 21 * DAY};
+	return (struct srs){
+		.mac = toy_mac, .arg = &age, .secrets = 1, .now = now, .validity = 21 * DAY};
 }
 
 static mail_address address(const char *written, arena *a)
@@ -51,16 +53,17 @@ static status back(const struct srs *s, slice written, arena *a, slice *out)
 
 Test(srs, comes_home)
 {
-	static const char *const senders[] = {"anna@a.example", "a=b+c@x.example", "\"a b\"@x.example",
-		"\"a@b\"@x.example", "Anna.Example@a.example", "j\xc3\xbcrgen@x.example", "anna@[192.0.2.1]",
-		"srs0@x.example", "srs1=@x.example",
+	static const char *const senders[] = {"anna@a.example", "a=b+c@x.example",
+		"\"a b\"@x.example", "\"a@b\"@x.example", "Anna.Example@a.example",
+		"j\xc3\xbcrgen@x.example", "anna@[192.0.2.1]", "srs0@x.example", "srs1=@x.example",
 		"bounces+1234567-89ab-carol=customers.example@mailings.of.a.big.sender.example"};
 	arena a = ARENA_INIT;
 	struct srs s = house(20000 * DAY);
 
 	for (size_t i = 0; i < sizeof senders / sizeof *senders; i++) {
 		slice out;
-		cr_assert_eq(back(&s, there(&s, senders[i], "here.example", &a), &a, &out), ST_OK, "%s", senders[i]);
+		cr_assert_eq(back(&s, there(&s, senders[i], "here.example", &a), &a, &out), ST_OK,
+			"%s", senders[i]);
 		SAME(out, slice_z(senders[i]));
 	}
 	arena_release(&a);
@@ -91,10 +94,14 @@ Test(srs, goes_back_to_the_first_hop)
 
 	cr_assert_eq(back(&s, there(&s, first.at, "c.example", &a), &a, &out), ST_OK);
 	SAME(out, slice_z(first.at));
-	cr_assert_eq(back(&s, there(&s, there(&s, first.at, "c.example", &a).at, "d.example", &a), &a, &out), ST_OK);
+	cr_assert_eq(back(&s, there(&s, there(&s, first.at, "c.example", &a).at, "d.example", &a),
+			     &a, &out),
+		ST_OK);
 	SAME(out, slice_z(first.at));
 	/* Others part their first word by + or -. */
-	cr_assert_eq(back(&s, there(&s, "SRS0+xx=yy=a.example=anna@b.example", "c.example", &a), &a, &out), ST_OK);
+	cr_assert_eq(back(&s, there(&s, "SRS0+xx=yy=a.example=anna@b.example", "c.example", &a), &a,
+			     &out),
+		ST_OK);
 	SAME(out, S("SRS0+xx=yy=a.example=anna@b.example"));
 	arena_release(&a);
 }
@@ -128,7 +135,8 @@ Test(srs, is_not_forged)
 		cr_assert(kind == ST_DENIED || kind == ST_INVALID, "%s", other);
 	}
 	static const char *const none[] = {"SRS0=AAAAAAAA=AA=a.example=anna@here.example",
-		"SRS0==AA=a.example=anna@here.example", "SRS0=AAAAAAAA@here.example", "SRS0=====@here.example",
+		"SRS0==AA=a.example=anna@here.example", "SRS0=AAAAAAAA@here.example",
+		"SRS0=====@here.example",
 		"SRS1=AAAAAAAA=a.example==x=y=b.example=anna@here.example"};
 	for (size_t i = 0; i < sizeof none / sizeof *none; i++)
 		cr_assert_neq(back(&s, slice_z(none[i]), &a, &out), ST_OK, "%s", none[i]);
@@ -143,8 +151,10 @@ Test(srs, holds_in_its_own_domain_alone)
 	slice made = there(&s, "anna@a.example", "here.example", &a), local, out, domain = made;
 
 	slice_take(&domain, '@', &local);
-	cr_assert_eq(back(&s, arena_format(&a, "%.*s@HERE.example", SLICE_ARGS(local)), &a, &out), ST_OK);
-	cr_assert_eq(back(&s, arena_format(&a, "%.*s@there.example", SLICE_ARGS(local)), &a, &out), ST_DENIED);
+	cr_assert_eq(back(&s, arena_format(&a, "%.*s@HERE.example", SLICE_ARGS(local)), &a, &out),
+		ST_OK);
+	cr_assert_eq(back(&s, arena_format(&a, "%.*s@there.example", SLICE_ARGS(local)), &a, &out),
+		ST_DENIED);
 	arena_release(&a);
 }
 
@@ -196,6 +206,7 @@ Test(srs, keeps_to_the_length_of_a_path)
 		strcat(domain, "abc.");
 	strcat(domain, "test");
 	cr_assert_eq(srs_forward(&s, &m, slice_z(domain), &a, &out), ST_TOO_BIG);
-	cr_assert_eq(srs_forward(&s, &(mail_address){.empty = true}, S("b.test"), &a, &out), ST_INVALID);
+	cr_assert_eq(
+		srs_forward(&s, &(mail_address){.empty = true}, S("b.test"), &a, &out), ST_INVALID);
 	arena_release(&a);
 }

@@ -15,7 +15,8 @@ Test(tls_report, reads_the_record)
 	} rows[] = {
 		{"v=TLSRPTv1; rua=mailto:reports@example.test", "reports@example.test"},
 		{"v=TLSRPTv1;rua=mailto:reports@example.test;", "reports@example.test"},
-		{"v=TLSRPTv1; rua=https://r.example.test/v1/tlsrpt", "r.example.test 443 /v1/tlsrpt"},
+		{"v=TLSRPTv1; rua=https://r.example.test/v1/tlsrpt",
+			"r.example.test 443 /v1/tlsrpt"},
 		{"v=TLSRPTv1; rua=https://R.example.test:8443?a=b#c", "r.example.test 8443 /?a=b"},
 		{"v=TLSRPTv1; rua=mailto:a@b.test , https://c.test", "a@b.test, c.test 443 /"},
 		{"v=TLSRPTv1; rua=mailto:a%2Bb@c.test?subject=x", "a+b@c.test"},
@@ -48,16 +49,18 @@ Test(tls_report, reads_the_record)
 		int n;
 		status kind = tls_report_record(&row, 1, &a, to, &n);
 
-		cr_expect_eq(kind, *rows[i].targets ? ST_OK : ST_ABSENT, "%s gives %s", rows[i].txt, status_name(kind));
+		cr_expect_eq(kind, *rows[i].targets ? ST_OK : ST_ABSENT, "%s gives %s", rows[i].txt,
+			status_name(kind));
 		for (int k = 0; k < n; k++) {
 			text_add_z(&got, k ? ", " : "");
 			if (to[k].address.size)
 				text_add(&got, to[k].address);
 			else
-				text_format(&got, "%.*s %u %.*s", SLICE_ARGS(to[k].host), to[k].port, SLICE_ARGS(to[k].path));
+				text_format(&got, "%.*s %u %.*s", SLICE_ARGS(to[k].host),
+					to[k].port, SLICE_ARGS(to[k].path));
 		}
-		cr_expect(slice_same(text_slice(&got), slice_z(rows[i].targets)), "%s has %.*s", rows[i].txt, (int)got.size,
-			got.at);
+		cr_expect(slice_same(text_slice(&got), slice_z(rows[i].targets)), "%s has %.*s",
+			rows[i].txt, (int)got.size, got.at);
 		text_free(&got);
 		arena_release(&a);
 	}
@@ -66,7 +69,8 @@ Test(tls_report, reads_the_record)
 Test(tls_report, wants_one_record_among_others)
 {
 	const slice among[] = {S("v=spf1 -all"), S("v=TLSRPTv1; rua=mailto:a@b.test")};
-	const slice twice[] = {S("v=TLSRPTv1; rua=mailto:a@b.test"), S("v=TLSRPTv1; rua=mailto:c@d.test")};
+	const slice twice[] = {
+		S("v=TLSRPTv1; rua=mailto:a@b.test"), S("v=TLSRPTv1; rua=mailto:c@d.test")};
 	struct tls_report_target to[TLS_REPORT_TARGETS_MOST];
 	arena a = ARENA_INIT;
 	int n;
@@ -87,7 +91,8 @@ static const struct tls_report_failure missed[] = {
 	{S("starttls-not-supported"), S(""), S("mx\"2\\\n.example.test"), S(""), 2},
 };
 static const struct tls_report_policy policies[] = {
-	{S("sts"), S("example.test"), S("version: STSv1\r\nmode: enforce\r\n"), patterns, 1, 5326, 102, missed, 2},
+	{S("sts"), S("example.test"), S("version: STSv1\r\nmode: enforce\r\n"), patterns, 1, 5326,
+		102, missed, 2},
 	{S("no-policy-found"), S("example.test"), S(""), NULL, 0, 1, 0, NULL, 0},
 };
 static const struct tls_report report = {.organisation = S("D\xc3\xa9mo"),
@@ -99,7 +104,8 @@ static const struct tls_report report = {.organisation = S("D\xc3\xa9mo"),
 	.policy = policies,
 	.n = 2};
 
-static const char written[] = "{\n"
+static const char written[] =
+	"{\n"
 	" \"organization-name\": \"D\xc3\xa9mo\",\n"
 	" \"date-range\": {\n"
 	"  \"start-datetime\": \"2016-04-19T00:00:00Z\",\n"
@@ -189,7 +195,8 @@ Test(tls_report, is_sent_as_mail)
 	SAME(field(m, "Subject", &a),
 		S("Report Domain: example.test Submitter: mail.demo.test Report-ID: <20160419.example.test@mail.demo.test>"));
 	SAME(field(m, "To", &a), S("reports@example.test"));
-	cr_expect(slice_starts(field(m, "Content-Type", &a), S("multipart/report; report-type=\"tlsrpt\"; boundary=")));
+	cr_expect(slice_starts(field(m, "Content-Type", &a),
+		S("multipart/report; report-type=\"tlsrpt\"; boundary=")));
 	mime_parse(m, &a, &t);
 	cr_assert_eq(t.count, 3, "%zu parts in\n%.*s", t.count, SLICE_ARGS(m));
 	slice head = slice_of(m.at + t.part[2].header_at, t.part[2].header_size);
@@ -208,8 +215,10 @@ Test(tls_report, speaks_the_language_of_who_sends_it)
 	static const struct {
 		enum language in;
 		const char *tag, *says;
-	} rows[] = {{LANGUAGE_EN, "en", "sessions as they should be"}, {LANGUAGE_DE, "de", "Die angehängte Datei sagt mehr."},
-		{LANGUAGE_ES, "es", "El archivo adjunto dice más."}, {LANGUAGE_FR, "fr", "Le fichier joint en dit plus."}};
+	} rows[] = {{LANGUAGE_EN, "en", "sessions as they should be"},
+		{LANGUAGE_DE, "de", "Die angehängte Datei sagt mehr."},
+		{LANGUAGE_ES, "es", "El archivo adjunto dice más."},
+		{LANGUAGE_FR, "fr", "Le fichier joint en dit plus."}};
 	arena a = ARENA_INIT;
 
 	for (size_t i = 0; i < ROWS(rows); i++) {
@@ -225,9 +234,11 @@ Test(tls_report, speaks_the_language_of_who_sends_it)
 		mime_parse(m, &a, &t);
 		slice head = slice_of(m.at + t.part[1].header_at, t.part[1].header_size);
 		SAME(field(head, "Content-Language", &a), slice_z(rows[i].tag));
-		transfer_decode(&d, slice_of(m.at + t.part[1].body_at, t.part[1].body_size), &words);
+		transfer_decode(
+			&d, slice_of(m.at + t.part[1].body_at, t.part[1].body_size), &words);
 		transfer_decode_end(&d, &words);
-		cr_expect(slice_search(text_slice(&words), slice_z(rows[i].says)) < words.size, "%s: %s", rows[i].tag, words.at);
+		cr_expect(slice_search(text_slice(&words), slice_z(rows[i].says)) < words.size,
+			"%s: %s", rows[i].tag, words.at);
 		cr_expect(slice_search(text_slice(&words), S("example.test")) < words.size);
 		text_free(&words);
 	}
@@ -263,7 +274,8 @@ Test(tls_report, waives_tls_where_it_is_said)
 	slice made;
 
 	for (size_t i = 0; i < ROWS(rows); i++)
-		cr_expect_eq(tls_report_is_waived(slice_z(rows[i].header)), rows[i].waived, "%s", rows[i].header);
+		cr_expect_eq(tls_report_is_waived(slice_z(rows[i].header)), rows[i].waived, "%s",
+			rows[i].header);
 	cr_assert_eq(tls_report_compose(&usual, &a, &made), ST_OK);
 	cr_expect(tls_report_is_waived(made));
 	arena_release(&a);

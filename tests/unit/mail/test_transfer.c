@@ -65,7 +65,8 @@ Test(transfer, quoted_printable_is_read_as_it_comes)
 	};
 
 	for (size_t i = 0; i < ROWS(rows); i++)
-		decode_all_cuts(TRANSFER_QUOTED_PRINTABLE, rows[i].coded, rows[i].wanted, rows[i].broken);
+		decode_all_cuts(
+			TRANSFER_QUOTED_PRINTABLE, rows[i].coded, rows[i].wanted, rows[i].broken);
 }
 
 static void encode_all_cuts(enum transfer_kind kind, slice raw, slice wanted)
@@ -88,11 +89,12 @@ Test(transfer, encoders_write_short_lines)
 {
 	encode_all_cuts(TRANSFER_BASE64, S(""), S(""));
 	encode_all_cuts(TRANSFER_BASE64, S("abcd"), S("YWJjZA==\r\n"));
-	encode_all_cuts(TRANSFER_BASE64, S("0123456789012345678901234567890123456789012345678901234567"),
-	                S("MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTIzNDU2Nzg5MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTIzNDU2\r\n"
-	                  "Nw==\r\n"));
+	encode_all_cuts(TRANSFER_BASE64,
+		S("0123456789012345678901234567890123456789012345678901234567"),
+		S("MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTIzNDU2Nzg5MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTIzNDU2\r\n"
+		  "Nw==\r\n"));
 	encode_all_cuts(TRANSFER_QUOTED_PRINTABLE, S("a=b\r\n.c \r\nd\t\ne  f "),
-	                S("a=3Db\r\n=2Ec=20\r\nd=09\r\ne  f=20"));
+		S("a=3Db\r\n=2Ec=20\r\nd=09\r\ne  f=20"));
 	encode_all_cuts(TRANSFER_QUOTED_PRINTABLE, S("a\rb\0\xff"), S("a=0Db=00=FF"));
 	encode_all_cuts(TRANSFER_QUOTED_PRINTABLE, S(X70 "1234567"), S(X70 "12345=\r\n67"));
 	encode_all_cuts(TRANSFER_QUOTED_PRINTABLE, S(X70 "1234\xff"), S(X70 "1234=\r\n=FF"));

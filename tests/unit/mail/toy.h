@@ -37,7 +37,8 @@ static void toy_close(signature_hash **h, uint8_t digest[SIGNATURE_DIGEST])
 
 	for (size_t i = 0; i < (*h)->bytes.size; i++)
 		for (int n = 0; n < 4; n++)
-			lane[n] = (lane[n] ^ (uint8_t)(*h)->bytes.at[i]) * (0x100000001b3u + 2u * (unsigned)n);
+			lane[n] = (lane[n] ^ (uint8_t)(*h)->bytes.at[i]) *
+				  (0x100000001b3u + 2u * (unsigned)n);
 	if (digest) {
 		memcpy(digest, lane, SIGNATURE_DIGEST);
 		if (toy_seen) {
@@ -51,17 +52,19 @@ static void toy_close(signature_hash **h, uint8_t digest[SIGNATURE_DIGEST])
 }
 
 static status toy_verify(enum signature_algorithm algorithm, slice public_key,
-                         const uint8_t digest[SIGNATURE_DIGEST], slice signature, unsigned *bits)
+	const uint8_t digest[SIGNATURE_DIGEST], slice signature, unsigned *bits)
 {
 	(void)algorithm;
-	*bits = slice_same(public_key, S("toy")) ? 2048 : slice_same(public_key, S("short")) ? 512 : 0;
+	*bits = slice_same(public_key, S("toy"))     ? 2048
+		: slice_same(public_key, S("short")) ? 512
+						     : 0;
 	if (*bits != 2048)
 		return *bits > 0 ? ST_LIMITED : ST_INVALID;
 	return slice_same(signature, slice_of(digest, SIGNATURE_DIGEST)) ? ST_OK : ST_DENIED;
 }
 
 static status toy_sign(enum signature_algorithm algorithm, const signature_key *key,
-                       const uint8_t digest[SIGNATURE_DIGEST], arena *a, slice *signature)
+	const uint8_t digest[SIGNATURE_DIGEST], arena *a, slice *signature)
 {
 	(void)algorithm, (void)key;
 	*signature = arena_copy(a, slice_of(digest, SIGNATURE_DIGEST));
@@ -85,8 +88,8 @@ struct toy_record {
 	size_t asked;
 };
 
-static lookup_kind toy_ask(void *with, enum lookup_type type, slice name, arena *a,
-                           lookup_answer *out)
+static lookup_kind toy_ask(
+	void *with, enum lookup_type type, slice name, arena *a, lookup_answer *out)
 {
 	struct toy_record *r = with;
 

@@ -1,5 +1,6 @@
-/* Guessing from many addresses on many accounts (T41), each too seldom to be noticed by itself: strangers are
-   held back, owners are not, and nobody is locked out. On a virtual clock, which the waiting moves on. */
+/* Guessing from many addresses on many accounts (T41), each too seldom to be noticed by itself:
+   strangers are held back, owners are not, and nobody is locked out. On a virtual clock, which the
+   waiting moves on. */
 #include "base/clock.h"
 #include "provider/memory/memory.h"
 #include "provider/sasl.h"
@@ -49,8 +50,9 @@ static usec attempt(int address, int account, const char *password, status wante
 	struct auth_from at = from(address);
 	struct identity who;
 	usec since = clock_now();
-	cr_assert_eq(auth_password(arena_format(&a, "u%d", account), slice_z(password), &at, &a, &who), wanted,
-		"address %d, account %d", address, account);
+	cr_assert_eq(
+		auth_password(arena_format(&a, "u%d", account), slice_z(password), &at, &a, &who),
+		wanted, "address %d, account %d", address, account);
 	return clock_now() - since;
 }
 

@@ -31,7 +31,8 @@ static const struct sasl_peer tls = {
 	.binding = binding};
 static status older_binding(void *arg, slice kind, arena *to, slice *data)
 {
-	return slice_same(kind, S("tls-unique")) ? binding(arg, S("tls-exporter"), to, data) : ST_ABSENT;
+	return slice_same(kind, S("tls-unique")) ? binding(arg, S("tls-exporter"), to, data)
+						 : ST_ABSENT;
 }
 
 /* Below TLS 1.3. */
@@ -144,13 +145,17 @@ Test(sasl, offers_what_is_safe_here)
 	static const struct {
 		const char *announced; /* NULL = as by default */
 		bool below, above;
-	} rows[] = {{NULL, false, false}, {"never", false, false}, {"tls-1.2", true, false}, {"always", true, true}};
-	const slice all = S("SCRAM-SHA-256-PLUS SCRAM-SHA-256 PLAIN LOGIN"), bare = S("SCRAM-SHA-256 PLAIN LOGIN");
+	} rows[] = {{NULL, false, false}, {"never", false, false}, {"tls-1.2", true, false},
+		{"always", true, true}};
+	const slice all = S("SCRAM-SHA-256-PLUS SCRAM-SHA-256 PLAIN LOGIN"),
+		    bare = S("SCRAM-SHA-256 PLAIN LOGIN");
 	for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
 		if (rows[i].announced)
 			memory_setting("auth_plus_announced", rows[i].announced);
-		cr_expect(slice_same(sasl_offered(&older, &a), rows[i].below ? all : bare), "row %zu", i);
-		cr_expect(slice_same(sasl_offered(&tls, &a), rows[i].above ? all : bare), "row %zu", i);
+		cr_expect(slice_same(sasl_offered(&older, &a), rows[i].below ? all : bare),
+			"row %zu", i);
+		cr_expect(slice_same(sasl_offered(&tls, &a), rows[i].above ? all : bare), "row %zu",
+			i);
 	}
 	cr_expect(slice_same(sasl_offered(&unbound, &a), S("SCRAM-SHA-256 PLAIN LOGIN")));
 	cr_expect_eq(sasl_offered(&clear, &a).size, 0);
@@ -339,8 +344,9 @@ Test(sasl, binding_rules_by_row)
 Test(sasl, plus_is_accepted_where_it_is_not_announced)
 {
 	struct identity who = {0};
-	cr_expect_eq(scram("SCRAM-SHA-256-PLUS", &tls, "p=tls-exporter,,", S("p=tls-exporter,," BINDING),
-			   "anna", "secret", &who), ST_OK);
+	cr_expect_eq(scram("SCRAM-SHA-256-PLUS", &tls, "p=tls-exporter,,",
+			     S("p=tls-exporter,," BINDING), "anna", "secret", &who),
+		ST_OK);
 	cr_expect_eq(scram("SCRAM-SHA-256", &tls, "y,,", S("y,,"), "anna", "secret", &who), ST_OK,
 		"who could bind but was not told of it is no victim");
 }
@@ -478,7 +484,8 @@ Test(sasl, a_post_office_may_refuse_a_mechanism)
 	cr_assert_eq(scram("SCRAM-SHA-256", &tls, "n,,", S("n,,"), "anna", "secret", &who), ST_OK);
 	only = S("PLAIN");
 	cr_assert_eq(setting_set(S_auth_mechanisms, &at, &only, NULL, &a, &why), ST_OK);
-	cr_assert_eq(scram("SCRAM-SHA-256", &tls, "n,,", S("n,,"), "anna", "secret", &who), ST_DENIED);
+	cr_assert_eq(
+		scram("SCRAM-SHA-256", &tls, "n,,", S("n,,"), "anna", "secret", &who), ST_DENIED);
 	cr_assert_eq(metric_value(M_logons_failed, SERVICE_SUBMISSION), failed + 2);
 }
 

@@ -1,13 +1,13 @@
-/* What settings may be: every one that is words has a value that is taken and one that is refused with a
-   sentence that names what is allowed. */
+/* What settings may be: every one that is words has a value that is taken and one that is refused
+   with a sentence that names what is allowed. */
 #include "provider/setting.h"
 #include "provider/setting_form.h"
 #include "provider/setting_parse.h"
 
 #include <criterion/criterion.h>
 
-/* Of every kind: what is taken, how it is then written (NULL = the same), and what is refused; of a list, the
-   word that is to blame. */
+/* Of every kind: what is taken, how it is then written (NULL = the same), and what is refused; of a
+   list, the word that is to blame. */
 struct sample {
 	enum setting_kind kind;
 	const char *taken, *normal, *refused, *blamed;
@@ -18,23 +18,29 @@ static const struct sample samples[] = {
 	{SK_TEMPLATE, "%LOCALDOMAIN% 100 % since %time% %", NULL, "%HOST% ready", NULL},
 	{SK_TEMPLATE, "%%", NULL, "gr\xc3\xbc\xc3\x9f", NULL},
 	{SK_NETWORKS, " 192.0.2.0/24  2001:db8::/32 192.0.2.* 10.*.*.* :: * ",
-		"192.0.2.0/24 2001:db8::/32 192.0.2.* 10.*.*.* :: *", "::1 192.0.2.0/33", "192.0.2.0/33"},
+		"192.0.2.0/24 2001:db8::/32 192.0.2.* 10.*.*.* :: *", "::1 192.0.2.0/33",
+		"192.0.2.0/33"},
 	{SK_NETWORKS, "", NULL, "*.0.2.1", "*.0.2.1"},
 	{SK_NETWORKS, "192.0.2.1/0", NULL, "localhost", "localhost"},
 	{SK_ADDRESSES, "192.0.2.1 2001:db8::1", NULL, "192.0.2.1 192.0.2.2", "192.0.2.2"},
 	{SK_ADDRESSES, "2001:db8::1", NULL, "192.0.2.0/24", "192.0.2.0/24"},
-	{SK_ENDPOINTS, "*:25 25 192.0.2.1:25 [2001:db8::1]:25", NULL, "*:25 127.0.0.1:smtp", "127.0.0.1:smtp"},
+	{SK_ENDPOINTS, "*:25 25 192.0.2.1:25 [2001:db8::1]:25", NULL, "*:25 127.0.0.1:smtp",
+		"127.0.0.1:smtp"},
 	{SK_ENDPOINTS, "", NULL, "*:25 *:26 *:25", "*:25"},
 	{SK_ENDPOINTS, "*:65535", NULL, "*:65536", "*:65536"},
 	{SK_ENDPOINTS, "*:1", NULL, "0", "0"},
 	{SK_ENDPOINTS, "[::]:25", NULL, "2001:db8::1", "2001:db8::1"},
 	{SK_ENDPOINTS, "[::]:25", NULL, "mail.example.org:25", "mail.example.org:25"},
-	{SK_NAME_SERVERS, "192.0.2.53 127.0.0.1:5353 2001:db8::1 [2001:db8::1]:53", NULL, "*:53", "*:53"},
+	{SK_NAME_SERVERS, "192.0.2.53 127.0.0.1:5353 2001:db8::1 [2001:db8::1]:53", NULL, "*:53",
+		"*:53"},
 	{SK_HOST, "Mail.Example.ORG", "mail.example.org", "mail example", NULL},
-	{SK_HOST, "b\xc3\xbc""cher.example", "xn--bcher-kva.example", "192.0.2.1", NULL},
+	{SK_HOST,
+		"b\xc3\xbc"
+		"cher.example",
+		"xn--bcher-kva.example", "192.0.2.1", NULL},
 	{SK_HOST, "localhost", NULL, "a..b", NULL},
-	{SK_HOSTS, "Lists.Example.org  b.example", "lists.example.org b.example", "a.example b_.example",
-		"b_.example"},
+	{SK_HOSTS, "Lists.Example.org  b.example", "lists.example.org b.example",
+		"a.example b_.example", "b_.example"},
 	{SK_HELLO, "out.example.org", NULL, "[192.0.2]", NULL},
 	{SK_HELLO, "[192.0.2.1]", NULL, "out.example.org:25", NULL},
 	{SK_MASKS, "*.dial*.example.net spam-* [192.0.2.*]", NULL, "*.a.example /b/", "/b/"},
@@ -65,8 +71,8 @@ static void expect_taken(enum setting_id id, const char *value, const char *norm
 
 	cr_expect_eq(setting_check(id, slice_z(value), &a, &got, &why), ST_OK, "%s \"%s\": %.*s",
 		setting_rows[id].name, value, SLICE_ARGS(why));
-	cr_expect(slice_same(got, slice_z(normal)), "%s: \"%s\" is written \"%.*s\"", setting_rows[id].name, value,
-		SLICE_ARGS(got));
+	cr_expect(slice_same(got, slice_z(normal)), "%s: \"%s\" is written \"%.*s\"",
+		setting_rows[id].name, value, SLICE_ARGS(got));
 	arena_release(&a);
 }
 
@@ -75,13 +81,15 @@ static void expect_refused(enum setting_id id, const char *value, const char *bl
 {
 	arena a = ARENA_INIT;
 	slice got = S(""), why = S("");
-	slice sentence = arena_format(&a, "%s is %.*s", setting_rows[id].name, SLICE_ARGS(setting_form(id, &a)));
+	slice sentence = arena_format(
+		&a, "%s is %.*s", setting_rows[id].name, SLICE_ARGS(setting_form(id, &a)));
 
 	if (blamed)
 		sentence = arena_format(&a, "%.*s: \"%s\" is none", SLICE_ARGS(sentence), blamed);
-	cr_expect_eq(setting_check(id, slice_z(value), &a, &got, &why), ST_INVALID, "%s takes \"%s\"",
-		setting_rows[id].name, value);
-	cr_expect(slice_same(why, sentence), "%s \"%s\": %.*s", setting_rows[id].name, value, SLICE_ARGS(why));
+	cr_expect_eq(setting_check(id, slice_z(value), &a, &got, &why), ST_INVALID,
+		"%s takes \"%s\"", setting_rows[id].name, value);
+	cr_expect(slice_same(why, sentence), "%s \"%s\": %.*s", setting_rows[id].name, value,
+		SLICE_ARGS(why));
 	arena_release(&a);
 }
 
@@ -98,7 +106,8 @@ static void expect_words(enum setting_id id, bool list)
 		cr_expect_eq(setting_check(id, slice_z(given), &a, &got, &why), ST_OK);
 		cr_expect(slice_same(got, word), "%s", given);
 		if (list)
-			expect_refused(id, arena_format(&a, "%.*s  nonsense", SLICE_ARGS(word)).at, "nonsense");
+			expect_refused(id, arena_format(&a, "%.*s  nonsense", SLICE_ARGS(word)).at,
+				"nonsense");
 	}
 	expect_refused(id, "nonsense", list ? "nonsense" : NULL);
 	arena_release(&a);
@@ -109,7 +118,8 @@ static void expect_signs(enum setting_id id)
 	arena a = ARENA_INIT;
 
 	for (const char *sign = setting_rows[id].least; *sign; sign++)
-		expect_taken(id, arena_format(&a, "%c", *sign).at, arena_format(&a, "%c", *sign).at);
+		expect_taken(
+			id, arena_format(&a, "%c", *sign).at, arena_format(&a, "%c", *sign).at);
 	expect_refused(id, "+a", NULL);
 	expect_refused(id, "@", NULL);
 	expect_refused(id, "\xc3\xa4", NULL);
@@ -174,12 +184,16 @@ Test(settings, say_what_is_wrong_with_bytes_and_lengths)
 	cr_expect(tells(why, "imap_server_comment is UTF-8 text"));
 	memset(long_text, 'x', sizeof long_text - 1);
 	long_text[sizeof long_text - 1] = '\0';
-	cr_expect_eq(setting_check(S_imap_server_comment, slice_z(long_text), &a, &got, &why), ST_INVALID);
+	cr_expect_eq(setting_check(S_imap_server_comment, slice_z(long_text), &a, &got, &why),
+		ST_INVALID);
 	cr_expect(tells(why, "imap_server_comment has at most 1000 characters"));
-	cr_expect_eq(setting_check(S_imap_server_comment, slice_z(long_text + 1), &a, &got, &why), ST_OK);
-	cr_expect_eq(setting_check(S_address_separators, S("+++++++++"), &a, &got, &why), ST_INVALID);
+	cr_expect_eq(setting_check(S_imap_server_comment, slice_z(long_text + 1), &a, &got, &why),
+		ST_OK);
+	cr_expect_eq(
+		setting_check(S_address_separators, S("+++++++++"), &a, &got, &why), ST_INVALID);
 	cr_expect(tells(why, "address_separators has at most 8 characters"));
-	cr_expect_eq(setting_check(S_queue_retry, S(" "), &a, &got, &why), ST_INVALID, "there is always a next attempt");
+	cr_expect_eq(setting_check(S_queue_retry, S(" "), &a, &got, &why), ST_INVALID,
+		"there is always a next attempt");
 	arena_release(&a);
 }
 

@@ -1,5 +1,5 @@
-/* The in-memory provider keeps what the contracts promise: resolving, delivering, reading, locking.
-   */
+/* The in-memory provider keeps what the contracts promise: resolving, delivering, reading,
+   locking. */
 #include "provider/memory/memory.h"
 
 #include "base/clock.h"
@@ -10,9 +10,9 @@
 #include "provider/deliver.h"
 #include "provider/domain.h"
 #include "provider/housekeep.h"
-#include "provider/provider.h"
 #include "provider/maildrop.h"
 #include "provider/message.h"
+#include "provider/provider.h"
 #include "provider/setting.h"
 
 #include <criterion/criterion.h>
@@ -111,8 +111,8 @@ Test(store, delivers_once_for_many_and_counts_the_quota)
 	cr_assert_eq(memory_used(po, anna), 20);
 	cr_assert_eq(memory_used(po, ben), memory_sum(po, ben));
 
-	/* The same again, as after a conversation that broke: told as stored, under the first id.
-	   */
+	/* The same again, as after a conversation that broke: told as stored, under the first
+	   id. */
 	int64_t first = d.id;
 	d.id = id_new();
 	cr_assert_eq(deliver_run(&d), ST_EXISTS);

@@ -41,7 +41,8 @@ Test(ban, stands_until_its_moment)
 
 Test(ban, is_one_of_a_network_for_ipv6)
 {
-	net_address one = at("2001:db8::1"), neighbour = at("2001:db8::2"), far = at("2001:db8:0:1::1");
+	net_address one = at("2001:db8::1"), neighbour = at("2001:db8::2"),
+		    far = at("2001:db8:0:1::1");
 
 	ban_set(&one, clock_now() + 10 * USEC_S);
 	cr_expect(ban_stands(&neighbour));
@@ -67,7 +68,8 @@ Test(ban, ends_when_it_is_lifted)
 
 Test(ban, is_of_an_address_or_its_network)
 {
-	static const char *const rows[][2] = {{"192.0.2.1", "192.0.2.1"}, {"2001:db8:1:2:3:4:5:6", "2001:db8:1:2::"}};
+	static const char *const rows[][2] = {
+		{"192.0.2.1", "192.0.2.1"}, {"2001:db8:1:2:3:4:5:6", "2001:db8:1:2::"}};
 	arena a = ARENA_INIT;
 
 	for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
@@ -76,7 +78,8 @@ Test(ban, is_of_an_address_or_its_network)
 		cr_assert_eq(net_address_parse(slice_z(rows[i][0]), &at), ST_OK);
 		at = ban_address(&at);
 		slice shown = net_address_text(&at, &a);
-		cr_expect(slice_same(shown, slice_z(rows[i][1])), "%s becomes %.*s", rows[i][0], SLICE_ARGS(shown));
+		cr_expect(slice_same(shown, slice_z(rows[i][1])), "%s becomes %.*s", rows[i][0],
+			SLICE_ARGS(shown));
 	}
 	arena_release(&a);
 }

@@ -120,7 +120,8 @@ Test(command, what_is_run_is_counted_by_its_name)
 		cr_expect_eq(metric_command_value(SERVICE_POP3, name),
 			!strcmp(name, "NOOP") ? 2 : !strcmp(name, "HELLO"), "%s", name);
 	}
-	cr_expect_eq(metric_command_value(SERVICE_POP3, NULL), 1, "the line that begins with no name");
+	cr_expect_eq(
+		metric_command_value(SERVICE_POP3, NULL), 1, "the line that begins with no name");
 }
 
 Test(command, too_many_bad_ones_end_the_talk)
@@ -150,8 +151,8 @@ Test(command, a_row_that_fails_ends_the_talk_with_its_kind)
 
 Test(command, http_is_turned_away)
 {
-	static const char *const verbs[] = {
-		"GET", "post", "PUT", "HEAD", "OPTIONS", "CONNECT", "DELETE", "TRACE", "PATCH", "PRI"};
+	static const char *const verbs[] = {"GET", "post", "PUT", "HEAD", "OPTIONS", "CONNECT",
+		"DELETE", "TRACE", "PATCH", "PRI"};
 	char said[100];
 
 	for (size_t i = 0; i < sizeof verbs / sizeof verbs[0]; i++) {
@@ -164,7 +165,8 @@ Test(command, http_is_turned_away)
 
 Test(command, a_handshake_of_tls_in_place_of_a_command_ends_the_talk)
 {
-	cr_expect_str_eq(answers_to(S("\x16\x03\x01\x02\0\r\nHELLO evil\r\n"), ST_LIMITED), "too many\r\n");
+	cr_expect_str_eq(
+		answers_to(S("\x16\x03\x01\x02\0\r\nHELLO evil\r\n"), ST_LIMITED), "too many\r\n");
 	cr_expect_str_eq(answers_to(S("HELLO\r\n\x16"), ST_LIMITED), "hello |\r\ntoo many\r\n");
 }
 

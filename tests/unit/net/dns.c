@@ -6,42 +6,41 @@
 
 #include <stdio.h>
 
-static const char script[] =
-	"mail.test            A 192.0.2.1\n"
-	"mail.test            A 192.0.2.2\n"
-	"mail.test            AAAA 2001:db8::1\n"
-	"mail.test       30   MX 20 Late.Mail.Test\n"
-	"mail.test       40   MX 10 mx.mail.test\n"
-	"mail.test            NS ns.mail.test\n"
-	"mail.test            TXT \"v=spf1 \" \"-all\"\n"
-	"1.2.0.192.in-addr.arpa PTR mail.test\n"
-	"_25._tcp.mail.test   TLSA 3 1 1 0a0bff\n"
-	"_imap._tcp.mail.test SRV 1 2 143 imap.mail.test\n"
-	"www.mail.test        CNAME mail.test\n"
-	"null.test            MX 0 .\n"
-	"fleeting.test   0    A 192.0.2.9\n"
-	"short.test      1    A 192.0.2.9\n"
-	"a.slow.test          A 192.0.2.3\n"
-	"a.slow.test          ! delay 200\n"
-	"b.slow.test          A 192.0.2.4\n"
-	"b.slow.test          ! delay 200\n"
-	"c.slow.test          A 192.0.2.5\n"
-	"c.slow.test          ! delay 200\n"
-	"late.test            A 192.0.2.5\n"
-	"late.test            ! delay 200\n"
-	"dead.test            ! silent\n"
-	"ill.test             ! servfail\n"
-	"refused.test         ! refused\n"
-	"garbage.test         A 192.0.2.6\n"
-	"garbage.test         ! garbage\n"
-	"hurt.test            A 192.0.2.6\n"
-	"hurt.test            ! servfail 1\n"
-	"big.test             TXT long enough to be cut\n"
-	"big.test             ! truncate\n"
-	"signed.test          A 192.0.2.7\n"
-	"signed.test          ! secure\n"
-	"forged.test          A 192.0.2.8\n"
-	"forged.test          ! bogus\n";
+static const char script[] = "mail.test            A 192.0.2.1\n"
+			     "mail.test            A 192.0.2.2\n"
+			     "mail.test            AAAA 2001:db8::1\n"
+			     "mail.test       30   MX 20 Late.Mail.Test\n"
+			     "mail.test       40   MX 10 mx.mail.test\n"
+			     "mail.test            NS ns.mail.test\n"
+			     "mail.test            TXT \"v=spf1 \" \"-all\"\n"
+			     "1.2.0.192.in-addr.arpa PTR mail.test\n"
+			     "_25._tcp.mail.test   TLSA 3 1 1 0a0bff\n"
+			     "_imap._tcp.mail.test SRV 1 2 143 imap.mail.test\n"
+			     "www.mail.test        CNAME mail.test\n"
+			     "null.test            MX 0 .\n"
+			     "fleeting.test   0    A 192.0.2.9\n"
+			     "short.test      1    A 192.0.2.9\n"
+			     "a.slow.test          A 192.0.2.3\n"
+			     "a.slow.test          ! delay 200\n"
+			     "b.slow.test          A 192.0.2.4\n"
+			     "b.slow.test          ! delay 200\n"
+			     "c.slow.test          A 192.0.2.5\n"
+			     "c.slow.test          ! delay 200\n"
+			     "late.test            A 192.0.2.5\n"
+			     "late.test            ! delay 200\n"
+			     "dead.test            ! silent\n"
+			     "ill.test             ! servfail\n"
+			     "refused.test         ! refused\n"
+			     "garbage.test         A 192.0.2.6\n"
+			     "garbage.test         ! garbage\n"
+			     "hurt.test            A 192.0.2.6\n"
+			     "hurt.test            ! servfail 1\n"
+			     "big.test             TXT long enough to be cut\n"
+			     "big.test             ! truncate\n"
+			     "signed.test          A 192.0.2.7\n"
+			     "signed.test          ! secure\n"
+			     "forged.test          A 192.0.2.8\n"
+			     "forged.test          ! bogus\n";
 
 static zone *server;
 static dns *resolver;
@@ -164,7 +163,8 @@ ON_BOTH(dns, what_is_cut_comes_by_tcp)
 /* How often the server was asked for a name, waiting until it has read what was sent. */
 static unsigned asked_by_now(const char *name, unsigned wanted)
 {
-	for (usec until = clock_now() + ENOUGH; zone_asked(server, name) < wanted && clock_now() < until;)
+	for (usec until = clock_now() + ENOUGH;
+		zone_asked(server, name) < wanted && clock_now() < until;)
 		task_sleep(5 * USEC_MS);
 	return zone_asked(server, name);
 }
@@ -181,7 +181,8 @@ ON_BOTH(dns, several_questions_travel_at_once)
 		cr_assert_eq(out.count, 1);
 		cr_expect_eq(out.record[0].address.ip[3], 3 + i);
 		cr_expect_null(q[i]);
-		cr_expect_eq(asked_by_now(NULL, 3), 3, "all were asked before the first answer was waited for");
+		cr_expect_eq(asked_by_now(NULL, 3), 3,
+			"all were asked before the first answer was waited for");
 	}
 	end();
 }
@@ -331,7 +332,8 @@ ON_BOTH(dns, is_what_pure_functions_ask)
 	cr_expect_slice(out.row[0], "mx.mail.test");
 	cr_expect_eq(lookup_ask(&l, LOOKUP_A, S("mail.test"), &a, &out), LOOKUP_FOUND);
 	cr_expect(slice_same(out.row[0], slice_of("\xc0\0\2\1", 4)));
-	cr_expect_eq(lookup_ask(&l, LOOKUP_PTR, S("1.2.0.192.in-addr.arpa"), &a, &out), LOOKUP_FOUND);
+	cr_expect_eq(
+		lookup_ask(&l, LOOKUP_PTR, S("1.2.0.192.in-addr.arpa"), &a, &out), LOOKUP_FOUND);
 	cr_expect_slice(out.row[0], "mail.test");
 	cr_expect_eq(lookup_ask(&l, LOOKUP_TXT, S("null.test"), &a, &out), LOOKUP_ABSENT);
 	cr_expect_eq(lookup_ask(&l, LOOKUP_TXT, S("ill.test"), &a, &out), LOOKUP_TEMPORARY);
@@ -359,7 +361,8 @@ Test(dns, lists_of_servers_are_checked)
 	cr_expect_kind(opened_with("localhost"), ST_INVALID);
 	cr_expect_kind(opened_with("*:53"), ST_INVALID);
 	cr_expect_kind(opened_with("53"), ST_INVALID);
-	cr_expect_kind(opened_with("1.1.1.1 1.1.1.2 1.1.1.3 1.1.1.4 1.1.1.5 1.1.1.6 1.1.1.7"), ST_INVALID);
+	cr_expect_kind(
+		opened_with("1.1.1.1 1.1.1.2 1.1.1.3 1.1.1.4 1.1.1.5 1.1.1.6 1.1.1.7"), ST_INVALID);
 	end();
 }
 

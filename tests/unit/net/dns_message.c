@@ -20,7 +20,8 @@ static status read_bytes(const uint8_t *at, size_t size, enum dns_type type, dns
 	return dns_answer_read(slice_of(at, size), &name, type, &a, out);
 }
 #define READ(type, out, ...)                                                                       \
-	read_bytes((const uint8_t[]){__VA_ARGS__}, sizeof((const uint8_t[]){__VA_ARGS__}), type, out)
+	read_bytes(                                                                                \
+		(const uint8_t[]){__VA_ARGS__}, sizeof((const uint8_t[]){__VA_ARGS__}), type, out)
 
 Test(dns_message, names_have_limits)
 {
@@ -51,15 +52,16 @@ Test(dns_message, reads_records_of_the_name_that_was_asked)
 {
 	dns_answer out;
 
-	cr_assert_ok(READ(DNS_A, &out, HEAD(0x81, 0x80, 1, 0), ASKED(1), RECORD(1, 4), 192, 0, 2, 1));
+	cr_assert_ok(
+		READ(DNS_A, &out, HEAD(0x81, 0x80, 1, 0), ASKED(1), RECORD(1, 4), 192, 0, 2, 1));
 	cr_expect_eq(out.kind, DNS_FOUND);
 	cr_expect_eq(out.ttl, 300);
 	cr_assert_eq(out.count, 1);
 	cr_expect_eq(out.record[0].address.ip[3], 1);
 	cr_expect_not(out.secure);
 	/* A record of "test" is nobody's business. */
-	cr_assert_ok(READ(DNS_A, &out, HEAD(0x81, 0xa0, 1, 0), ASKED(1), 0xc0, 14, 0, 1, 0, 1, 0, 0, 1,
-		44, 0, 4, 192, 0, 2, 1));
+	cr_assert_ok(READ(DNS_A, &out, HEAD(0x81, 0xa0, 1, 0), ASKED(1), 0xc0, 14, 0, 1, 0, 1, 0, 0,
+		1, 44, 0, 4, 192, 0, 2, 1));
 	cr_expect_eq(out.kind, DNS_NO_DATA);
 	cr_expect(out.secure);
 }
@@ -68,8 +70,8 @@ Test(dns_message, takes_the_time_of_nothing_from_the_soa)
 {
 	dns_answer out;
 
-	cr_assert_ok(READ(DNS_A, &out, HEAD(0x81, 0x83, 0, 1), ASKED(1), RECORD(6, 22), 0, 0, 0, 0, 0,
-		1, 0, 0, 0, 1, 0, 0, 0, 1, 0, 0, 0, 1, 0, 0, 0, 60));
+	cr_assert_ok(READ(DNS_A, &out, HEAD(0x81, 0x83, 0, 1), ASKED(1), RECORD(6, 22), 0, 0, 0, 0,
+		0, 1, 0, 0, 0, 1, 0, 0, 0, 1, 0, 0, 0, 1, 0, 0, 0, 60));
 	cr_expect_eq(out.kind, DNS_NO_NAME);
 	cr_expect_eq(out.ttl, 60);
 }
@@ -88,20 +90,22 @@ Test(dns_message, refuses_what_does_not_fit_together)
 	cr_expect_kind(READ(DNS_A, &out, HEAD(0x01, 0x80, 0, 0), ASKED(1)), ST_INVALID);
 	cr_expect_kind(READ(DNS_A, &out, HEAD(0x81, 0x80, 0, 0), ASKED(28)), ST_INVALID);
 	/* A name that points at itself, forwards, out of the message. */
-	cr_expect_kind(READ(DNS_MX, &out, HEAD(0x81, 0x80, 1, 0), ASKED(15), RECORD(15, 4), 0, 10, 0xc0,
-			       38),
+	cr_expect_kind(READ(DNS_MX, &out, HEAD(0x81, 0x80, 1, 0), ASKED(15), RECORD(15, 4), 0, 10,
+			       0xc0, 38),
 		ST_INVALID);
-	cr_expect_kind(READ(DNS_MX, &out, HEAD(0x81, 0x80, 1, 0), ASKED(15), RECORD(15, 4), 0, 10, 0xff,
-			       0xff),
+	cr_expect_kind(READ(DNS_MX, &out, HEAD(0x81, 0x80, 1, 0), ASKED(15), RECORD(15, 4), 0, 10,
+			       0xff, 0xff),
 		ST_INVALID);
-	/* Bytes behind the data; strings that are longer than their record; an address of 5 bytes. */
-	cr_expect_kind(READ(DNS_MX, &out, HEAD(0x81, 0x80, 1, 0), ASKED(15), RECORD(15, 5), 0, 10, 0xc0,
-			       12, 0),
+	/* Bytes behind the data; strings that are longer than their record; an address of 5
+	   bytes. */
+	cr_expect_kind(READ(DNS_MX, &out, HEAD(0x81, 0x80, 1, 0), ASKED(15), RECORD(15, 5), 0, 10,
+			       0xc0, 12, 0),
 		ST_INVALID);
 	cr_expect_kind(
 		READ(DNS_TXT, &out, HEAD(0x81, 0x80, 1, 0), ASKED(16), RECORD(16, 2), 2, 'x'),
 		ST_INVALID);
-	cr_expect_kind(READ(DNS_A, &out, HEAD(0x81, 0x80, 1, 0), ASKED(1), RECORD(1, 5), 1, 2, 3, 4, 5),
+	cr_expect_kind(
+		READ(DNS_A, &out, HEAD(0x81, 0x80, 1, 0), ASKED(1), RECORD(1, 5), 1, 2, 3, 4, 5),
 		ST_INVALID);
 }
 
@@ -117,7 +121,7 @@ Test(dns_message, bytes_that_no_host_name_has_are_written_out)
 {
 	dns_answer out;
 
-	cr_assert_ok(READ(DNS_PTR, &out, HEAD(0x81, 0x80, 1, 0), ASKED(12), RECORD(12, 8), 3, 'A', '.',
-		'\n', 2, '\\', 0xff, 0));
+	cr_assert_ok(READ(DNS_PTR, &out, HEAD(0x81, 0x80, 1, 0), ASKED(12), RECORD(12, 8), 3, 'A',
+		'.', '\n', 2, '\\', 0xff, 0));
 	cr_expect_slice(out.record[0].name, "a\\046\\010.\\092\\255");
 }

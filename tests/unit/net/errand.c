@@ -1,4 +1,5 @@
-/* Errands as a worker sees them: texts that are bounded, a runner that answers, dies or is not there. */
+/* Errands as a worker sees them: texts that are bounded, a runner that answers, dies or is not
+   there. */
 #include "net/errand.h"
 
 #include "net/errand_order.h"
@@ -65,7 +66,8 @@ static void *fake_runner(void *arg)
 	cr_assert_eq(errand_order_take(f->orders, &f->order, fds), (ssize_t)sizeof f->order);
 	cr_assert_gt(pread(fds[0], f->text, sizeof f->text - 1, 0), 0);
 	if (f->answers)
-		cr_assert_eq(send(fds[1], &f->answer, sizeof f->answer, 0), (ssize_t)sizeof f->answer);
+		cr_assert_eq(
+			send(fds[1], &f->answer, sizeof f->answer, 0), (ssize_t)sizeof f->answer);
 	close(fds[0]);
 	close(fds[1]);
 	return NULL;
@@ -117,17 +119,21 @@ Test(errand, the_exit_code_alone_decides)
 	static const struct {
 		int end, code;
 		enum errand_verdict verdict;
-	} rows[] = {{ERRAND_RAN, 0, ERRAND_GO}, {ERRAND_RAN, 65, ERRAND_REFUSE}, {ERRAND_RAN, 69, ERRAND_REFUSE},
-		{ERRAND_RAN, 77, ERRAND_REFUSE}, {ERRAND_RAN, 1, ERRAND_LATER}, {ERRAND_RAN, 75, ERRAND_LATER},
-		{ERRAND_KILLED, 0, ERRAND_LATER}, {ERRAND_TIMED_OUT, 0, ERRAND_LATER}, {ERRAND_BARRED, 0, ERRAND_LATER},
-		{ERRAND_FAILED, 0, ERRAND_LATER}, {99, 0, ERRAND_LATER}, {-1, 0, ERRAND_LATER}};
+	} rows[] = {{ERRAND_RAN, 0, ERRAND_GO}, {ERRAND_RAN, 65, ERRAND_REFUSE},
+		{ERRAND_RAN, 69, ERRAND_REFUSE}, {ERRAND_RAN, 77, ERRAND_REFUSE},
+		{ERRAND_RAN, 1, ERRAND_LATER}, {ERRAND_RAN, 75, ERRAND_LATER},
+		{ERRAND_KILLED, 0, ERRAND_LATER}, {ERRAND_TIMED_OUT, 0, ERRAND_LATER},
+		{ERRAND_BARRED, 0, ERRAND_LATER}, {ERRAND_FAILED, 0, ERRAND_LATER},
+		{99, 0, ERRAND_LATER}, {-1, 0, ERRAND_LATER}};
 
 	for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
-		struct fake f = {.answers = true, .answer = {.end = rows[i].end, .code = rows[i].code}};
+		struct fake f = {
+			.answers = true, .answer = {.end = rows[i].end, .code = rows[i].code}};
 		arena a = ARENA_INIT;
 		struct errand_result r = run_with(&f, &a);
 
-		cr_expect_eq(r.verdict, rows[i].verdict, "end %d code %d: %d", rows[i].end, rows[i].code, r.verdict);
+		cr_expect_eq(r.verdict, rows[i].verdict, "end %d code %d: %d", rows[i].end,
+			rows[i].code, r.verdict);
 		arena_release(&a);
 	}
 }
@@ -135,7 +141,8 @@ Test(errand, the_exit_code_alone_decides)
 Test(errand, the_first_line_that_says_something_is_made_fit_for_a_reply)
 {
 	struct fake f = {.answers = true,
-		.answer = {.end = ERRAND_RAN, .code = 77, .said = "\n \n  no \x01\xe9jokes\t\nmore"}};
+		.answer = {
+			.end = ERRAND_RAN, .code = 77, .said = "\n \n  no \x01\xe9jokes\t\nmore"}};
 	arena a = ARENA_INIT;
 	struct errand_result r = run_with(&f, &a);
 

@@ -178,8 +178,8 @@ void help_certificate(const char *folder, const char *name, const char *host)
 	help_certificate_of(folder, name, host, "EC", -3600, 3600);
 }
 
-void help_certificate_of(
-	const char *folder, const char *name, const char *host, const char *kind, long from, long until)
+void help_certificate_of(const char *folder, const char *name, const char *host, const char *kind,
+	long from, long until)
 {
 	static long serial = 1;
 	char file[256];

@@ -58,9 +58,10 @@ unsigned help_port(int fd);
 char *help_folder(void);
 /* FOLDER/NAME.crt and .key: self-signed P-256 for `host` (a name, or an IPv4 address). */
 void help_certificate(const char *folder, const char *name, const char *host);
-/* The same with a key of this kind ("EC", "ED25519"), and valid from and until so many seconds from now. */
-void help_certificate_of(
-	const char *folder, const char *name, const char *host, const char *kind, long from, long until);
+/* The same with a key of this kind ("EC", "ED25519"), and valid from and until so many seconds from
+   now. */
+void help_certificate_of(const char *folder, const char *name, const char *host, const char *kind,
+	long from, long until);
 const char *help_path(const char *folder, const char *file);
 
 #endif

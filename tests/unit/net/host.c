@@ -109,7 +109,8 @@ ON_BOTH(host, domains_take_mail_or_not)
 	begin();
 	for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
 		enum host_mail takes;
-		cr_expect_kind(host_takes_mail(resolver, slice_z(rows[i].domain), &a, &takes), ST_OK);
+		cr_expect_kind(
+			host_takes_mail(resolver, slice_z(rows[i].domain), &a, &takes), ST_OK);
 		cr_expect_eq(takes, rows[i].takes, "%s", rows[i].domain);
 	}
 	enum host_mail takes;
@@ -132,7 +133,8 @@ static status one_of_a_crowd(void *arg)
 	int me = *(int *)arg;
 
 	cr_expect_kind(
-		dns_find(resolver, DNS_A, arena_format(&mine, "%d.absent.test", me), &mine, &out), ST_OK);
+		dns_find(resolver, DNS_A, arena_format(&mine, "%d.absent.test", me), &mine, &out),
+		ST_OK);
 	answered += out.kind == DNS_NO_NAME;
 	cr_expect_kind(dns_find(resolver, DNS_A, S("mail.test"), &mine, &out), ST_OK);
 	answered += out.kind == DNS_FOUND;

@@ -1,4 +1,5 @@
-/* Answers of web servers: whole ones in every framing, and those that are cut, endless or nonsense. */
+/* Answers of web servers: whole ones in every framing, and those that are cut, endless or
+   nonsense. */
 #include "net/https.h"
 
 #include "help.h"
@@ -37,20 +38,26 @@ static const struct {
 	{OK_HEAD "content-length: 0\r\n\r\n", ST_OK, 200, ""},
 	{OK_HEAD "Content-Length: 5\r\nContent-Length: 5\r\n\r\nhello", ST_OK, 200, "hello"},
 	{"HTTP/1.0 200\nContent-Length:5\n\nhello", ST_OK, 200, "hello"},
-	{"HTTP/1.1 103 Hints\r\nLink: x\r\n\r\n" OK_HEAD "Content-Length: 2\r\n\r\nhi", ST_OK, 200, "hi"},
-	{OK_HEAD "Transfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n00001;x=y\r\n \r\n2\r\nme\r\n0\r\nA: b\r\n\r\n",
+	{"HTTP/1.1 103 Hints\r\nLink: x\r\n\r\n" OK_HEAD "Content-Length: 2\r\n\r\nhi", ST_OK, 200,
+		"hi"},
+	{OK_HEAD
+		"Transfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n00001;x=y\r\n \r\n2\r\nme\r\n0\r\nA: b\r\n\r\n",
 		ST_OK, 200, "hello me"},
-	{OK_HEAD "Transfer-Encoding: chunked\r\nContent-Length: 99\r\n\r\n2\r\nhi\r\n0\r\n\r\n", ST_OK, 200, "hi"},
+	{OK_HEAD "Transfer-Encoding: chunked\r\nContent-Length: 99\r\n\r\n2\r\nhi\r\n0\r\n\r\n",
+		ST_OK, 200, "hi"},
 	{OK_HEAD "Content-Encoding: identity\r\nContent-Length: 2\r\n\r\nhi", ST_OK, 200, "hi"},
 	{"HTTP/1.1 301 Moved\r\nLocation: https://elsewhere.test/\r\n\r\n", ST_OK, 301, ""},
 	{"HTTP/1.1 404 Not Found\r\nContent-Length: 100000\r\n\r\nnothing", ST_OK, 404, ""},
 	/* As long as may be, and longer. */
-	{OK_HEAD "Content-Length: 20\r\n\r\n12345678901234567890", ST_OK, 200, "12345678901234567890"},
+	{OK_HEAD "Content-Length: 20\r\n\r\n12345678901234567890", ST_OK, 200,
+		"12345678901234567890"},
 	{OK_HEAD "Content-Length: 21\r\n\r\n", ST_TOO_BIG},
 	{OK_HEAD "Content-Length: 9223372036854775807\r\n\r\n", ST_TOO_BIG},
-	{OK_HEAD "Transfer-Encoding: chunked\r\n\r\n13\r\n1234567890123456789\r\n1\r\n0\r\n0\r\n\r\n", ST_OK, 200,
-		"12345678901234567890"},
-	{OK_HEAD "Transfer-Encoding: chunked\r\n\r\n13\r\n1234567890123456789\r\n2\r\n", ST_TOO_BIG},
+	{OK_HEAD
+		"Transfer-Encoding: chunked\r\n\r\n13\r\n1234567890123456789\r\n1\r\n0\r\n0\r\n\r\n",
+		ST_OK, 200, "12345678901234567890"},
+	{OK_HEAD "Transfer-Encoding: chunked\r\n\r\n13\r\n1234567890123456789\r\n2\r\n",
+		ST_TOO_BIG},
 	{OK_HEAD "Transfer-Encoding: chunked\r\n\r\nffffffff\r\n", ST_TOO_BIG},
 	/* Cut. */
 	{"", ST_CLOSED},
@@ -94,7 +101,8 @@ static void play(void)
 
 		cr_expect_eq(kind, rows[i].kind, "row %zu gives %s", i, status_name(kind));
 		cr_expect_eq(got.code, rows[i].code, "row %zu", i);
-		cr_expect(slice_same(got.body, slice_z(rows[i].body)), "row %zu: %.*s", i, SLICE_ARGS(got.body));
+		cr_expect(slice_same(got.body, slice_z(rows[i].body)), "row %zu: %.*s", i,
+			SLICE_ARGS(got.body));
 	}
 	arena_release(&a);
 }
@@ -116,7 +124,8 @@ Test(https, knows_the_media_type)
 	arena a = ARENA_INIT;
 	struct https_answer got;
 
-	cr_assert_ok(answer(S("HTTP/1.1 200 OK\r\nContent-Type: Text/Plain ;charset=utf-8\r\nContent-Length: 0\r\n\r\n"),
+	cr_assert_ok(answer(
+		S("HTTP/1.1 200 OK\r\nContent-Type: Text/Plain ;charset=utf-8\r\nContent-Length: 0\r\n\r\n"),
 		&a, &got));
 	cr_expect_slice(got.type, "text/plain");
 	cr_assert_ok(answer(S("HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n"), &a, &got));

@@ -83,7 +83,8 @@ static void tell_stop(void)
 	cr_assert_ok(notice_wait(stopped));
 }
 
-/* The house serves until `clients`, on a thread of its own, has told it to stop and all have gone. */
+/* The house serves until `clients`, on a thread of its own, has told it to stop and all have
+   gone. */
 static void serve(enum service s, const tls_server *tls, void *(*clients)(void *))
 {
 	struct task_limits loop = TASK_LIMITS_INIT;

@@ -1,4 +1,5 @@
-/* Packing and unpacking: what goes in comes out, whatever the pieces, and strangers' octets break nothing. */
+/* Packing and unpacking: what goes in comes out, whatever the pieces, and strangers' octets break
+   nothing. */
 #include "net/press.h"
 
 #include "base/text.h"

@@ -279,7 +279,8 @@ ON_BOTH(stream, grants_time_for_bytes_that_arrive)
 	help_join();
 	help_thread(send_a_trickle, &other);
 	stream_patience(s, 200 * USEC_MS, 1000, 3600 * USEC_S);
-	cr_expect_kind(stream_line(s, 100, &line, &end), ST_TIMED_OUT); /* a byte buys less than it takes */
+	cr_expect_kind(stream_line(s, 100, &line, &end),
+		ST_TIMED_OUT); /* a byte buys less than it takes */
 	stream_close(&s);
 	help_join();
 	close(other);

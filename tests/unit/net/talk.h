@@ -1,5 +1,5 @@
-/* A small protocol for tests: HELLO, PASS, WORK (after HELLO), MORE (asks for a second line), NOOP, OFF
-   (switched off), FAIL, IDLE (until there is input), END. */
+/* A small protocol for tests: HELLO, PASS, WORK (after HELLO), MORE (asks for a second line), NOOP,
+   OFF (switched off), FAIL, IDLE (until there is input), END. */
 #ifndef PENNYPOST_UNIT_NET_TALK_H
 #define PENNYPOST_UNIT_NET_TALK_H
 

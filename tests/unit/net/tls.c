@@ -1,6 +1,6 @@
-/* TLS over socket pairs: which certificate is served to whom, what is refused, what both sides agree
-   on. Server and client are two fibers; clients that do what ours never do are OpenSSL by hand on
-   a thread. */
+/* TLS over socket pairs: which certificate is served to whom, what is refused, what both sides
+   agree on. Server and client are two fibers; clients that do what ours never do are OpenSSL by
+   hand on a thread. */
 #include "net/tls.h"
 
 #include "base/log.h"
@@ -373,7 +373,8 @@ Test(tls, warns_each_day_of_certificates_that_run_out)
 	help_certificate_of(folder, "long", "long.example", "EC", -3600, 400 * DAY_S);
 	cr_assert_ok(tls_server_open(folder, &server));
 	clock_virtual(clock_wall());
-	cr_expect_lt(llabs(tls_server_until(server) - clock_wall() - 5 * DAY - 1800 * USEC_S), 600 * USEC_S);
+	cr_expect_lt(llabs(tls_server_until(server) - clock_wall() - 5 * DAY - 1800 * USEC_S),
+		600 * USEC_S);
 	for (int day = 0; day < 8; day++)
 		expect_said_on(day, 3 * DAY, day >= 3 && day <= 5, day > 5);
 	cr_expect_eq(times_said("/default.crt\" until="), 1, "%s", said);
@@ -385,7 +386,8 @@ Test(tls, warns_each_day_of_certificates_that_run_out)
 	clock_real();
 	help_certificate_of(folder, "default", "localhost", "EC", -3600, 400 * DAY_S);
 	help_certificate_of(folder, "above", "above.example", "EC", -3600, 20 * DAY_S);
-	snprintf(command, sizeof command, "cd %s && cat above.crt >>default.crt && rm above.*", folder);
+	snprintf(command, sizeof command, "cd %s && cat above.crt >>default.crt && rm above.*",
+		folder);
 	cr_assert_eq(system(command), 0);
 	clock_virtual(clock_wall());
 	cr_assert_ok(tls_server_reload(server));
@@ -407,7 +409,9 @@ Test(tls, says_that_a_key_is_not_the_certificates)
 
 		help_certificate(folder, "default", "localhost");
 		help_certificate_of(other, "default", "localhost", kinds[i], -3600, 3600);
-		cr_assert_eq(rename(help_path(other, "default.key"), help_path(folder, "default.key")), 0);
+		cr_assert_eq(
+			rename(help_path(other, "default.key"), help_path(folder, "default.key")),
+			0);
 		said[0] = '\0';
 		cr_expect_kind(tls_server_open(folder, &server), ST_INVALID);
 		cr_expect_eq(times_said("event=TLS_KEY "), 1, "%s", said);

@@ -1,4 +1,5 @@
-/* The operator's command line without a database: the table, what is parsed, what is refused and how. */
+/* The operator's command line without a database: the table, what is parsed, what is refused and
+   how. */
 #include "program/cli.h"
 
 #include "program/cli_answer.h"
@@ -143,12 +144,16 @@ Test(cli_table, other_names_are_one_options_own)
 
 			cr_expect(!p->also || is_option(p), "%s: %s", m->name, p->name);
 			while (slice_take(&rest, '|', &other)) {
-				cr_expect(slice_starts(other, S("-")) && !slice_same(other, S("-h")), "%s: %s", m->name, p->also);
+				cr_expect(
+					slice_starts(other, S("-")) && !slice_same(other, S("-h")),
+					"%s: %s", m->name, p->also);
 				for (const struct cli_parameter *q = m->parameters; q->name; q++)
-					cr_expect(!slice_same(other, slice_z(q->name)) && (q == p || !q->also), "%s: %s", m->name,
-						q->name);
+					cr_expect(!slice_same(other, slice_z(q->name)) &&
+							  (q == p || !q->also),
+						"%s: %s", m->name, q->name);
 				for (const struct cli_parameter *g = cli_globals; g->name; g++)
-					cr_expect_not(slice_same(other, slice_z(g->name)), "%s: %s", m->name, p->also);
+					cr_expect_not(slice_same(other, slice_z(g->name)), "%s: %s",
+						m->name, p->also);
 			}
 		}
 }
@@ -178,9 +183,11 @@ Test(cli_table, an_option_is_known_by_its_other_names)
 		int argc = split(rows[i].line, argv);
 		struct cli c = {.in = stdin};
 
-		cr_expect_eq(cli_parse(&c, argc, argv), rows[i].kind, "%s: %.*s", rows[i].line, SLICE_ARGS(c.sentence));
+		cr_expect_eq(cli_parse(&c, argc, argv), rows[i].kind, "%s: %.*s", rows[i].line,
+			SLICE_ARGS(c.sentence));
 		if (rows[i].kind == ST_OK)
-			cr_expect_eq(cli_number(&c, "--most", -1), rows[i].most, "%s", rows[i].line);
+			cr_expect_eq(
+				cli_number(&c, "--most", -1), rows[i].most, "%s", rows[i].line);
 		arena_release(&c.a);
 		for (int k = 0; k < argc; k++)
 			free(argv[k]);

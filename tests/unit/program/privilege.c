@@ -39,23 +39,29 @@ static int changes_a_folder(void)
 {
 	char other[128];
 	snprintf(other, sizeof other, "%s/other", folder);
-	return !refused(unlink(file)) || !refused(rename(file, other)) || !refused(link(file, other)) ||
-	       !refused(symlink(file, other)) || !refused(mkdir(other, 0700)) ||
-	       !refused(mknod(other, S_IFREG | 0600, 0)) || !refused(mkfifo(other, 0600));
+	return !refused(unlink(file)) || !refused(rename(file, other)) ||
+	       !refused(link(file, other)) || !refused(symlink(file, other)) ||
+	       !refused(mkdir(other, 0700)) || !refused(mknod(other, S_IFREG | 0600, 0)) ||
+	       !refused(mkfifo(other, 0600));
 }
 
 static int changes_what_is_told_of_a_file(void)
 {
 	int fd = open(file, O_RDONLY);
-	return !refused(chmod(file, 0666)) || !refused(fchmod(fd, 0666)) || !refused(chown(file, getuid(), getgid())) ||
-	       !refused(fchown(fd, getuid(), getgid())) || !refused(lchown(file, getuid(), getgid())) ||
-	       !refused(utimensat(AT_FDCWD, file, NULL, 0)) || !refused(setxattr(file, "user.x", "y", 1, 0)) ||
+	return !refused(chmod(file, 0666)) || !refused(fchmod(fd, 0666)) ||
+	       !refused(chown(file, getuid(), getgid())) ||
+	       !refused(fchown(fd, getuid(), getgid())) ||
+	       !refused(lchown(file, getuid(), getgid())) ||
+	       !refused(utimensat(AT_FDCWD, file, NULL, 0)) ||
+	       !refused(setxattr(file, "user.x", "y", 1, 0)) ||
 	       !refused(fremovexattr(fd, "user.x"));
 }
 
 static int goes_around_the_filter(void)
 {
-	struct { unsigned long flags, mode, resolve; } how = {O_WRONLY, 0, 0};
+	struct {
+		unsigned long flags, mode, resolve;
+	} how = {O_WRONLY, 0, 0};
 	char *const nothing[] = {NULL};
 	bool stopped = refused(syscall(SYS_openat2, AT_FDCWD, file, &how, sizeof how)) &&
 		       refused(syscall(SYS_io_uring_setup, 1, &how));
@@ -123,7 +129,8 @@ static int looks_into_others(void)
 
 static int speaks_with_the_network(void)
 {
-	return !refused(socket(AF_INET, SOCK_STREAM, 0)) || !refused(socket(AF_INET6, SOCK_DGRAM, 0));
+	return !refused(socket(AF_INET, SOCK_STREAM, 0)) ||
+	       !refused(socket(AF_INET6, SOCK_DGRAM, 0));
 }
 
 static int writes_to_the_syslog(void)

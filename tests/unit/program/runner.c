@@ -1,5 +1,5 @@
-/* The runner, without a server around it: what a program's end is told to be, which programs may be run, and that those of
-   one kind hold up no other. */
+/* The runner, without a server around it: what a program's end is told to be, which programs may be
+   run, and that those of one kind hold up no other. */
 #include "program/runner.h"
 
 #include "net/errand.h"
@@ -74,7 +74,8 @@ static void runner_start(void)
 	cr_assert_eq(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends), 0);
 	runner.pid = fork();
 	if (runner.pid == 0) {
-		struct bootstrap boot = {.state = slice_z(runner.state), .programs = slice_z(runner.programs)};
+		struct bootstrap boot = {
+			.state = slice_z(runner.state), .programs = slice_z(runner.programs)};
 
 		close(ends[1]);
 		int code = runner_run(ends[0], &boot);
@@ -98,7 +99,8 @@ static void runner_end(void)
 
 TestSuite(runner, .init = runner_start, .fini = runner_end, .timeout = 300);
 
-static struct errand_result run(const char *name, unsigned kind, unsigned at_once, usec patience, arena *a)
+static struct errand_result run(
+	const char *name, unsigned kind, unsigned at_once, usec patience, arena *a)
 {
 	struct path path = path_of(name);
 	struct errand_result r;
@@ -127,10 +129,11 @@ Test(runner, tells_how_a_program_ended_and_what_it_said)
 		const char *said;
 	} rows[] = {
 		{"go", "exit 0", ERRAND_RAN, 0, ""},
-		{"refuse", "echo; echo '  no jokes  '; echo more; exit 77", ERRAND_RAN, 77, "no jokes"},
+		{"refuse", "echo; echo '  no jokes  '; echo more; exit 77", ERRAND_RAN, 77,
+			"no jokes"},
 		{"read", "cat \"$1\"; echo \"$2\"", ERRAND_RAN, 0, "hello"},
-		{"shown", "echo \"$PENNYPOST_EVENT $PENNYPOST_MESSAGE $PENNYPOST_ATTEMPT\"", ERRAND_RAN, 0,
-			"pickup 0SA2 1"},
+		{"shown", "echo \"$PENNYPOST_EVENT $PENNYPOST_MESSAGE $PENNYPOST_ATTEMPT\"",
+			ERRAND_RAN, 0, "pickup 0SA2 1"},
 		{"die", "kill -9 $$", ERRAND_KILLED, 9, ""},
 		{"hang", "echo waiting; sleep 100000", ERRAND_TIMED_OUT, 0, "waiting"},
 	};
@@ -143,9 +146,10 @@ Test(runner, tells_how_a_program_ended_and_what_it_said)
 
 		cr_expect_eq(r.end, rows[i].end, "%s: %d", rows[i].name, r.end);
 		cr_expect_eq(r.code, rows[i].code, "%s: %d", rows[i].name, r.code);
-		if (r.end != ERRAND_TIMED_OUT || r.said.size) /* a slow machine may not have begun it */
-			cr_expect(slice_same(r.said, slice_z(rows[i].said)), "%s: %.*s", rows[i].name,
-				SLICE_ARGS(r.said));
+		if (r.end != ERRAND_TIMED_OUT ||
+			r.said.size) /* a slow machine may not have begun it */
+			cr_expect(slice_same(r.said, slice_z(rows[i].said)), "%s: %.*s",
+				rows[i].name, SLICE_ARGS(r.said));
 	}
 	arena_release(&a);
 }
@@ -194,7 +198,8 @@ Test(runner, slow_programs_of_one_kind_hold_up_no_other)
 	pthread_t thread[3];
 	arena a = ARENA_INIT;
 
-	program("slow", "echo >>%s/begun; while [ ! -e %s/gate ]; do sleep 0.05; done", runner.programs, runner.programs);
+	program("slow", "echo >>%s/begun; while [ ! -e %s/gate ]; do sleep 0.05; done",
+		runner.programs, runner.programs);
 	program("quick", "exit 0");
 	for (int i = 0; i < 3; i++)
 		cr_assert_eq(pthread_create(&thread[i], NULL, slow, NULL), 0);

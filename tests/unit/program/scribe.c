@@ -41,11 +41,12 @@ static void end(void)
 
 TestSuite(scribe, .init = begin, .fini = end);
 
-static void take(const char *stem, const char *period, int size, int64_t at, const char *fields, const char *line)
+static void take(const char *stem, const char *period, int size, int64_t at, const char *fields,
+	const char *line)
 {
 	char all[600];
-	int n = snprintf(all, sizeof all, "%s %s %d %lld000000 %s\x1f%s\n", stem, period, size, (long long)at,
-		fields, line);
+	int n = snprintf(all, sizeof all, "%s %s %d %lld000000 %s\x1f%s\n", stem, period, size,
+		(long long)at, fields, line);
 
 	scribe_take(s, slice_of(all, (size_t)n));
 }

@@ -1,5 +1,5 @@
-/* The words of settings are those of the rooms they are for, and what settings take as addresses is read
-   as such where it is used. */
+/* The words of settings are those of the rooms they are for, and what settings take as addresses is
+   read as such where it is used. */
 #include "connector/smtp/smtp.h"
 #include "program/service_table.h"
 #include "provider/setting_parse.h"
@@ -20,13 +20,14 @@ static void expect_words(enum setting_id id, const char *const *names, int n)
 		int i = 0;
 		while (i < n && !slice_same(word, slice_z(names[i])))
 			i++;
-		cr_expect(i < n, "%s: nothing is called %.*s", setting_rows[id].name, SLICE_ARGS(word));
+		cr_expect(i < n, "%s: nothing is called %.*s", setting_rows[id].name,
+			SLICE_ARGS(word));
 	}
 	for (int i = 0; i < n; i++) {
 		arena a = ARENA_INIT;
 		slice normal, why;
-		cr_expect_eq(setting_check(id, slice_z(names[i]), &a, &normal, &why), ST_OK, "%s: %s", names[i],
-			setting_rows[id].name);
+		cr_expect_eq(setting_check(id, slice_z(names[i]), &a, &normal, &why), ST_OK,
+			"%s: %s", names[i], setting_rows[id].name);
 		arena_release(&a);
 	}
 	cr_expect_eq(count, n, "%s: %d words for %d names", setting_rows[id].name, count, n);
@@ -90,10 +91,11 @@ static bool taken(enum setting_id id, const char *s)
 
 Test(settings, take_the_addresses_that_are_read_where_they_are_used)
 {
-	static const char *const words[] = {"25", "0", "65536", "*:25", "*:0", "*", "192.0.2.1", "192.0.2.1:25",
-		"192.0.2.1:", "192.0.2.256:25", "[2001:db8::1]:25", "[2001:db8::1]", "2001:db8::1",
-		"[192.0.2.1]:25", "[::ffff:192.0.2.1]:25", "host:25", ":25", "", "192.0.2.0/24", "192.0.2.0/33",
-		"192.0.2.*", "192.*.*.*", "192.*.2.*", "2001:db8::/32", "2001:db8::/129", "::/0", "/8"};
+	static const char *const words[] = {"25", "0", "65536", "*:25", "*:0", "*", "192.0.2.1",
+		"192.0.2.1:25", "192.0.2.1:", "192.0.2.256:25", "[2001:db8::1]:25", "[2001:db8::1]",
+		"2001:db8::1", "[192.0.2.1]:25", "[::ffff:192.0.2.1]:25", "host:25", ":25", "",
+		"192.0.2.0/24", "192.0.2.0/33", "192.0.2.*", "192.*.*.*", "192.*.2.*",
+		"2001:db8::/32", "2001:db8::/129", "::/0", "/8"};
 
 	for (size_t i = 0; i < sizeof words / sizeof *words; i++) {
 		slice s = slice_z(words[i]);

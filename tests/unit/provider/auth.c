@@ -65,8 +65,8 @@ Test(auth, names_lead_to_their_mailbox_by_row)
 					SLICE_ARGS(slice_until(name, at)), SLICE_ARGS(with),
 					SLICE_ARGS(slice_from(name, at + 1)));
 		}
-		cr_expect_eq(auth_password(name, S(PASSWORD), &from, &here.a, &who), rows[i].kind, "%s",
-			rows[i].form);
+		cr_expect_eq(auth_password(name, S(PASSWORD), &from, &here.a, &who), rows[i].kind,
+			"%s", rows[i].form);
 		cr_expect_eq(who.mailbox != 0, rows[i].kind == ST_OK, "%s", rows[i].form);
 	}
 }
@@ -114,8 +114,9 @@ Test(auth, every_refusal_costs_one_hash)
 static status plain(const struct auth_from *from, const char *password)
 {
 	struct identity who;
-	return auth_password_by(S("PLAIN"), arena_format(&here.a, "anna@%.*s", SLICE_ARGS(here.office)),
-		slice_z(password), from, &here.a, &who);
+	return auth_password_by(S("PLAIN"),
+		arena_format(&here.a, "anna@%.*s", SLICE_ARGS(here.office)), slice_z(password),
+		from, &here.a, &who);
 }
 
 static int64_t failures(void)
@@ -129,7 +130,8 @@ Test(auth, a_mechanism_not_taken_costs_what_a_wrong_password_costs)
 	const struct setting_at at = {.postoffice = here.po};
 	slice only = S("SCRAM-SHA-256");
 	cr_assert_eq(plain(&here.home, PASSWORD), ST_OK, "remembered from here on");
-	cr_assert_eq(setting_set(S_auth_mechanisms, &at, &only, given_by, &here.a, &here.why), ST_OK);
+	cr_assert_eq(
+		setting_set(S_auth_mechanisms, &at, &only, given_by, &here.a, &here.why), ST_OK);
 	given_setting(S_auth_failure_delay, "100 ms");
 	const char *const given[] = {PASSWORD, "wrong"};
 	for (int i = 0; i < 2; i++) {

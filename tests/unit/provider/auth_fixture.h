@@ -1,5 +1,5 @@
-/* What the tests of logons begin with: a post office with one mailbox, and an address no other test has. Tests share
-   the database, so each has post offices and addresses of its own. */
+/* What the tests of logons begin with: a post office with one mailbox, and an address no other test
+   has. Tests share the database, so each has post offices and addresses of its own. */
 #ifndef PENNYPOST_TESTS_AUTH_FIXTURE_H
 #define PENNYPOST_TESTS_AUTH_FIXTURE_H
 
@@ -22,8 +22,9 @@ void auth_begin(void);
 /* An address no other test has. */
 struct auth_from somewhere(void);
 /* As NAME@office. */
-status logon_from(const struct auth_from *from, const char *name, const char *password, struct identity *who);
+status logon_from(
+	const struct auth_from *from, const char *name, const char *password, struct identity *who);
 status logon(const char *name, const char *password); /* from home */
-int64_t asked(void); /* round trips to the database */
+int64_t asked(void);                                  /* round trips to the database */
 
 #endif

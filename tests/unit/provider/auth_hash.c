@@ -66,8 +66,8 @@ Test(auth_hash, a_hash_that_costs_too_much_is_never_computed)
 
 Test(auth_hash, reads_hashes_made_by_the_reference)
 {
-	/* argon2id_hash_encoded(2, 32768, 1, "Secret-Word-1", 13, "somesaltsomesalt", 16, 32, ...)
-	   */
+	/* argon2id_hash_encoded(2, 32768, 1, "Secret-Word-1", 13, "somesaltsomesalt", 16, 32,
+	   ...) */
 	static const slice made = S(
 		"$argon2id$v=19$m=32768,t=2,p=1$c29tZXNhbHRzb21lc2FsdA$QQpm9GwsZRJ5kUGIJY7zOGTzbYCmrBW/M4mOZJsg9nM");
 	cr_assert_eq(auth_hash_check(made, S(PASSWORD)), ST_OK);
@@ -168,8 +168,8 @@ Test(auth_hash, two_hundred_logons_stay_within_the_budget)
 	given_setting(S_auth_argon2_lanes, "4"); /* which share the memory of their hash */
 	long grown = most_memory_after(&c) - before;
 	given_setting(S_auth_argon2_lanes, "1");
-	fprintf(stderr, "bench: hashing for %d parallel logons took %ld KB (budget %d KB)\n",
-		CROWD, grown, 64 * 1024);
+	fprintf(stderr, "bench: hashing for %d parallel logons took %ld KB (budget %d KB)\n", CROWD,
+		grown, 64 * 1024);
 	cr_expect_eq(c.denied, 2 * CROWD);
 	cr_expect_eq(c.other, 0);
 	cr_expect_leq(grown, SHADOW * 64 * 1024 * 11 / 10);

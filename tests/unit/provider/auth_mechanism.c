@@ -52,12 +52,13 @@ Test(auth_mechanism, scram_shows_unknown_names_one_steady_salt)
 	cr_assert_eq(auth_scram_find(name, &here.home, &here.a, &two), ST_OK);
 	cr_assert_not(one.real);
 	cr_assert(slice_same(one.salt, two.salt));
-	cr_assert_eq(auth_scram_find(
-			     arena_format(&here.a, "anna@%.*s", SLICE_ARGS(here.office)), &here.home, &here.a, &real),
+	cr_assert_eq(auth_scram_find(arena_format(&here.a, "anna@%.*s", SLICE_ARGS(here.office)),
+			     &here.home, &here.a, &real),
 		ST_OK);
 	cr_assert_eq(real.salt.size, one.salt.size);
 	cr_assert_eq(real.iterations, one.iterations);
-	cr_assert_eq(auth_scram_done(&one, name, &here.home, true), ST_DENIED, "nobody is never let in");
+	cr_assert_eq(
+		auth_scram_done(&one, name, &here.home, true), ST_DENIED, "nobody is never let in");
 }
 
 Test(auth_mechanism, scram_forgets_what_changed_meanwhile)
@@ -69,8 +70,8 @@ Test(auth_mechanism, scram_forgets_what_changed_meanwhile)
 	change_tell(REVISION_AUTH);
 	cr_assert_eq(auth_scram_done(&s, name, &here.home, true), ST_OK);
 	cr_assert_eq(auth_scram_find(name, &here.home, &here.a, &s), ST_OK);
-	cr_assert_eq(
-		mailbox_set_password(here.po, here.anna.mailbox, S("Another-Word-2"), given_by, &here.a, &here.why),
+	cr_assert_eq(mailbox_set_password(here.po, here.anna.mailbox, S("Another-Word-2"), given_by,
+			     &here.a, &here.why),
 		ST_OK);
 	cr_assert_eq(auth_scram_done(&s, name, &here.home, true), ST_DENIED);
 }
@@ -88,7 +89,8 @@ Test(auth_mechanism, apop_needs_the_secret_file)
 	struct bootstrap b = *given_bootstrap();
 	b.secret_file = arena_format(&here.a, "%s/secret", path);
 
-	cr_assert_eq(setting_set(S_auth_recoverable, &at, &on, given_by, &here.a, &here.why), ST_INVALID);
+	cr_assert_eq(setting_set(S_auth_recoverable, &at, &on, given_by, &here.a, &here.why),
+		ST_INVALID);
 	cr_assert_lt(slice_search(here.why, S("secret file")), here.why.size);
 	cr_assert_eq(auth_secret_open(&b), ST_OK);
 	cr_assert_not(auth_secret_has_key());
@@ -96,16 +98,19 @@ Test(auth_mechanism, apop_needs_the_secret_file)
 	cr_assert_eq(auth_secret_file_make(&b), ST_OK, "one that is there is left");
 	cr_assert_eq(auth_secret_open(&b), ST_OK);
 	cr_assert(auth_secret_has_key());
-	cr_assert_eq(setting_set(S_auth_recoverable, &at, &on, given_by, &here.a, &here.why), ST_OK);
+	cr_assert_eq(
+		setting_set(S_auth_recoverable, &at, &on, given_by, &here.a, &here.why), ST_OK);
 
 	/* Passwords set before keep no secret; the next one does. */
 	slice digest = auth_apop_digest(banner, S(PASSWORD), &here.a);
 	cr_assert_eq(auth_apop(name, banner, digest, &here.home, &here.a, &who), ST_DENIED);
-	cr_assert_eq(
-		mailbox_set_password(here.po, here.anna.mailbox, S(PASSWORD), given_by, &here.a, &here.why), ST_OK);
+	cr_assert_eq(mailbox_set_password(
+			     here.po, here.anna.mailbox, S(PASSWORD), given_by, &here.a, &here.why),
+		ST_OK);
 	cr_assert_eq(auth_apop(name, banner, digest, &here.home, &here.a, &who), ST_OK);
 	cr_assert_eq(who.mailbox, here.anna.mailbox);
-	cr_assert_eq(auth_apop(name, S("<other@acme.test>"), digest, &here.home, &here.a, &who), ST_DENIED);
+	cr_assert_eq(auth_apop(name, S("<other@acme.test>"), digest, &here.home, &here.a, &who),
+		ST_DENIED);
 	cr_assert_eq(store_sql("select count(*) from credential where position('" PASSWORD
 			       "'::bytea in recoverable) > 0 or hash like '%%" PASSWORD "%%'"),
 		0);
@@ -117,8 +122,8 @@ Test(auth_mechanism, apop_needs_the_secret_file)
 		(long long)other.mailbox, (long long)here.anna.mailbox);
 	postoffice *p;
 	cr_assert_eq(postoffice_by_id(other.postoffice, &here.a, &p), ST_OK);
-	cr_assert_eq(auth_apop(arena_format(&here.a, "otto@%.*s", SLICE_ARGS(p->name)), banner, digest,
-			     &here.home, &here.a, &who),
+	cr_assert_eq(auth_apop(arena_format(&here.a, "otto@%.*s", SLICE_ARGS(p->name)), banner,
+			     digest, &here.home, &here.a, &who),
 		ST_DENIED);
 
 	/* A file others can read is none. */
@@ -136,11 +141,15 @@ Test(auth_mechanism, random_passwords_pass_the_rules_and_log_on)
 	for (int i = 0; i < 200; i++) {
 		slice password = random_password(0, &here.a);
 		cr_assert_eq(password.size, 8);
-		cr_assert_eq(auth_password_check(here.po, S("anna"), password, &here.a, &here.why), ST_OK);
+		cr_assert_eq(auth_password_check(here.po, S("anna"), password, &here.a, &here.why),
+			ST_OK);
 	}
 	slice password = random_password(0, &here.a);
-	cr_assert_eq(mailbox_set_password(here.po, here.anna.mailbox, password, given_by, &here.a, &here.why), ST_OK);
-	cr_assert_eq(mailbox_set_password(here.po, here.anna.mailbox, S("password1"), given_by, &here.a, &here.why),
+	cr_assert_eq(mailbox_set_password(
+			     here.po, here.anna.mailbox, password, given_by, &here.a, &here.why),
+		ST_OK);
+	cr_assert_eq(mailbox_set_password(here.po, here.anna.mailbox, S("password1"), given_by,
+			     &here.a, &here.why),
 		ST_INVALID);
 	cr_assert_eq(logon("anna", arena_z(&here.a, password)), ST_OK);
 	given_setting(S_auth_dictionary, "off");

@@ -1,6 +1,7 @@
-/* What a stranger who logs on learns of names: nothing (T40). By every mechanism the name of a mailbox, of one that is
-   switched off and of none cost the same work: hashes computed, questions asked of the database, logons counted and
-   timed. Work is counted, not time: a busy machine is no fault of ours. */
+/* What a stranger who logs on learns of names: nothing (T40). By every mechanism the name of a
+   mailbox, of one that is switched off and of none cost the same work: hashes computed, questions
+   asked of the database, logons counted and timed. Work is counted, not time: a busy machine is no
+   fault of ours. */
 #include "base/encode.h"
 #include "base/random.h"
 #include "provider/auth_apop.h"
@@ -197,9 +198,10 @@ Test(auth_names, cost_the_same_work_whoever_has_them)
 		for (size_t k = 0; k < sizeof others / sizeof others[0]; k++) {
 			struct work none = work_of(w->by, others[k], PASSWORD);
 			cr_expect_eq(none.kind, wrong.kind, "%s: %s", w->name, others[k]);
-			cr_expect_eq(none.hashes, wrong.hashes, "%s: %s: %d", w->name, others[k], (int)none.hashes);
-			cr_expect_eq(none.questions, wrong.questions, "%s: %s: %d", w->name, others[k],
-				(int)none.questions);
+			cr_expect_eq(none.hashes, wrong.hashes, "%s: %s: %d", w->name, others[k],
+				(int)none.hashes);
+			cr_expect_eq(none.questions, wrong.questions, "%s: %s: %d", w->name,
+				others[k], (int)none.questions);
 			cr_expect_eq(none.failed, wrong.failed, "%s: %s", w->name, others[k]);
 			cr_expect_eq(none.timed, wrong.timed, "%s: %s", w->name, others[k]);
 		}

@@ -37,7 +37,8 @@ static status reader_open(void *arg, const struct identity *who, int64_t as_of, 
 	r->opened++;
 	if (r->silent)
 		return ST_OK;
-	cr_assert_eq(maildrop_take(who->postoffice, who->mailbox, who->inbox, 60 * USEC_S, 0, &here.a, &r->taken),
+	cr_assert_eq(maildrop_take(who->postoffice, who->mailbox, who->inbox, 60 * USEC_S, 0,
+			     &here.a, &r->taken),
 		ST_OK);
 	*revision = r->taken.logons;
 	return ST_OK;
@@ -48,7 +49,8 @@ static void reader_close(void *arg)
 	struct reader *r = arg;
 	r->closed++;
 	if (!r->silent)
-		maildrop_give(here.anna.postoffice, here.anna.mailbox, here.anna.inbox, r->taken.token, NULL, 0);
+		maildrop_give(here.anna.postoffice, here.anna.mailbox, here.anna.inbox,
+			r->taken.token, NULL, 0);
 }
 
 static struct auth_from as_reader(struct reader *r)
@@ -94,12 +96,13 @@ Test(auth_remembered, a_second_logon_asks_nobody_but_by_opening)
 Test(auth_remembered, remembered_logons_are_void_with_the_password)
 {
 	cr_assert_eq(logon("anna", PASSWORD), ST_OK);
-	cr_assert_eq(
-		mailbox_set_password(here.po, here.anna.mailbox, S("Another-Word-2"), given_by, &here.a, &here.why),
+	cr_assert_eq(mailbox_set_password(here.po, here.anna.mailbox, S("Another-Word-2"), given_by,
+			     &here.a, &here.why),
 		ST_OK);
 	cr_assert_eq(logon("anna", PASSWORD), ST_DENIED);
 	cr_assert_eq(logon("anna", "Another-Word-2"), ST_OK);
-	cr_assert_eq(mailbox_set_state(here.po, here.anna.mailbox, MAILBOX_DISABLED, given_by), ST_OK);
+	cr_assert_eq(
+		mailbox_set_state(here.po, here.anna.mailbox, MAILBOX_DISABLED, given_by), ST_OK);
 	cr_assert_eq(logon("anna", "Another-Word-2"), ST_DENIED);
 }
 
@@ -141,11 +144,18 @@ Test(auth_remembered, remembers_for_a_while_and_only_so_many)
 	given_setting(S_auth_cache_most, "20000");
 }
 
-/* ---- changes made by another process, such as the command line; this one has no watch and hears of nothing,
-   so all it knows it has from the logon itself */
+/* ---- changes made by another process, such as the command line; this one has no watch and hears
+   of nothing, so all it knows it has from the logon itself */
 
 struct errand {
-	enum { SET_PASSWORD, DISABLE_MAILBOX, DISABLE_OFFICE, DISABLE_DOMAIN, REMOVE_DOMAIN, REMOVE_ADDRESS } what;
+	enum {
+		SET_PASSWORD,
+		DISABLE_MAILBOX,
+		DISABLE_OFFICE,
+		DISABLE_DOMAIN,
+		REMOVE_DOMAIN,
+		REMOVE_ADDRESS
+	} what;
 	int64_t postoffice, mailbox;
 	char domain[40];
 };
@@ -158,8 +168,8 @@ static status run_errand(const struct errand *e)
 
 	switch (e->what) {
 	case SET_PASSWORD:
-		return mailbox_set_password(
-			e->postoffice, e->mailbox, S("Another-Word-2"), given_by, &here.a, &here.why);
+		return mailbox_set_password(e->postoffice, e->mailbox, S("Another-Word-2"),
+			given_by, &here.a, &here.why);
 	case DISABLE_MAILBOX:
 		return mailbox_set_state(e->postoffice, e->mailbox, MAILBOX_DISABLED, given_by);
 	case DISABLE_OFFICE:
@@ -246,7 +256,9 @@ Test(auth_elsewhere, the_old_password_opens_no_maildrop)
 	cr_assert_eq(logon_from(&from, "anna", PASSWORD, &who), ST_DENIED);
 	cr_assert_eq(r.opened, 1);
 	cr_assert_eq(r.closed, 1);
-	cr_assert_eq(store_sql("select count(*) from maildrop where mailbox = %lld", (long long)here.anna.mailbox), 0);
+	cr_assert_eq(store_sql("select count(*) from maildrop where mailbox = %lld",
+			     (long long)here.anna.mailbox),
+		0);
 	cr_assert_eq(logon_from(&from, "anna", "Another-Word-2", &who), ST_OK);
 	cr_assert_eq(r.opened, 1, "was checked: its own matter");
 }
@@ -261,11 +273,15 @@ Test(auth_elsewhere, names_that_are_gone_log_nobody_on)
 		snprintf(e.domain, sizeof e.domain, "d%lld.test", (long long)id_new());
 		store_domain(here.po, e.domain);
 		slice name = arena_format(&here.a, "a.huber@%s", e.domain);
-		cr_assert_eq(address_make(here.po, name, here.anna.mailbox, given_by, &here.a, &here.why), ST_OK);
+		cr_assert_eq(address_make(here.po, name, here.anna.mailbox, given_by, &here.a,
+				     &here.why),
+			ST_OK);
 		cr_assert_eq(auth_password(name, S(PASSWORD), &here.home, &here.a, &who), ST_OK);
-		cr_assert_eq(auth_password(name, S(PASSWORD), &here.home, &here.a, &who), ST_OK, "remembered");
+		cr_assert_eq(auth_password(name, S(PASSWORD), &here.home, &here.a, &who), ST_OK,
+			"remembered");
 		elsewhere(e);
-		cr_expect_eq(auth_password(name, S(PASSWORD), &here.home, &here.a, &who), ST_DENIED, "errand %d", gone[i]);
+		cr_expect_eq(auth_password(name, S(PASSWORD), &here.home, &here.a, &who), ST_DENIED,
+			"errand %d", gone[i]);
 		cr_expect_eq(logon("anna", PASSWORD), ST_OK, "by another name as before");
 	}
 }

@@ -223,7 +223,8 @@ Test(blob, gives_small_ones_one_by_one)
 
 		source_fill(&s, wanted, sizes[asked[k]]);
 		cr_assert_eq(blob_small_one(b, asked[k], &raw), ST_OK);
-		cr_assert(slice_same(text_slice(&raw), slice_of(wanted, sizes[asked[k]])), "%d", asked[k]);
+		cr_assert(slice_same(text_slice(&raw), slice_of(wanted, sizes[asked[k]])), "%d",
+			asked[k]);
 	}
 	cr_assert_eq(blob_small_one(b, BIG, &raw), ST_ABSENT);
 	cr_assert_eq(blob_small_one(b, GONE, &raw), ST_ABSENT);

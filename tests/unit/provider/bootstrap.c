@@ -45,7 +45,8 @@ Test(bootstrap, reads_keys_and_fills_in_the_rest)
 	arena_release(&a);
 }
 
-/* Every key that the sample shows is one, also those that stand behind a #, and none is left out. */
+/* Every key that the sample shows is one, also those that stand behind a #, and none is left
+   out. */
 Test(bootstrap, reads_the_sample)
 {
 	static const char *const known[] = {
@@ -74,7 +75,8 @@ Test(bootstrap, reads_the_sample)
 	cr_expect(b.pguri_news.size > 0 && slice_same(b.prepare, S("no")));
 	cr_expect(b.pguri_owner.size > 0 && b.services.size > 0 && b.node.size > 0);
 	for (size_t i = 0; i < sizeof known / sizeof *known; i++)
-		cr_expect(slice_search(text_slice(&words), slice_z(known[i])) < words.size, "no%s", known[i]);
+		cr_expect(slice_search(text_slice(&words), slice_z(known[i])) < words.size, "no%s",
+			known[i]);
 	text_free(&words);
 	arena_release(&a);
 }

@@ -70,11 +70,13 @@ static void assert_counts(const struct route *r)
 		"the change log does not tell all arrivals");
 }
 
-/* Folders of one mailbox in one transaction, as batches have them: each message in the one it is for. */
+/* Folders of one mailbox in one transaction, as batches have them: each message in the one it is
+   for. */
 Test(deliver, into_several_folders_of_a_mailbox)
 {
 	int64_t office = store_postoffice();
-	struct route anna = store_mailbox(office, "anna", 0), ben = store_mailbox(office, "ben", 0), junk = anna;
+	struct route anna = store_mailbox(office, "anna", 0), ben = store_mailbox(office, "ben", 0),
+		     junk = anna;
 	arena a = ARENA_INIT;
 	folder *f;
 
@@ -86,13 +88,16 @@ Test(deliver, into_several_folders_of_a_mailbox)
 	cr_expect_eq(entries_in(&anna), 2);
 	cr_expect_eq(entries_in(&junk), 3);
 	assert_counts(&ben);
-	cr_expect_eq(store_sql("select nmsg from mailbox where postoffice = %lld and mailbox = %lld",
-			     (long long)office, (long long)anna.mailbox),
+	cr_expect_eq(
+		store_sql("select nmsg from mailbox where postoffice = %lld and mailbox = %lld",
+			(long long)office, (long long)anna.mailbox),
 		5);
-	cr_expect_eq(store_sql("select (m.used = sum(f.nbytes) and sum(f.nmsg) = 5 and sum(f.uidnext) = 7)::int"
-			       " from mailbox m join folder f using (postoffice, mailbox)"
-			       " where postoffice = %lld and mailbox = %lld group by m.used",
-			     (long long)office, (long long)anna.mailbox),
+	cr_expect_eq(
+		store_sql(
+			"select (m.used = sum(f.nbytes) and sum(f.nmsg) = 5 and sum(f.uidnext) = 7)::int"
+			" from mailbox m join folder f using (postoffice, mailbox)"
+			" where postoffice = %lld and mailbox = %lld group by m.used",
+			(long long)office, (long long)anna.mailbox),
 		1);
 	arena_release(&a);
 }
@@ -167,8 +172,7 @@ Test(deliver, keeps_post_offices_apart)
 	for (int i = 0; i < 2; i++) {
 		assert_counts(&to[i]);
 		cr_assert_eq(message_by_id(to[i].postoffice, l.d.id, &a, &m), ST_OK);
-		cr_assert_eq(
-			message_list(to[i].postoffice, to[i].mailbox, 9, &a, &e, &n), ST_OK);
+		cr_assert_eq(message_list(to[i].postoffice, to[i].mailbox, 9, &a, &e, &n), ST_OK);
 		cr_assert_eq(n, 1);
 		cr_assert_eq(blob_head(to[i].postoffice, e->m.blob, 9, &a, &raw), ST_OK);
 		cr_assert_eq(blob_head(to[1 - i].postoffice, e->m.blob, 9, &a, &raw), ST_ABSENT,
@@ -344,8 +348,8 @@ static status twin(void *arg)
 	return ST_OK;
 }
 
-/* What happens when a commit's answer is lost and the transaction runs again while the first one may
-   still be at work: one of them stores it, both know that it is stored. */
+/* What happens when a commit's answer is lost and the transaction runs again while the first one
+   may still be at work: one of them stores it, both know that it is stored. */
 Test(deliver, stores_once_when_the_same_id_comes_twice)
 {
 	struct route to = store_mailbox(store_postoffice(), "anna", 0);
@@ -386,9 +390,8 @@ Test(deliver, settles_a_commit_whose_answer_was_lost)
 /* What a reader marked goes once, and he is told so, whatever became of the answer. */
 Test(deliver, settles_a_readers_update_whose_answer_was_lost)
 {
-	static const char *const faults[] = {
-		"db_commit_send:1:fail", "db_commit_sent:1:fail", "db_commit_done:1:fail",
-		"db_commit_sent:1:fail,db_commit_sent:2:fail"};
+	static const char *const faults[] = {"db_commit_send:1:fail", "db_commit_sent:1:fail",
+		"db_commit_done:1:fail", "db_commit_sent:1:fail,db_commit_sent:2:fail"};
 
 	for (size_t i = 0; i < sizeof faults / sizeof *faults; i++) {
 		struct route to = store_mailbox(store_postoffice(), "anna", 0);
@@ -397,14 +400,18 @@ Test(deliver, settles_a_readers_update_whose_answer_was_lost)
 
 		for (int k = 0; k < 3; k++)
 			cr_assert_eq(letter_deliver(&to, 1, RAW), ST_OK);
-		cr_assert_eq(maildrop_take(to.postoffice, to.mailbox, to.inbox, USEC_S, 0, &a, &taken), ST_OK);
+		cr_assert_eq(
+			maildrop_take(to.postoffice, to.mailbox, to.inbox, USEC_S, 0, &a, &taken),
+			ST_OK);
 		cr_assert(fault_arm(faults[i]));
 		cr_expect_eq(maildrop_give(to.postoffice, to.mailbox, to.inbox, taken.token,
-				     (uint32_t[]){1, 2}, 2), ST_OK, "%s", faults[i]);
+				     (uint32_t[]){1, 2}, 2),
+			ST_OK, "%s", faults[i]);
 		cr_assert(fault_arm(""));
 		cr_expect_eq(entries_in(&to), 1, "%s", faults[i]);
-		cr_expect_eq(maildrop_take(to.postoffice, to.mailbox, to.inbox, USEC_S, 0, &a, &taken), ST_OK,
-			"%s: the lock went too", faults[i]);
+		cr_expect_eq(
+			maildrop_take(to.postoffice, to.mailbox, to.inbox, USEC_S, 0, &a, &taken),
+			ST_OK, "%s: the lock went too", faults[i]);
 		arena_release(&a);
 	}
 }
@@ -454,11 +461,13 @@ static int own_number(void)
 	return (int)((id_new() >> 12) & ID_NODE_MOST);
 }
 
-/* This process's node number is held by a living process of a role of its own, since a minute ago. */
+/* This process's node number is held by a living process of a role of its own, since a minute
+   ago. */
 static void owner_lives(void)
 {
-	store_sql("update node set role = 'living ' || node, since = now() - interval '1 minute',"
-		  " seen = now() + interval '1 minute', until = now() + interval '1 minute' where node = %d",
+	store_sql(
+		"update node set role = 'living ' || node, since = now() - interval '1 minute',"
+		" seen = now() + interval '1 minute', until = now() + interval '1 minute' where node = %d",
 		own_number());
 }
 
@@ -533,7 +542,8 @@ Test(deliver, recognises_what_filled_the_mailbox)
 	cr_assert_eq(keys_standing(repeat_key()), 0);
 }
 
-/* The transaction was given up on doubt and stands all the same; a crash of PostgreSQL has taken its key. */
+/* The transaction was given up on doubt and stands all the same; a crash of PostgreSQL has taken
+   its key. */
 static status repeat_lost_its_key(void *arg)
 {
 	(void)arg;
@@ -572,10 +582,12 @@ static status other_doubted(void *arg)
 
 	(void)arg;
 	repeat_doubt(repeat_key(), repeat.to.postoffice, repeat.first);
-	return write(other.doubts[1], "d", 1) == 1 && read(other.go[0], &byte, 1) == 1 ? ST_OK : ST_CLOSED;
+	return write(other.doubts[1], "d", 1) == 1 && read(other.go[0], &byte, 1) == 1 ? ST_OK
+										       : ST_CLOSED;
 }
 
-/* It has no connection to the database before it forks; lives until it is killed, or its parent ends. */
+/* It has no connection to the database before it forks; lives until it is killed, or its parent
+   ends. */
 static void other_run(void)
 {
 	char byte;
@@ -677,9 +689,12 @@ Test(deliver, stores_nothing_beside_a_commit_that_is_under_way_elsewhere)
 	key_make(key);
 	for (int i = 0; i < 16; i++)
 		snprintf(hex + 2 * i, 3, "%02x", (unsigned char)key[i]);
-	snprintf(sql, sizeof sql, "begin; insert into repeat (key, message, owner, broken) values ('\\x%s', 42, 1, true)", hex);
+	snprintf(sql, sizeof sql,
+		"begin; insert into repeat (key, message, owner, broken) values ('\\x%s', 42, 1, true)",
+		hex);
 	given_script(elsewhere, sql);
-	cr_expect_eq(keyed(&to, slice_of(key, 16), &id), ST_BUSY, "it may be stored there at any moment");
+	cr_expect_eq(keyed(&to, slice_of(key, 16), &id), ST_BUSY,
+		"it may be stored there at any moment");
 	given_script(elsewhere, "commit");
 	cr_expect_eq(keyed(&to, slice_of(key, 16), &id), ST_EXISTS);
 	cr_expect_eq(id, 42);
@@ -792,7 +807,8 @@ static status repeat_doubted_long(void *arg)
 	return ST_OK;
 }
 
-/* A COMMIT may wait for a synchronous standby for longer than a backend may go on without its client. */
+/* A COMMIT may wait for a synchronous standby for longer than a backend may go on without its
+   client. */
 Test(deliver, a_doubt_lives_as_long_as_repetitions_are_recognised)
 {
 	repeat.to = store_mailbox(store_postoffice(), "anna", 0);
@@ -803,8 +819,8 @@ Test(deliver, a_doubt_lives_as_long_as_repetitions_are_recognised)
 Test(deliver, recognises_what_a_dead_worker_stored)
 {
 	static const char *const deaths[] = {
-		"update node set until = now() - interval '1 second' where node", /* lease over */
-		"update node set since = now() + interval '1 second' where node", /* taken anew */
+		"update node set until = now() - interval '1 second' where node",  /* lease over */
+		"update node set since = now() + interval '1 second' where node",  /* taken anew */
 		"update node set seen = now() - interval '11 seconds' where node", /* cut off */
 		/* A successor. */
 		"insert into node (node, name, role, token, schema, since, seen, until)"
@@ -883,8 +899,8 @@ Test(deliver, ignores_keys_past_their_window)
 		const char *window; /* NULL: ten minutes */
 		int minutes;        /* the key's age */
 		status again;
-	} rows[] = {
-		{NULL, 120, ST_OK}, {NULL, 5, ST_EXISTS}, {"1 min", 5, ST_OK}, {"1 h", 20, ST_EXISTS}, {"0 s", 0, ST_OK}};
+	} rows[] = {{NULL, 120, ST_OK}, {NULL, 5, ST_EXISTS}, {"1 min", 5, ST_OK},
+		{"1 h", 20, ST_EXISTS}, {"0 s", 0, ST_OK}};
 
 	for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
 		struct route to = store_mailbox(store_postoffice(), "anna", 0);
@@ -893,7 +909,8 @@ Test(deliver, ignores_keys_past_their_window)
 		given_setting(S_smtp_repeat_window, rows[i].window);
 		key_make(key);
 		cr_assert_eq(keyed(&to, slice_of(key, 16), &first), ST_OK);
-		store_sql("update repeat set broken = true, at = now() - interval '%d minutes' where message = %lld",
+		store_sql(
+			"update repeat set broken = true, at = now() - interval '%d minutes' where message = %lld",
 			rows[i].minutes, (long long)first);
 		cr_expect_eq(keyed(&to, slice_of(key, 16), &second), rows[i].again, "row %zu", i);
 		cr_expect_eq(entries_in(&to), rows[i].again == ST_OK ? 2 : 1, "row %zu", i);

@@ -1,5 +1,5 @@
-/* Keys that sign: they wait, sign, retire; those of others are not seen; and nothing goes without the secret that
-   private ones are kept under. */
+/* Keys that sign: they wait, sign, retire; those of others are not seen; and nothing goes without
+   the secret that private ones are kept under. */
 #include "tests/unit/provider/dkim_key.h"
 
 #include "base/id.h"
@@ -25,15 +25,19 @@ static int64_t office(void)
 	postoffice *p;
 	slice why = S("");
 
-	cr_assert_eq(postoffice_make(arena_format(&a, "po%lld", (long long)id_new()), S("Secret-Word-1"), &by, &a, &p, &why),
+	cr_assert_eq(postoffice_make(arena_format(&a, "po%lld", (long long)id_new()),
+			     S("Secret-Word-1"), &by, &a, &p, &why),
 		ST_OK, "%.*s", SLICE_ARGS(why));
 	return p->id;
 }
 
 static status add(int64_t po, slice host, const char *selector, enum signature_algorithm algorithm)
 {
-	dkim_key k = {.postoffice = po, .domain = host, .selector = slice_z(selector),
-		.algorithm = algorithm, .public_key = S("public"),
+	dkim_key k = {.postoffice = po,
+		.domain = host,
+		.selector = slice_z(selector),
+		.algorithm = algorithm,
+		.public_key = S("public"),
 		.private_key = arena_format(&a, "private %s", selector)};
 	slice why;
 
@@ -57,8 +61,8 @@ static const char *states(int64_t po, slice host)
 
 	cr_assert_eq(dkim_key_list(po, host, &a, &rows, &n), ST_OK);
 	for (int i = 0; i < n; i++)
-		all = arena_format(&a, "%.*s %.*s:%d", SLICE_ARGS(all), SLICE_ARGS(rows[i].selector),
-			rows[i].state);
+		all = arena_format(&a, "%.*s %.*s:%d", SLICE_ARGS(all),
+			SLICE_ARGS(rows[i].selector), rows[i].state);
 	return arena_z(&a, all);
 }
 
@@ -110,7 +114,8 @@ Test(dkim_key, needs_a_domain_a_name_and_the_secret)
 	cr_assert_eq(add(po, host, "a b", SIGNATURE_RSA_SHA256), ST_INVALID);
 	cr_assert_eq(add(po, host, "one", SIGNATURE_RSA_SHA256), ST_OK);
 	keys_secret(false);
-	cr_assert_eq(dkim_key_rotate(po, host, &by), ST_INVALID, "what is waiting cannot be opened");
+	cr_assert_eq(
+		dkim_key_rotate(po, host, &by), ST_INVALID, "what is waiting cannot be opened");
 	cr_assert_str_eq(states(po, host), " one:0");
 	keys_secret(true);
 	cr_assert_eq(dkim_key_rotate(po, host, &by), ST_OK);

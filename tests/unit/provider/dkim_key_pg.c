@@ -31,7 +31,8 @@ void keys_secret(bool there)
 
 int keys_in_the_clear(void)
 {
-	return (int)given_sql("select count(*) from dkim_key where position('private'::bytea in secret) > 0");
+	return (int)given_sql(
+		"select count(*) from dkim_key where position('private'::bytea in secret) > 0");
 }
 
 void keys_end(void)

@@ -1,4 +1,5 @@
-/* Big removals: what one took away is one row (expunged_pack) until it is wanted back or the housekeeper comes by. */
+/* Big removals: what one took away is one row (expunged_pack) until it is wanted back or the
+   housekeeper comes by. */
 #include "provider/folder_admin.h"
 #include "provider/housekeep.h"
 #include "provider/postoffice.h"
@@ -14,39 +15,47 @@ TestSuite(expunged, .init = reader_begin, .fini = reader_end, .timeout = 300);
 
 #define MANY 700
 
-/* n messages in INBOX, straight into the tables, all of them \Deleted; every seventh with a zone. */
+/* n messages in INBOX, straight into the tables, all of them \Deleted; every seventh with a
+   zone. */
 static void given_many(int n)
 {
 	long long po = me.postoffice, in = me.inbox;
 
-	store_sql("insert into message (postoffice, msg, blob, size, hdrlen) select %lld, u, u, 10 + u %% 90, 4 from generate_series(1, %d) u",
+	store_sql(
+		"insert into message (postoffice, msg, blob, size, hdrlen) select %lld, u, u, 10 + u %% 90, 4 from generate_series(1, %d) u",
 		po, n);
-	store_sql("insert into entry (postoffice, folder, uid, modseq, flags, msg, idate, size, zone)"
-		  " select %lld, %lld, u, 2, 8 + u %% 2, u, timestamptz '2024-01-01 00:00:00.000123+00' + u * interval '1 min', 10 + u %% 90,"
-		  " case when u %% 7 = 0 then 60 end from generate_series(1, %d) u",
+	store_sql(
+		"insert into entry (postoffice, folder, uid, modseq, flags, msg, idate, size, zone)"
+		" select %lld, %lld, u, 2, 8 + u %% 2, u, timestamptz '2024-01-01 00:00:00.000123+00' + u * interval '1 min', 10 + u %% 90,"
+		" case when u %% 7 = 0 then 60 end from generate_series(1, %d) u",
 		po, in, n);
-	store_sql("update folder f set uidnext = %d, modseq = 2, nmsg = e.n, ndeleted = e.n, nunseen = e.unseen, nbytes = e.bytes from"
-		  " (select count(*) n, sum(size) bytes, count(*) filter (where flags & 1 = 0) unseen from entry where postoffice = %lld and folder = %lld) e"
-		  " where postoffice = %lld and folder = %lld",
+	store_sql(
+		"update folder f set uidnext = %d, modseq = 2, nmsg = e.n, ndeleted = e.n, nunseen = e.unseen, nbytes = e.bytes from"
+		" (select count(*) n, sum(size) bytes, count(*) filter (where flags & 1 = 0) unseen from entry where postoffice = %lld and folder = %lld) e"
+		" where postoffice = %lld and folder = %lld",
 		n + 1, po, in, po, in);
-	store_sql("update mailbox m set modseq = 2, nmsg = f.nmsg, used = f.nbytes from folder f"
-		  " where m.postoffice = %lld and m.mailbox = %lld and f.postoffice = m.postoffice and f.folder = %lld",
+	store_sql(
+		"update mailbox m set modseq = 2, nmsg = f.nmsg, used = f.nbytes from folder f"
+		" where m.postoffice = %lld and m.mailbox = %lld and f.postoffice = m.postoffice and f.folder = %lld",
 		po, (long long)me.mailbox, in);
 }
 
 static int64_t packs(void)
 {
-	return store_sql("select count(*) from expunged_pack where postoffice = %lld", (long long)me.postoffice);
+	return store_sql("select count(*) from expunged_pack where postoffice = %lld",
+		(long long)me.postoffice);
 }
 
 static int64_t rows(void)
 {
-	return store_sql("select count(*) from expunged where postoffice = %lld", (long long)me.postoffice);
+	return store_sql(
+		"select count(*) from expunged where postoffice = %lld", (long long)me.postoffice);
 }
 
 static int64_t messages(void)
 {
-	return store_sql("select count(*) from message where postoffice = %lld", (long long)me.postoffice);
+	return store_sql(
+		"select count(*) from message where postoffice = %lld", (long long)me.postoffice);
 }
 
 static view *expunge_all(void)
@@ -100,7 +109,10 @@ Test(expunged, few_are_rows_and_many_are_one)
 	v = expunge_all();
 	cr_expect_eq(packs(), 1);
 	cr_expect_eq(rows(), 0);
-	cr_expect_eq(store_sql("select cardinality(uids) from expunged_pack where postoffice = %lld", (long long)me.postoffice), 500);
+	cr_expect_eq(
+		store_sql("select cardinality(uids) from expunged_pack where postoffice = %lld",
+			(long long)me.postoffice),
+		500);
 	view_close(&v);
 }
 
@@ -115,11 +127,14 @@ Test(expunged, many_come_back_by_message_by_time_and_by_folder)
 	cr_expect_eq(undeleted(&(struct folder_lost){.message = MANY + 1}), 0);
 	cr_expect_eq(undeleted(&(struct folder_lost){.since = clock_wall() + 3600 * USEC_S}), 0);
 	cr_expect_eq(rows(), MANY, "who looks unpacks");
-	cr_assert_eq(undeleted(&(struct folder_lost){.message = 7, .since = clock_wall() - 3600 * USEC_S}), 1);
+	cr_assert_eq(undeleted(&(struct folder_lost){
+			     .message = 7, .since = clock_wall() - 3600 * USEC_S}),
+		1);
 	cr_assert_eq(view_refresh(v, false, &me.a, &c), ST_OK);
 	cr_assert_eq(v->n, 1);
 	const struct view_entry *e = &v->entries[0];
-	cr_expect(e->uid == MANY + 1 && e->message == 7 && e->zone == 60 && e->flags == FLAG_SEEN && e->size == 17);
+	cr_expect(e->uid == MANY + 1 && e->message == 7 && e->zone == 60 && e->flags == FLAG_SEEN &&
+		  e->size == 17);
 	cr_expect_eq(e->received, (INT64_C(1704067200) + 7 * 60) * USEC_S + 123);
 	cr_assert_eq(undeleted(&(struct folder_lost){.folder = me.inbox}), MANY - 1);
 	cr_expect_eq(rows(), 0);
@@ -131,8 +146,9 @@ Test(expunged, many_come_back_by_message_by_time_and_by_folder)
 /* All of each row: 0 where a column was lost on the way. */
 static int64_t sum_of(const char *table)
 {
-	return store_sql("select coalesce(sum(hashtextextended(concat_ws(' ', folder, uid, msg, flags, idate, coalesce(zone, -1)), 0) / 1000000), 0)::bigint"
-			 " from %s where postoffice = %lld and folder = %lld",
+	return store_sql(
+		"select coalesce(sum(hashtextextended(concat_ws(' ', folder, uid, msg, flags, idate, coalesce(zone, -1)), 0) / 1000000), 0)::bigint"
+		" from %s where postoffice = %lld and folder = %lld",
 		table, (long long)me.postoffice, (long long)me.inbox);
 }
 
@@ -144,14 +160,17 @@ Test(expunged, the_housekeeper_makes_rows_of_packs)
 	int64_t before = sum_of("entry");
 	view *v = expunge_all();
 	cr_assert_eq(packs(), 1);
-	int64_t at = store_sql("select (extract(epoch from at) * 1e6)::bigint from expunged_pack where postoffice = %lld",
+	int64_t at = store_sql(
+		"select (extract(epoch from at) * 1e6)::bigint from expunged_pack where postoffice = %lld",
 		(long long)me.postoffice);
 	house_kept(&done);
 	cr_expect_eq(packs(), 0);
 	cr_expect_eq(rows(), MANY);
 	cr_expect_eq(sum_of("expunged"), before);
-	cr_expect_eq(store_sql("select (extract(epoch from min(at)) * 1e6)::bigint from expunged where postoffice = %lld and at = (select max(at) from expunged where postoffice = %lld)",
-			     (long long)me.postoffice, (long long)me.postoffice),
+	cr_expect_eq(
+		store_sql(
+			"select (extract(epoch from min(at)) * 1e6)::bigint from expunged where postoffice = %lld and at = (select max(at) from expunged where postoffice = %lld)",
+			(long long)me.postoffice, (long long)me.postoffice),
 		at, "removed when they were, not when they were unpacked");
 	cr_expect_eq(messages(), MANY);
 	house_kept(&done);
@@ -166,15 +185,17 @@ Test(expunged, what_a_pack_names_is_not_released)
 	struct rows r;
 
 	given_many(MANY);
-	store_sql("insert into expunged (postoffice, mailbox, folder, uid, msg, flags, idate, at)"
-		  " select %lld, %lld, %lld, 5000 + u, u, 0, now(), now() - interval '40 days' from generate_series(1, %d) u",
+	store_sql(
+		"insert into expunged (postoffice, mailbox, folder, uid, msg, flags, idate, at)"
+		" select %lld, %lld, %lld, 5000 + u, u, 0, now(), now() - interval '40 days' from generate_series(1, %d) u",
 		(long long)me.postoffice, (long long)me.mailbox, (long long)me.inbox, MANY);
 	view *v = expunge_all();
 	cr_assert_eq(packs(), 1);
 	/* As when the pack came just after the housekeeper had unpacked others. */
 	cr_assert_eq(db_run(SQL_EXPUNGED_RELEASE,
-			     (struct param[]){p_time(clock_wall() - 14 * 86400 * USEC_S), p_int(me.postoffice), p_int(0), p_int(1000)}, 4,
-			     &me.a, &r),
+			     (struct param[]){p_time(clock_wall() - 14 * 86400 * USEC_S),
+				     p_int(me.postoffice), p_int(0), p_int(1000)},
+			     4, &me.a, &r),
 		ST_OK);
 	cr_expect_geq(row_int(&r, 0, 0), MANY, "they were looked at");
 	cr_expect_eq(row_int(&r, 0, 3), 0);
@@ -185,7 +206,8 @@ Test(expunged, what_a_pack_names_is_not_released)
 	/* A pack whose time is over goes as rows do. */
 	mark_all();
 	v = expunge_all();
-	store_sql("update expunged_pack set at = at - interval '40 days' where postoffice = %lld", (long long)me.postoffice);
+	store_sql("update expunged_pack set at = at - interval '40 days' where postoffice = %lld",
+		(long long)me.postoffice);
 	house_kept(&done);
 	cr_expect_eq(messages() + packs(), 0);
 	view_close(&v);
@@ -225,7 +247,8 @@ Test(expunged, a_removed_folder_tells_how_many_can_be_had_back)
 
 	made(S("a"));
 	given_many(MANY);
-	int64_t a = store_sql("select folder from folder where postoffice = %lld and name = 'a'", (long long)me.postoffice);
+	int64_t a = store_sql("select folder from folder where postoffice = %lld and name = 'a'",
+		(long long)me.postoffice);
 	struct view_copied moved;
 	view *v = opened(S("INBOX"));
 	cr_assert_eq(view_move(v, v->uids, v->n, S("a"), &me.a, &moved), ST_OK);
@@ -238,9 +261,11 @@ Test(expunged, a_removed_folder_tells_how_many_can_be_had_back)
 	cr_assert_eq(packs(), 1);
 	cr_assert_eq(folder_remove(me.postoffice, me.mailbox, S("a")), ST_OK);
 	for (int turn = 0; turn < 2; turn++) {
-		cr_assert_eq(folder_removed_list(me.postoffice, me.mailbox, &me.a, &gone, &n), ST_OK);
+		cr_assert_eq(
+			folder_removed_list(me.postoffice, me.mailbox, &me.a, &gone, &n), ST_OK);
 		cr_assert_eq(n, 1);
-		cr_expect(gone[0].id == a && gone[0].messages == MANY, "turn %d: %d", turn, (int)gone[0].messages);
+		cr_expect(gone[0].id == a && gone[0].messages == MANY, "turn %d: %d", turn,
+			(int)gone[0].messages);
 		house_kept(&done);
 	}
 	cr_expect_eq(undeleted(&(struct folder_lost){.folder = a}), MANY);
@@ -253,10 +278,16 @@ Test(expunged, what_was_appended_is_found_in_a_pack)
 
 	given_many(MANY);
 	view *v = expunge_all();
-	cr_assert_eq(db_one(SQL_APPEND_FOUND, (struct param[]){p_int(me.postoffice), p_int(me.mailbox), p_int(77)}, 3, &me.a, &r), ST_OK);
+	cr_assert_eq(db_one(SQL_APPEND_FOUND,
+			     (struct param[]){p_int(me.postoffice), p_int(me.mailbox), p_int(77)},
+			     3, &me.a, &r),
+		ST_OK);
 	cr_expect_eq(row_int(&r, 0, 0), me.inbox);
 	cr_expect_eq(row_int(&r, 0, 2), 77);
-	cr_expect_eq(db_one(SQL_APPEND_FOUND, (struct param[]){p_int(me.postoffice), p_int(me.mailbox), p_int(MANY + 1)}, 3, &me.a, &r),
+	cr_expect_eq(
+		db_one(SQL_APPEND_FOUND,
+			(struct param[]){p_int(me.postoffice), p_int(me.mailbox), p_int(MANY + 1)},
+			3, &me.a, &r),
 		ST_ABSENT);
 	view_close(&v);
 }

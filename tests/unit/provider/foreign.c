@@ -1,6 +1,7 @@
-/* T50: every statement of the program over the rows of another post office. What it says and does must be
-   the same whether those rows are there or not. That this means something is shown statement by statement:
-   with the same parameters the owner of the rows, or the system role, does reach them (foreign.def). */
+/* T50: every statement of the program over the rows of another post office. What it says and does
+   must be the same whether those rows are there or not. That this means something is shown
+   statement by statement: with the same parameters the owner of the rows, or the system role, does
+   reach them (foreign.def). */
 #include "tests/unit/provider/given.h"
 
 #include "base/log.h"
@@ -179,8 +180,8 @@ static bool can_be_prepared(const struct statement *s)
 	       slice_starts(t, S("with"));
 }
 
-/* One row for each table of post offices: its name, and a digest of all rows but our own; and `repeat`, to which
-   repeat_doubt carries one of their messages. */
+/* One row for each table of post offices: its name, and a digest of all rows but our own; and
+   `repeat`, to which repeat_doubt carries one of their messages. */
 static const char digests_maker[] =
 	"select 'prepare digests as ' || string_agg(format("
 	"'select %L, md5(coalesce(string_agg(t::text, E''\\n'' order by t::text), '''')) from %I t where postoffice <> 20002',"

@@ -90,8 +90,7 @@ db_link *given_super(void)
 void given_script(db_link *l, const char *sql)
 {
 	slice why = S("");
-	cr_assert(
-		db_link_script(l, sql, &kept, &why) == ST_OK, "%s: %.*s", sql, SLICE_ARGS(why));
+	cr_assert(db_link_script(l, sql, &kept, &why) == ST_OK, "%s: %.*s", sql, SLICE_ARGS(why));
 }
 
 static struct rows super_rows(const char *sql)

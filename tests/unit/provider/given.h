@@ -1,4 +1,5 @@
-/* What tests beside a PostgreSQL begin with (tests/with-pg.sh gives the URIs by the environment). */
+/* What tests beside a PostgreSQL begin with (tests/with-pg.sh gives the URIs by the
+   environment). */
 #ifndef PENNYPOST_TESTS_GIVEN_H
 #define PENNYPOST_TESTS_GIVEN_H
 
@@ -10,7 +11,8 @@ extern const struct audit_by *const given_by; /* "test" */
 
 /* The schema as of now; by the first test that asks, whichever process it is. */
 void given_schema(void);
-/* given_schema, and the providers opened as a command line does. Tests end with provider_close(). */
+/* given_schema, and the providers opened as a command line does. Tests end with
+   provider_close(). */
 void given_providers(void);
 const struct bootstrap *given_bootstrap(void);
 /* A setting of the server; NULL is its default again. */
@@ -20,8 +22,8 @@ void given_setting(enum setting_id id, const char *value);
 int64_t given_sql(const char *sql);
 /* The same of a statement that gives one text. It lives as long as the test; NULL is empty. */
 slice given_text(const char *sql);
-/* The superuser's connection to the database of the test, for more than one command; and another one, which the
-   test closes. */
+/* The superuser's connection to the database of the test, for more than one command; and another
+   one, which the test closes. */
 db_link *given_super(void);
 db_link *given_link(void);
 /* Commands that must succeed. */

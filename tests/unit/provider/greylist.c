@@ -28,17 +28,21 @@ Test(greylist, lets_pass_who_comes_again)
 	usec wait = met(po, "key-of-one-sender");
 	cr_expect(wait > 0 && wait <= 3600 * USEC_S, "%lld", (long long)wait);
 	cr_expect_gt(met(po, "key-of-one-sender"), 0);
-	store_sql("update greylist set first = first - interval '1 hour', last = last - interval '1 hour'"
-		  " where postoffice = %lld", (long long)po);
+	store_sql(
+		"update greylist set first = first - interval '1 hour', last = last - interval '1 hour'"
+		" where postoffice = %lld",
+		(long long)po);
 	cr_expect_eq(met(po, "key-of-one-sender"), 0);
 	cr_expect_eq(met(po, "key-of-one-sender"), 0);
 	cr_expect_gt(met(po, "key-of-another-on"), 0);
 	cr_expect_gt(met(other, "key-of-one-sender"), 0);
 	/* Too late, and known for too long without a word: both begin anew. */
-	given_sql("update greylist set first = first - interval '2 days', last = last - interval '2 days'");
+	given_sql(
+		"update greylist set first = first - interval '2 days', last = last - interval '2 days'");
 	cr_expect_eq(met(po, "key-of-one-sender"), 0);
 	cr_expect_gt(met(po, "key-of-another-on"), 0);
-	given_sql("update greylist set first = first - interval '36 days', last = last - interval '36 days'");
+	given_sql(
+		"update greylist set first = first - interval '36 days', last = last - interval '36 days'");
 	cr_expect_gt(met(po, "key-of-one-sender"), 0);
 	cr_assert_eq(setting_set(S_greylist_delay, NULL, NULL, &tester, &a, &why), ST_OK);
 	arena_release(&a);

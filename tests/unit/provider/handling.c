@@ -1,4 +1,5 @@
-/* What owners want done with their mail: redirections, answers and who was told; for both stores. */
+/* What owners want done with their mail: redirections, answers and who was told; for both
+   stores. */
 #include "tests/unit/provider/leads.h"
 
 #include "base/clock.h"
@@ -85,7 +86,8 @@ static const char *shown(void)
 
 Test(handling, redirections_are_set_changed_and_removed)
 {
-	slice two[] = {S("x@Example.ORG"), S("ben@example.net"), S("X@example.org")}, one[] = {S("y@example.org")};
+	slice two[] = {S("x@Example.ORG"), S("ben@example.net"), S("X@example.org")},
+	      one[] = {S("y@example.org")};
 
 	cr_assert_str_eq(shown(), "none");
 	cr_assert_eq(bits(), 0);
@@ -121,12 +123,14 @@ Test(handling, redirections_that_cannot_be)
 	cr_assert_eq(setting_set(S_redirection_targets_most, &at, &most, &by, &a, &why), ST_OK);
 	for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
 		why = S("");
-		status kind = redirection_set(here.id, here.anna, rows[i].written, rows[i].n, false, &by, &a, &why);
+		status kind = redirection_set(
+			here.id, here.anna, rows[i].written, rows[i].n, false, &by, &a, &why);
 
 		cr_assert_eq(kind, rows[i].wanted, "row %zu: %s", i, status_name(kind));
 		cr_assert_eq(why.size > 0, kind != ST_OK, "row %zu", i);
 	}
-	cr_assert_eq(redirection_set(here.id, id_new(), rows[6].written, 1, false, &by, &a, &why), ST_ABSENT);
+	cr_assert_eq(redirection_set(here.id, id_new(), rows[6].written, 1, false, &by, &a, &why),
+		ST_ABSENT);
 }
 
 Test(handling, redirections_are_their_post_offices_own)

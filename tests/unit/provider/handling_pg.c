@@ -29,7 +29,8 @@ TestSuite(handling_pg, .init = setup, .fini = teardown, .timeout = 300);
 static status say(const char *sender, enum answer_kind kind, bool *left_out)
 {
 	struct letter message, reply;
-	const struct answer_right right = {anna.postoffice, anna.mailbox, kind, slice_z(sender), 3600 * USEC_S};
+	const struct answer_right right = {
+		anna.postoffice, anna.mailbox, kind, slice_z(sender), 3600 * USEC_S};
 
 	letter_write(&message, &anna, 1, S("Subject: hello\r\n\r\n"));
 	letter_write(&reply, &anna, 1, S("Subject: away\r\n\r\n"));
@@ -47,8 +48,10 @@ Test(handling_pg, a_right_is_used_up_with_its_answer)
 	bool left_out;
 	answer w = {.text = S("I am away."), .ends = USEC_NEVER};
 	slice why;
-	const struct answer_right right = {anna.postoffice, anna.mailbox, ANSWER_OWNER, S("eve@x.test"), 0},
-		full = {anna.postoffice, anna.mailbox, ANSWER_FULL, S("eve@x.test"), 0};
+	const struct answer_right right = {anna.postoffice, anna.mailbox, ANSWER_OWNER,
+					  S("eve@x.test"), 0},
+				  full = {anna.postoffice, anna.mailbox, ANSWER_FULL,
+					  S("eve@x.test"), 0};
 
 	cr_assert_eq(answer_may(&right), ST_OK);
 	cr_assert_eq(say("eve@x.test", ANSWER_OWNER, &left_out), ST_OK);
@@ -63,8 +66,10 @@ Test(handling_pg, a_right_is_used_up_with_its_answer)
 	cr_assert_eq(answer_set(anna.postoffice, anna.mailbox, &w, &store_by, &a, &why), ST_OK);
 	cr_assert_eq(answer_may(&right), ST_OK);
 	cr_assert_eq(answer_may(&full), ST_EXISTS);
-	cr_assert_eq(store_sql("select count(*) from entry e join folder f using (postoffice, folder) where f.mailbox = %lld",
-			     (long long)anna.mailbox),
+	cr_assert_eq(
+		store_sql(
+			"select count(*) from entry e join folder f using (postoffice, folder) where f.mailbox = %lld",
+			(long long)anna.mailbox),
 		5);
 }
 
@@ -105,20 +110,21 @@ static bool somebody_waits(void)
 	return false;
 }
 
-/* Whoever waits for the mailbox holds the rows before it already, and none of those behind it: how many rows of the
-   table are free. */
+/* Whoever waits for the mailbox holds the rows before it already, and none of those behind it: how
+   many rows of the table are free. */
 static int64_t free_meanwhile(const char *table, void *(*changes)(void *))
 {
 	pthread_t t;
 	status done;
 
 	given_sql("begin");
-	store_sql("select 1 from mailbox where postoffice = %lld and mailbox = %lld for update", (long long)anna.postoffice,
-		(long long)anna.mailbox);
+	store_sql("select 1 from mailbox where postoffice = %lld and mailbox = %lld for update",
+		(long long)anna.postoffice, (long long)anna.mailbox);
 	cr_assert_eq(pthread_create(&t, NULL, changes, &done), 0);
 	cr_assert(somebody_waits());
-	int64_t n = store_sql("select count(*) from (select 1 from %s where postoffice = %lld and mailbox = %lld "
-			      "for update skip locked) r",
+	int64_t n = store_sql(
+		"select count(*) from (select 1 from %s where postoffice = %lld and mailbox = %lld "
+		"for update skip locked) r",
 		table, (long long)anna.postoffice, (long long)anna.mailbox);
 	given_sql("commit");
 	pthread_join(t, NULL);
@@ -131,7 +137,9 @@ Test(handling_pg, locks_have_one_order)
 	slice target = S("x@example.org"), why;
 	bool left_out;
 
-	cr_assert_eq(redirection_set(anna.postoffice, anna.mailbox, &target, 1, false, &store_by, &a, &why), ST_OK);
+	cr_assert_eq(redirection_set(
+			     anna.postoffice, anna.mailbox, &target, 1, false, &store_by, &a, &why),
+		ST_OK);
 	cr_assert_eq(free_meanwhile("redirection", removes_redirection), 1);
 	cr_assert_eq(say("eve@x.test", ANSWER_OWNER, &left_out), ST_OK);
 	cr_assert_eq(free_meanwhile("answered", sets), 0);
@@ -145,7 +153,8 @@ Test(handling_pg, locks_have_one_order)
 Test(handling_pg, a_right_is_used_up_by_an_answer_that_goes_alone)
 {
 	struct letter reply;
-	const struct answer_right right = {anna.postoffice, anna.mailbox, ANSWER_FULL, S("eve@x.test"), 3600 * USEC_S};
+	const struct answer_right right = {
+		anna.postoffice, anna.mailbox, ANSWER_FULL, S("eve@x.test"), 3600 * USEC_S};
 
 	letter_write(&reply, &anna, 1, S("Subject: full\r\n\r\n"));
 	reply.d.right = &right;

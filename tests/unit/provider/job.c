@@ -1,5 +1,5 @@
-/* Jobs beside a PostgreSQL: who gets the message, whose step counts, what stands in the way of one mailbox, and who may
-   see what. */
+/* Jobs beside a PostgreSQL: who gets the message, whose step counts, what stands in the way of one
+   mailbox, and who may see what. */
 #include "provider/job.h"
 
 #include "base/fault.h"
@@ -108,8 +108,9 @@ static struct job_row found(int64_t id)
 /* Mailboxes by how many times they have the message. */
 static int64_t having(int64_t id, int times)
 {
-	return store_sql("select count(*) from mailbox m where m.postoffice = %lld and %d = (select count(*) from entry e "
-			 "where e.postoffice = m.postoffice and e.folder = m.inbox and e.msg = %lld)",
+	return store_sql(
+		"select count(*) from mailbox m where m.postoffice = %lld and %d = (select count(*) from entry e "
+		"where e.postoffice = m.postoffice and e.folder = m.inbox and e.msg = %lld)",
 		(long long)office, times, (long long)id);
 }
 
@@ -134,20 +135,29 @@ Test(job, serves_every_mailbox_once_with_one_body)
 	cr_expect_eq(work(), 3);
 	cr_expect_eq(having(id, 1), 11);
 	cr_expect_eq(metric_value(M_deliveries, SERVICE_NONE) - before, 11);
-	cr_expect_eq(store_sql("select count(*) from blob where postoffice = %lld", (long long)office), 1);
-	cr_expect_eq(store_sql("select count(*) from message where postoffice = %lld and subject = 'To all'", (long long)office),
+	cr_expect_eq(
+		store_sql("select count(*) from blob where postoffice = %lld", (long long)office),
+		1);
+	cr_expect_eq(
+		store_sql(
+			"select count(*) from message where postoffice = %lld and subject = 'To all'",
+			(long long)office),
 		1);
 	struct job_row j = found(id);
 	cr_expect(j.ended > 0 && !j.cancelled);
 	cr_expect_eq(j.delivered, 11);
 	cr_expect_eq(job_done(&j), 11);
 	cr_expect(slice_same(j.who, S("test")) && slice_same(j.subject, S("To all")));
-	cr_expect_eq(store_sql("select count(*) from audit where postoffice = %lld and action in ('job.make', 'job.end')",
-			     (long long)office),
+	cr_expect_eq(
+		store_sql(
+			"select count(*) from audit where postoffice = %lld and action in ('job.make', 'job.end')",
+			(long long)office),
 		2);
-	cr_expect_eq(store_sql("select count(*) from mailbox m join folder f using (postoffice, mailbox) where postoffice = %lld "
-			       "and (m.nmsg <> 1 or m.used <> %zu or f.uidnext <> 2 or f.nunseen <> 1)",
-			     (long long)office, RAW.size),
+	cr_expect_eq(
+		store_sql(
+			"select count(*) from mailbox m join folder f using (postoffice, mailbox) where postoffice = %lld "
+			"and (m.nmsg <> 1 or m.used <> %zu or f.uidnext <> 2 or f.nunseen <> 1)",
+			(long long)office, RAW.size),
 		0);
 }
 
@@ -199,8 +209,9 @@ Test(job, for_one_owner_is_for_nobody_else)
 	int64_t id = make(anna.mailbox, 1);
 	cr_expect_eq(work(), 1);
 	cr_expect_eq(having(id, 1), 1);
-	cr_expect_eq(store_sql("select count(*) from entry where postoffice = %lld and folder = %lld", (long long)office,
-			     (long long)anna.inbox),
+	cr_expect_eq(
+		store_sql("select count(*) from entry where postoffice = %lld and folder = %lld",
+			(long long)office, (long long)anna.inbox),
 		1);
 	cr_expect(found(id).ended);
 }
@@ -239,7 +250,8 @@ Test(job, a_step_that_lost_its_lease_changes_nothing)
 	job_unclaim(&first, ST_INVALID);
 	work();
 	cr_expect_eq(having(id, 1), 10);
-	cr_expect_eq(store_sql("select count(*) from job_mailbox where job = %lld", (long long)id), 10);
+	cr_expect_eq(
+		store_sql("select count(*) from job_mailbox where job = %lld", (long long)id), 10);
 }
 
 Test(job, a_successor_of_the_same_name_need_not_wait)
@@ -296,7 +308,8 @@ Test(job, passes_over_a_mailbox_that_cannot_be_served)
 	struct route bad = box("bad", 0);
 
 	box("last", 0);
-	store_sql("delete from folder where postoffice = %lld and folder = %lld", (long long)office, (long long)bad.inbox);
+	store_sql("delete from folder where postoffice = %lld and folder = %lld", (long long)office,
+		(long long)bad.inbox);
 	int64_t id = make(0, 8);
 	work();
 	struct job_row j = found(id);
@@ -328,7 +341,8 @@ static void timed_out(void)
 	struct job_claim c = claim();
 	pthread_t passing;
 
-	given_sql("create trigger slow before insert on entry for each statement execute function slow()");
+	given_sql(
+		"create trigger slow before insert on entry for each statement execute function slow()");
 	clock_virtual(clock_wall());
 	pthread_create(&passing, NULL, time_passes, NULL);
 	cr_expect_eq(step(&c), ST_TIMED_OUT);
@@ -386,8 +400,9 @@ Test(job, tries_that_the_database_refused_do_not_count_however_late_it_hears)
 #ifdef PENNYPOST_FAULT_POINTS
 Test(job, serves_everybody_once_whatever_answer_is_lost)
 {
-	static const char *const faults[] = {"job_step:2:fail", "job_committed:1:fail", "job_committed:2:fail", "db_sent:3:fail",
-		"db_commit_sent:2:fail", "db_commit_done:1:fail", "db_commit_done:2:fail"};
+	static const char *const faults[] = {"job_step:2:fail", "job_committed:1:fail",
+		"job_committed:2:fail", "db_sent:3:fail", "db_commit_sent:2:fail",
+		"db_commit_done:1:fail", "db_commit_done:2:fail"};
 
 	boxes(9);
 	for (size_t i = 0; i < sizeof faults / sizeof *faults; i++) {
@@ -411,7 +426,9 @@ Test(job, is_made_once_when_the_answer_to_its_commit_is_lost)
 	cr_assert(fault_arm("db_commit_done:1:fail"));
 	int64_t id = make(0, 1);
 	fault_arm("");
-	cr_expect_eq(store_sql("select count(*) from job where postoffice = %lld", (long long)office), 1);
+	cr_expect_eq(
+		store_sql("select count(*) from job where postoffice = %lld", (long long)office),
+		1);
 	work();
 	cr_expect_eq(having(id, 1), 1);
 }
@@ -445,19 +462,25 @@ Test(job, keeps_its_message_while_it_is_open_and_is_forgotten_later)
 	struct housekeep_result done;
 	int64_t id = make(0, 1), aborted = make(0, 1);
 
-	store_sql("update expunged set at = now() - interval '60 days' where postoffice = %lld", (long long)office);
+	store_sql("update expunged set at = now() - interval '60 days' where postoffice = %lld",
+		(long long)office);
 	cr_assert_eq(job_cancel(office, aborted, given_by), ST_OK);
 	cr_assert_eq(housekeep_run(&done), ST_OK);
 	cr_expect_eq(store_sql("select count(*) from message where msg = %lld", (long long)id), 1);
-	cr_expect_eq(store_sql("select count(*) from message where msg = %lld", (long long)aborted), 0);
+	cr_expect_eq(
+		store_sql("select count(*) from message where msg = %lld", (long long)aborted), 0);
 	work();
 	cr_expect_eq(having(id, 1), 1);
-	store_sql("update job set ended = ended - interval '29 days' where job = %lld", (long long)id);
+	store_sql("update job set ended = ended - interval '29 days' where job = %lld",
+		(long long)id);
 	cr_assert_eq(housekeep_run(&done), ST_OK);
-	cr_expect_eq(store_sql("select count(*) from job_mailbox where job = %lld", (long long)id), 1);
-	store_sql("update job set ended = ended - interval '2 days' where job = %lld", (long long)id);
+	cr_expect_eq(
+		store_sql("select count(*) from job_mailbox where job = %lld", (long long)id), 1);
+	store_sql(
+		"update job set ended = ended - interval '2 days' where job = %lld", (long long)id);
 	cr_assert_eq(housekeep_run(&done), ST_OK);
 	cr_expect_eq(store_sql("select count(*) from job where job = %lld", (long long)id), 0);
-	cr_expect_eq(store_sql("select count(*) from job_mailbox where job = %lld", (long long)id), 0);
+	cr_expect_eq(
+		store_sql("select count(*) from job_mailbox where job = %lld", (long long)id), 0);
 	cr_expect_eq(having(id, 1), 1);
 }

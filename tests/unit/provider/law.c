@@ -1,4 +1,5 @@
-/* T50: the law under which tables, functions and roles stand, read from PostgreSQL's catalogue; and what each role may run. */
+/* T50: the law under which tables, functions and roles stand, read from PostgreSQL's catalogue; and
+   what each role may run. */
 #include "tests/unit/provider/given.h"
 
 #include "base/text.h"
@@ -85,7 +86,8 @@ Test(law, knows_every_table_that_is_of_no_post_office)
 		SLICE_ARGS(out));
 }
 
-/* Functions that run with the rights of the schema's owner, for whom row-level security may be lifted. */
+/* Functions that run with the rights of the schema's owner, for whom row-level security may be
+   lifted. */
 static const struct known as_owner[] = {
 	{"partition_make(text,date)",
 		"the housekeeper owns no table: it can name four of them and a day"},

@@ -1,5 +1,5 @@
-/* Where addresses lead: details, masks, domains that stand for others, groups, and what becomes of them
-   when a message comes. */
+/* Where addresses lead: details, masks, domains that stand for others, groups, and what becomes of
+   them when a message comes. */
 #include "tests/unit/provider/leads.h"
 
 #include "base/id.h"
@@ -66,7 +66,9 @@ static slice at_home(const char *written)
 {
 	slice s = slice_z(written);
 
-	return slice_find(s, '@') < s.size ? s : arena_format(&a, "%s@%.*s", written, SLICE_ARGS(here.domain));
+	return slice_find(s, '@') < s.size
+		       ? s
+		       : arena_format(&a, "%s@%.*s", written, SLICE_ARGS(here.domain));
 }
 
 static const char *lead_in(const char *local, slice domain)
@@ -92,18 +94,19 @@ static void mask(const char *written, const char *target, int64_t place)
 
 	if (slice_find(to, '[') == to.size)
 		to = arena_format(&a, "[SF:%.*s/%s]", SLICE_ARGS(here.name), target);
-	cr_assert_eq(address_mask_set(here.id, at_home(written), to, place, &by, &a, &why), ST_OK, "%s: %.*s",
-		written, SLICE_ARGS(why));
+	cr_assert_eq(address_mask_set(here.id, at_home(written), to, place, &by, &a, &why), ST_OK,
+		"%s: %.*s", written, SLICE_ARGS(why));
 }
 
 static group *group_of(const struct office *o, const char *name, enum group_posting posting)
 {
 	group *g;
 
-	cr_assert_eq(group_make(o->id, slice_z(name), S(""), posting, &by, &a, &g, &why), ST_OK, "%.*s",
-		SLICE_ARGS(why));
-	cr_assert_eq(address_make_group(o->id,
-			     arena_format(&a, "%s@%.*s", name, SLICE_ARGS(o->domain)), g->id, &by, &a, &why),
+	cr_assert_eq(group_make(o->id, slice_z(name), S(""), posting, &by, &a, &g, &why), ST_OK,
+		"%.*s", SLICE_ARGS(why));
+	cr_assert_eq(
+		address_make_group(o->id, arena_format(&a, "%s@%.*s", name, SLICE_ARGS(o->domain)),
+			g->id, &by, &a, &why),
 		ST_OK);
 	return g;
 }
@@ -117,8 +120,9 @@ static void fill(const group *g, const char *members)
 	while (slice_take(&rest, ' ', &one)) {
 		slice written = at_home(arena_z(&a, one));
 
-		cr_assert_eq(group_members_add(g->postoffice, g->id, &written, 1, &by, &a, &added, &why), ST_OK,
-			"%.*s", SLICE_ARGS(why));
+		cr_assert_eq(
+			group_members_add(g->postoffice, g->id, &written, 1, &by, &a, &added, &why),
+			ST_OK, "%.*s", SLICE_ARGS(why));
 	}
 }
 
@@ -136,12 +140,14 @@ static const char *whom_of(const struct resolution *r)
 	for (int i = 0; i < r->n; i++) {
 		slice name = r->to[i].remote ? r->to[i].address : r->to[i].route.mailbox_name;
 
-		names[i] = arena_format(&a, "%.*s%s", SLICE_ARGS(name.size ? name : r->to[i].address),
-			r->to[i].kind == ST_OK ? "" : "!");
+		names[i] =
+			arena_format(&a, "%.*s%s", SLICE_ARGS(name.size ? name : r->to[i].address),
+				r->to[i].kind == ST_OK ? "" : "!");
 	}
 	qsort(names, (size_t)r->n, sizeof *names, by_name);
 	for (int i = 0; i < r->n; i++)
-		all = arena_format(&a, "%.*s%s%.*s", SLICE_ARGS(all), i ? " " : "", SLICE_ARGS(names[i]));
+		all = arena_format(
+			&a, "%.*s%s%.*s", SLICE_ARGS(all), i ? " " : "", SLICE_ARGS(names[i]));
 	return arena_z(&a, all);
 }
 
@@ -150,7 +156,9 @@ static const char *whom(const char *local)
 	struct resolution r;
 	status s = resolve(slice_z(local), here.domain, 0, NULL, &a, &r);
 
-	return s != ST_OK ? status_name(s) : r.n == 0 ? arena_z(&a, r.route.mailbox_name) : whom_of(&r);
+	return s != ST_OK ? status_name(s)
+	       : r.n == 0 ? arena_z(&a, r.route.mailbox_name)
+			  : whom_of(&r);
 }
 
 /* ---- the map */
@@ -164,7 +172,9 @@ Test(leads, to_the_mailbox_in_front_of_a_detail)
 	cr_assert_str_eq(lead("ANNA+a+b"), "anna");
 	cr_assert_str_eq(lead("+lists"), "absent");
 	cr_assert_str_eq(lead("nobody+lists"), "absent");
-	cr_assert_eq(address_make(here.id, at_home("anna+private"), box(&here, "carl"), &by, &a, &why), ST_OK);
+	cr_assert_eq(
+		address_make(here.id, at_home("anna+private"), box(&here, "carl"), &by, &a, &why),
+		ST_OK);
 	cr_assert_str_eq(lead("anna+private"), "carl");
 	cr_assert_eq(setting_set(S_address_separators, &at, &dashes, &by, &a, &why), ST_OK);
 	cr_assert_str_eq(lead("anna=x-y"), "anna");
@@ -208,7 +218,8 @@ Test(leads, by_masks_in_their_order)
 	cr_assert_eq(address_mask_remove(here.id, at_home("sales-?"), &by), ST_ABSENT);
 	cr_assert_str_eq(lead("sales-1"), "anna");
 	/* What would never be asked is refused. */
-	cr_assert_eq(address_mask_set(here.id, at_home("anna"), S("[SMTP:x@example.org]"), -1, &by, &a, &why),
+	cr_assert_eq(address_mask_set(here.id, at_home("anna"), S("[SMTP:x@example.org]"), -1, &by,
+			     &a, &why),
 		ST_EXISTS);
 }
 
@@ -246,10 +257,12 @@ Test(leads, from_a_domain_that_stands_for_another)
 	cr_assert_str_eq(lead_in("nobody", other), "absent");
 	cr_assert_eq(address_domain_is_ours(other), ST_OK);
 	bool ours[3];
-	cr_assert_eq(address_domains_ours((slice[]){S("example.org"), other, there.domain}, 3, &a, ours), ST_OK);
+	cr_assert_eq(
+		address_domains_ours((slice[]){S("example.org"), other, there.domain}, 3, &a, ours),
+		ST_OK);
 	cr_assert(!ours[0] && ours[1] && ours[2]);
-	cr_assert_eq(address_make(here.id, arena_format(&a, "x@%.*s", SLICE_ARGS(other)), box(&here, "eve"), &by, &a,
-			     &why),
+	cr_assert_eq(address_make(here.id, arena_format(&a, "x@%.*s", SLICE_ARGS(other)),
+			     box(&here, "eve"), &by, &a, &why),
 		ST_INVALID);
 	cr_assert_eq(domain_find(other, &a, &d), ST_OK);
 	cr_assert(slice_same(d->stands_for, here.domain));
@@ -264,13 +277,17 @@ Test(leads, from_a_domain_that_stands_for_another)
 Test(leads, nobody_elsewhere_who_was_not_told)
 {
 	cr_assert_eq(address_mask_set(here.id, at_home("x-*"),
-			     arena_format(&a, "[SF:%.*s/postmaster]", SLICE_ARGS(there.name)), -1, &by, &a, &why),
+			     arena_format(&a, "[SF:%.*s/postmaster]", SLICE_ARGS(there.name)), -1,
+			     &by, &a, &why),
 		ST_INVALID);
-	cr_assert_eq(address_mask_set(here.id, arena_format(&a, "x-*@%.*s", SLICE_ARGS(there.domain)),
-			     S("[SMTP:*]"), -1, &by, &a, &why),
+	cr_assert_eq(
+		address_mask_set(here.id, arena_format(&a, "x-*@%.*s", SLICE_ARGS(there.domain)),
+			S("[SMTP:*]"), -1, &by, &a, &why),
 		ST_INVALID);
-	cr_assert_eq(address_mask_set(here.id, at_home("x-*"), S("anna"), -1, &by, &a, &why), ST_INVALID);
-	cr_assert_eq(address_mask_set(here.id, at_home("*a*a*a*a*a*a*a*a*a"), S("[SMTP:*]"), -1, &by, &a, &why),
+	cr_assert_eq(address_mask_set(here.id, at_home("x-*"), S("anna"), -1, &by, &a, &why),
+		ST_INVALID);
+	cr_assert_eq(address_mask_set(here.id, at_home("*a*a*a*a*a*a*a*a*a"), S("[SMTP:*]"), -1,
+			     &by, &a, &why),
 		ST_INVALID);
 	cr_assert_eq(address_mask_remove(there.id, at_home("x-*"), &by), ST_ABSENT);
 }
@@ -279,7 +296,8 @@ Test(leads, nobody_elsewhere_who_was_not_told)
 
 Test(leads, to_every_member_of_a_group_once)
 {
-	group *team = group_of(&here, "team", GROUP_USUAL), *all = group_of(&here, "all", GROUP_USUAL);
+	group *team = group_of(&here, "team", GROUP_USUAL),
+	      *all = group_of(&here, "all", GROUP_USUAL);
 
 	fill(team, "anna anna+x ben x@example.org X@Example.org");
 	fill(all, "team ben all postmaster x@example.org y@example.org");
@@ -292,7 +310,8 @@ Test(leads, to_every_member_of_a_group_once)
 	cr_assert_str_eq(whom("anna"), "anna");
 	struct route r;
 	cr_assert_eq(address_resolve(S("team"), here.domain, 0, &a, &r), ST_ABSENT);
-	cr_assert_eq(address_owned(here.id, box(&here, "team2"), S("team"), here.domain), ST_DENIED);
+	cr_assert_eq(
+		address_owned(here.id, box(&here, "team2"), S("team"), here.domain), ST_DENIED);
 }
 
 Test(leads, a_group_has_several_addresses_masks_and_domains)
@@ -306,12 +325,15 @@ Test(leads, a_group_has_several_addresses_masks_and_domains)
 	slice member = arena_format(&a, "carl@%.*s", SLICE_ARGS(other));
 	box(&here, "carl");
 	int added;
-	cr_assert_eq(group_members_add(here.id, team->id, &member, 1, &by, &a, &added, &why), ST_OK);
+	cr_assert_eq(
+		group_members_add(here.id, team->id, &member, 1, &by, &a, &added, &why), ST_OK);
 	cr_assert_eq(added, 1);
 	cr_assert_eq(address_make_group(here.id, at_home("crew"), team->id, &by, &a, &why), ST_OK);
-	cr_assert_eq(address_make_group(here.id, at_home("crew"), team->id, &by, &a, &why), ST_EXISTS);
+	cr_assert_eq(
+		address_make_group(here.id, at_home("crew"), team->id, &by, &a, &why), ST_EXISTS);
 	cr_assert_eq(address_make_group(there.id,
-			     arena_format(&a, "crew@%.*s", SLICE_ARGS(there.domain)), team->id, &by, &a, &why),
+			     arena_format(&a, "crew@%.*s", SLICE_ARGS(there.domain)), team->id, &by,
+			     &a, &why),
 		ST_ABSENT);
 	mask("crew-*", "team", -1);
 	cr_assert_str_eq(whom("crew"), "anna ben carl");
@@ -341,29 +363,33 @@ Test(leads, one_member_keeps_it_from_no_other)
 	cr_assert_eq(resolve(S("team"), here.domain, 101, NULL, &a, &r), ST_DENIED);
 	fill(team, "anna");
 	cr_assert_eq(resolve(S("team"), here.domain, 101, NULL, &a, &r), ST_OK);
-	cr_assert_str_eq(whom_of(&r), arena_format(&a, "anna carl! dora! nobody@%.*s!", SLICE_ARGS(here.domain)).at);
+	cr_assert_str_eq(whom_of(&r),
+		arena_format(&a, "anna carl! dora! nobody@%.*s!", SLICE_ARGS(here.domain)).at);
 	for (int i = 0; i < r.n; i++)
 		if (slice_same(r.to[i].route.mailbox_name, S("dora")))
 			cr_assert_eq(r.to[i].kind, ST_FULL);
 	cr_assert_eq(resolve(S("team"), here.domain, 100, NULL, &a, &r), ST_OK);
-	cr_assert_str_eq(whom_of(&r), arena_format(&a, "anna carl! dora nobody@%.*s!", SLICE_ARGS(here.domain)).at);
+	cr_assert_str_eq(whom_of(&r),
+		arena_format(&a, "anna carl! dora nobody@%.*s!", SLICE_ARGS(here.domain)).at);
 	group_of(&here, "empty", GROUP_USUAL);
 	cr_assert_str_eq(whom("empty"), "absent");
 }
 
 Test(leads, what_is_another_post_offices_gets_what_anybody_would_send_there)
 {
-	group *team = group_of(&here, "team", GROUP_USUAL), *theirs = group_of(&there, "theirs", GROUP_USUAL), *none;
+	group *team = group_of(&here, "team", GROUP_USUAL),
+	      *theirs = group_of(&there, "theirs", GROUP_USUAL), *none;
 	slice otto = arena_format(&a, "otto@%.*s", SLICE_ARGS(there.domain)),
 	      nobody = arena_format(&a, "nobody@%.*s", SLICE_ARGS(there.domain)),
-	      group_there = arena_format(&a, "theirs@%.*s", SLICE_ARGS(there.domain)), in_theirs = at_home("anna"),
-	      outside = S("x@example.org");
+	      group_there = arena_format(&a, "theirs@%.*s", SLICE_ARGS(there.domain)),
+	      in_theirs = at_home("anna"), outside = S("x@example.org");
 	struct resolution r;
 	group_member *rows;
 	int added, n;
 
 	box(&there, "otto");
-	cr_assert_eq(group_members_add(there.id, theirs->id, &in_theirs, 1, &by, &a, &added, &why), ST_OK);
+	cr_assert_eq(group_members_add(there.id, theirs->id, &in_theirs, 1, &by, &a, &added, &why),
+		ST_OK);
 	fill(team, arena_z(&a, otto));
 	fill(team, arena_z(&a, nobody));
 	fill(team, arena_z(&a, group_there));
@@ -376,21 +402,26 @@ Test(leads, what_is_another_post_offices_gets_what_anybody_would_send_there)
 		cr_assert_not(r.to[i].remote);
 		cr_assert_eq(r.to[i].route.postoffice, is_otto ? there.id : here.id);
 	}
-	/* Whom anybody may not write to, nobody writes to through a group of somebody else; each way. */
-	cr_assert_eq(group_members_add(there.id, theirs->id, &outside, 1, &by, &a, &added, &why), ST_OK);
+	/* Whom anybody may not write to, nobody writes to through a group of somebody else; each
+	   way. */
+	cr_assert_eq(
+		group_members_add(there.id, theirs->id, &outside, 1, &by, &a, &added, &why), ST_OK);
 	cr_assert_eq(resolve(S("team"), here.domain, 0, NULL, &a, &r), ST_OK);
-	cr_assert_str_eq(
-		whom_of(&r), arena_format(&a, "%.*s! otto %.*s!", SLICE_ARGS(nobody), SLICE_ARGS(group_there)).at);
+	cr_assert_str_eq(whom_of(&r),
+		arena_format(&a, "%.*s! otto %.*s!", SLICE_ARGS(nobody), SLICE_ARGS(group_there))
+			.at);
 	theirs->posting = GROUP_OPEN;
 	cr_assert_eq(group_change(theirs, &by, &a, &why), ST_OK);
 	cr_assert_eq(resolve(S("team"), here.domain, 0, NULL, &a, &r), ST_OK);
-	cr_assert_str_eq(whom_of(&r), arena_format(&a, "anna %.*s! otto x@example.org", SLICE_ARGS(nobody)).at);
+	cr_assert_str_eq(whom_of(&r),
+		arena_format(&a, "anna %.*s! otto x@example.org", SLICE_ARGS(nobody)).at);
 	cr_assert(r.outside);
 	theirs->posting = GROUP_POSTOFFICE;
 	cr_assert_eq(group_change(theirs, &by, &a, &why), ST_OK);
 	cr_assert_eq(resolve(S("team"), here.domain, 0, NULL, &a, &r), ST_OK);
-	cr_assert_str_eq(
-		whom_of(&r), arena_format(&a, "%.*s! otto %.*s!", SLICE_ARGS(nobody), SLICE_ARGS(group_there)).at);
+	cr_assert_str_eq(whom_of(&r),
+		arena_format(&a, "%.*s! otto %.*s!", SLICE_ARGS(nobody), SLICE_ARGS(group_there))
+			.at);
 
 	/* Neither sees the other's groups, by name or by number. */
 	cr_assert_eq(group_find(here.id, S("theirs"), &a, &none), ST_ABSENT);
@@ -399,14 +430,16 @@ Test(leads, what_is_another_post_offices_gets_what_anybody_would_send_there)
 	cr_assert_eq(group_members(here.id, theirs->id, S(""), 10, &a, &rows, &n), ST_OK);
 	cr_assert_eq(n, 0);
 	cr_assert_eq(group_remove(here.id, theirs->id, &by), ST_ABSENT);
-	cr_assert_eq(group_members_add(here.id, theirs->id, &in_theirs, 1, &by, &a, &added, &why), ST_ABSENT);
+	cr_assert_eq(group_members_add(here.id, theirs->id, &in_theirs, 1, &by, &a, &added, &why),
+		ST_ABSENT);
 	cr_assert_eq(group_member_remove(here.id, theirs->id, in_theirs, &by), ST_ABSENT);
 }
 
 Test(leads, bounds_hold)
 {
 	struct setting_at at = {.postoffice = here.id};
-	group *team = group_of(&here, "team", GROUP_USUAL), *all = group_of(&here, "all", GROUP_USUAL), *none;
+	group *team = group_of(&here, "team", GROUP_USUAL),
+	      *all = group_of(&here, "all", GROUP_USUAL), *none;
 	slice four = S("4"), one = S("1"), many[3];
 	address_mask *rows;
 	int added, n;
@@ -422,9 +455,11 @@ Test(leads, bounds_hold)
 	cr_assert_eq(added, 0);
 	many[0] = S("n0@example.org");
 	many[1] = S("n1@example.org");
-	cr_assert_eq(group_members_add(here.id, team->id, many, 3, &by, &a, &added, &why), ST_LIMITED);
+	cr_assert_eq(
+		group_members_add(here.id, team->id, many, 3, &by, &a, &added, &why), ST_LIMITED);
 	many[1] = S("no address");
-	cr_assert_eq(group_members_add(here.id, team->id, many, 2, &by, &a, &added, &why), ST_INVALID);
+	cr_assert_eq(
+		group_members_add(here.id, team->id, many, 2, &by, &a, &added, &why), ST_INVALID);
 	cr_assert(slice_search(why, S("no address")) < why.size);
 	cr_assert_eq(group_find(here.id, S("team"), &a, &none), ST_OK);
 	cr_assert_eq(none->members, 3);
@@ -437,12 +472,16 @@ Test(leads, bounds_hold)
 	cr_assert_str_eq(whom("all"), "anna m0@example.org m1@example.org m2@example.org");
 	mask("a-*", "anna", -1);
 	mask("a-*", "ben", -1);
-	cr_assert_eq(address_mask_set(here.id, at_home("b-*"), S("[SMTP:*]"), -1, &by, &a, &why), ST_LIMITED);
+	cr_assert_eq(address_mask_set(here.id, at_home("b-*"), S("[SMTP:*]"), -1, &by, &a, &why),
+		ST_LIMITED);
 	cr_assert_eq(address_mask_list(here.id, S(""), &a, &rows, &n), ST_OK);
 	cr_assert_eq(n, 1);
-	cr_assert_eq(group_make(here.id, S("TEAM"), S(""), GROUP_USUAL, &by, &a, &none, &why), ST_EXISTS);
-	cr_assert_eq(group_make(here.id, S("Anna"), S(""), GROUP_USUAL, &by, &a, &none, &why), ST_EXISTS);
-	cr_assert_eq(group_make(here.id, S("a b"), S(""), GROUP_USUAL, &by, &a, &none, &why), ST_INVALID);
+	cr_assert_eq(group_make(here.id, S("TEAM"), S(""), GROUP_USUAL, &by, &a, &none, &why),
+		ST_EXISTS);
+	cr_assert_eq(group_make(here.id, S("Anna"), S(""), GROUP_USUAL, &by, &a, &none, &why),
+		ST_EXISTS);
+	cr_assert_eq(group_make(here.id, S("a b"), S(""), GROUP_USUAL, &by, &a, &none, &why),
+		ST_INVALID);
 }
 
 Test(leads, groups_within_groups_end)
@@ -464,7 +503,8 @@ Test(leads, groups_within_groups_end)
 
 Test(leads, report_requests_go_along)
 {
-	group *team = group_of(&here, "team", GROUP_USUAL), *one = group_of(&here, "one", GROUP_USUAL);
+	group *team = group_of(&here, "team", GROUP_USUAL),
+	      *one = group_of(&here, "one", GROUP_USUAL);
 	rcpt_parameters dsn = {.notify = NOTIFY_SUCCESS | NOTIFY_FAILURE};
 	struct resolution r;
 
@@ -473,8 +513,11 @@ Test(leads, report_requests_go_along)
 	cr_assert_eq(resolve(S("Team"), here.domain, 0, &dsn, &a, &r), ST_OK);
 	cr_assert(r.expanded);
 	cr_assert_eq(r.to[1].notify, NOTIFY_FAILURE);
-	cr_assert(slice_same(r.to[0].orcpt, arena_format(&a, "rfc822;Team@%.*s", SLICE_ARGS(here.domain))));
-	dsn = (rcpt_parameters){.notify = NOTIFY_SUCCESS, .has_orcpt = true, .orcpt_type = S("rfc822"),
+	cr_assert(slice_same(
+		r.to[0].orcpt, arena_format(&a, "rfc822;Team@%.*s", SLICE_ARGS(here.domain))));
+	dsn = (rcpt_parameters){.notify = NOTIFY_SUCCESS,
+		.has_orcpt = true,
+		.orcpt_type = S("rfc822"),
 		.orcpt = S("z@example.com")};
 	cr_assert_eq(resolve(S("team"), here.domain, 0, &dsn, &a, &r), ST_OK);
 	cr_assert(r.expanded);
@@ -497,11 +540,11 @@ Test(leads, who_may_post_by_row)
 	cr_assert_eq(mailbox_find(here.id, S("anna"), &a, &anna), ST_OK);
 	cr_assert_eq(mailbox_find(here.id, S("ben"), &a, &ben), ST_OK);
 	const struct poster stranger = {.address = S("s@example.com"), .known = true},
-		claims_member = {.address = S("X@example.org")},
-		member_outside = {.address = S("X@example.org"), .known = true},
-		of_there = {.postoffice = there.id, .mailbox = anna->id},
-		is_anna = {.postoffice = here.id, .mailbox = anna->id},
-		is_ben = {.postoffice = here.id, .mailbox = ben->id};
+			    claims_member = {.address = S("X@example.org")},
+			    member_outside = {.address = S("X@example.org"), .known = true},
+			    of_there = {.postoffice = there.id, .mailbox = anna->id},
+			    is_anna = {.postoffice = here.id, .mailbox = anna->id},
+			    is_ben = {.postoffice = here.id, .mailbox = ben->id};
 	const struct {
 		enum group_posting posting;
 		bool outside;
@@ -565,10 +608,11 @@ Test(leads, internal_addresses_by_row)
 	for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
 		struct internal to;
 
-		cr_assert_eq(internal_parse(slice_z(rows[i].written), &a, &to, &why), rows[i].kind, "%s",
-			rows[i].written);
+		cr_assert_eq(internal_parse(slice_z(rows[i].written), &a, &to, &why), rows[i].kind,
+			"%s", rows[i].written);
 		if (rows[i].kind == ST_OK)
-			cr_assert(slice_same(internal_text(&to, &a), slice_z(rows[i].text)), "%s", rows[i].written);
+			cr_assert(slice_same(internal_text(&to, &a), slice_z(rows[i].text)), "%s",
+				rows[i].written);
 	}
 }
 
@@ -578,14 +622,28 @@ Test(leads, masks_fit_by_row)
 		const char *mask, *local;
 		bool fits;
 	} rows[] = {
-		{"*", "", true}, {"*", "anna", true}, {"?", "a", true}, {"?", "", false}, {"?", "ab", false},
-		{"a*b*c", "abc", true}, {"a*b*c", "axxbyybzzc", true}, {"a*b*c", "axxbyy", false},
-		{"?\xc3\xa4*", "x\xc3\xa4y", true}, {"a?b", "a\xc3\xa4" "b", true}, {"sales-*", "sales", false},
-		{"*-x", "a-b-x", true}, {"a%", "ab", false}, {"a_", "ab", false}, {"%", "%", true},
+		{"*", "", true},
+		{"*", "anna", true},
+		{"?", "a", true},
+		{"?", "", false},
+		{"?", "ab", false},
+		{"a*b*c", "abc", true},
+		{"a*b*c", "axxbyybzzc", true},
+		{"a*b*c", "axxbyy", false},
+		{"?\xc3\xa4*", "x\xc3\xa4y", true},
+		{"a?b",
+			"a\xc3\xa4"
+			"b",
+			true},
+		{"sales-*", "sales", false},
+		{"*-x", "a-b-x", true},
+		{"a%", "ab", false},
+		{"a_", "ab", false},
+		{"%", "%", true},
 	};
 	for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
-		cr_assert_eq(internal_matches(slice_z(rows[i].mask), slice_z(rows[i].local)), rows[i].fits,
-			"%s %s", rows[i].mask, rows[i].local);
+		cr_assert_eq(internal_matches(slice_z(rows[i].mask), slice_z(rows[i].local)),
+			rows[i].fits, "%s %s", rows[i].mask, rows[i].local);
 	/* The store finds by the same rule. */
 	mask("a%*", "anna", -1);
 	mask("b_?", "ben", -1);

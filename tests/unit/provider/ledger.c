@@ -1,5 +1,6 @@
-/* The ledger beside a PostgreSQL: what counts where, and what the check finds when rows are changed behind its back. That no way
-   into the queue or out of it is forgotten, the tests of queue, jobs and deliveries show, which end with the check. */
+/* The ledger beside a PostgreSQL: what counts where, and what the check finds when rows are changed
+   behind its back. That no way into the queue or out of it is forgotten, the tests of queue, jobs
+   and deliveries show, which end with the check. */
 #include "provider/ledger.h"
 
 #include "base/id.h"
@@ -63,7 +64,8 @@ static int breaches(bool boxes, struct ledger_breach *one)
 
 static status send_to(const struct route *local, const struct queue_recipient *to, int m)
 {
-	static const struct queue_envelope plain = {.sender = {"anna@acme.test", 14}, .lifetime = 3600 * USEC_S};
+	static const struct queue_envelope plain = {
+		.sender = {"anna@acme.test", 14}, .lifetime = 3600 * USEC_S};
 	struct route nobody = {.postoffice = office};
 	struct letter l;
 
@@ -135,7 +137,8 @@ Test(ledger, counts_how_rows_left_the_queue)
 		{.entry = &e[1], .end = QUEUE_DONE, .gone = GONE_SENT},
 		{.entry = &e[2], .end = QUEUE_DONE, .gone = GONE_TOLD},
 		{.entry = &e[3], .end = QUEUE_DONE, .gone = GONE_DROPPED},
-		{.entry = &e[4], .end = QUEUE_PARK}, {.entry = &e[5], .end = QUEUE_DEFER, .wait = USEC_S}};
+		{.entry = &e[4], .end = QUEUE_PARK},
+		{.entry = &e[5], .end = QUEUE_DEFER, .wait = USEC_S}};
 	cr_assert_eq(queue_finish(r, results, 6, &late), ST_OK);
 	struct queue_result failed = {.entry = &e[6], .end = QUEUE_DONE, .gone = GONE_RETURNED};
 	struct route to = store_mailbox(office, "anna", 0);
@@ -224,7 +227,9 @@ Test(ledger, gathers_what_processes_counted_apart)
 	long long id = office;
 
 	cr_assert_eq(letter_deliver(&to, 1, RAW), ST_OK);
-	store_sql("insert into ledger (postoffice, slot, repeated) select %lld, -g, 1 from generate_series(1, 40) g", id);
+	store_sql(
+		"insert into ledger (postoffice, slot, repeated) select %lld, -g, 1 from generate_series(1, 40) g",
+		id);
 	cr_expect_eq(breaches(false, NULL), 0);
 	cr_expect_eq(store_sql("select count(*) from ledger where postoffice = %lld", id), 1);
 	cr_expect_eq(row_of(office).figure[LEDGER_REPEATED], 40);
@@ -240,7 +245,9 @@ Test(ledger, finds_a_row_that_left_the_queue_behind_its_back)
 	int64_t gauge = metric_value(M_ledger_breaches, SERVICE_NONE);
 
 	queue_some(3);
-	store_sql("delete from queue where qid = (select max(qid) from queue where postoffice = %lld)", (long long)office);
+	store_sql(
+		"delete from queue where qid = (select max(qid) from queue where postoffice = %lld)",
+		(long long)office);
 	cr_assert_eq(breaches(false, &b), 1);
 	cr_expect(b.what == LEDGER_QUEUE && b.counted == 3 && b.found == 2);
 	cr_assert_eq(ledger_turn(60 * USEC_S, &seen), ST_OK);
@@ -261,7 +268,8 @@ Test(ledger, finds_a_row_that_came_into_the_queue_uncounted)
 	struct ledger_breach b = {0};
 
 	queue_some(1);
-	store_sql("insert into queue_deferred (shard, postoffice, qid, msg, sender, domain, rcpt, next_at, expires)"
+	store_sql(
+		"insert into queue_deferred (shard, postoffice, qid, msg, sender, domain, rcpt, next_at, expires)"
 		" select shard, postoffice, qid + 1, msg, sender, domain, rcpt, next_at, expires from queue where postoffice = %lld",
 		(long long)office);
 	cr_assert_eq(breaches(false, &b), 1);
@@ -317,7 +325,10 @@ Test(ledger, is_checked_in_turns_until_all_was_seen)
 	int64_t boxes = given_sql("select count(*) from mailbox"), sampled = 0;
 
 	for (int i = 0; i < 3; i++)
-		cr_assert_eq(letter_deliver((struct route[]){store_mailbox(store_postoffice(), "anna", 0)}, 1, RAW), ST_OK);
+		cr_assert_eq(letter_deliver(
+				     (struct route[]){store_mailbox(store_postoffice(), "anna", 0)},
+				     1, RAW),
+			ST_OK);
 	for (int64_t turns = 0; turns <= boxes / 100 + 1; turns++) {
 		cr_assert_eq(ledger_turn(60 * USEC_S, &seen), ST_OK);
 		cr_expect(seen.postoffices > 3 && seen.mailboxes <= 100);
@@ -384,7 +395,8 @@ Test(ledger, is_exact_while_mail_comes_and_goes)
 		load.to[i] = store_mailbox(office, (const char *[]){"a", "b", "c", "d"}[i], 0);
 	store_fibers(1, load_begin, NULL);
 	cr_expect_gt(load.checks, 0);
-	cr_expect_eq(load.wrong, 0, "an alarm about mail under way, in one of %d checks", load.checks);
+	cr_expect_eq(
+		load.wrong, 0, "an alarm about mail under way, in one of %d checks", load.checks);
 	cr_expect_eq(row_of(office).figure[LEDGER_ACCEPTED], 320);
 	cr_expect_eq(row_of(office).figure[LEDGER_PUT], 160);
 	cr_expect_eq(row_of(office).delivered, 320);

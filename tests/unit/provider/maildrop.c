@@ -27,18 +27,20 @@ static arena a;
 
 static int64_t column_of(const struct leaver *l, const char *what)
 {
-	return store_sql("select %s from mailbox where mailbox = %lld", what, (long long)l->box.mailbox);
+	return store_sql(
+		"select %s from mailbox where mailbox = %lld", what, (long long)l->box.mailbox);
 }
 
 static int64_t entries_of(const struct leaver *l)
 {
 	return store_sql("select count(*) from entry where postoffice = %lld and folder = %lld",
-			 (long long)l->box.postoffice, (long long)l->box.inbox);
+		(long long)l->box.postoffice, (long long)l->box.inbox);
 }
 
 static int64_t locks_of(const struct leaver *l)
 {
-	return store_sql("select count(*) from maildrop where mailbox = %lld", (long long)l->box.mailbox);
+	return store_sql(
+		"select count(*) from maildrop where mailbox = %lld", (long long)l->box.mailbox);
 }
 
 /* Three messages in each of n mailboxes. */
@@ -64,7 +66,8 @@ static status come(void *unused)
 {
 	(void)unused;
 	struct leaver *l = &leavers[next++];
-	l->outcome = maildrop_take(l->box.postoffice, l->box.mailbox, l->box.inbox, l->lease, 0, &a, &l->taken);
+	l->outcome = maildrop_take(
+		l->box.postoffice, l->box.mailbox, l->box.inbox, l->lease, 0, &a, &l->taken);
 	return ST_OK;
 }
 
@@ -86,7 +89,7 @@ static status leave(void *unused)
 	(void)unused;
 	struct leaver *l = &leavers[next++];
 	l->outcome = maildrop_give(l->box.postoffice, l->box.mailbox, l->box.inbox, l->taken.token,
-				   (uint32_t[]){1, 3}, 2);
+		(uint32_t[]){1, 3}, 2);
 	return ST_OK;
 }
 
@@ -97,13 +100,21 @@ static void expect_removed(const struct leaver *l)
 	cr_expect_eq(locks_of(l), 0);
 	cr_expect_eq(column_of(l, "nmsg"), 1);
 	cr_expect_eq(column_of(l, "used"), (int64_t)RAW.size);
-	cr_expect_eq(store_sql("select nmsg * 1000 + nunseen * 100 + nbytes from folder where folder = %lld",
-			       (long long)l->box.inbox), 1100 + (int64_t)RAW.size);
-	cr_expect_eq(store_sql("select count(*) from expunged where folder = %lld and mailbox = %lld",
-			       (long long)l->box.inbox, (long long)l->box.mailbox), 2);
-	cr_expect_eq(store_sql("select count(*) from change c join folder f using (folder) where folder = %lld"
-			       " and kind = 'v' and c.modseq = f.modseq and uids = '{[1,2),[3,4)}'",
-			       (long long)l->box.inbox), 1);
+	cr_expect_eq(
+		store_sql(
+			"select nmsg * 1000 + nunseen * 100 + nbytes from folder where folder = %lld",
+			(long long)l->box.inbox),
+		1100 + (int64_t)RAW.size);
+	cr_expect_eq(
+		store_sql("select count(*) from expunged where folder = %lld and mailbox = %lld",
+			(long long)l->box.inbox, (long long)l->box.mailbox),
+		2);
+	cr_expect_eq(
+		store_sql(
+			"select count(*) from change c join folder f using (folder) where folder = %lld"
+			" and kind = 'v' and c.modseq = f.modseq and uids = '{[1,2),[3,4)}'",
+			(long long)l->box.inbox),
+		1);
 }
 
 static void expect_untouched(const struct leaver *l, status outcome)
@@ -116,7 +127,8 @@ static void expect_untouched(const struct leaver *l, status outcome)
 /* That wrote the table's rows. */
 static void expect_few_transactions(const char *table)
 {
-	int64_t transactions = store_sql("select count(distinct xmin::text) from %s where postoffice in (%lld, %lld)", table,
+	int64_t transactions = store_sql(
+		"select count(distinct xmin::text) from %s where postoffice in (%lld, %lld)", table,
 		(long long)leavers[0].box.postoffice, (long long)leavers[1].box.postoffice);
 
 	cr_expect_leq(transactions, 8, "%lld", (long long)transactions);
@@ -145,8 +157,10 @@ static void expect_let_in(const struct leaver *l)
 	cr_expect_eq(l->outcome, ST_OK, "%s", status_name(l->outcome));
 	cr_expect_eq(l->taken.n, 3);
 	cr_expect_eq(l->taken.entries[2].uid, 3);
-	cr_expect_eq(store_sql("select count(*) from maildrop where mailbox = %lld and token = %lld",
-			       (long long)l->box.mailbox, (long long)l->taken.token), 1);
+	cr_expect_eq(
+		store_sql("select count(*) from maildrop where mailbox = %lld and token = %lld",
+			(long long)l->box.mailbox, (long long)l->taken.token),
+		1);
 	expect_first(l, RAW);
 }
 
@@ -192,7 +206,8 @@ Test(maildrop, who_cannot_be_let_in_harms_nobody_else)
 
 static int64_t logons_of(const struct leaver *l)
 {
-	return store_sql("select count(*) from logon where mailbox = %lld", (long long)l->box.mailbox);
+	return store_sql(
+		"select count(*) from logon where mailbox = %lld", (long long)l->box.mailbox);
 }
 
 Test(maildrop, logons_of_a_batch_that_was_refused_are_noted)
@@ -207,7 +222,8 @@ Test(maildrop, logons_of_a_batch_that_was_refused_are_noted)
 
 static void take_remembered(const struct leaver *l, int64_t logons, struct maildrop_taken *taken)
 {
-	cr_assert_eq(maildrop_take_remembered(l->box.postoffice, l->box.mailbox, l->box.inbox, USEC_S, 0, logons, &a, taken),
+	cr_assert_eq(maildrop_take_remembered(l->box.postoffice, l->box.mailbox, l->box.inbox,
+			     USEC_S, 0, logons, &a, taken),
 		ST_OK);
 	cr_expect_eq(taken->since, USEC_NEVER);
 	maildrop_give(l->box.postoffice, l->box.mailbox, l->box.inbox, taken->token, NULL, 0);
@@ -233,7 +249,8 @@ Test(maildrop, the_first_body_comes_along_when_few_are_there_and_it_is_small)
 	given_mailboxes(4);
 	int64_t office = leavers[0].box.postoffice;
 	for (int i = 1; i < 4; i++)
-		leavers[i].box = store_mailbox(office, (const char *[]){"", "empty", "big", "full"}[i], 0);
+		leavers[i].box =
+			store_mailbox(office, (const char *[]){"", "empty", "big", "full"}[i], 0);
 	for (size_t i = 0; i < sizeof many; i++)
 		many[i] = (char)('0' + random_below(75));
 	cr_assert_eq(letter_deliver(&leavers[2].box, 1, slice_of(many, sizeof many)), ST_OK);
@@ -273,7 +290,7 @@ static status leave_later(void *unused)
 		task_sleep(0);
 	struct leaver *l = &leavers[own];
 	l->outcome = maildrop_give(l->box.postoffice, l->box.mailbox, l->box.inbox, l->taken.token,
-				   (uint32_t[]){1, 3}, 2);
+		(uint32_t[]){1, 3}, 2);
 	return ST_OK;
 }
 
@@ -285,8 +302,9 @@ static int64_t transactions_of_three(void)
 	store_fibers(3, leave_later, NULL);
 	for (int i = 0; i < 3; i++)
 		expect_removed(&leavers[i]);
-	int64_t n = store_sql("select count(distinct xmin::text) from expunged where postoffice = %lld",
-			      (long long)leavers[0].box.postoffice);
+	int64_t n =
+		store_sql("select count(distinct xmin::text) from expunged where postoffice = %lld",
+			(long long)leavers[0].box.postoffice);
 	provider_close();
 	return n;
 }
@@ -323,9 +341,9 @@ Test(maildrop, who_lost_the_lock_removes_nothing_and_harms_nobody)
 {
 	given_readers(LEAVERS);
 	store_sql("update maildrop set token = 7 where mailbox = %lld returning 1",
-		  (long long)leavers[5].box.mailbox);
+		(long long)leavers[5].box.mailbox);
 	store_sql("delete from maildrop where mailbox = %lld returning 1",
-		  (long long)leavers[8].box.mailbox);
+		(long long)leavers[8].box.mailbox);
 	store_fibers(LEAVERS, leave, NULL);
 	for (int i = 0; i < LEAVERS; i++)
 		if (i != 5 && i != 8)
@@ -340,8 +358,9 @@ Test(maildrop, who_lost_the_lock_removes_nothing_and_harms_nobody)
 Test(maildrop, a_refused_removal_harms_nobody_else)
 {
 	given_readers(LEAVERS);
-	store_sql("update mailbox set modseq = 9223372036854775807 where mailbox = %lld returning 1",
-		  (long long)leavers[9].box.mailbox);
+	store_sql(
+		"update mailbox set modseq = 9223372036854775807 where mailbox = %lld returning 1",
+		(long long)leavers[9].box.mailbox);
 	store_fibers(LEAVERS, leave, NULL);
 	for (int i = 0; i < LEAVERS; i++)
 		if (i != 9)
@@ -361,7 +380,8 @@ Test(maildrop, works_on_a_plain_thread_too)
 }
 
 #ifdef PENNYPOST_FAULT_POINTS
-static const char *const lost[] = {"db_sent:1:fail", "db_commit_sent:1:fail", "db_commit_done:1:fail", "db_send:1:fail"};
+static const char *const lost[] = {
+	"db_sent:1:fail", "db_commit_sent:1:fail", "db_commit_done:1:fail", "db_send:1:fail"};
 
 /* R5: whether the lost answer was to a commit that took place or not. */
 Test(maildrop, a_lost_answer_is_asked_for)

@@ -221,12 +221,15 @@ Test(office, makes_ten_thousand_mailboxes_fast)
 	cr_assert_eq(mailbox_make_many(po, S("u"), 1, 10000, S("secret"), true, &store_by, &made),
 		ST_OK);
 	cr_assert_eq(made, 9997);
-	/* How long it takes is the machine's. What makes it fast: few transactions, one hash for all of a call. */
-	cr_assert_leq(store_sql("select count(distinct xmin::text) from mailbox where postoffice = %lld",
-			      (long long)po),
+	/* How long it takes is the machine's. What makes it fast: few transactions, one hash for
+	   all of a call. */
+	cr_assert_leq(
+		store_sql("select count(distinct xmin::text) from mailbox where postoffice = %lld",
+			(long long)po),
 		50);
-	cr_assert_eq(store_sql("select count(distinct hash) from credential where postoffice = %lld",
-			     (long long)po),
+	cr_assert_eq(
+		store_sql("select count(distinct hash) from credential where postoffice = %lld",
+			(long long)po),
 		3);
 	cr_assert_str_eq(leads_to("u0001", host), "u0001");
 	cr_assert_str_eq(leads_to("U10000", host), "u10000");
@@ -401,7 +404,9 @@ Test(office, expunges_and_counts)
 	cr_assert_eq(
 		folder_expunge(po, ben.mailbox, to.inbox, (uint32_t[]){1}, 1, &removed), ST_OK);
 	cr_assert_eq(removed, 0);
-	cr_assert_eq(store_sql("select min(uid) from entry where postoffice = %lld and uid > 1", (long long)po), 4);
+	cr_assert_eq(store_sql("select min(uid) from entry where postoffice = %lld and uid > 1",
+			     (long long)po),
+		4);
 	cr_assert_eq(folder_find(po, to.mailbox, S("Sent"), &a, &f), ST_ABSENT);
 	cr_assert_eq(folder_list(po, to.mailbox, &a, &f, &n), ST_OK);
 	cr_assert_eq(n, 1);

@@ -1,5 +1,5 @@
-/* What becomes of a process when its PostgreSQL dies, is badly configured, or comes back. Works on a
-   cluster of its own, because it kills it. */
+/* What becomes of a process when its PostgreSQL dies, is badly configured, or comes back. Works on
+   a cluster of its own, because it kills it. */
 #include "tests/unit/provider/given.h"
 
 #include "base/log.h"
@@ -132,8 +132,8 @@ Test(outage, fibers_go_on_over_a_killed_database, .timeout = 300)
 	provider_close();
 }
 
-/* ---- a database that is stopped, not killed: nobody answers, nothing is refused. On a virtual clock, so that what is
-   measured is what the code waits for, however slow the machine is. */
+/* ---- a database that is stopped, not killed: nobody answers, nothing is refused. On a virtual
+   clock, so that what is measured is what the code waits for, however slow the machine is. */
 
 #define ANSWER_MOST (5 * USEC_S) /* R4 */
 #define RAW S("Subject: hello\r\n\r\nhow are you?\r\n")
@@ -201,11 +201,13 @@ static void expect_ended_busy(const struct caller *all, int n)
 		while (!all[i].done)
 			task_sleep(10 * USEC_MS);
 		cr_expect(all[i].said == ST_BUSY, "%d: %s", i, status_name(all[i].said));
-		cr_expect(all[i].took <= ANSWER_MOST, "%d: R4: %lld ms", i, (long long)(all[i].took / USEC_MS));
+		cr_expect(all[i].took <= ANSWER_MOST, "%d: R4: %lld ms", i,
+			(long long)(all[i].took / USEC_MS));
 	}
 }
 
-/* Callers that come one after the other, while a commit is under way or not, some to both roles' tables. */
+/* Callers that come one after the other, while a commit is under way or not, some to both roles'
+   tables. */
 static void expect_soon_busy(struct caller *all, int n, usec between)
 {
 	for (int i = 0; i < n; i++) {
@@ -237,7 +239,8 @@ static void expect_taken_again(struct caller *all, int n)
 			clock_advance(2 * USEC_MS);
 			task_sleep(0);
 		}
-		cr_expect(all[i].said == ST_OK || all[i].said == ST_EXISTS, "%d: %s", i, status_name(all[i].said));
+		cr_expect(all[i].said == ST_OK || all[i].said == ST_EXISTS, "%d: %s", i,
+			status_name(all[i].said));
 	}
 }
 
@@ -267,14 +270,16 @@ static status hang_story(void *arg)
 	task_virtual_run(false);
 	postgres("resume");
 	expect_taken_again(first, SENDERS);
-	cr_expect_eq(store_sql("select count(*) from entry where postoffice = %lld", (long long)to.postoffice),
+	cr_expect_eq(store_sql("select count(*) from entry where postoffice = %lld",
+			     (long long)to.postoffice),
 		SENDERS + 1, "every message once");
 	clock_real();
 	task_loop_stop();
 	return ST_OK;
 }
 
-/* Every place is taken by a transaction that goes on for long: who asks then would wait for a place. */
+/* Every place is taken by a transaction that goes on for long: who asks then would wait for a
+   place. */
 static status crowded_story(void *arg)
 {
 	arena a = ARENA_INIT;
@@ -331,14 +336,15 @@ static status looks_on(struct caller *c)
 	return s;
 }
 
-/* Some stand at a door that nobody opens when those inside fall silent. Who waits for their places gets one 3 s later
-   and finds a door of his own: no whole wait is left for it. */
+/* Some stand at a door that nobody opens when those inside fall silent. Who waits for their places
+   gets one 3 s later and finds a door of his own: no whole wait is left for it. */
 static status door_story(void *arg)
 {
 	enum { PLACES = 4, AFTER = 8, ASKED = 20 };
 	static struct caller before[PLACES], after[AFTER];
 	(void)arg;
-	cr_assert(open_with(given_bootstrap(), false) == ST_OK); /* leaves two connections at most */
+	cr_assert(
+		open_with(given_bootstrap(), false) == ST_OK); /* leaves two connections at most */
 	db_width(DB_RUN, PLACES);
 	db_silence(4 * USEC_S);
 	cr_assert(provider_ping() == ST_OK);
@@ -408,13 +414,14 @@ static status hanging_story(void *arg)
 	postgres("resume");
 	clock_real();
 	cr_expect(c->said == ST_BUSY, "%s", status_name(c->said));
-	cr_expect(c->took >= hanging.wanted - USEC_S && c->took <= hanging.wanted + USEC_S, "%lld ms",
-		(long long)(c->took / USEC_MS));
+	cr_expect(c->took >= hanging.wanted - USEC_S && c->took <= hanging.wanted + USEC_S,
+		"%lld ms", (long long)(c->took / USEC_MS));
 	task_loop_stop();
 	return ST_OK;
 }
 
-/* Who calls a database that hangs is waited for as long as the setting says, not as long as by default. */
+/* Who calls a database that hangs is waited for as long as the setting says, not as long as by
+   default. */
 static void expect_waited(status (*act)(struct caller *), bool serve, usec wanted)
 {
 	provider_close();
@@ -445,8 +452,8 @@ Test(outage, a_delivery_that_hangs_is_waited_for_delivery_patience, .timeout = 3
 	provider_close();
 }
 
-/* Deliveries are under way when the database falls silent; later it is gone altogether. What they were told by its end
-   gives them no further time. */
+/* Deliveries are under way when the database falls silent; later it is gone altogether. What they
+   were told by its end gives them no further time. */
 static status end_story(void *arg)
 {
 	enum { WAITING = 4 };
@@ -469,8 +476,9 @@ static status end_story(void *arg)
 	task_virtual_run(false);
 	postgres("start");
 	expect_taken_again(all, WAITING);
-	cr_expect_eq(store_sql("select count(*) from entry where postoffice = %lld", (long long)to.postoffice), WAITING,
-		"every message once");
+	cr_expect_eq(store_sql("select count(*) from entry where postoffice = %lld",
+			     (long long)to.postoffice),
+		WAITING, "every message once");
 	clock_real();
 	task_loop_stop();
 	return ST_OK;

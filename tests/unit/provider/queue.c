@@ -1,6 +1,6 @@
 /* The queue beside a PostgreSQL: what deliveries put there, leases and their fence, claims in turn,
-   results, what kills its runner, reports with their cause, operators' orders. One test after the other:
-   shards belong to the whole database. */
+   results, what kills its runner, reports with their cause, operators' orders. One test after the
+   other: shards belong to the whole database. */
 #include "provider/queue.h"
 #include "provider/trace.h"
 
@@ -38,7 +38,8 @@ TestSuite(queue, .init = begin, .fini = end, .timeout = 300);
 static const struct queue_envelope plain = {
 	.sender = {"anna@acme.test", 14}, .lifetime = 3600 * USEC_S};
 
-static status send_to(int64_t office, const struct route *local, const struct queue_recipient *to, int m)
+static status send_to(
+	int64_t office, const struct route *local, const struct queue_recipient *to, int m)
 {
 	struct letter l;
 	struct route nobody = {.postoffice = office};
@@ -57,7 +58,8 @@ static void queue_one(int64_t office, const char *domain)
 {
 	arena a = ARENA_INIT;
 	struct queue_recipient to = {.domain = slice_z(domain),
-		.address = arena_format(&a, "ben@%s", domain), .orcpt = S("rfc822;ben@b.test"),
+		.address = arena_format(&a, "ben@%s", domain),
+		.orcpt = S("rfc822;ben@b.test"),
 		.notify = NOTIFY_FAILURE};
 
 	cr_assert_eq(send_to(office, NULL, &to, 1), ST_OK);
@@ -109,7 +111,10 @@ Test(queue, takes_local_and_foreign_recipients_in_one_transaction)
 	cr_expect_eq(store_sql("select count(*) from queue where postoffice = %lld", po), 2);
 	cr_expect_eq(store_sql("select count(*) from entry where postoffice = %lld", po), 1);
 	cr_expect_eq(store_sql("select count(*) from message where postoffice = %lld", po), 1);
-	cr_expect_eq(store_sql("select count(*) from expunged where postoffice = %lld and folder = 0", po), 1);
+	cr_expect_eq(
+		store_sql(
+			"select count(*) from expunged where postoffice = %lld and folder = 0", po),
+		1);
 	to.mailbox++;
 	cr_expect_eq(send_to(po, &to, far, 2), ST_ABSENT);
 	cr_expect_eq(store_sql("select count(*) from queue where postoffice = %lld", po), 2,
@@ -126,8 +131,10 @@ Test(queue, keeps_what_the_envelope_said)
 	queue_runner *r = runner();
 	queue_entry *e = claim(r, 10, 10, &a, &n);
 	cr_assert_eq(n, 1);
-	cr_expect(slice_same(e->sender, S("anna@acme.test")) && slice_same(e->address, S("ben@b.test")));
-	cr_expect(slice_same(e->domain, S("b.test")) && slice_same(e->orcpt, S("rfc822;ben@b.test")));
+	cr_expect(slice_same(e->sender, S("anna@acme.test")) &&
+		  slice_same(e->address, S("ben@b.test")));
+	cr_expect(
+		slice_same(e->domain, S("b.test")) && slice_same(e->orcpt, S("rfc822;ben@b.test")));
 	cr_expect_eq(e->notify, NOTIFY_FAILURE);
 	cr_expect_eq(e->postoffice, office);
 	cr_expect_eq(e->size, (int64_t)RAW.size);
@@ -238,7 +245,8 @@ Test(queue, what_kills_its_runner_three_times_is_parked)
 			if (slice_same(e[k].domain, S("poison.test"))) {
 				if (e[k].kills > 0)
 					cr_assert_eq(queue_begin(r[i], &e[k]), ST_OK);
-			} else if (i == 1) { /* the innocent one comes through when it is its turn */
+			} else if (i ==
+				   1) { /* the innocent one comes through when it is its turn */
 				done[0] = (struct queue_result){.entry = &e[k], .end = QUEUE_DONE};
 				cr_assert_eq(queue_finish(r[i], done, 1, &late), ST_OK);
 				cr_expect_eq(late, 0);
@@ -248,7 +256,10 @@ Test(queue, what_kills_its_runner_three_times_is_parked)
 	r[3] = runner();
 	claim(r[3], 10, 10, &a, &n);
 	cr_expect_eq(n, 0);
-	cr_expect_eq(store_sql("select count(*) from queue where domain = 'poison.test' and state = 2 and kills = 3"), 1);
+	cr_expect_eq(
+		store_sql(
+			"select count(*) from queue where domain = 'poison.test' and state = 2 and kills = 3"),
+		1);
 	cr_expect_eq(rows_in("queue"), 1);
 	for (int i = 0; i < 4; i++)
 		queue_runner_close(&r[i]);
@@ -264,12 +275,16 @@ Test(queue, post_offices_take_turns)
 	int n, other = 0;
 
 	queue_one(crowd, "b.test");
-	store_sql(STORE_PUT("insert into queue (shard, postoffice, qid, msg, sender, domain, rcpt, next_at, expires)"
-		" select shard, postoffice, qid + g, msg, sender, domain, rcpt, next_at - interval '1 hour', expires"
-		" from queue, generate_series(1, 500) g where postoffice = %lld"), (long long)crowd);
+	store_sql(
+		STORE_PUT(
+			"insert into queue (shard, postoffice, qid, msg, sender, domain, rcpt, next_at, expires)"
+			" select shard, postoffice, qid + g, msg, sender, domain, rcpt, next_at - interval '1 hour', expires"
+			" from queue, generate_series(1, 500) g where postoffice = %lld"),
+		(long long)crowd);
 	queue_one(small, "b.test");
 	queue_runner *r = runner();
-	struct queue_claim c = {.shards = UINT64_C(1) << queue_shard(S("b.test")), .most = 40, .each = 10};
+	struct queue_claim c = {
+		.shards = UINT64_C(1) << queue_shard(S("b.test")), .most = 40, .each = 10};
 	queue_entry *e;
 	cr_assert_eq(queue_claim(r, &c, &a, &e, &n), ST_OK);
 	for (int i = 0; i < n; i++)
@@ -324,21 +339,26 @@ Test(queue, a_claim_tells_where_more_is_due_and_leaves_deferred_rows_to_the_poll
 static void given_crowd(int64_t office, const char *domain, int n)
 {
 	queue_one(office, domain);
-	store_sql(STORE_PUT("insert into queue (shard, postoffice, qid, msg, sender, domain, rcpt, next_at, expires)"
-		" select shard, postoffice, qid + g * 4096, msg, sender, domain, rcpt, next_at, expires"
-		" from queue, generate_series(1, %d) g where domain = '%s'"), n - 1, domain);
+	store_sql(
+		STORE_PUT(
+			"insert into queue (shard, postoffice, qid, msg, sender, domain, rcpt, next_at, expires)"
+			" select shard, postoffice, qid + g * 4096, msg, sender, domain, rcpt, next_at, expires"
+			" from queue, generate_series(1, %d) g where domain = '%s'"),
+		n - 1, domain);
 }
 
 Test(queue, new_and_deferred_rows_share_what_a_claim_may_bring)
 {
-	uint64_t b = UINT64_C(1) << queue_shard(S("b.test")), c = UINT64_C(1) << queue_shard(S("c.test"));
+	uint64_t b = UINT64_C(1) << queue_shard(S("b.test")), c = UINT64_C(1)
+								  << queue_shard(S("c.test"));
 	struct queue_claim ask = {.shards = b | c, .most = 20, .each = 100};
 	int64_t office = store_postoffice();
 	arena a = ARENA_INIT;
 
 	given_crowd(office, "b.test", 60);
 	given_crowd(office, "c.test", 60);
-	given_sql("insert into queue_deferred select * from queue where qid in"
+	given_sql(
+		"insert into queue_deferred select * from queue where qid in"
 		" (select qid from (select qid, row_number() over (partition by domain order by qid) n from queue) q where n > 30)");
 	given_sql("delete from queue where qid in (select qid from queue_deferred)");
 	cr_assert_eq(rows_in("queue"), 60);
@@ -396,8 +416,12 @@ Test(queue, results_move_rows_on)
 	cr_assert_eq(queue_due(r, &due), ST_OK);
 	cr_expect_eq(due, UINT64_C(1) << queue_shard(S("b.test")));
 	queue_entry *e = claim(r, 10, 10, &a, &n);
-	struct queue_result later = {.entry = e, .end = QUEUE_DEFER, .wait = 0, .code = 451,
-		.host = S("mx.b.test"), .text = S("not now \xff")};
+	struct queue_result later = {.entry = e,
+		.end = QUEUE_DEFER,
+		.wait = 0,
+		.code = 451,
+		.host = S("mx.b.test"),
+		.text = S("not now \xff")};
 	cr_assert_eq(queue_finish(r, &later, 1, &late), ST_OK);
 	cr_expect_eq(late, 0);
 	cr_expect_eq(rows_in("queue"), 0);
@@ -406,9 +430,13 @@ Test(queue, results_move_rows_on)
 	cr_expect_eq(e->attempts, 1);
 	cr_expect_eq(e->code, 451);
 	cr_expect(slice_same(e->host, S("mx.b.test")));
-	later = (struct queue_result){.entry = e, .end = QUEUE_DEFER, .wait = 3600 * USEC_S, .code = 450};
+	later = (struct queue_result){
+		.entry = e, .end = QUEUE_DEFER, .wait = 3600 * USEC_S, .code = 450};
 	cr_assert_eq(queue_finish(r, &later, 1, &late), ST_OK);
-	cr_expect_eq(store_sql("select attempts from queue_deferred where last_code = 450 and next_at > now()"), 2);
+	cr_expect_eq(
+		store_sql(
+			"select attempts from queue_deferred where last_code = 450 and next_at > now()"),
+		2);
 	claim(r, 10, 10, &a, &n);
 	cr_expect_eq(n, 0, "before its time");
 	cr_assert_eq(queue_runner_count(r, &count), ST_OK);
@@ -424,7 +452,8 @@ Test(queue, results_move_rows_on)
 	arena_release(&a);
 }
 
-/* Nobody knew whether it was written, so it was written once more; or it came when the next one was written. */
+/* Nobody knew whether it was written, so it was written once more; or it came when the next one was
+   written. */
 Test(queue, an_attempt_that_is_written_twice_counts_once)
 {
 	arena a = ARENA_INIT;
@@ -440,7 +469,8 @@ Test(queue, an_attempt_that_is_written_twice_counts_once)
 		cr_expect_eq(late, 0);
 		cr_expect_eq(store_sql("select attempts from queue_deferred"), 1);
 	}
-	struct queue_result second = {.entry = claim(r, 10, 10, &a, &n), .end = QUEUE_DEFER, .code = 452};
+	struct queue_result second = {
+		.entry = claim(r, 10, 10, &a, &n), .end = QUEUE_DEFER, .code = 452};
 	cr_assert_eq(n, 1);
 	cr_assert_eq(queue_finish(r, &second, 1, &late), ST_OK);
 	cr_assert_eq(queue_finish(r, &later, 1, &late), ST_OK);
@@ -450,8 +480,8 @@ Test(queue, an_attempt_that_is_written_twice_counts_once)
 	arena_release(&a);
 }
 
-/* What a domain's route says of its time counts in the place of what was promised, for as long as it says so; what an operator
-   wants back stays so. */
+/* What a domain's route says of its time counts in the place of what was promised, for as long as
+   it says so; what an operator wants back stays so. */
 Test(queue, a_result_may_change_how_long_a_row_is_tried)
 {
 	static const int hours[] = {2, 1, 3};
@@ -462,23 +492,35 @@ Test(queue, a_result_may_change_how_long_a_row_is_tried)
 
 	queue_one(store_postoffice(), "b.test");
 	queue_runner *r = runner();
-	int64_t promised = store_sql("select extract(epoch from expires - made)::bigint from queue");
+	int64_t promised =
+		store_sql("select extract(epoch from expires - made)::bigint from queue");
 	for (int i = 0; i < 3; i++) {
 		queue_entry *e = claim(r, 10, 10, &a, &n);
 		cr_assert_eq(n, 1);
-		struct queue_result later = {.entry = e, .end = QUEUE_DEFER, .code = 451, .wait = 1000 * 3600 * USEC_S,
+		struct queue_result later = {.entry = e,
+			.end = QUEUE_DEFER,
+			.code = 451,
+			.wait = 1000 * 3600 * USEC_S,
 			.until = e->made + hours[i] * 3600 * USEC_S};
 		cr_assert_eq(queue_finish(r, &later, 1, &late), ST_OK);
-		cr_expect_eq(store_sql("select extract(epoch from next_at - made)::bigint / 3600 from queue_deferred"), hours[i]);
-		cr_expect_eq(store_sql("select extract(epoch from expires - made)::bigint from queue_deferred"), promised);
+		cr_expect_eq(
+			store_sql(
+				"select extract(epoch from next_at - made)::bigint / 3600 from queue_deferred"),
+			hours[i]);
+		cr_expect_eq(
+			store_sql(
+				"select extract(epoch from expires - made)::bigint from queue_deferred"),
+			promised);
 		given_script(given_super(), "update queue_deferred set next_at = now()");
 	}
 	queue_entry *e = claim(r, 10, 10, &a, &n);
 	cr_assert_eq(n, 1);
 	cr_assert_eq(queue_order(&all, QUEUE_RETURN, &store_by, &changed), ST_OK);
-	struct queue_result later = {.entry = e, .end = QUEUE_DEFER, .code = 451, .until = e->made + 3600 * USEC_S};
+	struct queue_result later = {
+		.entry = e, .end = QUEUE_DEFER, .code = 451, .until = e->made + 3600 * USEC_S};
 	cr_assert_eq(queue_finish(r, &later, 1, &late), ST_OK);
-	cr_expect_eq(store_sql("select count(*) from queue_deferred where expires < made"), 1, "an order is forgotten");
+	cr_expect_eq(store_sql("select count(*) from queue_deferred where expires < made"), 1,
+		"an order is forgotten");
 	queue_runner_close(&r);
 	arena_release(&a);
 }
@@ -496,10 +538,13 @@ Test(queue, what_is_there_for_a_report_alone_is_released_as_such)
 	cr_expect_eq(store_sql("select state from queue"), QUEUE_TELL);
 }
 
-/* The same of a report that says "delivered": released as mail it would go to the recipient's domain once more. */
+/* The same of a report that says "delivered": released as mail it would go to the recipient's
+   domain once more. */
 Test(queue, a_parked_report_of_a_delivery_does_not_become_mail)
 {
-	struct queue_recipient here = {.address = S("ben@b.test"), .domain = S("b.test"), .notify = NOTIFY_SUCCESS,
+	struct queue_recipient here = {.address = S("ben@b.test"),
+		.domain = S("b.test"),
+		.notify = NOTIFY_SUCCESS,
 		.delivered = true};
 	struct queue_filter all = QUEUE_FILTER_ANY;
 	arena a = ARENA_INIT;
@@ -538,7 +583,9 @@ Test(queue, what_an_operator_removes_stands_in_the_trace)
 	cr_expect_eq(changed, 1);
 	trace_flush();
 	cr_expect_eq(rows_in("queue"), 1);
-	cr_expect_eq(store_sql("select count(*) from trace where message = %lld and kind = %d", (long long)message, TRACE_REMOVED), 1);
+	cr_expect_eq(store_sql("select count(*) from trace where message = %lld and kind = %d",
+			     (long long)message, TRACE_REMOVED),
+		1);
 }
 
 /* ---- reports */
@@ -563,8 +610,9 @@ Test(queue, a_report_goes_with_its_cause_or_not_at_all)
 	}
 	queue_settled(r, &failed, 1);
 	cr_expect_eq(rows_in("queue"), 0);
-	cr_expect_eq(store_sql("select count(*) from entry where postoffice = %lld", (long long)to.postoffice), 1,
-		"one cause, two reports");
+	cr_expect_eq(store_sql("select count(*) from entry where postoffice = %lld",
+			     (long long)to.postoffice),
+		1, "one cause, two reports");
 	queue_runner_close(&r);
 	arena_release(&a);
 }
@@ -581,14 +629,17 @@ Test(queue, a_notice_defers_its_row)
 	for (int i = 1; i <= 2; i++) {
 		queue_entry *e = claim(r, 10, 10, &a, &n);
 		cr_assert_eq(n, 1);
-		struct queue_result later = {.entry = e, .end = QUEUE_DEFER, .noticed = true, .code = 451};
+		struct queue_result later = {
+			.entry = e, .end = QUEUE_DEFER, .noticed = true, .code = 451};
 		letter_write(&l, &to, 1, RAW);
 		l.d.ends = &later;
 		l.d.end_count = 1;
 		cr_expect_eq(letter_send(&l), ST_OK);
 		letter_close(&l);
 		queue_settled(r, &later, 1);
-		cr_expect_eq(store_sql("select notices from queue_deferred where attempts = notices"), i);
+		cr_expect_eq(
+			store_sql("select notices from queue_deferred where attempts = notices"),
+			i);
 	}
 	queue_runner_close(&r);
 	arena_release(&a);
@@ -597,7 +648,8 @@ Test(queue, a_notice_defers_its_row)
 Test(queue, a_report_nobody_can_be_given_is_parked)
 {
 	int64_t office = store_postoffice();
-	struct queue_recipient to = {.address = S("gone@acme.test"), .domain = S("acme.test"), .parked = true};
+	struct queue_recipient to = {
+		.address = S("gone@acme.test"), .domain = S("acme.test"), .parked = true};
 	arena a = ARENA_INIT;
 	int n;
 
@@ -626,8 +678,11 @@ Test(queue, bodies_stay_while_somebody_waits_for_them)
 	given_sql("update expunged set at = at - interval '60 days' where folder = 0");
 	cr_assert_eq(housekeep_run(&done), ST_OK);
 	cr_expect_eq(bodies(office), 1);
-	cr_expect_eq(store_sql("select count(*) from expunged where postoffice = %lld and at > now() - interval '1 day'",
-		(long long)office), 1, "it is carried on");
+	cr_expect_eq(
+		store_sql(
+			"select count(*) from expunged where postoffice = %lld and at > now() - interval '1 day'",
+			(long long)office),
+		1, "it is carried on");
 	store_queue_empty();
 	cr_assert_eq(housekeep_run(&done), ST_OK);
 	cr_expect_eq(bodies(office), 1, "the retention begins");
@@ -672,7 +727,8 @@ Test(queue, lists_read_what_their_filter_leads_to)
 	queue_one(office, "d7.test");
 	given_sql("update queue set state = 1, next_at = 'infinity' where domain = 'd3.test'");
 	given_sql("update queue set state = 2, next_at = 'infinity' where domain = 'd7.test'");
-	given_sql("with moved as (delete from queue where domain in ('d7.test', 'd9.test') returning *)"
+	given_sql(
+		"with moved as (delete from queue where domain in ('d7.test', 'd9.test') returning *)"
 		" insert into queue_deferred select * from moved");
 	cr_expect_eq(listed(all), 41);
 	f = all, f.recipient = S("Ben@D7.TEST");
@@ -742,7 +798,8 @@ Test(queue, operators_list_hold_release_and_delete)
 	cr_expect_eq(store_sql("select count(*) from queue where expires < now()"), 3);
 	struct queue_counts counts;
 	cr_assert_eq(queue_counts(&counts), ST_OK);
-	cr_expect(counts.ready == 3 && counts.deferred == 0 && counts.held == 0 && counts.oldest > 0);
+	cr_expect(
+		counts.ready == 3 && counts.deferred == 0 && counts.held == 0 && counts.oldest > 0);
 	f = all, f.id = e->id;
 	cr_expect_eq(order(f, QUEUE_DELETE), 1);
 	cr_expect_eq(listed(all), 2);
@@ -778,7 +835,8 @@ Test(queue, lists_tell_what_is_in_hand)
 	queue_one(office, "c.test");
 	cr_expect_eq(taken_by("c.test", &a).size, 0);
 	slice by = taken_by("b.test", &a);
-	cr_expect(slice_starts(by, node_name()) && by.size > node_name().size, "%.*s", SLICE_ARGS(by));
+	cr_expect(slice_starts(by, node_name()) && by.size > node_name().size, "%.*s",
+		SLICE_ARGS(by));
 	/* It was tried, and the runner has not written anew what it tries. */
 	struct queue_result later = {.entry = e, .end = QUEUE_DEFER, .wait = 3600 * USEC_S};
 	cr_assert_eq(queue_finish(r, &later, 1, &late), ST_OK);
@@ -801,7 +859,8 @@ Test(queue, what_an_operator_wants_tried_says_so_until_it_was)
 
 	queue_one(office, "b.test");
 	queue_one(office, "c.test");
-	given_sql("with moved as (delete from queue returning *) insert into queue_deferred select * from moved");
+	given_sql(
+		"with moved as (delete from queue returning *) insert into queue_deferred select * from moved");
 	given_sql("update queue_deferred set next_at = now() + interval '1 hour'");
 	queue_runner *r = runner();
 	claim(r, 10, 10, &a, &n);
@@ -812,7 +871,8 @@ Test(queue, what_an_operator_wants_tried_says_so_until_it_was)
 	cr_assert_eq(n, 1);
 	cr_expect(e->urged && slice_same(e->domain, S("b.test")));
 	cr_expect_geq(e->next, e->made, "a moment that can be shown");
-	struct queue_result later = {.entry = e, .end = QUEUE_DEFER, .wait = 0, .text = S("come again")};
+	struct queue_result later = {
+		.entry = e, .end = QUEUE_DEFER, .wait = 0, .text = S("come again")};
 	int late;
 	cr_assert_eq(queue_finish(r, &later, 1, &late), ST_OK);
 	e = claim(r, 10, 10, &a, &n);
@@ -835,9 +895,13 @@ Test(queue, held_mail_is_left_alone_until_it_is_released)
 	cr_expect_eq(order(f, QUEUE_HOLD), 1);
 	given_sql("update queue set state = 2, next_at = 'infinity' where domain = 'c.test'");
 	cr_expect_eq(order(all, QUEUE_RETRY), 1);
-	cr_expect_eq(store_sql("select count(*) from queue where state in (1, 2) and next_at = 'infinity'"), 2);
+	cr_expect_eq(
+		store_sql(
+			"select count(*) from queue where state in (1, 2) and next_at = 'infinity'"),
+		2);
 	cr_expect_eq(order(all, QUEUE_RELEASE), 2);
-	cr_expect_eq(store_sql("select count(*) from queue where state = 0 and next_at <= now()"), 3);
+	cr_expect_eq(
+		store_sql("select count(*) from queue where state = 0 and next_at <= now()"), 3);
 }
 
 Test(queue, what_was_to_be_returned_has_a_last_attempt_when_it_is_released)
@@ -866,15 +930,17 @@ Test(queue, an_order_reaches_all_however_many)
 	struct queue_filter f = QUEUE_FILTER_ANY;
 
 	queue_one(office, "b.test");
-	store_sql(STORE_PUT("insert into queue (shard, postoffice, qid, msg, sender, domain, rcpt, next_at, expires)"
+	store_sql(STORE_PUT(
+		"insert into queue (shard, postoffice, qid, msg, sender, domain, rcpt, next_at, expires)"
 		" select shard, postoffice, qid + g * 4096, msg, sender, domain, rcpt, next_at, expires"
 		" from queue, generate_series(1, 20999) g"));
 	given_sql("with moved as (delete from queue where qid % 8192 < 4096 returning *)"
-		" insert into queue_deferred select * from moved");
+		  " insert into queue_deferred select * from moved");
 	f.domain = S("b.test");
 	cr_expect_eq(order(f, QUEUE_HOLD), 21000);
 	cr_expect_eq(store_sql("select (select count(*) from queue where state = 1)"
-		" + (select count(*) from queue_deferred where state = 1)"), 21000);
+			       " + (select count(*) from queue_deferred where state = 1)"),
+		21000);
 	cr_expect_eq(order(f, QUEUE_DELETE), 21000);
 	cr_expect_eq(rows_in("queue") + rows_in("queue_deferred"), 0);
 }
@@ -887,8 +953,11 @@ Test(queue, an_order_says_whom_it_meant)
 	f.older = 3600 * USEC_S;
 	f.state = QUEUE_HELD;
 	cr_expect_eq(order(f, QUEUE_DELETE), 0);
-	cr_expect_eq(store_sql("select count(*) from audit where action = 'queue.delete' and detail::text like '%%\"4711\"%%'"
-		" and detail::text like '%%3600 s%%' and detail::text like '%%held%%'"), 1);
+	cr_expect_eq(
+		store_sql(
+			"select count(*) from audit where action = 'queue.delete' and detail::text like '%%\"4711\"%%'"
+			" and detail::text like '%%3600 s%%' and detail::text like '%%held%%'"),
+		1);
 }
 
 /* ---- the bell, routes */
@@ -923,7 +992,8 @@ Test(queue, routes_are_found_exact_first_then_by_the_longest_mask)
 {
 	static const struct {
 		const char *pattern, *target;
-	} rows[] = {{"Remote.Test", "smtp:[127.0.0.1]:2999"}, {"*.remote.test", "smtp:relay.test:587"},
+	} rows[] = {{"Remote.Test", "smtp:[127.0.0.1]:2999"},
+		{"*.remote.test", "smtp:relay.test:587"},
 		{"*.b.remote.test", "SMTP:[::1], Two.Test:2525"}, {"x.b.remote.test", "MX"},
 		{"first.test", "SMTPS:[127.0.0.1]:465,one.test:2465"}};
 	arena a = ARENA_INIT;
@@ -932,7 +1002,9 @@ Test(queue, routes_are_found_exact_first_then_by_the_longest_mask)
 	int n;
 
 	for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
-		struct mail_route r = {.pattern = slice_z(rows[i].pattern), .target = slice_z(rows[i].target), .apart = -1};
+		struct mail_route r = {.pattern = slice_z(rows[i].pattern),
+			.target = slice_z(rows[i].target),
+			.apart = -1};
 		cr_assert_eq(route_put(&r, &store_by, &a, &why), ST_OK, "%.*s", SLICE_ARGS(why));
 	}
 	assert_route("remote.test", "smtp:[127.0.0.1]:2999");
@@ -946,10 +1018,12 @@ Test(queue, routes_are_found_exact_first_then_by_the_longest_mask)
 	cr_expect_eq(n, 5);
 	struct mail_route first = {0};
 	cr_assert_eq(route_find(S("first.test"), &a, &first), ST_OK);
-	cr_expect(first.tls_first && first.n == 2 && first.hosts[0].port == 465 && first.hosts[1].port == 2465);
+	cr_expect(first.tls_first && first.n == 2 && first.hosts[0].port == 465 &&
+		  first.hosts[1].port == 2465);
 	cr_assert_eq(route_find(S("remote.test"), &a, &first), ST_OK);
 	cr_expect(!first.tls_first);
-	struct mail_route off = {.pattern = S("x.test"), .target = S("smtps:a.test"), .tls = S("off"), .apart = -1};
+	struct mail_route off = {
+		.pattern = S("x.test"), .target = S("smtps:a.test"), .tls = S("off"), .apart = -1};
 	cr_expect_eq(route_put(&off, &store_by, &a, &why), ST_INVALID, "TLS first, and none");
 	cr_assert_eq(route_remove(S("REMOTE.test"), &store_by), ST_OK);
 	cr_expect_eq(route_remove(S("remote.test"), &store_by), ST_ABSENT);
@@ -959,20 +1033,25 @@ Test(queue, routes_are_found_exact_first_then_by_the_longest_mask)
 
 Test(queue, routes_that_are_none_are_refused)
 {
-	static const char *const patterns[] = {"", "a b", "**", "*b.test", "a.*.test", "[1.2.3]", "a..b"};
-	static const char *const targets[] = {"", "mx:", "lmtp:a", "smtp:", "smtp:a:0", "smtp:a:65536", "smtp:[1.2.3.4",
-		"smtp:[1.2.3.4]x", "smtp:a:25:25", "smtp:a b", "smtp:a,", "smtp:,a", "smtps:", "smtps:a:0", "smtpss:a", "smtp:a,b,c,d,e,f,g,h,i,j,k"};
+	static const char *const patterns[] = {
+		"", "a b", "**", "*b.test", "a.*.test", "[1.2.3]", "a..b"};
+	static const char *const targets[] = {"", "mx:", "lmtp:a", "smtp:", "smtp:a:0",
+		"smtp:a:65536", "smtp:[1.2.3.4", "smtp:[1.2.3.4]x", "smtp:a:25:25", "smtp:a b",
+		"smtp:a,", "smtp:,a", "smtps:", "smtps:a:0", "smtpss:a",
+		"smtp:a,b,c,d,e,f,g,h,i,j,k"};
 	arena a = ARENA_INIT;
 	struct mail_route r;
 
 	for (size_t i = 0; i < sizeof patterns / sizeof *patterns; i++) {
 		slice why = S("");
-		cr_expect_eq(route_parse(slice_z(patterns[i]), S("mx"), &a, &r, &why), ST_INVALID, "%s", patterns[i]);
+		cr_expect_eq(route_parse(slice_z(patterns[i]), S("mx"), &a, &r, &why), ST_INVALID,
+			"%s", patterns[i]);
 		cr_expect_gt(why.size, 0);
 	}
 	for (size_t i = 0; i < sizeof targets / sizeof *targets; i++) {
 		slice why = S("");
-		cr_expect_eq(route_parse(S("a.test"), slice_z(targets[i]), &a, &r, &why), ST_INVALID, "%s", targets[i]);
+		cr_expect_eq(route_parse(S("a.test"), slice_z(targets[i]), &a, &r, &why),
+			ST_INVALID, "%s", targets[i]);
 		cr_expect_gt(why.size, 0);
 	}
 	arena_release(&a);

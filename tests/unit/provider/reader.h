@@ -1,5 +1,5 @@
-/* What tests of a reader's contracts begin with. They run against both stores: reader_pg.c gives them a
-   mailbox in PostgreSQL, tests/unit/memory/reader.c one in memory. */
+/* What tests of a reader's contracts begin with. They run against both stores: reader_pg.c gives
+   them a mailbox in PostgreSQL, tests/unit/memory/reader.c one in memory. */
 #ifndef PENNYPOST_TESTS_READER_H
 #define PENNYPOST_TESTS_READER_H
 
@@ -18,9 +18,10 @@ void reader_begin(void); /* providers, and `me` with an empty mailbox */
 void reader_end(void);
 /* A mailbox of another post office. */
 struct reader reader_stranger(void);
-void reader_quota(int64_t bytes);   /* of my mailbox */
-void reader_deliver(slice raw);     /* into my INBOX */
-/* Whoever begins to watch is told to look once, when other processes are heard: waits until that was. */
+void reader_quota(int64_t bytes); /* of my mailbox */
+void reader_deliver(slice raw);   /* into my INBOX */
+/* Whoever begins to watch is told to look once, when other processes are heard: waits until that
+   was. */
 void reader_heard(notice *n);
 
 /* ---- reader_steps.c: for both */

@@ -37,8 +37,8 @@ static void assert_found(const int64_t *folders, int n, const char *name,
 
 		while (place < n && folders[place] != rows[i].folder)
 			place++;
-		told = arena_format(&me.a, "%.*s%s%d:%.*s=%.*s", SLICE_ARGS(told), i ? " " : "", place,
-			SLICE_ARGS(rows[i].name), SLICE_ARGS(rows[i].value));
+		told = arena_format(&me.a, "%.*s%s%d:%.*s=%.*s", SLICE_ARGS(told), i ? " " : "",
+			place, SLICE_ARGS(rows[i].name), SLICE_ARGS(rows[i].value));
 	}
 	cr_assert(slice_same(told, slice_z(wanted)), "%.*s", SLICE_ARGS(told));
 }
@@ -69,7 +69,9 @@ static int64_t mark_of(int64_t folder, const char *name)
 	struct annotation_mark *marks = NULL;
 	int n = 0;
 
-	cr_assert_eq(annotation_marks(me.postoffice, me.mailbox, &(struct annotation_places){0}, &me.a, &marks, &n), ST_OK);
+	cr_assert_eq(annotation_marks(me.postoffice, me.mailbox, &(struct annotation_places){0},
+			     &me.a, &marks, &n),
+		ST_OK);
 	for (int i = 0; i < n; i++)
 		if (marks[i].folder == folder && slice_same(marks[i].name, slice_z(name)))
 			return marks[i].modseq;
@@ -107,7 +109,8 @@ Test(annotations, go_with_their_folder)
 /* What is private is its reader's, what is shared the owner's, and both go with the folder. */
 Test(annotations, are_a_reader_s_beside_the_folder_of_another)
 {
-	struct mailbox_new n = {.name = S("ben"), .password = S("Colleague-7-secret"), .no_addresses = true};
+	struct mailbox_new n = {
+		.name = S("ben"), .password = S("Colleague-7-secret"), .no_addresses = true};
 	const struct audit_by tester = {.who = S("test")};
 	int64_t work = made(S("Work")), mine = me.mailbox;
 	struct annotation rows[] = {{.name = S("/private/x"), .value = S("his")},

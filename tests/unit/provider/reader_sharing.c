@@ -18,11 +18,13 @@ static const struct audit_by tester = {.who = S("test")};
 /* Another mailbox of my post office. */
 static int64_t colleague(const char *name)
 {
-	struct mailbox_new n = {.name = slice_z(name), .password = S("Colleague-7-secret"), .no_addresses = true};
+	struct mailbox_new n = {
+		.name = slice_z(name), .password = S("Colleague-7-secret"), .no_addresses = true};
 	mailbox *m;
 	slice why = S("");
 
-	cr_assert_eq(mailbox_make(me.postoffice, &n, &tester, &me.a, &m, &why), ST_OK, "%.*s", SLICE_ARGS(why));
+	cr_assert_eq(mailbox_make(me.postoffice, &n, &tester, &me.a, &m, &why), ST_OK, "%.*s",
+		SLICE_ARGS(why));
 	return m->id;
 }
 
@@ -82,7 +84,8 @@ static void assert_entries(const char *name, const char *wanted)
 	cr_assert_eq(acl_list(me.postoffice, mine(name)->id, &me.a, &rows, &n), ST_OK);
 	for (int i = 0; i < n; i++)
 		told = arena_format(&me.a, "%.*s%s%s%.*s=%s", SLICE_ARGS(told), i ? " " : "",
-			rows[i].negative ? "-" : "", SLICE_ARGS(rows[i].name), letters(rows[i].rights));
+			rows[i].negative ? "-" : "", SLICE_ARGS(rows[i].name),
+			letters(rows[i].rights));
 	cr_assert(slice_same(told, slice_z(wanted)), "%.*s", SLICE_ARGS(told));
 }
 
@@ -164,7 +167,8 @@ static void domains(void)
 
 	home = arena_format(&me.a, "h%lld.test", (long long)me.postoffice);
 	alias = arena_format(&me.a, "a%lld.test", (long long)me.postoffice);
-	cr_assert_eq(domain_make(me.postoffice, home, false, &tester, &me.a, &why), ST_OK, "%.*s", SLICE_ARGS(why));
+	cr_assert_eq(domain_make(me.postoffice, home, false, &tester, &me.a, &why), ST_OK, "%.*s",
+		SLICE_ARGS(why));
 	cr_assert_eq(domain_alias(me.postoffice, alias, home, &tester, &me.a, &why), ST_OK);
 }
 
@@ -172,8 +176,9 @@ static void address_of(const char *local, int64_t mailbox)
 {
 	slice why = S("");
 
-	cr_assert_eq(address_make(me.postoffice, arena_format(&me.a, "%s@%.*s", local, SLICE_ARGS(home)), mailbox,
-			     &tester, &me.a, &why),
+	cr_assert_eq(
+		address_make(me.postoffice, arena_format(&me.a, "%s@%.*s", local, SLICE_ARGS(home)),
+			mailbox, &tester, &me.a, &why),
 		ST_OK, "%.*s", SLICE_ARGS(why));
 }
 
@@ -184,11 +189,16 @@ static group *group_of(const char *name, const char *member, slice domain)
 	group *g;
 	int added;
 
-	cr_assert_eq(group_make(me.postoffice, slice_z(name), S(""), GROUP_USUAL, &tester, &me.a, &g, &why), ST_OK);
-	cr_assert_eq(address_make_group(me.postoffice, arena_format(&me.a, "%s@%.*s", name, SLICE_ARGS(home)), g->id,
-			     &tester, &me.a, &why),
+	cr_assert_eq(group_make(me.postoffice, slice_z(name), S(""), GROUP_USUAL, &tester, &me.a,
+			     &g, &why),
 		ST_OK);
-	cr_assert_eq(group_members_add(me.postoffice, g->id, &written, 1, &tester, &me.a, &added, &why), ST_OK);
+	cr_assert_eq(address_make_group(me.postoffice,
+			     arena_format(&me.a, "%s@%.*s", name, SLICE_ARGS(home)), g->id, &tester,
+			     &me.a, &why),
+		ST_OK);
+	cr_assert_eq(
+		group_members_add(me.postoffice, g->id, &written, 1, &tester, &me.a, &added, &why),
+		ST_OK);
 	return g;
 }
 
@@ -198,7 +208,8 @@ static int64_t called(const char *pattern, slice realm)
 	struct acl_entry e;
 	slice local = slice_until(slice_z(pattern), strlen(pattern) - 1);
 
-	status s = acl_who(me.postoffice, arena_format(&me.a, "%.*s@%.*s", SLICE_ARGS(local), SLICE_ARGS(realm)), &me.a, &e);
+	status s = acl_who(me.postoffice,
+		arena_format(&me.a, "%.*s@%.*s", SLICE_ARGS(local), SLICE_ARGS(realm)), &me.a, &e);
 	if (s == ST_ABSENT)
 		return 0;
 	cr_assert_eq(s, ST_OK, "%s", pattern);
@@ -224,15 +235,28 @@ Test(sharing, knows_names_of_logons)
 		slice realm;
 		int64_t wanted;
 	} rows[] = {
-		{"BEN@", office->name, ben}, {"carl@", office->name, carl}, {"team@", office->name, team->id},
-		{"b@", office->name, 0}, {"anyone@", office->name, 0}, {"@", office->name, 0},
-		{"b@", home, ben}, {"B@", alias, ben}, {"ben@", home, ben}, {"carl@", home, ben}, {"team@", alias, team->id},
-		{"nobody@", home, 0}, {"anyone@", home, 0}, {"@", home, 0},
-		{"ben@", others->name, 0}, {"otto@", others->name, 0}, {"ben@", S("nowhere.test"), 0}, {"ben@", S(""), 0},
+		{"BEN@", office->name, ben},
+		{"carl@", office->name, carl},
+		{"team@", office->name, team->id},
+		{"b@", office->name, 0},
+		{"anyone@", office->name, 0},
+		{"@", office->name, 0},
+		{"b@", home, ben},
+		{"B@", alias, ben},
+		{"ben@", home, ben},
+		{"carl@", home, ben},
+		{"team@", alias, team->id},
+		{"nobody@", home, 0},
+		{"anyone@", home, 0},
+		{"@", home, 0},
+		{"ben@", others->name, 0},
+		{"otto@", others->name, 0},
+		{"ben@", S("nowhere.test"), 0},
+		{"ben@", S(""), 0},
 	};
 	for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
-		cr_expect_eq(called(rows[i].pattern, rows[i].realm), rows[i].wanted, "%s%.*s", rows[i].pattern,
-			SLICE_ARGS(rows[i].realm));
+		cr_expect_eq(called(rows[i].pattern, rows[i].realm), rows[i].wanted, "%s%.*s",
+			rows[i].pattern, SLICE_ARGS(rows[i].realm));
 	cr_assert_eq(domain_find(home, &me.a, &d), ST_OK);
 	d->state = DOMAIN_DISABLED;
 	cr_assert_eq(domain_change(d, &tester, &me.a, &why), ST_OK, "%.*s", SLICE_ARGS(why));
@@ -276,9 +300,9 @@ static void assert_tree(int64_t reader, const char *wanted)
 
 	cr_assert_eq(acl_tree(me.postoffice, reader, &me.a, &rows, &n), ST_OK);
 	for (int i = 0; i < n; i++)
-		told = arena_format(&me.a, "%.*s%.*s%s%s%s\n", SLICE_ARGS(told), SLICE_ARGS(rows[i].f.name),
-			rows[i].subscribed ? "*" : "", rows[i].f.id ? " " : "",
-			rows[i].f.id ? letters(rows[i].rights) : "");
+		told = arena_format(&me.a, "%.*s%.*s%s%s%s\n", SLICE_ARGS(told),
+			SLICE_ARGS(rows[i].f.name), rows[i].subscribed ? "*" : "",
+			rows[i].f.id ? " " : "", rows[i].f.id ? letters(rows[i].rights) : "");
 	cr_assert(slice_same(told, slice_z(wanted)), "%.*s", SLICE_ARGS(told));
 }
 
@@ -293,22 +317,26 @@ Test(sharing, shows_a_reader_what_there_is)
 	assert_tree(ben, "INBOX* " ALL "\nOther Users/anna/Work*\n");
 	cr_assert_eq(give("Work", "ben", "lrk", ""), ST_OK);
 	cr_assert_eq(give("INBOX", "ben", "r", ""), ST_OK);
-	assert_tree(ben, "INBOX* " ALL "\nOther Users\nOther Users/anna\nOther Users/anna/Work* lrkc\n");
+	assert_tree(ben,
+		"INBOX* " ALL "\nOther Users\nOther Users/anna\nOther Users/anna/Work* lrkc\n");
 	cr_assert_eq(give("Work/Old", "anyone", "l", ""), ST_OK);
-	assert_tree(ben, "INBOX* " ALL "\nOther Users\nOther Users/anna\nOther Users/anna/Work* lrkc\n"
-			 "Other Users/anna/Work/Old l\n");
+	assert_tree(ben,
+		"INBOX* " ALL "\nOther Users\nOther Users/anna\nOther Users/anna/Work* lrkc\n"
+		"Other Users/anna/Work/Old l\n");
 	cr_assert_eq(folder_rename(me.postoffice, me.mailbox, S("Work"), S("Play")), ST_OK);
 	cr_assert_eq(folder_remove(me.postoffice, me.mailbox, S("Play/Old")), ST_OK);
-	assert_tree(ben, "INBOX* " ALL "\nOther Users\nOther Users/anna\nOther Users/anna/Play lrkc\n"
-			 "Other Users/anna/Work*\n");
+	assert_tree(ben,
+		"INBOX* " ALL "\nOther Users\nOther Users/anna\nOther Users/anna/Play lrkc\n"
+		"Other Users/anna/Work*\n");
 	assert_tree(me.mailbox, "INBOX* " ALL "\nPlay " ALL "\n");
 	/* By a group. */
 	domains();
 	address_of("b", ben);
 	group_of("team", "b", home);
 	cr_assert_eq(give("Play", "team", "w", ""), ST_OK);
-	assert_tree(ben, "INBOX* " ALL "\nOther Users\nOther Users/anna\nOther Users/anna/Play lrwkc\n"
-			 "Other Users/anna/Work*\n");
+	assert_tree(ben,
+		"INBOX* " ALL "\nOther Users\nOther Users/anna\nOther Users/anna/Play lrwkc\n"
+		"Other Users/anna/Work*\n");
 	/* A name of one's own that only looks like it. */
 	made(S("Other Users/ben/INBOX"));
 	assert_tree(me.mailbox, "INBOX* " ALL "\nPlay " ALL "\n");
@@ -329,10 +357,12 @@ Test(sharing, changes_the_very_folder_that_was_found)
 	cr_expect_eq(folder_remove_this(&inbox), ST_DENIED);
 	cr_assert_eq(folder_rename_this(&home, S("House")), ST_OK);
 	cr_expect_eq(folder_remove_this(&home), ST_ABSENT);
-	assert_tree(me.mailbox, "INBOX* " ALL "\nHouse " ALL "\nHouse/Old " ALL "\nPlay " ALL "\nWork " ALL "\n");
+	assert_tree(me.mailbox,
+		"INBOX* " ALL "\nHouse " ALL "\nHouse/Old " ALL "\nPlay " ALL "\nWork " ALL "\n");
 	home = *mine("House");
 	cr_assert_eq(folder_remove_this(&home), ST_OK);
-	assert_tree(me.mailbox, "INBOX* " ALL "\nHouse\nHouse/Old " ALL "\nPlay " ALL "\nWork " ALL "\n");
+	assert_tree(me.mailbox,
+		"INBOX* " ALL "\nHouse\nHouse/Old " ALL "\nPlay " ALL "\nWork " ALL "\n");
 }
 
 Test(sharing, goes_on_below)
@@ -356,7 +386,8 @@ Test(sharing, goes_on_below)
 /* Else sharing with it would be sharing with all. */
 Test(sharing, lets_nobody_be_called_anyone)
 {
-	struct mailbox_new n = {.name = S("Anyone"), .password = S("Colleague-7-secret"), .no_addresses = true};
+	struct mailbox_new n = {
+		.name = S("Anyone"), .password = S("Colleague-7-secret"), .no_addresses = true};
 	slice why = S("");
 	mailbox *m;
 	group *g;
@@ -364,7 +395,9 @@ Test(sharing, lets_nobody_be_called_anyone)
 	cr_expect_eq(mailbox_make(me.postoffice, &n, &tester, &me.a, &m, &why), ST_INVALID);
 	cr_expect(why.size > 0);
 	why = S("");
-	cr_expect_eq(group_make(me.postoffice, S("anyone"), S(""), GROUP_USUAL, &tester, &me.a, &g, &why), ST_INVALID);
+	cr_expect_eq(group_make(me.postoffice, S("anyone"), S(""), GROUP_USUAL, &tester, &me.a, &g,
+			     &why),
+		ST_INVALID);
 	cr_expect(why.size > 0);
 }
 
@@ -385,7 +418,8 @@ static struct view_target target_of(int64_t mailbox, slice name, int64_t flags)
 	folder *f;
 
 	cr_assert_eq(folder_find(me.postoffice, mailbox, name, &me.a, &f), ST_OK);
-	return (struct view_target){.mailbox = mailbox, .name = name, .folder = f->id, .flags = flags};
+	return (struct view_target){
+		.mailbox = mailbox, .name = name, .folder = f->id, .flags = flags};
 }
 
 static view *theirs(int64_t mailbox, slice name)
@@ -512,9 +546,10 @@ Test(sharing, copies_and_moves_as_far_as_the_owner_has_room)
 	view_close(&v);
 }
 
-/* By a reader who must have these rights to the folder, and these to the one of what is replaced. */
-static status append_as(int64_t reader, unsigned rights, unsigned replaced_rights, int64_t mailbox, int64_t folder,
-	const view *replaced)
+/* By a reader who must have these rights to the folder, and these to the one of what is
+   replaced. */
+static status append_as(int64_t reader, unsigned rights, unsigned replaced_rights, int64_t mailbox,
+	int64_t folder, const view *replaced)
 {
 	slice raw = S("Subject: new\r\n\r\n");
 	struct append_message m = {.header = raw, .header_size = (uint32_t)raw.size};
@@ -606,7 +641,8 @@ Test(sharing, gives_nothing_to_a_disabled_mailbox)
 	cr_expect_eq(view_copy_to(v, v->uids, 1, &to, true, &me.a, &p), ST_ABSENT);
 	cr_expect_eq(view_move_to(v, v->uids, 1, &to, &me.a, &p), ST_ABSENT);
 	cr_expect_eq(append_to(ben, to.folder, NULL), ST_ABSENT);
-	cr_assert_eq(mailbox_set_state(me.postoffice, me.mailbox, MAILBOX_DISABLED, &tester), ST_OK);
+	cr_assert_eq(
+		mailbox_set_state(me.postoffice, me.mailbox, MAILBOX_DISABLED, &tester), ST_OK);
 	cr_expect_eq(view_copy(v, v->uids, 1, S("a"), true, &me.a, &p), ST_ABSENT);
 	cr_expect_eq(view_move(v, v->uids, 1, S("a"), &me.a, &p), ST_OK);
 	cr_expect_eq(p.n, 1);
@@ -634,11 +670,13 @@ static void assert_marks(int64_t ben, int64_t *folders, int n, const char *wante
 	slice told = S("");
 	int found;
 
-	cr_assert_eq(annotation_marks(me.postoffice, ben, &(struct annotation_places){mailboxes, folders, n}, &me.a, &marks,
-			     &found),
+	cr_assert_eq(
+		annotation_marks(me.postoffice, ben,
+			&(struct annotation_places){mailboxes, folders, n}, &me.a, &marks, &found),
 		ST_OK);
 	for (int i = 0; i < found; i++)
-		told = arena_format(&me.a, "%.*s%s%.*s", SLICE_ARGS(told), i ? " " : "", SLICE_ARGS(marks[i].name));
+		told = arena_format(&me.a, "%.*s%s%.*s", SLICE_ARGS(told), i ? " " : "",
+			SLICE_ARGS(marks[i].name));
 	cr_expect(slice_same(told, slice_z(wanted)), "%.*s", SLICE_ARGS(told));
 }
 
@@ -652,7 +690,9 @@ Test(sharing, tells_when_what_all_see_was_set)
 	annotated(me.mailbox, ben, me.inbox, "/private/his");
 	assert_marks(ben, shared, 0, "/private/his");
 	assert_marks(ben, shared, 1, "/private/his /shared/y");
-	assert_marks(ben, shared, 2, shared[1] > me.inbox ? "/private/his /shared/y /shared/z" : "/shared/z /private/his /shared/y");
+	assert_marks(ben, shared, 2,
+		shared[1] > me.inbox ? "/private/his /shared/y /shared/z"
+				     : "/shared/z /private/his /shared/y");
 }
 
 Test(sharing, is_no_stranger_s)
@@ -666,8 +706,10 @@ Test(sharing, is_no_stranger_s)
 	int n;
 
 	cr_assert_eq(give("INBOX", "anyone", ALL, ""), ST_OK);
-	cr_expect_eq(acl_find(me.postoffice, other.mailbox, S("otto"), S("INBOX"), &me.a, &p), ST_ABSENT);
-	cr_expect_eq(acl_find(other.postoffice, other.mailbox, S("anna"), S("INBOX"), &me.a, &p), ST_ABSENT);
+	cr_expect_eq(acl_find(me.postoffice, other.mailbox, S("otto"), S("INBOX"), &me.a, &p),
+		ST_ABSENT);
+	cr_expect_eq(acl_find(other.postoffice, other.mailbox, S("anna"), S("INBOX"), &me.a, &p),
+		ST_ABSENT);
 	cr_expect_eq(acl_again(other.postoffice, other.mailbox, me.inbox, &me.a, &p), ST_ABSENT);
 	cr_expect_eq(acl_who(me.postoffice, S("otto"), &me.a, &none), ST_ABSENT);
 	cr_assert_eq(acl_list(other.postoffice, me.inbox, &me.a, &rows, &n), ST_OK);
@@ -678,7 +720,9 @@ Test(sharing, is_no_stranger_s)
 	cr_expect_eq(acl_set(&theirs, &ben, &change, &tester), ST_ABSENT);
 	none = (struct acl_entry){.kind = ACL_MAILBOX, .who = other.mailbox};
 	cr_expect_eq(acl_set(mine("INBOX"), &none, &change, &tester), ST_ABSENT);
-	cr_assert_eq(acl_tree(other.postoffice, other.mailbox, &me.a, &(struct folder_row *){NULL}, &n), ST_OK);
+	cr_assert_eq(
+		acl_tree(other.postoffice, other.mailbox, &me.a, &(struct folder_row *){NULL}, &n),
+		ST_OK);
 	cr_expect_eq(n, 1);
 	/* Nor are messages carried there. */
 	filled(S("INBOX"), 1);
@@ -686,7 +730,8 @@ Test(sharing, is_no_stranger_s)
 	struct view_target to = {.mailbox = other.mailbox, .name = S("INBOX"), .flags = FLAG_SEEN};
 	struct view_copied copied;
 	folder *inbox;
-	cr_assert_eq(folder_find(other.postoffice, other.mailbox, S("INBOX"), &me.a, &inbox), ST_OK);
+	cr_assert_eq(
+		folder_find(other.postoffice, other.mailbox, S("INBOX"), &me.a, &inbox), ST_OK);
 	to.folder = inbox->id;
 	cr_expect_eq(view_copy_to(v, v->uids, 1, &to, true, &me.a, &copied), ST_ABSENT);
 	cr_expect_eq(view_move_to(v, v->uids, 1, &to, &me.a, &copied), ST_ABSENT);

@@ -405,7 +405,8 @@ Test(views, copy_none_by_number_when_one_is_gone)
 	cr_expect_eq(p.change.held_n, 1);
 	cr_expect_eq(view_number(v, 2), 2);
 	reader_quota(1);
-	cr_assert_eq(view_copy(v, some, 2, S("a"), true, &me.a, &p), ST_OK, "that there is no room, too, is no matter");
+	cr_assert_eq(view_copy(v, some, 2, S("a"), true, &me.a, &p), ST_OK,
+		"that there is no room, too, is no matter");
 	reader_quota(0);
 	cr_assert_eq(view_copy(v, some, 2, S("a"), false, &me.a, &p), ST_OK);
 	cr_expect_eq(p.n, 1);
@@ -530,7 +531,11 @@ Test(views, show_what_was_appended_together)
 Test(views, replace_in_a_full_mailbox)
 {
 	struct append_message m[2] = {0};
-	struct append x = {.postoffice = me.postoffice, .mailbox = me.mailbox, .folder = S("INBOX"), .messages = m, .n = 1};
+	struct append x = {.postoffice = me.postoffice,
+		.mailbox = me.mailbox,
+		.folder = S("INBOX"),
+		.messages = m,
+		.n = 1};
 	mailbox *mine;
 
 	bodies_open(m, 1);

@@ -1,5 +1,5 @@
-/* Doubts in numbers: what a process keeps in mind of messages whose fate it does not know, how it asks, and what it
-   drops. They have settings and a database for themselves. */
+/* Doubts in numbers: what a process keeps in mind of messages whose fate it does not know, how it
+   asks, and what it drops. They have settings and a database for themselves. */
 #include "provider/repeat.h"
 
 #include "base/id.h"
@@ -14,11 +14,11 @@
 TestSuite(repeat, .init = given_providers, .fini = provider_close, .timeout = 300);
 
 static struct {
-	int n, most;      /* doubts noted before the database is asked, and how many may be kept */
-	size_t dropped;   /* the oldest */
+	int n, most;    /* doubts noted before the database is asked, and how many may be kept */
+	size_t dropped; /* the oldest */
 	long long office;
-	long long first;  /* message of the oldest doubt; the others follow */
-	size_t told;      /* drops that were logged */
+	long long first; /* message of the oldest doubt; the others follow */
+	size_t told;     /* drops that were logged */
 } crowd;
 
 /* Messages that stand without their keys, as after a crash of PostgreSQL. */
@@ -37,8 +37,9 @@ static void messages_stand(void)
 
 static long long marked(void)
 {
-	return store_sql("select count(*) from repeat where broken and message between %lld and %lld", crowd.first,
-		crowd.first + crowd.n - 1);
+	return store_sql(
+		"select count(*) from repeat where broken and message between %lld and %lld",
+		crowd.first, crowd.first + crowd.n - 1);
 }
 
 static status crowd_doubted(void *arg)
@@ -49,7 +50,8 @@ static status crowd_doubted(void *arg)
 	for (int i = 0; i < crowd.n; i++) { /* nobody waits: the database hears of them together */
 		int64_t key[2] = {id_new(), id_new()};
 
-		repeat_doubt(slice_of((const char *)key, sizeof key), crowd.office, crowd.first + i);
+		repeat_doubt(
+			slice_of((const char *)key, sizeof key), crowd.office, crowd.first + i);
 	}
 	for (int tries = 0; tries < 1200 && marked() < kept; tries++)
 		task_sleep(50 * USEC_MS); /* a minute at most */
@@ -98,9 +100,9 @@ Test(repeat, of_too_many_doubts_the_oldest_tenth_is_dropped_and_told_of)
 		size_t dropped;
 	} rows[] = {
 		{10, 10, 0},
-		{10, 14, 4},      /* a tenth is one */
+		{10, 14, 4}, /* a tenth is one */
 		{100, 101, 10},
-		{100, 110, 10},   /* there is room for nine more */
+		{100, 110, 10}, /* there is room for nine more */
 		{100, 111, 20},
 		{5000, 5001, 500},
 		{5000, 5501, 1000}, /* a whole block */
@@ -110,9 +112,12 @@ Test(repeat, of_too_many_doubts_the_oldest_tenth_is_dropped_and_told_of)
 	for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
 		doubt_a_crowd(rows[i].n, rows[i].most, rows[i].dropped);
 		cr_expect_eq(crowd.told, rows[i].dropped, "%zu: %zu dropped", i, crowd.told);
-		cr_expect_eq(marked(), rows[i].n - (long long)rows[i].dropped, "%zu: %lld marked", i, marked());
-		cr_expect_eq(store_sql("select min(message) - %lld from repeat where broken and message between %lld and %lld",
-				     crowd.first, crowd.first, crowd.first + crowd.n - 1),
+		cr_expect_eq(marked(), rows[i].n - (long long)rows[i].dropped, "%zu: %lld marked",
+			i, marked());
+		cr_expect_eq(
+			store_sql(
+				"select min(message) - %lld from repeat where broken and message between %lld and %lld",
+				crowd.first, crowd.first, crowd.first + crowd.n - 1),
 			(int64_t)rows[i].dropped, "%zu: not the oldest", i);
 	}
 }
@@ -122,8 +127,9 @@ Test(repeat, a_thousand_doubts_are_asked_for_in_one_turn)
 {
 	doubt_a_crowd(2500, 10000, 0);
 	cr_expect_eq(marked(), 2500);
-	cr_expect_eq(store_sql("select max(n) from (select count(*) as n from repeat"
-			       " where broken and message between %lld and %lld group by xmin) turn",
-			     crowd.first, crowd.first + 2499),
+	cr_expect_eq(
+		store_sql("select max(n) from (select count(*) as n from repeat"
+			  " where broken and message between %lld and %lld group by xmin) turn",
+			crowd.first, crowd.first + 2499),
 		1000);
 }

@@ -135,15 +135,15 @@ static bool meant_for_all(const char *name)
 {
 	slice n = slice_z(name);
 	return strcmp(name, "audit_of_postoffice") == 0 || strcmp(name, "mailbox_insert") == 0 ||
-	       strcmp(name, "ledger_settle") == 0 ||
-	       slice_starts(n, S("postoffice_")) || slice_ends_nocase(n, S("_list"));
+	       strcmp(name, "ledger_settle") == 0 || slice_starts(n, S("postoffice_")) ||
+	       slice_ends_nocase(n, S("_list"));
 }
 
 /* Those that find rows of the queue by their ids. */
 static bool finds_by_ids(const struct statement *s)
 {
-	static const enum statement_id by_ids[] = {SQL_QUEUE_KILLED, SQL_QUEUE_DONE, SQL_QUEUE_DEFER, SQL_QUEUE_END,
-		SQL_QUEUE_NOTICE, SQL_QUEUE_ORDER};
+	static const enum statement_id by_ids[] = {SQL_QUEUE_KILLED, SQL_QUEUE_DONE,
+		SQL_QUEUE_DEFER, SQL_QUEUE_END, SQL_QUEUE_NOTICE, SQL_QUEUE_ORDER};
 
 	for (size_t i = 0; i < sizeof by_ids / sizeof *by_ids; i++)
 		if (s == &statement_table[by_ids[i]])
@@ -159,8 +159,8 @@ static const char *first_of(const struct statement *s)
 
 /* Preparing alone asks for no rights; EXPLAIN does, without running the statement. The tables are
    empty here, which is when the planner likes best to read a whole post office: joins must start at
-   what was asked for by themselves, and of a folder read what was asked for. Which of two indexes finds one row is a tie
-   then, which counting the table decides; those pairs are named. */
+   what was asked for by themselves, and of a folder read what was asked for. Which of two indexes
+   finds one row is a tie then, which counting the table decides; those pairs are named. */
 static void explain_all(slice uri, unsigned kinds)
 {
 	arena a = ARENA_INIT;
@@ -195,7 +195,8 @@ static void explain_all(slice uri, unsigned kinds)
 			" above := l; end loop; end $do$",
 			first_of(s), s->text, s->params ? nulls.at : "",
 			s->kind == STATEMENT_TENANT && !meant_for_all(s->name) ? "true" : "false",
-			finds_by_ids(s) ? "true" : "false", slice_starts(slice_z(s->name), S("blob_")) ? "true" : "false");
+			finds_by_ids(s) ? "true" : "false",
+			slice_starts(slice_z(s->name), S("blob_")) ? "true" : "false");
 		cr_expect(db_link_script(l, sql.at, &a, &why) == ST_OK, "%s: %.*s", s->name,
 			SLICE_ARGS(why));
 		db_link_script(l, "rollback; deallocate all", &a, NULL);

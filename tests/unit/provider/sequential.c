@@ -1,4 +1,5 @@
-/* Runs the tests of a program one after the other: they share a PostgreSQL, change its settings and kill it. */
+/* Runs the tests of a program one after the other: they share a PostgreSQL, change its settings and
+   kill it. */
 #include <criterion/criterion.h>
 #include <criterion/options.h>
 

@@ -1,5 +1,5 @@
-/* Who is logged on: written in turns, seen by everybody, gone with its process. The turns are the watch's; here they
-   are taken by hand. */
+/* Who is logged on: written in turns, seen by everybody, gone with its process. The turns are the
+   watch's; here they are taken by hand. */
 #include "provider/session.h"
 
 #include "base/clock.h"
@@ -72,7 +72,9 @@ Test(session, is_seen_while_it_lasts)
 	cr_expect_eq(rows[0].service, SERVICE_SUBMISSION);
 	session_close(&two);
 	seen(0);
-	cr_expect_eq(store_sql("select count(*) from session where postoffice = %lld", (long long)anna.postoffice), 0);
+	cr_expect_eq(store_sql("select count(*) from session where postoffice = %lld",
+			     (long long)anna.postoffice),
+		0);
 	cr_expect_eq(ends, 0);
 }
 
@@ -85,7 +87,9 @@ Test(session, that_is_over_at_once_is_never_written)
 	}
 	session *last = come(SERVICE_POP3, &ends);
 	seen(1);
-	cr_expect_eq(store_sql("select count(*) from session where postoffice = %lld", (long long)anna.postoffice), 1);
+	cr_expect_eq(store_sql("select count(*) from session where postoffice = %lld",
+			     (long long)anna.postoffice),
+		1);
 	session_close(&last);
 }
 
@@ -93,18 +97,20 @@ Test(session, that_is_over_at_once_is_never_written)
 static void expect_by_key(enum statement_id id, const char *values)
 {
 	store_sql("prepare looked as %s", statement_table[id].text);
-	store_sql("do $do$ declare l text; plan text := ''; by_key bool := false; begin"
-		  " for l in execute 'explain (costs off) execute looked%s' loop"
-		  "  plan := plan || l || E'\\n'; by_key := by_key or l ~ 'Index Cond: [(]+(session[.])?postoffice = '; end loop;"
-		  " if plan ~ 'Seq Scan on session' or not by_key then raise '%%', plan; end if; end $do$",
+	store_sql(
+		"do $do$ declare l text; plan text := ''; by_key bool := false; begin"
+		" for l in execute 'explain (costs off) execute looked%s' loop"
+		"  plan := plan || l || E'\\n'; by_key := by_key or l ~ 'Index Cond: [(]+(session[.])?postoffice = '; end loop;"
+		" if plan ~ 'Seq Scan on session' or not by_key then raise '%%', plan; end if; end $do$",
 		values);
 	store_sql("deallocate looked");
 }
 
 Test(session, of_others_are_not_read)
 {
-	given_sql("insert into session (postoffice, session, mailbox, service, since, address, node, token)"
-		  " select n % 500, n, 0, 1, now(), '192.0.2.7', 0, 0 from generate_series(1, 20000) n");
+	given_sql(
+		"insert into session (postoffice, session, mailbox, service, since, address, node, token)"
+		" select n % 500, n, 0, 1, now(), '192.0.2.7', 0, 0 from generate_series(1, 20000) n");
 	given_sql("analyze session");
 	given_sql("set plan_cache_mode = force_generic_plan");
 	expect_by_key(SQL_SESSION_LIST, "(1, 0, 100)");
@@ -125,8 +131,10 @@ Test(session, ends_when_an_operator_wants_it_to)
 	cr_expect_eq(asked, 1);
 	cr_assert_eq(session_end(rows[1].id + 1, 0, 0, given_by, &asked), ST_OK);
 	cr_expect_eq(asked, 0);
-	cr_expect_eq(store_sql("select count(*) from audit where postoffice = %lld and action = 'session.end'",
-			     (long long)anna.postoffice),
+	cr_expect_eq(
+		store_sql(
+			"select count(*) from audit where postoffice = %lld and action = 'session.end'",
+			(long long)anna.postoffice),
 		1);
 	for (usec since = clock_now(); !two_ends && clock_now() - since < 60 * USEC_S;) {
 		session_turn();
@@ -138,8 +146,10 @@ Test(session, ends_when_an_operator_wants_it_to)
 	cr_expect_eq(asked, 2);
 	cr_assert_eq(session_end(0, anna.postoffice, anna.mailbox + 1, given_by, &asked), ST_OK);
 	cr_expect_eq(asked, 0);
-	cr_expect_eq(store_sql("select count(*) from audit where postoffice = %lld and action = 'session.end-mailbox'",
-			     (long long)anna.postoffice),
+	cr_expect_eq(
+		store_sql(
+			"select count(*) from audit where postoffice = %lld and action = 'session.end-mailbox'",
+			(long long)anna.postoffice),
 		2);
 	session_close(&one);
 	session_close(&two);
@@ -147,17 +157,19 @@ Test(session, ends_when_an_operator_wants_it_to)
 
 static int64_t noted_lately(void)
 {
-	return store_sql("select count(*) from logon where postoffice = %lld and at > now() - interval '1 hour'",
+	return store_sql(
+		"select count(*) from logon where postoffice = %lld and at > now() - interval '1 hour'",
 		(long long)anna.postoffice);
 }
 
 Test(session, a_logon_whose_row_somebody_holds_keeps_nobody_waiting)
 {
 	int ends = 0;
-	store_sql("insert into logon values (%lld, %lld, %d, now() - interval '1 day')", (long long)anna.postoffice,
-		(long long)anna.mailbox, SERVICE_IMAP);
+	store_sql("insert into logon values (%lld, %lld, %d, now() - interval '1 day')",
+		(long long)anna.postoffice, (long long)anna.mailbox, SERVICE_IMAP);
 	given_sql("begin");
-	store_sql("select 1 from logon where postoffice = %lld for update", (long long)anna.postoffice);
+	store_sql("select 1 from logon where postoffice = %lld for update",
+		(long long)anna.postoffice);
 	session *one = come(SERVICE_IMAP, &ends), *two = come(SERVICE_SUBMISSION, &ends);
 	seen(2);
 	for (usec since = clock_now(); noted_lately() != 1 && clock_now() - since < 60 * USEC_S;)
@@ -179,11 +191,14 @@ Test(session, vanishes_with_the_lease_of_its_process)
 	struct session_row *rows;
 	session *s = come(SERVICE_IMAP, &ends);
 	seen(1);
-	store_sql("update node set until = now() where token = (select token from session where postoffice = %lld)",
+	store_sql(
+		"update node set until = now() where token = (select token from session where postoffice = %lld)",
 		(long long)anna.postoffice);
 	cr_expect_eq(listed(0, &rows), 0);
 	cr_assert_eq(db_run(SQL_SESSION_SWEEP, NULL, 0, NULL, NULL), ST_OK);
-	cr_expect_eq(store_sql("select count(*) from session where postoffice = %lld", (long long)anna.postoffice), 0);
+	cr_expect_eq(store_sql("select count(*) from session where postoffice = %lld",
+			     (long long)anna.postoffice),
+		0);
 	session_close(&s);
 }
 
@@ -192,7 +207,8 @@ Test(session, a_process_with_a_new_number_tells_all_again)
 	int ends = 0;
 	session *s = come(SERVICE_IMAP, &ends);
 	seen(1);
-	store_sql("update node set token = token + 1 where token = (select token from session where postoffice = %lld)",
+	store_sql(
+		"update node set token = token + 1 where token = (select token from session where postoffice = %lld)",
 		(long long)anna.postoffice);
 	struct session_row *rows;
 	cr_expect_eq(listed(0, &rows), 0);

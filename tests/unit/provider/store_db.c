@@ -34,7 +34,8 @@ static status folders(int64_t postoffice, int64_t mailbox, arena *a, struct rows
 	return db_run(SQL_FOLDER_LIST, p, 2, a, out);
 }
 
-/* A statement that always fails: 1 / 0 when fewer mailboxes are locked than entries are announced. */
+/* A statement that always fails: 1 / 0 when fewer mailboxes are locked than entries are
+   announced. */
 static void add_failing(db_tx *tx, int64_t postoffice)
 {
 	static const int64_t none[1] = {1};
@@ -197,7 +198,8 @@ Test(store_db, a_failing_transaction_leaves_nothing_and_says_which_statement)
 	arena_release(&a);
 }
 
-/* ---- T50: two tenants who take turns on one connection, as they come, with failures in their middle */
+/* ---- T50: two tenants who take turns on one connection, as they come, with failures in their
+   middle */
 
 #define GUEST_ROUNDS 5000
 struct guest {
@@ -230,15 +232,15 @@ static void add_folders(db_tx *tx, int64_t postoffice, int64_t mailbox, struct r
 	db_add(tx, SQL_FOLDER_LIST, p, 2, out);
 }
 
-/* Writes and reads what is its own, asks for what is the other's; every third transaction fails between the
-   two, every fourth serves the other one too, as a batch of deliveries does, some take two round trips,
-   some are undone. Afterwards no post office is set. */
+/* Writes and reads what is its own, asks for what is the other's; every third transaction fails
+   between the two, every fourth serves the other one too, as a batch of deliveries does, some take
+   two round trips, some are undone. Afterwards no post office is set. */
 static void guest_round(struct guest *g, int round)
 {
 	arena a = ARENA_INIT;
 	struct rows mine = {0}, theirs = {0}, cross[2] = {{0}, {0}}, all = {0}, seen = {0};
-	struct param lock[] = {p_int(g->me.postoffice), p_int(g->me.mailbox),
-		p_int(g->me.mailbox), p_int(60 * USEC_S)};
+	struct param lock[] = {p_int(g->me.postoffice), p_int(g->me.mailbox), p_int(g->me.mailbox),
+		p_int(60 * USEC_S)};
 	struct param list[] = {p_int(g->me.postoffice), p_text(S("")), p_int(10)};
 	bool fails = round % 3 == 0, batch = round % 4 == 1, undone = round % 7 == 0;
 	status want = ST_OK, got;
@@ -413,7 +415,8 @@ Test(store_db, a_deadline_within_a_statement_leaves_the_pool_whole)
 		"insert into maildrop values (%lld, %lld, 1, now())",
 		(long long)t.postoffice, (long long)t.postoffice, (long long)t.mailbox);
 	cr_assert(db_link_script(other, script, &a, &why) == ST_OK, "%.*s", SLICE_ARGS(why));
-	cr_assert(db_run(SQL_TX_RUN_PING, NULL, 0, NULL, NULL) == ST_OK, "connected before the clock runs");
+	cr_assert(db_run(SQL_TX_RUN_PING, NULL, 0, NULL, NULL) == ST_OK,
+		"connected before the clock runs");
 	usec before = task_deadline(clock_now() + USEC_S); /* lock_timeout is two */
 	cr_expect(db_run(SQL_MAILDROP_LOCK, lock, 4, NULL, NULL) == ST_UNSURE,
 		"a change was on its way");
@@ -440,7 +443,8 @@ Test(store_db, connections_ended_while_idle_are_noticed)
 	cr_assert(given_sql("select count(pg_terminate_backend(pid)) from pg_stat_activity where"
 			    " application_name = 'idle' and usename = 'pennypost_run'") == 1);
 	for (int tries = 0; tries < 1200 && (kill(idle, 0) == 0 || errno != ESRCH); tries++)
-		usleep(50000); /* a minute at most: its end of the socket is closed when it is gone */
+		usleep(50000); /* a minute at most: its end of the socket is closed when it is
+		gone */
 	cr_expect(db_run(SQL_MAILDROP_LOCK, lock, 4, &a, &r) == ST_OK);
 	cr_expect(r.changed == 1);
 	db_close();

@@ -47,8 +47,9 @@ void store_ledger_begin(void)
 	given_sql("delete from ledger");
 	given_sql("delete from ledger_breach");
 	given_sql("update mailbox set delivered = 0 where delivered <> 0");
-	given_sql("insert into ledger (postoffice, slot, put) select postoffice, 0, count(*)"
-		  " from (select postoffice from queue union all select postoffice from queue_deferred) q group by 1");
+	given_sql(
+		"insert into ledger (postoffice, slot, put) select postoffice, 0, count(*)"
+		" from (select postoffice from queue union all select postoffice from queue_deferred) q group by 1");
 }
 
 bool store_ledger_holds(void)
@@ -58,10 +59,13 @@ bool store_ledger_holds(void)
 	arena a = ARENA_INIT;
 	int n;
 
-	need(ledger_check(-1, false, &seen) == ST_OK && ledger_breaches(100, &a, &rows, &n) == ST_OK, S("no check of the ledger"));
+	need(ledger_check(-1, false, &seen) == ST_OK &&
+			ledger_breaches(100, &a, &rows, &n) == ST_OK,
+		S("no check of the ledger"));
 	for (int i = 0; i < n; i++)
-		fprintf(stderr, "ledger: %s of %lld: counted %lld, found %lld\n", ledger_what_name(rows[i].what),
-			(long long)rows[i].postoffice, (long long)rows[i].counted, (long long)rows[i].found);
+		fprintf(stderr, "ledger: %s of %lld: counted %lld, found %lld\n",
+			ledger_what_name(rows[i].what), (long long)rows[i].postoffice,
+			(long long)rows[i].counted, (long long)rows[i].found);
 	arena_release(&a);
 	return n == 0;
 }

@@ -1,5 +1,5 @@
-/* What tests of stored mail begin with, beside given.h: post offices, mailboxes, messages to deliver,
-   made by the providers themselves. */
+/* What tests of stored mail begin with, beside given.h: post offices, mailboxes, messages to
+   deliver, made by the providers themselves. */
 #ifndef PENNYPOST_TESTS_STORE_FIXTURE_H
 #define PENNYPOST_TESTS_STORE_FIXTURE_H
 
@@ -14,16 +14,18 @@ int64_t store_postoffice(void);
 /* A new mailbox (quota 0: none); the way to it. */
 struct route store_mailbox(int64_t postoffice, const char *name, int64_t quota);
 void store_domain(int64_t postoffice, const char *name);
-/* Nothing is queued, and no runner has a shard. For programs whose tests run one after the other. */
+/* Nothing is queued, and no runner has a shard. For programs whose tests run one after the
+   other. */
 void store_queue_empty(void);
-/* The ledger begins anew with what is there, as after its migration; and whether it holds: what does not is shown. For programs
-   whose tests run one after the other. */
+/* The ledger begins anew with what is there, as after its migration; and whether it holds: what
+   does not is shown. For programs whose tests run one after the other. */
 void store_ledger_begin(void);
 bool store_ledger_holds(void);
 /* Rows that a test puts into the queue by hand, "insert into queue ..", are counted too. */
 #define STORE_PUT(insert)                                                                                             \
-	"with made as (" insert " returning postoffice), noted as (insert into ledger as l (postoffice, slot, put)"        \
-	" select postoffice, pg_backend_pid(), count(*) from made group by postoffice on conflict (postoffice, slot)"      \
+	"with made as (" insert                                                                                       \
+	" returning postoffice), noted as (insert into ledger as l (postoffice, slot, put)"                           \
+	" select postoffice, pg_backend_pid(), count(*) from made group by postoffice on conflict (postoffice, slot)" \
 	" do update set put = l.put + excluded.put) select count(*) from made"
 /* given_sql with a format: the first number it gives. */
 int64_t store_sql(const char *sql, ...) __attribute__((format(printf, 1, 2)));

@@ -1,4 +1,5 @@
-/* What the house keeps for itself: settings, audit, traces, numbers of processes, locks, retention. */
+/* What the house keeps for itself: settings, audit, traces, numbers of processes, locks,
+   retention. */
 #include "tests/unit/provider/given.h"
 #include "tests/unit/provider/store_fixture.h"
 
@@ -204,16 +205,19 @@ Test(store_house, traces_are_found_by_address_and_by_time)
 {
 	arena a = ARENA_INIT;
 	struct trace_row *rows;
-	struct trace_span in = {.from = clock_wall() - USEC_S, .until = USEC_NEVER, .postoffice = -1, .most = 50};
+	struct trace_span in = {
+		.from = clock_wall() - USEC_S, .until = USEC_NEVER, .postoffice = -1, .most = 50};
 	int n;
 	given_providers();
 	int64_t message = id_new(), other = id_new();
 	slice eve = arena_format(&a, "Eve.%lld@else.test", (long long)message);
 	slice ben = arena_format(&a, "ben.%lld@demo.test", (long long)message);
 
-	trace_note(71, message, TRACE_ACCEPTED, "helo=\"x from=%.*s\" from=%s", SLICE_ARGS(ben), log_quote(eve));
+	trace_note(71, message, TRACE_ACCEPTED, "helo=\"x from=%.*s\" from=%s", SLICE_ARGS(ben),
+		log_quote(eve));
 	trace_note(71, message, TRACE_QUEUED, "recipient=%s", log_quote(ben));
-	trace_note(72, message, TRACE_SENT, "recipient=\"another@demo.test\" reply=\" recipient=%.*s\"", SLICE_ARGS(eve));
+	trace_note(72, message, TRACE_SENT,
+		"recipient=\"another@demo.test\" reply=\" recipient=%.*s\"", SLICE_ARGS(eve));
 	trace_note(0, message, TRACE_JUDGED, "milter=all");
 	trace_note(73, 0, TRACE_REFUSED, "from=%s recipient=%s", log_quote(ben), log_quote(eve));
 	trace_note(73, other, TRACE_REPORTED, "to=%s", log_quote(eve));
@@ -221,14 +225,16 @@ Test(store_house, traces_are_found_by_address_and_by_time)
 	cr_assert(trace_by_address(arena_lower(&a, eve), &in, &a, &rows, &n) == ST_OK);
 	cr_assert(n == 6, "%d", n);
 	cr_expect(rows[0].message == message && rows[0].kind == TRACE_ACCEPTED);
-	cr_expect(rows[2].message == message && rows[2].kind == TRACE_SENT, "all of a message that names it once");
+	cr_expect(rows[2].message == message && rows[2].kind == TRACE_SENT,
+		"all of a message that names it once");
 	cr_expect(rows[4].message == 0 && rows[5].message == other);
 	cr_assert(trace_by_address(ben, &in, &a, &rows, &n) == ST_OK);
 	cr_expect(n == 5, "what is quoted is no field: %d", n);
 	in.postoffice = 71;
 	cr_assert(trace_by_address(ben, &in, &a, &rows, &n) == ST_OK);
 	cr_assert(n == 3, "no row of another post office: %d", n);
-	cr_expect(rows[1].postoffice == 71 && rows[2].postoffice == 0, "but nobody's of that message");
+	cr_expect(rows[1].postoffice == 71 && rows[2].postoffice == 0,
+		"but nobody's of that message");
 	cr_assert(trace_by_time(&in, &a, &rows, &n) == ST_OK);
 	cr_expect(n == 2 && rows[1].kind == TRACE_QUEUED, "of a time its own alone: %d", n);
 	in.postoffice = 73;
@@ -250,17 +256,20 @@ Test(store_house, a_row_that_names_an_address_twice_is_found_once)
 {
 	arena a = ARENA_INIT;
 	struct trace_row *rows;
-	struct trace_span in = {.from = clock_wall() - USEC_S, .until = USEC_NEVER, .postoffice = -1, .most = 2};
+	struct trace_span in = {
+		.from = clock_wall() - USEC_S, .until = USEC_NEVER, .postoffice = -1, .most = 2};
 	int n;
 	given_providers();
 	slice anna = arena_format(&a, "anna.%lld@demo.test", (long long)id_new());
 
 	for (int i = 1; i <= 3; i++)
-		trace_note(7, 0, TRACE_REFUSED, "from=%s recipient=%s n=%d", log_quote(anna), log_quote(anna), i);
+		trace_note(7, 0, TRACE_REFUSED, "from=%s recipient=%s n=%d", log_quote(anna),
+			log_quote(anna), i);
 	cr_assert(trace_flush() == ST_OK);
 	cr_assert(trace_by_address(anna, &in, &a, &rows, &n) == ST_OK);
 	cr_assert(n == 2, "%d", n);
-	cr_expect(slice_same(trace_value(rows[0].fields, "n"), S("2")) && slice_same(trace_value(rows[1].fields, "n"), S("3")),
+	cr_expect(slice_same(trace_value(rows[0].fields, "n"), S("2")) &&
+			  slice_same(trace_value(rows[1].fields, "n"), S("3")),
 		"the newest");
 	provider_close();
 	arena_release(&a);
@@ -270,24 +279,28 @@ static void expect_newest(const struct trace_row *rows, int n)
 {
 	cr_assert(n == 10000, "%d", n);
 	cr_expect(rows[n - 1].kind == TRACE_SENT, "the newest word is there");
-	cr_expect(rows[0].at < rows[n - 1].at && rows[0].kind == TRACE_DEFERRED, "the oldest first, as far as there is room");
+	cr_expect(rows[0].at < rows[n - 1].at && rows[0].kind == TRACE_DEFERRED,
+		"the oldest first, as far as there is room");
 }
 
 Test(store_house, of_too_many_traces_the_newest_are_told)
 {
 	arena a = ARENA_INIT;
 	struct trace_row *rows;
-	struct trace_span in = {.from = clock_wall() - USEC_S, .until = USEC_NEVER, .postoffice = -1, .most = 50};
+	struct trace_span in = {
+		.from = clock_wall() - USEC_S, .until = USEC_NEVER, .postoffice = -1, .most = 50};
 	int n;
 	given_providers();
 	int64_t message = id_new();
 	slice name = arena_format(&a, "<long.%lld@demo.test>", (long long)message);
 	slice eve = arena_format(&a, "eve.%lld@else.test", (long long)message);
 
-	trace_note(7, message, TRACE_ACCEPTED, "message_id=%s from=%s", log_quote(name), log_quote(eve));
+	trace_note(7, message, TRACE_ACCEPTED, "message_id=%s from=%s", log_quote(name),
+		log_quote(eve));
 	cr_assert(trace_flush() == ST_OK);
-	store_sql("insert into trace (postoffice, at, id, message, kind, node, fields) select 7, now() + n * interval '1 microsecond',"
-		  " n, %lld, case when n = 10000 then %d else %d end, 'test', '' from generate_series(1, 10000) n",
+	store_sql(
+		"insert into trace (postoffice, at, id, message, kind, node, fields) select 7, now() + n * interval '1 microsecond',"
+		" n, %lld, case when n = 10000 then %d else %d end, 'test', '' from generate_series(1, 10000) n",
 		(long long)message, TRACE_SENT, TRACE_DEFERRED);
 	cr_assert(trace_by_message(message, &a, &rows, &n) == ST_OK);
 	expect_newest(rows, n);
@@ -304,9 +317,10 @@ Test(store_house, of_too_many_traces_the_newest_are_told)
 static void expect_never(enum statement_id id, const char *values, const char *never)
 {
 	store_sql("prepare looked as %s", statement_table[id].text);
-	store_sql("do $do$ declare l text; plan text := ''; begin"
-		  " for l in execute 'explain (costs off) execute looked%s' loop plan := plan || l || E'\n'; end loop;"
-		  " if plan ~ '%s' then raise '%%', plan; end if; end $do$",
+	store_sql(
+		"do $do$ declare l text; plan text := ''; begin"
+		" for l in execute 'explain (costs off) execute looked%s' loop plan := plan || l || E'\n'; end loop;"
+		" if plan ~ '%s' then raise '%%', plan; end if; end $do$",
 		values, never);
 	store_sql("deallocate looked");
 }
@@ -314,12 +328,14 @@ static void expect_never(enum statement_id id, const char *values, const char *n
 Test(store_house, a_trace_is_found_by_indexes_however_busy_the_address)
 {
 	given_providers();
-	given_sql("insert into trace (postoffice, at, id, message, message_id_hash, sender_hash, recipient_hash, kind, node, fields)"
-		  " select 7, now() - n * interval '1 s', n, n, n, n % 2, n % 3, 0, 'test', 'x' from generate_series(1, 20000) n");
+	given_sql(
+		"insert into trace (postoffice, at, id, message, message_id_hash, sender_hash, recipient_hash, kind, node, fields)"
+		" select 7, now() - n * interval '1 s', n, n, n, n % 2, n % 3, 0, 'test', 'x' from generate_series(1, 20000) n");
 	given_sql("analyze trace");
 	given_sql("set plan_cache_mode = force_generic_plan");
 	given_sql("set enable_seqscan = off");
-	expect_never(SQL_TRACE_OF_ADDRESS, "(1, now() - interval ''3 d'', ''infinity'', -1, 200)", "BitmapOr|Seq Scan on trace");
+	expect_never(SQL_TRACE_OF_ADDRESS, "(1, now() - interval ''3 d'', ''infinity'', -1, 200)",
+		"BitmapOr|Seq Scan on trace");
 	expect_never(SQL_TRACE_OF_MESSAGE_ID, "(77)", "Seq Scan on trace");
 	expect_never(SQL_TRACE_OF_MESSAGE, "(77)", "Seq Scan on trace");
 	given_sql("reset enable_seqscan");
@@ -460,12 +476,14 @@ Test(store_house, a_catch_all_field_is_one_of_its_own)
 {
 	arena a = ARENA_INIT;
 	slice normal, why;
-	static const char *const bad[] = {"X Evil", "X-A: b", "from", "Received", "content-type", "delivered-to",
-		"Authentication-Results", "\xc3\xa4"};
+	static const char *const bad[] = {"X Evil", "X-A: b", "from", "Received", "content-type",
+		"delivered-to", "Authentication-Results", "\xc3\xa4"};
 	for (size_t i = 0; i < sizeof bad / sizeof *bad; i++)
-		cr_expect(setting_check(S_smtp_catch_all_header, slice_z(bad[i]), &a, &normal, &why) ==
-			  ST_INVALID, "%s", bad[i]);
-	cr_expect(setting_check(S_smtp_catch_all_header, S("X-Original-To"), &a, &normal, &why) == ST_OK);
+		cr_expect(setting_check(S_smtp_catch_all_header, slice_z(bad[i]), &a, &normal,
+				  &why) == ST_INVALID,
+			"%s", bad[i]);
+	cr_expect(setting_check(S_smtp_catch_all_header, S("X-Original-To"), &a, &normal, &why) ==
+		  ST_OK);
 	cr_expect(setting_check(S_smtp_catch_all_header, S(""), &a, &normal, &why) == ST_OK);
 	arena_release(&a);
 }
@@ -475,14 +493,17 @@ Test(store_house, dns_servers_are_addresses)
 	arena a = ARENA_INIT;
 	slice normal, why;
 	static const char *const bad[] = {"localhost", "53", "*:53", "192.0.2.1:", "192.0.2.1:0",
-		"192.0.2.1:65536", "[192.0.2.1]:53", "[2001:db8::1", "2001:db8::1]", "[]:53", "]", ":53",
-		"1.1.1.1 1.1.1.2 1.1.1.3 1.1.1.4 1.1.1.5 1.1.1.6 1.1.1.7"};
+		"192.0.2.1:65536", "[192.0.2.1]:53", "[2001:db8::1", "2001:db8::1]", "[]:53", "]",
+		":53", "1.1.1.1 1.1.1.2 1.1.1.3 1.1.1.4 1.1.1.5 1.1.1.6 1.1.1.7"};
 	for (size_t i = 0; i < sizeof bad / sizeof *bad; i++)
-		cr_expect(setting_check(S_dns_servers, slice_z(bad[i]), &a, &normal, &why) == ST_INVALID,
+		cr_expect(setting_check(S_dns_servers, slice_z(bad[i]), &a, &normal, &why) ==
+				  ST_INVALID,
 			"%s", bad[i]);
-	cr_expect(setting_check(S_dns_servers, S(" 192.0.2.1  192.0.2.1:53 2001:db8::1 [2001:db8::1] [2001:db8::1]:53 "),
+	cr_expect(setting_check(S_dns_servers,
+			  S(" 192.0.2.1  192.0.2.1:53 2001:db8::1 [2001:db8::1] [2001:db8::1]:53 "),
 			  &a, &normal, &why) == ST_OK);
-	cr_expect(slice_same(normal, S("192.0.2.1 192.0.2.1:53 2001:db8::1 [2001:db8::1] [2001:db8::1]:53")));
+	cr_expect(slice_same(
+		normal, S("192.0.2.1 192.0.2.1:53 2001:db8::1 [2001:db8::1] [2001:db8::1]:53")));
 	cr_expect(setting_check(S_dns_servers, S(""), &a, &normal, &why) == ST_OK);
 	arena_release(&a);
 }
@@ -517,7 +538,8 @@ Test(store_house, logons_that_were_refused_do_not_begin_the_delay_anew)
 	cr_assert(give_back(m, &other) == ST_OK);
 	logons_age(m->id, 25);
 	cr_assert(take(m, delay, &a, &mine) == ST_OK);
-	cr_expect(mine.since >= delay, "both refused ones left no trace: %lld", (long long)mine.since);
+	cr_expect(mine.since >= delay, "both refused ones left no trace: %lld",
+		(long long)mine.since);
 	cr_assert(give_back(m, &mine) == ST_OK);
 	provider_close();
 	arena_release(&a);
@@ -541,8 +563,9 @@ static void add_message(const struct given_tenant *t, int64_t id)
 		" k as (insert into message_sketch values (%lld, %lld, 1, 'z')),"
 		" s as (insert into blob_seg values (%lld, %lld, 1, 'x'))"
 		" insert into blob (postoffice, blob, codec, rawlen, nseg, data) values (%lld, %lld, 0, 9, 2, 'y')",
-		(long long)t->postoffice, (long long)id, (long long)id, (long long)t->postoffice, (long long)id,
-		(long long)t->postoffice, (long long)id, (long long)t->postoffice, (long long)id);
+		(long long)t->postoffice, (long long)id, (long long)id, (long long)t->postoffice,
+		(long long)id, (long long)t->postoffice, (long long)id, (long long)t->postoffice,
+		(long long)id);
 	given_sql(sql);
 }
 
@@ -605,7 +628,8 @@ Test(store_house, the_housekeeper_drops_what_nothing_refers_to_any_more, .timeou
 	provider_close();
 }
 
-/* Deliveries wait for the rows of their folders: one transaction holds a hundred of them at most. */
+/* Deliveries wait for the rows of their folders: one transaction holds a hundred of them at
+   most. */
 Test(store_house, floors_of_the_change_log_rise_a_few_folders_at_a_time, .timeout = 300)
 {
 	struct housekeep_result r;
@@ -623,7 +647,8 @@ Test(store_house, floors_of_the_change_log_rise_a_few_folders_at_a_time, .timeou
 		po, first, (long long)t.mailbox, po, first);
 	given_sql(sql);
 	keep_house(&r);
-	snprintf(sql, sizeof sql, "select count(*) from folder where postoffice = %lld and log_floor = 7", po);
+	snprintf(sql, sizeof sql,
+		"select count(*) from folder where postoffice = %lld and log_floor = 7", po);
 	cr_expect_eq(given_sql(sql), 250);
 	snprintf(sql, sizeof sql,
 		"select max(n) from (select count(*) as n from folder where postoffice = %lld and log_floor = 7 group by xmin) step",
@@ -688,7 +713,8 @@ Test(store_house, pieces_are_looked_through_from_where_the_last_turn_ended, .tim
 			task_sleep(50 * USEC_MS);
 		if (count("blob_seg", t.postoffice) == 0)
 			break;
-		given_sql("update lease set until = now() - interval '12 days' where name = 'segments-swept'");
+		given_sql(
+			"update lease set until = now() - interval '12 days' where name = 'segments-swept'");
 	}
 	cr_expect(count("blob_seg", t.postoffice) == 0);
 	provider_close();

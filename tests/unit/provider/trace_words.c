@@ -42,28 +42,36 @@ Test(trace, rows_are_told_in_sentences)
 			S("conversation=a id=b service=smtp peer=192.0.2.1 helo=\"mx.else.test\" tls=yes user=- "
 			  "from=\"eve@else.test\" size=120 message_id=\"1@else.test\""),
 			S("Taken from <eve@else.test>, by 192.0.2.1 (mx.else.test), through TLS, 120 octets")},
-		{TRACE_ACCEPTED, S("service=submission peer=192.0.2.1 tls=no user=\"anna\" from=\"\" size=1"),
+		{TRACE_ACCEPTED,
+			S("service=submission peer=192.0.2.1 tls=no user=\"anna\" from=\"\" size=1"),
 			S("Taken from <>, who logged on as anna, by 192.0.2.1, in the clear, 1 octets")},
-		{TRACE_ACCEPTED, S("service=cli from=\"a@b.test\" size=9"), S("Taken from <a@b.test>, given on the command line")},
+		{TRACE_ACCEPTED, S("service=cli from=\"a@b.test\" size=9"),
+			S("Taken from <a@b.test>, given on the command line")},
 		{TRACE_JUDGED,
 			S("conversation=a spf=fail spf_domain=\"else.test\" dkim=pass dkim_domains=\"a.test b.test\" "
 			  "dmarc=fail author=\"else.test\" policy=reject arc=none"),
 			S("SPF fail for else.test, DKIM pass by a.test b.test, DMARC fail for else.test, ARC none; the author's domain "
 			  "asks for reject")},
-		{TRACE_JUDGED, S("milter=spam stage=RCPT reply=\"550 5.7.1 no\""), S("The milter spam said 550 5.7.1 no, at RCPT")},
-		{TRACE_JUDGED, S("event=pickup program=\"/p\" verdict=refuse said=\"no \\\"x\\\"\""),
+		{TRACE_JUDGED, S("milter=spam stage=RCPT reply=\"550 5.7.1 no\""),
+			S("The milter spam said 550 5.7.1 no, at RCPT")},
+		{TRACE_JUDGED,
+			S("event=pickup program=\"/p\" verdict=refuse said=\"no \\\"x\\\"\""),
 			S("The program /p (pickup) said refuse: no \"x\"")},
 		{TRACE_DELIVERED, S("recipient=\"x@demo.test\" mailbox=\"anna\" catch_all=yes"),
 			S("It is in the mailbox anna, for x@demo.test, as the catch-all of its domain")},
-		{TRACE_DELIVERED, S("recipient=\"x@demo.test\" report_on=0ABC"), S("It is in the mailbox of x@demo.test")},
-		{TRACE_REFUSED, S("from=\"a@b.test\" recipient=\"c@d.test\" reply=\"550 5.1.1 No such recipient here\""),
+		{TRACE_DELIVERED, S("recipient=\"x@demo.test\" report_on=0ABC"),
+			S("It is in the mailbox of x@demo.test")},
+		{TRACE_REFUSED,
+			S("from=\"a@b.test\" recipient=\"c@d.test\" reply=\"550 5.1.1 No such recipient here\""),
 			S("It was refused for c@d.test: 550 5.1.1 No such recipient here")},
 		{TRACE_REFUSED, S("mailbox=\"ben\" why=full"), S("It was refused for ben: full")},
 		{TRACE_EXPANDED, S("conversation=a recipient=\"team@demo.test\""),
 			S("It went on from team@demo.test to those it leads to")},
-		{TRACE_DELIVERED, S("recipient=\"x@demo.test\" mailbox=\"anna\" via=\"team@demo.test\""),
+		{TRACE_DELIVERED,
+			S("recipient=\"x@demo.test\" mailbox=\"anna\" via=\"team@demo.test\""),
 			S("It is in the mailbox anna, for x@demo.test, by way of team@demo.test")},
-		{TRACE_REFUSED, S("conversation=a verdict=discard"), S("It was refused by a milter that had it dropped")},
+		{TRACE_REFUSED, S("conversation=a verdict=discard"),
+			S("It was refused by a milter that had it dropped")},
 		{TRACE_QUEUED, S("recipient=\"c@d.test\" via=\"anna@demo.test\""),
 			S("It is in the queue for c@d.test, by way of anna@demo.test")},
 		{TRACE_SENT,
@@ -80,14 +88,17 @@ Test(trace, rows_are_told_in_sentences)
 			S("entry=0 recipient=\"c@d.test\" attempt=0 next=2026-01-31T12:00:00Z outcome=deferred enhanced=4.4.1 "
 			  "reply=\"away\""),
 			S("It waits for its first attempt for c@d.test: 4.4.1 away; tried again at 2026-01-31T12:00:00Z")},
-		{TRACE_FAILED, S("entry=0 recipient=\"c@d.test\" attempt=1 outcome=failed enhanced=5.4.6 reply=\"loop\""),
+		{TRACE_FAILED,
+			S("entry=0 recipient=\"c@d.test\" attempt=1 outcome=failed enhanced=5.4.6 reply=\"loop\""),
 			S("It was given up for c@d.test: 5.4.6 loop")},
 		{TRACE_PARKED, S("entry=0 why=\"its worker ended 3 times\""),
 			S("It is parked for an operator: its worker ended 3 times")},
 		{TRACE_REPORTED, S("report=0A kind=failed to=\"a@b.test\" recipients=1"),
 			S("Told a@b.test: failed, by the message 0A")},
-		{TRACE_REPORTED, S("kind=none mailbox=\"anna\" why=list"), S("The mailbox anna gave no answer (list)")},
-		{TRACE_REPEATED, S("conversation=a"), S("The client sent it once more, and it was recognised")},
+		{TRACE_REPORTED, S("kind=none mailbox=\"anna\" why=list"),
+			S("The mailbox anna gave no answer (list)")},
+		{TRACE_REPEATED, S("conversation=a"),
+			S("The client sent it once more, and it was recognised")},
 		{TRACE_READ, S("service=imap"), S("It was fetched by imap")},
 		{TRACE_REMOVED, S("service=pop3"), S("It was removed by pop3")},
 		{TRACE_REMOVED, S("service=queue entry=0 recipient=\"c@d.test\" who=\"root\""),
@@ -112,5 +123,6 @@ Test(trace, verdicts_are_about_somebody)
 	cr_expect(slice_same(trace_whom(&row), S("anna")));
 	row.fields = S("service=imap");
 	cr_expect(trace_whom(&row).size == 0);
-	cr_expect(trace_is_verdict(TRACE_SENT) && !trace_is_verdict(TRACE_JUDGED) && !trace_is_verdict(TRACE_KINDS));
+	cr_expect(trace_is_verdict(TRACE_SENT) && !trace_is_verdict(TRACE_JUDGED) &&
+		  !trace_is_verdict(TRACE_KINDS));
 }

@@ -1,7 +1,8 @@
-/* Commits whose answer is lost (trust.md R5). A proxy stands between the provider and PostgreSQL and
-   cuts the connection at any byte of the exchange, hands a transaction over to the server only after
-   the client has given the connection up, leaves the server alone with it, or tells what a pooler does, whose server
-   broke or that had none free. Whatever happens: a delivery that says ST_OK stored one entry, any other outcome none. */
+/* Commits whose answer is lost (trust.md R5). A proxy stands between the provider and PostgreSQL
+   and cuts the connection at any byte of the exchange, hands a transaction over to the server only
+   after the client has given the connection up, leaves the server alone with it, or tells what a
+   pooler does, whose server broke or that had none free. Whatever happens: a delivery that says
+   ST_OK stored one entry, any other outcome none. */
 #include "provider/deliver.h"
 
 #include "base/id.h"
@@ -30,7 +31,15 @@
 
 /* ---- the proxy: one connection at a time, in a thread of its own */
 
-enum proxy_mode { FORWARD, CUT_REQUEST, CUT_ANSWER, HAND_OVER_LATE, LEAVE_ALONE, TELL_BROKEN, TELL_WAITED };
+enum proxy_mode {
+	FORWARD,
+	CUT_REQUEST,
+	CUT_ANSWER,
+	HAND_OVER_LATE,
+	LEAVE_ALONE,
+	TELL_BROKEN,
+	TELL_WAITED
+};
 
 static struct {
 	char folder[80];
@@ -38,7 +47,8 @@ static struct {
 	int listener;
 	pthread_mutex_t lock;
 	enum proxy_mode mode;
-	const char *of; /* the statement whose request is not forwarded; NULL: the next one, whatever it is */
+	const char *of; /* the statement whose request is not forwarded; NULL: the next one,
+			   whatever it is */
 	size_t left;    /* bytes until the cut */
 	size_t seen[2]; /* bytes since proxy_arm: requests, answers */
 	int named;      /* times that maildrop_unlock was prepared under this very name */
@@ -69,13 +79,14 @@ static bool all_sent(int fd, const char *at, size_t size)
 	return true;
 }
 
-/* PgBouncer's, whose connection to the server broke: an error, FATAL, 08P01. One who waited for query_wait_timeout is told
-   the same with other words. */
+/* PgBouncer's, whose connection to the server broke: an error, FATAL, 08P01. One who waited for
+   query_wait_timeout is told the same with other words. */
 static const char broken[] = "E\0\0\0\x29SFATAL\0C08P01\0Mserver conn crashed?\0";
 
-/* The client is told nothing more, or how a pooler fares, in place of all answers; the server gets the whole request,
-   half a second later or at once, or nothing. */
-static void hand_over_alone(int client, int server, const char *at, size_t size, enum proxy_mode mode)
+/* The client is told nothing more, or how a pooler fares, in place of all answers; the server gets
+   the whole request, half a second later or at once, or nothing. */
+static void hand_over_alone(
+	int client, int server, const char *at, size_t size, enum proxy_mode mode)
 {
 	text late = TEXT_INIT;
 	bool tells = mode >= TELL_BROKEN, hands = mode != TELL_WAITED;
@@ -180,14 +191,16 @@ static void *proxy_run(void *arg)
 	return arg;
 }
 
-/* In the folder of the test's PostgreSQL, which goes with all that is in it, however a test ends. */
+/* In the folder of the test's PostgreSQL, which goes with all that is in it, however a test
+   ends. */
 static void proxy_open(const char *pg)
 {
 	struct sockaddr_un own = {.sun_family = AF_UNIX};
 	pthread_t t;
 
 	proxy.server.sun_family = AF_UNIX;
-	snprintf(proxy.server.sun_path, sizeof proxy.server.sun_path, "%s/socket/.s.PGSQL.5432", pg);
+	snprintf(
+		proxy.server.sun_path, sizeof proxy.server.sun_path, "%s/socket/.s.PGSQL.5432", pg);
 	snprintf(proxy.folder, sizeof proxy.folder, "%s/proxy.XXXXXX", pg);
 	cr_assert(mkdtemp(proxy.folder));
 	snprintf(own.sun_path, sizeof own.sun_path, "%s/.s.PGSQL.5432", proxy.folder);
@@ -217,8 +230,11 @@ static void given_proxy_of(enum db_role role, bool serve)
 	proxy_open(getenv("PENNYPOST_TEST_PGDIR"));
 	slice *uri = role == DB_RUN ? &b.pguri : &b.pguri_system;
 	*uri = proxied(*uri, &a);
-	struct provider_conf c = {
-		.boot = &b, .connections = 1, .system_connections = 1, .application = "test", .serve = serve};
+	struct provider_conf c = {.boot = &b,
+		.connections = 1,
+		.system_connections = 1,
+		.application = "test",
+		.serve = serve};
 	cr_assert_eq(provider_open(&c), ST_OK);
 }
 
@@ -240,7 +256,8 @@ static void given_proxied_house(void)
 TestSuite(unsure, .init = given_proxy, .fini = provider_close, .timeout = 300);
 TestSuite(unsure_watch, .init = given_proxied_watch, .fini = provider_close, .timeout = 300);
 TestSuite(unsure_house, .init = given_proxied_house, .fini = provider_close, .timeout = 300);
-TestSuite(unsure_end, .init = given_proxied_house, .timeout = 300); /* its tests close the providers */
+TestSuite(unsure_end, .init = given_proxied_house,
+	.timeout = 300); /* its tests close the providers */
 
 /* ---- tests */
 
@@ -344,7 +361,8 @@ Test(unsure, nor_does_it_in_a_transaction_of_two_rounds)
 	arena_release(&a);
 }
 
-/* PgBouncer 1.21 takes a name for prepared that the server skipped, and refuses the connection that says it again. */
+/* PgBouncer 1.21 takes a name for prepared that the server skipped, and refuses the connection that
+   says it again. */
 Test(unsure, what_was_not_prepared_behind_a_failure_has_another_name_then)
 {
 	arena a = ARENA_INIT;
@@ -507,7 +525,8 @@ Test(unsure, a_transaction_still_under_way_is_waited_for)
 	cr_assert_eq(entries_in(&to), 4);
 }
 
-/* ---- what is gathered and written in turns comes again: a pooler whose connections are all busy refuses it unwritten */
+/* ---- what is gathered and written in turns comes again: a pooler whose connections are all busy
+   refuses it unwritten */
 
 /* How often its row stands after a turn that was told so and one that was not. */
 static int traced(enum proxy_mode mode)
@@ -553,14 +572,19 @@ static status tls_flushed_within(usec span)
 
 Test(unsure_house, counts_of_tls_come_again)
 {
-	tls_result_note(&(struct tls_result){
-		.domain = S("unsure.test"), .policy = S("sts"), .host = S("mx.unsure.test"), .result = S("success")});
+	tls_result_note(&(struct tls_result){.domain = S("unsure.test"),
+		.policy = S("sts"),
+		.host = S("mx.unsure.test"),
+		.result = S("success")});
 	proxy_arm(TELL_WAITED, 0);
 	cr_expect_eq(tls_result_flush(true), ST_UNSURE);
 	cr_expect_eq(tls_flushed_within(-1), ST_TIMED_OUT);
 	cr_assert_eq(store_sql("select count(*) from tls_result where domain = 'unsure.test'"), 0);
 	cr_expect_eq(tls_result_flush(true), ST_OK);
-	cr_expect_eq(store_sql("select sum(sessions)::bigint from tls_result where domain = 'unsure.test'"), 1);
+	cr_expect_eq(
+		store_sql(
+			"select sum(sessions)::bigint from tls_result where domain = 'unsure.test'"),
+		1);
 }
 
 static struct route anna;
@@ -571,16 +595,19 @@ static int64_t sessions_after(enum proxy_mode mode)
 	proxy_arm(mode, 0);
 	session_turn();
 	proxy_arm(FORWARD, 0);
-	return store_sql("select count(*) from session where postoffice = %lld", (long long)anna.postoffice);
+	return store_sql(
+		"select count(*) from session where postoffice = %lld", (long long)anna.postoffice);
 }
 
 Test(unsure_house, sessions_come_again_and_none_stays_behind)
 {
 	anna = store_mailbox(store_postoffice(), "anna", 0);
-	session *s = session_open(anna.postoffice, anna.mailbox, SERVICE_IMAP, S("192.0.2.7"), NULL, NULL);
+	session *s = session_open(
+		anna.postoffice, anna.mailbox, SERVICE_IMAP, S("192.0.2.7"), NULL, NULL);
 	cr_expect_eq(sessions_after(TELL_WAITED), 0);
 	cr_expect_eq(sessions_after(FORWARD), 1, "it is taken for told");
-	session *other = session_open(anna.postoffice, anna.mailbox, SERVICE_IMAP, S("192.0.2.8"), NULL, NULL);
+	session *other = session_open(
+		anna.postoffice, anna.mailbox, SERVICE_IMAP, S("192.0.2.8"), NULL, NULL);
 	cr_expect_eq(sessions_after(TELL_BROKEN), 2);
 	session_close(&other);
 	cr_expect_eq(sessions_after(FORWARD), 1, "its row stayed behind");
@@ -623,7 +650,8 @@ static int64_t leave_something(void)
 
 	log_tap_set(&tap);
 	anna = store_mailbox(store_postoffice(), "anna", 0);
-	session *s = session_open(anna.postoffice, anna.mailbox, SERVICE_IMAP, S("192.0.2.7"), NULL, NULL);
+	session *s = session_open(
+		anna.postoffice, anna.mailbox, SERVICE_IMAP, S("192.0.2.7"), NULL, NULL);
 	session_close(&s);
 	trace_note(anna.postoffice, message, TRACE_READ, "mailbox=anna");
 	return message;
@@ -634,8 +662,12 @@ static void end(int64_t message, int64_t stored, unsigned long lost)
 	provider_close();
 	log_tap_set(NULL);
 	proxy.of = NULL;
-	cr_expect_eq(store_sql("select count(*) from trace where message = %lld", (long long)message), stored);
-	cr_expect_eq(store_sql("select count(*) from logon where postoffice = %lld", (long long)anna.postoffice), stored);
+	cr_expect_eq(
+		store_sql("select count(*) from trace where message = %lld", (long long)message),
+		stored);
+	cr_expect_eq(store_sql("select count(*) from logon where postoffice = %lld",
+			     (long long)anna.postoffice),
+		stored);
 	cr_expect_eq(told.rows, lost);
 	cr_expect_eq(told.logons, lost);
 }
@@ -660,7 +692,8 @@ Test(unsure_end, what_nobody_takes_is_told)
 
 static int64_t seen_last(void)
 {
-	return store_sql("select (extract(epoch from max(seen)) * 1000000)::bigint from node where name = 'test'");
+	return store_sql(
+		"select (extract(epoch from max(seen)) * 1000000)::bigint from node where name = 'test'");
 }
 
 /* How long until it is renewed after a renewal that may not have been. */
@@ -678,7 +711,8 @@ static usec renewed_after(void)
 	return clock_now() - refused;
 }
 
-/* Who waits with it for the next time is taken for dead meanwhile. A machine may hold up one turn, not all. */
+/* Who waits with it for the next time is taken for dead meanwhile. A machine may hold up one turn,
+   not all. */
 Test(unsure_watch, a_number_that_may_not_be_renewed_is_renewed_in_the_next_turn)
 {
 	usec quickest = USEC_NEVER;

@@ -1,5 +1,5 @@
-/* What only PostgreSQL can show: packed states, the change log's floor, two writers at once, answers of commits
-   that got lost, news from another process. */
+/* What only PostgreSQL can show: packed states, the change log's floor, two writers at once,
+   answers of commits that got lost, news from another process. */
 #include "base/fault.h"
 #include "provider/db.h"
 #include "provider/folder_page.h"
@@ -171,18 +171,20 @@ Test(view_pg, envelopes_of_big_folders_stand_in_pages)
 	cr_assert_eq(unknown(), 1, "eight pages of UIDs 2, 4 .. 2046 were brought");
 	cr_assert_eq(message_envelopes(v->postoffice, &id, 1, &me.a, &facts), ST_OK);
 	cr_assert(facts->blob == 705 && facts->size == 9 && facts->header_size == 4 &&
-		slice_same(facts->envelope, S("envelope 700")) && facts->structure.size == 0);
+		  slice_same(facts->envelope, S("envelope 700")) && facts->structure.size == 0);
 	cr_assert_eq(message_facts(v->postoffice, &id, 1, &me.a, &facts), ST_OK);
 	cr_assert(slice_same(facts->structure, S("parts")), "who wants all is told all");
 
-	/* What leaves for another folder takes its page along, what is removed for good does, too. */
+	/* What leaves for another folder takes its page along, what is removed for good does,
+	   too. */
 	cr_assert_eq(folder_make(me.postoffice, me.mailbox, S("elsewhere"), 0, &me.a, &f), ST_OK);
 	uint32_t some[] = {300, 302};
 	cr_assert_eq(view_move(v, some, 2, S("elsewhere"), &me.a, &moved), ST_OK);
 	cr_assert_eq(moved.n, 2);
 	cr_assert_eq(pages(), 19);
 	uint32_t gone = 5000;
-	cr_assert_eq(folder_expunge(me.postoffice, me.mailbox, me.inbox, &gone, 1, &removed), ST_OK);
+	cr_assert_eq(
+		folder_expunge(me.postoffice, me.mailbox, me.inbox, &gone, 1, &removed), ST_OK);
 	cr_assert_eq(pages(), 19);
 	store_sql("update expunged set at = at - interval '40 days' where postoffice = %lld",
 		(long long)me.postoffice);
@@ -367,7 +369,8 @@ Test(view_pg, a_lost_answer_doubles_and_loses_nothing)
 
 		/* As if it went to somebody else's folder: a copy and an expunge, in one. */
 		uids[0] = v->uids[v->n - 1];
-		struct view_target to = {.mailbox = me.mailbox, .name = S("a"), .flags = VIEW_ALL_FLAGS};
+		struct view_target to = {
+			.mailbox = me.mailbox, .name = S("a"), .flags = VIEW_ALL_FLAGS};
 		cr_assert_eq(folder_find(me.postoffice, me.mailbox, S("a"), &me.a, &f), ST_OK);
 		to.folder = f->id;
 		cr_assert(fault_arm(lost[i]));
@@ -503,12 +506,14 @@ Test(view_pg, what_nobody_told_is_found_by_looking)
 
 /* ---- before the first reader */
 
-/* Connections opened since `since` that wait, and whose last statement was the last that is made ready. */
+/* Connections opened since `since` that wait, and whose last statement was the last that is made
+   ready. */
 static int64_t ready_connections(int64_t since)
 {
-	return store_sql("select count(*) from pg_stat_activity where usename = 'pennypost_run' and state = 'idle'"
-			 " and extract(epoch from backend_start) * 1e6 >= %lld"
-			 " and query ~ 'insert into expunged' and query ~ 'delete from entry'",
+	return store_sql(
+		"select count(*) from pg_stat_activity where usename = 'pennypost_run' and state = 'idle'"
+		" and extract(epoch from backend_start) * 1e6 >= %lld"
+		" and query ~ 'insert into expunged' and query ~ 'delete from entry'",
 		(long long)since);
 }
 

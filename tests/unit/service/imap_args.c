@@ -1,5 +1,5 @@
-/* Reading IMAP commands: words, strings, literals, sets. The input lies in a file, what is asked for goes to
-   another; whole talks stand in tests/dialog/imap. */
+/* Reading IMAP commands: words, strings, literals, sets. The input lies in a file, what is asked
+   for goes to another; whole talks stand in tests/dialog/imap. */
 #include "service/imap/args.h"
 
 #include <criterion/criterion.h>
@@ -31,7 +31,8 @@ static void teardown(void)
 static status given_octets(slice octets, size_t most)
 {
 	answers = file_of("", 0);
-	cr_assert_eq(stream_open(file_of(octets.at, octets.size), dup(answers), &talk.stream), ST_OK);
+	cr_assert_eq(
+		stream_open(file_of(octets.at, octets.size), dup(answers), &talk.stream), ST_OK);
 	return args_begin(&reader, &talk, most);
 }
 
@@ -56,8 +57,10 @@ static void expect_same(slice got, const char *wanted)
 	cr_expect(slice_same(got, slice_z(wanted)), "%.*s instead of %s", SLICE_ARGS(got), wanted);
 }
 
-/* What a reader of one string makes of a line: the string and what follows, "-" where it is none. */
-static void expect_string(status (*take)(args *, slice *), const char *line, const char *wanted, const char *rest)
+/* What a reader of one string makes of a line: the string and what follows, "-" where it is
+   none. */
+static void expect_string(
+	status (*take)(args *, slice *), const char *line, const char *wanted, const char *rest)
 {
 	text whole = TEXT_INIT;
 	slice got = S("-");
@@ -164,8 +167,8 @@ Test(imap_args, asks_for_no_literal_beyond_the_limit)
 
 Test(imap_args, knows_an_announcement_from_what_looks_like_one)
 {
-	static const char *const rows[] = {"{}", "{+}", "{-1}", "{4", "4}", "{4++}", "{4} ", "{4}x", "{0x4}", "{ 4}",
-		"{2}{4}", "~4}"};
+	static const char *const rows[] = {"{}", "{+}", "{-1}", "{4", "4}", "{4++}", "{4} ", "{4}x",
+		"{0x4}", "{ 4}", "{2}{4}", "~4}"};
 	slice got;
 
 	for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
@@ -216,7 +219,8 @@ Test(imap_args, counts_lines_and_literals_together)
 	cr_expect_eq(arg_string(&reader, &got), ST_TOO_BIG);
 }
 
-/* Throws away what belongs to a command that was wrong, so that the next line is the next command. */
+/* Throws away what belongs to a command that was wrong, so that the next line is the next
+   command. */
 Test(imap_args, skips_what_was_announced_and_comes_unasked)
 {
 	given("x {3+}\r\nabc {2+}\r\nde f\r\na2 NOOP\r\n");
@@ -267,8 +271,8 @@ Test(imap_args, reads_dates)
 	static const struct {
 		const char *line;
 		int64_t days;
-	} rows[] = {{"1-Jan-1970", 0}, {"\"01-Jan-1970\"", 0}, {"2-jan-1970", 1}, {"31-Dec-1969", -1},
-		{"30-Dec-1969", -2}, {"29-Feb-2024", 19782}};
+	} rows[] = {{"1-Jan-1970", 0}, {"\"01-Jan-1970\"", 0}, {"2-jan-1970", 1},
+		{"31-Dec-1969", -1}, {"30-Dec-1969", -2}, {"29-Feb-2024", 19782}};
 
 	for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
 		text line = TEXT_INIT;
@@ -290,8 +294,8 @@ Test(imap_args, reads_dates)
 static void set_text(const imap_set *s, text *out)
 {
 	for (size_t i = 0; i < s->count; i++)
-		text_format(out, s->range[i].low == s->range[i].high ? "%s%u" : "%s%u:%u", i ? "," : "",
-			s->range[i].low, s->range[i].high);
+		text_format(out, s->range[i].low == s->range[i].high ? "%s%u" : "%s%u:%u",
+			i ? "," : "", s->range[i].low, s->range[i].high);
 }
 
 Test(imap_args, resolves_sets_to_rising_ranges)
@@ -336,7 +340,8 @@ Test(imap_args, resolves_sets_to_rising_ranges)
 
 Test(imap_args, refuses_what_is_no_set)
 {
-	static const char *const rows[] = {"", "0", "1:0", "1,", ",1", "1::2", "1:", "a", "1:a", "4294967296", "-1", "**"};
+	static const char *const rows[] = {
+		"", "0", "1:0", "1,", ",1", "1::2", "1:", "a", "1:a", "4294967296", "-1", "**"};
 
 	for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
 		text line = TEXT_INIT;
@@ -344,7 +349,8 @@ Test(imap_args, refuses_what_is_no_set)
 
 		text_format(&line, "%s\r\n", rows[i]);
 		given(line.at);
-		cr_expect(arg_set(&reader, &set) == ST_INVALID || arg_end(&reader) == ST_INVALID, "%s", rows[i]);
+		cr_expect(arg_set(&reader, &set) == ST_INVALID || arg_end(&reader) == ST_INVALID,
+			"%s", rows[i]);
 		teardown();
 		text_free(&line);
 	}
@@ -378,7 +384,8 @@ Test(imap_args, knows_who_is_in_a_set)
 	cr_assert_eq(arg_set(&reader, &set), ST_OK);
 	imap_set_resolve(&set, 11);
 	for (uint32_t n = 0; n < 14; n++)
-		cr_expect_eq(imap_set_has(&set, n), n == 2 || (n >= 4 && n <= 6) || (n >= 9 && n <= 11), "%u", n);
+		cr_expect_eq(imap_set_has(&set, n),
+			n == 2 || (n >= 4 && n <= 6) || (n >= 9 && n <= 11), "%u", n);
 }
 
 Test(imap_args, takes_the_saved_result_for_a_set)

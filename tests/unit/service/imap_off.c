@@ -1,5 +1,5 @@
-/* Every command of IMAP can be switched off, its form with UID too: it is refused, what needs it is not announced, and the
-   talk goes on. */
+/* Every command of IMAP can be switched off, its form with UID too: it is refused, what needs it is
+   not announced, and the talk goes on. */
 #include "net/listener.h"
 #include "provider/memory/memory.h"
 #include "service/imap/session.h"
@@ -85,8 +85,8 @@ static void expect_not_announced(const char *answers, const char *name)
 			continue;
 		snprintf(inside, sizeof inside, " %s ", capabilities[i].word);
 		snprintf(last, sizeof last, " %s\r\n", capabilities[i].word);
-		cr_expect(!strstr(answers, inside) && !strstr(answers, last), "%s is off, %s is not: %s", name,
-			capabilities[i].word, answers);
+		cr_expect(!strstr(answers, inside) && !strstr(answers, last),
+			"%s is off, %s is not: %s", name, capabilities[i].word, answers);
 	}
 }
 
@@ -95,7 +95,8 @@ static void expect_refused(const struct imap_row *row, const char *before)
 	char said[200], refused[100];
 	const char *after = strcmp(row->name, "CAPABILITY") != 0 ? "CAPABILITY" : "NOOP";
 	snprintf(said, sizeof said, "%sx %s\r\ny %s\r\n", before, row->name, after);
-	snprintf(refused, sizeof refused, "\r\nx NO [CANNOT] %s is switched off here\r\n", row->name);
+	snprintf(refused, sizeof refused, "\r\nx NO [CANNOT] %s is switched off here\r\n",
+		row->name);
 	const char *answers = answers_to(said);
 	cr_expect_not_null(strstr(answers, refused), "%s: %s", row->name, answers);
 	cr_expect_not_null(strstr(answers, "\r\ny OK "), "%s: %s", row->name, answers);

@@ -1,5 +1,5 @@
-/* POP3's maildrop over the in-memory provider: marks, counts and the lock; and what CAPA offers. Whole talks stand
-   in tests/dialog/pop3. */
+/* POP3's maildrop over the in-memory provider: marks, counts and the lock; and what CAPA offers.
+   Whole talks stand in tests/dialog/pop3. */
 #include "net/listener.h"
 #include "provider/memory/memory.h"
 #include "service/pop3/session.h"
@@ -190,7 +190,8 @@ Test(pop3_capa, nothing_is_offered_whose_command_is_switched_off)
 		slice rest = slice_z(offers[i].commands), one;
 		memory_setting("pop3_commands_off", "");
 		/* There is no TLS here. */
-		cr_expect_eq(is_offered(offers[i].word, &a), strcmp(offers[i].word, "STLS") != 0, "%s", offers[i].word);
+		cr_expect_eq(is_offered(offers[i].word, &a), strcmp(offers[i].word, "STLS") != 0,
+			"%s", offers[i].word);
 		while (slice_take(&rest, ' ', &one)) {
 			if (one.size == 0)
 				continue;

@@ -87,8 +87,8 @@ static slice answer_to(const char *said)
 
 static slice ask(const char *method, const char *path)
 {
-	return answer_to(arena_format(&a, "%s %s HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n",
-				      method, path)
+	return answer_to(arena_format(
+		&a, "%s %s HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n", method, path)
 				 .at);
 }
 
@@ -167,7 +167,7 @@ Test(web, other_methods_and_paths_are_refused)
 		cr_expect_not_null(strstr(answer.at, "Allow: GET, HEAD\r\n"), "%s", answer.at);
 	}
 	static const char *const paths[] = {"/", "/healthz/", "/healthz/x", "/HEALTHZ", "//healthz",
-					    "/../healthz", "/healthz%0A"};
+		"/../healthz", "/healthz%0A"};
 	for (size_t i = 0; i < sizeof paths / sizeof *paths; i++) {
 		slice answer = ask("GET", paths[i]);
 		cr_expect(has_code(answer, "404"), "%s: %s", paths[i], answer.at);
@@ -187,7 +187,8 @@ Test(web, a_body_that_nobody_asked_for_is_read_past)
 	cr_expect_null(strstr(answer.at, "openmetrics"), "%s", answer.at);
 }
 
-/* Where two lengths disagree, a proxy in front and this server could see different requests (T45). */
+/* Where two lengths disagree, a proxy in front and this server could see different requests
+   (T45). */
 Test(web, ambiguous_lengths_are_refused)
 {
 	static const char *const heads[] = {
@@ -199,12 +200,11 @@ Test(web, ambiguous_lengths_are_refused)
 		"Transfer-Encoding: chunked, identity\r\n",
 	};
 	for (size_t i = 0; i < sizeof heads / sizeof *heads; i++) {
-		slice answer = answer_to(
-			arena_format(&a,
-				     "POST /healthz HTTP/1.1\r\nHost: x\r\nConnection: close\r\n%s\r\n"
-				     "0\r\n\r\nGET /metrics HTTP/1.1\r\nHost: x\r\n\r\n",
-				     heads[i])
-				.at);
+		slice answer = answer_to(arena_format(&a,
+			"POST /healthz HTTP/1.1\r\nHost: x\r\nConnection: close\r\n%s\r\n"
+			"0\r\n\r\nGET /metrics HTTP/1.1\r\nHost: x\r\n\r\n",
+			heads[i])
+						 .at);
 		expect_code(answer, "400");
 		cr_expect_null(strstr(answer.at, "openmetrics"), "%s -> %s", heads[i], answer.at);
 	}
@@ -262,7 +262,7 @@ static bool belongs(slice sample, slice family, slice type)
 		return slice_same(rest, S("_total"));
 	return slice_same(type, S("histogram")) &&
 	       (slice_same(rest, S("_bucket")) || slice_same(rest, S("_count")) ||
-		slice_same(rest, S("_sum")));
+		       slice_same(rest, S("_sum")));
 }
 
 Test(web, metrics_are_open_metrics)
@@ -273,8 +273,9 @@ Test(web, metrics_are_open_metrics)
 	memory_setting("metrics_by_postoffice", "on");
 	slice answer = ask("GET", "/metrics");
 	expect_code(answer, "200");
-	cr_expect_not_null(strstr(answer.at, "Content-Type: application/openmetrics-text; version=1.0.0; "
-					     "charset=utf-8\r\n"));
+	cr_expect_not_null(
+		strstr(answer.at, "Content-Type: application/openmetrics-text; version=1.0.0; "
+				  "charset=utf-8\r\n"));
 	slice rest = slice_z(body_of(answer)), line, family = {0}, type = {0};
 	int families = 0, samples = 0;
 	cr_assert_gt(rest.size, 6);
@@ -297,18 +298,20 @@ Test(web, metrics_are_open_metrics)
 			continue;
 		}
 		if (slice_starts(line, S("# "))) {
-			cr_expect(slice_starts(line, S("# HELP ")) || slice_starts(line, S("# UNIT ")),
-				  "%.*s", SLICE_ARGS(line));
+			cr_expect(slice_starts(line, S("# HELP ")) ||
+					  slice_starts(line, S("# UNIT ")),
+				"%.*s", SLICE_ARGS(line));
 			continue;
 		}
 		name = slice_until(line, strcspn(line.at, "{ \n"));
 		cr_expect(belongs(name, family, type), "%.*s in %.*s", SLICE_ARGS(line),
-			  SLICE_ARGS(family));
+			SLICE_ARGS(family));
 		samples++;
 	}
 	cr_expect_gt(families, 20);
 	cr_expect_gt(samples, families);
-	cr_expect_not_null(strstr(answer.at, "pennypost_conversations_total{service=\"smtp\"} 3\n"));
+	cr_expect_not_null(
+		strstr(answer.at, "pennypost_conversations_total{service=\"smtp\"} 3\n"));
 	cr_expect_not_null(strstr(answer.at, "le=\"+Inf\""));
 	cr_expect_not_null(strstr(answer.at, "# UNIT pennypost_delivery_seconds seconds\n"));
 }
@@ -399,8 +402,9 @@ static slice with_field(size_t size)
 {
 	char *value = arena_new(&a, size + 1);
 	memset(value, 'x', size);
-	return answer_to(arena_format(&a, "GET /healthz HTTP/1.1\r\nHost: x\r\nConnection: close\r\nX: %s\r\n\r\n",
-		value).at);
+	return answer_to(arena_format(
+		&a, "GET /healthz HTTP/1.1\r\nHost: x\r\nConnection: close\r\nX: %s\r\n\r\n", value)
+				 .at);
 }
 
 Test(web, heads_are_as_long_as_the_setting_says)
@@ -415,12 +419,14 @@ Test(web, heads_are_as_long_as_the_setting_says)
 Test(web, bodies_are_as_long_as_the_setting_says)
 {
 	static const char head[] = "POST /healthz HTTP/1.1\r\nHost: x\r\nConnection: close\r\n";
-	slice chunks = arena_format(&a, "%sTransfer-Encoding: chunked\r\n\r\n5\r\n12345\r\n6\r\n123456\r\n0\r\n\r\n", head);
+	slice chunks = arena_format(&a,
+		"%sTransfer-Encoding: chunked\r\n\r\n5\r\n12345\r\n6\r\n123456\r\n0\r\n\r\n", head);
 	slice eleven = arena_format(&a, "%sContent-Length: 11\r\n\r\n", head);
 	expect_code(answer_to(chunks.at), "405");
 	expect_code(answer_to(arena_format(&a, "%s12345678901", eleven.at).at), "405");
 	memory_setting("http_body_most", "10");
-	expect_code(answer_to(arena_format(&a, "%sContent-Length: 10\r\n\r\n1234567890", head).at), "405");
+	expect_code(answer_to(arena_format(&a, "%sContent-Length: 10\r\n\r\n1234567890", head).at),
+		"405");
 	slice long_body = answer_to(eleven.at);
 	expect_code(long_body, "413");
 	expect_told(long_body, "remedy", "send less at once");
@@ -433,7 +439,8 @@ static const struct slow {
 } slow[] = {
 	{"says nothing", "", ""},
 	{"sends a head octet by octet", "GET /healthz HTTP/1.1\r\nHost: x\r\nX: ", "x"},
-	{"sends a body octet by octet", "POST /healthz HTTP/1.1\r\nHost: x\r\nContent-Length: 60000\r\n\r\n", "x"},
+	{"sends a body octet by octet",
+		"POST /healthz HTTP/1.1\r\nHost: x\r\nContent-Length: 60000\r\n\r\n", "x"},
 	{"says nothing after its first request", "GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n", ""},
 	{"reads no answer", "", "GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n"},
 };
@@ -445,7 +452,8 @@ static bool is_gone(void)
 
 static void goes_on(int fd, const struct slow *s)
 {
-	while (!is_gone() && s->again[0] && send(fd, s->again, strlen(s->again), MSG_NOSIGNAL | MSG_DONTWAIT) > 0)
+	while (!is_gone() && s->again[0] &&
+		send(fd, s->again, strlen(s->again), MSG_NOSIGNAL | MSG_DONTWAIT) > 0)
 		usleep(1000);
 	usleep(20000);
 }
@@ -457,12 +465,14 @@ Test(web, slow_clients_end_by_the_patience, .timeout = 300)
 		usec began = clock_now();
 		int fd = connect_from(1);
 		say(fd, slow[i].first);
-		while (metric_value(M_conversations, SERVICE_HTTP) <= (int64_t)i && clock_now() < began + LONG_ENOUGH)
+		while (metric_value(M_conversations, SERVICE_HTTP) <= (int64_t)i &&
+			clock_now() < began + LONG_ENOUGH)
 			usleep(1000);
 		while (!is_gone() && clock_now() < began + LONG_ENOUGH)
 			goes_on(fd, &slow[i]);
 		cr_expect(is_gone(), "who %s is still there", slow[i].what);
-		cr_expect_geq(clock_now() - began, 2 * USEC_S, "who %s had less time", slow[i].what);
+		cr_expect_geq(
+			clock_now() - began, 2 * USEC_S, "who %s had less time", slow[i].what);
 		close(fd);
 	}
 }

@@ -135,8 +135,8 @@ static status has_a_deadline(void *arg)
 	cr_assert_eq(task_sleep(3600 * USEC_S), ST_TIMED_OUT);
 	usec took = room_machine_now() - began;
 	cr_assert(took >= 29 * USEC_MS, "took %lld us", (long long)took);
-	cr_assert_eq(
-		task_sleep(3600 * USEC_S), ST_TIMED_OUT, "a passed deadline bounds later waits too");
+	cr_assert_eq(task_sleep(3600 * USEC_S), ST_TIMED_OUT,
+		"a passed deadline bounds later waits too");
 	cr_assert_neq(task_deadline(USEC_NEVER), USEC_NEVER);
 	cr_assert_eq(task_deadline_now(), USEC_NEVER);
 	cr_assert_eq(task_sleep(USEC_MS), ST_OK);
@@ -255,7 +255,8 @@ Test(fibers, holding_the_loop_is_reported)
 {
 	usec long_time = 80 * USEC_MS;
 	room_run_one(holds, &long_time);
-	cr_assert_geq(metric_value(M_loop_held, SERVICE_NONE), 1); /* a machine that stops may hold it too */
+	cr_assert_geq(metric_value(M_loop_held, SERVICE_NONE),
+		1); /* a machine that stops may hold it too */
 }
 
 static bool finished;

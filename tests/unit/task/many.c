@@ -35,7 +35,8 @@ static status measures(void *before)
 {
 	cr_assert_eq(task_sleep(0), ST_OK); /* until all wait */
 	size_t each = SIZE_MAX;
-	for (int tries = 0; tries < 120 && each >= IDLE_MOST_BYTES; tries++) { /* at most a minute */
+	for (int tries = 0; tries < 120 && each >= IDLE_MOST_BYTES;
+		tries++) { /* at most a minute */
 		cr_assert_eq(task_sleep(500 * USEC_MS), ST_OK);
 		each = (room_resident() - *(size_t *)before) / IDLE;
 		if (SANITIZED)

@@ -1,5 +1,5 @@
-/* task_wait, task_wait_any and notices, from fibers and from plain threads: the same bodies run both
-   ways. */
+/* task_wait, task_wait_any and notices, from fibers and from plain threads: the same bodies run
+   both ways. */
 #include "room.h"
 
 #include <errno.h>
