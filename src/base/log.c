@@ -2,7 +2,7 @@
    its own.
 
        log_event -> [ line\n line\n line\n ........ ] -> drain thread -> poll, write
-		      ^head                ^head+used
+                      ^head                ^head+used
 
    The thread alone may meet a slow reader. Nothing here allocates, since shortage of memory is
    logged too; the rendering buffers are the thread's, not the stack's, because fibers keep the

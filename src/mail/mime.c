@@ -1,9 +1,9 @@
 /* The MIME walk. Open parts form a stack, one per depth:
 
        part 0  multipart/mixed     boundary "x"
-	 part 2  message/rfc822
-	   part 3  multipart/alternative   boundary "y"
-	     part 4  text/plain    <- the current line belongs to it
+         part 2  message/rfc822
+           part 3  multipart/alternative   boundary "y"
+             part 4  text/plain    <- the current line belongs to it
 
    A line that begins with "--" is held against the boundaries of the stack, innermost first; a
    match ends all parts above it. The line end before a boundary belongs to the boundary. */

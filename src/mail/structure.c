@@ -1,7 +1,7 @@
 /* The structure. Layout when packed:
 
-       version | BODY | BODYSTRUCTURE | count | parts: parent+1 flags header_at header_size
-   body_size lines transfer type subtype charset
+       version | BODY | BODYSTRUCTURE | count | parts: parent+1 flags header_at header_size body_size
+       lines transfer type subtype charset
 
    A body begins where its header ends, so its place is not stored. */
 #include "mail/structure.h"

@@ -2,8 +2,8 @@
    TCP for what UDP cuts; queries are written and answers read by dns_message.c.
 
        question (one per asker) --> flight (one per name and type under way) --> c-ares
-		 |                            |
-		 +------ reply (shared) <-----+------> cache
+                 |                            |
+                 +------ reply (shared) <-----+------> cache
 
    c-ares is not made for several who wait on its sockets, so one drives it: in a loop a fiber that
    lives while anybody waits, on a plain thread the waiter itself. Nobody else touches the channel:

@@ -3,7 +3,7 @@
    waits for the answer like for a peer. Whoever waits pays; nobody else does.
 
        worker  -- order, text, a socket for the answer -->  runner  -- PROGRAM FILE CONNECTOR -->
-	       <------- how it ended, what it said -------          <-- exit code, output --
+               <------- how it ended, what it said -------          <-- exit code, output --
 
    A program says by its exit code what shall become of the message:
        0           go on

@@ -1,7 +1,7 @@
 /* The header of the PROXY protocol v2:
 
-     | signature, 12 bytes | 2, command | family, kind | length, 2 | addresses, then TLVs
-     | */
+     | signature, 12 bytes | 2, command | family, kind | length, 2 | addresses, then TLVs |
+*/
 #include "net/proxy.h"
 
 #include <netinet/in.h>

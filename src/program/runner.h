@@ -4,8 +4,8 @@
    change. So a worker that was taken over can run nothing else.
 
        runner --+-- nurse, one per errand --+-- program, in a folder of its own, killed with all it
-		|                           |   started when its time is over or nobody waits
-		+-- ... as many as may run at once; the others wait in the socket */
+                |                           |   started when its time is over or nobody waits
+                +-- ... as many as may run at once; the others wait in the socket */
 #ifndef PENNYPOST_PROGRAM_RUNNER_H
 #define PENNYPOST_PROGRAM_RUNNER_H
 

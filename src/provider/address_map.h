@@ -3,7 +3,7 @@
 
        1. the exact address                          3. postmaster@ and abuse@: the domain's targets
        2. the exact one without its detail           4. masks of the domain, in their order
-	  (anna+lists: anna; address_separators)     5. the domain's catch-all
+          (anna+lists: anna; address_separators)     5. the domain's catch-all
 
    A domain that stands for another one of its post office has all of that one's. An ordinary
    address costs one statement, one that nobody has at most three. */
@@ -26,13 +26,14 @@ struct route { /* where an address leads: a mailbox, unless `group` or `remote` 
 				mail */
 };
 
-/* `local` and `domain` as parsed by mail/address.h. Answers are kept for a second; those that lead
-   to a mailbox of this very address with much room for 10 s, while the revision of routing stands.
-   deliver.h checks again in its transaction, so a stale answer cannot lose or misdeliver. ST_ABSENT
-   our domain, no such recipient          (550 5.1.1) ST_FOREIGN  not a domain of ours (554 5.7.1
-   relaying denied) ST_DENIED   domain, post office or mailbox is disabled (550 5.2.1) ST_FULL over
-   quota for `size` more bytes (0 = unknown) (452 4.2.2) A group is ST_ABSENT here, as it is no
-   mailbox, and an address that leads elsewhere ST_FOREIGN. */
+/* `local` and `domain` as parsed by mail/address.h. Answers are kept for a second; those that lead to a
+   mailbox of this very address with much room for 10 s, while the revision of routing stands. deliver.h checks
+   again in its transaction, so a stale answer cannot lose or misdeliver.
+   ST_ABSENT   our domain, no such recipient          (550 5.1.1)
+   ST_FOREIGN  not a domain of ours                   (554 5.7.1 relaying denied)
+   ST_DENIED   domain, post office or mailbox is disabled (550 5.2.1)
+   ST_FULL     over quota for `size` more bytes (0 = unknown) (452 4.2.2)
+   A group is ST_ABSENT here, as it is no mailbox, and an address that leads elsewhere ST_FOREIGN. */
 status address_resolve(slice local, slice domain, uint64_t size, arena *a, struct route *out);
 /* The same, and groups and what leads elsewhere are ST_OK; resolve.h goes on from there. Of an
    address that is refused *out tells the post office, 0 when none has its domain. */

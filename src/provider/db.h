@@ -4,11 +4,11 @@
        -- statement NAME [system|tenant|global|owner]
    and become SQL_NAME. The word says on which connection and under which law it runs:
      tenant  (default) the run-time role with the post office set: $1 is the post office, and
-	     row-level security shows rows of no other one,
+             row-level security shows rows of no other one,
      global  the run-time role with no post office set: tables without a tenant (revision, node,
-	     repeat, throttle); tenant tables look empty,
+             repeat, throttle); tenant tables look empty,
      system  the system role: routing, housekeeping, operators' lists; it sees every post office,
-	     but only what sql/schema grants to it,
+             but only what sql/schema grants to it,
      owner   only `pennypost schema`.
 
    Everything waits by task_wait, so the same call works from fibers and plain threads. Parameters
@@ -19,18 +19,18 @@
      ST_EXISTS   23505 a unique key stands already
      ST_ABSENT   23503 the referenced row is not there
      ST_INVALID  22012 an assertion of the statement failed. Statements assert by division: an
-		 expression like `1 / (used + $3 <= quota)::int` stops the whole transaction;
-		 22021 a text is not UTF-8 or has a NUL
+                 expression like `1 / (used + $3 <= quota)::int` stops the whole transaction;
+                 22021 a text is not UTF-8 or has a NUL
      ST_BUSY     40001 40P01 55P03 57014 (serialisation, deadlock, lock or statement timeout),
-		 53xxx (disk full, memory, too many connections), 57P01-05 (the server ends), a
-		 connection refused or lost before anything could be committed, no connection to be
-   had, no answer within 10 s (35 s on a plain thread) to a caller without a deadline, no answer to
-   anybody in the process within db_silence (then at once, until it speaks again) ST_UNSURE   the
-   connection was lost, the database fell silent, or the task ended, after the commit was sent and
-   before its answer came: it may or may not be stored. So it is with 08xxx, by which a pooler tells
-   that its own connection broke, whatever came of what was sent. Never given for statements that
-   only read (their text begins with `select`): those are tried once more, then ST_BUSY ST_BROKEN
-   everything else; logged with the statement's name and SQLSTATE, never with values */
+                 53xxx (disk full, memory, too many connections), 57P01-05 (the server ends), a
+                 connection refused or lost before anything could be committed, no connection to be had, no
+                 answer within 10 s (35 s on a plain thread) to a caller without a deadline, no answer
+                 to anybody in the process within db_silence (then at once, until it speaks again)
+     ST_UNSURE   the connection was lost, the database fell silent, or the task ended, after the commit was sent and before its
+                 answer came: it may or may not be stored. So it is with 08xxx, by which a pooler tells that
+                 its own connection broke, whatever came of what was sent. Never given for statements that only
+                 read (their text begins with `select`): those are tried once more, then ST_BUSY
+     ST_BROKEN   everything else; logged with the statement's name and SQLSTATE, never with values */
 #ifndef PENNYPOST_PROVIDER_DB_H
 #define PENNYPOST_PROVIDER_DB_H
 

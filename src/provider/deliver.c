@@ -4,7 +4,7 @@
    deliver_run --+--> waiting --> begin .. entries .. commit  ------>  one transaction
    deliver_run --+       |        (in the fiber or thread of           one round trip
    deliver_run --+       |         the first that waits)
-			 +-- whoever comes meanwhile waits for the next batch
+                         +-- whoever comes meanwhile waits for the next batch
 
    Nobody waits for company: a batch starts at once when no other is under way, so at low load a
    message goes alone, and during a commit the next batch gathers by itself. When many wait, a

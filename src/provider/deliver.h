@@ -60,10 +60,10 @@ struct delivery {
 
 /* ST_OK       durable and visible
    ST_EXISTS   the same message was stored before by a conversation that broke before its answer was
-	       read (R6): answer 250 with d->id, which now holds the earlier id
+               read (R6): answer 250 with d->id, which now holds the earlier id
    ST_FULL     a recipient has no room any more: nothing was stored
    ST_ABSENT   a recipient's mailbox vanished or was disabled meanwhile: nothing was stored; resolve
-	       again and answer what is true
+               again and answer what is true
    ST_FOREIGN  one of `ends` is late: nothing was stored */
 status deliver_run(struct delivery *d);
 

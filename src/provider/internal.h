@@ -1,8 +1,9 @@
 /* Internal addresses (G6): how a row of the address map names where it leads.
 
-       [SF:demo/anna]             the mailbox anna of the post office demo, or its group of that
-   name [SMTP:anna@example.org]    an address at another system [SMTP:*@example.org]       the same
-   local part there [SMTP:*]                   the address as it is, at another system
+       [SF:demo/anna]             the mailbox anna of the post office demo, or its group of that name
+       [SMTP:anna@example.org]    an address at another system
+       [SMTP:*@example.org]       the same local part there
+       [SMTP:*]                   the address as it is, at another system
 
    And the masks that lead there. Pure. */
 #ifndef PENNYPOST_PROVIDER_INTERNAL_H

@@ -2,10 +2,9 @@
    steps by whichever agent comes first.
 
        job_make --- message, body, row of `job`, in one transaction
-			|
-       agents:  job_claim --> job_step --> job_claim --> job_step ...   a step: some mailboxes in
-   rising order
-			|
+                        |
+       agents:  job_claim --> job_step --> job_claim --> job_step ...   a step: some mailboxes in rising order
+                        |
        job_find, job_list, job_cancel --- operators
 
    A claim leases the next step of a job and raises its epoch; the step's transaction locks the job

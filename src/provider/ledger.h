@@ -3,9 +3,8 @@
    say must be what is stored:
 
        queue    put + settled = sent + returned + told + dropped + deleted + what waits now
-       mail     addressed + settled = what stands as delivered at mailboxes + carried, from those
-   that are gone octets, messages, folders    a mailbox, and each of its folders, says what stands
-   in it
+       mail     addressed + settled = what stands as delivered at mailboxes + carried, from those that are gone
+       octets, messages, folders    a mailbox, and each of its folders, says what stands in it
 
    Each is looked at in one statement, which sees one moment: it is exact while mail comes and goes.
    What is not so is a breach. It is logged, stands in the table ledger_breach until a later look

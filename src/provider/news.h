@@ -2,14 +2,12 @@
    (view_refresh, folder_tree), and what is missed here is found by looking.
 
        commit ---> news_tell ---> registrations of this process, at once
-		       |
-		       +--> gathered (setting news_gap) --> one NOTIFY, outside every data
-   transaction
-							      |
+                       |
+                       +--> gathered (setting news_gap) --> one NOTIFY, outside every data transaction
+                                                              |
        registrations of other processes and nodes <-----------+
-		       ^
-		       +--- a poll of all that is watched (setting news_poll), should a hint get
-   lost
+                       ^
+                       +--- a poll of all that is watched (setting news_poll), should a hint get lost
 
    One thread and one connection per process do this, from the first registration or news on. */
 #ifndef PENNYPOST_PROVIDER_NEWS_H

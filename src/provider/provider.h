@@ -27,7 +27,7 @@ struct provider_conf {
    ST_ABSENT   the schema is missing (run `pennypost schema migrate`),
    ST_INVALID  the schema's version is not one this program knows,
    ST_DENIED   the role bypasses row-level security, is superuser or owner, or fsync,
-	       full_page_writes or synchronous_commit is off (T50, R1). */
+               full_page_writes or synchronous_commit is off (T50, R1). */
 status provider_open(const struct provider_conf *c);
 /* Nobody may be inside any more. Settings stay readable as they were. */
 void provider_close(void);

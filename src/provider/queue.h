@@ -4,8 +4,8 @@
    epoch, so that a runner that lost a shard changes nothing in it any more (R7).
 
        queue ----- first 4xx -----> queue_deferred         held: an operator's word
-	 |                            |                    parked: poison, or a report that
-	 +--- delivered, failed ------+--> gone                    cannot be delivered
+         |                            |                    parked: poison, or a report that
+         +--- delivered, failed ------+--> gone                    cannot be delivered
 
    Moments and leases are those of the database's clock alone. */
 #ifndef PENNYPOST_PROVIDER_QUEUE_H

@@ -1,8 +1,8 @@
 /* Who gets a message: the one place that turns a recipient of an envelope into deliveries.
 
        address -- address_lead() --+--> mailbox
-				   +--> group ----> its members, each again
-				   +--> an address at another system
+                                   +--> group ----> its members, each again
+                                   +--> an address at another system
 
    What a mailbox's owner wants of mail (redirections) is the connector's matter.
 

@@ -1,7 +1,7 @@
 /* Filling the index.
 
    messages by id  |<--- old, newest first ---|reached    settled|--- may come late ---|now
-		      search_index_old               done         looked through anew
+                      search_index_old               done         looked through anew
 
    An id is made when a message begins to come and seen when it is committed, so what is younger
    than LATE is looked through again and again: now and then all of it, else only what the last

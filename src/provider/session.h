@@ -1,12 +1,10 @@
 /* Sessions: who is logged on, here and on other nodes; and when a mailbox was last logged on to, by
    service.
 
-       conversation --- session_open, session_close ---> a list in memory        (no question, no
-   wait)
-							      |
-       the watch, once a second: what came, what went; in another transaction who was last logged on
-   when
-							      |
+       conversation --- session_open, session_close ---> a list in memory        (no question, no wait)
+                                                              |
+       the watch, once a second: what came, what went; in another transaction who was last logged on when
+                                                              |
        operators --- session_list, session_end --------> table `session`
 
    A session that is over before the watch comes by is never written: mail programs that poll cost

@@ -1,9 +1,9 @@
 /* A view: a folder as one reader sees it. It numbers the messages, stays as it is until refreshed,
    and every call that changes something through it also refreshes it, in the same round trip.
 
-       folder in PostgreSQL ---> entries[]  newest state, rising UIDs, shared by all views of a
-   process uids[]     this reader's message numbers; may hold messages that are gone, as long as
-   their numbers must stay (RFC 9051, 7.5.1)
+       folder in PostgreSQL ---> entries[]  newest state, rising UIDs, shared by all views of a process
+                                 uids[]     this reader's message numbers; may hold messages that
+                                            are gone, as long as their numbers must stay (RFC 9051, 7.5.1)
 
    What is known about a folder at a MODSEQ is kept per process (setting view_cache_most) and asked
    of PostgreSQL only for what changed since, so opening again and looking again are one small query

@@ -2,8 +2,8 @@
    task that is ready once, then collects what happened:
 
        run the ready -> hand out a signal -> epoll_wait -> timers -> give idle stacks back
-	   ^                                                                  |
-	   +------------------------------------------------------------------+
+           ^                                                                  |
+           +------------------------------------------------------------------+
 
    Descriptors are registered once, edge-triggered, for reading, and from the first wait for writing
    on for both: else each answer that a peer takes would wake the loop, and nobody waits for it. An

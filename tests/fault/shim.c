@@ -1,13 +1,13 @@
 /* Preloaded into pennypostd by tests/fault/shortage, into the dialogs by tests/dialog/octets.sh,
    into PostgreSQL by tests/fault/fsync; never part of the house.
 
-   SHIM_MALLOC=N     the N-th allocation gives NULL, once, and tells standard error who asked; 0 =
-   none SHIM_COUNT=FILE   how many allocations there were is written to FILE at the end
-   SHIM_BOARD=FILE   a struct board, mapped: arms the same in one process of a server that runs, and
-   one fsync or fdatasync of all processes SHIM_IO=1         reads and writes of streams and files
-   move one octet at a time; every third is interrupted first, and every fifth on a descriptor that
-   does not block says that there is nothing to do. epoll then tells of it once more, as a kernel
-   would.
+   SHIM_MALLOC=N     the N-th allocation gives NULL, once, and tells standard error who asked; 0 = none
+   SHIM_COUNT=FILE   how many allocations there were is written to FILE at the end
+   SHIM_BOARD=FILE   a struct board, mapped: arms the same in one process of a server that runs, and one
+                     fsync or fdatasync of all processes
+   SHIM_IO=1         reads and writes of streams and files move one octet at a time; every third is
+                     interrupted first, and every fifth on a descriptor that does not block says that there
+                     is nothing to do. epoll then tells of it once more, as a kernel would.
 
    Made for glibc, whose own functions allocate through these as well; under the address sanitizer
    what does not fail is the sanitizer's (ASAN_OPTIONS=verify_asan_link_order=0). */

@@ -3,9 +3,9 @@
    mail.
 
      load smtp HOST:PORT --conversations 32 --messages 10000 --size 4096 [--recipients 10]
-	  [--to u%04u@demo.test --mailboxes 100] [--per-connection 1]
+          [--to u%04u@demo.test --mailboxes 100] [--per-connection 1]
      load pop3 HOST:PORT --conversations 8 --cycles 2000 --user u%04u@demo.test --mailboxes 100
-	  --password secret [--keep]
+          --password secret [--keep]
      load imap-login HOST:PORT --conversations 8 --cycles 2000 --user u%04u@demo.test [--tls]
      load imap-append HOST:PORT --conversations 8 --messages 2000 --size 4096 --user u%04u@demo.test
 

@@ -1,8 +1,9 @@
 /* Signs, seals and judges messages for the peers' script: messages on standard input, key records
-   in a file of "name text" lines, verdicts and signed messages on standard output. key rsa|ed25519
-   FILE                       makes a key, prints its record sign RECORDS CANON DOMAIN SELECTOR KEY
-   ... CANON is "rr", "rs", "sr" or "ss": header, body seal RECORDS DOMAIN SELECTOR KEY dkim
-   RECORDS, arc RECORDS                  prints the verdict's word, and why */
+   in a file of "name text" lines, verdicts and signed messages on standard output.
+     key rsa|ed25519 FILE                       makes a key, prints its record
+     sign RECORDS CANON DOMAIN SELECTOR KEY ... CANON is "rr", "rs", "sr" or "ss": header, body
+     seal RECORDS DOMAIN SELECTOR KEY
+     dkim RECORDS, arc RECORDS                  prints the verdict's word, and why */
 #include "base/text.h"
 #include "mail/arc.h"
 #include "net/signature.h"

@@ -1,8 +1,8 @@
 /* Programs of the operator at three moments of a message's way (A35, G3, G4; net/errand.h has how a
    program is run and what its exit codes mean). Which one, if any, is a setting of the moment:
 
-       HOOK_PICKUP    pickup_program    a text has come and nothing is promised yet: the client is
-   told HOOK_DISPATCH  dispatch_program  before each attempt at another system: the sender is told
+       HOOK_PICKUP    pickup_program    a text has come and nothing is promised yet: the client is told
+       HOOK_DISPATCH  dispatch_program  before each attempt at another system: the sender is told
        HOOK_DELIVERY  delivery_program  the message is in a mailbox here, where it stays
 
    The last one is a row of the queue, made by the delivery's own transaction, so that no crash

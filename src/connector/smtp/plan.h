@@ -2,7 +2,7 @@
    destination, some recipients), and jobs wait in lanes.
 
        plan --> post offices, in turn --> lanes, in turn --> jobs, by priority
-		(so many at once)         (a destination: so many at once, so far apart)
+                (so many at once)         (a destination: so many at once, so far apart)
 
    A destination is the host of a route or a domain; it has its limits for all post offices
    together. Of what may be sent at once several post offices leave something for the next one,

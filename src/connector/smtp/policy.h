@@ -4,10 +4,12 @@
 
        connect    policy_door       access lists, bans, early talkers
        MAIL       policy_sender     the sender's domain
-       RCPT       policy_recipient  name of the client's address, blocked hosts, DNS blacklists,
-   SPF, greylisting header     policy_header     what will be needed of the text is made ready text
-   policy_text       hashes end        policy_judge      SPF, DKIM, DMARC, ARC; or the signature of
-   what was submitted policy_seal       the ARC set of what is passed on
+       RCPT       policy_recipient  name of the client's address, blocked hosts, DNS blacklists, SPF,
+                                    greylisting
+       header     policy_header     what will be needed of the text is made ready
+       text       policy_text       hashes
+       end        policy_judge      SPF, DKIM, DMARC, ARC; or the signature of what was submitted
+                  policy_seal       the ARC set of what is passed on
 
    Rules that ask the DNS share one budget per message (dns_budget, R16). What is not known when it
    is used up, or not to be had, refuses nothing. A refusal is a reply, a log event and a trace row,

@@ -2,8 +2,7 @@
    remembers it for mta_sts_look; behind that stands what the house has kept
    (provider/sts_policy.h), and behind that the domain.
 
-     worker --> TXT record --> kept for the house --> fetched where the id is new, or a day has
-   passed
+     worker --> TXT record --> kept for the house --> fetched where the id is new, or a day has passed
 
    A policy that was fetched once counts until its max_age is over, whatever becomes of the record
    or the policy host; so who can only keep us from asking gains nothing. One worker's tasks share

@@ -14,7 +14,8 @@
 #define BATCH 256
 #define SMALL ((size_t)32 * 1024) /* comes with the others of its batch */
 #define AT_ONCE                                                                                    \
-	((size_t)64 * 1024) /* octets of a text that are converted and folded in the loop          \
+	((size_t)64 *                                                                              \
+		1024) /* octets of a text that are converted and folded in the loop          \
 \ */
 #define LIKE_AT_ONCE ((size_t)8 * 1024) /* and looked into word by word */
 
