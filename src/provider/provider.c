@@ -31,7 +31,7 @@
 #define SILENCE_MOST (3 * USEC_S)        /* of the database, before it counts as away */
 #define HOOKS 8
 #define LAST_PAUSE USEC_S      /* at the end: until what was refused is tried once more, */
-#define LAST_MOST (5 * USEC_S) /* and for each try */
+#define LAST_MOST (3 * USEC_S) /* and for each try: the master waits for all of an end */
 #define NO_TENANT INT64_C(1)   /* no post office has this id: base/id.h starts in 2020 */
 
 static struct {
