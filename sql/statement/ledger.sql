@@ -78,12 +78,13 @@ on conflict (postoffice, slot) do update set accepted = l.accepted + excluded.ac
 	settled_queue = l.settled_queue + excluded.settled_queue, settled_mail = l.settled_mail + excluded.settled_mail;
 
 -- statement ledger_breaches system
--- $1 most: what is not as it must be; of the mailboxes those that are still there.
+-- $1 the post office, -1 for all, $2 most: what is not as it must be; of the mailboxes those that are still there.
 select b.postoffice, coalesce((select p.name from postoffice p where p.postoffice = b.postoffice), ''), b.what, b.mailbox,
 	coalesce((select m.name from mailbox m where m.postoffice = b.postoffice and m.mailbox = b.mailbox), ''), b.counted, b.found, b.since
 from ledger_breach b
-where b.mailbox = 0 or exists (select from mailbox m where m.postoffice = b.postoffice and m.mailbox = b.mailbox)
-order by b.postoffice, b.mailbox, b.what limit $1::bigint;
+where ($1::bigint = -1 or b.postoffice = $1::bigint)
+	and (b.mailbox = 0 or exists (select from mailbox m where m.postoffice = b.postoffice and m.mailbox = b.mailbox))
+order by b.postoffice, b.mailbox, b.what limit $2::bigint;
 
 -- statement ledger_breach_note system
 -- $1 post office, $2 what, $3 mailbox, $4 what was counted, $5 what was found. Nothing changes while the difference is the same.

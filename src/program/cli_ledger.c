@@ -135,11 +135,10 @@ status cli_ledger_check(struct cli *c)
 	if (cli_has(c, "--postoffice"))
 		TRY(office_find(c, cli_text(c, "--postoffice"), &only));
 	TRY(ledger_check(only, cli_has(c, "--mailboxes"), &seen));
-	TRY(ledger_breaches(BREACHES, &c->a, &rows, &n));
+	TRY(ledger_breaches(only, BREACHES, &c->a, &rows, &n));
 	json_t *list = json_array();
 	for (int i = 0; i < n; i++)
-		if (only == -1 || rows[i].postoffice == only)
-			json_array_append_new(list, breach_facts(c, &rows[i]));
+		json_array_append_new(list, breach_facts(c, &rows[i]));
 	c->negative = json_array_size(list) > 0;
 	slice well =
 		arena_format(&c->a, "All is as it was counted: %lld post offices, %lld mailboxes",

@@ -85,7 +85,7 @@ static status report_ledger(struct cli *c, json_t *facts)
 	struct ledger_breach *rows;
 	int n;
 
-	TRY(ledger_breaches(1, &c->a, &rows, &n));
+	TRY(ledger_breaches(-1, 1, &c->a, &rows, &n));
 	report(facts, "ledger", n ? ST_BROKEN : ST_OK, "what was counted is stored",
 		"differs from what is stored: see `pennypost ledger check`, and doc/operations.md for what to look at");
 	return ST_OK;

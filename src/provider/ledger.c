@@ -87,11 +87,13 @@ status ledger_list(
 	return ST_OK;
 }
 
-status ledger_breaches(unsigned most, arena *a, struct ledger_breach **rows, int *n)
+status ledger_breaches(
+	int64_t postoffice, unsigned most, arena *a, struct ledger_breach **rows, int *n)
 {
 	struct rows r;
 
-	TRY(db_run(SQL_LEDGER_BREACHES, (struct param[]){p_int(most)}, 1, a, &r));
+	TRY(db_run(
+		SQL_LEDGER_BREACHES, (struct param[]){p_int(postoffice), p_int(most)}, 2, a, &r));
 	*n = r.count;
 	*rows = arena_new_array(a, (size_t)r.count, sizeof **rows);
 	for (int i = 0; i < r.count; i++)
@@ -275,7 +277,7 @@ static status check_begin(struct check *c, struct ledger_look *seen)
 	*seen = (struct ledger_look){0};
 	*c = (struct check){.seen = seen};
 	TRY(db_run(SQL_LEDGER_BREACH_SWEEP, NULL, 0, NULL, NULL));
-	return ledger_breaches(BREACHES, &c->a, &c->known, &c->n);
+	return ledger_breaches(-1, BREACHES, &c->a, &c->known, &c->n);
 }
 
 /* Post offices known to be wrong: until they are well they are looked at in every turn. */
@@ -309,7 +311,7 @@ static status gauge_tell(void)
 	arena a = ARENA_INIT;
 	struct ledger_breach *rows;
 	int n;
-	status kind = ledger_breaches(BREACHES, &a, &rows, &n);
+	status kind = ledger_breaches(-1, BREACHES, &a, &rows, &n);
 
 	if (kind == ST_OK) {
 		metric_add(M_ledger_breaches, SERVICE_NONE, n - my.told);
@@ -394,20 +396,50 @@ static status recount(int64_t postoffice, int64_t box)
 	return kind;
 }
 
-static status settle_all(int64_t postoffice)
+/* A breach of a mailbox, which counted anew for the row before it when that is one of it too. */
+static status mend(const struct ledger_breach *b, bool counted)
+{
+	bool changed;
+
+	if (!counted)
+		TRY(recount(b->postoffice, b->mailbox));
+	TRY(write(SQL_LEDGER_BREACH_OVER, b, 3, &changed));
+	if (changed)
+		log_event(EV_LEDGER_SOUND, "postoffice=%" PRId64 " mailbox=%" PRId64 " what=%s",
+			b->postoffice, b->mailbox, ledger_what_name(b->what));
+	return ST_OK;
+}
+
+/* *left: how many breaches of mailboxes there were. */
+static status some_mend(int64_t postoffice, int *left)
 {
 	arena a = ARENA_INIT;
 	struct ledger_breach *rows;
 	int n = 0;
-	status kind = db_run(SQL_LEDGER_SETTLE, (struct param[]){p_int(postoffice)}, 1, NULL, NULL);
+	int64_t last = 0;
+	status kind = ledger_breaches(postoffice, BREACHES, &a, &rows, &n);
 
-	if (kind == ST_OK)
-		kind = ledger_breaches(BREACHES, &a, &rows, &n);
+	*left = 0;
 	for (int i = 0; i < n && kind == ST_OK; i++)
-		if (rows[i].postoffice == postoffice && rows[i].mailbox)
-			kind = recount(postoffice, rows[i].mailbox);
+		if (rows[i].mailbox) {
+			kind = mend(&rows[i], rows[i].mailbox == last);
+			last = rows[i].mailbox;
+			++*left;
+		}
 	arena_release(&a);
 	return kind;
+}
+
+static status settle_all(int64_t postoffice)
+{
+	int left;
+
+	TRY(db_run(SQL_LEDGER_SETTLE, (struct param[]){p_int(postoffice)}, 1, NULL, NULL));
+	do {
+		TRY(some_mend(postoffice, &left));
+		TRY(task_breathe());
+	} while (left > 0);
+	return ST_OK;
 }
 
 /* One at a time: two that settle the same difference would make a new one. */

@@ -62,8 +62,10 @@ struct ledger_breach {
 	int64_t counted, found; /* LEDGER_FOLDERS: there are, and say what stands in them */
 	usec since;
 };
-/* What is known to be wrong, at most `most`. */
-status ledger_breaches(unsigned most, arena *a, struct ledger_breach **rows, int *n);
+/* What is known to be wrong with a post office and its mailboxes (-1 = with all), at most `most`.
+ */
+status ledger_breaches(
+	int64_t postoffice, unsigned most, arena *a, struct ledger_breach **rows, int *n);
 
 /* What a look saw. */
 struct ledger_look {
@@ -79,9 +81,9 @@ void ledger_stop(void);
    entry. */
 status ledger_check(int64_t postoffice, bool boxes, struct ledger_look *seen);
 
-/* Writes down the differences of a post office's figures as known, and has its mailboxes that are
-   found wrong count anew, so that the next look finds all well. Audited. ST_LIMITED: somebody else
-   does. */
+/* Writes down the differences of a post office's figures as known, so that the next look finds them
+   well, and has its mailboxes that are known to be wrong count anew: they are known for that no
+   longer. Audited. ST_LIMITED: somebody else does. */
 status ledger_settle(int64_t postoffice, const struct audit_by *by);
 
 #endif

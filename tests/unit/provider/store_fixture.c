@@ -60,7 +60,7 @@ bool store_ledger_holds(void)
 	int n;
 
 	need(ledger_check(-1, false, &seen) == ST_OK &&
-			ledger_breaches(100, &a, &rows, &n) == ST_OK,
+			ledger_breaches(-1, 100, &a, &rows, &n) == ST_OK,
 		S("no check of the ledger"));
 	for (int i = 0; i < n; i++)
 		fprintf(stderr, "ledger: %s of %lld: counted %lld, found %lld\n",
