@@ -6,7 +6,7 @@
 -- have been at it: who waited for him finds the rows in his next statement.
 , gone as (
 	delete from expunged_pack p using one o
-	where p.postoffice = o.postoffice and p.mailbox = o.mailbox and p.modseq = o.modseq
+	where p.postoffice = o.postoffice and p.mailbox = o.mailbox and p.modseq = o.modseq and p.part = o.part
 	returning p.*
 ), made as (
 	insert into expunged (postoffice, mailbox, folder, uid, msg, flags, idate, zone, at)
@@ -17,15 +17,15 @@
 -- statement expunged_unpack
 -- $2 mailbox
 with one as materialized (
-	select postoffice, mailbox, modseq from expunged_pack
-	where postoffice = $1::bigint and mailbox = $2::bigint order by modseq limit 1
+	select postoffice, mailbox, modseq, part from expunged_pack
+	where postoffice = $1::bigint and mailbox = $2::bigint order by modseq, part limit 1
 )
 @expunged_of_pack
 select count(*) from one;
 
 -- statement expunged_unpack_any system
 with one as materialized (
-	select postoffice, mailbox, modseq from expunged_pack order by postoffice, mailbox, modseq limit 1
+	select postoffice, mailbox, modseq, part from expunged_pack order by postoffice, mailbox, modseq, part limit 1
 )
 @expunged_of_pack
 select count(*) from one;

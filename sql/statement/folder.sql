@@ -11,7 +11,7 @@ from folder where postoffice = $1::bigint and mailbox = $2::bigint order by name
 -- statement folder_expunge
 -- After deliver_lock. $2 mailbox, $3 folder, $4 $5 UIDs as ranges (first and last of each), $6 flags an entry must have to go.
 -- Gives how many went, the modseq given, and the folder's modseq before. As in view.sql, entries are read once, by key. From 500 on
--- what is kept of them is one row of arrays (expunged.sql).
+-- what is kept of them are rows of arrays, 10,000 in each (expunged.sql): what is made of one of them in one statement is bounded.
 with asked as materialized (
 	select e.* from unnest($4::bigint[], $5::bigint[]) as r (first, last)
 	cross join lateral (
@@ -42,10 +42,12 @@ with asked as materialized (
 	where f.postoffice = $1::bigint and f.folder = $3::bigint
 	returning f.modseq
 ), packed as (
-	insert into expunged_pack (postoffice, mailbox, modseq, folder, uids, messages, flags, idates, zones)
-	select $1::bigint, $2::bigint, n.modseq, $3::bigint, p.uids, p.messages, p.flags, p.idates, p.zones
-	from numbered n, (select array_agg(uid) as uids, array_agg(msg) as messages, array_agg(flags) as flags,
-		array_agg(idate) as idates, array_agg(zone) as zones from asked where (select n from total) >= 500 having count(*) > 0) p
+	insert into expunged_pack (postoffice, mailbox, modseq, part, folder, uids, messages, flags, idates, zones)
+	select $1::bigint, $2::bigint, n.modseq, p.part, $3::bigint, p.uids, p.messages, p.flags, p.idates, p.zones
+	from numbered n, (select part, array_agg(uid) as uids, array_agg(msg) as messages, array_agg(flags) as flags,
+			array_agg(idate) as idates, array_agg(zone) as zones
+		from (select *, (row_number() over () - 1) / 10000 as part from asked where (select n from total) >= 500) a
+		group by part) p
 ), told as (
 	insert into change (postoffice, folder, modseq, kind, uids)
 	select $1::bigint, $3::bigint, n.modseq, 'v', case when t.n > t.most - t.least then int8multirange(int8range(t.least, t.most + 1))

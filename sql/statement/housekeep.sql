@@ -60,7 +60,9 @@ with candidate as materialized (
 	select distinct postoffice, msg from expunged
 	where at < $1 and (postoffice, msg) > ($2, $3) order by postoffice, msg limit $4),
 packed as materialized (
-	select p.postoffice, u.msg from expunged_pack p cross join lateral unnest(p.messages) as u (msg)),
+	select c.postoffice, u.msg from (select distinct postoffice from candidate) c
+	cross join lateral (select messages from expunged_pack where postoffice = c.postoffice offset 0) p
+	cross join lateral unnest(p.messages) as u (msg)),
 dead as (
 	select c.postoffice, c.msg from candidate c
 	where not exists (select from entry e where e.postoffice = c.postoffice and e.msg = c.msg)

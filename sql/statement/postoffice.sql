@@ -27,8 +27,9 @@ with part as (select folder, uid from entry where postoffice = $1::bigint limit 
 delete from entry e using part s where e.postoffice = $1::bigint and e.folder = s.folder and e.uid = s.uid;
 
 -- statement postoffice_empty_packs
-with part as (select mailbox, modseq from expunged_pack where postoffice = $1::bigint limit $2::bigint)
-delete from expunged_pack e using part s where e.postoffice = $1::bigint and e.mailbox = s.mailbox and e.modseq = s.modseq;
+with picked as (select mailbox, modseq, part from expunged_pack where postoffice = $1::bigint limit $2::bigint)
+delete from expunged_pack e using picked s
+where e.postoffice = $1::bigint and e.mailbox = s.mailbox and e.modseq = s.modseq and e.part = s.part;
 
 -- statement postoffice_empty_expunged
 with part as (select msg, folder, uid, at from expunged where postoffice = $1::bigint limit $2::bigint)

@@ -155,29 +155,44 @@ static status walk(
 	}
 }
 
+/* Whether there was a big removal, which is rows now. */
+static status unpack_one(bool *there)
+{
+	arena a = ARENA_INIT;
+	struct rows r = {0};
+	status kind = db_one(SQL_EXPUNGED_UNPACK_ANY, NULL, 0, &a, &r);
+
+	*there = kind == ST_OK && row_int(&r, 0, 0) > 0;
+	arena_release(&a);
+	return kind;
+}
+
 /* Big removals become rows, which know how to wait for the end of their day. One at a time, since
-   each may be large. */
-static status unpack(lease *held)
+   each may be large. *left: ST_BUSY when some are still packed. */
+static status unpack(lease *held, status *left)
 {
 	for (;;) {
-		bool none;
-		int64_t there;
+		bool there;
 
-		TRY(number(SQL_EXPUNGED_UNPACK_ANY, NULL, 0, &there, &none));
-		if (there == 0)
+		*left = unpack_one(&there);
+		if (*left == ST_BUSY)
+			return ST_OK;
+		TRY(*left);
+		if (!there)
 			return ST_OK;
 		TRY(lease_take(held));
 		TRY(task_breathe());
 	}
 }
 
-/* Messages and bodies, and then the partitions that named them. */
-static status release_expunged(usec before, lease *held, struct housekeep_result *r)
+/* Messages and bodies that no pack names either, and then the partitions that named them: not while
+   somebody may still make rows of old packs, which would go with their partition unseen. */
+static status release_expunged(usec before, bool packed, lease *held, struct housekeep_result *r)
 {
 	int64_t *const sums[] = {&r->messages, &r->blobs, &r->segments};
 
 	TRY(walk(SQL_EXPUNGED_RELEASE, before, BATCH, held, sums, 3));
-	return drop_partitions("expunged", before, r);
+	return packed ? ST_OK : drop_partitions("expunged", before, r);
 }
 
 static status release_changes(usec before, lease *held, struct housekeep_result *r)
@@ -258,16 +273,18 @@ static status sweep(struct housekeep_result *r)
 static status keep_house(lease *held, struct housekeep_result *r)
 {
 	struct ends ends = {0};
+	status left;
 	TRY(make_partitions(r));
-	TRY(unpack(held));
+	TRY(unpack(held, &left));
 	TRY(retention_ends(&ends));
-	TRY(release_expunged(ends.expunged, held, r));
+	TRY(release_expunged(ends.expunged, left != ST_OK, held, r));
 	struct param names = p_time(ends.expunged);
 	TRY(changed(SQL_FOLDER_REMOVED_SWEEP, &names, 1, &r->keys));
 	TRY(release_changes(ends.change, held, r));
 	TRY(drop_partitions("trace", ends.trace, r));
 	TRY(drop_partitions("audit", ends.audit, r));
-	return sweep(r);
+	TRY(sweep(r));
+	return left;
 }
 
 status housekeep_ordered(const struct audit_by *by, struct housekeep_result *r)

@@ -12,7 +12,8 @@
 struct housekeep_result {
 	int64_t messages, blobs, segments, partitions_made, partitions_dropped, keys;
 };
-/* ST_LIMITED: another process holds the lease. */
+/* ST_LIMITED: another process holds the lease. ST_BUSY also when all was done but what big removals
+   left packed, which waits for the next turn. */
 status housekeep_run(struct housekeep_result *r);
 /* The same for an operator, with a row in the audit once the lease is had: it is many transactions,
    and one that is cut off has done something, too. */

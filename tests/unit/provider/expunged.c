@@ -179,16 +179,22 @@ Test(expunged, the_housekeeper_makes_rows_of_packs)
 	view_close(&v);
 }
 
+/* Messages that were removed long ago too, from another place. */
+static void given_removed_before(int n)
+{
+	store_sql(
+		"insert into expunged (postoffice, mailbox, folder, uid, msg, flags, idate, at)"
+		" select %lld, %lld, %lld, 100000 + u, u, 0, now(), now() - interval '40 days' from generate_series(1, %d) u",
+		(long long)me.postoffice, (long long)me.mailbox, (long long)me.inbox, n);
+}
+
 Test(expunged, what_a_pack_names_is_not_released)
 {
 	struct housekeep_result done;
 	struct rows r;
 
 	given_many(MANY);
-	store_sql(
-		"insert into expunged (postoffice, mailbox, folder, uid, msg, flags, idate, at)"
-		" select %lld, %lld, %lld, 5000 + u, u, 0, now(), now() - interval '40 days' from generate_series(1, %d) u",
-		(long long)me.postoffice, (long long)me.mailbox, (long long)me.inbox, MANY);
+	given_removed_before(MANY);
 	view *v = expunge_all();
 	cr_assert_eq(packs(), 1);
 	/* As when the pack came just after the housekeeper had unpacked others. */
@@ -211,6 +217,88 @@ Test(expunged, what_a_pack_names_is_not_released)
 	house_kept(&done);
 	cr_expect_eq(messages() + packs(), 0);
 	view_close(&v);
+}
+
+#define HUGE 25000
+
+Test(expunged, a_huge_one_is_rows_of_ten_thousand_each)
+{
+	struct rows r;
+
+	given_many(HUGE);
+	view *v = expunge_all();
+	view_close(&v);
+	cr_assert_eq(packs(), 3);
+	cr_expect_eq(
+		store_sql(
+			"select max(cardinality(uids)) * 100000 + sum(cardinality(uids)) from expunged_pack where postoffice = %lld",
+			(long long)me.postoffice),
+		INT64_C(10000) * 100000 + HUGE);
+	cr_assert_eq(
+		db_one(SQL_EXPUNGED_UNPACK,
+			(struct param[]){p_int(me.postoffice), p_int(me.mailbox)}, 2, &me.a, &r),
+		ST_OK);
+	cr_expect_eq(packs(), 2);
+	cr_expect_eq(rows(), 10000);
+
+	given_removed_before(HUGE);
+	cr_assert_eq(db_run(SQL_EXPUNGED_RELEASE,
+			     (struct param[]){p_time(clock_wall() - 14 * 86400 * USEC_S),
+				     p_int(me.postoffice), p_int(0), p_int(HUGE)},
+			     4, &me.a, &r),
+		ST_OK);
+	cr_expect_eq(row_int(&r, 0, 0), HUGE, "they were looked at");
+	cr_expect_eq(messages(), HUGE);
+	cr_expect_eq(undeleted(&(struct folder_lost){0}), HUGE);
+	cr_expect_eq(store_sql("select count(distinct msg) from entry where postoffice = %lld",
+			     (long long)me.postoffice),
+		HUGE);
+}
+
+Test(expunged, the_housekeeper_makes_rows_of_all_parts)
+{
+	struct housekeep_result done;
+
+	given_many(HUGE);
+	int64_t before = sum_of("entry");
+	view *v = expunge_all();
+	view_close(&v);
+	house_kept(&done);
+	cr_expect_eq(packs(), 0);
+	cr_expect_eq(rows(), HUGE);
+	cr_expect_eq(sum_of("expunged"), before);
+}
+
+/* What cannot be unpacked now is not taken for nothing to unpack: all else is done, and told. */
+Test(expunged, a_pack_that_is_busy_waits_for_the_next_turn)
+{
+	struct housekeep_result done;
+	db_link *other = given_link();
+
+	given_many(MANY + 1);
+	store_sql("delete from entry where postoffice = %lld and uid = %d",
+		(long long)me.postoffice, MANY + 1);
+	store_sql(
+		"update folder set nmsg = %d, ndeleted = %d where postoffice = %lld and folder = %lld",
+		MANY, MANY, (long long)me.postoffice, (long long)me.inbox);
+	given_removed_before(MANY + 1);
+	view *v = opened(S("INBOX"));
+	struct view_change c;
+	cr_assert_eq(view_expunge(v, NULL, 0, &me.a, &c), ST_OK);
+	view_close(&v);
+	cr_assert_eq(packs(), 1);
+	given_script(other,
+		"set idle_in_transaction_session_timeout = 0; begin; select from expunged_pack for update");
+	cr_expect_eq(housekeep_run(&done), ST_BUSY);
+	cr_expect_eq(packs(), 1);
+	cr_expect_eq(messages(), MANY, "what no pack names is gone");
+	cr_expect_eq(rows(), MANY + 1, "the day that named them waits");
+	given_script(other, "commit");
+	db_link_close(&other);
+	house_kept(&done);
+	cr_expect_eq(packs(), 0);
+	cr_expect_eq(rows(), MANY, "the day is gone, and the pack is rows");
+	cr_expect_eq(messages(), MANY);
 }
 
 static void *commit_soon(void *link)
