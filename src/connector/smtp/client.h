@@ -180,6 +180,8 @@ struct client_message {
 	   on; may be asked again. ST_INVALID, ST_DENIED: there is none. NULL: nobody can. */
 	status (*seven_bit)(void *arg);
 	client_source *plain_source;
+	bool unasked; /* set by those who choose the target: no host was asked, for trouble of ours
+		       */
 };
 
 /* One message to all its recipients: MAIL, RCPT.., the text by BDAT or DATA; further transactions

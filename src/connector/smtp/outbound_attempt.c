@@ -67,6 +67,7 @@ static void attempt_network(struct sending *s, struct body *b)
 	for (int i = 0; i < j->n; i++) {
 		s->attempts[i].result = to[i].result;
 		s->attempts[i].dsn_passed = to[i].dsn_passed;
+		s->attempts[i].untried = m.unasked;
 		s->attempts[i].host = s->words[i].host;
 	}
 }

@@ -19,7 +19,10 @@ static struct {
 	struct outbound_transport way;
 } wire;
 
-/* ---- destinations */
+/* ---- destinations
+
+   As long as the routes cannot be read a domain counts for itself here: nothing is sent before they
+   can (send_on). */
 
 static void limits(void *arg, slice domain, unsigned *at_once, usec *apart)
 {
@@ -475,6 +478,18 @@ static void to_exchangers(struct way *w, struct route_ask *ask)
 	way_result(w, &why);
 }
 
+/* Its exchangers are not where a route that cannot be read now would have the mail go. */
+static void no_route_known(struct client_message *m)
+{
+	m->unasked = true;
+	for (int i = 0; i < m->n; i++)
+		m->to[i].result = (struct client_result){.outcome = CLIENT_DEFERRED,
+			.cause = CLIENT_BY_US,
+			.phase = CLIENT_CONNECTING,
+			.enhanced = S("4.3.0"),
+			.text = S("the routes cannot be read now")};
+}
+
 static void send_on(
 	void *arg, slice domain, struct client_message *m, arena *a, struct outbound_word *words)
 {
@@ -494,8 +509,11 @@ static void send_on(
 	(void)arg;
 	way_begin(&w, m, a, words);
 	w.domain = domain;
-	if (route_find(domain, a, &r) != ST_OK)
-		r = (struct mail_route){.apart = -1};
+	status kind = route_find(domain, a, &r);
+	if (kind != ST_OK && kind != ST_ABSENT) {
+		no_route_known(m);
+		return;
+	}
 	way_dress(&w, &r);
 	ask.dane = slice_same(w.tls, S("dane")) ||
 		   (ask.dane && !m->tls_waived && !slice_same(w.tls, S("off")));

@@ -19,18 +19,19 @@ struct patience {
 	slice times;   /* between attempts */
 	int64_t tries; /* 0 = any number */
 	usec until;    /* wall; 0 = the row tells */
+	bool unknown;  /* the route cannot be read now: it may grant more than all others have */
 };
 
 static struct patience patience_with(const queue_entry *e, arena *a)
 {
 	struct mail_route r = {0};
 
-	if (route_find(e->domain, a, &r) != ST_OK)
-		r = (struct mail_route){0};
+	status kind = route_find(e->domain, a, &r);
 	return (struct patience){
 		.times = r.retry.size ? r.retry : setting_text(S_queue_retry, NULL),
 		.tries = r.tries ? r.tries : setting_number(S_queue_tries_most, NULL),
-		.until = r.lifetime > 0 ? e->made + r.lifetime : 0};
+		.until = r.lifetime > 0 ? e->made + r.lifetime : 0,
+		.unknown = kind != ST_OK && kind != ST_ABSENT};
 }
 
 /* Until the next attempt, the last one of which is made when the time is over: after so many the
@@ -66,7 +67,9 @@ static bool given_up(const struct attempt *t, const struct patience *p)
 	const queue_entry *e = t->entry;
 	bool over = p->until ? clock_wall() >= p->until : e->expired;
 
-	return over || e->returned || (p->tries > 0 && !t->untried && e->attempts + 1 >= p->tries);
+	if (e->returned || p->unknown)
+		return e->returned;
+	return over || (p->tries > 0 && !t->untried && e->attempts + 1 >= p->tries);
 }
 
 static bool asked_for(const queue_entry *e, unsigned what, bool unless_told)

@@ -11,7 +11,8 @@ struct attempt { /* what one gave one recipient */
 	const queue_entry *entry;
 	struct client_result result;
 	bool dsn_passed;
-	bool untried; /* what is known of its destination was enough: it counts as no attempt */
+	bool untried; /* what is known of its destination was enough, or trouble of ours came
+			 first: it counts as no attempt */
 	slice host;   /* that spoke last; empty = none */
 };
 
@@ -29,7 +30,8 @@ struct verdict {
 	const struct attempt *of;
 };
 
-/* Failed for good when the host said so, the time is over or the attempts are used up. Reports of
+/* Failed for good when the host said so, the time is over or the attempts are used up; the latter
+   two are its route's matter, and as long as that cannot be read it waits. Reports of
    the null sender's mail are never made: what fails of it is parked (T15, R23). */
 void report_judge(const struct attempt *t, struct verdict *out);
 

@@ -2,9 +2,12 @@
    post offices, hosts out of reach, reports and where they end, a graceful end. */
 #include "connector/smtp/outbound.h"
 
+#include "base/fault.h"
 #include "base/id.h"
 #include "base/metric.h"
+#include "connector/smtp/report.h"
 #include "net/errand.h"
+#include "provider/route.h"
 #include "provider/setting.h"
 #include "provider/trace.h"
 #include "task/task.h"
@@ -157,6 +160,16 @@ static void play(status (*run)(void))
 	cr_expect_eq(store_sql("select count(*) from qshard where owner <> 0"), 0,
 		"shards are not given back");
 	cr_expect_eq(store_sql("select count(*) from qrunner"), 0);
+}
+
+/* Without the runner, whose own statements would meet a fault that is meant for the story. */
+static void play_alone(status (*run)(void))
+{
+	story = run;
+	cr_assert_eq(task_loop_open(&TASK_LIMITS_INIT), ST_OK);
+	cr_assert_not_null(task_start("test", tester, NULL));
+	task_loop_run();
+	task_loop_close();
 }
 
 /* Whether it came to be so within four minutes, which is longer than any machine takes. */
@@ -787,4 +800,97 @@ Test(outbound_queue, a_sender_elsewhere_gets_it_through_the_queue)
 {
 	post(0, "eve@elsewhere.test", "x@never.test", "never.test");
 	play(the_foreign);
+}
+
+/* ---- routes that cannot be read now */
+
+static void given_route(const char *target, usec lifetime, unsigned tries)
+{
+	arena a = ARENA_INIT;
+	struct mail_route r = {.pattern = S("far.test"),
+		.target = slice_z(target),
+		.apart = -1,
+		.lifetime = lifetime,
+		.tries = tries};
+	slice why = S("");
+
+	cr_assert_eq(route_put(&r, &store_by, &a, &why), ST_OK, "%.*s", SLICE_ARGS(why));
+	arena_release(&a);
+}
+
+static void database_refuses(void)
+{
+	cr_assert(fault_arm("db_send:1:fail,db_send:2:fail,db_send:3:fail,db_send:4:fail"));
+}
+
+static const struct outbound_transport *wire;
+
+static void send_afar(struct client_message *m, arena *a)
+{
+	struct outbound_word word = {0};
+
+	wire->send(wire->arg, S("far.test"), m, a, &word);
+}
+
+static status the_way_afar(void)
+{
+	arena a = ARENA_INIT;
+	struct client_recipient to = {.address = S("zoe@far.test")};
+	struct client_message m = {.sender = S("anna@acme.test"), .to = &to, .n = 1};
+
+	cr_assert_eq(outbound_wire_open(&wire), ST_OK);
+	given_route("smtp:[127.0.0.1]:9", 0, 0);
+	database_refuses();
+	send_afar(&m, &a);
+	fault_arm("");
+	cr_expect(m.unasked, "a host was asked that its route does not name");
+	cr_expect_eq(to.result.outcome, CLIENT_DEFERRED);
+	cr_expect(
+		slice_same(to.result.enhanced, S("4.3.0")), "%.*s", SLICE_ARGS(to.result.enhanced));
+	outbound_wire_close();
+	arena_release(&a);
+	return ST_OK;
+}
+
+Test(outbound_queue, mail_whose_route_cannot_be_read_waits)
+{
+	play_alone(the_way_afar);
+}
+
+static void expect_end(const struct attempt *t, enum queue_end end, const char *why)
+{
+	struct verdict v;
+
+	report_judge(t, &v);
+	cr_expect_eq(v.result.end, end, "%s", why);
+}
+
+static status the_long_life(void)
+{
+	queue_entry e = {.postoffice = small,
+		.sender = S("anna@acme.test"),
+		.address = S("zoe@far.test"),
+		.domain = S("far.test"),
+		.made = clock_wall() - 86400 * USEC_S,
+		.expired = true};
+	struct attempt t = {
+		.entry = &e, .result = reply(CLIENT_DEFERRED, CLIENT_BY_HOST, 451, "4.7.1")};
+
+	given_route("mx", 30 * 86400 * USEC_S, 0);
+	database_refuses();
+	expect_end(&t, QUEUE_DEFER, "it came back while its route could not be read");
+	e.returned = true;
+	expect_end(&t, QUEUE_DONE, "it waits against the operator's word");
+	e.returned = false;
+	fault_arm("");
+	expect_end(&t, QUEUE_DEFER, "its route's lifetime is not over");
+	given_route("mx", 3600 * USEC_S, 0);
+	expect_end(&t, QUEUE_DONE, "its route's lifetime is over");
+	return ST_OK;
+}
+
+Test(outbound_queue, mail_whose_route_cannot_be_read_is_not_too_old)
+{
+	small = store_postoffice();
+	play_alone(the_long_life);
 }
