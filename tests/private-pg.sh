@@ -64,5 +64,10 @@ done
 says 'a cluster that was half made is made anew' 0 "$("$pg" start "$dir/other" fast >/dev/null 2>&1; echo $?)"
 "$pg" stop "$dir/other"
 
+mkdir -p "$dir/left/data/base"
+says 'a folder that was left without a cluster is taken' 0 "$("$pg" start "$dir/left" fast >/dev/null 2>&1; echo $?)"
+says 'with the cluster in it' yes "$([ -s "$dir/left/data/PG_VERSION" ] && echo yes)"
+"$pg" stop "$dir/left"
+
 echo "$passed passed, $failed failed"
 [ $failed -eq 0 ]
