@@ -315,7 +315,8 @@ static status open_once(const struct client_target *t, bool with_tls, arena *a, 
 	why->local = c->facts.local;
 	metric_add(M_outbound_refused, SERVICE_NONE, 1);
 	slice fields = client_fields(&c->facts, why, a);
-	if (why->cause == CLIENT_BY_LOGON)
+	/* A host that cannot tell now (4xx) may find the password right later. */
+	if (why->cause == CLIENT_BY_LOGON && why->code / 100 != 4)
 		log_event(EV_OUTBOUND_LOGON, "conversation=%s user=%s %s", c->name,
 			log_quote(t->logon->name), fields.at);
 	else

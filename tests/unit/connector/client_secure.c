@@ -3,6 +3,7 @@
 #include "hand_over.h"
 
 #include "base/fault.h"
+#include "base/log.h"
 #include "connector/smtp/smtp.h"
 #include "net/listener.h"
 
@@ -392,6 +393,33 @@ Test(client_secure, a_logon_refused_defers)
 	expect_result(&why, CLIENT_DEFERRED, CLIENT_BY_LOGON, CLIENT_LOGON, 535, "5.7.8");
 	deliver(SCRIPT(HOST_KNOWS("> 250 PIPELINING"), "< QUIT"));
 	expect_result(&why, CLIENT_DEFERRED, CLIENT_BY_LOGON, CLIENT_LOGON, 0, "4.7.8");
+}
+
+/* Whether the log warned of the logon when the host answered so. */
+static bool is_warned_of(const char *answer)
+{
+	char said[16384];
+	int ends[2];
+
+	cr_assert_eq(pipe(ends), 0);
+	log_open(&(struct log_target){.fd = ends[1], .least = LOG_WARN_LEVEL, .role = "test"});
+	deliver(SCRIPT(HOST_KNOWS("> 250 AUTH PLAIN"), "< AUTH*", answer, "< QUIT"));
+	log_close();
+	cr_assert_eq(write(ends[1], "\n", 1), 1);
+	ssize_t n = read(ends[0], said, sizeof said);
+	close(ends[0]);
+	close(ends[1]);
+	cr_expect_eq(why.cause, CLIENT_BY_LOGON);
+	return n > 0 &&
+	       slice_search(slice_of(said, (size_t)n), S("event=OUTBOUND_LOGON")) < (size_t)n;
+}
+
+Test(client_secure, a_warning_of_a_logon_is_for_one_that_is_wrong)
+{
+	target.logon = &user;
+	user.in_clear = true;
+	cr_expect(is_warned_of("> 535 5.7.8 no"));
+	cr_expect(!is_warned_of("> 454 4.7.0 not now"), "the password may be right");
 }
 
 Test(client_secure, a_host_that_cannot_prove_scram_is_left)
