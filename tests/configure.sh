@@ -58,6 +58,18 @@ names 'no pkg-config' 'pkg-config is missing' pkg-config
 printf '#!/bin/sh\necho "cannot find crt1.o" >&2\nexit 1\n' >"$dir/broken/cc"
 chmod 755 "$dir/broken/cc"
 names 'a compiler without its library' "the C compiler $dir/broken/cc makes no programs" build-essential CC="$dir/broken/cc"
+# One that links only with what the caller gives it, each word in its place; -g1 is not configure's own.
+cat >"$dir/broken/particular" <<'END'
+#!/bin/sh
+case " $* " in *' -g1 -DCPP -L/ conftest.c -o conftest -lm ') exec cc "$@" ;; esac
+case " $* " in *' conftest.c -o conftest '*) exit 1 ;; esac
+exec cc "$@"
+END
+chmod 755 "$dir/broken/particular"
+(cd "$dir" && "$top/configure" -q CC="$dir/broken/particular" CFLAGS=-g1 CPPFLAGS=-DCPP LDFLAGS=-L/ LIBS=-lm \
+	PKG_CONFIG="$dir/knows-nothing" >out 2>&1)
+says 'flags of the caller link too' yes \
+	"$(grep -q 'these libraries are missing' "$dir/out" && echo yes || tail -n 3 "$dir/out")"
 rm -f "$dir"/bin/cc "$dir"/bin/*gcc* "$dir"/bin/*clang* "$dir"/bin/c[89]9*
 names 'no compiler' 'there is no C compiler' build-essential
 
