@@ -3,14 +3,12 @@
 
 -- statement ledger_look system
 -- $1 the post office to go on behind, $2 most, $3 whether parked rows are counted. A post office for which nothing was ever
--- counted is looked at too.
+-- counted is looked at too, one that is gone no more: nobody could settle it.
 with office as materialized (
 	select o.postoffice from (
 		(select 0::bigint as postoffice where $1::bigint < 0)
 		union
-		(select p.postoffice from postoffice p where p.postoffice > $1::bigint order by p.postoffice limit $2::bigint)
-		union
-		(select distinct l.postoffice from ledger l where l.postoffice > $1::bigint order by l.postoffice limit $2::bigint)) o
+		(select p.postoffice from postoffice p where p.postoffice > $1::bigint order by p.postoffice limit $2::bigint)) o
 	order by o.postoffice limit $2::bigint
 )
 select o.postoffice, coalesce((select p.name from postoffice p where p.postoffice = o.postoffice), ''), l.*, q.n, d.n,
@@ -97,9 +95,10 @@ where b.counted - b.found <> excluded.counted - excluded.found;
 delete from ledger_breach where postoffice = $1::bigint and what = $2::bigint and mailbox = $3::bigint;
 
 -- statement ledger_breach_sweep system
--- Of mailboxes that are gone.
-delete from ledger_breach b where b.mailbox <> 0
-	and not exists (select from mailbox m where m.postoffice = b.postoffice and m.mailbox = b.mailbox);
+-- Of mailboxes and post offices that are gone.
+delete from ledger_breach b where case when b.mailbox <> 0
+	then not exists (select from mailbox m where m.postoffice = b.postoffice and m.mailbox = b.mailbox)
+	else b.postoffice <> 0 and not exists (select from postoffice p where p.postoffice = b.postoffice) end;
 
 -- statement ledger_settle
 -- What is missing or too much is written down as known: the differences stay as they are while mail comes and goes.

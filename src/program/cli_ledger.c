@@ -23,15 +23,18 @@ static const char *const keys[LEDGER_FIGURES] = {[LEDGER_ACCEPTED] = "accepted",
 	[LEDGER_SETTLED_QUEUE] = "settled_queue",
 	[LEDGER_SETTLED_MAIL] = "settled_mail"};
 
-static slice shown_name(int64_t id, slice name)
+/* One that was removed since it was found wrong has no name any more. */
+static slice shown_name(struct cli *c, int64_t id, slice name)
 {
-	return id == 0 || name.size == 0 ? S("-") : name;
+	if (id != 0 && name.size == 0)
+		return arena_format(&c->a, "%lld", (long long)id);
+	return id == 0 ? S("-") : name;
 }
 
-static json_t *facts_of(const struct ledger_row *r)
+static json_t *facts_of(struct cli *c, const struct ledger_row *r)
 {
 	json_t *f = json_pack("{s:o,s:I,s:I,s:I}", "postoffice",
-		json_slice(shown_name(r->postoffice, r->name)), "delivered",
+		json_slice(shown_name(c, r->postoffice, r->name)), "delivered",
 		(json_int_t)r->delivered, "waiting", (json_int_t)r->waiting, "parked_now",
 		(json_int_t)r->parked);
 
@@ -65,7 +68,7 @@ status cli_ledger_list(struct cli *c)
 			return kind;
 		}
 		for (int i = 0; i < n; i++)
-			json_array_append_new(list, facts_of(&rows[i]));
+			json_array_append_new(list, facts_of(c, &rows[i]));
 		after = n ? rows[n - 1].postoffice : after;
 	} while (n == PAGE && json_array_size(list) < most);
 	return cli_rows(c, list, columns, "Nothing was counted yet");
@@ -104,14 +107,14 @@ status cli_ledger_show(struct cli *c)
 	if (n == 0 || rows[0].postoffice != id)
 		return cli_fail(c, ST_ABSENT, "`pennypost ledger list` shows those there are",
 			"the post office is gone");
-	return cli_facts(c, facts_of(&rows[0]), columns);
+	return cli_facts(c, facts_of(c, &rows[0]), columns);
 }
 
 /* ---- the check */
 
 static json_t *breach_facts(struct cli *c, const struct ledger_breach *b)
 {
-	slice office = shown_name(b->postoffice, b->name);
+	slice office = shown_name(c, b->postoffice, b->name);
 	slice of = b->mailbox ? arena_format(&c->a, "%.*s@%.*s", SLICE_ARGS(b->mailbox_name),
 					SLICE_ARGS(office))
 			      : office;

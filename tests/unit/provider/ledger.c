@@ -227,6 +227,22 @@ Test(ledger, goes_with_its_post_office)
 	cr_expect_eq(store_sql("select count(*) from ledger where postoffice = %lld", id), 0);
 }
 
+Test(ledger, knows_nothing_of_post_offices_that_are_gone)
+{
+	long long gone = id_new();
+
+	store_sql("insert into ledger (postoffice, slot, put) values (%lld, 0, 1)", gone);
+	store_sql(
+		"insert into ledger_breach (postoffice, what, mailbox, counted, found) values (%lld, 0, 0, 1, 0)",
+		gone);
+	cr_expect_eq(breaches(false, NULL), 0);
+	cr_expect_eq(known_of(gone), 0, "its breach stays");
+	struct ledger_look seen;
+	cr_assert_eq(ledger_check(-1, false, &seen), ST_OK);
+	cr_expect_eq(known_of(gone), 0, "it is found anew");
+	store_sql("delete from ledger where postoffice = %lld", gone);
+}
+
 Test(ledger, gathers_what_processes_counted_apart)
 {
 	struct route to = store_mailbox(office, "anna", 0);
