@@ -447,19 +447,24 @@ static status reason_find(const struct delivery *d)
 	return reason;
 }
 
-/* For the ledger, in each post office that would have it twice. That it is known counts more: when
-   the database is gone by now, its client is told all the same. */
+/* For the ledger, in each post office that would have it twice. That it is known counts more: its
+   client waits no longer than a moment for the count, nor for a disk, and is told all the same when
+   the database is gone by now. */
 static void repetition_note(const struct delivery *d)
 {
 	arena a = ARENA_INIT;
+	usec before = task_deadline_now(), patience = clock_now() + USEC_S;
 	db_tx *tx = db_begin(DB_RUN, &a);
 
+	task_deadline(patience < before ? patience : before);
+	db_relax(tx);
 	for (int i = 0; i < d->n; i++) {
 		db_add(tx, SQL_REPEAT_NOTED, (struct param[]){p_int(d->parts[i].postoffice)}, 1,
 			NULL);
 		metric_postoffice(d->parts[i].postoffice, MPO_REPEATED, 1);
 	}
 	db_commit(&tx, NULL);
+	task_deadline(before);
 	arena_release(&a);
 }
 
