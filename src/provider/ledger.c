@@ -296,14 +296,15 @@ static status known_check(struct check *c)
 static status turn(struct check *c)
 {
 	TRY(known_check(c));
-	TRY(boxes_check(c, &my.box_office, &my.box));
+	/* Mailboxes that cannot be read now keep nobody from looking at post offices. */
+	status boxes = boxes_check(c, &my.box_office, &my.box);
 	c->rows += my.debt;
 	if (c->rows < TURN_ROWS)
 		do
 			TRY(offices_check(c, &my.office, OFFICES));
 		while (my.office != FROM_THE_START && c->rows < TURN_ROWS);
 	my.debt = c->rows > TURN_ROWS ? c->rows - TURN_ROWS : 0;
-	return ST_OK;
+	return boxes;
 }
 
 static status gauge_tell(void)
