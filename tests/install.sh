@@ -26,10 +26,7 @@ trap finish EXIT
 trap 'exit 130' INT TERM HUP
 
 free_ports() { # free_ports N
-	python3 -c "
-import socket
-held = [socket.create_server(('127.0.0.1', 0)) for _ in range($1)]
-print(*(s.getsockname()[1] for s in held))"
+	PYTHONPATH=$top/tests/fault python3 -c "import place; print(*place.free_ports($1))"
 }
 if [ "${PENNYPOST_TEST_NET:-}" = own ]; then
 	python3 -c 'import fcntl, socket, struct

@@ -21,7 +21,7 @@ PRIVATE_PG = TOP / "contrib/private-pg"
 PASSWORD = "secret-of-all"
 OFFICES = ("acorn", "birch")
 FIRST_PORT, LAST_PORT = 10000, 25000 # quickstart has those above
-PORTS_GIVEN = set()
+PORTS_GIVEN = {} # port: what holds its name
 LOG_TOLD, LINES_TOLD, LINE_TOLD = 100000, 60, 600 # of a test that was broken off
 
 
@@ -40,9 +40,21 @@ def shell_lines(said):
 	return {m[1]: m[2].strip("'") for m in re.finditer(r"^(\w+)=(.*)$", said, re.M)}
 
 
+def claimed(port):
+	"""Whether no other test that runs has been given it: a name is held until this process ends."""
+	name = socket.socket(socket.AF_UNIX)
+	try:
+		name.bind(f"\0pennypost-test-port-{port}")
+	except OSError:
+		name.close()
+		return False
+	PORTS_GIVEN[port] = name
+	return True
+
+
 def free_ports(n):
 	"""Ports that nobody listens at, none of those the kernel gives to connections: while a server is away another test's
-	connection might get its port."""
+	connection might get its port. Nor is one given to two tests, whose servers may both be away."""
 	least = FIRST_PORT
 	most = min(LAST_PORT, int(pathlib.Path("/proc/sys/net/ipv4/ip_local_port_range").read_text().split()[0]))
 	if most - least < 1000:
@@ -55,8 +67,7 @@ def free_ports(n):
 				s.bind(("127.0.0.1", port))
 			except OSError:
 				continue
-		if port not in PORTS_GIVEN:
-			PORTS_GIVEN.add(port)
+		if claimed(port):
 			found.append(port)
 	return found
 
