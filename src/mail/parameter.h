@@ -14,6 +14,9 @@ enum parameter_notify {
 	NOTIFY_SUCCESS = 2,
 	NOTIFY_FAILURE = 4,
 	NOTIFY_DELAY = 8,
+	NOTIFY_NOBODY =
+		16, /* never on the wire, where it is NEVER: who is named as the sender may have
+			       sent nothing, so what fails is an operator's matter */
 };
 
 /* What stood behind MAIL FROM:<..>. Zeroed means nothing. */

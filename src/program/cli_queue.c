@@ -121,7 +121,7 @@ static json_t *notify_words(unsigned notify)
 		unsigned bit;
 		const char *word;
 	} rows[] = {{NOTIFY_NEVER, "never"}, {NOTIFY_SUCCESS, "success"},
-		{NOTIFY_FAILURE, "failure"}, {NOTIFY_DELAY, "delay"}};
+		{NOTIFY_FAILURE, "failure"}, {NOTIFY_DELAY, "delay"}, {NOTIFY_NOBODY, "nobody"}};
 	json_t *words = json_array();
 	for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
 		if (notify & rows[i].bit)

@@ -238,11 +238,12 @@ static void add_notify(text *line, unsigned notify)
 	} words[] = {
 		{NOTIFY_SUCCESS, "SUCCESS"}, {NOTIFY_FAILURE, "FAILURE"}, {NOTIFY_DELAY, "DELAY"}};
 	char before = '=';
+	bool never = notify & (NOTIFY_NEVER | NOTIFY_NOBODY);
 
 	text_add_z(line, " NOTIFY");
-	if (notify & NOTIFY_NEVER)
+	if (never)
 		text_add_z(line, "=NEVER");
-	for (size_t i = 0; i < 3 && !(notify & NOTIFY_NEVER); i++) {
+	for (size_t i = 0; i < 3 && !never; i++) {
 		if (!(notify & words[i].bit))
 			continue;
 		text_add_char(line, before);

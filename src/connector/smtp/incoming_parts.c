@@ -29,13 +29,26 @@ static slice orcpt_of(const struct recipient *r, arena *a)
 				: S("");
 }
 
-/* What is quarantined waits for an operator's word. */
-static struct queue_recipient queued(struct smtp *s, const struct recipient *r)
+/* No report to whom others name as a sender (T15): mail of a stranger whose domain says that it is
+   not from there, and that a mailbox or an address here leads to another system, comes back to
+   nobody. */
+static unsigned notify_of(conversation *c, const struct recipient *r)
 {
+	bool nobody = r->remote && !smtp_of(c)->sender.empty && !(r->dsn.notify & NOTIFY_NEVER) &&
+		      policy_disowns_sender(c);
+
+	return nobody ? NOTIFY_NOBODY : r->dsn.notify;
+}
+
+/* What is quarantined waits for an operator's word. */
+static struct queue_recipient queued(conversation *c, const struct recipient *r)
+{
+	struct smtp *s = smtp_of(c);
+
 	return (struct queue_recipient){
 		.address = mail_address_text(&r->address, &s->mail),
 		.domain = r->address.domain.size ? r->address.domain : smtp_local_domain(),
-		.notify = r->dsn.notify,
+		.notify = notify_of(c, r),
 		.orcpt = orcpt_of(r, &s->mail),
 		.parked = r->remote && s->incoming->quarantined,
 		.delivered = !r->remote,
@@ -70,7 +83,7 @@ static void add_told(conversation *c, struct delivery_part *part)
 	for (int i = 0; i < s->n; i++)
 		if (wants_word(s, &s->recipients[i]) &&
 			s->recipients[i].route.postoffice == part->postoffice)
-			all[part->m++] = queued(s, &s->recipients[i]);
+			all[part->m++] = queued(c, &s->recipients[i]);
 	part->remote = all;
 }
 
@@ -92,8 +105,9 @@ static void drop_empty_parts(struct delivery *d)
 }
 
 /* A row for each mailbox of the part whose program is to be run once the message is in it. */
-static void add_programs(struct smtp *s, struct delivery_part *part)
+static void add_programs(conversation *c, struct delivery_part *part)
 {
+	struct smtp *s = smtp_of(c);
 	const struct recipient *last = NULL;
 	struct queue_recipient *all = NULL;
 	for (int i = 0; i < s->n; i++) {
@@ -112,7 +126,7 @@ static void add_programs(struct smtp *s, struct delivery_part *part)
 				memcpy(all, part->remote, (size_t)part->m * sizeof *all);
 			part->remote = all;
 		}
-		all[part->m] = queued(s, r);
+		all[part->m] = queued(c, r);
 		all[part->m].told = TOLD_PROGRAM;
 		all[part->m++].mailbox = r->route.mailbox;
 	}
@@ -144,7 +158,7 @@ void incoming_parts(conversation *c, struct incoming *in)
 			continue;
 		last = r;
 		if (r->remote) {
-			*far++ = queued(s, r);
+			*far++ = queued(c, r);
 			part->m++;
 		} else {
 			*routes++ = r->route;
@@ -154,7 +168,7 @@ void incoming_parts(conversation *c, struct incoming *in)
 	for (int i = 0; i < in->delivery.n; i++)
 		add_told(c, &in->delivery.parts[i]);
 	for (int i = 0; i < in->delivery.n; i++)
-		add_programs(s, &in->delivery.parts[i]);
+		add_programs(c, &in->delivery.parts[i]);
 	drop_empty_parts(&in->delivery);
 	in->delivery.envelope = &in->envelope;
 }

@@ -44,6 +44,8 @@ libsmtp_a_SOURCES = \
 	src/connector/smtp/outbound_wire.c \
 	src/connector/smtp/own.c \
 	src/connector/smtp/own.h \
+	src/connector/smtp/parcel.c \
+	src/connector/smtp/parcel.h \
 	src/connector/smtp/passing.c \
 	src/connector/smtp/passing.h \
 	src/connector/smtp/plan.c \

@@ -399,6 +399,69 @@ status passing_on(conversation *c, const struct recipient *r)
 	return ST_OK;
 }
 
+/* Of a group, or of an address that leads elsewhere: a member, or none that can have it. */
+static void own_member_add(struct passing *p, const mail_address *to, const struct destination *d)
+{
+	struct recipient r = {.address = *to, .route = d->route, .remote = d->remote};
+
+	if (d->address.size > 0 && mail_address_parse(d->address, p->a, &r.address) != ST_OK)
+		return;
+	if (d->kind != ST_OK && (d->kind != ST_FULL || !passing_frees(&r)))
+		return;
+	if (r.remote &&
+		!slice_same(mail_address_key(&r.address, p->a), mail_address_key(to, p->a))) {
+		r.via = mail_address_text(to, p->a);
+		r.via_key = mail_address_key(to, p->a);
+	}
+	add(p, &r);
+}
+
+/* What it may pass on no more stays there. */
+static status own_work_off(struct passing *p)
+{
+	status kind = work_off(p);
+
+	for (int i = 0; i < p->n && kind == ST_LIMITED; i++)
+		p->all[i].dropped = false;
+	return kind == ST_LIMITED ? ST_OK : kind;
+}
+
+static int keep_undropped(struct recipient *all, int n)
+{
+	int kept = 0;
+
+	for (int i = 0; i < n; i++)
+		if (!all[i].dropped)
+			all[kept++] = all[i];
+	return kept;
+}
+
+status passing_own(const mail_address *to, arena *a, struct recipient **all, int *n)
+{
+	static const mail_address nobody = {.empty = true};
+	struct resolution found;
+	status kind = resolve(to->local, to->domain, 0, NULL, a, &found);
+	struct recipient alone = {.address = *to, .route = found.route};
+
+	if (kind == ST_FULL && found.n == 0 && passing_frees(&alone))
+		kind = ST_OK;
+	TRY(kind);
+	struct setting_at at = {.postoffice = found.route.postoffice};
+	struct passing p = {.a = a,
+		.sender = &nobody,
+		.met = map_open(),
+		.most = (int)setting_number(S_group_recipients_most, &at)};
+	if (found.n == 0)
+		add(&p, &alone);
+	for (int i = 0; i < found.n; i++)
+		own_member_add(&p, to, &found.to[i]);
+	kind = own_work_off(&p);
+	map_close(&p.met);
+	*all = p.all;
+	*n = keep_undropped(p.all, p.n);
+	return kind != ST_OK ? kind : *n > 0 ? ST_OK : ST_ABSENT;
+}
+
 bool passing_frees(const struct recipient *r)
 {
 	arena a = ARENA_INIT;

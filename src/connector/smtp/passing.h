@@ -31,6 +31,10 @@ status passing_recipient(conversation *c, struct recipient *r);
    it passed on enough for one hour, and keeps no copy (T14); ST_BUSY. */
 #define PASSING_DEPTH 5
 status passing_on(conversation *c, const struct recipient *r);
+/* Who gets what the house itself writes to an address: the same ones, but that nobody is asked
+   whether he may write to a group of that address, and that a mailbox keeps what it passed on too much
+   for. Kinds as resolve(), ST_OK: one at least. */
+status passing_own(const mail_address *to, arena *a, struct recipient **all, int *n);
 /* Whether a full mailbox needs no room, for it keeps no copy. */
 bool passing_frees(const struct recipient *r);
 /* What was passed on by one of the recipients before stays with it this time (T16). A refusal:

@@ -65,6 +65,9 @@ const host_name *policy_host(conversation *c);
 /* Whether the envelope's sender is who he says he is: he logged on, comes from a privileged
    network, or his domain lets the client send for it (SPF). */
 bool policy_knows_sender(conversation *c);
+/* Whether the domain of a stranger's sender says that he is not from there (SPF fail). May wait for
+   the DNS. */
+bool policy_disowns_sender(conversation *c);
 
 /* Each gives NULL, or the reply that refuses; logged already. */
 const char *policy_door(conversation *c);

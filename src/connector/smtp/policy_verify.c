@@ -42,6 +42,11 @@ bool policy_knows_sender(conversation *c)
 	return !policy_applies(c) || policy_spf(c)->result == SPF_PASS;
 }
 
+bool policy_disowns_sender(conversation *c)
+{
+	return policy_applies(c) && policy_spf(c)->result == SPF_FAIL;
+}
+
 /* ---- before the text */
 
 /* Who passes it on decides for those at other systems: a mailbox is a recipient itself, a group is

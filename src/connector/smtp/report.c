@@ -4,6 +4,7 @@
 #include "base/log.h"
 #include "base/random.h"
 #include "base/utf8.h"
+#include "connector/smtp/parcel.h"
 #include "connector/smtp/passing.h"
 #include "connector/smtp/session.h"
 #include "mail/dsn.h"
@@ -77,12 +78,14 @@ static bool asked_for(const queue_entry *e, unsigned what, bool unless_told)
 	return e->notify ? (e->notify & what) != 0 : unless_told;
 }
 
-/* The null sender never; else an operator's word on this mail counts before that on all. */
+/* The null sender never; else an operator's word on this mail counts before that on all, and before
+   what is known of its sender. */
 static bool can_be_told(const queue_entry *e)
 {
 	struct setting_at at = place_of(e);
 
-	return e->sender.size > 0 && (e->returned || setting_on(S_queue_reports, &at));
+	return e->sender.size > 0 &&
+	       (e->returned || (!(e->notify & NOTIFY_NOBODY) && setting_on(S_queue_reports, &at)));
 }
 
 static bool told_of_delay(const queue_entry *e)
@@ -100,7 +103,7 @@ static void judge_failure(const queue_entry *e, struct verdict *out)
 {
 	out->result.end = QUEUE_DONE;
 	out->result.gone = GONE_DROPPED;
-	if (!asked_for(e, NOTIFY_FAILURE, true))
+	if (!asked_for(e, NOTIFY_FAILURE | NOTIFY_NOBODY, true))
 		return;
 	out->result.gone = GONE_RETURNED;
 	if (can_be_told(e))
@@ -258,74 +261,6 @@ static status compose(
 
 /* ---- delivering it */
 
-struct parcel {
-	struct delivery d;
-	struct delivery_part part;
-	struct route route;
-	struct queue_recipient far;
-	struct queue_envelope envelope;
-	bool parked;
-};
-
-/* To a mailbox here, to another system, or to the bad mail when the sender is nobody. */
-static status address_parcel(
-	const queue_entry *e, const mail_address *to, arena *a, struct parcel *p)
-{
-	status kind = ST_INVALID;
-
-	p->part = (struct delivery_part){.postoffice = e->postoffice};
-	p->far = (struct queue_recipient){
-		.address = e->sender, .notify = NOTIFY_NEVER, .parked = true};
-	if (to->domain.size) {
-		p->far.address = mail_address_text(to, a);
-		p->far.domain = to->domain;
-		kind = address_resolve(to->local, to->domain, 0, a, &p->route);
-	}
-	switch (kind) {
-	case ST_OK:
-		p->part.postoffice = p->route.postoffice;
-		p->part.recipients = &p->route;
-		p->part.n = 1;
-		return ST_OK;
-	case ST_FOREIGN:
-		p->far.parked = false;
-		break;
-	case ST_ABSENT:
-	case ST_DENIED:
-	case ST_FULL:
-	case ST_INVALID:
-	case ST_TOO_BIG:
-		break;
-	default:
-		return kind;
-	}
-	p->parked = p->far.parked;
-	p->part.remote = &p->far;
-	p->part.m = 1;
-	return ST_OK;
-}
-
-/* The room was there a moment ago: what cannot be delivered now is parked. */
-static void park(const queue_entry *e, struct parcel *p)
-{
-	p->part = (struct delivery_part){.postoffice = e->postoffice,
-		.body = p->part.body,
-		.header_size = p->part.header_size,
-		.remote = &p->far,
-		.m = 1};
-	p->parked = p->far.parked = true;
-}
-
-static status hand_over(struct parcel *p, slice raw)
-{
-	if (p->part.n > 0)
-		TRY(blob_write(p->part.body, S("Return-Path: <>\r\n")));
-	TRY(blob_write(p->part.body, raw));
-	TRY(blob_writer_finish(p->part.body));
-	p->part.header_size = (uint32_t)(header_size(raw) + (p->part.n > 0 ? 17 : 0));
-	return deliver_run(&p->d);
-}
-
 static void tell(const struct verdict *v, int n, const struct parcel *p)
 {
 	static const char *const words[] = {[REPORT_FAILED] = "failed",
@@ -346,31 +281,16 @@ static void tell(const struct verdict *v, int n, const struct parcel *p)
 		log_event(EV_QUEUE_UNREPORTED, "report=%s to=%s", id, log_quote(e->sender));
 		metric_add(M_queue_parked, SERVICE_NONE, 1);
 	}
-	trace_note(p->part.postoffice, p->d.id,
-		p->parked   ? TRACE_PARKED
-		: p->part.n ? TRACE_DELIVERED
-			    : TRACE_QUEUED,
-		"recipient=%s report_on=%s", log_quote(e->sender), cause);
-}
-
-static status send_parcel(const struct verdict *v, struct parcel *p, slice raw)
-{
-	status kind = blob_writer_open(p->part.postoffice, &p->part.body);
-
-	if (kind == ST_OK)
-		kind = hand_over(p, raw);
-	blob_writer_close(&p->part.body);
-	if ((kind != ST_FULL && kind != ST_ABSENT) || p->parked)
-		return kind;
-	park(v->of->entry, p);
-	return send_parcel(v, p, raw);
+	parcel_trace(p, slice_z(cause));
 }
 
 status report_send(const struct verdict *v, int n)
 {
 	const queue_entry *e = v->of->entry;
 	arena a = ARENA_INIT;
-	struct parcel p = {.d = {.id = id_new(), .n = 1, .sent = clock_wall(), .end_count = n}};
+	struct parcel p = {.postoffice = e->postoffice,
+		.addressee = e->sender,
+		.d = {.id = id_new(), .sent = clock_wall(), .end_count = n}};
 	struct queue_result *ends = arena_new_array(&a, (size_t)n, sizeof *ends);
 	struct setting_at at = place_of(e);
 	slice raw = S("");
@@ -382,24 +302,21 @@ status report_send(const struct verdict *v, int n)
 
 	for (int i = 0; i < n; i++)
 		ends[i] = v[i].result;
+	p.envelope = (struct queue_envelope){.lifetime = setting_number(S_queue_lifetime, &at),
+		.eight_bit = !utf8_is_ascii(raw),
+		.require_tls = e->require_tls};
 	if (kind == ST_OK)
-		kind = address_parcel(e, &to, &a, &p);
+		kind = parcel_address(&p, &to, &a);
 	if (kind == ST_OK) {
 		struct header_facts facts;
 
 		header_facts_read(raw, &a, &facts);
-		p.d.parts = &p.part;
 		p.d.ends = ends;
 		p.d.envelope = &p.envelope;
 		p.d.message_id = facts.message_id;
 		p.d.from = facts.from;
 		p.d.subject = facts.subject;
-		p.envelope =
-			(struct queue_envelope){.lifetime = setting_number(S_queue_lifetime, &at),
-				.eight_bit = !utf8_is_ascii(raw),
-				.require_tls = e->require_tls,
-				.utf8 = !utf8_is_ascii(p.far.address)};
-		kind = send_parcel(v, &p, raw);
+		kind = parcel_send(&p, reporter_address(&a), raw, &a);
 	}
 	if (kind == ST_OK)
 		tell(v, n, &p);

@@ -1,0 +1,196 @@
+#include "connector/smtp/parcel.h"
+
+#include "base/log.h"
+#include "base/utf8.h"
+#include "connector/smtp/passing.h"
+#include "connector/smtp/policy_inside.h"
+#include "mail/header.h"
+#include "provider/trace.h"
+
+#include <stdlib.h>
+
+#define RETURN_PATH S("Return-Path: <>\r\n")
+
+/* ---- whom it reaches */
+
+static int by_office(const void *x, const void *y)
+{
+	const struct recipient *a = x, *b = y;
+
+	return (a->route.postoffice > b->route.postoffice) -
+	       (a->route.postoffice < b->route.postoffice);
+}
+
+static struct queue_recipient far_of(const struct recipient *r, arena *a)
+{
+	return (struct queue_recipient){.address = mail_address_text(&r->address, a),
+		.domain = r->address.domain,
+		.via = r->via,
+		.mailbox = r->by};
+}
+
+/* One part for each post office. */
+static void parts_fill(struct parcel *p, arena *a)
+{
+	struct route *routes = arena_new_array(a, (size_t)p->n, sizeof *routes);
+	struct queue_recipient *far = arena_new_array(a, (size_t)p->n, sizeof *far);
+	struct delivery_part *part = NULL;
+
+	p->d.parts = arena_new_array(a, (size_t)p->n, sizeof *p->d.parts);
+	p->d.n = 0;
+	qsort(p->reached, (size_t)p->n, sizeof *p->reached, by_office);
+	for (int i = 0; i < p->n; i++) {
+		const struct recipient *r = &p->reached[i];
+
+		if (!part || part->postoffice != r->route.postoffice) {
+			part = &p->d.parts[p->d.n++];
+			*part = (struct delivery_part){.postoffice = r->route.postoffice,
+				.recipients = routes,
+				.remote = far};
+		}
+		if (r->remote) {
+			*far++ = far_of(r, a);
+			part->m++;
+			p->envelope.utf8 |= !utf8_is_ascii(far[-1].address);
+		} else {
+			*routes++ = r->route;
+			part->n++;
+		}
+	}
+}
+
+/* A row of the queue alone: at another system, or parked. */
+static void part_alone(struct parcel *p, arena *a)
+{
+	p->n = 0;
+	p->d.parts = arena_new_array(a, 1, sizeof *p->d.parts);
+	p->d.n = 1;
+	*p->d.parts =
+		(struct delivery_part){.postoffice = p->postoffice, .remote = &p->one, .m = 1};
+	p->envelope.utf8 = !utf8_is_ascii(p->one.address);
+}
+
+static void park(struct parcel *p, arena *a)
+{
+	p->parked = true;
+	p->one = (struct queue_recipient){
+		.address = p->addressee, .domain = p->one.domain, .parked = true};
+	part_alone(p, a);
+}
+
+status parcel_address(struct parcel *p, const mail_address *to, arena *a)
+{
+	status kind = ST_INVALID;
+
+	if (to->domain.size) {
+		p->one = (struct queue_recipient){
+			.address = mail_address_text(to, a), .domain = to->domain};
+		kind = passing_own(to, a, &p->reached, &p->n);
+	}
+	switch (kind) {
+	case ST_OK:
+		parts_fill(p, a);
+		return ST_OK;
+	case ST_FOREIGN:
+		part_alone(p, a);
+		return ST_OK;
+	case ST_ABSENT:
+	case ST_DENIED:
+	case ST_FULL:
+	case ST_INVALID:
+	case ST_LIMITED:
+	case ST_TOO_BIG:
+		park(p, a);
+		return ST_OK;
+	default:
+		return kind;
+	}
+}
+
+/* ---- its text */
+
+/* By the keys of the domain it says to be from, where that is one of ours. */
+static slice signed_by(slice from, slice raw, arena *a)
+{
+	mail_address author;
+	struct route home = {0};
+
+	if (mail_address_parse(from, a, &author) != ST_OK)
+		return S("");
+	address_lead(author.local, author.domain, 0, a, &home);
+	return home.postoffice ? policy_sign_own(home.postoffice, raw, a) : S("");
+}
+
+static status write_part(struct delivery_part *part, slice signatures, slice raw)
+{
+	slice path = part->n > 0 ? RETURN_PATH : S("");
+
+	TRY(blob_writer_open(part->postoffice, &part->body));
+	TRY(blob_write(part->body, path));
+	TRY(blob_write(part->body, signatures));
+	TRY(blob_write(part->body, raw));
+	part->header_size = (uint32_t)(path.size + signatures.size + header_size(raw));
+	return blob_writer_finish(part->body);
+}
+
+static bool leaves(const struct parcel *p)
+{
+	for (int i = 0; i < p->d.n; i++)
+		if (p->d.parts[i].m > 0)
+			return !p->parked;
+	return false;
+}
+
+static status write_and_deliver(struct parcel *p, slice from, slice raw, arena *a)
+{
+	slice signatures = leaves(p) ? signed_by(from, raw, a) : S("");
+	status kind = ST_OK;
+
+	for (int i = 0; i < p->d.n && kind == ST_OK; i++)
+		kind = write_part(&p->d.parts[i], signatures, raw);
+	if (kind == ST_OK)
+		kind = deliver_run(&p->d);
+	for (int i = 0; i < p->d.n; i++)
+		blob_writer_close(&p->d.parts[i].body);
+	return kind;
+}
+
+/* The room was there a moment ago: what cannot be delivered now is parked. */
+status parcel_send(struct parcel *p, slice from, slice raw, arena *a)
+{
+	status kind = write_and_deliver(p, from, raw, a);
+
+	if ((kind != ST_FULL && kind != ST_ABSENT) || p->parked)
+		return kind;
+	park(p, a);
+	return write_and_deliver(p, from, raw, a);
+}
+
+/* ---- its trace */
+
+static void trace_one(const struct parcel *p, const struct recipient *r, slice cause)
+{
+	arena a = ARENA_INIT;
+	slice address = mail_address_text(&r->address, &a), way = S("");
+
+	if (!slice_same_nocase(address, p->addressee))
+		way = arena_format(&a, " via=%s", log_quote(p->addressee));
+	if (r->remote)
+		trace_note(r->route.postoffice, p->d.id, TRACE_QUEUED,
+			"recipient=%s domain=%s%.*s report_on=%.*s", log_quote(address),
+			log_quote(r->address.domain), SLICE_ARGS(way), SLICE_ARGS(cause));
+	else
+		trace_note(r->route.postoffice, p->d.id, TRACE_DELIVERED,
+			"recipient=%s mailbox=%s%.*s report_on=%.*s", log_quote(address),
+			log_quote(r->route.mailbox_name), SLICE_ARGS(way), SLICE_ARGS(cause));
+	arena_release(&a);
+}
+
+void parcel_trace(const struct parcel *p, slice cause)
+{
+	for (int i = 0; i < p->n; i++)
+		trace_one(p, &p->reached[i], cause);
+	if (p->n == 0)
+		trace_note(p->postoffice, p->d.id, p->parked ? TRACE_PARKED : TRACE_QUEUED,
+			"recipient=%s report_on=%.*s", log_quote(p->addressee), SLICE_ARGS(cause));
+}

@@ -1,0 +1,29 @@
+/* A report on its way (report.h): whom it reaches, and its text, as one delivery. It goes where any
+   mail for its addressee goes: into his mailbox or to those he passes his mail on to, to the
+   members of a group, to where an address leads, to another system. Who may write to a group is not
+   asked: what is told of was sent in its name. What can be given to nobody is parked. */
+#ifndef PENNYPOST_CONNECTOR_SMTP_PARCEL_H
+#define PENNYPOST_CONNECTOR_SMTP_PARCEL_H
+
+#include "connector/smtp/session.h"
+
+struct parcel {
+	int64_t postoffice;        /* that reports */
+	slice addressee;           /* as the queue has him */
+	struct delivery d;         /* id, ends and what lists show of the text are the caller's */
+	struct recipient *reached; /* in the order of d.parts */
+	int n;
+	struct queue_recipient one; /* who is at another system, or nowhere */
+	struct queue_envelope envelope;
+	bool parked;
+};
+
+/* Finds out who gets it; `to` without a domain: nobody. Not ST_OK: nobody knows now. */
+status parcel_address(struct parcel *p, const mail_address *to, arena *a);
+/* Stores it; `from` is the address in its From field, whose domain signs what leaves. Kinds as
+   deliver_run(). */
+status parcel_send(struct parcel *p, slice from, slice raw, arena *a);
+/* Where it went; `cause` is the message it is about. */
+void parcel_trace(const struct parcel *p, slice cause);
+
+#endif
