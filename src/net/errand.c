@@ -34,14 +34,16 @@ status errand_text_add(int fd, slice piece, uint64_t most)
 {
 	off_t own = lseek(fd, 0, SEEK_CUR);
 
-	if (own < 0 || (gathered > (uint64_t)own && gathered + piece.size > most))
-		return ST_BUSY;
+	if (own < 0)
+		return ST_FULL;
+	if (gathered > (uint64_t)own && gathered + piece.size > most)
+		return ST_LIMITED;
 	while (piece.size > 0) {
 		ssize_t n = write(fd, piece.at, piece.size);
 		if (n < 0 && errno == EINTR)
 			continue;
 		if (n <= 0)
-			return ST_BUSY;
+			return ST_FULL;
 		gathered += (uint64_t)n;
 		piece = slice_from(piece, (size_t)n);
 	}

@@ -38,8 +38,9 @@ enum errand_end {
 	ERRAND_RAN,    /* `code`: its exit code */
 	ERRAND_KILLED, /* `code`: the signal */
 	ERRAND_TIMED_OUT,
-	ERRAND_BARRED, /* it is not there, or not one of those that may be run */
-	ERRAND_FAILED  /* the runner is not there, or has no room */
+	ERRAND_BARRED,  /* it is not there, or not one of those that may be run */
+	ERRAND_NO_ROOM, /* its text could not be put into the runner's folder: the disk is full */
+	ERRAND_FAILED   /* the runner is not there, or has no room for orders */
 };
 enum errand_verdict { ERRAND_GO, ERRAND_REFUSE, ERRAND_LATER };
 
@@ -57,9 +58,9 @@ struct errand_result {
 void errand_open(int fd);
 
 /* A text that is being gathered for an errand: a descriptor of memory, or -1. A process has `most`
-   octets of them at a time, those that wait for a runner included: ST_BUSY beyond that, unless it
-   is the only one, or without a descriptor. Workers may write no files, so this is where texts
-   wait. */
+   octets of them at a time, those that wait for a runner included: ST_LIMITED beyond that, unless
+   it is the only one. ST_FULL: without a descriptor, or the machine has no memory. Workers may
+   write no files, so this is where texts wait. */
 int errand_text(void);
 status errand_text_add(int fd, slice piece, uint64_t most);
 void errand_text_drop(int *fd); /* becomes -1 */

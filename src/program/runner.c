@@ -362,9 +362,13 @@ static _Noreturn void nurse_run(
 	snprintf(n.folder, sizeof n.folder, "%s/XXXXXX", state);
 	if (!may_run(boot, order->program, program)) {
 		n.word.end = ERRAND_BARRED;
-	} else if (mkdtemp(n.folder)) {
+	} else if (!mkdtemp(n.folder)) {
+		n.word.end = ERRAND_NO_ROOM;
+	} else {
 		snprintf(n.file, sizeof n.file, "%s/message", n.folder);
-		if (copy_text(&n) && start(&n, program)) {
+		if (!copy_text(&n)) {
+			n.word.end = ERRAND_NO_ROOM;
+		} else if (start(&n, program)) {
 			watch(&n);
 			kill_brood(&n);
 		}

@@ -8,6 +8,8 @@
 
 #include <assert.h>
 
+#define SAY_AGAIN (60 * USEC_S)
+
 static const struct {
 	const char *word;
 	enum setting_id program, at_once;
@@ -23,6 +25,7 @@ static const char *const ends[] = {[ERRAND_RAN] = "exit",
 	[ERRAND_KILLED] = "signal",
 	[ERRAND_TIMED_OUT] = "time",
 	[ERRAND_BARRED] = "barred",
+	[ERRAND_NO_ROOM] = "room",
 	[ERRAND_FAILED] = "failed"};
 static const char *const verdicts[] = {
 	[ERRAND_GO] = "go", [ERRAND_REFUSE] = "refuse", [ERRAND_LATER] = "later"};
@@ -55,6 +58,22 @@ static unsigned at_once(enum hook h)
 	return (unsigned)(own > 0 ? own : setting_number(S_programs_at_once, NULL));
 }
 
+/* One trouble, of however many messages: it is told when it begins and when it is over. Where there
+   is room for small texts alone that would be for each of them. */
+static void note_room(bool there, slice id)
+{
+	static bool told;
+	static usec next;
+
+	if (there == !told || (!there && clock_now() < next))
+		return;
+	told = !there;
+	if (told)
+		next = clock_now() + SAY_AGAIN;
+	log_event(
+		told ? EV_PROGRAM_NO_ROOM : EV_PROGRAM_ROOM_AGAIN, "message=%.*s", SLICE_ARGS(id));
+}
+
 static void tell(const struct hook_call *c, slice id, const struct errand_result *r)
 {
 	trace_note(c->postoffice, c->message, TRACE_JUDGED,
@@ -64,11 +83,15 @@ static void tell(const struct hook_call *c, slice id, const struct errand_result
 		log_quote(r->said));
 	metric_add(M_programs, SERVICE_NONE, 1);
 	metric_time(M_program_seconds, SERVICE_NONE, r->took);
+	if (r->end <= ERRAND_TIMED_OUT || r->end == ERRAND_NO_ROOM)
+		note_room(r->end != ERRAND_NO_ROOM, id);
 	if (r->verdict == ERRAND_REFUSE)
 		metric_add(M_programs_refused, SERVICE_NONE, 1);
 	if (r->verdict != ERRAND_LATER)
 		return;
 	metric_add(M_programs_failed, SERVICE_NONE, 1);
+	if (r->end == ERRAND_NO_ROOM)
+		return;
 	log_event(EV_PROGRAM_LATER, "event=%s message=%.*s program=%s end=%s code=%d",
 		rows[c->hook].word, SLICE_ARGS(id), log_quote(c->program), ends[r->end], r->code);
 }
@@ -106,7 +129,7 @@ static status gather(const queue_entry *e, int *text)
 {
 	*text = errand_text();
 	status kind =
-		*text < 0 ? ST_BUSY : blob_each_of(e->postoffice, e->message, add_piece, text);
+		*text < 0 ? ST_FULL : blob_each_of(e->postoffice, e->message, add_piece, text);
 
 	if (kind != ST_OK)
 		errand_text_drop(text);
@@ -126,10 +149,20 @@ status hook_run_entry(
 	int text;
 	status kind = gather(e, &text);
 
+	if (kind == ST_FULL) {
+		char id[ID_TEXT_SIZE + 1];
+
+		id_text(e->message, id);
+		note_room(false, slice_z(id));
+	}
+	if (kind == ST_FULL || kind == ST_LIMITED)
+		return kind;
 	if (kind == ST_BUSY || kind == ST_TIMED_OUT || kind == ST_CANCELLED)
 		return ST_BUSY;
 	TRY(hook_run(&c, text, a, out)); /* a text that is lost ends it with ERRAND_FAILED, which is
 					    told like any other */
+	if (out->end == ERRAND_NO_ROOM)
+		return ST_FULL;
 	if (kind != ST_OK)
 		out->said = S("the text could not be read");
 	return ST_OK;

@@ -33,9 +33,10 @@ bool hook_picks_up(enum service s);
 uint64_t hook_texts_most(void);
 /* Runs it and tells the trace. Takes over `text` (errand_text). Kinds as errand_run. */
 status hook_run(const struct hook_call *c, int text, arena *a, struct errand_result *out);
-/* For the present attempt at a row of the queue, whose stored text it is shown. ST_BUSY: the text
-   is not to be had now, so nothing was run, and this is no attempt yet. ST_CANCELLED: it was cut
-   off. */
+/* For the present attempt at a row of the queue, whose stored text it is shown. Where nothing was
+   run this is no attempt yet: ST_BUSY, the text is not to be had now; ST_LIMITED, others are in its
+   place at the moment; ST_FULL, there is no room for it, which the log tells once. ST_CANCELLED: it
+   was cut off. */
 status hook_run_entry(
 	enum hook h, const queue_entry *e, slice program, arena *a, struct errand_result *out);
 

@@ -162,8 +162,10 @@ static status take(conversation *c, struct incoming *in)
 		return ST_OK;
 	}
 	digest_add(in->content, text_slice(&in->fresh));
-	if (in->picks) /* without a descriptor to be had this is ST_BUSY: no text goes by unseen */
-		TRY(errand_text_add(in->pickup, text_slice(&in->fresh), hook_texts_most()));
+	/* Where there is no room for it the client comes again: no text goes by unseen. */
+	if (in->picks &&
+		errand_text_add(in->pickup, text_slice(&in->fresh), hook_texts_most()) != ST_OK)
+		return ST_BUSY;
 	if (in->in_body)
 		return write_body(in, text_slice(&in->fresh));
 	text_add(&in->header, text_slice(&in->fresh));

@@ -8,6 +8,8 @@
 #include "connector/smtp/outbound_body.h"
 #include "provider/setting.h"
 
+#define ROOM_LATER (60 * USEC_S) /* may be made by then for a program's text */
+
 static void attempts_all(struct sending *s, const struct client_result *r, slice host)
 {
 	for (int i = 0; i < s->job->n; i++) {
@@ -127,8 +129,28 @@ static struct client_result told_word(enum queue_told told)
 	}
 }
 
+/* The disk of programs' texts is full, or others have had the room for a long time: it is nobody's
+   attempt, and stands where an operator sees it. */
+static void no_room(struct attempt *t, status kind)
+{
+	usec patience = setting_number(S_program_room_patience, NULL);
+	bool young = clock_wall() - t->entry->made < patience;
+
+	t->result = own_word(CLIENT_DEFERRED, "4.3.1",
+		kind == ST_FULL
+			? S("there is no room for the text that its program is to be shown")
+			: S("other texts have the room for the one that its program is to be shown"));
+	t->untried = true;
+	t->soon = young || kind != ST_FULL ? ROOM_LATER : 0;
+}
+
+static bool has_waited_for_room(const queue_entry *e)
+{
+	return clock_wall() - e->next >= setting_number(S_program_room_patience, NULL);
+}
+
 /* A program's word on one row. ST_CANCELLED: it was cut off; ST_BUSY: it was not begun, as the text
-   is not to be had now. */
+   is not to be had at this moment. */
 static status attempt_program(struct sending *s, int i, enum hook h, slice program)
 {
 	struct attempt *t = &s->attempts[i];
@@ -139,7 +161,12 @@ static status attempt_program(struct sending *s, int i, enum hook h, slice progr
 		t->result = own_word(CLIENT_DELIVERED, "2.0.0", S(""));
 		return ST_OK;
 	}
-	TRY(hook_run_entry(h, t->entry, arena_copy(&s->job->a, program), &s->job->a, &r));
+	status kind = hook_run_entry(h, t->entry, arena_copy(&s->job->a, program), &s->job->a, &r);
+	if (kind == ST_FULL || (kind == ST_LIMITED && has_waited_for_room(t->entry))) {
+		no_room(t, kind);
+		return ST_OK;
+	}
+	TRY(kind == ST_LIMITED ? ST_BUSY : kind);
 	slice said = r.said.size ? r.said : S("the postmaster's program had nothing to say");
 	t->result = r.verdict == ERRAND_GO       ? own_word(CLIENT_DELIVERED, "2.0.0", S(""))
 		    : r.verdict == ERRAND_REFUSE ? own_word(CLIENT_FAILED, "5.7.1", said)

@@ -129,6 +129,8 @@ static void defer(const struct attempt *t, const struct patience *p, struct verd
 	out->result.end = QUEUE_DEFER;
 	out->result.untried = t->untried;
 	out->result.wait = next_wait(p, t->entry, t->untried);
+	if (t->soon && t->soon < out->result.wait)
+		out->result.wait = t->soon;
 	out->result.until = p->until;
 }
 
@@ -156,7 +158,7 @@ void report_judge(const struct attempt *t, struct verdict *out)
 		judge_failure(e, out);
 	} else {
 		defer(t, &p, out);
-		out->result.noticed = told_of_delay(e);
+		out->result.noticed = !t->soon && told_of_delay(e);
 		out->report = out->result.noticed ? REPORT_DELAYED : REPORT_NONE;
 	}
 	arena_release(&a);

@@ -13,6 +13,8 @@ struct attempt { /* what one gave one recipient */
 	bool dsn_passed;
 	bool untried; /* what is known of its destination was enough, or trouble of ours came
 			 first: it counts as no attempt */
+	usec soon;    /* such trouble may be over by then: its sender hears nothing yet; 0 = as all
+			 wait */
 	slice host;   /* that spoke last; empty = none */
 };
 

@@ -4,9 +4,10 @@
 
 #include "base/fault.h"
 #include "base/id.h"
+#include "base/log.h"
 #include "base/metric.h"
 #include "connector/smtp/report.h"
-#include "net/errand.h"
+#include "net/errand_order.h"
 #include "provider/route.h"
 #include "provider/setting.h"
 #include "provider/trace.h"
@@ -15,7 +16,10 @@
 #include "tests/unit/provider/store_fixture.h"
 
 #include <criterion/criterion.h>
+#include <pthread.h>
 #include <stdio.h>
+#include <sys/socket.h>
+#include <unistd.h>
 
 #define RAW S("Return-Path: <anna@acme.test>\r\nSubject: hello\r\n\r\nhow are you?\r\n")
 
@@ -556,6 +560,131 @@ Test(outbound_queue, a_program_waits_for_room_for_its_text_and_that_is_no_attemp
 	set(S_smtp_message_most, "1 MB");
 	set(S_delivery_program, "/bin/true");
 	play(the_program);
+	set(S_delivery_program, "");
+}
+
+/* Others that have the room for long: it stands where an operator sees it, and is looked at again. */
+static bool waits_behind_others(void)
+{
+	return store_sql(
+		       "select count(*) from queue_deferred where attempts = 0 and next_at between"
+		       " now() + interval '1 second' and now() + interval '1 minute'"
+		       " and last_text like 'other texts have the room%%'") == 1;
+}
+
+static status the_patient_program(void)
+{
+	static char text[OTHERS];
+	int others = errand_text();
+
+	cr_assert_eq(errand_text_add(others, slice_of(text, sizeof text), OTHERS), ST_OK);
+	post_for_program(small);
+	cr_expect(wait_until(waits_behind_others), "nobody is told why it waits");
+	errand_text_drop(&others);
+	return ST_OK;
+}
+
+Test(outbound_queue, a_program_that_waits_for_room_for_long_is_shown)
+{
+	small = store_postoffice();
+	set(S_program_texts_most, "1 MB");
+	set(S_smtp_message_most, "1 MB");
+	set(S_program_room_patience, "2 s");
+	set(S_delivery_program, "/bin/true");
+	play(the_patient_program);
+	set(S_delivery_program, "");
+	set(S_program_room_patience, "10 min");
+}
+
+/* A runner whose disk is full. */
+static struct {
+	int ends[2];
+	pthread_t thread;
+} full_disk;
+
+static void *answer_that_it_is_full(void *unused)
+{
+	const struct errand_answer no_room = {.end = ERRAND_NO_ROOM};
+	struct errand_order order;
+	int fds[2];
+
+	(void)unused;
+	while (errand_order_take(full_disk.ends[0], &order, fds) > 0) {
+		send(fds[1], &no_room, sizeof no_room, MSG_NOSIGNAL);
+		close(fds[0]);
+		close(fds[1]);
+	}
+	return NULL;
+}
+
+static void given_full_disk(void)
+{
+	cr_assert_eq(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, full_disk.ends), 0);
+	errand_open(full_disk.ends[1]);
+	cr_assert_eq(pthread_create(&full_disk.thread, NULL, answer_that_it_is_full, NULL), 0);
+}
+
+static void forget_full_disk(void)
+{
+	errand_open(-1);
+	close(full_disk.ends[1]);
+	pthread_join(full_disk.thread, NULL);
+	close(full_disk.ends[0]);
+}
+
+static bool both_wait_a_minute(void)
+{
+	return store_sql(
+		       "select count(*) from queue_deferred where attempts = 0 and next_at between"
+		       " now() + interval '1 second' and now() + interval '1 minute'"
+		       " and last_text like 'there is no room%%'") == 2;
+}
+
+static bool both_wait_long(void)
+{
+	return store_sql("select count(*) from queue_deferred where attempts = 0"
+			 " and next_at > now() + interval '10 minutes'") == 2;
+}
+
+static status the_full_disk(void)
+{
+	post_for_program(small);
+	post_for_program(small);
+	cr_expect(wait_until(both_wait_a_minute), "they are tried again and again");
+	store_sql(
+		"update queue_deferred set made = made - interval '11 minutes', next_at = now() returning 1");
+	cr_expect(wait_until(both_wait_long), "there is no end of minutes");
+	return ST_OK;
+}
+
+static int count_in(slice said, slice word)
+{
+	int n = 0;
+
+	for (size_t at; (at = slice_search(said, word)) < said.size; n++)
+		said = slice_from(said, at + word.size);
+	return n;
+}
+
+Test(outbound_queue, programs_wait_while_the_disk_for_their_texts_is_full)
+{
+	static char said[65536];
+	int ends[2];
+
+	small = store_postoffice();
+	set(S_delivery_program, "/bin/true");
+	given_full_disk();
+	cr_assert_eq(pipe(ends), 0);
+	log_open(&(struct log_target){.fd = ends[1], .least = LOG_WARN_LEVEL, .role = "test"});
+	play(the_full_disk);
+	log_close();
+	cr_assert_eq(write(ends[1], "\n", 1), 1);
+	ssize_t n = read(ends[0], said, sizeof said);
+	close(ends[0]);
+	close(ends[1]);
+	cr_expect_eq(count_in(slice_of(said, (size_t)n), S("event=PROGRAM_NO_ROOM")), 1, "%.*s",
+		(int)n, said);
+	forget_full_disk();
 	set(S_delivery_program, "");
 }
 

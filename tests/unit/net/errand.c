@@ -25,14 +25,14 @@ Test(errand, texts_of_one_process_have_a_bound)
 
 	cr_expect_eq(add(one, 600000), ST_OK);
 	cr_expect_eq(add(other, 300000), ST_OK);
-	cr_expect_eq(add(other, 300000), ST_BUSY);
-	cr_expect_eq(add(one, 200000), ST_BUSY);
+	cr_expect_eq(add(other, 300000), ST_LIMITED);
+	cr_expect_eq(add(one, 200000), ST_LIMITED);
 	errand_text_drop(&one);
 	cr_expect_eq(one, -1);
 	cr_expect_eq(add(other, 300000), ST_OK, "what was dropped counts on");
 	cr_expect_eq(add(other, 600000), ST_OK, "one that is alone is refused");
 	errand_text_drop(&other);
-	cr_expect_eq(add(none, 1), ST_BUSY);
+	cr_expect_eq(add(none, 1), ST_FULL);
 	errand_text_drop(&none);
 }
 

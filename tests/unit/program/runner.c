@@ -166,6 +166,19 @@ Test(runner, runs_nothing_that_others_could_have_written)
 	arena_release(&a);
 }
 
+Test(runner, tells_that_there_is_no_room_for_the_text)
+{
+	char folder[sizeof STATE "/programs"];
+	arena a = ARENA_INIT;
+
+	program("go", "exit 0");
+	snprintf(folder, sizeof folder, "%s/programs", runner.state);
+	cr_assert_eq(run("go", 0, 4, 240 * USEC_S, &a).end, ERRAND_RAN);
+	cr_assert_eq(rmdir(folder), 0);
+	cr_expect_eq(run("go", 0, 4, 240 * USEC_S, &a).end, ERRAND_NO_ROOM);
+	arena_release(&a);
+}
+
 /* ---- kinds */
 
 static atomic_int slow_ones; /* that have ended */
