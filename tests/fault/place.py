@@ -285,7 +285,14 @@ class Place:
 
 	# ---- running
 
+	def _forget_workers(self):
+		"""Of masters before: a keeper of the next one may get the number of a process that has ended."""
+		if self.log_path.is_file():
+			self._read_log()
+		self.ready.clear()
+
 	def launch(self, **environment):
+		self._forget_workers()
 		out = open(self.log_path, "ab")
 		master = subprocess.Popen([BUILD / "pennypostd", "--config", self.conf, "--foreground"],
 			stdin=subprocess.DEVNULL, stdout=out, stderr=out,
