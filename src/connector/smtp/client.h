@@ -170,6 +170,7 @@ struct client_message {
 	bool utf8;   /* needs SMTPUTF8 (addresses or header fields) */
 	bool require_tls; /* REQUIRETLS, RFC 8689 */
 	bool tls_waived;  /* "TLS-Required: No" (RFC 8689 4): for those who choose the target */
+	bool urged;       /* an operator wants it tried now: for them, too */
 	enum parameter_ret ret;
 	slice envid; /* decoded; empty = none */
 	struct client_recipient *to;

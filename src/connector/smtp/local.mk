@@ -40,6 +40,8 @@ libsmtp_a_SOURCES = \
 	src/connector/smtp/outbound_body.c \
 	src/connector/smtp/outbound_body.h \
 	src/connector/smtp/outbound_inside.h \
+	src/connector/smtp/outbound_logon.c \
+	src/connector/smtp/outbound_logon.h \
 	src/connector/smtp/outbound_send.c \
 	src/connector/smtp/outbound_wire.c \
 	src/connector/smtp/own.c \

@@ -62,6 +62,7 @@ static void attempt_network(struct sending *s, struct body *b)
 		.plain_source = body_plain};
 
 	for (int i = 0; i < j->n; i++) {
+		m.urged |= j->entries[i].urged;
 		dsn[i] = dsn_of(&j->entries[i]);
 		to[i] = (struct client_recipient){.address = j->entries[i].address, .dsn = &dsn[i]};
 	}

@@ -4,6 +4,7 @@
 #include "connector/smtp/client_route.h"
 #include "connector/smtp/home.h"
 #include "connector/smtp/outbound.h"
+#include "connector/smtp/outbound_logon.h"
 #include "connector/smtp/session.h"
 #include "connector/smtp/sts.h"
 #include "provider/route.h"
@@ -68,6 +69,7 @@ struct way {
 	net_address from[2]; /* IPv4, IPv6; family 0: any */
 	bool later;    /* another try may help: a host was asked, could not be found now, or comes
 			  before this one */
+	bool barred;   /* this host refused the route's logon, now or a while ago */
 	bool in_doubt; /* DNS does not tell all hosts and addresses now */
 	struct outbound_word *words;
 };
@@ -229,13 +231,31 @@ static void note_tls(const struct way *w, const struct client_target *t, const c
 	tls_result_note(&r);
 }
 
-static void talk_new(struct way *w, struct client_target *t)
+/* What the route's host says to its logon counts for all its addresses. A host that cannot tell now
+   (4xx) may be asked again. */
+static void heed_logon(
+	struct way *w, const struct route_ask *ask, status opened, const struct client_result *why)
+{
+	const struct logon_at at = {ask->domain, ask->port, &w->logon};
+	usec span = setting_number(S_outbound_logon_pause, NULL);
+
+	if (w->logon.name.size == 0)
+		return;
+	if (opened == ST_OK)
+		outbound_logon_forget(&at);
+	w->barred = opened != ST_OK && why->cause == CLIENT_BY_LOGON && why->code / 100 != 4;
+	if (w->barred && span > 0)
+		outbound_logon_refused(&at, why, clock_now(), clock_now() + span);
+}
+
+static void talk_new(struct way *w, const struct route_ask *ask, struct client_target *t)
 {
 	struct client_result why = {0};
 	client *c = NULL;
 	status kind = client_open(t, w->a, &c, &why);
 
 	note_tls(w, t, c, &why);
+	heed_logon(w, ask, kind, &why);
 	if (kind == ST_OK) {
 		talk(w, c);
 		return;
@@ -373,7 +393,8 @@ static void hosts_walk(struct way *w, const struct route_ask *ask)
 	client_route_result(ST_BUSY, &why); /* until a host says otherwise */
 	for (int i = 0; i < w->rest.n; i++)
 		w->rest.to[i].result = why;
-	while (w->rest.n > 0 && kind != ST_ABSENT && kind != ST_FOREIGN && kind != ST_CANCELLED) {
+	while (w->rest.n > 0 && !w->barred && kind != ST_ABSENT && kind != ST_FOREIGN &&
+		kind != ST_CANCELLED) {
 		struct client_target t = {.policy.tls = tls_wanted(w),
 			.implicit_tls = w->tls_first,
 			.hello = w->hello,
@@ -389,7 +410,7 @@ static void hosts_walk(struct way *w, const struct route_ask *ask)
 			heed_sts(w, &t);
 			if (!bound_for(w, &t) || !may_ask(w, ask, &t))
 				continue;
-			talk_new(w, &t);
+			talk_new(w, ask, &t);
 			w->later = true;
 		} else if (kind != ST_ABSENT) {
 			client_route_result(kind, &why);
@@ -435,6 +456,24 @@ static void try_hosts(struct way *w, const struct route_ask *ask, slice user)
 		hosts_walk(w, ask);
 }
 
+/* The host has said what it thinks of this logon, a while ago. */
+static bool is_barred(struct way *w, const struct route_ask *ask)
+{
+	const struct client_target there = {.host = ask->domain, .at.port = ask->port};
+	const struct logon_at at = {ask->domain, ask->port, &w->logon};
+	struct client_result why;
+
+	w->barred = w->logon.name.size > 0 &&
+		    outbound_logon_waits(&at, clock_now(), w->m->urged, w->a, &why);
+	if (!w->barred)
+		return false;
+	for (int i = 0; i < w->rest.n; i++)
+		w->rest.to[i].result = why;
+	remember_target(w, &there);
+	way_gather(w);
+	return true;
+}
+
 /* One host after another, as long as their trouble is theirs. */
 static void follow(struct way *w, const struct mail_route *r, struct route_ask *ask)
 {
@@ -443,10 +482,14 @@ static void follow(struct way *w, const struct mail_route *r, struct route_ask *
 	ask->own_name_count = 0;
 	w->tls_first = r->tls_first;
 	w->logon = (struct client_logon){.name = r->user, .secret = r->password};
+	w->m->unasked = r->n > 0;
 	for (int i = 0; i < r->n && w->rest.n > 0 && !task_cancelled(); i++) {
 		ask->domain = r->hosts[i].host;
 		ask->port = r->hosts[i].port;
 		w->later |= i > 0;
+		if (is_barred(w, ask))
+			continue;
+		w->m->unasked = false;
 		try_hosts(w, ask, r->user);
 	}
 }
@@ -528,6 +571,7 @@ static void tend(void *arg)
 {
 	(void)arg;
 	client_pool_sweep(wire.pool);
+	outbound_logon_sweep(clock_now());
 	tls_result_flush(false);
 }
 
@@ -554,6 +598,7 @@ void outbound_wire_close(void)
 	tls_result_flush(true);
 	task_deadline(before);
 	client_pool_close(&wire.pool);
+	outbound_logon_sweep(USEC_NEVER);
 	sts_close();
 	dns_close(&wire.resolver);
 }
