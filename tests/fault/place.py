@@ -2,6 +2,7 @@
 pennypostd kept running by a supervisor that starts it again the moment it dies.
 
 Everything it starts is ended by its process id; nothing is looked up by name."""
+import contextlib
 import os
 import pathlib
 import random
@@ -106,6 +107,23 @@ def wait_for(what, until, seconds=120.0, pause=0.02):
 		if time.monotonic() > end:
 			raise TimeoutError(what)
 		time.sleep(pause)
+
+
+@contextlib.contextmanager
+def holding(place, *queries):
+	"""The locks of these are held meanwhile, from the moment on that they are had."""
+	with subprocess.Popen(["psql", "-XqAt", "-v", "ON_ERROR_STOP=1", "-d", place.super_uri], stdin=subprocess.PIPE,
+			stdout=subprocess.PIPE, text=True) as line:
+		line.stdin.write("begin;\n" + "".join(f"{query};\n" for query in queries) + "\\echo held\n")
+		line.stdin.flush()
+		while (said := line.stdout.readline()).strip() != "held":
+			if not said:
+				raise RuntimeError(f"psql ended: {queries}")
+		try:
+			yield
+		finally:
+			line.stdin.write("commit;\n")
+			line.stdin.close()
 
 
 class Control(threading.Thread):
@@ -303,11 +321,13 @@ class Place:
 	def start(self, supervised=False, **environment):
 		self.ending = False
 		self.extra = environment
+		before = self.log_path.stat().st_size if self.log_path.exists() else 0
 		self.master = self.launch(**environment)
 		if supervised:
 			self.supervisor = threading.Thread(target=self._supervise, daemon=True)
 			self.supervisor.start()
 		self.await_service()
+		wait_for("the workers of all roles", lambda: b"event=READY" in self.log_path.read_bytes()[before:])
 
 	def await_service(self, seconds=120):
 		def ready():

@@ -49,7 +49,8 @@ class Resolver:
 	"""The DNS server of tests/dns over a file of zones."""
 
 	def __init__(self, zones, port=0):
-		self.zones, self.port = pathlib.Path(zones), port
+		# Not one of those that the kernel gives to connections: it must be had again.
+		self.zones, self.port = pathlib.Path(zones), port or free_port()
 		self.open()
 
 	def open(self):
