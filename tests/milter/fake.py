@@ -7,6 +7,7 @@ import time
 
 CONTINUE, ACCEPT, REJECT, TEMPFAIL, DISCARD, SKIP, PROGRESS = (bytes([c]) for c in b"cartdsp")
 HANG, CLOSE = object(), object()
+PATIENCE = 120 # seconds: longer than any machine takes
 
 # actions
 ADD, BODY, ADD_RCPT, DEL_RCPT, CHANGE, QUARANTINE, SENDER, RCPT_WITH, MACROS = (1 << n for n in range(9))
@@ -47,9 +48,10 @@ class Milter:
 		self.listener = None
 		self.open()
 
-	def reset(self, terms=(6, ALL, 0), macros=b"", **script):
-		"""script: letter = answer, or a list of answers and of seconds to wait between them."""
-		self.quiet()
+	def reset(self, terms=(6, ALL, 0), macros=b"", left=0, **script):
+		"""script: letter = answer, or a list of answers and of seconds to wait between them. `left` connections are of
+		conversations that go on."""
+		self.quiet(left)
 		self.terms, self.macros, self.script = terms, macros, script
 		self.told = []  # (letter, data)
 		self.connections = 0
@@ -137,14 +139,16 @@ class Milter:
 
 	# ---- what it was told
 
-	def quiet(self):
-		"""Until its connections have ended: what is told last comes after the client's 221."""
-		end = time.monotonic() + 0.5
-		while self.live and time.monotonic() < end:
+	def quiet(self, left=0):
+		"""Until its connections have ended but for so many: what is told last comes after the client's 221."""
+		end = time.monotonic() + PATIENCE
+		while self.live > left:
+			if time.monotonic() > end:
+				raise TimeoutError(f"{self.live} connections of the milter are open, instead of {left}: {self.told}")
 			time.sleep(0.005)
 
-	def letters(self):
-		self.quiet()
+	def letters(self, left=0):
+		self.quiet(left)
 		return "".join(letter for letter, _ in self.told)
 
 	def of(self, letter):
