@@ -1,6 +1,6 @@
 """Another system's mail server, as good or bad as a test wants it. What it does depends on the recipient:
 ok@, later-N@ (4xx N times, then yes), never@ (550), dies-N@ (closes behind the final dot N times, then
-yes), slow@ (two seconds before the answer to the text)."""
+yes), slow@ (two seconds before the answer to the text), waits@ (no answer to the text before the test opens the gate)."""
 import base64
 import collections
 import hashlib
@@ -32,6 +32,8 @@ class Sink:
 		self.resumed = 0  # those that took up a session of before
 		self.peers = set() # addresses
 		self.counts = collections.Counter()
+		self.gate = threading.Event()
+		self.waiting = [] # ports of who waits at the gate, or did
 		threading.Thread(target=self._accept, daemon=True).start()
 
 	def _accept(self):
@@ -151,6 +153,9 @@ class Sink:
 						return
 					if any(r.startswith("slow") for r in to):
 						time.sleep(2)
+					if any(r.startswith("waits") for r in to):
+						self.waiting.append(peer.getpeername()[1])
+						self.gate.wait()
 					say("250 2.0.0 taken")
 					self.messages.append((sender, to, text))
 				elif verb == "BDAT":
