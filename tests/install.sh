@@ -143,7 +143,7 @@ walk 'the first post office' <"$dir/3"
 password=$(sed -n 's/^The mailbox anna@acme is made; its password is \(.*\) (shown only now).$/\1/p' "$dir/said")
 says 'passwords are made and shown' 2 "$(grep -c 'password.* is [^ ]* (shown only now)' "$dir/said")"
 said() { # said WHAT WANTED COMMAND ...: asked again, since a setting is followed within two seconds
-	local what=$1 wanted=$2 tries=100 got
+	local what=$1 wanted=$2 tries=400 got
 	shift 2
 	until got=$("$@" 2>&1) && [ "$got" = "$wanted" ] || [ $tries -eq 0 ]; do
 		tries=$((tries - 1))

@@ -54,7 +54,7 @@ mkfifo "$dir/until"
 server=$!
 exec 9>"$dir/until"
 tries=0
-until [ -s "$dir/port" ] || [ $((tries += 1)) -gt 100 ]; do sleep 0.1; done
+until [ -s "$dir/port" ] || [ $((tries += 1)) -gt 1200 ]; do sleep 0.1; done
 dns=127.0.0.1:$(sed -n 's/^port //p' "$dir/port")
 
 # first CODE WORD COMMAND...: exit code and first word of an answer; the same result as JSON.

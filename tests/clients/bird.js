@@ -31,7 +31,7 @@ function message(of, name) {
 }
 
 async function until(holds) {
-	for (let i = 0; i < 150; i++) {
+	for (let i = 0; i < 1200; i++) {
 		if (holds())
 			return true;
 		await new Promise(go => setTimeout(go, 100));

@@ -32,7 +32,7 @@ def imapflow(stage):
 	stage.open()
 	stage.environment["NODE_PATH"] = found
 	place, box = stage.ground, stage.box
-	said = stage.run("node", SCRIPT, place.host, place.imaps, box.user, box.password, place.ca, seconds=40)
+	said = stage.run("node", SCRIPT, place.host, place.imaps, box.user, box.password, place.ca)
 	for line in stage.log.decode().splitlines():
 		word, _, what = line.partition(" ")
 		if word in ("ok", "not"):

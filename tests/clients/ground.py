@@ -44,7 +44,7 @@ def body_of(octets):
 	return octets.replace(b"\r\n", b"\n").partition(b"\n\n")[2]
 
 
-def wait_for(until, seconds=15.0, pause=0.05):
+def wait_for(until, seconds=120.0, pause=0.05):
 	"""What `until` gives once it is true; its last word when the time is over."""
 	end = time.monotonic() + seconds
 	while not (got := until()) and time.monotonic() < end:
@@ -171,7 +171,7 @@ class Stage:
 	def equal(self, what, got, wanted):
 		return self.check(what, got == wanted, f"{got!r} instead of {wanted!r}")
 
-	def run(self, *command, seconds=60, said=b"", **environment):
+	def run(self, *command, seconds=300, said=b"", **environment):
 		"""Its output, or None when it failed; both outputs are kept for a failed check."""
 		try:
 			done = subprocess.run([str(c) for c in command], input=said, stdout=subprocess.PIPE,

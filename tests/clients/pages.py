@@ -51,7 +51,7 @@ $config = [
 			stdout=self.log, stderr=self.log, cwd=ROOT, env=stage.environment | {"ROUNDCUBE_CONFIG_DIR": str(config)})
 		self.browser = urllib.request.build_opener(urllib.request.HTTPCookieProcessor(http.cookiejar.CookieJar()))
 		self.token = ""
-		ground.wait_for(self._answers, 10)
+		ground.wait_for(self._answers)
 
 	def _answers(self):
 		try:
@@ -65,7 +65,7 @@ $config = [
 		request = urllib.request.Request(url, data, {"X-Roundcube-Request": self.token})
 		if quick:
 			request.add_header("X-Requested-With", "XMLHttpRequest")
-		with self.browser.open(request, timeout=30) as answer:
+		with self.browser.open(request, timeout=300) as answer:
 			self.url, page = answer.url, answer.read().decode(errors="replace")
 		found = re.search(r'"request_token":"(\w+)"', page)
 		self.token = found[1] if found else self.token
@@ -164,7 +164,7 @@ def reads_and_sends(stage, pages):
 	said = pages.post("send", id=compose, attachments="", to=stage.box.user, subject="from Röundcube",
 		message="Hello, müde\n.\nbye", draft="", draft_saveid="", is_html="0", framed="1", store_target="Sent",
 		**{"from": identity[1] if identity else "1"})
-	came = ground.wait_for(lambda: [m for m in far.look().values() if b"=?UTF-8?Q?from_R=C3=B6undcube?=" in m.octets], 8)
+	came = ground.wait_for(lambda: [m for m in far.look().values() if b"=?UTF-8?Q?from_R=C3=B6undcube?=" in m.octets])
 	check("sends", came and b"Hello, m" in came[0].octets, said[-600:])
 	kept = list(far.look("Sent").values())
 	check("keeps what it sent", len(kept) == 1 and "\\Seen" in kept[0].flags, kept)

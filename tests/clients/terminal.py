@@ -11,7 +11,7 @@ import time
 import ground
 
 
-def on_terminal(stage, command, seconds=40):
+def on_terminal(stage, command, seconds=300):
 	"""Runs a program that wants a screen; True when it ended by itself and well."""
 	pid, screen = pty.fork()
 	if pid == 0:
@@ -82,7 +82,7 @@ set sort=mailbox-order pager_stop=yes header_cache="{stage.home}/cache" pipe_dec
 	rc = stage.write("rc-send", common + f"set copy={'yes' if program == 'mutt' else 'no'}\n")
 	sent = stage.run(program, "-F", rc, "-s", f"from {program}", box.user, said="Hello, müde\n.\n..\n".encode())
 	stage.check("sends", sent is not None)
-	got = ground.wait_for(lambda: [m for m in far.look().values() if f"from {program}".encode() in m.octets], 5)
+	got = ground.wait_for(lambda: [m for m in far.look().values() if f"from {program}".encode() in m.octets])
 	stage.check("what it sent came", got and text_of(got[0].octets) == "Hello, müde\n.\n..\n", got)
 	if program == "mutt": # neomutt keeps no copy over IMAP of what it sends without a screen
 		kept = list(far.look("Sent").values())
