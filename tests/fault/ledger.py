@@ -238,8 +238,7 @@ class Senders:
 
 def fetch(port, user):
 	"""All messages of a mailbox, by POP3 with pipelined RETR."""
-	with socket.create_connection(("127.0.0.1", port), 10) as s, s.makefile("rb") as read:
-		s.settimeout(60)
+	with socket.create_connection(("127.0.0.1", port), 120) as s, s.makefile("rb") as read:
 
 		def ask(line):
 			s.sendall(line.encode() + b"\r\n")
@@ -400,11 +399,15 @@ INVARIANTS = {
 OF_MAIL_ALONE = "no message stands twice in one folder"
 
 
-def invariants(place, without=""):
-	"""{sentence: offences}, of those that have any."""
+def invariants(place, without="", patience=30):
+	"""{sentence: offences}, of those that have any; looked at anew for a while, since what was done last may come to rest a
+	moment later."""
 	query = " union all ".join(f"select $q${name}$q$, ({sql})" for name, sql in INVARIANTS.items()
 		if name != without)
-	return {name: int(n) for name, n in place.sql(query) if int(n)}
+	end = time.monotonic() + patience
+	while (bad := {name: int(n) for name, n in place.sql(query) if int(n)}) and time.monotonic() < end:
+		time.sleep(0.3)
+	return bad
 
 
 # A worker gathers for at most 50 ms the keys it may forget; killed, it leaves them. The housekeeper
@@ -425,8 +428,11 @@ def check(place, ledger, tally, extra_most=0.001, kills=0, found=None):
 		f"{f.extra} ({100 * f.extra / max(f.acknowledged, 1):.3f} %)")
 	tally.show("extra copies only where an answer was lost", not f.extra_undoubted, f.extra_undoubted)
 	tally.show("nothing came that nobody sent", not f.unasked and not f.strange, f.unasked + f.strange)
-	unread = int(place.sql("select count(*) from repeat")[0][0])
 	unfinished = ledger.broken + ledger.told
+	end = time.monotonic() + 60 # what a worker gathers goes soon
+	while (unread := int(place.sql("select count(*) from repeat")[0][0])) > unfinished + kills * KEYS_OF_A_KILL \
+			and time.monotonic() < end:
+		time.sleep(0.1)
 	tally.show("repeat keys are left of unfinished conversations only",
 		unread <= unfinished + kills * KEYS_OF_A_KILL,
 		f"{unread} keys, {unfinished} conversations without QUIT, {kills} kills")
