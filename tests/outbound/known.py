@@ -7,9 +7,10 @@ from house import sql
 BOUND = 120.0 # seconds: longer than any machine takes; who waits goes on at once when it holds
 
 
-def known(log, kind="setting"):
-	"""Waits for what was changed last of that kind ("setting", "routing"), which is since the workers began."""
-	now = int(sql(f"select rev from revision where kind = '{kind}'"))
+def known(log, kind="setting", ask=sql):
+	"""Waits for what was changed last of that kind ("setting", "routing"), which is since the workers began. `ask` gives the one
+	value of a query."""
+	now = int(ask(f"select rev from revision where kind = '{kind}'"))
 	end = time.monotonic() + BOUND
 	while late := _late(log.read_text(), kind, now):
 		if time.monotonic() > end:
