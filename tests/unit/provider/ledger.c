@@ -68,29 +68,12 @@ static int breaches(bool boxes, struct ledger_breach *one)
 	return mine;
 }
 
-static status send_to(const struct route *local, const struct queue_recipient *to, int m)
-{
-	static const struct queue_envelope plain = {
-		.sender = {"anna@acme.test", 14}, .lifetime = 3600 * USEC_S};
-	struct route nobody = {.postoffice = office};
-	struct letter l;
-
-	letter_write(&l, local ? local : &nobody, 1, RAW);
-	l.parts[0].n = local ? 1 : 0;
-	l.parts[0].remote = to;
-	l.parts[0].m = m;
-	l.d.envelope = &plain;
-	status s = letter_send(&l);
-	letter_close(&l);
-	return s;
-}
-
 static void queue_some(int n)
 {
 	struct queue_recipient to = {.address = S("ben@b.test"), .domain = S("b.test")};
 
 	while (n-- > 0)
-		cr_assert_eq(send_to(NULL, &to, 1), ST_OK);
+		cr_assert_eq(letter_queue(office, NULL, &to, 1, RAW), ST_OK);
 }
 
 static queue_entry *claim(queue_runner *r, int want)
@@ -114,8 +97,8 @@ Test(ledger, counts_messages_mailboxes_and_rows_of_the_queue)
 
 	cr_assert_eq(letter_deliver(to, 2, RAW), ST_OK);
 	cr_assert_eq(letter_deliver(to, 1, RAW), ST_OK);
-	cr_assert_eq(send_to(to, far, 2), ST_OK);
-	cr_assert_eq(send_to(NULL, far, 1), ST_OK);
+	cr_assert_eq(letter_queue(office, to, far, 2, RAW), ST_OK);
+	cr_assert_eq(letter_queue(office, NULL, far, 1, RAW), ST_OK);
 	to[0].mailbox++;
 	cr_assert_eq(letter_deliver(to, 1, RAW), ST_ABSENT);
 
@@ -378,7 +361,7 @@ static status load_run(void *unused)
 
 	(void)unused;
 	for (int i = 0; i < 40; i++)
-		cr_assert_eq(send_to(&load.to[i % 4], &far, i % 2), ST_OK);
+		cr_assert_eq(letter_queue(office, &load.to[i % 4], &far, i % 2, RAW), ST_OK);
 	load.left--;
 	return ST_OK;
 }

@@ -16,7 +16,7 @@ unit_store_pg_SOURCES = \
 	tests/unit/provider/store_house.c \
 	tests/unit/provider/store_fixture.c tests/unit/provider/store_fixture.h \
 	tests/unit/provider/blob.c \
-	tests/unit/provider/deliver.c \
+	tests/unit/provider/deliver.c tests/unit/provider/deliver_repeat.c \
 	tests/unit/provider/maildrop.c \
 	tests/unit/provider/session.c \
 	tests/unit/provider/dkim_key.c tests/unit/provider/dkim_key.h tests/unit/provider/dkim_key_pg.c \
@@ -66,7 +66,9 @@ unit_queue_pg_SOURCES = \
 	tests/unit/provider/given.c tests/unit/provider/given.h \
 	tests/unit/provider/job.c \
 	tests/unit/provider/ledger.c \
-	tests/unit/provider/queue.c \
+	tests/unit/provider/queue.c tests/unit/provider/queue_claim.c tests/unit/provider/queue_order.c \
+	tests/unit/provider/queue_report.c tests/unit/provider/queue_fixture.c tests/unit/provider/queue_fixture.h \
+	tests/unit/provider/route.c \
 	tests/unit/provider/store_fixture.c tests/unit/provider/store_fixture.h
 unit_queue_pg_LDADD = $(floor_provider) $(CRITERION_LIBS)
 

@@ -8,6 +8,7 @@
 #include "task/task.h"
 #include "tests/unit/provider/given.h"
 
+#include <criterion/criterion.h>
 #include <stdio.h>
 #include <unistd.h>
 
@@ -70,6 +71,18 @@ bool store_ledger_holds(void)
 	return n == 0;
 }
 
+void store_counted_begin(void)
+{
+	given_providers();
+	store_ledger_begin();
+}
+
+void store_counted_end(void)
+{
+	cr_expect(store_ledger_holds(), "what the ledger counted is not what is there");
+	provider_close();
+}
+
 int64_t store_postoffice(void)
 {
 	arena a = ARENA_INIT;
@@ -105,6 +118,37 @@ void store_domain(int64_t office, const char *name)
 
 	need(domain_make(office, slice_z(name), true, &store_by, &a, &why) == ST_OK, why);
 	arena_release(&a);
+}
+
+int64_t store_entries_in(const struct route *r)
+{
+	return store_sql("select count(*) from entry where postoffice = %lld and folder = %lld",
+		(long long)r->postoffice, (long long)r->inbox);
+}
+
+void store_assert_counts(const struct route *r)
+{
+	long long po = r->postoffice, box = r->mailbox, inbox = r->inbox;
+
+	cr_assert(
+		store_sql(
+			"select (count(*) = coalesce(max(uid), 0))::int from entry where postoffice = %lld and folder = %lld",
+			po, inbox),
+		"UIDs have gaps");
+	cr_assert(
+		store_sql(
+			"select (m.used = e.bytes and m.nmsg = e.n and f.nbytes = e.bytes and f.nmsg = e.n and f.nunseen = e.unseen and f.uidnext > e.last)::int"
+			" from mailbox m, folder f, (select coalesce(sum(size), 0) as bytes, count(*) as n, count(*) filter (where flags & 1 = 0) as unseen, coalesce(max(uid), 0) as last"
+			" from entry where postoffice = %lld and folder = %lld) e"
+			" where m.postoffice = %lld and m.mailbox = %lld and f.postoffice = %lld and f.folder = %lld",
+			po, inbox, po, box, po, inbox),
+		"the counters are wrong");
+	cr_assert(
+		store_sql(
+			"select (coalesce(sum(upper(r) - lower(r)), 0) = (select uidnext - 1 from folder where postoffice = %lld and folder = %lld))::int"
+			" from change c, unnest(c.uids) r where c.kind = '+' and postoffice = %lld and folder = %lld",
+			po, inbox, po, inbox),
+		"the change log does not tell all arrivals");
 }
 
 void store_fibers(int n, status (*run)(void *), void *arg)
@@ -155,6 +199,24 @@ status letter_deliver(const struct route *to, int n, slice raw)
 	struct letter l;
 
 	letter_write(&l, to, n, raw);
+	status s = letter_send(&l);
+	letter_close(&l);
+	return s;
+}
+
+status letter_queue(int64_t postoffice, const struct route *local, const struct queue_recipient *to,
+	int m, slice raw)
+{
+	static const struct queue_envelope plain = {
+		.sender = {"anna@acme.test", 14}, .lifetime = 3600 * USEC_S};
+	struct route nobody = {.postoffice = postoffice};
+	struct letter l;
+
+	letter_write(&l, local ? local : &nobody, 1, raw);
+	l.parts[0].n = local ? 1 : 0;
+	l.parts[0].remote = to;
+	l.parts[0].m = m;
+	l.d.envelope = &plain;
 	status s = letter_send(&l);
 	letter_close(&l);
 	return s;

@@ -21,6 +21,10 @@ void store_queue_empty(void);
    does not is shown. For programs whose tests run one after the other. */
 void store_ledger_begin(void);
 bool store_ledger_holds(void);
+/* What a suite begins and ends with that is counted all the way: the providers, and a ledger that
+   holds. For programs whose tests run one after the other. */
+void store_counted_begin(void);
+void store_counted_end(void);
 /* Rows that a test puts into the queue by hand, "insert into queue ..", are counted too. */
 #define STORE_PUT(insert)                                                                                             \
 	"with made as (" insert                                                                                       \
@@ -29,6 +33,10 @@ bool store_ledger_holds(void);
 	" do update set put = l.put + excluded.put) select count(*) from made"
 /* given_sql with a format: the first number it gives. */
 int64_t store_sql(const char *sql, ...) __attribute__((format(printf, 1, 2)));
+/* Messages in the INBOX of a mailbox. */
+int64_t store_entries_in(const struct route *r);
+/* There UIDs rise without gaps, and every counter says what the entries say. */
+void store_assert_counts(const struct route *r);
 /* Starts n fibers and runs the loop until all have ended. */
 void store_fibers(int n, status (*run)(void *), void *arg);
 
@@ -42,5 +50,8 @@ status letter_send(struct letter *l);
 void letter_close(struct letter *l);
 /* Writes, sends, closes. */
 status letter_deliver(const struct route *to, int n, slice raw);
+/* The same of anna@acme.test's message to people elsewhere, and to a mailbox here unless it is NULL. */
+status letter_queue(int64_t postoffice, const struct route *local, const struct queue_recipient *to,
+	int m, slice raw);
 
 #endif

@@ -263,12 +263,6 @@ TestSuite(unsure_end, .init = given_proxied_house,
 
 #define RAW S("Subject: hello\r\n\r\nhow are you?\r\n")
 
-static int64_t entries_in(const struct route *r)
-{
-	return store_sql("select count(*) from entry where postoffice = %lld and folder = %lld",
-		(long long)r->postoffice, (long long)r->inbox);
-}
-
 static struct route warm_mailbox(void)
 {
 	struct route to = store_mailbox(store_postoffice(), "anna", 0);
@@ -287,8 +281,9 @@ static void cut_at(struct route *to, enum proxy_mode mode, size_t at, int64_t *s
 	proxy_arm(FORWARD, 0);
 	*stored += s == ST_OK;
 	cr_assert(s == ST_OK || s == ST_BUSY, "cut at %zu: %s", at, status_name(s));
-	cr_assert_eq(entries_in(to), *stored, "cut at %zu: %s, but %lld entries instead of %lld",
-		at, status_name(s), (long long)entries_in(to), (long long)*stored);
+	cr_assert_eq(store_entries_in(to), *stored,
+		"cut at %zu: %s, but %lld entries instead of %lld", at, status_name(s),
+		(long long)store_entries_in(to), (long long)*stored);
 }
 
 /* A delivery's octets of one side, at every `step`-th and at each of the last ones. */
@@ -323,11 +318,11 @@ Test(unsure, a_transaction_that_comes_late_stores_nothing)
 
 	proxy_arm(HAND_OVER_LATE, 0);
 	cr_assert_eq(letter_deliver(&to, 1, RAW), ST_OK);
-	cr_assert_eq(entries_in(&to), 4);
+	cr_assert_eq(store_entries_in(&to), 4);
 	usleep(1200000);
-	cr_assert_eq(entries_in(&to), 4);
+	cr_assert_eq(store_entries_in(&to), 4);
 	cr_assert_eq(letter_deliver(&to, 1, RAW), ST_OK);
-	cr_assert_eq(entries_in(&to), 5);
+	cr_assert_eq(store_entries_in(&to), 5);
 	cr_assert_eq(store_sql("select max(uid) from entry where postoffice = %lld",
 			     (long long)to.postoffice),
 		5);
@@ -341,7 +336,7 @@ Test(unsure, a_pooler_that_lost_its_server_settles_nothing)
 	proxy_arm(TELL_BROKEN, 0);
 	status s = letter_deliver(&to, 1, RAW);
 	cr_assert_eq(s, ST_OK, "%s", status_name(s));
-	cr_assert_eq(entries_in(&to), 4);
+	cr_assert_eq(store_entries_in(&to), 4);
 }
 
 /* The error stands where the answer of a statement before the commit would. */
@@ -522,7 +517,7 @@ Test(unsure, a_transaction_still_under_way_is_waited_for)
 	pthread_join(t, NULL);
 	usleep(500000);
 	cr_assert_eq(s, ST_OK, "%s", status_name(s));
-	cr_assert_eq(entries_in(&to), 4);
+	cr_assert_eq(store_entries_in(&to), 4);
 }
 
 /* ---- what is gathered and written in turns comes again: a pooler whose connections are all busy
