@@ -75,7 +75,8 @@ static void add_size(int64_t bytes, text *t)
 		n /= 1024;
 		unit++;
 	}
-	bool fraction = n != floor(n) && fabs(n) < 9.95;
+	/* Not by floor(), which without optimisation is a call into a library that nothing else needs. */
+	bool fraction = fabs(n) < 9.95 && n != (double)(int)n;
 	text_format(t, "%.*f %s", fraction ? 1 : 0, n, units[unit]);
 }
 
