@@ -166,13 +166,15 @@ static status not_opened(struct cli *c, const domain *d)
 }
 
 /* "yes", "no", "other" (the record is there and holds another key), "unknown" (the DNS does not
-   say). */
+   say; without `ask` it cannot even be asked). */
 static const char *is_published(struct cli *c, const lookup *ask, const dkim_key *k, slice *name)
 {
 	lookup_answer found;
 	dkim_record r;
 
 	dkim_record_name(k->selector, k->domain, &c->a, name);
+	if (!ask)
+		return "unknown";
 	lookup_kind kind = lookup_ask(ask, LOOKUP_TXT, *name, &c->a, &found);
 	for (size_t i = 0; i < found.count; i++)
 		if (dkim_record_parse(found.row[i], &c->a, &r) == ST_OK &&
@@ -182,36 +184,49 @@ static const char *is_published(struct cli *c, const lookup *ask, const dkim_key
 }
 
 /* The records of keys that wait, as the DNS has them now. `missed` is a sentence about the first
-   that is not right, or empty. */
-static status look_at_records(struct cli *c, const domain *d, json_t *records, slice *missed)
+   that is not right, or empty. Without `ask` all that is known is that nobody could be asked. */
+static void look_by(struct cli *c, const lookup *ask, const dkim_key *rows, int n, json_t *records,
+	slice *missed)
 {
-	usec before = task_deadline_now();
-	dns *resolver;
-	dkim_key *rows;
-	int n;
-
-	TRY(dkim_key_list(d->postoffice, d->name, &c->a, &rows, &n));
-	TRY(cli_resolver_open(c, &resolver));
-	lookup ask = dns_lookup(resolver);
-	task_deadline(clock_now() + LOOK_PATIENCE);
 	for (int i = 0; i < n; i++) {
 		slice name = S("");
 
 		if (rows[i].state != DKIM_KEY_WAITING)
 			continue;
-		const char *word = is_published(c, &ask, &rows[i], &name);
+		const char *word = is_published(c, ask, &rows[i], &name);
 		json_array_append_new(records,
 			json_pack("{s:o,s:s}", "name", json_slice(name), "published", word));
 		if (missed->size == 0 && strcmp(word, "yes") != 0)
 			*missed = arena_format(&c->a, "%s %.*s",
-				*word == 'n' ? "there is no TXT record"
-				: *word == 'o'
-					? "another key stands in the TXT record"
-					: "the DNS does not say whether there is a TXT record",
+				*word == 'n'   ? "there is no TXT record"
+				: *word == 'o' ? "another key stands in the TXT record"
+				: ask ? "the DNS does not say whether there is a TXT record"
+				      : "no resolver can be had to ask for the TXT record",
 				SLICE_ARGS(name));
 	}
-	dns_close(&resolver);
-	task_deadline(before);
+}
+
+static status look_at_records(struct cli *c, const domain *d, json_t *records, slice *missed)
+{
+	usec before = task_deadline_now();
+	dns *resolver = NULL;
+	dkim_key *rows;
+	int n;
+
+	TRY(dkim_key_list(d->postoffice, d->name, &c->a, &rows, &n));
+	status kind = cli_resolver_find(c, &resolver);
+	if (kind == ST_INVALID && cli_has(c, "--dns"))
+		return kind;
+	if (kind == ST_OK) {
+		lookup ask = dns_lookup(resolver);
+
+		task_deadline(clock_now() + LOOK_PATIENCE);
+		look_by(c, &ask, rows, n, records, missed);
+		dns_close(&resolver);
+		task_deadline(before);
+	} else {
+		look_by(c, NULL, rows, n, records, missed);
+	}
 	return ST_OK;
 }
 

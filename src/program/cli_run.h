@@ -122,7 +122,11 @@ status cli_test_dkim(struct cli *c);
 status cli_test_arc(struct cli *c);
 status cli_test_dmarc(struct cli *c);
 struct dns;
-/* The DNS server of --dns, or the system's; the task's deadline is set to what a test may take. */
+/* The DNS server of --dns, else of dns_servers where there are settings, or the system's. It fails
+   where --dns names none; other kinds are nobody's misuse, and no error yet. */
+status cli_resolver_find(struct cli *c, struct dns **out);
+/* The same, and without it the command fails; the task's deadline is set to what a test may
+   take. */
 status cli_resolver_open(struct cli *c, struct dns **out);
 
 /* cli_session.c */

@@ -3,6 +3,7 @@
 #include "program/cli_answer.h"
 #include "program/cli_run.h"
 
+#include "base/fault.h"
 #include "base/random.h"
 #include "mail/arc.h"
 #include "mail/dkim.h"
@@ -24,7 +25,7 @@ static const char *words_or_none(const char *words)
 
 /* ---- the resolver */
 
-status cli_resolver_open(struct cli *c, dns **out)
+status cli_resolver_find(struct cli *c, dns **out)
 {
 	struct dns_conf conf = DNS_CONF_INIT;
 	slice server = cli_text(c, "--dns");
@@ -34,11 +35,24 @@ status cli_resolver_open(struct cli *c, dns **out)
 	if (slice_starts_nocase(server, S("localhost")))
 		server = arena_format(&c->a, "127.0.0.1%.*s", SLICE_ARGS(slice_from(server, 9)));
 	conf.servers = server;
-	if (dns_open(&conf, out) != ST_OK)
-		return cli_misused(c, "write it as 192.0.2.53, 127.0.0.1:5353 or [2001:db8::1]:53",
+	status kind = FAULT("cli_resolver") ? ST_BUSY : dns_open(&conf, out);
+	if (kind == ST_INVALID && cli_has(c, "--dns"))
+		cli_misused(c, "write it as 192.0.2.53, 127.0.0.1:5353 or [2001:db8::1]:53",
 			"--dns %.*s names no server", SLICE_ARGS(server));
-	task_deadline(clock_now() + PATIENCE);
-	return ST_OK;
+	return kind;
+}
+
+status cli_resolver_open(struct cli *c, dns **out)
+{
+	status kind = cli_resolver_find(c, out);
+
+	if (kind == ST_OK)
+		task_deadline(clock_now() + PATIENCE);
+	else
+		cli_fail(c, kind,
+			"look at the system's resolver (/etc/resolv.conf), or name a server by --dns",
+			"the DNS cannot be asked now");
+	return kind;
 }
 
 /* ---- SPF */
