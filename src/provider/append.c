@@ -5,9 +5,11 @@
 
 #include "base/fault.h"
 #include "base/id.h"
+#include "mail/envelope.h"
 #include "provider/blob_store.h"
 #include "provider/folder_page_inside.h"
 #include "provider/header_facts.h"
+#include "provider/message_fact_cache.h"
 #include "provider/news.h"
 #include "provider/settle.h"
 
@@ -233,6 +235,28 @@ static status append_settle(struct appending *p)
 	return ST_BUSY;
 }
 
+/* Envelopes are made while the headers are at hand: whoever asks next, the maker of pages above all,
+   need not read the bodies again. */
+static void facts_enter(const struct append *x, arena *a)
+{
+	struct message_fact *facts = arena_new_array(a, (size_t)x->n, sizeof *facts);
+	int n = 0;
+
+	for (int i = 0; i < x->n; i++) {
+		const struct append_message *m = &x->messages[i];
+
+		if (m->header.size != m->header_size || m->header_size == 0)
+			continue; /* it was not kept whole */
+		facts[n++] = (struct message_fact){.message = m->id,
+			.blob = blob_writer_id(m->body),
+			.size = (uint32_t)blob_writer_size(m->body),
+			.header_size = m->header_size,
+			.version = MESSAGE_FACT_VERSION,
+			.envelope = envelope_pack(m->header, a)};
+	}
+	message_facts_enter(x->postoffice, facts, n);
+}
+
 static status append_in(struct append *x, arena *a)
 {
 	struct appending p = {.x = x};
@@ -248,6 +272,7 @@ static status append_in(struct append *x, arena *a)
 	for (int i = 0; i < x->n; i++)
 		x->messages[i].uid = (uint32_t)(p.first + i);
 	news_tell(x->postoffice, x->mailbox, p.folder);
+	facts_enter(x, a);
 	folder_page_grown(x->postoffice, x->mailbox, p.folder, x->n);
 	if (x->replaced_folder)
 		news_tell(x->postoffice, replaced_in(x), x->replaced_folder);

@@ -1,6 +1,7 @@
 /* What only PostgreSQL can show: packed states, the change log's floor, two writers at once,
    answers of commits that got lost, news from another process. */
 #include "base/fault.h"
+#include "mail/envelope.h"
 #include "provider/db.h"
 #include "provider/folder_page.h"
 #include "provider/folder_page_inside.h"
@@ -200,6 +201,34 @@ Test(view_pg, envelopes_of_big_folders_stand_in_pages)
 	cr_assert_eq(unknown(), 1024);
 	message_facts_forget();
 	view_close(&v);
+}
+
+/* What was appended here need not be read again; of a header that was kept in part nothing is known. */
+Test(view_pg, envelopes_of_what_was_appended_are_known)
+{
+	slice raw = S("From: anna@demo.test\r\nSubject: known\r\n\r\n");
+	struct append_message m = {.header = raw, .header_size = (uint32_t)raw.size};
+	struct append x = {.postoffice = me.postoffice,
+		.mailbox = me.mailbox,
+		.folder = S("INBOX"),
+		.messages = &m,
+		.n = 1};
+	struct message_fact *facts;
+
+	message_facts_forget();
+	cr_assert_eq(append_text(&x, raw), ST_OK);
+	cr_assert_eq(message_facts_unknown(me.postoffice, &m.id, 1), 0);
+	cr_assert_eq(message_envelopes(me.postoffice, &m.id, 1, &me.a, &facts), ST_OK);
+	cr_assert(slice_same(facts->envelope, envelope_pack(raw, &me.a)));
+	cr_assert(facts->version == MESSAGE_FACT_VERSION && facts->size == raw.size &&
+		  facts->header_size == raw.size);
+	cr_assert_eq(facts->blob,
+		store_sql("select blob from message where postoffice = %lld and msg = %lld",
+			(long long)me.postoffice, (long long)m.id));
+	m.header.size--;
+	cr_assert_eq(append_text(&x, raw), ST_OK);
+	cr_assert_eq(message_facts_unknown(me.postoffice, &m.id, 1), 1);
+	message_facts_forget();
 }
 
 Test(view_pg, below_the_floor_of_the_log_all_is_read)
