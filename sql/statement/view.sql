@@ -50,6 +50,12 @@ from f, base,
 		array_agg(saved) filter (where zone is not null or saved is not null) as saved
 		from e) l;
 
+-- statement view_look
+-- $2 mailbox, $3 folder: by its MODSEQ whoever knows its entries sees whether they are as he knows them.
+select f.name, f.uidvalidity, f.modseq, f.recent,
+	(select array_to_string(m.kwnames, ' ') from mailbox m where m.postoffice = $1::bigint and m.mailbox = $2::bigint)
+from folder f where f.postoffice = $1::bigint and f.folder = $3::bigint and f.mailbox = $2::bigint;
+
 -- statement view_state_keep
 -- $2 folder, $3 UIDVALIDITY, $4 MODSEQ, $5 packed state
 insert into folder_snap (postoffice, folder, uidvalidity, modseq, state)

@@ -1,5 +1,6 @@
 /* What the statement view_load tells becomes an image: changes upon one that is known, changes upon
-   a packed state, or everything. Big folders that had to be read get a packed state. */
+   a packed state, or everything. Big folders that had to be read get a packed state. Most looks find
+   what is known already, which the statement view_look tells for a third of the price. */
 #include "provider/view_load.h"
 
 #include "base/log.h"
@@ -217,12 +218,35 @@ static status load(int64_t postoffice, int64_t mailbox, slice name, int64_t fold
 	return ST_OK;
 }
 
+/* ST_ABSENT: the folder is not as it is known, or is no more. */
+static status look(struct view_image *known, slice name, arena *a, struct view_loaded *out)
+{
+	enum { NAME_NOW, UIDVALIDITY_NOW, MODSEQ_NOW, RECENT_NOW, WORDS_NOW };
+	struct rows r;
+
+	TRY(db_one(SQL_VIEW_LOOK,
+		(struct param[]){
+			p_int(known->postoffice), p_int(known->mailbox), p_int(known->folder)},
+		3, a, &r));
+	slice called = row_slice(&r, 0, NAME_NOW);
+	if (row_int(&r, 0, UIDVALIDITY_NOW) != known->uidvalidity ||
+		row_int(&r, 0, MODSEQ_NOW) != known->modseq || !slice_same(called, known->name) ||
+		(name.size > 0 && !slice_same(called, name)))
+		return ST_ABSENT;
+	out->image = image_hold(known);
+	out->words = row_slice(&r, 0, WORDS_NOW);
+	out->recent = (uint32_t)row_int(&r, 0, RECENT_NOW);
+	return ST_OK;
+}
+
 status view_load(int64_t postoffice, int64_t mailbox, slice name, int64_t folder,
 	struct view_image *known, arena *a, struct view_loaded *out)
 {
 	arena scratch = ARENA_INIT;
-	status s = load(postoffice, mailbox, name, folder, known, PACKED_FROM, &scratch, out);
+	status s = known ? look(known, name, &scratch, out) : ST_ABSENT;
 
+	if (s == ST_ABSENT)
+		s = load(postoffice, mailbox, name, folder, known, PACKED_FROM, &scratch, out);
 	if (s == ST_INVALID) /* the packed state is no good: without it */
 		s = load(postoffice, mailbox, name, folder, NULL, INT64_MAX, &scratch, out);
 	if (s == ST_OK)

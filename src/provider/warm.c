@@ -15,6 +15,7 @@ static status warm_one(void *unused)
 	(void)unused;
 	db_add(tx, SQL_VIEW_LOAD,
 		(struct param[]){none, none, p_null(P_TEXT), none, none, none, none}, 7, NULL);
+	db_add(tx, SQL_VIEW_LOOK, (struct param[]){none, none, none}, 3, NULL);
 	db_add(tx, SQL_DELIVER_LOCK, (struct param[]){none, no_uids}, 2, NULL);
 	db_add(tx, SQL_VIEW_RECENT, (struct param[]){none, none, none, none}, 4, NULL);
 	db_add(tx, SQL_VIEW_STORE,

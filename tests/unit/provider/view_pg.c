@@ -203,6 +203,41 @@ Test(view_pg, envelopes_of_big_folders_stand_in_pages)
 	view_close(&v);
 }
 
+/* Who knows a folder's entries looks at its row alone: all that may be another one stands there. */
+Test(view_pg, a_known_folder_is_looked_at_again_by_its_row)
+{
+	struct view_change c;
+	view *v, *w = NULL;
+
+	filled(S("INBOX"), 3);
+	made(S("a"));
+	filled(S("a"), 2);
+	v = opened(S("a"));
+	store_sql("update folder set name = 'b' where postoffice = %lld and folder = %lld",
+		(long long)me.postoffice, (long long)v->folder);
+	cr_assert_eq(view_open(me.postoffice, me.mailbox, S("a"), 0, &w), ST_ABSENT);
+	w = opened(S("b"));
+	cr_assert(slice_same(w->name, S("b")) && w->folder == v->folder && w->count == 2);
+	view_close(&w);
+	cr_assert_eq(view_refresh(v, false, &me.a, &c), ST_OK);
+	cr_assert(c.arrived == 0 && c.gone_n == 0 && c.changed_n == 0);
+	made(S("a"));
+	w = opened(S("a"));
+	cr_assert(w->folder != v->folder && w->count == 0);
+	view_close(&w);
+	store_sql(
+		"update folder set uidvalidity = uidvalidity + 1 where postoffice = %lld and folder = %lld",
+		(long long)me.postoffice, (long long)v->folder);
+	w = opened(S("b"));
+	cr_assert_eq(w->uidvalidity, v->uidvalidity + 1);
+	view_close(&w);
+	store_sql("delete from folder where postoffice = %lld and folder = %lld",
+		(long long)me.postoffice, (long long)v->folder);
+	cr_assert_eq(view_refresh(v, false, &me.a, &c), ST_ABSENT);
+	cr_assert_eq(view_open(me.postoffice, me.mailbox, S("b"), 0, &w), ST_ABSENT);
+	view_close(&v);
+}
+
 /* What was appended here need not be read again; of a header that was kept in part nothing is known. */
 Test(view_pg, envelopes_of_what_was_appended_are_known)
 {
