@@ -15,13 +15,17 @@ static bool is_quotable(slice s)
 
 static void quoted_add(text *out, slice s)
 {
-	text_reserve(out, s.size + 2);
+	size_t added = 0;
+
 	text_add_char(out, '"');
 	for (size_t i = 0; i < s.size; i++) {
-		if (s.at[i] == '"' || s.at[i] == '\\')
-			text_add_char(out, '\\');
-		text_add_char(out, s.at[i]);
+		if (s.at[i] != '"' && s.at[i] != '\\')
+			continue;
+		text_add(out, slice_of(s.at + added, i - added));
+		text_add_char(out, '\\');
+		added = i;
 	}
+	text_add(out, slice_from(s, added));
 	text_add_char(out, '"');
 }
 

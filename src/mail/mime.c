@@ -111,6 +111,7 @@ static void read_type(mime_walk *w, mime_part *p, slice value)
 {
 	content_value c;
 
+	p->type_value = w->keep_headers ? value : (slice){0};
 	content_parse(value, &w->scratch, &c);
 	p->broken = c.broken || c.subtype.size == 0;
 	if (c.type.size == 0 || c.subtype.size == 0)
@@ -128,6 +129,7 @@ static void read_disposition(mime_walk *w, mime_part *p, slice value)
 	content_value c;
 	slice name;
 
+	p->disposition_value = w->keep_headers ? value : (slice){0};
 	content_parse(value, &w->scratch, &c);
 	p->disposition = keep(w, c.type);
 	name = content_parameter_of(&c, S("filename"));
@@ -183,7 +185,7 @@ static const struct field_row {
 
 static void read_fields(mime_walk *w, mime_part *p)
 {
-	header_walk walk = header_walk_of(text_slice(&w->header));
+	header_walk walk = header_walk_of(w->keep_headers ? p->header : text_slice(&w->header));
 	header_field f;
 	unsigned seen = 0;
 

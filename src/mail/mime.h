@@ -40,6 +40,8 @@ typedef struct mime_part {
 	slice id, description, md5, language, location; /* unfolded, as written, or empty */
 	slice header; /* as it stands, where mime_walk_keep_headers() asked for it; cut where
 			 `truncated` */
+	slice type_value, disposition_value; /* within it: of Content-Type and
+						Content-Disposition */
 } mime_part;
 
 typedef struct mime_table {

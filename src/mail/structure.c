@@ -9,11 +9,8 @@
 #include "base/text.h"
 #include "mail/content.h"
 #include "mail/envelope.h"
-#include "mail/header.h"
 #include "mail/imap_string.h"
 #include "mail/pack.h"
-
-#include <inttypes.h>
 
 #define VERSION 1
 
@@ -45,6 +42,12 @@ static bool is_message(const mime_part *p)
 	       (slice_same(p->subtype, S("rfc822")) || slice_same(p->subtype, S("global")));
 }
 
+static void number_tell(struct teller *t, uint64_t n)
+{
+	text_add_char(t->out, ' ');
+	text_add_number(t->out, (int64_t)n);
+}
+
 static void word_tell(struct teller *t, slice s)
 {
 	imap_nstring_add(t->out, s.size ? s : (slice){0});
@@ -67,20 +70,11 @@ static void parameters_tell(struct teller *t, const content_value *c)
 	text_add_char(t->out, ')');
 }
 
-static void field_parse(struct teller *t, const mime_part *p, slice name, content_value *out)
-{
-	header_field f;
-
-	*out = (content_value){0};
-	if (header_find(p->header, name, &f))
-		content_parse_written(f.value, t->a, out);
-}
-
 static void type_parameters_tell(struct teller *t, const mime_part *p)
 {
 	content_value c;
 
-	field_parse(t, p, S("Content-Type"), &c);
+	content_parse_written(p->type_value, t->a, &c);
 	if (c.type.size == 0 && slice_same(p->type, S("text"))) /* the default (RFC 2045 5.2) */
 		text_add(t->out, S(" (\"charset\" \"us-ascii\")"));
 	else
@@ -91,7 +85,7 @@ static void disposition_tell(struct teller *t, const mime_part *p)
 {
 	content_value c;
 
-	field_parse(t, p, S("Content-Disposition"), &c);
+	content_parse_written(p->disposition_value, t->a, &c);
 	text_add_char(t->out, ' ');
 	if (c.type.size == 0) {
 		text_add(t->out, S("NIL"));
@@ -149,7 +143,7 @@ static void multipart_tell(struct teller *t, uint32_t index)
 	if (t->extended) {
 		content_value c;
 
-		field_parse(t, p, S("Content-Type"), &c);
+		content_parse_written(p->type_value, t->a, &c);
 		parameters_tell(t, &c);
 		extension_tell(t, p);
 	}
@@ -185,11 +179,11 @@ static void single_tell(struct teller *t, uint32_t index)
 	word_tell(t, p->description);
 	text_add_char(t->out, ' ');
 	imap_string_add(t->out, p->encoding.size ? p->encoding : S("7bit"));
-	text_format(t->out, " %" PRIu64, p->body_size);
+	number_tell(t, p->body_size);
 	if (is_message(p))
 		message_tell(t, index);
 	if (is_message(p) || slice_same(p->type, S("text")))
-		text_format(t->out, " %" PRIu64, p->lines);
+		number_tell(t, p->lines);
 	if (t->extended) {
 		text_add_char(t->out, ' ');
 		word_tell(t, p->md5);
