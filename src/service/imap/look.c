@@ -20,7 +20,7 @@
 #define LIKE_AT_ONCE ((size_t)8 * 1024) /* and looked into word by word */
 
 struct look {
-	slice raw;
+	slice raw, header;
 	arena a;       /* of this message */
 	arena scratch; /* of one question about it */
 	bool parsed;
@@ -49,16 +49,15 @@ static bool is_not_above(slice header, const struct needle *n)
 
 size_t look_header_size(const struct look *l)
 {
-	return seek_header(l->raw).size;
+	return l->header.size;
 }
 
 bool look_header(struct look *l, slice field, const struct needle *n)
 {
-	slice header = seek_header(l->raw);
-	header_walk walk = header_walk_of(header);
+	header_walk walk = header_walk_of(l->header);
 	header_field f;
 
-	if (!begin(l) || is_not_above(header, n))
+	if (!begin(l) || is_not_above(l->header, n))
 		return false;
 	while (header_next_named(&walk, field, &f))
 		if (needle_in(seek_value(f.value, &l->scratch), n))
@@ -70,7 +69,7 @@ bool look_sent(struct look *l, date *out)
 {
 	header_field f;
 
-	return begin(l) && header_find(seek_header(l->raw), S("Date"), &f) &&
+	return begin(l) && header_find(l->header, S("Date"), &f) &&
 	       date_parse(f.value, out) == ST_OK;
 }
 
@@ -186,7 +185,7 @@ bool look_text(struct look *l, const struct needle *n)
 {
 	if (!begin(l) || is_nowhere(l, n))
 		return false;
-	return seek_block(seek_header(l->raw), n, &l->scratch) || body_contains(l, n);
+	return seek_block(l->header, n, &l->scratch) || body_contains(l, n);
 }
 
 /* ---- what is like a string: everything is read properly */
@@ -259,7 +258,7 @@ static void likeness_in_body(struct likeness *k)
 int look_fuzzy_header(struct look *l, slice field, const struct fuzzy *f)
 {
 	struct likeness k = {.l = l, .wanted = f};
-	header_walk walk = header_walk_of(seek_header(l->raw));
+	header_walk walk = header_walk_of(l->header);
 	header_field h;
 
 	if (!begin(l))
@@ -285,7 +284,7 @@ int look_fuzzy_text(struct look *l, const struct fuzzy *f)
 
 	if (!begin(l))
 		return 0;
-	if (!likeness_in_header(seek_header(l->raw), &k))
+	if (!likeness_in_header(l->header, &k))
 		likeness_in_body(&k);
 	return fuzzy_score(f, &k.found);
 }
@@ -314,6 +313,7 @@ struct looking {
 static status look_at(struct looking *k, int which, slice raw)
 {
 	k->look.raw = raw;
+	k->look.header = seek_header(raw);
 	k->look.parsed = false;
 	status s = k->each(which, &k->look, k->arg);
 	arena_clear(&k->look.a);
