@@ -320,9 +320,9 @@ select qid from now_later;
 select (select count(*) from queue where shard = any ($1::bigint[])) + (select count(*) from queue_deferred where shard = any ($1::bigint[]));
 
 -- piece queue_wanted
--- Of rows q those that an operator asks for: $3 $4 $5 sender, recipient and domain as LIKE patterns ('' any), $6 post office
+-- Of rows q those that an operator asks for: $3 $4 $5 sender (<> the null sender), recipient and domain as LIKE patterns ('' any), $6 post office
 -- (-1 any), $7 older than microseconds (0 any), $8 state (-1 any).
-where ($3::text = '' or lower(q.sender) like $3::text) and ($4::text = '' or lower(q.rcpt) like $4::text)
+where ($3::text = '' or case q.sender when '' then '<>' else lower(q.sender) end like $3::text) and ($4::text = '' or lower(q.rcpt) like $4::text)
 	and ($5::text = '' or q.domain like $5::text) and ($6::bigint = -1 or q.postoffice = $6::bigint)
 	and ($7::bigint = 0 or q.made < now() - $7::bigint * interval '1 microsecond')
 	and ($8::bigint = -1 or q.state = $8::bigint);

@@ -4,6 +4,7 @@
 
 #include "base/id.h"
 #include "connector/smtp/home.h"
+#include "mail/address.h"
 #include "provider/queue.h"
 #include "provider/route.h"
 #include "provider/tls_result.h"
@@ -14,8 +15,18 @@
 
 static const char *const states[] = {"ready", "held", "parked", "tell"};
 
+/* A word that is empty, as a script's variable may be, must not stand for everything. */
+static status not_empty(struct cli *c, const char *name)
+{
+	if (!cli_has(c, name) || cli_text(c, name).size > 0)
+		return ST_OK;
+	return cli_misused(
+		c, "leave it out for any; the null sender is called '<>'", "%s is empty", name);
+}
+
 static status filter_id(struct cli *c, struct queue_filter *f)
 {
+	TRY(not_empty(c, "ID"));
 	*f = QUEUE_FILTER_ANY;
 	slice id = cli_text(c, "ID");
 	if (id.size && !id_parse(id, &f->id))
@@ -25,12 +36,23 @@ static status filter_id(struct cli *c, struct queue_filter *f)
 	return ST_OK;
 }
 
+/* The queue knows domains by their A-labels; what has a * is taken as it is. */
+static slice domain_of(struct cli *c, slice written)
+{
+	slice domain, shown;
+
+	return mail_domain_parse(written, &c->a, &domain, &shown) == ST_OK ? domain : written;
+}
+
 static status filter_of(struct cli *c, struct queue_filter *f)
 {
+	TRY(not_empty(c, "--sender"));
+	TRY(not_empty(c, "--recipient"));
+	TRY(not_empty(c, "--domain"));
 	TRY(filter_id(c, f));
 	f->sender = cli_text(c, "--sender");
 	f->recipient = cli_text(c, "--recipient");
-	f->domain = cli_text(c, "--domain");
+	f->domain = domain_of(c, cli_text(c, "--domain"));
 	f->older = cli_number(c, "--age", 0);
 	if (cli_has(c, "--postoffice")) {
 		postoffice *p;

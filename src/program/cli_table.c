@@ -27,7 +27,7 @@
 		MAY("--domain", DOMAIN, "the value for this domain"),                              \
 		MAY("--mailbox", MAILBOX, "the value for this mailbox")
 #define QUEUE_ENTRIES                                                                              \
-	MAY("--sender", TEXT, "of this sender; * stands for anything"),                            \
+	MAY("--sender", TEXT, "of this sender; * stands for anything, <> for none"),                            \
 		MAY("--recipient", TEXT, "to this recipient; * stands for anything"),              \
 		MAY("--domain", TEXT, "to this domain; * stands for anything"),                    \
 		MAY("--postoffice", NAME, "of this post office"),                                  \

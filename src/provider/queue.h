@@ -182,7 +182,7 @@ status queue_runner_count(queue_runner *r, int64_t *rows);
 
 struct queue_filter { /* all that are set must fit; empty or 0 = any */
 	int64_t id;   /* of the row, or of the message */
-	slice sender; /* address, or part of it with * */
+	slice sender; /* address, or part of it with *; <> the null sender */
 	slice recipient;
 	slice domain;       /* with * as well */
 	int64_t postoffice; /* -1 = any */

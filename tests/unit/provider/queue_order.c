@@ -73,6 +73,12 @@ Test(queue_order, lists_read_what_their_filter_leads_to)
 	}
 	f = all, f.id = 4711;
 	cr_expect_eq(listed(f), 0);
+	f = all, f.sender = S("<>");
+	cr_expect_eq(listed(f), 0);
+	given_sql("update queue set sender = '' where domain in ('d11.test', 'd12.test')");
+	cr_expect_eq(listed(f), 2);
+	f.sender = S("*@*");
+	cr_expect_eq(listed(f), 39);
 }
 
 Test(queue_order, operators_list_hold_release_and_delete)
