@@ -1,38 +1,55 @@
 #include "connector/smtp/own.h"
 
+#include "base/log.h"
 #include "base/utf8.h"
+#include "connector/smtp/passing.h"
 #include "connector/smtp/policy_inside.h"
 #include "mail/header.h"
 #include "provider/header_facts.h"
+#include "provider/trace.h"
 
 status own_mail_place(struct own_mail *m, const mail_address *to, arena *a)
 {
-	status kind = address_resolve(to->local, to->domain, 0, a, &m->route);
+	status kind = passing_own(to, false, a, &m->reached, &m->n);
 
 	m->to = mail_address_text(to, a);
-	m->part = (struct delivery_part){.postoffice = m->postoffice};
 	if (kind == ST_OK) {
-		m->part.postoffice = m->route.postoffice;
-		m->part.recipients = &m->route;
-		m->part.n = 1;
+		m->envelope.utf8 = passing_parts(m->reached, m->n, NOTIFY_NEVER, a, &m->d);
 		return ST_OK;
 	}
 	if (kind != ST_FOREIGN || to->literal)
 		return kind == ST_FOREIGN ? ST_ABSENT : kind;
 	m->far = (struct queue_recipient){
 		.address = m->to, .domain = to->domain, .notify = NOTIFY_NEVER};
-	m->part.remote = &m->far;
-	m->part.m = 1;
+	m->envelope.utf8 = !utf8_is_ascii(m->to);
+	m->part = (struct delivery_part){.postoffice = m->postoffice, .remote = &m->far, .m = 1};
 	return ST_OK;
 }
 
-static status write_body(struct own_mail *m, slice front, slice raw)
+static status write_part(struct delivery_part *part, slice path, slice signatures, slice raw)
 {
-	TRY(blob_writer_open(m->part.postoffice, &m->part.body));
-	TRY(blob_write(m->part.body, front));
-	TRY(blob_write(m->part.body, raw));
-	TRY(blob_writer_finish(m->part.body));
-	m->part.header_size = (uint32_t)(front.size + header_size(raw));
+	slice front = part->n > 0 ? path : S("");
+
+	TRY(blob_writer_open(part->postoffice, &part->body));
+	TRY(blob_write(part->body, front));
+	TRY(blob_write(part->body, signatures));
+	TRY(blob_write(part->body, raw));
+	part->header_size = (uint32_t)(front.size + signatures.size + header_size(raw));
+	return blob_writer_finish(part->body);
+}
+
+static status write_parts(struct own_mail *m, slice raw, arena *a)
+{
+	slice path = arena_format(a, "Return-Path: <%.*s>\r\n", SLICE_ARGS(m->sender)),
+	      signatures = S("");
+	bool leaves = false;
+
+	for (int i = 0; i < m->d.n; i++)
+		leaves |= m->d.parts[i].m > 0;
+	if (leaves)
+		signatures = policy_sign_own(m->postoffice, raw, a);
+	for (int i = 0; i < m->d.n; i++)
+		TRY(write_part(&m->d.parts[i], path, signatures, raw));
 	return ST_OK;
 }
 
@@ -41,8 +58,10 @@ status own_mail_fill(struct own_mail *m, slice raw, arena *a)
 	struct header_facts facts;
 
 	header_facts_read(raw, a, &facts);
-	m->d.parts = &m->part;
-	m->d.n = 1;
+	if (m->d.n == 0) {
+		m->d.parts = &m->part;
+		m->d.n = 1;
+	}
 	m->d.sent = clock_wall();
 	m->d.message_id = facts.message_id;
 	m->d.from = facts.from;
@@ -52,9 +71,22 @@ status own_mail_fill(struct own_mail *m, slice raw, arena *a)
 		.lifetime = setting_number(
 			S_queue_lifetime, &(struct setting_at){.postoffice = m->postoffice}),
 		.eight_bit = !utf8_is_ascii(raw),
-		.utf8 = !utf8_is_ascii(m->to)};
-	return write_body(m,
-		m->part.m > 0 ? policy_sign_own(m->postoffice, raw, a)
-			      : arena_format(a, "Return-Path: <%.*s>\r\n", SLICE_ARGS(m->sender)),
-		raw);
+		.utf8 = m->envelope.utf8};
+	return write_parts(m, raw, a);
+}
+
+void own_mail_close(struct own_mail *m)
+{
+	for (int i = 0; i < m->d.n; i++)
+		blob_writer_close(&m->d.parts[i].body);
+}
+
+void own_mail_trace(const struct own_mail *m, slice told)
+{
+	for (int i = 0; i < m->n; i++)
+		passing_trace(&m->reached[i], m->d.id, m->to, told);
+	if (m->n == 0)
+		trace_note(m->part.postoffice, m->d.id,
+			m->part.n > 0 ? TRACE_DELIVERED : TRACE_QUEUED, "recipient=%s %.*s",
+			log_quote(m->to), SLICE_ARGS(told));
 }

@@ -1,27 +1,31 @@
-/* A message the house writes itself, to one recipient here or at another system: its text becomes a
-   delivery. */
+/* A message the house writes itself, to an address here or at another system: its text becomes a
+   delivery. It goes where anybody's mail for that address goes: passing_own(). */
 #ifndef PENNYPOST_CONNECTOR_SMTP_OWN_H
 #define PENNYPOST_CONNECTOR_SMTP_OWN_H
 
-#include "mail/address.h"
-#include "provider/deliver.h"
+#include "connector/smtp/session.h"
 
 struct own_mail {
-	int64_t postoffice; /* that speaks, and carries what leaves; 0 = the system */
-	slice sender;       /* its return path; empty = the null path */
-	slice to;           /* as own_mail_place found it */
-	struct delivery d;  /* `id` is the caller's */
-	struct delivery_part part;
-	struct route route; /* of a recipient here */
+	int64_t postoffice;        /* that speaks, and carries what leaves; 0 = the system */
+	slice sender;              /* its return path; empty = the null path */
+	slice to;                  /* as own_mail_place found it */
+	struct delivery d;         /* `id` is the caller's */
+	struct recipient *reached; /* in the order of d.parts */
+	int n;
+	struct delivery_part part; /* where it is one: a known mailbox, or another system */
+	struct route route;        /* that mailbox */
 	struct queue_recipient
-		far; /* or at another system: nobody is told when it cannot be delivered */
+		far; /* or who is there; nobody is told when it cannot be delivered */
 	struct queue_envelope envelope;
 };
 
 /* ST_OK: there is a place to go to; else it is nobody, or nobody knows now. */
 status own_mail_place(struct own_mail *m, const mail_address *to, arena *a);
-/* Completes the delivery. Signed where it goes to others, by the keys of its author's domain.
-   part.body is to be closed in any case. */
+/* Completes the delivery: d.parts, or `part` where it has none. Signed where it goes to others, by
+   the keys of its author's domain. To be closed in any case. */
 status own_mail_fill(struct own_mail *m, slice raw, arena *a);
+void own_mail_close(struct own_mail *m);
+/* Where it went: a row for each whom it reached. `told` are further fields. */
+void own_mail_trace(const struct own_mail *m, slice told);
 
 #endif

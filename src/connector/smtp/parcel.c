@@ -7,57 +7,9 @@
 #include "mail/header.h"
 #include "provider/trace.h"
 
-#include <stdlib.h>
-
 #define RETURN_PATH S("Return-Path: <>\r\n")
 
 /* ---- whom it reaches */
-
-static int by_office(const void *x, const void *y)
-{
-	const struct recipient *a = x, *b = y;
-
-	return (a->route.postoffice > b->route.postoffice) -
-	       (a->route.postoffice < b->route.postoffice);
-}
-
-static struct queue_recipient far_of(const struct recipient *r, arena *a)
-{
-	return (struct queue_recipient){.address = mail_address_text(&r->address, a),
-		.domain = r->address.domain,
-		.via = r->via,
-		.mailbox = r->by};
-}
-
-/* One part for each post office. */
-static void parts_fill(struct parcel *p, arena *a)
-{
-	struct route *routes = arena_new_array(a, (size_t)p->n, sizeof *routes);
-	struct queue_recipient *far = arena_new_array(a, (size_t)p->n, sizeof *far);
-	struct delivery_part *part = NULL;
-
-	p->d.parts = arena_new_array(a, (size_t)p->n, sizeof *p->d.parts);
-	p->d.n = 0;
-	qsort(p->reached, (size_t)p->n, sizeof *p->reached, by_office);
-	for (int i = 0; i < p->n; i++) {
-		const struct recipient *r = &p->reached[i];
-
-		if (!part || part->postoffice != r->route.postoffice) {
-			part = &p->d.parts[p->d.n++];
-			*part = (struct delivery_part){.postoffice = r->route.postoffice,
-				.recipients = routes,
-				.remote = far};
-		}
-		if (r->remote) {
-			*far++ = far_of(r, a);
-			part->m++;
-			p->envelope.utf8 |= !utf8_is_ascii(far[-1].address);
-		} else {
-			*routes++ = r->route;
-			part->n++;
-		}
-	}
-}
 
 /* A row of the queue alone: at another system, or parked. */
 static void part_alone(struct parcel *p, arena *a)
@@ -85,11 +37,11 @@ status parcel_address(struct parcel *p, const mail_address *to, arena *a)
 	if (to->domain.size) {
 		p->one = (struct queue_recipient){
 			.address = mail_address_text(to, a), .domain = to->domain};
-		kind = passing_own(to, a, &p->reached, &p->n);
+		kind = passing_own(to, p->asked, a, &p->reached, &p->n);
 	}
 	switch (kind) {
 	case ST_OK:
-		parts_fill(p, a);
+		p->envelope.utf8 = passing_parts(p->reached, p->n, 0, a, &p->d);
 		return ST_OK;
 	case ST_FOREIGN:
 		part_alone(p, a);
@@ -168,29 +120,15 @@ status parcel_send(struct parcel *p, slice from, slice raw, arena *a)
 
 /* ---- its trace */
 
-static void trace_one(const struct parcel *p, const struct recipient *r, slice cause)
-{
-	arena a = ARENA_INIT;
-	slice address = mail_address_text(&r->address, &a), way = S("");
-
-	if (!slice_same_nocase(address, p->addressee))
-		way = arena_format(&a, " via=%s", log_quote(p->addressee));
-	if (r->remote)
-		trace_note(r->route.postoffice, p->d.id, TRACE_QUEUED,
-			"recipient=%s domain=%s%.*s report_on=%.*s", log_quote(address),
-			log_quote(r->address.domain), SLICE_ARGS(way), SLICE_ARGS(cause));
-	else
-		trace_note(r->route.postoffice, p->d.id, TRACE_DELIVERED,
-			"recipient=%s mailbox=%s%.*s report_on=%.*s", log_quote(address),
-			log_quote(r->route.mailbox_name), SLICE_ARGS(way), SLICE_ARGS(cause));
-	arena_release(&a);
-}
-
 void parcel_trace(const struct parcel *p, slice cause)
 {
+	arena a = ARENA_INIT;
+	slice told = arena_format(&a, "report_on=%.*s", SLICE_ARGS(cause));
+
 	for (int i = 0; i < p->n; i++)
-		trace_one(p, &p->reached[i], cause);
+		passing_trace(&p->reached[i], p->d.id, p->addressee, told);
 	if (p->n == 0)
 		trace_note(p->postoffice, p->d.id, p->parked ? TRACE_PARKED : TRACE_QUEUED,
-			"recipient=%s report_on=%.*s", log_quote(p->addressee), SLICE_ARGS(cause));
+			"recipient=%s %.*s", log_quote(p->addressee), SLICE_ARGS(told));
+	arena_release(&a);
 }

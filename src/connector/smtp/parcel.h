@@ -1,7 +1,7 @@
 /* A report on its way (report.h): whom it reaches, and its text, as one delivery. It goes where any
    mail for its addressee goes: into his mailbox or to those he passes his mail on to, to the
-   members of a group, to where an address leads, to another system. Who may write to a group is not
-   asked: what is told of was sent in its name. What can be given to nobody is parked. */
+   members of a group, to where an address leads, to another system. What can be given to nobody is
+   parked. */
 #ifndef PENNYPOST_CONNECTOR_SMTP_PARCEL_H
 #define PENNYPOST_CONNECTOR_SMTP_PARCEL_H
 
@@ -9,6 +9,7 @@
 
 struct parcel {
 	int64_t postoffice;        /* that reports */
+	bool asked;                /* who sent what it is about was known: passing_own() */
 	slice addressee;           /* as the queue has him */
 	struct delivery d;         /* id, ends and what lists show of the text are the caller's */
 	struct recipient *reached; /* in the order of d.parts */

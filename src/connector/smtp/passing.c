@@ -2,12 +2,16 @@
    (T14). */
 #include "connector/smtp/passing.h"
 
+#include "base/log.h"
 #include "base/map.h"
+#include "base/utf8.h"
 #include "provider/redirection.h"
 #include "provider/resolve.h"
 #include "provider/srs_key.h"
+#include "provider/trace.h"
 
 #include <inttypes.h>
+#include <stdlib.h>
 
 static bool is_trouble(status kind)
 {
@@ -436,7 +440,7 @@ static int keep_undropped(struct recipient *all, int n)
 	return kept;
 }
 
-status passing_own(const mail_address *to, arena *a, struct recipient **all, int *n)
+status passing_own(const mail_address *to, bool asked, arena *a, struct recipient **all, int *n)
 {
 	static const mail_address nobody = {.empty = true};
 	struct resolution found;
@@ -446,6 +450,8 @@ status passing_own(const mail_address *to, arena *a, struct recipient **all, int
 	if (kind == ST_FULL && found.n == 0 && passing_frees(&alone))
 		kind = ST_OK;
 	TRY(kind);
+	if (found.n > 0 && !asked && !members_may_post(NULL, &found))
+		return ST_DENIED;
 	struct setting_at at = {.postoffice = found.route.postoffice};
 	struct passing p = {.a = a,
 		.sender = &nobody,
@@ -460,6 +466,68 @@ status passing_own(const mail_address *to, arena *a, struct recipient **all, int
 	*all = p.all;
 	*n = keep_undropped(p.all, p.n);
 	return kind != ST_OK ? kind : *n > 0 ? ST_OK : ST_ABSENT;
+}
+
+static int by_office(const void *x, const void *y)
+{
+	const struct recipient *a = x, *b = y;
+
+	return (a->route.postoffice > b->route.postoffice) -
+	       (a->route.postoffice < b->route.postoffice);
+}
+
+bool passing_parts(struct recipient *all, int n, unsigned notify, arena *a, struct delivery *d)
+{
+	struct route *routes = arena_new_array(a, (size_t)n, sizeof *routes);
+	struct queue_recipient *far = arena_new_array(a, (size_t)n, sizeof *far);
+	struct delivery_part *part = NULL;
+	bool utf8 = false;
+
+	d->parts = arena_new_array(a, (size_t)n, sizeof *d->parts);
+	d->n = 0;
+	qsort(all, (size_t)n, sizeof *all, by_office);
+	for (int i = 0; i < n; i++) {
+		const struct recipient *r = &all[i];
+
+		if (!part || part->postoffice != r->route.postoffice) {
+			part = &d->parts[d->n++];
+			*part = (struct delivery_part){.postoffice = r->route.postoffice,
+				.recipients = routes,
+				.remote = far};
+		}
+		if (!r->remote) {
+			*routes++ = r->route;
+			part->n++;
+			continue;
+		}
+		*far = (struct queue_recipient){.address = mail_address_text(&r->address, a),
+			.domain = r->address.domain,
+			.notify = notify,
+			.via = r->via,
+			.mailbox = r->by};
+		utf8 |= !utf8_is_ascii(far->address);
+		far++;
+		part->m++;
+	}
+	return utf8;
+}
+
+void passing_trace(const struct recipient *r, int64_t message, slice to, slice told)
+{
+	arena a = ARENA_INIT;
+	slice address = mail_address_text(&r->address, &a), way = S("");
+
+	if (!slice_same_nocase(address, to))
+		way = arena_format(&a, " via=%s", log_quote(to));
+	if (r->remote)
+		trace_note(r->route.postoffice, message, TRACE_QUEUED,
+			"recipient=%s domain=%s%.*s %.*s", log_quote(address),
+			log_quote(r->address.domain), SLICE_ARGS(way), SLICE_ARGS(told));
+	else
+		trace_note(r->route.postoffice, message, TRACE_DELIVERED,
+			"recipient=%s mailbox=%s%.*s %.*s", log_quote(address),
+			log_quote(r->route.mailbox_name), SLICE_ARGS(way), SLICE_ARGS(told));
+	arena_release(&a);
 }
 
 bool passing_frees(const struct recipient *r)

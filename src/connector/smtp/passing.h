@@ -31,10 +31,16 @@ status passing_recipient(conversation *c, struct recipient *r);
    it passed on enough for one hour, and keeps no copy (T14); ST_BUSY. */
 #define PASSING_DEPTH 5
 status passing_on(conversation *c, const struct recipient *r);
-/* Who gets what the house itself writes to an address: the same ones, but that nobody is asked
-   whether he may write to a group of that address, and that a mailbox keeps what it passed on too much
-   for. Kinds as resolve(), ST_OK: one at least. */
-status passing_own(const mail_address *to, arena *a, struct recipient **all, int *n);
+/* Who gets what the house itself writes to an address: the same ones, but that a mailbox keeps what
+   it passed on too much for. `asked`: by mail that was sent in the name of that address, so that a
+   group of it is told, whoever may write to it; else only one that everybody may write to (T14).
+   Kinds as resolve(), and ST_DENIED; ST_OK: one at least. */
+status passing_own(const mail_address *to, bool asked, arena *a, struct recipient **all, int *n);
+/* The parts of a delivery to them, one for each post office, in whose order they come; `notify` is
+   for those at other systems. Whether one of these has an address that is not ASCII. */
+bool passing_parts(struct recipient *all, int n, unsigned notify, arena *a, struct delivery *d);
+/* The row that tells where such a message went; `to` is who it was for, `told` are further fields. */
+void passing_trace(const struct recipient *r, int64_t message, slice to, slice told);
 /* Whether a full mailbox needs no room, for it keeps no copy. */
 bool passing_frees(const struct recipient *r);
 /* What was passed on by one of the recipients before stays with it this time (T16). A refusal:

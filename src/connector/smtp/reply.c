@@ -167,7 +167,7 @@ static status send_along(struct incoming *in, struct reply *made, status kind, s
 	if (kind == ST_OK)
 		hang(in, made);
 	else
-		blob_writer_close(&made->mail.part.body);
+		own_mail_close(&made->mail);
 	return kind;
 }
 
@@ -289,7 +289,7 @@ void reply_full_notice(const struct route *full, const mail_address *sender, are
 		deliver_run(&made->mail.d) == ST_OK)
 		trace_note(full->postoffice, made->mail.d.id, TRACE_DELIVERED,
 			"mailbox=%s kind=full", log_quote(full->mailbox_name));
-	blob_writer_close(&made->mail.part.body);
+	own_mail_close(&made->mail);
 }
 
 /* ---- all of them */
@@ -346,6 +346,8 @@ void reply_full(conversation *c, struct incoming *in)
 
 void reply_told(struct incoming *in)
 {
+	arena a = ARENA_INIT;
+
 	for (const struct reply *r = in->replies; r; r = r->next) {
 		char id[ID_TEXT_SIZE + 1], cause[ID_TEXT_SIZE + 1];
 
@@ -356,15 +358,15 @@ void reply_told(struct incoming *in)
 		metric_add(M_replies, SERVICE_NONE, 1);
 		trace_note(r->mail.postoffice, in->delivery.id, TRACE_REPORTED,
 			"report=%s kind=%s to=%s", id, r->kind, log_quote(r->mail.to));
-		trace_note(r->mail.part.postoffice, r->mail.d.id,
-			r->mail.part.n ? TRACE_DELIVERED : TRACE_QUEUED,
-			"recipient=%s report_on=%s", log_quote(r->mail.to), cause);
+		slice told = arena_format(&a, "report_on=%s", cause);
+		own_mail_trace(&r->mail, told);
 	}
+	arena_release(&a);
 }
 
 void reply_close(struct incoming *in)
 {
 	for (struct reply *r = in->replies; r; r = r->next)
-		blob_writer_close(&r->mail.part.body);
+		own_mail_close(&r->mail);
 	in->replies = NULL;
 }

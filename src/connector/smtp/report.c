@@ -286,12 +286,21 @@ static void tell(const struct verdict *v, int n, const struct parcel *p)
 	parcel_trace(p, slice_z(cause));
 }
 
+/* He logged on, or came from a privileged network: strangers' mail leaves only where somebody here
+   passes it on, or for domains that we take mail for. */
+static bool was_known(const queue_entry *e)
+{
+	return e->via.size == 0 &&
+	       (e->mailbox != 0 || address_domain_is_ours(e->domain) == ST_FOREIGN);
+}
+
 status report_send(const struct verdict *v, int n)
 {
 	const queue_entry *e = v->of->entry;
 	arena a = ARENA_INIT;
 	struct parcel p = {.postoffice = e->postoffice,
 		.addressee = e->sender,
+		.asked = was_known(e),
 		.d = {.id = id_new(), .sent = clock_wall(), .end_count = n}};
 	struct queue_result *ends = arena_new_array(&a, (size_t)n, sizeof *ends);
 	struct setting_at at = place_of(e);

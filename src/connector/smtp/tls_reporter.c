@@ -157,8 +157,10 @@ static slice repeat_key(const struct tls_report *r, slice to, arena *a)
 
 static void mail_note(const struct own_mail *m, const struct tls_report *r)
 {
-	trace_note(m->part.postoffice, m->d.id, m->part.n ? TRACE_DELIVERED : TRACE_QUEUED,
-		"recipient=%s kind=tls-report domain=%s", log_quote(m->to), log_quote(r->domain));
+	arena a = ARENA_INIT;
+
+	own_mail_trace(m, arena_format(&a, "kind=tls-report domain=%s", log_quote(r->domain)));
+	arena_release(&a);
 }
 
 static status mail_send(struct own_mail *m, const struct tls_report *r, arena *a)
@@ -192,7 +194,7 @@ static status by_mail(const struct tls_report *r, const struct tls_report_target
 	struct own_mail m = {.to = t->address, .d.id = id_new()};
 	status kind = mail_send(&m, r, a);
 
-	blob_writer_close(&m.part.body);
+	own_mail_close(&m);
 	if (kind == ST_OK)
 		mail_note(&m, r);
 	return kind == ST_EXISTS ? ST_OK : kind;
