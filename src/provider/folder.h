@@ -87,7 +87,8 @@ status folder_tree(int64_t postoffice, int64_t mailbox, arena *a, struct folder_
    knows. */
 
 /* Makes the folder and the levels above that are missing, with a UIDVALIDITY no folder of this
-   mailbox had before. ST_EXISTS, ST_INVALID, ST_LIMITED (setting mailbox_folders_most, or the
+   mailbox had before. What others do with it at once takes nothing from ST_OK: then *out has its id
+   and name as it was made, and no UIDVALIDITY. ST_EXISTS, ST_INVALID, ST_LIMITED (setting mailbox_folders_most, or the
    name), ST_DENIED (another folder has this special use), ST_ABSENT (no such mailbox). */
 status folder_make(
 	int64_t postoffice, int64_t mailbox, slice name, unsigned special, arena *a, folder **out);

@@ -133,6 +133,24 @@ static status make_once(void *arg, bool again)
 	return s;
 }
 
+/* What was just made. Others may have given it another name by now, or removed it: then as it was. */
+static status made_find(const struct turn *t, arena *a, folder **out)
+{
+	int64_t id = t->ids[t->n - 1];
+	status s = folder_find(t->postoffice, t->mailbox, t->name, a, out);
+
+	if (s != ST_ABSENT && (s != ST_OK || (*out)->id == id))
+		return s;
+	*out = arena_new(a, sizeof **out);
+	**out = (folder){.id = id,
+		.postoffice = t->postoffice,
+		.mailbox = t->mailbox,
+		.name = t->name,
+		.uidnext = 1,
+		.special = (unsigned)t->special};
+	return ST_OK;
+}
+
 status folder_make_noted(int64_t postoffice, int64_t mailbox, slice name, unsigned special,
 	const struct audit_note *note, arena *a, folder **out)
 {
@@ -147,7 +165,7 @@ status folder_make_noted(int64_t postoffice, int64_t mailbox, slice name, unsign
 	if (s == ST_LIMITED) /* of no mailbox there is no folder more either */
 		TRY(keyword_list(postoffice, mailbox, a, &(struct keywords){0}));
 	TRY(s);
-	return folder_find(postoffice, mailbox, t.name, a, out);
+	return made_find(&t, a, out);
 }
 
 status folder_make(

@@ -47,3 +47,23 @@ void reader_heard(notice *n)
 	cr_assert_eq(notice_wait(n), ST_OK);
 	task_deadline(before);
 }
+
+Test(reader_pg, a_folder_that_others_rename_at_once_was_made_all_the_same, .init = reader_begin,
+	.fini = reader_end)
+{
+	folder *f, *found;
+
+	given_sql(
+		"create or replace function whisk() returns trigger language plpgsql as "
+		"$$begin update folder set name = 'whisked away' where folder = new.folder; return null; end$$");
+	given_sql(
+		"create constraint trigger whisk after insert on folder deferrable initially deferred "
+		"for each row when (new.name = 'whisk') execute function whisk()");
+	status kind = folder_make(me.postoffice, me.mailbox, S("whisk"), 0, &me.a, &f);
+	given_sql("drop trigger whisk on folder");
+	cr_assert_eq(kind, ST_OK);
+	cr_assert_eq(
+		folder_find(me.postoffice, me.mailbox, S("whisked away"), &me.a, &found), ST_OK);
+	cr_expect_eq(f->id, found->id);
+	cr_expect(slice_same(f->name, S("whisk")));
+}
