@@ -144,8 +144,9 @@ delete from qrunner where owner = $1;
 delete from qrunner where seen < clock_timestamp() - interval '1 day';
 
 -- statement qrunner_trying system
--- $1 owner, $2 rows it tries at the moment
-update qrunner set trying = $2::bigint[], seen = clock_timestamp() where owner = $1;
+-- $1 owner, $2 rows it tries at the moment, $3 seconds since it has each in hand
+update qrunner set trying = $2::bigint[], ages = $3::bigint[]::smallint[], noted = clock_timestamp(), seen = clock_timestamp()
+where owner = $1;
 
 -- statement qshard_renew system
 -- $1 owner, $2 microseconds
@@ -446,9 +447,10 @@ select count(*) filter (where state in (0, 3) and not deferred), count(*) filter
 from (select state, made, false as deferred from queue union all select state, made, true from queue_deferred) q;
 
 -- statement queue_taken system
--- $1 rows by their ids: those that a runner has in hand, and whose they are. The list of one that has nothing to do is as it was:
+-- $1 rows by their ids: those that a runner has in hand, whose they are, and since when. The list of one that has nothing to do is as it was:
 -- what is not due any more has been tried.
-select t.qid, r.name from qrunner r cross join lateral unnest(r.trying) as t (qid)
+select t.qid, r.name, r.noted - t.age * interval '1 second'
+from qrunner r cross join lateral unnest(r.trying, r.ages) as t (qid, age)
 where t.qid = any ($1::bigint[]) and exists (select from qshard s where s.owner = r.owner and s.lease > clock_timestamp())
 	and ((select q.next_at from queue q where q.qid = t.qid) <= now()
 		or (select q.next_at from queue_deferred q where q.qid = t.qid) <= now());

@@ -82,6 +82,15 @@ static json_t *moment(usec at)
 	return at == USEC_NEVER ? json_null() : json_time(at);
 }
 
+/* The list's word for where it stands. */
+static json_t *standing_of(struct cli *c, const queue_entry *e, const struct queue_holder *by)
+{
+	return by->name.size == 0 ? json_string(states[e->state])
+	       : by->since        ? json_slice(arena_format(
+					    &c->a, "taken %.*s", SLICE_ARGS(cli_time(by->since, &c->a))))
+				  : json_string("taken");
+}
+
 /* Its route's word counts before what was promised (report.c). */
 static usec end_of(struct cli *c, const queue_entry *e)
 {
@@ -92,7 +101,7 @@ static usec end_of(struct cli *c, const queue_entry *e)
 		       : e->expires;
 }
 
-static json_t *facts_of(struct cli *c, const queue_entry *e, slice taken_by)
+static json_t *facts_of(struct cli *c, const queue_entry *e, const struct queue_holder *by)
 {
 	json_t *f = json_pack("{s:o,s:o,s:s,s:o,s:o,s:o,s:o,s:i,s:i,s:I,s:o,s:o,s:o,s:o,s:o,s:o}",
 		"id", json_id(e->id), "message", json_id(e->message), "state", states[e->state],
@@ -106,8 +115,9 @@ static json_t *facts_of(struct cli *c, const queue_entry *e, slice taken_by)
 	json_object_set_new(f, "said",
 		json_slice(e->code ? arena_format(&c->a, "%d %.*s", e->code, SLICE_ARGS(e->text))
 				   : e->text));
-	json_object_set_new(f, "taken_by", taken_by.size ? json_slice(taken_by) : json_null());
-	json_object_set_new(f, "standing", json_string(taken_by.size ? "taken" : states[e->state]));
+	json_object_set_new(f, "taken_by", by->name.size ? json_slice(by->name) : json_null());
+	json_object_set_new(f, "taken_since", json_time(by->since));
+	json_object_set_new(f, "standing", standing_of(c, e, by));
 	return f;
 }
 
@@ -117,11 +127,11 @@ static status show_rows(struct cli *c, const queue_entry *rows, int n)
 		{"made", "QUEUED"}, {"next", "NEXT"}, {"attempts", "TRIES", SHOW_NUMBER},
 		{"size", "SIZE", SHOW_SIZE}, {"sender", "SENDER"}, {"recipient", "RECIPIENT"},
 		{"said", "LAST REPLY"}, {NULL}};
-	slice *taken;
+	struct queue_holder *taken;
 	TRY(queue_taken(rows, n, &c->a, &taken));
 	json_t *list = json_array();
 	for (int i = 0; i < n; i++)
-		json_array_append_new(list, facts_of(c, &rows[i], taken[i]));
+		json_array_append_new(list, facts_of(c, &rows[i], &taken[i]));
 	return cli_rows(c, list, columns, "Nothing like that is in the queue");
 }
 
@@ -164,13 +174,13 @@ static void add_more(const queue_entry *e, json_t *f)
 status cli_queue_show(struct cli *c)
 {
 	static const struct cli_column columns[] = {{"id", "entry"}, {"message", "message"},
-		{"state", "state"}, {"taken_by", "taken by"}, {"postoffice", "post office"},
-		{"sender", "sender"}, {"recipient", "recipient"}, {"domain", "domain"},
-		{"size", "size", SHOW_SIZE}, {"made", "queued"}, {"next", "next attempt"},
-		{"expires", "returned after"}, {"attempts", "attempts"}, {"host", "last host"},
-		{"said", "last reply"}, {"notices", "delay notices"}, {"kills", "ended its worker"},
-		{"priority", "priority"}, {"envid", "ENVID"}, {"orcpt", "ORCPT"},
-		{"shard", "shard"}, {NULL}};
+		{"state", "state"}, {"taken_by", "taken by"}, {"taken_since", "taken since"},
+		{"postoffice", "post office"}, {"sender", "sender"}, {"recipient", "recipient"},
+		{"domain", "domain"}, {"size", "size", SHOW_SIZE}, {"made", "queued"},
+		{"next", "next attempt"}, {"expires", "returned after"}, {"attempts", "attempts"},
+		{"host", "last host"}, {"said", "last reply"}, {"notices", "delay notices"},
+		{"kills", "ended its worker"}, {"priority", "priority"}, {"envid", "ENVID"},
+		{"orcpt", "ORCPT"}, {"shard", "shard"}, {NULL}};
 	struct queue_filter f;
 	queue_entry *rows;
 	int n;
@@ -181,9 +191,9 @@ status cli_queue_show(struct cli *c)
 			"nothing in the queue is called %.*s", SLICE_ARGS(cli_text(c, "ID")));
 	if (n > 1 && rows[0].id != f.id)
 		return show_rows(c, rows, n); /* a message to several */
-	slice *taken;
+	struct queue_holder *taken;
 	TRY(queue_taken(rows, 1, &c->a, &taken));
-	json_t *facts = facts_of(c, &rows[0], taken[0]);
+	json_t *facts = facts_of(c, &rows[0], &taken[0]);
 	add_more(&rows[0], facts);
 	return cli_facts(c, facts, columns);
 }

@@ -24,8 +24,9 @@
 #define KILLS_MOST 3
 #define FIRST_OFFICE (-1)
 #define NOTED                                                                                      \
-	400 /* rows in qrunner.trying, as long as no more are being sent: 3 kB of the page         \
-\ */
+	380 /* rows in qrunner.trying, as long as no more are being sent: with their ages two      \
+	       versions of the list share a page */
+#define AGE_MOST INT16_MAX /* seconds */
 
 struct claimed {
 	int64_t id;
@@ -33,6 +34,7 @@ struct claimed {
 	bool suspect;
 	bool trying; /* stands in qrunner.trying */
 	bool ending; /* its result is on its way */
+	usec since;  /* in hand, by this process's clock */
 };
 
 struct queue_runner {
@@ -73,7 +75,8 @@ static void claimed_add(queue_runner *r, const queue_entry *e)
 		r->room = r->room ? 2 * r->room : 64;
 		r->claimed = memory_grow(r->claimed, (size_t)r->room * sizeof *r->claimed);
 	}
-	r->claimed[r->n++] = (struct claimed){e->id, e->shard, e->kills > 0, false, false};
+	r->claimed[r->n++] = (struct claimed){
+		.id = e->id, .shard = e->shard, .suspect = e->kills > 0, .since = clock_now()};
 }
 
 static void claimed_remove(queue_runner *r, int64_t id)
@@ -109,13 +112,19 @@ static const int64_t *claimed_ids(const queue_runner *r, int shard, arena *a, in
 
 static void trying_add(queue_runner *r, db_tx *tx, arena *a)
 {
-	int64_t *ids = arena_new_array(a, (size_t)r->n, sizeof *ids);
+	int64_t *ids = arena_new_array(a, (size_t)r->n * 2, sizeof *ids), *ages = ids + r->n;
+	usec now = clock_now();
 	int n = 0;
 
 	for (int i = 0; i < r->n; i++)
-		if (r->claimed[i].trying && !r->claimed[i].ending)
+		if (r->claimed[i].trying && !r->claimed[i].ending) {
+			int64_t age = (now - r->claimed[i].since) / USEC_S;
+
+			ages[n] = age < AGE_MOST ? age : AGE_MOST;
 			ids[n++] = r->claimed[i].id;
-	db_add(tx, SQL_QRUNNER_TRYING, (struct param[]){p_int(r->owner), p_int_array(ids, n)}, 2,
+		}
+	db_add(tx, SQL_QRUNNER_TRYING,
+		(struct param[]){p_int(r->owner), p_int_array(ids, n), p_int_array(ages, n)}, 3,
 		NULL);
 }
 

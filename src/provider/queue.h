@@ -195,9 +195,13 @@ struct queue_filter { /* all that are set must fit; empty or 0 = any */
 status queue_list(const struct queue_filter *f, int64_t after, unsigned most, arena *a,
 	queue_entry **rows, int *n);
 
-/* Who has each of these rows in hand, to try it at once or when it is its turn: node and process,
-   empty = nobody. Up to 400 of a worker can be told. */
-status queue_taken(const queue_entry *rows, int n, arena *a, slice **by);
+/* Who has a row in hand, to try it at once or when it is its turn, and since when. */
+struct queue_holder {
+	slice name; /* node and process; empty = nobody */
+	usec since; /* wall; 0 = it does not say */
+};
+/* Of each of these rows. Up to 380 of a worker can be told. */
+status queue_taken(const queue_entry *rows, int n, arena *a, struct queue_holder **by);
 
 enum queue_order {
 	QUEUE_RETRY,   /* due now: those that wait for their time, no held or parked ones */

@@ -98,7 +98,7 @@ status queue_list(const struct queue_filter *f, int64_t after, unsigned most, ar
 	return ST_OK;
 }
 
-status queue_taken(const queue_entry *rows, int n, arena *a, slice **by)
+status queue_taken(const queue_entry *rows, int n, arena *a, struct queue_holder **by)
 {
 	int64_t *ids = arena_new_array(a, (size_t)n, sizeof *ids);
 	struct rows r;
@@ -110,7 +110,8 @@ status queue_taken(const queue_entry *rows, int n, arena *a, slice **by)
 	for (int k = 0; k < r.count; k++)
 		for (int i = 0; i < n; i++)
 			if (ids[i] == row_int(&r, k, 0))
-				(*by)[i] = row_slice(&r, k, 1);
+				(*by)[i] = (struct queue_holder){
+					row_slice(&r, k, 1), row_time(&r, k, 2)};
 	return ST_OK;
 }
 

@@ -279,7 +279,7 @@ static void given_crowd(const char *domain)
 
 static bool crowd_fills_the_list(void)
 {
-	return store_sql("select max(cardinality(trying)) from qrunner") >= 400;
+	return store_sql("select max(cardinality(trying)) from qrunner") >= 380;
 }
 
 /* A domain whose mail stands in the same shard as the crowd's, which is asked for no more for the

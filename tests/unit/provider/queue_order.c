@@ -5,6 +5,7 @@
 
 #include <criterion/criterion.h>
 #include <stdio.h>
+#include <unistd.h>
 
 TestSuite(queue_order, .init = empty_queue_begin, .fini = store_counted_end, .timeout = 300);
 
@@ -129,10 +130,10 @@ Test(queue_order, operators_list_hold_release_and_delete)
 }
 
 /* Who has the row of that domain; empty: nobody. */
-static slice taken_by(const char *domain, arena *a)
+static struct queue_holder holder_of(const char *domain, arena *a)
 {
 	struct queue_filter f = QUEUE_FILTER_ANY;
-	slice *by;
+	struct queue_holder *by;
 	queue_entry *rows;
 	int n;
 
@@ -141,6 +142,37 @@ static slice taken_by(const char *domain, arena *a)
 	cr_assert_eq(n, 1);
 	cr_assert_eq(queue_taken(rows, n, a, &by), ST_OK);
 	return by[0];
+}
+
+static slice taken_by(const char *domain, arena *a)
+{
+	return holder_of(domain, a).name;
+}
+
+Test(queue_order, lists_tell_since_when_a_row_is_in_hand)
+{
+	int64_t office = store_postoffice();
+	arena a = ARENA_INIT;
+	int n;
+
+	queue_one(office, "b.test");
+	queue_runner *r = runner();
+	usec before = clock_wall();
+	claim(r, 10, 10, &a, &n);
+	cr_assert_eq(n, 1);
+	usec since = holder_of("b.test", &a).since;
+	cr_expect(since >= before - 2 * USEC_S && since <= clock_wall() + USEC_S);
+	usleep(2 * USEC_S);
+	queue_one(office, "c.test");
+	claim(r, 10, 10, &a, &n);
+	cr_assert_eq(n, 1);
+	cr_expect_geq(holder_of("c.test", &a).since - holder_of("b.test", &a).since, 2 * USEC_S,
+		"a note says that the row before it was taken then too");
+	store_sql("update qrunner set ages = '{}' returning 1");
+	cr_expect_eq(holder_of("b.test", &a).since, 0);
+	cr_expect_gt(taken_by("b.test", &a).size, 0, "of a program that notes no ages");
+	queue_runner_close(&r);
+	arena_release(&a);
 }
 
 Test(queue_order, lists_tell_what_is_in_hand)
