@@ -227,16 +227,35 @@ status cli_schema_init(struct cli *c)
 
 /* ---- migrate and status */
 
+/* Those go on as if nothing had changed; what they leave out somebody should expect. */
+static slice remark_on_older(struct cli *c, slice uri, json_t *older)
+{
+	slice *names, why = S("");
+	int n = 0;
+
+	if (migrate_older(uri, &c->a, &names, &n, &why) != ST_OK || n == 0)
+		return S("");
+	for (int i = 0; i < n; i++)
+		json_array_append_new(older, json_slice(names[i]));
+	return arena_format(&c->a,
+		". Beware: %d %s of an older program still %s, %.*s for one: restart the nodes; until then they leave out what is new in the tables",
+		n, n == 1 ? "process" : "processes", n == 1 ? "runs" : "run", SLICE_ARGS(names[0]));
+}
+
 status cli_schema_migrate(struct cli *c)
 {
 	slice uri;
 	int from = 0, to = 0;
 	TRY(owner_uri(c, &uri));
 	TRY(migrate(c, uri, &from, &to));
-	json_t *facts = json_pack("{s:i,s:i}", "from", from, "to", to);
+	json_t *older = json_array();
+	slice beware = remark_on_older(c, uri, older);
+	json_t *facts = json_pack("{s:i,s:i,s:o}", "from", from, "to", to, "older", older);
 	if (from == to)
-		return cli_did(c, facts, "The schema has version %d already", to);
-	return cli_did(c, facts, "The schema went from version %d to %d", from, to);
+		return cli_did(
+			c, facts, "The schema has version %d already%.*s", to, SLICE_ARGS(beware));
+	return cli_did(c, facts, "The schema went from version %d to %d%.*s", from, to,
+		SLICE_ARGS(beware));
 }
 
 status cli_schema_status(struct cli *c)

@@ -38,6 +38,27 @@ status migrate_version(slice owner_uri, arena *a, int *version, slice *why)
 	return kind;
 }
 
+status migrate_older(slice owner_uri, arena *a, slice **names, int *n, slice *why)
+{
+	enum { NODE, NAME, ROLE, SEEN, SCHEMA };
+	db_link *l = NULL;
+	struct rows r = {0};
+
+	*n = 0;
+	TRY(db_link_open(owner_uri, "pennypost schema", a, &l, why));
+	status kind = run(l, SQL_NODE_ALL, NULL, 0, a, &r);
+	if (kind != ST_OK)
+		*why = S("the database did not answer");
+	*names = arena_new_array(a, (size_t)r.count, sizeof **names);
+	for (int i = 0; i < r.count; i++)
+		if (row_int(&r, i, SCHEMA) < migrate_known())
+			(*names)[(*n)++] =
+				arena_format(a, "%.*s %.*s", SLICE_ARGS(row_slice(&r, i, NAME)),
+					SLICE_ARGS(row_slice(&r, i, ROLE)));
+	db_link_close(&l);
+	return kind;
+}
+
 /* Within the transaction, with the table of versions locked: somebody else may have been here. */
 static status still_due(db_link *l, const struct migration *m, arena *a, bool *due)
 {

@@ -16,6 +16,10 @@ status migrate_version(slice owner_uri, arena *a, int *version, slice *why);
    program, ST_BROKEN a migration was refused; *why then names it. Two at once do no harm. */
 status migrate_run(slice owner_uri, arena *a, int *from, int *to, slice *why);
 
+/* The processes that run and stand for a version before this program's: "node role", by name.
+   ST_BUSY (*why). */
+status migrate_older(slice owner_uri, arena *a, slice **names, int *n, slice *why);
+
 struct migrate_roles {
 	slice superuser_uri; /* to any database of the server */
 	slice database;      /* made if absent, owned by pennypost_owner */
