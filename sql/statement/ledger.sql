@@ -32,7 +32,8 @@ order by o.postoffice;
 
 -- statement ledger_mailboxes system
 -- $1 $2 the post office and mailbox to go on behind, $3 most, $4 entries after which no more are begun; besides them $5 $6 post
--- offices and mailboxes: what their rows say and what stands in their folders. A disabled post office may be on its way out, and
+-- offices and mailboxes, as many of them by the same measure, or by what was found there: what their rows say and what
+-- stands in their folders. A disabled post office may be on its way out, and
 -- loses its mail before its mailboxes.
 with page as materialized (
 	select m.*, sum(m.nmsg) over (order by m.postoffice, m.mailbox) - m.nmsg as before
@@ -41,9 +42,13 @@ with page as materialized (
 ), chosen as materialized (
 	select p.postoffice, p.mailbox, p.used, p.nmsg, true as turn from page p where p.before < $4::bigint
 	union all
-	select b.postoffice, b.mailbox, b.used, b.nmsg, false
-	from unnest($5::bigint[], $6::bigint[]) as a (postoffice, mailbox) cross join lateral (
-		select * from mailbox w where w.postoffice = a.postoffice and w.mailbox = a.mailbox offset 0) b
+	select b.postoffice, b.mailbox, b.used, b.nmsg, false from (
+		select w.*, sum(w.n) over (order by w.postoffice, w.mailbox) - w.n as before
+		from unnest($5::bigint[], $6::bigint[]) as a (postoffice, mailbox) cross join lateral (
+			select m.postoffice, m.mailbox, m.used, m.nmsg, greatest(m.nmsg, 1, (select k.found from ledger_breach k
+				where k.postoffice = m.postoffice and k.what = 3 and k.mailbox = m.mailbox)) as n
+			from mailbox m where m.postoffice = a.postoffice and m.mailbox = a.mailbox offset 0) w) b
+	where b.before < $4::bigint
 )
 select c.postoffice, c.mailbox, c.turn, coalesce((select p.state from postoffice p where p.postoffice = c.postoffice), 1),
 	c.used, f.bytes, c.nmsg, f.n, f.folders, f.alike
@@ -55,6 +60,10 @@ from chosen c cross join lateral (
 		from entry where postoffice = f.postoffice and folder = f.folder) e
 	where f.postoffice = c.postoffice and f.mailbox = c.mailbox) f
 order by c.turn, c.postoffice, c.mailbox;
+
+-- statement ledger_apart system
+-- $1 rows of a post office from which on they are gathered: those that have more.
+select postoffice from ledger group by postoffice having count(*) > $1::bigint order by postoffice;
 
 -- statement ledger_gather system
 -- $1 post offices: what was counted apart goes to slot 0. Rows that somebody counts in at the moment stay as they are.

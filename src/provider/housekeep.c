@@ -4,6 +4,7 @@
 #include "base/id.h"
 #include "provider/db.h"
 #include "provider/lease.h"
+#include "provider/ledger.h"
 #include "provider/setting.h"
 #include "task/task.h"
 
@@ -284,6 +285,8 @@ static status keep_house(lease *held, struct housekeep_result *r)
 	TRY(drop_partitions("trace", ends.trace, r));
 	TRY(drop_partitions("audit", ends.audit, r));
 	TRY(sweep(r));
+	if (setting_number(S_ledger_check_every, NULL) == 0) /* else its turns do */
+		TRY(ledger_gather());
 	return left;
 }
 

@@ -23,11 +23,15 @@
 /* What the one process that is at it knows of its last turn. */
 static struct {
 	lease held;
-	int64_t office;          /* to go on behind */
-	int64_t box_office, box; /* the same for mailboxes */
-	int64_t debt;            /* rows read beyond the turns' share */
-	int64_t told;            /* what the gauge says */
-} my = {.held = {.name = S("ledger")}, .office = FROM_THE_START, .box_office = FROM_THE_START};
+	int64_t office;              /* to go on behind */
+	int64_t box_office, box;     /* the same for mailboxes, */
+	int64_t wrong_office, wrong; /* and for those that are known to be wrong */
+	int64_t debt;                /* rows read beyond the turns' share */
+	int64_t told;                /* what the gauge says */
+} my = {.held = {.name = S("ledger")},
+	.office = FROM_THE_START,
+	.box_office = FROM_THE_START,
+	.wrong_office = FROM_THE_START};
 
 const char *ledger_what_name(enum ledger_what w)
 {
@@ -175,6 +179,22 @@ static status office_judge(const struct check *c, const struct ledger_row *r)
 				.found = r->delivered});
 }
 
+status ledger_gather(void)
+{
+	arena a = ARENA_INIT;
+	struct rows many;
+	status kind = db_run(SQL_LEDGER_APART, (struct param[]){p_int(APART_MOST)}, 1, &a, &many);
+
+	for (int i = 0; i < many.count && kind == ST_OK; i++) {
+		int64_t office = row_int(&many, i, 0);
+
+		kind = db_run(
+			SQL_LEDGER_GATHER, (struct param[]){p_int_array(&office, 1)}, 1, &a, NULL);
+	}
+	arena_release(&a);
+	return kind;
+}
+
 /* What many processes counted apart comes together. */
 static status gather(const struct ledger_row *rows, int n, arena *a)
 {
@@ -235,26 +255,55 @@ static status box_judge(struct check *c, const struct rows *r, int i)
 	return ST_OK;
 }
 
-/* Those behind *office and *box, which go on as offices_check has it; and those that are known to
-   be wrong. */
-static status boxes_check(struct check *c, int64_t *office, int64_t *box)
+/* Mailboxes that are known to be wrong, behind the one where the last turn ended, or from the start
+   when there are none: post offices, and behind `room` of them their mailboxes. */
+static int wrong_next(const struct check *c, int64_t *wrong, int room)
+{
+	int n = 0;
+
+	for (int i = 0; i < c->n; i++) {
+		int64_t office = c->known[i].postoffice, box = c->known[i].mailbox;
+
+		if (box == 0 || office < my.wrong_office ||
+			(office == my.wrong_office && box <= my.wrong) ||
+			(n > 0 && wrong[n - 1] == office && wrong[room + n - 1] == box))
+			continue;
+		wrong[n] = office;
+		wrong[room + n++] = box;
+	}
+	if (n > 0 || my.wrong_office == FROM_THE_START)
+		return n;
+	my.wrong_office = FROM_THE_START;
+	return wrong_next(c, wrong, room);
+}
+
+/* The next turn goes on behind the last of those that were read, or from the start when that was the
+   last of all. */
+static void wrong_seen(const struct rows *r, int64_t last_office, int64_t last)
+{
+	my.wrong_office = FROM_THE_START;
+	for (int i = 0; i < r->count; i++)
+		if (!row_bool(r, i, 2)) {
+			my.wrong_office = row_int(r, i, 0);
+			my.wrong = row_int(r, i, 1);
+		}
+	if (my.wrong_office == last_office && my.wrong == last)
+		my.wrong_office = FROM_THE_START;
+}
+
+/* Those behind *office and *box, which go on as offices_check has it; and `n` that are known to be
+   wrong. */
+static status boxes_check(
+	struct check *c, int64_t *office, int64_t *box, const int64_t *wrong, int n, int room)
 {
 	arena a = ARENA_INIT;
 	struct rows r = {0};
-	int64_t *wrong = arena_new_array(&a, (size_t)c->n * 2 + 1, sizeof *wrong),
-		last_office = FROM_THE_START, last = 0;
-	int n = 0;
-
-	for (int i = 0; i < c->n; i++)
-		if (c->known[i].mailbox && (n == 0 || wrong[n - 1] != c->known[i].postoffice ||
-						   wrong[c->n + n - 1] != c->known[i].mailbox)) {
-			wrong[n] = c->known[i].postoffice;
-			wrong[c->n + n++] = c->known[i].mailbox;
-		}
+	int64_t last_office = FROM_THE_START, last = 0;
 	status kind = run(SQL_LEDGER_MAILBOXES,
 		(struct param[]){p_int(*office), p_int(*box), p_int(BOXES), p_int(ENTRIES),
-			p_int_array(wrong, n), p_int_array(wrong + c->n, n)},
+			p_int_array(wrong, n), p_int_array(wrong + room, n)},
 		6, &a, &r);
+
 	for (int i = 0; i < r.count && kind == ST_OK; i++) {
 		if (row_bool(&r, i, 2)) {
 			last_office = row_int(&r, i, 0);
@@ -266,8 +315,19 @@ static status boxes_check(struct check *c, int64_t *office, int64_t *box)
 		*office = last_office;
 		*box = last;
 	}
+	if (kind == ST_OK && n > 0)
+		wrong_seen(&r, wrong[n - 1], wrong[room + n - 1]);
 	arena_release(&a);
 	return kind;
+}
+
+static status boxes_turn(struct check *c)
+{
+	int room = c->n + 1;
+	int64_t *wrong = arena_new_array(&c->a, (size_t)room * 2, sizeof *wrong);
+	int n = wrong_next(c, wrong, room);
+
+	return boxes_check(c, &my.box_office, &my.box, wrong, n, room);
 }
 
 /* ---- a turn, and a whole check */
@@ -297,7 +357,7 @@ static status turn(struct check *c)
 {
 	TRY(known_check(c));
 	/* Mailboxes that cannot be read now keep nobody from looking at post offices. */
-	status boxes = boxes_check(c, &my.box_office, &my.box);
+	status boxes = boxes_turn(c);
 	c->rows += my.debt;
 	if (c->rows < TURN_ROWS)
 		do
@@ -335,9 +395,8 @@ status ledger_turn(usec every, struct ledger_look *seen)
 			kind = turn(&c);
 		arena_release(&c.a);
 	}
-	if (kind == ST_OK || kind == ST_LIMITED)
-		TRY(gauge_tell());
-	return kind;
+	status told = kind == ST_CANCELLED ? kind : gauge_tell();
+	return kind == ST_OK ? told : kind;
 }
 
 void ledger_stop(void)
@@ -362,7 +421,8 @@ static status boxes_all(struct check *c, int64_t only)
 	int64_t office = only == -1 ? FROM_THE_START : only, box = 0;
 
 	do {
-		TRY(boxes_check(c, &office, &box));
+		TRY(boxes_check(
+			c, &office, &box, &office, 0, 0)); /* the wrong ones are among them */
 		TRY(task_breathe());
 	} while (office != FROM_THE_START && (only == -1 || office == only));
 	return ST_OK;

@@ -75,6 +75,9 @@ struct ledger_look {
    one process that holds the lease for it does it, all tell the gauge. `every`: when the next one
    comes. */
 status ledger_turn(usec every, struct ledger_look *seen);
+/* What processes counted apart comes together, where it is much: for a house that takes no turns.
+ */
+status ledger_gather(void);
 /* Another process may take the next turn at once. */
 void ledger_stop(void);
 /* All post offices now, or one (-1 = all); `boxes`: all their mailboxes too, which reads every

@@ -5,6 +5,7 @@
 
 #include "base/id.h"
 #include "base/metric.h"
+#include "provider/housekeep.h"
 #include "provider/job.h"
 #include "provider/mailbox.h"
 #include "provider/postoffice.h"
@@ -345,6 +346,74 @@ Test(ledger, is_checked_in_turns_until_all_was_seen)
 	given_sql("update lease set token = token + 1 where name = 'ledger'");
 	cr_expect_eq(ledger_turn(60 * USEC_S, &seen), ST_LIMITED, "another process has its turn");
 	given_sql("delete from lease where name = 'ledger'");
+}
+
+Test(ledger, looks_at_post_offices_though_mailboxes_cannot_be_read)
+{
+	struct ledger_look seen;
+	int64_t gauge;
+
+	cr_assert_eq(ledger_turn(60 * USEC_S, &seen), ST_OK);
+	gauge = metric_value(M_ledger_breaches, SERVICE_NONE);
+	queue_some(1);
+	store_sql("delete from queue where postoffice = %lld", (long long)office);
+	given_sql("revoke select on entry from pennypost_system");
+	status kind = ledger_turn(60 * USEC_S, &seen);
+	given_sql("grant select on entry to pennypost_system");
+	cr_expect(kind != ST_OK && seen.mailboxes == 0, "mailboxes were read without a right to");
+	cr_expect_eq(known_of(office), 1, "nobody looked at the queue");
+	cr_expect_eq(metric_value(M_ledger_breaches, SERVICE_NONE), gauge + 1, "nobody is alarmed");
+	ledger_stop();
+}
+
+/* Two that have as many entries as a turn reads, by what they say, behind more than a turn takes in
+   its order. */
+Test(ledger, reads_wrong_mailboxes_in_turns)
+{
+	struct ledger_look seen;
+	int looks[2] = {0};
+
+	for (int i = 0; i < 100; i++)
+		store_mailbox(office, arena_format(&a, "filler%d", i).at, 0);
+	office = store_postoffice();
+	struct route to[] = {store_mailbox(office, "anna", 0), store_mailbox(office, "ben", 0)};
+	for (int i = 0; i < 2; i++) {
+		cr_assert_eq(letter_deliver(&to[i], 1, RAW), ST_OK);
+		store_sql("update mailbox set nmsg = 30000 where mailbox = %lld",
+			(long long)to[i].mailbox);
+	}
+	cr_assert_eq(ledger_check(office, true, &seen), ST_OK);
+	cr_assert_eq(known_of(office), 2);
+	/* Both are well again, which a turn knows when it has read them. */
+	store_sql("update ledger_breach set found = 30000 where postoffice = %lld",
+		(long long)office);
+	for (int i = 0; i < 2; i++)
+		store_sql("update mailbox set nmsg = 1 where mailbox = %lld",
+			(long long)to[i].mailbox);
+	for (int i = 0; i < 2; i++) {
+		cr_assert_eq(ledger_turn(60 * USEC_S, &seen), ST_OK);
+		looks[i] = (int)known_of(office);
+	}
+	cr_expect(looks[0] == 1 && looks[1] == 0, "%d and %d are left", looks[0], looks[1]);
+	ledger_stop();
+}
+
+Test(ledger, rows_are_gathered_where_no_turn_is_taken)
+{
+	struct housekeep_result done;
+	long long id = office;
+
+	store_sql(
+		"insert into ledger (postoffice, slot, repeated) select %lld, -g, 1 from generate_series(1, 40) g",
+		id);
+	cr_assert_eq(housekeep_run(&done), ST_OK);
+	cr_expect_eq(store_sql("select count(*) from ledger where postoffice = %lld", id), 40,
+		"it is the check's matter");
+	given_setting(S_ledger_check_every, "0 s");
+	cr_assert_eq(housekeep_run(&done), ST_OK);
+	given_setting(S_ledger_check_every, "1 min");
+	cr_expect_eq(store_sql("select count(*) from ledger where postoffice = %lld", id), 1);
+	cr_expect_eq(row_of(office).figure[LEDGER_REPEATED], 40);
 }
 
 /* ---- exact while mail comes and goes */
