@@ -10,6 +10,7 @@
 #include "provider/folder_page_inside.h"
 #include "provider/header_facts.h"
 #include "provider/message_fact_cache.h"
+#include "provider/message_head.h"
 #include "provider/news.h"
 #include "provider/settle.h"
 
@@ -235,8 +236,8 @@ static status append_settle(struct appending *p)
 	return ST_BUSY;
 }
 
-/* Envelopes are made while the headers are at hand: whoever asks next, the maker of pages above all,
-   need not read the bodies again. */
+/* Headers are at hand: they are kept, and envelopes made of them, so that whoever asks next, the maker
+   of pages above all, need not read the bodies again. */
 static void facts_enter(const struct append *x, arena *a)
 {
 	struct message_fact *facts = arena_new_array(a, (size_t)x->n, sizeof *facts);
@@ -247,6 +248,7 @@ static void facts_enter(const struct append *x, arena *a)
 
 		if (m->header.size != m->header_size || m->header_size == 0)
 			continue; /* it was not kept whole */
+		message_head_enter(x->postoffice, m->id, m->header);
 		facts[n++] = (struct message_fact){.message = m->id,
 			.blob = blob_writer_id(m->body),
 			.size = (uint32_t)blob_writer_size(m->body),

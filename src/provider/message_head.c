@@ -25,11 +25,16 @@ struct reading {
 	void *arg;
 };
 
+void message_head_enter(int64_t postoffice, int64_t message, slice head)
+{
+	if (head.size > 0 && head.size <= KEPT_MOST)
+		message_kept_put(&heads, postoffice, message, head);
+}
+
 static status head_tell(struct reading *r, int which, slice head)
 {
 	r->read[which] = true;
-	if (head.size > 0 && head.size <= KEPT_MOST)
-		message_kept_put(&heads, r->postoffice, r->messages[r->open[which]], head);
+	message_head_enter(r->postoffice, r->messages[r->open[which]], head);
 	return r->each(r->open[which], head, r->arg);
 }
 

@@ -17,5 +17,7 @@
    ST_OK. */
 status message_heads(int64_t postoffice, const int64_t *messages, int n,
 	status (*each)(int which, slice head, void *arg), void *arg);
+/* Keeps the whole header section of a message that was stored, for who has it at hand. */
+void message_head_enter(int64_t postoffice, int64_t message, slice head);
 
 #endif
