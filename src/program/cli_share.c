@@ -49,6 +49,22 @@ static slice rights_text(struct cli *c, unsigned rights)
 	return kept;
 }
 
+/* What people call each of the letters, in the order of their bits. */
+static slice rights_words(struct cli *c, unsigned rights)
+{
+	static const char *const words[] = {"see it", "read", "keep what is seen",
+		"keep other flags", "put messages in", "post", "make folders below", "remove it",
+		"mark as deleted", "expunge", "change rights"};
+	text t = TEXT_INIT;
+
+	for (size_t i = 0; i < sizeof words / sizeof *words; i++)
+		if (rights >> i & 1)
+			text_format(&t, "%s%s", t.size > 0 ? ", " : "", words[i]);
+	slice kept = arena_copy(&c->a, text_slice(&t));
+	text_free(&t);
+	return kept;
+}
+
 static status change(struct cli *c, unsigned rights)
 {
 	struct acl_entry who = {0};
@@ -70,17 +86,54 @@ static status change(struct cli *c, unsigned rights)
 		json_pack("{s:o,s:o,s:o,s:b}", "folder", json_slice(f->name), "who",
 			json_slice(who.name), "rights", json_slice(rights_text(c, rights)),
 			"denied", who.negative),
-		"%.*s %s %.*s in the folder %.*s", SLICE_ARGS(who.name),
+		"%.*s %s %.*s in the folder %.*s%s%.*s", SLICE_ARGS(who.name),
 		who.negative ? "is denied" : "has",
-		SLICE_ARGS(rights ? rights_text(c, rights) : S("nothing")), SLICE_ARGS(f->name));
+		SLICE_ARGS(rights ? rights_text(c, rights) : S("nothing")), SLICE_ARGS(f->name),
+		rights ? ": " : "", SLICE_ARGS(rights_words(c, rights)));
+}
+
+/* Words for many letters, as administrators of other servers know them. Words that happen to be
+   made of letters, and mean others than people think, have none. */
+static const struct {
+	const char *word;
+	unsigned rights; /* 0: no such word */
+} rights_named[] = {
+	{"read", ACL_LOOKUP | ACL_READ | ACL_SEEN},
+	{"write", ACL_LOOKUP | ACL_READ | ACL_SEEN | ACL_WRITE | ACL_INSERT | ACL_DELETE |
+			  ACL_EXPUNGE},
+	{"full", ACL_ALL & ~ACL_POST},
+	{"all", ACL_ALL & ~ACL_POST},
+	{"list", 0},
+	{"edit", 0},
+};
+
+/* A letter twice is the sign of a word that nobody here knows. */
+static bool repeats(slice letters)
+{
+	for (size_t i = 0; i < letters.size; i++)
+		if (slice_find(slice_from(letters, i + 1), letters.at[i]) < letters.size - i - 1)
+			return true;
+	return false;
+}
+
+static bool rights_meant(slice written, unsigned *rights)
+{
+	for (size_t i = 0; i < sizeof rights_named / sizeof *rights_named; i++)
+		if (slice_same_nocase(written, slice_z(rights_named[i].word))) {
+			*rights = rights_named[i].rights;
+			return *rights != 0;
+		}
+	return !repeats(written) && acl_rights_parse(written, rights) == ST_OK;
 }
 
 status cli_folder_share(struct cli *c)
 {
 	unsigned rights;
 
-	if (acl_rights_parse(cli_text(c, "RIGHTS"), &rights) != ST_OK)
-		return cli_fail(c, ST_INVALID, "`pennypost folder share --help` tells the letters",
+	if (!rights_meant(cli_text(c, "RIGHTS"), &rights))
+		return cli_fail(c, ST_INVALID,
+			"give read, write or full, or letters as `pennypost folder share --help` tells "
+			"them, each once",
 			"\"%.*s\" are no rights", SLICE_ARGS(cli_text(c, "RIGHTS")));
 	return change(c, rights);
 }

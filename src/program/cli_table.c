@@ -326,10 +326,11 @@ const struct cli_command cli_commands[] = {
 	{"folder share", CLI_STORE, cli_folder_share,
 		"Says what a mailbox, a group or anyone of the post office may do in a folder.",
 		{MAILBOX_ARGUMENT, NEED("NAME", TEXT, "the folder"), SHARED_WITH,
-			NEED("RIGHTS", TEXT, "letters, in the place of those so far: l see it, r read, s keep what is seen, w keep other "
-				"flags, i put messages in, k make folders below, x remove it, t mark as deleted, e expunge, a change rights"),
+			NEED("RIGHTS", TEXT, "in the place of those so far: read (lrs), write (lrswite), full (lrswikxtea), or letters of "
+				"RFC 4314, each once: l see it, r read, s keep what is seen, w keep other flags, i put messages in, k make "
+				"folders below, x remove it, t mark as deleted, e expunge, a change rights"),
 			MAY("--deny", FLAG, "they are taken from what others give")},
-		"folder share anna@demo Work ben lrs",
+		"folder share anna@demo Work ben read",
 		"Mail programs show it as Other Users/anna/Work. What is seen is so for all who read the folder. Folders "
 		"made below it later have its rights; messages count for its owner's quota."},
 	{"folder unshare", CLI_STORE, cli_folder_unshare, "Takes back what somebody was given, or denied, in a folder.",
