@@ -244,7 +244,7 @@ status cli_mailbox_remove(struct cli *c)
 {
 	mailbox *m;
 	slice written = cli_text(c, "MAILBOX");
-	TRY(cli_sure(c, "removes the mailbox with its addresses and mail"));
+	TRY(cli_sure(c, "removes the mailbox with its addresses and mail for good"));
 	TRY(cli_find_mailbox(c, written, &m));
 	TRY(mailbox_remove(m->postoffice, m->id, &c->by));
 	return cli_did(c, json_pack("{s:o}", "removed", full_name(c, m)),

@@ -234,8 +234,10 @@ const struct cli_command cli_commands[] = {
 	{"mailbox quota", CLI_STORE, cli_mailbox_quota, "Changes a mailbox's size limit.",
 		{MAILBOX_ARGUMENT, NEED("SIZE", SIZE, "the limit; 0 = none")}, "mailbox quota anna@demo 5GB", NULL},
 	{"mailbox remove", CLI_STORE, cli_mailbox_remove,
-		"Removes a mailbox with its addresses; its mail can be restored during the retention.",
-		{MAILBOX_ARGUMENT, YES}, "mailbox remove anna@demo --yes", NULL},
+		"Removes a mailbox with its addresses, folders and mail, for good.",
+		{MAILBOX_ARGUMENT, YES}, "mailbox remove anna@demo --yes",
+		"Its mail cannot be restored, not even into a new mailbox of its name. `pennypost mailbox disable` loses nothing and "
+		"can be undone."},
 	{"mailbox forward", CLI_STORE, cli_mailbox_forward,
 		"Passes a mailbox's mail on to other addresses, or shows where it goes.",
 		{MAILBOX_ARGUMENT, SOME("ADDRESS", ADDRESS, "where it goes, in the place of the addresses so far"),

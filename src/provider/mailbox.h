@@ -48,8 +48,9 @@ status mailbox_set_quota(int64_t postoffice, int64_t id, int64_t quota, const st
    cached logon. ST_INVALID when it breaks a rule (*why), ST_ABSENT. */
 status mailbox_set_password(int64_t postoffice, int64_t id, slice password,
 	const struct audit_by *by, arena *a, slice *why);
-/* Removes mailbox, folders, entries (kept as expunged for the retention) and addresses.
-   ST_ABSENT. */
+/* Removes mailbox, folders, entries and addresses. The entries are kept as expunged for the
+   retention, and their messages with them, but nothing gives them back: folder_undelete wants the
+   mailbox. ST_ABSENT. */
 status mailbox_remove(int64_t postoffice, int64_t id, const struct audit_by *by);
 bool mailbox_has_room(const mailbox *m, uint64_t size);
 
