@@ -176,7 +176,8 @@ static const struct {
 	{SCOPE_DOMAIN, "domain"}, {SCOPE_MAILBOX, "mailbox"}};
 static const char *const effect_words[] = {[EFFECT_NOW] = "at once",
 	[EFFECT_CONVERSATION] = "with the next conversation",
-	[EFFECT_RESTART] = "with the next start of the worker"};
+	[EFFECT_RESTART] = "with the next start of the worker",
+	[EFFECT_SERVICE] = "with a restart of the service"};
 static void add_scopes(unsigned scopes, text *t)
 {
 	const char *between = "";

@@ -17,7 +17,8 @@ static const struct {
 	{SCOPE_MAILBOX, "mailbox"}};
 static const char *const effects[] = {[EFFECT_NOW] = "now",
 	[EFFECT_CONVERSATION] = "next conversation",
-	[EFFECT_RESTART] = "next start of the worker"};
+	[EFFECT_RESTART] = "next start of the worker",
+	[EFFECT_SERVICE] = "restart of the service"};
 
 static const char *scope_word(unsigned bit)
 {

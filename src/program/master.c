@@ -115,7 +115,7 @@ static status endpoint_free(const net_address *at)
 /* What this node is told in its bootstrap file wins over what the house as a whole runs. */
 static slice services_here(const struct master *m)
 {
-	return m->boot->services.size ? m->boot->services : setting_text(S_services, NULL);
+	return m->boot->services.at ? m->boot->services : setting_text(S_services, NULL);
 }
 
 static bool runs_here(const struct master *m, slice service)
@@ -127,11 +127,14 @@ static bool runs_here(const struct master *m, slice service)
 	return false;
 }
 
-/* A misspelt service would be missed only by its clients. */
+/* A misspelt service would be missed only by its clients, and so would all of them. */
 static status check_services(const struct master *m)
 {
 	slice rest = services_here(m), word;
 	const struct service_row *row;
+	if (slice_trim(rest).size == 0)
+		return log_trouble(ST_INVALID, EV_SERVICES_NONE, "file=%s",
+			log_quote(m->boot->file));
 	while (slice_take(&rest, ' ', &word)) {
 		if (word.size == 0 || service_row_find(word, &row) == ST_OK)
 			continue;

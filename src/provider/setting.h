@@ -51,7 +51,7 @@ enum setting_scope_bit {
 	SCOPE_DOMAIN = 4,
 	SCOPE_MAILBOX = 8
 };
-enum setting_effect { EFFECT_NOW, EFFECT_CONVERSATION, EFFECT_RESTART };
+enum setting_effect { EFFECT_NOW, EFFECT_CONVERSATION, EFFECT_RESTART, EFFECT_SERVICE };
 
 struct setting_row { /* the table, for lists, forms, manuals */
 	const char *name;

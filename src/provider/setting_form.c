@@ -314,54 +314,53 @@ static bool fits_uri(
 }
 
 const struct setting_form setting_forms[SETTING_KINDS] = {
-	[SK_BOOL] = {"on or off", false, NULL},
-	[SK_COUNT] = {"a number", false, NULL},
-	[SK_SIZE] = {"a size", false, NULL},
-	[SK_SPAN] = {"a time", false, NULL},
-	[SK_TEXT] = {"a text", false, NULL},
-	[SK_WORD] = {"one of", false, fits_words},
-	[SK_WORDS] = {"words out of", true, fits_words},
-	[SK_SIGNS] = {"signs out of", false, fits_signs},
-	[SK_TEMPLATE] = {"an ASCII text that may hold", false, fits_template},
-	[SK_NETWORKS] = {"a list of networks such as 192.0.2.0/24, 2001:db8::/32 or *", true,
+	[SK_BOOL] = {"on or off", ALONE, NULL},
+	[SK_COUNT] = {"a number", ALONE, NULL},
+	[SK_SIZE] = {"a size", ALONE, NULL},
+	[SK_SPAN] = {"a time", ALONE, NULL},
+	[SK_TEXT] = {"a text", ALONE, NULL},
+	[SK_WORD] = {"one of", ALONE, fits_words},
+	[SK_WORDS] = {"words out of", COMMAS, fits_words},
+	[SK_SIGNS] = {"signs out of", ALONE, fits_signs},
+	[SK_TEMPLATE] = {"an ASCII text that may hold", ALONE, fits_template},
+	[SK_NETWORKS] = {"a list of networks such as 192.0.2.0/24, 2001:db8::/32 or *", COMMAS,
 		fits_networks},
 	[SK_ADDRESSES] =
-		{"addresses such as 192.0.2.1 or 2001:db8::1, at most one of either family", true,
+		{"addresses such as 192.0.2.1 or 2001:db8::1, at most one of either family", COMMAS,
 			fits_addresses},
 	[SK_ENDPOINTS] =
 		{"a list of endpoints such as *:25, 192.0.2.1:25 or [2001:db8::1]:25, each once",
-			true, fits_endpoints},
+			COMMAS, fits_endpoints},
 	[SK_NAME_SERVERS] = {"a list of at most 6 addresses such as 192.0.2.53, 127.0.0.1:5353 or "
 			     "[2001:db8::1]:53",
-		true, fits_name_servers},
-	[SK_HOST] = {"a host name such as mail.example.org", false, fits_host},
-	[SK_HOSTS] = {"a list of host names such as mail.example.org", true, fits_host},
+		COMMAS, fits_name_servers},
+	[SK_HOST] = {"a host name such as mail.example.org", ALONE, fits_host},
+	[SK_HOSTS] = {"a list of host names such as mail.example.org", COMMAS, fits_host},
 	[SK_HELLO] = {"a host name or address literal such as mail.example.org or [192.0.2.1]",
-		false, fits_hello},
+		ALONE, fits_hello},
 	[SK_MASKS] = {"a list of masks of host names such as mail.example.org or *.example.org",
-		true, fits_masks},
+		COMMAS, fits_masks},
 	[SK_DNSBLS] =
 		{"a list of services such as bl.example.org, bl.example.org:2, bl.example.org/TXT or "
 		 "bl.example.org=127.0.0.2,127.0.0.8/29:3",
-			true, fits_dnsbls},
+			BLANKS, fits_dnsbls},
 	[SK_MILTERS] =
 		{"a list of milters such as unix:/run/opendkim/opendkim.sock,at=*:2525, "
 		 "inet:8891@127.0.0.1,name=dkim,default=accept or inet6:11332@::1,connect=5s,"
 		 "command=30s,end=5min,version=6",
-			true, fits_milters},
+			BLANKS, fits_milters},
 	[SK_TIMES] = {"a list of times such as 15min 1h 4h, each 1s to 90d and without a blank",
-		true, fits_times},
-	[SK_MAIL_ADDRESS] = {"a mail address such as postmaster@example.org", false,
+		COMMAS, fits_times},
+	[SK_MAIL_ADDRESS] = {"a mail address such as postmaster@example.org", ALONE,
 		fits_mail_address},
-	[SK_POSTOFFICE] = {"the name of a post office such as demo", false, fits_postoffice},
-	[SK_FIELD] = {"the name of a field of its own such as X-Original-To", false, fits_field},
-	[SK_FILE] = {"the absolute path of a file such as /etc/pennypost/words", false, fits_file},
-	[SK_URI] = {"a URI such as mailto:postmaster@example.org", false, fits_uri},
+	[SK_POSTOFFICE] = {"the name of a post office such as demo", ALONE, fits_postoffice},
+	[SK_FIELD] = {"the name of a field of its own such as X-Original-To", ALONE, fits_field},
+	[SK_FILE] = {"the absolute path of a file such as /etc/pennypost/words", ALONE, fits_file},
+	[SK_URI] = {"a URI such as mailto:postmaster@example.org", ALONE, fits_uri},
 };
 
-slice setting_form(enum setting_id id, arena *a)
+static slice value_form(const struct setting_row *row, arena *a)
 {
-	const struct setting_row *row = &setting_rows[id];
 	slice is = slice_z(setting_forms[row->kind].is), rest = slice_z(row->least), word;
 	const char *sign = row->kind == SK_TEMPLATE ? "%" : "", *between = " ";
 
@@ -382,4 +381,15 @@ slice setting_form(enum setting_id id, arena *a)
 	default:
 		return is;
 	}
+}
+
+slice setting_form(enum setting_id id, arena *a)
+{
+	static const char *const between[] = {[ALONE] = "",
+		[BLANKS] = "; blanks between them",
+		[COMMAS] = "; blanks or commas between them"};
+	const struct setting_row *row = &setting_rows[id];
+
+	return arena_format(a, "%.*s%s", SLICE_ARGS(value_form(row, a)),
+		between[setting_forms[row->kind].list]);
 }

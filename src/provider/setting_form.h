@@ -7,7 +7,11 @@
 
 struct setting_form {
 	const char *is; /* with a range or words of the row behind it, where it has such */
-	bool list;      /* words with blanks between them, each of which is judged alone */
+	enum {
+		ALONE,
+		BLANKS, /* words with blanks between them, each of which is judged alone */
+		COMMAS, /* likewise; no word has a comma, so one divides words, too */
+	} list;
 	/* Whether `one`, a list's word that comes after those in `before`, will do; *normal is the
 	   word and may be given another shape, in `a`. NULL: anything. */
 	bool (*fits)(

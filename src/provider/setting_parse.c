@@ -201,24 +201,48 @@ static status check_length(enum setting_id id, slice s, arena *a, slice *why)
 	return ST_INVALID;
 }
 
+/* Takes the list's next word, which is empty where two signs divide. */
+static bool next_word(const struct setting_form *form, slice *rest, slice *word)
+{
+	size_t end = slice_find(*rest, ' ');
+
+	if (form->list == COMMAS && slice_find(*rest, ',') < end)
+		end = slice_find(*rest, ',');
+	*word = slice_until(*rest, end);
+	*rest = slice_from(*rest, end + 1);
+	return rest->size > 0 || word->size > 0;
+}
+
+static status refuse_word(enum setting_id id, slice one, slice before, arena *a, slice *why)
+{
+	const struct setting_row *r = &setting_rows[id];
+	slice ignored;
+	const char *trouble = !setting_forms[r->kind].fits(r, one, S(""), a, &ignored) ? "is none"
+			      : setting_list_has(before, one) ? "stands there twice"
+							      : "is one too many";
+
+	refuse(id, a, why);
+	*why = arena_format(a, "%.*s: \"%.*s\" %s", SLICE_ARGS(*why),
+		SLICE_ARGS(slice_until(one, WORD_SHOWN)), trouble);
+	return ST_INVALID;
+}
+
 /* The normal form has one blank between two words. */
 static status check_list(enum setting_id id, slice written, arena *a, slice *normal, slice *why)
 {
-	const struct setting_row *r = &setting_rows[id];
+	const struct setting_form *form = &setting_forms[setting_rows[id].kind];
 	text all = TEXT_INIT;
 	slice word;
 
-	while (slice_take(&written, ' ', &word)) {
+	while (next_word(form, &written, &word)) {
 		slice as_given = word;
 
 		if (word.size == 0)
 			continue;
-		if (!setting_forms[r->kind].fits(r, as_given, text_slice(&all), a, &word)) {
-			refuse(id, a, why);
-			*why = arena_format(a, "%.*s: \"%.*s\" is none", SLICE_ARGS(*why),
-				SLICE_ARGS(slice_until(as_given, WORD_SHOWN)));
+		if (!form->fits(&setting_rows[id], as_given, text_slice(&all), a, &word)) {
+			status s = refuse_word(id, as_given, text_slice(&all), a, why);
 			text_free(&all);
-			return ST_INVALID;
+			return s;
 		}
 		if (all.size)
 			text_add_char(&all, ' ');
@@ -242,6 +266,15 @@ static status check_text(enum setting_id id, slice written, arena *a, slice *nor
 	return ST_OK;
 }
 
+/* What nobody can mean, though it has the form. */
+static status check_sense(enum setting_id id, slice normal, slice *why)
+{
+	if (id != S_services || normal.size > 0)
+		return ST_OK;
+	*why = S("services is not empty: such a node would serve nobody");
+	return ST_INVALID;
+}
+
 status setting_check(enum setting_id id, slice written, arena *a, slice *normal, slice *why)
 {
 	const struct setting_row *r = &setting_rows[id];
@@ -252,5 +285,6 @@ status setting_check(enum setting_id id, slice written, arena *a, slice *normal,
 	TRY(check_characters(r, s, a, why));
 	TRY(setting_forms[r->kind].list ? check_list(id, s, a, normal, why)
 					: check_text(id, s, a, normal, why));
+	TRY(check_sense(id, *normal, why));
 	return check_length(id, *normal, a, why);
 }

@@ -76,7 +76,7 @@ static void expect_taken(enum setting_id id, const char *value, const char *norm
 	arena_release(&a);
 }
 
-/* The sentence: "NAME is FORM", and of a list which word is none. */
+/* The sentence: "NAME is FORM", and of a list which word will not do. */
 static void expect_refused(enum setting_id id, const char *value, const char *blamed)
 {
 	arena a = ARENA_INIT;
@@ -85,11 +85,11 @@ static void expect_refused(enum setting_id id, const char *value, const char *bl
 		&a, "%s is %.*s", setting_rows[id].name, SLICE_ARGS(setting_form(id, &a)));
 
 	if (blamed)
-		sentence = arena_format(&a, "%.*s: \"%s\" is none", SLICE_ARGS(sentence), blamed);
+		sentence = arena_format(&a, "%.*s: \"%s\" ", SLICE_ARGS(sentence), blamed);
 	cr_expect_eq(setting_check(id, slice_z(value), &a, &got, &why), ST_INVALID,
 		"%s takes \"%s\"", setting_rows[id].name, value);
-	cr_expect(slice_same(why, sentence), "%s \"%s\": %.*s", setting_rows[id].name, value,
-		SLICE_ARGS(why));
+	cr_expect(blamed ? slice_starts(why, sentence) : slice_same(why, sentence),
+		"%s \"%s\": %.*s", setting_rows[id].name, value, SLICE_ARGS(why));
 	arena_release(&a);
 }
 
@@ -172,6 +172,45 @@ Test(settings, name_a_word_once)
 	expect_refused(S_services, "smtp pop", "pop");
 }
 
+/* What follows the sentence. */
+static void expect_trouble(enum setting_id id, const char *value, const char *end)
+{
+	arena a = ARENA_INIT;
+	slice got, why = S("");
+
+	cr_expect_eq(setting_check(id, slice_z(value), &a, &got, &why), ST_INVALID);
+	cr_expect(tells(why, end), "%s: %.*s", value, SLICE_ARGS(why));
+	arena_release(&a);
+}
+
+Test(settings, that_are_lists_may_have_commas_where_no_word_has_one)
+{
+	expect_taken(S_smtp_listen, "127.0.0.1:2525, 127.0.0.1:2526,*:25",
+		"127.0.0.1:2525 127.0.0.1:2526 *:25");
+	expect_taken(S_smtp_log, "w3c,activity", "w3c activity");
+	expect_taken(S_relay_networks, ", 192.0.2.0/24 ,, ::1,", "192.0.2.0/24 ::1");
+	expect_taken(S_queue_retry, "15min, 1h", "15min 1h");
+	expect_taken(S_dnsbl_services, "bl.test=127.0.0.2,127.0.0.3 other.test",
+		"bl.test=127.0.0.2,127.0.0.3 other.test");
+	expect_trouble(S_dnsbl_services, "bl.test, other.test",
+		"; blanks between them: \"bl.test,\" is none");
+	expect_trouble(S_smtp_log, "w3c, nonsense",
+		"; blanks or commas between them: \"nonsense\" is none");
+}
+
+Test(settings, name_a_service_at_least)
+{
+	expect_trouble(S_services, " , ", "such a node would serve nobody");
+	expect_taken(S_smtp_listen, "", "");
+}
+
+Test(settings, that_are_lists_tell_why_a_word_will_not_do)
+{
+	expect_trouble(S_pop3_log, "w3c W3C", "\"W3C\" stands there twice");
+	expect_trouble(S_smtp_listen, "*:25,*:25", "\"*:25\" stands there twice");
+	expect_trouble(S_dns_servers, "::1 ::2 ::3 ::4 ::5 ::6 ::7", "\"::7\" is one too many");
+}
+
 Test(settings, say_what_is_wrong_with_bytes_and_lengths)
 {
 	arena a = ARENA_INIT;
@@ -206,7 +245,7 @@ Test(settings, tell_their_forms)
 	cr_expect(slice_same(setting_form(S_smtp_greeting, &a),
 		S("an ASCII text that may hold %LOCALDOMAIN%, %TIME%")));
 	cr_expect(slice_same(setting_form(S_pop3_commands_off, &a),
-		S("words out of STLS, USER, APOP, AUTH, UTF8, LANG, TOP")));
+		S("words out of STLS, USER, APOP, AUTH, UTF8, LANG, TOP; blanks or commas between them")));
 	cr_expect(tells(setting_form(S_address_separators, &a), "signs out of !#$"));
 	arena_release(&a);
 }
