@@ -8,6 +8,7 @@
 #include <fcntl.h>
 #include <stddef.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -46,12 +47,27 @@ static status read_all(const char *path, text *t, mode_t *mode)
 	return ST_OK;
 }
 
-static slice *place_of(struct bootstrap *b, slice key)
+#define KEYS (sizeof keys / sizeof *keys)
+
+struct reading {
+	struct bootstrap b;
+	int lines[KEYS]; /* where each key stands; 0: nowhere */
+};
+
+static slice *place_of(struct reading *r, slice key, int **line)
 {
-	for (size_t i = 0; i < sizeof keys / sizeof *keys; i++)
-		if (slice_same(key, slice_z(keys[i].key)))
-			return (slice *)((char *)b + keys[i].at);
+	for (size_t i = 0; i < KEYS; i++)
+		if (slice_same(key, slice_z(keys[i].key))) {
+			*line = &r->lines[i];
+			return (slice *)((char *)&r->b + keys[i].at);
+		}
 	return NULL;
+}
+
+static status missing(const struct bootstrap *b, const char *why)
+{
+	return log_trouble(ST_INVALID, EV_BOOTSTRAP_LINE, "file=%s why=%s", log_quote(b->file),
+		log_quote(slice_z(why)));
 }
 
 static status wrong(const struct bootstrap *b, int line, const char *why)
@@ -60,15 +76,17 @@ static status wrong(const struct bootstrap *b, int line, const char *why)
 		log_quote(b->file), line, log_quote(slice_z(why)));
 }
 
-static status read_line(struct bootstrap *b, slice line, int number, arena *a)
+static status read_line(struct reading *r, slice line, int number, arena *a)
 {
+	struct bootstrap *b = &r->b;
+	int *stands;
 	line = slice_trim(line);
 	if (line.size == 0 || line.at[0] == '#')
 		return ST_OK;
 	size_t equals = slice_find(line, '=');
 	if (equals == line.size)
 		return wrong(b, number, "a line is written key = value");
-	slice *place = place_of(b, slice_trim(slice_until(line, equals)));
+	slice *place = place_of(r, slice_trim(slice_until(line, equals)), &stands);
 	if (place == NULL)
 		return wrong(b, number, "no such key; known are"
 #define BOOTSTRAP_KEY(name, sentence) " " #name
@@ -77,6 +95,7 @@ static status read_line(struct bootstrap *b, slice line, int number, arena *a)
 		);
 	if (place->at)
 		return wrong(b, number, "the key stands twice");
+	*stands = number;
 	*place = arena_copy(a, slice_trim(slice_from(line, equals + 1)));
 	return ST_OK;
 }
@@ -89,20 +108,34 @@ static void warn_of_readers(const struct bootstrap *b, mode_t mode)
 			(unsigned)(mode & 07777));
 }
 
-static status complete_uris(struct bootstrap *b, mode_t mode, arena *a)
+static status wrong_value(const struct reading *r, const char *key, const char *why)
 {
+	for (size_t i = 0; i < KEYS; i++)
+		if (strcmp(keys[i].key, key) == 0)
+			return wrong(&r->b, r->lines[i], why);
+	return missing(&r->b, why);
+}
+
+static status complete_uris(struct reading *r, mode_t mode, arena *a)
+{
+	struct bootstrap *b = &r->b;
 	slice why, same = {0};
 	bool has_password = false;
 	if (b->pguri.size == 0)
-		return wrong(b, 0,
+		return missing(b,
 			"pguri is missing: where the database is, as postgresql://pennypost_run@host/pennypost");
-	const slice given[] = {b->pguri, b->pguri_system, b->pguri_owner, b->pguri_news};
+	const struct {
+		const char *key;
+		slice uri;
+	} given[] = {{"pguri", b->pguri}, {"pguri_system", b->pguri_system},
+		{"pguri_owner", b->pguri_owner}, {"pguri_news", b->pguri_news}};
 	for (size_t i = 0; i < sizeof given / sizeof *given; i++) {
-		if (given[i].size == 0)
+		if (given[i].uri.size == 0)
 			continue;
-		if (db_uri_as(given[i], S(""), S(""), a, &same, &why) != ST_OK)
-			return wrong(b, 0,
-				arena_format(a, "a pguri is not understood: %.*s", SLICE_ARGS(why))
+		if (db_uri_as(given[i].uri, S(""), S(""), a, &same, &why) != ST_OK)
+			return wrong_value(r, given[i].key,
+				arena_format(a, "%s is not understood: %.*s", given[i].key,
+					SLICE_ARGS(slice_trim(why)))
 					.at);
 		has_password |= slice_search(same, S("password='")) < same.size;
 	}
@@ -113,13 +146,15 @@ static status complete_uris(struct bootstrap *b, mode_t mode, arena *a)
 	return ST_OK;
 }
 
-static status complete_prepare(struct bootstrap *b)
+static status complete_prepare(struct reading *r)
 {
+	struct bootstrap *b = &r->b;
+
 	if (b->prepare.size == 0)
 		b->prepare = S("yes");
 	if (slice_same(b->prepare, S("yes")) || slice_same(b->prepare, S("no")))
 		return ST_OK;
-	return wrong(b, 0, "prepare is yes or no");
+	return wrong_value(r, "prepare", "prepare is yes or no");
 }
 
 static void complete_rest(struct bootstrap *b, arena *a)
@@ -150,17 +185,17 @@ status bootstrap_read(const char *path, arena *a, struct bootstrap *out)
 		path = "/etc/pennypost/pennypost.conf";
 	text t = TEXT_INIT;
 	mode_t mode = 0;
-	struct bootstrap b = {.file = arena_copy(a, slice_z(path))};
-	out->file = b.file;
+	struct reading r = {.b.file = arena_copy(a, slice_z(path))};
+	out->file = r.b.file;
 	status kind = read_all(path, &t, &mode);
 	slice rest = text_slice(&t), line;
 	for (int number = 1; kind == ST_OK && slice_take(&rest, '\n', &line); number++)
-		kind = read_line(&b, line, number, a);
+		kind = read_line(&r, line, number, a);
 	text_free(&t);
 	TRY(kind);
-	TRY(complete_uris(&b, mode, a));
-	TRY(complete_prepare(&b));
-	complete_rest(&b, a);
-	*out = b;
+	TRY(complete_uris(&r, mode, a));
+	TRY(complete_prepare(&r));
+	complete_rest(&r.b, a);
+	*out = r.b;
 	return ST_OK;
 }
