@@ -52,6 +52,16 @@ static bool moves_cursor(uint32_t point)
 	       (point >= 0x2028 && point <= 0x202e) || (point >= 0x2066 && point <= 0x2069);
 }
 
+slice cli_one_line(slice s, arena *a)
+{
+	text t = TEXT_INIT;
+	for (slice rest = slice_trim(s), line; slice_take(&rest, '\n', &line);)
+		text_format(&t, "%s%.*s", t.size ? " " : "", SLICE_ARGS(slice_trim(line)));
+	slice all = arena_copy(a, text_slice(&t));
+	text_free(&t);
+	return all;
+}
+
 void cli_shown(slice s, text *t)
 {
 	uint32_t point;

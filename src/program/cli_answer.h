@@ -38,6 +38,7 @@ json_t *json_slice(slice s);  /* broken UTF-8 is repaired */
 json_t *json_time(usec wall); /* "2026-01-31T12:00:00Z"; null for 0 */
 json_t *json_id(int64_t id);  /* as base/id.h writes it; null for 0 */
 slice cli_time(usec wall, arena *a);
+slice cli_one_line(slice s, arena *a); /* PostgreSQL's sentences, with blanks for line breaks */
 /* Appends text of others for a terminal: nothing in it moves the cursor. */
 void cli_shown(slice s, text *t);
 

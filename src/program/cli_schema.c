@@ -8,6 +8,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <pwd.h>
 #include <string.h>
 #include <sysexits.h>
 #include <unistd.h>
@@ -17,6 +18,7 @@ enum { PASSWORD_LENGTH = 24 };
 /* The words of migrate.h's `why` with the remedy of its kind. */
 static status refused(struct cli *c, status kind, slice why)
 {
+	why = cli_one_line(why, &c->a);
 	switch (kind) {
 	case ST_OK:
 		return ST_OK;
@@ -27,8 +29,9 @@ static status refused(struct cli *c, status kind, slice why)
 		c->code = EX_UNAVAILABLE;
 		return kind;
 	case ST_INVALID:
-		return cli_fail(c, kind,
-			"correct the connection string, or install the newer program", "%.*s",
+		return cli_fail(c, kind, "correct the connection string", "%.*s", SLICE_ARGS(why));
+	case ST_DENIED:
+		return cli_fail(c, kind, "give the URI of a superuser of the server", "%.*s",
 			SLICE_ARGS(why));
 	default:
 		return cli_fail(c, kind,
@@ -51,7 +54,15 @@ static status owner_uri(struct cli *c, slice *uri)
 static status migrate(struct cli *c, slice uri, int *from, int *to)
 {
 	slice why = S("");
-	return refused(c, migrate_run(uri, &c->a, from, to, &why), why);
+	status kind = migrate_run(uri, &c->a, from, to, &why);
+
+	if (kind == ST_INVALID && *from > migrate_known()) {
+		cli_fail(c, kind, "install the newer program",
+			"the schema has version %d, this program knows %d", *from, migrate_known());
+		c->code = EX_CONFIG;
+		return kind;
+	}
+	return refused(c, kind, why);
 }
 
 /* ---- init */
@@ -168,12 +179,22 @@ static status make(struct cli *c, struct plan *p, slice lines, int *version)
 	return migrate(c, p->owner, &from, version);
 }
 
+/* Whose the secret file is to be is looked for before anything is made. */
+static status check_user(struct cli *c, slice user, const char *remedy)
+{
+	if (geteuid() != 0 || user.size == 0 || getpwnam(arena_z(&c->a, user)))
+		return ST_OK;
+	return cli_fail(c, ST_INVALID, remedy, "there is no user \"%.*s\" on this machine",
+		SLICE_ARGS(user));
+}
+
 /* The key lies beside the bootstrap file, where every process looks for it. */
 static status make_secret(struct cli *c, const struct bootstrap *b)
 {
 	status kind = auth_secret_file_make(b);
 	if (kind != ST_OK)
-		return cli_fail(c, kind, "make it of 32 random bytes, mode 0600",
+		return cli_fail(c, kind,
+			"mend what the line below tells, and run `pennypost schema secret`",
 			"the secret file %.*s cannot be made", SLICE_ARGS(b->secret_file));
 	return ST_OK;
 }
@@ -190,6 +211,11 @@ static status make_first_secret(struct cli *c, const struct plan *p, slice *secr
 
 status cli_schema_secret(struct cli *c)
 {
+	status kind = check_user(c, c->boot.user,
+		"make it (systemd-sysusers does), or correct `user` in the bootstrap file");
+	if (kind != ST_OK)
+		c->code = EX_CONFIG;
+	TRY(kind);
 	TRY(make_secret(c, &c->boot));
 	TRY(cli_check_secret(c));
 	return cli_did(c, json_pack("{s:o}", "secret_file", json_slice(c->boot.secret_file)),
@@ -202,6 +228,9 @@ status cli_schema_init(struct cli *c)
 	struct plan p;
 	int version = 0;
 	slice secret = S("");
+	if (cli_has(c, "--write-config"))
+		TRY(check_user(c, cli_text(c, "--user"),
+			"make it first (systemd-sysusers does), or name another by --user"));
 	TRY(plan(c, &p));
 	TRY(refuse_present(c, &p));
 	TRY(open_file(c, &p));

@@ -37,17 +37,6 @@ static void report(
 			json_object_get(facts, "trouble"), json_sprintf("%s %s", key, trouble));
 }
 
-/* PostgreSQL's sentences in one line. */
-static json_t *reason_of(struct cli *c, slice why)
-{
-	text t = TEXT_INIT;
-	for (slice rest = slice_trim(why), line; slice_take(&rest, '\n', &line);)
-		text_format(&t, "%s%.*s", t.size ? " " : "", SLICE_ARGS(slice_trim(line)));
-	json_t *reason = json_slice(arena_copy(&c->a, text_slice(&t)));
-	text_free(&t);
-	return reason;
-}
-
 /* By connections of its own, so that it tells even where providers refuse to open. */
 static void report_schema(struct cli *c, json_t *facts)
 {
@@ -57,7 +46,7 @@ static void report_schema(struct cli *c, json_t *facts)
 	report(facts, "database", kind, "reachable",
 		"cannot be reached: check pguri in the bootstrap file and whether PostgreSQL runs");
 	if (kind != ST_OK) {
-		json_object_set_new(facts, "reason", reason_of(c, why));
+		json_object_set_new(facts, "reason", json_slice(cli_one_line(why, &c->a)));
 		return;
 	}
 	json_object_set_new(facts, "schema_version", json_integer(version));

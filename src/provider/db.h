@@ -216,9 +216,10 @@ status db_uri_to(
 /* ---- a connection of one's own beside the pools: migrations, roles, checks. Waits like the
    rest. */
 typedef struct db_link db_link;
-/* ST_BUSY when it cannot be had; the reason is logged and in *why (arena, may be NULL). */
+/* ST_BUSY when it cannot be had; the reason is in *why (arena), or logged where that is NULL. */
 status db_link_open(slice uri, const char *application, arena *a, db_link **l, slice *why);
 void db_link_close(db_link **l);
+bool db_link_is_superuser(const db_link *l);
 /* Any number of statements separated by semicolons, no results. One transaction unless the text
    says otherwise. On failure *why (may be NULL) is PostgreSQL's message with its SQLSTATE. */
 status db_link_script(db_link *l, const char *sql, arena *a, slice *why);

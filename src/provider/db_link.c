@@ -6,6 +6,8 @@
 #include "base/memory.h"
 #include "task/task.h"
 
+#include <string.h>
+
 struct db_link {
 	PGconn *pg;
 };
@@ -18,6 +20,8 @@ status db_link_open(slice uri, const char *application, arena *a, db_link **l, s
 		connection_open(arena_z(a, uri), application, connection_wide, &pg, a, &reason);
 	if (why)
 		*why = reason;
+	if (kind != ST_OK && why)
+		return kind; /* the caller tells */
 	if (kind != ST_OK)
 		return log_trouble(kind, EV_DB_AWAY, "role=own why=%s", log_quote(reason));
 	*l = memory_new(sizeof **l);
@@ -32,6 +36,13 @@ void db_link_close(db_link **l)
 	connection_close(&(*l)->pg);
 	memory_free(*l);
 	*l = NULL;
+}
+
+bool db_link_is_superuser(const db_link *l)
+{
+	const char *told = PQparameterStatus(l->pg, "is_superuser");
+
+	return told && strcmp(told, "on") == 0;
 }
 
 static slice words_of(PGconn *pg, const PGresult *r, arena *a)

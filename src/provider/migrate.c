@@ -166,11 +166,16 @@ status migrate_roles(const struct migrate_roles *r, arena *a, slice *why)
 	struct param name = p_text(r->database);
 	if (kind == ST_OK)
 		kind = written(l, SQL_DATABASE_COMMANDS, &name, 1, a, &words);
+	bool superuser = db_link_is_superuser(l);
 	db_link_close(&l);
-	if (kind != ST_OK)
-		*why = words.size ? words
-				  : S("the database refused; is the user of the URI a superuser?");
-	return kind == ST_OK || kind == ST_BUSY ? kind : ST_BROKEN;
+	if (kind == ST_OK)
+		return ST_OK;
+	*why = words.size ? words : S("the database refused");
+	if (superuser || kind == ST_BUSY)
+		return kind == ST_BUSY ? ST_BUSY : ST_BROKEN;
+	*why = arena_format(
+		a, "the user of the connection string is no superuser: %.*s", SLICE_ARGS(*why));
+	return ST_DENIED;
 }
 
 status migrate_beside(slice superuser_uri, slice database, arena *a, slice *names, slice *why)

@@ -26,7 +26,8 @@ struct migrate_roles {
 	slice owner_password, run_password, system_password; /* empty: left as they are */
 };
 /* Makes pennypost_owner, pennypost_run and pennypost_system with their limits, and the database.
-   What stands already is left, but for the passwords given. ST_BUSY, ST_BROKEN (*why). */
+   What stands already is left, but for the passwords given. ST_BUSY, ST_BROKEN, ST_DENIED
+   refused to who is no superuser (*why). */
 status migrate_roles(const struct migrate_roles *r, arena *a, slice *why);
 /* The server's other databases that use these roles, by name; empty: none. ST_BUSY (*why). */
 status migrate_beside(slice superuser_uri, slice database, arena *a, slice *names, slice *why);
