@@ -5,6 +5,8 @@
 #include "base/random.h"
 #include "provider/auth_secret.h"
 #include "provider/migrate.h"
+#include "provider/provider.h"
+#include "provider/secret_print.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -209,6 +211,21 @@ static status make_first_secret(struct cli *c, const struct plan *p, slice *secr
 	return make_secret(c, &b);
 }
 
+/* Where the database can be asked. */
+static bool is_other_secret(struct cli *c)
+{
+	const struct provider_conf conf = {.boot = &c->boot,
+		.connections = 1,
+		.system_connections = 1,
+		.application = "pennypost command line"};
+
+	if (provider_open(&conf) != ST_OK)
+		return false;
+	status kind = secret_print_check();
+	provider_close();
+	return kind == ST_DENIED;
+}
+
 status cli_schema_secret(struct cli *c)
 {
 	status kind = check_user(c, c->boot.user,
@@ -218,9 +235,14 @@ status cli_schema_secret(struct cli *c)
 	TRY(kind);
 	TRY(make_secret(c, &c->boot));
 	TRY(cli_check_secret(c));
-	return cli_did(c, json_pack("{s:o}", "secret_file", json_slice(c->boot.secret_file)),
-		"The secret file %.*s is there; keep a copy of it apart from the dumps",
-		SLICE_ARGS(c->boot.secret_file));
+	bool other = is_other_secret(c);
+	return cli_did(c,
+		json_pack("{s:o,s:b}", "secret_file", json_slice(c->boot.secret_file), "other",
+			other),
+		"The secret file %.*s is there; keep a copy of it apart from the dumps%s",
+		SLICE_ARGS(c->boot.secret_file),
+		other ? ". Beware: it is another one than this database is used with; put a copy of that one in its place"
+		      : "");
 }
 
 status cli_schema_init(struct cli *c)

@@ -8,6 +8,7 @@
 #include "provider/node.h"
 #include "provider/provider.h"
 #include "provider/queue.h"
+#include "provider/secret_print.h"
 
 /* ---- status */
 
@@ -80,6 +81,15 @@ static status report_ledger(struct cli *c, json_t *facts)
 	return ST_OK;
 }
 
+static void report_secret(json_t *facts)
+{
+	status kind = secret_print_check();
+
+	if (kind == ST_OK || kind == ST_DENIED)
+		report(facts, "secret", kind, "is the one this database is used with",
+			"is another one than this database is used with, so mail goes unsigned: put back a copy of that one");
+}
+
 static status report_inside(struct cli *c, json_t *facts)
 {
 	const char *why = "";
@@ -94,6 +104,7 @@ static status report_inside(struct cli *c, json_t *facts)
 		kind == ST_BROKEN
 			? "one tenant can read another's rows: row-level security is broken; stop the servers"
 			: "could not be probed: try again");
+	report_secret(facts);
 	TRY(report_ledger(c, facts));
 	TRY(cli_each_postoffice(c, S(""), count, &n));
 	json_object_set_new(facts, "postoffices", json_integer(n.postoffices));
@@ -136,10 +147,10 @@ status cli_status(struct cli *c)
 	static const struct cli_column columns[] = {{"healthy", "healthy"}, {"version", "program"},
 		{"database", "database"}, {"reason", "reason"}, {"schema", "schema"},
 		{"schema_version", "schema version"}, {"setup", "set-up"},
-		{"durability", "durability"}, {"isolation", "isolation"}, {"ledger", "ledger"},
-		{"postoffices", "post offices"}, {"domains", "domains"}, {"mailboxes", "mailboxes"},
-		{"bytes", "mail stored", SHOW_SIZE}, {"queued", "queued for others"},
-		{"parked", "parked (bad mail)"}, {NULL}};
+		{"durability", "durability"}, {"isolation", "isolation"}, {"secret", "secret file"},
+		{"ledger", "ledger"}, {"postoffices", "post offices"}, {"domains", "domains"},
+		{"mailboxes", "mailboxes"}, {"bytes", "mail stored", SHOW_SIZE},
+		{"queued", "queued for others"}, {"parked", "parked (bad mail)"}, {NULL}};
 	static const struct cli_column node_columns[] = {{"number", "NUMBER", SHOW_NUMBER},
 		{"name", "NODE"}, {"role", "PROCESS"}, {"seen", "SEEN"}, {NULL}};
 	json_t *facts = json_pack("{s:b,s:s,s:[],s:[]}", "healthy", 0, "version", PACKAGE_VERSION,

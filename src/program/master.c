@@ -20,6 +20,7 @@
 #include "provider/provider.h"
 #include "provider/queue.h"
 #include "provider/repeat.h"
+#include "provider/secret_print.h"
 #include "task/task.h"
 
 #include <errno.h>
@@ -133,8 +134,8 @@ static status check_services(const struct master *m)
 	slice rest = services_here(m), word;
 	const struct service_row *row;
 	if (slice_trim(rest).size == 0)
-		return log_trouble(ST_INVALID, EV_SERVICES_NONE, "file=%s",
-			log_quote(m->boot->file));
+		return log_trouble(
+			ST_INVALID, EV_SERVICES_NONE, "file=%s", log_quote(m->boot->file));
 	while (slice_take(&rest, ' ', &word)) {
 		if (word.size == 0 || service_row_find(word, &row) == ST_OK)
 			continue;
@@ -259,6 +260,7 @@ static status read_settings(struct master *m)
 		.application = "pennypost master",
 		.first = true};
 	TRY(provider_open(&conf));
+	(void)secret_print_check(); /* told, and mail goes on */
 	status kind = check_services(m);
 	if (kind == ST_OK) {
 		lay_seats(m);

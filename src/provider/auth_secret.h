@@ -47,6 +47,8 @@ bool auth_secret_has_key(void);
    size or that others may read gives ST_INVALID (logged). Called by provider_open. */
 status auth_secret_open(const struct bootstrap *b);
 void auth_secret_close(void);
+/* 32 bytes by which this secret is known from others; ST_ABSENT: no key. */
+status auth_secret_mark(arena *a, slice *mark);
 /* Makes the file with a random key, mode 0600, owned by b->user when the caller is root; one that
    is there is left. For `pennypost schema init` and `pennypost schema secret`. ST_DENIED: it cannot
    be written (logged). */

@@ -40,6 +40,7 @@ libprovider_a_SOURCES = $(provider_shared) \
 	src/provider/auth.c \
 	src/provider/auth_cache.c src/provider/auth_cache.h \
 	src/provider/auth_secret.c src/provider/auth_secret.h \
+	src/provider/secret_print.c src/provider/secret_print.h \
 	src/provider/audit.c \
 	src/provider/bootstrap.c \
 	src/provider/change.c \
