@@ -7,6 +7,7 @@
 #include "mail/dkim.h"
 #include "net/dns.h"
 #include "net/signature.h"
+#include "provider/auth_secret.h"
 #include "provider/dkim_key.h"
 #include "task/task.h"
 
@@ -147,7 +148,10 @@ status cli_dkim_add(struct cli *c)
 			"the domain %.*s has a key under the selector \"%.*s\"",
 			SLICE_ARGS(k.domain), SLICE_ARGS(k.selector));
 	if (kind == ST_INVALID)
-		return cli_fail(c, kind, "choose another by --selector",
+		return cli_fail(c, kind,
+			auth_secret_has_key()
+				? "choose another by --selector"
+				: "put back its copy; `pennypost schema secret` makes the first one",
 			"the key cannot be kept: %.*s", SLICE_ARGS(why));
 	TRY(kind);
 	TRY(find_key(c, d, k.selector, &k));

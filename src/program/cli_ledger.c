@@ -143,9 +143,9 @@ status cli_ledger_check(struct cli *c)
 	for (int i = 0; i < n; i++)
 		json_array_append_new(list, breach_facts(c, &rows[i]));
 	c->negative = json_array_size(list) > 0;
-	slice well =
-		arena_format(&c->a, "All is as it was counted: %lld post offices, %lld mailboxes",
-			(long long)seen.postoffices, (long long)seen.mailboxes);
+	slice well = arena_format(&c->a,
+		"All is as it was counted: %lld post offices (the house is one), %lld mailboxes",
+		(long long)seen.postoffices, (long long)seen.mailboxes);
 	return cli_rows(c, list, columns, arena_z(&c->a, well));
 }
 

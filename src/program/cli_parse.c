@@ -103,7 +103,7 @@ static const struct {
 	[CLI_FLAG] = {"", "", is_anything},
 	[CLI_TEXT] = {"TEXT", "a text in UTF-8", is_anything},
 	[CLI_NAME] = {"POSTOFFICE", "the name of a post office, such as demo", is_something},
-	[CLI_MAILBOX] = {"MAILBOX", "a mailbox with its post office, such as anna@demo",
+	[CLI_MAILBOX] = {"MAILBOX", "a name with its post office, such as anna@demo",
 		is_mailbox},
 	[CLI_ADDRESS] = {"ADDRESS", "a mail address, such as anna@demo.test", is_address},
 	[CLI_DOMAIN] = {"DOMAIN", "a full domain name, such as demo.test", is_domain},

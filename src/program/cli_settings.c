@@ -209,6 +209,10 @@ static status change(struct cli *c, const slice *value)
 	if (value)
 		TRY(check_program(c, id, *value));
 	status kind = setting_set(id, &at, value, &c->by, &c->a, &why);
+	if (kind == ST_DENIED && id == S_mailbox_quota && cli_has(c, "--mailbox"))
+		return cli_fail(c, ST_INVALID,
+			"`pennypost mailbox quota` changes that of one mailbox", "%.*s",
+			SLICE_ARGS(why));
 	if (kind == ST_INVALID || kind == ST_DENIED)
 		return cli_fail(c, ST_INVALID,
 			arena_format(&c->a, "`pennypost settings get %s` tells what it may be",

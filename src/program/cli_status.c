@@ -59,10 +59,14 @@ static void report_schema(struct cli *c, json_t *facts)
 
 static const char *setup_trouble(status kind)
 {
+	const char *why = NULL;
+
 	switch (kind) {
 	case ST_DENIED:
-		return "is not as it must be: run-time roles below row-level security, fsync, "
-		       "full_page_writes and synchronous_commit on";
+		return !provider_healthy(&why) && why
+			       ? why
+			       : "is not as it must be: run-time roles below row-level security, fsync, "
+				 "full_page_writes and synchronous_commit on";
 	case ST_BUSY:
 		return "refuses connections of a role: check pguri and pguri_system in the bootstrap file";
 	default:

@@ -114,6 +114,9 @@ int main(int argc, char **argv)
 		}
 	}
 	if (optind < argc) {
+		fprintf(stderr,
+			"pennypostd: \"%s\" is no option; the bootstrap file is named by --config\n",
+			argv[optind]);
 		usage(stderr);
 		return EX_USAGE;
 	}

@@ -16,8 +16,7 @@ status dkim_key_add(const dkim_key *k, const struct audit_by *by, arena *a, slic
 	}
 	status kind = auth_secret_keep(k->postoffice, k->private_key, a, &secret);
 	if (kind == ST_ABSENT) {
-		*why = S(
-			"there is no secret file to encrypt the key with; `pennypost schema secret` makes it");
+		*why = S("there is no secret file to encrypt the key with");
 		return ST_INVALID;
 	}
 	TRY(kind);

@@ -164,7 +164,10 @@ static status check_durable(enum db_role role, const char **why)
 			"role=%s fsync=%s full_page_writes=%s synchronous_commit=%s",
 			role == DB_RUN ? "run" : "system", row_bool(&r, 0, 0) ? "on" : "off",
 			row_bool(&r, 0, 1) ? "on" : "off", row_bool(&r, 0, 2) ? "on" : "off");
-		*why = "the database is not durable: fsync, full_page_writes or synchronous_commit is off";
+		*why = !row_bool(&r, 0, 0) ? "the database is not durable: fsync is off"
+		       : !row_bool(&r, 0, 1)
+			       ? "the database is not durable: full_page_writes is off"
+			       : "the database is not durable: synchronous_commit is off";
 		kind = ST_DENIED;
 	}
 	arena_release(&a);

@@ -153,6 +153,18 @@ static status refuse(enum setting_id id, arena *a, slice *why)
 
 #define OR_NONE "0 or " /* in the column of the least: 0 means something else than so little */
 
+/* What looks like a number within the range and is none; empty: nothing to say. */
+static const char *number_trouble(enum setting_kind kind, slice written)
+{
+	uint64_t n;
+
+	if (kind == SK_SPAN && slice_number(slice_trim(written), &n))
+		return ", with its unit: d, h, min, s, ms or us";
+	if ((kind == SK_SPAN || kind == SK_SIZE) && slice_find(written, '.') < written.size)
+		return ", as a whole number of a smaller unit";
+	return "";
+}
+
 static status check_number(enum setting_id id, slice written, arena *a, slice *normal, slice *why)
 {
 	const struct setting_row *r = &setting_rows[id];
@@ -165,8 +177,12 @@ static status check_number(enum setting_id id, slice written, arena *a, slice *n
 		setting_parse(r->kind, slice_z(r->most), &most);
 	}
 	if (setting_parse(r->kind, written, &number) != ST_OK ||
-		((number < least || number > most) && !(or_none && number == 0)))
-		return refuse(id, a, why);
+		((number < least || number > most) && !(or_none && number == 0))) {
+		refuse(id, a, why);
+		*why = arena_format(
+			a, "%.*s%s", SLICE_ARGS(*why), number_trouble(r->kind, written));
+		return ST_INVALID;
+	}
 	*normal = setting_written(r->kind, number, a);
 	return ST_OK;
 }

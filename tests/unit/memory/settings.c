@@ -155,6 +155,17 @@ Test(settings, of_every_kind_take_what_they_may_be_and_refuse_the_rest)
 	}
 }
 
+/* What follows the sentence. */
+static void expect_trouble(enum setting_id id, const char *value, const char *end)
+{
+	arena a = ARENA_INIT;
+	slice got, why = S("");
+
+	cr_expect_eq(setting_check(id, slice_z(value), &a, &got, &why), ST_INVALID);
+	cr_expect(tells(why, end), "%s: %.*s", value, SLICE_ARGS(why));
+	arena_release(&a);
+}
+
 Test(settings, that_are_numbers_tell_their_range)
 {
 	expect_refused(S_mail_workers, "many", NULL);
@@ -166,21 +177,17 @@ Test(settings, that_are_numbers_tell_their_range)
 	expect_taken(S_smtp_line_most, "4kb", "4 KB");
 }
 
+Test(settings, that_are_numbers_tell_what_a_number_lacks)
+{
+	expect_trouble(S_stop_patience, "5", "10 min, with its unit: d, h, min, s, ms or us");
+	expect_trouble(S_smtp_message_most, "1.5 GB", ", as a whole number of a smaller unit");
+	expect_taken(S_stop_patience, "5s", "5 s");
+}
+
 Test(settings, name_a_word_once)
 {
 	expect_refused(S_auth_mechanisms, "PLAIN LOGIN plain", "plain");
 	expect_refused(S_services, "smtp pop", "pop");
-}
-
-/* What follows the sentence. */
-static void expect_trouble(enum setting_id id, const char *value, const char *end)
-{
-	arena a = ARENA_INIT;
-	slice got, why = S("");
-
-	cr_expect_eq(setting_check(id, slice_z(value), &a, &got, &why), ST_INVALID);
-	cr_expect(tells(why, end), "%s: %.*s", value, SLICE_ARGS(why));
-	arena_release(&a);
 }
 
 Test(settings, that_are_lists_may_have_commas_where_no_word_has_one)
