@@ -237,44 +237,62 @@ static status append_settle(struct appending *p)
 }
 
 /* Headers are at hand: they are kept, and envelopes made of them, so that whoever asks next, the maker
-   of pages above all, need not read the bodies again. */
-static void facts_enter(const struct append *x, arena *a)
-{
-	struct message_fact *facts = arena_new_array(a, (size_t)x->n, sizeof *facts);
-	int n = 0;
+   of pages above all, need not read the bodies again. Made before anything is stored, for behind COMMIT
+   an answer waits (R6). */
+struct known {
+	struct message_fact *facts;
+	int n;
+};
 
+static bool is_whole(const struct append_message *m)
+{
+	return m->header.size == m->header_size && m->header_size > 0;
+}
+
+static void facts_make(const struct append *x, arena *a, struct known *out)
+{
+	out->facts = arena_new_array(a, (size_t)x->n, sizeof *out->facts);
 	for (int i = 0; i < x->n; i++) {
 		const struct append_message *m = &x->messages[i];
 
-		if (m->header.size != m->header_size || m->header_size == 0)
-			continue; /* it was not kept whole */
-		message_head_enter(x->postoffice, m->id, m->header);
-		facts[n++] = (struct message_fact){.message = m->id,
+		if (!is_whole(m))
+			continue;
+		out->facts[out->n++] = (struct message_fact){.message = m->id,
 			.blob = blob_writer_id(m->body),
 			.size = (uint32_t)blob_writer_size(m->body),
 			.header_size = m->header_size,
 			.version = MESSAGE_FACT_VERSION,
 			.envelope = envelope_pack(m->header, a)};
+		task_breathe(); /* what it tells, storing tells too */
 	}
-	message_facts_enter(x->postoffice, facts, n);
+}
+
+static void facts_enter(const struct append *x, const struct known *k)
+{
+	for (int i = 0; i < x->n; i++)
+		if (is_whole(&x->messages[i]))
+			message_head_enter(x->postoffice, x->messages[i].id, x->messages[i].header);
+	message_facts_enter(x->postoffice, k->facts, k->n);
 }
 
 static status append_in(struct append *x, arena *a)
 {
 	struct appending p = {.x = x};
+	struct known k = {0};
 	status s;
 
 	if (folder_name(x->folder, a, &p.name) != ST_OK)
 		return ST_ABSENT;
 	for (int i = 0; i < x->n; i++)
 		x->messages[i].id = id_new();
+	facts_make(x, a, &k);
 	s = append_settle(&p);
 	arena_release(&p.a);
 	TRY(s);
 	for (int i = 0; i < x->n; i++)
 		x->messages[i].uid = (uint32_t)(p.first + i);
 	news_tell(x->postoffice, x->mailbox, p.folder);
-	facts_enter(x, a);
+	facts_enter(x, &k);
 	folder_page_grown(x->postoffice, x->mailbox, p.folder, x->n);
 	if (x->replaced_folder)
 		news_tell(x->postoffice, replaced_in(x), x->replaced_folder);

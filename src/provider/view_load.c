@@ -218,16 +218,17 @@ static status load(int64_t postoffice, int64_t mailbox, slice name, int64_t fold
 	return ST_OK;
 }
 
-/* ST_ABSENT: the folder is not as it is known, or is no more. */
-static status look(struct view_image *known, slice name, arena *a, struct view_loaded *out)
+/* ST_ABSENT: the folder is not as it is known, or is no more. Asked for the caller's post office and
+   mailbox, not for those of what is known: row-level security is to see who asks. */
+static status look(int64_t postoffice, int64_t mailbox, slice name, struct view_image *known,
+	arena *a, struct view_loaded *out)
 {
 	enum { NAME_NOW, UIDVALIDITY_NOW, MODSEQ_NOW, RECENT_NOW, WORDS_NOW };
 	struct rows r;
 
 	TRY(db_one(SQL_VIEW_LOOK,
-		(struct param[]){
-			p_int(known->postoffice), p_int(known->mailbox), p_int(known->folder)},
-		3, a, &r));
+		(struct param[]){p_int(postoffice), p_int(mailbox), p_int(known->folder)}, 3, a,
+		&r));
 	slice called = row_slice(&r, 0, NAME_NOW);
 	if (row_int(&r, 0, UIDVALIDITY_NOW) != known->uidvalidity ||
 		row_int(&r, 0, MODSEQ_NOW) != known->modseq || !slice_same(called, known->name) ||
@@ -243,7 +244,7 @@ status view_load(int64_t postoffice, int64_t mailbox, slice name, int64_t folder
 	struct view_image *known, arena *a, struct view_loaded *out)
 {
 	arena scratch = ARENA_INIT;
-	status s = known ? look(known, name, &scratch, out) : ST_ABSENT;
+	status s = known ? look(postoffice, mailbox, name, known, &scratch, out) : ST_ABSENT;
 
 	if (s == ST_ABSENT)
 		s = load(postoffice, mailbox, name, folder, known, PACKED_FROM, &scratch, out);
