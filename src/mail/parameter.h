@@ -16,7 +16,9 @@ enum parameter_notify {
 	NOTIFY_DELAY = 8,
 	NOTIFY_NOBODY =
 		16, /* never on the wire, where it is NEVER: who is named as the sender may have
-			       sent nothing, so what fails is an operator's matter */
+			       sent nothing, so what fails is an operator's matter. Always with
+			       NOTIFY_FAILURE: a program that does not know it then says a word that
+			       hosts take, and drops nothing */
 };
 
 /* What stood behind MAIL FROM:<..>. Zeroed means nothing. */

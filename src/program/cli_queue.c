@@ -147,6 +147,7 @@ status cli_queue_list(struct cli *c)
 	return show_rows(c, rows, n);
 }
 
+/* Beside "nobody" a "failure" is for programs that do not know it. */
 static json_t *notify_words(unsigned notify)
 {
 	static const struct {
@@ -155,6 +156,8 @@ static json_t *notify_words(unsigned notify)
 	} rows[] = {{NOTIFY_NEVER, "never"}, {NOTIFY_SUCCESS, "success"},
 		{NOTIFY_FAILURE, "failure"}, {NOTIFY_DELAY, "delay"}, {NOTIFY_NOBODY, "nobody"}};
 	json_t *words = json_array();
+	if (notify & NOTIFY_NOBODY)
+		notify &= ~(unsigned)NOTIFY_FAILURE;
 	for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
 		if (notify & rows[i].bit)
 			json_array_append_new(words, json_string(rows[i].word));

@@ -37,7 +37,7 @@ static unsigned notify_of(conversation *c, const struct recipient *r)
 	bool nobody = r->remote && !smtp_of(c)->sender.empty && !(r->dsn.notify & NOTIFY_NEVER) &&
 		      policy_disowns_sender(c);
 
-	return nobody ? NOTIFY_NOBODY : r->dsn.notify;
+	return nobody ? NOTIFY_NOBODY | NOTIFY_FAILURE : r->dsn.notify;
 }
 
 /* What is quarantined waits for an operator's word. */

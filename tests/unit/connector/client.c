@@ -84,6 +84,24 @@ Test(client, the_null_sender_and_never_are_said)
 	expect_script_done();
 }
 
+/* What programs that do not know of NOTIFY_NOBODY find beside it stays with us. */
+Test(client, nobody_is_never_on_the_wire)
+{
+	static const unsigned rows[] = {NOTIFY_NOBODY | NOTIFY_FAILURE, NOTIFY_NOBODY};
+
+	for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+		rcpt_parameters dsn = {.notify = rows[i]};
+
+		to[0].dsn = &dsn;
+		cr_expect_eq(
+			deliver(SCRIPT(HOST_KNOWS("> 250 DSN"), "< MAIL FROM:<me@us.test>",
+				"> 250 ok", "< RCPT TO:<anna@there.test> NOTIFY=NEVER", "> 250 ok",
+				"< DATA", "> 354 go on", "text", "> 250 stored", "< QUIT")),
+			ST_OK);
+		expect_script_done();
+	}
+}
+
 Test(client, a_text_goes_as_one_chunk_where_chunks_are_known)
 {
 	cr_expect_eq(deliver(SCRIPT(HOST_KNOWS("> 250-PIPELINING\r\n250 CHUNKING"),
