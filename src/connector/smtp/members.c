@@ -460,8 +460,7 @@ status members_new_sender(conversation *c)
 		struct recipient *r = &s->recipients[i];
 
 		if (r->passer)
-			TRY(passing_sender(
-				r->route.postoffice, &s->sender, r->passer, &s->mail, &r->sender));
+			TRY(passing_leaves(r, r->passer, &s->sender, &s->mail));
 		if (r->told != TOLD_FULL || hears)
 			continue;
 		r->told = TOLD_DELIVERED;

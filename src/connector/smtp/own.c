@@ -10,7 +10,7 @@
 
 status own_mail_place(struct own_mail *m, const mail_address *to, arena *a)
 {
-	status kind = passing_own(to, false, a, &m->reached, &m->n);
+	status kind = passing_own(to, NULL, a, &m->reached, &m->n);
 
 	m->to = mail_address_text(to, a);
 	if (kind == ST_OK) {

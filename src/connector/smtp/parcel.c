@@ -37,7 +37,7 @@ status parcel_address(struct parcel *p, const mail_address *to, arena *a)
 	if (to->domain.size) {
 		p->one = (struct queue_recipient){
 			.address = mail_address_text(to, a), .domain = to->domain};
-		kind = passing_own(to, p->asked, a, &p->reached, &p->n);
+		kind = passing_own(to, p->asker, a, &p->reached, &p->n);
 	}
 	switch (kind) {
 	case ST_OK:

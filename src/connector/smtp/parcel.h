@@ -7,12 +7,14 @@
 
 #include "connector/smtp/session.h"
 
+struct poster;
+
 struct parcel {
-	int64_t postoffice;        /* that reports */
-	bool asked;                /* who sent what it is about was known: passing_own() */
-	slice addressee;           /* as the queue has him */
-	struct delivery d;         /* id, ends and what lists show of the text are the caller's */
-	struct recipient *reached; /* in the order of d.parts */
+	int64_t postoffice;         /* that reports */
+	const struct poster *asker; /* who sent what it is about, where known: passing_own() */
+	slice addressee;            /* as the queue has him */
+	struct delivery d;          /* id, ends and what lists show of the text are the caller's */
+	struct recipient *reached;  /* in the order of d.parts */
 	int n;
 	struct queue_recipient one; /* who is at another system, or nowhere */
 	struct queue_envelope envelope;

@@ -68,6 +68,8 @@ status passing_leaves(
 
 	*passer = *via;
 	r->passer = passer;
+	if (!sender->empty && r->via.size == 0)
+		r->via = mail_address_text(via, a);
 	return passing_sender(r->route.postoffice, sender, via, a, &r->sender);
 }
 
@@ -440,7 +442,15 @@ static int keep_undropped(struct recipient *all, int n)
 	return kept;
 }
 
-status passing_own(const mail_address *to, bool asked, arena *a, struct recipient **all, int *n)
+/* Whether a group or an address that leads elsewhere is told. */
+static bool may_be_told(const struct resolution *found, const struct poster *asker)
+{
+	return members_may_post(NULL, found) ||
+	       (asker && (asker->mailbox == 0 || group_may_post(found, asker)));
+}
+
+status passing_own(const mail_address *to, const struct poster *asker, arena *a,
+	struct recipient **all, int *n)
 {
 	static const mail_address nobody = {.empty = true};
 	struct resolution found;
@@ -450,7 +460,7 @@ status passing_own(const mail_address *to, bool asked, arena *a, struct recipien
 	if (kind == ST_FULL && found.n == 0 && passing_frees(&alone))
 		kind = ST_OK;
 	TRY(kind);
-	if (found.n > 0 && !asked && !members_may_post(NULL, &found))
+	if (found.n > 0 && !may_be_told(&found, asker))
 		return ST_DENIED;
 	struct setting_at at = {.postoffice = found.route.postoffice};
 	struct passing p = {.a = a,

@@ -7,13 +7,15 @@
 #include "connector/smtp/session.h"
 #include "mail/srs.h"
 
+struct poster;
+
 /* The return path for mail of `sender` that `via` (an address of the post office) passes on; empty
    = the sender's own does: he is nobody, or a domain of the same post office. */
 status passing_sender(int64_t postoffice, const mail_address *sender, const mail_address *via,
 	arena *a, slice *out);
 
 /* The same for a recipient at another system, whose post office carries it: r->sender and
-   r->passer. */
+   r->passer, and r->via where there is a sender, so that his mail is known to be passed on. */
 status passing_leaves(
 	struct recipient *r, const mail_address *via, const mail_address *sender, arena *a);
 
@@ -32,10 +34,12 @@ status passing_recipient(conversation *c, struct recipient *r);
 #define PASSING_DEPTH 5
 status passing_on(conversation *c, const struct recipient *r);
 /* Who gets what the house itself writes to an address: the same ones, but that a mailbox keeps what
-   it passed on too much for. `asked`: by mail that was sent in the name of that address, so that a
-   group of it is told, whoever may write to it; else only one that everybody may write to (T14).
-   Kinds as resolve(), and ST_DENIED; ST_OK: one at least. */
-status passing_own(const mail_address *to, bool asked, arena *a, struct recipient **all, int *n);
+   it passed on too much for. `asker`: who sent in the name of that address what is answered; a
+   group is told where he may write to it himself, or came from a privileged network (mailbox 0).
+   NULL, nobody knows: only one that everybody may write to (T14). Kinds as resolve(), and
+   ST_DENIED; ST_OK: one at least. */
+status passing_own(const mail_address *to, const struct poster *asker, arena *a,
+	struct recipient **all, int *n);
 /* The parts of a delivery to them, one for each post office, in whose order they come; `notify` is
    for those at other systems. Whether one of these has an address that is not ASCII. */
 bool passing_parts(struct recipient *all, int n, unsigned notify, arena *a, struct delivery *d);

@@ -11,6 +11,7 @@
 #include "mail/header.h"
 #include "provider/header_facts.h"
 #include "provider/message.h"
+#include "provider/resolve.h"
 #include "provider/route.h"
 #include "provider/setting_parse.h"
 #include "provider/trace.h"
@@ -286,21 +287,25 @@ static void tell(const struct verdict *v, int n, const struct parcel *p)
 	parcel_trace(p, slice_z(cause));
 }
 
-/* He logged on, or came from a privileged network: strangers' mail leaves only where somebody here
-   passes it on, or for domains that we take mail for. */
-static bool was_known(const queue_entry *e)
+/* Who sent in the name of the address that is told: he logged on, or came from a privileged network.
+   Strangers' mail leaves only where somebody here passes it on, for domains that we take mail for,
+   or where giving a sender of ours is enough. False: nobody knows. */
+static bool asker_of(const queue_entry *e, struct poster *who)
 {
+	*who = (struct poster){.postoffice = e->postoffice, .mailbox = e->mailbox};
 	return e->via.size == 0 &&
-	       (e->mailbox != 0 || address_domain_is_ours(e->domain) == ST_FOREIGN);
+	       (e->mailbox != 0 || (!setting_on(S_relay_local_sender, NULL) &&
+					   address_domain_is_ours(e->domain) == ST_FOREIGN));
 }
 
 status report_send(const struct verdict *v, int n)
 {
 	const queue_entry *e = v->of->entry;
 	arena a = ARENA_INIT;
+	struct poster who;
 	struct parcel p = {.postoffice = e->postoffice,
 		.addressee = e->sender,
-		.asked = was_known(e),
+		.asker = asker_of(e, &who) ? &who : NULL,
 		.d = {.id = id_new(), .sent = clock_wall(), .end_count = n}};
 	struct queue_result *ends = arena_new_array(&a, (size_t)n, sizeof *ends);
 	struct setting_at at = place_of(e);
