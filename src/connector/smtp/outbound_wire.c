@@ -232,7 +232,7 @@ static void note_tls(const struct way *w, const struct client_target *t, const c
 }
 
 /* What the route's host says to its logon counts for all its addresses. A host that cannot tell now
-   (4xx) may be asked again. */
+   (4xx) may be asked again; so may one whose offer we refused ourselves, which shuts nobody out. */
 static void heed_logon(
 	struct way *w, const struct route_ask *ask, status opened, const struct client_result *why)
 {
@@ -244,7 +244,7 @@ static void heed_logon(
 	if (opened == ST_OK)
 		outbound_logon_forget(&at);
 	w->barred = opened != ST_OK && why->cause == CLIENT_BY_LOGON && why->code / 100 != 4;
-	if (w->barred && span > 0)
+	if (w->barred && why->code != 0 && span > 0)
 		outbound_logon_refused(&at, why, clock_now(), clock_now() + span);
 }
 
