@@ -40,7 +40,8 @@ enum errand_end {
 	ERRAND_TIMED_OUT,
 	ERRAND_BARRED,  /* it is not there, or not one of those that may be run */
 	ERRAND_NO_ROOM, /* its text could not be put into the runner's folder: the disk is full */
-	ERRAND_FAILED   /* the runner is not there, or has no room for orders */
+	ERRAND_FAILED   /* the runner is not there, has no room for orders, or `said` tells why its
+			   folder takes no text */
 };
 enum errand_verdict { ERRAND_GO, ERRAND_REFUSE, ERRAND_LATER };
 

@@ -161,21 +161,37 @@ static int64_t now_us(void)
 	return (int64_t)t.tv_sec * USEC_S + t.tv_nsec / 1000;
 }
 
-static bool copy_text(const struct nurse *n)
+/* 0, or errno. */
+static int copy_text(const struct nurse *n)
 {
 	char piece[65536];
 	off_t at = 0;
+	ssize_t got = 0;
 	int fd = open(n->file, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
-	ssize_t got = 1;
+	int why = fd < 0 ? errno : 0;
 
-	while (fd >= 0 && (got = pread(n->text, piece, sizeof piece, at)) > 0) {
-		if (write(fd, piece, (size_t)got) != got)
-			break;
+	while (why == 0 && (got = pread(n->text, piece, sizeof piece, at)) > 0) {
+		ssize_t put = write(fd, piece, (size_t)got);
+		if (put != got)
+			why = put < 0 ? errno : ENOSPC;
 		at += got;
 	}
+	if (got < 0)
+		why = errno;
 	if (fd >= 0)
 		close(fd);
-	return fd >= 0 && got == 0;
+	return why;
+}
+
+/* Who asked waits for room, so nothing else may be called so. */
+static void text_has_no_place(struct nurse *n, int why)
+{
+	bool full = why == ENOSPC || why == EDQUOT || why == ENOMEM;
+
+	n->word.end = full ? ERRAND_NO_ROOM : ERRAND_FAILED;
+	if (!full)
+		snprintf(n->word.said, sizeof n->word.said, "no folder for the text: %s",
+			strerror(why));
 }
 
 static void limit(int what, rlim_t most)
@@ -363,11 +379,12 @@ static _Noreturn void nurse_run(
 	if (!may_run(boot, order->program, program)) {
 		n.word.end = ERRAND_BARRED;
 	} else if (!mkdtemp(n.folder)) {
-		n.word.end = ERRAND_NO_ROOM;
+		text_has_no_place(&n, errno);
 	} else {
 		snprintf(n.file, sizeof n.file, "%s/message", n.folder);
-		if (!copy_text(&n)) {
-			n.word.end = ERRAND_NO_ROOM;
+		int why = copy_text(&n);
+		if (why != 0) {
+			text_has_no_place(&n, why);
 		} else if (start(&n, program)) {
 			watch(&n);
 			kill_brood(&n);

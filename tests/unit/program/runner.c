@@ -5,11 +5,14 @@
 #include "net/errand.h"
 
 #include <criterion/criterion.h>
+#include <errno.h>
 #include <pthread.h>
+#include <sched.h>
 #include <stdarg.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/mount.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
@@ -22,6 +25,8 @@ static struct {
 	pid_t pid;
 	int orders;
 } runner;
+
+static bool small_disk; /* mounts may be made */
 
 struct path {
 	char z[192];
@@ -166,7 +171,7 @@ Test(runner, runs_nothing_that_others_could_have_written)
 	arena_release(&a);
 }
 
-Test(runner, tells_that_there_is_no_room_for_the_text)
+Test(runner, tells_why_its_folder_takes_no_text)
 {
 	char folder[sizeof STATE "/programs"];
 	arena a = ARENA_INIT;
@@ -175,6 +180,58 @@ Test(runner, tells_that_there_is_no_room_for_the_text)
 	snprintf(folder, sizeof folder, "%s/programs", runner.state);
 	cr_assert_eq(run("go", 0, 4, 240 * USEC_S, &a).end, ERRAND_RAN);
 	cr_assert_eq(rmdir(folder), 0);
+	struct errand_result r = run("go", 0, 4, 240 * USEC_S, &a);
+	cr_expect_eq(r.end, ERRAND_FAILED, "%d", r.end);
+	cr_expect_eq(r.verdict, ERRAND_LATER);
+	cr_expect(slice_same(r.said, S("no folder for the text: No such file or directory")),
+		"%.*s", SLICE_ARGS(r.said));
+	arena_release(&a);
+}
+
+/* In mounts of its own, which end with it. */
+static void small_runner_start(void)
+{
+	small_disk = unshare(geteuid() == 0 ? CLONE_NEWNS : CLONE_NEWUSER | CLONE_NEWNS) == 0 &&
+		     mount("none", "/", NULL, MS_REC | MS_PRIVATE, NULL) == 0;
+	runner_start();
+}
+
+static void small_runner_end(void)
+{
+	char folder[sizeof STATE "/programs"];
+
+	snprintf(folder, sizeof folder, "%s/programs", runner.state);
+	umount2(folder, MNT_DETACH);
+	runner_end();
+}
+
+TestSuite(small_runner, .init = small_runner_start, .fini = small_runner_end, .timeout = 300);
+
+static void fill(const char *folder)
+{
+	char path[sizeof STATE "/programs/filler"];
+
+	snprintf(path, sizeof path, "%s/filler", folder);
+	FILE *f = fopen(path, "w");
+	cr_assert_not_null(f);
+	setbuf(f, NULL);
+	while (fputc('x', f) != EOF)
+		;
+	cr_assert_eq(errno, ENOSPC);
+	fclose(f);
+}
+
+Test(small_runner, tells_that_there_is_no_room_for_the_text)
+{
+	char folder[sizeof STATE "/programs"];
+	arena a = ARENA_INIT;
+
+	snprintf(folder, sizeof folder, "%s/programs", runner.state);
+	if (!small_disk || mount("none", folder, "tmpfs", 0, "size=64k") != 0)
+		cr_skip_test("no small disk can be had here");
+	program("go", "exit 0");
+	cr_assert_eq(run("go", 0, 4, 240 * USEC_S, &a).end, ERRAND_RAN);
+	fill(folder);
 	cr_expect_eq(run("go", 0, 4, 240 * USEC_S, &a).end, ERRAND_NO_ROOM);
 	arena_release(&a);
 }
