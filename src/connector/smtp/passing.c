@@ -347,8 +347,8 @@ static status mailbox_leads(struct passing *p, int at)
 		reached |= kind == ST_OK || kind == ST_EXISTS;
 		trouble = kind == ST_OK || kind == ST_EXISTS ? trouble : kind;
 	}
-	if (!reached && trouble == ST_LIMITED && !to.keep)
-		return ST_LIMITED;
+	if (p->c && !reached && trouble == ST_LIMITED && !to.keep)
+		return ST_LIMITED; /* of what the house itself writes it stays with the owner */
 	p->all[at].dropped = reached && trouble == ST_OK &&
 			     !to.keep; /* what misses somebody stays with the owner too */
 	p->all[at].expands = !t.alone && (of.dsn.notify & NOTIFY_SUCCESS);
@@ -422,16 +422,6 @@ static void own_member_add(struct passing *p, const mail_address *to, const stru
 	add(p, &r);
 }
 
-/* What it may pass on no more stays there. */
-static status own_work_off(struct passing *p)
-{
-	status kind = work_off(p);
-
-	for (int i = 0; i < p->n && kind == ST_LIMITED; i++)
-		p->all[i].dropped = false;
-	return kind == ST_LIMITED ? ST_OK : kind;
-}
-
 static int keep_undropped(struct recipient *all, int n)
 {
 	int kept = 0;
@@ -454,11 +444,13 @@ status passing_own(const mail_address *to, const struct poster *asker, arena *a,
 {
 	static const mail_address nobody = {.empty = true};
 	struct resolution found;
-	status kind = resolve(to->local, to->domain, 0, NULL, a, &found);
+	status kind = resolve(to->local, to->domain, 0, NULL, a, &found), first = kind;
 	struct recipient alone = {.address = *to, .route = found.route};
 
 	if (kind == ST_FULL && found.n == 0 && passing_frees(&alone))
 		kind = ST_OK;
+	if (found.n > 0 && (kind == ST_FULL || kind == ST_DENIED || kind == ST_ABSENT))
+		kind = ST_OK; /* a member that is full may keep no copy */
 	TRY(kind);
 	if (found.n > 0 && !may_be_told(&found, asker))
 		return ST_DENIED;
@@ -471,11 +463,12 @@ status passing_own(const mail_address *to, const struct poster *asker, arena *a,
 		add(&p, &alone);
 	for (int i = 0; i < found.n; i++)
 		own_member_add(&p, to, &found.to[i]);
-	kind = own_work_off(&p);
+	kind = work_off(&p);
 	map_close(&p.met);
 	*all = p.all;
 	*n = keep_undropped(p.all, p.n);
-	return kind != ST_OK ? kind : *n > 0 ? ST_OK : ST_ABSENT;
+	TRY(kind);
+	return *n > 0 ? ST_OK : first != ST_OK ? first : ST_ABSENT;
 }
 
 static int by_office(const void *x, const void *y)
