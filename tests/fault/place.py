@@ -3,6 +3,7 @@ pennypostd kept running by a supervisor that starts it again the moment it dies.
 
 Everything it starts is ended by its process id; nothing is looked up by name."""
 import contextlib
+import itertools
 import os
 import pathlib
 import random
@@ -24,6 +25,9 @@ OFFICES = ("acorn", "birch")
 FIRST_PORT, LAST_PORT = 10000, 25000 # quickstart has those above
 PORTS_GIVEN = {} # port: what holds its name
 LOG_TOLD, LINES_TOLD, LINE_TOLD = 100000, 60, 600 # of a test that was broken off
+CRASHES = (signal.SIGILL, signal.SIGABRT, signal.SIGBUS, signal.SIGFPE, signal.SIGSEGV)
+CRASHED = re.compile(r"event=(?:WORKER|HELPER)_ENDED .*signal=(?:%s)\b|Sanitizer|: runtime error: " %
+	"|".join(str(int(number)) for number in CRASHES))
 
 
 def run(*command, check=True, **more):
@@ -124,6 +128,18 @@ def holding(place, *queries):
 		finally:
 			line.stdin.write("commit;\n")
 			line.stdin.close()
+
+
+def tell_crashes(log, master):
+	"""Says what crashed, wherever it stands in a server's log: contrib/check gives no second try to a test that says so.
+	Nothing is counted, since a test may crash a process on purpose."""
+	if master and master.poll() is not None and -master.returncode in CRASHES:
+		print(f"ended by a crash: the server ended with {master.returncode}", flush=True)
+	if not log.is_file():
+		return
+	with open(log, errors="replace") as lines:
+		for line in itertools.islice(filter(CRASHED.search, lines), LINES_TOLD):
+			print(f"ended by a crash: {line.rstrip()[:LINE_TOLD]}", flush=True)
 
 
 class Control(threading.Thread):
@@ -387,6 +403,7 @@ class Place:
 
 	def end(self):
 		self.stop()
+		tell_crashes(self.log_path, self.master)
 		if "PENNYPOST_TEST_PGURI" not in os.environ:
 			subprocess.run([PRIVATE_PG, "stop", self.pg_dir], stdin=subprocess.DEVNULL,
 				stderr=subprocess.DEVNULL)

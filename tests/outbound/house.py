@@ -11,7 +11,7 @@ import tempfile
 import time
 
 sys.path.append(str(pathlib.Path(__file__).resolve().parents[1] / "fault"))
-from place import free_ports # noqa: E402
+from place import free_ports, tell_crashes # noqa: E402
 
 BUILD = pathlib.Path(os.environ.get("PENNYPOST_TOP_BUILDDIR") or ".").resolve()
 BOUND = 120.0 # seconds: longer than any machine takes; who waits goes on at once when it holds
@@ -140,16 +140,21 @@ class House:
 			got = self.run("--json", "ledger", "check", "--mailboxes")
 			self.show("the ledger holds", got.returncode == 0, f"exit {got.returncode}: {(got.stdout + got.stderr).decode()}")
 
+	def leave(self):
+		"""Ends it. What held is not told, only what crashed."""
+		if self.master:
+			self.master.kill()
+			self.master.wait()
+		tell_crashes(self.log, self.master)
+		shutil.rmtree(self.dir, ignore_errors=True)
+
 	def end(self, ledger=True):
 		"""The exit code of the test. Whatever a test does, it is counted; one whose database or schema is gone by now says
 		that there is nothing to be asked."""
 		self.ledger(ledger)
-		if self.master:
-			self.master.kill()
-			self.master.wait()
 		broken_off = sys.exc_info()[0]
 		if (self.failed or broken_off) and self.log.exists():
 			print("\n".join(line[:600] for line in self.log.read_text(errors="replace").splitlines()[-80:]))
-		shutil.rmtree(self.dir, ignore_errors=True)
+		self.leave()
 		print(f"{self.passed} passed, {self.failed} failed")
 		return 1 if self.failed or not self.passed else 0
