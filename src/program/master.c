@@ -134,8 +134,9 @@ static status check_services(const struct master *m)
 	slice rest = services_here(m), word;
 	const struct service_row *row;
 	if (slice_trim(rest).size == 0)
-		return log_trouble(
-			ST_INVALID, EV_SERVICES_NONE, "file=%s", log_quote(m->boot->file));
+		return m->boot->services.at ? log_trouble(ST_INVALID, EV_SERVICES_NONE, "file=%s",
+						      log_quote(m->boot->file))
+					    : log_trouble(ST_INVALID, EV_SERVICES_UNSET, NULL);
 	while (slice_take(&rest, ' ', &word)) {
 		if (word.size == 0 || service_row_find(word, &row) == ST_OK)
 			continue;

@@ -335,8 +335,10 @@ status setting_set(enum setting_id id, const struct setting_at *at, const slice 
 			a, "%s cannot be set for a %s", setting_rows[id].name, where.name);
 		return ST_DENIED;
 	}
-	if (value)
+	if (value) {
 		TRY(setting_check(id, *value, a, &normal, why));
+		TRY(setting_sense(id, normal, why));
+	}
 	if (id == S_auth_recoverable && value && slice_same(normal, S("on")) &&
 		!auth_secret_has_key()) {
 		*why = S(

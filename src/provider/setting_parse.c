@@ -282,15 +282,6 @@ static status check_text(enum setting_id id, slice written, arena *a, slice *nor
 	return ST_OK;
 }
 
-/* What nobody can mean, though it has the form. */
-static status check_sense(enum setting_id id, slice normal, slice *why)
-{
-	if (id != S_services || normal.size > 0)
-		return ST_OK;
-	*why = S("services is not empty: such a node would serve nobody");
-	return ST_INVALID;
-}
-
 status setting_check(enum setting_id id, slice written, arena *a, slice *normal, slice *why)
 {
 	const struct setting_row *r = &setting_rows[id];
@@ -301,6 +292,13 @@ status setting_check(enum setting_id id, slice written, arena *a, slice *normal,
 	TRY(check_characters(r, s, a, why));
 	TRY(setting_forms[r->kind].list ? check_list(id, s, a, normal, why)
 					: check_text(id, s, a, normal, why));
-	TRY(check_sense(id, *normal, why));
 	return check_length(id, *normal, a, why);
+}
+
+status setting_sense(enum setting_id id, slice normal, slice *why)
+{
+	if (id != S_services || normal.size > 0)
+		return ST_OK;
+	*why = S("services is not empty: such a node would serve nobody");
+	return ST_INVALID;
 }

@@ -97,8 +97,10 @@ status setting_set(enum setting_id id, const struct setting_at *at, const slice 
 		*why = arena_format(a, "%s cannot be set there", setting_rows[id].name);
 		return ST_DENIED;
 	}
-	if (value)
+	if (value) {
 		TRY(setting_check(id, *value, a, &normal, why));
+		TRY(setting_sense(id, normal, why));
+	}
 
 	struct store *s = store_take();
 	struct m_value *v = value_at(s, id, &where);
