@@ -75,3 +75,10 @@ select value from house_key where name = $1::text;
 
 -- statement auth_house_key_make system
 insert into house_key (name, value) values ($1::text, $2::bytea) on conflict do nothing;
+
+-- statement auth_sealed
+-- What the secret file encrypted last for a post office, of each kind: a key that signs, a recoverable secret.
+select secret from (select secret from dkim_key where postoffice = $1::bigint order by made desc limit 1) k
+union all
+select recoverable from (select recoverable from credential
+	where postoffice = $1::bigint and recoverable <> ''::bytea order by changed desc limit 1) c;

@@ -9,6 +9,9 @@ select postoffice, name, state, made, 0, 0, 0 from postoffice where name = $1::t
 -- statement postoffice_by_id
 select postoffice, name, state, made, 0, 0, 0 from postoffice where postoffice = $1::bigint;
 
+-- statement postoffice_all system
+select postoffice from postoffice order by postoffice;
+
 -- statement postoffice_list system
 -- By name, behind $1, at most $2, with what stands in them.
 select p.postoffice, p.name, p.state, p.made, m.n, d.n, m.bytes

@@ -201,29 +201,37 @@ static status make_secret(struct cli *c, const struct bootstrap *b)
 	return ST_OK;
 }
 
-static status make_first_secret(struct cli *c, const struct plan *p, slice *secret)
+/* Where the database can be asked: `look` is one of secret_print.h. */
+static bool is_other_secret(const struct bootstrap *b, status (*look)(void))
 {
-	struct bootstrap b;
-	if (p->file.size == 0)
-		return ST_OK;
-	TRY(bootstrap_read(p->file.at, &c->a, &b));
-	*secret = b.secret_file;
-	return make_secret(c, &b);
-}
-
-/* Where the database can be asked. */
-static bool is_other_secret(struct cli *c)
-{
-	const struct provider_conf conf = {.boot = &c->boot,
+	const struct provider_conf conf = {.boot = b,
 		.connections = 1,
 		.system_connections = 1,
 		.application = "pennypost command line"};
 
 	if (provider_open(&conf) != ST_OK)
 		return false;
-	status kind = secret_print_check();
+	status kind = look();
 	provider_close();
 	return kind == ST_DENIED;
+}
+
+static const char *remark_on_other(bool other)
+{
+	return other ? ". Beware: it is another one than this database is used with; put a copy of that one in its place, and keep this one, too, until mail is signed again"
+		     : "";
+}
+
+static status make_first_secret(struct cli *c, const struct plan *p, slice *secret, bool *other)
+{
+	struct bootstrap b;
+	if (p->file.size == 0)
+		return ST_OK;
+	TRY(bootstrap_read(p->file.at, &c->a, &b));
+	*secret = b.secret_file;
+	TRY(make_secret(c, &b));
+	*other = is_other_secret(&b, secret_print_keep);
+	return ST_OK;
 }
 
 status cli_schema_secret(struct cli *c)
@@ -235,14 +243,12 @@ status cli_schema_secret(struct cli *c)
 	TRY(kind);
 	TRY(make_secret(c, &c->boot));
 	TRY(cli_check_secret(c));
-	bool other = is_other_secret(c);
+	bool other = is_other_secret(&c->boot, secret_print_check);
 	return cli_did(c,
 		json_pack("{s:o,s:b}", "secret_file", json_slice(c->boot.secret_file), "other",
 			other),
 		"The secret file %.*s is there; keep a copy of it apart from the dumps%s",
-		SLICE_ARGS(c->boot.secret_file),
-		other ? ". Beware: it is another one than this database is used with; put a copy of that one in its place"
-		      : "");
+		SLICE_ARGS(c->boot.secret_file), remark_on_other(other));
 }
 
 status cli_schema_init(struct cli *c)
@@ -250,6 +256,7 @@ status cli_schema_init(struct cli *c)
 	struct plan p;
 	int version = 0;
 	slice secret = S("");
+	bool other = false;
 	if (cli_has(c, "--write-config"))
 		TRY(check_user(c, cli_text(c, "--user"),
 			"make it first (systemd-sysusers does), or name another by --user"));
@@ -261,7 +268,7 @@ status cli_schema_init(struct cli *c)
 	if (p.fd >= 0)
 		close(p.fd);
 	TRY(kind);
-	TRY(make_first_secret(c, &p, &secret));
+	TRY(make_first_secret(c, &p, &secret, &other));
 	json_t *facts = json_pack(
 		"{s:o,s:i}", "database", json_slice(p.roles.database), "version", version);
 	if (p.file.size == 0) {
@@ -271,9 +278,11 @@ status cli_schema_init(struct cli *c)
 	}
 	json_object_set_new(facts, "config", json_slice(p.file));
 	json_object_set_new(facts, "secret_file", json_slice(secret));
+	json_object_set_new(facts, "other", json_boolean(other));
 	return cli_did(c, facts,
-		"The database %.*s has version %d; the bootstrap file is %.*s, the secret file %.*s",
-		SLICE_ARGS(p.roles.database), version, SLICE_ARGS(p.file), SLICE_ARGS(secret));
+		"The database %.*s has version %d; the bootstrap file is %.*s, the secret file %.*s%s",
+		SLICE_ARGS(p.roles.database), version, SLICE_ARGS(p.file), SLICE_ARGS(secret),
+		remark_on_other(other));
 }
 
 /* ---- migrate and status */

@@ -2,6 +2,7 @@
 #include "program/cli_find.h"
 #include "program/cli_run.h"
 
+#include "provider/auth_secret.h"
 #include "provider/housekeep.h"
 #include "provider/ledger.h"
 #include "provider/migrate.h"
@@ -89,9 +90,13 @@ static void report_secret(json_t *facts)
 {
 	status kind = secret_print_check();
 
+	if (kind == ST_ABSENT)
+		report(facts, "secret", ST_OK, "none, and nothing is encrypted by one", "");
 	if (kind == ST_OK || kind == ST_DENIED)
 		report(facts, "secret", kind, "is the one this database is used with",
-			"is another one than this database is used with, so mail goes unsigned: put back a copy of that one");
+			auth_secret_has_key()
+				? "is another one than this database is used with, so mail goes unsigned: put back a copy of that one, and keep this one, too, until mail is signed again"
+				: "is missing here, though this database is used with one, so mail goes unsigned: put a copy of that one there");
 }
 
 static status report_inside(struct cli *c, json_t *facts)

@@ -253,7 +253,7 @@ static void lay_seats(struct master *m)
 	}
 }
 
-static status read_settings(struct master *m)
+static status read_settings(struct master *m, bool check_only)
 {
 	struct provider_conf conf = {.boot = m->boot,
 		.connections = 1,
@@ -261,7 +261,8 @@ static status read_settings(struct master *m)
 		.application = "pennypost master",
 		.first = true};
 	TRY(provider_open(&conf));
-	(void)secret_print_check(); /* told, and mail goes on */
+	/* Told, and mail goes on. */
+	(void)(check_only ? secret_print_check() : secret_print_keep());
 	status kind = check_services(m);
 	if (kind == ST_OK) {
 		lay_seats(m);
@@ -329,7 +330,7 @@ static status start_runner(struct master *m, bool check_only)
 static status prepare(struct master *m, bool check_only)
 {
 	TRY(take_pid_file(m));
-	TRY(read_settings(m));
+	TRY(read_settings(m, check_only));
 	metric_share();
 	service_commands_name();
 	peer_share();

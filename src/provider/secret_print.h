@@ -6,9 +6,13 @@
 
 #include "base/status.h"
 
-/* Compares with the mark of the secret that was first looked at beside this database, which is kept
-   there. ST_OK: it is that one, or there is no secret file; ST_DENIED: another one (logged);
-   ST_BUSY. */
+/* Compares the secret file with the mark that is kept in the database or, where none is, with what
+   is encrypted there; changes nothing. ST_OK: it is the one, or nothing is encrypted yet; ST_ABSENT:
+   there is no file, and no need of one; ST_DENIED: it is another one, or missing here
+   (auth_secret_has_key tells, and it is logged); ST_BUSY. */
 status secret_print_check(void);
+/* The same, and keeps the mark of a file that is found right: for starts of the server and for
+   `pennypost schema init`. */
+status secret_print_keep(void);
 
 #endif

@@ -135,8 +135,8 @@ static bool meant_for_all(const char *name)
 {
 	slice n = slice_z(name);
 	return strcmp(name, "audit_of_postoffice") == 0 || strcmp(name, "mailbox_insert") == 0 ||
-	       strcmp(name, "ledger_settle") == 0 || slice_starts(n, S("postoffice_")) ||
-	       slice_ends_nocase(n, S("_list"));
+	       strcmp(name, "ledger_settle") == 0 || strcmp(name, "auth_sealed") == 0 ||
+	       slice_starts(n, S("postoffice_")) || slice_ends_nocase(n, S("_list"));
 }
 
 /* Those that find rows of the queue by their ids. */
