@@ -117,7 +117,7 @@ Test(auth_hash, lanes_are_a_setting_that_the_next_logon_follows)
 #define SHADOW 5 /* the sanitizer keeps four octets beside each */
 #define CROWD 40 /* and hashes so slowly that more would run out of patience */
 #elif defined PENNYPOST_ASAN
-#define SHADOW 2 /* the sanitizer has its own beside, and keeps for a while what threads have freed */
+#define SHADOW 2 /* the sanitizer keeps for a while what threads have freed */
 #define CROWD 200
 #else
 #define SHADOW 1
