@@ -2,6 +2,7 @@
 
 #include "base/log.h"
 #include "base/utf8.h"
+#include "connector/smtp/parcel.h"
 #include "connector/smtp/passing.h"
 #include "connector/smtp/policy_inside.h"
 #include "mail/header.h"
@@ -26,18 +27,6 @@ status own_mail_place(struct own_mail *m, const mail_address *to, arena *a)
 	return ST_OK;
 }
 
-static status write_part(struct delivery_part *part, slice path, slice signatures, slice raw)
-{
-	slice front = part->n > 0 ? path : S("");
-
-	TRY(blob_writer_open(part->postoffice, &part->body));
-	TRY(blob_write(part->body, front));
-	TRY(blob_write(part->body, signatures));
-	TRY(blob_write(part->body, raw));
-	part->header_size = (uint32_t)(front.size + signatures.size + header_size(raw));
-	return blob_writer_finish(part->body);
-}
-
 static status write_parts(struct own_mail *m, slice raw, arena *a)
 {
 	slice path = arena_format(a, "Return-Path: <%.*s>\r\n", SLICE_ARGS(m->sender)),
@@ -49,7 +38,7 @@ static status write_parts(struct own_mail *m, slice raw, arena *a)
 	if (leaves)
 		signatures = policy_sign_own(m->postoffice, raw, a);
 	for (int i = 0; i < m->d.n; i++)
-		TRY(write_part(&m->d.parts[i], path, signatures, raw));
+		TRY(parcel_write_part(&m->d.parts[i], path, signatures, raw));
 	return ST_OK;
 }
 

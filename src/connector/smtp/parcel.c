@@ -73,15 +73,15 @@ static slice signed_by(slice from, slice raw, arena *a)
 	return home.postoffice ? policy_sign_own(home.postoffice, raw, a) : S("");
 }
 
-static status write_part(struct delivery_part *part, slice signatures, slice raw)
+status parcel_write_part(struct delivery_part *part, slice path, slice signatures, slice raw)
 {
-	slice path = part->n > 0 ? RETURN_PATH : S("");
+	slice front = part->n > 0 ? path : S("");
 
 	TRY(blob_writer_open(part->postoffice, &part->body));
-	TRY(blob_write(part->body, path));
+	TRY(blob_write(part->body, front));
 	TRY(blob_write(part->body, signatures));
 	TRY(blob_write(part->body, raw));
-	part->header_size = (uint32_t)(path.size + signatures.size + header_size(raw));
+	part->header_size = (uint32_t)(front.size + signatures.size + header_size(raw));
 	return blob_writer_finish(part->body);
 }
 
@@ -99,7 +99,7 @@ static status write_and_deliver(struct parcel *p, slice from, slice raw, arena *
 	status kind = ST_OK;
 
 	for (int i = 0; i < p->d.n && kind == ST_OK; i++)
-		kind = write_part(&p->d.parts[i], signatures, raw);
+		kind = parcel_write_part(&p->d.parts[i], RETURN_PATH, signatures, raw);
 	if (kind == ST_OK)
 		kind = deliver_run(&p->d);
 	for (int i = 0; i < p->d.n; i++)

@@ -26,6 +26,10 @@ status parcel_address(struct parcel *p, const mail_address *to, arena *a);
 /* Stores it; `from` is the address in its From field, whose domain signs what leaves. Kinds as
    deliver_run(). */
 status parcel_send(struct parcel *p, slice from, slice raw, arena *a);
+/* Opens and writes the body of one part of what the house sends: `path`, a whole field, in front where
+   somebody here gets it, signatures, the text. The caller closes it, however this ends. Kinds as
+   blob_write(). */
+status parcel_write_part(struct delivery_part *part, slice path, slice signatures, slice raw);
 /* Where it went; `cause` is the message it is about. */
 void parcel_trace(const struct parcel *p, slice cause);
 
