@@ -16,13 +16,15 @@
 #define ROWS_MOST 20000
 #define FIELDS_MOST 2000 /* octets kept of one row's fields */
 #define BATCH 1000
+#define ROWS_TOLD 10000 /* of a message, as the statements have it */
+/* What is noted of a message so soon after another is of one moment. */
+#define FOLD_WITHIN (10 * USEC_MS)
 
 struct row {
 	usec at;
 	int64_t postoffice, message, id, hash, sender, recipient;
 	enum trace_kind kind;
-	size_t size;
-	char *fields;
+	text fields; /* where others were folded in, a line for each of them: its kind and its fields */
 };
 
 static struct {
@@ -90,13 +92,40 @@ static void find_by(struct row *r, slice fields)
 
 /* ---- noting */
 
+static bool agree(int64_t a, int64_t b)
+{
+	return a == 0 || b == 0 || a == b;
+}
+
+/* One message leaves rows of who brought it, what was found and where it went, all at once. As long
+   as one row is found by all that they are found by, they are stored as one: rows and their index
+   entries are a good part of what a small delivery writes. */
+static bool fold(struct row *into, struct row *r)
+{
+	if (r->message == 0 || into->message != r->message || into->postoffice != r->postoffice ||
+		r->at < into->at || r->at - into->at > FOLD_WITHIN ||
+		into->fields.size + r->fields.size > FIELDS_MOST || !agree(into->hash, r->hash) ||
+		!agree(into->sender, r->sender) || !agree(into->recipient, r->recipient))
+		return false;
+	into->hash |= r->hash;
+	into->sender |= r->sender;
+	into->recipient |= r->recipient;
+	text_format(&into->fields, "\n%d %.*s", (int)r->kind, SLICE_ARGS(text_slice(&r->fields)));
+	text_free(&r->fields);
+	return true;
+}
+
 static void put(struct row r)
 {
 	pthread_mutex_lock(&ring.lock);
 	if (ring.rows == NULL)
 		ring.rows = memory_new_array(ROWS_MOST, sizeof *ring.rows);
+	if (ring.count && fold(&ring.rows[(ring.first + ring.count - 1) % ROWS_MOST], &r)) {
+		pthread_mutex_unlock(&ring.lock);
+		return;
+	}
 	if (ring.count == ROWS_MOST) {
-		memory_free(ring.rows[ring.first].fields);
+		text_free(&ring.rows[ring.first].fields);
 		ring.first = (ring.first + 1) % ROWS_MOST;
 		ring.count--;
 		ring.lost++;
@@ -108,22 +137,21 @@ static void put(struct row r)
 
 void trace_note(int64_t postoffice, int64_t message, enum trace_kind k, const char *fields, ...)
 {
-	text t = TEXT_INIT;
-	va_list args;
-	va_start(args, fields);
-	text_format_v(&t, fields, args);
-	va_end(args);
 	struct row r = {.at = clock_wall(),
 		.postoffice = postoffice,
 		.message = message,
 		.kind = k,
-		.id = id_new(),
-		.size = t.size < FIELDS_MOST ? t.size : FIELDS_MOST};
-	find_by(&r, text_slice(&t));
-	r.fields = memory_new(r.size + 1);
-	if (r.size)
-		memcpy(r.fields, t.at, r.size);
-	text_free(&t);
+		.id = id_new()};
+	va_list args;
+	va_start(args, fields);
+	text_format_v(&r.fields, fields, args);
+	va_end(args);
+	find_by(&r, text_slice(&r.fields));
+	if (r.fields.size > FIELDS_MOST)
+		r.fields.size = FIELDS_MOST;
+	for (size_t i = 0; i < r.fields.size; i++)
+		if (r.fields.at[i] == '\n')
+			r.fields.at[i] = ' ';
 	put(r);
 }
 
@@ -148,7 +176,7 @@ static int take(struct row *batch, uint64_t *lost)
 static void drop(struct row *batch, int n, bool lost)
 {
 	for (int i = 0; i < n; i++)
-		memory_free(batch[i].fields);
+		text_free(&batch[i].fields);
 	pthread_mutex_lock(&ring.lock);
 	ring.lost += lost ? (uint64_t)n : 0;
 	pthread_mutex_unlock(&ring.lock);
@@ -182,7 +210,7 @@ static status store(const struct row *batch, int n, arena *a)
 		for (int c = 0; c < NUMBERS; c++)
 			numbers[c][i] = values[c];
 		text clean = TEXT_INIT;
-		utf8_add_repaired(&clean, slice_of(r->fields, r->size));
+		utf8_add_repaired(&clean, text_slice(&r->fields));
 		fields[i] = clean.size ? arena_copy(a, text_slice(&clean)) : S("");
 		text_free(&clean);
 	}
@@ -250,7 +278,7 @@ void trace_close(void)
 	pthread_mutex_lock(&ring.lock);
 	uint64_t lost = ring.lost + ring.count;
 	for (; ring.count; ring.count--, ring.first = (ring.first + 1) % ROWS_MOST)
-		memory_free(ring.rows[ring.first].fields);
+		text_free(&ring.rows[ring.first].fields);
 	memory_free(ring.rows);
 	ring.rows = NULL;
 	ring.lost = 0;
@@ -260,20 +288,56 @@ void trace_close(void)
 
 /* ---- reading */
 
-static status list(enum statement_id id, const struct param *p, int parameters, arena *a,
-	struct trace_row **rows, int *n)
+static int lines(slice fields)
+{
+	int n = 1;
+
+	for (size_t i = 0; i < fields.size; i++)
+		n += fields.at[i] == '\n';
+	return n;
+}
+
+/* The rows that were stored as one. */
+static int unfold(const struct trace_row *stored, struct trace_row *out)
+{
+	slice rest = stored->fields, kind;
+	int n = 1;
+
+	*out = *stored;
+	slice_take(&rest, '\n', &out->fields);
+	for (; slice_take(&rest, '\n', &out[n].fields); n++) {
+		uint64_t number = TRACE_KINDS;
+		slice fields = out[n].fields;
+		slice_take(&fields, ' ', &kind);
+		slice_number(kind, &number);
+		out[n] = *stored;
+		out[n].kind = (enum trace_kind)number;
+		out[n].fields = fields;
+	}
+	return n;
+}
+
+/* The newest `most`. */
+static status list(enum statement_id id, const struct param *p, int parameters, unsigned most,
+	arena *a, struct trace_row **rows, int *n)
 {
 	struct rows r;
+	int count = 0;
 	TRY(db_run(id, p, parameters, a, &r));
-	*n = r.count;
-	*rows = arena_new_array(a, (size_t)r.count, sizeof **rows);
 	for (int i = 0; i < r.count; i++)
-		(*rows)[i] = (struct trace_row){.postoffice = row_int(&r, i, 0),
+		count += lines(row_slice(&r, i, 5));
+	struct trace_row *all = arena_new_array(a, (size_t)count, sizeof *all);
+	for (int i = 0, at = 0; i < r.count; i++) {
+		const struct trace_row stored = {.postoffice = row_int(&r, i, 0),
 			.at = row_time(&r, i, 1),
 			.message = row_int(&r, i, 2),
 			.kind = (enum trace_kind)row_int(&r, i, 3),
 			.node = row_slice(&r, i, 4),
 			.fields = row_slice(&r, i, 5)};
+		at += unfold(&stored, all + at);
+	}
+	*n = (unsigned)count < most ? count : (int)most;
+	*rows = all + (count - *n);
 	return ST_OK;
 }
 
@@ -281,7 +345,7 @@ static status list_of(enum statement_id id, int64_t key, arena *a, struct trace_
 {
 	const struct param p = p_int(key);
 
-	return list(id, &p, 1, a, rows, n);
+	return list(id, &p, 1, ROWS_TOLD, a, rows, n);
 }
 
 status trace_by_message(int64_t message, arena *a, struct trace_row **rows, int *n)
@@ -307,7 +371,7 @@ status trace_by_address(
 	const struct param p[] = {p_int(address_hash(escaped(address, a))), p_time(in->from),
 		p_time(in->until), p_int(in->postoffice), p_int(in->most)};
 
-	return list(SQL_TRACE_OF_ADDRESS, p, sizeof p / sizeof *p, a, rows, n);
+	return list(SQL_TRACE_OF_ADDRESS, p, sizeof p / sizeof *p, ROWS_TOLD, a, rows, n);
 }
 
 status trace_by_time(const struct trace_span *in, arena *a, struct trace_row **rows, int *n)
@@ -315,5 +379,5 @@ status trace_by_time(const struct trace_span *in, arena *a, struct trace_row **r
 	const struct param p[] = {
 		p_time(in->from), p_time(in->until), p_int(in->postoffice), p_int(in->most)};
 
-	return list(SQL_TRACE_OF_TIME, p, sizeof p / sizeof *p, a, rows, n);
+	return list(SQL_TRACE_OF_TIME, p, sizeof p / sizeof *p, in->most, a, rows, n);
 }

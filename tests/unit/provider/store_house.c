@@ -201,6 +201,65 @@ Test(store_house, traces_are_found_by_message_and_by_message_id)
 	arena_release(&a);
 }
 
+/* Stored as one where one row is found by all that they are found by; told as they were noted. */
+Test(store_house, what_is_noted_of_a_message_at_once_is_one_row)
+{
+	static const struct {
+		enum trace_kind kind;
+		const char *fields;
+	} noted[] = {
+		{TRACE_ACCEPTED, "from=\"eve@x.test\" size=9"},
+		{TRACE_JUDGED, ""},
+		{TRACE_EXPANDED, "12 why=a\nb"},
+		{TRACE_DELIVERED, "recipient=\"anna@demo.test\" mailbox=\"anna\""},
+		{TRACE_DELIVERED, "recipient=\"ben@demo.test\" mailbox=\"ben\""},
+	};
+	enum { N = sizeof noted / sizeof *noted };
+	arena a = ARENA_INIT;
+	struct trace_row *rows;
+	struct trace_span in = {
+		.from = clock_wall() - USEC_S, .until = USEC_NEVER, .postoffice = 74, .most = 2};
+	int n;
+	given_providers();
+	int64_t message = id_new(), slow = id_new();
+
+	clock_virtual(clock_wall());
+	for (int i = 0; i < N; i++)
+		trace_note(74, message, noted[i].kind, "%s", noted[i].fields);
+	trace_note(75, message, TRACE_REFUSED, "recipient=\"ben@demo.test\" why=absent");
+	trace_note(75, 0, TRACE_REFUSED, "why=a");
+	trace_note(75, 0, TRACE_REFUSED, "why=b");
+	trace_note(76, slow, TRACE_ACCEPTED, "size=9");
+	clock_advance(11 * USEC_MS);
+	trace_note(76, slow, TRACE_SENT, "host=x.test");
+	clock_real();
+	cr_assert(trace_flush() == ST_OK);
+	cr_expect_eq(
+		store_sql("select count(*) from trace where message = %lld", (long long)message), 3,
+		"another's recipient and another tenant's row stand by themselves");
+	cr_expect_eq(store_sql("select count(*) from trace where message = %lld", (long long)slow),
+		2, "and what came later");
+	cr_assert(trace_by_message(message, &a, &rows, &n) == ST_OK);
+	cr_assert_eq(n, N + 1, "%d", n);
+	for (int i = 0; i < N; i++) {
+		const char *wanted = i == 2 ? "12 why=a b" : noted[i].fields;
+		cr_expect(rows[i].kind == noted[i].kind && rows[i].postoffice == 74, "%d", i);
+		cr_expect(slice_same(rows[i].fields, slice_z(wanted)), "%.*s",
+			SLICE_ARGS(rows[i].fields));
+	}
+	cr_assert(trace_by_address(S("anna@demo.test"), &in, &a, &rows, &n) == ST_OK);
+	cr_expect_eq(n, N, "%d", n);
+	cr_assert(trace_by_time(&in, &a, &rows, &n) == ST_OK);
+	cr_assert_eq(n, 2, "%d", n);
+	cr_expect(rows[0].kind == TRACE_DELIVERED && rows[1].kind == TRACE_DELIVERED,
+		"the newest two, however they are stored");
+	in.postoffice = 75;
+	cr_assert(trace_by_time(&in, &a, &rows, &n) == ST_OK);
+	cr_expect(n == 2 && slice_same(rows[1].fields, S("why=b")), "%d", n);
+	provider_close();
+	arena_release(&a);
+}
+
 Test(store_house, traces_are_found_by_address_and_by_time)
 {
 	arena a = ARENA_INIT;
