@@ -176,15 +176,18 @@ static void trace_recipient(conversation *c, const struct incoming *in, const st
 static void trace_accepted(conversation *c, const struct incoming *in)
 {
 	struct smtp *s = smtp_of(c);
+	slice user = S("");
+
+	if (s->authenticated)
+		user = arena_format(&c->command, " user=%s", log_quote(s->who.mailbox_name));
 	for (int p = 0; p < in->delivery.n; p++) {
 		const struct delivery_part *part = &in->delivery.parts[p];
 		trace_note(part->postoffice, in->delivery.id, TRACE_ACCEPTED,
-			"conversation=%s service=%s peer=%s helo=%s tls=%s user=%s from=%s "
+			"conversation=%s service=%s peer=%s helo=%s tls=%s%.*s from=%s "
 			"size=%" PRIu64 " message_id=%s",
 			c->name, service_name(c->service),
 			net_address_text(smtp_client(c), &c->command).at, log_quote(s->helo),
-			stream_is_tls(c->stream) ? "yes" : "no",
-			s->authenticated ? log_quote(s->who.mailbox_name) : "-",
+			stream_is_tls(c->stream) ? "yes" : "no", SLICE_ARGS(user),
 			log_quote(mail_address_text(&s->sender, &c->command)),
 			blob_writer_size(part->body), log_quote(in->delivery.message_id));
 	}
