@@ -1,6 +1,6 @@
--- What every delivery changes in a mailbox's row now stands side by side at its end. PostgreSQL logs of a changed row what
--- lies between the first and the last octet that differ; `delivered` came last (0031), with all between it and the others.
--- Every mailbox's row is written once. The owner sees rows of tenants only while the table lets it.
+-- What every delivery changes in a mailbox's row now stands side by side. PostgreSQL logs of a changed row what lies between
+-- the first and the last octet that differ, and `delivered` came last (0031), with much between it and the others. Every
+-- mailbox's row is written once. The owner sees rows of tenants only while the table lets it.
 ALTER TABLE mailbox NO FORCE ROW LEVEL SECURITY;
 ALTER TABLE mailbox RENAME COLUMN used TO used_before;
 ALTER TABLE mailbox RENAME COLUMN nmsg TO nmsg_before;

@@ -308,8 +308,8 @@ static int unfold(const struct trace_row *stored, struct trace_row *out)
 	for (; slice_take(&rest, '\n', &out[n].fields); n++) {
 		uint64_t number = TRACE_KINDS;
 		slice fields = out[n].fields;
-		slice_take(&fields, ' ', &kind);
-		slice_number(kind, &number);
+		if (slice_take(&fields, ' ', &kind) && !slice_number(kind, &number))
+			fields = out[n].fields;
 		out[n] = *stored;
 		out[n].kind = (enum trace_kind)number;
 		out[n].fields = fields;

@@ -28,7 +28,7 @@ enum trace_kind {
 const char *trace_name(enum trace_kind k);
 
 /* postoffice 0 = of no tenant (refused before any was known). message: the delivery's id or 0.
-   fields: key=value text, escaped as log fields; stored as it is. A field message_id=.., else
+   fields: key=value text, escaped as log fields, in one line. A field message_id=.., else
    entry=.., makes the row findable by it; so do the addresses in from=.., recipient=.. and
    to=... */
 void trace_note(int64_t postoffice, int64_t message, enum trace_kind k, const char *fields, ...)
