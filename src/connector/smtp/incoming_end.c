@@ -145,31 +145,11 @@ static void trace_expanded(conversation *c, const struct incoming *in)
 
 static void trace_recipient(conversation *c, const struct incoming *in, const struct recipient *r)
 {
-	static const char *const told[] = {[TOLD_FULL] = "full",
-		[TOLD_DISABLED] = "disabled",
-		[TOLD_ABSENT] = "absent",
-		[TOLD_BIG] = "too-big"};
-	slice address = mail_address_text(&r->address, &c->command);
-	slice via = r->via.size || !r->named ? r->via : mail_address_text(r->named, &c->command);
-	slice way = S("");
+	arena *a = &c->command;
+	slice via = r->via.size || !r->named ? r->via : mail_address_text(r->named, a);
 
-	if (via.size && !slice_same(via, address))
-		way = arena_format(&c->command, " via=%s", log_quote(via));
-	if (r->told == TOLD_EXPANDED) /* said above */
-		return;
-	if (r->told) /* its sender hears of it */
-		trace_note(r->route.postoffice, in->delivery.id, TRACE_REFUSED,
-			"recipient=%s why=%s%.*s", log_quote(address), told[r->told],
-			SLICE_ARGS(way));
-	else if (r->remote)
-		trace_note(r->route.postoffice, in->delivery.id, TRACE_QUEUED,
-			"recipient=%s domain=%s%.*s", log_quote(address),
-			log_quote(r->address.domain), SLICE_ARGS(way));
-	else if (!r->dropped)
-		trace_note(r->route.postoffice, in->delivery.id, TRACE_DELIVERED,
-			"recipient=%s mailbox=%s%s%.*s", log_quote(address),
-			log_quote(r->route.mailbox_name), r->route.caught ? " catch_all=yes" : "",
-			SLICE_ARGS(way));
+	if (r->told != TOLD_EXPANDED) /* said above */
+		passing_trace(r, in->delivery.id, via, S(""), a);
 }
 
 /* What the first row says of all of them stands in none of the others. */

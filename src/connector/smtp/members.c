@@ -177,7 +177,7 @@ status members_overflow(conversation *c, struct recipient *r)
 
 /* ---- those it leads to */
 
-static enum queue_told told_of(status kind)
+enum queue_told members_told(status kind)
 {
 	return kind == ST_FULL      ? TOLD_FULL
 	       : kind == ST_DENIED  ? TOLD_DISABLED
@@ -197,7 +197,7 @@ static bool set_aside(conversation *c, struct recipient *r, status kind)
 	struct smtp *s = smtp_of(c);
 
 	if (can_be_told(c)) {
-		r->told = told_of(kind);
+		r->told = members_told(kind);
 		return true;
 	}
 	return kind == ST_FULL && !r->route.postmaster && r->full.mailbox == 0 &&
@@ -350,6 +350,11 @@ static status room_of(const struct recipient *r, uint64_t size, arena *a)
 	return r->route.postmaster || mailbox_has_room(m, size) ? ST_OK : ST_FULL;
 }
 
+static bool cannot_have(status kind)
+{
+	return kind == ST_FULL || kind == ST_DENIED || kind == ST_ABSENT;
+}
+
 /* Others take it in its place. */
 static bool overflows_now(conversation *c, int at)
 {
@@ -363,12 +368,12 @@ static bool overflows_now(conversation *c, int at)
 }
 
 /* What one of its targets cannot have stays with who passes it on. */
-static bool goes_back(struct smtp *s, int at, uint64_t size, arena *a)
+static bool goes_back(struct recipient *all, int n, struct recipient *r, uint64_t size, arena *a)
 {
-	struct recipient *r = &s->recipients[at];
-
-	for (int i = 0; i < s->n; i++) {
-		struct recipient *owner = &s->recipients[i];
+	if (r->by == 0)
+		return false;
+	for (int i = 0; i < n; i++) {
+		struct recipient *owner = &all[i];
 
 		if (owner->remote || owner->told || owner->route.mailbox != r->by)
 			continue;
@@ -409,17 +414,18 @@ static bool set_aside_now(conversation *c, int at, status kind)
 /* True: something changed. */
 static bool look_at(conversation *c, int at, uint64_t size)
 {
-	struct recipient r = smtp_of(c)->recipients[at];
+	struct smtp *s = smtp_of(c);
+	struct recipient r = s->recipients[at];
 	bool unnamed = r.member || r.by != 0;
 
 	if (r.remote || r.told || r.dropped || (!unnamed && !overflows(&r)))
 		return false;
 	status kind = room_of(&r, size, &c->command);
-	if (kind != ST_FULL && kind != ST_DENIED && kind != ST_ABSENT)
+	if (!cannot_have(kind))
 		return false;
 	if (kind == ST_FULL && overflows_now(c, at))
 		return true;
-	if (r.by != 0 && goes_back(smtp_of(c), at, size, &c->command))
+	if (goes_back(s->recipients, s->n, &s->recipients[at], size, &c->command))
 		return true;
 	return unnamed && set_aside_now(c, at, kind);
 }
@@ -439,12 +445,31 @@ bool members_fit(conversation *c, uint64_t size)
 	bool changed = false;
 
 	for (int i = 0, n = s->n; i < n; i++) {
-		const struct recipient *r = &s->recipients[i];
+		struct recipient *r = &s->recipients[i];
 
 		if ((r->member || r->by != 0) && !r->remote && !r->told && !r->dropped &&
 			size > smtp_most_for(r))
-			changed |= (r->by != 0 && goes_back(s, i, size, &c->command)) ||
+			changed |= goes_back(s->recipients, s->n, r, size, &c->command) ||
 				   set_aside_now(c, i, ST_TOO_BIG);
+	}
+	return changed;
+}
+
+/* ---- what the house itself writes */
+
+bool members_leave_out(struct recipient *all, int n, uint64_t size, arena *a)
+{
+	bool changed = false;
+
+	for (int i = 0; i < n; i++) {
+		struct recipient *r = &all[i];
+		status kind = r->remote || r->told || r->dropped ? ST_OK : room_of(r, size, a);
+
+		if (!cannot_have(kind))
+			continue;
+		if (!goes_back(all, n, r, size, a))
+			r->told = members_told(kind);
+		changed = true;
 	}
 	return changed;
 }

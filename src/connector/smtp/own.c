@@ -9,9 +9,14 @@
 #include "provider/header_facts.h"
 #include "provider/trace.h"
 
-status own_mail_place(struct own_mail *m, const mail_address *to, arena *a)
+static slice return_path(const struct own_mail *m, arena *a)
 {
-	status kind = passing_own(to, NULL, a, &m->reached, &m->n);
+	return arena_format(a, "Return-Path: <%.*s>\r\n", SLICE_ARGS(m->sender));
+}
+
+status own_mail_place(struct own_mail *m, const mail_address *to, uint64_t size, arena *a)
+{
+	status kind = passing_own(to, NULL, return_path(m, a).size + size, a, &m->reached, &m->n);
 
 	m->to = mail_address_text(to, a);
 	if (kind == ST_OK) {
@@ -29,8 +34,7 @@ status own_mail_place(struct own_mail *m, const mail_address *to, arena *a)
 
 static status write_parts(struct own_mail *m, slice raw, arena *a)
 {
-	slice path = arena_format(a, "Return-Path: <%.*s>\r\n", SLICE_ARGS(m->sender)),
-	      signatures = S("");
+	slice path = return_path(m, a), signatures = S("");
 	bool leaves = false;
 
 	for (int i = 0; i < m->d.n; i++)
@@ -72,8 +76,11 @@ void own_mail_close(struct own_mail *m)
 
 void own_mail_trace(const struct own_mail *m, slice told)
 {
+	arena a = ARENA_INIT;
+
 	for (int i = 0; i < m->n; i++)
-		passing_trace(&m->reached[i], m->d.id, m->to, told);
+		passing_trace(&m->reached[i], m->d.id, m->to, told, &a);
+	arena_release(&a);
 	if (m->n == 0)
 		trace_note(m->part.postoffice, m->d.id,
 			m->part.n > 0 ? TRACE_DELIVERED : TRACE_QUEUED, "recipient=%s %.*s",

@@ -19,8 +19,9 @@ struct own_mail {
 	struct queue_envelope envelope;
 };
 
-/* ST_OK: there is a place to go to; else it is nobody, or nobody knows now. */
-status own_mail_place(struct own_mail *m, const mail_address *to, arena *a);
+/* ST_OK: there is a place to go to for a text of `size` octets; else it is nobody, or nobody knows
+   now. */
+status own_mail_place(struct own_mail *m, const mail_address *to, uint64_t size, arena *a);
 /* Completes the delivery: d.parts, or `part` where it has none. Signed where it goes to others, by
    the keys of its author's domain. To be closed in any case. */
 status own_mail_fill(struct own_mail *m, slice raw, arena *a);

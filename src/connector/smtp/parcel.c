@@ -14,7 +14,6 @@
 /* A row of the queue alone: at another system, or parked. */
 static void part_alone(struct parcel *p, arena *a)
 {
-	p->n = 0;
 	p->d.parts = arena_new_array(a, 1, sizeof *p->d.parts);
 	p->d.n = 1;
 	*p->d.parts =
@@ -30,14 +29,14 @@ static void park(struct parcel *p, arena *a)
 	part_alone(p, a);
 }
 
-status parcel_address(struct parcel *p, const mail_address *to, arena *a)
+status parcel_address(struct parcel *p, const mail_address *to, uint64_t size, arena *a)
 {
 	status kind = ST_INVALID;
 
 	if (to->domain.size) {
 		p->one = (struct queue_recipient){
 			.address = mail_address_text(to, a), .domain = to->domain};
-		kind = passing_own(to, p->asker, a, &p->reached, &p->n);
+		kind = passing_own(to, p->asker, RETURN_PATH.size + size, a, &p->reached, &p->n);
 	}
 	switch (kind) {
 	case ST_OK:
@@ -93,9 +92,8 @@ static bool leaves(const struct parcel *p)
 	return false;
 }
 
-static status write_and_deliver(struct parcel *p, slice from, slice raw, arena *a)
+static status write_and_deliver(struct parcel *p, slice signatures, slice raw)
 {
-	slice signatures = leaves(p) ? signed_by(from, raw, a) : S("");
 	status kind = ST_OK;
 
 	for (int i = 0; i < p->d.n && kind == ST_OK; i++)
@@ -107,15 +105,33 @@ static status write_and_deliver(struct parcel *p, slice from, slice raw, arena *
 	return kind;
 }
 
-/* The room was there a moment ago: what cannot be delivered now is parked. */
+static bool goes_to_others(struct parcel *p, uint64_t size, arena *a)
+{
+	if (!members_leave_out(p->reached, p->n, size, a))
+		return false;
+	p->envelope.utf8 = passing_parts(p->reached, p->n, 0, a, &p->d);
+	return p->d.n > 0;
+}
+
+static bool is_unfit(const struct parcel *p, status kind)
+{
+	return !p->parked && (kind == ST_FULL || kind == ST_ABSENT);
+}
+
+/* The room was there a moment ago, or was too little for the signatures: the others have it; what
+   cannot be delivered now is parked. */
 status parcel_send(struct parcel *p, slice from, slice raw, arena *a)
 {
-	status kind = write_and_deliver(p, from, raw, a);
+	slice signatures = leaves(p) ? signed_by(from, raw, a) : S("");
+	status kind = write_and_deliver(p, signatures, raw);
 
-	if ((kind != ST_FULL && kind != ST_ABSENT) || p->parked)
+	if (is_unfit(p, kind) &&
+		goes_to_others(p, RETURN_PATH.size + signatures.size + raw.size, a))
+		kind = write_and_deliver(p, signatures, raw);
+	if (!is_unfit(p, kind))
 		return kind;
 	park(p, a);
-	return write_and_deliver(p, from, raw, a);
+	return write_and_deliver(p, S(""), raw);
 }
 
 /* ---- its trace */
@@ -126,8 +142,9 @@ void parcel_trace(const struct parcel *p, slice cause)
 	slice told = arena_format(&a, "report_on=%.*s", SLICE_ARGS(cause));
 
 	for (int i = 0; i < p->n; i++)
-		passing_trace(&p->reached[i], p->d.id, p->addressee, told);
-	if (p->n == 0)
+		if (!p->parked || p->reached[i].told)
+			passing_trace(&p->reached[i], p->d.id, p->addressee, told, &a);
+	if (p->parked || p->n == 0)
 		trace_note(p->postoffice, p->d.id, p->parked ? TRACE_PARKED : TRACE_QUEUED,
 			"recipient=%s %.*s", log_quote(p->addressee), SLICE_ARGS(told));
 	arena_release(&a);

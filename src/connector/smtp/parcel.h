@@ -1,7 +1,7 @@
 /* A report on its way (report.h): whom it reaches, and its text, as one delivery. It goes where any
    mail for its addressee goes: into his mailbox or to those he passes his mail on to, to the
-   members of a group, to where an address leads, to another system. What can be given to nobody is
-   parked. */
+   members of a group, to where an address leads, to another system. Who has no room for it keeps it
+   from no other; what can be given to nobody is parked. */
 #ifndef PENNYPOST_CONNECTOR_SMTP_PARCEL_H
 #define PENNYPOST_CONNECTOR_SMTP_PARCEL_H
 
@@ -21,8 +21,9 @@ struct parcel {
 	bool parked;
 };
 
-/* Finds out who gets it; `to` without a domain: nobody. Not ST_OK: nobody knows now. */
-status parcel_address(struct parcel *p, const mail_address *to, arena *a);
+/* Finds out who gets a text of `size` octets; `to` without a domain: nobody. Not ST_OK: nobody
+   knows now. */
+status parcel_address(struct parcel *p, const mail_address *to, uint64_t size, arena *a);
 /* Stores it; `from` is the address in its From field, whose domain signs what leaves. Kinds as
    deliver_run(). */
 status parcel_send(struct parcel *p, slice from, slice raw, arena *a);

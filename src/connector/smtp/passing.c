@@ -154,10 +154,11 @@ struct target { /* of a mailbox that passes its mail on */
 
 static slice met_key(const struct passing *p, const struct recipient *r)
 {
-	slice address = r->remote ? mail_address_key(&r->address, p->a) : S("");
+	bool here = !r->remote && r->route.mailbox != 0;
+	slice address = here ? S("") : mail_address_key(&r->address, p->a);
 
-	return r->remote ? arena_format(p->a, "r%.*s", SLICE_ARGS(address))
-			 : arena_format(p->a, "m%" PRId64, r->route.mailbox);
+	return here ? arena_format(p->a, "m%" PRId64, r->route.mailbox)
+		    : arena_format(p->a, "r%.*s", SLICE_ARGS(address));
 }
 
 /* ST_EXISTS: it has it already. ST_TOO_BIG: it would be one too many. */
@@ -355,21 +356,31 @@ static status mailbox_leads(struct passing *p, int at)
 	return ST_OK;
 }
 
+static bool gets_it(const struct recipient *r)
+{
+	return !r->told && !r->dropped;
+}
+
 /* Mailboxes that pass their mail to each other in a circle: it stays with the first. */
 static void keep_one(struct passing *p)
 {
-	for (int i = 0; i < p->n; i++)
-		if (!p->all[i].dropped)
+	struct recipient *first = NULL;
+
+	for (int i = p->n - 1; i >= 0; i--) {
+		if (gets_it(&p->all[i]))
 			return;
-	if (p->n > 0)
-		p->all[0].dropped = false;
+		first = p->all[i].told ? first : &p->all[i];
+	}
+	if (first)
+		first->dropped = false;
 }
 
 static status work_off(struct passing *p)
 {
 	for (int level = 0, at = 0; level < PASSING_DEPTH && at < p->n; level++)
 		for (int end = p->n; at < end; at++)
-			if (!p->all[at].remote && (p->all[at].route.handling & HANDLING_REDIRECT))
+			if (!p->all[at].remote && !p->all[at].told &&
+				(p->all[at].route.handling & HANDLING_REDIRECT))
 				TRY(mailbox_leads(p, at));
 	keep_one(p);
 	return ST_OK;
@@ -413,7 +424,7 @@ static void own_member_add(struct passing *p, const mail_address *to, const stru
 	if (d->address.size > 0 && mail_address_parse(d->address, p->a, &r.address) != ST_OK)
 		return;
 	if (d->kind != ST_OK && (d->kind != ST_FULL || !passing_frees(&r)))
-		return;
+		r.told = members_told(d->kind);
 	if (r.remote &&
 		!slice_same(mail_address_key(&r.address, p->a), mail_address_key(to, p->a))) {
 		r.via = mail_address_text(to, p->a);
@@ -422,14 +433,20 @@ static void own_member_add(struct passing *p, const mail_address *to, const stru
 	add(p, &r);
 }
 
-static int keep_undropped(struct recipient *all, int n)
+/* Whether one at least gets it. Who has no room and was to keep no copy does not, where it stays
+   with him. */
+static bool somebody_gets_it(struct passing *p)
 {
-	int kept = 0;
+	bool found = false;
 
-	for (int i = 0; i < n; i++)
-		if (!all[i].dropped)
-			all[kept++] = all[i];
-	return kept;
+	for (int i = 0; i < p->n; i++) {
+		struct recipient *r = &p->all[i];
+
+		if (!r->remote && gets_it(r) && address_room(&r->route, p->size) != ST_OK)
+			r->told = TOLD_FULL;
+		found |= gets_it(r);
+	}
+	return found;
 }
 
 /* Whether a group or an address that leads elsewhere is told. */
@@ -439,12 +456,12 @@ static bool may_be_told(const struct resolution *found, const struct poster *ask
 	       (asker && (asker->mailbox == 0 || group_may_post(found, asker)));
 }
 
-status passing_own(const mail_address *to, const struct poster *asker, arena *a,
+status passing_own(const mail_address *to, const struct poster *asker, uint64_t size, arena *a,
 	struct recipient **all, int *n)
 {
 	static const mail_address nobody = {.empty = true};
 	struct resolution found;
-	status kind = resolve(to->local, to->domain, 0, NULL, a, &found), first = kind;
+	status kind = resolve(to->local, to->domain, size, NULL, a, &found), first = kind;
 	struct recipient alone = {.address = *to, .route = found.route};
 
 	if (kind == ST_FULL && found.n == 0 && passing_frees(&alone))
@@ -457,6 +474,7 @@ status passing_own(const mail_address *to, const struct poster *asker, arena *a,
 	struct setting_at at = {.postoffice = found.route.postoffice};
 	struct passing p = {.a = a,
 		.sender = &nobody,
+		.size = size,
 		.met = map_open(),
 		.most = (int)setting_number(S_group_recipients_most, &at)};
 	if (found.n == 0)
@@ -466,9 +484,9 @@ status passing_own(const mail_address *to, const struct poster *asker, arena *a,
 	kind = work_off(&p);
 	map_close(&p.met);
 	*all = p.all;
-	*n = keep_undropped(p.all, p.n);
+	*n = p.n;
 	TRY(kind);
-	return *n > 0 ? ST_OK : first != ST_OK ? first : ST_ABSENT;
+	return somebody_gets_it(&p) ? ST_OK : first != ST_OK ? first : ST_ABSENT;
 }
 
 static int by_office(const void *x, const void *y)
@@ -492,6 +510,8 @@ bool passing_parts(struct recipient *all, int n, unsigned notify, arena *a, stru
 	for (int i = 0; i < n; i++) {
 		const struct recipient *r = &all[i];
 
+		if (!gets_it(r))
+			continue;
 		if (!part || part->postoffice != r->route.postoffice) {
 			part = &d->parts[d->n++];
 			*part = (struct delivery_part){.postoffice = r->route.postoffice,
@@ -515,22 +535,28 @@ bool passing_parts(struct recipient *all, int n, unsigned notify, arena *a, stru
 	return utf8;
 }
 
-void passing_trace(const struct recipient *r, int64_t message, slice to, slice told)
+void passing_trace(const struct recipient *r, int64_t message, slice to, slice told, arena *a)
 {
-	arena a = ARENA_INIT;
-	slice address = mail_address_text(&r->address, &a), way = S("");
+	static const char *const why[] = {[TOLD_FULL] = "full",
+		[TOLD_DISABLED] = "disabled",
+		[TOLD_ABSENT] = "absent",
+		[TOLD_BIG] = "too-big"};
+	slice address = mail_address_text(&r->address, a);
+	bool led = to.size && !slice_same_nocase(to, address);
+	slice rest = arena_format(a, "%s%s%s%.*s", led ? " via=" : "", led ? log_quote(to) : "",
+		told.size ? " " : "", SLICE_ARGS(told));
 
-	if (!slice_same_nocase(address, to))
-		way = arena_format(&a, " via=%s", log_quote(to));
-	if (r->remote)
-		trace_note(r->route.postoffice, message, TRACE_QUEUED,
-			"recipient=%s domain=%s%.*s %.*s", log_quote(address),
-			log_quote(r->address.domain), SLICE_ARGS(way), SLICE_ARGS(told));
-	else
+	if (r->told)
+		trace_note(r->route.postoffice, message, TRACE_REFUSED, "recipient=%s why=%s%.*s",
+			log_quote(address), why[r->told], SLICE_ARGS(rest));
+	else if (r->remote)
+		trace_note(r->route.postoffice, message, TRACE_QUEUED, "recipient=%s domain=%s%.*s",
+			log_quote(address), log_quote(r->address.domain), SLICE_ARGS(rest));
+	else if (!r->dropped)
 		trace_note(r->route.postoffice, message, TRACE_DELIVERED,
-			"recipient=%s mailbox=%s%.*s %.*s", log_quote(address),
-			log_quote(r->route.mailbox_name), SLICE_ARGS(way), SLICE_ARGS(told));
-	arena_release(&a);
+			"recipient=%s mailbox=%s%s%.*s", log_quote(address),
+			log_quote(r->route.mailbox_name), r->route.caught ? " catch_all=yes" : "",
+			SLICE_ARGS(rest));
 }
 
 bool passing_frees(const struct recipient *r)

@@ -36,15 +36,17 @@ status passing_on(conversation *c, const struct recipient *r);
 /* Who gets what the house itself writes to an address: the same ones, but that a mailbox keeps what
    it passed on too much for. `asker`: who sent in the name of that address what is answered; a
    group is told where he may write to it himself, or came from a privileged network (mailbox 0).
-   NULL, nobody knows: only one that everybody may write to (T14). Kinds as resolve(), and
-   ST_DENIED; ST_OK: one at least. */
-status passing_own(const mail_address *to, const struct poster *asker, arena *a,
+   NULL, nobody knows: only one that everybody may write to (T14). Who is there and cannot have
+   `size` octets is among them too, and r->told says why. Kinds as resolve(), and ST_DENIED; ST_OK:
+   one at least gets it. */
+status passing_own(const mail_address *to, const struct poster *asker, uint64_t size, arena *a,
 	struct recipient **all, int *n);
-/* The parts of a delivery to them, one for each post office, in whose order they come; `notify` is
-   for those at other systems. Whether one of these has an address that is not ASCII. */
+/* The parts of a delivery to those who get it, one for each post office, in whose order all come;
+   `notify` is for those at other systems. Whether one of these has an address that is not ASCII. */
 bool passing_parts(struct recipient *all, int n, unsigned notify, arena *a, struct delivery *d);
-/* The row that tells where such a message went; `to` is who it was for, `told` are further fields. */
-void passing_trace(const struct recipient *r, int64_t message, slice to, slice told);
+/* The row that tells where a message went, or why not; `to` is who it was for, where that is not
+   himself, `told` are further fields. */
+void passing_trace(const struct recipient *r, int64_t message, slice to, slice told, arena *a);
 /* Whether a full mailbox needs no room, for it keeps no copy. */
 bool passing_frees(const struct recipient *r);
 /* What was passed on by one of the recipients before stays with it this time (T16). A refusal:

@@ -160,8 +160,11 @@ static const char *why_not(status kind)
 }
 
 /* With the message it answers; or not at all, when `kind` is trouble already. */
-static status send_along(struct incoming *in, struct reply *made, status kind, slice raw, arena *a)
+static status send_along(struct incoming *in, struct reply *made, const mail_address *to,
+	status kind, slice raw, arena *a)
 {
+	if (kind == ST_OK)
+		kind = own_mail_place(&made->mail, to, raw.size, a);
 	if (kind == ST_OK)
 		kind = fill(made, raw, a);
 	if (kind == ST_OK)
@@ -186,10 +189,8 @@ static void owner_answers(struct smtp *s, struct incoming *in, const struct reci
 	struct reply *made =
 		reply_new(&r->route, ANSWER_OWNER, "autoreply", mail_address_text(to, a), a);
 	made->right.sender = sender;
-	kind = own_mail_place(&made->mail, to, a);
-	if (kind == ST_OK)
-		kind = answer_compose(r, &w, made, in->came, a, &raw);
-	kind = send_along(in, made, kind, raw, a);
+	kind = answer_compose(r, &w, made, in->came, a, &raw);
+	kind = send_along(in, made, to, kind, raw, a);
 	if (kind != ST_OK)
 		silence_note(in, r, status_name(kind));
 }
@@ -241,10 +242,8 @@ static void full_tells(
 	made->right.sender = mail_address_key(to, a);
 	status kind = answer_may(&made->right);
 	if (kind == ST_OK)
-		kind = own_mail_place(&made->mail, to, a);
-	if (kind == ST_OK)
 		kind = full_compose(&r->address, made, in->came, a, &raw);
-	send_along(in, made, kind, raw, a);
+	send_along(in, made, to, kind, raw, a);
 }
 
 /* Who overflows to several, or comes late, is told of once. */

@@ -322,7 +322,7 @@ status report_send(const struct verdict *v, int n)
 		.eight_bit = !utf8_is_ascii(raw),
 		.require_tls = e->require_tls};
 	if (kind == ST_OK)
-		kind = parcel_address(&p, &to, &a);
+		kind = parcel_address(&p, &to, raw.size, &a);
 	if (kind == ST_OK) {
 		struct header_facts facts;
 

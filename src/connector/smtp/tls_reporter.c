@@ -174,16 +174,16 @@ static status mail_send(struct own_mail *m, const struct tls_report *r, arena *a
 	address_lead(from.local, from.domain, 0, a, &home);
 	m->postoffice = home.postoffice;
 	m->sender = mail_address_text(&from, a);
-	TRY(own_mail_place(m, &to, a));
 	const struct tls_report_mail mail = {.report = r,
 		.submitter = smtp_local_domain(),
 		.from = m->sender,
-		.to = m->to,
+		.to = mail_address_text(&to, a),
 		.message_id = header_message_id(m->d.id, random_below(UINT64_MAX), from.domain, a),
 		.at = clock_wall(),
 		.language = language_of(setting_text(S_queue_report_language,
 			&(struct setting_at){.postoffice = m->postoffice}))};
 	TRY(tls_report_compose(&mail, a, &raw));
+	TRY(own_mail_place(m, &to, raw.size, a));
 	TRY(own_mail_fill(m, raw, a));
 	m->d.repeat_key = repeat_key(r, m->to, a);
 	return deliver_run(&m->d);
