@@ -1,7 +1,10 @@
 # Unit tests of the connectors, on the in-memory provider.
 check_PROGRAMS += unit_connector unit_outbound unit_runner.pg
 TESTS += unit_connector unit_outbound unit_runner.pg
-unit_connector_SOURCES = tests/unit/connector/plan.c tests/unit/connector/smtp.c
+unit_connector_SOURCES = \
+	tests/unit/connector/outbound_logon.c \
+	tests/unit/connector/plan.c \
+	tests/unit/connector/smtp.c
 unit_connector_LDADD = libsmtp.a $(floor_talk_memory) $(CRITERION_LIBS)
 unit_outbound_SOURCES = \
 	tests/unit/connector/client.c \
