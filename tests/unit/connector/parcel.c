@@ -1,8 +1,10 @@
-/* Reports on their way to a group: who has no room keeps them from no other, whether that was known
-   before or turns out at the delivery; with nobody left they are parked. The trace tells of each. */
+/* Reports and answers on their way to a group: who has no room keeps them from no other, whether that
+   was known before or turns out at the delivery; with nobody left a report is parked. The trace
+   tells of each. */
 #include "connector/smtp/parcel.h"
 
 #include "base/id.h"
+#include "connector/smtp/own.h"
 #include "mail/header.h"
 #include "provider/group.h"
 #include "provider/redirection.h"
@@ -175,4 +177,19 @@ Test(parcel, of_mailboxes_in_a_circle_one_keeps_it_beside_a_full_one)
 	report("office", RAW.size);
 	cr_expect_eq(store_entries_in(&ben) + store_entries_in(&carol), 1);
 	cr_expect_eq(store_sql("select count(*) from queue where state = 2"), 0);
+}
+
+/* An answer is stored with what it answers, and has one try alone. */
+Test(parcel, who_has_no_room_for_an_answer_is_known_before)
+{
+	struct own_mail m = {.postoffice = office};
+	mail_address to;
+
+	given_office(TOO_LITTLE, TOO_LITTLE, 0);
+	passes_on(&anna, "ben");
+	cr_assert_eq(mail_address_parse(at_home("office"), &a, &to), ST_OK);
+	cr_assert_eq(own_mail_place(&m, &to, RAW.size, &a), ST_OK);
+	cr_assert_eq(m.d.n, 1);
+	cr_assert_eq(m.d.parts->n, 1);
+	cr_expect_eq(m.d.parts->recipients->mailbox, carol.mailbox);
 }
