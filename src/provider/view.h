@@ -103,6 +103,7 @@ struct view_stored {
 	struct view_change change;
 	const uint32_t *failed; /* UIDs that unchanged_since held back, rising (MODIFIED) */
 	int failed_n;
+	bool removed; /* the folder was, right behind this change, which the view does not show */
 };
 /* STORE. What changed is in change.changed with modseq == change.own; entries that had these flags
    already keep their modseq. */

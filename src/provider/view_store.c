@@ -184,11 +184,14 @@ static bool is_at(const view *v, int64_t modseq)
 /* The change is made, and stays made when the view cannot be refreshed now, or its folder was
    removed meanwhile: to say otherwise would have it made again. The view is as it was, and the next
    look tells all. */
-static void refresh_own(view *v, bool hold, int64_t own, arena *a, struct view_change *out)
+static status refresh_own(view *v, bool hold, int64_t own, arena *a, struct view_change *out)
 {
-	if (view_refresh(v, hold, a, out) != ST_OK)
+	status s = view_refresh(v, hold, a, out);
+
+	if (s != ST_OK)
 		*out = (struct view_change){0};
 	out->own = own;
+	return s;
 }
 
 /* ---- STORE */
@@ -257,6 +260,7 @@ status view_store(view *v, const uint32_t *uids, int n, const struct view_flags 
 {
 	struct change c = change_of(v, uids, n, a);
 
+	*out = (struct view_stored){0};
 	if (v->read_only)
 		return ST_DENIED;
 	c.flags = f;
@@ -271,7 +275,7 @@ status view_store(view *v, const uint32_t *uids, int n, const struct view_flags 
 	else if (is_at(v, before))
 		view_take(v, image_hold(v->inside->image), hold, a, &out->change);
 	else
-		refresh_own(v, hold, own, a, &out->change);
+		out->removed = refresh_own(v, hold, own, a, &out->change) == ST_ABSENT;
 	failed_take(&c, out);
 	return ST_OK;
 }

@@ -153,8 +153,7 @@ status view_store(view *v, const uint32_t *uids, int n, const struct view_flags 
 	if (v->read_only)
 		return ST_DENIED;
 	status kind = here_take(v, &h);
-	out->failed_n = 0;
-	out->failed = failed;
+	*out = (struct view_stored){.failed = failed};
 	if (kind == ST_OK) {
 		EACH(struct m_entry, &h.f->entries, e) {
 			int64_t due = (e->e.flags & ~f->remove) | f->add;

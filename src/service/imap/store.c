@@ -183,8 +183,10 @@ static status store(conversation *c, args *p, bool by_uid)
 	if (kind != ST_OK)
 		return imap_trouble(c, kind);
 	TRY(selected_tell_stored(c, &done.change, &silent));
-	TRY(tell_same(c, &s, uids, n, &done));
-	return say_stored(c, &s, &done, !by_uid && some_are_gone(i->selected->view, uids, n));
+	if (!done.removed)
+		TRY(tell_same(c, &s, uids, n, &done));
+	bool lacks = done.removed || some_are_gone(i->selected->view, uids, n);
+	return say_stored(c, &s, &done, !by_uid && lacks);
 }
 
 static status imap_store(conversation *c, args *p)

@@ -67,3 +67,33 @@ Test(reader_pg, a_folder_that_others_rename_at_once_was_made_all_the_same, .init
 	cr_expect_eq(f->id, found->id);
 	cr_expect(slice_same(f->name, S("whisk")));
 }
+
+/* What it tells of messages that are gone is not to depend on what the view can still learn. */
+Test(reader_pg, a_change_whose_folder_is_removed_at_once_says_so, .init = reader_begin,
+	.fini = reader_end)
+{
+	struct view_stored s;
+	struct view_change gone;
+	const uint32_t uids[] = {1, 2};
+
+	filled(S("INBOX"), 2);
+	view *v = opened(S("INBOX")), *other = opened(S("INBOX"));
+	const struct view_flags deleted = {.add = FLAG_DELETED, .unchanged_since = -1};
+	cr_assert_eq(view_store(other, uids, 1, &deleted, false, &me.a, &s), ST_OK);
+	cr_expect_not(s.removed);
+	cr_assert_eq(view_expunge(other, uids, 1, &me.a, &gone), ST_OK);
+	given_sql("create or replace function fell() returns trigger language plpgsql as "
+		  "$$begin delete from folder where folder = new.folder; return null; end$$");
+	given_sql(arena_format(&me.a,
+		"create constraint trigger fell after update on folder deferrable initially deferred "
+		"for each row when (new.folder = %lld) execute function fell()",
+		(long long)me.inbox)
+			  .at);
+	status kind = view_store(v, uids, 2, &deleted, true, &me.a, &s);
+	given_sql("drop trigger fell on folder");
+	cr_assert_eq(kind, ST_OK);
+	cr_expect(s.removed);
+	cr_expect_eq(s.change.changed_n, 0);
+	view_close(&v);
+	view_close(&other);
+}
