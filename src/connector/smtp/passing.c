@@ -180,7 +180,8 @@ static status add(struct passing *p, const struct recipient *r)
 		p->room = room;
 	}
 	p->all[p->n++] = *r;
-	map_put(p->met, key, p);
+	if (!r->told) /* who cannot have it that way may have it another way, as a postmaster */
+		map_put(p->met, key, p);
 	return ST_OK;
 }
 

@@ -202,8 +202,9 @@ static struct MHD_Daemon *open_daemon(int fd)
 {
 	unsigned threads = (unsigned)setting_number(S_http_threads, NULL);
 	/* Without the inter-thread channel MHD_quiesce_daemon does nothing, and stopping closes the
-	   master's socket. */
-	return MHD_start_daemon(MHD_USE_EPOLL_INTERNAL_THREAD | MHD_USE_ITC, 0, NULL, NULL, handle,
+	   master's socket. Not with epoll: there it may remove the socket from a thread's set at the
+	   moment in which that thread does, and the library ends the process. */
+	return MHD_start_daemon(MHD_USE_POLL_INTERNAL_THREAD | MHD_USE_ITC, 0, NULL, NULL, handle,
 		NULL, MHD_OPTION_LISTEN_SOCKET, fd, MHD_OPTION_THREAD_POOL_SIZE, threads,
 		MHD_OPTION_CONNECTION_LIMIT, threads * CONNECTIONS_PER_THREAD,
 		MHD_OPTION_CONNECTION_MEMORY_LIMIT,

@@ -6,6 +6,7 @@
 #include "base/id.h"
 #include "connector/smtp/own.h"
 #include "mail/header.h"
+#include "provider/domain.h"
 #include "provider/group.h"
 #include "provider/redirection.h"
 #include "provider/resolve.h"
@@ -20,7 +21,7 @@
 
 static arena a;
 static int64_t office;
-static slice domain;
+static slice domain_name;
 static struct route anna, ben, carol;
 
 static void begin(void)
@@ -28,8 +29,8 @@ static void begin(void)
 	store_counted_begin();
 	store_queue_empty();
 	office = store_postoffice();
-	domain = arena_format(&a, "d%lld.test", (long long)id_new());
-	store_domain(office, domain.at);
+	domain_name = arena_format(&a, "d%lld.test", (long long)id_new());
+	store_domain(office, domain_name.at);
 }
 
 static void end(void)
@@ -42,7 +43,7 @@ TestSuite(parcel, .init = begin, .fini = end, .timeout = 300);
 
 static slice at_home(const char *name)
 {
-	return arena_format(&a, "%s@%.*s", name, SLICE_ARGS(domain));
+	return arena_format(&a, "%s@%.*s", name, SLICE_ARGS(domain_name));
 }
 
 /* The rooms of the mailboxes; 0: no end of it. */
@@ -167,6 +168,20 @@ Test(parcel, a_full_mailbox_that_passes_it_on_in_vain_is_left_out)
 	expect_there(0, 0, 1, 0);
 	expect_left_out(&p, "anna");
 	expect_left_out(&p, "ben");
+}
+
+Test(parcel, a_full_member_has_it_as_the_postmaster_it_is_passed_on_to)
+{
+	domain d = {.name = domain_name, .postoffice = office, .postmaster = S("anna")};
+	slice why = S("");
+
+	given_office(TOO_LITTLE, 0, 0);
+	cr_assert_eq(domain_change(&d, &store_by, &a, &why), ST_OK);
+	passes_on(&carol, "postmaster");
+	struct parcel p = report("office", RAW.size);
+	expect_there(1, 1, 0, 0);
+	expect_left_out(&p, "anna");
+	expect_traced(&p, TRACE_DELIVERED, "mailbox=\"anna\"");
 }
 
 Test(parcel, of_mailboxes_in_a_circle_one_keeps_it_beside_a_full_one)
