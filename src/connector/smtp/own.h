@@ -26,7 +26,7 @@ status own_mail_place(struct own_mail *m, const mail_address *to, uint64_t size,
    the keys of its author's domain. To be closed in any case. */
 status own_mail_fill(struct own_mail *m, slice raw, arena *a);
 void own_mail_close(struct own_mail *m);
-/* Where it went: a row for each whom it reached. `told` are further fields. */
+/* Where it went: a row for each whom it reached, or who had no room. `told` are further fields. */
 void own_mail_trace(const struct own_mail *m, slice told);
 
 #endif
