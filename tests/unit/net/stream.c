@@ -476,6 +476,33 @@ Test(stream, knows_whether_the_peer_heard_the_last_words)
 	}
 }
 
+/* What a client sent behind its last command must not reset the line that carries our answer. */
+Test(stream, closes_without_taking_its_last_words_along)
+{
+	for (int by_tcp = 0; by_tcp < 2; by_tcp++) {
+		char junk[30000] = {0}, words[16];
+		int ends[2], other;
+		stream *s;
+
+		if (by_tcp) {
+			tcp_pair(&s, &other);
+		} else {
+			cr_assert_eq(socketpair(AF_UNIX, SOCK_STREAM, 0, ends), 0);
+			cr_assert_ok(stream_open(ends[0], ends[0], &s));
+			other = ends[1];
+		}
+		for (int i = 0; i < 3; i++)
+			cr_assert_eq(write(other, junk, sizeof junk), (ssize_t)sizeof junk);
+		stream_patience(s, 60 * USEC_S, 0, 0);
+		cr_assert_ok(stream_write(s, S("221 bye\r\n")));
+		cr_assert_ok(stream_flush(s));
+		stream_close(&s);
+		cr_expect_eq(read(other, words, sizeof words), 9, "tcp: %d", by_tcp);
+		cr_expect_eq(read(other, words, sizeof words), 0, "tcp: %d", by_tcp);
+		close(other);
+	}
+}
+
 static int unacknowledged(int fd)
 {
 	int octets = -1;
