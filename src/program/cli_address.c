@@ -175,7 +175,7 @@ static const struct {
 	{ST_FOREIGN, "554 5.7.1", "is refused: its domain is not one of this system"},
 	{ST_DENIED, "550 5.2.1", "is refused: its domain, post office or mailbox is disabled"},
 	{ST_FULL, "452 4.2.2", "is put off: the mailbox is over its quota"},
-	{ST_LIMITED, "550 5.2.4", "is refused: the group leads to too many recipients"},
+	{ST_LIMITED, "550 5.2.4", "is refused: it leads to too many others, or in a circle"},
 };
 
 /* Where the mailbox passes its mail on (A30, A31), as words behind a sentence; empty: it keeps it

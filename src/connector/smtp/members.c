@@ -121,7 +121,7 @@ status members_lead(conversation *c, struct recipient *r, slice domain)
 
 	r->route = found->route;
 	if (kind == ST_LIMITED)
-		r->refusal = "550 5.2.4 The group leads to too many recipients";
+		r->refusal = "550 5.2.4 This address leads to too many others, or in a circle";
 	if ((kind == ST_FULL || kind == ST_DENIED || kind == ST_ABSENT) &&
 		somebody_takes(found, &s->mail))
 		kind = ST_OK;
