@@ -159,11 +159,13 @@ with moved as (
 select 1 / (count(*) > 0)::int from moved;
 
 -- statement folder_remove
--- $2 mailbox, $3 folder. Its entries become expunged ones, which are found by its name.
+-- $2 mailbox, $3 folder, $4 its name: nothing is done when it is called otherwise by now. Its entries become expunged
+-- ones, which are found by its name.
 with gone as (
 	delete from entry
 	where postoffice = $1::bigint and folder = $3::bigint
-		and exists (select from folder where postoffice = $1::bigint and folder = $3::bigint and mailbox = $2::bigint)
+		and exists (select from folder
+			where postoffice = $1::bigint and folder = $3::bigint and mailbox = $2::bigint and name = $4::text)
 	returning uid, msg, flags, idate, size, zone
 ), kept as (
 	insert into expunged (postoffice, mailbox, folder, uid, msg, flags, idate, zone)
@@ -173,7 +175,9 @@ with gone as (
 	from (select count(*) as n, coalesce(sum(size), 0)::bigint as bytes from gone) t
 	where m.postoffice = $1::bigint and m.mailbox = $2::bigint
 ), removed as (
-	delete from folder where postoffice = $1::bigint and folder = $3::bigint and mailbox = $2::bigint returning name, uidnext
+	delete from folder
+	where postoffice = $1::bigint and folder = $3::bigint and mailbox = $2::bigint and name = $4::text
+	returning name, uidnext
 ), told as ( -- where there ever was a message
 	insert into folder_removed (postoffice, mailbox, folder, name) select $1::bigint, $2::bigint, $3::bigint, name from removed
 	where uidnext > 1

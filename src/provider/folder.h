@@ -101,8 +101,8 @@ status folder_rename(int64_t postoffice, int64_t mailbox, slice from, slice to);
 /* The same of this very folder, which is not INBOX: ST_ABSENT when its name is another one's
    now. */
 status folder_rename_this(const folder *f, slice to);
-/* Its messages become expunged ones; children stay, and the name with them (folder_row). ST_ABSENT;
-   ST_DENIED: INBOX, or a name that has children and no folder. */
+/* Its messages become expunged ones; children stay, and the name with them (folder_row). ST_ABSENT,
+   also when others give it another name at once; ST_DENIED: INBOX, or a name that has children and no folder. */
 status folder_remove(int64_t postoffice, int64_t mailbox, slice name);
 /* The same of this very folder: ST_ABSENT when its name is another one's now. */
 status folder_remove_this(const folder *f);

@@ -285,7 +285,9 @@ static status remove_once(void *arg, bool again)
 	db_tx *tx = settle_begin(t->postoffice, &t->mailbox, &t->a);
 
 	db_add(tx, SQL_FOLDER_REMOVE,
-		(struct param[]){p_int(t->postoffice), p_int(t->mailbox), p_int(t->id)}, 3, &r);
+		(struct param[]){
+			p_int(t->postoffice), p_int(t->mailbox), p_int(t->id), p_text(t->name)},
+		4, &r);
 	/* Whether there is anything to be noted is known only then. */
 	status kind = t->note ? db_flush(tx) : ST_OK;
 	if (kind != ST_OK) {

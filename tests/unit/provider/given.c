@@ -9,6 +9,7 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <time.h>
 
 static const struct audit_by by = {{"test", 4}, {"", 0}};
 const struct audit_by *const given_by = &by;
@@ -112,6 +113,17 @@ slice given_text(const char *sql)
 	struct rows r = super_rows(sql);
 	cr_assert(r.count == 1 && r.columns == 1, "%s", sql);
 	return row_slice(&r, 0, 0);
+}
+
+bool given_somebody_waits(void)
+{
+	for (int i = 0; i < 6000; i++) {
+		if (given_sql("select count(*) from pg_locks l where not l.granted and "
+			      "pg_backend_pid() = any (pg_blocking_pids(l.pid))") > 0)
+			return true;
+		nanosleep(&(struct timespec){.tv_nsec = 10000000}, NULL);
+	}
+	return false;
 }
 
 void given_silence(void)

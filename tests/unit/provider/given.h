@@ -22,6 +22,8 @@ void given_setting(enum setting_id id, const char *value);
 int64_t given_sql(const char *sql);
 /* The same of a statement that gives one text. It lives as long as the test; NULL is empty. */
 slice given_text(const char *sql);
+/* Until somebody waits for what a transaction of given_sql holds; false: nobody came. */
+bool given_somebody_waits(void);
 /* The superuser's connection to the database of the test, for more than one command; and another
    one, which the test closes. */
 db_link *given_super(void);

@@ -7,7 +7,6 @@
 
 #include <criterion/criterion.h>
 #include <pthread.h>
-#include <time.h>
 
 static arena a;
 static struct route anna;
@@ -98,18 +97,6 @@ static void *removes_redirection(void *arg)
 	return NULL;
 }
 
-/* Until somebody waits for what this connection holds. */
-static bool somebody_waits(void)
-{
-	for (int i = 0; i < 6000; i++) {
-		if (given_sql("select count(*) from pg_locks l where not l.granted and "
-			      "pg_backend_pid() = any (pg_blocking_pids(l.pid))") > 0)
-			return true;
-		nanosleep(&(struct timespec){.tv_nsec = 10000000}, NULL);
-	}
-	return false;
-}
-
 /* Whoever waits for the mailbox holds the rows before it already, and none of those behind it: how
    many rows of the table are free. */
 static int64_t free_meanwhile(const char *table, void *(*changes)(void *))
@@ -121,7 +108,7 @@ static int64_t free_meanwhile(const char *table, void *(*changes)(void *))
 	store_sql("select 1 from mailbox where postoffice = %lld and mailbox = %lld for update",
 		(long long)anna.postoffice, (long long)anna.mailbox);
 	cr_assert_eq(pthread_create(&t, NULL, changes, &done), 0);
-	cr_assert(somebody_waits());
+	cr_assert(given_somebody_waits());
 	int64_t n = store_sql(
 		"select count(*) from (select 1 from %s where postoffice = %lld and mailbox = %lld "
 		"for update skip locked) r",

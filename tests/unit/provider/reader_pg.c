@@ -6,6 +6,7 @@
 #include "tests/unit/provider/store_fixture.h"
 
 #include <criterion/criterion.h>
+#include <pthread.h>
 
 static struct route inbox;
 
@@ -96,4 +97,30 @@ Test(reader_pg, a_change_whose_folder_is_removed_at_once_says_so, .init = reader
 	cr_expect_eq(s.change.changed_n, 0);
 	view_close(&v);
 	view_close(&other);
+}
+
+static void *removes(void *arg)
+{
+	*(status *)arg = folder_remove(me.postoffice, me.mailbox, S("early"));
+	return NULL;
+}
+
+Test(reader_pg, a_folder_that_others_rename_at_once_is_not_removed_by_its_name_of_before,
+	.init = reader_begin, .fini = reader_end)
+{
+	pthread_t t;
+	status done;
+	folder *f;
+
+	cr_assert_eq(folder_make(me.postoffice, me.mailbox, S("early"), 0, &me.a, &f), ST_OK);
+	given_sql("begin");
+	store_sql("select 1 from mailbox where postoffice = %lld and mailbox = %lld for update",
+		(long long)me.postoffice, (long long)me.mailbox);
+	cr_assert_eq(pthread_create(&t, NULL, removes, &done), 0);
+	cr_assert(given_somebody_waits());
+	store_sql("update folder set name = 'late' where folder = %lld", (long long)f->id);
+	given_sql("commit");
+	pthread_join(t, NULL);
+	cr_expect_eq(done, ST_ABSENT);
+	cr_expect_eq(folder_find(me.postoffice, me.mailbox, S("late"), &me.a, &f), ST_OK);
 }
