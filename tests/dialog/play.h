@@ -14,6 +14,7 @@
 
 struct client {
 	stream *s;  /* NULL: not connected */
+	int line;   /* its descriptor, when it leads to the house in memory */
 	bool ended; /* the server has closed */
 	bool quits; /* has said QUIT */
 };

@@ -11,8 +11,11 @@
 #include "service/imap/imap.h"
 #include "service/pop3/pop3.h"
 
+#include <fcntl.h>
 #include <stdio.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
+#include <unistd.h>
 
 #define ANSWER (60 * USEC_S) /* patience of a client for an answer */
 #define SILENCE USEC_S       /* how long "nothing" is listened for */
@@ -94,7 +97,7 @@ static bool read_arrival(struct play *p, slice text, struct arrival *out)
 	return true;
 }
 
-static bool arrive_here(struct play *p, const struct arrival *how, stream **s)
+static bool arrive_here(struct play *p, const struct arrival *how, struct client *c)
 {
 	int fd[2];
 	struct guest *g = memory_new(sizeof *g);
@@ -113,7 +116,8 @@ static bool arrive_here(struct play *p, const struct arrival *how, stream **s)
 	p->open++;
 	if (!task_start(service_name(how->service), guest_talk, g))
 		return false;
-	return stream_open(fd[1], fd[1], s) == ST_OK;
+	c->line = fd[1];
+	return stream_open(fd[1], fd[1], &c->s) == ST_OK;
 }
 
 static bool arrive_there(struct play *p, const struct arrival *how, stream **s)
@@ -153,7 +157,7 @@ static void verb_connect(struct play *p, struct client *c, slice rest)
 	if (c->s)
 		stream_close(&c->s);
 	*c = (struct client){0};
-	bool there = p->instance ? arrive_there(p, &how, &c->s) : arrive_here(p, &how, &c->s);
+	bool there = p->instance ? arrive_there(p, &how, &c->s) : arrive_here(p, &how, c);
 	if (!there || (how.tls && !client_tls(p, c))) {
 		if (!p->forgiving)
 			play_fails(p, "cannot connect");
@@ -179,10 +183,24 @@ static void verb_deflate(struct play *p, struct client *c, slice rest)
 		play_fails(p, "cannot pack: something is unread");
 }
 
+/* Who goes away with something unread breaks the line; a stream reads it first. */
+static void line_cut(int fd)
+{
+	int unread = 0, nowhere = open("/dev/null", O_RDWR | O_CLOEXEC);
+
+	if (ioctl(fd, FIONREAD, &unread) == 0 && unread > 0) {
+		task_forget(fd);
+		dup2(nowhere, fd);
+	}
+	close(nowhere);
+}
+
 static void verb_close(struct play *p, struct client *c, slice rest)
 {
 	(void)rest;
 	p->unsure |= !c->ended || !c->quits;
+	if (c->s && !p->instance)
+		line_cut(c->line);
 	stream_close(&c->s);
 }
 
