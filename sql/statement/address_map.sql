@@ -49,6 +49,13 @@ from (
 	where postoffice = $1::bigint and mailbox = w.mailbox offset 0
 ) m on true;
 
+-- statement address_rooms
+-- $2 mailboxes: of those that are there the place, the state, the quota and what is used of it
+select u.place, m.state, m.quota, m.used
+from unnest($2::bigint[]) with ordinality as u (mailbox, place)
+cross join lateral (select state, quota, used from mailbox
+	where postoffice = $1::bigint and mailbox = u.mailbox offset 0) m;
+
 -- statement address_domain_ours system
 select 1 from domain where name = $1::text;
 

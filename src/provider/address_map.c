@@ -271,6 +271,39 @@ status address_room(const struct route *r, uint64_t size)
 	return room > 0 && size <= (uint64_t)room ? ST_OK : ST_FULL;
 }
 
+static status rooms_in(const struct route *const *r, int n, uint64_t size, arena *a, status *kinds)
+{
+	int64_t *mailbox = arena_new_array(a, (size_t)n, sizeof *mailbox);
+	struct rows found;
+
+	for (int i = 0; i < n; i++) {
+		mailbox[i] = r[i]->mailbox;
+		kinds[i] = ST_ABSENT;
+	}
+	TRY(db_run(SQL_ADDRESS_ROOMS,
+		(struct param[]){p_int(r[0]->postoffice), p_int_array(mailbox, n)}, 2, a, &found));
+	for (int row = 0; row < found.count; row++) {
+		int64_t i = row_int(&found, row, 0) - 1;
+		struct route now = *r[i];
+
+		now.quota = row_int(&found, row, 2);
+		now.used = row_int(&found, row, 3);
+		kinds[i] = row_int(&found, row, 1) == MAILBOX_ENABLED ? address_room(&now, size)
+								      : ST_DENIED;
+	}
+	return ST_OK;
+}
+
+status address_rooms(const struct route *const *r, int n, uint64_t size, arena *a, status *kinds)
+{
+	for (int i = 0, end; i < n; i = end) {
+		for (end = i + 1; end < n && r[end]->postoffice == r[i]->postoffice;)
+			end++;
+		TRY(rooms_in(r + i, end - i, size, a, kinds + i));
+	}
+	return ST_OK;
+}
+
 /* What comes into the mailbox while an answer is kept does not fill it. */
 static bool has_ample_room(const struct route *r)
 {

@@ -40,6 +40,9 @@ status address_resolve(slice local, slice domain, uint64_t size, arena *a, struc
 status address_lead(slice local, slice domain, uint64_t size, arena *a, struct route *out);
 /* Whether the mailbox `r` leads to has room for `size` more bytes: ST_OK, ST_FULL. */
 status address_room(const struct route *r, uint64_t size);
+/* The same of many, asked anew: kinds[i] is ST_OK, ST_FULL, ST_DENIED (disabled) or ST_ABSENT. One
+   statement for all of a post office that stand together. Not ST_OK: nobody knows now. */
+status address_rooms(const struct route *const *r, int n, uint64_t size, arena *a, status *kinds);
 /* Whether the domain is one of ours (any state): for relay questions. ST_OK, ST_FOREIGN. */
 status address_domain_is_ours(slice domain);
 /* The same of many, in one statement. */

@@ -127,6 +127,40 @@ status address_room(const struct route *r, uint64_t size)
 	return r->quota > 0 && r->used > limit - wanted ? ST_FULL : ST_OK;
 }
 
+/* *now: as it is at this moment. ST_ABSENT, ST_DENIED, ST_BUSY. */
+static status route_now(const struct route *r, struct route *now)
+{
+	struct store *s = store_take();
+	const struct m_mailbox *m = store_mailbox(s, r->postoffice, r->mailbox);
+	status kind = store_refuses(s)              ? ST_BUSY
+		      : !m                          ? ST_ABSENT
+		      : m->state == MAILBOX_ENABLED ? ST_OK
+						    : ST_DENIED;
+
+	*now = *r;
+	if (kind == ST_OK) {
+		now->quota = m->quota;
+		now->used = m->used;
+	}
+	store_give();
+	return kind;
+}
+
+status address_rooms(const struct route *const *r, int n, uint64_t size, arena *a, status *kinds)
+{
+	struct route now;
+
+	(void)a;
+	for (int i = 0; i < n; i++) {
+		kinds[i] = route_now(r[i], &now);
+		if (kinds[i] == ST_BUSY)
+			return ST_BUSY;
+		if (kinds[i] == ST_OK)
+			kinds[i] = address_room(&now, size);
+	}
+	return ST_OK;
+}
+
 status address_lead(slice local, slice domain, uint64_t size, arena *a, struct route *out)
 {
 	*out = (struct route){0};

@@ -292,6 +292,51 @@ Test(leads, nobody_elsewhere_who_was_not_told)
 	cr_assert_eq(address_mask_remove(there.id, at_home("x-*"), &by), ST_ABSENT);
 }
 
+/* ---- room */
+
+static struct route way_to(const struct office *o, const char *name)
+{
+	struct route r;
+
+	cr_assert_eq(address_resolve(slice_z(name), o->domain, 0, &a, &r), ST_OK, "%s", name);
+	return r;
+}
+
+Test(leads, whoever_has_room_by_now_is_known_of_all_at_once)
+{
+	box(&here, "carl");
+	box(&here, "dora");
+	box(&there, "eve");
+	struct route anna = way_to(&here, "anna"), ben = way_to(&here, "ben"),
+		     carl = way_to(&here, "carl"), dora = way_to(&here, "dora"),
+		     eve = way_to(&there, "eve"), boss = anna;
+	const struct route *all[] = {&anna, &ben, &carl, &dora, &eve, &boss, &ben};
+	static const status wanted[2][7] = {
+		{ST_OK, ST_OK, ST_DENIED, ST_ABSENT, ST_FULL, ST_OK, ST_OK},
+		{ST_FULL, ST_OK, ST_DENIED, ST_ABSENT, ST_FULL, ST_OK, ST_OK},
+	};
+	status kinds[7];
+
+	boss.postmaster = true; /* whose room is 1 MB more */
+	cr_assert_eq(mailbox_set_quota(here.id, anna.mailbox, 100, &by), ST_OK);
+	cr_assert_eq(mailbox_set_quota(there.id, eve.mailbox, 99, &by), ST_OK);
+	cr_assert_eq(mailbox_set_state(here.id, carl.mailbox, MAILBOX_DISABLED, &by), ST_OK);
+	cr_assert_eq(mailbox_remove(here.id, dora.mailbox, &by), ST_OK);
+	for (unsigned more = 0; more < 2; more++) {
+		cr_assert_eq(address_rooms(all, 7, 100 + more, &a, kinds), ST_OK);
+		for (int i = 0; i < 7; i++)
+			cr_expect_eq(kinds[i], wanted[more][i], "%d octets, %d: %s", 100 + more, i,
+				status_name(kinds[i]));
+	}
+	cr_assert_eq(address_rooms(all, 1, 100 + (1 << 20), &a, kinds), ST_OK);
+	cr_expect_eq(kinds[0], ST_FULL);
+	cr_assert_eq(address_rooms(all + 5, 1, 100 + (1 << 20), &a, kinds), ST_OK);
+	cr_expect_eq(kinds[0], ST_OK);
+	cr_assert_eq(address_rooms(all + 5, 1, 101 + (1 << 20), &a, kinds), ST_OK);
+	cr_expect_eq(kinds[0], ST_FULL);
+	cr_expect_eq(address_rooms(NULL, 0, 1, &a, NULL), ST_OK);
+}
+
 /* ---- groups */
 
 Test(leads, to_every_member_of_a_group_once)
