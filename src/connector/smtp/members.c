@@ -122,8 +122,7 @@ status members_lead(conversation *c, struct recipient *r, slice domain)
 	r->route = found->route;
 	if (kind == ST_LIMITED)
 		r->refusal = "550 5.2.4 This address leads to too many others, or in a circle";
-	if ((kind == ST_FULL || kind == ST_DENIED || kind == ST_ABSENT) &&
-		somebody_takes(found, &s->mail))
+	if (members_cannot_have(kind) && somebody_takes(found, &s->mail))
 		kind = ST_OK;
 	if (kind != ST_OK || found->n == 0)
 		return kind;
@@ -176,6 +175,11 @@ status members_overflow(conversation *c, struct recipient *r)
 }
 
 /* ---- those it leads to */
+
+bool members_cannot_have(status kind)
+{
+	return kind == ST_FULL || kind == ST_DENIED || kind == ST_ABSENT;
+}
 
 enum queue_told members_told(status kind)
 {
@@ -338,21 +342,36 @@ status members_add(conversation *c, const struct recipient *r)
 
 /* ---- one of them changed since RCPT */
 
-static status room_of(const struct recipient *r, uint64_t size, arena *a)
-{
-	mailbox *m;
-	status kind = mailbox_by_id(r->route.postoffice, r->route.mailbox, a, &m);
+struct rooms { /* who has room for the message; of later ones what RCPT found tells */
+	const status *kinds;
+	int n;
+	uint64_t size;
+};
 
-	if (kind != ST_OK)
-		return kind;
-	if (m->state != MAILBOX_ENABLED)
-		return ST_DENIED;
-	return r->route.postmaster || mailbox_has_room(m, size) ? ST_OK : ST_FULL;
+/* In one look at all of them: ST_OK, why not, or that nobody knows now. */
+static struct rooms rooms_now(const struct recipient *all, int n, uint64_t size, arena *a)
+{
+	const struct route **routes = arena_new_array(a, (size_t)n, sizeof *routes);
+	status *kinds = arena_new_array(a, (size_t)n, sizeof *kinds);
+	status *found = arena_new_array(a, (size_t)n, sizeof *found);
+	int asked = 0;
+
+	for (int i = 0; i < n; i++)
+		if (!all[i].remote && !all[i].told)
+			routes[asked++] = &all[i].route;
+	status kind = address_rooms(routes, asked, size, a, found);
+	for (int i = 0, next = 0; i < n; i++) {
+		bool was_asked = next < asked && routes[next] == &all[i].route;
+
+		kinds[i] = !was_asked ? ST_OK : kind != ST_OK ? kind : found[next];
+		next += was_asked;
+	}
+	return (struct rooms){kinds, n, size};
 }
 
-static bool cannot_have(status kind)
+static bool has_room(const struct rooms *w, const struct recipient *all, int at)
 {
-	return kind == ST_FULL || kind == ST_DENIED || kind == ST_ABSENT;
+	return (at < w->n ? w->kinds[at] : address_room(&all[at].route, w->size)) == ST_OK;
 }
 
 /* Others take it in its place. */
@@ -367,21 +386,28 @@ static bool overflows_now(conversation *c, int at)
 	return true;
 }
 
-/* What one of its targets cannot have stays with who passes it on. */
-static bool goes_back(struct recipient *all, int n, struct recipient *r, uint64_t size, arena *a)
+/* The mailbox that passes it on to him; -1: none does. */
+static int passer_of(const struct recipient *all, int n, const struct recipient *r)
 {
-	if (r->by == 0)
-		return false;
-	for (int i = 0; i < n; i++) {
-		struct recipient *owner = &all[i];
+	for (int i = 0; i < n && r->by != 0; i++)
+		if (!all[i].remote && !all[i].told && all[i].route.mailbox == r->by)
+			return i;
+	return -1;
+}
 
-		if (owner->remote || owner->told || owner->route.mailbox != r->by)
-			continue;
-		if (owner->dropped && room_of(owner, size, a) != ST_OK)
-			return false;
-		owner->dropped = false;
-		r->dropped = true;
-		return true;
+/* What one of its targets cannot have stays with who passes it on; where he keeps none and has no
+   room either, with who passes it on to him. */
+static bool goes_back(struct recipient *all, int n, const struct rooms *w, int at)
+{
+	int keeper = passer_of(all, n, &all[at]);
+
+	for (int i = 0; i < PASSING_DEPTH && keeper >= 0; i++) {
+		if (!all[keeper].dropped || has_room(w, all, keeper)) {
+			all[keeper].dropped = false;
+			all[at].dropped = true;
+			return true;
+		}
+		keeper = passer_of(all, n, &all[keeper]);
 	}
 	return false;
 }
@@ -411,66 +437,97 @@ static bool set_aside_now(conversation *c, int at, status kind)
 	return true;
 }
 
+static bool is_unnamed(const struct recipient *r)
+{
+	return r->member || r->by != 0;
+}
+
+/* Whether it matters that he cannot have it. */
+static bool is_in_question(const struct recipient *r)
+{
+	return !r->remote && !r->told && !r->dropped && (is_unnamed(r) || overflows(r));
+}
+
 /* True: something changed. */
-static bool look_at(conversation *c, int at, uint64_t size)
+static bool look_at(conversation *c, const struct rooms *w, int at)
 {
 	struct smtp *s = smtp_of(c);
-	struct recipient r = s->recipients[at];
-	bool unnamed = r.member || r.by != 0;
+	struct recipient *r = &s->recipients[at];
+	status kind = w->kinds[at];
 
-	if (r.remote || r.told || r.dropped || (!unnamed && !overflows(&r)))
-		return false;
-	status kind = room_of(&r, size, &c->command);
-	if (!cannot_have(kind))
+	if (!is_in_question(r) || !members_cannot_have(kind))
 		return false;
 	if (kind == ST_FULL && overflows_now(c, at))
 		return true;
-	if (goes_back(s->recipients, s->n, &s->recipients[at], size, &c->command))
+	if (goes_back(s->recipients, s->n, w, at))
 		return true;
-	return unnamed && set_aside_now(c, at, kind);
+	return is_unnamed(&s->recipients[at]) && set_aside_now(c, at, kind);
 }
 
 bool members_look_again(conversation *c, uint64_t size)
 {
-	bool changed = false;
+	struct smtp *s = smtp_of(c);
+	bool asked = false, changed = false;
 
-	for (int i = 0, n = smtp_of(c)->n; i < n; i++)
-		changed |= look_at(c, i, size);
+	for (int i = 0; i < s->n; i++)
+		asked |= is_in_question(&s->recipients[i]);
+	if (!asked)
+		return false;
+	struct rooms w = rooms_now(s->recipients, s->n, size, &c->command);
+	for (int i = 0; i < w.n; i++)
+		changed |= look_at(c, &w, i);
 	return changed;
+}
+
+static bool is_too_big(const struct recipient *r, uint64_t size)
+{
+	return is_unnamed(r) && !r->remote && !r->told && !r->dropped && size > smtp_most_for(r);
 }
 
 bool members_fit(conversation *c, uint64_t size)
 {
 	struct smtp *s = smtp_of(c);
+	struct rooms w = {0};
 	bool changed = false;
 
 	for (int i = 0, n = s->n; i < n; i++) {
-		struct recipient *r = &s->recipients[i];
-
-		if ((r->member || r->by != 0) && !r->remote && !r->told && !r->dropped &&
-			size > smtp_most_for(r))
-			changed |= goes_back(s->recipients, s->n, r, size, &c->command) ||
-				   set_aside_now(c, i, ST_TOO_BIG);
+		if (!is_too_big(&s->recipients[i], size))
+			continue;
+		if (!w.kinds)
+			w = rooms_now(s->recipients, n, size, &c->command);
+		changed |= goes_back(s->recipients, s->n, &w, i) || set_aside_now(c, i, ST_TOO_BIG);
 	}
 	return changed;
 }
 
 /* ---- what the house itself writes */
 
+/* Of those who pass it to each other in a circle the one that was to keep it may be full. */
+static void another_keeps(struct recipient *all, int n, const struct rooms *w)
+{
+	for (int i = 0; i < n; i++)
+		if (!all[i].told && has_room(w, all, i)) {
+			all[i].dropped = false;
+			return;
+		}
+}
+
 bool members_leave_out(struct recipient *all, int n, uint64_t size, arena *a)
 {
+	struct rooms w = rooms_now(all, n, size, a);
 	bool changed = false;
 
 	for (int i = 0; i < n; i++) {
 		struct recipient *r = &all[i];
-		status kind = r->remote || r->told || r->dropped ? ST_OK : room_of(r, size, a);
 
-		if (!cannot_have(kind))
+		if (r->told || r->dropped || !members_cannot_have(w.kinds[i]))
 			continue;
-		if (!goes_back(all, n, r, size, a))
-			r->told = members_told(kind);
+		if (!goes_back(all, n, &w, i))
+			r->told = members_told(w.kinds[i]);
 		changed = true;
 	}
+	if (changed && !passing_reaches(all, n))
+		another_keeps(all, n, &w);
 	return changed;
 }
 

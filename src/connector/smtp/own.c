@@ -14,35 +14,60 @@ static slice return_path(const struct own_mail *m, arena *a)
 	return arena_format(a, "Return-Path: <%.*s>\r\n", SLICE_ARGS(m->sender));
 }
 
-status own_mail_place(struct own_mail *m, const mail_address *to, uint64_t size, arena *a)
+static void spread(struct own_mail *m, arena *a)
 {
-	status kind = passing_own(to, NULL, return_path(m, a).size + size, a, &m->reached, &m->n);
+	m->envelope.utf8 = passing_parts(m->reached, m->n, NOTIFY_NEVER, a, &m->d);
+}
 
-	m->to = mail_address_text(to, a);
-	if (kind == ST_OK) {
-		m->envelope.utf8 = passing_parts(m->reached, m->n, NOTIFY_NEVER, a, &m->d);
-		return ST_OK;
-	}
-	if (kind != ST_FOREIGN || to->literal)
-		return kind == ST_FOREIGN ? ST_ABSENT : kind;
+static bool leaves(const struct own_mail *m)
+{
+	for (int i = 0; i < m->d.n; i++)
+		if (m->d.parts[i].m > 0)
+			return true;
+	return m->part.m > 0;
+}
+
+/* Whoever here gets it too has room for the signatures, or is left out. */
+static void sign(struct own_mail *m, uint64_t size, slice raw, arena *a)
+{
+	m->signatures = policy_sign_own(m->postoffice, raw, a);
+	if (m->signatures.size && passing_leave_out(m->reached, m->n, size + m->signatures.size, a))
+		spread(m, a);
+}
+
+static void place_far(struct own_mail *m, const mail_address *to)
+{
 	m->far = (struct queue_recipient){
 		.address = m->to, .domain = to->domain, .notify = NOTIFY_NEVER};
 	m->envelope.utf8 = !utf8_is_ascii(m->to);
 	m->part = (struct delivery_part){.postoffice = m->postoffice, .remote = &m->far, .m = 1};
+}
+
+status own_mail_place(struct own_mail *m, const mail_address *to, slice raw, arena *a)
+{
+	uint64_t size = return_path(m, a).size + raw.size;
+	status kind = passing_own(to, NULL, size, a, &m->reached, &m->n);
+
+	m->to = mail_address_text(to, a);
+	if (kind == ST_FOREIGN && to->literal)
+		kind = ST_ABSENT;
+	if (kind == ST_OK)
+		spread(m, a);
+	else if (kind == ST_FOREIGN)
+		place_far(m, to);
+	else
+		return kind;
+	if (leaves(m))
+		sign(m, size, raw, a);
 	return ST_OK;
 }
 
 static status write_parts(struct own_mail *m, slice raw, arena *a)
 {
-	slice path = return_path(m, a), signatures = S("");
-	bool leaves = false;
+	slice path = return_path(m, a);
 
 	for (int i = 0; i < m->d.n; i++)
-		leaves |= m->d.parts[i].m > 0;
-	if (leaves)
-		signatures = policy_sign_own(m->postoffice, raw, a);
-	for (int i = 0; i < m->d.n; i++)
-		TRY(parcel_write_part(&m->d.parts[i], path, signatures, raw));
+		TRY(parcel_write_part(&m->d.parts[i], path, m->signatures, raw));
 	return ST_OK;
 }
 

@@ -14,16 +14,16 @@ struct own_mail {
 	int n;
 	struct delivery_part part; /* where it is one: a known mailbox, or another system */
 	struct route route;        /* that mailbox */
+	slice signatures;
 	struct queue_recipient
 		far; /* or who is there; nobody is told when it cannot be delivered */
 	struct queue_envelope envelope;
 };
 
-/* ST_OK: there is a place to go to for a text of `size` octets; else it is nobody, or nobody knows
-   now. */
-status own_mail_place(struct own_mail *m, const mail_address *to, uint64_t size, arena *a);
-/* Completes the delivery: d.parts, or `part` where it has none. Signed where it goes to others, by
-   the keys of its author's domain. To be closed in any case. */
+/* ST_OK: there is a place to go to for this text, signed by the keys of its author's domain where it
+   goes to others; else it is nobody, or nobody knows now. */
+status own_mail_place(struct own_mail *m, const mail_address *to, slice raw, arena *a);
+/* Completes the delivery: d.parts, or `part` where it has none. To be closed in any case. */
 status own_mail_fill(struct own_mail *m, slice raw, arena *a);
 void own_mail_close(struct own_mail *m);
 /* Where it went: a row for each whom it reached, or who had no room. `told` are further fields. */

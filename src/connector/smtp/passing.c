@@ -362,6 +362,14 @@ static bool gets_it(const struct recipient *r)
 	return !r->told && !r->dropped;
 }
 
+bool passing_reaches(const struct recipient *all, int n)
+{
+	for (int i = 0; i < n; i++)
+		if (gets_it(&all[i]))
+			return true;
+	return false;
+}
+
 /* Mailboxes that pass their mail to each other in a circle: it stays with the first. */
 static void keep_one(struct passing *p)
 {
@@ -434,20 +442,13 @@ static void own_member_add(struct passing *p, const mail_address *to, const stru
 	add(p, &r);
 }
 
-/* Whether one at least gets it. Who has no room and was to keep no copy does not, where it stays
-   with him. */
-static bool somebody_gets_it(struct passing *p)
+bool passing_leave_out(struct recipient *all, int n, uint64_t size, arena *a)
 {
-	bool found = false;
-
-	for (int i = 0; i < p->n; i++) {
-		struct recipient *r = &p->all[i];
-
-		if (!r->remote && gets_it(r) && address_room(&r->route, p->size) != ST_OK)
-			r->told = TOLD_FULL;
-		found |= gets_it(r);
-	}
-	return found;
+	for (int i = 0; i < n; i++)
+		if (!all[i].remote && gets_it(&all[i]) &&
+			address_room(&all[i].route, size) != ST_OK)
+			return members_leave_out(all, n, size, a);
+	return false;
 }
 
 /* Whether a group or an address that leads elsewhere is told. */
@@ -457,6 +458,23 @@ static bool may_be_told(const struct resolution *found, const struct poster *ask
 	       (asker && (asker->mailbox == 0 || group_may_post(found, asker)));
 }
 
+/* Of an address that leads to nobody else. */
+static void own_alone_add(struct passing *p, struct recipient *alone, status *kind)
+{
+	if (*kind == ST_FULL && passing_frees(alone))
+		*kind = ST_OK;
+	if (*kind != ST_OK)
+		alone->told = members_told(*kind);
+	add(p, alone);
+}
+
+static status own_work_off(struct passing *p, status first)
+{
+	TRY(work_off(p));
+	passing_leave_out(p->all, p->n, p->size, p->a);
+	return passing_reaches(p->all, p->n) ? ST_OK : first != ST_OK ? first : ST_ABSENT;
+}
+
 status passing_own(const mail_address *to, const struct poster *asker, uint64_t size, arena *a,
 	struct recipient **all, int *n)
 {
@@ -464,30 +482,29 @@ status passing_own(const mail_address *to, const struct poster *asker, uint64_t 
 	struct resolution found;
 	status kind = resolve(to->local, to->domain, size, NULL, a, &found), first = kind;
 	struct recipient alone = {.address = *to, .route = found.route};
+	struct setting_at at = {.postoffice = found.route.postoffice};
 
-	if (kind == ST_FULL && found.n == 0 && passing_frees(&alone))
-		kind = ST_OK;
-	if (found.n > 0 && (kind == ST_FULL || kind == ST_DENIED || kind == ST_ABSENT))
-		kind = ST_OK; /* a member that is full may keep no copy */
-	TRY(kind);
+	if (kind != ST_OK && !members_cannot_have(kind))
+		return kind;
 	if (found.n > 0 && !may_be_told(&found, asker))
 		return ST_DENIED;
-	struct setting_at at = {.postoffice = found.route.postoffice};
 	struct passing p = {.a = a,
 		.sender = &nobody,
 		.size = size,
 		.met = map_open(),
 		.most = (int)setting_number(S_group_recipients_most, &at)};
 	if (found.n == 0)
-		add(&p, &alone);
+		own_alone_add(&p, &alone, &kind);
+	else
+		kind = ST_OK; /* a member that is full may keep no copy */
 	for (int i = 0; i < found.n; i++)
 		own_member_add(&p, to, &found.to[i]);
-	kind = work_off(&p);
+	if (kind == ST_OK)
+		kind = own_work_off(&p, first);
 	map_close(&p.met);
 	*all = p.all;
 	*n = p.n;
-	TRY(kind);
-	return somebody_gets_it(&p) ? ST_OK : first != ST_OK ? first : ST_ABSENT;
+	return kind;
 }
 
 static int by_office(const void *x, const void *y)
@@ -605,14 +622,6 @@ static void stays_with(struct smtp *s, int64_t mailbox)
 			s->recipients[i].dropped = false;
 }
 
-static bool is_for_somebody(const struct smtp *s)
-{
-	for (int i = 0; i < s->n; i++)
-		if (!s->recipients[i].told && !s->recipients[i].dropped)
-			return true;
-	return false;
-}
-
 const char *passing_stop_loops(struct smtp *s, slice header)
 {
 	map *met = anybody_passes(s) ? passed_before(header, &s->mail) : NULL;
@@ -632,7 +641,7 @@ const char *passing_stop_loops(struct smtp *s, slice header)
 		}
 	map_close(&met);
 	s->n = left;
-	if (is_for_somebody(s))
+	if (passing_reaches(s->recipients, s->n))
 		return NULL;
 	s->n = n; /* who is refused is told of by name */
 	return "554 5.4.6 The message is looping: it was passed on from here before";

@@ -36,11 +36,15 @@ status passing_on(conversation *c, const struct recipient *r);
 /* Who gets what the house itself writes to an address: the same ones, but that a mailbox keeps what
    it passed on too much for. `asker`: who sent in the name of that address what is answered; a
    group is told where he may write to it himself, or came from a privileged network (mailbox 0).
-   NULL, nobody knows: only one that everybody may write to (T14). Who is there and cannot have
-   `size` octets is among them too, and r->told says why. Kinds as resolve(), and ST_DENIED; ST_OK:
-   one at least gets it. */
+   NULL, nobody knows: only one that everybody may write to (T14). Who cannot have `size` octets is
+   among them too, and r->told says why. Kinds as resolve(), and ST_DENIED; ST_OK: one at least gets
+   it. */
 status passing_own(const mail_address *to, const struct poster *asker, uint64_t size, arena *a,
 	struct recipient **all, int *n);
+/* The same look at who has room for it, when its size is another one. True: something changed. */
+bool passing_leave_out(struct recipient *all, int n, uint64_t size, arena *a);
+/* Whether one of them at least gets it. */
+bool passing_reaches(const struct recipient *all, int n);
 /* The parts of a delivery to those who get it, one for each post office, in whose order all come;
    `notify` is for those at other systems. Whether one of these has an address that is not ASCII. */
 bool passing_parts(struct recipient *all, int n, unsigned notify, arena *a, struct delivery *d);

@@ -164,7 +164,7 @@ static status send_along(struct incoming *in, struct reply *made, const mail_add
 	status kind, slice raw, arena *a)
 {
 	if (kind == ST_OK)
-		kind = own_mail_place(&made->mail, to, raw.size, a);
+		kind = own_mail_place(&made->mail, to, raw, a);
 	if (kind == ST_OK)
 		kind = fill(made, raw, a);
 	if (kind == ST_OK)

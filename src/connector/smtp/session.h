@@ -198,10 +198,11 @@ bool members_look_again(conversation *c, uint64_t size);
    who may have none of `size` is told of, or his share stays with who passes it on. Who was named
    decides about the message. */
 bool members_fit(conversation *c, uint64_t size);
-/* The same of what the house itself writes, after a delivery that found no room: r->told says why
-   somebody gets nothing of it, and nobody hears of that. */
+/* The same of what the house itself writes: r->told says why somebody gets nothing of it, and nobody
+   hears of that. */
 bool members_leave_out(struct recipient *all, int n, uint64_t size, arena *a);
-/* The word for why nothing is delivered. */
+/* Whether that is why somebody who was found gets nothing, and the word for it. */
+bool members_cannot_have(status kind);
 enum queue_told members_told(status kind);
 /* The message has another sender: paths made for the old one are made anew, and what he would have
    been told of goes to the postmaster where this one cannot be told. ST_BUSY. */

@@ -183,7 +183,7 @@ static status mail_send(struct own_mail *m, const struct tls_report *r, arena *a
 		.language = language_of(setting_text(S_queue_report_language,
 			&(struct setting_at){.postoffice = m->postoffice}))};
 	TRY(tls_report_compose(&mail, a, &raw));
-	TRY(own_mail_place(m, &to, raw.size, a));
+	TRY(own_mail_place(m, &to, raw, a));
 	TRY(own_mail_fill(m, raw, a));
 	m->d.repeat_key = repeat_key(r, m->to, a);
 	return deliver_run(&m->d);

@@ -4,8 +4,13 @@
 #include "connector/smtp/parcel.h"
 
 #include "base/id.h"
+#include "base/metric.h"
 #include "connector/smtp/own.h"
 #include "mail/header.h"
+#include "net/signature.h"
+#include "provider/auth_secret.h"
+#include "provider/bootstrap.h"
+#include "provider/dkim_key.h"
 #include "provider/domain.h"
 #include "provider/group.h"
 #include "provider/redirection.h"
@@ -15,6 +20,8 @@
 #include "tests/unit/provider/store_fixture.h"
 
 #include <criterion/criterion.h>
+#include <stdio.h>
+#include <stdlib.h>
 
 #define RAW S("Subject: Undelivered mail\r\n\r\nIt could not be delivered.\r\n")
 #define TOO_LITTLE 40 /* octets of room: fewer than RAW has */
@@ -46,31 +53,39 @@ static slice at_home(const char *name)
 	return arena_format(&a, "%s@%.*s", name, SLICE_ARGS(domain_name));
 }
 
-/* The rooms of the mailboxes; 0: no end of it. */
-static void given_office(int64_t annas, int64_t bens, int64_t carols)
+static void given_group(const char *name, const slice *members, int n)
 {
-	const slice members[] = {at_home("anna"), at_home("ben"), at_home("carol")};
 	slice why = S("");
 	group *g;
 	int added;
 
+	cr_assert_eq(group_make(office, slice_z(name), S(""), GROUP_OPEN, &store_by, &a, &g, &why),
+		ST_OK);
+	cr_assert_eq(address_make_group(office, at_home(name), g->id, &store_by, &a, &why), ST_OK);
+	cr_assert_eq(
+		group_members_add(office, g->id, members, n, &store_by, &a, &added, &why), ST_OK);
+}
+
+/* The rooms of the mailboxes; 0: no end of it. */
+static void given_office(int64_t annas, int64_t bens, int64_t carols)
+{
 	anna = store_mailbox(office, "anna", annas);
 	ben = store_mailbox(office, "ben", bens);
 	carol = store_mailbox(office, "carol", carols);
-	cr_assert_eq(
-		group_make(office, S("office"), S(""), GROUP_OPEN, &store_by, &a, &g, &why), ST_OK);
-	cr_assert_eq(
-		address_make_group(office, at_home("office"), g->id, &store_by, &a, &why), ST_OK);
-	cr_assert_eq(
-		group_members_add(office, g->id, members, 3, &store_by, &a, &added, &why), ST_OK);
+	given_group("office", (slice[]){at_home("anna"), at_home("ben"), at_home("carol")}, 3);
+}
+
+static void passes_on_to(const struct route *from, slice target)
+{
+	slice why = S("");
+
+	cr_assert_eq(redirection_set(office, from->mailbox, &target, 1, false, &store_by, &a, &why),
+		ST_OK);
 }
 
 static void passes_on(const struct route *from, const char *to)
 {
-	slice target = at_home(to), why = S("");
-
-	cr_assert_eq(redirection_set(office, from->mailbox, &target, 1, false, &store_by, &a, &why),
-		ST_OK);
+	passes_on_to(from, at_home(to));
 }
 
 /* `size` is what was known of it when its way was looked for; 0: nothing. */
@@ -160,6 +175,17 @@ Test(parcel, what_a_full_mailbox_cannot_have_stays_with_who_passes_it_on)
 	expect_there(2, 0, 1, 0);
 }
 
+Test(parcel, nor_has_who_passes_it_on_to_him)
+{
+	given_office(0, TOO_LITTLE, TOO_LITTLE);
+	passes_on(&anna, "ben");
+	passes_on(&ben, "carol");
+	report("anna", RAW.size);
+	expect_there(1, 0, 0, 0);
+	report("anna", 0);
+	expect_there(2, 0, 0, 0);
+}
+
 Test(parcel, a_full_mailbox_that_passes_it_on_in_vain_is_left_out)
 {
 	given_office(TOO_LITTLE, TOO_LITTLE, 0);
@@ -184,6 +210,34 @@ Test(parcel, a_full_member_has_it_as_the_postmaster_it_is_passed_on_to)
 	expect_traced(&p, TRACE_DELIVERED, "mailbox=\"anna\"");
 }
 
+Test(parcel, a_full_postmaster_keeps_it_from_no_other)
+{
+	domain d = {.name = domain_name, .postoffice = office, .postmaster = S("anna")};
+	slice why = S("");
+
+	given_office(TOO_LITTLE, 0, 0);
+	given_group("house", (slice[]){at_home("ben"), at_home("postmaster")}, 2);
+	given_setting(S_mailbox_postmaster_room, "0");
+	cr_assert_eq(domain_change(&d, &store_by, &a, &why), ST_OK);
+	passes_on(&carol, "postmaster");
+	struct parcel p = report("house", 0);
+	report("carol", 0);
+	given_setting(S_mailbox_postmaster_room, NULL);
+	expect_there(0, 1, 1, 0);
+	expect_traced(&p, TRACE_REFUSED, "why=full");
+}
+
+Test(parcel, of_mailboxes_in_a_circle_one_with_room_keeps_it)
+{
+	given_office(TOO_LITTLE, 0, 0);
+	passes_on(&anna, "ben");
+	passes_on(&ben, "anna");
+	report("anna", RAW.size);
+	expect_there(0, 1, 0, 0);
+	report("anna", 0);
+	expect_there(0, 2, 0, 0);
+}
+
 Test(parcel, of_mailboxes_in_a_circle_one_keeps_it_beside_a_full_one)
 {
 	given_office(TOO_LITTLE, 0, 0);
@@ -194,17 +248,104 @@ Test(parcel, of_mailboxes_in_a_circle_one_keeps_it_beside_a_full_one)
 	cr_expect_eq(store_sql("select count(*) from queue where state = 2"), 0);
 }
 
-/* An answer is stored with what it answers, and has one try alone. */
-Test(parcel, who_has_no_room_for_an_answer_is_known_before)
+/* Whether it was known before, or turned out. */
+Test(parcel, a_mailbox_alone_is_traced_in_the_same_words)
+{
+	given_office(TOO_LITTLE, 0, 0);
+	for (int known = 0; known < 2; known++) {
+		struct parcel p = report("anna", known ? RAW.size : 0);
+		expect_there(0, 0, 0, 1 + known);
+		expect_traced(&p, TRACE_REFUSED,
+			arena_format(&a, "recipient=\"%.*s\" why=full report_on=1",
+				SLICE_ARGS(p.addressee))
+				.at);
+		expect_traced(&p, TRACE_PARKED, "report_on=1");
+	}
+	struct parcel p = report("nobody", RAW.size);
+	expect_traced(&p, TRACE_REFUSED, "why=absent report_on=1");
+	expect_traced(&p, TRACE_PARKED, "report_on=1");
+}
+
+Test(parcel, all_members_are_looked_at_by_one_question)
+{
+	struct parcel p = {.postoffice = office, .addressee = at_home("office")};
+	mail_address to;
+
+	given_office(TOO_LITTLE, TOO_LITTLE, TOO_LITTLE);
+	cr_assert_eq(mail_address_parse(p.addressee, &a, &to), ST_OK);
+	cr_assert_eq(parcel_address(&p, &to, 0, &a), ST_OK);
+	int64_t before = metric_value(M_db_seconds, SERVICE_NONE);
+	cr_expect(members_leave_out(p.reached, p.n, RAW.size, &a));
+	cr_expect_eq(metric_value(M_db_seconds, SERVICE_NONE), before + 1);
+	for (int i = 0; i < p.n; i++)
+		cr_expect_eq(p.reached[i].told, TOLD_FULL);
+}
+
+/* ---- answers: stored with what they answer, they have one try alone */
+
+static struct own_mail answer_to(const char *name, slice raw)
 {
 	struct own_mail m = {.postoffice = office};
 	mail_address to;
 
+	cr_assert_eq(mail_address_parse(at_home(name), &a, &to), ST_OK);
+	cr_assert_eq(own_mail_place(&m, &to, raw, &a), ST_OK);
+	cr_assert_eq(m.d.n, 1);
+	return m;
+}
+
+Test(parcel, who_has_no_room_for_an_answer_is_known_before)
+{
 	given_office(TOO_LITTLE, TOO_LITTLE, 0);
 	passes_on(&anna, "ben");
-	cr_assert_eq(mail_address_parse(at_home("office"), &a, &to), ST_OK);
-	cr_assert_eq(own_mail_place(&m, &to, RAW.size, &a), ST_OK);
-	cr_assert_eq(m.d.n, 1);
+	struct own_mail m = answer_to("office", RAW);
 	cr_assert_eq(m.d.parts->n, 1);
 	cr_expect_eq(m.d.parts->recipients->mailbox, carol.mailbox);
+}
+
+static void given_key(void)
+{
+	char folder[] = "/tmp/pennypost-test.XXXXXX";
+	struct bootstrap boot = {0};
+	signature_key *made;
+	slice why = S("");
+
+	cr_assert(mkdtemp(folder));
+	boot.secret_file = arena_format(&a, "%s/secret", folder);
+	cr_assert_eq(auth_secret_file_make(&boot), ST_OK);
+	cr_assert_eq(auth_secret_open(&boot), ST_OK);
+	remove(boot.secret_file.at);
+	remove(folder);
+	cr_assert_eq(signature_key_make(SIGNATURE_ED25519_SHA256, 0, &made), ST_OK);
+	const dkim_key key = {.postoffice = office,
+		.domain = domain_name,
+		.selector = S("s"),
+		.algorithm = SIGNATURE_ED25519_SHA256,
+		.public_key = signature_key_public(made, &a),
+		.private_key = signature_key_text(made, &a)};
+	cr_assert_eq(dkim_key_add(&key, &store_by, &a, &why), ST_OK, "%.*s", SLICE_ARGS(why));
+	cr_assert_eq(dkim_key_rotate(office, domain_name, &store_by), ST_OK);
+	signature_key_close(&made);
+}
+
+Test(parcel, who_has_no_room_for_its_signatures_is_known_before)
+{
+	slice from = at_home("anna");
+	slice raw = arena_format(&a, "From: %.*s\r\n%.*s", SLICE_ARGS(from), SLICE_ARGS(RAW));
+
+	given_office((int64_t)raw.size + 50, 0, 0);
+	given_key();
+	given_group("house", (slice[]){at_home("ben"), at_home("carol")}, 2);
+	passes_on(&ben, "anna");
+	passes_on_to(&carol, S("x@example.org"));
+	struct own_mail m = answer_to("house", raw);
+	cr_expect_gt(m.signatures.size, 50);
+	cr_expect_eq(m.d.parts->m, 1);
+	cr_assert_eq(m.d.parts->n, 1);
+	cr_expect_eq(m.d.parts->recipients->mailbox, ben.mailbox);
+	cr_assert_eq(own_mail_fill(&m, raw, &a), ST_OK);
+	m.d.id = id_new();
+	cr_expect_eq(deliver_run(&m.d), ST_OK);
+	own_mail_close(&m);
+	auth_secret_close();
 }
