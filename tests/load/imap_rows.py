@@ -2,207 +2,197 @@
 time; then many connections through load.c. Messages are made from a seed, the same for every server.
 
 Times are what passes between the first octet of the command and the last one of its tagged answer. A
-row called "again" is the median of further runs on the same connection.
+row called "again" is the median of further runs on the same connection. Each group of rows makes what it
+needs, so that one of them may be measured without the others.
 """
 import os
-import random
 import re
 import select
-import socket
-import ssl
 import statistics
 import subprocess
 import sys
 import time
 
-WORDS = ("letter office penny stamp morning river answer train under between seven yellow harbour promise"
-         " kitchen window report garden question market").split()
-MANY = 10000
+from imap_talk import Talk, fill, messages
+
+MANY, FEW = 10000, 2000  # messages of a full run and of a short one
+HUGE = 100000
+BEHIND = 2  # seconds until what a server makes behind its answers is made
+MIXED = {"clients": 100, "mailboxes": 100, "first": 401, "messages": 30}
+
+# name, command, how often again, whether over TLS too
+READS = (
+    ("FETCH envelopes of all", "FETCH 1:* (FLAGS UID ENVELOPE RFC822.SIZE)", 7, True),
+    ("FETCH flags of all", "FETCH 1:* (FLAGS UID)", 7, False),
+    ("FETCH header fields of all", "FETCH 1:* (UID BODY.PEEK[HEADER.FIELDS (DATE FROM TO SUBJECT)])", 3, True),
+    ("FETCH 100 bodies", "FETCH 1001:1100 (UID BODY.PEEK[])", 7, True),
+    ("FETCH structures of all", "FETCH 1:* (UID BODYSTRUCTURE)", 3, False),
+    ("SEARCH SUBJECT", "SEARCH SUBJECT quarterly", 5, False),
+    ("SEARCH TEXT", "SEARCH TEXT xyzzy", 3, False),
+    ("SEARCH BODY, not there", "SEARCH BODY nowhere", 3, False),
+    ("SORT of all", "SORT (SUBJECT REVERSE DATE) UTF-8 ALL", 5, False),
+    ("THREAD of all", "THREAD REFERENCES UTF-8 ALL", 5, False),
+)
 
 
-# ---- messages
+class Rows:
+    """name -> (value, unit) of the rows that were asked for; of ms and KB less is better, of /s more."""
 
-def lines_of(dice, count):
-    return ["".join(f"{word} " for word in dice.choices(WORDS, k=11)) + f"{dice.getrandbits(20):x}" for _ in range(count)]
+    def __init__(self, wanted):
+        self.wanted, self.rows, self.notes = wanted, {}, []
 
+    def wants(self, *names):
+        return any(map(self.wanted, names))
 
-def messages(count):
-    """About 3 KB each: text; one in eight with an alternative in HTML, one in fifty about the quarter, one in a hundred
-    with the word xyzzy."""
-    dice = random.Random(42)
-    pool = lines_of(dice, 500)
-    for number in range(count):
-        body = dice.choices(pool, k=25)
-        subject = "Quarterly figures" if number % 50 == 7 else " ".join(dice.choices(WORDS, k=4))
-        if number % 100 == 13:
-            body[20] = "the word is Xyzzy and nothing else"
-        kind, text = "text/plain; charset=utf-8", "\r\n".join(body)
-        if number % 8 == 3:
-            kind = 'multipart/alternative; boundary="edge"'
-            html = "".join(f"<p>{line}</p>\r\n" for line in body[:20])
-            text = (f"--edge\r\nContent-Type: text/plain\r\n\r\n{text}\r\n--edge\r\nContent-Type: text/html\r\n"
-                    f"Content-Transfer-Encoding: 7bit\r\n\r\n{html}--edge--")
-        head = (f"Return-Path: <sender{number % 97}@load.test>\r\n"
-                f"Received: from relay{number % 7}.load.test by mail.load.test with ESMTP id {number:08x};\r\n"
-                f"\tFri, 21 Nov 2025 02:43:{number % 60:02d} +0000\r\n"
-                f"Message-ID: <{number}.{number * 7919 % 100003}@load.test>\r\n"
-                f"Date: Fri, 21 Nov 2025 {number % 24:02d}:{number % 60:02d}:00 +0100\r\n"
-                f"From: Sender Number {number % 97} <sender{number % 97}@load.test>\r\n"
-                f"To: Reader <reader@load.test>, other{number % 13}@load.test\r\n"
-                f"Subject: {subject} {number}\r\n"
-                f"In-Reply-To: <{max(number - 3, 0)}@load.test>\r\n"
-                f"MIME-Version: 1.0\r\nContent-Type: {kind}\r\n\r\n")
-        yield (head + text + "\r\n").encode()
+    def put(self, name, value, unit):
+        if self.wanted(name):
+            self.rows[name] = (value, unit)
 
 
-# ---- one connection
-
-class Talk:
-    def __init__(self, port, user, tls=False):
-        self.socket = socket.create_connection(("127.0.0.1", port))
-        self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        self.socket.settimeout(120)
-        if tls:
-            context = ssl.create_default_context()
-            context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
-            self.socket = context.wrap_socket(self.socket)
-        self.buffer = bytearray()
-        self.until(b"\r\n")
-        self.ask(f"LOGIN {user} secret")
-
-    def until(self, end):
-        while not self.buffer.endswith(end):
-            self.more()
-        self.buffer.clear()
-
-    def more(self):
-        got = self.socket.recv(1 << 20)
-        if not got:
-            raise RuntimeError("the server hung up")
-        self.buffer += got
-
-    def answer(self):
-        """Reads to the tagged line; gives all that came."""
-        tail = re.compile(rb"(?:^|\r\n)t (OK|NO|BAD)[^\r\n]*\r\n$")
-        while True:
-            self.more()
-            found = tail.search(self.buffer, max(0, len(self.buffer) - 30000))
-            if found:
-                break
-        if found[1] != b"OK":
-            raise RuntimeError(bytes(self.buffer[-300:]).decode(errors="replace"))
-        out = bytes(self.buffer)
-        self.buffer.clear()
-        return out
-
-    def ask(self, command):
-        self.socket.sendall(f"t {command}\r\n".encode())
-        return self.answer()
-
-    def timed(self, command):
-        began = time.perf_counter()
-        self.ask(command)
-        return 1000 * (time.perf_counter() - began)
-
-    def append(self, folder, several):
-        out = b"t APPEND " + folder.encode()
-        for raw in several:
-            out += b" {%d+}\r\n" % len(raw) + raw
-        self.socket.sendall(out + b"\r\n")
-        return self.answer()
-
-    def close(self):
-        self.socket.close()
+def first_again(name):
+    return f"{name}, first", f"{name}, again"
 
 
-def fill(talk, folder, several):
-    for at in range(0, len(several), 100):
-        talk.append(folder, several[at:at + 100])
+# ---- one connection that reads
+
+def reading_names(count):
+    out = ["MULTIAPPEND, 100 each", *first_again(f"SELECT {count}"), *first_again("SELECT 100")]
+    for name, _, _, over_tls in READS:
+        out += [*first_again(name), *([f"{name}, TLS"] if over_tls else [])]
+    return out
 
 
-# ---- rows: name -> (value, unit); of ms less is better, of /s more
+def select_rows(rows, name, talk, folder, other):
+    rows.put(f"{name}, first", talk.timed(f"SELECT {folder}"), "ms")
+    again = []
+    for _ in range(9):
+        talk.ask(f"SELECT {other}")
+        again.append(talk.timed(f"SELECT {folder}"))
+    rows.put(f"{name}, again", statistics.median(again), "ms")
 
-def first_and_again(out, name, talk, command, runs=7):
-    out[name + ", first"] = (talk.timed(command), "ms")
-    out[name + ", again"] = (statistics.median(talk.timed(command) for _ in range(runs)), "ms")
+
+def reading_rows(rows, server, several):
+    if not rows.wants(*reading_names(len(several))):
+        return
+    talk = Talk(server.imap, "u1001@demo.test")
+    for folder in ("few", "middle"):
+        talk.ask(f"CREATE {folder}")
+    fill(talk, "few", several[:100])
+    began = time.perf_counter()
+    fill(talk, "INBOX", several)
+    rows.put("MULTIAPPEND, 100 each", len(several) / (time.perf_counter() - began), "/s")
+    select_rows(rows, f"SELECT {len(several)}", talk, "INBOX", "few")
+    other = Talk(server.imap, "u1001@demo.test")
+    select_rows(rows, "SELECT 100", other, "few", "middle")
+    other.close()
+    over_tls = Talk(server.imaps, "u1001@demo.test", tls=True)
+    over_tls.ask("SELECT INBOX")
+    for read in READS:
+        read_rows(rows, talk, over_tls, *read)
+    over_tls.close()
+    talk.close()
+
+
+def read_rows(rows, talk, over_tls, name, command, runs, both):
+    first, again = first_again(name)
+    if rows.wants(first, again):
+        rows.put(first, talk.timed(command), "ms")
+        rows.put(again, statistics.median(talk.timed(command) for _ in range(runs)), "ms")
+    if both and rows.wants(f"{name}, TLS"):
+        over_tls.ask(command)
+        rows.put(f"{name}, TLS", statistics.median(over_tls.timed(command) for _ in range(runs)), "ms")
+
+
+# ---- one connection that changes
+
+CHANGING = "STORE on 1000", "COPY 1000", "MOVE 1000", "EXPUNGE 5000"
+
+
+def changing_rows(rows, server, several):
+    if not rows.wants(*CHANGING):
+        return
+    talk = Talk(server.imap, "u1005@demo.test")
+    fill(talk, "INBOX", several)
+    talk.ask("CREATE other")
+    time.sleep(BEHIND)
+    talk.ask("SELECT INBOX")
+    flips = [talk.timed(f"STORE 1001:2000 {sign}FLAGS (\\Flagged)") for sign in "+-+-+"]
+    rows.put("STORE on 1000", statistics.median(flips), "ms")
+    for command in ("COPY", "MOVE"):
+        times = [talk.timed(f"{command} 1:1000 other") for _ in range(3)]
+        rows.put(f"{command} 1000", statistics.median(times), "ms")
+    talk.ask("STORE 1:5000 +FLAGS.SILENT (\\Deleted)")
+    rows.put("EXPUNGE 5000", talk.timed("EXPUNGE"), "ms")
+    talk.close()
+
+
+# ---- a folder of very many, and a client that comes back to it
+
+SELECT_HUGE, QRESYNC_HUGE = f"SELECT {HUGE}", f"QRESYNC, 100 changed in {HUGE}"
+QRESYNC = "QRESYNC, 100 changed in 6000"
 
 
 def uids_of(answer):
     return re.search(rb"UIDVALIDITY (\d+)", answer)[1].decode(), re.search(rb"HIGHESTMODSEQ (\d+)", answer)[1].decode()
 
 
-def reading_rows(out, server, several):
-    talk = Talk(server.imap, "u1001@demo.test")
-    talk.ask("CREATE few")
-    talk.ask("CREATE other")
-    fill(talk, "few", several[:100])
-    began = time.perf_counter()
-    fill(talk, "INBOX", several)
-    out["MULTIAPPEND, 100 each"] = (len(several) / (time.perf_counter() - began), "/s")
-    talk.ask("CREATE middle")
-    many = f"SELECT {len(several)}"
-    out[many + ", first"] = (talk.timed("SELECT INBOX"), "ms")
-    again = []
-    for _ in range(9):
-        talk.ask("SELECT few")
-        again.append(talk.timed("SELECT INBOX"))
-    out[many + ", again"] = (statistics.median(again), "ms")
-    other = Talk(server.imap, "u1001@demo.test")
-    out["SELECT 100, first"] = (other.timed("SELECT few"), "ms")
-    again = []
-    for _ in range(9):
-        other.ask("SELECT middle")
-        again.append(other.timed("SELECT few"))
-    out["SELECT 100, again"] = (statistics.median(again), "ms")
-    other.close()
-    first_and_again(out, "FETCH envelopes of all", talk, "FETCH 1:* (FLAGS UID ENVELOPE RFC822.SIZE)")
-    first_and_again(out, "FETCH flags of all", talk, "FETCH 1:* (FLAGS UID)")
-    first_and_again(out, "FETCH header fields of all", talk,
-                    "FETCH 1:* (UID BODY.PEEK[HEADER.FIELDS (DATE FROM TO SUBJECT)])", 3)
-    first_and_again(out, "FETCH 100 bodies", talk, "FETCH 1001:1100 (UID BODY.PEEK[])")
-    first_and_again(out, "FETCH structures of all", talk, "FETCH 1:* (UID BODYSTRUCTURE)", 3)
-    first_and_again(out, "SEARCH SUBJECT", talk, "SEARCH SUBJECT quarterly", 5)
-    first_and_again(out, "SEARCH TEXT", talk, "SEARCH TEXT xyzzy", 3)
-    first_and_again(out, "SEARCH BODY, not there", talk, "SEARCH BODY nowhere", 3)
-    first_and_again(out, "SORT of all", talk, "SORT (SUBJECT REVERSE DATE) UTF-8 ALL", 5)
-    first_and_again(out, "THREAD of all", talk, "THREAD REFERENCES UTF-8 ALL", 5)
-    return talk
-
-
-def changing_rows(out, server, talk):
-    talk.ask("SELECT INBOX")
-    flips = [talk.timed(f"STORE 1001:2000 {sign}FLAGS (\\Flagged)") for sign in "+-+-+"]
-    out["STORE on 1000"] = (statistics.median(flips), "ms")
-    out["COPY 1000"] = (statistics.median(talk.timed("COPY 1:1000 other") for _ in range(3)), "ms")
-    out["MOVE 1000"] = (statistics.median(talk.timed("MOVE 1:1000 other") for _ in range(3)), "ms")
-    talk.ask("STORE 1:5000 +FLAGS.SILENT (\\Deleted)")
-    out["EXPUNGE 5000"] = (talk.timed("EXPUNGE"), "ms")
-    talk.close()
-
-
-def resync_rows(out, server):
+def resync_row(rows, name, server, user, folder):
     """Another client changed 90 messages and expunged 10 since this one looked."""
-    talk, times = Talk(server.imap, "u1001@demo.test"), []
+    talk, times = Talk(server.imap, user), []
     talk.ask("ENABLE QRESYNC")
     for turn in range(3):
-        validity, modseq = uids_of(talk.ask("SELECT other"))
-        changer = Talk(server.imap, "u1001@demo.test")
-        changer.ask("SELECT other")
+        validity, modseq = uids_of(talk.ask(f"SELECT {folder}"))
+        changer = Talk(server.imap, user)
+        changer.ask(f"SELECT {folder}")
         changer.ask("STORE 101:1000 -FLAGS.SILENT (\\Answered)")
         changer.ask("STORE " + ",".join(str(n) for n in range(110, 1010, 10)) + " +FLAGS.SILENT (\\Answered)")
         changer.ask(f"STORE {turn * 10 + 1}:{turn * 10 + 10} +FLAGS.SILENT (\\Deleted)")
         changer.ask("EXPUNGE")
         changer.close()
-        back = Talk(server.imap, "u1001@demo.test")
+        back = Talk(server.imap, user)
         back.ask("ENABLE QRESYNC")
-        times.append(back.timed(f"SELECT other (QRESYNC ({validity} {modseq}))"))
+        times.append(back.timed(f"SELECT {folder} (QRESYNC ({validity} {modseq}))"))
         back.close()
-    out["QRESYNC, 100 changed"] = (statistics.median(times), "ms")
+    rows.put(name, statistics.median(times), "ms")
     talk.close()
 
 
-def idle_rows(out, server, several, rounds):
+def resync_rows(rows, server, several):
+    if rows.wants(QRESYNC):
+        talk = Talk(server.imap, "u1006@demo.test")
+        fill(talk, "INBOX", several[:6000])
+        talk.close()
+        time.sleep(BEHIND)
+        resync_row(rows, QRESYNC, server, "u1006@demo.test", "INBOX")
+
+
+def huge_rows(rows, server, several):
+    """Copied together: to append 100,000 takes Dovecot's maildir five minutes."""
+    if not rows.wants(*first_again(SELECT_HUGE), QRESYNC_HUGE):
+        return
+    talk = Talk(server.imap, "u1099@demo.test")
+    talk.ask("CREATE huge")
+    talk.ask("CREATE middle")
+    fill(talk, "INBOX", several)
+    talk.ask("SELECT INBOX")
+    for _ in range(HUGE // len(several)):
+        talk.ask("COPY 1:* huge")
+    time.sleep(BEHIND)
+    select_rows(rows, SELECT_HUGE, talk, "huge", "middle")
+    talk.close()
+    if rows.wants(QRESYNC_HUGE):
+        resync_row(rows, QRESYNC_HUGE, server, "u1099@demo.test", "huge")
+
+
+# ---- several that wait
+
+IDLE = "IDLE latency, median", "IDLE latency, p99"
+
+
+def idle_rows(rows, server, several, rounds):
     """From the OK of the APPEND to the EXISTS at each of eight who wait."""
+    if not rows.wants(*IDLE):
+        return
     writer = Talk(server.imap, "u1002@demo.test")
     idlers = [Talk(server.imap, "u1002@demo.test") for _ in range(8)]
     times = []
@@ -215,8 +205,8 @@ def idle_rows(out, server, several, rounds):
         time.sleep(0.05)
         times += idle_round(writer, idlers, several[turn % len(several)])
     times.sort()
-    out["IDLE latency, median"] = (statistics.median(times), "ms")
-    out["IDLE latency, p99"] = (times[int(0.99 * (len(times) - 1))], "ms")
+    rows.put(IDLE[0], statistics.median(times), "ms")
+    rows.put(IDLE[1], times[int(0.99 * (len(times) - 1))], "ms")
     for talk in [writer] + idlers:
         talk.close()
 
@@ -243,6 +233,18 @@ def idle_round(writer, idlers, raw):
     return [max(0.0, 1000 * (at - stored)) for at in heard]
 
 
+# ---- memory of those that wait
+
+def memory_name(count, tls):
+    return f"memory of an idle {'TLS ' if tls else ''}connection, {count}"
+
+
+def memory_counts(server, short, long):
+    """Dovecot has a process for each connection: 10,000 would need some 6 GB and are left out."""
+    ours = server is None or server.name == "pennypost"
+    return (100,) if short else (1000, 10000) if long and ours else (1000,)
+
+
 def memory_kb(server):
     """What the server's processes have in memory that would be free without them (PSS)."""
     total = 0
@@ -255,75 +257,144 @@ def memory_kb(server):
     return total
 
 
-def memory_rows(out, server, count):
-    warm = Talk(server.imaps, "u1003@demo.test", tls=True)
+def memory_rows(rows, server, short, long):
+    for count in memory_counts(server, short, long):
+        for tls in (True, False):
+            if rows.wants(memory_name(count, tls)):
+                memory_row(rows, server, count, tls)
+
+
+def memory_row(rows, server, count, tls):
+    port = server.imaps if tls else server.imap
+    warm = Talk(port, "u1003@demo.test", tls)
     time.sleep(1)
     before, held = memory_kb(server), []
     for number in range(count):
-        talk = Talk(server.imaps, f"u{1003 + number % 50}@demo.test", tls=True)
+        talk = Talk(port, f"u{1003 + number % 50}@demo.test", tls)
         talk.ask("SELECT INBOX")
         talk.socket.sendall(b"t IDLE\r\n")
         held.append(talk)
     time.sleep(6)
-    out[f"memory of an idle TLS connection, {count}"] = ((memory_kb(server) - before) / count, "KB")
+    rows.put(memory_name(count, tls), (memory_kb(server) - before) / count, "KB")
     for talk in [warm] + held:
         talk.close()
+    time.sleep(2)  # until they are gone there, too
 
 
-def load_row(out, name, load, kind, port, number, count, *options):
-    done = subprocess.run([load, kind, f"127.0.0.1:{port}", number, str(count), *map(str, options)],
-                          text=True, capture_output=True)
-    facts = dict(word.partition("=")[::2] for word in done.stdout.split())
+# ---- many connections, by load.c
+
+APPENDS = (("APPEND 4 kB, 1 c.", 1500, 1), ("APPEND 4 kB, 8 c.", 6000, 8))
+LOGINS = (("logins, 8 c.", 8000, False), ("logins over TLS, 8 c.", 3000, True))
+MIXED_ROWS = "mixed load, 100 c.", "mixed load, processor time each", "mixed load, p99"
+
+
+def run_load(load, name, *words):
+    done = subprocess.run([load, *map(str, words)], text=True, capture_output=True)
     if done.returncode:
-        print(f"  {name}: {done.stdout.strip()}", file=sys.stderr)
-    out[name] = (float(facts["rate"]), "/s")
+        print(f"  {name}: {done.stdout.splitlines()[0]}", file=sys.stderr)
+    lines = [dict(word.partition("=")[::2] for word in line.split()) for line in done.stdout.splitlines()]
+    return lines[0], {line.split()[0]: facts for line, facts in zip(done.stdout.splitlines()[1:], lines[1:])}
 
 
-def load_rows(out, load, server, short):
-    few = 4 if short else 1
-    for count, clients in ((1500, 1), (6000, 8)):
-        load_row(out, f"APPEND 4 kB, {clients} c.", load, "imap-append", server.imap, "--messages", count // few,
-                 "--conversations", clients, "--size", 4096, "--user", "u103%u@demo.test", "--mailboxes", 8)
-    for name, port, count, options in (("logins, 8 c.", server.imap, 8000, ()),
-                                       ("logins over TLS, 8 c.", server.imaps, 3000, ("--tls",))):
-        # First logons pay for the hash; what follows is what clients that come again cost.
-        load_row({}, name, load, "imap-login", port, "--cycles", 400, "--conversations", 8,
-                 "--user", "u10%02u@demo.test", "--mailboxes", 40, *options)
-        load_row(out, name, load, "imap-login", port, "--cycles", count // few, "--conversations", 8,
-                 "--user", "u10%02u@demo.test", "--mailboxes", 40, *options)
+def append_rows(rows, load, server, few):
+    for name, count, clients in APPENDS:
+        if rows.wants(name):
+            facts, _ = run_load(load, name, "imap-append", f"127.0.0.1:{server.imap}", "--messages", count // few,
+                                "--conversations", clients, "--size", 4096, "--user", "u103%u@demo.test",
+                                "--mailboxes", 8)
+            rows.put(name, float(facts["rate"]), "/s")
 
 
-def measure(load, server, short, long):
-    out = {}
-    several = list(messages(2000 if short else MANY))
-    talk = reading_rows(out, server, several)
-    if short:
+def login_rows(rows, load, server, few):
+    for name, count, tls in LOGINS:
+        if rows.wants(name):
+            # First logons pay for the hash; what follows is what clients that come again cost.
+            for cycles in (400, count // few):
+                facts, _ = run_load(load, name, "imap-login", f"127.0.0.1:{server.imaps if tls else server.imap}",
+                                    "--cycles", cycles, "--conversations", 8, "--user", "u10%02u@demo.test",
+                                    "--mailboxes", 40, *(("--tls",) if tls else ()))
+            rows.put(name, float(facts["rate"]), "/s")
+
+
+def mixed_rows(rows, load, server, several, seconds, processor_seconds):
+    """Every mailbox begins with the same messages; the mix is that of mixed.c."""
+    if not rows.wants(*MIXED_ROWS):
+        return
+    whose = ("--first", MIXED["first"], "--mailboxes", MIXED["mailboxes"], "--user", "u%04u@demo.test")
+    where = f"127.0.0.1:{server.imap}"
+    for number in range(MIXED["mailboxes"]):
+        talk = Talk(server.imap, f"u{MIXED['first'] + number:04}@demo.test")
+        talk.ask("CREATE copies")
+        fill(talk, "INBOX", several[:MIXED["messages"]])
         talk.close()
-    else:
-        changing_rows(out, server, talk)
-        resync_rows(out, server)
-    idle_rows(out, server, several, 10 if short else 30)
-    load_rows(out, load, server, short)
-    memory_rows(out, server, 100 if short else 1000)
-    if long:
-        talk = Talk(server.imap, "u1004@demo.test")
-        for _ in range(10):
-            fill(talk, "INBOX", several)
-        first_and_again(out, "SELECT 100,000", talk, "SELECT INBOX")
-        talk.close()
-    return out
+    run_load(load, MIXED_ROWS[0], "imap-login", where, "--cycles", 4 * MIXED["mailboxes"], "--conversations", 8, *whose)
+    server.rest()
+    still = processor_seconds(server.roots())
+    server.rest()
+    before = processor_seconds(server.roots())
+    facts, kinds = run_load(load, MIXED_ROWS[0], "imap-mixed", where, "--conversations", MIXED["clients"], "--commands",
+                            10000000, "--for", seconds, "--keep-messages", MIXED["messages"], "--size", 4096, *whose)
+    server.rest()
+    used = processor_seconds(server.roots()) - before - (before - still)
+    rows.put(MIXED_ROWS[0], float(facts["rate"]), "/s")
+    rows.put(MIXED_ROWS[1], 1000 * used / max(float(facts["done"]), 1), "ms")
+    rows.put(MIXED_ROWS[2], float(facts["p99_ms"]), "ms")
+    rows.notes += [(kind, int(fact["done"]), int(fact["gone"]), float(fact["mean_ms"])) for kind, fact in kinds.items()]
+
+
+# ---- all of them
+
+def names(short, long):
+    """What `--rows` may choose from."""
+    out = reading_names(FEW if short else MANY)
+    if not short:
+        out += [*CHANGING, QRESYNC, *first_again(SELECT_HUGE), QRESYNC_HUGE]
+    out += [*IDLE, *(name for name, *_ in APPENDS + LOGINS), *MIXED_ROWS]
+    return out + [memory_name(count, tls) for count in memory_counts(None, short, long) for tls in (True, False)]
+
+
+def measure(load, server, short, long, wanted, processor_seconds):
+    rows = Rows(wanted)
+    several = list(messages(FEW if short else MANY))
+    reading_rows(rows, server, several)
+    if not short:
+        changing_rows(rows, server, several)
+        resync_rows(rows, server, several)
+        huge_rows(rows, server, several)
+    idle_rows(rows, server, several, 10 if short else 30)
+    append_rows(rows, load, server, 4 if short else 1)
+    login_rows(rows, load, server, 4 if short else 1)
+    mixed_rows(rows, load, server, several, 5 if short else 20, processor_seconds)
+    memory_rows(rows, server, short, long)
+    return {"rows": rows.rows, "mixed": rows.notes}
 
 
 # ---- the report
 
 def print_rows(results, peers):
-    ours = results["pennypost"]
-    print(f"\n{'IMAP':40}{'ours':>10}     " + "".join(f"  | {name:>20}: value, ours better" for name in peers))
+    ours = results["pennypost"]["rows"]
+    print(f"\n{'IMAP':42}{'ours':>10}     " + "".join(f"  | {name:>20}: value, ours better" for name in peers))
     for name, (mine, unit) in ours.items():
-        line = f"{name:40}{mine:10.2f} {unit:4}"
+        line = f"{name:42}{mine:10.2f} {unit:4}"
         for peer in peers:
-            other, _ = results[peer][name]
+            if name not in results[peer]["rows"]:
+                line += f"  | {'left out':>21} {'':15}    "
+                continue
+            other, _ = results[peer]["rows"][name]
             better = mine / other if unit == "/s" else other / mine if mine else float("inf")
             line += f"  | {other:21.2f} {better:13.2f}x     "
         print(line)
+    if any(name not in results[peer]["rows"] for name in ours for peer in peers):
+        print("left out: Dovecot has a process for each connection, 10,000 of which need some 6 GB")
+    print_mixed(results, peers)
     print(f"load average {os.getloadavg()[0]:.1f} on {os.cpu_count()} processors")
+
+
+def print_mixed(results, peers):
+    """What the mix was made of, and how long each kind took in the mean; "gone": it named what another client removed."""
+    if not results["pennypost"]["mixed"]:
+        return
+    who = ["pennypost", *peers]
+    print(f"\n{'in the mixed load':20}" + "".join(f"  | {name:>20}: done, gone, mean ms" for name in who))
+    for rows in zip(*(results[name]["mixed"] for name in who)):
+        print(f"{rows[0][0]:20}" + "".join(f"  | {done:21d} {gone:7d} {mean:13.2f}" for _, done, gone, mean in rows))

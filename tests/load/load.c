@@ -8,12 +8,16 @@
           --password secret [--keep]
      load imap-login HOST:PORT --conversations 8 --cycles 2000 --user u%04u@demo.test [--tls]
      load imap-append HOST:PORT --conversations 8 --messages 2000 --size 4096 --user u%04u@demo.test
+     load imap-mixed HOST:PORT --conversations 100 --mailboxes 100 --commands 1000000 --for 20
+          [--first 401 --seed 1 --keep-messages 30]
+          what it does stands in mixed.c
 
-   Prints one line of key=value: what was done, the rate, and how long answers took. Bounded by
-   --seconds (120) whatever happens. */
+   Prints one line of key=value: what was done, the rate, and how long answers took. --for ends it
+   after so many seconds, when what was begun is ended; --seconds (120) whatever happens. */
+#include "tests/load/load.h"
+
 #include "base/memory.h"
-#include "net/stream.h"
-#include "task/task.h"
+#include "tests/load/mixed.h"
 
 #include <getopt.h>
 #include <inttypes.h>
@@ -23,7 +27,8 @@
 
 struct protocol {
 	const char *name;
-	status (*some)(stream *s); /* what one connection does */
+	status (*some)(stream *s, const struct load_turn *t); /* what one connection does */
+	void (*report)(void);                                 /* NULL: nothing more to tell */
 };
 
 static struct {
@@ -31,13 +36,14 @@ static struct {
 	const struct protocol *protocol;
 	bool keep;
 	tls_client *tls; /* NULL: none */
-	unsigned conversations, mailboxes, recipients, per_connection;
-	uint64_t wanted; /* messages or cycles */
+	unsigned conversations, mailboxes, first, recipients, per_connection;
+	uint64_t wanted; /* messages, cycles or commands */
 	size_t size;
 	const char *to_form, *user_form, *password;
-	usec patience;
+	usec span, patience;
 } job = {.conversations = 1,
 	.mailboxes = 1,
+	.first = 1,
 	.recipients = 1,
 	.per_connection = 1,
 	.wanted = 1000,
@@ -45,12 +51,13 @@ static struct {
 	.to_form = "u%04u@demo.test",
 	.user_form = "u%04u@demo.test",
 	.password = "secret",
+	.span = 120 * USEC_S,
 	.patience = 120 * USEC_S};
 
 static struct {
 	uint64_t begun, done, failed, skipped;
 	usec *took; /* one per success */
-	usec started, ended;
+	usec started, until, ended;
 	text body;
 	char last_trouble[200];
 	unsigned running;
@@ -81,9 +88,57 @@ static void make_body(void)
 	text_add(&run.body, S("\r\n"));
 }
 
+slice load_body(void)
+{
+	return text_slice(&run.body);
+}
+
+void load_head(text *to, uint64_t number)
+{
+	text_format(to,
+		"From: Sender <sender@load.test>\r\nTo: you@load.test\r\n"
+		"Subject: Load %" PRIu64 "\r\nDate: Fri, 21 Nov 2025 02:43:00 +0000\r\n"
+		"Message-ID: <%" PRIu64 ".%ld@load.test>\r\n\r\n",
+		number, number, (long)time(NULL));
+}
+
+/* ---- what was done */
+
+bool load_goes_on(void)
+{
+	return run.begun < job.wanted && clock_now() < run.until;
+}
+
+void load_begin(void)
+{
+	run.begun++;
+}
+
+void load_count(status kind, usec began)
+{
+	run.ended = clock_now();
+	if (kind == ST_OK)
+		run.took[run.done++] = run.ended - began;
+}
+
+void load_trouble(slice answer)
+{
+	snprintf(run.last_trouble, sizeof run.last_trouble, "%.*s", SLICE_ARGS(answer));
+}
+
+unsigned load_mailboxes(void)
+{
+	return job.mailboxes;
+}
+
+static unsigned mailbox_of(uint64_t number)
+{
+	return job.first + (unsigned)(number % job.mailboxes);
+}
+
 /* ---- talking */
 
-static status expect(stream *s, char code)
+status load_expect(stream *s, char code)
 {
 	slice line;
 	enum line_end end;
@@ -91,7 +146,7 @@ static status expect(stream *s, char code)
 		TRY(stream_line(s, 4096, &line, &end));
 	} while (line.size > 3 && line.at[0] >= '0' && line.at[0] <= '9' && line.at[3] == '-');
 	if (line.size == 0 || line.at[0] != code) {
-		snprintf(run.last_trouble, sizeof run.last_trouble, "%.*s", SLICE_ARGS(line));
+		load_trouble(line);
 		return ST_DENIED;
 	}
 	return ST_OK;
@@ -107,14 +162,7 @@ static status ask(stream *s, char code, const char *format, unsigned number)
 	int n = snprintf(line, sizeof line, form, number);
 #pragma GCC diagnostic pop
 	TRY(stream_write(s, slice_of(line, (size_t)n)));
-	return expect(s, code);
-}
-
-static void count(status kind, usec began)
-{
-	run.ended = clock_now();
-	if (kind == ST_OK)
-		run.took[run.done++] = run.ended - began;
+	return load_expect(s, code);
 }
 
 static status send_one(stream *s, uint64_t number)
@@ -123,7 +171,7 @@ static status send_one(stream *s, uint64_t number)
 	TRY(ask(s, '2', "MAIL FROM:<sender@load.test>", 0));
 	snprintf(to, sizeof to, "RCPT TO:<%s>", job.to_form);
 	for (unsigned i = 0; i < job.recipients; i++)
-		TRY(ask(s, '2', to, (unsigned)((number * job.recipients + i) % job.mailboxes) + 1));
+		TRY(ask(s, '2', to, mailbox_of(number * job.recipients + i)));
 	TRY(ask(s, '3', "DATA", 0));
 	TRY(stream_format(s,
 		"Received: from load.test by load.test; Fri, 21 Nov 2025 02:43:00 +0000\r\n"
@@ -134,14 +182,15 @@ static status send_one(stream *s, uint64_t number)
 	TRY(stream_write(s, text_slice(&run.body)));
 	TRY(stream_write(s, S(".\r\n")));
 	usec began = clock_now();
-	status kind = expect(s, '2');
-	count(kind, began);
+	status kind = load_expect(s, '2');
+	load_count(kind, began);
 	return kind;
 }
 
-static status send_some(stream *s)
+static status send_some(stream *s, const struct load_turn *t)
 {
-	TRY(expect(s, '2'));
+	(void)t;
+	TRY(load_expect(s, '2'));
 	TRY(ask(s, '2', "EHLO load.test", 0));
 	for (unsigned i = 0; i < job.per_connection && run.begun < job.wanted; i++)
 		TRY(send_one(s, run.begun++));
@@ -159,15 +208,16 @@ static status read_text(stream *s)
 }
 
 /* Log on, fetch the first message, remove it: what a mail program that keeps nothing does. */
-static status fetch_one(stream *s)
+static status fetch_one(stream *s, const struct load_turn *t)
 {
+	(void)t;
 	uint64_t number = run.begun++;
 	char user[200], pass[200];
 	usec began = clock_now();
 	snprintf(user, sizeof user, "USER %s", job.user_form);
 	snprintf(pass, sizeof pass, "PASS %s", job.password);
-	TRY(expect(s, '+'));
-	TRY(ask(s, '+', user, (unsigned)(number % job.mailboxes) + 1));
+	TRY(load_expect(s, '+'));
+	TRY(ask(s, '+', user, mailbox_of(number)));
 	TRY(ask(s, '+', pass, 0));
 	TRY(ask(s, '+', "STAT", 0));
 	status kind = ask(s, '+', "RETR 1", 0);
@@ -180,7 +230,7 @@ static status fetch_one(stream *s)
 	if (!job.keep)
 		TRY(ask(s, '+', "DELE 1", 0));
 	kind = ask(s, '+', "QUIT", 0);
-	count(kind, began);
+	load_count(kind, began);
 	return kind;
 }
 
@@ -195,74 +245,82 @@ static status tagged(stream *s)
 	} while (!slice_starts(line, S("a ")));
 	if (slice_starts(line, S("a OK")))
 		return ST_OK;
-	snprintf(run.last_trouble, sizeof run.last_trouble, "%.*s", SLICE_ARGS(line));
+	load_trouble(line);
 	return ST_DENIED;
+}
+
+status load_say_login(stream *s, uint64_t number)
+{
+	char line[300];
+
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wformat-nonliteral"
+	snprintf(line, sizeof line, job.user_form, mailbox_of(number));
+#pragma GCC diagnostic pop
+	return stream_format(s, "a LOGIN %s %s\r\n", line, job.password);
 }
 
 static status imap_logon(stream *s, uint64_t number)
 {
-	char line[300];
-
-	TRY(expect(s, '*'));
-#pragma GCC diagnostic push
-#pragma GCC diagnostic ignored "-Wformat-nonliteral"
-	snprintf(line, sizeof line, job.user_form, (unsigned)(number % job.mailboxes) + 1);
-#pragma GCC diagnostic pop
-	TRY(stream_format(s, "a LOGIN %s %s\r\n", line, job.password));
+	TRY(load_expect(s, '*'));
+	TRY(load_say_login(s, number));
 	return tagged(s);
 }
 
-static status imap_login_one(stream *s)
+static status imap_login_one(stream *s, const struct load_turn *t)
 {
+	(void)t;
 	usec began = clock_now();
 	status kind = imap_logon(s, run.begun++);
 
-	count(kind, began);
+	load_count(kind, began);
 	TRY(kind);
 	TRY(stream_write(s, S("a LOGOUT\r\n")));
 	return tagged(s);
 }
 
-static status append_some(stream *s)
+static status append_one(stream *s, uint64_t number)
 {
-	static unsigned mailbox;
+	text head = TEXT_INIT;
 
-	TRY(imap_logon(s, mailbox++));
-	while (run.begun < job.wanted) {
-		char head[400];
-		uint64_t number = run.begun++;
+	load_head(&head, number);
+	status kind = stream_format(s, "a APPEND INBOX {%zu+}\r\n%.*s", head.size + run.body.size,
+		SLICE_ARGS(text_slice(&head)));
+	text_free(&head);
+	TRY(kind);
+	TRY(stream_write(s, load_body()));
+	TRY(stream_write(s, S("\r\n")));
+	return tagged(s);
+}
+
+static status append_some(stream *s, const struct load_turn *t)
+{
+	TRY(imap_logon(s, t->client));
+	while (load_goes_on()) {
 		usec began = clock_now();
-		int n = snprintf(head, sizeof head,
-			"From: Sender <sender@load.test>\r\nTo: you@load.test\r\n"
-			"Subject: Load %" PRIu64 "\r\nDate: Fri, 21 Nov 2025 02:43:00 +0000\r\n"
-			"Message-ID: <%" PRIu64 ".%ld@load.test>\r\n\r\n",
-			number, number, (long)time(NULL));
-
-		TRY(stream_format(s, "a APPEND INBOX {%zu+}\r\n", (size_t)n + run.body.size));
-		TRY(stream_write(s, slice_of(head, (size_t)n)));
-		TRY(stream_write(s, text_slice(&run.body)));
-		TRY(stream_write(s, S("\r\n")));
-		status kind = tagged(s);
-		count(kind, began);
+		status kind = append_one(s, run.begun++);
+		load_count(kind, began);
 		TRY(kind);
 	}
 	return ST_OK;
 }
 
 static const struct protocol protocols[] = {
-	{"smtp", send_some},
-	{"pop3", fetch_one},
-	{"imap-login", imap_login_one},
-	{"imap-append", append_some},
+	{"smtp", send_some, NULL},
+	{"pop3", fetch_one, NULL},
+	{"imap-login", imap_login_one, NULL},
+	{"imap-append", append_some, NULL},
+	{"imap-mixed", mixed_session, mixed_report},
 };
 
 /* ---- connections */
 
-static status converse(void *unused)
+static status converse(void *client)
 {
-	(void)unused;
+	struct load_turn t = {.client = (unsigned)(uintptr_t)client};
+
 	task_deadline(run.started + job.patience);
-	while (run.begun < job.wanted && clock_now() < run.started + job.patience) {
+	for (; load_goes_on(); t.number++) {
 		stream *s = NULL;
 		status kind = stream_connect(&job.to, NULL, &s);
 		if (kind == ST_OK) {
@@ -271,7 +329,7 @@ static status converse(void *unused)
 				kind = stream_tls_connect(s, job.tls, "localhost", TLS_VERIFY_NONE);
 		}
 		if (kind == ST_OK)
-			kind = job.protocol->some(s);
+			kind = job.protocol->some(s, &t);
 		run.failed += kind != ST_OK;
 		stream_close(&s);
 		if (kind == ST_TIMED_OUT || run.failed > job.wanted)
@@ -305,6 +363,8 @@ static void report(void)
 		run.done, run.failed, run.skipped, seconds,
 		seconds > 0 ? (double)run.done / seconds : 0, percentile(0.5), percentile(0.99),
 		(double)clock() / CLOCKS_PER_SEC, run.last_trouble);
+	if (job.protocol->report)
+		job.protocol->report();
 }
 
 static status watch(void *unused)
@@ -323,7 +383,9 @@ static void options(int argc, char **argv)
 		{"recipients", 1, NULL, 'r'}, {"to", 1, NULL, 't'}, {"user", 1, NULL, 'u'},
 		{"mailboxes", 1, NULL, 'm'}, {"per-connection", 1, NULL, 'p'},
 		{"password", 1, NULL, 'w'}, {"keep", 0, NULL, 'k'}, {"seconds", 1, NULL, 'S'},
-		{"tls", 0, NULL, 'T'}, {NULL, 0, NULL, 0}};
+		{"tls", 0, NULL, 'T'}, {"commands", 1, NULL, 'n'}, {"for", 1, NULL, 'f'},
+		{"first", 1, NULL, 'F'}, {"seed", 1, NULL, 'e'}, {"keep-messages", 1, NULL, 'K'},
+		{NULL, 0, NULL, 0}};
 	for (int o; (o = getopt_long(argc, argv, "", known, NULL)) != -1;) {
 		unsigned number = optarg ? (unsigned)strtoul(optarg, NULL, 10) : 0;
 		switch (o) {
@@ -360,6 +422,18 @@ static void options(int argc, char **argv)
 		case 'S':
 			job.patience = number * USEC_S;
 			break;
+		case 'f':
+			job.span = number * USEC_S;
+			break;
+		case 'F':
+			job.first = number;
+			break;
+		case 'e':
+			mixed_seed(number);
+			break;
+		case 'K':
+			mixed_keep(number);
+			break;
 		case 'T':
 			tls_client_open(NULL, &job.tls);
 			break;
@@ -373,7 +447,7 @@ static void options(int argc, char **argv)
 	if (optind + 2 != argc || !job.protocol ||
 		net_endpoint_parse(slice_z(argv[optind + 1]), &job.to) != ST_OK) {
 		fprintf(stderr,
-			"usage: load smtp|pop3|imap-login|imap-append ADDRESS:PORT [--options];"
+			"usage: load smtp|pop3|imap-login|imap-append|imap-mixed ADDRESS:PORT [--options];"
 			" see the head of load.c\n");
 		exit(64);
 	}
@@ -389,8 +463,9 @@ int main(int argc, char **argv)
 	if (task_loop_open(&limits) != ST_OK)
 		return 71;
 	run.started = run.ended = clock_now();
+	run.until = run.started + (job.span < job.patience ? job.span : job.patience);
 	for (unsigned i = 0; i < job.conversations; i++)
-		run.running += task_start("conversation", converse, NULL) != NULL;
+		run.running += task_start("conversation", converse, (void *)(uintptr_t)i) != NULL;
 	task_start("watch", watch, NULL);
 	task_loop_run();
 	task_loop_close();

@@ -41,12 +41,13 @@ idle: idle_hold$(EXEEXT)
 .PHONY: idle
 # The house under load, beside Postfix and Dovecot where they are installed.
 EXTRA_PROGRAMS += load
-load_SOURCES = tests/load/load.c
+load_SOURCES = tests/load/load.c tests/load/load.h tests/load/mixed.c tests/load/mixed.h
 load_LDADD = $(floor_net)
 # The other system that mail for others goes to; it stands beside load.
 EXTRA_PROGRAMS += sink
 sink_SOURCES = tests/load/sink.c
-EXTRA_DIST += tests/load/bench tests/load/imap_rows.py tests/load/outbound_rows.py tests/load/queue_rows.py
+EXTRA_DIST += tests/load/bench tests/load/imap_rows.py tests/load/imap_talk.py \
+	tests/load/outbound_rows.py tests/load/queue_rows.py
 bench: bench-house
 bench-house: load$(EXEEXT) sink$(EXEEXT)
 	$(srcdir)/tests/load/bench ./load$(EXEEXT)
