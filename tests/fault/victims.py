@@ -26,7 +26,7 @@ def choose(usage, rows):
 
 def kill(place, victim, chance):
 	"""`victim` is the role of a worker, `masters` or `databases`. The ids of those that die, of the platform's
-	processes; none when nobody of that role is there now."""
+	processes. Waits while nobody of that role is there."""
 	if victim == "masters":
 		return kill_master(place)
 	if victim == "databases":
@@ -34,10 +34,7 @@ def kill(place, victim, chance):
 		time.sleep(chance.uniform(0, 0.5))
 		place.pg_start()
 		return []
-	pids = sorted(place.workers(victim))
-	if not pids:
-		return []
-	pid = chance.choice(pids)
+	pid = chance.choice(sorted(wait_for(f"a process to kill: {victim}", lambda: place.workers(victim), pause=0.05)))
 	os.kill(pid, 9)
 	return [pid]
 
