@@ -9,27 +9,23 @@ select folder, postoffice, mailbox, name, uidvalidity, uidnext, modseq, nmsg, nu
 from folder where postoffice = $1::bigint and mailbox = $2::bigint order by name;
 
 -- statement folder_expunge
--- After deliver_lock. $2 mailbox, $3 folder, $4 $5 UIDs as ranges (first and last of each), $6 flags an entry must have to go.
+-- After deliver_lock. $2 mailbox, $3 folder, $4 $5 UIDs as ranges (first and last of each; none in two), $6 flags an entry must have to go.
 -- Gives how many went, the modseq given, and the folder's modseq before. As in view.sql, entries are read once, by key. From 500 on
 -- what is kept of them are rows of arrays, 10,000 in each (expunged.sql): what is made of one of them in one statement is bounded.
-with asked as materialized (
-	select e.* from unnest($4::bigint[], $5::bigint[]) as r (first, last)
+with lost as materialized (
+	select count(*) as n, coalesce(sum(e.size), 0)::bigint as bytes, count(*) filter (where e.flags & 1 = 0) as unseen,
+		count(*) filter (where e.flags & 8 <> 0) as deleted, min(e.uid) as least, max(e.uid) as most, array_agg(e.at) as ats,
+		array_agg(e.uid) as uids, array_agg(e.msg) as messages, array_agg(e.flags) as flags, array_agg(e.idate) as idates, array_agg(e.zone) as zones
+	from unnest($4::bigint[], $5::bigint[]) as r (first, last)
 	cross join lateral (
 		select ctid as at, uid, msg, flags, idate, size, zone from entry
-		where postoffice = $1::bigint and folder = $3::bigint and uid between r.first and r.last
+		where postoffice = $1::bigint and folder = $3::bigint and uid between r.first and r.last and flags & $6::bigint = $6::bigint
 		offset 0) e
-	where e.flags & $6::bigint = $6::bigint
-		and exists (select from folder where postoffice = $1::bigint and folder = $3::bigint and mailbox = $2::bigint)
+	where exists (select from folder where postoffice = $1::bigint and folder = $3::bigint and mailbox = $2::bigint)
 ), gone as (
-	delete from entry e using asked a
-	where e.postoffice = $1::bigint and e.ctid = a.at and a.uid between 0 and 4294967295
-), total as materialized (
-	select count(*) as n, coalesce(sum(size), 0)::bigint as bytes, count(*) filter (where flags & 1 = 0) as unseen,
-		count(*) filter (where flags & 8 <> 0) as deleted, min(uid) as least, max(uid) as most
-	from asked
-), kept as (
-	insert into expunged (postoffice, mailbox, folder, uid, msg, flags, idate, zone)
-	select $1::bigint, $2::bigint, $3::bigint, uid, msg, flags, idate, zone from asked where (select n from total) < 500
+	delete from entry where postoffice = $1::bigint and ctid = any ((select ats from lost)::tid[])
+), total as materialized ( -- without the arrays, which every look at them would copy
+	select n, bytes, unseen, deleted, least, most from lost
 ), counted as (
 	update mailbox m set modseq = m.modseq + 1, used = m.used - t.bytes, nmsg = m.nmsg - t.n
 	from total t
@@ -41,17 +37,22 @@ with asked as materialized (
 	from total t, counted c
 	where f.postoffice = $1::bigint and f.folder = $3::bigint
 	returning f.modseq
+), kept as (
+	insert into expunged (postoffice, mailbox, folder, uid, msg, flags, idate, zone)
+	select $1::bigint, $2::bigint, $3::bigint, u.uid, u.msg, u.flags, u.idate, u.zone
+	from lost l cross join lateral unnest(l.uids, l.messages, l.flags, l.idates, l.zones) as u (uid, msg, flags, idate, zone)
+	where (select n from total) < 500
 ), packed as (
 	insert into expunged_pack (postoffice, mailbox, modseq, part, folder, uids, messages, flags, idates, zones)
-	select $1::bigint, $2::bigint, n.modseq, p.part, $3::bigint, p.uids, p.messages, p.flags, p.idates, p.zones
-	from numbered n, (select part, array_agg(uid) as uids, array_agg(msg) as messages, array_agg(flags) as flags,
-			array_agg(idate) as idates, array_agg(zone) as zones
-		from (select *, (row_number() over () - 1) / 10000 as part from asked where (select n from total) >= 500) a
-		group by part) p
+	select $1::bigint, $2::bigint, n.modseq, p.part, $3::bigint, l.uids[p.part * 10000 + 1 : p.part * 10000 + 10000],
+		l.messages[p.part * 10000 + 1 : p.part * 10000 + 10000], l.flags[p.part * 10000 + 1 : p.part * 10000 + 10000],
+		l.idates[p.part * 10000 + 1 : p.part * 10000 + 10000], l.zones[p.part * 10000 + 1 : p.part * 10000 + 10000]
+	from numbered n, lost l cross join lateral generate_series(0, (l.n - 1) / 10000) as p (part)
+	where (select t.n from total t) >= 500
 ), told as (
 	insert into change (postoffice, folder, modseq, kind, uids)
 	select $1::bigint, $3::bigint, n.modseq, 'v', case when t.n > t.most - t.least then int8multirange(int8range(t.least, t.most + 1))
-		else (select range_agg(int8range(uid, uid + 1)) from asked) end
+		else (select range_agg(int8range(uid, uid + 1)) from lost l cross join lateral unnest(l.uids) as u (uid)) end
 	from numbered n, total t
 )
 select t.n, (select modseq from numbered),

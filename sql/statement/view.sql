@@ -80,27 +80,27 @@ from folder f, (select array_agg(lower(u) order by u) as first, array_agg(upper(
 		unnest(g.uids) as u) v
 where f.postoffice = $1::bigint and f.folder = $2::bigint;
 
--- Changing: after deliver_lock, so that what is read here is what is changed. UIDs are given as ranges, $4 the first
--- and $5 the last of each. Entries are read once, by key; what is changed is found by where it was read (ctid), which the
--- lock keeps true. `between 0 and` tells the planner of few rows, so that it takes that way whatever it believes of the table.
+-- Changing: after deliver_lock, so that what is read here is what is changed. UIDs are given as ranges that rise, $4 the first
+-- and $5 the last of each. Entries are read once, by key; what is changed is found by where it was read (ctid), which the lock keeps
+-- true: an array of places, which leaves the planner no other way. What is not given on row by row is summed up as it comes
+-- (found), and sums stand apart from arrays (total), for every look at a row copies all of it.
 
 -- statement view_store
 -- $2 mailbox, $3 folder, $4 $5 UIDs, $6 flags to remove, $7 to add, $8 greatest modseq an entry may have.
 -- Gives the modseq given (NULL: nothing changed), the folder's before (NULL: no such folder), and the UIDs held back.
-with asked as materialized (
-	select e.at, e.uid, e.modseq, e.flags, e.flags & ~$6::bigint | $7::bigint as due
+with found as materialized (
+	select count(*) as n, sum(((e.flags & ~$6::bigint | $7::bigint) & 1 = 0)::int - (e.flags & 1 = 0)::int) as unseen,
+		sum(((e.flags & ~$6::bigint | $7::bigint) & 8 <> 0)::int - (e.flags & 8 <> 0)::int) as deleted,
+		min(e.uid) as least, max(e.uid) as most, array_agg(e.uid) as uids, array_agg(e.at) as ats
 	from unnest($4::bigint[], $5::bigint[]) as r (first, last)
 	cross join lateral (
-		select ctid as at, uid, modseq, flags from entry
+		select ctid as at, uid, flags from entry
 		where postoffice = $1::bigint and folder = $3::bigint and uid between r.first and r.last
+			and modseq <= $8::bigint and flags <> (flags & ~$6::bigint | $7::bigint)
 		offset 0) e
 	where exists (select from folder where postoffice = $1::bigint and folder = $3::bigint and mailbox = $2::bigint)
-), changing as materialized (
-	select at, uid, flags, due from asked where modseq between 0 and $8::bigint and flags <> due
 ), total as materialized (
-	select count(*) as n, sum((due & 1 = 0)::int - (flags & 1 = 0)::int) as unseen,
-		sum((due & 8 <> 0)::int - (flags & 8 <> 0)::int) as deleted, min(uid) as least, max(uid) as most
-	from changing
+	select n, unseen, deleted, least, most from found
 ), counted as (
 	update mailbox m set modseq = m.modseq + 1 from total t
 	where m.postoffice = $1::bigint and m.mailbox = $2::bigint and t.n > 0
@@ -111,19 +111,24 @@ with asked as materialized (
 	where f.postoffice = $1::bigint and f.folder = $3::bigint
 	returning f.modseq
 ), stored as (
-	update entry e set flags = c.due, modseq = n.modseq
-	from numbered n, changing c
-	where e.postoffice = $1::bigint and e.ctid = c.at
+	update entry set flags = flags & ~$6::bigint | $7::bigint, modseq = (select modseq from numbered)
+	where postoffice = $1::bigint and ctid = any ((select ats from found)::tid[])
 ), told as (
 	insert into change (postoffice, folder, modseq, kind, uids)
 	select $1::bigint, $3::bigint, n.modseq, 'f',
 		case when t.n > t.most - t.least then int8multirange(int8range(t.least, t.most + 1))
-			else (select range_agg(int8range(uid, uid + 1)) from changing) end
+			else (select range_agg(int8range(uid, uid + 1)) from found f cross join lateral unnest(f.uids) as u (uid)) end
 	from numbered n, total t
 )
 select (select modseq from numbered),
 	(select modseq from folder where postoffice = $1::bigint and folder = $3::bigint and mailbox = $2::bigint),
-	(select array_agg(uid order by uid) from asked where modseq > $8::bigint);
+	case when $8::bigint < 9223372036854775807 then (select array_agg(e.uid order by e.uid)
+		from unnest($4::bigint[], $5::bigint[]) as r (first, last)
+		cross join lateral (
+			select uid from entry
+			where postoffice = $1::bigint and folder = $3::bigint and uid between r.first and r.last and modseq > $8::bigint
+			offset 0) e
+		where exists (select from folder where postoffice = $1::bigint and folder = $3::bigint and mailbox = $2::bigint)) end;
 
 -- statement view_copy
 -- $2 mailbox, $3 folder, $4 $5 UIDs, $6 name of the other folder, $7 id of the outcome, $8 that folder's mailbox, $9 flags that
@@ -136,20 +141,22 @@ with target as materialized (
 		and ($12::bigint = 0 or folder = $12::bigint)
 		and exists (select from mailbox where postoffice = $1::bigint and mailbox = $8::bigint and state = 0)
 ), asked as materialized (
-	select e.uid, e.msg, e.idate, e.size, e.zone, row_number() over (order by e.uid) as rank,
-		e.flags & $9::bigint | case when cardinality($10::bigint[]) = 0 then 0 else coalesce((
-			select bit_or(k.there) from unnest($10::bigint[], $11::bigint[]) as k (here, there)
-			where e.flags & k.here <> 0), 0) end as flags
+	select e.*, row_number() over (order by e.uid) as rank
 	from unnest($4::bigint[], $5::bigint[]) as r (first, last)
 	cross join lateral (
-		select * from entry
+		select uid, msg, idate, size, zone, flags & $9::bigint | case when cardinality($10::bigint[]) = 0 then 0 else coalesce((
+			select bit_or(k.there) from unnest($10::bigint[], $11::bigint[]) as k (here, there)
+			where flags & k.here <> 0), 0) end as flags
+		from entry
 		where postoffice = $1::bigint and folder = $3::bigint and uid between r.first and r.last
 		offset 0) e
 	where exists (select from folder where postoffice = $1::bigint and folder = $3::bigint and mailbox = $2::bigint)
-), total as materialized (
+), found as materialized (
 	select count(*) as n, sum(size)::bigint as bytes, count(*) filter (where flags & 1 = 0) as unseen,
 		count(*) filter (where flags & 8 <> 0) as deleted, array_agg(uid order by uid) as uids
 	from asked
+), total as materialized (
+	select n, bytes, unseen, deleted from found
 ), counted as (
 	update mailbox m set modseq = m.modseq + 1, used = m.used + t.bytes, nmsg = m.nmsg + t.n
 	from total t, target
@@ -171,12 +178,12 @@ with target as materialized (
 	select $1::bigint, folder, modseq, '+', int8multirange(int8range(first, first + n)) from numbered
 ), noted as (
 	insert into outcome (postoffice, id, uidvalidity, first, modseq, uids)
-	select $1::bigint, $7::bigint, n.uidvalidity, n.first, n.modseq, t.uids from numbered n, total t
+	select $1::bigint, $7::bigint, n.uidvalidity, n.first, n.modseq, f.uids from numbered n, found f
 )
 select (select folder from target), (select uidvalidity from target), (select first from numbered),
-	(select modseq from numbered), t.uids,
+	(select modseq from numbered), f.uids,
 	(select modseq from folder where postoffice = $1::bigint and folder = $3::bigint and mailbox = $2::bigint)
-from total t;
+from found f;
 
 -- statement view_move
 -- The same within one mailbox ($2 to $7, all flags), and the entries leave. The two folders are not one. They are named by an array, not joined to a union: where
@@ -188,20 +195,18 @@ with target as materialized (
 	select e.*, row_number() over (order by e.uid) as rank
 	from unnest($4::bigint[], $5::bigint[]) as r (first, last)
 	cross join lateral (
-		select ctid as at, * from entry
+		select ctid as at, uid, msg, flags, idate, size, zone from entry
 		where postoffice = $1::bigint and folder = $3::bigint and uid between r.first and r.last
 		offset 0) e
 	where exists (select from folder where postoffice = $1::bigint and folder = $3::bigint and mailbox = $2::bigint)
 		and exists (select from target)
-), gone as (
-	delete from entry e using asked a where e.postoffice = $1::bigint and e.ctid = a.at and a.uid between 0 and 4294967295
-), paged as ( -- of them in the folder they leave
-	delete from folder_page p using (select distinct uid / 256 as page from asked offset 0) a
-	where p.postoffice = $1::bigint and p.folder = $3::bigint and p.page = a.page
-), total as materialized (
+), found as materialized (
 	select count(*) as n, sum(size)::bigint as bytes, count(*) filter (where flags & 1 = 0) as unseen,
-		count(*) filter (where flags & 8 <> 0) as deleted, array_agg(uid order by uid) as uids, min(uid) as least, max(uid) as most
+		count(*) filter (where flags & 8 <> 0) as deleted, min(uid) as least, max(uid) as most,
+		array_agg(uid order by uid) as uids, array_agg(at) as ats
 	from asked
+), total as materialized (
+	select n, bytes, unseen, deleted, least, most from found
 ), counted as (
 	update mailbox m set modseq = m.modseq + 1 from total t
 	where m.postoffice = $1::bigint and m.mailbox = $2::bigint and t.n > 0
@@ -220,22 +225,28 @@ with target as materialized (
 	insert into entry (postoffice, folder, uid, modseq, flags, msg, idate, size, zone, saved)
 	select $1::bigint, n.folder, n.first + a.rank - 1, n.modseq, a.flags, a.msg, a.idate, a.size, a.zone, now()
 	from numbered n, asked a where n.folder <> $3::bigint
+), gone as (
+	delete from entry where postoffice = $1::bigint and ctid = any ((select ats from found)::tid[])
+), paged as ( -- of them in the folder they leave
+	delete from folder_page p using (
+		select distinct uid / 256 as page from found f cross join lateral unnest(f.uids) as u (uid) offset 0) a
+	where p.postoffice = $1::bigint and p.folder = $3::bigint and p.page = a.page
 ), told as (
 	insert into change (postoffice, folder, modseq, kind, uids)
 	select $1::bigint, n.folder, n.modseq, case when n.folder = $3::bigint then 'v' else '+' end::"char",
 		case when n.folder <> $3::bigint then int8multirange(int8range(n.first, n.first + n.n))
 			when t.n > t.most - t.least then int8multirange(int8range(t.least, t.most + 1))
-			else (select range_agg(int8range(uid, uid + 1)) from asked) end
+			else (select range_agg(int8range(uid, uid + 1)) from found f cross join lateral unnest(f.uids) as u (uid)) end
 	from numbered n, total t
 ), noted as (
 	insert into outcome (postoffice, id, uidvalidity, first, modseq, uids)
-	select $1::bigint, $7::bigint, n.uidvalidity, n.first, n.modseq, t.uids
-	from numbered n, total t where n.folder <> $3::bigint
+	select $1::bigint, $7::bigint, n.uidvalidity, n.first, n.modseq, f.uids
+	from numbered n, found f where n.folder <> $3::bigint
 )
 select (select folder from target), (select uidvalidity from target),
-	(select first from numbered where folder <> $3::bigint), (select modseq from numbered where folder <> $3::bigint), t.uids,
+	(select first from numbered where folder <> $3::bigint), (select modseq from numbered where folder <> $3::bigint), f.uids,
 	(select modseq from folder where postoffice = $1::bigint and folder = $3::bigint and mailbox = $2::bigint)
-from total t;
+from found f;
 
 -- statement view_copied
 -- $2 id of the outcome: stops the transaction when nothing was copied.

@@ -591,7 +591,7 @@ static int64_t ready_connections(int64_t since)
 	return store_sql(
 		"select count(*) from pg_stat_activity where usename = 'pennypost_run' and state = 'idle'"
 		" and extract(epoch from backend_start) * 1e6 >= %lld"
-		" and query ~ 'insert into expunged' and query ~ 'delete from entry'",
+		" and query ~ 'delete from entry'",
 		(long long)since);
 }
 
