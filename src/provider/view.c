@@ -104,8 +104,15 @@ void view_learn(view *v, const struct keywords *k)
 
 const struct view_entry *view_find(const view *v, uint32_t uid)
 {
-	int at = v->inside->image ? image_at(v->inside->image, uid) : 0;
+	struct view_inside *in = v->inside;
+	int at = in->found;
 
+	if (!in->image)
+		return NULL;
+	at += at < v->count && v->entries[at].uid < uid;
+	if (at >= v->count || v->entries[at].uid != uid)
+		at = image_at(in->image, uid);
+	in->found = at;
 	return at < v->count && v->entries[at].uid == uid ? &v->entries[at] : NULL;
 }
 
@@ -126,8 +133,12 @@ int view_place(const uint32_t *uids, int n, uint32_t uid)
 
 int view_number(const view *v, uint32_t uid)
 {
-	int at = view_place(v->uids, v->n, uid);
+	int at = v->inside->numbered;
 
+	at += at < v->n && v->uids[at] < uid;
+	if (at >= v->n || v->uids[at] != uid)
+		at = view_place(v->uids, v->n, uid);
+	v->inside->numbered = at;
 	return at < v->n && v->uids[at] == uid ? at + 1 : 0;
 }
 

@@ -6,7 +6,7 @@
 struct view_image *image_new(const struct view_image *facts, slice name, int count)
 {
 	size_t entries = (size_t)count * sizeof facts->entries[0];
-	struct view_image *i = memory_new(sizeof *i + entries + name.size + 1);
+	struct view_image *i = memory_grow(NULL, sizeof *i + entries + name.size + 1);
 	char *at = (char *)i->entries + entries;
 
 	i->postoffice = facts->postoffice;
@@ -18,6 +18,7 @@ struct view_image *image_new(const struct view_image *facts, slice name, int cou
 	i->count = count;
 	if (name.size > 0)
 		memcpy(at, name.at, name.size);
+	at[name.size] = 0;
 	i->name = slice_of(at, name.size);
 	atomic_init(&i->holders, 1);
 	list_init(&i->link);
@@ -67,6 +68,8 @@ struct merging {
 
 static void copy_below(struct merging *m, uint32_t uid)
 {
+	if (m->at < m->base->count && m->base->entries[m->at].uid >= uid) /* changes in a row */
+		return;
 	int end = image_at(m->base, uid);
 
 	if (end <= m->at)

@@ -19,7 +19,7 @@ struct view_image {
 	struct view_entry entries[];
 };
 
-/* An image with one holder and room for `count` entries, which are to be filled in. */
+/* An image with one holder and room for `count` entries, all of which are to be filled in. */
 struct view_image *image_new(const struct view_image *facts, slice name, int count);
 struct view_image *image_hold(struct view_image *i);
 void image_let(struct view_image **i); /* NULL is nothing */
@@ -38,9 +38,10 @@ struct view_inside {
 	struct view_image *image;
 	uint32_t *uids; /* [room] */
 	int room;
-	bool claims; /* VIEW_RECENT, and may */
-	arena words; /* of the keywords */
-	slice known; /* the words parsed last */
+	int found, numbered; /* places last asked for: most who ask go on from there */
+	bool claims;         /* VIEW_RECENT, and may */
+	arena words;         /* of the keywords */
+	slice known;         /* the words parsed last */
 };
 
 view *view_begin(struct view_image *image, unsigned flags); /* takes over the hold */
