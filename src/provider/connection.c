@@ -387,6 +387,14 @@ bool db_lost(usec since, usec span)
 	return is_silent() || (now - since >= span && (now - last >= span || is_away()));
 }
 
+usec db_lost_by(usec since, usec span, usec until)
+{
+	usec moment = since + span + HOPE;
+	if (atomic_load(&silence_most) == USEC_NEVER || moment <= clock_now())
+		return until;
+	return moment < until ? moment : until;
+}
+
 static void here_again(struct pool *p, enum db_role role)
 {
 	pthread_mutex_lock(&p->lock);

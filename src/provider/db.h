@@ -202,6 +202,10 @@ void db_probe(void);
    something is no use to him. Never in a process without db_silence: no client hangs on its
    answer. */
 bool db_lost(usec since, usec span);
+/* When a run is to end behind which its caller asks db_lost: 0.9 s after the span is over, so that who
+   waits at the door of a database that starts hears before 5 s are over (R4). `until` where that is
+   sooner, in a process without db_silence, and when that time is over: it was not lost then. */
+usec db_lost_by(usec since, usec span, usec until);
 /* Whether PostgreSQL has refused a statement within the last 5 s because a disk of its own is full
    (53100): what is ST_BUSY now is so by that, as far as one can tell. */
 bool db_full(void);

@@ -116,7 +116,7 @@ static status transaction_settle(struct job **jobs, int n, usec began, usec unti
 
 	log_event(EV_DELIVER_UNSURE, "messages=%d", n);
 	for (;;) {
-		s = transaction_try(jobs, n, false, until, failed);
+		s = transaction_try(jobs, n, false, db_lost_by(began, silence, until), failed);
 		if (s != ST_UNSURE && s != ST_BUSY)
 			break;
 		if (clock_now() >= until || db_lost(began, silence) ||

@@ -57,11 +57,11 @@ static void ask_for(
 
 /* *failed as of db_commit. Outcomes are written when it is ST_OK. The time is the batch's own, not
    that of the tasks that wait for it. */
-static status transaction(struct maildrop_leaver *const *all, int n, int *failed)
+static status transaction(struct maildrop_leaver *const *all, int n, usec until, int *failed)
 {
 	arena a = ARENA_INIT;
 	struct rows r = {0};
-	usec before = task_deadline(clock_now() + RUN_MOST);
+	usec before = task_deadline(until);
 	db_tx *tx = db_begin(DB_RUN, &a);
 	ask_for(tx, all, n, &a, &r);
 	status kind = db_commit(&tx, failed);
@@ -104,12 +104,13 @@ static status is_removed(const struct maildrop_leaver *l, bool *removed)
 static status settle(struct maildrop_leaver *const *all, int n, usec began, int *failed)
 {
 	usec silence = setting_number(S_db_silence_most, NULL);
-	usec until = clock_now() + UNSURE_MOST;
+	usec until = clock_now() + UNSURE_MOST, most;
 	status kind;
 	do {
 		if (task_sleep(UNSURE_PAUSE) != ST_OK)
 			return ST_UNSURE;
-		kind = transaction(all, n, failed);
+		most = db_lost_by(began, silence, clock_now() + RUN_MOST);
+		kind = transaction(all, n, most, failed);
 	} while ((kind == ST_UNSURE || kind == ST_BUSY) && clock_now() < until &&
 		 !db_lost(began, silence));
 	if (kind == ST_UNSURE || kind == ST_BUSY)
@@ -130,7 +131,7 @@ static status run(struct maildrop_guest *const *guests, int n, int *failed)
 	assert(n > 0); /* the leader is one of them */
 	for (int i = 0; i < n; i++)
 		all[i] = LINK_OWNER(guests[i], struct maildrop_leaver, guest);
-	status kind = transaction(all, n, failed);
+	status kind = transaction(all, n, began + RUN_MOST, failed);
 	return kind == ST_UNSURE ? settle(all, n, began, failed) : kind;
 }
 

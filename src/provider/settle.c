@@ -17,7 +17,7 @@ static status until_known(status (*once)(void *arg, bool again), void *arg, usec
 	status s;
 
 	do {
-		usec before = task_deadline(clock_now() + RUN_MOST);
+		usec before = task_deadline(db_lost_by(began, silence, clock_now() + RUN_MOST));
 
 		s = once(arg, true);
 		task_deadline(before);

@@ -4,6 +4,7 @@
 
 #include "base/log.h"
 #include "base/random.h"
+#include "provider/acl.h"
 #include "provider/db.h"
 #include "provider/maildrop.h"
 #include "provider/node.h"
@@ -16,6 +17,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
 #include <unistd.h>
 
 /* contrib/private-pg VERB */
@@ -487,6 +490,98 @@ static status end_story(void *arg)
 Test(outage, a_database_that_hangs_and_then_is_gone_is_given_up_as_soon, .timeout = 300)
 {
 	tell(end_story);
+}
+
+/* ---- a database that is killed, and whose successor opens no door yet: on a busy machine, or while
+   it looks after its files. Who is to find out what became of his commit may be the one that waits
+   there. */
+
+static int door_without_a_keeper(struct sockaddr_un *at)
+{
+	int fd = socket(AF_UNIX, SOCK_STREAM, 0);
+	*at = (struct sockaddr_un){.sun_family = AF_UNIX};
+	snprintf(at->sun_path, sizeof at->sun_path, "%s/socket/.s.PGSQL.5432",
+		getenv("PENNYPOST_TEST_PGDIR"));
+	unlink(at->sun_path);
+	cr_assert(bind(fd, (struct sockaddr *)at, sizeof *at) == 0);
+	cr_assert(chmod(at->sun_path, 0777) == 0 && listen(fd, 100) == 0);
+	return fd;
+}
+
+static status shares(struct caller *c)
+{
+	const folder inbox = {.postoffice = to.postoffice,
+		.id = to.inbox,
+		.mailbox = to.mailbox,
+		.name = S("INBOX")};
+	const struct acl_entry anybody = {.kind = ACL_ANYONE, .name = S("anyone")};
+	const struct acl_change reading = {.add = ACL_READ};
+	(void)c;
+	return acl_set(&inbox, &anybody, &reading, &store_by);
+}
+
+static struct {
+	status (*act)(struct caller *c);
+	usec killed, opened; /* when, since the question */
+} late;
+
+/* Nobody else tries to connect: there is no watch. */
+static status late_story(void *arg)
+{
+	static struct caller c;
+	struct sockaddr_un at;
+	(void)arg;
+	cr_assert(open_with(given_bootstrap(), false) == ST_OK);
+	db_silence(4 * USEC_S);
+	to = store_mailbox(store_postoffice(), "anna", 0);
+	c = (struct caller){.act = late.act};
+	random_bytes(c.key, REPEAT_KEY);
+	clock_virtual(clock_wall());
+	postgres("hang");
+	task_virtual_run(true);
+	cr_assert(task_start("call", call, &c));
+	task_sleep(late.killed);
+	postgres("kill");
+	if (late.opened > late.killed)
+		task_sleep(late.opened - late.killed);
+	int door = door_without_a_keeper(&at);
+	expect_ended_busy(&c, 1);
+	task_virtual_run(false);
+	close(door);
+	unlink(at.sun_path);
+	postgres("start");
+	db_probe(); /* should it have been found silent: nobody else looks */
+	expect_taken_again(&c, 1);
+	clock_real();
+	task_loop_stop();
+	return ST_OK;
+}
+
+static void tell_late(status (*act)(struct caller *c), usec killed, usec opened)
+{
+	late.act = act;
+	late.killed = killed;
+	late.opened = opened;
+	tell(late_story);
+	given_providers();
+	cr_expect_eq(store_entries_in(&to), 1);
+	provider_close();
+}
+
+/* Attempts are a second apart at most: one of these doors is met late. */
+Test(outage, who_asks_what_became_of_a_commit_waits_at_no_door_for_long, .timeout = 300)
+{
+	tell_late(delivers, 100 * USEC_MS, 2900 * USEC_MS);
+}
+
+Test(outage, nor_does_who_heard_late_that_its_database_is_gone, .timeout = 300)
+{
+	tell_late(delivers, 3900 * USEC_MS, 3900 * USEC_MS);
+}
+
+Test(outage, nor_does_who_changes_what_readers_see, .timeout = 300)
+{
+	tell_late(shares, 3900 * USEC_MS, 3900 * USEC_MS);
 }
 
 /* ---- descriptors that libpq closes by itself */
