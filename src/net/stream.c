@@ -389,8 +389,9 @@ static void filled(stream *s, size_t got)
 /* At least one more byte, waiting when there is none. */
 static status fill(stream *s)
 {
-	bool waited;
+	bool waited, hurry = s->hurry;
 
+	s->hurry = false;
 	TRY(still_in_time(s));
 	for (;;) {
 		size_t got;
@@ -408,6 +409,9 @@ static status fill(stream *s)
 		if (turn == TURN_BROKEN)
 			s->broken = s->spoiled = true;
 		s->ended = turn == TURN_END;
+		if (hurry && turn == TURN_WAIT_READ && s->out_end == 0)
+			wire_acknowledge(&s->wire);
+		hurry = false;
 		/* A peer that only ended its own half still reads our last replies. */
 		status kind = flush(s, &waited);
 		if (turn == TURN_END || turn == TURN_BROKEN)
@@ -607,10 +611,14 @@ bool stream_was_heard(const stream *s)
 	       getsockopt(s->wire.out, SOL_SOCKET, SO_ERROR, &trouble, &size) == 0 && trouble == 0;
 }
 
-void stream_hurry(const stream *s)
+void stream_hurry(stream *s)
 {
-	if (stream_pending(s) == 0)
-		wire_acknowledge(&s->wire);
+	s->hurry = true;
+}
+
+void stream_bulk(stream *s)
+{
+	s->bulk = true;
 }
 
 bool stream_was_left(const stream *s)

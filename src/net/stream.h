@@ -55,10 +55,13 @@ void stream_consume(stream *s, size_t n); /* after stream_peek */
 size_t stream_pending(const stream *s);
 /* Drops what is buffered and unread (RFC 3207 4.2, T4): gives the count. */
 size_t stream_discard(stream *s);
-/* In the middle of a text or literal, when none of it is left unread: what has come is acknowledged
-   now. A peer that holds its last octets back until then (RFC 896) would wait for an
-   acknowledgement that waits for an answer to go with (RFC 1122 4.2.3.2), 40 ms a message. */
-void stream_hurry(const stream *s);
+/* In the middle of a text or literal: should the next read have to wait, what has come is
+   acknowledged first, unless there is output to go with. A peer that holds its last octets back
+   until then (RFC 896) would wait for an acknowledgement that waits for an answer to go with
+   (RFC 1122 4.2.3.2), 40 ms a message. */
+void stream_hurry(stream *s);
+/* A text begins: it is read in large pieces from the first one on. */
+void stream_bulk(stream *s);
 /* Waits up to `span` for input or the peer's end without consuming: ST_OK input is there,
    ST_TIMED_OUT nothing came, ST_CLOSED the peer has ended. Flushes first. Bounded by `span` and
    the task's deadline, not by stream_patience. Early-talker checks, IDLE. */

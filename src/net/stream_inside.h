@@ -30,6 +30,7 @@ struct stream {
 	notice *other; /* ends a wait for input too; NULL but in stream_wait_input_or */
 	enum service service;
 	bool bulk;    /* input comes in large pieces: read it with a large buffer */
+	bool hurry;   /* before the next wait for input, what has come is acknowledged */
 	bool ended;   /* the peer's orderly end was read */
 	bool broken;  /* nothing can be sent any more */
 	bool spoiled; /* TLS must not say goodbye */

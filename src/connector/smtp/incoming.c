@@ -202,8 +202,9 @@ static status text_ends(conversation *c, struct incoming *in)
 
 /* ---- DATA */
 
-static void set_patience(conversation *c)
+static void begin_text(conversation *c)
 {
+	stream_bulk(c->stream);
 	stream_pace(c->stream, setting_number(S_smtp_data_patience, NULL),
 		(size_t)setting_number(S_smtp_data_rate, NULL));
 }
@@ -216,7 +217,7 @@ static bool hopeless(const struct incoming *in)
 
 static status receive_text(conversation *c, struct incoming *in)
 {
-	set_patience(c);
+	begin_text(c);
 	while (!in->scan.done) {
 		slice piece;
 		TRY(stream_peek(c->stream, &piece));
@@ -279,7 +280,7 @@ static bool chunk_parse(slice rest, struct chunk *out)
 
 static status receive_chunk(conversation *c, struct incoming *in, uint64_t size)
 {
-	set_patience(c);
+	begin_text(c);
 	while (size > 0) {
 		slice piece;
 		TRY(stream_peek(c->stream, &piece));

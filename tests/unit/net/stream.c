@@ -532,6 +532,7 @@ Test(stream, hurries_who_waits_to_be_acknowledged_amid_a_text)
 	cr_assert_ok(stream_some(s, 100, &some));
 	cr_assert_eq(some.size, 15);
 	stream_hurry(s);
+	cr_expect_eq(stream_wait_input(s, 20 * USEC_MS), ST_TIMED_OUT);
 	cr_expect_eq(unacknowledged(other), 0);
 	close(other);
 	stream_close(&s);
