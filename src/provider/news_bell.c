@@ -32,6 +32,7 @@ static struct {
 	pthread_mutex_t lock; /* guards what follows; never held across a wait */
 	map *pending;         /* struct pair */
 	bool open, serves, watches, runs, stopping, said_deaf;
+	bool looks; /* the thread looks at pending before long by itself: nobody need wake it */
 	pthread_t thread;
 	notice *rung;
 	const char *key; /* of the bootstrap file: what uri is told as */
@@ -262,17 +263,28 @@ static status turn(struct ringer *r, bool watches)
 	return hear(r);
 }
 
+/* Behind what was told just now more is likely to come: it is gathered without waking the thread
+   for each first of it. */
+static bool looks_before_long(const struct ringer *r, usec told_next)
+{
+	pthread_mutex_lock(&bell.lock);
+	bell.looks = r->link && clock_now() < told_next;
+	bool due = bell.looks || (bell.pending && map_size(bell.pending) > 0);
+	pthread_mutex_unlock(&bell.lock);
+	return due;
+}
+
 static usec next_moment(const struct ringer *r, bool watches)
 {
 	usec at = clock_now() + setting_number(S_news_poll, NULL);
+	usec told_next = r->told_at + setting_number(S_news_gap, NULL);
+	bool due = looks_before_long(r, told_next);
 
 	if (!r->link)
 		return r->tried_at + PAUSE;
 	if (watches)
 		at = r->looked_at + setting_number(S_news_poll, NULL);
-	if (has_pending() && r->told_at + setting_number(S_news_gap, NULL) < at)
-		at = r->told_at + setting_number(S_news_gap, NULL);
-	return at;
+	return due && told_next < at ? told_next : at;
 }
 
 static void rest(const struct ringer *r, bool watches)
@@ -347,7 +359,7 @@ void bell_ring(int64_t mailbox, int64_t folder)
 	if (bell.open && (!bell.pending || map_size(bell.pending) < PENDING_MOST)) {
 		if (!bell.pending)
 			bell.pending = map_open();
-		if (map_size(bell.pending) == 0)
+		if (map_size(bell.pending) == 0 && !bell.looks)
 			notice_raise(bell.rung);
 		map_put(bell.pending, slice_of(&p, sizeof p), &here);
 	}
@@ -381,7 +393,7 @@ void bell_open(const struct bootstrap *b, const char *application, bool serves)
 	bell.application = kept(application);
 	bell.rung = notice_open();
 	bell.serves = serves;
-	bell.watches = bell.stopping = bell.runs = false;
+	bell.watches = bell.stopping = bell.runs = bell.looks = false;
 	bell.open = true;
 	if (serves)
 		start();
