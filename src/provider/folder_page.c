@@ -29,6 +29,7 @@
 #define LEVEL 1
 #define STATE_SHARE 40 /* one in so many arrived: its packed state is made anew */
 #define ASK_AGAIN (60 * USEC_S)
+#define REST (200 * USEC_MS) /* before a round */
 
 /* ---- reading */
 
@@ -296,15 +297,18 @@ static bool next_take(struct wanted *w)
 	return some;
 }
 
-/* Trouble is told where it is first seen, and readers do without. */
+/* Of a burst of appends or copies all is made at once, and behind their answers. Trouble is told where
+   it is first seen, and readers do without. */
 static status make_all(void *unused)
 {
 	struct wanted w;
+	status s = task_sleep(REST);
 
 	(void)unused;
 	while (next_take(&w))
-		(void)folder_page_make(w.postoffice, w.mailbox, w.folder);
-	return ST_OK;
+		if (s == ST_OK) /* else the worker ends */
+			(void)folder_page_make(w.postoffice, w.mailbox, w.folder);
+	return s;
 }
 
 /* With the lock held. */
