@@ -126,6 +126,27 @@ Test(client_secure, records_nobody_can_use_still_mean_tls)
 	cr_expect_eq(deliver_proved(SCRIPT(HOST_GREETS, "> 250 there.test", "wait")), ST_DENIED);
 }
 
+/* RFC 8689 4.2.1: behind a certificate that is the host's, and with the word that has the host do the
+   same. */
+Test(client_secure, what_needs_tls_all_the_way_says_so)
+{
+	certificate_for("there.test", -1, 1);
+	target.policy.tls = CLIENT_TLS_NAME;
+	for (int i = 0; i < 2; i++) {
+		message.require_tls = i == 0;
+		cr_expect_eq(deliver_proved(SCRIPT(SAYS_STARTTLS, "tls", "< EHLO us.test",
+				     "> 250-there.test\r\n250 REQUIRETLS",
+				     i == 0 ? "< MAIL FROM:<me@us.test> REQUIRETLS"
+					    : "< MAIL FROM:<me@us.test>",
+				     "> 250 ok", "< RCPT TO:<anna@there.test>", "> 250 ok",
+				     "< DATA", "> 354 go on", "text", "> 250 stored", "< QUIT",
+				     "> 221 bye", "wait")),
+			ST_OK);
+		expect_script_done();
+		expect_delivered(0);
+	}
+}
+
 Test(client_secure, implicit_tls_needs_no_command)
 {
 	certificate_for("there.test", -1, 1);
