@@ -103,6 +103,11 @@ Test(queue_order, operators_list_hold_release_and_delete)
 	cr_expect_eq(listed(f), 0);
 	f = all, f.older = 3600 * USEC_S;
 	cr_expect_eq(listed(f), 0);
+	given_sql("update queue set made = now() - interval '61 minutes' where domain = 'c.test'");
+	given_sql("update queue set made = now() - interval '59 minutes' where domain = 'b.test'");
+	cr_expect_eq(listed(f), 1);
+	f.postoffice = office;
+	cr_expect_eq(listed(f), 0);
 
 	f = all, f.domain = S("b.test");
 	cr_expect_eq(order(f, QUEUE_HOLD), 1);
