@@ -60,6 +60,7 @@ class House:
 		self.conf = self.dir / "pennypost.conf"
 		self.log = self.dir / "log"
 		self.passed = self.failed = 0
+		self.breaches = 0 # of the ledger, that the test makes itself
 		self.master = None
 
 	def show(self, what, good, detail=""):
@@ -135,7 +136,7 @@ class House:
 	def ledger(self, counted):
 		"""What the server told of the ledger, and, where it can be asked, the ledger itself."""
 		told = [line for line in self.log.read_text().splitlines() if "event=LEDGER_BREACH" in line] if self.log.exists() else []
-		self.show("the server told of no breach of the ledger", not told, "\n".join(told[:5]))
+		self.show("the server told of no breach of the ledger", len(told) == self.breaches, "\n".join(told[:5]))
 		if counted:
 			got = self.run("--json", "ledger", "check", "--mailboxes")
 			self.show("the ledger holds", got.returncode == 0, f"exit {got.returncode}: {(got.stdout + got.stderr).decode()}")
