@@ -13,7 +13,7 @@ import time
 class Sink:
 	def __init__(self, dsn=False, chunking=False, at=("127.0.0.1", 0), tls=None, tls_first=False, eight_bit=True, users=None,
 			mechanisms="SCRAM-SHA-256 PLAIN LOGIN"):
-		self.socket = socket.create_server(at)
+		self.socket = socket.create_server(at, family=socket.AF_INET6 if ":" in at[0] else socket.AF_INET)
 		self.tls = tls # an ssl.SSLContext: STARTTLS is offered
 		self.tls_first = tls_first # or spoken from the first byte
 		self.users = users # {name: password}: who may send
