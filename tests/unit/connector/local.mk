@@ -20,9 +20,9 @@ unit_outbound_SOURCES = \
 unit_outbound_LDADD = libsmtp.a $(floor_talk_memory) $(CRITERION_LIBS)
 # The runner of the queue has a PostgreSQL for itself; one test after the other.
 unit_runner_pg_SOURCES = \
-	tests/unit/connector/parcel.c tests/unit/connector/queue.c tests/unit/connector/queue_program.c \
-	tests/unit/connector/queue_route.c tests/unit/connector/runner.c tests/unit/connector/runner.h \
-	tests/unit/connector/tls_reporter.c \
+	tests/unit/connector/parcel.c tests/unit/connector/queue.c tests/unit/connector/queue_judge.c \
+	tests/unit/connector/queue_program.c tests/unit/connector/queue_route.c \
+	tests/unit/connector/runner.c tests/unit/connector/runner.h tests/unit/connector/tls_reporter.c \
 	tests/unit/provider/given.c tests/unit/provider/given.h \
 	tests/unit/provider/store_fixture.c tests/unit/provider/store_fixture.h
 if !PLAIN_RUNNER
