@@ -256,7 +256,7 @@ static status accept_some(void *arg)
 			admit(d, fd, &peer);
 			TRY(task_breathe());
 		} else if (number == EAGAIN) {
-			TRY(task_wait(d->spec.fd, WAIT_READ));
+			TRY(task_wait(d->spec.fd, WAIT_READ | WAIT_TRIED));
 		} else if (is_shortage(number)) {
 			if (!told)
 				log_event(EV_ACCEPT_PAUSED, "service=%s reason=%s",
