@@ -36,6 +36,7 @@ struct db_tx {
 	struct step *newest;
 	int added;
 	int failed;
+	usec connect_by;
 	int64_t tenant;
 	bool tenant_set;
 	bool begun;  /* a BEGIN was answered */
@@ -258,11 +259,20 @@ static bool may_send_again(const db_tx *tx, const struct round *r, status how)
 	       (r->kind == ST_OK || r->kind == ST_CLOSED) && lost(tx, r, how) == ST_BUSY;
 }
 
+static status take_connection(db_tx *tx)
+{
+	usec callers = task_deadline_now();
+	task_deadline(tx->connect_by < callers ? tx->connect_by : callers);
+	status s = pool_take(tx->role, &tx->connection);
+	task_deadline(callers);
+	return s == ST_TIMED_OUT && clock_now() < callers ? ST_BUSY : s;
+}
+
 static status round_once(db_tx *tx, struct round *r)
 {
 	*r = (struct round){.commits = r->commits, .failed = -1};
 	if (tx->connection == NULL)
-		TRY(pool_take(tx->role, &tx->connection));
+		TRY(take_connection(tx));
 	usec callers = task_deadline_now();
 	if (callers == USEC_NEVER)
 		task_deadline(clock_now() + (task_self() ? ROUND_MOST : ROUND_MOST_ALONE));
@@ -307,6 +317,7 @@ db_tx *db_begin(enum db_role role, arena *a)
 	tx->role = role;
 	tx->arena = a;
 	tx->failed = -1;
+	tx->connect_by = USEC_NEVER;
 	steps_forget(tx);
 	return tx;
 }
@@ -328,6 +339,11 @@ static void tenant_set(db_tx *tx, int64_t postoffice)
 		step_add(tx, SQL_TX_TENANT, p, 1, -1, NULL);
 	tx->tenant = postoffice;
 	tx->tenant_set = true;
+}
+
+void db_connect_by(db_tx *tx, usec moment)
+{
+	tx->connect_by = moment;
 }
 
 void db_relax(db_tx *tx)

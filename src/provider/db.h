@@ -157,6 +157,8 @@ db_tx *db_begin(enum db_role role, arena *a);
 enum db_role db_role_of(const db_tx *tx);
 /* The commit need not be on disk when it is answered: for traces, statistics, last logon. */
 void db_relax(db_tx *tx);
+/* It waits for its connection no longer than until then: ST_BUSY. */
+void db_connect_by(db_tx *tx, usec moment);
 /* `p` is copied, what it points to is lent until the next db_flush or db_commit; *out (may be NULL)
    is filled there. The statement's heading must fit the role: tenant and global run under DB_RUN,
    system and global under DB_SYSTEM. A tenant statement whose p[0] is not the post office set last

@@ -50,6 +50,7 @@ struct job {
 	struct delivery *d;
 	bool keyed; /* its repeat key goes along */
 	size_t bytes;
+	usec since; /* its client waits */
 	enum job_state state;
 	status outcome;
 	notice *changed;
@@ -69,6 +70,7 @@ static struct {
 static status transaction_run(struct job **jobs, int n, bool alone, int *failed)
 {
 	arena a = ARENA_INIT;
+	usec since = jobs[0]->since; /* the first one has waited longest */
 	db_tx *tx = db_begin(DB_RUN, &a);
 	struct delivery_keyed *all = arena_new_array(&a, (size_t)n, sizeof *all);
 	status s;
@@ -79,6 +81,7 @@ static status transaction_run(struct job **jobs, int n, bool alone, int *failed)
 		deliver_alone_add(tx, &a, all);
 	else
 		deliver_rows_add(tx, &a, all, n);
+	db_connect_by(tx, db_lost_by(since, setting_number(S_db_silence_most, NULL), USEC_NEVER));
 	*failed = -1;
 	if (FAULT("deliver_flush")) {
 		db_rollback(&tx);
@@ -391,7 +394,11 @@ static size_t delivery_bytes(const struct delivery *d)
 
 static status job_submit(struct delivery *d, bool keyed)
 {
-	struct job job = {.d = d, .keyed = keyed, .bytes = delivery_bytes(d), .state = JOB_WAITS};
+	struct job job = {.d = d,
+		.keyed = keyed,
+		.bytes = delivery_bytes(d),
+		.since = clock_now(),
+		.state = JOB_WAITS};
 	status s;
 
 	job.changed = notice_open();
