@@ -242,13 +242,15 @@ status stream_write(stream *s, slice bytes)
 		return ST_OK;
 	if (s->heard)
 		s->heard(s->heard_by, bytes);
-	if (s->out_end + bytes.size > BUFFER_MIDDLE) {
-		TRY(send_all(s, bytes, &waited));
-		return still_in_time(s);
-	}
 	if (!s->out) {
-		s->out_room = BUFFER_MIDDLE;
-		s->out = buffer_take(&s->out_room);
+		s->out_room = s->out_bulk ? BUFFER_LARGE : BUFFER_MIDDLE;
+		if (bytes.size <= s->out_room)
+			s->out = buffer_take(&s->out_room);
+	}
+	if (bytes.size > s->out_room - s->out_end) {
+		TRY(send_all(s, bytes, &waited));
+		s->out_bulk = true;
+		return still_in_time(s);
 	}
 	memcpy(s->out + s->out_end, bytes.at, bytes.size);
 	s->out_end += bytes.size;
@@ -288,6 +290,7 @@ status stream_format(stream *s, const char *format, ...)
 static status flush(stream *s, bool *waited)
 {
 	*waited = false;
+	s->out_bulk = false;
 	if (s->broken)
 		return ST_CLOSED;
 	return s->out_end ? send_all(s, slice_of(NULL, 0), waited) : ST_OK;

@@ -29,11 +29,12 @@ struct stream {
 	void *heard_by;
 	notice *other; /* ends a wait for input too; NULL but in stream_wait_input_or */
 	enum service service;
-	bool bulk;    /* input comes in large pieces: read it with a large buffer */
-	bool hurry;   /* before the next wait for input, what has come is acknowledged */
-	bool ended;   /* the peer's orderly end was read */
-	bool broken;  /* nothing can be sent any more */
-	bool spoiled; /* TLS must not say goodbye */
+	bool bulk;     /* input comes in large pieces: read it with a large buffer */
+	bool hurry;    /* before the next wait for input, what has come is acknowledged */
+	bool out_bulk; /* output fills a buffer before it is asked to go: the next one is large */
+	bool ended;    /* the peer's orderly end was read */
+	bool broken;   /* nothing can be sent any more */
+	bool spoiled;  /* TLS must not say goodbye */
 	enum tls_trouble tls_trouble;
 };
 

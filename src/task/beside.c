@@ -1,6 +1,6 @@
 /* What runs beside its caller, in a fiber. It is never left alone: its caller waits for its end,
    cancelled or not. */
-#include "task/task.h"
+#include "task/inside.h"
 
 #include "base/memory.h"
 
@@ -38,7 +38,9 @@ beside *beside_start(const char *name, status (*run)(void *), void *arg)
 	}
 	b->returned = notice_open();
 	b->task = task_start(name, beside_run, b);
-	if (!b->task)
+	if (b->task)
+		loop_yield(task_self()); /* what it waits for is under way from now on */
+	else
 		b->kind = run(arg);
 	return b;
 }

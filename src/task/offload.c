@@ -141,6 +141,16 @@ status task_offload(status (*run)(void *), void *arg)
 	return came == 0 ? j.result : sleeper_outcome(came);
 }
 
+bool task_helper_free(void)
+{
+	if (task_self() == NULL)
+		return false;
+	meeting_begin();
+	bool is_free = offload.queued < offload.free + loop_limits()->helpers - offload.helpers;
+	meeting_end();
+	return is_free;
+}
+
 bool offload_busy(void)
 {
 	meeting_begin();

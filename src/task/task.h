@@ -116,12 +116,16 @@ unsigned gate_waiting(const gate *g);
    still returns only after the function has ended (its arguments live on this stack). Both give
    ST_CANCELLED or ST_TIMED_OUT. On a plain thread it simply runs the function. */
 status task_offload(status (*run)(void *), void *arg);
+/* A helper would begin at once: for work that may as well be done here, and had better not stand
+   behind what is long. False on a plain thread. */
+bool task_helper_free(void);
 
 /* ---- beside: something that is wanted soon, while its caller goes on. */
 typedef struct beside beside;
-/* Runs the function in a fiber of its own, with the caller's deadline and label. On a plain thread,
-   and where no fiber can be had, it runs at once. To be ended by the same caller; what `arg` points
-   to is the function's until then. */
+/* Runs the function in a fiber of its own, with the caller's deadline and label: first up to where
+   it waits, as others that are ready may do too, then beside the caller. On a plain thread, and
+   where no fiber can be had, it runs to its end at once. To be ended by the same caller; what `arg`
+   points to is the function's until then. */
 beside *beside_start(const char *name, status (*run)(void *), void *arg);
 /* Waits until the function has returned, and gives its result. When the caller is cancelled
    meanwhile, or its deadline passes, the function is cancelled, and the kind of that wait is given.

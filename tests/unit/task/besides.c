@@ -3,12 +3,13 @@
 
 #include <pthread.h>
 
-static bool stepped, released;
+static bool entered, stepped, released;
 static status ended_with;
 static notice *never, *begun;
 
 static status steps(void *arg)
 {
+	entered = true;
 	cr_assert_eq(task_label_now(), 7);
 	cr_assert_eq(task_deadline_now(), *(usec *)arg);
 	cr_assert_eq(task_sleep(0), ST_OK);
@@ -24,6 +25,7 @@ static status starts_one(void *arg)
 	task_label(7);
 	task_deadline(until);
 	beside *b = beside_start("beside", steps, &until);
+	cr_assert(entered, "what it waits for is under way");
 	cr_assert_not(stepped, "it waits for its turn");
 	cr_assert_eq(beside_end(&b), ST_ABSENT, "its result");
 	cr_assert(stepped);
