@@ -496,39 +496,67 @@ status blob_head(int64_t postoffice, int64_t blob, size_t most, arena *a, slice 
 
 /* ---- small ones, many at once */
 
-/* Each frame is unpacked where it is to stand. */
-static status small_unpack(int64_t blob, slice packed, uint64_t whole, text *raw)
+/* Each frame is unpacked where it is to stand. NULL, or what is wrong with it. */
+static const char *small_unpack(slice packed, char *to, size_t whole)
 {
-	text_clear(raw);
+	size_t done = 0;
+
 	while (packed.size > 0) {
 		slice frame;
 		size_t size;
 
 		if (!frame_take(&packed, &frame, &size))
-			return broken(blob, "frame");
-		if (raw->size + size > whole)
-			return broken(blob, "too-long");
-		text_reserve(raw, size);
-		if (!frame_unpack(frame, raw->at + raw->size, size))
-			return broken(blob, "checksum");
-		raw->size += size;
-		raw->at[raw->size] = '\0';
+			return "frame";
+		if (done + size > whole)
+			return "too-long";
+		if (!frame_unpack(frame, to + done, size))
+			return "checksum";
+		done += size;
 	}
-	return raw->size == whole ? ST_OK : broken(blob, "too-short");
-}
-
-static status small_read(int64_t blob, const struct rows *r, int row, text *raw)
-{
-	if (row_int(r, row, 1) != CODEC_ZSTD)
-		return broken(blob, "codec");
-	return small_unpack(blob, row_slice(r, row, 3), (uint64_t)row_int(r, row, 2), raw);
+	return done == whole ? NULL : "too-short";
 }
 
 struct blob_small {
 	const int64_t *ids;
+	size_t largest; /* raw octets of one */
 	arena a;
 	struct rows rows;
+	char *room;       /* of those that are unpacked, in the order of their rows */
+	size_t room_size; /* octets */
+	slice *raw;       /* [rows.count], a NULL pointer where it is still packed; or NULL */
 };
+
+/* 0 also where it is none: then it is found broken. */
+static size_t small_size(const blob_small *b, int row)
+{
+	uint64_t size = (uint64_t)row_int(&b->rows, row, 2);
+
+	return size <= b->largest ? (size_t)size : 0;
+}
+
+/* In `room` unless it is unpacked already. */
+static status small_read(const blob_small *b, int row, text *room, slice *raw)
+{
+	const struct rows *r = &b->rows;
+	int64_t blob = b->ids[row_int(r, row, 0) - 1];
+
+	if (b->raw && b->raw[row].at) {
+		*raw = b->raw[row];
+		return ST_OK;
+	}
+	if (row_int(r, row, 1) != CODEC_ZSTD)
+		return broken(blob, "codec");
+	size_t size = small_size(b, row);
+	text_clear(room);
+	text_reserve(room, size);
+	const char *wrong = small_unpack(row_slice(r, row, 3), room->at, size);
+	if (wrong)
+		return broken(blob, wrong);
+	room->size = size;
+	room->at[size] = '\0';
+	*raw = text_slice(room);
+	return ST_OK;
+}
 
 static status small_fetch(enum statement_id find, int64_t postoffice, const int64_t *ids, int n,
 	size_t most, blob_small **out)
@@ -537,6 +565,7 @@ static status small_fetch(enum statement_id find, int64_t postoffice, const int6
 	blob_small *b = memory_new(sizeof *b);
 
 	b->ids = ids;
+	b->largest = most;
 	status s = db_run(find, p, 3, &b->a, &b->rows);
 	if (s == ST_OK)
 		*out = b;
@@ -551,28 +580,67 @@ status blob_small_fetch(
 	return small_fetch(SQL_BLOB_SMALL, postoffice, blobs, n, most, b);
 }
 
+status blob_small_fetch_of(
+	int64_t postoffice, const int64_t *messages, int n, size_t most, blob_small **b)
+{
+	return small_fetch(SQL_BLOB_SMALL_OF, postoffice, messages, n, most, b);
+}
+
+/* What is broken stays packed: who asks for it finds that, and tells. */
+static status small_unpack_all(void *arg)
+{
+	blob_small *b = arg;
+	size_t used = 0;
+
+	for (int row = 0; row < b->rows.count; row++) {
+		size_t size = small_size(b, row);
+
+		if (size == 0 || size > b->room_size - used)
+			continue;
+		if (row_int(&b->rows, row, 1) == CODEC_ZSTD &&
+			!small_unpack(row_slice(&b->rows, row, 3), b->room + used, size))
+			b->raw[row] = slice_of(b->room + used, size);
+		used += size;
+	}
+	return ST_OK;
+}
+
+status blob_small_unpack(blob_small *b, size_t most)
+{
+	size_t all = 0;
+
+	for (int row = 0; row < b->rows.count; row++)
+		all += small_size(b, row);
+	if (all == 0 || b->raw || !task_helper_free())
+		return ST_OK;
+	b->room_size = all < most ? all : most;
+	b->room = memory_grow(NULL, b->room_size);
+	b->raw = memory_new_array((size_t)b->rows.count, sizeof *b->raw);
+	return task_offload(small_unpack_all, b);
+}
+
 status blob_small_each(
 	const blob_small *b, status (*each)(int which, slice raw, void *arg), void *arg)
 {
-	text raw = TEXT_INIT;
+	text room = TEXT_INIT;
 	status s = ST_OK;
 
 	for (int row = 0; s == ST_OK && row < b->rows.count; row++) {
-		int which = (int)row_int(&b->rows, row, 0) - 1;
+		slice raw;
 
-		s = small_read(b->ids[which], &b->rows, row, &raw);
+		s = small_read(b, row, &room, &raw);
 		if (s == ST_OK)
-			s = each(which, text_slice(&raw), arg);
+			s = each((int)row_int(&b->rows, row, 0) - 1, raw, arg);
 		if (s == ST_OK)
 			s = task_breathe();
 	}
-	text_free(&raw);
+	text_free(&room);
 	return s;
 }
 
 /* They mostly come in their order, without gaps: the row is sought downwards from where it then
    is. */
-status blob_small_one(const blob_small *b, int which, text *raw)
+status blob_small_one(const blob_small *b, int which, text *room, slice *raw)
 {
 	int count = b->rows.count, from = which < count ? which : count - 1;
 
@@ -580,7 +648,7 @@ status blob_small_one(const blob_small *b, int which, text *raw)
 		int row = from >= i ? from - i : from - i + count;
 
 		if (row_int(&b->rows, row, 0) == which + 1)
-			return small_read(b->ids[which], &b->rows, row, raw);
+			return small_read(b, row, room, raw);
 	}
 	return ST_ABSENT;
 }
@@ -589,6 +657,8 @@ void blob_small_close(blob_small **b)
 {
 	if (!*b)
 		return;
+	memory_free((*b)->room);
+	memory_free((*b)->raw);
 	arena_release(&(*b)->a);
 	memory_free(*b);
 	*b = NULL;

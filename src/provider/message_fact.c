@@ -83,8 +83,8 @@ static void keep(int64_t postoffice, const struct message_fact *facts, int n, bo
 	pthread_mutex_unlock(&cache.lock);
 }
 
-/* Gives those that are known, with `whole` those of which all is known; the places of the others go
-   to `open`. */
+/* Gives those that are known, with `whole` what is known of them; the places of the others, and of
+   those of which not all is, go to `open`. */
 static int find(int64_t postoffice, const int64_t *messages, int n, bool whole, arena *a,
 	struct message_fact *facts, int *open)
 {
@@ -96,10 +96,10 @@ static int find(int64_t postoffice, const int64_t *messages, int n, bool whole, 
 		struct kept *k =
 			cache.messages ? map_get(cache.messages, slice_of(&key, sizeof key)) : NULL;
 
-		if (!k || (whole && !k->whole)) {
+		if (!k || (whole && !k->whole))
 			open[missing++] = i;
+		if (!k)
 			continue;
-		}
 		list_remove(&k->link);
 		list_append(&cache.kept, &k->link);
 		facts[i] = k->f;
@@ -122,6 +122,8 @@ static status ask(int64_t postoffice, const int64_t *messages, const int *open, 
 		a, &r));
 	struct message_fact *found = arena_new_array(a, (size_t)n, sizeof *found);
 	for (int i = 0; i < n && i < r.count; i++) {
+		struct message_fact known = facts[open[i]]; /* without its structure */
+
 		found[i] = (struct message_fact){.message = ids[i],
 			.blob = row_int(&r, i, 0),
 			.size = (uint32_t)row_int(&r, i, 1),
@@ -129,6 +131,10 @@ static status ask(int64_t postoffice, const int64_t *messages, const int *open, 
 			.version = (int)row_int(&r, i, 3),
 			.envelope = row_slice(&r, i, 4),
 			.structure = row_slice(&r, i, 5)};
+		if (found[i].blob && found[i].version == 0 && known.version > 0) {
+			found[i].version = known.version;
+			found[i].envelope = known.envelope;
+		}
 		facts[open[i]] = found[i];
 	}
 	keep(postoffice, found, n, true);
@@ -155,6 +161,23 @@ status message_envelopes(
 	int64_t postoffice, const int64_t *messages, int n, arena *a, struct message_fact **facts)
 {
 	return gather(postoffice, messages, n, false, a, facts);
+}
+
+bool message_bodies_known(int64_t postoffice, const int64_t *messages, int n, int64_t *blobs)
+{
+	bool known = true;
+
+	pthread_mutex_lock(&cache.lock);
+	for (int i = 0; i < n && known; i++) {
+		struct key key = {postoffice, messages[i]};
+		struct kept *k =
+			cache.messages ? map_get(cache.messages, slice_of(&key, sizeof key)) : NULL;
+
+		known = k != NULL;
+		blobs[i] = k ? k->f.blob : 0;
+	}
+	pthread_mutex_unlock(&cache.lock);
+	return known;
 }
 
 int message_facts_unknown(int64_t postoffice, const int64_t *messages, int n)

@@ -25,6 +25,9 @@ status message_facts(
 /* The same for who does not want the structure, which may be empty though it was packed. */
 status message_envelopes(
 	int64_t postoffice, const int64_t *messages, int n, arena *a, struct message_fact **facts);
+/* Their bodies, when this process knows all of them; else false, and *blobs is anything. Never
+   waits. */
+bool message_bodies_known(int64_t postoffice, const int64_t *messages, int n, int64_t *blobs);
 /* Keeps version (one for all of them), envelope and structure; of two versions the greater one
    stays, and of one version what was packed first, an empty one giving way. Facts of messages that
    are gone are nothing. A hint that may get lost: the answer to a client need not wait for its

@@ -162,13 +162,31 @@ struct blob_small {
 	const int64_t *blobs;
 	int n;
 	size_t most;
+	int64_t *own; /* they, when they were asked for by their messages */
 };
 
 status blob_small_fetch(
 	int64_t postoffice, const int64_t *blobs, int n, size_t most, blob_small **b)
 {
 	*b = memory_new(sizeof **b);
-	**b = (blob_small){postoffice, blobs, n, most};
+	**b = (blob_small){postoffice, blobs, n, most, NULL};
+	return ST_OK;
+}
+
+status blob_small_fetch_of(
+	int64_t postoffice, const int64_t *messages, int n, size_t most, blob_small **b)
+{
+	int64_t *blobs = memory_new_array((size_t)n + 1, sizeof *blobs);
+	struct store *s = store_take();
+
+	for (int i = 0; i < n; i++) {
+		const struct m_message *m = store_message(s, postoffice, messages[i]);
+
+		blobs[i] = m ? m->m.blob : 0;
+	}
+	store_give();
+	*b = memory_new(sizeof **b);
+	**b = (blob_small){postoffice, blobs, n, most, blobs};
 	return ST_OK;
 }
 
@@ -193,17 +211,29 @@ static status one_take(int which, slice raw, void *arg)
 	return ST_OK;
 }
 
-status blob_small_one(const blob_small *b, int which, text *raw)
+status blob_small_unpack(blob_small *b, size_t most)
 {
-	struct one_of one = {raw, false};
+	(void)b;
+	(void)most;
+	return ST_OK;
+}
 
-	text_clear(raw);
+status blob_small_one(const blob_small *b, int which, text *room, slice *raw)
+{
+	struct one_of one = {room, false};
+
+	text_clear(room);
 	TRY(blob_each_small(b->postoffice, b->blobs + which, 1, b->most, one_take, &one));
-	return one.came ? ST_OK : ST_ABSENT;
+	if (!one.came)
+		return ST_ABSENT;
+	*raw = text_slice(room);
+	return ST_OK;
 }
 
 void blob_small_close(blob_small **b)
 {
+	if (*b)
+		memory_free((*b)->own);
 	memory_free(*b);
 	*b = NULL;
 }

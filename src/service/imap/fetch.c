@@ -20,6 +20,7 @@
 #include <inttypes.h>
 
 #define BATCH 256
+#define AHEAD_MOST 2
 #define BATCH_BODIES 64 /* when octets of bodies are asked for, */
 #define BATCH_BODIES_LEAST                                                                         \
 	16 /* or half of few, so that one batch comes while another one goes out, */
@@ -446,7 +447,7 @@ struct batch {
 	struct packed_fresh fresh;  /* of them, what is to be kept */
 	slice heads[BATCH];         /* of those that could be had at once */
 	blob_small *bodies;         /* likewise, as they are packed */
-	text raw;                   /* the one that is told of */
+	text room;                  /* for the one that is told of */
 };
 
 /* Of the message itself, not of its parts. */
@@ -497,7 +498,7 @@ static void batch_close(struct batch **b)
 	if (!*b)
 		return;
 	blob_small_close(&(*b)->bodies);
-	text_free(&(*b)->raw);
+	text_free(&(*b)->room);
 	arena_release(&(*b)->a);
 	memory_free(*b);
 	*b = NULL;
@@ -532,9 +533,7 @@ static status batch_raw(struct batch *b, int k, slice *raw)
 	*raw = b->heads[k];
 	if (!b->bodies)
 		return ST_OK;
-	status s = blob_small_one(b->bodies, k, &b->raw);
-	if (s == ST_OK)
-		*raw = text_slice(&b->raw);
+	status s = blob_small_one(b->bodies, k, &b->room, raw);
 	return s == ST_ABSENT ? ST_OK : s;
 }
 
@@ -626,26 +625,49 @@ static status batch_keep(void *arg)
 	return ST_OK;
 }
 
-/* What is under way beside its telling. */
+/* One batch is told of while others are on their way. */
 struct ahead {
-	struct batch *told, *next, *kept;
-	beside *bringing; /* what is needed of `next` */
-	beside *keeping;  /* what was packed of `kept` */
+	conversation *c;
+	const struct fetch *f;
+	const uint32_t *uids;
+	int n, at, size; /* from `at` on no batch has them */
+	int most;        /* on their way at a time */
+	struct batch *next[AHEAD_MOST], *told, *kept;
+	beside *bringing[AHEAD_MOST]; /* what is needed of `next` */
+	int next_n;
+	beside *keeping; /* what was packed of `kept` */
 };
 
-static void next_begin(
-	struct ahead *x, conversation *c, const struct fetch *f, const uint32_t *uids, int n)
+static void next_fill(struct ahead *x)
 {
-	x->next = batch_open(c, f, uids, n);
-	if (wants_facts(f))
-		x->bringing = beside_start("fetch messages", batch_bring, x->next);
+	for (; x->next_n < x->most && x->at < x->n; x->next_n++) {
+		int left = x->n - x->at, size = left < x->size ? left : x->size;
+		struct batch *b = batch_open(x->c, x->f, x->uids + x->at, size);
+
+		x->at += size;
+		x->next[x->next_n] = b;
+		x->bringing[x->next_n] = x->n > x->size && wants_facts(x->f)
+						 ? beside_start("fetch messages", batch_bring, b)
+						 : NULL;
+	}
 }
 
-/* The batch that was told of makes room for the next one. */
 static status next_take(struct ahead *x)
 {
-	if (x->bringing)
-		TRY(beside_end(&x->bringing));
+	status s = x->bringing[0] ? beside_end(&x->bringing[0]) : batch_bring(x->next[0]);
+
+	x->told = x->next[0];
+	x->next_n--;
+	for (int i = 0; i < x->next_n; i++) {
+		x->next[i] = x->next[i + 1];
+		x->bringing[i] = x->bringing[i + 1];
+	}
+	return s;
+}
+
+/* The batch that was told of makes room. */
+static status told_leave(struct ahead *x)
+{
 	if (x->told->fresh.n > 0) {
 		if (x->keeping)
 			TRY(beside_end(&x->keeping));
@@ -655,40 +677,48 @@ static status next_take(struct ahead *x)
 		x->keeping = beside_start("keep facts", batch_keep, x->kept);
 	}
 	batch_close(&x->told);
-	x->told = x->next;
-	x->next = NULL;
 	return ST_OK;
 }
 
 static status ahead_end(struct ahead *x, status s)
 {
-	beside_drop(&x->bringing);
+	for (int i = 0; i < x->next_n; i++) {
+		beside_drop(&x->bringing[i]);
+		batch_close(&x->next[i]);
+	}
 	if (s == ST_OK && x->keeping)
 		s = beside_end(&x->keeping);
 	beside_drop(&x->keeping);
 	batch_close(&x->told);
-	batch_close(&x->next);
 	batch_close(&x->kept);
 	return s;
 }
 
 /* While one batch goes out, the database brings the next one, and keeps what was packed of the one
-   before. */
+   before; what must be packed first has one more on its way, so that the database brings one while
+   another is packed. */
 static status batches_tell(conversation *c, const struct fetch *f, const uint32_t *uids, int n,
 	int64_t seen, struct telling *t)
 {
-	int size = batch_size(f, n);
-	struct ahead x = {.told = batch_open(c, f, uids, n < size ? n : size)};
-	status s = batch_bring(x.told);
+	struct ahead x = {.c = c,
+		.f = f,
+		.uids = uids,
+		.n = n,
+		.size = batch_size(f, n),
+		.most = wants_parts(f) ? AHEAD_MOST : 1};
+	status s = ST_OK;
 
-	for (int at = size; s == ST_OK && x.told; at += size) {
-		if (at < n)
-			next_begin(&x, c, f, uids + at, n - at < size ? n - at : size);
+	next_fill(&x);
+	while (s == ST_OK && x.next_n > 0) {
+		s = next_take(&x);
+		if (s != ST_OK)
+			break;
+		next_fill(&x);
 		/* Whoever takes what is sent has time; whoever does not, has not. */
 		stream_pace(c->stream, setting_number(S_imap_literal_patience, NULL), 1024);
 		s = batch_tell(c, x.told, seen, t);
 		if (s == ST_OK)
-			s = next_take(&x);
+			s = told_leave(&x);
 	}
 	return ahead_end(&x, s);
 }

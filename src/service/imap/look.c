@@ -12,7 +12,9 @@
 #include "task/task.h"
 
 #define BATCH 256
-#define SMALL ((size_t)32 * 1024) /* comes with the others of its batch */
+#define AHEAD 2                         /* batches on their way while one is looked into */
+#define SMALL ((size_t)32 * 1024)       /* comes with the others of its batch */
+#define UNPACKED_MOST ((size_t)1 << 20) /* octets of a batch that lie unpacked */
 #define AT_ONCE                                                                                    \
 	((size_t)64 *                                                                              \
 		1024) /* octets of a text that are converted and folded in the loop          \
@@ -296,11 +298,11 @@ struct batch {
 	int64_t postoffice;
 	const int64_t *messages;
 	int first, n; /* their places in all that are looked into */
-	arena a;
-	struct message_fact *facts;
 	int64_t blobs[BATCH];
 	bool seen[BATCH];
 	blob_small *bodies;
+	gate *database; /* one batch at a time is asked for: the others wait here, not for a
+			   connection */
 };
 
 struct looking {
@@ -310,10 +312,10 @@ struct looking {
 	void *arg;
 };
 
-static status look_at(struct looking *k, int which, slice raw)
+static status look_at(struct looking *k, int which, slice raw, slice header)
 {
 	k->look.raw = raw;
-	k->look.header = seek_header(raw);
+	k->look.header = header;
 	k->look.parsed = false;
 	status s = k->each(which, &k->look, k->arg);
 	arena_clear(&k->look.a);
@@ -325,34 +327,55 @@ static status small_look(int which, slice raw, void *arg)
 	struct looking *k = arg;
 
 	k->batch->seen[which] = true;
-	return look_at(k, k->batch->first + which, raw);
+	return look_at(k, k->batch->first + which, raw, seek_header(raw));
 }
 
 /* One that is too big to come with others. */
-static status big_look(struct looking *k, int which)
+static status big_look(struct looking *k, int which, const struct message_fact *f)
 {
-	const struct message_fact *f = &k->batch->facts[which];
 	arena a = ARENA_INIT;
 	slice raw;
-	status s = blob_head(
-		k->batch->postoffice, f->blob, SEEK_MOST < f->size ? SEEK_MOST : f->size, &a, &raw);
+	status s = f->blob ? blob_head(k->batch->postoffice, f->blob,
+				     SEEK_MOST < f->size ? SEEK_MOST : f->size, &a, &raw)
+			   : ST_ABSENT;
 
 	if (s == ST_OK)
-		s = look_at(k, k->batch->first + which, raw);
+		s = look_at(k, k->batch->first + which, raw, seek_header(raw));
 	else if (s == ST_ABSENT)
 		s = ST_OK; /* gone meanwhile */
 	arena_release(&a);
 	return s;
 }
 
-static status batch_look(struct looking *k)
+static status bigs_look(struct looking *k, arena *a)
 {
 	struct batch *b = k->batch;
+	int64_t *messages = arena_new_array(a, BATCH, sizeof *messages);
+	int *places = arena_new_array(a, BATCH, sizeof *places), n = 0;
+	struct message_fact *facts;
 
-	TRY(blob_small_each(b->bodies, small_look, k));
-	for (int i = 0; i < b->n; i++)
-		if (!b->seen[i])
-			TRY(big_look(k, i));
+	for (int i = 0; i < b->n; i++) {
+		if (b->seen[i])
+			continue;
+		places[n] = i;
+		messages[n++] = b->messages[i];
+	}
+	if (n == 0)
+		return ST_OK;
+	TRY(message_envelopes(b->postoffice, messages, n, a, &facts));
+	for (int i = 0; i < n; i++)
+		TRY(big_look(k, places[i], &facts[i]));
+	return ST_OK;
+}
+
+static status batch_look(struct looking *k)
+{
+	arena a = ARENA_INIT;
+
+	TRY(blob_small_each(k->batch->bodies, small_look, k));
+	status s = bigs_look(k, &a);
+	arena_release(&a);
+	TRY(s);
 	return task_breathe();
 }
 
@@ -372,50 +395,87 @@ static void batch_close(struct batch **b)
 	if (!*b)
 		return;
 	blob_small_close(&(*b)->bodies);
-	arena_release(&(*b)->a);
 	memory_free(*b);
 	*b = NULL;
+}
+
+static status batch_ask(struct batch *b)
+{
+	return message_bodies_known(b->postoffice, b->messages, b->n, b->blobs)
+		       ? blob_small_fetch(b->postoffice, b->blobs, b->n, SMALL, &b->bodies)
+		       : blob_small_fetch_of(b->postoffice, b->messages, b->n, SMALL, &b->bodies);
 }
 
 static status batch_fetch(void *arg)
 {
 	struct batch *b = arg;
 
-	TRY(message_envelopes(b->postoffice, b->messages, b->n, &b->a, &b->facts));
-	for (int i = 0; i < b->n; i++) {
-		b->blobs[i] = b->facts[i].blob;
-		b->seen[i] = b->facts[i].blob == 0;
-	}
-	return blob_small_fetch(b->postoffice, b->blobs, b->n, SMALL, &b->bodies);
+	TRY(gate_enter(b->database));
+	status s = batch_ask(b);
+	gate_leave(b->database);
+	return s == ST_OK ? blob_small_unpack(b->bodies, UNPACKED_MOST) : s;
 }
 
-/* While one batch is looked into, which is this process's work, the database brings the next
-   one. */
+/* Batches on their way, the next one first. */
+struct ahead {
+	struct batch *batch[AHEAD];
+	beside *fetching[AHEAD];
+	int n, first; /* the first message that none of them has */
+	gate *database;
+};
+
+static void ahead_fill(struct ahead *x, int64_t postoffice, const int64_t *messages, int n)
+{
+	for (; x->n < AHEAD && x->first < n; x->n++) {
+		struct batch *b = batch_open(postoffice, messages, x->first, n);
+
+		b->database = x->database;
+		x->batch[x->n] = b;
+		x->fetching[x->n] = beside_start("fetch bodies", batch_fetch, b);
+		x->first += b->n;
+	}
+}
+
+static status ahead_take(struct ahead *x, struct batch **b)
+{
+	status s = beside_end(&x->fetching[0]);
+
+	*b = x->batch[0];
+	x->n--;
+	for (int i = 0; i < x->n; i++) {
+		x->batch[i] = x->batch[i + 1];
+		x->fetching[i] = x->fetching[i + 1];
+	}
+	return s;
+}
+
+/* While one batch is looked into, which is this fiber's work, a helper unpacks the next one, and the
+   database brings the one after that. */
 static status bodies_look(struct looking *k, int64_t postoffice, const int64_t *messages, int n)
 {
-	if (n == 0)
-		return ST_OK;
-	k->batch = batch_open(postoffice, messages, 0, n);
-	status s = batch_fetch(k->batch);
-	while (s == ST_OK && k->batch) {
-		int first = k->batch->first + k->batch->n;
-		struct batch *next = first < n ? batch_open(postoffice, messages, first, n) : NULL;
-		beside *fetching = next ? beside_start("fetch bodies", batch_fetch, next) : NULL;
+	struct ahead x = {.database = gate_open(1)};
+	status s = ST_OK;
 
-		s = batch_look(k);
+	ahead_fill(&x, postoffice, messages, n);
+	while (s == ST_OK && x.n > 0) {
+		s = ahead_take(&x, &k->batch);
+		if (s == ST_OK)
+			ahead_fill(&x, postoffice, messages, n);
+		if (s == ST_OK)
+			s = batch_look(k);
 		batch_close(&k->batch);
-		k->batch = next;
-		if (s == ST_OK && fetching)
-			s = beside_end(&fetching);
-		beside_drop(&fetching);
 	}
-	batch_close(&k->batch);
+	for (int i = 0; i < x.n; i++) {
+		beside_drop(&x.fetching[i]);
+		batch_close(&x.batch[i]);
+	}
+	gate_close(&x.database);
 	return s;
 }
 
 static status head_look(int which, slice head, void *arg)
 {
-	return look_at(arg, which, head);
+	return look_at(arg, which, head, slice_until(head, SEEK_HEADER_MOST));
 }
 
 status look_each(int64_t postoffice, const int64_t *messages, int n, bool bodies,

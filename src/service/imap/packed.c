@@ -39,9 +39,8 @@ static mime_walk *walk_begin(arena *scratch)
 }
 
 /* One pass over the message makes both. */
-static status small_pack(int which, slice raw, void *arg)
+static void small_pack(struct packing *p, int which, slice raw)
 {
-	struct packing *p = arg;
 	arena scratch = ARENA_INIT;
 	mime_walk *w = walk_begin(&scratch);
 
@@ -50,7 +49,51 @@ static status small_pack(int which, slice raw, void *arg)
 	mime_walk_close(&w);
 	arena_release(&scratch);
 	p->read[which] = true;
-	return ST_OK;
+}
+
+static status small_ones_pack(struct packing *p, const blob_small *small, status (*breathe)(void))
+{
+	text room = TEXT_INIT;
+	status s = ST_OK;
+
+	for (int k = 0; s == ST_OK && k < p->n; k++) {
+		slice raw;
+
+		s = blob_small_one(small, k, &room, &raw);
+		if (s == ST_OK)
+			small_pack(p, k, raw);
+		if (s == ST_ABSENT) /* it is big, or gone */
+			s = ST_OK;
+		if (s == ST_OK && breathe)
+			s = breathe();
+	}
+	text_free(&room);
+	return s;
+}
+
+struct packing_aside {
+	struct packing *p;
+	const blob_small *small;
+};
+
+static status pack_aside(void *arg)
+{
+	const struct packing_aside *x = arg;
+
+	return small_ones_pack(x->p, x->small, NULL);
+}
+
+/* On a helper thread where there is a free one: the loop goes on with what others want. */
+static status smalls_pack(struct packing *p)
+{
+	blob_small *small;
+
+	TRY(blob_small_fetch(p->postoffice, p->ids, p->n, BODY_SMALL, &small));
+	struct packing_aside x = {p, small};
+	status s = task_helper_free() ? task_offload(pack_aside, &x)
+				      : small_ones_pack(p, small, task_breathe);
+	blob_small_close(&small);
+	return s;
 }
 
 static status walk_piece(slice octets, void *walk)
@@ -76,7 +119,7 @@ static status structures_pack(struct packing *p)
 {
 	for (int k = 0; k < p->n; k++)
 		p->ids[k] = p->fact[k]->blob;
-	TRY(blob_each_small(p->postoffice, p->ids, p->n, BODY_SMALL, small_pack, p));
+	TRY(smalls_pack(p));
 	for (int k = 0; k < p->n; k++) {
 		if (p->read[k])
 			continue;

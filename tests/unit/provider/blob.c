@@ -204,41 +204,88 @@ Test(blob, gives_the_head_alone)
 	arena_release(&a);
 }
 
-Test(blob, gives_small_ones_one_by_one)
+enum { SMALL_FEW = 4, SMALL_BIG = 2, SMALL_GONE = 5, SMALL_ALL = 6, SMALL_MOST = 32768 };
+static const uint64_t small_sizes[] = {100, 0, 40000, 5000, 32768};
+
+struct small {
+	struct route to;
+	int64_t ids[SMALL_ALL];
+	size_t unpacked_most; /* SIZE_MAX: nothing is unpacked before it is asked for */
+	text room;
+};
+
+static void small_fetch(const struct small *s, const int64_t *ids, int n, blob_small **b)
 {
-	enum { FEW = 4, BIG = 2, GONE = 5, ALL = 6 };
-	static const uint64_t sizes[] = {100, 0, 40000, 5000, 32768};
-	static const int asked[] = {3, 0, 4, 1, 0};
-	struct route to = store_mailbox(store_postoffice(), "anna", 0);
-	int64_t ids[ALL] = {[GONE] = 1};
+	cr_assert_eq(blob_small_fetch(s->to.postoffice, ids, n, SMALL_MOST, b), ST_OK);
+	if (s->unpacked_most < SIZE_MAX)
+		cr_assert_eq(blob_small_unpack(*b, s->unpacked_most), ST_OK);
+}
+
+static void small_is_right(struct small *s, const blob_small *b, int which)
+{
+	struct source from = {.state = (uint64_t)which, .words = true};
 	char wanted[40000];
+	slice raw;
+
+	source_fill(&from, wanted, small_sizes[which]);
+	cr_assert_eq(blob_small_one(b, which, &s->room, &raw), ST_OK);
+	cr_assert(slice_same(raw, slice_of(wanted, small_sizes[which])), "%d", which);
+}
+
+static status small_ones_asked(void *arg)
+{
+	static const int asked[] = {3, 0, 4, 1, 0};
+	struct small *s = arg;
 	blob_small *b;
-	text raw = TEXT_INIT;
+	slice raw;
 
-	for (size_t i = 0; i < GONE; i++)
-		ids[i] = deliver_source(&to, (struct source){.state = i, .words = true}, sizes[i]);
-	cr_assert_eq(blob_small_fetch(to.postoffice, ids, ALL, 32768, &b), ST_OK);
-	for (size_t k = 0; k < sizeof asked / sizeof *asked; k++) {
-		struct source s = {.state = (uint64_t)asked[k], .words = true};
+	small_fetch(s, s->ids, SMALL_ALL, &b);
+	for (size_t k = 0; k < sizeof asked / sizeof *asked; k++)
+		small_is_right(s, b, asked[k]);
+	cr_assert_eq(blob_small_one(b, SMALL_BIG, &s->room, &raw), ST_ABSENT);
+	cr_assert_eq(blob_small_one(b, SMALL_GONE, &s->room, &raw), ST_ABSENT);
+	blob_small_close(&b);
+	small_fetch(s, s->ids + SMALL_GONE, 1, &b);
+	cr_assert_eq(blob_small_one(b, 0, &s->room, &raw), ST_ABSENT);
+	blob_small_close(&b);
+	return ST_OK;
+}
 
-		source_fill(&s, wanted, sizes[asked[k]]);
-		cr_assert_eq(blob_small_one(b, asked[k], &raw), ST_OK);
-		cr_assert(slice_same(text_slice(&raw), slice_of(wanted, sizes[asked[k]])), "%d",
-			asked[k]);
+static status broken_one_asked(void *arg)
+{
+	struct small *s = arg;
+	blob_small *b;
+	slice raw;
+
+	small_fetch(s, s->ids, SMALL_FEW, &b);
+	cr_assert_eq(blob_small_one(b, 0, &s->room, &raw), ST_BROKEN);
+	small_is_right(s, b, 3);
+	blob_small_close(&b);
+	return ST_OK;
+}
+
+Test(blob, gives_small_ones_one_by_one_however_many_are_unpacked)
+{
+	static const size_t most[] = {SIZE_MAX, 0, 99, 5100, 20000, 1 << 20};
+	struct small s = {.to = store_mailbox(store_postoffice(), "anna", 0)};
+
+	s.ids[SMALL_GONE] = 1;
+	for (size_t i = 0; i < SMALL_GONE; i++)
+		s.ids[i] = deliver_source(
+			&s.to, (struct source){.state = i, .words = true}, small_sizes[i]);
+	for (size_t i = 0; i < sizeof most / sizeof *most; i++) {
+		s.unpacked_most = most[i];
+		small_ones_asked(&s);
+		store_fibers(1, small_ones_asked, &s);
 	}
-	cr_assert_eq(blob_small_one(b, BIG, &raw), ST_ABSENT);
-	cr_assert_eq(blob_small_one(b, GONE, &raw), ST_ABSENT);
-	blob_small_close(&b);
-	cr_assert_eq(blob_small_fetch(to.postoffice, ids + GONE, 1, 32768, &b), ST_OK);
-	cr_assert_eq(blob_small_one(b, 0, &raw), ST_ABSENT);
-	blob_small_close(&b);
 	store_sql("update blob set rawlen = rawlen - 1 where postoffice = %lld and blob = %lld",
-		(long long)to.postoffice, (long long)ids[0]);
-	cr_assert_eq(blob_small_fetch(to.postoffice, ids, FEW, 32768, &b), ST_OK);
-	cr_assert_eq(blob_small_one(b, 0, &raw), ST_BROKEN);
-	cr_assert_eq(blob_small_one(b, 3, &raw), ST_OK);
-	blob_small_close(&b);
-	text_free(&raw);
+		(long long)s.to.postoffice, (long long)s.ids[0]);
+	broken_one_asked(&s);
+	store_fibers(1, broken_one_asked, &s);
+	store_sql("update blob set rawlen = -1 where postoffice = %lld and blob = %lld",
+		(long long)s.to.postoffice, (long long)s.ids[0]);
+	store_fibers(1, broken_one_asked, &s);
+	text_free(&s.room);
 }
 
 static status refuse(slice bytes, void *arg)
