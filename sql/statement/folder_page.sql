@@ -1,14 +1,14 @@
 -- Pages of envelopes of big folders (provider/folder_page.c).
 
 -- statement folder_page_list
--- $2 folder, $3 version: which pages there are.
+-- $2 folder, $3 versions: which pages there are.
 select array_agg(page order by page) from folder_page
-where postoffice = $1::bigint and folder = $2::bigint and version = $3::bigint;
+where postoffice = $1::bigint and folder = $2::bigint and version = any($3::bigint[]);
 
 -- statement folder_page_read
--- $2 folder, $3 version, $4 $5 first and last page.
-select facts from folder_page
-where postoffice = $1::bigint and folder = $2::bigint and version = $3::bigint and page between $4::bigint and $5::bigint
+-- $2 folder, $3 versions, $4 $5 first and last page.
+select version, facts from folder_page
+where postoffice = $1::bigint and folder = $2::bigint and version = any($3::bigint[]) and page between $4::bigint and $5::bigint
 order by page;
 
 -- statement folder_page_keep

@@ -1,5 +1,6 @@
-/* A page: zstd over  version, count, then per message  id, body, size, size of the header section
-   (differences, varint.h), size of the envelope, the envelope. What a fiber makes in the background
+/* A page: zstd over  count, then per message  id, body (differences, varint.h), size, size of the
+   header section, size of the envelope, the envelope, and in a whole page size of the part tree, the
+   part tree. What a fiber makes in the background
    is asked for by folder_page_grown() after every so many arrivals, and by readers who found no
    page. One fiber per process, one folder after the other. */
 #include "provider/folder_page.h"
@@ -18,13 +19,16 @@
 #include <pthread.h>
 #include <zstd.h>
 
-#define VERSION (1 * 1000 + MESSAGE_FACT_VERSION)
-#define PAGE 256           /* UIDs */
-#define PAGED_FROM 1000    /* messages in a folder */
-#define PAGE_LEAST 32      /* messages in a page */
-#define AHEAD 8            /* pages read at once */
-#define UNKNOWN_FROM 64    /* messages for which a look is worth it */
-#define ENVELOPE_MOST 4096 /* a longer one is left out */
+#define VERSION (1 * 1000 + MESSAGE_FACT_VERSION)       /* envelopes */
+#define VERSION_WHOLE (2 * 1000 + MESSAGE_FACT_VERSION) /* and part trees */
+#define PAGE 256                                        /* UIDs */
+#define PAGED_FROM 1000                                 /* messages in a folder */
+#define PAGE_LEAST 32                                   /* messages in a page */
+#define AHEAD 8                                         /* pages read at once */
+#define UNKNOWN_FROM 64                                 /* messages for which a look is worth it */
+#define ENVELOPE_MOST 4096                              /* a longer one is left out */
+#define STRUCTURE_MOST 3072                             /* of a whole page */
+#define MANY (4 * PAGE) /* messages, for whose part trees pages are worth it */
 #define UNPACKED_MOST ((size_t)2 * 1024 * 1024)
 #define LEVEL 1
 #define STATE_SHARE 40 /* one in so many arrived: its packed state is made anew */
@@ -33,7 +37,33 @@
 
 /* ---- reading */
 
-static status page_learn(int64_t postoffice, slice packed, arena *a)
+struct wanted {
+	int64_t postoffice, mailbox, folder;
+	bool whole;
+};
+
+/* Those that tell of part trees stand first; all of them tell of envelopes. */
+static const int64_t versions[] = {VERSION_WHOLE, VERSION};
+
+static int versions_n(bool whole)
+{
+	return whole ? 1 : 2;
+}
+
+static slice piece_take(struct unpacker *u)
+{
+	uint64_t size = varint_take(u);
+
+	if (size > (uint64_t)(u->end - u->at)) {
+		u->broken = true;
+		return (slice){0};
+	}
+	slice piece = slice_of(u->at, (size_t)size);
+	u->at += size;
+	return piece;
+}
+
+static status page_learn(int64_t postoffice, bool whole, slice packed, arena *a)
 {
 	unsigned long long size = ZSTD_getFrameContentSize(packed.at, packed.size);
 
@@ -55,22 +85,23 @@ static status page_learn(int64_t postoffice, slice packed, arena *a)
 		f->blob = varint_sum(last.blob, varint_take_signed(&u));
 		f->size = (uint32_t)varint_take(&u);
 		f->header_size = (uint32_t)varint_take(&u);
-		uint64_t envelope = varint_take(&u);
-		if (envelope > (uint64_t)(u.end - u.at))
-			return ST_INVALID;
-		f->envelope = slice_of(u.at, (size_t)envelope);
-		u.at += envelope;
+		f->envelope = piece_take(&u);
+		if (whole)
+			f->structure = piece_take(&u);
 		last = *f;
 	}
 	if (u.broken)
 		return ST_INVALID;
-	message_facts_enter(postoffice, facts, (int)n);
+	if (whole)
+		message_facts_learn(postoffice, facts, (int)n);
+	else
+		message_facts_enter(postoffice, facts, (int)n);
 	return ST_OK;
 }
 
-static void want(int64_t postoffice, int64_t mailbox, int64_t folder, bool reader, int grown);
+static void want(const struct wanted *w, bool reader, int grown);
 
-void folder_page_bring(const view *v, const uint32_t *uids, int n)
+void folder_page_bring(const view *v, const uint32_t *uids, int n, bool whole)
 {
 	arena a = ARENA_INIT;
 	struct rows r;
@@ -84,45 +115,61 @@ void folder_page_bring(const view *v, const uint32_t *uids, int n)
 		ids[i] = e ? e->message : 0;
 	}
 	int64_t first = uids[0] / PAGE;
-	if (message_facts_unknown(v->postoffice, ids, n) >= UNKNOWN_FROM &&
+	if (message_facts_unknown(v->postoffice, ids, n, whole) >= UNKNOWN_FROM &&
 		db_run(SQL_FOLDER_PAGE_READ,
-			(struct param[]){p_int(v->postoffice), p_int(v->folder), p_int(VERSION),
-				p_int(first), p_int(first + AHEAD - 1)},
+			(struct param[]){p_int(v->postoffice), p_int(v->folder),
+				p_int_array(versions, versions_n(whole)), p_int(first),
+				p_int(first + AHEAD - 1)},
 			5, &a, &r) == ST_OK) {
 		for (int i = 0; i < r.count; i++)
-			if (page_learn(v->postoffice, row_slice(&r, i, 0), &a) != ST_OK)
+			if (page_learn(v->postoffice, row_int(&r, i, 0) == VERSION_WHOLE,
+				    row_slice(&r, i, 1), &a) != ST_OK)
 				(void)log_trouble(ST_INVALID, EV_VIEW_STATE_BROKEN, NULL);
-		if (r.count == 0)
-			want(v->postoffice, v->mailbox, v->folder, true, 0);
+		if (r.count == 0 && !whole)
+			want(&(struct wanted){v->postoffice, v->mailbox, v->folder, false}, true,
+				0);
 	}
 	arena_release(&a);
 }
 
 /* ---- making */
 
-static slice page_pack(const struct message_fact *facts, int n, arena *a)
+static bool fits(const struct message_fact *f, bool whole)
 {
-	size_t most = 16 + (size_t)n * 5 * VARINT_MOST;
+	return f->blob && f->envelope.size > 0 && f->envelope.size <= ENVELOPE_MOST &&
+	       (!whole || (f->structure.size > 0 && f->structure.size <= STRUCTURE_MOST));
+}
+
+static void piece_put(struct packer *p, slice piece)
+{
+	varint_put(p, piece.size);
+	memcpy(p->at, piece.at, piece.size);
+	p->at += piece.size;
+}
+
+static slice page_pack(const struct message_fact *facts, int n, bool whole, arena *a)
+{
+	size_t most = 16 + (size_t)n * 6 * VARINT_MOST;
 	struct message_fact last = {0};
 	int kept = 0;
 
 	for (int i = 0; i < n; i++)
-		most += facts[i].envelope.size;
+		most += facts[i].envelope.size + facts[i].structure.size;
 	unsigned char *raw = arena_new_array(a, most, 1);
 	unsigned char *body = raw + VARINT_MOST;
 	struct packer p = {body};
 	for (int i = 0; i < n; i++) {
 		const struct message_fact *f = &facts[i];
 
-		if (!f->blob || f->envelope.size == 0 || f->envelope.size > ENVELOPE_MOST)
+		if (!fits(f, whole))
 			continue;
 		varint_put_signed(&p, varint_difference(f->message, last.message));
 		varint_put_signed(&p, varint_difference(f->blob, last.blob));
 		varint_put(&p, f->size);
 		varint_put(&p, f->header_size);
-		varint_put(&p, f->envelope.size);
-		memcpy(p.at, f->envelope.at, f->envelope.size);
-		p.at += f->envelope.size;
+		piece_put(&p, f->envelope);
+		if (whole)
+			piece_put(&p, f->structure);
 		last = *f;
 		kept++;
 	}
@@ -170,37 +217,49 @@ static status envelopes_make(int64_t postoffice, struct message_fact *facts, int
 	return missing ? message_heads(postoffice, ids, missing, head_take, &m) : ST_OK;
 }
 
-static status page_make(const struct view_image *image, int64_t page, int at, int n, arena *a)
+static status page_keep(
+	const struct view_image *image, int64_t page, bool whole, slice packed, arena *a)
 {
-	int64_t *ids = arena_new_array(a, (size_t)n, sizeof *ids);
-	struct message_fact *facts;
-
-	for (int i = 0; i < n; i++)
-		ids[i] = image->entries[at + i].message;
-	TRY(message_envelopes(image->postoffice, ids, n, a, &facts));
-	TRY(envelopes_make(image->postoffice, facts, n, a));
-	slice packed = page_pack(facts, n, a);
 	if (packed.size == 0)
 		return ST_BROKEN;
 	db_tx *tx = db_begin(DB_RUN, a);
 	db_relax(tx); /* a cache: it may get lost */
 	db_add(tx, SQL_FOLDER_PAGE_KEEP,
 		(struct param[]){p_int(image->postoffice), p_int(image->folder), p_int(page),
-			p_int(VERSION), p_bytes(packed), p_int(image->modseq)},
+			p_int(whole ? VERSION_WHOLE : VERSION), p_bytes(packed),
+			p_int(image->modseq)},
 		6, NULL);
 	TRY(db_commit(&tx, NULL));
 	return task_breathe();
 }
 
+static status page_make(
+	const struct view_image *image, int64_t page, int at, int n, bool whole, arena *a)
+{
+	int64_t *ids = arena_new_array(a, (size_t)n, sizeof *ids);
+	struct message_fact *facts;
+
+	for (int i = 0; i < n; i++)
+		ids[i] = image->entries[at + i].message;
+	if (whole && !message_facts_whole(image->postoffice, ids, n, a, &facts))
+		return ST_OK;
+	if (!whole) {
+		TRY(message_envelopes(image->postoffice, ids, n, a, &facts));
+		TRY(envelopes_make(image->postoffice, facts, n, a));
+	}
+	return page_keep(image, page, whole, page_pack(facts, n, whole, a), a);
+}
+
 /* All pages that are full and not there yet. */
-static status pages_make(const struct view_image *image)
+static status pages_make(const struct view_image *image, bool whole)
 {
 	arena a = ARENA_INIT, scratch = ARENA_INIT;
 	struct rows r;
 	int stand_n = 0, k = 0;
 	status s = db_one(SQL_FOLDER_PAGE_LIST,
-		(struct param[]){p_int(image->postoffice), p_int(image->folder), p_int(VERSION)}, 3,
-		&a, &r);
+		(struct param[]){p_int(image->postoffice), p_int(image->folder),
+			p_int_array(versions, versions_n(whole))},
+		3, &a, &r);
 	const int64_t *stand = s == ST_OK ? row_int_array(&r, 0, 0, &a, &stand_n) : NULL;
 
 	for (int at = 0, end; s == ST_OK && at < image->count; at = end) {
@@ -212,7 +271,7 @@ static status pages_make(const struct view_image *image)
 		while (k < stand_n && stand[k] < page)
 			k++;
 		if (end - at >= PAGE_LEAST && !(k < stand_n && stand[k] == page))
-			s = page_make(image, page, at, end - at, &scratch);
+			s = page_make(image, page, at, end - at, whole, &scratch);
 		arena_clear(&scratch);
 	}
 	arena_release(&scratch);
@@ -230,10 +289,6 @@ struct slot { /* of the last folder with this hash */
 	int grown, since_state;
 	usec asked_at; /* by a reader */
 };
-struct wanted {
-	int64_t postoffice, mailbox, folder;
-};
-
 static struct {
 	pthread_mutex_t lock; /* never held across a wait */
 	struct slot slots[SLOTS];
@@ -264,7 +319,7 @@ static bool state_due(const struct view_image *image)
 	return due;
 }
 
-status folder_page_make(int64_t postoffice, int64_t mailbox, int64_t folder)
+status folder_page_make(int64_t postoffice, int64_t mailbox, int64_t folder, bool whole)
 {
 	struct view_image *known = view_cache_folder(folder);
 	arena a = ARENA_INIT;
@@ -276,7 +331,10 @@ status folder_page_make(int64_t postoffice, int64_t mailbox, int64_t folder)
 		if (l.image->count >= PAGED_FROM) {
 			if (state_due(l.image))
 				view_state_keep(l.image);
-			s = pages_make(l.image);
+			if (whole)
+				s = pages_make(l.image, true);
+			if (s == ST_OK)
+				s = pages_make(l.image, false);
 		}
 		image_let(&l.image);
 	}
@@ -307,37 +365,47 @@ static status make_all(void *unused)
 	(void)unused;
 	while (next_take(&w))
 		if (s == ST_OK) /* else the worker ends */
-			(void)folder_page_make(w.postoffice, w.mailbox, w.folder);
+			(void)folder_page_make(w.postoffice, w.mailbox, w.folder, w.whole);
 	return s;
 }
 
 /* With the lock held. */
-static void pending_add(int64_t postoffice, int64_t mailbox, int64_t folder)
+static void pending_add(const struct wanted *w)
 {
 	for (int i = 0; i < pages.pending_n; i++)
-		if (pages.pending[i].folder == folder)
+		if (pages.pending[i].folder == w->folder) {
+			pages.pending[i].whole |= w->whole;
 			return;
+		}
 	if (pages.pending_n < PENDING_MOST)
-		pages.pending[pages.pending_n++] = (struct wanted){postoffice, mailbox, folder};
+		pages.pending[pages.pending_n++] = *w;
 }
 
-static void want(int64_t postoffice, int64_t mailbox, int64_t folder, bool reader, int grown)
+/* With the lock held. */
+static bool is_due(const struct wanted *w, bool reader, int grown)
 {
-	bool start;
+	struct slot *s = slot_of(w->folder);
 
+	s->grown += grown;
+	s->since_state += grown;
+	if (w->whole)
+		return true;
+	if (s->grown < PAGE && !(reader && clock_now() > s->asked_at + ASK_AGAIN))
+		return false;
+	s->grown = 0;
+	s->asked_at = clock_now();
+	return true;
+}
+
+static void want(const struct wanted *w, bool reader, int grown)
+{
 	if (!task_self()) /* no fiber can be started from here; others will do it */
 		return;
 	pthread_mutex_lock(&pages.lock);
-	struct slot *s = slot_of(folder);
-	s->grown += grown;
-	s->since_state += grown;
-	bool due = s->grown >= PAGE || (reader && clock_now() > s->asked_at + ASK_AGAIN);
-	if (due) {
-		s->grown = 0;
-		s->asked_at = clock_now();
-		pending_add(postoffice, mailbox, folder);
-	}
-	start = due && !pages.running;
+	bool due = is_due(w, reader, grown);
+	if (due)
+		pending_add(w);
+	bool start = due && !pages.running;
 	pages.running |= start;
 	pthread_mutex_unlock(&pages.lock);
 	if (start && !task_start("pages", make_all, NULL)) {
@@ -349,5 +417,21 @@ static void want(int64_t postoffice, int64_t mailbox, int64_t folder, bool reade
 
 void folder_page_grown(int64_t postoffice, int64_t mailbox, int64_t folder, int n)
 {
-	want(postoffice, mailbox, folder, false, n);
+	want(&(struct wanted){postoffice, mailbox, folder, false}, false, n);
+}
+
+/* ---- of readers that pack part trees */
+
+bool folder_page_takes(const view *v, uint32_t uid, const struct message_fact *f)
+{
+	uint32_t first = uid / PAGE * PAGE;
+
+	return task_self() && v->count >= MANY && first + PAGE <= v->uidnext && fits(f, true) &&
+	       view_place(v->uids, v->n, first + PAGE) - view_place(v->uids, v->n, first) >=
+		       PAGE_LEAST;
+}
+
+void folder_page_keep(const view *v)
+{
+	want(&(struct wanted){v->postoffice, v->mailbox, v->folder, true}, false, 0);
 }

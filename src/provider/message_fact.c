@@ -122,7 +122,7 @@ static status ask(int64_t postoffice, const int64_t *messages, const int *open, 
 		a, &r));
 	struct message_fact *found = arena_new_array(a, (size_t)n, sizeof *found);
 	for (int i = 0; i < n && i < r.count; i++) {
-		struct message_fact known = facts[open[i]]; /* without its structure */
+		struct message_fact here = facts[open[i]]; /* without its structure */
 
 		found[i] = (struct message_fact){.message = ids[i],
 			.blob = row_int(&r, i, 0),
@@ -131,9 +131,9 @@ static status ask(int64_t postoffice, const int64_t *messages, const int *open, 
 			.version = (int)row_int(&r, i, 3),
 			.envelope = row_slice(&r, i, 4),
 			.structure = row_slice(&r, i, 5)};
-		if (found[i].blob && found[i].version == 0 && known.version > 0) {
-			found[i].version = known.version;
-			found[i].envelope = known.envelope;
+		if (found[i].blob && found[i].version == 0 && here.version > 0) {
+			found[i].version = here.version;
+			found[i].envelope = here.envelope;
 		}
 		facts[open[i]] = found[i];
 	}
@@ -163,40 +163,71 @@ status message_envelopes(
 	return gather(postoffice, messages, n, false, a, facts);
 }
 
+/* With the lock held. */
+static struct kept *known(int64_t postoffice, int64_t message, bool whole)
+{
+	struct key key = {postoffice, message};
+	struct kept *k =
+		cache.messages ? map_get(cache.messages, slice_of(&key, sizeof key)) : NULL;
+
+	return k && (!whole || (k->whole && k->f.structure.size > 0)) ? k : NULL;
+}
+
 bool message_bodies_known(int64_t postoffice, const int64_t *messages, int n, int64_t *blobs)
 {
-	bool known = true;
+	bool all = true;
 
 	pthread_mutex_lock(&cache.lock);
-	for (int i = 0; i < n && known; i++) {
-		struct key key = {postoffice, messages[i]};
-		struct kept *k =
-			cache.messages ? map_get(cache.messages, slice_of(&key, sizeof key)) : NULL;
+	for (int i = 0; i < n && all; i++) {
+		const struct kept *k = known(postoffice, messages[i], false);
 
-		known = k != NULL;
+		all = k != NULL;
 		blobs[i] = k ? k->f.blob : 0;
 	}
 	pthread_mutex_unlock(&cache.lock);
-	return known;
+	return all;
 }
 
-int message_facts_unknown(int64_t postoffice, const int64_t *messages, int n)
+int message_facts_unknown(int64_t postoffice, const int64_t *messages, int n, bool whole)
 {
 	int unknown = 0;
 
 	pthread_mutex_lock(&cache.lock);
-	for (int i = 0; i < n; i++) {
-		struct key key = {postoffice, messages[i]};
-
-		unknown += !cache.messages || !map_get(cache.messages, slice_of(&key, sizeof key));
-	}
+	for (int i = 0; i < n; i++)
+		unknown += !known(postoffice, messages[i], whole);
 	pthread_mutex_unlock(&cache.lock);
 	return unknown;
+}
+
+bool message_facts_whole(
+	int64_t postoffice, const int64_t *messages, int n, arena *a, struct message_fact **facts)
+{
+	bool all = true;
+
+	*facts = arena_new_array(a, (size_t)n + 1, sizeof **facts);
+	pthread_mutex_lock(&cache.lock);
+	for (int i = 0; i < n && all; i++) {
+		const struct kept *k = known(postoffice, messages[i], true);
+
+		all = k != NULL;
+		if (!all)
+			break;
+		(*facts)[i] = k->f;
+		(*facts)[i].envelope = arena_copy(a, k->f.envelope);
+		(*facts)[i].structure = arena_copy(a, k->f.structure);
+	}
+	pthread_mutex_unlock(&cache.lock);
+	return all;
 }
 
 void message_facts_enter(int64_t postoffice, const struct message_fact *facts, int n)
 {
 	keep(postoffice, facts, n, false);
+}
+
+void message_facts_learn(int64_t postoffice, const struct message_fact *facts, int n)
+{
+	keep(postoffice, facts, n, true);
 }
 
 static status store(int64_t postoffice, const struct message_fact *facts, int n, arena *a)

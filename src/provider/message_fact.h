@@ -33,6 +33,8 @@ bool message_bodies_known(int64_t postoffice, const int64_t *messages, int n, in
    are gone are nothing. A hint that may get lost: the answer to a client need not wait for its
    kind. */
 status message_facts_keep(int64_t postoffice, const struct message_fact *facts, int n);
+/* Keeps all of them in this process alone. Never waits. */
+void message_facts_learn(int64_t postoffice, const struct message_fact *facts, int n);
 /* Gives back what this process keeps. */
 void message_facts_forget(void);
 

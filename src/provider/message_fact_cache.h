@@ -4,9 +4,13 @@
 
 #include "provider/message_fact.h"
 
-/* How many of these messages' envelopes are not known here. */
-int message_facts_unknown(int64_t postoffice, const int64_t *messages, int n);
+/* How many of these messages' envelopes, with `whole` part trees too, are not known here. */
+int message_facts_unknown(int64_t postoffice, const int64_t *messages, int n, bool whole);
 /* Keeps facts without their structure: enough for message_envelopes(). */
 void message_facts_enter(int64_t postoffice, const struct message_fact *facts, int n);
+/* facts[i] is of messages[i] and lives in `a`; false, and nothing, unless all of all of them is known
+   here. */
+bool message_facts_whole(
+	int64_t postoffice, const int64_t *messages, int n, arena *a, struct message_fact **facts);
 
 #endif

@@ -135,16 +135,37 @@ bool message_bodies_known(int64_t postoffice, const int64_t *messages, int n, in
 	return n == 0;
 }
 
+void message_facts_learn(int64_t postoffice, const struct message_fact *facts, int n)
+{
+	(void)postoffice;
+	(void)facts;
+	(void)n;
+}
+
 void message_facts_forget(void)
 {
 }
 
 /* Nothing is quicker than what is here already. */
-void folder_page_bring(const view *v, const uint32_t *uids, int n)
+void folder_page_bring(const view *v, const uint32_t *uids, int n, bool whole)
 {
 	(void)v;
 	(void)uids;
 	(void)n;
+	(void)whole;
+}
+
+bool folder_page_takes(const view *v, uint32_t uid, const struct message_fact *f)
+{
+	(void)v;
+	(void)uid;
+	(void)f;
+	return false;
+}
+
+void folder_page_keep(const view *v)
+{
+	(void)v;
 }
 
 status message_list(int64_t postoffice, int64_t mailbox, unsigned most, arena *a,

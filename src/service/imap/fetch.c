@@ -21,7 +21,9 @@
 
 #define BATCH 256
 #define AHEAD_MOST 2
-#define BATCH_BODIES 64 /* when octets of bodies are asked for, */
+#define MANY 1024          /* messages: what is packed of so many is kept in pages */
+#define PAGED_AT_ONCE 4096 /* of them are kept in memory until pages are made of them */
+#define BATCH_BODIES 64    /* when octets of bodies are asked for, */
 #define BATCH_BODIES_LEAST                                                                         \
 	16 /* or half of few, so that one batch comes while another one goes out, */
 #define BODY_SMALL ((size_t)32 * 1024)       /* and so big a body comes with those of its batch */
@@ -488,8 +490,8 @@ static struct batch *batch_open(conversation *c, const struct fetch *f, const ui
 
 		b->messages[k] = e ? e->message : 0;
 	}
-	if (wants_packed(f) == PACKED_ENVELOPE)
-		folder_page_bring(v, uids, n);
+	if (wants_packed(f))
+		folder_page_bring(v, uids, n, wants_parts(f));
 	return b;
 }
 
@@ -636,6 +638,7 @@ struct ahead {
 	beside *bringing[AHEAD_MOST]; /* what is needed of `next` */
 	int next_n;
 	beside *keeping; /* what was packed of `kept` */
+	int paged;       /* so much was packed for pages */
 };
 
 static void next_fill(struct ahead *x)
@@ -665,9 +668,43 @@ static status next_take(struct ahead *x)
 	return s;
 }
 
+/* Of a reader of many most of what was packed is kept in pages, the rest message by message. */
+static void fresh_divide(struct ahead *x)
+{
+	const view *v = imap_of(x->c)->selected->view;
+	struct packed_fresh *fresh = &x->told->fresh;
+	int left = 0, at = 0;
+
+	for (int k = 0; k < fresh->n; k++) {
+		const struct message_fact *fact = &fresh->facts[k];
+
+		while (x->told->messages[at] != fact->message)
+			at++;
+		if (!folder_page_takes(v, x->told->uids[at], fact)) {
+			fresh->facts[left++] = *fact;
+			continue;
+		}
+		message_facts_learn(v->postoffice, fact, 1);
+		x->paged++;
+	}
+	fresh->n = left;
+}
+
+static void pages_keep(struct ahead *x, int least)
+{
+	if (x->paged < least)
+		return;
+	x->paged = 0;
+	folder_page_keep(imap_of(x->c)->selected->view);
+}
+
 /* The batch that was told of makes room. */
 static status told_leave(struct ahead *x)
 {
+	if (x->n >= MANY && wants_parts(x->f)) {
+		fresh_divide(x);
+		pages_keep(x, x->next_n > 0 ? PAGED_AT_ONCE : 1);
+	}
 	if (x->told->fresh.n > 0) {
 		if (x->keeping)
 			TRY(beside_end(&x->keeping));

@@ -235,7 +235,7 @@ static status walk_batch(const struct walk *w, const uint32_t *uids, int first, 
 		messages[k] = entries[k] ? entries[k]->message : 0;
 	}
 	if (w->envelopes) {
-		folder_page_bring(w->v, uids + first, n);
+		folder_page_bring(w->v, uids + first, n, false);
 		TRY(packed_facts(w->v->postoffice, messages, n, PACKED_ENVELOPE, a, &facts));
 	}
 	for (int k = 0; k < n; k++) {

@@ -134,14 +134,20 @@ static int64_t pages(void)
 		(long long)me.postoffice);
 }
 
-/* How many of 1,024 messages' envelopes this process does not know, from message 1 on. */
-static int unknown(void)
+/* How many of 1,024 messages' envelopes, or all of them, this process does not know, from message 1
+   on. */
+static int unknown_of(bool whole)
 {
 	int64_t ids[1024];
 
 	for (int i = 0; i < 1024; i++)
 		ids[i] = i + 1;
-	return message_facts_unknown(me.postoffice, ids, 1024);
+	return message_facts_unknown(me.postoffice, ids, 1024, whole);
+}
+
+static int unknown(void)
+{
+	return unknown_of(false);
 }
 
 Test(view_pg, envelopes_of_big_folders_stand_in_pages)
@@ -162,14 +168,14 @@ Test(view_pg, envelopes_of_big_folders_stand_in_pages)
 		" select %lld, u, %d, u + 5, 9, 4, convert_to('envelope ' || u, 'UTF8'), 'parts' from generate_series(1, %d) u",
 		(long long)me.postoffice, MESSAGE_FACT_VERSION, BIG);
 	v = opened(S("INBOX"));
-	folder_page_bring(v, v->uids, 100);
+	folder_page_bring(v, v->uids, 100, false);
 	cr_assert_eq(unknown(), 1024, "there are no pages yet");
-	cr_assert_eq(folder_page_make(v->postoffice, v->mailbox, v->folder), ST_OK);
+	cr_assert_eq(folder_page_make(v->postoffice, v->mailbox, v->folder, false), ST_OK);
 	cr_assert_eq(pages(), 20, "each page of 256 UIDs that is full");
 	message_facts_forget();
-	folder_page_bring(v, v->uids, 10);
+	folder_page_bring(v, v->uids, 10, false);
 	cr_assert_eq(unknown(), 1024, "for a few it is not worth it");
-	folder_page_bring(v, v->uids, 100);
+	folder_page_bring(v, v->uids, 100, false);
 	cr_assert_eq(unknown(), 1, "eight pages of UIDs 2, 4 .. 2046 were brought");
 	cr_assert_eq(message_envelopes(v->postoffice, &id, 1, &me.a, &facts), ST_OK);
 	cr_assert(facts->blob == 705 && facts->size == 9 && facts->header_size == 4 &&
@@ -198,8 +204,59 @@ Test(view_pg, envelopes_of_big_folders_stand_in_pages)
 	store_sql("update folder_page set facts = '\\x2801ff7f' where postoffice = %lld",
 		(long long)me.postoffice);
 	message_facts_forget();
-	folder_page_bring(v, v->uids, 100);
+	folder_page_bring(v, v->uids, 100, false);
 	cr_assert_eq(unknown(), 1024);
+	message_facts_forget();
+	view_close(&v);
+}
+
+static int64_t whole_pages(void)
+{
+	return store_sql(
+		"select count(*) from folder_page where postoffice = %lld and version / 1000 = 2",
+		(long long)me.postoffice);
+}
+
+/* As a reader of many leaves them. */
+static void packed_by_a_reader(const view *v, int n)
+{
+	for (int i = 0; i < n; i++) {
+		struct message_fact f = {.message = v->entries[i].message,
+			.blob = 5,
+			.size = 9,
+			.header_size = 4,
+			.version = MESSAGE_FACT_VERSION,
+			.envelope = S("envelope"),
+			.structure = arena_format(&me.a, "parts %d", i)};
+
+		message_facts_learn(v->postoffice, &f, 1);
+	}
+}
+
+Test(view_pg, part_trees_of_big_folders_stand_in_pages_once_they_are_known)
+{
+	struct message_fact *facts;
+	view *v;
+
+	filled_big(BIG);
+	v = opened(S("INBOX"));
+	message_facts_forget();
+	packed_by_a_reader(v, 1000);
+	cr_assert_eq(folder_page_make(v->postoffice, v->mailbox, v->folder, true), ST_OK);
+	cr_assert_eq(whole_pages(), 7, "of UIDs 2, 4 .. 2000 those that are known whole");
+	message_facts_forget();
+	folder_page_bring(v, v->uids, 100, true);
+	cr_assert_eq(unknown_of(true), 1024 - 895, "seven pages of 127 and 128 were brought");
+	cr_assert_eq(unknown(), 1024 - 895, "of the others nothing was asked for");
+	cr_assert_eq(
+		message_facts(v->postoffice, &v->entries[700].message, 1, &me.a, &facts), ST_OK);
+	cr_assert(slice_same(facts->structure, S("parts 700")) &&
+		  slice_same(facts->envelope, S("envelope")) && facts->blob == 5);
+	message_facts_forget();
+	folder_page_bring(v, v->uids, 100, false);
+	cr_assert_leq(unknown(), 1024 - 895, "who wants envelopes alone learns them there, too");
+	cr_assert_eq(folder_page_make(v->postoffice, v->mailbox, v->folder, true), ST_OK);
+	cr_assert_eq(whole_pages(), 7, "they stay");
 	message_facts_forget();
 	view_close(&v);
 }
@@ -261,7 +318,7 @@ Test(view_pg, headers_of_what_was_appended_are_known)
 
 	message_facts_forget();
 	cr_assert_eq(append_text(&x, raw), ST_OK);
-	cr_assert_eq(message_facts_unknown(me.postoffice, &m.id, 1), 0);
+	cr_assert_eq(message_facts_unknown(me.postoffice, &m.id, 1, false), 0);
 	cr_assert_eq(message_envelopes(me.postoffice, &m.id, 1, &me.a, &facts), ST_OK);
 	cr_assert(slice_same(facts->envelope, envelope_pack(raw, &me.a)));
 	cr_assert(facts->version == MESSAGE_FACT_VERSION && facts->size == raw.size &&
@@ -276,7 +333,7 @@ Test(view_pg, headers_of_what_was_appended_are_known)
 	cr_assert(slice_same(wanted, S("told")));
 	m.header.size--;
 	cr_assert_eq(append_text(&x, raw), ST_OK);
-	cr_assert_eq(message_facts_unknown(me.postoffice, &m.id, 1), 1);
+	cr_assert_eq(message_facts_unknown(me.postoffice, &m.id, 1, false), 1);
 	message_facts_forget();
 }
 
