@@ -468,8 +468,8 @@ static status imap_lsub(conversation *c, args *p)
 
 /* ---- changing the tree */
 
-/* "(USE (\Sent))" of RFC 6154 3. */
-static status arg_use(args *p, unsigned *special)
+/* "(USE (\Sent))" of RFC 6154 3. `unknown`: one of them is none of ours. */
+static status arg_use(args *p, unsigned *special, bool *unknown)
 {
 	slice word;
 
@@ -477,15 +477,12 @@ static status arg_use(args *p, unsigned *special)
 	TRY(arg_word(p, S("USE")));
 	TRY(arg_space(p));
 	TRY(arg_expect(p, '('));
+	if (arg_take(p, ')'))
+		return arg_expect(p, ')');
 	do {
-		unsigned before = *special;
-
 		TRY(arg_flag(p, &word));
 		*special |= special_bit(word);
-		if (*special == before) {
-			p->trouble = "There is no such special use, or it is asked for twice";
-			return ST_INVALID;
-		}
+		*unknown = *unknown || !special_bit(word);
 	} while (arg_take(p, ' '));
 	TRY(arg_expect(p, ')'));
 	return arg_expect(p, ')');
@@ -520,14 +517,17 @@ static status imap_create(conversation *c, args *p)
 {
 	struct place at;
 	unsigned special = 0;
+	bool unknown = false;
 	slice name;
 	folder *f;
 
 	TRY(arg_space(p));
 	TRY(arg_mailbox(p, &name));
 	if (arg_take(p, ' '))
-		TRY(arg_use(p, &special));
+		TRY(arg_use(p, &special, &unknown));
 	TRY(arg_end(p));
+	if (unknown)
+		return imap_no(c, "[USEATTR] A folder has no such special use here");
 	/* "a/" says that there will be folders below, which every folder may have (RFC 9051
 	   6.3.4). */
 	if (name.size > 1 && name.at[name.size - 1] == '/')
