@@ -769,18 +769,34 @@ static status fetch_run(
 	return n > 0 ? batches_tell(c, f, uids, n, seen, t) : ST_OK;
 }
 
+/* Of what has vanished `*` is the last UID that was given, as in SELECT: the newest messages may be
+   among it. */
+static imap_set set_known(conversation *c, const struct fetch *f)
+{
+	imap_set known = f->set;
+
+	if (!f->vanished || known.count == 0)
+		return known;
+	known.range = arena_new_array(&c->command, known.count, sizeof *known.range);
+	memcpy(known.range, f->set.range, known.count * sizeof *known.range);
+	imap_set_resolve(&known, imap_of(c)->selected->view->uidnext - 1);
+	return known;
+}
+
 static status fetch(conversation *c, args *p, bool by_uid)
 {
 	struct fetch f = {.by_uid = by_uid, .asked = true};
 	view *v = imap_of(c)->selected->view;
 	struct telling t = {0};
+	imap_set known;
 	uint32_t *uids;
 	int n, first = 0;
 
 	TRY(arg_fetch(p, &f));
+	known = set_known(c, &f);
 	TRY(selected_uids(c, p, &f.set, by_uid, &uids, &n));
 	if (f.vanished) {
-		status told = selected_tell_vanished(c, (int64_t)f.changed_since, &f.set);
+		status told = selected_tell_vanished(c, (int64_t)f.changed_since, &known);
 
 		if (told != ST_OK)
 			return imap_trouble(c, told);
