@@ -309,11 +309,14 @@ static status tell_names(conversation *c, struct selected *sel, const struct vie
 	return selected_flags_known(sel) & ~sel->told ? selected_tell_names(c) : ST_OK;
 }
 
-static status tell_modseq(conversation *c, const struct view_entry *e)
+status selected_tell_modseq(conversation *c, uint32_t uid)
 {
 	text line = TEXT_INIT;
+	const struct view_entry *e = view_find(imap_of(c)->selected->view, uid);
 
 	selected_fetch_text(c, e->uid, &line);
+	if (!e)
+		return ST_OK;
 	text_add_char(&line, '(');
 	if (!imap_of(c)->uidonly)
 		text_format(&line, "UID %u ", e->uid);
@@ -367,7 +370,7 @@ status selected_tell_stored(
 			TRY(selected_tell_flags(c, ch->changed[n]));
 		else if (i->condstore) /* the client knows the flags, but not their MODSEQ (RFC
 					  7162 3.1.3) */
-			TRY(tell_modseq(c, e));
+			TRY(selected_tell_modseq(c, e->uid));
 	}
 	return context_changed(c, ch);
 }

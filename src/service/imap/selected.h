@@ -79,6 +79,8 @@ void selected_fetch_text(conversation *c, uint32_t uid, text *out);
    messages of the folder had since he selected it. */
 int64_t selected_flags_known(const struct selected *s);
 /* Finds those of all its messages, once; what comes later is seen when it is told. */
+/* "* n FETCH (UID u MODSEQ (..))"; nothing when it is gone. */
+status selected_tell_modseq(conversation *c, uint32_t uid);
 void selected_flags_look(struct selected *s);
 /* "* FLAGS (..)": the names of all of these. */
 status selected_tell_names(conversation *c);

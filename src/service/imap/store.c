@@ -109,14 +109,15 @@ static void silent_take(conversation *c, const struct view_flags *change, const 
 	*out = (struct selected_silent){.uids = uids, .flags = flags, .n = n};
 }
 
-/* What a STORE without SILENT tells of messages whose flags were as wanted already. */
+/* Of messages whose flags were as wanted already: the flags, to a STORE without SILENT; their
+   MODSEQ, to one with UNCHANGEDSINCE, which is told of all it was done to (RFC 7162 3.1.3). */
 static status tell_same(conversation *c, const struct store *s, const uint32_t *uids, int n,
 	const struct view_stored *done)
 {
 	const uint32_t *told = done->change.changed, *failed = done->failed;
 	int told_n = done->change.changed_n, failed_n = done->failed_n;
 
-	if (s->silent)
+	if (s->silent && !s->conditional)
 		return ST_OK;
 	for (int k = 0; k < n; k++) {
 		for (; told_n > 0 && *told < uids[k]; told++)
@@ -125,7 +126,7 @@ static status tell_same(conversation *c, const struct store *s, const uint32_t *
 			failed_n--;
 		if ((told_n > 0 && *told == uids[k]) || (failed_n > 0 && *failed == uids[k]))
 			continue;
-		TRY(selected_tell_flags(c, uids[k]));
+		TRY(s->silent ? selected_tell_modseq(c, uids[k]) : selected_tell_flags(c, uids[k]));
 	}
 	return ST_OK;
 }
