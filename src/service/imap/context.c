@@ -4,6 +4,7 @@
 
 #include "base/list.h"
 #include "base/memory.h"
+#include "service/imap/fetch.h"
 
 #include <stdlib.h>
 
@@ -13,8 +14,8 @@
 
 struct context {
 	link_t link;
-	arena a; /* its tag and program */
-	slice tag;
+	arena a; /* its tag, what is fetched, and its program */
+	slice tag, fetch;
 	program *what;
 	bool by_uid, sorted;
 	struct sort_keys keys;
@@ -84,8 +85,16 @@ static status say_no_update(conversation *c, slice tag)
 		c, "* NO [NOUPDATE \"%.*s\"] It is not kept up to date", SLICE_ARGS(tag));
 }
 
+bool context_is_open(const struct selected *sel, slice tag)
+{
+	for (const struct context *x = first_of(sel->contexts); x; x = next_of(sel->contexts, x))
+		if (slice_same(x->tag, tag))
+			return true;
+	return false;
+}
+
 status context_open(conversation *c, bool by_uid, const program *g, const struct sort_keys *sort,
-	const uint32_t *uids, int n)
+	slice fetch, const uint32_t *uids, int n)
 {
 	struct imap *i = imap_of(c);
 	struct selected *sel = i->selected;
@@ -96,13 +105,13 @@ status context_open(conversation *c, bool by_uid, const program *g, const struct
 		sel->contexts->n = 0;
 		list_init(&sel->contexts->all);
 	}
-	context_cancel(sel, i->tag);
 	if (sel->contexts->n == CONTEXTS_MOST || n > (sort ? SORTED_MOST : RESULT_MOST) ||
 		(sort && sort_by_relevancy(sort)))
 		return say_no_update(c, i->tag);
 	x = memory_new(sizeof *x);
 	*x = (struct context){.by_uid = by_uid, .sorted = sort};
 	x->tag = arena_copy(&x->a, i->tag);
+	x->fetch = arena_copy(&x->a, fetch);
 	x->what = program_copy(g, &x->a);
 	program_last(c, x->what, &x->a);
 	if (sort)
@@ -277,7 +286,20 @@ status context_gone(conversation *c, const struct view_change *ch)
 	return ST_OK;
 }
 
-static status update(conversation *c, struct context *x, const uint32_t *uids, int n)
+/* Of those that come into the result the new ones, which are at the end (RFC 5465 7). */
+static status fetch_new(
+	conversation *c, const struct context *x, const uint32_t *in, int n, uint32_t first_new)
+{
+	int known = view_place(in, n, first_new);
+
+	if (x->fetch.size == 0 || known == n)
+		return ST_OK;
+	return fetch_items_tell(c, x->fetch, in + known, n - known);
+}
+
+/* `uids` rise; from `first_new` on they are new. */
+static status update(
+	conversation *c, struct context *x, const uint32_t *uids, int n, uint32_t first_new)
 {
 	const uint32_t *members = rising_of(c, x);
 	uint32_t *holds, *out = arena_new_array(&c->command, (size_t)n, sizeof *out);
@@ -293,7 +315,10 @@ static status update(conversation *c, struct context *x, const uint32_t *uids, i
 		return ST_LIMITED;
 	if (out_n > 0)
 		TRY(take_out(c, x, out, out_n, NULL));
-	return in_n > 0 ? put_in(c, x, in, in_n) : ST_OK;
+	if (in_n == 0)
+		return ST_OK;
+	TRY(fetch_new(c, x, in, in_n, first_new));
+	return put_in(c, x, in, in_n);
 }
 
 status context_changed(conversation *c, const struct view_change *ch)
@@ -301,6 +326,7 @@ status context_changed(conversation *c, const struct view_change *ch)
 	const struct selected *sel = imap_of(c)->selected;
 	const view *v = sel->view;
 	int n = ch->changed_n + ch->arrived;
+	uint32_t first_new = ch->arrived ? v->uids[v->n - ch->arrived] : UINT32_MAX;
 	uint32_t *uids;
 
 	if (!sel->contexts || sel->contexts->n == 0 || n == 0)
@@ -312,7 +338,7 @@ status context_changed(conversation *c, const struct view_change *ch)
 		memcpy(uids + ch->changed_n, v->uids + (v->n - ch->arrived),
 			(size_t)ch->arrived * sizeof *uids);
 	for (struct context *x = first_of(sel->contexts), *next; x; x = next) {
-		status s = update(c, x, uids, n);
+		status s = update(c, x, uids, n, first_new);
 
 		next = next_of(sel->contexts, x);
 		if (s == ST_CLOSED || s == ST_TIMED_OUT || s == ST_CANCELLED)

@@ -7,10 +7,13 @@
 #include "service/imap/program.h"
 #include "service/imap/sort.h"
 
-/* From now on, under the present command's tag. `sort` NULL: in the folder's order. When there are
-   too many, or their results are too large, says NO [NOUPDATE "tag"] and keeps nothing. */
+/* From now on, under the present command's tag, which none has yet. `sort` NULL: in the folder's
+   order. `fetch`: what is told of new messages that come into the result (RFC 5465 7); empty:
+   nothing. When there are too many, or their results are too large, says NO [NOUPDATE "tag"] and
+   keeps nothing. */
 status context_open(conversation *c, bool by_uid, const program *g, const struct sort_keys *sort,
-	const uint32_t *uids, int n);
+	slice fetch, const uint32_t *uids, int n);
+bool context_is_open(const struct selected *sel, slice tag);
 void context_cancel(struct selected *sel, slice tag);
 void context_close(struct selected *sel); /* all of them */
 

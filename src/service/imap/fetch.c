@@ -821,9 +821,18 @@ static status fetch(conversation *c, args *p, bool by_uid)
 				 : "That is all");
 }
 
-status arg_fetch_items(args *p)
+status arg_fetch_items(args *p, slice *written)
 {
-	return items_read(p, &(struct fetch){0});
+	const char *at = p->rest.at;
+	size_t taken = p->taken;
+
+	TRY(items_read(p, &(struct fetch){0}));
+	if (p->taken != taken) {
+		p->trouble = "What is fetched of new messages is written without literals";
+		return ST_INVALID;
+	}
+	*written = slice_of(at, (size_t)(p->rest.at - at));
+	return ST_OK;
 }
 
 status fetch_items_tell(conversation *c, slice written, const uint32_t *uids, int n)

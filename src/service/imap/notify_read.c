@@ -28,16 +28,9 @@ static status trouble(struct notify_asked *x, const char *what)
    each time. */
 static status arg_wanted(struct notify_asked *x, const struct notify_group *g)
 {
-	const char *at = x->p->rest.at;
-
 	if (!notify_is_of_selected(g))
 		return trouble(x, "What is new is fetched in the selected folder alone");
-	for (size_t k = 0; k < x->p->rest.size; k++)
-		if (x->p->rest.at[k] == '{')
-			return trouble(x, "What is fetched is written without literals here");
-	TRY(arg_fetch_items(x->p));
-	x->fetch = slice_of(at, (size_t)(x->p->rest.at - at));
-	return ST_OK;
+	return arg_fetch_items(x->p, &x->fetch);
 }
 
 static status arg_event(struct notify_asked *x, struct notify_group *g)

@@ -4,6 +4,7 @@
 #include "base/memory.h"
 #include "mail/charset.h"
 #include "service/imap/context.h"
+#include "service/imap/fetch.h"
 #include "service/imap/filter.h"
 #include "service/imap/names.h"
 #include "service/imap/place.h"
@@ -38,6 +39,7 @@ struct search {
 	program *what;
 	struct sort_keys *sort; /* SORT; else NULL */
 	bool several;           /* ESEARCH: of which folders is said in the answer */
+	slice fetch;            /* UPDATE (UID FLAGS): what is told of new ones */
 };
 
 /* ---- reading */
@@ -71,6 +73,10 @@ static status returns_read(args *p, struct search *s)
 			p->trouble =
 				"SEARCH returns MIN, MAX, COUNT, ALL, SAVE, PARTIAL, RELEVANCY, UPDATE and CONTEXT";
 			return ST_INVALID;
+		}
+		if (bit == RETURN_UPDATE && slice_starts(p->rest, S(" ("))) { /* RFC 5465 7 */
+			arg_take(p, ' ');
+			TRY(arg_fetch_items(p, &s->fetch));
 		}
 		if (bit == RETURN_PARTIAL) {
 			TRY(arg_space(p));
@@ -316,7 +322,7 @@ static status say_found(conversation *c, const struct search *s, const struct fo
 	if (s->returns & RETURN_SAVE)
 		save(c, s, f);
 	if (s->returns & RETURN_UPDATE)
-		TRY(context_open(c, s->by_uid, s->what, s->sort, f->uids, f->n));
+		TRY(context_open(c, s->by_uid, s->what, s->sort, s->fetch, f->uids, f->n));
 	if (s->extended && (s->returns & ~(unsigned)SILENT_RETURNS) == 0)
 		return imap_ok(c, "Saved");
 	if (extended)
@@ -344,6 +350,11 @@ static status search(conversation *c, args *p, struct search *s)
 	if (kind == ST_FOREIGN)
 		return say_foreign(c, p, s);
 	TRY(kind);
+	if ((s->returns & RETURN_UPDATE) &&
+		context_is_open(imap_of(c)->selected, imap_of(c)->tag)) {
+		p->trouble = "This tag is that of a search that is kept up to date already";
+		return ST_INVALID;
+	}
 	kind = s->sort ? program_run(c, s->what, &f.uids, &f.scores, &f.n)
 		       : program_run_newest(c, s->what, &f.uids, &f.scores, &f.n);
 	if (kind == ST_OK && s->sort)
