@@ -59,14 +59,20 @@ struct notify {
 
 /* ---- what is wanted of a folder */
 
-/* Of a folder that the reader may not read its name alone is told. */
-static unsigned events_allowed(const struct place *at)
+/* The reader may look it up and not read it: \NoAccess, to NOTIFY (RFC 5465 3.1, 5). */
+static bool is_closed(const struct place *at)
 {
-	return !at->id || (at->rights & ACL_READ) ? ~0u : WANTS_NAME | WANTS_SUBSCRIPTION;
+	return at->id && !(at->rights & ACL_READ);
 }
 
-/* All groups a folder is in, up to one that wants nothing. */
-static unsigned events_of(const struct notify *n, const struct place *at)
+/* Of a closed folder its name alone is told. */
+static unsigned events_allowed(const struct place *at)
+{
+	return is_closed(at) ? WANTS_NAME | WANTS_SUBSCRIPTION : ~0u;
+}
+
+/* By all groups a folder is in, up to one that wants nothing. */
+static unsigned events_asked(const struct notify *n, const struct place *at)
 {
 	unsigned wanted = 0;
 
@@ -80,7 +86,12 @@ static unsigned events_of(const struct notify *n, const struct place *at)
 			break;
 		wanted |= g->events;
 	}
-	return wanted & events_allowed(at);
+	return wanted;
+}
+
+static unsigned events_of(const struct notify *n, const struct place *at)
+{
+	return events_asked(n, at) & events_allowed(at);
 }
 
 static unsigned events_anywhere(const struct notify *n)
@@ -233,8 +244,8 @@ static status say_name(conversation *c, const struct place *at, bool is_gone, sl
 	text_add(&line, is_gone || !at->id ? S("\\NonExistent")
 			: at->children     ? S("\\HasChildren")
 					   : S("\\HasNoChildren"));
-	if (!is_gone && at->id && !(at->rights & ACL_READ))
-		text_add(&line, S(" \\Noselect"));
+	if (!is_gone && is_closed(at))
+		text_add(&line, S(" \\Noselect \\NoAccess"));
 	if (at->subscribed)
 		text_add(&line, S(" \\Subscribed"));
 	text_add(&line, S(") \"/\" "));
@@ -272,15 +283,16 @@ static status tell_new(conversation *c, const struct place *now, unsigned wanted
 }
 
 /* Rights may grow and shrink meanwhile (RFC 5465 5.9): who is let read, or no more, is told by the
-   name, which is \Noselect then or not; and where events begin, from where on. */
+   name, which is \NoAccess then or not, whatever was asked for; and where events begin, from where
+   on. */
 static status tell_changed(
-	conversation *c, const struct place *before, const struct place *now, unsigned wanted)
+	conversation *c, const struct place *before, const struct place *now, unsigned asked)
 {
-	bool renamed = !slice_same(before->name, now->name);
-	bool opened = now->rights & ~before->rights & ACL_READ,
-	     closed = before->rights & ~now->rights & ACL_READ;
+	unsigned wanted = asked & events_allowed(now);
+	bool renamed = !slice_same(before->name, now->name),
+	     turned = is_closed(before) != is_closed(now), opened = turned && !is_closed(now);
 
-	if (((renamed || opened || closed) && (wanted & WANTS_NAME)) ||
+	if ((turned && asked) || (renamed && (wanted & WANTS_NAME)) ||
 		(before->subscribed != now->subscribed && (wanted & WANTS_SUBSCRIPTION)))
 		TRY(say_name(c, now, false, renamed ? before->name : S("")));
 	bool news = (opened && (wanted & WANTS_MESSAGES)) || has_changed(before, now, wanted);
@@ -315,8 +327,7 @@ static status tell_places(conversation *c, const struct notify *n, const struct 
 		TRY(order < 0 ? tell_gone(c, x, events_of(n, x))
 			: order > 0
 				? tell_new(c, y, events_of(n, y))
-				: tell_changed(c, x, y,
-					  (events_of(n, x) | events_of(n, y)) & events_allowed(y)));
+				: tell_changed(c, x, y, events_asked(n, x) | events_asked(n, y)));
 	}
 }
 
@@ -405,40 +416,25 @@ static status tell_folders(conversation *c, struct notify *n)
 	return s;
 }
 
-/* The selected folder: what it was asked for, or, when it was not named, what others were of it. */
-static unsigned wanted_of_selected(conversation *c, const struct notify *n, bool *at_once)
-{
-	const struct notify_group *g = group_of_selected(n);
-	const struct selected *sel = imap_of(c)->selected;
-	const struct place here = {.id = sel->view->folder,
-		.name = sel->shown,
-		.mailbox = sel->view->mailbox,
-		.rights = sel->rights};
-
-	*at_once = g && g->folders.kind == FILTER_SELECTED;
-	return g ? g->events : events_of(n, &here);
-}
-
+/* What was asked for by SELECTED or SELECTED-DELAYED alone, whatever else the folder is named by,
+   while idling too (RFC 5465 3.1, 4). All else comes with commands, as ever. */
 static status tell_selected(conversation *c, const struct notify *n, bool idling)
 {
+	const struct notify_group *g = group_of_selected(n);
 	struct view_change ch;
-	bool at_once;
-	unsigned wanted = wanted_of_selected(c, n, &at_once);
 	status s;
 
-	if (idling && !group_of_selected(n))
-		wanted |= WANTS_MESSAGES;
-	if (!(wanted & WANTS_MESSAGES))
+	if (!g || !g->events)
 		return ST_OK;
 	s = selected_renew(c);
 	if (s != ST_OK)
 		return s == ST_BUSY || s == ST_BROKEN ? ST_OK : s;
-	s = view_refresh(imap_of(c)->selected->view, !at_once && !idling, &c->command, &ch);
+	s = view_refresh(imap_of(c)->selected->view,
+		g->folders.kind == FILTER_SELECTED_DELAYED && !idling, &c->command, &ch);
 	if (s != ST_OK)
 		return s == ST_CANCELLED ? s : ST_OK;
-	if (!(wanted & WANTS_FLAGS))
-		ch.changed_n = 0;
-	return selected_tell_change(c, &ch);
+	return g->events & WANTS_FLAGS ? selected_tell_change(c, &ch)
+				       : selected_tell_unflagged(c, &ch);
 }
 
 status notify_tell(conversation *c, bool idling)
@@ -545,6 +541,17 @@ static struct notify *keep(conversation *c, const struct notify_asked *x)
 	return n;
 }
 
+/* What is said of a folder before the answer: that it is closed to the reader, or how it is. */
+static status tell_first(
+	conversation *c, const struct notify *n, const struct place *at, bool with_status)
+{
+	if (is_closed(at) && events_asked(n, at))
+		return say_name(c, at, false, S(""));
+	if (with_status && at->id && !is_selected(c, at) && (events_of(n, at) & WANTS_MESSAGES))
+		return say_status(c, at);
+	return ST_OK;
+}
+
 static status begin(conversation *c, const struct notify_asked *x)
 {
 	struct imap *i = imap_of(c);
@@ -563,12 +570,8 @@ static status begin(conversation *c, const struct notify_asked *x)
 	if (s != ST_OK)
 		return imap_trouble(c, s);
 	watch_others(c, n, &n->told);
-	for (int k = 0; k < n->told.places_n && x->status; k++) {
-		const struct place *at = &n->told.places[k];
-
-		if (at->id && !is_selected(c, at) && (events_of(n, at) & WANTS_MESSAGES))
-			TRY(say_status(c, at));
-	}
+	for (int k = 0; k < n->told.places_n; k++)
+		TRY(tell_first(c, n, &n->told.places[k], x->status));
 	return imap_ok(c, "It is told when it happens");
 }
 

@@ -32,6 +32,7 @@ void selected_close(conversation *c)
 	context_close(i->selected);
 	view_close(&i->selected->view);
 	memory_free(i->selected->saved);
+	memory_free(i->selected->held);
 	if (i->selected->shared)
 		memory_free((char *)i->selected->shown.at);
 	memory_free(i->selected);
@@ -311,12 +312,12 @@ static status tell_names(conversation *c, struct selected *sel, const struct vie
 
 status selected_tell_modseq(conversation *c, uint32_t uid)
 {
-	text line = TEXT_INIT;
 	const struct view_entry *e = view_find(imap_of(c)->selected->view, uid);
+	text line = TEXT_INIT;
 
-	selected_fetch_text(c, e->uid, &line);
 	if (!e)
 		return ST_OK;
+	selected_fetch_text(c, e->uid, &line);
 	text_add_char(&line, '(');
 	if (!imap_of(c)->uidonly)
 		text_format(&line, "UID %u ", e->uid);
@@ -352,19 +353,78 @@ static status tell_arrived(conversation *c, const struct view_change *ch)
 	return notify_arrived(c, ch->arrived);
 }
 
+/* ---- flags that were held back */
+
+static bool is_held(const struct selected *sel, uint32_t uid)
+{
+	int at = sel->held_n ? view_place(sel->held, sel->held_n, uid) : 0;
+
+	return at < sel->held_n && sel->held[at] == uid;
+}
+
+/* What changed, with what was held back: both rise. */
+static struct view_change with_held(conversation *c, const struct view_change *ch)
+{
+	const struct selected *sel = imap_of(c)->selected;
+	struct view_change both = *ch;
+	int held = 0, n = 0;
+
+	if (sel->held_n == 0)
+		return both;
+	uint32_t *all = arena_new_array(
+		&c->command, (size_t)sel->held_n + (size_t)ch->changed_n, sizeof *all);
+	for (int k = 0; k < ch->changed_n; k++) {
+		while (held < sel->held_n && sel->held[held] < ch->changed[k])
+			all[n++] = sel->held[held++];
+		held += held < sel->held_n && sel->held[held] == ch->changed[k];
+		all[n++] = ch->changed[k];
+	}
+	while (held < sel->held_n)
+		all[n++] = sel->held[held++];
+	both.changed = all;
+	both.changed_n = n;
+	return both;
+}
+
+static void held_set(struct selected *sel, const struct view_change *both)
+{
+	memory_free(sel->held);
+	sel->held = NULL;
+	sel->held_n = both ? both->changed_n : 0;
+	if (sel->held_n == 0)
+		return;
+	sel->held = memory_new_array((size_t)sel->held_n, sizeof *sel->held);
+	memcpy(sel->held, both->changed, (size_t)sel->held_n * sizeof *sel->held);
+}
+
+status selected_tell_unflagged(conversation *c, const struct view_change *ch)
+{
+	struct selected *sel = imap_of(c)->selected;
+	const struct view_change both = with_held(c, ch);
+
+	TRY(tell_gone(c, ch));
+	TRY(tell_arrived(c, ch));
+	TRY(tell_names(c, sel, ch));
+	held_set(sel, &both);
+	return context_changed(c, ch);
+}
+
+/* ---- all of it */
+
 status selected_tell_stored(
-	conversation *c, const struct view_change *ch, const struct selected_silent *silent)
+	conversation *c, const struct view_change *change, const struct selected_silent *silent)
 {
 	const struct imap *i = imap_of(c);
 	struct selected *sel = i->selected;
+	const struct view_change both = with_held(c, change), *ch = &both;
 
 	TRY(tell_gone(c, ch));
 	TRY(tell_arrived(c, ch));
 	TRY(tell_names(c, sel, ch));
 	for (int n = 0; n < ch->changed_n; n++) {
 		const struct view_entry *e = view_find(sel->view, ch->changed[n]);
-		bool known =
-			e && e->modseq == ch->own && flags_expected(silent, e->uid) == e->flags;
+		bool known = e && e->modseq == ch->own && !is_held(sel, e->uid) &&
+			     flags_expected(silent, e->uid) == e->flags;
 
 		if (!known)
 			TRY(selected_tell_flags(c, ch->changed[n]));
@@ -372,12 +432,14 @@ status selected_tell_stored(
 					  7162 3.1.3) */
 			TRY(selected_tell_modseq(c, e->uid));
 	}
+	held_set(sel, NULL);
 	return context_changed(c, ch);
 }
 
-status selected_tell_others(conversation *c, const struct view_change *ch)
+status selected_tell_others(conversation *c, const struct view_change *change)
 {
 	struct selected *sel = imap_of(c)->selected;
+	const struct view_change both = with_held(c, change), *ch = &both;
 
 	TRY(tell_gone(c, ch));
 	TRY(tell_arrived(c, ch));
@@ -385,9 +447,10 @@ status selected_tell_others(conversation *c, const struct view_change *ch)
 	for (int n = 0; n < ch->changed_n; n++) {
 		const struct view_entry *e = view_find(sel->view, ch->changed[n]);
 
-		if (e && e->modseq != ch->own)
+		if (e && (e->modseq != ch->own || is_held(sel, e->uid)))
 			TRY(selected_tell_flags(c, e->uid));
 	}
+	held_set(sel, NULL);
 	return context_changed(c, ch);
 }
 

@@ -19,6 +19,9 @@ struct selected {
 	uint32_t *saved; /* result of SEARCH RETURN (SAVE): UIDs, rising (RFC 5182); own memory */
 	size_t saved_n;
 	struct contexts *contexts; /* searches that are kept up to date (context.h) */
+	uint32_t *held; /* UIDs, rising, whose flags the view has and the client was not told; own
+			   memory */
+	int held_n;
 };
 
 /* Of a folder of others: what the reader may do with it now, and tells him when that is more or
@@ -67,20 +70,23 @@ status selected_tell_stored(
 	conversation *c, const struct view_change *ch, const struct selected_silent *silent);
 /* The same, without what the command changed itself. */
 status selected_tell_others(conversation *c, const struct view_change *ch);
+/* The same to a client that wants no flags now (NOTIFY without FlagChange): they come with whatever
+   of these is called next. Searches that are kept up to date are told at once. */
+status selected_tell_unflagged(conversation *c, const struct view_change *ch);
 /* "* VANISHED (EARLIER) set": what is gone since a MODSEQ, of the UIDs `known` (resolved; NULL: of
    all). A store's trouble is passed up, nothing has been told then. */
 status selected_tell_vanished(conversation *c, int64_t since, const imap_set *known);
 /* "* n FETCH (UID u FLAGS (..))", with MODSEQ where the client wants it; nothing when it is
    gone. */
 status selected_tell_flags(conversation *c, uint32_t uid);
+/* "* n FETCH (UID u MODSEQ (..))"; nothing when it is gone. */
+status selected_tell_modseq(conversation *c, uint32_t uid);
 /* "* 3 FETCH ", or "* 4711 UIDFETCH " once UIDONLY is ENABLEd (RFC 9586). */
 void selected_fetch_text(conversation *c, uint32_t uid, text *out);
 /* Flags whose names the reader may know: of the keywords of a mailbox of others only those that
    messages of the folder had since he selected it. */
 int64_t selected_flags_known(const struct selected *s);
 /* Finds those of all its messages, once; what comes later is seen when it is told. */
-/* "* n FETCH (UID u MODSEQ (..))"; nothing when it is gone. */
-status selected_tell_modseq(conversation *c, uint32_t uid);
 void selected_flags_look(struct selected *s);
 /* "* FLAGS (..)": the names of all of these. */
 status selected_tell_names(conversation *c);
