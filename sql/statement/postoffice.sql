@@ -81,6 +81,8 @@ with q as (
 	insert into ledger as l (postoffice, slot, deleted)
 	select $1::bigint, pg_backend_pid(), count(*) from (select from q union all select from d) g having count(*) > 0
 	on conflict (postoffice, slot) do update set deleted = l.deleted + excluded.deleted
+), targets as (
+	delete from sent_target where postoffice = $1::bigint
 )
 delete from sent where postoffice = $1::bigint;
 

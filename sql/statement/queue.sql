@@ -106,14 +106,48 @@ select $1::bigint, m.mailbox, date_trunc('hour', now()), m.n
 from unnest($2::bigint[], $3::bigint[]) as m (mailbox, n) order by m.mailbox
 on conflict (postoffice, mailbox, hour) do update set n = s.n + excluded.n;
 
+-- statement queue_sent_targets
+-- The same where mailboxes have a limit of targets: $4 mailboxes, $5 addresses, one for each that is written to. A target
+-- counts in the last hour it was written to, and moves there from the one before.
+with given as (
+	select distinct t.mailbox, hashtextextended(lower(t.address), 0) as target
+	from unnest($4::bigint[], $5::text[]) as t (mailbox, address)
+), known as (
+	select s.mailbox, s.target, s.hour from given g
+	join sent_target s on s.postoffice = $1::bigint and s.mailbox = g.mailbox and s.target = g.target
+), noted as (
+	insert into sent_target as s (postoffice, mailbox, target, hour)
+	select $1::bigint, g.mailbox, g.target, date_trunc('hour', now()) from given g order by g.mailbox, g.target
+	on conflict (postoffice, mailbox, target) do update set hour = excluded.hour where s.hour < excluded.hour
+	returning s.mailbox, s.target
+), counted as (
+	select m.mailbox, date_trunc('hour', now()) as hour, m.n, 0 as targets
+	from unnest($2::bigint[], $3::bigint[]) as m (mailbox, n)
+	union all
+	select n.mailbox, date_trunc('hour', now()), 0, 1 from noted n
+	union all
+	select k.mailbox, k.hour, 0, -1 from noted n join known k on k.mailbox = n.mailbox and k.target = n.target
+	where k.hour >= date_trunc('hour', now()) - interval '1 hour'
+)
+insert into sent as s (postoffice, mailbox, hour, n, targets)
+select $1::bigint, c.mailbox, c.hour, sum(c.n), sum(c.targets) from counted c
+group by c.mailbox, c.hour order by c.mailbox, c.hour
+on conflict (postoffice, mailbox, hour) do update set n = s.n + excluded.n, targets = s.targets + excluded.targets;
+
 -- statement queue_sent
--- $2 mailbox: recipients of it and of its post office in the last hour; of the hour before, the share that is left
-select coalesce(sum(part) filter (where mailbox = $2::bigint), 0)::bigint, coalesce(sum(part), 0)::bigint
-from (select mailbox, case when hour = date_trunc('hour', now()) then n
-		else n * (1 - extract(epoch from now() - date_trunc('hour', now())) / 3600) end as part
+-- $2 mailbox, $3 addresses: recipients of it and of its post office in the last hour, its targets, and how many of these
+-- addresses are none of them yet; of the hour before, the share that is left
+select coalesce(sum(n * share) filter (where mailbox = $2::bigint), 0)::bigint, coalesce(sum(n * share), 0)::bigint,
+	coalesce(sum(targets * share) filter (where mailbox = $2::bigint), 0)::bigint,
+	(select count(*) from (select distinct hashtextextended(lower(a.address), 0) as target from unnest($3::text[]) as a (address)) g
+		where not exists (select from sent_target t where t.postoffice = $1::bigint and t.mailbox = $2::bigint
+			and t.target = g.target and t.hour >= date_trunc('hour', now()) - interval '1 hour'))
+from (select mailbox, n, targets, case when hour = date_trunc('hour', now()) then 1
+		else 1 - extract(epoch from now() - date_trunc('hour', now())) / 3600 end as share
 	from sent where postoffice = $1::bigint and hour >= date_trunc('hour', now()) - interval '1 hour') s;
 
 -- statement queue_sent_sweep system
+with t as (delete from sent_target where hour < now() - interval '3 hours')
 delete from sent where hour < now() - interval '3 hours';
 
 -- statement queue_by_index system

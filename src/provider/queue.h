@@ -222,7 +222,17 @@ struct queue_counts {
 };
 status queue_counts(struct queue_counts *out);
 
-/* ---- T19: recipients at other systems that a mailbox and its post office had in the last hour. */
-status queue_sent(int64_t postoffice, int64_t mailbox, int64_t *by_mailbox, int64_t *by_postoffice);
+/* ---- T19 */
+
+struct queue_sent {            /* what went to other systems in the last hour */
+	int64_t by_mailbox;    /* recipients */
+	int64_t by_postoffice; /* of all its mailboxes that have a limit */
+	int64_t targets,
+		fresh; /* different addresses of the mailbox; those of `to` that are none of
+	                           them. Counted where it has a limit of them */
+};
+/* `to` as mail_address_text() gives them. ST_BUSY. */
+status queue_sent(
+	int64_t postoffice, int64_t mailbox, const slice *to, int n, struct queue_sent *out);
 
 #endif

@@ -228,17 +228,18 @@ status queue_counts(struct queue_counts *out)
 	return kind;
 }
 
-status queue_sent(int64_t postoffice, int64_t mailbox, int64_t *by_mailbox, int64_t *by_postoffice)
+status queue_sent(
+	int64_t postoffice, int64_t mailbox, const slice *to, int n, struct queue_sent *out)
 {
 	arena a = ARENA_INIT;
 	struct rows r;
-	status kind = db_one(
-		SQL_QUEUE_SENT, (struct param[]){p_int(postoffice), p_int(mailbox)}, 2, &a, &r);
+	status kind = db_one(SQL_QUEUE_SENT,
+		(struct param[]){p_int(postoffice), p_int(mailbox), p_text_array(to, n)}, 3, &a,
+		&r);
 
-	if (kind == ST_OK) {
-		*by_mailbox = row_int(&r, 0, 0);
-		*by_postoffice = row_int(&r, 0, 1);
-	}
+	if (kind == ST_OK)
+		*out = (struct queue_sent){
+			row_int(&r, 0, 0), row_int(&r, 0, 1), row_int(&r, 0, 2), row_int(&r, 0, 3)};
 	arena_release(&a);
 	return kind;
 }

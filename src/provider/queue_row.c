@@ -4,6 +4,7 @@
 #include "base/id.h"
 #include "base/text.h"
 #include "base/utf8.h"
+#include "provider/setting.h"
 
 #include <stdlib.h>
 
@@ -184,7 +185,7 @@ void queue_add(db_tx *tx, arena *a, int64_t postoffice, const struct queue_addit
 
 struct counted { /* one recipient, and whose he is */
 	int64_t mailbox;
-	int n;
+	slice to;
 };
 
 static int by_mailbox(const void *a, const void *b)
@@ -194,45 +195,71 @@ static int by_mailbox(const void *a, const void *b)
 	return (x->mailbox > y->mailbox) - (x->mailbox < y->mailbox);
 }
 
-/* Mail that is passed on counts for who passes it on (T14). */
-static struct counted counted_of(const struct queue_envelope *e, const struct queue_recipient *to)
+/* Mail that is passed on counts for who passes it on (T14). 0: it counts for nobody. */
+static int64_t counted_for(const struct queue_envelope *e, const struct queue_recipient *to)
 {
 	if (to->told == TOLD_PROGRAM)
-		return (struct counted){0};
-	return to->mailbox ? (struct counted){to->mailbox, 1}
-			   : (struct counted){e->mailbox, e->counted && !to->delivered};
+		return 0;
+	return to->mailbox ? to->mailbox : e->counted && !to->delivered ? e->mailbox : 0;
 }
 
-void queue_count(db_tx *tx, arena *a, int64_t postoffice, const struct queue_addition *all, int n)
+/* Those that count, by whose they are. */
+static struct counted *counted_of(arena *a, const struct queue_addition *all, int n, int *total)
 {
 	struct counted *each;
-	int64_t *mailbox, *sum;
-	int rows = 0, total = 0, boxes = 0;
+	int rows = 0;
 
 	for (int i = 0; i < n; i++)
 		rows += all[i].n;
 	each = arena_new_array(a, (size_t)rows, sizeof *each);
+	*total = 0;
 	for (int i = 0; i < n; i++)
 		for (int k = 0; k < all[i].n; k++) {
-			each[total] = counted_of(all[i].envelope, &all[i].to[k]);
-			total += each[total].n;
+			const struct queue_recipient *to = &all[i].to[k];
+			int64_t mailbox = counted_for(all[i].envelope, to);
+
+			if (mailbox != 0)
+				each[(*total)++] =
+					(struct counted){mailbox, clean(to->address, 1000, a)};
 		}
-	if (total == 0)
-		return;
-	qsort(each, (size_t)total, sizeof *each, by_mailbox);
-	mailbox = arena_new_array(a, (size_t)total * 2, sizeof *mailbox);
-	sum = mailbox + total;
+	if (*total > 1)
+		qsort(each, (size_t)*total, sizeof *each, by_mailbox);
+	return each;
+}
+
+static bool has_targets(int64_t postoffice, int64_t mailbox)
+{
+	struct setting_at at = {.postoffice = postoffice, .mailbox = mailbox};
+
+	return setting_number(S_sent_targets_per_mailbox_most, &at) > 0;
+}
+
+void queue_count(db_tx *tx, arena *a, int64_t postoffice, const struct queue_addition *all, int n)
+{
+	int total, boxes = 0, targets = 0;
+	struct counted *each = counted_of(a, all, n, &total);
+	int64_t *numbers = arena_new_array(a, (size_t)total * 3, sizeof *numbers);
+	int64_t *mailbox = numbers, *sum = mailbox + total, *whose = sum + total;
+	slice *to = arena_new_array(a, (size_t)total, sizeof *to);
+	bool distinct = false;
+
 	for (int i = 0; i < total; i++) {
 		if (boxes == 0 || mailbox[boxes - 1] != each[i].mailbox) {
-			mailbox[boxes] = each[i].mailbox;
-			sum[boxes++] = 0;
+			mailbox[boxes++] = each[i].mailbox;
+			distinct = has_targets(postoffice, each[i].mailbox);
 		}
 		sum[boxes - 1]++;
+		if (distinct) {
+			whose[targets] = each[i].mailbox;
+			to[targets++] = each[i].to;
+		}
 	}
-	db_add(tx, SQL_QUEUE_SENT_ADD,
-		(struct param[]){
-			p_int(postoffice), p_int_array(mailbox, boxes), p_int_array(sum, boxes)},
-		3, NULL);
+	if (total > 0)
+		db_add(tx, targets > 0 ? SQL_QUEUE_SENT_TARGETS : SQL_QUEUE_SENT_ADD,
+			(struct param[]){p_int(postoffice), p_int_array(mailbox, boxes),
+				p_int_array(sum, boxes), p_int_array(whose, targets),
+				p_text_array(to, targets)},
+			targets > 0 ? 5 : 3, NULL);
 }
 
 /* The results of one kind as arrays. */

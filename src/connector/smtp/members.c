@@ -50,17 +50,20 @@ static const char *posting_refusal(conversation *c, const struct resolution *fou
 	return group_may_post(found, &who) ? NULL : "550 5.7.1 You may not send to this group";
 }
 
-static int remotes_of(const struct resolution *found)
+/* Whether who logged on may write to those at other systems. */
+static status outside_within_limits(conversation *c, const struct resolution *found, bool *fresh)
 {
+	slice *to = arena_new_array(&smtp_of(c)->mail, (size_t)found->n, sizeof *to);
 	int n = 0;
 
 	for (int i = 0; i < found->n; i++)
-		n += found->to[i].remote;
-	return n;
+		if (found->to[i].remote)
+			to[n++] = found->to[i].address;
+	return smtp_within_limits(c, to, n, fresh);
 }
 
-/* NULL: he may. */
-static const char *refusal_of(conversation *c, const struct resolution *found)
+/* NULL: he may. *fresh as in smtp_within_limits(). */
+static const char *refusal_of(conversation *c, const struct resolution *found, bool *fresh)
 {
 	struct smtp *s = smtp_of(c);
 	struct setting_at at = {.postoffice = found->route.postoffice};
@@ -74,7 +77,7 @@ static const char *refusal_of(conversation *c, const struct resolution *found)
 		return NULL;
 	if (!setting_on(S_relay, NULL))
 		return "554 5.7.1 Relaying denied: no mail goes to other systems";
-	switch (smtp_within_limits(c, remotes_of(found))) {
+	switch (outside_within_limits(c, found, fresh)) {
 	case ST_OK:
 		return NULL;
 	case ST_LIMITED:
@@ -126,7 +129,7 @@ status members_lead(conversation *c, struct recipient *r, slice domain)
 		kind = ST_OK;
 	if (kind != ST_OK || found->n == 0)
 		return kind;
-	r->refusal = refusal_of(c, found);
+	r->refusal = refusal_of(c, found, &r->fresh);
 	r->leads_to = found;
 	return r->refusal ? ST_DENIED : ST_OK;
 }
@@ -336,6 +339,9 @@ status members_add(conversation *c, const struct recipient *r)
 		whole.told = TOLD_EXPANDED;
 		smtp_add_recipient(s, &whole);
 	}
+	for (int i = before; i < s->n; i++)
+		s->recipients[i].fresh =
+			r->fresh && s->recipients[i].remote && s->recipients[i].by == 0;
 	s->members = members + s->n - before - 1; /* with those they pass it on to */
 	return ST_OK;
 }

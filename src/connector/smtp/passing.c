@@ -222,8 +222,8 @@ static status outside_add(struct passing *p, struct target *t, const mail_addres
 	r.route = (struct route){.postoffice = t->of->route.postoffice};
 	if (map_get(p->met, met_key(p, &r)))
 		return ST_OK;
-	TRY(smtp_mailbox_within_limits(
-		t->of->route.postoffice, t->of->route.mailbox, t->copies + 1));
+	TRY(smtp_mailbox_within_limits(t->of->route.postoffice, t->of->route.mailbox, t->copies,
+		mail_address_text(to, p->a)));
 	if (mail_address_parse(t->of->via, p->a, &via) == ST_OK)
 		TRY(passing_leaves(&r, &via, p->sender, p->a));
 	status kind = add(p, &r);

@@ -91,36 +91,65 @@ status smtp_trusted_office(conversation *c, int64_t *postoffice)
 
 /* ---- how many (T19) */
 
-static bool has_limits(int64_t postoffice, int64_t mailbox)
+static bool has_limits(const struct setting_at *at)
 {
-	struct setting_at at = {.postoffice = postoffice, .mailbox = mailbox};
-
-	return setting_number(S_sent_per_mailbox_most, &at) > 0 ||
-	       setting_number(S_sent_per_postoffice_most, &at) > 0;
+	return setting_number(S_sent_per_mailbox_most, at) > 0 ||
+	       setting_number(S_sent_targets_per_mailbox_most, at) > 0 ||
+	       setting_number(S_sent_per_postoffice_most, at) > 0;
 }
 
-status smtp_mailbox_within_limits(int64_t postoffice, int64_t mailbox, int more)
+static bool exceeds(enum setting_id id, const struct setting_at *at, int64_t n)
 {
-	struct setting_at at = {.postoffice = postoffice, .mailbox = mailbox};
-	int64_t own = setting_number(S_sent_per_mailbox_most, &at), by_mailbox = 0,
-		office = setting_number(S_sent_per_postoffice_most, &at), by_postoffice = 0;
+	int64_t most = setting_number(id, at);
 
-	if (!has_limits(postoffice, mailbox))
-		return ST_OK;
-	TRY(queue_sent(postoffice, mailbox, &by_mailbox, &by_postoffice));
-	return (own > 0 && by_mailbox + more > own) || (office > 0 && by_postoffice + more > office)
+	return most > 0 && n > most;
+}
+
+/* Whether a mailbox that has limits may write to these too: besides `before` recipients of the
+   present message, `before_fresh` of them targets that it had not. Who is a target already may
+   always be. *fresh: how many of these are not. */
+static status within(const struct setting_at *at, int before, int before_fresh, const slice *to,
+	int n, int64_t *fresh)
+{
+	struct queue_sent sent = {0};
+	bool targets = setting_number(S_sent_targets_per_mailbox_most, at) > 0;
+
+	TRY(queue_sent(at->postoffice, at->mailbox, to, targets ? n : 0, &sent));
+	*fresh = sent.fresh;
+	int64_t more = before + n;
+	return exceeds(S_sent_per_mailbox_most, at, sent.by_mailbox + more) ||
+			       exceeds(S_sent_per_postoffice_most, at, sent.by_postoffice + more) ||
+			       (sent.fresh > 0 && exceeds(S_sent_targets_per_mailbox_most, at,
+							  sent.targets + before_fresh + sent.fresh))
 		       ? ST_LIMITED
 		       : ST_OK;
 }
 
-status smtp_within_limits(conversation *c, int more)
+/* Copies of the message that went before are few, and its owner's targets. */
+status smtp_mailbox_within_limits(int64_t postoffice, int64_t mailbox, int copies, slice to)
+{
+	struct setting_at at = {.postoffice = postoffice, .mailbox = mailbox};
+	int64_t fresh;
+
+	return has_limits(&at) ? within(&at, copies, 0, &to, 1, &fresh) : ST_OK;
+}
+
+status smtp_within_limits(conversation *c, const slice *to, int n, bool *fresh)
 {
 	struct smtp *s = smtp_of(c);
+	struct setting_at at = at_of(s);
+	int before = 0;
+	int64_t count = 0;
 
-	if (!s->authenticated || !has_limits(s->who.postoffice, s->who.mailbox))
+	*fresh = false;
+	if (!s->authenticated || !has_limits(&at))
 		return ST_OK;
 	s->counted = true;
-	return smtp_mailbox_within_limits(s->who.postoffice, s->who.mailbox, s->remotes + more);
+	for (int i = 0; i < s->n; i++)
+		before += s->recipients[i].fresh;
+	status kind = within(&at, s->remotes, before, to, n, &count);
+	*fresh = count > 0;
+	return kind;
 }
 
 status smtp_relay(conversation *c, struct recipient *r)
@@ -132,7 +161,8 @@ status smtp_relay(conversation *c, struct recipient *r)
 	/* An address may be anybody's inside; mail for a host's number is not sent there (T53). */
 	if (r->address.literal && !setting_on(S_relay_literals, NULL))
 		return ST_FOREIGN;
-	TRY(smtp_within_limits(c, 1));
+	slice to = mail_address_text(&r->address, &s->mail);
+	TRY(smtp_within_limits(c, &to, 1, &r->fresh));
 	r->remote = true;
 	r->route = (struct route){.postoffice = postoffice};
 	int64_t most = setting_number(

@@ -31,6 +31,7 @@ struct recipient {
 	rcpt_parameters dsn; /* kept for reports */
 	struct route route;  /* of a remote one only the post office that carries it */
 	bool remote;         /* at another system */
+	bool fresh;          /* and for who logged on a new target in this hour (T19) */
 	/* members.c: */
 	const struct resolution *leads_to; /* no mailbox: these are recipients in its place */
 	bool member;                       /* in the place of a group */
@@ -149,10 +150,11 @@ status smtp_idle(conversation *c, const char *reply);
    names the post office that carries it. ST_FOREIGN: he may not. ST_LIMITED: too many in this hour.
    ST_TOO_BIG. */
 status smtp_relay(conversation *c, struct recipient *r);
-/* Whether who logged on may have so many more at other systems in this hour. ST_LIMITED. */
-status smtp_within_limits(conversation *c, int more);
-/* The same of a mailbox that passes mail on. */
-status smtp_mailbox_within_limits(int64_t postoffice, int64_t mailbox, int more);
+/* Whether who logged on may have these too at other systems in this hour, as mail_address_text()
+   gives them. ST_LIMITED. *fresh: some of them are new targets, of which he has a limit. */
+status smtp_within_limits(conversation *c, const slice *to, int n, bool *fresh);
+/* The same of a mailbox that passes mail on, besides `copies` of this message. */
+status smtp_mailbox_within_limits(int64_t postoffice, int64_t mailbox, int copies, slice to);
 /* The post office of the sender, when the client is privileged; else 0. */
 status smtp_trusted_office(conversation *c, int64_t *postoffice);
 /* Whether who logged on may send as the envelope's sender, and as the From field's authors.

@@ -6,6 +6,8 @@
 #include "provider/memory/memory.h"
 #include "provider/memory/store.h"
 
+#define HOUR (3600 * USEC_S)
+
 void store_queue(struct store *s, const struct queue_envelope *e, const struct queue_recipient *to,
 	const struct m_message *m)
 {
@@ -54,18 +56,36 @@ void memory_queue(arena *a, queue_entry **rows, int *n)
 	store_give();
 }
 
-status queue_sent(int64_t postoffice, int64_t mailbox, int64_t *by_mailbox, int64_t *by_postoffice)
+static bool is_target(const struct store *s, int64_t postoffice, int64_t mailbox, slice to,
+	const struct m_queued *until)
+{
+	EACH(struct m_queued, &s->queue, q) {
+		if (q == until)
+			break;
+		if (q->e.postoffice == postoffice && q->e.mailbox == mailbox &&
+			q->e.made >= clock_wall() - HOUR && slice_same_nocase(q->e.address, to))
+			return true;
+	}
+	return false;
+}
+
+status queue_sent(
+	int64_t postoffice, int64_t mailbox, const slice *to, int n, struct queue_sent *out)
 {
 	struct store *s = store_take();
 	status kind = store_refuses(s) ? ST_BUSY : ST_OK;
 
-	*by_mailbox = *by_postoffice = 0;
+	*out = (struct queue_sent){0};
 	EACH(struct m_queued, &s->queue, q) {
-		if (q->e.postoffice != postoffice || q->e.made < clock_wall() - 3600 * USEC_S)
+		if (q->e.postoffice != postoffice || q->e.made < clock_wall() - HOUR)
 			continue;
-		++*by_postoffice;
-		*by_mailbox += q->e.mailbox == mailbox;
+		out->by_postoffice++;
+		out->by_mailbox += q->e.mailbox == mailbox;
+		out->targets += q->e.mailbox == mailbox &&
+				!is_target(s, postoffice, mailbox, q->e.address, q);
 	}
+	for (int i = 0; i < n; i++)
+		out->fresh += !is_target(s, postoffice, mailbox, to[i], NULL);
 	store_give();
 	return kind;
 }

@@ -60,6 +60,106 @@ Test(queue, keeps_what_the_envelope_said)
 	arena_release(&a);
 }
 
+/* ---- how many (T19) */
+
+static void write_to(const struct route *who, const char *const *addresses, int n)
+{
+	struct queue_recipient far[4];
+
+	for (int i = 0; i < n; i++)
+		far[i] = (struct queue_recipient){.address = slice_z(addresses[i]),
+			.domain = S("b.test"),
+			.mailbox = who->mailbox};
+	cr_assert_eq(letter_queue(who->postoffice, NULL, far, n, RAW), ST_OK);
+}
+#define WRITE_TO(who, ...)                                                                         \
+	write_to(&(who), (const char *const[]){__VA_ARGS__},                                       \
+		sizeof((const char *const[]){__VA_ARGS__}) / sizeof(char *))
+
+/* All that was counted, as if it were of the hour before. */
+static void hour_passes(const struct route *who)
+{
+	long long po = who->postoffice;
+
+	/* One hour at a time, its row would meet that of the hour before. */
+	store_sql(
+		"update sent set hour = hour - interval '1000 hours' where postoffice = %lld", po);
+	store_sql("update sent set hour = hour + interval '999 hours' where postoffice = %lld", po);
+	store_sql("update sent_target set hour = hour - interval '1 hour' where postoffice = %lld",
+		po);
+}
+
+static struct queue_sent sent_by(const struct route *who, const char *to)
+{
+	struct queue_sent sent;
+	slice address = slice_z(to);
+
+	cr_assert_eq(queue_sent(who->postoffice, who->mailbox, &address, 1, &sent), ST_OK);
+	return sent;
+}
+
+/* The share that is left of the hour before changes while it is looked at: rows tell. */
+static int64_t targets_before(const struct route *who, int hours)
+{
+	return store_sql(
+		"select coalesce(sum(targets), 0)::bigint from sent where postoffice = %lld and "
+		"hour = date_trunc('hour', now()) - %d * interval '1 hour'",
+		(long long)who->postoffice, hours);
+}
+
+/* Where an hour ends within a test, what it counts stands in two of them. */
+static void begin_within_the_hour(void)
+{
+	if (store_sql("select (now() + interval '1 minute' > date_trunc('hour', now()) + interval "
+		      "'1 hour')::int"))
+		sleep((unsigned)store_sql("select 61 - extract(second from now())::int"));
+}
+
+Test(queue, counts_each_target_once_where_they_have_a_limit)
+{
+	struct route anna = store_mailbox(store_postoffice(), "anna", 0);
+
+	begin_within_the_hour();
+	WRITE_TO(anna, "1@b.test");
+	cr_expect_eq(store_sql("select count(*) from sent_target where postoffice = %lld",
+			     (long long)anna.postoffice),
+		0, "there is no limit yet");
+	given_setting(S_sent_targets_per_mailbox_most, "10");
+	WRITE_TO(anna, "1@b.test", "2@b.test", "1@b.test");
+	WRITE_TO(anna, "2@B.test", "3@b.test");
+	struct queue_sent sent = sent_by(&anna, "3@b.test");
+	cr_expect_eq(sent.by_mailbox, 6);
+	cr_expect_eq(sent.by_postoffice, 6);
+	cr_expect_eq(sent.targets, 3);
+	cr_expect_eq(sent.fresh, 0);
+	cr_expect_eq(sent_by(&anna, "4@b.test").fresh, 1);
+	struct route ben = {.postoffice = anna.postoffice, .mailbox = anna.mailbox + 1};
+	cr_expect_eq(sent_by(&ben, "3@b.test").fresh, 1, "they are another one's");
+	given_setting(S_sent_targets_per_mailbox_most, NULL);
+}
+
+Test(queue, a_target_counts_in_the_last_hour_it_was_written_to)
+{
+	struct route anna = store_mailbox(store_postoffice(), "anna", 0);
+
+	begin_within_the_hour();
+	given_setting(S_sent_targets_per_mailbox_most, "10");
+	WRITE_TO(anna, "1@b.test", "2@b.test", "3@b.test");
+	hour_passes(&anna);
+	WRITE_TO(anna, "2@b.test", "4@b.test");
+	WRITE_TO(anna, "2@b.test");
+	cr_expect_eq(targets_before(&anna, 1), 2);
+	cr_expect_eq(targets_before(&anna, 0), 2);
+	cr_expect_eq(sent_by(&anna, "1@b.test").fresh, 0);
+	hour_passes(&anna);
+	cr_expect_eq(sent_by(&anna, "1@b.test").fresh, 1, "it is two hours ago");
+	WRITE_TO(anna, "1@b.test", "2@b.test");
+	cr_expect_eq(targets_before(&anna, 2), 2, "nobody asks for it any more");
+	cr_expect_eq(targets_before(&anna, 1), 1);
+	cr_expect_eq(targets_before(&anna, 0), 2);
+	given_setting(S_sent_targets_per_mailbox_most, NULL);
+}
+
 /* ---- leases */
 
 Test(queue, a_late_result_changes_nothing)
