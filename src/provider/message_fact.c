@@ -170,7 +170,10 @@ static struct kept *known(int64_t postoffice, int64_t message, bool whole)
 	struct kept *k =
 		cache.messages ? map_get(cache.messages, slice_of(&key, sizeof key)) : NULL;
 
-	return k && (!whole || (k->whole && k->f.structure.size > 0)) ? k : NULL;
+	return k && (!whole || (k->whole && k->f.structure.size > 0 &&
+				       k->f.version == MESSAGE_FACT_VERSION))
+		       ? k
+		       : NULL;
 }
 
 bool message_bodies_known(int64_t postoffice, const int64_t *messages, int n, int64_t *blobs)

@@ -847,7 +847,8 @@ status fetch_items_tell(conversation *c, slice written, const uint32_t *uids, in
 	status s = fetch_run(c, &f, uids, n, &t);
 	if (s == ST_CLOSED || s == ST_TIMED_OUT || s == ST_CANCELLED)
 		return s;
-	return t.inside ? ST_BROKEN : ST_OK; /* what could not be had can be asked for */
+	/* Amid a literal no word can be said any more. What else could not be had can be asked for. */
+	return t.inside ? ST_CLOSED : ST_OK;
 }
 
 static status imap_fetch(conversation *c, args *p)
