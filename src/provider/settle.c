@@ -43,7 +43,7 @@ status settle(status (*once)(void *arg, bool again), void *arg)
 	task_shield(false);
 	task_deadline(before);
 	log_event(EV_CHANGE_SETTLED, "outcome=%s", status_name(s));
-	return s == ST_UNSURE ? ST_BUSY : s;
+	return s;
 }
 
 static db_tx *begin(int64_t postoffice, const int64_t *mailboxes, int n, arena *a)

@@ -7,8 +7,8 @@
 #include "provider/db.h"
 
 /* `again`: an earlier run may have been stored; a run that finds so gives what the first would have
-   given. `once` must not do harm when both are stored. ST_BUSY: not stored, or not known: after 20
-   s, or when the database has not been heard of for db_silence_most (db_lost); never ST_UNSURE. */
+   given. `once` must not do harm when both are stored. ST_BUSY: not stored. ST_UNSURE: not known: after
+   20 s, or when the database has not been heard of for db_silence_most (db_lost). */
 status settle(status (*once)(void *arg, bool again), void *arg);
 
 /* A transaction that begins with the lock of a mailbox: what its later statements read is what they

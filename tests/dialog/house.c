@@ -709,6 +709,7 @@ static void database(struct words *w)
 
 	memory_busy(slice_same(how, S("busy")));
 	memory_full(slice_same(how, S("full")));
+	memory_unsure(slice_same(how, S("unsure")));
 }
 
 /* body anna 1 vanishes */

@@ -127,6 +127,7 @@ void invariants_check(struct play *p)
 {
 	memory_busy(false);
 	memory_full(false);
+	memory_unsure(false);
 	memory_faults(false);
 	house_each(check_mailbox, p);
 	check_promises(p);

@@ -112,7 +112,7 @@ static status store_all(struct store *s, struct append *x, slice name, int64_t *
 				  ->e.uid;
 	}
 	replace(s, x);
-	return ST_OK;
+	return s->unsure ? ST_UNSURE : ST_OK;
 }
 
 status append_run(struct append *x)

@@ -37,6 +37,8 @@ void memory_scram_salt(slice salt);
 void memory_secret(int file);
 /* Every provider call that would ask the database gives ST_BUSY while on. */
 void memory_busy(bool on);
+/* append_run stores and gives ST_UNSURE while on, as when nobody hears what became of a commit. */
+void memory_unsure(bool on);
 /* What stores messages gives ST_BUSY, and provider_full() says why. */
 void memory_full(bool on);
 

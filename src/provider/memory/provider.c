@@ -115,6 +115,12 @@ void memory_full(bool on)
 	store_give();
 }
 
+void memory_unsure(bool on)
+{
+	store_take()->unsure = on;
+	store_give();
+}
+
 void memory_faults(bool on)
 {
 	store_take()->faults = on;

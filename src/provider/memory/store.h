@@ -194,7 +194,7 @@ struct store {
 	slice scram_salt;
 	int srs_rotations;
 	int secret; /* memory_secret() */
-	bool busy, full, faults;
+	bool busy, full, unsure, faults;
 };
 
 /* The store, locked, also for who holds it already; each taking has its giving. */

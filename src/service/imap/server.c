@@ -128,6 +128,18 @@ status imap_bad(conversation *c, const char *format, ...)
 	return s;
 }
 
+/* The last words of a conversation; ends its loop with `why`. */
+static status goodbye(conversation *c, const char *words, status why)
+{
+	task_shield(true);
+	transcript_answers(c->rows);
+	if (conversation_say(c, "* BYE %s", words) == ST_OK)
+		(void)conversation_last_words(c);
+	task_shield(false);
+	c->closing = true;
+	return why;
+}
+
 /* RFC 5530 and RFC 9051 7.1: one row from kind to words. */
 status imap_trouble(conversation *c, status kind)
 {
@@ -150,6 +162,10 @@ status imap_trouble(conversation *c, status kind)
 	case ST_TIMED_OUT:
 	case ST_CANCELLED:
 		return kind;
+	case ST_UNSURE: /* neither OK nor NO would be true */
+		return goodbye(c,
+			"[UNAVAILABLE] Nobody knows now whether that was done; come again and look",
+			kind);
 	case ST_BROKEN:
 		return imap_no(c, "[SERVERBUG] Something is broken here; the operator was told");
 	default:
@@ -381,18 +397,6 @@ static status imap_enable(conversation *c, args *p)
 }
 
 /* ---- the loop */
-
-/* The last words of a conversation; ends its loop with `why`. */
-static status goodbye(conversation *c, const char *words, status why)
-{
-	task_shield(true);
-	transcript_answers(c->rows);
-	if (conversation_say(c, "* BYE %s", words) == ST_OK)
-		(void)conversation_last_words(c);
-	task_shield(false);
-	c->closing = true;
-	return why;
-}
 
 static status say_stopping(conversation *c)
 {

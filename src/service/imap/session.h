@@ -60,7 +60,7 @@ status imap_ok(conversation *c, const char *format, ...) __attribute__((format(p
 status imap_no(conversation *c, const char *format, ...) __attribute__((format(printf, 2, 3)));
 status imap_bad(conversation *c, const char *format, ...) __attribute__((format(printf, 2, 3)));
 /* NO with the code and sentence for a kind of trouble of the store; passes on what ends the
-   talk. */
+   talk. BYE for ST_UNSURE. */
 status imap_trouble(conversation *c, status kind);
 /* The capability list now, as one line without its end. */
 void imap_capabilities(conversation *c, text *out);
