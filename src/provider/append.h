@@ -40,7 +40,8 @@ struct append {
 /* ST_ABSENT   no such folder (TRYCREATE), or the mailbox is gone or disabled
    ST_FULL     no room
    ST_DENIED   rights are missing
-   ST_BUSY     not stored, or the database stayed away for 20 s and nobody knows */
+   ST_BUSY     not stored
+   ST_UNSURE   nobody could find out (settle.h) */
 status append_run(struct append *x);
 
 #endif

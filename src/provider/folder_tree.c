@@ -99,11 +99,12 @@ static status turn_commit(db_tx **tx, const status *kinds)
 	return s == ST_INVALID && failed > 0 ? kinds[failed - 1] : s;
 }
 
-static bool stands(const struct turn *t, int64_t folder, slice name)
+/* Whether the folder is called so: ST_ABSENT when not; else nobody knows now. */
+static status stands(const struct turn *t, int64_t folder, slice name)
 {
 	struct param p[] = {p_int(t->postoffice), p_int(t->mailbox), p_int(folder), p_text(name)};
 
-	return db_one(SQL_FOLDER_STANDS, p, 4, NULL, NULL) == ST_OK;
+	return db_one(SQL_FOLDER_STANDS, p, 4, NULL, NULL);
 }
 
 static status turn_settle(struct turn *t, status (*once)(void *arg, bool again))
@@ -128,18 +129,20 @@ static status make_once(void *arg, bool again)
 	make_add(tx, t, t->n - 1);
 	note_add(tx, t);
 	s = turn_commit(&tx, (status[]){ST_DENIED, ST_LIMITED});
-	if (again && s == ST_EXISTS && stands(t, t->ids[t->n - 1], t->name))
-		s = ST_OK;
-	return s;
+	if (!again || s != ST_EXISTS)
+		return s;
+	status ours = stands(t, t->ids[t->n - 1], t->name);
+	return ours == ST_ABSENT ? s : ours;
 }
 
-/* What was just made. Others may have given it another name by now, or removed it: then as it was. */
+/* What was just made. Others may have given it another name by now, or removed it, or it cannot be
+   looked at now: then as it was. */
 static status made_find(const struct turn *t, arena *a, folder **out)
 {
 	int64_t id = t->ids[t->n - 1];
 	status s = folder_find(t->postoffice, t->mailbox, t->name, a, out);
 
-	if (s != ST_ABSENT && (s != ST_OK || (*out)->id == id))
+	if (s == ST_OK ? (*out)->id == id : s != ST_ABSENT && !db_passes(s))
 		return s;
 	*out = arena_new(a, sizeof **out);
 	**out = (folder){.id = id,
@@ -196,9 +199,9 @@ static status rename_once(void *arg, bool again)
 	note_add(tx, t);
 	s = turn_commit(&tx, t->n > 0 ? (status[]){ST_LIMITED, ST_LIMITED, ST_ABSENT}
 				      : (status[]){ST_LIMITED, ST_ABSENT});
-	if (again && s == ST_ABSENT && (t->id == 0 || stands(t, t->id, t->name)))
-		s = ST_OK;
-	return s;
+	if (!again || s != ST_ABSENT)
+		return s;
+	return t->id == 0 ? ST_OK : stands(t, t->id, t->name);
 }
 
 static status inbox_empty_into(const struct turn *t, arena *a)

@@ -9,8 +9,8 @@
    of PostgreSQL only for what changed since, so opening again and looking again are one small query
    each; nothing is ever taken from there unasked, so no view shows old state.
 
-   An unknown outcome of COMMIT is settled before a call returns: changes are made once, and ST_BUSY
-   means that they were not made or that the database stayed away for 20 s. */
+   An unknown outcome of COMMIT is settled before a call returns: changes are made once, ST_BUSY means
+   that they were not made, and ST_UNSURE that nobody could find out (settle.h). */
 #ifndef PENNYPOST_PROVIDER_VIEW_H
 #define PENNYPOST_PROVIDER_VIEW_H
 

@@ -460,8 +460,10 @@ static status copy_run(struct change *c, struct view_copied *out, bool *fresh)
 	*fresh = s == ST_OK && !c->again;
 	if (c->again && (s == ST_OK || s == ST_EXISTS)) {
 		status told = outcome_take(c, out);
+		if (told == ST_OK)
+			return ST_OK;
 		if (told != ST_ABSENT)
-			return told;
+			return ST_UNSURE; /* a refusal would have the client copy again */
 	}
 	TRY(s);
 	TRY(copied_take(c, out));
@@ -500,6 +502,12 @@ status view_copy_to(view *v, const uint32_t *uids, int n, const struct view_targ
 	return ST_OK;
 }
 
+/* What follows a copy that stands is not refused as if nothing had been done. */
+static status half_done(status s)
+{
+	return s == ST_BUSY ? ST_UNSURE : s;
+}
+
 /* Within one folder: copied, and what was copied is expunged. Cut off between, the messages are
    there twice, as with a client that copies and expunges by itself. */
 static status move_within(view *v, struct change *c, arena *a, struct view_copied *out)
@@ -510,8 +518,8 @@ static status move_within(view *v, struct change *c, arena *a, struct view_copie
 
 	c->moves = false;
 	TRY(copy_run(c, out, &fresh));
-	TRY(view_store(v, out->from, out->n, &deleted, true, a, &marked));
-	TRY(expunge_in(v, out->from, out->n, a, &out->change));
+	TRY(half_done(view_store(v, out->from, out->n, &deleted, true, a, &marked)));
+	TRY(half_done(expunge_in(v, out->from, out->n, a, &out->change)));
 	view_change_join(v, &marked.change, a, &out->change);
 	return ST_OK;
 }
