@@ -23,7 +23,8 @@ with lost as materialized (
 		offset 0) e
 	where exists (select from folder where postoffice = $1::bigint and folder = $3::bigint and mailbox = $2::bigint)
 ), gone as (
-	delete from entry where postoffice = $1::bigint and ctid = any ((select ats from lost)::tid[])
+	delete from entry e using (select u.at from lost f cross join lateral unnest(f.ats) as u (at) offset 0) a
+	where e.postoffice = $1::bigint and e.ctid = a.at and a.at between '(0,0)' and '(4294967295,65535)'
 ), total as materialized ( -- without the arrays, which every look at them would copy
 	select n, bytes, unseen, deleted, least, most from lost
 ), counted as (

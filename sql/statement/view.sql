@@ -82,7 +82,8 @@ where f.postoffice = $1::bigint and f.folder = $2::bigint;
 
 -- Changing: after deliver_lock, so that what is read here is what is changed. UIDs are given as ranges that rise, $4 the first
 -- and $5 the last of each. Entries are read once, by key; what is changed is found by where it was read (ctid), which the lock keeps
--- true: an array of places, which leaves the planner no other way. What is not given on row by row is summed up as it comes
+-- true. `between` tells the planner of few places, so that it goes to each of them and reads no whole post office, whatever it believes
+-- of the table. What is not given on row by row is summed up as it comes
 -- (found), and sums stand apart from arrays (total), for every look at a row copies all of it.
 
 -- statement view_store
@@ -111,8 +112,9 @@ with found as materialized (
 	where f.postoffice = $1::bigint and f.folder = $3::bigint
 	returning f.modseq
 ), stored as (
-	update entry set flags = flags & ~$6::bigint | $7::bigint, modseq = (select modseq from numbered)
-	where postoffice = $1::bigint and ctid = any ((select ats from found)::tid[])
+	update entry e set flags = e.flags & ~$6::bigint | $7::bigint, modseq = (select modseq from numbered)
+	from (select u.at from found f cross join lateral unnest(f.ats) as u (at) offset 0) a
+	where e.postoffice = $1::bigint and e.ctid = a.at and a.at between '(0,0)' and '(4294967295,65535)'
 ), told as (
 	insert into change (postoffice, folder, modseq, kind, uids)
 	select $1::bigint, $3::bigint, n.modseq, 'f',
@@ -226,7 +228,8 @@ with target as materialized (
 	select $1::bigint, n.folder, n.first + a.rank - 1, n.modseq, a.flags, a.msg, a.idate, a.size, a.zone, now()
 	from numbered n, asked a where n.folder <> $3::bigint
 ), gone as (
-	delete from entry where postoffice = $1::bigint and ctid = any ((select ats from found)::tid[])
+	delete from entry e using (select u.at from found f cross join lateral unnest(f.ats) as u (at) offset 0) a
+	where e.postoffice = $1::bigint and e.ctid = a.at and a.at between '(0,0)' and '(4294967295,65535)'
 ), paged as ( -- of them in the folder they leave
 	delete from folder_page p using (
 		select distinct uid / 256 as page from found f cross join lateral unnest(f.uids) as u (uid) offset 0) a
