@@ -73,6 +73,7 @@ with l as (delete from logon where postoffice = $1::bigint), p as (delete from l
 delete from maildrop where postoffice = $1::bigint;
 
 -- statement postoffice_empty_queue
+-- What was sent goes behind its targets, in the order in which deliveries take them.
 with q as (
 	delete from queue where postoffice = $1::bigint returning 1
 ), d as (
@@ -82,9 +83,9 @@ with q as (
 	select $1::bigint, pg_backend_pid(), count(*) from (select from q union all select from d) g having count(*) > 0
 	on conflict (postoffice, slot) do update set deleted = l.deleted + excluded.deleted
 ), targets as (
-	delete from sent_target where postoffice = $1::bigint
+	delete from sent_target where postoffice = $1::bigint returning 1
 )
-delete from sent where postoffice = $1::bigint;
+delete from sent where postoffice = $1::bigint and (select count(*) from targets) >= 0;
 
 -- statement postoffice_empty_ledger
 with b as (delete from ledger_breach where postoffice = $1::bigint)

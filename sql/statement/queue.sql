@@ -147,7 +147,11 @@ from (select mailbox, n, targets, case when hour = date_trunc('hour', now()) the
 	from sent where postoffice = $1::bigint and hour >= date_trunc('hour', now()) - interval '1 hour') s;
 
 -- statement queue_sent_sweep system
-with t as (delete from sent_target where hour < now() - interval '3 hours')
+-- What a delivery has in hand at this moment is left to the next time: it takes targets in their order, and this one does not.
+with t as (
+	delete from sent_target where ctid = any (array(
+		select ctid from sent_target where hour < now() - interval '3 hours' for update skip locked))
+)
 delete from sent where hour < now() - interval '3 hours';
 
 -- statement queue_by_index system

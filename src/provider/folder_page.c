@@ -273,6 +273,7 @@ static status pages_make(const struct view_image *image, bool whole)
 		if (end - at >= PAGE_LEAST && !(k < stand_n && stand[k] == page))
 			s = page_make(image, page, at, end - at, whole, &scratch);
 		arena_clear(&scratch);
+		task_breathe();
 	}
 	arena_release(&scratch);
 	arena_release(&a);

@@ -16,9 +16,10 @@
    too, and, likely, for those behind them: where many are not known in this process, it learns them
    from pages. One round trip at most, for 2,048 messages. A hint. */
 void folder_page_bring(const view *v, const uint32_t *uids, int n, bool whole);
-/* Whether what a reader of many has packed of that message, envelope and part tree, will be in a page
-   when it is kept in this process (message_facts_learn) and folder_page_keep() is called: it need
-   not be kept in the store by itself then. */
+/* Whether what a reader of many has packed of that message, envelope and part tree, is for a page,
+   once it is kept in this process (message_facts_learn) and folder_page_keep() is called: it need not
+   be kept in the store by itself. Where another message of the page is not known whole by then there
+   is no page, and the next reader packs it again. */
 bool folder_page_takes(const view *v, uint32_t uid, const struct message_fact *f);
 /* Has pages made of what is known whole in this process, soon and in the background; never waits. A
    page of which something is not known is not made. */

@@ -51,7 +51,7 @@ static const char *posting_refusal(conversation *c, const struct resolution *fou
 }
 
 /* Whether who logged on may write to those at other systems. */
-static status outside_within_limits(conversation *c, const struct resolution *found, bool *fresh)
+static status outside_within_limits(conversation *c, const struct resolution *found, int *fresh)
 {
 	slice *to = arena_new_array(&smtp_of(c)->mail, (size_t)found->n, sizeof *to);
 	int n = 0;
@@ -63,7 +63,7 @@ static status outside_within_limits(conversation *c, const struct resolution *fo
 }
 
 /* NULL: he may. *fresh as in smtp_within_limits(). */
-static const char *refusal_of(conversation *c, const struct resolution *found, bool *fresh)
+static const char *refusal_of(conversation *c, const struct resolution *found, int *fresh)
 {
 	struct smtp *s = smtp_of(c);
 	struct setting_at at = {.postoffice = found->route.postoffice};
@@ -339,9 +339,10 @@ status members_add(conversation *c, const struct recipient *r)
 		whole.told = TOLD_EXPANDED;
 		smtp_add_recipient(s, &whole);
 	}
-	for (int i = before; i < s->n; i++)
-		s->recipients[i].fresh =
-			r->fresh && s->recipients[i].remote && s->recipients[i].by == 0;
+	for (int i = before, left = r->fresh; i < s->n; i++) { /* counted once for them all */
+		s->recipients[i].fresh = s->recipients[i].remote ? left : 0;
+		left -= s->recipients[i].fresh;
+	}
 	s->members = members + s->n - before - 1; /* with those they pass it on to */
 	return ST_OK;
 }

@@ -134,21 +134,21 @@ status smtp_mailbox_within_limits(int64_t postoffice, int64_t mailbox, int copie
 	return has_limits(&at) ? within(&at, copies, 0, &to, 1, &fresh) : ST_OK;
 }
 
-status smtp_within_limits(conversation *c, const slice *to, int n, bool *fresh)
+status smtp_within_limits(conversation *c, const slice *to, int n, int *fresh)
 {
 	struct smtp *s = smtp_of(c);
 	struct setting_at at = at_of(s);
 	int before = 0;
 	int64_t count = 0;
 
-	*fresh = false;
+	*fresh = 0;
 	if (!s->authenticated || !has_limits(&at))
 		return ST_OK;
 	s->counted = true;
 	for (int i = 0; i < s->n; i++)
 		before += s->recipients[i].fresh;
 	status kind = within(&at, s->remotes, before, to, n, &count);
-	*fresh = count > 0;
+	*fresh = (int)count;
 	return kind;
 }
 

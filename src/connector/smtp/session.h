@@ -31,7 +31,7 @@ struct recipient {
 	rcpt_parameters dsn; /* kept for reports */
 	struct route route;  /* of a remote one only the post office that carries it */
 	bool remote;         /* at another system */
-	bool fresh;          /* and for who logged on a new target in this hour (T19) */
+	int fresh;           /* new targets of who logged on, with whom it leads to (T19) */
 	/* members.c: */
 	const struct resolution *leads_to; /* no mailbox: these are recipients in its place */
 	bool member;                       /* in the place of a group */
@@ -151,8 +151,8 @@ status smtp_idle(conversation *c, const char *reply);
    ST_TOO_BIG. */
 status smtp_relay(conversation *c, struct recipient *r);
 /* Whether who logged on may have these too at other systems in this hour, as mail_address_text()
-   gives them. ST_LIMITED. *fresh: some of them are new targets, of which he has a limit. */
-status smtp_within_limits(conversation *c, const slice *to, int n, bool *fresh);
+   gives them. ST_LIMITED. *fresh: so many of them are new targets, of which he has a limit. */
+status smtp_within_limits(conversation *c, const slice *to, int n, int *fresh);
 /* The same of a mailbox that passes mail on, besides `copies` of this message. */
 status smtp_mailbox_within_limits(int64_t postoffice, int64_t mailbox, int copies, slice to);
 /* The post office of the sender, when the client is privileged; else 0. */

@@ -728,6 +728,8 @@ static status ahead_end(struct ahead *x, status s)
 	beside_drop(&x->keeping);
 	batch_close(&x->told);
 	batch_close(&x->kept);
+	if (imap_of(x->c)->selected) /* what was packed for pages before it broke off */
+		pages_keep(x, 1);
 	return s;
 }
 
