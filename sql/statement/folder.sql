@@ -86,8 +86,8 @@ where s.postoffice = $1::bigint and s.mailbox = $2::bigint
 	and not exists (select from folder f where f.postoffice = $1::bigint and f.mailbox = $2::bigint and f.name = s.name);
 
 -- statement folder_stands
--- $2 mailbox, $3 folder, $4 name: whether it is called so.
-select 1 from folder where postoffice = $1::bigint and mailbox = $2::bigint and folder = $3::bigint and name = $4::text;
+-- $2 mailbox, $3 folder, $4 name: whether it is called so; '': whether there is such a folder.
+select 1 from folder where postoffice = $1::bigint and mailbox = $2::bigint and folder = $3::bigint and $4::text in (name, '');
 
 -- statement folder_below
 -- $2 mailbox, $3 name: how many folders stand below it.

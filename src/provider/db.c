@@ -155,6 +155,16 @@ struct round {
 	bool committing; /* what is awaited now is the commit's own answer */
 };
 
+/* It ends a transaction that may have changed something. */
+static bool stores(const db_tx *tx, const struct round *r)
+{
+	bool writes = tx->begun;
+
+	for (const struct step *s = tx->first; s; s = s->next)
+		writes |= !only_reads(s);
+	return r->commits && writes;
+}
+
 static status round_send(db_tx *tx, struct round *r)
 {
 	if (FAULT("db_send"))
@@ -162,13 +172,13 @@ static status round_send(db_tx *tx, struct round *r)
 	for (struct step *s = tx->first; s; s = s->next)
 		if (!step_send(tx->connection, s))
 			return ST_CLOSED;
-	if (r->commits && FAULT("db_commit_send"))
+	if (stores(tx, r) && FAULT("db_commit_send"))
 		return ST_CLOSED;
 	r->sent = true;
 	if (!PQpipelineSync(tx->connection->pg))
 		return ST_CLOSED;
 	TRY(connection_flush(tx->connection->pg));
-	if (FAULT("db_sent") || (r->commits && FAULT("db_commit_sent")))
+	if (FAULT("db_sent") || (stores(tx, r) && FAULT("db_commit_sent")))
 		return ST_CLOSED;
 	return ST_OK;
 }
@@ -231,8 +241,9 @@ static status round_gather(db_tx *tx, struct round *r)
 		PQclear(got);
 		TRY(kind);
 		if (what == PGRES_PIPELINE_SYNC)
-			return r->commits && r->kind == ST_OK && FAULT("db_commit_done") ? ST_CLOSED
-											 : ST_OK;
+			return r->kind == ST_OK && stores(tx, r) && FAULT("db_commit_done")
+				       ? ST_CLOSED
+				       : ST_OK;
 		silences += got == NULL;
 	}
 	return ST_CLOSED;
@@ -241,14 +252,11 @@ static status round_gather(db_tx *tx, struct round *r)
 /* What is true after a round that ended in the middle. */
 static status lost(const db_tx *tx, const struct round *r, status how)
 {
-	bool writes = false;
-	for (struct step *s = tx->first; s; s = s->next)
-		writes |= !only_reads(s);
 	/* Refused before: the commit was never reached. A server that shuts down may say so in
 	   place of the commit's answer, though. */
 	if (r->kind != ST_OK && r->kind != ST_CLOSED && !r->committing)
 		return r->kind;
-	if (r->commits && r->sent && (writes || tx->begun))
+	if (r->sent && stores(tx, r))
 		return ST_UNSURE;
 	return how == ST_CLOSED ? ST_BUSY : how;
 }

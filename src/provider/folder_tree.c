@@ -99,7 +99,8 @@ static status turn_commit(db_tx **tx, const status *kinds)
 	return s == ST_INVALID && failed > 0 ? kinds[failed - 1] : s;
 }
 
-/* Whether the folder is called so: ST_ABSENT when not; else nobody knows now. */
+/* Whether the folder is called so, or, without a name, is there: ST_ABSENT when not; else nobody
+   knows now. */
 static status stands(const struct turn *t, int64_t folder, slice name)
 {
 	struct param p[] = {p_int(t->postoffice), p_int(t->mailbox), p_int(folder), p_text(name)};
@@ -281,6 +282,15 @@ status folder_rename_this(const folder *f, slice to)
 
 /* ---- removing */
 
+/* No folder of this id and name, when an earlier run may have removed it: so it has, unless others
+   gave it another name first. */
+static status gone_before(const struct turn *t)
+{
+	status there = stands(t, t->id, S(""));
+
+	return there == ST_ABSENT ? ST_OK : there == ST_OK ? ST_ABSENT : there;
+}
+
 static status remove_once(void *arg, bool again)
 {
 	struct turn *t = arg;
@@ -300,7 +310,9 @@ static status remove_once(void *arg, bool again)
 	if (t->note && row_int(&r, 0, 0) > 0)
 		note_add(tx, t);
 	TRY(db_commit(&tx, NULL));
-	return again || row_int(&r, 0, 0) > 0 ? ST_OK : ST_ABSENT;
+	if (row_int(&r, 0, 0) > 0)
+		return ST_OK;
+	return again ? gone_before(t) : ST_ABSENT;
 }
 
 static status why_absent(const struct turn *t, arena *a)

@@ -19,6 +19,7 @@
 #include "tests/unit/provider/store_fixture.h"
 
 #include <criterion/criterion.h>
+#include <pthread.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -535,6 +536,37 @@ Test(view_pg, a_lost_answer_doubles_and_loses_nothing)
 		cr_assert(fault_arm(""));
 		assert_counted();
 	}
+}
+
+/* Others rename the folder while the first answer is lost: it stands, and that is what is said. */
+static void *remove_aside(void *outcome)
+{
+	*(status *)outcome = folder_remove(me.postoffice, me.mailbox, S("held"));
+	return NULL;
+}
+
+Test(view_pg, a_folder_that_others_renamed_meanwhile_is_not_said_to_be_removed)
+{
+	pthread_t aside;
+	status s;
+	int64_t id = made(S("held"));
+
+	given_sql("begin");
+	store_sql("update mailbox set modseq = modseq where postoffice = %lld and mailbox = %lld",
+		(long long)me.postoffice, (long long)me.mailbox);
+	cr_assert(fault_arm("db_commit_sent:1:fail"));
+	cr_assert_eq(pthread_create(&aside, NULL, remove_aside, &s), 0);
+	cr_assert(given_somebody_waits());
+	store_sql("update folder set name = 'elsewhere' where postoffice = %lld and folder = %lld",
+		(long long)me.postoffice, (long long)id);
+	given_sql("commit");
+	pthread_join(aside, NULL);
+	fault_arm("");
+	cr_assert_eq(s, ST_ABSENT, "%s", status_name(s));
+	cr_assert_eq(
+		store_sql("select count(*) from folder where postoffice = %lld and folder = %lld",
+			(long long)me.postoffice, (long long)id),
+		1);
 }
 
 /* ---- another process */
