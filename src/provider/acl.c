@@ -114,11 +114,12 @@ status acl_set(const folder *f, const struct acl_entry *who, const struct acl_ch
 		return ST_DENIED;
 	status s = settle(set_once, &t);
 	arena_release(&t.a);
-	TRY(s);
+	if (s != ST_OK && s != ST_UNSURE)
+		return s;
 	news_tell(f->postoffice, f->mailbox, f->id);
 	if (who->kind == ACL_MAILBOX)
 		news_tell(f->postoffice, who->who, 0);
-	return ST_OK;
+	return s;
 }
 
 /* ---- what a reader may do */

@@ -151,9 +151,10 @@ status annotation_set(const struct annotation_change *c)
 	status s = settle(set_once, &t);
 	arena_release(&t.a);
 	arena_release(&a);
-	TRY(s);
+	if (s != ST_OK && s != ST_UNSURE)
+		return s;
 	news_tell(c->postoffice, c->reader, 0);
 	if (c->owner != c->reader)
 		news_tell(c->postoffice, c->owner, 0);
-	return ST_OK;
+	return s;
 }

@@ -275,6 +275,13 @@ static void facts_enter(const struct append *x, const struct known *k)
 	message_facts_enter(x->postoffice, k->facts, k->n);
 }
 
+static void unsure_tell(const struct append *x, slice name)
+{
+	settle_hint(x->postoffice, x->mailbox, x->folder_id, name);
+	if (x->replaced_folder)
+		settle_hint(x->postoffice, replaced_in(x), x->replaced_folder, S(""));
+}
+
 static status append_in(struct append *x, arena *a)
 {
 	struct appending p = {.x = x};
@@ -288,6 +295,8 @@ static status append_in(struct append *x, arena *a)
 	facts_make(x, a, &k);
 	s = append_settle(&p);
 	arena_release(&p.a);
+	if (s == ST_UNSURE)
+		unsure_tell(x, p.name);
 	TRY(s);
 	for (int i = 0; i < x->n; i++)
 		x->messages[i].uid = (uint32_t)(p.first + i);

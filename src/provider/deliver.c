@@ -147,6 +147,15 @@ void deliver_counted(const struct delivery_part *to, int64_t size)
 	}
 }
 
+/* It may be stored, and its readers look (news.h). */
+static void delivery_hinted(const struct delivery *d)
+{
+	for (int i = 0; i < d->n; i++)
+		for (int k = 0; k < d->parts[i].n; k++)
+			news_tell(d->parts[i].postoffice, d->parts[i].recipients[k].mailbox,
+				d->parts[i].recipients[k].inbox);
+}
+
 static void delivery_counted(const struct delivery *d)
 {
 	for (int i = 0; i < d->n; i++) {
@@ -180,6 +189,9 @@ static void jobs_end(struct job **jobs, int n, status outcome)
 			delivery_counted(d);
 			delivery_ring(d);
 		}
+		for (const struct delivery *d = jobs[i]->d; outcome == ST_UNSURE && d;
+			d = deliver_next(d))
+			delivery_hinted(d);
 		/* Stored or not, nobody knows: should it be stored, its repetition is to be
 		   known. */
 		if (outcome == ST_UNSURE && jobs[i]->keyed)

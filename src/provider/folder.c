@@ -65,11 +65,12 @@ status folder_expunge_wide(int64_t postoffice, int64_t mailbox, int64_t id, cons
 		(struct param[]){p_int(postoffice), p_int(mailbox), p_int(id), p_int_array(uids, n),
 			p_int_array(uids, n), p_int(0)},
 		6, &r);
-	TRY(db_commit(&tx, NULL));
-	*removed = row_int(&r, 0, 0);
-	if (*removed > 0)
+	status s = db_commit(&tx, NULL);
+	if (s == ST_OK)
+		*removed = row_int(&r, 0, 0);
+	if (s == ST_UNSURE || (s == ST_OK && *removed > 0))
 		news_tell(postoffice, mailbox, id);
-	return ST_OK;
+	return s;
 }
 
 status folder_expunge(int64_t postoffice, int64_t mailbox, int64_t id, const uint32_t *uids, int n,

@@ -83,8 +83,8 @@ struct folder_row {
 status folder_tree(int64_t postoffice, int64_t mailbox, arena *a, struct folder_row **rows, int *n);
 
 /* ---- changing the tree. Every call is one transaction and bumps the mailbox's modseq. An outcome
-   that was lost with its connection is found out before they return; ST_BUSY then means: nobody
-   knows. */
+   that was lost with its connection is found out before they return; ST_UNSURE means: nobody
+   knows, and who watches is told to look. */
 
 /* Makes the folder and the levels above that are missing, with a UIDVALIDITY no folder of this
    mailbox had before. What others do with it at once takes nothing from ST_OK: then *out has its id

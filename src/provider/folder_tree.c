@@ -113,7 +113,7 @@ static status turn_settle(struct turn *t, status (*once)(void *arg, bool again))
 	status s = settle(once, t);
 
 	arena_release(&t->a);
-	if (s == ST_OK)
+	if (s == ST_OK || s == ST_UNSURE)
 		news_tell(t->postoffice, t->mailbox, 0);
 	return s;
 }
@@ -341,9 +341,10 @@ static status remove_in(struct turn *t, slice name, arena *a)
 		return why_absent(t, a);
 	TRY(s);
 	t->id = f->id;
-	TRY(turn_settle(t, remove_once));
-	news_tell(t->postoffice, t->mailbox, t->id);
-	return ST_OK;
+	s = turn_settle(t, remove_once);
+	if (s == ST_OK || s == ST_UNSURE)
+		news_tell(t->postoffice, t->mailbox, t->id);
+	return s;
 }
 
 static status remove_by(struct turn *t, slice name)

@@ -91,7 +91,7 @@ status folder_undelete(
 			break;
 	}
 	arena_release(&b.a);
-	if (*restored > 0)
+	if (*restored > 0 || s == ST_UNSURE)
 		news_tell(postoffice, mailbox, which->folder);
 	return s;
 }

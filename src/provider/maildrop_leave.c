@@ -55,6 +55,11 @@ static void ask_for(
 		6, out);
 }
 
+static void tell(const struct maildrop_leaver *l)
+{
+	news_tell(l->guest.postoffice, l->guest.mailbox, l->inbox);
+}
+
 /* *failed as of db_commit. Outcomes are written when it is ST_OK. The time is the batch's own, not
    that of the tasks that wait for it. */
 static status transaction(struct maildrop_leaver *const *all, int n, usec until, int *failed)
@@ -72,7 +77,7 @@ static status transaction(struct maildrop_leaver *const *all, int n, usec until,
 		for (int i = 0; i < r.count; i++) {
 			struct maildrop_leaver *l = all[row_int(&r, i, 0) - 1];
 			l->guest.outcome = ST_OK;
-			news_tell(l->guest.postoffice, l->guest.mailbox, l->inbox);
+			tell(l);
 		}
 	}
 	arena_release(&a);
@@ -118,8 +123,10 @@ static status settle(struct maildrop_leaver *const *all, int n, usec began, int 
 	for (int i = 0; i < n && kind == ST_OK; i++) {
 		bool removed = false;
 		if (all[i]->guest.outcome == ST_ABSENT && is_removed(all[i], &removed) == ST_OK &&
-			removed)
+			removed) {
 			all[i]->guest.outcome = ST_OK;
+			tell(all[i]);
+		}
 	}
 	return kind;
 }
@@ -132,7 +139,11 @@ static status run(struct maildrop_guest *const *guests, int n, int *failed)
 	for (int i = 0; i < n; i++)
 		all[i] = LINK_OWNER(guests[i], struct maildrop_leaver, guest);
 	status kind = transaction(all, n, began + RUN_MOST, failed);
-	return kind == ST_UNSURE ? settle(all, n, began, failed) : kind;
+	if (kind == ST_UNSURE)
+		kind = settle(all, n, began, failed);
+	for (int i = 0; i < n && kind == ST_UNSURE; i++) /* a hint to look costs nothing */
+		tell(all[i]);
+	return kind;
 }
 
 status maildrop_leave(struct maildrop_leaver *own)

@@ -2,6 +2,8 @@
 #include "provider/settle.h"
 
 #include "base/log.h"
+#include "provider/folder.h"
+#include "provider/news.h"
 #include "provider/setting.h"
 #include "task/task.h"
 
@@ -44,6 +46,17 @@ status settle(status (*once)(void *arg, bool again), void *arg)
 	task_deadline(before);
 	log_event(EV_CHANGE_SETTLED, "outcome=%s", status_name(s));
 	return s;
+}
+
+void settle_hint(int64_t postoffice, int64_t mailbox, int64_t folder, slice name)
+{
+	arena a = ARENA_INIT;
+	struct folder *f;
+
+	if (!folder && name.size > 0 && folder_find(postoffice, mailbox, name, &a, &f) == ST_OK)
+		folder = f->id;
+	arena_release(&a);
+	news_tell(postoffice, mailbox, folder);
 }
 
 static db_tx *begin(int64_t postoffice, const int64_t *mailboxes, int n, arena *a)

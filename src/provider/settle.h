@@ -11,6 +11,11 @@
    20 s, or when the database has not been heard of for db_silence_most (db_lost). */
 status settle(status (*once)(void *arg, bool again), void *arg);
 
+/* After ST_UNSURE: who watches the folder, and the mailbox, is told to look, for it may be stored,
+   and a hint costs nothing (news.h). `folder` 0: the one called so, where it can be found out now;
+   without a name the mailbox alone. */
+void settle_hint(int64_t postoffice, int64_t mailbox, int64_t folder, slice name);
+
 /* A transaction that begins with the lock of a mailbox: what its later statements read is what they
    change. `mailbox` is lent until the flush or commit. */
 db_tx *settle_begin(int64_t postoffice, const int64_t *mailbox, arena *a);

@@ -194,6 +194,20 @@ static status refresh_own(view *v, bool hold, int64_t own, arena *a, struct view
 	return s;
 }
 
+/* What may stand, though nobody knows, is for whoever watches to look at: the folder, and that of
+   copies. */
+static status change_settle(struct change *c, status (*once)(void *arg, bool again))
+{
+	const view *v = c->v;
+	status s = settle(once, c);
+
+	if (s == ST_UNSURE)
+		settle_hint(v->postoffice, v->mailbox, v->folder, S(""));
+	if (s == ST_UNSURE && c->target)
+		settle_hint(v->postoffice, c->target, c->only, c->name);
+	return s;
+}
+
 /* ---- STORE */
 
 static status store_once(void *arg, bool again)
@@ -264,7 +278,7 @@ status view_store(view *v, const uint32_t *uids, int n, const struct view_flags 
 	if (v->read_only)
 		return ST_DENIED;
 	c.flags = f;
-	TRY(settle(store_once, &c));
+	TRY(change_settle(&c, store_once));
 	if (row_null(&c.r, 0, 1))
 		return ST_ABSENT;
 	int64_t own = row_int(&c.r, 0, 0), before = row_int(&c.r, 0, 1);
@@ -327,7 +341,7 @@ static status expunge_in(view *v, const uint32_t *uids, int n, arena *a, struct 
 {
 	struct change c = change_of(v, uids, n, a);
 
-	TRY(settle(expunge_once, &c));
+	TRY(change_settle(&c, expunge_once));
 	if (row_null(&c.r, 0, 2))
 		return ST_ABSENT;
 	int64_t own = row_int(&c.r, 0, 1);
@@ -456,7 +470,7 @@ static status copy_run(struct change *c, struct view_copied *out, bool *fresh)
 
 	*out = (struct view_copied){0};
 	c->outcome = id_new();
-	s = settle(copy_once, c);
+	s = change_settle(c, copy_once);
 	*fresh = s == ST_OK && !c->again;
 	if (c->again && (s == ST_OK || s == ST_EXISTS)) {
 		status told = outcome_take(c, out);

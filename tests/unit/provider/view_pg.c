@@ -569,6 +569,145 @@ Test(view_pg, a_folder_that_others_renamed_meanwhile_is_not_said_to_be_removed)
 		1);
 }
 
+/* ---- nobody can find out what became of it */
+
+static void serve_here(void)
+{
+	struct provider_conf conf = {.boot = given_bootstrap(),
+		.connections = 2,
+		.system_connections = 2,
+		.application = "here",
+		.serve = true};
+
+	provider_close();
+	cr_assert_eq(provider_open(&conf), ST_OK);
+}
+
+static bool heard_within(notice *n, usec span)
+{
+	struct wait w = {.fd = -1, .notice = n};
+	int which;
+
+	return task_wait_any(&w, 1, clock_now() + span, &which) == ST_OK;
+}
+
+static view *from; /* of copies */
+
+static status store_unsure(view *v, arena *a)
+{
+	struct view_flags seen = {.add = FLAG_SEEN, .unchanged_since = -1};
+	struct view_stored s;
+
+	return view_store(v, v->uids, 1, &seen, true, a, &s);
+}
+
+static status expunge_unsure(view *v, arena *a)
+{
+	struct view_change c;
+
+	return view_expunge(v, v->uids, 1, a, &c);
+}
+
+static status append_unsure(view *v, arena *a)
+{
+	struct append_message m = {.flags = 0};
+	struct append x = {.postoffice = me.postoffice,
+		.mailbox = me.mailbox,
+		.folder = v->inside->image->name,
+		.messages = &m,
+		.n = 1};
+
+	(void)a;
+	return append_text(&x, S("Subject: perhaps\r\n\r\n"));
+}
+
+static status remove_unsure(view *v, arena *a)
+{
+	(void)a;
+	return folder_remove(me.postoffice, me.mailbox, v->inside->image->name);
+}
+
+static status copy_unsure(view *v, arena *a)
+{
+	struct view_copied done;
+
+	return view_copy(from, from->uids, 1, v->inside->image->name, true, a, &done);
+}
+
+static struct act {
+	const char *folder;
+	status (*run)(view *v, arena *a);
+	view *v;
+	notice *raised;
+	status outcome;
+	bool heard;
+} acts[] = {
+	{.folder = "stored", .run = store_unsure},
+	{.folder = "expunged", .run = expunge_unsure},
+	{.folder = "appended", .run = append_unsure},
+	{.folder = "copied", .run = copy_unsure},
+	{.folder = "removed", .run = remove_unsure},
+};
+#define ACTS (sizeof acts / sizeof *acts)
+
+static status act_on(void *arg)
+{
+	struct act *act = arg;
+	arena a = ARENA_INIT;
+
+	act->outcome = act->run(act->v, &a);
+	act->heard = heard_within(act->raised, 0);
+	arena_release(&a);
+	return ST_OK;
+}
+
+static status acts_begin(void *arg)
+{
+	(void)arg;
+	for (size_t i = 0; i < ACTS; i++)
+		task_start("act", act_on, &acts[i]);
+	return ST_OK;
+}
+
+/* Every commit's answer is lost, until they give up; nobody looks by himself for ten minutes. */
+Test(view_pg, what_may_have_been_changed_is_told_to_whoever_watches)
+{
+	slice never = S("10 min"), why = S("");
+	news *watch[ACTS];
+
+	cr_assert_eq(setting_set(S_news_poll, NULL, &never, NULL, &me.a, &why), ST_OK);
+	serve_here();
+	filled(S("INBOX"), 1);
+	from = opened(S("INBOX"));
+	for (size_t i = 0; i < ACTS; i++) {
+		made(slice_z(acts[i].folder));
+		appended(slice_z(acts[i].folder), S("Subject: one\r\n\r\n"), FLAG_DELETED);
+		acts[i].v = opened(slice_z(acts[i].folder));
+		acts[i].raised = notice_open();
+	}
+	/* The first one to watch has all of that looked at, once. */
+	notice *first = notice_open();
+	news *looked = news_open(me.postoffice, me.mailbox, 0, first);
+	reader_heard(first);
+	for (size_t i = 0; i < ACTS; i++)
+		watch[i] = news_open(me.postoffice, me.mailbox, acts[i].v->folder, acts[i].raised);
+	cr_assert(fault_arm("db_commit_sent:0:fail"));
+	store_fibers(1, acts_begin, NULL);
+	fault_arm("");
+	cr_assert_eq(setting_set(S_news_poll, NULL, NULL, NULL, &me.a, &why), ST_OK);
+	for (size_t i = 0; i < ACTS; i++) {
+		cr_assert_eq(acts[i].outcome, ST_UNSURE, "%s: %s", acts[i].folder,
+			status_name(acts[i].outcome));
+		cr_assert(acts[i].heard, "%s", acts[i].folder);
+		view_close(&acts[i].v);
+		news_close(&watch[i]);
+		notice_close(&acts[i].raised);
+	}
+	view_close(&from);
+	news_close(&looked);
+	notice_close(&first);
+}
+
 /* ---- another process */
 
 #define ENOUGH (60 * USEC_S) /* for what comes, on a machine that has better things to do */
@@ -591,26 +730,6 @@ static void deliver_elsewhere(int go)
 		;
 	provider_close();
 	_exit(0);
-}
-
-static void serve_here(void)
-{
-	struct provider_conf conf = {.boot = given_bootstrap(),
-		.connections = 2,
-		.system_connections = 2,
-		.application = "here",
-		.serve = true};
-
-	provider_close();
-	cr_assert_eq(provider_open(&conf), ST_OK);
-}
-
-static bool heard_within(notice *n, usec span)
-{
-	struct wait w = {.fd = -1, .notice = n};
-	int which;
-
-	return task_wait_any(&w, 1, clock_now() + span, &which) == ST_OK;
 }
 
 Test(view_pg, news_come_from_other_processes)
