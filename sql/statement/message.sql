@@ -24,12 +24,19 @@ order by e.idate desc, e.uid desc limit $3::bigint;
 
 -- statement message_facts
 -- $2 messages: their facts in this order, from message_view where they stand, else from message. One look by key
--- for each, also by a plan that was made while the tables were empty.
-select coalesce(v.blob, m.blob), coalesce(v.size, m.size), coalesce(v.hdrlen, m.hdrlen), coalesce(v.version, 0), v.envelope, v.structure
-from unnest($2::bigint[]) with ordinality as a (msg, n)
-left join lateral (select * from message_view v where v.postoffice = $1::bigint and v.msg = a.msg limit 1) v on true
-left join lateral (select * from message m where v.msg is null and m.postoffice = $1::bigint and m.msg = a.msg limit 1) m on true
-order by a.n;
+-- for each, also by a plan that was made while the tables were empty. $3 octets of envelopes and part trees: where those before
+-- come to so many, they are left out, which the last column tells.
+select f.blob, f.size, f.hdrlen, case when f.before < $3::bigint then f.version else 0 end, case when f.before < $3::bigint then f.envelope end,
+	case when f.before < $3::bigint then f.structure end, f.before < $3::bigint
+from (
+	select coalesce(v.blob, m.blob) as blob, coalesce(v.size, m.size) as size, coalesce(v.hdrlen, m.hdrlen) as hdrlen,
+		coalesce(v.version, 0) as version, v.envelope, v.structure, a.n,
+		coalesce(sum(octet_length(v.envelope) + octet_length(v.structure)) over (order by a.n rows between unbounded preceding and 1 preceding), 0) as before
+	from unnest($2::bigint[]) with ordinality as a (msg, n)
+	left join lateral (select * from message_view v where v.postoffice = $1::bigint and v.msg = a.msg limit 1) v on true
+	left join lateral (select * from message m where v.msg is null and m.postoffice = $1::bigint and m.msg = a.msg limit 1) m on true
+) f
+order by f.n;
 
 -- statement message_facts_keep
 -- $2 messages, $3 version, $4 envelopes, $5 part trees

@@ -195,7 +195,12 @@ static status head_take(int which, slice head, void *arg)
 	struct making *m = arg;
 	struct message_fact *f = &m->facts[m->open[which]];
 
-	f->envelope = envelope_pack(head, m->a);
+	arena scratch = ARENA_INIT;
+	slice packed = envelope_pack(head, &scratch);
+
+	if (packed.size <= ENVELOPE_MOST)
+		f->envelope = arena_copy(m->a, packed);
+	arena_release(&scratch);
 	return ST_OK;
 }
 
@@ -244,7 +249,7 @@ static status page_make(
 	if (whole && !message_facts_whole(image->postoffice, ids, n, a, &facts))
 		return ST_OK;
 	if (!whole) {
-		TRY(message_envelopes(image->postoffice, ids, n, a, &facts));
+		TRY(message_envelopes(image->postoffice, ids, n, a, &facts, &(int){0}));
 		TRY(envelopes_make(image->postoffice, facts, n, a));
 	}
 	return page_keep(image, page, whole, page_pack(facts, n, whole, a), a);

@@ -83,84 +83,132 @@ static void keep(int64_t postoffice, const struct message_fact *facts, int n, bo
 	pthread_mutex_unlock(&cache.lock);
 }
 
-/* Gives those that are known, with `whole` what is known of them; the places of the others, and of
-   those of which not all is, go to `open`. */
-static int find(int64_t postoffice, const int64_t *messages, int n, bool whole, arena *a,
-	struct message_fact *facts, int *open)
-{
-	int missing = 0;
+/* What is asked for of messages, and how much of it is given. */
+struct gathering {
+	int64_t postoffice;
+	const int64_t *messages;
+	int n;
+	bool trees; /* structures are wanted, too */
+	arena *a;
+	struct message_fact *facts;
+	int *open; /* places of those that are to be asked for */
+	int missing;
+	size_t most; /* octets, so many of which are given already: */
+	size_t given;
+	int whole; /* of those before this place all that is known is given */
+};
 
+static struct message_fact bare(const struct message_fact *f)
+{
+	struct message_fact b = *f;
+
+	b.version = 0;
+	b.envelope = b.structure = (slice){0};
+	return b;
+}
+
+/* Gives what is known here, as long as there is room; the others, and those of which not all is
+   known, are open. */
+static void find(struct gathering *g)
+{
 	pthread_mutex_lock(&cache.lock);
-	for (int i = 0; i < n; i++) {
-		struct key key = {postoffice, messages[i]};
+	for (int i = 0; i < g->n; i++) {
+		struct key key = {g->postoffice, g->messages[i]};
 		struct kept *k =
 			cache.messages ? map_get(cache.messages, slice_of(&key, sizeof key)) : NULL;
 
-		if (!k || (whole && !k->whole))
-			open[missing++] = i;
+		if (g->given >= g->most && i < g->whole)
+			g->whole = i;
+		if (!k || (g->trees && !k->whole))
+			g->open[g->missing++] = i;
 		if (!k)
 			continue;
 		list_remove(&k->link);
 		list_append(&cache.kept, &k->link);
-		facts[i] = k->f;
-		facts[i].envelope = arena_copy(a, k->f.envelope);
-		facts[i].structure = arena_copy(a, k->f.structure);
+		g->facts[i] = i < g->whole ? k->f : bare(&k->f);
+		g->facts[i].envelope = arena_copy(g->a, g->facts[i].envelope);
+		g->facts[i].structure = arena_copy(g->a, g->facts[i].structure);
+		g->given += g->facts[i].envelope.size + g->facts[i].structure.size;
 	}
 	pthread_mutex_unlock(&cache.lock);
-	return missing;
 }
 
-static status ask(int64_t postoffice, const int64_t *messages, const int *open, int n, arena *a,
-	struct message_fact *facts)
+/* The first one of all is given, however large. */
+static size_t room_left(const struct gathering *g)
 {
-	int64_t *ids = arena_new_array(a, (size_t)n, sizeof *ids);
+	return g->given < g->most ? g->most - g->given : g->open[0] == 0;
+}
+
+/* Those that come without what is known of them are not kept. */
+static status ask(struct gathering *g)
+{
+	int64_t *ids = arena_new_array(g->a, (size_t)g->missing, sizeof *ids);
 	struct rows r;
+	int kept = 0;
 
-	for (int i = 0; i < n; i++)
-		ids[i] = messages[open[i]];
-	TRY(db_run(SQL_MESSAGE_FACTS, (struct param[]){p_int(postoffice), p_int_array(ids, n)}, 2,
-		a, &r));
-	struct message_fact *found = arena_new_array(a, (size_t)n, sizeof *found);
-	for (int i = 0; i < n && i < r.count; i++) {
-		struct message_fact here = facts[open[i]]; /* without its structure */
+	for (int i = 0; i < g->missing; i++)
+		ids[i] = g->messages[g->open[i]];
+	TRY(db_run(SQL_MESSAGE_FACTS,
+		(struct param[]){p_int(g->postoffice), p_int_array(ids, g->missing),
+			p_int((int64_t)room_left(g))},
+		3, g->a, &r));
+	struct message_fact *found = arena_new_array(g->a, (size_t)g->missing, sizeof *found);
+	for (int i = 0; i < g->missing && i < r.count; i++) {
+		struct message_fact *f = &g->facts[g->open[i]],
+				    here = *f; /* without its structure */
 
-		found[i] = (struct message_fact){.message = ids[i],
+		*f = (struct message_fact){.message = ids[i],
 			.blob = row_int(&r, i, 0),
 			.size = (uint32_t)row_int(&r, i, 1),
 			.header_size = (uint32_t)row_int(&r, i, 2),
 			.version = (int)row_int(&r, i, 3),
 			.envelope = row_slice(&r, i, 4),
 			.structure = row_slice(&r, i, 5)};
-		if (found[i].blob && found[i].version == 0 && here.version > 0) {
-			found[i].version = here.version;
-			found[i].envelope = here.envelope;
+		if (!row_bool(&r, i, 6)) {
+			g->whole = g->open[i] < g->whole ? g->open[i] : g->whole;
+			continue;
 		}
-		facts[open[i]] = found[i];
+		if (f->blob && f->version == 0 && here.version > 0) {
+			f->version = here.version;
+			f->envelope = here.envelope;
+		}
+		found[kept++] = *f;
 	}
-	keep(postoffice, found, n, true);
+	keep(g->postoffice, found, kept, true);
 	return ST_OK;
 }
 
-static status gather(int64_t postoffice, const int64_t *messages, int n, bool whole, arena *a,
-	struct message_fact **facts)
+static status gather(int64_t postoffice, const int64_t *messages, int n, bool trees, arena *a,
+	struct message_fact **facts, int *whole)
 {
-	int *open = arena_new_array(a, (size_t)n + 1, sizeof *open);
+	struct gathering g = {.postoffice = postoffice,
+		.messages = messages,
+		.n = n,
+		.trees = trees,
+		.a = a,
+		.open = arena_new_array(a, (size_t)n + 1, sizeof *g.open),
+		.most = whole ? MESSAGE_FACTS_MOST : INT64_MAX,
+		.whole = n};
 
-	*facts = arena_new_array(a, (size_t)n + 1, sizeof **facts);
-	int missing = find(postoffice, messages, n, whole, a, *facts, open);
-	return missing == 0 ? ST_OK : ask(postoffice, messages, open, missing, a, *facts);
+	*facts = g.facts = arena_new_array(a, (size_t)n + 1, sizeof **facts);
+	find(&g);
+	if (g.missing > 0)
+		TRY(ask(&g));
+	if (whole)
+		*whole = g.whole;
+	return ST_OK;
 }
 
-status message_facts(
-	int64_t postoffice, const int64_t *messages, int n, arena *a, struct message_fact **facts)
+status message_facts(int64_t postoffice, const int64_t *messages, int n, arena *a,
+	struct message_fact **facts, int *whole)
 {
-	return gather(postoffice, messages, n, true, a, facts);
+	return gather(postoffice, messages, n, true, a, facts, whole);
 }
 
-status message_envelopes(
-	int64_t postoffice, const int64_t *messages, int n, arena *a, struct message_fact **facts)
+status message_envelopes(int64_t postoffice, const int64_t *messages, int n, arena *a,
+	struct message_fact **facts, int *whole)
 {
-	return gather(postoffice, messages, n, false, a, facts);
+	return gather(postoffice, messages, n, false, a, facts, whole);
 }
 
 /* With the lock held. */

@@ -18,13 +18,19 @@ struct message_fact {
 	slice envelope, structure;  /* as packed; either may be empty */
 };
 
+/* Octets of envelopes and structures that are given at a time, and those of one message. What
+   strangers write makes some of megabytes. */
+#define MESSAGE_FACTS_MOST ((size_t)2 * 1024 * 1024)
+
 /* facts[i] is of messages[i] and lives in `a`; one that is gone has blob 0. One round trip at
-   most. */
-status message_facts(
-	int64_t postoffice, const int64_t *messages, int n, arena *a, struct message_fact **facts);
+   most. *whole: of so many, at least one, all that is known is given; of those behind them, which
+   would be more than MESSAGE_FACTS_MOST, there may be no envelope and no structure, and version 0.
+   NULL: of all, whatever that takes. */
+status message_facts(int64_t postoffice, const int64_t *messages, int n, arena *a,
+	struct message_fact **facts, int *whole);
 /* The same for who does not want the structure, which may be empty though it was packed. */
-status message_envelopes(
-	int64_t postoffice, const int64_t *messages, int n, arena *a, struct message_fact **facts);
+status message_envelopes(int64_t postoffice, const int64_t *messages, int n, arena *a,
+	struct message_fact **facts, int *whole);
 /* Their bodies, when this process knows all of them; else false, and *blobs is anything. Never
    waits. */
 bool message_bodies_known(int64_t postoffice, const int64_t *messages, int n, int64_t *blobs);

@@ -50,13 +50,16 @@ static status small_take(int which, slice raw, void *arg)
 	return head_tell(r, which, slice_until(raw, head_size(&r->facts[which])));
 }
 
-static status big_read(struct reading *r, int which, arena *a)
+static status big_read(struct reading *r, int which)
 {
+	arena a = ARENA_INIT;
 	slice head;
-	status s = blob_head(r->postoffice, r->blobs[which], head_size(&r->facts[which]), a, &head);
+	status s =
+		blob_head(r->postoffice, r->blobs[which], head_size(&r->facts[which]), &a, &head);
 
 	if (s == ST_OK)
-		return head_tell(r, which, head);
+		s = head_tell(r, which, head);
+	arena_release(&a);
 	return s == ST_ABSENT ? ST_OK : s; /* gone meanwhile */
 }
 
@@ -67,7 +70,7 @@ static status read_open(struct reading *r, arena *a)
 
 	for (int i = 0; i < r->n; i++)
 		ids[i] = r->messages[r->open[i]];
-	TRY(message_envelopes(r->postoffice, ids, r->n, a, &r->facts));
+	TRY(message_envelopes(r->postoffice, ids, r->n, a, &r->facts, &(int){0}));
 	for (int i = 0; i < r->n; i++) {
 		r->blobs[i] = r->facts[i].blob;
 		r->read[i] = r->blobs[i] == 0;
@@ -75,7 +78,7 @@ static status read_open(struct reading *r, arena *a)
 	TRY(blob_each_small(r->postoffice, r->blobs, r->n, SMALL_MOST, small_take, r));
 	for (int i = 0; i < r->n; i++)
 		if (!r->read[i])
-			TRY(big_read(r, i, a));
+			TRY(big_read(r, i));
 	return ST_OK;
 }
 

@@ -16,7 +16,7 @@ static status warm_one(void *unused)
 	db_add(tx, SQL_VIEW_LOAD,
 		(struct param[]){none, none, p_null(P_TEXT), none, none, none, none}, 7, NULL);
 	db_add(tx, SQL_VIEW_LOOK, (struct param[]){none, none, none}, 3, NULL);
-	db_add(tx, SQL_MESSAGE_FACTS, (struct param[]){none, no_uids}, 2, NULL);
+	db_add(tx, SQL_MESSAGE_FACTS, (struct param[]){none, no_uids, none}, 3, NULL);
 	db_add(tx, SQL_FOLDER_PAGE_READ, (struct param[]){none, none, no_uids, none, none}, 5,
 		NULL);
 	db_add(tx, SQL_BLOB_SMALL, (struct param[]){none, no_uids, none}, 3, NULL);

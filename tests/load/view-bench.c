@@ -214,7 +214,7 @@ static void bench_facts(void)
 		arena b = ARENA_INIT;
 
 		begin();
-		must(message_facts(me.postoffice, ids, v->n, &b, &facts), "message_facts");
+		must(message_facts(me.postoffice, ids, v->n, &b, &facts, NULL), "message_facts");
 		plain[i] = took();
 		if (i == times - 1) {
 			char packed[300] = "envelope";
@@ -231,7 +231,7 @@ static void bench_facts(void)
 		arena b = ARENA_INIT;
 
 		begin();
-		must(message_facts(me.postoffice, ids, v->n, &b, &facts), "message_facts");
+		must(message_facts(me.postoffice, ids, v->n, &b, &facts, NULL), "message_facts");
 		kept[i] = took();
 		arena_release(&b);
 	}
@@ -239,7 +239,7 @@ static void bench_facts(void)
 	tell("facts of 10000, in this process", kept, times);
 	message_facts_forget();
 	begin();
-	must(message_facts(me.postoffice, ids, v->n, &a, &facts), "message_facts");
+	must(message_facts(me.postoffice, ids, v->n, &a, &facts, NULL), "message_facts");
 	kept[0] = took();
 	tell("facts of 10000, packed, from the store", kept, 1);
 	view_close(&v);

@@ -74,11 +74,13 @@ status messages_standing(
 
 /* ---- facts */
 
-status message_facts(
-	int64_t postoffice, const int64_t *messages, int n, arena *a, struct message_fact **facts)
+status message_facts(int64_t postoffice, const int64_t *messages, int n, arena *a,
+	struct message_fact **facts, int *whole)
 {
 	struct store *s = store_take();
 	status kind = store_refuses(s) ? ST_BUSY : ST_OK;
+	size_t given = 0;
+	int all = n;
 
 	*facts = arena_new_array(a, (size_t)n + 1, sizeof **facts);
 	for (int i = 0; i < n && kind == ST_OK; i++) {
@@ -88,14 +90,19 @@ status message_facts(
 		f->message = messages[i];
 		if (!m)
 			continue;
-		*f = m->fact;
+		if (whole && given >= MESSAGE_FACTS_MOST && i < all)
+			all = i;
+		*f = i < all ? m->fact : (struct message_fact){0};
 		f->message = messages[i];
 		f->blob = m->m.blob;
 		f->size = (uint32_t)m->m.size;
 		f->header_size = m->m.header_size;
-		f->envelope = arena_copy(a, m->fact.envelope);
-		f->structure = arena_copy(a, m->fact.structure);
+		f->envelope = arena_copy(a, f->envelope);
+		f->structure = arena_copy(a, f->structure);
+		given += f->envelope.size + f->structure.size;
 	}
+	if (whole)
+		*whole = all;
 	store_give();
 	return kind;
 }
@@ -121,10 +128,10 @@ status message_facts_keep(int64_t postoffice, const struct message_fact *facts, 
 	return kind;
 }
 
-status message_envelopes(
-	int64_t postoffice, const int64_t *messages, int n, arena *a, struct message_fact **facts)
+status message_envelopes(int64_t postoffice, const int64_t *messages, int n, arena *a,
+	struct message_fact **facts, int *whole)
 {
-	return message_facts(postoffice, messages, n, a, facts);
+	return message_facts(postoffice, messages, n, a, facts, whole);
 }
 
 bool message_bodies_known(int64_t postoffice, const int64_t *messages, int n, int64_t *blobs)

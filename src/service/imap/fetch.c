@@ -27,6 +27,7 @@
 #define BATCH_BODIES_LEAST                                                                         \
 	16 /* or half of few, so that one batch comes while another one goes out, */
 #define BODY_SMALL ((size_t)32 * 1024)       /* and so big a body comes with those of its batch */
+#define HEADS_MOST ((size_t)4 * 1024 * 1024) /* octets of header sections that come with a batch */
 #define BODY_LOOKED_MOST ((size_t)64 * 1024) /* of a bigger one, for its preview */
 #define SECTIONS_MOST 100                    /* of one command (T24) */
 
@@ -442,14 +443,16 @@ struct batch {
 	int64_t postoffice;
 	const uint32_t *uids;
 	int n;
+	int got; /* so many are here; the others would be too many octets at a time */
 	int64_t messages[BATCH];
 	int64_t blobs[BATCH];
 	arena a;
 	struct message_fact *facts; /* NULL: none are wanted */
 	struct packed_fresh fresh;  /* of them, what is to be kept */
 	slice heads[BATCH];         /* of those that could be had at once */
-	blob_small *bodies;         /* likewise, as they are packed */
-	text room;                  /* for the one that is told of */
+	size_t heads_size;
+	blob_small *bodies; /* likewise, as they are packed */
+	text room;          /* for the one that is told of */
 };
 
 /* Of the message itself, not of its parts. */
@@ -471,8 +474,10 @@ static status head_take(int which, slice head, void *arg)
 {
 	struct batch *b = arg;
 
-	if (head.size < MESSAGE_HEAD_MOST)
-		b->heads[which] = arena_copy(&b->a, head);
+	if (head.size >= MESSAGE_HEAD_MOST || b->heads_size >= HEADS_MOST)
+		return ST_OK;
+	b->heads[which] = arena_copy(&b->a, head);
+	b->heads_size += head.size;
 	return ST_OK;
 }
 
@@ -484,7 +489,7 @@ static struct batch *batch_open(conversation *c, const struct fetch *f, const ui
 	b->f = f;
 	b->postoffice = v->postoffice;
 	b->uids = uids;
-	b->n = n;
+	b->n = b->got = n;
 	for (int k = 0; k < n; k++) {
 		const struct view_entry *e = view_find(v, uids[k]);
 
@@ -509,9 +514,9 @@ static void batch_close(struct batch **b)
 /* Bodies that are small come all at once. */
 static status bodies_bring(struct batch *b)
 {
-	for (int k = 0; k < b->n; k++)
+	for (int k = 0; k < b->got; k++)
 		b->blobs[k] = b->facts[k].blob;
-	return blob_small_fetch(b->postoffice, b->blobs, b->n, BODY_SMALL, &b->bodies);
+	return blob_small_fetch(b->postoffice, b->blobs, b->got, BODY_SMALL, &b->bodies);
 }
 
 /* What must be had of the messages to tell of them. */
@@ -520,12 +525,12 @@ static status batch_bring(void *arg)
 	struct batch *b = arg;
 
 	if (wants_facts(b->f))
-		TRY(packed_facts_fresh(b->postoffice, b->messages, b->n, wants_packed(b->f), &b->a,
-			&b->facts, &b->fresh));
-	if (!wants_octets(b->f) || b->n == 1)
+		TRY(packed_facts_fresh(b->postoffice, b->messages, &b->got, wants_packed(b->f),
+			&b->a, &b->facts, &b->fresh));
+	if (!wants_octets(b->f) || b->got == 1)
 		return ST_OK;
 	return wants_heads_alone(b->f)
-		       ? message_heads(b->postoffice, b->messages, b->n, head_take, b)
+		       ? message_heads(b->postoffice, b->messages, b->got, head_take, b)
 		       : bodies_bring(b);
 }
 
@@ -544,7 +549,7 @@ static status batch_tell(conversation *c, struct batch *b, int64_t seen, struct 
 	text line = TEXT_INIT;
 	status s = ST_OK;
 
-	for (int k = 0; s == ST_OK && k < b->n; k++) {
+	for (int k = 0; s == ST_OK && k < b->got; k++) {
 		slice raw = {0};
 
 		s = b->f->asked ? selected_renew_amid(c) : ST_OK;
@@ -655,16 +660,30 @@ static void next_fill(struct ahead *x)
 	}
 }
 
+/* What could not come with the batch that is told of now is the next one, before all others. */
+static void rest_put(struct ahead *x)
+{
+	const struct batch *b = x->told;
+
+	if (b->got == b->n)
+		return;
+	memmove(x->next + 1, x->next, (size_t)x->next_n * sizeof(struct batch *));
+	memmove(x->bringing + 1, x->bringing, (size_t)x->next_n * sizeof(beside *));
+	x->next_n++;
+	x->next[0] = batch_open(x->c, x->f, b->uids + b->got, b->n - b->got);
+	x->bringing[0] = beside_start("fetch messages", batch_bring, x->next[0]);
+}
+
 static status next_take(struct ahead *x)
 {
 	status s = x->bringing[0] ? beside_end(&x->bringing[0]) : batch_bring(x->next[0]);
 
 	x->told = x->next[0];
 	x->next_n--;
-	for (int i = 0; i < x->next_n; i++) {
-		x->next[i] = x->next[i + 1];
-		x->bringing[i] = x->bringing[i + 1];
-	}
+	memmove(x->next, x->next + 1, (size_t)x->next_n * sizeof(struct batch *));
+	memmove(x->bringing, x->bringing + 1, (size_t)x->next_n * sizeof(beside *));
+	if (s == ST_OK)
+		rest_put(x);
 	return s;
 }
 

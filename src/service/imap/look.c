@@ -362,7 +362,7 @@ static status bigs_look(struct looking *k, arena *a)
 	}
 	if (n == 0)
 		return ST_OK;
-	TRY(message_envelopes(b->postoffice, messages, n, a, &facts));
+	TRY(message_envelopes(b->postoffice, messages, n, a, &facts, &(int){0}));
 	for (int i = 0; i < n; i++)
 		TRY(big_look(k, places[i], &facts[i]));
 	return ST_OK;

@@ -17,8 +17,24 @@ struct packing {
 	int64_t *ids; /* of what is read: messages, or bodies */
 	bool *read;
 	int n;
+	int left;    /* from here on there was no room */
+	size_t size; /* octets that were packed */
 	arena *a;
 };
+
+/* Each of a kind is packed while there is room, the first one always. False: no room for this. */
+static bool has_room(struct packing *p, int which)
+{
+	if (p->size >= PACKED_MOST && which < p->left)
+		p->left = which;
+	return p->size < PACKED_MOST;
+}
+
+static void packed_count(struct packing *p, int which)
+{
+	p->read[which] = true;
+	p->size += p->fact[which]->envelope.size + p->fact[which]->structure.size;
+}
 
 static void pack_both(mime_walk *w, struct message_fact *fact, arena *a)
 {
@@ -48,7 +64,7 @@ static void small_pack(struct packing *p, int which, slice raw)
 	pack_both(w, p->fact[which], p->a);
 	mime_walk_close(&w);
 	arena_release(&scratch);
-	p->read[which] = true;
+	packed_count(p, which);
 }
 
 static status small_ones_pack(struct packing *p, const blob_small *small, status (*breathe)(void))
@@ -56,7 +72,7 @@ static status small_ones_pack(struct packing *p, const blob_small *small, status
 	text room = TEXT_INIT;
 	status s = ST_OK;
 
-	for (int k = 0; s == ST_OK && k < p->n; k++) {
+	for (int k = 0; s == ST_OK && k < p->n && has_room(p, k); k++) {
 		slice raw;
 
 		s = blob_small_one(small, k, &room, &raw);
@@ -120,12 +136,14 @@ static status structures_pack(struct packing *p)
 	for (int k = 0; k < p->n; k++)
 		p->ids[k] = p->fact[k]->blob;
 	TRY(smalls_pack(p));
-	for (int k = 0; k < p->n; k++) {
-		if (p->read[k])
+	p->size = 0;
+	for (int k = 0; k < p->left; k++) {
+		if (p->read[k] || !has_room(p, k))
 			continue;
 		status s = big_pack(p, p->fact[k]);
-		p->read[k] = s == ST_OK;
-		if (s != ST_OK && s != ST_ABSENT)
+		if (s == ST_OK)
+			packed_count(p, k);
+		else if (s != ST_ABSENT)
 			return s;
 		TRY(task_breathe());
 	}
@@ -136,8 +154,10 @@ static status head_pack(int which, slice head, void *arg)
 {
 	struct packing *p = arg;
 
+	if (which > 0 && !has_room(p, which))
+		return ST_OK;
 	p->fact[which]->envelope = envelope_pack(head, p->a);
-	p->read[which] = true;
+	packed_count(p, which);
 	return ST_OK;
 }
 
@@ -172,7 +192,7 @@ static status pack(struct packing *p, unsigned wanted, struct packed_fresh *fres
 	for (int k = 0; k < p->n; k++) {
 		if (p->read[k])
 			fresh->facts[fresh->n++] = *p->fact[k];
-		else
+		else if (k < p->left)
 			p->fact[k]->blob = 0;
 	}
 	return ST_OK;
@@ -185,7 +205,7 @@ void packed_keep(int64_t postoffice, const struct packed_fresh *fresh)
 			postoffice, fresh->facts, fresh->n); /* next time will do as well */
 }
 
-status packed_facts(int64_t postoffice, const int64_t *messages, int n, unsigned wanted, arena *a,
+status packed_facts(int64_t postoffice, const int64_t *messages, int *n, unsigned wanted, arena *a,
 	struct message_fact **facts)
 {
 	struct packed_fresh fresh;
@@ -195,23 +215,27 @@ status packed_facts(int64_t postoffice, const int64_t *messages, int n, unsigned
 	return ST_OK;
 }
 
-status packed_facts_fresh(int64_t postoffice, const int64_t *messages, int n, unsigned wanted,
+status packed_facts_fresh(int64_t postoffice, const int64_t *messages, int *n, unsigned wanted,
 	arena *a, struct message_fact **facts, struct packed_fresh *fresh)
 {
 	*fresh = (struct packed_fresh){0};
 	struct packing p = {.postoffice = postoffice, .a = a};
 
-	TRY(wanted & PACKED_STRUCTURE ? message_facts(postoffice, messages, n, a, facts)
-				      : message_envelopes(postoffice, messages, n, a, facts));
-	p.fact = arena_new_array(a, (size_t)n, sizeof(struct message_fact *));
-	for (int k = 0; k < n && wanted; k++)
+	TRY(wanted & PACKED_STRUCTURE ? message_facts(postoffice, messages, *n, a, facts, n)
+				      : message_envelopes(postoffice, messages, *n, a, facts, n));
+	p.fact = arena_new_array(a, (size_t)*n, sizeof(struct message_fact *));
+	for (int k = 0; k < *n && wanted; k++)
 		if ((*facts)[k].blob != 0 && !is_packed(wanted, &(*facts)[k]))
 			p.fact[p.n++] = &(*facts)[k];
 	if (p.n == 0)
 		return ST_OK;
 	p.ids = arena_new_array(a, (size_t)p.n, sizeof *p.ids);
 	p.read = arena_new_array(a, (size_t)p.n, sizeof *p.read);
-	return pack(&p, wanted, fresh);
+	p.left = p.n;
+	TRY(pack(&p, wanted, fresh));
+	if (p.left < p.n)
+		*n = (int)(p.fact[p.left] - *facts);
+	return ST_OK;
 }
 
 /* ---- walking over envelopes */
@@ -223,22 +247,23 @@ struct walk {
 	void *arg;
 };
 
-static status walk_batch(const struct walk *w, const uint32_t *uids, int first, int n, arena *a)
+/* *n becomes how many of them were told of. */
+static status walk_batch(const struct walk *w, const uint32_t *uids, int first, int *n, arena *a)
 {
 	static const struct view_entry gone;
-	const struct view_entry *entries[BATCH];
+	const struct view_entry *entries[BATCH] = {0};
 	int64_t messages[BATCH] = {0};
 	struct message_fact *facts = NULL;
 
-	for (int k = 0; k < n; k++) {
+	for (int k = 0; k < *n; k++) {
 		entries[k] = view_find(w->v, uids[first + k]);
 		messages[k] = entries[k] ? entries[k]->message : 0;
 	}
 	if (w->envelopes) {
-		folder_page_bring(w->v, uids + first, n, false);
+		folder_page_bring(w->v, uids + first, *n, false);
 		TRY(packed_facts(w->v->postoffice, messages, n, PACKED_ENVELOPE, a, &facts));
 	}
-	for (int k = 0; k < n; k++) {
+	for (int k = 0; k < *n; k++) {
 		envelope e = {0};
 
 		if (facts && facts[k].blob)
@@ -256,8 +281,9 @@ status packed_each(const view *v, const uint32_t *uids, int n, bool envelopes,
 	arena a = ARENA_INIT;
 	status s = ST_OK;
 
-	for (int first = 0; s == ST_OK && first < n; first += BATCH) {
-		s = walk_batch(&w, uids, first, n - first < BATCH ? n - first : BATCH, &a);
+	for (int first = 0, size; s == ST_OK && first < n; first += size) {
+		size = n - first < BATCH ? n - first : BATCH;
+		s = walk_batch(&w, uids, first, &size, &a);
 		arena_clear(&a);
 	}
 	arena_release(&a);

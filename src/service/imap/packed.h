@@ -11,9 +11,14 @@
 #define PACKED_ENVELOPE 1u
 #define PACKED_STRUCTURE 2u
 
+/* Octets that are packed at a time of small messages, and of others; besides, those of one more. */
+#define PACKED_MOST ((size_t)2 * 1024 * 1024)
+
 /* Facts of messages, in `a`, with what is `wanted` of them packed; one whose body is gone has blob
-   0. One round trip when all were packed before. */
-status packed_facts(int64_t postoffice, const int64_t *messages, int n, unsigned wanted, arena *a,
+   0. One round trip when all were packed before. *n becomes of how many from the first on it is so,
+   at least one: the others would be more octets than are given (MESSAGE_FACTS_MOST) or packed
+   (PACKED_MOST) at a time. */
+status packed_facts(int64_t postoffice, const int64_t *messages, int *n, unsigned wanted, arena *a,
 	struct message_fact **facts);
 
 /* The same in two steps, so that the caller can go on while what was packed now is kept. `fresh`
@@ -22,7 +27,7 @@ struct packed_fresh {
 	struct message_fact *facts;
 	int n;
 };
-status packed_facts_fresh(int64_t postoffice, const int64_t *messages, int n, unsigned wanted,
+status packed_facts_fresh(int64_t postoffice, const int64_t *messages, int *n, unsigned wanted,
 	arena *a, struct message_fact **facts, struct packed_fresh *fresh);
 /* What can't be kept is packed again when it is asked for next. */
 void packed_keep(int64_t postoffice, const struct packed_fresh *fresh);

@@ -143,8 +143,8 @@ static status octets_each(conversation *c, const struct url *u, const view *v,
 
 	if (!e || (u->uidvalidity && u->uidvalidity != v->uidvalidity))
 		return ST_ABSENT;
-	TRY(packed_facts(v->postoffice, &e->message, 1, u->section.depth ? PACKED_STRUCTURE : 0,
-		&c->command, &fact));
+	TRY(packed_facts(v->postoffice, &e->message, &(int){1},
+		u->section.depth ? PACKED_STRUCTURE : 0, &c->command, &fact));
 	if (fact->blob == 0 || (u->section.depth && structure_unpack(fact->structure, &c->command,
 							    &parts) != ST_OK))
 		return ST_ABSENT;

@@ -328,6 +328,30 @@ static const slice sections =
 	  "--d--\r\n--c--\r\n"
 	  "--a\r\nContent-Type: message/rfc822\r\n\r\nSubject: s\r\n\r\n5.1\r\n--a--\r\n");
 
+/* Of a message of a megabyte, hundreds within each other and beside each other, all by four thousand
+   authors. */
+Test(structure, is_bounded_whatever_addresses_stand_in_messages_within)
+{
+	text raw = TEXT_INIT;
+	arena a = ARENA_INIT;
+	structure s;
+
+	text_add(&raw, S("Content-Type: multipart/digest; boundary=b\r\n\r\n"));
+	for (int i = 0; i < 120; i++) {
+		text_add(&raw, S("--b\r\n\r\nFrom: a"));
+		for (int k = 1; k < 4000; k++)
+			text_add(&raw, S(",a"));
+		text_add(&raw, S("\r\n\r\n.\r\n"));
+	}
+	text_add(&raw, S("--b--\r\n"));
+	slice made = packed(text_slice(&raw), &a);
+	cr_assert(made.size < 3 * 1024 * 1024, "%zu", made.size);
+	cr_assert_eq(structure_unpack(made, &a, &s), ST_OK);
+	cr_assert_eq(s.count, 241);
+	text_free(&raw);
+	arena_release(&a);
+}
+
 Test(structure, finds_sections)
 {
 	static const slice there[] = {S("1"), S("2"), S("3.1"), S("3.2"), S("4.1"), S("4.2.1"),

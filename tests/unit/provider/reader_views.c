@@ -503,7 +503,7 @@ Test(views, show_what_was_appended_together)
 	cr_assert_eq(e->flags, FLAG_SEEN);
 	cr_assert(e->saved > 1000000);
 	cr_assert(view_find(v, 3)->received > 1000 * USEC_S);
-	cr_assert_eq(message_facts(me.postoffice, &m[1].id, 1, &me.a, &facts), ST_OK);
+	cr_assert_eq(message_facts(me.postoffice, &m[1].id, 1, &me.a, &facts, NULL), ST_OK);
 	cr_assert_eq(blob_head(me.postoffice, facts[0].blob, 1000, &me.a, &raw), ST_OK);
 	cr_assert(slice_same(raw, m[1].header));
 	bodies_close(m, 2);
@@ -609,7 +609,7 @@ Test(views, tell_facts_of_messages_once_packed)
 	filled(S("INBOX"), 3);
 	v = opened(S("INBOX"));
 	int64_t ids[] = {v->entries[2].message, 77, v->entries[0].message};
-	cr_assert_eq(message_facts(me.postoffice, ids, 3, &me.a, &facts), ST_OK);
+	cr_assert_eq(message_facts(me.postoffice, ids, 3, &me.a, &facts, NULL), ST_OK);
 	cr_assert_eq(facts[0].message, ids[0]);
 	cr_assert_eq(facts[0].size, v->entries[2].size);
 	cr_assert_eq(
@@ -625,15 +625,50 @@ Test(views, tell_facts_of_messages_once_packed)
 	two[0].envelope = S("older");
 	cr_assert_eq(message_facts_keep(me.postoffice, two, 1), ST_OK);
 	struct message_fact *again;
-	cr_assert_eq(message_facts(me.postoffice, ids, 3, &me.a, &again), ST_OK);
+	cr_assert_eq(message_facts(me.postoffice, ids, 3, &me.a, &again, NULL), ST_OK);
 	cr_assert_eq(again[0].version, 2);
 	cr_assert(slice_same(again[0].envelope, S("env\0elope")));
 	cr_assert_eq(again[0].blob, facts[0].blob);
 	cr_assert(slice_same(again[2].structure, S("parts")));
 	cr_assert_eq(again[2].header_size, facts[2].header_size);
 	struct reader other = reader_stranger();
-	cr_assert_eq(message_facts(other.postoffice, ids, 1, &me.a, &again), ST_OK);
+	cr_assert_eq(message_facts(other.postoffice, ids, 1, &me.a, &again, NULL), ST_OK);
 	cr_assert_eq(again[0].blob, 0);
+	view_close(&v);
+}
+
+/* Of what strangers made large, no more than is bounded, and from then on nothing; what fits is the
+   same from the store as from memory. */
+Test(views, give_a_bounded_amount_of_what_was_packed)
+{
+	const size_t half = MESSAGE_FACTS_MOST / 2;
+	struct message_fact *facts;
+	view *v;
+	int64_t ids[5];
+	int whole = 0;
+
+	filled(S("INBOX"), 5);
+	v = opened(S("INBOX"));
+	for (int i = 0; i < 5; i++)
+		ids[i] = v->entries[i].message;
+	cr_assert_eq(message_facts(me.postoffice, ids, 5, &me.a, &facts, NULL), ST_OK);
+	for (int i = 0; i < 5; i++) {
+		facts[i].version = 2;
+		facts[i].envelope = slice_of(arena_new(&me.a, half), half);
+		facts[i].structure = S("parts");
+	}
+	cr_assert_eq(message_facts_keep(me.postoffice, facts, 5), ST_OK);
+	for (int turn = 0; turn < 3; turn++) {
+		if (turn == 0)
+			message_facts_forget();
+		cr_assert_eq(message_facts(me.postoffice, ids, 5, &me.a, &facts, &whole), ST_OK);
+		cr_assert_eq(whole, 2, "%d", whole);
+		cr_assert(facts[1].version == 2 && facts[1].envelope.size == half);
+		cr_assert(facts[2].blob && facts[2].version == 0 && facts[2].envelope.size == 0);
+		cr_assert_eq(facts[4].size, v->entries[4].size);
+	}
+	cr_assert_eq(message_facts(me.postoffice, ids, 5, &me.a, &facts, NULL), ST_OK);
+	cr_assert(facts[4].envelope.size == half, "who wants all of it is given it");
 	view_close(&v);
 }
 
@@ -659,7 +694,7 @@ Test(views, give_header_sections_in_batches)
 	filled(S("INBOX"), 3);
 	v = opened(S("INBOX"));
 	int64_t ids[] = {v->entries[2].message, 77, v->entries[0].message};
-	cr_assert_eq(message_facts(me.postoffice, ids, 3, &me.a, &facts), ST_OK);
+	cr_assert_eq(message_facts(me.postoffice, ids, 3, &me.a, &facts, NULL), ST_OK);
 	for (int turn = 0; turn < 2; turn++) { /* from the store, and from memory */
 		struct heads h = {0};
 

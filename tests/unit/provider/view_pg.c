@@ -178,10 +178,10 @@ Test(view_pg, envelopes_of_big_folders_stand_in_pages)
 	cr_assert_eq(unknown(), 1024, "for a few it is not worth it");
 	folder_page_bring(v, v->uids, 100, false);
 	cr_assert_eq(unknown(), 1, "eight pages of UIDs 2, 4 .. 2046 were brought");
-	cr_assert_eq(message_envelopes(v->postoffice, &id, 1, &me.a, &facts), ST_OK);
+	cr_assert_eq(message_envelopes(v->postoffice, &id, 1, &me.a, &facts, NULL), ST_OK);
 	cr_assert(facts->blob == 705 && facts->size == 9 && facts->header_size == 4 &&
 		  slice_same(facts->envelope, S("envelope 700")) && facts->structure.size == 0);
-	cr_assert_eq(message_facts(v->postoffice, &id, 1, &me.a, &facts), ST_OK);
+	cr_assert_eq(message_facts(v->postoffice, &id, 1, &me.a, &facts, NULL), ST_OK);
 	cr_assert(slice_same(facts->structure, S("parts")), "who wants all is told all");
 
 	/* What leaves for another folder takes its page along, what is removed for good does,
@@ -249,8 +249,8 @@ Test(view_pg, part_trees_of_big_folders_stand_in_pages_once_they_are_known)
 	folder_page_bring(v, v->uids, 100, true);
 	cr_assert_eq(unknown_of(true), 1024 - 895, "seven pages of 127 and 128 were brought");
 	cr_assert_eq(unknown(), 1024 - 895, "of the others nothing was asked for");
-	cr_assert_eq(
-		message_facts(v->postoffice, &v->entries[700].message, 1, &me.a, &facts), ST_OK);
+	cr_assert_eq(message_facts(v->postoffice, &v->entries[700].message, 1, &me.a, &facts, NULL),
+		ST_OK);
 	cr_assert(slice_same(facts->structure, S("parts 700")) &&
 		  slice_same(facts->envelope, S("envelope")) && facts->blob == 5);
 	message_facts_forget();
@@ -320,7 +320,7 @@ Test(view_pg, headers_of_what_was_appended_are_known)
 	message_facts_forget();
 	cr_assert_eq(append_text(&x, raw), ST_OK);
 	cr_assert_eq(message_facts_unknown(me.postoffice, &m.id, 1, false), 0);
-	cr_assert_eq(message_envelopes(me.postoffice, &m.id, 1, &me.a, &facts), ST_OK);
+	cr_assert_eq(message_envelopes(me.postoffice, &m.id, 1, &me.a, &facts, NULL), ST_OK);
 	cr_assert(slice_same(facts->envelope, envelope_pack(raw, &me.a)));
 	cr_assert(facts->version == MESSAGE_FACT_VERSION && facts->size == raw.size &&
 		  facts->header_size == raw.size);
