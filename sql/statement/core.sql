@@ -22,6 +22,10 @@ select set_config('synchronous_commit', 'off', true);
 -- both in one
 select set_config('pennypost.postoffice', $1::text, true), set_config('synchronous_commit', 'off', true);
 
+-- statement tx_lock_most global
+-- $1 milliseconds it waits for a lock
+select set_config('lock_timeout', $1::text, true);
+
 -- statement tx_run_ping global
 select 1;
 

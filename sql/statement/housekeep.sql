@@ -122,7 +122,8 @@ on conflict (name) do update set until = greatest(swept.until, excluded.until);
 
 -- statement repeat_sweep system
 -- $1 microseconds
-delete from repeat where at < clock_timestamp() - $1 * interval '1 microsecond';
+delete from repeat where at < clock_timestamp() - $1 * interval '1 microsecond'
+	and (fenced is null or fenced < clock_timestamp() - $1 * interval '1 microsecond');
 
 -- statement throttle_sweep system
 delete from throttle where last < clock_timestamp() - $1 * interval '1 microsecond';

@@ -21,7 +21,8 @@
    either the second run commits, or it is told that the message stands already. Nothing has to be
    asked of a backend that may still be at work. While the database cannot be asked at all, nobody
    waits for longer than db_silence_most (R4): the client is told to come again, and its key is left
-   behind. */
+   behind, or made a fence (repeat.h): a run that lies before a backend which goes on late stores
+   nothing beside the repetition. */
 #include "provider/deliver_inside.h"
 
 #include "base/fault.h"
@@ -49,6 +50,7 @@ enum job_state { JOB_WAITS, JOB_LEADS, JOB_TAKEN, JOB_DONE };
 struct job {
 	struct delivery *d;
 	bool keyed; /* its repeat key goes along */
+	usec fence; /* in whose place; 0 = none */
 	size_t bytes;
 	usec since; /* its client waits */
 	enum job_state state;
@@ -76,7 +78,7 @@ static status transaction_run(struct job **jobs, int n, bool alone, int *failed)
 	status s;
 
 	for (int i = 0; i < n; i++)
-		all[i] = (struct delivery_keyed){jobs[i]->d, jobs[i]->keyed};
+		all[i] = (struct delivery_keyed){jobs[i]->d, jobs[i]->keyed, jobs[i]->fence};
 	if (alone)
 		deliver_alone_add(tx, &a, all);
 	else
@@ -226,7 +228,7 @@ static void jobs_run(struct job **jobs, int n, bool *lane)
 {
 	int failed;
 	usec began = clock_now(), until = began + setting_number(S_delivery_patience, NULL);
-	bool alone = n == 1 && deliver_goes_alone(jobs[0]->d);
+	bool alone = n == 1 && !jobs[0]->fence && deliver_goes_alone(jobs[0]->d);
 	status s = transaction_try(jobs, n, alone, until, &failed);
 
 	/* Statements that follow each other tell which of its rows it was: a key that stands counts
@@ -404,10 +406,11 @@ static size_t delivery_bytes(const struct delivery *d)
 	return bytes;
 }
 
-static status job_submit(struct delivery *d, bool keyed)
+static status job_submit(struct delivery *d, bool keyed, usec fence)
 {
 	struct job job = {.d = d,
 		.keyed = keyed,
+		.fence = fence,
 		.bytes = delivery_bytes(d),
 		.since = clock_now(),
 		.state = JOB_WAITS};
@@ -487,11 +490,12 @@ static void repetition_note(const struct delivery *d)
 	arena_release(&a);
 }
 
-/* Its key stands. ST_OK: try again, with the key or, *keyed being false then, without. */
-static status repetition_judge(struct delivery *d, bool *keyed, usec patience)
+/* Its key stands. ST_OK: try again, with the key, in the place of *fence perhaps, or, *keyed being
+   false then, without. */
+static status repetition_judge(struct delivery *d, bool *keyed, usec *fence, usec patience)
 {
 	int64_t earlier;
-	status s = repeat_judge(d->repeat_key, patience, &earlier);
+	status s = repeat_judge(d->repeat_key, patience, &earlier, fence);
 
 	if (s == ST_EXISTS) {
 		d->id = earlier;
@@ -524,14 +528,15 @@ status deliver_run(struct delivery *d)
 		d->repeat_key.size == REPEAT_KEY && setting_number(S_smtp_repeat_window, NULL) > 0;
 	usec patience = clock_now() + REPEAT_PATIENCE;
 	bool looked = false;
+	usec fence = 0;
 
 	if (FAULT("deliver_begin"))
 		return ST_BUSY;
 	for (;;) {
-		status s = job_submit(d, keyed);
+		status s = job_submit(d, keyed, fence);
 
 		if (s == ST_EXISTS && keyed) {
-			TRY(repetition_judge(d, &keyed, patience));
+			TRY(repetition_judge(d, &keyed, &fence, patience));
 		} else if (s == ST_EXISTS) {
 			return log_trouble(ST_BROKEN, EV_DELIVER_TWICE, NULL);
 		} else if (s == ST_INVALID && d->also && leave_out(d)) {

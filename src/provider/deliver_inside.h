@@ -9,6 +9,7 @@
 struct delivery_keyed {
 	const struct delivery *d;
 	bool keyed; /* its repeat key goes along */
+	usec fence; /* in the place of this fence (repeat.h); 0 = none stands */
 };
 
 /* All rows of these deliveries go along with `tx`. */

@@ -268,7 +268,7 @@ static void keys_add(db_tx *tx, arena *a, const struct delivery_keyed *jobs, int
 	int count = 0;
 
 	for (int i = 0; i < n; i++) {
-		if (!jobs[i].keyed)
+		if (!jobs[i].keyed || jobs[i].fence)
 			continue;
 		key[count] = jobs[i].d->repeat_key;
 		message[count] = jobs[i].d->id;
@@ -279,6 +279,22 @@ static void keys_add(db_tx *tx, arena *a, const struct delivery_keyed *jobs, int
 			(struct param[]){p_bytes_array(key, count), p_int_array(message, count),
 				p_int_array(owner, count)},
 			3, NULL);
+}
+
+static void keys_take(db_tx *tx, const struct delivery_keyed *jobs, int n)
+{
+	for (int i = 0; i < n; i++) {
+		const struct delivery *d = jobs[i].d;
+
+		if (!jobs[i].keyed || !jobs[i].fence)
+			continue;
+		db_add(tx, SQL_REPEAT_YIELD,
+			(struct param[]){p_bytes(d->repeat_key), p_time(jobs[i].fence)}, 2, NULL);
+		db_add(tx, SQL_REPEAT_TAKE,
+			(struct param[]){
+				p_bytes(d->repeat_key), p_int(d->id), p_int(repeat_owner(d->id))},
+			3, NULL);
+	}
 }
 
 /* The rights of answers that go along; one statement for those of each post office. */
@@ -332,6 +348,7 @@ void deliver_rows_add(db_tx *tx, arena *a, const struct delivery_keyed *jobs, in
 	struct share *shares = shares_of(a, jobs, n, &count);
 
 	keys_add(tx, a, jobs, n);
+	keys_take(tx, jobs, n);
 	for (int i = 0; i < n; i++)
 		if (jobs[i].d->end_count > 0)
 			queue_end(tx, a, jobs[i].d->ends, jobs[i].d->end_count);

@@ -29,6 +29,10 @@
 #define DOUBT_PAUSES 8
 #define HOLD_MOST (500 * USEC_MS)
 #define HOLD_LEASE (5 * USEC_S) /* more than asking takes; each turn renews it */
+/* Who still holds a key that is to be a fence is waited for so long, and by so many of a turn. A
+   backend that stands still with it needs no fence: it comes late for nobody. */
+#define FENCE_LOCK_MS 50
+#define FENCE_VAIN 10
 #define DOUBT_LEAST                                                                                \
 	(60 * USEC_S) /* more than a backend goes on without its client: statement_timeout is 30 s \
 	\ */
@@ -70,24 +74,33 @@ static struct {
 	.broken.each = REPEAT_KEY,
 	.doubts.each = sizeof(struct doubt)};
 
-/* Until when each process of the node has doubts the database was not asked about, by its slot. */
-static _Atomic usec alone, *unasked = &alone, *own = &alone;
+/* Until when each process of the node has doubts the database was not asked about, and such as are
+   not fenced, by its slot. */
+static struct lease_of_doubt {
+	_Atomic usec unasked, unfenced;
+} alone, *leases = &alone, *own = &alone;
 static unsigned slots = 1;
 
 void repeat_share(void)
 {
-	unasked = own = shared_new(METRIC_SLOTS * sizeof *unasked);
+	leases = own = shared_new(METRIC_SLOTS * sizeof *leases);
 	slots = METRIC_SLOTS;
 }
 
 void repeat_slot(unsigned slot)
 {
-	own = &unasked[slot % slots];
+	own = &leases[slot % slots];
 }
 
 void repeat_slot_clear(unsigned slot)
 {
-	atomic_store(&unasked[slot % slots], 0);
+	atomic_store(&leases[slot % slots].unasked, 0);
+	atomic_store(&leases[slot % slots].unfenced, 0);
+}
+
+static void lease_renew(_Atomic usec *lease)
+{
+	atomic_store(lease, clock_now() + HOLD_LEASE);
 }
 
 static bool anything_unasked(void)
@@ -95,7 +108,17 @@ static bool anything_unasked(void)
 	usec now = clock_now();
 
 	for (unsigned i = 0; i < slots; i++)
-		if (atomic_load_explicit(&unasked[i], memory_order_relaxed) > now)
+		if (atomic_load_explicit(&leases[i].unasked, memory_order_relaxed) > now)
+			return true;
+	return false;
+}
+
+static bool anything_unfenced(void)
+{
+	usec now = clock_now();
+
+	for (unsigned i = 0; i < slots; i++)
+		if (atomic_load_explicit(&leases[i].unfenced, memory_order_relaxed) > now)
 			return true;
 	return false;
 }
@@ -216,8 +239,25 @@ static slice *keys_apart(const text *keys, arena *a, int *n)
 	return apart;
 }
 
+/* What was read goes; of a fence, that a message stands with it. */
+static status keys_forget(const slice *apart, int n, arena *a)
+{
+	const struct param keys = p_bytes_array(apart, n);
+	struct rows r;
+
+	TRY(db_run(SQL_REPEAT_FORGET, &keys, 1, a, &r));
+	return r.changed < n ? db_run(SQL_REPEAT_SPEND, &keys, 1, a, NULL) : ST_OK;
+}
+
+static status keys_break(const slice *apart, int n, arena *a)
+{
+	const struct param keys = p_bytes_array(apart, n);
+
+	return db_run(SQL_REPEAT_BREAK, &keys, 1, a, NULL);
+}
+
 /* With a block of them. When the database refused they stay noted. */
-static enum round keys_run(enum statement_id id, struct notes *list)
+static enum round keys_run(status (*run)(const slice *apart, int n, arena *a), struct notes *list)
 {
 	arena a = ARENA_INIT;
 	status s = ST_OK;
@@ -230,7 +270,7 @@ static enum round keys_run(enum statement_id id, struct notes *list)
 	if (keys.count > 0) {
 		const slice *apart = keys_apart(&keys.first->words, &a, &n);
 
-		s = db_run(id, (struct param[]){p_bytes_array(apart, n)}, 1, &a, NULL);
+		s = run(apart, n, &a);
 	}
 	if (s == ST_OK)
 		chain_free(&keys);
@@ -258,12 +298,16 @@ static usec doubt_pause(const struct doubt *d, usec now)
 					  : pause;
 }
 
+enum fate { STANDS, FENCED, OPEN, UNTRIED };
+
 /* The doubts of a turn, where they stand in their blocks. */
 struct asked {
 	struct doubt *each[BLOCK];
 	struct rows found[BLOCK];
+	enum fate fate[BLOCK];
 	int n;
 	bool fresh; /* one is among them that was never asked for */
+	bool young; /* one is open that was not asked for long */
 	bool more;  /* are due, which have to wait for the next turn */
 };
 
@@ -312,6 +356,37 @@ static status doubts_ask(struct asked *q)
 	return s;
 }
 
+/* A transaction for each: one that finds its key held must not hold up the others. */
+static enum fate doubt_fence(const struct doubt *d)
+{
+	arena a = ARENA_INIT;
+	struct param most = p_int(FENCE_LOCK_MS), key = p_bytes(slice_of(d->key, REPEAT_KEY));
+	db_tx *tx = db_begin(DB_RUN, &a);
+	struct rows r = {0};
+
+	db_add(tx, SQL_TX_LOCK_MOST, &most, 1, NULL);
+	db_add(tx, SQL_REPEAT_FENCE, &key, 1, &r);
+	status s = db_commit(&tx, NULL);
+	/* The doubtful one's own: it was stored a moment ago, and is to be found so. */
+	enum fate f = s == ST_OK && r.count > 0 && row_int(&r, 0, 0) != d->message ? FENCED : OPEN;
+	arena_release(&a);
+	return f;
+}
+
+/* Those that do not stand. */
+static void doubts_fence(struct asked *q)
+{
+	int vain = 0;
+
+	for (int i = 0; i < q->n; i++) {
+		q->fate[i] = q->found[i].changed > 0 ? STANDS
+			     : vain < FENCE_VAIN     ? doubt_fence(q->each[i])
+						     : UNTRIED;
+		vain += q->fate[i] == OPEN;
+		q->more |= q->fate[i] == UNTRIED;
+	}
+}
+
 /* They were asked for; `last`: they are not to be asked for again. What is over has no `next`. */
 static void doubts_judge(struct asked *q, bool last)
 {
@@ -320,11 +395,13 @@ static void doubts_judge(struct asked *q, bool last)
 	for (int i = 0; i < q->n; i++) {
 		struct doubt *d = q->each[i];
 
+		if (q->fate[i] == UNTRIED && !last)
+			continue;
 		if (d->since == 0)
 			d->since = now;
-		d->next = last || q->found[i].changed > 0 || now - d->since >= life
-				  ? USEC_NEVER
-				  : now + doubt_pause(d, now);
+		bool over = last || q->fate[i] != OPEN || now - d->since >= life;
+		d->next = over ? USEC_NEVER : now + doubt_pause(d, now);
+		q->young |= !over && now - d->since < HOLD_LEASE;
 	}
 }
 
@@ -373,8 +450,19 @@ static void all_asked(void)
 	const struct doubt *all =
 		noted.doubts.chain.last ? doubts_of(noted.doubts.chain.last, &n) : NULL;
 	if (n == 0 || all[n - 1].since != 0)
-		atomic_store(own, 0);
+		atomic_store(&own->unasked, 0);
+	if (n == 0)
+		atomic_store(&own->unfenced, 0);
 	pthread_mutex_unlock(&noted.lock);
+}
+
+/* Of a backend that goes on with a key for longer than its lease, others need not be told. */
+static void leases_renew(const struct asked *q, bool refused)
+{
+	if (q->fresh)
+		lease_renew(&own->unasked);
+	if (q->fresh || q->young || refused)
+		lease_renew(&own->unfenced);
 }
 
 /* Looks for those that are due at `at`, a block of them at most. Those that did not stand are
@@ -391,15 +479,16 @@ static enum round doubts_run(usec at)
 		return ALL_DONE;
 	struct asked *q = memory_new(sizeof *q);
 	doubts_gather(&taken, at, q);
-	bool more = q->more;
-	if (q->fresh)
-		atomic_store(own, clock_now() + HOLD_LEASE);
+	leases_renew(q, false);
 	if (q->n > 0 && (s = doubts_ask(q)) == ST_OK) {
+		doubts_fence(q);
 		doubts_judge(q, at == USEC_NEVER);
 		doubts_sweep(&taken, at);
 	}
+	leases_renew(q, s != ST_OK);
 	notes_put_back(&noted.doubts, &taken);
-	if (q->fresh && s == ST_OK && !more)
+	bool more = q->more;
+	if (q->n > 0 && s == ST_OK && !more)
 		all_asked();
 	memory_free(q);
 	return s != ST_OK ? REFUSED : more ? MORE_DUE : ALL_DONE;
@@ -408,9 +497,10 @@ static enum round doubts_run(usec at)
 /* With the doubts that are due at `at`. */
 static enum round noted_run(usec at)
 {
-	enum round broken = keys_run(SQL_REPEAT_BREAK, &noted.broken);
+	enum round broken = keys_run(keys_break, &noted.broken);
 	enum round doubts = doubts_run(at);
-	enum round forgotten = keys_run(SQL_REPEAT_FORGET, &noted.forget);
+	bool wait = at != USEC_NEVER && anything_unfenced();
+	enum round forgotten = wait ? ALL_DONE : keys_run(keys_forget, &noted.forget);
 	enum round worst = broken > doubts ? broken : doubts;
 
 	dropped_tell(&noted.forget, "read");
@@ -498,7 +588,8 @@ void repeat_doubt(slice key, int64_t postoffice, int64_t delivery)
 	struct doubt d = {.postoffice = postoffice, .message = delivery};
 
 	memcpy(d.key, key.at, sizeof d.key);
-	atomic_store(own, clock_now() + HOLD_LEASE);
+	lease_renew(&own->unasked);
+	lease_renew(&own->unfenced);
 	key_note(&noted.doubts, slice_of((const char *)&d, sizeof d));
 }
 
@@ -514,7 +605,8 @@ status repeat_hold(void)
 
 enum verdict { FREE, REPETITION, ALIVE };
 
-static status key_look(slice key, enum verdict *v, int64_t *earlier)
+/* *fence: when it was made one that stands for no message; else 0. */
+static status key_look(slice key, enum verdict *v, int64_t *earlier, usec *fence)
 {
 	arena a = ARENA_INIT;
 	struct rows r;
@@ -523,7 +615,8 @@ static status key_look(slice key, enum verdict *v, int64_t *earlier)
 	status s = db_run(SQL_REPEAT_FIND, p, 3, &a, &r);
 
 	*v = FREE;
-	if (s == ST_OK && r.count > 0) {
+	*fence = s == ST_OK && r.count > 0 ? row_time(&r, 0, 3) : 0;
+	if (s == ST_OK && r.count > 0 && !*fence) {
 		*earlier = row_int(&r, 0, 0);
 		*v = row_bool(&r, 0, 1) ? REPETITION : ALIVE;
 		if (row_bool(&r, 0, 2)) { /* too old to mean anything */
@@ -536,12 +629,12 @@ static status key_look(slice key, enum verdict *v, int64_t *earlier)
 	return s;
 }
 
-status repeat_judge(slice key, usec until, int64_t *earlier)
+status repeat_judge(slice key, usec until, int64_t *earlier, usec *fence)
 {
 	for (;;) {
 		enum verdict v;
 
-		TRY(key_look(key, &v, earlier));
+		TRY(key_look(key, &v, earlier, fence));
 		if (v == REPETITION)
 			return ST_EXISTS;
 		if (clock_now() >= until)

@@ -41,6 +41,7 @@ TESTS += unit_outage.pg
 unit_outage_pg_SOURCES = \
 	tests/unit/provider/given.c tests/unit/provider/given.h \
 	tests/unit/provider/store_fixture.c tests/unit/provider/store_fixture.h \
+	tests/unit/provider/late.c \
 	tests/unit/provider/outage.c \
 	tests/unit/provider/repeat.c \
 	tests/unit/provider/unsure.c
