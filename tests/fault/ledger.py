@@ -236,13 +236,37 @@ class Senders:
 
 # ---- what is there afterwards
 
+def say(s, read, line):
+	s.sendall(line.encode() + b"\r\n")
+	return read.readline()
+
+
+def logged_on(port, user, patience=60):
+	"""A POP3 conversation: socket and reader. A worker that has not heard yet that PostgreSQL is back says that it is
+	for now, and is asked again."""
+	end = time.monotonic() + patience
+	while True:
+		s = socket.create_connection(("127.0.0.1", port), 120)
+		read = s.makefile("rb")
+		got = read.readline()
+		for line in (f"USER {user}", f"PASS {PASSWORD}"):
+			got = say(s, read, line) if got.startswith(b"+OK") else got
+		if got.startswith(b"+OK"):
+			return s, read
+		read.close()
+		s.close()
+		if not got.startswith(b"-ERR [SYS/TEMP]") or time.monotonic() > end:
+			raise RuntimeError(f"{user}: logon: {got!r}")
+		time.sleep(0.2)
+
+
 def fetch(port, user):
 	"""All messages of a mailbox, by POP3 with pipelined RETR."""
-	with socket.create_connection(("127.0.0.1", port), 120) as s, s.makefile("rb") as read:
+	s, read = logged_on(port, user)
+	with s, read:
 
 		def ask(line):
-			s.sendall(line.encode() + b"\r\n")
-			got = read.readline()
+			got = say(s, read, line)
 			if not got.startswith(b"+OK"):
 				raise RuntimeError(f"{user}: {line}: {got!r}")
 			return got
@@ -257,9 +281,6 @@ def fetch(port, user):
 				lines.append(line[1:] if line.startswith(b".") else line)
 			return b"".join(lines)
 
-		read.readline()
-		ask(f"USER {user}")
-		ask(f"PASS {PASSWORD}")
 		n = int(ask("STAT").split()[1])
 		for first in range(1, n + 1, 20):
 			numbers = range(first, min(first + 20, n + 1))
@@ -415,8 +436,14 @@ def invariants(place, without="", patience=30):
 KEYS_OF_A_KILL = 20
 
 
+def keys_standing(place):
+	"""Those of fences stand for no message."""
+	return int(place.sql("select count(*) from repeat where message <> 0")[0][0])
+
+
 def check(place, ledger, tally, extra_most=0.001, kills=0, found=None):
 	"""Fetches everything and shows the ledger's and the database's verdict. `found` is what others have, by box."""
+	place.await_ready()
 	found = dict(found or {})
 	found |= {box: list(fetch(place.pop3, box)) for box in ledger.boxes if box not in found}
 	f = compare(ledger, found)
@@ -430,8 +457,7 @@ def check(place, ledger, tally, extra_most=0.001, kills=0, found=None):
 	tally.show("nothing came that nobody sent", not f.unasked and not f.strange, f.unasked + f.strange)
 	unfinished = ledger.broken + ledger.told
 	end = time.monotonic() + 60 # what a worker gathers goes soon
-	while (unread := int(place.sql("select count(*) from repeat")[0][0])) > unfinished + kills * KEYS_OF_A_KILL \
-			and time.monotonic() < end:
+	while (unread := keys_standing(place)) > unfinished + kills * KEYS_OF_A_KILL and time.monotonic() < end:
 		time.sleep(0.1)
 	tally.show("repeat keys are left of unfinished conversations only",
 		unread <= unfinished + kills * KEYS_OF_A_KILL,

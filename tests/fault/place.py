@@ -16,6 +16,7 @@ import sys
 import tempfile
 import threading
 import time
+import urllib.request
 
 TOP = pathlib.Path(os.environ.get("PENNYPOST_TOP_SRCDIR") or pathlib.Path(__file__).parents[2]).resolve()
 BUILD = pathlib.Path(os.environ.get("PENNYPOST_TOP_BUILDDIR") or os.getcwd()).resolve()
@@ -209,6 +210,7 @@ class Place:
 		self.reading = threading.Lock()
 		self.starts = [] # moments the supervisor started a master
 		self.workers_wanted = workers
+		self.services = services
 		try:
 			self._database()
 			self._write_conf()
@@ -352,6 +354,17 @@ class Place:
 					+ self.log()[-2000:])
 			return len(self.workers("mail")) >= self.workers_wanted and self.serves()
 		wait_for("service", ready, seconds)
+
+	def await_ready(self, seconds=120):
+		"""Until the house itself says so, where it speaks HTTP."""
+		def ready():
+			try:
+				with urllib.request.urlopen(f"http://127.0.0.1:{self.http}/readyz", timeout=10) as answer:
+					return answer.status == 200
+			except OSError:
+				return False
+		if "http" in self.services.split():
+			wait_for("/readyz", ready, seconds)
 
 	def _supervise(self):
 		while not self.ending:
