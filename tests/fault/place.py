@@ -409,6 +409,20 @@ class Place:
 	def pg_resume(self):
 		run(PRIVATE_PG, "resume", self.pg_dir)
 
+	def pg_resume_apart(self, most):
+		"""Backends go on one after the other, within `most` seconds, some with what was given up meanwhile; all
+		others at once."""
+		postmaster = int((self.pg_dir / "data/postmaster.pid").read_text().split()[0])
+		each = children(postmaster)
+		backends = [pid for pid in each if b"pennypost_" in pathlib.Path(f"/proc/{pid}/cmdline").read_bytes()]
+		for pid in [p for p in each if p not in backends] + [postmaster]:
+			os.kill(pid, signal.SIGCONT)
+		random.shuffle(backends)
+		for pid in backends:
+			time.sleep(random.uniform(0, most / len(backends)))
+			with contextlib.suppress(ProcessLookupError):
+				os.kill(pid, signal.SIGCONT)
+
 	def pg_stop(self):
 		run(PRIVATE_PG, "stop", self.pg_dir)
 
