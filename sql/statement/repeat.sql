@@ -28,9 +28,10 @@ update repeat set broken = true where key = any ($1::bytea[]);
 -- statement repeat_doubt
 -- A message that was given up with its commit's outcome unknown, $2 of the post office $1, with its key $3 and the node
 -- number $4: when it stands, its repetition shall be known. A crash of PostgreSQL took the key away, or the
--- message was stored after its conversation ended, with a key that looks alive.
-insert into repeat as r (key, message, owner, broken)
-select $3::bytea, msg, $4::bigint, true from message where postoffice = $1 and msg = $2::bigint
+-- message was stored after its conversation ended, with a key that looks alive. Its client was told to come again, and does
+-- so when it likes: its window begins $5 microseconds from now.
+insert into repeat as r (key, message, owner, broken, at)
+select $3::bytea, msg, $4::bigint, true, now() + $5::bigint * interval '1 microsecond' from message where postoffice = $1 and msg = $2::bigint
 on conflict (key) do update set broken = true, message = excluded.message, at = greatest(r.at, excluded.at)
 where r.message in (excluded.message, 0);
 

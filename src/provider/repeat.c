@@ -341,6 +341,8 @@ static status doubts_ask(struct asked *q)
 {
 	arena a = ARENA_INIT;
 	db_tx *tx = db_begin(DB_RUN, &a);
+	usec longer = setting_number(S_smtp_doubt_window, NULL) -
+		      setting_number(S_smtp_repeat_window, NULL);
 
 	for (int i = 0; i < q->n; i++) {
 		const struct doubt *d = q->each[i];
@@ -348,8 +350,8 @@ static status doubts_ask(struct asked *q)
 		db_add(tx, SQL_REPEAT_DOUBT,
 			(struct param[]){p_int(d->postoffice), p_int(d->message),
 				p_bytes(slice_of(d->key, REPEAT_KEY)),
-				p_int(repeat_owner(d->message))},
-			4, &q->found[i]);
+				p_int(repeat_owner(d->message)), p_int(longer > 0 ? longer : 0)},
+			5, &q->found[i]);
 	}
 	status s = db_commit(&tx, NULL);
 	arena_release(&a);

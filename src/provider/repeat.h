@@ -28,13 +28,14 @@
 int64_t repeat_owner(int64_t delivery);
 
 /* Notes what is to become of a key; never waits. Broken ones are marked at once, read ones go
-   together within 50 ms, at most 1,000 a turn; later where a process of the node is in doubt. While the database is away smtp_repeat_most of each
-   kind are kept; when there are more, the oldest tenth goes (an event tells how many). */
+   together within 50 ms, at most 1,000 a turn; later where a process of the node is in doubt. While
+   the database is away smtp_repeat_most of each kind are kept; when there are more, the oldest tenth
+   goes (an event tells how many). */
 void repeat_forget(slice key);
 void repeat_break(slice key);
 /* The message was given up on doubt: should it stand, or be stored yet by a backend that still has
    it before it (it may wait for a synchronous standby, and no timeout ends that), its repetition
-   will be recognised; else its key is made a fence. While a backend is at it, it is looked for as
+   will be recognised for smtp_doubt_window; else its key is made a fence. While a backend is at it, it is looked for as
    long as smtp_repeat_window after the database is back, a minute at least. Never waits. */
 void repeat_doubt(slice key, int64_t postoffice, int64_t delivery);
 

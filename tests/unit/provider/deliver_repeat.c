@@ -433,6 +433,39 @@ Test(deliver_repeat, a_doubt_lives_as_long_as_repetitions_are_recognised)
 	store_fibers(1, repeat_doubted_long, NULL);
 }
 
+/* A client that was told to come again takes its time. */
+static status repeat_comes_when_it_likes(void *arg)
+{
+	static const struct {
+		const char *window; /* NULL: five days */
+		int hours;          /* since it was marked */
+		status again;
+	} rows[] = {{NULL, 4 * 24, ST_EXISTS}, {NULL, 6 * 24, ST_OK}, {"2 h", 1, ST_EXISTS},
+		{"2 h", 3, ST_OK}, {"0 s", 0, ST_EXISTS}, {"0 s", 1, ST_OK}};
+
+	(void)arg;
+	for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+		given_setting(S_smtp_doubt_window, rows[i].window);
+		key_make(repeat.key);
+		cr_expect_eq(keyed(&repeat.to, repeat_key(), &repeat.first), ST_OK);
+		repeat_doubt(repeat_key(), repeat.to.postoffice, repeat.first);
+		cr_expect(marked(repeat_key()));
+		store_sql("update repeat set at = at - interval '%d hours' where message = %lld",
+			rows[i].hours, (long long)repeat.first);
+		cr_expect_eq(keyed(&repeat.to, repeat_key(), &repeat.second), rows[i].again,
+			"row %zu", i);
+	}
+	given_setting(S_smtp_doubt_window, NULL);
+	return ST_OK;
+}
+
+Test(deliver_repeat, recognises_what_was_given_up_on_doubt_for_days)
+{
+	repeat.to = store_mailbox(store_postoffice(), "anna", 0);
+	owner_lives();
+	store_fibers(1, repeat_comes_when_it_likes, NULL);
+}
+
 /* ---- fences: what was given up may come late */
 
 /* When the key was made a fence that stands for no message, as now, waited for; 0: it was not. */
