@@ -395,6 +395,8 @@ static status fill(stream *s)
 	bool waited, hurry = s->hurry;
 
 	s->hurry = false;
+	if (s->adrift)
+		return ST_CLOSED;
 	TRY(still_in_time(s));
 	for (;;) {
 		size_t got;
@@ -452,10 +454,16 @@ static bool find_end(stream *s, size_t *at)
 /* The rest of an overlong line goes, piece by piece. */
 static status skip_line(stream *s)
 {
-	size_t end;
+	size_t end, skipped = 0;
 
 	do {
-		stream_consume(s, s->in_end - s->in_at);
+		size_t piece = s->in_end - s->in_at;
+
+		stream_consume(s, piece);
+		skipped += piece;
+		s->adrift = s->press && skipped > STREAM_SKIP_MOST;
+		if (s->adrift)
+			return ST_TOO_BIG;
 		TRY(fill(s));
 	} while (!find_end(s, &end));
 	stream_consume(s, end + 1);

@@ -44,7 +44,10 @@ enum line_end {
 	LINE_LF    /* a bare LF ended it: the caller decides whether that is an error */
 };
 /* One line without its end, of at most `most` bytes. A longer line is skipped up to its end and
-   gives ST_TOO_BIG; the stream stays in step. A bare CR stays inside the line. */
+   gives ST_TOO_BIG; the stream stays in step. Of one that comes packed (stream_deflate), which costs
+   its peer a thousandth, so much is skipped; from then on reads give ST_CLOSED. A bare CR stays
+   inside the line. */
+#define STREAM_SKIP_MOST ((size_t)1024 * 1024)
 status stream_line(stream *s, size_t most, slice *line, enum line_end *end);
 /* Between 1 and `most` bytes, what is there; waits only when nothing is. */
 status stream_some(stream *s, size_t most, slice *bytes);

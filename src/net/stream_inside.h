@@ -33,6 +33,7 @@ struct stream {
 	bool hurry;    /* before the next wait for input, what has come is acknowledged */
 	bool out_bulk; /* output fills a buffer before it is asked to go: the next one is large */
 	bool ended;    /* the peer's orderly end was read */
+	bool adrift;   /* amid an endless line: nothing is read any more */
 	bool broken;   /* nothing can be sent any more */
 	bool spoiled;  /* TLS must not say goodbye */
 	enum tls_trouble tls_trouble;

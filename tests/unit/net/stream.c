@@ -3,6 +3,7 @@
 
 #include "help.h"
 #include "net/buffer.h"
+#include "net/stream_inside.h"
 
 #include <linux/sockios.h>
 #include <netinet/in.h>
@@ -118,6 +119,52 @@ ON_BOTH(stream, skips_a_line_larger_than_any_buffer)
 	expect_line(s, 10, "next", LINE_CRLF);
 	help_join();
 	stream_close(&s);
+}
+
+/* A hundred megabytes in a hundred kilobytes, and no end of the line. */
+static void *send_endless_line(void *arg)
+{
+	static const char letters[1 << 20];
+	char packed[8192];
+	press *p = press_open();
+	int fd = *(int *)arg;
+
+	for (int i = 0; i < 100; i++) {
+		slice from = slice_of(letters, sizeof letters);
+
+		while (from.size > 0) {
+			size_t n = press_pack(p, &from, false, packed, sizeof packed);
+
+			if (n > 0 && send(fd, packed, n, MSG_NOSIGNAL) < 0)
+				from.size = 0;
+		}
+	}
+	press_close(&p);
+	shutdown(fd, SHUT_WR);
+	return NULL;
+}
+
+ON_BOTH(stream, reads_a_bounded_part_of_a_line_without_end)
+{
+	stream *s;
+	int other;
+	slice line;
+	enum line_end end;
+
+	help_pair(&s, &other);
+	cr_assert_ok(stream_deflate(s));
+	help_thread(send_endless_line, &other);
+	cr_expect_kind(stream_line(s, 8192, &line, &end), ST_TOO_BIG);
+	cr_expect(s->in_room <= 2 * BUFFER_LARGE, "%zu", s->in_room);
+	cr_expect(stream_bytes_in(s) < 2 * STREAM_SKIP_MOST, "%llu",
+		(unsigned long long)stream_bytes_in(s));
+	cr_expect_kind(stream_line(s, 8192, &line, &end), ST_CLOSED);
+	cr_expect_eq(stream_pending(s), 0);
+	cr_assert_ok(stream_write(s, S("BYE\r\n")));
+	cr_assert_ok(stream_flush(s));
+	stream_close(&s);
+	help_join();
+	close(other);
 }
 
 ON_BOTH(stream, answers_pipelined_commands_in_one_packet)
