@@ -16,7 +16,6 @@
 #include <inttypes.h>
 #include <stdlib.h>
 
-#define FOLDERS_MOST 5000 /* that are watched */
 #define NEWS_GAP (40 * USEC_MS)
 
 struct place { /* a folder as it was told last; id 0: a name that is subscribed to, and nothing
@@ -145,11 +144,12 @@ static status look_marks(const struct imap *i, struct told *now, arena *a)
 static status look(conversation *c, const struct notify *n, struct told *now)
 {
 	const struct imap *i = imap_of(c);
+	const struct setting_at at = imap_at(c);
 	struct folder_row *rows;
 	int count;
 
 	TRY(acl_tree(i->who.postoffice, i->who.mailbox, &c->command, &rows, &count));
-	if (count > FOLDERS_MOST)
+	if (count > setting_number(S_imap_notify_folders_most, &at))
 		return ST_LIMITED;
 	now->places = arena_new_array(&now->a, (size_t)count, sizeof *now->places);
 	for (int k = 0; k < count; k++) {
