@@ -7,11 +7,14 @@
 #include "base/log.h"
 #include "base/random.h"
 #include "base/utf8.h"
+#include "connector/smtp/own.h"
+#include "connector/smtp/passing.h"
 #include "mail/address.h"
 #include "mail/compose.h"
 #include "provider/address_map.h"
 #include "provider/deliver.h"
 #include "provider/job.h"
+#include "provider/resolve.h"
 #include "provider/setting.h"
 #include "provider/trace.h"
 
@@ -72,37 +75,6 @@ static status compose_from(struct cli *c, compose *m, slice *raw)
 		"no message can be made of this");
 }
 
-/* Every recipient's mailbox once, and an address of it that was named, or the first refusal. */
-static status resolve(struct cli *c, size_t size, struct route *to, slice *named, int *n)
-{
-	slice written;
-	*n = 0;
-	for (int i = 0; cli_each(c, "--to", i, &written); i++) {
-		mail_address m;
-		struct route r;
-		TRY(mail_address_parse(written, &c->a, &m));
-		status kind = address_resolve(m.local, m.domain, size, &c->a, &r);
-		if (kind == ST_ABSENT || kind == ST_FOREIGN || kind == ST_DENIED || kind == ST_FULL)
-			return cli_fail(c, kind,
-				"`pennypost address resolve` tells more; nothing was sent",
-				"%.*s does not take this message: %s", SLICE_ARGS(written),
-				kind == ST_ABSENT    ? "there is no such recipient"
-				: kind == ST_FOREIGN ? "it is at another system"
-				: kind == ST_DENIED  ? "it is disabled"
-						     : "the mailbox is full");
-		TRY(kind);
-		bool known = false;
-		for (int k = 0; k < *n; k++)
-			known = known ||
-				(to[k].postoffice == r.postoffice && to[k].mailbox == r.mailbox);
-		if (known)
-			continue;
-		named[*n] = written;
-		to[(*n)++] = r;
-	}
-	return ST_OK;
-}
-
 static void note_accepted(
 	struct cli *c, int64_t postoffice_id, int64_t id, size_t size, slice message_id)
 {
@@ -112,50 +84,153 @@ static void note_accepted(
 		log_quote(message_id));
 }
 
-/* The same steps as of a message that came by SMTP. */
-static void note(struct cli *c, int64_t id, size_t size, slice message_id, const struct route *to,
-	const slice *named, int n)
+/* ---- at once: where anybody's mail for these addresses goes */
+
+static status refused(struct cli *c, slice written, status kind)
 {
+	static const char *const why[ST_KINDS] = {
+		[ST_ABSENT] = "there is no such recipient",
+		[ST_FOREIGN] = "it is at another system",
+		[ST_DENIED] = "it is disabled",
+		[ST_FULL] = "the mailbox is full",
+		[ST_LIMITED] = "it leads to too many others, or in a circle",
+	};
+
+	if (!why[kind])
+		return kind;
+	return cli_fail(c, kind == ST_LIMITED ? ST_INVALID : kind,
+		"`pennypost address resolve` tells more; nothing was sent",
+		"%.*s does not take this message: %s", SLICE_ARGS(written), why[kind]);
+}
+
+static bool is_same(const struct recipient *x, const struct recipient *y, arena *a)
+{
+	if (x->remote || y->remote)
+		return x->remote && y->remote &&
+		       slice_same(
+			       mail_address_key(&x->address, a), mail_address_key(&y->address, a));
+	return x->route.mailbox == y->route.mailbox && x->route.mailbox != 0 &&
+	       x->route.postoffice == y->route.postoffice;
+}
+
+/* Those who are not reached yet. */
+static void reach(struct cli *c, struct own_mail *m, const struct recipient *found, int n)
+{
+	struct recipient *all = arena_new_array(&c->a, (size_t)(m->n + n), sizeof *all);
+
+	if (m->n > 0)
+		memcpy(all, m->reached, (size_t)m->n * sizeof *all);
+	m->reached = all;
 	for (int i = 0; i < n; i++) {
-		bool first = true;
-		for (int k = 0; k < i; k++)
-			first = first && to[k].postoffice != to[i].postoffice;
-		if (first)
-			note_accepted(c, to[i].postoffice, id, size, message_id);
+		bool known = false;
+		for (int k = 0; k < m->n; k++)
+			known = known || is_same(&all[k], &found[i], &c->a);
+		if (!known)
+			all[m->n++] = found[i];
 	}
-	for (int i = 0; i < n; i++)
-		trace_note(to[i].postoffice, id, TRACE_DELIVERED, "recipient=%s mailbox=%s%s",
-			log_quote(named[i]), log_quote(to[i].mailbox_name),
-			to[i].caught ? " catch_all=yes" : "");
+}
+
+/* Everybody the recipients lead to once, or the first refusal. The operator may write to any
+   group. */
+static status place(struct cli *c, struct own_mail *m, slice raw)
+{
+	static const struct poster operator= {0};
+	uint64_t size = own_mail_front(m, &c->a) + raw.size;
+	slice written;
+
+	for (int i = 0; cli_each(c, "--to", i, &written); i++) {
+		struct recipient *found;
+		mail_address to;
+		int n;
+
+		TRY(mail_address_parse(written, &c->a, &to));
+		status kind = passing_own(&to, &operator, size, &c->a, &found, &n);
+		if (kind != ST_OK)
+			return refused(c, written, kind);
+		reach(c, m, found, n);
+	}
+	own_mail_settle(m, raw, &c->a);
+	return ST_OK;
+}
+
+/* The same steps as of a message that came by SMTP. */
+static void note(struct cli *c, const struct own_mail *m, size_t size)
+{
+	for (int i = 0; i < m->d.n; i++)
+		note_accepted(c, m->d.parts[i].postoffice, m->d.id, size, m->d.message_id);
+	for (int i = 0; i < m->n; i++)
+		passing_trace(&m->reached[i], m->d.id, S(""), S(""), &c->a);
+}
+
+static status sent(struct cli *c, const struct own_mail *m, size_t size)
+{
+	json_t *mailboxes = json_array(), *elsewhere = json_array(), *without = json_array();
+	char written[ID_TEXT_SIZE + 1];
+
+	id_text(m->d.id, written);
+	for (int i = 0; i < m->n; i++) {
+		const struct recipient *r = &m->reached[i];
+		json_t *address = json_slice(mail_address_text(&r->address, &c->a));
+
+		if (r->told)
+			json_array_append(without, address);
+		else if (r->remote)
+			json_array_append(elsewhere, address);
+		else if (!r->dropped)
+			json_array_append_new(
+				mailboxes, json_slice(arena_format(&c->a, "%.*s@%.*s",
+						   SLICE_ARGS(r->route.mailbox_name),
+						   SLICE_ARGS(cli_postoffice_name(c, r->route.postoffice)))));
+		json_decref(address);
+	}
+	size_t in = json_array_size(mailboxes), far = json_array_size(elsewhere),
+	       not = json_array_size(without);
+	slice queued = far ? arena_format(&c->a, " and waits for %zu recipient%s at other systems",
+				     far, far == 1 ? "" : "s")
+			   : S("");
+	slice none = not ? arena_format(&c->a, "; %zu cannot have it now", not ) : S("");
+	return cli_did(c,
+		json_pack("{s:s,s:I,s:o,s:o,s:o}", "id", written, "size", (json_int_t)size,
+			"mailboxes", mailboxes, "elsewhere", elsewhere, "without", without),
+		"The message %s lies in %zu mailbox%s%.*s%.*s", written, in, in == 1 ? "" : "es",
+		SLICE_ARGS(queued), SLICE_ARGS(none));
+}
+
+/* Whose the author's domain is: its keys sign, and reports come back to him. Of another system's
+   author the return path is empty, for that system would not vouch for it. */
+static void speak_for(struct cli *c, slice from, struct own_mail *m)
+{
+	mail_address author;
+	domain *d;
+
+	if (mail_address_parse(from, &c->a, &author) != ST_OK ||
+		domain_find(author.domain, &c->a, &d) != ST_OK)
+		return;
+	m->postoffice = d->postoffice;
+	m->sender = mail_address_text(&author, &c->a);
+	m->sender_is_told = true;
 }
 
 status cli_mail_send(struct cli *c)
 {
 	slice raw = S(""), value;
-	int n;
-	int64_t id;
 	size_t recipients = how_many(c, "--to");
-	struct route *to = arena_new_array(&c->a, recipients, sizeof *to);
-	slice *named = arena_new_array(&c->a, recipients, sizeof *named);
 	header_mailbox *shown = arena_new_array(&c->a, recipients, sizeof *shown);
-	compose m = {.to = shown, .to_count = recipients};
+	compose text = {.to = shown, .to_count = recipients};
+	struct own_mail m = {.d.id = id_new()};
+
 	for (int i = 0; cli_each(c, "--to", i, &value); i++)
 		shown[i].address = value;
-	TRY(compose_from(c, &m, &raw));
-	TRY(resolve(c, raw.size, to, named, &n));
-	TRY(deliver_text(to, n, raw, &id));
-	note(c, id, raw.size, m.message_id, to, named, n);
-	char written[ID_TEXT_SIZE + 1];
-	id_text(id, written);
-	json_t *names = json_array();
-	for (int i = 0; i < n; i++)
-		json_array_append_new(names,
-			json_slice(arena_format(&c->a, "%.*s@%.*s", SLICE_ARGS(to[i].mailbox_name),
-				SLICE_ARGS(to[i].postoffice_name))));
-	return cli_did(c,
-		json_pack("{s:s,s:I,s:o}", "id", written, "size", (json_int_t)raw.size, "mailboxes",
-			names),
-		"The message %s lies in %d mailbox%s", written, n, n == 1 ? "" : "es");
+	TRY(compose_from(c, &text, &raw));
+	speak_for(c, cli_text(c, "--from"), &m);
+	TRY(place(c, &m, raw));
+	status kind = own_mail_fill(&m, raw, &c->a);
+	if (kind == ST_OK)
+		kind = deliver_run(&m.d);
+	own_mail_close(&m);
+	TRY(kind);
+	note(c, &m, raw.size);
+	return sent(c, &m, raw.size);
 }
 
 /* ---- by a job */

@@ -3,7 +3,10 @@
 #include "program/cli_run.h"
 #include "provider/address_map.h"
 #include "provider/auth.h"
+#include "provider/domain.h"
 #include "provider/folder.h"
+#include "provider/group.h"
+#include "provider/mailbox_duty.h"
 #include "provider/setting.h"
 
 static const char *const kind_words[] = {
@@ -139,21 +142,56 @@ static status addresses_of(struct cli *c, const mailbox *m, json_t *rows)
 	return ST_OK;
 }
 
+static bool listed(const json_t *rows, slice address)
+{
+	for (size_t i = 0; i < json_array_size(rows); i++)
+		if (slice_same(slice_z(json_string_value(json_array_get(rows, i))), address))
+			return true;
+	return false;
+}
+
+/* What leads to it without being its own: postmaster@ and abuse@ of domains of its post office. */
+static status duties_of(struct cli *c, const mailbox *m, const json_t *own, json_t *rows)
+{
+	static const slice words[] = {S("postmaster"), S("abuse")};
+	domain *d;
+	int n;
+
+	TRY(domain_list(m->postoffice, &c->a, &d, &n));
+	for (int i = 0; i < 2 * n; i++) {
+		slice word = words[i % 2], name = d[i / 2].name;
+		slice key = arena_format(&c->a, "%.*s@%.*s", SLICE_ARGS(word), SLICE_ARGS(name));
+		struct route r = {0};
+		status kind = address_resolve(word, name, 0, &c->a, &r);
+
+		if (kind == ST_BUSY)
+			return kind;
+		if (r.mailbox == m->id && !listed(own, key))
+			json_array_append_new(rows, json_slice(key));
+	}
+	return ST_OK;
+}
+
 status cli_mailbox_show(struct cli *c)
 {
 	static const struct cli_column columns[] = {{"mailbox", "mailbox"}, {"kind", "kind"},
 		{"state", "state"}, {"messages", "messages"}, {"used", "used", SHOW_SIZE},
-		{"quota", "quota", SHOW_SIZE}, {"addresses", "addresses"}, {"made", "made"},
-		{"last_logon", "last logon"}, {NULL}};
+		{"quota", "quota", SHOW_SIZE}, {"addresses", "addresses"},
+		{"answers_for", "answers for"}, {"made", "made"}, {"last_logon", "last logon"},
+		{NULL}};
 	static const struct cli_column folder_columns[] = {{"name", "FOLDER"},
 		{"messages", "MESSAGES", SHOW_NUMBER}, {"unseen", "UNSEEN", SHOW_NUMBER},
 		{"bytes", "SIZE", SHOW_SIZE}, {NULL}};
 	mailbox *m;
 	TRY(cli_find_mailbox(c, cli_text(c, "MAILBOX"), &m));
-	json_t *facts = facts_of(c, m), *addresses = json_array(), *folders = json_array();
+	json_t *facts = facts_of(c, m), *addresses = json_array(), *folders = json_array(),
+	       *duties = json_array();
 	json_object_set_new(facts, "addresses", addresses);
+	json_object_set_new(facts, "answers_for", duties);
 	json_object_set_new(facts, "folders", folders);
 	status kind = addresses_of(c, m, addresses);
+	if (kind == ST_OK)
+		kind = duties_of(c, m, addresses, duties);
 	if (kind == ST_OK)
 		kind = folders_of(c, m, folders);
 	if (kind == ST_OK) {
@@ -200,10 +238,27 @@ static status changed(struct cli *c, const mailbox *m, const char *what)
 	return cli_did(c, facts_of(c, now), "The mailbox %.*s %s", SLICE_ARGS(written), what);
 }
 
+/* In words what the store would refuse. */
+static status may_lose(struct cli *c, const mailbox *m, enum mailbox_loss loss)
+{
+	slice why, name = cli_text(c, "MAILBOX");
+	status kind = mailbox_spare(m->postoffice, m->id, loss, &c->a, &why);
+
+	if (kind != ST_DENIED)
+		return kind;
+	slice remedy = arena_format(&c->a,
+		"give its duty to another mailbox first: `pennypost mailbox kind NAME@%.*s admin` makes an administrator, `pennypost domain set DOMAIN --postmaster NAME --abuse NAME` leads these addresses there",
+		SLICE_ARGS(m->postoffice_name));
+	return cli_fail(c, kind, remedy.at, "the post office needs %.*s: %.*s", SLICE_ARGS(name),
+		SLICE_ARGS(why));
+}
+
 static status set_state(struct cli *c, enum mailbox_state s)
 {
 	mailbox *m;
 	TRY(cli_find_mailbox(c, cli_text(c, "MAILBOX"), &m));
+	if (s == MAILBOX_DISABLED)
+		TRY(may_lose(c, m, LOSS_DISABLED));
 	TRY(mailbox_set_state(m->postoffice, m->id, s, &c->by));
 	return changed(c, m, s == MAILBOX_ENABLED ? "is enabled" : "is disabled");
 }
@@ -223,6 +278,8 @@ status cli_mailbox_kind(struct cli *c)
 	mailbox *m;
 	enum mailbox_kind k = (enum mailbox_kind)cli_number(c, "KIND", MAILBOX_USER);
 	TRY(cli_find_mailbox(c, cli_text(c, "MAILBOX"), &m));
+	if (k == MAILBOX_USER)
+		TRY(may_lose(c, m, LOSS_OF_RIGHT));
 	TRY(mailbox_set_kind(m->postoffice, m->id, k, &c->by));
 	return changed(c, m, arena_format(&c->a, "is of the kind %s", kind_words[k]).at);
 }
@@ -240,15 +297,42 @@ status cli_mailbox_quota(struct cli *c)
 	return changed(c, m, what.at);
 }
 
+/* Members are addresses, and stay: who is given one of these later is a member (group.h). */
+static slice memberships_told(
+	struct cli *c, const mailbox *m, const struct group_membership *of, int n, json_t *all)
+{
+	slice told = S("");
+
+	for (int i = 0; i < n; i++) {
+		slice group = arena_format(&c->a, "%.*s@%.*s", SLICE_ARGS(of[i].group),
+			SLICE_ARGS(m->postoffice_name));
+
+		json_array_append_new(all, json_pack("{s:o,s:o}", "group", json_slice(group),
+						   "address", json_slice(of[i].address)));
+		told = arena_format(&c->a, "%.*s%s `pennypost group members %.*s --remove %.*s`",
+			SLICE_ARGS(told),
+			i ? ","
+			  : ". Its addresses are still members of groups, and so is who gets one of them; take them out by",
+			SLICE_ARGS(group), SLICE_ARGS(of[i].address));
+	}
+	return told;
+}
+
 status cli_mailbox_remove(struct cli *c)
 {
 	mailbox *m;
+	struct group_membership *of;
+	int n;
 	slice written = cli_text(c, "MAILBOX");
 	TRY(cli_sure(c, "removes the mailbox with its addresses and mail for good"));
 	TRY(cli_find_mailbox(c, written, &m));
+	TRY(may_lose(c, m, LOSS_REMOVED));
+	TRY(group_memberships(m->postoffice, m->id, &c->a, &of, &n));
 	TRY(mailbox_remove(m->postoffice, m->id, &c->by));
-	return cli_did(c, json_pack("{s:o}", "removed", full_name(c, m)),
-		"The mailbox %.*s is removed", SLICE_ARGS(written));
+	json_t *all = json_array();
+	slice told = memberships_told(c, m, of, n, all);
+	return cli_did(c, json_pack("{s:o,s:o}", "removed", full_name(c, m), "still_members", all),
+		"The mailbox %.*s is removed%.*s", SLICE_ARGS(written), SLICE_ARGS(told));
 }
 
 status cli_mailbox_logon_test(struct cli *c)

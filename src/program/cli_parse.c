@@ -351,9 +351,19 @@ static const struct cli_parameter *next_argument(const struct cli *c)
 	return last && last->flags & CLI_MANY ? last : NULL;
 }
 
+/* A word that no argument takes is one more value of the repeated option before it. */
+static const struct cli_parameter *open_option(const struct cli *c)
+{
+	const struct cli_parameter *last =
+		c->given_count > 0 ? c->given[c->given_count - 1].parameter : NULL;
+	return last && is_option(last) && last->flags & CLI_MANY ? last : NULL;
+}
+
 static status take_word(struct cli *c, char *word)
 {
 	const struct cli_parameter *p = next_argument(c);
+	if (!p)
+		p = open_option(c);
 	if (!p)
 		return usage_error(c, arena_format(&c->a, "\"%s\" is one word too many", word));
 	return take_value(c, p, word);

@@ -2,6 +2,7 @@
 #include "program/cli_find.h"
 #include "program/cli_run.h"
 
+#include "provider/address_map.h"
 #include "provider/auth_secret.h"
 #include "provider/housekeep.h"
 #include "provider/ledger.h"
@@ -9,24 +10,46 @@
 #include "provider/node.h"
 #include "provider/provider.h"
 #include "provider/queue.h"
+#include "provider/resolve.h"
 #include "provider/secret_print.h"
 
 /* ---- status */
 
 struct counts {
 	int64_t postoffices, disabled, domains, mailboxes, bytes;
+	int64_t unheard;     /* domains whose postmaster@ leads nowhere */
+	slice first_unheard; /* one of them */
 };
+
+static status count_unheard(struct cli *c, const postoffice *p, struct counts *n)
+{
+	domain *rows;
+	int of;
+	TRY(domain_list(p->id, &c->a, &rows, &of));
+	for (int i = 0; i < of; i++) {
+		struct resolution to;
+		if (rows[i].state != DOMAIN_ENABLED)
+			continue;
+		status kind = resolve(S("postmaster"), rows[i].name, 0, NULL, &c->a, &to);
+		if (kind == ST_OK || kind == ST_FULL)
+			continue;
+		if (kind != ST_ABSENT && kind != ST_DENIED && kind != ST_LIMITED)
+			return kind;
+		if (n->unheard++ == 0)
+			n->first_unheard = rows[i].name;
+	}
+	return ST_OK;
+}
 
 static status count(struct cli *c, const postoffice *p, void *arg)
 {
 	struct counts *n = arg;
-	(void)c;
 	n->postoffices++;
 	n->disabled += p->state == POSTOFFICE_DISABLED;
 	n->domains += p->domains;
 	n->mailboxes += p->mailboxes;
 	n->bytes += p->bytes;
-	return ST_OK;
+	return p->state == POSTOFFICE_ENABLED ? count_unheard(c, p, n) : ST_OK;
 }
 
 /* One line of the report; everything that is not well is gathered in `trouble`. */
@@ -99,6 +122,19 @@ static void report_secret(json_t *facts)
 				: "is missing here, though this database is used with one, so mail goes unsigned: put a copy of that one there");
 }
 
+/* RFC 5321 4.5.1: mail for postmaster@ is taken. */
+static void report_postmasters(struct cli *c, json_t *facts, const struct counts *n)
+{
+	slice more = n->unheard > 1
+			     ? arena_format(&c->a, " and %lld more", (long long)n->unheard - 1)
+			     : S("");
+	slice trouble = arena_format(&c->a,
+		"leads nowhere in the domain %.*s%.*s: lead it to a mailbox by `pennypost domain set %.*s --postmaster NAME`",
+		SLICE_ARGS(n->first_unheard), SLICE_ARGS(more), SLICE_ARGS(n->first_unheard));
+	report(facts, "postmaster", n->unheard ? ST_ABSENT : ST_OK, "is answered in every domain",
+		trouble.at);
+}
+
 static status report_inside(struct cli *c, json_t *facts)
 {
 	const char *why = "";
@@ -116,6 +152,7 @@ static status report_inside(struct cli *c, json_t *facts)
 	report_secret(facts);
 	TRY(report_ledger(c, facts));
 	TRY(cli_each_postoffice(c, S(""), count, &n));
+	report_postmasters(c, facts, &n);
 	json_object_set_new(facts, "postoffices", json_integer(n.postoffices));
 	json_object_set_new(facts, "postoffices_disabled", json_integer(n.disabled));
 	json_object_set_new(facts, "domains", json_integer(n.domains));
@@ -157,9 +194,10 @@ status cli_status(struct cli *c)
 		{"database", "database"}, {"reason", "reason"}, {"schema", "schema"},
 		{"schema_version", "schema version"}, {"setup", "set-up"},
 		{"durability", "durability"}, {"isolation", "isolation"}, {"secret", "secret file"},
-		{"ledger", "ledger"}, {"postoffices", "post offices"}, {"domains", "domains"},
-		{"mailboxes", "mailboxes"}, {"bytes", "mail stored", SHOW_SIZE},
-		{"queued", "queued for others"}, {"parked", "parked (bad mail)"}, {NULL}};
+		{"ledger", "ledger"}, {"postmaster", "postmaster@"},
+		{"postoffices", "post offices"}, {"domains", "domains"}, {"mailboxes", "mailboxes"},
+		{"bytes", "mail stored", SHOW_SIZE}, {"queued", "queued for others"},
+		{"parked", "parked (bad mail)"}, {NULL}};
 	static const struct cli_column node_columns[] = {{"number", "NUMBER", SHOW_NUMBER},
 		{"name", "NODE"}, {"role", "PROCESS"}, {"seen", "SEEN"}, {NULL}};
 	json_t *facts = json_pack("{s:b,s:s,s:[],s:[]}", "healthy", 0, "version", PACKAGE_VERSION,

@@ -212,6 +212,20 @@ status group_member_remove(int64_t postoffice, int64_t id, slice written, const 
 	return s;
 }
 
+status group_memberships(
+	int64_t postoffice, int64_t mailbox, arena *a, struct group_membership **rows, int *n)
+{
+	struct rows r;
+
+	TRY(db_run(SQL_GROUP_MEMBERSHIPS, (struct param[]){p_int(postoffice), p_int(mailbox)}, 2, a,
+		&r));
+	*rows = arena_new_array(a, (size_t)r.count, sizeof **rows);
+	for (int i = 0; i < r.count; i++)
+		(*rows)[i] = (struct group_membership){row_slice(&r, i, 0), row_slice(&r, i, 1)};
+	*n = r.count;
+	return ST_OK;
+}
+
 /* ---- a message comes */
 
 status group_expand(int64_t postoffice, const int64_t *groups, int n, int most, arena *a,

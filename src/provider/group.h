@@ -56,5 +56,12 @@ status group_members_add(int64_t postoffice, int64_t id, const slice *written, i
 	const struct audit_by *by, arena *a, int *added, slice *why);
 status group_member_remove(
 	int64_t postoffice, int64_t id, slice written, const struct audit_by *by); /* ST_ABSENT */
+/* The groups that have an address of the mailbox among their members, by name, and that address:
+   whoever is given it later is a member. */
+struct group_membership {
+	slice group, address;
+};
+status group_memberships(
+	int64_t postoffice, int64_t mailbox, arena *a, struct group_membership **rows, int *n);
 
 #endif

@@ -17,6 +17,7 @@ provider_shared = \
 	src/provider/header_facts.c src/provider/header_facts.h \
 	src/provider/group_rule.c \
 	src/provider/internal.c src/provider/internal.h \
+	src/provider/mailbox_duty.c src/provider/mailbox_duty.h \
 	src/provider/resolve.c src/provider/resolve.h \
 	src/provider/keyword.c \
 	src/provider/keyword_words.c src/provider/keyword_words.h \

@@ -8,6 +8,7 @@
 #include "provider/acl.h"
 #include "provider/auth.h"
 #include "provider/change.h"
+#include "provider/mailbox_duty.h"
 #include "provider/mailbox_fresh.h"
 #include "provider/setting.h"
 
@@ -294,6 +295,8 @@ static status mailbox_change(enum statement_id change, int64_t postoffice, int64
 status mailbox_set_state(
 	int64_t postoffice, int64_t id, enum mailbox_state s, const struct audit_by *by)
 {
+	if (s == MAILBOX_DISABLED)
+		TRY(mailbox_spared(postoffice, id, LOSS_DISABLED));
 	return mailbox_change(SQL_MAILBOX_SET_STATE, postoffice, id, s, "mailbox.state", "state",
 		RAISES(REVISION_ROUTING) | RAISES(REVISION_AUTH), by);
 }
@@ -301,6 +304,8 @@ status mailbox_set_state(
 status mailbox_set_kind(
 	int64_t postoffice, int64_t id, enum mailbox_kind k, const struct audit_by *by)
 {
+	if (k == MAILBOX_USER)
+		TRY(mailbox_spared(postoffice, id, LOSS_OF_RIGHT));
 	return mailbox_change(SQL_MAILBOX_SET_KIND, postoffice, id, k, "mailbox.kind", "kind",
 		RAISES(REVISION_AUTH), by);
 }
@@ -340,6 +345,7 @@ status mailbox_set_password(int64_t postoffice, int64_t id, slice password,
 
 status mailbox_remove(int64_t postoffice, int64_t id, const struct audit_by *by)
 {
+	TRY(mailbox_spared(postoffice, id, LOSS_REMOVED));
 	struct param p[] = {p_int(postoffice), p_int(id)};
 	arena a = ARENA_INIT;
 	db_tx *tx = db_begin(DB_RUN, &a);

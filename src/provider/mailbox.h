@@ -39,6 +39,8 @@ status mailbox_find(int64_t postoffice, slice name, arena *a, mailbox **out);  /
 status mailbox_by_id(int64_t postoffice, int64_t id, arena *a, mailbox **out); /* ST_ABSENT */
 status mailbox_list(
 	int64_t postoffice, slice after, unsigned most, arena *a, mailbox **rows, int *n);
+/* These two and mailbox_remove(): ST_DENIED where the post office cannot do without it
+   (mailbox_duty.h). */
 status mailbox_set_state(
 	int64_t postoffice, int64_t id, enum mailbox_state s, const struct audit_by *by);
 status mailbox_set_kind(

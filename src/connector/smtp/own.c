@@ -16,7 +16,8 @@ static slice return_path(const struct own_mail *m, arena *a)
 
 static void spread(struct own_mail *m, arena *a)
 {
-	m->envelope.utf8 = passing_parts(m->reached, m->n, NOTIFY_NEVER, a, &m->d);
+	m->envelope.utf8 =
+		passing_parts(m->reached, m->n, m->sender_is_told ? 0 : NOTIFY_NEVER, a, &m->d);
 }
 
 static bool leaves(const struct own_mail *m)
@@ -43,22 +44,34 @@ static void place_far(struct own_mail *m, const mail_address *to)
 	m->part = (struct delivery_part){.postoffice = m->postoffice, .remote = &m->far, .m = 1};
 }
 
+size_t own_mail_front(const struct own_mail *m, arena *a)
+{
+	return return_path(m, a).size;
+}
+
+void own_mail_settle(struct own_mail *m, slice raw, arena *a)
+{
+	spread(m, a);
+	if (leaves(m))
+		sign(m, own_mail_front(m, a) + raw.size, raw, a);
+}
+
 status own_mail_place(struct own_mail *m, const mail_address *to, slice raw, arena *a)
 {
-	uint64_t size = return_path(m, a).size + raw.size;
+	uint64_t size = own_mail_front(m, a) + raw.size;
 	status kind = passing_own(to, NULL, size, a, &m->reached, &m->n);
 
 	m->to = mail_address_text(to, a);
 	if (kind == ST_FOREIGN && to->literal)
 		kind = ST_ABSENT;
-	if (kind == ST_OK)
-		spread(m, a);
-	else if (kind == ST_FOREIGN)
-		place_far(m, to);
-	else
+	if (kind == ST_OK) {
+		own_mail_settle(m, raw, a);
+		return ST_OK;
+	}
+	if (kind != ST_FOREIGN)
 		return kind;
-	if (leaves(m))
-		sign(m, size, raw, a);
+	place_far(m, to);
+	sign(m, size, raw, a);
 	return ST_OK;
 }
 

@@ -279,6 +279,39 @@ static void lead_of(struct store *s, struct m_group *g, const struct m_member *m
 	out->kind = x->mailbox->state == MAILBOX_ENABLED ? ST_OK : ST_DENIED;
 }
 
+static void memberships_in(struct store *s, struct m_group *g, int64_t mailbox, arena *a,
+	struct group_membership *rows, int *n)
+{
+	EACH(struct m_member, &g->members, m) {
+		struct group_lead lead;
+
+		lead_of(s, g, m, a, &lead);
+		if (lead.route.mailbox == mailbox)
+			rows[(*n)++] = (struct group_membership){lead.name, lead.written};
+	}
+}
+
+status group_memberships(
+	int64_t postoffice, int64_t mailbox, arena *a, struct group_membership **rows, int *n)
+{
+	struct store *s = store_take();
+	struct m_postoffice *po = store_postoffice(s, postoffice);
+	status kind = store_refuses(s) ? ST_BUSY : ST_OK;
+	size_t room = 0;
+
+	*n = 0;
+	if (po && kind == ST_OK)
+		EACH(struct m_group, &po->groups, g)
+			EACH(struct m_member, &g->members, m)
+				room++;
+	*rows = arena_new_array(a, room, sizeof **rows);
+	if (po && kind == ST_OK)
+		EACH(struct m_group, &po->groups, x)
+			memberships_in(s, x, mailbox, a, *rows, n);
+	store_give();
+	return kind;
+}
+
 status group_expand(int64_t postoffice, const int64_t *groups, int n, int most, arena *a,
 	struct group_lead **rows, int *count)
 {

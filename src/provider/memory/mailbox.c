@@ -6,6 +6,7 @@
 #include "mail/address.h"
 #include "provider/acl.h"
 #include "provider/auth.h"
+#include "provider/mailbox_duty.h"
 #include "provider/memory/store.h"
 
 #include <stdio.h>
@@ -200,6 +201,8 @@ static struct m_mailbox *to_change(int64_t postoffice, int64_t id)
 status mailbox_set_state(
 	int64_t postoffice, int64_t id, enum mailbox_state state, const struct audit_by *by)
 {
+	if (state == MAILBOX_DISABLED)
+		TRY(mailbox_spared(postoffice, id, LOSS_DISABLED));
 	struct m_mailbox *m = to_change(postoffice, id);
 	(void)by;
 	if (m)
@@ -211,6 +214,8 @@ status mailbox_set_state(
 status mailbox_set_kind(
 	int64_t postoffice, int64_t id, enum mailbox_kind kind, const struct audit_by *by)
 {
+	if (kind == MAILBOX_USER)
+		TRY(mailbox_spared(postoffice, id, LOSS_OF_RIGHT));
 	struct m_mailbox *m = to_change(postoffice, id);
 	(void)by;
 	if (m)
@@ -249,6 +254,7 @@ status mailbox_set_password(int64_t postoffice, int64_t id, slice password,
 
 status mailbox_remove(int64_t postoffice, int64_t id, const struct audit_by *by)
 {
+	TRY(mailbox_spared(postoffice, id, LOSS_REMOVED));
 	struct m_mailbox *m = to_change(postoffice, id);
 
 	(void)by;

@@ -1,4 +1,5 @@
 /* Post offices with what is in them: making, finding, changing, removing; where addresses lead. */
+#include "provider/mailbox_duty.h"
 #include "provider/address_map.h"
 #include "provider/domain.h"
 #include "provider/folder.h"
@@ -316,6 +317,33 @@ Test(office, leads_postmaster_abuse_and_the_rest_to_targets)
 	d->catch_all = S("nobody");
 	cr_assert_eq(domain_change(d, &store_by, &a, &why), ST_INVALID);
 	cr_assert_gt(why.size, 0);
+}
+
+Test(office, keeps_who_answers_for_it)
+{
+	slice host = fresh_domain(), words = S("");
+	int64_t po = office_with(host);
+	struct route anna = store_mailbox(po, "anna", 0);
+	int64_t master = box(po, "postmaster")->id;
+	domain *d;
+
+	cr_assert_eq(mailbox_remove(po, master, &store_by), ST_DENIED);
+	cr_assert_eq(mailbox_set_state(po, master, MAILBOX_DISABLED, &store_by), ST_DENIED);
+	cr_assert_eq(mailbox_set_kind(po, master, MAILBOX_USER, &store_by), ST_DENIED);
+	cr_assert_eq(mailbox_spare(po, master, LOSS_REMOVED, &a, &words), ST_DENIED);
+	cr_assert(slice_search(words, S("only administrator")) < words.size);
+	cr_assert_eq(mailbox_set_kind(po, anna.mailbox, MAILBOX_ADMIN, &store_by), ST_OK);
+	cr_assert_eq(mailbox_spare(po, master, LOSS_REMOVED, &a, &words), ST_DENIED);
+	cr_assert(slice_search(words, S("postmaster@")) < words.size);
+	cr_assert_eq(domain_find(host, &a, &d), ST_OK);
+	d->abuse = d->postmaster = S("anna");
+	cr_assert_eq(domain_change(d, &store_by, &a, &why), ST_OK);
+	cr_assert_eq(mailbox_set_state(po, anna.mailbox, MAILBOX_DISABLED, &store_by), ST_DENIED);
+	cr_assert_eq(mailbox_spare(po, anna.mailbox, LOSS_REMOVED, &a, &words), ST_OK);
+	cr_assert_eq(mailbox_remove(po, master, &store_by), ST_OK);
+	cr_assert_eq(mailbox_remove(po, anna.mailbox, &store_by), ST_DENIED);
+	cr_assert_eq(mailbox_spared(po, master, LOSS_REMOVED), ST_ABSENT);
+	cr_assert_eq(postoffice_remove(po, &store_by), ST_OK);
 }
 
 Test(office, refuses_what_is_disabled_or_full)
