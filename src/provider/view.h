@@ -104,9 +104,11 @@ struct view_stored {
 	const uint32_t *failed; /* UIDs that unchanged_since held back, rising (MODIFIED) */
 	int failed_n;
 	bool removed; /* the folder was, right behind this change, which the view does not show */
+	bool hidden;  /* the view does not show the change: it could not be refreshed */
 };
 /* STORE. What changed is in change.changed with modseq == change.own; entries that had these flags
-   already keep their modseq. */
+   already keep their modseq. ST_UNSURE also when the answer to the change was lost and it cannot be
+   seen now which of the messages were held back. */
 status view_store(view *v, const uint32_t *uids, int n, const struct view_flags *f, bool hold,
 	arena *a, struct view_stored *out);
 

@@ -269,6 +269,14 @@ static void failed_take(struct change *c, struct view_stored *out)
 	out->failed = failed;
 }
 
+static void stored_look(view *v, bool hold, int64_t own, arena *a, struct view_stored *out)
+{
+	status s = refresh_own(v, hold, own, a, &out->change);
+
+	out->removed = s == ST_ABSENT;
+	out->hidden = s != ST_OK;
+}
+
 status view_store(view *v, const uint32_t *uids, int n, const struct view_flags *f, bool hold,
 	arena *a, struct view_stored *out)
 {
@@ -289,9 +297,9 @@ status view_store(view *v, const uint32_t *uids, int n, const struct view_flags 
 	else if (is_at(v, before))
 		view_take(v, image_hold(v->inside->image), hold, a, &out->change);
 	else
-		out->removed = refresh_own(v, hold, own, a, &out->change) == ST_ABSENT;
+		stored_look(v, hold, own, a, out);
 	failed_take(&c, out);
-	return ST_OK;
+	return c.again && out->hidden && out->failed_n > 0 ? ST_UNSURE : ST_OK;
 }
 
 /* ---- EXPUNGE */

@@ -184,7 +184,7 @@ static status store(conversation *c, args *p, bool by_uid)
 	if (kind != ST_OK)
 		return imap_trouble(c, kind);
 	TRY(selected_tell_stored(c, &done.change, &silent));
-	if (!done.removed)
+	if (!done.hidden) /* else the view has neither flags nor MODSEQ of now */
 		TRY(tell_same(c, &s, uids, n, &done));
 	bool lacks = done.removed || some_are_gone(i->selected->view, uids, n);
 	return say_stored(c, &s, &done, !by_uid && lacks);

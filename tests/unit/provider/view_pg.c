@@ -538,6 +538,64 @@ Test(view_pg, a_lost_answer_doubles_and_loses_nothing)
 	}
 }
 
+/* The answer is lost, and then what became of it cannot be looked at: wherever that strikes, nobody is
+   told that what was stored was held back. */
+Test(view_pg, a_condition_of_which_nobody_knows_whether_it_held_is_not_said_to_have_failed)
+{
+	int unsure = 0;
+	view *v;
+
+	filled(S("INBOX"), 2);
+	for (int at = 1; at <= 6; at++) {
+		struct view_flags claimed = {.add = INT64_C(1) << (20 + at)};
+		uint32_t uids[] = {1, 2};
+		struct view_stored s;
+
+		v = opened(S("INBOX"));
+		claimed.unchanged_since = v->modseq;
+		cr_assert(fault_arm(
+			arena_format(&me.a, "db_commit_done:1:fail,db_sent:%d:fail", at).at));
+		status kind = view_store(v, uids, 2, &claimed, true, &me.a, &s);
+		fault_arm("");
+		unsure += kind == ST_UNSURE;
+		cr_assert(kind == ST_OK || kind == ST_UNSURE, "%d: %s", at, status_name(kind));
+		cr_assert(kind != ST_OK || s.failed_n == 0, "%d", at);
+		view_close(&v);
+		v = opened(S("INBOX"));
+		cr_assert(view_find(v, 1)->flags & claimed.add, "%d", at);
+		view_close(&v);
+	}
+	cr_assert(unsure > 0);
+}
+
+/* A change that stands behind another one's, and cannot be looked at: what the view has is of before, and
+   it says so. */
+Test(view_pg, a_store_that_cannot_be_seen_says_so)
+{
+	int hidden = 0;
+	view *v, *w;
+
+	filled(S("INBOX"), 2);
+	for (int at = 2; at <= 4; at++) {
+		struct view_flags flagged = {.add = INT64_C(1) << (20 + at), .unchanged_since = -1};
+		struct view_flags other = {.add = INT64_C(1) << (30 + at), .unchanged_since = -1};
+		uint32_t uids[] = {1, 2};
+		struct view_stored s;
+
+		v = opened(S("INBOX"));
+		w = opened(S("INBOX"));
+		cr_assert_eq(view_store(w, uids, 1, &other, true, &me.a, &s), ST_OK);
+		cr_assert(fault_arm(arena_format(&me.a, "db_sent:%d:fail", at).at));
+		cr_assert_eq(view_store(v, uids, 2, &flagged, true, &me.a, &s), ST_OK);
+		fault_arm("");
+		hidden += s.hidden;
+		cr_assert_eq(s.hidden, !(view_find(v, 1)->flags & flagged.add), "%d", at);
+		view_close(&v);
+		view_close(&w);
+	}
+	cr_assert(hidden > 0);
+}
+
 /* Others rename the folder while the first answer is lost: it stands, and that is what is said. */
 static void *remove_aside(void *outcome)
 {
