@@ -493,7 +493,9 @@ status notify_wait(conversation *c, usec patience)
 		if (s != ST_OK && (s != ST_TIMED_OUT || !again))
 			return s;
 		TRY(gap_wait(c, n, &input));
+		imap_pace(c);
 		TRY(notify_tell(c, false));
+		stream_patience(c->stream, until > clock_now() ? until - clock_now() : 0, 0, 0);
 		arena_release(&c->command);
 		if (input)
 			return ST_OK;

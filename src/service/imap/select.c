@@ -268,6 +268,7 @@ static status idle_watch(conversation *c, notice *news)
 
 	until = clock_now() + setting_number(S_imap_idle_patience, NULL);
 	for (;;) {
+		imap_pace(c);
 		if (noticed && i->notify) {
 			TRY(notify_tell(c, true));
 			if (!i->notify) /* there was too much to tell: its notice is gone with it */
@@ -286,6 +287,7 @@ static status idle_watch(conversation *c, notice *news)
 			return s;
 		if (s != ST_TIMED_OUT)
 			continue;
+		imap_pace(c);
 		TRY(idle_renew(c)); /* who leaves a group, or is removed, is no news of a folder */
 		if (i->selected && !i->notify)
 			view_rest(i->selected->view);
@@ -309,6 +311,7 @@ static status idle(conversation *c, args *p)
 	if (c->told)
 		return ST_CANCELLED;
 	TRY(s);
+	imap_pace(c);
 	TRY(args_continue(p));
 	TRY(arg_word(p, S("DONE")));
 	return arg_end(p);

@@ -14,6 +14,11 @@
 #define ID_PAIRS_MOST 30
 #define BEFORE_LOGON_MOST 8192 /* octets of one command (T22) */
 
+void imap_pace(conversation *c)
+{
+	stream_pace(c->stream, setting_number(S_imap_literal_patience, NULL), 100);
+}
+
 struct setting_at imap_at(const conversation *c)
 {
 	const struct imap *i = imap_of(c);
@@ -557,9 +562,8 @@ static status row_run(conversation *c, args *p)
 	metric_add(M_commands, c->service, 1);
 	metric_command(c->service, row->name);
 	imap_of(c)->progress_at = clock_now() + setting_number(S_imap_progress_gap, NULL);
-	/* Literals come at their own pace, but they come. */
 	if (!before_logon(c))
-		stream_pace(c->stream, setting_number(S_imap_literal_patience, NULL), 100);
+		imap_pace(c);
 	return row->run(c, p);
 }
 
