@@ -64,6 +64,7 @@ static struct {
 	_Atomic uint64_t
 		silent_at; /* so many answers there were when it fell silent; 0 = it never did */
 	atomic_uint silences;
+	_Atomic usec lost_at; /* it was last found away or silent; 0 = it never was */
 } heard;
 
 /* ---- connecting */
@@ -98,6 +99,7 @@ static usec jittered(usec span)
 static void fall_silent(usec after)
 {
 	bool known = is_silent();
+	atomic_store(&heard.lost_at, clock_now());
 	atomic_store(&heard.silent_at, atomic_load(&heard.answers));
 	if (known)
 		return;
@@ -303,6 +305,7 @@ status pools_open(const struct db_conf *c)
 {
 	application_name = kept(c->application);
 	atomic_store(&silence_most, USEC_NEVER);
+	atomic_store(&heard.lost_at, 0);
 	for (int role = 0; role < DB_ROLES; role++) {
 		pool_uri[role] = kept(c->uri[role]);
 		for (int home = 0; home < HOMES; home++) {
@@ -351,6 +354,7 @@ static void away(struct pool *p, enum db_role role, slice why)
 {
 	bool say = false;
 	usec now = clock_now();
+	atomic_store(&heard.lost_at, now);
 	pthread_mutex_lock(&p->lock);
 	if (p->away_since == 0)
 		p->away_since = now;
@@ -385,6 +389,12 @@ bool db_lost(usec since, usec span)
 	if (atomic_load(&silence_most) == USEC_NEVER)
 		return false;
 	return is_silent() || (now - since >= span && (now - last >= span || is_away()));
+}
+
+bool db_lost_within(usec span)
+{
+	usec at = atomic_load(&heard.lost_at);
+	return at != 0 && clock_now() - at < span;
 }
 
 usec db_lost_by(usec since, usec span, usec until)

@@ -204,6 +204,8 @@ void db_probe(void);
    something is no use to him. Never in a process without db_silence: no client hangs on its
    answer. */
 bool db_lost(usec since, usec span);
+/* Whether it was silent to this process or could not be connected to within the last `span`. */
+bool db_lost_within(usec span);
 /* When a run is to end behind which its caller asks db_lost: 0.9 s after the span is over, so that who
    waits at the door of a database that starts hears before 5 s are over (R4). `until` where that is
    sooner, in a process without db_silence, and when that time is over: it was not lost then. */

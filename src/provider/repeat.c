@@ -33,6 +33,7 @@
    backend that stands still with it needs no fence: it comes late for nobody. */
 #define FENCE_LOCK_MS 50
 #define FENCE_VAIN 10
+#define OTHERS_ASK (5 * USEC_S) /* more than other nodes need to make fences when it is back */
 #define DOUBT_LEAST                                                                                \
 	(60 * USEC_S) /* more than a backend goes on without its client: statement_timeout is 30 s \
 	\ */
@@ -501,7 +502,7 @@ static enum round noted_run(usec at)
 {
 	enum round broken = keys_run(keys_break, &noted.broken);
 	enum round doubts = doubts_run(at);
-	bool wait = at != USEC_NEVER && anything_unfenced();
+	bool wait = at != USEC_NEVER && (anything_unfenced() || db_lost_within(OTHERS_ASK));
 	enum round forgotten = wait ? ALL_DONE : keys_run(keys_forget, &noted.forget);
 	enum round worst = broken > doubts ? broken : doubts;
 

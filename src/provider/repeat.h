@@ -7,7 +7,8 @@
    A message that was given up on doubt may lie before a backend that is stopped, or in a pooler, and
    be stored when its repetition was, and its client has read so. Therefore its key becomes a fence,
    which stays: it stands for no message, or for a repetition, which takes its place; one that comes
-   late meets it. Until all doubts of the node are fenced no key is forgotten.
+   late meets it. Until all doubts of the node are fenced no key is forgotten, nor for some seconds
+   after the database was away or silent, for the doubts of other nodes.
 
    For deliver.c, the master and its workers. */
 #ifndef PENNYPOST_PROVIDER_REPEAT_H

@@ -137,7 +137,8 @@ static void given_up_backends(int offers)
 	signal_each(&door, SIGCONT);
 }
 
-/* Their client is gone: they do what they were told, and end. */
+/* When the providers are closed, all of their clients are gone: they do what they were told, and
+   end. */
 static void late_backends_go_on(void)
 {
 	signal_each(&late.holding, SIGCONT);
@@ -150,14 +151,16 @@ static void late_backends_go_on(void)
 			task_sleep(20 * USEC_MS); /* a minute at most */
 }
 
+static int64_t keys_of(int64_t id)
+{
+	return store_sql("select count(*) from repeat where message = %lld", (long long)id);
+}
+
 /* The client has read its 250; whatever is done about its key has been done. */
 static void confirmed(int64_t id)
 {
 	deliver_confirm(late_key(), false);
-	for (int tries = 0;
-		tries < 3000 &&
-		store_sql("select count(*) from repeat where message = %lld", (long long)id) > 0;
-		tries++)
+	for (int tries = 0; tries < 3000 && keys_of(id) > 0; tries++)
 		task_sleep(20 * USEC_MS);
 }
 
@@ -186,8 +189,39 @@ static status told_and_read(void *arg)
 	given_up_backends(1);
 	cr_expect_eq(offer_until_taken(&id), ST_OK, "nothing of it is stored yet");
 	confirmed(id);
-	late_backends_go_on();
-	cr_expect_eq(store_entries_in(&late.to), 2);
+	task_loop_stop();
+	return ST_OK;
+}
+
+/* A node that was in no doubt: another one may be, and needs a moment to ask. */
+static status told_elsewhere(void *arg)
+{
+	struct backends run, house, door = postmaster();
+	int64_t id;
+
+	(void)arg;
+	late_open();
+	run = backends_of("pennypost_run");
+	house = backends_of("pennypost_system");
+	stop_each(&door);
+	stop_each(&house);
+	stop_each(&run);
+	clock_virtual(clock_wall());
+	task_virtual_run(true);
+	cr_expect_eq(provider_ping(), ST_BUSY);
+	task_virtual_run(false);
+	clock_real();
+	usec since = clock_now();
+	signal_each(&run, SIGCONT);
+	signal_each(&house, SIGCONT);
+	signal_each(&door, SIGCONT);
+
+	cr_expect_eq(offer_until_taken(&id), ST_OK);
+	deliver_confirm(late_key(), false);
+	task_sleep(300 * USEC_MS);
+	cr_expect(keys_of(id) == 1 || clock_now() - since > 4 * USEC_S, "it is forgotten");
+	confirmed(id);
+	cr_expect_eq(keys_of(id), 0);
 	task_loop_stop();
 	return ST_OK;
 }
@@ -207,4 +241,11 @@ static void tell(status (*story)(void *arg))
 Test(late, what_was_given_up_stores_nothing_once_its_repetition_was_told_and_read, .timeout = 300)
 {
 	tell(told_and_read);
+	late_backends_go_on();
+	cr_expect_eq(store_entries_in(&late.to), 2);
+}
+
+Test(late, no_key_is_forgotten_until_other_nodes_had_time_to_ask, .timeout = 300)
+{
+	tell(told_elsewhere);
 }
