@@ -78,6 +78,8 @@ with gone as (
 	delete from logon where postoffice = $1::bigint and mailbox = $2::bigint
 ), places as (
 	delete from logon_place where postoffice = $1::bigint and mailbox = $2::bigint
+), refusals as (
+	delete from sent_refused where postoffice = $1::bigint and mailbox = $2::bigint
 )
 insert into expunged (postoffice, mailbox, folder, uid, msg, flags, idate, zone)
 select $1::bigint, $2::bigint, folder, uid, msg, flags, idate, zone from gone;

@@ -87,6 +87,10 @@ with q as (
 )
 delete from sent where postoffice = $1::bigint and (select count(*) from targets) >= 0;
 
+-- statement postoffice_empty_refusals
+-- Apart from the queue: who writes results has rows of that and waits for these.
+delete from sent_refused where postoffice = $1::bigint;
+
 -- statement postoffice_empty_ledger
 with b as (delete from ledger_breach where postoffice = $1::bigint)
 delete from ledger where postoffice = $1::bigint;

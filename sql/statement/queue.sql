@@ -136,21 +136,93 @@ on conflict (postoffice, mailbox, hour) do update set n = s.n + excluded.n, targ
 
 -- statement queue_sent
 -- $2 mailbox, $3 addresses: recipients of it and of its post office in the last hour, its targets, and how many of these
--- addresses are none of them yet; of the hour before, the share that is left
+-- addresses are none of them yet; of the hour before, the share that is left; until when it writes to nobody elsewhere
 select coalesce(sum(n * share) filter (where mailbox = $2::bigint), 0)::bigint, coalesce(sum(n * share), 0)::bigint,
 	coalesce(sum(targets * share) filter (where mailbox = $2::bigint), 0)::bigint,
 	(select count(*) from (select distinct hashtextextended(lower(a.address), 0) as target from unnest($3::text[]) as a (address)) g
 		where not exists (select from sent_target t where t.postoffice = $1::bigint and t.mailbox = $2::bigint
-			and t.target = g.target and t.hour >= date_trunc('hour', now()) - interval '1 hour'))
+			and t.target = g.target and t.hour >= date_trunc('hour', now()) - interval '1 hour')),
+	(select r.until from sent_refused r where r.postoffice = $1::bigint and r.mailbox = $2::bigint and r.until > now())
 from (select mailbox, n, targets, case when hour = date_trunc('hour', now()) then 1
 		else 1 - extract(epoch from now() - date_trunc('hour', now())) / 3600 end as share
 	from sent where postoffice = $1::bigint and hour >= date_trunc('hour', now()) - interval '1 hour') s;
 
+-- piece queue_ends_noted
+-- Of `given`, rows (postoffice, mailbox, ended, refused, percent, least, pause, audit) of different mailboxes: how their mail
+-- ended (T19). Where at least `least` ended in this hour and more than `percent` of them were refused, it is over until `pause`
+-- microseconds have passed; then counting begins anew. In the order of the key, so that none waits for another in a circle.
+-- Gives those that are over by it, with an audit row each.
+noted as (
+	insert into sent_refused as s (postoffice, mailbox, since, ended, refused, until)
+	select g.postoffice, g.mailbox, now(), g.ended, g.refused,
+		case when g.ended >= g.least and g.refused * 100 > g.ended * g.percent then now() + g.pause * interval '1 microsecond' end
+	from given g order by g.postoffice, g.mailbox
+	on conflict (postoffice, mailbox) do update set (since, ended, refused, until) = (
+		select n.since, n.ended, n.refused,
+			case when n.ended >= g.least and n.refused * 100 > n.ended * g.percent then now() + g.pause * interval '1 microsecond' end
+		from given g cross join lateral (
+			select now() as since, g.ended, g.refused where s.until is not null or s.since <= now() - interval '1 hour'
+			union all
+			select s.since, s.ended + g.ended, s.refused + g.refused where s.until is null and s.since > now() - interval '1 hour') n
+		where g.postoffice = s.postoffice and g.mailbox = s.mailbox)
+	where s.until is null or s.until <= now()
+	returning s.*
+), told as (
+	insert into audit (postoffice, id, who, place, action, object, detail)
+	select n.postoffice, g.audit, 'house', '', 'mailbox.pause', m.name,
+		json_build_object('ended', n.ended::text, 'refused', n.refused::text, 'until', n.until::timestamptz(0)::text)
+	from noted n join given g on g.postoffice = n.postoffice and g.mailbox = n.mailbox
+	join mailbox m on m.postoffice = n.postoffice and m.mailbox = n.mailbox
+	where n.until is not null
+);
+
+-- statement queue_ends
+-- A part of deliver_run, its last, since the rows of all mailboxes it delivers to are locked by then. $2 mailboxes, $3 recipients
+-- whose mail ended, $4 that were refused, $5 percent, $6 least, $7 pauses, $8 ids of audit rows.
+with given as (
+	select $1::bigint as postoffice, g.*
+	from unnest($2::bigint[], $3::bigint[], $4::bigint[], $5::bigint[], $6::bigint[], $7::bigint[], $8::bigint[])
+		as g (mailbox, ended, refused, percent, least, pause, audit)
+),
+@queue_ends_noted
+select n.ended, n.refused, m.name, p.name from noted n
+join mailbox m on m.postoffice = n.postoffice and m.mailbox = n.mailbox join postoffice p on p.postoffice = n.postoffice
+where n.until is not null;
+
+-- statement queue_ends_any system
+-- The same of any post office: $1 post offices, $2 to $8 as there.
+with given as (
+	select g.*
+	from unnest($1::bigint[], $2::bigint[], $3::bigint[], $4::bigint[], $5::bigint[], $6::bigint[], $7::bigint[], $8::bigint[])
+		as g (postoffice, mailbox, ended, refused, percent, least, pause, audit)
+),
+@queue_ends_noted
+select n.ended, n.refused, m.name, p.name from noted n
+join mailbox m on m.postoffice = n.postoffice and m.mailbox = n.mailbox join postoffice p on p.postoffice = n.postoffice
+where n.until is not null;
+
+-- statement queue_refused
+-- $2 mailbox: what counts of it now, and until when it writes to nobody elsewhere
+select since, ended, refused, until from sent_refused
+where postoffice = $1::bigint and mailbox = $2::bigint and (until > now() or (until is null and since > now() - interval '1 hour'));
+
+-- statement queue_refused_release
+-- $2 mailbox: it writes again, and is counted anew
+with gone as (
+	delete from sent_refused where postoffice = $1::bigint and mailbox = $2::bigint and until > now() returning mailbox
+)
+select m.name from mailbox m join gone g on g.mailbox = m.mailbox where m.postoffice = $1::bigint;
+
 -- statement queue_sent_sweep system
--- What a delivery has in hand at this moment is left to the next time: it takes targets in their order, and this one does not.
+-- What a delivery or a runner has in hand at this moment is left to the next time: they take these rows in their order, and this one
+-- does not. A pause that is longer stays.
 with t as (
 	delete from sent_target where ctid = any (array(
 		select ctid from sent_target where hour < now() - interval '3 hours' for update skip locked))
+), r as (
+	delete from sent_refused where ctid = any (array(
+		select ctid from sent_refused where since < now() - interval '3 hours' and (until is null or until < now())
+		for update skip locked))
 )
 delete from sent where hour < now() - interval '3 hours';
 

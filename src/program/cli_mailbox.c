@@ -7,6 +7,7 @@
 #include "provider/folder.h"
 #include "provider/group.h"
 #include "provider/mailbox_duty.h"
+#include "provider/queue.h"
 #include "provider/setting.h"
 
 static const char *const kind_words[] = {
@@ -172,12 +173,29 @@ static status duties_of(struct cli *c, const mailbox *m, const json_t *own, json
 	return ST_OK;
 }
 
+/* What other systems said to its mail in the last hour, where that is counted. */
+static status refused_of(const mailbox *m, json_t *facts)
+{
+	struct queue_refused q;
+	status kind = queue_refused(m->postoffice, m->id, &q);
+	if (kind == ST_ABSENT)
+		return ST_OK;
+	TRY(kind);
+	json_object_set_new(facts, "ended", json_integer(q.ended));
+	json_object_set_new(facts, "refused", json_integer(q.refused));
+	if (q.paused)
+		json_object_set_new(facts, "paused_until", json_time(q.paused));
+	return ST_OK;
+}
+
 status cli_mailbox_show(struct cli *c)
 {
 	static const struct cli_column columns[] = {{"mailbox", "mailbox"}, {"kind", "kind"},
 		{"state", "state"}, {"messages", "messages"}, {"used", "used", SHOW_SIZE},
 		{"quota", "quota", SHOW_SIZE}, {"addresses", "addresses"},
 		{"answers_for", "answers for"}, {"made", "made"}, {"last_logon", "last logon"},
+		{"ended", "ended elsewhere", SHOW_NUMBER},
+		{"refused", "refused there", SHOW_NUMBER}, {"paused_until", "paused until"},
 		{NULL}};
 	static const struct cli_column folder_columns[] = {{"name", "FOLDER"},
 		{"messages", "MESSAGES", SHOW_NUMBER}, {"unseen", "UNSEEN", SHOW_NUMBER},
@@ -194,6 +212,8 @@ status cli_mailbox_show(struct cli *c)
 		kind = duties_of(c, m, addresses, duties);
 	if (kind == ST_OK)
 		kind = folders_of(c, m, folders);
+	if (kind == ST_OK)
+		kind = refused_of(m, facts);
 	if (kind == ST_OK) {
 		json_incref(folders);
 		cli_facts(c, facts, columns);
@@ -271,6 +291,19 @@ status cli_mailbox_enable(struct cli *c)
 status cli_mailbox_disable(struct cli *c)
 {
 	return set_state(c, MAILBOX_DISABLED);
+}
+
+status cli_mailbox_release(struct cli *c)
+{
+	mailbox *m;
+	slice written = cli_text(c, "MAILBOX");
+	TRY(cli_find_mailbox(c, written, &m));
+	status kind = queue_refused_release(m->postoffice, m->id, &c->by);
+	if (kind == ST_ABSENT)
+		return cli_fail(c, kind, "`pennypost mailbox show` says what is counted of it",
+			"the mailbox %.*s is not paused", SLICE_ARGS(written));
+	TRY(kind);
+	return changed(c, m, "may write to other systems again");
 }
 
 status cli_mailbox_kind(struct cli *c)

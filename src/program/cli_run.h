@@ -51,6 +51,7 @@ status cli_mailbox_show(struct cli *c);
 status cli_mailbox_password(struct cli *c);
 status cli_mailbox_enable(struct cli *c);
 status cli_mailbox_disable(struct cli *c);
+status cli_mailbox_release(struct cli *c);
 status cli_mailbox_kind(struct cli *c);
 status cli_mailbox_quota(struct cli *c);
 status cli_mailbox_remove(struct cli *c);

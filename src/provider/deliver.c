@@ -34,6 +34,7 @@
 #include "provider/blob_store.h"
 #include "provider/folder_page_inside.h"
 #include "provider/news.h"
+#include "provider/queue_row.h"
 #include "provider/repeat.h"
 #include "provider/setting.h"
 #include "task/task.h"
@@ -75,6 +76,7 @@ static status transaction_run(struct job **jobs, int n, bool alone, int *failed)
 	usec since = jobs[0]->since; /* the first one has waited longest */
 	db_tx *tx = db_begin(DB_RUN, &a);
 	struct delivery_keyed *all = arena_new_array(&a, (size_t)n, sizeof *all);
+	struct queue_pauses pauses = {0};
 	status s;
 
 	for (int i = 0; i < n; i++)
@@ -82,7 +84,7 @@ static status transaction_run(struct job **jobs, int n, bool alone, int *failed)
 	if (alone)
 		deliver_alone_add(tx, &a, all);
 	else
-		deliver_rows_add(tx, &a, all, n);
+		deliver_rows_add(tx, &a, all, n, &pauses);
 	db_connect_by(tx, db_lost_by(since, setting_number(S_db_silence_most, NULL), USEC_NEVER));
 	*failed = -1;
 	if (FAULT("deliver_flush")) {
@@ -96,6 +98,8 @@ static status transaction_run(struct job **jobs, int n, bool alone, int *failed)
 	usec now = clock_now();
 	for (int i = 0; i < n && s == ST_OK; i++)
 		jobs[i]->d->committed = now;
+	if (s == ST_OK)
+		queue_ends_tell(&pauses);
 	arena_release(&a);
 	return s;
 }

@@ -12,8 +12,10 @@ struct delivery_keyed {
 	usec fence; /* in the place of this fence (repeat.h); 0 = none stands */
 };
 
-/* All rows of these deliveries go along with `tx`. */
-void deliver_rows_add(db_tx *tx, arena *a, const struct delivery_keyed *all, int n);
+/* All rows of these deliveries go along with `tx`; *pauses is told after its commit. */
+struct queue_pauses;
+void deliver_rows_add(
+	db_tx *tx, arena *a, const struct delivery_keyed *all, int n, struct queue_pauses *pauses);
 /* Whether one statement does for it, when it has a transaction of its own; and that one. */
 bool deliver_goes_alone(const struct delivery *d);
 void deliver_alone_add(db_tx *tx, arena *a, const struct delivery_keyed *one);

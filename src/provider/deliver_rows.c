@@ -342,7 +342,25 @@ static void rights_add(db_tx *tx, arena *a, const struct delivery_keyed *jobs, i
 	}
 }
 
-void deliver_rows_add(db_tx *tx, arena *a, const struct delivery_keyed *jobs, int n)
+/* How the mail ended that these deliveries report of. */
+static void ends_add(
+	db_tx *tx, arena *a, const struct delivery_keyed *jobs, int n, struct queue_pauses *pauses)
+{
+	const struct queue_result **all;
+	int count = 0;
+
+	for (int i = 0; i < n; i++)
+		count += jobs[i].d->end_count;
+	all = arena_new_array(a, (size_t)count, sizeof *all);
+	count = 0;
+	for (int i = 0; i < n; i++)
+		for (int k = 0; k < jobs[i].d->end_count; k++)
+			all[count++] = &jobs[i].d->ends[k];
+	queue_ends(tx, a, all, count, pauses);
+}
+
+void deliver_rows_add(
+	db_tx *tx, arena *a, const struct delivery_keyed *jobs, int n, struct queue_pauses *pauses)
 {
 	int count;
 	struct share *shares = shares_of(a, jobs, n, &count);
@@ -363,6 +381,7 @@ void deliver_rows_add(db_tx *tx, arena *a, const struct delivery_keyed *jobs, in
 		queue_rows_add(tx, a, postoffice, shares + from, to - from);
 		entries_add(tx, a, postoffice, shares + from, to - from);
 	}
+	ends_add(tx, a, jobs, n, pauses);
 }
 
 /* ---- the transaction of one small message to one mailbox, which is one statement */

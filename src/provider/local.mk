@@ -72,7 +72,7 @@ libprovider_a_SOURCES = $(provider_shared) \
 	src/provider/message_sketch.h \
 	src/provider/news_bell.c \
 	src/provider/postoffice.c \
-	src/provider/queue.c src/provider/queue_admin.c src/provider/queue_row.c src/provider/queue_row.h \
+	src/provider/queue.c src/provider/queue_admin.c src/provider/queue_refused.c src/provider/queue_row.c src/provider/queue_row.h \
 	src/provider/redirection.c src/provider/redirection.h \
 	src/provider/repeat.c src/provider/repeat.h \
 	src/provider/route.c \

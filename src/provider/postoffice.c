@@ -145,6 +145,8 @@ static status postoffice_empty(int64_t id)
 		} while (s == ST_OK && r.changed == REMOVE_BATCH);
 	}
 	if (s == ST_OK)
+		s = db_run(SQL_POSTOFFICE_EMPTY_REFUSALS, p, 1, &a, NULL);
+	if (s == ST_OK)
 		s = db_run(SQL_POSTOFFICE_EMPTY_LOGONS, p, 1, &a, NULL);
 	if (s == ST_OK)
 		s = db_run(SQL_POSTOFFICE_SETTINGS_REMOVE, p, 1, &a, NULL);

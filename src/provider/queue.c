@@ -595,14 +595,20 @@ status queue_finish(queue_runner *r, const struct queue_result *results, int n, 
 {
 	arena a = ARENA_INIT;
 	struct rows done, later;
+	struct queue_pauses pauses;
+	const struct queue_result **all = arena_new_array(&a, (size_t)n, sizeof *all);
 	db_tx *tx = begin(&a);
 
+	for (int i = 0; i < n; i++)
+		all[i] = &results[i];
 	/* Claimed until the commit: a claim meanwhile must not see them as free. */
 	ending_set(r, results, n, true);
 	queue_results(tx, &a, results, n, &done, &later);
 	trying_add(r, tx, &a);
+	queue_ends_any(tx, &a, all, n, &pauses);
 	status kind = db_commit(&tx, NULL);
 	if (kind == ST_OK) {
+		queue_ends_tell(&pauses);
 		queue_settled(r, results, n);
 		tell_late(results, n, &done, &later, late);
 	} else {

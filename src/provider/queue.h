@@ -158,7 +158,8 @@ enum queue_gone {      /* how a row goes that is done, for the ledger (ledger.h)
 struct queue_result {
 	const queue_entry *entry;
 	enum queue_end end;
-	bool untried;         /* QUEUE_DEFER: nobody was asked, so no attempt is counted */
+	bool untried; /* QUEUE_DEFER: nobody was asked, so no attempt is counted */
+	bool refused; /* else: by a 5xx of its host, about this recipient or message (T19) */
 	enum queue_gone gone; /* QUEUE_DONE */
 	usec wait;
 	usec until;   /* QUEUE_DEFER: tried until then, whatever was promised at first; wall, 0 = as
@@ -230,9 +231,24 @@ struct queue_sent {            /* what went to other systems in the last hour */
 	int64_t targets,
 		fresh; /* different addresses of the mailbox; those of `to` that are none of
 	                           them. Counted where it has a limit of them */
+	usec paused;   /* wall: until then it writes to nobody there; 0 = it may */
 };
 /* `to` as mail_address_text() gives them. ST_BUSY. */
 status queue_sent(
 	int64_t postoffice, int64_t mailbox, const slice *to, int n, struct queue_sent *out);
+
+/* What other systems said to a mailbox's own mail: what was submitted after its logon, not what it
+   passed on or answered. Counted with the results where sent_refused_percent is set; when too much
+   of it was refused, it is paused, which is logged and audited, and counted anew after it. A result
+   that is written twice, since nobody knew whether it was, counts twice. */
+struct queue_refused {
+	usec since;             /* counted from then on, for an hour */
+	int64_t ended, refused; /* recipients; of them by a 5xx of their host */
+	usec paused;            /* as above */
+};
+/* ST_ABSENT: nothing counts now. */
+status queue_refused(int64_t postoffice, int64_t mailbox, struct queue_refused *out);
+/* Ends the pause. Audited. ST_ABSENT: there is none. */
+status queue_refused_release(int64_t postoffice, int64_t mailbox, const struct audit_by *by);
 
 #endif

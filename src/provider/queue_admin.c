@@ -238,8 +238,8 @@ status queue_sent(
 		&r);
 
 	if (kind == ST_OK)
-		*out = (struct queue_sent){
-			row_int(&r, 0, 0), row_int(&r, 0, 1), row_int(&r, 0, 2), row_int(&r, 0, 3)};
+		*out = (struct queue_sent){row_int(&r, 0, 0), row_int(&r, 0, 1), row_int(&r, 0, 2),
+			row_int(&r, 0, 3), row_time(&r, 0, 4)};
 	arena_release(&a);
 	return kind;
 }

@@ -21,6 +21,18 @@ void queue_add(db_tx *tx, arena *a, int64_t postoffice, const struct queue_addit
 void queue_count(db_tx *tx, arena *a, int64_t postoffice, const struct queue_addition *all, int n);
 /* Adds what ends a report's cause. */
 void queue_end(db_tx *tx, arena *a, const struct queue_result *ends, int n);
+/* Adds, last in the transaction of a delivery, how mailboxes' own mail ended (T19); after its
+   commit queue_ends_tell() says whose pause began. */
+struct queue_pauses {
+	struct rows *rows; /* of each statement */
+	int n;
+};
+void queue_ends(db_tx *tx, arena *a, const struct queue_result *const *ends, int n,
+	struct queue_pauses *out);
+/* The same of any post office, under DB_SYSTEM. */
+void queue_ends_any(db_tx *tx, arena *a, const struct queue_result *const *ends, int n,
+	struct queue_pauses *out);
+void queue_ends_tell(const struct queue_pauses *p);
 /* Adds what writes results of any post office; the rows that were changed come back by their
    ids. */
 void queue_results(db_tx *tx, arena *a, const struct queue_result *results, int n,

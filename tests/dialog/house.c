@@ -408,6 +408,16 @@ static void given_answer(struct words *w)
 			why);
 }
 
+/* pause of anna: other systems refused too much of what she wrote */
+static void given_pause(struct words *w)
+{
+	if (!word_is(w, "of"))
+		play_fails(w->p, "pause of MAILBOX");
+	int i = must_mailbox(w->p, must_word(w));
+	if (i >= 0)
+		memory_pause(house.of[i], house.mailbox[i]);
+}
+
 static void given_key(struct words *w)
 {
 	slice selector = must_word(w);
@@ -434,6 +444,7 @@ static const struct {
 	{"alias", given_alias},
 	{"redirection", given_redirection},
 	{"answer", given_answer},
+	{"pause", given_pause},
 };
 
 static void given_thing(struct words *w)

@@ -81,7 +81,7 @@ static const char *refusal_of(conversation *c, const struct resolution *found, i
 	case ST_OK:
 		return NULL;
 	case ST_LIMITED:
-		return "450 4.7.1 Enough recipients at other systems for one hour";
+		return smtp_limit_reply(c);
 	default:
 		return "451 4.3.0 Recipient cannot be checked now; try again later";
 	}

@@ -107,20 +107,20 @@ static bool exceeds(enum setting_id id, const struct setting_at *at, int64_t n)
 
 /* Whether a mailbox that has limits may write to these too: besides `before` recipients of the
    present message, `before_fresh` of them targets that it had not. Who is a target already may
-   always be. *fresh: how many of these are not. */
+   always be. *sent: what was asked about. */
 static status within(const struct setting_at *at, int before, int before_fresh, const slice *to,
-	int n, int64_t *fresh)
+	int n, struct queue_sent *sent)
 {
-	struct queue_sent sent = {0};
 	bool targets = setting_number(S_sent_targets_per_mailbox_most, at) > 0;
 
-	TRY(queue_sent(at->postoffice, at->mailbox, to, targets ? n : 0, &sent));
-	*fresh = sent.fresh;
+	TRY(queue_sent(at->postoffice, at->mailbox, to, targets ? n : 0, sent));
 	int64_t more = before + n;
-	return exceeds(S_sent_per_mailbox_most, at, sent.by_mailbox + more) ||
-			       exceeds(S_sent_per_postoffice_most, at, sent.by_postoffice + more) ||
-			       (sent.fresh > 0 && exceeds(S_sent_targets_per_mailbox_most, at,
-							  sent.targets + before_fresh + sent.fresh))
+	return exceeds(S_sent_per_mailbox_most, at, sent->by_mailbox + more) ||
+			       exceeds(S_sent_per_postoffice_most, at,
+				       sent->by_postoffice + more) ||
+			       (sent->fresh > 0 &&
+				       exceeds(S_sent_targets_per_mailbox_most, at,
+					       sent->targets + before_fresh + sent->fresh))
 		       ? ST_LIMITED
 		       : ST_OK;
 }
@@ -129,27 +129,39 @@ static status within(const struct setting_at *at, int before, int before_fresh, 
 status smtp_mailbox_within_limits(int64_t postoffice, int64_t mailbox, int copies, slice to)
 {
 	struct setting_at at = {.postoffice = postoffice, .mailbox = mailbox};
-	int64_t fresh;
+	struct queue_sent sent;
 
-	return has_limits(&at) ? within(&at, copies, 0, &to, 1, &fresh) : ST_OK;
+	return has_limits(&at) ? within(&at, copies, 0, &to, 1, &sent) : ST_OK;
 }
 
 status smtp_within_limits(conversation *c, const slice *to, int n, int *fresh)
 {
 	struct smtp *s = smtp_of(c);
 	struct setting_at at = at_of(s);
+	bool counted = s->authenticated && has_limits(&at),
+	     may_pause = s->authenticated && setting_number(S_sent_refused_percent, &at) > 0;
+	struct queue_sent sent = {0};
 	int before = 0;
-	int64_t count = 0;
 
 	*fresh = 0;
-	if (!s->authenticated || !has_limits(&at))
+	s->paused = false;
+	if (!counted && !may_pause)
 		return ST_OK;
-	s->counted = true;
+	s->counted |= counted;
 	for (int i = 0; i < s->n; i++)
 		before += s->recipients[i].fresh;
-	status kind = within(&at, s->remotes, before, to, n, &count);
-	*fresh = (int)count;
-	return kind;
+	status kind = within(&at, s->remotes, before, to, n, &sent);
+	*fresh = (int)sent.fresh;
+	s->paused = may_pause && sent.paused > 0;
+	return kind == ST_OK && s->paused ? ST_LIMITED : kind;
+}
+
+const char *smtp_limit_reply(conversation *c)
+{
+	return smtp_of(c)->paused
+		       ? "450 4.7.1 Too many of your recipients were refused; if you did not write to "
+			 "them change your password, else mend your list, and ask the postmaster"
+		       : "450 4.7.1 Enough recipients at other systems for one hour";
 }
 
 status smtp_relay(conversation *c, struct recipient *r)

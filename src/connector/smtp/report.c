@@ -144,6 +144,8 @@ void report_judge(const struct attempt *t, struct verdict *out)
 
 	*out = (struct verdict){.of = t,
 		.result = {.entry = e,
+			.refused = t->result.outcome == CLIENT_FAILED &&
+				   t->result.cause == CLIENT_BY_REPLY && t->result.code / 100 == 5,
 			.code = t->result.code,
 			.host = t->host,
 			.text = t->result.text}};

@@ -104,6 +104,7 @@ struct smtp {
 	int members;   /* of them that the client did not name: a group's but for the first */
 	uint64_t most; /* octets, by those that he named; 0: he named none yet */
 	bool counted;  /* they count for the sender's hour (T19) */
+	bool paused;   /* of whom other systems refused too much, it was found last */
 	int surplus;   /* recipients refused as too many */
 	struct incoming *incoming;
 	int64_t id; /* of the message begun, when log files or milters want it this early; else 0 */
@@ -153,6 +154,8 @@ status smtp_relay(conversation *c, struct recipient *r);
 /* Whether who logged on may have these too at other systems in this hour, as mail_address_text()
    gives them. ST_LIMITED. *fresh: so many of them are new targets, of which he has a limit. */
 status smtp_within_limits(conversation *c, const slice *to, int n, int *fresh);
+/* What ST_LIMITED of these means, as a reply. */
+const char *smtp_limit_reply(conversation *c);
 /* The same of a mailbox that passes mail on, besides `copies` of this message. */
 status smtp_mailbox_within_limits(int64_t postoffice, int64_t mailbox, int copies, slice to);
 /* The post office of the sender, when the client is privileged; else 0. */

@@ -43,7 +43,7 @@ static const char *recipient_reply(
 	case ST_TOO_BIG:
 		return "552 5.3.4 Message is too big for this recipient";
 	case ST_LIMITED:
-		return "450 4.7.1 Enough recipients at other systems for one hour";
+		return smtp_limit_reply(c);
 	case ST_CANCELLED:
 		c->closing = true;
 		return "421 4.3.2 The service restarts; try again at once";

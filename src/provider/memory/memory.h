@@ -63,6 +63,8 @@ int memory_blobs(void);       /* bodies stored */
 int memory_repeat_keys(void); /* repeat keys not yet confirmed */
 /* What waits for other systems, oldest first. */
 void memory_queue(arena *a, queue_entry **rows, int *n);
+/* As if other systems had refused too much of its mail. */
+void memory_pause(int64_t postoffice, int64_t mailbox);
 bool memory_locked(int64_t postoffice, int64_t mailbox);
 int64_t memory_used(int64_t postoffice, int64_t mailbox); /* bytes counted for the quota */
 /* Stored bytes of the mailbox's entries: equals memory_used() always. */

@@ -86,6 +86,17 @@ status queue_sent(
 	}
 	for (int i = 0; i < n; i++)
 		out->fresh += !is_target(s, postoffice, mailbox, to[i], NULL);
+	const struct m_mailbox *m = store_mailbox(s, postoffice, mailbox);
+	out->paused = m && m->paused ? clock_wall() + HOUR : 0;
 	store_give();
 	return kind;
+}
+
+void memory_pause(int64_t postoffice, int64_t mailbox)
+{
+	struct m_mailbox *m = store_mailbox(store_take(), postoffice, mailbox);
+
+	if (m)
+		m->paused = true;
+	store_give();
 }

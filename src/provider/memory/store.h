@@ -106,6 +106,7 @@ struct m_mailbox {
 	uint32_t uidvalidity; /* the last one given */
 	struct keywords keywords;
 	int64_t lock_token; /* 0 = not locked */
+	bool paused;        /* other systems refused too much of its mail */
 	usec lock_until;
 	bool has_scram;
 	struct scram_verifier scram;

@@ -44,6 +44,38 @@ Test(outbound_judge, the_time_between_attempts_grows_and_then_stays)
 	play_alone(the_steps);
 }
 
+/* Only what the host said of this recipient or message. */
+static status the_refusals(void)
+{
+	static const struct {
+		enum client_outcome outcome;
+		enum client_cause cause;
+		int code;
+		bool expired, refused;
+	} rows[] = {{CLIENT_FAILED, CLIENT_BY_REPLY, 550, false, true},
+		{CLIENT_FAILED, CLIENT_BY_REPLY, 550, true, true},
+		{CLIENT_FAILED, CLIENT_BY_HOST, 554, false, false},
+		{CLIENT_FAILED, CLIENT_BY_MESSAGE, 0, false, false},
+		{CLIENT_FAILED, CLIENT_BY_US, 0, false, false},
+		{CLIENT_DEFERRED, CLIENT_BY_REPLY, 451, true, false},
+		{CLIENT_DELIVERED, CLIENT_BY_REPLY, 250, false, false}};
+	struct verdict v;
+
+	for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+		attempt.result = reply(rows[i].outcome, rows[i].cause, rows[i].code, "5.0.0");
+		entry.expired = rows[i].expired;
+		report_judge(&attempt, &v);
+		cr_expect_eq(v.result.refused, rows[i].refused, "row %zu", i);
+		cr_expect_eq(v.result.end, QUEUE_DONE, "row %zu", i);
+	}
+	return ST_OK;
+}
+
+Test(outbound_judge, refused_is_what_a_host_said_for_good)
+{
+	play_alone(the_refusals);
+}
+
 static status the_notices(void)
 {
 	static const struct {

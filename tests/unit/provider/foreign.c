@@ -88,6 +88,7 @@ static const char *const office[] = {
 	/* None of the other one's, whose share of the hour would change while it is looked at. */
 	"insert into sent values (N, N, now(), (20002 - N) * 1000000000000), (N, N, '2001-01-01', 1)",
 	"insert into sent_target values (N, N, hashtextextended('nN', 0), date_trunc('hour', now())), (N, N, N, '2001-01-01')",
+	"insert into sent_refused values (N, N, now(), 2, 2, 'infinity'), (N, N + 9, '2001-01-01', 1, 1, null)",
 	"insert into greylist values (N, 'nN', now(), now(), true)",
 	"insert into logon values (N, N, 1, '2001-01-01')",
 	"insert into logon_place values (N, N, 'nN', now())",

@@ -68,6 +68,7 @@ unit_queue_pg_SOURCES = \
 	tests/unit/provider/job.c \
 	tests/unit/provider/ledger.c \
 	tests/unit/provider/queue.c tests/unit/provider/queue_claim.c tests/unit/provider/queue_order.c \
+	tests/unit/provider/queue_refused.c \
 	tests/unit/provider/queue_report.c tests/unit/provider/queue_fixture.c tests/unit/provider/queue_fixture.h \
 	tests/unit/provider/route.c \
 	tests/unit/provider/store_fixture.c tests/unit/provider/store_fixture.h
