@@ -440,17 +440,19 @@ static void wait_in_doubt(struct way *w)
 	}
 }
 
-static void key_set(struct way *w, slice host, uint16_t port, slice user)
+/* Families too: what was kept over one that is off by now is nobody's. */
+static void key_set(struct way *w, const struct route_ask *ask, slice user)
 {
-	w->key = arena_format(w->a, "%.*s %u%s %.*s%s %.*s %.*s %.*s %.*s", SLICE_ARGS(host), port,
-		w->tls_first ? "s" : "", SLICE_ARGS(w->tls), w->m->tls_waived ? " waived" : "",
+	w->key = arena_format(w->a, "%.*s %u%s%s%s %.*s%s %.*s %.*s %.*s %.*s",
+		SLICE_ARGS(ask->domain), ask->port, w->tls_first ? "s" : "", ask->ipv4 ? " 4" : "",
+		ask->ipv6 ? " 6" : "", SLICE_ARGS(w->tls), w->m->tls_waived ? " waived" : "",
 		SLICE_ARGS(w->sts.id), SLICE_ARGS(user), SLICE_ARGS(w->hello),
 		SLICE_ARGS(w->from_said));
 }
 
 static void try_hosts(struct way *w, const struct route_ask *ask, slice user)
 {
-	key_set(w, ask->domain, ask->port, user);
+	key_set(w, ask, user);
 	talk_kept(w);
 	if (w->rest.n > 0)
 		hosts_walk(w, ask);
