@@ -247,7 +247,7 @@ status stream_write(stream *s, slice bytes)
 		if (bytes.size <= s->out_room)
 			s->out = buffer_take(&s->out_room);
 	}
-	if (bytes.size > s->out_room - s->out_end) {
+	if (!s->out || bytes.size > s->out_room - s->out_end) {
 		TRY(send_all(s, bytes, &waited));
 		s->out_bulk = true;
 		return still_in_time(s);
