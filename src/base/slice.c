@@ -233,3 +233,40 @@ bool slice_number(slice s, uint64_t *out)
 	*out = value;
 	return true;
 }
+
+/* ---- near misses */
+
+/* Letters to change, insert or remove, for short words. */
+static unsigned distance(slice a, slice b)
+{
+	unsigned row[64];
+	if (a.size >= 64 || b.size >= 64)
+		return 64;
+	for (unsigned j = 0; j <= b.size; j++)
+		row[j] = j;
+	for (unsigned i = 1; i <= a.size; i++) {
+		unsigned corner = row[0];
+		row[0] = i;
+		for (unsigned j = 1; j <= b.size; j++) {
+			unsigned change = corner + (a.at[i - 1] != b.at[j - 1]);
+			unsigned gap = (row[j] < row[j - 1] ? row[j] : row[j - 1]) + 1;
+			corner = row[j];
+			row[j] = change < gap ? change : gap;
+		}
+	}
+	return row[b.size];
+}
+
+const char *slice_nearest(slice word, const char *(*candidate)(int i))
+{
+	const char *best = NULL, *name;
+	unsigned least = word.size / 3 + 2;
+	for (int i = 0; (name = candidate(i)) != NULL; i++) {
+		unsigned d = distance(word, slice_z(name));
+		if (d < least) {
+			least = d;
+			best = name;
+		}
+	}
+	return best;
+}

@@ -49,6 +49,9 @@ slice slice_trim(slice s);                       /* without SP, HTAB, CR, LF at 
    NULL. */
 bool slice_take(slice *rest, char c, slice *part);
 
+/* The candidate nearest to a mistyped word, or NULL: for "did you mean". A NULL closes them. */
+const char *slice_nearest(slice word, const char *(*candidate)(int i));
+
 /* Decimal digits only, no sign, no space, fits into 63 bits. False otherwise; *out untouched. */
 bool slice_number(slice s, uint64_t *out);
 

@@ -117,8 +117,6 @@ status cli_read_all(FILE *f, arena *a, slice *out);
 slice cli_other_names(const struct cli_parameter *p);
 /* How help calls a value of that kind: "SIZE". */
 const char *cli_kind_word(enum cli_kind kind);
-/* The candidate nearest to a mistyped word, or NULL: for "did you mean". A NULL closes them. */
-const char *cli_nearest(slice word, const char *(*candidate)(int i));
 const char *cli_known_name(int i); /* candidates: groups and commands */
 
 /* ---- errors (cli.c). Stores the sentence and what to do about it, and returns `kind`. The first

@@ -111,7 +111,7 @@ status cli_help_text(struct cli *c, slice words, text *t)
 	for (const struct cli_group *g = cli_groups; g->name; g++)
 		if (slice_same(words, slice_z(g->name)))
 			return help_group(g, t);
-	const char *near = cli_nearest(words, cli_known_name);
+	const char *near = slice_nearest(words, cli_known_name);
 	return cli_misused(c,
 		near ? arena_format(&c->a, "did you mean `%s`?", near).at
 		     : "`pennypost help` lists all commands",

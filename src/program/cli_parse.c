@@ -127,41 +127,6 @@ const char *cli_kind_word(enum cli_kind kind)
 
 /* ---- near misses */
 
-/* Letters to change, insert or remove, for short words. */
-static unsigned distance(slice a, slice b)
-{
-	unsigned row[64];
-	if (a.size >= 64 || b.size >= 64)
-		return 64;
-	for (unsigned j = 0; j <= b.size; j++)
-		row[j] = j;
-	for (unsigned i = 1; i <= a.size; i++) {
-		unsigned corner = row[0];
-		row[0] = i;
-		for (unsigned j = 1; j <= b.size; j++) {
-			unsigned change = corner + (a.at[i - 1] != b.at[j - 1]);
-			unsigned gap = (row[j] < row[j - 1] ? row[j] : row[j - 1]) + 1;
-			corner = row[j];
-			row[j] = change < gap ? change : gap;
-		}
-	}
-	return row[b.size];
-}
-
-const char *cli_nearest(slice word, const char *(*candidate)(int i))
-{
-	const char *best = NULL, *name;
-	unsigned least = word.size / 3 + 2;
-	for (int i = 0; (name = candidate(i)) != NULL; i++) {
-		unsigned d = distance(word, slice_z(name));
-		if (d < least) {
-			least = d;
-			best = name;
-		}
-	}
-	return best;
-}
-
 static const char *setting_name(int i)
 {
 	return i < S_COUNT ? setting_rows[i].name : NULL;
@@ -277,7 +242,7 @@ static status usage_error(struct cli *c, slice sentence)
 
 static status bad_value(struct cli *c, const struct cli_parameter *p, slice value)
 {
-	const char *near = p->kind == CLI_SETTING ? cli_nearest(value, setting_name) : NULL;
+	const char *near = p->kind == CLI_SETTING ? slice_nearest(value, setting_name) : NULL;
 	slice wanted = slice_z(kinds[p->kind].wanted);
 	if (near) {
 		wanted = arena_format(&c->a, "the name of a setting; did you mean %s?", near);
@@ -423,7 +388,7 @@ static status no_command(struct cli *c, slice words)
 			arena_format(&c->a, "`pennypost help %.*s` lists them", SLICE_ARGS(words))
 				.at,
 			"`%.*s` needs one more word", SLICE_ARGS(words));
-	const char *near = cli_nearest(words, cli_known_name);
+	const char *near = slice_nearest(words, cli_known_name);
 	return cli_misused(c,
 		near ? arena_format(&c->a, "did you mean `%s`?", near).at
 		     : "`pennypost help` lists all commands",

@@ -76,6 +76,38 @@ static status wrong(const struct bootstrap *b, int line, const char *why)
 		log_quote(b->file), line, log_quote(slice_z(why)));
 }
 
+static const char *key_name(int i)
+{
+	return i < (int)KEYS ? keys[i].key : NULL;
+}
+
+/* A word alone is shown: a line that lost its key may begin with a password. */
+static slice shown_key(slice key, arena *a)
+{
+	if (key.size == 0 || key.size > 32)
+		return S("");
+	for (size_t i = 0; i < key.size; i++)
+		if ((key.at[i] < 'a' || key.at[i] > 'z') && (key.at[i] < 'A' || key.at[i] > 'Z') &&
+			key.at[i] != '_' && key.at[i] != '-')
+			return S("");
+	return arena_format(a, " %.*s", SLICE_ARGS(key));
+}
+
+static status unknown_key(const struct bootstrap *b, int line, slice key, arena *a)
+{
+	const char *near = slice_nearest(key, key_name);
+	slice meant = near ? arena_format(a, "did you mean %s? ", near) : S("");
+
+	return wrong(b, line,
+		arena_format(a, "no such key%.*s; %.*sknown are"
+#define BOOTSTRAP_KEY(name, sentence) " " #name
+#include "provider/bootstrap_keys.def"
+#undef BOOTSTRAP_KEY
+			,
+			SLICE_ARGS(shown_key(key, a)), SLICE_ARGS(meant))
+			.at);
+}
+
 static status read_line(struct reading *r, slice line, int number, arena *a)
 {
 	struct bootstrap *b = &r->b;
@@ -88,11 +120,7 @@ static status read_line(struct reading *r, slice line, int number, arena *a)
 		return wrong(b, number, "a line is written key = value");
 	slice *place = place_of(r, slice_trim(slice_until(line, equals)), &stands);
 	if (place == NULL)
-		return wrong(b, number, "no such key; known are"
-#define BOOTSTRAP_KEY(name, sentence) " " #name
-#include "provider/bootstrap_keys.def"
-#undef BOOTSTRAP_KEY
-		);
+		return unknown_key(b, number, slice_trim(slice_until(line, equals)), a);
 	if (place->at)
 		return wrong(b, number, "the key stands twice");
 	*stands = number;

@@ -189,3 +189,18 @@ Test(slice, reads_numbers_strictly)
 		cr_expect_eq(value, rows[i].valid ? rows[i].value : 4711, "row %zu", i);
 	}
 }
+
+static const char *candidate(int i)
+{
+	static const char *const all[] = {"pguri", "prepare", "node", NULL};
+
+	return all[i];
+}
+
+Test(slice, finds_the_word_that_was_meant)
+{
+	cr_expect_str_eq(slice_nearest(S("pgurl"), candidate), "pguri");
+	cr_expect_str_eq(slice_nearest(S("nod"), candidate), "node");
+	cr_expect_null(slice_nearest(S("certificates"), candidate));
+	cr_expect_null(slice_nearest(EMPTY, candidate));
+}

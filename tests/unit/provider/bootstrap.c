@@ -146,3 +146,34 @@ Test(bootstrap, warns_of_passwords_that_everybody_may_read)
 	cr_expect_not(warns(0600, with));
 	cr_expect_not(warns(0644, "postgresql:///mail?host=/run/postgresql"));
 }
+
+/* What a file of this one line writes into the log. */
+static void complaint(const char *line, char *words, size_t room)
+{
+	arena a = ARENA_INIT;
+	struct bootstrap b;
+	int log = memfd_create("log", MFD_CLOEXEC);
+
+	log_open(&(struct log_target){.fd = log, .least = LOG_WARN_LEVEL, .role = "test"});
+	cr_expect_eq(reading(line, &a, &b), ST_INVALID);
+	log_close();
+	ssize_t got = pread(log, words, room - 1, 0);
+	cr_assert(got >= 0);
+	words[got] = 0;
+	close(log);
+	arena_release(&a);
+}
+
+Test(bootstrap, names_the_key_that_is_none)
+{
+	char words[4096];
+
+	complaint("pgurl = postgresql://run:se-cret@db/mail", words, sizeof words);
+	cr_expect(strstr(words, "no such key pgurl; did you mean pguri? known are pguri "));
+	complaint("colour = red", words, sizeof words);
+	cr_expect(strstr(words, "no such key colour; known are pguri "));
+	/* The key is forgotten, and what stands before the = may be a password. */
+	complaint("postgresql://run:se-cret@db/mail?sslmode=require", words, sizeof words);
+	cr_expect(strstr(words, "no such key; known are pguri "));
+	cr_expect_null(strstr(words, "se-cret"));
+}
