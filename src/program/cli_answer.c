@@ -182,6 +182,14 @@ static void print_json(struct cli *c, json_t *value)
 	fputc('\n', c->out);
 }
 
+bool cli_have(const json_t *rows, const char *key)
+{
+	for (size_t i = 0; i < json_array_size(rows); i++)
+		if (json_object_get(json_array_get(rows, i), key))
+			return true;
+	return false;
+}
+
 status cli_rows(struct cli *c, json_t *rows, const struct cli_column *columns, const char *none)
 {
 	if (c->json)

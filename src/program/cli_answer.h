@@ -33,6 +33,8 @@ status cli_says(struct cli *c, slice text);
 void cli_below(
 	struct cli *c, const char *heading, const json_t *rows, const struct cli_column *columns);
 
+bool cli_have(const json_t *rows, const char *key); /* any of these objects has it */
+
 /* ---- making values */
 json_t *json_slice(slice s);  /* broken UTF-8 is repaired */
 json_t *json_time(usec wall); /* "2026-01-31T12:00:00Z"; null for 0 */

@@ -2,17 +2,52 @@
 #include "program/cli_find.h"
 #include "program/cli_run.h"
 
+#include "mail/address.h"
+
 static const char *state_word(enum domain_state s)
 {
 	return s == DOMAIN_ENABLED ? "enabled" : "disabled";
 }
 
+/* The name as people write it, where it is kept in another form. */
+static json_t *shown_name(const domain *d)
+{
+	arena a = ARENA_INIT;
+	slice canonical, shown;
+	json_t *out = NULL;
+
+	if (mail_domain_parse(d->name, &a, &canonical, &shown) == ST_OK &&
+		!slice_same(shown, d->name))
+		out = json_slice(shown);
+	arena_release(&a);
+	return out;
+}
+
 static json_t *facts_of(const domain *d, slice owner)
 {
-	return json_pack("{s:o,s:o,s:s,s:o,s:o,s:o,s:o}", "name", json_slice(d->name), "postoffice",
-		json_slice(owner), "state", state_word(d->state), "abuse", json_slice(d->abuse),
-		"postmaster", json_slice(d->postmaster), "catch_all", json_slice(d->catch_all),
-		"stands_for", json_slice(d->stands_for));
+	json_t *shown = shown_name(d);
+	json_t *facts = json_pack("{s:o,s:o,s:s,s:o,s:o,s:o,s:o}", "name", json_slice(d->name),
+		"postoffice", json_slice(owner), "state", state_word(d->state), "abuse",
+		json_slice(d->abuse), "postmaster", json_slice(d->postmaster), "catch_all",
+		json_slice(d->catch_all), "stands_for", json_slice(d->stands_for));
+
+	if (shown)
+		json_object_set_new(facts, "shown", shown);
+	return facts;
+}
+
+static const char show_tells[] = "`pennypost domain show` tells whose a domain is";
+
+static const char *way_on(struct cli *c, const postoffice *p, slice name)
+{
+	domain *d;
+
+	if (domain_find(name, &c->a, &d) != ST_OK || d->postoffice != p->id)
+		return show_tells;
+	return arena_format(&c->a,
+		"it is a domain of %.*s already; `pennypost domain set %.*s --with-mailboxes` gives its mailboxes addresses there",
+		SLICE_ARGS(p->name), SLICE_ARGS(name))
+		.at;
 }
 
 status cli_domain_add(struct cli *c)
@@ -22,7 +57,7 @@ status cli_domain_add(struct cli *c)
 	TRY(cli_find_postoffice(c, cli_text(c, "--postoffice"), &p));
 	status kind = domain_make(p->id, name, cli_has(c, "--with-mailboxes"), &c->by, &c->a, &why);
 	if (kind == ST_EXISTS || kind == ST_INVALID)
-		return cli_fail(c, kind, "`pennypost domain show` tells whose a domain is",
+		return cli_fail(c, kind, kind == ST_EXISTS ? way_on(c, p, name) : show_tells,
 			"the domain %.*s cannot be added: %.*s", SLICE_ARGS(name), SLICE_ARGS(why));
 	TRY(kind);
 	return cli_did(c,
@@ -61,12 +96,14 @@ static status add_rows(struct cli *c, const postoffice *p, void *arg)
 
 status cli_domain_list(struct cli *c)
 {
-	static const struct cli_column columns[] = {{"name", "DOMAIN"},
+	struct cli_column columns[] = {{"name", "DOMAIN"}, {"shown", NULL},
 		{"postoffice", "POST OFFICE"}, {"state", "STATE"}, {"abuse", "ABUSE"},
 		{"postmaster", "POSTMASTER"}, {"catch_all", "CATCH-ALL"},
 		{"stands_for", "STANDS FOR"}, {NULL}};
 	json_t *rows = json_array();
 	status kind = cli_each_postoffice(c, cli_text(c, "--postoffice"), add_rows, rows);
+	if (cli_have(rows, "shown"))
+		columns[1].title = "FOR PEOPLE";
 	if (kind == ST_OK)
 		return cli_rows(
 			c, rows, columns, "There is no domain; add one by `pennypost domain add`");
@@ -76,7 +113,7 @@ status cli_domain_list(struct cli *c)
 
 static status show(struct cli *c, const domain *d)
 {
-	static const struct cli_column columns[] = {{"name", "domain"},
+	static const struct cli_column columns[] = {{"name", "domain"}, {"shown", "for people"},
 		{"postoffice", "post office"}, {"state", "state"}, {"abuse", "abuse@ goes to"},
 		{"postmaster", "postmaster@ goes to"}, {"catch_all", "catch-all"},
 		{"stands_for", "stands for"}, {NULL}};
@@ -125,6 +162,12 @@ status cli_domain_set(struct cli *c)
 		return cli_fail(c, kind,
 			"targets are mailboxes or addresses of the same post office",
 			"the domain cannot be changed so: %.*s", SLICE_ARGS(why));
+	TRY(kind);
+	if (cli_has(c, "--with-mailboxes"))
+		kind = domain_fill(d->postoffice, d->name, &c->by, &c->a, &why);
+	if (kind == ST_INVALID)
+		return cli_fail(c, kind, "give the addresses in that domain",
+			"its mailboxes get no addresses in it: %.*s", SLICE_ARGS(why));
 	TRY(kind);
 	TRY(cli_find_domain(c, cli_text(c, "DOMAIN"), &d));
 	return show(c, d);

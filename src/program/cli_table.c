@@ -168,6 +168,7 @@ const struct cli_command cli_commands[] = {
 				"mailbox or address that gets mail for postmaster@; empty = the mailbox postmaster"),
 			MAY("--catch-all", TEXT,
 				"mailbox or address that gets mail for addresses there are not; empty = none"),
+			MAY("--with-mailboxes", FLAG, "gives an address in it to every present mailbox"),
 			MAY("--enable", FLAG, "lets the domain take mail"),
 			MAY("--disable", FLAG, "lets the domain refuse all mail, and logons by addresses in it")},
 		"domain set demo.test --catch-all anna", NULL},

@@ -30,6 +30,27 @@ status domain_make(int64_t postoffice, slice name, bool with_mailboxes, const st
 	return s;
 }
 
+status domain_fill(int64_t postoffice, slice name, const struct audit_by *by, arena *a, slice *why)
+{
+	domain *d;
+
+	TRY(domain_find(name, a, &d));
+	if (d->postoffice != postoffice)
+		return ST_ABSENT;
+	if (d->stands_for.size > 0) {
+		*why = arena_format(
+			a, "it stands for %.*s, whose addresses it has", SLICE_ARGS(d->stands_for));
+		return ST_INVALID;
+	}
+	db_tx *tx = db_begin(DB_RUN, a);
+	status s = address_add_mailboxes(tx, postoffice, d->name, a);
+	if (s == ST_OK)
+		return change_commit_raising(&tx, postoffice, by, "domain.fill", d->name, S(""),
+			RAISES(REVISION_ROUTING) | RAISES(REVISION_AUTH));
+	db_rollback(&tx);
+	return s;
+}
+
 static status alias_insert(
 	int64_t postoffice, slice name, slice real, const struct audit_by *by, arena *a, slice *why)
 {

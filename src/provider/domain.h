@@ -22,6 +22,9 @@ typedef struct domain {
    mailboxes too. ST_EXISTS (taken, here or elsewhere; *why), ST_INVALID (*why). */
 status domain_make(int64_t postoffice, slice name, bool with_mailboxes, const struct audit_by *by,
 	arena *a, slice *why);
+/* The same to all present mailboxes later: those that have an address of theirs there keep it. ST_ABSENT;
+   ST_INVALID: it stands for another one (*why). */
+status domain_fill(int64_t postoffice, slice name, const struct audit_by *by, arena *a, slice *why);
 /* Makes a domain that stands for `real`, a domain of the post office that stands for none itself.
    ST_EXISTS (taken, here or elsewhere; *why), ST_INVALID (*why). */
 status domain_alias(int64_t postoffice, slice name, slice real, const struct audit_by *by, arena *a,

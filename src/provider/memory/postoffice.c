@@ -148,6 +148,17 @@ static domain *copy_domain(const struct m_domain *d, arena *a)
 	return out;
 }
 
+/* To those that have none of their name there. */
+static void add_addresses(struct store *s, struct m_postoffice *po, slice name, arena *a)
+{
+	EACH(struct m_mailbox, &po->mailboxes, m) {
+		slice key = arena_format(a, "%.*s@%.*s", SLICE_ARGS(m->folded), SLICE_ARGS(name));
+
+		if (!store_is_special(m->folded) && !store_address(s, key))
+			store_address_add(s, m, key);
+	}
+}
+
 static status add_domain(
 	struct store *s, int64_t postoffice, slice name, bool with_mailboxes, arena *a, slice *why)
 {
@@ -163,11 +174,7 @@ static status add_domain(
 	list_init(&d->masks);
 	list_append(&po->domains, &d->link);
 	if (with_mailboxes)
-		EACH(struct m_mailbox, &po->mailboxes, m)
-			if (!store_is_special(m->folded))
-				store_address_add(s, m,
-					arena_format(a, "%.*s@%.*s", SLICE_ARGS(m->folded),
-						SLICE_ARGS(name)));
+		add_addresses(s, po, name, a);
 	s->routing_revision++;
 	return ST_OK;
 }
@@ -183,6 +190,29 @@ status domain_make(int64_t postoffice, slice name, bool with_mailboxes, const st
 		return ST_INVALID;
 	}
 	status kind = add_domain(store_take(), postoffice, canonical, with_mailboxes, a, why);
+	store_give();
+	return kind;
+}
+
+status domain_fill(int64_t postoffice, slice name, const struct audit_by *by, arena *a, slice *why)
+{
+	struct store *s = store_take();
+	slice canonical, shown;
+	status kind = mail_domain_parse(name, a, &canonical, &shown);
+	struct m_domain *d = kind == ST_OK ? store_domain(s, canonical) : NULL;
+
+	(void)by;
+	if (store_refuses(s)) {
+		kind = ST_BUSY;
+	} else if (!d || d->postoffice->id != postoffice) {
+		kind = ST_ABSENT;
+	} else if (d->stands_for) {
+		*why = S("it stands for another one");
+		kind = ST_INVALID;
+	} else {
+		s->routing_revision++;
+		add_addresses(s, d->postoffice, canonical, a);
+	}
 	store_give();
 	return kind;
 }

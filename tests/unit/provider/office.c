@@ -1,9 +1,9 @@
 /* Post offices with what is in them: making, finding, changing, removing; where addresses lead. */
-#include "provider/mailbox_duty.h"
 #include "provider/address_map.h"
 #include "provider/domain.h"
 #include "provider/folder.h"
 #include "provider/mailbox.h"
+#include "provider/mailbox_duty.h"
 #include "provider/message.h"
 #include "provider/postoffice.h"
 
@@ -317,6 +317,26 @@ Test(office, leads_postmaster_abuse_and_the_rest_to_targets)
 	d->catch_all = S("nobody");
 	cr_assert_eq(domain_change(d, &store_by, &a, &why), ST_INVALID);
 	cr_assert_gt(why.size, 0);
+}
+
+Test(office, gives_mailboxes_their_addresses_in_a_domain_later)
+{
+	slice host = fresh_domain(), stands = fresh_domain();
+	int64_t po = store_postoffice(), other = store_postoffice();
+	struct route anna = store_mailbox(po, "anna", 0);
+	address *rows;
+	int n;
+
+	cr_assert_eq(domain_make(po, host, false, &store_by, &a, &why), ST_OK);
+	cr_assert_eq(domain_alias(po, stands, host, &store_by, &a, &why), ST_OK);
+	cr_assert_str_eq(leads_to("anna", host), "absent");
+	cr_assert_eq(domain_fill(other, host, &store_by, &a, &why), ST_ABSENT);
+	cr_assert_eq(domain_fill(po, stands, &store_by, &a, &why), ST_INVALID);
+	for (int i = 0; i < 2; i++)
+		cr_assert_eq(domain_fill(po, host, &store_by, &a, &why), ST_OK);
+	cr_assert_str_eq(leads_to("anna", host), "anna");
+	cr_assert_eq(address_list(po, anna.mailbox, S(""), 10, &a, &rows, &n), ST_OK);
+	cr_assert_eq(n, 1);
 }
 
 Test(office, keeps_who_answers_for_it)
