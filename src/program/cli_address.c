@@ -19,8 +19,14 @@ static status take_apart(struct cli *c, slice written, mail_address *m, domain *
 
 static status added(struct cli *c, status kind, slice written, slice target, slice why)
 {
-	if (kind == ST_EXISTS || kind == ST_INVALID || kind == ST_LIMITED)
-		return cli_fail(c, kind == ST_LIMITED ? ST_INVALID : kind,
+	if (kind == ST_EXISTS)
+		return cli_fail(c, kind,
+			arena_format(&c->a, "`pennypost address resolve %.*s` tells where it leads",
+				SLICE_ARGS(written))
+				.at,
+			"%.*s cannot be added: %.*s", SLICE_ARGS(written), SLICE_ARGS(why));
+	if (kind == ST_INVALID || kind == ST_LIMITED)
+		return cli_fail(c, ST_INVALID,
 			"`pennypost domain list` shows its domains, `address list` its addresses",
 			"%.*s cannot be added: %.*s", SLICE_ARGS(written), SLICE_ARGS(why));
 	TRY(kind);
@@ -67,6 +73,27 @@ static status find_group(struct cli *c, slice target, group **out)
 	return group_find(p->id, name, &c->a, out);
 }
 
+/* NAME@DOMAIN of another system, where a mailbox or group is meant to stand. */
+static status elsewhere(struct cli *c, slice target)
+{
+	slice name, realm;
+	mail_address m;
+	postoffice *p;
+	domain *d;
+
+	cli_split(target, &name, &realm);
+	if (slice_find(realm, '.') == realm.size ||
+		postoffice_find(realm, &c->a, &p) != ST_ABSENT ||
+		domain_find(realm, &c->a, &d) != ST_ABSENT ||
+		mail_address_parse(target, &c->a, &m) != ST_OK)
+		return ST_OK;
+	return cli_fail(c, ST_ABSENT,
+		arena_format(&c->a, "an address at another system is written [SMTP:%.*s]",
+			SLICE_ARGS(target))
+			.at,
+		"there is no post office and no domain \"%.*s\"", SLICE_ARGS(realm));
+}
+
 status cli_address_add(struct cli *c)
 {
 	slice written = cli_text(c, "ADDRESS"), target = cli_text(c, "TARGET"), why = S("");
@@ -84,6 +111,7 @@ status cli_address_add(struct cli *c)
 			written, target, why);
 	if (kind != ST_ABSENT)
 		return kind;
+	TRY(elsewhere(c, target));
 	TRY(cli_find_mailbox(c, target, &m));
 	return added(c, address_make(m->postoffice, written, m->id, &c->by, &c->a, &why), written,
 		target, why);
@@ -94,16 +122,44 @@ struct listing {
 	int64_t mailbox; /* 0 = all */
 };
 
+/* A target of the map as it is given on the command line: the way back of internal_of(). */
+static slice named(struct cli *c, slice target)
+{
+	struct internal to;
+	slice why;
+
+	if (internal_parse(target, &c->a, &to, &why) != ST_OK || to.smtp.size > 0)
+		return target;
+	return arena_format(&c->a, "%.*s@%.*s", SLICE_ARGS(to.name), SLICE_ARGS(to.postoffice));
+}
+
+/* An address as people write it, where its domain is kept in another form. */
+static void note_shown(struct cli *c, json_t *one, slice key)
+{
+	size_t at = slice_find_last(key, '@');
+	slice domain = slice_from(key, at + 1), canonical, shown;
+
+	if (mail_domain_parse(domain, &c->a, &canonical, &shown) == ST_OK &&
+		!slice_same(shown, domain))
+		json_object_set_new(one, "shown",
+			json_slice(arena_format(&c->a, "%.*s@%.*s",
+				SLICE_ARGS(slice_until(key, at)), SLICE_ARGS(shown))));
+}
+
 static status add_masks(struct cli *c, const postoffice *p, json_t *rows)
 {
 	address_mask *found;
 	int n;
 
 	TRY(address_mask_list(p->id, S(""), &c->a, &found, &n));
-	for (int i = 0; i < n; i++)
-		json_array_append_new(rows,
-			json_pack("{s:o,s:o,s:I}", "address", json_slice(found[i].mask), "leads_to",
-				json_slice(found[i].target), "place", (json_int_t)found[i].place));
+	for (int i = 0; i < n; i++) {
+		json_t *one = json_pack("{s:o,s:o,s:o,s:I}", "address", json_slice(found[i].mask),
+			"leads_to", json_slice(named(c, found[i].target)), "target",
+			json_slice(found[i].target), "place", (json_int_t)found[i].place);
+
+		note_shown(c, one, found[i].mask);
+		json_array_append_new(rows, one);
+	}
 	return ST_OK;
 }
 
@@ -118,10 +174,11 @@ static status add_rows(struct cli *c, const postoffice *p, void *arg)
 		for (int i = 0; i < n; i++) {
 			slice box = arena_format(&c->a, "%.*s@%.*s",
 				SLICE_ARGS(found[i].mailbox_name), SLICE_ARGS(p->name));
-			json_array_append_new(l->rows,
-				json_pack("{s:o,s:o,s:o}", "address", json_slice(found[i].key),
-					"leads_to", json_slice(box),
-					found[i].group ? "group" : "mailbox", json_slice(box)));
+			json_t *one = json_pack("{s:o,s:o,s:o}", "address",
+				json_slice(found[i].key), "leads_to", json_slice(box),
+				found[i].group ? "group" : "mailbox", json_slice(box));
+			note_shown(c, one, found[i].key);
+			json_array_append_new(l->rows, one);
 		}
 		if (n > 0)
 			after = found[n - 1].key;
@@ -131,8 +188,8 @@ static status add_rows(struct cli *c, const postoffice *p, void *arg)
 
 status cli_address_list(struct cli *c)
 {
-	static const struct cli_column columns[] = {
-		{"address", "ADDRESS"}, {"leads_to", "LEADS TO"}, {"place", "PLACE"}, {NULL}};
+	struct cli_column columns[] = {{"address", "ADDRESS"}, {"leads_to", "LEADS TO"},
+		{"place", "PLACE"}, {"shown", NULL}, {NULL}};
 	slice name = cli_text(c, "--postoffice"), box;
 	mailbox *m = NULL;
 	if (cli_has(c, "--mailbox")) {
@@ -141,6 +198,8 @@ status cli_address_list(struct cli *c)
 	}
 	struct listing l = {.rows = json_array(), .mailbox = m ? m->id : 0};
 	status kind = cli_each_postoffice(c, name, add_rows, &l);
+	if (cli_have(l.rows, "shown"))
+		columns[3].title = "FOR PEOPLE";
 	if (kind == ST_OK)
 		return cli_rows(c, l.rows, columns,
 			"There is no address; add one by `pennypost address add`");
@@ -173,10 +232,57 @@ static const struct {
 	{ST_OK, "250 2.1.5", "is accepted"},
 	{ST_ABSENT, "550 5.1.1", "is refused: there is no such recipient in this domain"},
 	{ST_FOREIGN, "554 5.7.1", "is refused: its domain is not one of this system"},
-	{ST_DENIED, "550 5.2.1", "is refused: its domain, post office or mailbox is disabled"},
+	{ST_DENIED, "550 5.2.1", NULL}, /* disabled() */
 	{ST_FULL, "452 4.2.2", "is put off: the mailbox is over its quota"},
 	{ST_LIMITED, "550 5.2.4", "is refused: it leads to too many others, or in a circle"},
 };
+
+/* What of all above a recipient is disabled. */
+static slice disabled(struct cli *c, slice domain_name, const struct resolution *to)
+{
+	postoffice *p;
+	domain *d;
+
+	if (postoffice_by_id(to->route.postoffice, &c->a, &p) == ST_OK &&
+		p->state != POSTOFFICE_ENABLED)
+		return arena_format(
+			&c->a, "is refused: the post office %.*s is disabled", SLICE_ARGS(p->name));
+	while (domain_find(domain_name, &c->a, &d) == ST_OK) {
+		if (d->state != DOMAIN_ENABLED)
+			return arena_format(&c->a, "is refused: the domain %.*s is disabled",
+				SLICE_ARGS(d->name));
+		if (d->stands_for.size == 0)
+			break;
+		domain_name = d->stands_for;
+	}
+	if (to->route.mailbox_name.size == 0)
+		return S("is refused: nobody it leads to takes mail now");
+	return arena_format(&c->a, "is refused: the mailbox %.*s@%.*s is disabled",
+		SLICE_ARGS(to->route.mailbox_name), SLICE_ARGS(to->route.postoffice_name));
+}
+
+static slice sentence_of(
+	struct cli *c, status kind, const char *usual, slice domain, const struct resolution *to)
+{
+	if (kind == ST_DENIED)
+		return disabled(c, domain, to);
+	if (kind == ST_ABSENT && to->n > 0)
+		return S("is refused: there is nobody of those it leads to");
+	if (kind == ST_ABSENT && to->route.group != 0)
+		return S("is refused: its group has no members");
+	return slice_z(usual);
+}
+
+/* Whom a group takes mail from, when that is not everybody; empty: it is. */
+static slice only_from(json_t *facts, const struct resolution *to)
+{
+	if (to->route.postmaster || group_may_post(to, &(struct poster){0}))
+		return S("");
+	bool members = to->posting == GROUP_MEMBERS;
+	json_object_set_new(facts, "only_from", json_string(members ? "members" : "postoffice"));
+	return members ? S(" from its members only, others are told 550 5.7.1,")
+		       : S(" from its post office only, others are told 550 5.7.1,");
+}
 
 /* Where the mailbox passes its mail on (A30, A31), as words behind a sentence; empty: it keeps it
    to itself. */
@@ -191,18 +297,24 @@ static status say_passing(struct cli *c, json_t *facts, const struct route *to, 
 	status kind = redirection_of(to->postoffice, to->mailbox, &c->a, &r);
 	if (kind != ST_OK)
 		return kind == ST_ABSENT ? ST_OK : kind;
-	json_t *all = json_array();
-	text_add_z(&t,
-		r.keep ? ", which keeps a copy and passes it on to" : ", which passes it on to");
-	for (int i = 0; i < r.n; i++) {
-		json_array_append_new(all, json_slice(r.targets[i]));
-		text_format(&t, "%s %.*s", i ? "," : "", SLICE_ARGS(r.targets[i]));
-	}
+	json_t *all = json_array(), *dead = json_array();
 	json_object_set_new(facts, "passes_on", all);
 	json_object_set_new(facts, "keeps_copy", json_boolean(r.keep));
+	json_object_set_new(facts, "takes_no_mail", dead);
+	text_add_z(&t,
+		r.keep ? ", which keeps a copy and passes it on to" : ", which passes it on to");
+	for (int i = 0; i < r.n && kind == ST_OK; i++) {
+		bool refused;
+		json_array_append_new(all, json_slice(r.targets[i]));
+		kind = cli_takes_no_mail(c, r.targets[i], 0, &refused);
+		text_format(&t, "%s %.*s%s", i ? "," : "", SLICE_ARGS(r.targets[i]),
+			refused ? " (which takes no mail)" : "");
+		if (refused)
+			json_array_append_new(dead, json_slice(r.targets[i]));
+	}
 	*words = arena_copy(&c->a, text_slice(&t));
 	text_free(&t);
-	return ST_OK;
+	return kind;
 }
 
 /* Those a group, or an address that leads elsewhere, leads to. */
@@ -210,7 +322,7 @@ static status say_leads(struct cli *c, json_t *facts, slice written, const struc
 {
 	json_t *all = json_array();
 	int outside = 0, without = 0;
-	slice passing;
+	slice passing, only = only_from(facts, to);
 
 	json_object_set_new(facts, "leads_to", all);
 
@@ -232,13 +344,15 @@ static status say_leads(struct cli *c, json_t *facts, slice written, const struc
 	}
 	if (to->n == 1 && outside == 1)
 		return cli_did(c, facts,
-			"%.*s is accepted and leads to %.*s at another system (250 2.1.5)",
-			SLICE_ARGS(written), SLICE_ARGS(to->to[0].address));
+			"%.*s is accepted%.*s and leads to %.*s at another system (250 2.1.5)",
+			SLICE_ARGS(written), SLICE_ARGS(only), SLICE_ARGS(to->to[0].address));
 	slice others = outside ? arena_format(&c->a, ", %d at other systems", outside) : S("");
 	slice none =
 		without ? arena_format(&c->a, "; %d of them cannot have it now", without) : S("");
-	return cli_did(c, facts, "%.*s is accepted and leads to %d recipients%.*s%.*s (250 2.1.5)",
-		SLICE_ARGS(written), to->n, SLICE_ARGS(others), SLICE_ARGS(none));
+	return cli_did(c, facts,
+		"%.*s is accepted%.*s and leads to %d recipient%s%.*s%.*s (250 2.1.5)",
+		SLICE_ARGS(written), SLICE_ARGS(only), to->n, to->n == 1 ? "" : "s",
+		SLICE_ARGS(others), SLICE_ARGS(none));
 }
 
 status cli_address_resolve(struct cli *c)
@@ -257,9 +371,10 @@ status cli_address_resolve(struct cli *c)
 			"accepted", kind == ST_OK, "reply", replies[i].reply, "reason",
 			status_name(kind));
 		c->negative = kind != ST_OK;
+		slice sentence = sentence_of(c, kind, replies[i].sentence, m.domain, &to);
 		if (kind != ST_OK)
-			return cli_did(c, facts, "%.*s %s (%s)", SLICE_ARGS(written),
-				replies[i].sentence, replies[i].reply);
+			return cli_did(c, facts, "%.*s %.*s (%s)", SLICE_ARGS(written),
+				SLICE_ARGS(sentence), replies[i].reply);
 		if (to.n > 0)
 			return say_leads(c, facts, written, &to);
 		slice box = arena_format(&c->a, "%.*s@%.*s", SLICE_ARGS(to.route.mailbox_name),
@@ -267,8 +382,8 @@ status cli_address_resolve(struct cli *c)
 		json_object_set_new(facts, "mailbox", json_slice(box));
 		json_object_set_new(facts, "catch_all", json_boolean(to.route.caught));
 		TRY(say_passing(c, facts, &to.route, &passing));
-		return cli_did(c, facts, "%.*s %s and leads to the mailbox %.*s%s%.*s (%s)",
-			SLICE_ARGS(written), replies[i].sentence, SLICE_ARGS(box),
+		return cli_did(c, facts, "%.*s %.*s and leads to the mailbox %.*s%s%.*s (%s)",
+			SLICE_ARGS(written), SLICE_ARGS(sentence), SLICE_ARGS(box),
 			to.route.caught ? " as catch-all" : "", SLICE_ARGS(passing),
 			replies[i].reply);
 	}

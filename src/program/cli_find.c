@@ -6,6 +6,7 @@
 #include "provider/address_map.h"
 #include "provider/change.h"
 #include "provider/group.h"
+#include "provider/resolve.h"
 #include "provider/setting.h"
 
 #include <assert.h>
@@ -169,6 +170,19 @@ status cli_is_address(struct cli *c, slice written)
 			.at,
 		"%.*s names a %s and is no address", SLICE_ARGS(written),
 		box ? "mailbox" : "group");
+}
+
+status cli_takes_no_mail(struct cli *c, slice address, int64_t postoffice, bool *out)
+{
+	mail_address m;
+	struct resolution to;
+	*out = false;
+	if (mail_address_parse(address, &c->a, &m) != ST_OK)
+		return ST_OK;
+	status kind = resolve(m.local, m.domain, 0, NULL, &c->a, &to);
+	bool refused = kind == ST_ABSENT || kind == ST_DENIED || kind == ST_LIMITED;
+	*out = refused && (postoffice == 0 || to.route.postoffice == postoffice);
+	return refused || kind == ST_FULL || kind == ST_FOREIGN ? ST_OK : kind;
 }
 
 slice cli_postoffice_name(struct cli *c, int64_t id)

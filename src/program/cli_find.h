@@ -15,6 +15,9 @@ status cli_find_domain(struct cli *c, slice name, domain **out);
 /* Refuses anna@demo, the name of a mailbox or group, where an address is meant: mail for a domain
    "demo" would come back. */
 status cli_is_address(struct cli *c, slice written);
+/* Whether mail for an address in a domain of ours would be refused; of `postoffice` alone where that
+   is not 0. */
+status cli_takes_no_mail(struct cli *c, slice address, int64_t postoffice, bool *out);
 /* What --mailbox, else --postoffice, names: both 0 when neither is given. `box` is NULL where there
    is no --mailbox. */
 status cli_find_scope(struct cli *c, int64_t *office, int64_t *box);

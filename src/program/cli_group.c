@@ -69,6 +69,22 @@ static status refused(struct cli *c, status kind, slice what, slice why)
 		"%.*s cannot be changed so: %.*s", SLICE_ARGS(what), SLICE_ARGS(why));
 }
 
+/* To a group that was made a moment ago. */
+static status give_address(struct cli *c, const group *g, slice written, slice address)
+{
+	slice why;
+	status kind = address_make_group(g->postoffice, address, g->id, &c->by, &c->a, &why);
+
+	if (kind != ST_EXISTS && kind != ST_INVALID)
+		return kind;
+	return cli_fail(c, kind,
+		arena_format(&c->a,
+			"the group %.*s is made; give it an address by `pennypost address add ADDRESS %.*s`",
+			SLICE_ARGS(written), SLICE_ARGS(written))
+			.at,
+		"%.*s cannot be its address: %.*s", SLICE_ARGS(address), SLICE_ARGS(why));
+}
+
 status cli_group_add(struct cli *c)
 {
 	slice written = cli_text(c, "GROUP"), name, owner, why = S(""), address;
@@ -79,11 +95,16 @@ status cli_group_add(struct cli *c)
 	TRY(cli_find_postoffice(c, owner, &p));
 	status kind = group_make(p->id, name, cli_text(c, "--title"), posting_of(c, GROUP_USUAL),
 		&c->by, &c->a, &g, &why);
-	TRY(refused(c, kind, written, why));
-	for (int i = 0; cli_each(c, "--address", i, &address); i++) {
-		kind = address_make_group(p->id, address, g->id, &c->by, &c->a, &why);
-		TRY(refused(c, kind, address, why));
-	}
+	if (kind == ST_EXISTS || kind == ST_INVALID)
+		return cli_fail(c, kind,
+			kind == ST_INVALID
+				? "choose another name or title"
+				: "choose another name; a group that is there is changed by `pennypost group set`, `group members` and `address add`",
+			"the group %.*s cannot be added: %.*s", SLICE_ARGS(written),
+			SLICE_ARGS(why));
+	TRY(kind);
+	for (int i = 0; cli_each(c, "--address", i, &address); i++)
+		TRY(give_address(c, g, written, address));
 	return show(c, written);
 }
 
@@ -172,9 +193,25 @@ static status members_change(struct cli *c, const group *g)
 	return ST_OK;
 }
 
+/* Of those that were added just now: a member may be an address that is made later. */
+static status note_dead(struct cli *c, const group *g, const group_member *m, json_t *row)
+{
+	slice one;
+	mail_address added;
+	bool dead = false;
+
+	for (int i = 0; cli_each(c, "--add", i, &one); i++)
+		if (mail_address_parse(one, &c->a, &added) == ST_OK &&
+			slice_same(mail_address_key(&added, &c->a), m->key))
+			TRY(cli_takes_no_mail(c, m->address, g->postoffice, &dead));
+	if (dead)
+		json_object_set_new(row, "beware", json_string("it takes no mail"));
+	return ST_OK;
+}
+
 status cli_group_members(struct cli *c)
 {
-	static const struct cli_column columns[] = {{"address", "MEMBER"}, {NULL}};
+	struct cli_column columns[] = {{"address", "MEMBER"}, {"beware", NULL}, {NULL}};
 	json_t *all = json_array();
 	slice after = S("");
 	group *g;
@@ -185,12 +222,16 @@ status cli_group_members(struct cli *c)
 	for (int n = PAGE; kind == ST_OK && n == PAGE;) {
 		group_member *rows;
 		kind = group_members(g->postoffice, g->id, after, PAGE, &c->a, &rows, &n);
-		for (int i = 0; kind == ST_OK && i < n; i++)
-			json_array_append_new(
-				all, json_pack("{s:o}", "address", json_slice(rows[i].address)));
+		for (int i = 0; kind == ST_OK && i < n; i++) {
+			json_t *row = json_pack("{s:o}", "address", json_slice(rows[i].address));
+			json_array_append_new(all, row);
+			kind = note_dead(c, g, &rows[i], row);
+		}
 		if (kind == ST_OK && n > 0)
 			after = rows[n - 1].key;
 	}
+	if (cli_have(all, "beware"))
+		columns[1].title = "BEWARE";
 	if (kind == ST_OK)
 		return cli_rows(c, all, columns, "The group has no member; add one by --add");
 	json_decref(all);
@@ -199,22 +240,26 @@ status cli_group_members(struct cli *c)
 
 /* One address a line, with or without angle brackets; what follows a comma, semicolon or tab, empty
    lines and those that begin with # are left out. */
-static int lines_of(slice file, arena *a, slice **out)
+static int lines_of(slice file, arena *a, slice **out, int **number)
 {
 	slice rest = file, line;
-	int n = 0, room = 1;
+	int n = 0, room = 1, at = 0;
 
 	for (size_t i = 0; i < file.size; i++)
 		room += file.at[i] == '\n';
 	*out = arena_new_array(a, (size_t)room, sizeof **out);
+	*number = arena_new_array(a, (size_t)room, sizeof **number);
 	while (n < room && slice_take(&rest, '\n', &line)) {
+		at++;
 		for (const char *end = ",;\t"; *end; end++)
 			line = slice_until(line, slice_find(line, *end));
 		line = slice_trim(line);
 		if (line.size > 0 && line.at[line.size - 1] == '\r')
 			line = slice_trim(slice_until(line, line.size - 1));
-		if (line.size > 0 && line.at[0] != '#')
+		if (line.size > 0 && line.at[0] != '#') {
+			(*number)[n] = at;
 			(*out)[n++] = line;
+		}
 	}
 	return n;
 }
@@ -233,17 +278,32 @@ static status file_read(struct cli *c, slice name, slice *out)
 	return kind;
 }
 
+static status line_is_address(struct cli *c, slice line, int number)
+{
+	mail_address m;
+
+	if (mail_address_parse(line, &c->a, &m) != ST_OK)
+		return cli_fail(c, ST_INVALID,
+			"write one address a line, such as anna@demo.test; nothing was added",
+			"line %d: \"%.*s\" is no address", number,
+			SLICE_ARGS(slice_until(line, 320)));
+	status kind = cli_is_address(c, line);
+	if (kind != ST_OK && c->sentence.size > 0)
+		c->sentence = arena_format(&c->a, "line %d: %.*s", number, SLICE_ARGS(c->sentence));
+	return kind;
+}
+
 status cli_group_import(struct cli *c)
 {
 	slice written = cli_text(c, "GROUP"), content = S(""), *lines, why = S("");
-	int added = 0;
+	int added = 0, *number;
 	group *g;
 
 	TRY(find(c, written, &g));
 	TRY(file_read(c, cli_text(c, "FILE"), &content));
-	int n = lines_of(content, &c->a, &lines);
+	int n = lines_of(content, &c->a, &lines, &number);
 	for (int i = 0; i < n; i++)
-		TRY(cli_is_address(c, lines[i]));
+		TRY(line_is_address(c, lines[i], number[i]));
 	TRY(refused(c,
 		group_members_add(g->postoffice, g->id, lines, n, &c->by, &c->a, &added, &why),
 		written, why));

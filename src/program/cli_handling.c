@@ -46,6 +46,28 @@ static status forward_off(struct cli *c, const mailbox *m)
 		"Mail of %.*s stays in the mailbox", SLICE_ARGS(full_name(c, m)));
 }
 
+/* Addresses of its own post office that take no mail, as words behind a sentence and in `facts`. */
+static status forward_warning(
+	struct cli *c, const mailbox *m, const redirection *r, json_t *facts, slice *words)
+{
+	json_t *all = json_array();
+
+	*words = S("");
+	json_object_set_new(facts, "takes_no_mail", all);
+	for (int i = 0; i < r->n; i++) {
+		bool dead;
+
+		TRY(cli_takes_no_mail(c, r->targets[i], m->postoffice, &dead));
+		if (!dead)
+			continue;
+		json_array_append_new(all, json_slice(r->targets[i]));
+		*words = arena_format(&c->a, "%.*s%s%.*s", SLICE_ARGS(*words),
+			words->size ? ", " : ". Beware: no mail is taken for ",
+			SLICE_ARGS(r->targets[i]));
+	}
+	return ST_OK;
+}
+
 status cli_mailbox_forward(struct cli *c)
 {
 	mailbox *m;
@@ -78,9 +100,12 @@ status cli_mailbox_forward(struct cli *c)
 	TRY(kind);
 	redirection set;
 	TRY(redirection_of(m->postoffice, m->id, &c->a, &set));
-	return cli_did(c, redirection_facts(c, m, &set), "Mail of %.*s goes on to %d address%s%s",
+	json_t *facts = redirection_facts(c, m, &set);
+	slice warning;
+	TRY(forward_warning(c, m, &set, facts, &warning));
+	return cli_did(c, facts, "Mail of %.*s goes on to %d address%s%s%.*s",
 		SLICE_ARGS(full_name(c, m)), set.n, set.n == 1 ? "" : "es",
-		keep ? ", and a copy stays" : "");
+		keep ? ", and a copy stays" : "", SLICE_ARGS(warning));
 }
 
 /* ---- autoreply */
