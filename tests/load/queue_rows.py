@@ -1,6 +1,7 @@
 """What a long queue costs (bench --only queue): how soon and how fast messages leave with 10,000 and with 1,000,000
 entries due, the memory of the processes that send them and do the house's work, what operators wait for; and whether one
-post office with 100,000 entries for hosts that never answer holds up another's mail (R22)."""
+post office with 100,000 entries for hosts that never answer (R22), or a user with 10,000 that are being sent (T19), holds up
+another's mail."""
 import json
 import os
 import re
@@ -16,6 +17,8 @@ LETTER_COPIES = 1000
 SENT = 8000  # of a full queue
 STUCK = 100_000
 LETTERS = 1000
+FLOOD = 10_000
+BESIDE = 300  # letters while it lasts
 
 
 def shard(domain):
@@ -111,6 +114,12 @@ def operators(out, server, name, domain):
         out[f"ms of queue {' '.join(what[:2]).replace(held['id'], 'ID')}, {name}"] = 1000 * ask(server, *what)[0]
 
 
+def empty(server):
+    server.sql("begin; lock table queue, queue_deferred" + counted("deleted",
+        "(select count(*) from queue) + (select count(*) from queue_deferred)") + "; truncate queue, queue_deferred; commit")
+    time.sleep(4)  # what it has in hand goes too
+
+
 def lengths(out, server, sink, domains, many):
     for count in (10_000, many):
         name = f"{count:,} due"
@@ -125,16 +134,14 @@ def lengths(out, server, sink, domains, many):
         out[f"MB of the agent, {name}"] = resident(agent(server))
         if count == many:
             operators(out, server, name, domains[0])
-        server.sql("begin; lock table queue, queue_deferred" + counted("deleted",
-            "(select count(*) from queue) + (select count(*) from queue_deferred)") + "; truncate queue, queue_deferred; commit")
-        time.sleep(4)  # what it has in hand goes too
+        empty(server)
 
 
-def letters(server, sink, domain):
+def letters(server, sink, domain, count=LETTERS):
     """Seconds from the 250 until the sink has it, of one message after the other."""
     took = []
     with smtplib.SMTP("127.0.0.1", int(server.smtp)) as s:
-        for _ in range(LETTERS):
+        for _ in range(count):
             have = sink.counts()[0]
             # Each is another one: a text that is said again at once waits until it is known to be no repetition.
             s.sendmail("sender@load.test", [f"r@{domain}"], f"Subject: hello {time.monotonic_ns()}\r\n\r\nhow are you?\r\n")
@@ -171,11 +178,36 @@ def fairness(out, server, sink, port):
     fill(server, STUCK, domains)
     settle(server)
     beside = letters(server, sink, "one.remote.test")
-    for name, took in (("alone", alone), (f"beside {STUCK:,} stuck", beside)):
-        out[f"ms to the sink {name}, p50"] = 1000 * took[len(took) // 2]
-        out[f"ms to the sink {name}, p99"] = 1000 * took[len(took) * 99 // 100]
+    times(out, "alone", alone)
+    times(out, f"beside {STUCK:,} stuck", beside)
     for one in listeners:
         one.close()
+    empty(server)
+
+
+def times(out, name, took):
+    out[f"ms to the sink {name}, p50"] = 1000 * took[len(took) // 2]
+    out[f"ms to the sink {name}, p99"] = 1000 * took[len(took) * 99 // 100]
+
+
+def flood(out, server, load, sink, port):
+    """One user's messages, whose hosts take a tenth of a second each, leave while another post office's letters do."""
+    slow = outbound_rows.Sink(os.path.join(os.path.dirname(load), "sink"), port, 100)
+    domains = [f"flood{i + 1}.test" for i in range(20)]
+    try:
+        server.route([(domain, f"127.0.4.{i + 1}") for i, domain in enumerate(domains)], port)
+        settle(server)
+        alone = letters(server, sink, "one.remote.test", BESIDE)
+        fill(server, FLOOD, domains)
+        slow.wait(1)
+        beside = letters(server, sink, "one.remote.test", BESIDE)
+        left = FLOOD - slow.counts()[0]
+        slow.wait(FLOOD)
+    finally:
+        slow.stop()
+    times(out, "before the flood", alone)
+    times(out, f"beside one user's {FLOOD:,}", beside)
+    out["of these not sent when the letters were"] = left
 
 
 def measure(load, server, port, short):
@@ -188,6 +220,7 @@ def measure(load, server, port, short):
         copy_letter(server)
         lengths(out, server, sink, [d for d, _ in outbound_rows.transports()], 100_000 if short else 1_000_000)
         fairness(out, server, sink, port)
+        flood(out, server, load, sink, port + 2)
     finally:
         sink.stop()
     return out
