@@ -134,7 +134,7 @@ static void reach(struct cli *c, struct own_mail *m, const struct recipient *fou
    group. */
 static status place(struct cli *c, struct own_mail *m, slice raw)
 {
-	static const struct poster operator= {0};
+	static const struct poster anyone = {0};
 	uint64_t size = own_mail_front(m, &c->a) + raw.size;
 	slice written;
 
@@ -144,7 +144,7 @@ static status place(struct cli *c, struct own_mail *m, slice raw)
 		int n;
 
 		TRY(mail_address_parse(written, &c->a, &to));
-		status kind = passing_own(&to, &operator, size, &c->a, &found, &n);
+		status kind = passing_own(&to, &anyone, size, &c->a, &found, &n);
 		if (kind != ST_OK)
 			return refused(c, written, kind);
 		reach(c, m, found, n);
@@ -177,18 +177,18 @@ static status sent(struct cli *c, const struct own_mail *m, size_t size)
 		else if (r->remote)
 			json_array_append(elsewhere, address);
 		else if (!r->dropped)
-			json_array_append_new(
-				mailboxes, json_slice(arena_format(&c->a, "%.*s@%.*s",
-						   SLICE_ARGS(r->route.mailbox_name),
-						   SLICE_ARGS(cli_postoffice_name(c, r->route.postoffice)))));
+			json_array_append_new(mailboxes,
+				json_slice(arena_format(&c->a, "%.*s@%.*s",
+					SLICE_ARGS(r->route.mailbox_name),
+					SLICE_ARGS(cli_postoffice_name(c, r->route.postoffice)))));
 		json_decref(address);
 	}
 	size_t in = json_array_size(mailboxes), far = json_array_size(elsewhere),
-	       not = json_array_size(without);
+	       left_out = json_array_size(without);
 	slice queued = far ? arena_format(&c->a, " and waits for %zu recipient%s at other systems",
 				     far, far == 1 ? "" : "s")
 			   : S("");
-	slice none = not ? arena_format(&c->a, "; %zu cannot have it now", not ) : S("");
+	slice none = left_out ? arena_format(&c->a, "; %zu cannot have it now", left_out) : S("");
 	return cli_did(c,
 		json_pack("{s:s,s:I,s:o,s:o,s:o}", "id", written, "size", (json_int_t)size,
 			"mailboxes", mailboxes, "elsewhere", elsewhere, "without", without),
