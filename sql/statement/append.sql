@@ -3,7 +3,8 @@
 -- statement append_entries
 -- $2 mailbox, $3 folder's name, $4 bytes, $5 unseen ones, $6 deleted ones; per entry: $7 message, $8 size, $9 flags,
 -- $10 INTERNALDATE (infinity: now), $11 its zone; $12 the folder's id (0: any may be called so); $13 $14 folder and UID of the one of
--- this mailbox that leaves for them (0: none), which makes room. Stops the transaction when mailbox or folder are not there or
+-- this mailbox that leaves for them (0: none), which makes room; $15 a folder whose \Recent ones are taken by who appends, when all
+-- others were. Stops the transaction when mailbox or folder are not there or
 -- full. The row of the mailbox is locked by its update, and nothing was read before.
 with counted as (
 	update mailbox m set modseq = m.modseq + 1, used = m.used + $4::bigint, nmsg = m.nmsg + cardinality($7::bigint[])
@@ -14,7 +15,8 @@ with counted as (
 ), numbered as (
 	update folder f set uidnext = f.uidnext + cardinality($7::bigint[]), modseq = c.modseq,
 		nmsg = f.nmsg + cardinality($7::bigint[]), nunseen = f.nunseen + $5::bigint, ndeleted = f.ndeleted + $6::bigint,
-		nbytes = f.nbytes + $4::bigint
+		nbytes = f.nbytes + $4::bigint,
+		recent = f.recent + case when f.folder = $15::bigint and f.recent = f.uidnext then cardinality($7::bigint[]) else 0 end
 	from counted c
 	where f.postoffice = $1::bigint and f.mailbox = $2::bigint and f.name = $3::text and ($12::bigint = 0 or f.folder = $12::bigint)
 	returning f.folder, f.uidvalidity, f.uidnext - cardinality($7::bigint[]) as first, f.modseq
@@ -29,7 +31,7 @@ with counted as (
 	insert into change (postoffice, folder, modseq, kind, uids)
 	select $1::bigint, folder, modseq, '+', int8multirange(int8range(first, first + cardinality($7::bigint[]))) from numbered
 )
-select 1 / count(*)::int, max(folder), max(uidvalidity), max(first), max(modseq) from numbered;
+select 1 / count(*)::int, max(folder), max(uidvalidity), max(first), max(modseq), now() from numbered;
 
 -- statement append_reason
 -- $2 mailbox, $3 name, $4 bytes, $5 its id or 0, $6 $7 folder and UID of the one that leaves: the folder, when it is there to be

@@ -60,6 +60,34 @@ select t.n, (select modseq from numbered),
 	(select modseq from folder where postoffice = $1::bigint and folder = $3::bigint and mailbox = $2::bigint)
 from total t;
 
+-- statement folder_expunge_alone
+-- As view_store_alone: $2 mailbox, $3 folder, $4 its MODSEQ, $5 UIDs of those that go, $6 more bytes, $7 more unseen, $8 more \Deleted in the
+-- folder (all less than none), $9 the UIDs as a multirange.
+with counted as (
+	update mailbox set modseq = modseq + 1, used = used + $6::bigint, nmsg = nmsg - cardinality($5::bigint[])
+	where postoffice = $1::bigint and mailbox = $2::bigint and exists (select from folder
+		where postoffice = $1::bigint and folder = $3::bigint and mailbox = $2::bigint and modseq = $4::bigint)
+	returning modseq, kwnames
+), numbered as (
+	update folder f set modseq = c.modseq, nmsg = f.nmsg - cardinality($5::bigint[]), nunseen = f.nunseen + $7::bigint,
+		ndeleted = f.ndeleted + $8::bigint, nbytes = f.nbytes + $6::bigint
+	from counted c
+	where f.postoffice = $1::bigint and f.folder = $3::bigint and f.modseq = $4::bigint
+	returning f.modseq, f.recent
+), gone as (
+	delete from entry e using numbered n cross join lateral unnest($5::bigint[]) as u (uid)
+	where e.postoffice = $1::bigint and e.folder = $3::bigint and e.uid = u.uid
+	returning e.uid, e.msg, e.flags, e.idate, e.zone
+), kept as (
+	insert into expunged (postoffice, mailbox, folder, uid, msg, flags, idate, zone)
+	select $1::bigint, $2::bigint, $3::bigint, uid, msg, flags, idate, zone from gone
+), told as (
+	insert into change (postoffice, folder, modseq, kind, uids)
+	select $1::bigint, $3::bigint, modseq, 'v', $9::text::int8multirange from numbered
+)
+select n.modseq, array_to_string(c.kwnames, ' '), n.recent, 1 / ((select count(*) from gone) = cardinality($5::bigint[]))::int
+from counted c left join numbered n on true;
+
 -- statement folder_old_entries
 -- UIDs behind $3 received before $4, at most $5.
 select uid from entry

@@ -132,6 +132,33 @@ select (select modseq from numbered),
 			offset 0) e
 		where exists (select from folder where postoffice = $1::bigint and folder = $3::bigint and mailbox = $2::bigint)) end;
 
+-- statement view_store_alone
+-- Few messages, of which all is known, without deliver_lock: nothing is done when the folder is at another MODSEQ than $4, which is
+-- asked before anything is locked and where its row is changed. $2 mailbox, $3 folder, $5 UIDs of those that change, $6 flags to remove,
+-- $7 to add, $8 more unseen, $9 more \Deleted, $10 the UIDs as a multirange. Gives the modseq given, the keywords and from where on messages
+-- are \Recent; stops the transaction when the folder was changed meanwhile or one of them is not there.
+with counted as (
+	update mailbox set modseq = modseq + 1
+	where postoffice = $1::bigint and mailbox = $2::bigint and exists (select from folder
+		where postoffice = $1::bigint and folder = $3::bigint and mailbox = $2::bigint and modseq = $4::bigint)
+	returning modseq, kwnames
+), numbered as (
+	update folder f set modseq = c.modseq, nunseen = f.nunseen + $8::bigint, ndeleted = f.ndeleted + $9::bigint
+	from counted c
+	where f.postoffice = $1::bigint and f.folder = $3::bigint and f.modseq = $4::bigint
+	returning f.modseq, f.recent
+), stored as (
+	update entry e set flags = e.flags & ~$6::bigint | $7::bigint, modseq = n.modseq
+	from numbered n cross join lateral unnest($5::bigint[]) as u (uid)
+	where e.postoffice = $1::bigint and e.folder = $3::bigint and e.uid = u.uid
+	returning 1
+), told as (
+	insert into change (postoffice, folder, modseq, kind, uids)
+	select $1::bigint, $3::bigint, modseq, 'f', $10::text::int8multirange from numbered
+)
+select n.modseq, array_to_string(c.kwnames, ' '), n.recent, 1 / ((select count(*) from stored) = cardinality($5::bigint[]))::int
+from counted c left join numbered n on true;
+
 -- statement view_copy
 -- $2 mailbox, $3 folder, $4 $5 UIDs, $6 name of the other folder, $7 id of the outcome, $8 that folder's mailbox, $9 flags that
 -- go along, $10 flags that become others there, $11 these others, $12 the other folder's id (0: any may be called so),

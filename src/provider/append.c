@@ -13,6 +13,7 @@
 #include "provider/message_head.h"
 #include "provider/news.h"
 #include "provider/settle.h"
+#include "provider/view_cache.h"
 
 #define TRIES_MOST 5 /* names of folders do not change so often while one waits */
 
@@ -20,6 +21,7 @@ struct appending {
 	struct append *x;
 	slice name;
 	int64_t folder, first;
+	usec stored_at; /* 0: not known */
 	int failed;     /* statement, -1 none */
 	int entries_at; /* number of the statement append_entries; those that look at rights follow
 			   it */
@@ -110,8 +112,8 @@ static void entries_add(db_tx *tx, struct appending *p, const struct blob_packed
 			p_int(bytes), p_int(unseen), p_int(deleted), p_int_array(id, x->n),
 			p_int_array(size, x->n), p_int_array(flags, x->n),
 			p_time_array(received, x->n), p_int_array(zone, x->n), p_int(x->folder_id),
-			p_int(makes_room(x)), p_int(x->replaced_uid)},
-		14, &p->r);
+			p_int(makes_room(x)), p_int(x->replaced_uid), p_int(x->seen_in)},
+		15, &p->r);
 }
 
 /* Of both mailboxes, in their order. */
@@ -178,6 +180,7 @@ static status append_once(void *arg, bool again)
 	status s;
 
 	arena_clear(&p->a);
+	p->stored_at = 0;
 	bodies = arena_new_array(&p->a, (size_t)x->n, sizeof *bodies);
 	for (int i = 0; i < x->n; i++)
 		blob_packed(x->messages[i].body, &bodies[i]);
@@ -203,6 +206,7 @@ static status append_once(void *arg, bool again)
 	x->uidvalidity = (uint32_t)row_int(&p->r, 0, 2);
 	p->first = row_int(&p->r, 0, 3);
 	x->modseq = row_int(&p->r, 0, 4);
+	p->stored_at = row_time(&p->r, 0, 5);
 	return ST_OK;
 }
 
@@ -282,6 +286,47 @@ static void unsure_tell(const struct append *x, slice name)
 		settle_hint(x->postoffice, replaced_in(x), x->replaced_folder, S(""));
 }
 
+/* ---- the folder as it is now, for its readers in this process */
+
+static struct view_entry entry_of(const struct appending *p, int i)
+{
+	const struct append_message *m = &p->x->messages[i];
+
+	return (struct view_entry){.modseq = p->x->modseq,
+		.flags = m->flags,
+		.message = m->id,
+		.received = m->received ? m->received : p->stored_at,
+		.uid = m->uid,
+		.size = (uint32_t)blob_writer_size(m->body),
+		.saved = (uint32_t)(p->stored_at / USEC_S),
+		.zone = (int16_t)m->zone};
+}
+
+/* Each change of a mailbox counts its MODSEQ on by one: where these messages came right behind what is
+   known of their folder, nothing else did. */
+static void image_grow(const struct appending *p, arena *a)
+{
+	const struct append *x = p->x;
+	struct view_image *known = p->stored_at ? view_cache_folder(p->folder) : NULL;
+
+	if (known && known->modseq + 1 == x->modseq && known->uidvalidity == x->uidvalidity) {
+		struct view_image facts = {.postoffice = x->postoffice,
+			.mailbox = x->mailbox,
+			.folder = p->folder,
+			.uidvalidity = x->uidvalidity,
+			.uidnext = (uint32_t)(p->first + x->n),
+			.modseq = x->modseq};
+		struct view_entry *fresh = arena_new_array(a, (size_t)x->n, sizeof *fresh);
+		for (int i = 0; i < x->n; i++)
+			fresh[i] = entry_of(p, i);
+		struct view_image *grown =
+			image_with(&facts, known->name, known, NULL, 0, fresh, x->n);
+		view_cache_put(grown);
+		image_let(&grown);
+	}
+	image_let(&known);
+}
+
 static status append_in(struct append *x, arena *a)
 {
 	struct appending p = {.x = x};
@@ -300,6 +345,8 @@ static status append_in(struct append *x, arena *a)
 	TRY(s);
 	for (int i = 0; i < x->n; i++)
 		x->messages[i].uid = (uint32_t)(p.first + i);
+	if (!x->replaced_folder)
+		image_grow(&p, a);
 	news_tell(x->postoffice, x->mailbox, p.folder);
 	facts_enter(x, &k);
 	folder_page_grown(x->postoffice, x->mailbox, p.folder, x->n);

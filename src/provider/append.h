@@ -33,6 +33,8 @@ struct append {
 	int64_t replaced_mailbox; /* whose it is; 0 = the same mailbox's */
 	unsigned replaced_rights; /* likewise to the folder it leaves */
 	uint32_t replaced_uid;
+	int64_t seen_in; /* folder whose \Recent ones the reader takes, as he is told of them at once;
+			    0 = none */
 	uint32_t uidvalidity; /* out */
 	int64_t modseq;       /* out: theirs */
 };

@@ -330,7 +330,7 @@ status folder_page_make(int64_t postoffice, int64_t mailbox, int64_t folder, boo
 	struct view_image *known = view_cache_folder(folder);
 	arena a = ARENA_INIT;
 	struct view_loaded l;
-	status s = view_load(postoffice, mailbox, S(""), folder, known, &a, &l);
+	status s = view_load(postoffice, mailbox, S(""), folder, known, false, &a, &l);
 
 	image_let(&known);
 	if (s == ST_OK) {

@@ -241,10 +241,11 @@ static status look(int64_t postoffice, int64_t mailbox, slice name, struct view_
 }
 
 status view_load(int64_t postoffice, int64_t mailbox, slice name, int64_t folder,
-	struct view_image *known, arena *a, struct view_loaded *out)
+	struct view_image *known, bool old, arena *a, struct view_loaded *out)
 {
 	arena scratch = ARENA_INIT;
-	status s = known ? look(postoffice, mailbox, name, known, &scratch, out) : ST_ABSENT;
+	status s =
+		known && !old ? look(postoffice, mailbox, name, known, &scratch, out) : ST_ABSENT;
 
 	if (s == ST_ABSENT)
 		s = load(postoffice, mailbox, name, folder, known, PACKED_FROM, &scratch, out);

@@ -10,9 +10,10 @@ struct view_loaded {
 	uint32_t recent;
 };
 /* By name when that is not empty, else by id; `known` (may be NULL) is what need not be asked
-   again. One round trip where that is all there is, or nothing is known; else two. ST_ABSENT. */
+   again, and `old` says that there is more to tell for certain. One round trip where what is known is
+   all there is, is old or is nothing; else two. ST_ABSENT. */
 status view_load(int64_t postoffice, int64_t mailbox, slice name, int64_t folder,
-	struct view_image *known, arena *a, struct view_loaded *out);
+	struct view_image *known, bool old, arena *a, struct view_loaded *out);
 /* Keeps a big folder's entries as one packed value, for who opens it next. A hint. */
 void view_state_keep(const struct view_image *i);
 

@@ -1,7 +1,11 @@
 /* Views over PostgreSQL. A change is one transaction of one round trip: the mailbox's lock, then
    one statement. It tells at which MODSEQ the folder was before. When the view was there too, what
    changed is known here and need not be read again; else somebody else changed it meanwhile and the
-   view is refreshed. */
+   view is refreshed.
+
+   STORE and EXPUNGE of few messages try to do without the lock: what is to become of the newest state
+   that this process knows is counted here, and one statement does it when the folder is still at
+   that MODSEQ. When it is not, nothing is done, and the change goes the way above. */
 #include "provider/view.h"
 
 #include "base/id.h"
@@ -11,6 +15,8 @@
 #include "provider/settle.h"
 #include "provider/view_cache.h"
 #include "provider/view_load.h"
+
+#include <inttypes.h>
 
 /* ---- opening and looking again */
 
@@ -28,6 +34,13 @@ static void recent_claim(const view *v, arena *a)
 	db_commit(&tx, NULL);
 }
 
+/* Of what arrived. `recent`: the first that nobody was shown. */
+static void recent_take(const view *v, const struct view_change *ch, uint32_t recent, arena *a)
+{
+	if (v->inside->claims && ch->arrived > 0 && recent < v->uidnext)
+		recent_claim(v, a);
+}
+
 static status open_in(
 	int64_t postoffice, int64_t mailbox, slice given, unsigned flags, arena *a, view **v)
 {
@@ -37,7 +50,7 @@ static status open_in(
 	if (folder_name(given, a, &name) != ST_OK)
 		return ST_ABSENT;
 	struct view_image *known = view_cache_name(mailbox, name);
-	status s = view_load(postoffice, mailbox, name, 0, known, a, &l);
+	status s = view_load(postoffice, mailbox, name, 0, known, false, a, &l);
 	image_let(&known);
 	TRY(s);
 	*v = view_begin(l.image, flags);
@@ -69,11 +82,13 @@ static struct view_image *newest(const view *v)
 	return own ? image_hold(own) : NULL;
 }
 
-status view_refresh(view *v, bool hold, arena *a, struct view_change *out)
+/* The folder is known to have come as far as `least`: what is older need not be looked at again. */
+static status refresh(view *v, bool hold, int64_t least, arena *a, struct view_change *out)
 {
 	struct view_image *known = newest(v);
 	struct view_loaded l;
-	status s = view_load(v->postoffice, v->mailbox, S(""), v->folder, known, a, &l);
+	bool old = known && known->modseq < least;
+	status s = view_load(v->postoffice, v->mailbox, S(""), v->folder, known, old, a, &l);
 
 	image_let(&known);
 	if (s == ST_ABSENT)
@@ -81,9 +96,13 @@ status view_refresh(view *v, bool hold, arena *a, struct view_change *out)
 	TRY(s);
 	view_words(v, l.words);
 	view_take(v, l.image, hold, a, out);
-	if (v->inside->claims && out->arrived > 0)
-		recent_claim(v, a);
+	recent_take(v, out, l.recent, a);
 	return ST_OK;
+}
+
+status view_refresh(view *v, bool hold, arena *a, struct view_change *out)
+{
+	return refresh(v, hold, 0, a, out);
 }
 
 status view_vanished(
@@ -114,10 +133,23 @@ status view_vanished(
 
 /* ---- changing */
 
+/* What becomes of messages of an image. */
+struct due {
+	struct view_image *known;
+	struct view_entry *fresh; /* as they will be, or as they were when they go */
+	int64_t *uids;            /* theirs */
+	int n;
+	int64_t bytes, unseen, deleted; /* that come to the folder's counts */
+	slice words;                    /* keywords of the mailbox, once it is done */
+	uint32_t recent;                /* of the folder, likewise */
+	int64_t modseq;                 /* given; 0: it is not done */
+};
+
 struct change {
 	view *v;
 	uint32_t *uids; /* rising */
 	int n;
+	struct due due;
 	int64_t *first, *last; /* the same as ranges */
 	int ranges;
 	arena *a;
@@ -128,6 +160,7 @@ struct change {
 	int least;                 /* so many are there, or none is copied */
 	struct view_carried carried;
 	int64_t outcome; /* id of a copy's or move's note */
+	bool only_known; /* else nothing is done */
 	bool moves, leaves, again;
 	struct rows r, left;
 };
@@ -157,22 +190,29 @@ static struct change change_of(view *v, const uint32_t *uids, int n, arena *a)
 	return c;
 }
 
-/* The view's image with these changes, at the modseq they gave: shown, and kept for others. */
-static void change_show(view *v, int64_t modseq, const struct view_range *gone, int gone_n,
-	const struct view_entry *fresh, int fresh_n, bool hold, arena *a, struct view_change *out)
+/* An image with these changes, at the modseq they gave: shown, and kept for others. */
+static void image_show(view *v, const struct view_image *base, int64_t modseq,
+	const struct view_range *gone, int gone_n, const struct view_entry *fresh, int fresh_n,
+	bool hold, arena *a, struct view_change *out)
 {
 	struct view_image facts = {.postoffice = v->postoffice,
 		.mailbox = v->mailbox,
 		.folder = v->folder,
 		.uidvalidity = v->uidvalidity,
-		.uidnext = v->uidnext,
+		.uidnext = base->uidnext,
 		.modseq = modseq};
-	struct view_image *base = v->inside->image;
 	struct view_image *i = image_with(&facts, base->name, base, gone, gone_n, fresh, fresh_n);
 
 	view_cache_put(i);
 	view_take(v, i, hold, a, out);
 	out->own = modseq;
+}
+
+/* The view's own. */
+static void change_show(view *v, int64_t modseq, const struct view_range *gone, int gone_n,
+	const struct view_entry *fresh, int fresh_n, bool hold, arena *a, struct view_change *out)
+{
+	image_show(v, v->inside->image, modseq, gone, gone_n, fresh, fresh_n, hold, a, out);
 }
 
 /* Whether nobody changed the folder since the view's image. */
@@ -186,7 +226,7 @@ static bool is_at(const view *v, int64_t modseq)
    look tells all. */
 static status refresh_own(view *v, bool hold, int64_t own, arena *a, struct view_change *out)
 {
-	status s = view_refresh(v, hold, a, out);
+	status s = refresh(v, hold, own, a, out);
 
 	if (s != ST_OK)
 		*out = (struct view_change){0};
@@ -208,16 +248,158 @@ static status change_settle(struct change *c, status (*once)(void *arg, bool aga
 	return s;
 }
 
+/* ---- few messages, without the lock */
+
+#define DUE_MOST 100
+
+static const struct view_entry *entry_in(const struct view_image *i, uint32_t uid)
+{
+	int at = image_at(i, uid);
+
+	return at < i->count && i->entries[at].uid == uid ? &i->entries[at] : NULL;
+}
+
+static struct due due_of(const view *v, int n, arena *a)
+{
+	int room = n < DUE_MOST ? n : DUE_MOST;
+
+	return (struct due){.known = newest(v),
+		.fresh = arena_new_array(a, (size_t)room + 1, sizeof(struct view_entry)),
+		.uids = arena_new_array(a, (size_t)room + 1, sizeof(int64_t))};
+}
+
+static void due_end(struct due *d)
+{
+	image_let(&d->known);
+}
+
+/* False: there are too many. */
+static bool due_add(struct due *d, const struct view_entry *e)
+{
+	if (d->n == DUE_MOST)
+		return false;
+	d->uids[d->n] = e->uid;
+	d->fresh[d->n++] = *e;
+	return true;
+}
+
+/* As PostgreSQL writes a multirange. */
+static slice due_ranges(const struct due *d, arena *a)
+{
+	text list = TEXT_INIT;
+
+	for (int i = 0, end; i < d->n; i = end) {
+		for (end = i + 1; end < d->n && d->uids[end] == d->uids[end - 1] + 1;)
+			end++;
+		text_format(&list, "%s[%" PRId64 ",%" PRId64 ")", i ? "," : "{", d->uids[i],
+			d->uids[end - 1] + 1);
+	}
+	text_add_char(&list, '}');
+	slice kept = arena_copy(a, text_slice(&list));
+	text_free(&list);
+	return kept;
+}
+
+/* ST_OK with modseq 0: nothing is done, since the folder is not as it is known; ST_INVALID of the statement
+   is that others changed it while this one waited for them. */
+static status due_run(db_tx *tx, struct due *d, const struct rows *r)
+{
+	status s = db_commit(&tx, NULL);
+
+	if (s == ST_INVALID)
+		return ST_OK;
+	TRY(s);
+	if (r->count == 0)
+		return ST_OK;
+	d->modseq = row_int(r, 0, 0);
+	d->words = row_slice(r, 0, 1);
+	d->recent = (uint32_t)row_int(r, 0, 2);
+	return ST_OK;
+}
+
+/* The state that was known, with these changes. */
+static void due_show(view *v, const struct due *d, const struct view_range *gone, int gone_n,
+	const struct view_entry *fresh, int fresh_n, bool hold, arena *a, struct view_change *out)
+{
+	view_words(v, d->words);
+	image_show(v, d->known, d->modseq, gone, gone_n, fresh, fresh_n, hold, a, out);
+	recent_take(v, out, d->recent, a);
+}
+
 /* ---- STORE */
+
+/* What this process knows to change by it; none when that is too much. */
+static void store_due(struct change *c)
+{
+	const struct view_flags *f = c->flags;
+	struct due *d = &c->due;
+
+	*d = due_of(c->v, c->n, c->a);
+	for (int i = 0; d->known && i < c->n; i++) {
+		const struct view_entry *e = entry_in(d->known, c->uids[i]);
+
+		if (!e || (f->unchanged_since >= 0 && e->modseq > f->unchanged_since))
+			continue;
+		struct view_entry due = *e;
+		due.flags = (e->flags & ~f->remove) | f->add;
+		if (due.flags == e->flags)
+			continue;
+		if (!due_add(d, &due)) {
+			d->n = 0;
+			return;
+		}
+		d->unseen += !(due.flags & FLAG_SEEN) - !(e->flags & FLAG_SEEN);
+		d->deleted += !!(due.flags & FLAG_DELETED) - !!(e->flags & FLAG_DELETED);
+	}
+}
+
+static status store_alone(struct change *c)
+{
+	const view *v = c->v;
+	struct due *d = &c->due;
+	db_tx *tx = db_begin(DB_RUN, c->a);
+	struct rows r;
+
+	db_add(tx, SQL_VIEW_STORE_ALONE,
+		(struct param[]){p_int(v->postoffice), p_int(v->mailbox), p_int(v->folder),
+			p_int(d->known->modseq), p_int_array(d->uids, d->n),
+			p_int(c->flags->remove), p_int(c->flags->add), p_int(d->unseen),
+			p_int(d->deleted), p_text(due_ranges(d, c->a))},
+		10, &r);
+	return due_run(tx, d, &r);
+}
+
+static void store_alone_show(struct change *c, bool hold, struct view_stored *out)
+{
+	struct due *d = &c->due;
+	const int64_t since = c->flags->unchanged_since;
+	uint32_t *failed = arena_new_array(c->a, (size_t)c->n + 1, sizeof *failed);
+
+	for (int i = 0; since >= 0 && i < c->n; i++) {
+		const struct view_entry *e = entry_in(d->known, c->uids[i]);
+
+		if (e && e->modseq > since)
+			failed[out->failed_n++] = e->uid;
+	}
+	out->failed = failed;
+	for (int i = 0; i < d->n; i++)
+		d->fresh[i].modseq = d->modseq;
+	due_show(c->v, d, NULL, 0, d->fresh, d->n, hold, c->a, &out->change);
+}
 
 static status store_once(void *arg, bool again)
 {
 	struct change *c = arg;
 	const view *v = c->v;
 	const struct view_flags *f = c->flags;
-	db_tx *tx = settle_begin(v->postoffice, &v->mailbox, c->a);
 
 	c->again |= again;
+	if (!again && c->due.n > 0) {
+		TRY(store_alone(c));
+		if (c->due.modseq > 0)
+			return ST_OK;
+	}
+	db_tx *tx = settle_begin(v->postoffice, &v->mailbox, c->a);
 	db_add(tx, SQL_VIEW_STORE,
 		(struct param[]){p_int(v->postoffice), p_int(v->mailbox), p_int(v->folder),
 			p_int_array(c->first, c->ranges), p_int_array(c->last, c->ranges),
@@ -277,6 +459,25 @@ static void stored_look(view *v, bool hold, int64_t own, arena *a, struct view_s
 	out->hidden = s != ST_OK;
 }
 
+static status store_take(struct change *c, bool hold, struct view_stored *out)
+{
+	view *v = c->v;
+
+	if (row_null(&c->r, 0, 1))
+		return ST_ABSENT;
+	int64_t own = row_int(&c->r, 0, 0), before = row_int(&c->r, 0, 1);
+	if (own > 0)
+		news_tell(v->postoffice, v->mailbox, v->folder);
+	if (is_at(v, before) && own > 0)
+		store_show(c, own, hold, &out->change);
+	else if (is_at(v, before))
+		view_take(v, image_hold(v->inside->image), hold, c->a, &out->change);
+	else
+		stored_look(v, hold, own, c->a, out);
+	failed_take(c, out);
+	return c->again && out->hidden && out->failed_n > 0 ? ST_UNSURE : ST_OK;
+}
+
 status view_store(view *v, const uint32_t *uids, int n, const struct view_flags *f, bool hold,
 	arena *a, struct view_stored *out)
 {
@@ -286,31 +487,78 @@ status view_store(view *v, const uint32_t *uids, int n, const struct view_flags 
 	if (v->read_only)
 		return ST_DENIED;
 	c.flags = f;
-	TRY(change_settle(&c, store_once));
-	if (row_null(&c.r, 0, 1))
-		return ST_ABSENT;
-	int64_t own = row_int(&c.r, 0, 0), before = row_int(&c.r, 0, 1);
-	if (own > 0)
+	store_due(&c);
+	status s = change_settle(&c, store_once);
+	if (s == ST_OK && c.due.modseq > 0) {
 		news_tell(v->postoffice, v->mailbox, v->folder);
-	if (is_at(v, before) && own > 0)
-		store_show(&c, own, hold, &out->change);
-	else if (is_at(v, before))
-		view_take(v, image_hold(v->inside->image), hold, a, &out->change);
-	else
-		stored_look(v, hold, own, a, out);
-	failed_take(&c, out);
-	return c.again && out->hidden && out->failed_n > 0 ? ST_UNSURE : ST_OK;
+		store_alone_show(&c, hold, out);
+	} else if (s == ST_OK) {
+		s = store_take(&c, hold, out);
+	}
+	due_end(&c.due);
+	return s;
 }
 
 /* ---- EXPUNGE */
+
+static void expunge_due(struct change *c)
+{
+	struct due *d = &c->due;
+
+	*d = due_of(c->v, c->n, c->a);
+	for (int i = 0; d->known && i < c->n; i++) {
+		const struct view_entry *e = entry_in(d->known, c->uids[i]);
+
+		if (!e || !(e->flags & FLAG_DELETED))
+			continue;
+		if (!due_add(d, e)) {
+			d->n = 0;
+			return;
+		}
+		d->bytes -= e->size;
+		d->unseen -= !(e->flags & FLAG_SEEN);
+		d->deleted--;
+	}
+}
+
+static status expunge_alone(struct change *c)
+{
+	const view *v = c->v;
+	struct due *d = &c->due;
+	db_tx *tx = db_begin(DB_RUN, c->a);
+	struct rows r;
+
+	db_add(tx, SQL_FOLDER_EXPUNGE_ALONE,
+		(struct param[]){p_int(v->postoffice), p_int(v->mailbox), p_int(v->folder),
+			p_int(d->known->modseq), p_int_array(d->uids, d->n), p_int(d->bytes),
+			p_int(d->unseen), p_int(d->deleted), p_text(due_ranges(d, c->a))},
+		9, &r);
+	return due_run(tx, d, &r);
+}
+
+static void expunge_alone_show(struct change *c, struct view_change *out)
+{
+	struct due *d = &c->due;
+	struct view_range *gone = arena_new_array(c->a, (size_t)d->n, sizeof *gone);
+
+	for (int i = 0; i < d->n; i++)
+		gone[i] = (struct view_range){d->fresh[i].uid, d->fresh[i].uid};
+	news_tell(c->v->postoffice, c->v->mailbox, c->v->folder);
+	due_show(c->v, d, gone, d->n, NULL, 0, false, c->a, out);
+}
 
 static status expunge_once(void *arg, bool again)
 {
 	struct change *c = arg;
 	const view *v = c->v;
-	db_tx *tx = settle_begin(v->postoffice, &v->mailbox, c->a);
 
-	(void)again; /* what is gone already is nothing */
+	/* Again: what is gone already is nothing. */
+	if (!again && c->due.n > 0) {
+		TRY(expunge_alone(c));
+		if (c->due.modseq > 0 || c->only_known)
+			return ST_OK;
+	}
+	db_tx *tx = settle_begin(v->postoffice, &v->mailbox, c->a);
 	db_add(tx, SQL_FOLDER_EXPUNGE,
 		(struct param[]){p_int(v->postoffice), p_int(v->mailbox), p_int(v->folder),
 			p_int_array(c->first, c->ranges), p_int_array(c->last, c->ranges),
@@ -334,56 +582,112 @@ static struct view_range *ranges_here(const struct change *c, int64_t flags, int
 	return ranges;
 }
 
-static uint32_t *uids_deleted(const view *v, uint32_t below, arena *a, int *n)
+static uint32_t *uids_deleted(const struct view_image *in, uint32_t below, arena *a, int *n)
 {
-	uint32_t *uids = arena_new_array(a, (size_t)v->count + 1, sizeof *uids);
+	int count = in ? in->count : 0;
+	uint32_t *uids = arena_new_array(a, (size_t)count + 1, sizeof *uids);
 
 	*n = 0;
-	for (int i = 0; i < v->count && v->entries[i].uid < below; i++)
-		if (v->entries[i].flags & FLAG_DELETED)
-			uids[(*n)++] = v->entries[i].uid;
+	for (int i = 0; i < count && in->entries[i].uid < below; i++)
+		if (in->entries[i].flags & FLAG_DELETED)
+			uids[(*n)++] = in->entries[i].uid;
 	return uids;
+}
+
+static void expunge_take(struct change *c, struct view_change *out)
+{
+	view *v = c->v;
+	int64_t own = row_int(&c->r, 0, 1);
+	int gone_n;
+	struct view_range *gone = ranges_here(c, FLAG_DELETED, &gone_n);
+
+	if (own > 0)
+		news_tell(v->postoffice, v->mailbox, v->folder);
+	if (!is_at(v, row_int(&c->r, 0, 2)) || row_int(&c->r, 0, 0) != gone_n)
+		refresh_own(v, false, own, c->a, out);
+	else if (own > 0)
+		change_show(v, own, gone, gone_n, NULL, 0, false, c->a, out);
+	else
+		view_take(v, image_hold(v->inside->image), false, c->a, out);
+}
+
+static status expunge_end(struct change *c, struct view_change *out)
+{
+	if (c->due.modseq > 0)
+		expunge_alone_show(c, out);
+	else if (row_null(&c->r, 0, 2))
+		return ST_ABSENT;
+	else
+		expunge_take(c, out);
+	return ST_OK;
 }
 
 static status expunge_in(view *v, const uint32_t *uids, int n, arena *a, struct view_change *out)
 {
 	struct change c = change_of(v, uids, n, a);
 
-	TRY(change_settle(&c, expunge_once));
-	if (row_null(&c.r, 0, 2))
-		return ST_ABSENT;
-	int64_t own = row_int(&c.r, 0, 1);
-	int gone_n;
-	struct view_range *gone = ranges_here(&c, FLAG_DELETED, &gone_n);
-	if (own > 0)
-		news_tell(v->postoffice, v->mailbox, v->folder);
-	if (!is_at(v, row_int(&c.r, 0, 2)) || row_int(&c.r, 0, 0) != gone_n)
-		refresh_own(v, false, own, a, out);
-	else if (own > 0)
-		change_show(v, own, gone, gone_n, NULL, 0, false, a, out);
+	expunge_due(&c);
+	status s = change_settle(&c, expunge_once);
+	if (s == ST_OK)
+		s = expunge_end(&c, out);
+	due_end(&c.due);
+	return s;
+}
+
+/* All these or, when others changed the folder since it was known, none: *done is false then. */
+static status expunge_known(
+	view *v, const uint32_t *uids, int n, arena *a, struct view_change *out, bool *done)
+{
+	struct change c = change_of(v, uids, n, a);
+	status s = ST_OK;
+
+	c.only_known = true;
+	expunge_due(&c);
+	if (c.due.n > 0)
+		s = change_settle(&c, expunge_once);
+	*done = s == ST_OK && (c.due.modseq > 0 || c.r.count > 0);
+	if (*done)
+		s = expunge_end(&c, out);
+	due_end(&c.due);
+	return s;
+}
+
+/* What is \Deleted of all that the reader was told of. When others changed the folder since it was
+   known here it is looked at again first; what they removed is held then, and told together with
+   these. */
+static status expunge_all(view *v, arena *a, struct view_change *out)
+{
+	struct view_change before;
+	uint32_t below = v->uidnext;
+	struct view_image *known = newest(v);
+	int64_t modseq = known ? known->modseq : 0;
+	int n;
+	bool done = false;
+	uint32_t *deleted = uids_deleted(known, below, a, &n);
+
+	image_let(&known);
+	bool tried = n > 0 && n <= DUE_MOST;
+	if (tried)
+		TRY(expunge_known(v, deleted, n, a, out, &done));
+	if (done)
+		return ST_OK;
+	TRY(refresh(v, true, tried ? modseq + 1 : 0, a, &before));
+	deleted = uids_deleted(v->inside->image, below, a, &n);
+	if (n > 0)
+		TRY(expunge_in(v, deleted, n, a, out));
 	else
 		view_take(v, image_hold(v->inside->image), false, a, out);
+	view_change_join(v, &before, a, out);
 	return ST_OK;
 }
 
 status view_expunge(view *v, const uint32_t *uids, int n, arena *a, struct view_change *out)
 {
-	struct view_change before;
-
 	if (v->read_only)
 		return ST_DENIED;
-	if (uids && n > 0)
-		return expunge_in(v, uids, n, a, out);
-	if (uids)
-		return view_refresh(v, false, a, out);
-	/* All that the reader was told of; what others removed is held, and told together with
-	   these. */
-	uint32_t below = v->uidnext;
-	TRY(view_refresh(v, true, a, &before));
-	uint32_t *deleted = uids_deleted(v, below, a, &n);
-	TRY(expunge_in(v, deleted, n, a, out));
-	view_change_join(v, &before, a, out);
-	return ST_OK;
+	if (!uids)
+		return expunge_all(v, a, out);
+	return n > 0 ? expunge_in(v, uids, n, a, out) : view_refresh(v, false, a, out);
 }
 
 /* ---- COPY and MOVE */

@@ -25,6 +25,14 @@ static status warm_one(void *unused)
 	db_add(tx, SQL_VIEW_RECENT, (struct param[]){none, none, none, none}, 4, NULL);
 	db_add(tx, SQL_VIEW_STORE,
 		(struct param[]){none, none, none, no_uids, no_uids, none, none, none}, 8, NULL);
+	db_add(tx, SQL_VIEW_STORE_ALONE,
+		(struct param[]){
+			none, none, none, none, no_uids, none, none, none, none, p_text(S("{}"))},
+		10, NULL);
+	db_add(tx, SQL_FOLDER_EXPUNGE_ALONE,
+		(struct param[]){
+			none, none, none, none, no_uids, none, none, none, p_text(S("{}"))},
+		9, NULL);
 	db_add(tx, SQL_FOLDER_EXPUNGE,
 		(struct param[]){none, none, none, no_uids, no_uids, p_int(FLAG_DELETED)}, 6, NULL);
 	status s = db_commit(&tx, NULL);

@@ -353,6 +353,14 @@ static status folder_check(conversation *c, const args *p, slice name, struct pl
 	return at->shared || comes_soon(p) ? ST_OK : place_look(c, name, ACL_INSERT, at);
 }
 
+/* What comes into one's own selected folder is told before the answer. */
+static int64_t seen_in(const struct imap *i)
+{
+	const struct selected *sel = i->selected;
+
+	return sel && !sel->shared && !sel->view->read_only ? sel->view->folder : 0;
+}
+
 /* From the folder's name on. */
 static status append_by(conversation *c, args *p, struct appending *a)
 {
@@ -363,6 +371,7 @@ static status append_by(conversation *c, args *p, struct appending *a)
 	a->x.postoffice = i->who.postoffice;
 	a->x.reader = i->who.mailbox;
 	a->x.messages = a->message;
+	a->x.seen_in = seen_in(i);
 	TRY(arg_space(p));
 	TRY(arg_mailbox(p, &name));
 	p->skip_most = (uint64_t)imap_append_most(c);

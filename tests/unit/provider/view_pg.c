@@ -1,6 +1,7 @@
 /* What only PostgreSQL can show: packed states, the change log's floor, two writers at once,
    answers of commits that got lost, news from another process. */
 #include "base/fault.h"
+#include "base/metric.h"
 #include "mail/envelope.h"
 #include "provider/db.h"
 #include "provider/folder_page.h"
@@ -297,6 +298,183 @@ Test(view_pg, a_known_folder_is_looked_at_again_by_its_row)
 	view_close(&v);
 }
 
+/* ---- how often the store is asked */
+
+static int64_t questions(void)
+{
+	return metric_value(M_db_seconds, SERVICE_NONE);
+}
+
+/* As another process changes flags: nothing of it is known here. */
+static void flagged_elsewhere(uint32_t uid, int64_t flags)
+{
+	store_sql(
+		"update mailbox set modseq = modseq + 1 where postoffice = %lld and mailbox = %lld",
+		(long long)me.postoffice, (long long)me.mailbox);
+	store_sql(
+		"update folder f set modseq = m.modseq, ndeleted = ndeleted + %d from mailbox m"
+		" where f.postoffice = %lld and f.folder = %lld and m.postoffice = f.postoffice and m.mailbox = f.mailbox",
+		flags & FLAG_DELETED ? 1 : 0, (long long)me.postoffice, (long long)me.inbox);
+	store_sql(
+		"update entry e set flags = flags | %lld, modseq = f.modseq from folder f"
+		" where e.postoffice = %lld and e.folder = %lld and e.uid = %u and f.postoffice = e.postoffice and f.folder = e.folder",
+		(long long)flags, (long long)me.postoffice, (long long)me.inbox, uid);
+	store_sql(
+		"insert into change (postoffice, folder, modseq, kind, uids)"
+		" select postoffice, folder, modseq, 'f', int8multirange(int8range(%u, %u)) from folder"
+		" where postoffice = %lld and folder = %lld",
+		uid, uid + 1, (long long)me.postoffice, (long long)me.inbox);
+}
+
+static status append_dated(usec received, int zone, int64_t seen_in)
+{
+	slice raw = S("Subject: dated\r\n\r\n");
+	struct append_message m = {.header = raw,
+		.header_size = (uint32_t)raw.size,
+		.flags = FLAG_FLAGGED,
+		.received = received,
+		.zone = zone};
+	struct append x = {.postoffice = me.postoffice,
+		.mailbox = me.mailbox,
+		.folder = S("INBOX"),
+		.messages = &m,
+		.n = 1,
+		.seen_in = seen_in};
+
+	return append_text(&x, raw);
+}
+
+static void assert_as_stored(const view *v)
+{
+	view *w;
+
+	view_cache_clear();
+	w = opened(S("INBOX"));
+	assert_same(v, w);
+	cr_assert(w->uidnext == v->uidnext && w->modseq == v->modseq);
+	view_close(&w);
+}
+
+static int64_t recent_now(void)
+{
+	return store_sql("select recent from folder where postoffice = %lld and folder = %lld",
+		(long long)me.postoffice, (long long)me.inbox);
+}
+
+Test(view_pg, what_was_appended_here_is_shown_without_being_read_again)
+{
+	struct view_change c;
+	view *v;
+
+	filled(S("INBOX"), 2);
+	cr_assert_eq(view_open(me.postoffice, me.mailbox, S("INBOX"), VIEW_RECENT, &v), ST_OK);
+	cr_assert(v->recent == 1 && recent_now() == 3);
+	int64_t before = questions();
+	cr_assert_eq(append_dated(0, 0, v->folder), ST_OK);
+	cr_assert_eq(append_dated(INT64_C(1000000000000001), 60, v->folder), ST_OK);
+	cr_assert_eq(view_refresh(v, false, &me.a, &c), ST_OK);
+	cr_assert_eq(questions() - before, 3);
+	cr_assert(c.arrived == 2 && v->n == 4 && recent_now() == 5);
+	assert_as_stored(v);
+	assert_counted();
+
+	cr_assert_eq(append_dated(0, 0, 0), ST_OK);
+	cr_assert_eq(recent_now(), 5, "nobody has seen it");
+	cr_assert_eq(append_dated(0, 0, v->folder), ST_OK);
+	cr_assert_eq(recent_now(), 5, "nor the one before it");
+	cr_assert_eq(view_refresh(v, false, &me.a, &c), ST_OK);
+	cr_assert(c.arrived == 2 && recent_now() == 7);
+	view_close(&v);
+}
+
+Test(view_pg, what_others_changed_before_an_append_is_read)
+{
+	struct view_change c;
+	view *v;
+
+	filled(S("INBOX"), 2);
+	v = opened(S("INBOX"));
+	flagged_elsewhere(1, FLAG_ANSWERED);
+	cr_assert_eq(append_dated(0, 0, 0), ST_OK);
+	cr_assert_eq(view_refresh(v, false, &me.a, &c), ST_OK);
+	cr_assert(c.arrived == 1 && c.changed_n == 1 && v->entries[0].flags == FLAG_ANSWERED);
+	assert_as_stored(v);
+	view_close(&v);
+}
+
+Test(view_pg, expunge_asks_once_for_what_it_knows)
+{
+	struct view_flags deleted = {.add = FLAG_DELETED, .unchanged_since = -1};
+	struct view_stored s;
+	struct view_change c;
+	uint32_t some[] = {2, 3};
+	view *v;
+
+	filled(S("INBOX"), 6);
+	v = opened(S("INBOX"));
+	int64_t before = questions();
+	cr_assert_eq(view_expunge(v, NULL, 0, &me.a, &c), ST_OK);
+	cr_assert(c.gone_n == 0 && questions() - before == 1);
+	cr_assert_eq(view_store(v, some, 2, &deleted, true, &me.a, &s), ST_OK);
+	before = questions();
+	cr_assert_eq(view_expunge(v, NULL, 0, &me.a, &c), ST_OK);
+	cr_assert(c.gone_n == 2 && v->n == 4 && questions() - before == 1);
+
+	/* What others marked goes too, whether anything was known to be marked or not. */
+	flagged_elsewhere(4, FLAG_DELETED);
+	cr_assert_eq(view_expunge(v, NULL, 0, &me.a, &c), ST_OK);
+	cr_assert(c.gone_n == 1 && c.gone[0] == 2 && v->n == 3);
+	cr_assert_eq(view_store(v, &(uint32_t){5}, 1, &deleted, true, &me.a, &s), ST_OK);
+	flagged_elsewhere(6, FLAG_DELETED);
+	appended(S("INBOX"), S("Subject: new\r\n\r\n"), FLAG_DELETED);
+	cr_assert_eq(view_expunge(v, NULL, 0, &me.a, &c), ST_OK);
+	cr_assert(c.gone_n == 2 && c.gone[0] == 3 && c.gone[1] == 2 && c.arrived == 1);
+	cr_assert(v->n == 2 && v->uids[1] == 7, "what came since was never told of");
+	assert_as_stored(v);
+	assert_counted();
+	view_close(&v);
+}
+
+/* One statement where the folder is as this process knows it, though the view was not there yet; else
+   the way that looks first. */
+Test(view_pg, few_messages_are_changed_by_one_question)
+{
+	struct view_flags answered = {.add = FLAG_ANSWERED, .unchanged_since = -1};
+	struct view_stored s;
+	uint32_t some[] = {1, 2, 4}, all[] = {1, 2, 3, 4, 5};
+	slice name = S("$word");
+	struct keywords k;
+	view *v, *other;
+
+	filled(S("INBOX"), 5);
+	v = opened(S("INBOX"));
+	other = opened(S("INBOX"));
+	cr_assert_eq(keyword_add(me.postoffice, me.mailbox, &name, 1, &me.a, &k), ST_OK);
+	view_learn(other, &k);
+	struct view_flags named = {
+		.add = FLAG_SEEN | INT64_C(1) << KEYWORD_FIRST, .unchanged_since = -1};
+	cr_assert_eq(view_store(other, some, 2, &named, true, &me.a, &s), ST_OK);
+	int64_t last = v->modseq, before = questions();
+	cr_assert_eq(view_store(v, some, 3, &answered, true, &me.a, &s), ST_OK);
+	cr_assert_eq(questions() - before, 1);
+	cr_assert(s.change.changed_n == 3 && s.change.own == v->modseq && s.failed_n == 0);
+	cr_assert(v->keywords.n == 1 && v->entries[0].flags == (named.add | FLAG_ANSWERED));
+	assert_as_stored(v);
+
+	struct view_flags late = {.add = FLAG_FLAGGED, .unchanged_since = last};
+	cr_assert_eq(view_store(other, all, 5, &late, true, &me.a, &s), ST_OK);
+	cr_assert(s.failed_n == 3 && s.failed[0] == 1 && s.failed[1] == 2 && s.failed[2] == 4);
+	assert_as_stored(other);
+
+	flagged_elsewhere(3, FLAG_DELETED);
+	cr_assert_eq(view_store(v, all, 5, &answered, true, &me.a, &s), ST_OK);
+	cr_assert(s.change.changed_n == 2 && v->entries[2].flags & FLAG_DELETED);
+	assert_as_stored(v);
+	assert_counted();
+	view_close(&v);
+	view_close(&other);
+}
+
 static status head_is(int which, slice head, void *wanted)
 {
 	cr_assert_eq(which, 0);
@@ -585,6 +763,7 @@ Test(view_pg, a_store_that_cannot_be_seen_says_so)
 		v = opened(S("INBOX"));
 		w = opened(S("INBOX"));
 		cr_assert_eq(view_store(w, uids, 1, &other, true, &me.a, &s), ST_OK);
+		view_cache_clear(); /* as if another process had stored it */
 		cr_assert(fault_arm(arena_format(&me.a, "db_sent:%d:fail", at).at));
 		cr_assert_eq(view_store(v, uids, 2, &flagged, true, &me.a, &s), ST_OK);
 		fault_arm("");
