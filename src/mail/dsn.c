@@ -122,7 +122,7 @@ static void add_reason(text *t, const struct dsn_recipient *r, const struct tong
 
 	if (r->host.size) {
 		add_printable(&line, r->host, 255);
-		text_add_z(&line, in->said);
+		text_add_z(&line, r->code ? in->said : ": "); /* else it is our own finding */
 	}
 	if (r->code)
 		text_format(&line, "%d ", r->code);

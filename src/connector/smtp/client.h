@@ -178,7 +178,8 @@ struct client_message {
 	client_source *source;
 	void *arg;
 	/* Makes the same text in 7 bits ready, which `plain_source` gives (with `arg`) from then
-	   on; may be asked again. ST_INVALID, ST_DENIED: there is none. NULL: nobody can. */
+	   on; may be asked again. There is none: ST_FOREIGN (its header cannot be encoded),
+	   ST_INVALID (its body), ST_DENIED (it is signed). NULL: nobody can. */
 	status (*seven_bit)(void *arg);
 	client_source *plain_source;
 	bool unasked; /* set by those who choose the target: no host was asked, for trouble of ours

@@ -168,7 +168,7 @@ static status fit_octets(struct sending *s)
 
 	if ((!binary && !eight) || kind == ST_OK)
 		return ST_OK;
-	if (kind != ST_INVALID && kind != ST_DENIED)
+	if (kind != ST_INVALID && kind != ST_DENIED && kind != ST_FOREIGN)
 		return could_not_read(s, kind);
 	if (binary)
 		return cannot(s, "5.6.1", "the message is binary, which the host does not take");
@@ -177,6 +177,10 @@ static status fit_octets(struct sending *s)
 	return cannot(s, "5.6.3",
 		kind == ST_DENIED
 			? "the message has 8-bit text, which the host does not take, and is signed as it is"
+		: kind == ST_FOREIGN
+			? "the header of the message has 8-bit text, which the host does not take and which cannot be encoded"
+		: converts
+			? "the body of the message has 8-bit text, which the host does not take, where it cannot be encoded"
 			: "the message has 8-bit text, which the host does not take");
 }
 

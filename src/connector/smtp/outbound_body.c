@@ -1,5 +1,6 @@
 #include "connector/smtp/outbound_body.h"
 
+#include "base/utf8.h"
 #include "connector/smtp/policy_inside.h"
 #include "mail/header.h"
 #include "mail/tls_report.h"
@@ -180,7 +181,10 @@ static status make_plain(struct body *b)
 	TRY(kind);
 	TRY(stored_each(b, weigh_piece, b->plain));
 	TRY(look_at_signatures(b, &ours));
-	TRY(seven_bit_judge(b->plain));
+	kind = seven_bit_judge(b->plain);
+	if (kind == ST_INVALID && !utf8_is_ascii(seven_bit_header(b->plain)))
+		return ST_FOREIGN;
+	TRY(kind);
 	return ours ? sign_anew(b) : ST_OK;
 }
 
@@ -191,7 +195,7 @@ status body_seven_bit(void *arg)
 	if (!b->plain)
 		b->fits = make_plain(b);
 	status kind = b->fits;
-	if (kind != ST_OK && kind != ST_DENIED && kind != ST_INVALID)
+	if (kind != ST_OK && kind != ST_DENIED && kind != ST_INVALID && kind != ST_FOREIGN)
 		body_close(b); /* the next host is another try */
 	return kind;
 }

@@ -150,7 +150,33 @@ struct target { /* of a mailbox that passes its mail on */
 	bool alone;        /* it leads to a single one, and no copy stays */
 	int copies;        /* that the mailbox sends to other systems with this message */
 	struct route full; /* the mailbox whose postmaster is written to */
+	bool closed;       /* the group it leads to takes no mail from this sender */
+	struct missed *missed;
+	int misses, room; /* of `missed` */
 };
+
+static const char *const told_words[] = {[TOLD_FULL] = "full",
+	[TOLD_DISABLED] = "disabled",
+	[TOLD_ABSENT] = "absent",
+	[TOLD_BIG] = "too-big"};
+
+/* For the trace: who passes it on hears of it in no other way. */
+static void miss(const struct passing *p, struct target *t, const mail_address *who, status kind)
+{
+	if (t->misses == t->room) {
+		int room = t->room ? 2 * t->room : 4;
+		struct missed *grown = arena_new_array(p->a, (size_t)room, sizeof *grown);
+
+		if (t->misses)
+			memcpy(grown, t->missed, (size_t)t->misses * sizeof *grown);
+		t->missed = grown;
+		t->room = room;
+	}
+	t->missed[t->misses++] = (struct missed){.address = *who,
+		.why = t->closed            ? "denied"
+		       : kind == ST_LIMITED ? "limited"
+					    : told_words[members_told(kind)]};
+}
 
 static slice met_key(const struct passing *p, const struct recipient *r)
 {
@@ -250,7 +276,8 @@ static status here_add(struct passing *p, struct target *t, const mail_address *
 
 			instead.full = r.full;
 			kind = all_add(p, &instead, to, r.leads_to);
-			t->copies = instead.copies;
+			instead.full = t->full;
+			*t = instead;
 			return kind;
 		}
 	}
@@ -278,33 +305,48 @@ static status all_add(
 			kind = outside_add(p, t, &m);
 		if (is_trouble(kind))
 			return kind;
-		worst = kind == ST_OK || kind == ST_EXISTS ? worst : kind;
+		if (kind == ST_OK || kind == ST_EXISTS)
+			continue;
+		worst = kind;
+		miss(p, t, &m, kind);
 	}
 	return worst;
+}
+
+static status target_lead(struct passing *p, struct target *t, const mail_address *to)
+{
+	struct resolution found;
+	status kind = resolve(to->local, to->domain, p->size, NULL, p->a, &found);
+
+	if (is_trouble(kind))
+		return kind;
+	if (kind == ST_FOREIGN)
+		return outside_add(p, t, to);
+	if (kind == ST_LIMITED)
+		return ST_TOO_BIG;
+	if (found.n == 0)
+		return here_add(p, t, to, &found.route, kind);
+	t->closed = !members_may_post(p->c, &found);
+	if (t->closed)
+		return ST_DENIED;
+	t->alone = t->alone && found.n == 1;
+	return all_add(p, t, to, &found);
 }
 
 /* One address a mailbox passes its mail on to. ST_LIMITED: it sent enough for one hour; what else
    is no trouble: it leads nowhere now, or somebody there cannot have it. */
 static status target_add(struct passing *p, struct target *t, slice target)
 {
-	struct resolution found;
 	mail_address to;
+	int before = t->misses;
 
 	if (mail_address_parse(target, p->a, &to) != ST_OK)
 		return ST_ABSENT;
-	status kind = resolve(to.local, to.domain, p->size, NULL, p->a, &found);
-	if (is_trouble(kind))
-		return kind;
-	if (kind == ST_FOREIGN)
-		return outside_add(p, t, &to);
-	if (kind == ST_LIMITED)
-		return ST_TOO_BIG;
-	if (found.n == 0)
-		return here_add(p, t, &to, &found.route, kind);
-	if (!members_may_post(p->c, &found))
-		return ST_DENIED;
-	t->alone = t->alone && found.n == 1;
-	return all_add(p, t, &to, &found);
+	t->closed = false;
+	status kind = target_lead(p, t, &to);
+	if (kind != ST_OK && kind != ST_EXISTS && !is_trouble(kind) && t->misses == before)
+		miss(p, t, &to, kind);
+	return kind;
 }
 
 /* The name under which it is known as one that passed a message on. */
@@ -353,6 +395,8 @@ static status mailbox_leads(struct passing *p, int at)
 		return ST_LIMITED; /* of what the house itself writes it stays with the owner */
 	p->all[at].dropped = reached && trouble == ST_OK &&
 			     !to.keep; /* what misses somebody stays with the owner too */
+	p->all[at].missed = t.missed;
+	p->all[at].misses = t.misses;
 	p->all[at].expands = !t.alone && (of.dsn.notify & NOTIFY_SUCCESS);
 	return ST_OK;
 }
@@ -555,10 +599,6 @@ bool passing_parts(struct recipient *all, int n, unsigned notify, arena *a, stru
 
 void passing_trace(const struct recipient *r, int64_t message, slice to, slice told, arena *a)
 {
-	static const char *const why[] = {[TOLD_FULL] = "full",
-		[TOLD_DISABLED] = "disabled",
-		[TOLD_ABSENT] = "absent",
-		[TOLD_BIG] = "too-big"};
 	slice address = mail_address_text(&r->address, a);
 	bool led = to.size && !slice_same_nocase(to, address);
 	slice rest = arena_format(a, "%s%s%s%.*s", led ? " via=" : "", led ? log_quote(to) : "",
@@ -566,7 +606,7 @@ void passing_trace(const struct recipient *r, int64_t message, slice to, slice t
 
 	if (r->told)
 		trace_note(r->route.postoffice, message, TRACE_REFUSED, "recipient=%s why=%s%.*s",
-			log_quote(address), why[r->told], SLICE_ARGS(rest));
+			log_quote(address), told_words[r->told], SLICE_ARGS(rest));
 	else if (r->remote)
 		trace_note(r->route.postoffice, message, TRACE_QUEUED, "recipient=%s domain=%s%.*s",
 			log_quote(address), log_quote(r->address.domain), SLICE_ARGS(rest));
@@ -575,6 +615,11 @@ void passing_trace(const struct recipient *r, int64_t message, slice to, slice t
 			"recipient=%s mailbox=%s%s%.*s", log_quote(address),
 			log_quote(r->route.mailbox_name), r->route.caught ? " catch_all=yes" : "",
 			SLICE_ARGS(rest));
+	for (int i = 0; i < r->misses; i++)
+		trace_note(r->route.postoffice, message, TRACE_REFUSED,
+			"recipient=%s why=%s via=%s%s%.*s",
+			log_quote(mail_address_text(&r->missed[i].address, a)), r->missed[i].why,
+			log_quote(address), told.size ? " " : "", SLICE_ARGS(told));
 }
 
 bool passing_frees(const struct recipient *r)

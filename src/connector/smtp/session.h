@@ -26,6 +26,12 @@ enum smtp_state {
 };
 #define AT_ANY (AT_START | AT_READY | AT_SENDER | AT_RCPT | AT_CHUNK)
 
+/* An address a mailbox passes its mail on to, which gets none of this message. */
+struct missed {
+	mail_address address;
+	const char *why;
+};
+
 struct recipient {
 	mail_address address;
 	rcpt_parameters dsn; /* kept for reports */
@@ -40,6 +46,8 @@ struct recipient {
 	enum queue_told told;              /* nothing is delivered: the sender is told this word */
 	bool dropped;                      /* its owner keeps no copy: others got it in its place */
 	bool expands; /* should he keep none: the sender asked to hear that several have it */
+	const struct missed *missed; /* whom this mailbox passes its mail on to in vain */
+	int misses;
 	/* Of a copy that a mailbox here passes on (passing.h): */
 	slice sender;       /* in the place of the message's; empty = that one */
 	slice via, via_key; /* the address that was written to, and its key; empty = it is none */

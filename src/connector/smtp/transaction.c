@@ -86,16 +86,19 @@ static void log_refused(conversation *c, const mail_address *to, const char *rep
 }
 
 /* Found by whom it is from and for, by the Message-ID where that is known, and by the id that log
-   files tell. `to` NULL: as above. */
+   files tell. `to` NULL: as above. What is of no other post office is of that of who logged on. */
 static void trace_why(conversation *c, int64_t postoffice, const mail_address *to, const char *why)
 {
 	const struct smtp *s = smtp_of(c);
 	const struct incoming *in = s->incoming;
 	slice message_id = in ? in->delivery.message_id : S("");
 
+	if (postoffice == 0 && s->authenticated)
+		postoffice = s->who.postoffice;
 	trace_note(postoffice, in ? in->delivery.id : s->id, TRACE_REFUSED,
-		"conversation=%s peer=%s from=%s%s%s%s%s %s", c->name,
-		net_address_text(smtp_client(c), &c->command).at,
+		"conversation=%s peer=%s%s%s from=%s%s%s%s%s %s", c->name,
+		net_address_text(smtp_client(c), &c->command).at, s->authenticated ? " user=" : "",
+		s->authenticated ? log_quote(s->who.mailbox_name) : "",
 		log_quote(mail_address_text(&s->sender, &c->command)), to ? " recipient=" : "",
 		to ? log_quote(mail_address_text(to, &c->command)) : "",
 		message_id.size ? " message_id=" : "", message_id.size ? log_quote(message_id) : "",

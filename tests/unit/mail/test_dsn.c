@@ -86,6 +86,22 @@ Test(dsn, tells_people_and_programs)
 	arena_release(&a);
 }
 
+Test(dsn, a_host_is_not_said_to_have_said_what_we_found)
+{
+	arena a = ARENA_INIT;
+	struct dsn_recipient found = ben;
+	struct dsn d = report();
+
+	found.code = 0;
+	found.text = S("the header has 8-bit text");
+	d.to_whom = &found;
+	slice m = composed(&d, &a), words = part(m, 1, &a);
+	has(words, "<ben@b.test>\r\n    mx.b.test: 5.1.1 the header has 8-bit text\r\n");
+	lacks(words, "said");
+	has(part(m, 2, &a), "Diagnostic-Code: x-pennypost; 5.1.1 the header has 8-bit text\r\n");
+	arena_release(&a);
+}
+
 Test(dsn, delays_say_until_when)
 {
 	arena a = ARENA_INIT;
