@@ -39,7 +39,8 @@ sql_schema = \
 	sql/schema/0037-sent-targets.sql \
 	sql/schema/0038-sent-target-locks.sql \
 	sql/schema/0039-repeat-fences.sql \
-	sql/schema/0040-sent-refused.sql
+	sql/schema/0040-sent-refused.sql \
+	sql/schema/0041-throttle-subject.sql
 sql_statements = \
 	sql/statement/acl.sql \
 	sql/statement/address_map.sql \

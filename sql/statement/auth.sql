@@ -47,10 +47,10 @@ select rev from revision where kind = 'auth';
 
 -- statement auth_failed global
 -- One more failure under each key (address, account, pair, all: always in this order, so that two attempts
--- never wait for each other, and the one that all share last). $2 span in microseconds
-insert into throttle as t (key, failures, since, last)
-select key, 1, now(), now() from unnest($1::bytea[]) with ordinality as k (key, place) order by place
-on conflict (key) do update set last = now(),
+-- never wait for each other, and the one that all share last). $2 span in microseconds, $3 whom each is about
+insert into throttle as t (key, failures, since, last, subject)
+select key, 1, now(), now(), subject from unnest($1::bytea[], $3::text[]) with ordinality as k (key, subject, place) order by place
+on conflict (key) do update set last = now(), subject = excluded.subject,
 	failures = case when t.since > now() - $2::bigint * interval '1 microsecond' then t.failures + 1 else 1 end,
 	since = case when t.since > now() - $2::bigint * interval '1 microsecond' then t.since else now() end;
 
@@ -82,3 +82,32 @@ select secret from (select secret from dkim_key where postoffice = $1::bigint or
 union all
 select recoverable from (select recoverable from credential
 	where postoffice = $1::bigint and recoverable <> ''::bytea order by changed desc limit 1) c;
+
+-- statement auth_failure_list system
+-- Failures that count now, those that shut out first; of pairs these alone. $1 most, $2 span in microseconds, failures from
+-- which on an address or an account ($3), a pair ($4) is shut out, and strangers wait ($5); $6 only these. A key is a
+-- letter and a digest, or of an account its two ids (auth_find); of a pair the address's digest stands before the account.
+select letter, subject, ('x' || encode(substr(whose, 1, 8), 'hex'))::bit(64)::bigint,
+	('x' || encode(substr(whose, 9, 8), 'hex'))::bit(64)::bigint, failures, since, last,
+	since + $2::bigint * interval '1 microsecond', acts
+from (
+	select k.*, case when letter = 'm' then substr(key, 2) when letter = 'p' and length(key) = 34 and get_byte(key, 17) = 109
+			then substr(key, 19) else ''::bytea end as whose,
+		failures >= case letter when 'p' then $4::bigint when 'g' then $5::bigint else $3::bigint end as acts
+	from (select *, chr(get_byte(key, 0)) as letter from throttle where since > now() - $2::bigint * interval '1 microsecond') k
+) t
+where acts or (letter <> 'p' and not $6::boolean)
+order by acts desc, failures desc, last desc, key limit $1::bigint;
+
+-- statement auth_failure_lift system
+-- Forgets what failed: $1 key of an address or an account with its pairs, '' all; $2 span in microseconds. How many of them
+-- still counted. Locked in the order of auth_failed.
+with meant as (
+	select key from throttle
+	where $1::bytea = ''::bytea or key = $1::bytea or (get_byte(key, 0) = 112
+		and (substr(key, 18) = $1::bytea or substr(key, 2, 16) = substr($1::bytea, 2) and get_byte($1::bytea, 0) = 97))
+	order by position(chr(get_byte(key, 0)) in 'amnpg'), key for update
+), gone as (
+	delete from throttle where key in (select key from meant) returning since
+)
+select count(*) from gone where since > now() - $2::bigint * interval '1 microsecond';

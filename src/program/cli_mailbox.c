@@ -368,6 +368,38 @@ status cli_mailbox_remove(struct cli *c)
 		"The mailbox %.*s is removed%.*s", SLICE_ARGS(written), SLICE_ARGS(told));
 }
 
+/* Who is shut out, and what lifts it. */
+static status shut_out(struct cli *c, slice name, const struct auth_from *from)
+{
+	const struct auth_limits most = auth_throttle_limits();
+	struct auth_counts n;
+	slice account;
+
+	TRY(auth_against(name, from, &c->a, &n, &account));
+	const char *of = !n.known && n.address >= most.single ? from->address.at : NULL;
+	const char *named = n.known || n.account >= most.single ? arena_z(&c->a, name) : NULL;
+	slice lift = !of || !named
+			     ? arena_format(&c->a, "`pennypost logon lift %s`", of ? of : named)
+			     : arena_format(&c->a,
+				       "`pennypost logon lift %s` and `pennypost logon lift %s`",
+				       of, named);
+	const char *remedy = arena_format(&c->a,
+		"%.*s lets it in again; `pennypost logon list` tells until when it is so otherwise",
+		SLICE_ARGS(lift))
+				     .at;
+	if (of && named)
+		return cli_fail(c, ST_LIMITED, remedy,
+			"the address %s, where this test logs on from, and the account %s are shut out: %lld and %lld logons failed",
+			of, named, (long long)n.address, (long long)n.account);
+	if (of)
+		return cli_fail(c, ST_LIMITED, remedy,
+			"the address %s, where this test logs on from, is shut out, whatever the account: %lld logons failed from there",
+			of, (long long)n.address);
+	return cli_fail(c, ST_LIMITED, remedy, "the account %s is shut out%s: %lld logons failed",
+		named, n.known ? " here" : ", wherever it logs on from for the first time",
+		(long long)(n.known ? n.pair : n.account));
+}
+
 status cli_mailbox_logon_test(struct cli *c)
 {
 	const struct auth_from from = {
@@ -376,8 +408,7 @@ status cli_mailbox_logon_test(struct cli *c)
 	slice name = cli_text(c, "NAME");
 	status kind = auth_password(name, cli_text(c, "--password"), &from, &c->a, &who);
 	if (kind == ST_LIMITED)
-		return cli_fail(c, kind, "wait for auth_failure_span, or try another account",
-			"there were too many failed logons on %.*s", SLICE_ARGS(name));
+		return shut_out(c, name, &from);
 	if (kind == ST_DENIED) {
 		c->negative = true;
 		return cli_did(c, json_pack("{s:b}", "logon", 0),

@@ -134,6 +134,10 @@ status cli_resolver_open(struct cli *c, struct dns **out);
 status cli_session_list(struct cli *c);
 status cli_session_end(struct cli *c);
 
+/* cli_logon.c */
+status cli_logon_list(struct cli *c);
+status cli_logon_lift(struct cli *c);
+
 /* cli_sts.c */
 status cli_test_mta_sts(struct cli *c);
 status cli_mta_sts_list(struct cli *c);

@@ -62,6 +62,7 @@ const struct cli_group cli_groups[] = {
 	{"dkim", "Keys by which domains sign their mail"},
 	{"mailbox", "Mailboxes, which are accounts"},
 	{"session", "Who is logged on, on all nodes"},
+	{"logon", "Failed logons, and whom they shut out"},
 	{"address", "Mail addresses and where they lead"},
 	{"group", "Groups: addresses that lead to many"},
 	{"folder", "Folders of mailboxes"},
@@ -467,6 +468,20 @@ const struct cli_command cli_commands[] = {
 		"session end --mailbox anna@demo",
 		"Within two seconds, each after the command that runs. Nothing keeps the client from logging on anew: change the "
 		"password or disable the mailbox before."},
+	{"logon list", CLI_STORE, cli_logon_list,
+		"Lists failed logons that count, by address and by account, those that shut out first.",
+		{MAY("--shut-out", FLAG, "only what shuts out or slows down"),
+			MOST("how many (default: 1000)")},
+		"logon list --shut-out",
+		"An address that is shut out logs on as nobody who has not logged on there before; an account that is shut out logs on from "
+		"nowhere but where it has logged on before, and \"account there\" not even from there. Counts are for all services "
+		"and nodes, and over by UNTIL."},
+	{"logon lift", CLI_STORE, cli_logon_lift,
+		"Forgets the failed logons of an address or an account, so that it is let in again; 1 when there are none.",
+		{MAY("WHO", TEXT, "the client's address (of IPv6 its /64), or the account, as it logs on"),
+			MAY("--all", FLAG, "all of them")},
+		"logon lift 192.0.2.1",
+		"It counts at once, on all nodes. Whoever is shut out as an address and as an account needs both."},
 	{"mta-sts list", CLI_STORE, cli_mta_sts_list, "Shows the MTA-STS policies that are kept, and failures to fetch one.",
 		{MAY("--domain", DOMAIN, "only this domain"), MOST("how many (default: 1000)")},
 		"mta-sts list --domain example.org", NULL},

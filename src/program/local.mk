@@ -15,6 +15,7 @@ libprogram_a_SOURCES = \
 	src/program/cli_help.c \
 	src/program/cli_job.c \
 	src/program/cli_ledger.c \
+	src/program/cli_logon.c \
 	src/program/cli_mail.c \
 	src/program/cli_mailbox.c \
 	src/program/cli_manual.c \

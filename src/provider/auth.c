@@ -116,6 +116,17 @@ static status find(slice written, const struct auth_from *from, arena *a, struct
 	return ST_OK;
 }
 
+status auth_against(slice name, const struct auth_from *from, arena *a, struct auth_counts *counts,
+	slice *account)
+{
+	struct attempt t;
+
+	TRY(find(name, from, a, &t));
+	*counts = t.counts;
+	*account = t.account;
+	return ST_OK;
+}
+
 static status limited(const struct attempt *t)
 {
 	metric_add(M_logons_failed, t->from->service, 1);
@@ -139,11 +150,20 @@ static status hear(slice written, const struct auth_from *from, arena *a, struct
 
 /* ---- outcomes */
 
+/* The name as operators read it in lists; nothing of what is no name. */
+static slice name_shown(slice written, arena *a)
+{
+	struct auth_name n;
+
+	return auth_name_parse(written, a, &n) == ST_OK ? n.key : S("");
+}
+
 static status failed(const struct attempt *t, arena *a)
 {
 	const slice keys[] = {key_slice(t->address), t->account, t->pair, auth_throttle_all()};
-	const struct param p[] = {
-		p_bytes_array(keys, 4), p_int(setting_number(S_auth_failure_span, NULL))};
+	const slice subjects[] = {t->place, name_shown(t->name, a), t->place, S("")};
+	const struct param p[] = {p_bytes_array(keys, 4),
+		p_int(setting_number(S_auth_failure_span, NULL)), p_text_array(subjects, 4)};
 
 	metric_add(M_logons_failed, t->from->service, 1);
 	log_event(EV_AUTH_FAILED, "service=%s from=%s name=%s", service_name(t->from->service),
@@ -151,7 +171,7 @@ static status failed(const struct attempt *t, arena *a)
 	if (auth_throttle_begins(&t->counts))
 		log_event(EV_AUTH_GUESSED, NULL);
 	/* Not counted is not heard: a database that cannot count lets nobody guess on. */
-	TRY(db_run(SQL_AUTH_FAILED, p, 2, a, NULL));
+	TRY(db_run(SQL_AUTH_FAILED, p, 3, a, NULL));
 	status kind = task_sleep(auth_throttle_delay(&t->counts));
 	return kind == ST_CANCELLED ? kind : ST_DENIED;
 }

@@ -53,6 +53,11 @@ status auth_password_by(slice mechanism, slice name, slice password, const struc
 	arena *a, struct identity *out);
 bool auth_mechanism_taken(slice mechanism, int64_t postoffice);
 
+/* What stands against a logon under this name from there, and the key that the account's failures
+   are counted under. ST_BUSY. */
+status auth_against(slice name, const struct auth_from *from, arena *a, struct auth_counts *counts,
+	slice *account);
+
 /* SCRAM: what the server side needs. Unknown names get a steady fake salt, so that they look alike.
    auth_scram_done tells the outcome (throttle, last logon). ST_LIMITED, ST_BUSY. */
 struct auth_scram {

@@ -9,13 +9,22 @@
 #define KNOWN_PAIR_TIMES 10 /* a known pair may fail this many times more often */
 #define DELAY_TIMES_MOST 8
 
+struct auth_limits auth_throttle_limits(void)
+{
+	int64_t most = setting_number(S_auth_failures_most, NULL),
+		all = setting_number(S_auth_failures_all_most, NULL);
+
+	return (struct auth_limits){
+		.single = most, .pair = most * KNOWN_PAIR_TIMES, .all = all ? all : INT64_MAX};
+}
+
 status auth_throttle_judge(const struct auth_counts *c)
 {
-	int64_t most = setting_number(S_auth_failures_most, NULL);
+	const struct auth_limits most = auth_throttle_limits();
 
 	if (c->known)
-		return c->pair >= most * KNOWN_PAIR_TIMES ? ST_LIMITED : ST_OK;
-	return c->address >= most || c->account >= most ? ST_LIMITED : ST_OK;
+		return c->pair >= most.pair ? ST_LIMITED : ST_OK;
+	return c->address >= most.single || c->account >= most.single ? ST_LIMITED : ST_OK;
 }
 
 usec auth_throttle_hold(const struct auth_counts *c)

@@ -17,6 +17,13 @@ struct auth_counts { /* failures within auth_failure_span */
 /* ST_LIMITED: not to be tried now. A known pair is judged by its own failures alone, and
    generously, so that nobody can lock an owner out. */
 status auth_throttle_judge(const struct auth_counts *c);
+/* Failures from which on that is so. */
+struct auth_limits {
+	int64_t single; /* an address, an account: strangers are shut out */
+	int64_t pair;   /* a known one is shut out */
+	int64_t all;    /* strangers wait; INT64_MAX = never */
+};
+struct auth_limits auth_throttle_limits(void);
 /* How long an attempt waits before it is looked at, since so many fail everywhere: one password on
    many accounts from many addresses shows nowhere else. A known pair never waits. */
 usec auth_throttle_hold(const struct auth_counts *c);

@@ -39,6 +39,7 @@ libprovider_a_SOURCES = $(provider_shared) \
 	src/provider/answer.c src/provider/answer.h \
 	src/provider/append.c \
 	src/provider/auth.c \
+	src/provider/auth_failure.c src/provider/auth_failure.h \
 	src/provider/auth_cache.c src/provider/auth_cache.h \
 	src/provider/auth_secret.c src/provider/auth_secret.h \
 	src/provider/secret_print.c src/provider/secret_print.h \

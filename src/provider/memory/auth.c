@@ -125,6 +125,18 @@ static status settle(struct store *s, const struct attempt *t, bool right, enum 
 	return ST_DENIED;
 }
 
+status auth_against(slice name, const struct auth_from *from, arena *a, struct auth_counts *counts,
+	slice *account)
+{
+	struct attempt t;
+
+	weigh(store_take(), name, from, a, &t);
+	store_give();
+	*counts = t.counts;
+	*account = t.keys[1];
+	return ST_OK;
+}
+
 static void identify(const struct m_mailbox *m, arena *a, struct identity *out)
 {
 	*out = (struct identity){.postoffice = m->postoffice->id,
