@@ -16,8 +16,13 @@ select name, postoffice, state, abuse, postmaster, catch_all, coalesce(stands_fo
 select name, postoffice, state, abuse, postmaster, catch_all, coalesce(stands_for, '') from domain where postoffice = $1::bigint order by name;
 
 -- statement domain_change
-update domain set state = $3::bigint, abuse = $4::text, postmaster = $5::text, catch_all = $6::text
-where postoffice = $1::bigint and name = $2::text;
+-- What it was before.
+with was as (
+	select state, abuse, postmaster, catch_all from domain where postoffice = $1::bigint and name = $2::text for update
+)
+update domain d set state = $3::bigint, abuse = $4::text, postmaster = $5::text, catch_all = $6::text
+from was where d.postoffice = $1::bigint and d.name = $2::text
+returning was.state, was.abuse, was.postmaster, was.catch_all;
 
 -- statement domain_remove
 delete from domain where postoffice = $1::bigint and name = $2::text;

@@ -53,13 +53,22 @@ where m.postoffice = $1::bigint and m.folded > $2::text
 order by m.folded limit $3::bigint;
 
 -- statement mailbox_set_state
-update mailbox set state = $3::bigint where postoffice = $1::bigint and mailbox = $2::bigint returning name;
+-- Its name, and what it was before.
+with was as (select state from mailbox where postoffice = $1::bigint and mailbox = $2::bigint for update)
+update mailbox m set state = $3::bigint from was where m.postoffice = $1::bigint and m.mailbox = $2::bigint
+returning m.name, was.state;
 
 -- statement mailbox_set_kind
-update mailbox set kind = $3::bigint where postoffice = $1::bigint and mailbox = $2::bigint returning name;
+-- Its name, and what it was before.
+with was as (select kind from mailbox where postoffice = $1::bigint and mailbox = $2::bigint for update)
+update mailbox m set kind = $3::bigint from was where m.postoffice = $1::bigint and m.mailbox = $2::bigint
+returning m.name, was.kind;
 
 -- statement mailbox_set_quota
-update mailbox set quota = $3::bigint where postoffice = $1::bigint and mailbox = $2::bigint returning name;
+-- Its name, and what it was before.
+with was as (select quota from mailbox where postoffice = $1::bigint and mailbox = $2::bigint for update)
+update mailbox m set quota = $3::bigint from was where m.postoffice = $1::bigint and m.mailbox = $2::bigint
+returning m.name, was.quota;
 
 -- statement mailbox_set_password
 insert into credential (postoffice, mailbox, hash, scram, recoverable)

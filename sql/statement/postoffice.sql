@@ -22,7 +22,9 @@ cross join lateral (select count(*) as n from domain where domain.postoffice = p
 order by p.name;
 
 -- statement postoffice_set_state
-update postoffice set state = $2::bigint where postoffice = $1::bigint returning name;
+-- Its name, and what it was before.
+with was as (select state from postoffice where postoffice = $1::bigint for update)
+update postoffice p set state = $2::bigint from was where p.postoffice = $1::bigint returning p.name, was.state;
 
 -- Removing: first what no key ties to the post office, a bounded number of rows at a time.
 -- statement postoffice_empty_entries

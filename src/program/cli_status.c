@@ -220,18 +220,32 @@ status cli_status(struct cli *c)
 
 /* ---- audit */
 
+/* Of one post office, or of those that had its name and are no more. */
+static status audit_rows(struct cli *c, unsigned most, struct audit_row **rows, int *n)
+{
+	slice name = cli_text(c, "--postoffice");
+	postoffice *p;
+	int64_t office;
+
+	if (cli_has(c, "--postoffice") && postoffice_find(name, &c->a, &p) == ST_ABSENT) {
+		TRY(audit_list_removed(arena_lower(&c->a, name), most, &c->a, rows, n));
+		if (*n > 0)
+			return ST_OK;
+	}
+	TRY(cli_find_scope(c, &office, NULL));
+	return audit_list(office, most, &c->a, rows, n);
+}
+
 status cli_audit_list(struct cli *c)
 {
 	static const struct cli_column columns[] = {{"at", "TIME"}, {"who", "WHO"},
 		{"from", "FROM"}, {"postoffice", "POST OFFICE"}, {"action", "ACTION"},
 		{"object", "OBJECT"}, {"detail", "DETAIL"}, {NULL}};
 	struct audit_row *rows;
-	int64_t office;
 	unsigned most;
 	int n;
 	TRY(cli_most(c, 100, &most));
-	TRY(cli_find_scope(c, &office, NULL));
-	TRY(audit_list(office, most, &c->a, &rows, &n));
+	TRY(audit_rows(c, most, &rows, &n));
 	json_t *list = json_array();
 	for (int i = 0; i < n; i++) {
 		json_t *detail = json_loadb(rows[i].detail.at, rows[i].detail.size, 0, NULL);
@@ -239,9 +253,11 @@ status cli_audit_list(struct cli *c)
 			json_pack("{s:o,s:o,s:o,s:o,s:o,s:o,s:o}", "at", json_time(rows[i].at),
 				"who", json_slice(rows[i].who), "from", json_slice(rows[i].from),
 				"postoffice",
-				json_slice(cli_postoffice_name(c, rows[i].postoffice)), "action",
-				json_slice(rows[i].action), "object", json_slice(rows[i].object),
-				"detail", detail ? detail : json_slice(rows[i].detail)));
+				json_slice(rows[i].postoffice_name.size ? rows[i].postoffice_name
+									: S("-")),
+				"action", json_slice(rows[i].action), "object",
+				json_slice(rows[i].object), "detail",
+				detail ? detail : json_slice(rows[i].detail)));
 	}
 	return cli_rows(c, list, columns, "Nothing was changed yet");
 }

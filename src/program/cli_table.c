@@ -580,7 +580,7 @@ const struct cli_command cli_commands[] = {
 	{"audit list", CLI_STORE, cli_audit_list, "Lists changes, newest first.",
 		{MAY("--postoffice", NAME, "only those of this post office"),
 			MOST("how many (default: 100)")},
-		"audit list --most 20", NULL},
+		"audit list --most 20", "Rows of a post office that was removed stay, under its name, for audit_retention."},
 	{"housekeep run", CLI_STORE, cli_housekeep_run,
 		"Does the housekeeper's work now: drops what retention has released, makes partitions.", {{NULL}},
 		"housekeep run", NULL},

@@ -20,6 +20,7 @@ struct audit_note { /* a row to be written with a deed, all lent */
 struct audit_row {
 	usec at;
 	int64_t postoffice;                      /* 0 = server */
+	slice postoffice_name;                   /* also of one that is no more; empty = server */
 	slice who, from, action, object, detail; /* detail: JSON text */
 };
 /* A row of its own, before the first of many transactions that are one order (arguments as
@@ -27,5 +28,7 @@ struct audit_row {
 status audit_order(int64_t postoffice, const struct audit_note *note);
 /* Newest first, at most `most`; postoffice 0 = all (system role). */
 status audit_list(int64_t postoffice, unsigned most, arena *a, struct audit_row **rows, int *n);
+/* The same of post offices of that name which were removed; none where there was none. */
+status audit_list_removed(slice name, unsigned most, arena *a, struct audit_row **rows, int *n);
 
 #endif

@@ -142,6 +142,28 @@ static status target_check(
 	return ST_INVALID;
 }
 
+static const char *const state_words[] = {
+	[DOMAIN_ENABLED] = "enabled", [DOMAIN_DISABLED] = "disabled"};
+
+/* What is another now, and what it was. */
+static slice changed_facts(const domain *d, const struct rows *was, arena *a)
+{
+	const slice before[] = {slice_z(state_words[row_int(was, 0, 0)]), row_slice(was, 0, 1),
+		row_slice(was, 0, 2), row_slice(was, 0, 3)},
+		    now[] = {slice_z(state_words[d->state]), d->abuse, d->postmaster, d->catch_all};
+	static const char *const names[][2] = {{"state", "state_was"}, {"abuse", "abuse_was"},
+		{"postmaster", "postmaster_was"}, {"catch_all", "catch_all_was"}};
+	struct change_fact facts[8];
+	int n = 0;
+
+	for (int i = 0; i < 4; i++)
+		if (!slice_same(before[i], now[i])) {
+			facts[n++] = (struct change_fact){names[i][0], now[i]};
+			facts[n++] = (struct change_fact){names[i][1], before[i]};
+		}
+	return change_detail(a, facts, n);
+}
+
 status domain_change(const domain *d, const struct audit_by *by, arena *a, slice *why)
 {
 	slice folded, shown;
@@ -161,8 +183,8 @@ status domain_change(const domain *d, const struct audit_by *by, arena *a, slice
 		6, &r);
 	s = db_flush(tx);
 	if (s == ST_OK && r.changed > 0)
-		return change_commit_raising(
-			&tx, d->postoffice, by, "domain.change", folded, S(""), OF_A_DOMAIN);
+		return change_commit_raising(&tx, d->postoffice, by, "domain.change", folded,
+			changed_facts(d, &r, a), OF_A_DOMAIN);
 	db_rollback(&tx);
 	return s == ST_OK ? ST_ABSENT : s;
 }

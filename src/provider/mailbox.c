@@ -268,12 +268,18 @@ bool mailbox_has_room(const mailbox *m, uint64_t size)
 
 /* ---- changing */
 
-/* A statement that changes one mailbox and gives its name; audited, with the revisions it
-   raises. */
+static slice value_shown(const char *const *words, int64_t value, arena *a)
+{
+	return words ? slice_z(words[value]) : arena_format(a, "%lld", (long long)value);
+}
+
+/* A statement that changes one mailbox and gives its name and what it was; audited, in `words`
+   where it has some, with the revisions it raises. */
 static status mailbox_change(enum statement_id change, int64_t postoffice, int64_t id,
-	int64_t value, const char *action, const char *key, unsigned raises,
+	int64_t value, const char *action, const char *const *words, unsigned raises,
 	const struct audit_by *by)
 {
+	const char *key = strchr(action, '.') + 1;
 	arena a = ARENA_INIT;
 	db_tx *tx = db_begin(DB_RUN, &a);
 	struct rows r;
@@ -285,20 +291,29 @@ static status mailbox_change(enum statement_id change, int64_t postoffice, int64
 		s = ST_ABSENT;
 	if (s == ST_OK)
 		s = change_commit_raising(&tx, postoffice, by, action, row_slice(&r, 0, 0),
-			arena_format(&a, "{\"%s\":%lld}", key, (long long)value), raises);
+			change_detail(&a,
+				(struct change_fact[]){{key, value_shown(words, value, &a)},
+					{"was", value_shown(words, row_int(&r, 0, 1), &a)}},
+				2),
+			raises);
 	else
 		db_rollback(&tx);
 	arena_release(&a);
 	return s;
 }
 
+static const char *const state_words[] = {
+	[MAILBOX_ENABLED] = "enabled", [MAILBOX_DISABLED] = "disabled"};
+static const char *const kind_words[] = {
+	[MAILBOX_USER] = "user", [MAILBOX_ADMIN] = "admin", [MAILBOX_SYSADMIN] = "sysadmin"};
+
 status mailbox_set_state(
 	int64_t postoffice, int64_t id, enum mailbox_state s, const struct audit_by *by)
 {
 	if (s == MAILBOX_DISABLED)
 		TRY(mailbox_spared(postoffice, id, LOSS_DISABLED));
-	return mailbox_change(SQL_MAILBOX_SET_STATE, postoffice, id, s, "mailbox.state", "state",
-		RAISES(REVISION_ROUTING) | RAISES(REVISION_AUTH), by);
+	return mailbox_change(SQL_MAILBOX_SET_STATE, postoffice, id, s, "mailbox.state",
+		state_words, RAISES(REVISION_ROUTING) | RAISES(REVISION_AUTH), by);
 }
 
 status mailbox_set_kind(
@@ -306,14 +321,14 @@ status mailbox_set_kind(
 {
 	if (k == MAILBOX_USER)
 		TRY(mailbox_spared(postoffice, id, LOSS_OF_RIGHT));
-	return mailbox_change(SQL_MAILBOX_SET_KIND, postoffice, id, k, "mailbox.kind", "kind",
+	return mailbox_change(SQL_MAILBOX_SET_KIND, postoffice, id, k, "mailbox.kind", kind_words,
 		RAISES(REVISION_AUTH), by);
 }
 
 status mailbox_set_quota(int64_t postoffice, int64_t id, int64_t quota, const struct audit_by *by)
 {
-	return mailbox_change(SQL_MAILBOX_SET_QUOTA, postoffice, id, quota, "mailbox.quota",
-		"quota", RAISES(REVISION_ROUTING), by);
+	return mailbox_change(SQL_MAILBOX_SET_QUOTA, postoffice, id, quota, "mailbox.quota", NULL,
+		RAISES(REVISION_ROUTING), by);
 }
 
 status mailbox_set_password(int64_t postoffice, int64_t id, slice password,

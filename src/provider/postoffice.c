@@ -89,7 +89,7 @@ status postoffice_list(slice after, unsigned most, arena *a, postoffice **rows, 
 
 /* A statement that changes the post office and gives its name, audited. */
 static status postoffice_change(enum statement_id id, const struct param *p, int n,
-	const char *action, slice detail, const struct audit_by *by)
+	const char *action, const char *const *words, const struct audit_by *by)
 {
 	arena a = ARENA_INIT;
 	db_tx *tx = db_begin(DB_RUN, &a);
@@ -101,7 +101,13 @@ static status postoffice_change(enum statement_id id, const struct param *p, int
 	if (s == ST_OK && r.count == 0)
 		s = ST_ABSENT;
 	if (s == ST_OK)
-		s = change_commit_raising(&tx, p[0].number, by, action, row_slice(&r, 0, 0), detail,
+		s = change_commit_raising(&tx, p[0].number, by, action, row_slice(&r, 0, 0),
+			words ? change_detail(&a,
+					(struct change_fact[]){
+						{"state", slice_z(words[p[1].number])},
+						{"was", slice_z(words[row_int(&r, 0, 1)])}},
+					2)
+			      : S(""),
 			RAISES(REVISION_ROUTING) | RAISES(REVISION_AUTH));
 	else
 		db_rollback(&tx);
@@ -111,9 +117,11 @@ static status postoffice_change(enum statement_id id, const struct param *p, int
 
 status postoffice_set_state(int64_t id, enum postoffice_state s, const struct audit_by *by)
 {
+	static const char *const words[] = {
+		[POSTOFFICE_ENABLED] = "enabled", [POSTOFFICE_DISABLED] = "disabled"};
+
 	return postoffice_change(SQL_POSTOFFICE_SET_STATE, (struct param[]){p_int(id), p_int(s)}, 2,
-		"postoffice.state",
-		s == POSTOFFICE_ENABLED ? S("{\"state\":0}") : S("{\"state\":1}"), by);
+		"postoffice.state", words, by);
 }
 
 /* What no foreign key ties to the post office. */
@@ -161,7 +169,7 @@ status postoffice_remove(int64_t id, const struct audit_by *by)
 	TRY(postoffice_set_state(id, POSTOFFICE_DISABLED, by));
 	TRY(postoffice_empty(id));
 	TRY(postoffice_change(SQL_POSTOFFICE_REMOVE, (struct param[]){p_int(id)}, 1,
-		"postoffice.remove", S(""), by));
+		"postoffice.remove", NULL, by));
 	TRY(postoffice_empty(id));
 	return db_run(SQL_POSTOFFICE_EMPTY_LEDGER, (struct param[]){p_int(id)}, 1, NULL, NULL);
 }

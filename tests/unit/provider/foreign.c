@@ -96,7 +96,7 @@ static const char *const office[] = {
 	"insert into session (postoffice, session, mailbox, service, address, since, node, token, ends)"
 	" values (N, N, N, 1, 'nN', now(), 1000, 20001, false), (N, N + 1, N, 1, 'nN', now(), 999, N, false),"
 	" (N, N + 2, N, 1, 'nN', now(), 1000, 20001, true)",
-	"insert into audit (postoffice, id, who, place, action, object, detail) values (N, N, 'nN', '', '', '', 'nN')",
+	"insert into audit (postoffice, id, who, place, action, object, detail) values (N, N, 'nN', '', 'postoffice.remove', 'nN', 'nN')",
 	"insert into trace (postoffice, at, id, message, message_id_hash, sender_hash, recipient_hash, kind, node, fields)"
 	" values (N, now(), N, N, N, N, N, 1, '', 'nN'), (N, '2001-01-01'::timestamptz + (N - 20000) * interval '1 day', N + 1, N, NULL, NULL, NULL, 1, '', 'nN')",
 	"insert into setting values (N, 2, '', 'nN', 'nN', 1)",
