@@ -247,6 +247,7 @@ order by r.at desc, r.folder desc;
 -- statement folder_undelete
 -- After expunged_unpack and deliver_lock. $2 mailbox; of what was expunged within $3 microseconds: $4 only from this folder (0: any), $5 only
 -- at or after this moment, $6 only this message (0: any), at most $7; into $8, or (0) where it was or INBOX.
+-- Those that were removed first come first; what comes together stands in the order of its old UIDs, whenever each was removed.
 -- Gives how many came back; stops the transaction when there is no room.
 with lost as materialized (
 	select x.msg, x.folder, x.uid, x.at, x.flags & ~8::bigint as flags, x.idate, x.zone, m.size,
@@ -260,7 +261,7 @@ with lost as materialized (
 		and ($4::bigint = 0 or x.folder = $4::bigint) and ($6::bigint = 0 or x.msg = $6::bigint)
 	order by x.at, x.folder, x.uid limit $7::bigint
 ), ranked as materialized (
-	select l.*, row_number() over (partition by target order by at, folder, uid) as rank from lost l
+	select l.*, row_number() over (partition by target order by folder, uid, at) as rank from lost l
 ), gone as (
 	delete from expunged x using lost l
 	where x.postoffice = $1::bigint and x.msg = l.msg and x.folder = l.folder and x.uid = l.uid and x.at = l.at

@@ -22,6 +22,25 @@ join message m on m.postoffice = e.postoffice and m.msg = e.msg
 where f.postoffice = $1::bigint and f.mailbox = $2::bigint
 order by e.idate desc, e.uid desc limit $3::bigint;
 
+-- statement message_removed_list
+-- $2 mailbox, $3 microseconds: what was removed within them and can be restored, the newest $4. A folder that is gone has its
+-- name from when it was removed.
+select m.msg, m.postoffice, m.blob, m.size, m.hdrlen, m.sent, m.subject, m.sender, m.message_id,
+	coalesce(f.name, r.name, ''), x.uid, x.flags, x.idate, x.at
+from (
+	select folder, uid, msg, flags, idate, at from expunged
+	where postoffice = $1::bigint and mailbox = $2::bigint and at > now() - $3::bigint * interval '1 microsecond'
+	union all
+	select p.folder, u.uid, u.msg, u.flags, u.idate, p.at
+	from expunged_pack p cross join lateral unnest(p.uids, p.messages, p.flags, p.idates) as u (uid, msg, flags, idate)
+	where p.postoffice = $1::bigint and p.mailbox = $2::bigint and p.at > now() - $3::bigint * interval '1 microsecond'
+	order by at desc, folder, uid desc limit $4::bigint
+) x
+join message m on m.postoffice = $1::bigint and m.msg = x.msg
+left join folder f on f.postoffice = $1::bigint and f.mailbox = $2::bigint and f.folder = x.folder
+left join folder_removed r on r.postoffice = $1::bigint and r.mailbox = $2::bigint and r.folder = x.folder
+order by x.at desc, x.folder, x.uid desc;
+
 -- statement message_facts
 -- $2 messages: their facts in this order, from message_view where they stand, else from message. One look by key
 -- for each, also by a plan that was made while the tables were empty. $3 octets of envelopes and part trees: where those before

@@ -209,8 +209,13 @@ static status folder_id(struct cli *c, const mailbox *m, const char *option, int
 	if (!cli_has(c, option))
 		return ST_OK;
 	status kind = folder_find(m->postoffice, m->id, cli_text(c, option), &c->a, &f);
-	if (kind != ST_OK)
-		return refused(c, kind, cli_text(c, option));
+	if (kind == ST_ABSENT)
+		return cli_fail(c, kind,
+			arena_format(&c->a, "make it by `pennypost folder add %.*s %.*s`",
+				SLICE_ARGS(cli_text(c, "MAILBOX")), SLICE_ARGS(cli_text(c, option)))
+				.at,
+			"there is no folder \"%.*s\"", SLICE_ARGS(cli_text(c, option)));
+	TRY(kind);
 	*id = f->id;
 	return ST_OK;
 }
@@ -241,6 +246,7 @@ status cli_message_undelete(struct cli *c)
 			"%lld %s restored, for the others the quota has no room",
 			(long long)restored, restored == 1 ? "message is" : "messages are");
 	TRY(kind);
+	c->negative = restored == 0;
 	return cli_did(c, json_pack("{s:I}", "restored", (json_int_t)restored), "%lld %s restored",
 		(long long)restored, restored == 1 ? "message is" : "messages are");
 }

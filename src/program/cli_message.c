@@ -9,7 +9,7 @@
 #include "mail/mime.h"
 #include "mail/word.h"
 #include "provider/blob.h"
-#include "provider/folder.h"
+#include "provider/folder_admin.h"
 #include "provider/message.h"
 
 /* ---- list */
@@ -35,6 +35,16 @@ static json_t *facts_of(const message *m)
 		"message_id", json_slice(m->message_id), "sent", json_time(m->sent));
 }
 
+/* What `message undelete` can restore. */
+static status show_removed(struct cli *c, json_t *list)
+{
+	static const struct cli_column columns[] = {{"id", "ID"}, {"removed", "REMOVED"},
+		{"folder", "FOLDER"}, {"uid", "UID", SHOW_NUMBER}, {"size", "SIZE", SHOW_SIZE},
+		{"from", "FROM"}, {"subject", "SUBJECT"}, {NULL}};
+
+	return cli_rows(c, list, columns, "Nothing that was removed can be restored");
+}
+
 status cli_message_list(struct cli *c)
 {
 	static const struct cli_column columns[] = {{"id", "ID"}, {"received", "RECEIVED"},
@@ -46,7 +56,9 @@ status cli_message_list(struct cli *c)
 	int n;
 	TRY(cli_most(c, 200, &most));
 	TRY(cli_find_mailbox(c, cli_text(c, "MAILBOX"), &m));
-	TRY(message_list(m->postoffice, m->id, most, &c->a, &rows, &n));
+	bool removed = cli_has(c, "--removed");
+	TRY((removed ? message_removed_list : message_list)(
+		m->postoffice, m->id, most, &c->a, &rows, &n));
 	json_t *list = json_array();
 	for (int i = 0; i < n; i++) {
 		json_t *facts = facts_of(&rows[i].m);
@@ -54,8 +66,12 @@ status cli_message_list(struct cli *c)
 		json_object_set_new(facts, "uid", json_integer(rows[i].uid));
 		json_object_set_new(facts, "flags", flag_words(rows[i].flags));
 		json_object_set_new(facts, "received", json_time(rows[i].received));
+		if (removed)
+			json_object_set_new(facts, "removed", json_time(rows[i].removed));
 		json_array_append_new(list, facts);
 	}
+	if (removed)
+		return show_removed(c, list);
 	return cli_rows(c, list, columns, "The mailbox is empty");
 }
 

@@ -351,7 +351,8 @@ const struct cli_command cli_commands[] = {
 		{MAILBOX_ARGUMENT}, "folder shared ben@demo", NULL},
 
 	{"message list", CLI_STORE, cli_message_list, "Lists the newest messages of a mailbox.",
-		{MAILBOX_ARGUMENT, MOST("how many (default: 200)")},
+		{MAILBOX_ARGUMENT, MAY("--removed", FLAG, "those that were removed and can be restored, the last removed first"),
+			MOST("how many (default: 200)")},
 		"message list anna@demo --most 20", NULL},
 	{"message show", CLI_STORE, cli_message_show, "Shows a message: its header, its parts, its text.",
 		{NEED("ID", TEXT, "the message's id, as lists and the answer to DATA tell it"),
@@ -367,12 +368,13 @@ const struct cli_command cli_commands[] = {
 		"message delete --older-than 90d --postoffice demo --yes",
 		"Removed messages can be restored during the retention (setting expunged_retention)."},
 	{"message undelete", CLI_STORE, cli_message_undelete,
-		"Restores removed messages, all of them or some, to where they were.",
+		"Restores removed messages, all of them or some, to where they were; 1 when there are none.",
 		{MAILBOX_ARGUMENT, MAY("--folder", TEXT, "only what was removed from this folder, or with it"),
 			MAY("--since", MOMENT, "only what was removed at or after this date"),
 			MAY("--message", TEXT, "only the message with this id"),
 			MAY("--into", TEXT, "puts them into this folder")},
 		"message undelete anna@demo --folder Work --since 2026-11-20",
+		"`message list --removed` shows them. They get new UIDs, in the order of those they had. "
 		"What was removed before the retention (setting expunged_retention) is gone. Messages of a folder that is gone "
 		"come to the folder that has its name now when they are asked for by --folder, else to INBOX."},
 

@@ -5,6 +5,7 @@
 
 #include "provider/audit.h"
 #include "provider/folder.h"
+#include "provider/message.h"
 
 /* As folder_make, folder_rename, folder_remove. An order that is refused leaves no row. */
 status folder_make_noted(int64_t postoffice, int64_t mailbox, slice name, unsigned special,
@@ -20,6 +21,12 @@ struct folder_removed {
 	usec at;
 	int64_t messages; /* that can be restored */
 };
+/* What folder_undelete can restore, the newest removals first; folders under the names they have or
+   had at last. */
+status message_removed_list(int64_t postoffice, int64_t mailbox, unsigned most, arena *a,
+	struct message_entry **rows, int *n);
+/* What was removed longer ago cannot be restored. */
+usec folder_lost_span(void);
 /* Within expunged_retention, the newest first. */
 status folder_removed_list(
 	int64_t postoffice, int64_t mailbox, arena *a, struct folder_removed **rows, int *n);

@@ -61,7 +61,7 @@ static status unpack(int64_t postoffice, int64_t mailbox)
 	return s;
 }
 
-static usec span_back(void)
+usec folder_lost_span(void)
 {
 	usec span = setting_number(S_expunged_retention, NULL);
 
@@ -74,7 +74,7 @@ status folder_undelete(
 	struct bringing b = {.postoffice = postoffice,
 		.mailbox = mailbox,
 		.which = which,
-		.span = span_back(),
+		.span = folder_lost_span(),
 		.most = BATCH};
 	status s;
 
@@ -100,7 +100,7 @@ status folder_removed_list(
 	int64_t postoffice, int64_t mailbox, arena *a, struct folder_removed **rows, int *n)
 {
 	struct rows r;
-	struct param p[] = {p_int(postoffice), p_int(mailbox), p_int(span_back())};
+	struct param p[] = {p_int(postoffice), p_int(mailbox), p_int(folder_lost_span())};
 
 	TRY(db_run(SQL_FOLDER_REMOVED_LIST, p, 3, a, &r));
 	*rows = arena_new_array(a, (size_t)r.count, sizeof **rows);

@@ -21,6 +21,7 @@ struct message_entry { /* a row of a mailbox's message list (A33) */
 	uint32_t uid;
 	int64_t flags;
 	usec received;
+	usec removed; /* 0: it is there */
 };
 
 /* The largest message that is taken there: smtp_message_most, or what the store is made for where

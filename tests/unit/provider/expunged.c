@@ -116,6 +116,40 @@ Test(expunged, few_are_rows_and_many_are_one)
 	view_close(&v);
 }
 
+Test(expunged, comes_back_in_the_order_of_uids_whenever_it_went)
+{
+	static const uint32_t went[] = {2, 3, 1};
+	struct folder_lost all = {0};
+	struct message_entry *rows;
+	struct view_change c;
+	int64_t restored, messages[3];
+	int n;
+	view *v;
+
+	for (int i = 0; i < 3; i++)
+		appended(S("INBOX"), S("Subject: x\r\n\r\n"), FLAG_DELETED);
+	v = opened(S("INBOX"));
+	for (int i = 0; i < 3; i++)
+		messages[i] = v->entries[i].message;
+	for (int i = 0; i < 3; i++)
+		cr_assert_eq(view_expunge(v, &went[i], 1, &me.a, &c), ST_OK);
+	cr_assert_eq(message_removed_list(me.postoffice, me.mailbox, 10, &me.a, &rows, &n), ST_OK);
+	cr_assert_eq(n, 3);
+	cr_expect_eq(rows[0].uid, 1, "the last one removed is the first");
+	cr_expect(slice_same_nocase(rows[0].folder, S("INBOX")));
+	cr_assert_eq(folder_undelete(me.postoffice, me.mailbox, &all, &restored), ST_OK);
+	cr_assert_eq(restored, 3);
+	cr_assert_eq(view_refresh(v, false, &me.a, &c), ST_OK);
+	cr_assert_eq(v->n, 3);
+	for (int i = 0; i < 3; i++) {
+		cr_expect_eq(v->uids[i], 4 + i);
+		cr_expect_eq(v->entries[i].message, messages[i]);
+	}
+	cr_assert_eq(message_removed_list(me.postoffice, me.mailbox, 10, &me.a, &rows, &n), ST_OK);
+	cr_expect_eq(n, 0);
+	view_close(&v);
+}
+
 Test(expunged, many_come_back_by_message_by_time_and_by_folder)
 {
 	struct view_change c;
