@@ -101,6 +101,19 @@ static const char *none(struct cli *c, const struct trace_span *in)
 		.at;
 }
 
+/* The fields one by one, for programs. */
+static json_t *details_of(struct cli *c, slice fields)
+{
+	json_t *details = json_object();
+	slice name, value;
+
+	while (trace_next(&fields, &name, &value)) {
+		slice plain = trace_plain(value, &c->a);
+		json_object_set_new(details, arena_z(&c->a, name), json_slice(plain));
+	}
+	return details;
+}
+
 status cli_trace(struct cli *c)
 {
 	static const struct cli_column columns[] = {{"at", "TIME"}, {"kind", "WHAT"},
@@ -121,6 +134,7 @@ status cli_trace(struct cli *c)
 			json_slice(cli_postoffice_name(c, rows[i].postoffice)), "node",
 			json_slice(rows[i].node), "fields", json_slice(rows[i].fields), "sentence",
 			json_slice(trace_sentence(&rows[i], &c->a)), "last", last[i]);
+		json_object_set_new(row, "details", details_of(c, rows[i].fields));
 		if (last[i])
 			json_array_append(words, row);
 		json_array_append_new(list, row);

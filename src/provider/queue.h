@@ -166,6 +166,7 @@ struct queue_result {
 			 it was */
 	bool noticed; /* a delay notice goes in the same transaction */
 	int code;
+	slice enhanced; /* "4.3.0": kept before the text where a host said the code */
 	slice host, text;
 };
 /* Writes results in one transaction. Those whose lease was lost or whose row is gone change

@@ -296,7 +296,11 @@ static struct columns columns_of(const struct queue_result *r, int n, enum queue
 		c.tried[c.n] = r[i].entry->attempts + !r[i].untried;
 		c.gone[c.n] = r[i].gone;
 		c.host[c.n] = clean(r[i].host, 300, a);
-		c.reply[c.n++] = clean(r[i].text, QUEUE_TEXT_MOST, a);
+		slice said = r[i].code && r[i].enhanced.size
+				     ? arena_format(a, "%.*s %.*s", SLICE_ARGS(r[i].enhanced),
+					       SLICE_ARGS(r[i].text))
+				     : r[i].text;
+		c.reply[c.n++] = clean(said, QUEUE_TEXT_MOST, a);
 	}
 	return c;
 }

@@ -62,6 +62,10 @@ status trace_by_time(const struct trace_span *in, arena *a, struct trace_row **r
 status trace_flush(void);
 
 /* ---- what a row says (trace_kind.c) */
+/* The next field and its value, as trace_value; `fields` is what is left. False: there is none. */
+bool trace_next(slice *fields, slice *name, slice *value);
+/* A value with its quotes and backslashes as they were; other escapes (\xNN) stay. */
+slice trace_plain(slice value, arena *a);
 /* A field's value without its quotes, escaped as it stands; empty when there is none. */
 slice trace_value(slice fields, const char *key);
 /* The row in a sentence for people, without its full stop. */

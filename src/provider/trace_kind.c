@@ -46,21 +46,31 @@ static slice unquoted(slice value)
 }
 
 /* What stands within quotes is never taken for a key: much of it was said by strangers. */
-slice trace_value(slice fields, const char *key)
+bool trace_next(slice *fields, slice *name, slice *value)
 {
-	while (fields.size > 0) {
-		size_t blank = slice_find(fields, ' '), equals = slice_find(fields, '=');
-		if (blank < equals || equals == fields.size) {
-			fields = slice_from(fields, blank + 1);
+	while (fields->size > 0) {
+		size_t blank = slice_find(*fields, ' '), equals = slice_find(*fields, '=');
+		if (blank < equals || equals == fields->size) {
+			*fields = slice_from(*fields, blank + 1);
 			continue;
 		}
-		slice name = slice_until(fields, equals);
-		fields = slice_from(fields, equals + 1);
-		size_t end = value_end(fields);
-		if (slice_same(name, slice_z(key)))
-			return unquoted(slice_until(fields, end));
-		fields = slice_from(fields, end);
+		*name = slice_until(*fields, equals);
+		*fields = slice_from(*fields, equals + 1);
+		size_t end = value_end(*fields);
+		*value = unquoted(slice_until(*fields, end));
+		*fields = slice_from(*fields, end);
+		return true;
 	}
+	return false;
+}
+
+slice trace_value(slice fields, const char *key)
+{
+	slice name, value;
+
+	while (trace_next(&fields, &name, &value))
+		if (slice_same(name, slice_z(key)))
+			return value;
 	return (slice){0};
 }
 
@@ -85,6 +95,16 @@ static void add_plain(text *t, slice value)
 			i++;
 		text_add_char(t, value.at[i]);
 	}
+}
+
+slice trace_plain(slice value, arena *a)
+{
+	text t = TEXT_INIT;
+
+	add_plain(&t, value);
+	slice plain = t.size ? arena_copy(a, text_slice(&t)) : S("");
+	text_free(&t);
+	return plain;
 }
 
 /* Nothing where the value lacks. */

@@ -147,6 +147,7 @@ void report_judge(const struct attempt *t, struct verdict *out)
 			.refused = t->result.outcome == CLIENT_FAILED &&
 				   t->result.cause == CLIENT_BY_REPLY && t->result.code / 100 == 5,
 			.code = t->result.code,
+			.enhanced = t->result.enhanced,
 			.host = t->host,
 			.text = t->result.text}};
 	if (e->told ==
