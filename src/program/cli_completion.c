@@ -222,5 +222,9 @@ void cli_completion_zsh(text *t)
 		"\tesac\n\twords=(pennypost \"${(@)words[skip + 1,-1]}\")\n\t((CURRENT -= skip - 1))\n\tcase \"$given\" in\n");
 	for (const struct cli_command *m = cli_commands; m->name; m++)
 		zsh_command(m, t);
-	text_add_z(t, "\tesac\n}\n_pennypost \"$@\"\n");
+	/* As a file of $fpath its first call runs it; sourced it only makes itself known. */
+	text_add_z(t, "\tesac\n}\n"
+		      "if [[ $funcstack[1] = _pennypost ]]; then\n\t_pennypost \"$@\"\n"
+		      "elif (( $+functions[compdef] )); then\n\tcompdef _pennypost pennypost\n"
+		      "else\n\tprint -u2 'pennypost: call compinit before this is sourced'\nfi\n");
 }

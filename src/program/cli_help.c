@@ -183,8 +183,9 @@ status cli_manual(struct cli *c)
 {
 	static void (*const pages[])(text * t) = {
 		cli_manual_command, cli_manual_settings, cli_manual_server, cli_manual_conf};
-	enum { SETTINGS = 1 };
-	int64_t page = cli_number(c, "PAGE", 0);
+	enum { SETTINGS = 1, PAGES = sizeof pages / sizeof *pages };
+	int64_t page =
+		cli_number(c, "PAGE", 0) % PAGES; /* the names in full come in the same order */
 	text t = TEXT_INIT;
 	if (!cli_has(c, "--markdown")) {
 		pages[page](&t);

@@ -143,9 +143,13 @@ status cli_ledger_check(struct cli *c)
 	for (int i = 0; i < n; i++)
 		json_array_append_new(list, breach_facts(c, &rows[i]));
 	c->negative = json_array_size(list) > 0;
+	slice mailboxes =
+		cli_has(c, "--mailboxes")
+			? arena_format(&c->a, ", %lld mailboxes", (long long)seen.mailboxes)
+			: S("; mailboxes are looked at with --mailboxes");
 	slice well = arena_format(&c->a,
-		"All is as it was counted: %lld post offices (the house is one), %lld mailboxes",
-		(long long)seen.postoffices, (long long)seen.mailboxes);
+		"All is as it was counted: %lld post offices (the house is one)%.*s",
+		(long long)seen.postoffices, SLICE_ARGS(mailboxes));
 	return cli_rows(c, list, columns, arena_z(&c->a, well));
 }
 

@@ -48,6 +48,6 @@ status cli_session_end(struct cli *c)
 	TRY(cli_find_scope(c, &office, &box));
 	TRY(session_end(id, office, box, &c->by, &asked));
 	c->negative = asked == 0;
-	return cli_did(c, json_pack("{s:I}", "ended", (json_int_t)asked),
-		"%lld sessions are being ended", (long long)asked);
+	return cli_did(c, json_pack("{s:I}", "ended", (json_int_t)asked), "%lld %s being ended",
+		(long long)asked, asked == 1 ? "session is" : "sessions are");
 }

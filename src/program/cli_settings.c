@@ -73,9 +73,12 @@ static status facts_of(struct cli *c, enum setting_id id, const struct setting_a
 	TRY(setting_show(id, at, &c->a, &value, &from));
 	bool words = row->kind == SK_WORD || row->kind == SK_WORDS || row->kind == SK_TEMPLATE;
 	bool least = setting_is_number(row->kind) || row->kind == SK_TEXT;
-	*out = json_pack("{s:s,s:o,s:s,s:s,s:s,s:s,s:s,s:o,s:o,s:s,s:s}", "name", row->name,
+	const char *longest = !setting_is_number(row->kind) && *row->most
+				      ? arena_format(&c->a, "%s characters", row->most).at
+				      : "";
+	*out = json_pack("{s:s,s:o,s:s,s:s,s:s,s:s,s:s,s:s,s:o,s:o,s:s,s:s}", "name", row->name,
 		"value", json_slice(value), "from", scope_word(from), "default", row->fallback,
-		"least", least ? row->least : "", "most", row->most, "words",
+		"least", least ? row->least : "", "most", row->most, "longest", longest, "words",
 		words ? row->least : "", "form", json_slice(setting_form(id, &c->a)), "scopes",
 		scope_words(row->scopes), "effect", effects[row->effect], "sentence",
 		row->sentence);
@@ -147,11 +150,17 @@ status cli_settings_get(struct cli *c)
 		{"from", "from"}, {"default", "default"}, {"least", "least"}, {"most", "most"},
 		{"form", "what it may be"}, {"scopes", "may be set for"},
 		{"effect", "takes effect"}, {"sentence", "what it is"}, {NULL}};
+	static const struct cli_column text_columns[] = {{"name", "setting"}, {"value", "value"},
+		{"from", "from"}, {"default", "default"}, {"longest", "at most"},
+		{"form", "what it may be"}, {"scopes", "may be set for"},
+		{"effect", "takes effect"}, {"sentence", "what it is"}, {NULL}};
+	enum setting_id id = (enum setting_id)cli_number(c, "SETTING", 0);
 	struct setting_at at;
 	json_t *facts;
 	TRY(scope(c, &at));
-	TRY(facts_of(c, (enum setting_id)cli_number(c, "SETTING", 0), &at, &facts));
-	return cli_facts(c, facts, columns);
+	TRY(facts_of(c, id, &at, &facts));
+	return cli_facts(
+		c, facts, setting_is_number(setting_rows[id].kind) ? columns : text_columns);
 }
 
 /* Whether a program can be run as it stands on this machine. */

@@ -441,15 +441,15 @@ const struct cli_command cli_commands[] = {
 		"queue list --domain example.org --age 1h", NULL},
 	{"queue show", CLI_STORE, cli_queue_show, "Shows an entry: when it is tried again, what was said last.",
 		{NEED("ID", TEXT, "the entry, or its message")}, "queue show 0ABCDEFGHJKMN", NULL},
-	{"queue retry", CLI_STORE, cli_queue_retry, "Tries entries again now that wait for their time; held and parked ones want `queue release`.",
+	{"queue retry", CLI_STORE, cli_queue_retry, "Tries entries again now that wait for their time; 1 when there are none. Held and parked ones want `queue release`.",
 		{QUEUE_ID, QUEUE_ENTRIES, QUEUE_ALL}, "queue retry --domain example.org", NULL},
-	{"queue hold", CLI_STORE, cli_queue_hold, "Keeps entries from being tried until they are released.",
+	{"queue hold", CLI_STORE, cli_queue_hold, "Keeps entries from being tried until they are released; 1 when there are none.",
 		{QUEUE_ID, QUEUE_ENTRIES, QUEUE_ALL}, "queue hold --sender anna@demo.test", NULL},
-	{"queue release", CLI_STORE, cli_queue_release, "Lets held and parked entries go again.",
+	{"queue release", CLI_STORE, cli_queue_release, "Lets held and parked entries go again; 1 when there are none.",
 		{QUEUE_ID, QUEUE_ENTRIES, QUEUE_ALL}, "queue release --all", NULL},
-	{"queue return", CLI_STORE, cli_queue_return, "Gives mail back to its senders with a report.",
+	{"queue return", CLI_STORE, cli_queue_return, "Gives mail back to its senders with a report; 1 when there is none.",
 		{QUEUE_ID, QUEUE_ENTRIES, QUEUE_ALL}, "queue return --age 2d", NULL},
-	{"queue delete", CLI_STORE, cli_queue_delete, "Removes entries without a word to anybody.",
+	{"queue delete", CLI_STORE, cli_queue_delete, "Removes entries without a word to anybody; 1 when there are none.",
 		{QUEUE_ID, QUEUE_ENTRIES, QUEUE_ALL, YES}, "queue delete --sender \"spam*\" --yes",
 		"The mail is gone for its recipients; its text can be seen by `pennypost message show` during the retention."},
 
@@ -500,7 +500,7 @@ const struct cli_command cli_commands[] = {
 		"ban add 192.0.2.1 --for 12h",
 		"Nodes follow within about two seconds. Networks are turned away by the setting smtp_access_denied; those of "
 		"smtp_ban_exempt are not."},
-	{"ban lift", CLI_STORE, cli_ban_lift, "Lets an address in again.",
+	{"ban lift", CLI_STORE, cli_ban_lift, "Lets an address in again; 1 when it was not turned away.",
 		{MAY("ADDRESS", TEXT, "the client's address"), MAY("--all", FLAG, "all of them")}, "ban lift 192.0.2.1", NULL},
 
 	{"tls-report list", CLI_STORE, cli_tls_report_list, "Shows days and domains, and who was told of them.",
@@ -577,6 +577,7 @@ const struct cli_command cli_commands[] = {
 			MAY("--postoffice", NAME, "only what concerns this post office: no row of another one"),
 			MAY("--most", COUNT, "rows that are looked for, the newest (default: 200)")},
 		"trace --address anna@demo.test --last 1d",
+		"With --json each row has its `details` as an object, names and values as HOW shows them. "
 		"Rows are events; what became of each recipient stands below them, as a sentence. With --address all events of the messages "
 		"that name it are told, with a time alone those of that time."},
 	{"audit list", CLI_STORE, cli_audit_list, "Lists changes, newest first.",
@@ -589,10 +590,13 @@ const struct cli_command cli_commands[] = {
 	{"help", CLI_ALONE, cli_help, "Tells about all commands, a group of them or one.",
 		{SOME("COMMAND", TEXT, "the command")}, "help mailbox add", NULL},
 	{"completion", CLI_ALONE, cli_completion, "Prints what makes a shell complete this program's words.",
-		{ONE_OF("SHELL", CLI_NEEDED, "bash|zsh", "which shell")}, "completion bash", NULL},
+		{ONE_OF("SHELL", CLI_NEEDED, "bash|zsh", "which shell")}, "completion bash",
+		"`make install` puts it where shells look. Elsewhere: for bash as the file pennypost in "
+		"~/.local/share/bash-completion/completions, for zsh as _pennypost in a folder of $fpath; or for this shell alone "
+		"by `source <(pennypost completion bash)`, in zsh behind compinit."},
 	{"manual", CLI_ALONE, cli_manual, "Prints a manual page as roff.",
-		{ONE_OF("PAGE", 0, "command|settings|server|conf",
-			 "pennypost(1), pennypost-settings(5), pennypostd(8) or pennypost.conf(5) (default: command)"),
+		{ONE_OF("PAGE", 0, "command|settings|server|conf|pennypost|pennypost-settings|pennypostd|pennypost.conf",
+			 "pennypost(1), pennypost-settings(5), pennypostd(8) or pennypost.conf(5), each by either name (default: command)"),
 			MAY("--markdown", FLAG, "settings as Markdown, as in doc/settings.md")},
 		"manual settings", NULL},
 	{"version", CLI_ALONE, cli_version, "Prints the program's version.", {{NULL}}, "version", NULL},

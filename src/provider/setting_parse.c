@@ -147,7 +147,7 @@ bool setting_list_has_any(slice list, slice words)
 static status refuse(enum setting_id id, arena *a, slice *why)
 {
 	*why = arena_format(
-		a, "%s is %.*s", setting_rows[id].name, SLICE_ARGS(setting_form(id, a)));
+		a, "%s must be %.*s", setting_rows[id].name, SLICE_ARGS(setting_form(id, a)));
 	return ST_INVALID;
 }
 
@@ -191,13 +191,13 @@ static status check_characters(const struct setting_row *r, slice s, arena *a, s
 {
 	for (size_t i = 0; i < s.size; i++) {
 		if ((unsigned char)s.at[i] < 0x20 || s.at[i] == 0x7f) {
-			*why = arena_format(a, "%s has no control characters", r->name);
+			*why = arena_format(a, "%s must have no control characters", r->name);
 			return ST_INVALID;
 		}
 	}
 	if (utf8_valid(s))
 		return ST_OK;
-	*why = arena_format(a, "%s is UTF-8 text", r->name);
+	*why = arena_format(a, "%s must be UTF-8 text", r->name);
 	return ST_INVALID;
 }
 
@@ -213,7 +213,7 @@ static status check_length(enum setting_id id, slice s, arena *a, slice *why)
 		return refuse(id, a, why);
 	if ((int64_t)s.size <= most)
 		return ST_OK;
-	*why = arena_format(a, "%s has at most %s characters", r->name, r->most);
+	*why = arena_format(a, "%s must have at most %s characters", r->name, r->most);
 	return ST_INVALID;
 }
 
@@ -299,6 +299,6 @@ status setting_sense(enum setting_id id, slice normal, slice *why)
 {
 	if (id != S_services || normal.size > 0)
 		return ST_OK;
-	*why = S("services is not empty: such a node would serve nobody");
+	*why = S("services must not be empty: such a node would serve nobody");
 	return ST_INVALID;
 }

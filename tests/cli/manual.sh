@@ -19,6 +19,9 @@ for page in command settings server conf; do
 done
 "$pennypost" help --json | grep '"command"' | sed 's/.*: "\(.*\)",/\1/' >"$dir/commands"
 says 'there are commands' yes "$([ "$(wc -l <"$dir/commands")" -gt 40 ] && echo yes)"
+for page in command=pennypost settings=pennypost-settings server=pennypostd conf=pennypost.conf; do
+	says "the page ${page%=*} by its name" 0 "$("$pennypost" manual "${page#*=}" | cmp - "$dir/${page%=*}"; echo $?)"
+done
 while read -r name; do
 	says "pennypost(1) tells about $name" 1 "$(sed 's/\\-/-/g' "$dir/command" | grep -cxF ".SS \"$name\"")"
 done <"$dir/commands"
@@ -49,7 +52,13 @@ if command -v zsh >/dev/null; then
 	says 'zsh is asked for the right words' 'words pennypost|anna@demo|--k| at 3' "$(zsh -f -c '
 		_arguments() { print -n "words "; printf "%s|" "${words[@]}"; print " at $CURRENT" }
 		words=(pennypost --json mailbox add anna@demo --k) CURRENT=6
-		source "$1"' zsh "$dir/_pennypost")"
+		functions[compdef]=":"; source "$1"; _pennypost' zsh "$dir/_pennypost")"
+	says 'zsh may source it' 'known: _pennypost pennypost' "$(zsh -f -c '
+		compdef() { echo "known: $*" }; source "$1"' zsh "$dir/_pennypost" 2>&1)"
+	says 'or have it loaded' 'words pennypost|anna@demo|--k| at 3' "$(zsh -f -c '
+		_arguments() { print -n "words "; printf "%s|" "${words[@]}"; print " at $CURRENT" }
+		words=(pennypost --json mailbox add anna@demo --k) CURRENT=6
+		fpath=("$1"); autoload -Uz _pennypost; _pennypost' zsh "$dir")"
 else
 	echo 'skip whether zsh reads its completion: needs zsh'
 fi

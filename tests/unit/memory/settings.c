@@ -76,13 +76,13 @@ static void expect_taken(enum setting_id id, const char *value, const char *norm
 	arena_release(&a);
 }
 
-/* The sentence: "NAME is FORM", and of a list which word will not do. */
+/* The sentence: "NAME must be FORM", and of a list which word will not do. */
 static void expect_refused(enum setting_id id, const char *value, const char *blamed)
 {
 	arena a = ARENA_INIT;
 	slice got = S(""), why = S("");
 	slice sentence = arena_format(
-		&a, "%s is %.*s", setting_rows[id].name, SLICE_ARGS(setting_form(id, &a)));
+		&a, "%s must be %.*s", setting_rows[id].name, SLICE_ARGS(setting_form(id, &a)));
 
 	if (blamed)
 		sentence = arena_format(&a, "%.*s: \"%s\" ", SLICE_ARGS(sentence), blamed);
@@ -231,19 +231,19 @@ Test(settings, say_what_is_wrong_with_bytes_and_lengths)
 	char long_text[1002];
 
 	cr_expect_eq(setting_check(S_imap_server_comment, S("a\001b"), &a, &got, &why), ST_INVALID);
-	cr_expect(tells(why, "imap_server_comment has no control characters"));
+	cr_expect(tells(why, "imap_server_comment must have no control characters"));
 	cr_expect_eq(setting_check(S_imap_server_comment, S("\xff"), &a, &got, &why), ST_INVALID);
-	cr_expect(tells(why, "imap_server_comment is UTF-8 text"));
+	cr_expect(tells(why, "imap_server_comment must be UTF-8 text"));
 	memset(long_text, 'x', sizeof long_text - 1);
 	long_text[sizeof long_text - 1] = '\0';
 	cr_expect_eq(setting_check(S_imap_server_comment, slice_z(long_text), &a, &got, &why),
 		ST_INVALID);
-	cr_expect(tells(why, "imap_server_comment has at most 1000 characters"));
+	cr_expect(tells(why, "imap_server_comment must have at most 1000 characters"));
 	cr_expect_eq(setting_check(S_imap_server_comment, slice_z(long_text + 1), &a, &got, &why),
 		ST_OK);
 	cr_expect_eq(
 		setting_check(S_address_separators, S("+++++++++"), &a, &got, &why), ST_INVALID);
-	cr_expect(tells(why, "address_separators has at most 8 characters"));
+	cr_expect(tells(why, "address_separators must have at most 8 characters"));
 	cr_expect_eq(setting_check(S_queue_retry, S(" "), &a, &got, &why), ST_INVALID,
 		"there is always a next attempt");
 	arena_release(&a);
