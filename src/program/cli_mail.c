@@ -116,7 +116,7 @@ static bool is_same(const struct recipient *x, const struct recipient *y, arena 
 /* Those who are not reached yet. */
 static void reach(struct cli *c, struct own_mail *m, const struct recipient *found, int n)
 {
-	struct recipient *all = arena_new_array(&c->a, (size_t)(m->n + n), sizeof *all);
+	struct recipient *all = arena_new_array(&c->a, (size_t)m->n + (size_t)n, sizeof *all);
 
 	if (m->n > 0)
 		memcpy(all, m->reached, (size_t)m->n * sizeof *all);

@@ -79,7 +79,4 @@ status deliver_hold(void);
    smtp_repeat_window. */
 void deliver_confirm(slice repeat_key, bool broken);
 
-/* Puts a message made by the house itself (mail send, notices) into mailboxes: a plain call. */
-status deliver_text(const struct route *to, int n, slice raw, int64_t *id);
-
 #endif

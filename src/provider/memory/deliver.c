@@ -146,7 +146,7 @@ static uint32_t header_end(slice raw)
 	return (uint32_t)(end < raw.size ? end + 4 : raw.size);
 }
 
-status deliver_text(const struct route *to, int n, slice raw, int64_t *id)
+status memory_text(const struct route *to, int n, slice raw, int64_t *id)
 {
 	status kind = ST_OK;
 
@@ -175,5 +175,5 @@ int64_t memory_message(int64_t postoffice, int64_t mailbox, const char *raw)
 	struct route to = {
 		.postoffice = postoffice, .mailbox = mailbox, .inbox = m ? m->inbox->f.id : 0};
 	store_give();
-	return deliver_text(&to, 1, slice_z(raw), &id) == ST_OK ? id : 0;
+	return memory_text(&to, 1, slice_z(raw), &id) == ST_OK ? id : 0;
 }

@@ -11,6 +11,7 @@
 
 #include "base/arena.h"
 #include "base/status.h"
+#include "provider/address_map.h"
 #include "provider/folder.h"
 #include "provider/queue.h"
 
@@ -23,6 +24,8 @@ int64_t memory_mailbox(int64_t postoffice, const char *name, const char *passwor
 void memory_setting(const char *name, const char *value); /* server scope */
 /* Puts a message into the INBOX; gives its id. */
 int64_t memory_message(int64_t postoffice, int64_t mailbox, const char *raw);
+/* The same of several, with what deliver_run() gives. */
+status memory_text(const struct route *to, int n, slice raw, int64_t *id);
 
 /* The next deliver_run stores nothing and gives this kind (once). */
 void memory_deliver_fail_next(status kind);

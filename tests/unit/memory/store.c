@@ -88,7 +88,7 @@ Test(store, a_disabled_mailbox_is_denied_and_its_mail_absent)
 	struct route again;
 	cr_assert_eq(address_resolve(S("anna"), S("acme.test"), 0, &a, &again), ST_DENIED);
 	int64_t id;
-	cr_assert_eq(deliver_text(&r, 1, S("A: b\r\n\r\nx\r\n"), &id), ST_ABSENT);
+	cr_assert_eq(memory_text(&r, 1, S("A: b\r\n\r\nx\r\n"), &id), ST_ABSENT);
 	cr_assert_eq(memory_messages(), 0);
 }
 
@@ -204,12 +204,12 @@ Test(store, fails_and_loses_deliveries_when_told)
 	int64_t id;
 	cr_assert_eq(address_resolve(S("anna"), S("acme.test"), 0, &a, &r), ST_OK);
 	memory_deliver_fail_next(ST_BUSY);
-	cr_assert_eq(deliver_text(&r, 1, S("x"), &id), ST_BUSY);
+	cr_assert_eq(memory_text(&r, 1, S("x"), &id), ST_BUSY);
 	cr_assert_eq(memory_messages(), 0);
 	memory_deliver_lose_next(ST_BUSY);
-	cr_assert_eq(deliver_text(&r, 1, S("x"), &id), ST_BUSY);
+	cr_assert_eq(memory_text(&r, 1, S("x"), &id), ST_BUSY);
 	cr_assert_eq(memory_messages(), 1);
-	cr_assert_eq(deliver_text(&r, 1, S("x"), &id), ST_OK);
+	cr_assert_eq(memory_text(&r, 1, S("x"), &id), ST_OK);
 }
 
 Test(store, settings_have_scopes)
