@@ -56,11 +56,14 @@ delete from mailgroup_member where postoffice = $1::bigint and mailgroup = $2::b
 -- statement group_memberships
 -- $2 mailbox: the groups with an address of it among their members, by the name of its domain or of one that stands for it
 select g.name, x.written
-from address a
-join domain d on d.postoffice = $1::bigint and (d.name = a.domain or d.stands_for = a.domain)
-join mailgroup_member x on x.postoffice = $1::bigint and x.addr = left(a.addr, -length(a.domain)) || d.name
+from (
+	select addr from address where postoffice = $1::bigint and mailbox = $2::bigint
+	union all
+	select left(a.addr, -length(a.domain)) || d.name from address a join domain d on d.postoffice = $1::bigint and d.stands_for = a.domain
+	where a.postoffice = $1::bigint and a.mailbox = $2::bigint
+) n
+join mailgroup_member x on x.postoffice = $1::bigint and x.addr = n.addr
 join mailgroup g on g.postoffice = $1::bigint and g.mailgroup = x.mailgroup
-where a.postoffice = $1::bigint and a.mailbox = $2::bigint
 order by g.folded, x.addr;
 
 -- statement group_expand
