@@ -21,22 +21,33 @@ struct counts {
 	slice first_unheard; /* one of them */
 };
 
-static status count_unheard(struct cli *c, const postoffice *p, struct counts *n)
+#define UNSURE_PAGE 1000
+
+static status is_heard(struct cli *c, slice domain, bool *heard)
 {
-	domain *rows;
-	int of;
-	TRY(domain_list(p->id, &c->a, &rows, &of));
-	for (int i = 0; i < of; i++) {
-		struct resolution to;
-		if (rows[i].state != DOMAIN_ENABLED)
-			continue;
-		status kind = resolve(S("postmaster"), rows[i].name, 0, NULL, &c->a, &to);
-		if (kind == ST_OK || kind == ST_FULL)
-			continue;
-		if (kind != ST_ABSENT && kind != ST_DENIED && kind != ST_LIMITED)
-			return kind;
-		if (n->unheard++ == 0)
-			n->first_unheard = rows[i].name;
+	struct resolution to;
+	status kind = resolve(S("postmaster"), domain, 0, NULL, &c->a, &to);
+
+	*heard = kind == ST_OK || kind == ST_FULL;
+	return kind == ST_FULL || kind == ST_ABSENT || kind == ST_DENIED || kind == ST_LIMITED
+		       ? ST_OK
+		       : kind;
+}
+
+static status count_unheard(struct cli *c, struct counts *n)
+{
+	slice after = S(""), *names;
+
+	for (int of = UNSURE_PAGE; of == UNSURE_PAGE;) {
+		TRY(domain_unsure_postmasters(after, UNSURE_PAGE, &c->a, &names, &of));
+		for (int i = 0; i < of; i++) {
+			bool heard;
+
+			TRY(is_heard(c, names[i], &heard));
+			if (!heard && n->unheard++ == 0)
+				n->first_unheard = names[i];
+			after = names[i];
+		}
 	}
 	return ST_OK;
 }
@@ -44,12 +55,13 @@ static status count_unheard(struct cli *c, const postoffice *p, struct counts *n
 static status count(struct cli *c, const postoffice *p, void *arg)
 {
 	struct counts *n = arg;
+	(void)c;
 	n->postoffices++;
 	n->disabled += p->state == POSTOFFICE_DISABLED;
 	n->domains += p->domains;
 	n->mailboxes += p->mailboxes;
 	n->bytes += p->bytes;
-	return p->state == POSTOFFICE_ENABLED ? count_unheard(c, p, n) : ST_OK;
+	return ST_OK;
 }
 
 /* One line of the report; everything that is not well is gathered in `trouble`. */
@@ -152,6 +164,7 @@ static status report_inside(struct cli *c, json_t *facts)
 	report_secret(facts);
 	TRY(report_ledger(c, facts));
 	TRY(cli_each_postoffice(c, S(""), count, &n));
+	TRY(count_unheard(c, &n));
 	report_postmasters(c, facts, &n);
 	json_object_set_new(facts, "postoffices", json_integer(n.postoffices));
 	json_object_set_new(facts, "postoffices_disabled", json_integer(n.disabled));

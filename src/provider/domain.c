@@ -126,6 +126,19 @@ status domain_list(int64_t postoffice, arena *a, domain **rows, int *n)
 	return ST_OK;
 }
 
+status domain_unsure_postmasters(slice after, unsigned most, arena *a, slice **names, int *n)
+{
+	struct rows r;
+
+	TRY(db_run(SQL_DOMAIN_UNSURE_POSTMASTERS, (struct param[]){p_text(after), p_int(most)}, 2,
+		a, &r));
+	*names = arena_new_array(a, (size_t)r.count, sizeof **names);
+	for (int i = 0; i < r.count; i++)
+		(*names)[i] = row_slice(&r, i, 0);
+	*n = r.count;
+	return ST_OK;
+}
+
 static status target_check(
 	const domain *d, const char *what, slice target, bool elsewhere, arena *a, slice *why)
 {

@@ -31,6 +31,9 @@ status domain_alias(int64_t postoffice, slice name, slice real, const struct aud
 	slice *why);
 status domain_find(slice name, arena *a, domain **out); /* system-wide; ST_ABSENT */
 status domain_list(int64_t postoffice, arena *a, domain **rows, int *n);
+/* Enabled domains of all post offices behind `after` by name, at most `most`, of which resolution alone
+   (resolve.h) tells where postmaster@ leads: of all others an enabled mailbox has it. */
+status domain_unsure_postmasters(slice after, unsigned most, arena *a, slice **names, int *n);
 /* Stores state and targets. ST_ABSENT; ST_INVALID when a target does not exist (*why). */
 status domain_change(const domain *d, const struct audit_by *by, arena *a, slice *why);
 /* ST_ABSENT. Removes its addresses, its masks and the domains that stand for it too. */
