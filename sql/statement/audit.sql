@@ -23,7 +23,8 @@ order by at desc, id desc limit $2;
 -- $1 most
 select a.postoffice, a.at, a.who, a.place, a.action, a.object, a.detail, coalesce(p.name,
 	case when a.postoffice <> 0 then (select r.object from audit r
-		where r.postoffice = a.postoffice and r.action = 'postoffice.remove' limit 1) end, '')
+		where r.postoffice = a.postoffice and r.action = 'postoffice.remove'
+		order by r.at desc, r.id desc limit 1) end, '') -- one of its last rows
 from (select * from audit order by at desc, id desc limit $1) a
 left join postoffice p on p.postoffice = a.postoffice
 order by a.at desc, a.id desc;

@@ -16,19 +16,18 @@ select name, postoffice, state, abuse, postmaster, catch_all, coalesce(stands_fo
 select name, postoffice, state, abuse, postmaster, catch_all, coalesce(stands_for, '') from domain where postoffice = $1::bigint order by name;
 
 -- statement domain_unsure_postmasters system
--- Enabled domains behind $1 by name, at most $2, of which postmaster@ leads neither to an enabled mailbox that has this address nor, as
+-- Enabled domains behind $1 by name that stand for no other, at most $2, of which postmaster@ leads neither to an enabled mailbox that has this address nor, as
 -- nobody has it and no mask takes any, to the enabled mailbox that is the target or called postmaster: address_route decides.
 select d.name
 from domain d
-join domain t on t.postoffice = d.postoffice and t.name = coalesce(d.stands_for, d.name)
 join postoffice p on p.postoffice = d.postoffice
-left join address a on a.postoffice = d.postoffice and a.addr = 'postmaster@' || t.name
+left join address a on a.postoffice = d.postoffice and a.addr = 'postmaster@' || d.name
 left join mailbox own on own.postoffice = d.postoffice and own.mailbox = a.mailbox
-left join mailbox target on target.postoffice = d.postoffice and target.folded = coalesce(nullif(t.postmaster, ''), 'postmaster')
-where d.name > $1::text and d.state = 0 and t.state = 0 and p.state = 0
+left join mailbox target on target.postoffice = d.postoffice and target.folded = coalesce(nullif(d.postmaster, ''), 'postmaster')
+where d.name > $1::text and d.stands_for is null and d.state = 0 and p.state = 0
 	and case when a.addr is not null then own.state is distinct from 0
 		else target.state is distinct from 0 or exists (
-			select from address_mask k where k.postoffice = d.postoffice and k.domain = t.name) end
+			select from address_mask k where k.postoffice = d.postoffice and k.domain = d.name) end
 order by d.name limit $2::bigint;
 
 -- statement domain_change

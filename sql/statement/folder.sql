@@ -75,8 +75,11 @@ with counted as (
 	where f.postoffice = $1::bigint and f.folder = $3::bigint and f.modseq = $4::bigint
 	returning f.modseq, f.recent
 ), gone as (
-	delete from entry e using numbered n cross join lateral unnest($5::bigint[]) as u (uid)
-	where e.postoffice = $1::bigint and e.folder = $3::bigint and e.uid = u.uid
+	delete from entry e
+	using (select w.at from numbered n cross join lateral unnest($5::bigint[]) as u (uid)
+		cross join lateral (select ctid as at from entry
+			where postoffice = $1::bigint and folder = $3::bigint and uid = u.uid offset 0) w offset 0) a
+	where e.postoffice = $1::bigint and e.ctid = a.at and a.at between '(0,0)' and '(4294967295,65535)'
 	returning e.uid, e.msg, e.flags, e.idate, e.zone
 ), kept as (
 	insert into expunged (postoffice, mailbox, folder, uid, msg, flags, idate, zone)

@@ -54,16 +54,20 @@ where postoffice = $1::bigint and mailgroup = $2::bigint;
 delete from mailgroup_member where postoffice = $1::bigint and mailgroup = $2::bigint and addr = $3::text;
 
 -- statement group_memberships
--- $2 mailbox: the groups with an address of it among their members, by the name of its domain or of one that stands for it
+-- $2 mailbox: the groups with an address of it among their members, by the name of its domain or of one that stands for it.
+-- One look by key for each, also by a plan that was made while the tables were empty.
 select g.name, x.written
-from (
-	select addr from address where postoffice = $1::bigint and mailbox = $2::bigint
-	union all
-	select left(a.addr, -length(a.domain)) || d.name from address a join domain d on d.postoffice = $1::bigint and d.stands_for = a.domain
-	where a.postoffice = $1::bigint and a.mailbox = $2::bigint
+from (select addr, domain from address where postoffice = $1::bigint and mailbox = $2::bigint) a
+cross join lateral (
+	select a.addr union all
+	select left(a.addr, -length(a.domain)) || name from domain where postoffice = $1::bigint and stands_for = a.domain
 ) n
-join mailgroup_member x on x.postoffice = $1::bigint and x.addr = n.addr
-join mailgroup g on g.postoffice = $1::bigint and g.mailgroup = x.mailgroup
+cross join lateral (
+	select mailgroup, addr, written from mailgroup_member where postoffice = $1::bigint and addr = n.addr offset 0
+) x
+cross join lateral (
+	select name, folded from mailgroup where postoffice = $1::bigint and mailgroup = x.mailgroup offset 0
+) g
 order by g.folded, x.addr;
 
 -- statement group_expand

@@ -148,9 +148,11 @@ with counted as (
 	where f.postoffice = $1::bigint and f.folder = $3::bigint and f.modseq = $4::bigint
 	returning f.modseq, f.recent
 ), stored as (
-	update entry e set flags = e.flags & ~$6::bigint | $7::bigint, modseq = n.modseq
-	from numbered n cross join lateral unnest($5::bigint[]) as u (uid)
-	where e.postoffice = $1::bigint and e.folder = $3::bigint and e.uid = u.uid
+	update entry e set flags = e.flags & ~$6::bigint | $7::bigint, modseq = a.modseq
+	from (select n.modseq, w.at from numbered n cross join lateral unnest($5::bigint[]) as u (uid)
+		cross join lateral (select ctid as at from entry
+			where postoffice = $1::bigint and folder = $3::bigint and uid = u.uid offset 0) w offset 0) a
+	where e.postoffice = $1::bigint and e.ctid = a.at and a.at between '(0,0)' and '(4294967295,65535)'
 	returning 1
 ), told as (
 	insert into change (postoffice, folder, modseq, kind, uids)

@@ -267,7 +267,7 @@ static slice sentence_of(
 	if (kind == ST_DENIED)
 		return disabled(c, domain, to);
 	if (kind == ST_ABSENT && to->n > 0)
-		return S("is refused: there is nobody of those it leads to");
+		return S("is refused: none of those it leads to exists");
 	if (kind == ST_ABSENT && to->route.group != 0)
 		return S("is refused: its group has no members");
 	return slice_z(usual);

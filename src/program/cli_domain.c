@@ -141,14 +141,15 @@ static slice target_of(struct cli *c, const domain *d, const char *option)
 		       : written;
 }
 
-status cli_domain_set(struct cli *c)
+static bool changes_told(struct cli *c)
 {
-	domain *d;
+	return cli_has(c, "--abuse") || cli_has(c, "--postmaster") || cli_has(c, "--catch-all") ||
+	       cli_has(c, "--enable") || cli_has(c, "--disable");
+}
+
+static status change_as_told(struct cli *c, domain *d)
+{
 	slice why = S("");
-	if (cli_has(c, "--enable") && cli_has(c, "--disable"))
-		return cli_misused(
-			c, "give one of them", "--enable and --disable do not go together");
-	TRY(cli_find_domain(c, cli_text(c, "DOMAIN"), &d));
 	if (cli_has(c, "--abuse"))
 		d->abuse = target_of(c, d, "--abuse");
 	if (cli_has(c, "--postmaster"))
@@ -158,13 +159,29 @@ status cli_domain_set(struct cli *c)
 	if (cli_has(c, "--enable") || cli_has(c, "--disable"))
 		d->state = cli_has(c, "--enable") ? DOMAIN_ENABLED : DOMAIN_DISABLED;
 	status kind = domain_change(d, &c->by, &c->a, &why);
-	if (kind == ST_INVALID)
-		return cli_fail(c, kind,
-			"targets are mailboxes or addresses of the same post office",
-			"the domain cannot be changed so: %.*s", SLICE_ARGS(why));
-	TRY(kind);
-	if (cli_has(c, "--with-mailboxes"))
-		kind = domain_fill(d->postoffice, d->name, &c->by, &c->a, &why);
+	return kind == ST_INVALID
+		       ? cli_fail(c, kind,
+				 "targets are mailboxes or addresses of the same post office",
+				 "the domain cannot be changed so: %.*s", SLICE_ARGS(why))
+		       : kind;
+}
+
+status cli_domain_set(struct cli *c)
+{
+	domain *d;
+	slice why = S("");
+	bool fills = cli_has(c, "--with-mailboxes");
+	if (cli_has(c, "--enable") && cli_has(c, "--disable"))
+		return cli_misused(
+			c, "give one of them", "--enable and --disable do not go together");
+	TRY(cli_find_domain(c, cli_text(c, "DOMAIN"), &d));
+	if (fills && d->stands_for.size > 0)
+		return cli_fail(c, ST_INVALID, "give the addresses in that domain",
+			"its mailboxes get no addresses in it: it stands for %.*s, whose addresses it has",
+			SLICE_ARGS(d->stands_for));
+	if (!fills || changes_told(c))
+		TRY(change_as_told(c, d));
+	status kind = fills ? domain_fill(d->postoffice, d->name, &c->by, &c->a, &why) : ST_OK;
 	if (kind == ST_INVALID)
 		return cli_fail(c, kind, "give the addresses in that domain",
 			"its mailboxes get no addresses in it: %.*s", SLICE_ARGS(why));

@@ -5,6 +5,7 @@
 
 #include "base/id.h"
 #include "base/log.h"
+#include "base/map.h"
 #include "base/random.h"
 #include "base/utf8.h"
 #include "connector/smtp/own.h"
@@ -17,6 +18,8 @@
 #include "provider/resolve.h"
 #include "provider/setting.h"
 #include "provider/trace.h"
+
+#include <inttypes.h>
 
 #include <errno.h>
 #include <string.h>
@@ -103,18 +106,18 @@ static status refused(struct cli *c, slice written, status kind)
 		"%.*s does not take this message: %s", SLICE_ARGS(written), why[kind]);
 }
 
-static bool is_same(const struct recipient *x, const struct recipient *y, arena *a)
+/* By what a recipient is known again; empty: by nothing. */
+static slice reach_key(const struct recipient *r, arena *a)
 {
-	if (x->remote || y->remote)
-		return x->remote && y->remote &&
-		       slice_same(
-			       mail_address_key(&x->address, a), mail_address_key(&y->address, a));
-	return x->route.mailbox == y->route.mailbox && x->route.mailbox != 0 &&
-	       x->route.postoffice == y->route.postoffice;
+	if (r->remote)
+		return arena_format(a, "r%.*s", SLICE_ARGS(mail_address_key(&r->address, a)));
+	return r->route.mailbox != 0 ? arena_format(a, "m%" PRId64 " %" PRId64, r->route.postoffice,
+					       r->route.mailbox)
+				     : S("");
 }
 
 /* Those who are not reached yet. */
-static void reach(struct cli *c, struct own_mail *m, const struct recipient *found, int n)
+static void reach(struct cli *c, struct own_mail *m, map *met, const struct recipient *found, int n)
 {
 	struct recipient *all = arena_new_array(&c->a, (size_t)m->n + (size_t)n, sizeof *all);
 
@@ -122,20 +125,16 @@ static void reach(struct cli *c, struct own_mail *m, const struct recipient *fou
 		memcpy(all, m->reached, (size_t)m->n * sizeof *all);
 	m->reached = all;
 	for (int i = 0; i < n; i++) {
-		bool known = false;
-		for (int k = 0; k < m->n; k++)
-			known = known || is_same(&all[k], &found[i], &c->a);
-		if (!known)
+		slice key = reach_key(&found[i], &c->a);
+		if (key.size == 0 || !map_put(met, key, m))
 			all[m->n++] = found[i];
 	}
 }
 
-/* Everybody the recipients lead to once, or the first refusal. The operator may write to any
-   group. */
-static status place(struct cli *c, struct own_mail *m, slice raw)
+/* The operator may write to any group. */
+static status reach_all(struct cli *c, struct own_mail *m, uint64_t size, map *met)
 {
 	static const struct poster anyone = {0};
-	uint64_t size = own_mail_front(m, &c->a) + raw.size;
 	slice written;
 
 	for (int i = 0; cli_each(c, "--to", i, &written); i++) {
@@ -147,8 +146,19 @@ static status place(struct cli *c, struct own_mail *m, slice raw)
 		status kind = passing_own(&to, &anyone, size, &c->a, &found, &n);
 		if (kind != ST_OK)
 			return refused(c, written, kind);
-		reach(c, m, found, n);
+		reach(c, m, met, found, n);
 	}
+	return ST_OK;
+}
+
+/* Everybody the recipients lead to once, or the first refusal. */
+static status place(struct cli *c, struct own_mail *m, slice raw)
+{
+	map *met = map_open();
+	status kind = reach_all(c, m, own_mail_front(m, &c->a) + raw.size, met);
+
+	map_close(&met);
+	TRY(kind);
 	own_mail_settle(m, raw, &c->a);
 	return ST_OK;
 }
@@ -162,38 +172,60 @@ static void note(struct cli *c, const struct own_mail *m, size_t size)
 		passing_trace(&m->reached[i], m->d.id, S(""), S(""), &c->a);
 }
 
+struct whereabouts {
+	json_t *mailboxes, *elsewhere, *without;
+	int64_t postoffice; /* of the mailbox before: they come by post office */
+	slice postoffice_name;
+};
+
+static void tell_where(struct cli *c, const struct recipient *r, struct whereabouts *w)
+{
+	slice address = mail_address_text(&r->address, &c->a);
+
+	if (r->told || r->remote) {
+		json_array_append_new(r->told ? w->without : w->elsewhere, json_slice(address));
+		return;
+	}
+	if (r->dropped)
+		return;
+	if (w->postoffice != r->route.postoffice)
+		w->postoffice_name = cli_postoffice_name(c, r->route.postoffice);
+	w->postoffice = r->route.postoffice;
+	json_array_append_new(w->mailboxes,
+		json_slice(arena_format(&c->a, "%.*s@%.*s", SLICE_ARGS(r->route.mailbox_name),
+			SLICE_ARGS(w->postoffice_name))));
+}
+
+static slice said_where(struct cli *c, const struct whereabouts *w)
+{
+	size_t in = json_array_size(w->mailboxes), far = json_array_size(w->elsewhere),
+	       out = json_array_size(w->without);
+	slice lies =
+		in || !far ? arena_format(&c->a, " lies in %zu mailbox%s", in, in == 1 ? "" : "es")
+			   : S("");
+	slice waits = far ? arena_format(&c->a, "%s waits for %zu recipient%s at other systems",
+				    lies.size ? " and" : "", far, far == 1 ? "" : "s")
+			  : S("");
+	slice none = out ? arena_format(&c->a, "; %zu cannot have it now", out) : S("");
+
+	return arena_format(
+		&c->a, "%.*s%.*s%.*s", SLICE_ARGS(lies), SLICE_ARGS(waits), SLICE_ARGS(none));
+}
+
 static status sent(struct cli *c, const struct own_mail *m, size_t size)
 {
-	json_t *mailboxes = json_array(), *elsewhere = json_array(), *without = json_array();
+	struct whereabouts w = {
+		.mailboxes = json_array(), .elsewhere = json_array(), .without = json_array()};
 	char written[ID_TEXT_SIZE + 1];
 
 	id_text(m->d.id, written);
-	for (int i = 0; i < m->n; i++) {
-		const struct recipient *r = &m->reached[i];
-		json_t *address = json_slice(mail_address_text(&r->address, &c->a));
-
-		if (r->told)
-			json_array_append(without, address);
-		else if (r->remote)
-			json_array_append(elsewhere, address);
-		else if (!r->dropped)
-			json_array_append_new(mailboxes,
-				json_slice(arena_format(&c->a, "%.*s@%.*s",
-					SLICE_ARGS(r->route.mailbox_name),
-					SLICE_ARGS(cli_postoffice_name(c, r->route.postoffice)))));
-		json_decref(address);
-	}
-	size_t in = json_array_size(mailboxes), far = json_array_size(elsewhere),
-	       left_out = json_array_size(without);
-	slice queued = far ? arena_format(&c->a, " and waits for %zu recipient%s at other systems",
-				     far, far == 1 ? "" : "s")
-			   : S("");
-	slice none = left_out ? arena_format(&c->a, "; %zu cannot have it now", left_out) : S("");
+	for (int i = 0; i < m->n; i++)
+		tell_where(c, &m->reached[i], &w);
+	slice said = said_where(c, &w);
 	return cli_did(c,
 		json_pack("{s:s,s:I,s:o,s:o,s:o}", "id", written, "size", (json_int_t)size,
-			"mailboxes", mailboxes, "elsewhere", elsewhere, "without", without),
-		"The message %s lies in %zu mailbox%s%.*s%.*s", written, in, in == 1 ? "" : "es",
-		SLICE_ARGS(queued), SLICE_ARGS(none));
+			"mailboxes", w.mailboxes, "elsewhere", w.elsewhere, "without", w.without),
+		"The message %s%.*s", written, SLICE_ARGS(said));
 }
 
 /* Whose the author's domain is: its keys sign, and reports come back to him. Of another system's

@@ -377,7 +377,8 @@ static status shut_out(struct cli *c, slice name, const struct auth_from *from)
 
 	TRY(auth_against(name, from, &c->a, &n, &account));
 	const char *of = !n.known && n.address >= most.single ? from->address.at : NULL;
-	const char *named = n.known || n.account >= most.single ? arena_z(&c->a, name) : NULL;
+	const char *named =
+		!of || n.account >= most.single || n.known ? arena_z(&c->a, name) : NULL;
 	slice lift = !of || !named
 			     ? arena_format(&c->a, "`pennypost logon lift %s`", of ? of : named)
 			     : arena_format(&c->a,

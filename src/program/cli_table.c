@@ -39,7 +39,7 @@
 #define OWN_MAIL                                                                                   \
 	NEED("--from", ADDRESS, "address of the sender"), NEED("--subject", TEXT, "the subject"),  \
 		NEED("--body", TEXT, "the text, - to read it from standard input"),                \
-		SOME("--attach", FILE, "file to send with it; may be repeated"),                    \
+		SOME("--attach", FILE, "file to send with it, one or more"),                    \
 		MAY("--from-name", TEXT, "name of the sender, for people")
 #define OF_POSTOFFICE MAY("--postoffice", NAME, "only if it is of this post office")
 #define JOB_ARGUMENT NEED("ID", TEXT, "the job, as `pennypost job list` shows it")
@@ -289,7 +289,7 @@ const struct cli_command cli_commands[] = {
 		{NEED("ADDRESS", ADDRESS, "the address")}, "address resolve sales@demo.test", NULL},
 
 	{"group add", CLI_STORE, cli_group_add, "Makes a group.",
-		{GROUP_ARGUMENT, SOME("--address", ADDRESS, "address of it; may be repeated"),
+		{GROUP_ARGUMENT, SOME("--address", ADDRESS, "address of it, one or more"),
 			MAY("--title", TEXT, "its name for people"), GROUP_POSTING},
 		"group add team@demo --address team@demo.test",
 		"Its name cannot be changed later. More addresses come by `pennypost address add`, members by `pennypost group "
@@ -379,7 +379,7 @@ const struct cli_command cli_commands[] = {
 		"come to the folder that has its name now when they are asked for by --folder, else to INBOX."},
 
 	{"mail send", CLI_STORE, cli_mail_send, "Sends a message to addresses of this system.",
-		{MANY("--to", ADDRESS, "recipient; may be repeated"), OWN_MAIL},
+		{MANY("--to", ADDRESS, "recipient, one or more"), OWN_MAIL},
 		"mail send --from postmaster@demo.test --to anna@demo.test --subject Hello --body -",
 		"It goes where anybody's mail for them goes: to members of a group, whoever may write to it, and to where mail is passed on. "
 		"A recipient that refuses mail is named, and nothing is sent to any."},

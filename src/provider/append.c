@@ -303,11 +303,13 @@ static struct view_entry entry_of(const struct appending *p, int i)
 }
 
 /* Each change of a mailbox counts its MODSEQ on by one: where these messages came right behind what is
-   known of their folder, nothing else did. */
+   known of their folder, nothing else did. For who has it open: nobody else may ever look, and the
+   whole image is made anew. */
 static void image_grow(const struct appending *p, arena *a)
 {
 	const struct append *x = p->x;
-	struct view_image *known = p->stored_at ? view_cache_folder(p->folder) : NULL;
+	bool open = p->stored_at && x->seen_in == p->folder;
+	struct view_image *known = open ? view_cache_folder(p->folder) : NULL;
 
 	if (known && known->modseq + 1 == x->modseq && known->uidvalidity == x->uidvalidity) {
 		struct view_image facts = {.postoffice = x->postoffice,

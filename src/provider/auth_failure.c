@@ -5,6 +5,8 @@
 #include "provider/setting.h"
 
 #include <arpa/inet.h>
+#include <endian.h>
+#include <string.h>
 
 /* Of a mailbox that is gone, and where it cannot be asked for, what `subject` says. */
 static slice account_of(int64_t postoffice, int64_t id, slice subject, arena *a)
@@ -90,15 +92,30 @@ static status key_of(slice who, arena *a, slice *key)
 	return ST_OK;
 }
 
+/* Under which post office that is audited, and as whom; 0: no mailbox is meant. An account's key has
+   its two ids (auth_find). */
+static int64_t audited(slice who, slice key, slice *object, arena *a)
+{
+	uint64_t id[2];
+
+	*object = who.size ? who : S("*");
+	if (key.size != 1 + sizeof id || key.at[0] != 'm')
+		return 0;
+	memcpy(id, key.at + 1, sizeof id);
+	*object = account_of((int64_t)be64toh(id[0]), (int64_t)be64toh(id[1]), who, a);
+	return (int64_t)be64toh(id[0]);
+}
+
 status auth_failure_lift(slice who, const struct audit_by *by, arena *a, int64_t *lifted)
 {
-	slice key;
+	slice key, object;
 	struct rows r;
 
 	TRY(key_of(who, a, &key));
+	int64_t postoffice = audited(who, key, &object, a);
 	db_tx *tx = db_begin(DB_SYSTEM, a);
 	const struct param p[] = {p_bytes(key), p_int(setting_number(S_auth_failure_span, NULL))};
-	change_audit(tx, 0, by, "logon.lift", who.size ? who : S("*"), S(""));
+	change_audit(tx, postoffice, by, "logon.lift", object, S(""));
 	db_add(tx, SQL_AUTH_FAILURE_LIFT, p, 2, &r);
 	TRY(db_commit(&tx, NULL));
 	*lifted = row_int(&r, 0, 0);

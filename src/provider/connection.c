@@ -354,7 +354,8 @@ static void away(struct pool *p, enum db_role role, slice why)
 {
 	bool say = false;
 	usec now = clock_now();
-	atomic_store(&heard.lost_at, now);
+	if (role == DB_RUN)
+		atomic_store(&heard.lost_at, now);
 	pthread_mutex_lock(&p->lock);
 	if (p->away_since == 0)
 		p->away_since = now;

@@ -146,6 +146,11 @@ static status target_check(
 	struct rows r;
 	status s = target.size > 0 ? address_target(d->postoffice, target, a, &r) : ST_OK;
 
+	if (s == ST_OK && target.size > 0 && d->stands_for.size > 0) {
+		*why = arena_format(
+			a, "it stands for %.*s, whose targets it has", SLICE_ARGS(d->stands_for));
+		return ST_INVALID;
+	}
 	if (s != ST_ABSENT)
 		return s;
 	if (elsewhere && internal_parse(target, a, &to, why) == ST_OK && to.smtp.size > 0)

@@ -11,21 +11,27 @@ static bool administers(const mailbox *m)
 	return m->kind != MAILBOX_USER && m->state == MAILBOX_ENABLED;
 }
 
-static status other_administers(int64_t postoffice, int64_t id, arena *a, bool *out)
+static status other_administers(int64_t postoffice, int64_t id, bool *out)
 {
+	arena a = ARENA_INIT, next = ARENA_INIT;
 	slice after = S("");
+	status kind = ST_OK;
 
 	*out = false;
-	for (int n = PAGE; n == PAGE && !*out;) {
+	for (int n = PAGE; kind == ST_OK && n == PAGE && !*out;) {
 		mailbox *rows;
 
-		TRY(mailbox_list(postoffice, after, PAGE, a, &rows, &n));
-		for (int i = 0; i < n; i++)
+		kind = mailbox_list(postoffice, after, PAGE, &a, &rows, &n);
+		for (int i = 0; kind == ST_OK && i < n; i++)
 			*out = *out || (rows[i].id != id && administers(&rows[i]));
-		if (n > 0)
-			after = rows[n - 1].name;
+		arena_clear(&next);
+		if (kind == ST_OK && n > 0)
+			after = arena_copy(&next, rows[n - 1].name);
+		arena_clear(&a);
 	}
-	return ST_OK;
+	arena_release(&next);
+	arena_release(&a);
+	return kind;
 }
 
 static status leads_there(slice word, const domain *d, int64_t id, arena *a, bool *out)
@@ -61,6 +67,8 @@ static status domains_spare(int64_t postoffice, int64_t id, arena *a, slice *why
 		slice word = words[i % 2];
 		bool needed;
 
+		if (of->stands_for.size > 0) /* its targets are the other's */
+			continue;
 		TRY(leads_there(word, of, id, a, &needed));
 		if (!needed)
 			continue;
@@ -78,7 +86,7 @@ status mailbox_spare(int64_t postoffice, int64_t id, enum mailbox_loss loss, are
 
 	TRY(mailbox_by_id(postoffice, id, a, &m));
 	if (administers(m))
-		TRY(other_administers(postoffice, id, a, &other));
+		TRY(other_administers(postoffice, id, &other));
 	if (!other) {
 		*why = S("it is the only administrator of its post office that works");
 		return ST_DENIED;

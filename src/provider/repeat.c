@@ -386,6 +386,7 @@ static void doubts_fence(struct asked *q)
 			     : vain < FENCE_VAIN     ? doubt_fence(q->each[i])
 						     : UNTRIED;
 		vain += q->fate[i] == OPEN;
+		lease_renew(&own->unfenced); /* a thousand of them take their time */
 		q->more |= q->fate[i] == UNTRIED;
 	}
 }
@@ -502,7 +503,8 @@ static enum round noted_run(usec at)
 {
 	enum round broken = keys_run(keys_break, &noted.broken);
 	enum round doubts = doubts_run(at);
-	bool wait = at != USEC_NEVER && (anything_unfenced() || db_lost_within(OTHERS_ASK));
+	/* Who ends meanwhile leaves them to the housekeeper: at worst a repetition is known as one. */
+	bool wait = anything_unfenced() || db_lost_within(OTHERS_ASK);
 	enum round forgotten = wait ? ALL_DONE : keys_run(keys_forget, &noted.forget);
 	enum round worst = broken > doubts ? broken : doubts;
 

@@ -197,7 +197,9 @@ static status neighbour_find(
 	return ST_OK;
 }
 
-static status neighbour_take(struct resolving *r, int64_t postoffice, const struct neighbour *n)
+/* Whom there is nobody for in that post office is named by the address that led there. */
+static status neighbour_take(
+	struct resolving *r, int64_t postoffice, const struct neighbour *n, slice led)
 {
 	for (int i = 0; i < n->n; i++) {
 		const struct destination *d = &n->to[i];
@@ -206,7 +208,7 @@ static status neighbour_take(struct resolving *r, int64_t postoffice, const stru
 		if (d->remote && mail_address_parse(d->address, r->a, &m) == ST_OK)
 			TRY(remote_met(r, d->route.postoffice, &m));
 		else if (d->route.mailbox == 0)
-			TRY(nobody_met(r, postoffice, d->address, d->kind));
+			TRY(nobody_met(r, postoffice, led, d->kind));
 		else
 			TRY(mailbox_met(r, &d->route, d->address, d->kind));
 	}
@@ -230,7 +232,7 @@ static status neighbour_met(struct resolving *r, int64_t postoffice, const mail_
 	if (n->kind == ST_FOREIGN)
 		return remote_met(r, postoffice, m);
 	if (n->kind == ST_OK)
-		return neighbour_take(r, postoffice, n);
+		return neighbour_take(r, postoffice, n, mail_address_text(m, r->a));
 	return nobody_met(r, postoffice, mail_address_text(m, r->a), n->kind);
 }
 

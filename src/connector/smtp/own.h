@@ -16,8 +16,8 @@ struct own_mail {
 	struct delivery_part part; /* where it is one: a known mailbox, or another system */
 	struct route route;        /* that mailbox */
 	slice signatures;
-	struct queue_recipient
-		far; /* or who is there; nobody is told when it cannot be delivered */
+	/* Or who is there; nobody is told when it cannot be delivered. */
+	struct queue_recipient far;
 	struct queue_envelope envelope;
 };
 

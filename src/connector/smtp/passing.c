@@ -160,9 +160,16 @@ static const char *const told_words[] = {[TOLD_FULL] = "full",
 	[TOLD_ABSENT] = "absent",
 	[TOLD_BIG] = "too-big"};
 
-/* For the trace: who passes it on hears of it in no other way. */
+/* For the trace: who passes it on hears of it in no other way. What was told last is not told again,
+   and of many the first. */
+#define MISSES_MOST 20
 static void miss(const struct passing *p, struct target *t, const mail_address *who, status kind)
 {
+	const mail_address *last = t->misses ? &t->missed[t->misses - 1].address : NULL;
+
+	if (t->misses == MISSES_MOST || (last && slice_same(last->local, who->local) &&
+						slice_same(last->domain, who->domain)))
+		return;
 	if (t->misses == t->room) {
 		int room = t->room ? 2 * t->room : 4;
 		struct missed *grown = arena_new_array(p->a, (size_t)room, sizeof *grown);
@@ -286,10 +293,12 @@ static status here_add(struct passing *p, struct target *t, const mail_address *
 	return kind == ST_EXISTS ? ST_OK : kind;
 }
 
-/* ST_OK: all of them have it. */
+/* ST_OK: all of them have it. Of another post office's group no member is named to whom it missed:
+   what fails there is told by the address that led there. */
 static status all_add(
 	struct passing *p, struct target *t, const mail_address *to, const struct resolution *found)
 {
+	const int64_t own = t->of->route.postoffice;
 	status worst = ST_OK;
 
 	for (int i = 0; i < found->n; i++) {
@@ -308,7 +317,8 @@ static status all_add(
 		if (kind == ST_OK || kind == ST_EXISTS)
 			continue;
 		worst = kind;
-		miss(p, t, &m, kind);
+		miss(p, t, found->route.postoffice == own && d->route.postoffice == own ? &m : to,
+			kind);
 	}
 	return worst;
 }

@@ -49,8 +49,7 @@ bool passing_reaches(const struct recipient *all, int n);
    `notify` is for those at other systems. Whether one of these has an address that is not ASCII. */
 bool passing_parts(struct recipient *all, int n, unsigned notify, arena *a, struct delivery *d);
 /* The row that tells where a message went, or why not, and one for each to whom a mailbox passes its
-   mail on in vain; `to` is who it was for, where that is not
-   himself, `told` are further fields. */
+   mail on in vain; `to` is who it was for, where that is not himself, `told` are further fields. */
 void passing_trace(const struct recipient *r, int64_t message, slice to, slice told, arena *a);
 /* Whether a full mailbox needs no room, for it keeps no copy. */
 bool passing_frees(const struct recipient *r);

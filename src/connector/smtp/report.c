@@ -135,6 +135,19 @@ static void defer(const struct attempt *t, const struct patience *p, struct verd
 	out->result.until = p->until;
 }
 
+/* Whether the host refused this recipient or this message for good, and not us: what it says to MAIL,
+   of systems and ways, and of policy before it has the text (RFC 3463: x.3, x.4, x.7) is said to a whole
+   house whose address stands on a list. */
+static bool refused_for_itself(const struct client_result *r)
+{
+	bool about_us = r->phase == CLIENT_MAIL || slice_starts(r->enhanced, S("5.3.")) ||
+			slice_starts(r->enhanced, S("5.4.")) ||
+			(slice_starts(r->enhanced, S("5.7.")) && r->phase != CLIENT_END);
+
+	return r->outcome == CLIENT_FAILED && r->cause == CLIENT_BY_REPLY && r->code / 100 == 5 &&
+	       !about_us;
+}
+
 void report_judge(const struct attempt *t, struct verdict *out)
 {
 	const queue_entry *e = t->entry;
@@ -144,8 +157,7 @@ void report_judge(const struct attempt *t, struct verdict *out)
 
 	*out = (struct verdict){.of = t,
 		.result = {.entry = e,
-			.refused = t->result.outcome == CLIENT_FAILED &&
-				   t->result.cause == CLIENT_BY_REPLY && t->result.code / 100 == 5,
+			.refused = refused_for_itself(&t->result),
 			.code = t->result.code,
 			.enhanced = t->result.enhanced,
 			.host = t->host,

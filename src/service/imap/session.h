@@ -65,8 +65,8 @@ status imap_trouble(conversation *c, status kind);
 /* The capability list now, as one line without its end. */
 void imap_capabilities(conversation *c, text *out);
 
-/* From now on octets come and go at their own pace, but they do: for what is said or read now, whenever
-   its command began. */
+/* From now on octets come and go at their own pace, but they do: for what is said or read now,
+   whenever its command began. */
 void imap_pace(conversation *c);
 struct setting_at imap_at(const conversation *c); /* the mailbox logged on, or the server */
 bool imap_admits(const conversation *c);          /* its network, by the rules of the same */

@@ -51,18 +51,29 @@ static status the_refusals(void)
 		enum client_outcome outcome;
 		enum client_cause cause;
 		int code;
+		const char *enhanced;
 		bool expired, refused;
-	} rows[] = {{CLIENT_FAILED, CLIENT_BY_REPLY, 550, false, true},
-		{CLIENT_FAILED, CLIENT_BY_REPLY, 550, true, true},
-		{CLIENT_FAILED, CLIENT_BY_HOST, 554, false, false},
-		{CLIENT_FAILED, CLIENT_BY_MESSAGE, 0, false, false},
-		{CLIENT_FAILED, CLIENT_BY_US, 0, false, false},
-		{CLIENT_DEFERRED, CLIENT_BY_REPLY, 451, true, false},
-		{CLIENT_DELIVERED, CLIENT_BY_REPLY, 250, false, false}};
+		enum client_phase phase;
+	} rows[] = {{CLIENT_FAILED, CLIENT_BY_REPLY, 550, "5.0.0", false, true},
+		{CLIENT_FAILED, CLIENT_BY_REPLY, 550, "5.1.1", true, true},
+		{CLIENT_FAILED, CLIENT_BY_REPLY, 552, "5.2.2", false, true},
+		{CLIENT_FAILED, CLIENT_BY_REPLY, 554, "5.6.0", false, true},
+		{CLIENT_FAILED, CLIENT_BY_REPLY, 554, "5.7.1", false, false, CLIENT_RCPT},
+		{CLIENT_FAILED, CLIENT_BY_REPLY, 554, "5.7.1", false, true, CLIENT_END},
+		{CLIENT_FAILED, CLIENT_BY_REPLY, 550, "5.1.8", false, false, CLIENT_MAIL},
+		{CLIENT_FAILED, CLIENT_BY_REPLY, 554, "5.3.2", false, false},
+		{CLIENT_FAILED, CLIENT_BY_REPLY, 554, "5.4.6", false, false},
+		{CLIENT_FAILED, CLIENT_BY_HOST, 554, "5.0.0", false, false},
+		{CLIENT_FAILED, CLIENT_BY_MESSAGE, 0, "5.0.0", false, false},
+		{CLIENT_FAILED, CLIENT_BY_US, 0, "5.0.0", false, false},
+		{CLIENT_DEFERRED, CLIENT_BY_REPLY, 451, "4.0.0", true, false},
+		{CLIENT_DELIVERED, CLIENT_BY_REPLY, 250, "2.0.0", false, false}};
 	struct verdict v;
 
 	for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
-		attempt.result = reply(rows[i].outcome, rows[i].cause, rows[i].code, "5.0.0");
+		attempt.result =
+			reply(rows[i].outcome, rows[i].cause, rows[i].code, rows[i].enhanced);
+		attempt.result.phase = rows[i].phase;
 		entry.expired = rows[i].expired;
 		report_judge(&attempt, &v);
 		cr_expect_eq(v.result.refused, rows[i].refused, "row %zu", i);

@@ -2,6 +2,7 @@
    (T19). Each test has a post office of its own. */
 #include "tests/unit/provider/queue_fixture.h"
 
+#include "base/metric.h"
 #include "provider/mailbox.h"
 #include "provider/postoffice.h"
 
@@ -100,6 +101,7 @@ static struct route anna(void)
 Test(queue_refused, more_than_the_share_and_no_fewer_than_the_least_pause_a_mailbox)
 {
 	struct route who = anna(), other = store_mailbox(who.postoffice, "ben", 0);
+	int64_t before = metric_value(M_mailboxes_paused, SERVICE_NONE);
 
 	letters_end(&who, S(""), "RRR");
 	cr_expect_not(is_paused(&who), "three are few");
@@ -108,6 +110,7 @@ Test(queue_refused, more_than_the_share_and_no_fewer_than_the_least_pause_a_mail
 	letters_end(&who, S(""), "R");
 	cr_expect(is_paused(&who));
 	cr_expect_not(is_paused(&other));
+	cr_expect_eq(metric_value(M_mailboxes_paused, SERVICE_NONE) - before, 1);
 	struct queue_refused q = counted(&who);
 	cr_expect_eq(q.ended, 7);
 	cr_expect_eq(q.refused, 4);
