@@ -226,26 +226,14 @@ static status told_elsewhere(void *arg)
 	return ST_OK;
 }
 
-static void tell(status (*story)(void *arg))
-{
-	struct task_limits limits = TASK_LIMITS_INIT;
-
-	given_schema();
-	cr_assert(task_loop_open(&limits) == ST_OK);
-	cr_assert(task_start("story", story, NULL));
-	task_loop_run();
-	task_loop_close();
-	provider_close();
-}
-
 Test(late, what_was_given_up_stores_nothing_once_its_repetition_was_told_and_read, .timeout = 300)
 {
-	tell(told_and_read);
+	store_story(told_and_read);
 	late_backends_go_on();
 	cr_expect_eq(store_entries_in(&late.to), 2);
 }
 
 Test(late, no_key_is_forgotten_until_other_nodes_had_time_to_ask, .timeout = 300)
 {
-	tell(told_elsewhere);
+	store_story(told_elsewhere);
 }

@@ -314,20 +314,9 @@ static status crowded_story(void *arg)
 	return ST_OK;
 }
 
-static void tell(status (*story)(void *arg))
-{
-	struct task_limits limits = TASK_LIMITS_INIT;
-	given_schema();
-	cr_assert(task_loop_open(&limits) == ST_OK);
-	cr_assert(task_start("story", story, NULL));
-	task_loop_run();
-	task_loop_close();
-	provider_close();
-}
-
 Test(outage, a_database_that_hangs_is_given_up_within_five_seconds, .timeout = 300)
 {
-	tell(hang_story);
+	store_story(hang_story);
 }
 
 /* Asks on and on, so that its connection is never anybody else's. */
@@ -384,12 +373,12 @@ static status door_story(void *arg)
 
 Test(outage, who_waits_before_the_door_of_a_database_that_hangs_gives_up_as_soon, .timeout = 300)
 {
-	tell(door_story);
+	store_story(door_story);
 }
 
 Test(outage, the_watch_hears_a_database_whose_connections_are_all_taken, .timeout = 300)
 {
-	tell(crowded_story);
+	store_story(crowded_story);
 }
 
 /* ---- how long: settings */
@@ -431,7 +420,7 @@ static void expect_waited(status (*act)(struct caller *), bool serve, usec wante
 	hanging.c.act = act;
 	hanging.serve = serve;
 	hanging.wanted = wanted;
-	tell(hanging_story);
+	store_story(hanging_story);
 	given_providers();
 }
 
@@ -489,7 +478,7 @@ static status end_story(void *arg)
 
 Test(outage, a_database_that_hangs_and_then_is_gone_is_given_up_as_soon, .timeout = 300)
 {
-	tell(end_story);
+	store_story(end_story);
 }
 
 /* ---- a database that is killed, and whose successor opens no door yet: on a busy machine, or while
@@ -570,7 +559,7 @@ static void tell_late(status (*act)(struct caller *c), usec killed, usec opened)
 	late.act = act;
 	late.killed = killed;
 	late.opened = opened;
-	tell(late_story);
+	store_story(late_story);
 	given_providers();
 	cr_expect_eq(store_entries_in(&to), 2);
 	provider_close();

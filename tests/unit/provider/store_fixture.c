@@ -160,6 +160,13 @@ void store_fibers(int n, status (*run)(void *), void *arg)
 	task_loop_close();
 }
 
+void store_story(status (*story)(void *))
+{
+	given_schema();
+	store_fibers(1, story, NULL);
+	provider_close();
+}
+
 /* ---- letters */
 
 void letter_write(struct letter *l, const struct route *to, int n, slice raw)

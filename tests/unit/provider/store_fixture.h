@@ -39,6 +39,8 @@ int64_t store_entries_in(const struct route *r);
 void store_assert_counts(const struct route *r);
 /* Starts n fibers and runs the loop until all have ended. */
 void store_fibers(int n, status (*run)(void *), void *arg);
+/* One that stops the loop itself, over a schema that is made for it; the provider it opens is closed. */
+void store_story(status (*story)(void *));
 
 /* One message to deliver: as many parts as there are post offices among the routes. */
 struct letter {
