@@ -103,6 +103,7 @@ libprovider_a_SOURCES = $(provider_shared) \
 	src/provider/view_load.c src/provider/view_load.h \
 	src/provider/varint.h \
 	src/provider/view_pack.c src/provider/view_pack.h \
+	src/provider/view_look.c src/provider/view_look.h \
 	src/provider/view_store.c \
 	src/provider/warm.c src/provider/warm.h \
 	src/provider/watch.h \

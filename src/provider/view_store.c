@@ -14,122 +14,9 @@
 #include "provider/news.h"
 #include "provider/settle.h"
 #include "provider/view_cache.h"
-#include "provider/view_load.h"
+#include "provider/view_look.h"
 
 #include <inttypes.h>
-
-/* ---- opening and looking again */
-
-/* What was shown as \Recent here is so to nobody else. A hint: should it fail, two readers see
-   it. */
-static void recent_claim(const view *v, arena *a)
-{
-	db_tx *tx = settle_begin(v->postoffice, &v->mailbox, a);
-
-	db_relax(tx);
-	db_add(tx, SQL_VIEW_RECENT,
-		(struct param[]){p_int(v->postoffice), p_int(v->mailbox), p_int(v->folder),
-			p_int(v->uidnext)},
-		4, NULL);
-	db_commit(&tx, NULL);
-}
-
-/* Of what arrived. `recent`: the first that nobody was shown. */
-static void recent_take(const view *v, const struct view_change *ch, uint32_t recent, arena *a)
-{
-	if (v->inside->claims && ch->arrived > 0 && recent < v->uidnext)
-		recent_claim(v, a);
-}
-
-static status open_in(
-	int64_t postoffice, int64_t mailbox, slice given, unsigned flags, arena *a, view **v)
-{
-	struct view_loaded l;
-	slice name;
-
-	if (folder_name(given, a, &name) != ST_OK)
-		return ST_ABSENT;
-	struct view_image *known = view_cache_name(mailbox, name);
-	status s = view_load(postoffice, mailbox, name, 0, known, false, a, &l);
-	image_let(&known);
-	TRY(s);
-	*v = view_begin(l.image, flags);
-	view_words(*v, l.words);
-	if (flags & VIEW_RECENT)
-		(*v)->recent = l.recent;
-	if ((*v)->inside->claims && l.recent < (*v)->uidnext)
-		recent_claim(*v, a);
-	return ST_OK;
-}
-
-status view_open(int64_t postoffice, int64_t mailbox, slice name, unsigned flags, view **v)
-{
-	arena a = ARENA_INIT;
-	status s = open_in(postoffice, mailbox, name, flags, &a, v);
-
-	arena_release(&a);
-	return s;
-}
-
-/* The newest image this process has of the folder. */
-static struct view_image *newest(const view *v)
-{
-	struct view_image *own = v->inside->image, *kept = view_cache_folder(v->folder);
-
-	if (kept && kept->uidvalidity == v->uidvalidity && (!own || kept->modseq > own->modseq))
-		return kept;
-	image_let(&kept);
-	return own ? image_hold(own) : NULL;
-}
-
-/* The folder is known to have come as far as `least`: what is older need not be looked at again. */
-static status refresh(view *v, bool hold, int64_t least, arena *a, struct view_change *out)
-{
-	struct view_image *known = newest(v);
-	struct view_loaded l;
-	bool old = known && known->modseq < least;
-	status s = view_load(v->postoffice, v->mailbox, S(""), v->folder, known, old, a, &l);
-
-	image_let(&known);
-	if (s == ST_ABSENT)
-		view_cache_drop(v->folder);
-	TRY(s);
-	view_words(v, l.words);
-	view_take(v, l.image, hold, a, out);
-	recent_take(v, out, l.recent, a);
-	return ST_OK;
-}
-
-status view_refresh(view *v, bool hold, arena *a, struct view_change *out)
-{
-	return refresh(v, hold, 0, a, out);
-}
-
-status view_vanished(
-	view *v, int64_t since, arena *a, struct view_range **ranges, int *n, bool *complete)
-{
-	struct rows r;
-	status s = db_one(SQL_VIEW_VANISHED,
-		(struct param[]){
-			p_int(v->postoffice), p_int(v->folder), p_int(since), p_int(v->modseq)},
-		4, a, &r);
-
-	if (s != ST_OK && s != ST_ABSENT)
-		return s;
-	/* A folder that was removed since it was opened tells nothing; the view still does. */
-	*complete = s == ST_OK && since >= row_int(&r, 0, 0);
-	if (!*complete) {
-		*ranges = view_absent(v, a, n);
-		return ST_OK;
-	}
-	int count;
-	const int64_t *first = row_int_array(&r, 0, 1, a, n);
-	const int64_t *past = row_int_array(&r, 0, 2, a, &count);
-	*ranges = arena_new_array(a, (size_t)*n + 1, sizeof **ranges);
-	for (int i = 0; i < *n; i++)
-		(*ranges)[i] = (struct view_range){(uint32_t)first[i], (uint32_t)(past[i] - 1)};
-	return ST_OK;
-}
 
 /* ---- changing */
 
@@ -226,7 +113,7 @@ static bool is_at(const view *v, int64_t modseq)
    look tells all. */
 static status refresh_own(view *v, bool hold, int64_t own, arena *a, struct view_change *out)
 {
-	status s = refresh(v, hold, own, a, out);
+	status s = view_look(v, hold, own, a, out);
 
 	if (s != ST_OK)
 		*out = (struct view_change){0};
@@ -263,7 +150,7 @@ static struct due due_of(const view *v, int n, arena *a)
 {
 	int room = n < DUE_MOST ? n : DUE_MOST;
 
-	return (struct due){.known = newest(v),
+	return (struct due){.known = view_newest(v),
 		.fresh = arena_new_array(a, (size_t)room + 1, sizeof(struct view_entry)),
 		.uids = arena_new_array(a, (size_t)room + 1, sizeof(int64_t))};
 }
@@ -323,7 +210,7 @@ static void due_show(view *v, const struct due *d, const struct view_range *gone
 {
 	view_words(v, d->words);
 	image_show(v, d->known, d->modseq, gone, gone_n, fresh, fresh_n, hold, a, out);
-	recent_take(v, out, d->recent, a);
+	view_recent_take(v, out, d->recent, a);
 }
 
 /* ---- STORE */
@@ -659,7 +546,7 @@ static status expunge_all(view *v, arena *a, struct view_change *out)
 {
 	struct view_change before;
 	uint32_t below = v->uidnext;
-	struct view_image *known = newest(v);
+	struct view_image *known = view_newest(v);
 	int64_t modseq = known ? known->modseq : 0;
 	int n;
 	bool done = false;
@@ -671,7 +558,7 @@ static status expunge_all(view *v, arena *a, struct view_change *out)
 		TRY(expunge_known(v, deleted, n, a, out, &done));
 	if (done)
 		return ST_OK;
-	TRY(refresh(v, true, tried ? modseq + 1 : 0, a, &before));
+	TRY(view_look(v, true, tried ? modseq + 1 : 0, a, &before));
 	deleted = uids_deleted(v->inside->image, below, a, &n);
 	if (n > 0)
 		TRY(expunge_in(v, deleted, n, a, out));
