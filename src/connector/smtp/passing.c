@@ -147,12 +147,12 @@ struct passing {         /* one recipient, being worked off */
 
 struct target { /* of a mailbox that passes its mail on */
 	const struct recipient *of;
-	bool alone;        /* it leads to a single one, and no copy stays */
-	int copies;        /* that the mailbox sends to other systems with this message */
-	struct route full; /* the mailbox whose postmaster is written to */
-	bool closed;       /* the group it leads to takes no mail from this sender */
-	struct missed *missed;
-	int misses, room; /* of `missed` */
+	bool alone;            /* it leads to a single one, and no copy stays */
+	int copies;            /* that the mailbox sends to other systems with this message */
+	struct route full;     /* the mailbox whose postmaster is written to */
+	bool closed;           /* the group it leads to takes no mail from this sender */
+	struct missed *missed; /* MISSES_MOST have room */
+	int misses;
 };
 
 static const char *const told_words[] = {[TOLD_FULL] = "full",
@@ -170,15 +170,8 @@ static void miss(const struct passing *p, struct target *t, const mail_address *
 	if (t->misses == MISSES_MOST || (last && slice_same(last->local, who->local) &&
 						slice_same(last->domain, who->domain)))
 		return;
-	if (t->misses == t->room) {
-		int room = t->room ? 2 * t->room : 4;
-		struct missed *grown = arena_new_array(p->a, (size_t)room, sizeof *grown);
-
-		if (t->misses)
-			memcpy(grown, t->missed, (size_t)t->misses * sizeof *grown);
-		t->missed = grown;
-		t->room = room;
-	}
+	if (!t->missed)
+		t->missed = arena_new_array(p->a, MISSES_MOST, sizeof *t->missed);
 	t->missed[t->misses++] = (struct missed){.address = *who,
 		.why = t->closed            ? "denied"
 		       : kind == ST_LIMITED ? "limited"
