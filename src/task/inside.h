@@ -76,7 +76,8 @@ void meeting_begin(void);
 void meeting_end(void);
 void meeting_wait(pthread_cond_t *until); /* lets go of the lock meanwhile */
 usec usec_add(usec a, usec b);            /* never beyond USEC_NEVER */
-bool virtual_runs(void); /* task_virtual_run(true) was called and the clock is virtual */
+bool virtual_runs(void);  /* task_virtual_run(true) was called and the clock is virtual */
+bool virtual_alone(void); /* that, and task_virtual_alone(true) */
 /* For poll and epoll_wait: milliseconds until then, rounded up; -1 for never. While the clock is
    virtual a short real time, because somebody may advance it. */
 int patience_until(usec moment);

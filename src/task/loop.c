@@ -567,13 +567,19 @@ static void advance(void)
 		clock_advance(next - clock_now());
 }
 
+/* Whether there is nobody whom a turn of a virtual clock would have to wait for. */
+static bool all_are_here(void)
+{
+	return virtual_alone() && timer_next() != USEC_NEVER && !offload_busy();
+}
+
 static void turn(void)
 {
 	run_ready();
 	if (loop.count == 0)
 		return;
 	int patience = turn_patience();
-	collect(patience);
+	collect(patience > 0 && all_are_here() ? 0 : patience);
 	if (patience > 0)
 		advance();
 	wake_due();

@@ -143,7 +143,9 @@ int task_label_now(void);
    thread. After task_virtual_run(true) nobody has to: when no task is ready, no offload runs and
    no descriptor or notice wakes anybody within 1 ms, the loop (or, when none is open, the waiting
    plain thread) advances the clock to the next moment itself. Meant for tests whose peers are
-   fibers of the same loop. */
+   fibers of the same loop. After task_virtual_alone(true) that millisecond is not waited for in a
+   loop: nobody but fibers and helpers wakes anybody there, and what they wrote is there at once. */
 void task_virtual_run(bool on);
+void task_virtual_alone(bool on);
 
 #endif

@@ -46,7 +46,7 @@ void meeting_wait(pthread_cond_t *until)
 
 /* ---- moments */
 
-static atomic_bool virtual_run;
+static atomic_bool virtual_run, alone;
 
 usec usec_add(usec a, usec b)
 {
@@ -59,9 +59,19 @@ void task_virtual_run(bool on)
 	atomic_store(&virtual_run, on);
 }
 
+void task_virtual_alone(bool on)
+{
+	atomic_store(&alone, on);
+}
+
 bool virtual_runs(void)
 {
 	return atomic_load(&virtual_run) && clock_is_virtual();
+}
+
+bool virtual_alone(void)
+{
+	return atomic_load(&alone) && virtual_runs();
 }
 
 int patience_until(usec moment)

@@ -183,6 +183,7 @@ static bool play(struct play *p)
 	if (task_loop_open(&limits) != ST_OK || !task_start("script", perform, p))
 		abort();
 	task_virtual_run(!p->instance);
+	task_virtual_alone(!p->instance);
 	task_loop_run();
 	task_loop_close();
 	if (p->trouble.size)

@@ -2,6 +2,7 @@
 #include "room.h"
 
 #include <pthread.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #define HOUR (3600 * USEC_S)
@@ -80,6 +81,34 @@ Test(virtual, runs_by_itself_when_nothing_else_does, .timeout = 300)
 	clock_real();
 }
 
+static status sleeps_five_hundred_hours(void *arg)
+{
+	(void)arg;
+	for (int i = 0; i < 500; i++)
+		cr_assert_eq(task_sleep(HOUR), ST_OK);
+	return ST_OK;
+}
+
+/* How often this thread gave its processor away to wait. */
+static long waits(void)
+{
+	struct rusage used;
+	cr_assert_eq(getrusage(RUSAGE_THREAD, &used), 0);
+	return used.ru_nvcsw;
+}
+
+Test(virtual, waits_for_nobody_when_it_is_alone, .timeout = 300)
+{
+	clock_virtual(0);
+	task_virtual_run(true);
+	task_virtual_alone(true);
+	long before = waits();
+	room_run_one(sleeps_five_hundred_hours, NULL);
+	cr_assert_lt(waits() - before, 250);
+	cr_assert_eq(clock_wall(), 500 * HOUR);
+	clock_real();
+}
+
 static status takes_real_time(void *arg)
 {
 	(void)arg;
@@ -95,7 +124,7 @@ static status works(void *arg)
 	return ST_OK;
 }
 
-Test(virtual, waits_for_helpers, .timeout = 300)
+static void helpers_are_waited_for(void)
 {
 	clock_virtual(0);
 	task_virtual_run(true);
@@ -105,4 +134,15 @@ Test(virtual, waits_for_helpers, .timeout = 300)
 	room_run();
 	cr_assert(slept);
 	clock_real();
+}
+
+Test(virtual, waits_for_helpers, .timeout = 300)
+{
+	helpers_are_waited_for();
+}
+
+Test(virtual, waits_for_helpers_when_it_is_alone, .timeout = 300)
+{
+	task_virtual_alone(true);
+	helpers_are_waited_for();
 }
