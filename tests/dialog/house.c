@@ -42,11 +42,14 @@ static bool word(struct words *w, slice *out)
 	return true;
 }
 
+/* What stands in quotes is none of them, and may be long. */
 static bool word_is(struct words *w, const char *wanted)
 {
 	struct words before = *w;
 	slice got;
 
+	if (slice_starts(w->rest, S("\"")))
+		return false;
 	if (word(w, &got) && slice_same(got, slice_z(wanted)))
 		return true;
 	*w = before;

@@ -96,6 +96,20 @@ static int hex_digit(char c)
 	return isdigit((unsigned char)c) ? c - '0' : tolower((unsigned char)c) - 'a' + 10;
 }
 
+/* By doubling what is there: texts of a megabyte are written as one octet and a number. */
+static void add_times(text *out, slice bytes, uint64_t times)
+{
+	size_t start = out->size;
+
+	if (times > 0)
+		text_add(out, bytes);
+	for (uint64_t n = 1, more; n < times; n += more) {
+		more = n < times - n ? n : times - n;
+		text_reserve(out, more * bytes.size);
+		text_add(out, slice_of(out->at + start, more * bytes.size));
+	}
+}
+
 /* \{998:text} repeats, \{base64:text} encodes; the text's own escapes come first. */
 static slice take_braces(slice rest, const struct variables *v, arena *a, text *out)
 {
@@ -109,8 +123,7 @@ static slice take_braces(slice rest, const struct variables *v, arena *a, text *
 	if (slice_same(what, S("base64")))
 		text_add(out, base64_encode(bytes, a));
 	else if (slice_number(what, &times))
-		while (times-- > 0)
-			text_add(out, bytes);
+		add_times(out, bytes, times);
 	return slice_from(rest, end + 1);
 }
 
