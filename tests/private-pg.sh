@@ -8,6 +8,7 @@ dir=$(mktemp -d "${TMPDIR:-/tmp}/pennypost-test.XXXXXX") || exit 99
 chmod 0755 "$dir"
 trap '"$pg" kill "$dir"; rm -rf "$dir"' EXIT
 . "$top/tests/says.sh"
+unset PRIVATE_PG_MOULD
 
 start() {
 	lines=$("$pg" start "$dir" fast) || return
@@ -68,6 +69,25 @@ mkdir -p "$dir/left/data/base"
 says 'a folder that was left without a cluster is taken' 0 "$("$pg" start "$dir/left" fast >/dev/null 2>&1; echo $?)"
 says 'with the cluster in it' yes "$([ -s "$dir/left/data/PG_VERSION" ] && echo yes)"
 "$pg" stop "$dir/left"
+
+# Two that run at the same time, copies of one.
+whose() { # whose FOLDER [fast]: which cluster that is, and what was written there
+	(
+		eval "$("$pg" start "$dir/$1" ${2:-})"
+		psql -XAtq "$PG_SUPERURI" -c 'create table if not exists told (by text)' -c "insert into told values ('$1')" \
+			-c "select system_identifier, string_agg(by, ' ') from pg_control_system(), told group by 1"
+	)
+}
+export PRIVATE_PG_MOULD="$dir/mould"
+one=$(whose one fast)
+two=$(whose two fast)
+three=$(whose three)
+says 'a cluster that was copied is the same one' "${one%|*}" "${two%|*}"
+says 'what one of them writes the other does not find' 'one two' "${one##*|} ${two##*|}"
+says 'a cluster that is to last is no copy' yes "$([ "${three##*|}" = three ] && [ "${three%|*}" != "${one%|*}" ] && echo yes)"
+for name in one two three; do
+	"$pg" stop "$dir/$name"
+done
 
 echo "$passed passed, $failed failed"
 [ $failed -eq 0 ]
