@@ -215,6 +215,31 @@ static void dkim_word(slice word, dkim_verdict *v)
 			v->result = (enum dkim_result)i;
 }
 
+struct findings {
+	spf_report spf;
+	dkim_report dkim;
+};
+
+/* A question whose findings lie in `f`: "result domain", or nothing. */
+static dmarc_query asked(const char *author, const char *spf, const char *dkim, struct findings *f)
+{
+	dmarc_query q = {.author = slice_z(author)};
+	slice word;
+
+	if (spf[0]) {
+		f->spf.domain = word_and_domain(spf, &word);
+		f->spf.result = spf_word(word);
+		q.spf = &f->spf;
+	}
+	if (dkim[0]) {
+		f->dkim.count = 1;
+		f->dkim.verdict[0].domain = word_and_domain(dkim, &word);
+		dkim_word(word, &f->dkim.verdict[0]);
+		q.dkim = &f->dkim;
+	}
+	return q;
+}
+
 Test(dmarc, judges)
 {
 	struct table zone = {0};
@@ -223,22 +248,10 @@ Test(dmarc, judges)
 
 	zone_fill(&zone);
 	for (size_t i = 0; i < ROWS(checks); i++) {
-		spf_report spf = {0};
-		dkim_report dkim = {0};
+		struct findings f = {0};
 		dmarc_report r;
-		slice word;
-		dmarc_query q = {.author = slice_z(checks[i].author), .draw = checks[i].draw};
-		if (checks[i].spf[0]) {
-			spf.domain = word_and_domain(checks[i].spf, &word);
-			spf.result = spf_word(word);
-			q.spf = &spf;
-		}
-		if (checks[i].dkim[0]) {
-			dkim.count = 1;
-			dkim.verdict[0].domain = word_and_domain(checks[i].dkim, &word);
-			dkim_word(word, &dkim.verdict[0]);
-			q.dkim = &dkim;
-		}
+		dmarc_query q = asked(checks[i].author, checks[i].spf, checks[i].dkim, &f);
+		q.draw = checks[i].draw;
 		dmarc_check(&q, &dns, &a, &r);
 		cr_expect_eq(r.result, checks[i].result, "%zu: %s | %s | %s gives %s (%s)", i,
 			checks[i].author, checks[i].spf, checks[i].dkim,
@@ -247,6 +260,88 @@ Test(dmarc, judges)
 			dmarc_policy_name(r.wish));
 	}
 	arena_release(&a);
+}
+
+/* RFC 7489 B.1 and B.3.1, each under a relaxed and under a strict policy. */
+Test(dmarc, judges_the_examples_of_rfc_7489)
+{
+	static const struct {
+		const char *example, *author, *spf, *dkim;
+		enum dmarc_result relaxed, strict;
+	} rows[] = {
+		{"B.1.1 example 1", "example.com", "pass example.com", "", DMARC_PASS, DMARC_PASS},
+		{"B.1.1 example 2", "example.com", "pass child.example.com", "", DMARC_PASS,
+			DMARC_FAIL},
+		{"B.1.1 example 3", "child.example.com", "pass example.net", "", DMARC_FAIL,
+			DMARC_FAIL},
+		{"B.1.2 example 1", "example.com", "", "pass example.com", DMARC_PASS, DMARC_PASS},
+		{"B.1.2 example 2", "child.example.com", "", "pass example.com", DMARC_PASS,
+			DMARC_FAIL},
+		{"B.1.2 example 3", "child.example.com", "", "pass sample.net", DMARC_FAIL,
+			DMARC_FAIL},
+		{"B.3.1", "example.com", "pass mail.example.com", "pass example.com", DMARC_PASS,
+			DMARC_PASS},
+	};
+	struct table relaxed = {0}, strict = {0};
+	arena a = ARENA_INIT;
+
+	table_add(&relaxed,
+		S("_dmarc.example.com TXT v=DMARC1; p=reject; aspf=r; rua=mailto:dmarc-feedback@example.com"));
+	table_add(&strict, S("_dmarc.example.com TXT v=DMARC1; p=reject; aspf=s; adkim=s"));
+	for (size_t i = 0; i < ROWS(rows); i++) {
+		struct findings f = {0};
+		lookup dns[] = {table_lookup(&relaxed), table_lookup(&strict)};
+		dmarc_query q = asked(rows[i].author, rows[i].spf, rows[i].dkim, &f);
+		for (size_t k = 0; k < ROWS(dns); k++) {
+			enum dmarc_result wanted = k ? rows[i].strict : rows[i].relaxed;
+			dmarc_report r;
+			dmarc_check(&q, &dns[k], &a, &r);
+			cr_expect_eq(r.result, wanted, "%s, %s: %s", rows[i].example,
+				k ? "strict" : "relaxed", dmarc_result_name(r.result));
+			cr_expect_eq(r.wish, wanted == DMARC_FAIL ? DMARC_REJECT : DMARC_DO_NOTHING,
+				"%s wishes %s", rows[i].example, dmarc_policy_name(r.wish));
+		}
+	}
+	arena_release(&a);
+}
+
+/* RFC 7489 B.2, as a resolver gives them. */
+Test(dmarc, reads_the_records_of_rfc_7489)
+{
+	static const struct {
+		const char *txt;
+		enum dmarc_policy policy;
+		unsigned percent;
+		const char *aggregate, *failure;
+	} rows[] = {
+		{"v=DMARC1; p=none; rua=mailto:dmarc-feedback@example.com", DMARC_DO_NOTHING, 100,
+			"mailto:dmarc-feedback@example.com", ""},
+		{"v=DMARC1; p=none; rua=mailto:dmarc-feedback@example.com; "
+		 "ruf=mailto:auth-reports@example.com",
+			DMARC_DO_NOTHING, 100, "mailto:dmarc-feedback@example.com",
+			"mailto:auth-reports@example.com"},
+		{"v=DMARC1; p=none; rua=mailto:dmarc-feedback@example.com; "
+		 "ruf=mailto:auth-reports@thirdparty.example.net",
+			DMARC_DO_NOTHING, 100, "mailto:dmarc-feedback@example.com",
+			"mailto:auth-reports@thirdparty.example.net"},
+		{"v=DMARC1; p=quarantine; rua=mailto:dmarc-feedback@example.com,"
+		 "mailto:tld-test@thirdparty.example.net!10m; pct=25",
+			DMARC_QUARANTINE, 25,
+			"mailto:dmarc-feedback@example.com,mailto:tld-test@thirdparty.example.net!10m",
+			""},
+	};
+
+	for (size_t i = 0; i < ROWS(rows); i++) {
+		dmarc_record r = {0};
+		cr_assert_eq(
+			dmarc_record_parse(slice_z(rows[i].txt), &r), ST_OK, "%s", rows[i].txt);
+		cr_expect_eq(r.policy, rows[i].policy, "%s", rows[i].txt);
+		cr_expect_eq(r.subdomains, rows[i].policy, "%s", rows[i].txt);
+		cr_expect_eq(r.percent, rows[i].percent, "%s", rows[i].txt);
+		cr_expect(!r.strict_dkim && !r.strict_spf, "%s", rows[i].txt);
+		SAME(r.aggregate, slice_z(rows[i].aggregate));
+		SAME(r.failure, slice_z(rows[i].failure));
+	}
 }
 
 Test(dmarc, tells_whose_policy_it_is)
