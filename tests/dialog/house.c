@@ -352,14 +352,18 @@ static void given_scram(struct words *w)
 		sasl_nonce_fix(must_word(w));
 }
 
-/* dns NAME TYPE VALUE, dns NAME silent, dns NAME fails */
+/* dns NAME TYPE VALUE, dns NAME silent, dns NAME fails, dns NAME late "4 s" */
 static void given_dns(struct words *w)
 {
 	slice name = must_word(w), type = must_word(w), value = {0};
 
 	word(w, &value);
-	if (!resolver_add(name, type, value))
-		play_fails(w->p, "dns NAME A|AAAA|MX|NS|PTR|TXT VALUE, dns NAME silent|fails");
+	usec late = slice_same(type, S("late")) ? play_span(&value) : -1;
+	if (late >= 0)
+		resolver_late(name, late);
+	else if (!resolver_add(name, type, value))
+		play_fails(w->p,
+			"dns NAME A|AAAA|MX|NS|PTR|TXT VALUE, dns NAME silent|fails, dns NAME late SPAN");
 }
 
 /* key SELECTOR of DOMAIN */
@@ -423,11 +427,15 @@ static void given_pause(struct words *w)
 
 static void given_key(struct words *w)
 {
-	slice selector = must_word(w);
+	slice selector = must_word(w), bits = {0};
+	uint64_t number = 0;
 
 	if (!word_is(w, "of"))
-		play_fails(w->p, "key SELECTOR of DOMAIN");
-	seal_given(w->p, selector, must_word(w));
+		play_fails(w->p, "key SELECTOR of DOMAIN [BITS]");
+	slice domain = must_word(w);
+	if (word(w, &bits) && !slice_number(bits, &number))
+		play_fails(w->p, "key SELECTOR of DOMAIN [BITS]");
+	seal_given(w->p, selector, domain, (unsigned)number);
 }
 
 static const struct {

@@ -17,6 +17,7 @@ struct client {
 	int line;   /* its descriptor, when it leads to the house in memory */
 	bool ended; /* the server has closed */
 	bool quits; /* has said QUIT */
+	usec spoke; /* when it said something last */
 };
 
 /* A running instance that plays instead of the house in memory (--connect). */
@@ -63,6 +64,8 @@ static inline bool play_goes_on(const struct play *p)
 {
 	return p->trouble.size == 0;
 }
+/* Takes "5 s", "20 ms", "3 min" or "1 h" off the front; below 0: there is none. */
+usec play_span(slice *words);
 /* Adds a line to the transcript; bytes are shown printable and shortened. */
 void play_note(struct play *p, char who, char direction, slice bytes);
 
@@ -80,8 +83,9 @@ void house_each(void (*each)(struct play *p, int place, int64_t postoffice, int6
 
 /* ---- seal.c: domains that sign */
 void seal_reset(void);
-/* Makes a key and publishes it; where the domain is one of ours it signs what is submitted. */
-void seal_given(struct play *p, slice selector, slice domain);
+/* Makes a key, of RSA where bits are given, and publishes it; where the domain is one of ours it signs
+   what is submitted. */
+void seal_given(struct play *p, slice selector, slice domain, unsigned rsa_bits);
 /* The message with a signature of the domain in front, or the first set of an ARC chain. */
 slice seal_sign(struct play *p, slice domain, slice message, bool chain);
 /* Whether a signature of the domain holds. */

@@ -10,6 +10,8 @@ struct row {
 	slice name;
 	enum dns_type type; /* 0: a manner */
 	bool silent;
+	usec late;  /* an answer takes so long .. */
+	usec asked; /* .. since it was asked for first: resolvers remember. 0: never */
 	dns_record record;
 };
 
@@ -20,6 +22,7 @@ struct dns {
 struct dns_question {
 	enum dns_type type;
 	slice name;
+	usec ready; /* when the answer is there */
 	arena a;
 };
 
@@ -84,6 +87,14 @@ bool resolver_add(slice name, slice type, slice value)
 	return known;
 }
 
+void resolver_late(slice name, usec span)
+{
+	struct row *r = arena_new(&zone.a, sizeof *r);
+
+	*r = (struct row){.next = zone.rows, .name = arena_copy(&zone.a, name), .late = span};
+	zone.rows = r;
+}
+
 /* ---- net/dns.h */
 
 status dns_open(const struct dns_conf *c, dns **out)
@@ -98,12 +109,32 @@ void dns_close(dns **d)
 	*d = NULL;
 }
 
+#define NEVER (60 * USEC_S) /* no deadline of the house waits that long for the DNS */
+
+/* When a question for the name that is asked now is answered. */
+static usec ready_at(slice name)
+{
+	usec now = clock_now(), at = now;
+
+	for (struct row *r = zone.rows; r; r = r->next) {
+		if (!slice_same_nocase(r->name, name))
+			continue;
+		if (r->silent)
+			at = now + NEVER;
+		if (r->late > 0) {
+			r->asked = r->asked ? r->asked : now;
+			at = r->asked + r->late > at ? r->asked + r->late : at;
+		}
+	}
+	return at;
+}
+
 dns_question *dns_ask(dns *d, enum dns_type type, slice name)
 {
 	dns_question *q = memory_new(sizeof *q);
 
 	(void)d;
-	*q = (dns_question){.type = type};
+	*q = (dns_question){.type = type, .ready = ready_at(name)};
 	q->name = arena_copy(&q->a, name);
 	return q;
 }
@@ -134,7 +165,7 @@ static void answer(const dns_question *q, arena *a, dns_answer *out)
 	out->record = arena_new_array(a, n + 1, sizeof *out->record);
 	for (const struct row *r = zone.rows; r; r = r->next) {
 		bool same = slice_same_nocase(r->name, q->name);
-		if (same && r->type == 0) {
+		if (same && r->type == 0 && r->late == 0) {
 			out->kind = DNS_TEMPORARY;
 			out->count = 0;
 			return;
@@ -148,19 +179,14 @@ static void answer(const dns_question *q, arena *a, dns_answer *out)
 		out->kind = DNS_FOUND;
 }
 
-static bool is_silent(slice name)
-{
-	for (const struct row *r = zone.rows; r; r = r->next)
-		if (r->silent && slice_same_nocase(r->name, name))
-			return true;
-	return false;
-}
-
 status dns_wait(dns_question **q, arena *a, dns_answer *out)
 {
-	status kind = is_silent((*q)->name) ? task_sleep(60 * USEC_S) : ST_OK;
+	usec left = (*q)->ready - clock_now();
+	status kind = left > 0 ? task_sleep(left) : ST_OK;
 
-	answer(*q, a, out);
+	*out = (dns_answer){.kind = DNS_TEMPORARY};
+	if (kind == ST_OK)
+		answer(*q, a, out);
 	dns_drop(q);
 	return kind;
 }

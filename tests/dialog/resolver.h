@@ -4,6 +4,7 @@
 #ifndef PENNYPOST_TESTS_DIALOG_RESOLVER_H
 #define PENNYPOST_TESTS_DIALOG_RESOLVER_H
 
+#include "base/clock.h"
 #include "base/slice.h"
 
 #include <stdbool.h>
@@ -12,5 +13,7 @@ void resolver_reset(void);
 /* "A", "AAAA", "MX" ("10 mx.example.org"), "NS", "PTR", "TXT"; or the manners "silent", "fails".
    False: it makes no sense. */
 bool resolver_add(slice name, slice type, slice value);
+/* What there is of the name comes so long after it is asked for first. */
+void resolver_late(slice name, usec span);
 
 #endif

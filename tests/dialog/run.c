@@ -104,19 +104,19 @@ bool play_file(struct play *p, slice name, slice *bytes)
 
 /* ---- one play */
 
-static usec span_of(slice words)
+usec play_span(slice *words)
 {
 	static const struct {
 		const char *unit;
 		usec span;
 	} units[] = {{"ms", USEC_MS}, {"s", USEC_S}, {"min", 60 * USEC_S}, {"h", 3600 * USEC_S}};
-	slice number;
+	slice number, unit = {0};
 	uint64_t n;
 
-	slice_take(&words, ' ', &number);
+	slice_take(words, ' ', &number);
+	slice_take(words, ' ', &unit);
 	for (size_t i = 0; i < sizeof units / sizeof *units; i++)
-		if (slice_number(number, &n) &&
-			slice_same(slice_trim(words), slice_z(units[i].unit)))
+		if (slice_number(number, &n) && slice_same(unit, slice_z(units[i].unit)))
 			return (usec)n * units[i].span;
 	return -1;
 }
@@ -126,8 +126,9 @@ static void sentence(struct play *p, slice words)
 	slice wait = S("wait ");
 
 	if (slice_starts(words, wait)) {
-		usec span = span_of(slice_from(words, wait.size));
-		if (span < 0)
+		slice rest = slice_from(words, wait.size);
+		usec span = play_span(&rest);
+		if (span < 0 || rest.size > 0)
 			play_fails(p, "wait NUMBER ms|s|min|h");
 		else
 			task_sleep(span);

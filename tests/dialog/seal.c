@@ -11,6 +11,7 @@
 
 static struct seal {
 	slice selector, domain;
+	enum signature_algorithm algorithm;
 	signature_key *key;
 } seals[8];
 static int seal_count;
@@ -28,7 +29,7 @@ static void take_home(struct play *p, const struct seal *s, int64_t postoffice)
 	dkim_key k = {.postoffice = postoffice,
 		.domain = s->domain,
 		.selector = s->selector,
-		.algorithm = SIGNATURE_ED25519_SHA256,
+		.algorithm = s->algorithm,
 		.public_key = signature_key_public(s->key, &p->a),
 		.private_key = signature_key_text(s->key, &p->a)};
 
@@ -37,23 +38,24 @@ static void take_home(struct play *p, const struct seal *s, int64_t postoffice)
 		play_fails(p, "the key cannot be kept");
 }
 
-void seal_given(struct play *p, slice selector, slice domain)
+void seal_given(struct play *p, slice selector, slice domain, unsigned rsa_bits)
 {
+	enum signature_algorithm algorithm =
+		rsa_bits ? SIGNATURE_RSA_SHA256 : SIGNATURE_ED25519_SHA256;
 	struct seal *s = &seals[seal_count];
 	struct domain *ours;
 	slice name;
 
-	*s = (struct seal){arena_copy(&p->a, selector), arena_copy(&p->a, domain), NULL};
+	*s = (struct seal){arena_copy(&p->a, selector), arena_copy(&p->a, domain), algorithm, NULL};
 	if (seal_count == (int)(sizeof seals / sizeof *seals) - 1 ||
-		signature_key_make(SIGNATURE_ED25519_SHA256, 0, &s->key) != ST_OK ||
+		signature_key_make(algorithm, rsa_bits, &s->key) != ST_OK ||
 		dkim_record_name(selector, domain, &p->a, &name) != ST_OK) {
-		play_fails(p, "key SELECTOR of DOMAIN");
+		play_fails(p, "key SELECTOR of DOMAIN [BITS]");
 		return;
 	}
 	seal_count++;
 	resolver_add(name, S("TXT"),
-		dkim_record_text(SIGNATURE_ED25519_SHA256, signature_key_public(s->key, &p->a),
-			false, &p->a));
+		dkim_record_text(algorithm, signature_key_public(s->key, &p->a), false, &p->a));
 	if (domain_find(domain, &p->a, &ours) == ST_OK)
 		take_home(p, s, ours->postoffice);
 }
@@ -64,7 +66,7 @@ static bool signer_find(slice domain, dkim_signer *out)
 		if (slice_same(seals[i].domain, domain)) {
 			*out = (dkim_signer){.domain = domain,
 				.selector = seals[i].selector,
-				.algorithm = SIGNATURE_ED25519_SHA256,
+				.algorithm = seals[i].algorithm,
 				.key = seals[i].key,
 				.header = CANON_RELAXED,
 				.body = CANON_RELAXED,

@@ -317,6 +317,7 @@ static void say(struct play *p, struct client *c, const struct line *l)
 		return;
 	if (c->s)
 		stream_patience(c->s, ANSWER, 0, 0);
+	c->spoke = clock_now();
 	if (verb) {
 		play_note(p, l->who, '>', l->text);
 		verb->run(p, c, rest);
@@ -465,9 +466,30 @@ static void hear_stored(struct play *p, struct client *c, slice which)
 	text_free(&got);
 }
 
-static void hear(struct play *p, struct client *c, const struct line *l)
+static void hear_one(struct play *p, struct client *c, char who, slice pattern)
 {
 	slice line = {0};
+	status kind = hear_line(p, c, who, &line);
+
+	if (kind != ST_OK || !script_match(pattern, line, &p->v))
+		wrong_answer(p, pattern, kind, line);
+}
+
+/* "5 s PATTERN", since the client spoke last. */
+static void hear_within(struct play *p, struct client *c, char who, slice rest)
+{
+	usec most = play_span(&rest);
+
+	if (most < 0)
+		play_fails(p, "within NUMBER ms|s|min|h PATTERN");
+	hear_one(p, c, who, rest);
+	usec took = clock_now() - c->spoke;
+	if (took > most && !p->forgiving)
+		play_fails(p, "that took %lld ms", (long long)(took / USEC_MS));
+}
+
+static void hear(struct play *p, struct client *c, const struct line *l)
+{
 
 	if (!c->s) {
 		if (!p->forgiving)
@@ -480,10 +502,10 @@ static void hear(struct play *p, struct client *c, const struct line *l)
 		hear_stored(p, c, slice_from(l->text, S("stored ").size));
 	} else if (slice_starts(l->text, S("... "))) {
 		hear_until(p, c, l->who, slice_from(l->text, 4));
+	} else if (slice_starts(l->text, S("within "))) {
+		hear_within(p, c, l->who, slice_from(l->text, S("within ").size));
 	} else {
-		status kind = hear_line(p, c, l->who, &line);
-		if (kind != ST_OK || !script_match(l->text, line, &p->v))
-			wrong_answer(p, l->text, kind, line);
+		hear_one(p, c, l->who, l->text);
 	}
 }
 
