@@ -173,6 +173,20 @@ void dkim_check_end(dkim_check *c, const lookup *dns, usec now, dkim_report *out
 	*out = c->report;
 }
 
+void dkim_demand(dkim_report *r, unsigned rsa_bits)
+{
+	for (size_t i = 0; i < r->count; i++) {
+		dkim_verdict *v = &r->verdict[i];
+		bool rsa = slice_same_nocase(
+			v->algorithm, signature_algorithm_name(SIGNATURE_RSA_SHA256));
+
+		if (v->result == DKIM_PASS && rsa && v->bits < rsa_bits) {
+			v->result = DKIM_POLICY;
+			v->reason = "the key is too small";
+		}
+	}
+}
+
 enum dkim_result dkim_overall(const dkim_report *r)
 {
 	static const uint8_t weight[] = {

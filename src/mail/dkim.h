@@ -13,8 +13,8 @@
 enum dkim_result {
 	DKIM_NONE, /* no signature */
 	DKIM_PASS,
-	DKIM_FAIL,      /* a hash or the signature does not fit, or its time is over */
-	DKIM_POLICY,    /* it fits, but l= leaves a part of the body to anybody */
+	DKIM_FAIL, /* a hash or the signature does not fit, or its time is over */
+	DKIM_POLICY, /* it fits, but l= leaves a part of the body to anybody, or the key is too small */
 	DKIM_TEMPERROR, /* the key could not be had now */
 	DKIM_PERMERROR, /* malformed, no key, a revoked or unfit key, rsa-sha1 */
 };
@@ -37,7 +37,7 @@ typedef struct dkim_verdict {
 	slice identity;     /* i=, or "@" with the domain */
 	slice algorithm;    /* a= */
 	slice signature;    /* b= without blanks; header.b= shows its start (RFC 6008) */
-	unsigned bits;      /* of the key; below 2048 a policy may think less of it. 0: unknown */
+	unsigned bits;      /* of the key; 0: unknown */
 	bool testing;       /* t=y in the key: to be treated like an unsigned message */
 	uint64_t uncovered; /* octets of the canonical body behind l= */
 	int64_t signed_at;  /* t= in seconds; 0: not said */
@@ -63,6 +63,10 @@ size_t dkim_check_count(const dkim_check *c);
 slice dkim_check_key_name(const dkim_check *c, size_t n);
 /* After signature_body_end(): fetches the keys, which may wait, and judges. `now` is wall time. */
 void dkim_check_end(dkim_check *c, const lookup *dns, usec now, dkim_report *out);
+
+/* A policy about the size of keys (RFC 8301 3.2): signatures that pass by an RSA key of fewer bits
+   become DKIM_POLICY. */
+void dkim_demand(dkim_report *r, unsigned rsa_bits);
 
 /* The whole message in one word: pass when one signature passes, else temperror, fail, permerror
    whichever comes first in this order among the verdicts (policy counts as fail), none when there

@@ -187,6 +187,7 @@ static void find_out(conversation *c, struct policy_text *t, struct findings *f)
 	if (t->hashes) {
 		signature_body_end(t->hashes);
 		dkim_check_end(t->dkim, &dns, clock_wall(), &f->dkim);
+		dkim_demand(&f->dkim, (unsigned)setting_number(S_dkim_key_least, NULL));
 		arc_check_end(t->arc, &dns, clock_wall(), &f->arc);
 	}
 	if (t->author.size == 0)
