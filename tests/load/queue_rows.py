@@ -196,6 +196,7 @@ def flood(out, server, load, sink, port):
     domains = [f"flood{i + 1}.test" for i in range(20)]
     try:
         server.route([(domain, f"127.0.4.{i + 1}") for i, domain in enumerate(domains)], port)
+        letters(server, sink, "one.remote.test", BESIDE)  # everybody warm
         settle(server)
         alone = letters(server, sink, "one.remote.test", BESIDE)
         fill(server, FLOOD, domains)
@@ -210,7 +211,16 @@ def flood(out, server, load, sink, port):
     out["of these not sent when the letters were"] = left
 
 
-def measure(load, server, port, short):
+# What --rows chooses from, in their order.
+ROWS = {
+    "lengths": lambda out, server, load, sink, port, short: lengths(
+        out, server, sink, [d for d, _ in outbound_rows.transports()], 100_000 if short else 1_000_000),
+    "beside stuck": lambda out, server, load, sink, port, short: fairness(out, server, sink, port),
+    "beside a flood": lambda out, server, load, sink, port, short: flood(out, server, load, sink, port + 2),
+}
+
+
+def measure(load, server, port, short, wanted):
     out = {}
     sink = outbound_rows.Sink(os.path.join(os.path.dirname(load), "sink"), port)
     try:
@@ -218,9 +228,9 @@ def measure(load, server, port, short):
         outbound_rows.send(load, server, 100, "r%03u@one.remote.test")
         sink.wait(100)
         copy_letter(server)
-        lengths(out, server, sink, [d for d, _ in outbound_rows.transports()], 100_000 if short else 1_000_000)
-        fairness(out, server, sink, port)
-        flood(out, server, load, sink, port + 2)
+        for name, row in ROWS.items():
+            if wanted(name):
+                row(out, server, load, sink, port, short)
     finally:
         sink.stop()
     return out
