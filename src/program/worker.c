@@ -124,7 +124,10 @@ static status serve(struct life *l)
 {
 	const struct worker *w = l->w;
 	arena names = ARENA_INIT;
-	struct provider_conf conf = {.boot = w->boot, .system_connections = 2, .serve = true};
+	/* Who runs the queue claims, writes results and counts at the same time. */
+	struct provider_conf conf = {.boot = w->boot,
+		.system_connections = w->role == WORKER_OUTBOUND ? 3 : 2,
+		.serve = true};
 	conf.application =
 		arena_format(&names, "pennypost %s/%u", worker_role_name(w->role), w->index).at;
 	if (w->role == WORKER_MAIL)

@@ -2,6 +2,7 @@
 
        outbound      claims what is due when the bell rings or the poll says so, starts senders
        lease         renews the shards' leases
+       count         tells the gauge how long the queue is
        send (many)   one job each: attempt, verdicts, reports
        results       writes what needs no report, a batch at a time
 
@@ -13,29 +14,39 @@
 #include "connector/smtp/outbound_body.h"
 #include "provider/setting.h"
 
-#define CLAIM_MOST 1000             /* rows of one claim */
+/* A claim is a few milliseconds' work, so that what the bell rings for meanwhile soon has its turn,
+   however much is due: so many rows of so many shards. The bell's own brings what is new alone. */
+#define CLAIM_DUE 128
+#define CLAIM_SHARDS 4
+#define CLAIM_RUNG 512
 #define PAIR 2                      /* the least it brings of a shard: one new row, one deferred */
 #define CLAIM_EACH 100              /* of one post office and shard in it */
+#define START_MOST 16               /* senders, before others have the loop */
 #define FIRST_LOOK (3 * USEC_S / 2) /* for what a dead predecessor left */
 #define COUNT_EVERY (15 * USEC_S)
 #define END_MOST (5 * USEC_S)
 
 static struct outbound out;
 
-static struct { /* shards to be claimed from, as bits */
-	uint64_t now;
-	uint64_t fresh; /* of them, those only the bell has told of */
-	usec next;      /* claim for what only the bell asks */
-	uint64_t later; /* and when half of what is in memory is done, if the poll does not come
-			   first */
+struct asked { /* shards, as bits */
+	uint64_t shards;
+	int turn; /* the next claim begins at */
+};
+
+static struct {
+	struct asked rung; /* the bell told of something new: goes before all that is due */
+	usec next;         /* but not before */
+	struct asked due;
+	uint64_t later; /* due too, when half of what is in memory is done, if the poll does not
+			   come first */
 	int resume;
-	int turn; /* the shard the next claim begins at */
 } ask;
 
 static struct {
 	struct plan_limits limits;
-	notice *over;    /* for the lease's task */
-	int64_t counted; /* of the gauge */
+	notice *over;      /* for the lease's task */
+	notice *uncounted; /* for the gauge's */
+	int64_t counted;   /* of the gauge */
 	bool running, leaving;
 } loop;
 
@@ -54,12 +65,6 @@ static void limits_read(void)
 static int rows_most(void)
 {
 	return 10 * (int)loop.limits.at_once;
-}
-
-static void gauge_set(int64_t rows)
-{
-	metric_add(M_queue_entries, SERVICE_NONE, rows - loop.counted);
-	loop.counted = rows;
 }
 
 /* ---- claims */
@@ -93,15 +98,17 @@ static bool job_begins(const plan_job *j)
 static void start_senders(usec *wait)
 {
 	bool note = false;
+	int n = 0;
 	link_t ready;
 	plan_job *j;
 
 	list_init(&ready);
 	*wait = USEC_NEVER;
-	while (!loop.leaving && clock_now() < out.lease_until &&
+	while (n < START_MOST && !loop.leaving && clock_now() < out.lease_until &&
 		(j = plan_next(out.plan, &loop.limits, clock_now(), wait))) {
 		note |= job_begins(j);
 		list_append(&ready, &j->link);
+		n++;
 	}
 	bool good = !note || queue_begun(out.runner) == ST_OK;
 	for (link_t *first; (first = list_first(&ready));) {
@@ -114,6 +121,8 @@ static void start_senders(usec *wait)
 	}
 	if (!good)
 		*wait = clock_now() + OUTBOUND_PAUSE;
+	else if (n == START_MOST)
+		*wait = 0;
 }
 
 /* What a program says of a message it says of one recipient: they go alone then. */
@@ -146,69 +155,79 @@ static void rows_plan(const queue_entry *rows, int n, arena *a)
 static void put_off(uint64_t shards)
 {
 	ask.later |= shards;
-	ask.now &= ~shards;
-	ask.fresh &= ~shards;
 	ask.resume = plan_rows(out.plan) / 2;
 }
 
 /* Half of what is left at most: what a claim brings of one post office leaves room for another's.
    The reserve goes out in pairs. */
-static int claim_most(int room)
+static unsigned claim_most(int room, bool rung)
 {
-	int spare = room - plan_reserve(rows_most()), most = room / 2 < spare ? room / 2 : spare;
+	int spare = room - plan_reserve(rows_most()), most = room / 2 < spare ? room / 2 : spare,
+	    limit = rung ? CLAIM_RUNG : CLAIM_DUE;
 
-	return most < PAIR ? PAIR : most < CLAIM_MOST ? most : CLAIM_MOST;
+	return (unsigned)(most < PAIR ? PAIR : most < limit ? most : limit);
 }
 
-/* Of those to be asked, in turn, as many as may bring so many rows: one, or one new and one
-   deferred. */
-static uint64_t shards_next(int most)
+/* Takes as many of them as are their turn, `most` at most. */
+static uint64_t shards_take(struct asked *from, int most)
 {
 	uint64_t some = 0;
 
 	for (int i = 0; i < QUEUE_SHARDS; i++) {
-		int shard = (ask.turn + i) % QUEUE_SHARDS;
+		int shard = (from->turn + i) % QUEUE_SHARDS;
 		uint64_t bit = UINT64_C(1) << shard;
 
-		if (!(ask.now & bit))
+		if (!(from->shards & bit))
 			continue;
-		most -= ask.fresh & bit ? 1 : PAIR;
-		if (most < 0) {
-			ask.turn = shard;
+		if (most-- == 0) {
+			from->turn = shard;
 			break;
 		}
 		some |= bit;
 	}
+	from->shards &= ~some;
 	return some;
 }
 
-static status claim(void)
+/* Of those that rang what is new alone, as many as may bring one row each; else all that is due of
+   a few. */
+static void claim_choose(struct queue_claim *c, bool rung)
+{
+	int most = (int)c->most;
+
+	if (rung) {
+		c->shards = c->fresh = shards_take(&ask.rung, most);
+		ask.next = clock_now() + OUTBOUND_APART;
+		return;
+	}
+	most /= PAIR;
+	c->shards = shards_take(&ask.due, most < CLAIM_SHARDS ? most : CLAIM_SHARDS);
+}
+
+static status claim(bool rung)
 {
 	arena a = ARENA_INIT;
-	int room = rows_most() - plan_rows(out.plan), most = claim_most(room), n = 0;
+	int room = rows_most() - plan_rows(out.plan), n = 0;
 	uint64_t more = 0;
-	struct queue_claim c = {.shards = shards_next(most),
-		.fresh = ask.fresh,
-		.each = CLAIM_EACH,
-		.more = &more,
-		.most = (unsigned)most};
+	struct queue_claim c = {.each = CLAIM_EACH, .more = &more, .most = claim_most(room, rung)};
 	queue_entry *rows = NULL;
 	status kind = ST_OK;
 
 	c.full = plan_full(out.plan, rows_most(), &a, &c.full_count);
 	if (room < PAIR) {
-		put_off(ask.now);
+		struct asked *none = rung ? &ask.rung : &ask.due;
+
+		put_off(none->shards);
+		none->shards = 0;
 	} else {
-		ask.now &= ~c.shards;
-		ask.fresh &= ~c.shards;
-		ask.next = clock_now() + OUTBOUND_APART;
+		claim_choose(&c, rung);
 		kind = queue_claim(out.runner, &c, &a, &rows, &n);
 		if (kind != ST_OK)
 			more = c.shards;
 	}
 	if (n > 0)
 		rows_plan(rows, n, &a);
-	ask.now |= more;
+	ask.due.shards |= more;
 	if (kind == ST_OK && c.full_count > 0)
 		put_off(c.shards & ~more);
 	arena_release(&a);
@@ -220,36 +239,39 @@ static void ask_again(void)
 {
 	if (!out.again || clock_now() < out.again_at)
 		return;
-	ask.now |= out.again;
-	ask.fresh &= ~out.again;
+	ask.due.shards |= out.again;
 	out.again = 0;
 }
 
-static void claims_make(usec *wait)
+/* One claim at most, behind which the bell is heard again. */
+static void claim_next(usec *wait)
 {
-	while (ask.now && !loop.leaving && clock_now() < out.lease_until) {
-		if (ask.now == ask.fresh && clock_now() < ask.next) {
-			if (ask.next < *wait)
-				*wait = ask.next;
-			return;
-		}
-		if (claim() != ST_OK || task_cancelled()) {
+	bool rung = ask.rung.shards && clock_now() >= ask.next;
+
+	if (loop.leaving || clock_now() >= out.lease_until)
+		return;
+	if (rung || ask.due.shards) {
+		if (claim(rung) != ST_OK || task_cancelled()) {
 			*wait = clock_now() + OUTBOUND_PAUSE;
 			return;
 		}
 		start_senders(wait);
 	}
+	if (ask.due.shards)
+		*wait = 0;
+	else if (ask.rung.shards && ask.next < *wait)
+		*wait = ask.next;
 }
 
 static void claim_and_start(usec *wait)
 {
 	if (ask.later && plan_rows(out.plan) <= ask.resume) {
-		ask.now |= ask.later;
+		ask.due.shards |= ask.later;
 		ask.later = 0;
 	}
 	ask_again();
 	start_senders(wait);
-	claims_make(wait);
+	claim_next(wait);
 	if (out.again && out.again_at < *wait)
 		*wait = out.again_at;
 }
@@ -263,14 +285,12 @@ static void poll_due(void)
 	limits_read();
 	if (queue_due(out.runner, &due) != ST_OK)
 		return;
-	ask.now |= due;
-	ask.fresh &= ~due;
+	ask.due.shards |= due;
 }
 
 static void bell_heard(uint64_t shards)
 {
-	ask.fresh |= shards & ~ask.now;
-	ask.now |= shards;
+	ask.rung.shards |= shards;
 }
 
 /* ---- leases */
@@ -286,8 +306,7 @@ static void row_dropped(void *arg, const queue_entry *e)
 static void orders_heed(void)
 {
 	plan_drop(out.plan, UINT64_MAX, row_dropped, NULL);
-	ask.now = UINT64_MAX;
-	ask.fresh = 0;
+	ask.due.shards = UINT64_MAX;
 }
 
 static void lease_once(void)
@@ -325,29 +344,52 @@ static status lease_run(void *arg)
 	return ST_OK;
 }
 
+/* ---- the gauge */
+
+static void gauge_set(int64_t rows)
+{
+	metric_add(M_queue_entries, SERVICE_NONE, rows - loop.counted);
+	loop.counted = rows;
+}
+
+/* A long queue takes long to count: a hundredth of the time is enough for it, and no claim waits
+   for it. */
+static status count_run(void *arg)
+{
+	struct wait on = {.fd = -1, .notice = loop.uncounted};
+	usec pause = FIRST_LOOK;
+	int64_t rows;
+	int which;
+
+	(void)arg;
+	task_shield(true);
+	for (;;) {
+		task_wait_any(&on, 1, clock_now() + pause, &which);
+		if (out.ended)
+			break;
+		usec began = clock_now();
+		if (queue_runner_count(out.runner, &rows) == ST_OK)
+			gauge_set(rows);
+		usec took = clock_now() - began;
+		pause = 100 * took > COUNT_EVERY ? 100 * took : COUNT_EVERY;
+	}
+	out.tasks--;
+	return ST_OK;
+}
+
 /* ---- the loop */
 
-static void tend(usec *count_at)
+static void tend(void)
 {
-	int64_t rows;
-	usec now = clock_now();
-
 	plan_sweep(out.plan, clock_now());
 	if (out.way->tend)
 		out.way->tend(out.way->arg);
-	if (now < *count_at)
-		return;
-	if (queue_runner_count(out.runner, &rows) == ST_OK)
-		gauge_set(rows);
-	/* A long queue takes long to count: a hundredth of the time is enough for it. */
-	usec took = clock_now() - now;
-	*count_at = clock_now() + (100 * took > COUNT_EVERY ? 100 * took : COUNT_EVERY);
 }
 
 static void serve(unsigned seat)
 {
 	int bell = queue_bell(seat), which;
-	usec next_poll = 0, next_tend = 0, count_at = 0, wait;
+	usec next_poll = 0, next_tend = 0, wait;
 
 	queue_rung(seat);
 	while (!loop.leaving && !task_cancelled()) {
@@ -358,10 +400,12 @@ static void serve(unsigned seat)
 			next_poll = now + setting_number(S_queue_poll, NULL);
 		}
 		if (now >= next_tend) {
-			tend(&count_at);
+			tend();
 			next_tend = now + USEC_S;
 		}
 		claim_and_start(&wait);
+		if (wait == 0)
+			task_sleep(0); /* whoever is ready goes first */
 		struct wait on[] = {{bell, WAIT_READ, NULL}, {-1, 0, out.changed}};
 		usec until = next_poll < next_tend ? next_poll : next_tend;
 		if (task_wait_any(on, 2, wait < until ? wait : until, &which) == ST_OK &&
@@ -373,17 +417,19 @@ static void serve(unsigned seat)
 	task_forget(bell);
 }
 
+static bool helper_start(const char *name, status (*run)(void *))
+{
+	out.tasks++;
+	if (task_start(name, run, &out))
+		return true;
+	out.tasks--;
+	return false;
+}
+
 static bool helpers_start(void)
 {
-	out.tasks += 2;
-	if (task_start("queue results", outbound_results, &out)) {
-		if (task_start("queue lease", lease_run, NULL))
-			return true;
-		out.tasks--;
-	} else {
-		out.tasks -= 2;
-	}
-	return false;
+	return helper_start("queue results", outbound_results) &&
+	       helper_start("queue lease", lease_run) && helper_start("queue count", count_run);
 }
 
 /* What is being sent has its time, then it is told to end; results are written in any case. */
@@ -398,6 +444,7 @@ static void finish(void)
 	out.ended = true;
 	notice_raise(out.written);
 	notice_raise(loop.over);
+	notice_raise(loop.uncounted);
 	while (out.tasks > 0)
 		task_sleep(10 * USEC_MS);
 	queue_runner_close(&out.runner);
@@ -420,13 +467,14 @@ status outbound_run(void *arg)
 	out.way = c->transport;
 	loop.running = true;
 	loop.leaving = out.ended = out.writing = false;
-	ask.now = ask.fresh = ask.later = out.again = 0;
+	ask.rung.shards = ask.due.shards = ask.later = out.again = 0;
 	ask.next = 0;
 	out.tasks = out.waiting = 0;
 	list_init(&out.outcomes);
 	out.changed = notice_open();
 	out.written = notice_open();
 	loop.over = notice_open();
+	loop.uncounted = notice_open();
 	out.plan = plan_open();
 	limits_read();
 	status kind = open_runner();
@@ -440,6 +488,7 @@ status outbound_run(void *arg)
 	notice_close(&out.changed);
 	notice_close(&out.written);
 	notice_close(&loop.over);
+	notice_close(&loop.uncounted);
 	loop.running = false;
 	return kind;
 }

@@ -100,6 +100,67 @@ static void post_beside_the_crowd(const char *kind)
 	post(small, "ben@b.test", address, domain);
 }
 
+/* ---- a letter that comes while a crowd is being claimed */
+
+#define PLACES 20 /* the crowd's domains, so that it stands in many shards */
+
+static int before_it; /* rows of the crowd that were claimed by the time it was */
+
+static slice letters_domain(void)
+{
+	static char domain[40];
+	uint64_t crowded = 0;
+
+	for (int i = 0; i < PLACES; i++) {
+		snprintf(domain, sizeof domain, "stuck%d.test", i);
+		crowded |= UINT64_C(1) << queue_shard(slice_z(domain));
+	}
+	for (int i = 0; i == 0 || crowded >> queue_shard(slice_z(domain)) & 1; i++)
+		snprintf(domain, sizeof domain, "ok%d.test", i);
+	return slice_z(domain);
+}
+
+/* The first of the crowd has been claimed: now it comes. */
+static void comes_meanwhile(slice domain)
+{
+	slice its = letters_domain();
+	char address[60];
+
+	if (net.claimed == 1) {
+		snprintf(address, sizeof address, "x@%s", its.at);
+		post(small, "ben@b.test", address, its.at);
+	} else if (slice_same(domain, its)) {
+		before_it = net.claimed;
+	}
+}
+
+static status a_letter_meanwhile(void)
+{
+	cr_expect(wait_until(small_arrived));
+	cr_expect_leq(
+		before_it, CROWD / 10, "%d of a crowd were claimed before a letter", before_it);
+	cr_expect_leq(net.tasks, 40, "%d tasks began before one of them had the loop", net.tasks);
+	net.go = true;
+	return ST_OK;
+}
+
+Test(outbound_queue, a_letter_does_not_wait_until_a_crowd_is_claimed)
+{
+	given_crowd("stuck.test");
+	for (int i = 0; i < PLACES; i++) {
+		char domain[40];
+
+		snprintf(domain, sizeof domain, "stuck%d.test", i);
+		store_sql("update queue set domain = '%s', shard = %d where qid / 4096 %% %d = %d"
+			  " returning 1",
+			domain, queue_shard(slice_z(domain)), PLACES, i);
+	}
+	small = store_postoffice();
+	net.planned = comes_meanwhile;
+	play(a_letter_meanwhile);
+	net.planned = NULL;
+}
+
 static bool late_tried_twice(void)
 {
 	return net.late >= 2;

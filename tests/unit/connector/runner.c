@@ -33,6 +33,8 @@ static slice destination(void *arg, slice domain, arena *a)
 	(void)a;
 	net.claimed++;
 	net.most = net.claimed - net.sent > net.most ? net.claimed - net.sent : net.most;
+	if (net.planned)
+		net.planned(domain);
 	return domain;
 }
 
@@ -66,7 +68,8 @@ static void send_fake(
 
 	(void)arg;
 	(void)a;
-	net.tried++;
+	if (net.tried++ == 0)
+		net.tasks = (int)task_count();
 	if (slice_starts(domain, S("slow")) && task_sleep(net.pause) != ST_OK)
 		r = reply(CLIENT_DEFERRED, CLIENT_BY_US, 0, "4.3.2");
 	else if (slice_starts(domain, S("stuck")))

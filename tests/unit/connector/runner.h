@@ -22,6 +22,8 @@ extern struct runner_net {
 		late; /* recipients, attempts, recipients at ok.test, attempts at late.test */
 	int claimed,
 		most; /* rows that were planned, and how many more than were sent at one moment */
+	int tasks;    /* there were when the first was tried */
+	void (*planned)(slice domain); /* told of each row that is; may be NULL */
 	usec pause;
 	bool go;
 	text body;     /* of what went to body.test */
