@@ -80,6 +80,14 @@ static void list_join(struct fields *f, enum field which, const mail_list *more,
 	to->count += more->count;
 }
 
+/* Addresses of a field that is too long to be told whole (trust.md T28), up to a comma if there is one. */
+static slice list_cut(slice value)
+{
+	slice kept = slice_until(value, HEADER_VALUE_MOST);
+
+	return kept.size == value.size ? value : slice_until(kept, slice_find_last(kept, ','));
+}
+
 static void field_take(struct fields *f, enum field which, slice value, arena *a)
 {
 	mail_list more;
@@ -93,7 +101,7 @@ static void field_take(struct fields *f, enum field which, slice value, arena *a
 	f->there[which] = true;
 	if (f->addresses >= MAIL_LIST_MOST)
 		return;
-	mail_list_parse(value, MAIL_LIST_MOST - f->addresses, a, &more);
+	mail_list_parse(list_cut(value), MAIL_LIST_MOST - f->addresses, a, &more);
 	f->addresses += more.count;
 	if (more.count > 0)
 		list_join(f, which, &more, a);
@@ -242,6 +250,14 @@ static bool skip_leader(slice *s, bool *reply)
 	return true;
 }
 
+/* Without the "[...]" in front, but for one that is all there is. */
+static slice without_blobs(slice s)
+{
+	for (slice rest = s; skip_blob(&rest) && rest.size > 0;)
+		s = rest;
+	return s;
+}
+
 static slice without_trailer(slice s, bool *reply)
 {
 	for (;;) {
@@ -269,14 +285,9 @@ slice subject_base(slice decoded, arena *a, bool *reply)
 	s = slice_of(to, n);
 	for (;;) {
 		s = without_trailer(s, reply);
-		for (slice rest = s;;) {
-			while (skip_leader(&s, reply))
-				;
-			rest = s;
-			if (!skip_blob(&rest) || rest.size == 0)
-				break;
-			s = rest;
-		}
+		while (skip_leader(&s, reply))
+			;
+		s = without_blobs(s); /* which no "re:" follows: that would be a leader */
 		if (!slice_starts_nocase(s, S("[fwd:")) || s.at[s.size - 1] != ']')
 			return s;
 		s = slice_until(slice_from(s, 5), s.size - 6);

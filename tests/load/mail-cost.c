@@ -1,7 +1,5 @@
-/* What the parsers of the mail room cost (trust.md F5): for each its worst inputs at 10 KB, 100 KB
-   and 1 MB, nanoseconds per byte, and the ratio of the last to the first, which stays near one when
-   the cost is linear. Prints one line per input; the exit code is 1 when a ratio is over 3, far
-   from the noise of a busy machine and far below what a quadratic cost gives. */
+/* What the parsers of the mail room cost (trust.md F5): for each its worst inputs; cost.h tells how that is
+   told. */
 #include "../unit/mail/toy.h"
 #include "base/text.h"
 #include "mail/address.h"
@@ -16,13 +14,9 @@
 #include "mail/sketch.h"
 #include "mail/transfer.h"
 #include "mail/word.h"
+#include "tests/load/cost.h"
 
-#include <stdio.h>
-#include <time.h>
-
-#define RATIO_MOST 3.0
 #define LIST_MOST (16 * MAIL_LIST_MOST) /* so that a cap hides nothing, but memory is no issue */
-#define WORK_LEAST (4 * 1024 * 1024)    /* bytes per measurement */
 
 static void run_data(slice s, arena *a)
 {
@@ -204,12 +198,7 @@ static void run_record(slice s, arena *a)
 
 #define LINE72 "It was a dark and stormy night; the rain fell in torrents, except at ..."
 
-/* An input is `head` and then `unit` over and over; "%d" in a unit is its number. */
-static const struct input {
-	const char *name;
-	void (*run)(slice s, arena *a);
-	const char *head, *unit;
-} inputs[] = {
+static const struct cost_input inputs[] = {
 	{"data: plain lines, measured", run_data, "", LINE72 "\r\n"},
 	{"data: plain lines, kept", run_data_kept, "", LINE72 "\r\n"},
 	{"data: dots only", run_data_kept, "", "..\r\n"},
@@ -282,69 +271,7 @@ static const struct input {
 		"--b\r\n\r\nabc %d\r\n"},
 };
 
-static void fill(text *t, const struct input *in, size_t size)
+int main(int argc, char **argv)
 {
-	text_clear(t);
-	text_add_z(t, in->head);
-	for (int i = 0; t->size < size; i++) {
-		slice unit = slice_z(in->unit), part;
-		bool first = true;
-		while (slice_take(&unit, '%', &part)) {
-			if (!first) {
-				text_format(t, "%d", i);
-				part = slice_from(part, 1);
-			}
-			text_add(t, part);
-			first = false;
-		}
-	}
-}
-
-static double seconds(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &now);
-	return (double)now.tv_sec + (double)now.tv_nsec / 1e9;
-}
-
-/* Nanoseconds per byte, the best of three. */
-static double cost(const struct input *in, size_t size, text *t)
-{
-	arena a = ARENA_INIT;
-	double best = 0;
-
-	fill(t, in, size);
-	for (int turn = 0; turn < 3; turn++) {
-		double start = seconds();
-		size_t done = 0;
-		for (; done < WORK_LEAST; done += t->size) {
-			in->run(text_slice(t), &a);
-			arena_release(&a);
-		}
-		double each = (seconds() - start) * 1e9 / (double)done;
-		if (turn == 0 || each < best)
-			best = each;
-	}
-	return best;
-}
-
-int main(void)
-{
-	text t = TEXT_INIT;
-	int over = 0;
-
-	printf("%-28s %10s %10s %10s %8s\n", "ns per byte", "10 KB", "100 KB", "1 MB", "ratio");
-	for (size_t i = 0; i < sizeof inputs / sizeof *inputs; i++) {
-		double small = cost(&inputs[i], 10 * 1024, &t);
-		double middle = cost(&inputs[i], 100 * 1024, &t);
-		double big = cost(&inputs[i], 1024 * 1024, &t);
-		printf("%-28s %10.3f %10.3f %10.3f %8.2f\n", inputs[i].name, small, middle, big,
-			big / small);
-		over += big / small > RATIO_MOST;
-	}
-	printf("%zu inputs, %d over a ratio of %.1f\n", sizeof inputs / sizeof *inputs, over,
-		RATIO_MOST);
-	text_free(&t);
-	return over > 0;
+	return cost_main(inputs, sizeof inputs / sizeof *inputs, argc, argv);
 }

@@ -201,6 +201,34 @@ Test(envelope, keeps_the_newest_references)
 	arena_release(&a);
 }
 
+/* A line of four megabytes, folded or not: cut for the ENVELOPE (trust.md T28). */
+Test(envelope, of_a_line_of_megabytes_is_small)
+{
+	static const char *const fields[] = {
+		"Subject: ", "From: ", "In-Reply-To: <", "Message-ID: <", "Date: "};
+	static const char *const pieces[] = {"xxxxxxx ", "xxxxxx\r\n ", "=?utf-8?q?=C3=BC?= "};
+
+	for (size_t i = 0; i < ROWS(fields); i++)
+		for (size_t k = 0; k < ROWS(pieces); k++) {
+			arena a = ARENA_INIT;
+			text header = TEXT_INIT;
+			slice packed;
+			envelope e;
+
+			text_add_z(&header, fields[i]);
+			while (header.size < 4 << 20)
+				text_add_z(&header, pieces[k]);
+			text_add_z(&header, "\r\nTo: a@b\r\n\r\n");
+			packed = envelope_pack(text_slice(&header), &a);
+			cr_expect(packed.size < 2 << 20, "%s%s: %zu", fields[i], pieces[k],
+				packed.size);
+			cr_assert_eq(envelope_unpack(packed, &a, &e), ST_OK);
+			SAME(e.to, S("a"));
+			text_free(&header);
+			arena_release(&a);
+		}
+}
+
 Test(envelope, refuses_what_it_did_not_pack)
 {
 	arena a = ARENA_INIT;
