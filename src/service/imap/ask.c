@@ -7,7 +7,8 @@
 #include "service/imap/key.h"
 
 #define SKETCHES 1024       /* fetched at once */
-#define SKETCHES_AT_ONCE 64 /* before others have a turn */
+#define KEYS_AT_ONCE 4096   /* asked of messages before others have a turn */
+#define SKETCHES_AT_ONCE 64 /* likewise, where sketches are looked into */
 #define EXACT 100           /* how well it holds without FUZZY */
 #define DAY ((usec)24 * 3600 * USEC_S)
 
@@ -265,7 +266,18 @@ struct run {
 	int doubt_n, decided_n;
 	int64_t fields; /* that are asked for, as fields_asked() counts */
 	uint8_t *holds; /* by place: how well, up to 100; 0: it does not */
+	int asked;      /* keys, since others had a turn */
 };
+
+/* A program may have a thousand keys, so turns go by keys, not by messages. */
+static status keys_pass(struct run *r)
+{
+	r->asked += r->g->keys;
+	if (r->asked < KEYS_AT_ONCE)
+		return ST_OK;
+	r->asked = 0;
+	return task_breathe();
+}
 
 /* By what is at hand of it. */
 static enum answer place_ask(struct run *r, int place)
@@ -299,14 +311,13 @@ static status first_pass(struct run *r)
 
 		if (place_ask(r, place) == UNKNOWN)
 			r->doubt[r->doubt_n++] = place;
-		if (k % 4096 == 4095)
-			TRY(task_breathe());
+		TRY(keys_pass(r));
 	}
 	return ST_OK;
 }
 
 /* Those in doubt are read now. */
-static status reading_pay(const struct run *r)
+static status reading_pay(struct run *r)
 {
 	int64_t cost = 0;
 
@@ -315,8 +326,7 @@ static status reading_pay(const struct run *r)
 
 		cost += reading_cost(
 			r->g->top, size < (int64_t)SEEK_MOST ? size : (int64_t)SEEK_MOST);
-		if (k % 4096 == 4095)
-			TRY(task_breathe());
+		TRY(keys_pass(r));
 	}
 	return spend(r->c, cost);
 }
@@ -350,6 +360,7 @@ static status sketches_ask(
 
 		if (k % SKETCHES_AT_ONCE == 0)
 			TRY(task_breathe());
+		TRY(keys_pass(r));
 		r->m.sketch = sketches[k];
 		enum answer known = place_ask(r, place);
 		if (known == UNKNOWN)

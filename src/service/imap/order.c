@@ -3,7 +3,7 @@
 
 #include "task/task.h"
 
-#define BREATH 4096 /* steps between two breaths */
+#define BREATH 256 /* steps between two breaths: each may compare long texts by several keys */
 
 struct merge {
 	int (*compare)(int a, int b, const void *arg);

@@ -20,6 +20,7 @@
 	998 /* octets; longer ones fit on no line (RFC 5322 2.1.1) and are nobody's                \
 \ */
 #define NONE (-1)
+#define NODES_AT_ONCE 1024 /* before others have a turn */
 
 enum algorithm { ORDEREDSUBJECT, REFERENCES, REFS };
 
@@ -46,6 +47,12 @@ struct forest {
 	const view *v;
 	arena a;
 };
+
+/* Called once for each node of a walk over all of them. */
+static status node_pass(int which)
+{
+	return which % NODES_AT_ONCE == NODES_AT_ONCE - 1 ? task_breathe() : ST_OK;
+}
 
 /* ---- gathering */
 
@@ -145,7 +152,7 @@ static bool link_below(struct node *node, int child, int parent)
 	return true;
 }
 
-static void parents_link(struct forest *f)
+static status parents_link(struct forest *f)
 {
 	for (int x = 0; x < f->n; x++) { /* what a message says of itself goes first */
 		int wanted = f->node[x].parent;
@@ -153,10 +160,14 @@ static void parents_link(struct forest *f)
 		f->node[x].parent = NONE;
 		if (wanted != NONE)
 			(void)link_below(f->node, x, wanted);
+		TRY(node_pass(x));
 	}
-	for (int x = 0; x < f->n; x++)
+	for (int x = 0; x < f->n; x++) {
 		if (f->node[x].parent == NONE && f->node[x].guess != NONE)
 			(void)link_below(f->node, x, f->node[x].guess);
+		TRY(node_pass(x));
+	}
+	return ST_OK;
 }
 
 /* What a node stands for once ids without messages are left out: itself, the message above, or the
@@ -177,20 +188,23 @@ static int stands_for(struct node *node, int x)
 }
 
 /* Afterwards parents are messages, or ids that hold several children together. */
-static void forest_prune(struct forest *f)
+static status forest_prune(struct forest *f)
 {
 	int *children = arena_new_array(&f->a, (size_t)f->n, sizeof *children);
 
-	for (int x = 0; x < f->n; x++)
+	for (int x = 0; x < f->n; x++) {
 		if (f->node[x].there && f->node[x].parent != NONE) {
 			f->node[x].parent = stands_for(f->node, f->node[x].parent);
 			children[f->node[x].parent]++;
 		}
+		TRY(node_pass(x));
+	}
 	for (int x = f->messages; x < f->n; x++)
 		f->node[x].there = children[x] > 1;
 	for (int x = 0; x < f->messages; x++)
 		if (f->node[x].parent != NONE && !f->node[f->node[x].parent].there)
 			f->node[x].parent = NONE;
+	return task_breathe();
 }
 
 /* ---- order: steps 4 and 6 */
@@ -223,7 +237,7 @@ static void child_add(struct node *node, int parent, int child)
 }
 
 /* A thread was last written to when its newest message came. */
-static void newest_rise(struct forest *f)
+static status newest_rise(struct forest *f)
 {
 	struct node *node = f->node;
 	int *left = arena_new_array(&f->a, (size_t)f->n, sizeof *left);
@@ -231,7 +245,7 @@ static void newest_rise(struct forest *f)
 	for (int x = 0; x < f->n; x++)
 		if (node[x].there && node[x].parent != NONE)
 			left[node[x].parent]++;
-	for (int x = 0; x < f->n; x++)
+	for (int x = 0; x < f->n; x++) {
 		for (int at = x; node[at].there && left[at] == 0;) {
 			int up = node[at].parent;
 
@@ -243,6 +257,9 @@ static void newest_rise(struct forest *f)
 			left[up]--;
 			at = up;
 		}
+		TRY(node_pass(x));
+	}
+	return ST_OK;
 }
 
 /* Messages in the order in which they were sent, below their parents; an id has the date of its
@@ -256,12 +273,14 @@ static status forest_order(struct forest *f)
 		node[x].first = node[x].last = node[x].next = NONE;
 		if (x < f->messages && node[x].there)
 			all[n++] = x;
+		TRY(node_pass(x));
 	}
 	TRY(order_places(all, n, by_sent, node, &f->a));
 	f->roots_n = 0;
 	for (int k = 0; k < n; k++) {
 		int up = node[all[k]].parent;
 
+		TRY(node_pass(k));
 		if (up == NONE) {
 			f->roots[f->roots_n++] = all[k];
 			continue;
@@ -274,7 +293,7 @@ static status forest_order(struct forest *f)
 	}
 	if (f->by != REFS) /* ids stand among them by the date of their first child */
 		return ST_OK;
-	newest_rise(f);
+	TRY(newest_rise(f));
 	return order_places(f->roots, f->roots_n, by_received, node, &f->a);
 }
 
@@ -333,18 +352,20 @@ static void subject_stands(struct forest *f, map *subjects, int root)
 	map_put(subjects, f->node[speaker(f, root)].subject, (void *)((intptr_t)root + 1));
 }
 
-static void forest_join(struct forest *f)
+static status forest_join(struct forest *f)
 {
 	map *subjects = map_open();
+	status s = ST_OK;
 
-	for (int k = 0; k < f->roots_n; k++) {
+	for (int k = 0; s == ST_OK && k < f->roots_n; k++) {
 		slice subject = f->node[speaker(f, f->roots[k])].subject;
 		intptr_t known = subject.size ? (intptr_t)map_get(subjects, subject) : 0;
 
 		if (subject.size && (!known || speaks_better(f, f->roots[k], (int)known - 1)))
 			subject_stands(f, subjects, f->roots[k]);
+		s = node_pass(k);
 	}
-	for (int k = 0; k < f->roots_n; k++) {
+	for (int k = 0; s == ST_OK && k < f->roots_n; k++) {
 		slice subject = f->node[speaker(f, f->roots[k])].subject;
 		intptr_t known = subject.size ? (intptr_t)map_get(subjects, subject) : 0;
 
@@ -352,8 +373,10 @@ static void forest_join(struct forest *f)
 			map_put(subjects, subject,
 				(void *)((intptr_t)threads_join(f, (int)known - 1, f->roots[k]) +
 					 1));
+		s = node_pass(k);
 	}
 	map_close(&subjects);
+	return s;
 }
 
 /* ---- ORDEREDSUBJECT: threads are groups of one subject, all below the first that was sent */
@@ -442,14 +465,14 @@ static status forest_grow(struct forest *f, const uint32_t *uids, int n)
 		TRY(subjects_group(f));
 	} else {
 		TRY(packed_each(f->v, uids, n, true, references_take, f));
-		parents_link(f);
-		forest_prune(f);
+		TRY(parents_link(f));
+		TRY(forest_prune(f));
 	}
 	f->roots = arena_new_array(&f->a, (size_t)n, sizeof *f->roots);
 	TRY(forest_order(f));
 	if (f->by != REFERENCES)
 		return ST_OK;
-	forest_join(f);
+	TRY(forest_join(f));
 	return forest_order(f);
 }
 
