@@ -412,11 +412,11 @@ static status replace(conversation *c, args *p, bool by_uid)
 
 	TRY(arg_space(p));
 	TRY(arg_set(p, &set));
-	TRY(selected_uids(c, p, &set, by_uid, &uids, &n));
-	if (n > 1) {
+	if (set.count != 1 || set.range->low != set.range->high) {
 		p->trouble = "One message can be replaced at a time";
 		return ST_INVALID;
 	}
+	TRY(selected_uids(c, p, &set, by_uid, &uids, &n));
 	if (n > 0 && !v->read_only && !selected_may(c, ACL_DELETE | ACL_EXPUNGE)) {
 		p->skip_most = (uint64_t)imap_append_most(c);
 		TRY(args_skip(p));

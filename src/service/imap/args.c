@@ -245,6 +245,17 @@ status arg_nz_number(args *p, uint32_t *out)
 	return ST_OK;
 }
 
+status arg_modseq(args *p, uint64_t *out)
+{
+	uint64_t n;
+
+	TRY(arg_number(p, &n));
+	if (n == 0 || n > INT64_MAX)
+		return trouble(p, "A MODSEQ is a number from 1 to 9223372036854775807");
+	*out = n;
+	return ST_OK;
+}
+
 static status quoted_take(args *p, slice *out)
 {
 	slice s = slice_from(p->rest, 1);

@@ -48,8 +48,9 @@ status arg_number(args *p, uint64_t *out);
 /* The greatest there is, 4294967295, is given as the one below it: nothing is numbered so high, and
    IMAP_LAST is `*`. */
 status arg_nz_number(args *p, uint32_t *out);
-status arg_string(args *p, slice *out);  /* quoted or literal */
-status arg_astring(args *p, slice *out); /* or an atom, "]" allowed */
+status arg_modseq(args *p, uint64_t *out); /* from 1 on (RFC 7162 7) */
+status arg_string(args *p, slice *out);    /* quoted or literal */
+status arg_astring(args *p, slice *out);   /* or an atom, "]" allowed */
 /* NIL, or a string: out->at is NULL for NIL. */
 status arg_nstring(args *p, slice *out);
 /* Also `%` and `*` (LIST). */

@@ -56,20 +56,33 @@ struct resync {
 	imap_set known;
 };
 
+/* What the client knows by number: neither `*` nor `$` means anything before the folder is open (RFC
+   7162 7). */
+static status arg_known(args *p, imap_set *out)
+{
+	bool open = false;
+
+	TRY(arg_set(p, out));
+	for (size_t i = 0; i < out->count; i++)
+		open = open || out->range[i].low == IMAP_LAST || out->range[i].high == IMAP_LAST;
+	if (!open && !out->saved)
+		return ST_OK;
+	p->trouble = "QRESYNC wants numbers that are known";
+	return ST_INVALID;
+}
+
 static status arg_resync(args *p, struct resync *r)
 {
 	imap_set numbers, uids;
-	uint64_t validity;
 
 	r->asked = true;
 	TRY(arg_space(p));
 	TRY(arg_expect(p, '('));
-	TRY(arg_number(p, &validity));
-	r->uidvalidity = (uint32_t)validity;
+	TRY(arg_nz_number(p, &r->uidvalidity));
 	TRY(arg_space(p));
-	TRY(arg_number(p, &r->modseq));
+	TRY(arg_modseq(p, &r->modseq));
 	if (arg_take(p, ' ') && !arg_is(p, '(')) {
-		TRY(arg_set(p, &r->known));
+		TRY(arg_known(p, &r->known));
 		r->some = true;
 		if (!arg_take(p, ' '))
 			return arg_expect(p, ')');
@@ -80,9 +93,9 @@ static status arg_resync(args *p, struct resync *r)
 		return ST_INVALID;
 	}
 	if (arg_take(p, '(')) {
-		TRY(arg_set(p, &numbers));
+		TRY(arg_known(p, &numbers));
 		TRY(arg_space(p));
-		TRY(arg_set(p, &uids));
+		TRY(arg_known(p, &uids));
 		TRY(arg_expect(p, ')'));
 	}
 	return arg_expect(p, ')');
@@ -92,7 +105,7 @@ static status tell_resync(conversation *c, view *v, struct resync *r)
 {
 	status s;
 
-	if (r->uidvalidity != v->uidvalidity || r->modseq == 0)
+	if (r->uidvalidity != v->uidvalidity)
 		return ST_OK;
 	imap_set_resolve(&r->known, v->uidnext - 1);
 	s = selected_tell_vanished(c, (int64_t)r->modseq, r->some ? &r->known : NULL);
