@@ -1,6 +1,6 @@
 /* A whole IMAP session over the in-memory providers. Whatever the client says: what is said back is
-   whole (lines end with CRLF, literals are as long as they say), message numbers stay within what
-   EXISTS told, and the quota equals what is stored.
+   whole (lines end with CRLF, literals are as long as they say; behind COMPRESS it unpacks to that), message numbers
+   stay within what EXISTS told, and the quota equals what is stored.
 
    The input's first byte: bit 0 the client is logged on already, bit 1 byte by byte, bit 2 a folder
    is selected too, bit 3 IMAP4rev2 and QRESYNC are on; all else is what the client says. */
@@ -8,6 +8,8 @@
 
 #include "provider/memory/memory.h"
 #include "service/imap/imap.h"
+
+#include <zlib.h>
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -113,6 +115,37 @@ static void check_said(slice said)
 	must(!went_on);
 }
 
+/* What an answer that says so has behind it is unpacked; what only looks like that answer is left. */
+static void unpack(text *said)
+{
+	static const slice answer = S(" OK Packed from here on\r\n");
+	slice all = text_slice(said);
+	size_t at = slice_search_nocase(all, answer);
+	unsigned char piece[16384];
+	text plain = TEXT_INIT;
+	z_stream z = {0};
+	int came = Z_OK;
+
+	if (at == all.size)
+		return;
+	at += answer.size;
+	z.next_in = (unsigned char *)said->at + at;
+	z.avail_in = (unsigned)(all.size - at);
+	must(inflateInit2(&z, -MAX_WBITS) == Z_OK);
+	while (came == Z_OK && (z.avail_in > 0 || z.avail_out == 0)) {
+		z.next_out = piece;
+		z.avail_out = sizeof piece;
+		came = inflate(&z, Z_SYNC_FLUSH);
+		text_add(&plain, slice_of((char *)piece, sizeof piece - z.avail_out));
+	}
+	inflateEnd(&z);
+	if (came == Z_OK || came == Z_BUF_ERROR) {
+		said->size = at;
+		text_add(said, text_slice(&plain));
+	}
+	text_free(&plain);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	text said = TEXT_INIT, bytes = TEXT_INIT;
@@ -128,6 +161,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		text_add_z(&bytes, "c SELECT INBOX\r\n");
 	text_add(&bytes, slice_of(data + 1, size - 1));
 	session_play(SERVICE_IMAP, imap_conversation, text_slice(&bytes), data[0] & 2, &said);
+	unpack(&said);
 	check_said(text_slice(&said));
 	must(memory_used(office, anna) == memory_sum(office, anna));
 	text_free(&said);
