@@ -8,6 +8,7 @@ needs, so that one of them may be measured without the others.
 import os
 import re
 import select
+import smtplib
 import statistics
 import subprocess
 import sys
@@ -28,7 +29,7 @@ READS = (
     ("FETCH 100 bodies", "FETCH 1001:1100 (UID BODY.PEEK[])", 7, True),
     ("FETCH structures of all", "FETCH 1:* (UID BODYSTRUCTURE)", 3, False),
     ("SEARCH SUBJECT", "SEARCH SUBJECT quarterly", 5, False),
-    ("SEARCH TEXT", "SEARCH TEXT xyzzy", 3, False),
+    ("SEARCH TEXT", "SEARCH TEXT xyzzy", 3, True),
     ("SEARCH BODY, not there", "SEARCH BODY nowhere", 3, False),
     ("SORT of all", "SORT (SUBJECT REVERSE DATE) UTF-8 ALL", 5, False),
     ("THREAD of all", "THREAD REFERENCES UTF-8 ALL", 5, False),
@@ -103,13 +104,38 @@ def read_rows(rows, talk, over_tls, name, command, runs, both):
         rows.put(f"{name}, TLS", statistics.median(over_tls.timed(command) for _ in range(runs)), "ms")
 
 
+# ---- with the index of searches
+
+INDEXED = "SEARCH TEXT, with the index"
+
+
+def indexed_rows(rows, server, several):
+    """Of ours alone, before all rows that are measured without it; it is taken away again."""
+    if not rows.wants(INDEXED) or server.name != "pennypost":
+        return
+    talk = Talk(server.imap, "u1007@demo.test")
+    fill(talk, "INBOX", several)
+    server.set("search_index_old", "100000")
+    server.set("search_index", "on")
+    while not server.indexed():
+        time.sleep(1)
+    talk.ask("SELECT INBOX")
+    found = talk.ask("SEARCH TEXT xyzzy")
+    rows.put(INDEXED, statistics.median(talk.timed("SEARCH TEXT xyzzy") for _ in range(5)), "ms")
+    if found.count(b" ") < len(several) // 100:
+        raise RuntimeError("the index hides messages")
+    talk.close()
+    server.set("search_index", "off")
+
+
 # ---- one connection that changes
 
 CHANGING = "STORE on 1000", "COPY 1000", "MOVE 1000", "EXPUNGE 5000"
+CHANGING_TLS = "STORE on 1000, TLS", "APPEND one by one, TLS"
 
 
 def changing_rows(rows, server, several):
-    if not rows.wants(*CHANGING):
+    if not rows.wants(*CHANGING, *CHANGING_TLS):
         return
     talk = Talk(server.imap, "u1005@demo.test")
     fill(talk, "INBOX", several)
@@ -118,11 +144,24 @@ def changing_rows(rows, server, several):
     talk.ask("SELECT INBOX")
     flips = [talk.timed(f"STORE 1001:2000 {sign}FLAGS (\\Flagged)") for sign in "+-+-+"]
     rows.put("STORE on 1000", statistics.median(flips), "ms")
+    changing_over_tls(rows, server, several)
     for command in ("COPY", "MOVE"):
         times = [talk.timed(f"{command} 1:1000 other") for _ in range(3)]
         rows.put(f"{command} 1000", statistics.median(times), "ms")
     talk.ask("STORE 1:5000 +FLAGS.SILENT (\\Deleted)")
     rows.put("EXPUNGE 5000", talk.timed("EXPUNGE"), "ms")
+    talk.close()
+
+
+def changing_over_tls(rows, server, several):
+    talk = Talk(server.imaps, "u1005@demo.test", tls=True)
+    talk.ask("SELECT INBOX")
+    flips = [talk.timed(f"STORE 1001:2000 {sign}FLAGS (\\Flagged)") for sign in "+-+-+"]
+    rows.put(CHANGING_TLS[0], statistics.median(flips), "ms")
+    began = time.perf_counter()
+    for raw in several[:200]:
+        talk.append("other", [raw])
+    rows.put(CHANGING_TLS[1], 200 / (time.perf_counter() - began), "/s")
     talk.close()
 
 
@@ -233,10 +272,79 @@ def idle_round(writer, idlers, raw):
     return [max(0.0, 1000 * (at - stored)) for at in heard]
 
 
+# ---- several that wait at another node
+
+FAR = "news of another node, median", "news of another node, p99"
+
+
+def far_rows(rows, load, server, several, rounds):
+    """From the 250 of a delivery at the one node to the word of it at each of eight who wait at the other, four in IDLE,
+    four with NOTIFY and no folder, while eight conversations bring others mail. Of ours alone."""
+    if not rows.wants(*FAR) or server.name != "pennypost":
+        return
+    user, times = "u1008@demo.test", []
+    server.begin_second()
+    busy = subprocess.Popen([load, "smtp", f"127.0.0.1:{server.smtp}", "--messages", "1000000", "--conversations", "8",
+                             "--mailboxes", "100", "--seconds", "600"], stdout=subprocess.DEVNULL)
+    try:
+        waiting = [far_talk(server.second_imap, user, asked) for asked in
+                   4 * [b"t IDLE\r\n"] + 4 * [b"t NOTIFY SET STATUS (PERSONAL (MessageNew MessageExpunge))\r\n"]]
+        for turn in range(rounds):
+            time.sleep(0.2)
+            stored = deliver(server.smtp, user, several[turn % len(several)])
+            times += [1000 * max(0.0, at - stored) for at in far_round(waiting, turn + 1)]
+    finally:
+        busy.terminate()
+        busy.wait()
+        server.end_second()
+    times.sort()
+    rows.put(FAR[0], statistics.median(times), "ms")
+    rows.put(FAR[1], times[int(0.99 * (len(times) - 1))], "ms")
+    for talk in waiting:
+        talk.close()
+
+
+def far_talk(port, user, asked):
+    talk = Talk(port, user)
+    if b"IDLE" in asked:
+        talk.ask("SELECT INBOX")
+    talk.socket.sendall(asked)
+    while not talk.buffer.startswith((b"+", b"t OK"), talk.last_line()):
+        talk.more()
+    talk.buffer.clear()
+    return talk
+
+
+def deliver(port, user, raw):
+    """When its 250 came."""
+    with smtplib.SMTP("127.0.0.1", port) as line:
+        line.sendmail("news@load.test", [user], raw)
+        return time.perf_counter()
+
+
+def far_round(waiting, number):
+    """When each of them was told that there are so many messages."""
+    left, heard, wanted = {talk.socket: talk for talk in waiting}, [], (b"* %d EXISTS\r\n" % number, b"MESSAGES %d" % number)
+    while left:
+        ready, _, _ = select.select(list(left), [], [], 60)
+        now = time.perf_counter()
+        if not ready:
+            raise RuntimeError("nobody at the other node heard for a minute")
+        for one in ready:
+            left[one].more()
+            if any(word in left[one].buffer for word in wanted):
+                heard.append(now)
+                left.pop(one).buffer.clear()
+    return heard
+
+
 # ---- memory of those that wait
 
-def memory_name(count, tls):
-    return f"memory of an idle {'TLS ' if tls else ''}connection, {count}"
+KINDS = ("", "TLS ", "packed ")  # of idle connections; packed: COMPRESS over TLS
+
+
+def memory_name(count, kind):
+    return f"memory of an idle {kind}connection, {count}"
 
 
 def memory_counts(server, short, long):
@@ -260,16 +368,16 @@ def memory_kb(server):
 def memory_rows(rows, server, short, long):
     """First of all, while nothing lies about that earlier rows needed, and the small ones first, since a row finds what
     the one before gave back; all are counted from the same beginning."""
-    wanted = [(count, tls) for count in memory_counts(server, short, long) for tls in (False, True)
-              if rows.wants(memory_name(count, tls))]
+    wanted = [(count, kind) for count in memory_counts(server, short, long) for kind in KINDS
+              if rows.wants(memory_name(count, kind)) and (kind != "packed " or server.packs)]
     if not wanted:
         return
     warm = [Talk(server.imaps if tls else server.imap, "u1003@demo.test", tls) for tls in (False, True)]
     time.sleep(1)
     before = memory_kb(server)
-    for count, tls in wanted:
-        held = hold(server, count, tls)
-        rows.put(memory_name(count, tls), (memory_kb(server) - before) / count, "KB")
+    for count, kind in wanted:
+        held = hold(server, count, kind)
+        rows.put(memory_name(count, kind), (memory_kb(server) - before) / count, "KB")
         for talk in held:
             talk.close()
         time.sleep(2)  # until they are gone there, too
@@ -277,10 +385,12 @@ def memory_rows(rows, server, short, long):
         talk.close()
 
 
-def hold(server, count, tls):
+def hold(server, count, kind):
     held = []
     for number in range(count):
-        talk = Talk(server.imaps if tls else server.imap, f"u{1003 + number % 50}@demo.test", tls)
+        talk = Talk(server.imaps if kind else server.imap, f"u{1003 + number % 50}@demo.test", bool(kind))
+        if kind == "packed ":
+            talk.pack()
         talk.ask("SELECT INBOX")
         talk.socket.sendall(b"t IDLE\r\n")
         held.append(talk)
@@ -356,11 +466,11 @@ def mixed_rows(rows, load, server, several, seconds, processor_seconds):
 
 def names(short, long):
     """What `--rows` may choose from."""
-    out = [memory_name(count, tls) for count in memory_counts(None, short, long) for tls in (False, True)]
+    out = [memory_name(count, kind) for count in memory_counts(None, short, long) for kind in KINDS]
     out += reading_names(FEW if short else MANY)
     if not short:
-        out += [*CHANGING, QRESYNC, *first_again(SELECT_HUGE), QRESYNC_HUGE]
-    out += [*IDLE, *(name for name, *_ in APPENDS + LOGINS), *MIXED_ROWS]
+        out += [*CHANGING, *CHANGING_TLS, QRESYNC, *first_again(SELECT_HUGE), QRESYNC_HUGE]
+    out += [INDEXED, *IDLE, *FAR, *(name for name, *_ in APPENDS + LOGINS), *MIXED_ROWS]
     return out
 
 
@@ -373,7 +483,9 @@ def measure(load, server, short, long, wanted, processor_seconds):
         changing_rows(rows, server, several)
         resync_rows(rows, server, several)
         huge_rows(rows, server, several)
+    indexed_rows(rows, server, several)
     idle_rows(rows, server, several, 10 if short else 30)
+    far_rows(rows, load, server, several, 10 if short else 60)
     append_rows(rows, load, server, 4 if short else 1)
     login_rows(rows, load, server, 4 if short else 1)
     mixed_rows(rows, load, server, several, 5 if short else 20, processor_seconds)
@@ -396,7 +508,8 @@ def print_rows(results, peers):
             line += f"  | {other:21.2f} {better:13.2f}x     "
         print(line)
     if any(name not in results[peer]["rows"] for name in ours for peer in peers):
-        print("left out: Dovecot has a process for each connection, 10,000 of which need some 6 GB")
+        print("left out: Dovecot has a process for each connection, 10,000 of which need some 6 GB; it has no index of texts"
+              " and no COMPRESS as it is set here, and is one node")
     print_mixed(results, peers)
     print(f"load average {os.getloadavg()[0]:.1f} on {os.cpu_count()} processors")
 

@@ -4,6 +4,7 @@ import random
 import socket
 import ssl
 import time
+import zlib
 
 WORDS = ("letter office penny stamp morning river answer train under between seven yellow harbour promise"
          " kitchen window report garden question market").split()
@@ -106,8 +107,31 @@ class Talk:
         self.socket.sendall(out + b"\r\n")
         return self.answer()
 
+    def pack(self):
+        """COMPRESS DEFLATE, both ways from here on."""
+        self.ask("COMPRESS DEFLATE")
+        self.socket = Packed(self.socket)
+
     def close(self):
         self.socket.close()
+
+
+class Packed:
+    """A socket behind COMPRESS."""
+
+    def __init__(self, below):
+        self.below, self.into, self.out = below, zlib.compressobj(1, zlib.DEFLATED, -9), zlib.decompressobj(-15)
+
+    def sendall(self, octets):
+        self.below.sendall(self.into.compress(octets) + self.into.flush(zlib.Z_SYNC_FLUSH))
+
+    def recv(self, most):
+        while (got := self.below.recv(most)) and not (plain := self.out.decompress(got)):
+            pass
+        return plain if got else b""
+
+    def close(self):
+        self.below.close()
 
 
 def fill(talk, folder, several):
