@@ -327,10 +327,10 @@ class Place:
 			self._read_log()
 		self.ready.clear()
 
-	def launch(self, **environment):
+	def launch(self, options=(), **environment):
 		self._forget_workers()
 		out = open(self.log_path, "ab")
-		master = subprocess.Popen([BUILD / "pennypostd", "--config", self.conf, "--foreground"],
+		master = subprocess.Popen([BUILD / "pennypostd", "--config", self.conf, "--foreground", *options],
 			stdin=subprocess.DEVNULL, stdout=out, stderr=out,
 			env=self.environment | environment)
 		out.close()
