@@ -27,11 +27,16 @@ def wait_for(until, seconds=BOUND):
 	return until()
 
 
-def clear_of_midnight(minutes=2):
-	"""What is counted by days of UTC is not to fall into two of them: who comes so shortly before waits for the next one."""
-	left = 86400 - time.time() % 86400
+def clear_of_midnight(minutes=2, span=86400):
+	"""What is counted by days of UTC, or by spans of so many seconds, is not to fall into two of them: who comes so shortly before
+	waits for the next one."""
+	left = span - time.time() % span
 	if left < 60 * minutes:
 		time.sleep(left + 1)
+
+
+def clear_of_the_hour(minutes=2):
+	clear_of_midnight(minutes, 3600)
 
 
 def free_port():
