@@ -133,6 +133,7 @@ def lengths(out, server, sink, domains, many):
         out[f"MB of the sender, {name}"] = resident(sender)
         out[f"MB of the agent, {name}"] = resident(agent(server))
         if count == many:
+            out[f"sent/s of the next {many // 10:,}, {name}"] = drain(server, sink, many // 10)[1]
             operators(out, server, name, domains[0])
         empty(server)
 
