@@ -283,7 +283,7 @@ returning s.shard, s.epoch, f.owner;
 update qshard set owner = 0, lease = '-infinity' where owner = $1 and shard = any ($2::bigint[]);
 
 -- statement queue_killed system
--- $1 dead runners, $2 their shards, $3 kills that park a row
+-- $1 dead runners, $2 their shards, $3 kills that park a row. What is deferred may stand in their lists a moment longer.
 with tried as (
 	select distinct unnest(trying) as qid from qrunner where owner = any ($1::bigint[])
 ), hot as (
@@ -293,7 +293,8 @@ with tried as (
 ), cold as (
 	update queue_deferred q set kills = q.kills + 1, state = case when q.kills + 1 >= $3::bigint then 2 else q.state end,
 		next_at = case when q.kills + 1 >= $3::bigint then 'infinity' else q.next_at end
-	where q.shard + 0 = any ($2::bigint[]) and q.qid = any (array (select t.qid from tried t)) returning q.postoffice, q.msg, q.qid, q.kills
+	where q.shard + 0 = any ($2::bigint[]) and q.qid = any (array (select t.qid from tried t)) and q.next_at + interval '0' <= now()
+	returning q.postoffice, q.msg, q.qid, q.kills
 ), killed as (
 	select * from hot union all select * from cold
 ), noted as (

@@ -591,6 +591,9 @@ static void ending_set(queue_runner *r, const struct queue_result *results, int 
 				r->claimed[k].ending = ending;
 }
 
+/* The list of what is being tried is not written with them: whoever begins something would wait for
+   its row until they are on the disk. What is gone may stand in it; what is deferred leaves it at
+   once, and is nobody's death before it is due again, whether that could be written or not. */
 status queue_finish(queue_runner *r, const struct queue_result *results, int n, int *late)
 {
 	arena a = ARENA_INIT;
@@ -604,13 +607,14 @@ status queue_finish(queue_runner *r, const struct queue_result *results, int n, 
 	/* Claimed until the commit: a claim meanwhile must not see them as free. */
 	ending_set(r, results, n, true);
 	queue_results(tx, &a, results, n, &done, &later);
-	trying_add(r, tx, &a);
 	queue_ends_any(tx, &a, all, n, &pauses);
 	status kind = db_commit(&tx, NULL);
 	if (kind == ST_OK) {
 		queue_ends_tell(&pauses);
 		queue_settled(r, results, n);
 		tell_late(results, n, &done, &later, late);
+		if (later.count > 0)
+			trying_note(r, &a);
 	} else {
 		ending_set(r, results, n, false); /* still in hand: the owner tries again */
 	}

@@ -289,6 +289,38 @@ static int64_t bodies(int64_t office)
 	return store_sql("select count(*) from blob where postoffice = %lld", (long long)office);
 }
 
+/* Others write the list of what is being tried all the time; a result needs no turn at it. */
+Test(queue, results_do_not_wait_for_the_list)
+{
+	arena a = ARENA_INIT;
+	int64_t office = store_postoffice();
+	int n, late;
+
+	queue_one(office, "b.test");
+	queue_one(office, "c.test");
+	give_up_leases();
+	queue_runner *r = runner();
+	queue_entry *e = claim(r, 10, 10, &a, &n);
+	cr_assert_eq(n, 2);
+	struct queue_result ended[] = {{.entry = &e[0], .end = QUEUE_DONE},
+		{.entry = &e[1], .end = QUEUE_DEFER, .wait = 60 * USEC_S}};
+	store_sql("begin");
+	store_sql("select owner from qrunner for update");
+	cr_expect_eq(queue_finish(r, ended, 2, &late), ST_OK);
+	store_sql("rollback");
+	cr_expect_eq(late, 0);
+	cr_expect_eq(rows_in("queue"), 0);
+	cr_expect_eq(rows_in("queue_deferred"), 1);
+
+	give_up_leases(); /* it dies before the list is written again */
+	queue_runner *next = runner();
+	cr_expect_eq(store_sql("select kills from queue_deferred"), 0,
+		"what was deferred is blamed for its runner's death");
+	queue_runner_close(&next);
+	queue_runner_close(&r);
+	arena_release(&a);
+}
+
 Test(queue, bodies_stay_while_somebody_waits_for_them)
 {
 	int64_t office = store_postoffice();
