@@ -1,5 +1,7 @@
 /* DEFLATE by zlib. The peer's unpacker finds no end of a stream when we give our packer back: after
-   a full flush the next packer begins at a whole octet and refers to nothing before. */
+   a full flush the next packer begins at a whole octet and refers to nothing before. Our unpacker goes
+   whenever the peer stopped between two blocks at a whole octet, as those do that flush what they
+   say; what the peer may refer to stays, which is what it said last. */
 #include "net/press.h"
 
 #include "base/memory.h"
@@ -15,6 +17,9 @@
 struct press {
 	z_stream pack, unpack;
 	bool packs, dirty; /* the packer is there; holds what did not go through */
+	bool unpacks;      /* the unpacker is there; else what it would have in its window: */
+	Bytef *window;
+	uInt window_size;
 };
 
 static voidpf take(voidpf none, uInt n, uInt size)
@@ -35,7 +40,6 @@ press *press_open(void)
 
 	p->pack.zalloc = p->unpack.zalloc = take;
 	p->pack.zfree = p->unpack.zfree = give;
-	inflateInit2(&p->unpack, -PEER_BITS);
 	return p;
 }
 
@@ -48,7 +52,9 @@ void press_close(press **closing)
 	*closing = NULL;
 	if (p->packs)
 		deflateEnd(&p->pack);
-	inflateEnd(&p->unpack);
+	if (p->unpacks)
+		inflateEnd(&p->unpack);
+	memory_free(p->window);
 	memory_free(p);
 }
 
@@ -72,7 +78,7 @@ size_t press_pack(press *p, slice *from, bool through, char *to, size_t room)
 	return room - p->pack.avail_out;
 }
 
-void press_rest(press *p)
+static void packer_rest(press *p)
 {
 	if (!p->packs || p->dirty)
 		return;
@@ -82,10 +88,57 @@ void press_rest(press *p)
 
 /* ---- unpacking */
 
+#define UNUSED_BITS 63
+#define LAST_BLOCK 64
+#define BETWEEN_BLOCKS 128 /* of data_type, as inflate() leaves it */
+
+static bool is_between_blocks(const press *p)
+{
+	return (p->unpack.data_type & (BETWEEN_BLOCKS | LAST_BLOCK | UNUSED_BITS)) ==
+	       BETWEEN_BLOCKS;
+}
+
+static void unpacker_rest(press *p)
+{
+	if (!p->unpacks || !is_between_blocks(p))
+		return;
+	if (inflateGetDictionary(&p->unpack, NULL, &p->window_size) != Z_OK)
+		return;
+	p->window = memory_new_array(p->window_size + 1, 1);
+	inflateGetDictionary(&p->unpack, p->window, &p->window_size);
+	inflateEnd(&p->unpack);
+	p->unpacks = false;
+}
+
+static void unpacker_begin(press *p)
+{
+	if (p->unpacks)
+		return;
+	inflateInit2(&p->unpack, -PEER_BITS);
+	if (p->window_size > 0)
+		inflateSetDictionary(&p->unpack, p->window, p->window_size);
+	memory_free(p->window);
+	p->window = NULL;
+	p->window_size = 0;
+	p->unpacks = true;
+}
+
+void press_rest(press *p)
+{
+	packer_rest(p);
+	unpacker_rest(p);
+}
+
 enum turn press_unpack(press *p, slice *from, char *to, size_t room, size_t *got)
 {
 	size_t n = from->size < ONE_CALL ? from->size : ONE_CALL;
 
+	/* An unpacker that is asked without need forgets that it stands between two blocks. */
+	if (n == 0 && (!p->unpacks || is_between_blocks(p))) {
+		*got = 0;
+		return TURN_WAIT_READ;
+	}
+	unpacker_begin(p);
 	p->unpack.next_in = (Bytef *)(uintptr_t)from->at;
 	p->unpack.avail_in = (uInt)n;
 	p->unpack.next_out = (Bytef *)to;

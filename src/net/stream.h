@@ -110,8 +110,8 @@ status stream_tls_binding(const stream *s, slice kind, arena *a, slice *data);
 
 /* ---- DEFLATE (RFC 1951) below the words and above TLS, both ways from the next byte on (RFC 4978
    of IMAP). What is buffered goes out first as it is. ST_INVALID when it is on already, or unread
-   input is buffered: that must never be read as if it had been packed. Costs some 10 KB, the peer's
-   window of at most 32 KB, and 32 KB more while something is sent. */
+   input is buffered: that must never be read as if it had been packed. Costs what the
+   peer said last, 32 KB at most, and 75 KB more while something is said. */
 status stream_deflate(stream *s);
 bool stream_is_deflated(const stream *s);
 
