@@ -50,7 +50,11 @@ struct change {
 	bool only_known; /* else nothing is done */
 	bool moves, leaves, again;
 	struct rows r, left;
+	struct rows *gone; /* of EXPUNGE, a row for so many */
+	int gone_n;
 };
+
+#define EXPUNGED_AT_ONCE 20000 /* the database makes arrays of what one statement removes */
 
 /* Messages with numbers in a row are one range of UIDs: what has a UID between them was told of and
    is gone, for UIDs show themselves in order. */
@@ -59,7 +63,7 @@ static void ranges_make(struct change *c)
 	for (int i = 0, before = -1; i < c->n; i++) {
 		int number = view_number(c->v, c->uids[i]);
 
-		if (number != before + 1)
+		if (number != before + 1 || i % EXPUNGED_AT_ONCE == 0)
 			c->first[c->ranges++] = c->uids[i];
 		c->last[c->ranges - 1] = c->uids[i];
 		before = number;
@@ -434,6 +438,27 @@ static void expunge_alone_show(struct change *c, struct view_change *out)
 	due_show(c->v, d, gone, d->n, NULL, 0, false, c->a, out);
 }
 
+/* All in one transaction, which gives a MODSEQ to each so many. */
+static void expunge_add(struct change *c, db_tx *tx)
+{
+	const view *v = c->v;
+	int n = c->n > 0 ? (c->n - 1) / EXPUNGED_AT_ONCE + 1 : 1, from = 0;
+
+	c->gone = arena_new_array(c->a, (size_t)n, sizeof *c->gone);
+	for (c->gone_n = 0; c->gone_n < n; c->gone_n++) {
+		int next = (c->gone_n + 1) * EXPUNGED_AT_ONCE, to = from;
+
+		while (to < c->ranges && (next >= c->n || c->first[to] < c->uids[next]))
+			to++;
+		db_add(tx, SQL_FOLDER_EXPUNGE,
+			(struct param[]){p_int(v->postoffice), p_int(v->mailbox), p_int(v->folder),
+				p_int_array(c->first + from, to - from),
+				p_int_array(c->last + from, to - from), p_int(FLAG_DELETED)},
+			6, &c->gone[c->gone_n]);
+		from = to;
+	}
+}
+
 static status expunge_once(void *arg, bool again)
 {
 	struct change *c = arg;
@@ -446,11 +471,7 @@ static status expunge_once(void *arg, bool again)
 			return ST_OK;
 	}
 	db_tx *tx = settle_begin(v->postoffice, &v->mailbox, c->a);
-	db_add(tx, SQL_FOLDER_EXPUNGE,
-		(struct param[]){p_int(v->postoffice), p_int(v->mailbox), p_int(v->folder),
-			p_int_array(c->first, c->ranges), p_int_array(c->last, c->ranges),
-			p_int(FLAG_DELETED)},
-		6, &c->r);
+	expunge_add(c, tx);
 	return db_commit(&tx, NULL);
 }
 
@@ -484,13 +505,18 @@ static uint32_t *uids_deleted(const struct view_image *in, uint32_t below, arena
 static void expunge_take(struct change *c, struct view_change *out)
 {
 	view *v = c->v;
-	int64_t own = row_int(&c->r, 0, 1);
+	int64_t own = 0, went = 0;
 	int gone_n;
 	struct view_range *gone = ranges_here(c, FLAG_DELETED, &gone_n);
 
+	for (int i = 0; i < c->gone_n; i++) {
+		went += row_int(&c->gone[i], 0, 0);
+		if (!row_null(&c->gone[i], 0, 1))
+			own = row_int(&c->gone[i], 0, 1);
+	}
 	if (own > 0)
 		news_tell(v->postoffice, v->mailbox, v->folder);
-	if (!is_at(v, row_int(&c->r, 0, 2)) || row_int(&c->r, 0, 0) != gone_n)
+	if (!is_at(v, row_int(c->gone, 0, 2)) || went != gone_n)
 		refresh_own(v, false, own, c->a, out);
 	else if (own > 0)
 		change_show(v, own, gone, gone_n, NULL, 0, false, c->a, out);
@@ -502,7 +528,7 @@ static status expunge_end(struct change *c, struct view_change *out)
 {
 	if (c->due.modseq > 0)
 		expunge_alone_show(c, out);
-	else if (row_null(&c->r, 0, 2))
+	else if (row_null(c->gone, 0, 2))
 		return ST_ABSENT;
 	else
 		expunge_take(c, out);
@@ -532,7 +558,7 @@ static status expunge_known(
 	expunge_due(&c);
 	if (c.due.n > 0)
 		s = change_settle(&c, expunge_once);
-	*done = s == ST_OK && (c.due.modseq > 0 || c.r.count > 0);
+	*done = s == ST_OK && (c.due.modseq > 0 || c.gone_n > 0);
 	if (*done)
 		s = expunge_end(&c, out);
 	due_end(&c.due);

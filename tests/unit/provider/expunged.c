@@ -289,6 +289,26 @@ Test(expunged, a_huge_one_is_rows_of_ten_thousand_each)
 		HUGE);
 }
 
+#define AT_ONCE 20000 /* that one statement removes */
+
+Test(expunged, of_very_many_a_bounded_number_is_removed_at_a_time)
+{
+	given_many(HUGE);
+	view *v = expunge_all();
+	cr_expect_eq(v->n + v->count, 0);
+	cr_expect_eq(v->modseq,
+		store_sql("select modseq from folder where postoffice = %lld and folder = %lld",
+			(long long)me.postoffice, (long long)v->folder));
+	cr_expect_eq(
+		store_sql(
+			"select (max(n) * 100000 + sum(n))::bigint from (select sum(upper(r) - lower(r))::bigint as n from change c, unnest(c.uids) r"
+			" where postoffice = %lld and kind = 'v' group by c.modseq) a",
+			(long long)me.postoffice),
+		INT64_C(100000) * AT_ONCE + HUGE);
+	cr_expect_eq(messages(), HUGE);
+	view_close(&v);
+}
+
 Test(expunged, the_housekeeper_makes_rows_of_all_parts)
 {
 	struct housekeep_result done;
