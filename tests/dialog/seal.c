@@ -18,8 +18,29 @@ static int seal_count;
 
 void seal_reset(void)
 {
-	while (seal_count > 0)
-		signature_key_close(&seals[--seal_count].key);
+	for (; seal_count > 0; seal_count--)
+		if (seals[seal_count - 1].algorithm != SIGNATURE_RSA_SHA256)
+			signature_key_close(&seals[seal_count - 1].key);
+}
+
+/* Keys of RSA take long to make: one of each size serves all plays. */
+static status rsa_key(unsigned bits, signature_key **out)
+{
+	static struct made {
+		unsigned bits;
+		signature_key *key;
+	} made[4];
+	struct made *m = made;
+
+	while (m < made + 4 && m->bits && m->bits != bits)
+		m++;
+	if (m == made + 4)
+		return ST_LIMITED;
+	if (!m->key)
+		TRY(signature_key_make(SIGNATURE_RSA_SHA256, bits, &m->key));
+	m->bits = bits;
+	*out = m->key;
+	return ST_OK;
 }
 
 static void take_home(struct play *p, const struct seal *s, int64_t postoffice)
@@ -48,7 +69,8 @@ void seal_given(struct play *p, slice selector, slice domain, unsigned rsa_bits)
 
 	*s = (struct seal){arena_copy(&p->a, selector), arena_copy(&p->a, domain), algorithm, NULL};
 	if (seal_count == (int)(sizeof seals / sizeof *seals) - 1 ||
-		signature_key_make(algorithm, rsa_bits, &s->key) != ST_OK ||
+		(rsa_bits ? rsa_key(rsa_bits, &s->key)
+			  : signature_key_make(algorithm, 0, &s->key)) != ST_OK ||
 		dkim_record_name(selector, domain, &p->a, &name) != ST_OK) {
 		play_fails(p, "key SELECTOR of DOMAIN [BITS]");
 		return;
