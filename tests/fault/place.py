@@ -327,10 +327,11 @@ class Place:
 			self._read_log()
 		self.ready.clear()
 
-	def launch(self, options=(), **environment):
+	def launch(self, options=(), inside=(), **environment):
+		"""`inside`: a command that runs the one behind it, elsewhere."""
 		self._forget_workers()
 		out = open(self.log_path, "ab")
-		master = subprocess.Popen([BUILD / "pennypostd", "--config", self.conf, "--foreground", *options],
+		master = subprocess.Popen([*inside, BUILD / "pennypostd", "--config", self.conf, "--foreground", *options],
 			stdin=subprocess.DEVNULL, stdout=out, stderr=out,
 			env=self.environment | environment)
 		out.close()
