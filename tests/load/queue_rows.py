@@ -18,7 +18,7 @@ SENT = 8000  # of a full queue
 STUCK = 100_000
 LETTERS = 1000
 FLOOD = 10_000
-BESIDE = 300  # letters while it lasts
+BESIDE = 600  # letters while it lasts
 
 
 def shard(domain):

@@ -16,8 +16,8 @@
 
 /* A claim is a few milliseconds' work, so that what the bell rings for meanwhile soon has its turn,
    however much is due: so many rows of so many shards. The bell's own brings what is new alone. */
-#define CLAIM_DUE 128
-#define CLAIM_SHARDS 4
+#define CLAIM_DUE 64
+#define CLAIM_SHARDS 2
 #define CLAIM_RUNG 512
 #define PAIR 2                      /* the least it brings of a shard: one new row, one deferred */
 #define CLAIM_EACH 100              /* of one post office and shard in it */
