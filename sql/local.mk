@@ -80,6 +80,7 @@ sql_statements = \
 	sql/statement/srs_key.sql \
 	sql/statement/sts_policy.sql \
 	sql/statement/tls_result.sql \
+	sql/statement/together.sql \
 	sql/statement/trace.sql \
 	sql/statement/view.sql
 EXTRA_DIST += $(sql_schema) $(sql_statements) sql/statements.awk sql/migrations.awk

@@ -50,11 +50,15 @@ from f, base,
 		array_agg(saved) filter (where zone is not null or saved is not null) as saved
 		from e) l;
 
--- statement view_look
--- $2 mailbox, $3 folder: by its MODSEQ whoever knows its entries sees whether they are as he knows them.
-select f.name, f.uidvalidity, f.modseq, f.recent,
-	(select array_to_string(m.kwnames, ' ') from mailbox m where m.postoffice = $1::bigint and m.mailbox = $2::bigint)
-from folder f where f.postoffice = $1::bigint and f.folder = $3::bigint and f.mailbox = $2::bigint;
+-- statement view_looks
+-- $2 mailboxes, $3 a folder of each: by its MODSEQ whoever knows its entries sees whether they are as he knows them. Gives its place from 1, too.
+select a.place, f.name, f.uidvalidity, f.modseq, f.recent, m.words
+from (select * from unnest($2::bigint[], $3::bigint[]) with ordinality as u (mailbox, folder, place) limit cardinality($2::bigint[])) a
+cross join lateral (
+	select name, uidvalidity, modseq, recent from folder
+	where postoffice = $1::bigint and folder = a.folder and mailbox = a.mailbox offset 0) f
+cross join lateral (
+	select array_to_string(kwnames, ' ') as words from mailbox where postoffice = $1::bigint and mailbox = a.mailbox offset 0) m;
 
 -- statement view_state_keep
 -- $2 folder, $3 UIDVALIDITY, $4 MODSEQ, $5 packed state

@@ -13,6 +13,7 @@
 #include "provider/message_head.h"
 #include "provider/news.h"
 #include "provider/settle.h"
+#include "provider/together.h"
 #include "provider/view_cache.h"
 
 #define TRIES_MOST 5 /* names of folders do not change so often while one waits */
@@ -171,9 +172,8 @@ static status stored_before(struct appending *p)
 	return ST_OK;
 }
 
-static status append_once(void *arg, bool again)
+static status append_run_once(struct appending *p, bool again)
 {
-	struct appending *p = arg;
 	struct append *x = p->x;
 	struct blob_packed *bodies;
 	db_tx *tx;
@@ -207,6 +207,46 @@ static status append_once(void *arg, bool again)
 	p->first = row_int(&p->r, 0, 3);
 	x->modseq = row_int(&p->r, 0, 4);
 	p->stored_at = row_time(&p->r, 0, 5);
+	return ST_OK;
+}
+
+static status append_alone(void *arg)
+{
+	return append_run_once(arg, false);
+}
+
+/* As nearly all do: a message that is not big, to a folder of the reader's own. */
+static bool may_join(const struct append *x)
+{
+	struct blob_packed b;
+
+	if (x->n != 1 || x->replaced_folder || x->rights)
+		return false;
+	blob_packed(x->messages->body, &b);
+	return b.segments == 1;
+}
+
+static status append_once(void *arg, bool again)
+{
+	struct appending *p = arg;
+	struct append *x = p->x;
+
+	if (again || !may_join(x))
+		return append_run_once(p, again);
+	struct together t = {.kind = TOGETHER_APPEND,
+		.postoffice = x->postoffice,
+		.mailbox = x->mailbox,
+		.append = x,
+		.name = p->name,
+		.a = &p->a};
+	TRY(together_run(&t, append_alone, p));
+	if (!t.done)
+		return ST_OK;
+	p->folder = t.folder;
+	p->first = t.uid;
+	p->stored_at = t.stored_at;
+	x->uidvalidity = t.uidvalidity;
+	x->modseq = t.modseq;
 	return ST_OK;
 }
 

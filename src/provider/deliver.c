@@ -1,14 +1,5 @@
-/* Delivery in batches.
-
-       conversations            batch of a lane                        PostgreSQL
-   deliver_run --+--> waiting --> begin .. entries .. commit  ------>  one transaction
-   deliver_run --+       |        (in the fiber or thread of           one round trip
-   deliver_run --+       |         the first that waits)
-                         +-- whoever comes meanwhile waits for the next batch
-
-   Nobody waits for company: a batch starts at once when no other is under way, so at low load a
-   message goes alone, and during a commit the next batch gathers by itself. When many wait, a
-   second lane starts beside the first: a slow disk, a big body or a mailbox somebody else holds
+/* Delivery in batches (batch.h), each of which is one transaction of one round trip. When many wait,
+   a second lane starts beside the first: a slow disk, a big body or a mailbox somebody else holds
    locked then stops only half of the mail. Two lanes from the start would halve the batches and
    cost a fifth more of PostgreSQL's time.
 
@@ -27,10 +18,10 @@
 
 #include "base/fault.h"
 #include "base/id.h"
-#include "base/list.h"
 #include "base/log.h"
 #include "base/memory.h"
 #include "base/metric.h"
+#include "provider/batch.h"
 #include "provider/blob_store.h"
 #include "provider/folder_page_inside.h"
 #include "provider/news.h"
@@ -39,33 +30,19 @@
 #include "provider/setting.h"
 #include "task/task.h"
 
-#include <pthread.h>
-
 #define LANES 2  /* transactions under way at once in one process */
 #define CROWD 16 /* waiting jobs that open another lane beside a busy one */
 #define BATCH_BYTES ((size_t)4 * 1024 * 1024) /* packed bodies in one batch */
 #define UNSURE_PAUSE (200 * USEC_MS)
 
-enum job_state { JOB_WAITS, JOB_LEADS, JOB_TAKEN, JOB_DONE };
-
 struct job {
 	struct delivery *d;
 	bool keyed; /* its repeat key goes along */
 	usec fence; /* in whose place; 0 = none */
-	size_t bytes;
 	usec since; /* its client waits */
-	enum job_state state;
 	status outcome;
-	notice *changed;
-	link_t link;
+	struct batch_job batch;
 };
-
-static struct {
-	pthread_mutex_t lock; /* never held across a wait */
-	link_t waiting;
-	int crowd; /* how many wait */
-	int lanes; /* busy ones */
-} batcher = {PTHREAD_MUTEX_INITIALIZER, {&batcher.waiting, &batcher.waiting}, 0, 0};
 
 /* ---- the transaction */
 
@@ -226,9 +203,7 @@ static status jobs_stand(struct job **jobs, int n)
 	return s == ST_OK ? ST_OK : ST_EXISTS;
 }
 
-static void lane_leave(void);
-
-static void jobs_run(struct job **jobs, int n, bool *lane)
+static void jobs_run(struct job **jobs, int n, struct batch *lane)
 {
 	int failed;
 	usec began = clock_now(), until = began + setting_number(S_delivery_patience, NULL);
@@ -240,9 +215,7 @@ static void jobs_run(struct job **jobs, int n, bool *lane)
 	if (alone && (s == ST_EXISTS || s == ST_INVALID))
 		s = transaction_try(jobs, n, false, until, &failed);
 	if (s == ST_UNSURE) {
-		if (*lane)
-			lane_leave();
-		*lane = false;
+		batch_free_lane(lane);
 		s = transaction_settle(jobs, n, began, until, &failed);
 	}
 	if (s == ST_EXISTS)
@@ -257,144 +230,28 @@ static void jobs_run(struct job **jobs, int n, bool *lane)
 
 /* ---- the batcher */
 
-static bool job_fits(const struct job *job, int n, size_t bytes)
+static bool job_fits(const struct batch *b, const struct batch_job *next)
 {
-	return n < setting_number(S_delivery_batch_most, NULL) && bytes + job->bytes <= BATCH_BYTES;
+	return b->n < setting_number(S_delivery_batch_most, NULL) &&
+	       b->weight + next->weight <= BATCH_BYTES;
 }
 
-/* With the lock held. */
-static void job_push(struct job *job)
+static void batch_deliver(struct batch *b)
 {
-	list_append(&batcher.waiting, &job->link);
-	batcher.crowd++;
-}
+	struct job **jobs = memory_new_array((size_t)b->n, sizeof *jobs);
 
-static void job_pull(struct job *job)
-{
-	list_remove(&job->link);
-	batcher.crowd--;
-}
-
-/* With the lock held: the jobs of the next batch in order of arrival, `own` first. */
-static struct job **batch_take(struct job *own, int *n)
-{
-	int room = 16;
-	struct job **jobs = memory_new_array((size_t)room, sizeof *jobs);
-	size_t bytes = own->bytes;
-	link_t *first;
-
-	jobs[0] = own;
-	*n = 1;
-	while ((first = list_first(&batcher.waiting))) {
-		struct job *job = LINK_OWNER(first, struct job, link);
-
-		if (!job_fits(job, *n, bytes))
-			break;
-		if (*n == room) {
-			room *= 2;
-			jobs = memory_grow(jobs, (size_t)room * sizeof *jobs);
-		}
-		job_pull(job);
-		job->state = JOB_TAKEN;
-		bytes += job->bytes;
-		jobs[(*n)++] = job;
-	}
-	return jobs;
-}
-
-/* With the lock held: gives a lane to the first that waits, when one is to be had. It is taken off
-   the list at once, so that the next lane goes to the next one. */
-static void lane_pass(void)
-{
-	link_t *first = list_first(&batcher.waiting);
-	struct job *leader;
-
-	if (!first || batcher.lanes >= (batcher.crowd < CROWD ? 1 : LANES))
-		return;
-	leader = LINK_OWNER(first, struct job, link);
-	job_pull(leader);
-	leader->state = JOB_LEADS;
-	batcher.lanes++;
-	notice_raise(leader->changed);
-}
-
-static void lane_leave(void)
-{
-	pthread_mutex_lock(&batcher.lock);
-	batcher.lanes--;
-	lane_pass();
-	pthread_mutex_unlock(&batcher.lock);
-}
-
-/* In the fiber or thread of one of its jobs: everybody else's outcome hangs on it, so it goes
-   through even when its own task is asked to end. */
-static void batch_lead(struct job *own)
-{
-	struct job **jobs;
-	bool lane = true;
-	int n;
-
-	pthread_mutex_lock(&batcher.lock);
-	jobs = batch_take(own, &n);
-	pthread_mutex_unlock(&batcher.lock);
-
-	jobs_run(jobs, n, &lane);
-
-	pthread_mutex_lock(&batcher.lock);
-	for (int i = 0; i < n; i++) {
-		jobs[i]->state = JOB_DONE;
-		if (jobs[i] != own)
-			notice_raise(jobs[i]->changed);
-	}
-	pthread_mutex_unlock(&batcher.lock);
-	if (lane)
-		lane_leave();
+	for (int i = 0; i < b->n; i++)
+		jobs[i] = LINK_OWNER(b->jobs[i], struct job, batch);
+	jobs_run(jobs, b->n, b);
 	memory_free(jobs);
 }
 
-static enum job_state job_state(struct job *job)
-{
-	enum job_state s;
-
-	pthread_mutex_lock(&batcher.lock);
-	s = job->state;
-	pthread_mutex_unlock(&batcher.lock);
-	return s;
-}
-
-/* Takes a job back that no batch took yet. */
-static bool job_withdraw(struct job *job)
-{
-	bool waits;
-
-	pthread_mutex_lock(&batcher.lock);
-	waits = job->state == JOB_WAITS;
-	if (waits)
-		job_pull(job);
-	pthread_mutex_unlock(&batcher.lock);
-	return waits;
-}
-
-static status job_wait(struct job *job)
-{
-	status s = ST_OK;
-
-	while (job_state(job) == JOB_WAITS) {
-		s = notice_wait(job->changed);
-		if (s != ST_OK && job_withdraw(job))
-			return s;
-	}
-	/* From here on others hold it: it ends with them. */
-	usec before = task_deadline(USEC_NEVER);
-	task_shield(true);
-	if (job_state(job) == JOB_LEADS)
-		batch_lead(job);
-	while (job_state(job) != JOB_DONE)
-		notice_wait(job->changed);
-	task_shield(false);
-	task_deadline(before);
-	return job->outcome;
-}
+static const struct batch_rules rules = {.lanes = LANES,
+	.crowd = CROWD,
+	.patience = USEC_NEVER,
+	.fits = job_fits,
+	.run = batch_deliver};
+static struct batcher batcher = BATCHER_INIT(batcher, &rules);
 
 static size_t delivery_bytes(const struct delivery *d)
 {
@@ -415,20 +272,11 @@ static status job_submit(struct delivery *d, bool keyed, usec fence)
 	struct job job = {.d = d,
 		.keyed = keyed,
 		.fence = fence,
-		.bytes = delivery_bytes(d),
 		.since = clock_now(),
-		.state = JOB_WAITS};
-	status s;
+		.batch = {.weight = delivery_bytes(d)}};
 
-	job.changed = notice_open();
-	list_init(&job.link);
-	pthread_mutex_lock(&batcher.lock);
-	job_push(&job);
-	lane_pass();
-	pthread_mutex_unlock(&batcher.lock);
-	s = job_wait(&job);
-	notice_close(&job.changed);
-	return s;
+	TRY(batch_join(&batcher, &job.batch));
+	return job.outcome;
 }
 
 /* ---- one delivery */

@@ -44,6 +44,7 @@ libprovider_a_SOURCES = $(provider_shared) \
 	src/provider/auth_secret.c src/provider/auth_secret.h \
 	src/provider/secret_print.c src/provider/secret_print.h \
 	src/provider/audit.c \
+	src/provider/batch.c src/provider/batch.h \
 	src/provider/bootstrap.c \
 	src/provider/change.c \
 	src/provider/connection.c src/provider/connection.h \
@@ -56,6 +57,7 @@ libprovider_a_SOURCES = $(provider_shared) \
 	src/provider/dkim_key.c \
 	src/provider/domain.c \
 	src/provider/folder.c src/provider/folder_admin.h src/provider/folder_clear.c src/provider/folder_expunge.h \
+	src/provider/folder_look.c src/provider/folder_look.h \
 	src/provider/folder_page.c src/provider/folder_page.h src/provider/folder_page_inside.h \
 	src/provider/folder_row.h src/provider/folder_tree.c src/provider/folder_undelete.c \
 	src/provider/greylist.c src/provider/greylist.h \
@@ -94,6 +96,7 @@ libprovider_a_SOURCES = $(provider_shared) \
 	src/provider/srs_key.c src/provider/srs_key.h \
 	src/provider/sts_policy.c \
 	src/provider/sts_policy.h \
+	src/provider/together.c src/provider/together.h \
 	src/provider/tls_day.c src/provider/tls_day.h \
 	src/provider/tls_result.c \
 	src/provider/tls_result.h \

@@ -13,6 +13,7 @@
 #include "provider/mailbox.h"
 #include "provider/news.h"
 #include "provider/settle.h"
+#include "provider/together.h"
 #include "provider/view_cache.h"
 #include "provider/view_look.h"
 
@@ -46,8 +47,13 @@ struct change {
 	int64_t only;              /* its id, 0 = any of that name */
 	int least;                 /* so many are there, or none is copied */
 	struct view_carried carried;
-	int64_t outcome; /* id of a copy's or move's note */
-	bool only_known; /* else nothing is done */
+	int64_t outcome;      /* id of a copy's or move's note */
+	bool only_known;      /* else nothing is done */
+	struct together with; /* others */
+	int64_t count, own,
+		before; /* what a statement told: entries that went, the MODSEQ given (0: nothing
+				       changed), the folder's before */
+	bool absent;    /* the folder is */
 	bool moves, leaves, again;
 	struct rows r, left;
 	struct rows *gone; /* of EXPUNGE, a row for so many */
@@ -191,6 +197,49 @@ static slice due_ranges(const struct due *d, arena *a)
 	return kept;
 }
 
+/* Those that are asked for, not those that would change: the folder may be at another MODSEQ. */
+static slice ranges_text(const struct change *c)
+{
+	text list = TEXT_INIT;
+
+	for (int i = 0; i < c->ranges; i++)
+		text_format(&list, "%s[%" PRId64 ",%" PRId64 ")", i ? "," : "{", c->first[i],
+			c->last[i] + 1);
+	text_add_char(&list, '}');
+	slice kept = arena_copy(c->a, text_slice(&list));
+	text_free(&list);
+	return kept;
+}
+
+static struct together together_of(const struct change *c, enum together_kind kind)
+{
+	return (struct together){.kind = kind,
+		.postoffice = c->v->postoffice,
+		.mailbox = c->v->mailbox,
+		.folder = c->v->folder,
+		.uids = ranges_text(c),
+		.a = c->a};
+}
+
+/* It went together with others: where the newest state that is known is the one that was changed, what
+   became of it is known too, and is told as if the change had gone by itself. */
+static void due_together(struct change *c, void (*due)(struct change *c))
+{
+	const struct together *t = &c->with;
+	struct due *d = &c->due;
+
+	c->count = t->n;
+	c->own = t->modseq;
+	c->before = t->before;
+	due_end(d);
+	due(c);
+	if (t->modseq == 0 || d->n != t->n || d->known->modseq != t->before)
+		return;
+	d->modseq = t->modseq;
+	d->words = t->words;
+	d->recent = t->recent;
+}
+
 /* ST_OK with modseq 0: nothing is done, since the folder is not as it is known; ST_INVALID of the statement
    is that others changed it while this one waited for them. */
 static status due_run(db_tx *tx, struct due *d, const struct rows *r)
@@ -244,8 +293,9 @@ static void store_due(struct change *c)
 	}
 }
 
-static status store_alone(struct change *c)
+static status store_alone(void *arg)
 {
+	struct change *c = arg;
 	const view *v = c->v;
 	struct due *d = &c->due;
 	db_tx *tx = db_begin(DB_RUN, c->a);
@@ -278,6 +328,19 @@ static void store_alone_show(struct change *c, bool hold, struct view_stored *ou
 	due_show(c->v, d, NULL, 0, d->fresh, d->n, hold, c->a, &out->change);
 }
 
+static status store_few(struct change *c)
+{
+	if (c->flags->unchanged_since >= 0 || c->n > DUE_MOST)
+		return store_alone(c);
+	c->with = together_of(c, TOGETHER_STORE);
+	c->with.remove = c->flags->remove;
+	c->with.add = c->flags->add;
+	TRY(together_run(&c->with, store_alone, c));
+	if (c->with.done)
+		due_together(c, store_due);
+	return ST_OK;
+}
+
 static status store_once(void *arg, bool again)
 {
 	struct change *c = arg;
@@ -286,8 +349,8 @@ static status store_once(void *arg, bool again)
 
 	c->again |= again;
 	if (!again && c->due.n > 0) {
-		TRY(store_alone(c));
-		if (c->due.modseq > 0)
+		TRY(store_few(c));
+		if (c->due.modseq > 0 || c->with.done)
 			return ST_OK;
 	}
 	db_tx *tx = settle_begin(v->postoffice, &v->mailbox, c->a);
@@ -297,7 +360,11 @@ static status store_once(void *arg, bool again)
 			p_int(f->remove), p_int(f->add),
 			p_int(f->unchanged_since < 0 ? INT64_MAX : f->unchanged_since)},
 		8, &c->r);
-	return db_commit(&tx, NULL);
+	TRY(db_commit(&tx, NULL));
+	c->own = row_int(&c->r, 0, 0);
+	c->absent = row_null(&c->r, 0, 1);
+	c->before = row_int(&c->r, 0, 1);
+	return ST_OK;
 }
 
 static void store_show(struct change *c, int64_t own, bool hold, struct view_change *out)
@@ -331,8 +398,8 @@ static bool is_own(const struct change *c, uint32_t uid)
 
 static void failed_take(struct change *c, struct view_stored *out)
 {
-	int n;
-	const int64_t *uids = row_int_array(&c->r, 0, 2, c->a, &n);
+	int n = 0;
+	const int64_t *uids = c->with.done ? NULL : row_int_array(&c->r, 0, 2, c->a, &n);
 	uint32_t *failed = arena_new_array(c->a, (size_t)n + 1, sizeof *failed);
 
 	out->failed_n = 0;
@@ -354,17 +421,16 @@ static status store_take(struct change *c, bool hold, struct view_stored *out)
 {
 	view *v = c->v;
 
-	if (row_null(&c->r, 0, 1))
+	if (c->absent)
 		return ST_ABSENT;
-	int64_t own = row_int(&c->r, 0, 0), before = row_int(&c->r, 0, 1);
-	if (own > 0)
+	if (c->own > 0)
 		news_tell(v->postoffice, v->mailbox, v->folder);
-	if (is_at(v, before) && own > 0)
-		store_show(c, own, hold, &out->change);
-	else if (is_at(v, before))
+	if (is_at(v, c->before) && c->own > 0)
+		store_show(c, c->own, hold, &out->change);
+	else if (is_at(v, c->before))
 		view_take(v, image_hold(v->inside->image), hold, c->a, &out->change);
 	else
-		stored_look(v, hold, own, c->a, out);
+		stored_look(v, hold, c->own, c->a, out);
 	failed_take(c, out);
 	return c->again && out->hidden && out->failed_n > 0 ? ST_UNSURE : ST_OK;
 }
@@ -412,8 +478,9 @@ static void expunge_due(struct change *c)
 	}
 }
 
-static status expunge_alone(struct change *c)
+static status expunge_alone(void *arg)
 {
+	struct change *c = arg;
 	const view *v = c->v;
 	struct due *d = &c->due;
 	db_tx *tx = db_begin(DB_RUN, c->a);
@@ -459,6 +526,18 @@ static void expunge_add(struct change *c, db_tx *tx)
 	}
 }
 
+static status expunge_few(struct change *c)
+{
+	if (c->n > DUE_MOST)
+		return expunge_alone(c);
+	c->with = together_of(c, TOGETHER_EXPUNGE);
+	c->with.known = c->only_known ? c->due.known->modseq : 0;
+	TRY(together_run(&c->with, expunge_alone, c));
+	if (c->with.done)
+		due_together(c, expunge_due);
+	return ST_OK;
+}
+
 static status expunge_once(void *arg, bool again)
 {
 	struct change *c = arg;
@@ -466,13 +545,22 @@ static status expunge_once(void *arg, bool again)
 
 	/* Again: what is gone already is nothing. */
 	if (!again && c->due.n > 0) {
-		TRY(expunge_alone(c));
-		if (c->due.modseq > 0 || c->only_known)
+		TRY(expunge_few(c));
+		if (c->due.modseq > 0 || c->with.done || c->only_known)
 			return ST_OK;
 	}
 	db_tx *tx = settle_begin(v->postoffice, &v->mailbox, c->a);
 	expunge_add(c, tx);
-	return db_commit(&tx, NULL);
+	c->count = c->own = 0;
+	TRY(db_commit(&tx, NULL));
+	c->absent = row_null(c->gone, 0, 2);
+	c->before = row_int(c->gone, 0, 2);
+	for (int i = 0; i < c->gone_n; i++) {
+		c->count += row_int(&c->gone[i], 0, 0);
+		if (!row_null(&c->gone[i], 0, 1))
+			c->own = row_int(&c->gone[i], 0, 1);
+	}
+	return ST_OK;
 }
 
 /* Those of the change's UIDs that are in the view, with the flag or any. */
@@ -505,21 +593,15 @@ static uint32_t *uids_deleted(const struct view_image *in, uint32_t below, arena
 static void expunge_take(struct change *c, struct view_change *out)
 {
 	view *v = c->v;
-	int64_t own = 0, went = 0;
 	int gone_n;
 	struct view_range *gone = ranges_here(c, FLAG_DELETED, &gone_n);
 
-	for (int i = 0; i < c->gone_n; i++) {
-		went += row_int(&c->gone[i], 0, 0);
-		if (!row_null(&c->gone[i], 0, 1))
-			own = row_int(&c->gone[i], 0, 1);
-	}
-	if (own > 0)
+	if (c->own > 0)
 		news_tell(v->postoffice, v->mailbox, v->folder);
-	if (!is_at(v, row_int(c->gone, 0, 2)) || went != gone_n)
-		refresh_own(v, false, own, c->a, out);
-	else if (own > 0)
-		change_show(v, own, gone, gone_n, NULL, 0, false, c->a, out);
+	if (!is_at(v, c->before) || c->count != gone_n)
+		refresh_own(v, false, c->own, c->a, out);
+	else if (c->own > 0)
+		change_show(v, c->own, gone, gone_n, NULL, 0, false, c->a, out);
 	else
 		view_take(v, image_hold(v->inside->image), false, c->a, out);
 }
@@ -528,7 +610,7 @@ static status expunge_end(struct change *c, struct view_change *out)
 {
 	if (c->due.modseq > 0)
 		expunge_alone_show(c, out);
-	else if (row_null(c->gone, 0, 2))
+	else if (c->absent)
 		return ST_ABSENT;
 	else
 		expunge_take(c, out);
@@ -558,7 +640,7 @@ static status expunge_known(
 	expunge_due(&c);
 	if (c.due.n > 0)
 		s = change_settle(&c, expunge_once);
-	*done = s == ST_OK && (c.due.modseq > 0 || c.gone_n > 0);
+	*done = s == ST_OK && (c.due.modseq > 0 || c.with.done || c.gone_n > 0);
 	if (*done)
 		s = expunge_end(&c, out);
 	due_end(&c.due);

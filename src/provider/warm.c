@@ -15,7 +15,7 @@ static status warm_one(void *unused)
 	(void)unused;
 	db_add(tx, SQL_VIEW_LOAD,
 		(struct param[]){none, none, p_null(P_TEXT), none, none, none, none}, 7, NULL);
-	db_add(tx, SQL_VIEW_LOOK, (struct param[]){none, none, none}, 3, NULL);
+	db_add(tx, SQL_VIEW_LOOKS, (struct param[]){none, no_uids, no_uids}, 3, NULL);
 	db_add(tx, SQL_MESSAGE_FACTS, (struct param[]){none, no_uids, none}, 3, NULL);
 	db_add(tx, SQL_FOLDER_PAGE_READ, (struct param[]){none, none, no_uids, none, none}, 5,
 		NULL);

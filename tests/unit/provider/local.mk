@@ -87,6 +87,7 @@ TESTS += unit_reader.pg
 unit_reader_pg_SOURCES = $(reader_tests) \
 	tests/unit/provider/given.c tests/unit/provider/given.h \
 	tests/unit/provider/reader_pg.c \
+	tests/unit/provider/together_pg.c \
 	tests/unit/provider/view_lost.c \
 	tests/unit/provider/view_pg.c \
 	tests/unit/provider/expunged.c \
