@@ -15,6 +15,7 @@
 #include "provider/auth_name.h"
 #include "provider/auth_secret.h"
 #include "provider/auth_throttle.h"
+#include "provider/brief.h"
 #include "provider/change.h"
 #include "provider/db.h"
 #include "provider/scram.h"
@@ -254,7 +255,7 @@ static status revision_now(arena *a, int64_t *revision)
 {
 	struct rows r;
 
-	TRY(db_one(SQL_AUTH_REVISION, NULL, 0, a, &r));
+	TRY(brief_one(SQL_AUTH_REVISION, NULL, 0, a, &r));
 	*revision = row_int(&r, 0, 0);
 	return ST_OK;
 }

@@ -17,6 +17,7 @@
 #include "base/memory.h"
 #include "base/text.h"
 #include "provider/blob_store.h"
+#include "provider/brief.h"
 #include "provider/db.h"
 #include "task/task.h"
 
@@ -289,7 +290,7 @@ static status row_find(
 	struct param p[] = {p_int(postoffice), p_int(id)};
 	struct rows r;
 
-	TRY(db_one(find, p, 2, a, &r));
+	TRY(brief_one(find, p, 2, a, &r));
 	out->id = row_int(&r, 0, 4);
 	if (row_int(&r, 0, 0) != CODEC_ZSTD)
 		return broken(out->id, "codec");
@@ -566,7 +567,8 @@ static status small_fetch(enum statement_id find, int64_t postoffice, const int6
 
 	b->ids = ids;
 	b->largest = most;
-	status s = db_run(find, p, 3, &b->a, &b->rows);
+	status s = n > BRIEF_MESSAGES_MOST ? db_run(find, p, 3, &b->a, &b->rows)
+					   : brief_run(find, p, 3, &b->a, &b->rows);
 	if (s == ST_OK)
 		*out = b;
 	else

@@ -24,6 +24,7 @@ struct step {
 	int n;
 	int number; /* of db_add since the last flush; -1: the house's own */
 	struct rows *out;
+	arena *arena; /* of its rows */
 	bool prepares;
 	struct step *next;
 };
@@ -75,7 +76,8 @@ static void step_add(
 	struct param *copy = arena_new_array(tx->arena, (size_t)n, sizeof *copy);
 	if (n)
 		memcpy(copy, p, (size_t)n * sizeof *p);
-	*s = (struct step){.id = id, .params = copy, .n = n, .number = number, .out = out};
+	*s = (struct step){
+		.id = id, .params = copy, .n = n, .number = number, .out = out, .arena = tx->arena};
 	if (out)
 		*out = (struct rows){0};
 	*tx->last = s;
@@ -201,7 +203,7 @@ static status answer(db_tx *tx, struct step *s, bool preparing, struct round *r)
 	if (what == PGRES_FATAL_ERROR && got)
 		fail(r, wire_failure(got, name_of(s)), s->number);
 	else if (what == PGRES_TUPLES_OK && s->out && !preparing)
-		wire_rows(got, tx->arena, s->out);
+		wire_rows(got, s->arena, s->out);
 	if (preparing && what != PGRES_COMMAND_OK)
 		unprepared(tx->connection, s);
 	if (!preparing && s->out && (what == PGRES_COMMAND_OK || what == PGRES_TUPLES_OK)) {
@@ -366,6 +368,13 @@ void db_add(db_tx *tx, enum statement_id id, const struct param *p, int n, struc
 		tenant_set(tx, p[0].number);
 	step_add(tx, id, p, n, tx->added, out);
 	tx->added++;
+}
+
+void db_add_into(
+	db_tx *tx, enum statement_id id, const struct param *p, int n, arena *a, struct rows *out)
+{
+	db_add(tx, id, p, n, out);
+	tx->newest->arena = a;
 }
 
 static status steps_check(db_tx *tx)

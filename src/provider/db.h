@@ -164,6 +164,9 @@ void db_connect_by(db_tx *tx, usec moment);
    system and global under DB_SYSTEM. A tenant statement whose p[0] is not the post office set last
    sets it by itself. */
 void db_add(db_tx *tx, enum statement_id id, const struct param *p, int n, struct rows *out);
+/* The same; what it tells lives in `a`. */
+void db_add_into(
+	db_tx *tx, enum statement_id id, const struct param *p, int n, arena *a, struct rows *out);
 /* Sends what is queued and gathers every answer: one round trip. The first failure's kind is
    returned, the transaction can then only be rolled back. Statements queued behind the
    failed one did not run. */

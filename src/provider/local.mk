@@ -46,6 +46,7 @@ libprovider_a_SOURCES = $(provider_shared) \
 	src/provider/audit.c \
 	src/provider/batch.c src/provider/batch.h \
 	src/provider/bootstrap.c \
+	src/provider/brief.c src/provider/brief.h \
 	src/provider/change.c \
 	src/provider/connection.c src/provider/connection.h \
 	src/provider/db.c \

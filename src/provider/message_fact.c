@@ -4,6 +4,7 @@
 #include "base/list.h"
 #include "base/map.h"
 #include "base/memory.h"
+#include "provider/brief.h"
 #include "provider/db.h"
 #include "provider/setting.h"
 
@@ -148,10 +149,10 @@ static status ask(struct gathering *g)
 
 	for (int i = 0; i < g->missing; i++)
 		ids[i] = g->messages[g->open[i]];
-	TRY(db_run(SQL_MESSAGE_FACTS,
-		(struct param[]){p_int(g->postoffice), p_int_array(ids, g->missing),
-			p_int((int64_t)room_left(g))},
-		3, g->a, &r));
+	const struct param p[] = {
+		p_int(g->postoffice), p_int_array(ids, g->missing), p_int((int64_t)room_left(g))};
+	TRY(g->missing > BRIEF_MESSAGES_MOST ? db_run(SQL_MESSAGE_FACTS, p, 3, g->a, &r)
+					     : brief_run(SQL_MESSAGE_FACTS, p, 3, g->a, &r));
 	struct message_fact *found = arena_new_array(g->a, (size_t)g->missing, sizeof *found);
 	for (int i = 0; i < g->missing && i < r.count; i++) {
 		struct message_fact *f = &g->facts[g->open[i]],

@@ -4,6 +4,7 @@
 #include "provider/view_load.h"
 
 #include "base/log.h"
+#include "provider/brief.h"
 #include "provider/db.h"
 #include "provider/folder_look.h"
 #include "provider/view_cache.h"
@@ -197,13 +198,12 @@ static status load(int64_t postoffice, int64_t mailbox, slice name, int64_t fold
 {
 	struct rows r;
 
-	TRY(db_one(SQL_VIEW_LOAD,
-		(struct param[]){p_int(postoffice), p_int(mailbox),
-			name.size > 0 ? p_text(name) : p_null(P_TEXT),
-			p_int(known ? known->folder : folder),
-			p_int(known ? known->uidvalidity : 0), p_int(known ? known->modseq : 0),
-			p_int(packed_from)},
-		7, a, &r));
+	const struct param p[] = {p_int(postoffice), p_int(mailbox),
+		name.size > 0 ? p_text(name) : p_null(P_TEXT),
+		p_int(known ? known->folder : folder), p_int(known ? known->uidvalidity : 0),
+		p_int(known ? known->modseq : 0), p_int(packed_from)};
+	/* Of what is known few has changed, mostly; all of it is no short answer. */
+	TRY(known ? brief_one(SQL_VIEW_LOAD, p, 7, a, &r) : db_one(SQL_VIEW_LOAD, p, 7, a, &r));
 	struct view_image facts = {.postoffice = postoffice,
 		.mailbox = mailbox,
 		.folder = row_int(&r, 0, FOLDER),

@@ -248,3 +248,46 @@ Test(together_pg, a_mailbox_without_room_is_refused_alone)
 			(long long)boxes[5].postoffice),
 		0, "what was refused left nothing behind");
 }
+
+/* ---- questions */
+
+#define ASKED 3 /* by each */
+
+static int64_t round_trips(void)
+{
+	return metric_value(M_db_seconds, SERVICE_NONE);
+}
+
+static status asks(void *unused)
+{
+	const int i = next++ % BOXES;
+	const struct route *mine = &boxes[i], *foreign = &boxes[(i + 1) % BOXES];
+	arena a = ARENA_INIT;
+	folder *f;
+
+	(void)unused;
+	expect(folder_find(mine->postoffice, mine->mailbox, S("inbox"), &a, &f) == ST_OK &&
+		f->id == mine->inbox && f->mailbox == mine->mailbox);
+	expect(folder_find(mine->postoffice, mine->mailbox, S("away"), &a, &f) == ST_ABSENT);
+	expect(folder_find(mine->postoffice, foreign->mailbox, S("inbox"), &a, &f) == ST_ABSENT);
+	arena_release(&a);
+	return ST_OK;
+}
+
+Test(together_pg, questions_of_many_share_round_trips_and_each_hears_his_own_answer)
+{
+	boxes_make();
+	int64_t before = round_trips();
+	store_fibers(READERS, asks, NULL);
+	cr_assert_eq(wrong, 0);
+	cr_assert_lt(round_trips() - before, READERS * ASKED / 2);
+}
+
+Test(together_pg, a_question_that_fails_for_all_is_asked_again_by_each)
+{
+	boxes_make();
+	cr_assert(fault_arm("db_send:3:fail"));
+	store_fibers(READERS, asks, NULL);
+	cr_assert(fault_arm(""));
+	cr_assert_eq(wrong, 0);
+}
