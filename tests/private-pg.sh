@@ -88,6 +88,13 @@ says 'a cluster that is to last is no copy' yes "$([ "${three##*|}" = three ] &&
 for name in one two three; do
 	"$pg" stop "$dir/$name"
 done
+rm -rf "$dir/mould/data"
+says 'without what is to be copied one is made' four "$(four=$(whose four fast); echo "${four##*|}")"
+"$pg" stop "$dir/four"
+: >"$dir/file"
+PRIVATE_PG_MOULD="$dir/file/mould"
+says 'nor does it matter that none can be kept' five "$(five=$(whose five fast); echo "${five##*|}")"
+"$pg" stop "$dir/five"
 
 echo "$passed passed, $failed failed"
 [ $failed -eq 0 ]
