@@ -26,7 +26,7 @@
 #include <unistd.h>
 
 #define MIDNIGHT (INT64_C(1767225600) * USEC_S) /* 2026-01-01 UTC: where each play begins */
-#define REAL_MOST 600                           /* seconds of any machine, for one play */
+#define REAL_MOST 240                           /* seconds of any machine, for one play */
 
 static struct {
 	bool bytes, faults, verbose;
@@ -39,6 +39,7 @@ static struct {
 /* What a child tells its parent even when it dies. */
 static struct report {
 	char doing[200];
+	int line; /* of the script that is played */
 	unsigned plays;
 } * report;
 
@@ -143,6 +144,7 @@ static status perform(void *arg)
 
 	for (int i = 0; i < p->script->n && play_goes_on(p); i++) {
 		p->at = &p->script->lines[i];
+		report->line = p->at->number;
 		if (p->at->kind != LINE_SENTENCE)
 			talk_line(p, p->at);
 		else if (!p->instance)
@@ -297,6 +299,7 @@ static enum outcome run_script(const char *path)
 		return SKIPPED;
 	}
 	report->doing[0] = '\0';
+	report->line = 0;
 	fflush(NULL);
 	pid_t child = fork();
 	if (child < 0)
@@ -312,8 +315,12 @@ static enum outcome run_script(const char *path)
 	script_close(&s);
 	if (WIFEXITED(end) && WEXITSTATUS(end) == PASSED)
 		return PASSED;
-	if (WIFSIGNALED(end))
-		fprintf(stderr, "%s: %send by signal %d\n", path, report->doing, WTERMSIG(end));
+	if (WIFSIGNALED(end) && WTERMSIG(end) == SIGALRM)
+		fprintf(stderr, "%s:%d: %sit took more than %d s of this machine\n", path,
+			report->line, report->doing, REAL_MOST);
+	else if (WIFSIGNALED(end))
+		fprintf(stderr, "%s:%d: %send by signal %d\n", path, report->line, report->doing,
+			WTERMSIG(end));
 	fprintf(stderr, "FAILED %s\n", path);
 	return FAILED;
 }
