@@ -100,6 +100,6 @@ left join lateral (
 order by b.mailbox;
 
 -- statement job_sweep system
--- $1 microseconds: one job that ended before so long
+-- $1 microseconds: the job that ended first, before so long
 delete from job where (postoffice, job) = (select postoffice, job from job
-	where ended < clock_timestamp() - $1::bigint * interval '1 microsecond' limit 1);
+	where ended < clock_timestamp() - $1::bigint * interval '1 microsecond' order by ended limit 1);

@@ -11,13 +11,14 @@ from unnest($2::bigint[]) as a (mailbox) cross join lateral (
 
 -- statement together_store
 -- $2 mailboxes, $3 their folders, $4 UIDs as multiranges, $5 flags to remove, $6 to add. Two rows for each: the folder's MODSEQ before; and,
--- where an entry changed, the one given, the keywords, from where on messages are \Recent, and how many changed.
+-- where an entry changed, the one given, the keywords, from where on messages are \Recent, and how many changed. Stops the transaction when
+-- a folder's row was changed by somebody who did not lock its mailbox.
 with asked as materialized (
 	select c.place, c.folder, c.uids, c.remove, c.add, f.modseq, f.at as shelf, m.at as box
 	from (
 		select * from unnest($2::bigint[], $3::bigint[], $4::text[], $5::bigint[], $6::bigint[])
 			with ordinality as a (mailbox, folder, uids, remove, add, place)
-		where a.mailbox = any (nullif(current_setting('pennypost.held', true), '')::bigint[]) limit cardinality($2::bigint[])) c
+		where a.mailbox = any ((select nullif(current_setting('pennypost.held', true), '')::bigint[])::bigint[]) limit cardinality($2::bigint[])) c
 	cross join lateral (
 		select ctid as at, modseq from folder where postoffice = $1::bigint and folder = c.folder and mailbox = c.mailbox offset 0) f
 	cross join lateral (
@@ -50,7 +51,8 @@ with asked as materialized (
 	insert into change (postoffice, folder, modseq, kind, uids)
 	select $1::bigint, folder, modseq, 'f', uids from numbered
 )
-select place, modseq as before, null::bigint, null::text, null::bigint, null::bigint from asked
+select place, modseq as before, null::bigint, null::text, null::bigint, 1 / ((select count(*) from numbered) = (select count(*) from found))::int
+from asked
 union all
 select place, null, modseq, array_to_string(kwnames, ' '), recent, n from numbered;
 
@@ -62,7 +64,7 @@ with asked as materialized (
 	from (
 		select * from unnest($2::bigint[], $3::bigint[], $4::text[], $5::bigint[])
 			with ordinality as a (mailbox, folder, uids, known, place)
-		where a.mailbox = any (nullif(current_setting('pennypost.held', true), '')::bigint[]) limit cardinality($2::bigint[])) c
+		where a.mailbox = any ((select nullif(current_setting('pennypost.held', true), '')::bigint[])::bigint[]) limit cardinality($2::bigint[])) c
 	cross join lateral (
 		select ctid as at, modseq from folder where postoffice = $1::bigint and folder = c.folder and mailbox = c.mailbox offset 0) f
 	cross join lateral (
@@ -100,7 +102,8 @@ with asked as materialized (
 	insert into change (postoffice, folder, modseq, kind, uids)
 	select $1::bigint, folder, modseq, 'v', uids from numbered
 )
-select place, modseq as before, null::bigint, null::text, null::bigint, null::bigint from asked
+select place, modseq as before, null::bigint, null::text, null::bigint, 1 / ((select count(*) from numbered) = (select count(*) from lost))::int
+from asked
 union all
 select place, null, modseq, array_to_string(kwnames, ' '), recent, n from numbered;
 
@@ -115,7 +118,7 @@ with asked as materialized (
 		select * from unnest($2::bigint[], $3::text[], $4::bigint[], $6::bigint[], $7::bigint[], $8::bytea[], $9::bigint[], $10::bigint[],
 				$11::timestamptz[], $12::text[], $13::text[], $14::text[])
 			with ordinality as u (mailbox, name, must, blob, size, data, msg, header, sent, subject, sender, message_id, place)
-		where u.mailbox = any (nullif(current_setting('pennypost.held', true), '')::bigint[]) limit cardinality($2::bigint[])) a
+		where u.mailbox = any ((select nullif(current_setting('pennypost.held', true), '')::bigint[])::bigint[]) limit cardinality($2::bigint[])) a
 	cross join lateral (
 		select ctid as at from folder where postoffice = $1::bigint and mailbox = a.mailbox and name = a.name and a.must in (0, folder)
 		offset 0) f

@@ -124,9 +124,9 @@ static status serve(struct life *l)
 {
 	const struct worker *w = l->w;
 	arena names = ARENA_INIT;
-	/* Who runs the queue claims, writes results and counts at the same time. */
+	/* Who runs the queue claims, writes results, counts and renews leases at the same time. */
 	struct provider_conf conf = {.boot = w->boot,
-		.system_connections = w->role == WORKER_OUTBOUND ? 3 : 2,
+		.system_connections = w->role == WORKER_OUTBOUND ? 4 : 2,
 		.serve = true};
 	conf.application =
 		arena_format(&names, "pennypost %s/%u", worker_role_name(w->role), w->index).at;

@@ -255,7 +255,7 @@ static status revision_now(arena *a, int64_t *revision)
 {
 	struct rows r;
 
-	TRY(brief_one(SQL_AUTH_REVISION, NULL, 0, a, &r));
+	TRY(brief_one(SQL_AUTH_REVISION, NULL, 0, BRIEF_SHORT, a, &r));
 	*revision = row_int(&r, 0, 0);
 	return ST_OK;
 }

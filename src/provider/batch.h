@@ -62,6 +62,12 @@ struct batcher {
 		}                                                                                  \
 	}
 
+/* What is good for transactions of a few milliseconds. */
+#define BATCH_LANES 2
+#define BATCH_CROWD 16
+#define BATCH_PATIENCE (100 * USEC_MS)         /* the one before may wait for a lock */
+#define BATCH_OCTETS ((size_t)4 * 1024 * 1024) /* of what is sent or told */
+
 /* ST_OK: run or alone has done with it. ST_TIMED_OUT, ST_CANCELLED: the task ended before any batch
    took it. */
 status batch_join(struct batcher *b, struct batch_job *job);

@@ -290,7 +290,7 @@ static status row_find(
 	struct param p[] = {p_int(postoffice), p_int(id)};
 	struct rows r;
 
-	TRY(brief_one(find, p, 2, a, &r));
+	TRY(brief_one(find, p, 2, 2 * SEGMENT_CLOSES, a, &r));
 	out->id = row_int(&r, 0, 4);
 	if (row_int(&r, 0, 0) != CODEC_ZSTD)
 		return broken(out->id, "codec");
@@ -567,8 +567,9 @@ static status small_fetch(enum statement_id find, int64_t postoffice, const int6
 
 	b->ids = ids;
 	b->largest = most;
-	status s = n > BRIEF_MESSAGES_MOST ? db_run(find, p, 3, &b->a, &b->rows)
-					   : brief_run(find, p, 3, &b->a, &b->rows);
+	status s = n > BRIEF_MESSAGES_MOST
+			   ? db_run(find, p, 3, &b->a, &b->rows)
+			   : brief_run(find, p, 3, (size_t)n * most, &b->a, &b->rows);
 	if (s == ST_OK)
 		*out = b;
 	else

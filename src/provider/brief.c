@@ -7,10 +7,6 @@
 
 #include <stdlib.h>
 
-#define LANES 2
-#define CROWD 16
-#define PATIENCE (100 * USEC_MS)
-
 struct question {
 	enum statement_id id;
 	const struct param *p;
@@ -72,32 +68,36 @@ static void ask_alone(struct batch_job *job)
 
 static bool question_fits(const struct batch *b, const struct batch_job *next)
 {
-	(void)next;
-	return b->n < setting_number(S_reader_batch_most, NULL);
+	return b->n < setting_number(S_reader_batch_most, NULL) &&
+	       b->weight + next->weight <= BATCH_OCTETS;
 }
 
-static const struct batch_rules rules = {.lanes = LANES,
-	.crowd = CROWD,
-	.patience = PATIENCE,
+static const struct batch_rules rules = {.lanes = BATCH_LANES,
+	.crowd = BATCH_CROWD,
+	.patience = BATCH_PATIENCE,
 	.fits = question_fits,
 	.run = batch_ask,
 	.alone = ask_alone};
-static struct batcher batcher = BATCHER_INIT(batcher, &rules);
+static struct batcher short_ones = BATCHER_INIT(short_ones, &rules),
+		      long_ones = BATCHER_INIT(long_ones, &rules);
 
-status brief_run(enum statement_id id, const struct param *p, int n, arena *a, struct rows *out)
+status brief_run(enum statement_id id, const struct param *p, int n, size_t octets, arena *a,
+	struct rows *out)
 {
-	struct question q = {.id = id, .p = p, .n = n, .a = a, .out = out};
+	struct question q = {
+		.id = id, .p = p, .n = n, .a = a, .out = out, .job = {.weight = octets}};
 
 	if (!task_self())
 		return ask(&q);
-	TRY(batch_join(&batcher, &q.job));
+	TRY(batch_join(octets <= BRIEF_SHORT ? &short_ones : &long_ones, &q.job));
 	/* What became of all says little of one. */
 	return q.outcome == ST_OK || q.alone ? q.outcome : ask(&q);
 }
 
-status brief_one(enum statement_id id, const struct param *p, int n, arena *a, struct rows *out)
+status brief_one(enum statement_id id, const struct param *p, int n, size_t octets, arena *a,
+	struct rows *out)
 {
-	TRY(brief_run(id, p, n, a, out));
+	TRY(brief_run(id, p, n, octets, a, out));
 	if (out->count == 0)
 		return ST_ABSENT;
 	return out->count == 1 ? ST_OK

@@ -30,9 +30,6 @@
 #include "provider/setting.h"
 #include "task/task.h"
 
-#define LANES 2  /* transactions under way at once in one process */
-#define CROWD 16 /* waiting jobs that open another lane beside a busy one */
-#define BATCH_BYTES ((size_t)4 * 1024 * 1024) /* packed bodies in one batch */
 #define UNSURE_PAUSE (200 * USEC_MS)
 
 struct job {
@@ -233,7 +230,7 @@ static void jobs_run(struct job **jobs, int n, struct batch *lane)
 static bool job_fits(const struct batch *b, const struct batch_job *next)
 {
 	return b->n < setting_number(S_delivery_batch_most, NULL) &&
-	       b->weight + next->weight <= BATCH_BYTES;
+	       b->weight + next->weight <= BATCH_OCTETS;
 }
 
 static void batch_deliver(struct batch *b)
@@ -246,8 +243,8 @@ static void batch_deliver(struct batch *b)
 	memory_free(jobs);
 }
 
-static const struct batch_rules rules = {.lanes = LANES,
-	.crowd = CROWD,
+static const struct batch_rules rules = {.lanes = BATCH_LANES,
+	.crowd = BATCH_CROWD,
 	.patience = USEC_NEVER,
 	.fits = job_fits,
 	.run = batch_deliver};

@@ -34,7 +34,7 @@ status folder_find(int64_t postoffice, int64_t mailbox, slice name, arena *a, fo
 	if (!slice_same_nocase(name, stored) && folder_name(name, a, &stored) != ST_OK)
 		return ST_ABSENT;
 	struct param p[] = {p_int(postoffice), p_int(mailbox), p_text(stored)};
-	TRY(brief_one(SQL_FOLDER_FIND, p, 3, a, &r));
+	TRY(brief_one(SQL_FOLDER_FIND, p, 3, BRIEF_SHORT, a, &r));
 	*out = arena_new(a, sizeof **out);
 	folder_read(&r, 0, *out);
 	return ST_OK;

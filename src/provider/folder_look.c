@@ -6,10 +6,6 @@
 
 #include <stdlib.h>
 
-#define LANES 2
-#define CROWD 16
-#define PATIENCE (100 * USEC_MS)
-
 enum { PLACE, NAME, UIDVALIDITY, MODSEQ, RECENT, WORDS };
 
 static void look_take(struct folder_look *l, const struct rows *r, int row)
@@ -117,9 +113,9 @@ static bool look_fits(const struct batch *b, const struct batch_job *next)
 	return b->n < setting_number(S_reader_batch_most, NULL);
 }
 
-static const struct batch_rules rules = {.lanes = LANES,
-	.crowd = CROWD,
-	.patience = PATIENCE,
+static const struct batch_rules rules = {.lanes = BATCH_LANES,
+	.crowd = BATCH_CROWD,
+	.patience = BATCH_PATIENCE,
 	.fits = look_fits,
 	.run = batch_look,
 	.alone = job_alone};

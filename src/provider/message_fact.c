@@ -10,6 +10,8 @@
 
 #include <pthread.h>
 
+#define FACT_OCTETS ((size_t)2 * 1024) /* of a message, about, in an answer */
+
 struct kept {
 	link_t link; /* lately used last */
 	int64_t postoffice;
@@ -152,7 +154,8 @@ static status ask(struct gathering *g)
 	const struct param p[] = {
 		p_int(g->postoffice), p_int_array(ids, g->missing), p_int((int64_t)room_left(g))};
 	TRY(g->missing > BRIEF_MESSAGES_MOST ? db_run(SQL_MESSAGE_FACTS, p, 3, g->a, &r)
-					     : brief_run(SQL_MESSAGE_FACTS, p, 3, g->a, &r));
+					     : brief_run(SQL_MESSAGE_FACTS, p, 3,
+						       (size_t)g->missing * FACT_OCTETS, g->a, &r));
 	struct message_fact *found = arena_new_array(g->a, (size_t)g->missing, sizeof *found);
 	for (int i = 0; i < g->missing && i < r.count; i++) {
 		struct message_fact *f = &g->facts[g->open[i]],

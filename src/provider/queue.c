@@ -44,6 +44,8 @@ struct queue_runner {
 	int64_t epoch[QUEUE_SHARDS];   /* 0: not leased */
 	int64_t cursor[QUEUE_SHARDS];  /* post office served last, of queue */
 	int64_t cursor2[QUEUE_SHARDS]; /* and of queue_deferred */
+	int64_t cursor_fresh
+		[QUEUE_SHARDS]; /* of queue, for claims of what is fresh: others may be amid a round */
 	bool leaving;
 	uint64_t surplus; /* to be given back when nothing of it is claimed */
 	struct claimed *claimed;
@@ -166,7 +168,7 @@ status queue_runner_open(queue_runner **out)
 	r->name = arena_format(
 		&r->facts, "%.*s %.*s", SLICE_ARGS(node_name()), SLICE_ARGS(node_process()));
 	for (int s = 0; s < QUEUE_SHARDS; s++)
-		r->cursor[s] = r->cursor2[s] = FIRST_OFFICE;
+		r->cursor[s] = r->cursor2[s] = r->cursor_fresh[s] = FIRST_OFFICE;
 	status kind = db_run(SQL_QRUNNER_SEEN, (struct param[]){p_int(r->owner), p_text(r->name)},
 		2, NULL, NULL);
 	if (kind != ST_OK) {
@@ -431,12 +433,23 @@ static status asks_run(queue_runner *r, const struct queue_claim *c, struct ask 
 	return db_commit(&tx, NULL);
 }
 
-static bool any_cursor(const struct ask *asks, int n)
+/* Those that began amid a round and gave nothing stand last, at its beginning again: the end of a round
+   is no end. Gives how many stand before them. */
+static int asks_turn(struct ask *asks, int n)
 {
-	for (int i = 0; i < n; i++)
-		if (*asks[i].cursor != FIRST_OFFICE)
-			return true;
-	return false;
+	int before = 0;
+
+	for (int i = 0; i < n; i++) {
+		struct ask k = asks[i];
+
+		if (*k.cursor != FIRST_OFFICE && k.rows.count == 0)
+			continue;
+		asks[i] = asks[before];
+		asks[before++] = k;
+	}
+	for (int i = before; i < n; i++)
+		*asks[i].cursor = FIRST_OFFICE;
+	return before;
 }
 
 static int asks_count(const struct ask *asks, int n)
@@ -480,24 +493,20 @@ status queue_claim(
 		return ST_OK;
 	for (int s = 0; s < QUEUE_SHARDS; s++)
 		if (shards >> s & 1) {
-			asks[count++] =
-				(struct ask){s, SQL_QUEUE_DUE, r->epoch[s], &r->cursor[s], {0}};
-			if (!(c->fresh >> s & 1))
+			bool fresh = c->fresh >> s & 1;
+			asks[count++] = (struct ask){s, SQL_QUEUE_DUE, r->epoch[s],
+				fresh ? &r->cursor_fresh[s] : &r->cursor[s], {0}};
+			if (!fresh)
 				asks[count++] = (struct ask){s, SQL_QUEUE_DEFERRED_DUE, r->epoch[s],
 					&r->cursor2[s], {0}};
 		}
 	most = c->most > (unsigned)count ? c->most / (unsigned)count : 1;
-	bool turned = any_cursor(asks, count);
 	TRY(asks_run(r, c, asks, count, most, a));
+	int before = asks_turn(asks, count);
+	if (before < count)
+		TRY(asks_run(r, c, asks + before, count - before, most, a));
 	for (int i = 0; i < count; i++)
 		cursor_move(&asks[i], c, most);
-	if (turned && asks_count(asks, count) == 0) { /* the end of a round is no end */
-		if (c->more)
-			*c->more = 0;
-		TRY(asks_run(r, c, asks, count, most, a));
-		for (int i = 0; i < count; i++)
-			cursor_move(&asks[i], c, most);
-	}
 	*rows = arena_new_array(a, (size_t)asks_count(asks, count), sizeof **rows);
 	for (int i = 0; i < count; i++)
 		for (int k = 0; k < asks[i].rows.count; k++) {

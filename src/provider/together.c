@@ -1,8 +1,9 @@
 /* See together.h. A batch is one transaction of one round trip: for each post office the mailboxes
-   are locked that nobody else changes, then there is a statement for each kind of change. It waits for no lock, so
+   are locked that nobody else changes, then there is a statement for each kind of change. It waits for no mailbox, so
    nobody has to wait for those who hold one, and no two batches can wait for each other. */
 #include "provider/together.h"
 
+#include "base/fault.h"
 #include "base/metric.h"
 #include "provider/blob_store.h"
 #include "provider/db.h"
@@ -11,11 +12,7 @@
 
 #include <stdlib.h>
 
-#define LANES 2
-#define CROWD 16                 /* waiting changes that open the second */
-#define PATIENCE (100 * USEC_MS) /* of who waits: the change before him may wait for a lock */
 #define RUN_MOST (10 * USEC_S)
-#define BATCH_BYTES ((size_t)4 * 1024 * 1024) /* packed bodies */
 
 /* Those of one kind and post office. */
 struct kin {
@@ -242,6 +239,8 @@ static status batch_try(struct together **all, int n)
 	status s = db_commit(&tx, NULL);
 
 	task_deadline(before);
+	if (s == ST_OK && FAULT("together_committed"))
+		s = ST_UNSURE;
 	for (int i = 0; s == ST_OK && i < count; i++)
 		kinds[kin[i].all[0]->kind].take(&kin[i]);
 	arena_release(&a);
@@ -271,7 +270,7 @@ static bool batch_fits(const struct batch *b, const struct batch_job *next)
 	const struct together *t = LINK_OWNER(next, struct together, job);
 
 	if (b->n >= setting_number(S_reader_batch_most, NULL) ||
-		b->weight + next->weight > BATCH_BYTES)
+		b->weight + next->weight > BATCH_OCTETS)
 		return false;
 	for (int i = 0; i < b->n; i++)
 		if (LINK_OWNER(b->jobs[i], struct together, job)->mailbox == t->mailbox)
@@ -287,9 +286,9 @@ static void change_alone(struct batch_job *job)
 	t->by_itself = NULL;
 }
 
-static const struct batch_rules rules = {.lanes = LANES,
-	.crowd = CROWD,
-	.patience = PATIENCE,
+static const struct batch_rules rules = {.lanes = BATCH_LANES,
+	.crowd = BATCH_CROWD,
+	.patience = BATCH_PATIENCE,
 	.fits = batch_fits,
 	.run = batch_change,
 	.alone = change_alone};

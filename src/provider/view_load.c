@@ -13,8 +13,10 @@
 #include <limits.h>
 #include <stdlib.h>
 
-#define PACKED_FROM 2000 /* messages */
-#define PACK_AGAIN 20    /* when more than one in so many changed since */
+#define PACKED_FROM 2000   /* messages */
+#define BRIEF_ENTRIES 1000 /* folders whose answer is short, whatever changed, and its octets */
+#define BRIEF_OCTETS ((size_t)64 * 1024)
+#define PACK_AGAIN 20 /* when more than one in so many changed since */
 
 enum column {
 	FOLDER,
@@ -202,8 +204,10 @@ static status load(int64_t postoffice, int64_t mailbox, slice name, int64_t fold
 		name.size > 0 ? p_text(name) : p_null(P_TEXT),
 		p_int(known ? known->folder : folder), p_int(known ? known->uidvalidity : 0),
 		p_int(known ? known->modseq : 0), p_int(packed_from)};
-	/* Of what is known few has changed, mostly; all of it is no short answer. */
-	TRY(known ? brief_one(SQL_VIEW_LOAD, p, 7, a, &r) : db_one(SQL_VIEW_LOAD, p, 7, a, &r));
+	/* Of what is known little has changed, mostly; all of it is no short answer. */
+	TRY(known && known->count <= BRIEF_ENTRIES
+			? brief_one(SQL_VIEW_LOAD, p, 7, BRIEF_OCTETS, a, &r)
+			: db_one(SQL_VIEW_LOAD, p, 7, a, &r));
 	struct view_image facts = {.postoffice = postoffice,
 		.mailbox = mailbox,
 		.folder = row_int(&r, 0, FOLDER),

@@ -38,7 +38,7 @@ struct watch {
 };
 
 static struct {
-	bool open;
+	_Atomic bool open; /* threads ask, too */
 	struct task_limits limits;
 	int epoll;
 	int bell; /* eventfd: the inbox is not empty, or stop */
@@ -107,7 +107,8 @@ static void loop_reset(void)
 	loop.watch_room = 0;
 	loop.count = loop.spares = 0;
 	loop.epoll = loop.bell = -1;
-	loop.open = here = false;
+	loop.open = false;
+	here = false;
 	atomic_store(&loop.stop, false);
 }
 
@@ -129,7 +130,8 @@ status task_loop_open(const struct task_limits *l)
 		loop_reset();
 		return s;
 	}
-	loop.open = here = true;
+	loop.open = true;
+	here = true;
 	loop.now = clock_now();
 	return ST_OK;
 }

@@ -15,7 +15,7 @@
 #include "provider/setting.h"
 
 /* A claim is a few milliseconds' work, so that what the bell rings for meanwhile soon has its turn,
-   however much is due: so many rows of so many shards. The bell's own brings what is new alone. */
+   however much is due: so many rows of so many shards. The bell's own brings what was never deferred alone. */
 #define CLAIM_DUE 64
 #define CLAIM_SHARDS 2
 #define CLAIM_RUNG 512
@@ -35,7 +35,8 @@ struct asked { /* shards, as bits */
 
 static struct {
 	struct asked rung; /* the bell told of something new: goes before all that is due */
-	usec next;         /* but not before */
+	usec next;         /* but not before, */
+	bool turn;         /* nor twice in a row while something is due */
 	struct asked due;
 	uint64_t later; /* due too, when half of what is in memory is done, if the poll does not
 			   come first */
@@ -197,7 +198,6 @@ static void claim_choose(struct queue_claim *c, bool rung)
 
 	if (rung) {
 		c->shards = c->fresh = shards_take(&ask.rung, most);
-		ask.next = clock_now() + OUTBOUND_APART;
 		return;
 	}
 	most /= PAIR;
@@ -222,6 +222,8 @@ static status claim(bool rung)
 	} else {
 		claim_choose(&c, rung);
 		kind = queue_claim(out.runner, &c, &a, &rows, &n);
+		if (rung)
+			ask.next = clock_now() + OUTBOUND_APART;
 		if (kind != ST_OK)
 			more = c.shards;
 	}
@@ -246,11 +248,12 @@ static void ask_again(void)
 /* One claim at most, behind which the bell is heard again. */
 static void claim_next(usec *wait)
 {
-	bool rung = ask.rung.shards && clock_now() >= ask.next;
+	bool rung = ask.rung.shards && clock_now() >= ask.next && !(ask.turn && ask.due.shards);
 
 	if (loop.leaving || clock_now() >= out.lease_until)
 		return;
 	if (rung || ask.due.shards) {
+		ask.turn = rung;
 		if (claim(rung) != ST_OK || task_cancelled()) {
 			*wait = clock_now() + OUTBOUND_PAUSE;
 			return;

@@ -102,7 +102,7 @@ static const char *const office[] = {
 	"insert into setting values (N, 2, '', 'nN', 'nN', 1)",
 	"insert into job (postoffice, job, mailbox, who, subject, size, total, at, until, epoch, lease, ended)"
 	" values (N, N, N, 'nN', 'nN', 5, 1, 0, N, N, '2001-01-01', NULL),"
-	" (N, N + 1, 0, 'nN', 'nN', 5, 1, 0, N, 1, '2001-01-01', '2001-01-01')",
+	" (N, N + 1, 0, 'nN', 'nN', 5, 1, 0, N, 1, '2001-01-01', '2001-01-01'::timestamptz + (N - 20000) * interval '1 day')",
 	"insert into job_mailbox values (N, N, N, 1)",
 };
 

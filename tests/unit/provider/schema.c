@@ -209,7 +209,9 @@ static void explain_all(slice uri, unsigned kinds)
 Test(schema, fits_every_statement_and_grants_what_it_needs)
 {
 	given_schema();
-	/* What is known to be empty looks even cheaper than what nobody counted. */
+	/* What is known to be empty looks even cheaper than what nobody counted. Rows of earlier tests that a
+	   backend on its way out may still see would keep their pages. */
+	given_script(given_super(), "truncate queue, queue_deferred, entry cascade");
 	given_script(given_super(), "vacuum queue, queue_deferred, entry");
 	explain_all(given_bootstrap()->pguri, 1u << STATEMENT_TENANT | 1u << STATEMENT_GLOBAL);
 	explain_all(
