@@ -440,6 +440,7 @@ static status an_order_to_hold(void)
 {
 	cr_assert(wait_until(crowd_has_all_it_may_have));
 	order(QUEUE_HOLD);
+	task_sleep(2 * USEC_S); /* the runner hears of it before any of them is over */
 	int tried = net.tried;
 	net.go = true;
 	cr_assert(wait_until(some_are_sent));
