@@ -2,6 +2,7 @@
 #include "provider/batch.h"
 
 #include "base/memory.h"
+#include "provider/setting.h"
 
 enum { JOB_WAITS, JOB_LEADS, JOB_TAKEN, JOB_DONE };
 
@@ -83,6 +84,12 @@ void batch_free_lane(struct batch *batch)
 	b->lanes--;
 	lane_pass(b);
 	pthread_mutex_unlock(&b->lock);
+}
+
+bool batch_has_room(const struct batch *b, const struct batch_job *next)
+{
+	return b->n < setting_number(S_reader_batch_most, NULL) &&
+	       b->weight + next->weight <= BATCH_OCTETS;
 }
 
 static void batch_run(struct batch *batch)

@@ -68,6 +68,10 @@ struct batcher {
 #define BATCH_PATIENCE (100 * USEC_MS)         /* the one before may wait for a lock */
 #define BATCH_OCTETS ((size_t)4 * 1024 * 1024) /* of what is sent or told */
 
+/* Rules for what readers want, at most reader_batch_most in one batch. */
+#define BATCH_OF_READERS .lanes = BATCH_LANES, .crowd = BATCH_CROWD, .patience = BATCH_PATIENCE
+bool batch_has_room(const struct batch *b, const struct batch_job *next);
+
 /* ST_OK: run or alone has done with it. ST_TIMED_OUT, ST_CANCELLED: the task ended before any batch
    took it. */
 status batch_join(struct batcher *b, struct batch_job *job);

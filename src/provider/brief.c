@@ -3,7 +3,6 @@
 
 #include "base/log.h"
 #include "provider/batch.h"
-#include "provider/setting.h"
 
 #include <stdlib.h>
 
@@ -66,18 +65,8 @@ static void ask_alone(struct batch_job *job)
 	q->alone = true;
 }
 
-static bool question_fits(const struct batch *b, const struct batch_job *next)
-{
-	return b->n < setting_number(S_reader_batch_most, NULL) &&
-	       b->weight + next->weight <= BATCH_OCTETS;
-}
-
-static const struct batch_rules rules = {.lanes = BATCH_LANES,
-	.crowd = BATCH_CROWD,
-	.patience = BATCH_PATIENCE,
-	.fits = question_fits,
-	.run = batch_ask,
-	.alone = ask_alone};
+static const struct batch_rules rules = {
+	BATCH_OF_READERS, .fits = batch_has_room, .run = batch_ask, .alone = ask_alone};
 static struct batcher short_ones = BATCHER_INIT(short_ones, &rules),
 		      long_ones = BATCHER_INIT(long_ones, &rules);
 

@@ -2,7 +2,6 @@
 #include "provider/folder_look.h"
 
 #include "provider/db.h"
-#include "provider/setting.h"
 
 #include <stdlib.h>
 
@@ -107,18 +106,8 @@ static void job_alone(struct batch_job *job)
 	l->outcome = look_alone(l);
 }
 
-static bool look_fits(const struct batch *b, const struct batch_job *next)
-{
-	(void)next;
-	return b->n < setting_number(S_reader_batch_most, NULL);
-}
-
-static const struct batch_rules rules = {.lanes = BATCH_LANES,
-	.crowd = BATCH_CROWD,
-	.patience = BATCH_PATIENCE,
-	.fits = look_fits,
-	.run = batch_look,
-	.alone = job_alone};
+static const struct batch_rules rules = {
+	BATCH_OF_READERS, .fits = batch_has_room, .run = batch_look, .alone = job_alone};
 static struct batcher batcher = BATCHER_INIT(batcher, &rules);
 
 status folder_look(struct folder_look *l)

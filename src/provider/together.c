@@ -8,7 +8,6 @@
 #include "provider/blob_store.h"
 #include "provider/db.h"
 #include "provider/header_facts.h"
-#include "provider/setting.h"
 
 #include <stdlib.h>
 
@@ -269,8 +268,7 @@ static bool batch_fits(const struct batch *b, const struct batch_job *next)
 {
 	const struct together *t = LINK_OWNER(next, struct together, job);
 
-	if (b->n >= setting_number(S_reader_batch_most, NULL) ||
-		b->weight + next->weight > BATCH_OCTETS)
+	if (!batch_has_room(b, next))
 		return false;
 	for (int i = 0; i < b->n; i++)
 		if (LINK_OWNER(b->jobs[i], struct together, job)->mailbox == t->mailbox)
@@ -286,12 +284,8 @@ static void change_alone(struct batch_job *job)
 	t->by_itself = NULL;
 }
 
-static const struct batch_rules rules = {.lanes = BATCH_LANES,
-	.crowd = BATCH_CROWD,
-	.patience = BATCH_PATIENCE,
-	.fits = batch_fits,
-	.run = batch_change,
-	.alone = change_alone};
+static const struct batch_rules rules = {
+	BATCH_OF_READERS, .fits = batch_fits, .run = batch_change, .alone = change_alone};
 static struct batcher batcher = BATCHER_INIT(batcher, &rules);
 
 status together_run(struct together *t, status (*by_itself)(void *arg), void *arg)
