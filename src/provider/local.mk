@@ -108,6 +108,8 @@ libprovider_a_SOURCES = $(provider_shared) \
 	src/provider/varint.h \
 	src/provider/view_pack.c src/provider/view_pack.h \
 	src/provider/view_look.c src/provider/view_look.h \
+	src/provider/view_copy.c \
+	src/provider/view_own.c src/provider/view_own.h \
 	src/provider/view_store.c \
 	src/provider/warm.c src/provider/warm.h \
 	src/provider/watch.h \
