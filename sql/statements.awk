@@ -55,6 +55,12 @@ function parameters(sql,    rest, n, most, used) {
 	return most
 }
 
+# Whether it changes no row: what begins with `select` cannot, and what begins with `with` not without one of these words.
+function only_reads(sql) {
+	return sql ~ /^select[ \n]/ || sql ~ /^with[ \n]/ &&
+		sql !~ /(^|[^a-z_])(insert into|update|delete from|merge into)([^a-z_]|$)/
+}
+
 function close_statement() {
 	sub(/;[ \t]*\n$/, "\n", body)
 	if (kind == "piece") {
@@ -69,6 +75,7 @@ function close_statement() {
 	names[count] = name
 	kinds[count] = kind
 	params[count] = parameters(body)
+	reads[count] = only_reads(body) ? "true" : "false"
 	texts[count] = body
 	name = ""
 }
@@ -122,8 +129,8 @@ END {
 		print "#include \"provider/statement.h\"\n"
 		print "const struct statement statement_table[STATEMENT_COUNT + 1] = {"
 		for (i = 1; i <= count; i++)
-			printf "\t[SQL_%s] = {\"%s\", STATEMENT_%s, %d,%s},\n", toupper(names[i]), \
-				names[i], toupper(kinds[i]), params[i], literal(texts[i])
-		print "\t[STATEMENT_COUNT] = {NULL, STATEMENT_GLOBAL, 0, NULL},\n};"
+			printf "\t[SQL_%s] = {\"%s\", STATEMENT_%s, %d, %s,%s},\n", toupper(names[i]), \
+				names[i], toupper(kinds[i]), params[i], reads[i], literal(texts[i])
+		print "\t[STATEMENT_COUNT] = {NULL, STATEMENT_GLOBAL, 0, true, NULL},\n};"
 	}
 }

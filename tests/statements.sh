@@ -45,6 +45,24 @@ accepts 'quotes and backslashes are escaped' statements.awk table good.sql \
 	"\"select id, '\\\\x' || \\\"name\\\"\\n\""
 accepts 'the semicolon is left out' statements.awk table good.sql '"select count(*) from node\n"'
 
+cat >reads.sql <<'END'
+-- statement look_with
+with f as (select id, updated from folder where postoffice = $1)
+select count(*) from f;
+-- statement change_with
+with f as (
+	update folder set name = 'x' where postoffice = $1 returning 1)
+select count(*) from f;
+-- statement change_plain
+delete from folder where postoffice = $1;
+END
+accepts 'what begins with select only reads' statements.awk table good.sql '{"nodes_seen", STATEMENT_GLOBAL, 0, true,'
+accepts 'what begins with "with" reads where nothing behind it changes' statements.awk table reads.sql \
+	'{"look_with", STATEMENT_TENANT, 1, true,'
+accepts 'and changes where something does' statements.awk table reads.sql '{"change_with", STATEMENT_TENANT, 1, false,'
+accepts 'what changes by its first word does not read' statements.awk table reads.sql \
+	'{"change_plain", STATEMENT_TENANT, 1, false,'
+
 cat >piece.sql <<'END'
 -- piece mine
 where postoffice = $1

@@ -66,7 +66,7 @@ static const char *name_of(const struct step *s)
 
 static bool only_reads(const struct step *s)
 {
-	return strncmp(statement_table[s->id].text, "select", 6) == 0;
+	return statement_table[s->id].reads;
 }
 
 static void step_add(

@@ -29,7 +29,7 @@
      ST_UNSURE   the connection was lost, the database fell silent, or the task ended, after the commit was sent and before its
                  answer came: it may or may not be stored. So it is with 08xxx, by which a pooler tells that
                  its own connection broke, whatever came of what was sent. Never given for statements that only
-                 read (their text begins with `select`): those are tried once more, then ST_BUSY
+                 read (statement.h): those are tried once more, then ST_BUSY
      ST_BROKEN   everything else; logged with the statement's name and SQLSTATE, never with values */
 #ifndef PENNYPOST_PROVIDER_DB_H
 #define PENNYPOST_PROVIDER_DB_H

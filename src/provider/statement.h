@@ -5,6 +5,7 @@
 
 #include "provider/statement_table.h"
 
+#include <stdbool.h>
 #include <stddef.h>
 
 /* Whose rows a statement touches; the word in its heading. */
@@ -19,6 +20,7 @@ struct statement {
 	const char *name; /* folder_by_name: also its name as a prepared statement */
 	enum statement_kind kind;
 	unsigned params; /* $1 .. $params */
+	bool reads;      /* it changes no row, as its words tell: it may be tried again */
 	const char *text;
 };
 

@@ -161,7 +161,8 @@ static const char *first_of(const struct statement *s)
    empty here, which is when the planner likes best to read a whole post office: joins must start at
    what was asked for by themselves, and of a folder read what was asked for. Which of two indexes
    finds one row is a tie then, which counting the table decides; those pairs are named. What a role is set to,
-   by other tests too, is left aside. */
+   by other tests too, is left aside. The plan tells whether rows are changed, too, which must be known
+   of each statement when its connection breaks. */
 static void explain_all(slice uri, unsigned kinds)
 {
 	arena a = ARENA_INIT;
@@ -181,7 +182,7 @@ static void explain_all(slice uri, unsigned kinds)
 			"begin; set local plan_cache_mode = force_generic_plan; set local enable_seqscan = on;"
 			" set local enable_bitmapscan = on; set local enable_hashjoin = on; set local enable_mergejoin = on;"
 			" %s; prepare one as %s;"
-			"do $do$ declare l text; above text := '';"
+			"do $do$ declare l text; above text := ''; changes boolean := false;"
 			" begin for l in execute 'explain (costs off) execute one%s' loop"
 			" if %s and l ~ 'Index Cond: [(]postoffice = [$]1[)]$'"
 			" and above !~ 'using (postoffice_pkey|search_index_pkey|mailbox_postoffice_folded_key|queue_message|queue_deferred_postoffice_msg_idx)'"
@@ -195,11 +196,13 @@ static void explain_all(slice uri, unsigned kinds)
 			" and above ~ 'Index Cond: [(][(]postoffice = [$]1[)] AND [(]folder = [^)]*[)][)]$'"
 			" then raise 'reads a whole folder: %%', l; end if;"
 			" if %s and l ~ '->  Memoize' then raise 'keeps bodies that are read once: %%', above; end if;"
-			" above := l; end loop; end $do$",
+			" changes := changes or l ~ '(^|-> ) *(Insert|Update|Delete|Merge) on '; above := l; end loop;"
+			" if changes = %s then raise 'taken for what changes rows, or for what does not: %%', changes; end if; end $do$",
 			first_of(s), s->text, s->params ? nulls.at : "",
 			s->kind == STATEMENT_TENANT && !meant_for_all(s->name) ? "true" : "false",
 			finds_by_ids(s) ? "true" : "false",
-			slice_starts(slice_z(s->name), S("blob_")) ? "true" : "false");
+			slice_starts(slice_z(s->name), S("blob_")) ? "true" : "false",
+			s->reads ? "true" : "false");
 		cr_expect(db_link_script(l, sql.at, &a, &why) == ST_OK, "%s: %.*s", s->name,
 			SLICE_ARGS(why));
 		db_link_script(l, "rollback; deallocate all", &a, NULL);

@@ -460,6 +460,14 @@ static int64_t keys_of(const struct given_tenant *t)
 	return given_sql(sql);
 }
 
+static status folder_load(
+	int64_t postoffice, int64_t mailbox, int64_t inbox, arena *a, struct rows *out)
+{
+	struct param p[] = {p_int(postoffice), p_int(mailbox), p_null(P_TEXT), p_int(inbox),
+		p_int(0), p_int(0), p_int(0)};
+	return db_run(SQL_VIEW_LOAD, p, 7, a, out);
+}
+
 Test(store_db, what_is_known_of_a_commit_when_the_connection_breaks)
 {
 	static const struct {
@@ -494,8 +502,13 @@ Test(store_db, what_is_known_of_a_commit_when_the_connection_breaks)
 	cr_expect(folders(t.postoffice, t.mailbox, &a, &r) == ST_OK,
 		"what only reads is tried again");
 	cr_expect(r.count == 1);
+	cr_assert(fault_arm("db_sent:1:fail"));
+	cr_expect(folder_load(t.postoffice, t.mailbox, t.inbox, &a, &r) == ST_OK,
+		"whatever word it begins with");
+	cr_expect(r.count == 1);
 	cr_assert(fault_arm("db_sent:0:fail"));
 	cr_expect(folders(t.postoffice, t.mailbox, &a, &r) == ST_BUSY);
+	cr_expect(folder_load(t.postoffice, t.mailbox, t.inbox, &a, &r) == ST_BUSY);
 	fault_arm("");
 	db_close();
 	arena_release(&a);
