@@ -6,11 +6,10 @@
 #include "base/fault.h"
 #include "base/id.h"
 #include "mail/envelope.h"
-#include "provider/blob_store.h"
 #include "provider/folder_page_inside.h"
-#include "provider/header_facts.h"
 #include "provider/message_fact_cache.h"
 #include "provider/message_head.h"
+#include "provider/message_row.h"
 #include "provider/news.h"
 #include "provider/settle.h"
 #include "provider/together.h"
@@ -21,6 +20,7 @@
 struct appending {
 	struct append *x;
 	slice name;
+	struct message_row *rows; /* of its messages */
 	int64_t folder, first;
 	usec stored_at; /* 0: not known */
 	int failed;     /* statement, -1 none */
@@ -29,51 +29,6 @@ struct appending {
 	struct rows r;
 	arena a; /* of one run */
 };
-
-static void segments_add(
-	db_tx *tx, const struct append *x, const struct blob_packed *bodies, int *statements)
-{
-	for (int i = 0; i < x->n; i++)
-		for (int s = 1; s < bodies[i].held; s++, ++*statements)
-			db_add(tx, SQL_BLOB_SEGMENT_STORE,
-				(struct param[]){p_int(x->postoffice), p_int(bodies[i].id),
-					p_int(s), p_bytes(bodies[i].data[s])},
-				4, NULL);
-}
-
-static void messages_add(
-	db_tx *tx, const struct append *x, const struct blob_packed *bodies, arena *a)
-{
-	size_t n = (size_t)x->n;
-	int64_t *numbers = arena_new_array(a, n * 6, sizeof *numbers);
-	int64_t *blob = numbers, *size = blob + n, *segments = size + n, *id = segments + n,
-		*header = id + n, *sent = header + n;
-	slice *bytes = arena_new_array(a, n * 4, sizeof *bytes);
-	slice *data = bytes, *subject = data + n, *from = subject + n, *message_id = from + n;
-
-	for (int i = 0; i < x->n; i++) {
-		struct header_facts h;
-
-		header_facts_read(x->messages[i].header, a, &h);
-		blob[i] = bodies[i].id;
-		size[i] = (int64_t)bodies[i].size;
-		segments[i] = bodies[i].segments;
-		data[i] = bodies[i].data[0];
-		id[i] = x->messages[i].id;
-		header[i] = x->messages[i].header_size;
-		sent[i] = h.sent ? h.sent : USEC_NEVER;
-		subject[i] = h.subject;
-		from[i] = h.from;
-		message_id[i] = h.message_id;
-	}
-	db_add(tx, SQL_DELIVER_MESSAGES,
-		(struct param[]){p_int(x->postoffice), p_int_array(blob, x->n),
-			p_int_array(size, x->n), p_int_array(segments, x->n),
-			p_bytes_array(data, x->n), p_int_array(id, x->n), p_int_array(header, x->n),
-			p_time_array(sent, x->n), p_text_array(subject, x->n),
-			p_text_array(from, x->n), p_text_array(message_id, x->n)},
-		11, NULL);
-}
 
 static int64_t replaced_in(const struct append *x)
 {
@@ -87,7 +42,7 @@ static int64_t makes_room(const struct append *x)
 	return replaced_in(x) == x->mailbox ? x->replaced_folder : 0;
 }
 
-static void entries_add(db_tx *tx, struct appending *p, const struct blob_packed *bodies)
+static void entries_add(db_tx *tx, struct appending *p)
 {
 	const struct append *x = p->x;
 	size_t n = (size_t)x->n;
@@ -100,7 +55,7 @@ static void entries_add(db_tx *tx, struct appending *p, const struct blob_packed
 		const struct append_message *m = &x->messages[i];
 
 		id[i] = m->id;
-		size[i] = (int64_t)bodies[i].size;
+		size[i] = (int64_t)p->rows[i].body.size;
 		flags[i] = m->flags;
 		received[i] = m->received ? m->received : USEC_NEVER;
 		zone[i] = m->zone;
@@ -175,23 +130,17 @@ static status stored_before(struct appending *p)
 static status append_run_once(struct appending *p, bool again)
 {
 	struct append *x = p->x;
-	struct blob_packed *bodies;
 	db_tx *tx;
 	status s;
 
 	arena_clear(&p->a);
 	p->stored_at = 0;
-	bodies = arena_new_array(&p->a, (size_t)x->n, sizeof *bodies);
-	for (int i = 0; i < x->n; i++)
-		blob_packed(x->messages[i].body, &bodies[i]);
 	tx = db_begin(DB_RUN, &p->a);
-	p->entries_at = 1;
-	segments_add(tx, x, bodies, &p->entries_at);
-	messages_add(tx, x, bodies, &p->a);
+	p->entries_at = message_rows_add(tx, &p->a, x->postoffice, p->rows, x->n);
 	if (x->replaced_folder) /* it reads and counts under the lock */
 		lock_add(tx, x, &p->a);
 	p->entries_at += x->replaced_folder != 0;
-	entries_add(tx, p, bodies);
+	entries_add(tx, p);
 	rights_add(tx, x, x->folder_id, x->rights);
 	rights_add(tx, x, x->replaced_folder, x->replaced_rights);
 	if (x->replaced_folder)
@@ -216,14 +165,10 @@ static status append_alone(void *arg)
 }
 
 /* As nearly all do: a message that is not big, to a folder of the reader's own. */
-static bool may_join(const struct append *x)
+static bool may_join(const struct appending *p)
 {
-	struct blob_packed b;
-
-	if (x->n != 1 || x->replaced_folder || x->rights)
-		return false;
-	blob_packed(x->messages->body, &b);
-	return b.segments == 1;
+	return p->x->n == 1 && !p->x->replaced_folder && !p->x->rights &&
+	       p->rows->body.segments == 1;
 }
 
 static status append_once(void *arg, bool again)
@@ -231,12 +176,13 @@ static status append_once(void *arg, bool again)
 	struct appending *p = arg;
 	struct append *x = p->x;
 
-	if (again || !may_join(x))
+	if (again || !may_join(p))
 		return append_run_once(p, again);
 	struct together t = {.kind = TOGETHER_APPEND,
 		.postoffice = x->postoffice,
 		.mailbox = x->mailbox,
 		.append = x,
+		.row = p->rows,
 		.name = p->name,
 		.a = &p->a};
 	TRY(together_run(&t, append_alone, p));
@@ -258,7 +204,7 @@ static status reason_find(struct appending *p)
 	int64_t bytes = 0;
 
 	for (int i = 0; i < p->x->n; i++)
-		bytes += (int64_t)blob_writer_size(p->x->messages[i].body);
+		bytes += (int64_t)p->rows[i].body.size;
 	TRY(db_one(SQL_APPEND_REASON,
 		(struct param[]){p_int(p->x->postoffice), p_int(p->x->mailbox), p_text(p->name),
 			p_int(bytes), p_int(p->x->folder_id), p_int(makes_room(p->x)),
@@ -278,6 +224,21 @@ static status append_settle(struct appending *p)
 		TRY(reason_find(p));
 	}
 	return ST_BUSY;
+}
+
+static struct message_row *rows_of(const struct append *x, arena *a)
+{
+	struct message_row *rows = arena_new_array(a, (size_t)x->n, sizeof *rows);
+
+	for (int i = 0; i < x->n; i++) {
+		const struct append_message *m = &x->messages[i];
+
+		rows[i].id = m->id;
+		rows[i].header_size = m->header_size;
+		blob_packed(m->body, &rows[i].body);
+		header_facts_read(m->header, a, &rows[i].header);
+	}
+	return rows;
 }
 
 /* Headers are at hand: they are kept, and envelopes made of them, so that whoever asks next, the maker
@@ -379,6 +340,7 @@ static status append_in(struct append *x, arena *a)
 		return ST_ABSENT;
 	for (int i = 0; i < x->n; i++)
 		x->messages[i].id = id_new();
+	p.rows = rows_of(x, a);
 	facts_make(x, a, &k);
 	s = append_settle(&p);
 	arena_release(&p.a);

@@ -7,8 +7,7 @@
 #include "provider/deliver_inside.h"
 
 #include "mail/header.h"
-#include "provider/blob_store.h"
-#include "provider/header_facts.h"
+#include "provider/message_row.h"
 #include "provider/queue_row.h"
 #include "provider/repeat.h"
 #include "provider/setting.h"
@@ -27,46 +26,26 @@ struct recipient {
 	const struct share *share;
 };
 
-static void segments_add(db_tx *tx, const struct share *shares, int n)
+static struct message_row row_of(const struct share *s, arena *a)
 {
-	for (int i = 0; i < n; i++)
-		for (int s = 1; s < shares[i].body.held; s++)
-			db_add(tx, SQL_BLOB_SEGMENT_STORE,
-				(struct param[]){p_int(shares[i].part->postoffice),
-					p_int(shares[i].body.id), p_int(s),
-					p_bytes(shares[i].body.data[s])},
-				4, NULL);
+	const struct delivery *d = s->of;
+
+	return (struct message_row){.id = d->id,
+		.body = s->body,
+		.header_size = s->part->header_size,
+		.header = {.sent = d->sent,
+			.subject = header_shown(d->subject, HEADER_SHOWN_MOST, a),
+			.from = header_shown(d->from, HEADER_SHOWN_MOST, a),
+			.message_id = header_shown(d->message_id, HEADER_ID_MOST, a)}};
 }
 
 static void messages_add(db_tx *tx, arena *a, int64_t postoffice, const struct share *shares, int n)
 {
-	int64_t *numbers = arena_new_array(a, (size_t)n * 6, sizeof *numbers);
-	int64_t *blob = numbers, *size = blob + n, *segments = size + n, *id = segments + n,
-		*header = id + n, *sent = header + n;
-	slice *bytes = arena_new_array(a, (size_t)n * 4, sizeof *bytes);
-	slice *data = bytes, *subject = data + n, *from = subject + n, *message_id = from + n;
+	struct message_row *rows = arena_new_array(a, (size_t)n, sizeof *rows);
 
-	for (int i = 0; i < n; i++) {
-		const struct blob_packed *b = &shares[i].body;
-		const struct delivery *d = shares[i].of;
-
-		blob[i] = b->id;
-		size[i] = (int64_t)b->size;
-		segments[i] = b->segments;
-		data[i] = b->data[0];
-		id[i] = d->id;
-		header[i] = shares[i].part->header_size;
-		sent[i] = d->sent ? d->sent : USEC_NEVER; /* an array has no room for NULL times */
-		subject[i] = header_shown(d->subject, HEADER_SHOWN_MOST, a);
-		from[i] = header_shown(d->from, HEADER_SHOWN_MOST, a);
-		message_id[i] = header_shown(d->message_id, HEADER_ID_MOST, a);
-	}
-	db_add(tx, SQL_DELIVER_MESSAGES,
-		(struct param[]){p_int(postoffice), p_int_array(blob, n), p_int_array(size, n),
-			p_int_array(segments, n), p_bytes_array(data, n), p_int_array(id, n),
-			p_int_array(header, n), p_time_array(sent, n), p_text_array(subject, n),
-			p_text_array(from, n), p_text_array(message_id, n)},
-		11, NULL);
+	for (int i = 0; i < n; i++)
+		rows[i] = row_of(&shares[i], a);
+	message_rows_add(tx, a, postoffice, rows, n);
 }
 
 static int recipient_order(const void *a, const void *b)
@@ -195,7 +174,6 @@ void deliver_message_add(db_tx *tx, arena *a, const struct delivery *d)
 	struct share share = {.of = d, .part = d->parts};
 
 	blob_packed(share.part->body, &share.body);
-	segments_add(tx, &share, 1);
 	messages_add(tx, a, share.part->postoffice, &share, 1);
 }
 
@@ -376,7 +354,6 @@ void deliver_rows_add(
 
 		for (to = from + 1; to < count && shares[to].part->postoffice == postoffice; to++)
 			;
-		segments_add(tx, shares + from, to - from);
 		messages_add(tx, a, postoffice, shares + from, to - from);
 		queue_rows_add(tx, a, postoffice, shares + from, to - from);
 		entries_add(tx, a, postoffice, shares + from, to - from);
@@ -401,17 +378,17 @@ void deliver_alone_add(db_tx *tx, arena *a, const struct delivery_keyed *job)
 {
 	const struct delivery *d = job->d;
 	const struct route *to = d->parts->recipients;
-	struct blob_packed b;
+	struct share share = {.of = d, .part = d->parts};
 
-	blob_packed(d->parts->body, &b);
+	blob_packed(share.part->body, &share.body);
+	struct message_row m = row_of(&share, a);
 	db_add(tx, SQL_DELIVER_ALONE,
-		(struct param[]){p_int(d->parts->postoffice), p_int(b.id), p_int((int64_t)b.size),
-			p_bytes(b.data[0]), p_int(d->id), p_int(d->parts->header_size),
-			p_time(d->sent ? d->sent : USEC_NEVER),
-			p_text(header_shown(d->subject, HEADER_SHOWN_MOST, a)),
-			p_text(header_shown(d->from, HEADER_SHOWN_MOST, a)),
-			p_text(header_shown(d->message_id, HEADER_ID_MOST, a)), p_int(to->mailbox),
-			p_int(to->inbox), p_int(deliver_over(to)),
-			p_bytes(job->keyed ? d->repeat_key : S("")), p_int(repeat_owner(d->id))},
+		(struct param[]){p_int(d->parts->postoffice), p_int(m.body.id),
+			p_int((int64_t)m.body.size), p_bytes(m.body.data[0]), p_int(m.id),
+			p_int(m.header_size), p_time(m.header.sent ? m.header.sent : USEC_NEVER),
+			p_text(m.header.subject), p_text(m.header.from),
+			p_text(m.header.message_id), p_int(to->mailbox), p_int(to->inbox),
+			p_int(deliver_over(to)), p_bytes(job->keyed ? d->repeat_key : S("")),
+			p_int(repeat_owner(d->id))},
 		15, NULL);
 }

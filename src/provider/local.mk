@@ -72,6 +72,7 @@ libprovider_a_SOURCES = $(provider_shared) \
 	src/provider/maildrop_stay.c src/provider/maildrop_stay.h \
 	src/provider/message.c \
 	src/provider/message_fact.c src/provider/message_fact_cache.h \
+	src/provider/message_row.c src/provider/message_row.h \
 	src/provider/message_sketch.c \
 	src/provider/message_sketch.h \
 	src/provider/news_bell.c \

@@ -5,9 +5,7 @@
 
 #include "base/fault.h"
 #include "base/metric.h"
-#include "provider/blob_store.h"
 #include "provider/db.h"
-#include "provider/header_facts.h"
 
 #include <stdlib.h>
 
@@ -63,6 +61,33 @@ static int64_t known_of(const struct together *t)
 	return t->known;
 }
 
+static int64_t must_of(const struct together *t)
+{
+	return t->append->folder_id;
+}
+
+static int64_t seen_of(const struct together *t)
+{
+	return t->append->seen_in;
+}
+
+static int64_t flags_of(const struct together *t)
+{
+	return t->append->messages->flags;
+}
+
+static usec received_of(const struct together *t)
+{
+	usec at = t->append->messages->received;
+
+	return at ? at : USEC_NEVER;
+}
+
+static int64_t zone_of(const struct together *t)
+{
+	return t->append->messages->zone;
+}
+
 static slice *uids_of(const struct kin *k, arena *a)
 {
 	slice *all = arena_new_array(a, (size_t)k->n, sizeof *all);
@@ -92,47 +117,24 @@ static void expunge_add(db_tx *tx, arena *a, int64_t postoffice, struct kin *k)
 
 static void append_add(db_tx *tx, arena *a, int64_t postoffice, struct kin *k)
 {
-	size_t n = (size_t)k->n;
-	int64_t *whole = arena_new_array(a, n * 10, sizeof *whole);
-	int64_t *must = whole, *seen = must + n, *blob = seen + n, *size = blob + n, *id = size + n,
-		*header = id + n, *sent = header + n, *flags = sent + n, *received = flags + n,
-		*zone = received + n;
-	slice *bytes = arena_new_array(a, n * 5, sizeof *bytes);
-	slice *name = bytes, *data = name + n, *subject = data + n, *from = subject + n,
-	      *message_id = from + n;
+	const int n = k->n;
+	struct message_row *rows = arena_new_array(a, (size_t)n, sizeof *rows);
+	slice *name = arena_new_array(a, (size_t)n, sizeof *name);
 
-	for (int i = 0; i < k->n; i++) {
-		const struct append *x = k->all[i]->append;
-		const struct append_message *m = x->messages;
-		struct blob_packed b;
-		struct header_facts h;
-
-		blob_packed(m->body, &b);
-		header_facts_read(m->header, a, &h);
+	for (int i = 0; i < n; i++) {
+		rows[i] = *k->all[i]->row;
 		name[i] = k->all[i]->name;
-		must[i] = x->folder_id;
-		seen[i] = x->seen_in;
-		blob[i] = b.id;
-		size[i] = (int64_t)b.size;
-		data[i] = b.data[0];
-		id[i] = m->id;
-		header[i] = m->header_size;
-		sent[i] = h.sent ? h.sent : USEC_NEVER;
-		subject[i] = h.subject;
-		from[i] = h.from;
-		message_id[i] = h.message_id;
-		flags[i] = m->flags;
-		received[i] = m->received ? m->received : USEC_NEVER;
-		zone[i] = m->zone;
 	}
+	struct message_columns m = message_columns_of(rows, n, a);
 	db_add(tx, SQL_TOGETHER_APPEND,
 		(struct param[]){p_int(postoffice), numbers(k, a, mailbox_of),
-			p_text_array(name, k->n), p_int_array(must, k->n), p_int_array(seen, k->n),
-			p_int_array(blob, k->n), p_int_array(size, k->n), p_bytes_array(data, k->n),
-			p_int_array(id, k->n), p_int_array(header, k->n), p_time_array(sent, k->n),
-			p_text_array(subject, k->n), p_text_array(from, k->n),
-			p_text_array(message_id, k->n), p_int_array(flags, k->n),
-			p_time_array(received, k->n), p_int_array(zone, k->n)},
+			p_text_array(name, n), numbers(k, a, must_of), numbers(k, a, seen_of),
+			p_int_array(m.blob, n), p_int_array(m.size, n), p_bytes_array(m.data, n),
+			p_int_array(m.id, n), p_int_array(m.header_size, n),
+			p_time_array(m.sent, n), p_text_array(m.subject, n),
+			p_text_array(m.from, n), p_text_array(m.message_id, n),
+			numbers(k, a, flags_of), p_time_array(numbers_of(k, a, received_of), n),
+			numbers(k, a, zone_of)},
 		17, &k->r);
 }
 
@@ -290,14 +292,10 @@ static struct batcher batcher = BATCHER_INIT(batcher, &rules);
 
 status together_run(struct together *t, status (*by_itself)(void *arg), void *arg)
 {
-	struct blob_packed b;
-
 	t->by_itself = by_itself;
 	t->arg = arg;
-	if (t->kind == TOGETHER_APPEND) {
-		blob_packed(t->append->messages->body, &b);
-		t->job.weight = b.bytes;
-	}
+	if (t->kind == TOGETHER_APPEND)
+		t->job.weight = t->row->body.bytes;
 	TRY(batch_join(&batcher, &t->job));
 	if (!t->by_itself || t->done || t->outcome == ST_UNSURE)
 		return t->outcome;

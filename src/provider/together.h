@@ -7,6 +7,7 @@
 
 #include "provider/append.h"
 #include "provider/batch.h"
+#include "provider/message_row.h"
 
 enum together_kind { TOGETHER_STORE, TOGETHER_EXPUNGE, TOGETHER_APPEND, TOGETHER_KINDS };
 
@@ -20,6 +21,7 @@ struct together {
 	int64_t known;       /* EXPUNGE: the MODSEQ at which the folder must be; 0 = any */
 	/* APPEND, of one message whose body is one segment */
 	const struct append *append;
+	const struct message_row *row;
 	slice name; /* of its folder, as it is stored */
 
 	arena *a; /* what is told lives there */
