@@ -57,7 +57,7 @@ def first_again(name):
 # ---- one connection that reads
 
 def reading_names(count):
-    out = ["MULTIAPPEND, 100 each", *first_again(f"SELECT {count}"), *first_again("SELECT 100")]
+    out = ["MULTIAPPEND, 100 each", behind_name(count), *first_again(f"SELECT {count}"), *first_again("SELECT 100")]
     for name, _, _, over_tls in READS:
         out += [*first_again(name), *([f"{name}, TLS"] if over_tls else [])]
     return out
@@ -82,6 +82,7 @@ def reading_rows(rows, server, several):
     began = time.perf_counter()
     fill(talk, "INBOX", several)
     rows.put("MULTIAPPEND, 100 each", len(several) / (time.perf_counter() - began), "/s")
+    behind_row(rows, server, several)
     select_rows(rows, f"SELECT {len(several)}", talk, "INBOX", "few")
     other = Talk(server.imap, "u1001@demo.test")
     select_rows(rows, "SELECT 100", other, "few", "middle")
@@ -92,6 +93,20 @@ def reading_rows(rows, server, several):
         read_rows(rows, talk, over_tls, *read)
     over_tls.close()
     talk.close()
+
+
+def behind_name(count):
+    return f"SELECT {count}, right behind its mail"
+
+
+def behind_row(rows, server, several):
+    """While a server still makes what it makes behind its answers; meanwhile it comes to an end for the rows that follow."""
+    if rows.wants(behind_name(len(several))):
+        talk = Talk(server.imap, "u1009@demo.test")
+        fill(talk, "INBOX", several)
+        rows.put(behind_name(len(several)), talk.timed("SELECT INBOX"), "ms")
+        talk.close()
+    time.sleep(BEHIND)
 
 
 def read_rows(rows, talk, over_tls, name, command, runs, both):
@@ -383,6 +398,7 @@ def memory_rows(rows, server, short, long):
         time.sleep(2)  # until they are gone there, too
     for talk in warm:
         talk.close()
+    server.afresh()
 
 
 def hold(server, count, kind):
