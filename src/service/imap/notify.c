@@ -433,8 +433,10 @@ static status tell_selected(conversation *c, const struct notify *n, bool idling
 		g->folders.kind == FILTER_SELECTED_DELAYED && !idling, &c->command, &ch);
 	if (s != ST_OK)
 		return s == ST_CANCELLED ? s : ST_OK;
-	return g->events & WANTS_FLAGS ? selected_tell_change(c, &ch)
-				       : selected_tell_unflagged(c, &ch);
+	bool flags = g->events & WANTS_FLAGS;
+	TRY(flags ? selected_tell_change(c, &ch) : selected_tell_unflagged(c, &ch));
+	bool told = (flags && ch.changed_n > 0) || (n->fetch.size > 0 && ch.arrived > 0);
+	return told ? selected_tell_highest(c) : ST_OK; /* with them came MODSEQs */
 }
 
 status notify_tell(conversation *c, bool idling)

@@ -37,6 +37,7 @@ static status tell_folder(conversation *c, const view *v)
 	TRY(conversation_say(c, "* OK [UIDVALIDITY %u] UIDs are valid", v->uidvalidity));
 	TRY(conversation_say(c, "* OK [UIDNEXT %u] The next UID", v->uidnext));
 	TRY(conversation_say(c, "* OK [HIGHESTMODSEQ %" PRId64 "] The last change", v->modseq));
+	imap_of(c)->modseq_told = i->condstore;
 	TRY(conversation_say(c, "* OK [MAILBOXID (F%" PRId64 ")] Its lasting name", v->folder));
 	if (!i->rev2)
 		return ST_OK;
@@ -159,6 +160,7 @@ static struct selected *selected_new(conversation *c, view *v, const struct plac
 		.rights = p->rights,
 		.shared = p->shared,
 		.recent = imap_of(c)->rev2 ? UINT32_MAX : v->recent,
+		.safe = v->modseq,
 		.renewed_at = clock_now()};
 	if (p->shared)
 		sel->shown = slice_of(memcpy(memory_new(p->shown.size), p->shown.at, p->shown.size),

@@ -397,6 +397,19 @@ static void held_set(struct selected *sel, const struct view_change *both)
 	memcpy(sel->held, both->changed, (size_t)sel->held_n * sizeof *sel->held);
 }
 
+/* Something of the view is not told yet: messages that are gone and keep their numbers, or flags. */
+static bool holds_back(const struct selected *sel)
+{
+	return sel->view->n > sel->view->count || sel->held_n > 0;
+}
+
+/* After all of a change was told, but for what was held back. */
+static void told_take(struct selected *sel)
+{
+	if (!holds_back(sel))
+		sel->safe = sel->view->modseq;
+}
+
 status selected_tell_unflagged(conversation *c, const struct view_change *ch)
 {
 	struct selected *sel = imap_of(c)->selected;
@@ -406,6 +419,7 @@ status selected_tell_unflagged(conversation *c, const struct view_change *ch)
 	TRY(tell_arrived(c, ch));
 	TRY(tell_names(c, sel, ch));
 	held_set(sel, &both);
+	told_take(sel);
 	return context_changed(c, ch);
 }
 
@@ -433,6 +447,7 @@ status selected_tell_stored(
 			TRY(selected_tell_modseq(c, e->uid));
 	}
 	held_set(sel, NULL);
+	told_take(sel);
 	return context_changed(c, ch);
 }
 
@@ -451,6 +466,7 @@ status selected_tell_others(conversation *c, const struct view_change *change)
 			TRY(selected_tell_flags(c, e->uid));
 	}
 	held_set(sel, NULL);
+	told_take(sel);
 	return context_changed(c, ch);
 }
 
@@ -467,6 +483,23 @@ status selected_tell(conversation *c, bool expunge)
 
 	/* A hint that cannot be had now comes with the next command. */
 	return s == ST_OK ? selected_tell_change(c, &ch) : ST_OK;
+}
+
+status selected_tell_highest(conversation *c)
+{
+	struct imap *i = imap_of(c);
+	struct selected *sel = i->selected;
+	bool first = i->condstore && !i->modseq_told;
+
+	i->modseq_told = i->condstore;
+	if (!sel)
+		return ST_OK;
+	bool lower = i->qresync && holds_back(sel);
+	if (!first && !lower && !sel->lowered)
+		return ST_OK;
+	sel->lowered = lower;
+	return conversation_say(c, "* OK [HIGHESTMODSEQ %" PRId64 "] %s", sel->safe,
+		lower ? "Something is not told yet" : "The last change");
 }
 
 /* ---- what is gone since (RFC 7162 3.2.5.1, 3.2.6) */

@@ -22,6 +22,8 @@ struct selected {
 	uint32_t *held; /* UIDs, rising, whose flags the view has and the client was not told; own
 			   memory */
 	int held_n;
+	int64_t safe; /* MODSEQ up to which the client was told everything */
+	bool lowered; /* it was told that it is lower than what it has seen since */
 };
 
 /* Of a folder of others: what the reader may do with it now, and tells him when that is more or
@@ -73,6 +75,10 @@ status selected_tell_others(conversation *c, const struct view_change *ch);
 /* The same to a client that wants no flags now (NOTIFY without FlagChange): they come with whatever
    of these is called next. Searches that are kept up to date are told at once. */
 status selected_tell_unflagged(conversation *c, const struct view_change *ch);
+/* "* OK [HIGHESTMODSEQ n]", where the client would not know it or take it for a higher one: with the
+   first command that wants MODSEQ while a folder is selected (RFC 7162 3.1), and for QRESYNC while
+   something is held back (3.2), which else a reader who comes again would never hear of. */
+status selected_tell_highest(conversation *c);
 /* "* VANISHED (EARLIER) set": what is gone since a MODSEQ, of the UIDs `known` (resolved; NULL: of
    all). A store's trouble is passed up, nothing has been told then. */
 status selected_tell_vanished(conversation *c, int64_t since, const imap_set *known);

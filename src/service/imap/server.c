@@ -104,6 +104,7 @@ status imap_ok(conversation *c, const char *format, ...)
 	va_list args;
 
 	TRY(tell_changes(c));
+	TRY(selected_tell_highest(c));
 	TRY(ok_word(c, format, &word));
 	va_start(args, format);
 	status s = say_tagged(c, word, format, args);
@@ -116,6 +117,7 @@ status imap_no(conversation *c, const char *format, ...)
 	va_list args;
 
 	TRY(tell_changes(c));
+	TRY(selected_tell_highest(c));
 	va_start(args, format);
 	status s = say_tagged(c, "NO", format, args);
 	va_end(args);

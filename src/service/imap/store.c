@@ -277,6 +277,22 @@ static status say_nothing_copied(
 			: "[EXPUNGEISSUED] Some of the messages are gone, so nothing was copied; NOOP tells which");
 }
 
+/* As an EXPUNGE it tells the MODSEQ of the folder (RFC 6851 4.4). */
+static status say_moved(conversation *c, bool lacks)
+{
+	const struct imap *i = imap_of(c);
+
+	if (lacks && i->condstore)
+		TRY(conversation_say(
+			c, "* OK [HIGHESTMODSEQ %" PRId64 "] Moved", i->selected->view->modseq));
+	if (lacks)
+		return imap_no(
+			c, "[EXPUNGEISSUED] Some of the messages were gone; the others are moved");
+	if (!i->condstore)
+		return imap_ok(c, "Moved");
+	return imap_ok(c, "[HIGHESTMODSEQ %" PRId64 "] Moved", i->selected->view->modseq);
+}
+
 /* By number a copy is made of all or of none (RFC 9051 6.4.7), and a move says when it could not
    have all (RFC 6851 3.3). */
 static status say_copied(
@@ -293,11 +309,10 @@ static status say_copied(
 	s = x->move ? conversation_say(c, "* OK [%s] Moved", code.at) : ST_OK;
 	if (s == ST_OK)
 		s = selected_tell_change(c, &done->change);
-	if (s == ST_OK && lacks)
-		s = imap_no(
-			c, "[EXPUNGEISSUED] Some of the messages were gone; the others are moved");
+	if (s == ST_OK && x->move)
+		s = say_moved(c, lacks);
 	else if (s == ST_OK)
-		s = x->move ? imap_ok(c, "Moved") : imap_ok(c, "[%s] Copied", code.at);
+		s = imap_ok(c, "[%s] Copied", code.at);
 	text_free(&code);
 	return s;
 }
