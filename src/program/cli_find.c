@@ -242,6 +242,7 @@ slice cli_password(struct cli *c, const char *option, int64_t post, bool *made)
 const char *cli_new_remedy(slice why)
 {
 	return slice_starts(why, S("the password")) ? "give another password by --password"
+	       : slice_starts(why, S("the quota"))  ? "give another size by --quota"
 						    : "choose another name";
 }
 

@@ -322,8 +322,12 @@ status cli_mailbox_quota(struct cli *c)
 	mailbox *m;
 	int64_t quota = cli_number(c, "SIZE", 0);
 	TRY(cli_find_mailbox(c, cli_text(c, "MAILBOX"), &m));
-	TRY(mailbox_set_quota(m->postoffice, m->id, quota, &c->by));
 	slice size = setting_written(SK_SIZE, quota, &c->a);
+	status kind = mailbox_set_quota(m->postoffice, m->id, quota, &c->by);
+	if (kind == ST_INVALID)
+		return cli_fail(c, kind, "give 1 PB at most, or 0 for no limit",
+			"%.*s is more than a mailbox may have", SLICE_ARGS(size));
+	TRY(kind);
 	slice what = quota == 0 ? S("has no size limit")
 				: arena_format(&c->a, "has room for %.*s%s", SLICE_ARGS(size),
 					  slice_ends_nocase(size, S("B")) ? "" : " octets");

@@ -11,6 +11,7 @@
 #include "provider/mailbox_duty.h"
 #include "provider/mailbox_fresh.h"
 #include "provider/setting.h"
+#include "provider/settle.h"
 
 #define NAME_MOST 64   /* characters */
 #define MANY_BATCH 250 /* mailboxes in one transaction */
@@ -129,6 +130,10 @@ status mailbox_make(int64_t postoffice, const struct mailbox_new *n, const struc
 	struct rows made;
 	db_tx *tx;
 
+	if (n->quota > MAILBOX_QUOTA_MOST) {
+		*why = S("the quota is more than 1 PB");
+		return ST_INVALID;
+	}
 	TRY(mailbox_fresh_make(postoffice, n->name, n->password, !n->no_addresses, a, &fresh, why));
 	tx = db_begin(DB_RUN, a);
 	mailbox_fresh_add(
@@ -275,29 +280,53 @@ static slice value_shown(const char *const *words, int64_t value, arena *a)
 
 /* A statement that changes one mailbox and gives its name and what it was; audited, in `words`
    where it has some, with the revisions it raises. */
-static status mailbox_change(enum statement_id change, int64_t postoffice, int64_t id,
-	int64_t value, const char *action, const char *const *words, unsigned raises,
-	const struct audit_by *by)
+struct turn {
+	enum statement_id change;
+	int64_t postoffice, id, value;
+	const char *action;
+	const char *const *words;
+	unsigned raises;
+	const struct audit_by *by;
+};
+
+static slice detail_of(const struct turn *t, int64_t was, arena *a)
 {
-	const char *key = strchr(action, '.') + 1;
+	return change_detail(a,
+		(struct change_fact[]){
+			{strchr(t->action, '.') + 1, value_shown(t->words, t->value, a)},
+			{"was", value_shown(t->words, was, a)}},
+		2);
+}
+
+/* Of a run that may not be the first: it finds what it would write, so there is nothing to audit. */
+static status stored_before(db_tx **tx, const struct turn *t)
+{
+	db_rollback(tx);
+	for (int r = 0; r < REVISIONS; r++)
+		if (t->raises & RAISES(r))
+			change_tell((enum revision)r);
+	return ST_OK;
+}
+
+static status change_once(void *arg, bool again)
+{
+	const struct turn *t = arg;
 	arena a = ARENA_INIT;
 	db_tx *tx = db_begin(DB_RUN, &a);
 	struct rows r;
-	status s;
 
-	db_add(tx, change, (struct param[]){p_int(postoffice), p_int(id), p_int(value)}, 3, &r);
-	s = db_flush(tx);
+	db_add(tx, t->change, (struct param[]){p_int(t->postoffice), p_int(t->id), p_int(t->value)},
+		3, &r);
+	status s = db_flush(tx);
 	if (s == ST_OK && r.count == 0)
 		s = ST_ABSENT;
-	if (s == ST_OK)
-		s = change_commit_raising(&tx, postoffice, by, action, row_slice(&r, 0, 0),
-			change_detail(&a,
-				(struct change_fact[]){{key, value_shown(words, value, &a)},
-					{"was", value_shown(words, row_int(&r, 0, 1), &a)}},
-				2),
-			raises);
-	else
+	if (s != ST_OK)
 		db_rollback(&tx);
+	else if (again && row_int(&r, 0, 1) == t->value)
+		s = stored_before(&tx, t);
+	else
+		s = change_commit_raising(&tx, t->postoffice, t->by, t->action, row_slice(&r, 0, 0),
+			detail_of(t, row_int(&r, 0, 1), &a), t->raises);
 	arena_release(&a);
 	return s;
 }
@@ -312,8 +341,9 @@ status mailbox_set_state(
 {
 	if (s == MAILBOX_DISABLED)
 		TRY(mailbox_spared(postoffice, id, LOSS_DISABLED));
-	return mailbox_change(SQL_MAILBOX_SET_STATE, postoffice, id, s, "mailbox.state",
-		state_words, RAISES(REVISION_ROUTING) | RAISES(REVISION_AUTH), by);
+	struct turn t = {SQL_MAILBOX_SET_STATE, postoffice, id, s, "mailbox.state", state_words,
+		RAISES(REVISION_ROUTING) | RAISES(REVISION_AUTH), by};
+	return settle(change_once, &t);
 }
 
 status mailbox_set_kind(
@@ -321,14 +351,19 @@ status mailbox_set_kind(
 {
 	if (k == MAILBOX_USER)
 		TRY(mailbox_spared(postoffice, id, LOSS_OF_RIGHT));
-	return mailbox_change(SQL_MAILBOX_SET_KIND, postoffice, id, k, "mailbox.kind", kind_words,
-		RAISES(REVISION_AUTH), by);
+	struct turn t = {SQL_MAILBOX_SET_KIND, postoffice, id, k, "mailbox.kind", kind_words,
+		RAISES(REVISION_AUTH), by};
+	return settle(change_once, &t);
 }
 
 status mailbox_set_quota(int64_t postoffice, int64_t id, int64_t quota, const struct audit_by *by)
 {
-	return mailbox_change(SQL_MAILBOX_SET_QUOTA, postoffice, id, quota, "mailbox.quota", NULL,
-		RAISES(REVISION_ROUTING), by);
+	struct turn t = {SQL_MAILBOX_SET_QUOTA, postoffice, id, quota, "mailbox.quota", NULL,
+		RAISES(REVISION_ROUTING), by};
+
+	if (quota < 0 || quota > MAILBOX_QUOTA_MOST)
+		return ST_INVALID;
+	return settle(change_once, &t);
 }
 
 status mailbox_set_password(int64_t postoffice, int64_t id, slice password,

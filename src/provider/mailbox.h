@@ -7,6 +7,7 @@
 
 enum mailbox_kind { MAILBOX_USER = 0, MAILBOX_ADMIN = 1, MAILBOX_SYSADMIN = 2 }; /* A24 */
 enum mailbox_state { MAILBOX_ENABLED = 0, MAILBOX_DISABLED = 1 };                /* A26 */
+#define MAILBOX_QUOTA_MOST (INT64_C(1) << 50) /* bytes; what goes over a quota is added to it */
 
 typedef struct mailbox {
 	int64_t id, postoffice;
@@ -21,6 +22,12 @@ typedef struct mailbox {
 	usec made;
 	usec last_logon; /* 0 = none; by other services than POP3 to a day */
 } mailbox;
+
+/* Whether it may administer its post office, as it was when it was read. */
+static inline bool mailbox_administers(const mailbox *m)
+{
+	return m->kind != MAILBOX_USER && m->state == MAILBOX_ENABLED;
+}
 
 struct mailbox_new {
 	slice name, password;
@@ -39,12 +46,14 @@ status mailbox_find(int64_t postoffice, slice name, arena *a, mailbox **out);  /
 status mailbox_by_id(int64_t postoffice, int64_t id, arena *a, mailbox **out); /* ST_ABSENT */
 status mailbox_list(
 	int64_t postoffice, slice after, unsigned most, arena *a, mailbox **rows, int *n);
-/* These two and mailbox_remove(): ST_DENIED where the post office cannot do without it
+/* The next three: ST_ABSENT; what became of a commit whose answer was lost is found out (settle.h).
+   These two and mailbox_remove(): ST_DENIED where the post office cannot do without it
    (mailbox_duty.h). */
 status mailbox_set_state(
 	int64_t postoffice, int64_t id, enum mailbox_state s, const struct audit_by *by);
 status mailbox_set_kind(
 	int64_t postoffice, int64_t id, enum mailbox_kind k, const struct audit_by *by);
+/* 0 = none. ST_INVALID: below that, or above MAILBOX_QUOTA_MOST. */
 status mailbox_set_quota(int64_t postoffice, int64_t id, int64_t quota, const struct audit_by *by);
 /* Stores hash, SCRAM verifier and, where auth_recoverable is on, the encrypted secret; voids every
    cached logon. ST_INVALID when it breaks a rule (*why), ST_ABSENT. */

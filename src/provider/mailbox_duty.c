@@ -6,11 +6,6 @@
 
 #define PAGE 500
 
-static bool administers(const mailbox *m)
-{
-	return m->kind != MAILBOX_USER && m->state == MAILBOX_ENABLED;
-}
-
 static status other_administers(int64_t postoffice, int64_t id, bool *out)
 {
 	arena a = ARENA_INIT, next = ARENA_INIT;
@@ -23,7 +18,7 @@ static status other_administers(int64_t postoffice, int64_t id, bool *out)
 
 		kind = mailbox_list(postoffice, after, PAGE, &a, &rows, &n);
 		for (int i = 0; kind == ST_OK && i < n; i++)
-			*out = *out || (rows[i].id != id && administers(&rows[i]));
+			*out = *out || (rows[i].id != id && mailbox_administers(&rows[i]));
 		arena_clear(&next);
 		if (kind == ST_OK && n > 0)
 			after = arena_copy(&next, rows[n - 1].name);
@@ -85,7 +80,7 @@ status mailbox_spare(int64_t postoffice, int64_t id, enum mailbox_loss loss, are
 	bool other = true;
 
 	TRY(mailbox_by_id(postoffice, id, a, &m));
-	if (administers(m))
+	if (mailbox_administers(m))
 		TRY(other_administers(postoffice, id, &other));
 	if (!other) {
 		*why = S("it is the only administrator of its post office that works");

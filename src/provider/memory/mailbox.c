@@ -109,6 +109,10 @@ status mailbox_make(int64_t postoffice, const struct mailbox_new *n, const struc
 		return ST_INVALID;
 	}
 	TRY(acl_name_check(n->name, why));
+	if (n->quota > MAILBOX_QUOTA_MOST) {
+		*why = S("the quota is more than 1 PB");
+		return ST_INVALID;
+	}
 	TRY(auth_password_check(postoffice, n->name, n->password, a, why));
 	slice folded = mail_local_key(n->name, a);
 	int64_t quota = n->quota >= 0 ? n->quota : setting_number(S_mailbox_quota, &at);
@@ -224,14 +228,26 @@ status mailbox_set_kind(
 	return m ? ST_OK : ST_ABSENT;
 }
 
+static status set_quota(struct store *s, struct m_mailbox *m, int64_t quota)
+{
+	if (store_refuses(s))
+		return ST_BUSY;
+	if (!m)
+		return ST_ABSENT;
+	m->quota = quota;
+	s->routing_revision++;
+	return s->unsure ? ST_UNSURE : ST_OK;
+}
+
 status mailbox_set_quota(int64_t postoffice, int64_t id, int64_t quota, const struct audit_by *by)
 {
-	struct m_mailbox *m = to_change(postoffice, id);
 	(void)by;
-	if (m)
-		m->quota = quota;
+	if (quota < 0 || quota > MAILBOX_QUOTA_MOST)
+		return ST_INVALID;
+	struct store *s = store_take();
+	status kind = set_quota(s, store_mailbox(s, postoffice, id), quota);
 	store_give();
-	return m ? ST_OK : ST_ABSENT;
+	return kind;
 }
 
 status mailbox_set_password(int64_t postoffice, int64_t id, slice password,

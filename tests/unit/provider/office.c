@@ -7,6 +7,7 @@
 #include "provider/message.h"
 #include "provider/postoffice.h"
 
+#include "base/fault.h"
 #include "base/id.h"
 #include "tests/unit/provider/given.h"
 #include "tests/unit/provider/store_fixture.h"
@@ -130,6 +131,52 @@ Test(office, audits_every_change)
 			"select count(*) from audit where postoffice = %lld and object = 'anna' and action = 'mailbox.quota' and detail::json->>'quota' = '5'",
 			(long long)po),
 		1);
+}
+
+static int64_t quotas_audited(int64_t po, int64_t quota)
+{
+	return store_sql(
+		"select count(*) from audit where postoffice = %lld and action = 'mailbox.quota' and detail::json->>'quota' = '%lld'",
+		(long long)po, (long long)quota);
+}
+
+/* The commit is stored and its answer lost, or it is not stored. */
+Test(office, knows_what_became_of_a_change_whose_answer_was_lost)
+{
+	static const char *const lost[] = {"db_commit_done:1:fail", "db_commit_sent:1:fail"};
+	int64_t po = store_postoffice();
+	struct route to = store_mailbox(po, "anna", 0);
+
+	for (int i = 0; i < 2; i++) {
+		int64_t quota = 100 + i;
+
+		cr_assert(fault_arm(lost[i]));
+		cr_expect_eq(
+			mailbox_set_quota(po, to.mailbox, quota, &store_by), ST_OK, "%s", lost[i]);
+		cr_assert(fault_arm(""));
+		cr_expect_eq(box(po, "anna")->quota, quota, "%s", lost[i]);
+		cr_expect_eq(quotas_audited(po, quota), 1, "%s", lost[i]);
+	}
+	cr_assert(fault_arm(lost[0]));
+	cr_expect_eq(mailbox_set_quota(po, to.mailbox + 1, 5, &store_by), ST_ABSENT);
+	cr_assert(fault_arm(""));
+}
+
+Test(office, has_no_quota_that_sums_would_go_beyond)
+{
+	int64_t po = store_postoffice();
+	struct route to = store_mailbox(po, "anna", 0);
+	struct mailbox_new n = {
+		.name = S("ben"), .password = S("Secret-Word-1"), .quota = MAILBOX_QUOTA_MOST + 1};
+	mailbox *m;
+
+	cr_expect_eq(mailbox_set_quota(po, to.mailbox, -1, &store_by), ST_INVALID);
+	cr_expect_eq(
+		mailbox_set_quota(po, to.mailbox, MAILBOX_QUOTA_MOST + 1, &store_by), ST_INVALID);
+	cr_expect_eq(mailbox_make(po, &n, &store_by, &a, &m, &why), ST_INVALID);
+	cr_expect(why.size > 0);
+	cr_expect_eq(mailbox_set_quota(po, to.mailbox, MAILBOX_QUOTA_MOST, &store_by), ST_OK);
+	cr_expect_eq(letter_deliver(&to, 1, RAW), ST_OK);
 }
 
 /* ---- mailboxes */
