@@ -202,6 +202,11 @@ static int64_t make_mailbox(struct words *w, slice name)
 
 static void given_mailbox(struct words *w)
 {
+	static const struct {
+		const char *word;
+		enum mailbox_kind kind;
+	} kinds[] = {
+		{"user", MAILBOX_USER}, {"admin", MAILBOX_ADMIN}, {"sysadmin", MAILBOX_SYSADMIN}};
 	struct play *p = w->p;
 	slice name = must_word(w);
 	int known = find_mailbox(name);
@@ -218,6 +223,9 @@ static void given_mailbox(struct words *w)
 		normal = (int64_t)n;
 		mailbox_set_quota(of, id, normal, &tester);
 	}
+	for (size_t k = 0; k < sizeof kinds / sizeof *kinds; k++)
+		if (word_is(w, kinds[k].word))
+			mailbox_set_kind(of, id, kinds[k].kind, &tester);
 	if (word_is(w, "disabled"))
 		mailbox_set_state(of, id, MAILBOX_DISABLED, &tester);
 	if (word_is(w, "removed"))

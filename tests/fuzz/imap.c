@@ -6,6 +6,7 @@
    is selected too, bit 3 IMAP4rev2 and QRESYNC are on; all else is what the client says. */
 #include "session.h"
 
+#include "provider/mailbox.h"
 #include "provider/memory/memory.h"
 #include "service/imap/imap.h"
 
@@ -33,6 +34,7 @@ static void furnish(void)
 	memory_setting("auth_allow_cleartext", "on");
 	office = memory_postoffice("demo", "demo.test");
 	anna = memory_mailbox(office, "anna", "secret-1");
+	must(mailbox_set_kind(office, anna, MAILBOX_ADMIN, NULL) == ST_OK); /* SETQUOTA */
 	for (int i = 0; i < MESSAGES; i++)
 		memory_message(office, anna, messages[i]);
 }

@@ -78,7 +78,6 @@ static status rights_read(args *p, slice written, struct acl_change *change)
 
 static status change(conversation *c, slice name, slice written, const struct acl_change *change)
 {
-	const struct imap *i = imap_of(c);
 	struct acl_entry who;
 	struct place at;
 	status s;
@@ -87,11 +86,7 @@ static status change(conversation *c, slice name, slice written, const struct ac
 		return s;
 	if (who.negative)
 		return imap_no(c, "[CANNOT] Rights are given here; to deny some is the operator's");
-	const struct audit_by by = {
-		.who = arena_format(&c->command, "%.*s@%.*s", SLICE_ARGS(i->who.mailbox_name),
-			SLICE_ARGS(i->who.postoffice_name)),
-		.from = net_address_text(&c->peer, &c->command),
-	};
+	const struct audit_by by = imap_audit_by(c);
 	s = acl_set(&at.f, &who, change, &by);
 	if (s == ST_DENIED)
 		return imap_no(c, "[CANNOT] Its owner may do everything, always");

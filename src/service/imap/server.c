@@ -26,6 +26,16 @@ struct setting_at imap_at(const conversation *c)
 	return (struct setting_at){.postoffice = i->who.postoffice, .mailbox = i->who.mailbox};
 }
 
+struct audit_by imap_audit_by(conversation *c)
+{
+	const struct identity *who = &imap_of(c)->who;
+
+	return (struct audit_by){
+		.who = arena_format(&c->command, "%.*s@%.*s", SLICE_ARGS(who->mailbox_name),
+			SLICE_ARGS(who->postoffice_name)),
+		.from = net_address_text(&c->peer, &c->command)};
+}
+
 int64_t imap_append_most(const conversation *c)
 {
 	struct setting_at at = imap_at(c);
@@ -202,6 +212,13 @@ static bool before_logon(const conversation *c)
 static bool logged_on(const conversation *c)
 {
 	return imap_of(c)->state != AT_GREETING;
+}
+
+static bool quotas_are_set(const conversation *c)
+{
+	struct setting_at at = imap_at(c);
+
+	return logged_on(c) && setting_on(S_imap_setquota, &at);
 }
 
 static bool not_packed(const conversation *c)

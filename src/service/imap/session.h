@@ -70,6 +70,7 @@ void imap_capabilities(conversation *c, text *out);
    whenever its command began. */
 void imap_pace(conversation *c);
 struct setting_at imap_at(const conversation *c); /* the mailbox logged on, or the server */
+struct audit_by imap_audit_by(conversation *c);   /* whoever is logged on, from where he is */
 bool imap_admits(const conversation *c);          /* its network, by the rules of the same */
 int64_t imap_append_most(const conversation *c);  /* octets of a message that is stored */
 int64_t imap_messages_most(
