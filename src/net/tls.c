@@ -468,13 +468,18 @@ static SSL_CTX *lenient_context(SSL_CTX *strict)
 	return c;
 }
 
+/* The system's file is read here, and a folder is asked for single names. SSL_CTX_set_default_verify_paths would also
+   have the whole folder listed in every handshake with somebody whom nobody known vouches for. */
+static bool trust_system(SSL_CTX *c)
+{
+	return SSL_CTX_set_default_verify_file(c) == 1 && SSL_CTX_set_default_verify_dir(c) == 1;
+}
+
 status tls_client_open(const char *ca_file, tls_client **out)
 {
 	ERR_clear_error();
 	SSL_CTX *c = context_open(TLS_client_method()), *lenient = NULL;
-	if (!c ||
-		(ca_file ? SSL_CTX_load_verify_file(c, ca_file)
-			 : SSL_CTX_set_default_verify_paths(c)) != 1 ||
+	if (!c || !(ca_file ? SSL_CTX_load_verify_file(c, ca_file) == 1 : trust_system(c)) ||
 		SSL_CTX_dane_enable(c) != 1 || !(lenient = lenient_context(c))) {
 		SSL_CTX_free(c);
 		return pair_trouble(ca_file ? ca_file : "(system)");

@@ -11,6 +11,7 @@
 #include <openssl/x509v3.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/inotify.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -224,6 +225,25 @@ Test(tls, checks_an_address_as_an_address)
 	meet(help_path(folder, "default.crt"));
 	cr_expect_eq(connected, ST_CLOSED);
 	close_both();
+}
+
+Test(tls, lists_no_folder_of_authorities_in_a_handshake)
+{
+	const char *folder = help_folder(), *authorities = help_folder();
+	char events[1024];
+	int watch = inotify_init1(IN_NONBLOCK);
+
+	help_certificate(folder, "default", "localhost");
+	help_certificate(authorities, "another", "another.example");
+	setenv("SSL_CERT_FILE", help_path(authorities, "none.pem"), 1);
+	setenv("SSL_CERT_DIR", authorities, 1);
+	cr_assert_ok(tls_server_open(folder, &server));
+	cr_assert(inotify_add_watch(watch, authorities, IN_OPEN) >= 0);
+	meet(NULL);
+	cr_expect_eq(connected, ST_CLOSED);
+	cr_expect_lt(read(watch, events, sizeof events), 0);
+	close_both();
+	close(watch);
 }
 
 Test(tls, client_needs_a_readable_authority)
