@@ -360,7 +360,8 @@ static bool ends_open(const imap_set *s)
 	return false;
 }
 
-static status sets_resolve(conversation *c, args *p, struct key *k)
+/* Numbers beyond the last message are nothing here, and no mistake (RFC 7377 2). */
+static void sets_resolve(conversation *c, struct key *k)
 {
 	for (; k; k = k->next) {
 		if (k->kind == KEY_FLAGS && k->field.size > 0)
@@ -377,13 +378,10 @@ static status sets_resolve(conversation *c, args *p, struct key *k)
 			} else {
 				imap_set_resolve(&k->set,
 					uids ? (v->n ? v->uids[v->n - 1] : 0) : (uint32_t)v->n);
-				if (!uids)
-					TRY(selected_numbers_check(p, &k->set, v->n));
 			}
 		}
-		TRY(sets_resolve(c, p, k->first));
+		sets_resolve(c, k->first);
 	}
-	return ST_OK;
 }
 
 status arg_program_open(args *p, slice charset, program **out)
@@ -394,13 +392,14 @@ status arg_program_open(args *p, slice charset, program **out)
 	TRY(key_new(&r, KEY_AND, &g->top));
 	TRY(keys_read(&r, g->top));
 	TRY(arg_end(p));
+	imap_of(p->c)->by_numbers = program_has_numbers(g);
 	*out = g;
 	return ST_OK;
 }
 
-status program_resolve(args *p, program *g)
+void program_resolve(conversation *c, program *g)
 {
-	return sets_resolve(p->c, p, g->top);
+	sets_resolve(c, g->top);
 }
 
 status arg_program(args *p, slice charset, program **out)
@@ -408,7 +407,7 @@ status arg_program(args *p, slice charset, program **out)
 	program *g;
 
 	TRY(arg_program_open(p, charset, &g));
-	TRY(program_resolve(p, g));
+	program_resolve(p->c, g);
 	*out = g;
 	return ST_OK;
 }
@@ -454,10 +453,11 @@ static void numbers_become_uids(const view *v, struct key *k)
 
 	for (size_t r = 0; r < k->set.count; r++) {
 		imap_range range = k->set.range[r];
+		uint32_t low = range.low ? range.low : 1;
+		uint32_t high = range.high < (uint32_t)v->n ? range.high : (uint32_t)v->n;
 
-		if (range.low > 0 && range.high <= (uint32_t)v->n)
-			k->set.range[kept++] =
-				(imap_range){v->uids[range.low - 1], v->uids[range.high - 1]};
+		if (low <= high)
+			k->set.range[kept++] = (imap_range){v->uids[low - 1], v->uids[high - 1]};
 	}
 	k->set.count = kept;
 	k->kind = KEY_UIDS;

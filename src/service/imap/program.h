@@ -12,14 +12,14 @@
 
 typedef struct program program;
 
-/* Reads the keys to the end of the line. `charset` of their strings, empty for UTF-8. ST_INVALID
-   also for a message number that is not there. *out lives in the command arena. */
+/* Reads the keys to the end of the line. `charset` of their strings, empty for UTF-8. *out lives in
+   the command arena. */
 status arg_program(args *p, slice charset, program **out);
 
 /* The same, of no folder yet: program_resolve() says which. */
 status arg_program_open(args *p, slice charset, program **out);
-/* What `*`, `$` and message numbers mean in the selected folder. ST_INVALID as above. */
-status program_resolve(args *p, program *g);
+/* What `*`, `$` and message numbers mean in the selected folder. */
+void program_resolve(conversation *c, program *g);
 /* A copy that shares nothing, before or after it was resolved. */
 program *program_copy(const program *g, arena *a);
 /* Of a resolved one: from now on numbers mean the messages they mean now, and sets that end with

@@ -448,7 +448,7 @@ static status arg_esearch(args *p, struct search *s, struct sources *x)
 }
 
 /* In the folder that stands for the selected one now. */
-static status search_here(conversation *c, args *p, struct search *s)
+static status search_here(conversation *c, struct search *s)
 {
 	struct search here = *s;
 	struct found f = {0};
@@ -456,7 +456,7 @@ static status search_here(conversation *c, args *p, struct search *s)
 	status kind;
 
 	here.what = program_copy(s->what, &c->command);
-	TRY(program_resolve(p, here.what));
+	program_resolve(c, here.what);
 	TRY(program_run(c, here.what, &f.uids, &f.scores, &f.n));
 	found_name(c, &here, &f);
 	if (s->returns & RETURN_SAVE)
@@ -470,7 +470,7 @@ static status search_here(conversation *c, args *p, struct search *s)
 }
 
 /* What one folder needs is given back before the next one. */
-static status search_in(conversation *c, args *p, struct search *s, struct selected *sel)
+static status search_in(conversation *c, struct search *s, struct selected *sel)
 {
 	struct imap *i = imap_of(c);
 	struct selected *mine = i->selected;
@@ -479,7 +479,7 @@ static status search_in(conversation *c, args *p, struct search *s, struct selec
 	i->progress_bare = true;
 	i->selected = sel;
 	c->command = ARENA_INIT;
-	status kind = search_here(c, p, s);
+	status kind = search_here(c, s);
 	arena_release(&c->command);
 	c->command = kept;
 	i->selected = mine;
@@ -499,37 +499,36 @@ static bool is_meant(const struct imap *i, const struct sources *x, const struct
 	return false;
 }
 
-static status search_folder(
-	conversation *c, args *p, struct search *s, const struct folder_row *row)
+static status search_folder(conversation *c, struct search *s, const struct folder_row *row)
 {
 	struct imap *i = imap_of(c);
 	struct selected sel = {.shown = row->f.name, .rights = row->rights, .recent = UINT32_MAX};
 	struct place at;
 
 	if (i->selected && row->f.id == i->selected->view->folder)
-		return search_in(c, p, s, i->selected);
+		return search_in(c, s, i->selected);
 	place_of(c, row, &at);
 	status kind = place_open(&at, VIEW_READ_ONLY, &sel.view);
 	if (kind == ST_ABSENT) /* it has just gone */
 		return ST_OK;
 	TRY(kind);
-	kind = search_in(c, p, s, &sel);
+	kind = search_in(c, s, &sel);
 	view_close(&sel.view);
 	return kind;
 }
 
-static status search_folders(conversation *c, args *p, struct search *s, const struct sources *x)
+static status search_folders(conversation *c, struct search *s, const struct sources *x)
 {
 	const struct imap *i = imap_of(c);
 	struct folder_row *rows;
 	int n;
 
 	if (!x->others)
-		return search_in(c, p, s, i->selected);
+		return search_in(c, s, i->selected);
 	TRY(acl_tree(i->who.postoffice, i->who.mailbox, &c->command, &rows, &n));
 	for (int k = 0; k < n; k++) {
 		if (is_meant(i, x, &rows[k]))
-			TRY(search_folder(c, p, s, &rows[k]));
+			TRY(search_folder(c, s, &rows[k]));
 		TRY(task_breathe());
 	}
 	return ST_OK;
@@ -554,9 +553,7 @@ static status imap_esearch(conversation *c, args *p)
 	if (kind == ST_FOREIGN)
 		return say_foreign(c, p, &s);
 	TRY(kind);
-	kind = search_folders(c, p, &s, x);
-	if (kind == ST_INVALID) /* of numbers in the selected folder */
-		return kind;
+	kind = search_folders(c, &s, x);
 	if (kind == ST_OK)
 		return imap_ok(c, "That is all");
 	save_nothing(c, &s);

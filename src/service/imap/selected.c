@@ -559,7 +559,8 @@ status selected_tell_vanished(conversation *c, int64_t since, const imap_set *kn
 
 /* ---- sets */
 
-status selected_numbers_check(args *p, const imap_set *set, int n)
+/* Of a resolved set of message numbers: ST_INVALID with p->trouble when one is not there. */
+static status numbers_check(args *p, const imap_set *set, int n)
 {
 	if (set->count == 0 ||
 		(set->range[0].low > 0 && set->range[set->count - 1].high <= (uint32_t)n))
@@ -626,7 +627,7 @@ status selected_uids(conversation *c, args *p, imap_set *set, bool by_uid, uint3
 	}
 	imap_set_resolve(set, by_uid ? (v->n ? v->uids[v->n - 1] : 0) : (uint32_t)v->n);
 	if (!by_uid)
-		TRY(selected_numbers_check(p, set, v->n));
+		TRY(numbers_check(p, set, v->n));
 	*n = by_uid ? uids_by_uid(v, set, *uids) : uids_by_number(v, set, *uids);
 	return ST_OK;
 }

@@ -104,8 +104,6 @@ void selected_flags_text(const struct selected *s, const struct view_entry *e, t
 status selected_uids(conversation *c, args *p, imap_set *set, bool by_uid, uint32_t **uids, int *n);
 /* Leaves the newest of them, as many as one command may touch; the answer tells where it ended. */
 void selected_limit(conversation *c, uint32_t **uids, int *n);
-/* Of a resolved set of message numbers: ST_INVALID with p->trouble when one is not there. */
-status selected_numbers_check(args *p, const imap_set *set, int n);
 /* What `$` stands for, as a resolved set of UIDs. */
 void selected_saved_set(conversation *c, imap_set *set);
 

@@ -72,7 +72,8 @@ static status tell_changes(conversation *c)
 		return ST_OK;
 	if (selected_renew_late(c) == ST_ABSENT)
 		return selected_lost(c);
-	return i->selected->unknown ? ST_OK : selected_tell(c, !(i->row->flags & IMAP_NO_EXPUNGE));
+	bool expunge = !(i->row->flags & IMAP_NO_EXPUNGE) && !i->by_numbers;
+	return i->selected->unknown ? ST_OK : selected_tell(c, expunge);
 }
 
 status imap_progress(conversation *c, int64_t done, int64_t all)
@@ -641,6 +642,7 @@ static status next_command(conversation *c)
 	i->tag = (slice){0};
 	i->row = NULL;
 	i->progress_bare = false;
+	i->by_numbers = false;
 	i->limited_at = 0;
 	i->search_spent = 0;
 	stream_patience(c->stream, patience(c), 0, 0);

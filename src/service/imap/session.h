@@ -37,6 +37,7 @@ struct imap {
 	slice tag;                                    /* of the present command, in its arena */
 	const struct imap_row *row;                   /* likewise */
 	bool rev2, utf8, condstore, qresync, uidonly; /* ENABLEd (RFC 5161) */
+	bool by_numbers;  /* the present command names messages by number behind UID, too */
 	bool modseq_told; /* since CONDSTORE is on, of the folder that was selected then */
 	struct identity who;
 	session *session;          /* of who is logged on */
