@@ -822,10 +822,10 @@ static status fetch(conversation *c, args *p, bool by_uid)
 		if (told != ST_OK)
 			return imap_trouble(c, told);
 	}
-	n = changed_only(v, &f, uids, n);
-	if (f.partial)
+	if (f.partial) /* a window of all that is named, changed or not (RFC 9394 3.4) */
 		n = imap_window_of(&f.window, n, &first);
 	uids += first;
+	n = changed_only(v, &f, uids, n);
 	selected_limit(c, &uids, &n);
 	status s = fetch_run(c, &f, uids, n, &t);
 	if (t.inside)
