@@ -183,7 +183,8 @@ static status modifiers_read(args *p, struct fetch *f)
 		TRY(arg_atom(p, &word));
 		if (slice_same_nocase(word, S("CHANGEDSINCE"))) {
 			TRY(arg_space(p));
-			TRY(arg_modseq(p, &f->changed_since));
+			/* RFC 7162 7 has it from 1 on; Thunderbird begins with 0 in a folder it has no MODSEQ of. */
+			TRY(arg_number(p, &f->changed_since));
 			f->conditional = i->condstore = true;
 			f->items |= F_MODSEQ;
 		} else if (slice_same_nocase(word, S("VANISHED")) && f->by_uid &&
