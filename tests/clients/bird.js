@@ -39,6 +39,34 @@ async function until(holds) {
 	return false;
 }
 
+// A file of this path.
+function at(path) {
+	const file = Cc["@mozilla.org/file/local;1"].createInstance(Ci.nsIFile);
+	file.initWithPath(path);
+	return file;
+}
+
+// Asks the server for the messages that have a string in one of their parts: their names.
+function sought(of, attribute, words) {
+	const session = Cc["@mozilla.org/messenger/searchSession;1"].createInstance(Ci.nsIMsgSearchSession);
+	session.addScopeTerm(Ci.nsMsgSearchScope.onlineMail, folder(of));
+	const term = session.createTerm(), value = term.value;
+	value.attrib = term.attrib = attribute;
+	value.str = words;
+	term.value = value;
+	term.op = Ci.nsMsgSearchOp.Contains;
+	session.appendTerm(term);
+	const found = [];
+	return new Promise((good, bad) => {
+		session.registerListener({ QueryInterface: ChromeUtils.generateQI(["nsIMsgSearchNotify"]), onNewSearch() {},
+			onSearchHit(header) { found.push(header.messageId.split("@")[0]); },
+			onSearchDone(status) {
+				Components.isSuccessCode(status) ? good(found.sort()) : bad(new Error(`status ${status.toString(16)}`));
+			} });
+		session.search(null);
+	});
+}
+
 const steps = {
 	async account({ host, port, user, password, ca }) {
 		Cc["@mozilla.org/security/x509certdb;1"].getService(Ci.nsIX509CertDB).addCertFromBase64(ca, "C,,");
@@ -67,31 +95,72 @@ const steps = {
 		return [...folder(name).messages].map(m => [m.messageId.split("@")[0], m.isRead, m.isFlagged,
 			m.mime2DecodedSubject]);
 	},
+	// The texts of a whole folder; the names of those that are here then.
+	async keep({ name }) {
+		folder(name).setFlag(Ci.nsMsgFolderFlags.Offline);
+		const end = waiter();
+		folder(name).downloadAllForOffline(end, null);
+		await end.promise;
+		return [...folder(name).messages].filter(m => folder(name).hasMsgOffline(m.messageKey))
+			.map(m => m.messageId.split("@")[0]).sort();
+	},
 	async save({ name, of, path }) {
 		const uri = folder(of).getUriForMsg(message(of, name)), end = waiter();
-		const file = Cc["@mozilla.org/file/local;1"].createInstance(Ci.nsIFile);
-		file.initWithPath(path);
-		MailServices.messageServiceFromURI(uri).saveMessageToDisk(uri, file, false, end, true, null);
+		MailServices.messageServiceFromURI(uri).saveMessageToDisk(uri, at(path), false, end, true, null);
 		await end.promise;
 	},
-	read({ name, of }) {
-		folder(of).markMessagesRead([message(of, name)], true);
+	async bring({ path, to }) {
+		const end = waiter();
+		MailServices.copy.copyFileMessage(at(path), folder(to), null, false, Ci.nsMsgMessageFlags.Read, "", end, null);
+		await end.promise;
 	},
-	flag({ name, of }) {
-		folder(of).markMessagesFlagged([message(of, name)], true);
+	read({ name, of, yes }) {
+		folder(of).markMessagesRead([message(of, name)], yes);
+	},
+	flag({ name, of, yes }) {
+		folder(of).markMessagesFlagged([message(of, name)], yes);
+	},
+	tag({ name, of, tag }) {
+		folder(of).addKeywordsToMessages([message(of, name)], tag);
 	},
 	async transfer({ name, of, to, move }) {
 		const end = waiter();
 		MailServices.copy.copyMessages(folder(of), [message(of, name)], folder(to), move, end, null, false);
 		await end.promise;
 	},
+	// Only marks (0), moves to the trash (1), removes at once (2): what a user chose.
+	way({ model }) {
+		server().QueryInterface(Ci.nsIImapIncomingServer).deleteModel = model;
+	},
 	async remove({ name, of }) {
 		const end = waiter();
-		folder(of).deleteMessages([message(of, name)], null, true, false, end, false);
+		folder(of).deleteMessages([message(of, name)], null, false, false, end, false);
+		await end.promise;
+	},
+	async compact({ name }) {
+		const end = waiter();
+		folder(name).compact(end, null);
 		await end.promise;
 	},
 	async hears({ name, of }) {
 		return until(() => message(of, name));
+	},
+	async forgets({ name, of }) {
+		return until(() => !message(of, name));
+	},
+	async make({ name }) {
+		server().rootFolder.createSubfolder(name, null);
+		return until(() => steps.folders().includes(name));
+	},
+	async rename({ from, to }) {
+		folder(from).rename(to, null);
+		return until(() => steps.folders().includes(to) && !steps.folders().includes(from));
+	},
+	subject({ of, words }) {
+		return sought(of, Ci.nsMsgSearchAttrib.Subject, words);
+	},
+	body({ of, words }) {
+		return sought(of, Ci.nsMsgSearchAttrib.Body, words);
 	},
 };
 

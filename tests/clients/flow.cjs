@@ -62,7 +62,7 @@ async function main() {
 	await c.messageFlagsRemove('3', ['\\Flagged'])
 	const flags = (await all(c.fetch('1:*', { flags: true }))).map(r => [...r.flags].filter(f => f !== '\\Recent').sort().join())
 	show('flags', flags.join(';') === '\\Seen,work;\\Seen;;', flags)
-	const since = c.mailbox.highestModseq
+	const since = c.mailbox.highestModseq, uidValidity = c.mailbox.uidValidity
 
 	await other.mailboxOpen('INBOX')
 	await other.messageFlagsAdd('4', ['\\Answered'])
@@ -86,6 +86,17 @@ async function main() {
 	await c.messageDelete({ subject: 'three' })
 	show('removes', c.mailbox.exists === 2, c.mailbox.exists)
 	lock.release()
+	const back = client(true), changes = [], lost = []
+	back.on('flags', change => changes.push(change))
+	back.on('expunge', loss => lost.push(loss))
+	await back.connect()
+	const box = await back.mailboxOpen('INBOX', { changedSince: since, uidValidity })
+	show('opens again by QRESYNC', box.qresync === true && box.exists === 2, [box.qresync, box.exists])
+	show('is told what vanished meanwhile', lost.every(l => l.vanished && l.earlier) &&
+		lost.map(l => l.uid).sort().join() === '2,3,5', lost)
+	show('is told what changed meanwhile', changes.map(f => `${f.uid} ${[...f.flags]}`).join() === '4 \\Answered',
+		changes.map(f => [f.uid, ...f.flags]))
+	await back.logout()
 	const quota = await c.getQuota()
 	show('asks for the quota', quota === false || quota.path === 'INBOX', quota)
 
@@ -98,6 +109,7 @@ async function main() {
 	show('removes folders', !(await c.list()).some(f => f.path === 'Alt'))
 	await c.logout()
 	await other.logout()
+	show('comes to its end', true)
 }
 
 main().catch(why => {

@@ -3,6 +3,9 @@ looks at a mailbox without a client's eyes, and checks that are counted.
 
 The instance is known by the lines that contrib/quickstart --env-file wrote."""
 import collections
+import email
+import email.message
+import email.policy
 import email.utils
 import imaplib
 import os
@@ -31,6 +34,25 @@ def letter(name, text="Hello.\r\n", subject=None):
 		f"Date: {email.utils.formatdate(1767225600 + len(name))}\r\nMessage-ID: <{name}@demo.test>\r\n"
 		f"Subject: {subject or name}\r\nMIME-Version: 1.0\r\nContent-Type: text/plain; charset=utf-8\r\n"
 		f"Content-Transfer-Encoding: 8bit\r\n\r\n{text}").encode()
+
+
+def rich(name, subject, plain, page, file_name, file):
+	"""A message of a text, the same as a page, and a file, as mail programs write it."""
+	said = email.message.EmailMessage(email.policy.SMTP)
+	said["From"], said["To"], said["Subject"] = "Änne Grün <anna@demo.test>", "Ben <ben@demo.test>", subject
+	said["Date"], said["Message-ID"] = email.utils.formatdate(1767225600), f"<{name}@demo.test>"
+	said.set_content(plain, charset="iso-8859-1", cte="quoted-printable")
+	said.add_alternative(page, subtype="html", cte="quoted-printable")
+	said.add_attachment(file, "application", "octet-stream", filename=file_name)
+	return said.as_bytes()
+
+
+def read(octets):
+	"""What mail programs would read of it: (subject, texts by type, files by name)."""
+	said = email.message_from_bytes(octets, policy=email.policy.default)
+	parts = [part for part in said.walk() if not part.is_multipart()]
+	return (said["Subject"], {part.get_content_type(): part.get_content().replace("\r\n", "\n") for part in parts
+		if not part.get_filename()}, {part.get_filename(): part.get_content() for part in parts if part.get_filename()})
 
 
 def name_of(octets):
