@@ -92,7 +92,7 @@ static status arg_status_items(args *p, unsigned *items)
 	*items = 0;
 	TRY(arg_expect(p, '('));
 	do {
-		unsigned before = *items;
+		unsigned bit = 0;
 
 		TRY(arg_atom(p, &word));
 		if (imap_of(p->c)->rev2 && slice_same_nocase(word, S("RECENT"))) {
@@ -102,11 +102,12 @@ static status arg_status_items(args *p, unsigned *items)
 		}
 		for (size_t k = 0; k < sizeof status_items / sizeof *status_items; k++)
 			if (slice_same_nocase(word, slice_z(status_items[k].name)))
-				*items |= status_items[k].bit;
-		if (*items == before) {
-			p->trouble = "There is no such STATUS item, or it is asked for twice";
+				bit = status_items[k].bit;
+		if (!bit) {
+			p->trouble = "There is no such STATUS item";
 			return ST_INVALID;
 		}
+		*items |= bit;
 	} while (arg_take(p, ' '));
 	if (*items & ITEM_HIGHESTMODSEQ)
 		imap_of(p->c)->condstore = true;
@@ -397,7 +398,9 @@ static status list_row(
 
 	if (!is_wanted(l, row->f.name) || (l->special && !row->f.special))
 		return ST_OK;
-	below = (l->recursive || lsub) && subscribed_below(l, rows, n, at, lsub);
+	/* What only stands for others below is left out where these are told (RFC 9051 6.3.9.6). */
+	below = (l->recursive || lsub) &&
+		subscribed_below(l, rows, n, at, lsub || !row->subscribed);
 	if (l->subscribed ? !row->subscribed && !below : !row->f.id && !row->children)
 		return ST_OK;
 	TRY(row_look(c, l, row, &x));
