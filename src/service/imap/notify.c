@@ -274,6 +274,44 @@ static bool has_changed(const struct place *before, const struct place *now, uns
 	       before->messages != now->messages;
 }
 
+static const struct place *place_of(const struct told *t, int64_t id)
+{
+	int low = 0, high = t->places_n;
+
+	while (low < high) {
+		int middle = low + (high - low) / 2;
+
+		if (t->places[middle].id < id)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	return low < t->places_n && t->places[low].id == id ? &t->places[low] : NULL;
+}
+
+/* Renamed with the folder above it, of which that is told: then it is not told of those below (RFC
+   5465 5.4). */
+static bool goes_along(const struct notify *n, const struct told *all, const struct place *before,
+	const struct place *now)
+{
+	size_t old_end = slice_find_last(before->name, '/'), end = slice_find_last(now->name, '/');
+	slice old_above = slice_until(before->name, old_end), above = slice_until(now->name, end);
+
+	if (end == now->name.size || slice_same(old_above, above) ||
+		!slice_same(slice_from(before->name, old_end), slice_from(now->name, end)))
+		return false;
+	for (int k = 0; k < n->told.places_n; k++) {
+		const struct place *x = &n->told.places[k];
+
+		if (!x->id || !slice_same(x->name, old_above))
+			continue;
+		const struct place *y = place_of(all, x->id);
+		return y && slice_same(y->name, above) &&
+		       ((events_asked(n, x) | events_asked(n, y)) & WANTS_NAME);
+	}
+	return false;
+}
+
 static status tell_new(conversation *c, const struct place *now, unsigned wanted)
 {
 	if (wanted & (WANTS_NAME | WANTS_SUBSCRIPTION) &&
@@ -284,15 +322,17 @@ static status tell_new(conversation *c, const struct place *now, unsigned wanted
 
 /* Rights may grow and shrink meanwhile (RFC 5465 5.9): who is let read, or no more, is told by the
    name, which is \NoAccess then or not, whatever was asked for; and where events begin, from where
-   on. */
-static status tell_changed(
-	conversation *c, const struct place *before, const struct place *now, unsigned asked)
+   on. The first folder below and the last one are told of the one above, too (5.4). `along`: it was
+   renamed with that. */
+static status tell_changed(conversation *c, const struct place *before, const struct place *now,
+	unsigned asked, bool along)
 {
 	unsigned wanted = asked & events_allowed(now);
 	bool renamed = !slice_same(before->name, now->name),
 	     turned = is_closed(before) != is_closed(now), opened = turned && !is_closed(now);
 
-	if ((turned && asked) || (renamed && (wanted & WANTS_NAME)) ||
+	bool named = (renamed && !along) || before->children != now->children;
+	if ((turned && asked) || (named && (wanted & WANTS_NAME)) ||
 		(before->subscribed != now->subscribed && (wanted & WANTS_SUBSCRIPTION)))
 		TRY(say_name(c, now, false, renamed ? before->name : S("")));
 	bool news = (opened && (wanted & WANTS_MESSAGES)) || has_changed(before, now, wanted);
@@ -324,29 +364,15 @@ static status tell_places(conversation *c, const struct notify *n, const struct 
 
 		b += order <= 0;
 		k += order >= 0;
-		TRY(order < 0 ? tell_gone(c, x, events_of(n, x))
-			: order > 0
-				? tell_new(c, y, events_of(n, y))
-				: tell_changed(c, x, y, events_asked(n, x) | events_asked(n, y)));
+		TRY(order < 0       ? tell_gone(c, x, events_of(n, x))
+			: order > 0 ? tell_new(c, y, events_of(n, y))
+				    : tell_changed(c, x, y, events_asked(n, x) | events_asked(n, y),
+					      goes_along(n, now, x, y)));
+		TRY(task_breathe());
 	}
 }
 
 /* ---- telling of annotations: their names, in one line a folder */
-
-static const struct place *place_of(const struct told *t, int64_t id)
-{
-	int low = 0, high = t->places_n;
-
-	while (low < high) {
-		int middle = low + (high - low) / 2;
-
-		if (t->places[middle].id < id)
-			low = middle + 1;
-		else
-			high = middle;
-	}
-	return low < t->places_n && t->places[low].id == id ? &t->places[low] : NULL;
-}
 
 static bool is_wanted_mark(const struct notify *n, const struct told *now, int64_t id, slice *name)
 {
