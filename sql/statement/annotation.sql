@@ -30,8 +30,13 @@ order by folder, name collate "C";
 select 1 / count(*) from folder where postoffice = $1::bigint and mailbox = $2::bigint and folder = $3::bigint;
 
 -- statement annotation_turn
--- $2 mailbox: the next modseq.
-update mailbox set modseq = modseq + 1 where postoffice = $1::bigint and mailbox = $2::bigint;
+-- $2 mailbox: the next modseq, $3 folder: its own too, where it is the mailbox's (RFC 7162 3.2).
+with turned as (
+	update mailbox set modseq = modseq + 1 where postoffice = $1::bigint and mailbox = $2::bigint
+	returning modseq
+)
+update folder f set modseq = t.modseq from turned t
+where f.postoffice = $1::bigint and f.mailbox = $2::bigint and f.folder = $3::bigint;
 
 -- statement annotation_remove
 -- $2 mailbox, $3 folder, $4 names

@@ -61,7 +61,7 @@ static void side_add(db_tx *tx, const struct turn *t, const struct side *x)
 {
 	struct param place[] = {p_int(t->c->postoffice), p_int(x->mailbox), p_int(t->c->folder)};
 
-	db_add(tx, SQL_ANNOTATION_TURN, place, 2, NULL);
+	db_add(tx, SQL_ANNOTATION_TURN, place, 3, NULL);
 	db_add(tx, SQL_ANNOTATION_REMOVE,
 		(struct param[]){
 			place[0], place[1], place[2], p_text_array(x->removed, x->removed_n)},

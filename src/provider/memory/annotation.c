@@ -184,9 +184,24 @@ static bool special_taken(const struct m_mailbox *m, const struct annotation_cha
 	return false;
 }
 
+/* Some of it is this mailbox's. */
+static bool concerns(const struct annotation_change *c, int64_t mailbox)
+{
+	for (int i = 0; i < c->n; i++)
+		if (is_of(c, mailbox, &c->rows[i]))
+			return true;
+	return c->uses && mailbox == c->owner;
+}
+
 static void set_all(struct store *s, struct m_mailbox *m, const struct annotation_change *c)
 {
+	struct m_folder *f = store_folder(m, c->folder);
+
+	if (!concerns(c, m->id))
+		return;
 	m->modseq++;
+	if (f)
+		f->f.modseq = m->modseq;
 	for (int i = 0; i < c->n; i++)
 		if (is_of(c, m->id, &c->rows[i]))
 			set_one(s, m,

@@ -93,6 +93,31 @@ Test(annotations, tell_when_they_were_set)
 	cr_expect_eq(mark_of(me.inbox, "/private/a"), 0);
 }
 
+static int64_t modseq_of(slice name)
+{
+	folder *f;
+
+	cr_assert_eq(folder_find(me.postoffice, me.mailbox, name, &me.a, &f), ST_OK);
+	return f->modseq;
+}
+
+/* RFC 7162 3.2: so readers see by HIGHESTMODSEQ that there is something new. */
+Test(annotations, raise_the_modseq_of_their_folder)
+{
+	int64_t work = made(S("Work")), before = modseq_of(S("Work")),
+		inbox = modseq_of(S("INBOX"));
+
+	cr_assert_eq(set(work, "/private/x", "1"), ST_OK);
+	cr_expect_eq(modseq_of(S("Work")), mark_of(work, "/private/x"));
+	cr_expect_gt(modseq_of(S("Work")), before);
+	before = modseq_of(S("Work"));
+	cr_assert_eq(set(0, "/private/x", "1"), ST_OK);
+	cr_expect_eq(modseq_of(S("Work")), before);
+	cr_expect_eq(modseq_of(S("INBOX")), inbox);
+	cr_assert_eq(set(work, "/private/x", NULL), ST_OK);
+	cr_expect_gt(modseq_of(S("Work")), before);
+}
+
 Test(annotations, go_with_their_folder)
 {
 	int64_t work = made(S("Work"));
