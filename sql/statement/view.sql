@@ -285,8 +285,9 @@ select (select folder from target), (select uidvalidity from target),
 from found f;
 
 -- statement view_copied
--- $2 id of the outcome: stops the transaction when nothing was copied.
-select 1 / count(*) from outcome where postoffice = $1::bigint and id = $2::bigint;
+-- $2 ids of outcomes: stops the transaction when nothing was copied.
+select 1 / count(*) from outcome where postoffice = $1::bigint and id = any ($2::bigint[]);
 
 -- statement view_outcome
-select uidvalidity, first, modseq, uids from outcome where postoffice = $1::bigint and id = $2::bigint;
+-- $2 ids, of one copy or move: as its UIDs rise.
+select uidvalidity, first, modseq, uids from outcome where postoffice = $1::bigint and id = any ($2::bigint[]) order by first;

@@ -119,7 +119,7 @@ struct view_copied { /* COPYUID */
 	uint32_t uidvalidity;
 	const uint32_t *from, *to; /* [n] pairs, both rising */
 	int n;
-	int64_t modseq; /* theirs in the other folder; 0 when n is 0 */
+	int64_t modseq; /* the last of theirs in the other folder; 0 when n is 0 */
 	struct view_change
 		change; /* of this view; after a copy into the folder itself it has arrivals */
 };

@@ -1,5 +1,7 @@
-/* COPY and MOVE over PostgreSQL: one transaction of one round trip, the locks of both mailboxes and then one
-   statement. It leaves a note (`outcome`), by which a run whose answer to COMMIT was lost is known again. */
+/* COPY and MOVE over PostgreSQL: one transaction, the locks of both mailboxes and then one statement, in one
+   round trip. Of very many messages each part has a statement; what these said is looked at before the commit then, for
+   all are copied or none. Each leaves a note (`outcome`), by which a run whose answer to COMMIT was lost is
+   known again. */
 #include "provider/view.h"
 
 #include "base/id.h"
@@ -13,100 +15,162 @@ struct copying {
 	view *v;
 	arena *a;
 	struct view_ranges asked;
+	int parts;                 /* of them */
 	slice name;                /* of the other folder */
 	int64_t only;              /* its id, 0 = any of that name */
 	int64_t target, locked[2]; /* its mailbox; both */
 	struct view_carried carried;
-	int least;       /* so many are there, or none is copied */
-	bool moves;      /* within one mailbox, by one statement */
-	bool leaves;     /* else it moves: what was copied is expunged behind */
-	int64_t outcome; /* id of the note */
-	bool again;      /* it ran more than once */
-	struct rows r, left;
+	bool every;            /* all are there, or none is copied */
+	bool moves;            /* within one mailbox, by the same statement */
+	bool leaves;           /* else it moves: what was copied is expunged behind */
+	int64_t *outcome;      /* [parts] ids of the notes */
+	struct rows *r, *left; /* [parts] */
+	bool again;            /* it ran more than once */
 };
 
-enum copied { TARGET, TARGET_UIDVALIDITY, FIRST, COPY_MODSEQ, COPIED_UIDS, SOURCE_MODSEQ };
+/* Both statements tell four things in this order, and so does the note. */
+enum { UIDVALIDITY, FIRST, MODSEQ, UIDS };
+enum copied { TARGET, COPIED, SOURCE_MODSEQ = COPIED + UIDS + 1 };
+
+static void copy_add(db_tx *tx, struct copying *c, int number)
+{
+	const view *v = c->v;
+	struct view_part part = view_part(&c->asked, number);
+
+	db_add(tx, c->moves ? SQL_VIEW_MOVE : SQL_VIEW_COPY,
+		(struct param[]){p_int(v->postoffice), p_int(v->mailbox), p_int(v->folder),
+			p_int_array(part.first, part.count), p_int_array(part.last, part.count),
+			p_text(c->name), p_int(c->outcome[number]), p_int(c->target),
+			p_int(c->carried.keep), p_int_array(c->carried.here, c->carried.n),
+			p_int_array(c->carried.there, c->carried.n), p_int(c->only),
+			p_bool(c->leaves && c->target == v->mailbox), p_int(c->every ? part.n : 0)},
+		c->moves ? 7 : 14, &c->r[number]);
+}
 
 /* What was copied is expunged; nothing of it all when nothing was. */
 static void leave_add(db_tx *tx, struct copying *c)
 {
 	const view *v = c->v;
 
-	db_add(tx, SQL_VIEW_COPIED, (struct param[]){p_int(v->postoffice), p_int(c->outcome)}, 2,
-		NULL);
-	db_add(tx, SQL_FOLDER_EXPUNGE,
-		(struct param[]){p_int(v->postoffice), p_int(v->mailbox), p_int(v->folder),
-			p_int_array(c->asked.first, c->asked.count),
-			p_int_array(c->asked.last, c->asked.count), p_int(0)},
-		6, &c->left);
+	db_add(tx, SQL_VIEW_COPIED,
+		(struct param[]){p_int(v->postoffice), p_int_array(c->outcome, c->parts)}, 2, NULL);
+	for (int i = 0; i < c->parts; i++) {
+		struct view_part part = view_part(&c->asked, i);
+
+		db_add(tx, SQL_FOLDER_EXPUNGE,
+			(struct param[]){p_int(v->postoffice), p_int(v->mailbox), p_int(v->folder),
+				p_int_array(part.first, part.count),
+				p_int_array(part.last, part.count), p_int(0)},
+			6, &c->left[i]);
+	}
+}
+
+/* A part of which nothing was copied though there was something, or must have been. */
+static bool is_refused(const struct copying *c, int part)
+{
+	const struct rows *r = &c->r[part];
+
+	return row_null(r, 0, COPIED + FIRST) && (c->every || !row_null(r, 0, COPIED + UIDS));
+}
+
+static bool any_refused(const struct copying *c)
+{
+	for (int i = 0; i < c->parts; i++)
+		if (is_refused(c, i))
+			return true;
+	return false;
 }
 
 static status copy_once(void *arg, bool again)
 {
 	struct copying *c = arg;
-	const view *v = c->v;
 
-	c->locked[0] = v->mailbox;
+	c->locked[0] = c->v->mailbox;
 	c->locked[1] = c->target;
-	db_tx *tx = settle_begin_both(v->postoffice, c->locked, c->a);
-
 	c->again |= again;
-	db_add(tx, c->moves ? SQL_VIEW_MOVE : SQL_VIEW_COPY,
-		(struct param[]){p_int(v->postoffice), p_int(v->mailbox), p_int(v->folder),
-			p_int_array(c->asked.first, c->asked.count),
-			p_int_array(c->asked.last, c->asked.count), p_text(c->name),
-			p_int(c->outcome), p_int(c->target), p_int(c->carried.keep),
-			p_int_array(c->carried.here, c->carried.n),
-			p_int_array(c->carried.there, c->carried.n), p_int(c->only),
-			p_bool(c->leaves && c->target == v->mailbox), p_int(c->least)},
-		c->moves ? 7 : 14, &c->r);
+	db_tx *tx = settle_begin_both(c->v->postoffice, c->locked, c->a);
+	for (int i = 0; i < c->parts; i++)
+		copy_add(tx, c, i);
+	status s = c->parts > 1 ? db_flush(tx) : ST_OK;
+	if (s != ST_OK || (c->parts > 1 && any_refused(c))) {
+		db_rollback(&tx);
+		return s != ST_OK || !c->leaves ? s : ST_INVALID;
+	}
 	if (c->leaves)
 		leave_add(tx, c);
 	return db_commit(&tx, NULL);
 }
 
-static void pairs_take(const int64_t *from, int n, int64_t first, arena *a, struct view_copied *out)
-{
-	uint32_t *pairs = arena_new_array(a, (size_t)n * 2 + 1, sizeof *pairs);
+/* The four things, from this column on. */
+struct copied_part {
+	uint32_t uidvalidity;
+	int64_t first, modseq;
+	const int64_t *uids;
+	int n;
+};
 
-	for (int i = 0; i < n; i++) {
-		pairs[i] = (uint32_t)from[i];
-		pairs[n + i] = (uint32_t)(first + i);
-	}
-	out->from = pairs;
-	out->to = pairs + n;
-	out->n = n;
+static struct copied_part part_of(const struct rows *r, int row, int at, arena *a)
+{
+	struct copied_part p = {.uidvalidity = (uint32_t)row_int(r, row, at + UIDVALIDITY),
+		.first = row_int(r, row, at + FIRST),
+		.modseq = row_int(r, row, at + MODSEQ)};
+
+	p.uids = row_int_array(r, row, at + UIDS, a, &p.n);
+	return p;
 }
 
-/* The note of a first run whose answer was lost. */
+static void parts_tell(const struct copied_part *parts, int n, arena *a, struct view_copied *out)
+{
+	size_t room = 1;
+
+	for (int i = 0; i < n; i++)
+		room += (size_t)parts[i].n;
+	uint32_t *from = arena_new_array(a, room * 2, sizeof *from), *to = from + room;
+	for (int i = 0; i < n; i++) {
+		const struct copied_part *p = &parts[i];
+
+		out->uidvalidity = p->uidvalidity;
+		out->modseq = p->modseq ? p->modseq : out->modseq;
+		for (int k = 0; k < p->n; k++, out->n++) {
+			from[out->n] = (uint32_t)p->uids[k];
+			to[out->n] = (uint32_t)(p->first + k);
+		}
+	}
+	out->from = from;
+	out->to = to;
+}
+
+/* The notes of a first run whose answer was lost. */
 static status outcome_take(struct copying *c, struct view_copied *out)
 {
-	struct param p[] = {p_int(c->v->postoffice), p_int(c->outcome)};
+	struct param p[] = {p_int(c->v->postoffice), p_int_array(c->outcome, c->parts)};
 	struct rows r;
-	int n;
 
-	TRY(db_one(SQL_VIEW_OUTCOME, p, 2, c->a, &r));
-	out->uidvalidity = (uint32_t)row_int(&r, 0, 0);
-	out->modseq = row_int(&r, 0, 2);
-	const int64_t *uids = row_int_array(&r, 0, 3, c->a, &n);
-	pairs_take(uids, n, row_int(&r, 0, 1), c->a, out);
-	return ST_OK;
+	TRY(db_run(SQL_VIEW_OUTCOME, p, 2, c->a, &r));
+	struct copied_part *parts = arena_new_array(c->a, (size_t)r.count + 1, sizeof *parts);
+	for (int i = 0; i < r.count; i++)
+		parts[i] = part_of(&r, i, 0, c->a);
+	parts_tell(parts, r.count, c->a, out);
+	return r.count > 0 ? ST_OK : ST_ABSENT;
 }
 
+/* Folders and mailboxes are the same to all parts, which run under their locks. */
 static status copied_take(struct copying *c, struct view_copied *out)
 {
-	int n;
-	const int64_t *uids = row_int_array(&c->r, 0, COPIED_UIDS, c->a, &n);
+	struct copied_part *parts = arena_new_array(c->a, (size_t)c->parts, sizeof *parts);
+	int found = 0;
 
-	if (row_null(&c->r, 0, TARGET) || row_null(&c->r, 0, SOURCE_MODSEQ))
+	if (row_null(c->r, 0, TARGET) || row_null(c->r, 0, SOURCE_MODSEQ))
 		return ST_ABSENT;
-	if (n < c->least)
+	for (int i = 0; i < c->parts; i++) {
+		parts[i] = part_of(&c->r[i], 0, COPIED, c->a);
+		found += parts[i].n;
+	}
+	if (c->every && found < c->asked.n)
 		return ST_OK;
-	if (n > 0 && row_null(&c->r, 0, FIRST))
+	if (any_refused(c))
 		return ST_FULL;
-	out->uidvalidity = (uint32_t)row_int(&c->r, 0, TARGET_UIDVALIDITY);
-	out->modseq = row_int(&c->r, 0, COPY_MODSEQ);
-	pairs_take(uids, n, row_int(&c->r, 0, FIRST), c->a, out);
+	parts_tell(parts, c->parts, c->a, out);
 	return ST_OK;
 }
 
@@ -128,7 +192,8 @@ static status copy_run(struct copying *c, struct view_copied *out, bool *fresh)
 	status s;
 
 	*out = (struct view_copied){0};
-	c->outcome = id_new();
+	for (int i = 0; i < c->parts; i++)
+		c->outcome[i] = id_new();
 	s = copy_settle(c);
 	*fresh = s == ST_OK && !c->again;
 	if (c->again && (s == ST_OK || s == ST_EXISTS)) {
@@ -141,8 +206,8 @@ static status copy_run(struct copying *c, struct view_copied *out, bool *fresh)
 	TRY(s);
 	TRY(copied_take(c, out));
 	if (out->n > 0) {
-		news_tell(c->v->postoffice, c->target, row_int(&c->r, 0, TARGET));
-		folder_page_grown(c->v->postoffice, c->target, row_int(&c->r, 0, TARGET), out->n);
+		news_tell(c->v->postoffice, c->target, row_int(c->r, 0, TARGET));
+		folder_page_grown(c->v->postoffice, c->target, row_int(c->r, 0, TARGET), out->n);
 	}
 	return ST_OK;
 }
@@ -155,6 +220,10 @@ static status copy_of(view *v, const uint32_t *uids, int n, const struct view_ta
 		.asked = view_ranges_of(v, uids, n, a),
 		.target = to->mailbox,
 		.only = to->folder};
+	c->parts = view_parts(&c->asked);
+	c->outcome = arena_new_array(a, (size_t)c->parts, sizeof *c->outcome);
+	c->r = arena_new_array(a, (size_t)c->parts * 2, sizeof *c->r);
+	c->left = c->r + c->parts;
 	if (folder_name(to->name, a, &c->name) != ST_OK)
 		return ST_ABSENT;
 	return view_carry(v, c->asked.uids, c->asked.n, to, a, &c->carried);
@@ -167,10 +236,10 @@ status view_copy_to(view *v, const uint32_t *uids, int n, const struct view_targ
 	bool fresh;
 
 	TRY(copy_of(v, uids, n, to, a, &c));
-	c.least = hold ? c.asked.n : 0;
+	c.every = hold && c.asked.n > 0;
 	TRY(copy_run(&c, out, &fresh));
-	bool elsewhere = fresh && row_int(&c.r, 0, TARGET) != v->folder;
-	if (!elsewhere || !view_is_at(v, row_int(&c.r, 0, SOURCE_MODSEQ)))
+	bool elsewhere = fresh && row_int(c.r, 0, TARGET) != v->folder;
+	if (!elsewhere || !view_is_at(v, row_int(c.r, 0, SOURCE_MODSEQ)))
 		view_look_own(v, hold, 0, a, &out->change);
 	else
 		view_show_same(v, hold, a, &out->change);
@@ -245,7 +314,10 @@ static status move_away(struct copying *c, arena *a, struct view_copied *out)
 		return nothing_moved(c, a, out);
 	TRY(s);
 	news_tell(v->postoffice, v->mailbox, v->folder);
-	view_look_own(v, false, fresh ? row_int(&c->left, 0, 1) : 0, a, &out->change);
+	int64_t own = 0;
+	for (int i = 0; fresh && i < c->parts; i++)
+		own = row_null(&c->left[i], 0, 1) ? own : row_int(&c->left[i], 0, 1);
+	view_look_own(v, false, own, a, &out->change);
 	return ST_OK;
 }
 
@@ -269,7 +341,7 @@ status view_move_to(view *v, const uint32_t *uids, int n, const struct view_targ
 	struct view_range *gone = view_ranges_here(v, &c.asked, 0, a, &gone_n);
 	if (out->n > 0)
 		news_tell(v->postoffice, v->mailbox, v->folder);
-	if (!fresh || !view_is_at(v, row_int(&c.r, 0, SOURCE_MODSEQ)) || gone_n != out->n)
+	if (!fresh || !view_is_at(v, row_int(c.r, 0, SOURCE_MODSEQ)) || gone_n != out->n)
 		view_look_own(v, false, out->modseq, a, &out->change);
 	else if (out->n > 0)
 		view_show_own(v,

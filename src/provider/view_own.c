@@ -29,6 +29,39 @@ struct view_ranges view_ranges_of(const view *v, const uint32_t *uids, int n, ar
 	return r;
 }
 
+int view_parts(const struct view_ranges *of)
+{
+	return of->n > 0 ? (of->n - 1) / VIEW_PART + 1 : 1;
+}
+
+/* The range that begins with the first message of a part; behind all when there is none. */
+static int part_at(const struct view_ranges *of, int part)
+{
+	int low = 0, high = of->count;
+
+	if (part * VIEW_PART >= of->n)
+		return high;
+	while (low < high) {
+		int middle = low + (high - low) / 2;
+
+		if (of->first[middle] < of->uids[part * VIEW_PART])
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	return low;
+}
+
+struct view_part view_part(const struct view_ranges *of, int part)
+{
+	int from = part_at(of, part), left = of->n - part * VIEW_PART;
+
+	return (struct view_part){.first = of->first + from,
+		.last = of->last + from,
+		.count = part_at(of, part + 1) - from,
+		.n = left < VIEW_PART ? left : VIEW_PART};
+}
+
 struct view_range *view_ranges_here(
 	const view *v, const struct view_ranges *of, int64_t flags, arena *a, int *n)
 {

@@ -13,9 +13,19 @@ struct view_ranges {
 		*last; /* [count] the same as ranges; none goes on from one part to the next */
 	int count;
 };
-#define VIEW_PART 20000 /* messages: the database makes arrays of what one statement removes */
-
 struct view_ranges view_ranges_of(const view *v, const uint32_t *uids, int n, arena *a);
+
+/* Statements are given so many of them at a time, all in one transaction: the database makes arrays of what
+   one statement copies or removes. At least one part; the last may be smaller, or empty. */
+#define VIEW_PART 20000
+struct view_part {
+	const int64_t *first, *last; /* [count] */
+	int count;
+	int n; /* messages */
+};
+int view_parts(const struct view_ranges *of);
+struct view_part view_part(const struct view_ranges *of, int part);
+
 /* Those that are in the view and have these flags. */
 struct view_range *view_ranges_here(
 	const view *v, const struct view_ranges *of, int64_t flags, arena *a, int *n);

@@ -38,7 +38,7 @@ struct change {
 	struct together with; /* others */
 	/* What statements told */
 	struct rows r;     /* STORE */
-	struct rows *gone; /* EXPUNGE: a row for each VIEW_PART */
+	struct rows *gone; /* EXPUNGE: a row for each part */
 	int gone_n;
 	int64_t count;  /* entries that went */
 	int64_t own;    /* the MODSEQ given; 0: nothing changed */
@@ -429,25 +429,21 @@ static void expunge_alone_show(struct change *c, struct view_change *out)
 	due_show(c->v, d, (struct view_made){.gone = gone, .gone_n = d->n}, false, c->a, out);
 }
 
-/* All in one transaction, which gives a MODSEQ to each so many. */
+/* All in one transaction, which gives a MODSEQ to each part. */
 static void expunge_add(struct change *c, db_tx *tx)
 {
 	const view *v = c->v;
-	int n = c->asked.n > 0 ? (c->asked.n - 1) / VIEW_PART + 1 : 1, from = 0;
 
-	c->gone = arena_new_array(c->a, (size_t)n, sizeof *c->gone);
-	for (c->gone_n = 0; c->gone_n < n; c->gone_n++) {
-		int next = (c->gone_n + 1) * VIEW_PART, to = from;
+	c->gone_n = view_parts(&c->asked);
+	c->gone = arena_new_array(c->a, (size_t)c->gone_n, sizeof *c->gone);
+	for (int i = 0; i < c->gone_n; i++) {
+		struct view_part part = view_part(&c->asked, i);
 
-		while (to < c->asked.count &&
-			(next >= c->asked.n || c->asked.first[to] < c->asked.uids[next]))
-			to++;
 		db_add(tx, SQL_FOLDER_EXPUNGE,
 			(struct param[]){p_int(v->postoffice), p_int(v->mailbox), p_int(v->folder),
-				p_int_array(c->asked.first + from, to - from),
-				p_int_array(c->asked.last + from, to - from), p_int(FLAG_DELETED)},
-			6, &c->gone[c->gone_n]);
-		from = to;
+				p_int_array(part.first, part.count),
+				p_int_array(part.last, part.count), p_int(FLAG_DELETED)},
+			6, &c->gone[i]);
 	}
 }
 

@@ -1,5 +1,6 @@
 /* Big removals: what one took away is one row (expunged_pack) until it is wanted back or the
    housekeeper comes by. */
+#include "base/fault.h"
 #include "provider/folder_admin.h"
 #include "provider/housekeep.h"
 #include "provider/postoffice.h"
@@ -308,6 +309,145 @@ Test(expunged, of_very_many_a_bounded_number_is_removed_at_a_time)
 	cr_expect_eq(messages(), HUGE);
 	view_close(&v);
 }
+
+/* So many messages of a folder came by one statement, at most; and all of them. */
+static int64_t most_and_all_in(const char *name)
+{
+	return store_sql(
+		"select coalesce(max(n) * 100000 + sum(n), 0)::bigint from (select count(*) n from entry"
+		" join folder f using (postoffice, folder) where postoffice = %lld and f.name = '%s' group by entry.modseq) a",
+		(long long)me.postoffice, name);
+}
+
+static int64_t entries(void)
+{
+	return store_sql(
+		"select count(*) from entry where postoffice = %lld", (long long)me.postoffice);
+}
+
+static void expect_pairs(const struct view_copied *p)
+{
+	int wrong = 0;
+
+	cr_assert_eq(p->n, HUGE);
+	for (int i = 0; i < p->n; i++)
+		wrong += p->from[i] != (uint32_t)i + 1 || p->to[i] != (uint32_t)i + 1;
+	cr_expect_eq(wrong, 0);
+}
+
+Test(expunged, very_many_are_copied_and_moved_a_bounded_number_at_a_time)
+{
+	struct view_copied p;
+	folder *f;
+
+	given_many(HUGE);
+	made(S("a"));
+	made(S("b"));
+	made(S("c"));
+	view *v = opened(S("INBOX"));
+	cr_assert_eq(view_copy(v, v->uids, v->n, S("a"), true, &me.a, &p), ST_OK);
+	expect_pairs(&p);
+	cr_expect_eq(most_and_all_in("a"), INT64_C(100000) * AT_ONCE + HUGE);
+	cr_assert_eq(view_move(v, v->uids, v->n, S("b"), &me.a, &p), ST_OK);
+	expect_pairs(&p);
+	cr_expect_eq(p.change.gone_n, HUGE);
+	cr_expect_eq(v->n + v->count, 0);
+	cr_expect_eq(most_and_all_in("b"), INT64_C(100000) * AT_ONCE + HUGE);
+	cr_expect_eq(v->modseq,
+		store_sql("select modseq from folder where postoffice = %lld and folder = %lld",
+			(long long)me.postoffice, (long long)me.inbox));
+	view_close(&v);
+
+	v = opened(S("b"));
+	struct view_target to = {.mailbox = me.mailbox, .name = S("c"), .flags = VIEW_ALL_FLAGS};
+	cr_assert_eq(folder_find(me.postoffice, me.mailbox, S("c"), &me.a, &f), ST_OK);
+	to.folder = f->id;
+	cr_assert_eq(view_move_to(v, v->uids, v->n, &to, &me.a, &p), ST_OK);
+	expect_pairs(&p);
+	cr_expect_eq(p.change.gone_n, HUGE);
+	cr_expect_eq(most_and_all_in("c"), INT64_C(100000) * AT_ONCE + HUGE);
+	cr_expect_eq(most_and_all_in("b"), 0);
+	cr_expect_eq(rows() + packs(), 3, "what left can be had back, in rows of ten thousand");
+	assert_counted();
+	view_close(&v);
+}
+
+Test(expunged, of_very_many_all_are_copied_or_none)
+{
+	struct route other = store_mailbox(me.postoffice, "otto", 0);
+	struct view_target to = {.mailbox = other.mailbox,
+		.name = S("INBOX"),
+		.folder = other.inbox,
+		.flags = VIEW_ALL_FLAGS};
+	struct view_copied p;
+	uint32_t last = HUGE;
+
+	given_many(HUGE);
+	made(S("a"));
+	view *v = opened(S("INBOX")), *w = opened(S("INBOX"));
+	store_sql("update mailbox set quota = %d where postoffice = %lld and mailbox = %lld",
+		48 * HUGE, (long long)me.postoffice, (long long)other.mailbox);
+	cr_expect_eq(view_copy_to(v, v->uids, v->n, &to, false, &me.a, &p), ST_FULL);
+	cr_expect_eq(view_move_to(v, v->uids, v->n, &to, &me.a, &p), ST_FULL);
+	cr_expect_eq(v->n, HUGE);
+	cr_expect_eq(entries(), HUGE, "there was room for the first part alone");
+
+	cr_assert_eq(view_move(w, &last, 1, S("a"), &me.a, &p), ST_OK);
+	cr_assert_eq(view_copy(v, v->uids, HUGE, S("a"), true, &me.a, &p), ST_OK);
+	cr_expect_eq(p.n, 0, "one of them is gone");
+	cr_assert_eq(view_move(v, v->uids, HUGE, S("a"), &me.a, &p), ST_OK);
+	cr_expect_eq(p.n, HUGE - 1, "the others move");
+	cr_expect_eq(entries(), HUGE);
+	assert_counted();
+	view_close(&v);
+	view_close(&w);
+}
+
+#ifdef PENNYPOST_FAULT_POINTS
+Test(expunged, a_lost_answer_doubles_and_loses_none_of_very_many)
+{
+	static const char *const lost[] = {
+		"db_commit_done:1:fail", "db_commit_sent:1:fail", "db_sent:1:fail"};
+	struct view_copied p;
+	struct view_change c;
+	view *v, *w;
+
+	given_many(HUGE);
+	made(S("a"));
+	made(S("b"));
+	for (size_t i = 0; i < sizeof lost / sizeof *lost; i++) {
+		uint32_t before = (uint32_t)(i * HUGE);
+
+		v = opened(S("INBOX"));
+		cr_assert(fault_arm(lost[i]));
+		status s = view_copy(v, v->uids, v->n, S("a"), true, &me.a, &p);
+		fault_arm("");
+		cr_assert(
+			s == ST_OK || (i == 2 && s == ST_BUSY), "%s: %s", lost[i], status_name(s));
+		w = opened(S("a"));
+		cr_assert_eq(w->n, s == ST_OK ? (int)before + HUGE : (int)before, "%s", lost[i]);
+		cr_assert(s != ST_OK || (p.n == HUGE && p.to[HUGE - 1] == before + HUGE));
+		view_close(&w);
+		view_close(&v);
+	}
+	for (size_t i = 0; i < sizeof lost / sizeof *lost; i++) {
+		slice from = i % 2 ? S("b") : S("INBOX"), to = i % 2 ? S("INBOX") : S("b");
+
+		v = opened(from);
+		cr_assert_eq(v->n, HUGE);
+		cr_assert(fault_arm(lost[i]));
+		status s = view_move(v, v->uids, v->n, to, &me.a, &p);
+		fault_arm("");
+		cr_assert(
+			s == ST_OK || (i == 2 && s == ST_BUSY), "%s: %s", lost[i], status_name(s));
+		cr_assert_eq(view_refresh(v, false, &me.a, &c), ST_OK);
+		cr_assert_eq(v->n, s == ST_OK ? 0 : HUGE);
+		cr_assert(s != ST_OK || p.n == HUGE);
+		view_close(&v);
+	}
+	assert_counted();
+}
+#endif
 
 Test(expunged, the_housekeeper_makes_rows_of_all_parts)
 {
