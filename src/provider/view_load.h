@@ -1,4 +1,4 @@
-/* Bringing a folder's present state: for view_store.c. */
+/* Bringing a folder's present state: for view_look.c. */
 #ifndef PENNYPOST_PROVIDER_VIEW_LOAD_H
 #define PENNYPOST_PROVIDER_VIEW_LOAD_H
 

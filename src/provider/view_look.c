@@ -3,7 +3,6 @@
 
 #include "provider/settle.h"
 #include "provider/view_cache.h"
-#include "provider/view_load.h"
 
 /* What was shown as \Recent here is so to nobody else. A hint: should it fail, two readers see
    it. */
@@ -65,20 +64,31 @@ struct view_image *view_newest(const view *v)
 	return own ? image_hold(own) : NULL;
 }
 
-status view_look(view *v, bool hold, int64_t least, arena *a, struct view_change *out)
+status view_see(const view *v, int64_t least, arena *a, struct view_loaded *now)
 {
 	struct view_image *known = view_newest(v);
-	struct view_loaded l;
 	bool old = known && known->modseq < least;
-	status s = view_load(v->postoffice, v->mailbox, S(""), v->folder, known, old, a, &l);
+	status s = view_load(v->postoffice, v->mailbox, S(""), v->folder, known, old, a, now);
 
 	image_let(&known);
 	if (s == ST_ABSENT)
 		view_cache_drop(v->folder);
-	TRY(s);
-	view_words(v, l.words);
-	view_take(v, l.image, hold, a, out);
-	view_recent_take(v, out, l.recent, a);
+	return s;
+}
+
+void view_show(view *v, struct view_loaded *now, bool hold, arena *a, struct view_change *out)
+{
+	view_words(v, now->words);
+	view_take(v, now->image, hold, a, out);
+	view_recent_take(v, out, now->recent, a);
+}
+
+status view_look(view *v, bool hold, int64_t least, arena *a, struct view_change *out)
+{
+	struct view_loaded now;
+
+	TRY(view_see(v, least, a, &now));
+	view_show(v, &now, hold, a, out);
 	return ST_OK;
 }
 

@@ -22,6 +22,7 @@ struct due {
 	struct view_entry *fresh; /* as they will be, or as they were when they go */
 	int64_t *uids;            /* theirs */
 	int n;
+	bool counted;                   /* it is all; else nothing is known, or it is too much */
 	int64_t bytes, unseen, deleted; /* that come to the folder's counts */
 	slice words;                    /* keywords of the mailbox, once it is done */
 	uint32_t recent;                /* of the folder, likewise */
@@ -74,11 +75,13 @@ static const struct view_entry *entry_in(const struct view_image *i, uint32_t ui
 	return at < i->count && i->entries[at].uid == uid ? &i->entries[at] : NULL;
 }
 
-static struct due due_of(const view *v, int n, arena *a)
+/* Takes over the hold. */
+static struct due due_of(struct view_image *known, int n, arena *a)
 {
 	int room = n < DUE_MOST ? n : DUE_MOST;
 
-	return (struct due){.known = view_newest(v),
+	return (struct due){.known = known,
+		.counted = known != NULL,
 		.fresh = arena_new_array(a, (size_t)room + 1, sizeof(struct view_entry)),
 		.uids = arena_new_array(a, (size_t)room + 1, sizeof(int64_t))};
 }
@@ -91,8 +94,11 @@ static void due_end(struct due *d)
 /* False: there are too many. */
 static bool due_add(struct due *d, const struct view_entry *e)
 {
-	if (d->n == DUE_MOST)
+	if (d->n == DUE_MOST) {
+		d->n = 0;
+		d->counted = false;
 		return false;
+	}
 	d->uids[d->n] = e->uid;
 	d->fresh[d->n++] = *e;
 	return true;
@@ -188,13 +194,13 @@ static void due_show(view *v, const struct due *d, struct view_made made, bool h
 
 /* ---- STORE */
 
-/* What this process knows to change by it; none when that is too much. */
-static void store_due(struct change *c)
+/* What is to change of what is known; none when that is too much. Takes over the hold. */
+static void store_count(struct change *c, struct view_image *known)
 {
 	const struct view_flags *f = c->flags;
 	struct due *d = &c->due;
 
-	*d = due_of(c->v, c->asked.n, c->a);
+	*d = due_of(known, c->asked.n, c->a);
 	for (int i = 0; d->known && i < c->asked.n; i++) {
 		const struct view_entry *e = entry_in(d->known, c->asked.uids[i]);
 
@@ -204,13 +210,16 @@ static void store_due(struct change *c)
 		due.flags = (e->flags & ~f->remove) | f->add;
 		if (due.flags == e->flags)
 			continue;
-		if (!due_add(d, &due)) {
-			d->n = 0;
+		if (!due_add(d, &due))
 			return;
-		}
 		d->unseen += !(due.flags & FLAG_SEEN) - !(e->flags & FLAG_SEEN);
 		d->deleted += !!(due.flags & FLAG_DELETED) - !!(e->flags & FLAG_DELETED);
 	}
+}
+
+static void store_due(struct change *c)
+{
+	store_count(c, view_newest(c->v));
 }
 
 static status store_alone(void *arg)
@@ -230,19 +239,26 @@ static status store_alone(void *arg)
 	return due_run(tx, d, &r);
 }
 
-static void store_alone_show(struct change *c, bool hold, struct view_stored *out)
+/* What unchanged_since holds back of what is known. */
+static void failed_known(const struct change *c, struct view_stored *out)
 {
-	struct due *d = &c->due;
 	const int64_t since = c->flags->unchanged_since;
 	uint32_t *failed = arena_new_array(c->a, (size_t)c->asked.n + 1, sizeof *failed);
 
 	for (int i = 0; since >= 0 && i < c->asked.n; i++) {
-		const struct view_entry *e = entry_in(d->known, c->asked.uids[i]);
+		const struct view_entry *e = entry_in(c->due.known, c->asked.uids[i]);
 
 		if (e && e->modseq > since)
 			failed[out->failed_n++] = e->uid;
 	}
 	out->failed = failed;
+}
+
+static void store_alone_show(struct change *c, bool hold, struct view_stored *out)
+{
+	struct due *d = &c->due;
+
+	failed_known(c, out);
 	for (int i = 0; i < d->n; i++)
 		d->fresh[i].modseq = d->modseq;
 	due_show(c->v, d, (struct view_made){.fresh = d->fresh, .fresh_n = d->n}, hold, c->a,
@@ -359,6 +375,39 @@ static status store_take(struct change *c, bool hold, struct view_stored *out)
 	return c->again && out->hidden && out->failed_n > 0 ? ST_UNSURE : ST_OK;
 }
 
+static status store_run(struct change *c, bool hold, struct view_stored *out)
+{
+	TRY(change_settle(c, store_once));
+	if (c->due.modseq == 0)
+		return store_take(c, hold, out);
+	news_tell(c->v->postoffice, c->v->mailbox, c->v->folder);
+	store_alone_show(c, hold, out);
+	return ST_OK;
+}
+
+static bool is_nothing(const struct due *d)
+{
+	return d->counted && d->n == 0;
+}
+
+/* Nothing would change of what is known here: whether it is so is looked at, without a lock and with nothing
+   written. */
+static status store_nothing(struct change *c, bool hold, struct view_stored *out)
+{
+	struct view_loaded now;
+
+	TRY(view_see(c->v, 0, c->a, &now));
+	due_end(&c->due);
+	store_count(c, image_hold(now.image));
+	if (!is_nothing(&c->due)) {
+		image_let(&now.image);
+		return store_run(c, hold, out);
+	}
+	failed_known(c, out);
+	view_show(c->v, &now, hold, c->a, &out->change);
+	return ST_OK;
+}
+
 status view_store(view *v, const uint32_t *uids, int n, const struct view_flags *f, bool hold,
 	arena *a, struct view_stored *out)
 {
@@ -369,13 +418,7 @@ status view_store(view *v, const uint32_t *uids, int n, const struct view_flags 
 		return ST_DENIED;
 	c.flags = f;
 	store_due(&c);
-	status s = change_settle(&c, store_once);
-	if (s == ST_OK && c.due.modseq > 0) {
-		news_tell(v->postoffice, v->mailbox, v->folder);
-		store_alone_show(&c, hold, out);
-	} else if (s == ST_OK) {
-		s = store_take(&c, hold, out);
-	}
+	status s = is_nothing(&c.due) ? store_nothing(&c, hold, out) : store_run(&c, hold, out);
 	due_end(&c.due);
 	return s;
 }
@@ -386,16 +429,14 @@ static void expunge_due(struct change *c)
 {
 	struct due *d = &c->due;
 
-	*d = due_of(c->v, c->asked.n, c->a);
+	*d = due_of(view_newest(c->v), c->asked.n, c->a);
 	for (int i = 0; d->known && i < c->asked.n; i++) {
 		const struct view_entry *e = entry_in(d->known, c->asked.uids[i]);
 
 		if (!e || !(e->flags & FLAG_DELETED))
 			continue;
-		if (!due_add(d, e)) {
-			d->n = 0;
+		if (!due_add(d, e))
 			return;
-		}
 		d->bytes -= e->size;
 		d->unseen -= !(e->flags & FLAG_SEEN);
 		d->deleted--;

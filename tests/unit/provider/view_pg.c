@@ -254,6 +254,60 @@ Test(view_pg, part_trees_of_big_folders_stand_in_pages_once_they_are_known)
 	view_close(&v);
 }
 
+Test(view_pg, a_store_that_changes_nothing_waits_for_nobody)
+{
+	const uint32_t uids[] = {1, 2, 3};
+	struct view_flags flagged = {.add = FLAG_FLAGGED, .unchanged_since = -1};
+	struct view_stored s;
+	db_link *other = given_link();
+
+	filled(S("INBOX"), 3);
+	view *v = opened(S("INBOX"));
+	cr_assert_eq(view_store(v, uids, 3, &flagged, true, &me.a, &s), ST_OK);
+	int64_t at = v->modseq;
+	given_script(other,
+		arena_format(&me.a, "begin; select from mailbox where mailbox = %lld for update",
+			(long long)me.mailbox)
+			.at);
+	cr_expect_eq(view_store(v, uids, 3, &flagged, true, &me.a, &s), ST_OK);
+	cr_expect_eq(s.change.changed_n + s.change.own + s.failed_n, 0);
+	flagged.unchanged_since = at - 1;
+	cr_expect_eq(view_store(v, uids, 3, &flagged, true, &me.a, &s), ST_OK);
+	cr_expect_eq(s.failed_n, 3);
+	cr_expect_eq(v->modseq, at);
+	db_link_close(&other);
+	view_close(&v);
+}
+
+/* What others changed is told, and what is to change after all is changed. */
+Test(view_pg, a_store_that_would_change_nothing_of_what_is_known_looks_first)
+{
+	const uint32_t uids[] = {1, 2, 3}, one = 2;
+	struct view_flags flagged = {.add = FLAG_FLAGGED, .unchanged_since = -1},
+			  plain = {.remove = FLAG_FLAGGED, .unchanged_since = -1},
+			  seen = {.add = FLAG_SEEN, .unchanged_since = -1};
+	struct view_stored s;
+
+	filled(S("INBOX"), 3);
+	view *v = opened(S("INBOX")), *w = opened(S("INBOX"));
+	cr_assert_eq(view_store(v, uids, 3, &flagged, true, &me.a, &s), ST_OK);
+	for (int turn = 0; turn < 2; turn++) {
+		cr_assert_eq(view_store(w, &one, 1, turn ? &plain : &seen, true, &me.a, &s), ST_OK);
+		int64_t theirs = w->modseq;
+		appended(S("INBOX"), S("Subject: new\r\n\r\n"), 0);
+		view_cache_clear(); /* as if another process had done so */
+		cr_assert_eq(view_store(v, uids, 3, &flagged, true, &me.a, &s), ST_OK);
+		cr_expect_eq(s.change.arrived, 1);
+		cr_expect_eq(s.change.changed_n, 1);
+		cr_expect(view_find(v, 2)->flags & FLAG_FLAGGED);
+		cr_expect_eq(view_find(v, 2)->modseq == theirs, turn == 0, "turn %d", turn);
+		cr_expect_eq(s.change.own > theirs, turn == 1, "turn %d", turn);
+	}
+	assert_counted();
+	view_close(&v);
+	view_close(&w);
+}
+
 /* Who knows a folder's entries looks at its row alone: all that may be another one stands there. */
 Test(view_pg, a_known_folder_is_looked_at_again_by_its_row)
 {
