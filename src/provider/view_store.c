@@ -600,17 +600,16 @@ static status expunge_known(
 }
 
 /* What is \Deleted of all that the reader was told of. When others changed the folder since it was
-   known here it is looked at again first; what they removed is held then, and told together with
-   these. */
+   known here it is looked at first, which the view shows with what becomes of it: when that fails the reader
+   was told of nothing. */
 static status expunge_all(view *v, arena *a, struct view_change *out)
 {
-	struct view_change before;
-	uint32_t below = v->uidnext;
+	struct view_loaded now;
 	struct view_image *known = view_newest(v);
 	int64_t modseq = known ? known->modseq : 0;
 	int n;
 	bool done = false;
-	uint32_t *deleted = uids_deleted(known, below, a, &n);
+	uint32_t *deleted = uids_deleted(known, v->uidnext, a, &n);
 
 	image_let(&known);
 	bool tried = n > 0 && n <= DUE_MOST;
@@ -618,14 +617,14 @@ static status expunge_all(view *v, arena *a, struct view_change *out)
 		TRY(expunge_known(v, deleted, n, a, out, &done));
 	if (done)
 		return ST_OK;
-	TRY(view_look(v, true, tried ? modseq + 1 : 0, a, &before));
-	deleted = uids_deleted(v->inside->image, below, a, &n);
-	if (n > 0)
-		TRY(expunge_in(v, deleted, n, a, out));
-	else
-		view_show_same(v, false, a, out);
-	view_change_join(v, &before, a, out);
-	return ST_OK;
+	TRY(view_see(v, tried ? modseq + 1 : 0, a, &now));
+	deleted = uids_deleted(now.image, v->uidnext, a, &n);
+	if (n == 0) {
+		view_show(v, &now, false, a, out);
+		return ST_OK;
+	}
+	image_let(&now.image);
+	return expunge_in(v, deleted, n, a, out);
 }
 
 status view_expunge(view *v, const uint32_t *uids, int n, arena *a, struct view_change *out)

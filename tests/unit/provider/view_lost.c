@@ -163,6 +163,32 @@ Test(view_lost, a_store_that_cannot_be_seen_says_so)
 	cr_assert(hidden > 0);
 }
 
+/* What others changed, and an EXPUNGE would have told, is told by who looks next. */
+Test(view_lost, an_expunge_that_fails_swallows_no_news)
+{
+	struct view_flags deleted = {.add = FLAG_DELETED, .unchanged_since = -1};
+	struct view_stored s;
+	struct view_change c;
+	uint32_t uid = 1;
+
+	filled(S("INBOX"), 2);
+	view *v = opened(S("INBOX")), *w = opened(S("INBOX"));
+	cr_assert_eq(view_store(w, &uid, 1, &deleted, true, &me.a, &s), ST_OK);
+	appended(S("INBOX"), S("Subject: new\r\n\r\n"), 0);
+	view_cache_clear(); /* as if another process had done so */
+	cr_assert(fault_arm("db_commit_send:0:fail"));
+	cr_expect_eq(view_expunge(v, NULL, 0, &me.a, &c), ST_BUSY);
+	fault_arm("");
+	cr_assert_eq(view_refresh(v, false, &me.a, &c), ST_OK);
+	cr_expect_eq(c.arrived, 1);
+	cr_expect_eq(c.changed_n, 1);
+	cr_assert_eq(view_expunge(v, NULL, 0, &me.a, &c), ST_OK);
+	cr_expect_eq(c.gone_n, 1);
+	cr_expect_eq(v->n, 2);
+	view_close(&v);
+	view_close(&w);
+}
+
 /* Others rename the folder while the first answer is lost: it stands, and that is what is said. */
 static void *remove_aside(void *outcome)
 {
