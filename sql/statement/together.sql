@@ -9,20 +9,30 @@ select set_config('pennypost.held', coalesce(array_agg(h.mailbox), '{}')::text, 
 from unnest($2::bigint[]) as a (mailbox) cross join lateral (
 	select m.mailbox from mailbox m where m.postoffice = $1::bigint and m.mailbox = a.mailbox for no key update skip locked) h;
 
+-- piece together_places
+-- Where the rows of a change `c` stand that names its folder.
+	cross join lateral (
+		select ctid as at, modseq from folder where postoffice = $1::bigint and folder = c.folder and mailbox = c.mailbox offset 0) f
+	cross join lateral (
+		select ctid as at from mailbox where postoffice = $1::bigint and mailbox = c.mailbox offset 0) m;
+
+-- piece together_told
+-- Stops the transaction when a folder's row was changed by somebody who did not lock its mailbox.
+select place, modseq as before, null::bigint, null::text, null::bigint, 1 / ((select count(*) from numbered) = (select count(*) from found))::int
+from asked
+union all
+select place, null, modseq, array_to_string(kwnames, ' '), recent, n from numbered;
+
 -- statement together_store
 -- $2 mailboxes, $3 their folders, $4 UIDs as multiranges, $5 flags to remove, $6 to add. Two rows for each: the folder's MODSEQ before; and,
--- where an entry changed, the one given, the keywords, from where on messages are \Recent, and how many changed. Stops the transaction when
--- a folder's row was changed by somebody who did not lock its mailbox.
+-- where an entry changed, the one given, the keywords, from where on messages are \Recent, and how many changed.
 with asked as materialized (
 	select c.place, c.folder, c.uids, c.remove, c.add, f.modseq, f.at as shelf, m.at as box
 	from (
 		select * from unnest($2::bigint[], $3::bigint[], $4::text[], $5::bigint[], $6::bigint[])
 			with ordinality as a (mailbox, folder, uids, remove, add, place)
 		where a.mailbox = any ((select nullif(current_setting('pennypost.held', true), '')::bigint[])::bigint[]) limit cardinality($2::bigint[])) c
-	cross join lateral (
-		select ctid as at, modseq from folder where postoffice = $1::bigint and folder = c.folder and mailbox = c.mailbox offset 0) f
-	cross join lateral (
-		select ctid as at from mailbox where postoffice = $1::bigint and mailbox = c.mailbox offset 0) m
+@together_places
 ), found as materialized (
 	select a.place, a.shelf, a.box, count(*) as n, sum((e.fresh & 1 = 0)::int - (e.flags & 1 = 0)::int) as unseen,
 		sum((e.fresh & 8 <> 0)::int - (e.flags & 8 <> 0)::int) as deleted,
@@ -51,10 +61,8 @@ with asked as materialized (
 	insert into change (postoffice, folder, modseq, kind, uids)
 	select $1::bigint, folder, modseq, 'f', uids from numbered
 )
-select place, modseq as before, null::bigint, null::text, null::bigint, 1 / ((select count(*) from numbered) = (select count(*) from found))::int
-from asked
-union all
-select place, null, modseq, array_to_string(kwnames, ' '), recent, n from numbered;
+@together_told
+;
 
 -- statement together_expunge
 -- $2 mailboxes, $3 their folders, $4 UIDs as multiranges, of which those go that are \Deleted, $5 the MODSEQ at which their folder
@@ -65,12 +73,9 @@ with asked as materialized (
 		select * from unnest($2::bigint[], $3::bigint[], $4::text[], $5::bigint[])
 			with ordinality as a (mailbox, folder, uids, known, place)
 		where a.mailbox = any ((select nullif(current_setting('pennypost.held', true), '')::bigint[])::bigint[]) limit cardinality($2::bigint[])) c
-	cross join lateral (
-		select ctid as at, modseq from folder where postoffice = $1::bigint and folder = c.folder and mailbox = c.mailbox offset 0) f
-	cross join lateral (
-		select ctid as at from mailbox where postoffice = $1::bigint and mailbox = c.mailbox offset 0) m
+@together_places
 	where c.known in (0, f.modseq)
-), lost as materialized (
+), found as materialized (
 	select a.place, a.shelf, a.box, count(*) as n, sum(e.size)::bigint as bytes, count(*) filter (where e.flags & 1 = 0) as unseen,
 		array_agg(e.at) as ats, range_agg(int8range(e.uid, e.uid + 1)) as uids
 	from asked a cross join lateral unnest(a.uids::int8multirange) as r (range)
@@ -81,7 +86,7 @@ with asked as materialized (
 	group by a.place, a.shelf, a.box
 ), counted as (
 	update mailbox m set modseq = m.modseq + 1, used = m.used - t.bytes, nmsg = m.nmsg - t.n
-	from lost t
+	from found t
 	where m.postoffice = $1::bigint and m.ctid = t.box and t.box between '(0,0)' and '(4294967295,65535)'
 	returning m.modseq, m.kwnames, t.place, t.shelf, t.n, t.bytes, t.unseen, t.ats, t.uids
 ), numbered as (
@@ -102,10 +107,8 @@ with asked as materialized (
 	insert into change (postoffice, folder, modseq, kind, uids)
 	select $1::bigint, folder, modseq, 'v', uids from numbered
 )
-select place, modseq as before, null::bigint, null::text, null::bigint, 1 / ((select count(*) from numbered) = (select count(*) from lost))::int
-from asked
-union all
-select place, null, modseq, array_to_string(kwnames, ' '), recent, n from numbered;
+@together_told
+;
 
 -- statement together_append
 -- One message to each, with its body as one segment. $2 mailboxes, $3 names of their folders, $4 which these must be (0: any may be called so),
