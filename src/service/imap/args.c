@@ -440,6 +440,7 @@ bool imap_set_has(const imap_set *s, uint32_t n)
 
 status arg_window(args *p, struct imap_window *out)
 {
+	const char *begins = p->rest.at;
 	bool from_end = arg_take(p, '-');
 	uint32_t from, to;
 
@@ -448,6 +449,7 @@ status arg_window(args *p, struct imap_window *out)
 	if (from_end)
 		TRY(arg_expect(p, '-'));
 	TRY(arg_nz_number(p, &to));
+	out->written = slice_of(begins, (size_t)(p->rest.at - begins));
 	out->from = from < to ? from : to;
 	out->to = from < to ? to : from;
 	if (from_end) {

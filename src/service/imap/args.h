@@ -94,6 +94,7 @@ bool imap_set_has(const imap_set *s, uint32_t n);
    where counting starts. */
 struct imap_window {
 	int64_t from, to;
+	slice written; /* as it is told again */
 };
 status arg_window(args *p, struct imap_window *out);
 /* Its part of a list of n: how many, from *first on. */

@@ -200,7 +200,7 @@ static void partial_text(const struct search *s, const struct found *f, text *ou
 {
 	int first, n = imap_window_of(&s->partial, f->n, &first);
 
-	text_format(out, " PARTIAL (%" PRId64 ":%" PRId64 " ", s->partial.from, s->partial.to);
+	text_format(out, " PARTIAL (%.*s ", SLICE_ARGS(s->partial.written));
 	if (n > 0)
 		imap_numbers_text(f->names + first, (size_t)n, out);
 	else
