@@ -516,6 +516,24 @@ static status room_find(conversation *c, slice name, struct place *out)
 	return acl_name_split(name, &(slice){0}, &out->f.name) ? ST_OK : ST_ABSENT;
 }
 
+/* What a folder of one's own is called now, where it was written in another form. */
+static status tell_form(conversation *c, const struct place *at, slice written)
+{
+	text line = TEXT_INIT;
+	slice name;
+
+	if (!imap_of(c)->rev2 || at->shared || folder_name(written, &c->command, &name) != ST_OK ||
+		slice_same(name, written))
+		return ST_OK;
+	text_add(&line, S("* LIST () \"/\" "));
+	imap_name_text(c, name, &line);
+	imap_oldname_text(c, name, written, &line);
+	text_add(&line, S("\r\n"));
+	status s = stream_write(c->stream, text_slice(&line));
+	text_free(&line);
+	return s;
+}
+
 static status imap_create(conversation *c, args *p)
 {
 	struct place at;
@@ -547,6 +565,7 @@ static status imap_create(conversation *c, args *p)
 		return imap_no(c, "[USEATTR] Another folder has that special use");
 	if (s != ST_OK)
 		return imap_trouble(c, s);
+	TRY(tell_form(c, &at, name));
 	return imap_ok(c, "[MAILBOXID (F%" PRId64 ")] Made", f->id);
 }
 
@@ -597,7 +616,10 @@ static status imap_rename(conversation *c, args *p)
 					  to.f.name);
 	if (from.shared && s == ST_EXISTS && place_find(c, after, 0, &to) == ST_ABSENT)
 		s = ST_DENIED;
-	return s == ST_OK ? imap_ok(c, "Renamed") : imap_trouble(c, s);
+	if (s != ST_OK)
+		return imap_trouble(c, s);
+	TRY(tell_form(c, &to, after));
+	return imap_ok(c, "Renamed");
 }
 
 static status subscribe(conversation *c, args *p, bool on)

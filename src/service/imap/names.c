@@ -65,6 +65,15 @@ void imap_name_text(const conversation *c, slice utf8, text *out)
 	arena_release(&scratch);
 }
 
+void imap_oldname_text(const conversation *c, slice name, slice written, text *out)
+{
+	if (slice_same(name, written))
+		return;
+	text_add(out, S(" (\"OLDNAME\" ("));
+	imap_name_text(c, written, out);
+	text_add(out, S("))"));
+}
+
 void imap_entry_text(slice entry, text *out)
 {
 	for (size_t k = 0; k < entry.size; k++)

@@ -19,4 +19,8 @@ void imap_entry_text(slice entry, text *out);
 void special_text(unsigned special, text *out);
 unsigned special_bit(slice word);
 
+/* Behind a name that LIST tells: " ("OLDNAME" (..))", where the client wrote it in another form (RFC
+   9051 6.3.9.7). */
+void imap_oldname_text(const conversation *c, slice name, slice written, text *out);
+
 #endif

@@ -250,11 +250,8 @@ static status say_name(conversation *c, const struct place *at, bool is_gone, sl
 		text_add(&line, S(" \\Subscribed"));
 	text_add(&line, S(") \"/\" "));
 	imap_name_text(c, at->name, &line);
-	if (before.size > 0) {
-		text_add(&line, S(" (\"OLDNAME\" ("));
-		imap_name_text(c, before, &line);
-		text_add(&line, S("))"));
-	}
+	if (before.size > 0)
+		imap_oldname_text(c, at->name, before, &line);
 	return say_text(c, &line);
 }
 

@@ -19,7 +19,7 @@ static int first_unseen(const view *v)
 	return 0;
 }
 
-static status tell_folder(conversation *c, const view *v)
+static status tell_folder(conversation *c, const view *v, slice written)
 {
 	const struct imap *i = imap_of(c);
 	int unseen = first_unseen(v);
@@ -42,6 +42,7 @@ static status tell_folder(conversation *c, const view *v)
 	if (!i->rev2)
 		return ST_OK;
 	imap_name_text(c, i->selected->shown, &name);
+	imap_oldname_text(c, i->selected->shown, written, &name);
 	status s = conversation_say(c, "* LIST () \"/\" %s", name.at);
 	text_free(&name);
 	return s;
@@ -183,7 +184,7 @@ static status enter(conversation *c, slice name, bool read_only, struct resync *
 		return imap_trouble(c, s);
 	i->selected = selected_new(c, v, &p);
 	i->state = AT_SELECTED;
-	s = tell_folder(c, v);
+	s = tell_folder(c, v, name);
 	if (s == ST_OK && r->asked)
 		s = tell_resync(c, v, r);
 	if (s == ST_BUSY || s == ST_BROKEN) {
