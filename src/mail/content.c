@@ -336,16 +336,104 @@ void content_parse(slice value, arena *a, content_value *out)
 	join_all(&all, a, out);
 }
 
+/* As it may stand in an encoded value (RFC 2231 7: attribute-char). */
+static void add_percent_encoded(text *out, slice s)
+{
+	for (size_t i = 0; i < s.size; i++) {
+		char c = s.at[i];
+
+		if (is_token_char(c) && (uint8_t)c < 0x80 && !strchr("*'%", c))
+			text_add_char(out, c);
+		else
+			text_format(out, "%%%02X", (uint8_t)c);
+	}
+}
+
+/* The n sections of one value as one piece; where any is encoded all of it is. */
+static struct piece section_join(const struct piece *p, size_t n, arena *a)
+{
+	struct piece joined = p[0];
+	text value = TEXT_INIT;
+	bool encoded = false;
+
+	for (size_t i = 0; i < n; i++)
+		encoded = encoded || p[i].encoded;
+	if (encoded && !p[0].encoded) /* in no charset that is told */
+		text_add(&value, S("''"));
+	for (size_t i = 0; i < n; i++) {
+		if (encoded && !p[i].encoded)
+			add_percent_encoded(&value, p[i].value);
+		else
+			text_add(&value, p[i].value);
+		if (p[i].order < joined.order)
+			joined.order = p[i].order;
+	}
+	joined.value = arena_copy(a, text_slice(&value));
+	text_clear(&value);
+	text_add(&value, joined.name);
+	if (encoded)
+		text_add_char(&value, '*');
+	joined.marked = arena_copy(a, text_slice(&value));
+	text_free(&value);
+	return joined;
+}
+
+/* All of them, sorted: each run of sections from *0 on becomes one. */
+static void sections_join(struct pieces *all, arena *a)
+{
+	size_t kept = 0;
+
+	for (size_t i = 0, run; i < all->count; i += run) {
+		const struct piece *p = &all->at[i];
+
+		run = 1;
+		if (p->section == 0) {
+			while (i + run < all->count && p[run].section == (int)run &&
+				slice_same(p[run].name, p->name))
+				run++;
+			all->at[kept++] = section_join(p, run, a);
+		} else {
+			all->at[kept++] = *p;
+		}
+	}
+	all->count = kept;
+}
+
+static int written_order(const void *x, const void *y)
+{
+	const struct piece *p = x, *q = y;
+
+	return p->order < q->order ? -1 : 1;
+}
+
+static void take_as_marked(const struct pieces *all, arena *a, content_value *out)
+{
+	out->truncated = out->truncated || all->count > CONTENT_PARAMETERS_MOST;
+	out->count = all->count < CONTENT_PARAMETERS_MOST ? all->count : CONTENT_PARAMETERS_MOST;
+	out->parameter = arena_new_array(a, out->count, sizeof *out->parameter);
+	for (size_t i = 0; i < out->count; i++)
+		out->parameter[i] = (content_parameter){all->at[i].marked, all->at[i].value};
+}
+
+void content_parse_joined(slice value, arena *a, content_value *out)
+{
+	struct pieces all = {0};
+
+	parse_pieces(value, a, &all, out);
+	if (all.count == 0)
+		return;
+	qsort(all.at, all.count, sizeof *all.at, piece_order);
+	sections_join(&all, a);
+	qsort(all.at, all.count, sizeof *all.at, written_order);
+	take_as_marked(&all, a, out);
+}
+
 void content_parse_written(slice value, arena *a, content_value *out)
 {
 	struct pieces all = {0};
 
 	parse_pieces(value, a, &all, out);
-	out->truncated = out->truncated || all.count > CONTENT_PARAMETERS_MOST;
-	out->count = all.count < CONTENT_PARAMETERS_MOST ? all.count : CONTENT_PARAMETERS_MOST;
-	out->parameter = arena_new_array(a, out->count, sizeof *out->parameter);
-	for (size_t i = 0; i < out->count; i++)
-		out->parameter[i] = (content_parameter){all.at[i].marked, all.at[i].value};
+	take_as_marked(&all, a, out);
 }
 
 slice content_parameter_of(const content_value *c, slice name)

@@ -29,8 +29,13 @@ typedef struct content_value {
 void content_parse(slice value, arena *a, content_value *out);
 
 /* The same, but parameters stay in their order and as written: names with the '*' marks, values not
-   joined and not decoded. For who passes them on to a reader that decodes (IMAP). */
+   joined and not decoded. */
 void content_parse_written(slice value, arena *a, content_value *out);
+
+/* The same, but the sections of a value, wherever they stand, are joined where its first one stands,
+   up to the first number that is missing (RFC 2231 6). Where any of them is encoded the name ends
+   in '*' and the value is an encoded one. For IMAP: few readers join what they find in a structure. */
+void content_parse_joined(slice value, arena *a, content_value *out);
 
 /* The value of a parameter, name in lower case; empty when there is none. */
 slice content_parameter_of(const content_value *c, slice name);

@@ -19,7 +19,6 @@
 
 /* RFC 9051 wants at least one body in a multipart, and an envelope and a body in a message, also
    where there is nothing to tell. */
-#define NO_BODY S("(\"text\" \"plain\" (\"charset\" \"us-ascii\") NIL NIL \"7bit\" 0 0)")
 #define NO_ENVELOPE S("(NIL NIL NIL NIL NIL NIL NIL NIL NIL NIL)")
 
 /* --- The texts
@@ -34,6 +33,21 @@ struct teller {
 	bool extended;
 };
 
+static void number_tell(struct teller *t, uint64_t n)
+{
+	text_add_char(t->out, ' ');
+	text_add_number(t->out, (int64_t)n);
+}
+
+/* Where a body must be told and there is none: plain text of that size. */
+static void body_invent(struct teller *t, uint64_t size, uint64_t lines)
+{
+	text_add(t->out, S("(\"text\" \"plain\" (\"charset\" \"us-ascii\") NIL NIL \"7bit\""));
+	number_tell(t, size);
+	number_tell(t, lines);
+	text_add(t->out, t->extended ? S(" NIL NIL NIL NIL)") : S(")"));
+}
+
 static bool is_multipart(const mime_part *p)
 {
 	return slice_same(p->type, S("multipart"));
@@ -43,12 +57,6 @@ static bool is_message(const mime_part *p)
 {
 	return slice_same(p->type, S("message")) &&
 	       (slice_same(p->subtype, S("rfc822")) || slice_same(p->subtype, S("global")));
-}
-
-static void number_tell(struct teller *t, uint64_t n)
-{
-	text_add_char(t->out, ' ');
-	text_add_number(t->out, (int64_t)n);
 }
 
 static void word_tell(struct teller *t, slice s)
@@ -77,7 +85,7 @@ static void type_parameters_tell(struct teller *t, const mime_part *p)
 {
 	content_value c;
 
-	content_parse_written(p->type_value, t->a, &c);
+	content_parse_joined(p->type_value, t->a, &c);
 	if (c.type.size == 0 && slice_same(p->type, S("text"))) /* the default (RFC 2045 5.2) */
 		text_add(t->out, S(" (\"charset\" \"us-ascii\")"));
 	else
@@ -88,7 +96,7 @@ static void disposition_tell(struct teller *t, const mime_part *p)
 {
 	content_value c;
 
-	content_parse_written(p->disposition_value, t->a, &c);
+	content_parse_joined(p->disposition_value, t->a, &c);
 	text_add_char(t->out, ' ');
 	if (c.type.size == 0) {
 		text_add(t->out, S("NIL"));
@@ -139,14 +147,14 @@ static void multipart_tell(struct teller *t, uint32_t index)
 
 	for (uint32_t child = t->first[index]; child; child = t->next[child])
 		part_tell(t, child);
-	if (!t->first[index])
-		text_add(t->out, NO_BODY);
+	if (!t->first[index]) /* what came is still read, by who asks for part 1 of it */
+		body_invent(t, p->body_size, p->lines);
 	text_add_char(t->out, ' ');
 	imap_string_add(t->out, p->subtype);
 	if (t->extended) {
 		content_value c;
 
-		content_parse_written(p->type_value, t->a, &c);
+		content_parse_joined(p->type_value, t->a, &c);
 		parameters_tell(t, &c);
 		extension_tell(t, p);
 	}
@@ -165,7 +173,7 @@ static void message_tell(struct teller *t, uint32_t index)
 	if (inner)
 		part_tell(t, inner);
 	else
-		text_add(t->out, NO_BODY);
+		body_invent(t, 0, 0);
 }
 
 static void single_tell(struct teller *t, uint32_t index)
@@ -226,7 +234,7 @@ static void children_link(struct teller *t)
 
 static unsigned flags_of(const mime_part *p)
 {
-	return (is_multipart(p) && !p->opaque ? PART_MULTIPART : 0) |
+	return (is_multipart(p) ? PART_MULTIPART : 0) |
 	       (is_message(p) && !p->opaque ? PART_MESSAGE : 0) |
 	       (slice_same(p->type, S("text")) ? PART_TEXT : 0);
 }
@@ -374,9 +382,11 @@ bool structure_find(const structure *s, const uint32_t *number, size_t n, size_t
 		} else if (numbered && !p->multipart) {
 			return false;
 		}
-		if (p->multipart)
+		if (p->multipart && p->children)
 			at = child_of(s, at, number[i]);
-		else if (number[i] != 1) /* a body that is no multipart is part 1 */
+		else if (number[i] != 1) /* a body without parts is part 1 */
+			return false;
+		else if (p->multipart && i + 1 < n)
 			return false;
 		if (at == s->count)
 			return false;

@@ -9,7 +9,7 @@
 typedef struct structure_part {
 	uint32_t parent; /* MIME_NO_PARENT for the message itself */
 	uint32_t children;
-	bool multipart, message; /* walked into; what is opaque is neither */
+	bool multipart, message; /* what was not walked into has no children, and is no message */
 	bool text;
 	uint64_t header_at, header_size, body_at, body_size, lines;
 	enum transfer_kind transfer;

@@ -9,7 +9,7 @@
 #include "base/status.h"
 
 #define MESSAGE_FACT_VERSION                                                                       \
-	1 /* of what mail/envelope.h and mail/structure.h pack; to be raised with them */
+	2 /* of what mail/envelope.h and mail/structure.h pack; to be raised with them */
 
 struct message_fact {
 	int64_t message, blob;

@@ -295,9 +295,9 @@ Test(structure, tells_bodies)
 		   "Content-Transfer-Encoding: BASE64\r\nContent-MD5: q==\r\nContent-Language: de, en\r\n"
 		   "Content-Location: http://x/\r\n"
 		   "Content-Disposition: attachment; filename=\"x\\\"y\"\r\n\r\nAAAA"),
-			S("(\"image\" \"png\" (\"name*0\" \"a b\" \"name*1*\" \"%20c\") \"<i@d>\" NIL "
+			S("(\"image\" \"png\" (\"name*\" \"''a%20b%20c\") \"<i@d>\" NIL "
 			  "\"base64\" 4)"),
-			S("(\"image\" \"png\" (\"name*0\" \"a b\" \"name*1*\" \"%20c\") \"<i@d>\" NIL "
+			S("(\"image\" \"png\" (\"name*\" \"''a%20b%20c\") \"<i@d>\" NIL "
 			  "\"base64\" 4 \"q==\" (\"attachment\" (\"filename\" \"x\\\"y\")) (\"de\" \"en\") "
 			  "\"http://x/\")")},
 		{S("Content-Type: multipart/mixed; boundary=b\r\n\r\n--b\r\n\r\none\r\n--b\r\n"
@@ -311,19 +311,25 @@ Test(structure, tells_bodies)
 			  "(NIL \"in\" NIL NIL NIL NIL NIL NIL NIL NIL) "
 			  "(\"text\" \"plain\" (\"charset\" \"us-ascii\") NIL NIL \"7bit\" 1 0 NIL NIL NIL NIL) "
 			  "2 NIL NIL NIL NIL) \"mixed\" (\"boundary\" \"b\") NIL NIL NIL)")},
+		/* sections of a value are joined, wherever they stand, up to a gap */
+		{S("Content-Type: a/b; n*1=two; x=y; n*0*=u'd'%C3; n*3=z; m*2=q; k*0=\"1 \"; k*1=2\r\n\r\nx"),
+			S("(\"a\" \"b\" (\"n*\" \"u'd'%C3two\" \"x\" \"y\" \"n*3\" \"z\" \"m*2\" \"q\" "
+			  "\"k\" \"1 2\") NIL NIL \"7bit\" 1)"),
+			S("(\"a\" \"b\" (\"n*\" \"u'd'%C3two\" \"x\" \"y\" \"n*3\" \"z\" \"m*2\" \"q\" "
+			  "\"k\" \"1 2\") NIL NIL \"7bit\" 1 NIL NIL NIL NIL)")},
 		/* nothing inside, and a message that cannot be looked into */
-		{S("Content-Type: multipart/mixed\r\n\r\nx"),
-			S("((\"text\" \"plain\" (\"charset\" \"us-ascii\") NIL NIL \"7bit\" 0 0) \"mixed\")"),
-			S("((\"text\" \"plain\" (\"charset\" \"us-ascii\") NIL NIL \"7bit\" 0 0) \"mixed\" "
-			  "NIL NIL NIL NIL)")},
+		{S("Content-Type: multipart/mixed\r\n\r\nx\r\n"),
+			S("((\"text\" \"plain\" (\"charset\" \"us-ascii\") NIL NIL \"7bit\" 3 1) \"mixed\")"),
+			S("((\"text\" \"plain\" (\"charset\" \"us-ascii\") NIL NIL \"7bit\" 3 1 "
+			  "NIL NIL NIL NIL) \"mixed\" NIL NIL NIL NIL)")},
 		{S("Content-Type: message/rfc822\r\nContent-Transfer-Encoding: base64\r\n\r\nx"),
 			S("(\"message\" \"rfc822\" NIL NIL NIL \"base64\" 1 "
 			  "(NIL NIL NIL NIL NIL NIL NIL NIL NIL NIL) "
 			  "(\"text\" \"plain\" (\"charset\" \"us-ascii\") NIL NIL \"7bit\" 0 0) 0)"),
 			S("(\"message\" \"rfc822\" NIL NIL NIL \"base64\" 1 "
 			  "(NIL NIL NIL NIL NIL NIL NIL NIL NIL NIL) "
-			  "(\"text\" \"plain\" (\"charset\" \"us-ascii\") NIL NIL \"7bit\" 0 0) 0 "
-			  "NIL NIL NIL NIL)")},
+			  "(\"text\" \"plain\" (\"charset\" \"us-ascii\") NIL NIL \"7bit\" 0 0 "
+			  "NIL NIL NIL NIL) 0 NIL NIL NIL NIL)")},
 	};
 
 	for (size_t i = 0; i < ROWS(rows); i++) {
@@ -420,6 +426,47 @@ Test(structure, finds_the_one_part_of_a_plain_message)
 	cr_assert(structure_find(&s, (uint32_t[]){1}, 1, &at) && at == 0);
 	cr_assert_not(structure_find(&s, (uint32_t[]){2}, 1, &at));
 	cr_assert_not(structure_find(&s, (uint32_t[]){1, 1}, 2, &at));
+	arena_release(&a);
+}
+
+/* What BODYSTRUCTURE tells of it is there. */
+Test(structure, finds_the_invented_part_of_a_multipart_without_parts)
+{
+	const slice rows[] = {
+		S("Content-Type: multipart/mixed\r\n\r\n--\r\nx"),
+		S("Content-Type: multipart/mixed; boundary=b\r\n\r\nnothing but this\r\n"),
+		S("Content-Type: multipart/mixed; boundary=b\r\n\r\n--b--\r\n"),
+	};
+
+	for (size_t i = 0; i < ROWS(rows); i++) {
+		arena a = ARENA_INIT;
+		structure s;
+		size_t at;
+
+		cr_assert_eq(structure_unpack(packed(rows[i], &a), &a, &s), ST_OK);
+		cr_assert(structure_find(&s, (uint32_t[]){1}, 1, &at) && at == 0);
+		cr_assert_not(structure_find(&s, (uint32_t[]){2}, 1, &at));
+		cr_assert_not(structure_find(&s, (uint32_t[]){1, 1}, 2, &at));
+		arena_release(&a);
+	}
+}
+
+Test(structure, finds_the_invented_part_of_one_within)
+{
+	arena a = ARENA_INIT;
+	structure s;
+	size_t at;
+
+	cr_assert_eq(
+		structure_unpack(
+			packed(S("Content-Type: multipart/mixed; boundary=b\r\n\r\n--b\r\n\r\n"
+				 "one\r\n--b\r\nContent-Type: multipart/mixed\r\n\r\ntwo\r\n--b--\r\n"),
+				&a),
+			&a, &s),
+		ST_OK);
+	cr_assert(structure_find(&s, (uint32_t[]){2, 1}, 2, &at) && at == 2);
+	cr_assert_not(structure_find(&s, (uint32_t[]){2, 2}, 2, &at));
+	cr_assert_not(structure_find(&s, (uint32_t[]){2, 1, 1}, 3, &at));
 	arena_release(&a);
 }
 
