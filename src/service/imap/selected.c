@@ -300,14 +300,18 @@ status selected_tell_flags(conversation *c, uint32_t uid)
 	return s;
 }
 
-/* Names come before they are used. */
+/* Names come before they are used; those that PERMANENTFLAGS leaves out a client takes for names
+   that do not stay (RFC 9051 7.1). */
 static status tell_names(conversation *c, struct selected *sel, const struct view_change *ch)
 {
 	for (int n = 0; sel->shared && n < ch->changed_n; n++)
 		flags_used(sel, ch->changed[n]);
 	for (int n = 0; sel->shared && n < ch->arrived; n++)
 		flags_used(sel, sel->view->uids[sel->view->n - 1 - n]);
-	return selected_flags_known(sel) & ~sel->told ? selected_tell_names(c) : ST_OK;
+	if (!(selected_flags_known(sel) & ~sel->told))
+		return ST_OK;
+	TRY(selected_tell_names(c));
+	return selected_tell_permanent(c);
 }
 
 status selected_tell_modseq(conversation *c, uint32_t uid)
