@@ -63,9 +63,9 @@ bool seek_is_plain(slice header)
 
 slice seek_value(slice value, arena *a)
 {
-	if (seek_is_plain(value) && utf8_is_ascii(value))
+	if (seek_is_plain(value) && utf8_is_ascii(value) && slice_find(value, '\t') == value.size)
 		return header_unfold(value, a);
-	return word_decode(value, a);
+	return word_decode(value, a); /* a tab is a blank then: who seeks a phrase sees no folds */
 }
 
 bool seek_block(slice header, const struct needle *n, arena *a)
