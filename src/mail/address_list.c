@@ -197,8 +197,9 @@ static void member_end(reader *r)
 		member_begin(r);
 		return;
 	}
-	if (r->mode == IN_PHRASE && r->name_size > 0) {
-		r->out->broken = true; /* several words and no address */
+	if (r->mode == IN_PHRASE &&
+		(r->name_size > 0 || memchr(r->phrase.at, ' ', r->phrase.size))) {
+		r->out->broken = true; /* several words and no address, be they in quotes */
 		r->name_size = r->phrase.size;
 		r->local.size = 0;
 	}
@@ -289,8 +290,12 @@ static void colon(reader *r)
 		r->mode = IN_ANGLE_LOCAL;
 	} else if (r->mode == IN_PHRASE && r->phrase.size > 0 && !r->in_group) {
 		group_begin(r);
-	} else {
+	} else { /* kept: without it another address would be read */
 		r->out->broken = true;
+		if (r->mode == IN_ANGLE_LOCAL)
+			pen_add(&r->local, S(":"));
+		else if (r->mode == IN_DOMAIN || r->mode == IN_ANGLE_DOMAIN)
+			pen_add(&r->domain, S(":"));
 	}
 }
 

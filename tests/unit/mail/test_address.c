@@ -337,7 +337,12 @@ Test(address, list_is_read_as_it_comes)
 		{S("anna"), S("||anna|;")},
 		{S("Anna Meier"), S("Anna Meier|||;!")},
 		{S("(only a comment)"), S("")},
-		{S("\"unclosed, a@b"), S("||unclosed, a@b|;!")},
+		{S("\"unclosed, a@b"), S("unclosed, a@b|||;!")},
+		{S("\"Anna Meier\""), S("Anna Meier|||;!")},
+		{S("\"anna\""), S("||anna|;")},
+		/* a colon out of place is kept: without it others would be meant */
+		{S("A <mailto:a@b>"), S("A||mailto:a|b;!")},
+		{S("<a@b:c>, d@e:f, @g:h@i"), S("||a|b:c;||d|e:f;|||g:h@i;!")},
 		{S("a@b c@d"), S("||a|b;!")},
 		{S("J\xc3\xbcrgen <j@x>"), S("J\xc3\xbcrgen||j|x;")},
 		{S("=?utf-8?q?J=C3=BC?= <j@x>"), S("=?utf-8?q?J=C3=BC?=||j|x;")},
