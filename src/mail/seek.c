@@ -118,6 +118,22 @@ static bool part_seek(slice raw, const mime_part *p, const struct seek_visitor *
 	return found;
 }
 
+static bool is_message(const mime_part *p)
+{
+	return slice_same(p->type, S("message"));
+}
+
+static bool is_text(const mime_part *p)
+{
+	return slice_same(p->type, S("text")) || (is_message(p) && p->children == 0);
+}
+
+/* The header of a message within stands in the body; that of another part only tells of it. */
+static bool header_counts(const mime_table *parts, size_t i, const struct seek_visitor *v)
+{
+	return i > 0 && (!v->body_alone || is_message(&parts->part[parts->part[i].parent]));
+}
+
 bool seek_body(slice raw, const mime_table *parts, const struct seek_visitor *v)
 {
 	for (size_t i = 0; i < parts->count; i++) {
@@ -125,9 +141,10 @@ bool seek_body(slice raw, const mime_table *parts, const struct seek_visitor *v)
 		slice header =
 			slice_until(slice_from(raw, (size_t)p->header_at), (size_t)p->header_size);
 
-		if (i > 0 && v->header(slice_until(header, SEEK_HEADER_MOST), v->arg))
+		if (header_counts(parts, i, v) &&
+			v->header(slice_until(header, SEEK_HEADER_MOST), v->arg))
 			return true;
-		if (slice_same(p->type, S("text")) && part_seek(raw, p, v))
+		if (is_text(p) && part_seek(raw, p, v))
 			return true;
 	}
 	return false;

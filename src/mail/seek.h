@@ -40,12 +40,14 @@ bool seek_holds_ascii(slice charset);
 /* A text in UTF-8, whatever its charset is said to be. */
 slice seek_utf8(slice bytes, slice charset, arena *a);
 
-/* What stands in a body, until one of the two says true: the headers of inner parts as they stand,
-   and the texts, decoded from their transfer encodings, lent. */
+/* What stands behind the header, until one of the two says true: the headers of inner parts as they
+   stand, and the texts, messages that are no mail (reports of deliveries) among them, decoded from
+   their transfer encodings, lent. */
 struct seek_visitor {
 	bool (*header)(slice header, void *arg);
 	bool (*text)(slice bytes, slice charset, void *arg);
 	void *arg;
+	bool body_alone; /* without the fields that tell of parts; those of messages within count */
 };
 bool seek_body(slice raw, const mime_table *parts, const struct seek_visitor *v);
 

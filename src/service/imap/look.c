@@ -164,7 +164,8 @@ static bool is_nowhere(const struct look *l, const struct needle *n)
 	       is_plain(l->raw);
 }
 
-static bool body_contains(struct look *l, const struct needle *n)
+/* BODY matches no header fields, TEXT those of parts too (RFC 9051 6.4.4). */
+static bool body_contains(struct look *l, const struct needle *n, bool alone)
 {
 	if (n->folded.size == 0)
 		return true;
@@ -174,20 +175,20 @@ static bool body_contains(struct look *l, const struct needle *n)
 		mime_parse(l->raw, &l->a, &l->parts);
 	l->parsed = true;
 	struct asking q = {l, n};
-	struct seek_visitor v = {inner_header_has, text_has, &q};
+	struct seek_visitor v = {inner_header_has, text_has, &q, alone};
 	return seek_body(l->raw, &l->parts, &v);
 }
 
 bool look_body(struct look *l, const struct needle *n)
 {
-	return begin(l) && !is_nowhere(l, n) && body_contains(l, n);
+	return begin(l) && !is_nowhere(l, n) && body_contains(l, n, true);
 }
 
 bool look_text(struct look *l, const struct needle *n)
 {
 	if (!begin(l) || is_nowhere(l, n))
 		return false;
-	return seek_block(l->header, n, &l->scratch) || body_contains(l, n);
+	return seek_block(l->header, n, &l->scratch) || body_contains(l, n, false);
 }
 
 /* ---- what is like a string: everything is read properly */
@@ -246,10 +247,10 @@ static bool likeness_in_header(slice header, void *arg)
 	return false;
 }
 
-static void likeness_in_body(struct likeness *k)
+static void likeness_in_body(struct likeness *k, bool alone)
 {
 	struct look *l = k->l;
-	struct seek_visitor v = {likeness_in_header, likeness_in_text, k};
+	struct seek_visitor v = {likeness_in_header, likeness_in_text, k, alone};
 
 	if (!l->parsed)
 		mime_parse(l->raw, &l->a, &l->parts);
@@ -276,7 +277,7 @@ int look_fuzzy_body(struct look *l, const struct fuzzy *f)
 
 	if (!begin(l))
 		return 0;
-	likeness_in_body(&k);
+	likeness_in_body(&k, true);
 	return fuzzy_score(f, &k.found);
 }
 
@@ -287,7 +288,7 @@ int look_fuzzy_text(struct look *l, const struct fuzzy *f)
 	if (!begin(l))
 		return 0;
 	if (!likeness_in_header(l->header, &k))
-		likeness_in_body(&k);
+		likeness_in_body(&k, false);
 	return fuzzy_score(f, &k.found);
 }
 
