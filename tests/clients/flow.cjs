@@ -3,6 +3,9 @@
 const fs = require('fs')
 const { ImapFlow } = require('imapflow')
 
+// Node before 20 tries one address of localhost alone, and nobody listens at ::1.
+require('dns').setDefaultResultOrder('ipv4first')
+
 const [host, port, user, pass, ca] = process.argv.slice(2)
 
 function show(what, good, detail) {
