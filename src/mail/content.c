@@ -387,7 +387,7 @@ static void sections_join(struct pieces *all, arena *a)
 		const struct piece *p = &all->at[i];
 
 		run = 1;
-		if (p->section == 0) {
+		if (p->section == 0 && p->name.size > 0) {
 			while (i + run < all->count && p[run].section == (int)run &&
 				slice_same(p[run].name, p->name))
 				run++;

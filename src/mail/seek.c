@@ -123,9 +123,11 @@ static bool is_message(const mime_part *p)
 	return slice_same(p->type, S("message"));
 }
 
+/* What has no parts is read as it stands (mail/structure.h tells it so). */
 static bool is_text(const mime_part *p)
 {
-	return slice_same(p->type, S("text")) || (is_message(p) && p->children == 0);
+	return slice_same(p->type, S("text")) ||
+	       (p->children == 0 && (is_message(p) || slice_same(p->type, S("multipart"))));
 }
 
 /* The header of a message within stands in the body; that of another part only tells of it. */

@@ -312,10 +312,10 @@ Test(structure, tells_bodies)
 			  "(\"text\" \"plain\" (\"charset\" \"us-ascii\") NIL NIL \"7bit\" 1 0 NIL NIL NIL NIL) "
 			  "2 NIL NIL NIL NIL) \"mixed\" (\"boundary\" \"b\") NIL NIL NIL)")},
 		/* sections of a value are joined, wherever they stand, up to a gap */
-		{S("Content-Type: a/b; n*1=two; x=y; n*0*=u'd'%C3; n*3=z; m*2=q; k*0=\"1 \"; k*1=2\r\n\r\nx"),
-			S("(\"a\" \"b\" (\"n*\" \"u'd'%C3two\" \"x\" \"y\" \"n*3\" \"z\" \"m*2\" \"q\" "
+		{S("Content-Type: a/b; n*1=two; x=y; n*0*=u'd'%C3; n*3=z; *0=m; m*2=q; k*0=\"1 \"; k*1=2\r\n\r\nx"),
+			S("(\"a\" \"b\" (\"n*\" \"u'd'%C3two\" \"x\" \"y\" \"n*3\" \"z\" \"*0\" \"m\" \"m*2\" \"q\" "
 			  "\"k\" \"1 2\") NIL NIL \"7bit\" 1)"),
-			S("(\"a\" \"b\" (\"n*\" \"u'd'%C3two\" \"x\" \"y\" \"n*3\" \"z\" \"m*2\" \"q\" "
+			S("(\"a\" \"b\" (\"n*\" \"u'd'%C3two\" \"x\" \"y\" \"n*3\" \"z\" \"*0\" \"m\" \"m*2\" \"q\" "
 			  "\"k\" \"1 2\") NIL NIL \"7bit\" 1 NIL NIL NIL NIL)")},
 		/* nothing inside, and a message that cannot be looked into */
 		{S("Content-Type: multipart/mixed\r\n\r\nx\r\n"),
