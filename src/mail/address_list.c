@@ -282,6 +282,18 @@ static void angle_close(reader *r)
 		r->mode = BEHIND;
 }
 
+static bool is_plain(char c)
+{
+	return (uint8_t)c > 0x20 && !strchr("()<>@,;:\\\"[", c);
+}
+
+/* What stands here has a word right before it and right behind it. */
+static bool is_within_word(const reader *r)
+{
+	return r->phrase.size > 0 && !r->gap && r->at + 1 < r->in.size &&
+	       is_plain(r->in.at[r->at + 1]);
+}
+
 static void colon(reader *r)
 {
 	if (r->mode == IN_ROUTE) {
@@ -292,16 +304,13 @@ static void colon(reader *r)
 		group_begin(r);
 	} else { /* kept: without it another address would be read */
 		r->out->broken = true;
-		if (r->mode == IN_ANGLE_LOCAL)
+		if (r->mode == IN_PHRASE && is_within_word(r))
+			word_add(r, S(":"), false);
+		else if (r->mode == IN_ANGLE_LOCAL)
 			pen_add(&r->local, S(":"));
 		else if (r->mode == IN_DOMAIN || r->mode == IN_ANGLE_DOMAIN)
 			pen_add(&r->domain, S(":"));
 	}
-}
-
-static bool is_plain(char c)
-{
-	return (uint8_t)c > 0x20 && !strchr("()<>@,;:\\\"[", c);
 }
 
 static void special(reader *r, char c)

@@ -342,6 +342,7 @@ Test(address, list_is_read_as_it_comes)
 		{S("\"anna\""), S("||anna|;")},
 		/* a colon out of place is kept: without it others would be meant */
 		{S("A <mailto:a@b>"), S("A||mailto:a|b;!")},
+		{S("x: mailto:a@b;"), S("{x;||mailto:a|b;};!")},
 		{S("<a@b:c>, d@e:f, @g:h@i"), S("||a|b:c;||d|e:f;|||g:h@i;!")},
 		{S("a@b c@d"), S("||a|b;!")},
 		{S("J\xc3\xbcrgen <j@x>"), S("J\xc3\xbcrgen||j|x;")},
