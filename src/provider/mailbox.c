@@ -358,8 +358,8 @@ status mailbox_set_kind(
 
 status mailbox_set_quota(int64_t postoffice, int64_t id, int64_t quota, const struct audit_by *by)
 {
-	struct turn t = {SQL_MAILBOX_SET_QUOTA, postoffice, id, quota, "mailbox.quota", NULL,
-		RAISES(REVISION_ROUTING), by};
+	struct turn t = {
+		SQL_MAILBOX_SET_QUOTA, postoffice, id, quota, "mailbox.quota", NULL, 0, by};
 
 	if (quota < 0 || quota > MAILBOX_QUOTA_MOST)
 		return ST_INVALID;

@@ -53,7 +53,8 @@ status mailbox_set_state(
 	int64_t postoffice, int64_t id, enum mailbox_state s, const struct audit_by *by);
 status mailbox_set_kind(
 	int64_t postoffice, int64_t id, enum mailbox_kind k, const struct audit_by *by);
-/* 0 = none. ST_INVALID: below that, or above MAILBOX_QUOTA_MOST. */
+/* 0 = none. ST_INVALID: below that, or above MAILBOX_QUOTA_MOST. What is stored goes by it at once, what is asked
+   before (address_map.h) within ten seconds. */
 status mailbox_set_quota(int64_t postoffice, int64_t id, int64_t quota, const struct audit_by *by);
 /* Stores hash, SCRAM verifier and, where auth_recoverable is on, the encrypted secret; voids every
    cached logon. ST_INVALID when it breaks a rule (*why), ST_ABSENT. */

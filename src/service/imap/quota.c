@@ -214,7 +214,8 @@ static status quota_set(conversation *c, mailbox *m, int64_t octets)
 {
 	const struct audit_by by = imap_audit_by(c);
 	text line = TEXT_INIT;
-	status s = mailbox_set_quota(m->postoffice, m->id, octets, &by);
+	status s =
+		m->quota == octets ? ST_OK : mailbox_set_quota(m->postoffice, m->id, octets, &by);
 
 	if (s != ST_OK)
 		return say_no_root(c, s);
