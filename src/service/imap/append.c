@@ -274,18 +274,6 @@ static status flags_give(conversation *c, args *p, struct appending *a)
 	return ST_OK;
 }
 
-/* The message that it replaced is expunged, and the MODSEQ of its folder told as EXPUNGE does (RFC
-   8508 4.5). */
-static status say_replaced(conversation *c)
-{
-	const struct imap *i = imap_of(c);
-
-	if (!i->condstore || i->selected->unknown)
-		return imap_ok(c, "Replaced");
-	TRY(selected_tell(c, true));
-	return imap_ok(c, "[HIGHESTMODSEQ %" PRId64 "] Replaced", i->selected->safe);
-}
-
 static status say_appended(conversation *c, const struct append *x)
 {
 	uint32_t *uids = arena_new_array(&c->command, (size_t)x->n, sizeof *uids);
@@ -299,8 +287,9 @@ static status say_appended(conversation *c, const struct append *x)
 		s = imap_ok(c, "[APPENDUID %u %s] Stored", x->uidvalidity, list.at);
 	} else { /* before the old one goes (RFC 8508 3.3) */
 		s = conversation_say(c, "* OK [APPENDUID %u %s] Stored", x->uidvalidity, list.at);
-		if (s == ST_OK)
-			s = say_replaced(c);
+		if (s ==
+			ST_OK) /* the MODSEQ of the folder is told as EXPUNGE does (RFC 8508 4.5) */
+			s = imap_ok_highest(c, "Replaced");
 	}
 	text_free(&list);
 	return s;

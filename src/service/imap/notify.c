@@ -4,6 +4,7 @@
    view, as ever. */
 #include "service/imap/notify.h"
 
+#include "base/map.h"
 #include "base/memory.h"
 #include "provider/acl.h"
 #include "provider/annotation.h"
@@ -286,10 +287,22 @@ static const struct place *place_of(const struct told *t, int64_t id)
 	return low < t->places_n && t->places[low].id == id ? &t->places[low] : NULL;
 }
 
+/* What was told of the folder of that name. `by_name`: NULL at first, to be closed. */
+static const struct place *place_named(const struct told *t, slice name, map **by_name)
+{
+	if (!*by_name) {
+		*by_name = map_open();
+		for (int k = 0; k < t->places_n; k++)
+			if (t->places[k].id)
+				map_put(*by_name, t->places[k].name, &t->places[k]);
+	}
+	return map_get(*by_name, name);
+}
+
 /* Renamed with the folder above it, of which that is told: then it is not told of those below (RFC
    5465 5.4). */
 static bool goes_along(const struct notify *n, const struct told *all, const struct place *before,
-	const struct place *now)
+	const struct place *now, map **by_name)
 {
 	size_t old_end = slice_find_last(before->name, '/'), end = slice_find_last(now->name, '/');
 	slice old_above = slice_until(before->name, old_end), above = slice_until(now->name, end);
@@ -297,16 +310,10 @@ static bool goes_along(const struct notify *n, const struct told *all, const str
 	if (end == now->name.size || slice_same(old_above, above) ||
 		!slice_same(slice_from(before->name, old_end), slice_from(now->name, end)))
 		return false;
-	for (int k = 0; k < n->told.places_n; k++) {
-		const struct place *x = &n->told.places[k];
-
-		if (!x->id || !slice_same(x->name, old_above))
-			continue;
-		const struct place *y = place_of(all, x->id);
-		return y && slice_same(y->name, above) &&
-		       ((events_asked(n, x) | events_asked(n, y)) & WANTS_NAME);
-	}
-	return false;
+	const struct place *x = place_named(&n->told, old_above, by_name);
+	const struct place *y = x ? place_of(all, x->id) : NULL;
+	return y && slice_same(y->name, above) &&
+	       ((events_asked(n, x) | events_asked(n, y)) & WANTS_NAME);
 }
 
 static status tell_new(conversation *c, const struct place *now, unsigned wanted)
@@ -346,7 +353,8 @@ static status tell_gone(conversation *c, const struct place *before, unsigned wa
 	return say_name(c, &gone, true, S(""));
 }
 
-static status tell_places(conversation *c, const struct notify *n, const struct told *now)
+static status tell_places_by(
+	conversation *c, const struct notify *n, const struct told *now, map **by_name)
 {
 	const struct told *before = &n->told;
 	int b = 0, k = 0;
@@ -364,9 +372,18 @@ static status tell_places(conversation *c, const struct notify *n, const struct 
 		TRY(order < 0       ? tell_gone(c, x, events_of(n, x))
 			: order > 0 ? tell_new(c, y, events_of(n, y))
 				    : tell_changed(c, x, y, events_asked(n, x) | events_asked(n, y),
-					      goes_along(n, now, x, y)));
+					      goes_along(n, now, x, y, by_name)));
 		TRY(task_breathe());
 	}
+}
+
+static status tell_places(conversation *c, const struct notify *n, const struct told *now)
+{
+	map *by_name = NULL;
+	status s = tell_places_by(c, n, now, &by_name);
+
+	map_close(&by_name);
+	return s;
 }
 
 /* ---- telling of annotations: their names, in one line a folder */

@@ -498,7 +498,7 @@ status selected_tell_highest(conversation *c)
 	i->modseq_told = i->condstore;
 	if (!sel)
 		return ST_OK;
-	bool lower = i->qresync && holds_back(sel);
+	bool lower = (i->qresync && holds_back(sel)) || (i->condstore && sel->held_n > 0);
 	if (!first && !lower && !sel->lowered)
 		return ST_OK;
 	sel->lowered = lower;

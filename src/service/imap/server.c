@@ -123,6 +123,33 @@ status imap_ok(conversation *c, const char *format, ...)
 	return s;
 }
 
+static status tagged(conversation *c, const char *word, const char *format, ...)
+{
+	va_list args;
+
+	va_start(args, format);
+	status s = say_tagged(c, word, format, args);
+	va_end(args);
+	return s;
+}
+
+status imap_ok_highest(conversation *c, const char *words)
+{
+	const struct imap *i = imap_of(c);
+	const char *word;
+
+	TRY(tell_changes(c));
+	TRY(selected_tell_highest(c));
+	TRY(ok_word(c, words, &word));
+	if (!i->condstore || !i->selected || i->selected->unknown)
+		return tagged(c, word, "%s", words);
+	int64_t highest = i->selected->safe;
+	if (i->limited_at == 0)
+		return tagged(c, word, "[HIGHESTMODSEQ %" PRId64 "] %s", highest, words);
+	TRY(conversation_say(c, "* OK [HIGHESTMODSEQ %" PRId64 "] The last change", highest));
+	return tagged(c, word, "%s", words);
+}
+
 status imap_no(conversation *c, const char *format, ...)
 {
 	va_list args;

@@ -59,6 +59,8 @@ static inline struct imap *imap_of(const conversation *c)
 /* ---- answers: each says the tagged line, after what must be told of the folder. Words are in
    `format`; a response code stands in it in brackets. Client bytes go through conversation_safe. */
 status imap_ok(conversation *c, const char *format, ...) __attribute__((format(printf, 2, 3)));
+/* The same of a command that removed something: to who wants MODSEQ with that of the folder (RFC 7162 3.1.9). */
+status imap_ok_highest(conversation *c, const char *words);
 status imap_no(conversation *c, const char *format, ...) __attribute__((format(printf, 2, 3)));
 status imap_bad(conversation *c, const char *format, ...) __attribute__((format(printf, 2, 3)));
 /* NO with the code and sentence for a kind of trouble of the store; passes on what ends the

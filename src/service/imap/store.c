@@ -216,9 +216,7 @@ static status expunge(conversation *c, const uint32_t *uids, int n)
 	if (s != ST_OK)
 		return imap_trouble(c, s);
 	TRY(selected_tell_change(c, &ch));
-	if (i->condstore)
-		return imap_ok(c, "[HIGHESTMODSEQ %" PRId64 "] Expunged", v->modseq);
-	return imap_ok(c, "Expunged");
+	return imap_ok_highest(c, "Expunged");
 }
 
 static status imap_expunge(conversation *c, args *p)
@@ -282,15 +280,12 @@ static status say_moved(conversation *c, bool lacks)
 {
 	const struct imap *i = imap_of(c);
 
-	if (lacks && i->condstore)
+	if (!lacks)
+		return imap_ok_highest(c, "Moved");
+	if (i->condstore)
 		TRY(conversation_say(
-			c, "* OK [HIGHESTMODSEQ %" PRId64 "] Moved", i->selected->view->modseq));
-	if (lacks)
-		return imap_no(
-			c, "[EXPUNGEISSUED] Some of the messages were gone; the others are moved");
-	if (!i->condstore)
-		return imap_ok(c, "Moved");
-	return imap_ok(c, "[HIGHESTMODSEQ %" PRId64 "] Moved", i->selected->view->modseq);
+			c, "* OK [HIGHESTMODSEQ %" PRId64 "] Moved", i->selected->safe));
+	return imap_no(c, "[EXPUNGEISSUED] Some of the messages were gone; the others are moved");
 }
 
 /* By number a copy is made of all or of none (RFC 9051 6.4.7), and a move says when it could not
