@@ -19,8 +19,10 @@
 #include <pthread.h>
 #include <zstd.h>
 
-#define VERSION (1 * 1000 + MESSAGE_FACT_VERSION)       /* envelopes */
-#define VERSION_WHOLE (2 * 1000 + MESSAGE_FACT_VERSION) /* and part trees */
+/* A page makes way only for one of no lower version: newer facts count first, then more of them. Earlier
+   programs wrote 1001, 1002, 2001 and 2002, so these begin behind. */
+#define VERSION ((MESSAGE_FACT_VERSION + 1) * 1000 + 1) /* envelopes */
+#define VERSION_WHOLE (VERSION + 1)                     /* and part trees */
 #define PAGE 256                                        /* UIDs */
 #define PAGED_FROM 1000                                 /* messages in a folder */
 #define PAGE_LEAST 32                                   /* messages in a page */

@@ -206,7 +206,7 @@ Test(view_pg, envelopes_of_big_folders_stand_in_pages)
 static int64_t whole_pages(void)
 {
 	return store_sql(
-		"select count(*) from folder_page where postoffice = %lld and version / 1000 = 2",
+		"select count(*) from folder_page where postoffice = %lld and version %% 1000 = 2",
 		(long long)me.postoffice);
 }
 
@@ -250,6 +250,26 @@ Test(view_pg, part_trees_of_big_folders_stand_in_pages_once_they_are_known)
 	cr_assert_leq(unknown(), 1024 - 895, "who wants envelopes alone learns them there, too");
 	cr_assert_eq(folder_page_make(v->postoffice, v->mailbox, v->folder, true), ST_OK);
 	cr_assert_eq(whole_pages(), 7, "they stay");
+	message_facts_forget();
+	view_close(&v);
+}
+
+/* 2001 had whole pages of the first facts. */
+Test(view_pg, a_page_of_older_facts_makes_way_for_one_of_newer_facts)
+{
+	view *v;
+
+	filled_big(BIG);
+	v = opened(S("INBOX"));
+	message_facts_forget();
+	packed_by_a_reader(v, BIG);
+	store_sql("insert into folder_page (postoffice, folder, page, version, facts)"
+		  " select %lld, %lld, u, 2001, '' from generate_series(0, 19) u",
+		(long long)me.postoffice, (long long)me.inbox);
+	cr_assert_eq(folder_page_make(v->postoffice, v->mailbox, v->folder, false), ST_OK);
+	message_facts_forget();
+	folder_page_bring(v, v->uids, 100, false);
+	cr_expect_eq(unknown(), 1, "eight pages of UIDs 2, 4 .. 2046 were brought");
 	message_facts_forget();
 	view_close(&v);
 }
