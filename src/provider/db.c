@@ -151,7 +151,7 @@ struct round {
 	status kind;     /* of the first failure */
 	int failed;      /* its number */
 	bool commits;    /* this round ends the transaction */
-	bool sent;       /* the sync may have reached the server */
+	bool sent;       /* the sync, or a COMMIT, may have reached the server */
 	bool silent;     /* the server did not answer within ROUND_MOST, or anybody else in this
 	    process */
 	bool committing; /* what is awaited now is the commit's own answer */
@@ -167,15 +167,27 @@ static bool stores(const db_tx *tx, const struct round *r)
 	return r->commits && writes;
 }
 
+/* COMMIT waits for no sync: it may run once it is queued, for a connection that is closed sends what
+   is queued. Without BEGIN the sync commits. */
+static status steps_send(db_tx *tx, struct round *r)
+{
+	for (struct step *s = tx->first; s; s = s->next) {
+		bool commit = s->id == SQL_TX_COMMIT;
+
+		if (commit && FAULT("db_commit_send"))
+			return ST_CLOSED;
+		r->sent |= commit;
+		if (!step_send(tx->connection, s))
+			return ST_CLOSED;
+	}
+	return !tx->begun && stores(tx, r) && FAULT("db_commit_send") ? ST_CLOSED : ST_OK;
+}
+
 static status round_send(db_tx *tx, struct round *r)
 {
 	if (FAULT("db_send"))
 		return ST_CLOSED;
-	for (struct step *s = tx->first; s; s = s->next)
-		if (!step_send(tx->connection, s))
-			return ST_CLOSED;
-	if (stores(tx, r) && FAULT("db_commit_send"))
-		return ST_CLOSED;
+	TRY(steps_send(tx, r));
 	r->sent = true;
 	if (!PQpipelineSync(tx->connection->pg))
 		return ST_CLOSED;
