@@ -1,7 +1,7 @@
 /* COPY and MOVE over PostgreSQL: one transaction, the locks of both mailboxes and then one statement, in one
-   round trip. Of very many messages each part has a statement; what these said is looked at before the commit then, for
-   all are copied or none. Each leaves a note (`outcome`), by which a run whose answer to COMMIT was lost is
-   known again. */
+   round trip. Of very many messages each part has a statement and a round trip, which has its own time to be
+   done in, and what it said is looked at before the next one, for all are copied or none. Each leaves a note
+   (`outcome`), by which a run whose answer to COMMIT was lost is known again. */
 #include "provider/view.h"
 
 #include "base/id.h"
@@ -26,6 +26,7 @@ struct copying {
 	int64_t *outcome;      /* [parts] ids of the notes */
 	struct rows *r, *left; /* [parts] */
 	bool again;            /* it ran more than once */
+	bool refused;          /* one of several parts was: the others behind it did not run */
 };
 
 /* Both statements tell four things in this order, and so does the note. */
@@ -47,8 +48,14 @@ static void copy_add(db_tx *tx, struct copying *c, int number)
 		c->moves ? 7 : 14, &c->r[number]);
 }
 
+/* Of several parts each has a round trip. */
+static status part_end(db_tx *tx, const struct copying *c)
+{
+	return c->parts > 1 ? db_flush(tx) : ST_OK;
+}
+
 /* What was copied is expunged; nothing of it all when nothing was. */
-static void leave_add(db_tx *tx, struct copying *c)
+static status parts_leave(db_tx *tx, struct copying *c)
 {
 	const view *v = c->v;
 
@@ -62,7 +69,9 @@ static void leave_add(db_tx *tx, struct copying *c)
 				p_int_array(part.first, part.count),
 				p_int_array(part.last, part.count), p_int(0)},
 			6, &c->left[i]);
+		TRY(part_end(tx, c));
 	}
+	return ST_OK;
 }
 
 /* A part of which nothing was copied though there was something, or must have been. */
@@ -73,12 +82,15 @@ static bool is_refused(const struct copying *c, int part)
 	return row_null(r, 0, COPIED + FIRST) && (c->every || !row_null(r, 0, COPIED + UIDS));
 }
 
-static bool any_refused(const struct copying *c)
+static status parts_copy(db_tx *tx, struct copying *c)
 {
-	for (int i = 0; i < c->parts; i++)
-		if (is_refused(c, i))
-			return true;
-	return false;
+	c->refused = false;
+	for (int i = 0; i < c->parts && !c->refused; i++) {
+		copy_add(tx, c, i);
+		TRY(part_end(tx, c));
+		c->refused = c->parts > 1 && is_refused(c, i);
+	}
+	return c->refused && c->leaves ? ST_INVALID : ST_OK;
 }
 
 static status copy_once(void *arg, bool again)
@@ -89,16 +101,13 @@ static status copy_once(void *arg, bool again)
 	c->locked[1] = c->target;
 	c->again |= again;
 	db_tx *tx = settle_begin_both(c->v->postoffice, c->locked, c->a);
-	for (int i = 0; i < c->parts; i++)
-		copy_add(tx, c, i);
-	status s = c->parts > 1 ? db_flush(tx) : ST_OK;
-	if (s != ST_OK || (c->parts > 1 && any_refused(c))) {
-		db_rollback(&tx);
-		return s != ST_OK || !c->leaves ? s : ST_INVALID;
-	}
-	if (c->leaves)
-		leave_add(tx, c);
-	return db_commit(&tx, NULL);
+	status s = parts_copy(tx, c);
+	if (s == ST_OK && c->leaves)
+		s = parts_leave(tx, c);
+	if (s == ST_OK && !c->refused)
+		return db_commit(&tx, NULL);
+	db_rollback(&tx);
+	return s;
 }
 
 /* The four things, from this column on. */
@@ -158,18 +167,16 @@ static status outcome_take(struct copying *c, struct view_copied *out)
 static status copied_take(struct copying *c, struct view_copied *out)
 {
 	struct copied_part *parts = arena_new_array(c->a, (size_t)c->parts, sizeof *parts);
-	int found = 0;
 
 	if (row_null(c->r, 0, TARGET) || row_null(c->r, 0, SOURCE_MODSEQ))
 		return ST_ABSENT;
 	for (int i = 0; i < c->parts; i++) {
 		parts[i] = part_of(&c->r[i], 0, COPIED, c->a);
-		found += parts[i].n;
+		if (c->every && parts[i].n < view_part(&c->asked, i).n)
+			return ST_OK;
+		if (is_refused(c, i))
+			return ST_FULL;
 	}
-	if (c->every && found < c->asked.n)
-		return ST_OK;
-	if (any_refused(c))
-		return ST_FULL;
 	parts_tell(parts, c->parts, c->a, out);
 	return ST_OK;
 }

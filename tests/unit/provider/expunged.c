@@ -388,6 +388,7 @@ Test(expunged, of_very_many_all_are_copied_or_none)
 	store_sql("update mailbox set quota = %d where postoffice = %lld and mailbox = %lld",
 		48 * HUGE, (long long)me.postoffice, (long long)other.mailbox);
 	cr_expect_eq(view_copy_to(v, v->uids, v->n, &to, false, &me.a, &p), ST_FULL);
+	cr_expect_eq(view_copy_to(v, v->uids, v->n, &to, true, &me.a, &p), ST_FULL);
 	cr_expect_eq(view_move_to(v, v->uids, v->n, &to, &me.a, &p), ST_FULL);
 	cr_expect_eq(v->n, HUGE);
 	cr_expect_eq(entries(), HUGE, "there was room for the first part alone");
@@ -412,7 +413,8 @@ static const struct loss {
 } losses[] = {
 	{"db_commit_done:1:fail", ST_OK},
 	{"db_commit_sent:1:fail", ST_OK},
-	{"db_sent:1:fail", ST_OK}, /* with the copies, which are sent again */
+	{"db_sent:1:fail", ST_OK},   /* with the first part, which is sent again */
+	{"db_sent:2:fail", ST_BUSY}, /* with the second one */
 	{"db_commit_send:1:fail", ST_BUSY},
 };
 #define LOSSES (sizeof losses / sizeof *losses)
