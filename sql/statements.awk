@@ -55,10 +55,11 @@ function parameters(sql,    rest, n, most, used) {
 	return most
 }
 
-# Whether it changes no row: what begins with `select` cannot, and what begins with `with` not without one of these words.
+# Whether it changes neither rows nor tables: what begins with `select` does so only by the functions for partitions, what begins
+# with `with` by one of these words, too.
 function only_reads(sql) {
-	return sql ~ /^select[ \n]/ || sql ~ /^with[ \n]/ &&
-		sql !~ /(^|[^a-z_])(insert into|update|delete from|merge into)([^a-z_]|$)/
+	return sql !~ /(^|[^a-z_])partition_(make|drop)[(]/ && (sql ~ /^select[ \n]/ || sql ~ /^with[ \n]/ &&
+		sql !~ /(^|[^a-z_])(insert into|update|delete from|merge into)([^a-z_]|$)/)
 }
 
 function close_statement() {

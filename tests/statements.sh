@@ -55,6 +55,10 @@ with f as (
 select count(*) from f;
 -- statement change_plain
 delete from folder where postoffice = $1;
+-- statement change_table system
+select partition_make($1, $2);
+-- statement change_table_with system
+with d as (select $2::date as day) select partition_drop($1, day) from d;
 END
 accepts 'what begins with select only reads' statements.awk table good.sql '{"nodes_seen", STATEMENT_GLOBAL, 0, true,'
 accepts 'what begins with "with" reads where nothing behind it changes' statements.awk table reads.sql \
@@ -62,6 +66,8 @@ accepts 'what begins with "with" reads where nothing behind it changes' statemen
 accepts 'and changes where something does' statements.awk table reads.sql '{"change_with", STATEMENT_TENANT, 1, false,'
 accepts 'what changes by its first word does not read' statements.awk table reads.sql \
 	'{"change_plain", STATEMENT_TENANT, 1, false,'
+accepts 'what makes a partition does not read' statements.awk table reads.sql '{"change_table", STATEMENT_SYSTEM, 2, false,'
+accepts 'nor what drops one' statements.awk table reads.sql '{"change_table_with", STATEMENT_SYSTEM, 2, false,'
 
 cat >piece.sql <<'END'
 -- piece mine

@@ -20,7 +20,7 @@ struct statement {
 	const char *name; /* folder_by_name: also its name as a prepared statement */
 	enum statement_kind kind;
 	unsigned params; /* $1 .. $params */
-	bool reads;      /* it changes no row, as its words tell: it may be tried again */
+	bool reads; /* it changes no row and no table, as its words tell: it may be tried again */
 	const char *text;
 };
 

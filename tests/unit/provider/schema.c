@@ -162,7 +162,7 @@ static const char *first_of(const struct statement *s)
    what was asked for by themselves, and of a folder read what was asked for. Which of two indexes
    finds one row is a tie then, which counting the table decides; those pairs are named. What a role is set to,
    by other tests too, is left aside. The plan tells whether rows are changed, too, which must be known
-   of each statement when its connection breaks. */
+   of each statement when its connection breaks; a volatile function of the schema may change anything. */
 static void explain_all(slice uri, unsigned kinds)
 {
 	arena a = ARENA_INIT;
@@ -197,6 +197,8 @@ static void explain_all(slice uri, unsigned kinds)
 			" then raise 'reads a whole folder: %%', l; end if;"
 			" if %s and l ~ '->  Memoize' then raise 'keeps bodies that are read once: %%', above; end if;"
 			" changes := changes or l ~ '(^|-> ) *(Insert|Update|Delete|Merge) on '; above := l; end loop;"
+			" changes := changes or exists (select from pg_proc p, pg_prepared_statements s where s.name = 'one'"
+			"  and p.oid >= 16384 and p.provolatile = 'v' and s.statement ~ ('\\m' || p.proname || '[(]'));"
 			" if changes = %s then raise 'taken for what changes rows, or for what does not: %%', changes; end if; end $do$",
 			first_of(s), s->text, s->params ? nulls.at : "",
 			s->kind == STATEMENT_TENANT && !meant_for_all(s->name) ? "true" : "false",
