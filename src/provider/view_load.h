@@ -1,4 +1,4 @@
-/* Bringing a folder's present state: for view_look.c. */
+/* Bringing a folder's present state: for looks (view_look.h), and for the pages of its facts (folder_page.c). */
 #ifndef PENNYPOST_PROVIDER_VIEW_LOAD_H
 #define PENNYPOST_PROVIDER_VIEW_LOAD_H
 
