@@ -245,10 +245,11 @@ bool auth_mechanism_taken(slice mechanism, int64_t postoffice)
 	return setting_lists(S_auth_mechanisms, &at, mechanism);
 }
 
-/* An empty mechanism is none: USER and PASS. */
+/* An empty mechanism is none: LOGIN of IMAP, USER and PASS. */
 static bool is_taken(slice mechanism, const struct identity *who)
 {
-	return mechanism.size == 0 || auth_mechanism_taken(mechanism, who->postoffice);
+	return mechanism.size == 0 ? auth_password_taken(who->postoffice)
+				   : auth_mechanism_taken(mechanism, who->postoffice);
 }
 
 static status revision_now(arena *a, int64_t *revision)

@@ -52,6 +52,13 @@ status auth_password(
 status auth_password_by(slice mechanism, slice name, slice password, const struct auth_from *from,
 	arena *a, struct identity *out);
 bool auth_mechanism_taken(slice mechanism, int64_t postoffice);
+/* A password as it is, which LOGIN of IMAP and USER of POP3 send too, as PLAIN and LOGIN do: where neither is taken
+   none is. */
+static inline bool auth_password_taken(int64_t postoffice)
+{
+	return auth_mechanism_taken(S("PLAIN"), postoffice) ||
+	       auth_mechanism_taken(S("LOGIN"), postoffice);
+}
 
 /* What stands against a logon under this name from there, and the key that the account's failures
    are counted under. ST_BUSY. */

@@ -204,8 +204,10 @@ status auth_password_by(slice mechanism, slice name, slice password, const struc
 	if (kind == ST_OK)
 		kind = settle(s, &t,
 			t.mailbox && same_password(t.mailbox->password, password, a) &&
-				(mechanism.size == 0 ||
-					auth_mechanism_taken(mechanism, t.mailbox->postoffice->id)),
+				(mechanism.size == 0
+						? auth_password_taken(t.mailbox->postoffice->id)
+						: auth_mechanism_taken(
+							  mechanism, t.mailbox->postoffice->id)),
 			from->service);
 	if (kind == ST_OK)
 		identify(t.mailbox, a, out);

@@ -113,6 +113,9 @@ static status imap_login(conversation *c, args *p)
 	TRY(arg_end(p));
 	if (needs_tls(c, &said))
 		return said;
+	if (!auth_password_taken(0))
+		return imap_no(c,
+			"[CANNOT] LOGIN is not taken here; AUTHENTICATE by a mechanism on offer");
 	struct auth_from from = from_of(c);
 	status kind = auth_password(name, password, &from, &c->talk, &who);
 	return kind == ST_OK ? enter(c, &who) : say_logon_trouble(c, kind);

@@ -2,6 +2,7 @@
    state. */
 #include "base/log.h"
 #include "net/listener.h"
+#include "provider/auth.h"
 #include "provider/message.h"
 #include "provider/provider.h"
 #include "service/imap/notify.h"
@@ -261,7 +262,8 @@ static bool tls_to_be_had(const conversation *c)
 
 static bool logon_refused(const conversation *c)
 {
-	return before_logon(c) && (!imap_may_log_on(c) || word_is_off(S("LOGIN")));
+	return before_logon(c) &&
+	       (!imap_may_log_on(c) || word_is_off(S("LOGIN")) || !auth_password_taken(0));
 }
 
 static const struct capability {

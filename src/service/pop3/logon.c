@@ -151,6 +151,8 @@ status pop3_user(conversation *c, slice rest)
 		return said;
 	if (pop3_apop_forced())
 		return pop3_refuse(c, "Use APOP");
+	if (!auth_password_taken(0))
+		return pop3_refuse(c, "Use AUTH with a mechanism on offer here");
 	arena_clear(&c->talk); /* of failed logons, and of the name given before */
 	pop3_of(c)->user = arena_copy(&c->talk, rest);
 	return conversation_say(c, "+OK Now the password");

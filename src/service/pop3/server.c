@@ -89,7 +89,7 @@ static bool always(conversation *c, slice *value)
 static bool where_passwords_are_taken(conversation *c, slice *value)
 {
 	(void)value;
-	return pop3_may_log_on(c) && !pop3_apop_forced();
+	return pop3_may_log_on(c) && !pop3_apop_forced() && auth_password_taken(0);
 }
 
 static bool with_mechanisms(conversation *c, slice *value)
