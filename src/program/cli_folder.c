@@ -152,13 +152,21 @@ status cli_folder_removed(struct cli *c)
 
 /* ---- pennypost message undelete */
 
-/* What was in the folder of that name, and in those of that name that were removed: into the one
-   there is, or INBOX. */
 static status undelete_audit(struct cli *c, const mailbox *m)
 {
 	return cli_audit(c, m->postoffice, "message.undelete", cli_text(c, "MAILBOX"));
 }
 
+/* The folder that was removed, made again. */
+static status folder_again(struct cli *c, const mailbox *m, slice name, folder **f)
+{
+	const struct audit_note note = cli_note(c, "folder.make", cli_text(c, "MAILBOX"));
+
+	return folder_make_noted(m->postoffice, m->id, name, 0, &note, &c->a, f);
+}
+
+/* What was in the folder of that name, and in those of that name that were removed: into the one there
+   is, which is made again when there is none. */
 static status undelete_named(
 	struct cli *c, const mailbox *m, struct folder_lost which, int64_t *restored)
 {
@@ -166,7 +174,7 @@ static status undelete_named(
 	struct folder_removed *rows;
 	int64_t came = 0;
 	folder *f = NULL;
-	bool known = false;
+	bool known = false, lost = false;
 	int n;
 
 	if (folder_name(given, &c->a, &name) != ST_OK)
@@ -175,10 +183,14 @@ static status undelete_named(
 	if (kind != ST_ABSENT)
 		TRY(kind);
 	TRY(folder_removed_list(m->postoffice, m->id, &c->a, &rows, &n));
-	for (int i = 0; i < n; i++)
+	for (int i = 0; i < n; i++) {
 		known |= slice_same(rows[i].name, name);
+		lost |= slice_same(rows[i].name, name) && rows[i].messages > 0;
+	}
 	if (!f && !known)
 		return ST_ABSENT;
+	if (!f && lost && !which.into)
+		TRY(folder_again(c, m, name, &f));
 	TRY(undelete_audit(c, m));
 	if (f) {
 		which.folder = f->id;

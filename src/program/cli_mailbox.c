@@ -8,6 +8,7 @@
 #include "provider/group.h"
 #include "provider/mailbox_duty.h"
 #include "provider/queue.h"
+#include "provider/session.h"
 #include "provider/setting.h"
 
 static const char *const kind_words[] = {
@@ -273,14 +274,30 @@ static status may_lose(struct cli *c, const mailbox *m, enum mailbox_loss loss)
 		SLICE_ARGS(why));
 }
 
+/* Who is logged on to it goes, each after the command that runs. What is said of that. */
+static status logged_off(struct cli *c, const mailbox *m, slice *told)
+{
+	int64_t asked = 0;
+
+	TRY(session_end(0, m->postoffice, m->id, &c->by, &asked));
+	*told = asked == 0 ? S("")
+			   : arena_format(&c->a, "; %lld %s being ended", (long long)asked,
+				     asked == 1 ? "session is" : "sessions are");
+	return ST_OK;
+}
+
 static status set_state(struct cli *c, enum mailbox_state s)
 {
+	slice told = S("");
 	mailbox *m;
 	TRY(cli_find_mailbox(c, cli_text(c, "MAILBOX"), &m));
 	if (s == MAILBOX_DISABLED)
 		TRY(may_lose(c, m, LOSS_DISABLED));
 	TRY(mailbox_set_state(m->postoffice, m->id, s, &c->by));
-	return changed(c, m, s == MAILBOX_ENABLED ? "is enabled" : "is disabled");
+	if (s == MAILBOX_ENABLED)
+		return changed(c, m, "is enabled");
+	TRY(logged_off(c, m, &told));
+	return changed(c, m, arena_format(&c->a, "is disabled%.*s", SLICE_ARGS(told)).at);
 }
 
 status cli_mailbox_enable(struct cli *c)
@@ -367,9 +384,11 @@ status cli_mailbox_remove(struct cli *c)
 	TRY(group_memberships(m->postoffice, m->id, &c->a, &of, &n));
 	TRY(mailbox_remove(m->postoffice, m->id, &c->by));
 	json_t *all = json_array();
-	slice told = memberships_told(c, m, of, n, all);
+	slice told = memberships_told(c, m, of, n, all), ended;
+	TRY(logged_off(c, m, &ended));
 	return cli_did(c, json_pack("{s:o,s:o}", "removed", full_name(c, m), "still_members", all),
-		"The mailbox %.*s is removed%.*s", SLICE_ARGS(written), SLICE_ARGS(told));
+		"The mailbox %.*s is removed%.*s%.*s", SLICE_ARGS(written), SLICE_ARGS(ended),
+		SLICE_ARGS(told));
 }
 
 /* Who is shut out, and what lifts it. */

@@ -228,7 +228,8 @@ const struct cli_command cli_commands[] = {
 		{MAILBOX_ARGUMENT}, "mailbox enable anna@demo", NULL},
 	{"mailbox disable", CLI_STORE, cli_mailbox_disable,
 		"Suspends a mailbox: no logon, its mail is refused (550 5.2.1), nothing is lost.",
-		{MAILBOX_ARGUMENT}, "mailbox disable anna@demo", NULL},
+		{MAILBOX_ARGUMENT}, "mailbox disable anna@demo",
+		"Who is logged on to it is let go within two seconds."},
 	{"mailbox release", CLI_STORE, cli_mailbox_release,
 		"Lets a mailbox write to other systems again, of which they refused too much.",
 		{MAILBOX_ARGUMENT}, "mailbox release anna@demo",
@@ -344,7 +345,8 @@ const struct cli_command cli_commands[] = {
 	{"folder unshare", CLI_STORE, cli_folder_unshare, "Takes back what somebody was given, or denied, in a folder.",
 		{MAILBOX_ARGUMENT, NEED("NAME", TEXT, "the folder"), SHARED_WITH,
 			MAY("--deny", FLAG, "what was denied")},
-		"folder unshare anna@demo Work ben", NULL},
+		"folder unshare anna@demo Work ben",
+		"What was denied stays, unless --deny says that it is meant."},
 	{"folder rights", CLI_STORE, cli_folder_rights, "Lists who besides its owner has rights to a folder.",
 		{MAILBOX_ARGUMENT, NEED("NAME", TEXT, "the folder")}, "folder rights anna@demo Work", NULL},
 	{"folder shared", CLI_STORE, cli_folder_shared, "Lists the folders that others share with a mailbox.",
@@ -375,8 +377,8 @@ const struct cli_command cli_commands[] = {
 			MAY("--into", TEXT, "puts them into this folder")},
 		"message undelete anna@demo --folder Work --since 2026-11-20",
 		"`message list --removed` shows them. They get new UIDs, in the order of those they had. "
-		"What was removed before the retention (setting expunged_retention) is gone. Messages of a folder that is gone "
-		"come to the folder that has its name now when they are asked for by --folder, else to INBOX."},
+		"What was removed before the retention (setting expunged_retention) is gone. A folder that is gone is made "
+		"again when it is named by --folder; messages of other folders that are gone come to INBOX."},
 
 	{"mail send", CLI_STORE, cli_mail_send, "Sends a message to addresses of this system.",
 		{MANY("--to", ADDRESS, "recipient, one or more"), OWN_MAIL},
