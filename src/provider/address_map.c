@@ -2,8 +2,8 @@
    somewhere are kept for a second, and which domains are other systems'; refusals are not, for a
    mailbox made a moment ago is to be found. Mailboxes found by their very address, with plenty of
    room, are kept longer: nothing but a change that raises the revision of routing makes such an
-   answer wrong, or a quota that becomes a small one, which raises none: tenants set quotas, and all of them would
-   have to be asked for anew. A delivery checks again in its transaction. */
+   answer wrong, or a quota that a tenant makes a small one, which raises none: all of them would have to be
+   asked for anew. A delivery checks again in its transaction. */
 #include "provider/address_map.h"
 
 #include "base/map.h"

@@ -356,14 +356,25 @@ status mailbox_set_kind(
 	return settle(change_once, &t);
 }
 
-status mailbox_set_quota(int64_t postoffice, int64_t id, int64_t quota, const struct audit_by *by)
+static status set_quota(
+	int64_t postoffice, int64_t id, int64_t quota, unsigned raises, const struct audit_by *by)
 {
 	struct turn t = {
-		SQL_MAILBOX_SET_QUOTA, postoffice, id, quota, "mailbox.quota", NULL, 0, by};
+		SQL_MAILBOX_SET_QUOTA, postoffice, id, quota, "mailbox.quota", NULL, raises, by};
 
 	if (quota < 0 || quota > MAILBOX_QUOTA_MOST)
 		return ST_INVALID;
 	return settle(change_once, &t);
+}
+
+status mailbox_set_quota(int64_t postoffice, int64_t id, int64_t quota, const struct audit_by *by)
+{
+	return set_quota(postoffice, id, quota, RAISES(REVISION_ROUTING), by);
+}
+
+status mailbox_let_quota(int64_t postoffice, int64_t id, int64_t quota, const struct audit_by *by)
+{
+	return set_quota(postoffice, id, quota, 0, by);
 }
 
 status mailbox_set_password(int64_t postoffice, int64_t id, slice password,

@@ -53,9 +53,11 @@ status mailbox_set_state(
 	int64_t postoffice, int64_t id, enum mailbox_state s, const struct audit_by *by);
 status mailbox_set_kind(
 	int64_t postoffice, int64_t id, enum mailbox_kind k, const struct audit_by *by);
-/* 0 = none. ST_INVALID: below that, or above MAILBOX_QUOTA_MOST. What is stored goes by it at once, what is asked
-   before (address_map.h) within ten seconds. */
+/* 0 = none. ST_INVALID: below that, or above MAILBOX_QUOTA_MOST. */
 status mailbox_set_quota(int64_t postoffice, int64_t id, int64_t quota, const struct audit_by *by);
+/* The same by a tenant, who may do so again and again: no process throws away what it keeps of all post offices. What
+   is stored goes by it at once, what is asked before (address_map.h) within ten seconds. */
+status mailbox_let_quota(int64_t postoffice, int64_t id, int64_t quota, const struct audit_by *by);
 /* Stores hash, SCRAM verifier and, where auth_recoverable is on, the encrypted secret; voids every
    cached logon. ST_INVALID when it breaks a rule (*why), ST_ABSENT. */
 status mailbox_set_password(int64_t postoffice, int64_t id, slice password,

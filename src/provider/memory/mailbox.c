@@ -250,6 +250,11 @@ status mailbox_set_quota(int64_t postoffice, int64_t id, int64_t quota, const st
 	return kind;
 }
 
+status mailbox_let_quota(int64_t postoffice, int64_t id, int64_t quota, const struct audit_by *by)
+{
+	return mailbox_set_quota(postoffice, id, quota, by);
+}
+
 status mailbox_set_password(int64_t postoffice, int64_t id, slice password,
 	const struct audit_by *by, arena *a, slice *why)
 {

@@ -215,7 +215,7 @@ static status quota_set(conversation *c, mailbox *m, int64_t octets)
 	const struct audit_by by = imap_audit_by(c);
 	text line = TEXT_INIT;
 	status s =
-		m->quota == octets ? ST_OK : mailbox_set_quota(m->postoffice, m->id, octets, &by);
+		m->quota == octets ? ST_OK : mailbox_let_quota(m->postoffice, m->id, octets, &by);
 
 	if (s != ST_OK)
 		return say_no_root(c, s);
