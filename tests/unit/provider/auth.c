@@ -128,7 +128,7 @@ static int64_t failures(void)
 Test(auth, a_mechanism_not_taken_costs_what_a_wrong_password_costs)
 {
 	const struct setting_at at = {.postoffice = here.po};
-	slice only = S("SCRAM-SHA-256");
+	slice only = S("SCRAM-SHA-256"), and_login = S("SCRAM-SHA-256 LOGIN");
 	cr_assert_eq(plain(&here.home, PASSWORD), ST_OK, "remembered from here on");
 	cr_assert_eq(
 		setting_set(S_auth_mechanisms, &at, &only, given_by, &here.a, &here.why), ST_OK);
@@ -148,7 +148,10 @@ Test(auth, a_mechanism_not_taken_costs_what_a_wrong_password_costs)
 		}
 	}
 	given_setting(S_auth_failure_delay, "0 s");
-	cr_assert_eq(logon("anna", PASSWORD), ST_OK, "USER and PASS are no mechanism");
+	cr_assert_eq(logon("anna", PASSWORD), ST_DENIED, "USER and PASS send it as it is, too");
+	cr_assert_eq(setting_set(S_auth_mechanisms, &at, &and_login, given_by, &here.a, &here.why),
+		ST_OK);
+	cr_assert_eq(logon("anna", PASSWORD), ST_OK, "as LOGIN does");
 }
 
 Test(auth, a_logon_by_any_service_is_the_mailboxs_last)
