@@ -419,32 +419,43 @@ static status imap_compress(conversation *c, args *p)
 	return stream_deflate(c->stream);
 }
 
-/* RFC 5161: words that change what is said from now on. Unknown ones are passed over. */
+/* RFC 5161: words that change what is said from now on. Unknown ones are passed over. Clients may say
+   it before they select a folder, servers need not look to that (3.1): what changes words alone, and
+   not what numbers mean, is taken then too. */
 static status imap_enable(conversation *c, args *p)
 {
 	struct imap *i = imap_of(c);
 	struct {
 		slice word;
-		bool *on;
-	} rows[] = {{S("IMAP4rev2"), &i->rev2}, {S("CONDSTORE"), &i->condstore},
-		{S("QRESYNC"), &i->qresync}, {S("UTF8=ACCEPT"), &i->utf8},
-		{S("UIDONLY"), &i->uidonly}};
+		bool *on, asked;
+	} rows[] = {{S("IMAP4rev2"), &i->rev2, false}, {S("CONDSTORE"), &i->condstore, false},
+		{S("QRESYNC"), &i->qresync, false}, {S("UTF8=ACCEPT"), &i->utf8, false},
+		{S("UIDONLY"), &i->uidonly, false}};
+	const size_t count = sizeof rows / sizeof *rows;
 	text told = TEXT_INIT;
 	slice word;
-	status s;
 
 	do {
-		if ((s = arg_space(p)) != ST_OK || (s = arg_atom(p, &word)) != ST_OK)
-			break;
-		for (size_t r = 0; r < sizeof rows / sizeof *rows; r++)
-			if (slice_same_nocase(word, rows[r].word) && !*rows[r].on) {
-				*rows[r].on = true;
-				text_format(&told, " %.*s", SLICE_ARGS(rows[r].word));
-			}
+		TRY(arg_space(p));
+		TRY(arg_atom(p, &word));
+		for (size_t r = 0; r < count; r++)
+			if (slice_same_nocase(word, rows[r].word))
+				rows[r].asked = true;
+		/* Searches that are kept up to date by number could be told no more. */
+		if (i->selected && !i->uidonly && slice_same_nocase(word, S("UIDONLY"))) {
+			p->trouble = "Leave the folder before ENABLE UIDONLY";
+			return ST_INVALID;
+		}
 	} while (p->rest.size > 0);
+	for (size_t r = 0; r < count; r++)
+		if (rows[r].asked && !*rows[r].on) {
+			*rows[r].on = true;
+			text_format(&told, " %.*s", SLICE_ARGS(rows[r].word));
+		}
 	i->condstore = i->condstore || i->qresync; /* RFC 7162 3.2.3 */
-	if (s == ST_OK)
-		s = conversation_say(c, "* ENABLED%s", told.size ? told.at : "");
+	if (i->selected && i->rev2)
+		i->selected->recent = UINT32_MAX;
+	status s = conversation_say(c, "* ENABLED%s", told.size ? told.at : "");
 	text_free(&told);
 	TRY(s);
 	return imap_ok(c, "Enabled");
@@ -478,8 +489,7 @@ const struct imap_row imap_server_rows[] = {
 		"LANGUAGE [language ...]: in which we speak"},
 	{"STARTTLS", imap_starttls, AT_GREETING, 0, "STARTTLS: encrypt this conversation"},
 	{"COMPRESS", imap_compress, AT_LOGGED_ON, 0, "COMPRESS DEFLATE: pack what is said"},
-	{"ENABLE", imap_enable, AT_AUTHENTICATED, IMAP_QUIET,
-		"ENABLE word ...: change what is said"},
+	{"ENABLE", imap_enable, AT_LOGGED_ON, IMAP_QUIET, "ENABLE word ...: change what is said"},
 	{0},
 };
 
@@ -562,10 +572,9 @@ static bool may_run(conversation *c, status *said)
 		return false;
 	}
 	if (!(i->row->states & i->state)) {
-		*said = imap_bad(c, i->state == AT_GREETING             ? "Log on first"
-				    : i->row->states & AT_SELECTED      ? "Select a folder first"
-				    : i->row->states & AT_AUTHENTICATED ? "Leave the folder first"
-									: "Logged on already");
+		*said = imap_bad(c, i->state == AT_GREETING        ? "Log on first"
+				    : i->row->states & AT_SELECTED ? "Select a folder first"
+								   : "Logged on already");
 		return false;
 	}
 	if (i->uidonly && (i->row->flags & IMAP_BY_NUMBER)) {
