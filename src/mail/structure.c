@@ -225,6 +225,92 @@ static void children_link(struct teller *t)
 	}
 }
 
+/* --- The texts for IMAP4rev1
+   --------------------------------------------------------------------- */
+
+static size_t quoted_end(slice told, size_t at)
+{
+	for (at++; at < told.size && told.at[at] != '"'; at++)
+		at += told.at[at] == '\\';
+	return at + 1;
+}
+
+static size_t literal_end(slice told, size_t at)
+{
+	slice line = slice_from(told, at);
+	size_t end = slice_find(line, '\n');
+	uint64_t size;
+
+	if (!slice_number(slice_until(slice_from(line, 1), slice_find(line, '}') - 1), &size) ||
+		size > line.size - end)
+		return told.size;
+	return at + end + 1 + (size_t)size;
+}
+
+/* Behind a string, a number or NIL. */
+static size_t word_end(slice told, size_t at)
+{
+	if (told.at[at] == '"')
+		return quoted_end(told, at);
+	if (told.at[at] == '{')
+		return literal_end(told, at);
+	while (at < told.size && told.at[at] != ' ' && told.at[at] != ')')
+		at++;
+	return at;
+}
+
+/* Behind a word or a list. */
+static size_t value_end(slice told, size_t at)
+{
+	int depth = 0;
+
+	while (at < told.size) {
+		char c = told.at[at];
+
+		depth += c == '(' ? 1 : c == ')' ? -1 : 0;
+		at = c == '(' || c == ')' || c == ' ' ? at + 1 : word_end(told, at);
+		if (depth <= 0)
+			break;
+	}
+	return at;
+}
+
+static size_t values_end(slice told, size_t at, int n)
+{
+	while (n-- > 0)
+		at = value_end(told, at + 1);
+	return at;
+}
+
+/* Parameters follow the type; a list of strings that says the same goes on with a string, or ends. */
+static bool is_global(slice told, size_t at)
+{
+	const slice begin = S("(\"message\" \"global\" ");
+
+	return slice_starts(slice_from(told, at), begin) && at + begin.size < told.size &&
+	       told.at[at + begin.size] != '"' && told.at[at + begin.size] != '{';
+}
+
+void structure_add_rev1(text *out, slice told)
+{
+	size_t added = 0, at = slice_search(told, S("\"message\" \"global\""));
+
+	if (at < told.size)
+		at = 0;
+	while (at < told.size) {
+		char c = told.at[at];
+
+		if (c == '(' && is_global(told, at)) {
+			at = values_end(told, at, 7); /* up to the size; then: */
+			text_add(out, slice_until(slice_from(told, added), at - added));
+			added = at = values_end(told, at, 3); /* envelope, body, lines */
+		} else {
+			at = c == '(' || c == ')' || c == ' ' ? at + 1 : word_end(told, at);
+		}
+	}
+	text_add(out, slice_from(told, added));
+}
+
 /* --- Packing
    ----------------------------------------------------------------------------------- */
 

@@ -4,6 +4,7 @@
 #define PENNYPOST_MAIL_STRUCTURE_H
 
 #include "base/status.h"
+#include "base/text.h"
 #include "mail/mime.h"
 
 typedef struct structure_part {
@@ -27,6 +28,9 @@ slice structure_pack(const mime_table *t, arena *a);
 status structure_unpack(slice packed, arena *a, structure *out);
 /* The two texts alone, ready to be sent. */
 status structure_unpack_texts(slice packed, slice *body, slice *bodystructure);
+/* Adds one of them as the grammar of IMAP4rev1 has it, which knows no message within but message/rfc822
+   (RFC 3501 9, media-message): a message/global is a part like any other, without what stands in it. */
+void structure_add_rev1(text *out, slice told);
 
 /* The part a section number names: {1, 2} is BODY[1.2]; n == 0 is the message. False when there is
    none. For HEADER and TEXT behind a number the part must be a `message`; they are then those of

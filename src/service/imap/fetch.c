@@ -43,7 +43,8 @@ enum {
 	F_EMAILID = 256,
 	F_THREADID = 512,
 	F_SAVEDATE = 1024,
-	F_PREVIEW = 2048
+	F_PREVIEW = 2048,
+	F_REV1 = 4096 /* structures, as those have them who enabled nothing newer */
 };
 
 struct fetch {
@@ -256,6 +257,14 @@ static void date_text(text *out, usec at, int zone, const char *name)
 	arena_release(&a);
 }
 
+static void structure_text(unsigned wanted, slice told, text *out)
+{
+	if (wanted & F_REV1)
+		structure_add_rev1(out, told);
+	else
+		text_add(out, told);
+}
+
 static void items_text(unsigned wanted, const struct selected *sel, const struct view_entry *e,
 	const struct message_fact *fact, text *out)
 {
@@ -297,11 +306,11 @@ static void items_text(unsigned wanted, const struct selected *sel, const struct
 		return;
 	if (wanted & F_BODY) {
 		text_add(out, S(" BODY "));
-		text_add(out, body);
+		structure_text(wanted, body, out);
 	}
 	if (wanted & F_BODYSTRUCTURE) {
 		text_add(out, S(" BODYSTRUCTURE "));
-		text_add(out, extended);
+		structure_text(wanted, extended, out);
 	}
 }
 
@@ -386,9 +395,11 @@ static void trace_read(const conversation *c, int64_t message)
 static status message_tell(conversation *c, const struct fetch *f, uint32_t uid,
 	const struct message_fact *fact, slice raw, int64_t seen, struct telling *t, text *line)
 {
-	const struct selected *sel = imap_of(c)->selected;
+	const struct imap *i = imap_of(c);
+	const struct selected *sel = i->selected;
 	const struct view_entry *e = view_find(sel->view, uid);
-	unsigned wanted = f->items | (f->by_uid && !imap_of(c)->uidonly ? F_UID : 0);
+	unsigned wanted = f->items | (f->by_uid && !i->uidonly ? F_UID : 0) |
+			  (i->rev2 || i->utf8 ? 0 : F_REV1);
 	arena a = ARENA_INIT;
 	status s;
 
@@ -401,7 +412,7 @@ static status message_tell(conversation *c, const struct fetch *f, uint32_t uid,
 		return ST_OK;
 	}
 	if (seen && e->modseq == seen) /* this command made it \Seen: the flags are news */
-		wanted |= F_FLAGS | (imap_of(c)->condstore ? F_MODSEQ : 0);
+		wanted |= F_FLAGS | (i->condstore ? F_MODSEQ : 0);
 	/* What is told first has no blank before it, and before a section there is always
 	   something. */
 	text_clear(line);

@@ -344,6 +344,53 @@ Test(structure, tells_bodies)
 	}
 }
 
+/* RFC 3501 has no envelope but in message/rfc822; RFC 9051 and RFC 9755 have one in message/global too. */
+Test(structure, tells_clients_of_old_of_no_message_but_rfc822)
+{
+	static const struct {
+		slice message, wanted;
+	} rows[] = {
+		{S("Content-Type: message/Global; x=\"(\\\"\"\r\nContent-ID: <(\"i>\r\n"
+		   "Content-Disposition: inline\r\n\r\nSubject: in\r\n\r\nx\r\n"),
+			S("(\"message\" \"global\" (\"x\" \"(\\\"\") \"<(\\\"i>\" NIL \"7bit\" 18 "
+			  "NIL (\"inline\" NIL) NIL NIL)")},
+		/* within others, one in the other, and literals that hold anything */
+		{S("Content-Type: multipart/mixed; boundary=b\r\n\r\n"
+		   "--b\r\nContent-Type: message/rfc822\r\n\r\n"
+		   "Content-Type: message/global; n=\xe4\r\n\r\n"
+		   "Content-Type: message/global\r\n\r\nSubject: \xe4)\r\n\r\nx\r\n"
+		   "--b\r\nContent-Type: a/b; message=global; \xe4=\"(message\"\r\n\r\nx\r\n--b--\r\n"),
+			S("((\"message\" \"rfc822\" NIL NIL NIL \"7bit\" 85 "
+			  "(NIL NIL NIL NIL NIL NIL NIL NIL NIL NIL) "
+			  "(\"message\" \"global\" (\"n\" {1}\r\n\xe4) NIL NIL \"7bit\" 48 "
+			  "NIL NIL NIL NIL) 6 NIL NIL NIL NIL)"
+			  "(\"a\" \"b\" (\"message\" \"global\" {1}\r\n\xe4 \"(message\") NIL NIL \"7bit\" 1 "
+			  "NIL NIL NIL NIL) \"mixed\" (\"boundary\" \"b\") NIL NIL NIL)")},
+		/* what only looks like one */
+		{S("Content-Type: a/b; message=global\r\nContent-Language: message, global\r\n"
+		   "Content-Description: (\"message\" \"global\" NIL\r\n\r\nx"),
+			S("(\"a\" \"b\" (\"message\" \"global\") NIL "
+			  "\"(\\\"message\\\" \\\"global\\\" NIL\" \"7bit\" 1 "
+			  "NIL NIL (\"message\" \"global\") NIL)")},
+	};
+
+	for (size_t i = 0; i < ROWS(rows); i++) {
+		arena a = ARENA_INIT;
+		text told = TEXT_INIT;
+		slice body, extended;
+
+		cr_assert_eq(structure_unpack_texts(packed(rows[i].message, &a), &body, &extended),
+			ST_OK);
+		structure_add_rev1(&told, extended);
+		SAME(text_slice(&told), rows[i].wanted);
+		/* whatever a row of the database says */
+		for (size_t n = 0; n <= extended.size; n++)
+			structure_add_rev1(&told, slice_until(extended, n));
+		text_free(&told);
+		arena_release(&a);
+	}
+}
+
 /* RFC 9051 6.4.5.1, the example of section numbers; each body says its own number. */
 static const slice sections =
 	S("Content-Type: multipart/mixed; boundary=a\r\n\r\n"
