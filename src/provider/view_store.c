@@ -425,11 +425,12 @@ status view_store(view *v, const uint32_t *uids, int n, const struct view_flags 
 
 /* ---- EXPUNGE */
 
-static void expunge_due(struct change *c)
+/* Takes over the hold. */
+static void expunge_count(struct change *c, struct view_image *known)
 {
 	struct due *d = &c->due;
 
-	*d = due_of(view_newest(c->v), c->asked.n, c->a);
+	*d = due_of(known, c->asked.n, c->a);
 	for (int i = 0; d->known && i < c->asked.n; i++) {
 		const struct view_entry *e = entry_in(d->known, c->asked.uids[i]);
 
@@ -441,6 +442,11 @@ static void expunge_due(struct change *c)
 		d->unseen -= !(e->flags & FLAG_SEEN);
 		d->deleted--;
 	}
+}
+
+static void expunge_due(struct change *c)
+{
+	expunge_count(c, view_newest(c->v));
 }
 
 static status expunge_alone(void *arg)
@@ -569,14 +575,34 @@ static status expunge_end(struct change *c, struct view_change *out)
 	return ST_OK;
 }
 
+static status expunge_run(struct change *c, struct view_change *out)
+{
+	TRY(change_settle(c, expunge_once));
+	return expunge_end(c, out);
+}
+
+/* As store_nothing(): what others marked before this was asked for goes. */
+static status expunge_nothing(struct change *c, struct view_change *out)
+{
+	struct view_loaded now;
+
+	TRY(view_see(c->v, 0, c->a, &now));
+	due_end(&c->due);
+	expunge_count(c, image_hold(now.image));
+	if (!is_nothing(&c->due)) {
+		image_let(&now.image);
+		return expunge_run(c, out);
+	}
+	view_show(c->v, &now, false, c->a, out);
+	return ST_OK;
+}
+
 static status expunge_in(view *v, const uint32_t *uids, int n, arena *a, struct view_change *out)
 {
 	struct change c = change_of(v, uids, n, a);
 
 	expunge_due(&c);
-	status s = change_settle(&c, expunge_once);
-	if (s == ST_OK)
-		s = expunge_end(&c, out);
+	status s = is_nothing(&c.due) ? expunge_nothing(&c, out) : expunge_run(&c, out);
 	due_end(&c.due);
 	return s;
 }

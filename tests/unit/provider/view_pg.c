@@ -328,6 +328,52 @@ Test(view_pg, a_store_that_would_change_nothing_of_what_is_known_looks_first)
 	view_close(&w);
 }
 
+Test(view_pg, an_expunge_of_nothing_waits_for_nobody)
+{
+	const uint32_t uids[] = {1, 2, 3};
+	struct view_change ch;
+	db_link *other = given_link();
+
+	filled(S("INBOX"), 3);
+	view *v = opened(S("INBOX"));
+	int64_t at = v->modseq;
+	given_script(other,
+		arena_format(&me.a, "begin; select from mailbox where mailbox = %lld for update",
+			(long long)me.mailbox)
+			.at);
+	cr_expect_eq(view_expunge(v, uids, 3, &me.a, &ch), ST_OK);
+	cr_expect_eq(ch.gone_n + ch.own, 0);
+	cr_expect_eq(view_expunge(v, NULL, 0, &me.a, &ch), ST_OK);
+	cr_expect_eq(ch.gone_n + ch.own, 0);
+	cr_expect_eq(v->modseq, at);
+	db_link_close(&other);
+	view_close(&v);
+}
+
+Test(view_pg, an_expunge_of_nothing_that_is_known_looks_first)
+{
+	const uint32_t uids[] = {1, 2}, marked[] = {2, 3};
+	struct view_flags deleted = {.add = FLAG_DELETED, .unchanged_since = -1};
+	struct view_stored s;
+	struct view_change ch;
+
+	filled(S("INBOX"), 3);
+	view *v = opened(S("INBOX")), *w = opened(S("INBOX"));
+	cr_assert_eq(view_store(w, marked, 2, &deleted, true, &me.a, &s), ST_OK);
+	appended(S("INBOX"), S("Subject: new\r\n\r\n"), 0);
+	view_cache_clear(); /* as if another process had done so */
+	cr_assert_eq(view_expunge(v, uids, 2, &me.a, &ch), ST_OK);
+	cr_assert_eq(ch.gone_n, 1);
+	cr_expect_eq(ch.gone_uids[0], 2);
+	cr_expect_eq(ch.arrived, 1);
+	cr_expect_eq(ch.changed_n, 1);
+	cr_expect(view_find(v, 3)->flags & FLAG_DELETED);
+	cr_expect(!view_find(v, 2));
+	assert_counted();
+	view_close(&v);
+	view_close(&w);
+}
+
 /* Who knows a folder's entries looks at its row alone: all that may be another one stands there. */
 Test(view_pg, a_known_folder_is_looked_at_again_by_its_row)
 {
