@@ -431,21 +431,21 @@ def invariants(place, without="", patience=30):
 	return bad
 
 
-# A worker gathers the keys it may forget, for 50 ms, and for 5 s after PostgreSQL was away; killed, it leaves them. The
-# housekeeper removes them when their window is over: they cost a row each, and mail is never mistaken for them.
-GATHERED = 10 # seconds before a kill
+# A worker gathers the keys it may forget, for 50 ms, and longer while PostgreSQL is away or came back only now. Who ends
+# meanwhile leaves them: they cost a row each until the housekeeper removes them when their window is over, and mail is
+# never mistaken for them.
+SILENCE = 10 # seconds between a process's signs of life at most
 
 
-def keys_standing(place, kills):
-	"""But for what a kill may have left. Those of fences stand for no message."""
-	moments = ",".join(f"{at:.3f}" for at in kills)
-	return int(place.sql("select count(*) from repeat where message <> 0 and not exists (select from unnest(array["
-		f"{moments}]::float8[]) k where at between to_timestamp(k - {GATHERED}) and to_timestamp(k))")[0][0])
+def keys_standing(place):
+	"""Of processes that live: of conversations that go on, and of unfinished ones. Those of fences stand for no message."""
+	return [int(n) for n in place.sql(f"""select count(*) filter (where not broken), count(*) filter (where broken)
+		from repeat r join node n on n.node = r.owner and n.since <= r.at
+		where message <> 0 and n.until > clock_timestamp() and n.seen > clock_timestamp() - interval '{SILENCE} s'""")[0]]
 
 
-def check(place, ledger, tally, extra_most=0.001, kills=(), found=None):
-	"""Fetches everything and shows the ledger's and the database's verdict. `kills` are their wall times; `found` is what
-	others have, by box."""
+def check(place, ledger, tally, extra_most=0.001, found=None):
+	"""Fetches everything and shows the ledger's and the database's verdict. `found` is what others have, by box."""
 	place.await_ready()
 	found = dict(found or {})
 	found |= {box: list(fetch(place.pop3, box)) for box in ledger.boxes if box not in found}
@@ -460,10 +460,10 @@ def check(place, ledger, tally, extra_most=0.001, kills=(), found=None):
 	tally.show("nothing came that nobody sent", not f.unasked and not f.strange, f.unasked + f.strange)
 	unfinished = ledger.broken + ledger.told
 	end = time.monotonic() + 60 # what a worker gathers goes soon
-	while (unread := keys_standing(place, kills)) > unfinished and time.monotonic() < end:
+	while (standing := keys_standing(place))[0] and time.monotonic() < end:
 		time.sleep(0.1)
-	tally.show("repeat keys are left of unfinished conversations only",
-		unread <= unfinished, f"{unread} keys, {unfinished} conversations without QUIT, {len(kills)} kills")
+	tally.show("processes that live keep repeat keys of unfinished conversations only",
+		standing[0] == 0 and standing[1] <= unfinished, f"{standing[0]} of others, {standing[1]} of {unfinished} without QUIT")
 	bad = invariants(place)
 	tally.show("what must be true in the database is", not bad, bad or f"{len(INVARIANTS)} invariants")
 	for line in f.examples:
