@@ -22,11 +22,9 @@ unsigned conversation_count(enum service s)
 	return atomic_load_explicit(&open_by[s], memory_order_relaxed);
 }
 
-void conversation_begin(
-	conversation *c, enum service service, int in, int out, const tls_server *tls)
+void conversation_begin(conversation *c, enum service service, stream *s, const tls_server *tls)
 {
-	*c = (conversation){.service = service, .tls = tls, .started = clock_now()};
-	stream_open(in, out, &c->stream);
+	*c = (conversation){.service = service, .tls = tls, .started = clock_now(), .stream = s};
 	c->id = id_new();
 	id_text(c->id, c->name);
 	c->peer = *stream_peer(c->stream);
@@ -117,8 +115,10 @@ status conversation_run(enum service service, int in, int out, const tls_server 
 	status (*run)(conversation *c))
 {
 	conversation c;
+	stream *s;
 
-	conversation_begin(&c, service, in, out, tls);
+	stream_open(in, out, &s);
+	conversation_begin(&c, service, s, tls);
 	return run_whole(&c, 0, run);
 }
 
@@ -126,8 +126,10 @@ status conversation_run_tls(enum service service, int in, int out, const tls_ser
 	usec handshake, status (*run)(conversation *c))
 {
 	conversation c;
+	stream *s;
 
-	conversation_begin(&c, service, in, out, tls);
+	stream_open(in, out, &s);
+	conversation_begin(&c, service, s, tls);
 	return run_whole(&c, handshake, run);
 }
 

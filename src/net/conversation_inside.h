@@ -4,9 +4,8 @@
 
 #include "net/conversation.h"
 
-/* Takes the descriptors over. Open from here on: conversation_count. */
-void conversation_begin(
-	conversation *c, enum service service, int in, int out, const tls_server *tls);
+/* Takes the stream over. Open from here on: conversation_count. */
+void conversation_begin(conversation *c, enum service service, stream *s, const tls_server *tls);
 /* Closes one that nobody will talk in: begun, but never entered. */
 void conversation_drop(conversation *c);
 /* On the task that will talk: metrics count it from here on, and listener_stop finds it. */

@@ -10,6 +10,7 @@
 
 #include <errno.h>
 #include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <stdatomic.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -220,11 +221,14 @@ static void admit(const struct door *d, int fd, const net_address *peer)
 		return;
 	}
 	struct guest *g = memory_new(sizeof *g);
+	stream *accepted;
+
 	g->door = d;
 	g->stay = stay;
 	g->fd = fd;
 	g->proxied = proxied;
-	conversation_begin(&g->c, s, fd, fd, d->tls);
+	stream_accepted(fd, peer, &accepted);
+	conversation_begin(&g->c, s, accepted, d->tls);
 	if (task_start(service_name(s), guest_talk, g))
 		return;
 	say_refused(d, fd, peer, "no-task");
@@ -295,6 +299,8 @@ status listener_start(const struct listener_spec *specs, int n, const tls_server
 	door_count = n;
 	for (int i = 0; i < n; i++) {
 		doors[i] = (struct door){.spec = specs[i], .tls = tls, .limits = limits};
+		/* What is accepted inherits it. Streams gather writes themselves. */
+		setsockopt(specs[i].fd, IPPROTO_TCP, TCP_NODELAY, &(int){1}, sizeof(int));
 		doors[i].task = task_start("accept", accept_run, &doors[i]);
 		if (!doors[i].task)
 			return ST_BUSY;

@@ -21,28 +21,52 @@
 
 /* ---- opening and closing */
 
-static void take_addresses(stream *s)
+static void take_local(stream *s)
+{
+	struct sockaddr_storage at;
+	socklen_t size = sizeof at;
+
+	if (getsockname(s->wire.in, (struct sockaddr *)&at, &size) == 0)
+		net_address_of(&at, &s->local);
+}
+
+static void take_peer(stream *s)
 {
 	struct sockaddr_storage at;
 	socklen_t size = sizeof at;
 
 	if (getpeername(s->wire.in, (struct sockaddr *)&at, &size) == 0)
 		net_address_of(&at, &s->peer);
-	size = sizeof at;
-	if (getsockname(s->wire.in, (struct sockaddr *)&at, &size) == 0)
-		net_address_of(&at, &s->local);
+}
+
+static stream *stream_new(void)
+{
+	stream *s = memory_new(sizeof *s);
+
+	s->until = s->until_most = USEC_NEVER;
+	s->name = "-";
+	return s;
 }
 
 status stream_open(int in, int out, stream **made)
 {
-	stream *s = memory_new(sizeof *s);
+	stream *s = *made = stream_new();
 
 	wire_open(&s->wire, in, out);
-	if (s->wire.in_socket)
-		take_addresses(s);
-	s->until = s->until_most = USEC_NEVER;
-	s->name = "-";
-	*made = s;
+	if (s->wire.in_socket) {
+		take_peer(s);
+		take_local(s);
+	}
+	return ST_OK;
+}
+
+status stream_accepted(int fd, const net_address *peer, stream **made)
+{
+	stream *s = *made = stream_new();
+
+	wire_accepted(&s->wire, fd);
+	s->peer = *peer;
+	take_local(s);
 	return ST_OK;
 }
 
@@ -269,6 +293,7 @@ status stream_format_v(stream *s, const char *format, va_list args)
 		kind = stream_write(s, slice_of(brief, (size_t)size));
 	} else if (size >= 0) {
 		text all = TEXT_INIT;
+		text_reserve(&all, (size_t)size);
 		text_format_v(&all, format, again);
 		kind = stream_write(s, text_slice(&all));
 		text_free(&all);

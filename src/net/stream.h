@@ -23,6 +23,8 @@ typedef struct stream stream;
 /* Takes over the descriptor (in == out for a socket), made non-blocking; always ST_OK. Programs
    that stream into pipes ignore SIGPIPE; sockets raise none. */
 status stream_open(int in, int out, stream **s);
+/* A socket that was accepted just now, non-blocking and with TCP_NODELAY, from `peer`. */
+status stream_accepted(int fd, const net_address *peer, stream **s);
 /* Connects (happy with one address) within the task's deadline; `from` NULL = any source. */
 status stream_connect(const net_address *to, const net_address *from, stream **s);
 /* To a unix socket; its peer has no address. ST_INVALID: the path is too long. */

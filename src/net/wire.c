@@ -50,6 +50,11 @@ void wire_open(wire *w, int in, int out)
 		setsockopt(out, IPPROTO_TCP, TCP_NODELAY, &(int){1}, sizeof(int));
 }
 
+void wire_accepted(wire *w, int fd)
+{
+	*w = (wire){.in = fd, .out = fd, .in_socket = true, .out_socket = true};
+}
+
 void wire_drain(int fd)
 {
 	/* A place for what is dropped: MSG_TRUNC spares TCP the copy, other sockets make one. */
@@ -77,12 +82,9 @@ void wire_close(wire *w)
 	/* Closing a socket with unread input resets it and may take our last words along. */
 	if (w->in_socket && !w->ended)
 		wire_drain(w->in);
-	task_forget(w->in);
-	if (w->out != w->in) {
-		task_forget(w->out);
-		close(w->out);
-	}
-	close(w->in);
+	task_close(w->in);
+	if (w->out != w->in)
+		task_close(w->out);
 }
 
 enum turn wire_read(wire *w, char *to, size_t room, size_t *got)

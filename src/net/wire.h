@@ -23,6 +23,8 @@ enum turn {
 };
 
 void wire_open(wire *w, int in, int out); /* makes both non-blocking */
+/* A socket that was accepted just now, non-blocking, and has what its listening socket had. */
+void wire_accepted(wire *w, int fd);
 void wire_close(wire *w);
 /* Before a socket is closed: what came and nobody will read goes, up to 1 MB, so that the peer
    hears our last words instead of a reset. */

@@ -6,9 +6,12 @@
 #include "base/map.h"
 #include "base/memory.h"
 #include "base/random.h"
-#include "provider/scram.h"
+#include "base/secret.h"
 #include "provider/setting.h"
 
+#include <openssl/core_names.h>
+#include <openssl/evp.h>
+#include <openssl/params.h>
 #include <pthread.h>
 #include <stdatomic.h>
 
@@ -25,25 +28,54 @@ static atomic_uint_fast64_t generation = 1;
 static map *entries;
 static link_t used = {&used, &used}; /* most recently first */
 
-static uint8_t process_key[AUTH_CACHE_KEY];
-static pthread_once_t process_key_made = PTHREAD_ONCE_INIT;
+/* An HMAC that has the process's key; each use begins with a copy, which spares it looking the
+   algorithm up and hashing the key. */
+static EVP_MAC_CTX *keyed;
+static pthread_once_t keyed_made = PTHREAD_ONCE_INIT;
 
-static void make_process_key(void)
+/* Fails only for want of memory or of the algorithm itself: a wrong key must not look right. */
+static void must(bool ok)
 {
-	random_bytes(process_key, sizeof process_key);
+	if (!ok)
+		memory_short(AUTH_CACHE_KEY);
+}
+
+static void make_keyed(void)
+{
+	uint8_t key[AUTH_CACHE_KEY];
+	char digest[] = "SHA256";
+	OSSL_PARAM of[] = {OSSL_PARAM_construct_utf8_string(OSSL_MAC_PARAM_DIGEST, digest, 0),
+		OSSL_PARAM_construct_end()};
+	EVP_MAC *hmac = EVP_MAC_fetch(NULL, "HMAC", NULL);
+
+	must(hmac && (keyed = EVP_MAC_CTX_new(hmac)) != NULL);
+	EVP_MAC_free(hmac);
+	random_bytes(key, sizeof key);
+	must(EVP_MAC_init(keyed, key, sizeof key, of) == 1);
+	secret_forget(key, sizeof key);
+}
+
+/* With its size before it, so that "ab"+"c" is not "a"+"bc". */
+static void add(EVP_MAC_CTX *to, slice part)
+{
+	uint64_t size = part.size;
+
+	must(EVP_MAC_update(to, (const unsigned char *)&size, sizeof size) == 1 &&
+		EVP_MAC_update(to, (const unsigned char *)part.at, part.size) == 1);
 }
 
 void auth_cache_key(slice name, slice place, slice password, uint8_t key[AUTH_CACHE_KEY])
 {
-	uint8_t parts[3 * SCRAM_KEY];
-	slice secret = slice_of(process_key, sizeof process_key);
+	size_t size;
 
-	/* Hashed apart first, so that "ab"+"c" is not "a"+"bc". */
-	pthread_once(&process_key_made, make_process_key);
-	scram_hmac(secret, name, parts);
-	scram_hmac(secret, place, parts + SCRAM_KEY);
-	scram_hmac(secret, password, parts + 2 * SCRAM_KEY);
-	scram_hmac(secret, slice_of(parts, sizeof parts), key);
+	pthread_once(&keyed_made, make_keyed);
+	EVP_MAC_CTX *one = EVP_MAC_CTX_dup(keyed);
+	must(one != NULL);
+	add(one, name);
+	add(one, place);
+	add(one, password);
+	must(EVP_MAC_final(one, key, &size, AUTH_CACHE_KEY) == 1);
+	EVP_MAC_CTX_free(one);
 }
 
 uint64_t auth_cache_generation(void)

@@ -369,6 +369,14 @@ static void watches_end(const task *t, const struct wait *w, int n)
 	}
 }
 
+static void watch_end(struct watch *at, int fd)
+{
+	/* Who still waits for it learns of the end by trying. */
+	watch_wakes(at->reader, fd, WAIT_READ);
+	watch_wakes(at->writer, fd, WAIT_WRITE);
+	*at = (struct watch){0};
+}
+
 void task_forget(int fd)
 {
 	if (!here || fd < 0 || fd >= loop.watch_room)
@@ -376,10 +384,16 @@ void task_forget(int fd)
 	struct watch *at = &loop.watches[fd];
 	if (at->registered)
 		epoll_ctl(loop.epoll, EPOLL_CTL_DEL, fd, NULL);
-	/* Who still waits for it learns of the end by trying. */
-	watch_wakes(at->reader, fd, WAIT_READ);
-	watch_wakes(at->writer, fd, WAIT_WRITE);
-	*at = (struct watch){0};
+	watch_end(at, fd);
+}
+
+/* Closing takes it out of epoll too. While a child that has it still begins another program, events
+   may come for the number yet: whoever has it then is woken without need. */
+void task_close(int fd)
+{
+	if (here && fd >= 0 && fd < loop.watch_room)
+		watch_end(&loop.watches[fd], fd);
+	close(fd);
 }
 
 /* ---- sleeping and waking */

@@ -72,6 +72,8 @@ usec task_deadline_now(void); /* the present bound */
    One task may read and another write, but not two the same way. */
 status task_wait(int fd, unsigned ready);
 void task_forget(int fd);
+/* Forgets and closes it. */
+void task_close(int fd);
 /* A span of 0 lets every other ready task run once. */
 status task_sleep(usec span);
 /* Lets others run if this task has held the loop for more than 2 ms. Does not wait, but tells a

@@ -100,6 +100,7 @@ static bool read_arrival(struct play *p, slice text, struct arrival *out)
 static bool arrive_here(struct play *p, const struct arrival *how, struct client *c)
 {
 	int fd[2];
+	stream *taken;
 	struct guest *g = memory_new(sizeof *g);
 
 	*g = (struct guest){.play = p, .tls = how->tls, .run = how->run};
@@ -109,7 +110,8 @@ static bool arrive_here(struct play *p, const struct arrival *how, struct client
 	   say at once. */
 	for (int i = 0; i < 2; i++)
 		setsockopt(fd[i], SOL_SOCKET, SO_SNDBUF, &(int){1 << 20}, sizeof(int));
-	conversation_begin(&g->c, how->service, fd[0], fd[0], how->no_tls ? NULL : p->tls);
+	stream_open(fd[0], fd[0], &taken);
+	conversation_begin(&g->c, how->service, taken, how->no_tls ? NULL : p->tls);
 	g->c.trusted = slice_same(how->from, S("stdio"));
 	if (!g->c.trusted && net_address_parse(how->from, &g->c.peer) != ST_OK)
 		return false;

@@ -267,11 +267,11 @@ static bool logon_refused(const conversation *c)
 }
 
 static const struct capability {
-	const char *word;
+	slice word;
 	bool (*on_offer)(const conversation *c);
-	const char *commands;
+	slice commands;
 } capabilities[] = {
-#define CAPABILITY(word, when, commands) {word, when, commands},
+#define CAPABILITY(word, when, commands) {S(word), when, S(commands)},
 #include "service/imap/capabilities.def"
 #undef CAPABILITY
 };
@@ -280,14 +280,18 @@ void imap_capabilities(conversation *c, text *out)
 {
 	bool by_sasl = before_logon(c) && !word_is_off(S("AUTHENTICATE"));
 	slice mechanisms = by_sasl ? imap_mechanisms(c) : (slice){0}, one;
+	bool all_on = setting_text(S_imap_commands_off, NULL).size == 0;
 
-	for (size_t i = 0; i < sizeof capabilities / sizeof *capabilities; i++)
-		if (capabilities[i].on_offer(c) && !setting_lists_any(S_imap_commands_off, NULL,
-							   slice_z(capabilities[i].commands))) {
-			if (out->size)
-				text_add_char(out, ' ');
-			text_add_z(out, capabilities[i].word);
-		}
+	for (size_t i = 0; i < sizeof capabilities / sizeof *capabilities; i++) {
+		const struct capability *k = &capabilities[i];
+
+		if (!k->on_offer(c) ||
+			(!all_on && setting_lists_any(S_imap_commands_off, NULL, k->commands)))
+			continue;
+		if (out->size)
+			text_add_char(out, ' ');
+		text_add(out, k->word);
+	}
 	if (logged_on(c) && !word_is_off(S("APPEND")))
 		text_format(out, " APPENDLIMIT=%" PRId64, imap_append_most(c)); /* RFC 7889 */
 	if (logged_on(c) && imap_messages_most(c) > 0)

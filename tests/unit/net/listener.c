@@ -4,6 +4,9 @@
 #include "help.h"
 #include "talk.h"
 
+#include <fcntl.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <openssl/ssl.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
@@ -56,8 +59,34 @@ static const struct listener_limits limits = {
 	.most_of_all = all_most,
 };
 
+/* The socket of this process whose other end is at that port. */
+static int socket_of(unsigned peer_port)
+{
+	for (int fd = 0; fd < 1024; fd++) {
+		struct sockaddr_storage at;
+		socklen_t size = sizeof at;
+		net_address peer;
+
+		if (getpeername(fd, (struct sockaddr *)&at, &size) != 0)
+			continue;
+		net_address_of(&at, &peer);
+		if (peer.port == peer_port && net_address_is_loopback(&peer))
+			return fd;
+	}
+	return -1;
+}
+
 static status run_talk(conversation *c)
 {
+	int at_once = 0, fd = socket_of(c->peer.port);
+	socklen_t size = sizeof at_once;
+
+	cr_expect(behind_balancer || fd >= 0, "the peer's address is that of the socket");
+	if (fd >= 0) {
+		cr_expect(fcntl(fd, F_GETFL) & O_NONBLOCK);
+		cr_expect_eq(getsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &at_once, &size), 0);
+		cr_expect_eq(at_once, 1, "streams gather themselves what goes together");
+	}
 	cr_expect_not(c->trusted);
 	cr_expect(behind_balancer != net_address_is_loopback(&c->peer));
 	cr_expect(!behind_balancer || c->peer.port == 4097);

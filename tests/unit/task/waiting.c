@@ -43,6 +43,36 @@ Test(waiting, for_a_descriptor, .timeout = 300)
 	both_ways(waits_for_a_byte, NULL);
 }
 
+/* One that is closed is forgotten: what takes its number is waited for anew. */
+static status closes_and_opens(void *arg)
+{
+	int at[2], again[2];
+	(void)arg;
+	room_pair(at);
+	room_give(at[1], 'x');
+	cr_assert_eq(task_wait(at[0], WAIT_READ), ST_OK);
+	task_close(at[0]);
+	cr_assert_eq(fcntl(at[0], F_GETFD), -1, "it is closed");
+	task_close(at[1]);
+	room_pair(again);
+	cr_assert(again[0] == at[0] || again[1] == at[0], "the number is used again");
+	task_deadline(clock_now() + 20 * USEC_MS);
+	cr_assert_eq(task_wait(again[0], WAIT_READ), ST_TIMED_OUT, "nothing has come for this one");
+	task_deadline(clock_now() + 5 * USEC_S);
+	room_give(again[1], 'y');
+	cr_assert_eq(task_wait(again[0], WAIT_READ | WAIT_TRIED), ST_OK);
+	cr_assert_eq(room_take(again[0]), 'y');
+	task_deadline(USEC_NEVER);
+	task_close(again[0]);
+	task_close(again[1]);
+	return ST_OK;
+}
+
+Test(waiting, for_one_that_has_the_number_of_a_closed_one, .timeout = 300)
+{
+	both_ways(closes_and_opens, NULL);
+}
+
 /* Reads less than there is and waits again, as libpq does. */
 static status leaves_bytes_unread(void *arg)
 {
