@@ -54,3 +54,16 @@ select postoffice, at, message, kind, node, fields from (
 	where at >= $1 and at < $2 and ($3 < 0 or postoffice = $3)
 	order by at desc, id desc limit $4
 ) r order by at, id;
+
+-- statement trace_places system
+-- $1 post offices, $2 messages, $3 names of mailboxes in their folded form. Of each whose mailbox is called so still: its place among
+-- them, from 1; the mailbox; whether the message is in it; when it was removed from it last, null where that is not known.
+select t.n, b.name || '@' || o.name, here.it, case when not here.it then greatest(
+	(select max(x.at) from expunged x where x.postoffice = t.postoffice and x.msg = t.msg and x.mailbox = b.mailbox),
+	(select max(p.at) from expunged_pack p
+		where p.postoffice = t.postoffice and p.mailbox = b.mailbox and t.msg = any (p.messages))) end
+from unnest($1::bigint[], $2::bigint[], $3::text[]) with ordinality as t (postoffice, msg, name, n)
+cross join lateral (select mailbox, name from mailbox m where m.postoffice = t.postoffice and m.folded = t.name offset 0) b
+cross join lateral (select name from postoffice p where p.postoffice = t.postoffice offset 0) o
+cross join lateral (select exists (select from entry e join folder f on f.postoffice = e.postoffice and f.folder = e.folder
+	where e.postoffice = t.postoffice and e.msg = t.msg and f.mailbox = b.mailbox) as it) here;

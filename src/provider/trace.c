@@ -6,8 +6,10 @@
 #include "base/log.h"
 #include "base/memory.h"
 #include "base/utf8.h"
+#include "mail/address.h"
 #include "provider/db.h"
 #include "provider/digest.h"
+#include "provider/folder_admin.h"
 #include "provider/watch.h"
 
 #include <pthread.h>
@@ -380,4 +382,57 @@ status trace_by_time(const struct trace_span *in, arena *a, struct trace_row **r
 		p_time(in->from), p_time(in->until), p_int(in->postoffice), p_int(in->most)};
 
 	return list(SQL_TRACE_OF_TIME, p, sizeof p / sizeof *p, in->most, a, rows, n);
+}
+
+/* ---- where they are now */
+
+/* Names of mailboxes that stand there with escapes are not known: those have places of nobody. */
+static bool has_place(const struct trace_row *row)
+{
+	slice mailbox = trace_value(row->fields, "mailbox");
+
+	return row->kind == TRACE_DELIVERED && row->message != 0 && mailbox.size > 0 &&
+	       slice_find(mailbox, '\\') == mailbox.size;
+}
+
+static struct trace_place place_of(const struct rows *r, int at)
+{
+	struct trace_place p = {.mailbox = row_slice(r, at, 1),
+		.there = row_bool(r, at, 2),
+		.removed = row_time(r, at, 3)};
+
+	if (p.removed > 0 && p.removed + folder_lost_span() > clock_wall())
+		p.until = p.removed + folder_lost_span();
+	return p;
+}
+
+status trace_places(struct trace_row *rows, const bool *wanted, int n, arena *a)
+{
+	int64_t *postoffices = arena_new_array(a, (size_t)n * 2 + 1, sizeof *postoffices);
+	int64_t *messages = postoffices + n;
+	slice *names = arena_new_array(a, (size_t)n + 1, sizeof *names);
+	struct trace_row **of = arena_new_array(a, (size_t)n + 1, sizeof(struct trace_row *));
+	struct rows r;
+	int asked = 0;
+
+	for (int i = 0; i < n; i++) {
+		if (!wanted[i] || !has_place(&rows[i]))
+			continue;
+		postoffices[asked] = rows[i].postoffice;
+		messages[asked] = rows[i].message;
+		names[asked] = mail_local_key(trace_value(rows[i].fields, "mailbox"), a);
+		of[asked++] = &rows[i];
+	}
+	if (asked == 0)
+		return ST_OK;
+	TRY(db_run(SQL_TRACE_PLACES,
+		(struct param[]){p_int_array(postoffices, asked), p_int_array(messages, asked),
+			p_text_array(names, asked)},
+		3, a, &r));
+	struct trace_place *places = arena_new_array(a, (size_t)asked, sizeof *places);
+	for (int i = 0; i < asked; i++)
+		of[i]->place = &places[i];
+	for (int i = 0; i < r.count; i++)
+		places[row_int(&r, i, 0) - 1] = place_of(&r, i);
+	return ST_OK;
 }

@@ -34,11 +34,19 @@ const char *trace_name(enum trace_kind k);
 void trace_note(int64_t postoffice, int64_t message, enum trace_kind k, const char *fields, ...)
 	__attribute__((format(printf, 4, 5)));
 
+/* A message that came into a mailbox, as things are now. */
+struct trace_place {
+	slice mailbox; /* anna@demo; empty: none is called so any more */
+	bool there;
+	usec removed; /* 0: it is not there, and not known since when */
+	usec until;   /* it can be had back (folder_undelete); 0: no more */
+};
 struct trace_row {
 	usec at;
 	int64_t postoffice, message;
 	enum trace_kind kind;
 	slice node, fields;
+	const struct trace_place *place; /* NULL: not asked for */
 };
 /* By delivery id, which may be that of a queue entry of it, or by Message-ID header content; oldest
    first, and of more than 10,000 the newest. System role. */
@@ -57,6 +65,9 @@ status trace_by_address(
 	slice address, const struct trace_span *in, arena *a, struct trace_row **rows, int *n);
 /* Rows of that time; of a post office its own alone. */
 status trace_by_time(const struct trace_span *in, arena *a, struct trace_row **rows, int *n);
+/* Of those that came into a mailbox (TRACE_DELIVERED) and are `wanted`, where they are now: one question for
+   all of them. System role. */
+status trace_places(struct trace_row *rows, const bool *wanted, int n, arena *a);
 /* Writes out what is gathered; the watch does it every second, programs before they end. Rows that
    may be stored (ST_UNSURE) are written again and may stand twice. */
 status trace_flush(void);
@@ -68,7 +79,7 @@ bool trace_next(slice *fields, slice *name, slice *value);
 slice trace_plain(slice value, arena *a);
 /* A field's value without its quotes, escaped as it stands; empty when there is none. */
 slice trace_value(slice fields, const char *key);
-/* The row in a sentence for people, without its full stop. */
+/* The row in a sentence for people, without its full stop; with its place, how that is now. */
 slice trace_sentence(const struct trace_row *row, arena *a);
 /* Whom the row is about: a recipient, else a mailbox; empty: the message as a whole. */
 slice trace_whom(const struct trace_row *row);

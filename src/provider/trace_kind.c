@@ -1,8 +1,10 @@
-/* What the kinds of trace events are called, and what their rows say in words. Pure: a row's fields
-   are all that is known here. */
+/* What the kinds of trace events are called, and what their rows say in words. Pure: a row's fields,
+   and its place where that was asked for, are all that is known here. */
 #include "provider/trace.h"
 
+#include "base/id.h"
 #include "base/text.h"
+#include "mail/date.h"
 
 const char *trace_name(enum trace_kind k)
 {
@@ -162,17 +164,44 @@ static void say_judged(text *t, slice f)
 	add(t, ": ", f, "said", "");
 }
 
-static void say_delivered(text *t, slice f)
+static void say_left(text *t, const struct trace_row *row, arena *a)
 {
+	const struct trace_place *p = row->place;
+	char id[ID_TEXT_SIZE + 1];
+
+	if (p->mailbox.size == 0) {
+		text_add_z(t, "; no mailbox is called so any more");
+		return;
+	}
+	text_add_z(t, "; it was removed");
+	if (p->removed > 0)
+		text_format(t, " at %.*s", SLICE_ARGS(date_stamp(p->removed, a)));
+	if (p->until == 0) {
+		text_add_z(t, " and cannot be had back any more");
+		return;
+	}
+	id_text(row->message, id);
+	text_format(t, ", `pennypost message undelete %.*s --message %s` brings it back until %.*s",
+		SLICE_ARGS(p->mailbox), id, SLICE_ARGS(date_stamp(p->until, a)));
+}
+
+static void say_delivered(text *t, const struct trace_row *row, arena *a)
+{
+	bool left = row->place && !row->place->there;
+	slice f = row->fields;
+
+	text_add_z(t, left ? "It was in the mailbox " : "It is in the mailbox ");
 	if (has(f, "mailbox"))
-		add(t, "It is in the mailbox ", f, "mailbox", "");
+		add(t, "", f, "mailbox", "");
 	else
-		add(t, "It is in the mailbox of ", f, "recipient", "");
+		add(t, "of ", f, "recipient", "");
 	if (has(f, "mailbox"))
 		add(t, ", for ", f, "recipient", "");
 	if (is(f, "catch_all", "yes"))
 		text_add_z(t, ", as the catch-all of its domain");
 	add(t, ", by way of ", f, "via", "");
+	if (left)
+		say_left(t, row, a);
 }
 
 static void say_refused(text *t, slice f)
@@ -249,7 +278,7 @@ static void say_parked(text *t, slice f)
 	}
 }
 
-static void say(text *t, const struct trace_row *row)
+static void say(text *t, const struct trace_row *row, arena *a)
 {
 	slice f = row->fields;
 
@@ -261,7 +290,7 @@ static void say(text *t, const struct trace_row *row)
 		say_judged(t, f);
 		break;
 	case TRACE_DELIVERED:
-		say_delivered(t, f);
+		say_delivered(t, row, a);
 		break;
 	case TRACE_REFUSED:
 		say_refused(t, f);
@@ -305,7 +334,7 @@ slice trace_sentence(const struct trace_row *row, arena *a)
 {
 	text t = TEXT_INIT;
 
-	say(&t, row);
+	say(&t, row, a);
 	slice sentence = t.size ? arena_copy(a, text_slice(&t)) : S("");
 	text_free(&t);
 	return sentence;

@@ -4,6 +4,7 @@
 #include "provider/folder_admin.h"
 #include "provider/housekeep.h"
 #include "provider/postoffice.h"
+#include "provider/trace.h"
 #include "tests/unit/provider/given.h"
 #include "tests/unit/provider/reader.h"
 #include "tests/unit/provider/store_fixture.h"
@@ -628,6 +629,66 @@ Test(expunged, what_was_appended_is_found_in_a_pack)
 			3, &me.a, &r),
 		ST_ABSENT);
 	view_close(&v);
+}
+
+/* Where the trace says that message 1 is: it is asked in one question with others. */
+static struct trace_place place_now(void)
+{
+	struct trace_row rows[] = {
+		{.kind = TRACE_DELIVERED,
+			.postoffice = me.postoffice,
+			.message = MANY + 1,
+			.fields = S("mailbox=\"anna\"")},
+		{.kind = TRACE_READ, .postoffice = me.postoffice, .message = 1},
+		{.kind = TRACE_DELIVERED,
+			.postoffice = me.postoffice,
+			.message = 1,
+			.fields = S("recipient=\"x@y.test\" mailbox=\"Anna\"")},
+		{.kind = TRACE_DELIVERED,
+			.postoffice = me.postoffice,
+			.message = 1,
+			.fields = S("mailbox=\"nobody\"")},
+		{.kind = TRACE_DELIVERED,
+			.postoffice = me.postoffice,
+			.message = 1,
+			.fields = S("mailbox=\"anna\"")},
+	};
+	const bool wanted[] = {true, true, true, true, false};
+
+	cr_assert_eq(trace_places(rows, wanted, 5, &me.a), ST_OK);
+	cr_assert(rows[0].place && !rows[0].place->there && rows[0].place->removed == 0);
+	cr_assert(!rows[1].place && rows[2].place && !rows[4].place);
+	cr_assert(rows[3].place && rows[3].place->mailbox.size == 0 && !rows[3].place->there);
+	cr_assert(slice_starts(rows[2].place->mailbox, S("anna@")));
+	return *rows[2].place;
+}
+
+Test(expunged, the_trace_knows_since_when_and_how_long_it_can_be_had_back)
+{
+	struct folder_lost first = {.message = 1};
+	struct trace_place p;
+
+	given_many(MANY);
+	p = place_now();
+	cr_expect(p.there && p.removed == 0 && p.until == 0);
+	view *v = expunge_all();
+	view_close(&v);
+	cr_assert_eq(packs(), 1);
+	for (int turn = 0; turn < 2; turn++) { /* packed, and as a row */
+		p = place_now();
+		cr_expect(!p.there && p.removed > 0, "turn %d", turn);
+		cr_expect_eq(p.until, p.removed + folder_lost_span(), "turn %d", turn);
+		cr_expect_eq(undeleted(&first), 1);
+		cr_expect(place_now().there, "turn %d", turn);
+		mark_all();
+		v = expunge_all();
+		view_close(&v);
+	}
+	cr_assert_eq(packs(), 0);
+	store_sql("update expunged set at = at - interval '1 year' where postoffice = %lld",
+		(long long)me.postoffice);
+	p = place_now();
+	cr_expect(!p.there && p.removed > 0 && p.until == 0);
 }
 
 Test(expunged, packs_go_with_their_post_office)

@@ -114,6 +114,38 @@ Test(trace, rows_are_told_in_sentences)
 	arena_release(&a);
 }
 
+Test(trace, what_left_its_mailbox_is_told_so)
+{
+	static const struct {
+		struct trace_place place;
+		slice sentence;
+	} rows[] = {
+		{{.mailbox = S("anna@demo"), .there = true},
+			S("It is in the mailbox Anna, for x@demo.test")},
+		{{.mailbox = S("anna@demo"), .removed = 86400 * USEC_S, .until = 172800 * USEC_S},
+			S("It was in the mailbox Anna, for x@demo.test; it was removed at 1970-01-02T00:00:00Z, "
+			  "`pennypost message undelete anna@demo --message 0000000000001` brings it back until "
+			  "1970-01-03T00:00:00Z")},
+		{{.mailbox = S("anna@demo"), .removed = 86400 * USEC_S},
+			S("It was in the mailbox Anna, for x@demo.test; it was removed at 1970-01-02T00:00:00Z and cannot be "
+			  "had back any more")},
+		{{.mailbox = S("anna@demo")},
+			S("It was in the mailbox Anna, for x@demo.test; it was removed and cannot be had back any more")},
+		{{0}, S("It was in the mailbox Anna, for x@demo.test; no mailbox is called so any more")},
+	};
+	arena a = ARENA_INIT;
+
+	for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+		struct trace_row row = {.kind = TRACE_DELIVERED,
+			.message = 1,
+			.fields = S("recipient=\"x@demo.test\" mailbox=\"Anna\""),
+			.place = &rows[i].place};
+		slice got = trace_sentence(&row, &a);
+		cr_expect(slice_same(got, rows[i].sentence), "row %zu: %.*s", i, SLICE_ARGS(got));
+	}
+	arena_release(&a);
+}
+
 Test(trace, verdicts_are_about_somebody)
 {
 	struct trace_row row = {.fields = S("recipient=\"a@b.test\" mailbox=\"anna\"")};
