@@ -316,15 +316,19 @@ static status append(conversation *c, args *p, struct appending *a)
 		return imap_no(c, "[MESSAGELIMIT %" PRId64 "] So many can be stored at a time",
 			imap_messages_most(c));
 	if (a->given_up) /* so a client takes back what it began (RFC 3502 6.3.11) */
-		return imap_no(c, "[CANNOT] A message of no octets; nothing is stored");
+		return imap_no(c,
+			"[CANNOT] A message of no octets ends the command, and nothing is stored; send it again without that one");
 	if (a->bad_url.at)
 		return say_bad_url(c, a->bad_url);
 	if (a->stored == ST_INVALID)
 		return imap_no(c, "[CANNOT] Messages hold no NUL; use a binary literal");
 	if (a->stored == ST_OK)
 		a->stored = rights_renew(c, a);
-	if (a->stored == ST_OK)
+	if (a->stored == ST_OK) {
 		a->stored = flags_give(c, p, a);
+		if (a->stored == ST_LIMITED)
+			return flags_too_many(c);
+	}
 	if (a->stored == ST_INVALID)
 		return ST_INVALID;
 	if (a->stored == ST_OK)

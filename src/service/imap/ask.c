@@ -6,6 +6,8 @@
 #include "provider/setting.h"
 #include "service/imap/key.h"
 
+#include <inttypes.h>
+
 #define SKETCHES 1024       /* fetched at once */
 #define KEYS_AT_ONCE 4096   /* asked of messages before others have a turn */
 #define SKETCHES_AT_ONCE 64 /* likewise, where sketches are looked into */
@@ -252,6 +254,18 @@ static status spend(const conversation *c, int64_t cost)
 
 	i->search_spent += cost;
 	return most == 0 || i->search_spent <= most ? ST_OK : ST_LIMITED;
+}
+
+status program_trouble(conversation *c, status kind)
+{
+	struct setting_at at = imap_at(c);
+
+	if (kind != ST_LIMITED)
+		return imap_trouble(c, kind);
+	return imap_no(c,
+		"[LIMIT] Questions that one search may ask of messages are limited to %" PRId64
+		" here; name fewer messages (UID, SINCE, SMALLER) or fewer words",
+		setting_number(S_imap_search_most, &at));
 }
 
 /* ---- running */

@@ -56,3 +56,9 @@ status flags_bits(conversation *c, args *p, const struct flag_words *f, int64_t 
 		*bits |= (int64_t)1 << keyword_bit(&all, unknown[w]);
 	return ST_OK;
 }
+
+status flags_too_many(conversation *c)
+{
+	return imap_no(c, "[LIMIT] Keywords of a mailbox are limited to %d; use those that it has",
+		KEYWORDS_MOST);
+}

@@ -17,5 +17,7 @@ status arg_flag_list(args *p, struct flag_words *f);
    ST_INVALID with p->trouble: no such flag; ST_LIMITED: no more keywords can be made. */
 status flags_bits(conversation *c, args *p, const struct flag_words *f, int64_t mailbox, bool make,
 	int64_t *bits);
+/* The answer where no more can be made. */
+status flags_too_many(conversation *c);
 
 #endif

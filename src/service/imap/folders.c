@@ -534,6 +534,30 @@ static status tell_form(conversation *c, const struct place *at, slice written)
 	return s;
 }
 
+/* What can be said of a name without its folder. False: one may be called so. */
+static bool name_refused(conversation *c, slice name, status *said)
+{
+	slice canonical;
+	status s = folder_name(name, &c->command, &canonical);
+
+	if (s == ST_INVALID)
+		*said = imap_no(c,
+			"[CANNOT] No folder is called so: each level has a name other than \".\" and \"..\", without *, %% and control characters; choose another one");
+	if (s == ST_LIMITED)
+		*said = imap_no(c,
+			"[LIMIT] Names of folders are limited to %" PRId64 " octets and %" PRId64
+			" levels here; choose a shorter one",
+			setting_number(S_folder_name_most, NULL),
+			setting_number(S_folder_depth_most, NULL));
+	return s != ST_OK;
+}
+
+static int64_t folders_most(int64_t postoffice, int64_t mailbox)
+{
+	return setting_number(S_mailbox_folders_most,
+		&(struct setting_at){.postoffice = postoffice, .mailbox = mailbox});
+}
+
 static status imap_create(conversation *c, args *p)
 {
 	struct place at;
@@ -558,11 +582,18 @@ static status imap_create(conversation *c, args *p)
 		return imap_no(c, "[USEATTR] What folders of others are used for is theirs to say");
 	if (s != ST_OK)
 		return imap_trouble(c, s);
+	if (name_refused(c, at.f.name, &s))
+		return s;
 	s = folder_make(at.f.postoffice, at.f.mailbox, at.f.name, special, &c->command, &f);
 	if (at.shared && s == ST_EXISTS)
 		return imap_trouble(c, ST_DENIED);
 	if (s == ST_DENIED)
 		return imap_no(c, "[USEATTR] Another folder has that special use");
+	if (s == ST_LIMITED)
+		return imap_no(c,
+			"[LIMIT] Folders of a mailbox are limited to %" PRId64
+			" here; DELETE some, or ask the operator for more",
+			folders_most(at.f.postoffice, at.f.mailbox));
 	if (s != ST_OK)
 		return imap_trouble(c, s);
 	TRY(tell_form(c, &at, name));
@@ -590,7 +621,7 @@ static status imap_delete(conversation *c, args *p)
 			      : folder_remove(at.f.postoffice, at.f.mailbox, at.f.name);
 	if (s == ST_DENIED)
 		return imap_no(c,
-			"[CANNOT] INBOX stays, and so does a name that only stands for what is below it");
+			"[CANNOT] INBOX stays, and so does a name that only stands for what is below it; DELETE what that is");
 	return s == ST_OK ? imap_ok(c, "Removed") : imap_trouble(c, s);
 }
 
@@ -605,17 +636,30 @@ static status imap_rename(conversation *c, args *p)
 	status s = place_find(c, before, ACL_REMOVE, &from);
 	if (s == ST_OK)
 		s = room_find(c, after, &to);
-	if (s == ST_OK && from.f.mailbox != to.f.mailbox)
+	if (s != ST_OK)
+		return imap_trouble(c, s);
+	if (from.f.mailbox != to.f.mailbox)
 		return imap_no(c,
 			"[CANNOT] A folder stays in its mailbox; make another one and move what is in it");
-	if (s == ST_OK && from.shared && slice_same(from.f.name, S("INBOX")))
-		s = ST_DENIED;
-	if (s == ST_OK)
-		s = from.shared ? folder_rename_this(&from.f, to.f.name)
-				: folder_rename(from.f.postoffice, from.f.mailbox, from.f.name,
-					  to.f.name);
+	if (from.shared && slice_same(from.f.name, S("INBOX")))
+		return imap_trouble(c, ST_DENIED);
+	if (name_refused(c, to.f.name, &s))
+		return s;
+	s = from.shared ? folder_rename_this(&from.f, to.f.name)
+			: folder_rename(from.f.postoffice, from.f.mailbox, from.f.name, to.f.name);
 	if (from.shared && s == ST_EXISTS && place_find(c, after, 0, &to) == ST_ABSENT)
 		s = ST_DENIED;
+	if (s == ST_INVALID)
+		return imap_no(c,
+			"[CANNOT] No other folder is called INBOX, and none stands below itself; choose another name");
+	if (s == ST_LIMITED)
+		return imap_no(c,
+			"[LIMIT] Names of folders, those below this one too, are limited to %" PRId64
+			" octets and %" PRId64 " levels here, and folders of a mailbox to %" PRId64
+			"; choose a shorter name, below one that is there",
+			setting_number(S_folder_name_most, NULL),
+			setting_number(S_folder_depth_most, NULL),
+			folders_most(to.f.postoffice, to.f.mailbox));
 	if (s != ST_OK)
 		return imap_trouble(c, s);
 	TRY(tell_form(c, &to, after));
@@ -630,9 +674,18 @@ static status subscribe(conversation *c, args *p, bool on)
 
 	TRY(arg_one_name(p, &name));
 	status s = place_find(c, name, 0, &at); /* as it is written where it is told of */
-	if (s == ST_OK || s == ST_ABSENT)
-		s = folder_subscribe(
-			i->who.postoffice, i->who.mailbox, s == ST_OK ? at.shown : name, on);
+	if (s != ST_OK && s != ST_ABSENT)
+		return imap_trouble(c, s);
+	if (s == ST_OK)
+		name = at.shown;
+	if (name_refused(c, name, &s))
+		return s;
+	s = folder_subscribe(i->who.postoffice, i->who.mailbox, name, on);
+	if (s == ST_LIMITED)
+		return imap_no(c,
+			"[LIMIT] Subscriptions of a mailbox are limited to %" PRId64
+			" here; UNSUBSCRIBE some",
+			2 * folders_most(i->who.postoffice, i->who.mailbox));
 	return s == ST_OK ? imap_ok(c, on ? "Subscribed" : "Subscribed no more")
 			  : imap_trouble(c, s);
 }

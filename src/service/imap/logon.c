@@ -5,6 +5,8 @@
 #include "service/imap/selected.h"
 #include "service/imap/session.h"
 
+#include <inttypes.h>
+
 static struct auth_from from_of(conversation *c)
 {
 	return (struct auth_from){.service = SERVICE_IMAP,
@@ -38,7 +40,11 @@ static status say_logon_trouble(conversation *c, status kind)
 	case ST_DENIED:
 		return imap_no(c, "[AUTHENTICATIONFAILED] Wrong name or password");
 	case ST_LIMITED:
-		return imap_no(c, "[LIMIT] Too many failed logons; try again later");
+		return imap_no(c,
+			"[LIMIT] Too many logons failed, on this name or from this address, in the last %" PRId64
+			" minutes; come again when they have passed",
+			(setting_number(S_auth_failure_span, NULL) + 60 * USEC_S - 1) /
+				(60 * USEC_S));
 	case ST_INVALID:
 		return imap_bad(c, "Malformed response");
 	case ST_TOO_BIG:
@@ -62,9 +68,13 @@ static const char *rule_broken(conversation *c)
 		return "[AUTHORIZATIONFAILED] IMAP is switched off for this mailbox";
 	if (!imap_admits(c))
 		return "[AUTHORIZATIONFAILED] IMAP is not open to your network";
-	if (conversation_belongs(c, imap_of(c)->who.postoffice,
-		    (unsigned)setting_number(S_imap_per_postoffice_most, &at)) != ST_OK)
-		return "[LIMIT] Too many connections of your post office; try again later";
+	int64_t most = setting_number(S_imap_per_postoffice_most, &at);
+	if (conversation_belongs(c, imap_of(c)->who.postoffice, (unsigned)most) != ST_OK)
+		return arena_format(&c->command,
+			"[LIMIT] Connections of your post office are limited to %" PRId64
+			" at a time here; close some, or try again later",
+			most)
+			.at;
 	return NULL;
 }
 
@@ -148,7 +158,8 @@ static status imap_authenticate(conversation *c, args *p)
 	struct sasl_talk talk = {ask, c};
 
 	if (sasl_start(mechanism, &peer, &c->talk, &talk_of) != ST_OK)
-		return imap_no(c, "[CANNOT] The mechanism is not on offer here");
+		return imap_no(c,
+			"[CANNOT] The mechanism is not on offer here; take one that CAPABILITY tells");
 	if (initial.at && sasl_initial(initial, &c->command, &raw) != ST_OK) {
 		sasl_abort(talk_of);
 		return say_logon_trouble(c, ST_INVALID);

@@ -44,5 +44,7 @@ status program_run_newest(
 /* The same, asked of these alone (rising), as if it were a command of its own. */
 status program_run_of(
 	conversation *c, const program *g, const uint32_t *of, int of_n, uint32_t **uids, int *n);
+/* imap_trouble of what these gave. */
+status program_trouble(conversation *c, status kind);
 
 #endif

@@ -198,7 +198,8 @@ static bool limits_fit(conversation *c, const struct limits *l, int64_t *octets,
 	bool fits = l->storage < 0 ? allowed == 0 : l->storage >= 1 && l->storage <= most;
 
 	if (l->unknown.size > 0)
-		*said = imap_no(c, "[CANNOT] %s is not limited here, STORAGE alone is",
+		*said = imap_no(c,
+			"[CANNOT] %s is not limited here, STORAGE alone is; leave it out",
 			conversation_safe(c, l->unknown));
 	else if (!fits)
 		*said = imap_no(c, "[LIMIT] STORAGE can be set from 1 to %" PRId64 " here; %s",

@@ -6,6 +6,8 @@
 #include "service/imap/names.h"
 #include "service/imap/place.h"
 
+#include <inttypes.h>
+
 static status say_line(conversation *c, text *line)
 {
 	text_add(line, S("\r\n"));
@@ -76,6 +78,16 @@ static status rights_read(args *p, slice written, struct acl_change *change)
 	return ST_OK;
 }
 
+static status say_too_many(conversation *c, const struct place *at)
+{
+	const struct setting_at owner = {.postoffice = at->f.postoffice, .mailbox = at->f.mailbox};
+
+	return imap_no(c,
+		"[LIMIT] Names that a folder gives or denies rights to are limited to %" PRId64
+		" here; DELETEACL one of them, or give rights to a group",
+		setting_number(S_folder_rights_most, &owner));
+}
+
 static status change(conversation *c, slice name, slice written, const struct acl_change *change)
 {
 	struct acl_entry who;
@@ -85,11 +97,15 @@ static status change(conversation *c, slice name, slice written, const struct ac
 	if (!find_both(c, name, written, &at, &who, &s))
 		return s;
 	if (who.negative)
-		return imap_no(c, "[CANNOT] Rights are given here; to deny some is the operator's");
+		return imap_no(c,
+			"[CANNOT] Rights are given here; to deny some is the operator's, ask him");
 	const struct audit_by by = imap_audit_by(c);
 	s = acl_set(&at.f, &who, change, &by);
 	if (s == ST_DENIED)
-		return imap_no(c, "[CANNOT] Its owner may do everything, always");
+		return imap_no(
+			c, "[CANNOT] Its owner may do everything, always; give rights to others");
+	if (s == ST_LIMITED)
+		return say_too_many(c, &at);
 	return s == ST_OK ? imap_ok(c, "Set") : imap_trouble(c, s);
 }
 

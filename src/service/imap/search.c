@@ -361,7 +361,7 @@ static status search(conversation *c, args *p, struct search *s)
 		kind = sort_run(c, s->sort, f.uids, f.scores, f.n);
 	if (kind != ST_OK) {
 		save_nothing(c, s);
-		return imap_trouble(c, kind);
+		return program_trouble(c, kind);
 	}
 	found_name(c, s, &f);
 	return say_found(c, s, &f);
@@ -557,7 +557,7 @@ static status imap_esearch(conversation *c, args *p)
 	if (kind == ST_OK)
 		return imap_ok(c, "That is all");
 	save_nothing(c, &s);
-	return imap_trouble(c, kind);
+	return program_trouble(c, kind);
 }
 
 /* CANCELUPDATE (RFC 5267 4.3.5): what is not kept up to date need not be ended. */

@@ -197,11 +197,11 @@ status imap_trouble(conversation *c, status kind)
 	case ST_DENIED:
 		return imap_no(c, "[NOPERM] That is not allowed here");
 	case ST_INVALID:
-		return imap_no(c, "[CANNOT] That cannot be done");
+		return imap_no(c, "[CANNOT] That cannot be done here; try it in another way");
 	case ST_FULL:
 		return imap_no(c, "[OVERQUOTA] The mailbox has no room for it");
 	case ST_LIMITED:
-		return imap_no(c, "[LIMIT] That is more than is allowed");
+		return imap_no(c, "[LIMIT] That is more than is allowed here; try it with less");
 	case ST_TOO_BIG:
 		return imap_no(c, "[TOOBIG] That is larger than is taken here");
 	case ST_CLOSED:
@@ -397,7 +397,7 @@ static status imap_starttls(conversation *c, args *p)
 	if (stream_is_tls(c->stream))
 		return imap_bad(c, "TLS is on already");
 	if (!c->tls)
-		return imap_no(c, "[CANNOT] TLS is not to be had here");
+		return imap_no(c, "[CANNOT] TLS is not set up here; ask the operator for it");
 	/* Bytes behind STARTTLS in the same packet are an injection. */
 	if (conversation_ran_ahead(c))
 		return imap_bad(c, "Nothing may follow STARTTLS before the handshake");
@@ -572,7 +572,8 @@ static bool may_run(conversation *c, status *said)
 
 	if (is_off(i->row)) {
 		conversation_bad(c);
-		*said = imap_no(c, "[CANNOT] %s is switched off here", i->row->name);
+		*said = imap_no(c, "[CANNOT] %s is switched off here; ask the operator for it",
+			i->row->name);
 		return false;
 	}
 	if (!(i->row->states & i->state)) {

@@ -167,7 +167,7 @@ static status store(conversation *c, args *p, bool by_uid)
 	status kind = flags_bits(c, p, &s.flags, i->selected->view->mailbox,
 		s.sign != '-' && selected_may(c, ACL_WRITE), &bits);
 	if (kind == ST_LIMITED)
-		return imap_no(c, "[LIMIT] The mailbox has no room for more keywords");
+		return flags_too_many(c);
 	if (kind != ST_OK)
 		return kind == ST_INVALID ? kind : imap_trouble(c, kind);
 	change.add = s.sign == '-' ? 0 : bits;

@@ -530,12 +530,12 @@ static status thread(conversation *c, args *p, bool by_uid)
 	TRY(s);
 	s = program_run(c, what, &uids, &scores, &n);
 	if (s != ST_OK)
-		return imap_trouble(c, s);
+		return program_trouble(c, s);
 	s = thread_run(c, &f, uids, n);
 	status said = s == ST_OK ? say_threads(c, &f) : ST_OK;
 	arena_release(&f.a);
 	TRY(said);
-	return s == ST_OK ? imap_ok(c, "That is all") : imap_trouble(c, s);
+	return s == ST_OK ? imap_ok(c, "That is all") : program_trouble(c, s);
 }
 
 static status imap_thread(conversation *c, args *p)

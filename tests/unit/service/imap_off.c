@@ -95,7 +95,7 @@ static void expect_refused(const struct imap_row *row, const char *before)
 	char said[200], refused[100];
 	const char *after = strcmp(row->name, "CAPABILITY") != 0 ? "CAPABILITY" : "NOOP";
 	snprintf(said, sizeof said, "%sx %s\r\ny %s\r\n", before, row->name, after);
-	snprintf(refused, sizeof refused, "\r\nx NO [CANNOT] %s is switched off here\r\n",
+	snprintf(refused, sizeof refused, "\r\nx NO [CANNOT] %s is switched off here; ask the operator for it\r\n",
 		row->name);
 	const char *answers = answers_to(said);
 	cr_expect_not_null(strstr(answers, refused), "%s: %s", row->name, answers);
