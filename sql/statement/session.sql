@@ -70,9 +70,9 @@ order by s.since, s.session limit $3::bigint;
 order by s.since, s.session limit $1::bigint;
 
 -- statement session_office system
--- $1 id: its post office, which each is asked for by its key
-select s.postoffice from postoffice p cross join lateral (
-	select postoffice from session where postoffice = p.postoffice and session = $1::bigint offset 0
+-- $1 id: its post office, which each is asked for by its key, and mailbox
+select s.postoffice, s.mailbox from postoffice p cross join lateral (
+	select postoffice, mailbox from session where postoffice = p.postoffice and session = $1::bigint offset 0
 ) s;
 
 -- statement session_end system

@@ -279,7 +279,7 @@ static status logged_off(struct cli *c, const mailbox *m, slice *told)
 {
 	int64_t asked = 0;
 
-	TRY(session_end(0, m->postoffice, m->id, &c->by, &asked));
+	TRY(session_end(0, m->postoffice, m->id, m->name, &c->by, &asked));
 	*told = asked == 0 ? S("")
 			   : arena_format(&c->a, "; %lld %s being ended", (long long)asked,
 				     asked == 1 ? "session is" : "sessions are");

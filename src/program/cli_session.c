@@ -38,6 +38,8 @@ status cli_session_list(struct cli *c)
 status cli_session_end(struct cli *c)
 {
 	int64_t id = 0, office, box, asked = 0;
+	slice whose = S("*");
+	mailbox *m;
 
 	if (cli_has(c, "ID") + cli_has(c, "--mailbox") + cli_has(c, "--postoffice") != 1)
 		return cli_misused(c, "`pennypost session list` shows them",
@@ -46,7 +48,11 @@ status cli_session_end(struct cli *c)
 		return cli_fail(c, ST_INVALID, "`pennypost session list` shows them",
 			"%.*s is no session", SLICE_ARGS(cli_text(c, "ID")));
 	TRY(cli_find_scope(c, &office, &box));
-	TRY(session_end(id, office, box, &c->by, &asked));
+	if (box != 0) {
+		TRY(mailbox_by_id(office, box, &c->a, &m));
+		whose = m->name;
+	}
+	TRY(session_end(id, office, box, whose, &c->by, &asked));
 	c->negative = asked == 0;
 	return cli_did(c, json_pack("{s:I}", "ended", (json_int_t)asked), "%lld %s being ended",
 		(long long)asked, asked == 1 ? "session is" : "sessions are");

@@ -13,6 +13,8 @@
 #include "provider/setting.h"
 #include "provider/settle.h"
 
+#include <inttypes.h>
+
 #define NAME_MOST 64   /* characters */
 #define MANY_BATCH 250 /* mailboxes in one transaction */
 
@@ -250,6 +252,18 @@ status mailbox_by_id(int64_t postoffice, int64_t id, arena *a, mailbox **out)
 {
 	return mailbox_one(
 		SQL_MAILBOX_BY_ID, (struct param[]){p_int(postoffice), p_int(id)}, a, out);
+}
+
+status mailbox_shown(int64_t postoffice, int64_t id, arena *a, slice *out)
+{
+	mailbox *m;
+	status s = mailbox_by_id(postoffice, id, a, &m);
+
+	if (s == ST_ABSENT)
+		*out = arena_format(a, "%" PRId64, id);
+	else if (s == ST_OK)
+		*out = m->name;
+	return s == ST_ABSENT ? ST_OK : s;
 }
 
 status mailbox_list(

@@ -44,6 +44,8 @@ status mailbox_make_many(int64_t postoffice, slice prefix, unsigned first, unsig
 	slice password, bool same_hash, const struct audit_by *by, unsigned *made);
 status mailbox_find(int64_t postoffice, slice name, arena *a, mailbox **out);  /* ST_ABSENT */
 status mailbox_by_id(int64_t postoffice, int64_t id, arena *a, mailbox **out); /* ST_ABSENT */
+/* What the audit calls it: its name; its number when it is gone. */
+status mailbox_shown(int64_t postoffice, int64_t id, arena *a, slice *out);
 status mailbox_list(
 	int64_t postoffice, slice after, unsigned most, arena *a, mailbox **rows, int *n);
 /* The next three: ST_ABSENT; what became of a commit whose answer was lost is found out (settle.h).

@@ -8,6 +8,7 @@
 #include "base/memory.h"
 #include "provider/change.h"
 #include "provider/db.h"
+#include "provider/mailbox.h"
 #include "provider/watch.h"
 
 #include <pthread.h>
@@ -451,8 +452,8 @@ status session_list(int64_t postoffice, int64_t mailbox, unsigned most, arena *a
 	return ST_OK;
 }
 
-/* ST_ABSENT: there is no such session. */
-static status office_of(int64_t id, arena *a, int64_t *postoffice)
+/* Whose it is, and what the audit calls that. ST_ABSENT: there is no such session. */
+static status owner_of(int64_t id, arena *a, int64_t *postoffice, slice *name)
 {
 	struct rows r;
 
@@ -460,25 +461,31 @@ static status office_of(int64_t id, arena *a, int64_t *postoffice)
 	if (r.count == 0)
 		return ST_ABSENT;
 	*postoffice = row_int(&r, 0, 0);
-	return ST_OK;
+	return mailbox_shown(*postoffice, row_int(&r, 0, 1), a, name);
 }
 
-status session_end(
-	int64_t id, int64_t postoffice, int64_t mailbox, const struct audit_by *by, int64_t *asked)
+static slice session_detail(int64_t id, arena *a)
+{
+	char number[ID_TEXT_SIZE + 1];
+
+	id_text(id, number);
+	return change_detail(a, &(struct change_fact){"session", slice_z(number)}, 1);
+}
+
+status session_end(int64_t id, int64_t postoffice, int64_t mailbox, slice whose,
+	const struct audit_by *by, int64_t *asked)
 {
 	arena a = ARENA_INIT;
 	struct rows r = {0};
-	char number[ID_TEXT_SIZE + 1];
-	status kind = id ? office_of(id, &a, &postoffice) : ST_OK;
+	status kind = id ? owner_of(id, &a, &postoffice, &whose) : ST_OK;
 
 	*asked = 0;
 	if (kind == ST_OK) {
 		db_tx *tx = db_begin(DB_SYSTEM, &a);
-		id_text(id ? id : mailbox, number);
 		db_add(tx, SQL_SESSION_END,
 			(struct param[]){p_int(postoffice), p_int(id), p_int(mailbox)}, 3, &r);
-		change_audit(tx, postoffice, by, id ? "session.end" : "session.end-mailbox",
-			slice_z(number), S(""));
+		change_audit(tx, postoffice, by, id ? "session.end" : "session.end-mailbox", whose,
+			id ? session_detail(id, &a) : S(""));
 		kind = db_commit(&tx, NULL);
 		*asked = kind == ST_OK ? r.changed : 0;
 	}

@@ -41,10 +41,11 @@ struct session_row {
 status session_list(int64_t postoffice, int64_t mailbox, unsigned most, arena *a,
 	struct session_row **rows, int *n);
 /* Asks the processes to end the session `id`, or those of a mailbox (0: of all in the post office,
-   which must be given then); they do within two seconds, each after the command that runs. *asked:
-   how many there are. */
-status session_end(
-	int64_t id, int64_t postoffice, int64_t mailbox, const struct audit_by *by, int64_t *asked);
+   which must be given then); they do within two seconds, each after the command that runs. `whose`:
+   what the audit calls those of a mailbox, which may be gone by now, or of all; a session's own mailbox is known.
+   *asked: how many there are. */
+status session_end(int64_t id, int64_t postoffice, int64_t mailbox, slice whose,
+	const struct audit_by *by, int64_t *asked);
 
 /* Whether this process has noted a logon to the mailbox by this service within the last minute. */
 bool session_is_noted(int64_t mailbox, enum service s);

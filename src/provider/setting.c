@@ -8,6 +8,7 @@
 #include "base/memory.h"
 #include "provider/auth_secret.h"
 #include "provider/change.h"
+#include "provider/mailbox.h"
 #include "provider/setting_parse.h"
 #include "provider/watch.h"
 
@@ -293,18 +294,19 @@ struct place {
 	int64_t postoffice;
 	slice object;
 	const char *name;
+	int64_t mailbox;
 };
 
 static struct place place_of(const struct setting_at *at, char room[24])
 {
 	if (at && at->mailbox)
 		return (struct place){SCOPE_MAILBOX, at->postoffice,
-			mailbox_object(room, at->mailbox), "mailbox"};
+			mailbox_object(room, at->mailbox), "mailbox", at->mailbox};
 	if (at && at->domain.size)
-		return (struct place){SCOPE_DOMAIN, at->postoffice, at->domain, "domain"};
+		return (struct place){SCOPE_DOMAIN, at->postoffice, at->domain, "domain", 0};
 	if (at && at->postoffice)
-		return (struct place){SCOPE_POSTOFFICE, at->postoffice, S(""), "post office"};
-	return (struct place){SCOPE_SERVER, 0, S(""), "server"};
+		return (struct place){SCOPE_POSTOFFICE, at->postoffice, S(""), "post office", 0};
+	return (struct place){SCOPE_SERVER, 0, S(""), "server", 0};
 }
 
 static status store(enum setting_id id, const struct place *where, const slice *value,
@@ -317,6 +319,8 @@ static status store(enum setting_id id, const struct place *where, const slice *
 		{"name", slice_z(row->name)}, {"value", value ? *value : S("")}};
 	slice detail = change_detail(a, facts, value ? 2 : 1);
 	slice object = where->object.size ? where->object : slice_z(where->name);
+	if (where->mailbox)
+		TRY(mailbox_shown(where->postoffice, where->mailbox, a, &object));
 	db_tx *tx = db_begin(DB_SYSTEM, a);
 	change_audit(
 		tx, where->postoffice, by, value ? "setting.set" : "setting.unset", object, detail);

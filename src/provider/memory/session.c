@@ -82,12 +82,13 @@ status session_list(int64_t postoffice, int64_t mailbox, unsigned most, arena *a
 	return kind;
 }
 
-status session_end(
-	int64_t id, int64_t postoffice, int64_t mailbox, const struct audit_by *by, int64_t *asked)
+status session_end(int64_t id, int64_t postoffice, int64_t mailbox, slice whose,
+	const struct audit_by *by, int64_t *asked)
 {
 	struct store *s = store_take();
 	status kind = store_refuses(s) ? ST_BUSY : ST_OK;
 
+	(void)whose;
 	(void)by;
 	*asked = 0;
 	for (link_t *at = sessions.next; kind == ST_OK && at != &sessions; at = at->next) {

@@ -127,13 +127,14 @@ Test(session, ends_when_an_operator_wants_it_to)
 	int64_t asked;
 	session *one = come(SERVICE_IMAP, &one_ends), *two = come(SERVICE_IMAP, &two_ends);
 	struct session_row *rows = seen(2);
-	cr_assert_eq(session_end(rows[1].id, 0, 0, given_by, &asked), ST_OK);
+	cr_assert_eq(session_end(rows[1].id, 0, 0, S(""), given_by, &asked), ST_OK);
 	cr_expect_eq(asked, 1);
-	cr_assert_eq(session_end(rows[1].id + 1, 0, 0, given_by, &asked), ST_OK);
+	cr_assert_eq(session_end(rows[1].id + 1, 0, 0, S(""), given_by, &asked), ST_OK);
 	cr_expect_eq(asked, 0);
 	cr_expect_eq(
 		store_sql(
-			"select count(*) from audit where postoffice = %lld and action = 'session.end'",
+			"select count(*) from audit where postoffice = %lld and action = 'session.end' and object = 'anna'"
+			" and detail like '{\"session\":\"%%\"}'",
 			(long long)anna.postoffice),
 		1);
 	for (usec since = clock_now(); !two_ends && clock_now() - since < 60 * USEC_S;) {
@@ -142,15 +143,19 @@ Test(session, ends_when_an_operator_wants_it_to)
 	}
 	cr_expect_geq(two_ends, 1);
 	cr_expect_eq(one_ends, 0);
-	cr_assert_eq(session_end(0, anna.postoffice, anna.mailbox, given_by, &asked), ST_OK);
+	cr_assert_eq(
+		session_end(0, anna.postoffice, anna.mailbox, S("anna"), given_by, &asked), ST_OK);
 	cr_expect_eq(asked, 2);
-	cr_assert_eq(session_end(0, anna.postoffice, anna.mailbox + 1, given_by, &asked), ST_OK);
+	cr_assert_eq(session_end(0, anna.postoffice, anna.mailbox + 1, S("gone"), given_by, &asked),
+		ST_OK);
 	cr_expect_eq(asked, 0);
+	cr_assert_eq(session_end(0, anna.postoffice, 0, S("*"), given_by, &asked), ST_OK);
 	cr_expect_eq(
 		store_sql(
-			"select count(*) from audit where postoffice = %lld and action = 'session.end-mailbox'",
+			"select count(distinct object) from audit where postoffice = %lld and action = 'session.end-mailbox'"
+			" and object in ('anna', 'gone', '*')",
 			(long long)anna.postoffice),
-		2);
+		3);
 	session_close(&one);
 	session_close(&two);
 }
