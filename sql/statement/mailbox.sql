@@ -2,14 +2,18 @@
 
 -- statement mailbox_insert
 -- $2 ids, $3 names, $4 folded names, $5 local parts of their addresses ('' none), $6 INBOX ids,
--- $7 hashes, $8 SCRAM verifiers, $9 recoverable secrets (empty: none), $10 kind, $11 quota.
+-- $7 hashes, $8 SCRAM verifiers, $9 recoverable secrets (empty: none), $10 kind, $11 quota, $12 names and $13 FOLDER_ bits
+-- of the other folders each begins with, $14 their ids: all of the first mailbox, then those of the second.
 -- Gives how many were made; names that stand already are left alone.
 with asked as (
 	select * from unnest($2::bigint[], $3::text[], $4::text[], $5::text[], $6::bigint[], $7::text[], $8::text[], $9::bytea[])
-		as m (mailbox, name, folded, local, inbox, hash, scram, recoverable)
+		with ordinality as m (mailbox, name, folded, local, inbox, hash, scram, recoverable, place)
+), others as (
+	select name, special, n from unnest($12::text[], $13::bigint[]) with ordinality as f (name, special, n)
 ), fresh as (
-	insert into mailbox (postoffice, mailbox, name, folded, kind, quota, inbox)
-	select $1::bigint, mailbox, name, folded, $10::bigint, $11::bigint, inbox from asked
+	insert into mailbox (postoffice, mailbox, name, folded, kind, quota, inbox, uidvalidity)
+	select $1::bigint, mailbox, name, folded, $10::bigint, $11::bigint, inbox,
+		extract(epoch from now())::bigint + cardinality($12::text[]) from asked
 	on conflict (postoffice, folded) do nothing
 	returning mailbox
 ), made as (
@@ -20,8 +24,16 @@ with asked as (
 ), inboxes as (
 	insert into folder (postoffice, folder, mailbox, name, uidvalidity)
 	select $1::bigint, inbox, mailbox, 'INBOX', extract(epoch from now())::bigint from made
+), folders as (
+	insert into folder (postoffice, folder, mailbox, name, uidvalidity, special)
+	select $1::bigint, ($14::bigint[])[(m.place - 1) * cardinality($12::text[]) + o.n], m.mailbox, o.name,
+		extract(epoch from now())::bigint + o.n, o.special
+	from made m, others o
 ), subscribed as (
-	insert into subscription (postoffice, mailbox, name) select $1::bigint, mailbox, 'INBOX' from made
+	insert into subscription (postoffice, mailbox, name)
+	select $1::bigint, mailbox, 'INBOX' from made
+	union all
+	select $1::bigint, m.mailbox, o.name from made m, others o
 ), addresses as (
 	insert into address (postoffice, addr, domain, mailbox)
 	select $1::bigint, m.local || '@' || d.name, d.name, m.mailbox

@@ -7,6 +7,7 @@
 #include "base/arena.h"
 #include "base/clock.h"
 #include "base/status.h"
+#include "base/text.h"
 
 typedef struct folder {
 	int64_t id, postoffice, mailbox;
@@ -29,6 +30,9 @@ typedef struct folder {
 #define FOLDER_SENT (1u << 5)
 #define FOLDER_TRASH (1u << 6)
 #define FOLDER_IMPORTANT (1u << 7)
+/* "\\Drafts \\Sent" of such bits, and the bit of one word in any case; 0: there is no such use. */
+void folder_special_text(unsigned special, text *out);
+unsigned folder_special_bit(slice word);
 
 #define FLAG_SEEN (1 << 0)
 #define FLAG_ANSWERED (1 << 1)
@@ -70,6 +74,9 @@ status folder_remove_before(int64_t postoffice, int64_t mailbox, usec before, in
    NFC. ST_INVALID, ST_LIMITED (too long or too deep). Every call below takes names as clients write
    them and does this itself. Waits for nobody. */
 status folder_name(slice given, arena *a, slice *canonical);
+/* The two halves of it: the form alone, ST_INVALID; and whether those settings let it be. */
+status folder_name_form(slice given, arena *a, slice *canonical);
+bool folder_name_fits(slice name);
 
 /* ---- the tree, as LIST and STATUS need it: one round trip */
 struct folder_row {

@@ -1,4 +1,5 @@
-/* Names of folders: one form for all ways a client may write one. Both implementations share it. */
+/* Names of folders: one form for all ways a client may write one; and those of their special uses.
+   Both implementations share it. */
 #include "provider/folder.h"
 
 #include "base/memory.h"
@@ -41,25 +42,56 @@ static slice normal(slice s, arena *a)
 	return kept;
 }
 
-status folder_name(slice given, arena *a, slice *canonical)
+status folder_name_form(slice given, arena *a, slice *canonical)
 {
 	slice rest = given, level;
-	int64_t levels = 0;
 
-	if ((int64_t)given.size > setting_number(S_folder_name_most, NULL))
-		return ST_LIMITED;
-	while (slice_take(&rest, '/', &level)) {
+	if (given.size == 0)
+		return ST_INVALID;
+	while (slice_take(&rest, '/', &level))
 		if (!level_valid(level))
 			return ST_INVALID;
-		levels++;
-	}
-	if (levels == 0)
-		return ST_INVALID;
-	if (levels > setting_number(S_folder_depth_most, NULL))
-		return ST_LIMITED;
 	slice name = normal(given, a);
 	if (slice_same_nocase(slice_until(name, slice_find(name, '/')), S("INBOX")))
 		memcpy((char *)name.at, "INBOX", 5); /* the arena's copy is ours */
 	*canonical = name;
 	return ST_OK;
+}
+
+bool folder_name_fits(slice name)
+{
+	int64_t levels = 1;
+
+	for (size_t i = 0; i < name.size; i++)
+		levels += name.at[i] == '/';
+	return (int64_t)name.size <= setting_number(S_folder_name_most, NULL) &&
+	       levels <= setting_number(S_folder_depth_most, NULL);
+}
+
+status folder_name(slice given, arena *a, slice *canonical)
+{
+	return folder_name_fits(given) ? folder_name_form(given, a, canonical) : ST_LIMITED;
+}
+
+static const char *const special_names[] = {"\\All", "\\Archive", "\\Drafts", "\\Flagged", "\\Junk",
+	"\\Sent", "\\Trash", "\\Important"};
+#define SPECIAL_NAMES (sizeof special_names / sizeof *special_names)
+
+void folder_special_text(unsigned special, text *out)
+{
+	const char *gap = "";
+
+	for (size_t k = 0; k < SPECIAL_NAMES; k++)
+		if (special >> k & 1) {
+			text_format(out, "%s%s", gap, special_names[k]);
+			gap = " ";
+		}
+}
+
+unsigned folder_special_bit(slice word)
+{
+	for (size_t k = 0; k < SPECIAL_NAMES; k++)
+		if (slice_same_nocase(word, slice_z(special_names[k])))
+			return 1u << k;
+	return 0;
 }

@@ -13,6 +13,7 @@ provider_shared = \
 	src/provider/queue_bell.c \
 	src/provider/redirection_check.c src/provider/redirection_check.h \
 	src/provider/folder_name.c \
+	src/provider/folder_first.c src/provider/folder_first.h \
 	src/provider/folder_order.c src/provider/folder_order.h \
 	src/provider/header_facts.c src/provider/header_facts.h \
 	src/provider/group_rule.c \

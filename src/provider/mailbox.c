@@ -8,6 +8,7 @@
 #include "provider/acl.h"
 #include "provider/auth.h"
 #include "provider/change.h"
+#include "provider/folder_first.h"
 #include "provider/mailbox_duty.h"
 #include "provider/mailbox_fresh.h"
 #include "provider/setting.h"
@@ -89,11 +90,35 @@ status mailbox_fresh_make(int64_t postoffice, slice name, slice password, bool a
 
 /* ---- making */
 
+/* The folders of new mailboxes beside INBOX, as columns; ids for each mailbox. */
+struct first_rows {
+	int n;
+	slice *name;
+	int64_t *special, *id;
+};
+
+static void first_take(int64_t postoffice, int mailboxes, arena *a, struct first_rows *out)
+{
+	struct folder_first *rows;
+
+	out->n = folder_first(postoffice, a, &rows);
+	out->name = arena_new_array(a, (size_t)out->n, sizeof *out->name);
+	out->special = arena_new_array(a, (size_t)out->n, sizeof *out->special);
+	out->id = arena_new_array(a, (size_t)out->n * (size_t)mailboxes, sizeof *out->id);
+	for (int i = 0; i < out->n; i++) {
+		out->name[i] = rows[i].name;
+		out->special[i] = rows[i].special;
+	}
+	for (int i = 0; i < out->n * mailboxes; i++)
+		out->id[i] = id_new();
+}
+
 void mailbox_fresh_add(db_tx *tx, int64_t postoffice, const struct mailbox_fresh *rows, int n,
 	enum mailbox_kind kind, int64_t quota, arena *a, struct rows *made)
 {
 	int64_t *id = arena_new_array(a, (size_t)n, sizeof *id);
 	int64_t *inbox = arena_new_array(a, (size_t)n, sizeof *inbox);
+	struct first_rows first;
 	slice *columns = arena_new_array(a, (size_t)n * 6, sizeof *columns);
 	slice *name = columns, *folded = name + n, *local = folded + n, *hash = local + n,
 	      *scram = hash + n, *recoverable = scram + n;
@@ -110,12 +135,15 @@ void mailbox_fresh_add(db_tx *tx, int64_t postoffice, const struct mailbox_fresh
 		scram[i] = m->secrets.scram;
 		recoverable[i] = m->secrets.recoverable;
 	}
+	first_take(postoffice, n, a, &first);
 	db_add(tx, SQL_MAILBOX_INSERT,
 		(struct param[]){p_int(postoffice), p_int_array(id, n), p_text_array(name, n),
 			p_text_array(folded, n), p_text_array(local, n), p_int_array(inbox, n),
 			p_text_array(hash, n), p_text_array(scram, n),
-			p_bytes_array(recoverable, n), p_int(kind), p_int(quota)},
-		11, made);
+			p_bytes_array(recoverable, n), p_int(kind), p_int(quota),
+			p_text_array(first.name, first.n), p_int_array(first.special, first.n),
+			p_int_array(first.id, first.n * n)},
+		14, made);
 }
 
 static int64_t quota_of_new(int64_t postoffice, int64_t asked)

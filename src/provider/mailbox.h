@@ -35,7 +35,8 @@ struct mailbox_new {
 	int64_t quota;     /* -1 = the setting mailbox_quota */
 	bool no_addresses; /* else one per domain of the post office is made (A28) */
 };
-/* ST_EXISTS, ST_INVALID (*why), ST_ABSENT (post office). Makes INBOX too. */
+/* ST_EXISTS, ST_INVALID (*why), ST_ABSENT (post office). Makes INBOX too, and the
+   folders of the setting mailbox_folders, subscribed. */
 status mailbox_make(int64_t postoffice, const struct mailbox_new *n, const struct audit_by *by,
 	arena *a, mailbox **out, slice *why);
 /* Many at once with one password (hashed once per mailbox unless `same_hash`, which is for load

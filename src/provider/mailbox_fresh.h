@@ -23,7 +23,8 @@ slice mailbox_address_local(slice name, arena *a);
    hash. ST_INVALID (*why). */
 status mailbox_fresh_make(int64_t postoffice, slice name, slice password, bool addresses, arena *a,
 	struct mailbox_fresh *out, slice *why);
-/* Adds the statement that makes them with INBOX, credential and addresses; made = how many were
+/* Adds the statement that makes them with INBOX, the folders of mailbox_folders, credential
+   and addresses; made = how many were
    new. */
 void mailbox_fresh_add(db_tx *tx, int64_t postoffice, const struct mailbox_fresh *rows, int n,
 	enum mailbox_kind kind, int64_t quota, arena *a, struct rows *made);

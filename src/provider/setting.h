@@ -43,6 +43,7 @@ enum setting_kind {
 	SK_FIELD,
 	SK_FILE,
 	SK_URI,
+	SK_FOLDERS,
 	SETTING_KINDS
 };
 enum setting_scope_bit {

@@ -5,6 +5,7 @@
 
 #include "mail/address.h"
 #include "provider/dnsbl_service.h"
+#include "provider/folder_first.h"
 #include "provider/milter_service.h"
 #include "provider/postoffice.h"
 #include "provider/setting_parse.h"
@@ -313,6 +314,13 @@ static bool fits_uri(
 	return isalpha((unsigned char)one.at[0]) && colon + 1 < one.size;
 }
 
+static bool fits_folders(
+	const struct setting_row *row, slice one, slice before, arena *a, slice *normal)
+{
+	(void)row;
+	return folder_first_fits(one, before, a, normal);
+}
+
 const struct setting_form setting_forms[SETTING_KINDS] = {
 	[SK_BOOL] = {"on or off", ALONE, NULL},
 	[SK_COUNT] = {"a number", ALONE, NULL},
@@ -357,6 +365,11 @@ const struct setting_form setting_forms[SETTING_KINDS] = {
 	[SK_FIELD] = {"the name of a field of its own such as X-Original-To", ALONE, fits_field},
 	[SK_FILE] = {"the absolute path of a file such as /etc/pennypost/words", ALONE, fits_file},
 	[SK_URI] = {"a URI such as mailto:postmaster@example.org", ALONE, fits_uri},
+	[SK_FOLDERS] =
+		{"a list of folders such as Drafts=\\Drafts or Projects, each name once and not INBOX, "
+		 "each of \\All, \\Archive, \\Drafts, \\Flagged, \\Junk, \\Sent and \\Trash at most "
+		 "once",
+			ITEMS, fits_folders},
 };
 
 static slice value_form(const struct setting_row *row, arena *a)
@@ -387,7 +400,8 @@ slice setting_form(enum setting_id id, arena *a)
 {
 	static const char *const between[] = {[ALONE] = "",
 		[BLANKS] = "; blanks between them",
-		[COMMAS] = "; blanks or commas between them"};
+		[COMMAS] = "; blanks or commas between them",
+		[ITEMS] = "; commas between them"};
 	const struct setting_row *row = &setting_rows[id];
 
 	return arena_format(a, "%.*s%s", SLICE_ARGS(value_form(row, a)),

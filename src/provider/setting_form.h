@@ -11,6 +11,7 @@ struct setting_form {
 		ALONE,
 		BLANKS, /* words with blanks between them, each of which is judged alone */
 		COMMAS, /* likewise; no word has a comma, so one divides words, too */
+		ITEMS,  /* words with commas between them, in which blanks may stand */
 	} list;
 	/* Whether `one`, a list's word that comes after those in `before`, will do; *normal is the
 	   word and may be given another shape, in `a`. NULL: anything. */

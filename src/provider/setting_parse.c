@@ -4,6 +4,7 @@
 
 #include "base/text.h"
 #include "base/utf8.h"
+#include "provider/folder_first.h"
 #include "provider/setting_form.h"
 
 #include <inttypes.h>
@@ -220,11 +221,10 @@ static status check_length(enum setting_id id, slice s, arena *a, slice *why)
 /* Takes the list's next word, which is empty where two signs divide. */
 static bool next_word(const struct setting_form *form, slice *rest, slice *word)
 {
-	size_t end = slice_find(*rest, ' ');
+	size_t blank = slice_find(*rest, ' '), comma = slice_find(*rest, ',');
+	size_t end = form->list == ITEMS || (form->list == COMMAS && comma < blank) ? comma : blank;
 
-	if (form->list == COMMAS && slice_find(*rest, ',') < end)
-		end = slice_find(*rest, ',');
-	*word = slice_until(*rest, end);
+	*word = slice_trim(slice_until(*rest, end));
 	*rest = slice_from(*rest, end + 1);
 	return rest->size > 0 || word->size > 0;
 }
@@ -233,9 +233,11 @@ static status refuse_word(enum setting_id id, slice one, slice before, arena *a,
 {
 	const struct setting_row *r = &setting_rows[id];
 	slice ignored;
-	const char *trouble = !setting_forms[r->kind].fits(r, one, S(""), a, &ignored) ? "is none"
-			      : setting_list_has(before, one) ? "stands there twice"
-							      : "is one too many";
+	const struct setting_form *form = &setting_forms[r->kind];
+	const char *trouble = !form->fits(r, one, S(""), a, &ignored) ? "is none"
+			      : form->list == ITEMS                   ? "repeats one before it"
+			      : setting_list_has(before, one)         ? "stands there twice"
+								      : "is one too many";
 
 	refuse(id, a, why);
 	*why = arena_format(a, "%.*s: \"%.*s\" %s", SLICE_ARGS(*why),
@@ -243,7 +245,7 @@ static status refuse_word(enum setting_id id, slice one, slice before, arena *a,
 	return ST_INVALID;
 }
 
-/* The normal form has one blank between two words. */
+/* The normal form has one blank between two words, and a comma where words may hold blanks. */
 static status check_list(enum setting_id id, slice written, arena *a, slice *normal, slice *why)
 {
 	const struct setting_form *form = &setting_forms[setting_rows[id].kind];
@@ -261,7 +263,7 @@ static status check_list(enum setting_id id, slice written, arena *a, slice *nor
 			return s;
 		}
 		if (all.size)
-			text_add_char(&all, ' ');
+			text_add(&all, form->list == ITEMS ? S(", ") : S(" "));
 		text_add(&all, word);
 	}
 	*normal = arena_copy(a, text_slice(&all));
@@ -297,8 +299,14 @@ status setting_check(enum setting_id id, slice written, arena *a, slice *normal,
 
 status setting_sense(enum setting_id id, slice normal, slice *why)
 {
-	if (id != S_services || normal.size > 0)
-		return ST_OK;
-	*why = S("services must not be empty: such a node would serve nobody");
-	return ST_INVALID;
+	if (id == S_services && normal.size == 0) {
+		*why = S("services must not be empty: such a node would serve nobody");
+		return ST_INVALID;
+	}
+	if (id == S_mailbox_folders && !folder_first_can_be_read(normal)) {
+		*why = S(
+			"mailbox_folders must keep to folder_name_most and folder_depth_most: nobody could open what is longer or deeper");
+		return ST_INVALID;
+	}
+	return ST_OK;
 }

@@ -6,6 +6,7 @@
 #include "mail/address.h"
 #include "provider/acl.h"
 #include "provider/auth.h"
+#include "provider/folder_first.h"
 #include "provider/mailbox_duty.h"
 #include "provider/memory/store.h"
 
@@ -48,8 +49,22 @@ static bool name_ok(slice s)
 	return characters >= 1 && characters <= 64;
 }
 
+static struct m_folder *folder_add(struct store *s, struct m_mailbox *m, slice name)
+{
+	struct m_subscription *subscription = arena_new(&s->a, sizeof *subscription);
+
+	subscription->name = arena_copy(&s->a, name);
+	list_append(&m->subscriptions, &subscription->link);
+	return store_folder_add(s, m, name);
+}
+
+struct first {
+	struct folder_first *rows;
+	int n;
+};
+
 static struct m_mailbox *add(struct store *s, struct m_postoffice *po, const struct mailbox_new *n,
-	slice folded, int64_t quota)
+	slice folded, int64_t quota, const struct first *first)
 {
 	struct m_mailbox *m = arena_new(&s->a, sizeof *m);
 	*m = (struct m_mailbox){.postoffice = po,
@@ -65,17 +80,16 @@ static struct m_mailbox *add(struct store *s, struct m_postoffice *po, const str
 	list_init(&m->subscriptions);
 	list_init(&m->gone);
 	list_init(&m->annotations);
-	m->inbox = store_folder_add(s, m, S("INBOX"));
-	struct m_subscription *inbox = arena_new(&s->a, sizeof *inbox);
-	inbox->name = S("INBOX");
-	list_append(&m->subscriptions, &inbox->link);
+	m->inbox = folder_add(s, m, S("INBOX"));
+	for (int i = 0; i < first->n; i++)
+		folder_add(s, m, first->rows[i].name)->f.special = first->rows[i].special;
 	list_append(&po->mailboxes, &m->link);
 	s->routing_revision++;
 	return m;
 }
 
 static status make(struct store *s, int64_t postoffice, const struct mailbox_new *n, slice folded,
-	int64_t quota, arena *a, mailbox **out, slice *why)
+	int64_t quota, const struct first *first, arena *a, mailbox **out, slice *why)
 {
 	struct m_postoffice *po = store_postoffice(s, postoffice);
 	if (store_refuses(s))
@@ -86,7 +100,7 @@ static status make(struct store *s, int64_t postoffice, const struct mailbox_new
 		*why = S("the mailbox exists");
 		return ST_EXISTS;
 	}
-	struct m_mailbox *m = add(s, po, n, folded, quota);
+	struct m_mailbox *m = add(s, po, n, folded, quota, first);
 	if (!n->no_addresses && !store_is_special(folded))
 		EACH(struct m_domain, &po->domains, d) {
 			slice key = arena_format(
@@ -116,7 +130,9 @@ status mailbox_make(int64_t postoffice, const struct mailbox_new *n, const struc
 	TRY(auth_password_check(postoffice, n->name, n->password, a, why));
 	slice folded = mail_local_key(n->name, a);
 	int64_t quota = n->quota >= 0 ? n->quota : setting_number(S_mailbox_quota, &at);
-	status kind = make(store_take(), postoffice, n, folded, quota, a, out, why);
+	struct first first;
+	first.n = folder_first(postoffice, a, &first.rows);
+	status kind = make(store_take(), postoffice, n, folded, quota, &first, a, out, why);
 	store_give();
 	return kind;
 }

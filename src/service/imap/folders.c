@@ -367,7 +367,7 @@ static status tell_row(conversation *c, const struct list *l, const struct folde
 		text_add(&line, S(" \\Subscribed"));
 	if (row->f.special) {
 		text_add_char(&line, ' ');
-		special_text(row->f.special, &line);
+		folder_special_text(row->f.special, &line);
 	}
 	text_add(&line, S(") \"/\" "));
 	imap_name_text(c, row->f.name, &line);
@@ -484,8 +484,8 @@ static status arg_use(args *p, unsigned *special, bool *unknown)
 		return arg_expect(p, ')');
 	do {
 		TRY(arg_flag(p, &word));
-		*special |= special_bit(word);
-		*unknown = *unknown || !special_bit(word);
+		*special |= folder_special_bit(word);
+		*unknown = *unknown || !folder_special_bit(word);
 	} while (arg_take(p, ' '));
 	TRY(arg_expect(p, ')'));
 	return arg_expect(p, ')');

@@ -250,7 +250,7 @@ status metadata_tell(conversation *c, struct metadata *m, const struct place *at
 	if (at->f.special && is_asked_for(m, SPECIAL_USE)) {
 		text words = TEXT_INIT;
 
-		special_text(at->f.special, &words);
+		folder_special_text(at->f.special, &words);
 		r.row[r.n++] = (struct annotation){
 			at->f.id, SPECIAL_USE, arena_copy(&c->command, text_slice(&words))};
 		text_free(&words);
@@ -344,7 +344,7 @@ static void special_take(struct change *x, slice value)
 	x->special = 0;
 	x->unknown = false;
 	while (slice_take(&value, ' ', &word)) {
-		unsigned bit = special_bit(word);
+		unsigned bit = folder_special_bit(word);
 
 		x->special |= bit;
 		x->unknown = x->unknown || !bit;

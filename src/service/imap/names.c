@@ -83,26 +83,3 @@ void imap_entry_text(slice entry, text *out)
 		}
 	text_add(out, entry);
 }
-
-static const char *const special_names[] = {"\\All", "\\Archive", "\\Drafts", "\\Flagged", "\\Junk",
-	"\\Sent", "\\Trash", "\\Important"};
-#define SPECIAL_NAMES (sizeof special_names / sizeof *special_names)
-
-void special_text(unsigned special, text *out)
-{
-	const char *gap = "";
-
-	for (size_t k = 0; k < SPECIAL_NAMES; k++)
-		if (special >> k & 1) {
-			text_format(out, "%s%s", gap, special_names[k]);
-			gap = " ";
-		}
-}
-
-unsigned special_bit(slice word)
-{
-	for (size_t k = 0; k < SPECIAL_NAMES; k++)
-		if (slice_same_nocase(word, slice_z(special_names[k])))
-			return 1u << k;
-	return 0;
-}

@@ -14,11 +14,6 @@ void imap_name_text(const conversation *c, slice utf8, text *out);
 /* An annotation's name: as it is, or quoted where it is no atom. */
 void imap_entry_text(slice entry, text *out);
 
-/* Special uses (RFC 6154): "\\Drafts \\Sent" of FOLDER_ bits, and the bit of one word; 0: there is
-   no such use. */
-void special_text(unsigned special, text *out);
-unsigned special_bit(slice word);
-
 /* Behind a name that LIST tells: " ("OLDNAME" (..))", where the client wrote it in another form (RFC
    9051 6.3.9.7). */
 void imap_oldname_text(const conversation *c, slice name, slice written, text *out);

@@ -57,6 +57,16 @@ static const struct sample samples[] = {
 	{SK_FILE, "/w", NULL, "/etc/pennypost/", NULL},
 	{SK_URI, "mailto:postmaster@example.org", NULL, "postmaster@example.org", NULL},
 	{SK_URI, "https://example.org/?a=%20b", NULL, "mailto:a b@example.org", NULL},
+	{SK_FOLDERS, "Sent Items = \\sent,Old/Junk=junk,, Work ",
+		"Sent Items=\\Sent, Old/Junk=\\Junk, Work", "Sent=\\Sent, Inbox", "Inbox"},
+	{SK_FOLDERS, "A\xcc\x88=\\All", "\xc3\x84=\\All", "Sent=\\Gone", "Sent=\\Gone"},
+	{SK_FOLDERS, "inbox/Sent=\\Sent", "INBOX/Sent=\\Sent", "First=\\Important",
+		"First=\\Important"},
+	{SK_FOLDERS, "a=b=\\Drafts", NULL, "a=b", "a=b"},
+	{SK_FOLDERS, "", NULL, "Sent=\\Sent, Gone=\\Sent", "Gone=\\Sent"},
+	{SK_FOLDERS, "Sent", NULL, "Sent=\\Sent Sent", "Sent=\\Sent Sent"},
+	{SK_FOLDERS, "Sent, sent", NULL, "Sent, Sent=\\Sent", "Sent=\\Sent"},
+	{SK_FOLDERS, "Work", NULL, "Work//Old=\\Archive", "Work//Old=\\Archive"},
 };
 
 static bool tells(slice why, const char *part)

@@ -1,5 +1,6 @@
 /* Folders as their reader sees them: the tree, and changing it. Against both stores. */
 #include "provider/annotation.h"
+#include "provider/mailbox.h"
 #include "provider/setting.h"
 #include "tests/unit/provider/reader.h"
 
@@ -188,6 +189,43 @@ Test(folders, below_a_renamed_one_are_no_deeper_than_others)
 	cr_assert_eq(rename_to("a/b", "x/b"), ST_OK);
 	assert_tree("INBOX:fs a:f x:fc x/b:fc x/b/c:f");
 	cr_assert_eq(setting_set(S_folder_depth_most, NULL, NULL, NULL, &me.a, &why), ST_OK);
+}
+
+Test(folders, of_a_new_mailbox_are_those_of_its_setting)
+{
+	static const slice first = S("Sent Items=\\Sent, Old/Trash=\\Trash, Old=\\Archive, Work");
+	static const slice lengthy = S("Forty octets are more than the least of it=\\Sent");
+	const struct setting_at at = {.postoffice = me.postoffice};
+	const struct mailbox_new berta = {
+		.name = S("berta"), .password = S("a-secret-of-hers"), .quota = -1};
+	slice why = S(""), few = S("32");
+	struct folder_row *rows;
+	mailbox *m;
+	folder *f;
+	int n;
+
+	cr_assert_eq(setting_set(S_mailbox_folders, &at, &first, NULL, &me.a, &why), ST_OK);
+	cr_assert_eq(mailbox_make(me.postoffice, &berta, NULL, &me.a, &m, &why), ST_OK);
+	assert_tree("INBOX:fs");
+	me.mailbox = m->id;
+	assert_tree("INBOX:fs Old:fsc Old/Trash:fs Sent Items:fs Work:fs");
+	cr_assert_eq(found("INBOX")->id, m->inbox);
+	cr_assert_eq(found("Sent Items")->special, FOLDER_SENT);
+	cr_assert_eq(found("Old")->special, FOLDER_ARCHIVE);
+	cr_assert_eq(found("Old/Trash")->special, FOLDER_TRASH);
+	cr_assert_eq(found("Work")->special, 0);
+	made(S("later"));
+	rows = tree(&n);
+	for (int i = 0; i < n; i++)
+		for (int j = 0; j < i; j++)
+			cr_assert(rows[i].f.id != rows[j].f.id &&
+				  rows[i].f.uidvalidity != rows[j].f.uidvalidity);
+	cr_assert_eq(folder_make(me.postoffice, m->id, S("x"), FOLDER_SENT, &me.a, &f), ST_DENIED);
+
+	cr_assert_eq(setting_set(S_folder_name_most, NULL, &few, NULL, &me.a, &why), ST_OK);
+	cr_assert_eq(setting_set(S_mailbox_folders, &at, &lengthy, NULL, &me.a, &why), ST_INVALID);
+	cr_assert(slice_search(why, S("folder_name_most")) < why.size);
+	cr_assert_eq(setting_set(S_folder_name_most, NULL, NULL, NULL, &me.a, &why), ST_OK);
 }
 
 Test(folders, below_a_renamed_one_have_no_longer_names_than_others)
