@@ -65,6 +65,52 @@ static slice rights_words(struct cli *c, unsigned rights)
 	return kept;
 }
 
+/* What the same one is denied beside what is given here, or given beside what is denied: an entry of its own. */
+static status beside(struct cli *c, const folder *f, const struct acl_entry *who, unsigned *rights)
+{
+	struct acl_entry *rows;
+	int n;
+
+	*rights = 0;
+	TRY(acl_list(f->postoffice, f->id, &c->a, &rows, &n));
+	for (int i = 0; i < n; i++)
+		if (rows[i].kind == who->kind && rows[i].who == who->who &&
+			rows[i].negative != who->negative)
+			*rights = rows[i].rights;
+	return ST_OK;
+}
+
+static slice told_beside(
+	struct cli *c, const folder *f, const struct acl_entry *who, unsigned rights)
+{
+	slice letters = rights_text(c, rights);
+
+	if (rights == 0)
+		return S("");
+	if (who->negative)
+		return arena_format(&c->a, "; %.*s is still given to it", SLICE_ARGS(letters));
+	return arena_format(&c->a,
+		"; %.*s is still denied to it, which `pennypost folder unshare %.*s \"%.*s\" %.*s --deny` takes back",
+		SLICE_ARGS(letters), SLICE_ARGS(cli_text(c, "MAILBOX")), SLICE_ARGS(f->name),
+		SLICE_ARGS(cli_text(c, "WHO")));
+}
+
+/* Groups, and anyone, may give it something all the same: only its own entry is spoken of. */
+static status say_nothing_left(struct cli *c, const folder *f, const struct acl_entry *who)
+{
+	unsigned rights;
+
+	TRY(beside(c, f, who, &rights));
+	return cli_did(c,
+		json_pack("{s:o,s:o,s:s,s:b,s:o}", "folder", json_slice(f->name), "who",
+			json_slice(who->name), "rights", "", "denied", who->negative,
+			who->negative ? "still_given" : "still_denied",
+			json_slice(rights_text(c, rights))),
+		"Nothing is %s to %.*s by name in the folder %.*s any more%.*s",
+		who->negative ? "denied" : "given", SLICE_ARGS(who->name), SLICE_ARGS(f->name),
+		SLICE_ARGS(told_beside(c, f, who, rights)));
+}
+
 static status change(struct cli *c, unsigned rights)
 {
 	struct acl_entry who = {0};
@@ -82,14 +128,15 @@ static status change(struct cli *c, unsigned rights)
 			"see the setting folder_rights_most, or give rights to a group",
 			"the folder has rights for too many already");
 	TRY(kind);
+	if (rights == 0)
+		return say_nothing_left(c, f, &who);
 	return cli_did(c,
 		json_pack("{s:o,s:o,s:o,s:b}", "folder", json_slice(f->name), "who",
 			json_slice(who.name), "rights", json_slice(rights_text(c, rights)),
 			"denied", who.negative),
-		"%.*s %s %.*s in the folder %.*s%s%.*s", SLICE_ARGS(who.name),
-		who.negative ? "is denied" : "has",
-		SLICE_ARGS(rights ? rights_text(c, rights) : S("nothing")), SLICE_ARGS(f->name),
-		rights ? ": " : "", SLICE_ARGS(rights_words(c, rights)));
+		"%.*s %s %.*s in the folder %.*s: %.*s", SLICE_ARGS(who.name),
+		who.negative ? "is denied" : "has", SLICE_ARGS(rights_text(c, rights)),
+		SLICE_ARGS(f->name), SLICE_ARGS(rights_words(c, rights)));
 }
 
 /* Words for many letters, as administrators of other servers know them. Words that happen to be
