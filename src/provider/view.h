@@ -74,8 +74,10 @@ struct view_change {
 	int arrived; /* the last so many of 1 .. v->n are new; EXISTS is v->n */
 	const uint32_t *changed; /* UIDs whose flags or modseq changed, rising; without new ones */
 	int changed_n;
-	int64_t own; /* modseq this call gave; entries with another one were changed by
+	int64_t own;  /* modseq this call gave; entries with another one were changed by
 			others. 0 = it changed nothing */
+	int expunged; /* by this call: others may have done so to more of `gone`. Less than it was
+			 where the answer to COMMIT was lost */
 };
 /* `hold`: messages that are gone keep their numbers, until a call without it tells them. *out lives
    in `a`. ST_ABSENT: the folder was removed; the view stays as it was. */

@@ -572,6 +572,7 @@ static status expunge_end(struct change *c, struct view_change *out)
 		return ST_ABSENT;
 	else
 		expunge_take(c, out);
+	out->expunged = c->due.modseq > 0 ? c->due.n : (int)c->count;
 	return ST_OK;
 }
 

@@ -181,6 +181,7 @@ status view_expunge(view *v, const uint32_t *uids, int n, arena *a, struct view_
 	uint32_t below = uids ? UINT32_MAX : v->uidnext;
 	uint32_t *asked = uids ? view_asked(v, uids, &n, a) : NULL;
 	int64_t own = 0;
+	int removed = 0;
 
 	if (v->read_only)
 		return ST_DENIED;
@@ -192,8 +193,10 @@ status view_expunge(view *v, const uint32_t *uids, int n, arena *a, struct view_
 				continue;
 			own = own ? own : store_modseq(h.m, h.f);
 			store_entry_remove(h.s, h.m, h.f, e, own, false);
+			removed++;
 		}
 		show(v, &h, false, own, a, out);
+		out->expunged = removed;
 	}
 	store_give();
 	if (own)

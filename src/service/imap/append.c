@@ -333,6 +333,10 @@ static status append(conversation *c, args *p, struct appending *a)
 		return ST_INVALID;
 	if (a->stored == ST_OK)
 		a->stored = append_run(&a->x);
+	if (a->stored == ST_OK) {
+		metric_add(M_messages_accepted, c->service, a->x.n);
+		metric_add(M_messages_expunged, c->service, a->x.replaced_uid != 0);
+	}
 	if (a->stored == ST_ABSENT)
 		return imap_no(c, "[TRYCREATE] There is no such folder; CREATE it first");
 	if (a->stored == ST_BUSY && provider_full()) /* the house's disk, not his quota: no code of

@@ -355,10 +355,12 @@ static status search(conversation *c, args *p, struct search *s)
 		p->trouble = "This tag is that of a search that is kept up to date already";
 		return ST_INVALID;
 	}
+	usec began = clock_now();
 	kind = s->sort ? program_run(c, s->what, &f.uids, &f.scores, &f.n)
 		       : program_run_newest(c, s->what, &f.uids, &f.scores, &f.n);
 	if (kind == ST_OK && s->sort)
 		kind = sort_run(c, s->sort, f.uids, f.scores, f.n);
+	metric_time(M_search_seconds, c->service, clock_now() - began);
 	if (kind != ST_OK) {
 		save_nothing(c, s);
 		return program_trouble(c, kind);
@@ -553,7 +555,9 @@ static status imap_esearch(conversation *c, args *p)
 	if (kind == ST_FOREIGN)
 		return say_foreign(c, p, &s);
 	TRY(kind);
+	usec began = clock_now();
 	kind = search_folders(c, &s, x);
+	metric_time(M_search_seconds, c->service, clock_now() - began);
 	if (kind == ST_OK)
 		return imap_ok(c, "That is all");
 	save_nothing(c, &s);

@@ -223,7 +223,7 @@ static status imap_examine(conversation *c, args *p)
 
 static status imap_close(conversation *c, args *p)
 {
-	struct view_change ch;
+	struct view_change ch = {0};
 
 	TRY(arg_end(p));
 	status s = selected_renew(c);
@@ -232,6 +232,7 @@ static status imap_close(conversation *c, args *p)
 		s = view_expunge(imap_of(c)->selected->view, NULL, 0, &c->command, &ch);
 	if (s != ST_OK && s != ST_ABSENT)
 		return imap_trouble(c, s);
+	metric_add(M_messages_expunged, c->service, s == ST_OK ? ch.expunged : 0);
 	selected_close(c);
 	return imap_ok(c, "Closed");
 }
@@ -320,7 +321,9 @@ static status idle(conversation *c, args *p)
 	news *n = v && !wanted ? news_open(v->postoffice, v->mailbox, v->folder, raised) : NULL;
 
 	conversation_idle(c, true);
+	metric_add(M_conversations_idling, c->service, 1);
 	status s = idle_watch(c, wanted ? wanted : raised);
+	metric_add(M_conversations_idling, c->service, -1);
 	conversation_idle(c, false);
 	news_close(&n);
 	notice_close(&raised);

@@ -215,6 +215,7 @@ static status expunge(conversation *c, const uint32_t *uids, int n)
 	status s = view_expunge(v, uids, n, &c->command, &ch);
 	if (s != ST_OK)
 		return imap_trouble(c, s);
+	metric_add(M_messages_expunged, c->service, ch.expunged);
 	TRY(selected_tell_change(c, &ch));
 	return imap_ok_highest(c, "Expunged");
 }
@@ -355,6 +356,7 @@ static status copy(conversation *c, args *p, bool by_uid, bool move)
 		s = carry(c, &x, uids, n, &to, &done);
 	switch (s) {
 	case ST_OK:
+		metric_add(M_messages_copied, c->service, done.n);
 		return say_copied(c, &x, n, &done);
 	case ST_ABSENT:
 		return imap_no(c, "[TRYCREATE] There is no such folder; CREATE it first");

@@ -528,10 +528,11 @@ static status thread(conversation *c, args *p, bool by_uid)
 		return imap_no(c, "[BADCHARSET (UTF-8 US-ASCII)] That charset is not known here");
 	}
 	TRY(s);
+	usec began = clock_now();
 	s = program_run(c, what, &uids, &scores, &n);
-	if (s != ST_OK)
-		return program_trouble(c, s);
-	s = thread_run(c, &f, uids, n);
+	if (s == ST_OK)
+		s = thread_run(c, &f, uids, n);
+	metric_time(M_search_seconds, c->service, clock_now() - began);
 	status said = s == ST_OK ? say_threads(c, &f) : ST_OK;
 	arena_release(&f.a);
 	TRY(said);

@@ -233,8 +233,10 @@ static status pop3_quit(conversation *c, slice rest)
 	status kind = maildrop_update(&p->drop);
 	if (FAULT("pop3_after_update"))
 		return ST_CLOSED;
-	if (kind == ST_OK)
+	if (kind == ST_OK) {
+		metric_add(M_messages_expunged, c->service, removed);
 		return conversation_say(c, "+OK Bye, %d removed", removed);
+	}
 	if (removed == 0)
 		return conversation_say(c, "+OK Bye");
 	if (kind == ST_ABSENT)
