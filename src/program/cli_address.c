@@ -207,6 +207,50 @@ status cli_address_list(struct cli *c)
 	return kind;
 }
 
+/* Of which the address was what postmaster@ or abuse@ leads to. */
+static bool answers_by(const domain *d, slice domain_name, slice local, slice address)
+{
+	bool itself = slice_same(local, S("postmaster")) || slice_same(local, S("abuse"));
+
+	return d->state == DOMAIN_ENABLED && d->stands_for.size == 0 &&
+	       ((itself && slice_same(d->name, domain_name)) ||
+		       slice_same_nocase(d->postmaster, address) ||
+		       slice_same_nocase(d->abuse, address));
+}
+
+/* Mail for postmaster@ is to be taken (RFC 5321 4.5.1), that for abuse@ as well (RFC 2142 2). */
+static status duty_told(struct cli *c, slice word, slice domain_name, json_t *lost, slice *told)
+{
+	slice duty = arena_format(&c->a, "%.*s@%.*s", SLICE_ARGS(word), SLICE_ARGS(domain_name));
+	bool none;
+
+	TRY(cli_takes_no_mail(c, duty, 0, &none));
+	if (!none)
+		return ST_OK;
+	json_array_append_new(lost, json_slice(duty));
+	*told = arena_format(&c->a,
+		"%.*s. Beware: no mail is taken for %.*s now; lead it to a mailbox by `pennypost domain set %.*s --%.*s NAME`",
+		SLICE_ARGS(*told), SLICE_ARGS(duty), SLICE_ARGS(domain_name), SLICE_ARGS(word));
+	return ST_OK;
+}
+
+static status duties_lost(
+	struct cli *c, const domain *of, const mail_address *m, json_t *lost, slice *told)
+{
+	slice local = mail_local_key(m->local, &c->a), address = mail_address_text(m, &c->a);
+	domain *d;
+	int n;
+
+	TRY(domain_list(of->postoffice, &c->a, &d, &n));
+	for (int i = 0; i < n; i++) {
+		if (!answers_by(&d[i], of->name, local, address))
+			continue;
+		TRY(duty_told(c, S("postmaster"), d[i].name, lost, told));
+		TRY(duty_told(c, S("abuse"), d[i].name, lost, told));
+	}
+	return ST_OK;
+}
+
 status cli_address_remove(struct cli *c)
 {
 	slice written = cli_text(c, "ADDRESS");
@@ -220,8 +264,16 @@ status cli_address_remove(struct cli *c)
 		return cli_fail(c, kind, "`pennypost address list` shows those there are",
 			"there is no address %.*s", SLICE_ARGS(written));
 	TRY(kind);
-	return cli_did(c, json_pack("{s:o}", "removed", json_slice(written)),
-		"The address %.*s is removed", SLICE_ARGS(written));
+	json_t *lost = json_array();
+	slice told = S("");
+	kind = duties_lost(c, d, &m, lost, &told);
+	if (kind != ST_OK) {
+		json_decref(lost);
+		return kind;
+	}
+	return cli_did(c,
+		json_pack("{s:o,s:o}", "removed", json_slice(written), "takes_no_mail", lost),
+		"The address %.*s is removed%.*s", SLICE_ARGS(written), SLICE_ARGS(told));
 }
 
 /* What SMTP answers to RCPT, by outcome. */
