@@ -11,12 +11,19 @@
 
 /* ---- strings */
 
-static bool has_blanks(slice s)
+static bool is_blank(char c)
 {
-	for (size_t i = 0; i < s.size; i++)
-		if (s.at[i] == ' ' || s.at[i] == '\t' || s.at[i] == '\r' || s.at[i] == '\n')
-			return true;
-	return false;
+	return c == ' ' || c == '\t' || c == '\r' || c == '\n';
+}
+
+/* Up to the first blank. */
+static slice first_word(slice s)
+{
+	size_t n = 0;
+
+	while (n < s.size && !is_blank(s.at[n]))
+		n++;
+	return slice_until(s, n);
 }
 
 void needle_make(slice utf8, arena *a, struct needle *out)
@@ -27,7 +34,20 @@ void needle_make(slice utf8, arena *a, struct needle *out)
 	out->ascii = utf8_is_ascii(text_slice(&folded));
 	out->folded = arena_copy(a, text_slice(&folded));
 	text_free(&folded);
-	out->one_word = out->ascii && out->folded.size > 0 && !has_blanks(out->folded);
+}
+
+slice needle_word(const struct needle *n)
+{
+	slice rest = n->ascii ? n->folded : S(""), longest = S("");
+
+	while (rest.size > 0) {
+		slice word = first_word(rest);
+
+		if (word.size > longest.size)
+			longest = word;
+		rest = slice_from(rest, word.size + 1);
+	}
+	return longest;
 }
 
 /* A fold may have letters that do not stand there as they are: "e" is in e with an accent, "fi" in
@@ -150,4 +170,62 @@ bool seek_body(slice raw, const mime_table *parts, const struct seek_visitor *v)
 			return true;
 	}
 	return false;
+}
+
+/* ---- most messages */
+
+/* What follows each `word` in the field begins with one of `known`, blanks, signs and quotes passed
+   over. */
+static bool all_followed_by(slice field, slice word, const slice *known, size_t known_n)
+{
+	for (size_t at; (at = slice_search_nocase(field, word)) < field.size;) {
+		bool any = false;
+
+		field = slice_from(field, at + word.size);
+		while (field.size > 0 && (*field.at == ' ' || *field.at == '=' ||
+						 *field.at == ':' || *field.at == '"'))
+			field = slice_from(field, 1);
+		for (size_t k = 0; k < known_n && !any; k++)
+			any = slice_starts_nocase(field, known[k]);
+		if (!any)
+			return false;
+	}
+	return true;
+}
+
+/* Content-Type or Content-Transfer-Encoding: it tells of no transfer encoding that hides letters, and
+   of no charset that gives them another meaning. */
+static bool is_field_plain(slice field)
+{
+	static const slice encodings[] = {S("7bit"), S("8bit"), S("binary")};
+	static const slice charsets[] = {
+		S("utf-8"), S("us-ascii"), S("iso-8859-"), S("windows-125")};
+
+	return all_followed_by(field, S("transfer-encoding"), encodings,
+		       sizeof encodings / sizeof *encodings) &&
+	       all_followed_by(field, S("charset"), charsets, sizeof charsets / sizeof *charsets);
+}
+
+/* ASCII without encoded words, and what may be such a field of a part is plain: a word that does not
+   stand in the raw message is not in it. A field begins with a line, whatever the line before is of. */
+static bool is_plain(slice raw)
+{
+	header_walk lines = header_walk_of(raw);
+	header_field f;
+
+	if (!utf8_is_ascii(raw) || !seek_is_plain(raw))
+		return false;
+	while (lines.rest.size > 0) {
+		if (!slice_starts_nocase(lines.rest, S("content-t")))
+			lines.rest = slice_from(
+				lines.rest, slice_search_nocase(lines.rest, S("\ncontent-t")) + 1);
+		else if (header_next(&lines, &f) && !is_field_plain(f.raw))
+			return false;
+	}
+	return true;
+}
+
+bool seek_is_without(slice raw, slice word)
+{
+	return slice_search_nocase(raw, word) == raw.size && is_plain(raw);
 }

@@ -15,10 +15,12 @@ struct needle {
 	slice folded;
 	bool ascii; /* as it is folded: it can be found in any charset that has ASCII in it, as it
 		       stands */
-	bool one_word; /* ASCII without blanks: no fold of a header divides it */
 };
 /* Of valid UTF-8; an empty one is found everywhere. */
 void needle_make(slice utf8, arena *a, struct needle *out);
+/* The longest of its words, which no fold of a header divides: what has the string has this too, as it
+   stands. Lent; empty where there is none, and where the string is not ASCII. */
+slice needle_word(const struct needle *n);
 /* It stands in this UTF-8. */
 bool needle_in(slice utf8, const struct needle *n);
 
@@ -50,5 +52,11 @@ struct seek_visitor {
 	bool body_alone; /* without the fields that tell of parts; those of messages within count */
 };
 bool seek_body(slice raw, const mime_table *parts, const struct seek_visitor *v);
+
+/* ---- most messages */
+
+/* Neither the header nor a text of this message has a string of this word (needle_word). A quick look
+   that tells it of most messages without reading them properly; of the others it is false. */
+bool seek_is_without(slice raw, slice word);
 
 #endif

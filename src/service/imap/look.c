@@ -41,11 +41,13 @@ static bool begin(struct look *l)
 
 /* ---- headers */
 
-/* A word without blanks stands in no field of a header in which it does not stand as it is, when
+/* No fold divides a word: it stands in no field of a header in which it does not stand as it is, when
    that is ASCII without encoded words. */
 static bool is_not_above(slice header, const struct needle *n)
 {
-	return n->one_word && slice_search_nocase(header, n->folded) == header.size &&
+	slice word = needle_word(n);
+
+	return word.size > 0 && slice_search_nocase(header, word) == header.size &&
 	       utf8_is_ascii(header) && seek_is_plain(header);
 }
 
@@ -122,46 +124,11 @@ static bool inner_header_has(slice header, void *arg)
 	return seek_block(header, q->n, &q->l->scratch);
 }
 
-/* ---- most messages say nothing but what stands there */
-
-/* What follows each `word` in the raw message begins with one of `known`, blanks, signs and quotes
-   passed over. */
-static bool all_followed_by(slice raw, slice word, const slice *known, size_t known_n)
-{
-	for (size_t at; (at = slice_search_nocase(raw, word)) < raw.size;) {
-		bool any = false;
-
-		raw = slice_from(raw, at + word.size);
-		while (raw.size > 0 &&
-			(*raw.at == ' ' || *raw.at == '=' || *raw.at == ':' || *raw.at == '"'))
-			raw = slice_from(raw, 1);
-		for (size_t k = 0; k < known_n && !any; k++)
-			any = slice_starts_nocase(raw, known[k]);
-		if (!any)
-			return false;
-	}
-	return true;
-}
-
-/* ASCII without encoded words, transfer encodings that hide letters, and charsets that give it
-   another meaning: a word that does not stand in the raw message is not in it. Other messages are
-   read properly. */
-static bool is_plain(slice raw)
-{
-	static const slice encodings[] = {S("7bit"), S("8bit"), S("binary")};
-	static const slice charsets[] = {
-		S("utf-8"), S("us-ascii"), S("iso-8859-"), S("windows-125")};
-
-	return utf8_is_ascii(raw) && seek_is_plain(raw) &&
-	       all_followed_by(raw, S("transfer-encoding"), encodings,
-		       sizeof encodings / sizeof *encodings) &&
-	       all_followed_by(raw, S("charset"), charsets, sizeof charsets / sizeof *charsets);
-}
-
 static bool is_nowhere(const struct look *l, const struct needle *n)
 {
-	return n->one_word && slice_search_nocase(l->raw, n->folded) == l->raw.size &&
-	       is_plain(l->raw);
+	slice word = needle_word(n);
+
+	return word.size > 0 && seek_is_without(l->raw, word);
 }
 
 /* BODY matches no header fields, TEXT those of parts too (RFC 9051 6.4.4). */
