@@ -522,9 +522,6 @@ struct blob_small {
 	size_t largest; /* raw octets of one */
 	arena a;
 	struct rows rows;
-	char *room;       /* of those that are unpacked, in the order of their rows */
-	size_t room_size; /* octets */
-	slice *raw;       /* [rows.count], a NULL pointer where it is still packed; or NULL */
 };
 
 /* 0 also where it is none: then it is found broken. */
@@ -535,16 +532,11 @@ static size_t small_size(const blob_small *b, int row)
 	return size <= b->largest ? (size_t)size : 0;
 }
 
-/* In `room` unless it is unpacked already. */
 static status small_read(const blob_small *b, int row, text *room, slice *raw)
 {
 	const struct rows *r = &b->rows;
 	int64_t blob = b->ids[row_int(r, row, 0) - 1];
 
-	if (b->raw && b->raw[row].at) {
-		*raw = b->raw[row];
-		return ST_OK;
-	}
 	if (row_int(r, row, 1) != CODEC_ZSTD)
 		return broken(blob, "codec");
 	size_t size = small_size(b, row);
@@ -589,39 +581,6 @@ status blob_small_fetch_of(
 	return small_fetch(SQL_BLOB_SMALL_OF, postoffice, messages, n, most, b);
 }
 
-/* What is broken stays packed: who asks for it finds that, and tells. */
-static status small_unpack_all(void *arg)
-{
-	blob_small *b = arg;
-	size_t used = 0;
-
-	for (int row = 0; row < b->rows.count; row++) {
-		size_t size = small_size(b, row);
-
-		if (size == 0 || size > b->room_size - used)
-			continue;
-		if (row_int(&b->rows, row, 1) == CODEC_ZSTD &&
-			!small_unpack(row_slice(&b->rows, row, 3), b->room + used, size))
-			b->raw[row] = slice_of(b->room + used, size);
-		used += size;
-	}
-	return ST_OK;
-}
-
-status blob_small_unpack(blob_small *b, size_t most)
-{
-	size_t all = 0;
-
-	for (int row = 0; row < b->rows.count; row++)
-		all += small_size(b, row);
-	if (all == 0 || b->raw || !task_helper_free())
-		return ST_OK;
-	b->room_size = all < most ? all : most;
-	b->room = memory_grow(NULL, b->room_size);
-	b->raw = memory_new_array((size_t)b->rows.count, sizeof *b->raw);
-	return task_offload(small_unpack_all, b);
-}
-
 status blob_small_each(
 	const blob_small *b, status (*each)(int which, slice raw, void *arg), void *arg)
 {
@@ -629,7 +588,7 @@ status blob_small_each(
 	status s = ST_OK;
 
 	for (int row = 0; s == ST_OK && row < b->rows.count; row++) {
-		slice raw;
+		slice raw = {0};
 
 		s = small_read(b, row, &room, &raw);
 		if (s == ST_OK)
@@ -660,8 +619,6 @@ void blob_small_close(blob_small **b)
 {
 	if (!*b)
 		return;
-	memory_free((*b)->room);
-	memory_free((*b)->raw);
 	arena_release(&(*b)->a);
 	memory_free(*b);
 	*b = NULL;

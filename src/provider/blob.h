@@ -48,11 +48,7 @@ status blob_small_fetch_of(
 	int64_t postoffice, const int64_t *messages, int n, size_t most, blob_small **b);
 status blob_small_each(
 	const blob_small *b, status (*each)(int which, slice raw, void *arg), void *arg);
-/* Unpacks on a helper thread what may be unpacked at all, the first ones up to `most` raw octets
-   together: where there is a free one, for who still has other things to do. The others are unpacked
-   when they are asked for. May wait; a kind but ST_OK is that of the wait. */
-status blob_small_unpack(blob_small *b, size_t most);
-/* One of them, by its place in `blobs`: its octets, lent until the next one, perhaps in `room`.
+/* One of them, by its place in `blobs`: its octets, lent until the next one, in `room`.
    Never waits, and may be called on a helper thread. ST_ABSENT: it is not among those that came. */
 status blob_small_one(const blob_small *b, int which, text *room, slice *raw);
 void blob_small_close(blob_small **b);

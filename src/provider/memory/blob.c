@@ -211,13 +211,6 @@ static status one_take(int which, slice raw, void *arg)
 	return ST_OK;
 }
 
-status blob_small_unpack(blob_small *b, size_t most)
-{
-	(void)b;
-	(void)most;
-	return ST_OK;
-}
-
 status blob_small_one(const blob_small *b, int which, text *room, slice *raw)
 {
 	struct one_of one = {room, false};

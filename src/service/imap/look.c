@@ -11,10 +11,9 @@
 #include "provider/message_head.h"
 #include "task/task.h"
 
-#define BATCH 256
-#define AHEAD 2                         /* batches on their way while one is looked into */
-#define SMALL ((size_t)32 * 1024)       /* comes with the others of its batch */
-#define UNPACKED_MOST ((size_t)1 << 20) /* octets of a batch that lie unpacked */
+#define BATCH 192                 /* of 4 KB each wait packed in a socket's buffer */
+#define AHEAD 2                   /* batches on their way while one is looked into */
+#define SMALL ((size_t)32 * 1024) /* comes with the others of its batch */
 #define AT_ONCE                                                                                    \
 	((size_t)64 *                                                                              \
 		1024) /* octets of a text that are converted and folded in the loop          \
@@ -381,7 +380,7 @@ static status batch_fetch(void *arg)
 	TRY(gate_enter(b->database));
 	status s = batch_ask(b);
 	gate_leave(b->database);
-	return s == ST_OK ? blob_small_unpack(b->bodies, UNPACKED_MOST) : s;
+	return s;
 }
 
 /* Batches on their way, the next one first. */
@@ -417,8 +416,9 @@ static status ahead_take(struct ahead *x, struct batch **b)
 	return s;
 }
 
-/* While one batch is looked into, which is this fiber's work, a helper unpacks the next one, and the
-   database brings the one after that. */
+/* While one batch is looked into, the database brings the next ones. Each body is unpacked right before
+   it is looked into: on a helper thread it would lie far off, and both would mostly wait for each
+   other. */
 static status bodies_look(struct looking *k, int64_t postoffice, const int64_t *messages, int n)
 {
 	struct ahead x = {.database = gate_open(1)};

@@ -210,15 +210,12 @@ static const uint64_t small_sizes[] = {100, 0, 40000, 5000, 32768};
 struct small {
 	struct route to;
 	int64_t ids[SMALL_ALL];
-	size_t unpacked_most; /* SIZE_MAX: nothing is unpacked before it is asked for */
 	text room;
 };
 
 static void small_fetch(const struct small *s, const int64_t *ids, int n, blob_small **b)
 {
 	cr_assert_eq(blob_small_fetch(s->to.postoffice, ids, n, SMALL_MOST, b), ST_OK);
-	if (s->unpacked_most < SIZE_MAX)
-		cr_assert_eq(blob_small_unpack(*b, s->unpacked_most), ST_OK);
 }
 
 static void small_is_right(struct small *s, const blob_small *b, int which)
@@ -264,20 +261,16 @@ static status broken_one_asked(void *arg)
 	return ST_OK;
 }
 
-Test(blob, gives_small_ones_one_by_one_however_many_are_unpacked)
+Test(blob, gives_small_ones_one_by_one)
 {
-	static const size_t most[] = {SIZE_MAX, 0, 99, 5100, 20000, 1 << 20};
 	struct small s = {.to = store_mailbox(store_postoffice(), "anna", 0)};
 
 	s.ids[SMALL_GONE] = 1;
 	for (size_t i = 0; i < SMALL_GONE; i++)
 		s.ids[i] = deliver_source(
 			&s.to, (struct source){.state = i, .words = true}, small_sizes[i]);
-	for (size_t i = 0; i < sizeof most / sizeof *most; i++) {
-		s.unpacked_most = most[i];
-		small_ones_asked(&s);
-		store_fibers(1, small_ones_asked, &s);
-	}
+	small_ones_asked(&s);
+	store_fibers(1, small_ones_asked, &s);
 	store_sql("update blob set rawlen = rawlen - 1 where postoffice = %lld and blob = %lld",
 		(long long)s.to.postoffice, (long long)s.ids[0]);
 	broken_one_asked(&s);
