@@ -193,17 +193,19 @@ static bool all_followed_by(slice field, slice word, const slice *known, size_t 
 	return true;
 }
 
-/* Content-Type or Content-Transfer-Encoding: it tells of no transfer encoding that hides letters, and
-   of no charset that gives them another meaning. */
+/* Content-Type: of no charset that gives letters another meaning; or Content-Transfer-Encoding: of none
+   that hides them. */
 static bool is_field_plain(slice field)
 {
 	static const slice encodings[] = {S("7bit"), S("8bit"), S("binary")};
 	static const slice charsets[] = {
 		S("utf-8"), S("us-ascii"), S("iso-8859-"), S("windows-125")};
 
-	return all_followed_by(field, S("transfer-encoding"), encodings,
-		       sizeof encodings / sizeof *encodings) &&
-	       all_followed_by(field, S("charset"), charsets, sizeof charsets / sizeof *charsets);
+	if (slice_starts_nocase(field, S("content-type")))
+		return all_followed_by(
+			field, S("charset"), charsets, sizeof charsets / sizeof *charsets);
+	return all_followed_by(
+		field, S("transfer-encoding"), encodings, sizeof encodings / sizeof *encodings);
 }
 
 /* ASCII without encoded words, and what may be such a field of a part is plain: a word that does not
