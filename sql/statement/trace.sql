@@ -58,12 +58,21 @@ select postoffice, at, message, kind, node, fields from (
 -- statement trace_places system
 -- $1 post offices, $2 messages, $3 names of mailboxes in their folded form. Of each whose mailbox is called so still: its place among
 -- them, from 1; the mailbox; whether the message is in it; when it was removed from it last, null where that is not known.
-select t.n, b.name || '@' || o.name, here.it, case when not here.it then greatest(
-	(select max(x.at) from expunged x where x.postoffice = t.postoffice and x.msg = t.msg and x.mailbox = b.mailbox),
+-- One message may be in thousands of mailboxes: who has it is asked once.
+with asked as materialized (
+	select t.n, t.postoffice, t.msg, b.mailbox, b.name || '@' || o.name as shown
+	from unnest($1::bigint[], $2::bigint[], $3::text[]) with ordinality as t (postoffice, msg, name, n)
+	cross join lateral (select mailbox, name from mailbox m where m.postoffice = t.postoffice and m.folded = t.name offset 0) b
+	cross join lateral (select name from postoffice p where p.postoffice = t.postoffice offset 0) o
+), held as materialized (
+	select m.postoffice, m.msg, f.mailbox from (select distinct postoffice, msg from asked) m
+	cross join lateral (select folder from entry e where e.postoffice = m.postoffice and e.msg = m.msg offset 0) e
+	cross join lateral (select mailbox from folder f where f.postoffice = m.postoffice and f.folder = e.folder offset 0) f
+), placed as materialized ( -- looked for among what a row has selected, that is hashed
+	select a.*, (a.postoffice, a.msg, a.mailbox) in (select h.postoffice, h.msg, h.mailbox from held h) as here from asked a
+)
+select n, shown, here, case when not here then greatest(
+	(select max(x.at) from expunged x where x.postoffice = t.postoffice and x.msg = t.msg and x.mailbox = t.mailbox),
 	(select max(p.at) from expunged_pack p
-		where p.postoffice = t.postoffice and p.mailbox = b.mailbox and t.msg = any (p.messages))) end
-from unnest($1::bigint[], $2::bigint[], $3::text[]) with ordinality as t (postoffice, msg, name, n)
-cross join lateral (select mailbox, name from mailbox m where m.postoffice = t.postoffice and m.folded = t.name offset 0) b
-cross join lateral (select name from postoffice p where p.postoffice = t.postoffice offset 0) o
-cross join lateral (select exists (select from entry e join folder f on f.postoffice = e.postoffice and f.folder = e.folder
-	where e.postoffice = t.postoffice and e.msg = t.msg and f.mailbox = b.mailbox) as it) here;
+		where p.postoffice = t.postoffice and p.mailbox = t.mailbox and t.msg = any (p.messages))) end
+from placed t;

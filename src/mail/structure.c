@@ -282,13 +282,17 @@ static size_t values_end(slice told, size_t at, int n)
 	return at;
 }
 
-/* Parameters follow the type; a list of strings that says the same goes on with a string, or ends. */
+/* Of a part: parameters follow the type, and the seventh value is a number. Lists of strings and envelopes that begin with
+   the same words have others there. */
 static bool is_global(slice told, size_t at)
 {
 	const slice begin = S("(\"message\" \"global\" ");
 
-	return slice_starts(slice_from(told, at), begin) && at + begin.size < told.size &&
-	       told.at[at + begin.size] != '"' && told.at[at + begin.size] != '{';
+	if (!slice_starts(slice_from(told, at), begin) || at + begin.size >= told.size ||
+		told.at[at + begin.size] == '"' || told.at[at + begin.size] == '{')
+		return false;
+	size_t seventh = values_end(told, at, 6) + 1;
+	return seventh < told.size && told.at[seventh] >= '0' && told.at[seventh] <= '9';
 }
 
 void structure_add_rev1(text *out, slice told)

@@ -66,7 +66,9 @@ static int listen_on(const net_address *at, bool shared, bool both_families, int
 	if (fd < 0)
 		return errno;
 	setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof one);
-	setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &one, sizeof one); /* accepted ones inherit it */
+	/* What is accepted inherits these. Streams gather writes themselves. */
+	setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &one, sizeof one);
+	setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
 	if (where.ss_family == AF_INET6)
 		setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &v6_only, sizeof v6_only);
 	if ((shared && setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &one, sizeof one) != 0) ||
@@ -299,8 +301,6 @@ status listener_start(const struct listener_spec *specs, int n, const tls_server
 	door_count = n;
 	for (int i = 0; i < n; i++) {
 		doors[i] = (struct door){.spec = specs[i], .tls = tls, .limits = limits};
-		/* What is accepted inherits it. Streams gather writes themselves. */
-		setsockopt(specs[i].fd, IPPROTO_TCP, TCP_NODELAY, &(int){1}, sizeof(int));
 		doors[i].task = task_start("accept", accept_run, &doors[i]);
 		if (!doors[i].task)
 			return ST_BUSY;

@@ -18,6 +18,7 @@
 #define ROWS_MOST 20000
 #define FIELDS_MOST 2000 /* octets kept of one row's fields */
 #define BATCH 1000
+#define PLACES_AT_ONCE 1000
 #define ROWS_TOLD 10000 /* of a message, as the statements have it */
 /* What is noted of a message so soon after another is of one moment. */
 #define FOLD_WITHIN (10 * USEC_MS)
@@ -386,13 +387,15 @@ status trace_by_time(const struct trace_span *in, arena *a, struct trace_row **r
 
 /* ---- where they are now */
 
-/* Names of mailboxes that stand there with escapes are not known: those have places of nobody. */
-static bool has_place(const struct trace_row *row)
+/* Empty: none is asked for. A name that was cut is that of nobody. */
+static slice mailbox_of(const struct trace_row *row, arena *a)
 {
-	slice mailbox = trace_value(row->fields, "mailbox");
+	slice name = trace_plain(trace_value(row->fields, "mailbox"), a);
 
-	return row->kind == TRACE_DELIVERED && row->message != 0 && mailbox.size > 0 &&
-	       slice_find(mailbox, '\\') == mailbox.size;
+	return row->kind == TRACE_DELIVERED && row->message != 0 &&
+			       !slice_ends_nocase(name, S("..."))
+		       ? name
+		       : S("");
 }
 
 static struct trace_place place_of(const struct rows *r, int at)
@@ -406,33 +409,46 @@ static struct trace_place place_of(const struct rows *r, int at)
 	return p;
 }
 
-status trace_places(struct trace_row *rows, const bool *wanted, int n, arena *a)
-{
-	int64_t *postoffices = arena_new_array(a, (size_t)n * 2 + 1, sizeof *postoffices);
-	int64_t *messages = postoffices + n;
-	slice *names = arena_new_array(a, (size_t)n + 1, sizeof *names);
-	struct trace_row **of = arena_new_array(a, (size_t)n + 1, sizeof(struct trace_row *));
-	struct rows r;
-	int asked = 0;
+struct places {
+	struct trace_row *of[PLACES_AT_ONCE];
+	int64_t postoffice[PLACES_AT_ONCE], message[PLACES_AT_ONCE];
+	slice name[PLACES_AT_ONCE];
+	int n;
+};
 
-	for (int i = 0; i < n; i++) {
-		if (!wanted[i] || !has_place(&rows[i]))
-			continue;
-		postoffices[asked] = rows[i].postoffice;
-		messages[asked] = rows[i].message;
-		names[asked] = mail_local_key(trace_value(rows[i].fields, "mailbox"), a);
-		of[asked++] = &rows[i];
-	}
-	if (asked == 0)
+static status places_ask(struct places *q, arena *a)
+{
+	struct rows r;
+
+	if (q->n == 0)
 		return ST_OK;
 	TRY(db_run(SQL_TRACE_PLACES,
-		(struct param[]){p_int_array(postoffices, asked), p_int_array(messages, asked),
-			p_text_array(names, asked)},
+		(struct param[]){p_int_array(q->postoffice, q->n), p_int_array(q->message, q->n),
+			p_text_array(q->name, q->n)},
 		3, a, &r));
-	struct trace_place *places = arena_new_array(a, (size_t)asked, sizeof *places);
-	for (int i = 0; i < asked; i++)
-		of[i]->place = &places[i];
+	struct trace_place *places = arena_new_array(a, (size_t)q->n, sizeof *places);
+	for (int i = 0; i < q->n; i++)
+		q->of[i]->place = &places[i];
 	for (int i = 0; i < r.count; i++)
 		places[row_int(&r, i, 0) - 1] = place_of(&r, i);
+	q->n = 0;
 	return ST_OK;
+}
+
+status trace_places(struct trace_row *rows, const bool *wanted, int n, arena *a)
+{
+	struct places *q = arena_new(a, sizeof *q);
+
+	for (int i = 0; i < n; i++) {
+		slice name = wanted[i] ? mailbox_of(&rows[i], a) : S("");
+		if (name.size == 0)
+			continue;
+		if (q->n == PLACES_AT_ONCE)
+			TRY(places_ask(q, a));
+		q->of[q->n] = &rows[i];
+		q->postoffice[q->n] = rows[i].postoffice;
+		q->message[q->n] = rows[i].message;
+		q->name[q->n++] = mail_local_key(name, a);
+	}
+	return places_ask(q, a);
 }

@@ -65,8 +65,8 @@ status trace_by_address(
 	slice address, const struct trace_span *in, arena *a, struct trace_row **rows, int *n);
 /* Rows of that time; of a post office its own alone. */
 status trace_by_time(const struct trace_span *in, arena *a, struct trace_row **rows, int *n);
-/* Of those that came into a mailbox (TRACE_DELIVERED) and are `wanted`, where they are now: one question for
-   all of them. System role. */
+/* Of those that came into a mailbox (TRACE_DELIVERED) and are `wanted`, where they are now: a question for a
+   thousand of them. Of those after one that failed nothing is known. System role. */
 status trace_places(struct trace_row *rows, const bool *wanted, int n, arena *a);
 /* Writes out what is gathered; the watch does it every second, programs before they end. Rows that
    may be stored (ST_UNSURE) are written again and may stand twice. */

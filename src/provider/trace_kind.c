@@ -187,10 +187,13 @@ static void say_left(text *t, const struct trace_row *row, arena *a)
 
 static void say_delivered(text *t, const struct trace_row *row, arena *a)
 {
-	bool left = row->place && !row->place->there;
+	const struct trace_place *p = row->place;
+	bool left = p && !p->there;
 	slice f = row->fields;
 
-	text_add_z(t, left ? "It was in the mailbox " : "It is in the mailbox ");
+	text_add_z(t, !p     ? "It came into the mailbox "
+		      : left ? "It was in the mailbox "
+			     : "It is in the mailbox ");
 	if (has(f, "mailbox"))
 		add(t, "", f, "mailbox", "");
 	else

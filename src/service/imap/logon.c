@@ -33,6 +33,16 @@ bool imap_may_log_on(const conversation *c)
 	return stream_is_tls(c->stream) || c->trusted || setting_on(S_auth_allow_cleartext, NULL);
 }
 
+static status say_too_many(conversation *c, usec span)
+{
+	usec unit = span < 120 * USEC_S ? USEC_S : 60 * USEC_S;
+
+	return imap_no(c,
+		"[LIMIT] Too many logons failed in the last %" PRId64
+		" %s; come again when they have passed",
+		(span + unit - 1) / unit, unit == USEC_S ? "seconds" : "minutes");
+}
+
 /* The codes of RFC 5530 tell the client's program what the words tell its user. */
 static status say_logon_trouble(conversation *c, status kind)
 {
@@ -40,11 +50,7 @@ static status say_logon_trouble(conversation *c, status kind)
 	case ST_DENIED:
 		return imap_no(c, "[AUTHENTICATIONFAILED] Wrong name or password");
 	case ST_LIMITED:
-		return imap_no(c,
-			"[LIMIT] Too many logons failed, on this name or from this address, in the last %" PRId64
-			" minutes; come again when they have passed",
-			(setting_number(S_auth_failure_span, NULL) + 60 * USEC_S - 1) /
-				(60 * USEC_S));
+		return say_too_many(c, setting_number(S_auth_failure_span, NULL));
 	case ST_INVALID:
 		return imap_bad(c, "Malformed response");
 	case ST_TOO_BIG:

@@ -459,7 +459,10 @@ static status search_here(conversation *c, struct search *s)
 
 	here.what = program_copy(s->what, &c->command);
 	program_resolve(c, here.what);
-	TRY(program_run(c, here.what, &f.uids, &f.scores, &f.n));
+	usec began = clock_now();
+	kind = program_run(c, here.what, &f.uids, &f.scores, &f.n);
+	metric_time(M_search_seconds, c->service, clock_now() - began);
+	TRY(kind);
 	found_name(c, &here, &f);
 	if (s->returns & RETURN_SAVE)
 		save(c, &here, &f);
@@ -555,9 +558,7 @@ static status imap_esearch(conversation *c, args *p)
 	if (kind == ST_FOREIGN)
 		return say_foreign(c, p, &s);
 	TRY(kind);
-	usec began = clock_now();
 	kind = search_folders(c, &s, x);
-	metric_time(M_search_seconds, c->service, clock_now() - began);
 	if (kind == ST_OK)
 		return imap_ok(c, "That is all");
 	save_nothing(c, &s);

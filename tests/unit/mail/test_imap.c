@@ -372,6 +372,25 @@ Test(structure, tells_clients_of_old_of_no_message_but_rfc822)
 			S("(\"a\" \"b\" (\"message\" \"global\") NIL "
 			  "\"(\\\"message\\\" \\\"global\\\" NIL\" \"7bit\" 1 "
 			  "NIL NIL (\"message\" \"global\") NIL)")},
+		/* nor envelopes, with senders and without, here and in one that is cut */
+		{S("Content-Type: multipart/mixed; boundary=b\r\n\r\n"
+		   "--b\r\nContent-Type: message/rfc822\r\n\r\n"
+		   "Date: message\r\nSubject: global\r\nFrom: a@b.c\r\n\r\nx\r\n"
+		   "--b\r\nContent-Type: message/rfc822\r\n\r\n"
+		   "Date: message\r\nSubject: global\r\n\r\nx\r\n"
+		   "--b\r\nContent-Type: message/global\r\n\r\n"
+		   "Date: message\r\nSubject: global\r\nFrom: a@b.c\r\n\r\nx\r\n--b--\r\n"),
+			S("((\"message\" \"rfc822\" NIL NIL NIL \"7bit\" 48 "
+			  "(\"message\" \"global\" ((NIL NIL \"a\" \"b.c\")) ((NIL NIL \"a\" \"b.c\")) "
+			  "((NIL NIL \"a\" \"b.c\")) NIL NIL NIL NIL NIL) "
+			  "(\"text\" \"plain\" (\"charset\" \"us-ascii\") NIL NIL \"7bit\" 1 0 "
+			  "NIL NIL NIL NIL) 4 NIL NIL NIL NIL)"
+			  "(\"message\" \"rfc822\" NIL NIL NIL \"7bit\" 35 "
+			  "(\"message\" \"global\" NIL NIL NIL NIL NIL NIL NIL NIL) "
+			  "(\"text\" \"plain\" (\"charset\" \"us-ascii\") NIL NIL \"7bit\" 1 0 "
+			  "NIL NIL NIL NIL) 3 NIL NIL NIL NIL)"
+			  "(\"message\" \"global\" NIL NIL NIL \"7bit\" 48 NIL NIL NIL NIL) "
+			  "\"mixed\" (\"boundary\" \"b\") NIL NIL NIL)")},
 	};
 
 	for (size_t i = 0; i < ROWS(rows); i++) {

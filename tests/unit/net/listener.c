@@ -95,6 +95,8 @@ static status run_talk(conversation *c)
 }
 
 static unsigned port;
+static bool comes_early; /* before anybody accepts: the kernel takes the connection */
+static int early;
 static notice *stop_now, *stopped;
 
 static status stop_when_told(void *arg)
@@ -123,6 +125,8 @@ static void serve(enum service s, const tls_server *tls, void *(*clients)(void *
 	cr_assert_ok(net_endpoint_parse(S("127.0.0.1:0"), &spec.at));
 	cr_assert_ok(listener_socket(&spec.at, true, &spec.fd));
 	port = help_port(spec.fd);
+	if (comes_early)
+		early = help_connect(port);
 	cr_assert_ok(task_loop_open(&loop));
 	stop_now = notice_open();
 	stopped = notice_open();
@@ -173,6 +177,22 @@ Test(listener, serves_two_clients_at_once)
 {
 	serve(SERVICE_POP3, NULL, two_clients);
 	cr_expect_eq(metric_value(M_conversations, SERVICE_POP3), 2);
+}
+
+static void *early_client(void *arg)
+{
+	(void)arg;
+	cr_expect_str_eq(help_receive(early), "welcome\r\n");
+	exchange(early, "END\r\n", "bye\r\n");
+	close(early);
+	tell_stop();
+	return NULL;
+}
+
+Test(listener, serves_who_came_before_it_accepts)
+{
+	comes_early = true;
+	serve(SERVICE_POP3, NULL, early_client);
 }
 
 /* The third is one too many, until one of the two leaves. */
