@@ -432,8 +432,8 @@ def invariants(place, without="", patience=30):
 
 
 # A worker gathers the keys it may forget, for 50 ms, and longer while PostgreSQL is away or came back only now. Who ends
-# meanwhile leaves them: they cost a row each until the housekeeper removes them when their window is over, and mail is
-# never mistaken for them.
+# meanwhile leaves them: they cost a row each until the housekeeper removes them when their window is over
+# (deliver_repeat.keys_go_when_their_window_is_over), and mail is never mistaken for them.
 SILENCE = 10 # seconds between a process's signs of life at most
 
 

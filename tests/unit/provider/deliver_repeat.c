@@ -3,7 +3,9 @@
 #include "provider/deliver.h"
 
 #include "base/id.h"
+#include "provider/housekeep.h"
 #include "provider/repeat.h"
+#include "provider/setting.h"
 #include "task/task.h"
 #include "tests/unit/provider/given.h"
 #include "tests/unit/provider/store_fixture.h"
@@ -20,13 +22,30 @@ TestSuite(deliver_repeat, .init = store_counted_begin, .fini = store_counted_end
 
 #define RAW S("Subject: hello\r\n\r\nhow are you?\r\n")
 
+static void key_text(slice key, char hex[33])
+{
+	for (int i = 0; i < 16; i++)
+		snprintf(hex + 2 * i, 3, "%02x", (unsigned char)key.at[i]);
+}
+
 static int keys_standing(slice key)
 {
 	char hex[33];
 
-	for (int i = 0; i < 16; i++)
-		snprintf(hex + 2 * i, 3, "%02x", (unsigned char)key.at[i]);
+	key_text(key, hex);
 	return (int)store_sql("select count(*) from repeat where key = '\\x%s'", hex);
+}
+
+/* One that stands since so many minutes; `fenced` 0: it is no fence. */
+static void key_add(slice key, int64_t since, int64_t fenced)
+{
+	char hex[33];
+
+	key_text(key, hex);
+	store_sql(
+		"insert into repeat (key, message, owner, at, fenced) values ('\\x%s', 1, 1, now() - interval '%lld minutes', "
+		"nullif(now() - interval '%lld minutes', now())) returning 1",
+		hex, (long long)since, (long long)fenced);
 }
 
 static status keyed(const struct route *to, slice key, int64_t *id)
@@ -97,6 +116,26 @@ Test(deliver_repeat, forgets_the_key_of_an_answer_that_was_read)
 	cr_assert_eq(repeat.outcome, ST_OK);
 	cr_assert_eq(repeat.standing, 1);
 	cr_assert_eq(keys_standing(repeat_key()), 0);
+}
+
+/* Whose process ended before it forgot them. */
+Test(deliver_repeat, keys_go_when_their_window_is_over)
+{
+	static const struct {
+		int minutes, fenced; /* since then; 0: no fence */
+		int left;
+	} rows[] = {{0, 0, 1}, {60 * 48, 0, 0}, {60 * 48, 60 * 48, 0}, {60 * 48, 1, 1}};
+	const int64_t window = setting_number(S_smtp_repeat_window, NULL) / (60 * USEC_S);
+	struct housekeep_result done;
+
+	for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+		key_make(repeat.key);
+		key_add(repeat_key(), window + rows[i].minutes,
+			rows[i].fenced ? window + rows[i].fenced : 0);
+		cr_assert_eq(housekeep_run(&done), ST_OK);
+		cr_expect_eq(keys_standing(repeat_key()), rows[i].left, "row %zu", i);
+	}
+	store_sql("delete from repeat where message = 1");
 }
 
 static status repeat_broken(void *arg)
