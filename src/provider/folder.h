@@ -68,14 +68,15 @@ status folder_expunge(int64_t postoffice, int64_t mailbox, int64_t folder, const
    post office, post office 0 = everywhere), in batches of 1,000 (A12, A27). */
 status folder_remove_before(int64_t postoffice, int64_t mailbox, usec before, int64_t *removed);
 
-/* ---- names. A name is valid when it is UTF-8 without control characters, `*` and `%`, each of its
-   levels is neither empty nor "." nor "..", and it keeps to the settings folder_name_most (bytes)
-   and folder_depth_most (levels). A first level of INBOX in any case becomes INBOX; the rest is
-   NFC. ST_INVALID, ST_LIMITED (too long or too deep). Every call below takes names as clients write
-   them and does this itself. Waits for nobody. */
+/* ---- names. A name is valid when it is UTF-8 without control characters, `*` and `%`, and each of
+   its levels is neither empty nor "." nor "..". A first level of INBOX in any case becomes INBOX; the
+   rest is NFC. ST_INVALID. Every call below takes names as clients write them and does this itself.
+   Waits for nobody. */
 status folder_name(slice given, arena *a, slice *canonical);
-/* The two halves of it: the form alone, ST_INVALID; and whether those settings let it be. */
-status folder_name_form(slice given, arena *a, slice *canonical);
+/* The same of a name that is to be: the settings folder_name_most (bytes) and folder_depth_most
+   (levels) bind it, ST_LIMITED. What stands already is found, whatever they are now. */
+status folder_name_new(slice given, arena *a, slice *canonical);
+/* Whether those settings let it be. */
 bool folder_name_fits(slice name);
 
 /* ---- the tree, as LIST and STATUS need it: one round trip */
@@ -113,8 +114,8 @@ status folder_rename_this(const folder *f, slice to);
 status folder_remove(int64_t postoffice, int64_t mailbox, slice name);
 /* The same of this very folder: ST_ABSENT when its name is another one's now. */
 status folder_remove_this(const folder *f);
-/* Names need no folder. Twice the same is ST_OK. ST_LIMITED: more than twice
-   mailbox_folders_most. */
+/* Names need no folder. Twice the same is ST_OK. ST_LIMITED, of `on` alone: more than twice
+   mailbox_folders_most, or the name. */
 status folder_subscribe(int64_t postoffice, int64_t mailbox, slice name, bool on);
 
 /* ---- undelete: what was expunged within expunged_retention comes back with a new UID, without

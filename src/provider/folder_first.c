@@ -51,7 +51,7 @@ bool folder_first_fits(slice one, slice before, arena *a, slice *normal)
 	unsigned special = special_of(use, a);
 	text words = TEXT_INIT;
 
-	if (folder_name_form(name, a, &name) != ST_OK || slice_same(name, S("INBOX")) ||
+	if (folder_name(name, a, &name) != ST_OK || slice_same(name, S("INBOX")) ||
 		(special == 0 && slice_find(one, '=') < one.size) ||
 		stands_before(before, name, special, a))
 		return false;
@@ -63,7 +63,7 @@ bool folder_first_fits(slice one, slice before, arena *a, slice *normal)
 	return true;
 }
 
-bool folder_first_can_be_read(slice list)
+bool folder_first_keeps_to_limits(slice list)
 {
 	slice item, name;
 

@@ -15,8 +15,8 @@ struct folder_first {
 /* Whether `one` may stand in the list behind those in `before`: neither INBOX nor a name or a use
    that is there already. Its normal form. */
 bool folder_first_fits(slice one, slice before, arena *a, slice *normal);
-/* Whether clients may name all of them: folder_name_most, folder_depth_most. */
-bool folder_first_can_be_read(slice list);
+/* Whether all their names are such as clients may make: folder_name_most, folder_depth_most. */
+bool folder_first_keeps_to_limits(slice list);
 /* Those of new mailboxes of the post office, with the levels above them, parents first. No limit
    stops them here, so that none stops a mailbox from being made. */
 int folder_first(int64_t postoffice, arena *a, struct folder_first **rows);

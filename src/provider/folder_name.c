@@ -42,7 +42,7 @@ static slice normal(slice s, arena *a)
 	return kept;
 }
 
-status folder_name_form(slice given, arena *a, slice *canonical)
+status folder_name(slice given, arena *a, slice *canonical)
 {
 	slice rest = given, level;
 
@@ -68,9 +68,9 @@ bool folder_name_fits(slice name)
 	       levels <= setting_number(S_folder_depth_most, NULL);
 }
 
-status folder_name(slice given, arena *a, slice *canonical)
+status folder_name_new(slice given, arena *a, slice *canonical)
 {
-	return folder_name_fits(given) ? folder_name_form(given, a, canonical) : ST_LIMITED;
+	return folder_name_fits(given) ? folder_name(given, a, canonical) : ST_LIMITED;
 }
 
 static const char *const special_names[] = {"\\All", "\\Archive", "\\Drafts", "\\Flagged", "\\Junk",

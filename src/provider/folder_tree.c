@@ -161,7 +161,7 @@ status folder_make_noted(int64_t postoffice, int64_t mailbox, slice name, unsign
 	struct turn t = {
 		.postoffice = postoffice, .mailbox = mailbox, .special = special, .note = note};
 
-	TRY(folder_name(name, a, &t.name));
+	TRY(folder_name_new(name, a, &t.name));
 	if (slice_same(t.name, S("INBOX")))
 		return ST_EXISTS;
 	levels_of(&t, t.name, true);
@@ -230,7 +230,7 @@ static status rename_in(struct turn *t, slice from, slice to, arena *a)
 {
 	folder *f = NULL;
 
-	TRY(folder_name(to, a, &t->name));
+	TRY(folder_name_new(to, a, &t->name));
 	if (folder_name(from, a, &t->from) != ST_OK)
 		return ST_ABSENT;
 	if (slice_same(t->name, S("INBOX")) || folder_is_below(t->name, t->from)) {
@@ -396,7 +396,7 @@ status folder_subscribe(int64_t postoffice, int64_t mailbox, slice name, bool on
 {
 	struct turn t = {.postoffice = postoffice, .mailbox = mailbox, .on = on};
 	arena a = ARENA_INIT;
-	status s = folder_name(name, &a, &t.name);
+	status s = (on ? folder_name_new : folder_name)(name, &a, &t.name);
 
 	if (s == ST_OK)
 		s = turn_settle(&t, subscribe_once);

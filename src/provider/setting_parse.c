@@ -303,9 +303,8 @@ status setting_sense(enum setting_id id, slice normal, slice *why)
 		*why = S("services must not be empty: such a node would serve nobody");
 		return ST_INVALID;
 	}
-	if (id == S_mailbox_folders && !folder_first_can_be_read(normal)) {
-		*why = S(
-			"mailbox_folders must keep to folder_name_most and folder_depth_most: nobody could open what is longer or deeper");
+	if (id == S_mailbox_folders && !folder_first_keeps_to_limits(normal)) {
+		*why = S("mailbox_folders must keep to folder_name_most and folder_depth_most");
 		return ST_INVALID;
 	}
 	return ST_OK;

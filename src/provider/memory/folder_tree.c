@@ -111,7 +111,7 @@ status folder_make(
 {
 	slice name;
 
-	TRY(folder_name(given, a, &name));
+	TRY(folder_name_new(given, a, &name));
 	struct store *s = store_take();
 	status kind = make(s, store_mailbox(s, postoffice, mailbox), name, special);
 	store_give();
@@ -158,7 +158,7 @@ static status rename_in(struct store *s, struct m_mailbox *m, slice from, slice 
 
 		if (!fresh.at)
 			continue;
-		if (folder_name(fresh, &s->a, &fresh) != ST_OK)
+		if (folder_name_new(fresh, &s->a, &fresh) != ST_OK)
 			return ST_LIMITED;
 		if (store_folder_named(m, fresh))
 			return ST_EXISTS;
@@ -188,7 +188,7 @@ static status rename_named(
 {
 	slice from, to;
 
-	TRY(folder_name(wanted, a, &to));
+	TRY(folder_name_new(wanted, a, &to));
 	if (folder_name(given, a, &from) != ST_OK)
 		return ST_ABSENT;
 	bool inbox = slice_same(from, S("INBOX"));
@@ -297,7 +297,7 @@ status folder_subscribe(int64_t postoffice, int64_t mailbox, slice given, bool o
 {
 	arena a = ARENA_INIT;
 	slice name;
-	status kind = folder_name(given, &a, &name);
+	status kind = (on ? folder_name_new : folder_name)(given, &a, &name);
 
 	if (kind == ST_OK) {
 		struct store *s = store_take();

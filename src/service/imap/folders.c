@@ -534,11 +534,12 @@ static status tell_form(conversation *c, const struct place *at, slice written)
 	return s;
 }
 
-/* What can be said of a name without its folder. False: one may be called so. */
-static bool name_refused(conversation *c, slice name, status *said)
+/* What can be said of a name without its folder, `fresh`: one that is to be. False: one may be called
+   so. */
+static bool name_refused(conversation *c, slice name, bool fresh, status *said)
 {
 	slice canonical;
-	status s = folder_name(name, &c->command, &canonical);
+	status s = (fresh ? folder_name_new : folder_name)(name, &c->command, &canonical);
 
 	if (s == ST_INVALID)
 		*said = imap_no(c,
@@ -582,7 +583,7 @@ static status imap_create(conversation *c, args *p)
 		return imap_no(c, "[USEATTR] What folders of others are used for is theirs to say");
 	if (s != ST_OK)
 		return imap_trouble(c, s);
-	if (name_refused(c, at.f.name, &s))
+	if (name_refused(c, at.f.name, true, &s))
 		return s;
 	s = folder_make(at.f.postoffice, at.f.mailbox, at.f.name, special, &c->command, &f);
 	if (at.shared && s == ST_EXISTS)
@@ -643,7 +644,7 @@ static status imap_rename(conversation *c, args *p)
 			"[CANNOT] A folder stays in its mailbox; make another one and move what is in it");
 	if (from.shared && slice_same(from.f.name, S("INBOX")))
 		return imap_trouble(c, ST_DENIED);
-	if (name_refused(c, to.f.name, &s))
+	if (name_refused(c, to.f.name, true, &s))
 		return s;
 	s = from.shared ? folder_rename_this(&from.f, to.f.name)
 			: folder_rename(from.f.postoffice, from.f.mailbox, from.f.name, to.f.name);
@@ -678,7 +679,7 @@ static status subscribe(conversation *c, args *p, bool on)
 		return imap_trouble(c, s);
 	if (s == ST_OK)
 		name = at.shown;
-	if (name_refused(c, name, &s))
+	if (name_refused(c, name, on, &s))
 		return s;
 	s = folder_subscribe(i->who.postoffice, i->who.mailbox, name, on);
 	if (s == ST_LIMITED)

@@ -59,8 +59,8 @@ Test(folders, names_have_one_form)
 		{"", "", ST_INVALID}, {"/a", "", ST_INVALID}, {"a/", "", ST_INVALID},
 		{"a//b", "", ST_INVALID}, {"a*", "", ST_INVALID}, {"%", "", ST_INVALID},
 		{"../bob", "", ST_INVALID}, {"a/./b", "", ST_INVALID}, {"a\x01", "", ST_INVALID},
-		{"a\xff", "", ST_INVALID}, {"a\x7f", "", ST_INVALID},
-		{"1/2/3/4/5/6/7/8/9/0/1/2/3/4/5/6/7/8/9/0/1", "", ST_LIMITED}};
+		{"a\xff", "", ST_INVALID}, {"a\x7f", "", ST_INVALID}};
+	static const slice deep = S("1/2/3/4/5/6/7/8/9/0/1/2/3/4/5/6/7/8/9/0/1");
 
 	for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
 		slice name = S("");
@@ -72,7 +72,49 @@ Test(folders, names_have_one_form)
 	char *lengthy = arena_new(&me.a, 600);
 	slice name;
 	memset(lengthy, 'x', 513);
-	cr_assert_eq(folder_name(slice_of(lengthy, 513), &me.a, &name), ST_LIMITED);
+	cr_assert_eq(folder_name(slice_of(lengthy, 513), &me.a, &name), ST_OK);
+	cr_assert_eq(folder_name_new(slice_of(lengthy, 513), &me.a, &name), ST_LIMITED);
+	cr_assert_eq(folder_name(deep, &me.a, &name), ST_OK);
+	cr_assert_eq(folder_name_new(deep, &me.a, &name), ST_LIMITED);
+	cr_assert_eq(folder_name_new(S("a//b"), &me.a, &name), ST_INVALID);
+}
+
+Test(folders, stay_within_reach_when_limits_fall_below_them)
+{
+	static const slice lengthy = S("a/b/a name of more octets than 32, and deep");
+	slice two = S("2"), few = S("32"), why = S("");
+	struct view_copied copied;
+	folder *f;
+	view *v;
+
+	made(lengthy);
+	filled(lengthy, 2);
+	made(S("here"));
+	cr_assert_eq(folder_subscribe(me.postoffice, me.mailbox, lengthy, true), ST_OK);
+	cr_assert_eq(setting_set(S_folder_depth_most, NULL, &two, NULL, &me.a, &why), ST_OK);
+	cr_assert_eq(setting_set(S_folder_name_most, NULL, &few, NULL, &me.a, &why), ST_OK);
+	cr_assert(found(lengthy.at));
+	filled(S("here"), 1);
+	v = opened(S("here"));
+	cr_assert_eq(view_copy(v, v->uids, v->n, lengthy, true, &me.a, &copied), ST_OK);
+	view_close(&v);
+	v = opened(lengthy);
+	cr_assert_eq(v->count, 3);
+	view_close(&v);
+	cr_assert_eq(rename_to("here", "x/y/z"), ST_LIMITED);
+	cr_assert_eq(folder_make(me.postoffice, me.mailbox, S("x/y/z"), 0, &me.a, &f), ST_LIMITED);
+	cr_assert_eq(folder_subscribe(me.postoffice, me.mailbox, S("x/y/z"), true), ST_LIMITED);
+	cr_assert_eq(folder_subscribe(me.postoffice, me.mailbox, lengthy, false), ST_OK);
+	cr_assert_eq(rename_to(lengthy.at, "short"), ST_OK);
+	cr_assert_eq(rename_to("short", "a/short"), ST_OK);
+	cr_assert_eq(setting_set(S_folder_depth_most, NULL, NULL, NULL, &me.a, &why), ST_OK);
+	cr_assert_eq(setting_set(S_folder_name_most, NULL, NULL, NULL, &me.a, &why), ST_OK);
+	made(lengthy);
+	cr_assert_eq(setting_set(S_folder_depth_most, NULL, &two, NULL, &me.a, &why), ST_OK);
+	cr_assert_eq(removed(lengthy.at), ST_OK);
+	cr_assert_eq(setting_set(S_folder_depth_most, NULL, NULL, NULL, &me.a, &why), ST_OK);
+	assert_tree("INBOX:fs a:fc a/b:f a/short:f here:f");
+	assert_counted();
 }
 
 Test(folders, are_made_with_the_levels_above)
