@@ -3,6 +3,7 @@
 #include "program/cli_run.h"
 
 #include "base/id.h"
+#include "provider/acl.h"
 #include "provider/folder_admin.h"
 
 static const struct {
@@ -56,6 +57,9 @@ status cli_folder_list(struct cli *c)
 	return cli_rows(c, list, columns, "The mailbox has no folders");
 }
 
+#define HIDDEN                                                                                     \
+	"\"%.*s\" would be hidden from mail programs: folders that others share are called so"
+
 /* What a provider's refusal means here. */
 static status refused(struct cli *c, status kind, slice name)
 {
@@ -67,6 +71,9 @@ static status refused(struct cli *c, status kind, slice name)
 		return cli_fail(c, kind, "`pennypost folder list` shows those there are",
 			"a folder \"%.*s\" exists", SLICE_ARGS(name));
 	case ST_INVALID:
+		if (folder_name_is_others(name))
+			return cli_fail(c, kind, "choose a name outside of " ACL_NAMESPACE, HIDDEN,
+				SLICE_ARGS(name));
 		return cli_fail(c, kind,
 			"levels are parted by /, and none is empty; * and % are not for names",
 			"\"%.*s\" cannot be a folder's name", SLICE_ARGS(name));
@@ -162,7 +169,10 @@ static status folder_again(struct cli *c, const mailbox *m, slice name, folder *
 {
 	const struct audit_note note = cli_note(c, "folder.make", cli_text(c, "MAILBOX"));
 
-	return folder_make_noted(m->postoffice, m->id, name, 0, &note, &c->a, f);
+	status kind = folder_make_noted(m->postoffice, m->id, name, 0, &note, &c->a, f);
+	if (kind == ST_INVALID && folder_name_is_others(name))
+		return cli_fail(c, kind, "name another folder by --into", HIDDEN, SLICE_ARGS(name));
+	return kind == ST_LIMITED ? refused(c, kind, name) : kind;
 }
 
 /* What was in the folder of that name, and in those of that name that were removed: into the one there

@@ -63,16 +63,27 @@ bool folder_first_fits(slice one, slice before, arena *a, slice *normal)
 	return true;
 }
 
-bool folder_first_keeps_to_limits(slice list)
+static const char *name_trouble(slice name)
+{
+	if (folder_name_is_others(name))
+		return "would be hidden, as folders that others share are called so";
+	if (!folder_name_fits(name))
+		return "is longer than folder_name_most or deeper than folder_depth_most";
+	return NULL;
+}
+
+slice folder_first_trouble(slice list, arena *a)
 {
 	slice item, name;
 
 	while (next_item(&list, &item)) {
 		use_of(item, &name);
-		if (!folder_name_fits(name))
-			return false;
+		const char *trouble = name_trouble(name);
+		if (trouble)
+			return arena_format(a, "mailbox_folders: the name \"%.*s\" %s",
+				SLICE_ARGS(name), trouble);
 	}
-	return true;
+	return S("");
 }
 
 /* ---- of new mailboxes */

@@ -15,8 +15,8 @@ struct folder_first {
 /* Whether `one` may stand in the list behind those in `before`: neither INBOX nor a name or a use
    that is there already. Its normal form. */
 bool folder_first_fits(slice one, slice before, arena *a, slice *normal);
-/* Whether all their names are such as clients may make: folder_name_most, folder_depth_most. */
-bool folder_first_keeps_to_limits(slice list);
+/* Why no folder may have one of the names of the list, which has the form; empty: all may. */
+slice folder_first_trouble(slice list, arena *a);
 /* Those of new mailboxes of the post office, with the levels above them, parents first. No limit
    stops them here, so that none stops a mailbox from being made. */
 int folder_first(int64_t postoffice, arena *a, struct folder_first **rows);

@@ -4,6 +4,7 @@
 
 #include "base/memory.h"
 #include "base/utf8.h"
+#include "provider/acl.h"
 #include "provider/setting.h"
 
 #include <stdlib.h>
@@ -71,6 +72,11 @@ bool folder_name_fits(slice name)
 status folder_name_new(slice given, arena *a, slice *canonical)
 {
 	return folder_name_fits(given) ? folder_name(given, a, canonical) : ST_LIMITED;
+}
+
+bool folder_name_is_others(slice name)
+{
+	return acl_name_split(name, &(slice){0}, &(slice){0});
 }
 
 static const char *const special_names[] = {"\\All", "\\Archive", "\\Drafts", "\\Flagged", "\\Junk",

@@ -162,6 +162,8 @@ status folder_make_noted(int64_t postoffice, int64_t mailbox, slice name, unsign
 		.postoffice = postoffice, .mailbox = mailbox, .special = special, .note = note};
 
 	TRY(folder_name_new(name, a, &t.name));
+	if (folder_name_is_others(t.name))
+		return ST_INVALID;
 	if (slice_same(t.name, S("INBOX")))
 		return ST_EXISTS;
 	levels_of(&t, t.name, true);
@@ -233,6 +235,8 @@ static status rename_in(struct turn *t, slice from, slice to, arena *a)
 	TRY(folder_name_new(to, a, &t->name));
 	if (folder_name(from, a, &t->from) != ST_OK)
 		return ST_ABSENT;
+	if (folder_name_is_others(t->name))
+		return ST_INVALID;
 	if (slice_same(t->name, S("INBOX")) || folder_is_below(t->name, t->from)) {
 		if (!slice_same(t->from, S("INBOX")) || slice_same(t->name, S("INBOX")))
 			return ST_INVALID;

@@ -297,15 +297,16 @@ status setting_check(enum setting_id id, slice written, arena *a, slice *normal,
 	return check_length(id, *normal, a, why);
 }
 
-status setting_sense(enum setting_id id, slice normal, slice *why)
+status setting_sense(enum setting_id id, slice normal, arena *a, slice *why)
 {
-	if (id == S_services && normal.size == 0) {
-		*why = S("services must not be empty: such a node would serve nobody");
-		return ST_INVALID;
-	}
-	if (id == S_mailbox_folders && !folder_first_keeps_to_limits(normal)) {
-		*why = S("mailbox_folders must keep to folder_name_most and folder_depth_most");
-		return ST_INVALID;
-	}
-	return ST_OK;
+	slice trouble = S("");
+
+	if (id == S_services && normal.size == 0)
+		trouble = S("services must not be empty: such a node would serve nobody");
+	if (id == S_mailbox_folders)
+		trouble = folder_first_trouble(normal, a);
+	if (trouble.size == 0)
+		return ST_OK;
+	*why = trouble;
+	return ST_INVALID;
 }

@@ -10,7 +10,7 @@
 status setting_parse(enum setting_kind kind, slice written, int64_t *number);
 /* What nobody can mean, though it has the form: ST_INVALID (why). For setting_set alone: what stands
    in the database already counts as it is. */
-status setting_sense(enum setting_id id, slice normal, slice *why);
+status setting_sense(enum setting_id id, slice normal, arena *a, slice *why);
 /* Whether a kind has a number at all. */
 bool setting_is_number(enum setting_kind kind);
 /* Whether the word stands in a list (any case). */

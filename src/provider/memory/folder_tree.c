@@ -112,6 +112,8 @@ status folder_make(
 	slice name;
 
 	TRY(folder_name_new(given, a, &name));
+	if (folder_name_is_others(name))
+		return ST_INVALID;
 	struct store *s = store_take();
 	status kind = make(s, store_mailbox(s, postoffice, mailbox), name, special);
 	store_give();
@@ -192,7 +194,8 @@ static status rename_named(
 	if (folder_name(given, a, &from) != ST_OK)
 		return ST_ABSENT;
 	bool inbox = slice_same(from, S("INBOX"));
-	if (slice_same(to, S("INBOX")) || (!inbox && folder_is_below(to, from)))
+	if (slice_same(to, S("INBOX")) || folder_name_is_others(to) ||
+		(!inbox && folder_is_below(to, from)))
 		return ST_INVALID;
 	if (inbox)
 		return only ? ST_DENIED : inbox_rename(postoffice, mailbox, to, a);

@@ -99,7 +99,7 @@ status setting_set(enum setting_id id, const struct setting_at *at, const slice 
 	}
 	if (value) {
 		TRY(setting_check(id, *value, a, &normal, why));
-		TRY(setting_sense(id, normal, why));
+		TRY(setting_sense(id, normal, a, why));
 	}
 
 	struct store *s = store_take();

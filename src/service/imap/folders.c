@@ -500,7 +500,7 @@ static status room_find(conversation *c, slice name, struct place *out)
 	slice up = name;
 	status s = place_find(c, name, 0, out);
 
-	if (!acl_name_split(name, &(slice){0}, &(slice){0}))
+	if (!folder_name_is_others(name))
 		return s;
 	if (s == ST_OK)
 		return ST_EXISTS;

@@ -38,7 +38,7 @@ status place_above(conversation *c, slice written, struct place *out)
 status place_find(conversation *c, slice written, unsigned need, struct place *out)
 {
 	own(c, written, out);
-	if (!acl_name_split(written, &(slice){0}, &(slice){0}))
+	if (!folder_name_is_others(written))
 		return ST_OK;
 	TRY(place_above(c, written, out));
 	if (!(out->rights & ACL_LOOKUP))

@@ -79,6 +79,36 @@ Test(folders, names_have_one_form)
 	cr_assert_eq(folder_name_new(S("a//b"), &me.a, &name), ST_INVALID);
 }
 
+Test(folders, are_not_called_as_those_of_others)
+{
+	static const slice names[] = {
+		S("Other Users"), S("Other Users/x"), S("Other Users/anna/x/y")};
+	const struct setting_at at = {.postoffice = me.postoffice};
+	slice own = S("Other Users 2, other users/x=\\Junk, x/Other Users"), why = S("");
+	folder *f;
+
+	made(S("a/b"));
+	filled(S("INBOX"), 1);
+	for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+		cr_assert(folder_name_is_others(names[i]));
+		cr_assert_eq(
+			folder_make(me.postoffice, me.mailbox, names[i], 0, &me.a, &f), ST_INVALID);
+		cr_assert_eq(rename_to("a", names[i].at), ST_INVALID);
+		cr_assert_eq(rename_to("INBOX", names[i].at), ST_INVALID);
+		cr_assert_eq(setting_set(S_mailbox_folders, &at, &names[i], NULL, &me.a, &why),
+			ST_INVALID);
+		cr_assert(slice_search(why, S("would be hidden")) < why.size);
+		cr_assert_eq(folder_subscribe(me.postoffice, me.mailbox, names[i], true), ST_OK);
+		cr_assert_eq(folder_subscribe(me.postoffice, me.mailbox, names[i], false), ST_OK);
+	}
+	cr_assert_eq(setting_set(S_mailbox_folders, &at, &own, NULL, &me.a, &why), ST_OK);
+	cr_assert_eq(setting_set(S_mailbox_folders, &at, NULL, NULL, &me.a, &why), ST_OK);
+	made(S("Other Users 2/x"));
+	made(S("other users"));
+	made(S("a/Other Users"));
+	assert_counted();
+}
+
 Test(folders, stay_within_reach_when_limits_fall_below_them)
 {
 	static const slice lengthy = S("a/b/a name of more octets than 32, and deep");

@@ -337,8 +337,11 @@ Test(sharing, shows_a_reader_what_there_is)
 	assert_tree(ben,
 		"INBOX* " ALL "\nOther Users\nOther Users/anna\nOther Users/anna/Play lrwkc\n"
 		"Other Users/anna/Work*\n");
-	/* A name of one's own that only looks like it. */
-	made(S("Other Users/ben/INBOX"));
+	/* None of one's own looks like it. */
+	folder *f;
+	cr_assert_eq(
+		folder_make(me.postoffice, me.mailbox, S("Other Users/ben/INBOX"), 0, &me.a, &f),
+		ST_INVALID);
 	assert_tree(me.mailbox, "INBOX* " ALL "\nPlay " ALL "\n");
 }
 
