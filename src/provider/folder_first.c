@@ -45,6 +45,17 @@ static bool stands_before(slice before, slice name, unsigned special, arena *a)
 	return false;
 }
 
+const char *folder_first_refusal(slice one, arena *a)
+{
+	slice name, use = use_of(one, &name);
+
+	if (special_of(use, a) == 0 && slice_find(one, '=') < one.size)
+		return "names no special use";
+	if (folder_name(name, a, &name) != ST_OK || slice_same(name, S("INBOX")))
+		return "has a name that no folder may have here";
+	return "repeats one before it";
+}
+
 bool folder_first_fits(slice one, slice before, arena *a, slice *normal)
 {
 	slice name, use = use_of(one, &name);
@@ -65,6 +76,8 @@ bool folder_first_fits(slice one, slice before, arena *a, slice *normal)
 
 static const char *name_trouble(slice name)
 {
+	if (slice_find(name, '=') < name.size || slice_find(name, '"') < name.size)
+		return "holds = or \"; is a comma missing before it?";
 	if (folder_name_is_others(name))
 		return "would be hidden, as folders that others share are called so";
 	if (!folder_name_fits(name))

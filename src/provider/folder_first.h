@@ -15,6 +15,8 @@ struct folder_first {
 /* Whether `one` may stand in the list behind those in `before`: neither INBOX nor a name or a use
    that is there already. Its normal form. */
 bool folder_first_fits(slice one, slice before, arena *a, slice *normal);
+/* Why one that does not fit does not. */
+const char *folder_first_refusal(slice one, arena *a);
 /* Why no folder may have one of the names of the list, which has the form; empty: all may. */
 slice folder_first_trouble(slice list, arena *a);
 /* Those of new mailboxes of the post office, with the levels above them, parents first. No limit

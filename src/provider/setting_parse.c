@@ -234,10 +234,10 @@ static status refuse_word(enum setting_id id, slice one, slice before, arena *a,
 	const struct setting_row *r = &setting_rows[id];
 	slice ignored;
 	const struct setting_form *form = &setting_forms[r->kind];
-	const char *trouble = !form->fits(r, one, S(""), a, &ignored) ? "is none"
-			      : form->list == ITEMS                   ? "repeats one before it"
-			      : setting_list_has(before, one)         ? "stands there twice"
-								      : "is one too many";
+	const char *trouble = form->list == ITEMS ? folder_first_refusal(one, a)
+			      : !form->fits(r, one, S(""), a, &ignored) ? "is none"
+			      : setting_list_has(before, one)           ? "stands there twice"
+									: "is one too many";
 
 	refuse(id, a, why);
 	*why = arena_format(a, "%.*s: \"%.*s\" %s", SLICE_ARGS(*why),
