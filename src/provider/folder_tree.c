@@ -400,7 +400,7 @@ status folder_subscribe(int64_t postoffice, int64_t mailbox, slice name, bool on
 {
 	struct turn t = {.postoffice = postoffice, .mailbox = mailbox, .on = on};
 	arena a = ARENA_INIT;
-	status s = (on ? folder_name_new : folder_name)(name, &a, &t.name);
+	status s = on ? folder_name_new(name, &a, &t.name) : folder_name(name, &a, &t.name);
 
 	if (s == ST_OK)
 		s = turn_settle(&t, subscribe_once);

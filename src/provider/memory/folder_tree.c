@@ -300,7 +300,7 @@ status folder_subscribe(int64_t postoffice, int64_t mailbox, slice given, bool o
 {
 	arena a = ARENA_INIT;
 	slice name;
-	status kind = (on ? folder_name_new : folder_name)(given, &a, &name);
+	status kind = on ? folder_name_new(given, &a, &name) : folder_name(given, &a, &name);
 
 	if (kind == ST_OK) {
 		struct store *s = store_take();

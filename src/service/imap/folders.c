@@ -539,7 +539,8 @@ static status tell_form(conversation *c, const struct place *at, slice written)
 static bool name_refused(conversation *c, slice name, bool fresh, status *said)
 {
 	slice canonical;
-	status s = (fresh ? folder_name_new : folder_name)(name, &c->command, &canonical);
+	status s = fresh ? folder_name_new(name, &c->command, &canonical)
+			 : folder_name(name, &c->command, &canonical);
 
 	if (s == ST_INVALID)
 		*said = imap_no(c,
@@ -685,7 +686,7 @@ static status subscribe(conversation *c, args *p, bool on)
 	if (s == ST_LIMITED)
 		return imap_no(c,
 			"[LIMIT] Subscriptions of a mailbox are limited to %" PRId64
-			" here; UNSUBSCRIBE some",
+			" here; UNSUBSCRIBE some, or ask the operator for more",
 			2 * folders_most(i->who.postoffice, i->who.mailbox));
 	return s == ST_OK ? imap_ok(c, on ? "Subscribed" : "Subscribed no more")
 			  : imap_trouble(c, s);

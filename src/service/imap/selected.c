@@ -82,7 +82,7 @@ static status tell_rights(conversation *c, bool was_writable)
 status selected_lost(conversation *c)
 {
 	c->closing = true;
-	return conversation_say(c, "* BYE The folder was removed");
+	return conversation_say(c, "* BYE " SELECTED_LOST);
 }
 
 /* ST_ABSENT: it is gone, or not for him any more. */

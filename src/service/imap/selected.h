@@ -38,6 +38,7 @@ status selected_renew_amid(conversation *c);
 /* The same within a literal, where nothing can be told and nobody expects the folder to be gone:
    ST_ABSENT, and all stays as it is until the literal has been given up. */
 status selected_stays(conversation *c);
+#define SELECTED_LOST "The folder was removed, or may be read no more"
 /* After ST_ABSENT of one of these: BYE, and the conversation ends with this command. */
 status selected_lost(conversation *c);
 /* He may do all of this in it, by his rights; whether it is open for reading alone is another

@@ -598,8 +598,7 @@ static bool folder_lost(conversation *c, status *said)
 
 	if (s == ST_ABSENT) {
 		s = selected_lost(c);
-		*said = s == ST_OK ? imap_no(c, "[UNAVAILABLE] There is no such folder any more")
-				   : s;
+		*said = s == ST_OK ? imap_no(c, "[UNAVAILABLE] " SELECTED_LOST) : s;
 		return true;
 	}
 	*said = s == ST_OK ? ST_OK : imap_trouble(c, s);
@@ -704,14 +703,14 @@ static status next_command(conversation *c)
 	case ST_TOO_BIG: /* what its end announced is not known */
 		transcript_begin_stray(c->rows, "malformed");
 		TRY(imap_bad(c, "%s", p.trouble));
-		return say_out_of_step(c);
+		return goodbye(c, "So long a command is not read to its end", ST_LIMITED);
 	case ST_INVALID:
 		transcript_begin_stray(c->rows, "malformed");
 		TRY(imap_bad(c, "%s", p.trouble));
 		TRY(args_skip(&p));
 		return p.out_of_step ? say_out_of_step(c) : ST_OK;
 	case ST_ABSENT:
-		return goodbye(c, "The folder was removed", s);
+		return goodbye(c, SELECTED_LOST, s);
 	case ST_FOREIGN:
 		return send_away(c, "tls", "TLS begins with STARTTLS here");
 	case ST_TIMED_OUT:
