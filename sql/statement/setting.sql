@@ -11,6 +11,12 @@ insert into setting (postoffice, scope, object, name, value, rev)
 select $1, $2, $3, $4, $5, rev from told
 on conflict (postoffice, scope, object, name) do update set value = excluded.value, rev = excluded.rev;
 
+-- statement setting_was system
+-- $1 post office, $2 scope, $3 object, $4 name. Behind setting's revision, whose row is locked, nobody else changes it
+-- before the commit.
+select value from setting
+where postoffice = $1::bigint and scope = $2::bigint and object = $3::text and name = $4::text and value is not null;
+
 -- statement setting_exceptions system
 -- $1 what the names hold, $2 most: what is set for less than the server (scope 1)
 select postoffice, scope, object, name, value from setting

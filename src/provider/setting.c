@@ -309,21 +309,39 @@ static struct place place_of(const struct setting_at *at, char room[24])
 	return (struct place){SCOPE_SERVER, 0, S(""), "server", 0};
 }
 
+static slice detail_of(
+	const struct setting_row *row, const slice *value, const struct rows *was, arena *a)
+{
+	struct change_fact facts[3] = {{"name", slice_z(row->name)}};
+	int n = 1;
+
+	if (value)
+		facts[n++] = (struct change_fact){"value", *value};
+	if (was->count)
+		facts[n++] = (struct change_fact){"was", row_slice(was, 0, 0)};
+	return change_detail(a, facts, n);
+}
+
 static status store(enum setting_id id, const struct place *where, const slice *value,
 	const struct audit_by *by, arena *a)
 {
 	const struct setting_row *row = &setting_rows[id];
 	struct param p[] = {p_int(where->postoffice), p_int(where->scope), p_text(where->object),
 		p_text(slice_z(row->name)), value ? p_text(*value) : p_null(P_TEXT)};
-	struct change_fact facts[] = {
-		{"name", slice_z(row->name)}, {"value", value ? *value : S("")}};
-	slice detail = change_detail(a, facts, value ? 2 : 1);
 	slice object = where->object.size ? where->object : slice_z(where->name);
+	struct rows was;
 	if (where->mailbox)
 		TRY(mailbox_shown(where->postoffice, where->mailbox, a, &object));
 	db_tx *tx = db_begin(DB_SYSTEM, a);
-	change_audit(
-		tx, where->postoffice, by, value ? "setting.set" : "setting.unset", object, detail);
+	change_rise(tx, REVISION_SETTING); /* whoever changes one meanwhile waits */
+	db_add(tx, SQL_SETTING_WAS, p, 4, &was);
+	status s = db_flush(tx);
+	if (s != ST_OK) {
+		db_rollback(&tx);
+		return s;
+	}
+	change_audit(tx, where->postoffice, by, value ? "setting.set" : "setting.unset", object,
+		detail_of(row, value, &was, a));
 	db_add(tx, SQL_SETTING_STORE, p, 5, NULL);
 	return db_commit(&tx, NULL);
 }
