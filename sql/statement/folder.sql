@@ -171,12 +171,14 @@ select 1 / ((select count(*) from folder where postoffice = $1::bigint and mailb
 
 -- statement folder_rename_fits
 -- $2 mailbox, $3 name, $4 the new one, $5 most octets of a name, $6 most levels: stops the transaction when a folder
--- below would get more.
+-- below would get more, and more than it has.
 select 0 / (count(*) = 0)::int from folder
 where postoffice = $1::bigint and mailbox = $2::bigint and starts_with(name, $3::text || '/')
-	and (octet_length(name) - octet_length($3::text) + octet_length($4::text) > $5::bigint
-		or cardinality(string_to_array(name, '/')) - cardinality(string_to_array($3::text, '/'))
-			+ cardinality(string_to_array($4::text, '/')) > $6::bigint);
+	and (octet_length($4::text) > octet_length($3::text)
+			and octet_length(name) - octet_length($3::text) + octet_length($4::text) > $5::bigint
+		or cardinality(string_to_array($4::text, '/')) > cardinality(string_to_array($3::text, '/'))
+			and cardinality(string_to_array(name, '/')) - cardinality(string_to_array($3::text, '/'))
+				+ cardinality(string_to_array($4::text, '/')) > $6::bigint);
 
 -- statement folder_rename
 -- $2 mailbox, $3 folder (0: only what stands below), $4 its name, $5 the new one: with all below. Stops the transaction

@@ -81,6 +81,7 @@ size_t slice_search(slice s, slice part)
 }
 
 #define WINDOW 64 /* places looked at together: the compiler makes a few vector steps of them */
+#define VAIN_LEAST 4096 /* octets of work for nothing that are no trouble yet */
 
 /* How many of " etaonisrhldcumfpgwybvkxjqz" stand more often in mail; what is none of them counts as
    rarer than half. */
@@ -146,17 +147,90 @@ static bool may_begin_in_window(const char *at, const struct rare *r)
 	return any;
 }
 
-static bool begins(const char *at, slice part)
+static size_t same_octets(const char *at, slice part)
 {
-	for (size_t i = 0; i < part.size; i++)
-		if (folded(at[i]) != folded(part.at[i]))
+	size_t n = 0;
+
+	while (n < part.size && folded(at[n]) == folded(part.at[n]))
+		n++;
+	return n;
+}
+
+/* ---- Crochemore and Perrin's two-way search: no text and no part makes it more than linear, and it
+   needs no room. It is slower where the rare octets tell apart, so it takes over where they do not. */
+
+/* Before which the greatest suffix of the part begins, by one order of octets or by the other one, and
+   its period. */
+static ptrdiff_t greatest_suffix(slice part, bool other, size_t *period)
+{
+	ptrdiff_t before = -1;
+	size_t at = 0, k = 1;
+
+	*period = 1;
+	while (at + k < part.size) {
+		unsigned char here = folded(part.at[at + k]);
+		unsigned char there = folded(part.at[(size_t)(before + (ptrdiff_t)k)]);
+
+		if (here == there) {
+			at += k == *period ? *period : 0;
+			k = k == *period ? 1 : k + 1;
+		} else if (other ? here > there : here < there) {
+			at += k;
+			k = 1;
+			*period = (size_t)((ptrdiff_t)at - before);
+		} else {
+			before = (ptrdiff_t)at++;
+			k = *period = 1;
+		}
+	}
+	return before;
+}
+
+static bool repeats(slice part, size_t period, size_t size)
+{
+	for (size_t i = 0; i < size; i++)
+		if (i + period >= part.size || folded(part.at[i]) != folded(part.at[i + period]))
 			return false;
 	return true;
+}
+
+static size_t search_two_ways(slice s, slice part)
+{
+	size_t period, period_other, at = 0, known = 0; /* octets at the front that fit already */
+	ptrdiff_t one = greatest_suffix(part, false, &period);
+	ptrdiff_t other = greatest_suffix(part, true, &period_other);
+	size_t middle = (size_t)((one > other ? one : other) + 1);
+
+	if (other >= one)
+		period = period_other;
+	bool periodic = repeats(part, period, middle);
+	if (!periodic)
+		period = (middle > part.size - middle ? middle : part.size - middle) + 1;
+	while (at + part.size <= s.size) {
+		size_t i = middle > known ? middle : known;
+
+		while (i < part.size && folded(part.at[i]) == folded(s.at[at + i]))
+			i++;
+		if (i < part.size) {
+			at += i - middle + 1;
+			known = 0;
+			continue;
+		}
+		i = middle;
+		while (i > known && folded(part.at[i - 1]) == folded(s.at[at + i - 1]))
+			i--;
+		if (i <= known)
+			return at;
+		at += period;
+		known = periodic ? part.size - period : 0;
+	}
+	return s.size;
 }
 
 size_t slice_search_nocase(slice s, slice part)
 {
 	size_t at = 0, places = s.size >= part.size ? s.size - part.size + 1 : 0;
+	size_t vain = 0; /* octets that were the same where it did not begin after all */
 
 	if (part.size == 0)
 		return 0;
@@ -170,11 +244,33 @@ size_t slice_search_nocase(slice s, slice part)
 			at += WINDOW;
 			continue;
 		}
-		for (; window > 0; window--, at++)
-			if (may_begin(s.at + at, &r) && begins(s.at + at, part))
+		for (; window > 0; window--, at++) {
+			size_t same = may_begin(s.at + at, &r) ? same_octets(s.at + at, part) : 0;
+			if (same == part.size)
 				return at;
+			if ((vain += same) > VAIN_LEAST + at)
+				return at + search_two_ways(slice_from(s, at), part);
+		}
 	}
 	return s.size;
+}
+
+bool slice_has_bare_cr(slice s)
+{
+	size_t at = 0;
+
+	for (; at + WINDOW < s.size; at += WINDOW) {
+		unsigned char any = 0;
+
+		for (size_t i = 0; i < WINDOW; i++)
+			any |= (unsigned char)((s.at[at + i] == '\r') & (s.at[at + i + 1] != '\n'));
+		if (any)
+			return true;
+	}
+	for (; at < s.size; at++)
+		if (s.at[at] == '\r' && (at + 1 == s.size || s.at[at + 1] != '\n'))
+			return true;
+	return false;
 }
 
 slice slice_from(slice s, size_t start)

@@ -39,7 +39,8 @@ bool slice_ends_nocase(slice s, slice suffix);   /* ASCII */
 size_t slice_find(slice s, char c);              /* index of the first c, or s.size */
 size_t slice_find_last(slice s, char c);         /* index of the last c, or s.size */
 size_t slice_search(slice s, slice part);        /* index of the first part, or s.size */
-size_t slice_search_nocase(slice s, slice part); /* ASCII; linear for the short parts we use */
+size_t slice_search_nocase(slice s, slice part); /* ASCII; linear, whatever they are */
+bool slice_has_bare_cr(slice s);                 /* a CR without its LF */
 slice slice_from(slice s, size_t start);         /* the rest; empty when start >= size */
 slice slice_until(slice s, size_t end);          /* the first `end` bytes, or all */
 slice slice_trim(slice s);                       /* without SP, HTAB, CR, LF at both ends */

@@ -208,14 +208,14 @@ static bool is_field_plain(slice field)
 		field, S("transfer-encoding"), encodings, sizeof encodings / sizeof *encodings);
 }
 
-/* ASCII without encoded words, and what may be such a field of a part is plain: a word that does not
+/* ASCII without encoded words and bare CRs, which unfolding drops within a word, and what may be such a field of a part is plain: a word that does not
    stand in the raw message is not in it. A field begins with a line, whatever the line before is of. */
 static bool is_plain(slice raw)
 {
 	header_walk lines = header_walk_of(raw);
 	header_field f;
 
-	if (!utf8_is_ascii(raw) || !seek_is_plain(raw))
+	if (!utf8_is_ascii(raw) || slice_has_bare_cr(raw) || !seek_is_plain(raw))
 		return false;
 	while (lines.rest.size > 0) {
 		if (!slice_starts_nocase(lines.rest, S("content-t")))

@@ -126,7 +126,7 @@ status cli_trace(struct cli *c)
 	int n = 0;
 	TRY(find(c, &in, &rows, &n));
 	bool *last = last_words(c, rows, n);
-	(void)trace_places(rows, last, n, &c->a); /* else the sentence tells that it came */
+	TRY(trace_places(rows, last, n, &c->a));
 	json_t *list = json_array(), *words = json_array();
 	for (int i = 0; i < n; i++) {
 		json_t *row = json_pack("{s:o,s:s,s:o,s:o,s:o,s:o,s:o,s:b}", "at",

@@ -78,6 +78,8 @@ status folder_name(slice given, arena *a, slice *canonical);
 status folder_name_new(slice given, arena *a, slice *canonical);
 /* Whether those settings let it be. */
 bool folder_name_fits(slice name);
+/* Whether they refuse it to one that is called otherwise now: beyond them, and by more than it was. */
+bool folder_name_grows(slice was, slice name);
 /* Whether readers know folders of others by such names (acl_name): one's own that is called so would
    be hidden behind them, so folder_make and folder_rename refuse it, ST_INVALID. */
 bool folder_name_is_others(slice name);
@@ -107,7 +109,7 @@ status folder_make(
    they are (RFC 9051, 6.3.6). Renaming INBOX moves its messages into a new folder of the other
    name; INBOX and what is below it stay (RFC 9051). ST_ABSENT, ST_EXISTS (the new name, or that of
    a child), ST_INVALID (a folder below itself, or INBOX or one of others as the new name), ST_LIMITED (also when the
-   name of a child would become too long or deep). */
+   name of a child would become longer or deeper, and too much so). */
 status folder_rename(int64_t postoffice, int64_t mailbox, slice from, slice to);
 /* The same of this very folder, which is not INBOX: ST_ABSENT when its name is another one's
    now. */

@@ -123,6 +123,8 @@ int folder_first(int64_t postoffice, arena *a, struct folder_first **rows)
 	while (next_item(&list, &item)) {
 		slice name, use = use_of(item, &name);
 
+		if (folder_name_is_others(name)) /* nobody could read it */
+			continue;
 		for (size_t end = 0; end < name.size; end++)
 			if (name.at[end] == '/' && !slice_same(slice_until(name, end), S("INBOX")))
 				place_of(*rows, &n, slice_until(name, end));

@@ -59,14 +59,27 @@ status folder_name(slice given, arena *a, slice *canonical)
 	return ST_OK;
 }
 
-bool folder_name_fits(slice name)
+static int64_t levels_in(slice name)
 {
 	int64_t levels = 1;
 
 	for (size_t i = 0; i < name.size; i++)
 		levels += name.at[i] == '/';
+	return levels;
+}
+
+bool folder_name_fits(slice name)
+{
 	return (int64_t)name.size <= setting_number(S_folder_name_most, NULL) &&
-	       levels <= setting_number(S_folder_depth_most, NULL);
+	       levels_in(name) <= setting_number(S_folder_depth_most, NULL);
+}
+
+bool folder_name_grows(slice was, slice name)
+{
+	return (name.size > was.size &&
+		       (int64_t)name.size > setting_number(S_folder_name_most, NULL)) ||
+	       (levels_in(name) > levels_in(was) &&
+		       levels_in(name) > setting_number(S_folder_depth_most, NULL));
 }
 
 status folder_name_new(slice given, arena *a, slice *canonical)

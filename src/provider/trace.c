@@ -387,13 +387,14 @@ status trace_by_time(const struct trace_span *in, arena *a, struct trace_row **r
 
 /* ---- where they are now */
 
-/* Empty: none is asked for. A name that was cut is that of nobody. */
+/* Empty: none is asked for. A name that was cut, or holds what the trace cannot, is that of nobody. */
 static slice mailbox_of(const struct trace_row *row, arena *a)
 {
 	slice name = trace_plain(trace_value(row->fields, "mailbox"), a);
 
 	return row->kind == TRACE_DELIVERED && row->message != 0 &&
-			       !slice_ends_nocase(name, S("..."))
+			       !slice_ends_nocase(name, S("...")) &&
+			       slice_search(name, S("\\x")) == name.size
 		       ? name
 		       : S("");
 }

@@ -66,7 +66,7 @@ status trace_by_address(
 /* Rows of that time; of a post office its own alone. */
 status trace_by_time(const struct trace_span *in, arena *a, struct trace_row **rows, int *n);
 /* Of those that came into a mailbox (TRACE_DELIVERED) and are `wanted`, where they are now: a question for a
-   thousand of them. Of those after one that failed nothing is known. System role. */
+   thousand of them. System role. */
 status trace_places(struct trace_row *rows, const bool *wanted, int n, arena *a);
 /* Writes out what is gathered; the watch does it every second, programs before they end. Rows that
    may be stored (ST_UNSURE) are written again and may stand twice. */

@@ -198,7 +198,18 @@ static void run_record(slice s, arena *a)
 
 #define LINE72 "It was a dark and stormy night; the rain fell in torrents, except at ..."
 
+/* A part that is there at each place but for its last octet. */
+static void run_search(slice s, arena *a)
+{
+	slice part = arena_copy(a, slice_until(s, s.size / 2));
+
+	((char *)(uintptr_t)part.at)[part.size - 1] = 'e';
+	slice_search_nocase(s, part);
+}
+
 static const struct cost_input inputs[] = {
+	{"search: one letter", run_search, "", "z"},
+	{"search: two letters", run_search, "", "qz"},
 	{"data: plain lines, measured", run_data, "", LINE72 "\r\n"},
 	{"data: plain lines, kept", run_data_kept, "", LINE72 "\r\n"},
 	{"data: dots only", run_data_kept, "", "..\r\n"},

@@ -160,7 +160,7 @@ static status rename_in(struct store *s, struct m_mailbox *m, slice from, slice 
 
 		if (!fresh.at)
 			continue;
-		if (folder_name_new(fresh, &s->a, &fresh) != ST_OK)
+		if (folder_name_grows(f->f.name, fresh))
 			return ST_LIMITED;
 		if (store_folder_named(m, fresh))
 			return ST_EXISTS;

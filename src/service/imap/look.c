@@ -40,14 +40,14 @@ static bool begin(struct look *l)
 
 /* ---- headers */
 
-/* No fold divides a word: it stands in no field of a header in which it does not stand as it is, when
-   that is ASCII without encoded words. */
+/* No fold divides a word, but a bare CR, which unfolding drops, may: it stands in no field of a header in which it does
+   not stand as it is, when that is ASCII without encoded words and bare CRs. */
 static bool is_not_above(slice header, const struct needle *n)
 {
 	slice word = needle_word(n);
 
 	return word.size > 0 && slice_search_nocase(header, word) == header.size &&
-	       utf8_is_ascii(header) && seek_is_plain(header);
+	       utf8_is_ascii(header) && !slice_has_bare_cr(header) && seek_is_plain(header);
 }
 
 size_t look_header_size(const struct look *l)

@@ -125,6 +125,36 @@ Test(slice, finds_a_part_in_any_case_as_a_plain_walk_does)
 	cr_assert(found > 2000 && found < 18000, "%u", found);
 }
 
+/* Long ones, of which much is there at many places: every second one is there, with one octet changed. */
+Test(slice, finds_long_parts_as_a_plain_walk_does)
+{
+	static const char *const letters[] = {"zzzzzzzz", "zZzzzzze", "zezEzezy", "abaababa"};
+	uint32_t dice = 11;
+	char room[6000], part[160];
+	unsigned found = 0, lost = 0;
+
+	for (int round = 0; round < 400; round++) {
+		size_t period = 1 + (dice >> 9) % 7;
+
+		for (size_t i = 0; i < sizeof room; i++) {
+			dice = dice * 1664525 + 1013904223;
+			bool odd = (dice >> 8) % 97 == 0;
+			room[i] = i < period || odd ? letters[round % 4][dice >> 20 & 7]
+						    : room[i - period];
+		}
+		size_t size = 2 + (dice >> 7) % (sizeof part - 2);
+		size_t from = (dice >> 11) % (sizeof room - size);
+		memcpy(part, room + from, size);
+		if (round % 2)
+			part[(dice >> 5) % size] = "zeyab"[(dice >> 13) % 5];
+		slice text = slice_of(room, sizeof room), wanted = slice_of(part, size);
+		size_t at = place_nocase(text, wanted);
+		cr_assert_eq(slice_search_nocase(text, wanted), at, "round %d", round);
+		*(at < sizeof room ? &found : &lost) += 1;
+	}
+	cr_assert(found > 200 && lost > 20, "%u, %u", found, lost);
+}
+
 Test(slice, cuts_within_its_bounds)
 {
 	cr_expect(slice_same(slice_from(S("abc"), 1), S("bc")));

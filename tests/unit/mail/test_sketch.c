@@ -231,6 +231,8 @@ Test(sketch, excludes_nothing_that_is_there)
 		message_add(&raw, 0);
 		for (unsigned n = dice(4); n > 1; n--) /* and damaged */
 			raw.at[dice((unsigned)raw.size)] = (char)dice(tame ? 128 : 256);
+		if (dice(3) == 0) /* unfolding drops it, and joins what it divides */
+			raw.at[dice((unsigned)raw.size)] = '\r';
 		slice sketch = sketch_make(text_slice(&raw), &a);
 		for (int k = 0; k < NEEDLES; k++) {
 			struct needle n;

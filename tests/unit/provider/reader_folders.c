@@ -120,6 +120,7 @@ Test(folders, stay_within_reach_when_limits_fall_below_them)
 	made(lengthy);
 	filled(lengthy, 2);
 	made(S("here"));
+	made(S("p/q/r"));
 	cr_assert_eq(folder_subscribe(me.postoffice, me.mailbox, lengthy, true), ST_OK);
 	cr_assert_eq(setting_set(S_folder_depth_most, NULL, &two, NULL, &me.a, &why), ST_OK);
 	cr_assert_eq(setting_set(S_folder_name_most, NULL, &few, NULL, &me.a, &why), ST_OK);
@@ -132,6 +133,9 @@ Test(folders, stay_within_reach_when_limits_fall_below_them)
 	cr_assert_eq(v->count, 3);
 	view_close(&v);
 	cr_assert_eq(rename_to("here", "x/y/z"), ST_LIMITED);
+	cr_assert_eq(rename_to("p", "zz"), ST_OK, "what is below grows no deeper");
+	cr_assert_eq(rename_to("zz", "z/z"), ST_LIMITED);
+	cr_assert_eq(rename_to("zz", "z"), ST_OK);
 	cr_assert_eq(folder_make(me.postoffice, me.mailbox, S("x/y/z"), 0, &me.a, &f), ST_LIMITED);
 	cr_assert_eq(folder_subscribe(me.postoffice, me.mailbox, S("x/y/z"), true), ST_LIMITED);
 	cr_assert_eq(folder_subscribe(me.postoffice, me.mailbox, lengthy, false), ST_OK);
@@ -143,7 +147,7 @@ Test(folders, stay_within_reach_when_limits_fall_below_them)
 	cr_assert_eq(setting_set(S_folder_depth_most, NULL, &two, NULL, &me.a, &why), ST_OK);
 	cr_assert_eq(removed(lengthy.at), ST_OK);
 	cr_assert_eq(setting_set(S_folder_depth_most, NULL, NULL, NULL, &me.a, &why), ST_OK);
-	assert_tree("INBOX:fs a:fc a/b:f a/short:f here:f");
+	assert_tree("INBOX:fs a:fc a/b:f a/short:f here:f z:fc z/q:fc z/q/r:f");
 	assert_counted();
 }
 
