@@ -1,6 +1,7 @@
 /* What only PostgreSQL can show: packed states, the change log's floor, two writers at once. */
 #include "base/metric.h"
 #include "mail/envelope.h"
+#include "provider/acl.h"
 #include "provider/folder_page.h"
 #include "provider/folder_page_inside.h"
 #include "provider/housekeep.h"
@@ -326,6 +327,22 @@ Test(view_pg, a_store_that_would_change_nothing_of_what_is_known_looks_first)
 	assert_counted();
 	view_close(&v);
 	view_close(&w);
+}
+
+/* Made by an older version, say: readers know folders of others by such names. */
+Test(view_pg, a_folder_called_as_those_of_others_are_is_hidden)
+{
+	struct folder_row *rows;
+	int n;
+
+	made(S("Work"));
+	store_sql(
+		"update folder set name = 'Other Users/ben/INBOX' where postoffice = %lld and name = 'Work'",
+		(long long)me.postoffice);
+	cr_assert_eq(acl_tree(me.postoffice, me.mailbox, &me.a, &rows, &n), ST_OK);
+	for (int i = 0; i < n; i++)
+		cr_expect(!slice_starts(rows[i].f.name, S("Other Users")));
+	cr_expect_eq(n, 1);
 }
 
 Test(view_pg, an_expunge_of_nothing_waits_for_nobody)
